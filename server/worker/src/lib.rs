@@ -1,0 +1,1 @@
+//! The worker process: sandbox, probe and run loop.
