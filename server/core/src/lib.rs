@@ -1,1 +1,17 @@
-//! Domain types and rules: pure, no async, no input or output, no clock.
+//! Domain types and rules. Pure: no async, no input or output, no clock, no framework or driver type.
+
+pub mod account;
+pub mod analysis;
+pub mod error;
+pub mod folder;
+pub mod ids;
+pub mod media;
+pub mod slots;
+pub mod summary;
+
+pub use account::{Principal, Role, User};
+pub use analysis::{Analysis, AnalysisFailure, AnalysisState, Artifact, Provenance, Reason, Resolution};
+pub use error::{Error, Result};
+pub use folder::{AnalysisGroup, Folder, FolderState};
+pub use ids::*;
+pub use media::{Medium, MediaKind, Tag};

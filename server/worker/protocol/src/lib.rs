@@ -1,1 +1,13 @@
-//! The messages between the node and its worker processes, and their framing over a socketpair.
+//! The messages between the node and its worker processes.
+//!
+//! A message is JSON behind a length prefix on a `SOCK_STREAM` pair; media, thumbnails and artifacts travel beside it as
+//! descriptors (SCM_RIGHTS). The node treats everything that a worker says as hostile: lengths, counts and names are bounded
+//! by [`channel`] and by these types.
+
+pub mod channel;
+mod message;
+
+pub use message::*;
+
+/// Raised whenever a message changes its meaning: node and worker must agree.
+pub const PROTOCOL_VERSION: u32 = 1;

@@ -1,0 +1,165 @@
+//! Media and their tags.
+
+use crate::ids::{FolderId, MediaId};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use time::OffsetDateTime;
+
+/// Kind of a medium, by its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MediaKind {
+    /// One still picture.
+    Image,
+    /// A video.
+    Video,
+    /// An archive of still pictures in order.
+    ShotSet,
+}
+
+impl FromStr for MediaKind {
+    type Err = UnknownKind;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "IMAGE" => Ok(Self::Image),
+            "VIDEO" => Ok(Self::Video),
+            "SHOT_SET" => Ok(Self::ShotSet),
+            _ => Err(UnknownKind),
+        }
+    }
+}
+
+impl MediaKind {
+    /// The name in stores and messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Image => "IMAGE",
+            Self::Video => "VIDEO",
+            Self::ShotSet => "SHOT_SET",
+        }
+    }
+}
+
+/// A kind that is not IMAGE, VIDEO or SHOT_SET.
+#[derive(Debug, thiserror::Error)]
+#[error("not a kind of media")]
+pub struct UnknownKind;
+
+/// The tags with a meaning; free ones begin with `x_`.
+pub const KNOWN_TAGS: [&str; 18] = [
+    "video_selfie",
+    "video_selfie_blank",
+    "video_selfie_scan",
+    "video_selfie_oneshot",
+    "video_selfie_left",
+    "video_selfie_right",
+    "video_selfie_high",
+    "video_selfie_down",
+    "video_selfie_smile",
+    "video_selfie_eyes",
+    "video_selfie_zoom_in",
+    "video_selfie_zoom_out",
+    "orientation_portrait",
+    "orientation_landscape",
+    "photo_selfie",
+    "photo_id",
+    "photo_id_front",
+    "photo_id_back",
+];
+
+/// Longest tag, in bytes.
+pub const MAX_TAG_BYTES: usize = 64;
+
+/// A tag on a medium: a known one, or `x_` and lower-case letters, digits and `_`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Tag(String);
+
+impl Tag {
+    /// The tag's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Tag {
+    type Err = UnknownTag;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let free = text.strip_prefix("x_").is_some_and(|rest| {
+            !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        });
+        if text.len() <= MAX_TAG_BYTES && (free || KNOWN_TAGS.contains(&text)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(UnknownTag(text.chars().take(MAX_TAG_BYTES).collect()))
+        }
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = UnknownTag;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> Self {
+        tag.0
+    }
+}
+
+/// A tag that is neither known nor free.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown tag `{0}`: use a known tag, or a free one of `x_` and lower-case letters, digits and `_`")]
+pub struct UnknownTag(pub String);
+
+/// A medium as it is stored. The bytes lie in the blob store under `blob_key`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Medium {
+    /// Id.
+    pub id: MediaId,
+    /// Its folder.
+    pub folder_id: FolderId,
+    /// Kind by content.
+    pub kind: MediaKind,
+    /// Tags, sorted.
+    pub tags: Vec<Tag>,
+    /// The client's own data: a JSON object.
+    pub metadata: serde_json::Value,
+    /// The file name that the client gave, without folders; for people only.
+    pub original_name: Option<String>,
+    /// MIME type by content.
+    pub content_type: String,
+    /// Size in bytes.
+    pub byte_size: u64,
+    /// SHA-256 of the bytes, lower-case hexadecimal.
+    pub sha256: String,
+    /// Width in pixels once upright.
+    pub width: u32,
+    /// Height in pixels once upright.
+    pub height: u32,
+    /// EXIF orientation (1–8) that was applied.
+    pub orientation_applied: u8,
+    /// Duration in microseconds, of videos.
+    pub duration_us: Option<i64>,
+    /// Frames, of videos and shot sets.
+    pub frame_count: Option<u64>,
+    /// Mean frame rate in 1/s, of videos.
+    pub frame_rate: Option<f64>,
+    /// Key of the bytes in the blob store.
+    pub blob_key: String,
+    /// Key of the thumbnail (JPEG).
+    pub thumbnail_key: Option<String>,
+    /// When it was added.
+    pub created_at: OffsetDateTime,
+}
