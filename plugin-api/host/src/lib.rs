@@ -1,0 +1,1 @@
+//! Opens, validates and calls plugins: the only user of libloading.

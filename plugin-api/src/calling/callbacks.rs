@@ -1,0 +1,367 @@
+//! The callbacks of a job: C functions over a [`JobHost`]. They keep all that was handed to the
+//! plugin alive until its call returns, and bound what a plugin can make the host keep.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::abi;
+use crate::error::{Failure, Status};
+use crate::job::LogLevel;
+use crate::manifest::SlotKind;
+
+use super::{
+    FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, Pixels,
+};
+
+/// Longest name of a feature or artifact, in bytes.
+const MAX_NAME_BYTES: u64 = 100;
+
+/// State behind `ctx` during one call.
+struct Call<'h> {
+    host: &'h mut dyn JobHost,
+    media: usize,
+    /// What was handed out, by medium and frame: boxed, so that the pointers stay.
+    frames: HashMap<(u32, u32), (Box<abi::Frame>, Pixels)>,
+    features: HashMap<(u32, u32, String), Arc<[u8]>>,
+    /// The newest failure of `feature`; the plugin may read it until the next callback.
+    message: String,
+    artifacts: usize,
+    /// The host's own failure while it served a callback: the call's result, whatever the plugin says.
+    failure: Option<Failure>,
+    /// A panic of the host: must not cross the plugin's frames, so it waits here.
+    panic: Option<Box<dyn Any + Send>>,
+}
+
+/// Builds the job, runs `call` with it, then lets the host's own failure or panic win.
+pub(super) fn with_job<R>(
+    host: &mut dyn JobHost,
+    request: &JobRequest,
+    call: impl FnOnce(*const abi::Job) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    let params = match &request.params {
+        Value::Null => Vec::new(),
+        params => serde_json::to_vec(params)
+            .map_err(|error| Failure::internal(format!("writing the parameters: {error}")))?,
+    };
+    let tags: Vec<Vec<abi::Bytes>> = request
+        .media
+        .iter()
+        .map(|medium| medium.tags.iter().map(|tag| view(tag)).collect())
+        .collect();
+    let media: Vec<abi::Medium> = request
+        .media
+        .iter()
+        .zip(&tags)
+        .map(|(medium, tags)| abi::Medium {
+            index: medium.index,
+            kind: match medium.kind {
+                SlotKind::Image => abi::kind::IMAGE,
+                SlotKind::Video => abi::kind::VIDEO,
+                SlotKind::ShotSet => abi::kind::SHOT_SET,
+            },
+            slot: view(&medium.slot),
+            tags: tags.as_ptr(),
+            tag_count: tags.len() as u32,
+            flags: if medium.named { abi::MEDIUM_NAMED } else { 0 },
+            width: medium.width,
+            height: medium.height,
+            duration_us: medium.duration_us.unwrap_or(abi::NO_DURATION),
+            frame_count: medium.frame_count,
+            reserved0: 0,
+        })
+        .collect();
+    let mut state = Call {
+        host,
+        media: media.len(),
+        frames: HashMap::new(),
+        features: HashMap::new(),
+        message: String::new(),
+        artifacts: 0,
+        failure: None,
+        panic: None,
+    };
+    let job = abi::Job {
+        struct_size: size_of::<abi::Job>() as u32,
+        medium_size: size_of::<abi::Medium>() as u32,
+        ctx: (&raw mut state).cast(),
+        analysis: view(&request.analysis),
+        params_json: abi::Bytes::of(&params),
+        media: media.as_ptr(),
+        media_count: media.len() as u32,
+        reserved0: 0,
+        next_frame: Some(next_frame),
+        rewind: Some(rewind),
+        feature: Some(feature),
+        is_cancelled: Some(is_cancelled),
+        deadline_us: Some(deadline_us),
+        progress: Some(progress),
+        log: Some(log),
+        artifact: Some(artifact),
+        get_extension: None,
+        reserved: [None; 4],
+    };
+    let result = call(&job);
+    if let Some(payload) = state.panic {
+        resume_unwind(payload);
+    }
+    state.failure.map_or(result, Err)
+}
+
+fn view(text: &str) -> abi::Bytes {
+    abi::Bytes::of(text.as_bytes())
+}
+
+/// Runs `serve` with the call behind `ctx`; `fallback` when the host panics, and ever after.
+///
+/// # Safety
+/// `ctx` must be the `Job::ctx` of a call that has not returned, on its thread.
+unsafe fn serve<R>(ctx: *mut c_void, fallback: R, serve: impl FnOnce(&mut Call<'_>) -> R) -> R {
+    // SAFETY: `with_job` put a `Call` there; the plugin's thread is ours, so nobody else holds it.
+    let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
+    if call.panic.is_some() {
+        return fallback;
+    }
+    match catch_unwind(AssertUnwindSafe(|| serve(call))) {
+        Ok(answer) => answer,
+        Err(payload) => {
+            call.panic = Some(payload);
+            fallback
+        }
+    }
+}
+
+/// # Safety
+/// As [`serve`].
+unsafe extern "C" fn next_frame(ctx: *mut c_void) -> *const abi::Frame {
+    // SAFETY: by the caller's word.
+    unsafe {
+        serve(ctx, std::ptr::null(), |call| {
+            if call.failure.is_some() {
+                return std::ptr::null();
+            }
+            match call.host.next_frame() {
+                Ok(None) => std::ptr::null(),
+                Ok(Some(frame)) => call.hand_out(frame),
+                Err(failure) => {
+                    call.failure = Some(failure);
+                    std::ptr::null()
+                }
+            }
+        })
+    }
+}
+
+impl Call<'_> {
+    fn hand_out(&mut self, frame: FrameView) -> *const abi::Frame {
+        let key = (frame.medium, frame.index);
+        if let Some((known, _)) = self.frames.get(&key) {
+            return &raw const **known;
+        }
+        if !frame.is_whole() || frame.medium as usize >= self.media {
+            self.failure = Some(Failure::internal(format!(
+                "frame {} of medium {} has not the pixels that its size needs",
+                frame.index, frame.medium
+            )));
+            return std::ptr::null();
+        }
+        let raw = Box::new(raw_frame(&frame));
+        let pointer = &raw const *raw;
+        self.frames.insert(key, (raw, frame.pixels));
+        pointer
+    }
+
+    fn feature(&mut self, medium: u32, frame: u32, name: &str) -> Result<abi::Bytes, Failure> {
+        let key = (medium, frame, name.to_owned());
+        if let Some(known) = self.features.get(&key) {
+            return Ok(abi::Bytes::of(known));
+        }
+        if medium as usize >= self.media {
+            return Err(Failure::invalid_input(format!(
+                "there is no medium {medium} in this job"
+            )));
+        }
+        let frame = (frame != abi::NO_FRAME).then_some(frame);
+        let bytes = self.host.feature(medium, frame, name)?;
+        let bytes = self.features.entry(key).or_insert(bytes);
+        Ok(abi::Bytes::of(bytes))
+    }
+
+    fn artifact(&mut self, name: &str, mime: &str, data: &[u8]) -> Result<(), Failure> {
+        if self.artifacts >= MAX_ARTIFACTS {
+            return Err(Failure::invalid_input(format!(
+                "more than {MAX_ARTIFACTS} artifacts"
+            )));
+        }
+        if !is_artifact_name(name) || !is_mime(mime) {
+            return Err(Failure::invalid_input("a bad name or type of an artifact"));
+        }
+        self.host.artifact(name, mime, data)?;
+        self.artifacts += 1;
+        Ok(())
+    }
+}
+
+fn raw_frame(frame: &FrameView) -> abi::Frame {
+    let pixels: &[u8] = (*frame.pixels).as_ref();
+    let mut planes = [abi::Plane::EMPTY; abi::MAX_PLANES];
+    planes[0] = abi::Plane {
+        data: pixels.as_ptr(),
+        len: pixels.len() as u64,
+        stride: frame.stride,
+        reserved0: 0,
+    };
+    abi::Frame {
+        struct_size: size_of::<abi::Frame>() as u32,
+        medium: frame.medium,
+        index: frame.index,
+        format: frame.format.code(),
+        width: frame.width,
+        height: frame.height,
+        source_width: frame.source_width,
+        source_height: frame.source_height,
+        pts_us: frame.pts_us,
+        plane_count: 1,
+        reserved0: 0,
+        planes,
+    }
+}
+
+/// # Safety
+/// As [`serve`].
+unsafe extern "C" fn rewind(ctx: *mut c_void) {
+    // SAFETY: by the caller's word.
+    unsafe { serve(ctx, (), |call| call.host.rewind()) }
+}
+
+/// # Safety
+/// As [`serve`]; `name` must be a valid view, `out` null or valid for writing.
+unsafe extern "C" fn feature(
+    ctx: *mut c_void,
+    medium: u32,
+    frame: u32,
+    name: abi::Bytes,
+    out: *mut abi::Bytes,
+) -> u32 {
+    // SAFETY: by the caller's word.
+    unsafe {
+        serve(ctx, Status::Internal.code(), |call| {
+            let answer = text(name, MAX_NAME_BYTES)
+                .ok_or_else(|| Failure::invalid_input("the feature's name is no short UTF-8 text"))
+                .and_then(|name| call.feature(medium, frame, name));
+            let (code, bytes) = match answer {
+                Ok(bytes) => (abi::STATUS_OK, bytes),
+                Err(failure) => {
+                    call.message = failure.message;
+                    (failure.status.code(), view(&call.message))
+                }
+            };
+            if !out.is_null() {
+                *out = bytes;
+            }
+            code
+        })
+    }
+}
+
+/// # Safety
+/// As [`serve`].
+unsafe extern "C" fn is_cancelled(ctx: *mut c_void) -> u32 {
+    // SAFETY: by the caller's word.
+    unsafe {
+        serve(ctx, 1, |call| {
+            u32::from(call.failure.is_some() || call.host.is_cancelled())
+        })
+    }
+}
+
+/// # Safety
+/// As [`serve`].
+unsafe extern "C" fn deadline_us(ctx: *mut c_void) -> u64 {
+    // SAFETY: by the caller's word.
+    unsafe { serve(ctx, 0, |call| call.host.deadline_us()) }
+}
+
+/// # Safety
+/// As [`serve`].
+unsafe extern "C" fn progress(ctx: *mut c_void, fraction: f32) {
+    // SAFETY: by the caller's word.
+    unsafe {
+        serve(ctx, (), |call| {
+            if fraction.is_finite() {
+                call.host.progress(fraction.clamp(0.0, 1.0));
+            }
+        })
+    }
+}
+
+/// # Safety
+/// As [`serve`]; `message` must be a valid view.
+unsafe extern "C" fn log(ctx: *mut c_void, level: u32, message: abi::Bytes) {
+    // SAFETY: by the caller's word; a shorter view of the same bytes is as valid.
+    unsafe {
+        serve(ctx, (), |call| {
+            let kept = message.len.min(MAX_MESSAGE_BYTES as u64);
+            let bytes = abi::Bytes {
+                ptr: message.ptr,
+                len: kept,
+            }
+            .get(kept)
+            .unwrap_or_default();
+            call.host
+                .log(LogLevel::from_code(level), &String::from_utf8_lossy(bytes));
+        })
+    }
+}
+
+/// # Safety
+/// As [`serve`]; all three must be valid views.
+unsafe extern "C" fn artifact(
+    ctx: *mut c_void,
+    name: abi::Bytes,
+    mime: abi::Bytes,
+    data: abi::Bytes,
+) -> u32 {
+    // SAFETY: by the caller's word.
+    unsafe {
+        serve(ctx, Status::Internal.code(), |call| {
+            let (name, mime) = (text(name, MAX_NAME_BYTES), text(mime, MAX_NAME_BYTES));
+            let (Some(name), Some(mime), Some(data)) = (name, mime, data.get(MAX_ARTIFACT_BYTES))
+            else {
+                return Status::InvalidInput.code();
+            };
+            call.artifact(name, mime, data)
+                .map_or_else(|failure| failure.status.code(), |()| abi::STATUS_OK)
+        })
+    }
+}
+
+/// # Safety
+/// `bytes` must be a valid view.
+unsafe fn text<'a>(bytes: abi::Bytes, limit: u64) -> Option<&'a str> {
+    // SAFETY: by the caller's word.
+    std::str::from_utf8(unsafe { bytes.get(limit) }?).ok()
+}
+
+fn is_artifact_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with('.')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
+}
+
+fn is_mime(mime: &str) -> bool {
+    let token = |part: &str| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
+    };
+    mime.split_once('/')
+        .is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+}

@@ -1,0 +1,192 @@
+//! A frame as an analyzer sees it: borrowed pixels, their place in the medium and their scale.
+
+use crate::abi;
+use crate::error::Failure;
+
+/// How pixels are laid out, eight bits a channel, interleaved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PixelFormat {
+    /// Red, green, blue.
+    Rgb8,
+    /// Blue, green, red.
+    Bgr8,
+    /// Luma only.
+    Gray8,
+}
+
+impl PixelFormat {
+    /// Bytes that one pixel takes.
+    pub fn bytes_per_pixel(self) -> usize {
+        match self {
+            Self::Rgb8 | Self::Bgr8 => 3,
+            Self::Gray8 => 1,
+        }
+    }
+
+    /// The name in a manifest's `pixel_formats`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rgb8 => "rgb8",
+            Self::Bgr8 => "bgr8",
+            Self::Gray8 => "gray8",
+        }
+    }
+
+    /// The format of that name in a manifest.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Rgb8, Self::Bgr8, Self::Gray8]
+            .into_iter()
+            .find(|format| format.name() == name)
+    }
+
+    /// The number that crosses the ABI.
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Rgb8 => abi::format::RGB8,
+            Self::Bgr8 => abi::format::BGR8,
+            Self::Gray8 => abi::format::GRAY8,
+        }
+    }
+
+    /// The format for a number that crossed the ABI.
+    pub fn from_code(code: u32) -> Option<Self> {
+        [Self::Rgb8, Self::Bgr8, Self::Gray8]
+            .into_iter()
+            .find(|format| format.code() == code)
+    }
+}
+
+/// A frame, upright, scaled to at most the analysis' `max_side`. The pixels are borrowed from the
+/// host for as long as the job.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    pub(crate) medium: u32,
+    pub(crate) index: u32,
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) stride: usize,
+    pub(crate) pixels: &'a [u8],
+    pub(crate) format: PixelFormat,
+    pub(crate) pts_us: i64,
+    pub(crate) source_width: u32,
+    pub(crate) source_height: u32,
+}
+
+impl<'a> Frame<'a> {
+    /// Index of the medium in `job.media()`.
+    pub fn medium(&self) -> u32 {
+        self.medium
+    }
+
+    /// Index of this frame in its medium.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Pixels per row, at least 1.
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Rows, at least 1.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Bytes from the start of one row to the start of the next; may be more than a row's pixels take.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// The pixels, top row first. At least `stride * (height - 1) + width * bytes_per_pixel` bytes.
+    pub fn pixels(&self) -> &'a [u8] {
+        self.pixels
+    }
+
+    /// The pixels of row `y` without padding, or `None` below the last row.
+    pub fn row(&self, y: u32) -> Option<&'a [u8]> {
+        if y >= self.height {
+            return None;
+        }
+        let start = y as usize * self.stride;
+        self.pixels
+            .get(start..start + self.width as usize * self.format.bytes_per_pixel())
+    }
+
+    /// How the pixels are laid out.
+    pub fn format(&self) -> PixelFormat {
+        self.format
+    }
+
+    /// Time in the medium, in microseconds; 0 for a picture.
+    pub fn pts_us(&self) -> i64 {
+        self.pts_us
+    }
+
+    /// Width of the medium's upright pictures before scaling, in pixels: the coordinates of features.
+    pub fn source_width(&self) -> u32 {
+        self.source_width
+    }
+
+    /// Height of the medium's upright pictures before scaling, in pixels.
+    pub fn source_height(&self) -> u32 {
+        self.source_height
+    }
+
+    /// `width / source_width`: multiply coordinates of features by it to find them in `pixels`.
+    pub fn scale(&self) -> f32 {
+        self.width as f32 / self.source_width as f32
+    }
+
+    /// Checks what a host handed over.
+    ///
+    /// # Safety
+    /// `raw` and its planes must be as `abi::Frame` says and stay so during `'a`.
+    pub(crate) unsafe fn from_raw(raw: &'a abi::Frame) -> Result<Self, Failure> {
+        let broken = |what: &str| {
+            let (medium, index) = (raw.medium, raw.index);
+            Failure::internal(format!(
+                "the host's frame {index} of medium {medium} has {what}"
+            ))
+        };
+        if (raw.struct_size as usize) < size_of::<abi::Frame>() {
+            return Err(broken("a struct_size below that of v1.0"));
+        }
+        let format =
+            PixelFormat::from_code(raw.format).ok_or_else(|| broken("an unknown format"))?;
+        if raw.width == 0 || raw.height == 0 || raw.source_width == 0 || raw.source_height == 0 {
+            return Err(broken("no pixels"));
+        }
+        let plane = raw.planes[0];
+        let row = raw.width as usize * format.bytes_per_pixel();
+        let stride = plane.stride as usize;
+        let needed = stride
+            .checked_mul(raw.height as usize - 1)
+            .and_then(|rows| rows.checked_add(row))
+            .ok_or_else(|| broken("a size that overflows"))?;
+        // SAFETY: the caller vouches for the plane.
+        let pixels = unsafe {
+            abi::Bytes {
+                ptr: plane.data,
+                len: plane.len,
+            }
+            .get(u64::MAX)
+        };
+        let pixels = pixels.ok_or_else(|| broken("a null plane"))?;
+        if raw.plane_count == 0 || stride < row || pixels.len() < needed {
+            return Err(broken("a plane shorter than its size"));
+        }
+        Ok(Self {
+            medium: raw.medium,
+            index: raw.index,
+            width: raw.width,
+            height: raw.height,
+            stride,
+            pixels,
+            format,
+            pts_us: raw.pts_us,
+            source_width: raw.source_width,
+            source_height: raw.source_height,
+        })
+    }
+}

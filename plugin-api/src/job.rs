@@ -1,0 +1,349 @@
+//! A job as an analyzer sees it: media, parameters, frames, features and the way to report back.
+//! A safe view over [`abi::Job`]; the host's side of it is in [`crate::calling`].
+
+use std::cell::RefCell;
+use std::ffi::c_void;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::abi;
+use crate::error::{Failure, Status};
+use crate::frame::Frame;
+use crate::manifest::SlotKind;
+
+/// One medium of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobMedium {
+    /// Index that reasons, frames and features use.
+    pub index: u32,
+    /// Name of the slot that it fills. Inside `provide`: empty.
+    pub slot: String,
+    /// What it is.
+    pub kind: SlotKind,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Width of its upright pictures, in pixels.
+    pub width: u32,
+    /// Height of its upright pictures, in pixels.
+    pub height: u32,
+    /// Duration in microseconds, where known.
+    pub duration_us: Option<i64>,
+    /// Frames in the run's set.
+    pub frame_count: u32,
+    /// Whether the request named it (rather than leaving the choice to the server).
+    pub named: bool,
+}
+
+/// What `provide` is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeatureRequest {
+    /// Name and version, such as `faces/1`.
+    pub feature: String,
+    /// Index of the medium in `job.media()`.
+    pub medium: u32,
+    /// Index of the frame in its medium; `None` for a feature of medium scope.
+    pub frame: Option<u32>,
+}
+
+/// How important a line for the operator's log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum LogLevel {
+    /// Something is broken.
+    Error = 1,
+    /// Something looks wrong.
+    Warn = 2,
+    /// Worth knowing.
+    Info = 3,
+    /// For the author of the plugin.
+    Debug = 4,
+}
+
+impl LogLevel {
+    /// The level for a number that crossed the ABI; unknown ones are [`LogLevel::Debug`].
+    pub fn from_code(code: u32) -> Self {
+        match code {
+            1 => Self::Error,
+            2 => Self::Warn,
+            3 => Self::Info,
+            _ => Self::Debug,
+        }
+    }
+}
+
+/// One job: valid during the call, on the thread that was called.
+#[derive(Debug)]
+pub struct Job<'a> {
+    raw: &'a abi::Job,
+    analysis: String,
+    params: Value,
+    media: Vec<JobMedium>,
+    /// The first thing that the host did wrong; turns the call into a failure.
+    fault: RefCell<Option<Failure>>,
+}
+
+impl<'a> Job<'a> {
+    /// The analysis type; empty inside `provide`.
+    pub fn analysis_type(&self) -> &str {
+        &self.analysis
+    }
+
+    /// The parameters, merged with the defaults and validated by the node. `null` inside `provide`.
+    pub fn params(&self) -> &Value {
+        &self.params
+    }
+
+    /// The media. Inside `provide`: as the run sees them.
+    pub fn media(&self) -> &[JobMedium] {
+        &self.media
+    }
+
+    /// The next frame, medium by medium, in order; `None` after the last. Inside `provide`: the one
+    /// frame asked about, or all frames of the one medium.
+    pub fn next_frame(&self) -> Option<Frame<'a>> {
+        let next = self.raw.next_frame?;
+        // SAFETY: the callback and its ctx are valid during the call, and we are on its thread.
+        let raw = unsafe { next(self.raw.ctx).as_ref() }?;
+        // SAFETY: the host keeps the frame and its pixels until the call returns, which is `'a`.
+        match unsafe { Frame::from_raw(raw) } {
+            Ok(frame) => Some(frame),
+            Err(failure) => {
+                self.fault.borrow_mut().get_or_insert(failure);
+                None
+            }
+        }
+    }
+
+    /// Starts the iteration again.
+    pub fn rewind(&self) {
+        if let Some(rewind) = self.raw.rewind {
+            // SAFETY: as in `next_frame`.
+            unsafe { rewind(self.raw.ctx) }
+        }
+    }
+
+    /// A feature of one frame, as JSON, such as `faces/1`. Computed once per run and frame.
+    ///
+    /// # Errors
+    /// `Unsupported` when nobody provides it or this plugin did not list it; else the provider's failure.
+    pub fn feature(&self, frame: &Frame<'_>, name: &str) -> Result<Vec<u8>, Failure> {
+        self.call_feature(frame.medium, frame.index, name)
+    }
+
+    /// [`Job::feature`], parsed.
+    ///
+    /// # Errors
+    /// As there, and `Internal` when the JSON has another shape.
+    pub fn feature_json<T: DeserializeOwned>(
+        &self,
+        frame: &Frame<'_>,
+        name: &str,
+    ) -> Result<T, Failure> {
+        parse_feature(name, &self.feature(frame, name)?)
+    }
+
+    /// A feature of medium scope, as JSON, such as `face_track/1`.
+    ///
+    /// # Errors
+    /// As [`Job::feature`].
+    pub fn medium_feature(&self, medium: u32, name: &str) -> Result<Vec<u8>, Failure> {
+        self.call_feature(medium, abi::NO_FRAME, name)
+    }
+
+    /// [`Job::medium_feature`], parsed.
+    ///
+    /// # Errors
+    /// As there, and `Internal` when the JSON has another shape.
+    pub fn medium_feature_json<T: DeserializeOwned>(
+        &self,
+        medium: u32,
+        name: &str,
+    ) -> Result<T, Failure> {
+        parse_feature(name, &self.medium_feature(medium, name)?)
+    }
+
+    /// Whether the analysis should stop; look at it between frames, then return `Failure::cancelled`.
+    pub fn is_cancelled(&self) -> bool {
+        // SAFETY: as in `next_frame`.
+        self.raw
+            .is_cancelled
+            .is_some_and(|is_cancelled| unsafe { is_cancelled(self.raw.ctx) } != 0)
+    }
+
+    /// Time left until the deadline.
+    pub fn remaining(&self) -> Duration {
+        // SAFETY: as in `next_frame`.
+        let us = self
+            .raw
+            .deadline_us
+            .map_or(u64::MAX, |left| unsafe { left(self.raw.ctx) });
+        Duration::from_micros(us)
+    }
+
+    /// Tells how much is done, 0 to 1.
+    pub fn progress(&self, fraction: f32) {
+        if let Some(progress) = self.raw.progress {
+            // SAFETY: as in `next_frame`.
+            unsafe { progress(self.raw.ctx, fraction) }
+        }
+    }
+
+    /// Writes a line to the operator's log. No personal data, no biometrics.
+    pub fn log(&self, level: LogLevel, message: &str) {
+        if let Some(log) = self.raw.log {
+            // SAFETY: as in `next_frame`; the host only reads the message during the call.
+            unsafe {
+                log(
+                    self.raw.ctx,
+                    level as u32,
+                    abi::Bytes::of(message.as_bytes()),
+                )
+            }
+        }
+    }
+
+    /// Keeps a file with the result, such as the best shot. `name` is lower-case letters, digits,
+    /// `_`, `-` and `.`; at most [`crate::calling::MAX_ARTIFACTS`] of
+    /// [`crate::calling::MAX_ARTIFACT_BYTES`] each.
+    ///
+    /// # Errors
+    /// `InvalidInput` over the limits or with a bad name, else what the host met.
+    pub fn artifact(&self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let Some(artifact) = self.raw.artifact else {
+            return Err(Failure::unsupported("the host keeps no artifacts"));
+        };
+        let [name_bytes, mime, data] =
+            [name.as_bytes(), mime.as_bytes(), bytes].map(abi::Bytes::of);
+        // SAFETY: as in `next_frame`; the host copies the bytes during the call.
+        match unsafe { artifact(self.raw.ctx, name_bytes, mime, data) } {
+            abi::STATUS_OK => Ok(()),
+            code => Err(Failure::new(
+                Status::from_code(code),
+                format!(
+                    "the host refused the artifact {name} of {} bytes",
+                    bytes.len()
+                ),
+            )),
+        }
+    }
+
+    /// A named extension of the host, or null. What it points to is said where the extension is described.
+    pub fn extension(&self, id: &str) -> *const c_void {
+        self.raw.get_extension.map_or(std::ptr::null(), |get| {
+            // SAFETY: as in `next_frame`; the host only reads the id during the call.
+            unsafe { get(self.raw.ctx, abi::Bytes::of(id.as_bytes())) }
+        })
+    }
+
+    fn call_feature(&self, medium: u32, frame: u32, name: &str) -> Result<Vec<u8>, Failure> {
+        let Some(feature) = self.raw.feature else {
+            return Err(Failure::unsupported("the host has no features"));
+        };
+        let mut out = abi::Bytes::EMPTY;
+        let name_bytes = abi::Bytes::of(name.as_bytes());
+        // SAFETY: as in `next_frame`; `out` is written during the call.
+        let code = unsafe { feature(self.raw.ctx, medium, frame, name_bytes, &mut out) };
+        // SAFETY: the host's view is valid at least until the next callback; it is copied here.
+        let bytes = unsafe { out.get(u64::MAX) }.unwrap_or_default();
+        match code {
+            abi::STATUS_OK => Ok(bytes.to_vec()),
+            code => Err(Failure::new(
+                Status::from_code(code),
+                format!("asking for {name}: {}", String::from_utf8_lossy(bytes)),
+            )),
+        }
+    }
+
+    /// What the host did wrong during the call, if anything.
+    pub(crate) fn into_fault(self) -> Option<Failure> {
+        self.fault.into_inner()
+    }
+
+    /// Checks what a host handed over.
+    ///
+    /// # Safety
+    /// `raw` must be as `abi::Job` says and stay so during `'a`.
+    pub(crate) unsafe fn from_raw(raw: *const abi::Job) -> Result<Self, Failure> {
+        // SAFETY: the caller vouches for the pointer.
+        let raw: &'a abi::Job = unsafe { raw.as_ref() }
+            .ok_or_else(|| Failure::internal("the host handed over no job"))?;
+        if (raw.struct_size as usize) < size_of::<abi::Job>()
+            || (raw.medium_size as usize) < size_of::<abi::Medium>()
+        {
+            return Err(Failure::internal(
+                "the host's job is smaller than that of v1.0",
+            ));
+        }
+        // SAFETY: views are valid during `'a` by the caller's word.
+        let params = unsafe { raw.params_json.get(u64::MAX) }.unwrap_or_default();
+        let params = match params {
+            [] => Value::Null,
+            json => serde_json::from_slice(json)
+                .map_err(|error| Failure::internal(format!("reading the parameters: {error}")))?,
+        };
+        let mut media = Vec::with_capacity(raw.media_count as usize);
+        for i in 0..raw.media_count as usize {
+            // SAFETY: `media_count` elements lie `medium_size` bytes apart, each at least v1.0's size.
+            media.push(unsafe {
+                let medium = raw.media.byte_add(i * raw.medium_size as usize);
+                medium_from_raw(&*medium)?
+            });
+        }
+        // SAFETY: as above.
+        let analysis = unsafe { text(raw.analysis) };
+        Ok(Self {
+            raw,
+            analysis,
+            params,
+            media,
+            fault: RefCell::new(None),
+        })
+    }
+}
+
+fn parse_feature<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(json)
+        .map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
+}
+
+/// # Safety
+/// `raw` must be as `abi::Medium` says.
+unsafe fn medium_from_raw(raw: &abi::Medium) -> Result<JobMedium, Failure> {
+    let kind = match raw.kind {
+        abi::kind::IMAGE => SlotKind::Image,
+        abi::kind::VIDEO => SlotKind::Video,
+        abi::kind::SHOT_SET => SlotKind::ShotSet,
+        other => {
+            return Err(Failure::internal(format!(
+                "the host's medium is of kind {other}"
+            )));
+        }
+    };
+    let mut tags = Vec::with_capacity(raw.tag_count as usize);
+    for i in 0..raw.tag_count as usize {
+        // SAFETY: `tag_count` views lie at `tags`.
+        tags.push(unsafe { text(*raw.tags.add(i)) });
+    }
+    Ok(JobMedium {
+        index: raw.index,
+        // SAFETY: a valid view.
+        slot: unsafe { text(raw.slot) },
+        kind,
+        tags,
+        width: raw.width,
+        height: raw.height,
+        duration_us: (raw.duration_us >= 0).then_some(raw.duration_us),
+        frame_count: raw.frame_count,
+        named: raw.flags & abi::MEDIUM_NAMED != 0,
+    })
+}
+
+/// # Safety
+/// `bytes` must be a valid view.
+unsafe fn text(bytes: abi::Bytes) -> String {
+    // SAFETY: the caller vouches for the view.
+    let bytes = unsafe { bytes.get(u64::MAX) }.unwrap_or_default();
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,71 @@
+//! The outcome of an analysis: data, never an error.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The verdict of one analysis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Resolution {
+    /// All checks passed.
+    Success,
+    /// A person must decide.
+    OperatorRequired,
+    /// Refused.
+    Declined,
+}
+
+/// Why the verdict is what it is. Codes are stable and documented by the analyzer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reason {
+    /// Stable code, upper-case letters, digits and `_`, such as `NO_FACE`.
+    pub code: String,
+    /// One sentence for people, without personal data.
+    pub message: String,
+    /// Index of the medium in the job, where one is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<u32>,
+    /// Index of the frame in that medium, where one is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<u32>,
+}
+
+impl Reason {
+    /// A reason without a medium.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            medium: None,
+            frame: None,
+        }
+    }
+
+    /// The same, about medium `index` of the job.
+    #[must_use]
+    pub fn medium(mut self, index: u32) -> Self {
+        self.medium = Some(index);
+        self
+    }
+
+    /// The same, about frame `index` of its medium.
+    #[must_use]
+    pub fn frame(mut self, index: u32) -> Self {
+        self.frame = Some(index);
+        self
+    }
+}
+
+/// What an analysis found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The verdict.
+    pub resolution: Resolution,
+    /// Why. A verdict other than SUCCESS has at least one.
+    #[serde(default)]
+    pub reasons: Vec<Reason>,
+    /// Scores and details, in the shape of the analysis' `result_schema`. Numbers are finite.
+    pub result: Value,
+}

@@ -1,0 +1,421 @@
+//! Runs an analyzer in a unit test without a server: through the same table of C functions as a
+//! worker does, with features computed once by the providers added to the bench.
+//!
+//! Not here: checks of the outcome against the manifest's schemas; `vultus-plugin-host` has them.
+
+mod picture;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::calling::{Entry, FrameView, JobHost, JobRequest, RawInstance};
+use crate::error::Failure;
+use crate::frame::PixelFormat;
+use crate::job::{FeatureRequest, JobMedium, LogLevel};
+use crate::manifest::{Provided, Scope, SlotKind};
+use crate::outcome::Outcome;
+use crate::{Analyzer, Config, Manifest};
+
+pub use picture::Picture;
+use picture::{converted, scaled};
+
+/// A file that the analyzer kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Its name.
+    pub name: String,
+    /// Its MIME type.
+    pub mime: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// What came out of a run.
+#[derive(Debug, Clone)]
+pub struct TestRun {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// What the analyzer kept, in order.
+    pub artifacts: Vec<Artifact>,
+    /// What it wrote to the log, in order.
+    pub log: Vec<(LogLevel, String)>,
+}
+
+/// An analyzer with its providers and the media that it is run on.
+pub struct Bench {
+    manifest: Manifest,
+    instance: RefCell<RawInstance>,
+    config: Config,
+    shelf: Rc<Shelf>,
+    cancelled: bool,
+}
+
+/// What all calls of a bench share.
+#[derive(Default)]
+struct Shelf {
+    providers: Vec<Provider>,
+    media: Vec<(JobMedium, Vec<Picture>)>,
+    /// Computed features by medium, frame and name.
+    features: RefCell<HashMap<FeatureKey, Feature>>,
+}
+
+type FeatureKey = (u32, Option<u32>, String);
+type Feature = Result<Arc<[u8]>, Failure>;
+
+struct Provider {
+    provided: Vec<Provided>,
+    instance: RefCell<RawInstance>,
+}
+
+impl Bench {
+    /// A bench for the analyzer `A`.
+    ///
+    /// # Errors
+    /// What `A::new` says.
+    pub fn new<A: Analyzer>(config: &Config) -> Result<Self, Failure> {
+        let (manifest, instance) = open::<A>(config)?;
+        let instance = RefCell::new(instance);
+        let shelf = Rc::new(Shelf::default());
+        Ok(Self {
+            manifest,
+            instance,
+            config: config.clone(),
+            shelf,
+            cancelled: false,
+        })
+    }
+
+    /// Adds a provider of features, with the same configuration.
+    ///
+    /// # Errors
+    /// What `P::new` says.
+    pub fn provider<P: Analyzer>(&mut self) -> Result<&mut Self, Failure> {
+        let (manifest, instance) = open::<P>(&self.config)?;
+        let provider = Provider {
+            provided: manifest.provides,
+            instance: RefCell::new(instance),
+        };
+        self.shelf_mut().providers.push(provider);
+        Ok(self)
+    }
+
+    /// Adds a medium that the request names; its slot is the first of the analysis run.
+    ///
+    /// # Panics
+    /// Without pictures, or when one has not the pixels that its size needs.
+    pub fn medium(&mut self, kind: SlotKind, tags: &[&str], pictures: Vec<Picture>) -> &mut Self {
+        self.add_medium(kind, tags, pictures, true)
+    }
+
+    /// Adds a medium that the request does not name.
+    ///
+    /// # Panics
+    /// As [`Bench::medium`].
+    pub fn unnamed_medium(
+        &mut self,
+        kind: SlotKind,
+        tags: &[&str],
+        pictures: Vec<Picture>,
+    ) -> &mut Self {
+        self.add_medium(kind, tags, pictures, false)
+    }
+
+    /// Takes all media away, to run the same instances on others.
+    pub fn clear_media(&mut self) -> &mut Self {
+        let shelf = self.shelf_mut();
+        shelf.media.clear();
+        shelf.features.borrow_mut().clear();
+        self
+    }
+
+    /// Lets `is_cancelled` be true in the next runs.
+    pub fn cancel(&mut self) -> &mut Self {
+        self.cancelled = true;
+        self
+    }
+
+    /// Runs an analysis on the media. Parameters are handed over as they are: without defaults.
+    ///
+    /// # Errors
+    /// The analyzer's failure; `Unsupported` for a type that its manifest does not list.
+    pub fn run(&self, analysis: &str, params: Value) -> Result<TestRun, Failure> {
+        let spec = self
+            .manifest
+            .analyses
+            .iter()
+            .find(|spec| spec.kind == analysis);
+        let spec = spec.ok_or_else(|| Failure::unsupported(format!("no analysis {analysis}")))?;
+        let slot = spec.slots.first().map_or("", |slot| &slot.name);
+        let format = spec
+            .pixel_formats
+            .first()
+            .and_then(|name| PixelFormat::from_name(name));
+        let mut host = TestHost::new(&self.shelf, &spec.features);
+        host.format = format.unwrap_or(PixelFormat::Rgb8);
+        host.max_side = spec.max_side;
+        host.frames = self.shelf.all_frames();
+        host.cancelled = self.cancelled;
+        let media = self.shelf.media.iter();
+        let request = JobRequest {
+            analysis: analysis.to_owned(),
+            params,
+            media: media
+                .map(|(m, _)| JobMedium {
+                    slot: slot.to_owned(),
+                    ..m.clone()
+                })
+                .collect(),
+        };
+        let json = self.instance.borrow_mut().analyze(&mut host, &request)?;
+        let outcome = serde_json::from_slice(&json)
+            .map_err(|error| Failure::internal(format!("reading the outcome: {error}")))?;
+        Ok(TestRun {
+            outcome,
+            artifacts: host.artifacts,
+            log: host.log,
+        })
+    }
+
+    /// A feature of the media, as any analyzer would get it, from the providers or from the analyzer
+    /// of the bench itself.
+    ///
+    /// # Errors
+    /// The provider's failure; `Unsupported` when nobody provides it.
+    pub fn feature(&self, medium: u32, frame: Option<u32>, name: &str) -> Result<Value, Failure> {
+        let key = (medium, frame, name.to_owned());
+        let own = self
+            .manifest
+            .provides
+            .iter()
+            .find(|provided| provided.feature == name);
+        let bytes = match own {
+            Some(provided) => self.shelf.compute(&self.instance, provided, &key)?,
+            None => self.shelf.feature(key)?,
+        };
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
+    }
+
+    fn add_medium(
+        &mut self,
+        kind: SlotKind,
+        tags: &[&str],
+        pictures: Vec<Picture>,
+        named: bool,
+    ) -> &mut Self {
+        let first = pictures.first().expect("a medium has at least one picture");
+        for picture in &pictures {
+            let needed = picture.width as usize * picture.height as usize * 3;
+            assert_eq!(
+                picture.rgb.len(),
+                needed,
+                "the picture's size needs other pixels"
+            );
+        }
+        let medium = JobMedium {
+            index: self.shelf.media.len() as u32,
+            slot: String::new(),
+            kind,
+            tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
+            width: first.width,
+            height: first.height,
+            duration_us: (kind == SlotKind::Video).then(|| {
+                pictures
+                    .iter()
+                    .map(|picture| picture.pts_us)
+                    .max()
+                    .unwrap_or(0)
+            }),
+            frame_count: pictures.len() as u32,
+            named,
+        };
+        self.shelf_mut().media.push((medium, pictures));
+        self
+    }
+
+    fn shelf_mut(&mut self) -> &mut Shelf {
+        Rc::get_mut(&mut self.shelf).expect("the shelf is shared during runs only")
+    }
+}
+
+/// Reads the table as a worker would, and makes an instance.
+fn open<A: Analyzer>(config: &Config) -> Result<(Manifest, RawInstance), Failure> {
+    let table = crate::plugin::<A>();
+    // SAFETY: the table is made by this library, whose code is never unloaded.
+    let entry = unsafe { Entry::read(&table) }
+        .map_err(|error| Failure::internal(format!("reading the plugin's table: {error}")))?;
+    let manifest = serde_json::from_slice(&entry.manifest_json()?)
+        .map_err(|error| Failure::internal(format!("reading the manifest: {error}")))?;
+    Ok((manifest, entry.create(config)?))
+}
+
+impl Shelf {
+    fn all_frames(&self) -> Vec<(u32, u32)> {
+        let media = self.media.iter();
+        media
+            .flat_map(|(m, pictures)| (0..pictures.len() as u32).map(|i| (m.index, i)))
+            .collect()
+    }
+
+    fn frames_for(&self, medium: u32, frame: Option<u32>) -> Vec<(u32, u32)> {
+        let wanted = |&(m, i): &(u32, u32)| m == medium && frame.is_none_or(|frame| frame == i);
+        self.all_frames().into_iter().filter(wanted).collect()
+    }
+
+    fn feature(&self, key: FeatureKey) -> Feature {
+        if let Some(known) = self.features.borrow().get(&key) {
+            return known.clone();
+        }
+        let found = self.providers.iter().find_map(|provider| {
+            let provided = provider
+                .provided
+                .iter()
+                .find(|provided| provided.feature == key.2)?;
+            Some((provider, provided))
+        });
+        let (provider, provided) =
+            found.ok_or_else(|| Failure::unsupported(format!("nobody provides {}", key.2)))?;
+        let result = self.compute(&provider.instance, provided, &key);
+        self.features.borrow_mut().insert(key, result.clone());
+        result
+    }
+
+    fn compute(
+        &self,
+        instance: &RefCell<RawInstance>,
+        provided: &Provided,
+        (medium, frame, name): &FeatureKey,
+    ) -> Feature {
+        let scope = if frame.is_some() {
+            Scope::Frame
+        } else {
+            Scope::Medium
+        };
+        let frames = self.frames_for(*medium, *frame);
+        if scope != provided.scope || frames.is_empty() {
+            return Err(Failure::invalid_input(format!(
+                "{name} has no value for medium {medium}, frame {frame:?}"
+            )));
+        }
+        let mut host = TestHost::new(self, &provided.needs);
+        host.max_side = provided.max_side;
+        host.frames = frames;
+        let request = JobRequest {
+            analysis: String::new(),
+            params: Value::Null,
+            media: self
+                .media
+                .iter()
+                .map(|(medium, _)| medium.clone())
+                .collect(),
+        };
+        let asked = FeatureRequest {
+            feature: name.clone(),
+            medium: *medium,
+            frame: *frame,
+        };
+        let mut instance = instance
+            .try_borrow_mut()
+            .map_err(|_| Failure::internal(format!("{name} needs itself in a circle")))?;
+        instance.provide(&mut host, &asked, &request).map(Arc::from)
+    }
+}
+
+/// The host of one call.
+struct TestHost<'s> {
+    shelf: &'s Shelf,
+    wanted: &'s [String],
+    format: PixelFormat,
+    max_side: u32,
+    frames: Vec<(u32, u32)>,
+    position: usize,
+    cancelled: bool,
+    artifacts: Vec<Artifact>,
+    log: Vec<(LogLevel, String)>,
+}
+
+impl<'s> TestHost<'s> {
+    fn new(shelf: &'s Shelf, wanted: &'s [String]) -> Self {
+        Self {
+            shelf,
+            wanted,
+            format: PixelFormat::Rgb8,
+            max_side: u32::MAX,
+            frames: Vec::new(),
+            position: 0,
+            cancelled: false,
+            artifacts: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+}
+
+impl JobHost for TestHost<'_> {
+    fn next_frame(&mut self) -> Result<Option<FrameView>, Failure> {
+        let Some(&(medium, index)) = self.frames.get(self.position) else {
+            return Ok(None);
+        };
+        self.position += 1;
+        let picture = &self.shelf.media[medium as usize].1[index as usize];
+        let (width, height, rgb) = scaled(picture, self.max_side);
+        Ok(Some(FrameView {
+            medium,
+            index,
+            format: self.format,
+            width,
+            height,
+            stride: width * self.format.bytes_per_pixel() as u32,
+            pixels: Arc::new(converted(rgb, self.format)),
+            pts_us: picture.pts_us,
+            source_width: picture.width,
+            source_height: picture.height,
+        }))
+    }
+
+    fn rewind(&mut self) {
+        self.position = 0;
+    }
+
+    fn feature(
+        &mut self,
+        medium: u32,
+        frame: Option<u32>,
+        name: &str,
+    ) -> Result<Arc<[u8]>, Failure> {
+        if !self.wanted.iter().any(|wanted| wanted == name) {
+            return Err(Failure::unsupported(format!(
+                "the manifest does not ask for {name}"
+            )));
+        }
+        self.shelf.feature((medium, frame, name.to_owned()))
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    /// One minute: unit tests have no deadline of their own.
+    fn deadline_us(&self) -> u64 {
+        60_000_000
+    }
+
+    fn progress(&mut self, _fraction: f32) {}
+
+    fn log(&mut self, level: LogLevel, message: &str) {
+        self.log.push((level, message.to_owned()));
+    }
+
+    fn artifact(&mut self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let (name, mime) = (name.to_owned(), mime.to_owned());
+        self.artifacts.push(Artifact {
+            name,
+            mime,
+            bytes: bytes.to_vec(),
+        });
+        Ok(())
+    }
+}
