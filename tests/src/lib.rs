@@ -1,1 +1,16 @@
-//! The harness and the end-to-end tests.
+//! The harness of the end-to-end tests: the real server on port 0 with real plugins in real worker processes, real media,
+//! and a client that knows nothing but the public API. A missing component fails the test; nothing is skipped in silence.
+
+mod client;
+mod media;
+mod node;
+mod place;
+mod process;
+mod socket;
+
+pub use client::{Client, Upload};
+pub use media::{bona_fide_clip, clip_of, large_suites, sample, shot_set, still_clip, Clip};
+pub use node::{Node, NodeOptions};
+pub use place::{executable, workspace_root};
+pub use process::{children_of, mapped_files, wait_until, DEADLINE};
+pub use socket::Socket;

@@ -1,0 +1,169 @@
+//! A GraphQL client over HTTP: queries, and uploads by the GraphQL multipart request specification.
+
+use crate::socket::Socket;
+use serde_json::{json, Map, Value};
+
+/// A file of a request, at a path of the variables.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// Such as `variables.input.media.0.file`.
+    pub path: String,
+    /// File name.
+    pub name: String,
+    /// Declared type.
+    pub content_type: String,
+    /// Bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Upload {
+    /// A file for medium `index` of `input.media`.
+    pub fn medium(index: usize, name: &str, bytes: Vec<u8>) -> Self {
+        Self { path: format!("variables.input.media.{index}.file"), name: name.to_owned(), content_type: "application/octet-stream".to_owned(), bytes }
+    }
+}
+
+/// A client, logged in or not.
+#[derive(Debug, Clone)]
+pub struct Client {
+    url: String,
+    http: reqwest::Client,
+    token: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl Client {
+    pub(crate) fn new(url: &str) -> Self {
+        Self { url: url.to_owned(), http: reqwest::Client::new(), token: None, headers: Vec::new() }
+    }
+
+    /// The same client with a token.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.token = Some(token.to_owned());
+        self
+    }
+
+    /// The same client with one more header on every request.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The access token.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().expect("the client is logged in")
+    }
+
+    /// The server's address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Logs in.
+    pub async fn login(self, email: &str, password: &str) -> Self {
+        let data = self
+            .data(
+                "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }",
+                json!({"input": {"email": email, "password": password}}),
+            )
+            .await;
+        let token = data["login"]["accessToken"].as_str().expect("login gives a token").to_owned();
+        self.with_token(&token)
+    }
+
+    fn post(&self) -> reqwest::RequestBuilder {
+        let mut request = self.http.post(format!("{}/graphql", self.url)).header("x-requested-with", "tests");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request
+    }
+
+    /// The whole answer to a query: data and errors.
+    pub async fn query(&self, query: &str, variables: Value) -> Value {
+        let answer = self.post().json(&json!({"query": query, "variables": variables})).send().await.expect("the server answers");
+        answer.json().await.expect("the answer is JSON")
+    }
+
+    /// The data of a query that must succeed.
+    pub async fn data(&self, query: &str, variables: Value) -> Value {
+        data_of(self.query(query, variables).await)
+    }
+
+    /// The first error's extensions of a query that must fail, with its `message` added.
+    pub async fn error(&self, query: &str, variables: Value) -> Value {
+        error_of(self.query(query, variables).await)
+    }
+
+    /// The whole answer to a request with files.
+    pub async fn upload(&self, query: &str, mut variables: Value, files: Vec<Upload>) -> Value {
+        let mut map = Map::new();
+        for (index, file) in files.iter().enumerate() {
+            map.insert(index.to_string(), json!([file.path]));
+            put_null(&mut variables, file.path.trim_start_matches("variables."));
+        }
+        let operations = json!({"query": query, "variables": variables}).to_string();
+        let mut form = reqwest::multipart::Form::new().text("operations", operations).text("map", Value::Object(map).to_string());
+        for (index, file) in files.into_iter().enumerate() {
+            let part = reqwest::multipart::Part::bytes(file.bytes).file_name(file.name).mime_str(&file.content_type).expect("a MIME type");
+            form = form.part(index.to_string(), part);
+        }
+        let answer = self.post().multipart(form).send().await.expect("the server answers");
+        answer.json().await.expect("the answer is JSON")
+    }
+
+    /// The data of a request with files that must succeed.
+    pub async fn upload_data(&self, query: &str, variables: Value, files: Vec<Upload>) -> Value {
+        data_of(self.upload(query, variables, files).await)
+    }
+
+    /// The first error of a request with files that must fail.
+    pub async fn upload_error(&self, query: &str, variables: Value, files: Vec<Upload>) -> Value {
+        error_of(self.upload(query, variables, files).await)
+    }
+
+    /// A websocket that has been acknowledged.
+    pub async fn socket(&self) -> Socket {
+        Socket::open(&self.url, self.token.as_deref()).await
+    }
+
+    /// GET of a path or URL of this server, without the token.
+    pub async fn get(&self, url: &str) -> reqwest::Response {
+        let url = if url.starts_with('/') { format!("{}{url}", self.url) } else { url.to_owned() };
+        self.http.get(url).send().await.expect("the server answers")
+    }
+}
+
+fn put_null(value: &mut Value, path: &str) {
+    let (head, rest) = path.split_once('.').unwrap_or((path, ""));
+    let next = match head.parse::<usize>() {
+        Ok(index) => &mut value[index],
+        Err(_) => &mut value[head],
+    };
+    if rest.is_empty() {
+        *next = Value::Null;
+    } else {
+        put_null(next, rest);
+    }
+}
+
+fn data_of(answer: Value) -> Value {
+    assert!(answer.get("errors").is_none(), "the request failed: {answer:#}");
+    answer["data"].clone()
+}
+
+fn error_of(answer: Value) -> Value {
+    let error = &answer["errors"][0];
+    assert!(error.is_object(), "the request succeeded but must not: {answer:#}");
+    let mut extensions = error["extensions"].clone();
+    if !extensions.is_object() {
+        extensions = json!({});
+    }
+    extensions["message"] = error["message"].clone();
+    extensions
+}

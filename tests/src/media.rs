@@ -1,0 +1,83 @@
+//! Real media for tests: the sample portraits that `make setup` fetches, and clips and shot sets made from them with ffmpeg.
+
+use crate::place::workspace_root;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The bytes of a sample portrait, such as `obama.jpg`.
+pub fn sample(name: &str) -> Vec<u8> {
+    let path = sample_path(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make setup`", path.display()))
+}
+
+fn sample_path(name: &str) -> PathBuf {
+    workspace_root().join("samples/files").join(name)
+}
+
+/// The folder with the larger suites, where a developer has it.
+pub fn large_suites() -> Option<PathBuf> {
+    let path = workspace_root().join("../shared/testdata");
+    if path.is_dir() {
+        return Some(path);
+    }
+    println!("larger suite skipped: ../shared/testdata not present");
+    None
+}
+
+/// A piece of a clip: a still that moves a little, as a hand-held camera does.
+#[derive(Debug, Clone)]
+pub struct Clip {
+    /// The picture.
+    pub still: PathBuf,
+    /// Seconds.
+    pub seconds: f32,
+}
+
+/// A 5 s clip of one person, made from a portrait: 720 x 1280, 30 fps, H.264.
+pub fn bona_fide_clip(folder: &Path) -> Vec<u8> {
+    still_clip(folder, "obama2.jpg", 5.0)
+}
+
+/// A clip made from one sample portrait.
+pub fn still_clip(folder: &Path, still: &str, seconds: f32) -> Vec<u8> {
+    clip_of(folder, &[Clip { still: sample_path(still), seconds }])
+}
+
+/// A clip of several pieces, one after the other.
+pub fn clip_of(folder: &Path, pieces: &[Clip]) -> Vec<u8> {
+    let target = folder.join(format!("clip-{}.mp4", std::process::id()));
+    let mut command = Command::new("ffmpeg");
+    command.args(["-y", "-loglevel", "error"]);
+    for piece in pieces {
+        command.args(["-loop", "1", "-framerate", "30", "-t", &piece.seconds.to_string(), "-i"]).arg(&piece.still);
+    }
+    let mut graph = String::new();
+    for index in 0..pieces.len() {
+        // Fits the picture into the frame with a margin, then lets the frame wander over it by some pixels.
+        graph.push_str(&format!(
+            "[{index}:v]scale=760:1320:force_original_aspect_ratio=decrease,pad=780:1340:(ow-iw)/2:(oh-ih)/2:gray,\
+             crop=720:1280:x='30+20*sin(2*t)':y='30+20*cos(1.5*t)',setsar=1,noise=alls=6:allf=t,format=yuv420p[p{index}];"
+        ));
+    }
+    for index in 0..pieces.len() {
+        graph.push_str(&format!("[p{index}]"));
+    }
+    graph.push_str(&format!("concat=n={}:v=1:a=0[out]", pieces.len()));
+    command.args(["-filter_complex", &graph, "-map", "[out]", "-c:v", "libx264", "-preset", "veryfast", "-g", "250", "-r", "30"]);
+    let status = command.arg(&target).status().expect("ffmpeg is installed by `make setup`");
+    assert!(status.success(), "ffmpeg failed with {status}");
+    let bytes = std::fs::read(&target).expect("the clip was written");
+    std::fs::remove_file(&target).expect("the clip can be removed");
+    bytes
+}
+
+/// A ZIP shot set of the given pictures, stored in order.
+pub fn shot_set(pictures: &[Vec<u8>]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (index, picture) in pictures.iter().enumerate() {
+        archive.start_file(format!("shot{}.jpg", index + 1), options).expect("an entry can be begun");
+        std::io::Write::write_all(&mut archive, picture).expect("an entry can be written");
+    }
+    archive.finish().expect("the archive can be closed").into_inner()
+}

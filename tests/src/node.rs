@@ -1,0 +1,217 @@
+//! A node of its own for each test: started on port 0 with a fresh data folder, and looked over when it ends.
+
+use crate::client::Client;
+use crate::place::{executable, workspace_root};
+use crate::process::{children_of, is_alive, wait_until};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How a node is started.
+#[derive(Debug, Clone, Default)]
+pub struct NodeOptions {
+    /// TOML that is added to the configuration.
+    pub config: String,
+    /// Third-party plugin files, copied into the node's plugin folder.
+    pub plugins: Vec<PathBuf>,
+}
+
+/// A running node. Dropping it stops it and fails the test if anything is left running.
+#[derive(Debug)]
+pub struct Node {
+    child: Option<Child>,
+    folder: TempDir,
+    /// `http://127.0.0.1:PORT`.
+    pub url: String,
+    email: String,
+    password: String,
+}
+
+impl Node {
+    /// A node with the default configuration.
+    pub async fn start() -> Self {
+        Self::start_with(NodeOptions::default()).await
+    }
+
+    /// A node with options.
+    pub async fn start_with(options: NodeOptions) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let plugins = folder.path().join("plugins");
+        std::fs::create_dir(&plugins).expect("the plugin folder can be made");
+        for file in &options.plugins {
+            let name = file.file_name().expect("a plugin has a file name");
+            std::fs::copy(file, plugins.join(name)).expect("a plugin can be copied");
+        }
+        let config = format!(
+            "data_dir = {:?}\nplugins_dir = {:?}\nmodels_dir = {:?}\nlisten = \"127.0.0.1:0\"\n{}",
+            folder.path().join("data"),
+            plugins,
+            workspace_root().join("models"),
+            options.config
+        );
+        std::fs::write(folder.path().join("vultus.toml"), config).expect("the configuration can be written");
+        let mut node = Self { child: None, folder, url: String::new(), email: String::new(), password: String::new() };
+        node.launch().await;
+        node
+    }
+
+    /// Starts the process on the node's data folder and waits until it is ready.
+    pub async fn launch(&mut self) {
+        assert!(self.child.is_none(), "the node runs already");
+        let mut child = Command::new(executable("vultus"))
+            .arg("--config")
+            .arg(self.folder.path().join("vultus.toml"))
+            .arg("serve")
+            .env_clear()
+            .envs(std::env::var("VULTUS_TEST_LOG").map(|level| ("VULTUS_LOG", level)))
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::options().create(true).append(true).open(self.log_path()).expect("the log can be opened"))
+            .spawn()
+            .expect("the node can be started");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        self.child = Some(child);
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        self.read_announcement(&lines);
+        let url = self.url.clone();
+        wait_until("the node to be ready", || {
+            let url = format!("{url}/readyz");
+            async move { reqwest::get(url).await.ok().filter(|answer| answer.status().is_success()).map(|_| ()) }
+        })
+        .await;
+    }
+
+    fn read_announcement(&mut self, lines: &mpsc::Receiver<String>) {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(60) {
+            let Ok(line) = lines.recv_timeout(Duration::from_millis(200)) else {
+                let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+                assert!(ended.is_none(), "the node ended at start with {ended:?}; its log:\n{}", self.log());
+                continue;
+            };
+            if let Some(rest) = line.strip_prefix("First administrator: ") {
+                let (email, password) = rest.split_once(" password: ").expect("the announcement names the password");
+                (self.email, self.password) = (email.to_owned(), password.to_owned());
+            }
+            if let Some(url) = line.strip_prefix("Vultus is ready at ") {
+                url.trim_end_matches('/').clone_into(&mut self.url);
+                return;
+            }
+        }
+        panic!("the node announced no address; its log:\n{}", self.log());
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("node.log")
+    }
+
+    /// The node's log so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// The node's data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A folder for the test's own files.
+    pub fn scratch(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The node's configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.folder.path().join("vultus.toml")
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the node runs").id()
+    }
+
+    /// The first administrator's e-mail and password, as announced at the first start.
+    pub fn administrator(&self) -> (&str, &str) {
+        (&self.email, &self.password)
+    }
+
+    /// A client that is not logged in.
+    pub fn anonymous(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// A client logged in as the first administrator.
+    pub async fn client(&self) -> Client {
+        Client::new(&self.url).login(&self.email, &self.password).await
+    }
+
+    /// The worker processes with plugins (those with the ONNX Runtime mapped).
+    pub fn workers(&self) -> Vec<u32> {
+        let with_plugins = |pid: &u32| crate::process::mapped_files(*pid).iter().any(|file| file.contains("libonnxruntime"));
+        children_of(self.pid()).into_iter().map(|(pid, _)| pid).filter(with_plugins).collect()
+    }
+
+    /// kill -9 of the node itself.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("the node runs");
+        let workers = children_of(child.id());
+        child.kill().expect("the node can be killed");
+        child.wait().expect("a killed node can be waited for");
+        assert_gone(&workers);
+    }
+
+    /// SIGTERM, then waits for an orderly end.
+    pub fn stop(&mut self) {
+        let Some(mut child) = self.child.take() else { return };
+        let workers = children_of(child.id());
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the node can be signalled");
+        let begun = Instant::now();
+        while child.try_wait().expect("the node can be waited for").is_none() {
+            if begun.elapsed() > Duration::from_secs(45) {
+                child.kill().expect("the node can be killed");
+                panic!("the node did not end within 45 s of SIGTERM; its log:\n{}", self.log());
+            }
+            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        assert_gone(&workers);
+    }
+
+    /// Temporary files of uploads that are left.
+    pub fn spooled_files(&self) -> Vec<PathBuf> {
+        std::fs::read_dir(self.data().join("spool")).map(|dir| dir.flatten().map(|e| e.path()).collect()).unwrap_or_default()
+    }
+}
+
+/// Processes end with their node: the kernel's parent-death signal needs a moment, so this waits for the condition.
+fn assert_gone(processes: &[(u32, String)]) {
+    let begun = Instant::now();
+    while let Some((pid, line)) = processes.iter().find(|(pid, _)| is_alive(*pid)) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "process {pid} outlived its node: {line}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the node's log:\n{}", self.log());
+            if let Some(mut child) = self.child.take() {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            return;
+        }
+        self.stop();
+    }
+}
