@@ -1,1 +1,24 @@
 //! Opens, validates and calls plugins: the only user of libloading.
+//!
+//! A plugin's header is checked before any function of it runs, its manifest before it is used, and
+//! every result before it is handed on. Nothing is ever unloaded: thread-locals and code of a library
+//! may be in use after its last call. Used by worker processes only; a plugin that crashes takes its
+//! process along. The rules for plugins are in `ABI.md`.
+//!
+//! Not here: which files may be loaded at all (trust), where instances and features are kept.
+
+mod elf;
+mod error;
+mod features;
+mod instance;
+mod manifest_rules;
+mod outcome_rules;
+mod plugin;
+
+pub use error::{FeatureError, OpenError};
+pub use features::{Features, resolve_features};
+pub use instance::Instance;
+pub use manifest_rules::manifest_problems;
+pub use plugin::Plugin;
+pub use vultus_plugin_api::calling::{FrameView, JobHost, JobRequest, Pixels};
+pub use vultus_plugin_api::{FeatureRequest, JobMedium};

@@ -111,6 +111,16 @@ impl Entry {
         self.abi_minor
     }
 
+    /// Whether the function `analyze` is there.
+    pub fn has_analyze(&self) -> bool {
+        self.analyze.is_some()
+    }
+
+    /// Whether the function `provide` is there.
+    pub fn has_provide(&self) -> bool {
+        self.provide.is_some()
+    }
+
     /// The manifest's JSON, as the plugin wrote it.
     ///
     /// # Errors

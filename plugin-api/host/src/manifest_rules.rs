@@ -1,0 +1,265 @@
+//! What a manifest must keep to beyond its shape. Finds all problems at once.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use serde_json::Value;
+use vultus_plugin_api::PixelFormat;
+use vultus_plugin_api::calling::Entry;
+use vultus_plugin_api::manifest::{AnalysisSpec, Manifest, Provided, Slot, Weight};
+
+const MAX_SIDE: RangeInclusive<u32> = 16..=8192;
+const TIMEOUT_MS: RangeInclusive<u64> = 1..=600_000;
+const INSTANCES: RangeInclusive<u32> = 1..=64;
+const MAX_MEDIA_OF_SLOT: u32 = 64;
+/// Longest name for people, in characters.
+const MAX_TEXT: usize = 200;
+/// Longest name for machines, in bytes.
+const MAX_NAME: usize = 64;
+
+/// What is wrong with a manifest, one sentence each; empty when it may be used.
+pub fn manifest_problems(manifest: &Manifest) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut check = |ok: bool, problem: String| {
+        if !ok {
+            problems.push(problem);
+        }
+    };
+    check(
+        is_id(&manifest.id),
+        format!("id {:?} is no reverse DNS name", manifest.id),
+    );
+    check(
+        is_semver(&manifest.version),
+        format!("version {:?} is not semantic", manifest.version),
+    );
+    let texts = [
+        ("name", &manifest.name),
+        ("vendor", &manifest.vendor),
+        ("license", &manifest.license),
+    ];
+    for (field, text) in texts {
+        check(
+            is_text(text),
+            format!("{field} is empty or longer than {MAX_TEXT} characters"),
+        );
+    }
+    let instances = manifest.instances.max;
+    check(
+        INSTANCES.contains(&instances),
+        format!("instances.max {instances} is not {INSTANCES:?}"),
+    );
+    check(
+        !manifest.analyses.is_empty() || !manifest.provides.is_empty(),
+        "it offers neither an analysis nor a feature".into(),
+    );
+    let kinds = manifest.analyses.iter().map(|spec| spec.kind.as_str());
+    check(are_unique(kinds), "an analysis type stands twice".into());
+    let features = manifest
+        .provides
+        .iter()
+        .map(|provided| provided.feature.as_str());
+    check(are_unique(features), "a feature is provided twice".into());
+    for spec in &manifest.analyses {
+        problems.extend(analysis_problems(spec));
+    }
+    for provided in &manifest.provides {
+        problems.extend(provided_problems(provided));
+    }
+    problems.extend(manifest.weights.iter().filter_map(weight_problem));
+    problems
+}
+
+/// What the manifest promises and the table of functions does not hold.
+pub(crate) fn function_problems(manifest: &Manifest, entry: &Entry) -> Vec<String> {
+    let mut problems = Vec::new();
+    if !manifest.analyses.is_empty() && !entry.has_analyze() {
+        problems.push("it offers analyses, but the function analyze is null".into());
+    }
+    if !manifest.provides.is_empty() && !entry.has_provide() {
+        problems.push("it provides features, but the function provide is null".into());
+    }
+    problems
+}
+
+fn analysis_problems(spec: &AnalysisSpec) -> Vec<String> {
+    let mut problems = Vec::new();
+    let kind = &spec.kind;
+    let mut check = |ok: bool, problem: String| {
+        if !ok {
+            problems.push(format!("analysis {kind:?}: {problem}"));
+        }
+    };
+    check(
+        is_name(kind),
+        "the type is not lower-case letters, digits and _".into(),
+    );
+    check(
+        is_text(&spec.title),
+        format!("title is empty or longer than {MAX_TEXT} characters"),
+    );
+    check(
+        MAX_SIDE.contains(&spec.max_side),
+        format!("max_side is not {MAX_SIDE:?}"),
+    );
+    check(
+        TIMEOUT_MS.contains(&spec.timeout_ms),
+        format!("timeout_ms is not {TIMEOUT_MS:?}"),
+    );
+    let formats = &spec.pixel_formats;
+    check(
+        !formats.is_empty()
+            && formats
+                .iter()
+                .all(|name| PixelFormat::from_name(name).is_some()),
+        "pixel_formats is empty or has an unknown name".into(),
+    );
+    for feature in &spec.features {
+        check(
+            is_feature(feature),
+            format!("the feature {feature:?} is no name/version"),
+        );
+    }
+    check(!spec.slots.is_empty(), "it has no slot".into());
+    check(
+        are_unique(spec.slots.iter().map(|slot| slot.name.as_str())),
+        "a slot stands twice".into(),
+    );
+    for slot in &spec.slots {
+        check(
+            is_slot(slot),
+            format!("the slot {:?} is malformed", slot.name),
+        );
+    }
+    if let Err(problem) = check_params_schema(&spec.params_schema) {
+        check(false, format!("params_schema {problem}"));
+    }
+    if let Err(problem) = compile(&spec.result_schema) {
+        check(false, format!("result_schema {problem}"));
+    }
+    problems
+}
+
+fn is_slot(slot: &Slot) -> bool {
+    let mut tags = slot
+        .any_tags
+        .iter()
+        .chain(&slot.all_tags)
+        .chain(&slot.unless_named_tags);
+    is_name(&slot.name)
+        && !slot.kinds.is_empty()
+        && slot.min <= slot.max
+        && (1..=MAX_MEDIA_OF_SLOT).contains(&slot.max)
+        && tags.all(|tag| is_name(tag))
+}
+
+/// It must describe an object, and its defaults, taken together, must satisfy it as far as they go.
+fn check_params_schema(schema: &Value) -> Result<(), String> {
+    let validator = compile(schema)?;
+    if schema["type"] != "object" {
+        return Err("does not say \"type\": \"object\"".into());
+    }
+    let properties = schema["properties"].as_object();
+    let defaults: serde_json::Map<String, Value> = properties
+        .into_iter()
+        .flatten()
+        .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
+        .collect();
+    let defaults = Value::Object(defaults);
+    validator.validate(&defaults).map_err(|error| {
+        format!(
+            "refuses its own defaults at {}: {error}",
+            error.instance_path()
+        )
+    })
+}
+
+fn compile(schema: &Value) -> Result<jsonschema::Validator, String> {
+    jsonschema::validator_for(schema).map_err(|error| format!("does not compile: {error}"))
+}
+
+fn provided_problems(provided: &Provided) -> Vec<String> {
+    let mut problems = Vec::new();
+    let name = &provided.feature;
+    if !is_feature(name) {
+        problems.push(format!("the provided feature {name:?} is no name/version"));
+    }
+    for need in provided.needs.iter().filter(|need| !is_feature(need)) {
+        problems.push(format!(
+            "feature {name:?}: its need {need:?} is no name/version"
+        ));
+    }
+    if !MAX_SIDE.contains(&provided.max_side) {
+        problems.push(format!("feature {name:?}: max_side is not {MAX_SIDE:?}"));
+    }
+    problems
+}
+
+fn weight_problem(weight: &Weight) -> Option<String> {
+    let file = &weight.file;
+    if file.is_empty() || file.starts_with('.') || file.contains(['/', '\\', '\0']) {
+        return Some(format!("the weight file {file:?} is no plain file name"));
+    }
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let sha256 = &weight.sha256;
+    let pinned = sha256.len() == 64 && sha256.bytes().all(hex);
+    (!sha256.is_empty() && !pinned)
+        .then(|| format!("the sha256 of {file:?} is not 64 lower-case hexadecimal digits"))
+}
+
+fn are_unique<'a>(names: impl Iterator<Item = &'a str>) -> bool {
+    let mut seen = BTreeSet::new();
+    names.into_iter().all(|name| seen.insert(name))
+}
+
+fn is_text(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= MAX_TEXT
+}
+
+/// A lower-case letter, then lower-case letters, digits and `_`.
+fn is_name(name: &str) -> bool {
+    name.len() <= MAX_NAME
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// At least two labels of lower-case letters, digits and `-`.
+fn is_id(id: &str) -> bool {
+    let label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    id.len() <= 2 * MAX_NAME && id.contains('.') && id.split('.').all(label)
+}
+
+/// A name and a version from 1, such as `faces/1`.
+fn is_feature(feature: &str) -> bool {
+    feature.split_once('/').is_some_and(|(name, version)| {
+        is_name(name) && !version.starts_with(['0', '+']) && version.parse::<u16>().is_ok()
+    })
+}
+
+/// Three numbers, with a pre-release or build part if any.
+fn is_semver(version: &str) -> bool {
+    let (core, extra) = match version.find(['-', '+']) {
+        Some(at) => version.split_at(at),
+        None => (version, ""),
+    };
+    let number = |part: &str| {
+        part.parse::<u32>()
+            .is_ok_and(|number| number.to_string() == part)
+    };
+    let parts: Vec<&str> = core.split('.').collect();
+    let extra_ok = extra.is_empty()
+        || (extra.len() > 1
+            && extra
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b)));
+    parts.len() == 3 && parts.into_iter().all(number) && extra_ok
+}
