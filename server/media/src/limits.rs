@@ -1,0 +1,96 @@
+//! The one value that bounds every medium, and the operator's choice of decoder. No limit is written anywhere else.
+
+use serde::{Deserialize, Serialize};
+
+/// Bounds of one medium. Whatever exceeds one is refused with the actual value and the limit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Largest medium, in bytes.
+    pub max_bytes: u64,
+    /// Largest picture, in pixels (width × height), taken from its header.
+    pub max_pixels: u64,
+    /// Most scans of a progressive JPEG (cameras and encoders write about 10; each costs a pass over all pixels).
+    pub max_jpeg_scans: u32,
+    /// Most frames kept per medium.
+    pub max_frames_stored: u32,
+    /// Longest video, in seconds.
+    pub max_seconds: f64,
+    /// Longest side of a video, in pixels.
+    pub max_video_side: u32,
+    /// Highest mean frame rate of a video, in frames per second.
+    pub max_frame_rate: f64,
+    /// Most pixels that decoding the sampled frames of one video may touch (frames to decode × frame size): the
+    /// bound of its CPU time, about 3 s per thousand million for H.264.
+    pub max_video_pixels: u64,
+    /// Most entries of a shot set's ZIP.
+    pub max_zip_entries: u32,
+    /// Most bytes of all entries of a ZIP after inflation.
+    pub max_inflated_bytes: u64,
+    /// Highest ratio of inflated to compressed size of one ZIP entry.
+    pub max_ratio: u32,
+    /// Most pixels of all pictures of a shot set together.
+    pub max_set_pixels: u64,
+    /// Longest side of a stored frame, in pixels; larger ones are scaled down.
+    pub max_stored_side: u32,
+    /// Budget of decoded frames kept per medium, in bytes of packed RGB; frames are scaled down to fit.
+    pub frame_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 100 << 20,
+            max_pixels: 50_000_000,
+            max_jpeg_scans: 32,
+            max_frames_stored: 24,
+            max_seconds: 120.0,
+            max_video_side: 4096,
+            max_frame_rate: 240.0,
+            max_video_pixels: 8_000_000_000,
+            max_zip_entries: 200,
+            max_inflated_bytes: 256 << 20,
+            max_ratio: 100,
+            max_set_pixels: 150_000_000,
+            max_stored_side: 4096,
+            frame_bytes: 96 << 20,
+        }
+    }
+}
+
+impl Limits {
+    /// Size at which one of `frames` stored frames of `width` × `height` is kept: the same shape, scaled down to
+    /// [`Limits::max_stored_side`] and to an equal share of [`Limits::frame_bytes`].
+    pub(crate) fn stored_size(&self, width: u32, height: u32, frames: usize) -> (u32, u32) {
+        let share = self.frame_bytes as f64 / frames.max(1) as f64;
+        let pixels = f64::from(width) * f64::from(height);
+        let by_bytes = (share / 3.0 / pixels).sqrt();
+        let by_side = f64::from(self.max_stored_side) / f64::from(width.max(height));
+        let factor = by_bytes.min(by_side);
+        if factor >= 1.0 {
+            return (width, height);
+        }
+        let scaled = |side: u32| ((f64::from(side) * factor) as u32).max(1);
+        (scaled(width), scaled(height))
+    }
+}
+
+/// How [`crate::decode`] works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecodeOptions {
+    /// Exactness of the video decoder.
+    pub decoder: DecoderMode,
+}
+
+/// Exactness of the video decoder: an operator's setting, never a client's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecoderMode {
+    /// Sampled frames are bit-exact. Frames that no sampled frame depends on are not decoded.
+    #[default]
+    Exact,
+    /// As `Exact`, and the in-loop deblocking filter is left out: faster, with errors that add up until the next
+    /// key frame.
+    Fast,
+}

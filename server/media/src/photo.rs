@@ -1,0 +1,191 @@
+//! Single pictures: JPEG, PNG and WebP to upright packed RGB.
+//!
+//! Transparent pictures are laid on white, 16-bit channels become 8-bit, grey and CMYK become RGB; colour
+//! profiles are not applied. Animated pictures are refused, in `picture_header.rs`.
+
+use crate::limits::Limits;
+use crate::orientation::Orientation;
+use crate::picture_header::{self, PictureHeader};
+use crate::pixels::{self, StoredFrame};
+use crate::refusal::Refusal;
+use crate::sniff::PictureFormat;
+use crate::source::Source;
+use crate::{Frames, MediaKind, Probe};
+use image::codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::{DynamicImage, ImageDecoder, ImageError};
+use std::io::{Cursor, ErrorKind, Read, Seek};
+
+/// Most bytes that a picture's decoder may set aside for one buffer.
+const DECODER_BYTES: u64 = 512 << 20;
+
+/// A decoded picture, upright.
+pub(crate) struct Picture {
+    /// Width of the source after orientation, in pixels.
+    pub(crate) width: u32,
+    /// Height of the source after orientation, in pixels.
+    pub(crate) height: u32,
+    /// What was done to make it upright.
+    pub(crate) orientation: Orientation,
+    /// The picture, scaled down to the size at which it is kept.
+    pub(crate) frame: StoredFrame,
+}
+
+/// Probes a single picture by decoding it.
+pub(crate) fn probe<S: Read + Seek>(
+    source: &mut Source<S>,
+    format: PictureFormat,
+    limits: &Limits,
+) -> Result<Probe, Refusal> {
+    let bytes = source.all()?;
+    let picture = picture(&bytes, format, limits, 1)?;
+    Ok(Probe {
+        kind: MediaKind::Image,
+        content_type: format.content_type().to_owned(),
+        byte_size: source.length(),
+        width: picture.width,
+        height: picture.height,
+        orientation_applied: picture.orientation.exif(),
+        duration_us: None,
+        frame_count: None,
+        frame_rate: None,
+        thumbnail: pixels::thumbnail(&picture.frame)?,
+    })
+}
+
+/// Decodes a single picture.
+pub(crate) fn decode<S: Read + Seek>(
+    source: &mut Source<S>,
+    format: PictureFormat,
+    limits: &Limits,
+) -> Result<Frames, Refusal> {
+    let bytes = source.all()?;
+    let picture = picture(&bytes, format, limits, 1)?;
+    Ok(Frames {
+        kind: MediaKind::Image,
+        content_type: format.content_type().to_owned(),
+        width: picture.width,
+        height: picture.height,
+        duration_us: None,
+        frame_count: None,
+        frames: vec![picture.frame],
+    })
+}
+
+/// One picture of `count` that share the frame budget.
+pub(crate) fn picture(
+    bytes: &[u8],
+    format: PictureFormat,
+    limits: &Limits,
+    count: usize,
+) -> Result<Picture, Refusal> {
+    let header = picture_header::inspect(bytes, format, limits)?;
+    let (rgb, orientation) = pixels_of(bytes, format, &header)?;
+    let stored = limits.stored_size(header.width, header.height, count);
+    let rgb = if stored == (header.width, header.height) {
+        rgb
+    } else {
+        pixels::resize(&rgb, (header.width, header.height), stored)
+    };
+    let rgb = if orientation == Orientation::UPRIGHT {
+        rgb
+    } else {
+        orientation.apply(
+            &rgb,
+            stored.0 as usize * 3,
+            stored.0 as usize,
+            stored.1 as usize,
+        )
+    };
+    let (width, height) = orientation.turned((header.width, header.height));
+    let (stored_width, stored_height) = orientation.turned(stored);
+    let frame = StoredFrame {
+        width: stored_width,
+        height: stored_height,
+        rgb,
+        pts_us: 0,
+        index: 0,
+    };
+    Ok(Picture {
+        width,
+        height,
+        orientation,
+        frame,
+    })
+}
+
+fn pixels_of(
+    bytes: &[u8],
+    format: PictureFormat,
+    header: &PictureHeader<'_>,
+) -> Result<(Vec<u8>, Orientation), Refusal> {
+    let mut limits = image::Limits::default();
+    limits.max_alloc = Some(DECODER_BYTES);
+    let refuse = |error| refusal(format, error);
+    let cursor = Cursor::new(bytes);
+    match format {
+        PictureFormat::Jpeg => all_pixels(JpegDecoder::new(cursor).map_err(refuse)?, header),
+        PictureFormat::Png => all_pixels(
+            PngDecoder::with_limits(cursor, limits).map_err(refuse)?,
+            header,
+        ),
+        PictureFormat::WebP => all_pixels(WebPDecoder::new(cursor).map_err(refuse)?, header),
+    }
+    .map_err(refuse)?
+    .ok_or(Refusal::Unreadable {
+        format: format.name(),
+        step: "reading the size",
+    })
+}
+
+/// Decodes; `None` if the decoder sees another size than the walk that checked the limits did.
+fn all_pixels(
+    mut decoder: impl ImageDecoder,
+    header: &PictureHeader<'_>,
+) -> Result<Option<(Vec<u8>, Orientation)>, ImageError> {
+    if decoder.dimensions() != (header.width, header.height) {
+        return Ok(None);
+    }
+    let orientation = match header.png_exif {
+        Some(exif) => image::metadata::Orientation::from_exif_chunk(exif)
+            .unwrap_or(image::metadata::Orientation::NoTransforms),
+        None => decoder.orientation()?,
+    };
+    let image = DynamicImage::from_decoder(decoder)?;
+    let rgb = if image.color().has_alpha() {
+        on_white(&image.into_rgba8())
+    } else {
+        image.into_rgb8().into_raw()
+    };
+    Ok(Some((rgb, orientation.into())))
+}
+
+fn on_white(rgba: &[u8]) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity(rgba.len() / 4 * 3);
+    for pixel in rgba.chunks_exact(4) {
+        let alpha = u32::from(pixel[3]);
+        let over_white =
+            |value: u8| ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        rgb.extend([
+            over_white(pixel[0]),
+            over_white(pixel[1]),
+            over_white(pixel[2]),
+        ]);
+    }
+    rgb
+}
+
+fn refusal(format: PictureFormat, error: ImageError) -> Refusal {
+    let format = format.name();
+    match error {
+        ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            Refusal::Truncated { format }
+        }
+        ImageError::Unsupported(_) => Refusal::UnsupportedFormat {
+            format: format!("this variant of {format}"),
+        },
+        _ => Refusal::Unreadable {
+            format,
+            step: "decoding the pixels",
+        },
+    }
+}

@@ -1,0 +1,223 @@
+//! The structure of JPEG, PNG and WebP files, walked before any pixel is decoded: size, number of scans, animation,
+//! and whether the end is there. Does not decode; the decoders are in `photo.rs`.
+
+use crate::limits::Limits;
+use crate::refusal::Refusal;
+use crate::sniff::PictureFormat;
+
+/// What the walk found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct PictureHeader<'a> {
+    /// Stored width, in pixels, before orientation.
+    pub(crate) width: u32,
+    /// Stored height, in pixels, before orientation.
+    pub(crate) height: u32,
+    /// The EXIF block of a PNG, which may come after the pixels, where its decoder does not look.
+    pub(crate) png_exif: Option<&'a [u8]>,
+}
+
+/// Walks the file and checks it against the limits.
+pub(crate) fn inspect<'a>(
+    bytes: &'a [u8],
+    format: PictureFormat,
+    limits: &Limits,
+) -> Result<PictureHeader<'a>, Refusal> {
+    match format {
+        PictureFormat::Jpeg => jpeg(bytes, limits),
+        PictureFormat::Png => png(bytes, limits),
+        PictureFormat::WebP => webp(bytes, limits),
+    }
+}
+
+fn sized(
+    format: PictureFormat,
+    (width, height): (u32, u32),
+    limits: &Limits,
+) -> Result<PictureHeader<'static>, Refusal> {
+    if width == 0 || height == 0 {
+        return Err(Refusal::Unreadable {
+            format: format.name(),
+            step: "reading the size",
+        });
+    }
+    let limit = limits.max_pixels;
+    if u64::from(width) * u64::from(height) > limit {
+        return Err(Refusal::TooManyPixels {
+            width,
+            height,
+            limit,
+        });
+    }
+    Ok(PictureHeader {
+        width,
+        height,
+        png_exif: None,
+    })
+}
+
+const JPEG_CUT: Refusal = Refusal::Truncated { format: "JPEG" };
+const PNG_CUT: Refusal = Refusal::Truncated { format: "PNG" };
+const WEBP_CUT: Refusal = Refusal::Truncated { format: "WebP" };
+
+/// ITU T.81, annex B: segments up to the end marker. What follows the end marker is not looked at.
+fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusal> {
+    let mut header = None;
+    let mut scans = 0;
+    let mut at = 2;
+    loop {
+        at += bytes
+            .get(at..)
+            .unwrap_or_default()
+            .iter()
+            .position(|&b| b == 0xff)
+            .ok_or(JPEG_CUT)?;
+        let marker = *bytes.get(at + 1).ok_or(JPEG_CUT)?;
+        match marker {
+            0xff => {
+                at += 1;
+                continue;
+            }
+            0x00 | 0x01 | 0xd0..=0xd8 => {
+                at += 2;
+                continue;
+            }
+            0xd9 => break,
+            _ => {}
+        }
+        let length = bytes.get(at + 2..at + 4).ok_or(JPEG_CUT)?;
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        let segment = bytes.get(at + 4..at + 2 + length.max(2)).ok_or(JPEG_CUT)?;
+        at += 2 + length.max(2);
+        match marker {
+            0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf => {
+                header = Some(jpeg_frame(marker, segment, limits)?);
+            }
+            0xda => {
+                scans += 1;
+                if scans > limits.max_jpeg_scans {
+                    return Err(Refusal::TooManyScans {
+                        actual: scans,
+                        limit: limits.max_jpeg_scans,
+                    });
+                }
+                at = after_scan(bytes, at)?;
+            }
+            _ => {}
+        }
+    }
+    match header {
+        Some(header) if scans > 0 => Ok(header),
+        _ => Err(Refusal::Unreadable {
+            format: "JPEG",
+            step: "finding the picture",
+        }),
+    }
+}
+
+fn jpeg_frame(
+    marker: u8,
+    segment: &[u8],
+    limits: &Limits,
+) -> Result<PictureHeader<'static>, Refusal> {
+    let unsupported = |format: &str| {
+        Err(Refusal::UnsupportedFormat {
+            format: format.to_owned(),
+        })
+    };
+    let &[precision, h1, h0, w1, w0, ..] = segment else {
+        return Err(JPEG_CUT);
+    };
+    match marker {
+        0xc0..=0xc2 if precision == 8 => {}
+        0xc0..=0xc2 => return unsupported("JPEG of more than 8 bits"),
+        0xc3 => return unsupported("lossless JPEG"),
+        0xc9..=0xcb => return unsupported("arithmetic JPEG"),
+        _ => return unsupported("hierarchical JPEG"),
+    }
+    let size = (
+        u32::from(u16::from_be_bytes([w1, w0])),
+        u32::from(u16::from_be_bytes([h1, h0])),
+    );
+    sized(PictureFormat::Jpeg, size, limits)
+}
+
+/// Position of the first marker after entropy-coded data: not a stuffed zero, a restart or a fill byte.
+fn after_scan(bytes: &[u8], mut at: usize) -> Result<usize, Refusal> {
+    loop {
+        at += bytes
+            .get(at..)
+            .unwrap_or_default()
+            .iter()
+            .position(|&b| b == 0xff)
+            .ok_or(JPEG_CUT)?;
+        match *bytes.get(at + 1).ok_or(JPEG_CUT)? {
+            0x00 | 0xd0..=0xd7 => at += 2,
+            0xff => at += 1,
+            _ => return Ok(at),
+        }
+    }
+}
+
+/// PNG (ISO/IEC 15948): chunks up to IEND.
+fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusal> {
+    let mut header: Option<PictureHeader<'a>> = None;
+    let mut at = 8;
+    loop {
+        let start = bytes.get(at..at + 8).ok_or(PNG_CUT)?;
+        let length = u32::from_be_bytes([start[0], start[1], start[2], start[3]]) as usize;
+        let name = &start[4..8];
+        if header.is_none() {
+            if name != b"IHDR" || length != 13 {
+                return Err(Refusal::Unreadable {
+                    format: "PNG",
+                    step: "reading the header",
+                });
+            }
+            let size = bytes.get(at + 8..at + 16).ok_or(PNG_CUT)?;
+            let side =
+                |i: usize| u32::from_be_bytes([size[i], size[i + 1], size[i + 2], size[i + 3]]);
+            header = Some(sized(PictureFormat::Png, (side(0), side(4)), limits)?);
+        }
+        let data = bytes.get(at + 8..at + 8 + length).ok_or(PNG_CUT)?;
+        at += 12 + length;
+        if at > bytes.len() {
+            return Err(PNG_CUT);
+        }
+        match name {
+            b"acTL" => return Err(Refusal::Animated { format: "PNG" }),
+            b"eXIf" => {
+                if let Some(header) = &mut header {
+                    header.png_exif = Some(data);
+                }
+            }
+            b"IEND" => break,
+            _ => {}
+        }
+    }
+    header.ok_or(PNG_CUT)
+}
+
+/// WebP (RFC 9649): the RIFF length and the first chunk.
+fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusal> {
+    let head = bytes.get(..30).ok_or(WEBP_CUT)?;
+    let u24 = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], 0]);
+    let u16 = |i: usize| u32::from(u16::from_le_bytes([head[i], head[i + 1]]));
+    let u32 = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]);
+    let size = match &head[12..16] {
+        b"VP8X" if head[20] & 2 != 0 => return Err(Refusal::Animated { format: "WebP" }),
+        b"VP8X" => (u24(24) + 1, u24(27) + 1),
+        b"VP8 " if head[23..26] == [0x9d, 0x01, 0x2a] => (u16(26) & 0x3fff, u16(28) & 0x3fff),
+        b"VP8L" if head[20] == 0x2f => ((u32(21) & 0x3fff) + 1, (u32(21) >> 14 & 0x3fff) + 1),
+        _ => {
+            return Err(Refusal::Unreadable {
+                format: "WebP",
+                step: "reading the header",
+            });
+        }
+    };
+    let header = sized(PictureFormat::WebP, size, limits)?;
+    if u64::from(u32(4)) + 8 > bytes.len() as u64 {
+        return Err(WEBP_CUT);
+    }
+    Ok(header)
+}

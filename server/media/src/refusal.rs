@@ -1,0 +1,193 @@
+//! Why a medium is refused: one typed variant per reason, with what was exceeded. Never any content of the file.
+
+use serde::Serialize;
+
+/// Why a medium is refused.
+#[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+#[expect(
+    missing_docs,
+    reason = "fields named actual and limit carry the unit of the variant's text"
+)]
+pub enum Refusal {
+    /// No bytes at all.
+    #[error("the medium is empty")]
+    Empty,
+    /// Larger than [`crate::Limits::max_bytes`].
+    #[error("the medium has {actual} bytes, the limit is {limit}")]
+    TooManyBytes { actual: u64, limit: u64 },
+    /// A known format that is not taken, or `unknown`.
+    #[error("the format is not supported: {format}")]
+    UnsupportedFormat { format: String },
+    /// A taken container with a video codec that is not taken.
+    #[error("the video codec is not supported: {codec}")]
+    UnsupportedCodec { codec: String },
+    /// The medium ends before its own headers say.
+    #[error("the {format} data is cut off")]
+    Truncated { format: &'static str },
+    /// Damaged or not following its format.
+    #[error("the {format} data is damaged: {step} failed")]
+    Unreadable {
+        format: &'static str,
+        step: &'static str,
+    },
+    /// The bytes could not be read from their file.
+    #[error("the medium could not be read: {kind}")]
+    Io { kind: String },
+    /// An animated picture: what is judged would not be what people see.
+    #[error("animated pictures are not supported: {format}")]
+    Animated { format: &'static str },
+    /// Larger than [`crate::Limits::max_pixels`].
+    #[error("the picture has {width} × {height} pixels, the limit is {limit} pixels")]
+    TooManyPixels { width: u32, height: u32, limit: u64 },
+    /// More scans than [`crate::Limits::max_jpeg_scans`].
+    #[error("the progressive JPEG has more than {limit} scans")]
+    TooManyScans { actual: u32, limit: u32 },
+    /// Side over [`crate::Limits::max_video_side`].
+    #[error("the video has a side of {actual} pixels, the limit is {limit}")]
+    VideoSideTooLong { actual: u32, limit: u32 },
+    /// Longer than [`crate::Limits::max_seconds`].
+    #[error("the video is {actual:.1} s long, the limit is {limit:.1} s")]
+    TooLong { actual: f64, limit: f64 },
+    /// Frame rate over [`crate::Limits::max_frame_rate`].
+    #[error("the video has {actual:.1} frames per second, the limit is {limit:.1}")]
+    FrameRateTooHigh { actual: f64, limit: f64 },
+    /// Over [`crate::Limits::max_video_pixels`].
+    #[error("decoding the video would touch {actual} pixels, the limit is {limit}")]
+    TooMuchVideo { actual: u64, limit: u64 },
+    /// A container without a video track, for example audio only.
+    #[error("the medium has no video track")]
+    NoVideoStream,
+    /// A video track without a frame to show.
+    #[error("the video track has no frames")]
+    NoFrames,
+    /// A ZIP without pictures.
+    #[error("the ZIP holds no pictures")]
+    ZipEmpty,
+    /// More entries than [`crate::Limits::max_zip_entries`].
+    #[error("the ZIP has {actual} entries, the limit is {limit}")]
+    ZipTooManyEntries { actual: u64, limit: u64 },
+    /// An entry's name is absolute or leads out of the archive.
+    #[error("ZIP entry {entry} has a path that leads out of the archive")]
+    ZipTraversal { entry: u32 },
+    /// An entry is a folder or lies in one.
+    #[error("ZIP entry {entry} is in a folder; shot sets are flat")]
+    ZipNotFlat { entry: u32 },
+    /// An entry is itself an archive.
+    #[error("ZIP entry {entry} is itself an archive")]
+    ZipNested { entry: u32 },
+    /// An entry is a link or a device.
+    #[error("ZIP entry {entry} is not a regular file")]
+    ZipSpecialFile { entry: u32 },
+    /// An entry is encrypted.
+    #[error("ZIP entry {entry} is encrypted")]
+    ZipEncrypted { entry: u32 },
+    /// An entry's compression method is neither stored nor deflate.
+    #[error("ZIP entry {entry} uses a compression method other than stored and deflate")]
+    ZipMethod { entry: u32 },
+    /// Two entries of one name.
+    #[error("the ZIP has two entries of the same name")]
+    ZipDuplicate,
+    /// Entries share bytes.
+    #[error("entries of the ZIP overlap")]
+    ZipOverlap,
+    /// The inflated size is not the declared one.
+    #[error("ZIP entry {entry} does not have its declared size")]
+    ZipSizeMismatch { entry: u32 },
+    /// Over [`crate::Limits::max_ratio`].
+    #[error("ZIP entry {entry} inflates {actual} times, the limit is {limit}")]
+    ZipRatio { entry: u32, actual: u64, limit: u64 },
+    /// Over [`crate::Limits::max_inflated_bytes`].
+    #[error("the ZIP inflates to {actual} bytes, the limit is {limit}")]
+    ZipInflated { actual: u64, limit: u64 },
+    /// Over [`crate::Limits::max_set_pixels`].
+    #[error("the pictures of the ZIP have {actual} pixels together, the limit is {limit}")]
+    ZipTooManyPixels { actual: u64, limit: u64 },
+    /// A picture of a shot set is refused.
+    #[error("ZIP entry {entry}: {refusal}")]
+    ZipEntry { entry: u32, refusal: Box<Refusal> },
+}
+
+impl Refusal {
+    /// Stable code for clients. A refused picture of a shot set gives the picture's own code.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "EMPTY_MEDIUM",
+            Self::TooManyBytes { .. } => "TOO_MANY_BYTES",
+            Self::UnsupportedFormat { .. } => "UNSUPPORTED_FORMAT",
+            Self::UnsupportedCodec { .. } => "UNSUPPORTED_CODEC",
+            Self::Truncated { .. } => "TRUNCATED",
+            Self::Unreadable { .. } => "UNREADABLE",
+            Self::Io { .. } => "READ_FAILED",
+            Self::Animated { .. } => "ANIMATED_PICTURE",
+            Self::TooManyPixels { .. } => "TOO_MANY_PIXELS",
+            Self::TooManyScans { .. } => "TOO_MANY_SCANS",
+            Self::VideoSideTooLong { .. } => "VIDEO_SIDE_TOO_LONG",
+            Self::TooLong { .. } => "VIDEO_TOO_LONG",
+            Self::FrameRateTooHigh { .. } => "FRAME_RATE_TOO_HIGH",
+            Self::TooMuchVideo { .. } => "TOO_MUCH_VIDEO",
+            Self::NoVideoStream => "NO_VIDEO_STREAM",
+            Self::NoFrames => "NO_FRAMES",
+            Self::ZipEmpty => "ZIP_EMPTY",
+            Self::ZipTooManyEntries { .. } => "ZIP_TOO_MANY_ENTRIES",
+            Self::ZipTraversal { .. } => "ZIP_TRAVERSAL",
+            Self::ZipNotFlat { .. } => "ZIP_NOT_FLAT",
+            Self::ZipNested { .. } => "ZIP_NESTED",
+            Self::ZipSpecialFile { .. } => "ZIP_SPECIAL_FILE",
+            Self::ZipEncrypted { .. } => "ZIP_ENCRYPTED",
+            Self::ZipMethod { .. } => "ZIP_METHOD",
+            Self::ZipDuplicate => "ZIP_DUPLICATE",
+            Self::ZipOverlap => "ZIP_OVERLAP",
+            Self::ZipSizeMismatch { .. } => "ZIP_SIZE_MISMATCH",
+            Self::ZipRatio { .. } => "ZIP_RATIO",
+            Self::ZipInflated { .. } => "ZIP_INFLATED",
+            Self::ZipTooManyPixels { .. } => "ZIP_TOO_MANY_PIXELS",
+            Self::ZipEntry { refusal, .. } => refusal.code(),
+        }
+    }
+
+    /// Whether a limit was exceeded (LIMIT_EXCEEDED) rather than the medium being wrong (INVALID_INPUT).
+    #[must_use]
+    pub fn is_limit(&self) -> bool {
+        match self {
+            Self::TooManyBytes { .. }
+            | Self::TooManyPixels { .. }
+            | Self::TooManyScans { .. }
+            | Self::VideoSideTooLong { .. }
+            | Self::TooLong { .. }
+            | Self::FrameRateTooHigh { .. }
+            | Self::TooMuchVideo { .. }
+            | Self::ZipTooManyEntries { .. }
+            | Self::ZipRatio { .. }
+            | Self::ZipInflated { .. }
+            | Self::ZipTooManyPixels { .. } => true,
+            Self::ZipEntry { refusal, .. } => refusal.is_limit(),
+            Self::Empty
+            | Self::UnsupportedFormat { .. }
+            | Self::UnsupportedCodec { .. }
+            | Self::Truncated { .. }
+            | Self::Unreadable { .. }
+            | Self::Io { .. }
+            | Self::Animated { .. }
+            | Self::NoVideoStream
+            | Self::NoFrames
+            | Self::ZipEmpty
+            | Self::ZipTraversal { .. }
+            | Self::ZipNotFlat { .. }
+            | Self::ZipNested { .. }
+            | Self::ZipSpecialFile { .. }
+            | Self::ZipEncrypted { .. }
+            | Self::ZipMethod { .. }
+            | Self::ZipDuplicate
+            | Self::ZipOverlap
+            | Self::ZipSizeMismatch { .. } => false,
+        }
+    }
+
+    pub(crate) fn io(error: &std::io::Error) -> Self {
+        Self::Io {
+            kind: error.kind().to_string(),
+        }
+    }
+}

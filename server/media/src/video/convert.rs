@@ -1,0 +1,104 @@
+//! A decoded frame to upright packed RGB: colour matrix and range, pixel shape, reduction, orientation.
+//! High dynamic range (PQ, HLG) is converted by its matrix only, without tone mapping.
+
+use crate::orientation::Orientation;
+use ffmpeg_next::color::{Range, Space};
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::software::scaling::{Context, Flags};
+use ffmpeg_next::{ffi, frame};
+
+/// What a scaler is set up for.
+#[derive(Clone, PartialEq)]
+struct Setup {
+    format: Pixel,
+    from: (u32, u32),
+    to: (u32, u32),
+    matrix: i32,
+    full_range: bool,
+}
+
+/// Converts the frames of one track; sets up again only when the frames change.
+#[derive(Default)]
+pub(super) struct Converter {
+    ready: Option<(Setup, Context, frame::Video)>,
+}
+
+impl Converter {
+    /// Width and height at which the frame is seen, with square pixels, before orientation.
+    pub(super) fn display_size(&self, frame: &frame::Video) -> (u32, u32) {
+        let (width, height) = (frame.width(), frame.height());
+        let shape = frame.aspect_ratio();
+        let ratio = f64::from(shape.numerator()) / f64::from(shape.denominator());
+        if !(0.25..=4.0).contains(&ratio) || ratio == 1.0 {
+            return (width, height);
+        }
+        (((f64::from(width) * ratio).round() as u32).max(1), height)
+    }
+
+    /// The frame at size `to` (before orientation), upright. `None` if FFmpeg cannot convert it.
+    pub(super) fn upright(
+        &mut self,
+        frame: &frame::Video,
+        to: (u32, u32),
+        orientation: Orientation,
+    ) -> Option<Vec<u8>> {
+        let setup = Setup {
+            format: frame.format(),
+            from: (frame.width(), frame.height()),
+            to,
+            matrix: matrix(frame),
+            full_range: frame.color_range() == Range::JPEG,
+        };
+        if self
+            .ready
+            .as_ref()
+            .is_none_or(|(ready, ..)| *ready != setup)
+        {
+            let scaler = scaler(&setup)?;
+            self.ready = Some((setup, scaler, frame::Video::empty()));
+        }
+        let (_, scaler, rgb) = self.ready.as_mut()?;
+        scaler.run(frame, rgb).ok()?;
+        // Rows of FFmpeg's own picture are padded: its vector code may write behind the end of a row.
+        Some(orientation.apply(rgb.data(0), rgb.stride(0), to.0 as usize, to.1 as usize))
+    }
+}
+
+fn scaler(setup: &Setup) -> Option<Context> {
+    let Setup {
+        format, from, to, ..
+    } = *setup;
+    let flags = Flags::BILINEAR;
+    let mut scaler = Context::get(format, from.0, from.1, Pixel::RGB24, to.0, to.1, flags).ok()?;
+    // SAFETY: the context was just made; the tables are FFmpeg's own and constant. The call fails only for formats
+    // that have no matrix, which need none.
+    unsafe {
+        let table = ffi::sws_getCoefficients(setup.matrix);
+        let unit = 1 << 16;
+        ffi::sws_setColorspaceDetails(
+            scaler.as_mut_ptr(),
+            table,
+            i32::from(setup.full_range),
+            table,
+            1,
+            0,
+            unit,
+            unit,
+        );
+    }
+    Some(scaler)
+}
+
+/// The frame's colour matrix; unnamed, that of HD for 720 lines and more, else that of SD, as players do.
+fn matrix(frame: &frame::Video) -> i32 {
+    let matrix = match frame.color_space() {
+        Space::BT709 => ffi::SWS_CS_ITU709,
+        Space::BT470BG | Space::SMPTE170M => ffi::SWS_CS_ITU601,
+        Space::FCC => ffi::SWS_CS_FCC,
+        Space::SMPTE240M => ffi::SWS_CS_SMPTE240M,
+        Space::BT2020NCL | Space::BT2020CL => ffi::SWS_CS_BT2020,
+        _ if frame.width().min(frame.height()) >= 720 => ffi::SWS_CS_ITU709,
+        _ => ffi::SWS_CS_ITU601,
+    };
+    matrix
+}

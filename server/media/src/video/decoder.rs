@@ -1,0 +1,242 @@
+//! Decoding the planned packets of a track, on one thread, and keeping the planned frames.
+//!
+//! Packets carry their position in the file as their time, so a decoded frame is found again exactly, whatever the
+//! container's times are worth. Frames that nothing depends on and that are not kept are not decoded; that changes
+//! no kept pixel.
+
+use super::container::{Track, check_side};
+use super::convert::Converter;
+use super::plan::Plan;
+use crate::limits::{DecodeOptions, DecoderMode, Limits};
+use crate::orientation::Orientation;
+use crate::pixels::StoredFrame;
+use crate::refusal::Refusal;
+use ffmpeg_next::codec::{self, decoder};
+use ffmpeg_next::{Packet, ffi, frame};
+use std::ops::Range;
+
+/// Packets that may fail to decode before the rest is left alone.
+const MOST_ERRORS: u32 = 32;
+
+/// The kept frames of a track.
+pub(super) struct Decoded {
+    /// Width after orientation, in pixels.
+    pub(super) width: u32,
+    /// Height after orientation, in pixels.
+    pub(super) height: u32,
+    /// In the order in which they are shown.
+    pub(super) frames: Vec<StoredFrame>,
+}
+
+/// The decoder of one track.
+pub(super) struct TrackDecoder {
+    track: Track,
+    decoder: decoder::Video,
+    orientation: Orientation,
+    converter: Converter,
+    errors: u32,
+}
+
+impl TrackDecoder {
+    /// Opens the decoder that the track needs.
+    pub(super) fn new(
+        track: Track,
+        limits: &Limits,
+        options: DecodeOptions,
+    ) -> Result<Self, Refusal> {
+        let refusal = Refusal::Unreadable {
+            format: track.format(),
+            step: "opening the decoder",
+        };
+        let refuse = |_| refusal.clone();
+        let codec =
+            decoder::find_by_name(track.decoder).ok_or_else(|| Refusal::UnsupportedCodec {
+                codec: track.decoder.to_owned(),
+            })?;
+        let mut context = codec::Context::from_parameters(track.parameters()?).map_err(refuse)?;
+        // SAFETY: the context is ours and not opened yet, when these fields are set by the user (avcodec.h).
+        unsafe {
+            let context = context.as_mut_ptr();
+            (*context).thread_count = 1;
+            (*context).max_pixels = i64::from(limits.max_video_side).pow(2);
+            if options.decoder == DecoderMode::Fast {
+                (*context).skip_loop_filter = ffi::AVDiscard::AVDISCARD_ALL;
+            }
+        }
+        let decoder = context
+            .decoder()
+            .open_as(codec)
+            .and_then(decoder::Opened::video)
+            .map_err(refuse)?;
+        let orientation = track.orientation();
+        Ok(Self {
+            track,
+            decoder,
+            orientation,
+            converter: Converter::default(),
+            errors: 0,
+        })
+    }
+
+    /// Decodes the plan's spans. Frames that are damaged or missing are left out.
+    pub(super) fn decode(mut self, plan: &Plan, limits: &Limits) -> Result<Decoded, Refusal> {
+        let mut kept = Kept::new(plan, limits);
+        let mut at = 0;
+        for span in &plan.spans {
+            while at < span.end && self.errors <= MOST_ERRORS {
+                let Some(packet) = self.track.next_packet()? else {
+                    break;
+                };
+                if at >= span.start {
+                    self.feed(packet, at, span, &mut kept)?;
+                }
+                at += 1;
+            }
+            if kept.is_full() {
+                break;
+            }
+            // The end of a span: what the decoder still holds back comes out, and it forgets all references.
+            if self.decoder.send_eof().is_ok() {
+                self.take_frames(span, &mut kept)?;
+            }
+            self.decoder.flush();
+        }
+        kept.finish(self.orientation)
+    }
+
+    fn feed(
+        &mut self,
+        mut packet: Packet,
+        at: usize,
+        span: &Range<usize>,
+        kept: &mut Kept<'_>,
+    ) -> Result<(), Refusal> {
+        packet.set_pts(i64::try_from(at).ok());
+        packet.set_dts(None);
+        let skip = if kept.wants(at) {
+            ffi::AVDiscard::AVDISCARD_DEFAULT
+        } else {
+            ffi::AVDiscard::AVDISCARD_NONREF
+        };
+        // SAFETY: the context is ours; `skip_frame` may be changed between packets of a decoder without threads.
+        unsafe { (*self.decoder.as_mut_ptr()).skip_frame = skip };
+        if self.decoder.send_packet(&packet).is_err() {
+            self.errors += 1;
+        }
+        self.take_frames(span, kept)
+    }
+
+    fn take_frames(&mut self, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<(), Refusal> {
+        let mut frame = frame::Video::empty();
+        while self.decoder.receive_frame(&mut frame).is_ok() {
+            let Some(packet) = frame.pts().and_then(|pts| usize::try_from(pts).ok()) else {
+                continue;
+            };
+            check_side((frame.width(), frame.height()), kept.limits)?;
+            if packet == span.start && packet > 0 && !frame.is_key() {
+                kept.unmarked_start = Some(span.start);
+            }
+            let damaged = frame.is_corrupt() || frame.has_decode_errors();
+            if damaged {
+                self.errors += 1;
+            } else if let Some(slot) = kept.slot(packet, span) {
+                let display = self.converter.display_size(&frame);
+                let size = kept
+                    .limits
+                    .stored_size(display.0, display.1, kept.plan.targets.len());
+                let rgb = self
+                    .converter
+                    .upright(&frame, size, self.orientation)
+                    .ok_or(Refusal::Unreadable {
+                        format: self.track.format(),
+                        step: "converting a frame",
+                    })?;
+                kept.put(slot, rgb, self.orientation.turned(size), display);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The plan's targets and what was decoded for them.
+struct Kept<'a> {
+    plan: &'a Plan,
+    limits: &'a Limits,
+    /// (packet, position among the targets), ascending.
+    by_packet: Vec<(usize, usize)>,
+    frames: Vec<Option<StoredFrame>>,
+    /// Size of the first kept frame before orientation.
+    size: Option<(u32, u32)>,
+    /// Start of a span that turned out not to be a key frame: nothing of that span can be trusted.
+    unmarked_start: Option<usize>,
+}
+
+impl<'a> Kept<'a> {
+    fn new(plan: &'a Plan, limits: &'a Limits) -> Self {
+        let mut by_packet: Vec<_> = plan
+            .targets
+            .iter()
+            .enumerate()
+            .map(|(slot, target)| (target.packet, slot))
+            .collect();
+        by_packet.sort_unstable();
+        let frames = plan.targets.iter().map(|_| None).collect();
+        Self {
+            plan,
+            limits,
+            by_packet,
+            frames,
+            size: None,
+            unmarked_start: None,
+        }
+    }
+
+    fn find(&self, packet: usize) -> Option<usize> {
+        let at = self
+            .by_packet
+            .binary_search_by_key(&packet, |&(packet, _)| packet)
+            .ok()?;
+        Some(self.by_packet[at].1)
+    }
+
+    fn wants(&self, packet: usize) -> bool {
+        self.find(packet).is_some()
+    }
+
+    fn slot(&self, packet: usize, span: &Range<usize>) -> Option<usize> {
+        if self.unmarked_start == Some(span.start) {
+            return None;
+        }
+        self.find(packet)
+            .filter(|&slot| self.frames[slot].is_none())
+    }
+
+    fn put(&mut self, slot: usize, rgb: Vec<u8>, (width, height): (u32, u32), display: (u32, u32)) {
+        self.size.get_or_insert(display);
+        let pts_us = self.plan.targets[slot].pts_us;
+        self.frames[slot] = Some(StoredFrame {
+            width,
+            height,
+            rgb,
+            pts_us,
+            index: 0,
+        });
+    }
+
+    fn is_full(&self) -> bool {
+        self.frames.iter().all(Option::is_some)
+    }
+
+    fn finish(self, orientation: Orientation) -> Result<Decoded, Refusal> {
+        let (width, height) = orientation.turned(self.size.unwrap_or_default());
+        let mut frames: Vec<StoredFrame> = self.frames.into_iter().flatten().collect();
+        for (index, frame) in (0..).zip(&mut frames) {
+            frame.index = index;
+        }
+        Ok(Decoded {
+            width,
+            height,
+            frames,
+        })
+    }
+}

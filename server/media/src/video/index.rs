@@ -1,0 +1,154 @@
+//! All packets of a video track, read once without decoding: times, key frames, duration, frame rate.
+
+use super::container::Track;
+use super::plan::Target;
+use crate::limits::Limits;
+use crate::refusal::Refusal;
+
+/// Length of the last frame where nothing tells it, in microseconds.
+const FRAME_US: i64 = 40_000;
+
+/// What the packets of a track say.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// Time at which each packet's frame is shown, in microseconds from the first shown frame; in file order.
+    pub(super) times: Vec<i64>,
+    /// Packets that are key frames, ascending.
+    pub(super) keys: Vec<usize>,
+    /// Shown frames in the order of their times.
+    pub(super) shown: Vec<Target>,
+    /// From the first shown frame to the end of the last, in microseconds.
+    pub(super) duration_us: i64,
+    /// Pixels of one frame, by the container's header.
+    pub(super) pixels: u64,
+}
+
+impl Index {
+    /// Reads the track to its end.
+    pub(super) fn read(track: &mut Track, limits: &Limits) -> Result<Self, Refusal> {
+        let most_packets = (limits.max_seconds * limits.max_frame_rate).ceil().max(1.0) as usize;
+        let (mut times, mut keys, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut latest, mut last_length) = (i64::MIN, 0);
+        while let Some(packet) = track.next_packet()? {
+            if packet.is_corrupt() {
+                return Err(Refusal::Truncated {
+                    format: track.format(),
+                });
+            }
+            let at = times.len();
+            if at >= most_packets {
+                return Err(too_many(&times, limits));
+            }
+            let previous = times
+                .last()
+                .map_or(0, |time: &i64| time.saturating_add(FRAME_US));
+            let time = packet
+                .pts()
+                .or(packet.dts())
+                .map_or(previous, |pts| track.microseconds(pts));
+            if time >= latest {
+                latest = time;
+                last_length = track.microseconds(packet.duration());
+            }
+            if packet.is_key() {
+                keys.push(at);
+            }
+            if track.is_hidden(&packet) {
+                hidden.push(at);
+            }
+            times.push(time);
+        }
+        track.check_tables()?;
+        let mut index = Self::assemble(times, keys, &hidden, last_length)?;
+        index.pixels = track.pixels();
+        index.check(limits)?;
+        Ok(index)
+    }
+
+    fn assemble(
+        mut times: Vec<i64>,
+        keys: Vec<usize>,
+        hidden: &[usize],
+        last_length: i64,
+    ) -> Result<Self, Refusal> {
+        let mut shown: Vec<Target> = times
+            .iter()
+            .enumerate()
+            .filter(|(packet, _)| hidden.binary_search(packet).is_err())
+            .map(|(packet, &pts_us)| Target { packet, pts_us })
+            .collect();
+        shown.sort_by_key(|target| (target.pts_us, target.packet));
+        let (Some(first), Some(last)) = (shown.first().copied(), shown.last().copied()) else {
+            return Err(Refusal::NoFrames);
+        };
+        let zero = first.pts_us;
+        times
+            .iter_mut()
+            .for_each(|time| *time = time.saturating_sub(zero));
+        shown
+            .iter_mut()
+            .for_each(|target| target.pts_us = target.pts_us.saturating_sub(zero));
+        let between = last.pts_us.saturating_sub(zero);
+        let length = match (last_length, shown.len() as i64 - 1) {
+            (length, _) if length > 0 => length,
+            (_, gaps) if gaps > 0 && between > 0 => between / gaps,
+            _ => FRAME_US,
+        };
+        let duration_us = between.saturating_add(length).max(1);
+        Ok(Self {
+            times,
+            keys,
+            shown,
+            duration_us,
+            pixels: 0,
+        })
+    }
+
+    fn check(&self, limits: &Limits) -> Result<(), Refusal> {
+        let actual = self.duration_us as f64 / 1e6;
+        if actual > limits.max_seconds {
+            return Err(Refusal::TooLong {
+                actual,
+                limit: limits.max_seconds,
+            });
+        }
+        let actual = self.frame_rate();
+        if actual > limits.max_frame_rate * 1.01 {
+            return Err(Refusal::FrameRateTooHigh {
+                actual,
+                limit: limits.max_frame_rate,
+            });
+        }
+        Ok(())
+    }
+
+    /// Mean frames per second.
+    pub(super) fn frame_rate(&self) -> f64 {
+        self.shown.len() as f64 * 1e6 / self.duration_us as f64
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_times(times: Vec<i64>, keys: Vec<usize>, pixels: u64) -> Self {
+        let mut index = Self::assemble(times, keys, &[], 0).unwrap();
+        index.pixels = pixels;
+        index
+    }
+}
+
+/// The refusal of a track with more packets than the longest clip at the highest frame rate.
+fn too_many(times: &[i64], limits: &Limits) -> Refusal {
+    let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
+    let seconds = last.unwrap_or(0).saturating_sub(first.unwrap_or(0)) as f64 / 1e6;
+    if seconds > limits.max_seconds {
+        Refusal::TooLong {
+            actual: seconds,
+            limit: limits.max_seconds,
+        }
+    } else {
+        let actual = times.len() as f64 / seconds.max(1e-6);
+        Refusal::FrameRateTooHigh {
+            actual,
+            limit: limits.max_frame_rate,
+        }
+    }
+}

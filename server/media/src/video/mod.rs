@@ -1,0 +1,112 @@
+//! Videos: MP4, QuickTime, WebM and Matroska through FFmpeg, to sampled upright frames.
+//!
+//! The walk: `boxes` (is the file whole) → `container` (open, no probing, no network) → `index` (all packets of the
+//! track, no decoding) → `plan` (which frames, and what must be decoded for them) → `decoder` → `convert`.
+//! Audio is never decoded.
+
+mod boxes;
+mod container;
+mod convert;
+mod decoder;
+mod index;
+mod plan;
+
+use crate::limits::Limits;
+use crate::pixels;
+use crate::refusal::Refusal;
+use crate::sniff::Container;
+use crate::source::Source;
+use crate::{DecodeOptions, Frames, MediaKind, Probe};
+use decoder::TrackDecoder;
+use index::Index;
+use plan::Plan;
+use std::io::{Read, Seek};
+
+/// Probes a video: reads all packets of its track and decodes its first frame.
+pub(crate) fn probe<S>(
+    source: Source<S>,
+    container: Container,
+    limits: &Limits,
+) -> Result<Probe, Refusal>
+where
+    S: Read + Seek + Send + 'static,
+{
+    let byte_size = source.length();
+    let (index, _) = examine(&source, container, limits)?;
+    let plan = Plan::first_frame(&index);
+    let track = container::open(source, container)?;
+    let orientation = track.orientation();
+    let decoded =
+        TrackDecoder::new(track, limits, DecodeOptions::default())?.decode(&plan, limits)?;
+    let first = decoded.frames.first().ok_or(Refusal::NoFrames)?;
+    Ok(Probe {
+        kind: MediaKind::Video,
+        content_type: container.content_type().to_owned(),
+        byte_size,
+        width: decoded.width,
+        height: decoded.height,
+        orientation_applied: orientation.exif(),
+        duration_us: Some(index.duration_us),
+        frame_count: Some(index.shown.len() as u64),
+        frame_rate: Some(index.frame_rate()),
+        thumbnail: pixels::thumbnail(first)?,
+    })
+}
+
+/// Decodes the sampled frames of a video.
+pub(crate) fn decode<S>(
+    source: Source<S>,
+    container: Container,
+    limits: &Limits,
+    options: DecodeOptions,
+) -> Result<Frames, Refusal>
+where
+    S: Read + Seek + Send + 'static,
+{
+    let (index, plan) = examine(&source, container, limits)?;
+    let track = container::open(source.reopened(), container)?;
+    let mut decoded = TrackDecoder::new(track, limits, options)?.decode(&plan, limits)?;
+    if decoded.frames.len() < plan.targets.len() && plan.skips_packets() {
+        // The container's key frame marks are wrong, or a key frame is damaged: read on from the start instead.
+        let whole = plan.without_skipping(&index);
+        whole.check(&index, limits)?;
+        let track = container::open(source, container)?;
+        let again = TrackDecoder::new(track, limits, options)?.decode(&whole, limits)?;
+        if again.frames.len() > decoded.frames.len() {
+            decoded = again;
+        }
+    }
+    if decoded.frames.len() * 4 < plan.targets.len() * 3 {
+        return Err(Refusal::Unreadable {
+            format: container.name(),
+            step: "decoding the frames",
+        });
+    }
+    Ok(Frames {
+        kind: MediaKind::Video,
+        content_type: container.content_type().to_owned(),
+        width: decoded.width,
+        height: decoded.height,
+        duration_us: Some(index.duration_us),
+        frame_count: Some(index.shown.len() as u64),
+        frames: decoded.frames,
+    })
+}
+
+/// Everything that is checked before the first frame is decoded.
+fn examine<S>(
+    source: &Source<S>,
+    container: Container,
+    limits: &Limits,
+) -> Result<(Index, Plan), Refusal>
+where
+    S: Read + Seek + Send + 'static,
+{
+    boxes::check_whole(source.reopened(), container)?;
+    let mut track = container::open(source.reopened(), container)?;
+    track.check_size(limits)?;
+    let index = Index::read(&mut track, limits)?;
+    let plan = Plan::new(&index, limits);
+    plan.check(&index, limits)?;
+    Ok((index, plan))
+}

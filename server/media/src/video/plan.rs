@@ -1,0 +1,239 @@
+//! Which frames of a video are kept, and which packets must be decoded for them. Pure: no FFmpeg here.
+
+use super::index::Index;
+use crate::limits::Limits;
+use crate::refusal::Refusal;
+use std::ops::Range;
+
+/// Sampled frames per second of a clip, before the bounds below.
+const SAMPLES_PER_SECOND: f64 = 2.5;
+/// Fewest sampled frames; a clip with fewer frames gives all of them.
+const FEWEST_SAMPLES: u32 = 8;
+
+/// A frame to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target {
+    /// Its packet, counted from 0 in the order of the file.
+    pub(super) packet: usize,
+    /// Its time from the first frame, in microseconds.
+    pub(super) pts_us: i64,
+}
+
+/// What to decode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Frames to keep, in the order in which they are shown.
+    pub(super) targets: Vec<Target>,
+    /// Runs of packets to decode, in the order of the file; each starts at a key frame or at the first packet.
+    pub(super) spans: Vec<Range<usize>>,
+    /// Packets before the last decoded one that are left out.
+    skipped: usize,
+}
+
+impl Plan {
+    /// The sampling of a clip: n = 2.5 per second, 8 at least and `max_frames_stored` at most, one frame nearest to
+    /// the middle of each of n equal parts of the clip, so that the first and the last part are always looked at.
+    pub(super) fn new(index: &Index, limits: &Limits) -> Self {
+        let shown = &index.shown;
+        let wanted = (index.duration_us as f64 / 1e6 * SAMPLES_PER_SECOND).round();
+        let most = limits.max_frames_stored.max(1);
+        let count = (wanted as u32).clamp(FEWEST_SAMPLES.min(most), most) as usize;
+        let count = count.min(shown.len());
+        let mut targets: Vec<Target> = Vec::with_capacity(count);
+        let mut next = 0;
+        for i in 0..count {
+            let time = (2 * i as i128 + 1) * i128::from(index.duration_us) / (2 * count as i128);
+            let last_allowed = shown.len() - (count - i);
+            while next < last_allowed
+                && (i128::from(shown[next + 1].pts_us) - time).abs()
+                    <= (i128::from(shown[next].pts_us) - time).abs()
+            {
+                next += 1;
+            }
+            targets.push(shown[next]);
+            next += 1;
+        }
+        Self::for_targets(index, targets)
+    }
+
+    /// The first frame alone, for the thumbnail.
+    pub(super) fn first_frame(index: &Index) -> Self {
+        Self::for_targets(index, index.shown.iter().take(1).copied().collect())
+    }
+
+    fn for_targets(index: &Index, targets: Vec<Target>) -> Self {
+        let keys = &index.keys;
+        let segment_of =
+            |packet: usize| keys.partition_point(|&key| key <= packet).saturating_sub(1);
+        let start_of = |segment: usize| if segment == 0 { 0 } else { keys[segment] };
+        let runs = targets.iter().map(|&Target { packet, .. }| {
+            let mut segment = segment_of(packet);
+            // A frame shown before its key frame may lean on the segment before.
+            if segment > 0 && index.times[packet] < index.times[keys[segment]] {
+                segment -= 1;
+            }
+            start_of(segment)..packet + 1
+        });
+        let spans = merged(runs.collect());
+        let decoded: usize = spans.iter().map(ExactSizeIterator::len).sum();
+        let skipped = spans.last().map_or(0, |span| span.end) - decoded;
+        Self {
+            targets,
+            spans,
+            skipped,
+        }
+    }
+
+    /// Whether packets before the last decoded one are left out.
+    pub(super) fn skips_packets(&self) -> bool {
+        self.skipped > 0
+    }
+
+    /// The same frames, decoding everything before them.
+    pub(super) fn without_skipping(&self, index: &Index) -> Self {
+        let end = self
+            .spans
+            .last()
+            .map_or(0, |span| span.end)
+            .min(index.times.len());
+        Self {
+            targets: self.targets.clone(),
+            spans: std::iter::once(0..end).collect(),
+            skipped: 0,
+        }
+    }
+
+    /// Refuses a plan that takes too much work.
+    pub(super) fn check(&self, index: &Index, limits: &Limits) -> Result<(), Refusal> {
+        let packets: u64 = self.spans.iter().map(|span| span.len() as u64).sum();
+        let actual = packets.saturating_mul(index.pixels);
+        if actual > limits.max_video_pixels {
+            return Err(Refusal::TooMuchVideo {
+                actual,
+                limit: limits.max_video_pixels,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The same packets as runs that neither touch nor overlap, ascending.
+fn merged(mut runs: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    runs.sort_unstable_by_key(|run| run.start);
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    for run in runs {
+        match spans.last_mut() {
+            Some(span) if run.start <= span.end => span.end = span.end.max(run.end),
+            _ => spans.push(run),
+        }
+    }
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A clip of given times in microseconds, a key frame at every `gop`-th packet.
+    fn clip(times: &[i64], gop: usize) -> Index {
+        Index::from_times(
+            times.to_vec(),
+            (0..times.len()).step_by(gop).collect(),
+            1280 * 720,
+        )
+    }
+
+    fn packets(plan: &Plan) -> Vec<usize> {
+        plan.targets.iter().map(|target| target.packet).collect()
+    }
+
+    #[test]
+    fn samples_are_the_middles_of_equal_parts() {
+        let times: Vec<i64> = (0..150).map(|i| i * 33_333).collect();
+        let plan = Plan::new(&clip(&times, 250), &Limits::default());
+        assert_eq!(plan.targets.len(), 12, "2.5 per second of 4.99995 s");
+        assert_eq!(
+            packets(&plan),
+            [6, 19, 31, 44, 56, 69, 81, 94, 106, 119, 131, 144]
+        );
+        assert_eq!(plan.spans, std::slice::from_ref(&(0..145)));
+    }
+
+    #[test]
+    fn long_clips_give_the_most_and_short_ones_all_frames() {
+        let times: Vec<i64> = (0..3000).map(|i| i * 33_333).collect();
+        let plan = Plan::new(&clip(&times, 30), &Limits::default());
+        assert_eq!(plan.targets.len(), 24);
+        assert!(plan.skips_packets() && plan.spans.iter().all(|span| span.start % 30 == 0));
+        assert!(
+            packets(&plan)[23] > 2900,
+            "the end of the clip is looked at"
+        );
+        let plan = Plan::new(&clip(&[0, 40_000, 80_000], 250), &Limits::default());
+        assert_eq!(packets(&plan), [0, 1, 2]);
+    }
+
+    #[test]
+    fn uneven_times_never_sample_a_frame_twice_and_keep_both_ends() {
+        let mut times: Vec<i64> = (0..10).map(|i| i * 1_000).collect();
+        times.extend((0..10).map(|i| 4_000_000 + i * 1_000));
+        let plan = Plan::new(&clip(&times, 250), &Limits::default());
+        let packets = packets(&plan);
+        assert!(
+            packets.len() >= 8 && packets.windows(2).all(|pair| pair[0] < pair[1]),
+            "{packets:?}"
+        );
+        assert!(
+            packets[0] < 10 && packets[packets.len() - 1] >= 10,
+            "{packets:?}"
+        );
+    }
+
+    #[test]
+    fn a_frame_shown_before_its_key_frame_brings_the_segment_before() {
+        // Packet 4 is a key frame shown at 50; packet 5 follows it in the file and is shown before it.
+        let index = Index::from_times(vec![0, 10, 20, 30, 50, 40, 60, 70], vec![0, 4], 1);
+        let target = Target {
+            packet: 5,
+            pts_us: 40,
+        };
+        assert_eq!(
+            Plan::for_targets(&index, vec![target]).spans,
+            std::slice::from_ref(&(0..6))
+        );
+        let later = Target {
+            packet: 6,
+            pts_us: 60,
+        };
+        assert_eq!(
+            Plan::for_targets(&index, vec![target, later]).spans,
+            std::slice::from_ref(&(0..7))
+        );
+        let target = Target {
+            packet: 6,
+            pts_us: 60,
+        };
+        assert_eq!(
+            Plan::for_targets(&index, vec![target]).spans,
+            std::slice::from_ref(&(4..7))
+        );
+    }
+
+    #[test]
+    fn work_is_bounded_by_the_pixels_to_decode() {
+        let times: Vec<i64> = (0..150).map(|i| i * 33_333).collect();
+        let limits = Limits {
+            max_video_pixels: 1_000_000,
+            ..Limits::default()
+        };
+        let index = clip(&times, 250);
+        let refusal = Plan::new(&index, &limits).check(&index, &limits);
+        assert_eq!(
+            refusal,
+            Err(Refusal::TooMuchVideo {
+                actual: 145 * 921_600,
+                limit: 1_000_000
+            })
+        );
+    }
+}

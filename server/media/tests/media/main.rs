@@ -1,0 +1,34 @@
+//! What the media crate takes and refuses, on files made here: pictures by `image`, clips by the `ffmpeg` command,
+//! archives byte by byte.
+
+mod archives;
+mod clips;
+mod photos;
+mod pictures;
+mod robustness;
+mod shot_sets;
+mod videos;
+
+use std::io::Cursor;
+use vultus_media::{DecodeOptions, Frames, Limits, Probe, Refusal};
+
+/// Probes bytes under the default limits.
+fn probe(bytes: &[u8]) -> Result<Probe, Refusal> {
+    probe_within(bytes, &Limits::default())
+}
+
+/// Probes bytes under other limits.
+fn probe_within(bytes: &[u8], limits: &Limits) -> Result<Probe, Refusal> {
+    vultus_media::probe(Cursor::new(bytes.to_vec()), bytes.len() as u64, limits)
+}
+
+/// Decodes bytes under the default limits.
+fn decode(bytes: &[u8]) -> Result<Frames, Refusal> {
+    decode_within(bytes, &Limits::default())
+}
+
+/// Decodes bytes under other limits.
+fn decode_within(bytes: &[u8], limits: &Limits) -> Result<Frames, Refusal> {
+    let source = Cursor::new(bytes.to_vec());
+    vultus_media::decode(source, bytes.len() as u64, limits, DecodeOptions::default())
+}
