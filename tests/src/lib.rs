@@ -2,6 +2,7 @@
 //! and a client that knows nothing but the public API. A missing component fails the test; nothing is skipped in silence.
 
 mod client;
+pub mod measure;
 mod media;
 mod node;
 mod place;
@@ -9,7 +10,7 @@ mod process;
 mod socket;
 
 pub use client::{Client, Upload};
-pub use media::{bona_fide_clip, clip_of, large_suites, sample, shot_set, still_clip, Clip};
+pub use media::{bona_fide_clip, clip_of, large_suites, sample, sample_path, shot_set, still_clip, Clip};
 pub use node::{Node, NodeOptions};
 pub use place::{executable, workspace_root};
 pub use process::{children_of, mapped_files, wait_until, DEADLINE};

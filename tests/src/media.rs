@@ -10,7 +10,8 @@ pub fn sample(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make setup`", path.display()))
 }
 
-fn sample_path(name: &str) -> PathBuf {
+/// Where a sample lies.
+pub fn sample_path(name: &str) -> PathBuf {
     workspace_root().join("samples/files").join(name)
 }
 
