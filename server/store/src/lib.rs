@@ -1,1 +1,15 @@
-//! The Store traits, SQLite, blobs on local files, and the contract suite that every backend passes.
+//! The store: one contract, several backends.
+//!
+//! Each atomic use case is one method of [`Store`]; no transaction and no driver type crosses it. The SQLite backend is in
+//! [`sqlite`]; [`contract`] holds the suite that every backend passes. Bytes lie in [`blobs`], outside of the database.
+
+pub mod blobs;
+pub mod contract;
+pub mod events;
+pub mod records;
+pub mod sqlite;
+mod traits;
+
+pub use events::{Change, ChangeStream, FolderChange};
+pub use records::*;
+pub use traits::{Result, Store, StoreError};

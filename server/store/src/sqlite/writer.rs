@@ -1,0 +1,298 @@
+//! The one thread that writes: commands are gathered into one transaction, each in a savepoint of its own, and answered after COMMIT.
+//!
+//! So many requests share one fsync, none sees another's failure, and an answered write is on disk.
+
+use super::fault::Answer;
+use crate::events::{Change, FolderChange};
+use crate::traits::StoreError;
+use rusqlite::Connection;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::sync::{Notify, broadcast, oneshot};
+
+/// Most commands in one transaction.
+const BATCH: usize = 128;
+/// How often writes of other processes are looked for, and owed checkpoints retried.
+const TICK: Duration = Duration::from_millis(500);
+
+/// What a command does to the world once it is committed.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    /// Folders that changed.
+    pub(super) changes: Vec<FolderChange>,
+    /// A run may be waiting now.
+    pub(super) run_waiting: bool,
+}
+
+/// Changes that a slow reader may be behind, before it is told that it missed some.
+const CHANGES_KEPT: usize = 1024;
+
+/// What tells others of writes.
+#[derive(Debug)]
+pub(super) struct Signals {
+    changes: Mutex<Option<broadcast::Sender<Change>>>,
+    runs: Notify,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self { changes: Mutex::new(Some(broadcast::Sender::new(CHANGES_KEPT))), runs: Notify::new() }
+    }
+}
+
+impl Signals {
+    fn sender(&self) -> MutexGuard<'_, Option<broadcast::Sender<Change>>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes from now on; none once closed.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.sender().as_ref().map_or_else(|| broadcast::channel(1).1, broadcast::Sender::subscribe)
+    }
+
+    /// Waits until a run may be waiting.
+    pub(super) async fn run_waiting(&self) {
+        self.runs.notified().await;
+    }
+
+    /// Ends all subscriptions.
+    pub(super) fn close(&self) {
+        self.sender().take();
+        self.wake_for_runs();
+    }
+
+    fn send(&self, change: Change) {
+        if let Some(sender) = self.sender().as_ref() {
+            // An error says that nobody listens.
+            let _ = sender.send(change);
+        }
+    }
+
+    fn wake_for_runs(&self) {
+        // All who wait now, and the next one who comes: it may be between a claim that found nothing and its wait.
+        self.runs.notify_waiters();
+        self.runs.notify_one();
+    }
+}
+
+/// How a batch ended, for those in it.
+type Outcome = std::result::Result<(), String>;
+/// Gives a command's answer to who asked, once it is known how the batch ended.
+type Deliver = Box<dyn FnOnce(&Outcome) + Send>;
+/// A command: its work in a savepoint, which says whether to keep what it did. Without a transaction it does nothing.
+type Work = Box<dyn FnOnce(Option<(&Connection, &mut Effects)>) -> (bool, Deliver) + Send>;
+
+enum Command {
+    Write(Work),
+    /// Moves the log into the file and truncates it; false if another process reads and it must be retried.
+    Truncate(oneshot::Sender<Answer<bool>>),
+}
+
+/// The thread that writes, from outside.
+#[derive(Debug)]
+pub(super) struct Writer {
+    commands: Mutex<Option<Sender<Command>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Command")
+    }
+}
+
+impl Writer {
+    /// Starts the thread over a connection.
+    pub(super) fn start(connection: Connection, signals: Arc<Signals>) -> std::io::Result<Self> {
+        let (sender, commands) = channel();
+        let thread = std::thread::Builder::new().name("store-writer".to_owned());
+        let thread = thread.spawn(move || Loop { connection, signals, data_version: None, truncate_owed: false }.run(&commands))?;
+        Ok(Self { commands: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Does `work` in the next batch. It is done even if nobody waits for the answer any more.
+    pub(super) async fn write<T, F>(&self, context: &'static str, work: F) -> crate::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        self.send(Command::Write(Box::new(move |transaction| {
+            let done = match transaction {
+                Some((connection, effects)) => work(connection, effects),
+                None => Err(closed().into()),
+            };
+            let keep = done.is_ok();
+            let deliver = Box::new(move |outcome: &Outcome| {
+                let answer = match outcome {
+                    Ok(()) => done.map_err(|fault| fault.into_store(context)),
+                    Err(error) => Err(StoreError::Unavailable(format!("{context}: {error}"))),
+                };
+                // Nobody waits: the request went away.
+                let _ = sender.send(answer);
+            });
+            (keep, deliver)
+        })))?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Truncates the log; false if another process reads from it and the writer goes on trying.
+    pub(super) async fn truncate(&self, context: &'static str) -> crate::Result<bool> {
+        let (sender, answer) = oneshot::channel();
+        self.send(Command::Truncate(sender))?;
+        answer.await.map_err(|_| closed())?.map_err(|fault| fault.into_store(context))
+    }
+
+    fn send(&self, command: Command) -> crate::Result<()> {
+        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        commands.as_ref().and_then(|commands| commands.send(command).ok()).ok_or_else(closed)
+    }
+
+    /// Finishes what was sent, closes the file and joins the thread.
+    pub(super) fn stop(&self) {
+        self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(_)) = thread.map(JoinHandle::join) {
+            tracing::error!("the store's writer had panicked");
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}
+
+struct Loop {
+    connection: Connection,
+    signals: Arc<Signals>,
+    /// Changes when another connection writes, never by our own writes; the other connections of this process only read.
+    data_version: Option<i64>,
+    truncate_owed: bool,
+}
+
+impl Loop {
+    fn run(mut self, commands: &Receiver<Command>) {
+        let mut looked_at = Instant::now();
+        self.look_for_foreign_writes();
+        loop {
+            match commands.recv_timeout(TICK) {
+                Ok(command) => self.take(command, commands),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if looked_at.elapsed() >= TICK {
+                looked_at = Instant::now();
+                self.look_for_foreign_writes();
+                if self.truncate_owed {
+                    self.truncate_owed = !matches!(self.truncate(), Ok(true));
+                }
+            }
+        }
+    }
+
+    /// Commands that wait already join the first one's batch; a truncation comes after the batch before it.
+    fn take(&mut self, first: Command, commands: &Receiver<Command>) {
+        let mut next = Some(first);
+        while let Some(command) = next.take() {
+            match command {
+                Command::Write(work) => {
+                    let mut batch = vec![work];
+                    while batch.len() < BATCH {
+                        match commands.try_recv() {
+                            Ok(Command::Write(work)) => batch.push(work),
+                            Ok(other) => {
+                                next = Some(other);
+                                break;
+                            }
+                            Err(_) => break,
+                        }
+                    }
+                    self.commit_all(batch);
+                }
+                Command::Truncate(answer) => {
+                    let truncated = self.truncate();
+                    self.truncate_owed |= matches!(truncated, Ok(false));
+                    // Nobody waits: the request went away.
+                    let _ = answer.send(truncated);
+                }
+            }
+        }
+    }
+
+    fn commit_all(&mut self, batch: Vec<Work>) {
+        let mut works = batch.into_iter();
+        while works.len() > 0 {
+            let mut deliveries = Vec::with_capacity(works.len());
+            let mut effects = Effects::default();
+            let outcome = self.commit_some(&mut works, &mut deliveries, &mut effects);
+            if outcome.is_ok() {
+                self.announce(&effects);
+            } else if !self.connection.is_autocommit() {
+                // If that fails too, the next BEGIN says so to those who ask next.
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+            for deliver in deliveries {
+                deliver(&outcome);
+            }
+        }
+    }
+
+    /// One transaction over as many commands as it lasts for: SQLite may end it by itself, when the disk is full for example. Then
+    /// nothing of it is kept, and the rest goes into the next one.
+    fn commit_some(&self, works: &mut std::vec::IntoIter<Work>, deliveries: &mut Vec<Deliver>, effects: &mut Effects) -> Outcome {
+        let connection = &self.connection;
+        let sql = |text: &str| connection.execute_batch(text).map_err(|error| error.to_string());
+        if let Err(error) = sql("BEGIN IMMEDIATE") {
+            deliveries.extend(works.map(|work| work(None).1));
+            return Err(error);
+        }
+        for work in works.by_ref() {
+            if let Err(error) = sql("SAVEPOINT command") {
+                deliveries.push(work(None).1);
+                return Err(error);
+            }
+            let mut own = Effects::default();
+            let (keep, deliver) = work(Some((connection, &mut own)));
+            deliveries.push(deliver);
+            if connection.is_autocommit() {
+                return Err("the disk is full or failing, and the transaction was undone".to_owned());
+            }
+            if keep {
+                sql("RELEASE command")?;
+                effects.changes.append(&mut own.changes);
+                effects.run_waiting |= own.run_waiting;
+            } else {
+                sql("ROLLBACK TO command; RELEASE command")?;
+            }
+        }
+        sql("COMMIT")
+    }
+
+    fn announce(&self, effects: &Effects) {
+        for (at, change) in effects.changes.iter().enumerate() {
+            let later = &effects.changes[at + 1..];
+            if !later.iter().any(|other| other.folder_id == change.folder_id) {
+                self.signals.send(Change::Folder(*change));
+            }
+        }
+        if effects.run_waiting {
+            self.signals.wake_for_runs();
+        }
+    }
+
+    fn look_for_foreign_writes(&mut self) {
+        let version = self.connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
+        let Ok(version) = version else { return };
+        if self.data_version.replace(version).is_some_and(|before| before != version) {
+            self.signals.send(Change::Missed);
+            self.signals.wake_for_runs();
+        }
+    }
+
+    fn truncate(&self) -> Answer<bool> {
+        let busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
+        Ok(busy == 0)
+    }
+}
