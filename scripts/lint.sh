@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Formatting, clippy without warnings and, where cargo-deny is installed, licences, advisories and sources.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/setup.sh
+export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
+cargo fmt --all --check
+cargo clippy --workspace --all-targets -- --deny warnings
+if cargo deny --version >/dev/null 2>&1; then
+    cargo deny check
+else
+    echo "lint: cargo-deny is not installed, so licences and advisories were not checked (cargo install cargo-deny --locked)"
+fi
