@@ -7,16 +7,15 @@ mod picture;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::calling::{Entry, FrameView, JobHost, JobRequest, RawInstance};
-use crate::error::Failure;
+use crate::error::{Failure, Status};
 use crate::frame::PixelFormat;
 use crate::job::{FeatureRequest, JobMedium, LogLevel};
-use crate::manifest::{Provided, Scope, SlotKind};
+use crate::manifest::{Scope, SlotKind};
 use crate::outcome::Outcome;
 use crate::{Analyzer, Config, Manifest};
 
@@ -47,42 +46,46 @@ pub struct TestRun {
 
 /// An analyzer with its providers and the media that it is run on.
 pub struct Bench {
-    manifest: Manifest,
-    instance: RefCell<RawInstance>,
     config: Config,
-    shelf: Rc<Shelf>,
+    shelf: Shelf,
     cancelled: bool,
 }
 
 /// What all calls of a bench share.
-#[derive(Default)]
 struct Shelf {
-    providers: Vec<Provider>,
+    /// The analyzer, then the providers.
+    parts: Vec<Part>,
     media: Vec<(JobMedium, Vec<Picture>)>,
-    /// Computed features by medium, frame and name.
     features: RefCell<HashMap<FeatureKey, Feature>>,
+    /// Features being computed, to find circles.
+    begun: RefCell<Vec<FeatureKey>>,
 }
 
+/// Medium, frame and name of a feature.
 type FeatureKey = (u32, Option<u32>, String);
 type Feature = Result<Arc<[u8]>, Failure>;
 
-struct Provider {
-    provided: Vec<Provided>,
-    instance: RefCell<RawInstance>,
+/// A plugin with its instances that are not inside a call.
+struct Part {
+    manifest: Manifest,
+    entry: Entry,
+    config: Config,
+    free: RefCell<Vec<RawInstance>>,
 }
 
 impl Bench {
-    /// A bench for the analyzer `A`.
+    /// A bench for the analyzer `A`, which may be a provider itself.
     ///
     /// # Errors
     /// What `A::new` says.
     pub fn new<A: Analyzer>(config: &Config) -> Result<Self, Failure> {
-        let (manifest, instance) = open::<A>(config)?;
-        let instance = RefCell::new(instance);
-        let shelf = Rc::new(Shelf::default());
+        let shelf = Shelf {
+            parts: vec![Part::new::<A>(config)?],
+            media: Vec::new(),
+            features: RefCell::default(),
+            begun: RefCell::default(),
+        };
         Ok(Self {
-            manifest,
-            instance,
             config: config.clone(),
             shelf,
             cancelled: false,
@@ -94,12 +97,8 @@ impl Bench {
     /// # Errors
     /// What `P::new` says.
     pub fn provider<P: Analyzer>(&mut self) -> Result<&mut Self, Failure> {
-        let (manifest, instance) = open::<P>(&self.config)?;
-        let provider = Provider {
-            provided: manifest.provides,
-            instance: RefCell::new(instance),
-        };
-        self.shelf_mut().providers.push(provider);
+        let part = Part::new::<P>(&self.config)?;
+        self.shelf.parts.push(part);
         Ok(self)
     }
 
@@ -126,9 +125,8 @@ impl Bench {
 
     /// Takes all media away, to run the same instances on others.
     pub fn clear_media(&mut self) -> &mut Self {
-        let shelf = self.shelf_mut();
-        shelf.media.clear();
-        shelf.features.borrow_mut().clear();
+        self.shelf.media.clear();
+        self.shelf.features.borrow_mut().clear();
         self
     }
 
@@ -143,7 +141,8 @@ impl Bench {
     /// # Errors
     /// The analyzer's failure; `Unsupported` for a type that its manifest does not list.
     pub fn run(&self, analysis: &str, params: Value) -> Result<TestRun, Failure> {
-        let spec = self
+        let part = &self.shelf.parts[0];
+        let spec = part
             .manifest
             .analyses
             .iter()
@@ -170,7 +169,7 @@ impl Bench {
                 })
                 .collect(),
         };
-        let json = self.instance.borrow_mut().analyze(&mut host, &request)?;
+        let json = part.call(|instance| instance.analyze(&mut host, &request))?;
         let outcome = serde_json::from_slice(&json)
             .map_err(|error| Failure::internal(format!("reading the outcome: {error}")))?;
         Ok(TestRun {
@@ -180,22 +179,12 @@ impl Bench {
         })
     }
 
-    /// A feature of the media, as any analyzer would get it, from the providers or from the analyzer
-    /// of the bench itself.
+    /// A feature of the media, as any analyzer would get it.
     ///
     /// # Errors
-    /// The provider's failure; `Unsupported` when nobody provides it.
+    /// The provider's failure; `Unsupported` when neither analyzer nor providers compute it.
     pub fn feature(&self, medium: u32, frame: Option<u32>, name: &str) -> Result<Value, Failure> {
-        let key = (medium, frame, name.to_owned());
-        let own = self
-            .manifest
-            .provides
-            .iter()
-            .find(|provided| provided.feature == name);
-        let bytes = match own {
-            Some(provided) => self.shelf.compute(&self.instance, provided, &key)?,
-            None => self.shelf.feature(key)?,
-        };
+        let bytes = self.shelf.feature((medium, frame, name.to_owned()))?;
         serde_json::from_slice(&bytes)
             .map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
     }
@@ -233,24 +222,46 @@ impl Bench {
             frame_count: pictures.len() as u32,
             named,
         };
-        self.shelf_mut().media.push((medium, pictures));
+        self.shelf.media.push((medium, pictures));
+        self.shelf.features.borrow_mut().clear();
         self
-    }
-
-    fn shelf_mut(&mut self) -> &mut Shelf {
-        Rc::get_mut(&mut self.shelf).expect("the shelf is shared during runs only")
     }
 }
 
-/// Reads the table as a worker would, and makes an instance.
-fn open<A: Analyzer>(config: &Config) -> Result<(Manifest, RawInstance), Failure> {
-    let table = crate::plugin::<A>();
-    // SAFETY: the table is made by this library, whose code is never unloaded.
-    let entry = unsafe { Entry::read(&table) }
-        .map_err(|error| Failure::internal(format!("reading the plugin's table: {error}")))?;
-    let manifest = serde_json::from_slice(&entry.manifest_json()?)
-        .map_err(|error| Failure::internal(format!("reading the manifest: {error}")))?;
-    Ok((manifest, entry.create(config)?))
+impl Part {
+    /// Reads the table as a worker would, and makes an instance.
+    fn new<A: Analyzer>(config: &Config) -> Result<Self, Failure> {
+        let table = crate::plugin::<A>();
+        // SAFETY: the table is made by this library, whose code is never unloaded.
+        let entry = unsafe { Entry::read(&table) }
+            .map_err(|error| Failure::internal(format!("reading the plugin's table: {error}")))?;
+        let manifest = serde_json::from_slice(&entry.manifest_json()?)
+            .map_err(|error| Failure::internal(format!("reading the manifest: {error}")))?;
+        let free = RefCell::new(vec![entry.create(config)?]);
+        Ok(Self {
+            manifest,
+            entry,
+            config: config.clone(),
+            free,
+        })
+    }
+
+    /// Calls an instance that is not inside a call, made anew where all are.
+    fn call<R>(
+        &self,
+        call: impl FnOnce(&mut RawInstance) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        let free = self.free.borrow_mut().pop();
+        let mut instance = match free {
+            Some(instance) => instance,
+            None => self.entry.create(&self.config)?,
+        };
+        let result = call(&mut instance);
+        if !matches!(&result, Err(failure) if failure.status == Status::Panic) {
+            self.free.borrow_mut().push(instance);
+        }
+        result
+    }
 }
 
 impl Shelf {
@@ -261,41 +272,42 @@ impl Shelf {
             .collect()
     }
 
-    fn frames_for(&self, medium: u32, frame: Option<u32>) -> Vec<(u32, u32)> {
-        let wanted = |&(m, i): &(u32, u32)| m == medium && frame.is_none_or(|frame| frame == i);
-        self.all_frames().into_iter().filter(wanted).collect()
-    }
-
+    /// A feature, computed once.
     fn feature(&self, key: FeatureKey) -> Feature {
         if let Some(known) = self.features.borrow().get(&key) {
             return known.clone();
         }
-        let found = self.providers.iter().find_map(|provider| {
-            let provided = provider
-                .provided
-                .iter()
-                .find(|provided| provided.feature == key.2)?;
-            Some((provider, provided))
-        });
-        let (provider, provided) =
-            found.ok_or_else(|| Failure::unsupported(format!("nobody provides {}", key.2)))?;
-        let result = self.compute(&provider.instance, provided, &key);
+        if self.begun.borrow().contains(&key) {
+            return Err(Failure::internal(format!(
+                "{} needs itself in a circle",
+                key.2
+            )));
+        }
+        self.begun.borrow_mut().push(key.clone());
+        let result = self.compute(&key);
+        self.begun.borrow_mut().pop();
         self.features.borrow_mut().insert(key, result.clone());
         result
     }
 
-    fn compute(
-        &self,
-        instance: &RefCell<RawInstance>,
-        provided: &Provided,
-        (medium, frame, name): &FeatureKey,
-    ) -> Feature {
+    fn compute(&self, (medium, frame, name): &FeatureKey) -> Feature {
+        let found = self.parts.iter().find_map(|part| {
+            let provided = part
+                .manifest
+                .provides
+                .iter()
+                .find(|it| it.feature == *name)?;
+            Some((part, provided))
+        });
+        let (part, provided) =
+            found.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
         let scope = if frame.is_some() {
             Scope::Frame
         } else {
             Scope::Medium
         };
-        let frames = self.frames_for(*medium, *frame);
+        let wanted = |&(m, i): &(u32, u32)| m == *medium && frame.is_none_or(|frame| frame == i);
+        let frames: Vec<_> = self.all_frames().into_iter().filter(wanted).collect();
         if scope != provided.scope || frames.is_empty() {
             return Err(Failure::invalid_input(format!(
                 "{name} has no value for medium {medium}, frame {frame:?}"
@@ -318,10 +330,8 @@ impl Shelf {
             medium: *medium,
             frame: *frame,
         };
-        let mut instance = instance
-            .try_borrow_mut()
-            .map_err(|_| Failure::internal(format!("{name} needs itself in a circle")))?;
-        instance.provide(&mut host, &asked, &request).map(Arc::from)
+        part.call(|instance| instance.provide(&mut host, &asked, &request))
+            .map(Arc::from)
     }
 }
 

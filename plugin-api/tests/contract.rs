@@ -1,0 +1,491 @@
+//! What an analyzer in Rust may rely on, proved through the same table of C functions that a worker
+//! calls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+use vultus_plugin_api::calling::{
+    Entry, FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_RESULT_BYTES,
+};
+use vultus_plugin_api::manifest::{
+    AnalysisSpec, Instances, Manifest, Provided, Scope, Slot, SlotKind,
+};
+use vultus_plugin_api::testing::{Bench, Picture};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, FeatureRequest, Job, JobMedium, LogLevel, Outcome, PixelFormat,
+    Resolution, Status,
+};
+
+/// Does what its parameter `do` says.
+struct Subject;
+
+/// How often `slow/1` was computed, in all tests: each test uses its own picture width as a key.
+static COMPUTED_AT_WIDTH: [AtomicU32; 64] = [const { AtomicU32::new(0) }; 64];
+
+fn spec(kind: &str, pixel_format: &str, max_side: u32, features: &[&str]) -> AnalysisSpec {
+    AnalysisSpec {
+        kind: kind.into(),
+        title: "Test".into(),
+        slots: vec![Slot {
+            name: "pictures".into(),
+            kinds: vec![SlotKind::Image, SlotKind::Video],
+            any_tags: vec![],
+            all_tags: vec![],
+            unless_named_tags: vec![],
+            min: 1,
+            max: 8,
+        }],
+        params_schema: json!({"type": "object"}),
+        result_schema: json!({}),
+        features: features.iter().map(|&name| name.into()).collect(),
+        pixel_formats: vec![pixel_format.into()],
+        max_side,
+        timeout_ms: 1_000,
+        deterministic: true,
+    }
+}
+
+fn provided(feature: &str, scope: Scope, needs: &[&str]) -> Provided {
+    Provided {
+        feature: feature.into(),
+        scope,
+        needs: needs.iter().map(|&name| name.into()).collect(),
+        restricted: false,
+        max_side: 1920,
+    }
+}
+
+impl Analyzer for Subject {
+    fn manifest() -> Manifest {
+        Manifest {
+            id: "org.example.subject".into(),
+            name: "Subject".into(),
+            version: "1.0.0".into(),
+            vendor: "Example".into(),
+            license: "Apache-2.0".into(),
+            analyses: vec![
+                spec("subject", "rgb8", 1920, &["slow/1", "sum/1", "circle/1"]),
+                spec("gray", "gray8", 8, &[]),
+                spec("bgr", "bgr8", 8, &[]),
+            ],
+            provides: vec![
+                provided("slow/1", Scope::Frame, &[]),
+                provided("sum/1", Scope::Medium, &["slow/1"]),
+                provided("circle/1", Scope::Medium, &["circle/1"]),
+                provided("unlisted/1", Scope::Frame, &[]),
+            ],
+            weights: vec![],
+            instances: Instances::default(),
+        }
+    }
+
+    fn new(config: &Config) -> Result<Self, Failure> {
+        match config.settings.get("new").and_then(Value::as_str) {
+            Some("panic") => panic!("while opening the model"),
+            Some("fail") => Err(Failure::unavailable("the model file is not there")),
+            _ => Ok(Self),
+        }
+    }
+
+    fn analyze(&mut self, job: &Job<'_>) -> Result<Outcome, Failure> {
+        let result = match job.params()["do"].as_str() {
+            Some("panic") => panic!("at pixel {}", 7),
+            Some("fail") => {
+                let code = job.params()["status"].as_u64().unwrap_or_default() as u32;
+                return Err(Failure::new(Status::from_code(code), "as asked"));
+            }
+            Some("huge") => json!("x".repeat(MAX_RESULT_BYTES as usize)),
+            Some("media") => media_json(job),
+            Some("artifacts") => artifacts_json(job),
+            Some("feature") => {
+                let name = job.params()["name"].as_str().unwrap_or_default();
+                let frame = job.next_frame().expect("the test has a picture");
+                job.feature_json(&frame, name)?
+            }
+            Some("medium_feature") => {
+                let name = job.params()["name"].as_str().unwrap_or_default();
+                job.medium_feature_json(0, name)?
+            }
+            _ => frames_json(job),
+        };
+        if job.is_cancelled() {
+            return Err(Failure::cancelled("as the host asked"));
+        }
+        job.log(LogLevel::Info, "judged");
+        job.progress(1.0);
+        Ok(Outcome {
+            resolution: Resolution::Success,
+            reasons: vec![],
+            result,
+        })
+    }
+
+    fn provide(&mut self, job: &Job<'_>, request: &FeatureRequest) -> Result<Vec<u8>, Failure> {
+        match request.feature.as_str() {
+            "slow/1" => {
+                let frame = job.next_frame().expect("the one frame");
+                assert!(job.next_frame().is_none(), "no other frame inside provide");
+                assert_eq!(Some(frame.index()), request.frame);
+                let counter = &COMPUTED_AT_WIDTH[frame.width() as usize];
+                counter.fetch_add(1, Ordering::SeqCst);
+                Ok(frame.index().to_string().into_bytes())
+            }
+            "sum/1" => {
+                let mut sum = 0;
+                while let Some(frame) = job.next_frame() {
+                    sum += job.feature_json::<u32>(&frame, "slow/1")?;
+                }
+                Ok(sum.to_string().into_bytes())
+            }
+            name => job.medium_feature(request.medium, name),
+        }
+    }
+}
+
+/// Every frame, twice by `rewind`.
+fn frames_json(job: &Job<'_>) -> Value {
+    let mut rounds = Vec::new();
+    for _ in 0..2 {
+        let mut frames = Vec::new();
+        while let Some(frame) = job.next_frame() {
+            frames.push(json!({
+                "medium": frame.medium(), "index": frame.index(), "pts": frame.pts_us(),
+                "size": [frame.width(), frame.height()],
+                "source": [frame.source_width(), frame.source_height()],
+                "first": frame.row(0).expect("a row")[..frame.format().bytes_per_pixel()],
+            }));
+        }
+        rounds.push(frames);
+        job.rewind();
+    }
+    assert_eq!(rounds[0], rounds[1], "a rewound iteration is the same");
+    json!(rounds[0])
+}
+
+fn media_json(job: &Job<'_>) -> Value {
+    let media = job.media().iter();
+    media
+        .map(|m| {
+            json!([
+                m.index,
+                m.slot,
+                m.kind,
+                m.tags,
+                m.width,
+                m.height,
+                m.duration_us,
+                m.frame_count,
+                m.named
+            ])
+        })
+        .collect()
+}
+
+fn artifacts_json(job: &Job<'_>) -> Value {
+    let too_big = vec![0; MAX_ARTIFACT_BYTES as usize + 1];
+    let refused = [
+        job.artifact("big", "image/jpeg", &too_big),
+        job.artifact("../escape", "image/jpeg", b"x"),
+        job.artifact("shot.jpg", "no type", b"x"),
+    ];
+    let mut kept = 0;
+    while job
+        .artifact(&format!("shot-{kept}.jpg"), "image/jpeg", b"jpeg")
+        .is_ok()
+    {
+        kept += 1;
+    }
+    json!({ "refused": refused.iter().filter(|r| r.is_err()).count(), "kept": kept })
+}
+
+fn bench_with_pictures(width: u32) -> Bench {
+    let mut bench = Bench::new::<Subject>(&Config::default()).expect("new does nothing");
+    let picture = |red: u8| Picture::filled(width, 10, [red, 20, 30]);
+    bench.medium(SlotKind::Image, &["photo_selfie"], vec![picture(1)]);
+    let clip = vec![
+        picture(2).at(0),
+        picture(3).at(40_000),
+        picture(4).at(80_000),
+    ];
+    bench.unnamed_medium(SlotKind::Video, &["video_selfie", "x_own"], clip);
+    bench
+}
+
+#[test]
+fn a_panic_becomes_status_6_with_its_text_and_the_next_call_works() {
+    let bench = bench_with_pictures(20);
+    let failure = bench.run("subject", json!({"do": "panic"})).unwrap_err();
+    assert_eq!(
+        failure,
+        Failure::new(Status::Panic, "the plugin panicked: at pixel 7")
+    );
+    assert!(bench.run("subject", json!({})).is_ok());
+}
+
+#[test]
+fn a_panic_or_failure_of_new_comes_back_as_status_and_message() {
+    let with = |what: &str| {
+        let settings = [("new".to_owned(), json!(what))].into_iter().collect();
+        Bench::new::<Subject>(&Config {
+            settings,
+            ..Config::default()
+        })
+        .map(drop)
+        .unwrap_err()
+    };
+    assert_eq!(with("panic").status, Status::Panic);
+    assert_eq!(
+        with("fail"),
+        Failure::unavailable("the model file is not there")
+    );
+}
+
+#[test]
+fn every_failure_keeps_its_status_and_message() {
+    let bench = bench_with_pictures(20);
+    for code in 1..=7 {
+        let failure = bench
+            .run("subject", json!({"do": "fail", "status": code}))
+            .unwrap_err();
+        assert_eq!(
+            (failure.status.code(), failure.message.as_str()),
+            (code, "as asked")
+        );
+    }
+}
+
+#[test]
+fn frames_come_medium_by_medium_with_time_and_size() {
+    let run = bench_with_pictures(20).run("subject", json!({})).unwrap();
+    let expected: Value = [
+        (0, 0, 0, 1),
+        (1, 0, 0, 2),
+        (1, 1, 40_000, 3),
+        (1, 2, 80_000, 4),
+    ]
+    .into_iter()
+    .map(|(medium, index, pts, red)| {
+        json!({
+            "medium": medium, "index": index, "pts": pts, "size": [20, 10], "source": [20, 10],
+            "first": [red, 20, 30],
+        })
+    })
+    .collect();
+    assert_eq!(run.outcome.result, expected);
+    assert_eq!(run.log, [(LogLevel::Info, "judged".to_owned())]);
+}
+
+#[test]
+fn frames_are_scaled_to_max_side_and_converted_to_the_first_format() {
+    let bench = bench_with_pictures(20);
+    let first = |analysis| bench.run(analysis, json!({})).unwrap().outcome.result[0].clone();
+    let gray = first("gray");
+    assert_eq!(
+        (&gray["size"], &gray["source"]),
+        (&json!([8, 4]), &json!([20, 10]))
+    );
+    // 0.299 * 1 + 0.587 * 20 + 0.114 * 30 = 15.46
+    assert_eq!(gray["first"], json!([15]));
+    assert_eq!(first("bgr")["first"], json!([30, 20, 1]));
+}
+
+#[test]
+fn media_cross_the_line_whole() {
+    let run = bench_with_pictures(20)
+        .run("subject", json!({"do": "media"}))
+        .unwrap();
+    let expected = json!([
+        [
+            0,
+            "pictures",
+            "IMAGE",
+            ["photo_selfie"],
+            20,
+            10,
+            null,
+            1,
+            true
+        ],
+        [
+            1,
+            "pictures",
+            "VIDEO",
+            ["video_selfie", "x_own"],
+            20,
+            10,
+            80_000,
+            3,
+            false
+        ],
+    ]);
+    assert_eq!(run.outcome.result, expected);
+}
+
+#[test]
+fn a_feature_is_computed_once_also_for_another_feature() {
+    let bench = bench_with_pictures(33);
+    for _ in 0..2 {
+        assert_eq!(bench.feature(1, None, "sum/1").unwrap(), json!(1 + 2));
+    }
+    assert_eq!(bench.feature(1, Some(2), "slow/1").unwrap(), json!(2));
+    let run = bench
+        .run("subject", json!({"do": "feature", "name": "slow/1"}))
+        .unwrap();
+    assert_eq!(run.outcome.result, json!(0));
+    assert_eq!(
+        COMPUTED_AT_WIDTH[33].load(Ordering::SeqCst),
+        4,
+        "one per frame"
+    );
+}
+
+#[test]
+fn a_feature_that_the_manifest_does_not_ask_for_is_refused() {
+    let bench = bench_with_pictures(20);
+    let ask = |name: &str| bench.run("subject", json!({"do": "feature", "name": name}));
+    let failure = ask("unlisted/1").unwrap_err();
+    assert_eq!(failure.status, Status::Unsupported, "{failure}");
+    let wrong_scope = ask("sum/1").unwrap_err();
+    assert_eq!(wrong_scope.status, Status::InvalidInput, "{wrong_scope}");
+}
+
+#[test]
+fn a_feature_that_needs_itself_is_a_failure_not_a_hang() {
+    let bench = bench_with_pictures(20);
+    let run = bench.run(
+        "subject",
+        json!({"do": "medium_feature", "name": "circle/1"}),
+    );
+    let failure = run.unwrap_err();
+    assert!(
+        failure
+            .message
+            .contains("circle/1 needs itself in a circle"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn artifacts_over_the_limits_are_refused() {
+    let run = bench_with_pictures(20)
+        .run("subject", json!({"do": "artifacts"}))
+        .unwrap();
+    assert_eq!(
+        run.outcome.result,
+        json!({ "refused": 3, "kept": MAX_ARTIFACTS })
+    );
+    assert_eq!(run.artifacts.len(), MAX_ARTIFACTS);
+    assert_eq!(run.artifacts[0].bytes, b"jpeg");
+}
+
+#[test]
+fn a_result_over_4_mib_is_refused() {
+    let failure = bench_with_pictures(20)
+        .run("subject", json!({"do": "huge"}))
+        .unwrap_err();
+    assert_eq!(failure.status, Status::Internal);
+    assert!(
+        failure.message.contains("at most 4194304 are taken"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn an_analyzer_sees_that_it_is_cancelled() {
+    let mut bench = bench_with_pictures(20);
+    let failure = bench.cancel().run("subject", json!({})).unwrap_err();
+    assert_eq!(failure.status, Status::Cancelled);
+}
+
+/// A host whose frames are broken in the way that the field says.
+struct BrokenHost(Broken);
+
+#[derive(Clone, Copy)]
+enum Broken {
+    Fails,
+    Panics,
+    TooFewPixels,
+}
+
+impl JobHost for BrokenHost {
+    fn next_frame(&mut self) -> Result<Option<FrameView>, Failure> {
+        match self.0 {
+            Broken::Fails => Err(Failure::unavailable("the decoder is gone")),
+            Broken::Panics => panic!("in the host"),
+            Broken::TooFewPixels => Ok(Some(FrameView {
+                medium: 0,
+                index: 0,
+                format: PixelFormat::Rgb8,
+                width: 4,
+                height: 4,
+                stride: 12,
+                pixels: Arc::new(vec![0; 47]),
+                pts_us: 0,
+                source_width: 4,
+                source_height: 4,
+            })),
+        }
+    }
+    fn rewind(&mut self) {}
+    fn feature(&mut self, _: u32, _: Option<u32>, _: &str) -> Result<Arc<[u8]>, Failure> {
+        Err(Failure::unsupported("none"))
+    }
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+    fn deadline_us(&self) -> u64 {
+        1_000_000
+    }
+    fn progress(&mut self, _: f32) {}
+    fn log(&mut self, _: LogLevel, _: &str) {}
+    fn artifact(&mut self, _: &str, _: &str, _: &[u8]) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+fn analyze_with(broken: Broken) -> Result<Vec<u8>, Failure> {
+    let table = vultus_plugin_api::plugin::<Subject>();
+    // SAFETY: a table of this very program.
+    let entry = unsafe { Entry::read(&table) }.expect("our own table");
+    let medium = JobMedium {
+        index: 0,
+        slot: "pictures".into(),
+        kind: SlotKind::Image,
+        tags: vec![],
+        width: 4,
+        height: 4,
+        duration_us: None,
+        frame_count: 1,
+        named: true,
+    };
+    let request = JobRequest {
+        analysis: "subject".into(),
+        params: json!({}),
+        media: vec![medium],
+    };
+    entry
+        .create(&Config::default())?
+        .analyze(&mut BrokenHost(broken), &request)
+}
+
+#[test]
+fn a_failure_of_the_host_wins_over_the_plugins_success() {
+    let failure = analyze_with(Broken::Fails).unwrap_err();
+    assert_eq!(failure, Failure::unavailable("the decoder is gone"));
+}
+
+#[test]
+fn a_frame_with_too_few_pixels_never_reaches_the_plugin() {
+    let failure = analyze_with(Broken::TooFewPixels).unwrap_err();
+    assert_eq!(
+        failure.message,
+        "frame 0 of medium 0 has not the pixels that its size needs"
+    );
+}
+
+#[test]
+fn a_panic_of_the_host_passes_the_plugin_by() {
+    let caught = std::panic::catch_unwind(|| analyze_with(Broken::Panics)).unwrap_err();
+    assert_eq!(caught.downcast_ref::<&str>(), Some(&"in the host"));
+}
