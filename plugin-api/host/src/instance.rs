@@ -14,6 +14,7 @@ pub struct Instance {
     plugin: Plugin,
     config: Config,
     raw: Option<RawInstance>,
+    refused_outcome: bool,
 }
 
 impl Instance {
@@ -23,12 +24,18 @@ impl Instance {
             plugin,
             config,
             raw,
+            refused_outcome: false,
         })
     }
 
     /// The plugin that this is an instance of.
     pub fn plugin(&self) -> &Plugin {
         &self.plugin
+    }
+
+    /// Whether the newest call of [`Instance::analyze`] failed because its outcome was against the rules.
+    pub fn refused_outcome(&self) -> bool {
+        self.refused_outcome
     }
 
     /// Judges a job. The outcome is checked: size, JSON, finite numbers, `result_schema`, reasons.
@@ -41,6 +48,7 @@ impl Instance {
         host: &mut dyn JobHost,
         request: &JobRequest,
     ) -> Result<Outcome, Failure> {
+        self.refused_outcome = false;
         let plugin = self.plugin.clone();
         let manifest = plugin.manifest();
         let analysis = &request.analysis;
@@ -63,6 +71,7 @@ impl Instance {
             },
         )
         .map_err(|problem| {
+            self.refused_outcome = true;
             Failure::internal(format!(
                 "the outcome of {analysis} by {}: {problem}",
                 manifest.id
