@@ -24,7 +24,10 @@ pub(crate) fn read_entries(
     }
     .map_err(Error::archive(archive))?;
     match wanted.iter().find(|entry| !found.contains_key(**entry)) {
-        Some(entry) => Err(Error::EntryMissing { archive: archive.to_owned(), entry: (*entry).to_owned() }),
+        Some(entry) => Err(Error::EntryMissing {
+            archive: archive.to_owned(),
+            entry: (*entry).to_owned(),
+        }),
         None => Ok(found),
     }
 }
@@ -61,7 +64,10 @@ fn read_gzipped_tar(file: File, wanted: &BTreeSet<&str>) -> io::Result<BTreeMap<
 fn read_capped(entry: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if entry.take(LARGEST_ENTRY + 1).read_to_end(&mut bytes)? as u64 > LARGEST_ENTRY {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("a file has more than {LARGEST_ENTRY} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("a file has more than {LARGEST_ENTRY} bytes"),
+        ));
     }
     Ok(bytes)
 }
