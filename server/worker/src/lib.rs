@@ -1,1 +1,181 @@
-//! The worker process: sandbox, probe and run loop.
+//! The worker process: the only place where media are decoded and plugins run.
+//!
+//! Life: the node starts it with a socket and nothing else; it locks itself in ([`sandbox`]), opens its plugins, answers
+//! `Ready`, and then does one probe or run at a time, until the node closes the socket. A second thread reads the socket
+//! all the while, so that a cancellation is seen in the middle of a run. It holds no secret and no state between runs.
+
+mod failure;
+mod features;
+mod host;
+mod inbox;
+mod medium;
+mod meter;
+mod outbox;
+mod plugins;
+mod probe;
+mod run;
+mod sandbox;
+mod weights;
+
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
+
+use vultus_media::{DecodeOptions, Limits};
+use vultus_worker_protocol::channel::{Channel, ChannelError};
+use vultus_worker_protocol::{FromWorker, PROTOCOL_VERSION, ToWorker, WorkerReady, WorkerSetup};
+
+use inbox::{Inbox, Task};
+use outbox::Outbox;
+use plugins::Plugins;
+use sandbox::SandboxError;
+
+/// Memory that a run left behind is given back to the system after so much idleness.
+const IDLE_TRIM: Duration = Duration::from_secs(1);
+
+/// Why a worker ends other than by the node's wish.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// It was not started by a node.
+    #[error(
+        "this program is started by the Vultus node, with a socket; run `vultus serve` or `vultus check`"
+    )]
+    Usage,
+    /// It could not lock itself in.
+    #[error("{0}")]
+    Sandbox(#[from] SandboxError),
+    /// The socket failed.
+    #[error("speaking with the node: {0}")]
+    Channel(#[from] ChannelError),
+    /// The node did not say what it must.
+    #[error("{0}")]
+    Setup(String),
+}
+
+/// Runs the worker with its arguments: descriptor of the socket, process id of the node. Returns once the node is gone.
+pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerError> {
+    let mut number = || {
+        arguments
+            .next()
+            .and_then(|text| text.parse().ok())
+            .ok_or(WorkerError::Usage)
+    };
+    let (descriptor, parent) = (number()?, number()?);
+    let socket = sandbox::keep_only(descriptor)?;
+    let mut channel = Channel::from_descriptor(socket);
+    sandbox::bind_to_parent(parent)?;
+    let setup = match channel.receive::<ToWorker>() {
+        Ok((ToWorker::Hello(setup), _)) => setup,
+        Ok(_) => {
+            return Err(WorkerError::Setup(
+                "the node's first message is no setup".to_owned(),
+            ));
+        }
+        Err(ChannelError::Closed) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut outbox = Outbox::new(channel.try_clone().map_err(clone_failed)?);
+    match prepare(&setup, &mut outbox) {
+        Ok(mut worker) => {
+            let inbox = Inbox::start(channel).map_err(clone_failed)?;
+            worker.serve(&inbox, &mut outbox)
+        }
+        Err(WorkerError::Setup(detail)) => {
+            outbox.send(
+                &FromWorker::Unfit {
+                    detail: detail.clone(),
+                },
+                &[],
+            )?;
+            Err(WorkerError::Setup(detail))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn clone_failed(source: std::io::Error) -> WorkerError {
+    WorkerError::Channel(ChannelError::Socket {
+        doing: "taking a second handle on the socket",
+        source,
+    })
+}
+
+struct Worker {
+    plugins: Plugins,
+    limits: Limits,
+    decode: DecodeOptions,
+    cpu_seconds: u64,
+}
+
+/// Locks the process in, opens the plugins and says so. Still single-threaded up to the first plugin.
+fn prepare(setup: &WorkerSetup, outbox: &mut Outbox) -> Result<Worker, WorkerError> {
+    if setup.protocol != PROTOCOL_VERSION {
+        let theirs = setup.protocol;
+        return Err(WorkerError::Setup(format!(
+            "the node speaks protocol {theirs}, this worker {PROTOCOL_VERSION}"
+        )));
+    }
+    let malformed = |what: &str, error: serde_json::Error| {
+        WorkerError::Setup(format!("reading the {what}: {error}"))
+    };
+    let limits = serde_json::from_value(setup.limits.clone())
+        .map_err(|error| malformed("media limits", error))?;
+    let decode = match &setup.decode {
+        serde_json::Value::Null => DecodeOptions::default(),
+        given => serde_json::from_value(given.clone())
+            .map_err(|error| malformed("decoder's options", error))?,
+    };
+    let sandbox_gaps = sandbox::lock_in(setup.memory_bytes, setup.cpu_seconds)?;
+    let plugins = Plugins::open(setup);
+    let ready = WorkerReady {
+        protocol: PROTOCOL_VERSION,
+        plugins: plugins.reports(),
+        refused: plugins.refused().to_vec(),
+        sandbox_gaps,
+    };
+    outbox.send(&FromWorker::Ready(Box::new(ready)), &[])?;
+    Ok(Worker {
+        plugins,
+        limits,
+        decode,
+        cpu_seconds: setup.cpu_seconds,
+    })
+}
+
+impl Worker {
+    fn serve(&mut self, inbox: &Inbox, outbox: &mut Outbox) -> Result<(), WorkerError> {
+        let mut trimmed = true;
+        loop {
+            let task = match inbox.next(if trimmed { None } else { Some(IDLE_TRIM) }) {
+                Ok(task) => task,
+                Err(RecvTimeoutError::Timeout) => {
+                    sandbox::give_back_memory();
+                    trimmed = true;
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            trimmed = false;
+            sandbox::allow_cpu_seconds(self.cpu_seconds)?;
+            match task {
+                Task::Probe(request, descriptors) => {
+                    probe::answer(&request, descriptors, &self.limits, outbox)?
+                }
+                Task::Run(request, descriptors, cancel) => {
+                    let settings = run::Settings {
+                        limits: &self.limits,
+                        decode: self.decode,
+                    };
+                    run::answer(
+                        &request,
+                        descriptors,
+                        &cancel,
+                        settings,
+                        &mut self.plugins,
+                        outbox,
+                    )?;
+                    inbox.finished(&request.run);
+                }
+            }
+        }
+    }
+}

@@ -37,6 +37,9 @@ pub struct WorkerSetup {
     pub threads: u32,
     /// The media limits, as `vultus_media::Limits` writes them.
     pub limits: Value,
+    /// The decoder's options, as `vultus_media::DecodeOptions` writes them; null means the defaults.
+    #[serde(default)]
+    pub decode: Value,
     /// Most bytes of address space (RLIMIT_AS); absent means no limit.
     pub memory_bytes: Option<u64>,
     /// CPU seconds that one run or probe may use (the soft RLIMIT_CPU is raised for each).
@@ -50,6 +53,20 @@ pub struct PluginFile {
     pub path: String,
     /// The operator's settings for it: a JSON object.
     pub settings: Value,
+    /// Where it comes from, which decides the features that it may ask for.
+    #[serde(default)]
+    pub origin: PluginOrigin,
+}
+
+/// Where a plugin comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PluginOrigin {
+    /// Ships with the server: may ask for restricted features.
+    BuiltIn,
+    /// Somebody else's: refused when it asks for a restricted feature.
+    #[default]
+    ThirdParty,
 }
 
 /// A probe: is this medium what it should be?
@@ -149,7 +166,8 @@ pub enum FromWorker {
         /// Fraction done, 0–1.
         fraction: f32,
     },
-    /// An analysis is done. Descriptors: one for each artifact; and a last one holding the outcome where `outcome_in_descriptor`.
+    /// An analysis is done. Descriptors: one for each artifact; and a last one holding the outcome as JSON where
+    /// `outcome_bytes` is not 0 (then `Judgement::outcome` is null).
     Judged {
         /// The run.
         run: String,
@@ -159,6 +177,9 @@ pub enum FromWorker {
         result: Result<Box<Judgement>, AnalysisFailure>,
         /// The artifacts, in the order of the descriptors.
         artifacts: Vec<ArtifactReport>,
+        /// Bytes of the outcome in the last descriptor; 0: it is in the message.
+        #[serde(default)]
+        outcome_bytes: u64,
     },
     /// Everything that the run asked for was answered.
     RunDone {
@@ -265,7 +286,8 @@ pub struct Judgement {
 /// Why an analysis has no verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AnalysisFailure {
-    /// Stable code: `MEDIA_UNREADABLE`, `ANALYZER_FAILED`, `ANALYZER_PANICKED`, `BAD_RESULT`, `DEADLINE_EXCEEDED`, `CANCELLED`, `ANALYZER_UNAVAILABLE`, `NO_ANALYZER`.
+    /// Stable code: `MEDIA_UNREADABLE`, `ANALYZER_FAILED`, `ANALYZER_PANICKED`, `BAD_RESULT`, `DEADLINE_EXCEEDED`, `CANCELLED`, `ANALYZER_UNAVAILABLE`,
+    /// `ANALYZER_CRASHED`, `NO_ANALYZER`.
     pub code: String,
     /// For the client: one sentence without internals.
     pub message: String,

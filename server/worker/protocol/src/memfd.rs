@@ -1,0 +1,111 @@
+//! Bytes in anonymous memory that cannot change any more: how thumbnails, artifacts and long outcomes cross the line.
+//!
+//! The reader trusts nothing: a descriptor that is not sealed, or is not as long as announced, is refused.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+
+/// The seals that make a descriptor safe to read: nobody can write, shrink or grow it.
+const SEALS: SealFlags = SealFlags::WRITE
+    .union(SealFlags::SHRINK)
+    .union(SealFlags::GROW);
+
+/// Why a descriptor was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum MemfdError {
+    /// More bytes announced than the reader takes.
+    #[error("{announced} bytes exceed the limit of {limit}")]
+    TooLong {
+        /// As the message said.
+        announced: u64,
+        /// What the reader takes.
+        limit: u64,
+    },
+    /// It is no anonymous file, or can still change.
+    #[error("the descriptor is not a sealed anonymous file")]
+    NotSealed,
+    /// It is not as long as announced.
+    #[error("the descriptor holds {actual} bytes, {announced} were announced")]
+    LengthDiffers {
+        /// As the message said.
+        announced: u64,
+        /// What it holds.
+        actual: u64,
+    },
+    /// It could not be read.
+    #[error("reading the descriptor failed")]
+    Unreadable(#[source] io::Error),
+}
+
+/// Puts `bytes` into anonymous memory, sealed. `name` shows in `/proc` only.
+pub fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let descriptor = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut file = File::from(descriptor);
+    file.write_all(bytes)?;
+    fcntl_add_seals(&file, SEALS | SealFlags::SEAL)?;
+    Ok(OwnedFd::from(file))
+}
+
+/// Reads what another process sealed: `announced` bytes, at most `limit`.
+pub fn read_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Vec<u8>, MemfdError> {
+    if announced > limit {
+        return Err(MemfdError::TooLong { announced, limit });
+    }
+    let seals = fcntl_get_seals(&descriptor).map_err(|_| MemfdError::NotSealed)?;
+    if !seals.contains(SEALS) {
+        return Err(MemfdError::NotSealed);
+    }
+    let file = File::from(descriptor);
+    let actual = file.metadata().map_err(MemfdError::Unreadable)?.len();
+    if actual != announced {
+        return Err(MemfdError::LengthDiffers { announced, actual });
+    }
+    let mut bytes = vec![0; announced as usize];
+    file.read_exact_at(&mut bytes, 0)
+        .map_err(MemfdError::Unreadable)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_bytes_are_read_back_and_cannot_be_changed() {
+        let descriptor = sealed("test", b"bytes").unwrap();
+        let mut file = File::from(descriptor.try_clone().unwrap());
+        assert!(file.write_all(b"other").is_err() && file.set_len(1).is_err());
+        assert_eq!(read_sealed(descriptor, 5, 5).unwrap(), b"bytes");
+    }
+
+    #[test]
+    fn unsealed_or_ordinary_files_and_wrong_lengths_are_refused() {
+        let open = memfd_create("open", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
+        assert!(matches!(
+            read_sealed(open, 0, 5),
+            Err(MemfdError::NotSealed)
+        ));
+        let ordinary = OwnedFd::from(tempfile::tempfile().unwrap());
+        assert!(matches!(
+            read_sealed(ordinary, 0, 5),
+            Err(MemfdError::NotSealed)
+        ));
+        let longer = sealed("test", b"bytes").unwrap();
+        assert!(matches!(
+            read_sealed(longer, 4, 5),
+            Err(MemfdError::LengthDiffers {
+                announced: 4,
+                actual: 5
+            })
+        ));
+        let huge = sealed("test", b"bytes").unwrap();
+        assert!(matches!(
+            read_sealed(huge, 6, 5),
+            Err(MemfdError::TooLong { .. })
+        ));
+    }
+}

@@ -1,0 +1,163 @@
+//! A medium of a run: its bounded set of frames, decoded once, and the scaled copies that were asked for.
+//!
+//! Pixels are shared, never changed: a plugin may look at them until its call returns, whoever else got the same frame.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use vultus_media::{DecodeOptions, Frames, Limits, MediaKind, Refusal, StoredFrame};
+use vultus_plugin_api::PixelFormat;
+use vultus_plugin_api::manifest::SlotKind;
+use vultus_plugin_host::Pixels;
+use vultus_worker_protocol::RefusalReport;
+
+/// A medium of a run.
+#[derive(Debug)]
+pub(crate) enum Medium {
+    /// No analysis of the run takes it.
+    Unused,
+    /// It cannot be decoded.
+    Refused(RefusalReport),
+    /// Its frames are there.
+    Decoded(Box<Decoded>),
+}
+
+/// The frames of a medium.
+pub(crate) struct Decoded {
+    pub(crate) kind: SlotKind,
+    /// Size of its upright pictures, in pixels.
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) duration_us: Option<i64>,
+    frames: Vec<Arc<StoredFrame>>,
+    prepared: HashMap<(u32, u32, PixelFormat), Picture>,
+}
+
+impl std::fmt::Debug for Decoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} frames of {} × {}",
+            self.frames.len(),
+            self.width,
+            self.height
+        )
+    }
+}
+
+/// A frame as an analysis gets it.
+#[derive(Clone)]
+pub(crate) struct Picture {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+    pub(crate) stride: u32,
+    pub(crate) pixels: Pixels,
+    pub(crate) pts_us: i64,
+}
+
+/// The pixels of a frame that needs neither scaling nor another format.
+struct Shared(Arc<StoredFrame>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.rgb
+    }
+}
+
+impl Medium {
+    /// Decodes a medium, or says why not.
+    pub(crate) fn decode(
+        descriptor: OwnedFd,
+        byte_size: u64,
+        limits: &Limits,
+        options: DecodeOptions,
+    ) -> Self {
+        match vultus_media::decode(File::from(descriptor), byte_size, limits, options) {
+            Ok(frames) if frames.frames.is_empty() => {
+                Self::Refused(crate::probe::report(&Refusal::NoFrames))
+            }
+            Ok(frames) => Self::Decoded(Box::new(Decoded::new(frames))),
+            Err(refusal) => Self::Refused(crate::probe::report(&refusal)),
+        }
+    }
+}
+
+impl Decoded {
+    fn new(frames: Frames) -> Self {
+        Self {
+            kind: match frames.kind {
+                MediaKind::Image => SlotKind::Image,
+                MediaKind::Video => SlotKind::Video,
+                MediaKind::ShotSet => SlotKind::ShotSet,
+            },
+            width: frames.width,
+            height: frames.height,
+            duration_us: frames.duration_us,
+            frames: frames.frames.into_iter().map(Arc::new).collect(),
+            prepared: HashMap::new(),
+        }
+    }
+
+    /// How many frames there are.
+    pub(crate) fn frame_count(&self) -> u32 {
+        self.frames.len() as u32
+    }
+
+    /// A frame with its longest side at most `max_side` pixels, in a format. None past the last one.
+    pub(crate) fn picture(
+        &mut self,
+        index: u32,
+        max_side: u32,
+        format: PixelFormat,
+    ) -> Option<Picture> {
+        let frame = self.frames.get(index as usize)?;
+        // All sides that the frame fits into mean the same picture.
+        let side = max_side.min(frame.width.max(frame.height));
+        let prepared = self
+            .prepared
+            .entry((index, side, format))
+            .or_insert_with(|| prepare(frame, side, format));
+        Some(prepared.clone())
+    }
+}
+
+fn prepare(frame: &Arc<StoredFrame>, side: u32, format: PixelFormat) -> Picture {
+    let scaled = match vultus_media::scale(frame, side) {
+        std::borrow::Cow::Borrowed(_) => Arc::clone(frame),
+        std::borrow::Cow::Owned(scaled) => Arc::new(scaled),
+    };
+    let (width, height, pts_us) = (scaled.width, scaled.height, scaled.pts_us);
+    let (bytes, pixels): (u32, Pixels) = match format {
+        PixelFormat::Rgb8 => (3, Arc::new(Shared(scaled))),
+        PixelFormat::Bgr8 => (
+            3,
+            Arc::new(
+                scaled
+                    .rgb
+                    .chunks_exact(3)
+                    .flat_map(|p| [p[2], p[1], p[0]])
+                    .collect::<Vec<u8>>(),
+            ),
+        ),
+        PixelFormat::Gray8 => (
+            1,
+            Arc::new(scaled.rgb.chunks_exact(3).map(luma).collect::<Vec<u8>>()),
+        ),
+    };
+    Picture {
+        width,
+        height,
+        stride: width * bytes,
+        pixels,
+        pts_us,
+    }
+}
+
+/// Luma of a pixel by ITU-R BT.601, in 16-bit fixed point.
+fn luma(rgb: &[u8]) -> u8 {
+    let weighted =
+        19_595 * u32::from(rgb[0]) + 38_470 * u32::from(rgb[1]) + 7_471 * u32::from(rgb[2]);
+    ((weighted + (1 << 15)) >> 16) as u8
+}

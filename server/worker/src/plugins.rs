@@ -1,0 +1,288 @@
+//! The plugins of a worker: opened once, checked against each other, with the instances that do the work.
+//!
+//! A plugin that cannot be used is left out with the reason; the others go on. Instances that judge are never those that
+//! provide features, since a provider is called in the middle of a judgement.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use vultus_plugin_api::manifest::{AnalysisSpec, Provided, Scope};
+use vultus_plugin_api::{Config, Failure, Manifest};
+use vultus_plugin_host::{Instance, Plugin, resolve_features};
+use vultus_worker_protocol::{PluginFile, PluginOrigin, PluginReport, RefusedPlugin, WorkerSetup};
+
+use crate::weights::Weights;
+
+/// All plugins of the worker.
+#[derive(Debug)]
+pub(crate) struct Plugins {
+    loaded: Vec<Loaded>,
+    refused: Vec<RefusedPlugin>,
+    /// The plugin of each analysis, and of each feature.
+    analyses: BTreeMap<String, usize>,
+    features: BTreeMap<String, usize>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    plugin: Plugin,
+    config: Config,
+    weights: Vec<(String, String)>,
+    judge: Option<Instance>,
+    /// Providers that are not being called now.
+    providers: Vec<Instance>,
+    instances: u32,
+}
+
+/// Who judged: the part of a verdict that says how it came to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Provenance {
+    pub(crate) plugin: String,
+    pub(crate) version: String,
+    pub(crate) sha256: String,
+    pub(crate) weights: Vec<(String, String)>,
+}
+
+impl Plugins {
+    /// Opens the plugins of the setup in order. Never fails as a whole: a worker without plugins can probe.
+    pub(crate) fn open(setup: &WorkerSetup) -> Self {
+        let mut weights = Weights::new(setup.weights_dir.as_deref());
+        let mut plugins = Self {
+            loaded: Vec::new(),
+            refused: Vec::new(),
+            analyses: BTreeMap::new(),
+            features: BTreeMap::new(),
+        };
+        for file in &setup.plugins {
+            if let Err(detail) = plugins.open_one(file, setup, &mut weights) {
+                plugins.refused.push(RefusedPlugin {
+                    path: file.path.clone(),
+                    detail,
+                });
+            }
+        }
+        plugins
+    }
+
+    fn open_one(
+        &mut self,
+        file: &PluginFile,
+        setup: &WorkerSetup,
+        weights: &mut Weights,
+    ) -> Result<(), String> {
+        let plugin = Plugin::open(Path::new(&file.path)).map_err(|error| with_sources(&error))?;
+        let manifest = plugin.manifest();
+        let mut manifests: Vec<Manifest> = self
+            .loaded
+            .iter()
+            .map(|loaded| loaded.plugin.manifest().clone())
+            .collect();
+        manifests.push(manifest.clone());
+        resolve_features(&manifests).map_err(|error| with_sources(&error))?;
+        if file.origin == PluginOrigin::ThirdParty {
+            self.refuse_restricted(manifest)?;
+        }
+        let weights = weights
+            .verify(&manifest.weights)
+            .map_err(|error| error.to_string())?;
+        let serde_json::Value::Object(settings) = file.settings.clone() else {
+            return Err("its settings are not a JSON object".to_owned());
+        };
+        let config = Config {
+            onnxruntime: setup.onnxruntime.clone(),
+            weights_dir: setup.weights_dir.clone(),
+            threads: setup.threads,
+            settings,
+        };
+        let mut loaded = Loaded {
+            plugin,
+            config,
+            weights,
+            judge: None,
+            providers: Vec::new(),
+            instances: 0,
+        };
+        loaded
+            .create_first()
+            .map_err(|failure| format!("it could not be set up: {failure}"))?;
+        self.take(loaded);
+        Ok(())
+    }
+
+    fn take(&mut self, loaded: Loaded) {
+        let place = self.loaded.len();
+        let manifest = loaded.plugin.manifest();
+        self.analyses.extend(
+            manifest
+                .analyses
+                .iter()
+                .map(|spec| (spec.kind.clone(), place)),
+        );
+        self.features.extend(
+            manifest
+                .provides
+                .iter()
+                .map(|provided| (provided.feature.clone(), place)),
+        );
+        self.loaded.push(loaded);
+    }
+
+    fn refuse_restricted(&self, manifest: &Manifest) -> Result<(), String> {
+        let wanted = manifest.analyses.iter().flat_map(|spec| &spec.features);
+        let needed = manifest
+            .provides
+            .iter()
+            .flat_map(|provided| &provided.needs);
+        for feature in wanted.chain(needed) {
+            if self
+                .provided(feature)
+                .is_some_and(|provided| provided.restricted)
+            {
+                return Err(format!(
+                    "it asks for the restricted feature {feature}, which is not granted to third parties"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of the plugins in use.
+    pub(crate) fn reports(&self) -> Vec<PluginReport> {
+        let report = |loaded: &Loaded| PluginReport {
+            manifest: serde_json::to_value(loaded.plugin.manifest())
+                .expect("a manifest is plain data"),
+            path: loaded.plugin.path().display().to_string(),
+            file_sha256: loaded.plugin.file_sha256().to_owned(),
+            weights: loaded.weights.clone(),
+        };
+        self.loaded.iter().map(report).collect()
+    }
+
+    /// Files that are not in use, with the reason.
+    pub(crate) fn refused(&self) -> &[RefusedPlugin] {
+        &self.refused
+    }
+
+    /// The analysis of a type.
+    pub(crate) fn analysis(&self, kind: &str) -> Option<&AnalysisSpec> {
+        let manifest = self.loaded[*self.analyses.get(kind)?].plugin.manifest();
+        manifest.analyses.iter().find(|spec| spec.kind == kind)
+    }
+
+    /// The feature of a name.
+    pub(crate) fn provided(&self, feature: &str) -> Option<&Provided> {
+        let manifest = self.loaded[*self.features.get(feature)?].plugin.manifest();
+        manifest
+            .provides
+            .iter()
+            .find(|provided| provided.feature == feature)
+    }
+
+    /// Who judges an analysis, with the weights behind it: its own and those of all features that it can ask for.
+    pub(crate) fn provenance(&self, spec: &AnalysisSpec) -> Option<Provenance> {
+        let judge = &self.loaded[*self.analyses.get(&spec.kind)?];
+        let mut weights: BTreeMap<String, String> = judge.weights.iter().cloned().collect();
+        let mut wanted: Vec<&str> = spec.features.iter().map(String::as_str).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        while let Some(feature) = wanted.pop() {
+            if !seen.insert(feature) {
+                continue;
+            }
+            if let (Some(place), Some(provided)) =
+                (self.features.get(feature), self.provided(feature))
+            {
+                weights.extend(self.loaded[*place].weights.iter().cloned());
+                wanted.extend(provided.needs.iter().map(String::as_str));
+            }
+        }
+        let manifest = judge.plugin.manifest();
+        Some(Provenance {
+            plugin: manifest.id.clone(),
+            version: manifest.version.clone(),
+            sha256: judge.plugin.file_sha256().to_owned(),
+            weights: weights.into_iter().collect(),
+        })
+    }
+
+    /// Takes the instance that judges an analysis; [`Self::give_back_judge`] returns it.
+    pub(crate) fn take_judge(&mut self, kind: &str) -> Result<Instance, Failure> {
+        let loaded = self
+            .analyses
+            .get(kind)
+            .and_then(|place| self.loaded.get_mut(*place));
+        let judge = loaded.and_then(|loaded| loaded.judge.take());
+        judge.ok_or_else(|| Failure::internal(format!("no instance is free to judge {kind}")))
+    }
+
+    pub(crate) fn give_back_judge(&mut self, kind: &str, judge: Instance) {
+        if let Some(place) = self.analyses.get(kind) {
+            self.loaded[*place].judge = Some(judge);
+        }
+    }
+
+    /// Takes an instance that provides a feature, making another one where the plugin allows it and all are being called:
+    /// that is so when a plugin's feature needs another feature of the same plugin.
+    pub(crate) fn take_provider(&mut self, feature: &str) -> Result<Instance, Failure> {
+        let loaded = self
+            .features
+            .get(feature)
+            .and_then(|place| self.loaded.get_mut(*place));
+        let loaded =
+            loaded.ok_or_else(|| Failure::unsupported(format!("nobody provides {feature}")))?;
+        match loaded.providers.pop() {
+            Some(provider) => Ok(provider),
+            None => loaded.create(),
+        }
+    }
+
+    pub(crate) fn give_back_provider(&mut self, feature: &str, provider: Instance) {
+        if let Some(place) = self.features.get(feature) {
+            self.loaded[*place].providers.push(provider);
+        }
+    }
+}
+
+impl Loaded {
+    fn create_first(&mut self) -> Result<(), Failure> {
+        let manifest = self.plugin.manifest().clone();
+        if !manifest.analyses.is_empty() {
+            self.judge = Some(self.create()?);
+        }
+        if !manifest.provides.is_empty() {
+            let provider = self.create()?;
+            self.providers.push(provider);
+        }
+        Ok(())
+    }
+
+    fn create(&mut self) -> Result<Instance, Failure> {
+        let manifest = self.plugin.manifest();
+        if self.instances >= manifest.instances.max {
+            let (id, most) = (&manifest.id, manifest.instances.max);
+            return Err(Failure::internal(format!(
+                "{id} would need more than the {most} instances that its manifest allows"
+            )));
+        }
+        let instance = self.plugin.create(&self.config)?;
+        self.instances += 1;
+        Ok(instance)
+    }
+}
+
+/// Whether a feature is computed for one frame.
+pub(crate) fn is_of_frames(provided: &Provided) -> bool {
+    match provided.scope {
+        Scope::Frame => true,
+        Scope::Medium => false,
+    }
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,282 @@
+//! Runs: each medium decoded once, then one analysis after the other, each seeing only its own media.
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use vultus_media::{DecodeOptions, Limits};
+use vultus_plugin_api::PixelFormat;
+use vultus_plugin_api::manifest::AnalysisSpec;
+use vultus_plugin_host::{JobMedium, JobRequest};
+use vultus_worker_protocol::channel::ChannelError;
+use vultus_worker_protocol::{
+    AnalysisFailure, ArtifactReport, FromWorker, Judgement, RunAnalysis, RunRequest,
+};
+
+use crate::failure;
+use crate::features::FeatureMemo;
+use crate::host::{Host, Judging, View, describe};
+use crate::inbox::Cancel;
+use crate::medium::Medium;
+use crate::meter::{Meter, Work};
+use crate::outbox::{Outbox, seal};
+use crate::plugins::{Plugins, Provenance};
+
+/// Outcomes longer than this go beside the message, in bytes.
+const INLINE_OUTCOME_BYTES: usize = 64 << 10;
+
+/// How media are decoded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings<'a> {
+    pub(crate) limits: &'a Limits,
+    pub(crate) decode: DecodeOptions,
+}
+
+/// A run in progress.
+pub(crate) struct Run<'r> {
+    pub(crate) request: &'r RunRequest,
+    pub(crate) cancel: &'r Cancel,
+    pub(crate) plugins: &'r mut Plugins,
+    pub(crate) media: Vec<Medium>,
+    pub(crate) memo: FeatureMemo,
+    pub(crate) meter: Meter,
+    outbox: &'r mut Outbox,
+    /// The first thing that could not be told in the middle of a call.
+    untold: Option<ChannelError>,
+}
+
+/// Does one run and tells the node everything about it.
+pub(crate) fn answer(
+    request: &RunRequest,
+    descriptors: Vec<OwnedFd>,
+    cancel: &Cancel,
+    settings: Settings<'_>,
+    plugins: &mut Plugins,
+    outbox: &mut Outbox,
+) -> Result<(), ChannelError> {
+    let mut meter = Meter::start();
+    outbox.send(
+        &FromWorker::Decoding {
+            run: request.run.clone(),
+        },
+        &[],
+    )?;
+    meter.switch(Work::Decode);
+    let media = decode(request, descriptors, cancel, settings);
+    meter.switch(Work::Other);
+    let memo = FeatureMemo::default();
+    let mut run = Run {
+        request,
+        cancel,
+        plugins,
+        media,
+        memo,
+        meter,
+        outbox,
+        untold: None,
+    };
+    for analysis in &request.analyses {
+        run.judge_and_tell(analysis)?;
+    }
+    let costs = run.meter.costs();
+    outbox.send(
+        &FromWorker::RunDone {
+            run: request.run.clone(),
+            costs,
+        },
+        &[],
+    )
+}
+
+/// Decodes the media that an analysis takes.
+fn decode(
+    request: &RunRequest,
+    descriptors: Vec<OwnedFd>,
+    cancel: &Cancel,
+    settings: Settings<'_>,
+) -> Vec<Medium> {
+    let taken: BTreeSet<usize> = request
+        .analyses
+        .iter()
+        .flat_map(|analysis| &analysis.media)
+        .map(|medium| medium.index as usize)
+        .collect();
+    let media = request.media.iter().zip(descriptors).enumerate();
+    media
+        .map(|(index, (medium, descriptor))| {
+            if taken.contains(&index) && !cancel.is_set() {
+                Medium::decode(
+                    descriptor,
+                    medium.byte_size,
+                    settings.limits,
+                    settings.decode,
+                )
+            } else {
+                Medium::Unused
+            }
+        })
+        .collect()
+}
+
+/// A verdict or a failure, and what it leaves behind.
+struct Answer {
+    result: Result<Box<Judgement>, AnalysisFailure>,
+    artifacts: Vec<(ArtifactReport, Vec<u8>)>,
+}
+
+impl Run<'_> {
+    /// Tells the node something in the middle of a call. A failure ends the run after the call.
+    pub(crate) fn tell(&mut self, message: &FromWorker) {
+        if let Err(error) = self.outbox.send(message, &[]) {
+            self.untold.get_or_insert(error);
+        }
+    }
+
+    fn judge_and_tell(&mut self, analysis: &RunAnalysis) -> Result<(), ChannelError> {
+        let entered = FromWorker::Entered {
+            run: self.request.run.clone(),
+            analysis: analysis.id.clone(),
+        };
+        self.outbox.send(&entered, &[])?;
+        let Answer {
+            mut result,
+            artifacts,
+        } = match self.judge(analysis) {
+            Ok(answer) => answer,
+            Err(failure) => Answer {
+                result: Err(failure),
+                artifacts: Vec::new(),
+            },
+        };
+        if let Some(error) = self.untold.take() {
+            return Err(error);
+        }
+        let mut beside = Vec::with_capacity(artifacts.len() + 1);
+        for (_, bytes) in &artifacts {
+            beside.push(seal("artifact", bytes)?);
+        }
+        let mut outcome_bytes = 0;
+        if let Ok(judgement) = &mut result {
+            let text = judgement.outcome.to_string();
+            if text.len() > INLINE_OUTCOME_BYTES {
+                beside.push(seal("outcome", text.as_bytes())?);
+                outcome_bytes = text.len() as u64;
+                judgement.outcome = serde_json::Value::Null;
+            }
+        }
+        let judged = FromWorker::Judged {
+            run: self.request.run.clone(),
+            analysis: analysis.id.clone(),
+            result,
+            artifacts: artifacts.into_iter().map(|(report, _)| report).collect(),
+            outcome_bytes,
+        };
+        self.outbox.send(&judged, &beside)
+    }
+
+    fn judge(&mut self, analysis: &RunAnalysis) -> Result<Answer, AnalysisFailure> {
+        if self.cancel.covers(&analysis.id) {
+            return Err(failure::cancelled());
+        }
+        let spec = self.plugins.analysis(&analysis.kind).cloned();
+        let provenance = spec.as_ref().and_then(|spec| self.plugins.provenance(spec));
+        let (Some(spec), Some(provenance)) = (spec, provenance) else {
+            return Err(failure::no_analyzer(&analysis.kind));
+        };
+        let media = self.job_media(analysis)?;
+        let view = View {
+            media: analysis
+                .media
+                .iter()
+                .map(|medium| medium.index as usize)
+                .collect(),
+            only_frame: None,
+            max_side: spec.max_side,
+            format: pixel_format(&spec),
+            features: spec.features.clone(),
+            plugin: provenance.plugin.clone(),
+        };
+        let request = JobRequest {
+            analysis: analysis.kind.clone(),
+            params: analysis.params.clone(),
+            media,
+        };
+        let mut judge = self
+            .plugins
+            .take_judge(&analysis.kind)
+            .map_err(|fault| failure::of_plugin(&fault, failure::Stopped::No))?;
+        let mut judging = Judging::new(
+            &analysis.id,
+            Instant::now() + Duration::from_millis(analysis.timeout_ms),
+        );
+        let before = self.meter.switch(Work::Analysis);
+        let mut host = Host::new(self, &mut judging, view);
+        let judged = judge.analyze(&mut host, &request);
+        let stopped = host.stopped();
+        self.meter.switch(before);
+        let refused_outcome = judge.refused_outcome();
+        self.plugins.give_back_judge(&analysis.kind, judge);
+        if stopped == failure::Stopped::Cancelled {
+            return Err(failure::cancelled());
+        }
+        match judged {
+            Ok(outcome) => {
+                let outcome = serde_json::to_value(&outcome).map_err(|error| {
+                    failure::bad_request(&format!("writing the outcome failed: {error}"))
+                })?;
+                Ok(Answer {
+                    result: Ok(Box::new(judgement(outcome, provenance))),
+                    artifacts: judging.artifacts,
+                })
+            }
+            Err(fault) if refused_outcome => Err(failure::bad_result(&fault)),
+            Err(fault) => Err(failure::of_plugin(&fault, stopped)),
+        }
+    }
+
+    /// The media of an analysis, as its plugin is told of them. A failure when one could not be decoded.
+    fn job_media(&self, analysis: &RunAnalysis) -> Result<Vec<JobMedium>, AnalysisFailure> {
+        let mut media = Vec::with_capacity(analysis.media.len());
+        for (place, slotted) in analysis.media.iter().enumerate() {
+            let index = slotted.index as usize;
+            let described = match (self.media.get(index), self.request.media.get(index)) {
+                (Some(Medium::Decoded(decoded)), Some(medium)) => describe(
+                    decoded,
+                    place as u32,
+                    slotted.slot.clone(),
+                    medium.tags.clone(),
+                    slotted.named,
+                ),
+                (Some(Medium::Refused(refusal)), Some(medium)) => {
+                    return Err(failure::unreadable(refusal, place + 1, &medium.id));
+                }
+                (Some(Medium::Unused), _) => return Err(failure::cancelled()),
+                (None, _) | (_, None) => {
+                    return Err(failure::bad_request(
+                        "a medium of the analysis is not in the run",
+                    ));
+                }
+            };
+            media.push(described);
+        }
+        Ok(media)
+    }
+}
+
+fn judgement(outcome: serde_json::Value, provenance: Provenance) -> Judgement {
+    Judgement {
+        outcome,
+        plugin: provenance.plugin,
+        plugin_version: provenance.version,
+        plugin_sha256: provenance.sha256,
+        weights: provenance.weights,
+    }
+}
+
+/// The first format of the analysis' list that there is.
+fn pixel_format(spec: &AnalysisSpec) -> PixelFormat {
+    spec.pixel_formats
+        .iter()
+        .find_map(|name| PixelFormat::from_name(name))
+        .unwrap_or(PixelFormat::Rgb8)
+}

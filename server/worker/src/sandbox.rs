@@ -1,0 +1,141 @@
+//! Locking the process in, as an ordered list of steps, all taken while it has one thread and before any plugin is opened.
+//!
+//! What is done: only the node's socket is kept; the process dies with the node; no new privileges; limits on memory, CPU
+//! time, file size, descriptors; no core dumps. What is not done is said in [`lock_in`]'s answer, never passed over.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, Signal};
+
+/// Where the socket ends up.
+const SOCKET: RawFd = 3;
+/// Most bytes of one file: anonymous ones count too, and the largest of these holds an artifact of 8 MiB.
+const FILE_BYTES: u64 = 64 << 20;
+/// Most open descriptors: media and artifacts of a run, plugins, weights.
+const DESCRIPTORS: u64 = 256;
+
+/// What this version does not enforce. Each is one sentence for the operator.
+const NOT_ENFORCED: [&str; 2] = [
+    "System calls of workers are not filtered: this version installs no seccomp filter, so a plugin could open a network connection.",
+    "File access of workers is not restricted: this version uses no Landlock rules, so a plugin could read what the node's user can.",
+];
+
+/// A step of the sandbox that the kernel refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The system call failed.
+    #[error("{step} failed: {source}")]
+    Step {
+        /// What was being done.
+        step: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The node died before its death could be watched.
+    #[error("the node that started this worker is gone")]
+    Orphaned,
+}
+
+fn failed(step: &'static str) -> impl FnOnce(rustix::io::Errno) -> SandboxError {
+    move |errno| SandboxError::Step {
+        step,
+        source: errno.into(),
+    }
+}
+
+fn last_failed(step: &'static str) -> SandboxError {
+    SandboxError::Step {
+        step,
+        source: io::Error::last_os_error(),
+    }
+}
+
+/// Keeps the standard streams and the socket, closes every other descriptor that was inherited, and gives the socket.
+/// To be called first, once, before anything was opened.
+pub(crate) fn keep_only(inherited: RawFd) -> Result<OwnedFd, SandboxError> {
+    const STEP: &str = "closing inherited descriptors";
+    if inherited != SOCKET {
+        // SAFETY: plain numbers; nothing in this process owns descriptor 3 yet.
+        if unsafe { libc::dup3(inherited, SOCKET, libc::O_CLOEXEC) } < 0 {
+            return Err(last_failed("taking over the socket"));
+        }
+    }
+    // SAFETY: the process has just started and owns no descriptor above the socket.
+    if unsafe { libc::syscall(libc::SYS_close_range, SOCKET + 1, u32::MAX, 0) } != 0 {
+        return Err(last_failed(STEP));
+    }
+    // SAFETY: descriptor 3 is the socket, and nothing else owns it.
+    let socket = unsafe { OwnedFd::from_raw_fd(SOCKET) };
+    let nothing = std::fs::File::open("/dev/null")
+        .map_err(|source| SandboxError::Step { step: STEP, source })?;
+    // SAFETY: plain numbers; standard input is not in use, it may be the socket's old place.
+    if unsafe { libc::dup2(nothing.as_raw_fd(), 0) } < 0 {
+        return Err(last_failed(STEP));
+    }
+    Ok(socket)
+}
+
+/// Dies when the thread of the node that spawned this process ends.
+pub(crate) fn bind_to_parent(parent: i32) -> Result<(), SandboxError> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(failed("binding to the node"))?;
+    // It may have died before the call: then somebody else is the parent now.
+    match rustix::process::getppid() {
+        Some(now) if now.as_raw_nonzero().get() == parent => Ok(()),
+        _ => Err(SandboxError::Orphaned),
+    }
+}
+
+/// The remaining steps. Gives what they leave open, one sentence each.
+pub(crate) fn lock_in(
+    memory_bytes: Option<u64>,
+    cpu_seconds: u64,
+) -> Result<Vec<String>, SandboxError> {
+    // The name in `ps`; the executable was opened by number. It may fail without harm.
+    let _ = rustix::thread::set_name(c"vultus-worker");
+    rustix::thread::set_no_new_privs(true).map_err(failed("giving up new privileges"))?;
+    rustix::process::umask(Mode::from_raw_mode(0o077));
+    // A write over the file limit shall be an error, not a death. SAFETY: ignoring a signal installs no handler.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    limit(Resource::Core, 0)?;
+    limit(Resource::Fsize, FILE_BYTES)?;
+    limit(Resource::Nofile, DESCRIPTORS)?;
+    if let Some(bytes) = memory_bytes {
+        limit(Resource::As, bytes)?;
+    }
+    allow_cpu_seconds(cpu_seconds)?;
+    // Each arena of glibc reserves address space for itself; two are enough for one working thread.
+    // SAFETY: a setting of the allocator, made while the process has one thread.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
+    Ok(NOT_ENFORCED.iter().map(|gap| (*gap).to_owned()).collect())
+}
+
+/// Lowers a limit, hard and soft, to `most` or to what is allowed, whichever is less.
+fn limit(resource: Resource, most: u64) -> Result<(), SandboxError> {
+    let allowed = rustix::process::getrlimit(resource)
+        .maximum
+        .map_or(most, |allowed| allowed.min(most));
+    let both = Rlimit {
+        current: Some(allowed),
+        maximum: Some(allowed),
+    };
+    rustix::process::setrlimit(resource, both).map_err(failed("setting a resource limit"))
+}
+
+/// Lets the process use `seconds` of CPU time from now on. RLIMIT_CPU counts over its whole life, so each task raises it.
+pub(crate) fn allow_cpu_seconds(seconds: u64) -> Result<(), SandboxError> {
+    let used = crate::meter::process_cpu().as_secs();
+    let maximum = rustix::process::getrlimit(Resource::Cpu).maximum;
+    let wanted = used.saturating_add(seconds).saturating_add(1);
+    let current = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+    rustix::process::setrlimit(Resource::Cpu, Rlimit { current, maximum })
+        .map_err(failed("setting the CPU limit"))
+}
+
+/// Gives free memory of the allocator back to the system.
+pub(crate) fn give_back_memory() {
+    // SAFETY: has no precondition; it only releases what is free.
+    unsafe { libc::malloc_trim(0) };
+}
