@@ -1,5 +1,7 @@
 //! Installing from packages and checking what is installed, with small packages made here.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -246,8 +248,9 @@ fn a_changed_file_is_made_again_from_its_package_alone() {
 #[test]
 fn a_changed_archive_a_changed_entry_and_a_changed_result_are_each_refused_before_anything_is_placed()
  {
+    type Field = fn(&mut Lists) -> &mut Sha256Sum;
     let wrong = Sha256Sum::of_bytes(b"another file");
-    let changes: [(fn(&mut Lists) -> &mut Sha256Sum, &str); 3] = [
+    let changes: [(Field, &str); 3] = [
         (|lists| &mut lists.wheel_sum, "models-1.whl"),
         (
             |lists| &mut lists.original_sum,

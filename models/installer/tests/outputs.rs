@@ -2,6 +2,8 @@
 //!
 //! Needs what `make setup` puts in place: models/weights, models/runtime, samples/files.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
