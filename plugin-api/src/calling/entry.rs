@@ -163,7 +163,7 @@ pub struct RawInstance {
     instance: *mut c_void,
 }
 
-// SAFETY: the ABI lets an instance move between threads as long as no two call it at once (rule 31 of
+// SAFETY: the ABI lets an instance move between threads as long as no two call it at once (rule 28 of
 // `ABI.md`), and calling needs `&mut`.
 unsafe impl Send for RawInstance {}
 

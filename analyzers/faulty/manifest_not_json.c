@@ -1,0 +1,20 @@
+/* A manifest that is not JSON. */
+#include <string.h>
+
+#define manifest_json never_called_manifest_json
+#include "never_called.h"
+#undef manifest_json
+
+static uint32_t manifest_json(VultusBuf *out) {
+  (void)never_called_manifest_json;
+  static const char answer[] = "id = org.example";
+  out->ptr = (uint8_t *)(uintptr_t)answer;
+  out->len = strlen(answer);
+  out->cap = 0;
+  out->release = NULL;
+  return VULTUS_OK;
+}
+
+VULTUS_EXPORT const VultusPlugin VULTUS_PLUGIN = {
+    VULTUS_HEADER, manifest_json, create, destroy, analyze, NULL, NULL, {NULL},
+};

@@ -1,0 +1,24 @@
+/* Functions that end the process: a host that refuses a header must not have called any. */
+#include <stdlib.h>
+
+#include "vultus_plugin.h"
+
+static uint32_t manifest_json(VultusBuf *out) {
+  (void)out;
+  abort();
+}
+
+static uint32_t create(VultusBytes config_json, void **instance, VultusBuf *error) {
+  (void)config_json, (void)instance, (void)error;
+  abort();
+}
+
+static void destroy(void *instance) {
+  (void)instance;
+  abort();
+}
+
+static uint32_t analyze(void *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job, (void)out;
+  abort();
+}
