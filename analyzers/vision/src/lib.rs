@@ -1,0 +1,31 @@
+//! What the built-in analyzers share: pixels, face geometry, the ONNX sessions and the features' shapes.
+//!
+//! Everything that touches pixels in a loop lives here, because this crate alone is optimised in
+//! development builds. It decides nothing: thresholds that make a verdict belong to the analyzers.
+
+mod align;
+mod detector;
+mod embedder;
+mod error;
+mod features;
+mod geometry;
+mod pixels;
+mod plugin;
+mod quality;
+mod resize;
+mod session;
+mod spoof;
+
+pub use align::{ALIGNED_SIDE, AlignedFace};
+pub use detector::{CASCADE, FaceDetector, MIN_SCORE};
+pub use embedder::{EmbeddingModel, FaceEmbedder, cosine, mean_template};
+pub use error::VisionError;
+pub use features::{
+    Face, FaceTemplate, FaceTemplates, FaceTrack, Faces, TrackFrame, significant_faces,
+};
+pub use geometry::{Landmarks, Point, Rect};
+pub use pixels::{Channels, PixelView, QuarterTurned};
+pub use plugin::{failure, options, view, weight};
+pub use quality::{Framing, Quality, yaw_offset};
+pub use session::{Model, ModelOptions, Outputs};
+pub use spoof::{CROP_FACTOR, SpoofScorer};

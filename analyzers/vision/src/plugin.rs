@@ -1,0 +1,124 @@
+//! Between the plugin API and this crate: configuration to model options, frames to pixel views, errors
+//! to failures, weight files to manifest entries.
+
+use std::path::PathBuf;
+
+use vultus_plugin_api::manifest::Weight;
+use vultus_plugin_api::{Config, Failure, Frame, PixelFormat};
+
+use crate::{Channels, ModelOptions, PixelView, VisionError};
+
+/// What the system's loader looks for when the operator names no ONNX Runtime.
+const SYSTEM_RUNTIME: &str = "libonnxruntime.so";
+
+/// The weight files of the built-in plugins: name, SHA-256, licence. The same values stand in
+/// `models/models.toml`, where they come from and how they are made.
+const WEIGHTS: [(&str, &str, &str); 4] = [
+    (
+        "face_detection_yunet.onnx",
+        "23dcab5fc1ac0c7f89075f8b7b22f301fde957af757d054e700720a7572a54be",
+        "MIT",
+    ),
+    (
+        "face_recognition_sface.onnx",
+        "13fb5f429602e1ba6456507319c5b27167f9d93e41ba1c46bb0bd049fcb5bca9",
+        "Apache-2.0",
+    ),
+    (
+        "fr_feature.onnx",
+        "97a14daaacdcc44a0822a0f03cbdade8d086862ca12e5f4179977823fc584bd2",
+        "MIT",
+    ),
+    (
+        "fr_liveness.onnx",
+        "0484e01cc3cae5b5dedced4000e49c940b1771ef3209f9dadc05521533b0d3f1",
+        "MIT",
+    ),
+];
+
+/// The manifest entry of one of the built-in weight files.
+pub fn weight(file: &str) -> Weight {
+    let known = WEIGHTS.iter().find(|(name, _, _)| *name == file);
+    let (sha256, license) = known.map_or(("", ""), |(_, sha256, license)| (*sha256, *license));
+    Weight {
+        file: file.to_owned(),
+        sha256: sha256.to_owned(),
+        license: license.to_owned(),
+        optional: false,
+    }
+}
+
+/// Where the plugin's models are to be found.
+pub fn options(config: &Config) -> Result<ModelOptions, Failure> {
+    let weights = config
+        .weights_dir
+        .as_ref()
+        .ok_or_else(|| failure(VisionError::NoWeights))?;
+    Ok(ModelOptions {
+        runtime: PathBuf::from(config.onnxruntime.as_deref().unwrap_or(SYSTEM_RUNTIME)),
+        weights: PathBuf::from(weights),
+        threads: config.threads.max(1) as usize,
+    })
+}
+
+/// The pixels of a frame.
+pub fn view<'a>(frame: &Frame<'a>) -> Result<PixelView<'a>, Failure> {
+    let channels = match frame.format() {
+        PixelFormat::Rgb8 => Channels::Rgb,
+        PixelFormat::Bgr8 => Channels::Bgr,
+        PixelFormat::Gray8 => Channels::Gray,
+    };
+    let (width, height) = (frame.width(), frame.height());
+    PixelView::new(frame.pixels(), width, height, frame.stride(), channels).map_err(failure)
+}
+
+/// A fault as the host wants to hear of it, with its sources.
+pub fn failure(error: VisionError) -> Failure {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        message = format!("{message}: {cause}");
+        source = cause.source();
+    }
+    match error {
+        VisionError::Runtime { .. } | VisionError::Open { .. } | VisionError::NoWeights => {
+            Failure::unavailable(message)
+        }
+        VisionError::Run { .. }
+        | VisionError::Output { .. }
+        | VisionError::Pixels { .. }
+        | VisionError::Landmarks => Failure::internal(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pinned_weights_are_those_that_the_model_list_installs() {
+        let list = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/models.toml");
+        let list = std::fs::read_to_string(list).unwrap();
+        for (file, sha256, _) in WEIGHTS {
+            let entry = list
+                .split("[[model]]")
+                .find(|e| e.contains(&format!("file = \"{file}\"")));
+            assert!(
+                entry.unwrap().contains(&format!("\nsha256 = \"{sha256}\"")),
+                "{file}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_plugin_without_a_weights_folder_is_unavailable_not_broken() {
+        let config = Config {
+            onnxruntime: None,
+            weights_dir: None,
+            threads: 1,
+            settings: serde_json::Map::new(),
+        };
+        let status = options(&config).unwrap_err().status;
+        assert_eq!(status, vultus_plugin_api::Status::Unavailable);
+    }
+}
