@@ -1,0 +1,251 @@
+//! The one place that wires a node together, starts it and stops it. No rules of its own.
+
+mod data_folder;
+
+pub use data_folder::{DataError, DataFolder};
+
+use crate::auth::keys::{KeyError, Keys};
+use crate::auth::passwords::Passwords;
+use crate::clock::Clock;
+use crate::config::{Config, Decoder, Mode};
+use crate::dispatch::deployment::{DeploymentChoice, DeploymentError, PoolsConfig, WorkerStderr};
+use crate::dispatch::supervisor::StartError;
+use crate::dispatch::{Dispatcher, DispatcherParts, RunningRuns, WorkerPools};
+use crate::http::{HttpOptions, Surroundings};
+use crate::service::{AddedUser, NewUser, Parts, Services, UserDirectory};
+use secrecy::ExposeSecret;
+use serde_json::json;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vultus_store::Store;
+use vultus_store::blobs::{BlobError, BlobStore, Sweeper};
+
+/// After the drain time open connections get this long to end.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// Why a node did not start, or did not stop cleanly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The files of media cannot be used.
+    #[error("opening the files of media")]
+    Blobs(#[from] BlobError),
+    /// Something that belongs to the server is missing.
+    #[error(transparent)]
+    Deployment(#[from] DeploymentError),
+    /// The workers do not start.
+    #[error("starting the workers")]
+    Workers(#[from] StartError),
+    /// The use cases cannot start, such as for a policy that an analyzer refuses.
+    #[error("starting the services")]
+    Services(#[from] vultus_core::Error),
+    /// The address is taken, or is not this machine's.
+    #[error("listening on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Serving ended with an error.
+    #[error("serving HTTP")]
+    Http(#[source] io::Error),
+}
+
+/// Runs a node until `stop` is done. `ready` is told the address once the node takes requests.
+pub async fn serve(config: Config, ready: impl FnOnce(SocketAddr), stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let folder = DataFolder::lock(&config.data_dir)?;
+    let listener = listen(config.listen).await?;
+    let address = listener.local_addr().map_err(|source| ServeError::Listen { address: config.listen, source })?;
+    let node = Node::start(&config, &folder).await?;
+    let http_stop = CancellationToken::new();
+    let server = tokio::spawn(serve_http(listener, &node, &config, http_stop.clone()));
+    tracing::info!(%address, "ready");
+    ready(address);
+    stop.await;
+    tracing::info!("stopping");
+    node.services.begin_shutdown();
+    node.dispatcher.shutdown(config.drain).await;
+    http_stop.cancel();
+    let served = match tokio::time::timeout(LAST_ANSWERS, server).await {
+        Ok(joined) => joined.unwrap_or_else(|error| Err(io::Error::other(error))),
+        Err(_) => Ok(()),
+    };
+    node.background.stop().await;
+    node.services.finish_shutdown().await;
+    node.pools.shutdown().await;
+    if let Err(error) = node.store.close().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "closing the store failed");
+    }
+    drop(folder);
+    tracing::info!("stopped");
+    served.map_err(ServeError::Http)
+}
+
+/// Done when the process is asked to end: SIGTERM, or Ctrl-C.
+pub async fn stop_signal() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// Makes a user in the configured store, also while a node serves from it.
+pub async fn add_user(config: &Config, new: NewUser) -> Result<AddedUser, ServeError> {
+    data_folder::make(&config.data_dir)?;
+    let store = data_folder::open_store(&config.store, &config.data_dir).await?;
+    let users = UserDirectory::new(store.clone(), Passwords::new(1)?, Clock::system());
+    let added = users.add_user(new).await;
+    if let Err(error) = store.close().await {
+        tracing::warn!(error = &error as &dyn std::error::Error, "closing the store failed");
+    }
+    Ok(added?)
+}
+
+/// How the configuration sets the workers up. Also for the command line, which has no data folder.
+pub fn pools_config(config: &Config) -> Result<PoolsConfig, DeploymentError> {
+    let settings = config.analyzers.iter().map(|(name, analyzer)| (name.clone(), analyzer.settings.clone().into()));
+    let mut pools = PoolsConfig::find(&DeploymentChoice {
+        plugins_dir: config.plugins_dir.clone(),
+        models_dir: config.models_dir.clone(),
+        onnxruntime: config.onnxruntime.clone(),
+        plugin_settings: settings.collect(),
+    })?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    pools.workers = config.workers.count.unwrap_or(processors);
+    pools.probe_workers = config.workers.probe_count.unwrap_or((processors / 4).max(1));
+    pools.threads = config.workers.threads;
+    pools.limits = config.limits.media.clone();
+    pools.decode = match config.workers.decoder {
+        Decoder::Exact => json!({"decoder": "exact"}),
+        Decoder::Fast => json!({"decoder": "fast"}),
+    };
+    pools.memory_bytes = Some(config.workers.memory_bytes);
+    pools.cpu_seconds = config.workers.cpu.as_secs();
+    pools.drain_timeout = LAST_ANSWERS;
+    pools.stderr = match config.mode {
+        Mode::Development => WorkerStderr::Inherit,
+        Mode::Production => WorkerStderr::Discard,
+    };
+    Ok(pools)
+}
+
+struct Node {
+    store: Arc<dyn Store>,
+    pools: WorkerPools,
+    services: Services,
+    dispatcher: Dispatcher,
+    background: Background,
+}
+
+impl Node {
+    async fn start(config: &Config, folder: &DataFolder) -> Result<Self, ServeError> {
+        let keys = Keys::open(folder.path())?;
+        let blobs = BlobStore::open(folder.path())?;
+        blobs.clear_spool()?;
+        let pools_config = pools_config(config)?;
+        let opened = async { Ok::<_, ServeError>(data_folder::open_store(&config.store, folder.path()).await?) };
+        let started = async { Ok::<_, ServeError>(WorkerPools::start(pools_config).await?) };
+        let (store, pools) = tokio::try_join!(opened, started)?;
+        for gap in pools.sandbox_gaps() {
+            tracing::warn!(gap, "the sandbox of the workers is weaker here");
+        }
+        for refused in pools.refused() {
+            tracing::warn!(path = refused.path, detail = refused.detail, "a plugin is not used");
+        }
+        first_administrator(&store, config).await?;
+        let (clock, running) = (Clock::system(), RunningRuns::default());
+        let parts = Parts {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            pools: pools.clone(),
+            running: running.clone(),
+            keys,
+            clock: clock.clone(),
+        };
+        let services = match Services::start(parts, config) {
+            Ok(services) => services,
+            Err(error) => {
+                pools.shutdown().await;
+                return Err(error.into());
+            }
+        };
+        let dispatcher = Dispatcher::start(DispatcherParts {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            pools: pools.clone(),
+            running,
+            clock,
+            node: uuid::Uuid::now_v7().to_string(),
+            sole_node: true,
+        });
+        let background = Background::start(Sweeper::new(blobs, store.clone()), config.sweep_interval);
+        Ok(Self { store, pools, services, dispatcher, background })
+    }
+}
+
+/// Work that goes on beside the requests.
+struct Background {
+    stop: CancellationToken,
+    sweeper: JoinHandle<()>,
+}
+
+impl Background {
+    fn start(sweeper: Sweeper, interval: Duration) -> Self {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone().cancelled_owned();
+        Self { stop, sweeper: tokio::spawn(async move { sweeper.run(interval, stopped).await }) }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        if let Err(error) = self.sweeper.await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the sweeper ended badly");
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+fn serve_http(
+    listener: TcpListener,
+    node: &Node,
+    config: &Config,
+    stop: CancellationToken,
+) -> impl Future<Output = io::Result<()>> + Send + use<> {
+    let options = HttpOptions {
+        surroundings: match config.mode {
+            Mode::Development => Surroundings::Development,
+            Mode::Production => Surroundings::Production,
+        },
+        allowed_origins: config.allowed_origins.clone(),
+    };
+    let router = crate::http::router(node.services.clone(), options);
+    async move { axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await }
+}
+
+#[expect(clippy::print_stdout, reason = "the first password goes to whoever starts the node, and never to the logs")]
+async fn first_administrator(store: &Arc<dyn Store>, config: &Config) -> Result<(), ServeError> {
+    let users = UserDirectory::new(store.clone(), Passwords::new(1)?, Clock::system());
+    if let Some(AddedUser { user, password: Some(password) }) = users.ensure_administrator(&config.admin_email).await? {
+        println!("First administrator: {}  password: {}  (shown this once)", user.email, password.expose_secret());
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The data folder: made for the server's user alone, used by one node at a time.
+
+use crate::config::StoreConfig;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use vultus_store::sqlite::{Options, SqliteStore};
+use vultus_store::{Store, StoreError};
+
+/// Why a data folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// It cannot be made or opened.
+    #[error("using the data folder {path}")]
+    Unusable {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Another node uses it.
+    #[error("the data folder {path} is in use by another node; stop it first, or set another data_dir")]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The store in it cannot be opened.
+    #[error("opening the store in {path}")]
+    Store {
+        /// The folder.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+}
+
+/// A data folder that is this node's until it is dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    path: PathBuf,
+    // The lock goes with the file.
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Makes the folder if it is not there, and takes it for this node.
+    pub fn lock(path: &Path) -> Result<Self, DataError> {
+        make(path)?;
+        let unusable = |source| DataError::Unusable { path: path.to_owned(), source };
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join("lock")).map_err(unusable)?;
+        match fs4::FileExt::try_lock(&file) {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
+            Err(fs4::TryLockError::WouldBlock) => Err(DataError::InUse { path: path.to_owned() }),
+            Err(fs4::TryLockError::Error(source)) => Err(unusable(source)),
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Makes the folder, for the server's user alone, if it is not there.
+pub(super) fn make(path: &Path) -> Result<(), DataError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| DataError::Unusable { path: path.to_owned(), source })
+}
+
+/// Opens the store of a data folder; also beside the node that uses it.
+pub(super) async fn open_store(config: &StoreConfig, folder: &Path) -> Result<Arc<dyn Store>, DataError> {
+    let StoreConfig::Sqlite = config;
+    let path = folder.to_owned();
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path.join("vultus.db"), Options::default())).await;
+    let folder = folder.to_owned();
+    match opened {
+        Ok(Ok(store)) => Ok(store),
+        Ok(Err(source)) => Err(DataError::Store { path: folder, source }),
+        Err(error) => Err(DataError::Unusable { path: folder, source: io::Error::other(error) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_folder_is_used_by_one_node_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let first = DataFolder::lock(&path).unwrap();
+        assert!(matches!(DataFolder::lock(&path), Err(DataError::InUse { .. })));
+        drop(first);
+        DataFolder::lock(&path).unwrap();
+    }
+}

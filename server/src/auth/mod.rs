@@ -1,0 +1,7 @@
+//! Who is asking, and what they may do.
+
+pub mod backoff;
+pub mod keys;
+pub mod passwords;
+pub mod policy;
+pub mod tokens;

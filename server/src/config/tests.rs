@@ -1,0 +1,67 @@
+use super::*;
+
+fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn places(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let problems = Config::from_sources(text, &environment(variables)).expect_err("the configuration is wrong");
+    problems.into_iter().map(|problem| problem.place).collect()
+}
+
+#[test]
+fn the_example_file_lists_every_key_with_its_default() {
+    let committed = include_str!("../../../config.example.toml");
+    assert_eq!(committed, example(), "write it anew: cargo test -p vultus --lib config -- --ignored writes_the_example_file");
+    let from_example = Config::from_sources(committed, &BTreeMap::new()).unwrap();
+    assert_eq!(from_example.to_toml(), Config::defaults().to_toml());
+}
+
+#[test]
+#[ignore = "not a test: writes config.example.toml from the table of keys"]
+fn writes_the_example_file() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../config.example.toml");
+    std::fs::write(path, example()).unwrap();
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let text = "listen = \"0.0.0.0:1\"\n[tokens]\naccess_seconds = 60\n[limits.media]\nmax_seconds = 30";
+    let config = Config::from_sources(text, &environment(&[("VULTUS_LISTEN", "127.0.0.1:0")])).unwrap();
+    assert_eq!(config.listen.port(), 0);
+    assert_eq!(config.access_lifetime, Duration::from_secs(60));
+    assert_eq!(config.limits.media["max_seconds"], 30.0);
+    assert_eq!(config.limits.media["max_frames_stored"], 24);
+    assert_eq!(config.mode, Mode::Development);
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let text = "listen = \"nowhere\"\nmode = 1\ncolour = \"red\"\n[tokens]\naccess_seconds = 1\n[workers]\nspeed = 9\n[analyzers.liveness]\nparam = {}";
+    let found = places(text, &[("VULTUS_CHECK_CONCURRENT", "many"), ("VULTUS_NO_SUCH_KEY", "1")]);
+    let expected = [
+        "listen",
+        "mode",
+        "colour",
+        "tokens.access_seconds",
+        "workers.speed",
+        "analyzers.liveness.param",
+        "VULTUS_CHECK_CONCURRENT",
+        "VULTUS_NO_SUCH_KEY",
+    ];
+    for place in expected {
+        assert!(found.iter().any(|f| f == place), "{place} in {found:?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:?}");
+}
+
+#[test]
+fn analyzers_take_policy_and_settings_from_the_file_and_the_environment() {
+    let text = "[analyzers.liveness]\nparams = { acceptBelow = 0.4 }";
+    let config =
+        Config::from_sources(text, &environment(&[("VULTUS_ANALYZERS_FACE_TEMPLATE_SETTINGS", "{ model = \"fr_feature\" }")])).unwrap();
+    assert_eq!(config.analyzers["liveness"].params["acceptBelow"], 0.4);
+    assert_eq!(config.analyzers["face_template"].settings["model"], "fr_feature");
+    let printed = Config::from_sources(&config.to_toml(), &BTreeMap::new()).unwrap();
+    assert_eq!(printed.to_toml(), config.to_toml(), "what is printed can be read again");
+}

@@ -1,0 +1,202 @@
+//! From what a worker says of an analysis to what is kept of it. The worker is not trusted: what does not hold together is a failure
+//! of the analyzer, never a verdict.
+
+use super::run::Judged;
+use uuid::Uuid;
+use vultus_core::{Analysis, Artifact, ArtifactId, Provenance, Reason, Resolution};
+use vultus_plugin_api::outcome::{self, Outcome};
+use vultus_store::blobs::{BlobError, BlobStore, StoredBlob};
+use vultus_store::{AnalysisResult, Company};
+use vultus_worker_protocol::{AnalysisFailure, ArtifactReport};
+
+/// Types that an artifact may have: those that are safe to send to a browser.
+const ARTIFACT_TYPES: [&str; 5] = ["image/jpeg", "image/png", "image/webp", "application/json", "text/plain"];
+/// Most artifacts of one analysis.
+const MAX_ARTIFACTS: usize = 16;
+/// Largest artifact, in bytes.
+const MAX_ARTIFACT_BYTES: usize = 16 << 20;
+/// Longest name of an artifact, in bytes.
+const MAX_NAME_BYTES: usize = 64;
+/// Most reasons of one verdict.
+const MAX_REASONS: usize = 256;
+
+/// A verdict that holds together.
+#[derive(Debug)]
+pub struct Verdict {
+    /// The verdict.
+    pub resolution: Resolution,
+    /// Why; media by index in the analysis.
+    pub reasons: Vec<outcome::Reason>,
+    /// The analyzer's result.
+    pub result: serde_json::Value,
+    /// What judged. The sources of parameters are the caller's part.
+    pub provenance: Provenance,
+    /// Files that it left.
+    pub artifacts: Vec<ArtifactFile>,
+}
+
+/// A file that an analysis left, in memory.
+#[derive(Debug)]
+pub struct ArtifactFile {
+    /// The plugin's name for it.
+    pub name: String,
+    /// MIME type, one of a short list.
+    pub content_type: String,
+    /// The bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The verdict of an analysis, or why there is none.
+pub fn verdict(judged: Judged) -> Result<Verdict, AnalysisFailure> {
+    let judgement = judged.result?;
+    let plugin = judgement.plugin.clone();
+    let outcome: Outcome =
+        serde_json::from_value(judgement.outcome).map_err(|error| bad_result(&plugin, format!("its outcome: {error}")))?;
+    if outcome.resolution != outcome::Resolution::Success && outcome.reasons.is_empty() {
+        return Err(bad_result(&plugin, "a verdict other than SUCCESS without a reason".to_owned()));
+    }
+    if outcome.reasons.len() > MAX_REASONS {
+        return Err(bad_result(&plugin, format!("{} reasons", outcome.reasons.len())));
+    }
+    if judged.artifacts.len() > MAX_ARTIFACTS {
+        return Err(bad_result(&plugin, format!("{} artifacts", judged.artifacts.len())));
+    }
+    let artifacts = judged.artifacts.into_iter().map(|(report, bytes)| artifact(&plugin, report, bytes)).collect::<Result<_, _>>()?;
+    Ok(Verdict {
+        resolution: match outcome.resolution {
+            outcome::Resolution::Success => Resolution::Success,
+            outcome::Resolution::OperatorRequired => Resolution::OperatorRequired,
+            outcome::Resolution::Declined => Resolution::Declined,
+        },
+        reasons: outcome.reasons,
+        result: outcome.result,
+        provenance: Provenance {
+            analyzer: Some(judgement.plugin),
+            analyzer_version: Some(judgement.plugin_version),
+            analyzer_sha256: Some(judgement.plugin_sha256),
+            weights: judgement.weights,
+            parameter_sources: Vec::new(),
+        },
+        artifacts,
+    })
+}
+
+fn artifact(plugin: &str, report: ArtifactReport, bytes: Vec<u8>) -> Result<ArtifactFile, AnalysisFailure> {
+    let name_is_plain = report.name.len() <= MAX_NAME_BYTES
+        && !report.name.is_empty()
+        && report.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if !name_is_plain {
+        return Err(bad_result(plugin, "an artifact's name is not of lower-case letters, digits and _".to_owned()));
+    }
+    if !ARTIFACT_TYPES.contains(&report.content_type.as_str()) {
+        return Err(bad_result(plugin, format!("artifact {} has a type that is not allowed", report.name)));
+    }
+    if bytes.len() > MAX_ARTIFACT_BYTES {
+        return Err(bad_result(plugin, format!("artifact {} has {} bytes", report.name, bytes.len())));
+    }
+    Ok(ArtifactFile { name: report.name, content_type: report.content_type, bytes })
+}
+
+fn bad_result(plugin: &str, detail: String) -> AnalysisFailure {
+    AnalysisFailure {
+        code: "BAD_RESULT".to_owned(),
+        message: format!("The analyzer {plugin} gave a result that breaks its own description."),
+        detail,
+        retryable: false,
+    }
+}
+
+/// Writes the artifacts of a verdict. The holds are to be kept until the result is in the store.
+pub(super) async fn write_artifacts(
+    verdict: &Verdict,
+    analysis: &Analysis,
+    company: &Company,
+    blobs: &BlobStore,
+) -> Result<(Vec<Artifact>, Vec<StoredBlob>), BlobError> {
+    let (mut artifacts, mut holds) = (Vec::new(), Vec::new());
+    for file in &verdict.artifacts {
+        let blob = blobs.put_bytes(company, &file.bytes).await?;
+        artifacts.push(Artifact {
+            id: ArtifactId(Uuid::now_v7()),
+            analysis_id: analysis.id,
+            name: file.name.clone(),
+            content_type: file.content_type.clone(),
+            byte_size: file.bytes.len() as u64,
+            sha256: blob.sha256().to_owned(),
+            blob_key: blob.key().to_owned(),
+        });
+        holds.push(blob);
+    }
+    Ok((artifacts, holds))
+}
+
+/// The verdict as the store keeps it: reasons name media by id.
+pub(super) fn finished(verdict: &Verdict, analysis: &Analysis, artifacts: Vec<Artifact>) -> AnalysisResult {
+    let reason = |reason: &outcome::Reason| Reason {
+        code: reason.code.clone(),
+        message: reason.message.clone(),
+        media_id: reason.medium.and_then(|index| analysis.media.get(index as usize)).map(|taken| taken.media_id),
+        frame: reason.frame,
+    };
+    AnalysisResult::Finished {
+        resolution: verdict.resolution,
+        reasons: verdict.reasons.iter().map(reason).collect(),
+        result: verdict.result.clone(),
+        provenance: Provenance {
+            parameter_sources: analysis.provenance.parameter_sources.clone(),
+            ..verdict.provenance.clone()
+        },
+        artifacts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use vultus_worker_protocol::Judgement;
+
+    fn judged(outcome: Value, artifacts: Vec<(ArtifactReport, Vec<u8>)>) -> Judged {
+        let judgement = Judgement {
+            outcome,
+            plugin: "org.example".into(),
+            plugin_version: "1.0.0".into(),
+            plugin_sha256: "00".into(),
+            weights: vec![],
+        };
+        Judged { analysis: "a".into(), result: Ok(Box::new(judgement)), artifacts }
+    }
+
+    fn file(name: &str, content_type: &str) -> (ArtifactReport, Vec<u8>) {
+        (ArtifactReport { name: name.into(), content_type: content_type.into(), byte_size: 1 }, vec![0])
+    }
+
+    fn success() -> Value {
+        json!({"resolution": "SUCCESS", "reasons": [], "result": {}})
+    }
+
+    #[test]
+    fn a_verdict_that_does_not_hold_together_is_a_failure_and_never_a_success() {
+        let wrong = [
+            judged(Value::Null, vec![]),
+            judged(json!({"resolution": "PERFECT", "result": {}}), vec![]),
+            judged(json!({"resolution": "DECLINED", "reasons": [], "result": {}}), vec![]),
+            judged(success(), vec![file("best_shot", "text/html")]),
+            judged(success(), vec![file("../best", "image/png")]),
+            judged(success(), (0..17).map(|n| file(&format!("a{n}"), "image/png")).collect()),
+        ];
+        for judged in wrong {
+            let failure = verdict(judged).unwrap_err();
+            assert_eq!(failure.code, "BAD_RESULT");
+            assert!(!failure.retryable);
+        }
+    }
+
+    #[test]
+    fn a_sound_verdict_keeps_its_artifacts_and_what_judged() {
+        let verdict = verdict(judged(success(), vec![file("best_shot", "image/jpeg")])).unwrap();
+        assert_eq!(verdict.resolution, Resolution::Success);
+        assert_eq!(verdict.artifacts.len(), 1);
+        assert_eq!(verdict.provenance.analyzer.as_deref(), Some("org.example"));
+    }
+}

@@ -1,0 +1,158 @@
+//! The claim loop: waits for a free worker, takes a run from the queue under a lease, and hands it to [`super::run_task`].
+
+use super::run::PoolName;
+use super::run_task::{RunTask, Shared};
+use super::running::RunningRuns;
+use super::supervisor::WorkerPools;
+use crate::clock::Clock;
+use crate::companies::Companies;
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use vultus_store::Store;
+use vultus_store::blobs::BlobStore;
+
+/// How long a run belongs to a node without a heartbeat.
+pub(super) const LEASE: time::Duration = time::Duration::seconds(10);
+/// After a failed claim the store is left alone for this long.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+/// After the drain time runs get this long to give themselves back to the queue.
+const GIVE_BACK: Duration = Duration::from_secs(3);
+
+/// What the dispatcher works with.
+pub struct DispatcherParts {
+    /// The store, which is the queue.
+    pub store: Arc<dyn Store>,
+    /// The bytes of media.
+    pub blobs: Arc<BlobStore>,
+    /// The workers.
+    pub pools: WorkerPools,
+    /// Where runs register.
+    pub running: RunningRuns,
+    /// The clock.
+    pub clock: Clock,
+    /// Name of this node and incarnation.
+    pub node: String,
+    /// No other node uses the data: leases from before the start are of a node that is gone, and are taken at once.
+    pub sole_node: bool,
+}
+
+/// Moves runs from the queue to the workers until it is shut down.
+pub struct Dispatcher {
+    running: RunningRuns,
+    stopping: CancellationToken,
+    loops: JoinSet<()>,
+}
+
+impl Dispatcher {
+    /// Starts one loop per pool.
+    pub fn start(parts: DispatcherParts) -> Self {
+        let stopping = CancellationToken::new();
+        let running = parts.running.clone();
+        let pools = parts.pools.pools();
+        let shared = Arc::new(Shared {
+            companies: Companies::new(parts.store.clone()),
+            store: parts.store,
+            blobs: parts.blobs,
+            pools: parts.pools,
+            running: parts.running,
+            clock: parts.clock,
+        });
+        let mut loops = JoinSet::new();
+        for pool in pools {
+            let claims = ClaimLoop {
+                shared: shared.clone(),
+                pool,
+                node: parts.node.clone(),
+                stopping: stopping.clone(),
+                orphaned_before: parts.sole_node.then(|| shared.clock.now() + LEASE),
+            };
+            loops.spawn(claims.run());
+        }
+        Self { running, stopping, loops }
+    }
+
+    /// Claims nothing more, lets runs go on for `drain`, and gives the rest back to the queue.
+    pub async fn shutdown(mut self, drain: Duration) {
+        self.stopping.cancel();
+        if tokio::time::timeout(drain, join_all(&mut self.loops)).await.is_ok() {
+            return;
+        }
+        tracing::info!("runs that did not finish in time go back to the queue");
+        self.running.cancel_all();
+        if tokio::time::timeout(GIVE_BACK, join_all(&mut self.loops)).await.is_err() {
+            tracing::warn!("runs could not be given back; they are taken up once their leases end");
+            self.loops.shutdown().await;
+        }
+    }
+}
+
+async fn join_all(tasks: &mut JoinSet<()>) {
+    while let Some(joined) = tasks.join_next().await {
+        if let Err(error) = joined {
+            tracing::error!(error = &error as &dyn std::error::Error, "a task of the dispatcher ended badly");
+        }
+    }
+}
+
+struct ClaimLoop {
+    shared: Arc<Shared>,
+    pool: PoolName,
+    node: String,
+    stopping: CancellationToken,
+    /// Until nothing is left of before: leases that end before this time are of a node that is gone.
+    orphaned_before: Option<OffsetDateTime>,
+}
+
+impl ClaimLoop {
+    async fn run(mut self) {
+        let mut runs = JoinSet::new();
+        loop {
+            while let Some(joined) = runs.try_join_next() {
+                log_panic(joined);
+            }
+            let stopping = self.stopping.clone();
+            tokio::select! {
+                () = stopping.cancelled() => break,
+                goes_on = self.step(&mut runs) => if !goes_on { break },
+            }
+        }
+        while let Some(joined) = runs.join_next().await {
+            log_panic(joined);
+        }
+    }
+
+    /// Claims one run or waits for one. False: the pool has ended. A claim that is given up half-way (at shutdown) at worst leaves a
+    /// lease that runs out.
+    async fn step(&mut self, runs: &mut JoinSet<()>) -> bool {
+        let Some(worker) = self.shared.pools.free_worker(&self.pool).await else { return false };
+        let now = self.orphaned_before.unwrap_or_else(|| self.shared.clock.now());
+        match self.shared.store.claim_run(&[self.pool.as_str().to_owned()], &self.node, now, LEASE).await {
+            Ok(Some(run)) => {
+                tracing::debug!(run = %run.token.run_id, analyses = run.analyses.len(), "run claimed");
+                runs.spawn(RunTask::new(self.shared.clone(), self.pool.clone(), run).work(worker));
+            }
+            Ok(None) => {
+                self.orphaned_before = None;
+                drop(worker);
+                self.shared.store.run_waiting().await;
+            }
+            Err(error) => {
+                drop(worker);
+                tracing::warn!(error = &error as &dyn std::error::Error, "claiming a run failed");
+                tokio::time::sleep(AFTER_ERROR).await;
+            }
+        }
+        true
+    }
+}
+
+fn log_panic(joined: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = joined
+        && error.is_panic()
+    {
+        tracing::error!(error = &error as &dyn std::error::Error, "a run's task panicked; its lease will end");
+    }
+}

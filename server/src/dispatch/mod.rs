@@ -1,0 +1,23 @@
+//! Runs from the queue to the workers and back: claiming, supervising worker processes, applying results.
+
+pub mod apply;
+pub mod blame;
+mod breaker;
+pub mod claims;
+pub mod deployment;
+pub mod direct;
+mod inbound;
+mod pool;
+mod process;
+pub mod run;
+mod running;
+mod run_task;
+mod session;
+mod slot;
+pub mod supervisor;
+
+pub use claims::{Dispatcher, DispatcherParts};
+pub use direct::run_direct;
+pub use run::{LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel};
+pub use running::RunningRuns;
+pub use supervisor::WorkerPools;

@@ -1,0 +1,355 @@
+//! One run, from the claim to its release: events of the worker are written to the store in order, under the run's token. Whatever
+//! goes wrong, the run is either given back, or its lease ends and somebody else takes it.
+
+use super::apply::{self, Verdict};
+use super::blame::{blamed, crash_failure};
+use super::claims::LEASE;
+use super::run::{Judged, PoolName, RunCancel, RunEnd, RunEvent};
+use super::running::{Registration, RunningRuns};
+use super::supervisor::{FreeWorker, WorkerPools};
+use crate::clock::Clock;
+use crate::companies::Companies;
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use vultus_core::analysis::TakenMedium;
+use vultus_core::{Analysis, AnalysisId, AnalysisState, MediaId, Medium};
+use vultus_store::blobs::{BlobError, BlobStore};
+use vultus_store::{AnalysisResult, Applied, ClaimedRun, Scope, Store, StoreError, WorkerDeath};
+use vultus_worker_protocol::{AnalysisFailure, RunAnalysis, RunMedium, RunRequest, SlottedMedium};
+
+/// Time between heartbeats: three fit into a lease.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+/// Progress is written at most this often.
+const PROGRESS_EVERY: Duration = Duration::from_millis(300);
+/// Attempts of an analysis whose failure may pass.
+const MAX_ATTEMPTS: u32 = 3;
+/// Wait before the second attempt, doubled for each further one.
+const FIRST_RETRY: time::Duration = time::Duration::seconds(2);
+/// Events of a run that wait to be written.
+const EVENTS: usize = 64;
+/// Times that artifacts are written again because the sweeper took them in between.
+const WRITE_ATTEMPTS: u32 = 3;
+
+/// What all runs of a node use.
+pub(super) struct Shared {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) blobs: Arc<BlobStore>,
+    pub(super) pools: WorkerPools,
+    pub(super) running: RunningRuns,
+    pub(super) companies: Companies,
+    pub(super) clock: Clock,
+}
+
+/// Why a run is left as it is; its lease ends by itself.
+#[derive(Debug, thiserror::Error)]
+enum Abandoned {
+    /// Somebody else has the run, or its folder is gone.
+    #[error("the lease is not current any more")]
+    Stale,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+}
+
+/// What to do after a part of the run.
+enum Next {
+    GoOn,
+    /// The run was given back already.
+    Released,
+}
+
+/// One run.
+pub(super) struct RunTask {
+    shared: Arc<Shared>,
+    pool: PoolName,
+    run: ClaimedRun,
+    cancel: RunCancel,
+    judged: HashSet<AnalysisId>,
+    retry: bool,
+    last_progress: Option<Instant>,
+}
+
+impl RunTask {
+    pub(super) fn new(shared: Arc<Shared>, pool: PoolName, run: ClaimedRun) -> Self {
+        Self { shared, pool, run, cancel: RunCancel::new(), judged: HashSet::new(), retry: false, last_progress: None }
+    }
+
+    /// Works the run off; the first part on `worker`.
+    pub(super) async fn work(mut self, worker: FreeWorker) {
+        let run = self.run.token.run_id;
+        match self.judge_all(worker).await {
+            Ok(()) => tracing::debug!(%run, "run released"),
+            Err(Abandoned::Stale) => tracing::info!(%run, "run lost: its folder was erased, or another node has it"),
+            Err(error) => {
+                tracing::warn!(%run, error = &error as &dyn std::error::Error, "run abandoned; it is taken up again once its lease ends");
+            }
+        }
+    }
+
+    async fn judge_all(&mut self, worker: FreeWorker) -> Result<(), Abandoned> {
+        let registration = self.shared.running.register(self.run.token.run_id, self.run.folder_id, &self.cancel);
+        let mut worker = Some(worker);
+        loop {
+            let open: Vec<Analysis> = self.run.analyses.iter().filter(|a| !self.judged.contains(&a.id)).cloned().collect();
+            let part: Vec<Analysis> = if self.run.one_by_one { open.into_iter().take(1).collect() } else { open };
+            if part.is_empty() {
+                break;
+            }
+            if let Next::Released = self.judge(part, worker.take(), &registration).await? {
+                return Ok(());
+            }
+        }
+        let retry_at = self.retry.then(|| self.retry_at());
+        self.release(retry_at).await
+    }
+
+    /// Judges some of the analyses in one go. All of them count as dealt with afterwards, those to be retried too.
+    async fn judge(&mut self, part: Vec<Analysis>, worker: Option<FreeWorker>, registration: &Registration) -> Result<Next, Abandoned> {
+        let (media, missing) = self.open_media(&part).await?;
+        if !missing.is_empty() {
+            for analysis in part.iter().filter(|analysis| analysis.media.iter().any(|taken| missing.contains(&taken.media_id))) {
+                self.write_failure(analysis, &missing_medium()).await?;
+            }
+            return Ok(Next::GoOn);
+        }
+        let (media, descriptors): (Vec<Medium>, Vec<OwnedFd>) = media.into_iter().unzip();
+        let request = run_request(&self.run, &part, &media);
+        let asked = request.analyses.clone();
+        let end = self.drive(request, descriptors, worker, registration).await?;
+        self.judged.extend(part.iter().map(|analysis| analysis.id));
+        match end {
+            RunEnd::Done(costs) => {
+                tracing::debug!(
+                    run = %self.run.token.run_id, decode_us = costs.decode_us, detection_us = costs.detection_us,
+                    embedding_us = costs.embedding_us, analysis_us = costs.analysis_us, total_us = costs.total_us, "run judged"
+                );
+                Ok(Next::GoOn)
+            }
+            RunEnd::WorkerDied(death) => {
+                tracing::warn!(run = %self.run.token.run_id, detail = death.detail, active = death.active, "a worker died in a run");
+                let blamed = blamed(&death, &asked).and_then(|id| id.parse::<AnalysisId>().ok());
+                let failure = crash_failure(&death, &self.plugin_of(blamed));
+                let failure = vultus_core::AnalysisFailure { code: failure.code, message: failure.message };
+                let death = WorkerDeath { active: blamed };
+                self.shared.store.record_death(self.run.token, death, &failure, self.shared.clock.now()).await?;
+                Ok(Next::Released)
+            }
+            RunEnd::WorkerStopped => {
+                self.release(None).await?;
+                Ok(Next::Released)
+            }
+            RunEnd::Unavailable { retry_after } => {
+                self.release(Some(self.shared.clock.now() + retry_after)).await?;
+                Ok(Next::Released)
+            }
+        }
+    }
+
+    /// Lets the worker work, writes what it says, keeps the lease, and passes cancellations on.
+    async fn drive(
+        &mut self,
+        request: RunRequest,
+        media: Vec<OwnedFd>,
+        worker: Option<FreeWorker>,
+        registration: &Registration,
+    ) -> Result<RunEnd, Abandoned> {
+        let (sender, mut events) = mpsc::channel(EVENTS);
+        let (shared, pool, cancel) = (self.shared.clone(), self.pool.clone(), self.cancel.clone());
+        let running = async move {
+            match worker {
+                Some(worker) => worker.run(request, media, sender, &cancel).await,
+                None => shared.pools.run(&pool, request, media, sender, &cancel).await,
+            }
+        };
+        let mut running = std::pin::pin!(running);
+        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+        let mut end = None;
+        loop {
+            tokio::select! {
+                event = events.recv() => match (event, end.take()) {
+                    (Some(event), ended) => {
+                        end = ended;
+                        self.write_event(event).await?;
+                    }
+                    (None, Some(end)) => return Ok(end),
+                    (None, None) => return Ok(running.as_mut().await),
+                },
+                ended = &mut running, if end.is_none() => end = Some(ended),
+                _ = heartbeat.tick() => {
+                    if !self.shared.store.heartbeat(self.run.token, self.shared.clock.now(), LEASE).await? {
+                        return Err(Abandoned::Stale);
+                    }
+                    self.stop_unwanted().await?;
+                }
+                () = registration.told() => self.stop_unwanted().await?,
+            }
+        }
+    }
+
+    /// Cancels in the worker what was cancelled in the store; a folder that is gone ends the run.
+    async fn stop_unwanted(&self) -> Result<(), Abandoned> {
+        let ids: Vec<AnalysisId> = self.run.analyses.iter().map(|analysis| analysis.id).collect();
+        let found = self.shared.store.analyses(Scope::Everything, &ids).await?;
+        if found.is_empty() {
+            return Err(Abandoned::Stale);
+        }
+        for (analysis, _) in found {
+            if analysis.state == AnalysisState::Cancelled {
+                self.cancel.cancel_analysis(&analysis.id.to_string());
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_event(&mut self, event: RunEvent) -> Result<(), Abandoned> {
+        match event {
+            RunEvent::Entered { analysis } => {
+                let Some(id) = self.analysis(&analysis).map(|analysis| analysis.id) else { return Ok(()) };
+                let applied = self.shared.store.enter_analysis(self.run.token, id, self.shared.clock.now()).await?;
+                self.heed(applied, id)
+            }
+            RunEvent::Progress { analysis, fraction } => {
+                let Some(id) = self.analysis(&analysis).map(|analysis| analysis.id) else { return Ok(()) };
+                if self.last_progress.is_some_and(|last| last.elapsed() < PROGRESS_EVERY) {
+                    return Ok(());
+                }
+                self.last_progress = Some(Instant::now());
+                let applied = self.shared.store.record_progress(self.run.token, id, fraction).await?;
+                self.heed(applied, id)
+            }
+            RunEvent::Judged(judged) => self.write_judged(judged).await,
+        }
+    }
+
+    async fn write_judged(&mut self, judged: Judged) -> Result<(), Abandoned> {
+        let Some(analysis) = self.analysis(&judged.analysis).cloned() else { return Ok(()) };
+        match apply::verdict(judged) {
+            Ok(verdict) => self.write_verdict(&analysis, &verdict).await,
+            // Cancelled in the store it is final already; cancelled by this node's end it is judged later.
+            Err(failure) if failure.code == "CANCELLED" => Ok(()),
+            Err(failure) if failure.retryable && analysis.attempts + 1 < MAX_ATTEMPTS => {
+                tracing::info!(analysis = %analysis.id, code = failure.code, detail = failure.detail, "analysis is tried again");
+                self.retry = true;
+                Ok(())
+            }
+            Err(failure) => self.write_failure(&analysis, &failure).await,
+        }
+    }
+
+    async fn write_verdict(&mut self, analysis: &Analysis, verdict: &Verdict) -> Result<(), Abandoned> {
+        let company = self.shared.companies.get(self.run.company_id).await?;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let (artifacts, holds) = apply::write_artifacts(verdict, analysis, &company, &self.shared.blobs).await?;
+            let result = apply::finished(verdict, analysis, artifacts);
+            let applied = self.shared.store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await;
+            drop(holds);
+            match applied {
+                Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {}
+                other => return self.heed(other?, analysis.id),
+            }
+        }
+    }
+
+    async fn write_failure(&mut self, analysis: &Analysis, failure: &AnalysisFailure) -> Result<(), Abandoned> {
+        tracing::warn!(analysis = %analysis.id, code = failure.code, detail = failure.detail, "analysis failed");
+        let failure = vultus_core::AnalysisFailure { code: failure.code.clone(), message: failure.message.clone() };
+        let result = AnalysisResult::Failed(failure);
+        let applied = self.shared.store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await?;
+        self.judged.insert(analysis.id);
+        self.heed(applied, analysis.id)
+    }
+
+    /// A write that did not take effect: the run is somebody else's, or the analysis is not wanted any more.
+    fn heed(&self, applied: Applied, id: AnalysisId) -> Result<(), Abandoned> {
+        match applied {
+            Applied::Yes => Ok(()),
+            Applied::Stale => Err(Abandoned::Stale),
+            Applied::AlreadyFinal => {
+                self.cancel.cancel_analysis(&id.to_string());
+                Ok(())
+            }
+        }
+    }
+
+    async fn release(&self, retry_at: Option<time::OffsetDateTime>) -> Result<(), Abandoned> {
+        match self.shared.store.release_run(self.run.token, retry_at, self.shared.clock.now()).await? {
+            Applied::Yes | Applied::AlreadyFinal => Ok(()),
+            Applied::Stale => Err(Abandoned::Stale),
+        }
+    }
+
+    fn retry_at(&self) -> time::OffsetDateTime {
+        let attempts = self.run.analyses.iter().map(|analysis| analysis.attempts).max().unwrap_or_default();
+        self.shared.clock.now() + FIRST_RETRY * 2i32.pow(attempts.min(8))
+    }
+
+    fn analysis(&self, id: &str) -> Option<&Analysis> {
+        let id = id.parse::<AnalysisId>().ok()?;
+        self.run.analyses.iter().find(|analysis| analysis.id == id)
+    }
+
+    fn plugin_of(&self, analysis: Option<AnalysisId>) -> String {
+        let kind = self.run.analyses.iter().find(|a| Some(a.id) == analysis).map(|a| a.kind.as_str());
+        let plugins = self.shared.pools.plugins();
+        let found = plugins.into_iter().find(|plugin| plugin.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind));
+        found.map(|plugin| plugin.manifest.id).unwrap_or_default()
+    }
+
+    /// The media that these analyses take, opened; and those whose bytes are gone.
+    async fn open_media(&self, part: &[Analysis]) -> Result<(Vec<(Medium, OwnedFd)>, HashSet<MediaId>), Abandoned> {
+        let (mut opened, mut missing) = (Vec::new(), HashSet::new());
+        for medium in &self.run.media {
+            if !part.iter().flat_map(|analysis| &analysis.media).any(|taken| taken.media_id == medium.id) {
+                continue;
+            }
+            match self.shared.blobs.open_file(&medium.blob_key).await {
+                Ok(file) => opened.push((medium.clone(), OwnedFd::from(file))),
+                Err(BlobError::NotFound) => drop(missing.insert(medium.id)),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let known = |id: &MediaId| self.run.media.iter().any(|medium| medium.id == *id);
+        let taken = part.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id);
+        missing.extend(taken.filter(|id| !known(id)));
+        Ok((opened, missing))
+    }
+}
+
+fn run_request(run: &ClaimedRun, part: &[Analysis], media: &[Medium]) -> RunRequest {
+    let slotted = |taken: &TakenMedium| {
+        let index = media.iter().position(|medium| medium.id == taken.media_id)?;
+        Some(SlottedMedium { index: u32::try_from(index).ok()?, slot: taken.slot.clone(), named: taken.named })
+    };
+    let analysis = |analysis: &Analysis| RunAnalysis {
+        id: analysis.id.to_string(),
+        kind: analysis.kind.clone(),
+        params: analysis.params.clone(),
+        media: analysis.media.iter().filter_map(slotted).collect(),
+        timeout_ms: analysis.timeout_ms,
+    };
+    let medium = |medium: &Medium| RunMedium {
+        id: medium.id.to_string(),
+        byte_size: medium.byte_size,
+        tags: medium.tags.iter().map(ToString::to_string).collect(),
+    };
+    RunRequest {
+        run: run.token.run_id.to_string(),
+        media: media.iter().map(medium).collect(),
+        analyses: part.iter().map(analysis).collect(),
+    }
+}
+
+fn missing_medium() -> AnalysisFailure {
+    AnalysisFailure {
+        code: "MEDIA_UNREADABLE".to_owned(),
+        message: "A medium cannot be read: its bytes are gone.".to_owned(),
+        detail: "the blob of a medium does not exist".to_owned(),
+        retryable: false,
+    }
+}

@@ -1,0 +1,312 @@
+//! Folders: made with media and analyses in one step, added to, changed, erased, read.
+
+use super::errors::{of_store, stored};
+use super::intake::{self, ExaminedMedium};
+use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
+use super::request::{checked_external_id, checked_key, checked_metadata};
+use super::types::{
+    AnalysisRequest, ClientKey, FolderChanged, FolderContents, FolderCursor, FolderFilter, FolderOrder, FolderUpdate, NewFolder,
+    NewMedium,
+};
+use super::Services;
+use crate::auth::policy::{self, Action};
+use time::OffsetDateTime;
+use uuid::Uuid;
+use vultus_core::slots::Candidate;
+use vultus_core::{AnalysisGroup, AnalysisId, Error, Folder, FolderId, GroupId, MediaId, Principal, Result};
+use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Orphans, Replay, Scope, StoreError};
+
+/// Times that blobs are written again because the sweeper took them in between.
+const WRITE_ATTEMPTS: u32 = 3;
+
+/// Where additions go.
+enum Target<'a> {
+    New(&'a Folder),
+    Existing(Scope, &'a Folder),
+}
+
+/// What is to be added, all checked.
+struct Additions {
+    examined: Vec<ExaminedMedium>,
+    ids: Vec<MediaId>,
+    group: Option<NewGroup>,
+    now: OffsetDateTime,
+}
+
+impl Services {
+    /// Makes a folder with its first media and analyses: all of it or nothing.
+    pub async fn create_folder(&self, caller: &Principal, request: NewFolder, key: Option<ClientKey>) -> Result<FolderChanged> {
+        policy::authorize(caller, Action::CreateFolder)?;
+        if !request.media.is_empty() {
+            policy::authorize(caller, Action::AddMedia)?;
+        }
+        if !request.analyses.is_empty() {
+            policy::authorize(caller, Action::RequestAnalysis)?;
+        }
+        let key = checked_key(key, caller.user_id)?;
+        let _turn = self.inner.turns.wait(key.as_ref()).await;
+        if let Some(replayed) = self.replayed(caller, key.as_ref()).await? {
+            return Ok(replayed);
+        }
+        if let Some(id) = &request.external_id {
+            checked_external_id(id, "input.externalId")?;
+        }
+        let metadata = checked_metadata(&request.metadata, self.inner.limits.metadata_bytes, "input.metadata")?;
+        let requests = self.checked_requests(request.analyses)?;
+        let examined = self.examine(request.media).await?;
+        let now = self.inner.clock.now();
+        let folder = Folder {
+            id: FolderId(Uuid::now_v7()),
+            company_id: caller.company_id,
+            owner_id: caller.user_id,
+            external_id: request.external_id,
+            metadata,
+            created_at: now,
+            updated_at: now,
+            media_changed_at: (!examined.is_empty()).then_some(now),
+            revision: 1,
+        };
+        let additions = planned(&folder, Vec::new(), examined, requests, now)?;
+        self.commit(caller, Target::New(&folder), additions, key.as_ref()).await
+    }
+
+    /// Adds media to a folder.
+    pub async fn add_media(
+        &self,
+        caller: &Principal,
+        folder: FolderId,
+        media: Vec<NewMedium>,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        let scope = policy::authorize(caller, Action::AddMedia)?;
+        self.add(caller, scope, folder, media, Vec::new(), key).await
+    }
+
+    /// Asks for analyses on a folder.
+    pub async fn request_analyses(
+        &self,
+        caller: &Principal,
+        folder: FolderId,
+        requests: Vec<AnalysisRequest>,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        let scope = policy::authorize(caller, Action::RequestAnalysis)?;
+        self.add(caller, scope, folder, Vec::new(), requests, key).await
+    }
+
+    async fn add(
+        &self,
+        caller: &Principal,
+        scope: Scope,
+        id: FolderId,
+        media: Vec<NewMedium>,
+        requests: Vec<AnalysisRequest>,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        let key = checked_key(key, caller.user_id)?;
+        let _turn = self.inner.turns.wait(key.as_ref()).await;
+        if let Some(replayed) = self.replayed(caller, key.as_ref()).await? {
+            return Ok(replayed);
+        }
+        let contents = self.contents_of(scope, id).await?;
+        self.room_for(contents.media.len(), media.len())?;
+        let requests = self.checked_requests(requests)?;
+        let examined = self.examine(media).await?;
+        let now = self.inner.clock.now();
+        let existing = plan::candidates(&contents.media);
+        let additions = planned(&contents.folder, existing, examined, requests, now)?;
+        self.commit(caller, Target::Existing(scope, &contents.folder), additions, key.as_ref()).await
+    }
+
+    fn room_for(&self, present: usize, more: usize) -> Result<()> {
+        let most = self.inner.limits.media_per_folder;
+        if present + more <= most || more == 0 {
+            return Ok(());
+        }
+        Err(Error::LimitExceeded {
+            argument: Some("input.media".to_owned()),
+            message: format!("at most {most} media in one folder; it has {present}"),
+            reason: Some("TOO_MANY_MEDIA".to_owned()),
+        })
+    }
+
+    pub(super) fn checked_requests(&self, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedRequest>> {
+        let most = self.inner.limits.analyses_per_request;
+        if requests.len() > most {
+            return Err(Error::LimitExceeded {
+                argument: Some("input.analyses".to_owned()),
+                message: format!("at most {most} analyses in one request"),
+                reason: Some("TOO_MANY_ANALYSES".to_owned()),
+            });
+        }
+        plan::check(&self.inner.catalog, requests)
+    }
+
+    /// Writes the blobs, then everything else in one step of the store. What the sweeper took in between is written again; what a
+    /// failed step leaves behind the sweeper takes.
+    async fn commit(
+        &self,
+        caller: &Principal,
+        target: Target<'_>,
+        new: Additions,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<FolderChanged> {
+        let folder = match target {
+            Target::New(folder) | Target::Existing(_, folder) => folder,
+        };
+        let mut attempt = 0;
+        let created = loop {
+            attempt += 1;
+            let written = self.write_media(&new.examined, &new.ids, folder.company_id, folder.id, new.now).await?;
+            let additions = FolderAdditions { media: written.media, group: new.group.clone(), now: Some(new.now) };
+            let result = match target {
+                Target::New(folder) => self.inner.store.create_folder(folder, &additions, key).await,
+                Target::Existing(scope, folder) => self.inner.store.add_to_folder(scope, folder.id, &additions, key).await,
+            };
+            drop(written.holds);
+            match result {
+                Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {}
+                other => break stored(other)?,
+            }
+        };
+        match created {
+            Created::New => {
+                let group = new.group.map(|new| new.group);
+                let analyses = group.as_ref().map(|group| group.analyses.clone()).unwrap_or_default();
+                self.changed(caller, folder.id, new.ids, group.map(|group| group.id), analyses, false).await
+            }
+            Created::Replayed(replay) => self.replay_of(caller, replay).await,
+        }
+    }
+
+    async fn changed(
+        &self,
+        caller: &Principal,
+        id: FolderId,
+        media: Vec<MediaId>,
+        group: Option<GroupId>,
+        analyses: Vec<AnalysisId>,
+        replayed: bool,
+    ) -> Result<FolderChanged> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        let folder = self.contents_of(scope, id).await?;
+        Ok(FolderChanged { folder, media, group, analyses, replayed })
+    }
+
+    /// What an earlier request with this key made, as it is now: so that the edge need not take its files a second time.
+    pub async fn replay(&self, caller: &Principal, key: &ClientKey) -> Result<Option<FolderChanged>> {
+        let key = checked_key(Some(key.clone()), caller.user_id)?;
+        self.replayed(caller, key.as_ref()).await
+    }
+
+    async fn replayed(&self, caller: &Principal, key: Option<&IdempotencyKey>) -> Result<Option<FolderChanged>> {
+        let Some(key) = key else { return Ok(None) };
+        match stored(self.inner.store.replay(key).await)? {
+            Some(replay) => self.replay_of(caller, replay).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn replay_of(&self, caller: &Principal, replay: Replay) -> Result<FolderChanged> {
+        let id = replay.folder_id.ok_or_else(|| Error::broken("an idempotent request without a folder"))?;
+        self.changed(caller, id, replay.media, replay.group_id, replay.analyses, true).await
+    }
+
+    pub(super) async fn contents_of(&self, scope: Scope, id: FolderId) -> Result<FolderContents> {
+        let found = stored(self.inner.store.folders(scope, &[id]).await)?.pop();
+        found.ok_or(Error::NotFound { what: "folder", argument: None })
+    }
+
+    /// Changes a folder's metadata and external id.
+    pub async fn update_folder(&self, caller: &Principal, id: FolderId, update: FolderUpdate) -> Result<FolderContents> {
+        let scope = policy::authorize(caller, Action::ChangeFolder)?;
+        if let Some(Some(external_id)) = &update.external_id {
+            checked_external_id(external_id, "input.externalId")?;
+        }
+        let most = self.inner.limits.metadata_bytes;
+        let metadata = update.metadata.map(|metadata| checked_metadata(&metadata, most, "input.metadata")).transpose()?;
+        let external_id = update.external_id.as_ref().map(Option::as_deref);
+        let now = self.inner.clock.now();
+        stored(self.inner.store.update_folder(scope, id, metadata.as_ref(), external_id, now).await)?;
+        self.contents_of(scope, id).await
+    }
+
+    /// Erases a folder with all that is in it.
+    pub async fn delete_folder(&self, caller: &Principal, id: FolderId) -> Result<()> {
+        let scope = policy::authorize(caller, Action::DeleteFolder)?;
+        let orphans = stored(self.inner.store.erase_folder(scope, id).await)?;
+        self.inner.running.look_again(id);
+        self.delete_blobs(orphans).await;
+        Ok(())
+    }
+
+    /// Deletes the bytes that nothing references any more. What cannot be deleted now is left to the sweeper.
+    pub(super) async fn delete_blobs(&self, orphans: Orphans) {
+        let deleted = async {
+            self.inner.blobs.delete(&orphans.keys).await.map_err(super::errors::of_blob)?;
+            self.inner.store.clear_tombstones(&orphans.keys).await.map_err(of_store)
+        };
+        if let Err(error) = deleted.await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "files of deleted media are left to the sweeper");
+        }
+    }
+
+    /// A folder with all that its summary needs.
+    pub async fn folder(&self, caller: &Principal, id: FolderId) -> Result<Option<FolderContents>> {
+        Ok(self.folders_by_ids(caller, &[id]).await?.pop())
+    }
+
+    /// Those of the folders that the caller may see, in the order of the ids.
+    pub async fn folders_by_ids(&self, caller: &Principal, ids: &[FolderId]) -> Result<Vec<FolderContents>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        stored(self.inner.store.folders(scope, ids).await)
+    }
+
+    /// A folder of the caller's company by the client's own key.
+    pub async fn folder_by_external_id(&self, caller: &Principal, external_id: &str) -> Result<Option<FolderContents>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        match stored(self.inner.store.folder_by_external_id(scope, caller.company_id, external_id).await)? {
+            Some(id) => self.folder(caller, id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A page of folders, and whether there are more.
+    pub async fn list_folders(
+        &self,
+        caller: &Principal,
+        filter: &FolderFilter,
+        order: FolderOrder,
+        after: Option<FolderCursor>,
+        limit: u32,
+    ) -> Result<(Vec<FolderContents>, bool)> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        let (folders, more) = stored(self.inner.store.list_folders(scope, filter, order, after, limit).await)?;
+        Ok((stored(self.inner.store.contents(folders).await)?, more))
+    }
+
+    /// The groups of a folder, oldest first.
+    pub async fn groups(&self, caller: &Principal, id: FolderId) -> Result<Vec<AnalysisGroup>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        stored(self.inner.store.groups(scope, id).await)
+    }
+}
+
+/// Gives the new media their ids and the analyses their media, those of the folder and the new ones.
+fn planned(
+    folder: &Folder,
+    mut existing: Vec<PlanMedium<'_>>,
+    examined: Vec<ExaminedMedium>,
+    requests: Vec<CheckedRequest>,
+    now: OffsetDateTime,
+) -> Result<Additions> {
+    let ids = intake::new_ids(examined.len());
+    let new = examined.iter().zip(&ids).map(|(medium, &id)| PlanMedium {
+        candidate: Candidate { id, kind: medium.kind, tags: &medium.tags },
+        key: medium.key.as_deref(),
+    });
+    let all: Vec<PlanMedium<'_>> = existing.drain(..).chain(new).collect();
+    let analyses: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
+    let group = plan::group(folder.id, analyses, now);
+    Ok(Additions { examined, ids, group, now })
+}

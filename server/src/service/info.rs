@@ -1,0 +1,76 @@
+//! What the server is and offers, and whether it can do its work.
+
+use super::types::{AnalyzerInfo, Readiness, ServerInfo, ServerLimits};
+use super::Services;
+use crate::dispatch::{LoadedPlugin, PoolHealth};
+use std::time::Duration;
+use url::Url;
+
+/// A store that does not answer within this time counts as gone.
+const PING_DEADLINE: Duration = Duration::from_secs(2);
+
+impl Services {
+    /// The loaded analyzers. They are the same for everybody.
+    pub fn analyzers(&self) -> Vec<AnalyzerInfo> {
+        self.inner.pools.plugins().into_iter().map(|plugin| self.analyzer(plugin)).collect()
+    }
+
+    fn analyzer(&self, plugin: LoadedPlugin) -> AnalyzerInfo {
+        let manifest = plugin.manifest;
+        let effective = manifest.analyses.iter().filter_map(|spec| {
+            let known = self.inner.catalog.get(&spec.kind, "").ok()?;
+            let merged = known.params.merge(None, "").ok()?;
+            Some((spec.kind.clone(), merged.values))
+        });
+        AnalyzerInfo {
+            effective_params: effective.collect(),
+            id: manifest.id,
+            name: manifest.name,
+            version: manifest.version,
+            vendor: manifest.vendor,
+            license: manifest.license,
+            sha256: plugin.file_sha256,
+            analyses: manifest.analyses,
+            provides: manifest.provides.into_iter().map(|provided| provided.feature).collect(),
+            weights: plugin.weights,
+            available: plugin.health == PoolHealth::Available,
+        }
+    }
+
+    /// What the server is.
+    pub fn server_info(&self) -> ServerInfo {
+        let limits = &self.inner.limits;
+        ServerInfo {
+            version: env!("CARGO_PKG_VERSION"),
+            limits: ServerLimits {
+                upload_bytes: limits.upload_bytes,
+                media_per_request: limits.media_per_request,
+                analyses_per_request: limits.analyses_per_request,
+                pixels: limits.pixels,
+                video_seconds: u32::try_from(limits.video.as_secs()).unwrap_or(u32::MAX),
+                wait_ms: u64::try_from(limits.wait.as_millis()).unwrap_or(u64::MAX),
+            },
+        }
+    }
+
+    /// The address that clients use, where the configuration names one.
+    pub fn public_url(&self) -> Option<&Url> {
+        self.inner.public_url.as_ref()
+    }
+
+    /// Whether the node can do its work.
+    pub async fn ready(&self) -> Readiness {
+        let mut missing = Vec::new();
+        if self.inner.stopping.is_cancelled() {
+            missing.push("stopping");
+        }
+        if !matches!(tokio::time::timeout(PING_DEADLINE, self.inner.store.ping()).await, Ok(Ok(()))) {
+            missing.push("store");
+        }
+        let pools = self.inner.pools.pools();
+        if !pools.iter().any(|pool| self.inner.pools.health(pool) == PoolHealth::Available) {
+            missing.push("workers");
+        }
+        Readiness { ready: missing.is_empty(), missing }
+    }
+}

@@ -1,0 +1,146 @@
+//! Instant checks: media judged at once, with nothing stored and no queue.
+
+use super::intake::{self, ExaminedMedium};
+use super::plan::{PlanMedium, PlannedAnalysis};
+use super::types::{
+    AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium,
+};
+use super::Services;
+use crate::auth::policy::{self, Action};
+use crate::dispatch::apply::{self, Verdict};
+use crate::dispatch::{RunCancel, run_direct};
+use std::time::Duration;
+use vultus_core::slots::Candidate;
+use vultus_core::{AnalysisFailure, AnalysisState, Error, MediaId, Principal, Provenance, Resolution, Result};
+use vultus_worker_protocol::{RunAnalysis, RunMedium, RunRequest, SlottedMedium};
+
+/// What a client is told to wait when too many checks go on.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Services {
+    /// Judges media at once. Dropping the future stops the work.
+    pub async fn check(&self, caller: &Principal, media: Vec<NewMedium>, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedAnalysis>> {
+        policy::authorize(caller, Action::Check)?;
+        let _permit = self.inner.checks.try_acquire().map_err(|_| Error::Unavailable {
+            message: "too many instant checks go on; try again".to_owned(),
+            retry_after: RETRY_AFTER,
+        })?;
+        let requests = self.checked_requests(requests)?;
+        let examined = self.examine(media).await?;
+        let ids = intake::new_ids(examined.len());
+        let all: Vec<PlanMedium<'_>> = examined
+            .iter()
+            .zip(&ids)
+            .map(|(medium, &id)| PlanMedium {
+                candidate: Candidate { id, kind: medium.kind, tags: &medium.tags },
+                key: medium.key.as_deref(),
+            })
+            .collect();
+        let planned: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
+        let request = run_request(&planned, &examined, &ids);
+        let descriptors = examined.iter().map(|medium| medium.file.descriptor()).collect::<Result<Vec<_>>>()?;
+        let direct = run_direct(&self.inner.pools, request, descriptors, &RunCancel::new(), |_| {}).await;
+        if direct.judged.len() != planned.len() {
+            return Err(Error::broken("an instant check came back with another number of verdicts than asked for"));
+        }
+        let judged = direct.judged.into_iter().map(apply::verdict);
+        Ok(planned.into_iter().zip(judged).map(|(plan, verdict)| checked(plan, verdict, &examined, &ids)).collect())
+    }
+}
+
+/// The worst of the verdicts; none when one of the analyses has none.
+pub fn overall_resolution(analyses: &[CheckedAnalysis]) -> Option<Resolution> {
+    analyses.iter().map(|analysis| analysis.resolution).collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+fn run_request(planned: &[PlannedAnalysis], examined: &[ExaminedMedium], ids: &[MediaId]) -> RunRequest {
+    let medium = |(medium, id): (&ExaminedMedium, &MediaId)| RunMedium {
+        id: id.to_string(),
+        byte_size: medium.file.byte_size(),
+        tags: medium.tags.iter().map(ToString::to_string).collect(),
+    };
+    let analysis = |(index, plan): (usize, &PlannedAnalysis)| RunAnalysis {
+        id: index.to_string(),
+        kind: plan.known.kind.clone(),
+        params: plan.params.values.clone(),
+        media: plan
+            .media
+            .iter()
+            .filter_map(|taken| {
+                let index = u32::try_from(ids.iter().position(|id| *id == taken.media_id)?).ok()?;
+                Some(SlottedMedium { index, slot: taken.slot.clone(), named: taken.named })
+            })
+            .collect(),
+        timeout_ms: plan.known.timeout_ms,
+    };
+    RunRequest {
+        run: uuid::Uuid::now_v7().to_string(),
+        media: examined.iter().zip(ids).map(medium).collect(),
+        analyses: planned.iter().enumerate().map(analysis).collect(),
+    }
+}
+
+fn checked(
+    plan: PlannedAnalysis,
+    verdict: Result<Verdict, vultus_worker_protocol::AnalysisFailure>,
+    examined: &[ExaminedMedium],
+    ids: &[MediaId],
+) -> CheckedAnalysis {
+    let position = |id: MediaId| ids.iter().position(|other| *other == id).unwrap_or_default();
+    let media: Vec<CheckedMedium> = plan
+        .media
+        .iter()
+        .map(|taken| {
+            let index = position(taken.media_id);
+            let medium = examined.get(index);
+            CheckedMedium {
+                index,
+                key: medium.and_then(|medium| medium.key.clone()),
+                kind: medium.map_or(vultus_core::MediaKind::Image, |medium| medium.kind),
+                slot: taken.slot.clone(),
+            }
+        })
+        .collect();
+    let empty = CheckedAnalysis {
+        kind: plan.known.kind.clone(),
+        state: AnalysisState::Failed,
+        resolution: None,
+        reasons: Vec::new(),
+        result: None,
+        failure: None,
+        provenance: Provenance { parameter_sources: plan.params.sources, ..Provenance::default() },
+        params: plan.params.values,
+        media,
+        artifacts: Vec::new(),
+    };
+    match verdict {
+        Ok(verdict) => finished(empty, verdict),
+        Err(failure) => CheckedAnalysis {
+            failure: Some(AnalysisFailure { code: failure.code, message: failure.message }),
+            ..empty
+        },
+    }
+}
+
+fn finished(empty: CheckedAnalysis, verdict: Verdict) -> CheckedAnalysis {
+    let reasons = verdict.reasons.into_iter().map(|reason| CheckedReason {
+        code: reason.code,
+        message: reason.message,
+        medium: reason.medium.and_then(|index| empty.media.get(index as usize)).map(|medium| medium.index),
+        frame: reason.frame,
+    });
+    let artifacts = verdict.artifacts.into_iter().map(|artifact| CheckedArtifact {
+        name: artifact.name,
+        content_type: artifact.content_type,
+        bytes: artifact.bytes.into(),
+    });
+    CheckedAnalysis {
+        state: AnalysisState::Finished,
+        resolution: Some(verdict.resolution),
+        reasons: reasons.collect(),
+        result: Some(verdict.result),
+        provenance: Provenance { parameter_sources: empty.provenance.parameter_sources.clone(), ..verdict.provenance },
+        artifacts: artifacts.collect(),
+        ..empty
+    }
+}

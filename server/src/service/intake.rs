@@ -1,0 +1,162 @@
+//! New media: tags and metadata checked, the bytes examined by a worker, and only then written for good.
+
+use super::errors::{of_blob, of_probe, stored};
+use super::request::{checked_metadata, checked_tags};
+use super::types::{NewMedium, UploadedFile};
+use super::Services;
+use futures::future::{join_all, try_join_all};
+use std::collections::HashSet;
+use std::fs::File;
+use time::OffsetDateTime;
+use uuid::Uuid;
+use vultus_core::{CompanyId, Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
+use vultus_store::blobs::StoredBlob;
+use vultus_worker_protocol::ProbeReport;
+
+/// A medium whose bytes were found good, not yet written.
+pub(super) struct ExaminedMedium {
+    pub(super) key: Option<String>,
+    pub(super) file: UploadedFile,
+    pub(super) tags: Vec<Tag>,
+    pub(super) kind: MediaKind,
+    metadata: serde_json::Value,
+    report: ProbeReport,
+    thumbnail: Option<Vec<u8>>,
+}
+
+/// Media as they are to be stored, with the holds on their blobs.
+pub(super) struct WrittenMedia {
+    pub(super) media: Vec<Medium>,
+    pub(super) holds: Vec<StoredBlob>,
+}
+
+struct ReadyMedium {
+    medium: NewMedium,
+    tags: Vec<Tag>,
+    metadata: serde_json::Value,
+}
+
+impl Services {
+    /// Checks and examines all media, side by side. The first refusal in the order of the request is the answer.
+    pub(super) async fn examine(&self, media: Vec<NewMedium>) -> Result<Vec<ExaminedMedium>> {
+        let limits = &self.inner.limits;
+        if media.len() > limits.media_per_request {
+            return Err(Error::LimitExceeded {
+                argument: Some("input.media".to_owned()),
+                message: format!("at most {} media in one request", limits.media_per_request),
+                reason: Some("TOO_MANY_MEDIA".to_owned()),
+            });
+        }
+        unique_keys(&media)?;
+        let mut ready = Vec::with_capacity(media.len());
+        for medium in media {
+            let tags = checked_tags(&medium.tags, &medium.argument)?;
+            let metadata = checked_metadata(&medium.metadata, limits.metadata_bytes, &format!("{}.metadata", medium.argument))?;
+            ready.push(ReadyMedium { medium, tags, metadata });
+        }
+        join_all(ready.into_iter().map(|medium| self.examine_one(medium))).await.into_iter().collect()
+    }
+
+    async fn examine_one(&self, ready: ReadyMedium) -> Result<ExaminedMedium> {
+        let ReadyMedium { medium, tags, metadata } = ready;
+        let argument = format!("{}.file", medium.argument);
+        let file = medium.file;
+        if file.byte_size() == 0 {
+            return Err(Error::InvalidInput {
+                argument: Some(argument),
+                message: "the file is empty".to_owned(),
+                reason: Some("EMPTY_MEDIUM".to_owned()),
+            });
+        }
+        // The disk writes while the worker examines; most uploads are good.
+        let flushed = flush_early(&file)?;
+        let probed = self.inner.pools.probe(file.descriptor()?, file.byte_size()).await;
+        let (report, thumbnail) = probed.map_err(|error| of_probe(error, argument))?;
+        if let Some(flushed) = flushed {
+            flushed.await.map_err(|e| Error::internal("syncing an upload", e))?.map_err(|e| Error::internal("syncing an upload", e))?;
+        }
+        let kind = report.kind.parse().map_err(|e| Error::internal("reading a probe's answer", e))?;
+        Ok(ExaminedMedium { key: medium.key, file, tags, kind, metadata, report, thumbnail })
+    }
+
+    /// Writes the bytes and thumbnails under the company's keys, side by side.
+    pub(super) async fn write_media(
+        &self,
+        examined: &[ExaminedMedium],
+        ids: &[MediaId],
+        company: CompanyId,
+        folder: FolderId,
+        now: OffsetDateTime,
+    ) -> Result<WrittenMedia> {
+        let company = stored(self.inner.companies.get(company).await)?;
+        let writes = examined.iter().map(|medium| async {
+            let spooled = medium.file.spooled().ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
+            let thumbnail = async {
+                match &medium.thumbnail {
+                    Some(bytes) => self.inner.blobs.put_bytes(&company, bytes).await.map(Some),
+                    None => Ok(None),
+                }
+            };
+            tokio::try_join!(self.inner.blobs.commit(spooled, &company), thumbnail).map_err(of_blob)
+        });
+        let mut written = WrittenMedia { media: Vec::new(), holds: Vec::new() };
+        for ((medium, &id), (bytes, thumbnail)) in examined.iter().zip(ids).zip(try_join_all(writes).await?) {
+            let thumbnail_key = thumbnail.as_ref().map(|blob| blob.key().to_owned());
+            written.media.push(medium.stored(id, folder, bytes.key().to_owned(), thumbnail_key, now));
+            written.holds.push(bytes);
+            written.holds.extend(thumbnail);
+        }
+        Ok(written)
+    }
+}
+
+impl ExaminedMedium {
+    fn stored(&self, id: MediaId, folder_id: FolderId, blob_key: String, thumbnail_key: Option<String>, now: OffsetDateTime) -> Medium {
+        Medium {
+            id,
+            folder_id,
+            kind: self.kind,
+            tags: self.tags.clone(),
+            metadata: self.metadata.clone(),
+            original_name: self.file.file_name().map(str::to_owned),
+            content_type: self.report.content_type.clone(),
+            byte_size: self.file.byte_size(),
+            sha256: self.file.sha256().to_owned(),
+            width: self.report.width,
+            height: self.report.height,
+            orientation_applied: self.report.orientation_applied,
+            duration_us: self.report.duration_us,
+            frame_count: self.report.frame_count,
+            frame_rate: self.report.frame_rate,
+            blob_key,
+            thumbnail_key,
+            created_at: now,
+        }
+    }
+}
+
+/// New ids, in the order of the media.
+pub(super) fn new_ids(count: usize) -> Vec<MediaId> {
+    (0..count).map(|_| MediaId(Uuid::now_v7())).collect()
+}
+
+fn flush_early(file: &UploadedFile) -> Result<Option<tokio::task::JoinHandle<std::io::Result<()>>>> {
+    let Some(spooled) = file.spooled() else { return Ok(None) };
+    let file: File = spooled.open_file().map_err(of_blob)?;
+    Ok(Some(tokio::task::spawn_blocking(move || file.sync_all())))
+}
+
+fn unique_keys(media: &[NewMedium]) -> Result<()> {
+    let mut seen = HashSet::new();
+    for medium in media {
+        let Some(key) = &medium.key else { continue };
+        let argument = || format!("{}.key", medium.argument);
+        if key.is_empty() || key.len() > 64 {
+            return Err(Error::invalid(argument(), "must have 1 to 64 bytes"));
+        }
+        if !seen.insert(key.as_str()) {
+            return Err(Error::invalid(argument(), "is the key of another medium of this request"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! Single media.
+
+use super::errors::stored;
+use super::types::FolderContents;
+use super::Services;
+use crate::auth::policy::{self, Action};
+use vultus_core::{MediaId, Medium, Principal, Result};
+
+impl Services {
+    /// A medium.
+    pub async fn medium(&self, caller: &Principal, id: MediaId) -> Result<Option<Medium>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        stored(self.inner.store.medium(scope, id).await)
+    }
+
+    /// Deletes a medium. Analyses that take it and are not final are cancelled. Gives the folder as it is then.
+    pub async fn delete_medium(&self, caller: &Principal, id: MediaId) -> Result<FolderContents> {
+        let scope = policy::authorize(caller, Action::DeleteMedia)?;
+        let (folder, orphans) = stored(self.inner.store.delete_medium(scope, id, self.inner.clock.now()).await)?;
+        self.inner.running.look_again(folder.id);
+        self.delete_blobs(orphans).await;
+        self.contents_of(scope, folder.id).await
+    }
+}

@@ -1,0 +1,174 @@
+//! The use cases, one file per aggregate, with their access rules. No transport and no database types.
+//!
+//! Every method that takes a caller goes through [`crate::auth::policy`]. What the caller may not see is `NotFound`, exactly as if it
+//! did not exist; the edge names the argument (`Error::at`) where an id was given directly.
+//!
+//! ```text
+//! account    login refresh logout authenticate still_valid viewer user users
+//! folder     create_folder add_media request_analyses update_folder delete_folder folder folders_by_ids
+//!            folder_by_external_id list_folders groups replay
+//! media      medium delete_medium
+//! analysis   analysis analyses cancel_analysis
+//! events     watch_folder watch_analysis wait_final
+//! instant    check overall_resolution
+//! downloads  signed_path open_download
+//! info       analyzers server_info ready public_url
+//! upload     begin_upload begin_instant_upload → UploadSink → UploadedFile
+//! ```
+
+mod account;
+mod admission;
+mod analysis;
+mod catalog;
+mod downloads;
+mod errors;
+mod events;
+mod folder;
+mod idempotency;
+mod info;
+mod instant;
+mod intake;
+mod media;
+mod params;
+mod plan;
+mod request;
+pub mod types;
+mod upload;
+mod users;
+
+pub use account::normal_email;
+pub use downloads::MAX_LINK_LIFETIME;
+pub use instant::overall_resolution;
+pub use types::*;
+pub use users::{DEFAULT_COMPANY, UserDirectory};
+
+use crate::auth::backoff::UnknownNames;
+use crate::auth::keys::Keys;
+use crate::auth::passwords::Passwords;
+use crate::auth::tokens::AccessTokens;
+use crate::clock::Clock;
+use crate::companies::Companies;
+use crate::config::{Config, LimitsConfig};
+use crate::dispatch::{RunningRuns, WorkerPools};
+use account::SessionCache;
+use admission::MemoryBudget;
+use catalog::Catalog;
+use events::Hub;
+use idempotency::Turns;
+use secrecy::SecretSlice;
+use std::sync::{Arc, Mutex, PoisonError};
+use time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use vultus_core::{Error, Result};
+use vultus_store::Store;
+use vultus_store::blobs::BlobStore;
+
+/// What the use cases work with.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The bytes of media.
+    pub blobs: Arc<BlobStore>,
+    /// The workers.
+    pub pools: WorkerPools,
+    /// The runs of this node, to be told of cancellations.
+    pub running: RunningRuns,
+    /// Secret keys.
+    pub keys: Keys,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// All use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Services {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Arc<dyn Store>,
+    blobs: Arc<BlobStore>,
+    pools: WorkerPools,
+    running: RunningRuns,
+    clock: Clock,
+    companies: Companies,
+    catalog: Catalog,
+    hub: Arc<Hub>,
+    hub_task: Mutex<Option<JoinHandle<()>>>,
+    turns: Turns,
+    limits: LimitsConfig,
+    public_url: Option<Url>,
+    access_tokens: AccessTokens,
+    refresh_lifetime: Duration,
+    download_key: SecretSlice<u8>,
+    passwords: Passwords,
+    sessions: SessionCache,
+    unknown_names: UnknownNames,
+    uploads: Arc<Semaphore>,
+    checks: Arc<Semaphore>,
+    check_memory: MemoryBudget,
+    stopping: CancellationToken,
+}
+
+impl Services {
+    /// Wires the use cases, and starts the task that spreads changes to those that watch. A policy that an analyzer refuses is an
+    /// error.
+    pub fn start(parts: Parts, config: &Config) -> Result<Self> {
+        let policies = config.analyzers.iter().map(|(kind, analyzer)| (kind.clone(), analyzer.params.clone())).collect();
+        let catalog = Catalog::new(parts.pools.clone(), policies).map_err(|message| Error::invalid("analyzers", message))?;
+        let stopping = CancellationToken::new();
+        let hub = Arc::new(Hub::default());
+        let hub_task = tokio::spawn(events::spread(hub.clone(), parts.store.changes(), stopping.clone()));
+        let lifetime = |duration| Duration::try_from(duration).map_err(|e| Error::internal("reading a token's life", e));
+        Ok(Self {
+            inner: Arc::new(Inner {
+                access_tokens: AccessTokens::new(&parts.keys, lifetime(config.access_lifetime)?),
+                refresh_lifetime: lifetime(config.refresh_lifetime)?,
+                download_key: parts.keys.downloads,
+                passwords: Passwords::new(config.password_concurrency)?,
+                companies: Companies::new(parts.store.clone()),
+                store: parts.store,
+                blobs: parts.blobs,
+                pools: parts.pools,
+                running: parts.running,
+                clock: parts.clock,
+                catalog,
+                hub,
+                hub_task: Mutex::new(Some(hub_task)),
+                turns: Turns::default(),
+                limits: config.limits.clone(),
+                public_url: config.public_url.clone(),
+                sessions: SessionCache::default(),
+                unknown_names: UnknownNames::default(),
+                uploads: Arc::new(Semaphore::new(config.limits.uploads)),
+                checks: Arc::new(Semaphore::new(config.check.concurrent)),
+                check_memory: MemoryBudget::new(config.check.memory_bytes),
+                stopping,
+            }),
+        })
+    }
+
+    /// Ends waits and watches early, with the current state, and makes [`Services::ready`] say no.
+    pub fn begin_shutdown(&self) {
+        self.inner.stopping.cancel();
+    }
+
+    /// Cancelled once the shutdown begins: for connections that live long.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.inner.stopping
+    }
+
+    /// Joins the background task, after [`Services::begin_shutdown`].
+    pub async fn finish_shutdown(&self) {
+        self.begin_shutdown();
+        let task = self.inner.hub_task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the task that spreads changes ended badly");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Parameters of an analysis: defaults of the analyzer, then the company's policy, then the request, checked against the analyzer's
+//! JSON Schema. Pure.
+//!
+//! Two marks in the schema of a property carry rules that JSON Schema cannot say: `"x-stricter": "lower" | "higher"` tells in which
+//! direction a threshold gets stricter (a request may only go that way from the policy), and `"x-at-most": "other"` that the value
+//! must not exceed the one of another property.
+
+use serde_json::{Map, Value};
+use vultus_core::{Error, Result};
+
+/// Parameters that were merged and checked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct MergedParams {
+    /// All of them.
+    pub(super) values: Value,
+    /// Where each came from: (name, `default` | `company` | `request`).
+    pub(super) sources: Vec<(String, String)>,
+}
+
+/// The rules for the parameters of one analysis type.
+pub(super) struct ParamRules {
+    validator: jsonschema::Validator,
+    properties: Map<String, Value>,
+    policy: Map<String, Value>,
+}
+
+impl ParamRules {
+    /// From the analyzer's schema and the company's policy. Wrong ones are described for the operator.
+    pub(super) fn new(schema: &Value, policy: Map<String, Value>) -> Result<Self, String> {
+        let validator = jsonschema::validator_for(schema).map_err(|error| format!("the schema of its parameters: {error}"))?;
+        let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let rules = Self { validator, properties, policy };
+        rules.merge(None, "params").map_err(|error| format!("the company's policy: {error}"))?;
+        Ok(rules)
+    }
+
+    /// What applies with this request. `argument` is where the request's parameters stand, for errors.
+    pub(super) fn merge(&self, request: Option<&Value>, argument: &str) -> Result<MergedParams> {
+        let request = match request {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(object)) => object.clone(),
+            Some(_) => return Err(invalid(argument, "must be an object", "WRONG_TYPE")),
+        };
+        let mut values = Map::new();
+        let mut sources = Vec::new();
+        let defaults = self.properties.iter().filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())));
+        lay_over(&mut values, &mut sources, defaults, "default");
+        lay_over(&mut values, &mut sources, self.policy.clone(), "company");
+        for (name, wanted) in &request {
+            self.check_stricter(name, wanted, values.get(name), argument)?;
+        }
+        lay_over(&mut values, &mut sources, request, "request");
+        let values = Value::Object(values);
+        if let Some(error) = self.validator.iter_errors(&values).next() {
+            let place = format!("{argument}{}", error.instance_path().as_str().replace('/', "."));
+            return Err(invalid(&place, &error.to_string(), "BAD_PARAMETER"));
+        }
+        self.check_order(&values, argument)?;
+        Ok(MergedParams { values, sources })
+    }
+
+    fn check_stricter(&self, name: &str, wanted: &Value, policy: Option<&Value>, argument: &str) -> Result<()> {
+        let direction = self.properties.get(name).and_then(|property| property.get("x-stricter")).and_then(Value::as_str);
+        let (Some(direction), Some(wanted), Some(policy)) = (direction, wanted.as_f64(), policy.and_then(Value::as_f64)) else {
+            return Ok(());
+        };
+        let looser = match direction {
+            "lower" => wanted > policy,
+            _ => wanted < policy,
+        };
+        if looser {
+            let message = format!("must not be less strict than the policy, which is {policy}");
+            return Err(invalid(&format!("{argument}.{name}"), &message, "LESS_STRICT_THAN_POLICY"));
+        }
+        Ok(())
+    }
+
+    fn check_order(&self, values: &Value, argument: &str) -> Result<()> {
+        for (name, property) in &self.properties {
+            let Some(other) = property.get("x-at-most").and_then(Value::as_str) else { continue };
+            let number = |name: &str| values.get(name).and_then(Value::as_f64);
+            if let (Some(this), Some(most)) = (number(name), number(other))
+                && this > most
+            {
+                return Err(invalid(&format!("{argument}.{name}"), &format!("must be at most {other}, which is {most}"), "BAD_PARAMETER"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lay_over(
+    values: &mut Map<String, Value>,
+    sources: &mut Vec<(String, String)>,
+    upper: impl IntoIterator<Item = (String, Value)>,
+    source: &str,
+) {
+    for (name, value) in upper {
+        sources.retain(|(known, _)| *known != name);
+        sources.push((name.clone(), source.to_owned()));
+        values.insert(name, value);
+    }
+}
+
+fn invalid(argument: &str, message: &str, reason: &str) -> Error {
+    Error::InvalidInput { argument: Some(argument.to_owned()), message: message.to_owned(), reason: Some(reason.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn rules(policy: Value) -> Result<ParamRules, String> {
+        let schema = json!({
+            "type": "object",
+            "additionalProperties": false,
+            "properties": {
+                "acceptBelow": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "x-stricter": "lower", "x-at-most": "declineFrom"},
+                "declineFrom": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "x-stricter": "lower"},
+                "acceptFrom": {"type": "number", "default": 0.5, "x-stricter": "higher"},
+                "bestShot": {"type": "boolean", "default": true}
+            }
+        });
+        ParamRules::new(&schema, policy.as_object().unwrap().clone())
+    }
+
+    fn refused(rules: &ParamRules, request: Value) -> String {
+        match rules.merge(Some(&request), "input.analyses[0].params") {
+            Err(Error::InvalidInput { argument: Some(argument), .. }) => argument,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_request_wins_over_the_company_and_the_company_over_the_default() {
+        let rules = rules(json!({"acceptBelow": 0.4, "bestShot": false})).unwrap();
+        let merged = rules.merge(Some(&json!({"acceptBelow": 0.3})), "params").unwrap();
+        assert_eq!(merged.values, json!({"acceptBelow": 0.3, "declineFrom": 0.5, "acceptFrom": 0.5, "bestShot": false}));
+        let source = |name: &str| merged.sources.iter().find(|(known, _)| known == name).map(|(_, source)| source.as_str());
+        assert_eq!(source("acceptBelow"), Some("request"));
+        assert_eq!(source("bestShot"), Some("company"));
+        assert_eq!(source("declineFrom"), Some("default"));
+        assert_eq!(merged.sources.len(), 4);
+    }
+
+    #[test]
+    fn a_request_may_only_be_stricter_than_the_policy() {
+        let rules = rules(json!({"acceptBelow": 0.4})).unwrap();
+        assert_eq!(refused(&rules, json!({"acceptBelow": 0.45})), "input.analyses[0].params.acceptBelow");
+        assert_eq!(refused(&rules, json!({"acceptFrom": 0.4})), "input.analyses[0].params.acceptFrom");
+        assert!(rules.merge(Some(&json!({"acceptBelow": 0.4, "acceptFrom": 0.9})), "params").is_ok());
+    }
+
+    #[test]
+    fn what_the_schema_forbids_is_refused_with_its_place() {
+        let rules = rules(json!({})).unwrap();
+        assert_eq!(refused(&rules, json!({"acceptBelow": -0.1})), "input.analyses[0].params.acceptBelow");
+        assert_eq!(refused(&rules, json!({"unknown": 1})), "input.analyses[0].params");
+        assert_eq!(refused(&rules, json!([1])), "input.analyses[0].params");
+        assert_eq!(refused(&rules, json!({"declineFrom": 0.2})), "input.analyses[0].params.acceptBelow");
+    }
+
+    #[test]
+    fn a_policy_that_the_schema_forbids_is_refused() {
+        assert!(rules(json!({"acceptBelow": 2})).is_err());
+        assert!(rules(json!({"acceptBelow": 0.9})).is_err(), "above declineFrom");
+    }
+}

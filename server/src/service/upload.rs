@@ -1,0 +1,232 @@
+//! Files on their way in: spooled to disk for folders, to memory for instant checks, hashed while they arrive, with the size limit
+//! enforced byte by byte. Nothing is looked into here; that is the probe's part.
+
+use super::admission::{MemoryBudget, Reserved};
+use super::errors::of_blob;
+use super::Services;
+use crate::auth::policy::{self, Action};
+use rustix::fs::{MemfdFlags, SealFlags};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use vultus_core::{Error, Principal, Result};
+use vultus_store::blobs::{BlobError, Spool, SpooledBlob};
+
+/// What a client is told to wait when too many files arrive at once.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// A file that arrived whole. Cheap to clone; the bytes go when the last clone does, unless they were committed.
+#[derive(Debug, Clone)]
+pub struct UploadedFile(Arc<Arrived>);
+
+#[derive(Debug)]
+struct Arrived {
+    content: Content,
+    byte_size: u64,
+    sha256: String,
+    file_name: Option<String>,
+    declared_type: Option<String>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Disk(SpooledBlob),
+    Memory { file: OwnedFd, _reserved: Reserved },
+}
+
+impl UploadedFile {
+    /// Size in bytes.
+    pub fn byte_size(&self) -> u64 {
+        self.0.byte_size
+    }
+
+    /// SHA-256 of the bytes, lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
+    /// The name that the client gave, without folders.
+    pub fn file_name(&self) -> Option<&str> {
+        self.0.file_name.as_deref()
+    }
+
+    /// The type that the client declared; never trusted.
+    pub fn declared_type(&self) -> Option<&str> {
+        self.0.declared_type.as_deref()
+    }
+
+    /// A descriptor of its own, read-only, at the beginning of the bytes: for a worker.
+    pub(super) fn descriptor(&self) -> Result<OwnedFd> {
+        match &self.0.content {
+            Content::Disk(spooled) => spooled.open_file().map(OwnedFd::from).map_err(of_blob),
+            Content::Memory { file, .. } => {
+                let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+                File::open(path).map(OwnedFd::from).map_err(|e| Error::internal("opening an upload in memory", e))
+            }
+        }
+    }
+
+    /// The file on disk; `None` for one in memory, which can only be checked.
+    pub(super) fn spooled(&self) -> Option<&SpooledBlob> {
+        match &self.0.content {
+            Content::Disk(spooled) => Some(spooled),
+            Content::Memory { .. } => None,
+        }
+    }
+}
+
+/// Takes the bytes of one file. Dropping it before the end leaves nothing behind.
+pub struct UploadSink {
+    target: Target,
+    _permit: OwnedSemaphorePermit,
+}
+
+enum Target {
+    Disk(Box<Spool>),
+    Memory(Box<MemorySpool>),
+}
+
+struct MemorySpool {
+    file: File,
+    hasher: Sha256,
+    byte_size: u64,
+    limit: u64,
+    reserved: Reserved,
+}
+
+impl UploadSink {
+    /// Takes the next bytes, and waits until they are written. One byte over the limit is LIMIT_EXCEEDED.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.target {
+            Target::Disk(spool) => spool.write(bytes).await.map_err(of_blob),
+            Target::Memory(spool) => spool.write(bytes),
+        }
+    }
+
+    /// Size so far, in bytes.
+    pub fn byte_size(&self) -> u64 {
+        match &self.target {
+            Target::Disk(spool) => spool.byte_size(),
+            Target::Memory(spool) => spool.byte_size,
+        }
+    }
+
+    /// The file is complete.
+    pub async fn finish(self, file_name: Option<String>, declared_type: Option<String>) -> Result<UploadedFile> {
+        let (content, byte_size, sha256) = match self.target {
+            Target::Disk(spool) => {
+                let spooled = spool.finish().await.map_err(of_blob)?;
+                let (byte_size, sha256) = (spooled.byte_size(), spooled.sha256().to_owned());
+                (Content::Disk(spooled), byte_size, sha256)
+            }
+            Target::Memory(spool) => spool.finish()?,
+        };
+        let file_name = file_name.as_deref().and_then(plain_name);
+        Ok(UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name, declared_type })))
+    }
+}
+
+impl MemorySpool {
+    fn new(limit: u64, budget: &MemoryBudget) -> Result<Self> {
+        let file = rustix::fs::memfd_create("upload", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+            .map_err(|e| Error::internal("making a file in memory", e))?;
+        Ok(Self { file: file.into(), hasher: Sha256::new(), byte_size: 0, limit, reserved: budget.reserve_none() })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let byte_size = self.byte_size.saturating_add(bytes.len() as u64);
+        if byte_size > self.limit {
+            return Err(of_blob(BlobError::TooLarge { limit: self.limit }));
+        }
+        self.reserved.grow(bytes.len() as u64)?;
+        self.hasher.update(bytes);
+        self.file.write_all(bytes).map_err(|e| Error::internal("writing an upload to memory", e))?;
+        self.byte_size = byte_size;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(Content, u64, String)> {
+        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&self.file, seals).map_err(|e| Error::internal("sealing an upload in memory", e))?;
+        let content = Content::Memory { file: self.file.into(), _reserved: self.reserved };
+        Ok((content, self.byte_size, hex::encode(self.hasher.finalize())))
+    }
+}
+
+impl Services {
+    /// Begins an upload to disk, for a folder.
+    pub async fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
+        policy::authorize(caller, Action::AddMedia)?;
+        let permit = self.upload_permit()?;
+        let spool = self.inner.blobs.spool(self.inner.limits.upload_bytes).await.map_err(of_blob)?;
+        Ok(UploadSink { target: Target::Disk(Box::new(spool)), _permit: permit })
+    }
+
+    /// Begins an upload to memory, for an instant check.
+    pub async fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
+        policy::authorize(caller, Action::Check)?;
+        let permit = self.upload_permit()?;
+        let spool = MemorySpool::new(self.inner.limits.upload_bytes, &self.inner.check_memory)?;
+        Ok(UploadSink { target: Target::Memory(Box::new(spool)), _permit: permit })
+    }
+
+    fn upload_permit(&self) -> Result<OwnedSemaphorePermit> {
+        self.inner.uploads.clone().try_acquire_owned().map_err(|_| Error::Unavailable {
+            message: "too many files are being received; try again".to_owned(),
+            retry_after: RETRY_AFTER,
+        })
+    }
+}
+
+/// The last part of a name, without control characters, at most 255 bytes; `None` when nothing is left.
+fn plain_name(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let mut plain: String = last.chars().filter(|c| !c.is_control()).collect();
+    while plain.len() > 255 {
+        plain.pop();
+    }
+    (!plain.is_empty()).then_some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+
+    #[test]
+    fn a_file_in_memory_is_counted_against_the_budget_until_it_is_dropped() {
+        let budget = MemoryBudget::new(10);
+        let mut first = MemorySpool::new(100, &budget).unwrap();
+        first.write(b"12345678").unwrap();
+        let mut second = MemorySpool::new(100, &budget).unwrap();
+        assert!(matches!(second.write(b"123"), Err(Error::Unavailable { .. })));
+        drop(first.finish().unwrap());
+        second.write(b"123").unwrap();
+    }
+
+    #[test]
+    fn one_byte_over_the_limit_is_refused_and_what_arrived_can_be_read_twice() {
+        let budget = MemoryBudget::new(1000);
+        let mut spool = MemorySpool::new(3, &budget).unwrap();
+        spool.write(b"abc").unwrap();
+        assert!(matches!(spool.write(b"d"), Err(Error::LimitExceeded { .. })));
+        let (content, byte_size, sha256) = spool.finish().unwrap();
+        let file = UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name: None, declared_type: None }));
+        for _ in 0..2 {
+            let mut text = String::new();
+            File::from(file.descriptor().unwrap()).read_to_string(&mut text).unwrap();
+            assert_eq!(text, "abc");
+        }
+    }
+
+    #[test]
+    fn a_clients_file_name_loses_folders_and_control_characters() {
+        assert_eq!(plain_name("../../etc/pass\u{0}wd").as_deref(), Some("passwd"));
+        assert_eq!(plain_name("C:\\me\\selfie.mp4").as_deref(), Some("selfie.mp4"));
+        assert_eq!(plain_name("a/"), None);
+    }
+}
