@@ -296,3 +296,66 @@ impl Loop {
         Ok(busy == 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer(pages: u32) -> (Writer, tempfile::TempDir) {
+        let data = tempfile::tempdir().unwrap();
+        let connection = Connection::open(data.path().join("db")).unwrap();
+        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x INTEGER UNIQUE, y BLOB)").unwrap();
+        connection.pragma_update(None, "max_page_count", pages).unwrap();
+        (Writer::start(connection, Arc::default()).unwrap(), data)
+    }
+
+    async fn insert(writer: &Writer, x: u32, bytes: u32) -> crate::Result<usize> {
+        let sql = "INSERT INTO t VALUES (?1, zeroblob(?2))";
+        writer.write("inserting", move |connection, _| Ok(connection.execute(sql, (x, bytes))?)).await
+    }
+
+    async fn rows(writer: &Writer) -> u32 {
+        let count = |connection: &Connection, _: &mut Effects| Ok(connection.query_row("SELECT count(*) FROM t", (), |row| row.get(0))?);
+        writer.write("counting", count).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_failed_command_is_undone_alone_and_the_others_of_its_batch_are_kept() {
+        let (writer, _data) = writer(1000);
+        let commands = (0..100).map(|number| {
+            let writer = &writer;
+            async move {
+                let twice = writer.write("inserting twice", move |connection, _| {
+                    connection.execute("INSERT INTO t VALUES (?1, NULL)", [1000 + number])?;
+                    // Every third breaks the unique index after its first insert.
+                    let second = if number % 3 == 0 { 1000 + number } else { 2000 + number };
+                    Ok(connection.execute("INSERT INTO t VALUES (?1, NULL)", [second])?)
+                });
+                twice.await
+            }
+        });
+        let answers = futures::future::join_all(commands).await;
+        let kept = u32::try_from(answers.iter().filter(|answer| answer.is_ok()).count()).unwrap();
+        assert_eq!(kept, 66);
+        assert_eq!(rows(&writer).await, 2 * kept);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_unavailable_and_what_fits_is_still_written() {
+        let (writer, _data) = writer(40);
+        let large = insert(&writer, 1, 1 << 20).await;
+        assert!(matches!(large, Err(StoreError::Unavailable(_))), "{large:?}");
+        insert(&writer, 2, 10).await.unwrap();
+        assert_eq!(rows(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_stopped_writer_finishes_what_it_was_sent_and_refuses_more() {
+        let (writer, data) = writer(1000);
+        insert(&writer, 1, 10).await.unwrap();
+        writer.stop();
+        assert!(matches!(insert(&writer, 2, 10).await, Err(StoreError::Unavailable(_))));
+        let rows: u32 = Connection::open(data.path().join("db")).unwrap().query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap();
+        assert_eq!(rows, 1);
+    }
+}

@@ -1,0 +1,153 @@
+//! Rules of the queue: leases, fencing, giving back, erasure.
+
+use super::fixtures::{LEASE, World, at, crash, medium, verdict};
+use crate::records::*;
+use crate::traits::{Store, StoreError};
+use std::collections::HashSet;
+use std::sync::Arc;
+use vultus_core::{AnalysisState, Resolution};
+
+/// Each run is claimed once though many ask at once, the oldest first, and only by who has its pool.
+pub async fn each_run_is_claimed_once_oldest_first_and_by_its_pool_only(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let mut made = Vec::new();
+    for seconds in [5, 3, 4, 6, 1, 2, 9, 8, 7, 10] {
+        let (folder, group) = world.queued(seconds, &["liveness"]).await;
+        made.push((seconds, folder.id, group.runs[0].id));
+    }
+    made.sort();
+    let foreign = world.store.claim_run(&["plugin".to_owned()], "node", at(20), LEASE).await;
+    assert_eq!(foreign.expect("claiming works"), None);
+    assert_eq!(world.store.claim_run(&[], "node", at(20), LEASE).await.expect("claiming works"), None);
+    let first = world.claim(20).await.expect("a run waits");
+    assert_eq!((first.folder_id, first.token.run_id), (made[0].1, made[0].2));
+    assert_eq!((first.company_id, first.one_by_one, first.deaths), (world.company.id, false, 0));
+    assert_eq!((first.analyses.len(), first.media.len()), (1, 1));
+    assert_eq!(first.analyses[0].media[0].media_id, first.media[0].id);
+    let claims = (0..16).map(|_| {
+        let world = world.clone();
+        tokio::spawn(async move { world.claim(20).await.map(|run| run.token.run_id) })
+    });
+    let claims = futures::future::join_all(claims).await.into_iter().collect::<Result<Vec<_>, _>>().expect("none panics");
+    let claimed: HashSet<_> = claims.iter().flatten().copied().collect();
+    assert_eq!((claims.iter().flatten().count(), claimed.len()), (9, 9));
+    assert_eq!(world.store.queue_depth().await.expect("counting works"), QueueDepth { queued: 0, leased: 10 });
+}
+
+/// An expired lease is taken over: what was being judged is judged again, nothing counts as a crash, and no write under the old token
+/// takes effect.
+pub async fn an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_stale(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (_, new) = world.queued(0, &["a", "b"]).await;
+    let store = &world.store;
+    let old = world.claim(1).await.expect("the run waits");
+    let [a, b] = [old.analyses[0].id, old.analyses[1].id];
+    let media = old.media[0].id;
+    store.enter_analysis(old.token, a, at(1)).await.expect("entering works");
+    store.apply_result(old.token, a, &verdict(Resolution::Success, media), at(2)).await.expect("writing works");
+    store.enter_analysis(old.token, b, at(3)).await.expect("entering works");
+    assert_eq!(world.claim(10).await, None, "the lease holds until second 11");
+
+    let taken = world.claim(11).await.expect("the lease ran out");
+    assert_eq!(taken.token.run_id, new.runs[0].id);
+    assert!(taken.token.fence > old.token.fence && !taken.one_by_one && taken.deaths == 0);
+    assert_eq!(taken.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![b], "the verdict on a stays");
+    assert_eq!((taken.analyses[0].state, taken.analyses[0].deaths), (AnalysisState::Queued, 0));
+    let stale = [
+        store.enter_analysis(old.token, b, at(12)).await.expect("asking works"),
+        store.record_progress(old.token, b, 0.9).await.expect("asking works"),
+        store.apply_result(old.token, b, &verdict(Resolution::Success, media), at(12)).await.expect("asking works"),
+        store.release_run(old.token, None, at(12)).await.expect("asking works"),
+    ];
+    assert_eq!(stale, [Applied::Stale; 4]);
+    assert!(!store.heartbeat(old.token, at(12), LEASE).await.expect("asking works"));
+    let death = store.record_death(old.token, WorkerDeath { active: Some(b) }, &crash(), at(12)).await;
+    assert_eq!(death.expect("asking works"), DeathVerdict::Stale);
+
+    assert_eq!(store.enter_analysis(taken.token, b, at(13)).await.expect("entering works"), Applied::Yes);
+    let written = store.apply_result(taken.token, b, &verdict(Resolution::Declined, media), at(14)).await;
+    assert_eq!(written.expect("writing works"), Applied::Yes);
+    let after = world.analysis(b).await;
+    assert_eq!((after.resolution, after.attempts, after.deaths), (Some(Resolution::Declined), 2, 0));
+    assert_eq!(after.started_at, Some(at(3)), "when a worker first entered it");
+}
+
+/// A heartbeat keeps the lease.
+pub async fn a_heartbeat_keeps_the_lease(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    world.queued(0, &["a"]).await;
+    let run = world.claim(0).await.expect("the run waits");
+    assert!(world.store.heartbeat(run.token, at(9), LEASE).await.expect("asking works"));
+    assert_eq!(world.claim(18).await, None);
+    let taken = world.claim(19).await.expect("the lease ran out");
+    assert!(!world.store.heartbeat(run.token, at(19), LEASE).await.expect("asking works"));
+    assert!(world.store.heartbeat(taken.token, at(19), LEASE).await.expect("asking works"));
+}
+
+/// A run that is given back waits until its time, with what was being judged QUEUED again.
+pub async fn a_run_given_back_waits_until_its_time(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (_, new) = world.queued(0, &["a"]).await;
+    let run = world.claim(0).await.expect("the run waits");
+    world.store.enter_analysis(run.token, new.group.analyses[0], at(1)).await.expect("entering works");
+    let released = world.store.release_run(run.token, Some(at(30)), at(2)).await;
+    assert_eq!(released.expect("releasing works"), Applied::Yes);
+    assert_eq!(world.analysis(new.group.analyses[0]).await.state, AnalysisState::Queued);
+    let twice = world.store.release_run(run.token, None, at(2)).await;
+    assert_eq!(twice.expect("asking works"), Applied::Stale);
+    assert_eq!(world.claim(29).await, None);
+    let again = world.claim(30).await.expect("its time has come");
+    assert!(again.token.fence > run.token.fence);
+}
+
+/// A run with nothing left to do leaves the queue: when released, when its node died before it could, and when all is cancelled.
+pub async fn a_run_with_nothing_left_leaves_the_queue(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let failed = AnalysisResult::Failed(crash());
+    for release in [true, false] {
+        let (_, new) = world.queued(0, &["a"]).await;
+        let run = world.claim(0).await.expect("the run waits");
+        world.store.apply_result(run.token, new.group.analyses[0], &failed, at(1)).await.expect("writing works");
+        if release {
+            world.store.release_run(run.token, None, at(1)).await.expect("releasing works");
+        }
+        assert_eq!(world.claim(100).await, None);
+        assert_eq!(world.store.queue_depth().await.expect("counting works"), QueueDepth::default());
+    }
+    let (_, new) = world.queued(0, &["a"]).await;
+    world.store.cancel_analysis(world.scope(), new.group.analyses[0], at(1)).await.expect("cancelling works");
+    assert_eq!(world.store.queue_depth().await.expect("counting works"), QueueDepth::default());
+    assert_eq!(world.claim(100).await, None);
+}
+
+/// Erasing a folder that runs makes all writes of the run stale, and returns the blobs that nothing else references.
+pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blobs(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (folder, new) = world.queued(0, &["a", "b"]).await;
+    let (other, _) = world.queued(1, &["a"]).await;
+    let mut shared = medium(folder.id, 0);
+    shared.blob_key = world.contents(other.id).await.media[0].blob_key.clone();
+    let shared_thumbnail = shared.thumbnail_key.clone().expect("it has one");
+    let additions = FolderAdditions { media: vec![shared], group: None, now: Some(at(0)) };
+    world.store.add_to_folder(world.scope(), folder.id, &additions, None).await.expect("adding works");
+    let [a, b] = [new.group.analyses[0], new.group.analyses[1]];
+    let run = world.claim(1).await.expect("the run waits");
+    let own = run.media[0].clone();
+    world.store.enter_analysis(run.token, a, at(1)).await.expect("entering works");
+    world.store.apply_result(run.token, a, &verdict(Resolution::Success, own.id), at(2)).await.expect("writing works");
+    world.store.enter_analysis(run.token, b, at(2)).await.expect("entering works");
+
+    let orphans = world.store.erase_folder(world.scope(), folder.id).await.expect("erasing works");
+    let expected = [own.blob_key.clone(), own.thumbnail_key.expect("it has one"), shared_thumbnail, format!("artifact-of-{}", own.id)];
+    assert_eq!(orphans.keys.into_iter().collect::<HashSet<_>>(), HashSet::from(expected));
+    let late = world.store.apply_result(run.token, b, &verdict(Resolution::Success, own.id), at(3)).await;
+    assert_eq!(late.expect("asking works"), Applied::Stale);
+    assert_eq!(world.store.record_progress(run.token, b, 0.5).await.expect("asking works"), Applied::Stale);
+    assert_eq!(world.store.release_run(run.token, None, at(3)).await.expect("asking works"), Applied::Stale);
+    assert!(!world.store.heartbeat(run.token, at(3), LEASE).await.expect("asking works"));
+    assert!(world.store.folders(Scope::Everything, &[folder.id]).await.expect("reading works").is_empty());
+    assert!(world.store.analyses(Scope::Everything, &[a, b]).await.expect("reading works").is_empty());
+    let again = world.store.erase_folder(world.scope(), folder.id).await;
+    assert!(matches!(again, Err(StoreError::NotFound("folder"))), "{again:?}");
+    assert_eq!(world.contents(other.id).await.media.len(), 1);
+}

@@ -1,0 +1,116 @@
+//! Rules of results, progress, blame and cancellation.
+
+use super::fixtures::{World, at, crash, provenance, verdict};
+use crate::records::*;
+use crate::traits::Store;
+use serde_json::json;
+use std::sync::Arc;
+use vultus_core::{AnalysisState, Resolution};
+
+/// A result is applied once, whole, and read back with its artifacts; a second one changes nothing.
+pub async fn a_result_is_applied_once(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (folder, new) = world.queued(0, &["liveness"]).await;
+    let id = new.group.analyses[0];
+    let run = world.claim(1).await.expect("the run waits");
+    let media = run.media[0].id;
+    world.store.enter_analysis(run.token, id, at(2)).await.expect("entering works");
+    let result = verdict(Resolution::Declined, media);
+    assert_eq!(world.store.apply_result(run.token, id, &result, at(5)).await.expect("writing works"), Applied::Yes);
+    let other = verdict(Resolution::Success, media);
+    assert_eq!(world.store.apply_result(run.token, id, &other, at(6)).await.expect("asking works"), Applied::AlreadyFinal);
+    assert_eq!(world.store.enter_analysis(run.token, id, at(6)).await.expect("asking works"), Applied::AlreadyFinal);
+
+    let (analysis, artifacts) = world.store.analyses(world.scope(), &[id]).await.expect("reading works").remove(0);
+    assert_eq!((analysis.state, analysis.resolution), (AnalysisState::Finished, Some(Resolution::Declined)));
+    assert_eq!((analysis.started_at, analysis.finished_at, analysis.attempts), (Some(at(2)), Some(at(5)), 1));
+    let AnalysisResult::Finished { reasons, result, artifacts: given, .. } = result else { unreachable!("it is a verdict") };
+    assert_eq!((analysis.reasons, analysis.result, analysis.provenance), (reasons, Some(result), provenance()));
+    assert!((analysis.progress - 1.0).abs() < f32::EPSILON);
+    assert_eq!(artifacts.len(), 1);
+    assert_eq!((artifacts[0].analysis_id, &artifacts[0].blob_key, artifacts[0].byte_size), (id, &given[0].blob_key, 12_345));
+    assert_eq!(world.contents(folder.id).await.artifacts, artifacts);
+    let named = world.store.artifact(world.scope(), id, "best_shot").await.expect("reading works");
+    assert_eq!(named.as_ref(), artifacts.first());
+}
+
+/// A failure keeps its reason and what is known of who judged.
+pub async fn a_failure_keeps_its_reason(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (_, new) = world.queued(0, &["liveness"]).await;
+    let run = world.claim(1).await.expect("the run waits");
+    let result = AnalysisResult::Failed(crash());
+    let applied = world.store.apply_result(run.token, new.group.analyses[0], &result, at(5)).await;
+    assert_eq!(applied.expect("writing works"), Applied::Yes);
+    let analysis = world.analysis(new.group.analyses[0]).await;
+    assert_eq!((analysis.state, analysis.failure, analysis.resolution), (AnalysisState::Failed, Some(crash()), None));
+    assert_eq!((analysis.provenance, analysis.params), (provenance(), json!({"threshold": 0.5})));
+}
+
+/// Progress never goes back, and stays within 0–1.
+pub async fn progress_never_goes_back(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (_, new) = world.queued(0, &["liveness"]).await;
+    let id = new.group.analyses[0];
+    let run = world.claim(1).await.expect("the run waits");
+    world.store.enter_analysis(run.token, id, at(2)).await.expect("entering works");
+    for (fraction, expected) in [(0.5, 0.5), (0.25, 0.5), (f32::NAN, 0.5), (0.75, 0.75), (7.0, 1.0)] {
+        let applied = world.store.record_progress(run.token, id, fraction).await;
+        assert_eq!(applied.expect("writing works"), Applied::Yes);
+        assert!((world.analysis(id).await.progress - expected).abs() < f32::EPSILON, "{fraction}");
+    }
+}
+
+/// A first death gives the run back to be judged one by one; the second while the same analysis is active fails it, and it alone. A
+/// death while nothing was active blames nobody.
+pub async fn two_deaths_while_active_fail_an_analysis_and_the_rest_is_retried_one_by_one(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (_, new) = world.queued(0, &["innocent", "killer", "waiting"]).await;
+    let [innocent, killer, waiting] = [0, 1, 2].map(|at| new.group.analyses[at]);
+    let deaths = [
+        (Some(innocent), DeathVerdict::Retried),
+        (Some(killer), DeathVerdict::Retried),
+        (None, DeathVerdict::Retried),
+        (Some(killer), DeathVerdict::Failed),
+    ];
+    for (round, (active, expected)) in (0..).zip(deaths) {
+        let run = world.claim(round).await.expect("the run waits, at once after a death");
+        assert_eq!((run.one_by_one, run.deaths), (round > 0, u32::try_from(round).expect("few")));
+        if let Some(active) = active {
+            world.store.enter_analysis(run.token, active, at(round)).await.expect("entering works");
+        }
+        let verdict = world.store.record_death(run.token, WorkerDeath { active }, &crash(), at(round)).await;
+        assert_eq!(verdict.expect("recording works"), expected, "round {round}");
+        let late = world.store.heartbeat(run.token, at(round), super::fixtures::LEASE).await;
+        assert!(!late.expect("asking works"), "the token ends with the death");
+    }
+    let failed = world.analysis(killer).await;
+    assert_eq!((failed.state, failed.failure, failed.deaths, failed.attempts), (AnalysisState::Failed, Some(crash()), 2, 2));
+    let run = world.claim(10).await.expect("the others are retried");
+    let left: Vec<_> = run.analyses.iter().map(|analysis| (analysis.id, analysis.state, analysis.deaths)).collect();
+    assert_eq!(left, vec![(innocent, AnalysisState::Queued, 1), (waiting, AnalysisState::Queued, 0)]);
+    assert!(run.one_by_one);
+}
+
+/// A cancelled analysis stays cancelled, whatever its worker writes; others of its run go on.
+pub async fn a_cancelled_analysis_stays_cancelled(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (_, new) = world.queued(0, &["a", "b"]).await;
+    let [a, b] = [new.group.analyses[0], new.group.analyses[1]];
+    let run = world.claim(1).await.expect("the run waits");
+    let media = run.media[0].id;
+    world.store.enter_analysis(run.token, a, at(2)).await.expect("entering works");
+    let cancelled = world.store.cancel_analysis(world.scope(), a, at(3)).await.expect("cancelling works");
+    let Cancelled::Now(analysis) = cancelled else { panic!("{cancelled:?}") };
+    assert_eq!((analysis.state, analysis.finished_at), (AnalysisState::Cancelled, Some(at(3))));
+    let again = world.store.cancel_analysis(world.scope(), a, at(4)).await.expect("asking works");
+    assert_eq!(again, Cancelled::AlreadyFinal(analysis.clone()));
+    let late = world.store.apply_result(run.token, a, &verdict(Resolution::Success, media), at(5)).await;
+    assert_eq!(late.expect("asking works"), Applied::AlreadyFinal);
+    assert_eq!(world.store.record_progress(run.token, a, 0.9).await.expect("asking works"), Applied::AlreadyFinal);
+    let death = world.store.record_death(run.token, WorkerDeath { active: Some(a) }, &crash(), at(6)).await;
+    assert_eq!(death.expect("recording works"), DeathVerdict::Retried);
+    assert_eq!(world.analysis(a).await, *analysis);
+    let next = world.claim(7).await.expect("the other is retried");
+    assert_eq!(next.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![b]);
+}
