@@ -168,7 +168,8 @@ impl Node {
         for refused in pools.refused() {
             tracing::warn!(path = refused.path, detail = refused.detail, "a plugin is not used");
         }
-        first_administrator(&store, config).await?;
+        let passwords = Passwords::new(config.password_concurrency)?;
+        first_administrator(&store, &passwords, config).await?;
         let (clock, running) = (Clock::system(), RunningRuns::default());
         let parts = Parts {
             store: store.clone(),
@@ -176,6 +177,7 @@ impl Node {
             pools: pools.clone(),
             running: running.clone(),
             keys,
+            passwords,
             clock: clock.clone(),
         };
         let services = match Services::start(parts, config) {
@@ -242,8 +244,8 @@ fn serve_http(
 }
 
 #[expect(clippy::print_stdout, reason = "the first password goes to whoever starts the node, and never to the logs")]
-async fn first_administrator(store: &Arc<dyn Store>, config: &Config) -> Result<(), ServeError> {
-    let users = UserDirectory::new(store.clone(), Passwords::new(1)?, Clock::system());
+async fn first_administrator(store: &Arc<dyn Store>, passwords: &Passwords, config: &Config) -> Result<(), ServeError> {
+    let users = UserDirectory::new(store.clone(), passwords.clone(), Clock::system());
     if let Some(AddedUser { user, password: Some(password) }) = users.ensure_administrator(&config.admin_email).await? {
         println!("First administrator: {}  password: {}  (shown this once)", user.email, password.expose_secret());
     }

@@ -51,7 +51,8 @@ impl DataFolder {
     pub fn lock(path: &Path) -> Result<Self, DataError> {
         make(path)?;
         let unusable = |source| DataError::Unusable { path: path.to_owned(), source };
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join("lock")).map_err(unusable)?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join("lock")).map_err(unusable)?;
         match fs4::FileExt::try_lock(&file) {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
             Err(fs4::TryLockError::WouldBlock) => Err(DataError::InUse { path: path.to_owned() }),

@@ -53,11 +53,11 @@ impl Keys {
     /// Reads the keys of a data folder, and makes those that are missing.
     pub fn open(data_dir: &Path) -> Result<Self, KeyError> {
         let folder = data_dir.join("keys");
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)
-            .map_err(|source| KeyError::Io { path: folder.clone(), action: "making the folder", source })?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|source| KeyError::Io {
+            path: folder.clone(),
+            action: "making the folder",
+            source,
+        })?;
         Ok(Self { tokens: key(&folder.join("tokens.key"))?, downloads: key(&folder.join("downloads.key"))? })
     }
 
@@ -94,8 +94,7 @@ fn make(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     let key = random_key();
     // Written under another name first: a crash in between leaves no short key behind.
     let unfinished = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(failed)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(failed)?;
     file.write_all(key.expose_secret()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     fs::rename(&unfinished, path).map_err(failed)?;

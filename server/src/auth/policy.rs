@@ -68,7 +68,8 @@ pub struct Permission {
 /// The table: over which objects a role may do something; `None`: not at all.
 pub fn reach(role: Role, action: Action) -> Option<Reach> {
     use Action::{
-        AddMedia, CancelAnalysis, ChangeFolder, Check, CreateFolder, DeleteFolder, DeleteMedia, RequestAnalysis, ViewFolder, ViewUser,
+        AddMedia, CancelAnalysis, ChangeFolder, Check, CreateFolder, DeleteFolder, DeleteMedia, RequestAnalysis, ViewFolder,
+        ViewUser,
     };
     use Reach::{Company, Everything, Own};
     match (role, action) {

@@ -140,9 +140,12 @@ mod tests {
     fn forged(keys: &Keys, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(header), part(claims));
-        let signature =
-            jsonwebtoken::crypto::sign(message.as_bytes(), &EncodingKey::from_secret(keys.tokens.expose_secret()), Algorithm::HS256)
-                .unwrap();
+        let signature = jsonwebtoken::crypto::sign(
+            message.as_bytes(),
+            &EncodingKey::from_secret(keys.tokens.expose_secret()),
+            Algorithm::HS256,
+        )
+        .unwrap();
         format!("{message}.{signature}")
     }
 

@@ -99,8 +99,6 @@ pub enum LogFormat {
 /// Limits on requests and media.
 #[derive(Debug, Clone)]
 pub struct LimitsConfig {
-    /// Largest request without its files, in bytes.
-    pub body_bytes: usize,
     /// Most media in one request.
     pub media_per_request: usize,
     /// Most analyses in one request.
@@ -174,7 +172,8 @@ impl Config {
         let listen = parsed(&mut values, "listen", "must be an address and a port, such as 127.0.0.1:8080");
         let public_url = public_url(&mut values);
         let store = store(&mut values);
-        let log_level: Option<tracing_subscriber::EnvFilter> = parsed(&mut values, "log.level", "must be a level, or levels per part");
+        let log_level: Option<tracing_subscriber::EnvFilter> =
+            parsed(&mut values, "log.level", "must be a level, or levels per part");
         let admin_email = admin_email(&mut values);
         let analyzers = analyzers(&values);
         match (listen, store, log_level, admin_email, values.problems.is_empty()) {
@@ -303,7 +302,6 @@ fn limits(values: &Values) -> LimitsConfig {
     });
     let seconds = values.scalars.get("limits.media.max_seconds").and_then(Value::as_float).unwrap_or_default();
     LimitsConfig {
-        body_bytes: values.count("limits.body_bytes"),
         media_per_request: values.count("limits.media_per_request"),
         analyses_per_request: values.count("limits.analyses_per_request"),
         media_per_folder: values.count("limits.media_per_folder"),
@@ -322,8 +320,7 @@ fn analyzers(values: &Values) -> BTreeMap<String, AnalyzerConfig> {
         let json = fields.get(field).and_then(|table| serde_json::to_value(table).ok());
         json.and_then(|value| value.as_object().cloned()).unwrap_or_default()
     };
-    let analyzer =
-        |fields| AnalyzerConfig { params: object(fields, "params"), settings: object(fields, "settings") };
+    let analyzer = |fields| AnalyzerConfig { params: object(fields, "params"), settings: object(fields, "settings") };
     values.analyzers.iter().map(|(name, fields)| (name.clone(), analyzer(fields))).collect()
 }
 

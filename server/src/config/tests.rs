@@ -59,7 +59,8 @@ fn all_problems_are_reported_at_once() {
 fn analyzers_take_policy_and_settings_from_the_file_and_the_environment() {
     let text = "[analyzers.liveness]\nparams = { acceptBelow = 0.4 }";
     let config =
-        Config::from_sources(text, &environment(&[("VULTUS_ANALYZERS_FACE_TEMPLATE_SETTINGS", "{ model = \"fr_feature\" }")])).unwrap();
+        Config::from_sources(text, &environment(&[("VULTUS_ANALYZERS_FACE_TEMPLATE_SETTINGS", "{ model = \"fr_feature\" }")]))
+            .unwrap();
     assert_eq!(config.analyzers["liveness"].params["acceptBelow"], 0.4);
     assert_eq!(config.analyzers["face_template"].settings["model"], "fr_feature");
     let printed = Config::from_sources(&config.to_toml(), &BTreeMap::new()).unwrap();

@@ -61,7 +61,8 @@ pub fn verdict(judged: Judged) -> Result<Verdict, AnalysisFailure> {
     if judged.artifacts.len() > MAX_ARTIFACTS {
         return Err(bad_result(&plugin, format!("{} artifacts", judged.artifacts.len())));
     }
-    let artifacts = judged.artifacts.into_iter().map(|(report, bytes)| artifact(&plugin, report, bytes)).collect::<Result<_, _>>()?;
+    let artifacts =
+        judged.artifacts.into_iter().map(|(report, bytes)| artifact(&plugin, report, bytes)).collect::<Result<_, _>>()?;
     Ok(Verdict {
         resolution: match outcome.resolution {
             outcome::Resolution::Success => Resolution::Success,
@@ -142,10 +143,7 @@ pub(super) fn finished(verdict: &Verdict, analysis: &Analysis, artifacts: Vec<Ar
         resolution: verdict.resolution,
         reasons: verdict.reasons.iter().map(reason).collect(),
         result: verdict.result.clone(),
-        provenance: Provenance {
-            parameter_sources: analysis.provenance.parameter_sources.clone(),
-            ..verdict.provenance.clone()
-        },
+        provenance: Provenance { parameter_sources: analysis.provenance.parameter_sources.clone(), ..verdict.provenance.clone() },
         artifacts,
     }
 }

@@ -108,7 +108,12 @@ impl RunTask {
     }
 
     /// Judges some of the analyses in one go. All of them count as dealt with afterwards, those to be retried too.
-    async fn judge(&mut self, part: Vec<Analysis>, worker: Option<FreeWorker>, registration: &Registration) -> Result<Next, Abandoned> {
+    async fn judge(
+        &mut self,
+        part: Vec<Analysis>,
+        worker: Option<FreeWorker>,
+        registration: &Registration,
+    ) -> Result<Next, Abandoned> {
         let (media, missing) = self.open_media(&part).await?;
         if !missing.is_empty() {
             for analysis in part.iter().filter(|analysis| analysis.media.iter().any(|taken| missing.contains(&taken.media_id))) {
@@ -297,7 +302,8 @@ impl RunTask {
     fn plugin_of(&self, analysis: Option<AnalysisId>) -> String {
         let kind = self.run.analyses.iter().find(|a| Some(a.id) == analysis).map(|a| a.kind.as_str());
         let plugins = self.shared.pools.plugins();
-        let found = plugins.into_iter().find(|plugin| plugin.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind));
+        let found =
+            plugins.into_iter().find(|plugin| plugin.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind));
         found.map(|plugin| plugin.manifest.id).unwrap_or_default()
     }
 

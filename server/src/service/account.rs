@@ -1,8 +1,8 @@
 //! Logins, sessions and users.
 
+use super::Services;
 use super::errors::stored;
 use super::types::{Authenticated, Tokens, ViewerInfo};
-use super::Services;
 use crate::auth::policy::{self, Action};
 use crate::auth::{backoff, tokens};
 use secrecy::SecretString;
@@ -48,7 +48,8 @@ impl SessionCache {
 pub fn normal_email(text: &str) -> Option<String> {
     let email = text.trim().to_lowercase();
     let (name, host) = email.split_once('@')?;
-    let plain = |part: &str| !part.is_empty() && !part.contains('@') && !part.chars().any(|c| c.is_whitespace() || c.is_control());
+    let plain =
+        |part: &str| !part.is_empty() && !part.contains('@') && !part.chars().any(|c| c.is_whitespace() || c.is_control());
     (email.len() <= MAX_EMAIL_BYTES && plain(name) && plain(host)).then_some(email)
 }
 

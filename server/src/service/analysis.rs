@@ -1,7 +1,7 @@
 //! Single analyses.
 
-use super::errors::stored;
 use super::Services;
+use super::errors::stored;
 use crate::auth::policy::{self, Action};
 use vultus_core::{Analysis, AnalysisId, Artifact, Error, Principal, Result};
 use vultus_store::Cancelled;

@@ -55,8 +55,8 @@ impl Catalog {
             });
         };
         let policy = self.policies.get(kind).cloned().unwrap_or_default();
-        let params =
-            ParamRules::new(&spec.params_schema, policy).map_err(|text| Error::broken(format!("analysis type `{kind}`: {text}")))?;
+        let params = ParamRules::new(&spec.params_schema, policy)
+            .map_err(|text| Error::broken(format!("analysis type `{kind}`: {text}")))?;
         let known = Arc::new(KnownAnalysis {
             kind: kind.to_owned(),
             pool: plugin.pool.clone(),
@@ -71,7 +71,8 @@ impl Catalog {
     /// The types offered, sorted.
     pub(super) fn kinds(&self) -> Vec<String> {
         let plugins = self.pools.plugins();
-        let mut kinds: Vec<String> = plugins.iter().flat_map(|plugin| &plugin.manifest.analyses).map(|spec| spec.kind.clone()).collect();
+        let mut kinds: Vec<String> =
+            plugins.iter().flat_map(|plugin| &plugin.manifest.analyses).map(|spec| spec.kind.clone()).collect();
         kinds.sort();
         kinds.dedup();
         kinds

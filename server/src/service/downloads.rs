@@ -1,8 +1,8 @@
 //! Links to bytes: signed, expiring, made only for who may see the thing. Whoever has the link may read it until it expires.
 
+use super::Services;
 use super::errors::{of_blob, stored};
 use super::types::{Download, OpenDownload};
-use super::Services;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
 use sha2::Sha256;
@@ -111,7 +111,8 @@ impl Services {
     }
 
     fn link_mac(&self, kind: &str, id: &str, expires: i64) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.inner.download_key.expose_secret()).expect("HMAC takes a key of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.inner.download_key.expose_secret()).expect("HMAC takes a key of any length");
         mac.update(format!("{kind}\n{id}\n{expires}").as_bytes());
         mac
     }

@@ -17,9 +17,11 @@ pub(super) fn stored<T>(result: vultus_store::Result<T>) -> Result<T> {
 pub(super) fn of_store(error: StoreError) -> Error {
     match error {
         StoreError::NotFound(what) => Error::NotFound { what, argument: None },
-        StoreError::Duplicate { what, existing } => {
-            Error::Conflict { argument: Some(format!("input.{what}")), message: format!("this {what} is taken"), existing: Some(existing) }
-        }
+        StoreError::Duplicate { what, existing } => Error::Conflict {
+            argument: Some(format!("input.{what}")),
+            message: format!("this {what} is taken"),
+            existing: Some(existing),
+        },
         StoreError::IdempotencyMismatch => Error::Conflict {
             argument: Some("Idempotency-Key".to_owned()),
             message: "this key was used for a different request".to_owned(),

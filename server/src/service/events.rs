@@ -1,8 +1,8 @@
 //! Watching folders and analyses: the current state first, then each newer one. Level-triggered: a slow reader gets the newest state.
 
+use super::Services;
 use super::errors::stored;
 use super::types::FolderContents;
-use super::Services;
 use crate::auth::policy::{self, Action};
 use futures::Stream;
 use futures::stream::unfold;
@@ -127,11 +127,7 @@ impl Watch {
 
 impl Services {
     /// The folder as it is, then each newer state. An erased folder ends it with NOT_FOUND, a shutdown without.
-    pub fn watch_folder(
-        &self,
-        caller: &Principal,
-        id: FolderId,
-    ) -> impl Stream<Item = Result<FolderContents>> + Send + use<> {
+    pub fn watch_folder(&self, caller: &Principal, id: FolderId) -> impl Stream<Item = Result<FolderContents>> + Send + use<> {
         let start = policy::authorize(caller, Action::ViewFolder).map(|scope| Watch::new(self, scope, id));
         unfold(Some(start), |state| async {
             let mut watch = match state? {

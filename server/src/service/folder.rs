@@ -1,5 +1,6 @@
 //! Folders: made with media and analyses in one step, added to, changed, erased, read.
 
+use super::Services;
 use super::errors::{of_store, stored};
 use super::intake::{self, ExaminedMedium};
 use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
@@ -8,7 +9,6 @@ use super::types::{
     AnalysisRequest, ClientKey, FolderChanged, FolderContents, FolderCursor, FolderFilter, FolderOrder, FolderUpdate, NewFolder,
     NewMedium,
 };
-use super::Services;
 use crate::auth::policy::{self, Action};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -242,11 +242,8 @@ impl Services {
 
     /// Deletes the bytes that nothing references any more. What cannot be deleted now is left to the sweeper.
     pub(super) async fn delete_blobs(&self, orphans: Orphans) {
-        let deleted = async {
-            self.inner.blobs.delete(&orphans.keys).await.map_err(super::errors::of_blob)?;
-            self.inner.store.clear_tombstones(&orphans.keys).await.map_err(of_store)
-        };
-        if let Err(error) = deleted.await {
+        let (store, now) = (self.inner.store.as_ref(), self.inner.clock.now());
+        if let Err(error) = self.inner.blobs.delete_unreferenced(store, &orphans.keys, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "files of deleted media are left to the sweeper");
         }
     }

@@ -1,7 +1,7 @@
 //! What the server is and offers, and whether it can do its work.
 
-use super::types::{AnalyzerInfo, Readiness, ServerInfo, ServerLimits};
 use super::Services;
+use super::types::{AnalyzerInfo, Readiness, ServerInfo, ServerLimits};
 use crate::dispatch::{LoadedPlugin, PoolHealth};
 use std::time::Duration;
 use url::Url;

@@ -1,11 +1,9 @@
 //! Instant checks: media judged at once, with nothing stored and no queue.
 
+use super::Services;
 use super::intake::{self, ExaminedMedium};
 use super::plan::{PlanMedium, PlannedAnalysis};
-use super::types::{
-    AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium,
-};
-use super::Services;
+use super::types::{AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium};
 use crate::auth::policy::{self, Action};
 use crate::dispatch::apply::{self, Verdict};
 use crate::dispatch::{RunCancel, run_direct};
@@ -19,7 +17,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Services {
     /// Judges media at once. Dropping the future stops the work.
-    pub async fn check(&self, caller: &Principal, media: Vec<NewMedium>, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedAnalysis>> {
+    pub async fn check(
+        &self,
+        caller: &Principal,
+        media: Vec<NewMedium>,
+        requests: Vec<AnalysisRequest>,
+    ) -> Result<Vec<CheckedAnalysis>> {
         policy::authorize(caller, Action::Check)?;
         let _permit = self.inner.checks.try_acquire().map_err(|_| Error::Unavailable {
             message: "too many instant checks go on; try again".to_owned(),
@@ -115,10 +118,9 @@ fn checked(
     };
     match verdict {
         Ok(verdict) => finished(empty, verdict),
-        Err(failure) => CheckedAnalysis {
-            failure: Some(AnalysisFailure { code: failure.code, message: failure.message }),
-            ..empty
-        },
+        Err(failure) => {
+            CheckedAnalysis { failure: Some(AnalysisFailure { code: failure.code, message: failure.message }), ..empty }
+        }
     }
 }
 

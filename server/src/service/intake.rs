@@ -1,9 +1,9 @@
 //! New media: tags and metadata checked, the bytes examined by a worker, and only then written for good.
 
+use super::Services;
 use super::errors::{of_blob, of_probe, stored};
 use super::request::{checked_metadata, checked_tags};
 use super::types::{NewMedium, UploadedFile};
-use super::Services;
 use futures::future::{join_all, try_join_all};
 use std::collections::HashSet;
 use std::fs::File;
@@ -73,7 +73,10 @@ impl Services {
         let probed = self.inner.pools.probe(file.descriptor()?, file.byte_size()).await;
         let (report, thumbnail) = probed.map_err(|error| of_probe(error, argument))?;
         if let Some(flushed) = flushed {
-            flushed.await.map_err(|e| Error::internal("syncing an upload", e))?.map_err(|e| Error::internal("syncing an upload", e))?;
+            flushed
+                .await
+                .map_err(|e| Error::internal("syncing an upload", e))?
+                .map_err(|e| Error::internal("syncing an upload", e))?;
         }
         let kind = report.kind.parse().map_err(|e| Error::internal("reading a probe's answer", e))?;
         Ok(ExaminedMedium { key: medium.key, file, tags, kind, metadata, report, thumbnail })
@@ -111,7 +114,14 @@ impl Services {
 }
 
 impl ExaminedMedium {
-    fn stored(&self, id: MediaId, folder_id: FolderId, blob_key: String, thumbnail_key: Option<String>, now: OffsetDateTime) -> Medium {
+    fn stored(
+        &self,
+        id: MediaId,
+        folder_id: FolderId,
+        blob_key: String,
+        thumbnail_key: Option<String>,
+        now: OffsetDateTime,
+    ) -> Medium {
         Medium {
             id,
             folder_id,

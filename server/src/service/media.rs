@@ -1,8 +1,8 @@
 //! Single media.
 
+use super::Services;
 use super::errors::stored;
 use super::types::FolderContents;
-use super::Services;
 use crate::auth::policy::{self, Action};
 use vultus_core::{MediaId, Medium, Principal, Result};
 

@@ -78,6 +78,8 @@ pub struct Parts {
     pub running: RunningRuns,
     /// Secret keys.
     pub keys: Keys,
+    /// Makes and checks password hashes.
+    pub passwords: Passwords,
     /// The clock.
     pub clock: Clock,
 }
@@ -128,7 +130,7 @@ impl Services {
                 access_tokens: AccessTokens::new(&parts.keys, lifetime(config.access_lifetime)?),
                 refresh_lifetime: lifetime(config.refresh_lifetime)?,
                 download_key: parts.keys.downloads,
-                passwords: Passwords::new(config.password_concurrency)?,
+                passwords: parts.passwords,
                 companies: Companies::new(parts.store.clone()),
                 store: parts.store,
                 blobs: parts.blobs,

@@ -43,7 +43,8 @@ impl ParamRules {
         };
         let mut values = Map::new();
         let mut sources = Vec::new();
-        let defaults = self.properties.iter().filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())));
+        let defaults =
+            self.properties.iter().filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())));
         lay_over(&mut values, &mut sources, defaults, "default");
         lay_over(&mut values, &mut sources, self.policy.clone(), "company");
         for (name, wanted) in &request {
@@ -82,7 +83,11 @@ impl ParamRules {
             if let (Some(this), Some(most)) = (number(name), number(other))
                 && this > most
             {
-                return Err(invalid(&format!("{argument}.{name}"), &format!("must be at most {other}, which is {most}"), "BAD_PARAMETER"));
+                return Err(invalid(
+                    &format!("{argument}.{name}"),
+                    &format!("must be at most {other}, which is {most}"),
+                    "BAD_PARAMETER",
+                ));
             }
         }
         Ok(())

@@ -52,7 +52,10 @@ pub(super) fn checked_metadata(metadata: &Value, most_bytes: usize, argument: &s
         });
     }
     if !is_plain(metadata, MAX_METADATA_DEPTH) {
-        return Err(Error::invalid(argument, format!("must not hold NUL characters or be nested deeper than {MAX_METADATA_DEPTH}")));
+        return Err(Error::invalid(
+            argument,
+            format!("must not hold NUL characters or be nested deeper than {MAX_METADATA_DEPTH}"),
+        ));
     }
     Ok(metadata.clone())
 }
@@ -61,7 +64,9 @@ fn is_plain(value: &Value, depth: usize) -> bool {
     match value {
         Value::String(text) => !text.contains('\0'),
         Value::Array(items) => depth > 0 && items.iter().all(|item| is_plain(item, depth - 1)),
-        Value::Object(object) => depth > 0 && object.iter().all(|(name, value)| !name.contains('\0') && is_plain(value, depth - 1)),
+        Value::Object(object) => {
+            depth > 0 && object.iter().all(|(name, value)| !name.contains('\0') && is_plain(value, depth - 1))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
 }

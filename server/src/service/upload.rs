@@ -1,9 +1,9 @@
 //! Files on their way in: spooled to disk for folders, to memory for instant checks, hashed while they arrive, with the size limit
 //! enforced byte by byte. Nothing is looked into here; that is the probe's part.
 
+use super::Services;
 use super::admission::{MemoryBudget, Reserved};
 use super::errors::of_blob;
-use super::Services;
 use crate::auth::policy::{self, Action};
 use rustix::fs::{MemfdFlags, SealFlags};
 use sha2::{Digest, Sha256};

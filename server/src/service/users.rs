@@ -55,9 +55,11 @@ impl UserDirectory {
         let hash = self.passwords.hash(password).await?;
         match self.store.create_user(&user, &hash).await {
             Ok(()) => Ok(AddedUser { user, password: made }),
-            Err(StoreError::Duplicate { existing, .. }) => {
-                Err(Error::Conflict { argument: Some("email".to_owned()), message: "this e-mail is taken".to_owned(), existing: Some(existing) })
-            }
+            Err(StoreError::Duplicate { existing, .. }) => Err(Error::Conflict {
+                argument: Some("email".to_owned()),
+                message: "this e-mail is taken".to_owned(),
+                existing: Some(existing),
+            }),
             Err(error) => Err(of_store(error)),
         }
     }
@@ -95,7 +97,7 @@ fn checked_password(given: Option<SecretString>) -> Result<SecretString> {
         let text = password.expose_secret();
         text.chars().count() >= passwords::MIN_PASSWORD_CHARS && text.len() <= passwords::MAX_PASSWORD_BYTES
     };
-    given.filter(long_enough).ok_or_else(|| {
-        Error::invalid("password", format!("must have at least {} characters", passwords::MIN_PASSWORD_CHARS))
-    })
+    given
+        .filter(long_enough)
+        .ok_or_else(|| Error::invalid("password", format!("must have at least {} characters", passwords::MIN_PASSWORD_CHARS)))
 }
