@@ -30,7 +30,7 @@ lacking_to_build() {
     have ffmpeg || echo ffmpeg
     have curl || echo curl
     have pkg-config || echo pkg-config
-    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || compgen -G '/usr/lib/*/libclang*.so*' >/dev/null || echo libclang-dev
+    compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null || echo libclang-dev
     local library
     for library in libavcodec libavformat libavutil libswscale; do
         { have pkg-config && pkg-config --exists "$library"; } || echo "$library-dev"
