@@ -14,7 +14,7 @@ fn main() -> ExitCode {
 }
 
 async fn measure() -> Vec<Figure> {
-    let options = || NodeOptions { config: "workers = 1\nlog = \"warn\"\n".to_owned(), ..NodeOptions::default() };
+    let options = || NodeOptions { config: "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n".to_owned(), ..NodeOptions::default() };
     // The first start makes keys and the first administrator; the second one is what an operator sees.
     let mut node = Node::start_with(options()).await;
     node.stop();

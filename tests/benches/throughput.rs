@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 }
 
 async fn measure(decoder: &str) -> (Vec<Figure>, Value) {
-    let config = format!("log = \"warn\"\n[media]\ndecoder = \"{decoder}\"\n");
+    let config = format!("[log]\nlevel = \"warn\"\n[workers]\ndecoder = \"{decoder}\"\n");
     let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
     let clip = selfie_video(node.scratch());
     let client = node.client().await;

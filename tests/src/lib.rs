@@ -7,6 +7,7 @@ mod media;
 mod node;
 mod place;
 mod process;
+mod requests;
 mod socket;
 
 pub use client::{Client, Upload};
@@ -14,4 +15,5 @@ pub use media::{bona_fide_clip, clip_of, large_suites, sample, sample_path, shot
 pub use node::{Node, NodeOptions};
 pub use place::{executable, workspace_root};
 pub use process::{children_of, mapped_files, wait_until, DEADLINE};
+pub use requests::{analysis, id_photo, item, media_input, reason_codes, selfie_photo, selfie_video, Item};
 pub use socket::Socket;

@@ -66,7 +66,7 @@ impl Node {
             .arg(self.folder.path().join("vultus.toml"))
             .arg("serve")
             .env_clear()
-            .envs(std::env::var("VULTUS_TEST_LOG").map(|level| ("VULTUS_LOG", level)))
+            .envs(std::env::var("VULTUS_TEST_LOG").map(|level| ("VULTUS_LOG_LEVEL", level)))
             .stdout(Stdio::piped())
             .stderr(std::fs::File::options().create(true).append(true).open(self.log_path()).expect("the log can be opened"))
             .spawn()
@@ -99,7 +99,9 @@ impl Node {
                 continue;
             };
             if let Some(rest) = line.strip_prefix("First administrator: ") {
-                let (email, password) = rest.split_once(" password: ").expect("the announcement names the password");
+                let mut words = rest.split_whitespace();
+                let email = words.next().expect("the announcement names the login");
+                let password = words.nth(1).expect("the announcement names the password");
                 (self.email, self.password) = (email.to_owned(), password.to_owned());
             }
             if let Some(url) = line.strip_prefix("Vultus is ready at ") {
@@ -152,6 +154,25 @@ impl Node {
     /// A client logged in as the first administrator.
     pub async fn client(&self) -> Client {
         Client::new(&self.url).login(&self.email, &self.password).await
+    }
+
+    /// A client logged in as a user of its own, made by the command line on the node's data.
+    pub async fn client_as(&self, email: &str, role: &str) -> Client {
+        let password = "correct horse battery staple";
+        let mut child = Command::new(executable("vultus"))
+            .arg("--config")
+            .arg(self.config_file())
+            .args(["user", "add", "--email", email, "--role", role, "--password-stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the command line can be started");
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        std::io::Write::write_all(&mut stdin, password.as_bytes()).expect("the password can be given");
+        drop(stdin);
+        let status = child.wait().expect("the command can be waited for");
+        assert!(status.success(), "user add failed with {status}");
+        self.anonymous().login(email, password).await
     }
 
     /// The worker processes with plugins (those with the ONNX Runtime mapped).

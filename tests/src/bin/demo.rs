@@ -42,7 +42,7 @@ const CASES: [Case; 2] = [
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut node = Node::start_with(NodeOptions { config: "log = \"warn\"\n".to_owned(), ..NodeOptions::default() }).await;
+    let mut node = Node::start_with(NodeOptions { config: "[log]\nlevel = \"warn\"\n".to_owned(), ..NodeOptions::default() }).await;
     say(&format!("Vultus runs at {} with a fresh data folder.", node.url));
     let client = node.client().await;
     let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);

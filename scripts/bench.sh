@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# `make bench`: measured comparisons with optimised builds. Each prints its figures with the bars; the exit code says whether all are reached.
+# One of them: `scripts/bench.sh throughput`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+scripts/setup.sh
+cargo build --release --workspace --bins --lib
+
+opencv=target/opencv
+if ! PYTHONPATH=$opencv python3 -c 'import cv2' 2>/dev/null; then
+    # The other side of one comparison; nothing of ours needs it.
+    python3 -m pip install --quiet --disable-pip-version-check --only-binary=:all: --upgrade --target "$opencv" opencv-python-headless==5.0.0.93
+fi
+
+failed=0
+for bench in ${*:-throughput latency opencv idle}; do
+    cargo bench --quiet -p vultus-tests --bench "$bench" || failed=1
+done
+exit "$failed"

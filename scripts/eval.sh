@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# `make eval`: accuracy on labelled pictures, through the same worker and plugins as the server's.
+# The labelled sets carry research terms and are not part of this repository: DATA=FOLDER names them, in the layout that the README describes.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+data=${DATA:-../shared/testdata}
+[[ -d $data ]] || { echo "eval: no labelled pictures at $data; give DATA=FOLDER (README, “Reproducing the error rates”)" >&2; exit 1; }
+scripts/setup.sh
+cargo build --release --workspace --bins --lib
+vultus=target/release/vultus
+fr_feature=$(mktemp --suffix .toml)
+trap 'rm -f "$fr_feature"' EXIT
+printf '[analyzers.face_template.settings]\nmodel = "fr_feature"\n' >"$fr_feature"
+
+title() { printf '\n== %s\n' "$*"; }
+title "Face match, aligned pairs, SFace"
+"$vultus" eval face-match --pairs "$data/lfw_aligned112_pairs.csv" --root "$data/lfw_aligned112" --aligned
+title "Face match, aligned pairs, fr_feature"
+"$vultus" --config "$fr_feature" eval face-match --pairs "$data/lfw_aligned112_pairs.csv" --root "$data/lfw_aligned112" --aligned
+title "Face match, full pictures, SFace"
+"$vultus" eval face-match --pairs "$data/lfw_full_grey_pairs.csv" --root "$data/lfw_full_grey"
+title "Liveness, single frames"
+"$vultus" eval liveness --list "$data/liveness/nuaa.csv" --root "$data/liveness"

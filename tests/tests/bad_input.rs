@@ -1,0 +1,195 @@
+//! Bad input: each a clear error with code and argument, nothing half-stored, server and worker alive.
+
+use serde_json::{json, Value};
+use std::io::Write;
+use tokio::io::AsyncWriteExt;
+use vultus_tests::{id_photo, item, sample, selfie_photo, still_clip, wait_until, Client, Item, Node, NodeOptions};
+
+/// Sends one medium in a new folder, which must be refused; gives the error.
+async fn refused(client: &Client, medium: Item) -> Value {
+    client.refused(&[medium], json!({"analyses": [{"type": "liveness"}]})).await
+}
+
+/// Nothing is stored, nothing is spooled, and the next good request succeeds.
+async fn nothing_is_left(node: &Node, client: &Client) {
+    let listed = client.data("{ folders(first: 10) { nodes { id } } }", json!({})).await;
+    assert_eq!(listed["folders"]["nodes"], json!([]), "a refused request stored a folder");
+    wait_until("the spool to be empty", || async { node.spooled_files().is_empty().then_some(()) }).await;
+    let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["liveness"]).await;
+    assert_eq!(folder["resolution"], "SUCCESS");
+}
+
+fn expect(error: &Value, code: &str, reason: &str, argument: &str) {
+    assert_eq!((error["code"].as_str(), error["reason"].as_str()), (Some(code), Some(reason)), "{error:#}");
+    assert_eq!(error["argument"], argument, "{error:#}");
+}
+
+#[tokio::test]
+async fn media_that_cannot_be_read_are_refused_by_the_probe() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let workers = node.workers();
+    let jpeg = sample("obama2.jpg");
+    let clip = still_clip(node.scratch(), "obama2.jpg", 2.0);
+    let file = "input.media[0].file";
+    for (bytes, code, reason) in [
+        (b"this is not a picture".to_vec(), "INVALID_INPUT", "UNSUPPORTED_FORMAT"),
+        (Vec::new(), "INVALID_INPUT", "EMPTY_MEDIUM"),
+        (jpeg[..jpeg.len() / 2].to_vec(), "INVALID_INPUT", "TRUNCATED"),
+        (clip[..clip.len() / 2].to_vec(), "INVALID_INPUT", "TRUNCATED"),
+        (huge_png_header(), "LIMIT_EXCEEDED", "TOO_MANY_PIXELS"),
+        (zip_of(&[("../up.jpg", &jpeg)]), "INVALID_INPUT", "ZIP_TRAVERSAL"),
+        (zip_of(&[("inner.zip", &zip_of(&[("a.jpg", &jpeg)]))]), "INVALID_INPUT", "ZIP_NESTED"),
+        (b"%PDF-1.7\n%".to_vec(), "INVALID_INPUT", "UNSUPPORTED_FORMAT"),
+    ] {
+        let error = refused(&client, item("m", &["photo_selfie"], bytes)).await;
+        expect(&error, code, reason, file);
+    }
+    assert_eq!(node.workers(), workers, "no worker died of bad input");
+    nothing_is_left(&node, &client).await;
+}
+
+#[tokio::test]
+async fn a_wrong_declared_type_does_not_matter_because_content_decides() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let (variables, mut files) = vultus_tests::media_input(&[selfie_photo(sample("obama2.jpg"))], json!({}));
+    files[0].content_type = "video/mp4".to_owned();
+    files[0].name = "../../etc/selfie.mp4".to_owned();
+    let query = "mutation($input: CreateFolderInput!) { createFolder(input: $input) { media { kind contentType originalName } } }";
+    let media = client.upload_data(query, variables, files).await["createFolder"]["media"][0].clone();
+    assert_eq!((&media["kind"], &media["contentType"]), (&json!("IMAGE"), &json!("image/jpeg")));
+    assert!(!media["originalName"].as_str().unwrap_or_default().contains('/'));
+}
+
+#[tokio::test]
+async fn unknown_tags_types_slots_and_ids_name_their_argument() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let photo = || selfie_photo(sample("obama2.jpg"));
+    let error = refused(&client, item("m", &["photo_selfie", "holiday"], sample("obama2.jpg"))).await;
+    expect(&error, "INVALID_INPUT", "UNKNOWN_TAG", "input.media[0].tags[1]");
+    let error = client.refused(&[photo()], json!({"analyses": [{"type": "liveness"}, {"type": "telepathy"}]})).await;
+    assert_eq!((&error["code"], &error["argument"]), (&json!("INVALID_INPUT"), &json!("input.analyses[1].type")), "{error:#}");
+    let error = client.refused(&[photo()], json!({"analyses": [{"type": "face_match"}]})).await;
+    assert_eq!(error["code"], "INVALID_INPUT");
+    assert!(error["argument"].as_str().unwrap().starts_with("input.analyses[0]"), "{error:#}");
+    assert!(error["message"].as_str().unwrap().contains("at least 2"), "{error:#}");
+    let error = client.refused(&[photo()], json!({"analyses": [{"type": "liveness", "mediaKeys": ["nobody"]}]})).await;
+    assert_eq!(error["argument"], "input.analyses[0].mediaKeys[0]", "{error:#}");
+    let error = client.refused(&[photo()], json!({"analyses": [{"type": "liveness", "params": {"acceptBelow": 7}}]})).await;
+    assert!(error["argument"].as_str().unwrap().starts_with("input.analyses[0].params"), "{error:#}");
+    let missing = "0192d0c4-0000-7000-8000-000000000000";
+    let delete = "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }";
+    let error = client.error(delete, json!({"input": {"folderId": missing}})).await;
+    assert_eq!((&error["code"], &error["argument"]), (&json!("NOT_FOUND"), &json!("input.folderId")));
+    let error = client.error(delete, json!({"input": {"folderId": {"$gt": ""}}})).await;
+    assert_eq!(error["code"], "INVALID_INPUT");
+    nothing_is_left(&node, &client).await;
+}
+
+#[tokio::test]
+async fn one_byte_over_the_upload_limit_is_refused_while_it_arrives() {
+    let limit = 200_000;
+    let node = Node::start_with(NodeOptions { config: format!("[limits.media]\nmax_bytes = {limit}\n"), ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let error = refused(&client, item("m", &["photo_selfie"], vec![0xff; limit + 1])).await;
+    assert_eq!((&error["code"], &error["argument"]), (&json!("LIMIT_EXCEEDED"), &json!("input.media[0].file")), "{error:#}");
+    assert!(error["message"].as_str().unwrap().contains("200000") || error["message"].as_str().unwrap().contains("200 000"), "{error:#}");
+    // Exactly at the limit it is only not a picture.
+    let error = refused(&client, item("m", &["photo_selfie"], vec![0xff; limit])).await;
+    assert_eq!(error["code"], "INVALID_INPUT", "{error:#}");
+    wait_until("the spool to be empty", || async { node.spooled_files().is_empty().then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_in_the_middle_of_an_upload_leaves_nothing() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let boundary = "vultusboundary";
+    let operations = json!({
+        "query": "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }",
+        "variables": {"input": {"media": [{"file": null, "tags": ["photo_selfie"]}]}},
+    });
+    let head = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"operations\"\r\n\r\n{operations}\r\n\
+         --{boundary}\r\nContent-Disposition: form-data; name=\"map\"\r\n\r\n{{\"0\": [\"variables.input.media.0.file\"]}}\r\n\
+         --{boundary}\r\nContent-Disposition: form-data; name=\"0\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n"
+    );
+    let address = node.url.trim_start_matches("http://").to_owned();
+    let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    let request = format!(
+        "POST /graphql HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary={boundary}\r\n\
+         Content-Length: 1000000\r\n\r\n{head}",
+        client.token()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(&sample("obama2.jpg")[..50_000]).await.unwrap();
+    stream.flush().await.unwrap();
+    drop(stream);
+    nothing_is_left(&node, &client).await;
+}
+
+#[tokio::test]
+async fn tokens_that_are_missing_forged_or_expired_are_unauthenticated() {
+    let node = Node::start_with(NodeOptions { config: "[tokens]\naccess_seconds = 1\n".to_owned(), ..NodeOptions::default() }).await;
+    let viewer = "{ viewer { user { id } } }";
+    assert_eq!(node.anonymous().error(viewer, json!({})).await["code"], "UNAUTHENTICATED");
+    assert_eq!(node.anonymous().with_token("a.b.c").error(viewer, json!({})).await["code"], "UNAUTHENTICATED");
+    let client = node.client().await;
+    wait_until("the token to expire", || async {
+        let answer = client.query(viewer, json!({})).await;
+        (answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_accounts_folder_looks_as_if_it_did_not_exist() {
+    let node = Node::start().await;
+    let owner = node.client_as("owner@example.org", "client").await;
+    let stranger = node.client_as("stranger@example.org", "client").await;
+    let folder = owner.folder_with(&[selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))], &["face_match"]).await;
+    let id = &folder["id"];
+    assert_eq!(stranger.data("query($id: ID!) { folder(id: $id) { id } }", json!({"id": id})).await["folder"], Value::Null);
+    let foreign = stranger.error("mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }", json!({"input": {"folderId": id}})).await;
+    let missing = stranger
+        .error(
+            "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }",
+            json!({"input": {"folderId": "0192d0c4-0000-7000-8000-000000000000"}}),
+        )
+        .await;
+    assert_eq!((&foreign["code"], &foreign["message"]), (&missing["code"], &missing["message"]));
+    let analysis = &folder["analyses"]["nodes"][0]["id"];
+    assert_eq!(stranger.data("query($id: ID!) { node(id: $id) { id } }", json!({"id": analysis})).await["node"], Value::Null);
+    assert_eq!(stranger.data("{ folders(first: 5) { nodes { id } } }", json!({})).await["folders"]["nodes"], json!([]));
+}
+
+/// A PNG that claims 65 535 x 65 535 pixels.
+fn huge_png_header() -> Vec<u8> {
+    let mut header = b"IHDR".to_vec();
+    header.extend(65_535u32.to_be_bytes());
+    header.extend(65_535u32.to_be_bytes());
+    header.extend([8, 2, 0, 0, 0]);
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    png.extend(13u32.to_be_bytes());
+    png.extend(&header);
+    png.extend(crc32(&header).to_be_bytes());
+    png.extend([0; 64]);
+    png
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 });
+    !bytes.iter().fold(!0, step)
+}
+
+fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in entries {
+        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        archive.start_file(*name, options).unwrap();
+        archive.write_all(bytes).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}

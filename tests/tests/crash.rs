@@ -1,0 +1,130 @@
+//! Killing anything at any moment loses no accepted work and writes no result twice; blame is exact.
+
+use serde_json::{json, Value};
+use std::path::PathBuf;
+use std::process::Command;
+use vultus_tests::{analysis, id_photo, sample, selfie_photo, selfie_video, still_clip, wait_until, workspace_root, Client, Node, NodeOptions};
+
+const FOLDERS: usize = 10;
+
+/// Ten folders with a clip and a photo, both analyses asked for, none waited for. Gives their ids.
+async fn ten_folders(client: &Client, clip: &[u8]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for _ in 0..FOLDERS {
+        let media = [selfie_video(clip.to_vec()), id_photo(sample("obama.jpg"))];
+        let folder = client.create(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]})).await;
+        ids.push(folder["id"].as_str().unwrap().to_owned());
+    }
+    ids
+}
+
+/// Waits until a worker is inside an analysis and others still wait.
+async fn in_the_middle(client: &Client) {
+    wait_until("some analyses to run while others wait", || async {
+        let folders = client.data("{ folders(first: 10) { nodes { analyses(first: 5) { nodes { state } } } } }", json!({})).await;
+        let states: Vec<&Value> = folders["folders"]["nodes"].as_array()?.iter().flat_map(|f| f["analyses"]["nodes"].as_array().into_iter().flatten()).collect();
+        let count = |state: &str| states.iter().filter(|analysis| analysis["state"] == state).count();
+        (count("RUNNING") > 0 && count("QUEUED") > 0).then_some(())
+    })
+    .await;
+}
+
+async fn all_are_right(client: &Client, ids: &[String]) {
+    for id in ids {
+        let folder = client.final_folder(id).await;
+        assert_eq!(folder["resolution"], "SUCCESS", "{folder:#}");
+        assert_eq!(folder["analyses"]["nodes"].as_array().unwrap().len(), 2, "nothing is judged twice over");
+    }
+}
+
+#[tokio::test]
+async fn kill_9_of_a_worker_in_the_middle_of_ten_folders_loses_nothing() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let ids = ten_folders(&client, &still_clip(node.scratch(), "obama2.jpg", 2.0)).await;
+    in_the_middle(&client).await;
+    let killed = node.workers();
+    for &pid in &killed {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    all_are_right(&client, &ids).await;
+    assert!(node.workers().iter().all(|pid| !killed.contains(pid)), "fresh workers are in the place of the killed ones");
+}
+
+#[tokio::test]
+async fn kill_9_of_the_node_in_the_middle_of_ten_folders_loses_nothing() {
+    let mut node = Node::start().await;
+    let client = node.client().await;
+    let ids = ten_folders(&client, &still_clip(node.scratch(), "obama2.jpg", 2.0)).await;
+    in_the_middle(&client).await;
+    node.kill();
+    node.launch().await;
+    // The old token still holds: keys and sessions are on disk.
+    let client = node.anonymous().with_token(client.token());
+    all_are_right(&client, &ids).await;
+    assert_eq!(node.spooled_files(), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_plugin_that_crashes_twice_fails_alone_and_is_named() {
+    let node = Node::start_with(NodeOptions { plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")], ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": "segfault"}}, {"type": "liveness"}], "waitMs": 30_000});
+    let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
+    let folder = client.final_folder(folder["id"].as_str().unwrap()).await;
+    let faulty = analysis(&folder, "faulty");
+    assert_eq!((&faulty["state"], &faulty["failure"]["code"]), (&json!("FAILED"), &json!("ANALYZER_CRASHED")), "{faulty:#}");
+    assert!(faulty["failure"]["message"].as_str().unwrap().contains("faulty"), "{faulty:#}");
+    assert_eq!(faulty["attempts"], 2);
+    assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS");
+    assert_eq!(folder["state"], "FAILED");
+    assert_eq!(folder["resolution"], Value::Null, "nothing fails open");
+}
+
+#[tokio::test]
+async fn a_plugin_that_never_ends_is_ended_and_the_next_analysis_is_judged() {
+    let node = Node::start_with(NodeOptions { plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")], ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let judge = async |mode: &str| {
+        let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": mode}}], "waitMs": 30_000});
+        let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
+        analysis(&client.final_folder(folder["id"].as_str().unwrap()).await, "faulty").clone()
+    };
+    let endless = judge("endless").await;
+    assert_eq!(endless["state"], "FAILED", "{endless:#}");
+    assert_eq!(endless["failure"]["code"], "DEADLINE_EXCEEDED", "{endless:#}");
+    let nan = judge("nan").await;
+    assert_eq!(nan["failure"]["code"], "BAD_RESULT", "{nan:#}");
+    assert_eq!(judge("ok").await["state"], "FINISHED");
+}
+
+#[tokio::test]
+async fn the_example_in_c_is_an_analyzer_like_any_other() {
+    let node = Node::start_with(NodeOptions { plugins: vec![compiled("example-c/sharpness.c", "libsharpness.so")], ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["sharpness", "liveness"]).await;
+    let sharpness = analysis(&folder, "sharpness");
+    assert_eq!(sharpness["state"], "FINISHED", "{sharpness:#}");
+    assert!(sharpness["result"].is_object());
+    assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS");
+    let analyzers = client.data("{ analyzers { types { type } } }", json!({})).await;
+    assert!(analyzers.to_string().contains("sharpness"));
+}
+
+/// A plugin of `analyzers/`, compiled with nothing but a C compiler and the header.
+fn compiled(source: &str, library: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("vultus-plugins-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (root, target) = (workspace_root(), folder.join(format!("{:?}-{library}", std::thread::current().id()).replace(['(', ')'], "")));
+    let status = Command::new("cc")
+        .args(["-std=c11", "-O2", "-shared", "-fPIC", "-I"])
+        .arg(root.join("plugin-api/include"))
+        .arg(root.join("analyzers").join(source))
+        .args(["-lm", "-o"])
+        .arg(&target)
+        .status()
+        .unwrap();
+    assert!(status.success(), "{source} does not compile");
+    target
+}

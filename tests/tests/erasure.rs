@@ -1,0 +1,82 @@
+//! What is deleted is gone: from the database, its log, the blobs and the spool.
+
+use serde_json::{json, Value};
+use std::path::Path;
+use vultus_tests::{id_photo, sample, selfie_video, still_clip, wait_until, Node};
+
+const CANARY: &str = "canary-7f1c9e-in-metadata";
+
+/// Whether any file below `folder` holds `needle`.
+fn holds(folder: &Path, needle: &[u8]) -> Option<std::path::PathBuf> {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let found = if path.is_dir() {
+            holds(&path, needle)
+        } else {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            bytes.windows(needle.len()).any(|window| window == needle).then_some(path)
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn a_folder_deleted_while_it_runs_leaves_nothing_in_the_raw_files() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let photo = sample("obama.jpg");
+    let media = [selfie_video(still_clip(node.scratch(), "obama2.jpg", 5.0)), id_photo(photo.clone())];
+    let input = json!({"metadata": {"note": CANARY}, "externalId": CANARY, "analyses": [{"type": "liveness"}, {"type": "face_match"}]});
+    let folder = client.create(&media, input).await;
+    // A piece of the picture's bytes, from the middle of its entropy-coded data.
+    let pixels = &photo[photo.len() / 2..][..64];
+    assert!(holds(&node.data(), CANARY.as_bytes()).is_some(), "the search finds what is there");
+    assert!(holds(&node.data(), pixels).is_some(), "the search finds pictures");
+    let id = folder["id"].as_str().unwrap().to_owned();
+    wait_until("an analysis to run", || async {
+        let running = client.folder(&id).await["analyses"]["nodes"].as_array()?.iter().any(|analysis| analysis["state"] == "RUNNING");
+        running.then_some(())
+    })
+    .await;
+    let mut socket = client.socket().await;
+    socket.subscribe("f", "subscription($id: ID!) { folder(id: $id) { state } }", json!({"id": id})).await;
+    assert_eq!(socket.next().await["type"], "next");
+    client.data("mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }", json!({"input": {"folderId": id}})).await;
+    assert_eq!(client.folder(&id).await, Value::Null);
+    wait_until("the raw files to hold no trace", || async {
+        (holds(&node.data(), CANARY.as_bytes()).is_none() && holds(&node.data(), pixels).is_none()).then_some(())
+    })
+    .await;
+    // The fenced run writes nothing afterwards: the node is idle again, and there is still no trace.
+    let other = client.folder_with(&[id_photo(sample("biden.jpg")), id_photo_again()], &["face_match"]).await;
+    assert_eq!(other["state"], "FINISHED");
+    assert_eq!(holds(&node.data(), CANARY.as_bytes()), None);
+    assert_eq!(holds(&node.data(), id.replace('-', "").as_bytes()), None);
+    assert!(!node.log().contains(CANARY), "logs hold no metadata");
+    drop(socket);
+}
+
+fn id_photo_again() -> vultus_tests::Item {
+    vultus_tests::item("again", &["photo_id", "photo_id_front"], sample("biden.jpg"))
+}
+
+#[tokio::test]
+async fn a_deleted_medium_is_gone_from_disk_unless_another_folder_has_it_too() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let photo = sample("obama.jpg");
+    let pixels = photo[photo.len() / 2..][..64].to_vec();
+    let first = client.create(&[id_photo(photo.clone())], json!({})).await;
+    let second = client.create(&[id_photo(photo)], json!({})).await;
+    let delete = async |folder: &Value| {
+        let id = &folder["media"]["nodes"][0]["id"];
+        client.data("mutation($input: DeleteMediaInput!) { deleteMedia(input: $input) { deletedId } }", json!({"input": {"mediaId": id}})).await;
+    };
+    delete(&first).await;
+    assert!(holds(&node.data(), &pixels).is_some(), "the other folder still needs it");
+    delete(&second).await;
+    wait_until("the bytes to be gone", || async { holds(&node.data(), &pixels).is_none().then_some(()) }).await;
+}

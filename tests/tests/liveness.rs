@@ -1,0 +1,117 @@
+//! Liveness over clips: one bad segment changes the verdict, one person only, and the reasons that never become SUCCESS.
+
+use serde_json::{json, Value};
+use std::path::PathBuf;
+use vultus_tests::{analysis, clip_of, id_photo, item, large_suites, reason_codes, sample, sample_path, selfie_photo, selfie_video, Client, Clip, Node};
+
+fn piece(still: PathBuf, seconds: f32) -> Clip {
+    Clip { still, seconds }
+}
+
+async fn liveness_of(client: &Client, bytes: Vec<u8>) -> Value {
+    let folder = client.folder_with(&[selfie_video(bytes)], &["liveness"]).await;
+    analysis(&folder, "liveness").clone()
+}
+
+#[tokio::test]
+async fn an_attack_segment_spliced_into_a_bona_fide_clip_changes_the_verdict() {
+    let Some(data) = large_suites() else { return };
+    let node = Node::start().await;
+    let client = node.client().await;
+    let live = data.join("liveness/nuaa/live/0001_00_00_02_456.jpg");
+    let print = first_file(&data.join("liveness/nuaa/print"), "0001");
+    let bona_fide = liveness_of(&client, clip_of(node.scratch(), &[piece(live.clone(), 5.0)])).await;
+    assert_eq!(bona_fide["resolution"], "SUCCESS", "{bona_fide:#}");
+    // One second of a printed photo of the same person in the middle of five.
+    let spliced = clip_of(node.scratch(), &[piece(live.clone(), 2.0), piece(print, 1.0), piece(live, 2.0)]);
+    let spliced = liveness_of(&client, spliced).await;
+    assert_ne!(spliced["resolution"], "SUCCESS", "{spliced:#}");
+    assert!(spliced["score"].as_f64().unwrap() > bona_fide["score"].as_f64().unwrap());
+    assert!(reason_codes(&spliced).contains(&"SPOOF_SUSPECTED"), "{spliced:#}");
+}
+
+fn first_file(folder: &std::path::Path, prefix: &str) -> PathBuf {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files.into_iter().find(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix)).unwrap()
+}
+
+#[tokio::test]
+async fn a_change_of_person_within_a_clip_is_never_success() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let clip = clip_of(node.scratch(), &[piece(sample_path("obama2.jpg"), 2.5), piece(sample_path("biden.jpg"), 2.5)]);
+    let media = [selfie_video(clip), id_photo(sample("obama.jpg"))];
+    let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
+    for kind in ["liveness", "face_match"] {
+        let judged = analysis(&folder, kind);
+        assert_ne!(judged["resolution"], "SUCCESS", "{judged:#}");
+        assert!(reason_codes(judged).contains(&"FACE_CHANGED"), "{kind}: {judged:#}");
+    }
+}
+
+#[tokio::test]
+async fn media_without_one_usable_face_get_a_reason_and_no_success() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let work = node.scratch();
+    for (name, bytes, code) in [
+        ("no face", picture(work, &["-f", "lavfi", "-i", "testsrc2=size=640x480"], "null"), "NO_FACE"),
+        ("two faces", side_by_side(work), "MULTIPLE_FACES"),
+        ("a small face", framed(work, "scale=80:-2,pad=1280:960:(ow-iw)/2:(oh-ih)/2:gray"), "FACE_TOO_SMALL"),
+        ("a face cut off", sample("obama_partial_face2.jpg"), "FACE_CUT_OFF"),
+    ] {
+        let folder = client.folder_with(&[selfie_photo(bytes)], &["liveness"]).await;
+        let liveness = analysis(&folder, "liveness");
+        assert_ne!(liveness["resolution"], "SUCCESS", "{name}: {liveness:#}");
+        assert!(reason_codes(liveness).contains(&code), "{name}: {liveness:#}");
+        assert_eq!(liveness["state"], "FINISHED", "{name} is an outcome, not a failure");
+    }
+}
+
+fn framed(work: &std::path::Path, filter: &str) -> Vec<u8> {
+    let input = sample_path("obama2.jpg");
+    picture(work, &["-i", input.to_str().unwrap()], filter)
+}
+
+fn side_by_side(work: &std::path::Path) -> Vec<u8> {
+    let (a, b) = (sample_path("obama2.jpg"), sample_path("biden.jpg"));
+    let graph = "[0:v]scale=-2:800,crop=400:800[a];[1:v]scale=-2:900,crop=396:800:0:0[b];[a][b]hstack";
+    picture(work, &["-i", a.to_str().unwrap(), "-i", b.to_str().unwrap()], graph)
+}
+
+/// One JPEG made by ffmpeg.
+fn picture(work: &std::path::Path, inputs: &[&str], filter: &str) -> Vec<u8> {
+    let target = work.join("picture.jpg");
+    let status = std::process::Command::new("ffmpeg")
+        .args(["-y", "-loglevel", "error"])
+        .args(inputs)
+        .args(["-filter_complex", filter, "-frames:v", "1", "-q:v", "2"])
+        .arg(&target)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    std::fs::read(target).unwrap()
+}
+
+#[tokio::test]
+async fn thresholds_make_the_outcome_three_way_and_may_only_be_stricter() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let judge = async |params: Value| {
+        let asked = json!({"analyses": [{"type": "liveness", "params": params}], "waitMs": 30_000});
+        let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
+        let folder = client.final_folder(folder["id"].as_str().unwrap()).await;
+        analysis(&folder, "liveness").clone()
+    };
+    let score = judge(json!({})).await["score"].as_f64().unwrap();
+    assert!(score > 0.0 && score < 0.5);
+    let between = judge(json!({"acceptBelow": score / 2.0, "declineFrom": 0.5})).await;
+    assert_eq!(between["resolution"], "OPERATOR_REQUIRED", "{between:#}");
+    assert_eq!(between["score"].as_f64().unwrap(), score, "a threshold never moves a score");
+    let declined = judge(json!({"acceptBelow": score / 4.0, "declineFrom": score / 2.0})).await;
+    assert_eq!(declined["resolution"], "DECLINED", "{declined:#}");
+    let laxer = json!({"analyses": [{"type": "liveness", "params": {"acceptBelow": 0.9, "declineFrom": 0.9}}]});
+    let error = client.refused(&[item("m", &["photo_selfie"], sample("obama2.jpg"))], laxer).await;
+    assert_eq!(error["code"], "INVALID_INPUT", "{error:#}");
+}

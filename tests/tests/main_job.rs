@@ -1,0 +1,152 @@
+//! The main job: media into a folder, analyses, verdicts, live updates.
+
+use serde_json::{json, Value};
+use vultus_tests::{analysis, bona_fide_clip, id_photo, item, reason_codes, sample, selfie_photo, selfie_video, shot_set, Node};
+
+#[tokio::test]
+async fn the_same_person_is_accepted_and_the_verdict_explains_itself() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let media = [selfie_video(bona_fide_clip(node.scratch())), selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
+    let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
+    assert_eq!(folder["resolution"], "SUCCESS", "{folder:#}");
+    let (liveness, face_match) = (analysis(&folder, "liveness"), analysis(&folder, "face_match"));
+    assert!(liveness["score"].as_f64().unwrap() < 0.5);
+    assert!(face_match["similarity"].as_f64().unwrap() >= 0.5);
+    assert_eq!(liveness["media"].as_array().unwrap().len(), 2, "the identity photo is not judged for liveness");
+    assert_eq!(face_match["pairs"].as_array().unwrap().len(), 3);
+    assert!(liveness["perMedia"][0]["framesJudged"].as_u64().unwrap() >= 8);
+    assert!(face_match["perMedia"][0]["framesUsed"].as_array().unwrap().len() >= 3);
+    assert_eq!(liveness["provenance"]["analyzer"], "org.vultus.liveness");
+    let weights = liveness["provenance"]["weights"].as_array().unwrap();
+    assert!(weights.iter().all(|weight| weight["sha256"].as_str().unwrap().len() == 64) && !weights.is_empty());
+    let shot = client.get(liveness["bestShot"]["url"].as_str().unwrap()).await;
+    assert_eq!(shot.headers()["content-type"], "image/jpeg");
+    assert_eq!(shot.headers()["x-content-type-options"], "nosniff");
+    assert!(shot.bytes().await.unwrap().starts_with(&[0xff, 0xd8]));
+}
+
+#[tokio::test]
+async fn a_different_person_is_declined_with_a_reason() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg")), id_photo(sample("biden.jpg"))], &["liveness", "face_match"]).await;
+    assert_eq!(folder["resolution"], "DECLINED");
+    assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS");
+    let face_match = analysis(&folder, "face_match");
+    assert!(!reason_codes(face_match).is_empty());
+    assert!(face_match["pairs"][0]["cosine"].as_f64().unwrap() < 0.3);
+}
+
+#[tokio::test]
+async fn scores_are_bit_equal_alone_and_in_every_combination() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let media = [selfie_video(bona_fide_clip(node.scratch())), selfie_photo(sample("obama2.jpg")), id_photo(sample("obama3.jpg"))];
+    let result = |folder: &Value, kind: &str| analysis(folder, kind)["result"].to_string();
+    let together = client.folder_with(&media, &["liveness", "face_match"]).await;
+    let reversed = client.folder_with(&media, &["face_match", "liveness"]).await;
+    let liveness_alone = client.folder_with(&media, &["liveness"]).await;
+    let face_match_alone = client.folder_with(&media, &["face_match"]).await;
+    assert_eq!(result(&together, "liveness"), result(&liveness_alone, "liveness"));
+    assert_eq!(result(&together, "face_match"), result(&face_match_alone, "face_match"));
+    assert_eq!(result(&together, "liveness"), result(&reversed, "liveness"));
+    assert_eq!(result(&together, "face_match"), result(&reversed, "face_match"));
+    assert!(result(&together, "liveness").len() > 200, "the comparison is of whole results");
+}
+
+#[tokio::test]
+async fn a_subscription_sends_the_present_state_and_every_later_revision_until_final() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let folder = client.create(&[selfie_video(bona_fide_clip(node.scratch()))], json!({"analyses": [{"type": "liveness"}]})).await;
+    let mut socket = client.socket().await;
+    let id = folder["analyses"]["nodes"][0]["id"].clone();
+    socket.subscribe("a", "subscription($id: ID!) { analysis(id: $id) { state revision resolution progress } }", json!({"id": id})).await;
+    let mut seen: Vec<Value> = Vec::new();
+    loop {
+        let message = socket.next().await;
+        if message["type"] == "complete" {
+            break;
+        }
+        assert_eq!(message["type"], "next", "{message}");
+        seen.push(message["payload"]["data"]["analysis"].clone());
+    }
+    let revisions: Vec<i64> = seen.iter().map(|state| state["revision"].as_i64().unwrap()).collect();
+    assert!(revisions.windows(2).all(|pair| pair[0] < pair[1]), "revisions only grow: {revisions:?}");
+    let last = seen.last().unwrap();
+    assert_eq!(last["state"], "FINISHED");
+    assert_eq!(last["resolution"], "SUCCESS");
+    // Subscribed once it is final: the state comes at once, and the subscription completes.
+    socket.subscribe("b", "subscription($id: ID!) { analysis(id: $id) { state } }", json!({"id": id})).await;
+    assert_eq!(socket.next().await["payload"]["data"]["analysis"]["state"], "FINISHED");
+    assert_eq!(socket.next().await["type"], "complete");
+}
+
+#[tokio::test]
+async fn media_added_later_make_the_verdict_stale_until_they_are_judged() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["liveness"]).await;
+    assert_eq!((&folder["resolution"], &folder["stale"]), (&json!("SUCCESS"), &json!(false)));
+    let id = folder["id"].as_str().unwrap();
+    let (variables, files) = vultus_tests::media_input(&[id_photo(sample("obama.jpg"))], json!({"folderId": id}));
+    client.upload_data("mutation($input: AddMediaInput!) { addMedia(input: $input) { media { id } } }", variables, files).await;
+    let stale = client.folder(id).await;
+    assert_eq!((&stale["resolution"], &stale["stale"]), (&Value::Null, &json!(true)));
+    let asked = json!({"input": {"folderId": id, "analyses": [{"type": "liveness"}, {"type": "face_match"}], "waitMs": 30_000}});
+    client.data("mutation($input: RequestAnalysesInput!) { requestAnalyses(input: $input) { group { id } } }", asked).await;
+    let judged = client.final_folder(id).await;
+    assert_eq!((&judged["resolution"], &judged["stale"]), (&json!("SUCCESS"), &json!(false)), "{judged:#}");
+}
+
+#[tokio::test]
+async fn a_shot_set_is_judged_like_a_clip() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let shots = shot_set(&[sample("obama2.jpg"), sample("obama2.jpg"), sample("obama2.jpg")]);
+    let media = [item("shots", &["video_selfie"], shots), id_photo(sample("obama.jpg"))];
+    let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
+    assert_eq!(folder["media"]["nodes"][0]["kind"], "SHOT_SET");
+    assert_eq!(folder["resolution"], "SUCCESS", "{folder:#}");
+}
+
+#[tokio::test]
+async fn an_instant_check_agrees_with_the_stored_path_and_stores_nothing() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let media = [selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
+    let stored = client.folder_with(&media, &["liveness", "face_match"]).await;
+    let files_before = files_below(&node.data().join("blobs"));
+    let (variables, files) = vultus_tests::media_input(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]}));
+    let query = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type resolution result } } }";
+    let checked = client.upload_data(query, variables, files).await["check"].clone();
+    assert_eq!(checked["resolution"], "SUCCESS");
+    assert_eq!(checked["analyses"][0]["result"]["score"], analysis(&stored, "liveness")["score"]);
+    assert_eq!(checked["analyses"][1]["result"]["similarity"], analysis(&stored, "face_match")["similarity"]);
+    assert_eq!(files_below(&node.data().join("blobs")), files_before);
+    let folders = client.data("{ folders(first: 10) { nodes { id } } }", json!({})).await;
+    assert_eq!(folders["folders"]["nodes"].as_array().unwrap().len(), 1);
+}
+
+fn files_below(folder: &std::path::Path) -> usize {
+    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
+    entries.flatten().map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 }).sum()
+}
+
+#[tokio::test]
+async fn an_external_id_is_unique_and_an_idempotency_key_makes_once() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let create = "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } replayed } }";
+    let first = client.data(create, json!({"input": {"externalId": "case-1"}})).await;
+    let error = client.error(create, json!({"input": {"externalId": "case-1"}})).await;
+    assert_eq!(error["code"], "CONFLICT");
+    assert_eq!(error["existingId"], first["createFolder"]["folder"]["id"]);
+    let keyed = client.clone().with_header("idempotency-key", "k-1");
+    let (a, b) = tokio::join!(keyed.data(create, json!({"input": {"externalId": "case-2"}})), keyed.data(create, json!({"input": {"externalId": "case-2"}})));
+    assert_eq!(a["createFolder"]["folder"]["id"], b["createFolder"]["folder"]["id"]);
+    assert_ne!(a["createFolder"]["replayed"], b["createFolder"]["replayed"]);
+    let other = keyed.error(create, json!({"input": {"externalId": "case-3"}})).await;
+    assert_eq!(other["code"], "CONFLICT");
+}

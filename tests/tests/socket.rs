@@ -1,0 +1,104 @@
+//! The graphql-transport-ws protocol as a client sees it: every refusal has the protocol's own code.
+
+use serde_json::json;
+use vultus_tests::{wait_until, Client, Node, NodeOptions, Socket};
+
+async fn closed_with(socket: &mut Socket) -> u16 {
+    loop {
+        if let Err(code) = socket.next_or_close().await {
+            return code;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_protocols_close_codes() {
+    let node = Node::start().await;
+    let client = node.client().await;
+
+    let mut early = Socket::raw(&node.url).await;
+    early.subscribe("1", "{ viewer { user { id } } }", json!({})).await;
+    assert_eq!(closed_with(&mut early).await, 4401, "subscribe before connection_init");
+
+    let mut forged = Socket::raw(&node.url).await;
+    forged.send(json!({"type": "connection_init", "payload": {"Authorization": "Bearer a.b.c"}})).await;
+    assert_eq!(closed_with(&mut forged).await, 4403, "a token that is not ours");
+
+    let mut twice = client.socket().await;
+    twice.send(json!({"type": "connection_init"})).await;
+    assert_eq!(closed_with(&mut twice).await, 4429, "connection_init twice");
+
+    let mut garbage = client.socket().await;
+    garbage.send(json!({"type": "dance"})).await;
+    assert_eq!(closed_with(&mut garbage).await, 4400, "an unknown message");
+
+    let folder = client.create(&[], json!({})).await;
+    let watch = "subscription($id: ID!) { folder(id: $id) { state } }";
+    let mut duplicate = client.socket().await;
+    duplicate.subscribe("1", watch, json!({"id": folder["id"]})).await;
+    duplicate.subscribe("1", watch, json!({"id": folder["id"]})).await;
+    assert_eq!(closed_with(&mut duplicate).await, 4409, "an id that is in use");
+
+    let mut silent = Socket::raw(&node.url).await;
+    assert_eq!(closed_with(&mut silent).await, 4408, "no connection_init in time");
+}
+
+#[tokio::test]
+async fn queries_run_over_the_socket_and_a_missing_folder_is_an_error() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let mut socket = client.socket().await;
+    socket.send(json!({"type": "ping"})).await;
+    assert_eq!(socket.next().await["type"], "pong");
+    socket.subscribe("q", "{ viewer { user { role } } }", json!({})).await;
+    let answer = socket.next().await;
+    assert_eq!(answer["payload"]["data"]["viewer"]["user"]["role"], "ADMIN", "{answer}");
+    assert_eq!(socket.next().await["type"], "complete");
+    let missing = json!({"id": "0192d0c4-0000-7000-8000-000000000000"});
+    socket.subscribe("m", "subscription($id: ID!) { folder(id: $id) { state } }", missing).await;
+    let refused = socket.next().await.to_string();
+    assert!(refused.contains("NOT_FOUND"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_expired_or_revoked_token_closes_the_socket() {
+    let node = Node::start_with(NodeOptions { config: "[tokens]\naccess_seconds = 2\n".to_owned(), ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let folder = client.create(&[], json!({})).await;
+    let mut socket = client.socket().await;
+    socket.subscribe("1", "subscription($id: ID!) { folder(id: $id) { state } }", json!({"id": folder["id"]})).await;
+    assert_eq!(closed_with(&mut socket).await, 4403);
+
+    let client = node.client().await;
+    let mut socket = client.socket().await;
+    client.data("mutation { logout { __typename } }", json!({})).await;
+    assert_eq!(closed_with(&mut socket).await, 4403);
+}
+
+#[tokio::test]
+async fn refresh_tokens_rotate_and_reuse_revokes_the_session() {
+    let node = Node::start().await;
+    let (email, password) = node.administrator();
+    let login = "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }";
+    let first = node.anonymous().data(login, json!({"input": {"email": email, "password": password}})).await["login"].clone();
+    let refresh = "mutation($input: RefreshInput!) { refresh(input: $input) { accessToken refreshToken } }";
+    let second = node.anonymous().data(refresh, json!({"input": {"refreshToken": first["refreshToken"]}})).await["refresh"].clone();
+    let client = node.anonymous().with_token(second["accessToken"].as_str().unwrap());
+    client.data("{ viewer { user { id } } }", json!({})).await;
+    let reused = node.anonymous().error(refresh, json!({"input": {"refreshToken": first["refreshToken"]}})).await;
+    assert_eq!(reused["code"], "UNAUTHENTICATED");
+    refused_soon(&client).await;
+    let after = node.anonymous().error(refresh, json!({"input": {"refreshToken": second["refreshToken"]}})).await;
+    assert_eq!(after["code"], "UNAUTHENTICATED");
+    let wrong = node.anonymous().error(login, json!({"input": {"email": email, "password": "wrong"}})).await;
+    let unknown = node.anonymous().error(login, json!({"input": {"email": "nobody@example.org", "password": "wrong"}})).await;
+    assert_eq!((&wrong["code"], &wrong["message"]), (&unknown["code"], &unknown["message"]));
+}
+
+async fn refused_soon(client: &Client) {
+    wait_until("the revoked token to be refused", || async {
+        let answer = client.query("{ viewer { user { id } } }", json!({})).await;
+        (answer["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED").then_some(())
+    })
+    .await;
+}
