@@ -17,7 +17,7 @@ use std::ptr;
 /// Bytes of the reading buffer.
 const BUFFER_BYTES: usize = 64 << 10;
 /// Largest single block that FFmpeg may set aside: bounds sample tables and frames made of lies.
-const LARGEST_BLOCK: usize = 256 << 20;
+const LARGEST_BLOCK: usize = 128 << 20;
 /// Demuxers that may be opened.
 const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm";
 /// Most tracks of a container; phones write up to six.

@@ -133,6 +133,7 @@ impl TrackDecoder {
                 continue;
             };
             check_side((frame.width(), frame.height()), kept.limits)?;
+            kept.count_pixels(&frame)?;
             if packet == span.start && packet > 0 && !frame.is_key() {
                 kept.unmarked_start = Some(span.start);
             }
@@ -167,6 +168,8 @@ struct Kept<'a> {
     frames: Vec<Option<StoredFrame>>,
     /// Size of the first kept frame before orientation.
     size: Option<(u32, u32)>,
+    /// Pixels decoded so far: the header, by which the plan was checked, may have lied about the size.
+    pixels: u64,
     /// Start of a span that turned out not to be a key frame: nothing of that span can be trusted.
     unmarked_start: Option<usize>,
 }
@@ -187,8 +190,21 @@ impl<'a> Kept<'a> {
             by_packet,
             frames,
             size: None,
+            pixels: 0,
             unmarked_start: None,
         }
+    }
+
+    fn count_pixels(&mut self, frame: &frame::Video) -> Result<(), Refusal> {
+        self.pixels += u64::from(frame.width()) * u64::from(frame.height());
+        let limit = self.limits.max_video_pixels;
+        if self.pixels > limit {
+            return Err(Refusal::TooMuchVideo {
+                actual: self.pixels,
+                limit,
+            });
+        }
+        Ok(())
     }
 
     fn find(&self, packet: usize) -> Option<usize> {

@@ -28,7 +28,7 @@ impl Index {
     pub(super) fn read(track: &mut Track, limits: &Limits) -> Result<Self, Refusal> {
         let most_packets = (limits.max_seconds * limits.max_frame_rate).ceil().max(1.0) as usize;
         let (mut times, mut keys, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut latest, mut last_length) = (i64::MIN, 0);
+        let (mut latest, mut end) = (i64::MIN, i64::MIN);
         while let Some(packet) = track.next_packet()? {
             if packet.is_corrupt() {
                 return Err(Refusal::Truncated {
@@ -46,30 +46,32 @@ impl Index {
                 .pts()
                 .or(packet.dts())
                 .map_or(previous, |pts| track.microseconds(pts));
-            if time >= latest {
-                latest = time;
-                last_length = track.microseconds(packet.duration());
-            }
             if packet.is_key() {
                 keys.push(at);
             }
             if track.is_hidden(&packet) {
                 hidden.push(at);
+            } else if time >= latest {
+                latest = time;
+                end = packet.pts().map_or(time, |pts| {
+                    track.microseconds(pts.saturating_add(packet.duration().max(0)))
+                });
             }
             times.push(time);
         }
         track.check_tables()?;
-        let mut index = Self::assemble(times, keys, &hidden, last_length)?;
+        let mut index = Self::assemble(times, keys, &hidden, end)?;
         index.pixels = track.pixels();
         index.check(limits)?;
         Ok(index)
     }
 
+    /// `end` is when the last shown frame ends, or no later than it starts where nothing tells.
     fn assemble(
         mut times: Vec<i64>,
         keys: Vec<usize>,
         hidden: &[usize],
-        last_length: i64,
+        end: i64,
     ) -> Result<Self, Refusal> {
         let mut shown: Vec<Target> = times
             .iter()
@@ -89,9 +91,9 @@ impl Index {
             .iter_mut()
             .for_each(|target| target.pts_us = target.pts_us.saturating_sub(zero));
         let between = last.pts_us.saturating_sub(zero);
-        let length = match (last_length, shown.len() as i64 - 1) {
-            (length, _) if length > 0 => length,
-            (_, gaps) if gaps > 0 && between > 0 => between / gaps,
+        let length = match end.saturating_sub(last.pts_us) {
+            told if told > 0 => told,
+            _ if between > 0 => between / (shown.len() as i64 - 1),
             _ => FRAME_US,
         };
         let duration_us = between.saturating_add(length).max(1);
@@ -129,7 +131,7 @@ impl Index {
 
     #[cfg(test)]
     pub(super) fn from_times(times: Vec<i64>, keys: Vec<usize>, pixels: u64) -> Self {
-        let mut index = Self::assemble(times, keys, &[], 0).unwrap();
+        let mut index = Self::assemble(times, keys, &[], i64::MIN).unwrap();
         index.pixels = pixels;
         index
     }

@@ -16,7 +16,7 @@ use crate::pixels;
 use crate::refusal::Refusal;
 use crate::sniff::Container;
 use crate::source::Source;
-use crate::{DecodeOptions, Frames, MediaKind, Probe};
+use crate::{DecodeOptions, DecoderMode, Frames, MediaKind, Probe};
 use decoder::TrackDecoder;
 use index::Index;
 use plan::Plan;
@@ -34,10 +34,12 @@ where
     let byte_size = source.length();
     let (index, _) = examine(&source, container, limits)?;
     let plan = Plan::first_frame(&index);
+    let thumbnail = DecodeOptions {
+        decoder: DecoderMode::Fast,
+    };
     let track = container::open(source, container)?;
     let orientation = track.orientation();
-    let decoded =
-        TrackDecoder::new(track, limits, DecodeOptions::default())?.decode(&plan, limits)?;
+    let decoded = TrackDecoder::new(track, limits, thumbnail)?.decode(&plan, limits)?;
     let first = decoded.frames.first().ok_or(Refusal::NoFrames)?;
     Ok(Probe {
         kind: MediaKind::Video,

@@ -57,13 +57,13 @@ pub(crate) fn piped(source: &str, options: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// All frames of a clip as ffmpeg's own program converts them to packed RGB, in the order in which they are shown.
+/// All frames of a clip as ffmpeg's own program shows them: upright, packed RGB, in the order in which they are shown.
 pub(crate) fn reference_frames(clip: &[u8], extension: &str, frame_bytes: usize) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(format!("clip.{extension}"));
     std::fs::write(&file, clip).unwrap();
     let mut command = ffmpeg();
-    command.args(["-noautorotate", "-i"]).arg(&file);
+    command.arg("-i").arg(&file);
     command.args([
         "-vsync",
         "passthrough",

@@ -162,36 +162,16 @@ fn matrices_bring_every_turned_and_mirrored_clip_upright() {
         );
         let frames = decode(&turned).unwrap();
         assert_eq!((frames.width, frames.height), size);
-        frames
-            .frames
-            .iter()
-            .for_each(|frame| assert_quarters(frame, expected, &format!("{matrix:?}")));
+        for frame in &frames.frames {
+            assert_quarters(frame, expected, &format!("{matrix:?}"));
+        }
+        let players = &reference_frames(&turned, "mp4", 320 * 240 * 3)[0];
+        let own = difference(&frames.frames[0].rgb, players);
+        assert!(
+            own < 0.6,
+            "{matrix:?}: a player shows it differently, by {own}"
+        );
     }
-}
-
-#[test]
-fn a_turn_written_by_ffmpeg_itself_is_undone() {
-    let folder = tempfile::tempdir().unwrap();
-    let upright = folder.path().join("upright.mp4");
-    std::fs::write(
-        &upright,
-        clip(QUADRANTS, &[H264, &["-t", "1"]].concat(), "mp4"),
-    )
-    .unwrap();
-    let turned = folder.path().join("turned.mp4");
-    let status = std::process::Command::new("ffmpeg")
-        .args(["-v", "error", "-i"])
-        .arg(&upright)
-        .args(["-c", "copy", "-metadata:s:v", "rotate=90"])
-        .arg(&turned)
-        .status();
-    assert!(status.unwrap().success());
-    let frames = decode(&std::fs::read(turned).unwrap()).unwrap();
-    assert_quarters(
-        &frames.frames[0],
-        [BLUE, RED, BLACK, GREEN],
-        "shown turned by 90° clockwise",
-    );
 }
 
 #[test]
@@ -502,7 +482,7 @@ fn every_limit_of_a_video_is_its_own_refusal() {
 fn a_frame_larger_than_its_header_says_is_refused() {
     let bytes = clip(&moving("640x480", 10, 0.5), H264, "mp4");
     let mut lying = bytes.clone();
-    let at = lying.windows(4).position(|name| name == b"avc1").unwrap() + 4 + 24;
+    let at = lying.windows(4).position(|name| name == b"stsd").unwrap() + 16 + 4 + 24;
     assert_eq!(
         lying[at..at + 4],
         [2, 128, 1, 224],
