@@ -1,0 +1,238 @@
+//! What the server is and can do: loaded analyzers, limits.
+
+use async_graphql::{Context, Enum, Object, Result, SimpleObject};
+use serde_json::Value;
+use vultus_plugin_api::manifest::{AnalysisSpec, Slot};
+
+use super::context::caller;
+use super::error::ErrorCode;
+use super::media::MediaKind;
+use super::scalars::int;
+use crate::service::AnalyzerInfo;
+
+/// Whether an analyzer's workers take work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+pub enum AnalyzerHealth {
+    /// They do.
+    Available,
+    /// They crashed too often, or do not start; it is tried again from time to time.
+    Unavailable,
+}
+
+/// A file of weights that an analyzer uses.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct WeightFile {
+    /// Name of the file.
+    file: String,
+    /// SHA-256 of the file, in hexadecimal.
+    sha256: String,
+}
+
+pub(super) fn weight_files(weights: &[(String, String)]) -> Vec<WeightFile> {
+    weights.iter().map(|(file, sha256)| WeightFile { file: file.clone(), sha256: sha256.clone() }).collect()
+}
+
+/// A loaded plugin.
+pub struct Analyzer(AnalyzerInfo);
+
+/// A loaded plugin: it offers types of analysis, or features to other plugins, or both.
+#[Object]
+impl Analyzer {
+    /// Id of the plugin: a reverse domain name.
+    async fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Name for people.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Version of the plugin.
+    async fn version(&self) -> &str {
+        &self.0.version
+    }
+
+    /// Who ships it.
+    async fn vendor(&self) -> &str {
+        &self.0.vendor
+    }
+
+    /// SPDX licence expression of its code.
+    async fn license(&self) -> &str {
+        &self.0.license
+    }
+
+    /// SHA-256 of its file, in hexadecimal.
+    async fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
+    /// The types of analysis that clients can ask for.
+    #[graphql(complexity = "1 + 2 * child_complexity")]
+    async fn types(&self) -> Vec<AnalysisType> {
+        let effective = |spec: &AnalysisSpec| self.0.effective_params.get(&spec.kind).cloned().unwrap_or(Value::Null);
+        self.0.analyses.iter().map(|spec| AnalysisType { effective_params: effective(spec), spec: spec.clone() }).collect()
+    }
+
+    /// The features that it computes for other plugins, such as `faces/1`.
+    async fn provides(&self) -> &[String] {
+        &self.0.provides
+    }
+
+    /// The weights in use.
+    async fn weights(&self) -> Vec<WeightFile> {
+        weight_files(&self.0.weights)
+    }
+
+    /// Whether it takes work now.
+    async fn health(&self) -> AnalyzerHealth {
+        if self.0.available { AnalyzerHealth::Available } else { AnalyzerHealth::Unavailable }
+    }
+}
+
+/// A type of analysis.
+pub struct AnalysisType {
+    spec: AnalysisSpec,
+    effective_params: Value,
+}
+
+/// A type of analysis that clients can ask for.
+#[Object]
+impl AnalysisType {
+    /// Name, such as `face_match`.
+    #[graphql(name = "type")]
+    async fn kind(&self) -> &str {
+        &self.spec.kind
+    }
+
+    /// Title for people.
+    async fn title(&self) -> &str {
+        &self.spec.title
+    }
+
+    /// Which media it takes. A medium goes to the first slot that it fits.
+    async fn slots(&self) -> Vec<AnalysisSlot> {
+        self.spec.slots.iter().cloned().map(AnalysisSlot).collect()
+    }
+
+    /// JSON Schema of the parameters of a request, with their defaults.
+    async fn params_schema(&self) -> &Value {
+        &self.spec.params_schema
+    }
+
+    /// JSON Schema of `result`.
+    async fn result_schema(&self) -> &Value {
+        &self.spec.result_schema
+    }
+
+    /// The parameters that apply when a request gives none.
+    async fn effective_params(&self) -> &Value {
+        &self.effective_params
+    }
+
+    /// After this time the analysis is stopped and FAILED, in milliseconds.
+    async fn timeout_ms(&self) -> i32 {
+        int(self.spec.timeout_ms)
+    }
+
+    /// Whether the same media and parameters always give the same result.
+    async fn deterministic(&self) -> bool {
+        self.spec.deterministic
+    }
+}
+
+/// A place for media in an analysis.
+pub struct AnalysisSlot(Slot);
+
+/// A place for media in an analysis.
+#[Object]
+impl AnalysisSlot {
+    /// Name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Kinds of media that fit.
+    async fn kinds(&self) -> Vec<MediaKind> {
+        self.0.kinds.iter().map(|&kind| kind.into()).collect()
+    }
+
+    /// A medium needs at least one of these tags (empty: no condition).
+    async fn any_tags(&self) -> &[String] {
+        &self.0.any_tags
+    }
+
+    /// A medium needs all of these tags.
+    async fn all_tags(&self) -> &[String] {
+        &self.0.all_tags
+    }
+
+    /// A medium with one of these tags is left out unless the request names it.
+    async fn unless_named_tags(&self) -> &[String] {
+        &self.0.unless_named_tags
+    }
+
+    /// Fewest media.
+    async fn min(&self) -> i32 {
+        int(self.0.min)
+    }
+
+    /// Most media.
+    async fn max(&self) -> i32 {
+        int(self.0.max)
+    }
+}
+
+/// What the server is.
+#[derive(Debug, SimpleObject)]
+pub struct ServerInfo {
+    /// Version of the server.
+    version: String,
+    /// Limits that clients should know.
+    limits: ServerLimits,
+    /// All that `errors[].extensions.code` can be: the list is closed.
+    error_codes: Vec<ErrorCode>,
+}
+
+/// Limits that clients should know.
+#[derive(Debug, SimpleObject)]
+pub struct ServerLimits {
+    /// Largest file, in bytes.
+    upload_bytes: i32,
+    /// Most media in one request.
+    media_per_request: i32,
+    /// Most analyses in one request.
+    analyses_per_request: i32,
+    /// Most pixels of one picture.
+    pixels: i32,
+    /// Longest video, in seconds.
+    video_seconds: i32,
+    /// Longest `waitMs`, in milliseconds.
+    wait_ms: i32,
+    /// Deepest nesting of fields in a query.
+    query_depth: i32,
+    /// Highest complexity of a query: a field counts 1, and the fields of a page once for each 25 objects begun.
+    query_complexity: i32,
+}
+
+pub(super) async fn analyzers(ctx: &Context<'_>) -> Result<Vec<Analyzer>> {
+    let (services, _) = caller(ctx)?;
+    Ok(services.analyzers().into_iter().map(Analyzer).collect())
+}
+
+pub(super) async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo> {
+    let (services, _) = caller(ctx)?;
+    let info = services.server_info();
+    let limits = ServerLimits {
+        upload_bytes: int(info.limits.upload_bytes),
+        media_per_request: int(info.limits.media_per_request),
+        analyses_per_request: int(info.limits.analyses_per_request),
+        pixels: int(info.limits.pixels),
+        video_seconds: int(info.limits.video_seconds),
+        wait_ms: int(info.limits.wait_ms),
+        query_depth: int(super::limits::MAX_DEPTH),
+        query_complexity: int(super::limits::MAX_COMPLEXITY),
+    };
+    Ok(ServerInfo { version: info.version.to_owned(), limits, error_codes: ErrorCode::ALL.to_vec() })
+}

@@ -1,0 +1,150 @@
+//! The GraphQL schema: one file per domain, and the one door through which documents are executed.
+//!
+//! Types here are neither the domain's nor the store's: renaming a field of the API touches no stored data.
+
+pub mod account;
+pub mod analysis;
+pub mod check;
+pub mod context;
+pub mod error;
+pub mod folder;
+pub mod info;
+pub mod inputs;
+pub mod limits;
+mod loader;
+pub mod media;
+pub mod mutation;
+mod page;
+pub mod query;
+pub mod results;
+pub mod scalars;
+pub mod subscription;
+pub mod upload;
+
+use std::panic::AssertUnwindSafe;
+
+use async_graphql::parser::types::OperationType;
+use async_graphql::{Request, Response, Schema, SchemaBuilder, Variables};
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+use vultus_core::{Error, Result};
+
+use context::RequestContext;
+use error::{error_response, publish_response};
+pub use limits::{CheckedDocument, Introspection};
+use mutation::Mutation;
+use query::Query;
+use subscription::Subscription;
+
+/// Mutations that take credentials. Each must be the only field of its request: repeated under aliases it would try many at once.
+const CREDENTIAL_MUTATIONS: [&str; 2] = ["login", "refresh"];
+
+/// Executes documents. Cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    schema: Schema<Query, Mutation, Subscription>,
+    introspection: Introspection,
+}
+
+impl Api {
+    /// With or without introspection and suggestions of names.
+    pub fn new(introspection: Introspection) -> Self {
+        let builder = builder();
+        let builder = match introspection {
+            Introspection::Allowed => builder,
+            Introspection::Refused => builder.disable_introspection().disable_suggestions(),
+        };
+        Self { schema: builder.finish(), introspection }
+    }
+
+    /// Parses a document and judges it by the limits, before anything else of the request is looked at.
+    pub fn check(&self, query: &str, operation_name: Option<&str>) -> Result<CheckedDocument> {
+        let checked = limits::check(query, operation_name, self.introspection)?;
+        let many = checked.root_fields.len() > 1;
+        if many && CREDENTIAL_MUTATIONS.iter().any(|name| checked.asks_for(name)) {
+            return Err(Error::invalid("query", "login and refresh must each be the only field of a request"));
+        }
+        if many && checked.kind == OperationType::Subscription {
+            return Err(Error::invalid("query", "a subscription must have exactly one root field"));
+        }
+        Ok(checked)
+    }
+
+    /// Executes a query or mutation. Every error in the answer is fit for the wire.
+    pub async fn execute(
+        &self,
+        checked: CheckedDocument,
+        query: String,
+        operation_name: Option<String>,
+        variables: Variables,
+        context: RequestContext,
+    ) -> Response {
+        let request_id = context.request_id().to_owned();
+        let request = request(checked, query, operation_name, variables, context);
+        let mut response = match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
+            Ok(response) => response,
+            Err(_) => return error_response(&Error::broken("a resolver panicked"), &request_id),
+        };
+        publish_response(&mut response, &request_id);
+        response
+    }
+
+    /// Executes any operation; queries and mutations give one answer.
+    pub fn stream(
+        &self,
+        checked: CheckedDocument,
+        query: String,
+        operation_name: Option<String>,
+        variables: Variables,
+        context: RequestContext,
+    ) -> BoxStream<'static, Response> {
+        let request_id = context.request_id().to_owned();
+        let request = request(checked, query, operation_name, variables, context);
+        let answers = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
+        answers
+            .map(move |answer| match answer {
+                Ok(mut response) => {
+                    publish_response(&mut response, &request_id);
+                    response
+                }
+                Err(_) => error_response(&Error::broken("a subscription panicked"), &request_id),
+            })
+            .boxed()
+    }
+}
+
+fn request(
+    checked: CheckedDocument,
+    query: String,
+    operation_name: Option<String>,
+    variables: Variables,
+    context: RequestContext,
+) -> Request {
+    let mut request = Request::new(query).variables(variables);
+    request.operation_name = operation_name;
+    request.set_parsed_query(checked.document);
+    if let Ok(principal) = context.auth().principal() {
+        request = request.data(loader::loaders(context.services().clone(), principal));
+    }
+    request.data(context)
+}
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query, Mutation, Subscription)
+        .limit_complexity(limits::MAX_COMPLEXITY)
+        .limit_directives(limits::MAX_DIRECTIVES)
+        .override_output_type_description::<folder::FolderConnection>("A page of folders.")
+        .override_output_type_description::<media::MediaConnection>("A page of media.")
+        .override_output_type_description::<analysis::AnalysisConnection>("A page of analyses.")
+}
+
+/// The published contract: the schema in SDL, ending with a newline.
+pub fn sdl() -> String {
+    let options = async_graphql::SDLExportOptions::new().include_specified_by();
+    let mut sdl = builder().finish().sdl_with_options(options).trim_end().to_owned();
+    sdl.push('\n');
+    sdl
+}
+
+#[cfg(test)]
+mod tests;

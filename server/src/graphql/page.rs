@@ -1,0 +1,73 @@
+//! Pages of lists: how long they may be, what they weigh, and where they begin.
+
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::OutputType;
+use vultus_core::{Error, Result};
+
+/// Longest page.
+const MAX_FIRST: usize = 100;
+/// A page weighs its fields once for each so many objects begun: the objects of a page are read together, so that the tenth
+/// costs far less than the first.
+const OBJECTS_PER_WEIGHT: usize = 25;
+
+/// Weight of a page of `first` objects.
+pub(super) fn weight(first: i32, child_complexity: usize) -> usize {
+    let objects = usize::try_from(first).unwrap_or(1).clamp(1, MAX_FIRST);
+    1 + child_complexity.saturating_mul(objects.div_ceil(OBJECTS_PER_WEIGHT))
+}
+
+/// `first` within its limits.
+pub(super) fn parse_first(first: i32) -> Result<usize> {
+    let first = usize::try_from(first).ok().filter(|first| (1..=MAX_FIRST).contains(first));
+    first.ok_or_else(|| Error::invalid("first", format!("must be 1 to {MAX_FIRST}")))
+}
+
+/// The page of `items` after the one with the cursor `after`, where cursors are ids. A cursor that names nothing (any more) is
+/// an error: silently beginning again would make clients loop.
+pub(super) fn of_list<T, N>(items: Vec<T>, first: i32, after: Option<&str>, id: impl Fn(&T) -> String, node: impl Fn(T) -> N) -> Result<Connection<String, N>>
+where
+    N: OutputType,
+{
+    let first = parse_first(first)?;
+    let start = match after {
+        None => 0,
+        Some(after) => {
+            let found = items.iter().position(|item| id(item) == after);
+            found.ok_or_else(|| Error::invalid("after", "is no cursor of this list, or what it names is gone"))? + 1
+        }
+    };
+    let has_next_page = items.len() > start + first;
+    let mut connection = Connection::new(start > 0, has_next_page);
+    connection.edges.extend(items.into_iter().skip(start).take(first).map(|item| Edge::new(id(&item), node(item))));
+    Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(first: i32, after: Option<&str>) -> Result<Connection<String, i32>> {
+        of_list((0..5).collect(), first, after, ToString::to_string, |number| number)
+    }
+
+    #[test]
+    fn pages_follow_each_other_without_gap_or_overlap() {
+        let one = page(2, None).unwrap();
+        let two = page(2, Some(&one.edges[1].cursor)).unwrap();
+        let three = page(2, Some(&two.edges[1].cursor)).unwrap();
+        let all: Vec<i32> = [&one, &two, &three].iter().flat_map(|page| page.edges.iter().map(|edge| edge.node)).collect();
+        assert_eq!(all, [0, 1, 2, 3, 4]);
+        assert!(one.has_next_page && two.has_next_page && !three.has_next_page);
+    }
+
+    #[test]
+    fn pages_of_none_of_too_many_and_after_nothing_are_refused() {
+        assert!(page(0, None).is_err() && page(-1, None).is_err() && page(101, None).is_err());
+        assert!(page(1, Some("9")).is_err());
+    }
+
+    #[test]
+    fn a_hundred_weigh_four_times_one() {
+        assert_eq!((weight(1, 10), weight(25, 10), weight(26, 10), weight(100, 10)), (11, 11, 21, 41));
+    }
+}

@@ -1,0 +1,47 @@
+//! The root of subscriptions: the current state first, then each newer one. A slow client misses states in between, never the newest.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Result, Subscription};
+use futures::{Stream, StreamExt};
+use vultus_core::{AnalysisId, FolderId};
+
+use super::analysis::{self, Analysis};
+use super::context::caller;
+use super::folder::Folder;
+use super::scalars::parse_id;
+
+/// The root of subscriptions.
+pub struct Subscription;
+
+/// What can be watched.
+#[Subscription]
+impl Subscription {
+    /// An analysis: its state now, then each newer one; completes when it is final.
+    async fn analysis(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<impl Stream<Item = Result<Analysis>> + use<>> {
+        let (services, principal) = caller(ctx)?;
+        let id: AnalysisId = parse_id(&id, "analysis", "id")?;
+        Ok(services.watch_analysis(&principal, id).map(|found| match found {
+            Ok((analysis, artifacts)) => Ok(analysis::of(analysis, artifacts, None)),
+            Err(error) => Err(error.at("id").into()),
+        }))
+    }
+
+    /// A folder: its state now, then each newer one. Ends with NOT_FOUND when the folder is erased.
+    async fn folder(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<impl Stream<Item = Result<Folder>> + use<>> {
+        let (services, principal) = caller(ctx)?;
+        let id: FolderId = parse_id(&id, "folder", "id")?;
+        Ok(services.watch_folder(&principal, id).map(|found| match found {
+            Ok(contents) => Ok(Folder(Arc::new(contents))),
+            Err(error) => Err(error.at("id").into()),
+        }))
+    }
+}

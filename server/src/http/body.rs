@@ -1,0 +1,173 @@
+//! Reading request bodies with every limit enforced while they arrive. No parsing here.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use vultus_core::{Error, Result};
+
+/// A body that brings nothing for so long is given up.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// After a refusal, so much more of the body is read and thrown away, so that the client gets to read the answer instead of a reset.
+const DRAIN_BYTES: u64 = 64 << 20;
+/// And for so long at most.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// All of a body of at most `limit` bytes.
+pub(crate) async fn read_all(body: Body, limit: usize) -> Result<Bytes> {
+    let mut source = BodySource::new(body);
+    let mut all = BytesMut::new();
+    while let Some(chunk) = source.next().await {
+        let chunk = chunk.map_err(|error| error.into_domain())?;
+        if all.len() + chunk.len() > limit {
+            source.drain().await;
+            return Err(too_large(limit));
+        }
+        all.extend_from_slice(&chunk);
+    }
+    Ok(all.freeze())
+}
+
+fn too_large(limit: usize) -> Error {
+    Error::LimitExceeded {
+        argument: None,
+        message: format!("the request is larger than {limit} bytes"),
+        reason: Some("BODY_TOO_LARGE".to_owned()),
+    }
+}
+
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The client went away, or broke the protocol.
+    #[error("the request body broke off")]
+    Broken,
+    /// Nothing came for [`IDLE_TIMEOUT`].
+    #[error("the request body came too slowly")]
+    Idle,
+    /// More was read than was used: a part's headers, or what stands before the first part, do not end.
+    #[error("the request body has an endless part header")]
+    Unused,
+}
+
+impl BodyError {
+    fn into_domain(self) -> Error {
+        Error::InvalidInput { argument: None, message: self.to_string(), reason: Some("BODY_INCOMPLETE".to_owned()) }
+    }
+}
+
+/// The body as a stream that can be handed to a parser and still be drained afterwards.
+///
+/// It yields at most one chunk each time it is woken, so that a parser that reads ahead for as long as there is something
+/// does not fill memory; and not more than the leash allows between two calls of [`BodySource::allow`].
+#[derive(Clone)]
+pub(crate) struct BodySource {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    stream: Mutex<Inner>,
+    leash: AtomicU64,
+}
+
+struct Inner {
+    body: BodyDataStream,
+    idle: Pin<Box<Sleep>>,
+    just_yielded: bool,
+    ended: bool,
+}
+
+impl BodySource {
+    pub(crate) fn new(body: Body) -> Self {
+        let inner =
+            Inner { body: body.into_data_stream(), idle: Box::pin(sleep(IDLE_TIMEOUT)), just_yielded: false, ended: false };
+        Self { shared: Arc::new(Shared { stream: Mutex::new(inner), leash: AtomicU64::new(u64::MAX) }) }
+    }
+
+    /// From now on, so many bytes may be read until this is called again.
+    pub(crate) fn allow(&self, bytes: u64) {
+        self.shared.leash.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Reads on for a while and throws it away.
+    pub(crate) async fn drain(mut self) {
+        self.allow(DRAIN_BYTES);
+        // Draining is a courtesy: however it ends, the answer is sent.
+        let _ = timeout(DRAIN_TIME, async { while let Some(Ok(_)) = self.next().await {} }).await;
+    }
+}
+
+impl Stream for BodySource {
+    type Item = std::result::Result<Bytes, BodyError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Ok(mut inner) = self.shared.stream.lock() else { return Poll::Ready(Some(Err(BodyError::Broken))) };
+        if inner.ended {
+            return Poll::Ready(None);
+        }
+        if std::mem::take(&mut inner.just_yielded) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let polled = inner.body.poll_next_unpin(cx);
+        if polled.is_pending() {
+            ready!(inner.idle.as_mut().poll(cx));
+            inner.ended = true;
+            return Poll::Ready(Some(Err(BodyError::Idle)));
+        }
+        match ready!(polled) {
+            Some(Ok(chunk)) => {
+                inner.just_yielded = true;
+                inner.idle.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
+                let size = chunk.len() as u64;
+                let leash = self.shared.leash.load(Ordering::Relaxed);
+                if size > leash {
+                    return Poll::Ready(Some(Err(BodyError::Unused)));
+                }
+                if leash != u64::MAX {
+                    self.shared.leash.store(leash - size, Ordering::Relaxed);
+                }
+                Poll::Ready(Some(Ok(chunk)))
+            }
+            Some(Err(_)) => {
+                inner.ended = true;
+                Poll::Ready(Some(Err(BodyError::Broken)))
+            }
+            None => {
+                inner.ended = true;
+                Poll::Ready(None)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_refused() {
+        assert_eq!(read_all(Body::from("12345"), 5).await.unwrap().len(), 5);
+        let error = read_all(Body::from("123456"), 5).await.unwrap_err();
+        assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn the_leash_stops_a_reader_that_uses_nothing() {
+        let mut source = BodySource::new(Body::from(vec![0u8; 100]));
+        source.allow(99);
+        assert!(matches!(source.next().await, Some(Err(BodyError::Unused))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_comes_is_given_up() {
+        let body = Body::from_stream(futures::stream::pending::<std::result::Result<Bytes, std::io::Error>>());
+        assert!(read_all(body, 10).await.is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! Where an access token may stand: request headers, and the payload of a websocket's `connection_init`.
+
+use axum::http::{HeaderMap, header};
+use serde_json::Value;
+
+/// The two spellings of the Oz API's header.
+const TOKEN_HEADERS: [&str; 2] = ["x-forensics-access-token", "x-forensic-access-token"];
+/// Headers that a browser sends to another origin only after asking it, so that a page elsewhere cannot forge them.
+const PREFLIGHT_HEADERS: [&str; 6] = [
+    "graphql-preflight",
+    "graphql-require-preflight",
+    "apollo-require-preflight",
+    "x-requested-by",
+    "x-requested-with",
+    "idempotency-key",
+];
+
+/// The access token of a request, if it brings one.
+pub(crate) fn token(headers: &HeaderMap) -> Option<String> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    if let Some(value) = text(header::AUTHORIZATION.as_str()) {
+        // Another scheme is a credential that is not valid here, rather than none at all.
+        return Some(bearer(value).unwrap_or(value).to_owned());
+    }
+    TOKEN_HEADERS.iter().find_map(|name| text(name)).map(str::to_owned)
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// Whether the request cannot come from a foreign page: it has a header that needs the server's consent.
+pub(crate) fn is_preflighted(headers: &HeaderMap) -> bool {
+    token(headers).is_some() || PREFLIGHT_HEADERS.iter().any(|name| headers.contains_key(*name))
+}
+
+/// The access token in `connection_init`: under the names of the headers, or `accessToken` or `token`.
+pub(crate) fn token_in_payload(payload: Option<&Value>) -> Option<String> {
+    let fields = payload?.as_object()?;
+    fields.iter().find_map(|(name, value)| {
+        let text = value.as_str()?.trim();
+        match name.to_ascii_lowercase().as_str() {
+            "authorization" => Some(bearer(text).unwrap_or(text).to_owned()),
+            "accesstoken" | "token" => Some(text.to_owned()),
+            other if TOKEN_HEADERS.contains(&other) => Some(text.to_owned()),
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+    use serde_json::json;
+
+    #[test]
+    fn all_spellings_of_the_header_are_understood() {
+        for (name, value) in [("authorization", "Bearer t"), ("authorization", "bearer  t"), ("x-forensics-access-token", "t"), ("x-forensic-access-token", "t")] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            assert_eq!(token(&headers).as_deref(), Some("t"), "{name}");
+            assert!(is_preflighted(&headers));
+            assert_eq!(token_in_payload(Some(&json!({name: value}))).as_deref(), Some("t"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_plain_form_of_a_foreign_page_is_not_preflighted() {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=x"));
+        headers.insert(header::COOKIE, HeaderValue::from_static("a=b"));
+        assert!(!is_preflighted(&headers));
+        headers.insert("graphql-preflight", HeaderValue::from_static("1"));
+        assert!(is_preflighted(&headers));
+    }
+}

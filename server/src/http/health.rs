@@ -1,0 +1,20 @@
+//! Whether the node lives, and whether it can do its work.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde_json::json as value;
+
+use super::{Node, json};
+
+/// The process answers.
+pub(super) async fn alive() -> Response {
+    json(StatusCode::OK, &value!({"status": "alive"}))
+}
+
+/// Store and workers are there, and no shutdown has begun.
+pub(super) async fn ready(State(node): State<Node>) -> Response {
+    let readiness = node.services.ready().await;
+    let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    json(status, &value!({"ready": readiness.ready, "missing": readiness.missing}))
+}

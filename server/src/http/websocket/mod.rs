@@ -1,0 +1,76 @@
+//! Websockets at `GET /graphql`: who may open one, and what it is then given to.
+
+mod protocol;
+mod socket;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use vultus_core::Error;
+
+use super::request_id::RequestId;
+use super::{Node, credentials, respond};
+
+/// Largest message of a client, in bytes.
+const MAX_MESSAGE_BYTES: usize = super::request::MAX_BODY_BYTES;
+/// Read and write buffers of an idle socket, in bytes each; the default of 128 KiB would make 10 000 sockets cost gigabytes.
+const BUFFER_BYTES: usize = 4 << 10;
+/// A client that reads nothing is cut off when so much waits for it, in bytes.
+const MAX_WRITE_BUFFER_BYTES: usize = 16 << 20;
+
+/// Upgrades the connection, unless it comes from a page of a foreign origin.
+pub(super) fn upgrade(node: Node, request_id: RequestId, headers: &HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+    if !origin_allowed(headers, &node.options.allowed_origins) {
+        let error = Error::Forbidden("pages of this origin may not connect".to_owned());
+        return respond::refusal_with(StatusCode::FORBIDDEN, &error, &request_id);
+    }
+    let token = credentials::token(headers);
+    let base_url = node.base_url(headers);
+    upgrade
+        .protocols([protocol::SUBPROTOCOL])
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+        .max_message_size(MAX_MESSAGE_BYTES)
+        .max_frame_size(MAX_MESSAGE_BYTES)
+        .on_upgrade(move |websocket| socket::Socket::new(node, request_id, base_url, token, websocket).run())
+        .into_response()
+}
+
+/// A browser names the page's origin: it must be this server's own or a configured one. Other clients name none.
+fn origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    if allowed.iter().any(|other| other.trim_end_matches('/').eq_ignore_ascii_case(origin)) {
+        return true;
+    }
+    let own = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host_of_origin = origin.split_once("://").map(|(_, host)| host);
+    own.is_some() && own == host_of_origin
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn with(origin: Option<&'static str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static("vultus.example:8000"));
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+        }
+        headers
+    }
+
+    #[test]
+    fn only_the_own_and_configured_origins_may_connect() {
+        let allowed = ["https://console.example".to_owned()];
+        assert!(origin_allowed(&with(None), &allowed));
+        assert!(origin_allowed(&with(Some("http://vultus.example:8000")), &allowed));
+        assert!(origin_allowed(&with(Some("https://console.example")), &allowed));
+        for foreign in ["https://evil.example", "null", "http://vultus.example:8001", "https://console.example.evil"] {
+            assert!(!origin_allowed(&with(Some(foreign)), &allowed), "{foreign}");
+        }
+    }
+}

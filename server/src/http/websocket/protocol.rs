@@ -1,0 +1,281 @@
+//! The rules of graphql-transport-ws as a state machine: text in, one step out. No sockets, no schema, no clock.
+//!
+//! <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>
+
+use std::collections::HashSet;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use vultus_core::Error;
+
+use crate::graphql::error::publish;
+use crate::http::request::GraphQlRequest;
+
+/// Name of the subprotocol.
+pub(super) const SUBPROTOCOL: &str = "graphql-transport-ws";
+/// Most operations that one socket may have running.
+pub(super) const MAX_OPERATIONS: usize = 100;
+/// Longest id of an operation, in bytes.
+const MAX_ID_BYTES: usize = 128;
+
+/// Why the server closes a socket, with the code of the protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Closing {
+    /// Close code.
+    pub(super) code: u16,
+    /// One sentence, at most 123 bytes.
+    pub(super) reason: &'static str,
+}
+
+impl Closing {
+    /// The server stops.
+    pub(super) const GOING_AWAY: Self = Self { code: 1001, reason: "Going away" };
+    /// A binary frame.
+    pub(super) const UNSUPPORTED: Self = Self { code: 1003, reason: "Only text messages are understood" };
+    /// What came is no message of the protocol.
+    pub(super) const BAD_MESSAGE: Self = Self { code: 4400, reason: "Invalid message" };
+    /// An operation before the connection was acknowledged.
+    pub(super) const UNAUTHORIZED: Self = Self { code: 4401, reason: "Unauthorized" };
+    /// No valid token, or not any more.
+    pub(super) const FORBIDDEN: Self = Self { code: 4403, reason: "Forbidden" };
+    /// The client does not speak the subprotocol.
+    pub(super) const NO_SUBPROTOCOL: Self = Self { code: 4406, reason: "Subprotocol not acceptable" };
+    /// No `connection_init` in time.
+    pub(super) const INIT_TIMEOUT: Self = Self { code: 4408, reason: "Connection initialisation timeout" };
+    /// The id of an operation that still runs.
+    pub(super) const DUPLICATE_ID: Self = Self { code: 4409, reason: "Subscriber for this id already exists" };
+    /// A second `connection_init`.
+    pub(super) const SECOND_INIT: Self = Self { code: 4429, reason: "Too many initialisation requests" };
+}
+
+/// What a client sends.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum ClientMessage {
+    ConnectionInit {
+        #[serde(default)]
+        payload: Option<Value>,
+    },
+    Ping {
+        #[serde(default)]
+        payload: Option<Value>,
+    },
+    Pong {},
+    Subscribe {
+        id: String,
+        payload: GraphQlRequest,
+    },
+    Complete {
+        id: String,
+    },
+}
+
+/// What is to be done about a message.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Judge the payload of `connection_init`; then [`Protocol::acknowledge`], or close.
+    Authenticate(Option<Value>),
+    /// Start an operation; when it ends, [`Protocol::ended`].
+    Start { id: String, request: GraphQlRequest },
+    /// Stop an operation that the client does not want any more.
+    Stop { id: String },
+    /// Send this.
+    Reply(String),
+    /// Nothing.
+    Nothing,
+    /// Close the socket.
+    Close(Closing),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Fresh,
+    Initialising,
+    Acknowledged,
+}
+
+/// State of one socket.
+#[derive(Debug)]
+pub(super) struct Protocol {
+    phase: Phase,
+    running: HashSet<String>,
+}
+
+impl Protocol {
+    pub(super) fn new() -> Self {
+        Self { phase: Phase::Fresh, running: HashSet::new() }
+    }
+
+    /// Whether `connection_init` is still awaited.
+    pub(super) fn awaits_init(&self) -> bool {
+        self.phase == Phase::Fresh
+    }
+
+    /// Takes one text message. `request_id` goes into errors that the protocol itself answers with.
+    pub(super) fn receive(&mut self, text: &str, request_id: &str) -> Step {
+        let Ok(message) = serde_json::from_str::<ClientMessage>(text) else { return Step::Close(Closing::BAD_MESSAGE) };
+        match message {
+            ClientMessage::ConnectionInit { payload } => match self.phase {
+                Phase::Fresh => {
+                    self.phase = Phase::Initialising;
+                    Step::Authenticate(payload)
+                }
+                Phase::Initialising | Phase::Acknowledged => Step::Close(Closing::SECOND_INIT),
+            },
+            ClientMessage::Ping { payload } => Step::Reply(pong(payload)),
+            ClientMessage::Pong {} => Step::Nothing,
+            ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload, request_id),
+            ClientMessage::Complete { id } => {
+                if self.running.remove(&id) {
+                    Step::Stop { id }
+                } else {
+                    Step::Nothing
+                }
+            }
+        }
+    }
+
+    fn subscribe(&mut self, id: String, request: GraphQlRequest, request_id: &str) -> Step {
+        match self.phase {
+            Phase::Fresh | Phase::Initialising => return Step::Close(Closing::UNAUTHORIZED),
+            Phase::Acknowledged => {}
+        }
+        if id.is_empty() || id.len() > MAX_ID_BYTES {
+            return Step::Close(Closing::BAD_MESSAGE);
+        }
+        if self.running.contains(&id) {
+            return Step::Close(Closing::DUPLICATE_ID);
+        }
+        if self.running.len() >= MAX_OPERATIONS {
+            let error = Error::LimitExceeded {
+                argument: None,
+                message: format!("this socket has {MAX_OPERATIONS} operations running, which is the limit"),
+                reason: Some("TOO_MANY_SUBSCRIPTIONS".to_owned()),
+            };
+            let wire = publish(&error, request_id);
+            return Step::Reply(error_message(&id, &json!([{"message": wire.message, "extensions": wire.extensions}])));
+        }
+        self.running.insert(id.clone());
+        Step::Start { id, request }
+    }
+
+    /// The token was good: the message to send.
+    pub(super) fn acknowledge(&mut self) -> String {
+        self.phase = Phase::Acknowledged;
+        json!({"type": "connection_ack"}).to_string()
+    }
+
+    /// An operation ended by itself: whether the client still waits for it.
+    pub(super) fn ended(&mut self, id: &str) -> bool {
+        self.running.remove(id)
+    }
+
+    /// Whether the operation runs, so that what it yields is still wanted.
+    pub(super) fn is_running(&self, id: &str) -> bool {
+        self.running.contains(id)
+    }
+}
+
+fn pong(payload: Option<Value>) -> String {
+    match payload {
+        Some(payload) => json!({"type": "pong", "payload": payload}).to_string(),
+        None => json!({"type": "pong"}).to_string(),
+    }
+}
+
+/// A result of an operation.
+pub(super) fn next_message(id: &str, payload: &impl serde::Serialize) -> String {
+    json!({"type": "next", "id": id, "payload": payload}).to_string()
+}
+
+/// The operation was not executed; nothing follows for this id.
+pub(super) fn error_message(id: &str, errors: &impl serde::Serialize) -> String {
+    json!({"type": "error", "id": id, "payload": errors}).to_string()
+}
+
+/// The operation is over.
+pub(super) fn complete_message(id: &str) -> String {
+    json!({"type": "complete", "id": id}).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INIT: &str = r#"{"type":"connection_init","payload":{"Authorization":"Bearer t"}}"#;
+
+    fn subscribe(id: &str) -> String {
+        json!({"type": "subscribe", "id": id, "payload": {"query": "subscription { a }"}}).to_string()
+    }
+
+    fn acknowledged() -> Protocol {
+        let mut protocol = Protocol::new();
+        assert!(matches!(protocol.receive(INIT, "r"), Step::Authenticate(Some(_))));
+        assert!(protocol.acknowledge().contains("connection_ack"));
+        protocol
+    }
+
+    fn close_code(step: &Step) -> Option<u16> {
+        match step {
+            Step::Close(closing) => Some(closing.code),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_operation_before_the_acknowledgement_closes_with_4401() {
+        let mut protocol = Protocol::new();
+        assert_eq!(close_code(&protocol.receive(&subscribe("1"), "r")), Some(4401));
+        let mut protocol = Protocol::new();
+        protocol.receive(INIT, "r");
+        assert_eq!(close_code(&protocol.receive(&subscribe("1"), "r")), Some(4401));
+    }
+
+    #[test]
+    fn a_second_init_closes_with_4429() {
+        assert_eq!(close_code(&acknowledged().receive(INIT, "r")), Some(4429));
+    }
+
+    #[test]
+    fn an_id_that_runs_closes_with_4409_and_can_be_used_again_after_it_ended() {
+        let mut protocol = acknowledged();
+        assert!(matches!(protocol.receive(&subscribe("1"), "r"), Step::Start { .. }));
+        assert_eq!(close_code(&protocol.receive(&subscribe("1"), "r")), Some(4409));
+        assert!(protocol.ended("1"));
+        assert!(matches!(protocol.receive(&subscribe("1"), "r"), Step::Start { .. }));
+        assert!(matches!(protocol.receive(r#"{"type":"complete","id":"1"}"#, "r"), Step::Stop { .. }));
+        assert!(matches!(protocol.receive(&subscribe("1"), "r"), Step::Start { .. }));
+    }
+
+    #[test]
+    fn what_is_no_message_closes_with_4400() {
+        for text in ["", "{}", "[]", r#"{"type":"connect"}"#, r#"{"type":"subscribe","id":"1"}"#, r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#] {
+            assert_eq!(close_code(&acknowledged().receive(text, "r")), Some(4400), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_ping_is_answered_before_and_after_init_with_its_payload() {
+        let ping = r#"{"type":"ping","payload":{"n":1}}"#;
+        for mut protocol in [Protocol::new(), acknowledged()] {
+            let Step::Reply(reply) = protocol.receive(ping, "r") else { panic!("no reply") };
+            assert_eq!(serde_json::from_str::<Value>(&reply).unwrap(), json!({"type": "pong", "payload": {"n": 1}}));
+        }
+    }
+
+    #[test]
+    fn the_operation_over_the_limit_gets_an_error_and_the_socket_stays() {
+        let mut protocol = acknowledged();
+        for n in 0..MAX_OPERATIONS {
+            assert!(matches!(protocol.receive(&subscribe(&n.to_string()), "r"), Step::Start { .. }));
+        }
+        let Step::Reply(reply) = protocol.receive(&subscribe("more"), "r") else { panic!("no reply") };
+        assert!(reply.contains("LIMIT_EXCEEDED") && reply.contains(r#""type":"error""#), "{reply}");
+        assert!(!protocol.is_running("more"));
+    }
+
+    #[test]
+    fn completing_what_does_not_run_is_no_error() {
+        assert!(matches!(acknowledged().receive(r#"{"type":"complete","id":"9"}"#, "r"), Step::Nothing));
+    }
+}
