@@ -99,12 +99,15 @@ impl Inbox {
         }
     }
 
-    /// Forgets the flags of a run.
-    pub(crate) fn finished(&self, run: &str) {
-        self.flags
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(run);
+    /// Forgets the flags of a run, unless another run of the same name has come since.
+    pub(crate) fn finished(&self, run: &str, cancel: &Arc<Cancel>) {
+        let mut flags = self.flags.lock().unwrap_or_else(PoisonError::into_inner);
+        if flags
+            .get(run)
+            .is_some_and(|newest| Arc::ptr_eq(newest, cancel))
+        {
+            flags.remove(run);
+        }
     }
 }
 

@@ -173,7 +173,7 @@ impl Worker {
                         &mut self.plugins,
                         outbox,
                     )?;
-                    inbox.finished(&request.run);
+                    inbox.finished(&request.run, &cancel);
                 }
             }
         }

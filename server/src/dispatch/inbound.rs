@@ -1,0 +1,385 @@
+//! What a worker says, made safe: sizes, counts, names and seals checked, descriptors read into memory.
+//!
+//! A worker runs other people's code over hostile media. A message outside these bounds ends the worker.
+
+use std::os::fd::OwnedFd;
+
+use vultus_plugin_api::Outcome;
+use vultus_worker_protocol::memfd::{MemfdError, read_sealed};
+use vultus_worker_protocol::{
+    AnalysisFailure, ArtifactReport, FromWorker, Judgement, ProbeReport, RefusalReport, RunCosts,
+    WorkerReady,
+};
+
+use super::run::Judged;
+
+/// Most bytes of a thumbnail.
+const THUMBNAIL_BYTES: u64 = 1024 * 1024;
+/// Most bytes of an outcome.
+const OUTCOME_BYTES: u64 = 4 * 1024 * 1024;
+/// Most bytes of one artifact.
+const ARTIFACT_BYTES: u64 = 8 * 1024 * 1024;
+/// Most artifacts of one analysis.
+const ARTIFACTS: usize = 16;
+/// Most reasons of one outcome.
+const REASONS: usize = 256;
+/// Longest text for people or logs, in characters.
+const TEXT_CHARS: usize = 1_000;
+/// What an artifact may be. Nothing that a browser would run.
+const ARTIFACT_TYPES: [&str; 5] = [
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "application/json",
+    "application/octet-stream",
+];
+
+/// A message of a worker within the bounds, with what came beside it.
+#[derive(Debug)]
+pub(crate) enum WorkerMessage {
+    /// It is ready for work.
+    Ready(Box<WorkerReady>),
+    /// It cannot start.
+    Unfit(String),
+    /// A probe's answer, with the thumbnail.
+    Probed {
+        probe: String,
+        result: Result<(ProbeReport, Option<Vec<u8>>), RefusalReport>,
+    },
+    /// It decodes the media of a run.
+    Decoding { run: String },
+    /// It enters an analysis.
+    Entered { run: String, analysis: String },
+    /// How far it is, 0–1.
+    Progress {
+        run: String,
+        analysis: String,
+        fraction: f32,
+    },
+    /// An analysis is done.
+    Judged { run: String, judged: Judged },
+    /// A run is done.
+    RunDone { run: String, costs: RunCosts },
+    /// A line for the log.
+    Log {
+        plugin: String,
+        level: u32,
+        text: String,
+    },
+}
+
+/// How a worker broke the rules.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Violation {
+    /// More or fewer descriptors than the message needs.
+    #[error("{received} descriptors beside a message that needs {needed}")]
+    Descriptors { needed: usize, received: usize },
+    /// A descriptor that is not what was announced.
+    #[error("a descriptor of the worker cannot be used")]
+    Descriptor(#[from] MemfdError),
+    /// An outcome that is none.
+    #[error("an outcome is malformed")]
+    Outcome(#[from] serde_json::Error),
+    /// Too many or malformed parts.
+    #[error("{0}")]
+    Malformed(&'static str),
+}
+
+/// Checks one message and reads what came beside it.
+pub(crate) fn accept(
+    message: FromWorker,
+    descriptors: Vec<OwnedFd>,
+) -> Result<WorkerMessage, Violation> {
+    match message {
+        FromWorker::Probed { probe, result } => accept_probe(probe, result, descriptors),
+        FromWorker::Judged {
+            run,
+            analysis,
+            result,
+            artifacts,
+            outcome_bytes,
+        } => {
+            let (result, artifacts) = accept_judged(result, artifacts, outcome_bytes, descriptors)?;
+            Ok(WorkerMessage::Judged {
+                run,
+                judged: Judged {
+                    analysis,
+                    result,
+                    artifacts,
+                },
+            })
+        }
+        plain => {
+            expect_descriptors(0, &descriptors)?;
+            Ok(accept_plain(plain))
+        }
+    }
+}
+
+fn accept_plain(message: FromWorker) -> WorkerMessage {
+    match message {
+        FromWorker::Ready(ready) => WorkerMessage::Ready(ready),
+        FromWorker::Unfit { detail } => WorkerMessage::Unfit(clipped(detail)),
+        FromWorker::Decoding { run } => WorkerMessage::Decoding { run },
+        FromWorker::Entered { run, analysis } => WorkerMessage::Entered { run, analysis },
+        FromWorker::Progress {
+            run,
+            analysis,
+            fraction,
+        } => {
+            let fraction = if fraction.is_finite() {
+                fraction.clamp(0.0, 1.0)
+            } else {
+                0.0
+            };
+            WorkerMessage::Progress {
+                run,
+                analysis,
+                fraction,
+            }
+        }
+        FromWorker::RunDone { run, costs } => WorkerMessage::RunDone { run, costs },
+        FromWorker::Log {
+            plugin,
+            level,
+            text,
+        } => WorkerMessage::Log {
+            plugin: clipped(plugin),
+            level,
+            text: clipped(text),
+        },
+        FromWorker::Probed { .. } | FromWorker::Judged { .. } => {
+            unreachable!("these carry descriptors and are taken before")
+        }
+    }
+}
+
+fn accept_probe(
+    probe: String,
+    result: Result<ProbeReport, RefusalReport>,
+    descriptors: Vec<OwnedFd>,
+) -> Result<WorkerMessage, Violation> {
+    let result = match result {
+        Ok(report) => {
+            expect_descriptors(usize::from(report.thumbnail_bytes > 0), &descriptors)?;
+            let thumbnail = descriptors
+                .into_iter()
+                .next()
+                .map(|descriptor| read_sealed(descriptor, report.thumbnail_bytes, THUMBNAIL_BYTES))
+                .transpose()?;
+            Ok((report, thumbnail))
+        }
+        Err(refusal) => {
+            expect_descriptors(0, &descriptors)?;
+            check(is_code(&refusal.code), "the code of a refusal is malformed")?;
+            Err(RefusalReport {
+                message: clipped(refusal.message),
+                ..refusal
+            })
+        }
+    };
+    Ok(WorkerMessage::Probed { probe, result })
+}
+
+type Accepted = (
+    Result<Box<Judgement>, AnalysisFailure>,
+    Vec<(ArtifactReport, Vec<u8>)>,
+);
+
+fn accept_judged(
+    result: Result<Box<Judgement>, AnalysisFailure>,
+    artifacts: Vec<ArtifactReport>,
+    outcome_bytes: u64,
+    descriptors: Vec<OwnedFd>,
+) -> Result<Accepted, Violation> {
+    check(artifacts.len() <= ARTIFACTS, "too many artifacts")?;
+    expect_descriptors(
+        artifacts.len() + usize::from(outcome_bytes > 0),
+        &descriptors,
+    )?;
+    let mut descriptors = descriptors.into_iter();
+    let mut kept = Vec::with_capacity(artifacts.len());
+    for (artifact, descriptor) in artifacts.into_iter().zip(descriptors.by_ref()) {
+        check(
+            is_artifact_name(&artifact.name),
+            "the name of an artifact is malformed",
+        )?;
+        check(
+            ARTIFACT_TYPES.contains(&artifact.content_type.as_str()),
+            "the type of an artifact is not allowed",
+        )?;
+        let bytes = read_sealed(descriptor, artifact.byte_size, ARTIFACT_BYTES)?;
+        kept.push((artifact, bytes));
+    }
+    let result = match result {
+        Ok(mut judgement) => {
+            if let Some(descriptor) = descriptors.next() {
+                judgement.outcome = serde_json::from_slice(&read_sealed(
+                    descriptor,
+                    outcome_bytes,
+                    OUTCOME_BYTES,
+                )?)?;
+            }
+            check_outcome(&judgement)?;
+            Ok(judgement)
+        }
+        Err(failure) => {
+            check(
+                outcome_bytes == 0 && kept.is_empty(),
+                "a failure came with an outcome",
+            )?;
+            check(is_code(&failure.code), "the code of a failure is malformed")?;
+            Err(AnalysisFailure {
+                message: clipped(failure.message),
+                detail: clipped(failure.detail),
+                ..failure
+            })
+        }
+    };
+    Ok((result, kept))
+}
+
+fn check_outcome(judgement: &Judgement) -> Result<(), Violation> {
+    let outcome: Outcome = serde::Deserialize::deserialize(&judgement.outcome)?;
+    check(outcome.reasons.len() <= REASONS, "too many reasons")?;
+    for reason in &outcome.reasons {
+        check(is_code(&reason.code), "the code of a reason is malformed")?;
+        check(
+            reason.message.chars().count() <= TEXT_CHARS,
+            "the text of a reason is too long",
+        )?;
+    }
+    Ok(())
+}
+
+fn expect_descriptors(needed: usize, descriptors: &[OwnedFd]) -> Result<(), Violation> {
+    if descriptors.len() == needed {
+        Ok(())
+    } else {
+        Err(Violation::Descriptors {
+            needed,
+            received: descriptors.len(),
+        })
+    }
+}
+
+fn check(holds: bool, otherwise: &'static str) -> Result<(), Violation> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Violation::Malformed(otherwise))
+    }
+}
+
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+fn is_artifact_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && !text.starts_with('.')
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+}
+
+fn clipped(text: String) -> String {
+    match text.char_indices().nth(TEXT_CHARS) {
+        Some((end, _)) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use vultus_worker_protocol::memfd::sealed;
+
+    fn judgement(outcome: Value) -> Box<Judgement> {
+        Box::new(Judgement {
+            outcome,
+            plugin: "org.example.test".to_owned(),
+            plugin_version: "1.0.0".to_owned(),
+            plugin_sha256: String::new(),
+            weights: Vec::new(),
+        })
+    }
+
+    fn judged(outcome: Value, artifacts: Vec<ArtifactReport>, outcome_bytes: u64) -> FromWorker {
+        FromWorker::Judged {
+            run: "r".to_owned(),
+            analysis: "a".to_owned(),
+            result: Ok(judgement(outcome)),
+            artifacts,
+            outcome_bytes,
+        }
+    }
+
+    fn artifact(name: &str, content_type: &str, byte_size: u64) -> ArtifactReport {
+        ArtifactReport {
+            name: name.to_owned(),
+            content_type: content_type.to_owned(),
+            byte_size,
+        }
+    }
+
+    #[test]
+    fn a_long_outcome_and_artifacts_are_read_from_their_descriptors() {
+        let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": {"score": 0.25}});
+        let text = outcome.to_string();
+        let beside = vec![
+            sealed("best", b"JPEG").unwrap(),
+            sealed("outcome", text.as_bytes()).unwrap(),
+        ];
+        let message = judged(
+            Value::Null,
+            vec![artifact("best_shot", "image/jpeg", 4)],
+            text.len() as u64,
+        );
+        let Ok(WorkerMessage::Judged { judged, .. }) = accept(message, beside) else {
+            panic!("refused")
+        };
+        assert_eq!(judged.result.unwrap().outcome, outcome);
+        assert_eq!(judged.artifacts[0].1, b"JPEG");
+    }
+
+    #[test]
+    fn outcomes_that_are_none_are_violations() {
+        for outcome in [
+            json!({"resolution": "FINE", "result": {}}),
+            json!({"resolution": "SUCCESS", "reasons": [], "result": {}, "more": 1}),
+            json!({"resolution": "DECLINED", "reasons": [{"code": "no face", "message": ""}], "result": {}}),
+            Value::Null,
+        ] {
+            assert!(accept(judged(outcome, Vec::new(), 0), Vec::new()).is_err());
+        }
+    }
+
+    #[test]
+    fn artifacts_with_a_path_for_a_name_or_a_type_that_browsers_run_are_violations() {
+        let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": {}});
+        for bad in [
+            artifact("../x", "image/jpeg", 1),
+            artifact("x", "text/html", 1),
+            artifact("x", "image/jpeg", 2),
+        ] {
+            let message = judged(outcome.clone(), vec![bad], 0);
+            assert!(accept(message, vec![sealed("x", b"x").unwrap()]).is_err());
+        }
+    }
+
+    #[test]
+    fn descriptors_that_no_message_needs_are_violations() {
+        let message = FromWorker::Decoding {
+            run: "r".to_owned(),
+        };
+        assert!(matches!(
+            accept(message, vec![sealed("x", b"x").unwrap()]),
+            Err(Violation::Descriptors { .. })
+        ));
+    }
+}

@@ -1,0 +1,272 @@
+//! A pool: workers of one make, the jobs that wait for them, and what is known of their plugins.
+//!
+//! A permit stands for a worker that waits for a job; whoever holds one may put one job in the queue.
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use vultus_plugin_api::Manifest;
+use vultus_worker_protocol::{
+    PROTOCOL_VERSION, PluginReport, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup,
+};
+
+use super::breaker::{Admission, Breaker};
+use super::process::Spawner;
+use super::run::{LoadedPlugin, PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
+use super::session::ProbeEnd;
+
+/// What a caller is told to wait when no worker is to be had and nothing better is known.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// How long those that wait for an open breaker sleep at most.
+const BREAKER_POLL: Duration = Duration::from_millis(250);
+
+/// What a pool is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct PoolPlan {
+    pub(crate) name: PoolName,
+    /// What each worker is told first.
+    pub(crate) setup: WorkerSetup,
+    /// The plugin files that belong to this pool (others are loaded for their features).
+    pub(crate) own: BTreeSet<PathBuf>,
+    pub(crate) workers: usize,
+    /// From spawning a worker until it must be ready.
+    pub(crate) start_timeout: Duration,
+}
+
+/// How far a pool is with its first worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// None was ready yet.
+    Pending,
+    /// A worker was ready.
+    Ready,
+    /// The first attempt failed; more are made.
+    Failed(String),
+}
+
+/// A job for whichever worker is free.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Probe {
+        medium: OwnedFd,
+        byte_size: u64,
+        deadline: tokio::time::Instant,
+        reply: oneshot::Sender<ProbeEnd>,
+    },
+    Run(Box<RunJob>),
+}
+
+/// A run that waits for its worker.
+#[derive(Debug)]
+pub(crate) struct RunJob {
+    pub(crate) request: RunRequest,
+    pub(crate) media: Vec<OwnedFd>,
+    pub(crate) events: mpsc::Sender<RunEvent>,
+    pub(crate) cancel: RunCancel,
+    pub(crate) reply: oneshot::Sender<RunEnd>,
+}
+
+/// A pool of workers. Shared by its slots and its callers.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    pub(crate) plan: PoolPlan,
+    pub(crate) spawner: Arc<Spawner>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) start: watch::Sender<Start>,
+    pub(crate) permits: Arc<Semaphore>,
+    jobs: mpsc::UnboundedSender<Job>,
+    queue: AsyncMutex<mpsc::UnboundedReceiver<Job>>,
+    breaker: Mutex<Breaker>,
+    known: Mutex<Option<Known>>,
+}
+
+/// What the first worker that was ready said.
+#[derive(Debug, Clone)]
+struct Known {
+    ready: WorkerReady,
+    plugins: Vec<(Manifest, PluginReport)>,
+}
+
+impl Pool {
+    pub(crate) fn new(plan: PoolPlan, spawner: Arc<Spawner>, stop: CancellationToken) -> Self {
+        let (jobs, queue) = mpsc::unbounded_channel();
+        Self {
+            plan,
+            spawner,
+            stop,
+            start: watch::Sender::new(Start::Pending),
+            permits: Arc::new(Semaphore::new(0)),
+            jobs,
+            queue: AsyncMutex::new(queue),
+            breaker: Mutex::new(Breaker::default()),
+            known: Mutex::new(None),
+        }
+    }
+
+    /// Waits until a worker is free and reserves it, however long that takes. None once the pool stops.
+    pub(crate) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+            match self.health() {
+                PoolHealth::Available => return Some(permit),
+                PoolHealth::Unavailable { .. } => {
+                    drop(permit);
+                    tokio::select! {
+                        () = tokio::time::sleep(BREAKER_POLL) => {}
+                        () = self.stop.cancelled() => return None,
+                    }
+                }
+            }
+        }
+    }
+
+    /// Like [`Self::reserve`], but gives up when the pool takes no work.
+    pub(crate) async fn reserve_if_available(&self) -> Result<OwnedSemaphorePermit, Duration> {
+        loop {
+            if let PoolHealth::Unavailable { retry_after } = self.health() {
+                return Err(retry_after);
+            }
+            if let Ok(permit) =
+                tokio::time::timeout(BREAKER_POLL, Arc::clone(&self.permits).acquire_owned()).await
+            {
+                return permit.map_err(|_| RETRY_AFTER);
+            }
+        }
+    }
+
+    /// Queues the job that a permit stands for.
+    pub(crate) fn submit(&self, permit: OwnedSemaphorePermit, job: Job) {
+        permit.forget();
+        // The queue's other end lives as long as the pool itself.
+        let _ = self.jobs.send(job);
+    }
+
+    /// The next job. May be given up at any time without losing one.
+    pub(crate) async fn next_job(&self) -> Option<Job> {
+        self.queue.lock().await.recv().await
+    }
+
+    /// Drops the jobs that wait; their callers hear that nobody answers.
+    pub(crate) async fn drop_jobs(&self) {
+        let mut queue = self.queue.lock().await;
+        queue.close();
+        while queue.recv().await.is_some() {}
+    }
+
+    pub(crate) fn health(&self) -> PoolHealth {
+        if self.stop.is_cancelled() {
+            return PoolHealth::Unavailable {
+                retry_after: RETRY_AFTER,
+            };
+        }
+        self.breaker().health(Instant::now())
+    }
+
+    pub(crate) fn admit(&self) -> Admission {
+        self.breaker().admit(Instant::now())
+    }
+
+    pub(crate) fn crashed(&self) {
+        if self.breaker().crashed(Instant::now()) {
+            tracing::error!(pool = %self.plan.name, "too many worker crashes: the pool takes no work for a while");
+        }
+    }
+
+    pub(crate) fn survived(&self) {
+        self.breaker().survived();
+    }
+
+    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
+        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes note of what a new worker said. An error when it is another make than those before it.
+    pub(crate) fn admit_worker(&self, ready: WorkerReady) -> Result<(), String> {
+        if ready.protocol != PROTOCOL_VERSION {
+            return Err(format!(
+                "the worker speaks protocol {}, the node {PROTOCOL_VERSION}",
+                ready.protocol
+            ));
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref() {
+            let files = |ready: &WorkerReady| -> Vec<(String, Vec<(String, String)>)> {
+                ready
+                    .plugins
+                    .iter()
+                    .map(|p| (p.file_sha256.clone(), p.weights.clone()))
+                    .collect()
+            };
+            if files(&known.ready) != files(&ready) {
+                return Err(
+                    "plugin or weight files on disk are no longer those that the node started with"
+                        .to_owned(),
+                );
+            }
+            return Ok(());
+        }
+        let mut plugins = Vec::with_capacity(ready.plugins.len());
+        for report in &ready.plugins {
+            let manifest: Manifest =
+                serde::Deserialize::deserialize(&report.manifest).map_err(|error| {
+                    format!("the manifest of {} is malformed: {error}", report.path)
+                })?;
+            plugins.push((manifest, report.clone()));
+        }
+        *known = Some(Known { ready, plugins });
+        Ok(())
+    }
+
+    /// The plugins that belong to this pool.
+    pub(crate) fn plugins(&self) -> Vec<LoadedPlugin> {
+        let health = self.health();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = known.iter().flat_map(|known| known.plugins.iter());
+        all.filter(|(_, report)| self.plan.own.contains(&PathBuf::from(&report.path)))
+            .map(|(manifest, report)| LoadedPlugin {
+                manifest: manifest.clone(),
+                path: PathBuf::from(&report.path),
+                file_sha256: report.file_sha256.clone(),
+                weights: report.weights.clone(),
+                pool: self.plan.name.clone(),
+                health,
+            })
+            .collect()
+    }
+
+    /// The plugin files of this pool that its workers refused.
+    pub(crate) fn refused(&self) -> Vec<RefusedPlugin> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = known.iter().flat_map(|known| known.ready.refused.iter());
+        all.filter(|refused| self.plan.own.contains(&PathBuf::from(&refused.path)))
+            .cloned()
+            .collect()
+    }
+
+    /// What the sandbox of its workers could not enforce.
+    pub(crate) fn sandbox_gaps(&self) -> Vec<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .as_ref()
+            .map(|known| known.ready.sandbox_gaps.clone())
+            .unwrap_or_default()
+    }
+
+    /// Whether one of its plugins offers the analysis.
+    pub(crate) fn offers(&self, analysis_type: &str) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .iter()
+            .flat_map(|known| known.plugins.iter())
+            .any(|(manifest, report)| {
+                self.plan.own.contains(&PathBuf::from(&report.path))
+                    && manifest.analyses.iter().any(|a| a.kind == analysis_type)
+            })
+    }
+}

@@ -1,0 +1,279 @@
+//! One worker process: spawned, spoken to, reaped. Knows nothing of pools, runs or deadlines.
+//!
+//! All workers are spawned by one thread that lives as long as the pools, since the parent-death signal fires when the
+//! spawning thread ends. Each worker has two threads here, one that reads and one that writes; the async side sees channels.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as blocking};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use tokio::sync::{mpsc, oneshot, watch};
+use vultus_worker_protocol::ToWorker;
+use vultus_worker_protocol::channel::{Channel, ChannelError};
+
+use super::inbound::{self, WorkerMessage};
+
+/// A worker that does not read its messages for this long is taken for dead.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Messages of a worker that wait to be handled; then its reader waits.
+const INBOUND_MESSAGES: usize = 64;
+
+/// Where the standard error of workers goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkerStderr {
+    /// To the node's own.
+    Inherit,
+    /// Nowhere.
+    Discard,
+}
+
+/// The thread that spawns workers, all from the executable as it was when the thread started.
+#[derive(Debug)]
+pub(crate) struct Spawner {
+    requests: blocking::Sender<oneshot::Sender<io::Result<Worker>>>,
+    /// Processes that were not reaped yet.
+    alive: watch::Sender<usize>,
+}
+
+impl Spawner {
+    /// Opens the worker executable and starts the thread. The thread ends when the spawner is dropped, and with it every worker.
+    pub(crate) fn start(executable: &Path, stderr: WorkerStderr) -> io::Result<Self> {
+        let opened = rustix::fs::open(executable, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let (requests, inbox) = blocking::channel::<oneshot::Sender<io::Result<Worker>>>();
+        let alive = watch::Sender::new(0);
+        let counter = alive.clone();
+        thread::Builder::new()
+            .name("worker-spawner".to_owned())
+            .spawn(move || {
+                for reply in inbox {
+                    // When nobody waits any more, the worker is dropped with the reply, which ends it.
+                    let _ = reply.send(spawn(&opened, stderr, &counter));
+                }
+            })?;
+        Ok(Self { requests, alive })
+    }
+
+    /// Starts one worker. It is told nothing yet.
+    pub(crate) async fn spawn(&self) -> io::Result<Worker> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || io::Error::other("the spawning thread ended");
+        self.requests.send(reply).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    /// Waits until every process that was spawned is reaped.
+    pub(crate) async fn all_reaped(&self) {
+        // It cannot be closed while `self` holds the sender.
+        let _ = self.alive.subscribe().wait_for(|alive| *alive == 0).await;
+    }
+}
+
+fn spawn(
+    executable: &OwnedFd,
+    stderr: WorkerStderr,
+    alive: &watch::Sender<usize>,
+) -> io::Result<Worker> {
+    let (near, far) = Channel::pair()?;
+    near.set_send_timeout(SEND_TIMEOUT)?;
+    let child = Command::new(format!("/proc/self/fd/{}", executable.as_raw_fd()))
+        .arg0("vultus-worker")
+        .arg("0")
+        .arg(std::process::id().to_string())
+        .env_clear()
+        .current_dir("/")
+        .process_group(0)
+        .stdin(Stdio::from(far.into_descriptor()))
+        .stdout(Stdio::null())
+        .stderr(match stderr {
+            WorkerStderr::Inherit => Stdio::inherit(),
+            WorkerStderr::Discard => Stdio::null(),
+        })
+        .spawn()?;
+    alive.send_modify(|alive| *alive += 1);
+    let process = Arc::new(Process {
+        pid: child.id(),
+        child: Mutex::new(child),
+        alive: alive.clone(),
+    });
+    attach(&process, near)
+}
+
+fn attach(process: &Arc<Process>, near: Channel) -> io::Result<Worker> {
+    let (to_reader, inbound) = mpsc::channel(INBOUND_MESSAGES);
+    let (outbound, to_write) = blocking::channel();
+    let (reaper, writer) = (Arc::clone(process), Arc::clone(process));
+    let reader = near.try_clone().and_then(|reading| {
+        let name = format!("worker-{}-in", process.pid);
+        thread::Builder::new()
+            .name(name)
+            .spawn(move || read(reading, &reaper, &to_reader))
+    });
+    if let Err(error) = reader {
+        process.end();
+        return Err(error);
+    }
+    // From here on the reader reaps, whatever happens.
+    let worker = Worker {
+        process: Arc::clone(process),
+        outbound,
+        inbound,
+    };
+    let name = format!("worker-{}-out", process.pid);
+    thread::Builder::new()
+        .name(name)
+        .spawn(move || write(near, &writer, &to_write))?;
+    Ok(worker)
+}
+
+/// A worker process and the way to speak with it. Dropping it kills the process.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    process: Arc<Process>,
+    outbound: blocking::Sender<(ToWorker, Vec<OwnedFd>)>,
+    inbound: mpsc::Receiver<Inbound>,
+}
+
+/// What comes from a worker.
+#[derive(Debug)]
+pub(crate) enum Inbound {
+    /// A message within the bounds.
+    Message(Box<WorkerMessage>),
+    /// The worker is no more, and reaped. Nothing comes after this.
+    Gone(String),
+}
+
+impl Worker {
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid
+    }
+
+    /// Sends a message soon. A worker that cannot be reached shows by its death.
+    pub(crate) fn send(&self, message: ToWorker, descriptors: Vec<OwnedFd>) {
+        // The writing thread ends only once the worker is gone, which `receive` reports.
+        let _ = self.outbound.send((message, descriptors));
+    }
+
+    /// Waits for what the worker says next. May be given up at any time without losing a message.
+    pub(crate) async fn receive(&mut self) -> Inbound {
+        self.inbound
+            .recv()
+            .await
+            .unwrap_or_else(|| Inbound::Gone("already gone".to_owned()))
+    }
+
+    /// Kills the process. `receive` reports its end.
+    pub(crate) fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Kills the process and waits until it is reaped.
+    pub(crate) async fn end(mut self) {
+        self.kill();
+        while let Inbound::Message(_) = self.receive().await {}
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[derive(Debug)]
+struct Process {
+    pid: u32,
+    child: Mutex<Child>,
+    alive: watch::Sender<usize>,
+}
+
+impl Process {
+    fn kill(&self) {
+        // It fails only for a process that was reaped already.
+        let _ = self.lock().kill();
+    }
+
+    /// Reaps the process, killing it unless it ends by itself at once; says how it ended. Called once for each process.
+    fn end(&self) -> String {
+        // A dying process closes its socket shortly before it can be reaped: its own status is worth a moment.
+        let own = (0..50).find_map(|_| {
+            let status = self.lock().try_wait().ok().flatten();
+            if status.is_none() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            status
+        });
+        self.kill();
+        let ended = match own {
+            Some(status) => status.to_string(),
+            None => match self.lock().wait() {
+                Ok(status) => format!("killed: {status}"),
+                Err(error) => format!("waiting for it failed: {error}"),
+            },
+        };
+        self.alive.send_modify(|alive| *alive -= 1);
+        ended
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(mut channel: Channel, process: &Process, to: &mpsc::Sender<Inbound>) {
+    let why = loop {
+        let accepted = match channel.receive() {
+            Ok((message, descriptors)) => inbound::accept(message, descriptors),
+            Err(ChannelError::Closed) => break String::new(),
+            Err(error) => break with_source(&error),
+        };
+        match accepted {
+            Ok(message) => {
+                if to
+                    .blocking_send(Inbound::Message(Box::new(message)))
+                    .is_err()
+                {
+                    break "nobody listens to it".to_owned();
+                }
+            }
+            Err(violation) => break with_source(&violation),
+        }
+    };
+    channel.close();
+    let status = process.end();
+    let detail = if why.is_empty() {
+        status
+    } else {
+        format!("{why}; {status}")
+    };
+    // Nobody listens when the worker was dropped.
+    let _ = to.blocking_send(Inbound::Gone(detail));
+}
+
+fn write(
+    mut channel: Channel,
+    process: &Process,
+    from: &blocking::Receiver<(ToWorker, Vec<OwnedFd>)>,
+) {
+    for (message, descriptors) in from {
+        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        if channel.send(&message, &borrowed).is_err() {
+            process.kill();
+            return;
+        }
+    }
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,494 @@
+//! The worker pools of a node: starting, asking, stopping. The claim loop, `check` and `eval` stand on this.
+//!
+//! It reports what happened and to which analysis; who is to blame, and what is tried again, is decided by its callers.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use vultus_worker_protocol::{
+    PROTOCOL_VERSION, PluginFile, ProbeReport, RefusalReport, RefusedPlugin, RunCosts, RunRequest,
+    WorkerSetup,
+};
+
+use super::deployment::PoolsConfig;
+use super::pool::{Job, Pool, PoolPlan, RETRY_AFTER, RunJob, Start};
+use super::process::Spawner;
+use super::run::{LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel, RunEnd, RunEvent};
+use super::session::{self, ProbeEnd};
+use super::slot;
+
+/// A probe is answered within this time, waiting included.
+const PROBE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why the pools could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The worker executable cannot be used.
+    #[error("opening the worker executable {path} failed")]
+    Executable {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No worker of a pool that the node needs became ready.
+    #[error("no worker of the pool {pool} started: {detail}")]
+    Pool {
+        /// The pool.
+        pool: PoolName,
+        /// What the first attempt ended with.
+        detail: String,
+    },
+}
+
+/// The worker pools of a node. Cheap to clone; [`WorkerPools::shutdown`] ends them for all clones.
+#[derive(Debug, Clone)]
+pub struct WorkerPools {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Pools that run analyses, the built-in one first.
+    pools: Vec<Arc<Pool>>,
+    probe: Arc<Pool>,
+    refused: Vec<RefusedPlugin>,
+    spawner: Arc<Spawner>,
+    stop: CancellationToken,
+    drain_timeout: Duration,
+    slots: Mutex<JoinSet<()>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl WorkerPools {
+    /// Starts all pools and waits for the first worker of each. A pool that the node cannot do without must succeed;
+    /// third-party plugins that do not load are listed by [`Self::refused`].
+    pub async fn start(config: PoolsConfig) -> Result<Self, StartError> {
+        let executable = config.worker_executable.clone();
+        let spawner = Spawner::start(&executable, config.stderr).map_err(|source| {
+            StartError::Executable {
+                path: executable,
+                source,
+            }
+        })?;
+        let spawner = Arc::new(spawner);
+        let stop = CancellationToken::new();
+        let mut slots = JoinSet::new();
+        let mut open = |plan: PoolPlan| {
+            let workers = plan.workers;
+            let pool = Arc::new(Pool::new(plan, Arc::clone(&spawner), stop.child_token()));
+            for number in 0..workers {
+                slots.spawn(occupy(Arc::clone(&pool), number));
+            }
+            pool
+        };
+        let built_in = open(built_in_plan(&config));
+        let probe = if config.probe_workers > 0 {
+            open(probe_plan(&config))
+        } else {
+            Arc::clone(&built_in)
+        };
+        let third_party: Vec<_> = config
+            .third_party
+            .iter()
+            .map(|plugin| open(third_party_plan(&config, plugin)))
+            .collect();
+        let mut inner = Inner {
+            pools: vec![built_in],
+            probe,
+            refused: config.refused,
+            spawner,
+            stop,
+            drain_timeout: config.drain_timeout,
+            slots: Mutex::new(slots),
+        };
+        let started = inner.await_start(third_party).await;
+        let pools = Self {
+            inner: Arc::new(inner),
+        };
+        match started {
+            Ok(()) => Ok(pools),
+            Err(error) => {
+                pools.shutdown().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The plugins that take work, the built-in ones first.
+    pub fn plugins(&self) -> Vec<LoadedPlugin> {
+        self.inner
+            .pools
+            .iter()
+            .flat_map(|pool| pool.plugins())
+            .collect()
+    }
+
+    /// Plugin files that were found and are not used, with the reason.
+    pub fn refused(&self) -> Vec<RefusedPlugin> {
+        let by_workers = self.inner.pools.iter().flat_map(|pool| pool.refused());
+        self.inner
+            .refused
+            .iter()
+            .cloned()
+            .chain(by_workers)
+            .collect()
+    }
+
+    /// What the sandbox of the workers cannot enforce on this machine, one sentence each.
+    pub fn sandbox_gaps(&self) -> Vec<String> {
+        let gaps: BTreeSet<String> = self
+            .inner
+            .pools
+            .iter()
+            .flat_map(|pool| pool.sandbox_gaps())
+            .collect();
+        gaps.into_iter().collect()
+    }
+
+    /// The pools that run analyses, the built-in one first.
+    pub fn pools(&self) -> Vec<PoolName> {
+        self.inner
+            .pools
+            .iter()
+            .map(|pool| pool.plan.name.clone())
+            .collect()
+    }
+
+    /// The pool whose plugins offer an analysis.
+    pub fn pool_of(&self, analysis_type: &str) -> Option<PoolName> {
+        self.inner
+            .pools
+            .iter()
+            .find(|pool| pool.offers(analysis_type))
+            .map(|pool| pool.plan.name.clone())
+    }
+
+    /// Whether a pool takes work. Pools that do not exist do not.
+    pub fn health(&self, pool: &PoolName) -> PoolHealth {
+        self.pool(pool).map_or(
+            PoolHealth::Unavailable {
+                retry_after: RETRY_AFTER,
+            },
+            |pool| pool.health(),
+        )
+    }
+
+    /// How many workers a pool has when all are up.
+    pub fn worker_count(&self, pool: &PoolName) -> usize {
+        self.pool(pool).map_or(0, |pool| pool.plan.workers)
+    }
+
+    /// Examines one medium: a readable descriptor on `byte_size` bytes that nobody else seeks in. Answers within 5 s.
+    pub async fn probe(
+        &self,
+        medium: OwnedFd,
+        byte_size: u64,
+    ) -> Result<(ProbeReport, Option<Vec<u8>>), ProbeError> {
+        let deadline = Instant::now() + PROBE_DEADLINE;
+        for _attempt in 0..2 {
+            let copy = medium.try_clone().map_err(|_| ProbeError::Unavailable {
+                retry_after: RETRY_AFTER,
+            })?;
+            match self.probe_once(copy, byte_size, deadline).await? {
+                ProbeEnd::Answered(result) => return result.map_err(ProbeError::Refused),
+                ProbeEnd::TooSlow => return Err(ProbeError::Refused(too_slow())),
+                ProbeEnd::Died => {}
+            }
+        }
+        Err(ProbeError::Refused(RefusalReport {
+            code: "DECODER_CRASHED".to_owned(),
+            message: "The medium cannot be read: decoding it fails.".to_owned(),
+            is_limit: false,
+        }))
+    }
+
+    async fn probe_once(
+        &self,
+        medium: OwnedFd,
+        byte_size: u64,
+        deadline: Instant,
+    ) -> Result<ProbeEnd, ProbeError> {
+        let pool = &self.inner.probe;
+        let unavailable = |retry_after| ProbeError::Unavailable { retry_after };
+        let permit = tokio::time::timeout_at(deadline, pool.reserve_if_available())
+            .await
+            .map_err(|_| unavailable(RETRY_AFTER))?
+            .map_err(unavailable)?;
+        let (reply, answer) = oneshot::channel();
+        pool.submit(
+            permit,
+            Job::Probe {
+                medium,
+                byte_size,
+                deadline,
+                reply,
+            },
+        );
+        // The worker's own deadline is the same; the surplus lets it speak first.
+        match tokio::time::timeout_at(deadline + Duration::from_millis(500), answer).await {
+            Ok(Ok(end)) => Ok(end),
+            Ok(Err(_)) | Err(_) => Err(unavailable(RETRY_AFTER)),
+        }
+    }
+
+    /// Waits until a worker of `pool` is free and reserves it, also while the pool recovers from crashes. None when there
+    /// is no such pool, or it is shutting down.
+    pub async fn free_worker(&self, pool: &PoolName) -> Option<FreeWorker> {
+        let pool = Arc::clone(self.pool(pool)?);
+        let permit = pool.reserve().await?;
+        Some(FreeWorker { pool, permit })
+    }
+
+    /// Runs analyses on the next free worker of `pool`. `media` are readable descriptors in the order of the request's
+    /// media. Events come while it runs; a closed receiver cancels the run.
+    pub async fn run(
+        &self,
+        pool: &PoolName,
+        request: RunRequest,
+        media: Vec<OwnedFd>,
+        events: mpsc::Sender<RunEvent>,
+        cancel: &RunCancel,
+    ) -> RunEnd {
+        let Some(pool) = self.pool(pool) else {
+            return RunEnd::Unavailable {
+                retry_after: RETRY_AFTER,
+            };
+        };
+        let mut cancelled = cancel.watch();
+        let reserved = tokio::select! {
+            reserved = pool.reserve_if_available() => reserved,
+            // What is waited for holds a lock, which must not be kept over the sending.
+            () = async { drop(cancelled.wait_for(|state| state.all).await) } => {
+                for analysis in request.analyses {
+                    // A caller that does not listen any more does not miss it.
+                    let _ = events.send(session::failed(analysis.id, session::cancelled_failure())).await;
+                }
+                return RunEnd::Done(RunCosts::default());
+            }
+        };
+        match reserved {
+            Ok(permit) => {
+                FreeWorker {
+                    pool: Arc::clone(pool),
+                    permit,
+                }
+                .run(request, media, events, cancel)
+                .await
+            }
+            Err(retry_after) => RunEnd::Unavailable { retry_after },
+        }
+    }
+
+    /// Lets running jobs finish within the drain time, then ends every worker. Afterwards no child is left.
+    pub async fn shutdown(&self) {
+        let inner = &self.inner;
+        inner.stop.cancel();
+        for pool in inner.all_pools() {
+            pool.permits.close();
+        }
+        let mut slots =
+            std::mem::take(&mut *inner.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        let drained = tokio::time::timeout(inner.drain_timeout, async {
+            while slots.join_next().await.is_some() {}
+        })
+        .await;
+        if drained.is_err() {
+            tracing::warn!(
+                "workers are ended in the middle of runs, since these did not finish in time"
+            );
+            slots.shutdown().await;
+        }
+        for pool in inner.all_pools() {
+            pool.drop_jobs().await;
+        }
+        inner.spawner.all_reaped().await;
+    }
+
+    fn pool(&self, name: &PoolName) -> Option<&Arc<Pool>> {
+        self.inner.pools.iter().find(|pool| pool.plan.name == *name)
+    }
+}
+
+impl Inner {
+    fn all_pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
+        self.pools.iter().chain(std::iter::once(&self.probe))
+    }
+
+    /// Waits for the first worker of each pool. Third-party pools that have one are added to those in use.
+    async fn await_start(&mut self, third_party: Vec<Arc<Pool>>) -> Result<(), StartError> {
+        for pool in [&self.pools[0], &self.probe] {
+            if let Start::Failed(detail) = first_start(pool).await {
+                return Err(StartError::Pool {
+                    pool: pool.plan.name.clone(),
+                    detail,
+                });
+            }
+        }
+        for pool in third_party {
+            let failed = match first_start(&pool).await {
+                Start::Failed(detail) => Some(detail),
+                Start::Ready | Start::Pending => None,
+            };
+            if failed.is_none() && !pool.plugins().is_empty() {
+                self.pools.push(pool);
+                continue;
+            }
+            pool.stop.cancel();
+            self.refused.extend(pool.refused());
+            let unused = failed
+                .into_iter()
+                .flat_map(|detail| pool.plan.own.iter().map(move |path| (path, detail.clone())));
+            self.refused
+                .extend(unused.map(|(path, detail)| RefusedPlugin {
+                    path: path.display().to_string(),
+                    detail,
+                }));
+        }
+        Ok(())
+    }
+}
+
+/// A worker that is reserved for one run. Dropping it gives it back.
+#[derive(Debug)]
+pub struct FreeWorker {
+    pool: Arc<Pool>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl FreeWorker {
+    /// Runs analyses on it; see [`WorkerPools::run`]. Dropping the future cancels the run.
+    pub async fn run(
+        self,
+        request: RunRequest,
+        media: Vec<OwnedFd>,
+        events: mpsc::Sender<RunEvent>,
+        cancel: &RunCancel,
+    ) -> RunEnd {
+        let (reply, answer) = oneshot::channel();
+        let job = RunJob {
+            request,
+            media,
+            events,
+            cancel: cancel.clone(),
+            reply,
+        };
+        self.pool.submit(self.permit, Job::Run(Box::new(job)));
+        let mut abandoned = CancelOnDrop(Some(cancel));
+        let end = answer.await.unwrap_or(RunEnd::Unavailable {
+            retry_after: RETRY_AFTER,
+        });
+        abandoned.0 = None;
+        end
+    }
+}
+
+struct CancelOnDrop<'a>(Option<&'a RunCancel>);
+
+impl Drop for CancelOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(cancel) = self.0 {
+            cancel.cancel_run();
+        }
+    }
+}
+
+/// The first slot of a pool starts at once, the others once it is known how that went: the node is ready sooner.
+async fn occupy(pool: Arc<Pool>, number: usize) {
+    if number > 0 {
+        tokio::select! {
+            _ = first_start(&pool) => {}
+            () = pool.stop.cancelled() => return,
+        }
+    }
+    slot::keep(pool).await;
+}
+
+async fn first_start(pool: &Pool) -> Start {
+    let mut start = pool.start.subscribe();
+    match start.wait_for(|start| *start != Start::Pending).await {
+        Ok(start) => start.clone(),
+        Err(_) => Start::Failed("the pool is gone".to_owned()),
+    }
+}
+
+fn too_slow() -> RefusalReport {
+    RefusalReport {
+        code: "TOO_SLOW".to_owned(),
+        message: format!(
+            "Reading the medium takes longer than {} s.",
+            PROBE_DEADLINE.as_secs()
+        ),
+        is_limit: true,
+    }
+}
+
+fn built_in_plan(config: &PoolsConfig) -> PoolPlan {
+    plan(
+        config,
+        "built-in",
+        config.built_in.clone(),
+        &config.built_in,
+        config.workers,
+    )
+}
+
+fn probe_plan(config: &PoolsConfig) -> PoolPlan {
+    plan(config, "probe", Vec::new(), &[], config.probe_workers)
+}
+
+fn third_party_plan(config: &PoolsConfig, plugin: &PluginFile) -> PoolPlan {
+    let mut plugins = config.providers_for_others.clone();
+    plugins.push(plugin.clone());
+    let name = super::deployment::plugin_key(plugin.path.as_ref());
+    plan(config, &name, plugins, std::slice::from_ref(plugin), 1)
+}
+
+fn plan(
+    config: &PoolsConfig,
+    name: &str,
+    plugins: Vec<PluginFile>,
+    own: &[PluginFile],
+    workers: usize,
+) -> PoolPlan {
+    PoolPlan {
+        name: PoolName::new(name),
+        own: own
+            .iter()
+            .map(|plugin| PathBuf::from(&plugin.path))
+            .collect(),
+        workers: workers.max(1),
+        start_timeout: config.start_timeout,
+        setup: WorkerSetup {
+            protocol: PROTOCOL_VERSION,
+            plugins,
+            onnxruntime: config
+                .onnxruntime
+                .as_ref()
+                .map(|path| path.display().to_string()),
+            weights_dir: config
+                .weights_dir
+                .as_ref()
+                .map(|path| path.display().to_string()),
+            threads: config.threads.max(1),
+            limits: config.limits.clone(),
+            decode: config.decode.clone(),
+            memory_bytes: config.memory_bytes,
+            cpu_seconds: config.cpu_seconds,
+        },
+    }
+}

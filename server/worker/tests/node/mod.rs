@@ -1,0 +1,256 @@
+//! The node's end of the socket, for tests: starts the real worker, compiles plugins in C, waits with deadlines.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use vultus_worker_protocol::channel::{Channel, ChannelError};
+use vultus_worker_protocol::{
+    AnalysisFailure, FromWorker, Judgement, PROTOCOL_VERSION, PluginFile, PluginOrigin,
+    RunAnalysis, RunMedium, RunRequest, SlottedMedium, ToWorker, WorkerReady, WorkerSetup,
+};
+
+pub(crate) type Judged = Result<Box<Judgement>, AnalysisFailure>;
+
+/// A worker and the socket to it.
+pub(crate) struct Node {
+    child: Child,
+    channel: Option<Channel>,
+}
+
+impl Node {
+    /// Starts the real executable and tells it its setup.
+    pub(crate) fn start(plugins: Vec<PluginFile>) -> Self {
+        let (near, far) = Channel::pair().unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_vultus-worker"))
+            .args(["0", &std::process::id().to_string()])
+            .env_clear()
+            .stdin(Stdio::from(far.into_descriptor()))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut node = Self {
+            child,
+            channel: Some(near),
+        };
+        let setup = WorkerSetup {
+            protocol: PROTOCOL_VERSION,
+            plugins,
+            onnxruntime: Some(
+                path("models/runtime/libonnxruntime.so")
+                    .display()
+                    .to_string(),
+            ),
+            weights_dir: Some(path("models/weights").display().to_string()),
+            threads: 1,
+            limits: json!({}),
+            decode: Value::Null,
+            memory_bytes: Some(2 << 30),
+            cpu_seconds: 60,
+        };
+        node.send(&ToWorker::Hello(Box::new(setup)), &[]);
+        node
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Closes the socket.
+    pub(crate) fn hang_up(&mut self) -> &mut Child {
+        self.channel = None;
+        &mut self.child
+    }
+
+    pub(crate) fn send(&mut self, message: &ToWorker, descriptors: &[OwnedFd]) {
+        let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+        self.channel
+            .as_mut()
+            .unwrap()
+            .send(message, &borrowed)
+            .unwrap();
+    }
+
+    pub(crate) fn receive(&mut self) -> (FromWorker, Vec<OwnedFd>) {
+        self.try_receive().unwrap()
+    }
+
+    pub(crate) fn try_receive(&mut self) -> Result<(FromWorker, Vec<OwnedFd>), ChannelError> {
+        self.channel.as_mut().unwrap().receive()
+    }
+
+    pub(crate) fn ready(&mut self) -> WorkerReady {
+        match self.receive().0 {
+            FromWorker::Ready(ready) => *ready,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn until(&mut self, found: impl Fn(&FromWorker) -> bool) {
+        while !found(&self.receive().0) {}
+    }
+
+    /// Asks for a run. Media are names of samples; a name that is none stands for its own text.
+    pub(crate) fn run(&mut self, run: &str, media: &[&str], analyses: &[RunAnalysis]) {
+        let opened: Vec<(OwnedFd, u64)> = media
+            .iter()
+            .map(|name| {
+                if name.ends_with(".jpg") {
+                    sample(name)
+                } else {
+                    (bytes(name.as_bytes()), name.len() as u64)
+                }
+            })
+            .collect();
+        let described = media.iter().zip(&opened);
+        let media = described
+            .map(|(name, (_, size))| RunMedium {
+                id: (*name).to_owned(),
+                byte_size: *size,
+                tags: Vec::new(),
+            })
+            .collect();
+        let request = RunRequest {
+            run: run.to_owned(),
+            media,
+            analyses: analyses.to_vec(),
+        };
+        let descriptors: Vec<OwnedFd> = opened.into_iter().map(|(file, _)| file).collect();
+        self.send(&ToWorker::Run(Box::new(request)), &descriptors);
+    }
+
+    /// Runs analyses; their results in the order in which they came.
+    pub(crate) fn judge(&mut self, media: &[&str], analyses: &[RunAnalysis]) -> Vec<Judged> {
+        self.run("r", media, analyses);
+        self.judged_until_done()
+    }
+
+    pub(crate) fn judged_until_done(&mut self) -> Vec<Judged> {
+        let mut all = Vec::new();
+        loop {
+            match self.receive().0 {
+                FromWorker::Judged { result, .. } => all.push(result),
+                FromWorker::RunDone { .. } => return all,
+                FromWorker::Decoding { .. }
+                | FromWorker::Entered { .. }
+                | FromWorker::Progress { .. }
+                | FromWorker::Log { .. } => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An analysis over media of the run.
+pub(crate) fn analysis(id: &str, kind: &str, params: Value, media: &[usize]) -> RunAnalysis {
+    let slotted = |index: &usize| SlottedMedium {
+        index: *index as u32,
+        slot: "pictures".to_owned(),
+        named: false,
+    };
+    RunAnalysis {
+        id: id.to_owned(),
+        kind: kind.to_owned(),
+        params,
+        media: media.iter().map(slotted).collect(),
+        timeout_ms: 20_000,
+    }
+}
+
+pub(crate) fn sharpness_of(judged: &Judged) -> Value {
+    judged.as_ref().unwrap().outcome["result"]["sharpness"].clone()
+}
+
+/// Compiles a plugin in C.
+pub(crate) fn plugin(source: &str) -> PluginFile {
+    let source = path("analyzers").join(source);
+    let stem = source.file_stem().unwrap().to_str().unwrap().to_owned();
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+    std::fs::create_dir_all(&folder).unwrap();
+    let library = folder.join(format!("lib{stem}.so"));
+    // Tests run at once: each compiles to a name of its own, the last rename wins.
+    let own = tempfile::Builder::new()
+        .prefix(&stem)
+        .tempfile_in(&folder)
+        .unwrap()
+        .into_temp_path();
+    let compiled = Command::new("cc")
+        .args(["-std=c11", "-O1", "-shared", "-fPIC", "-I"])
+        .arg(path("plugin-api/include"))
+        .arg("-o")
+        .arg(&own)
+        .arg(&source)
+        .status()
+        .unwrap();
+    assert!(compiled.success(), "compiling {}", source.display());
+    own.persist(&library).unwrap();
+    PluginFile {
+        path: library.display().to_string(),
+        settings: json!({}),
+        origin: PluginOrigin::ThirdParty,
+    }
+}
+
+/// A path below the root of the workspace.
+pub(crate) fn path(relative: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .join(relative)
+        .canonicalize()
+        .unwrap_or_else(|error| {
+            panic!("{relative} is missing ({error}); `make setup` fetches samples and models")
+        })
+}
+
+/// A sample picture, with its size in bytes.
+pub(crate) fn sample(name: &str) -> (OwnedFd, u64) {
+    let file = File::open(path("samples/files").join(name)).unwrap();
+    let size = file.metadata().unwrap().len();
+    (file.into(), size)
+}
+
+/// A file with the bytes.
+pub(crate) fn bytes(content: &[u8]) -> OwnedFd {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(content).unwrap();
+    file.rewind().unwrap();
+    file.into()
+}
+
+/// A descriptor that every child of this process inherits.
+pub(crate) fn leak_descriptor_to_children() -> OwnedFd {
+    let file = tempfile::tempfile().unwrap();
+    // Far above those that the worker uses itself.
+    let leaked = rustix::io::fcntl_dupfd_cloexec(&file, 50).unwrap();
+    rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
+    leaked
+}
+
+/// Whether the child ended by itself within the time.
+pub(crate) fn ended_within(child: &mut Child, limit: Duration) -> bool {
+    let deadline = Instant::now() + limit;
+    while Instant::now() < deadline {
+        if child.try_wait().unwrap().is_some() {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
+}

@@ -1,0 +1,248 @@
+//! The worker process as the node meets it: started with a socket, spoken to in messages.
+
+mod node;
+
+use std::fs;
+use std::time::Duration;
+
+use node::{Node, ended_within, plugin, sample, sharpness_of};
+use serde_json::json;
+use vultus_worker_protocol::{FromWorker, ProbeRequest, ToWorker};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_worker_keeps_no_descriptor_and_no_right_that_it_was_not_given() {
+    let _kept = node::leak_descriptor_to_children();
+    let mut node = Node::start(Vec::new());
+    node.ready();
+    let process = format!("/proc/{}", node.pid());
+    let mut open: Vec<String> = fs::read_dir(format!("{process}/fd"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    open.sort();
+    // The socket has a second handle, for the thread that reads.
+    assert_eq!(open, ["0", "1", "2", "3", "4"]);
+    for descriptor in ["0", "1", "2"] {
+        assert_eq!(
+            fs::read_link(format!("{process}/fd/{descriptor}"))
+                .unwrap()
+                .to_str(),
+            Some("/dev/null")
+        );
+    }
+    assert_eq!(fs::read(format!("{process}/environ")).unwrap(), b"");
+    let status = fs::read_to_string(format!("{process}/status")).unwrap();
+    assert!(
+        status.contains("NoNewPrivs:\t1") && status.contains("Umask:\t0077"),
+        "{status}"
+    );
+    let limits = fs::read_to_string(format!("{process}/limits")).unwrap();
+    let soft = |name: &str| {
+        let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+        line[name.len()..]
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(soft("Max core file size"), "0");
+    assert_eq!(soft("Max address space"), (2u64 << 30).to_string());
+}
+
+#[test]
+fn a_worker_ends_when_the_node_closes_the_socket_even_in_an_endless_call() {
+    let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
+    node.ready();
+    node.run(
+        "r",
+        &[],
+        &[node::analysis("a", "faulty", json!({"mode": "loop"}), &[])],
+    );
+    node.until(|message| matches!(message, FromWorker::Entered { .. }));
+    assert!(ended_within(node.hang_up(), SOON));
+}
+
+#[test]
+fn a_worker_dies_with_the_thread_that_spawned_it_though_the_socket_stays_open() {
+    let node = std::thread::spawn(|| {
+        let mut node = Node::start(Vec::new());
+        node.ready();
+        node
+    });
+    let mut node = node.join().unwrap();
+    assert!(ended_within(node.child(), SOON));
+}
+
+#[test]
+fn a_probe_tells_what_a_picture_is_and_gives_a_thumbnail() {
+    let mut node = Node::start(Vec::new());
+    node.ready();
+    let (file, size) = sample("obama.jpg");
+    node.send(
+        &ToWorker::Probe(ProbeRequest {
+            probe: "p".to_owned(),
+            byte_size: size,
+        }),
+        &[file],
+    );
+    let (message, beside) = node.receive();
+    let FromWorker::Probed {
+        probe,
+        result: Ok(report),
+    } = message
+    else {
+        panic!("{message:?}")
+    };
+    assert_eq!(
+        (
+            probe.as_str(),
+            report.kind.as_str(),
+            report.content_type.as_str()
+        ),
+        ("p", "IMAGE", "image/jpeg")
+    );
+    let thumbnail = vultus_worker_protocol::memfd::read_sealed(
+        beside.into_iter().next().unwrap(),
+        report.thumbnail_bytes,
+        1 << 20,
+    );
+    assert!(thumbnail.unwrap().starts_with(&[0xff, 0xd8]));
+}
+
+#[test]
+fn a_probe_refuses_what_is_no_medium_and_the_worker_goes_on() {
+    let mut node = Node::start(Vec::new());
+    node.ready();
+    for _ in 0..2 {
+        let text = node::bytes(b"certainly no picture");
+        node.send(
+            &ToWorker::Probe(ProbeRequest {
+                probe: "p".to_owned(),
+                byte_size: 20,
+            }),
+            &[text],
+        );
+        let (message, _) = node.receive();
+        let FromWorker::Probed {
+            result: Err(refusal),
+            ..
+        } = message
+        else {
+            panic!("{message:?}")
+        };
+        assert_eq!(refusal.code, "UNSUPPORTED_FORMAT");
+    }
+}
+
+#[test]
+fn results_are_the_same_alone_and_in_every_combination() {
+    let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
+    node.ready();
+    let media = ["obama.jpg", "biden.jpg"];
+    let alone = |node: &mut Node, index: usize| {
+        let judged = node.judge(
+            &media,
+            &[node::analysis("a", "sharpness", json!({}), &[index])],
+        );
+        sharpness_of(&judged[0])
+    };
+    let (first, second) = (alone(&mut node, 0), alone(&mut node, 1));
+    assert_ne!(first, second);
+    let both = node.judge(
+        &media,
+        &[
+            node::analysis("b", "sharpness", json!({}), &[1]),
+            node::analysis("a", "sharpness", json!({}), &[0]),
+        ],
+    );
+    assert_eq!(
+        [sharpness_of(&both[1]), sharpness_of(&both[0])],
+        [first, second]
+    );
+}
+
+#[test]
+fn a_medium_that_became_unreadable_fails_the_analyses_that_take_it_and_no_other() {
+    let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
+    node.ready();
+    let judged = node.judge(
+        &["obama.jpg", "not a picture"],
+        &[
+            node::analysis("broken", "sharpness", json!({}), &[0, 1]),
+            node::analysis("whole", "sharpness", json!({}), &[0]),
+        ],
+    );
+    let failure = judged[0].as_ref().unwrap_err();
+    assert_eq!(failure.code, "MEDIA_UNREADABLE");
+    assert!(
+        failure.message.contains("UNSUPPORTED_FORMAT"),
+        "{}",
+        failure.message
+    );
+    assert!(judged[1].is_ok());
+}
+
+#[test]
+fn outcomes_against_the_rules_are_bad_results_and_cancellation_reaches_a_running_analysis() {
+    let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
+    node.ready();
+    for (mode, code) in [
+        ("bad_schema", "BAD_RESULT"),
+        ("not_json", "BAD_RESULT"),
+        ("panic_status", "ANALYZER_PANICKED"),
+    ] {
+        let judged = node.judge(
+            &[],
+            &[node::analysis("a", "faulty", json!({"mode": mode}), &[])],
+        );
+        assert_eq!(judged[0].as_ref().unwrap_err().code, code, "{mode}");
+    }
+    let slow = node::analysis("a", "faulty", json!({"mode": "until_cancelled"}), &[]);
+    node.run(
+        "r",
+        &[],
+        &[
+            slow,
+            node::analysis("b", "faulty", json!({"mode": "ok"}), &[]),
+        ],
+    );
+    node.until(|message| matches!(message, FromWorker::Entered { .. }));
+    node.send(
+        &ToWorker::Cancel {
+            run: "r".to_owned(),
+            analysis: Some("a".to_owned()),
+        },
+        &[],
+    );
+    let judged = node.judged_until_done();
+    assert_eq!(judged[0].as_ref().unwrap_err().code, "CANCELLED");
+    assert!(judged[1].is_ok());
+}
+
+#[test]
+fn an_analysis_that_looks_at_its_deadline_ends_by_it() {
+    let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
+    node.ready();
+    let mut slow = node::analysis("a", "faulty", json!({"mode": "until_cancelled"}), &[]);
+    slow.timeout_ms = 50;
+    let judged = node.judge(&[], &[slow]);
+    assert_eq!(judged[0].as_ref().unwrap_err().code, "DEADLINE_EXCEEDED");
+}
+
+#[test]
+fn a_file_that_is_no_plugin_is_refused_with_the_reason_and_the_others_are_used() {
+    let mut node = Node::start(vec![
+        plugin("faulty/bad_magic.c"),
+        plugin("example-c/sharpness.c"),
+    ]);
+    let ready = node.ready();
+    assert_eq!(ready.plugins.len(), 1);
+    assert_eq!(ready.refused.len(), 1);
+    assert!(!ready.refused[0].detail.is_empty() && ready.refused[0].path.contains("bad_magic"));
+    assert!(
+        !ready.sandbox_gaps.is_empty(),
+        "what is not enforced must be said"
+    );
+}
