@@ -62,8 +62,8 @@ pub enum Error {
     },
     /// A file is not the pinned one.
     #[error(
-        "checksum mismatch: {what} has sha256 {found}, expected {expected}. Nothing was installed from it; \
-         delete it and run the set-up again. If it stays so, the source was changed: do not use it"
+        "checksum mismatch: {what} has sha256 {found}, expected {expected}; nothing was installed from it. \
+         Download it again; if it stays so, the source has changed and must not be used"
     )]
     Checksum {
         /// The archive, the file inside an archive, or the file made from it.
