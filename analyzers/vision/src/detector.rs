@@ -2,7 +2,7 @@
 
 use crate::VisionError;
 use crate::features::Face;
-use crate::geometry::{Landmarks, Rect, scale_landmarks};
+use crate::geometry::{Landmarks, Rect};
 use crate::pixels::{Channels, PixelView};
 use crate::resize::{Planes, Resizer};
 use crate::session::{Model, ModelOptions, Outputs};
@@ -77,7 +77,7 @@ impl FaceDetector {
         };
         self.resizer.resize(picture, width, height, &mut planes);
         let names = &self.names;
-        let mut faces = self
+        let found = self
             .model
             .run([1, 3, rows, columns], &self.tensor, |outputs| {
                 let mut found = Vec::new();
@@ -94,10 +94,7 @@ impl FaceDetector {
                 Ok(suppress(found))
             })?;
         let back = (1.0 / factor) as f32;
-        for face in &mut faces {
-            face.rect = face.rect.scaled(back);
-            face.landmarks = scale_landmarks(&face.landmarks, back);
-        }
+        let mut faces: Vec<Face> = found.into_iter().map(|face| face.scaled(back)).collect();
         faces.sort_by(|a, b| b.rect.area().total_cmp(&a.rect.area()));
         Ok(faces)
     }

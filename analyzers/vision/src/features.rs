@@ -27,6 +27,19 @@ pub struct Face {
     pub landmarks: Landmarks,
 }
 
+impl Face {
+    /// The same face after the picture was scaled by `factor`.
+    #[must_use]
+    pub fn scaled(self, factor: f32) -> Self {
+        let landmarks = self.landmarks.map(|[x, y]| [x * factor, y * factor]);
+        Self {
+            rect: self.rect.scaled(factor),
+            score: self.score,
+            landmarks,
+        }
+    }
+}
+
 /// `face_template/1` and `face_template_aligned/1`, of a frame: the template of its largest face.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FaceTemplates {

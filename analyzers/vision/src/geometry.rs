@@ -92,11 +92,6 @@ impl Rect {
     }
 }
 
-/// The same landmarks after the picture was scaled by `factor`.
-pub(crate) fn scale_landmarks(landmarks: &Landmarks, factor: f32) -> Landmarks {
-    landmarks.map(|[x, y]| [x * factor, y * factor])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,96 @@
+//! Built-in provider of faces/1: face boxes, five landmarks and scores by YuNet.
+//!
+//! It says what is there; whether one face, a large enough one or a whole one is needed is for the
+//! analyzers to decide.
+
+use vultus_plugin_api::manifest::{Instances, Provided, Scope};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, FeatureRequest, Job, Manifest, export_analyzer,
+};
+use vultus_vision::{CASCADE, Face, FaceDetector, Faces, PixelView, QuarterTurned, failure};
+
+/// The feature that this plugin provides.
+const FACES: &str = "faces/1";
+
+/// The provider.
+#[derive(Debug)]
+pub struct FaceDetect {
+    detector: FaceDetector,
+}
+
+impl Analyzer for FaceDetect {
+    fn manifest() -> Manifest {
+        Manifest {
+            id: "org.vultus.face-detect".into(),
+            name: "Face detection".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            vendor: "Vultus".into(),
+            license: "Apache-2.0".into(),
+            analyses: Vec::new(),
+            provides: vec![Provided {
+                feature: FACES.into(),
+                scope: Scope::Frame,
+                needs: Vec::new(),
+                restricted: false,
+                max_side: CASCADE.into_iter().max().unwrap_or_default(),
+            }],
+            weights: vec![vultus_vision::weight("face_detection_yunet.onnx")],
+            instances: Instances::default(),
+        }
+    }
+
+    fn new(config: &Config) -> Result<Self, Failure> {
+        if let Some(setting) = config.settings.keys().next() {
+            return Err(Failure::invalid_input(format!(
+                "face-detect has no setting {setting}"
+            )));
+        }
+        let options = vultus_vision::options(config)?;
+        Ok(Self {
+            detector: FaceDetector::open(&options).map_err(failure)?,
+        })
+    }
+
+    fn provide(&mut self, job: &Job<'_>, request: &FeatureRequest) -> Result<Vec<u8>, Failure> {
+        if request.feature != FACES {
+            let message = format!("face-detect does not provide {}", request.feature);
+            return Err(Failure::unsupported(message));
+        }
+        let frame = job
+            .next_frame()
+            .ok_or_else(|| Failure::internal("faces/1 was asked for without a frame"))?;
+        let picture = vultus_vision::view(&frame)?;
+        let mut faces = self.detector.find(&picture).map_err(failure)?;
+        if faces.is_empty() && may_lie_on_its_side(job, request.medium) {
+            faces = self.find_turned(&picture)?;
+        }
+        let back = 1.0 / frame.scale();
+        let faces = faces.into_iter().map(|face| face.scaled(back)).collect();
+        serde_json::to_vec(&Faces { faces })
+            .map_err(|error| Failure::internal(format!("writing {FACES}: {error}")))
+    }
+}
+
+impl FaceDetect {
+    /// Tries the picture turned by one, three and two quarters, until there is a face.
+    fn find_turned(&mut self, picture: &PixelView<'_>) -> Result<Vec<Face>, Failure> {
+        for turns in [1, 3, 2] {
+            let turned = QuarterTurned::of(picture, turns);
+            let faces = self.detector.find(&turned.view()).map_err(failure)?;
+            if !faces.is_empty() {
+                return Ok(faces.iter().map(|face| turned.turn_back(face)).collect());
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Documents are often photographed sideways, and carry no hint of it; selfies are not.
+fn may_lie_on_its_side(job: &Job<'_>, medium: u32) -> bool {
+    job.media()
+        .iter()
+        .filter(|m| m.index == medium)
+        .any(|m| m.tags.iter().any(|tag| tag.starts_with("photo_id")))
+}
+
+export_analyzer!(FaceDetect);

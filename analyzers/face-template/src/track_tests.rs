@@ -1,0 +1,126 @@
+//! Rules of following, on made-up templates in a plane: the angle says who it is.
+
+use super::*;
+
+const ALICE: f32 = 0.0;
+const BOB: f32 = 90.0;
+
+fn template(degrees: f32) -> Vec<f32> {
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    vec![cos, sin]
+}
+
+fn face(x: f32, side: f32) -> Face {
+    Face {
+        rect: [x, 100.0, side, side].into(),
+        score: 0.9,
+        landmarks: [[0.0; 2]; 5],
+    }
+}
+
+fn quality(frontality: f32) -> Quality {
+    Quality {
+        sharpness: 0.9,
+        frontality,
+        size: 1.0,
+        centring: 1.0,
+        overall: 0.8,
+    }
+}
+
+/// Follows faces given as (left edge, who in degrees, frontality).
+fn track(sightings: &[(f32, f32, f32)]) -> FaceTrack {
+    let mut tracker = Tracker::new(EmbeddingModel::Sface, 640, 480);
+    for (i, (x, who, frontality)) in sightings.iter().enumerate() {
+        let face = face(*x, 100.0);
+        tracker.count(std::slice::from_ref(&face));
+        tracker.add(Sighting {
+            frame: i as u32,
+            pts_us: i as i64 * 400_000,
+            face_index: 0,
+            face,
+            quality: quality(*frontality),
+            template: Some(template(*who)),
+        });
+    }
+    tracker.finish()
+}
+
+#[test]
+fn a_cut_to_another_person_in_the_same_place_is_a_change() {
+    let track = track(&[
+        (100.0, ALICE, 1.0),
+        (102.0, 5.0, 1.0),
+        (101.0, BOB, 1.0),
+        (101.0, 88.0, 1.0),
+        (100.0, ALICE, 1.0),
+    ]);
+    assert_eq!(track.changes, [2, 4]);
+    assert!(!track.broken);
+}
+
+#[test]
+fn a_cut_to_another_person_in_another_place_breaks_the_track() {
+    let track = track(&[(100.0, ALICE, 1.0), (400.0, BOB, 1.0)]);
+    assert_eq!(track.changes, [1]);
+    assert!(track.broken);
+}
+
+#[test]
+fn a_head_that_turns_is_still_the_same_person() {
+    let angles = [
+        (0.0, 0.2),
+        (20.0, 0.3),
+        (45.0, 0.5),
+        (60.0, 0.9),
+        (70.0, 0.7),
+        (75.0, 0.4),
+    ];
+    let sightings = angles.map(|(degrees, frontality)| (100.0, degrees, frontality));
+    assert_eq!(track(&sightings).changes, [0u32; 0]);
+}
+
+#[test]
+fn a_slow_morph_between_two_clear_faces_is_a_change() {
+    let sightings: Vec<_> = (0..=6).map(|i| (100.0, 15.0 * i as f32, 1.0)).collect();
+    assert_eq!(track(&sightings).changes, [5]);
+}
+
+#[test]
+fn one_blurred_frame_is_not_a_change_when_the_next_is_like_the_subject() {
+    let track = track(&[(100.0, ALICE, 1.0), (100.0, 65.0, 0.3), (100.0, 5.0, 1.0)]);
+    assert_eq!(track.changes, [0u32; 0]);
+}
+
+#[test]
+fn the_track_stays_with_its_subject_when_a_larger_face_enters() {
+    let mut tracker = Tracker::new(EmbeddingModel::Sface, 640, 480);
+    assert_eq!(
+        tracker.candidates(&[face(100.0, 100.0), face(400.0, 80.0)]),
+        [0]
+    );
+    tracker.add(Sighting {
+        frame: 0,
+        pts_us: 0,
+        face_index: 0,
+        face: face(100.0, 100.0),
+        quality: quality(1.0),
+        template: Some(template(ALICE)),
+    });
+    assert_eq!(
+        tracker.candidates(&[face(400.0, 150.0), face(105.0, 98.0)]),
+        [1]
+    );
+    let unclear = tracker.candidates(&[face(400.0, 150.0), face(300.0, 120.0)]);
+    assert_eq!(unclear, [0, 1]);
+    assert_eq!(tracker.most_similar(&[template(BOB), template(10.0)]), 1);
+}
+
+#[test]
+fn an_even_subset_has_the_asked_size_and_the_first_frame() {
+    let chosen: Vec<usize> = (0..24).filter(|i| in_even_subset(*i, 24, 16)).collect();
+    assert_eq!(chosen.len(), 16);
+    assert_eq!(chosen[0], 0);
+    assert!(chosen.windows(2).all(|pair| pair[1] - pair[0] <= 2));
+    assert!((0..12).all(|i| in_even_subset(i, 12, 16)));
+}

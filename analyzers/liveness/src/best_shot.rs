@@ -1,0 +1,77 @@
+//! The best picture of the face: whole, upright, sharp, frontal, well-sized and bona fide.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use vultus_plugin_api::{Failure, Frame, Job, PixelFormat};
+use vultus_vision::FaceTrack;
+
+use crate::medium::ScoredFrame;
+use crate::params::Params;
+use crate::report::{BestShot, rounded};
+
+const ARTIFACT: &str = "best_shot";
+const JPEG_QUALITY: u8 = 90;
+
+/// A frame that may become the best shot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate<'a> {
+    frame: Frame<'a>,
+    quality: f32,
+}
+
+impl<'a> Candidate<'a> {
+    /// `frame`, unless it looks like an attack or the person changes in its medium.
+    pub(crate) fn of(
+        frame: Frame<'a>,
+        track: &FaceTrack,
+        scored: &ScoredFrame,
+        params: &Params,
+    ) -> Option<Self> {
+        let bona_fide = scored.score < params.accept_below && track.changes.is_empty();
+        let quality = scored.quality.overall * (1.0 - scored.score);
+        bona_fide.then_some(Self { frame, quality })
+    }
+
+    /// Keeps the frame as the artifact.
+    pub(crate) fn keep(&self, job: &Job<'_>) -> Result<BestShot, Failure> {
+        let jpeg = encode(&self.frame)?;
+        job.artifact(ARTIFACT, "image/jpeg", &jpeg)?;
+        Ok(BestShot {
+            medium: self.frame.medium(),
+            frame: self.frame.index(),
+            quality: rounded(self.quality),
+            artifact: ARTIFACT.to_owned(),
+        })
+    }
+}
+
+/// The better of two; the first when they are equal.
+pub(crate) fn better<'a>(
+    held: Option<Candidate<'a>>,
+    next: Option<Candidate<'a>>,
+) -> Option<Candidate<'a>> {
+    match (held, next) {
+        (Some(held), Some(next)) if next.quality > held.quality => Some(next),
+        (None, next) => next,
+        (held, _) => held,
+    }
+}
+
+fn encode(frame: &Frame<'_>) -> Result<Vec<u8>, Failure> {
+    if frame.format() != PixelFormat::Rgb8 {
+        return Err(Failure::internal(
+            "the best shot's frame is not rgb8, as the manifest asks",
+        ));
+    }
+    let rows: Vec<&[u8]> = (0..frame.height()).filter_map(|y| frame.row(y)).collect();
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
+        .write_image(
+            &rows.concat(),
+            frame.width(),
+            frame.height(),
+            ExtendedColorType::Rgb8,
+        )
+        .map_err(|error| Failure::internal(format!("encoding the best shot: {error}")))?;
+    Ok(jpeg)
+}

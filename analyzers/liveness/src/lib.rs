@@ -1,0 +1,183 @@
+//! Built-in analyzer: presentation attack detection on photos, videos and shot sets.
+//!
+//! Every sampled frame of the one subject's track (`face_track/1`, the same that face match reads) is
+//! scored by `fr_liveness`; `fusion` makes the score of a medium, `policy` the verdict. Passive
+//! liveness cannot tell an injected picture from a camera, and the model lets worn masks pass: see the
+//! model's card.
+
+mod best_shot;
+mod fusion;
+mod medium;
+mod params;
+mod policy;
+mod report;
+
+use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, export_analyzer,
+};
+use vultus_vision::{FaceTrack, SpoofScorer, failure};
+
+use best_shot::Candidate;
+use medium::{Judged, ScoredFrame};
+use params::Params;
+use policy::Policy;
+use report::{Report, Thresholds, rounded};
+
+const ANALYSIS: &str = "liveness";
+const TRACK: &str = "face_track/1";
+/// Longest side of the frames: 1080p and less is not scaled.
+const MAX_SIDE: u32 = 1920;
+const TIMEOUT_MS: u64 = 30_000;
+
+/// The analyzer.
+#[derive(Debug)]
+pub struct Liveness {
+    scorer: SpoofScorer,
+    policy: Policy,
+}
+
+impl Analyzer for Liveness {
+    fn manifest() -> Manifest {
+        Manifest {
+            id: "org.vultus.liveness".into(),
+            name: "Passive liveness".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            vendor: "Vultus".into(),
+            license: "Apache-2.0".into(),
+            analyses: vec![AnalysisSpec {
+                kind: ANALYSIS.into(),
+                title: "Liveness: is a living person before the camera?".into(),
+                slots: vec![Slot {
+                    name: "faces".into(),
+                    kinds: vec![SlotKind::Image, SlotKind::Video, SlotKind::ShotSet],
+                    any_tags: Vec::new(),
+                    all_tags: Vec::new(),
+                    unless_named_tags: ["photo_id", "photo_id_front", "photo_id_back"]
+                        .map(String::from)
+                        .to_vec(),
+                    min: 1,
+                    max: 10,
+                }],
+                params_schema: Params::schema(),
+                result_schema: report::schema(),
+                features: vec![TRACK.into()],
+                pixel_formats: vec!["rgb8".into()],
+                max_side: MAX_SIDE,
+                timeout_ms: TIMEOUT_MS,
+                deterministic: true,
+            }],
+            provides: Vec::new(),
+            weights: vec![vultus_vision::weight("fr_liveness.onnx")],
+            instances: Instances::default(),
+        }
+    }
+
+    fn new(config: &Config) -> Result<Self, Failure> {
+        let policy = Policy::read(config)?;
+        let options = vultus_vision::options(config)?;
+        Ok(Self {
+            scorer: SpoofScorer::open(&options).map_err(failure)?,
+            policy,
+        })
+    }
+
+    fn analyze(&mut self, job: &Job<'_>) -> Result<Outcome, Failure> {
+        let params = Params::read(job.params())?;
+        let mut media = Vec::new();
+        let mut best: Option<Candidate<'_>> = None;
+        let mut next = job.next_frame();
+        let total = job.media().len().max(1) as f32;
+        for medium in job.media() {
+            let track: FaceTrack = job.medium_feature_json(medium.index, TRACK)?;
+            let mut scored = Vec::new();
+            while let Some(frame) = next.filter(|frame| frame.medium() == medium.index) {
+                if job.is_cancelled() {
+                    return Err(Failure::cancelled("scoring the frames of a medium"));
+                }
+                if let Some(scored_frame) = self.score(&frame, &track)? {
+                    let candidate = Candidate::of(frame, &track, &scored_frame, &params);
+                    best = best_shot::better(best, candidate);
+                    scored.push(scored_frame);
+                }
+                next = job.next_frame();
+            }
+            media.push(medium::judge(medium, &track, scored, &params));
+            job.progress(media.len() as f32 / total);
+        }
+        self.conclude(job, &params, media, best)
+    }
+}
+
+impl Liveness {
+    /// The score of the subject in `frame`; `None` when the track has it not there.
+    fn score(
+        &mut self,
+        frame: &Frame<'_>,
+        track: &FaceTrack,
+    ) -> Result<Option<ScoredFrame>, Failure> {
+        let Some(sighting) = track.frames.iter().find(|s| s.frame == frame.index()) else {
+            return Ok(None);
+        };
+        let picture = vultus_vision::view(frame)?;
+        let rect = sighting.rect.scaled(frame.scale());
+        let score = self.scorer.score(&picture, &rect).map_err(failure)?;
+        Ok(Some(ScoredFrame::of(sighting, score)))
+    }
+
+    fn conclude(
+        &self,
+        job: &Job<'_>,
+        params: &Params,
+        media: Vec<Judged>,
+        best: Option<Candidate<'_>>,
+    ) -> Result<Outcome, Failure> {
+        let best_shot = match best {
+            Some(candidate) if params.extract_best_shot => Some(candidate.keep(job)?),
+            _ => None,
+        };
+        let findings = media
+            .iter()
+            .flat_map(|m| m.findings.iter().map(|f| f.finding));
+        let resolution = self.policy.resolution(findings);
+        let reason = |index: u32, found: &medium::Found| {
+            let reason = Reason::new(found.finding.code(), found.finding.message()).medium(index);
+            match found.frame {
+                Some(frame) => reason.frame(frame),
+                None => reason,
+            }
+        };
+        let reasons = media
+            .iter()
+            .flat_map(|m| {
+                m.findings
+                    .iter()
+                    .map(|found| reason(m.report.medium, found))
+            })
+            .collect();
+        let report = Report {
+            score: media
+                .iter()
+                .filter_map(|m| m.report.score)
+                .max_by(f64::total_cmp),
+            thresholds: Thresholds {
+                accept_below: rounded(params.accept_below),
+                decline_from: rounded(params.decline_from),
+            },
+            media: media.into_iter().map(|m| m.report).collect(),
+            best_shot,
+        };
+        let result = serde_json::to_value(report)
+            .map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
+        Ok(Outcome {
+            resolution,
+            reasons,
+            result,
+        })
+    }
+}
+
+export_analyzer!(Liveness);
+
+#[cfg(test)]
+mod tests;

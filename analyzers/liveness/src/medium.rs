@@ -1,0 +1,153 @@
+//! Judging one medium: its score, and what keeps it from passing.
+
+use vultus_plugin_api::JobMedium;
+use vultus_vision::{FaceTrack, Framing, Quality, Rect, TrackFrame, yaw_offset};
+
+use crate::fusion::{self, Scored, TURNED};
+use crate::params::Params;
+use crate::policy::Finding;
+use crate::report::{FrameReport, MediumReport, rounded};
+
+/// Frames that a clip must have judged, unless it has fewer at all.
+const FEWEST_FRAMES: usize = 8;
+/// Share of the frames, in quarters, from which a flaw of single frames is one of the medium.
+const FLAWED_QUARTERS: usize = 1;
+const SMALLEST_WIDTH: f32 = 48.0;
+const CLOSEST_SHARE: f32 = 0.70;
+const LEAST_INSIDE: f32 = 0.96;
+
+/// The subject in one frame, scored.
+#[derive(Debug, Clone)]
+pub(crate) struct ScoredFrame {
+    pub(crate) frame: u32,
+    pub(crate) score: f32,
+    pub(crate) quality: Quality,
+    pts_us: i64,
+    rect: Rect,
+    turned: bool,
+}
+
+impl ScoredFrame {
+    /// The frame `sighting` of a track with its score.
+    pub(crate) fn of(sighting: &TrackFrame, score: f32) -> Self {
+        Self {
+            frame: sighting.frame,
+            score,
+            quality: sighting.quality,
+            pts_us: sighting.pts_us,
+            rect: sighting.rect,
+            turned: yaw_offset(&sighting.landmarks).abs() > TURNED,
+        }
+    }
+}
+
+/// A medium with its report and its findings.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) report: MediumReport,
+    pub(crate) findings: Vec<Found>,
+}
+
+/// A finding, and the frame that shows it where there is one.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) finding: Finding,
+    pub(crate) frame: Option<u32>,
+}
+
+/// Judges a medium by its track and the scores of the track's frames.
+pub(crate) fn judge(
+    medium: &JobMedium,
+    track: &FaceTrack,
+    scored: Vec<ScoredFrame>,
+    params: &Params,
+) -> Judged {
+    let scores: Vec<Scored> = scored
+        .iter()
+        .map(|f| Scored {
+            score: f.score,
+            turned: f.turned,
+        })
+        .collect();
+    let fused = fusion::fuse(&scores);
+    let mostly_turned = fused.is_some_and(|fused| fused.mostly_turned);
+    let score = fused.map(|fused| rounded(fused.score));
+    let counted = fused.map_or(0, |fused| fused.counted);
+    let mut findings = Vec::new();
+    let mut find = |finding, frame| findings.push(Found { finding, frame });
+    match score {
+        None => find(Finding::NoFace, None),
+        Some(score) => {
+            let worst = scored
+                .iter()
+                .max_by(|a, b| a.score.total_cmp(&b.score))
+                .map(|f| f.frame);
+            if score >= rounded(params.decline_from) {
+                find(Finding::SpoofSuspected, worst);
+            } else if score >= rounded(params.accept_below) {
+                find(Finding::ScoreBetweenThresholds, worst);
+            }
+        }
+    }
+    if let Some(several) = track.face_counts.iter().position(|count| *count > 1) {
+        find(Finding::MultipleFaces, Some(several as u32));
+    }
+    for change in &track.changes {
+        find(Finding::FaceChanged, Some(*change));
+    }
+    if !scored.is_empty() {
+        for (finding, frame) in framing_findings(track, &scored) {
+            find(finding, Some(frame));
+        }
+        if track.missing.len() * 4 > track.face_counts.len() * FLAWED_QUARTERS {
+            find(Finding::FaceLost, track.missing.first().copied());
+        }
+        if mostly_turned {
+            find(Finding::FaceNotFrontal, None);
+        }
+        if counted < FEWEST_FRAMES.min(medium.frame_count as usize) {
+            find(Finding::TooFewFrames, None);
+        }
+    }
+    let frame_report = |f: &ScoredFrame| FrameReport {
+        frame: f.frame,
+        pts_us: f.pts_us,
+        score: rounded(f.score),
+        judged: mostly_turned || !f.turned,
+        rect: f.rect,
+    };
+    let report = MediumReport {
+        medium: medium.index,
+        score,
+        faces: track.face_counts.iter().copied().max().unwrap_or(0),
+        frames_judged: counted as u32,
+        frames: scored.iter().map(frame_report).collect(),
+    };
+    Judged { report, findings }
+}
+
+/// Flaws of size and place that more than a quarter of the frames have, with the first such frame.
+fn framing_findings(track: &FaceTrack, scored: &[ScoredFrame]) -> Vec<(Finding, u32)> {
+    let framings: Vec<(u32, Framing)> = scored
+        .iter()
+        .map(|f| (f.frame, Framing::of(&f.rect, track.width, track.height)))
+        .collect();
+    let flaws: [(Finding, fn(&Framing) -> bool); 3] = [
+        (Finding::FaceTooSmall, |f| f.width < SMALLEST_WIDTH),
+        (Finding::FaceTooClose, |f| f.share > CLOSEST_SHARE),
+        (Finding::FaceCutOff, |f| f.inside < LEAST_INSIDE),
+    ];
+    let flawed = |flaw: fn(&Framing) -> bool| {
+        let frames: Vec<u32> = framings
+            .iter()
+            .filter(|(_, f)| flaw(f))
+            .map(|(frame, _)| *frame)
+            .collect();
+        let many = frames.len() * 4 > framings.len() * FLAWED_QUARTERS;
+        frames.first().copied().filter(|_| many)
+    };
+    flaws
+        .into_iter()
+        .filter_map(|(finding, flaw)| Some((finding, flawed(flaw)?)))
+        .collect()
+}
