@@ -67,3 +67,133 @@ fn last_group(analyses: &[Analysis]) -> Option<Resolution> {
     let newest = analyses.iter().filter(finished_group).max_by_key(|a| (a.created_at, a.group_id))?;
     worst(analyses.iter().filter(|a| a.group_id == newest.group_id))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Provenance;
+    use crate::ids::{AnalysisId, FolderId, GroupId, RunId};
+    use serde_json::Value;
+    use uuid::Uuid;
+
+    fn at(seconds: i64) -> OffsetDateTime {
+        OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds)
+    }
+
+    /// An analysis of group number `seconds`, asked for then.
+    fn analysis(seconds: u8, kind: &str, state: AnalysisState, resolution: Option<Resolution>) -> Analysis {
+        let number = u128::from(seconds) << 8 | u128::from(kind.as_bytes()[0]);
+        Analysis {
+            id: AnalysisId(Uuid::from_u128(number)),
+            folder_id: FolderId(Uuid::nil()),
+            group_id: GroupId(Uuid::from_u128(seconds.into())),
+            run_id: RunId(Uuid::nil()),
+            kind: kind.to_owned(),
+            state,
+            resolution,
+            reasons: vec![],
+            progress: 0.0,
+            media: vec![],
+            params: Value::Null,
+            result: None,
+            failure: None,
+            provenance: Provenance::default(),
+            attempts: 0,
+            deaths: 0,
+            timeout_ms: 0,
+            created_at: at(seconds.into()),
+            started_at: None,
+            finished_at: None,
+            revision: 1,
+        }
+    }
+
+    fn finished(seconds: u8, kind: &str, resolution: Resolution) -> Analysis {
+        analysis(seconds, kind, AnalysisState::Finished, Some(resolution))
+    }
+
+    #[test]
+    fn the_worst_of_the_newest_of_each_type_counts() {
+        use Resolution::{Declined, OperatorRequired, Success};
+        for (first, second, worst) in [
+            (Success, Success, Success),
+            (Success, OperatorRequired, OperatorRequired),
+            (Declined, OperatorRequired, Declined),
+            (Success, Declined, Declined),
+        ] {
+            let verdict = verdict(&[finished(1, "liveness", first), finished(1, "face_match", second)], None);
+            assert_eq!((verdict.state, verdict.resolution), (FolderState::Finished, Some(worst)));
+        }
+    }
+
+    #[test]
+    fn a_later_success_never_hides_an_earlier_decline_of_another_type() {
+        let analyses = [finished(1, "liveness", Resolution::Declined), finished(2, "face_match", Resolution::Success)];
+        let verdict = verdict(&analyses, None);
+        assert_eq!(verdict.resolution, Some(Resolution::Declined));
+        assert_eq!(verdict.last_group_resolution, Some(Resolution::Success), "that is what the last group alone says");
+    }
+
+    #[test]
+    fn a_newer_analysis_of_the_same_type_takes_the_place_of_the_older_in_whatever_order_they_come() {
+        let mut analyses = [
+            finished(1, "liveness", Resolution::Declined),
+            finished(2, "face_match", Resolution::OperatorRequired),
+            finished(3, "liveness", Resolution::Success),
+        ];
+        for _ in 0..analyses.len() {
+            analyses.rotate_left(1);
+            assert_eq!(verdict(&analyses, None).resolution, Some(Resolution::OperatorRequired));
+        }
+    }
+
+    #[test]
+    fn a_repeated_analysis_that_is_not_final_makes_the_folder_processing_again() {
+        for state in [AnalysisState::Queued, AnalysisState::Running] {
+            let analyses = [finished(1, "liveness", Resolution::Success), analysis(2, "liveness", state, None)];
+            let verdict = verdict(&analyses, None);
+            assert_eq!((verdict.state, verdict.resolution), (FolderState::Processing, None));
+        }
+    }
+
+    #[test]
+    fn a_failed_or_cancelled_analysis_never_counts_as_success_until_it_is_repeated() {
+        for state in [AnalysisState::Failed, AnalysisState::Cancelled] {
+            let mut analyses = vec![finished(1, "liveness", Resolution::Success), analysis(1, "face_match", state, None)];
+            let failed = verdict(&analyses, None);
+            assert_eq!((failed.state, failed.resolution, failed.last_group_resolution), (FolderState::Failed, None, None));
+            analyses.push(finished(2, "face_match", Resolution::Success));
+            let repeated = verdict(&analyses, None);
+            assert_eq!((repeated.state, repeated.resolution), (FolderState::Finished, Some(Resolution::Success)));
+        }
+    }
+
+    #[test]
+    fn a_change_of_media_after_any_of_the_newest_makes_the_verdict_stale() {
+        let analyses = [finished(1, "liveness", Resolution::Success), finished(3, "face_match", Resolution::Success)];
+        for (changed, stale) in [(0, false), (1, false), (2, true), (4, true)] {
+            let verdict = verdict(&analyses, Some(at(changed)));
+            assert_eq!((verdict.stale, verdict.resolution.is_none()), (stale, stale), "media changed at {changed}");
+            assert_eq!(verdict.state, FolderState::Finished);
+        }
+    }
+
+    #[test]
+    fn the_last_group_is_the_newest_whose_analyses_are_all_finished() {
+        let mut analyses = vec![
+            finished(1, "liveness", Resolution::Declined),
+            finished(2, "liveness", Resolution::OperatorRequired),
+            finished(2, "face_match", Resolution::Success),
+        ];
+        assert_eq!(verdict(&analyses, None).last_group_resolution, Some(Resolution::OperatorRequired));
+        analyses.push(finished(3, "liveness", Resolution::Success));
+        analyses.push(analysis(3, "face_match", AnalysisState::Running, None));
+        assert_eq!(verdict(&analyses, None).last_group_resolution, Some(Resolution::OperatorRequired));
+    }
+
+    #[test]
+    fn a_folder_without_analyses_is_empty_and_never_stale() {
+        let verdict = verdict(&[], Some(at(1)));
+        assert_eq!((verdict.state, verdict.resolution, verdict.stale), (FolderState::Empty, None, false));
+    }
+}

@@ -8,9 +8,10 @@ mod spool;
 mod sweeper;
 
 pub use spool::{Spool, SpooledBlob};
-pub use sweeper::{MIN_AGE, SweepError, Sweeper};
+pub use sweeper::{MIN_AGE, Sweeper};
 
 use crate::records::Company;
+use crate::traits::{Store, StoreError};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
@@ -18,13 +19,14 @@ use hmac::{Hmac, KeyInit, Mac};
 use object_store::local::LocalFileSystem;
 use object_store::{CopyMode, CopyOptions, GetOptions, GetRange, ObjectStore};
 use sha2::Sha256;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use time::OffsetDateTime;
 use vultus_core::CompanyId;
 
 /// Folder of the blobs in the data folder.
@@ -93,12 +95,20 @@ pub fn blob_key(company: CompanyId, blob_name_key: &[u8], sha256: &str) -> Strin
     format!("{company}/{}/{name}", &name[..2])
 }
 
-/// Keys that a request is about to reference, with how many requests each; they are not deleted meanwhile.
+/// What requests and deletions of this process are about to do.
 #[derive(Debug, Default)]
-struct Holds(Mutex<HashMap<String, usize>>);
+struct Intents {
+    /// Keys about to be referenced, with by how many requests; they are not deleted meanwhile.
+    held: HashMap<String, usize>,
+    /// Keys about to be deleted; who wants to reference one waits until it is done.
+    deleting: HashSet<String>,
+}
+
+#[derive(Debug, Default)]
+struct Holds(Mutex<Intents>);
 
 impl Holds {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+    fn lock(&self) -> MutexGuard<'_, Intents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -114,7 +124,7 @@ pub struct StoredBlob {
 
 impl StoredBlob {
     fn hold(holds: &Arc<Holds>, key: String, sha256: String) -> Self {
-        *holds.lock().entry(key.clone()).or_default() += 1;
+        *holds.lock().held.entry(key.clone()).or_default() += 1;
         Self { key, sha256, holds: Arc::clone(holds) }
     }
 
@@ -131,11 +141,11 @@ impl StoredBlob {
 
 impl Drop for StoredBlob {
     fn drop(&mut self) {
-        let mut holds = self.holds.lock();
-        if let Some(count) = holds.get_mut(&self.key) {
+        let held = &mut self.holds.lock().held;
+        if let Some(count) = held.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
-                holds.remove(&self.key);
+                held.remove(&self.key);
             }
         }
     }
@@ -148,6 +158,8 @@ pub struct BlobStore {
     spool: PathBuf,
     objects: LocalFileSystem,
     holds: Arc<Holds>,
+    /// One deletion at a time, from its question to the store to the clearing of its tombstones.
+    deletion: tokio::sync::Mutex<()>,
 }
 
 impl BlobStore {
@@ -160,7 +172,7 @@ impl BlobStore {
         let objects = LocalFileSystem::new_with_prefix(data)
             .map_err(|error| BlobError::object("opening the blob folder", error))?
             .with_fsync(true);
-        Ok(Arc::new(Self { blobs, spool, objects, holds: Arc::default() }))
+        Ok(Arc::new(Self { blobs, spool, objects, holds: Arc::default(), deletion: tokio::sync::Mutex::default() }))
     }
 
     /// Removes what uploads left in the spool when the node was killed. Only for the node that holds the data folder's lock.
@@ -187,6 +199,9 @@ impl BlobStore {
     pub async fn commit(&self, spooled: &SpooledBlob, company: &Company) -> Result<StoredBlob> {
         let key = blob_key(company.id, &company.blob_name_key, spooled.sha256());
         let stored = StoredBlob::hold(&self.holds, key, spooled.sha256().to_owned());
+        if self.holds.lock().deleting.contains(&stored.key) {
+            drop(self.deletion.lock().await);
+        }
         let file = spooled.try_clone_file()?;
         let (root, folder) = (self.blobs.clone(), parent(&self.blobs.join(&stored.key)));
         let sync = move || {
@@ -238,9 +253,25 @@ impl BlobStore {
         Ok(Box::pin(stream))
     }
 
-    /// Deletes blobs; those that are gone already count as deleted. A key that some request is about to reference is left for the
-    /// sweeper to look at later.
-    pub async fn delete(&self, keys: &[String]) -> Result<()> {
+    /// Deletes those of the keys that nothing references, and returns how many that were: after an erasure, or after a write whose
+    /// blobs nobody wants any more. A key that some request holds is left for the sweeper to look at later.
+    ///
+    /// The tombstones stand from the question to the deletion, so that no commit references a blob in between.
+    pub async fn delete_unreferenced(&self, store: &dyn Store, keys: &[String], now: OffsetDateTime) -> Deleted {
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let one_at_a_time = self.deletion.lock().await;
+        let deleting = Deleting::begin(&self.holds, keys);
+        let unreferenced = store.tombstone_unreferenced(keys, now).await?;
+        self.unlink(&unreferenced).await?;
+        // All of them: a deletion that was killed may have left a tombstone of a key that is referenced.
+        store.clear_tombstones(keys).await?;
+        drop((deleting, one_at_a_time));
+        Ok(unreferenced.len() as u64)
+    }
+
+    async fn unlink(&self, keys: &[String]) -> Result<()> {
         let mut paths = Vec::with_capacity(keys.len());
         for key in keys {
             object_path(key)?;
@@ -250,8 +281,8 @@ impl BlobStore {
         blocking("deleting blobs", move || {
             paths.iter().try_for_each(|(key, path)| {
                 // The lock is kept over the unlink: a hold that comes later finds the file gone and links it again.
-                let held = holds.lock();
-                if held.contains_key(key) {
+                let intents = holds.lock();
+                if intents.held.contains_key(key) {
                     return Ok(());
                 }
                 match std::fs::remove_file(path) {
@@ -261,6 +292,39 @@ impl BlobStore {
             })
         })
         .await
+    }
+}
+
+/// How many blobs were deleted.
+pub type Deleted = std::result::Result<u64, DeletionError>;
+
+/// Why a deletion stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum DeletionError {
+    /// By the blobs.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// By the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Keys about to be deleted, while it lives.
+struct Deleting<'a> {
+    holds: &'a Holds,
+}
+
+impl<'a> Deleting<'a> {
+    fn begin(holds: &'a Holds, keys: &[String]) -> Self {
+        holds.lock().deleting.extend(keys.iter().cloned());
+        Self { holds }
+    }
+}
+
+impl Drop for Deleting<'_> {
+    fn drop(&mut self) {
+        // There is one deletion at a time.
+        self.holds.lock().deleting.clear();
     }
 }
 

@@ -42,3 +42,26 @@ impl ChangeStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn a_slow_reader_is_told_that_it_missed_some_and_goes_on_with_the_newest() {
+        let (sender, receiver) = broadcast::channel(2);
+        let mut changes = ChangeStream::new(receiver);
+        let change = |revision| {
+            Change::Folder(FolderChange { company_id: Uuid::nil().into(), folder_id: Uuid::nil().into(), revision })
+        };
+        for revision in 1..=5 {
+            sender.send(change(revision)).unwrap();
+        }
+        assert_eq!(changes.next().await, Some(Change::Missed));
+        assert_eq!(changes.next().await, Some(change(4)));
+        assert_eq!(changes.next().await, Some(change(5)));
+        drop(sender);
+        assert_eq!(changes.next().await, None);
+    }
+}

@@ -123,3 +123,35 @@ async fn what_was_written_is_there_after_closing_and_opening() {
     assert_eq!(world.contents(folder.id).await, before);
     assert_eq!(world.claim(1).await.expect("the run waits").folder_id, folder.id);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_run_wakes_who_waits_and_who_begins_to_wait_just_after() {
+    let (store, _data) = make().await;
+    let world = World::new(Arc::clone(&store)).await;
+    let mut waiting = Box::pin(store.run_waiting());
+    assert!(futures::poll!(&mut waiting).is_pending());
+    world.queued(0, &["liveness"]).await;
+    assert!(futures::poll!(&mut waiting).is_ready(), "it waited before");
+    assert!(futures::poll!(Box::pin(store.run_waiting())).is_ready(), "it looked before and waits after");
+    assert!(futures::poll!(Box::pin(store.run_waiting())).is_pending(), "and nothing wakes without a reason");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_elsewhere_delays_the_forgetting_and_does_not_prevent_it() {
+    const CANARY: &str = "canary-0815-JWK";
+    let (store, data) = make().await;
+    let world = World::new(store).await;
+    let folder = Folder { metadata: json!({ "secret": CANARY }), ..world.folder(0) };
+    world.store.create_folder(&folder, &FolderAdditions::default(), None).await.unwrap();
+    let reader = rusqlite::Connection::open(data.path().join("vultus.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM folders").unwrap();
+    world.store.erase_folder(world.scope(), folder.id).await.unwrap();
+    assert!(!files_with(data.path(), CANARY).is_empty(), "the reader's snapshot needs the log");
+    reader.execute_batch("COMMIT").unwrap();
+    let forgotten = async {
+        while !files_with(data.path(), CANARY).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, forgotten).await.expect("the writer goes on trying");
+}

@@ -3,8 +3,8 @@
 //! A reconciler: each sweep looks at what is there, and may be stopped at any point. A tombstone in the store keeps a commit from
 //! referencing a blob between the look and the deletion.
 
-use super::{BLOBS, BlobError, BlobStore};
-use crate::traits::{Store, StoreError};
+use super::{BLOBS, BlobError, BlobStore, Deleted};
+use crate::traits::Store;
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use std::sync::Arc;
@@ -15,17 +15,6 @@ use time::OffsetDateTime;
 pub const MIN_AGE: Duration = Duration::from_secs(600);
 /// Keys per question to the store.
 const BATCH: usize = 500;
-
-/// Why a sweep stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum SweepError {
-    /// By the blobs.
-    #[error(transparent)]
-    Blobs(#[from] BlobError),
-    /// By the store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// The sweeper of one data folder.
 pub struct Sweeper {
@@ -40,9 +29,9 @@ impl Sweeper {
     }
 
     /// Deletes what nothing references and is older than [`MIN_AGE`] at `now`. Returns how many blobs that was.
-    pub async fn sweep_once(&self, now: OffsetDateTime) -> Result<u64, SweepError> {
+    pub async fn sweep_once(&self, now: OffsetDateTime) -> Deleted {
         // Of a sweep that was killed: its blobs may be gone or not.
-        let mut deleted = self.sweep_keys(&self.store.tombstones_before(now).await?, now).await?;
+        let mut deleted = self.delete(&self.store.tombstones_before(now).await?, now).await?;
         let prefix = object_store::path::Path::from(BLOBS);
         let mut listing = self.blobs.objects.list(Some(&prefix)).try_ready_chunks(BATCH);
         loop {
@@ -53,19 +42,12 @@ impl Sweeper {
                 let key = object.location.as_ref().strip_prefix(BLOBS)?.strip_prefix('/')?;
                 super::object_path(key).ok().map(|_| key.to_owned())
             });
-            deleted += self.sweep_keys(&old_keys.collect::<Vec<_>>(), now).await?;
+            deleted += self.delete(&old_keys.collect::<Vec<_>>(), now).await?;
         }
     }
 
-    async fn sweep_keys(&self, keys: &[String], now: OffsetDateTime) -> Result<u64, SweepError> {
-        if keys.is_empty() {
-            return Ok(0);
-        }
-        let unreferenced = self.store.tombstone_unreferenced(keys, now).await?;
-        self.blobs.delete(&unreferenced).await?;
-        // All of them, since a key of a killed sweep may have been referenced before that sweep's tombstone.
-        self.store.clear_tombstones(keys).await?;
-        Ok(unreferenced.len() as u64)
+    async fn delete(&self, keys: &[String], now: OffsetDateTime) -> Deleted {
+        self.blobs.delete_unreferenced(self.store.as_ref(), keys, now).await
     }
 
     /// Sweeps at each `interval` until `shutdown` is done.

@@ -70,7 +70,7 @@ impl SqliteStore {
         OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
         let (writer, readers) = connect(path, options).map_err(|fault| fault.into_store(context))?;
         let signals = Arc::new(Signals::default());
-        let writer = Writer::start(writer, Arc::clone(&signals)).map_err(io)?;
+        let writer = Writer::start(writer, options.busy_timeout, Arc::clone(&signals)).map_err(io)?;
         Ok(Arc::new(Self { writer: Arc::new(writer), readers: Readers::new(readers), signals }))
     }
 

@@ -14,6 +14,8 @@ use tokio::sync::{Notify, broadcast, oneshot};
 
 /// Most commands in one transaction.
 const BATCH: usize = 128;
+/// How long an emptying of the log waits for readers in other processes, before it is tried again later.
+const TRUNCATE_WAIT: Duration = Duration::from_millis(250);
 /// How often writes of other processes are looked for, and owed checkpoints retried.
 const TICK: Duration = Duration::from_millis(500);
 
@@ -105,10 +107,10 @@ impl std::fmt::Debug for Command {
 
 impl Writer {
     /// Starts the thread over a connection.
-    pub(super) fn start(connection: Connection, signals: Arc<Signals>) -> std::io::Result<Self> {
+    pub(super) fn start(connection: Connection, busy_timeout: Duration, signals: Arc<Signals>) -> std::io::Result<Self> {
         let (sender, commands) = channel();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
-        let thread = thread.spawn(move || Loop { connection, signals, data_version: None, truncate_owed: false }.run(&commands))?;
+        let thread = thread.spawn(move || Loop { connection, signals, data_version: None, truncate_owed: false, busy_timeout }.run(&commands))?;
         Ok(Self { commands: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -170,6 +172,7 @@ struct Loop {
     /// Changes when another connection writes, never by our own writes; the other connections of this process only read.
     data_version: Option<i64>,
     truncate_owed: bool,
+    busy_timeout: Duration,
 }
 
 impl Loop {
@@ -292,8 +295,10 @@ impl Loop {
     }
 
     fn truncate(&self) -> Answer<bool> {
-        let busy: i64 = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0))?;
-        Ok(busy == 0)
+        self.connection.busy_timeout(TRUNCATE_WAIT)?;
+        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
+        self.connection.busy_timeout(self.busy_timeout)?;
+        Ok(busy? == 0)
     }
 }
 
@@ -306,7 +311,7 @@ mod tests {
         let connection = Connection::open(data.path().join("db")).unwrap();
         connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x INTEGER UNIQUE, y BLOB)").unwrap();
         connection.pragma_update(None, "max_page_count", pages).unwrap();
-        (Writer::start(connection, Arc::default()).unwrap(), data)
+        (Writer::start(connection, TICK, Arc::default()).unwrap(), data)
     }
 
     async fn insert(writer: &Writer, x: u32, bytes: u32) -> crate::Result<usize> {
