@@ -1,0 +1,95 @@
+//! The labelled lists that evaluations read: CSV with a heading.
+
+use super::super::CommandError;
+use std::path::{Path, PathBuf};
+
+/// A comparison with its truth.
+#[derive(Debug, Clone)]
+pub(super) struct Pair {
+    pub(super) image_a: PathBuf,
+    pub(super) image_b: PathBuf,
+    pub(super) same: bool,
+    pub(super) fold: Option<u32>,
+}
+
+/// A picture with its truth.
+#[derive(Debug, Clone)]
+pub(super) struct Presentation {
+    pub(super) image: PathBuf,
+    /// `live` and `bona_fide` are bona fide; anything else names the species of the attack.
+    pub(super) label: String,
+}
+
+impl Presentation {
+    pub(super) fn is_attack(&self) -> bool {
+        !matches!(self.label.as_str(), "live" | "bona_fide")
+    }
+}
+
+struct Table {
+    path: PathBuf,
+    heading: csv::StringRecord,
+    rows: Vec<csv::StringRecord>,
+}
+
+impl Table {
+    fn read(path: &Path) -> Result<Self, CommandError> {
+        let reading = |error| CommandError::because(&format!("reading {}", path.display()), &error);
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(reading)?;
+        let heading = reader.headers().map_err(reading)?.clone();
+        let rows = reader.records().collect::<Result<Vec<_>, _>>().map_err(reading)?;
+        if rows.is_empty() {
+            return Err(CommandError::new(format!("{} has no rows", path.display())));
+        }
+        Ok(Self { path: path.to_owned(), heading, rows })
+    }
+
+    fn column(&self, name: &str) -> Option<usize> {
+        self.heading.iter().position(|column| column == name)
+    }
+
+    fn required(&self, name: &str) -> Result<usize, CommandError> {
+        self.column(name).ok_or_else(|| CommandError::new(format!("{} has no column `{name}`", self.path.display())))
+    }
+
+    /// The error that cell `column` of row `row` (from 0) is not `expected`.
+    fn bad(&self, row: usize, column: usize, expected: &str) -> CommandError {
+        let name = self.heading.get(column).unwrap_or_default();
+        CommandError::new(format!("{} line {}: `{name}` must be {expected}", self.path.display(), row + 2))
+    }
+}
+
+/// Reads pairs: columns `image_a`, `image_b`, `same` (1 or 0) and optionally `lfw_fold`; paths under `root`.
+pub(super) fn read_pairs(path: &Path, root: &Path) -> Result<Vec<Pair>, CommandError> {
+    let table = Table::read(path)?;
+    let (a, b, same) = (table.required("image_a")?, table.required("image_b")?, table.required("same")?);
+    let fold = table.column("lfw_fold");
+    let pair = |(at, row): (usize, &csv::StringRecord)| {
+        Ok(Pair {
+            image_a: root.join(&row[a]),
+            image_b: root.join(&row[b]),
+            same: match &row[same] {
+                "1" | "true" => true,
+                "0" | "false" => false,
+                _ => return Err(table.bad(at, same, "1 or 0")),
+            },
+            fold: fold
+                .map(|fold| row[fold].parse().map_err(|_| table.bad(at, fold, "a whole number")))
+                .transpose()?,
+        })
+    };
+    table.rows.iter().enumerate().map(pair).collect()
+}
+
+/// Reads presentations: columns `image` and `label`; paths under `root`.
+pub(super) fn read_presentations(path: &Path, root: &Path) -> Result<Vec<Presentation>, CommandError> {
+    let table = Table::read(path)?;
+    let (image, label) = (table.required("image")?, table.required("label")?);
+    let presentation = |(at, row): (usize, &csv::StringRecord)| {
+        if row[label].is_empty() {
+            return Err(table.bad(at, label, "`live` or the species of an attack"));
+        }
+        Ok(Presentation { image: root.join(&row[image]), label: row[label].to_owned() })
+    };
+    table.rows.iter().enumerate().map(presentation).collect()
+}

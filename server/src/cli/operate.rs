@@ -1,0 +1,230 @@
+//! The commands of the operator: serve, accounts, analyzers, models, schema, configuration.
+
+use super::{report, CommandError, Done, FAILURE};
+use crate::app;
+use crate::config::{sources, Config};
+use crate::dispatch::deployment::{DeploymentChoice, PoolsConfig};
+use crate::dispatch::WorkerPools;
+use crate::service::NewUser;
+use crate::telemetry;
+use clap::{Args, Subcommand, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::BufRead;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::ExitCode;
+use vultus_core::Role;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make a user; without --password-stdin a password is made and printed once
+    Add(AddUser),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AddUser {
+    /// Login name
+    #[arg(long)]
+    email: String,
+    /// Name for people
+    #[arg(long, default_value = "")]
+    name: String,
+    /// What the user may do
+    #[arg(long, value_enum, default_value = "client")]
+    role: RoleName,
+    /// A machine account
+    #[arg(long)]
+    service: bool,
+    /// Read the password from the first line of standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleName {
+    Admin,
+    Operator,
+    Client,
+    ClientAdmin,
+    ClientOperator,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Admin => Self::Admin,
+            RoleName::Operator => Self::Operator,
+            RoleName::Client => Self::Client,
+            RoleName::ClientAdmin => Self::ClientAdmin,
+            RoleName::ClientOperator => Self::ClientOperator,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginsCommand {
+    /// Open all analyzers in workers and list them
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Compare every installed file with the sha256 in models.toml
+    Verify {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Report all problems of the configuration
+    Check,
+    /// Print every key with the value that applies
+    Print,
+}
+
+/// Reads the configuration.
+pub(super) fn load(config: Option<&Path>) -> Result<Config, CommandError> {
+    sources::load(config).map_err(|error| CommandError::because("configuration", &error))
+}
+
+/// Runs a future to its end.
+pub(super) fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| CommandError::because("starting the runtime", &error))?.block_on(future)
+}
+
+/// `vultus serve`.
+pub(super) fn serve(config: Option<&Path>) -> Done {
+    let config = load(config)?;
+    telemetry::start(&config.log);
+    block_on(async {
+        let stop = async {
+            if let Err(error) = app::stop_signal().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "signals cannot be received; stopping");
+            }
+        };
+        let ready = |address| report::line(format_args!("Vultus is ready at http://{address}/"));
+        app::serve(config, ready, stop).await.map_err(|error| CommandError::because("serve", &error))?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// `vultus user …`.
+pub(super) fn user(config: Option<&Path>, command: &UserCommand) -> Done {
+    let UserCommand::Add(add) = command;
+    let config = load(config)?;
+    let password = if add.password_stdin { Some(read_password()?) } else { None };
+    let new = NewUser {
+        email: add.email.clone(),
+        name: add.name.clone(),
+        role: add.role.into(),
+        is_service: add.service,
+        company_id: None,
+        password,
+    };
+    let added = block_on(async { app::add_user(&config, new).await.map_err(|error| CommandError::because("user add", &error)) })?;
+    report::line(format_args!("user {} added with id {}", added.user.email, added.user.id));
+    if let Some(password) = added.password {
+        report::line(format_args!("password: {}  (shown this once)", password.expose_secret()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_password() -> Result<SecretString, CommandError> {
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(|error| CommandError::because("reading the password", &error))?;
+    Ok(SecretString::from(line.trim_end_matches(['\r', '\n'])))
+}
+
+/// `vultus plugins list`.
+pub(super) fn list_plugins(config: Option<&Path>, as_json: bool) -> Done {
+    let config = load(config)?;
+    let mut pools_config = app::pools_config(&config).map_err(|error| CommandError::because("plugins list", &error))?;
+    (pools_config.workers, pools_config.probe_workers) = (1, 0);
+    let (plugins, refused) = block_on(async {
+        let pools = WorkerPools::start(pools_config).await.map_err(|error| CommandError::because("plugins list", &error))?;
+        let listed = (pools.plugins(), pools.refused());
+        pools.shutdown().await;
+        Ok(listed)
+    })?;
+    if as_json {
+        let plugin = |p: &crate::dispatch::LoadedPlugin| json!({"manifest": p.manifest, "path": p.path, "sha256": p.file_sha256, "weights": p.weights});
+        let refusal = |r: &vultus_worker_protocol::RefusedPlugin| json!({"path": r.path, "reason": r.detail});
+        let listed: Vec<_> = plugins.iter().map(plugin).collect();
+        let refused: Vec<_> = refused.iter().map(refusal).collect();
+        report::json(&json!({"plugins": listed, "refused": refused}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows = vec![["plugin", "version", "analyses", "provides", "sha256"].map(str::to_owned).to_vec()];
+    for plugin in &plugins {
+        let manifest = &plugin.manifest;
+        let analyses: Vec<&str> = manifest.analyses.iter().map(|analysis| analysis.kind.as_str()).collect();
+        let provides: Vec<&str> = manifest.provides.iter().map(|provided| provided.feature.as_str()).collect();
+        let sha256 = plugin.file_sha256.chars().take(16).collect();
+        rows.push(vec![manifest.id.clone(), manifest.version.clone(), analyses.join(", "), provides.join(", "), sha256]);
+    }
+    report::table(&rows);
+    for refusal in &refused {
+        report::line(format_args!("refused: {}: {}", refusal.path, refusal.detail));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vultus models verify`.
+pub(super) fn verify_models(config: Option<&Path>, as_json: bool) -> Done {
+    let config = load(config)?;
+    let pools_config = app::pools_config(&config).map_err(|error| CommandError::because("models verify", &error))?;
+    let weights = pools_config.weights_dir.as_deref();
+    let dir = weights.and_then(Path::parent).ok_or_else(|| CommandError::new("models verify: no models found; name their folder by `models_dir`"))?;
+    let list = dir.join("models.toml");
+    let verifying = |error: vultus_models::Error| CommandError::because("models verify", &error);
+    let mut reports = vultus_models::verify(&list, &dir.join("weights")).map_err(verifying)?;
+    reports.push(vultus_models::verify_runtime(&list, &dir.join("runtime")).map_err(verifying)?);
+    let intact = reports.iter().all(vultus_models::FileReport::is_intact);
+    if as_json {
+        let file = |r: &vultus_models::FileReport| json!({"file": r.file, "intact": r.is_intact(), "state": r.describe()});
+        report::json(&json!({"intact": intact, "files": reports.iter().map(file).collect::<Vec<_>>()}));
+    } else {
+        for file in &reports {
+            report::line(format_args!("{}: {}", file.path.display(), file.describe()));
+        }
+    }
+    Ok(if intact { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) })
+}
+
+/// `vultus schema`.
+pub(super) fn print_schema() -> Done {
+    report::line(crate::graphql::sdl().trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vultus config check`.
+pub(super) fn check_config(config: Option<&Path>) -> Done {
+    load(config)?;
+    report::line("the configuration is valid");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vultus config print`.
+pub(super) fn print_config(config: Option<&Path>) -> Done {
+    report::line(load(config)?.to_toml().trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vultus worker`: this process becomes the worker executable that lies beside it.
+pub(super) fn become_worker(arguments: &[OsString]) -> Done {
+    let found = PoolsConfig::find(&DeploymentChoice::default()).map_err(|error| CommandError::because("worker", &error))?;
+    let path = found.worker_executable;
+    let error = std::process::Command::new(&path).args(arguments).exec();
+    Err(CommandError::because(&format!("starting {}", path.display()), &error))
+}

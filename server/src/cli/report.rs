@@ -1,0 +1,46 @@
+//! Output: the one place of the command line that prints.
+
+use std::fmt::Display;
+use std::io::{IsTerminal, Write};
+
+/// A line on standard output. A closed pipe ends the program quietly, as for any filter.
+pub(super) fn line(text: impl Display) {
+    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Pretty JSON on standard output.
+pub(super) fn json(value: &serde_json::Value) {
+    line(format_args!("{value:#}"));
+}
+
+/// An error on standard error.
+pub(super) fn error(error: &dyn std::error::Error) {
+    let _ = writeln!(std::io::stderr().lock(), "vultus: {error}");
+}
+
+/// A progress line that is drawn over, on a terminal only.
+pub(super) fn progress(text: impl Display) {
+    let mut stderr = std::io::stderr().lock();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "\r\x1b[K{text}");
+        let _ = stderr.flush();
+    }
+}
+
+/// Clears the progress line.
+pub(super) fn progress_done() {
+    progress("");
+}
+
+/// A table with aligned columns; the first row is the heading.
+pub(super) fn table(rows: &[Vec<String>]) {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+        line(cells.join("  ").trim_end());
+    }
+}
