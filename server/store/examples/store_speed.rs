@@ -7,9 +7,9 @@ use std::io::{Result, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vultus_core::Resolution;
+use vultus_store::Store;
 use vultus_store::contract::{World, at, verdict};
 use vultus_store::sqlite::{Options, SqliteStore};
-use vultus_store::Store;
 
 /// Folders made in each measurement.
 const FOLDERS: i64 = 2000;

@@ -52,9 +52,8 @@ mod tests {
     async fn a_slow_reader_is_told_that_it_missed_some_and_goes_on_with_the_newest() {
         let (sender, receiver) = broadcast::channel(2);
         let mut changes = ChangeStream::new(receiver);
-        let change = |revision| {
-            Change::Folder(FolderChange { company_id: Uuid::nil().into(), folder_id: Uuid::nil().into(), revision })
-        };
+        let change =
+            |revision| Change::Folder(FolderChange { company_id: Uuid::nil().into(), folder_id: Uuid::nil().into(), revision });
         for revision in 1..=5 {
             sender.send(change(revision)).unwrap();
         }

@@ -82,11 +82,24 @@ pub trait Store: Send + Sync + 'static {
     /// Makes a folder with its first media and analyses, all at once.
     async fn create_folder(&self, folder: &Folder, additions: &FolderAdditions, key: Option<&IdempotencyKey>) -> Result<Created>;
     /// Adds media or analyses, or both, to a folder.
-    async fn add_to_folder(&self, scope: Scope, id: FolderId, additions: &FolderAdditions, key: Option<&IdempotencyKey>) -> Result<Created>;
+    async fn add_to_folder(
+        &self,
+        scope: Scope,
+        id: FolderId,
+        additions: &FolderAdditions,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created>;
     /// What an earlier request with this key made, so that a replay need not read its files again.
     async fn replay(&self, key: &IdempotencyKey) -> Result<Option<Replay>>;
     /// Changes metadata and external id; `None` leaves as it is, `Some(None)` clears.
-    async fn update_folder(&self, scope: Scope, id: FolderId, metadata: Option<&Value>, external_id: Option<Option<&str>>, now: OffsetDateTime) -> Result<Folder>;
+    async fn update_folder(
+        &self,
+        scope: Scope,
+        id: FolderId,
+        metadata: Option<&Value>,
+        external_id: Option<Option<&str>>,
+        now: OffsetDateTime,
+    ) -> Result<Folder>;
     /// Deletes a medium that no unfinished analysis takes (those are cancelled first); its blobs are returned if nothing else references them.
     async fn delete_medium(&self, scope: Scope, id: MediaId, now: OffsetDateTime) -> Result<(Folder, Orphans)>;
     /// Fences the folder's runs, deletes all of it and makes the store forget its pages.
@@ -96,7 +109,14 @@ pub trait Store: Send + Sync + 'static {
     /// By external id within a company.
     async fn folder_by_external_id(&self, scope: Scope, company: CompanyId, external_id: &str) -> Result<Option<FolderId>>;
     /// A page of folders: at most `limit` after the cursor, and whether there are more.
-    async fn list_folders(&self, scope: Scope, filter: &FolderFilter, order: FolderOrder, after: Option<FolderCursor>, limit: u32) -> Result<(Vec<Folder>, bool)>;
+    async fn list_folders(
+        &self,
+        scope: Scope,
+        filter: &FolderFilter,
+        order: FolderOrder,
+        after: Option<FolderCursor>,
+        limit: u32,
+    ) -> Result<(Vec<Folder>, bool)>;
     /// Contents (media, analyses, artifacts) of many folders in a fixed number of round trips.
     async fn contents(&self, folders: Vec<Folder>) -> Result<Vec<FolderContents>>;
     /// A medium.
@@ -122,10 +142,22 @@ pub trait Store: Send + Sync + 'static {
     /// Progress, 0–1; never goes back.
     async fn record_progress(&self, token: LeaseToken, id: AnalysisId, fraction: f32) -> Result<Applied>;
     /// Writes a result, once.
-    async fn apply_result(&self, token: LeaseToken, id: AnalysisId, result: &AnalysisResult, now: OffsetDateTime) -> Result<Applied>;
+    async fn apply_result(
+        &self,
+        token: LeaseToken,
+        id: AnalysisId,
+        result: &AnalysisResult,
+        now: OffsetDateTime,
+    ) -> Result<Applied>;
     /// Records a worker's death, by the rule of blame: two deaths while active fail an analysis with `ANALYZER_CRASHED`
     /// (`failure` is what it then gets); the run is released for another attempt.
-    async fn record_death(&self, token: LeaseToken, death: WorkerDeath, failure: &vultus_core::AnalysisFailure, now: OffsetDateTime) -> Result<DeathVerdict>;
+    async fn record_death(
+        &self,
+        token: LeaseToken,
+        death: WorkerDeath,
+        failure: &vultus_core::AnalysisFailure,
+        now: OffsetDateTime,
+    ) -> Result<DeathVerdict>;
     /// Ends a run whose analyses are all final, or gives it back to the queue (not before `retry_at`) with the rest QUEUED.
     async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied>;
     /// Numbers.

@@ -44,7 +44,8 @@ async fn an_erased_running_folder_leaves_no_canary_in_the_raw_files() {
         let keep = Folder { metadata: json!({"keep": "k".repeat(37 * round)}), ..world.folder(0) };
         world.store.create_folder(&keep, &FolderAdditions::default(), None).await.unwrap();
         let secret = format!("{CANARY}{}", "s".repeat(round * 131));
-        let folder = Folder { metadata: json!({ "secret": secret }), external_id: Some(format!("{CANARY}{round}")), ..world.folder(0) };
+        let folder =
+            Folder { metadata: json!({ "secret": secret }), external_id: Some(format!("{CANARY}{round}")), ..world.folder(0) };
         let mut taken = medium(folder.id, 0);
         taken.metadata = json!({ "secret": secret });
         taken.original_name = Some(format!("{CANARY}.jpg"));
@@ -88,7 +89,8 @@ async fn an_erased_running_folder_leaves_no_canary_in_the_raw_files() {
 async fn files_are_for_the_owner_only() {
     let (store, data) = make().await;
     World::new(store).await;
-    let modes = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().permissions().mode() & 0o777);
+    let modes =
+        std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().permissions().mode() & 0o777);
     let modes: Vec<u32> = modes.collect();
     assert!(modes.len() == 3 && modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
 }

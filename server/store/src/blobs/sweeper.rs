@@ -37,7 +37,9 @@ impl Sweeper {
         loop {
             let batch = listing.try_next().await.map_err(|error| BlobError::object("listing blobs", error.1))?;
             let Some(batch) = batch else { return Ok(deleted) };
-            let old = |object: &object_store::ObjectMeta| now.unix_timestamp() - object.last_modified.timestamp() >= MIN_AGE.as_secs() as i64;
+            let old = |object: &object_store::ObjectMeta| {
+                now.unix_timestamp() - object.last_modified.timestamp() >= MIN_AGE.as_secs() as i64
+            };
             let old_keys = batch.iter().filter(|object| old(object)).filter_map(|object| {
                 let key = object.location.as_ref().strip_prefix(BLOBS)?.strip_prefix('/')?;
                 super::object_path(key).ok().map(|_| key.to_owned())

@@ -8,8 +8,8 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId, CompanyId, Folder, FolderId, GroupId,
-    MediaId, MediaKind, Medium, Provenance, Reason, Resolution, Role, RunId, User, UserId,
+    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId, CompanyId, Folder, FolderId,
+    GroupId, MediaId, MediaKind, Medium, Provenance, Reason, Resolution, Role, RunId, User, UserId,
 };
 
 /// The lease of the rules.

@@ -55,10 +55,8 @@ pub async fn a_repeated_key_replays_and_another_request_under_it_is_refused(stor
     let replayed = world.store.create_folder(&again, &nothing, Some(&first)).await.expect("replaying works");
     assert_eq!(replayed, Created::Replayed(replay));
     let other = key(&world, "k", "another request");
-    for refused in [
-        world.store.create_folder(&again, &nothing, Some(&other)).await.err(),
-        world.store.replay(&other).await.err(),
-    ] {
+    for refused in [world.store.create_folder(&again, &nothing, Some(&other)).await.err(), world.store.replay(&other).await.err()]
+    {
         assert!(matches!(refused, Some(StoreError::IdempotencyMismatch)), "{refused:?}");
     }
     assert!(none_is_there(&world, again.id).await);
@@ -104,10 +102,7 @@ pub async fn an_external_id_is_unique_within_its_company(store: Arc<dyn Store>) 
     world.store.create_folder(&third, &nothing, None).await.expect("making works");
     neighbour.store.create_folder(&named(&neighbour), &nothing, None).await.expect("the neighbour's ids are their own");
     let update = |id, external_id| world.store.update_folder(world.scope(), id, None, Some(external_id), at(1));
-    for refused in [
-        world.store.create_folder(&second, &nothing, None).await.err(),
-        update(third.id, Some("E-1")).await.err(),
-    ] {
+    for refused in [world.store.create_folder(&second, &nothing, None).await.err(), update(third.id, Some("E-1")).await.err()] {
         let Some(StoreError::Duplicate { what: "externalId", existing }) = refused else { panic!("{refused:?}") };
         assert_eq!(existing, first.id.to_string());
     }
@@ -211,9 +206,8 @@ pub async fn deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_bl
     let folder = world.folder(0);
     let kept = medium(folder.id, 0);
     let deleted = Medium { thumbnail_key: kept.thumbnail_key.clone(), ..medium(folder.id, 0) };
-    let [taking, other] = ["taking", "other"].map(|kind| {
-        group(folder.id, 0, &[kind], &[if kind == "taking" { deleted.id } else { kept.id }])
-    });
+    let [taking, other] =
+        ["taking", "other"].map(|kind| group(folder.id, 0, &[kind], &[if kind == "taking" { deleted.id } else { kept.id }]));
     let additions = FolderAdditions { media: vec![kept.clone(), deleted.clone()], group: Some(taking.clone()), now: Some(at(0)) };
     world.store.create_folder(&folder, &additions, None).await.expect("making works");
     let additions = FolderAdditions { media: vec![], group: Some(other.clone()), now: Some(at(0)) };

@@ -112,6 +112,7 @@ pub async fn orders_follow_creation_and_change(store: Arc<dyn Store>) {
     let after = Some(FolderCursor { time: at(2), id: c });
     let (rest, more) = page(&world, &all, FolderOrder::UpdatedDescending, after, 5).await;
     assert_eq!((rest.len(), rest[0].id, more), (1, b, false));
-    let listed = world.store.list_folders(world.owner_scope(), &all, FolderOrder::default(), None, 2).await.expect("listing works");
+    let listed =
+        world.store.list_folders(world.owner_scope(), &all, FolderOrder::default(), None, 2).await.expect("listing works");
     assert!(listed.0.len() == 2 && listed.1);
 }

@@ -138,7 +138,8 @@ pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blo
     world.store.enter_analysis(run.token, b, at(2)).await.expect("entering works");
 
     let orphans = world.store.erase_folder(world.scope(), folder.id).await.expect("erasing works");
-    let expected = [own.blob_key.clone(), own.thumbnail_key.expect("it has one"), shared_thumbnail, format!("artifact-of-{}", own.id)];
+    let expected =
+        [own.blob_key.clone(), own.thumbnail_key.expect("it has one"), shared_thumbnail, format!("artifact-of-{}", own.id)];
     assert_eq!(orphans.keys.into_iter().collect::<HashSet<_>>(), HashSet::from(expected));
     let late = world.store.apply_result(run.token, b, &verdict(Resolution::Success, own.id), at(3)).await;
     assert_eq!(late.expect("asking works"), Applied::Stale);

@@ -5,8 +5,8 @@ use super::rows::{all, change, optional};
 use super::values::{json_list, nanoseconds, optional_time, parsed, role, role_name, time};
 use crate::records::{Company, Rotation, Session, UserWithPassword};
 use crate::traits::StoreError;
-use rusqlite::{Connection, Row, params};
 use ::time::{Duration, OffsetDateTime};
+use rusqlite::{Connection, Row, params};
 use vultus_core::{CompanyId, SessionId, User, UserId};
 
 const USER: &str = "u.id, u.company_id, u.email, u.name, u.role, u.is_service, u.created_at";
@@ -142,7 +142,8 @@ pub(super) fn rotate_refresh(
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
 ) -> Answer<Rotation> {
-    let sql = format!("SELECT {SESSION}, t.used FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.sha256 = ?1");
+    let sql =
+        format!("SELECT {SESSION}, t.used FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.sha256 = ?1");
     let found = optional(connection, &sql, [old], |row| Ok((session_row(row)?, row.get::<_, bool>(5)?)))?;
     let Some((session, used)) = found else { return Ok(Rotation::Unknown) };
     if session.revoked || session.expires_at <= now {

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium, SessionId, User,
-    UserId,
+    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium, SessionId,
+    User, UserId,
 };
 
 /// A waiter for runs looks again after this time at the latest: leases and waiting times run out without any write.
@@ -181,7 +181,13 @@ impl Store for SqliteStore {
         self.write("recording progress", move |c, e| results::record_progress(c, e, token, id, fraction)).await
     }
 
-    async fn apply_result(&self, token: LeaseToken, id: AnalysisId, result: &AnalysisResult, now: OffsetDateTime) -> Result<Applied> {
+    async fn apply_result(
+        &self,
+        token: LeaseToken,
+        id: AnalysisId,
+        result: &AnalysisResult,
+        now: OffsetDateTime,
+    ) -> Result<Applied> {
         let result = result.clone();
         self.write("writing a result", move |c, e| results::apply_result(c, e, token, id, &result, now)).await
     }
@@ -229,7 +235,8 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.read("asking the store", |c| Ok(c.query_row("SELECT 1 FROM companies LIMIT 1", (), |_| Ok(())).or_else(none)?)).await?;
+        self.read("asking the store", |c| Ok(c.query_row("SELECT 1 FROM companies LIMIT 1", (), |_| Ok(())).or_else(none)?))
+            .await?;
         self.write("asking the store's writer", |_, _| Ok(())).await
     }
 

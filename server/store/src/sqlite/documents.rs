@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vultus_core::analysis::TakenMedium;
-use vultus_core::{Analysis, AnalysisFailure, AnalysisId, FolderId, GroupId, MediaId, MediaKind, Medium, Provenance, Reason, Tag};
+use vultus_core::{
+    Analysis, AnalysisFailure, AnalysisId, FolderId, GroupId, MediaId, MediaKind, Medium, Provenance, Reason, Tag,
+};
 
 /// The only version so far of all documents.
 const V1: Version = Version;
@@ -173,7 +175,12 @@ pub(super) struct AnalysisOutcome {
 
 impl AnalysisOutcome {
     /// Of parts.
-    pub(super) fn new(reasons: &[Reason], result: Option<&Value>, failure: Option<&AnalysisFailure>, provenance: &Provenance) -> Self {
+    pub(super) fn new(
+        reasons: &[Reason],
+        result: Option<&Value>,
+        failure: Option<&AnalysisFailure>,
+        provenance: &Provenance,
+    ) -> Self {
         Self {
             v: V1,
             reasons: reasons.iter().map(StoredReason::from).collect(),

@@ -197,7 +197,8 @@ pub(super) fn cancel_analysis(
     id: AnalysisId,
     now: OffsetDateTime,
 ) -> Answer<crate::Cancelled> {
-    let one = |connection| analyses(connection, scope, &[id]).map(|mut found| found.pop().map(|(analysis, _)| Box::new(analysis)));
+    let one =
+        |connection| analyses(connection, scope, &[id]).map(|mut found| found.pop().map(|(analysis, _)| Box::new(analysis)));
     let analysis = one(connection)?.ok_or(StoreError::NotFound("analysis"))?;
     if analysis.state.is_final() {
         return Ok(crate::Cancelled::AlreadyFinal(analysis));

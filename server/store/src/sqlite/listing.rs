@@ -81,19 +81,17 @@ fn matching(conditions: &mut Conditions, filter: &FolderFilter) {
         conditions.and(sql, [Value::Text(kind.clone())]);
     }
     match filter.processing {
-        Some(true) => conditions.and(
-            "EXISTS (SELECT 1 FROM analyses a WHERE a.folder_id = f.id AND a.state IN ('QUEUED', 'RUNNING'))",
-            [],
-        ),
-        Some(false) => conditions.and(
-            "NOT EXISTS (SELECT 1 FROM analyses a WHERE a.folder_id = f.id AND a.state IN ('QUEUED', 'RUNNING'))",
-            [],
-        ),
+        Some(true) => {
+            conditions.and("EXISTS (SELECT 1 FROM analyses a WHERE a.folder_id = f.id AND a.state IN ('QUEUED', 'RUNNING'))", [])
+        }
+        Some(false) => conditions
+            .and("NOT EXISTS (SELECT 1 FROM analyses a WHERE a.folder_id = f.id AND a.state IN ('QUEUED', 'RUNNING'))", []),
         None => {}
     }
     for (key, value) in &filter.metadata_equals {
         // The key is compared as a value, so that no key needs escaping into a JSON path.
-        let sql = "EXISTS (SELECT 1 FROM json_each(f.metadata) entry WHERE entry.key = ? AND entry.type = 'text' AND entry.value = ?)";
+        let sql =
+            "EXISTS (SELECT 1 FROM json_each(f.metadata) entry WHERE entry.key = ? AND entry.type = 'text' AND entry.value = ?)";
         conditions.and(sql, [key.clone(), value.clone()].map(Value::Text));
     }
 }

@@ -91,8 +91,9 @@ impl SqliteStore {
     }
 
     async fn erase(&self, scope: Scope, id: FolderId) -> Result<Orphans> {
-        let orphans =
-            self.write("erasing a folder", move |connection, effects| folders::erase_folder(connection, effects, scope, id)).await?;
+        let orphans = self
+            .write("erasing a folder", move |connection, effects| folders::erase_folder(connection, effects, scope, id))
+            .await?;
         self.forget_deleted("forgetting an erased folder").await?;
         Ok(orphans)
     }

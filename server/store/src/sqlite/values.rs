@@ -83,13 +83,8 @@ pub(super) fn state_name(state: AnalysisState) -> &'static str {
 
 /// A state out of its stored name.
 pub(super) fn state(row: &Row<'_>, at: usize) -> rusqlite::Result<AnalysisState> {
-    const ALL: [AnalysisState; 5] = [
-        AnalysisState::Queued,
-        AnalysisState::Running,
-        AnalysisState::Finished,
-        AnalysisState::Failed,
-        AnalysisState::Cancelled,
-    ];
+    const ALL: [AnalysisState; 5] =
+        [AnalysisState::Queued, AnalysisState::Running, AnalysisState::Finished, AnalysisState::Failed, AnalysisState::Cancelled];
     named(row, at, "state of an analysis", &ALL, state_name)
 }
 

@@ -110,7 +110,8 @@ impl Writer {
     pub(super) fn start(connection: Connection, busy_timeout: Duration, signals: Arc<Signals>) -> std::io::Result<Self> {
         let (sender, commands) = channel();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
-        let thread = thread.spawn(move || Loop { connection, signals, data_version: None, truncate_owed: false, busy_timeout }.run(&commands))?;
+        let thread = thread
+            .spawn(move || Loop { connection, signals, data_version: None, truncate_owed: false, busy_timeout }.run(&commands))?;
         Ok(Self { commands: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
@@ -320,7 +321,8 @@ mod tests {
     }
 
     async fn rows(writer: &Writer) -> u32 {
-        let count = |connection: &Connection, _: &mut Effects| Ok(connection.query_row("SELECT count(*) FROM t", (), |row| row.get(0))?);
+        let count =
+            |connection: &Connection, _: &mut Effects| Ok(connection.query_row("SELECT count(*) FROM t", (), |row| row.get(0))?);
         writer.write("counting", count).await.unwrap()
     }
 
@@ -360,7 +362,8 @@ mod tests {
         insert(&writer, 1, 10).await.unwrap();
         writer.stop();
         assert!(matches!(insert(&writer, 2, 10).await, Err(StoreError::Unavailable(_))));
-        let rows: u32 = Connection::open(data.path().join("db")).unwrap().query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap();
+        let rows: u32 =
+            Connection::open(data.path().join("db")).unwrap().query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap();
         assert_eq!(rows, 1);
     }
 }
