@@ -251,13 +251,28 @@ impl RunTask {
         loop {
             attempt += 1;
             let (artifacts, holds) = apply::write_artifacts(verdict, analysis, &company, &self.shared.blobs).await?;
+            let keys: Vec<String> = artifacts.iter().map(|artifact| artifact.blob_key.clone()).collect();
             let result = apply::finished(verdict, analysis, artifacts);
             let applied = self.shared.store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await;
             drop(holds);
             match applied {
                 Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {}
-                other => return self.heed(other?, analysis.id),
+                other => {
+                    let applied = other?;
+                    if applied != Applied::Yes {
+                        self.delete_unwanted(&keys).await;
+                    }
+                    return self.heed(applied, analysis.id);
+                }
             }
+        }
+    }
+
+    /// Deletes the artifacts of a verdict that nobody wants any more: the folder may have been erased, and its pictures with it.
+    async fn delete_unwanted(&self, keys: &[String]) {
+        let (store, now) = (self.shared.store.as_ref(), self.shared.clock.now());
+        if let Err(error) = self.shared.blobs.delete_unreferenced(store, keys, now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "unwanted artifacts are left to the sweeper");
         }
     }
 

@@ -182,7 +182,7 @@ impl Services {
         until: Instant,
     ) -> Result<FolderContents> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
-        let until = until.min(Instant::now() + self.inner.limits.wait);
+        let until = until.min(Instant::now() + self.inner.checker.limits.wait);
         let mut changes = self.inner.hub.watch(folder);
         loop {
             changes.mark_unchanged();

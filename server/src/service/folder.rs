@@ -1,7 +1,7 @@
 //! Folders: made with media and analyses in one step, added to, changed, erased, read.
 
 use super::Services;
-use super::errors::{of_store, stored};
+use super::errors::stored;
 use super::intake::{self, ExaminedMedium};
 use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use super::request::{checked_external_id, checked_key, checked_metadata};
@@ -51,9 +51,9 @@ impl Services {
         if let Some(id) = &request.external_id {
             checked_external_id(id, "input.externalId")?;
         }
-        let metadata = checked_metadata(&request.metadata, self.inner.limits.metadata_bytes, "input.metadata")?;
-        let requests = self.checked_requests(request.analyses)?;
-        let examined = self.examine(request.media).await?;
+        let metadata = checked_metadata(&request.metadata, self.inner.checker.limits.metadata_bytes, "input.metadata")?;
+        let requests = self.inner.checker.checked_requests(request.analyses)?;
+        let examined = self.inner.checker.examine(request.media).await?;
         let now = self.inner.clock.now();
         let folder = Folder {
             id: FolderId(Uuid::now_v7()),
@@ -110,8 +110,8 @@ impl Services {
         }
         let contents = self.contents_of(scope, id).await?;
         self.room_for(contents.media.len(), media.len())?;
-        let requests = self.checked_requests(requests)?;
-        let examined = self.examine(media).await?;
+        let requests = self.inner.checker.checked_requests(requests)?;
+        let examined = self.inner.checker.examine(media).await?;
         let now = self.inner.clock.now();
         let existing = plan::candidates(&contents.media);
         let additions = planned(&contents.folder, existing, examined, requests, now)?;
@@ -119,7 +119,7 @@ impl Services {
     }
 
     fn room_for(&self, present: usize, more: usize) -> Result<()> {
-        let most = self.inner.limits.media_per_folder;
+        let most = self.inner.checker.limits.media_per_folder;
         if present + more <= most || more == 0 {
             return Ok(());
         }
@@ -128,18 +128,6 @@ impl Services {
             message: format!("at most {most} media in one folder; it has {present}"),
             reason: Some("TOO_MANY_MEDIA".to_owned()),
         })
-    }
-
-    pub(super) fn checked_requests(&self, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedRequest>> {
-        let most = self.inner.limits.analyses_per_request;
-        if requests.len() > most {
-            return Err(Error::LimitExceeded {
-                argument: Some("input.analyses".to_owned()),
-                message: format!("at most {most} analyses in one request"),
-                reason: Some("TOO_MANY_ANALYSES".to_owned()),
-            });
-        }
-        plan::check(&self.inner.catalog, requests)
     }
 
     /// Writes the blobs, then everything else in one step of the store. What the sweeper took in between is written again; what a
@@ -223,7 +211,7 @@ impl Services {
         if let Some(Some(external_id)) = &update.external_id {
             checked_external_id(external_id, "input.externalId")?;
         }
-        let most = self.inner.limits.metadata_bytes;
+        let most = self.inner.checker.limits.metadata_bytes;
         let metadata = update.metadata.map(|metadata| checked_metadata(&metadata, most, "input.metadata")).transpose()?;
         let external_id = update.external_id.as_ref().map(Option::as_deref);
         let now = self.inner.clock.now();

@@ -12,13 +12,13 @@ const PING_DEADLINE: Duration = Duration::from_secs(2);
 impl Services {
     /// The loaded analyzers. They are the same for everybody.
     pub fn analyzers(&self) -> Vec<AnalyzerInfo> {
-        self.inner.pools.plugins().into_iter().map(|plugin| self.analyzer(plugin)).collect()
+        self.inner.checker.pools.plugins().into_iter().map(|plugin| self.analyzer(plugin)).collect()
     }
 
     fn analyzer(&self, plugin: LoadedPlugin) -> AnalyzerInfo {
         let manifest = plugin.manifest;
         let effective = manifest.analyses.iter().filter_map(|spec| {
-            let known = self.inner.catalog.get(&spec.kind, "").ok()?;
+            let known = self.inner.checker.catalog.get(&spec.kind, "").ok()?;
             let merged = known.params.merge(None, "").ok()?;
             Some((spec.kind.clone(), merged.values))
         });
@@ -39,7 +39,7 @@ impl Services {
 
     /// What the server is.
     pub fn server_info(&self) -> ServerInfo {
-        let limits = &self.inner.limits;
+        let limits = &self.inner.checker.limits;
         ServerInfo {
             version: env!("CARGO_PKG_VERSION"),
             limits: ServerLimits {
@@ -67,8 +67,8 @@ impl Services {
         if !matches!(tokio::time::timeout(PING_DEADLINE, self.inner.store.ping()).await, Ok(Ok(()))) {
             missing.push("store");
         }
-        let pools = self.inner.pools.pools();
-        if !pools.iter().any(|pool| self.inner.pools.health(pool) == PoolHealth::Available) {
+        let pools = self.inner.checker.pools.pools();
+        if !pools.iter().any(|pool| self.inner.checker.pools.health(pool) == PoolHealth::Available) {
             missing.push("workers");
         }
         Readiness { ready: missing.is_empty(), missing }

@@ -1,12 +1,15 @@
 //! Instant checks: media judged at once, with nothing stored and no queue.
 
 use super::Services;
+use super::catalog::Catalog;
 use super::intake::{self, ExaminedMedium};
-use super::plan::{PlanMedium, PlannedAnalysis};
+use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use super::types::{AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium};
 use crate::auth::policy::{self, Action};
+use crate::config::{Config, LimitsConfig};
 use crate::dispatch::apply::{self, Verdict};
-use crate::dispatch::{RunCancel, run_direct};
+use crate::dispatch::{RunCancel, WorkerPools, run_direct};
+use std::sync::Arc;
 use std::time::Duration;
 use vultus_core::slots::Candidate;
 use vultus_core::{AnalysisFailure, AnalysisState, Error, MediaId, Principal, Provenance, Resolution, Result};
@@ -15,19 +18,24 @@ use vultus_worker_protocol::{RunAnalysis, RunMedium, RunRequest, SlottedMedium};
 /// What a client is told to wait when too many checks go on.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-impl Services {
+/// Judges media with nothing but workers: no store, no queue, no caller. What the instant check and the command line share.
+#[derive(Clone)]
+pub struct Checker {
+    pub(super) pools: WorkerPools,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) limits: LimitsConfig,
+}
+
+impl Checker {
+    /// With the configured policy and limits. A policy that an analyzer refuses is an error.
+    pub fn new(pools: WorkerPools, config: &Config) -> Result<Self> {
+        let policies = config.analyzers.iter().map(|(kind, analyzer)| (kind.clone(), analyzer.params.clone())).collect();
+        let catalog = Catalog::new(pools.clone(), policies).map_err(|message| Error::invalid("analyzers", message))?;
+        Ok(Self { pools, catalog: Arc::new(catalog), limits: config.limits.clone() })
+    }
+
     /// Judges media at once. Dropping the future stops the work.
-    pub async fn check(
-        &self,
-        caller: &Principal,
-        media: Vec<NewMedium>,
-        requests: Vec<AnalysisRequest>,
-    ) -> Result<Vec<CheckedAnalysis>> {
-        policy::authorize(caller, Action::Check)?;
-        let _permit = self.inner.checks.try_acquire().map_err(|_| Error::Unavailable {
-            message: "too many instant checks go on; try again".to_owned(),
-            retry_after: RETRY_AFTER,
-        })?;
+    pub async fn check(&self, media: Vec<NewMedium>, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedAnalysis>> {
         let requests = self.checked_requests(requests)?;
         let examined = self.examine(media).await?;
         let ids = intake::new_ids(examined.len());
@@ -42,12 +50,41 @@ impl Services {
         let planned: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
         let request = run_request(&planned, &examined, &ids);
         let descriptors = examined.iter().map(|medium| medium.file.descriptor()).collect::<Result<Vec<_>>>()?;
-        let direct = run_direct(&self.inner.pools, request, descriptors, &RunCancel::new(), |_| {}).await;
+        let direct = run_direct(&self.pools, request, descriptors, &RunCancel::new(), |_| {}).await;
         if direct.judged.len() != planned.len() {
             return Err(Error::broken("an instant check came back with another number of verdicts than asked for"));
         }
         let judged = direct.judged.into_iter().map(apply::verdict);
         Ok(planned.into_iter().zip(judged).map(|(plan, verdict)| checked(plan, verdict, &examined, &ids)).collect())
+    }
+
+    pub(super) fn checked_requests(&self, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedRequest>> {
+        let most = self.limits.analyses_per_request;
+        if requests.len() > most {
+            return Err(Error::LimitExceeded {
+                argument: Some("input.analyses".to_owned()),
+                message: format!("at most {most} analyses in one request"),
+                reason: Some("TOO_MANY_ANALYSES".to_owned()),
+            });
+        }
+        plan::check(&self.catalog, requests)
+    }
+}
+
+impl Services {
+    /// Judges media at once, for a caller, as long as not too many such checks go on. Dropping the future stops the work.
+    pub async fn check(
+        &self,
+        caller: &Principal,
+        media: Vec<NewMedium>,
+        requests: Vec<AnalysisRequest>,
+    ) -> Result<Vec<CheckedAnalysis>> {
+        policy::authorize(caller, Action::Check)?;
+        let _permit = self.inner.checks.try_acquire().map_err(|_| Error::Unavailable {
+            message: "too many instant checks go on; try again".to_owned(),
+            retry_after: RETRY_AFTER,
+        })?;
+        self.inner.checker.check(media, requests).await
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Services;
 use super::errors::{of_blob, of_probe, stored};
+use super::instant::Checker;
 use super::request::{checked_metadata, checked_tags};
 use super::types::{NewMedium, UploadedFile};
 use futures::future::{join_all, try_join_all};
@@ -36,10 +37,10 @@ struct ReadyMedium {
     metadata: serde_json::Value,
 }
 
-impl Services {
+impl Checker {
     /// Checks and examines all media, side by side. The first refusal in the order of the request is the answer.
     pub(super) async fn examine(&self, media: Vec<NewMedium>) -> Result<Vec<ExaminedMedium>> {
-        let limits = &self.inner.limits;
+        let limits = &self.limits;
         if media.len() > limits.media_per_request {
             return Err(Error::LimitExceeded {
                 argument: Some("input.media".to_owned()),
@@ -70,7 +71,7 @@ impl Services {
         }
         // The disk writes while the worker examines; most uploads are good.
         let flushed = flush_early(&file)?;
-        let probed = self.inner.pools.probe(file.descriptor()?, file.byte_size()).await;
+        let probed = self.pools.probe(file.descriptor()?, file.byte_size()).await;
         let (report, thumbnail) = probed.map_err(|error| of_probe(error, argument))?;
         if let Some(flushed) = flushed {
             flushed
@@ -81,7 +82,9 @@ impl Services {
         let kind = report.kind.parse().map_err(|e| Error::internal("reading a probe's answer", e))?;
         Ok(ExaminedMedium { key: medium.key, file, tags, kind, metadata, report, thumbnail })
     }
+}
 
+impl Services {
     /// Writes the bytes and thumbnails under the company's keys, side by side.
     pub(super) async fn write_media(
         &self,

@@ -10,7 +10,7 @@
 //! media      medium delete_medium
 //! analysis   analysis analyses cancel_analysis
 //! events     watch_folder watch_analysis wait_final
-//! instant    check overall_resolution
+//! instant    check overall_resolution; Checker does it without a store
 //! downloads  signed_path open_download
 //! info       analyzers server_info ready public_url
 //! upload     begin_upload begin_instant_upload → UploadSink → UploadedFile
@@ -38,7 +38,7 @@ mod users;
 
 pub use account::normal_email;
 pub use downloads::MAX_LINK_LIFETIME;
-pub use instant::overall_resolution;
+pub use instant::{Checker, overall_resolution};
 pub use types::*;
 pub use users::{DEFAULT_COMPANY, UserDirectory};
 
@@ -48,11 +48,10 @@ use crate::auth::passwords::Passwords;
 use crate::auth::tokens::AccessTokens;
 use crate::clock::Clock;
 use crate::companies::Companies;
-use crate::config::{Config, LimitsConfig};
+use crate::config::Config;
 use crate::dispatch::{RunningRuns, WorkerPools};
 use account::SessionCache;
 use admission::MemoryBudget;
-use catalog::Catalog;
 use events::Hub;
 use idempotency::Turns;
 use secrecy::SecretSlice;
@@ -93,15 +92,13 @@ pub struct Services {
 struct Inner {
     store: Arc<dyn Store>,
     blobs: Arc<BlobStore>,
-    pools: WorkerPools,
     running: RunningRuns,
     clock: Clock,
     companies: Companies,
-    catalog: Catalog,
+    checker: Checker,
     hub: Arc<Hub>,
     hub_task: Mutex<Option<JoinHandle<()>>>,
     turns: Turns,
-    limits: LimitsConfig,
     public_url: Option<Url>,
     access_tokens: AccessTokens,
     refresh_lifetime: Duration,
@@ -119,8 +116,7 @@ impl Services {
     /// Wires the use cases, and starts the task that spreads changes to those that watch. A policy that an analyzer refuses is an
     /// error.
     pub fn start(parts: Parts, config: &Config) -> Result<Self> {
-        let policies = config.analyzers.iter().map(|(kind, analyzer)| (kind.clone(), analyzer.params.clone())).collect();
-        let catalog = Catalog::new(parts.pools.clone(), policies).map_err(|message| Error::invalid("analyzers", message))?;
+        let checker = Checker::new(parts.pools, config)?;
         let stopping = CancellationToken::new();
         let hub = Arc::new(Hub::default());
         let hub_task = tokio::spawn(events::spread(hub.clone(), parts.store.changes(), stopping.clone()));
@@ -134,14 +130,12 @@ impl Services {
                 companies: Companies::new(parts.store.clone()),
                 store: parts.store,
                 blobs: parts.blobs,
-                pools: parts.pools,
                 running: parts.running,
                 clock: parts.clock,
-                catalog,
+                checker,
                 hub,
                 hub_task: Mutex::new(Some(hub_task)),
                 turns: Turns::default(),
-                limits: config.limits.clone(),
                 public_url: config.public_url.clone(),
                 sessions: SessionCache::default(),
                 unknown_names: UnknownNames::default(),

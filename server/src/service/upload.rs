@@ -8,8 +8,9 @@ use crate::auth::policy::{self, Action};
 use rustix::fs::{MemfdFlags, SealFlags};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
@@ -35,10 +36,29 @@ struct Arrived {
 #[derive(Debug)]
 enum Content {
     Disk(SpooledBlob),
-    Memory { file: OwnedFd, _reserved: Reserved },
+    Open { file: OwnedFd, _reserved: Option<Reserved> },
 }
 
 impl UploadedFile {
+    /// A file of this machine, for [`super::Checker`]: nothing is copied.
+    pub fn local(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        let mut byte_size = 0;
+        loop {
+            let read = file.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&buffer[..read]);
+            byte_size += read as u64;
+        }
+        let file_name = path.file_name().and_then(|name| plain_name(&name.to_string_lossy()));
+        let content = Content::Open { file: file.into(), _reserved: None };
+        Ok(Self(Arc::new(Arrived { content, byte_size, sha256: hex::encode(hasher.finalize()), file_name, declared_type: None })))
+    }
+
     /// Size in bytes.
     pub fn byte_size(&self) -> u64 {
         self.0.byte_size
@@ -63,18 +83,18 @@ impl UploadedFile {
     pub(super) fn descriptor(&self) -> Result<OwnedFd> {
         match &self.0.content {
             Content::Disk(spooled) => spooled.open_file().map(OwnedFd::from).map_err(of_blob),
-            Content::Memory { file, .. } => {
+            Content::Open { file, .. } => {
                 let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-                File::open(path).map(OwnedFd::from).map_err(|e| Error::internal("opening an upload in memory", e))
+                File::open(path).map(OwnedFd::from).map_err(|e| Error::internal("opening an upload", e))
             }
         }
     }
 
-    /// The file on disk; `None` for one in memory, which can only be checked.
+    /// The file in the spool; `None` for one elsewhere, which can only be checked.
     pub(super) fn spooled(&self) -> Option<&SpooledBlob> {
         match &self.0.content {
             Content::Disk(spooled) => Some(spooled),
-            Content::Memory { .. } => None,
+            Content::Open { .. } => None,
         }
     }
 }
@@ -152,7 +172,7 @@ impl MemorySpool {
     fn finish(self) -> Result<(Content, u64, String)> {
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         rustix::fs::fcntl_add_seals(&self.file, seals).map_err(|e| Error::internal("sealing an upload in memory", e))?;
-        let content = Content::Memory { file: self.file.into(), _reserved: self.reserved };
+        let content = Content::Open { file: self.file.into(), _reserved: Some(self.reserved) };
         Ok((content, self.byte_size, hex::encode(self.hasher.finalize())))
     }
 }
@@ -162,7 +182,7 @@ impl Services {
     pub async fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
         policy::authorize(caller, Action::AddMedia)?;
         let permit = self.upload_permit()?;
-        let spool = self.inner.blobs.spool(self.inner.limits.upload_bytes).await.map_err(of_blob)?;
+        let spool = self.inner.blobs.spool(self.inner.checker.limits.upload_bytes).await.map_err(of_blob)?;
         Ok(UploadSink { target: Target::Disk(Box::new(spool)), _permit: permit })
     }
 
@@ -170,7 +190,7 @@ impl Services {
     pub async fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
         policy::authorize(caller, Action::Check)?;
         let permit = self.upload_permit()?;
-        let spool = MemorySpool::new(self.inner.limits.upload_bytes, &self.inner.check_memory)?;
+        let spool = MemorySpool::new(self.inner.checker.limits.upload_bytes, &self.inner.check_memory)?;
         Ok(UploadSink { target: Target::Memory(Box::new(spool)), _permit: permit })
     }
 
@@ -195,7 +215,6 @@ fn plain_name(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
 
     #[test]
     fn a_file_in_memory_is_counted_against_the_budget_until_it_is_dropped() {
