@@ -5,12 +5,51 @@ use std::path::{Path, PathBuf};
 
 /// Folder or file under `src`, and what its code must not name.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    ("service", &["axum", "async_graphql", "rusqlite", "object_store", "vultus_store::sqlite", "crate::graphql", "crate::http", "crate::app"]),
-    ("auth", &["axum", "async_graphql", "rusqlite", "vultus_store::sqlite", "crate::service", "crate::graphql", "crate::http", "crate::dispatch"]),
-    ("graphql", &["rusqlite", "vultus_store::sqlite", "vultus_store::blobs", "vultus_worker_protocol", "crate::dispatch", "crate::app"]),
+    (
+        "service",
+        &[
+            "axum",
+            "async_graphql",
+            "rusqlite",
+            "object_store",
+            "vultus_store::sqlite",
+            "crate::graphql",
+            "crate::http",
+            "crate::app",
+        ],
+    ),
+    (
+        "auth",
+        &[
+            "axum",
+            "async_graphql",
+            "rusqlite",
+            "vultus_store::sqlite",
+            "crate::service",
+            "crate::graphql",
+            "crate::http",
+            "crate::dispatch",
+        ],
+    ),
+    (
+        "graphql",
+        &["rusqlite", "vultus_store::sqlite", "vultus_store::blobs", "vultus_worker_protocol", "crate::dispatch", "crate::app"],
+    ),
     ("http", &["rusqlite", "vultus_store", "vultus_worker_protocol", "crate::dispatch", "crate::app"]),
-    ("dispatch", &["axum", "async_graphql", "rusqlite", "vultus_store::sqlite", "crate::service", "crate::graphql", "crate::http", "crate::auth"]),
-    ("config", &["axum", "async_graphql", "rusqlite", "vultus_store", "crate::dispatch"]),
+    (
+        "dispatch",
+        &[
+            "axum",
+            "async_graphql",
+            "rusqlite",
+            "vultus_store::sqlite",
+            "crate::service",
+            "crate::graphql",
+            "crate::http",
+            "crate::auth",
+        ],
+    ),
+    ("config", &["axum", "async_graphql", "rusqlite", "vultus_store", "crate::dispatch", "crate::service"]),
     ("", &["vultus_media", "vultus_plugin_host", "ffmpeg_next", "libloading"]),
 ];
 
@@ -45,7 +84,10 @@ fn processes_environment_and_clock_are_touched_in_one_place_each() {
     let mut wrong = Vec::new();
     for (path, code) in sources() {
         for (call, place) in SINGLE_PLACES {
-            if path != Path::new(place) && !path.starts_with("cli") && code.lines().any(|line| is_code(line) && line.contains(call)) {
+            if path != Path::new(place)
+                && !path.starts_with("cli")
+                && code.lines().any(|line| is_code(line) && line.contains(call))
+            {
                 wrong.push(format!("{} calls {call}", path.display()));
             }
         }
@@ -72,7 +114,10 @@ fn the_rules_find_what_they_look_for() {
 fn uses(line: &str, name: &str) -> bool {
     let path_before = |at: usize| line[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
     let goes_on = |at: usize| line[at + name.len()..].chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_');
-    is_code(line) && line.match_indices(name).any(|(at, _)| !path_before(at) && !goes_on(at) && line[at + name.len()..].starts_with([':', ';', ' ']))
+    is_code(line)
+        && line
+            .match_indices(name)
+            .any(|(at, _)| !path_before(at) && !goes_on(at) && line[at + name.len()..].starts_with([':', ';', ' ']))
 }
 
 fn is_code(line: &str) -> bool {
@@ -92,7 +137,9 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<(PathBuf, String)>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             collect(root, &path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && path.file_name().is_some_and(|name| name != "tests.rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && path.file_name().is_some_and(|name| name != "tests.rs")
+        {
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
             files.push((path.strip_prefix(root).unwrap().to_owned(), code));

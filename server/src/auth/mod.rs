@@ -2,6 +2,7 @@
 
 pub mod backoff;
 pub mod keys;
+pub mod login_name;
 pub mod passwords;
 pub mod policy;
 pub mod tokens;

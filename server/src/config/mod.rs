@@ -283,7 +283,7 @@ fn store(values: &mut Values) -> Option<StoreConfig> {
 }
 
 fn admin_email(values: &mut Values) -> Option<String> {
-    let email = values.text("admin.email").and_then(crate::service::normal_email);
+    let email = values.text("admin.email").and_then(crate::auth::login_name::normal_email);
     if email.is_none() {
         values.problem("admin.email", "must be a login name of the form name@host");
     }

@@ -4,6 +4,7 @@ use super::Services;
 use super::errors::stored;
 use super::types::{Authenticated, Tokens, ViewerInfo};
 use crate::auth::policy::{self, Action};
+use crate::auth::login_name::normal_email;
 use crate::auth::{backoff, tokens};
 use secrecy::SecretString;
 use std::collections::HashMap;
@@ -18,8 +19,6 @@ use vultus_store::{Rotation, Scope, Session};
 const SESSION_TRUST: Duration = Duration::from_millis(800);
 /// Sessions that are remembered before the old ones are forgotten.
 const MOST_SESSIONS: usize = 50_000;
-/// Longest login name, in bytes.
-const MAX_EMAIL_BYTES: usize = 254;
 
 /// Sessions that were valid a moment ago.
 #[derive(Default)]
@@ -42,15 +41,6 @@ impl SessionCache {
     fn forget(&self, id: SessionId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
-}
-
-/// The normal form of a login name: lower case, `name@host`; `None` when it is none.
-pub fn normal_email(text: &str) -> Option<String> {
-    let email = text.trim().to_lowercase();
-    let (name, host) = email.split_once('@')?;
-    let plain =
-        |part: &str| !part.is_empty() && !part.contains('@') && !part.chars().any(|c| c.is_whitespace() || c.is_control());
-    (email.len() <= MAX_EMAIL_BYTES && plain(name) && plain(host)).then_some(email)
 }
 
 impl Services {
@@ -179,18 +169,5 @@ impl Services {
             Scope::Owner(_, owner) => user.id == owner,
         });
         Ok(users)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::normal_email;
-
-    #[test]
-    fn login_names_are_lower_case_and_of_the_form_name_at_host() {
-        assert_eq!(normal_email(" Admin@LocalHost ").as_deref(), Some("admin@localhost"));
-        for wrong in ["", "admin", "@host", "a@", "a@b@c", "a b@c", "a@b\0"] {
-            assert_eq!(normal_email(wrong), None, "{wrong:?}");
-        }
     }
 }

@@ -36,7 +36,6 @@ pub mod types;
 mod upload;
 mod users;
 
-pub use account::normal_email;
 pub use downloads::MAX_LINK_LIFETIME;
 pub use instant::{Checker, overall_resolution};
 pub use types::*;

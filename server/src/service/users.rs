@@ -1,9 +1,9 @@
 //! Making users: the first administrator, and what the command line adds. No caller and no policy; only who may use the data folder
 //! gets here.
 
-use super::account::normal_email;
 use super::errors::{of_store, stored};
 use super::types::{AddedUser, NewUser};
+use crate::auth::login_name::normal_email;
 use crate::auth::passwords::{self, Passwords};
 use crate::clock::Clock;
 use secrecy::{ExposeSecret, SecretString};
