@@ -133,16 +133,16 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 fn collect(root: &Path, folder: &Path, files: &mut Vec<(PathBuf, String)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the sources can be listed") {
+        let path = entry.expect("the sources can be listed").path();
         if path.is_dir() {
             collect(root, &path, files);
         } else if path.extension().is_some_and(|extension| extension == "rs")
             && path.file_name().is_some_and(|name| name != "tests.rs")
         {
-            let text = fs::read_to_string(&path).unwrap();
+            let text = fs::read_to_string(&path).expect("a source can be read");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
-            files.push((path.strip_prefix(root).unwrap().to_owned(), code));
+            files.push((path.strip_prefix(root).expect("it was found under the root").to_owned(), code));
         }
     }
 }
