@@ -8,6 +8,9 @@ use crate::refusal::Refusal;
 /// Length of the last frame where nothing tells it, in microseconds.
 const FRAME_US: i64 = 40_000;
 
+/// Room for a camera's clock over its nominal frame rate.
+const CLOCK_SLACK: f64 = 1.01;
+
 /// What the packets of a track say.
 #[derive(Debug)]
 pub(super) struct Index {
@@ -115,7 +118,7 @@ impl Index {
             });
         }
         let actual = self.frame_rate();
-        if actual > limits.max_frame_rate * 1.01 {
+        if actual > limits.max_frame_rate * CLOCK_SLACK {
             return Err(Refusal::FrameRateTooHigh {
                 actual,
                 limit: limits.max_frame_rate,

@@ -17,12 +17,13 @@ use crate::refusal::Refusal;
 use crate::sniff::Container;
 use crate::source::Source;
 use crate::{DecodeOptions, DecoderMode, Frames, MediaKind, Probe};
-use decoder::TrackDecoder;
+use decoder::{Decoded, TrackDecoder};
 use index::Index;
 use plan::Plan;
 use std::io::{Read, Seek};
 
-/// Probes a video: reads all packets of its track and decodes its first frame.
+/// Probes a video: reads all packets of its track and decodes its first frame, or, if that cannot be decoded, the
+/// sampled frames up to the first that can.
 pub(crate) fn probe<S>(
     source: Source<S>,
     container: Container,
@@ -32,14 +33,17 @@ where
     S: Read + Seek + Send + 'static,
 {
     let byte_size = source.length();
-    let (index, _) = examine(&source, container, limits)?;
-    let plan = Plan::first_frame(&index);
-    let thumbnail = DecodeOptions {
+    let (index, plan) = examine(&source, container, limits)?;
+    let track = container::open(source.reopened(), container)?;
+    let orientation = track.orientation();
+    let quick = DecodeOptions {
         decoder: DecoderMode::Fast,
     };
-    let track = container::open(source, container)?;
-    let orientation = track.orientation();
-    let decoded = TrackDecoder::new(track, limits, thumbnail)?.decode(&plan, limits)?;
+    let mut decoded =
+        TrackDecoder::new(track, limits, quick)?.decode(&Plan::first_frame(&index), limits)?;
+    if decoded.frames.is_empty() {
+        decoded = sampled(&source, container, limits, quick, (&index, &plan))?;
+    }
     let first = decoded.frames.first().ok_or(Refusal::NoFrames)?;
     Ok(Probe {
         kind: MediaKind::Video,
@@ -66,13 +70,36 @@ where
     S: Read + Seek + Send + 'static,
 {
     let (index, plan) = examine(&source, container, limits)?;
+    let decoded = sampled(&source, container, limits, options, (&index, &plan))?;
+    Ok(Frames {
+        kind: MediaKind::Video,
+        content_type: container.content_type().to_owned(),
+        width: decoded.width,
+        height: decoded.height,
+        duration_us: Some(index.duration_us),
+        frame_count: Some(index.shown.len() as u64),
+        frames: decoded.frames,
+    })
+}
+
+/// The sampled frames; refuses a clip of which more than a quarter of them cannot be decoded.
+fn sampled<S>(
+    source: &Source<S>,
+    container: Container,
+    limits: &Limits,
+    options: DecodeOptions,
+    (index, plan): (&Index, &Plan),
+) -> Result<Decoded, Refusal>
+where
+    S: Read + Seek + Send + 'static,
+{
     let track = container::open(source.reopened(), container)?;
-    let mut decoded = TrackDecoder::new(track, limits, options)?.decode(&plan, limits)?;
+    let mut decoded = TrackDecoder::new(track, limits, options)?.decode(plan, limits)?;
     if decoded.frames.len() < plan.targets.len() && plan.skips_packets() {
         // The container's key frame marks are wrong, or a key frame is damaged: read on from the start instead.
-        let whole = plan.without_skipping(&index);
-        whole.check(&index, limits)?;
-        let track = container::open(source, container)?;
+        let whole = plan.without_skipping(index);
+        whole.check(index, limits)?;
+        let track = container::open(source.reopened(), container)?;
         let again = TrackDecoder::new(track, limits, options)?.decode(&whole, limits)?;
         if again.frames.len() > decoded.frames.len() {
             decoded = again;
@@ -84,15 +111,7 @@ where
             step: "decoding the frames",
         });
     }
-    Ok(Frames {
-        kind: MediaKind::Video,
-        content_type: container.content_type().to_owned(),
-        width: decoded.width,
-        height: decoded.height,
-        duration_us: Some(index.duration_us),
-        frame_count: Some(index.shown.len() as u64),
-        frames: decoded.frames,
-    })
+    Ok(decoded)
 }
 
 /// Everything that is checked before the first frame is decoded.

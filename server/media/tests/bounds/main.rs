@@ -1,7 +1,6 @@
 //! What a refusal may cost: time on the processor and memory. One test alone in its process, so that both can be
 //! measured.
 
-#[expect(dead_code, reason = "shared with the other tests")]
 #[path = "../media/archives.rs"]
 mod archives;
 #[expect(dead_code, reason = "shared with the other tests")]

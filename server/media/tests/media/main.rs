@@ -5,6 +5,7 @@ mod archives;
 mod clips;
 mod photos;
 mod pictures;
+mod refused_videos;
 mod robustness;
 mod shot_sets;
 mod videos;
