@@ -7,6 +7,7 @@ pub mod claims;
 pub mod deployment;
 pub mod direct;
 mod inbound;
+mod plan;
 mod pool;
 mod process;
 pub mod run;

@@ -3,6 +3,7 @@
 //! All workers are spawned by one thread that lives as long as the pools, since the parent-death signal fires when the
 //! spawning thread ends. Each worker has two threads here, one that reads and one that writes; the async side sees channels.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -39,7 +40,7 @@ pub enum WorkerStderr {
 pub(crate) struct Spawner {
     requests: blocking::Sender<oneshot::Sender<io::Result<Worker>>>,
     /// Processes that were not reaped yet.
-    alive: watch::Sender<usize>,
+    alive: watch::Sender<BTreeSet<u32>>,
 }
 
 impl Spawner {
@@ -47,7 +48,7 @@ impl Spawner {
     pub(crate) fn start(executable: &Path, stderr: WorkerStderr) -> io::Result<Self> {
         let opened = rustix::fs::open(executable, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         let (requests, inbox) = blocking::channel::<oneshot::Sender<io::Result<Worker>>>();
-        let alive = watch::Sender::new(0);
+        let alive = watch::Sender::new(BTreeSet::new());
         let counter = alive.clone();
         thread::Builder::new()
             .name("worker-spawner".to_owned())
@@ -68,17 +69,22 @@ impl Spawner {
         answer.await.map_err(|_| gone())?
     }
 
+    /// Process ids of those that are not reaped.
+    pub(crate) fn alive(&self) -> Vec<u32> {
+        self.alive.borrow().iter().copied().collect()
+    }
+
     /// Waits until every process that was spawned is reaped.
     pub(crate) async fn all_reaped(&self) {
         // It cannot be closed while `self` holds the sender.
-        let _ = self.alive.subscribe().wait_for(|alive| *alive == 0).await;
+        let _ = self.alive.subscribe().wait_for(BTreeSet::is_empty).await;
     }
 }
 
 fn spawn(
     executable: &OwnedFd,
     stderr: WorkerStderr,
-    alive: &watch::Sender<usize>,
+    alive: &watch::Sender<BTreeSet<u32>>,
 ) -> io::Result<Worker> {
     let (near, far) = Channel::pair()?;
     near.set_send_timeout(SEND_TIMEOUT)?;
@@ -96,7 +102,9 @@ fn spawn(
             WorkerStderr::Discard => Stdio::null(),
         })
         .spawn()?;
-    alive.send_modify(|alive| *alive += 1);
+    alive.send_modify(|alive| {
+        alive.insert(child.id());
+    });
     let process = Arc::new(Process {
         pid: child.id(),
         child: Mutex::new(child),
@@ -191,7 +199,7 @@ impl Drop for Worker {
 struct Process {
     pid: u32,
     child: Mutex<Child>,
-    alive: watch::Sender<usize>,
+    alive: watch::Sender<BTreeSet<u32>>,
 }
 
 impl Process {
@@ -218,7 +226,9 @@ impl Process {
                 Err(error) => format!("waiting for it failed: {error}"),
             },
         };
-        self.alive.send_modify(|alive| *alive -= 1);
+        self.alive.send_modify(|alive| {
+            alive.remove(&self.pid);
+        });
         ended
     }
 

@@ -23,7 +23,7 @@ use super::pool::{Job, Pool, PoolPlan, RETRY_AFTER, RunJob, Start};
 use super::process::Spawner;
 use super::run::{LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel, RunEnd, RunEvent};
 use super::session::{self, ProbeEnd};
-use super::slot;
+use super::{plan, slot};
 
 /// A probe is answered within this time, waiting included.
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
@@ -88,24 +88,24 @@ impl WorkerPools {
         let spawner = Arc::new(spawner);
         let stop = CancellationToken::new();
         let mut slots = JoinSet::new();
-        let mut open = |plan: PoolPlan| {
-            let workers = plan.workers;
-            let pool = Arc::new(Pool::new(plan, Arc::clone(&spawner), stop.child_token()));
+        let mut open = |planned: PoolPlan| {
+            let workers = planned.workers;
+            let pool = Arc::new(Pool::new(planned, Arc::clone(&spawner), stop.child_token()));
             for number in 0..workers {
                 slots.spawn(occupy(Arc::clone(&pool), number));
             }
             pool
         };
-        let built_in = open(built_in_plan(&config));
+        let built_in = open(plan::built_in(&config));
         let probe = if config.probe_workers > 0 {
-            open(probe_plan(&config))
+            open(plan::probe(&config))
         } else {
             Arc::clone(&built_in)
         };
         let third_party: Vec<_> = config
             .third_party
             .iter()
-            .map(|plugin| open(third_party_plan(&config, plugin)))
+            .map(|plugin| open(plan::third_party(&config, plugin)))
             .collect();
         let mut inner = Inner {
             pools: vec![built_in],
@@ -186,6 +186,11 @@ impl WorkerPools {
             },
             |pool| pool.health(),
         )
+    }
+
+    /// Process ids of all workers that are alive.
+    pub fn worker_pids(&self) -> Vec<u32> {
+        self.inner.spawner.alive()
     }
 
     /// How many workers a pool has when all are up.
@@ -434,61 +439,5 @@ fn too_slow() -> RefusalReport {
             PROBE_DEADLINE.as_secs()
         ),
         is_limit: true,
-    }
-}
-
-fn built_in_plan(config: &PoolsConfig) -> PoolPlan {
-    plan(
-        config,
-        "built-in",
-        config.built_in.clone(),
-        &config.built_in,
-        config.workers,
-    )
-}
-
-fn probe_plan(config: &PoolsConfig) -> PoolPlan {
-    plan(config, "probe", Vec::new(), &[], config.probe_workers)
-}
-
-fn third_party_plan(config: &PoolsConfig, plugin: &PluginFile) -> PoolPlan {
-    let mut plugins = config.providers_for_others.clone();
-    plugins.push(plugin.clone());
-    let name = super::deployment::plugin_key(plugin.path.as_ref());
-    plan(config, &name, plugins, std::slice::from_ref(plugin), 1)
-}
-
-fn plan(
-    config: &PoolsConfig,
-    name: &str,
-    plugins: Vec<PluginFile>,
-    own: &[PluginFile],
-    workers: usize,
-) -> PoolPlan {
-    PoolPlan {
-        name: PoolName::new(name),
-        own: own
-            .iter()
-            .map(|plugin| PathBuf::from(&plugin.path))
-            .collect(),
-        workers: workers.max(1),
-        start_timeout: config.start_timeout,
-        setup: WorkerSetup {
-            protocol: PROTOCOL_VERSION,
-            plugins,
-            onnxruntime: config
-                .onnxruntime
-                .as_ref()
-                .map(|path| path.display().to_string()),
-            weights_dir: config
-                .weights_dir
-                .as_ref()
-                .map(|path| path.display().to_string()),
-            threads: config.threads.max(1),
-            limits: config.limits.clone(),
-            decode: config.decode.clone(),
-            memory_bytes: config.memory_bytes,
-            cpu_seconds: config.cpu_seconds,
-        },
     }
 }
