@@ -91,7 +91,7 @@ fn scaler(setup: &Setup) -> Option<Context> {
 
 /// The frame's colour matrix; unnamed, that of HD for 720 lines and more, else that of SD, as players do.
 fn matrix(frame: &frame::Video) -> i32 {
-    let matrix = match frame.color_space() {
+    match frame.color_space() {
         Space::BT709 => ffi::SWS_CS_ITU709,
         Space::BT470BG | Space::SMPTE170M => ffi::SWS_CS_ITU601,
         Space::FCC => ffi::SWS_CS_FCC,
@@ -99,6 +99,5 @@ fn matrix(frame: &frame::Video) -> i32 {
         Space::BT2020NCL | Space::BT2020CL => ffi::SWS_CS_BT2020,
         _ if frame.width().min(frame.height()) >= 720 => ffi::SWS_CS_ITU709,
         _ => ffi::SWS_CS_ITU601,
-    };
-    matrix
+    }
 }

@@ -164,7 +164,7 @@ fn bombs_are_refused_by_what_their_headers_say_and_by_what_they_are() {
     let bomb = zeros("a.png", 20 << 20);
     let ratio = u64::from(bomb.declared) / bomb.data.len() as u64;
     assert_refused(
-        &[bomb.clone()],
+        std::slice::from_ref(&bomb),
         &Refusal::ZipRatio {
             entry: 0,
             actual: ratio,
