@@ -298,3 +298,38 @@ async fn a_worker_killed_from_outside_is_replaced() {
     assert_ne!(pools.worker_pids(), before);
     pools.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_whose_own_plugin_is_refused_does_not_start() {
+    let broken = tempfile::Builder::new().suffix(".so").tempfile().unwrap();
+    let mut config = config(1);
+    config.built_in[0].path = broken.path().display().to_string();
+    let error = WorkerPools::start(config).await.unwrap_err();
+    assert!(
+        error.to_string().contains("is not an ELF shared library"),
+        "{error}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_third_party_plugin_that_does_not_load_is_listed_and_the_others_work() {
+    let broken = tempfile::Builder::new()
+        .prefix("libbroken")
+        .suffix(".so")
+        .tempfile()
+        .unwrap();
+    let mut config = config(1);
+    config.third_party = vec![PluginFile {
+        path: broken.path().display().to_string(),
+        ..config.built_in[0].clone()
+    }];
+    let pools = WorkerPools::start(config).await.unwrap();
+    assert_eq!(pools.refused().len(), 1);
+    assert_eq!(pools.pools().len(), 1);
+    assert_eq!(
+        judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await,
+        ["ok"]
+    );
+    pools.shutdown().await;
+    assert!(pools.worker_pids().is_empty());
+}

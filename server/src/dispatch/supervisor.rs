@@ -13,10 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use vultus_worker_protocol::{
-    PROTOCOL_VERSION, PluginFile, ProbeReport, RefusalReport, RefusedPlugin, RunCosts, RunRequest,
-    WorkerSetup,
-};
+use vultus_worker_protocol::{ProbeReport, RefusalReport, RefusedPlugin, RunCosts, RunRequest};
 
 use super::deployment::PoolsConfig;
 use super::pool::{Job, Pool, PoolPlan, RETRY_AFTER, RunJob, Start};
@@ -40,8 +37,8 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
-    /// No worker of a pool that the node needs became ready.
-    #[error("no worker of the pool {pool} started: {detail}")]
+    /// No worker of a pool that the node needs became ready, or one of its plugins is refused.
+    #[error("the workers of the pool {pool} cannot be used: {detail}")]
     Pool {
         /// The pool.
         pool: PoolName,
@@ -337,7 +334,11 @@ impl Inner {
     /// Waits for the first worker of each pool. Third-party pools that have one are added to those in use.
     async fn await_start(&mut self, third_party: Vec<Arc<Pool>>) -> Result<(), StartError> {
         for pool in [&self.pools[0], &self.probe] {
-            if let Start::Failed(detail) = first_start(pool).await {
+            let detail = match first_start(pool).await {
+                Start::Failed(detail) => Some(detail),
+                Start::Ready | Start::Pending => refused_files(pool),
+            };
+            if let Some(detail) = detail {
                 return Err(StartError::Pool {
                     pool: pool.plan.name.clone(),
                     detail,
@@ -429,6 +430,15 @@ async fn first_start(pool: &Pool) -> Start {
         Ok(start) => start.clone(),
         Err(_) => Start::Failed("the pool is gone".to_owned()),
     }
+}
+
+/// What the workers of a pool that the node needs refused: then it must not start, such as with weights that are not those
+/// that a plugin was made for.
+fn refused_files(pool: &Pool) -> Option<String> {
+    let sentence =
+        |refused: RefusedPlugin| format!("{} is refused: {}", refused.path, refused.detail);
+    let all: Vec<String> = pool.refused().into_iter().map(sentence).collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 fn too_slow() -> RefusalReport {

@@ -15,6 +15,7 @@ mod plugins;
 mod probe;
 mod run;
 mod sandbox;
+mod source;
 mod weights;
 
 use std::sync::mpsc::RecvTimeoutError;

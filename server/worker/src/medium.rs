@@ -3,7 +3,6 @@
 //! Pixels are shared, never changed: a plugin may look at them until its call returns, whoever else got the same frame.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -12,6 +11,8 @@ use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::manifest::SlotKind;
 use vultus_plugin_host::Pixels;
 use vultus_worker_protocol::RefusalReport;
+
+use crate::source::MediumSource;
 
 /// A medium of a run.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl Medium {
         limits: &Limits,
         options: DecodeOptions,
     ) -> Self {
-        match vultus_media::decode(File::from(descriptor), byte_size, limits, options) {
+        match vultus_media::decode(MediumSource::new(descriptor), byte_size, limits, options) {
             Ok(frames) if frames.frames.is_empty() => {
                 Self::Refused(crate::probe::report(&Refusal::NoFrames))
             }

@@ -1,6 +1,5 @@
 //! Probes: what is this medium, or why is it refused?
 
-use std::fs::File;
 use std::os::fd::OwnedFd;
 
 use vultus_media::{Limits, MediaKind, Refusal};
@@ -8,6 +7,7 @@ use vultus_worker_protocol::channel::ChannelError;
 use vultus_worker_protocol::{FromWorker, ProbeReport, ProbeRequest, RefusalReport};
 
 use crate::outbox::{Outbox, seal};
+use crate::source::MediumSource;
 
 /// Answers one probe.
 pub(crate) fn answer(
@@ -16,7 +16,7 @@ pub(crate) fn answer(
     limits: &Limits,
     outbox: &mut Outbox,
 ) -> Result<(), ChannelError> {
-    let medium = descriptors.into_iter().next().map(File::from);
+    let medium = descriptors.into_iter().next().map(MediumSource::new);
     let found = match medium {
         Some(file) => vultus_media::probe(file, request.byte_size, limits),
         None => Err(Refusal::Io {

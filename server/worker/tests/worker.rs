@@ -246,3 +246,73 @@ fn a_file_that_is_no_plugin_is_refused_with_the_reason_and_the_others_are_used()
         "what is not enforced must be said"
     );
 }
+
+#[test]
+fn built_in_analyses_score_the_same_alone_and_together_and_say_what_they_were_made_with() {
+    let mut node = Node::start(node::built_in_plugins());
+    let ready = node.ready();
+    assert!(ready.refused.is_empty(), "{:?}", ready.refused);
+    let liveness = |media: &[usize]| {
+        node::analysis(
+            "l",
+            "liveness",
+            node::default_params(&ready, "liveness"),
+            media,
+        )
+    };
+    let face_match = node::analysis(
+        "m",
+        "face_match",
+        node::default_params(&ready, "face_match"),
+        &[0, 1],
+    );
+    let media = ["obama.jpg", "obama2.jpg", "biden.jpg"];
+    let mut result = |analyses: &[vultus_worker_protocol::RunAnalysis]| -> Vec<_> {
+        let judged = node.judge(&media, analyses);
+        judged
+            .into_iter()
+            .map(|judged| judged.unwrap())
+            .collect::<Vec<_>>()
+    };
+    let live_alone = result(&[liveness(&[0])]).remove(0);
+    let match_alone = result(std::slice::from_ref(&face_match)).remove(0);
+    let together = result(&[
+        node::analysis("o", "liveness", liveness(&[2]).params, &[2]),
+        face_match,
+        liveness(&[0]),
+    ]);
+    assert_eq!(together[1].outcome, match_alone.outcome);
+    assert_eq!(together[2].outcome, live_alone.outcome);
+    let score = live_alone.outcome["result"]["score"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&score), "{score}");
+    assert_ne!(
+        together[0].outcome["result"]["score"],
+        live_alone.outcome["result"]["score"]
+    );
+    let weights: Vec<&str> = match_alone
+        .weights
+        .iter()
+        .map(|(file, _)| file.as_str())
+        .collect();
+    assert!(weights.contains(&"face_detection_yunet.onnx"));
+    assert!(weights.contains(&"face_recognition_sface.onnx"));
+    assert_eq!(match_alone.plugin_sha256.len(), 64);
+}
+
+#[test]
+fn third_parties_that_ask_for_a_restricted_feature_are_refused() {
+    let mut plugins = node::built_in_plugins();
+    for plugin in plugins
+        .iter_mut()
+        .filter(|plugin| plugin.path.contains("liveness"))
+    {
+        plugin.origin = vultus_worker_protocol::PluginOrigin::ThirdParty;
+    }
+    let ready = Node::start(plugins).ready();
+    assert_eq!(ready.refused.len(), 1);
+    assert!(
+        ready.refused[0].detail.contains("restricted"),
+        "{}",
+        ready.refused[0].detail
+    );
+}

@@ -287,7 +287,7 @@ pub struct Judgement {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AnalysisFailure {
     /// Stable code: `MEDIA_UNREADABLE`, `ANALYZER_FAILED`, `ANALYZER_PANICKED`, `BAD_RESULT`, `DEADLINE_EXCEEDED`, `CANCELLED`, `ANALYZER_UNAVAILABLE`,
-    /// `ANALYZER_CRASHED`, `NO_ANALYZER`.
+    /// `ANALYZER_CRASHED`, `NO_ANALYZER`, `TOO_MANY_MEDIA`.
     pub code: String,
     /// For the client: one sentence without internals.
     pub message: String,

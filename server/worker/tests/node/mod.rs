@@ -208,6 +208,40 @@ pub(crate) fn plugin(source: &str) -> PluginFile {
     }
 }
 
+/// The built-in plugins, which Cargo built for this test.
+pub(crate) fn built_in_plugins() -> Vec<PluginFile> {
+    let test = std::env::current_exe().unwrap();
+    let libraries = ["face_detect", "face_template", "face_match", "liveness"]
+        .map(|name| test.with_file_name(format!("libvultus_{name}.so")));
+    libraries
+        .into_iter()
+        .map(|library| PluginFile {
+            path: library.display().to_string(),
+            settings: json!({}),
+            origin: PluginOrigin::BuiltIn,
+        })
+        .collect()
+}
+
+/// The defaults of an analysis' parameters, as the node merges them.
+pub(crate) fn default_params(ready: &WorkerReady, kind: &str) -> Value {
+    let analyses = ready
+        .plugins
+        .iter()
+        .flat_map(|plugin| plugin.manifest["analyses"].as_array().unwrap());
+    let spec = analyses
+        .into_iter()
+        .find(|spec| spec["type"] == kind)
+        .unwrap();
+    let properties = spec["params_schema"]["properties"].as_object().unwrap();
+    let given = properties.iter().filter_map(|(name, schema)| {
+        schema
+            .get("default")
+            .map(|value| (name.clone(), value.clone()))
+    });
+    Value::Object(given.collect())
+}
+
 /// A path below the root of the workspace.
 pub(crate) fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
