@@ -6,9 +6,11 @@ use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, ID, Interface, Object, Result, SimpleObject};
 use serde_json::Value;
 use time::OffsetDateTime;
-use vultus_core::{Error, GroupId};
+use vultus_core::Error;
 
-use super::folder::{Folder, worst};
+use super::context::counted;
+use super::folder::Folder;
+use super::group::{AnalysisGroup, group};
 use super::info::{WeightFile, weight_files};
 use super::loader;
 use super::media::{self, Media, signed_url};
@@ -154,61 +156,6 @@ impl Artifact {
     }
 }
 
-/// The analyses that were asked for in one request.
-#[derive(Debug, Clone)]
-pub struct AnalysisGroup {
-    id: GroupId,
-    contents: Arc<FolderContents>,
-}
-
-/// The analyses that were asked for in one request.
-#[Object]
-impl AnalysisGroup {
-    /// Id.
-    async fn id(&self) -> ID {
-        self.id.into()
-    }
-
-    /// When they were asked for.
-    async fn created_at(&self) -> Option<OffsetDateTime> {
-        self.members().map(|analysis| analysis.created_at).min()
-    }
-
-    /// The analyses, in the order of the request.
-    #[graphql(complexity = "1 + 4 * child_complexity")]
-    async fn analyses(&self) -> Vec<Analysis> {
-        all(&self.contents, |analysis| analysis.group_id == self.id)
-    }
-
-    /// The worst of the verdicts; null until all are finished.
-    async fn resolution(&self) -> Option<Resolution> {
-        let all_finished = self.members().all(|analysis| analysis.state == vultus_core::AnalysisState::Finished);
-        if all_finished { worst(self.members()) } else { None }
-    }
-}
-
-impl AnalysisGroup {
-    fn members(&self) -> impl Iterator<Item = &vultus_core::Analysis> {
-        self.contents.analyses.iter().filter(|analysis| analysis.group_id == self.id)
-    }
-}
-
-/// A group of a folder.
-pub(super) fn group(contents: &Arc<FolderContents>, id: GroupId) -> AnalysisGroup {
-    AnalysisGroup { id, contents: contents.clone() }
-}
-
-/// The groups of a folder, oldest first.
-pub(super) fn groups(contents: &Arc<FolderContents>) -> Vec<AnalysisGroup> {
-    let mut ids: Vec<GroupId> = Vec::new();
-    for analysis in &contents.analyses {
-        if !ids.contains(&analysis.group_id) {
-            ids.push(analysis.group_id);
-        }
-    }
-    ids.into_iter().map(|id| group(contents, id)).collect()
-}
-
 /// An analysis; with its folder where that was read already.
 #[derive(Debug, Clone)]
 pub struct Inner {
@@ -245,7 +192,11 @@ pub(super) fn reasons(analysis: &vultus_core::Analysis, contents: &Arc<FolderCon
 }
 
 /// The analysis as its concrete type.
-pub(super) fn of(analysis: vultus_core::Analysis, artifacts: Vec<vultus_core::Artifact>, contents: Option<Arc<FolderContents>>) -> Analysis {
+pub(super) fn of(
+    analysis: vultus_core::Analysis,
+    artifacts: Vec<vultus_core::Artifact>,
+    contents: Option<Arc<FolderContents>>,
+) -> Analysis {
     let kind = analysis.kind.clone();
     let inner = Inner { analysis: Arc::new(analysis), artifacts, contents };
     match kind.as_str() {
@@ -311,7 +262,7 @@ macro_rules! analysis_object {
                 if self.0.analysis.reasons.is_empty() {
                     return Ok(Vec::new());
                 }
-                Ok(reasons(&self.0.analysis, &self.0.contents(ctx).await?))
+                Ok(counted(ctx, reasons(&self.0.analysis, &self.0.contents(ctx).await?))?)
             }
 
             /// How far it is, 0–1.
@@ -323,7 +274,8 @@ macro_rules! analysis_object {
             #[graphql(complexity = "1 + 2 * child_complexity")]
             pub async fn media(&self, ctx: &Context<'_>) -> Result<Vec<Media>> {
                 let contents = self.0.contents(ctx).await?;
-                Ok(self.0.analysis.media.iter().filter_map(|taken| media::in_folder(&contents, taken.media_id)).collect())
+                let taken = self.0.analysis.media.iter().filter_map(|taken| media::in_folder(&contents, taken.media_id));
+                Ok(counted(ctx, taken.collect())?)
             }
 
             /// Its folder.
@@ -403,7 +355,7 @@ analysis_object! {
         /// What was found in each medium.
         async fn per_media(&self, ctx: &Context<'_>) -> Result<Vec<LivenessMediaResult>> {
             let contents = self.0.contents(ctx).await?;
-            Ok(ResultView::of(&self.0.analysis).liveness_media(&contents))
+            Ok(counted(ctx, ResultView::of(&self.0.analysis).liveness_media(&contents))?)
         }
 
         /// The best picture of the living person.
@@ -421,16 +373,22 @@ analysis_object! {
             ResultView::of(&self.0.analysis).number("similarity")
         }
 
+        /// False match rate at the threshold `acceptFrom`: the share of pairs of different people that it accepts; null outside of what
+        /// was measured.
+        async fn fmr(&self) -> Option<f64> {
+            ResultView::of(&self.0.analysis).number("fmr")
+        }
+
         /// All pairs of media.
         async fn pairs(&self, ctx: &Context<'_>) -> Result<Vec<FacePair>> {
             let contents = self.0.contents(ctx).await?;
-            Ok(ResultView::of(&self.0.analysis).pairs(&contents))
+            Ok(counted(ctx, ResultView::of(&self.0.analysis).pairs(&contents))?)
         }
 
         /// What was made of each medium.
         async fn per_media(&self, ctx: &Context<'_>) -> Result<Vec<FaceMatchMediaResult>> {
             let contents = self.0.contents(ctx).await?;
-            Ok(ResultView::of(&self.0.analysis).face_match_media(&contents))
+            Ok(counted(ctx, ResultView::of(&self.0.analysis).face_match_media(&contents))?)
         }
     }
 }
@@ -441,13 +399,18 @@ analysis_object! {
 }
 
 /// A question about media, and its verdict.
+#[expect(clippy::duplicated_attributes, reason = "fields of one type look like repetitions to the lint")]
 #[derive(Debug, Clone, Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Id."),
     field(name = "type", method = "kind", ty = "String", desc = "Type, such as `liveness`."),
     field(name = "state", ty = "AnalysisState", desc = "Where it is."),
     field(name = "resolution", ty = "Option<Resolution>", desc = "The verdict; null unless FINISHED."),
-    field(name = "reasons", ty = "Vec<Reason>", desc = "Why the verdict is what it is. A verdict other than SUCCESS has at least one."),
+    field(
+        name = "reasons",
+        ty = "Vec<Reason>",
+        desc = "Why the verdict is what it is. A verdict other than SUCCESS has at least one."
+    ),
     field(name = "progress", ty = "f64", desc = "How far it is, 0–1."),
     field(
         name = "media",
@@ -461,7 +424,11 @@ analysis_object! {
         ty = "Value",
         desc = "The parameters that apply: the defaults, the company's and the request's, merged and validated."
     ),
-    field(name = "result", ty = "Option<Value>", desc = "The analyzer's result in the shape of its result schema; null unless FINISHED."),
+    field(
+        name = "result",
+        ty = "Option<Value>",
+        desc = "The analyzer's result in the shape of its result schema; null unless FINISHED."
+    ),
     field(name = "artifacts", ty = "Vec<Artifact>", desc = "The files that it made."),
     field(name = "created_at", ty = "OffsetDateTime", desc = "When it was asked for."),
     field(name = "started_at", ty = "Option<OffsetDateTime>", desc = "When a worker first began it."),

@@ -1,6 +1,7 @@
 //! What resolvers know of the request that they answer.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_graphql::Context;
@@ -11,6 +12,36 @@ use crate::service::{ClientKey, Services, UploadedFile};
 
 /// Longest `waitMs`, in milliseconds.
 pub const MAX_WAIT_MS: i32 = 30_000;
+
+/// Most objects in the lists of one answer. Complexity is judged before the lengths of lists are known; this is judged while they
+/// become known, so that lists within lists within lists end here.
+const MAX_OBJECTS: usize = 50_000;
+
+/// Counts the objects of one answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ObjectCount(Arc<AtomicUsize>);
+
+impl ObjectCount {
+    /// Adds so many, or refuses.
+    pub(super) fn add(&self, objects: usize) -> Result<()> {
+        let before = self.0.fetch_add(objects, Ordering::Relaxed);
+        if before.saturating_add(objects) <= MAX_OBJECTS {
+            return Ok(());
+        }
+        Err(Error::LimitExceeded {
+            argument: Some("query".to_owned()),
+            message: format!(
+                "the answer would have more than {MAX_OBJECTS} objects: ask for shorter pages, or for less within them"
+            ),
+            reason: Some("ANSWER_TOO_LARGE".to_owned()),
+        })
+    }
+
+    /// A subscription begins its next answer.
+    pub(super) fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
 
 /// Who is asking.
 #[derive(Debug, Clone)]
@@ -52,13 +83,14 @@ pub struct RequestContext {
     began: Instant,
     idempotency: Option<Idempotency>,
     files: Mutex<Vec<Option<UploadedFile>>>,
+    objects: ObjectCount,
 }
 
 impl RequestContext {
     /// A request without files.
     pub fn new(services: Services, auth: Auth, request_id: String, base_url: String) -> Self {
-        let (idempotency, files) = (None, Mutex::default());
-        Self { services, auth, request_id, base_url, began: Instant::now(), idempotency, files }
+        let (idempotency, files, objects) = (None, Mutex::default(), ObjectCount::default());
+        Self { services, auth, request_id, base_url, began: Instant::now(), idempotency, files, objects }
     }
 
     /// With the client's key for things that it makes.
@@ -112,6 +144,11 @@ impl RequestContext {
         self.began + Duration::from_millis(u64::try_from(wait_ms.clamp(0, MAX_WAIT_MS)).unwrap_or_default())
     }
 
+    /// The counter of the answer's objects.
+    pub(super) fn objects(&self) -> &ObjectCount {
+        &self.objects
+    }
+
     /// Takes a file out of the request: each can be used once.
     pub(super) fn take_file(&self, index: usize, argument: &str) -> Result<UploadedFile> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,4 +169,24 @@ pub(super) fn request<'c>(ctx: &Context<'c>) -> Result<&'c RequestContext> {
 pub(super) fn caller<'c>(ctx: &Context<'c>) -> Result<(&'c Services, Principal)> {
     let request = request(ctx)?;
     Ok((request.services(), request.principal()?))
+}
+
+/// Counts a list into the answer, which may not grow without end.
+pub(super) fn counted<T>(ctx: &Context<'_>, list: Vec<T>) -> Result<Vec<T>> {
+    request(ctx)?.objects().add(list.len())?;
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_at_most_50_000_objects_and_the_next_begins_anew() {
+        let count = ObjectCount::default();
+        assert!(count.add(50_000).is_ok());
+        assert!(matches!(count.add(1), Err(Error::LimitExceeded { .. })));
+        count.reset();
+        assert!(count.add(1).is_ok());
+    }
 }

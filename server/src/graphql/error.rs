@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn a_conflict_carries_the_id_of_what_is_there() {
-        let error = Error::Conflict { argument: Some("input.externalId".into()), message: "taken".into(), existing: Some("f-1".into()) };
+        let error =
+            Error::Conflict { argument: Some("input.externalId".into()), message: "taken".into(), existing: Some("f-1".into()) };
         let wire = publish(&error, "r");
         assert_eq!(value(&wire, "existingId"), Some(&Value::from("f-1")));
         assert_eq!(value(&wire, "argument"), Some(&Value::from("input.externalId")));

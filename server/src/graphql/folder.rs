@@ -12,8 +12,9 @@ use vultus_core::summary::{self, FolderVerdict};
 use vultus_core::{Error, FolderId};
 
 use super::account::User;
-use super::analysis::{self, AnalysisConnection, AnalysisGroup, AnalysisState, Artifact, Reason, Resolution};
-use super::context::caller;
+use super::analysis::{self, AnalysisConnection, AnalysisState, Artifact, Reason, Resolution};
+use super::context::{caller, counted};
+use super::group::{AnalysisGroup, groups};
 use super::inputs::{AnalysisFilter, MediaFilter};
 use super::media::{self, MediaConnection, MediaKind};
 use super::results::{FacePair, ResultView};
@@ -84,32 +85,36 @@ impl Folder {
     #[graphql(complexity = "page::weight(first, child_complexity)")]
     async fn media(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
         #[graphql(desc = "The cursor after which the page begins.")] after: Option<String>,
         #[graphql(desc = "Which media.")] filter: Option<MediaFilter>,
     ) -> Result<MediaConnection> {
         let mut media = media::all(&self.0);
         media.retain(|medium| filter.as_ref().is_none_or(|filter| filter.accepts(medium.medium())));
-        Ok(page::of_list(media, first, after.as_deref(), |medium| medium.medium().id.to_string(), |medium| medium)?)
+        let page = page::of_list(media, first, after.as_deref(), |medium| medium.medium().id.to_string())?;
+        Ok(page::counted(ctx, page)?)
     }
 
     /// Its analyses, oldest first.
     #[graphql(complexity = "page::weight(first, child_complexity)")]
     async fn analyses(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
         #[graphql(desc = "The cursor after which the page begins.")] after: Option<String>,
         #[graphql(desc = "Which analyses.")] filter: Option<AnalysisFilter>,
     ) -> Result<AnalysisConnection> {
         let wanted = |analysis: &vultus_core::Analysis| filter.as_ref().is_none_or(|filter| filter.accepts(analysis));
         let analyses = analysis::all(&self.0, wanted);
-        Ok(page::of_list(analyses, first, after.as_deref(), |analysis| analysis.analysis_id().to_string(), |analysis| analysis)?)
+        let page = page::of_list(analyses, first, after.as_deref(), |analysis| analysis.analysis_id().to_string())?;
+        Ok(page::counted(ctx, page)?)
     }
 
     /// The groups of analyses that were asked for together, oldest first.
     #[graphql(complexity = "1 + 4 * child_complexity")]
-    async fn groups(&self) -> Vec<AnalysisGroup> {
-        analysis::groups(&self.0)
+    async fn groups(&self, ctx: &Context<'_>) -> Result<Vec<AnalysisGroup>> {
+        Ok(counted(ctx, groups(&self.0))?)
     }
 
     /// Where it is: by the newest analysis of each type.
@@ -213,9 +218,9 @@ impl FolderSummary {
 
     /// All reasons of the newest analysis of each type.
     #[graphql(complexity = "1 + 2 * child_complexity")]
-    async fn reasons(&self) -> Vec<Reason> {
+    async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<Reason>> {
         let newest = summary::newest_of_each_type(&self.0.analyses);
-        newest.into_iter().flat_map(|newest| analysis::reasons(newest, &self.0)).collect()
+        Ok(counted(ctx, newest.into_iter().flat_map(|newest| analysis::reasons(newest, &self.0)).collect())?)
     }
 }
 
@@ -308,7 +313,7 @@ pub(super) async fn list(ctx: &Context<'_>, asked: FolderPage) -> Result<FolderC
         };
         Edge::new(cursor(FolderCursor { time, id: contents.folder.id }), Folder(Arc::new(contents)))
     }));
-    Ok(connection)
+    Ok(page::counted(ctx, connection)?)
 }
 
 fn cursor(at: FolderCursor) -> String {
@@ -331,7 +336,10 @@ mod tests {
 
     #[test]
     fn a_cursor_survives_the_wire_and_anything_else_is_refused() {
-        let at = FolderCursor { time: OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_123_456_000).unwrap(), id: FolderId(uuid::Uuid::now_v7()) };
+        let at = FolderCursor {
+            time: OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_123_456_000).unwrap(),
+            id: FolderId(uuid::Uuid::now_v7()),
+        };
         assert_eq!(parse_cursor(&cursor(at)).unwrap(), at);
         for wrong in ["", "x", "MTI6YWJj", &"A".repeat(10_000)] {
             assert!(parse_cursor(wrong).is_err(), "{wrong}");

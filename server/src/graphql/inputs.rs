@@ -111,7 +111,9 @@ pub(super) fn analysis_requests(inputs: Vec<AnalysisRequestInput>) -> Result<Vec
 /// `waitMs` within its limits.
 pub(super) fn checked_wait(wait_ms: Option<i32>) -> Result<Option<i32>> {
     match wait_ms {
-        Some(ms) if !(0..=MAX_WAIT_MS).contains(&ms) => Err(Error::invalid("input.waitMs", format!("must be 0 to {MAX_WAIT_MS}"))),
+        Some(ms) if !(0..=MAX_WAIT_MS).contains(&ms) => {
+            Err(Error::invalid("input.waitMs", format!("must be 0 to {MAX_WAIT_MS}")))
+        }
         Some(0) | None => Ok(None),
         Some(ms) => Ok(Some(ms)),
     }

@@ -57,9 +57,7 @@ fn of_batch(error: &Error) -> Error {
     match error {
         Error::Unauthenticated(message) => Error::Unauthenticated(message.clone()),
         Error::Forbidden(message) => Error::Forbidden(message.clone()),
-        Error::Unavailable { message, retry_after } => {
-            Error::Unavailable { message: message.clone(), retry_after: *retry_after }
-        }
+        Error::Unavailable { message, retry_after } => Error::Unavailable { message: message.clone(), retry_after: *retry_after },
         Error::NotFound { .. }
         | Error::InvalidInput { .. }
         | Error::Conflict { .. }

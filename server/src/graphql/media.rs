@@ -11,8 +11,9 @@ use vultus_core::{Error, MediaId, Medium};
 use vultus_plugin_api::manifest::SlotKind;
 
 use super::analysis::{self, Analysis};
-use super::context::request;
+use super::context::{counted, request};
 use super::folder::Folder;
+use super::results::{self, Face};
 use super::scalars::{Url, int};
 use crate::service::{Download, FolderContents};
 
@@ -194,9 +195,15 @@ macro_rules! media_object {
 
             /// The analyses that took it, oldest first.
             #[graphql(complexity = "1 + 4 * child_complexity")]
-            pub async fn analyses(&self) -> Vec<Analysis> {
+            pub async fn analyses(&self, ctx: &Context<'_>) -> Result<Vec<Analysis>> {
                 let id = self.0.medium().id;
-                analysis::all(&self.0.contents, |analysis| analysis.media.iter().any(|taken| taken.media_id == id))
+                let took_it = |analysis: &vultus_core::Analysis| analysis.media.iter().any(|taken| taken.media_id == id);
+                Ok(counted(ctx, analysis::all(&self.0.contents, took_it))?)
+            }
+
+            /// The subject's face in each frame where the newest finished analysis of the medium found it.
+            pub async fn faces(&self, ctx: &Context<'_>) -> Result<Vec<Face>> {
+                Ok(counted(ctx, results::faces(&self.0.contents, self.0.medium().id))?)
             }
 
             $($specific)*
@@ -240,13 +247,18 @@ media_object! {
 }
 
 /// Something that was uploaded to be judged.
+#[expect(clippy::duplicated_attributes, reason = "fields of one type look like repetitions to the lint")]
 #[derive(Debug, Clone, Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Id."),
     field(name = "kind", ty = "MediaKind", desc = "Kind, by content."),
     field(name = "tags", ty = "Vec<String>", desc = "Tags, sorted."),
     field(name = "metadata", ty = "Value", desc = "The client's own data."),
-    field(name = "original_name", ty = "Option<String>", desc = "The file name that the client gave, without folders; for people only."),
+    field(
+        name = "original_name",
+        ty = "Option<String>",
+        desc = "The file name that the client gave, without folders; for people only."
+    ),
     field(name = "content_type", ty = "String", desc = "MIME type, by content."),
     field(name = "byte_size", ty = "i32", desc = "Size of the file, in bytes."),
     field(name = "sha256", ty = "String", desc = "SHA-256 of the file, in hexadecimal."),
@@ -266,7 +278,12 @@ media_object! {
         arg(name = "expires_in", ty = "i32", default = 300, desc = "Life of the URL in seconds: 1 to 3 600.")
     ),
     field(name = "folder", ty = "Folder", desc = "The folder that it is in."),
-    field(name = "analyses", ty = "Vec<Analysis>", desc = "The analyses that took it, oldest first.")
+    field(name = "analyses", ty = "Vec<Analysis>", desc = "The analyses that took it, oldest first."),
+    field(
+        name = "faces",
+        ty = "Vec<Face>",
+        desc = "The subject's face in each frame where the newest finished analysis of the medium found it."
+    )
 )]
 pub enum Media {
     /// One still picture.

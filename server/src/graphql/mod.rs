@@ -8,6 +8,7 @@ pub mod check;
 pub mod context;
 pub mod error;
 pub mod folder;
+pub mod group;
 pub mod info;
 pub mod inputs;
 pub mod limits;
@@ -133,6 +134,7 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query, Mutation, Subscription)
         .limit_complexity(limits::MAX_COMPLEXITY)
         .limit_directives(limits::MAX_DIRECTIVES)
+        .override_output_type_description::<async_graphql::ID>("An id: opaque text.")
         .override_output_type_description::<folder::FolderConnection>("A page of folders.")
         .override_output_type_description::<media::MediaConnection>("A page of media.")
         .override_output_type_description::<analysis::AnalysisConnection>("A page of analyses.")

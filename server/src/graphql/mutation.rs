@@ -7,10 +7,11 @@ use serde_json::Value;
 use vultus_core::{AnalysisId, FolderId, MediaId};
 
 use super::account::{self, LoginInput, LogoutPayload, RefreshInput, TokensPayload};
-use super::analysis::{self, Analysis, AnalysisGroup};
+use super::analysis::{self, Analysis};
 use super::check::{self, CheckInput, CheckPayload};
 use super::context::{caller, request};
 use super::folder::Folder;
+use super::group::{AnalysisGroup, group};
 use super::inputs::{AnalysisRequestInput, MediaInput, analysis_requests, checked_wait, new_media};
 use super::media::{self, Media};
 use super::scalars::parse_id;
@@ -179,7 +180,7 @@ async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -
     let of_analysis = |id: &AnalysisId| analysis::all(&contents, |analysis| analysis.id == *id);
     Ok(Made {
         media: changed.media.iter().filter_map(|&id| media::in_folder(&contents, id)).collect(),
-        group: changed.group.map(|id| analysis::group(&contents, id)),
+        group: changed.group.map(|id| group(&contents, id)),
         analyses: changed.analyses.iter().flat_map(of_analysis).collect(),
         replayed: changed.replayed,
         folder: Folder(contents),
@@ -227,7 +228,11 @@ impl Mutation {
     }
 
     /// Adds media to a folder: all or none.
-    async fn add_media(&self, ctx: &Context<'_>, #[graphql(desc = "The media.")] input: AddMediaInput) -> Result<AddMediaPayload> {
+    async fn add_media(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The media.")] input: AddMediaInput,
+    ) -> Result<AddMediaPayload> {
         let (services, principal) = caller(ctx)?;
         let id: FolderId = parse_id(&input.folder_id, "folder", "input.folderId")?;
         let media = new_media(ctx, input.media)?;

@@ -1,8 +1,10 @@
 //! Pages of lists: how long they may be, what they weigh, and where they begin.
 
 use async_graphql::connection::{Connection, Edge};
-use async_graphql::OutputType;
+use async_graphql::{Context, OutputType};
 use vultus_core::{Error, Result};
+
+use super::context::request;
 
 /// Longest page.
 const MAX_FIRST: usize = 100;
@@ -24,10 +26,12 @@ pub(super) fn parse_first(first: i32) -> Result<usize> {
 
 /// The page of `items` after the one with the cursor `after`, where cursors are ids. A cursor that names nothing (any more) is
 /// an error: silently beginning again would make clients loop.
-pub(super) fn of_list<T, N>(items: Vec<T>, first: i32, after: Option<&str>, id: impl Fn(&T) -> String, node: impl Fn(T) -> N) -> Result<Connection<String, N>>
-where
-    N: OutputType,
-{
+pub(super) fn of_list<N: OutputType>(
+    items: Vec<N>,
+    first: i32,
+    after: Option<&str>,
+    id: impl Fn(&N) -> String,
+) -> Result<Connection<String, N>> {
     let first = parse_first(first)?;
     let start = match after {
         None => 0,
@@ -38,8 +42,14 @@ where
     };
     let has_next_page = items.len() > start + first;
     let mut connection = Connection::new(start > 0, has_next_page);
-    connection.edges.extend(items.into_iter().skip(start).take(first).map(|item| Edge::new(id(&item), node(item))));
+    connection.edges.extend(items.into_iter().skip(start).take(first).map(|item| Edge::new(id(&item), item)));
     Ok(connection)
+}
+
+/// Counts the page into the answer.
+pub(super) fn counted<N: OutputType>(ctx: &Context<'_>, page: Connection<String, N>) -> Result<Connection<String, N>> {
+    request(ctx)?.objects().add(page.edges.len())?;
+    Ok(page)
 }
 
 #[cfg(test)]
@@ -47,7 +57,7 @@ mod tests {
     use super::*;
 
     fn page(first: i32, after: Option<&str>) -> Result<Connection<String, i32>> {
-        of_list((0..5).collect(), first, after, ToString::to_string, |number| number)
+        of_list((0..5).collect(), first, after, ToString::to_string)
     }
 
     #[test]

@@ -68,7 +68,12 @@ async fn find_folder(services: &Services, principal: &Principal, id: &ID) -> vul
     Ok(services.folder(principal, id).await?.map(|contents| Folder(Arc::new(contents))))
 }
 
-async fn find_medium(ctx: &Context<'_>, services: &Services, principal: &Principal, id: &ID) -> vultus_core::Result<Option<Media>> {
+async fn find_medium(
+    ctx: &Context<'_>,
+    services: &Services,
+    principal: &Principal,
+    id: &ID,
+) -> vultus_core::Result<Option<Media>> {
     let Ok(id) = id.parse::<MediaId>() else { return Ok(None) };
     let Some(medium) = services.medium(principal, id).await? else { return Ok(None) };
     let contents = loader::folder(ctx, medium.folder_id).await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_graphql::{Object, SimpleObject};
 use serde_json::Value;
-use vultus_core::Analysis;
+use vultus_core::{Analysis, MediaId};
 
 use super::media::{self, Media};
 use super::scalars::int;
@@ -41,10 +41,8 @@ impl<'r> ResultView<'r> {
 
     /// What a liveness result says of each medium.
     pub(super) fn liveness_media(self, contents: &Arc<FolderContents>) -> Vec<LivenessMediaResult> {
-        let of_medium = |value: &'r Value| LivenessMediaResult {
-            media: self.medium(contents, value.get("medium")),
-            value: value.clone(),
-        };
+        let of_medium =
+            |value: &'r Value| LivenessMediaResult { media: self.medium(contents, value.get("medium")), value: value.clone() };
         self.list("media").iter().map(of_medium).collect()
     }
 
@@ -52,6 +50,7 @@ impl<'r> ResultView<'r> {
     pub(super) fn face_match_media(self, contents: &Arc<FolderContents>) -> Vec<FaceMatchMediaResult> {
         let of_medium = |value: &'r Value| FaceMatchMediaResult {
             media: self.medium(contents, value.get("medium")),
+            face_count: int(value.get("faces").and_then(Value::as_u64).unwrap_or_default()),
             frames_used: integers(value.get("framesUsed")),
         };
         self.list("media").iter().map(of_medium).collect()
@@ -59,16 +58,12 @@ impl<'r> ResultView<'r> {
 
     /// All pairs of a face match result.
     pub(super) fn pairs(self, contents: &Arc<FolderContents>) -> Vec<FacePair> {
-        let of_pair = |value: &'r Value| {
-            let ends = value.get("media").and_then(Value::as_array);
-            let end = |at: usize| self.medium(contents, ends.and_then(|ends| ends.get(at)));
-            FacePair {
-                first: end(0),
-                second: end(1),
-                similarity: value.get("similarity").and_then(Value::as_f64),
-                cosine: value.get("cosine").and_then(Value::as_f64),
-                fmr: value.get("fmr").and_then(Value::as_f64),
-            }
+        let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_f64);
+        let of_pair = |value: &'r Value| FacePair {
+            first: self.medium(contents, value.get("a")),
+            second: self.medium(contents, value.get("b")),
+            similarity: number(value, "similarity"),
+            cosine: number(value, "cosine"),
         };
         self.list("pairs").iter().map(of_pair).collect()
     }
@@ -77,6 +72,30 @@ impl<'r> ResultView<'r> {
     pub(super) fn least_similar_pair(self, contents: &Arc<FolderContents>) -> Option<FacePair> {
         let similarity = |pair: &FacePair| pair.similarity.unwrap_or(f64::INFINITY);
         self.pairs(contents).into_iter().min_by(|a, b| similarity(a).total_cmp(&similarity(b)))
+    }
+}
+
+/// The subject's face as the newest finished analysis of the medium saw it.
+pub(super) fn faces(contents: &FolderContents, id: MediaId) -> Vec<Face> {
+    let newest_first = contents.analyses.iter().rev().filter(|analysis| analysis.result.is_some());
+    let found = newest_first.filter_map(|analysis| {
+        let index = analysis.media.iter().position(|taken| taken.media_id == id)?;
+        let is_it = |value: &&Value| value.get("medium").and_then(Value::as_u64) == u64::try_from(index).ok();
+        let medium = ResultView::of(analysis).list("media").iter().find(is_it)?;
+        let faces = faces_of(medium);
+        (!faces.is_empty()).then_some(faces)
+    });
+    found.into_iter().next().unwrap_or_default()
+}
+
+/// Liveness tells the face of each frame, a face match that of the best one.
+fn faces_of(medium: &Value) -> Vec<Face> {
+    match medium.get("frames").and_then(Value::as_array) {
+        Some(frames) => frames.iter().filter_map(|frame| Face::read(frame.get("box")?, frame.get("frame")?)).collect(),
+        None => {
+            let best = medium.get("framesUsed").and_then(|frames| frames.get(0));
+            best.and_then(|frame| Face::read(medium.get("box")?, frame)).into_iter().collect()
+        }
     }
 }
 
@@ -105,17 +124,23 @@ impl LivenessMediaResult {
         self.value.get("score").and_then(Value::as_f64)
     }
 
-    /// How many of its frames were judged.
-    async fn frames_judged(&self) -> i32 {
-        int(self.frames_of().len())
+    /// Most faces that one of its frames shows.
+    async fn face_count(&self) -> i32 {
+        int(self.value.get("faces").and_then(Value::as_u64).unwrap_or_default())
     }
 
-    /// The frames that were judged, in order.
+    /// How many of its frames counted for the score.
+    async fn frames_judged(&self) -> i32 {
+        int(self.value.get("framesJudged").and_then(Value::as_u64).unwrap_or_default())
+    }
+
+    /// The frames that show the subject, in order.
     async fn frames(&self) -> Vec<LivenessFrame> {
         let number = |frame: &Value, name: &str| frame.get(name).and_then(Value::as_f64);
         let of_frame = |frame: &Value| LivenessFrame {
             frame: int(frame.get("frame").and_then(Value::as_u64).unwrap_or_default()),
             score: number(frame, "score"),
+            judged: frame.get("judged").and_then(Value::as_bool).unwrap_or_default(),
         };
         self.frames_of().iter().map(of_frame).collect()
     }
@@ -134,6 +159,8 @@ pub struct LivenessFrame {
     frame: i32,
     /// Probability of a presentation attack on this frame alone, 0–1.
     score: Option<f64>,
+    /// Whether it counted for the score of its medium: frames with a turned face do not.
+    judged: bool,
 }
 
 /// What a face match made of one medium.
@@ -141,6 +168,8 @@ pub struct LivenessFrame {
 pub struct FaceMatchMediaResult {
     /// The medium; null when it was deleted.
     media: Option<Media>,
+    /// Most faces that one of its frames shows.
+    face_count: i32,
     /// The frames whose mean is the medium's template, counted from 0 in the frames that were taken from it.
     frames_used: Vec<i32>,
 }
@@ -156,6 +185,41 @@ pub struct FacePair {
     similarity: Option<f64>,
     /// Cosine of the two templates, −1 to 1.
     cosine: Option<f64>,
-    /// Share of pairs of different people that are at least as alike; null outside of what was measured.
-    fmr: Option<f64>,
+}
+
+/// Where the subject's face is in one frame, in pixels of the upright picture.
+#[derive(Debug, Clone, PartialEq, SimpleObject)]
+pub struct Face {
+    /// The frame, counted from 0 in the frames that were taken from the medium.
+    frame: i32,
+    /// Left edge.
+    x: f64,
+    /// Upper edge.
+    y: f64,
+    /// Width.
+    width: f64,
+    /// Height.
+    height: f64,
+}
+
+impl Face {
+    fn read(rect: &Value, frame: &Value) -> Option<Self> {
+        let side = |at: usize| rect.get(at)?.as_f64();
+        Some(Self { frame: int(frame.as_u64()?), x: side(0)?, y: side(1)?, width: side(2)?, height: side(3)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn faces_are_read_out_of_both_built_in_results() {
+        let liveness = json!({"medium": 0, "frames": [{"frame": 3, "box": [1, 2, 3.5, 4]}, {"frame": 4, "box": [1, 2]}]});
+        assert_eq!(faces_of(&liveness), [Face { frame: 3, x: 1.0, y: 2.0, width: 3.5, height: 4.0 }]);
+        let face_match = json!({"medium": 0, "framesUsed": [7, 2], "box": [1, 2, 3, 4]});
+        assert_eq!(faces_of(&face_match)[0].frame, 7);
+        assert!(faces_of(&json!({"medium": 0, "framesUsed": [], "box": null})).is_empty());
+    }
 }

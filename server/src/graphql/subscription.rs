@@ -7,7 +7,7 @@ use futures::{Stream, StreamExt};
 use vultus_core::{AnalysisId, FolderId};
 
 use super::analysis::{self, Analysis};
-use super::context::caller;
+use super::context::{caller, request};
 use super::folder::Folder;
 use super::scalars::parse_id;
 
@@ -25,7 +25,8 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<Analysis>> + use<>> {
         let (services, principal) = caller(ctx)?;
         let id: AnalysisId = parse_id(&id, "analysis", "id")?;
-        Ok(services.watch_analysis(&principal, id).map(|found| match found {
+        let objects = request(ctx)?.objects().clone();
+        Ok(services.watch_analysis(&principal, id).inspect(move |_| objects.reset()).map(|found| match found {
             Ok((analysis, artifacts)) => Ok(analysis::of(analysis, artifacts, None)),
             Err(error) => Err(error.at("id").into()),
         }))
@@ -39,7 +40,8 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<Folder>> + use<>> {
         let (services, principal) = caller(ctx)?;
         let id: FolderId = parse_id(&id, "folder", "id")?;
-        Ok(services.watch_folder(&principal, id).map(|found| match found {
+        let objects = request(ctx)?.objects().clone();
+        Ok(services.watch_folder(&principal, id).inspect(move |_| objects.reset()).map(|found| match found {
             Ok(contents) => Ok(Folder(Arc::new(contents))),
             Err(error) => Err(error.at("id").into()),
         }))

@@ -71,7 +71,7 @@ async fn a_listing_of_a_hundred_folders_with_media_and_analyses_is_within_the_co
     };
     assert!(passes(&listing(100)).await);
     let deep = "{ folders(first: 100) { nodes { analyses(first: 100) { nodes { group { analyses { media { id kind tags width height sha256
-        contentType byteSize createdAt url } } } } } media(first: 100) { nodes { id kind tags width height url } } } } }";
+        contentType byteSize createdAt url } } } } groups { analyses { media { id kind tags width height url } } } media(first: 100) { nodes { id kind tags width height url } } } } }";
     assert!(!passes(deep).await);
 }
 

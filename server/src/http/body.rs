@@ -78,6 +78,7 @@ struct Shared {
 
 struct Inner {
     body: BodyDataStream,
+    patience: Duration,
     idle: Pin<Box<Sleep>>,
     just_yielded: bool,
     ended: bool,
@@ -85,8 +86,12 @@ struct Inner {
 
 impl BodySource {
     pub(crate) fn new(body: Body) -> Self {
-        let inner =
-            Inner { body: body.into_data_stream(), idle: Box::pin(sleep(IDLE_TIMEOUT)), just_yielded: false, ended: false };
+        Self::with_patience(body, IDLE_TIMEOUT)
+    }
+
+    fn with_patience(body: Body, patience: Duration) -> Self {
+        let idle = Box::pin(sleep(patience));
+        let inner = Inner { body: body.into_data_stream(), patience, idle, just_yielded: false, ended: false };
         Self { shared: Arc::new(Shared { stream: Mutex::new(inner), leash: AtomicU64::new(u64::MAX) }) }
     }
 
@@ -124,7 +129,8 @@ impl Stream for BodySource {
         match ready!(polled) {
             Some(Ok(chunk)) => {
                 inner.just_yielded = true;
-                inner.idle.as_mut().reset(Instant::now() + IDLE_TIMEOUT);
+                let deadline = Instant::now() + inner.patience;
+                inner.idle.as_mut().reset(deadline);
                 let size = chunk.len() as u64;
                 let leash = self.shared.leash.load(Ordering::Relaxed);
                 if size > leash {
@@ -165,9 +171,10 @@ mod tests {
         assert!(matches!(source.next().await, Some(Err(BodyError::Unused))));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_body_that_never_comes_is_given_up() {
         let body = Body::from_stream(futures::stream::pending::<std::result::Result<Bytes, std::io::Error>>());
-        assert!(read_all(body, 10).await.is_err());
+        let mut source = BodySource::with_patience(body, Duration::from_millis(10));
+        assert!(matches!(source.next().await, Some(Err(BodyError::Idle))));
     }
 }

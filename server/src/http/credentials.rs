@@ -57,7 +57,12 @@ mod tests {
 
     #[test]
     fn all_spellings_of_the_header_are_understood() {
-        for (name, value) in [("authorization", "Bearer t"), ("authorization", "bearer  t"), ("x-forensics-access-token", "t"), ("x-forensic-access-token", "t")] {
+        for (name, value) in [
+            ("authorization", "Bearer t"),
+            ("authorization", "bearer  t"),
+            ("x-forensics-access-token", "t"),
+            ("x-forensic-access-token", "t"),
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));
             assert_eq!(token(&headers).as_deref(), Some("t"), "{name}");

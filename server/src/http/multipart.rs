@@ -54,7 +54,12 @@ pub(crate) fn marker(index: usize) -> String {
 }
 
 /// Reads a whole multipart request. `admit` judges the request before any file is read and says where files go.
-pub(crate) async fn read<S, A, B, Beginning>(body: Body, boundary: String, limits: FileLimits, admit: A) -> Result<Upload<S::File>>
+pub(crate) async fn read<S, A, B, Beginning>(
+    body: Body,
+    boundary: String,
+    limits: FileLimits,
+    admit: A,
+) -> Result<Upload<S::File>>
 where
     S: Spool,
     A: FnOnce(&GraphQlRequest) -> Result<B> + Send,
@@ -69,7 +74,12 @@ where
     result
 }
 
-async fn read_parts<S, A, B, Beginning>(source: BodySource, boundary: String, limits: FileLimits, admit: A) -> Result<Upload<S::File>>
+async fn read_parts<S, A, B, Beginning>(
+    source: BodySource,
+    boundary: String,
+    limits: FileLimits,
+    admit: A,
+) -> Result<Upload<S::File>>
 where
     S: Spool,
     A: FnOnce(&GraphQlRequest) -> Result<B> + Send,
@@ -210,7 +220,8 @@ impl FileMap {
             let [path] = paths.as_slice() else {
                 return Err(bad_multipart("`map` must name exactly one place for each file"));
             };
-            let place = Place::parse(path).ok_or_else(|| bad_multipart("`map` has a path that is not `variables.` and a variable"))?;
+            let place =
+                Place::parse(path).ok_or_else(|| bad_multipart("`map` has a path that is not `variables.` and a variable"))?;
             if !taken.insert(place.steps.clone()) {
                 return Err(bad_multipart("`map` names one place twice").at(&place.argument));
             }
@@ -243,7 +254,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const LIMITS: FileLimits = FileLimits { file_bytes: 10, files: 3 };
-    const OPERATIONS: &str = r#"{"query":"mutation($i: I!) { a(input: $i) { b } }","variables":{"i":{"media":[{"file":null},{"file":null}]}}}"#;
+    const OPERATIONS: &str =
+        r#"{"query":"mutation($i: I!) { a(input: $i) { b } }","variables":{"i":{"media":[{"file":null},{"file":null}]}}}"#;
 
     /// Keeps the bytes; counts itself, so that tests see what is left behind.
     struct Memory(Vec<u8>, Arc<AtomicUsize>);
@@ -268,7 +280,9 @@ mod tests {
     fn body(parts: &[(&str, &str)]) -> Vec<u8> {
         let mut text = String::new();
         for (name, content) in parts {
-            text.push_str(&format!("--B\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}.jpg\"\r\n\r\n{content}\r\n"));
+            text.push_str(&format!(
+                "--B\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"{name}.jpg\"\r\n\r\n{content}\r\n"
+            ));
         }
         text.push_str("--B--\r\n");
         text.into_bytes()
@@ -326,7 +340,9 @@ mod tests {
         let (message, _) = refusal(&[("operations", OPERATIONS), ("map", &format!("{{\"x\":[{many}]}}")), ("x", "1")]).await;
         assert!(message.contains("exactly one place"), "{message}");
         let twice = r#"{"x":["variables.i.media.0.file"],"y":["variables.i.media.0.file"]}"#;
-        assert!(refusal(&[("operations", OPERATIONS), ("map", twice), ("x", "1"), ("y", "1")]).await.0.contains("one place twice"));
+        assert!(
+            refusal(&[("operations", OPERATIONS), ("map", twice), ("x", "1"), ("y", "1")]).await.0.contains("one place twice")
+        );
     }
 
     #[tokio::test]
@@ -335,7 +351,8 @@ mod tests {
         assert!(refusal(&[("operations", OPERATIONS), ("map", map)]).await.0.contains("missing"));
         assert!(refusal(&[("operations", OPERATIONS), ("map", map), ("x", "1"), ("z", "1")]).await.0.contains("does not name"));
         assert!(refusal(&[("operations", OPERATIONS), ("map", map), ("x", "1"), ("x", "1")]).await.0.contains("twice"));
-        let (_, argument) = refusal(&[("operations", OPERATIONS), ("map", r#"{"x":["variables.i.media.7.file"]}"#), ("x", "1")]).await;
+        let (_, argument) =
+            refusal(&[("operations", OPERATIONS), ("map", r#"{"x":["variables.i.media.7.file"]}"#), ("x", "1")]).await;
         assert_eq!(argument.as_deref(), Some("i.media[7].file"));
     }
 

@@ -96,7 +96,9 @@ impl Exchange {
         let answers = requests.into_iter().map(|request| async move {
             let answered = match self.check(&request) {
                 // A batch would try many passwords with one request.
-                Ok(checked) if many && checked.asks_for("login") => Err(Error::invalid("query", "login cannot be part of a batch")),
+                Ok(checked) if many && checked.asks_for("login") => {
+                    Err(Error::invalid("query", "login cannot be part of a batch"))
+                }
                 Ok(checked) => self.execute(request, checked, auth.clone(), Vec::new()).await,
                 Err(error) => Err(error),
             };
@@ -111,7 +113,8 @@ impl Exchange {
         if !credentials::is_preflighted(&self.headers) {
             return Err(Error::InvalidInput {
                 argument: None,
-                message: "multipart needs a header that foreign pages cannot send: an access token, or `GraphQL-Preflight: 1`".to_owned(),
+                message: "multipart needs a header that foreign pages cannot send: an access token, or `GraphQL-Preflight: 1`"
+                    .to_owned(),
                 reason: Some("PREFLIGHT_HEADER_MISSING".to_owned()),
             });
         }

@@ -249,7 +249,14 @@ mod tests {
 
     #[test]
     fn what_is_no_message_closes_with_4400() {
-        for text in ["", "{}", "[]", r#"{"type":"connect"}"#, r#"{"type":"subscribe","id":"1"}"#, r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#] {
+        for text in [
+            "",
+            "{}",
+            "[]",
+            r#"{"type":"connect"}"#,
+            r#"{"type":"subscribe","id":"1"}"#,
+            r#"{"type":"subscribe","id":"","payload":{"query":"{a}"}}"#,
+        ] {
             assert_eq!(close_code(&acknowledged().receive(text, "r")), Some(4400), "{text}");
         }
     }

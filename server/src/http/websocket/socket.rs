@@ -132,7 +132,9 @@ impl Socket {
             } else if *unflushed && let std::task::Poll::Ready(result) = websocket.poll_flush_unpin(cx) {
                 return std::task::Poll::Ready(Woken::Flushed(result));
             }
-            if waiting.len() < MAX_WAITING && let std::task::Poll::Ready(message) = websocket.poll_next_unpin(cx) {
+            if waiting.len() < MAX_WAITING
+                && let std::task::Poll::Ready(message) = websocket.poll_next_unpin(cx)
+            {
                 return std::task::Poll::Ready(Woken::Incoming(message));
             }
             std::task::Poll::Pending
