@@ -4,13 +4,14 @@
 //! analyzers to decide.
 
 use vultus_plugin_api::manifest::{Instances, Provided, Scope};
-use vultus_plugin_api::{
-    Analyzer, Config, Failure, FeatureRequest, Job, Manifest, export_analyzer,
-};
+use vultus_plugin_api::{Analyzer, Config, Failure, FeatureRequest, Job, Manifest, export_analyzer};
 use vultus_vision::{CASCADE, Face, FaceDetector, Faces, PixelView, QuarterTurned, failure};
 
 /// The feature that this plugin provides.
 const FACES: &str = "faces/1";
+
+/// Upright faces of documents and portraits score 0.90 and more, sideways ones less.
+const UPRIGHT_SCORE: f32 = 0.88;
 
 /// The provider.
 #[derive(Debug)]
@@ -41,14 +42,10 @@ impl Analyzer for FaceDetect {
 
     fn new(config: &Config) -> Result<Self, Failure> {
         if let Some(setting) = config.settings.keys().next() {
-            return Err(Failure::invalid_input(format!(
-                "face-detect has no setting {setting}"
-            )));
+            return Err(Failure::invalid_input(format!("face-detect has no setting {setting}")));
         }
         let options = vultus_vision::options(config)?;
-        Ok(Self {
-            detector: FaceDetector::open(&options).map_err(failure)?,
-        })
+        Ok(Self { detector: FaceDetector::open(&options).map_err(failure)? })
     }
 
     fn provide(&mut self, job: &Job<'_>, request: &FeatureRequest) -> Result<Vec<u8>, Failure> {
@@ -56,41 +53,45 @@ impl Analyzer for FaceDetect {
             let message = format!("face-detect does not provide {}", request.feature);
             return Err(Failure::unsupported(message));
         }
-        let frame = job
-            .next_frame()
-            .ok_or_else(|| Failure::internal("faces/1 was asked for without a frame"))?;
+        let frame = job.next_frame().ok_or_else(|| Failure::internal("faces/1 was asked for without a frame"))?;
         let picture = vultus_vision::view(&frame)?;
         let mut faces = self.detector.find(&picture).map_err(failure)?;
-        if faces.is_empty() && may_lie_on_its_side(job, request.medium) {
-            faces = self.find_turned(&picture)?;
+        if surest(&faces) < UPRIGHT_SCORE && may_lie_on_its_side(job, request.medium) {
+            faces = self.find_turned(&picture, faces)?;
         }
         let back = 1.0 / frame.scale();
         let faces = faces.into_iter().map(|face| face.scaled(back)).collect();
-        serde_json::to_vec(&Faces { faces })
-            .map_err(|error| Failure::internal(format!("writing {FACES}: {error}")))
+        serde_json::to_vec(&Faces { faces }).map_err(|error| Failure::internal(format!("writing {FACES}: {error}")))
     }
 }
 
 impl FaceDetect {
-    /// Tries the picture turned by one, three and two quarters, until there is a face.
-    fn find_turned(&mut self, picture: &PixelView<'_>) -> Result<Vec<Face>, Failure> {
+    /// Tries the picture turned by one, three and two quarters as well, and keeps the surest of all. A
+    /// face that lies on its side may be found unturned, but with landmarks that are of no use.
+    fn find_turned(&mut self, picture: &PixelView<'_>, unturned: Vec<Face>) -> Result<Vec<Face>, Failure> {
+        let mut best = unturned;
         for turns in [1, 3, 2] {
             let turned = QuarterTurned::of(picture, turns);
             let faces = self.detector.find(&turned.view()).map_err(failure)?;
-            if !faces.is_empty() {
-                return Ok(faces.iter().map(|face| turned.turn_back(face)).collect());
+            if surest(&faces) > surest(&best) {
+                best = faces.iter().map(|face| turned.turn_back(face)).collect();
             }
         }
-        Ok(Vec::new())
+        Ok(best)
     }
+}
+
+/// The score of the surest face; 0 without any.
+fn surest(faces: &[Face]) -> f32 {
+    faces.iter().map(|face| face.score).fold(0.0, f32::max)
 }
 
 /// Documents are often photographed sideways, and carry no hint of it; selfies are not.
 fn may_lie_on_its_side(job: &Job<'_>, medium: u32) -> bool {
-    job.media()
-        .iter()
-        .filter(|m| m.index == medium)
-        .any(|m| m.tags.iter().any(|tag| tag.starts_with("photo_id")))
+    job.media().iter().filter(|m| m.index == medium).any(|m| m.tags.iter().any(|tag| tag.starts_with("photo_id")))
 }
 
 export_analyzer!(FaceDetect);
+
+#[cfg(test)]
+mod tests;

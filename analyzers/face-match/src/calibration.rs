@@ -27,14 +27,12 @@ impl Calibration {
     /// The calibration of `model`.
     pub(crate) const fn of(model: EmbeddingModel) -> Self {
         match model {
-            EmbeddingModel::Sface => Self {
-                threshold: 0.38,
-                rates: [(0.372, -3.0), (0.428, -4.0), (0.479, -5.0), (0.571, -6.0)],
-            },
-            EmbeddingModel::FrFeature => Self {
-                threshold: 0.36,
-                rates: [(0.335, -3.0), (0.413, -4.0), (0.479, -5.0), (0.584, -6.0)],
-            },
+            EmbeddingModel::Sface => {
+                Self { threshold: 0.38, rates: [(0.372, -3.0), (0.428, -4.0), (0.479, -5.0), (0.571, -6.0)] }
+            }
+            EmbeddingModel::FrFeature => {
+                Self { threshold: 0.36, rates: [(0.335, -3.0), (0.413, -4.0), (0.479, -5.0), (0.584, -6.0)] }
+            }
         }
     }
 
@@ -81,9 +79,7 @@ mod tests {
     fn the_similarity_rises_with_the_cosine_and_can_be_turned_back() {
         for model in MODELS {
             let calibration = Calibration::of(model);
-            let similarities: Vec<f64> = (-10..=10)
-                .map(|i| calibration.similarity(f64::from(i) / 10.0))
-                .collect();
+            let similarities: Vec<f64> = (-10..=10).map(|i| calibration.similarity(f64::from(i) / 10.0)).collect();
             assert!(similarities.windows(2).all(|pair| pair[0] < pair[1]));
             assert!(similarities.iter().all(|s| (0.0..1.0).contains(s)));
             assert!((calibration.cosine(calibration.similarity(0.45)) - 0.45).abs() < 1e-9);

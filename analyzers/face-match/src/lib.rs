@@ -10,9 +10,7 @@ mod report;
 mod subject;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
-use vultus_plugin_api::{
-    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, Resolution, export_analyzer,
-};
+use vultus_plugin_api::{Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, Resolution, export_analyzer};
 use vultus_vision::{EmbeddingModel, FaceTemplates, FaceTrack, cosine};
 
 use calibration::Calibration;
@@ -67,9 +65,7 @@ impl Analyzer for FaceMatch {
 
     fn new(config: &Config) -> Result<Self, Failure> {
         match config.settings.keys().next() {
-            Some(setting) => Err(Failure::invalid_input(format!(
-                "face-match has no setting {setting}"
-            ))),
+            Some(setting) => Err(Failure::invalid_input(format!("face-match has no setting {setting}"))),
             None => Ok(Self),
         }
     }
@@ -111,15 +107,10 @@ fn first_frame<'a>(job: &Job<'a>, medium: u32) -> Result<Frame<'a>, Failure> {
 }
 
 fn conclude(params: &Params, subjects: Vec<Subject>) -> Result<Outcome, Failure> {
-    let model = subjects
-        .iter()
-        .find_map(|s| s.template.as_ref().map(|(model, _)| *model));
+    let model = subjects.iter().find_map(|s| s.template.as_ref().map(|(model, _)| *model));
     let calibration = model.map(Calibration::of);
     let pairs = calibration.map_or_else(Vec::new, |calibration| compare(&calibration, &subjects));
-    let least = pairs
-        .iter()
-        .min_by(|a, b| a.cosine.total_cmp(&b.cosine))
-        .copied();
+    let least = pairs.iter().min_by(|a, b| a.cosine.total_cmp(&b.cosine)).copied();
     let mut findings: Vec<Finding> = Vec::new();
     let mut reasons: Vec<Reason> = Vec::new();
     for subject in &subjects {
@@ -142,20 +133,12 @@ fn conclude(params: &Params, subjects: Vec<Subject>) -> Result<Outcome, Failure>
         cosine: least.map(|pair| pair.cosine),
         fmr: calibration.and_then(|c| c.false_match_rate(params.accept_from)),
         model,
-        thresholds: Thresholds {
-            accept_from: params.accept_from,
-            decline_below: params.decline_below,
-        },
+        thresholds: Thresholds { accept_from: params.accept_from, decline_below: params.decline_below },
         pairs,
         media: subjects.into_iter().map(|s| s.report).collect(),
     };
-    let result = serde_json::to_value(report)
-        .map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
-    Ok(Outcome {
-        resolution: worst.unwrap_or(Resolution::Success),
-        reasons,
-        result,
-    })
+    let result = serde_json::to_value(report).map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
+    Ok(Outcome { resolution: worst.unwrap_or(Resolution::Success), reasons, result })
 }
 
 fn similarity_finding(params: &Params, similarity: f64) -> Option<Finding> {
@@ -170,21 +153,14 @@ fn similarity_finding(params: &Params, similarity: f64) -> Option<Finding> {
 
 /// Every pair of media that both have a template.
 fn compare(calibration: &Calibration, subjects: &[Subject]) -> Vec<Pair> {
-    let usable: Vec<(u32, &(EmbeddingModel, Vec<f32>))> = subjects
-        .iter()
-        .filter_map(|s| Some((s.report.medium, s.template.as_ref()?)))
-        .collect();
+    let usable: Vec<(u32, &(EmbeddingModel, Vec<f32>))> =
+        subjects.iter().filter_map(|s| Some((s.report.medium, s.template.as_ref()?))).collect();
     let mut pairs = Vec::new();
     for (i, (a, (_, left))) in usable.iter().enumerate() {
         for (b, (_, right)) in &usable[i + 1..] {
             let cosine = f64::from(cosine(left, right));
             let similarity = rounded(calibration.similarity(cosine));
-            pairs.push(Pair {
-                a: *a,
-                b: *b,
-                similarity,
-                cosine: rounded(cosine),
-            });
+            pairs.push(Pair { a: *a, b: *b, similarity, cosine: rounded(cosine) });
         }
     }
     pairs

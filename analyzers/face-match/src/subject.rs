@@ -27,11 +27,7 @@ impl Subject {
     /// The subject of a medium by its track.
     pub(crate) fn of_track(medium: &JobMedium, track: &FaceTrack) -> Self {
         let mut findings = Vec::new();
-        let mut frames: Vec<_> = track
-            .frames
-            .iter()
-            .filter(|f| f.template.is_some())
-            .collect();
+        let mut frames: Vec<_> = track.frames.iter().filter(|f| f.template.is_some()).collect();
         frames.sort_by(|a, b| b.quality.overall.total_cmp(&a.quality.overall));
         frames.truncate(BEST_FRAMES);
         let template = mean_template(frames.iter().filter_map(|f| f.template.as_deref()));
@@ -56,28 +52,15 @@ impl Subject {
             frames_used: frames.iter().map(|f| f.frame).collect(),
             rect: frames.first().map(|f| f.rect),
         };
-        Self {
-            template: template.map(|vector| (track.model, vector)),
-            findings,
-            report,
-        }
+        Self { template: template.map(|vector| (track.model, vector)), findings, report }
     }
 
     /// The subject of an aligned picture.
     pub(crate) fn of_aligned(medium: &JobMedium, templates: FaceTemplates) -> Self {
         let template = templates.templates.into_iter().next();
-        let report = MediumReport {
-            medium: medium.index,
-            faces: 1,
-            frames_used: vec![0],
-            rect: None,
-        };
+        let report = MediumReport { medium: medium.index, faces: 1, frames_used: vec![0], rect: None };
         let template = template.map(|template| (template.model, template.vector));
-        Self {
-            template,
-            findings: vec![(Finding::AlignedInput, None)],
-            report,
-        }
+        Self { template, findings: vec![(Finding::AlignedInput, None)], report }
     }
 }
 

@@ -10,10 +10,7 @@ use vultus_plugin_api::{Outcome, Resolution, Status};
 use crate::FaceMatch;
 
 #[path = "../../vision/test-support/media.rs"]
-#[expect(
-    dead_code,
-    reason = "shared by the tests of several crates, each of which uses a part"
-)]
+#[expect(dead_code, reason = "shared by the tests of several crates, each of which uses a part")]
 mod media;
 
 use media::{clip, config, handheld, sample, still};
@@ -21,11 +18,7 @@ use media::{clip, config, handheld, sample, still};
 fn bench() -> Bench {
     let config = config("{}");
     let mut bench = Bench::new::<FaceMatch>(&config).unwrap();
-    bench
-        .provider::<FaceDetect>()
-        .unwrap()
-        .provider::<FaceTemplateProvider>()
-        .unwrap();
+    bench.provider::<FaceDetect>().unwrap().provider::<FaceTemplateProvider>().unwrap();
     bench
 }
 
@@ -38,29 +31,16 @@ fn run(bench: &Bench) -> TestRun {
 }
 
 fn codes(outcome: &Outcome) -> Vec<&str> {
-    outcome
-        .reasons
-        .iter()
-        .map(|reason| reason.code.as_str())
-        .collect()
+    outcome.reasons.iter().map(|reason| reason.code.as_str()).collect()
 }
 
 #[test]
 fn a_selfie_clip_matches_its_own_person_and_no_other() {
     let mut bench = bench();
-    bench.medium(
-        SlotKind::Video,
-        &["video_selfie"],
-        clip(&handheld(&sample("obama.jpg"), 8)),
-    );
+    bench.medium(SlotKind::Video, &["video_selfie"], clip(&handheld(&sample("obama.jpg"), 8)));
     image(&mut bench, &["photo_id", "photo_id_front"], "obama2.jpg");
     let same = run(&bench);
-    assert_eq!(
-        same.outcome.resolution,
-        Resolution::Success,
-        "{:?}",
-        same.outcome
-    );
+    assert_eq!(same.outcome.resolution, Resolution::Success, "{:?}", same.outcome);
     let result = &same.outcome.result;
     assert!(result["similarity"].as_f64().unwrap() > 0.7);
     assert!(result["media"][0]["framesUsed"].as_array().unwrap().len() >= 3);
@@ -68,11 +48,7 @@ fn a_selfie_clip_matches_its_own_person_and_no_other() {
     assert!((5e-4..1e-3).contains(&fmr), "{fmr}");
 
     bench.clear_media();
-    bench.medium(
-        SlotKind::Video,
-        &["video_selfie"],
-        clip(&handheld(&sample("obama.jpg"), 8)),
-    );
+    bench.medium(SlotKind::Video, &["video_selfie"], clip(&handheld(&sample("obama.jpg"), 8)));
     image(&mut bench, &["photo_id", "photo_id_front"], "biden.jpg");
     let other = run(&bench);
     assert_eq!(other.outcome.resolution, Resolution::Declined);
@@ -88,18 +64,9 @@ fn the_least_similar_of_all_pairs_decides() {
     }
     let run = run(&bench);
     let pairs: &Vec<Value> = run.outcome.result["pairs"].as_array().unwrap();
-    let named: Vec<_> = pairs
-        .iter()
-        .map(|p| (p["a"].as_u64(), p["b"].as_u64()))
-        .collect();
-    assert_eq!(
-        named,
-        [(Some(0), Some(1)), (Some(0), Some(2)), (Some(1), Some(2))]
-    );
-    let least = pairs
-        .iter()
-        .filter_map(|p| p["cosine"].as_f64())
-        .fold(1.0, f64::min);
+    let named: Vec<_> = pairs.iter().map(|p| (p["a"].as_u64(), p["b"].as_u64())).collect();
+    assert_eq!(named, [(Some(0), Some(1)), (Some(0), Some(2)), (Some(1), Some(2))]);
+    let least = pairs.iter().filter_map(|p| p["cosine"].as_f64()).fold(1.0, f64::min);
     assert_eq!(run.outcome.result["cosine"].as_f64(), Some(least));
     assert!(pairs[0]["similarity"].as_f64().unwrap() > 0.5);
     assert_eq!(run.outcome.resolution, Resolution::Declined);
@@ -111,22 +78,11 @@ fn a_threshold_moves_the_verdict_but_not_the_similarity() {
     image(&mut bench, &["photo_selfie"], "obama.jpg");
     image(&mut bench, &["photo_id"], "obama2.jpg");
     let usual = run(&bench);
-    let strict = bench
-        .run(
-            "face_match",
-            json!({"acceptFrom": 0.99, "declineBelow": 0.2}),
-        )
-        .unwrap();
-    assert_eq!(
-        usual.outcome.result["similarity"],
-        strict.outcome.result["similarity"]
-    );
+    let strict = bench.run("face_match", json!({"acceptFrom": 0.99, "declineBelow": 0.2})).unwrap();
+    assert_eq!(usual.outcome.result["similarity"], strict.outcome.result["similarity"]);
     assert_eq!(strict.outcome.resolution, Resolution::OperatorRequired);
     assert_eq!(codes(&strict.outcome), ["SIMILARITY_BELOW_THRESHOLD"]);
-    assert!(
-        strict.outcome.result["fmr"].is_null(),
-        "0.99 lies outside the measured table"
-    );
+    assert!(strict.outcome.result["fmr"].is_null(), "0.99 lies outside the measured table");
 }
 
 #[test]
@@ -137,11 +93,7 @@ fn several_faces_are_refused_in_a_selfie_and_usual_on_a_document() {
         bench.medium(SlotKind::Image, &tags, vec![still(&both)]);
         image(&mut bench, &["photo_selfie"], "obama3.jpg");
         let run = run(&bench);
-        assert_eq!(
-            codes(&run.outcome).contains(&"MULTIPLE_FACES"),
-            refused,
-            "{tags:?}"
-        );
+        assert_eq!(codes(&run.outcome).contains(&"MULTIPLE_FACES"), refused, "{tags:?}");
         assert_eq!(run.outcome.result["media"][0]["faces"], 2);
     }
 }
@@ -153,10 +105,7 @@ fn a_medium_without_a_face_or_with_two_people_is_never_success() {
     bench.medium(SlotKind::Image, &[], vec![still(&wall)]);
     image(&mut bench, &[], "obama.jpg");
     let none = run(&bench);
-    assert_eq!(
-        (none.outcome.resolution, codes(&none.outcome)),
-        (Resolution::Declined, vec!["NO_FACE"])
-    );
+    assert_eq!((none.outcome.resolution, codes(&none.outcome)), (Resolution::Declined, vec!["NO_FACE"]));
     assert!(none.outcome.result["similarity"].is_null());
 
     bench.clear_media();
@@ -176,12 +125,7 @@ fn a_document_photographed_sideways_still_has_its_face() {
     bench.medium(SlotKind::Image, &["photo_id_front"], vec![still(&sideways)]);
     image(&mut bench, &["photo_selfie"], "obama.jpg");
     let run = run(&bench);
-    assert_eq!(
-        run.outcome.resolution,
-        Resolution::Success,
-        "{:?}",
-        run.outcome
-    );
+    assert_eq!(run.outcome.resolution, Resolution::Success, "{:?}", run.outcome);
 }
 
 #[test]
@@ -198,8 +142,6 @@ fn aligned_faces_are_compared_but_never_accepted() {
     bench.clear_media();
     image(&mut bench, &[], "obama.jpg");
     image(&mut bench, &[], "biden.jpg");
-    let failure = bench
-        .run("face_match", json!({"aligned": true}))
-        .unwrap_err();
+    let failure = bench.run("face_match", json!({"aligned": true})).unwrap_err();
     assert_eq!(failure.status, Status::InvalidInput);
 }

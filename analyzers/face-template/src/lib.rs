@@ -14,12 +14,9 @@ mod track;
 
 use serde::Serialize;
 use vultus_plugin_api::manifest::{Instances, Provided, Scope, Weight};
-use vultus_plugin_api::{
-    Analyzer, Config, Failure, FeatureRequest, Frame, Job, Manifest, export_analyzer,
-};
+use vultus_plugin_api::{Analyzer, Config, Failure, FeatureRequest, Frame, Job, Manifest, export_analyzer};
 use vultus_vision::{
-    AlignedFace, EmbeddingModel, Face, FaceEmbedder, FaceTemplate, FaceTemplates, Faces, PixelView,
-    Quality, VisionError, failure,
+    AlignedFace, EmbeddingModel, Face, FaceEmbedder, FaceTemplate, FaceTemplates, Faces, PixelView, Quality, VisionError, failure,
 };
 
 use settings::Settings;
@@ -50,10 +47,8 @@ impl Analyzer for FaceTemplateProvider {
             restricted: true,
             max_side: MAX_SIDE,
         };
-        let weight = |model: EmbeddingModel| Weight {
-            optional: model != EmbeddingModel::Sface,
-            ..vultus_vision::weight(model.file())
-        };
+        let weight =
+            |model: EmbeddingModel| Weight { optional: model != EmbeddingModel::Sface, ..vultus_vision::weight(model.file()) };
         Manifest {
             id: "org.vultus.face-template".into(),
             name: "Face templates and tracks".into(),
@@ -66,10 +61,7 @@ impl Analyzer for FaceTemplateProvider {
                 provided(ALIGNED_TEMPLATE, Scope::Frame, &[]),
                 provided(TRACK, Scope::Medium, &[FACES]),
             ],
-            weights: vec![
-                weight(EmbeddingModel::Sface),
-                weight(EmbeddingModel::FrFeature),
-            ],
+            weights: vec![weight(EmbeddingModel::Sface), weight(EmbeddingModel::FrFeature)],
             instances: Instances::default(),
         }
     }
@@ -78,11 +70,7 @@ impl Analyzer for FaceTemplateProvider {
         let settings = Settings::read(config)?;
         let options = vultus_vision::options(config)?;
         let embedder = FaceEmbedder::open(&options, settings.model).map_err(failure)?;
-        Ok(Self {
-            embedder,
-            aligned: AlignedFace::default(),
-            settings,
-        })
+        Ok(Self { embedder, aligned: AlignedFace::default(), settings })
     }
 
     fn provide(&mut self, job: &Job<'_>, request: &FeatureRequest) -> Result<Vec<u8>, Failure> {
@@ -90,9 +78,7 @@ impl Analyzer for FaceTemplateProvider {
             TEMPLATE => to_json(TEMPLATE, &self.template(job)?),
             ALIGNED_TEMPLATE => to_json(ALIGNED_TEMPLATE, &self.aligned_template(job)?),
             TRACK => to_json(TRACK, &self.track(job, request.medium)?),
-            other => Err(Failure::unsupported(format!(
-                "face-template does not provide {other}"
-            ))),
+            other => Err(Failure::unsupported(format!("face-template does not provide {other}"))),
         }
     }
 }
@@ -107,14 +93,8 @@ impl FaceTemplateProvider {
             _ => None,
         };
         let model = self.settings.model;
-        let templates = vector.map(|vector| FaceTemplate {
-            face: 0,
-            model,
-            vector,
-        });
-        Ok(FaceTemplates {
-            templates: templates.into_iter().collect(),
-        })
+        let templates = vector.map(|vector| FaceTemplate { face: 0, model, vector });
+        Ok(FaceTemplates { templates: templates.into_iter().collect() })
     }
 
     fn aligned_template(&mut self, job: &Job<'_>) -> Result<FaceTemplates, Failure> {
@@ -124,25 +104,16 @@ impl FaceTemplateProvider {
         let taken = unscaled.then(|| self.aligned.take(&picture)).flatten();
         taken.ok_or_else(|| {
             let (width, height) = (frame.source_width(), frame.source_height());
-            Failure::invalid_input(format!(
-                "an aligned face must measure 112x112 pixels, this picture measures {width}x{height}"
-            ))
+            Failure::invalid_input(format!("an aligned face must measure 112x112 pixels, this picture measures {width}x{height}"))
         })?;
         let vector = self.embed()?;
-        let template = FaceTemplate {
-            face: 0,
-            model: self.settings.model,
-            vector,
-        };
-        Ok(FaceTemplates {
-            templates: vec![template],
-        })
+        let template = FaceTemplate { face: 0, model: self.settings.model, vector };
+        Ok(FaceTemplates { templates: vec![template] })
     }
 
     fn track(&mut self, job: &Job<'_>, medium: u32) -> Result<vultus_vision::FaceTrack, Failure> {
         let medium = job.media().iter().find(|m| m.index == medium);
-        let medium =
-            medium.ok_or_else(|| Failure::internal("face_track/1 of an unknown medium"))?;
+        let medium = medium.ok_or_else(|| Failure::internal("face_track/1 of an unknown medium"))?;
         let mut tracker = Tracker::new(self.settings.model, medium.width, medium.height);
         let total = medium.frame_count as usize;
         let mut position = 0;
@@ -164,13 +135,7 @@ impl FaceTemplateProvider {
 
     /// The subject in `frame`, with its template when `due`, when its place alone does not vouch for it,
     /// or when several faces may be it.
-    fn sight(
-        &mut self,
-        tracker: &Tracker,
-        frame: &Frame<'_>,
-        faces: &[Face],
-        due: bool,
-    ) -> Result<Option<Sighting>, Failure> {
+    fn sight(&mut self, tracker: &Tracker, frame: &Frame<'_>, faces: &[Face], due: bool) -> Result<Option<Sighting>, Failure> {
         let picture = vultus_vision::view(frame)?;
         let candidates = tracker.candidates(faces);
         let several = candidates.len() > 1;
@@ -181,8 +146,7 @@ impl FaceTemplateProvider {
                 continue;
             }
             let (width, height) = (frame.source_width(), frame.source_height());
-            let quality =
-                Quality::measure(&self.aligned, &face.rect, &face.landmarks, width, height);
+            let quality = Quality::measure(&self.aligned, &face.rect, &face.landmarks, width, height);
             let wanted = due || several || tracker.continuity_is_weak(&face.rect);
             let template = if wanted { Some(self.embed()?) } else { None };
             seen.push(Sighting {
@@ -203,12 +167,7 @@ impl FaceTemplateProvider {
     }
 
     /// Aligns `face` into the buffer. `false` when its landmarks allow no alignment.
-    fn cut(
-        &mut self,
-        frame: &Frame<'_>,
-        picture: &PixelView<'_>,
-        face: &Face,
-    ) -> Result<bool, Failure> {
+    fn cut(&mut self, frame: &Frame<'_>, picture: &PixelView<'_>, face: &Face) -> Result<bool, Failure> {
         let landmarks = face.clone().scaled(frame.scale()).landmarks;
         match self.aligned.cut(picture, &landmarks) {
             Ok(()) => Ok(true),
@@ -223,13 +182,15 @@ impl FaceTemplateProvider {
 }
 
 fn only_frame<'a>(job: &Job<'a>, feature: &str) -> Result<Frame<'a>, Failure> {
-    job.next_frame()
-        .ok_or_else(|| Failure::internal(format!("{feature} was asked for without a frame")))
+    job.next_frame().ok_or_else(|| Failure::internal(format!("{feature} was asked for without a frame")))
 }
 
 fn to_json(feature: &str, value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value)
-        .map_err(|error| Failure::internal(format!("writing {feature}: {error}")))
+    serde_json::to_vec(value).map_err(|error| Failure::internal(format!("writing {feature}: {error}")))
 }
 
 export_analyzer!(FaceTemplateProvider);
+
+#[cfg(test)]
+#[path = "provider_tests.rs"]
+mod tests;

@@ -18,10 +18,7 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            model: EmbeddingModel::Sface,
-            max_embedded: 16,
-        }
+        Self { model: EmbeddingModel::Sface, max_embedded: 16 }
     }
 }
 
@@ -29,13 +26,10 @@ impl Settings {
     /// Reads and checks what the operator wrote.
     pub(crate) fn read(config: &Config) -> Result<Self, Failure> {
         let settings = serde_json::Value::Object(config.settings.clone());
-        let settings: Self = serde_json::from_value(settings).map_err(|e| {
-            Failure::invalid_input(format!("reading face-template's settings: {e}"))
-        })?;
+        let settings: Self = serde_json::from_value(settings)
+            .map_err(|e| Failure::invalid_input(format!("reading face-template's settings: {e}")))?;
         if settings.max_embedded < 8 {
-            return Err(Failure::invalid_input(
-                "face-template's max_embedded is less than 8",
-            ));
+            return Err(Failure::invalid_input("face-template's max_embedded is less than 8"));
         }
         Ok(settings)
     }
@@ -47,22 +41,14 @@ mod tests {
 
     fn read(json: &str) -> Result<Settings, Failure> {
         let settings = serde_json::from_str(json).unwrap();
-        Settings::read(&Config {
-            onnxruntime: None,
-            weights_dir: None,
-            threads: 1,
-            settings,
-        })
+        Settings::read(&Config { onnxruntime: None, weights_dir: None, threads: 1, settings })
     }
 
     #[test]
     fn sface_is_the_default_and_fr_feature_can_be_chosen() {
         assert_eq!(read("{}").unwrap().model, EmbeddingModel::Sface);
         let chosen = read(r#"{"model":"fr_feature"}"#).unwrap();
-        assert_eq!(
-            (chosen.model, chosen.max_embedded),
-            (EmbeddingModel::FrFeature, 16)
-        );
+        assert_eq!((chosen.model, chosen.max_embedded), (EmbeddingModel::FrFeature, 16));
     }
 
     #[test]

@@ -21,12 +21,7 @@ pub(crate) struct Candidate<'a> {
 
 impl<'a> Candidate<'a> {
     /// `frame`, unless it looks like an attack or the person changes in its medium.
-    pub(crate) fn of(
-        frame: Frame<'a>,
-        track: &FaceTrack,
-        scored: &ScoredFrame,
-        params: &Params,
-    ) -> Option<Self> {
+    pub(crate) fn of(frame: Frame<'a>, track: &FaceTrack, scored: &ScoredFrame, params: &Params) -> Option<Self> {
         let bona_fide = scored.score < params.accept_below && track.changes.is_empty();
         let quality = scored.quality.overall * (1.0 - scored.score);
         bona_fide.then_some(Self { frame, quality })
@@ -46,10 +41,7 @@ impl<'a> Candidate<'a> {
 }
 
 /// The better of two; the first when they are equal.
-pub(crate) fn better<'a>(
-    held: Option<Candidate<'a>>,
-    next: Option<Candidate<'a>>,
-) -> Option<Candidate<'a>> {
+pub(crate) fn better<'a>(held: Option<Candidate<'a>>, next: Option<Candidate<'a>>) -> Option<Candidate<'a>> {
     match (held, next) {
         (Some(held), Some(next)) if next.quality > held.quality => Some(next),
         (None, next) => next,
@@ -59,19 +51,12 @@ pub(crate) fn better<'a>(
 
 fn encode(frame: &Frame<'_>) -> Result<Vec<u8>, Failure> {
     if frame.format() != PixelFormat::Rgb8 {
-        return Err(Failure::internal(
-            "the best shot's frame is not rgb8, as the manifest asks",
-        ));
+        return Err(Failure::internal("the best shot's frame is not rgb8, as the manifest asks"));
     }
     let rows: Vec<&[u8]> = (0..frame.height()).filter_map(|y| frame.row(y)).collect();
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
-        .write_image(
-            &rows.concat(),
-            frame.width(),
-            frame.height(),
-            ExtendedColorType::Rgb8,
-        )
+        .write_image(&rows.concat(), frame.width(), frame.height(), ExtendedColorType::Rgb8)
         .map_err(|error| Failure::internal(format!("encoding the best shot: {error}")))?;
     Ok(jpeg)
 }

@@ -50,22 +50,14 @@ pub(crate) struct Fused {
 pub(crate) fn fuse(frames: &[Scored]) -> Option<Fused> {
     let turned = frames.iter().filter(|frame| frame.turned).count();
     let mostly_turned = turned * 2 > frames.len();
-    let counted: Vec<f32> = frames
-        .iter()
-        .filter(|f| mostly_turned || !f.turned)
-        .map(|f| f.score)
-        .collect();
+    let counted: Vec<f32> = frames.iter().filter(|f| mostly_turned || !f.turned).map(|f| f.score).collect();
     let width = WINDOW.min(counted.len());
     if width == 0 {
         return None;
     }
     let mean = |window: &[f32]| window.iter().sum::<f32>() / width as f32;
     let score = counted.windows(width).map(mean).fold(0.0, f32::max);
-    Some(Fused {
-        score,
-        counted: counted.len(),
-        mostly_turned,
-    })
+    Some(Fused { score, counted: counted.len(), mostly_turned })
 }
 
 #[cfg(test)]
@@ -73,13 +65,7 @@ mod tests {
     use super::*;
 
     fn frames(scores: &[f32]) -> Vec<Scored> {
-        scores
-            .iter()
-            .map(|score| Scored {
-                score: *score,
-                turned: false,
-            })
-            .collect()
+        scores.iter().map(|score| Scored { score: *score, turned: false }).collect()
     }
 
     fn score(scores: &[f32]) -> f32 {

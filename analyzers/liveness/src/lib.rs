@@ -13,9 +13,7 @@ mod policy;
 mod report;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
-use vultus_plugin_api::{
-    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, export_analyzer,
-};
+use vultus_plugin_api::{Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, export_analyzer};
 use vultus_vision::{FaceTrack, SpoofScorer, failure};
 
 use best_shot::Candidate;
@@ -53,9 +51,7 @@ impl Analyzer for Liveness {
                     kinds: vec![SlotKind::Image, SlotKind::Video, SlotKind::ShotSet],
                     any_tags: Vec::new(),
                     all_tags: Vec::new(),
-                    unless_named_tags: ["photo_id", "photo_id_front", "photo_id_back"]
-                        .map(String::from)
-                        .to_vec(),
+                    unless_named_tags: ["photo_id", "photo_id_front", "photo_id_back"].map(String::from).to_vec(),
                     min: 1,
                     max: 10,
                 }],
@@ -76,10 +72,7 @@ impl Analyzer for Liveness {
     fn new(config: &Config) -> Result<Self, Failure> {
         let policy = Policy::read(config)?;
         let options = vultus_vision::options(config)?;
-        Ok(Self {
-            scorer: SpoofScorer::open(&options).map_err(failure)?,
-            policy,
-        })
+        Ok(Self { scorer: SpoofScorer::open(&options).map_err(failure)?, policy })
     }
 
     fn analyze(&mut self, job: &Job<'_>) -> Result<Outcome, Failure> {
@@ -111,11 +104,7 @@ impl Analyzer for Liveness {
 
 impl Liveness {
     /// The score of the subject in `frame`; `None` when the track has it not there.
-    fn score(
-        &mut self,
-        frame: &Frame<'_>,
-        track: &FaceTrack,
-    ) -> Result<Option<ScoredFrame>, Failure> {
+    fn score(&mut self, frame: &Frame<'_>, track: &FaceTrack) -> Result<Option<ScoredFrame>, Failure> {
         let Some(sighting) = track.frames.iter().find(|s| s.frame == frame.index()) else {
             return Ok(None);
         };
@@ -136,9 +125,7 @@ impl Liveness {
             Some(candidate) if params.extract_best_shot => Some(candidate.keep(job)?),
             _ => None,
         };
-        let findings = media
-            .iter()
-            .flat_map(|m| m.findings.iter().map(|f| f.finding));
+        let findings = media.iter().flat_map(|m| m.findings.iter().map(|f| f.finding));
         let resolution = self.policy.resolution(findings);
         let reason = |index: u32, found: &medium::Found| {
             let reason = Reason::new(found.finding.code(), found.finding.message()).medium(index);
@@ -147,33 +134,15 @@ impl Liveness {
                 None => reason,
             }
         };
-        let reasons = media
-            .iter()
-            .flat_map(|m| {
-                m.findings
-                    .iter()
-                    .map(|found| reason(m.report.medium, found))
-            })
-            .collect();
+        let reasons = media.iter().flat_map(|m| m.findings.iter().map(|found| reason(m.report.medium, found))).collect();
         let report = Report {
-            score: media
-                .iter()
-                .filter_map(|m| m.report.score)
-                .max_by(f64::total_cmp),
-            thresholds: Thresholds {
-                accept_below: rounded(params.accept_below),
-                decline_from: rounded(params.decline_from),
-            },
+            score: media.iter().filter_map(|m| m.report.score).max_by(f64::total_cmp),
+            thresholds: Thresholds { accept_below: rounded(params.accept_below), decline_from: rounded(params.decline_from) },
             media: media.into_iter().map(|m| m.report).collect(),
             best_shot,
         };
-        let result = serde_json::to_value(report)
-            .map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
-        Ok(Outcome {
-            resolution,
-            reasons,
-            result,
-        })
+        let result = serde_json::to_value(report).map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
+        Ok(Outcome { resolution, reasons, result })
     }
 }
 

@@ -56,19 +56,8 @@ pub(crate) struct Found {
 }
 
 /// Judges a medium by its track and the scores of the track's frames.
-pub(crate) fn judge(
-    medium: &JobMedium,
-    track: &FaceTrack,
-    scored: Vec<ScoredFrame>,
-    params: &Params,
-) -> Judged {
-    let scores: Vec<Scored> = scored
-        .iter()
-        .map(|f| Scored {
-            score: f.score,
-            turned: f.turned,
-        })
-        .collect();
+pub(crate) fn judge(medium: &JobMedium, track: &FaceTrack, scored: Vec<ScoredFrame>, params: &Params) -> Judged {
+    let scores: Vec<Scored> = scored.iter().map(|f| Scored { score: f.score, turned: f.turned }).collect();
     let fused = fusion::fuse(&scores);
     let mostly_turned = fused.is_some_and(|fused| fused.mostly_turned);
     let score = fused.map(|fused| rounded(fused.score));
@@ -78,10 +67,7 @@ pub(crate) fn judge(
     match score {
         None => find(Finding::NoFace, None),
         Some(score) => {
-            let worst = scored
-                .iter()
-                .max_by(|a, b| a.score.total_cmp(&b.score))
-                .map(|f| f.frame);
+            let worst = scored.iter().max_by(|a, b| a.score.total_cmp(&b.score)).map(|f| f.frame);
             if score >= rounded(params.decline_from) {
                 find(Finding::SpoofSuspected, worst);
             } else if score >= rounded(params.accept_below) {
@@ -128,26 +114,18 @@ pub(crate) fn judge(
 
 /// Flaws of size and place that more than a quarter of the frames have, with the first such frame.
 fn framing_findings(track: &FaceTrack, scored: &[ScoredFrame]) -> Vec<(Finding, u32)> {
-    let framings: Vec<(u32, Framing)> = scored
-        .iter()
-        .map(|f| (f.frame, Framing::of(&f.rect, track.width, track.height)))
-        .collect();
-    let flaws: [(Finding, fn(&Framing) -> bool); 3] = [
+    let framings: Vec<(u32, Framing)> =
+        scored.iter().map(|f| (f.frame, Framing::of(&f.rect, track.width, track.height))).collect();
+    type Flaw = fn(&Framing) -> bool;
+    let flaws: [(Finding, Flaw); 3] = [
         (Finding::FaceTooSmall, |f| f.width < SMALLEST_WIDTH),
         (Finding::FaceTooClose, |f| f.share > CLOSEST_SHARE),
         (Finding::FaceCutOff, |f| f.inside < LEAST_INSIDE),
     ];
-    let flawed = |flaw: fn(&Framing) -> bool| {
-        let frames: Vec<u32> = framings
-            .iter()
-            .filter(|(_, f)| flaw(f))
-            .map(|(frame, _)| *frame)
-            .collect();
+    let flawed = |flaw: Flaw| {
+        let frames: Vec<u32> = framings.iter().filter(|(_, f)| flaw(f)).map(|(frame, _)| *frame).collect();
         let many = frames.len() * 4 > framings.len() * FLAWED_QUARTERS;
         frames.first().copied().filter(|_| many)
     };
-    flaws
-        .into_iter()
-        .filter_map(|(finding, flaw)| Some((finding, flawed(flaw)?)))
-        .collect()
+    flaws.into_iter().filter_map(|(finding, flaw)| Some((finding, flawed(flaw)?))).collect()
 }

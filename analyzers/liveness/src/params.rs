@@ -18,11 +18,7 @@ pub(crate) struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self {
-            accept_below: 0.5,
-            decline_from: 0.5,
-            extract_best_shot: true,
-        }
+        Self { accept_below: 0.5, decline_from: 0.5, extract_best_shot: true }
     }
 }
 
@@ -32,23 +28,22 @@ impl Params {
         if params.is_null() {
             return Ok(Self::default());
         }
-        let params: Self = serde_json::from_value(params.clone())
-            .map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?;
+        let params: Self =
+            serde_json::from_value(params.clone()).map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?;
         let range = 0.0..=1.0;
         if !range.contains(&params.accept_below) || !range.contains(&params.decline_from) {
             return Err(Failure::invalid_input("a threshold lies outside 0 to 1"));
         }
         if params.accept_below > params.decline_from {
-            return Err(Failure::invalid_input(
-                "acceptBelow is greater than declineFrom",
-            ));
+            return Err(Failure::invalid_input("acceptBelow is greater than declineFrom"));
         }
         Ok(params)
     }
 
     /// The JSON Schema of the parameters.
     pub(crate) fn schema() -> Value {
-        let threshold = |description: &str| json!({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "description": description});
+        let threshold =
+            |description: &str| json!({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "description": description});
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",

@@ -11,13 +11,7 @@ pub const ALIGNED_SIDE: usize = 112;
 const AREA: usize = ALIGNED_SIDE * ALIGNED_SIDE;
 
 /// Where the five landmarks come to lie (the ArcFace points).
-const PLACES: Landmarks = [
-    [38.2946, 51.6963],
-    [73.5318, 51.5014],
-    [56.0252, 71.7366],
-    [41.5493, 92.3655],
-    [70.7299, 92.2041],
-];
+const PLACES: Landmarks = [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]];
 
 /// An aligned face: three planes (red, green, blue) of 112x112 levels.
 #[derive(Debug, Clone)]
@@ -27,21 +21,14 @@ pub struct AlignedFace {
 
 impl Default for AlignedFace {
     fn default() -> Self {
-        Self {
-            planes: vec![0; 3 * AREA],
-        }
+        Self { planes: vec![0; 3 * AREA] }
     }
 }
 
 impl AlignedFace {
     /// Cuts the face with these landmarks (in pixels of `picture`) out of `picture`, in place of the face held.
-    pub fn cut(
-        &mut self,
-        picture: &PixelView<'_>,
-        landmarks: &Landmarks,
-    ) -> Result<(), VisionError> {
-        let transform =
-            Similarity::least_squares(&PLACES, landmarks).ok_or(VisionError::Landmarks)?;
+    pub fn cut(&mut self, picture: &PixelView<'_>, landmarks: &Landmarks) -> Result<(), VisionError> {
+        let transform = Similarity::least_squares(&PLACES, landmarks).ok_or(VisionError::Landmarks)?;
         warp(picture, &transform, &mut self.planes);
         Ok(())
     }
@@ -84,9 +71,7 @@ impl AlignedFace {
         for y in RIM..ALIGNED_SIDE - RIM {
             for x in RIM..ALIGNED_SIDE - RIM {
                 let at = y * ALIGNED_SIDE + x;
-                let edge =
-                    grey[at - 1] + grey[at + 1] + grey[at - ALIGNED_SIDE] + grey[at + ALIGNED_SIDE]
-                        - 4 * grey[at];
+                let edge = grey[at - 1] + grey[at + 1] + grey[at - ALIGNED_SIDE] + grey[at + ALIGNED_SIDE] - 4 * grey[at];
                 sum += i64::from(edge);
                 squares += i64::from(edge * edge);
                 count += 1;
@@ -111,22 +96,15 @@ impl Similarity {
     /// solution, which in the plane and without reflection has this closed form.
     fn forward(from: &Landmarks, to: &Landmarks) -> Option<Self> {
         let mean = |points: &Landmarks| -> [f64; 2] {
-            let sum = points.iter().fold([0.0, 0.0], |sum: [f64; 2], p: &Point| {
-                [sum[0] + f64::from(p[0]), sum[1] + f64::from(p[1])]
-            });
+            let sum =
+                points.iter().fold([0.0, 0.0], |sum: [f64; 2], p: &Point| [sum[0] + f64::from(p[0]), sum[1] + f64::from(p[1])]);
             [sum[0] / 5.0, sum[1] / 5.0]
         };
         let (centre_from, centre_to) = (mean(from), mean(to));
         let (mut dot, mut cross, mut spread) = (0.0, 0.0, 0.0);
         for (p, q) in from.iter().zip(to) {
-            let (px, py) = (
-                f64::from(p[0]) - centre_from[0],
-                f64::from(p[1]) - centre_from[1],
-            );
-            let (qx, qy) = (
-                f64::from(q[0]) - centre_to[0],
-                f64::from(q[1]) - centre_to[1],
-            );
+            let (px, py) = (f64::from(p[0]) - centre_from[0], f64::from(p[1]) - centre_from[1]);
+            let (qx, qy) = (f64::from(q[0]) - centre_to[0], f64::from(q[1]) - centre_to[1]);
             dot += px * qx + py * qy;
             cross += px * qy - py * qx;
             spread += px * px + py * py;
@@ -147,12 +125,7 @@ impl Similarity {
         let fit = Self::forward(picture, places)?;
         let square = fit.a * fit.a + fit.b * fit.b;
         let (a, b) = (fit.a / square, -fit.b / square);
-        Some(Self {
-            a,
-            b,
-            tx: -(a * fit.tx - b * fit.ty),
-            ty: -(b * fit.tx + a * fit.ty),
-        })
+        Some(Self { a, b, tx: -(a * fit.tx - b * fit.ty), ty: -(b * fit.tx + a * fit.ty) })
     }
 }
 
@@ -212,10 +185,7 @@ mod tests {
         let (sin, cos) = 0.6f64.sin_cos();
         let moved = PLACES.map(|[x, y]| {
             let (x, y) = (f64::from(x), f64::from(y));
-            [
-                (2.5 * (cos * x - sin * y) + 40.0) as f32,
-                (2.5 * (sin * x + cos * y) - 7.0) as f32,
-            ]
+            [(2.5 * (cos * x - sin * y) + 40.0) as f32, (2.5 * (sin * x + cos * y) - 7.0) as f32]
         });
         let back = Similarity::least_squares(&PLACES, &moved).unwrap();
         for (place, target) in PLACES.iter().zip(&moved) {
@@ -232,11 +202,7 @@ mod tests {
         let (mut cut, mut taken) = (AlignedFace::default(), AlignedFace::default());
         cut.cut(&picture, &PLACES).unwrap();
         taken.take(&picture).unwrap();
-        let differing = cut
-            .planes
-            .iter()
-            .zip(&taken.planes)
-            .filter(|(a, b)| a.abs_diff(**b) > 1);
+        let differing = cut.planes.iter().zip(&taken.planes).filter(|(a, b)| a.abs_diff(**b) > 1);
         assert_eq!(differing.count(), 0);
     }
 
@@ -244,15 +210,7 @@ mod tests {
     fn landmarks_in_one_point_are_refused() {
         let bytes = [0u8; 12];
         let picture = PixelView::new(&bytes, 2, 2, 6, Channels::Rgb).unwrap();
-        assert!(
-            AlignedFace::default()
-                .cut(&picture, &[[1.0, 1.0]; 5])
-                .is_err()
-        );
-        assert!(
-            AlignedFace::default()
-                .cut(&picture, &[[f32::NAN; 2]; 5])
-                .is_err()
-        );
+        assert!(AlignedFace::default().cut(&picture, &[[1.0, 1.0]; 5]).is_err());
+        assert!(AlignedFace::default().cut(&picture, &[[f32::NAN; 2]; 5]).is_err());
     }
 }

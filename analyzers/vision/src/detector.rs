@@ -32,15 +32,8 @@ pub struct FaceDetector {
 impl FaceDetector {
     /// Opens the model.
     pub fn open(options: &ModelOptions) -> Result<Self, VisionError> {
-        let names =
-            STRIDES.map(|s| ["cls", "obj", "bbox", "kps"].map(|kind| format!("{kind}_{s}")));
-        Ok(Self {
-            model: Model::open(options, WEIGHTS)?,
-            resizer: Resizer::default(),
-            tensor: Vec::new(),
-            filled: [0, 0],
-            names,
-        })
+        let names = STRIDES.map(|s| ["cls", "obj", "bbox", "kps"].map(|kind| format!("{kind}_{s}")));
+        Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), tensor: Vec::new(), filled: [0, 0], names })
     }
 
     /// Looks at one size after the other until faces are found; they are in pixels of `picture`.
@@ -55,11 +48,7 @@ impl FaceDetector {
     }
 
     /// Looks with the longest side scaled to `side` pixels. Largest face first.
-    pub fn find_at(
-        &mut self,
-        picture: &PixelView<'_>,
-        side: u32,
-    ) -> Result<Vec<Face>, VisionError> {
+    pub fn find_at(&mut self, picture: &PixelView<'_>, side: u32) -> Result<Vec<Face>, VisionError> {
         let factor = f64::from(side) / f64::from(picture.width().max(picture.height()));
         let scaled = |length: u32| ((f64::from(length) * factor).round() as usize).max(1);
         let (width, height) = (scaled(picture.width()), scaled(picture.height()));
@@ -69,30 +58,16 @@ impl FaceDetector {
             self.tensor.resize(3 * columns * rows, 0.0);
             self.filled = [width, height];
         }
-        let mut planes = Planes {
-            data: &mut self.tensor,
-            stride: columns,
-            rows,
-            order: Channels::Bgr,
-        };
+        let mut planes = Planes { data: &mut self.tensor, stride: columns, rows, order: Channels::Bgr };
         self.resizer.resize(picture, width, height, &mut planes);
         let names = &self.names;
-        let found = self
-            .model
-            .run([1, 3, rows, columns], &self.tensor, |outputs| {
-                let mut found = Vec::new();
-                for (stride, names) in STRIDES.into_iter().zip(names) {
-                    decode(
-                        outputs,
-                        names,
-                        stride,
-                        columns / stride,
-                        rows / stride,
-                        &mut found,
-                    )?;
-                }
-                Ok(suppress(found))
-            })?;
+        let found = self.model.run([1, 3, rows, columns], &self.tensor, |outputs| {
+            let mut found = Vec::new();
+            for (stride, names) in STRIDES.into_iter().zip(names) {
+                decode(outputs, names, stride, columns / stride, rows / stride, &mut found)?;
+            }
+            Ok(suppress(found))
+        })?;
         let back = (1.0 / factor) as f32;
         let mut faces: Vec<Face> = found.into_iter().map(|face| face.scaled(back)).collect();
         faces.sort_by(|a, b| b.rect.area().total_cmp(&a.rect.area()));
@@ -123,35 +98,17 @@ fn decode(
         let (column, row) = ((cell % columns) as f32, (cell / columns) as f32);
         let b = &boxes[4 * cell..][..4];
         let (width, height) = (b[2].exp() * step, b[3].exp() * step);
-        let (x, y) = (
-            (column + b[0]) * step - width / 2.0,
-            (row + b[1]) * step - height / 2.0,
-        );
+        let (x, y) = ((column + b[0]) * step - width / 2.0, (row + b[1]) * step - height / 2.0);
         let mut landmarks: Landmarks = [[0.0; 2]; 5];
-        for (point, k) in landmarks
-            .iter_mut()
-            .zip(points[10 * cell..].chunks_exact(2))
-        {
+        for (point, k) in landmarks.iter_mut().zip(points[10 * cell..].chunks_exact(2)) {
             *point = [(column + k[0]) * step, (row + k[1]) * step];
         }
-        let finite = [x, y, width, height]
-            .iter()
-            .chain(landmarks.iter().flatten())
-            .all(|v| v.is_finite());
+        let finite = [x, y, width, height].iter().chain(landmarks.iter().flatten()).all(|v| v.is_finite());
         if !finite {
             return Err(outputs.unusable(&names[2]));
         }
-        let rect = Rect {
-            x,
-            y,
-            width,
-            height,
-        };
-        found.push(Face {
-            rect,
-            score: likelihood.sqrt(),
-            landmarks,
-        });
+        let rect = Rect { x, y, width, height };
+        found.push(Face { rect, score: likelihood.sqrt(), landmarks });
     }
     Ok(())
 }
@@ -164,10 +121,7 @@ fn suppress(mut found: Vec<Face>) -> Vec<Face> {
         if kept.len() == MAX_FACES {
             break;
         }
-        if kept
-            .iter()
-            .all(|other| other.rect.overlap(&face.rect) <= MAX_OVERLAP)
-        {
+        if kept.iter().all(|other| other.rect.overlap(&face.rect) <= MAX_OVERLAP) {
             kept.push(face);
         }
     }

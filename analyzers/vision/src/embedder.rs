@@ -52,11 +52,7 @@ pub struct FaceEmbedder {
 impl FaceEmbedder {
     /// Opens the model.
     pub fn open(options: &ModelOptions, kind: EmbeddingModel) -> Result<Self, VisionError> {
-        Ok(Self {
-            kind,
-            model: Model::open(options, kind.file())?,
-            tensor: Vec::new(),
-        })
+        Ok(Self { kind, model: Model::open(options, kind.file())?, tensor: Vec::new() })
     }
 
     /// Which model this is.
@@ -74,8 +70,7 @@ impl FaceEmbedder {
             // BGR, (v - 127) / 128.
             EmbeddingModel::FrFeature => {
                 for plane in planes.chunks_exact(planes.len() / 3).rev() {
-                    self.tensor
-                        .extend(plane.iter().map(|v| (f32::from(*v) - 127.0) / 128.0));
+                    self.tensor.extend(plane.iter().map(|v| (f32::from(*v) - 127.0) / 128.0));
                 }
             }
         }
@@ -94,11 +89,7 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     if a.len() != b.len() {
         return 0.0;
     }
-    a.iter()
-        .zip(b)
-        .map(|(x, y)| x * y)
-        .sum::<f32>()
-        .clamp(-1.0, 1.0)
+    a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>().clamp(-1.0, 1.0)
 }
 
 /// The direction in the middle of several templates. `None` of none, or when they cancel each other.
@@ -116,15 +107,7 @@ pub fn mean_template<'a>(templates: impl IntoIterator<Item = &'a [f32]>) -> Opti
 
 /// `raw` scaled to length 1. `None` when it has no direction or is not finite.
 fn normalised(raw: &[f32]) -> Option<Vec<f32>> {
-    let length = raw
-        .iter()
-        .map(|v| f64::from(*v) * f64::from(*v))
-        .sum::<f64>()
-        .sqrt();
+    let length = raw.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
     let usable = length.is_finite() && length > 1e-9;
-    usable.then(|| {
-        raw.iter()
-            .map(|v| (f64::from(*v) / length) as f32)
-            .collect()
-    })
+    usable.then(|| raw.iter().map(|v| (f64::from(*v) / length) as f32).collect())
 }

@@ -32,11 +32,7 @@ impl Face {
     #[must_use]
     pub fn scaled(self, factor: f32) -> Self {
         let landmarks = self.landmarks.map(|[x, y]| [x * factor, y * factor]);
-        Self {
-            rect: self.rect.scaled(factor),
-            score: self.score,
-            landmarks,
-        }
+        Self { rect: self.rect.scaled(factor), score: self.score, landmarks }
     }
 }
 
@@ -121,9 +117,7 @@ pub fn significant_faces(faces: &[Face]) -> u32 {
     };
     let least = largest.rect.area() * SIGNIFICANT_SIDE * SIGNIFICANT_SIDE;
     let others = faces[1..].iter();
-    let counting = others
-        .filter(|f| f.rect.area() >= least && f.score >= SIGNIFICANT_SCORE)
-        .count();
+    let counting = others.filter(|f| f.rect.area() >= least && f.score >= SIGNIFICANT_SCORE).count();
     1 + counting as u32
 }
 
@@ -132,11 +126,7 @@ mod tests {
     use super::*;
 
     fn face(side: f32, score: f32) -> Face {
-        Face {
-            rect: [0.0, 0.0, side, side].into(),
-            score,
-            landmarks: [[0.0; 2]; 5],
-        }
+        Face { rect: [0.0, 0.0, side, side].into(), score, landmarks: [[0.0; 2]; 5] }
     }
 
     #[test]
@@ -149,13 +139,9 @@ mod tests {
 
     #[test]
     fn faces_are_written_as_the_feature_contract_says() {
-        let faces = Faces {
-            faces: vec![face(2.0, 0.5)],
-        };
+        let faces = Faces { faces: vec![face(2.0, 0.5)] };
         let json = serde_json::to_string(&faces).unwrap();
-        assert!(
-            json.starts_with(r#"{"faces":[{"box":[0.0,0.0,2.0,2.0],"score":0.5,"landmarks":[["#)
-        );
+        assert!(json.starts_with(r#"{"faces":[{"box":[0.0,0.0,2.0,2.0],"score":0.5,"landmarks":[["#));
         assert_eq!(serde_json::from_str::<Faces>(&json).unwrap(), faces);
     }
 }

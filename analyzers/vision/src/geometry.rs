@@ -24,12 +24,7 @@ pub struct Rect {
 
 impl From<[f32; 4]> for Rect {
     fn from([x, y, width, height]: [f32; 4]) -> Self {
-        Self {
-            x,
-            y,
-            width: width.max(0.0),
-            height: height.max(0.0),
-        }
+        Self { x, y, width: width.max(0.0), height: height.max(0.0) }
     }
 }
 
@@ -66,29 +61,15 @@ impl Rect {
 
     /// The share of this box that lies inside a picture of the given size, 0–1.
     pub fn inside(&self, width: u32, height: u32) -> f32 {
-        let picture = Self {
-            x: 0.0,
-            y: 0.0,
-            width: width as f32,
-            height: height as f32,
-        };
+        let picture = Self { x: 0.0, y: 0.0, width: width as f32, height: height as f32 };
         let area = self.area();
-        if area > 0.0 {
-            self.intersection(&picture) / area
-        } else {
-            0.0
-        }
+        if area > 0.0 { self.intersection(&picture) / area } else { 0.0 }
     }
 
     /// The same box after the picture was scaled by `factor`.
     #[must_use]
     pub fn scaled(&self, factor: f32) -> Self {
-        Self {
-            x: self.x * factor,
-            y: self.y * factor,
-            width: self.width * factor,
-            height: self.height * factor,
-        }
+        Self { x: self.x * factor, y: self.y * factor, width: self.width * factor, height: self.height * factor }
     }
 }
 

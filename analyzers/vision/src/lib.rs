@@ -20,9 +20,7 @@ pub use align::{ALIGNED_SIDE, AlignedFace};
 pub use detector::{CASCADE, FaceDetector, MIN_SCORE};
 pub use embedder::{EmbeddingModel, FaceEmbedder, cosine, mean_template};
 pub use error::VisionError;
-pub use features::{
-    Face, FaceTemplate, FaceTemplates, FaceTrack, Faces, TrackFrame, significant_faces,
-};
+pub use features::{Face, FaceTemplate, FaceTemplates, FaceTrack, Faces, TrackFrame, significant_faces};
 pub use geometry::{Landmarks, Point, Rect};
 pub use pixels::{Channels, PixelView, QuarterTurned};
 pub use plugin::{failure, options, view, weight};

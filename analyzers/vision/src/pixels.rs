@@ -46,37 +46,18 @@ pub struct PixelView<'a> {
 
 impl<'a> PixelView<'a> {
     /// Checks that `pixels` really holds `height` rows of `stride` bytes with `width` pixels each.
-    pub fn new(
-        pixels: &'a [u8],
-        width: u32,
-        height: u32,
-        stride: usize,
-        channels: Channels,
-    ) -> Result<Self, VisionError> {
-        let refuse = || VisionError::Pixels {
-            width,
-            height,
-            length: pixels.len(),
-        };
+    pub fn new(pixels: &'a [u8], width: u32, height: u32, stride: usize, channels: Channels) -> Result<Self, VisionError> {
+        let refuse = || VisionError::Pixels { width, height, length: pixels.len() };
         let (w, h) = (width as usize, height as usize);
         let row = w.checked_mul(channels.count()).ok_or_else(refuse)?;
         if w == 0 || h == 0 || stride < row {
             return Err(refuse());
         }
-        let needed = stride
-            .checked_mul(h - 1)
-            .and_then(|n| n.checked_add(row))
-            .ok_or_else(refuse)?;
+        let needed = stride.checked_mul(h - 1).and_then(|n| n.checked_add(row)).ok_or_else(refuse)?;
         if pixels.len() < needed {
             return Err(refuse());
         }
-        Ok(Self {
-            pixels,
-            width: w,
-            height: h,
-            stride,
-            channels,
-        })
+        Ok(Self { pixels, width: w, height: h, stride, channels })
     }
 
     /// Width in pixels.
@@ -132,24 +113,14 @@ impl QuarterTurned {
             0 | 2 => (picture.width(), picture.height()),
             _ => (picture.height(), picture.width()),
         };
-        let mut turned = Self {
-            pixels: Vec::new(),
-            width,
-            height,
-            channels,
-            turns,
-        };
-        turned
-            .pixels
-            .reserve(width as usize * height as usize * channels.count());
+        let mut turned = Self { pixels: Vec::new(), width, height, channels, turns };
+        turned.pixels.reserve(width as usize * height as usize * channels.count());
         for y in 0..height {
             for x in 0..width {
                 let [from_x, from_y] = turned.source_pixel(x, y);
                 let start = from_x as usize * channels.count();
                 let row = picture.row(from_y as usize);
-                turned
-                    .pixels
-                    .extend_from_slice(&row[start..start + channels.count()]);
+                turned.pixels.extend_from_slice(&row[start..start + channels.count()]);
             }
         }
         turned
@@ -159,23 +130,12 @@ impl QuarterTurned {
     pub fn view(&self) -> PixelView<'_> {
         let (width, height) = (self.width as usize, self.height as usize);
         let stride = width * self.channels.count();
-        PixelView {
-            pixels: &self.pixels,
-            width,
-            height,
-            stride,
-            channels: self.channels,
-        }
+        PixelView { pixels: &self.pixels, width, height, stride, channels: self.channels }
     }
 
     /// Where a face of this copy lies in the picture that it was turned from.
     pub fn turn_back(&self, face: &Face) -> Face {
-        let Rect {
-            x,
-            y,
-            width,
-            height,
-        } = face.rect;
+        let Rect { x, y, width, height } = face.rect;
         let corner = self.source_point([x, y]);
         let opposite = self.source_point([x + width, y + height]);
         let rect = Rect {
@@ -184,11 +144,7 @@ impl QuarterTurned {
             width: (corner[0] - opposite[0]).abs(),
             height: (corner[1] - opposite[1]).abs(),
         };
-        Face {
-            rect,
-            score: face.score,
-            landmarks: face.landmarks.map(|p| self.source_point(p)),
-        }
+        Face { rect, score: face.score, landmarks: face.landmarks.map(|p| self.source_point(p)) }
     }
 
     fn source_pixel(&self, x: u32, y: u32) -> [u32; 2] {
@@ -235,16 +191,9 @@ mod tests {
             let level = turned.view().row(y)[x];
             let point = [x as f32 + 0.5, y as f32 + 0.5];
             let rect = Rect::from([x as f32, y as f32, 1.0, 1.0]);
-            let face = Face {
-                rect,
-                score: 1.0,
-                landmarks: [point; 5],
-            };
+            let face = Face { rect, score: 1.0, landmarks: [point; 5] };
             let back = turned.turn_back(&face);
-            assert_eq!(
-                picture.row(back.rect.y as usize)[back.rect.x as usize],
-                level
-            );
+            assert_eq!(picture.row(back.rect.y as usize)[back.rect.x as usize], level);
             let [px, py] = back.landmarks[0];
             assert_eq!(picture.row(py as usize)[px as usize], level);
         }

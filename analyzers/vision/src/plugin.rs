@@ -14,46 +14,22 @@ const SYSTEM_RUNTIME: &str = "libonnxruntime.so";
 /// The weight files of the built-in plugins: name, SHA-256, licence. The same values stand in
 /// `models/models.toml`, where they come from and how they are made.
 const WEIGHTS: [(&str, &str, &str); 4] = [
-    (
-        "face_detection_yunet.onnx",
-        "23dcab5fc1ac0c7f89075f8b7b22f301fde957af757d054e700720a7572a54be",
-        "MIT",
-    ),
-    (
-        "face_recognition_sface.onnx",
-        "13fb5f429602e1ba6456507319c5b27167f9d93e41ba1c46bb0bd049fcb5bca9",
-        "Apache-2.0",
-    ),
-    (
-        "fr_feature.onnx",
-        "97a14daaacdcc44a0822a0f03cbdade8d086862ca12e5f4179977823fc584bd2",
-        "MIT",
-    ),
-    (
-        "fr_liveness.onnx",
-        "0484e01cc3cae5b5dedced4000e49c940b1771ef3209f9dadc05521533b0d3f1",
-        "MIT",
-    ),
+    ("face_detection_yunet.onnx", "23dcab5fc1ac0c7f89075f8b7b22f301fde957af757d054e700720a7572a54be", "MIT"),
+    ("face_recognition_sface.onnx", "13fb5f429602e1ba6456507319c5b27167f9d93e41ba1c46bb0bd049fcb5bca9", "Apache-2.0"),
+    ("fr_feature.onnx", "97a14daaacdcc44a0822a0f03cbdade8d086862ca12e5f4179977823fc584bd2", "MIT"),
+    ("fr_liveness.onnx", "0484e01cc3cae5b5dedced4000e49c940b1771ef3209f9dadc05521533b0d3f1", "MIT"),
 ];
 
 /// The manifest entry of one of the built-in weight files.
 pub fn weight(file: &str) -> Weight {
     let known = WEIGHTS.iter().find(|(name, _, _)| *name == file);
     let (sha256, license) = known.map_or(("", ""), |(_, sha256, license)| (*sha256, *license));
-    Weight {
-        file: file.to_owned(),
-        sha256: sha256.to_owned(),
-        license: license.to_owned(),
-        optional: false,
-    }
+    Weight { file: file.to_owned(), sha256: sha256.to_owned(), license: license.to_owned(), optional: false }
 }
 
 /// Where the plugin's models are to be found.
 pub fn options(config: &Config) -> Result<ModelOptions, Failure> {
-    let weights = config
-        .weights_dir
-        .as_ref()
-        .ok_or_else(|| failure(VisionError::NoWeights))?;
+    let weights = config.weights_dir.as_ref().ok_or_else(|| failure(VisionError::NoWeights))?;
     Ok(ModelOptions {
         runtime: PathBuf::from(config.onnxruntime.as_deref().unwrap_or(SYSTEM_RUNTIME)),
         weights: PathBuf::from(weights),
@@ -81,13 +57,10 @@ pub fn failure(error: VisionError) -> Failure {
         source = cause.source();
     }
     match error {
-        VisionError::Runtime { .. } | VisionError::Open { .. } | VisionError::NoWeights => {
-            Failure::unavailable(message)
+        VisionError::Runtime { .. } | VisionError::Open { .. } | VisionError::NoWeights => Failure::unavailable(message),
+        VisionError::Run { .. } | VisionError::Output { .. } | VisionError::Pixels { .. } | VisionError::Landmarks => {
+            Failure::internal(message)
         }
-        VisionError::Run { .. }
-        | VisionError::Output { .. }
-        | VisionError::Pixels { .. }
-        | VisionError::Landmarks => Failure::internal(message),
     }
 }
 
@@ -100,24 +73,14 @@ mod tests {
         let list = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/models.toml");
         let list = std::fs::read_to_string(list).unwrap();
         for (file, sha256, _) in WEIGHTS {
-            let entry = list
-                .split("[[model]]")
-                .find(|e| e.contains(&format!("file = \"{file}\"")));
-            assert!(
-                entry.unwrap().contains(&format!("\nsha256 = \"{sha256}\"")),
-                "{file}"
-            );
+            let entry = list.split("[[model]]").find(|e| e.contains(&format!("file = \"{file}\"")));
+            assert!(entry.unwrap().contains(&format!("\nsha256 = \"{sha256}\"")), "{file}");
         }
     }
 
     #[test]
     fn a_plugin_without_a_weights_folder_is_unavailable_not_broken() {
-        let config = Config {
-            onnxruntime: None,
-            weights_dir: None,
-            threads: 1,
-            settings: serde_json::Map::new(),
-        };
+        let config = Config { onnxruntime: None, weights_dir: None, threads: 1, settings: serde_json::Map::new() };
         let status = options(&config).unwrap_err().status;
         assert_eq!(status, vultus_plugin_api::Status::Unavailable);
     }

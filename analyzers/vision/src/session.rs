@@ -43,25 +43,14 @@ impl Model {
     pub fn open(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
         let environment = environment(&options.runtime)?;
         let path = options.weights.join(file);
-        let session = build(environment, &path, options.threads.max(1)).map_err(|source| {
-            VisionError::Open {
-                file: file.to_owned(),
-                source: source.to_string().into(),
-            }
-        })?;
+        let session = build(environment, &path, options.threads.max(1))
+            .map_err(|source| VisionError::Open { file: file.to_owned(), source: source.to_string().into() })?;
         let input = session
             .inputs()
             .first()
             .map(|input| input.name().to_owned())
-            .ok_or_else(|| VisionError::Open {
-                file: file.to_owned(),
-                source: "it has no input".into(),
-            })?;
-        Ok(Self {
-            session,
-            file: file.to_owned(),
-            input,
-        })
+            .ok_or_else(|| VisionError::Open { file: file.to_owned(), source: "it has no input".into() })?;
+        Ok(Self { session, file: file.to_owned(), input })
     }
 
     /// Runs the model on one tensor and hands its outputs to `read`.
@@ -71,20 +60,11 @@ impl Model {
         data: &[f32],
         read: impl FnOnce(&Outputs<'_>) -> Result<T, VisionError>,
     ) -> Result<T, VisionError> {
-        let refused = |file: &str, error: ort::Error| VisionError::Run {
-            file: file.to_owned(),
-            source: error.to_string().into(),
-        };
-        let tensor =
-            TensorRef::from_array_view((shape, data)).map_err(|e| refused(&self.file, e))?;
-        let values = self
-            .session
-            .run(ort::inputs![self.input.as_str() => tensor])
-            .map_err(|e| refused(&self.file, e))?;
-        read(&Outputs {
-            values,
-            file: &self.file,
-        })
+        let refused =
+            |file: &str, error: ort::Error| VisionError::Run { file: file.to_owned(), source: error.to_string().into() };
+        let tensor = TensorRef::from_array_view((shape, data)).map_err(|e| refused(&self.file, e))?;
+        let values = self.session.run(ort::inputs![self.input.as_str() => tensor]).map_err(|e| refused(&self.file, e))?;
+        read(&Outputs { values, file: &self.file })
     }
 }
 
@@ -102,10 +82,7 @@ impl Outputs<'_> {
 
     /// The error that says that output `name` makes no sense.
     pub fn unusable(&self, name: &str) -> VisionError {
-        VisionError::Output {
-            file: self.file.to_owned(),
-            output: name.to_owned(),
-        }
+        VisionError::Output { file: self.file.to_owned(), output: name.to_owned() }
     }
 }
 
@@ -129,10 +106,8 @@ fn environment(path: &Path) -> Result<&'static Environment, VisionError> {
     if let Some(environment) = OPENED.get() {
         return Ok(environment);
     }
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| VisionError::Runtime {
-        path: path.display().to_string(),
-        source,
-    };
+    let failed =
+        |source: Box<dyn std::error::Error + Send + Sync>| VisionError::Runtime { path: path.display().to_string(), source };
     let environment = ort::init_from(path)
         .map_err(|e| failed(e.to_string().into()))?
         .with_name("vultus")

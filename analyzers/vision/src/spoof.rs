@@ -24,11 +24,7 @@ impl SpoofScorer {
     /// Opens the model.
     pub fn open(options: &ModelOptions) -> Result<Self, VisionError> {
         let tensor = vec![0.0; 3 * SIDE * SIDE];
-        Ok(Self {
-            model: Model::open(options, WEIGHTS)?,
-            resizer: Resizer::default(),
-            tensor,
-        })
+        Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), tensor })
     }
 
     /// The probability, 0–1, that the face in `face` (pixels of `picture`) is an attack: a print, a
@@ -36,23 +32,14 @@ impl SpoofScorer {
     pub fn score(&mut self, picture: &PixelView<'_>, face: &Rect) -> Result<f32, VisionError> {
         let [left, top, right, bottom] = crop(picture.width(), picture.height(), face);
         let part = picture.part(left, top, right - left + 1, bottom - top + 1);
-        let mut planes = Planes {
-            data: &mut self.tensor,
-            stride: SIDE,
-            rows: SIDE,
-            order: Channels::Bgr,
-        };
+        let mut planes = Planes { data: &mut self.tensor, stride: SIDE, rows: SIDE, order: Channels::Bgr };
         self.resizer.resize(&part, SIDE, SIDE, &mut planes);
         self.model.run([1, 3, SIDE, SIDE], &self.tensor, |outputs| {
             let logits = &outputs.read("output", 3)?[..3];
             let highest = logits.iter().copied().fold(f32::MIN, f32::max);
             let powers: Vec<f32> = logits.iter().map(|v| (v - highest).exp()).collect();
             let attack = (powers[1] + powers[2]) / powers.iter().sum::<f32>();
-            if attack.is_finite() {
-                Ok(attack)
-            } else {
-                Err(outputs.unusable("output"))
-            }
+            if attack.is_finite() { Ok(attack) } else { Err(outputs.unusable("output")) }
         })
     }
 }
@@ -81,12 +68,7 @@ fn crop(width: u32, height: u32, face: &Rect) -> [usize; 4] {
     }
     let pixel = |value: f32, far: f32| value.clamp(0.0, far) as usize;
     let (left, top) = (pixel(left, far_x), pixel(top, far_y));
-    [
-        left,
-        top,
-        pixel(right, far_x).max(left),
-        pixel(bottom, far_y).max(top),
-    ]
+    [left, top, pixel(right, far_x).max(left), pixel(bottom, far_y).max(top)]
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@ pub(crate) fn sample(name: &str) -> DynamicImage {
 }
 
 /// A file of the larger test data, where it is.
+#[expect(clippy::print_stdout, reason = "who runs the tests must see what was left out")]
 pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let data = root().join("../shared/testdata");
     if !data.is_dir() {
@@ -53,12 +54,7 @@ pub(crate) fn scaled(picture: &DynamicImage, side: u32) -> DynamicImage {
 /// As the bench takes it, at time 0.
 pub(crate) fn still(picture: &DynamicImage) -> Picture {
     let (width, height) = picture.dimensions();
-    Picture {
-        width,
-        height,
-        rgb: picture.to_rgb8().into_raw(),
-        pts_us: 0,
-    }
+    Picture { width, height, rgb: picture.to_rgb8().into_raw(), pts_us: 0 }
 }
 
 /// `count` frames of a camera held by hand: the picture wanders by a few pixels.
@@ -82,49 +78,35 @@ pub(crate) fn clip(frames: &[DynamicImage]) -> Vec<Picture> {
             frame.resize(width, height, image::imageops::FilterType::Triangle)
         };
         let mut canvas = RgbImage::from_pixel(width, height, Rgb([110, 110, 110]));
-        canvas
-            .copy_from(&fitted.to_rgb8(), 0, 0)
-            .expect("it was fitted to the canvas");
+        canvas.copy_from(&fitted.to_rgb8(), 0, 0).expect("it was fitted to the canvas");
         still(&canvas.into())
     };
-    let timed = frames
-        .iter()
-        .enumerate()
-        .map(|(i, f)| on_canvas(f).at(i as i64 * STEP_US));
+    let timed = frames.iter().enumerate().map(|(i, f)| on_canvas(f).at(i as i64 * STEP_US));
     timed.collect()
 }
 
-/// An attack: the part of `picture` around `face` (left, top, width, height as fractions) printed with
-/// a white rim and held before a plain wall.
+/// An attack: the part of `picture` around `face` (left, top, width, height as fractions) printed and
+/// held before a plain wall, in a picture of the same size.
 pub(crate) fn print_of(picture: &DynamicImage, face: [f32; 4]) -> DynamicImage {
-    const FACE_WIDTH: f32 = 220.0;
+    /// How much of the face's size is printed on each side of it.
+    const AROUND: f32 = 0.3;
+    /// Width of the printed face as a share of the scene's.
+    const FACE_SHARE: f32 = 0.22;
     let (width, height) = picture.dimensions();
     let pixel = |fraction: f32, of: u32| (fraction.clamp(0.0, 1.0) * of as f32) as u32;
     let [x, y, w, h] = face;
-    let (left, right) = (pixel(x - 0.62 * w, width), pixel(x + 1.62 * w, width));
-    let (top, bottom) = (pixel(y - 0.62 * h, height), pixel(y + 1.62 * h, height));
-    let factor = FACE_WIDTH / (w * width as f32);
-    let size = |length: u32| ((length as f32 * factor) as u32).min(680);
-    let print = picture
-        .crop_imm(left, top, right - left, bottom - top)
-        .resize(
-            size(right - left),
-            size(bottom - top),
-            image::imageops::FilterType::Triangle,
-        );
+    let (left, right) = (pixel(x - AROUND * w, width), pixel(x + (1.0 + AROUND) * w, width));
+    let (top, bottom) = (pixel(y - AROUND * h, height), pixel(y + (1.0 + AROUND) * h, height));
+    let size = |length: u32| (length as f32 * FACE_SHARE / w) as u32;
+    let print = picture.crop_imm(left, top, right - left, bottom - top).resize(
+        size(right - left),
+        size(bottom - top),
+        image::imageops::FilterType::Triangle,
+    );
     let (print_width, print_height) = print.dimensions();
-    let (rim, canvas) = (12, (720, 960));
-    let mut scene = RgbImage::from_fn(canvas.0, canvas.1, |x, y| {
-        Rgb([(90 + 40 * x / canvas.0 + 30 * y / canvas.1) as u8; 3])
-    });
-    let sheet = RgbImage::from_pixel(print_width + 2 * rim, print_height + 2 * rim, Rgb([245; 3]));
-    let (x, y) = ((canvas.0 - print_width) / 2, (canvas.1 - print_height) / 2);
-    scene
-        .copy_from(&sheet, x - rim, y - rim)
-        .expect("the sheet fits the scene");
-    scene
-        .copy_from(&print.to_rgb8(), x, y)
-        .expect("the print fits the scene");
+    let mut scene = RgbImage::from_fn(width, height, |x, y| Rgb([(90 + 40 * x / width + 30 * y / height) as u8; 3]));
+    let (x, y) = ((width - print_width) / 2, (height - print_height) / 2);
+    scene.copy_from(&print.to_rgb8(), x, y).expect("the print fits the scene");
     scene.into()
 }
 
@@ -133,16 +115,24 @@ pub(crate) const OBAMA_FACE: [f32; 4] = [0.41, 0.07, 0.26, 0.29];
 
 /// Two pictures side by side, equally high.
 pub(crate) fn beside(left: &DynamicImage, right: &DynamicImage) -> DynamicImage {
-    let right = right.resize(
-        u32::MAX / 4096,
-        left.height(),
-        image::imageops::FilterType::Triangle,
-    );
+    let right = right.resize(u32::MAX / 4096, left.height(), image::imageops::FilterType::Triangle);
     let height = left.height().max(right.height());
     let mut both = RgbImage::new(left.width() + right.width(), height);
-    both.copy_from(&left.to_rgb8(), 0, 0)
-        .expect("the left picture fits");
-    both.copy_from(&right.to_rgb8(), left.width(), 0)
-        .expect("the right picture fits");
+    both.copy_from(&left.to_rgb8(), 0, 0).expect("the left picture fits");
+    both.copy_from(&right.to_rgb8(), left.width(), 0).expect("the right picture fits");
     both.into()
+}
+
+/// The frames of a video of this size, decoded by the `ffmpeg` program.
+pub(crate) fn video_frames(path: &Path, width: u32, height: u32) -> Vec<DynamicImage> {
+    let output = std::process::Command::new("ffmpeg")
+        .args(["-loglevel", "error", "-i"])
+        .arg(path)
+        .args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+        .output()
+        .expect("ffmpeg runs");
+    assert!(output.status.success(), "ffmpeg cannot read {}", path.display());
+    let frames = output.stdout.chunks_exact((width * height * 3) as usize);
+    let picture = |bytes: &[u8]| RgbImage::from_raw(width, height, bytes.to_vec());
+    frames.filter_map(picture).map(DynamicImage::from).collect()
 }
