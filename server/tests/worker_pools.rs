@@ -1,6 +1,7 @@
 //! The worker pools with real worker processes and a plugin that misbehaves on purpose.
 //!
 //! They need the executable `vultus-worker` in the target folder: `cargo build -p vultus-worker`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
