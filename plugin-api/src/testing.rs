@@ -97,7 +97,16 @@ impl Bench {
     /// # Errors
     /// What `P::new` says.
     pub fn provider<P: Analyzer>(&mut self) -> Result<&mut Self, Failure> {
-        let part = Part::new::<P>(&self.config)?;
+        let config = self.config.clone();
+        self.provider_with::<P>(&config)
+    }
+
+    /// Adds a provider of features, with a configuration of its own.
+    ///
+    /// # Errors
+    /// What `P::new` says.
+    pub fn provider_with<P: Analyzer>(&mut self, config: &Config) -> Result<&mut Self, Failure> {
+        let part = Part::new::<P>(config)?;
         self.shelf.parts.push(part);
         Ok(self)
     }
