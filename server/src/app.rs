@@ -50,6 +50,9 @@ pub enum ServeError {
     /// The use cases cannot start, such as for a policy that an analyzer refuses.
     #[error("starting the services")]
     Services(#[from] vultus_core::Error),
+    /// A user cannot be made.
+    #[error("making the user")]
+    User(#[source] vultus_core::Error),
     /// The address is taken, or is not this machine's.
     #[error("listening on {address}")]
     Listen {
@@ -114,7 +117,7 @@ pub async fn add_user(config: &Config, new: NewUser) -> Result<AddedUser, ServeE
     if let Err(error) = store.close().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "closing the store failed");
     }
-    Ok(added?)
+    added.map_err(ServeError::User)
 }
 
 /// How the configuration sets the workers up. Also for the command line, which has no data folder.
@@ -246,7 +249,9 @@ fn serve_http(
 #[expect(clippy::print_stdout, reason = "the first password goes to whoever starts the node, and never to the logs")]
 async fn first_administrator(store: &Arc<dyn Store>, passwords: &Passwords, config: &Config) -> Result<(), ServeError> {
     let users = UserDirectory::new(store.clone(), passwords.clone(), Clock::system());
-    if let Some(AddedUser { user, password: Some(password) }) = users.ensure_administrator(&config.admin_email).await? {
+    if let Some(AddedUser { user, password: Some(password) }) =
+        users.ensure_administrator(&config.admin_email).await.map_err(ServeError::User)?
+    {
         println!("First administrator: {}  password: {}  (shown this once)", user.email, password.expose_secret());
     }
     Ok(())
