@@ -1,7 +1,8 @@
 """The other side of the OpenCV comparison: reads picture paths on standard input, answers with milliseconds per picture.
 
 Detect (longest side 320), align and embed with FaceDetectorYN and FaceRecognizerSF on one thread; decoding is not counted.
-Arguments: the detection model and the recognition model. First line of output: OpenCV's version.
+Arguments: the detection model and one or more recognition models. First line of output: OpenCV's version. Each answer has one time
+for each recognition model, or `none` where no face is found.
 """
 
 import sys
@@ -15,22 +16,26 @@ INPUT_SIDE = 320
 def main() -> None:
     cv2.setNumThreads(1)
     detector = cv2.FaceDetectorYN.create(sys.argv[1], "", (INPUT_SIDE, INPUT_SIDE), 0.6, 0.3)
-    recognizer = cv2.FaceRecognizerSF.create(sys.argv[2], "")
+    recognizers = [cv2.FaceRecognizerSF.create(path, "") for path in sys.argv[2:]]
     print(cv2.__version__, flush=True)
     for line in sys.stdin:
         picture = cv2.imread(line.rstrip("\n"), cv2.IMREAD_COLOR)
-        begun = time.perf_counter()
-        factor = INPUT_SIDE / max(picture.shape[:2])
-        size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
-        detector.setInputSize(size)
-        _, faces = detector.detect(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR))
-        if faces is None:
-            print("none", flush=True)
-            continue
-        face = max(faces, key=lambda f: f[2] * f[3]).copy()
-        face[:14] /= factor
-        recognizer.feature(recognizer.alignCrop(picture, face))
-        print((time.perf_counter() - begun) * 1000, flush=True)
+        times = [measured(detector, recognizer, picture) for recognizer in recognizers]
+        print("none" if None in times else " ".join(map(str, times)), flush=True)
+
+
+def measured(detector: cv2.FaceDetectorYN, recognizer: cv2.FaceRecognizerSF, picture: cv2.typing.MatLike) -> float | None:
+    begun = time.perf_counter()
+    factor = INPUT_SIDE / max(picture.shape[:2])
+    size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+    detector.setInputSize(size)
+    _, faces = detector.detect(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR))
+    if faces is None:
+        return None
+    face = max(faces, key=lambda f: f[2] * f[3]).copy()
+    face[:14] /= factor
+    recognizer.feature(recognizer.alignCrop(picture, face))
+    return (time.perf_counter() - begun) * 1000
 
 
 main()

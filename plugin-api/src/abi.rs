@@ -58,17 +58,11 @@ pub struct Bytes {
 
 impl Bytes {
     /// The empty view.
-    pub const EMPTY: Self = Self {
-        ptr: std::ptr::null(),
-        len: 0,
-    };
+    pub const EMPTY: Self = Self { ptr: std::ptr::null(), len: 0 };
 
     /// A view of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        Self {
-            ptr: bytes.as_ptr(),
-            len: bytes.len() as u64,
-        }
+        Self { ptr: bytes.as_ptr(), len: bytes.len() as u64 }
     }
 
     /// The bytes, or `None` when there are more than `limit`, or a null pointer has a length.
@@ -103,22 +97,12 @@ pub struct Buf {
 
 impl Buf {
     /// No bytes, nothing to free.
-    pub const EMPTY: Self = Self {
-        ptr: std::ptr::null_mut(),
-        len: 0,
-        cap: 0,
-        release: None,
-    };
+    pub const EMPTY: Self = Self { ptr: std::ptr::null_mut(), len: 0, cap: 0, release: None };
 
     /// Hands `bytes` over; `release` frees them with this library's allocator.
     pub fn from_vec(bytes: Vec<u8>) -> Self {
         let mut bytes = std::mem::ManuallyDrop::new(bytes);
-        Self {
-            ptr: bytes.as_mut_ptr(),
-            len: bytes.len() as u64,
-            cap: bytes.capacity() as u64,
-            release: Some(release_vec),
-        }
+        Self { ptr: bytes.as_mut_ptr(), len: bytes.len() as u64, cap: bytes.capacity() as u64, release: Some(release_vec) }
     }
 }
 
@@ -131,11 +115,7 @@ unsafe extern "C" fn release_vec(buf: *mut Buf) {
     unsafe {
         let buf = &mut *buf;
         if !buf.ptr.is_null() {
-            drop(Vec::from_raw_parts(
-                buf.ptr,
-                buf.len as usize,
-                buf.cap as usize,
-            ));
+            drop(Vec::from_raw_parts(buf.ptr, buf.len as usize, buf.cap as usize));
         }
         *buf = Buf::EMPTY;
     }
@@ -157,12 +137,7 @@ pub struct Plane {
 
 impl Plane {
     /// An absent plane.
-    pub const EMPTY: Self = Self {
-        data: std::ptr::null(),
-        len: 0,
-        stride: 0,
-        reserved0: 0,
-    };
+    pub const EMPTY: Self = Self { data: std::ptr::null(), len: 0, stride: 0, reserved0: 0 };
 }
 
 /// A picture, upright. Pointer and pixels are valid until `analyze` or `provide` returns.
@@ -268,17 +243,10 @@ pub struct Job {
 }
 
 /// See [`Job::feature`].
-pub type FeatureFn = unsafe extern "C" fn(
-    ctx: *mut c_void,
-    medium: u32,
-    frame: u32,
-    name: Bytes,
-    out: *mut Bytes,
-) -> u32;
+pub type FeatureFn = unsafe extern "C" fn(ctx: *mut c_void, medium: u32, frame: u32, name: Bytes, out: *mut Bytes) -> u32;
 
 /// See [`Job::artifact`].
-pub type ArtifactFn =
-    unsafe extern "C" fn(ctx: *mut c_void, name: Bytes, mime: Bytes, data: Bytes) -> u32;
+pub type ArtifactFn = unsafe extern "C" fn(ctx: *mut c_void, name: Bytes, mime: Bytes, data: Bytes) -> u32;
 
 /// What `provide` is asked for.
 #[repr(C)]
@@ -337,17 +305,11 @@ pub struct Plugin {
 }
 
 /// See [`Plugin::create`].
-pub type CreateFn =
-    unsafe extern "C" fn(config_json: Bytes, instance: *mut *mut c_void, error: *mut Buf) -> u32;
+pub type CreateFn = unsafe extern "C" fn(config_json: Bytes, instance: *mut *mut c_void, error: *mut Buf) -> u32;
 
 /// See [`Plugin::analyze`].
-pub type AnalyzeFn =
-    unsafe extern "C" fn(instance: *mut c_void, job: *const Job, out: *mut Buf) -> u32;
+pub type AnalyzeFn = unsafe extern "C" fn(instance: *mut c_void, job: *const Job, out: *mut Buf) -> u32;
 
 /// See [`Plugin::provide`].
-pub type ProvideFn = unsafe extern "C" fn(
-    instance: *mut c_void,
-    job: *const Job,
-    request: *const FeatureRequest,
-    out: *mut Buf,
-) -> u32;
+pub type ProvideFn =
+    unsafe extern "C" fn(instance: *mut c_void, job: *const Job, request: *const FeatureRequest, out: *mut Buf) -> u32;

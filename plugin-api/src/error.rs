@@ -69,10 +69,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of any kind.
     pub fn new(status: Status, message: impl Into<String>) -> Self {
-        Self {
-            status,
-            message: message.into(),
-        }
+        Self { status, message: message.into() }
     }
 
     /// See [`Status::InvalidInput`].

@@ -34,9 +34,7 @@ impl PixelFormat {
 
     /// The format of that name in a manifest.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Rgb8, Self::Bgr8, Self::Gray8]
-            .into_iter()
-            .find(|format| format.name() == name)
+        [Self::Rgb8, Self::Bgr8, Self::Gray8].into_iter().find(|format| format.name() == name)
     }
 
     /// The number that crosses the ABI.
@@ -50,9 +48,7 @@ impl PixelFormat {
 
     /// The format for a number that crossed the ABI.
     pub fn from_code(code: u32) -> Option<Self> {
-        [Self::Rgb8, Self::Bgr8, Self::Gray8]
-            .into_iter()
-            .find(|format| format.code() == code)
+        [Self::Rgb8, Self::Bgr8, Self::Gray8].into_iter().find(|format| format.code() == code)
     }
 }
 
@@ -109,8 +105,7 @@ impl<'a> Frame<'a> {
             return None;
         }
         let start = y as usize * self.stride;
-        self.pixels
-            .get(start..start + self.width as usize * self.format.bytes_per_pixel())
+        self.pixels.get(start..start + self.width as usize * self.format.bytes_per_pixel())
     }
 
     /// How the pixels are laid out.
@@ -145,15 +140,12 @@ impl<'a> Frame<'a> {
     pub(crate) unsafe fn from_raw(raw: &'a abi::Frame) -> Result<Self, Failure> {
         let broken = |what: &str| {
             let (medium, index) = (raw.medium, raw.index);
-            Failure::internal(format!(
-                "the host's frame {index} of medium {medium} has {what}"
-            ))
+            Failure::internal(format!("the host's frame {index} of medium {medium} has {what}"))
         };
         if (raw.struct_size as usize) < size_of::<abi::Frame>() {
             return Err(broken("a struct_size below that of v1.0"));
         }
-        let format =
-            PixelFormat::from_code(raw.format).ok_or_else(|| broken("an unknown format"))?;
+        let format = PixelFormat::from_code(raw.format).ok_or_else(|| broken("an unknown format"))?;
         if raw.width == 0 || raw.height == 0 || raw.source_width == 0 || raw.source_height == 0 {
             return Err(broken("no pixels"));
         }
@@ -165,13 +157,7 @@ impl<'a> Frame<'a> {
             .and_then(|rows| rows.checked_add(row))
             .ok_or_else(|| broken("a size that overflows"))?;
         // SAFETY: the caller vouches for the plane.
-        let pixels = unsafe {
-            abi::Bytes {
-                ptr: plane.data,
-                len: plane.len,
-            }
-            .get(u64::MAX)
-        };
+        let pixels = unsafe { abi::Bytes { ptr: plane.data, len: plane.len }.get(u64::MAX) };
         let pixels = pixels.ok_or_else(|| broken("a null plane"))?;
         if raw.plane_count == 0 || stride < row || pixels.len() < needed {
             return Err(broken("a plane shorter than its size"));

@@ -136,11 +136,7 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// As there, and `Internal` when the JSON has another shape.
-    pub fn feature_json<T: DeserializeOwned>(
-        &self,
-        frame: &Frame<'_>,
-        name: &str,
-    ) -> Result<T, Failure> {
+    pub fn feature_json<T: DeserializeOwned>(&self, frame: &Frame<'_>, name: &str) -> Result<T, Failure> {
         parse_feature(name, &self.feature(frame, name)?)
     }
 
@@ -156,29 +152,20 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// As there, and `Internal` when the JSON has another shape.
-    pub fn medium_feature_json<T: DeserializeOwned>(
-        &self,
-        medium: u32,
-        name: &str,
-    ) -> Result<T, Failure> {
+    pub fn medium_feature_json<T: DeserializeOwned>(&self, medium: u32, name: &str) -> Result<T, Failure> {
         parse_feature(name, &self.medium_feature(medium, name)?)
     }
 
     /// Whether the analysis should stop; look at it between frames, then return `Failure::cancelled`.
     pub fn is_cancelled(&self) -> bool {
         // SAFETY: as in `next_frame`.
-        self.raw
-            .is_cancelled
-            .is_some_and(|is_cancelled| unsafe { is_cancelled(self.raw.ctx) } != 0)
+        self.raw.is_cancelled.is_some_and(|is_cancelled| unsafe { is_cancelled(self.raw.ctx) } != 0)
     }
 
     /// Time left until the deadline.
     pub fn remaining(&self) -> Duration {
         // SAFETY: as in `next_frame`.
-        let us = self
-            .raw
-            .deadline_us
-            .map_or(u64::MAX, |left| unsafe { left(self.raw.ctx) });
+        let us = self.raw.deadline_us.map_or(u64::MAX, |left| unsafe { left(self.raw.ctx) });
         Duration::from_micros(us)
     }
 
@@ -194,13 +181,7 @@ impl<'a> Job<'a> {
     pub fn log(&self, level: LogLevel, message: &str) {
         if let Some(log) = self.raw.log {
             // SAFETY: as in `next_frame`; the host only reads the message during the call.
-            unsafe {
-                log(
-                    self.raw.ctx,
-                    level as u32,
-                    abi::Bytes::of(message.as_bytes()),
-                )
-            }
+            unsafe { log(self.raw.ctx, level as u32, abi::Bytes::of(message.as_bytes())) }
         }
     }
 
@@ -214,17 +195,13 @@ impl<'a> Job<'a> {
         let Some(artifact) = self.raw.artifact else {
             return Err(Failure::unsupported("the host keeps no artifacts"));
         };
-        let [name_bytes, mime, data] =
-            [name.as_bytes(), mime.as_bytes(), bytes].map(abi::Bytes::of);
+        let [name_bytes, mime, data] = [name.as_bytes(), mime.as_bytes(), bytes].map(abi::Bytes::of);
         // SAFETY: as in `next_frame`; the host copies the bytes during the call.
         match unsafe { artifact(self.raw.ctx, name_bytes, mime, data) } {
             abi::STATUS_OK => Ok(()),
             code => Err(Failure::new(
                 Status::from_code(code),
-                format!(
-                    "the host refused the artifact {name} of {} bytes",
-                    bytes.len()
-                ),
+                format!("the host refused the artifact {name} of {} bytes", bytes.len()),
             )),
         }
     }
@@ -249,10 +226,7 @@ impl<'a> Job<'a> {
         let bytes = unsafe { out.get(u64::MAX) }.unwrap_or_default();
         match code {
             abi::STATUS_OK => Ok(bytes.to_vec()),
-            code => Err(Failure::new(
-                Status::from_code(code),
-                format!("asking for {name}: {}", String::from_utf8_lossy(bytes)),
-            )),
+            code => Err(Failure::new(Status::from_code(code), format!("asking for {name}: {}", String::from_utf8_lossy(bytes)))),
         }
     }
 
@@ -267,21 +241,17 @@ impl<'a> Job<'a> {
     /// `raw` must be as `abi::Job` says and stay so during `'a`.
     pub(crate) unsafe fn from_raw(raw: *const abi::Job) -> Result<Self, Failure> {
         // SAFETY: the caller vouches for the pointer.
-        let raw: &'a abi::Job = unsafe { raw.as_ref() }
-            .ok_or_else(|| Failure::internal("the host handed over no job"))?;
-        if (raw.struct_size as usize) < size_of::<abi::Job>()
-            || (raw.medium_size as usize) < size_of::<abi::Medium>()
-        {
-            return Err(Failure::internal(
-                "the host's job is smaller than that of v1.0",
-            ));
+        let raw: &'a abi::Job = unsafe { raw.as_ref() }.ok_or_else(|| Failure::internal("the host handed over no job"))?;
+        if (raw.struct_size as usize) < size_of::<abi::Job>() || (raw.medium_size as usize) < size_of::<abi::Medium>() {
+            return Err(Failure::internal("the host's job is smaller than that of v1.0"));
         }
         // SAFETY: views are valid during `'a` by the caller's word.
         let params = unsafe { raw.params_json.get(u64::MAX) }.unwrap_or_default();
         let params = match params {
             [] => Value::Null,
-            json => serde_json::from_slice(json)
-                .map_err(|error| Failure::internal(format!("reading the parameters: {error}")))?,
+            json => {
+                serde_json::from_slice(json).map_err(|error| Failure::internal(format!("reading the parameters: {error}")))?
+            }
         };
         let mut media = Vec::with_capacity(raw.media_count as usize);
         for i in 0..raw.media_count as usize {
@@ -293,19 +263,12 @@ impl<'a> Job<'a> {
         }
         // SAFETY: as above.
         let analysis = unsafe { text(raw.analysis) };
-        Ok(Self {
-            raw,
-            analysis,
-            params,
-            media,
-            fault: RefCell::new(None),
-        })
+        Ok(Self { raw, analysis, params, media, fault: RefCell::new(None) })
     }
 }
 
 fn parse_feature<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(json)
-        .map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
+    serde_json::from_slice(json).map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
 }
 
 /// # Safety
@@ -316,9 +279,7 @@ unsafe fn medium_from_raw(raw: &abi::Medium) -> Result<JobMedium, Failure> {
         abi::kind::VIDEO => SlotKind::Video,
         abi::kind::SHOT_SET => SlotKind::ShotSet,
         other => {
-            return Err(Failure::internal(format!(
-                "the host's medium is of kind {other}"
-            )));
+            return Err(Failure::internal(format!("the host's medium is of kind {other}")));
         }
     };
     let mut tags = Vec::with_capacity(raw.tag_count as usize);

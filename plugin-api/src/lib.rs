@@ -137,12 +137,7 @@ fn one() -> u32 {
 impl Default for Config {
     /// No models, one thread, no settings.
     fn default() -> Self {
-        Self {
-            onnxruntime: None,
-            weights_dir: None,
-            threads: one(),
-            settings: serde_json::Map::new(),
-        }
+        Self { onnxruntime: None, weights_dir: None, threads: one(), settings: serde_json::Map::new() }
     }
 }
 

@@ -34,12 +34,7 @@ pub struct Reason {
 impl Reason {
     /// A reason without a medium.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            medium: None,
-            frame: None,
-        }
+        Self { code: code.to_owned(), message: message.into(), medium: None, frame: None }
     }
 
     /// The same, about medium `index` of the job.

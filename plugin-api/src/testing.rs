@@ -85,11 +85,7 @@ impl Bench {
             features: RefCell::default(),
             begun: RefCell::default(),
         };
-        Ok(Self {
-            config: config.clone(),
-            shelf,
-            cancelled: false,
-        })
+        Ok(Self { config: config.clone(), shelf, cancelled: false })
     }
 
     /// Adds a provider of features, with the same configuration.
@@ -123,12 +119,7 @@ impl Bench {
     ///
     /// # Panics
     /// As [`Bench::medium`].
-    pub fn unnamed_medium(
-        &mut self,
-        kind: SlotKind,
-        tags: &[&str],
-        pictures: Vec<Picture>,
-    ) -> &mut Self {
+    pub fn unnamed_medium(&mut self, kind: SlotKind, tags: &[&str], pictures: Vec<Picture>) -> &mut Self {
         self.add_medium(kind, tags, pictures, false)
     }
 
@@ -151,17 +142,10 @@ impl Bench {
     /// The analyzer's failure; `Unsupported` for a type that its manifest does not list.
     pub fn run(&self, analysis: &str, params: Value) -> Result<TestRun, Failure> {
         let part = &self.shelf.parts[0];
-        let spec = part
-            .manifest
-            .analyses
-            .iter()
-            .find(|spec| spec.kind == analysis);
+        let spec = part.manifest.analyses.iter().find(|spec| spec.kind == analysis);
         let spec = spec.ok_or_else(|| Failure::unsupported(format!("no analysis {analysis}")))?;
         let slot = spec.slots.first().map_or("", |slot| &slot.name);
-        let format = spec
-            .pixel_formats
-            .first()
-            .and_then(|name| PixelFormat::from_name(name));
+        let format = spec.pixel_formats.first().and_then(|name| PixelFormat::from_name(name));
         let mut host = TestHost::new(&self.shelf, &spec.features);
         host.format = format.unwrap_or(PixelFormat::Rgb8);
         host.max_side = spec.max_side;
@@ -171,21 +155,12 @@ impl Bench {
         let request = JobRequest {
             analysis: analysis.to_owned(),
             params,
-            media: media
-                .map(|(m, _)| JobMedium {
-                    slot: slot.to_owned(),
-                    ..m.clone()
-                })
-                .collect(),
+            media: media.map(|(m, _)| JobMedium { slot: slot.to_owned(), ..m.clone() }).collect(),
         };
         let json = part.call(|instance| instance.analyze(&mut host, &request))?;
-        let outcome = serde_json::from_slice(&json)
-            .map_err(|error| Failure::internal(format!("reading the outcome: {error}")))?;
-        Ok(TestRun {
-            outcome,
-            artifacts: host.artifacts,
-            log: host.log,
-        })
+        let outcome =
+            serde_json::from_slice(&json).map_err(|error| Failure::internal(format!("reading the outcome: {error}")))?;
+        Ok(TestRun { outcome, artifacts: host.artifacts, log: host.log })
     }
 
     /// A feature of the media, as any analyzer would get it.
@@ -194,25 +169,14 @@ impl Bench {
     /// The provider's failure; `Unsupported` when neither analyzer nor providers compute it.
     pub fn feature(&self, medium: u32, frame: Option<u32>, name: &str) -> Result<Value, Failure> {
         let bytes = self.shelf.feature((medium, frame, name.to_owned()))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
+        serde_json::from_slice(&bytes).map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
     }
 
-    fn add_medium(
-        &mut self,
-        kind: SlotKind,
-        tags: &[&str],
-        pictures: Vec<Picture>,
-        named: bool,
-    ) -> &mut Self {
+    fn add_medium(&mut self, kind: SlotKind, tags: &[&str], pictures: Vec<Picture>, named: bool) -> &mut Self {
         let first = pictures.first().expect("a medium has at least one picture");
         for picture in &pictures {
             let needed = picture.width as usize * picture.height as usize * 3;
-            assert_eq!(
-                picture.rgb.len(),
-                needed,
-                "the picture's size needs other pixels"
-            );
+            assert_eq!(picture.rgb.len(), needed, "the picture's size needs other pixels");
         }
         let medium = JobMedium {
             index: self.shelf.media.len() as u32,
@@ -221,13 +185,7 @@ impl Bench {
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
             width: first.width,
             height: first.height,
-            duration_us: (kind == SlotKind::Video).then(|| {
-                pictures
-                    .iter()
-                    .map(|picture| picture.pts_us)
-                    .max()
-                    .unwrap_or(0)
-            }),
+            duration_us: (kind == SlotKind::Video).then(|| pictures.iter().map(|picture| picture.pts_us).max().unwrap_or(0)),
             frame_count: pictures.len() as u32,
             named,
         };
@@ -242,24 +200,16 @@ impl Part {
     fn new<A: Analyzer>(config: &Config) -> Result<Self, Failure> {
         let table = crate::plugin::<A>();
         // SAFETY: the table is made by this library, whose code is never unloaded.
-        let entry = unsafe { Entry::read(&table) }
-            .map_err(|error| Failure::internal(format!("reading the plugin's table: {error}")))?;
+        let entry =
+            unsafe { Entry::read(&table) }.map_err(|error| Failure::internal(format!("reading the plugin's table: {error}")))?;
         let manifest = serde_json::from_slice(&entry.manifest_json()?)
             .map_err(|error| Failure::internal(format!("reading the manifest: {error}")))?;
         let free = RefCell::new(vec![entry.create(config)?]);
-        Ok(Self {
-            manifest,
-            entry,
-            config: config.clone(),
-            free,
-        })
+        Ok(Self { manifest, entry, config: config.clone(), free })
     }
 
     /// Calls an instance that is not inside a call, made anew where all are.
-    fn call<R>(
-        &self,
-        call: impl FnOnce(&mut RawInstance) -> Result<R, Failure>,
-    ) -> Result<R, Failure> {
+    fn call<R>(&self, call: impl FnOnce(&mut RawInstance) -> Result<R, Failure>) -> Result<R, Failure> {
         let free = self.free.borrow_mut().pop();
         let mut instance = match free {
             Some(instance) => instance,
@@ -276,9 +226,7 @@ impl Part {
 impl Shelf {
     fn all_frames(&self) -> Vec<(u32, u32)> {
         let media = self.media.iter();
-        media
-            .flat_map(|(m, pictures)| (0..pictures.len() as u32).map(|i| (m.index, i)))
-            .collect()
+        media.flat_map(|(m, pictures)| (0..pictures.len() as u32).map(|i| (m.index, i))).collect()
     }
 
     /// A feature, computed once.
@@ -287,10 +235,7 @@ impl Shelf {
             return known.clone();
         }
         if self.begun.borrow().contains(&key) {
-            return Err(Failure::internal(format!(
-                "{} needs itself in a circle",
-                key.2
-            )));
+            return Err(Failure::internal(format!("{} needs itself in a circle", key.2)));
         }
         self.begun.borrow_mut().push(key.clone());
         let result = self.compute(&key);
@@ -301,26 +246,15 @@ impl Shelf {
 
     fn compute(&self, (medium, frame, name): &FeatureKey) -> Feature {
         let found = self.parts.iter().find_map(|part| {
-            let provided = part
-                .manifest
-                .provides
-                .iter()
-                .find(|it| it.feature == *name)?;
+            let provided = part.manifest.provides.iter().find(|it| it.feature == *name)?;
             Some((part, provided))
         });
-        let (part, provided) =
-            found.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
-        let scope = if frame.is_some() {
-            Scope::Frame
-        } else {
-            Scope::Medium
-        };
+        let (part, provided) = found.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
+        let scope = if frame.is_some() { Scope::Frame } else { Scope::Medium };
         let wanted = |&(m, i): &(u32, u32)| m == *medium && frame.is_none_or(|frame| frame == i);
         let frames: Vec<_> = self.all_frames().into_iter().filter(wanted).collect();
         if scope != provided.scope || frames.is_empty() {
-            return Err(Failure::invalid_input(format!(
-                "{name} has no value for medium {medium}, frame {frame:?}"
-            )));
+            return Err(Failure::invalid_input(format!("{name} has no value for medium {medium}, frame {frame:?}")));
         }
         let mut host = TestHost::new(self, &provided.needs);
         host.max_side = provided.max_side;
@@ -328,19 +262,10 @@ impl Shelf {
         let request = JobRequest {
             analysis: String::new(),
             params: Value::Null,
-            media: self
-                .media
-                .iter()
-                .map(|(medium, _)| medium.clone())
-                .collect(),
+            media: self.media.iter().map(|(medium, _)| medium.clone()).collect(),
         };
-        let asked = FeatureRequest {
-            feature: name.clone(),
-            medium: *medium,
-            frame: *frame,
-        };
-        part.call(|instance| instance.provide(&mut host, &asked, &request))
-            .map(Arc::from)
+        let asked = FeatureRequest { feature: name.clone(), medium: *medium, frame: *frame };
+        part.call(|instance| instance.provide(&mut host, &asked, &request)).map(Arc::from)
     }
 }
 
@@ -399,16 +324,9 @@ impl JobHost for TestHost<'_> {
         self.position = 0;
     }
 
-    fn feature(
-        &mut self,
-        medium: u32,
-        frame: Option<u32>,
-        name: &str,
-    ) -> Result<Arc<[u8]>, Failure> {
+    fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
         if !self.wanted.iter().any(|wanted| wanted == name) {
-            return Err(Failure::unsupported(format!(
-                "the manifest does not ask for {name}"
-            )));
+            return Err(Failure::unsupported(format!("the manifest does not ask for {name}")));
         }
         self.shelf.feature((medium, frame, name.to_owned()))
     }
@@ -430,11 +348,7 @@ impl JobHost for TestHost<'_> {
 
     fn artifact(&mut self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure> {
         let (name, mime) = (name.to_owned(), mime.to_owned());
-        self.artifacts.push(Artifact {
-            name,
-            mime,
-            bytes: bytes.to_vec(),
-        });
+        self.artifacts.push(Artifact { name, mime, bytes: bytes.to_vec() });
         Ok(())
     }
 }

@@ -5,16 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
-use vultus_plugin_api::calling::{
-    Entry, FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_RESULT_BYTES,
-};
-use vultus_plugin_api::manifest::{
-    AnalysisSpec, Instances, Manifest, Provided, Scope, Slot, SlotKind,
-};
+use vultus_plugin_api::calling::{Entry, FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_RESULT_BYTES};
+use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Manifest, Provided, Scope, Slot, SlotKind};
 use vultus_plugin_api::testing::{Bench, Picture};
 use vultus_plugin_api::{
-    Analyzer, Config, Failure, FeatureRequest, Job, JobMedium, LogLevel, Outcome, PixelFormat,
-    Resolution, Status,
+    Analyzer, Config, Failure, FeatureRequest, Job, JobMedium, LogLevel, Outcome, PixelFormat, Resolution, Status,
 };
 
 /// Does what its parameter `do` says.
@@ -114,11 +109,7 @@ impl Analyzer for Subject {
         }
         job.log(LogLevel::Info, "judged");
         job.progress(1.0);
-        Ok(Outcome {
-            resolution: Resolution::Success,
-            reasons: vec![],
-            result,
-        })
+        Ok(Outcome { resolution: Resolution::Success, reasons: vec![], result })
     }
 
     fn provide(&mut self, job: &Job<'_>, request: &FeatureRequest) -> Result<Vec<u8>, Failure> {
@@ -165,21 +156,7 @@ fn frames_json(job: &Job<'_>) -> Value {
 
 fn media_json(job: &Job<'_>) -> Value {
     let media = job.media().iter();
-    media
-        .map(|m| {
-            json!([
-                m.index,
-                m.slot,
-                m.kind,
-                m.tags,
-                m.width,
-                m.height,
-                m.duration_us,
-                m.frame_count,
-                m.named
-            ])
-        })
-        .collect()
+    media.map(|m| json!([m.index, m.slot, m.kind, m.tags, m.width, m.height, m.duration_us, m.frame_count, m.named])).collect()
 }
 
 fn artifacts_json(job: &Job<'_>) -> Value {
@@ -190,10 +167,7 @@ fn artifacts_json(job: &Job<'_>) -> Value {
         job.artifact("shot.jpg", "no type", b"x"),
     ];
     let mut kept = 0;
-    while job
-        .artifact(&format!("shot-{kept}.jpg"), "image/jpeg", b"jpeg")
-        .is_ok()
-    {
+    while job.artifact(&format!("shot-{kept}.jpg"), "image/jpeg", b"jpeg").is_ok() {
         kept += 1;
     }
     json!({ "refused": refused.iter().filter(|r| r.is_err()).count(), "kept": kept })
@@ -203,11 +177,7 @@ fn bench_with_pictures(width: u32) -> Bench {
     let mut bench = Bench::new::<Subject>(&Config::default()).expect("new does nothing");
     let picture = |red: u8| Picture::filled(width, 10, [red, 20, 30]);
     bench.medium(SlotKind::Image, &["photo_selfie"], vec![picture(1)]);
-    let clip = vec![
-        picture(2).at(0),
-        picture(3).at(40_000),
-        picture(4).at(80_000),
-    ];
+    let clip = vec![picture(2).at(0), picture(3).at(40_000), picture(4).at(80_000)];
     bench.unnamed_medium(SlotKind::Video, &["video_selfie", "x_own"], clip);
     bench
 }
@@ -216,10 +186,7 @@ fn bench_with_pictures(width: u32) -> Bench {
 fn a_panic_becomes_status_6_with_its_text_and_the_next_call_works() {
     let bench = bench_with_pictures(20);
     let failure = bench.run("subject", json!({"do": "panic"})).unwrap_err();
-    assert_eq!(
-        failure,
-        Failure::new(Status::Panic, "the plugin panicked: at pixel 7")
-    );
+    assert_eq!(failure, Failure::new(Status::Panic, "the plugin panicked: at pixel 7"));
     assert!(bench.run("subject", json!({})).is_ok());
 }
 
@@ -227,51 +194,33 @@ fn a_panic_becomes_status_6_with_its_text_and_the_next_call_works() {
 fn a_panic_or_failure_of_new_comes_back_as_status_and_message() {
     let with = |what: &str| {
         let settings = [("new".to_owned(), json!(what))].into_iter().collect();
-        Bench::new::<Subject>(&Config {
-            settings,
-            ..Config::default()
-        })
-        .map(drop)
-        .unwrap_err()
+        Bench::new::<Subject>(&Config { settings, ..Config::default() }).map(drop).unwrap_err()
     };
     assert_eq!(with("panic").status, Status::Panic);
-    assert_eq!(
-        with("fail"),
-        Failure::unavailable("the model file is not there")
-    );
+    assert_eq!(with("fail"), Failure::unavailable("the model file is not there"));
 }
 
 #[test]
 fn every_failure_keeps_its_status_and_message() {
     let bench = bench_with_pictures(20);
     for code in 1..=7 {
-        let failure = bench
-            .run("subject", json!({"do": "fail", "status": code}))
-            .unwrap_err();
-        assert_eq!(
-            (failure.status.code(), failure.message.as_str()),
-            (code, "as asked")
-        );
+        let failure = bench.run("subject", json!({"do": "fail", "status": code})).unwrap_err();
+        assert_eq!((failure.status.code(), failure.message.as_str()), (code, "as asked"));
     }
 }
 
 #[test]
 fn frames_come_medium_by_medium_with_time_and_size() {
     let run = bench_with_pictures(20).run("subject", json!({})).unwrap();
-    let expected: Value = [
-        (0, 0, 0, 1),
-        (1, 0, 0, 2),
-        (1, 1, 40_000, 3),
-        (1, 2, 80_000, 4),
-    ]
-    .into_iter()
-    .map(|(medium, index, pts, red)| {
-        json!({
-            "medium": medium, "index": index, "pts": pts, "size": [20, 10], "source": [20, 10],
-            "first": [red, 20, 30],
+    let expected: Value = [(0, 0, 0, 1), (1, 0, 0, 2), (1, 1, 40_000, 3), (1, 2, 80_000, 4)]
+        .into_iter()
+        .map(|(medium, index, pts, red)| {
+            json!({
+                "medium": medium, "index": index, "pts": pts, "size": [20, 10], "source": [20, 10],
+                "first": [red, 20, 30],
+            })
         })
-    })
-    .collect();
+        .collect();
     assert_eq!(run.outcome.result, expected);
     assert_eq!(run.log, [(LogLevel::Info, "judged".to_owned())]);
 }
@@ -281,10 +230,7 @@ fn frames_are_scaled_to_max_side_and_converted_to_the_first_format() {
     let bench = bench_with_pictures(20);
     let first = |analysis| bench.run(analysis, json!({})).unwrap().outcome.result[0].clone();
     let gray = first("gray");
-    assert_eq!(
-        (&gray["size"], &gray["source"]),
-        (&json!([8, 4]), &json!([20, 10]))
-    );
+    assert_eq!((&gray["size"], &gray["source"]), (&json!([8, 4]), &json!([20, 10])));
     // 0.299 * 1 + 0.587 * 20 + 0.114 * 30 = 15.46
     assert_eq!(gray["first"], json!([15]));
     assert_eq!(first("bgr")["first"], json!([30, 20, 1]));
@@ -292,32 +238,10 @@ fn frames_are_scaled_to_max_side_and_converted_to_the_first_format() {
 
 #[test]
 fn media_cross_the_line_whole() {
-    let run = bench_with_pictures(20)
-        .run("subject", json!({"do": "media"}))
-        .unwrap();
+    let run = bench_with_pictures(20).run("subject", json!({"do": "media"})).unwrap();
     let expected = json!([
-        [
-            0,
-            "pictures",
-            "IMAGE",
-            ["photo_selfie"],
-            20,
-            10,
-            null,
-            1,
-            true
-        ],
-        [
-            1,
-            "pictures",
-            "VIDEO",
-            ["video_selfie", "x_own"],
-            20,
-            10,
-            80_000,
-            3,
-            false
-        ],
+        [0, "pictures", "IMAGE", ["photo_selfie"], 20, 10, null, 1, true],
+        [1, "pictures", "VIDEO", ["video_selfie", "x_own"], 20, 10, 80_000, 3, false],
     ]);
     assert_eq!(run.outcome.result, expected);
 }
@@ -329,15 +253,9 @@ fn a_feature_is_computed_once_also_for_another_feature() {
         assert_eq!(bench.feature(1, None, "sum/1").unwrap(), json!(1 + 2));
     }
     assert_eq!(bench.feature(1, Some(2), "slow/1").unwrap(), json!(2));
-    let run = bench
-        .run("subject", json!({"do": "feature", "name": "slow/1"}))
-        .unwrap();
+    let run = bench.run("subject", json!({"do": "feature", "name": "slow/1"})).unwrap();
     assert_eq!(run.outcome.result, json!(0));
-    assert_eq!(
-        COMPUTED_AT_WIDTH[33].load(Ordering::SeqCst),
-        4,
-        "one per frame"
-    );
+    assert_eq!(COMPUTED_AT_WIDTH[33].load(Ordering::SeqCst), 4, "one per frame");
 }
 
 #[test]
@@ -353,42 +271,24 @@ fn a_feature_that_the_manifest_does_not_ask_for_is_refused() {
 #[test]
 fn a_feature_that_needs_itself_is_a_failure_not_a_hang() {
     let bench = bench_with_pictures(20);
-    let run = bench.run(
-        "subject",
-        json!({"do": "medium_feature", "name": "circle/1"}),
-    );
+    let run = bench.run("subject", json!({"do": "medium_feature", "name": "circle/1"}));
     let failure = run.unwrap_err();
-    assert!(
-        failure
-            .message
-            .contains("circle/1 needs itself in a circle"),
-        "{failure}"
-    );
+    assert!(failure.message.contains("circle/1 needs itself in a circle"), "{failure}");
 }
 
 #[test]
 fn artifacts_over_the_limits_are_refused() {
-    let run = bench_with_pictures(20)
-        .run("subject", json!({"do": "artifacts"}))
-        .unwrap();
-    assert_eq!(
-        run.outcome.result,
-        json!({ "refused": 3, "kept": MAX_ARTIFACTS })
-    );
+    let run = bench_with_pictures(20).run("subject", json!({"do": "artifacts"})).unwrap();
+    assert_eq!(run.outcome.result, json!({ "refused": 3, "kept": MAX_ARTIFACTS }));
     assert_eq!(run.artifacts.len(), MAX_ARTIFACTS);
     assert_eq!(run.artifacts[0].bytes, b"jpeg");
 }
 
 #[test]
 fn a_result_over_4_mib_is_refused() {
-    let failure = bench_with_pictures(20)
-        .run("subject", json!({"do": "huge"}))
-        .unwrap_err();
+    let failure = bench_with_pictures(20).run("subject", json!({"do": "huge"})).unwrap_err();
     assert_eq!(failure.status, Status::Internal);
-    assert!(
-        failure.message.contains("at most 4194304 are taken"),
-        "{failure}"
-    );
+    assert!(failure.message.contains("at most 4194304 are taken"), "{failure}");
 }
 
 #[test]
@@ -459,14 +359,8 @@ fn analyze_with(broken: Broken) -> Result<Vec<u8>, Failure> {
         frame_count: 1,
         named: true,
     };
-    let request = JobRequest {
-        analysis: "subject".into(),
-        params: json!({}),
-        media: vec![medium],
-    };
-    entry
-        .create(&Config::default())?
-        .analyze(&mut BrokenHost(broken), &request)
+    let request = JobRequest { analysis: "subject".into(), params: json!({}), media: vec![medium] };
+    entry.create(&Config::default())?.analyze(&mut BrokenHost(broken), &request)
 }
 
 #[test]
@@ -478,10 +372,7 @@ fn a_failure_of_the_host_wins_over_the_plugins_success() {
 #[test]
 fn a_frame_with_too_few_pixels_never_reaches_the_plugin() {
     let failure = analyze_with(Broken::TooFewPixels).unwrap_err();
-    assert_eq!(
-        failure.message,
-        "frame 0 of medium 0 has not the pixels that its size needs"
-    );
+    assert_eq!(failure.message, "frame 0 of medium 0 has not the pixels that its size needs");
 }
 
 #[test]

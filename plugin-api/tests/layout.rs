@@ -83,37 +83,9 @@ fn layouts() -> Vec<Layout> {
             get_extension,
             reserved
         ),
-        layout!(
-            "VultusFeatureRequest",
-            abi::FeatureRequest,
-            struct_size,
-            medium,
-            frame,
-            reserved0,
-            feature
-        ),
-        layout!(
-            "VultusHeader",
-            abi::Header,
-            magic,
-            abi_major,
-            abi_minor,
-            struct_size,
-            flags,
-            reserved0
-        ),
-        layout!(
-            "VultusPlugin",
-            abi::Plugin,
-            header,
-            manifest_json,
-            create,
-            destroy,
-            analyze,
-            provide,
-            get_extension,
-            reserved
-        ),
+        layout!("VultusFeatureRequest", abi::FeatureRequest, struct_size, medium, frame, reserved0, feature),
+        layout!("VultusHeader", abi::Header, magic, abi_major, abi_minor, struct_size, flags, reserved0),
+        layout!("VultusPlugin", abi::Plugin, header, manifest_json, create, destroy, analyze, provide, get_extension, reserved),
     ]
 }
 
@@ -125,17 +97,11 @@ fn constants() -> Vec<(&'static str, u64)> {
         ("VULTUS_MAX_RESULT_BYTES", calling::MAX_RESULT_BYTES),
         ("VULTUS_MAX_ARTIFACT_BYTES", calling::MAX_ARTIFACT_BYTES),
         ("VULTUS_MAX_ARTIFACTS", calling::MAX_ARTIFACTS as u64),
-        (
-            "VULTUS_MAX_MESSAGE_BYTES",
-            calling::MAX_MESSAGE_BYTES as u64,
-        ),
+        ("VULTUS_MAX_MESSAGE_BYTES", calling::MAX_MESSAGE_BYTES as u64),
         ("VULTUS_OK", abi::STATUS_OK.into()),
         ("VULTUS_INVALID_INPUT", Status::InvalidInput.code().into()),
         ("VULTUS_CANCELLED", Status::Cancelled.code().into()),
-        (
-            "VULTUS_DEADLINE_EXCEEDED",
-            Status::DeadlineExceeded.code().into(),
-        ),
+        ("VULTUS_DEADLINE_EXCEEDED", Status::DeadlineExceeded.code().into()),
         ("VULTUS_UNAVAILABLE", Status::Unavailable.code().into()),
         ("VULTUS_INTERNAL", Status::Internal.code().into()),
         ("VULTUS_PANIC", Status::Panic.code().into()),
@@ -150,16 +116,10 @@ fn constants() -> Vec<(&'static str, u64)> {
         ("VULTUS_NO_FRAME", abi::NO_FRAME.into()),
         ("VULTUS_NO_DURATION", abi::NO_DURATION as u64),
         ("VULTUS_MAX_PLANES", abi::MAX_PLANES as u64),
-        (
-            "VULTUS_LOG_ERROR",
-            vultus_plugin_api::LogLevel::Error as u64,
-        ),
+        ("VULTUS_LOG_ERROR", vultus_plugin_api::LogLevel::Error as u64),
         ("VULTUS_LOG_WARN", vultus_plugin_api::LogLevel::Warn as u64),
         ("VULTUS_LOG_INFO", vultus_plugin_api::LogLevel::Info as u64),
-        (
-            "VULTUS_LOG_DEBUG",
-            vultus_plugin_api::LogLevel::Debug as u64,
-        ),
+        ("VULTUS_LOG_DEBUG", vultus_plugin_api::LogLevel::Debug as u64),
     ]
 }
 
@@ -199,11 +159,7 @@ fn c_program() -> String {
 #[test]
 fn layout_in_rust_is_that_of_the_snapshot() {
     let snapshot = include_str!("snapshots/layout-v1.txt");
-    assert_eq!(
-        rust_layout(),
-        snapshot,
-        "ABI v1 is fixed: append to structs, never move a field"
-    );
+    assert_eq!(rust_layout(), snapshot, "ABI v1 is fixed: append to structs, never move a field");
 }
 
 #[test]
@@ -213,10 +169,7 @@ fn layout_in_the_c_header_is_that_of_the_snapshot_in_c11_and_in_cpp17() {
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
     let source = folder.path().join("layout.c");
     std::fs::write(&source, c_program()).unwrap();
-    for (compiler, language) in [
-        ("cc", ["-std=c11", "-xc"]),
-        ("c++", ["-std=c++17", "-xc++"]),
-    ] {
+    for (compiler, language) in [("cc", ["-std=c11", "-xc"]), ("c++", ["-std=c++17", "-xc++"])] {
         let program = folder.path().join(compiler);
         let status = Command::new(compiler)
             .args(language)
@@ -228,10 +181,6 @@ fn layout_in_the_c_header_is_that_of_the_snapshot_in_c11_and_in_cpp17() {
             .unwrap();
         assert!(status.success(), "{compiler} refuses the header");
         let printed = Command::new(&program).output().unwrap();
-        assert_eq!(
-            String::from_utf8(printed.stdout).unwrap(),
-            snapshot,
-            "{compiler}"
-        );
+        assert_eq!(String::from_utf8(printed.stdout).unwrap(), snapshot, "{compiler}");
     }
 }

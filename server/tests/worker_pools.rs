@@ -22,11 +22,7 @@ fn root() -> PathBuf {
 /// The plugin `analyzers/faulty/faulty.c`, compiled.
 fn faulty() -> PluginFile {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let own = tempfile::Builder::new()
-        .prefix("faulty")
-        .tempfile_in(&folder)
-        .unwrap()
-        .into_temp_path();
+    let own = tempfile::Builder::new().prefix("faulty").tempfile_in(&folder).unwrap().into_temp_path();
     let compiled = Command::new("cc")
         .args(["-std=c11", "-O1", "-shared", "-fPIC", "-I"])
         .arg(root().join("plugin-api/include"))
@@ -38,20 +34,13 @@ fn faulty() -> PluginFile {
     assert!(compiled.success());
     let library = folder.join("libfaulty.so");
     own.persist(&library).unwrap();
-    PluginFile {
-        path: library.display().to_string(),
-        settings: json!({}),
-        origin: PluginOrigin::ThirdParty,
-    }
+    PluginFile { path: library.display().to_string(), settings: json!({}), origin: PluginOrigin::ThirdParty }
 }
 
 fn config(workers: usize) -> PoolsConfig {
     let test = std::env::current_exe().unwrap();
     let worker_executable = test.parent().unwrap().join("../vultus-worker");
-    assert!(
-        worker_executable.exists(),
-        "build the worker first: cargo build -p vultus-worker"
-    );
+    assert!(worker_executable.exists(), "build the worker first: cargo build -p vultus-worker");
     PoolsConfig {
         worker_executable,
         built_in: vec![faulty()],
@@ -81,84 +70,42 @@ fn request(analyses: &[(&str, &str, u64)]) -> RunRequest {
         media: Vec::new(),
         timeout_ms: *timeout_ms,
     };
-    RunRequest {
-        run: "run".to_owned(),
-        media: Vec::new(),
-        analyses: analyses.iter().map(analysis).collect(),
-    }
+    RunRequest { run: "run".to_owned(), media: Vec::new(), analyses: analyses.iter().map(analysis).collect() }
 }
 
 /// The code of each analysis' failure, or `ok`.
-async fn judge(
-    pools: &WorkerPools,
-    analyses: &[(&str, &str, u64)],
-    cancel: &RunCancel,
-) -> Vec<String> {
+async fn judge(pools: &WorkerPools, analyses: &[(&str, &str, u64)], cancel: &RunCancel) -> Vec<String> {
     let direct = run_direct(pools, request(analyses), Vec::new(), cancel, |_| {}).await;
     let code = |result: &Result<_, vultus_worker_protocol::AnalysisFailure>| match result {
         Ok(_) => "ok".to_owned(),
         Err(failure) => failure.code.clone(),
     };
-    direct
-        .judged
-        .iter()
-        .map(|judged| code(&judged.result))
-        .collect()
+    direct.judged.iter().map(|judged| code(&judged.result)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pools_that_are_shut_down_leave_no_child_and_take_no_work() {
     let pools = WorkerPools::start(config(2)).await.unwrap();
-    assert_eq!(
-        judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await,
-        ["ok"]
-    );
+    assert_eq!(judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await, ["ok"]);
     let (name, pids) = (pools.pools()[0].clone(), pools.worker_pids());
     assert!(!pids.is_empty());
     pools.shutdown().await;
     assert!(pools.worker_pids().is_empty());
-    assert!(
-        pids.iter()
-            .all(|pid| !Path::new(&format!("/proc/{pid}")).exists())
-    );
+    assert!(pids.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()));
     assert!(pools.free_worker(&name).await.is_none());
-    assert_eq!(
-        judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await,
-        ["ANALYZER_UNAVAILABLE"]
-    );
+    assert_eq!(judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await, ["ANALYZER_UNAVAILABLE"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_analysis_that_kills_two_workers_has_crashed_and_the_others_are_judged() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
-    let analyses = [
-        ("before", "ok", 5_000),
-        ("bad", "segfault", 5_000),
-        ("after", "ok", 5_000),
-    ];
-    let direct = run_direct(
-        &pools,
-        request(&analyses),
-        Vec::new(),
-        &RunCancel::new(),
-        |_| {},
-    )
-    .await;
-    let by_id = |id: &str| {
-        direct
-            .judged
-            .iter()
-            .find(|judged| judged.analysis == id)
-            .unwrap()
-    };
+    let analyses = [("before", "ok", 5_000), ("bad", "segfault", 5_000), ("after", "ok", 5_000)];
+    let direct = run_direct(&pools, request(&analyses), Vec::new(), &RunCancel::new(), |_| {}).await;
+    let by_id = |id: &str| direct.judged.iter().find(|judged| judged.analysis == id).unwrap();
     assert!(by_id("before").result.is_ok() && by_id("after").result.is_ok());
     let failure = by_id("bad").result.as_ref().unwrap_err();
     assert_eq!(failure.code, "ANALYZER_CRASHED");
-    assert!(
-        failure.message.contains("org.vultus.faulty"),
-        "{}",
-        failure.message
-    );
+    assert!(failure.message.contains("org.vultus.faulty"), "{}", failure.message);
     pools.shutdown().await;
 }
 
@@ -167,22 +114,9 @@ async fn the_death_of_a_worker_names_the_analysis_that_it_was_in() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let (events, mut heard) = mpsc::channel(16);
     let run = request(&[("first", "ok", 5_000), ("second", "exit", 5_000)]);
-    let end = pools
-        .run(
-            &pools.pools()[0].clone(),
-            run,
-            Vec::new(),
-            events,
-            &RunCancel::new(),
-        )
-        .await;
-    let RunEnd::WorkerDied(death) = end else {
-        panic!("{end:?}")
-    };
-    assert_eq!(
-        (death.active.as_deref(), death.decoding),
-        (Some("second"), false)
-    );
+    let end = pools.run(&pools.pools()[0].clone(), run, Vec::new(), events, &RunCancel::new()).await;
+    let RunEnd::WorkerDied(death) = end else { panic!("{end:?}") };
+    assert_eq!((death.active.as_deref(), death.decoding), (Some("second"), false));
     let mut judged = Vec::new();
     while let Some(event) = heard.recv().await {
         if let RunEvent::Judged(one) = event {
@@ -196,12 +130,7 @@ async fn the_death_of_a_worker_names_the_analysis_that_it_was_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_analysis_that_ignores_its_deadline_is_ended_and_the_others_are_judged() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
-    let codes = judge(
-        &pools,
-        &[("hangs", "loop", 100), ("fine", "ok", 5_000)],
-        &RunCancel::new(),
-    )
-    .await;
+    let codes = judge(&pools, &[("hangs", "loop", 100), ("fine", "ok", 5_000)], &RunCancel::new()).await;
     assert_eq!(codes, ["DEADLINE_EXCEEDED", "ok"]);
     pools.shutdown().await;
 }
@@ -211,35 +140,19 @@ async fn cancelling_ends_an_analysis_that_does_not_listen_within_the_grace_perio
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let cancel = RunCancel::new();
     let asked = Instant::now();
-    let direct = run_direct(
-        &pools,
-        request(&[("deaf", "loop", 60_000), ("fine", "ok", 5_000)]),
-        Vec::new(),
-        &cancel,
-        |event| {
-            if let RunEvent::Entered { analysis } = event
-                && analysis == "deaf"
-            {
-                cancel.cancel_analysis("deaf");
-            }
-        },
-    )
+    let direct = run_direct(&pools, request(&[("deaf", "loop", 60_000), ("fine", "ok", 5_000)]), Vec::new(), &cancel, |event| {
+        if let RunEvent::Entered { analysis } = event
+            && analysis == "deaf"
+        {
+            cancel.cancel_analysis("deaf");
+        }
+    })
     .await;
-    assert_eq!(
-        direct.judged[0].result.as_ref().unwrap_err().code,
-        "CANCELLED"
-    );
+    assert_eq!(direct.judged[0].result.as_ref().unwrap_err().code, "CANCELLED");
     assert!(direct.judged[1].result.is_ok());
-    assert!(
-        asked.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        asked.elapsed()
-    );
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     cancel.cancel_run();
-    assert_eq!(
-        judge(&pools, &[("late", "ok", 5_000)], &cancel).await,
-        ["CANCELLED"]
-    );
+    assert_eq!(judge(&pools, &[("late", "ok", 5_000)], &cancel).await, ["CANCELLED"]);
     pools.shutdown().await;
 }
 
@@ -249,15 +162,7 @@ async fn three_crashes_make_a_pool_unavailable_until_a_worker_survives_a_job() {
     let name = pools.pools()[0].clone();
     for _ in 0..3 {
         let (events, _heard) = mpsc::channel(16);
-        let end = pools
-            .run(
-                &name,
-                request(&[("a", "abort", 5_000)]),
-                Vec::new(),
-                events,
-                &RunCancel::new(),
-            )
-            .await;
+        let end = pools.run(&name, request(&[("a", "abort", 5_000)]), Vec::new(), events, &RunCancel::new()).await;
         assert!(matches!(end, RunEnd::WorkerDied(_)), "{end:?}");
     }
     // The death is answered before it is counted.
@@ -266,21 +171,11 @@ async fn three_crashes_make_a_pool_unavailable_until_a_worker_survives_a_job() {
         assert!(waited.elapsed() < Duration::from_secs(5));
         tokio::task::yield_now().await;
     }
-    assert_eq!(
-        judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await,
-        ["ANALYZER_UNAVAILABLE"]
-    );
+    assert_eq!(judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await, ["ANALYZER_UNAVAILABLE"]);
     // Who waits for a worker gets the one that is tried.
     let worker = pools.free_worker(&name).await.unwrap();
     let (events, _heard) = mpsc::channel(16);
-    let end = worker
-        .run(
-            request(&[("a", "ok", 5_000)]),
-            Vec::new(),
-            events,
-            &RunCancel::new(),
-        )
-        .await;
+    let end = worker.run(request(&[("a", "ok", 5_000)]), Vec::new(), events, &RunCancel::new()).await;
     assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
     assert_eq!(pools.health(&name), PoolHealth::Available);
     pools.shutdown().await;
@@ -292,10 +187,7 @@ async fn a_worker_killed_from_outside_is_replaced() {
     let before = pools.worker_pids();
     let pid = rustix::process::Pid::from_raw(before[0] as i32).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    assert_eq!(
-        judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await,
-        ["ok"]
-    );
+    assert_eq!(judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await, ["ok"]);
     assert_ne!(pools.worker_pids(), before);
     pools.shutdown().await;
 }
@@ -306,31 +198,18 @@ async fn a_node_whose_own_plugin_is_refused_does_not_start() {
     let mut config = config(1);
     config.built_in[0].path = broken.path().display().to_string();
     let error = WorkerPools::start(config).await.unwrap_err();
-    assert!(
-        error.to_string().contains("is not an ELF shared library"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("is not an ELF shared library"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_third_party_plugin_that_does_not_load_is_listed_and_the_others_work() {
-    let broken = tempfile::Builder::new()
-        .prefix("libbroken")
-        .suffix(".so")
-        .tempfile()
-        .unwrap();
+    let broken = tempfile::Builder::new().prefix("libbroken").suffix(".so").tempfile().unwrap();
     let mut config = config(1);
-    config.third_party = vec![PluginFile {
-        path: broken.path().display().to_string(),
-        ..config.built_in[0].clone()
-    }];
+    config.third_party = vec![PluginFile { path: broken.path().display().to_string(), ..config.built_in[0].clone() }];
     let pools = WorkerPools::start(config).await.unwrap();
     assert_eq!(pools.refused().len(), 1);
     assert_eq!(pools.pools().len(), 1);
-    assert_eq!(
-        judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await,
-        ["ok"]
-    );
+    assert_eq!(judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await, ["ok"]);
     pools.shutdown().await;
     assert!(pools.worker_pids().is_empty());
 }

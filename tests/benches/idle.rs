@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 use std::time::Instant;
-use vultus_tests::measure::{memory, print_figures, Figure};
-use vultus_tests::{children_of, Node, NodeOptions};
+use vultus_tests::measure::{Figure, memory, print_figures};
+use vultus_tests::{Node, NodeOptions, children_of};
 
 const MEMORY_BAR: f64 = 350.0;
 const START_BAR: f64 = 3.0;
@@ -14,7 +14,8 @@ fn main() -> ExitCode {
 }
 
 async fn measure() -> Vec<Figure> {
-    let options = || NodeOptions { config: "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n".to_owned(), ..NodeOptions::default() };
+    let options =
+        || NodeOptions { config: "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n".to_owned(), ..NodeOptions::default() };
     // The first start makes keys and the first administrator; the second one is what an operator sees.
     let mut node = Node::start_with(options()).await;
     node.stop();
@@ -28,7 +29,12 @@ async fn measure() -> Vec<Figure> {
     let everything = mib(&[&[node.pid()][..], &all[..]].concat());
     vec![
         Figure::against("start to ready", format!("{start:.2} s"), "≤ 3 s", start <= START_BAR),
-        Figure::against("memory of the node and one worker (PSS)", format!("{node_and_worker:.0} MiB"), "≤ 350 MB", node_and_worker * 1.048_576 <= MEMORY_BAR),
+        Figure::against(
+            "memory of the node and one worker (PSS)",
+            format!("{node_and_worker:.0} MiB"),
+            "≤ 350 MB",
+            node_and_worker * 1.048_576 <= MEMORY_BAR,
+        ),
         Figure::plain("memory with the probe worker too", format!("{everything:.0} MiB")),
     ]
 }

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::Instant;
-use vultus_tests::measure::{median, print_figures, Figure};
+use vultus_tests::measure::{Figure, median, print_figures};
 use vultus_tests::{sample_path, workspace_root};
 use vultus_vision::{AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView};
 
@@ -64,7 +64,8 @@ struct Ours {
 impl Ours {
     fn open() -> Self {
         let models = workspace_root().join("models");
-        let options = ModelOptions { runtime: models.join("runtime/libonnxruntime.so"), weights: models.join("weights"), threads: 1 };
+        let options =
+            ModelOptions { runtime: models.join("runtime/libonnxruntime.so"), weights: models.join("weights"), threads: 1 };
         Self {
             detector: FaceDetector::open(&options).expect("the detector can be opened"),
             embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface).expect("the embedder can be opened"),
@@ -76,10 +77,12 @@ impl Ours {
         let file = std::fs::File::open(path).expect("a photo can be opened");
         let size = file.metadata().expect("a photo has a size").len();
         let limits = vultus_media::Limits::default();
-        let frames = vultus_media::decode(file, size, &limits, vultus_media::DecodeOptions::default()).expect("a photo can be decoded");
+        let frames =
+            vultus_media::decode(file, size, &limits, vultus_media::DecodeOptions::default()).expect("a photo can be decoded");
         let frame = &frames.frames[0];
         let begun = Instant::now();
-        let view = PixelView::new(&frame.rgb, frame.width, frame.height, frame.width as usize * 3, Channels::Rgb).expect("a frame is whole");
+        let view = PixelView::new(&frame.rgb, frame.width, frame.height, frame.width as usize * 3, Channels::Rgb)
+            .expect("a frame is whole");
         let faces = self.detector.find_at(&view, INPUT_SIDE).expect("the detector runs");
         let face = faces.first()?;
         self.aligned.cut(&view, &face.landmarks).expect("a face can be aligned");

@@ -2,12 +2,12 @@
 //!
 //! Cost grows with the frames of the video (decoding) and with the frames judged (at most 24 for any length).
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
-use vultus_tests::measure::{cpu_time, print_figures, Figure};
-use vultus_tests::{sample, sample_path, Client, Node, NodeOptions, Upload};
+use vultus_tests::measure::{Figure, cpu_time, print_figures};
+use vultus_tests::{Client, Node, NodeOptions, Upload, sample, sample_path};
 
 const CLIENTS: usize = 4;
 const CHECKS_PER_CLIENT: usize = 10;
@@ -62,21 +62,36 @@ fn figures(before: &Value, after: &Value, cpu: Duration, wall: Duration, first: 
     let per_minute = checks * 60.0 / cpu.as_secs_f64();
     let spent = |name: &str| (after[name].as_f64().unwrap_or_default() - before[name].as_f64().unwrap_or_default()) / 1000.0;
     let share = |seconds: f64| seconds / cpu.as_secs_f64();
-    let parts = [("decode", "decodeMs"), ("detection", "detectionMs"), ("embedding", "embeddingMs"), ("liveness and matching", "analysisMs")];
+    let parts = [
+        ("decode", "decodeMs"),
+        ("detection", "detectionMs"),
+        ("embedding", "embeddingMs"),
+        ("liveness and matching", "analysisMs"),
+    ];
     let rest = 1.0 - parts.iter().map(|(_, field)| share(spent(field))).sum::<f64>();
-    let node = |kind: &str| first["nodes"].as_array().into_iter().flatten().find(|a| a["type"] == kind).cloned().unwrap_or_default();
+    let node =
+        |kind: &str| first["nodes"].as_array().into_iter().flatten().find(|a| a["type"] == kind).cloned().unwrap_or_default();
     let (liveness, face_match) = (node("liveness"), node("face_match"));
     let judged = liveness["perMedia"][0]["framesJudged"].as_u64().unwrap_or_default();
     let embedded = face_match["perMedia"][0]["framesUsed"].as_array().map_or(0, Vec::len);
     let mut figures = vec![
-        Figure::against("checks per minute and core (CPU time of node and workers)", format!("{per_minute:.1}"), "≥ 53", per_minute >= BAR),
+        Figure::against(
+            "checks per minute and core (CPU time of node and workers)",
+            format!("{per_minute:.1}"),
+            "≥ 53",
+            per_minute >= BAR,
+        ),
         Figure::plain("checks per minute, wall clock", format!("{:.1}", checks * 60.0 / wall.as_secs_f64())),
         Figure::plain("video bit rate", format!("{:.1} Mbit/s", clip_bytes as f64 * 8.0 / 5.0 / 1e6)),
         Figure::against("frames judged for liveness", judged.to_string(), "≥ 8", judged >= 8),
         Figure::against("frames in the video's template", embedded.to_string(), "≥ 3", embedded >= 3),
         Figure::plain("attack score / similarity", format!("{} / {}", liveness["score"], face_match["similarity"])),
     ];
-    figures.extend(parts.iter().map(|(name, field)| Figure::plain(&format!("share of {name}"), format!("{:.1} %", 100.0 * share(spent(field))))));
+    figures.extend(
+        parts
+            .iter()
+            .map(|(name, field)| Figure::plain(&format!("share of {name}"), format!("{:.1} %", 100.0 * share(spent(field))))),
+    );
     figures.push(Figure::against("share of everything else", format!("{:.1} %", 100.0 * rest), "≤ 15 %", rest <= 0.15));
     figures
 }

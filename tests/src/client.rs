@@ -1,7 +1,7 @@
 //! A GraphQL client over HTTP: queries, and uploads by the GraphQL multipart request specification.
 
 use crate::socket::Socket;
-use serde_json::{json, Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A file of a request, at a path of the variables.
 #[derive(Debug, Clone)]
@@ -19,7 +19,12 @@ pub struct Upload {
 impl Upload {
     /// A file for medium `index` of `input.media`.
     pub fn medium(index: usize, name: &str, bytes: Vec<u8>) -> Self {
-        Self { path: format!("variables.input.media.{index}.file"), name: name.to_owned(), content_type: "application/octet-stream".to_owned(), bytes }
+        Self {
+            path: format!("variables.input.media.{index}.file"),
+            name: name.to_owned(),
+            content_type: "application/octet-stream".to_owned(),
+            bytes,
+        }
     }
 }
 
@@ -110,7 +115,10 @@ impl Client {
         let operations = json!({"query": query, "variables": variables}).to_string();
         let mut form = reqwest::multipart::Form::new().text("operations", operations).text("map", Value::Object(map).to_string());
         for (index, file) in files.into_iter().enumerate() {
-            let part = reqwest::multipart::Part::bytes(file.bytes).file_name(file.name).mime_str(&file.content_type).expect("a MIME type");
+            let part = reqwest::multipart::Part::bytes(file.bytes)
+                .file_name(file.name)
+                .mime_str(&file.content_type)
+                .expect("a MIME type");
             form = form.part(index.to_string(), part);
         }
         let answer = self.post().multipart(form).send().await.expect("the server answers");

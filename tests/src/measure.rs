@@ -65,10 +65,12 @@ impl Figure {
 }
 
 /// Prints the figures as a table, under the machine that they were measured on. Returns whether all bars are reached.
-#[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 pub fn print_figures(title: &str, figures: &[Figure]) -> bool {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")).map_or("unknown", |rest| rest.trim_start_matches([' ', '\t', ':']));
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown", |rest| rest.trim_start_matches([' ', '\t', ':']));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("\n{title} ({cores} cores, {model})");
     for figure in figures {

@@ -54,10 +54,10 @@ pub fn clip_of(folder: &Path, pieces: &[Clip]) -> Vec<u8> {
     }
     let mut graph = String::new();
     for index in 0..pieces.len() {
-        // Fits the picture into the frame with a margin, then lets the frame wander over it by some pixels.
+        // Covers the frame with the picture (a border would look like that of a print), then lets the frame wander over it.
         graph.push_str(&format!(
-            "[{index}:v]scale=760:1320:force_original_aspect_ratio=decrease,pad=780:1340:(ow-iw)/2:(oh-ih)/2:gray,\
-             crop=720:1280:x='30+20*sin(2*t)':y='30+20*cos(1.5*t)',setsar=1,noise=alls=6:allf=t,format=yuv420p[p{index}];"
+            "[{index}:v]scale=780:1340:force_original_aspect_ratio=increase,\
+             crop=720:1280:x='(iw-720)/2+25*sin(2*t)':y='30+25*cos(1.5*t)',setsar=1,noise=alls=4:allf=t,format=yuv420p[p{index}];"
         ));
     }
     for index in 0..pieces.len() {

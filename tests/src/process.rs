@@ -40,8 +40,12 @@ pub fn children_of(pid: u32) -> Vec<(u32, String)> {
 /// Files that a process has mapped: its executable and its libraries.
 pub fn mapped_files(pid: u32) -> Vec<String> {
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    let mut files: Vec<String> =
-        maps.lines().filter_map(|line| line.split_whitespace().nth(5)).filter(|f| f.starts_with('/')).map(str::to_owned).collect();
+    let mut files: Vec<String> = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5))
+        .filter(|f| f.starts_with('/'))
+        .map(str::to_owned)
+        .collect();
     files.sort();
     files.dedup();
     files

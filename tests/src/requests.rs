@@ -2,7 +2,7 @@
 
 use crate::client::{Client, Upload};
 use crate::process::wait_until;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 
 /// What a test reads of a folder.
 const FOLDER_FIELDS: &str = "id revision state resolution stale
@@ -12,7 +12,7 @@ const FOLDER_FIELDS: &str = "id revision state resolution stale
     media { id } artifacts { name contentType byteSize sha256 url }
     provenance { analyzer analyzerVersion weights { file sha256 } }
     ... on LivenessAnalysis { score result perMedia { score framesJudged frames { frame score } } bestShot { name url } }
-    ... on FaceMatchAnalysis { similarity result perMedia { framesUsed } pairs { similarity cosine fmr } }
+    ... on FaceMatchAnalysis { similarity result perMedia { framesUsed } fmr pairs { similarity cosine } }
     ... on CustomAnalysis { result }
   } }";
 
@@ -64,14 +64,20 @@ impl Client {
     /// Makes a folder and gives it as it is at once.
     pub async fn create(&self, items: &[Item], input: Value) -> Value {
         let (variables, files) = media_input(items, input);
-        let query = format!("mutation($input: CreateFolderInput!) {{ createFolder(input: $input) {{ folder {{ {FOLDER_FIELDS} }} }} }}");
+        let query =
+            format!("mutation($input: CreateFolderInput!) {{ createFolder(input: $input) {{ folder {{ {FOLDER_FIELDS} }} }} }}");
         self.upload_data(&query, variables, files).await["createFolder"]["folder"].clone()
     }
 
     /// The error of a folder that must be refused.
     pub async fn refused(&self, items: &[Item], input: Value) -> Value {
         let (variables, files) = media_input(items, input);
-        self.upload_error("mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }", variables, files).await
+        self.upload_error(
+            "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }",
+            variables,
+            files,
+        )
+        .await
     }
 
     /// A folder as it is now.

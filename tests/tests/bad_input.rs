@@ -1,9 +1,9 @@
 //! Bad input: each a clear error with code and argument, nothing half-stored, server and worker alive.
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use std::io::Write;
 use tokio::io::AsyncWriteExt;
-use vultus_tests::{id_photo, item, sample, selfie_photo, still_clip, wait_until, Client, Item, Node, NodeOptions};
+use vultus_tests::{Client, Item, Node, NodeOptions, id_photo, item, sample, selfie_photo, still_clip, wait_until};
 
 /// Sends one medium in a new folder, which must be refused; gives the error.
 async fn refused(client: &Client, medium: Item) -> Value {
@@ -56,7 +56,8 @@ async fn a_wrong_declared_type_does_not_matter_because_content_decides() {
     let (variables, mut files) = vultus_tests::media_input(&[selfie_photo(sample("obama2.jpg"))], json!({}));
     files[0].content_type = "video/mp4".to_owned();
     files[0].name = "../../etc/selfie.mp4".to_owned();
-    let query = "mutation($input: CreateFolderInput!) { createFolder(input: $input) { media { kind contentType originalName } } }";
+    let query =
+        "mutation($input: CreateFolderInput!) { createFolder(input: $input) { media { kind contentType originalName } } }";
     let media = client.upload_data(query, variables, files).await["createFolder"]["media"][0].clone();
     assert_eq!((&media["kind"], &media["contentType"]), (&json!("IMAGE"), &json!("image/jpeg")));
     assert!(!media["originalName"].as_str().unwrap_or_default().contains('/'));
@@ -91,11 +92,16 @@ async fn unknown_tags_types_slots_and_ids_name_their_argument() {
 #[tokio::test]
 async fn one_byte_over_the_upload_limit_is_refused_while_it_arrives() {
     let limit = 200_000;
-    let node = Node::start_with(NodeOptions { config: format!("[limits.media]\nmax_bytes = {limit}\n"), ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { config: format!("[limits.media]\nmax_bytes = {limit}\n"), ..NodeOptions::default() })
+            .await;
     let client = node.client().await;
     let error = refused(&client, item("m", &["photo_selfie"], vec![0xff; limit + 1])).await;
     assert_eq!((&error["code"], &error["argument"]), (&json!("LIMIT_EXCEEDED"), &json!("input.media[0].file")), "{error:#}");
-    assert!(error["message"].as_str().unwrap().contains("200000") || error["message"].as_str().unwrap().contains("200 000"), "{error:#}");
+    assert!(
+        error["message"].as_str().unwrap().contains("200000") || error["message"].as_str().unwrap().contains("200 000"),
+        "{error:#}"
+    );
     // Exactly at the limit it is only not a picture.
     let error = refused(&client, item("m", &["photo_selfie"], vec![0xff; limit])).await;
     assert_eq!(error["code"], "INVALID_INPUT", "{error:#}");
@@ -132,7 +138,8 @@ async fn a_client_that_goes_away_in_the_middle_of_an_upload_leaves_nothing() {
 
 #[tokio::test]
 async fn tokens_that_are_missing_forged_or_expired_are_unauthenticated() {
-    let node = Node::start_with(NodeOptions { config: "[tokens]\naccess_seconds = 1\n".to_owned(), ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { config: "[tokens]\naccess_seconds = 5\n".to_owned(), ..NodeOptions::default() }).await;
     let viewer = "{ viewer { user { id } } }";
     assert_eq!(node.anonymous().error(viewer, json!({})).await["code"], "UNAUTHENTICATED");
     assert_eq!(node.anonymous().with_token("a.b.c").error(viewer, json!({})).await["code"], "UNAUTHENTICATED");
@@ -152,7 +159,12 @@ async fn another_accounts_folder_looks_as_if_it_did_not_exist() {
     let folder = owner.folder_with(&[selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))], &["face_match"]).await;
     let id = &folder["id"];
     assert_eq!(stranger.data("query($id: ID!) { folder(id: $id) { id } }", json!({"id": id})).await["folder"], Value::Null);
-    let foreign = stranger.error("mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }", json!({"input": {"folderId": id}})).await;
+    let foreign = stranger
+        .error(
+            "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }",
+            json!({"input": {"folderId": id}}),
+        )
+        .await;
     let missing = stranger
         .error(
             "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }",
@@ -180,7 +192,9 @@ fn huge_png_header() -> Vec<u8> {
 }
 
 fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 });
+    let step = |crc: u32, byte: &u8| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
+    };
     !bytes.iter().fold(!0, step)
 }
 

@@ -7,15 +7,22 @@ use vultus_tests::{executable, large_suites, sample_path, workspace_root};
 
 fn vultus(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new(executable("vultus")).args(arguments).current_dir(folder.path()).env_clear().output().unwrap();
+    let output = Command::new(executable("vultus"))
+        .args(arguments)
+        .current_dir(folder.path())
+        .env_clear()
+        .env("VULTUS_MODELS_DIR", workspace_root().join("models"))
+        .output()
+        .unwrap();
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert!(left.is_empty(), "`vultus {}` left files: {left:?}", arguments.join(" "));
     output
 }
 
 fn json_of(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|_| panic!("not JSON: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
+        panic!("not JSON: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    })
 }
 
 fn portrait(name: &str) -> String {
@@ -26,7 +33,8 @@ fn portrait(name: &str) -> String {
 fn check_says_the_verdict_in_its_exit_code_and_in_json() {
     let media = |file: &str, tags: &str| format!("{}:{tags}", portrait(file));
     let (selfie, id) = (media("obama2.jpg", "photo_selfie"), media("obama.jpg", "photo_id,photo_id_front"));
-    let same = vultus(&["check", "--media", &selfie, "--media", &id, "--analysis", "liveness", "--analysis", "face_match", "--json"]);
+    let same =
+        vultus(&["check", "--media", &selfie, "--media", &id, "--analysis", "liveness", "--analysis", "face_match", "--json"]);
     let verdict = json_of(&same);
     assert_eq!(same.status.code(), Some(0), "{verdict:#}");
     assert_eq!(verdict["resolution"], "SUCCESS");
@@ -35,7 +43,15 @@ fn check_says_the_verdict_in_its_exit_code_and_in_json() {
     assert!(verdict["analyses"][1]["similarity"].as_f64().unwrap() >= 0.5);
     assert_eq!(verdict["analyses"][1]["media"].as_array().unwrap().len(), 2);
 
-    let other = vultus(&["check", "--selfie", &portrait("obama2.jpg"), "--reference", &portrait("biden.jpg"), "--analysis", "face_match"]);
+    let other = vultus(&[
+        "check",
+        "--selfie",
+        &portrait("obama2.jpg"),
+        "--reference",
+        &portrait("biden.jpg"),
+        "--analysis",
+        "face_match",
+    ]);
     assert_eq!(other.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&other.stdout).contains("DECLINED"));
 
@@ -79,13 +95,23 @@ fn evaluations_reproduce_the_published_figures() {
     let Some(data) = large_suites() else { return };
     let eval = |arguments: &[&str]| json_of(&vultus(arguments));
     let path = |relative: &str| std::fs::canonicalize(data.join(relative)).unwrap().display().to_string();
-    let full = eval(&["eval", "face-match", "--pairs", &path("lfw_full_grey_pairs.csv"), "--root", &path("lfw_full_grey"), "--json"]);
+    let full =
+        eval(&["eval", "face-match", "--pairs", &path("lfw_full_grey_pairs.csv"), "--root", &path("lfw_full_grey"), "--json"]);
     assert!(full["accuracy"].as_f64().unwrap() >= 0.983, "{full:#}");
     assert_eq!(full["failures_to_acquire"].as_f64(), Some(0.0), "{full:#}");
     let nuaa = eval(&["eval", "liveness", "--list", &path("liveness/nuaa.csv"), "--root", &path("liveness"), "--json"]);
     assert!(nuaa["apcer"].as_f64().unwrap() <= 0.02 && nuaa["bpcer"].as_f64().unwrap() <= 0.02, "{nuaa:#}");
     let aligned = aligned_subset(Path::new(&path("lfw_aligned112_pairs.csv")));
-    let aligned = eval(&["eval", "face-match", "--pairs", aligned.path().to_str().unwrap(), "--root", &path("lfw_aligned112"), "--aligned", "--json"]);
+    let aligned = eval(&[
+        "eval",
+        "face-match",
+        "--pairs",
+        aligned.path().to_str().unwrap(),
+        "--root",
+        &path("lfw_aligned112"),
+        "--aligned",
+        "--json",
+    ]);
     assert!(aligned["accuracy"].as_f64().unwrap() >= 0.985, "{aligned:#}");
 }
 

@@ -1,9 +1,11 @@
 //! Killing anything at any moment loses no accepted work and writes no result twice; blame is exact.
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
-use vultus_tests::{analysis, id_photo, sample, selfie_photo, selfie_video, still_clip, wait_until, workspace_root, Client, Node, NodeOptions};
+use vultus_tests::{
+    Client, Node, NodeOptions, analysis, id_photo, sample, selfie_photo, selfie_video, still_clip, wait_until, workspace_root,
+};
 
 const FOLDERS: usize = 10;
 
@@ -22,7 +24,11 @@ async fn ten_folders(client: &Client, clip: &[u8]) -> Vec<String> {
 async fn in_the_middle(client: &Client) {
     wait_until("some analyses to run while others wait", || async {
         let folders = client.data("{ folders(first: 10) { nodes { analyses(first: 5) { nodes { state } } } } }", json!({})).await;
-        let states: Vec<&Value> = folders["folders"]["nodes"].as_array()?.iter().flat_map(|f| f["analyses"]["nodes"].as_array().into_iter().flatten()).collect();
+        let states: Vec<&Value> = folders["folders"]["nodes"]
+            .as_array()?
+            .iter()
+            .flat_map(|f| f["analyses"]["nodes"].as_array().into_iter().flatten())
+            .collect();
         let count = |state: &str| states.iter().filter(|analysis| analysis["state"] == state).count();
         (count("RUNNING") > 0 && count("QUEUED") > 0).then_some(())
     })
@@ -68,7 +74,9 @@ async fn kill_9_of_the_node_in_the_middle_of_ten_folders_loses_nothing() {
 
 #[tokio::test]
 async fn a_plugin_that_crashes_twice_fails_alone_and_is_named() {
-    let node = Node::start_with(NodeOptions { plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")], ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")], ..NodeOptions::default() })
+            .await;
     let client = node.client().await;
     let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": "segfault"}}, {"type": "liveness"}], "waitMs": 30_000});
     let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
@@ -84,14 +92,16 @@ async fn a_plugin_that_crashes_twice_fails_alone_and_is_named() {
 
 #[tokio::test]
 async fn a_plugin_that_never_ends_is_ended_and_the_next_analysis_is_judged() {
-    let node = Node::start_with(NodeOptions { plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")], ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")], ..NodeOptions::default() })
+            .await;
     let client = node.client().await;
     let judge = async |mode: &str| {
         let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": mode}}], "waitMs": 30_000});
         let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
         analysis(&client.final_folder(folder["id"].as_str().unwrap()).await, "faulty").clone()
     };
-    let endless = judge("endless").await;
+    let endless = judge("loop").await;
     assert_eq!(endless["state"], "FAILED", "{endless:#}");
     assert_eq!(endless["failure"]["code"], "DEADLINE_EXCEEDED", "{endless:#}");
     let nan = judge("nan").await;
@@ -101,7 +111,11 @@ async fn a_plugin_that_never_ends_is_ended_and_the_next_analysis_is_judged() {
 
 #[tokio::test]
 async fn the_example_in_c_is_an_analyzer_like_any_other() {
-    let node = Node::start_with(NodeOptions { plugins: vec![compiled("example-c/sharpness.c", "libsharpness.so")], ..NodeOptions::default() }).await;
+    let node = Node::start_with(NodeOptions {
+        plugins: vec![compiled("example-c/sharpness.c", "libsharpness.so")],
+        ..NodeOptions::default()
+    })
+    .await;
     let client = node.client().await;
     let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["sharpness", "liveness"]).await;
     let sharpness = analysis(&folder, "sharpness");
@@ -116,7 +130,8 @@ async fn the_example_in_c_is_an_analyzer_like_any_other() {
 fn compiled(source: &str, library: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("vultus-plugins-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
-    let (root, target) = (workspace_root(), folder.join(format!("{:?}-{library}", std::thread::current().id()).replace(['(', ')'], "")));
+    let (root, target) =
+        (workspace_root(), folder.join(format!("{:?}-{library}", std::thread::current().id()).replace(['(', ')'], "")));
     let status = Command::new("cc")
         .args(["-std=c11", "-O2", "-shared", "-fPIC", "-I"])
         .arg(root.join("plugin-api/include"))

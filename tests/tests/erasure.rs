@@ -1,8 +1,8 @@
 //! What is deleted is gone: from the database, its log, the blobs and the spool.
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use std::path::Path;
-use vultus_tests::{id_photo, sample, selfie_video, still_clip, wait_until, Node};
+use vultus_tests::{Node, id_photo, sample, selfie_video, still_clip, wait_until};
 
 const CANARY: &str = "canary-7f1c9e-in-metadata";
 
@@ -29,7 +29,8 @@ async fn a_folder_deleted_while_it_runs_leaves_nothing_in_the_raw_files() {
     let client = node.client().await;
     let photo = sample("obama.jpg");
     let media = [selfie_video(still_clip(node.scratch(), "obama2.jpg", 5.0)), id_photo(photo.clone())];
-    let input = json!({"metadata": {"note": CANARY}, "externalId": CANARY, "analyses": [{"type": "liveness"}, {"type": "face_match"}]});
+    let input =
+        json!({"metadata": {"note": CANARY}, "externalId": CANARY, "analyses": [{"type": "liveness"}, {"type": "face_match"}]});
     let folder = client.create(&media, input).await;
     // A piece of the picture's bytes, from the middle of its entropy-coded data.
     let pixels = &photo[photo.len() / 2..][..64];
@@ -37,14 +38,20 @@ async fn a_folder_deleted_while_it_runs_leaves_nothing_in_the_raw_files() {
     assert!(holds(&node.data(), pixels).is_some(), "the search finds pictures");
     let id = folder["id"].as_str().unwrap().to_owned();
     wait_until("an analysis to run", || async {
-        let running = client.folder(&id).await["analyses"]["nodes"].as_array()?.iter().any(|analysis| analysis["state"] == "RUNNING");
+        let running =
+            client.folder(&id).await["analyses"]["nodes"].as_array()?.iter().any(|analysis| analysis["state"] == "RUNNING");
         running.then_some(())
     })
     .await;
     let mut socket = client.socket().await;
     socket.subscribe("f", "subscription($id: ID!) { folder(id: $id) { state } }", json!({"id": id})).await;
     assert_eq!(socket.next().await["type"], "next");
-    client.data("mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }", json!({"input": {"folderId": id}})).await;
+    client
+        .data(
+            "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }",
+            json!({"input": {"folderId": id}}),
+        )
+        .await;
     assert_eq!(client.folder(&id).await, Value::Null);
     wait_until("the raw files to hold no trace", || async {
         (holds(&node.data(), CANARY.as_bytes()).is_none() && holds(&node.data(), pixels).is_none()).then_some(())
@@ -73,7 +80,12 @@ async fn a_deleted_medium_is_gone_from_disk_unless_another_folder_has_it_too() {
     let second = client.create(&[id_photo(photo)], json!({})).await;
     let delete = async |folder: &Value| {
         let id = &folder["media"]["nodes"][0]["id"];
-        client.data("mutation($input: DeleteMediaInput!) { deleteMedia(input: $input) { deletedId } }", json!({"input": {"mediaId": id}})).await;
+        client
+            .data(
+                "mutation($input: DeleteMediaInput!) { deleteMedia(input: $input) { deletedId } }",
+                json!({"input": {"mediaId": id}}),
+            )
+            .await;
     };
     delete(&first).await;
     assert!(holds(&node.data(), &pixels).is_some(), "the other folder still needs it");

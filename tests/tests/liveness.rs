@@ -1,8 +1,11 @@
 //! Liveness over clips: one bad segment changes the verdict, one person only, and the reasons that never become SUCCESS.
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use std::path::PathBuf;
-use vultus_tests::{analysis, clip_of, id_photo, item, large_suites, reason_codes, sample, sample_path, selfie_photo, selfie_video, Client, Clip, Node};
+use vultus_tests::{
+    Client, Clip, Node, analysis, clip_of, id_photo, item, large_suites, reason_codes, sample, sample_path, selfie_photo,
+    selfie_video,
+};
 
 fn piece(still: PathBuf, seconds: f32) -> Clip {
     Clip { still, seconds }

@@ -1,7 +1,7 @@
 //! The main job: media into a folder, analyses, verdicts, live updates.
 
-use serde_json::{json, Value};
-use vultus_tests::{analysis, bona_fide_clip, id_photo, item, reason_codes, sample, selfie_photo, selfie_video, shot_set, Node};
+use serde_json::{Value, json};
+use vultus_tests::{Node, analysis, bona_fide_clip, id_photo, item, reason_codes, sample, selfie_photo, selfie_video, shot_set};
 
 #[tokio::test]
 async fn the_same_person_is_accepted_and_the_verdict_explains_itself() {
@@ -30,7 +30,9 @@ async fn the_same_person_is_accepted_and_the_verdict_explains_itself() {
 async fn a_different_person_is_declined_with_a_reason() {
     let node = Node::start().await;
     let client = node.client().await;
-    let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg")), id_photo(sample("biden.jpg"))], &["liveness", "face_match"]).await;
+    let folder = client
+        .folder_with(&[selfie_photo(sample("obama2.jpg")), id_photo(sample("biden.jpg"))], &["liveness", "face_match"])
+        .await;
     assert_eq!(folder["resolution"], "DECLINED");
     assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS");
     let face_match = analysis(&folder, "face_match");
@@ -42,7 +44,8 @@ async fn a_different_person_is_declined_with_a_reason() {
 async fn scores_are_bit_equal_alone_and_in_every_combination() {
     let node = Node::start().await;
     let client = node.client().await;
-    let media = [selfie_video(bona_fide_clip(node.scratch())), selfie_photo(sample("obama2.jpg")), id_photo(sample("obama3.jpg"))];
+    let media =
+        [selfie_video(bona_fide_clip(node.scratch())), selfie_photo(sample("obama2.jpg")), id_photo(sample("obama3.jpg"))];
     let result = |folder: &Value, kind: &str| analysis(folder, kind)["result"].to_string();
     let together = client.folder_with(&media, &["liveness", "face_match"]).await;
     let reversed = client.folder_with(&media, &["face_match", "liveness"]).await;
@@ -59,10 +62,13 @@ async fn scores_are_bit_equal_alone_and_in_every_combination() {
 async fn a_subscription_sends_the_present_state_and_every_later_revision_until_final() {
     let node = Node::start().await;
     let client = node.client().await;
-    let folder = client.create(&[selfie_video(bona_fide_clip(node.scratch()))], json!({"analyses": [{"type": "liveness"}]})).await;
+    let folder =
+        client.create(&[selfie_video(bona_fide_clip(node.scratch()))], json!({"analyses": [{"type": "liveness"}]})).await;
     let mut socket = client.socket().await;
     let id = folder["analyses"]["nodes"][0]["id"].clone();
-    socket.subscribe("a", "subscription($id: ID!) { analysis(id: $id) { state revision resolution progress } }", json!({"id": id})).await;
+    socket
+        .subscribe("a", "subscription($id: ID!) { analysis(id: $id) { state revision resolution progress } }", json!({"id": id}))
+        .await;
     let mut seen: Vec<Value> = Vec::new();
     loop {
         let message = socket.next().await;
@@ -118,7 +124,8 @@ async fn an_instant_check_agrees_with_the_stored_path_and_stores_nothing() {
     let media = [selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
     let stored = client.folder_with(&media, &["liveness", "face_match"]).await;
     let files_before = files_below(&node.data().join("blobs"));
-    let (variables, files) = vultus_tests::media_input(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]}));
+    let (variables, files) =
+        vultus_tests::media_input(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]}));
     let query = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type resolution result } } }";
     let checked = client.upload_data(query, variables, files).await["check"].clone();
     assert_eq!(checked["resolution"], "SUCCESS");
@@ -144,7 +151,10 @@ async fn an_external_id_is_unique_and_an_idempotency_key_makes_once() {
     assert_eq!(error["code"], "CONFLICT");
     assert_eq!(error["existingId"], first["createFolder"]["folder"]["id"]);
     let keyed = client.clone().with_header("idempotency-key", "k-1");
-    let (a, b) = tokio::join!(keyed.data(create, json!({"input": {"externalId": "case-2"}})), keyed.data(create, json!({"input": {"externalId": "case-2"}})));
+    let (a, b) = tokio::join!(
+        keyed.data(create, json!({"input": {"externalId": "case-2"}})),
+        keyed.data(create, json!({"input": {"externalId": "case-2"}}))
+    );
     assert_eq!(a["createFolder"]["folder"]["id"], b["createFolder"]["folder"]["id"]);
     assert_ne!(a["createFolder"]["replayed"], b["createFolder"]["replayed"]);
     let other = keyed.error(create, json!({"input": {"externalId": "case-3"}})).await;

@@ -1,7 +1,7 @@
 //! The graphql-transport-ws protocol as a client sees it: every refusal has the protocol's own code.
 
 use serde_json::json;
-use vultus_tests::{wait_until, Client, Node, NodeOptions, Socket};
+use vultus_tests::{Client, Node, NodeOptions, Socket, wait_until};
 
 async fn closed_with(socket: &mut Socket) -> u16 {
     loop {
@@ -62,7 +62,8 @@ async fn queries_run_over_the_socket_and_a_missing_folder_is_an_error() {
 
 #[tokio::test]
 async fn an_expired_or_revoked_token_closes_the_socket() {
-    let node = Node::start_with(NodeOptions { config: "[tokens]\naccess_seconds = 2\n".to_owned(), ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { config: "[tokens]\naccess_seconds = 5\n".to_owned(), ..NodeOptions::default() }).await;
     let client = node.client().await;
     let folder = client.create(&[], json!({})).await;
     let mut socket = client.socket().await;
@@ -82,7 +83,8 @@ async fn refresh_tokens_rotate_and_reuse_revokes_the_session() {
     let login = "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }";
     let first = node.anonymous().data(login, json!({"input": {"email": email, "password": password}})).await["login"].clone();
     let refresh = "mutation($input: RefreshInput!) { refresh(input: $input) { accessToken refreshToken } }";
-    let second = node.anonymous().data(refresh, json!({"input": {"refreshToken": first["refreshToken"]}})).await["refresh"].clone();
+    let second =
+        node.anonymous().data(refresh, json!({"input": {"refreshToken": first["refreshToken"]}})).await["refresh"].clone();
     let client = node.anonymous().with_token(second["accessToken"].as_str().unwrap());
     client.data("{ viewer { user { id } } }", json!({})).await;
     let reused = node.anonymous().error(refresh, json!({"input": {"refreshToken": first["refreshToken"]}})).await;

@@ -42,16 +42,24 @@ impl Params {
 
     /// The JSON Schema of the parameters.
     pub(crate) fn schema() -> Value {
-        let threshold =
-            |description: &str| json!({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "description": description});
+        // The marks tell the node in which direction a request may move a threshold, and how two of them are ordered.
+        let threshold = |description: &str, at_most: Option<&str>| {
+            let mut property = json!({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "description": description});
+            property["x-stricter"] = json!("higher");
+            if let Some(other) = at_most {
+                property["x-at-most"] = json!(other);
+            }
+            property
+        };
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
             "additionalProperties": false,
             "properties": {
-                "acceptFrom": threshold("Similarity from which a pair passes."),
+                "acceptFrom": threshold("Similarity from which a pair passes.", None),
                 "declineBelow": threshold(
-                    "Similarity under which a pair is declined; at most acceptFrom. Between the two a person decides."
+                    "Similarity under which a pair is declined; at most acceptFrom. Between the two a person decides.",
+                    Some("acceptFrom")
                 ),
                 "aligned": {
                     "type": "boolean", "default": false,

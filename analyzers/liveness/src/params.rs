@@ -42,15 +42,22 @@ impl Params {
 
     /// The JSON Schema of the parameters.
     pub(crate) fn schema() -> Value {
-        let threshold =
-            |description: &str| json!({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "description": description});
+        // The marks tell the node in which direction a request may move a threshold, and how two of them are ordered.
+        let threshold = |description: &str, at_most: Option<&str>| {
+            let mut property = json!({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "description": description});
+            property["x-stricter"] = json!("lower");
+            if let Some(other) = at_most {
+                property["x-at-most"] = json!(other);
+            }
+            property
+        };
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
             "additionalProperties": false,
             "properties": {
-                "acceptBelow": threshold("Scores below this pass. At most declineFrom."),
-                "declineFrom": threshold("Scores from this on are declined; between the two a person decides."),
+                "acceptBelow": threshold("Scores below this pass. At most declineFrom.", Some("declineFrom")),
+                "declineFrom": threshold("Scores from this on are declined; between the two a person decides.", None),
                 "extractBestShot": {
                     "type": "boolean", "default": true,
                     "description": "Keep the best picture of the face as the artifact best_shot."

@@ -12,11 +12,7 @@ use crate::{Error, PackageFormat, Result};
 const LARGEST_ENTRY: u64 = 256 << 20;
 
 /// The bytes of `wanted` by path inside the archive; every one of them, or an error.
-pub(crate) fn read_entries(
-    archive: &Path,
-    format: PackageFormat,
-    wanted: &BTreeSet<&str>,
-) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn read_entries(archive: &Path, format: PackageFormat, wanted: &BTreeSet<&str>) -> Result<BTreeMap<String, Vec<u8>>> {
     let file = File::open(archive).map_err(Error::read(archive))?;
     let found = match format {
         PackageFormat::Wheel => read_zip(file, wanted),
@@ -24,10 +20,7 @@ pub(crate) fn read_entries(
     }
     .map_err(Error::archive(archive))?;
     match wanted.iter().find(|entry| !found.contains_key(**entry)) {
-        Some(entry) => Err(Error::EntryMissing {
-            archive: archive.to_owned(),
-            entry: (*entry).to_owned(),
-        }),
+        Some(entry) => Err(Error::EntryMissing { archive: archive.to_owned(), entry: (*entry).to_owned() }),
         None => Ok(found),
     }
 }
@@ -64,10 +57,7 @@ fn read_gzipped_tar(file: File, wanted: &BTreeSet<&str>) -> io::Result<BTreeMap<
 fn read_capped(entry: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if entry.take(LARGEST_ENTRY + 1).read_to_end(&mut bytes)? as u64 > LARGEST_ENTRY {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("a file has more than {LARGEST_ENTRY} bytes"),
-        ));
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("a file has more than {LARGEST_ENTRY} bytes")));
     }
     Ok(bytes)
 }

@@ -40,9 +40,7 @@ impl TryFrom<String> for Sha256Sum {
         let mut sum = [0; 32];
         match hex::decode_to_slice(&text, &mut sum) {
             Ok(()) if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => Ok(Self(sum)),
-            _ => Err(format!(
-                "`{text}` is not a sha256 sum (64 lower-case hexadecimal digits)"
-            )),
+            _ => Err(format!("`{text}` is not a sha256 sum (64 lower-case hexadecimal digits)")),
         }
     }
 }

@@ -86,42 +86,25 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn read(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Read {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Read { path: path.to_owned(), source }
     }
 
     #[cfg(feature = "install")]
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Write {
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Write { path: path.to_owned(), source }
     }
 
     #[cfg(feature = "install")]
     pub(crate) fn archive(archive: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Archive {
-            archive: archive.to_owned(),
-            source,
-        }
+        move |source| Self::Archive { archive: archive.to_owned(), source }
     }
 }
 
 /// Refuses bytes whose sum is not the pinned one.
 #[cfg(feature = "install")]
-pub(crate) fn expect_sum(
-    what: impl Into<String>,
-    expected: Sha256Sum,
-    found: Sha256Sum,
-) -> Result<()> {
+pub(crate) fn expect_sum(what: impl Into<String>, expected: Sha256Sum, found: Sha256Sum) -> Result<()> {
     if expected == found {
         return Ok(());
     }
-    Err(Error::Checksum {
-        what: what.into(),
-        expected,
-        found,
-    })
+    Err(Error::Checksum { what: what.into(), expected, found })
 }

@@ -41,12 +41,7 @@ pub struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// Compares what is in `models_dir/weights`, `models_dir/runtime` and `samples_dir/files` with the lists.
-    pub fn of(
-        manifest: &'a Manifest,
-        models_dir: &Path,
-        samples: &'a Samples,
-        samples_dir: &Path,
-    ) -> Self {
+    pub fn of(manifest: &'a Manifest, models_dir: &Path, samples: &'a Samples, samples_dir: &Path) -> Self {
         let mut orders = model_orders(manifest, &models_dir.join("weights"));
         let runtime = &manifest.runtime;
         let library = |package| Order {
@@ -76,10 +71,7 @@ impl<'a> Plan<'a> {
     pub fn packages(&self) -> Vec<&'a Package> {
         let mut packages: Vec<&Package> = Vec::new();
         for order in &self.orders {
-            if !packages
-                .iter()
-                .any(|package| package.archive == order.package.archive)
-            {
+            if !packages.iter().any(|package| package.archive == order.package.archive) {
                 packages.push(order.package);
             }
         }
@@ -91,10 +83,7 @@ impl<'a> Plan<'a> {
     pub fn carry_out(mut self, packages_dir: &Path) -> Result<Vec<Installed>> {
         let mut installed = Vec::new();
         for package in self.packages() {
-            let (of_package, others) = self
-                .orders
-                .into_iter()
-                .partition(|order| order.package.archive == package.archive);
+            let (of_package, others) = self.orders.into_iter().partition(|order| order.package.archive == package.archive);
             self.orders = others;
             installed.extend(unpack(package, of_package, packages_dir)?);
         }
@@ -124,25 +113,14 @@ fn model_orders<'a>(manifest: &'a Manifest, weights: &Path) -> Vec<Order<'a>> {
     orders
 }
 
-fn unpack(
-    package: &Package,
-    orders: Vec<Order<'_>>,
-    packages_dir: &Path,
-) -> Result<Vec<Installed>> {
+fn unpack(package: &Package, orders: Vec<Order<'_>>, packages_dir: &Path) -> Result<Vec<Installed>> {
     let path = packages_dir.join(&package.archive);
-    let found = File::open(&path)
-        .and_then(Sha256Sum::of_reader)
-        .map_err(Error::read(&path))?;
+    let found = File::open(&path).and_then(Sha256Sum::of_reader).map_err(Error::read(&path))?;
     expect_sum(path.display().to_string(), package.sha256, found)?;
-    let format = package
-        .format()
-        .expect("the list was refused if an archive has an unknown ending");
+    let format = package.format().expect("the list was refused if an archive has an unknown ending");
     let wanted: BTreeSet<&str> = orders.iter().map(|order| order.entry).collect();
     let entries = archive::read_entries(&path, format, &wanted)?;
-    orders
-        .iter()
-        .map(|order| make(order, &entries[order.entry]))
-        .collect()
+    orders.iter().map(|order| make(order, &entries[order.entry])).collect()
 }
 
 fn make(order: &Order<'_>, original: &[u8]) -> Result<Installed> {
@@ -150,25 +128,15 @@ fn make(order: &Order<'_>, original: &[u8]) -> Result<Installed> {
     expect_sum(origin, order.original_sha256, Sha256Sum::of_bytes(original))?;
     let rewritten = match order.steps {
         [] => None,
-        steps => Some(
-            rewrite::rewrite(original, steps).map_err(|source| Error::Rewrite {
-                model: order.file.to_owned(),
-                source,
-            })?,
-        ),
+        steps => {
+            Some(rewrite::rewrite(original, steps).map_err(|source| Error::Rewrite { model: order.file.to_owned(), source })?)
+        }
     };
     let bytes = rewritten.as_deref().unwrap_or(original);
-    expect_sum(
-        format!("the rewritten {}", order.file),
-        order.sha256,
-        Sha256Sum::of_bytes(bytes),
-    )?;
+    expect_sum(format!("the rewritten {}", order.file), order.sha256, Sha256Sum::of_bytes(bytes))?;
     let path = order.dir.join(order.file);
     put_in_place(&path, bytes)?;
-    Ok(Installed {
-        path,
-        bytes: bytes.len(),
-    })
+    Ok(Installed { path, bytes: bytes.len() })
 }
 
 /// Writes beside the target, makes it durable, then renames: a reader sees the old file or the whole new one.

@@ -20,9 +20,7 @@ pub mod rewrite;
 
 pub use checksum::Sha256Sum;
 pub use error::{Error, Result};
-pub use manifest::{
-    Manifest, Model, Package, PackageFormat, Registry, RewriteStep, Runtime, Sample, Samples,
-};
+pub use manifest::{Manifest, Model, Package, PackageFormat, Registry, RewriteStep, Runtime, Sample, Samples};
 pub use verify::{FileReport, FileState, verify, verify_runtime, verify_samples};
 
 #[cfg(feature = "install")]

@@ -65,10 +65,8 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if let Command::Rewrite { steps, from, to } = &arguments.command {
-        let original =
-            fs::read(from).map_err(|error| format!("cannot read {}: {error}", from.display()))?;
-        fs::write(to, rewrite::rewrite(&original, steps)?)
-            .map_err(|error| format!("cannot write {}: {error}", to.display()))?;
+        let original = fs::read(from).map_err(|error| format!("cannot read {}: {error}", from.display()))?;
+        fs::write(to, rewrite::rewrite(&original, steps)?).map_err(|error| format!("cannot write {}: {error}", to.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let lists = Lists::read(&arguments.root)?;
@@ -76,14 +74,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     match &arguments.command {
         Command::Packages => {
             for package in lists.plan().packages() {
-                let Package {
-                    registry,
-                    name,
-                    version,
-                    archive,
-                    sha256,
-                    ..
-                } = package;
+                let Package { registry, name, version, archive, sha256, .. } = package;
                 let registry = match registry {
                     Registry::PyPI => "pypi",
                     Registry::Npm => "npm",
@@ -93,12 +84,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
         }
         Command::Install { packages } => {
             for file in lists.plan().carry_out(packages)? {
-                writeln!(
-                    out,
-                    "installed {} ({} bytes)",
-                    file.path.display(),
-                    file.bytes
-                )?;
+                writeln!(out, "installed {} ({} bytes)", file.path.display(), file.bytes)?;
             }
         }
         Command::Verify => {
@@ -128,35 +114,19 @@ impl Lists {
         let (models_dir, samples_dir) = (root.join("models"), root.join("samples"));
         let manifest = Manifest::read(&models_dir.join("models.toml"))?;
         let samples = Samples::read(&samples_dir.join("samples.toml"))?;
-        Ok(Self {
-            models_dir,
-            samples_dir,
-            manifest,
-            samples,
-        })
+        Ok(Self { models_dir, samples_dir, manifest, samples })
     }
 
     fn verify(&self) -> vultus_models::Result<Vec<FileReport>> {
         let models_toml = self.models_dir.join("models.toml");
         let mut reports = vultus_models::verify(&models_toml, &self.models_dir.join("weights"))?;
-        reports.push(vultus_models::verify_runtime(
-            &models_toml,
-            &self.models_dir.join("runtime"),
-        )?);
+        reports.push(vultus_models::verify_runtime(&models_toml, &self.models_dir.join("runtime"))?);
         let samples_toml = self.samples_dir.join("samples.toml");
-        reports.extend(vultus_models::verify_samples(
-            &samples_toml,
-            &self.samples_dir.join("files"),
-        )?);
+        reports.extend(vultus_models::verify_samples(&samples_toml, &self.samples_dir.join("files"))?);
         Ok(reports)
     }
 
     fn plan(&self) -> Plan<'_> {
-        Plan::of(
-            &self.manifest,
-            &self.models_dir,
-            &self.samples,
-            &self.samples_dir,
-        )
+        Plan::of(&self.manifest, &self.models_dir, &self.samples, &self.samples_dir)
     }
 }

@@ -77,8 +77,7 @@ impl Package {
         if self.archive.ends_with(".whl") {
             return Some(PackageFormat::Wheel);
         }
-        (self.archive.ends_with(".tgz") || self.archive.ends_with(".tar.gz"))
-            .then_some(PackageFormat::GzippedTar)
+        (self.archive.ends_with(".tgz") || self.archive.ends_with(".tar.gz")).then_some(PackageFormat::GzippedTar)
     }
 }
 
@@ -162,10 +161,7 @@ impl Manifest {
     /// Reads and checks `models.toml`.
     pub fn read(path: &Path) -> Result<Self> {
         let manifest: Self = read_list(path)?;
-        manifest.check().map_err(|problem| Error::ManifestRule {
-            path: path.to_owned(),
-            problem,
-        })?;
+        manifest.check().map_err(|problem| Error::ManifestRule { path: path.to_owned(), problem })?;
         Ok(manifest)
     }
 
@@ -176,16 +172,11 @@ impl Manifest {
 
     fn check(&self) -> Result<(), String> {
         self.packages.iter().try_for_each(check_package)?;
-        let files = self
-            .models
-            .iter()
-            .map(|model| (&model.file, &model.package));
+        let files = self.models.iter().map(|model| (&model.file, &model.package));
         for (file, package) in files.chain([(&self.runtime.file, &self.runtime.package)]) {
             check_file_name(file)?;
             if self.package(package).is_none() {
-                return Err(format!(
-                    "`{file}` is said to come from `{package}`, which is not among the packages"
-                ));
+                return Err(format!("`{file}` is said to come from `{package}`, which is not among the packages"));
             }
         }
         check_unique(self.models.iter().map(|model| model.file.as_str()))
@@ -196,38 +187,27 @@ impl Samples {
     /// Reads and checks `samples.toml`.
     pub fn read(path: &Path) -> Result<Self> {
         let samples: Self = read_list(path)?;
-        samples.check().map_err(|problem| Error::ManifestRule {
-            path: path.to_owned(),
-            problem,
-        })?;
+        samples.check().map_err(|problem| Error::ManifestRule { path: path.to_owned(), problem })?;
         Ok(samples)
     }
 
     fn check(&self) -> Result<(), String> {
         check_package(&self.package)?;
-        self.samples
-            .iter()
-            .try_for_each(|sample| check_file_name(&sample.file))?;
+        self.samples.iter().try_for_each(|sample| check_file_name(&sample.file))?;
         check_unique(self.samples.iter().map(|sample| sample.file.as_str()))
     }
 }
 
 fn read_list<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
     let text = fs::read_to_string(path).map_err(Error::read(path))?;
-    toml::from_str(&text).map_err(|source| Error::Manifest {
-        path: path.to_owned(),
-        source,
-    })
+    toml::from_str(&text).map_err(|source| Error::Manifest { path: path.to_owned(), source })
 }
 
 fn check_package(package: &Package) -> Result<(), String> {
     check_file_name(&package.archive)?;
     match package.format() {
         Some(_) => Ok(()),
-        None => Err(format!(
-            "`{}` is neither a wheel nor a gzipped tar",
-            package.archive
-        )),
+        None => Err(format!("`{}` is neither a wheel nor a gzipped tar", package.archive)),
     }
 }
 

@@ -263,36 +263,21 @@ pub enum Length {
 impl Node {
     /// Whether it is ONNX's own operator of that name.
     pub fn is(&self, op_type: &str) -> bool {
-        self.op_type.as_deref() == Some(op_type)
-            && matches!(self.domain.as_deref(), None | Some("" | "ai.onnx"))
+        self.op_type.as_deref() == Some(op_type) && matches!(self.domain.as_deref(), None | Some("" | "ai.onnx"))
     }
 
     /// An integer parameter, or ONNX's default for it.
     pub fn int(&self, name: &str, default: i64) -> i64 {
-        let attribute = self
-            .attribute
-            .iter()
-            .find(|attribute| attribute.name.as_deref() == Some(name));
-        attribute
-            .and_then(|attribute| attribute.i)
-            .unwrap_or(default)
+        let attribute = self.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name));
+        attribute.and_then(|attribute| attribute.i).unwrap_or(default)
     }
 }
 
 impl Tensor {
     /// A float32 tensor with its elements in `raw_data`.
     pub fn of_floats(name: String, dims: Vec<i64>, elements: &[f32]) -> Self {
-        let raw = elements
-            .iter()
-            .flat_map(|element| element.to_le_bytes())
-            .collect();
-        Self {
-            dims,
-            data_type: Some(FLOAT),
-            name: Some(name),
-            raw_data: Some(raw),
-            ..Self::default()
-        }
+        let raw = elements.iter().flat_map(|element| element.to_le_bytes()).collect();
+        Self { dims, data_type: Some(FLOAT), name: Some(name), raw_data: Some(raw), ..Self::default() }
     }
 
     /// The elements of a whole float32 tensor, in row-major order.
@@ -301,12 +286,7 @@ impl Tensor {
             return None;
         }
         let elements = match &self.raw_data {
-            Some(raw) => raw
-                .as_chunks()
-                .0
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect(),
+            Some(raw) => raw.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect(),
             None => self.float_data.clone(),
         };
         self.is_whole(elements.len()).then_some(elements)
@@ -319,11 +299,7 @@ impl Tensor {
         }
         let elements: Vec<i8> = match &self.raw_data {
             Some(raw) => raw.iter().map(|byte| byte.cast_signed()).collect(),
-            None => self
-                .int32_data
-                .iter()
-                .map(|element| i8::try_from(*element).ok())
-                .collect::<Option<_>>()?,
+            None => self.int32_data.iter().map(|element| i8::try_from(*element).ok()).collect::<Option<_>>()?,
         };
         self.is_whole(elements.len()).then_some(elements)
     }
@@ -334,12 +310,7 @@ impl Tensor {
             return None;
         }
         let elements = match &self.raw_data {
-            Some(raw) => raw
-                .as_chunks()
-                .0
-                .iter()
-                .map(|bytes| i64::from_le_bytes(*bytes))
-                .collect(),
+            Some(raw) => raw.as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes)).collect(),
             None => self.int64_data.clone(),
         };
         self.is_whole(elements.len()).then_some(elements)
@@ -352,7 +323,5 @@ impl Tensor {
 
 /// Number of elements of a tensor of that shape; `None` for negative lengths and on overflow.
 pub fn element_count(dims: &[i64]) -> Option<usize> {
-    dims.iter().try_fold(1_usize, |count, length| {
-        count.checked_mul(usize::try_from(*length).ok()?)
-    })
+    dims.iter().try_fold(1_usize, |count, length| count.checked_mul(usize::try_from(*length).ok()?))
 }

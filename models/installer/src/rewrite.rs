@@ -39,10 +39,7 @@ pub enum RewriteError {
 
 impl RewriteError {
     fn node(node: &Node, problem: &'static str) -> Self {
-        Self::Node {
-            node: node.output.first().cloned().unwrap_or_default(),
-            problem,
-        }
+        Self::Node { node: node.output.first().cloned().unwrap_or_default(), problem }
     }
 }
 
@@ -63,11 +60,7 @@ pub fn rewrite(bytes: &[u8], steps: &[RewriteStep]) -> Result<Vec<u8>, RewriteEr
 
 /// The graph's constants by name.
 fn initializers(graph: &Graph) -> HashMap<&str, &Tensor> {
-    graph
-        .initializer
-        .iter()
-        .filter_map(|tensor| Some((tensor.name.as_deref()?, tensor)))
-        .collect()
+    graph.initializer.iter().filter_map(|tensor| Some((tensor.name.as_deref()?, tensor))).collect()
 }
 
 /// Drops constants that nothing reads, graph inputs that are constants or that nothing reads, and the type hints of
@@ -78,28 +71,13 @@ fn drop_unused(graph: &mut Graph) {
         .iter()
         .flat_map(|node| &node.input)
         .map(String::as_str)
-        .chain(
-            graph
-                .output
-                .iter()
-                .filter_map(|output| output.name.as_deref()),
-        )
+        .chain(graph.output.iter().filter_map(|output| output.name.as_deref()))
         .collect();
     let is_read = |name: Option<&str>| name.is_some_and(|name| read.contains(name));
+    graph.initializer.retain(|tensor| is_read(tensor.name.as_deref()));
+    let constants: HashSet<&str> = graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
     graph
-        .initializer
-        .retain(|tensor| is_read(tensor.name.as_deref()));
-    let constants: HashSet<&str> = graph
-        .initializer
-        .iter()
-        .filter_map(|tensor| tensor.name.as_deref())
-        .collect();
-    graph.input.retain(|input| {
-        is_read(input.name.as_deref())
-            && !input
-                .name
-                .as_deref()
-                .is_some_and(|name| constants.contains(name))
-    });
+        .input
+        .retain(|input| is_read(input.name.as_deref()) && !input.name.as_deref().is_some_and(|name| constants.contains(name)));
     graph.value_info.clear();
 }

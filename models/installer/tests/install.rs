@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use vultus_models::onnx::{self, Graph, Model, Node, Tensor};
-use vultus_models::{
-    Error, FileState, Manifest, Plan, RewriteStep, Samples, Sha256Sum, rewrite, verify,
-};
+use vultus_models::{Error, FileState, Manifest, Plan, RewriteStep, Samples, Sha256Sum, rewrite, verify};
 
 const LIBRARY: &[u8] = b"not really a library";
 const PICTURE: &[u8] = b"not really a picture";
@@ -38,27 +36,13 @@ impl Site {
             fs::create_dir(site(folder)).unwrap();
         }
         let model = model();
-        write_wheel(
-            &site("packages/models-1.whl"),
-            "weights/network.onnx",
-            &model,
-        );
-        write_tgz(
-            &site("packages/library-1.tgz"),
-            "package/library.so",
-            LIBRARY,
-        );
-        write_tgz(
-            &site("packages/pictures-1.tar.gz"),
-            "pictures-1/one.jpg",
-            PICTURE,
-        );
+        write_wheel(&site("packages/models-1.whl"), "weights/network.onnx", &model);
+        write_tgz(&site("packages/library-1.tgz"), "package/library.so", LIBRARY);
+        write_tgz(&site("packages/pictures-1.tar.gz"), "pictures-1/one.jpg", PICTURE);
         let lists = Lists {
             wheel_sum: sum_of(&site("packages/models-1.whl")),
             original_sum: Sha256Sum::of_bytes(&model),
-            installed_sum: Sha256Sum::of_bytes(
-                &rewrite::rewrite(&model, &[RewriteStep::SplitPrelu]).unwrap(),
-            ),
+            installed_sum: Sha256Sum::of_bytes(&rewrite::rewrite(&model, &[RewriteStep::SplitPrelu]).unwrap()),
             file: "network.onnx".to_owned(),
             package_of_model: "models".to_owned(),
         };
@@ -74,28 +58,15 @@ impl Site {
         self.write_lists();
         let manifest = Manifest::read(&self.path("models/models.toml"))?;
         let samples = Samples::read(&self.path("samples/samples.toml"))?;
-        let plan = Plan::of(
-            &manifest,
-            &self.path("models"),
-            &samples,
-            &self.path("samples"),
-        );
+        let plan = Plan::of(&manifest, &self.path("models"), &samples, &self.path("samples"));
         Ok(plan.carry_out(&self.path("packages"))?.len())
     }
 
     fn write_lists(&self) {
-        let Lists {
-            wheel_sum,
-            original_sum,
-            installed_sum,
-            file,
-            package_of_model,
-        } = &self.lists;
+        let Lists { wheel_sum, original_sum, installed_sum, file, package_of_model } = &self.lists;
         let library_sum = Sha256Sum::of_bytes(LIBRARY);
         let package = |name: &str, archive: &str, sum: Sha256Sum| {
-            format!(
-                "registry='pypi'\nname='{name}'\nversion='1'\narchive='{archive}'\nsha256='{sum}'\nlicence='MIT'\n"
-            )
+            format!("registry='pypi'\nname='{name}'\nversion='1'\narchive='{archive}'\nsha256='{sum}'\nlicence='MIT'\n")
         };
         let models = format!(
             "[[package]]\n{}[[package]]\n{}[[model]]\nfile='{file}'\ntask='t'\nlicence='MIT'\nlicence_remark='r'\n\
@@ -104,19 +75,11 @@ impl Site {
              [runtime]\nfile='library.so'\nversion='1'\nlicence='MIT'\npackage='library'\npath='package/library.so'\n\
              sha256='{library_sum}'\n",
             package("models", "models-1.whl", *wheel_sum),
-            package(
-                "library",
-                "library-1.tgz",
-                sum_of(&self.path("packages/library-1.tgz"))
-            ),
+            package("library", "library-1.tgz", sum_of(&self.path("packages/library-1.tgz"))),
         );
         let samples = format!(
             "[package]\n{}[[sample]]\nfile='one.jpg'\nshows='s'\npath='pictures-1/one.jpg'\nsha256='{}'\n",
-            package(
-                "pictures",
-                "pictures-1.tar.gz",
-                sum_of(&self.path("packages/pictures-1.tar.gz"))
-            ),
+            package("pictures", "pictures-1.tar.gz", sum_of(&self.path("packages/pictures-1.tar.gz"))),
             Sha256Sum::of_bytes(PICTURE),
         );
         fs::write(self.path("models/models.toml"), models).unwrap();
@@ -130,11 +93,7 @@ impl Site {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
-                if path.is_dir() {
-                    folders.push(path)
-                } else {
-                    found.push(path)
-                }
+                if path.is_dir() { folders.push(path) } else { found.push(path) }
             }
         }
         found
@@ -150,15 +109,8 @@ fn model() -> Vec<u8> {
         ..Node::default()
     };
     let slope = Tensor::of_floats("slope".into(), vec![1], &[0.25]);
-    let graph = Graph {
-        node: vec![prelu],
-        initializer: vec![slope],
-        ..Graph::default()
-    };
-    onnx::encode(&Model {
-        graph: Some(graph),
-        ..Model::default()
-    })
+    let graph = Graph { node: vec![prelu], initializer: vec![slope], ..Graph::default() };
+    onnx::encode(&Model { graph: Some(graph), ..Model::default() })
 }
 
 fn sum_of(path: &Path) -> Sha256Sum {
@@ -167,16 +119,13 @@ fn sum_of(path: &Path) -> Sha256Sum {
 
 fn write_wheel(path: &Path, entry: &str, bytes: &[u8]) {
     let mut wheel = zip::ZipWriter::new(File::create(path).unwrap());
-    wheel
-        .start_file(entry, zip::write::SimpleFileOptions::default())
-        .unwrap();
+    wheel.start_file(entry, zip::write::SimpleFileOptions::default()).unwrap();
     wheel.write_all(bytes).unwrap();
     wheel.finish().unwrap();
 }
 
 fn write_tgz(path: &Path, entry: &str, bytes: &[u8]) {
-    let gzip =
-        flate2::write::GzEncoder::new(File::create(path).unwrap(), flate2::Compression::fast());
+    let gzip = flate2::write::GzEncoder::new(File::create(path).unwrap(), flate2::Compression::fast());
     let mut tar = tar::Builder::new(gzip);
     let mut header = tar::Header::new_gnu();
     header.set_size(bytes.len() as u64);
@@ -187,32 +136,12 @@ fn write_tgz(path: &Path, entry: &str, bytes: &[u8]) {
 #[test]
 fn every_listed_file_is_installed_and_intact() {
     let site = Site::new();
-    assert_eq!(
-        site.install().unwrap(),
-        4,
-        "the model, its packaged form, the library, the picture"
-    );
-    let reports = verify(
-        &site.path("models/models.toml"),
-        &site.path("models/weights"),
-    )
-    .unwrap();
-    assert!(
-        reports.iter().all(|report| report.is_intact()),
-        "{reports:?}"
-    );
-    assert_eq!(
-        fs::read(site.path("models/runtime/library.so")).unwrap(),
-        LIBRARY
-    );
-    assert_eq!(
-        fs::read(site.path("samples/files/one.jpg")).unwrap(),
-        PICTURE
-    );
-    assert_eq!(
-        fs::read(site.path("models/weights/packaged/network.onnx")).unwrap(),
-        model()
-    );
+    assert_eq!(site.install().unwrap(), 4, "the model, its packaged form, the library, the picture");
+    let reports = verify(&site.path("models/models.toml"), &site.path("models/weights")).unwrap();
+    assert!(reports.iter().all(|report| report.is_intact()), "{reports:?}");
+    assert_eq!(fs::read(site.path("models/runtime/library.so")).unwrap(), LIBRARY);
+    assert_eq!(fs::read(site.path("samples/files/one.jpg")).unwrap(), PICTURE);
+    assert_eq!(fs::read(site.path("models/weights/packaged/network.onnx")).unwrap(), model());
 }
 
 #[test]
@@ -223,12 +152,7 @@ fn intact_files_need_no_package() {
     let manifest = Manifest::read(&site.path("models/models.toml")).unwrap();
     let samples = Samples::read(&site.path("samples/samples.toml")).unwrap();
     fs::remove_dir_all(site.path("packages")).unwrap();
-    let plan = Plan::of(
-        &manifest,
-        &site.path("models"),
-        &samples,
-        &site.path("samples"),
-    );
+    let plan = Plan::of(&manifest, &site.path("models"), &samples, &site.path("samples"));
     assert!(plan.packages().is_empty());
     assert!(plan.carry_out(&site.path("packages")).unwrap().is_empty());
 }
@@ -239,35 +163,23 @@ fn a_changed_file_is_made_again_from_its_package_alone() {
     site.install().unwrap();
     fs::write(site.path("models/weights/network.onnx"), b"changed").unwrap();
     assert_eq!(site.install().unwrap(), 1);
-    assert_eq!(
-        sum_of(&site.path("models/weights/network.onnx")),
-        site.lists.installed_sum
-    );
+    assert_eq!(sum_of(&site.path("models/weights/network.onnx")), site.lists.installed_sum);
 }
 
 #[test]
-fn a_changed_archive_a_changed_entry_and_a_changed_result_are_each_refused_before_anything_is_placed()
- {
+fn a_changed_archive_a_changed_entry_and_a_changed_result_are_each_refused_before_anything_is_placed() {
     type Field = fn(&mut Lists) -> &mut Sha256Sum;
     let wrong = Sha256Sum::of_bytes(b"another file");
     let changes: [(Field, &str); 3] = [
         (|lists| &mut lists.wheel_sum, "models-1.whl"),
-        (
-            |lists| &mut lists.original_sum,
-            "`weights/network.onnx` in models-1.whl",
-        ),
-        (
-            |lists| &mut lists.installed_sum,
-            "the rewritten network.onnx",
-        ),
+        (|lists| &mut lists.original_sum, "`weights/network.onnx` in models-1.whl"),
+        (|lists| &mut lists.installed_sum, "the rewritten network.onnx"),
     ];
     for (field, named) in changes {
         let mut site = Site::new();
         *field(&mut site.lists) = wrong;
         let error = site.install().unwrap_err();
-        let Error::Checksum { what, expected, .. } = &error else {
-            panic!("{error:?}")
-        };
+        let Error::Checksum { what, expected, .. } = &error else { panic!("{error:?}") };
         assert!(what.ends_with(named), "{what}");
         assert_eq!(*expected, wrong);
         assert!(site.weights().is_empty(), "{:?}", site.weights());
@@ -277,62 +189,34 @@ fn a_changed_archive_a_changed_entry_and_a_changed_result_are_each_refused_befor
 #[test]
 fn a_package_without_the_listed_file_is_refused_by_its_name() {
     let mut site = Site::new();
-    write_wheel(
-        &site.path("packages/models-1.whl"),
-        "weights/other.onnx",
-        &model(),
-    );
+    write_wheel(&site.path("packages/models-1.whl"), "weights/other.onnx", &model());
     site.lists.wheel_sum = sum_of(&site.path("packages/models-1.whl"));
     let error = site.install().unwrap_err();
-    assert!(
-        matches!(&error, Error::EntryMissing { entry, .. } if entry == "weights/network.onnx"),
-        "{error:?}"
-    );
+    assert!(matches!(&error, Error::EntryMissing { entry, .. } if entry == "weights/network.onnx"), "{error:?}");
 }
 
 #[test]
 fn verify_tells_missing_and_changed_files_apart() {
     let site = Site::new();
     site.install().unwrap();
-    let state = || {
-        verify(
-            &site.path("models/models.toml"),
-            &site.path("models/weights"),
-        )
-        .unwrap()
-        .remove(0)
-        .state
-    };
+    let state = || verify(&site.path("models/models.toml"), &site.path("models/weights")).unwrap().remove(0).state;
     fs::write(site.path("models/weights/network.onnx"), b"changed").unwrap();
-    assert!(
-        matches!(state(), FileState::Changed { found } if found == Sha256Sum::of_bytes(b"changed"))
-    );
+    assert!(matches!(state(), FileState::Changed { found } if found == Sha256Sum::of_bytes(b"changed")));
     fs::remove_file(site.path("models/weights/network.onnx")).unwrap();
     assert!(matches!(state(), FileState::Missing));
 }
 
 #[test]
 fn a_list_may_not_name_files_outside_its_folder_nor_unknown_packages() {
-    for file in [
-        "../network.onnx",
-        "/etc/network.onnx",
-        "a/b.onnx",
-        ".hidden",
-        "",
-    ] {
+    for file in ["../network.onnx", "/etc/network.onnx", "a/b.onnx", ".hidden", ""] {
         let mut site = Site::new();
         site.lists.file = file.to_owned();
         let error = site.install().unwrap_err();
-        assert!(
-            matches!(&error, Error::ManifestRule { .. }),
-            "{file}: {error:?}"
-        );
+        assert!(matches!(&error, Error::ManifestRule { .. }), "{file}: {error:?}");
     }
     let mut site = Site::new();
     site.lists.package_of_model = "nowhere".to_owned();
-    assert!(
-        matches!(site.install().unwrap_err(), Error::ManifestRule { problem, .. } if problem.contains("`nowhere`"))
-    );
+    assert!(matches!(site.install().unwrap_err(), Error::ManifestRule { problem, .. } if problem.contains("`nowhere`")));
 }
 
 #[test]

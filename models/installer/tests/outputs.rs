@@ -11,9 +11,7 @@ use std::sync::OnceLock;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::Tensor as Value;
-use vultus_models::onnx::{
-    self, Attribute, Dimension, Graph, Length, Model, Node, OperatorSetId, Tensor, ValueInfo,
-};
+use vultus_models::onnx::{self, Attribute, Dimension, Graph, Length, Model, Node, OperatorSetId, Tensor, ValueInfo};
 use vultus_models::{Manifest, RewriteStep, Sha256Sum, rewrite};
 
 const PICTURES: [&str; 3] = ["obama.jpg", "obama2.jpg", "biden.jpg"];
@@ -26,20 +24,12 @@ fn environment() -> &'static Environment {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
         let library = root().join("models/runtime/libonnxruntime.so");
-        ort::init_from(library)
-            .expect("make setup puts ONNX Runtime in place")
-            .build()
-            .unwrap()
+        ort::init_from(library).expect("make setup puts ONNX Runtime in place").build().unwrap()
     })
 }
 
 fn session(model: &[u8]) -> Session {
-    Session::builder(environment())
-        .unwrap()
-        .with_intra_threads(1)
-        .unwrap()
-        .commit_from_memory(model)
-        .unwrap()
+    Session::builder(environment()).unwrap().with_intra_threads(1).unwrap().commit_from_memory(model).unwrap()
 }
 
 fn installed(file: &str) -> Vec<u8> {
@@ -50,31 +40,16 @@ fn installed(file: &str) -> Vec<u8> {
 fn run(session: &mut Session, input: &str, shape: [i64; 4], elements: &[f32]) -> Vec<Vec<f32>> {
     let value = Value::from_array((shape, elements.to_vec())).unwrap();
     let outputs = session.run(ort::inputs![input => value]).unwrap();
-    outputs
-        .iter()
-        .map(|(_, output)| output.try_extract_tensor::<f32>().unwrap().1.to_vec())
-        .collect()
+    outputs.iter().map(|(_, output)| output.try_extract_tensor::<f32>().unwrap().1.to_vec()).collect()
 }
 
 /// A sample picture's upper square, where the face is, as `side`×`side` BGR planes of 0 to 255.
 fn picture(file: &str, side: u32) -> Vec<f32> {
-    let picture = image::open(root().join("samples/files").join(file))
-        .expect("make setup puts the samples in place");
+    let picture = image::open(root().join("samples/files").join(file)).expect("make setup puts the samples in place");
     let width = picture.width();
-    let square = picture.crop_imm(0, 0, width, width).resize_exact(
-        side,
-        side,
-        image::imageops::FilterType::Triangle,
-    );
+    let square = picture.crop_imm(0, 0, width, width).resize_exact(side, side, image::imageops::FilterType::Triangle);
     let pixels = square.to_rgb8();
-    [2, 1, 0]
-        .iter()
-        .flat_map(|channel| {
-            pixels
-                .pixels()
-                .map(move |pixel| f32::from(pixel.0[*channel]))
-        })
-        .collect()
+    [2, 1, 0].iter().flat_map(|channel| pixels.pixels().map(move |pixel| f32::from(pixel.0[*channel]))).collect()
 }
 
 fn assert_same_outputs(file: &str, input: &str, side: u32, scaled: fn(f32) -> f32) {
@@ -85,22 +60,11 @@ fn assert_same_outputs(file: &str, input: &str, side: u32, scaled: fn(f32) -> f3
         let shape = [1, 3, i64::from(side), i64::from(side)];
         let expected = run(&mut packaged, input, shape, &elements).remove(0);
         let found = run(&mut rewritten, input, shape, &elements).remove(0);
-        let largest = expected
-            .iter()
-            .fold(0_f32, |largest, value| largest.max(value.abs()));
-        let difference = expected
-            .iter()
-            .zip(&found)
-            .fold(0_f32, |worst, (a, b)| worst.max((a - b).abs()));
-        assert!(
-            largest > 0.1,
-            "{name}: the packaged network gives next to nothing, so there is nothing to compare"
-        );
+        let largest = expected.iter().fold(0_f32, |largest, value| largest.max(value.abs()));
+        let difference = expected.iter().zip(&found).fold(0_f32, |worst, (a, b)| worst.max((a - b).abs()));
+        assert!(largest > 0.1, "{name}: the packaged network gives next to nothing, so there is nothing to compare");
         assert_eq!(expected.len(), found.len());
-        assert!(
-            difference <= 1e-5,
-            "{name}: outputs up to {largest} differ by {difference}"
-        );
+        assert!(difference <= 1e-5, "{name}: outputs up to {largest} differ by {difference}");
     }
 }
 
@@ -111,9 +75,7 @@ fn rewritten_sface_gives_the_outputs_of_the_packaged_one() {
 
 #[test]
 fn rewritten_fr_feature_gives_the_outputs_of_the_packaged_one() {
-    assert_same_outputs("fr_feature.onnx", "input", 112, |value| {
-        (value - 127.0) / 128.0
-    });
+    assert_same_outputs("fr_feature.onnx", "input", 112, |value| (value - 127.0) / 128.0);
 }
 
 #[test]
@@ -127,12 +89,7 @@ fn rewriting_the_packaged_models_gives_the_pinned_files() {
     for model in &manifest.models {
         let packaged = installed(&format!("packaged/{}", model.file));
         let rewritten = rewrite::rewrite(&packaged, &model.rewrite).unwrap();
-        assert_eq!(
-            Sha256Sum::of_bytes(&rewritten),
-            model.sha256,
-            "{}",
-            model.file
-        );
+        assert_eq!(Sha256Sum::of_bytes(&rewritten), model.sha256, "{}", model.file);
     }
 }
 
@@ -142,23 +99,11 @@ fn unpacked_yunet_gives_one_row_per_cell_at_any_multiple_of_32() {
     let mut yunet = session(&installed("face_detection_yunet.onnx"));
     for (height, width) in [(320, 320), (192, 160), (640, 384)] {
         let elements = vec![0.0; 3 * height * width];
-        let shape = [
-            1,
-            3,
-            i64::try_from(height).unwrap(),
-            i64::try_from(width).unwrap(),
-        ];
+        let shape = [1, 3, i64::try_from(height).unwrap(), i64::try_from(width).unwrap()];
         let outputs = run(&mut yunet, "input", shape, &elements);
         let cells = [8, 16, 32].map(|stride| height / stride * (width / stride));
-        let expected: Vec<usize> = [1, 1, 4, 10]
-            .iter()
-            .flat_map(|columns| cells.map(|rows| rows * columns))
-            .collect();
-        assert_eq!(
-            outputs.iter().map(Vec::len).collect::<Vec<_>>(),
-            expected,
-            "at {height}x{width}"
-        );
+        let expected: Vec<usize> = [1, 1, 4, 10].iter().flat_map(|columns| cells.map(|rows| rows * columns)).collect();
+        assert_eq!(outputs.iter().map(Vec::len).collect::<Vec<_>>(), expected, "at {height}x{width}");
     }
 }
 
@@ -169,21 +114,11 @@ fn unpacked_blocks_are_what_onnx_runtime_unpacks() {
         let packed = packed_model(axis, block, scale_dims);
         let unpacked = rewrite::rewrite(&packed, &[RewriteStep::UnpackWeights]).unwrap();
         let operations = onnx::decode(&unpacked).unwrap().graph.unwrap().node;
-        assert_eq!(
-            operations
-                .iter()
-                .map(|node| node.op_type.as_deref().unwrap())
-                .collect::<Vec<_>>(),
-            ["Add"]
-        );
+        assert_eq!(operations.iter().map(|node| node.op_type.as_deref().unwrap()).collect::<Vec<_>>(), ["Add"]);
         let (x, shape) = (vec![0.0; 15], [1, 1, 5, 3]);
         let expected = run(&mut session(&packed), "x", shape, &x);
         assert!(expected[0].iter().any(|value| *value != 0.0));
-        assert_eq!(
-            run(&mut session(&unpacked), "x", shape, &x),
-            expected,
-            "axis {axis}, blocks of {block}"
-        );
+        assert_eq!(run(&mut session(&unpacked), "x", shape, &x), expected, "axis {axis}, blocks of {block}");
     }
 }
 
@@ -197,68 +132,33 @@ fn packed_model(axis: i64, block: i64, scale_dims: [i64; 2]) -> Vec<u8> {
         ..Tensor::default()
     };
     let blocks = i8::try_from(scale_dims[0] * scale_dims[1]).unwrap();
-    let scales: Vec<f32> = (0..blocks)
-        .map(|block| 0.1 + 0.07 * f32::from(block))
-        .collect();
+    let scales: Vec<f32> = (0..blocks).map(|block| 0.1 + 0.07 * f32::from(block)).collect();
     let shape = Tensor {
         dims: vec![4],
         data_type: Some(onnx::INT64),
         name: Some("shape".into()),
-        raw_data: Some(
-            [1_i64, 1, 5, 3]
-                .iter()
-                .flat_map(|length| length.to_le_bytes())
-                .collect(),
-        ),
+        raw_data: Some([1_i64, 1, 5, 3].iter().flat_map(|length| length.to_le_bytes()).collect()),
         ..Tensor::default()
     };
-    let integer = |name: &str, value| Attribute {
-        name: Some(name.into()),
-        i: Some(value),
-        kind: Some(2),
-        ..Attribute::default()
-    };
-    let mut dequantize = node(
-        "DequantizeLinear",
-        &["weights", "scales", "zeros"],
-        "unpacked",
-    );
+    let integer =
+        |name: &str, value| Attribute { name: Some(name.into()), i: Some(value), kind: Some(2), ..Attribute::default() };
+    let mut dequantize = node("DequantizeLinear", &["weights", "scales", "zeros"], "unpacked");
     dequantize.attribute = vec![integer("axis", axis), integer("block_size", block)];
     let graph = Graph {
-        node: vec![
-            dequantize,
-            node("Reshape", &["unpacked", "shape"], "shaped"),
-            node("Add", &["x", "shaped"], "y"),
-        ],
+        node: vec![dequantize, node("Reshape", &["unpacked", "shape"], "shaped"), node("Add", &["x", "shaped"], "y")],
         name: Some("packed".into()),
         initializer: vec![
-            int8(
-                "weights",
-                &[3, 5],
-                (-7..8).map(|value| value * 16).collect(),
-            ),
+            int8("weights", &[3, 5], (-7..8).map(|value| value * 16).collect()),
             Tensor::of_floats("scales".into(), scale_dims.to_vec(), &scales),
-            int8(
-                "zeros",
-                &scale_dims,
-                (0..blocks).map(|zero| zero * 3 - 9).collect(),
-            ),
+            int8("zeros", &scale_dims, (0..blocks).map(|zero| zero * 3 - 9).collect()),
             shape,
         ],
         input: vec![value_info("x")],
         output: vec![value_info("y")],
         ..Graph::default()
     };
-    let opset_import = vec![OperatorSetId {
-        domain: Some(String::new()),
-        version: Some(21),
-    }];
-    onnx::encode(&Model {
-        ir_version: Some(10),
-        graph: Some(graph),
-        opset_import,
-        ..Model::default()
-    })
+    let opset_import = vec![OperatorSetId { domain: Some(String::new()), version: Some(21) }];
+    onnx::encode(&Model { ir_version: Some(10), graph: Some(graph), opset_import, ..Model::default() })
 }
 
 fn node(op_type: &str, input: &[&str], output: &str) -> Node {
@@ -271,25 +171,10 @@ fn node(op_type: &str, input: &[&str], output: &str) -> Node {
 }
 
 fn value_info(name: &str) -> ValueInfo {
-    let dim = [1, 1, 5, 3]
-        .map(|length| Dimension {
-            value: Some(Length::Fixed(length)),
-            denotation: None,
-        })
-        .to_vec();
-    let tensor = onnx::TensorType {
-        elem_type: Some(onnx::FLOAT),
-        shape: Some(onnx::TensorShape { dim }),
-    };
-    let r#type = Some(onnx::Type {
-        tensor_type: Some(tensor),
-        denotation: None,
-    });
-    ValueInfo {
-        name: Some(name.to_owned()),
-        r#type,
-        doc_string: None,
-    }
+    let dim = [1, 1, 5, 3].map(|length| Dimension { value: Some(Length::Fixed(length)), denotation: None }).to_vec();
+    let tensor = onnx::TensorType { elem_type: Some(onnx::FLOAT), shape: Some(onnx::TensorShape { dim }) };
+    let r#type = Some(onnx::Type { tensor_type: Some(tensor), denotation: None });
+    ValueInfo { name: Some(name.to_owned()), r#type, doc_string: None }
 }
 
 #[test]
@@ -298,8 +183,5 @@ fn a_model_with_fields_that_would_be_lost_is_refused() {
     assert!(onnx::decode(&model).is_some());
     // Field 25 of a model holds functions, which the installer does not know: an empty one.
     model.extend([0xca, 0x01, 0x00]);
-    assert_eq!(
-        rewrite::rewrite(&model, &[]),
-        Err(rewrite::RewriteError::NotUnderstood)
-    );
+    assert_eq!(rewrite::rewrite(&model, &[]), Err(rewrite::RewriteError::NotUnderstood));
 }

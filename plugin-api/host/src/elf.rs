@@ -23,30 +23,18 @@ const LEAST: usize = 20;
 /// Refuses what is no 64-bit little-endian shared library for this machine; gives the file's SHA-256
 /// in lower-case hexadecimal.
 pub(crate) fn inspect(path: &Path) -> Result<String, OpenError> {
-    let read = |source| OpenError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let read = |source| OpenError::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(read)?;
     let mut start = Vec::with_capacity(LEAST);
-    Read::by_ref(&mut file)
-        .take(LEAST as u64)
-        .read_to_end(&mut start)
-        .map_err(read)?;
+    Read::by_ref(&mut file).take(LEAST as u64).read_to_end(&mut start).map_err(read)?;
     let field = |at: usize| Some(u16::from_le_bytes([*start.get(at)?, *start.get(at + 1)?]));
-    let not_elf = || OpenError::NotElf {
-        path: path.to_owned(),
-    };
+    let not_elf = || OpenError::NotElf { path: path.to_owned() };
     if !start.starts_with(b"\x7fELF\x02\x01") || field(16) != Some(ET_DYN) {
         return Err(not_elf());
     }
     let found = field(18).ok_or_else(not_elf)?;
     if found != MACHINE {
-        return Err(OpenError::OtherMachine {
-            path: path.to_owned(),
-            found,
-            expected: MACHINE,
-        });
+        return Err(OpenError::OtherMachine { path: path.to_owned(), found, expected: MACHINE });
     }
     let mut digest = Sha256::new();
     digest.update(&start);

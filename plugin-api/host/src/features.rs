@@ -30,47 +30,28 @@ pub fn resolve_features(manifests: &[Manifest]) -> Result<Features, FeatureError
     let mut providers = BTreeMap::new();
     for (place, manifest) in manifests.iter().enumerate() {
         if !ids.insert(&manifest.id) {
-            return Err(FeatureError::DuplicateId {
-                id: manifest.id.clone(),
-            });
+            return Err(FeatureError::DuplicateId { id: manifest.id.clone() });
         }
         let second = || manifest.id.clone();
         for spec in &manifest.analyses {
             if let Some(first) = analyses.insert(&spec.kind, &manifest.id) {
                 let (analysis, first) = (spec.kind.clone(), first.clone());
-                return Err(FeatureError::DuplicateAnalysis {
-                    analysis,
-                    first,
-                    second: second(),
-                });
+                return Err(FeatureError::DuplicateAnalysis { analysis, first, second: second() });
             }
         }
         for provided in &manifest.provides {
             if let Some(other) = providers.insert(provided.feature.clone(), place) {
                 let (feature, first) = (provided.feature.clone(), manifests[other].id.clone());
-                return Err(FeatureError::DuplicateFeature {
-                    feature,
-                    first,
-                    second: second(),
-                });
+                return Err(FeatureError::DuplicateFeature { feature, first, second: second() });
             }
         }
     }
     for manifest in manifests {
         let wanted = manifest.analyses.iter().flat_map(|spec| &spec.features);
-        let needed = manifest
-            .provides
-            .iter()
-            .flat_map(|provided| &provided.needs);
-        if let Some(feature) = wanted
-            .chain(needed)
-            .find(|name| !providers.contains_key(*name))
-        {
+        let needed = manifest.provides.iter().flat_map(|provided| &provided.needs);
+        if let Some(feature) = wanted.chain(needed).find(|name| !providers.contains_key(*name)) {
             let plugin = manifest.id.clone();
-            return Err(FeatureError::Missing {
-                plugin,
-                feature: feature.clone(),
-            });
+            return Err(FeatureError::Missing { plugin, feature: feature.clone() });
         }
     }
     refuse_cycle(manifests)?;
@@ -88,10 +69,7 @@ fn refuse_cycle(manifests: &[Manifest]) -> Result<(), FeatureError> {
     let mut nodes = BTreeMap::new();
     for manifest in manifests {
         for provided in &manifest.provides {
-            let node = Node {
-                plugin: &manifest.id,
-                needs: &provided.needs,
-            };
+            let node = Node { plugin: &manifest.id, needs: &provided.needs };
             nodes.insert(provided.feature.as_str(), node);
         }
     }
@@ -113,9 +91,7 @@ fn refuse_cycle(manifests: &[Manifest]) -> Result<(), FeatureError> {
                     Some(node) => format!("{feature} ({})", node.plugin),
                     None => feature.to_owned(),
                 };
-                return Err(FeatureError::Cycle {
-                    path: circle.map(|(f, _)| name(f)).collect(),
-                });
+                return Err(FeatureError::Cycle { path: circle.map(|(f, _)| name(f)).collect() });
             }
             if !done.contains(need.as_str()) {
                 way.push((need, 0));

@@ -20,12 +20,7 @@ pub struct Instance {
 impl Instance {
     pub(crate) fn create(plugin: Plugin, config: Config) -> Result<Self, Failure> {
         let raw = Some(plugin.entry().create(&config)?);
-        Ok(Self {
-            plugin,
-            config,
-            raw,
-            refused_outcome: false,
-        })
+        Ok(Self { plugin, config, raw, refused_outcome: false })
     }
 
     /// The plugin that this is an instance of.
@@ -43,39 +38,22 @@ impl Instance {
     /// # Errors
     /// The plugin's failure; the host's own while it served the plugin; `Unsupported` for an analysis
     /// that the manifest does not list; `Internal`, saying what is wrong, for an outcome against the rules.
-    pub fn analyze(
-        &mut self,
-        host: &mut dyn JobHost,
-        request: &JobRequest,
-    ) -> Result<Outcome, Failure> {
+    pub fn analyze(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Outcome, Failure> {
         self.refused_outcome = false;
         let plugin = self.plugin.clone();
         let manifest = plugin.manifest();
         let analysis = &request.analysis;
-        let (Some(_), Some(schema)) = (
-            manifest.analyses.iter().find(|spec| spec.kind == *analysis),
-            plugin.result_schema(analysis),
-        ) else {
+        let (Some(_), Some(schema)) =
+            (manifest.analyses.iter().find(|spec| spec.kind == *analysis), plugin.result_schema(analysis))
+        else {
             let id = &manifest.id;
-            return Err(Failure::unsupported(format!(
-                "{id} has no analysis {analysis}"
-            )));
+            return Err(Failure::unsupported(format!("{id} has no analysis {analysis}")));
         };
         check_media(request)?;
         let json = self.call(|raw| raw.analyze(host, request))?;
-        check_outcome(
-            &json,
-            &OutcomeRules {
-                schema,
-                media: &request.media,
-            },
-        )
-        .map_err(|problem| {
+        check_outcome(&json, &OutcomeRules { schema, media: &request.media }).map_err(|problem| {
             self.refused_outcome = true;
-            Failure::internal(format!(
-                "the outcome of {analysis} by {}: {problem}",
-                manifest.id
-            ))
+            Failure::internal(format!("the outcome of {analysis} by {}: {problem}", manifest.id))
         })
     }
 
@@ -84,24 +62,13 @@ impl Instance {
     /// # Errors
     /// As [`Instance::analyze`]; `InvalidInput` for a medium or frame that is not there, or a scope
     /// that the feature has not.
-    pub fn provide(
-        &mut self,
-        host: &mut dyn JobHost,
-        request: &FeatureRequest,
-        job: &JobRequest,
-    ) -> Result<Vec<u8>, Failure> {
+    pub fn provide(&mut self, host: &mut dyn JobHost, request: &FeatureRequest, job: &JobRequest) -> Result<Vec<u8>, Failure> {
         let plugin = self.plugin.clone();
         let manifest = plugin.manifest();
         let name = &request.feature;
-        let provided = manifest
-            .provides
-            .iter()
-            .find(|provided| provided.feature == *name);
+        let provided = manifest.provides.iter().find(|provided| provided.feature == *name);
         let Some(provided) = provided else {
-            return Err(Failure::unsupported(format!(
-                "{} does not provide {name}",
-                manifest.id
-            )));
+            return Err(Failure::unsupported(format!("{} does not provide {name}", manifest.id)));
         };
         check_media(job)?;
         let medium = job.media.get(request.medium as usize);
@@ -117,19 +84,12 @@ impl Instance {
             )));
         }
         let json = self.call(|raw| raw.provide(host, request, job))?;
-        serde_json::from_slice::<IgnoredAny>(&json).map_err(|error| {
-            Failure::internal(format!(
-                "the feature {name} of {} is not JSON: {error}",
-                manifest.id
-            ))
-        })?;
+        serde_json::from_slice::<IgnoredAny>(&json)
+            .map_err(|error| Failure::internal(format!("the feature {name} of {} is not JSON: {error}", manifest.id)))?;
         Ok(json)
     }
 
-    fn call<R>(
-        &mut self,
-        call: impl FnOnce(&mut RawInstance) -> Result<R, Failure>,
-    ) -> Result<R, Failure> {
+    fn call<R>(&mut self, call: impl FnOnce(&mut RawInstance) -> Result<R, Failure>) -> Result<R, Failure> {
         let raw = match &mut self.raw {
             Some(raw) => raw,
             None => self.raw.insert(self.plugin.entry().create(&self.config)?),
@@ -146,9 +106,7 @@ fn check_media(request: &JobRequest) -> Result<(), Failure> {
     for (place, medium) in request.media.iter().enumerate() {
         if medium.index as usize != place {
             let index = medium.index;
-            return Err(Failure::internal(format!(
-                "medium {index} stands at place {place}"
-            )));
+            return Err(Failure::internal(format!("medium {index} stands at place {place}")));
         }
     }
     Ok(())

@@ -25,40 +25,18 @@ pub fn manifest_problems(manifest: &Manifest) -> Vec<String> {
             problems.push(problem);
         }
     };
-    check(
-        is_id(&manifest.id),
-        format!("id {:?} is no reverse DNS name", manifest.id),
-    );
-    check(
-        is_semver(&manifest.version),
-        format!("version {:?} is not semantic", manifest.version),
-    );
-    let texts = [
-        ("name", &manifest.name),
-        ("vendor", &manifest.vendor),
-        ("license", &manifest.license),
-    ];
+    check(is_id(&manifest.id), format!("id {:?} is no reverse DNS name", manifest.id));
+    check(is_semver(&manifest.version), format!("version {:?} is not semantic", manifest.version));
+    let texts = [("name", &manifest.name), ("vendor", &manifest.vendor), ("license", &manifest.license)];
     for (field, text) in texts {
-        check(
-            is_text(text),
-            format!("{field} is empty or longer than {MAX_TEXT} characters"),
-        );
+        check(is_text(text), format!("{field} is empty or longer than {MAX_TEXT} characters"));
     }
     let instances = manifest.instances.max;
-    check(
-        INSTANCES.contains(&instances),
-        format!("instances.max {instances} is not {INSTANCES:?}"),
-    );
-    check(
-        !manifest.analyses.is_empty() || !manifest.provides.is_empty(),
-        "it offers neither an analysis nor a feature".into(),
-    );
+    check(INSTANCES.contains(&instances), format!("instances.max {instances} is not {INSTANCES:?}"));
+    check(!manifest.analyses.is_empty() || !manifest.provides.is_empty(), "it offers neither an analysis nor a feature".into());
     let kinds = manifest.analyses.iter().map(|spec| spec.kind.as_str());
     check(are_unique(kinds), "an analysis type stands twice".into());
-    let features = manifest
-        .provides
-        .iter()
-        .map(|provided| provided.feature.as_str());
+    let features = manifest.provides.iter().map(|provided| provided.feature.as_str());
     check(are_unique(features), "a feature is provided twice".into());
     for spec in &manifest.analyses {
         problems.extend(analysis_problems(spec));
@@ -90,46 +68,22 @@ fn analysis_problems(spec: &AnalysisSpec) -> Vec<String> {
             problems.push(format!("analysis {kind:?}: {problem}"));
         }
     };
-    check(
-        is_name(kind),
-        "the type is not lower-case letters, digits and _".into(),
-    );
-    check(
-        is_text(&spec.title),
-        format!("title is empty or longer than {MAX_TEXT} characters"),
-    );
-    check(
-        MAX_SIDE.contains(&spec.max_side),
-        format!("max_side is not {MAX_SIDE:?}"),
-    );
-    check(
-        TIMEOUT_MS.contains(&spec.timeout_ms),
-        format!("timeout_ms is not {TIMEOUT_MS:?}"),
-    );
+    check(is_name(kind), "the type is not lower-case letters, digits and _".into());
+    check(is_text(&spec.title), format!("title is empty or longer than {MAX_TEXT} characters"));
+    check(MAX_SIDE.contains(&spec.max_side), format!("max_side is not {MAX_SIDE:?}"));
+    check(TIMEOUT_MS.contains(&spec.timeout_ms), format!("timeout_ms is not {TIMEOUT_MS:?}"));
     let formats = &spec.pixel_formats;
     check(
-        !formats.is_empty()
-            && formats
-                .iter()
-                .all(|name| PixelFormat::from_name(name).is_some()),
+        !formats.is_empty() && formats.iter().all(|name| PixelFormat::from_name(name).is_some()),
         "pixel_formats is empty or has an unknown name".into(),
     );
     for feature in &spec.features {
-        check(
-            is_feature(feature),
-            format!("the feature {feature:?} is no name/version"),
-        );
+        check(is_feature(feature), format!("the feature {feature:?} is no name/version"));
     }
     check(!spec.slots.is_empty(), "it has no slot".into());
-    check(
-        are_unique(spec.slots.iter().map(|slot| slot.name.as_str())),
-        "a slot stands twice".into(),
-    );
+    check(are_unique(spec.slots.iter().map(|slot| slot.name.as_str())), "a slot stands twice".into());
     for slot in &spec.slots {
-        check(
-            is_slot(slot),
-            format!("the slot {:?} is malformed", slot.name),
-        );
+        check(is_slot(slot), format!("the slot {:?} is malformed", slot.name));
     }
     if let Err(problem) = check_params_schema(&spec.params_schema) {
         check(false, format!("params_schema {problem}"));
@@ -141,11 +95,7 @@ fn analysis_problems(spec: &AnalysisSpec) -> Vec<String> {
 }
 
 fn is_slot(slot: &Slot) -> bool {
-    let mut tags = slot
-        .any_tags
-        .iter()
-        .chain(&slot.all_tags)
-        .chain(&slot.unless_named_tags);
+    let mut tags = slot.any_tags.iter().chain(&slot.all_tags).chain(&slot.unless_named_tags);
     is_name(&slot.name)
         && !slot.kinds.is_empty()
         && slot.min <= slot.max
@@ -166,12 +116,7 @@ fn check_params_schema(schema: &Value) -> Result<(), String> {
         .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
         .collect();
     let defaults = Value::Object(defaults);
-    validator.validate(&defaults).map_err(|error| {
-        format!(
-            "refuses its own defaults at {}: {error}",
-            error.instance_path()
-        )
-    })
+    validator.validate(&defaults).map_err(|error| format!("refuses its own defaults at {}: {error}", error.instance_path()))
 }
 
 fn compile(schema: &Value) -> Result<jsonschema::Validator, String> {
@@ -185,9 +130,7 @@ fn provided_problems(provided: &Provided) -> Vec<String> {
         problems.push(format!("the provided feature {name:?} is no name/version"));
     }
     for need in provided.needs.iter().filter(|need| !is_feature(need)) {
-        problems.push(format!(
-            "feature {name:?}: its need {need:?} is no name/version"
-        ));
+        problems.push(format!("feature {name:?}: its need {need:?} is no name/version"));
     }
     if !MAX_SIDE.contains(&provided.max_side) {
         problems.push(format!("feature {name:?}: max_side is not {MAX_SIDE:?}"));
@@ -203,8 +146,7 @@ fn weight_problem(weight: &Weight) -> Option<String> {
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let sha256 = &weight.sha256;
     let pinned = sha256.len() == 64 && sha256.bytes().all(hex);
-    (!sha256.is_empty() && !pinned)
-        .then(|| format!("the sha256 of {file:?} is not 64 lower-case hexadecimal digits"))
+    (!sha256.is_empty() && !pinned).then(|| format!("the sha256 of {file:?} is not 64 lower-case hexadecimal digits"))
 }
 
 fn are_unique<'a>(names: impl Iterator<Item = &'a str>) -> bool {
@@ -220,9 +162,7 @@ fn is_text(text: &str) -> bool {
 fn is_name(name: &str) -> bool {
     name.len() <= MAX_NAME
         && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 /// At least two labels of lower-case letters, digits and `-`.
@@ -231,18 +171,16 @@ fn is_id(id: &str) -> bool {
         !label.is_empty()
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
     };
     id.len() <= 2 * MAX_NAME && id.contains('.') && id.split('.').all(label)
 }
 
 /// A name and a version from 1, such as `faces/1`.
 fn is_feature(feature: &str) -> bool {
-    feature.split_once('/').is_some_and(|(name, version)| {
-        is_name(name) && !version.starts_with(['0', '+']) && version.parse::<u16>().is_ok()
-    })
+    feature
+        .split_once('/')
+        .is_some_and(|(name, version)| is_name(name) && !version.starts_with(['0', '+']) && version.parse::<u16>().is_ok())
 }
 
 /// Three numbers, with a pre-release or build part if any.
@@ -251,15 +189,9 @@ fn is_semver(version: &str) -> bool {
         Some(at) => version.split_at(at),
         None => (version, ""),
     };
-    let number = |part: &str| {
-        part.parse::<u32>()
-            .is_ok_and(|number| number.to_string() == part)
-    };
+    let number = |part: &str| part.parse::<u32>().is_ok_and(|number| number.to_string() == part);
     let parts: Vec<&str> = core.split('.').collect();
-    let extra_ok = extra.is_empty()
-        || (extra.len() > 1
-            && extra
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b)));
+    let extra_ok =
+        extra.is_empty() || (extra.len() > 1 && extra.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b)));
     parts.len() == 3 && parts.into_iter().all(number) && extra_ok
 }

@@ -59,27 +59,16 @@ pub(crate) enum OutcomeError {
 }
 
 /// Reads and checks an outcome.
-pub(crate) fn check_outcome(
-    json: &[u8],
-    rules: &OutcomeRules<'_>,
-) -> Result<Outcome, OutcomeError> {
+pub(crate) fn check_outcome(json: &[u8], rules: &OutcomeRules<'_>) -> Result<Outcome, OutcomeError> {
     let text = std::str::from_utf8(json).map_err(|_| OutcomeError::NotUtf8)?;
-    let outcome: Outcome =
-        serde_json::from_str(text).map_err(|error| OutcomeError::NotOutcome(place_of(&error)))?;
+    let outcome: Outcome = serde_json::from_str(text).map_err(|error| OutcomeError::NotOutcome(place_of(&error)))?;
     if !is_finite(&outcome.result) {
         return Err(OutcomeError::NotFinite);
     }
     if let Err(error) = rules.schema.validate(&outcome.result) {
         let place = error.instance_path().to_string();
-        let place = if place.is_empty() {
-            "its root".to_owned()
-        } else {
-            place
-        };
-        return Err(OutcomeError::Schema {
-            place,
-            problem: error.masked().to_string(),
-        });
+        let place = if place.is_empty() { "its root".to_owned() } else { place };
+        return Err(OutcomeError::Schema { place, problem: error.masked().to_string() });
     }
     if outcome.reasons.is_empty() && outcome.resolution != Resolution::Success {
         return Err(OutcomeError::NoReason);
@@ -126,9 +115,7 @@ fn check_reason(place: usize, reason: &Reason, media: &[JobMedium]) -> Result<()
     let code = reason.code.as_bytes();
     let well_formed = code.first().is_some_and(u8::is_ascii_uppercase)
         && code.len() <= MAX_CODE
-        && code
-            .iter()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');
+        && code.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_');
     if !well_formed {
         return Err(OutcomeError::BadCode(place));
     }
@@ -138,13 +125,9 @@ fn check_reason(place: usize, reason: &Reason, media: &[JobMedium]) -> Result<()
     let in_range = match (reason.medium, reason.frame) {
         (None, None) => true,
         (None, Some(_)) => false,
-        (Some(medium), frame) => media
-            .get(medium as usize)
-            .is_some_and(|medium| frame.is_none_or(|frame| frame < medium.frame_count)),
+        (Some(medium), frame) => {
+            media.get(medium as usize).is_some_and(|medium| frame.is_none_or(|frame| frame < medium.frame_count))
+        }
     };
-    if in_range {
-        Ok(())
-    } else {
-        Err(OutcomeError::BadIndex(place))
-    }
+    if in_range { Ok(()) } else { Err(OutcomeError::BadIndex(place)) }
 }

@@ -35,25 +35,14 @@ impl Plugin {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let read = |source| OpenError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let read = |source| OpenError::Read { path: path.to_owned(), source };
         // A path without a slash would be searched for by the dynamic linker.
         let path = std::path::absolute(path).map_err(read)?;
         let file_sha256 = elf::inspect(&path)?;
         let entry = load(&path)?;
-        let json = entry
-            .manifest_json()
-            .map_err(|source| OpenError::NoManifest {
-                path: path.clone(),
-                source,
-            })?;
+        let json = entry.manifest_json().map_err(|source| OpenError::NoManifest { path: path.clone(), source })?;
         let manifest: Manifest =
-            serde_json::from_slice(&json).map_err(|source| OpenError::ManifestShape {
-                path: path.clone(),
-                source,
-            })?;
+            serde_json::from_slice(&json).map_err(|source| OpenError::ManifestShape { path: path.clone(), source })?;
         let mut problems = manifest_problems(&manifest);
         problems.extend(function_problems(&manifest, &entry));
         let mut result_schemas = HashMap::new();
@@ -64,22 +53,10 @@ impl Plugin {
             }
         }
         if !problems.is_empty() {
-            return Err(OpenError::ManifestRules {
-                path,
-                id: manifest.id,
-                problems,
-            });
+            return Err(OpenError::ManifestRules { path, id: manifest.id, problems });
         }
-        let inner = Inner {
-            path,
-            file_sha256,
-            manifest,
-            entry,
-            result_schemas,
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let inner = Inner { path, file_sha256, manifest, entry, result_schemas };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What the plugin says about itself.
@@ -121,12 +98,7 @@ impl Plugin {
 
 impl std::fmt::Debug for Plugin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "Plugin({} in {})",
-            self.inner.manifest.id,
-            self.inner.path.display()
-        )
+        write!(f, "Plugin({} in {})", self.inner.manifest.id, self.inner.path.display())
     }
 }
 
@@ -135,14 +107,9 @@ fn load(path: &Path) -> Result<Entry, OpenError> {
     // SAFETY: constructors of the library run here; the caller's process is made for that. Nothing is
     // ever unloaded, so no destructor runs before the process ends.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
-    let library = library.map_err(|source| OpenError::Load {
-        path: path.to_owned(),
-        source,
-    })?;
+    let library = library.map_err(|source| OpenError::Load { path: path.to_owned(), source })?;
     let library = ManuallyDrop::new(library);
-    let no_symbol = || OpenError::NoSymbol {
-        path: path.to_owned(),
-    };
+    let no_symbol = || OpenError::NoSymbol { path: path.to_owned() };
     // SAFETY: the symbol's address is taken as a pointer, whatever lies there.
     let symbol = unsafe { library.get::<*const abi::Plugin>(abi::SYMBOL) };
     let symbol = *symbol.map_err(|_| no_symbol())?;
@@ -152,8 +119,5 @@ fn load(path: &Path) -> Result<Entry, OpenError> {
     // SAFETY: a plugin's symbol is an `abi::Plugin`; of anything else only the header is read. The
     // library is never unloaded.
     let entry = unsafe { Entry::read(symbol) };
-    entry.map_err(|source| OpenError::Header {
-        path: path.to_owned(),
-        source,
-    })
+    entry.map_err(|source| OpenError::Header { path: path.to_owned(), source })
 }

@@ -14,9 +14,7 @@ use crate::error::{Failure, Status};
 use crate::job::LogLevel;
 use crate::manifest::SlotKind;
 
-use super::{
-    FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, Pixels,
-};
+use super::{FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, Pixels};
 
 /// Longest name of a feature or artifact, in bytes.
 const MAX_NAME_BYTES: u64 = 100;
@@ -45,14 +43,10 @@ pub(super) fn with_job<R>(
 ) -> Result<R, Failure> {
     let params = match &request.params {
         Value::Null => Vec::new(),
-        params => serde_json::to_vec(params)
-            .map_err(|error| Failure::internal(format!("writing the parameters: {error}")))?,
+        params => serde_json::to_vec(params).map_err(|error| Failure::internal(format!("writing the parameters: {error}")))?,
     };
-    let tags: Vec<Vec<abi::Bytes>> = request
-        .media
-        .iter()
-        .map(|medium| medium.tags.iter().map(|tag| view(tag)).collect())
-        .collect();
+    let tags: Vec<Vec<abi::Bytes>> =
+        request.media.iter().map(|medium| medium.tags.iter().map(|tag| view(tag)).collect()).collect();
     let media: Vec<abi::Medium> = request
         .media
         .iter()
@@ -181,9 +175,7 @@ impl Call<'_> {
             return Ok(abi::Bytes::of(known));
         }
         if medium as usize >= self.media {
-            return Err(Failure::invalid_input(format!(
-                "there is no medium {medium} in this job"
-            )));
+            return Err(Failure::invalid_input(format!("there is no medium {medium} in this job")));
         }
         let frame = (frame != abi::NO_FRAME).then_some(frame);
         let bytes = self.host.feature(medium, frame, name)?;
@@ -193,9 +185,7 @@ impl Call<'_> {
 
     fn artifact(&mut self, name: &str, mime: &str, data: &[u8]) -> Result<(), Failure> {
         if self.artifacts >= MAX_ARTIFACTS {
-            return Err(Failure::invalid_input(format!(
-                "more than {MAX_ARTIFACTS} artifacts"
-            )));
+            return Err(Failure::invalid_input(format!("more than {MAX_ARTIFACTS} artifacts")));
         }
         if !is_artifact_name(name) || !is_mime(mime) {
             return Err(Failure::invalid_input("a bad name or type of an artifact"));
@@ -209,12 +199,7 @@ impl Call<'_> {
 fn raw_frame(frame: &FrameView) -> abi::Frame {
     let pixels: &[u8] = (*frame.pixels).as_ref();
     let mut planes = [abi::Plane::EMPTY; abi::MAX_PLANES];
-    planes[0] = abi::Plane {
-        data: pixels.as_ptr(),
-        len: pixels.len() as u64,
-        stride: frame.stride,
-        reserved0: 0,
-    };
+    planes[0] = abi::Plane { data: pixels.as_ptr(), len: pixels.len() as u64, stride: frame.stride, reserved0: 0 };
     abi::Frame {
         struct_size: size_of::<abi::Frame>() as u32,
         medium: frame.medium,
@@ -240,13 +225,7 @@ unsafe extern "C" fn rewind(ctx: *mut c_void) {
 
 /// # Safety
 /// As [`serve`]; `name` must be a valid view, `out` null or valid for writing.
-unsafe extern "C" fn feature(
-    ctx: *mut c_void,
-    medium: u32,
-    frame: u32,
-    name: abi::Bytes,
-    out: *mut abi::Bytes,
-) -> u32 {
+unsafe extern "C" fn feature(ctx: *mut c_void, medium: u32, frame: u32, name: abi::Bytes, out: *mut abi::Bytes) -> u32 {
     // SAFETY: by the caller's word.
     unsafe {
         serve(ctx, Status::Internal.code(), |call| {
@@ -272,11 +251,7 @@ unsafe extern "C" fn feature(
 /// As [`serve`].
 unsafe extern "C" fn is_cancelled(ctx: *mut c_void) -> u32 {
     // SAFETY: by the caller's word.
-    unsafe {
-        serve(ctx, 1, |call| {
-            u32::from(call.failure.is_some() || call.host.is_cancelled())
-        })
-    }
+    unsafe { serve(ctx, 1, |call| u32::from(call.failure.is_some() || call.host.is_cancelled())) }
 }
 
 /// # Safety
@@ -306,36 +281,23 @@ unsafe extern "C" fn log(ctx: *mut c_void, level: u32, message: abi::Bytes) {
     unsafe {
         serve(ctx, (), |call| {
             let kept = message.len.min(MAX_MESSAGE_BYTES as u64);
-            let bytes = abi::Bytes {
-                ptr: message.ptr,
-                len: kept,
-            }
-            .get(kept)
-            .unwrap_or_default();
-            call.host
-                .log(LogLevel::from_code(level), &String::from_utf8_lossy(bytes));
+            let bytes = abi::Bytes { ptr: message.ptr, len: kept }.get(kept).unwrap_or_default();
+            call.host.log(LogLevel::from_code(level), &String::from_utf8_lossy(bytes));
         })
     }
 }
 
 /// # Safety
 /// As [`serve`]; all three must be valid views.
-unsafe extern "C" fn artifact(
-    ctx: *mut c_void,
-    name: abi::Bytes,
-    mime: abi::Bytes,
-    data: abi::Bytes,
-) -> u32 {
+unsafe extern "C" fn artifact(ctx: *mut c_void, name: abi::Bytes, mime: abi::Bytes, data: abi::Bytes) -> u32 {
     // SAFETY: by the caller's word.
     unsafe {
         serve(ctx, Status::Internal.code(), |call| {
             let (name, mime) = (text(name, MAX_NAME_BYTES), text(mime, MAX_NAME_BYTES));
-            let (Some(name), Some(mime), Some(data)) = (name, mime, data.get(MAX_ARTIFACT_BYTES))
-            else {
+            let (Some(name), Some(mime), Some(data)) = (name, mime, data.get(MAX_ARTIFACT_BYTES)) else {
                 return Status::InvalidInput.code();
             };
-            call.artifact(name, mime, data)
-                .map_or_else(|failure| failure.status.code(), |()| abi::STATUS_OK)
+            call.artifact(name, mime, data).map_or_else(|failure| failure.status.code(), |()| abi::STATUS_OK)
         })
     }
 }
@@ -350,18 +312,10 @@ unsafe fn text<'a>(bytes: abi::Bytes, limit: u64) -> Option<&'a str> {
 fn is_artifact_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with('.')
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
 }
 
 fn is_mime(mime: &str) -> bool {
-    let token = |part: &str| {
-        !part.is_empty()
-            && part
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b))
-    };
-    mime.split_once('/')
-        .is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+    let token = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b));
+    mime.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }

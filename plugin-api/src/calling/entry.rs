@@ -36,11 +36,7 @@ impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadMagic => write!(f, "VULTUS_PLUGIN does not begin with the magic bytes"),
-            Self::OtherMajor { found } => write!(
-                f,
-                "built for ABI major version {found}, this host speaks {}",
-                abi::ABI_MAJOR
-            ),
+            Self::OtherMajor { found } => write!(f, "built for ABI major version {found}, this host speaks {}", abi::ABI_MAJOR),
             Self::ShortStruct { found, needed } => {
                 write!(f, "VULTUS_PLUGIN says {found} bytes, v1.0 has {needed}")
             }
@@ -79,16 +75,11 @@ impl Entry {
             return Err(HeaderError::BadMagic);
         }
         if header.abi_major != abi::ABI_MAJOR {
-            return Err(HeaderError::OtherMajor {
-                found: header.abi_major,
-            });
+            return Err(HeaderError::OtherMajor { found: header.abi_major });
         }
         let needed = size_of::<abi::Plugin>() as u32;
         if header.struct_size < needed {
-            return Err(HeaderError::ShortStruct {
-                found: header.struct_size,
-                needed,
-            });
+            return Err(HeaderError::ShortStruct { found: header.struct_size, needed });
         }
         // SAFETY: the header says that the struct is at least as long as ours.
         let plugin = unsafe { symbol.read_unaligned() };
@@ -138,8 +129,8 @@ impl Entry {
     /// # Errors
     /// What the plugin says: `InvalidInput` for settings, `Unavailable` for a missing model, …
     pub fn create(&self, config: &Config) -> Result<RawInstance, Failure> {
-        let json = serde_json::to_vec(config)
-            .map_err(|error| Failure::internal(format!("writing the configuration: {error}")))?;
+        let json =
+            serde_json::to_vec(config).map_err(|error| Failure::internal(format!("writing the configuration: {error}")))?;
         let mut instance = std::ptr::null_mut();
         let mut error = abi::Buf::EMPTY;
         // SAFETY: as in `manifest_json`; all three outlive the call.
@@ -149,10 +140,7 @@ impl Entry {
         if instance.is_null() {
             return Err(Failure::internal("create gave status 0 and no instance"));
         }
-        Ok(RawInstance {
-            entry: *self,
-            instance,
-        })
+        Ok(RawInstance { entry: *self, instance })
     }
 }
 
@@ -172,11 +160,7 @@ impl RawInstance {
     ///
     /// # Errors
     /// What plugin or host met; `Internal` over [`MAX_RESULT_BYTES`].
-    pub fn analyze(
-        &mut self,
-        host: &mut dyn JobHost,
-        request: &JobRequest,
-    ) -> Result<Vec<u8>, Failure> {
+    pub fn analyze(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Vec<u8>, Failure> {
         let Some(analyze) = self.entry.analyze else {
             return Err(Failure::unsupported("this plugin has no analysis"));
         };
@@ -233,25 +217,10 @@ impl Drop for RawInstance {
 /// # Safety
 /// `buf` must be as `ABI.md` says.
 unsafe fn receive(code: u32, mut buf: abi::Buf, what: &str) -> Result<Vec<u8>, Failure> {
-    let limit = if code == abi::STATUS_OK {
-        MAX_RESULT_BYTES
-    } else {
-        MAX_MESSAGE_BYTES as u64
-    };
-    let kept = if code == abi::STATUS_OK {
-        buf.len
-    } else {
-        buf.len.min(limit)
-    };
+    let limit = if code == abi::STATUS_OK { MAX_RESULT_BYTES } else { MAX_MESSAGE_BYTES as u64 };
+    let kept = if code == abi::STATUS_OK { buf.len } else { buf.len.min(limit) };
     // SAFETY: the caller vouches for `buf.len` bytes; `kept` is not more.
-    let bytes = unsafe {
-        abi::Bytes {
-            ptr: buf.ptr,
-            len: kept,
-        }
-        .get(limit)
-    }
-    .map(<[u8]>::to_vec);
+    let bytes = unsafe { abi::Bytes { ptr: buf.ptr, len: kept }.get(limit) }.map(<[u8]>::to_vec);
     let len = buf.len;
     if let Some(release) = buf.release {
         // SAFETY: called once; the bytes were copied above.
@@ -259,16 +228,8 @@ unsafe fn receive(code: u32, mut buf: abi::Buf, what: &str) -> Result<Vec<u8>, F
     }
     if code != abi::STATUS_OK {
         let message = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
-        let message = if message.is_empty() {
-            "the plugin gives no message".into()
-        } else {
-            message
-        };
+        let message = if message.is_empty() { "the plugin gives no message".into() } else { message };
         return Err(Failure::new(Status::from_code(code), message));
     }
-    bytes.ok_or_else(|| {
-        Failure::internal(format!(
-            "{what} is {len} bytes, at most {MAX_RESULT_BYTES} are taken"
-        ))
-    })
+    bytes.ok_or_else(|| Failure::internal(format!("{what} is {len} bytes, at most {MAX_RESULT_BYTES} are taken")))
 }

@@ -78,12 +78,7 @@ pub trait JobHost {
     ///
     /// # Errors
     /// What the provider met; `Unsupported` when nobody provides it to this plugin.
-    fn feature(
-        &mut self,
-        medium: u32,
-        frame: Option<u32>,
-        name: &str,
-    ) -> Result<Arc<[u8]>, Failure>;
+    fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure>;
     /// Whether the call should stop.
     fn is_cancelled(&self) -> bool;
     /// Time left, in microseconds.

@@ -24,15 +24,8 @@ impl Picture {
     /// A picture from a function of column and row, at time 0.
     pub fn from_fn(width: u32, height: u32, colour: impl Fn(u32, u32) -> [u8; 3]) -> Self {
         let colour = &colour;
-        let rgb = (0..height)
-            .flat_map(|y| (0..width).flat_map(move |x| colour(x, y)))
-            .collect();
-        Self {
-            width,
-            height,
-            rgb,
-            pts_us: 0,
-        }
+        let rgb = (0..height).flat_map(|y| (0..width).flat_map(move |x| colour(x, y))).collect();
+        Self { width, height, rgb, pts_us: 0 }
     }
 
     /// The same picture at another time, in microseconds.
@@ -82,9 +75,7 @@ pub(super) fn scaled(picture: &Picture, max_side: u32) -> (u32, u32, Vec<u8>) {
             for channel in 0..3 {
                 let values = rows.clone().flat_map(|row| {
                     let start = row * picture.width as usize;
-                    columns
-                        .clone()
-                        .map(move |column| (start + column) * 3 + channel)
+                    columns.clone().map(move |column| (start + column) * 3 + channel)
                 });
                 let sum: usize = values.map(|at| usize::from(picture.rgb[at])).sum();
                 let count = rows.len() * columns.len();
@@ -100,20 +91,14 @@ pub(super) fn converted(mut rgb: Vec<u8>, format: PixelFormat) -> Vec<u8> {
     match format {
         PixelFormat::Rgb8 => rgb,
         PixelFormat::Bgr8 => {
-            rgb.as_chunks_mut::<3>()
-                .0
-                .iter_mut()
-                .for_each(|pixel| pixel.swap(0, 2));
+            rgb.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| pixel.swap(0, 2));
             rgb
         }
         PixelFormat::Gray8 => rgb
             .as_chunks::<3>()
             .0
             .iter()
-            .map(|&[r, g, b]| {
-                ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768)
-                    >> 16) as u8
-            })
+            .map(|&[r, g, b]| ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8)
             .collect(),
     }
 }

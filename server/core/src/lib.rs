@@ -14,4 +14,4 @@ pub use analysis::{Analysis, AnalysisFailure, AnalysisState, Artifact, Provenanc
 pub use error::{Error, Result};
 pub use folder::{AnalysisGroup, Folder, FolderState};
 pub use ids::*;
-pub use media::{Medium, MediaKind, Tag};
+pub use media::{MediaKind, Medium, Tag};

@@ -106,12 +106,7 @@ where
 ///
 /// # Errors
 /// Any [`Refusal`]; a medium that [`probe`] took is refused only if its pixel data is damaged.
-pub fn decode<S>(
-    source: S,
-    byte_size: u64,
-    limits: &Limits,
-    options: DecodeOptions,
-) -> Result<Frames, Refusal>
+pub fn decode<S>(source: S, byte_size: u64, limits: &Limits, options: DecodeOptions) -> Result<Frames, Refusal>
 where
     S: Read + Seek + Send + 'static,
 {

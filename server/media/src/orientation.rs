@@ -20,11 +20,7 @@ impl Orientation {
 
     /// Width and height after turning.
     pub(crate) fn turned(self, (width, height): (u32, u32)) -> (u32, u32) {
-        if self.swaps_sides() {
-            (height, width)
-        } else {
-            (width, height)
-        }
+        if self.swaps_sides() { (height, width) } else { (width, height) }
     }
 
     /// From the linear part `[a, b, c, d]` of a display matrix, which maps a stored point (p, q) to
@@ -60,12 +56,8 @@ impl Orientation {
         let mut upright = Vec::with_capacity(line * height);
         match self.0 {
             2 => (0..height).for_each(|y| mirrored(row(y), &mut upright)),
-            3 => (0..height)
-                .rev()
-                .for_each(|y| mirrored(row(y), &mut upright)),
-            4 => (0..height)
-                .rev()
-                .for_each(|y| upright.extend_from_slice(row(y))),
+            3 => (0..height).rev().for_each(|y| mirrored(row(y), &mut upright)),
+            4 => (0..height).rev().for_each(|y| upright.extend_from_slice(row(y))),
             5..=8 => {
                 upright.resize(line * height, 0);
                 self.transpose(&row, width, height, &mut upright);
@@ -76,13 +68,7 @@ impl Orientation {
     }
 
     /// Orientations 5 to 8, in tiles that stay in the first cache.
-    fn transpose<'a>(
-        self,
-        row: &dyn Fn(usize) -> &'a [u8],
-        width: usize,
-        height: usize,
-        upright: &mut [u8],
-    ) {
+    fn transpose<'a>(self, row: &dyn Fn(usize) -> &'a [u8], width: usize, height: usize, upright: &mut [u8]) {
         const TILE: usize = 32;
         let from_bottom = matches!(self.0, 6 | 7);
         let from_right = matches!(self.0, 7 | 8);
@@ -110,9 +96,7 @@ impl From<image::metadata::Orientation> for Orientation {
 }
 
 fn mirrored(row: &[u8], upright: &mut Vec<u8>) {
-    row.chunks_exact(3)
-        .rev()
-        .for_each(|pixel| upright.extend_from_slice(pixel));
+    row.chunks_exact(3).rev().for_each(|pixel| upright.extend_from_slice(pixel));
 }
 
 #[cfg(test)]
@@ -121,11 +105,7 @@ mod tests {
 
     /// The definition, pixel by pixel: where the EXIF standard says the stored row 0 and column 0 are seen.
     fn by_definition(code: u8, rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
-        let (to_width, to_height) = if code >= 5 {
-            (height, width)
-        } else {
-            (width, height)
-        };
+        let (to_width, to_height) = if code >= 5 { (height, width) } else { (width, height) };
         let mut upright = Vec::new();
         for y in 0..to_height {
             for x in 0..to_width {
@@ -150,17 +130,10 @@ mod tests {
     fn every_orientation_follows_its_definition_with_padded_rows() {
         let (width, height, stride) = (70, 45, 224);
         let padded: Vec<u8> = (0..stride * height).map(|i| (i * 7 % 251) as u8).collect();
-        let packed: Vec<u8> = padded
-            .chunks_exact(stride)
-            .flat_map(|row| row[..width * 3].to_vec())
-            .collect();
+        let packed: Vec<u8> = padded.chunks_exact(stride).flat_map(|row| row[..width * 3].to_vec()).collect();
         for code in 1..=8 {
             let upright = Orientation(code).apply(&padded, stride, width, height);
-            assert_eq!(
-                upright,
-                by_definition(code, &packed, width, height),
-                "orientation {code}"
-            );
+            assert_eq!(upright, by_definition(code, &packed, width, height), "orientation {code}");
         }
     }
 

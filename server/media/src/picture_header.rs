@@ -17,11 +17,7 @@ pub(crate) struct PictureHeader<'a> {
 }
 
 /// Walks the file and checks it against the limits.
-pub(crate) fn inspect<'a>(
-    bytes: &'a [u8],
-    format: PictureFormat,
-    limits: &Limits,
-) -> Result<PictureHeader<'a>, Refusal> {
+pub(crate) fn inspect<'a>(bytes: &'a [u8], format: PictureFormat, limits: &Limits) -> Result<PictureHeader<'a>, Refusal> {
     match format {
         PictureFormat::Jpeg => jpeg(bytes, limits),
         PictureFormat::Png => png(bytes, limits),
@@ -29,30 +25,15 @@ pub(crate) fn inspect<'a>(
     }
 }
 
-fn sized(
-    format: PictureFormat,
-    (width, height): (u32, u32),
-    limits: &Limits,
-) -> Result<PictureHeader<'static>, Refusal> {
+fn sized(format: PictureFormat, (width, height): (u32, u32), limits: &Limits) -> Result<PictureHeader<'static>, Refusal> {
     if width == 0 || height == 0 {
-        return Err(Refusal::Unreadable {
-            format: format.name(),
-            step: "reading the size",
-        });
+        return Err(Refusal::Unreadable { format: format.name(), step: "reading the size" });
     }
     let limit = limits.max_pixels;
     if u64::from(width) * u64::from(height) > limit {
-        return Err(Refusal::TooManyPixels {
-            width,
-            height,
-            limit,
-        });
+        return Err(Refusal::TooManyPixels { width, height, limit });
     }
-    Ok(PictureHeader {
-        width,
-        height,
-        png_exif: None,
-    })
+    Ok(PictureHeader { width, height, png_exif: None })
 }
 
 const JPEG_CUT: Refusal = Refusal::Truncated { format: "JPEG" };
@@ -65,12 +46,7 @@ fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refus
     let mut scans = 0;
     let mut at = 2;
     loop {
-        at += bytes
-            .get(at..)
-            .unwrap_or_default()
-            .iter()
-            .position(|&b| b == 0xff)
-            .ok_or(JPEG_CUT)?;
+        at += bytes.get(at..).unwrap_or_default().iter().position(|&b| b == 0xff).ok_or(JPEG_CUT)?;
         let marker = *bytes.get(at + 1).ok_or(JPEG_CUT)?;
         match marker {
             0xff => {
@@ -95,10 +71,7 @@ fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refus
             0xda => {
                 scans += 1;
                 if scans > limits.max_jpeg_scans {
-                    return Err(Refusal::TooManyScans {
-                        actual: scans,
-                        limit: limits.max_jpeg_scans,
-                    });
+                    return Err(Refusal::TooManyScans { actual: scans, limit: limits.max_jpeg_scans });
                 }
                 at = after_scan(bytes, at)?;
             }
@@ -107,23 +80,12 @@ fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refus
     }
     match header {
         Some(header) if scans > 0 => Ok(header),
-        _ => Err(Refusal::Unreadable {
-            format: "JPEG",
-            step: "finding the picture",
-        }),
+        _ => Err(Refusal::Unreadable { format: "JPEG", step: "finding the picture" }),
     }
 }
 
-fn jpeg_frame(
-    marker: u8,
-    segment: &[u8],
-    limits: &Limits,
-) -> Result<PictureHeader<'static>, Refusal> {
-    let unsupported = |format: &str| {
-        Err(Refusal::UnsupportedFormat {
-            format: format.to_owned(),
-        })
-    };
+fn jpeg_frame(marker: u8, segment: &[u8], limits: &Limits) -> Result<PictureHeader<'static>, Refusal> {
+    let unsupported = |format: &str| Err(Refusal::UnsupportedFormat { format: format.to_owned() });
     let &[precision, h1, h0, w1, w0, ..] = segment else {
         return Err(JPEG_CUT);
     };
@@ -134,22 +96,14 @@ fn jpeg_frame(
         0xc9..=0xcb => return unsupported("arithmetic JPEG"),
         _ => return unsupported("hierarchical JPEG"),
     }
-    let size = (
-        u32::from(u16::from_be_bytes([w1, w0])),
-        u32::from(u16::from_be_bytes([h1, h0])),
-    );
+    let size = (u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0])));
     sized(PictureFormat::Jpeg, size, limits)
 }
 
 /// Position of the first marker after entropy-coded data: not a stuffed zero, a restart or a fill byte.
 fn after_scan(bytes: &[u8], mut at: usize) -> Result<usize, Refusal> {
     loop {
-        at += bytes
-            .get(at..)
-            .unwrap_or_default()
-            .iter()
-            .position(|&b| b == 0xff)
-            .ok_or(JPEG_CUT)?;
+        at += bytes.get(at..).unwrap_or_default().iter().position(|&b| b == 0xff).ok_or(JPEG_CUT)?;
         match *bytes.get(at + 1).ok_or(JPEG_CUT)? {
             0x00 | 0xd0..=0xd7 => at += 2,
             0xff => at += 1,
@@ -168,14 +122,10 @@ fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusa
         let name = &start[4..8];
         if header.is_none() {
             if name != b"IHDR" || length != 13 {
-                return Err(Refusal::Unreadable {
-                    format: "PNG",
-                    step: "reading the header",
-                });
+                return Err(Refusal::Unreadable { format: "PNG", step: "reading the header" });
             }
             let size = bytes.get(at + 8..at + 16).ok_or(PNG_CUT)?;
-            let side =
-                |i: usize| u32::from_be_bytes([size[i], size[i + 1], size[i + 2], size[i + 3]]);
+            let side = |i: usize| u32::from_be_bytes([size[i], size[i + 1], size[i + 2], size[i + 3]]);
             header = Some(sized(PictureFormat::Png, (side(0), side(4)), limits)?);
         }
         let data = bytes.get(at + 8..at + 8 + length).ok_or(PNG_CUT)?;
@@ -209,10 +159,7 @@ fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refus
         b"VP8 " if head[23..26] == [0x9d, 0x01, 0x2a] => (u16(26) & 0x3fff, u16(28) & 0x3fff),
         b"VP8L" if head[20] == 0x2f => ((u32(21) & 0x3fff) + 1, (u32(21) >> 14 & 0x3fff) + 1),
         _ => {
-            return Err(Refusal::Unreadable {
-                format: "WebP",
-                step: "reading the header",
-            });
+            return Err(Refusal::Unreadable { format: "WebP", step: "reading the header" });
         }
     };
     let header = sized(PictureFormat::WebP, size, limits)?;

@@ -40,24 +40,15 @@ pub fn scale(frame: &StoredFrame, max_side: u32) -> Cow<'_, StoredFrame> {
     };
     let (width, height) = (scaled(frame.width), scaled(frame.height));
     let rgb = resize(&frame.rgb, (frame.width, frame.height), (width, height));
-    Cow::Owned(StoredFrame {
-        width,
-        height,
-        rgb,
-        pts_us: frame.pts_us,
-        index: frame.index,
-    })
+    Cow::Owned(StoredFrame { width, height, rgb, pts_us: frame.pts_us, index: frame.index })
 }
 
 /// Packed RGB of size `from`, scaled to size `to`; both sizes are at least 1 × 1 and `rgb` fits `from`.
 pub(crate) fn resize(rgb: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
-    let source = ImageRef::new(from.0, from.1, rgb, PixelType::U8x3)
-        .expect("packed RGB has width × height × 3 bytes");
+    let source = ImageRef::new(from.0, from.1, rgb, PixelType::U8x3).expect("packed RGB has width × height × 3 bytes");
     let mut scaled = Image::new(to.0, to.1, PixelType::U8x3);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new()
-        .resize(&source, &mut scaled, &options)
-        .expect("source and destination have the same pixel type");
+    Resizer::new().resize(&source, &mut scaled, &options).expect("source and destination have the same pixel type");
     scaled.into_vec()
 }
 
@@ -66,16 +57,8 @@ pub(crate) fn thumbnail(frame: &StoredFrame) -> Result<Vec<u8>, Refusal> {
     let small = scale(frame, THUMBNAIL_SIDE);
     let mut jpeg = Vec::new();
     JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY)
-        .encode(
-            &small.rgb,
-            small.width,
-            small.height,
-            image::ExtendedColorType::Rgb8,
-        )
-        .map_err(|_| Refusal::Unreadable {
-            format: "picture",
-            step: "making a thumbnail",
-        })?;
+        .encode(&small.rgb, small.width, small.height, image::ExtendedColorType::Rgb8)
+        .map_err(|_| Refusal::Unreadable { format: "picture", step: "making a thumbnail" })?;
     Ok(jpeg)
 }
 
@@ -86,39 +69,15 @@ mod tests {
     #[test]
     fn scaling_keeps_the_shape_and_the_mean_and_never_enlarges() {
         let (width, height) = (1280, 720);
-        let rgb: Vec<u8> = (0..width * height * 3)
-            .map(|i| (i / 3 % 2 * 200) as u8)
-            .collect();
-        let frame = StoredFrame {
-            width,
-            height,
-            rgb,
-            pts_us: 7,
-            index: 3,
-        };
+        let rgb: Vec<u8> = (0..width * height * 3).map(|i| (i / 3 % 2 * 200) as u8).collect();
+        let frame = StoredFrame { width, height, rgb, pts_us: 7, index: 3 };
         let small = scale(&frame, 320);
-        assert_eq!(
-            (small.width, small.height, small.pts_us, small.index),
-            (320, 180, 7, 3)
-        );
+        assert_eq!((small.width, small.height, small.pts_us, small.index), (320, 180, 7, 3));
         // At the rims the support of the filter is cut, so the mean is that of fewer stripes.
-        let inside = |row: &[u8]| {
-            row[3..row.len() - 3]
-                .iter()
-                .all(|&value| value.abs_diff(100) <= 2)
-        };
-        assert!(
-            small.rgb.chunks_exact(960).all(inside),
-            "one-pixel stripes become their mean"
-        );
+        let inside = |row: &[u8]| row[3..row.len() - 3].iter().all(|&value| value.abs_diff(100) <= 2);
+        assert!(small.rgb.chunks_exact(960).all(inside), "one-pixel stripes become their mean");
         assert!(matches!(scale(&frame, 1280), Cow::Borrowed(_)));
-        let line = StoredFrame {
-            width: 5000,
-            height: 1,
-            rgb: vec![9; 15000],
-            pts_us: 0,
-            index: 0,
-        };
+        let line = StoredFrame { width: 5000, height: 1, rgb: vec![9; 15000], pts_us: 0, index: 0 };
         assert_eq!((scale(&line, 10).width, scale(&line, 10).height), (10, 1));
     }
 }

@@ -5,10 +5,7 @@ use serde::Serialize;
 /// Why a medium is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "reason", rename_all = "snake_case")]
-#[expect(
-    missing_docs,
-    reason = "fields named actual and limit carry the unit of the variant's text"
-)]
+#[expect(missing_docs, reason = "fields named actual and limit carry the unit of the variant's text")]
 pub enum Refusal {
     /// No bytes at all.
     #[error("the medium is empty")]
@@ -27,10 +24,7 @@ pub enum Refusal {
     Truncated { format: &'static str },
     /// Damaged or not following its format.
     #[error("the {format} data is damaged: {step} failed")]
-    Unreadable {
-        format: &'static str,
-        step: &'static str,
-    },
+    Unreadable { format: &'static str, step: &'static str },
     /// The bytes could not be read from their file.
     #[error("the medium could not be read: {kind}")]
     Io { kind: String },
@@ -186,8 +180,6 @@ impl Refusal {
     }
 
     pub(crate) fn io(error: &std::io::Error) -> Self {
-        Self::Io {
-            kind: error.kind().to_string(),
-        }
+        Self::Io { kind: error.kind().to_string() }
     }
 }

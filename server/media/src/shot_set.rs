@@ -24,10 +24,7 @@ const ZIP64_LOCATOR: &[u8] = b"PK\x06\x07";
 const TYPE_BITS: u32 = 0o170_000;
 const REGULAR_FILE: u32 = 0o100_000;
 
-const DAMAGED: Refusal = Refusal::Unreadable {
-    format: "ZIP",
-    step: "reading the directory",
-};
+const DAMAGED: Refusal = Refusal::Unreadable { format: "ZIP", step: "reading the directory" };
 
 /// Probes a shot set by decoding every picture.
 pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Result<Probe, Refusal> {
@@ -37,8 +34,7 @@ pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resul
     let mut first = None;
     for shot in 0..set.shots.len() {
         let (bytes, format) = set.read(shot)?;
-        let picture =
-            set.shots[shot].picture(&bytes, format, limits, set.shots.len(), &mut all_pixels)?;
+        let picture = set.shots[shot].picture(&bytes, format, limits, set.shots.len(), &mut all_pixels)?;
         first.get_or_insert(picture);
     }
     let first = first.ok_or(Refusal::ZipEmpty)?;
@@ -57,10 +53,7 @@ pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resul
 }
 
 /// Decodes the pictures of a shot set; of more than can be stored, those at even distances.
-pub(crate) fn decode<S: Read + Seek>(
-    source: Source<S>,
-    limits: &Limits,
-) -> Result<Frames, Refusal> {
+pub(crate) fn decode<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Result<Frames, Refusal> {
     let mut set = ShotSet::open(source, limits)?;
     let total = set.shots.len();
     let stored = total.min(limits.max_frames_stored.max(1) as usize);
@@ -104,17 +97,11 @@ impl Shot {
         count: usize,
         all_pixels: &mut u64,
     ) -> Result<Picture, Refusal> {
-        let in_entry = |refusal| Refusal::ZipEntry {
-            entry: self.entry,
-            refusal: Box::new(refusal),
-        };
+        let in_entry = |refusal| Refusal::ZipEntry { entry: self.entry, refusal: Box::new(refusal) };
         let header = picture_header::inspect(bytes, format, limits).map_err(in_entry)?;
         *all_pixels += u64::from(header.width) * u64::from(header.height);
         if *all_pixels > limits.max_set_pixels {
-            return Err(Refusal::ZipTooManyPixels {
-                actual: *all_pixels,
-                limit: limits.max_set_pixels,
-            });
+            return Err(Refusal::ZipTooManyPixels { actual: *all_pixels, limit: limits.max_set_pixels });
         }
         photo::picture(bytes, format, limits, count).map_err(in_entry)
     }
@@ -151,10 +138,7 @@ impl<S: Read + Seek> ShotSet<S> {
         let mut bytes = Vec::new();
         file.take(size + 1)
             .read_to_end(&mut bytes)
-            .map_err(|_| Refusal::Unreadable {
-                format: "ZIP",
-                step: "inflating an entry",
-            })?;
+            .map_err(|_| Refusal::Unreadable { format: "ZIP", step: "inflating an entry" })?;
         if bytes.len() as u64 != size {
             return Err(Refusal::ZipSizeMismatch { entry });
         }
@@ -163,29 +147,19 @@ impl<S: Read + Seek> ShotSet<S> {
             Ok(Format::Zip) => Err(Refusal::ZipNested { entry }),
             Ok(Format::Video(container)) => Err(Refusal::ZipEntry {
                 entry,
-                refusal: Box::new(Refusal::UnsupportedFormat {
-                    format: container.name().to_owned(),
-                }),
+                refusal: Box::new(Refusal::UnsupportedFormat { format: container.name().to_owned() }),
             }),
-            Err(refusal) => Err(Refusal::ZipEntry {
-                entry,
-                refusal: Box::new(refusal),
-            }),
+            Err(refusal) => Err(Refusal::ZipEntry { entry, refusal: Box::new(refusal) }),
         }
     }
 }
 
 /// Reads the end record alone and requires the plain layout: entries, directory, end record with its comment, end
 /// of file. So the number of entries is bounded before the directory is read, and no second directory can hide.
-fn check_end_of_directory<S: Read + Seek>(
-    source: &mut Source<S>,
-    limits: &Limits,
-) -> Result<(), Refusal> {
+fn check_end_of_directory<S: Read + Seek>(source: &mut Source<S>, limits: &Limits) -> Result<(), Refusal> {
     const RECORD: usize = 22;
     let tail_start = source.length().saturating_sub(RECORD as u64 + 0xffff + 20);
-    source
-        .seek(SeekFrom::Start(tail_start))
-        .map_err(|e| Refusal::io(&e))?;
+    source.seek(SeekFrom::Start(tail_start)).map_err(|e| Refusal::io(&e))?;
     let mut tail = Vec::new();
     source.read_to_end(&mut tail).map_err(|e| Refusal::io(&e))?;
     source.rewind().map_err(|e| Refusal::io(&e))?;
@@ -193,23 +167,15 @@ fn check_end_of_directory<S: Read + Seek>(
     let u32_at = |at: usize| u16_at(at) | u16_at(at + 2) << 16;
     let at = (0..(tail.len() + 1).saturating_sub(RECORD))
         .rev()
-        .find(|&at| {
-            tail[at..].starts_with(END_OF_DIRECTORY)
-                && at as u64 + RECORD as u64 + u16_at(at + 20) == tail.len() as u64
-        })
+        .find(|&at| tail[at..].starts_with(END_OF_DIRECTORY) && at as u64 + RECORD as u64 + u16_at(at + 20) == tail.len() as u64)
         .ok_or(Refusal::Truncated { format: "ZIP" })?;
     let entries = u16_at(at + 10);
     let limit = u64::from(limits.max_zip_entries);
     if entries > limit {
-        return Err(Refusal::ZipTooManyEntries {
-            actual: entries,
-            limit,
-        });
+        return Err(Refusal::ZipTooManyEntries { actual: entries, limit });
     }
     if at >= 20 && tail[at - 20..].starts_with(ZIP64_LOCATOR) {
-        return Err(Refusal::UnsupportedFormat {
-            format: "ZIP64".to_owned(),
-        });
+        return Err(Refusal::UnsupportedFormat { format: "ZIP64".to_owned() });
     }
     let (size, offset) = (u32_at(at + 12), u32_at(at + 16));
     let one_disk = u16_at(at + 4) == 0 && u16_at(at + 6) == 0 && u16_at(at + 8) == entries;
@@ -220,10 +186,7 @@ fn check_end_of_directory<S: Read + Seek>(
 }
 
 /// Checks every entry of the directory; gives the pictures in natural order.
-fn checked_entries<R: Read + Seek>(
-    archive: &ZipArchive<R>,
-    limits: &Limits,
-) -> Result<Vec<Shot>, Refusal> {
+fn checked_entries<R: Read + Seek>(archive: &ZipArchive<R>, limits: &Limits) -> Result<Vec<Shot>, Refusal> {
     let mut shots = Vec::new();
     let mut inflated = 0_u64;
     for index in 0..archive.len() {
@@ -234,17 +197,10 @@ fn checked_entries<R: Read + Seek>(
         check_entry(&data, entry, limits)?;
         inflated = inflated.saturating_add(data.size());
         if inflated > limits.max_inflated_bytes {
-            return Err(Refusal::ZipInflated {
-                actual: inflated,
-                limit: limits.max_inflated_bytes,
-            });
+            return Err(Refusal::ZipInflated { actual: inflated, limit: limits.max_inflated_bytes });
         }
         if ours {
-            shots.push(Shot {
-                entry,
-                name,
-                size: data.size(),
-            });
+            shots.push(Shot { entry, name, size: data.size() });
         }
     }
     shots.sort_by(|a, b| natord::compare(&a.name, &b.name).then_with(|| a.name.cmp(&b.name)));
@@ -277,22 +233,12 @@ fn check_entry(data: &ZipFileEntry<'_>, entry: u32, limits: &Limits) -> Result<(
     if data.encrypted() {
         return Err(Refusal::ZipEncrypted { entry });
     }
-    if !matches!(
-        data.compression(),
-        CompressionMethod::Stored | CompressionMethod::Deflated
-    ) {
+    if !matches!(data.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
         return Err(Refusal::ZipMethod { entry });
     }
-    let (actual, limit) = (
-        data.size() / data.compressed_size().max(1),
-        u64::from(limits.max_ratio),
-    );
+    let (actual, limit) = (data.size() / data.compressed_size().max(1), u64::from(limits.max_ratio));
     if actual > limit {
-        return Err(Refusal::ZipRatio {
-            entry,
-            actual,
-            limit,
-        });
+        return Err(Refusal::ZipRatio { entry, actual, limit });
     }
     Ok(())
 }

@@ -29,11 +29,7 @@ pub(crate) struct Source<S> {
 impl<S> Source<S> {
     /// A second view of the same bytes, at their start.
     pub(crate) fn reopened(&self) -> Self {
-        Self {
-            shared: Arc::clone(&self.shared),
-            position: 0,
-            length: self.length,
-        }
+        Self { shared: Arc::clone(&self.shared), position: 0, length: self.length }
     }
 
     /// Length in bytes.
@@ -48,10 +44,7 @@ impl<S: Read + Seek> Source<S> {
         let length = stream.seek(SeekFrom::End(0)).map_err(|e| Refusal::io(&e))?;
         let actual = length.max(byte_size);
         if actual > limits.max_bytes {
-            return Err(Refusal::TooManyBytes {
-                actual,
-                limit: limits.max_bytes,
-            });
+            return Err(Refusal::TooManyBytes { actual, limit: limits.max_bytes });
         }
         if length == 0 {
             return Err(Refusal::Empty);
@@ -61,11 +54,7 @@ impl<S: Read + Seek> Source<S> {
         }
         let bytes_left = length * READS_PER_BYTE + READ_ALLOWANCE;
         let shared = Arc::new(Mutex::new(Shared { stream, bytes_left }));
-        Ok(Self {
-            shared,
-            position: 0,
-            length,
-        })
+        Ok(Self { shared, position: 0, length })
     }
 
     /// The first bytes, from which the format is told.
@@ -97,9 +86,7 @@ impl<S: Read + Seek> Read for Source<S> {
         }
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bytes_left) = shared.bytes_left.checked_sub(wanted as u64) else {
-            return Err(io::Error::other(
-                "the medium sends its reader around in circles",
-            ));
+            return Err(io::Error::other("the medium sends its reader around in circles"));
         };
         shared.stream.seek(SeekFrom::Start(self.position))?;
         let read = shared.stream.read(&mut buffer[..wanted])?;

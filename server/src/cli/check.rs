@@ -3,10 +3,10 @@
 //! Exit codes: 0 SUCCESS, 2 DECLINED, 3 OPERATOR_REQUIRED, 1 failure.
 
 use super::local::{LocalChecker, LocalMedium};
-use super::{report, CommandError, Done, FAILURE};
-use crate::service::{overall_resolution, AnalysisRequest, CheckedAnalysis};
+use super::{CommandError, Done, FAILURE, report};
+use crate::service::{AnalysisRequest, CheckedAnalysis, overall_resolution};
 use clap::Args;
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -97,7 +97,8 @@ pub(super) fn run(config: Option<&Path>, arguments: &CheckArguments) -> Done {
 }
 
 fn media(arguments: &CheckArguments) -> Result<Vec<LocalMedium>, CommandError> {
-    let tagged = |path: &PathBuf, tags: &[&str]| LocalMedium { path: path.clone(), tags: tags.iter().map(ToString::to_string).collect() };
+    let tagged =
+        |path: &PathBuf, tags: &[&str]| LocalMedium { path: path.clone(), tags: tags.iter().map(ToString::to_string).collect() };
     let mut media: Vec<LocalMedium> =
         arguments.media.iter().map(|file| LocalMedium { path: file.path.clone(), tags: file.tags.clone() }).collect();
     for path in &arguments.selfie {
@@ -131,7 +132,8 @@ fn explain(error: &vultus_core::Error, names: &[String]) -> String {
     let (InvalidInput { argument: Some(argument), .. } | LimitExceeded { argument: Some(argument), .. }) = error else {
         return error.to_string();
     };
-    let index = argument.strip_prefix("media[").and_then(|rest| rest.split(']').next()).and_then(|index| index.parse::<usize>().ok());
+    let index =
+        argument.strip_prefix("media[").and_then(|rest| rest.split(']').next()).and_then(|index| index.parse::<usize>().ok());
     match index.and_then(|index| names.get(index)) {
         Some(name) => format!("{name}: {error}"),
         None => format!("{argument}: {error}"),
@@ -155,7 +157,8 @@ fn analysis_json(analysis: &CheckedAnalysis, names: &[String]) -> Value {
         .iter()
         .enumerate()
         .map(|(at, medium)| {
-            let details = result.and_then(|result| result["media"].as_array()).and_then(|media| media.iter().find(|m| m["medium"] == at));
+            let details =
+                result.and_then(|result| result["media"].as_array()).and_then(|media| media.iter().find(|m| m["medium"] == at));
             json!({"index": medium.index, "file": names.get(medium.index), "result": details})
         })
         .collect();
@@ -186,7 +189,8 @@ fn print_table(judged: &[CheckedAnalysis], resolution: Option<Resolution>, names
             let attack = result["score"].as_f64().map(|score| format!("attack {score:.3}"));
             attack.or_else(|| result["similarity"].as_f64().map(|similarity| format!("similarity {similarity:.3}")))
         });
-        let verdict = analysis.resolution.map_or_else(|| state_name(analysis), |resolution| resolution_name(resolution).to_owned());
+        let verdict =
+            analysis.resolution.map_or_else(|| state_name(analysis), |resolution| resolution_name(resolution).to_owned());
         rows.push(vec![analysis.kind.clone(), verdict, score.unwrap_or_else(|| "-".to_owned()), reasons_text(analysis, names)]);
     }
     report::table(&rows);

@@ -1,7 +1,7 @@
 //! Judging local files in workers of this command's own: no store, no queue, nothing written.
 
-use super::operate::{block_on, load};
 use super::CommandError;
+use super::operate::{block_on, load};
 use crate::app;
 use crate::dispatch::WorkerPools;
 use crate::service::{AnalysisRequest, CheckedAnalysis, Checker, NewMedium, UploadedFile};
@@ -49,7 +49,11 @@ impl LocalChecker {
     }
 
     /// Judges files at once.
-    pub(super) async fn check(&self, media: Vec<LocalMedium>, analyses: Vec<AnalysisRequest>) -> vultus_core::Result<Vec<CheckedAnalysis>> {
+    pub(super) async fn check(
+        &self,
+        media: Vec<LocalMedium>,
+        analyses: Vec<AnalysisRequest>,
+    ) -> vultus_core::Result<Vec<CheckedAnalysis>> {
         let new_medium = |(index, medium): (usize, LocalMedium)| {
             let argument = format!("media[{index}]");
             let file = UploadedFile::local(&medium.path)

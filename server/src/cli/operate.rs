@@ -1,10 +1,10 @@
 //! The commands of the operator: serve, accounts, analyzers, models, schema, configuration.
 
-use super::{report, CommandError, Done, FAILURE};
+use super::{CommandError, Done, FAILURE, report};
 use crate::app;
-use crate::config::{sources, Config};
-use crate::dispatch::deployment::{DeploymentChoice, PoolsConfig};
+use crate::config::{Config, sources};
 use crate::dispatch::WorkerPools;
+use crate::dispatch::deployment::{DeploymentChoice, PoolsConfig};
 use crate::service::NewUser;
 use crate::telemetry;
 use clap::{Args, Subcommand, ValueEnum};
@@ -185,7 +185,9 @@ pub(super) fn verify_models(config: Option<&Path>, as_json: bool) -> Done {
     let config = load(config)?;
     let pools_config = app::pools_config(&config).map_err(|error| CommandError::because("models verify", &error))?;
     let weights = pools_config.weights_dir.as_deref();
-    let dir = weights.and_then(Path::parent).ok_or_else(|| CommandError::new("models verify: no models found; name their folder by `models_dir`"))?;
+    let dir = weights
+        .and_then(Path::parent)
+        .ok_or_else(|| CommandError::new("models verify: no models found; name their folder by `models_dir`"))?;
     let list = dir.join("models.toml");
     let verifying = |error: vultus_models::Error| CommandError::because("models verify", &error);
     let mut reports = vultus_models::verify(&list, &dir.join("weights")).map_err(verifying)?;

@@ -98,7 +98,7 @@ pub(super) const KEYS: &[Key] = &[
         Some(r#""admin@localhost""#),
         "Login name of the first administrator, who is made when there are no users; the password is printed once.",
     ),
-    key("tokens.access_seconds", Integer(30, 86_400), Some("900"), "Life of an access token, in seconds."),
+    key("tokens.access_seconds", Integer(5, 86_400), Some("900"), "Life of an access token, in seconds."),
     key(
         "tokens.refresh_seconds",
         Integer(60, 31_536_000),

@@ -63,11 +63,7 @@ impl Breaker {
     /// A worker died by itself, or could not start. True when that opened the breaker.
     pub(crate) fn crashed(&mut self, now: Instant) -> bool {
         self.crashes.push_back(now);
-        while self
-            .crashes
-            .front()
-            .is_some_and(|first| now.duration_since(*first) > WINDOW)
-        {
+        while self.crashes.front().is_some_and(|first| now.duration_since(*first) > WINDOW) {
             self.crashes.pop_front();
         }
         let pause = match self.state {
@@ -75,10 +71,7 @@ impl Breaker {
             State::Trial { pause } => (pause * 2).min(LONGEST_PAUSE),
             State::Closed | State::Open { .. } => return false,
         };
-        self.state = State::Open {
-            until: now + pause,
-            pause,
-        };
+        self.state = State::Open { until: now + pause, pause };
         true
     }
 
@@ -94,11 +87,9 @@ impl Breaker {
     pub(crate) fn health(&self, now: Instant) -> PoolHealth {
         match self.state {
             State::Closed | State::Trial { .. } => PoolHealth::Available,
-            State::Open { until, .. } => PoolHealth::Unavailable {
-                retry_after: until
-                    .saturating_duration_since(now)
-                    .max(Duration::from_secs(1)),
-            },
+            State::Open { until, .. } => {
+                PoolHealth::Unavailable { retry_after: until.saturating_duration_since(now).max(Duration::from_secs(1)) }
+            }
         }
     }
 }
@@ -135,9 +126,6 @@ mod tests {
         assert_eq!(breaker.admit(after + FIRST_PAUSE * 2), Admission::Go);
         breaker.survived();
         assert_eq!(breaker.admit(after + FIRST_PAUSE * 2), Admission::Go);
-        assert_eq!(
-            breaker.health(after + FIRST_PAUSE * 2),
-            PoolHealth::Available
-        );
+        assert_eq!(breaker.health(after + FIRST_PAUSE * 2), PoolHealth::Available);
     }
 }

@@ -98,46 +98,28 @@ pub enum DeploymentError {
 }
 
 fn list(paths: &[PathBuf]) -> String {
-    paths
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl PoolsConfig {
     /// Finds the worker, the plugins and the models that belong to the executable that is running.
     pub fn find(choice: &DeploymentChoice) -> Result<Self, DeploymentError> {
-        let executable = std::env::current_exe().map_err(|source| DeploymentError::Unreadable {
-            path: PathBuf::from("/proc/self/exe"),
-            source,
-        })?;
-        let beside = executable
-            .parent()
-            .map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
+        let executable = std::env::current_exe()
+            .map_err(|source| DeploymentError::Unreadable { path: PathBuf::from("/proc/self/exe"), source })?;
+        let beside = executable.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
         Self::find_beside(&beside, choice)
     }
 
     /// The same for executables in the folder `beside`, or in the one above it (where Cargo puts those that tests start).
     pub fn find_beside(beside: &Path, choice: &DeploymentChoice) -> Result<Self, DeploymentError> {
         let above = beside.join("..");
-        let worker_executable = first_existing(
-            "the worker executable",
-            vec![beside.join("vultus-worker"), above.join("vultus-worker")],
-        )?;
+        let worker_executable =
+            first_existing("the worker executable", vec![beside.join("vultus-worker"), above.join("vultus-worker")])?;
         let mut built_in = Vec::new();
         for key in BUILT_IN {
             let file = format!("libvultus_{key}.so");
-            let places = [
-                beside.to_path_buf(),
-                beside.join("plugins"),
-                above.join("lib/vultus"),
-                above.clone(),
-            ];
-            let path = first_existing(
-                &format!("the plugin {key}"),
-                places.iter().map(|place| place.join(&file)).collect(),
-            )?;
+            let places = [beside.to_path_buf(), beside.join("plugins"), above.join("lib/vultus"), above.clone()];
+            let path = first_existing(&format!("the plugin {key}"), places.iter().map(|place| place.join(&file)).collect())?;
             built_in.push(plugin_file(&path, PluginOrigin::BuiltIn, choice));
         }
         let providers_for_others = BUILT_IN
@@ -151,10 +133,7 @@ impl PoolsConfig {
             None => (Vec::new(), Vec::new()),
         };
         let models = models_dir(beside, choice);
-        let onnxruntime = choice
-            .onnxruntime
-            .clone()
-            .or_else(|| existing(models.as_ref()?.join("runtime/libonnxruntime.so")));
+        let onnxruntime = choice.onnxruntime.clone().or_else(|| existing(models.as_ref()?.join("runtime/libonnxruntime.so")));
         Ok(Self {
             worker_executable,
             built_in,
@@ -162,9 +141,7 @@ impl PoolsConfig {
             third_party,
             refused,
             onnxruntime: onnxruntime.map(absolute),
-            weights_dir: models
-                .and_then(|models| existing(models.join("weights")))
-                .map(absolute),
+            weights_dir: models.and_then(|models| existing(models.join("weights"))).map(absolute),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             probe_workers: 1,
             threads: 1,
@@ -181,10 +158,7 @@ impl PoolsConfig {
 
 /// The key of a plugin file, by which settings and pools are named: the file's name without `lib`, `vultus_` and `.so`.
 pub fn plugin_key(path: &Path) -> String {
-    let stem = path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned())
-        .unwrap_or_default();
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let bare = stem.strip_prefix("lib").unwrap_or(&stem);
     bare.strip_prefix("vultus_").unwrap_or(bare).to_owned()
 }
@@ -195,11 +169,7 @@ fn models_dir(beside: &Path, choice: &DeploymentChoice) -> Option<PathBuf> {
         return Some(chosen.clone());
     }
     let installed = [beside.join("models"), beside.join("../share/vultus/models")];
-    let above = beside
-        .ancestors()
-        .skip(1)
-        .take(4)
-        .map(|folder| folder.join("models"));
+    let above = beside.ancestors().skip(1).take(4).map(|folder| folder.join("models"));
     installed
         .into_iter()
         .chain(above)
@@ -207,14 +177,8 @@ fn models_dir(beside: &Path, choice: &DeploymentChoice) -> Option<PathBuf> {
         .find(|models| models.join("weights").is_dir())
 }
 
-fn find_third_party(
-    folder: &Path,
-    choice: &DeploymentChoice,
-) -> Result<(Vec<PluginFile>, Vec<RefusedPlugin>), DeploymentError> {
-    let unreadable = |source| DeploymentError::Unreadable {
-        path: folder.to_path_buf(),
-        source,
-    };
+fn find_third_party(folder: &Path, choice: &DeploymentChoice) -> Result<(Vec<PluginFile>, Vec<RefusedPlugin>), DeploymentError> {
+    let unreadable = |source| DeploymentError::Unreadable { path: folder.to_path_buf(), source };
     let folder = fs::canonicalize(folder).map_err(unreadable)?;
     let (mut files, mut refused) = (Vec::new(), Vec::new());
     let mut paths = Vec::new();
@@ -226,10 +190,7 @@ fn find_third_party(
     for path in paths {
         match reason_to_refuse(&path, &folder) {
             None => files.push(plugin_file(&path, PluginOrigin::ThirdParty, choice)),
-            Some(detail) => refused.push(RefusedPlugin {
-                path: path.display().to_string(),
-                detail,
-            }),
+            Some(detail) => refused.push(RefusedPlugin { path: path.display().to_string(), detail }),
         }
     }
     Ok((files, refused))
@@ -271,10 +232,7 @@ fn plugin_file(path: &Path, origin: PluginOrigin, choice: &DeploymentChoice) -> 
 fn first_existing(what: &str, looked_for: Vec<PathBuf>) -> Result<PathBuf, DeploymentError> {
     match looked_for.iter().find(|path| path.is_file()) {
         Some(path) => Ok(absolute(path.clone())),
-        None => Err(DeploymentError::NotFound {
-            what: what.to_owned(),
-            looked_for,
-        }),
+        None => Err(DeploymentError::NotFound { what: what.to_owned(), looked_for }),
     }
 }
 
@@ -294,10 +252,7 @@ mod tests {
 
     #[test]
     fn plugin_keys_are_the_bare_names() {
-        assert_eq!(
-            plugin_key(Path::new("/a/libvultus_face_match.so")),
-            "face_match"
-        );
+        assert_eq!(plugin_key(Path::new("/a/libvultus_face_match.so")), "face_match");
         assert_eq!(plugin_key(Path::new("libacme_age.so")), "acme_age");
     }
 
@@ -315,21 +270,8 @@ mod tests {
         write("libliveness.so", 0o644);
         write("notes.txt", 0o666);
         symlink(outside.path(), folder.path().join("liblink.so")).unwrap();
-        let (files, refused) =
-            find_third_party(folder.path(), &DeploymentChoice::default()).unwrap();
-        assert_eq!(
-            files
-                .iter()
-                .map(|f| plugin_key(f.path.as_ref()))
-                .collect::<Vec<_>>(),
-            ["good"]
-        );
-        assert_eq!(
-            refused
-                .iter()
-                .map(|f| plugin_key(f.path.as_ref()))
-                .collect::<Vec<_>>(),
-            ["link", "liveness", "open"]
-        );
+        let (files, refused) = find_third_party(folder.path(), &DeploymentChoice::default()).unwrap();
+        assert_eq!(files.iter().map(|f| plugin_key(f.path.as_ref())).collect::<Vec<_>>(), ["good"]);
+        assert_eq!(refused.iter().map(|f| plugin_key(f.path.as_ref())).collect::<Vec<_>>(), ["link", "liveness", "open"]);
     }
 }

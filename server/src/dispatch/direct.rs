@@ -38,29 +38,15 @@ pub async fn run_direct(
     for analysis in &request.analyses {
         match pools.pool_of(&analysis.kind) {
             Some(pool) => by_pool.entry(pool).or_default().push(analysis.clone()),
-            None => keep(
-                &mut judged,
-                failed(&analysis.id, no_analyzer(&analysis.kind)),
-            ),
+            None => keep(&mut judged, failed(&analysis.id, no_analyzer(&analysis.kind))),
         }
     }
     let mut costs = RunCosts::default();
     for (pool, analyses) in by_pool {
-        let mut direct = DirectRun {
-            pools,
-            pool,
-            request: &request,
-            media: &media,
-            cancel,
-            judged: &mut judged,
-        };
+        let mut direct = DirectRun { pools, pool, request: &request, media: &media, cancel, judged: &mut judged };
         add(&mut costs, direct.run(analyses, &mut observe).await);
     }
-    let judged = request
-        .analyses
-        .iter()
-        .filter_map(|analysis| judged.remove(&analysis.id))
-        .collect();
+    let judged = request.analyses.iter().filter_map(|analysis| judged.remove(&analysis.id)).collect();
     Direct { judged, costs }
 }
 
@@ -74,20 +60,12 @@ struct DirectRun<'a> {
 }
 
 impl DirectRun<'_> {
-    async fn run(
-        &mut self,
-        mut todo: Vec<RunAnalysis>,
-        observe: &mut impl FnMut(&RunEvent),
-    ) -> RunCosts {
+    async fn run(&mut self, mut todo: Vec<RunAnalysis>, observe: &mut impl FnMut(&RunEvent)) -> RunCosts {
         let mut costs = RunCosts::default();
         let mut deaths: BTreeMap<String, u32> = BTreeMap::new();
         let mut one_by_one = false;
         while let Some(first) = todo.first() {
-            let batch = if one_by_one {
-                vec![first.clone()]
-            } else {
-                todo.clone()
-            };
+            let batch = if one_by_one { vec![first.clone()] } else { todo.clone() };
             match self.attempt(batch.clone(), observe).await {
                 RunEnd::Done(cost) => add(&mut costs, cost),
                 RunEnd::WorkerStopped => {}
@@ -113,27 +91,15 @@ impl DirectRun<'_> {
         costs
     }
 
-    async fn attempt(
-        &mut self,
-        analyses: Vec<RunAnalysis>,
-        observe: &mut impl FnMut(&RunEvent),
-    ) -> RunEnd {
+    async fn attempt(&mut self, analyses: Vec<RunAnalysis>, observe: &mut impl FnMut(&RunEvent)) -> RunEnd {
         let media: io::Result<Vec<OwnedFd>> = self.media.iter().map(OwnedFd::try_clone).collect();
         let Ok(media) = media else {
             // No descriptors left: as if no worker were to be had.
-            return RunEnd::Unavailable {
-                retry_after: super::pool::RETRY_AFTER,
-            };
+            return RunEnd::Unavailable { retry_after: super::pool::RETRY_AFTER };
         };
-        let request = RunRequest {
-            run: self.request.run.clone(),
-            media: self.request.media.clone(),
-            analyses,
-        };
+        let request = RunRequest { run: self.request.run.clone(), media: self.request.media.clone(), analyses };
         let (sender, mut events) = mpsc::channel(EVENTS);
-        let running = self
-            .pools
-            .run(&self.pool, request, media, sender, self.cancel);
+        let running = self.pools.run(&self.pool, request, media, sender, self.cancel);
         let listening = async {
             while let Some(event) = events.recv().await {
                 observe(&event);
@@ -146,22 +112,10 @@ impl DirectRun<'_> {
     }
 
     fn plugin_of(&self, analysis: &str) -> String {
-        let kind = self
-            .request
-            .analyses
-            .iter()
-            .find(|a| a.id == analysis)
-            .map(|a| a.kind.as_str());
+        let kind = self.request.analyses.iter().find(|a| a.id == analysis).map(|a| a.kind.as_str());
         let plugins = self.pools.plugins();
-        let found = plugins.iter().find(|p| {
-            p.manifest
-                .analyses
-                .iter()
-                .any(|spec| Some(spec.kind.as_str()) == kind)
-        });
-        found
-            .map(|plugin| plugin.manifest.id.clone())
-            .unwrap_or_default()
+        let found = plugins.iter().find(|p| p.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind));
+        found.map(|plugin| plugin.manifest.id.clone()).unwrap_or_default()
     }
 }
 
@@ -170,11 +124,7 @@ fn keep(all: &mut BTreeMap<String, Judged>, one: Judged) {
 }
 
 fn failed(analysis: &str, failure: AnalysisFailure) -> Judged {
-    Judged {
-        analysis: analysis.to_owned(),
-        result: Err(failure),
-        artifacts: Vec::new(),
-    }
+    Judged { analysis: analysis.to_owned(), result: Err(failure), artifacts: Vec::new() }
 }
 
 fn no_analyzer(kind: &str) -> AnalysisFailure {

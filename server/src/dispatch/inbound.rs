@@ -7,8 +7,7 @@ use std::os::fd::OwnedFd;
 use vultus_plugin_api::Outcome;
 use vultus_worker_protocol::memfd::{MemfdError, read_sealed};
 use vultus_worker_protocol::{
-    AnalysisFailure, ArtifactReport, FromWorker, Judgement, ProbeReport, RefusalReport, RunCosts,
-    WorkerReady,
+    AnalysisFailure, ArtifactReport, FromWorker, Judgement, ProbeReport, RefusalReport, RunCosts, WorkerReady,
 };
 
 use super::run::Judged;
@@ -26,13 +25,7 @@ const REASONS: usize = 256;
 /// Longest text for people or logs, in characters.
 const TEXT_CHARS: usize = 1_000;
 /// What an artifact may be. Nothing that a browser would run.
-const ARTIFACT_TYPES: [&str; 5] = [
-    "image/jpeg",
-    "image/png",
-    "image/webp",
-    "application/json",
-    "application/octet-stream",
-];
+const ARTIFACT_TYPES: [&str; 5] = ["image/jpeg", "image/png", "image/webp", "application/json", "application/octet-stream"];
 
 /// A message of a worker within the bounds, with what came beside it.
 #[derive(Debug)]
@@ -42,30 +35,19 @@ pub(crate) enum WorkerMessage {
     /// It cannot start.
     Unfit(String),
     /// A probe's answer, with the thumbnail.
-    Probed {
-        probe: String,
-        result: Result<(ProbeReport, Option<Vec<u8>>), RefusalReport>,
-    },
+    Probed { probe: String, result: Result<(ProbeReport, Option<Vec<u8>>), RefusalReport> },
     /// It decodes the media of a run.
     Decoding { run: String },
     /// It enters an analysis.
     Entered { run: String, analysis: String },
     /// How far it is, 0–1.
-    Progress {
-        run: String,
-        analysis: String,
-        fraction: f32,
-    },
+    Progress { run: String, analysis: String, fraction: f32 },
     /// An analysis is done.
     Judged { run: String, judged: Judged },
     /// A run is done.
     RunDone { run: String, costs: RunCosts },
     /// A line for the log.
-    Log {
-        plugin: String,
-        level: u32,
-        text: String,
-    },
+    Log { plugin: String, level: u32, text: String },
 }
 
 /// How a worker broke the rules.
@@ -86,28 +68,12 @@ pub(crate) enum Violation {
 }
 
 /// Checks one message and reads what came beside it.
-pub(crate) fn accept(
-    message: FromWorker,
-    descriptors: Vec<OwnedFd>,
-) -> Result<WorkerMessage, Violation> {
+pub(crate) fn accept(message: FromWorker, descriptors: Vec<OwnedFd>) -> Result<WorkerMessage, Violation> {
     match message {
         FromWorker::Probed { probe, result } => accept_probe(probe, result, descriptors),
-        FromWorker::Judged {
-            run,
-            analysis,
-            result,
-            artifacts,
-            outcome_bytes,
-        } => {
+        FromWorker::Judged { run, analysis, result, artifacts, outcome_bytes } => {
             let (result, artifacts) = accept_judged(result, artifacts, outcome_bytes, descriptors)?;
-            Ok(WorkerMessage::Judged {
-                run,
-                judged: Judged {
-                    analysis,
-                    result,
-                    artifacts,
-                },
-            })
+            Ok(WorkerMessage::Judged { run, judged: Judged { analysis, result, artifacts } })
         }
         plain => {
             expect_descriptors(0, &descriptors)?;
@@ -122,32 +88,12 @@ fn accept_plain(message: FromWorker) -> WorkerMessage {
         FromWorker::Unfit { detail } => WorkerMessage::Unfit(clipped(detail)),
         FromWorker::Decoding { run } => WorkerMessage::Decoding { run },
         FromWorker::Entered { run, analysis } => WorkerMessage::Entered { run, analysis },
-        FromWorker::Progress {
-            run,
-            analysis,
-            fraction,
-        } => {
-            let fraction = if fraction.is_finite() {
-                fraction.clamp(0.0, 1.0)
-            } else {
-                0.0
-            };
-            WorkerMessage::Progress {
-                run,
-                analysis,
-                fraction,
-            }
+        FromWorker::Progress { run, analysis, fraction } => {
+            let fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 };
+            WorkerMessage::Progress { run, analysis, fraction }
         }
         FromWorker::RunDone { run, costs } => WorkerMessage::RunDone { run, costs },
-        FromWorker::Log {
-            plugin,
-            level,
-            text,
-        } => WorkerMessage::Log {
-            plugin: clipped(plugin),
-            level,
-            text: clipped(text),
-        },
+        FromWorker::Log { plugin, level, text } => WorkerMessage::Log { plugin: clipped(plugin), level, text: clipped(text) },
         FromWorker::Probed { .. } | FromWorker::Judged { .. } => {
             unreachable!("these carry descriptors and are taken before")
         }
@@ -172,19 +118,13 @@ fn accept_probe(
         Err(refusal) => {
             expect_descriptors(0, &descriptors)?;
             check(is_code(&refusal.code), "the code of a refusal is malformed")?;
-            Err(RefusalReport {
-                message: clipped(refusal.message),
-                ..refusal
-            })
+            Err(RefusalReport { message: clipped(refusal.message), ..refusal })
         }
     };
     Ok(WorkerMessage::Probed { probe, result })
 }
 
-type Accepted = (
-    Result<Box<Judgement>, AnalysisFailure>,
-    Vec<(ArtifactReport, Vec<u8>)>,
-);
+type Accepted = (Result<Box<Judgement>, AnalysisFailure>, Vec<(ArtifactReport, Vec<u8>)>);
 
 fn accept_judged(
     result: Result<Box<Judgement>, AnalysisFailure>,
@@ -193,47 +133,27 @@ fn accept_judged(
     descriptors: Vec<OwnedFd>,
 ) -> Result<Accepted, Violation> {
     check(artifacts.len() <= ARTIFACTS, "too many artifacts")?;
-    expect_descriptors(
-        artifacts.len() + usize::from(outcome_bytes > 0),
-        &descriptors,
-    )?;
+    expect_descriptors(artifacts.len() + usize::from(outcome_bytes > 0), &descriptors)?;
     let mut descriptors = descriptors.into_iter();
     let mut kept = Vec::with_capacity(artifacts.len());
     for (artifact, descriptor) in artifacts.into_iter().zip(descriptors.by_ref()) {
-        check(
-            is_artifact_name(&artifact.name),
-            "the name of an artifact is malformed",
-        )?;
-        check(
-            ARTIFACT_TYPES.contains(&artifact.content_type.as_str()),
-            "the type of an artifact is not allowed",
-        )?;
+        check(is_artifact_name(&artifact.name), "the name of an artifact is malformed")?;
+        check(ARTIFACT_TYPES.contains(&artifact.content_type.as_str()), "the type of an artifact is not allowed")?;
         let bytes = read_sealed(descriptor, artifact.byte_size, ARTIFACT_BYTES)?;
         kept.push((artifact, bytes));
     }
     let result = match result {
         Ok(mut judgement) => {
             if let Some(descriptor) = descriptors.next() {
-                judgement.outcome = serde_json::from_slice(&read_sealed(
-                    descriptor,
-                    outcome_bytes,
-                    OUTCOME_BYTES,
-                )?)?;
+                judgement.outcome = serde_json::from_slice(&read_sealed(descriptor, outcome_bytes, OUTCOME_BYTES)?)?;
             }
             check_outcome(&judgement)?;
             Ok(judgement)
         }
         Err(failure) => {
-            check(
-                outcome_bytes == 0 && kept.is_empty(),
-                "a failure came with an outcome",
-            )?;
+            check(outcome_bytes == 0 && kept.is_empty(), "a failure came with an outcome")?;
             check(is_code(&failure.code), "the code of a failure is malformed")?;
-            Err(AnalysisFailure {
-                message: clipped(failure.message),
-                detail: clipped(failure.detail),
-                ..failure
-            })
+            Err(AnalysisFailure { message: clipped(failure.message), detail: clipped(failure.detail), ..failure })
         }
     };
     Ok((result, kept))
@@ -244,46 +164,27 @@ fn check_outcome(judgement: &Judgement) -> Result<(), Violation> {
     check(outcome.reasons.len() <= REASONS, "too many reasons")?;
     for reason in &outcome.reasons {
         check(is_code(&reason.code), "the code of a reason is malformed")?;
-        check(
-            reason.message.chars().count() <= TEXT_CHARS,
-            "the text of a reason is too long",
-        )?;
+        check(reason.message.chars().count() <= TEXT_CHARS, "the text of a reason is too long")?;
     }
     Ok(())
 }
 
 fn expect_descriptors(needed: usize, descriptors: &[OwnedFd]) -> Result<(), Violation> {
-    if descriptors.len() == needed {
-        Ok(())
-    } else {
-        Err(Violation::Descriptors {
-            needed,
-            received: descriptors.len(),
-        })
-    }
+    if descriptors.len() == needed { Ok(()) } else { Err(Violation::Descriptors { needed, received: descriptors.len() }) }
 }
 
 fn check(holds: bool, otherwise: &'static str) -> Result<(), Violation> {
-    if holds {
-        Ok(())
-    } else {
-        Err(Violation::Malformed(otherwise))
-    }
+    if holds { Ok(()) } else { Err(Violation::Malformed(otherwise)) }
 }
 
 fn is_code(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn is_artifact_name(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && !text.starts_with('.')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 fn clipped(text: String) -> String {
@@ -320,29 +221,16 @@ mod tests {
     }
 
     fn artifact(name: &str, content_type: &str, byte_size: u64) -> ArtifactReport {
-        ArtifactReport {
-            name: name.to_owned(),
-            content_type: content_type.to_owned(),
-            byte_size,
-        }
+        ArtifactReport { name: name.to_owned(), content_type: content_type.to_owned(), byte_size }
     }
 
     #[test]
     fn a_long_outcome_and_artifacts_are_read_from_their_descriptors() {
         let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": {"score": 0.25}});
         let text = outcome.to_string();
-        let beside = vec![
-            sealed("best", b"JPEG").unwrap(),
-            sealed("outcome", text.as_bytes()).unwrap(),
-        ];
-        let message = judged(
-            Value::Null,
-            vec![artifact("best_shot", "image/jpeg", 4)],
-            text.len() as u64,
-        );
-        let Ok(WorkerMessage::Judged { judged, .. }) = accept(message, beside) else {
-            panic!("refused")
-        };
+        let beside = vec![sealed("best", b"JPEG").unwrap(), sealed("outcome", text.as_bytes()).unwrap()];
+        let message = judged(Value::Null, vec![artifact("best_shot", "image/jpeg", 4)], text.len() as u64);
+        let Ok(WorkerMessage::Judged { judged, .. }) = accept(message, beside) else { panic!("refused") };
         assert_eq!(judged.result.unwrap().outcome, outcome);
         assert_eq!(judged.artifacts[0].1, b"JPEG");
     }
@@ -362,11 +250,7 @@ mod tests {
     #[test]
     fn artifacts_with_a_path_for_a_name_or_a_type_that_browsers_run_are_violations() {
         let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": {}});
-        for bad in [
-            artifact("../x", "image/jpeg", 1),
-            artifact("x", "text/html", 1),
-            artifact("x", "image/jpeg", 2),
-        ] {
+        for bad in [artifact("../x", "image/jpeg", 1), artifact("x", "text/html", 1), artifact("x", "image/jpeg", 2)] {
             let message = judged(outcome.clone(), vec![bad], 0);
             assert!(accept(message, vec![sealed("x", b"x").unwrap()]).is_err());
         }
@@ -374,12 +258,7 @@ mod tests {
 
     #[test]
     fn descriptors_that_no_message_needs_are_violations() {
-        let message = FromWorker::Decoding {
-            run: "r".to_owned(),
-        };
-        assert!(matches!(
-            accept(message, vec![sealed("x", b"x").unwrap()]),
-            Err(Violation::Descriptors { .. })
-        ));
+        let message = FromWorker::Decoding { run: "r".to_owned() };
+        assert!(matches!(accept(message, vec![sealed("x", b"x").unwrap()]), Err(Violation::Descriptors { .. })));
     }
 }

@@ -11,14 +11,16 @@ mod plan;
 mod pool;
 mod process;
 pub mod run;
-mod running;
 mod run_task;
+mod running;
 mod session;
 mod slot;
 pub mod supervisor;
+mod totals;
 
 pub use claims::{Dispatcher, DispatcherParts};
 pub use direct::run_direct;
 pub use run::{LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel};
 pub use running::RunningRuns;
 pub use supervisor::WorkerPools;
+pub use totals::RunTotals;

@@ -10,13 +10,7 @@ use super::run::PoolName;
 
 /// The pool of the built-in plugins.
 pub(crate) fn built_in(config: &PoolsConfig) -> PoolPlan {
-    plan(
-        config,
-        "built-in",
-        config.built_in.clone(),
-        &config.built_in,
-        config.workers,
-    )
+    plan(config, "built-in", config.built_in.clone(), &config.built_in, config.workers)
 }
 
 /// The pool that only probes.
@@ -32,32 +26,17 @@ pub(crate) fn third_party(config: &PoolsConfig, plugin: &PluginFile) -> PoolPlan
     plan(config, &name, plugins, std::slice::from_ref(plugin), 1)
 }
 
-fn plan(
-    config: &PoolsConfig,
-    name: &str,
-    plugins: Vec<PluginFile>,
-    own: &[PluginFile],
-    workers: usize,
-) -> PoolPlan {
+fn plan(config: &PoolsConfig, name: &str, plugins: Vec<PluginFile>, own: &[PluginFile], workers: usize) -> PoolPlan {
     PoolPlan {
         name: PoolName::new(name),
-        own: own
-            .iter()
-            .map(|plugin| PathBuf::from(&plugin.path))
-            .collect(),
+        own: own.iter().map(|plugin| PathBuf::from(&plugin.path)).collect(),
         workers: workers.max(1),
         start_timeout: config.start_timeout,
         setup: WorkerSetup {
             protocol: PROTOCOL_VERSION,
             plugins,
-            onnxruntime: config
-                .onnxruntime
-                .as_ref()
-                .map(|path| path.display().to_string()),
-            weights_dir: config
-                .weights_dir
-                .as_ref()
-                .map(|path| path.display().to_string()),
+            onnxruntime: config.onnxruntime.as_ref().map(|path| path.display().to_string()),
+            weights_dir: config.weights_dir.as_ref().map(|path| path.display().to_string()),
             threads: config.threads.max(1),
             limits: config.limits.clone(),
             decode: config.decode.clone(),

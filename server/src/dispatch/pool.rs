@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use vultus_plugin_api::Manifest;
-use vultus_worker_protocol::{
-    PROTOCOL_VERSION, PluginReport, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup,
-};
+use vultus_worker_protocol::{PROTOCOL_VERSION, PluginReport, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup};
 
 use super::breaker::{Admission, Breaker};
 use super::process::Spawner;
 use super::run::{LoadedPlugin, PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
 use super::session::ProbeEnd;
+use super::totals::CostCounter;
 
 /// What a caller is told to wait when no worker is to be had and nothing better is known.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -53,12 +52,7 @@ pub(crate) enum Start {
 /// A job for whichever worker is free.
 #[derive(Debug)]
 pub(crate) enum Job {
-    Probe {
-        medium: OwnedFd,
-        byte_size: u64,
-        deadline: tokio::time::Instant,
-        reply: oneshot::Sender<ProbeEnd>,
-    },
+    Probe { medium: OwnedFd, byte_size: u64, deadline: tokio::time::Instant, reply: oneshot::Sender<ProbeEnd> },
     Run(Box<RunJob>),
 }
 
@@ -80,6 +74,7 @@ pub(crate) struct Pool {
     pub(crate) stop: CancellationToken,
     pub(crate) start: watch::Sender<Start>,
     pub(crate) permits: Arc<Semaphore>,
+    pub(crate) costs: CostCounter,
     jobs: mpsc::UnboundedSender<Job>,
     queue: AsyncMutex<mpsc::UnboundedReceiver<Job>>,
     breaker: Mutex<Breaker>,
@@ -102,6 +97,7 @@ impl Pool {
             stop,
             start: watch::Sender::new(Start::Pending),
             permits: Arc::new(Semaphore::new(0)),
+            costs: CostCounter::default(),
             jobs,
             queue: AsyncMutex::new(queue),
             breaker: Mutex::new(Breaker::default()),
@@ -132,9 +128,7 @@ impl Pool {
             if let PoolHealth::Unavailable { retry_after } = self.health() {
                 return Err(retry_after);
             }
-            if let Ok(permit) =
-                tokio::time::timeout(BREAKER_POLL, Arc::clone(&self.permits).acquire_owned()).await
-            {
+            if let Ok(permit) = tokio::time::timeout(BREAKER_POLL, Arc::clone(&self.permits).acquire_owned()).await {
                 return permit.map_err(|_| RETRY_AFTER);
             }
         }
@@ -161,9 +155,7 @@ impl Pool {
 
     pub(crate) fn health(&self) -> PoolHealth {
         if self.stop.is_cancelled() {
-            return PoolHealth::Unavailable {
-                retry_after: RETRY_AFTER,
-            };
+            return PoolHealth::Unavailable { retry_after: RETRY_AFTER };
         }
         self.breaker().health(Instant::now())
     }
@@ -189,34 +181,22 @@ impl Pool {
     /// Takes note of what a new worker said. An error when it is another make than those before it.
     pub(crate) fn admit_worker(&self, ready: WorkerReady) -> Result<(), String> {
         if ready.protocol != PROTOCOL_VERSION {
-            return Err(format!(
-                "the worker speaks protocol {}, the node {PROTOCOL_VERSION}",
-                ready.protocol
-            ));
+            return Err(format!("the worker speaks protocol {}, the node {PROTOCOL_VERSION}", ready.protocol));
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.as_ref() {
             let files = |ready: &WorkerReady| -> Vec<(String, Vec<(String, String)>)> {
-                ready
-                    .plugins
-                    .iter()
-                    .map(|p| (p.file_sha256.clone(), p.weights.clone()))
-                    .collect()
+                ready.plugins.iter().map(|p| (p.file_sha256.clone(), p.weights.clone())).collect()
             };
             if files(&known.ready) != files(&ready) {
-                return Err(
-                    "plugin or weight files on disk are no longer those that the node started with"
-                        .to_owned(),
-                );
+                return Err("plugin or weight files on disk are no longer those that the node started with".to_owned());
             }
             return Ok(());
         }
         let mut plugins = Vec::with_capacity(ready.plugins.len());
         for report in &ready.plugins {
-            let manifest: Manifest =
-                serde::Deserialize::deserialize(&report.manifest).map_err(|error| {
-                    format!("the manifest of {} is malformed: {error}", report.path)
-                })?;
+            let manifest: Manifest = serde::Deserialize::deserialize(&report.manifest)
+                .map_err(|error| format!("the manifest of {} is malformed: {error}", report.path))?;
             plugins.push((manifest, report.clone()));
         }
         *known = Some(Known { ready, plugins });
@@ -244,29 +224,20 @@ impl Pool {
     pub(crate) fn refused(&self) -> Vec<RefusedPlugin> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let all = known.iter().flat_map(|known| known.ready.refused.iter());
-        all.filter(|refused| self.plan.own.contains(&PathBuf::from(&refused.path)))
-            .cloned()
-            .collect()
+        all.filter(|refused| self.plan.own.contains(&PathBuf::from(&refused.path))).cloned().collect()
     }
 
     /// What the sandbox of its workers could not enforce.
     pub(crate) fn sandbox_gaps(&self) -> Vec<String> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .as_ref()
-            .map(|known| known.ready.sandbox_gaps.clone())
-            .unwrap_or_default()
+        known.as_ref().map(|known| known.ready.sandbox_gaps.clone()).unwrap_or_default()
     }
 
     /// Whether one of its plugins offers the analysis.
     pub(crate) fn offers(&self, analysis_type: &str) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
-            .iter()
-            .flat_map(|known| known.plugins.iter())
-            .any(|(manifest, report)| {
-                self.plan.own.contains(&PathBuf::from(&report.path))
-                    && manifest.analyses.iter().any(|a| a.kind == analysis_type)
-            })
+        known.iter().flat_map(|known| known.plugins.iter()).any(|(manifest, report)| {
+            self.plan.own.contains(&PathBuf::from(&report.path)) && manifest.analyses.iter().any(|a| a.kind == analysis_type)
+        })
     }
 }

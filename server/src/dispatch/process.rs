@@ -50,14 +50,12 @@ impl Spawner {
         let (requests, inbox) = blocking::channel::<oneshot::Sender<io::Result<Worker>>>();
         let alive = watch::Sender::new(BTreeSet::new());
         let counter = alive.clone();
-        thread::Builder::new()
-            .name("worker-spawner".to_owned())
-            .spawn(move || {
-                for reply in inbox {
-                    // When nobody waits any more, the worker is dropped with the reply, which ends it.
-                    let _ = reply.send(spawn(&opened, stderr, &counter));
-                }
-            })?;
+        thread::Builder::new().name("worker-spawner".to_owned()).spawn(move || {
+            for reply in inbox {
+                // When nobody waits any more, the worker is dropped with the reply, which ends it.
+                let _ = reply.send(spawn(&opened, stderr, &counter));
+            }
+        })?;
         Ok(Self { requests, alive })
     }
 
@@ -81,11 +79,7 @@ impl Spawner {
     }
 }
 
-fn spawn(
-    executable: &OwnedFd,
-    stderr: WorkerStderr,
-    alive: &watch::Sender<BTreeSet<u32>>,
-) -> io::Result<Worker> {
+fn spawn(executable: &OwnedFd, stderr: WorkerStderr, alive: &watch::Sender<BTreeSet<u32>>) -> io::Result<Worker> {
     let (near, far) = Channel::pair()?;
     near.set_send_timeout(SEND_TIMEOUT)?;
     let child = Command::new(format!("/proc/self/fd/{}", executable.as_raw_fd()))
@@ -105,11 +99,7 @@ fn spawn(
     alive.send_modify(|alive| {
         alive.insert(child.id());
     });
-    let process = Arc::new(Process {
-        pid: child.id(),
-        child: Mutex::new(child),
-        alive: alive.clone(),
-    });
+    let process = Arc::new(Process { pid: child.id(), child: Mutex::new(child), alive: alive.clone() });
     attach(&process, near)
 }
 
@@ -119,24 +109,16 @@ fn attach(process: &Arc<Process>, near: Channel) -> io::Result<Worker> {
     let (reaper, writer) = (Arc::clone(process), Arc::clone(process));
     let reader = near.try_clone().and_then(|reading| {
         let name = format!("worker-{}-in", process.pid);
-        thread::Builder::new()
-            .name(name)
-            .spawn(move || read(reading, &reaper, &to_reader))
+        thread::Builder::new().name(name).spawn(move || read(reading, &reaper, &to_reader))
     });
     if let Err(error) = reader {
         process.end();
         return Err(error);
     }
     // From here on the reader reaps, whatever happens.
-    let worker = Worker {
-        process: Arc::clone(process),
-        outbound,
-        inbound,
-    };
+    let worker = Worker { process: Arc::clone(process), outbound, inbound };
     let name = format!("worker-{}-out", process.pid);
-    thread::Builder::new()
-        .name(name)
-        .spawn(move || write(near, &writer, &to_write))?;
+    thread::Builder::new().name(name).spawn(move || write(near, &writer, &to_write))?;
     Ok(worker)
 }
 
@@ -171,10 +153,7 @@ impl Worker {
 
     /// Waits for what the worker says next. May be given up at any time without losing a message.
     pub(crate) async fn receive(&mut self) -> Inbound {
-        self.inbound
-            .recv()
-            .await
-            .unwrap_or_else(|| Inbound::Gone("already gone".to_owned()))
+        self.inbound.recv().await.unwrap_or_else(|| Inbound::Gone("already gone".to_owned()))
     }
 
     /// Kills the process. `receive` reports its end.
@@ -246,10 +225,7 @@ fn read(mut channel: Channel, process: &Process, to: &mpsc::Sender<Inbound>) {
         };
         match accepted {
             Ok(message) => {
-                if to
-                    .blocking_send(Inbound::Message(Box::new(message)))
-                    .is_err()
-                {
+                if to.blocking_send(Inbound::Message(Box::new(message))).is_err() {
                     break "nobody listens to it".to_owned();
                 }
             }
@@ -258,20 +234,12 @@ fn read(mut channel: Channel, process: &Process, to: &mpsc::Sender<Inbound>) {
     };
     channel.close();
     let status = process.end();
-    let detail = if why.is_empty() {
-        status
-    } else {
-        format!("{why}; {status}")
-    };
+    let detail = if why.is_empty() { status } else { format!("{why}; {status}") };
     // Nobody listens when the worker was dropped.
     let _ = to.blocking_send(Inbound::Gone(detail));
 }
 
-fn write(
-    mut channel: Channel,
-    process: &Process,
-    from: &blocking::Receiver<(ToWorker, Vec<OwnedFd>)>,
-) {
+fn write(mut channel: Channel, process: &Process, from: &blocking::Receiver<(ToWorker, Vec<OwnedFd>)>) {
     for (message, descriptors) in from {
         let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         if channel.send(&message, &borrowed).is_err() {

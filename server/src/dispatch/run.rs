@@ -156,9 +156,7 @@ impl CancelState {
 impl RunCancel {
     /// For a new run: nothing is asked to stop.
     pub fn new() -> Self {
-        Self {
-            state: Arc::new(watch::Sender::new(CancelState::default())),
-        }
+        Self { state: Arc::new(watch::Sender::new(CancelState::default())) }
     }
 
     /// Stops the whole run: analyses not judged yet end `CANCELLED`.

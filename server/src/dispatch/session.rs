@@ -10,8 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use vultus_worker_protocol::channel::MAX_DESCRIPTORS;
 use vultus_worker_protocol::{
-    AnalysisFailure, ProbeReport, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest,
-    ToWorker,
+    AnalysisFailure, ProbeReport, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest, ToWorker,
 };
 
 use super::inbound::WorkerMessage;
@@ -54,20 +53,9 @@ pub(crate) enum ProbeEnd {
 }
 
 /// Has `worker` examine one medium.
-pub(crate) async fn probe(
-    worker: &mut Worker,
-    medium: OwnedFd,
-    byte_size: u64,
-    deadline: Instant,
-) -> (ProbeEnd, WorkerFate) {
+pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, deadline: Instant) -> (ProbeEnd, WorkerFate) {
     let name = "probe".to_owned();
-    worker.send(
-        ToWorker::Probe(ProbeRequest {
-            probe: name.clone(),
-            byte_size,
-        }),
-        vec![medium],
-    );
+    worker.send(ToWorker::Probe(ProbeRequest { probe: name.clone(), byte_size }), vec![medium]);
     loop {
         let inbound = tokio::select! {
             inbound = worker.receive() => inbound,
@@ -94,11 +82,7 @@ pub(crate) async fn run(
     events: &mpsc::Sender<RunEvent>,
     cancel: watch::Receiver<CancelState>,
 ) -> (RunEnd, WorkerFate) {
-    let timeouts = request
-        .analyses
-        .iter()
-        .map(|a| (a.id.clone(), Duration::from_millis(a.timeout_ms)))
-        .collect();
+    let timeouts = request.analyses.iter().map(|a| (a.id.clone(), Duration::from_millis(a.timeout_ms))).collect();
     let mut session = Session {
         run: request.run.clone(),
         unjudged: timeouts,
@@ -147,17 +131,11 @@ enum Step {
 }
 
 impl Session<'_> {
-    async fn drive(
-        &mut self,
-        worker: &mut Worker,
-        mut cancel: watch::Receiver<CancelState>,
-    ) -> (RunEnd, WorkerFate) {
+    async fn drive(&mut self, worker: &mut Worker, mut cancel: watch::Receiver<CancelState>) -> (RunEnd, WorkerFate) {
         cancel.mark_changed();
         let mut cancellable = true;
         loop {
-            let timer = self
-                .kill_at
-                .map_or(self.deadline, |kill_at| kill_at.min(self.deadline));
+            let timer = self.kill_at.map_or(self.deadline, |kill_at| kill_at.min(self.deadline));
             tokio::select! {
                 biased;
                 inbound = worker.receive() => match inbound {
@@ -188,24 +166,12 @@ impl Session<'_> {
     fn pass_on(&mut self, worker: &Worker, state: &CancelState) {
         if state.all && !self.told_all {
             self.told_all = true;
-            worker.send(
-                ToWorker::Cancel {
-                    run: self.run.clone(),
-                    analysis: None,
-                },
-                Vec::new(),
-            );
+            worker.send(ToWorker::Cancel { run: self.run.clone(), analysis: None }, Vec::new());
         }
         for analysis in &state.analyses {
             if self.unjudged.contains_key(analysis) && self.told.insert(analysis.clone()) {
                 let analysis = Some(analysis.clone());
-                worker.send(
-                    ToWorker::Cancel {
-                        run: self.run.clone(),
-                        analysis,
-                    },
-                    Vec::new(),
-                );
+                worker.send(ToWorker::Cancel { run: self.run.clone(), analysis }, Vec::new());
             }
         }
         if self.is_phase_cancelled() && self.kill_at.is_none() {
@@ -223,9 +189,7 @@ impl Session<'_> {
                 self.enter(Phase::Decoding, DECODE_DEADLINE);
                 Step::GoOn
             }
-            WorkerMessage::Entered { run, analysis }
-                if run == self.run && !matches!(self.phase, Phase::In(_)) =>
-            {
+            WorkerMessage::Entered { run, analysis } if run == self.run && !matches!(self.phase, Phase::In(_)) => {
                 let Some(timeout) = self.unjudged.get(&analysis).copied() else {
                     return Step::Violation("entered an analysis that is not to be judged");
                 };
@@ -233,35 +197,19 @@ impl Session<'_> {
                 self.tell(RunEvent::Entered { analysis }).await;
                 Step::GoOn
             }
-            WorkerMessage::Progress {
-                run,
-                analysis,
-                fraction,
-            } if run == self.run => {
+            WorkerMessage::Progress { run, analysis, fraction } if run == self.run => {
                 // A receiver that lags gets a later one.
-                let _ = self
-                    .events
-                    .try_send(RunEvent::Progress { analysis, fraction });
+                let _ = self.events.try_send(RunEvent::Progress { analysis, fraction });
                 Step::GoOn
             }
-            WorkerMessage::Judged { run, judged }
-                if run == self.run && self.phase == Phase::In(judged.analysis.clone()) =>
-            {
+            WorkerMessage::Judged { run, judged } if run == self.run && self.phase == Phase::In(judged.analysis.clone()) => {
                 self.unjudged.remove(&judged.analysis);
                 self.enter(Phase::Between, PAUSE_DEADLINE);
                 self.tell(RunEvent::Judged(judged)).await;
                 Step::GoOn
             }
-            WorkerMessage::RunDone { run, costs }
-                if run == self.run && self.unjudged.is_empty() =>
-            {
-                Step::Done(costs)
-            }
-            WorkerMessage::Log {
-                plugin,
-                level,
-                text,
-            } => {
+            WorkerMessage::RunDone { run, costs } if run == self.run && self.unjudged.is_empty() => Step::Done(costs),
+            WorkerMessage::Log { plugin, level, text } => {
                 self.log_lines += 1;
                 if self.log_lines <= LOG_LINES {
                     log(&plugin, level, &text);
@@ -296,19 +244,8 @@ impl Session<'_> {
             Phase::Decoding => (None, true),
             Phase::In(analysis) => (Some(analysis.clone()), false),
         };
-        let fate = if decoding {
-            WorkerFate::DiedDecoding
-        } else {
-            WorkerFate::Crashed
-        };
-        (
-            RunEnd::WorkerDied(Death {
-                active,
-                decoding,
-                detail,
-            }),
-            fate,
-        )
+        let fate = if decoding { WorkerFate::DiedDecoding } else { WorkerFate::Crashed };
+        (RunEnd::WorkerDied(Death { active, decoding, detail }), fate)
     }
 
     /// The time of the phase is over. Judges what is to blame; the worker has to go.
@@ -320,8 +257,7 @@ impl Session<'_> {
             return (RunEnd::Done(RunCosts::default()), WorkerFate::Spent);
         }
         let Phase::In(active) = self.phase.clone() else {
-            let (end, _) =
-                self.died("took longer than its deadline outside any analysis".to_owned());
+            let (end, _) = self.died("took longer than its deadline outside any analysis".to_owned());
             return (end, WorkerFate::Spent);
         };
         self.unjudged.remove(&active);
@@ -333,11 +269,7 @@ impl Session<'_> {
         (RunEnd::WorkerStopped, WorkerFate::Hung)
     }
 
-    async fn refuse_media(
-        &mut self,
-        analyses: &[RunAnalysis],
-        count: usize,
-    ) -> (RunEnd, WorkerFate) {
+    async fn refuse_media(&mut self, analyses: &[RunAnalysis], count: usize) -> (RunEnd, WorkerFate) {
         for analysis in analyses {
             let failure = AnalysisFailure {
                 code: "TOO_MANY_MEDIA".to_owned(),
@@ -353,11 +285,7 @@ impl Session<'_> {
 
 /// The event of an analysis that ends without a verdict.
 pub(crate) fn failed(analysis: String, failure: AnalysisFailure) -> RunEvent {
-    RunEvent::Judged(Judged {
-        analysis,
-        result: Err(failure),
-        artifacts: Vec::new(),
-    })
+    RunEvent::Judged(Judged { analysis, result: Err(failure), artifacts: Vec::new() })
 }
 
 /// The failure of an analysis that was asked to stop.

@@ -9,7 +9,9 @@ use super::breaker::Admission;
 use super::inbound::WorkerMessage;
 use super::pool::{Job, Pool, RunJob, Start};
 use super::process::{Inbound, Worker};
+use super::run::RunEnd;
 use super::session::{self, WorkerFate};
+use super::totals::CostCounter;
 
 /// The first restart after a death is immediate; then the pause doubles from here ...
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -18,11 +20,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Keeps one worker of `pool` alive until the pool stops.
 pub(crate) async fn keep(pool: Arc<Pool>) {
-    let mut slot = Slot {
-        pool,
-        deaths: 0,
-        owes_permit: false,
-    };
+    let mut slot = Slot { pool, deaths: 0, owes_permit: false };
     while slot.wait_for_turn().await {
         match slot.start_worker().await {
             Ok(worker) => {
@@ -47,9 +45,7 @@ impl Slot {
     async fn wait_for_turn(&self) -> bool {
         let mut pause = match self.deaths {
             0 | 1 => Duration::ZERO,
-            more => FIRST_PAUSE
-                .saturating_mul(1 << (more - 2).min(10))
-                .min(LONGEST_PAUSE),
+            more => FIRST_PAUSE.saturating_mul(1 << (more - 2).min(10)).min(LONGEST_PAUSE),
         };
         loop {
             tokio::select! {
@@ -65,16 +61,8 @@ impl Slot {
     }
 
     async fn start_worker(&self) -> Result<Worker, String> {
-        let mut worker = self
-            .pool
-            .spawner
-            .spawn()
-            .await
-            .map_err(|error| format!("spawning it failed: {error}"))?;
-        worker.send(
-            ToWorker::Hello(Box::new(self.pool.plan.setup.clone())),
-            Vec::new(),
-        );
+        let mut worker = self.pool.spawner.spawn().await.map_err(|error| format!("spawning it failed: {error}"))?;
+        worker.send(ToWorker::Hello(Box::new(self.pool.plan.setup.clone())), Vec::new());
         let ready = tokio::select! {
             ready = await_ready(&mut worker) => ready,
             () = tokio::time::sleep(self.pool.plan.start_timeout) => Err("it was not ready in time".to_owned()),
@@ -126,7 +114,7 @@ impl Slot {
                     None => return worker.end().await,
                 },
             };
-            let fate = do_job(&mut worker, job).await;
+            let fate = do_job(&mut worker, job, &self.pool.costs).await;
             if fate != WorkerFate::Lives {
                 return self.bury(worker, fate, "during a job").await;
             }
@@ -152,28 +140,20 @@ impl Slot {
     }
 }
 
-async fn do_job(worker: &mut Worker, job: Job) -> WorkerFate {
+async fn do_job(worker: &mut Worker, job: Job, costs: &CostCounter) -> WorkerFate {
     match job {
-        Job::Probe {
-            medium,
-            byte_size,
-            deadline,
-            reply,
-        } => {
+        Job::Probe { medium, byte_size, deadline, reply } => {
             let (end, fate) = session::probe(worker, medium, byte_size, deadline).await;
             // A caller that went away needs no answer.
             let _ = reply.send(end);
             fate
         }
         Job::Run(job) => {
-            let RunJob {
-                request,
-                media,
-                events,
-                cancel,
-                reply,
-            } = *job;
+            let RunJob { request, media, events, cancel, reply } = *job;
             let (end, fate) = session::run(worker, request, media, &events, cancel.watch()).await;
+            if let (RunEnd::Done(cost), WorkerFate::Lives) = (&end, fate) {
+                costs.add(*cost);
+            }
             drop(events);
             let _ = reply.send(end);
             fate
@@ -188,11 +168,7 @@ async fn await_ready(worker: &mut Worker) -> Result<vultus_worker_protocol::Work
             Inbound::Message(message) => match *message {
                 WorkerMessage::Ready(ready) => return Ok(*ready),
                 WorkerMessage::Unfit(detail) => return Err(detail),
-                WorkerMessage::Log {
-                    plugin,
-                    level,
-                    text,
-                } => session::log(&plugin, level, &text),
+                WorkerMessage::Log { plugin, level, text } => session::log(&plugin, level, &text),
                 _ => return Err("its first message was out of turn".to_owned()),
             },
         }
@@ -205,11 +181,7 @@ async fn await_death(worker: &mut Worker) -> String {
         match worker.receive().await {
             Inbound::Gone(detail) => return detail,
             Inbound::Message(message) => match *message {
-                WorkerMessage::Log {
-                    plugin,
-                    level,
-                    text,
-                } => session::log(&plugin, level, &text),
+                WorkerMessage::Log { plugin, level, text } => session::log(&plugin, level, &text),
                 _ => return "spoke out of turn".to_owned(),
             },
         }

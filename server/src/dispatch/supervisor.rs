@@ -20,6 +20,7 @@ use super::pool::{Job, Pool, PoolPlan, RETRY_AFTER, RunJob, Start};
 use super::process::Spawner;
 use super::run::{LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel, RunEnd, RunEvent};
 use super::session::{self, ProbeEnd};
+use super::totals::RunTotals;
 use super::{plan, slot};
 
 /// A probe is answered within this time, waiting included.
@@ -76,12 +77,8 @@ impl WorkerPools {
     /// third-party plugins that do not load are listed by [`Self::refused`].
     pub async fn start(config: PoolsConfig) -> Result<Self, StartError> {
         let executable = config.worker_executable.clone();
-        let spawner = Spawner::start(&executable, config.stderr).map_err(|source| {
-            StartError::Executable {
-                path: executable,
-                source,
-            }
-        })?;
+        let spawner =
+            Spawner::start(&executable, config.stderr).map_err(|source| StartError::Executable { path: executable, source })?;
         let spawner = Arc::new(spawner);
         let stop = CancellationToken::new();
         let mut slots = JoinSet::new();
@@ -94,16 +91,8 @@ impl WorkerPools {
             pool
         };
         let built_in = open(plan::built_in(&config));
-        let probe = if config.probe_workers > 0 {
-            open(plan::probe(&config))
-        } else {
-            Arc::clone(&built_in)
-        };
-        let third_party: Vec<_> = config
-            .third_party
-            .iter()
-            .map(|plugin| open(plan::third_party(&config, plugin)))
-            .collect();
+        let probe = if config.probe_workers > 0 { open(plan::probe(&config)) } else { Arc::clone(&built_in) };
+        let third_party: Vec<_> = config.third_party.iter().map(|plugin| open(plan::third_party(&config, plugin))).collect();
         let mut inner = Inner {
             pools: vec![built_in],
             probe,
@@ -114,9 +103,7 @@ impl WorkerPools {
             slots: Mutex::new(slots),
         };
         let started = inner.await_start(third_party).await;
-        let pools = Self {
-            inner: Arc::new(inner),
-        };
+        let pools = Self { inner: Arc::new(inner) };
         match started {
             Ok(()) => Ok(pools),
             Err(error) => {
@@ -128,61 +115,34 @@ impl WorkerPools {
 
     /// The plugins that take work, the built-in ones first.
     pub fn plugins(&self) -> Vec<LoadedPlugin> {
-        self.inner
-            .pools
-            .iter()
-            .flat_map(|pool| pool.plugins())
-            .collect()
+        self.inner.pools.iter().flat_map(|pool| pool.plugins()).collect()
     }
 
     /// Plugin files that were found and are not used, with the reason.
     pub fn refused(&self) -> Vec<RefusedPlugin> {
         let by_workers = self.inner.pools.iter().flat_map(|pool| pool.refused());
-        self.inner
-            .refused
-            .iter()
-            .cloned()
-            .chain(by_workers)
-            .collect()
+        self.inner.refused.iter().cloned().chain(by_workers).collect()
     }
 
     /// What the sandbox of the workers cannot enforce on this machine, one sentence each.
     pub fn sandbox_gaps(&self) -> Vec<String> {
-        let gaps: BTreeSet<String> = self
-            .inner
-            .pools
-            .iter()
-            .flat_map(|pool| pool.sandbox_gaps())
-            .collect();
+        let gaps: BTreeSet<String> = self.inner.pools.iter().flat_map(|pool| pool.sandbox_gaps()).collect();
         gaps.into_iter().collect()
     }
 
     /// The pools that run analyses, the built-in one first.
     pub fn pools(&self) -> Vec<PoolName> {
-        self.inner
-            .pools
-            .iter()
-            .map(|pool| pool.plan.name.clone())
-            .collect()
+        self.inner.pools.iter().map(|pool| pool.plan.name.clone()).collect()
     }
 
     /// The pool whose plugins offer an analysis.
     pub fn pool_of(&self, analysis_type: &str) -> Option<PoolName> {
-        self.inner
-            .pools
-            .iter()
-            .find(|pool| pool.offers(analysis_type))
-            .map(|pool| pool.plan.name.clone())
+        self.inner.pools.iter().find(|pool| pool.offers(analysis_type)).map(|pool| pool.plan.name.clone())
     }
 
     /// Whether a pool takes work. Pools that do not exist do not.
     pub fn health(&self, pool: &PoolName) -> PoolHealth {
-        self.pool(pool).map_or(
-            PoolHealth::Unavailable {
-                retry_after: RETRY_AFTER,
-            },
-            |pool| pool.health(),
-        )
+        self.pool(pool).map_or(PoolHealth::Unavailable { retry_after: RETRY_AFTER }, |pool| pool.health())
     }
 
     /// Process ids of all workers that are alive.
@@ -195,17 +155,17 @@ impl WorkerPools {
         self.pool(pool).map_or(0, |pool| pool.plan.workers)
     }
 
+    /// What the runs of all pools cost since the start.
+    pub fn run_totals(&self) -> RunTotals {
+        let pools = self.inner.pools.iter().map(|pool| pool.costs.totals());
+        pools.fold(RunTotals::default(), RunTotals::plus)
+    }
+
     /// Examines one medium: a readable descriptor on `byte_size` bytes that nobody else seeks in. Answers within 5 s.
-    pub async fn probe(
-        &self,
-        medium: OwnedFd,
-        byte_size: u64,
-    ) -> Result<(ProbeReport, Option<Vec<u8>>), ProbeError> {
+    pub async fn probe(&self, medium: OwnedFd, byte_size: u64) -> Result<(ProbeReport, Option<Vec<u8>>), ProbeError> {
         let deadline = Instant::now() + PROBE_DEADLINE;
         for _attempt in 0..2 {
-            let copy = medium.try_clone().map_err(|_| ProbeError::Unavailable {
-                retry_after: RETRY_AFTER,
-            })?;
+            let copy = medium.try_clone().map_err(|_| ProbeError::Unavailable { retry_after: RETRY_AFTER })?;
             match self.probe_once(copy, byte_size, deadline).await? {
                 ProbeEnd::Answered(result) => return result.map_err(ProbeError::Refused),
                 ProbeEnd::TooSlow => return Err(ProbeError::Refused(too_slow())),
@@ -219,12 +179,7 @@ impl WorkerPools {
         }))
     }
 
-    async fn probe_once(
-        &self,
-        medium: OwnedFd,
-        byte_size: u64,
-        deadline: Instant,
-    ) -> Result<ProbeEnd, ProbeError> {
+    async fn probe_once(&self, medium: OwnedFd, byte_size: u64, deadline: Instant) -> Result<ProbeEnd, ProbeError> {
         let pool = &self.inner.probe;
         let unavailable = |retry_after| ProbeError::Unavailable { retry_after };
         let permit = tokio::time::timeout_at(deadline, pool.reserve_if_available())
@@ -232,15 +187,7 @@ impl WorkerPools {
             .map_err(|_| unavailable(RETRY_AFTER))?
             .map_err(unavailable)?;
         let (reply, answer) = oneshot::channel();
-        pool.submit(
-            permit,
-            Job::Probe {
-                medium,
-                byte_size,
-                deadline,
-                reply,
-            },
-        );
+        pool.submit(permit, Job::Probe { medium, byte_size, deadline, reply });
         // The worker's own deadline is the same; the surplus lets it speak first.
         match tokio::time::timeout_at(deadline + Duration::from_millis(500), answer).await {
             Ok(Ok(end)) => Ok(end),
@@ -267,9 +214,7 @@ impl WorkerPools {
         cancel: &RunCancel,
     ) -> RunEnd {
         let Some(pool) = self.pool(pool) else {
-            return RunEnd::Unavailable {
-                retry_after: RETRY_AFTER,
-            };
+            return RunEnd::Unavailable { retry_after: RETRY_AFTER };
         };
         let mut cancelled = cancel.watch();
         let reserved = tokio::select! {
@@ -284,14 +229,7 @@ impl WorkerPools {
             }
         };
         match reserved {
-            Ok(permit) => {
-                FreeWorker {
-                    pool: Arc::clone(pool),
-                    permit,
-                }
-                .run(request, media, events, cancel)
-                .await
-            }
+            Ok(permit) => FreeWorker { pool: Arc::clone(pool), permit }.run(request, media, events, cancel).await,
             Err(retry_after) => RunEnd::Unavailable { retry_after },
         }
     }
@@ -303,16 +241,10 @@ impl WorkerPools {
         for pool in inner.all_pools() {
             pool.permits.close();
         }
-        let mut slots =
-            std::mem::take(&mut *inner.slots.lock().unwrap_or_else(PoisonError::into_inner));
-        let drained = tokio::time::timeout(inner.drain_timeout, async {
-            while slots.join_next().await.is_some() {}
-        })
-        .await;
+        let mut slots = std::mem::take(&mut *inner.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        let drained = tokio::time::timeout(inner.drain_timeout, async { while slots.join_next().await.is_some() {} }).await;
         if drained.is_err() {
-            tracing::warn!(
-                "workers are ended in the middle of runs, since these did not finish in time"
-            );
+            tracing::warn!("workers are ended in the middle of runs, since these did not finish in time");
             slots.shutdown().await;
         }
         for pool in inner.all_pools() {
@@ -339,10 +271,7 @@ impl Inner {
                 Start::Ready | Start::Pending => refused_files(pool),
             };
             if let Some(detail) = detail {
-                return Err(StartError::Pool {
-                    pool: pool.plan.name.clone(),
-                    detail,
-                });
+                return Err(StartError::Pool { pool: pool.plan.name.clone(), detail });
             }
         }
         for pool in third_party {
@@ -356,14 +285,8 @@ impl Inner {
             }
             pool.stop.cancel();
             self.refused.extend(pool.refused());
-            let unused = failed
-                .into_iter()
-                .flat_map(|detail| pool.plan.own.iter().map(move |path| (path, detail.clone())));
-            self.refused
-                .extend(unused.map(|(path, detail)| RefusedPlugin {
-                    path: path.display().to_string(),
-                    detail,
-                }));
+            let unused = failed.into_iter().flat_map(|detail| pool.plan.own.iter().map(move |path| (path, detail.clone())));
+            self.refused.extend(unused.map(|(path, detail)| RefusedPlugin { path: path.display().to_string(), detail }));
         }
         Ok(())
     }
@@ -386,18 +309,10 @@ impl FreeWorker {
         cancel: &RunCancel,
     ) -> RunEnd {
         let (reply, answer) = oneshot::channel();
-        let job = RunJob {
-            request,
-            media,
-            events,
-            cancel: cancel.clone(),
-            reply,
-        };
+        let job = RunJob { request, media, events, cancel: cancel.clone(), reply };
         self.pool.submit(self.permit, Job::Run(Box::new(job)));
         let mut abandoned = CancelOnDrop(Some(cancel));
-        let end = answer.await.unwrap_or(RunEnd::Unavailable {
-            retry_after: RETRY_AFTER,
-        });
+        let end = answer.await.unwrap_or(RunEnd::Unavailable { retry_after: RETRY_AFTER });
         abandoned.0 = None;
         end
     }
@@ -435,8 +350,7 @@ async fn first_start(pool: &Pool) -> Start {
 /// What the workers of a pool that the node needs refused: then it must not start, such as with weights that are not those
 /// that a plugin was made for.
 fn refused_files(pool: &Pool) -> Option<String> {
-    let sentence =
-        |refused: RefusedPlugin| format!("{} is refused: {}", refused.path, refused.detail);
+    let sentence = |refused: RefusedPlugin| format!("{} is refused: {}", refused.path, refused.detail);
     let all: Vec<String> = pool.refused().into_iter().map(sentence).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }
@@ -444,10 +358,7 @@ fn refused_files(pool: &Pool) -> Option<String> {
 fn too_slow() -> RefusalReport {
     RefusalReport {
         code: "TOO_SLOW".to_owned(),
-        message: format!(
-            "Reading the medium takes longer than {} s.",
-            PROBE_DEADLINE.as_secs()
-        ),
+        message: format!("Reading the medium takes longer than {} s.", PROBE_DEADLINE.as_secs()),
         is_limit: true,
     }
 }

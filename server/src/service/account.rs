@@ -3,8 +3,8 @@
 use super::Services;
 use super::errors::stored;
 use super::types::{Authenticated, Tokens, ViewerInfo};
-use crate::auth::policy::{self, Action};
 use crate::auth::login_name::normal_email;
+use crate::auth::policy::{self, Action};
 use crate::auth::{backoff, tokens};
 use secrecy::SecretString;
 use std::collections::HashMap;

@@ -2,9 +2,12 @@
 
 use super::Services;
 use super::types::{AnalyzerInfo, Readiness, ServerInfo, ServerLimits};
-use crate::dispatch::{LoadedPlugin, PoolHealth};
+use crate::auth::policy::{self, Action};
+use crate::dispatch::{LoadedPlugin, PoolHealth, RunTotals};
 use std::time::Duration;
 use url::Url;
+use vultus_core::Principal;
+use vultus_store::Scope;
 
 /// A store that does not answer within this time counts as gone.
 const PING_DEADLINE: Duration = Duration::from_secs(2);
@@ -51,6 +54,12 @@ impl Services {
                 wait_ms: u64::try_from(limits.wait.as_millis()).unwrap_or(u64::MAX),
             },
         }
+    }
+
+    /// What the runs of this node cost since it started: those of all companies, so only for who may see the folders of all.
+    pub fn run_totals(&self, caller: &Principal) -> Option<RunTotals> {
+        let sees_all = matches!(policy::authorize(caller, Action::ViewFolder), Ok(Scope::Everything));
+        sees_all.then(|| self.inner.checker.pools.run_totals())
     }
 
     /// The address that clients use, where the configuration names one.

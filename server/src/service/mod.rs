@@ -12,7 +12,7 @@
 //! events     watch_folder watch_analysis wait_final
 //! instant    check overall_resolution; Checker does it without a store
 //! downloads  signed_path open_download
-//! info       analyzers server_info ready public_url
+//! info       analyzers server_info run_totals ready public_url
 //! upload     begin_upload begin_instant_upload → UploadSink → UploadedFile
 //! ```
 
@@ -36,6 +36,7 @@ pub mod types;
 mod upload;
 mod users;
 
+pub use crate::dispatch::RunTotals;
 pub use downloads::MAX_LINK_LIFETIME;
 pub use instant::{Checker, overall_resolution};
 pub use types::*;

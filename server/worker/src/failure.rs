@@ -15,90 +15,44 @@ pub(crate) enum Stopped {
 pub(crate) fn of_plugin(failure: &Failure, stopped: Stopped) -> AnalysisFailure {
     let (code, message, retryable) = match (failure.status, stopped) {
         (Status::Cancelled, Stopped::Cancelled) => return cancelled(),
-        (Status::Cancelled | Status::DeadlineExceeded, Stopped::DeadlineExceeded)
-        | (Status::DeadlineExceeded, _) => (
-            "DEADLINE_EXCEEDED",
-            "The analysis took longer than it may.",
-            false,
-        ),
-        (Status::Unavailable, _) => (
-            "ANALYZER_UNAVAILABLE",
-            "The analyzer cannot work at the moment.",
-            true,
-        ),
-        (Status::Panic, _) => (
-            "ANALYZER_PANICKED",
-            "The analyzer met a fault of its own.",
-            false,
-        ),
-        (Status::InvalidInput | Status::Cancelled | Status::Internal | Status::Unsupported, _) => (
-            "ANALYZER_FAILED",
-            "The analyzer could not judge the media.",
-            false,
-        ),
+        (Status::Cancelled | Status::DeadlineExceeded, Stopped::DeadlineExceeded) | (Status::DeadlineExceeded, _) => {
+            ("DEADLINE_EXCEEDED", "The analysis took longer than it may.", false)
+        }
+        (Status::Unavailable, _) => ("ANALYZER_UNAVAILABLE", "The analyzer cannot work at the moment.", true),
+        (Status::Panic, _) => ("ANALYZER_PANICKED", "The analyzer met a fault of its own.", false),
+        (Status::InvalidInput | Status::Cancelled | Status::Internal | Status::Unsupported, _) => {
+            ("ANALYZER_FAILED", "The analyzer could not judge the media.", false)
+        }
     };
     new(code, message, failure.to_string(), retryable)
 }
 
 /// The failure of an analysis whose outcome breaks the rules for outcomes.
 pub(crate) fn bad_result(failure: &Failure) -> AnalysisFailure {
-    new(
-        "BAD_RESULT",
-        "The analyzer gave a result that cannot be used.",
-        failure.message.clone(),
-        false,
-    )
+    new("BAD_RESULT", "The analyzer gave a result that cannot be used.", failure.message.clone(), false)
 }
 
 /// The failure of an analysis that was asked to stop.
 pub(crate) fn cancelled() -> AnalysisFailure {
-    new(
-        "CANCELLED",
-        "The analysis was cancelled.",
-        String::new(),
-        false,
-    )
+    new("CANCELLED", "The analysis was cancelled.", String::new(), false)
 }
 
 /// The failure of an analysis that takes a medium which cannot be decoded. `number` counts its media from 1.
 pub(crate) fn unreadable(refusal: &RefusalReport, number: usize, id: &str) -> AnalysisFailure {
-    let message = format!(
-        "Medium {number} cannot be read ({}): {}.",
-        refusal.code, refusal.message
-    );
-    new(
-        "MEDIA_UNREADABLE",
-        &message,
-        format!("decoding the medium {id} failed"),
-        false,
-    )
+    let message = format!("Medium {number} cannot be read ({}): {}.", refusal.code, refusal.message);
+    new("MEDIA_UNREADABLE", &message, format!("decoding the medium {id} failed"), false)
 }
 
 /// The failure of an analysis that no plugin here offers.
 pub(crate) fn no_analyzer(kind: &str) -> AnalysisFailure {
-    new(
-        "NO_ANALYZER",
-        "No analyzer offers this analysis.",
-        format!("no plugin of this worker offers {kind:?}"),
-        false,
-    )
+    new("NO_ANALYZER", "No analyzer offers this analysis.", format!("no plugin of this worker offers {kind:?}"), false)
 }
 
 /// The failure of an analysis that the node described wrongly.
 pub(crate) fn bad_request(detail: &str) -> AnalysisFailure {
-    new(
-        "ANALYZER_FAILED",
-        "The analysis could not be started.",
-        detail.to_owned(),
-        false,
-    )
+    new("ANALYZER_FAILED", "The analysis could not be started.", detail.to_owned(), false)
 }
 
 fn new(code: &str, message: &str, detail: String, retryable: bool) -> AnalysisFailure {
-    AnalysisFailure {
-        code: code.to_owned(),
-        message: message.to_owned(),
-        detail,
-        retryable,
-    }
+    AnalysisFailure { code: code.to_owned(), message: message.to_owned(), detail, retryable }
 }

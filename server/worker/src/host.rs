@@ -49,12 +49,7 @@ pub(crate) struct Judging {
 
 impl Judging {
     pub(crate) fn new(analysis: &str, deadline: Instant) -> Self {
-        Self {
-            analysis: analysis.to_owned(),
-            deadline,
-            artifacts: Vec::new(),
-            progress_told: None,
-        }
+        Self { analysis: analysis.to_owned(), deadline, artifacts: Vec::new(), progress_told: None }
     }
 }
 
@@ -72,13 +67,7 @@ pub(crate) struct Host<'h, 'r> {
 impl<'h, 'r> Host<'h, 'r> {
     /// The host of a call of `analyze`.
     pub(crate) fn new(run: &'h mut Run<'r>, judging: &'h mut Judging, view: View) -> Self {
-        Self {
-            run,
-            judging,
-            view,
-            next: (0, 0),
-            provides: false,
-        }
+        Self { run, judging, view, next: (0, 0), provides: false }
     }
 
     /// Whether the call must stop.
@@ -96,52 +85,29 @@ impl<'h, 'r> Host<'h, 'r> {
         let index = self.view.media.get(place).copied();
         match index.and_then(|index| self.run.media.get_mut(index)) {
             Some(Medium::Decoded(decoded)) => Ok(decoded),
-            Some(Medium::Refused(_) | Medium::Unused) | None => Err(Failure::invalid_input(
-                format!("there is no medium {place} in this job"),
-            )),
+            Some(Medium::Refused(_) | Medium::Unused) | None => {
+                Err(Failure::invalid_input(format!("there is no medium {place} in this job")))
+            }
         }
     }
 
     /// The medium as a provider sees it: on its own.
     fn alone(&mut self, place: usize) -> Result<JobMedium, Failure> {
         let index = self.view.media.get(place).copied().unwrap_or_default();
-        let tags = self
-            .run
-            .request
-            .media
-            .get(index)
-            .map(|medium| medium.tags.clone())
-            .unwrap_or_default();
-        Ok(describe(
-            self.decoded(place)?,
-            0,
-            String::new(),
-            tags,
-            false,
-        ))
+        let tags = self.run.request.media.get(index).map(|medium| medium.tags.clone()).unwrap_or_default();
+        Ok(describe(self.decoded(place)?, 0, String::new(), tags, false))
     }
 
     fn compute(&mut self, key: &FeatureKey, place: usize) -> Result<Vec<u8>, Failure> {
         let name = &key.name;
         let provided = self.run.plugins.provided(name);
-        let provided =
-            provided.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
+        let provided = provided.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
         if is_of_frames(provided) != key.frame.is_some() {
-            return Err(Failure::invalid_input(format!(
-                "{name} is not of this scope"
-            )));
+            return Err(Failure::invalid_input(format!("{name} is not of this scope")));
         }
         let (max_side, features) = (provided.max_side, provided.needs.clone());
-        let job = JobRequest {
-            analysis: String::new(),
-            params: Value::Null,
-            media: vec![self.alone(place)?],
-        };
-        let request = FeatureRequest {
-            feature: name.clone(),
-            medium: 0,
-            frame: key.frame,
-        };
+        let job = JobRequest { analysis: String::new(), params: Value::Null, media: vec![self.alone(place)?] };
+        let request = FeatureRequest { feature: name.clone(), medium: 0, frame: key.frame };
         let mut provider = self.run.plugins.take_provider(name)?;
         let view = View {
             media: vec![key.medium],
@@ -151,19 +117,9 @@ impl<'h, 'r> Host<'h, 'r> {
             features,
             plugin: provider.plugin().manifest().id.clone(),
         };
-        let work = if name.starts_with("faces/") {
-            Work::Detection
-        } else {
-            Work::Embedding
-        };
+        let work = if name.starts_with("faces/") { Work::Detection } else { Work::Embedding };
         let before = self.run.meter.switch(work);
-        let mut nested = Host {
-            run: &mut *self.run,
-            judging: &mut *self.judging,
-            view,
-            next: (0, 0),
-            provides: true,
-        };
+        let mut nested = Host { run: &mut *self.run, judging: &mut *self.judging, view, next: (0, 0), provides: true };
         let result = provider.provide(&mut nested, &request, &job);
         self.run.meter.switch(before);
         self.run.plugins.give_back_provider(name, provider);
@@ -172,13 +128,7 @@ impl<'h, 'r> Host<'h, 'r> {
 }
 
 /// A medium as a plugin is told of it.
-pub(crate) fn describe(
-    decoded: &Decoded,
-    index: u32,
-    slot: String,
-    tags: Vec<String>,
-    named: bool,
-) -> JobMedium {
+pub(crate) fn describe(decoded: &Decoded, index: u32, slot: String, tags: Vec<String>, named: bool) -> JobMedium {
     JobMedium {
         index,
         slot,
@@ -233,29 +183,15 @@ impl JobHost for Host<'_, '_> {
         self.next = (0, 0);
     }
 
-    fn feature(
-        &mut self,
-        medium: u32,
-        frame: Option<u32>,
-        name: &str,
-    ) -> Result<Arc<[u8]>, Failure> {
+    fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
         if !self.view.features.iter().any(|listed| listed == name) {
-            return Err(Failure::unsupported(format!(
-                "{} does not list the feature {name}",
-                self.view.plugin
-            )));
+            return Err(Failure::unsupported(format!("{} does not list the feature {name}", self.view.plugin)));
         }
         let place = medium as usize;
         let Some(index) = self.view.media.get(place).copied() else {
-            return Err(Failure::invalid_input(format!(
-                "there is no medium {medium} in this job"
-            )));
+            return Err(Failure::invalid_input(format!("there is no medium {medium} in this job")));
         };
-        let key = FeatureKey {
-            medium: index,
-            frame,
-            name: name.to_owned(),
-        };
+        let key = FeatureKey { medium: index, frame, name: name.to_owned() };
         if let Some(known) = self.run.memo.get(&key) {
             return Ok(known);
         }
@@ -265,9 +201,7 @@ impl JobHost for Host<'_, '_> {
                 return Err(Failure::cancelled(format!("before computing {name}")));
             }
             Stopped::DeadlineExceeded => {
-                return Err(Failure::deadline_exceeded(format!(
-                    "before computing {name}"
-                )));
+                return Err(Failure::deadline_exceeded(format!("before computing {name}")));
             }
         }
         let value = self.compute(&key, place)?;
@@ -279,28 +213,18 @@ impl JobHost for Host<'_, '_> {
     }
 
     fn deadline_us(&self) -> u64 {
-        self.judging
-            .deadline
-            .saturating_duration_since(Instant::now())
-            .as_micros() as u64
+        self.judging.deadline.saturating_duration_since(Instant::now()).as_micros() as u64
     }
 
     fn progress(&mut self, fraction: f32) {
         let now = Instant::now();
-        let recently = self
-            .judging
-            .progress_told
-            .is_some_and(|told| now.duration_since(told) < PROGRESS_PAUSE);
+        let recently = self.judging.progress_told.is_some_and(|told| now.duration_since(told) < PROGRESS_PAUSE);
         if self.provides || recently {
             return;
         }
         self.judging.progress_told = Some(now);
         let (run, analysis) = (self.run.request.run.clone(), self.judging.analysis.clone());
-        self.run.tell(&FromWorker::Progress {
-            run,
-            analysis,
-            fraction,
-        });
+        self.run.tell(&FromWorker::Progress { run, analysis, fraction });
     }
 
     fn log(&mut self, level: LogLevel, message: &str) {
@@ -311,25 +235,14 @@ impl JobHost for Host<'_, '_> {
             LogLevel::Info => 2,
             LogLevel::Debug => 3,
         };
-        self.run.tell(&FromWorker::Log {
-            plugin: self.view.plugin.clone(),
-            level,
-            text,
-        });
+        self.run.tell(&FromWorker::Log { plugin: self.view.plugin.clone(), level, text });
     }
 
     fn artifact(&mut self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure> {
         if self.provides {
-            return Err(Failure::new(
-                Status::Unsupported,
-                "features leave no artifacts",
-            ));
+            return Err(Failure::new(Status::Unsupported, "features leave no artifacts"));
         }
-        let report = ArtifactReport {
-            name: name.to_owned(),
-            content_type: mime.to_owned(),
-            byte_size: bytes.len() as u64,
-        };
+        let report = ArtifactReport { name: name.to_owned(), content_type: mime.to_owned(), byte_size: bytes.len() as u64 };
         self.judging.artifacts.push((report, bytes.to_vec()));
         Ok(())
     }

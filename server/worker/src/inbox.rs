@@ -30,15 +30,8 @@ pub(crate) struct Cancel {
 
 impl Cancel {
     fn of(request: &RunRequest) -> Self {
-        let analyses = request
-            .analyses
-            .iter()
-            .map(|analysis| (analysis.id.clone(), AtomicBool::new(false)))
-            .collect();
-        Self {
-            all: AtomicBool::new(false),
-            analyses,
-        }
+        let analyses = request.analyses.iter().map(|analysis| (analysis.id.clone(), AtomicBool::new(false))).collect();
+        Self { all: AtomicBool::new(false), analyses }
     }
 
     fn set(&self, analysis: Option<&str>) {
@@ -58,11 +51,7 @@ impl Cancel {
 
     /// Whether the analysis is to stop.
     pub(crate) fn covers(&self, analysis: &str) -> bool {
-        self.is_set()
-            || self
-                .analyses
-                .get(analysis)
-                .is_some_and(|flag| flag.load(Ordering::Relaxed))
+        self.is_set() || self.analyses.get(analysis).is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 }
 
@@ -81,10 +70,7 @@ impl Inbox {
         let (sender, tasks) = mpsc::channel();
         let flags = Flags::default();
         let theirs = Arc::clone(&flags);
-        thread::Builder::new()
-            .name("inbox".to_owned())
-            .stack_size(256 << 10)
-            .spawn(move || read(channel, &sender, &theirs))?;
+        thread::Builder::new().name("inbox".to_owned()).stack_size(256 << 10).spawn(move || read(channel, &sender, &theirs))?;
         Ok(Self { tasks, flags })
     }
 
@@ -92,20 +78,14 @@ impl Inbox {
     pub(crate) fn next(&self, limit: Option<Duration>) -> Result<Task, RecvTimeoutError> {
         match limit {
             Some(limit) => self.tasks.recv_timeout(limit),
-            None => self
-                .tasks
-                .recv()
-                .map_err(|_| RecvTimeoutError::Disconnected),
+            None => self.tasks.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
     /// Forgets the flags of a run, unless another run of the same name has come since.
     pub(crate) fn finished(&self, run: &str, cancel: &Arc<Cancel>) {
         let mut flags = self.flags.lock().unwrap_or_else(PoisonError::into_inner);
-        if flags
-            .get(run)
-            .is_some_and(|newest| Arc::ptr_eq(newest, cancel))
-        {
+        if flags.get(run).is_some_and(|newest| Arc::ptr_eq(newest, cancel)) {
             flags.remove(run);
         }
     }
@@ -122,18 +102,11 @@ fn read(mut channel: Channel, tasks: &mpsc::Sender<Task>, flags: &Flags) {
             ToWorker::Probe(request) => Task::Probe(request, descriptors),
             ToWorker::Run(request) => {
                 let cancel = Arc::new(Cancel::of(&request));
-                flags
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(request.run.clone(), Arc::clone(&cancel));
+                flags.lock().unwrap_or_else(PoisonError::into_inner).insert(request.run.clone(), Arc::clone(&cancel));
                 Task::Run(request, descriptors, cancel)
             }
             ToWorker::Cancel { run, analysis } => {
-                if let Some(cancel) = flags
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .get(&run)
-                {
+                if let Some(cancel) = flags.lock().unwrap_or_else(PoisonError::into_inner).get(&run) {
                     cancel.set(analysis.as_deref());
                 }
                 continue;

@@ -37,9 +37,7 @@ const IDLE_TRIM: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// It was not started by a node.
-    #[error(
-        "this program is started by the Vultus node, with a socket; run `vultus serve` or `vultus check`"
-    )]
+    #[error("this program is started by the Vultus node, with a socket; run `vultus serve` or `vultus check`")]
     Usage,
     /// It could not lock itself in.
     #[error("{0}")]
@@ -54,12 +52,7 @@ pub enum WorkerError {
 
 /// Runs the worker with its arguments: descriptor of the socket, process id of the node. Returns once the node is gone.
 pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerError> {
-    let mut number = || {
-        arguments
-            .next()
-            .and_then(|text| text.parse().ok())
-            .ok_or(WorkerError::Usage)
-    };
+    let mut number = || arguments.next().and_then(|text| text.parse().ok()).ok_or(WorkerError::Usage);
     let (descriptor, parent) = (number()?, number()?);
     let socket = sandbox::keep_only(descriptor)?;
     let mut channel = Channel::from_descriptor(socket);
@@ -67,9 +60,7 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerErro
     let setup = match channel.receive::<ToWorker>() {
         Ok((ToWorker::Hello(setup), _)) => setup,
         Ok(_) => {
-            return Err(WorkerError::Setup(
-                "the node's first message is no setup".to_owned(),
-            ));
+            return Err(WorkerError::Setup("the node's first message is no setup".to_owned()));
         }
         Err(ChannelError::Closed) => return Ok(()),
         Err(error) => return Err(error.into()),
@@ -81,12 +72,7 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerErro
             worker.serve(&inbox, &mut outbox)
         }
         Err(WorkerError::Setup(detail)) => {
-            outbox.send(
-                &FromWorker::Unfit {
-                    detail: detail.clone(),
-                },
-                &[],
-            )?;
+            outbox.send(&FromWorker::Unfit { detail: detail.clone() }, &[])?;
             Err(WorkerError::Setup(detail))
         }
         Err(other) => Err(other),
@@ -94,10 +80,7 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerErro
 }
 
 fn clone_failed(source: std::io::Error) -> WorkerError {
-    WorkerError::Channel(ChannelError::Socket {
-        doing: "taking a second handle on the socket",
-        source,
-    })
+    WorkerError::Channel(ChannelError::Socket { doing: "taking a second handle on the socket", source })
 }
 
 struct Worker {
@@ -111,35 +94,20 @@ struct Worker {
 fn prepare(setup: &WorkerSetup, outbox: &mut Outbox) -> Result<Worker, WorkerError> {
     if setup.protocol != PROTOCOL_VERSION {
         let theirs = setup.protocol;
-        return Err(WorkerError::Setup(format!(
-            "the node speaks protocol {theirs}, this worker {PROTOCOL_VERSION}"
-        )));
+        return Err(WorkerError::Setup(format!("the node speaks protocol {theirs}, this worker {PROTOCOL_VERSION}")));
     }
-    let malformed = |what: &str, error: serde_json::Error| {
-        WorkerError::Setup(format!("reading the {what}: {error}"))
-    };
-    let limits = serde_json::from_value(setup.limits.clone())
-        .map_err(|error| malformed("media limits", error))?;
+    let malformed = |what: &str, error: serde_json::Error| WorkerError::Setup(format!("reading the {what}: {error}"));
+    let limits = serde_json::from_value(setup.limits.clone()).map_err(|error| malformed("media limits", error))?;
     let decode = match &setup.decode {
         serde_json::Value::Null => DecodeOptions::default(),
-        given => serde_json::from_value(given.clone())
-            .map_err(|error| malformed("decoder's options", error))?,
+        given => serde_json::from_value(given.clone()).map_err(|error| malformed("decoder's options", error))?,
     };
     let sandbox_gaps = sandbox::lock_in(setup.memory_bytes, setup.cpu_seconds)?;
     let plugins = Plugins::open(setup);
-    let ready = WorkerReady {
-        protocol: PROTOCOL_VERSION,
-        plugins: plugins.reports(),
-        refused: plugins.refused().to_vec(),
-        sandbox_gaps,
-    };
+    let ready =
+        WorkerReady { protocol: PROTOCOL_VERSION, plugins: plugins.reports(), refused: plugins.refused().to_vec(), sandbox_gaps };
     outbox.send(&FromWorker::Ready(Box::new(ready)), &[])?;
-    Ok(Worker {
-        plugins,
-        limits,
-        decode,
-        cpu_seconds: setup.cpu_seconds,
-    })
+    Ok(Worker { plugins, limits, decode, cpu_seconds: setup.cpu_seconds })
 }
 
 impl Worker {
@@ -158,22 +126,10 @@ impl Worker {
             trimmed = false;
             sandbox::allow_cpu_seconds(self.cpu_seconds)?;
             match task {
-                Task::Probe(request, descriptors) => {
-                    probe::answer(&request, descriptors, &self.limits, outbox)?
-                }
+                Task::Probe(request, descriptors) => probe::answer(&request, descriptors, &self.limits, outbox)?,
                 Task::Run(request, descriptors, cancel) => {
-                    let settings = run::Settings {
-                        limits: &self.limits,
-                        decode: self.decode,
-                    };
-                    run::answer(
-                        &request,
-                        descriptors,
-                        &cancel,
-                        settings,
-                        &mut self.plugins,
-                        outbox,
-                    )?;
+                    let settings = run::Settings { limits: &self.limits, decode: self.decode };
+                    run::answer(&request, descriptors, &cancel, settings, &mut self.plugins, outbox)?;
                     inbox.finished(&request.run, &cancel);
                 }
             }

@@ -31,11 +31,7 @@ pub(crate) struct Meter {
 impl Meter {
     /// Starts with the worker's own work.
     pub(crate) fn start() -> Self {
-        Self {
-            doing: Work::Other,
-            since: process_cpu(),
-            spent: [Duration::ZERO; 5],
-        }
+        Self { doing: Work::Other, since: process_cpu(), spent: [Duration::ZERO; 5] }
     }
 
     /// From now on, `work` is being done. Gives what was done before, to switch back to.
@@ -62,10 +58,7 @@ impl Meter {
 
 /// CPU time of this process since it started, over all threads.
 pub(crate) fn process_cpu() -> Duration {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid place to write to; this clock exists on every Linux.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

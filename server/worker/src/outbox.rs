@@ -18,11 +18,7 @@ impl Outbox {
     }
 
     /// Sends a message with descriptors, of which the node gets its own copies.
-    pub(crate) fn send(
-        &mut self,
-        message: &FromWorker,
-        descriptors: &[OwnedFd],
-    ) -> Result<(), ChannelError> {
+    pub(crate) fn send(&mut self, message: &FromWorker, descriptors: &[OwnedFd]) -> Result<(), ChannelError> {
         let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         self.channel.send(message, &borrowed)
     }
@@ -30,8 +26,5 @@ impl Outbox {
 
 /// Seals bytes that go beside a message.
 pub(crate) fn seal(name: &'static str, bytes: &[u8]) -> Result<OwnedFd, ChannelError> {
-    memfd::sealed(name, bytes).map_err(|source| ChannelError::Socket {
-        doing: "sealing bytes for the node",
-        source,
-    })
+    memfd::sealed(name, bytes).map_err(|source| ChannelError::Socket { doing: "sealing bytes for the node", source })
 }

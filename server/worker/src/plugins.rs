@@ -47,44 +47,25 @@ impl Plugins {
     /// Opens the plugins of the setup in order. Never fails as a whole: a worker without plugins can probe.
     pub(crate) fn open(setup: &WorkerSetup) -> Self {
         let mut weights = Weights::new(setup.weights_dir.as_deref());
-        let mut plugins = Self {
-            loaded: Vec::new(),
-            refused: Vec::new(),
-            analyses: BTreeMap::new(),
-            features: BTreeMap::new(),
-        };
+        let mut plugins = Self { loaded: Vec::new(), refused: Vec::new(), analyses: BTreeMap::new(), features: BTreeMap::new() };
         for file in &setup.plugins {
             if let Err(detail) = plugins.open_one(file, setup, &mut weights) {
-                plugins.refused.push(RefusedPlugin {
-                    path: file.path.clone(),
-                    detail,
-                });
+                plugins.refused.push(RefusedPlugin { path: file.path.clone(), detail });
             }
         }
         plugins
     }
 
-    fn open_one(
-        &mut self,
-        file: &PluginFile,
-        setup: &WorkerSetup,
-        weights: &mut Weights,
-    ) -> Result<(), String> {
+    fn open_one(&mut self, file: &PluginFile, setup: &WorkerSetup, weights: &mut Weights) -> Result<(), String> {
         let plugin = Plugin::open(Path::new(&file.path)).map_err(|error| with_sources(&error))?;
         let manifest = plugin.manifest();
-        let mut manifests: Vec<Manifest> = self
-            .loaded
-            .iter()
-            .map(|loaded| loaded.plugin.manifest().clone())
-            .collect();
+        let mut manifests: Vec<Manifest> = self.loaded.iter().map(|loaded| loaded.plugin.manifest().clone()).collect();
         manifests.push(manifest.clone());
         resolve_features(&manifests).map_err(|error| with_sources(&error))?;
         if file.origin == PluginOrigin::ThirdParty {
             self.refuse_restricted(manifest)?;
         }
-        let weights = weights
-            .verify(&manifest.weights)
-            .map_err(|error| error.to_string())?;
+        let weights = weights.verify(&manifest.weights).map_err(|error| error.to_string())?;
         let serde_json::Value::Object(settings) = file.settings.clone() else {
             return Err("its settings are not a JSON object".to_owned());
         };
@@ -94,17 +75,8 @@ impl Plugins {
             threads: setup.threads,
             settings,
         };
-        let mut loaded = Loaded {
-            plugin,
-            config,
-            weights,
-            judge: None,
-            providers: Vec::new(),
-            instances: 0,
-        };
-        loaded
-            .create_first()
-            .map_err(|failure| format!("it could not be set up: {failure}"))?;
+        let mut loaded = Loaded { plugin, config, weights, judge: None, providers: Vec::new(), instances: 0 };
+        loaded.create_first().map_err(|failure| format!("it could not be set up: {failure}"))?;
         self.take(loaded);
         Ok(())
     }
@@ -112,35 +84,17 @@ impl Plugins {
     fn take(&mut self, loaded: Loaded) {
         let place = self.loaded.len();
         let manifest = loaded.plugin.manifest();
-        self.analyses.extend(
-            manifest
-                .analyses
-                .iter()
-                .map(|spec| (spec.kind.clone(), place)),
-        );
-        self.features.extend(
-            manifest
-                .provides
-                .iter()
-                .map(|provided| (provided.feature.clone(), place)),
-        );
+        self.analyses.extend(manifest.analyses.iter().map(|spec| (spec.kind.clone(), place)));
+        self.features.extend(manifest.provides.iter().map(|provided| (provided.feature.clone(), place)));
         self.loaded.push(loaded);
     }
 
     fn refuse_restricted(&self, manifest: &Manifest) -> Result<(), String> {
         let wanted = manifest.analyses.iter().flat_map(|spec| &spec.features);
-        let needed = manifest
-            .provides
-            .iter()
-            .flat_map(|provided| &provided.needs);
+        let needed = manifest.provides.iter().flat_map(|provided| &provided.needs);
         for feature in wanted.chain(needed) {
-            if self
-                .provided(feature)
-                .is_some_and(|provided| provided.restricted)
-            {
-                return Err(format!(
-                    "it asks for the restricted feature {feature}, which is not granted to third parties"
-                ));
+            if self.provided(feature).is_some_and(|provided| provided.restricted) {
+                return Err(format!("it asks for the restricted feature {feature}, which is not granted to third parties"));
             }
         }
         Ok(())
@@ -149,8 +103,7 @@ impl Plugins {
     /// What is known of the plugins in use.
     pub(crate) fn reports(&self) -> Vec<PluginReport> {
         let report = |loaded: &Loaded| PluginReport {
-            manifest: serde_json::to_value(loaded.plugin.manifest())
-                .expect("a manifest is plain data"),
+            manifest: serde_json::to_value(loaded.plugin.manifest()).expect("a manifest is plain data"),
             path: loaded.plugin.path().display().to_string(),
             file_sha256: loaded.plugin.file_sha256().to_owned(),
             weights: loaded.weights.clone(),
@@ -172,10 +125,7 @@ impl Plugins {
     /// The feature of a name.
     pub(crate) fn provided(&self, feature: &str) -> Option<&Provided> {
         let manifest = self.loaded[*self.features.get(feature)?].plugin.manifest();
-        manifest
-            .provides
-            .iter()
-            .find(|provided| provided.feature == feature)
+        manifest.provides.iter().find(|provided| provided.feature == feature)
     }
 
     /// Who judges an analysis, with the weights behind it: its own and those of all features that it can ask for.
@@ -188,9 +138,7 @@ impl Plugins {
             if !seen.insert(feature) {
                 continue;
             }
-            if let (Some(place), Some(provided)) =
-                (self.features.get(feature), self.provided(feature))
-            {
+            if let (Some(place), Some(provided)) = (self.features.get(feature), self.provided(feature)) {
                 weights.extend(self.loaded[*place].weights.iter().cloned());
                 wanted.extend(provided.needs.iter().map(String::as_str));
             }
@@ -206,10 +154,7 @@ impl Plugins {
 
     /// Takes the instance that judges an analysis; [`Self::give_back_judge`] returns it.
     pub(crate) fn take_judge(&mut self, kind: &str) -> Result<Instance, Failure> {
-        let loaded = self
-            .analyses
-            .get(kind)
-            .and_then(|place| self.loaded.get_mut(*place));
+        let loaded = self.analyses.get(kind).and_then(|place| self.loaded.get_mut(*place));
         let judge = loaded.and_then(|loaded| loaded.judge.take());
         judge.ok_or_else(|| Failure::internal(format!("no instance is free to judge {kind}")))
     }
@@ -223,12 +168,8 @@ impl Plugins {
     /// Takes an instance that provides a feature, making another one where the plugin allows it and all are being called:
     /// that is so when a plugin's feature needs another feature of the same plugin.
     pub(crate) fn take_provider(&mut self, feature: &str) -> Result<Instance, Failure> {
-        let loaded = self
-            .features
-            .get(feature)
-            .and_then(|place| self.loaded.get_mut(*place));
-        let loaded =
-            loaded.ok_or_else(|| Failure::unsupported(format!("nobody provides {feature}")))?;
+        let loaded = self.features.get(feature).and_then(|place| self.loaded.get_mut(*place));
+        let loaded = loaded.ok_or_else(|| Failure::unsupported(format!("nobody provides {feature}")))?;
         match loaded.providers.pop() {
             Some(provider) => Ok(provider),
             None => loaded.create(),
@@ -259,9 +200,7 @@ impl Loaded {
         let manifest = self.plugin.manifest();
         if self.instances >= manifest.instances.max {
             let (id, most) = (&manifest.id, manifest.instances.max);
-            return Err(Failure::internal(format!(
-                "{id} would need more than the {most} instances that its manifest allows"
-            )));
+            return Err(Failure::internal(format!("{id} would need more than the {most} instances that its manifest allows")));
         }
         let instance = self.plugin.create(&self.config)?;
         self.instances += 1;

@@ -19,9 +19,7 @@ pub(crate) fn answer(
     let medium = descriptors.into_iter().next().map(MediumSource::new);
     let found = match medium {
         Some(file) => vultus_media::probe(file, request.byte_size, limits),
-        None => Err(Refusal::Io {
-            kind: "no descriptor came with it".to_owned(),
-        }),
+        None => Err(Refusal::Io { kind: "no descriptor came with it".to_owned() }),
     };
     let (result, thumbnail) = match found {
         Ok(probe) => {
@@ -44,22 +42,12 @@ pub(crate) fn answer(
     if !thumbnail.is_empty() {
         beside.push(seal("thumbnail", &thumbnail)?);
     }
-    outbox.send(
-        &FromWorker::Probed {
-            probe: request.probe.clone(),
-            result,
-        },
-        &beside,
-    )
+    outbox.send(&FromWorker::Probed { probe: request.probe.clone(), result }, &beside)
 }
 
 /// The refusal as the node takes it.
 pub(crate) fn report(refusal: &Refusal) -> RefusalReport {
-    RefusalReport {
-        code: refusal.code().to_owned(),
-        message: refusal.to_string(),
-        is_limit: refusal.is_limit(),
-    }
+    RefusalReport { code: refusal.code().to_owned(), message: refusal.to_string(), is_limit: refusal.is_limit() }
 }
 
 fn kind_name(kind: MediaKind) -> &'static str {

@@ -9,9 +9,7 @@ use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::manifest::AnalysisSpec;
 use vultus_plugin_host::{JobMedium, JobRequest};
 use vultus_worker_protocol::channel::ChannelError;
-use vultus_worker_protocol::{
-    AnalysisFailure, ArtifactReport, FromWorker, Judgement, RunAnalysis, RunRequest,
-};
+use vultus_worker_protocol::{AnalysisFailure, ArtifactReport, FromWorker, Judgement, RunAnalysis, RunRequest};
 
 use crate::failure;
 use crate::features::FeatureMemo;
@@ -55,62 +53,28 @@ pub(crate) fn answer(
     outbox: &mut Outbox,
 ) -> Result<(), ChannelError> {
     let mut meter = Meter::start();
-    outbox.send(
-        &FromWorker::Decoding {
-            run: request.run.clone(),
-        },
-        &[],
-    )?;
+    outbox.send(&FromWorker::Decoding { run: request.run.clone() }, &[])?;
     meter.switch(Work::Decode);
     let media = decode(request, descriptors, cancel, settings);
     meter.switch(Work::Other);
     let memo = FeatureMemo::default();
-    let mut run = Run {
-        request,
-        cancel,
-        plugins,
-        media,
-        memo,
-        meter,
-        outbox,
-        untold: None,
-    };
+    let mut run = Run { request, cancel, plugins, media, memo, meter, outbox, untold: None };
     for analysis in &request.analyses {
         run.judge_and_tell(analysis)?;
     }
     let costs = run.meter.costs();
-    outbox.send(
-        &FromWorker::RunDone {
-            run: request.run.clone(),
-            costs,
-        },
-        &[],
-    )
+    outbox.send(&FromWorker::RunDone { run: request.run.clone(), costs }, &[])
 }
 
 /// Decodes the media that an analysis takes.
-fn decode(
-    request: &RunRequest,
-    descriptors: Vec<OwnedFd>,
-    cancel: &Cancel,
-    settings: Settings<'_>,
-) -> Vec<Medium> {
-    let taken: BTreeSet<usize> = request
-        .analyses
-        .iter()
-        .flat_map(|analysis| &analysis.media)
-        .map(|medium| medium.index as usize)
-        .collect();
+fn decode(request: &RunRequest, descriptors: Vec<OwnedFd>, cancel: &Cancel, settings: Settings<'_>) -> Vec<Medium> {
+    let taken: BTreeSet<usize> =
+        request.analyses.iter().flat_map(|analysis| &analysis.media).map(|medium| medium.index as usize).collect();
     let media = request.media.iter().zip(descriptors).enumerate();
     media
         .map(|(index, (medium, descriptor))| {
             if taken.contains(&index) && !cancel.is_set() {
-                Medium::decode(
-                    descriptor,
-                    medium.byte_size,
-                    settings.limits,
-                    settings.decode,
-                )
+                Medium::decode(descriptor, medium.byte_size, settings.limits, settings.decode)
             } else {
                 Medium::Unused
             }
@@ -133,20 +97,11 @@ impl Run<'_> {
     }
 
     fn judge_and_tell(&mut self, analysis: &RunAnalysis) -> Result<(), ChannelError> {
-        let entered = FromWorker::Entered {
-            run: self.request.run.clone(),
-            analysis: analysis.id.clone(),
-        };
+        let entered = FromWorker::Entered { run: self.request.run.clone(), analysis: analysis.id.clone() };
         self.outbox.send(&entered, &[])?;
-        let Answer {
-            mut result,
-            artifacts,
-        } = match self.judge(analysis) {
+        let Answer { mut result, artifacts } = match self.judge(analysis) {
             Ok(answer) => answer,
-            Err(failure) => Answer {
-                result: Err(failure),
-                artifacts: Vec::new(),
-            },
+            Err(failure) => Answer { result: Err(failure), artifacts: Vec::new() },
         };
         if let Some(error) = self.untold.take() {
             return Err(error);
@@ -185,30 +140,17 @@ impl Run<'_> {
         };
         let media = self.job_media(analysis)?;
         let view = View {
-            media: analysis
-                .media
-                .iter()
-                .map(|medium| medium.index as usize)
-                .collect(),
+            media: analysis.media.iter().map(|medium| medium.index as usize).collect(),
             only_frame: None,
             max_side: spec.max_side,
             format: pixel_format(&spec),
             features: spec.features.clone(),
             plugin: provenance.plugin.clone(),
         };
-        let request = JobRequest {
-            analysis: analysis.kind.clone(),
-            params: analysis.params.clone(),
-            media,
-        };
-        let mut judge = self
-            .plugins
-            .take_judge(&analysis.kind)
-            .map_err(|fault| failure::of_plugin(&fault, failure::Stopped::No))?;
-        let mut judging = Judging::new(
-            &analysis.id,
-            Instant::now() + Duration::from_millis(analysis.timeout_ms),
-        );
+        let request = JobRequest { analysis: analysis.kind.clone(), params: analysis.params.clone(), media };
+        let mut judge =
+            self.plugins.take_judge(&analysis.kind).map_err(|fault| failure::of_plugin(&fault, failure::Stopped::No))?;
+        let mut judging = Judging::new(&analysis.id, Instant::now() + Duration::from_millis(analysis.timeout_ms));
         let before = self.meter.switch(Work::Analysis);
         let mut host = Host::new(self, &mut judging, view);
         let judged = judge.analyze(&mut host, &request);
@@ -221,13 +163,9 @@ impl Run<'_> {
         }
         match judged {
             Ok(outcome) => {
-                let outcome = serde_json::to_value(&outcome).map_err(|error| {
-                    failure::bad_request(&format!("writing the outcome failed: {error}"))
-                })?;
-                Ok(Answer {
-                    result: Ok(Box::new(judgement(outcome, provenance))),
-                    artifacts: judging.artifacts,
-                })
+                let outcome = serde_json::to_value(&outcome)
+                    .map_err(|error| failure::bad_request(&format!("writing the outcome failed: {error}")))?;
+                Ok(Answer { result: Ok(Box::new(judgement(outcome, provenance))), artifacts: judging.artifacts })
             }
             Err(fault) if refused_outcome => Err(failure::bad_result(&fault)),
             Err(fault) => Err(failure::of_plugin(&fault, stopped)),
@@ -240,21 +178,15 @@ impl Run<'_> {
         for (place, slotted) in analysis.media.iter().enumerate() {
             let index = slotted.index as usize;
             let described = match (self.media.get(index), self.request.media.get(index)) {
-                (Some(Medium::Decoded(decoded)), Some(medium)) => describe(
-                    decoded,
-                    place as u32,
-                    slotted.slot.clone(),
-                    medium.tags.clone(),
-                    slotted.named,
-                ),
+                (Some(Medium::Decoded(decoded)), Some(medium)) => {
+                    describe(decoded, place as u32, slotted.slot.clone(), medium.tags.clone(), slotted.named)
+                }
                 (Some(Medium::Refused(refusal)), Some(medium)) => {
                     return Err(failure::unreadable(refusal, place + 1, &medium.id));
                 }
                 (Some(Medium::Unused), _) => return Err(failure::cancelled()),
                 (None, _) | (_, None) => {
-                    return Err(failure::bad_request(
-                        "a medium of the analysis is not in the run",
-                    ));
+                    return Err(failure::bad_request("a medium of the analysis is not in the run"));
                 }
             };
             media.push(described);
@@ -275,8 +207,5 @@ fn judgement(outcome: serde_json::Value, provenance: Provenance) -> Judgement {
 
 /// The first format of the analysis' list that there is.
 fn pixel_format(spec: &AnalysisSpec) -> PixelFormat {
-    spec.pixel_formats
-        .iter()
-        .find_map(|name| PixelFormat::from_name(name))
-        .unwrap_or(PixelFormat::Rgb8)
+    spec.pixel_formats.iter().find_map(|name| PixelFormat::from_name(name)).unwrap_or(PixelFormat::Rgb8)
 }

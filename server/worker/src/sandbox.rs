@@ -39,17 +39,11 @@ pub enum SandboxError {
 }
 
 fn failed(step: &'static str) -> impl FnOnce(rustix::io::Errno) -> SandboxError {
-    move |errno| SandboxError::Step {
-        step,
-        source: errno.into(),
-    }
+    move |errno| SandboxError::Step { step, source: errno.into() }
 }
 
 fn last_failed(step: &'static str) -> SandboxError {
-    SandboxError::Step {
-        step,
-        source: io::Error::last_os_error(),
-    }
+    SandboxError::Step { step, source: io::Error::last_os_error() }
 }
 
 /// Keeps the standard streams and the socket, closes every other descriptor that was inherited, and gives the socket.
@@ -68,8 +62,7 @@ pub(crate) fn keep_only(inherited: RawFd) -> Result<OwnedFd, SandboxError> {
     }
     // SAFETY: descriptor 3 is the socket, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(SOCKET) };
-    let nothing = std::fs::File::open("/dev/null")
-        .map_err(|source| SandboxError::Step { step: STEP, source })?;
+    let nothing = std::fs::File::open("/dev/null").map_err(|source| SandboxError::Step { step: STEP, source })?;
     // SAFETY: plain numbers; standard input is not in use, it may be the socket's old place.
     if unsafe { libc::dup2(nothing.as_raw_fd(), 0) } < 0 {
         return Err(last_failed(STEP));
@@ -79,8 +72,7 @@ pub(crate) fn keep_only(inherited: RawFd) -> Result<OwnedFd, SandboxError> {
 
 /// Dies when the thread of the node that spawned this process ends.
 pub(crate) fn bind_to_parent(parent: i32) -> Result<(), SandboxError> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
-        .map_err(failed("binding to the node"))?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("binding to the node"))?;
     // It may have died before the call: then somebody else is the parent now.
     match rustix::process::getppid() {
         Some(now) if now.as_raw_nonzero().get() == parent => Ok(()),
@@ -89,10 +81,7 @@ pub(crate) fn bind_to_parent(parent: i32) -> Result<(), SandboxError> {
 }
 
 /// The remaining steps. Gives what they leave open, one sentence each.
-pub(crate) fn lock_in(
-    memory_bytes: Option<u64>,
-    cpu_seconds: u64,
-) -> Result<Vec<String>, SandboxError> {
+pub(crate) fn lock_in(memory_bytes: Option<u64>, cpu_seconds: u64) -> Result<Vec<String>, SandboxError> {
     // The name in `ps`; the executable was opened by number. It may fail without harm.
     let _ = rustix::thread::set_name(c"vultus-worker");
     rustix::thread::set_no_new_privs(true).map_err(failed("giving up new privileges"))?;
@@ -114,13 +103,8 @@ pub(crate) fn lock_in(
 
 /// Lowers a limit, hard and soft, to `most` or to what is allowed, whichever is less.
 fn limit(resource: Resource, most: u64) -> Result<(), SandboxError> {
-    let allowed = rustix::process::getrlimit(resource)
-        .maximum
-        .map_or(most, |allowed| allowed.min(most));
-    let both = Rlimit {
-        current: Some(allowed),
-        maximum: Some(allowed),
-    };
+    let allowed = rustix::process::getrlimit(resource).maximum.map_or(most, |allowed| allowed.min(most));
+    let both = Rlimit { current: Some(allowed), maximum: Some(allowed) };
     rustix::process::setrlimit(resource, both).map_err(failed("setting a resource limit"))
 }
 
@@ -130,8 +114,7 @@ pub(crate) fn allow_cpu_seconds(seconds: u64) -> Result<(), SandboxError> {
     let maximum = rustix::process::getrlimit(Resource::Cpu).maximum;
     let wanted = used.saturating_add(seconds).saturating_add(1);
     let current = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-    rustix::process::setrlimit(Resource::Cpu, Rlimit { current, maximum })
-        .map_err(failed("setting the CPU limit"))
+    rustix::process::setrlimit(Resource::Cpu, Rlimit { current, maximum }).map_err(failed("setting the CPU limit"))
 }
 
 /// Gives free memory of the allocator back to the system.

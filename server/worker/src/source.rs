@@ -15,10 +15,7 @@ pub(crate) struct MediumSource {
 
 impl MediumSource {
     pub(crate) fn new(descriptor: OwnedFd) -> Self {
-        Self {
-            file: File::from(descriptor),
-            position: 0,
-        }
+        Self { file: File::from(descriptor), position: 0 }
     }
 }
 

@@ -25,26 +25,16 @@ pub(crate) enum WeightError {
     #[error("reading the weight file {file} failed: {source}")]
     Unreadable { file: String, source: io::Error },
     #[error("the weight file {file} has the SHA-256 {actual}, the plugin was made for {pinned}")]
-    Differs {
-        file: String,
-        pinned: String,
-        actual: String,
-    },
+    Differs { file: String, pinned: String, actual: String },
 }
 
 impl Weights {
     pub(crate) fn new(folder: Option<&str>) -> Self {
-        Self {
-            folder: folder.map(PathBuf::from),
-            hashed: BTreeMap::new(),
-        }
+        Self { folder: folder.map(PathBuf::from), hashed: BTreeMap::new() }
     }
 
     /// The (file, sha256) of all weights that are there. An error when a needed one is missing, or one is not as pinned.
-    pub(crate) fn verify(
-        &mut self,
-        weights: &[Weight],
-    ) -> Result<Vec<(String, String)>, WeightError> {
+    pub(crate) fn verify(&mut self, weights: &[Weight]) -> Result<Vec<(String, String)>, WeightError> {
         let mut verified = Vec::new();
         for weight in weights {
             let actual = match self.hash(&weight.file) {
@@ -53,11 +43,7 @@ impl Weights {
                 Err(error) => return Err(error),
             };
             if !weight.sha256.is_empty() && weight.sha256 != actual {
-                return Err(WeightError::Differs {
-                    file: weight.file.clone(),
-                    pinned: weight.sha256.clone(),
-                    actual,
-                });
+                return Err(WeightError::Differs { file: weight.file.clone(), pinned: weight.sha256.clone(), actual });
             }
             verified.push((weight.file.clone(), actual));
         }
@@ -71,15 +57,8 @@ impl Weights {
         if file.is_empty() || file.contains('/') || file.starts_with('.') {
             return Err(WeightError::BadName(file.to_owned()));
         }
-        let path = self
-            .folder
-            .as_ref()
-            .ok_or(WeightError::NoFolder)?
-            .join(file);
-        let hash = sha256(&path).map_err(|source| WeightError::Unreadable {
-            file: file.to_owned(),
-            source,
-        })?;
+        let path = self.folder.as_ref().ok_or(WeightError::NoFolder)?.join(file);
+        let hash = sha256(&path).map_err(|source| WeightError::Unreadable { file: file.to_owned(), source })?;
         self.hashed.insert(file.to_owned(), hash.clone());
         Ok(hash)
     }
@@ -112,12 +91,7 @@ mod tests {
     use super::*;
 
     fn weight(file: &str, sha256: &str, optional: bool) -> Weight {
-        Weight {
-            file: file.to_owned(),
-            sha256: sha256.to_owned(),
-            license: String::new(),
-            optional,
-        }
+        Weight { file: file.to_owned(), sha256: sha256.to_owned(), license: String::new(), optional }
     }
 
     #[test]
@@ -127,21 +101,9 @@ mod tests {
         std::fs::write(folder.path().join("a.onnx"), b"abc").unwrap();
         let mut weights = Weights::new(folder.path().to_str());
         let there = [weight("a.onnx", ABC, false), weight("b.onnx", "", true)];
-        assert_eq!(
-            weights.verify(&there).unwrap(),
-            [("a.onnx".to_owned(), ABC.to_owned())]
-        );
-        assert!(matches!(
-            weights.verify(&[weight("b.onnx", "", false)]),
-            Err(WeightError::Unreadable { .. })
-        ));
-        assert!(matches!(
-            weights.verify(&[weight("a.onnx", "00", true)]),
-            Err(WeightError::Differs { .. })
-        ));
-        assert!(matches!(
-            weights.verify(&[weight("../a.onnx", "", true)]),
-            Err(WeightError::BadName(_))
-        ));
+        assert_eq!(weights.verify(&there).unwrap(), [("a.onnx".to_owned(), ABC.to_owned())]);
+        assert!(matches!(weights.verify(&[weight("b.onnx", "", false)]), Err(WeightError::Unreadable { .. })));
+        assert!(matches!(weights.verify(&[weight("a.onnx", "00", true)]), Err(WeightError::Differs { .. })));
+        assert!(matches!(weights.verify(&[weight("../a.onnx", "", true)]), Err(WeightError::BadName(_))));
     }
 }

@@ -17,35 +17,21 @@ fn a_worker_keeps_no_descriptor_and_no_right_that_it_was_not_given() {
     let mut node = Node::start(Vec::new());
     node.ready();
     let process = format!("/proc/{}", node.pid());
-    let mut open: Vec<String> = fs::read_dir(format!("{process}/fd"))
-        .unwrap()
-        .map(|e| e.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut open: Vec<String> =
+        fs::read_dir(format!("{process}/fd")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     open.sort();
     // The socket has a second handle, for the thread that reads.
     assert_eq!(open, ["0", "1", "2", "3", "4"]);
     for descriptor in ["0", "1", "2"] {
-        assert_eq!(
-            fs::read_link(format!("{process}/fd/{descriptor}"))
-                .unwrap()
-                .to_str(),
-            Some("/dev/null")
-        );
+        assert_eq!(fs::read_link(format!("{process}/fd/{descriptor}")).unwrap().to_str(), Some("/dev/null"));
     }
     assert_eq!(fs::read(format!("{process}/environ")).unwrap(), b"");
     let status = fs::read_to_string(format!("{process}/status")).unwrap();
-    assert!(
-        status.contains("NoNewPrivs:\t1") && status.contains("Umask:\t0077"),
-        "{status}"
-    );
+    assert!(status.contains("NoNewPrivs:\t1") && status.contains("Umask:\t0077"), "{status}");
     let limits = fs::read_to_string(format!("{process}/limits")).unwrap();
     let soft = |name: &str| {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
-        line[name.len()..]
-            .split_whitespace()
-            .next()
-            .unwrap()
-            .to_owned()
+        line[name.len()..].split_whitespace().next().unwrap().to_owned()
     };
     assert_eq!(soft("Max core file size"), "0");
     assert_eq!(soft("Max address space"), (2u64 << 30).to_string());
@@ -55,11 +41,7 @@ fn a_worker_keeps_no_descriptor_and_no_right_that_it_was_not_given() {
 fn a_worker_ends_when_the_node_closes_the_socket_even_in_an_endless_call() {
     let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
     node.ready();
-    node.run(
-        "r",
-        &[],
-        &[node::analysis("a", "faulty", json!({"mode": "loop"}), &[])],
-    );
+    node.run("r", &[], &[node::analysis("a", "faulty", json!({"mode": "loop"}), &[])]);
     node.until(|message| matches!(message, FromWorker::Entered { .. }));
     assert!(ended_within(node.hang_up(), SOON));
 }
@@ -80,34 +62,12 @@ fn a_probe_tells_what_a_picture_is_and_gives_a_thumbnail() {
     let mut node = Node::start(Vec::new());
     node.ready();
     let (file, size) = sample("obama.jpg");
-    node.send(
-        &ToWorker::Probe(ProbeRequest {
-            probe: "p".to_owned(),
-            byte_size: size,
-        }),
-        &[file],
-    );
+    node.send(&ToWorker::Probe(ProbeRequest { probe: "p".to_owned(), byte_size: size }), &[file]);
     let (message, beside) = node.receive();
-    let FromWorker::Probed {
-        probe,
-        result: Ok(report),
-    } = message
-    else {
-        panic!("{message:?}")
-    };
-    assert_eq!(
-        (
-            probe.as_str(),
-            report.kind.as_str(),
-            report.content_type.as_str()
-        ),
-        ("p", "IMAGE", "image/jpeg")
-    );
-    let thumbnail = vultus_worker_protocol::memfd::read_sealed(
-        beside.into_iter().next().unwrap(),
-        report.thumbnail_bytes,
-        1 << 20,
-    );
+    let FromWorker::Probed { probe, result: Ok(report) } = message else { panic!("{message:?}") };
+    assert_eq!((probe.as_str(), report.kind.as_str(), report.content_type.as_str()), ("p", "IMAGE", "image/jpeg"));
+    let thumbnail =
+        vultus_worker_protocol::memfd::read_sealed(beside.into_iter().next().unwrap(), report.thumbnail_bytes, 1 << 20);
     assert!(thumbnail.unwrap().starts_with(&[0xff, 0xd8]));
 }
 
@@ -117,21 +77,9 @@ fn a_probe_refuses_what_is_no_medium_and_the_worker_goes_on() {
     node.ready();
     for _ in 0..2 {
         let text = node::bytes(b"certainly no picture");
-        node.send(
-            &ToWorker::Probe(ProbeRequest {
-                probe: "p".to_owned(),
-                byte_size: 20,
-            }),
-            &[text],
-        );
+        node.send(&ToWorker::Probe(ProbeRequest { probe: "p".to_owned(), byte_size: 20 }), &[text]);
         let (message, _) = node.receive();
-        let FromWorker::Probed {
-            result: Err(refusal),
-            ..
-        } = message
-        else {
-            panic!("{message:?}")
-        };
+        let FromWorker::Probed { result: Err(refusal), .. } = message else { panic!("{message:?}") };
         assert_eq!(refusal.code, "UNSUPPORTED_FORMAT");
     }
 }
@@ -142,25 +90,14 @@ fn results_are_the_same_alone_and_in_every_combination() {
     node.ready();
     let media = ["obama.jpg", "biden.jpg"];
     let alone = |node: &mut Node, index: usize| {
-        let judged = node.judge(
-            &media,
-            &[node::analysis("a", "sharpness", json!({}), &[index])],
-        );
+        let judged = node.judge(&media, &[node::analysis("a", "sharpness", json!({}), &[index])]);
         sharpness_of(&judged[0])
     };
     let (first, second) = (alone(&mut node, 0), alone(&mut node, 1));
     assert_ne!(first, second);
-    let both = node.judge(
-        &media,
-        &[
-            node::analysis("b", "sharpness", json!({}), &[1]),
-            node::analysis("a", "sharpness", json!({}), &[0]),
-        ],
-    );
-    assert_eq!(
-        [sharpness_of(&both[1]), sharpness_of(&both[0])],
-        [first, second]
-    );
+    let both = node
+        .judge(&media, &[node::analysis("b", "sharpness", json!({}), &[1]), node::analysis("a", "sharpness", json!({}), &[0])]);
+    assert_eq!([sharpness_of(&both[1]), sharpness_of(&both[0])], [first, second]);
 }
 
 #[test]
@@ -169,18 +106,11 @@ fn a_medium_that_became_unreadable_fails_the_analyses_that_take_it_and_no_other(
     node.ready();
     let judged = node.judge(
         &["obama.jpg", "not a picture"],
-        &[
-            node::analysis("broken", "sharpness", json!({}), &[0, 1]),
-            node::analysis("whole", "sharpness", json!({}), &[0]),
-        ],
+        &[node::analysis("broken", "sharpness", json!({}), &[0, 1]), node::analysis("whole", "sharpness", json!({}), &[0])],
     );
     let failure = judged[0].as_ref().unwrap_err();
     assert_eq!(failure.code, "MEDIA_UNREADABLE");
-    assert!(
-        failure.message.contains("UNSUPPORTED_FORMAT"),
-        "{}",
-        failure.message
-    );
+    assert!(failure.message.contains("UNSUPPORTED_FORMAT"), "{}", failure.message);
     assert!(judged[1].is_ok());
 }
 
@@ -188,34 +118,14 @@ fn a_medium_that_became_unreadable_fails_the_analyses_that_take_it_and_no_other(
 fn outcomes_against_the_rules_are_bad_results_and_cancellation_reaches_a_running_analysis() {
     let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
     node.ready();
-    for (mode, code) in [
-        ("bad_schema", "BAD_RESULT"),
-        ("not_json", "BAD_RESULT"),
-        ("panic_status", "ANALYZER_PANICKED"),
-    ] {
-        let judged = node.judge(
-            &[],
-            &[node::analysis("a", "faulty", json!({"mode": mode}), &[])],
-        );
+    for (mode, code) in [("bad_schema", "BAD_RESULT"), ("not_json", "BAD_RESULT"), ("panic_status", "ANALYZER_PANICKED")] {
+        let judged = node.judge(&[], &[node::analysis("a", "faulty", json!({"mode": mode}), &[])]);
         assert_eq!(judged[0].as_ref().unwrap_err().code, code, "{mode}");
     }
     let slow = node::analysis("a", "faulty", json!({"mode": "until_cancelled"}), &[]);
-    node.run(
-        "r",
-        &[],
-        &[
-            slow,
-            node::analysis("b", "faulty", json!({"mode": "ok"}), &[]),
-        ],
-    );
+    node.run("r", &[], &[slow, node::analysis("b", "faulty", json!({"mode": "ok"}), &[])]);
     node.until(|message| matches!(message, FromWorker::Entered { .. }));
-    node.send(
-        &ToWorker::Cancel {
-            run: "r".to_owned(),
-            analysis: Some("a".to_owned()),
-        },
-        &[],
-    );
+    node.send(&ToWorker::Cancel { run: "r".to_owned(), analysis: Some("a".to_owned()) }, &[]);
     let judged = node.judged_until_done();
     assert_eq!(judged[0].as_ref().unwrap_err().code, "CANCELLED");
     assert!(judged[1].is_ok());
@@ -233,18 +143,12 @@ fn an_analysis_that_looks_at_its_deadline_ends_by_it() {
 
 #[test]
 fn a_file_that_is_no_plugin_is_refused_with_the_reason_and_the_others_are_used() {
-    let mut node = Node::start(vec![
-        plugin("faulty/bad_magic.c"),
-        plugin("example-c/sharpness.c"),
-    ]);
+    let mut node = Node::start(vec![plugin("faulty/bad_magic.c"), plugin("example-c/sharpness.c")]);
     let ready = node.ready();
     assert_eq!(ready.plugins.len(), 1);
     assert_eq!(ready.refused.len(), 1);
     assert!(!ready.refused[0].detail.is_empty() && ready.refused[0].path.contains("bad_magic"));
-    assert!(
-        !ready.sandbox_gaps.is_empty(),
-        "what is not enforced must be said"
-    );
+    assert!(!ready.sandbox_gaps.is_empty(), "what is not enforced must be said");
 }
 
 #[test]
@@ -252,48 +156,22 @@ fn built_in_analyses_score_the_same_alone_and_together_and_say_what_they_were_ma
     let mut node = Node::start(node::built_in_plugins());
     let ready = node.ready();
     assert!(ready.refused.is_empty(), "{:?}", ready.refused);
-    let liveness = |media: &[usize]| {
-        node::analysis(
-            "l",
-            "liveness",
-            node::default_params(&ready, "liveness"),
-            media,
-        )
-    };
-    let face_match = node::analysis(
-        "m",
-        "face_match",
-        node::default_params(&ready, "face_match"),
-        &[0, 1],
-    );
+    let liveness = |media: &[usize]| node::analysis("l", "liveness", node::default_params(&ready, "liveness"), media);
+    let face_match = node::analysis("m", "face_match", node::default_params(&ready, "face_match"), &[0, 1]);
     let media = ["obama.jpg", "obama2.jpg", "biden.jpg"];
     let mut result = |analyses: &[vultus_worker_protocol::RunAnalysis]| -> Vec<_> {
         let judged = node.judge(&media, analyses);
-        judged
-            .into_iter()
-            .map(|judged| judged.unwrap())
-            .collect::<Vec<_>>()
+        judged.into_iter().map(|judged| judged.unwrap()).collect::<Vec<_>>()
     };
     let live_alone = result(&[liveness(&[0])]).remove(0);
     let match_alone = result(std::slice::from_ref(&face_match)).remove(0);
-    let together = result(&[
-        node::analysis("o", "liveness", liveness(&[2]).params, &[2]),
-        face_match,
-        liveness(&[0]),
-    ]);
+    let together = result(&[node::analysis("o", "liveness", liveness(&[2]).params, &[2]), face_match, liveness(&[0])]);
     assert_eq!(together[1].outcome, match_alone.outcome);
     assert_eq!(together[2].outcome, live_alone.outcome);
     let score = live_alone.outcome["result"]["score"].as_f64().unwrap();
     assert!((0.0..=1.0).contains(&score), "{score}");
-    assert_ne!(
-        together[0].outcome["result"]["score"],
-        live_alone.outcome["result"]["score"]
-    );
-    let weights: Vec<&str> = match_alone
-        .weights
-        .iter()
-        .map(|(file, _)| file.as_str())
-        .collect();
+    assert_ne!(together[0].outcome["result"]["score"], live_alone.outcome["result"]["score"]);
+    let weights: Vec<&str> = match_alone.weights.iter().map(|(file, _)| file.as_str()).collect();
     assert!(weights.contains(&"face_detection_yunet.onnx"));
     assert!(weights.contains(&"face_recognition_sface.onnx"));
     assert_eq!(match_alone.plugin_sha256.len(), 64);
@@ -302,17 +180,10 @@ fn built_in_analyses_score_the_same_alone_and_together_and_say_what_they_were_ma
 #[test]
 fn third_parties_that_ask_for_a_restricted_feature_are_refused() {
     let mut plugins = node::built_in_plugins();
-    for plugin in plugins
-        .iter_mut()
-        .filter(|plugin| plugin.path.contains("liveness"))
-    {
+    for plugin in plugins.iter_mut().filter(|plugin| plugin.path.contains("liveness")) {
         plugin.origin = vultus_worker_protocol::PluginOrigin::ThirdParty;
     }
     let ready = Node::start(plugins).ready();
     assert_eq!(ready.refused.len(), 1);
-    assert!(
-        ready.refused[0].detail.contains("restricted"),
-        "{}",
-        ready.refused[0].detail
-    );
+    assert!(ready.refused[0].detail.contains("restricted"), "{}", ready.refused[0].detail);
 }

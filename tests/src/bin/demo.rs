@@ -3,9 +3,9 @@
 //! Two cases: a person's selfie video and photo against another photo of the same person, and against a different person's.
 //! With `DEMO=once` it stops afterwards; it exits with 1 when a verdict is wrong.
 
-use serde_json::{json, Value};
+use serde_json::{Value, json};
 use std::process::ExitCode;
-use vultus_tests::{sample, still_clip, Client, Node, NodeOptions, Upload};
+use vultus_tests::{Client, Node, NodeOptions, Upload, sample, still_clip};
 
 const CREATE: &str = "mutation($input: CreateFolderInput!) {
   createFolder(input: $input) { folder { id } analyses { id type } }
@@ -36,13 +36,18 @@ struct Case {
 }
 
 const CASES: [Case; 2] = [
-    Case { title: "the same person in the selfie video, the selfie photo and the reference photo", reference: "obama.jpg", expected: "SUCCESS" },
+    Case {
+        title: "the same person in the selfie video, the selfie photo and the reference photo",
+        reference: "obama.jpg",
+        expected: "SUCCESS",
+    },
     Case { title: "the reference photo shows a different person", reference: "biden.jpg", expected: "DECLINED" },
 ];
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut node = Node::start_with(NodeOptions { config: "[log]\nlevel = \"warn\"\n".to_owned(), ..NodeOptions::default() }).await;
+    let mut node =
+        Node::start_with(NodeOptions { config: "[log]\nlevel = \"warn\"\n".to_owned(), ..NodeOptions::default() }).await;
     say(&format!("Vultus runs at {} with a fresh data folder.", node.url));
     let client = node.client().await;
     let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);
@@ -55,7 +60,9 @@ async fn main() -> ExitCode {
         node.stop();
         return ExitCode::FAILURE;
     }
-    say("\nNote: the clip is made from a still picture. To a passive check it looks bona fide: an injected picture or clip cannot be told");
+    say(
+        "\nNote: the clip is made from a still picture. To a passive check it looks bona fide: an injected picture or clip cannot be told",
+    );
     say("from a camera's by looking at pixels alone. See the README on what liveness can and cannot tell.");
     if std::env::var("DEMO").is_ok_and(|value| value == "once") {
         node.stop();
@@ -113,7 +120,9 @@ async fn watch(client: &Client, id: &Value) {
             .as_array()
             .into_iter()
             .flatten()
-            .map(|a| format!("{} {} {:.0} %", text(&a["type"]), text(&a["state"]), a["progress"].as_f64().unwrap_or_default() * 100.0))
+            .map(|a| {
+                format!("{} {} {:.0} %", text(&a["type"]), text(&a["state"]), a["progress"].as_f64().unwrap_or_default() * 100.0)
+            })
             .collect();
         let line = format!("  live update: {} [{}]", text(&folder["state"]), states.join(", "));
         if line != last {
@@ -144,7 +153,6 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("-")
 }
 
-#[expect(clippy::print_stdout, reason = "the demo speaks to a person")]
 fn say(text: &str) {
     println!("{text}");
 }

@@ -11,17 +11,10 @@ use crate::onnx::{FLOAT, Graph, Tensor};
 const TINY: f32 = 1e-15;
 
 pub(super) fn zero_tiny_weights(graph: &mut Graph) -> Result<(), RewriteError> {
-    for tensor in graph
-        .initializer
-        .iter_mut()
-        .filter(|tensor| tensor.data_type == Some(FLOAT))
-    {
+    for tensor in graph.initializer.iter_mut().filter(|tensor| tensor.data_type == Some(FLOAT)) {
         let name = tensor.name.clone().unwrap_or_default();
         let Some(mut elements) = tensor.floats() else {
-            return Err(RewriteError::Value {
-                value: name,
-                problem: "the constant does not fill its shape",
-            });
+            return Err(RewriteError::Value { value: name, problem: "the constant does not fill its shape" });
         };
         let mut changed = false;
         for element in &mut elements {
@@ -31,10 +24,7 @@ pub(super) fn zero_tiny_weights(graph: &mut Graph) -> Result<(), RewriteError> {
             }
         }
         if changed {
-            *tensor = Tensor {
-                doc_string: tensor.doc_string.take(),
-                ..Tensor::of_floats(name, tensor.dims.clone(), &elements)
-            };
+            *tensor = Tensor { doc_string: tensor.doc_string.take(), ..Tensor::of_floats(name, tensor.dims.clone(), &elements) };
         }
     }
     Ok(())

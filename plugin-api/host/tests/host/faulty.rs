@@ -15,13 +15,7 @@ const MODE: &str = "VULTUS_TEST_FAULTY_MODE";
 
 fn run(plugin: &Plugin, mode: &str) -> Result<Outcome, Failure> {
     let host = &mut TestHost::default();
-    analyze(
-        plugin,
-        "faulty",
-        json!({ "mode": mode }),
-        vec![image(0)],
-        host,
-    )
+    analyze(plugin, "faulty", json!({ "mode": mode }), vec![image(0)], host)
 }
 
 #[test]
@@ -37,57 +31,33 @@ fn an_outcome_against_the_rules_is_an_internal_failure_that_names_plugin_and_rul
         ("unknown_resolution", "is not the JSON of an outcome"),
         ("not_utf8", "is not UTF-8"),
         ("bad_schema", "breaks its result_schema at /value"),
-        (
-            "no_reason",
-            "has no reason for a resolution other than SUCCESS",
-        ),
+        ("no_reason", "has no reason for a resolution other than SUCCESS"),
         ("bad_code", "has a malformed code in reason 0"),
-        (
-            "bad_medium",
-            "points to a medium or frame that is not there in reason 0",
-        ),
-        (
-            "bad_frame",
-            "points to a medium or frame that is not there in reason 0",
-        ),
+        ("bad_medium", "points to a medium or frame that is not there in reason 0"),
+        ("bad_frame", "points to a medium or frame that is not there in reason 0"),
     ];
     for (mode, rule) in cases {
         let failure = run(&plugin, mode).expect_err(mode);
         assert_eq!(failure.status, Status::Internal, "{mode}");
         let start = format!("the outcome of faulty by org.vultus.faulty: {rule}");
         assert!(failure.message.starts_with(&start), "{mode}: {failure}");
-        assert!(
-            !failure.message.contains("secret"),
-            "a value is repeated: {failure}"
-        );
+        assert!(!failure.message.contains("secret"), "a value is repeated: {failure}");
     }
     let huge = run(&plugin, "huge").unwrap_err();
-    assert_eq!(
-        huge.message,
-        "the outcome is 5242880 bytes, at most 4194304 are taken"
-    );
+    assert_eq!(huge.message, "the outcome is 5242880 bytes, at most 4194304 are taken");
 }
 
 #[test]
 fn a_failure_keeps_status_and_message() {
     let plugin = Library::compile("faulty/faulty.c").open();
-    assert_eq!(
-        run(&plugin, "no such mode").unwrap_err(),
-        Failure::invalid_input("unknown mode")
-    );
+    assert_eq!(run(&plugin, "no such mode").unwrap_err(), Failure::invalid_input("unknown mode"));
 }
 
 #[test]
 fn an_analysis_that_the_manifest_does_not_list_is_not_called() {
     let plugin = Library::compile("faulty/faulty.c").open();
     let host = &mut TestHost::default();
-    let failure = analyze(
-        &plugin,
-        "liveness",
-        json!({ "mode": "abort" }),
-        vec![image(0)],
-        host,
-    );
+    let failure = analyze(&plugin, "liveness", json!({ "mode": "abort" }), vec![image(0)], host);
     assert_eq!(failure.unwrap_err().status, Status::Unsupported);
 }
 
@@ -97,11 +67,7 @@ fn an_instance_that_panicked_is_replaced_before_the_next_call() {
     let mut instance = plugin.create(&Config::default()).unwrap();
     let mut run = |mode: &str| {
         let params = json!({ "mode": mode });
-        let request = JobRequest {
-            analysis: "faulty".into(),
-            params,
-            media: vec![image(0)],
-        };
+        let request = JobRequest { analysis: "faulty".into(), params, media: vec![image(0)] };
         instance.analyze(&mut TestHost::default(), &request)
     };
     assert_eq!(run("panic_status").unwrap_err().status, Status::Panic);
@@ -122,10 +88,7 @@ fn artifacts_over_the_limits_are_refused_one_by_one() {
 #[test]
 fn a_plugin_that_heeds_the_flag_ends_as_cancelled() {
     let plugin = Library::compile("faulty/faulty.c").open();
-    let mut host = TestHost {
-        cancelled: true,
-        ..TestHost::default()
-    };
+    let mut host = TestHost { cancelled: true, ..TestHost::default() };
     let params = json!({ "mode": "until_cancelled" });
     let failure = analyze(&plugin, "faulty", params, vec![image(0)], &mut host).unwrap_err();
     assert_eq!(failure, Failure::cancelled("cancelled as asked"));
@@ -134,11 +97,7 @@ fn a_plugin_that_heeds_the_flag_ends_as_cancelled() {
 /// Runs this test program again, for the one test that misbehaves.
 fn child(mode: &str) -> Child {
     Command::new(std::env::current_exe().expect("this program"))
-        .args([
-            "--exact",
-            "faulty::misbehaves_when_told_to_by_a_parent",
-            "--nocapture",
-        ])
+        .args(["--exact", "faulty::misbehaves_when_told_to_by_a_parent", "--nocapture"])
         .env(MODE, mode)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -153,18 +112,8 @@ fn misbehaves_when_told_to_by_a_parent() {
         return;
     };
     let plugin = Library::compile("faulty/faulty.c").open();
-    let mut host = TestHost {
-        cancelled: true,
-        echo: true,
-        ..TestHost::default()
-    };
-    let outcome = analyze(
-        &plugin,
-        "faulty",
-        json!({ "mode": mode }),
-        vec![image(0)],
-        &mut host,
-    );
+    let mut host = TestHost { cancelled: true, echo: true, ..TestHost::default() };
+    let outcome = analyze(&plugin, "faulty", json!({ "mode": mode }), vec![image(0)], &mut host);
     panic!("{mode} came back: {outcome:?}");
 }
 
@@ -182,10 +131,7 @@ fn only_the_process_of_a_crashing_plugin_ends() {
 fn a_plugin_that_ignores_the_flag_ends_by_a_kill_only() {
     let mut child = child("loop");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(
-        lines.any(|line| line.unwrap() == "looping"),
-        "the child never got there"
-    );
+    assert!(lines.any(|line| line.unwrap() == "looping"), "the child never got there");
     assert_eq!(child.try_wait().unwrap(), None, "it ended by itself");
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(9));

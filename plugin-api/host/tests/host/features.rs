@@ -6,10 +6,8 @@ use vultus_plugin_host::{FeatureError, resolve_features};
 
 /// A plugin that provides features, each with what it needs.
 fn plugin(id: &str, provides: &[(&str, &[&str])]) -> Manifest {
-    let provides: Vec<_> = provides
-        .iter()
-        .map(|(feature, needs)| json!({ "feature": feature, "scope": "frame", "needs": needs }))
-        .collect();
+    let provides: Vec<_> =
+        provides.iter().map(|(feature, needs)| json!({ "feature": feature, "scope": "frame", "needs": needs })).collect();
     serde_json::from_value(json!({
         "id": id, "name": id, "version": "1.0.0", "vendor": "Test", "license": "MIT", "provides": provides,
     }))
@@ -23,9 +21,7 @@ fn analyzer(id: &str, analysis: &str, wants: &[&str]) -> Manifest {
         "type": analysis, "title": analysis, "slots": [], "params_schema": {}, "result_schema": {},
         "features": wants,
     });
-    manifest
-        .analyses
-        .push(serde_json::from_value(spec).expect("an analysis"));
+    manifest.analyses.push(serde_json::from_value(spec).expect("an analysis"));
     manifest
 }
 
@@ -33,39 +29,21 @@ fn analyzer(id: &str, analysis: &str, wants: &[&str]) -> Manifest {
 fn every_feature_finds_its_provider_in_any_order() {
     let plugins = [
         analyzer("a.match", "face_match", &["face_track/1", "faces/1"]),
-        plugin(
-            "a.template",
-            &[
-                ("face_track/1", &["face_template/1"]),
-                ("face_template/1", &["faces/1"]),
-            ],
-        ),
+        plugin("a.template", &[("face_track/1", &["face_template/1"]), ("face_template/1", &["faces/1"])]),
         plugin("a.detect", &[("faces/1", &[])]),
     ];
     let features = resolve_features(&plugins).unwrap();
     let providers = ["faces/1", "face_template/1", "face_track/1", "other/1"];
-    assert_eq!(
-        providers.map(|name| features.provider(name)),
-        [Some(2), Some(1), Some(1), None]
-    );
+    assert_eq!(providers.map(|name| features.provider(name)), [Some(2), Some(1), Some(1), None]);
 }
 
 #[test]
 fn a_missing_provider_is_refused_with_plugin_and_feature() {
-    let missing = |plugin: &str, feature: &str| FeatureError::Missing {
-        plugin: plugin.into(),
-        feature: feature.into(),
-    };
+    let missing = |plugin: &str, feature: &str| FeatureError::Missing { plugin: plugin.into(), feature: feature.into() };
     let wants = [analyzer("a.match", "face_match", &["faces/1"])];
-    assert_eq!(
-        resolve_features(&wants).unwrap_err(),
-        missing("a.match", "faces/1")
-    );
+    assert_eq!(resolve_features(&wants).unwrap_err(), missing("a.match", "faces/1"));
     let needs = [plugin("a.template", &[("face_template/1", &["faces/2"])])];
-    assert_eq!(
-        resolve_features(&needs).unwrap_err(),
-        missing("a.template", "faces/2")
-    );
+    assert_eq!(resolve_features(&needs).unwrap_err(), missing("a.template", "faces/2"));
 }
 
 #[test]
@@ -76,33 +54,20 @@ fn a_circle_is_refused_with_all_names_on_it() {
         plugin("x.right", &[("right/1", &["left/1"])]),
     ];
     let error = resolve_features(&plugins).unwrap_err();
-    let expected =
-        "features need each other: left/1 (x.left) -> right/1 (x.right) -> left/1 (x.left)";
+    let expected = "features need each other: left/1 (x.left) -> right/1 (x.right) -> left/1 (x.left)";
     assert_eq!(error.to_string(), expected);
     let own = resolve_features(&[plugin("x.self", &[("a/1", &["a/1"])])]).unwrap_err();
-    assert_eq!(
-        own.to_string(),
-        "features need each other: a/1 (x.self) -> a/1 (x.self)"
-    );
+    assert_eq!(own.to_string(), "features need each other: a/1 (x.self) -> a/1 (x.self)");
 }
 
 #[test]
 fn two_plugins_may_share_neither_id_nor_analysis_nor_feature() {
-    let feature = [
-        plugin("x.a", &[("faces/1", &[])]),
-        plugin("x.b", &[("faces/1", &[])]),
-    ];
+    let feature = [plugin("x.a", &[("faces/1", &[])]), plugin("x.b", &[("faces/1", &[])])];
     let text = resolve_features(&feature).unwrap_err().to_string();
     assert_eq!(text, "both x.a and x.b provide the feature faces/1");
-    let analysis = [
-        analyzer("x.a", "liveness", &[]),
-        analyzer("x.b", "liveness", &[]),
-    ];
+    let analysis = [analyzer("x.a", "liveness", &[]), analyzer("x.b", "liveness", &[])];
     let text = resolve_features(&analysis).unwrap_err().to_string();
     assert_eq!(text, "both x.a and x.b offer the analysis liveness");
     let id = [plugin("x.a", &[]), plugin("x.a", &[])];
-    assert_eq!(
-        resolve_features(&id).unwrap_err(),
-        FeatureError::DuplicateId { id: "x.a".into() }
-    );
+    assert_eq!(resolve_features(&id).unwrap_err(), FeatureError::DuplicateId { id: "x.a".into() });
 }

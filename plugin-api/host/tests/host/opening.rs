@@ -22,27 +22,15 @@ fn header_error(source: &'static str) -> HeaderError {
 #[test]
 fn a_wrong_header_is_refused_before_any_function_is_called() {
     assert_eq!(header_error("faulty/bad_magic.c"), HeaderError::BadMagic);
-    assert_eq!(
-        header_error("faulty/other_major.c"),
-        HeaderError::OtherMajor { found: 2 }
-    );
-    let short = HeaderError::ShortStruct {
-        found: 24,
-        needed: 136,
-    };
+    assert_eq!(header_error("faulty/other_major.c"), HeaderError::OtherMajor { found: 2 });
+    let short = HeaderError::ShortStruct { found: 24, needed: 136 };
     assert_eq!(header_error("faulty/short_struct.c"), short);
-    assert_eq!(
-        header_error("faulty/missing_function.c"),
-        HeaderError::MissingFunction("create")
-    );
+    assert_eq!(header_error("faulty/missing_function.c"), HeaderError::MissingFunction("create"));
 }
 
 #[test]
 fn what_is_no_plugin_is_refused_by_what_it_lacks() {
-    assert!(matches!(
-        refused("faulty/no_symbol.c"),
-        OpenError::NoSymbol { .. }
-    ));
+    assert!(matches!(refused("faulty/no_symbol.c"), OpenError::NoSymbol { .. }));
     let folder = tempfile::tempdir().unwrap();
     let open = |name: &str, content: &[u8]| {
         let path = folder.path().join(name);
@@ -50,32 +38,20 @@ fn what_is_no_plugin_is_refused_by_what_it_lacks() {
         Plugin::open(&path).unwrap_err()
     };
     assert!(matches!(open("empty.so", b""), OpenError::NotElf { .. }));
-    assert!(matches!(
-        open("text.so", b"#!/bin/sh\nexit 0\n########"),
-        OpenError::NotElf { .. }
-    ));
+    assert!(matches!(open("text.so", b"#!/bin/sh\nexit 0\n########"), OpenError::NotElf { .. }));
     let real = std::fs::read(Library::compile("faulty/no_symbol.c").path()).unwrap();
-    assert!(matches!(
-        open("cut.so", &real[..200]),
-        OpenError::Load { .. }
-    ));
+    assert!(matches!(open("cut.so", &real[..200]), OpenError::Load { .. }));
     let mut foreign = real;
     foreign[18] = 0x28;
     foreign[19] = 0;
-    assert!(matches!(
-        open("arm.so", &foreign),
-        OpenError::OtherMachine { found: 40, .. }
-    ));
+    assert!(matches!(open("arm.so", &foreign), OpenError::OtherMachine { found: 40, .. }));
     let missing = Plugin::open(Path::new("/nonexistent/plugin.so")).unwrap_err();
     assert!(matches!(missing, OpenError::Read { .. }));
 }
 
 #[test]
 fn a_manifest_that_is_not_json_or_not_given_is_refused() {
-    assert!(matches!(
-        refused("faulty/manifest_not_json.c"),
-        OpenError::ManifestShape { .. }
-    ));
+    assert!(matches!(refused("faulty/manifest_not_json.c"), OpenError::ManifestShape { .. }));
     match refused("faulty/manifest_failure.c") {
         OpenError::NoManifest { source, .. } => assert_eq!(source.message, "the manifest is lost"),
         other => panic!("{other:?}"),
@@ -100,10 +76,7 @@ fn all_broken_rules_of_a_manifest_are_told_at_once() {
         "the function provide is null",
     ];
     for part in expected {
-        let found = problems
-            .iter()
-            .filter(|problem| problem.contains(part))
-            .count();
+        let found = problems.iter().filter(|problem| problem.contains(part)).count();
         assert_eq!(found, 1, "{part} in {problems:#?}");
     }
     assert_eq!(problems.len(), expected.len(), "{problems:#?}");
@@ -113,10 +86,7 @@ fn all_broken_rules_of_a_manifest_are_told_at_once() {
 fn a_newer_minor_version_loads_and_its_unknown_parts_are_ignored() {
     let library = Library::compile("faulty/newer_minor.c");
     let plugin = library.open();
-    assert_eq!(
-        (plugin.abi_minor(), plugin.manifest().id.as_str()),
-        (7, "org.vultus.newer")
-    );
+    assert_eq!((plugin.abi_minor(), plugin.manifest().id.as_str()), (7, "org.vultus.newer"));
     assert_eq!(plugin.path(), library.path());
     assert_eq!(plugin.file_sha256().len(), 64);
 }
@@ -125,32 +95,15 @@ fn a_newer_minor_version_loads_and_its_unknown_parts_are_ignored() {
 fn a_feature_is_checked_for_name_scope_medium_and_json() {
     let plugin = Library::compile("faulty/newer_minor.c").open();
     let mut instance = plugin.create(&Config::default()).unwrap();
-    let job = JobRequest {
-        analysis: String::new(),
-        params: serde_json::Value::Null,
-        media: vec![image(0), image(1)],
-    };
+    let job = JobRequest { analysis: String::new(), params: serde_json::Value::Null, media: vec![image(0), image(1)] };
     let mut provide = |feature: &str, medium, frame| {
-        let request = FeatureRequest {
-            feature: feature.into(),
-            medium,
-            frame,
-        };
+        let request = FeatureRequest { feature: feature.into(), medium, frame };
         instance.provide(&mut TestHost::default(), &request, &job)
     };
     assert_eq!(provide("nothing/1", 0, None).unwrap(), b"null");
-    assert_eq!(
-        provide("other/1", 0, None).unwrap_err().status,
-        Status::Unsupported
-    );
-    assert_eq!(
-        provide("nothing/1", 0, Some(0)).unwrap_err().status,
-        Status::InvalidInput
-    );
-    assert_eq!(
-        provide("nothing/1", 2, None).unwrap_err().status,
-        Status::InvalidInput
-    );
+    assert_eq!(provide("other/1", 0, None).unwrap_err().status, Status::Unsupported);
+    assert_eq!(provide("nothing/1", 0, Some(0)).unwrap_err().status, Status::InvalidInput);
+    assert_eq!(provide("nothing/1", 2, None).unwrap_err().status, Status::InvalidInput);
     let not_json = provide("nothing/1", 1, None).unwrap_err();
     assert!(not_json.message.contains("is not JSON"), "{not_json}");
 }

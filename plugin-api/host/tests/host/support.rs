@@ -19,14 +19,9 @@ impl Library {
     /// Compiles `analyzers/<source>`.
     pub(crate) fn compile(source: &'static str) -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let library = Self {
-            folder: tempfile::tempdir().expect("a folder"),
-            name: "plugin.so",
-        };
+        let library = Self { folder: tempfile::tempdir().expect("a folder"), name: "plugin.so" };
         let status = Command::new("cc")
-            .args([
-                "-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC",
-            ])
+            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC"])
             .arg("-fvisibility=hidden")
             .arg("-I")
             .arg(root.join("plugin-api/include"))
@@ -89,25 +84,20 @@ impl JobHost for TestHost {
         if self.echo {
             use std::io::Write as _;
             let mut out = std::io::stdout().lock();
-            writeln!(out, "\n{message}")
-                .and_then(|()| out.flush())
-                .expect("standard output");
+            writeln!(out, "\n{message}").and_then(|()| out.flush()).expect("standard output");
         }
         self.log.push(message.to_owned());
     }
 
     fn artifact(&mut self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure> {
-        self.artifacts
-            .push((name.to_owned(), mime.to_owned(), bytes.to_vec()));
+        self.artifacts.push((name.to_owned(), mime.to_owned(), bytes.to_vec()));
         Ok(())
     }
 }
 
 /// A picture in luma as frame `index` of `medium`.
 pub(crate) fn gray(medium: u32, index: u32, side: u32, luma: impl Fn(u32, u32) -> u8) -> FrameView {
-    let pixels: Vec<u8> = (0..side * side)
-        .map(|at| luma(at % side, at / side))
-        .collect();
+    let pixels: Vec<u8> = (0..side * side).map(|at| luma(at % side, at / side)).collect();
     FrameView {
         medium,
         index,
@@ -145,10 +135,6 @@ pub(crate) fn analyze(
     media: Vec<JobMedium>,
     host: &mut TestHost,
 ) -> Result<Outcome, Failure> {
-    let request = JobRequest {
-        analysis: analysis.into(),
-        params,
-        media,
-    };
+    let request = JobRequest { analysis: analysis.into(), params, media };
     plugin.create(&Config::default())?.analyze(host, &request)
 }

@@ -10,17 +10,9 @@ use std::io::{BufReader, Read, Seek};
 const MOST_STEPS: u32 = 2_000_000;
 
 /// Refuses a container that is cut off.
-pub(super) fn check_whole<S: Read + Seek>(
-    source: Source<S>,
-    container: Container,
-) -> Result<(), Refusal> {
+pub(super) fn check_whole<S: Read + Seek>(source: Source<S>, container: Container) -> Result<(), Refusal> {
     let length = source.length();
-    let reader = Walk {
-        reader: BufReader::new(source),
-        at: 0,
-        length,
-        format: container.name(),
-    };
+    let reader = Walk { reader: BufReader::new(source), at: 0, length, format: container.name() };
     match container {
         Container::Mp4 | Container::QuickTime => reader.iso_media(),
         Container::WebM | Container::Matroska => reader.matroska(),
@@ -36,27 +28,18 @@ struct Walk<R> {
 
 impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
     fn cut(&self) -> Refusal {
-        Refusal::Truncated {
-            format: self.format,
-        }
+        Refusal::Truncated { format: self.format }
     }
 
     fn damaged(&self) -> Refusal {
-        Refusal::Unreadable {
-            format: self.format,
-            step: "reading the container's structure",
-        }
+        Refusal::Unreadable { format: self.format, step: "reading the container's structure" }
     }
 
     /// Moves to a position; small moves stay in the buffer.
     fn go_to(&mut self, to: u64) -> Result<(), Refusal> {
-        let step = i64::try_from(to)
-            .ok()
-            .and_then(|to| to.checked_sub_unsigned(self.at));
+        let step = i64::try_from(to).ok().and_then(|to| to.checked_sub_unsigned(self.at));
         let step = step.ok_or_else(|| self.damaged())?;
-        self.reader
-            .seek_relative(step)
-            .map_err(|e| Refusal::io(&e))?;
+        self.reader.seek_relative(step).map_err(|e| Refusal::io(&e))?;
         self.at = to;
         Ok(())
     }
@@ -66,9 +49,7 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
             return Err(self.cut());
         }
         let mut bytes = [0; N];
-        self.reader
-            .read_exact(&mut bytes)
-            .map_err(|e| Refusal::io(&e))?;
+        self.reader.read_exact(&mut bytes).map_err(|e| Refusal::io(&e))?;
         self.at += N as u64;
         Ok(bytes)
     }
@@ -88,13 +69,8 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
                 1 => u64::from_be_bytes(self.bytes()?),
                 size => u64::from(size),
             };
-            let known = matches!(
-                &name,
-                b"moov" | b"moof" | b"mdat" | b"ftyp" | b"styp" | b"sidx" | b"mfra"
-            );
-            let end = start
-                .checked_add(size)
-                .filter(|end| *end <= self.length && size >= 8);
+            let known = matches!(&name, b"moov" | b"moof" | b"mdat" | b"ftyp" | b"styp" | b"sidx" | b"mfra");
+            let end = start.checked_add(size).filter(|end| *end <= self.length && size >= 8);
             let Some(end) = end else {
                 if known && size >= 8 {
                     return Err(self.cut());

@@ -50,12 +50,8 @@ where
 {
     log::set_level(log::Level::Quiet);
     let length = source.length();
-    let damaged = Refusal::Unreadable {
-        format: container.name(),
-        step: "opening the container",
-    };
-    let io = StreamIo::from_read_seek_with_capacity(source, BUFFER_BYTES)
-        .map_err(|_| damaged.clone())?;
+    let damaged = Refusal::Unreadable { format: container.name(), step: "opening the container" };
+    let io = StreamIo::from_read_seek_with_capacity(source, BUFFER_BYTES).map_err(|_| damaged.clone())?;
     let mut input = demuxer(io, container).ok_or(damaged)?;
     let (stream, decoder) = choose_track(&input)?;
     for other in (0..input.nb_streams() as usize).filter(|&other| other != stream) {
@@ -64,13 +60,7 @@ where
             unsafe { (*other.as_mut_ptr()).discard = ffi::AVDiscard::AVDISCARD_ALL };
         }
     }
-    Ok(Track {
-        input,
-        stream,
-        container,
-        length,
-        decoder,
-    })
+    Ok(Track { input, stream, container, length, decoder })
 }
 
 /// Opens the demuxer on our own stream, without `avformat_find_stream_info`, which would decode.
@@ -82,10 +72,7 @@ fn demuxer(mut io: StreamIo, container: Container) -> Option<Input> {
     let mut options = Dictionary::new();
     options.set("format_whitelist", FORMATS);
     options.set("protocol_whitelist", "none");
-    options.set(
-        "codec_whitelist",
-        &CODECS.map(|(_, decoder)| decoder).join(","),
-    );
+    options.set("codec_whitelist", &CODECS.map(|(_, decoder)| decoder).join(","));
     options.set("max_streams", MOST_TRACKS);
     // SAFETY: the context is freshly allocated and checked; `io` outlives it, being handed over together with it.
     // `avformat_open_input` frees the context when it fails, and leaves `pb` alone because of the flag.
@@ -101,8 +88,7 @@ fn demuxer(mut io: StreamIo, container: Container) -> Option<Input> {
         (*context).pb = io.as_mut_ptr();
         (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
         let mut raw_options = options.disown();
-        let opened =
-            ffi::avformat_open_input(&raw mut context, ptr::null(), format, &raw mut raw_options);
+        let opened = ffi::avformat_open_input(&raw mut context, ptr::null(), format, &raw mut raw_options);
         drop(Dictionary::own(raw_options));
         (opened >= 0).then(|| Input::wrap_with_custom_io(context, io))
     }
@@ -128,9 +114,7 @@ fn choose_track(input: &Input) -> Result<(usize, &'static str), Refusal> {
         Some(id) => {
             // SAFETY: `avcodec_get_name` always returns a string that lives as long as the program.
             let name = unsafe { CStr::from_ptr(ffi::avcodec_get_name(id)) };
-            Err(Refusal::UnsupportedCodec {
-                codec: name.to_string_lossy().into_owned(),
-            })
+            Err(Refusal::UnsupportedCodec { codec: name.to_string_lossy().into_owned() })
         }
     }
 }
@@ -143,10 +127,7 @@ impl Track {
 
     /// The codec's parameters.
     pub(super) fn parameters(&self) -> Result<codec::Parameters, Refusal> {
-        let stream = self
-            .input
-            .stream(self.stream)
-            .ok_or(Refusal::NoVideoStream)?;
+        let stream = self.input.stream(self.stream).ok_or(Refusal::NoVideoStream)?;
         Ok(stream.parameters())
     }
 
@@ -154,12 +135,8 @@ impl Track {
     fn header_size(&self) -> (u32, u32) {
         self.parameters().map_or((0, 0), |parameters| {
             // SAFETY: the parameters belong to a stream of the open input.
-            let (width, height) =
-                unsafe { ((*parameters.as_ptr()).width, (*parameters.as_ptr()).height) };
-            (
-                u32::try_from(width).unwrap_or(u32::MAX),
-                u32::try_from(height).unwrap_or(u32::MAX),
-            )
+            let (width, height) = unsafe { ((*parameters.as_ptr()).width, (*parameters.as_ptr()).height) };
+            (u32::try_from(width).unwrap_or(u32::MAX), u32::try_from(height).unwrap_or(u32::MAX))
         })
     }
 
@@ -179,17 +156,12 @@ impl Track {
         let Some(stream) = self.input.stream(self.stream) else {
             return Orientation::UPRIGHT;
         };
-        let matrix = stream
-            .side_data()
-            .find(|data| data.kind() == packet::side_data::Type::DisplayMatrix);
+        let matrix = stream.side_data().find(|data| data.kind() == packet::side_data::Type::DisplayMatrix);
         let Some(matrix) = matrix else {
             return Orientation::UPRIGHT;
         };
-        let values: Vec<i32> = matrix
-            .data()
-            .chunks_exact(4)
-            .map(|value| i32::from_ne_bytes([value[0], value[1], value[2], value[3]]))
-            .collect();
+        let values: Vec<i32> =
+            matrix.data().chunks_exact(4).map(|value| i32::from_ne_bytes([value[0], value[1], value[2], value[3]])).collect();
         match values[..] {
             [a, b, _, c, d, ..] => Orientation::from_matrix([a, b, c, d]),
             _ => Orientation::UPRIGHT,
@@ -198,19 +170,10 @@ impl Track {
 
     /// A time of the track in microseconds.
     pub(super) fn microseconds(&self, time: i64) -> i64 {
-        let base = self
-            .input
-            .stream(self.stream)
-            .map(|stream| stream.time_base());
-        let (num, den) = base.map_or((1, 1), |base| {
-            (i128::from(base.numerator()), i128::from(base.denominator()))
-        });
+        let base = self.input.stream(self.stream).map(|stream| stream.time_base());
+        let (num, den) = base.map_or((1, 1), |base| (i128::from(base.numerator()), i128::from(base.denominator())));
         let value = i128::from(time) * num * 1_000_000 / den.max(1);
-        i64::try_from(value).unwrap_or(if value < 0 {
-            i64::MIN / 4
-        } else {
-            i64::MAX / 4
-        })
+        i64::try_from(value).unwrap_or(if value < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
     }
 
     /// The next packet of the track; `None` at its end.
@@ -224,10 +187,7 @@ impl Track {
                 Ok(()) => {}
                 Err(Error::Eof) => return Ok(None),
                 Err(_) => {
-                    return Err(Refusal::Unreadable {
-                        format: self.format(),
-                        step: "reading the packets",
-                    });
+                    return Err(Refusal::Unreadable { format: self.format(), step: "reading the packets" });
                 }
             }
         }
@@ -256,9 +216,7 @@ impl Track {
                     .max()
             };
             if end.is_some_and(|end| u64::try_from(end).is_ok_and(|end| end > self.length)) {
-                return Err(Refusal::Truncated {
-                    format: self.format(),
-                });
+                return Err(Refusal::Truncated { format: self.format() });
             }
         }
         Ok(())
@@ -269,10 +227,7 @@ impl Track {
 pub(super) fn check_side((width, height): (u32, u32), limits: &Limits) -> Result<(), Refusal> {
     let actual = width.max(height);
     if actual > limits.max_video_side {
-        return Err(Refusal::VideoSideTooLong {
-            actual,
-            limit: limits.max_video_side,
-        });
+        return Err(Refusal::VideoSideTooLong { actual, limit: limits.max_video_side });
     }
     Ok(())
 }

@@ -36,12 +36,7 @@ impl Converter {
     }
 
     /// The frame at size `to` (before orientation), upright. `None` if FFmpeg cannot convert it.
-    pub(super) fn upright(
-        &mut self,
-        frame: &frame::Video,
-        to: (u32, u32),
-        orientation: Orientation,
-    ) -> Option<Vec<u8>> {
+    pub(super) fn upright(&mut self, frame: &frame::Video, to: (u32, u32), orientation: Orientation) -> Option<Vec<u8>> {
         let setup = Setup {
             format: frame.format(),
             from: (frame.width(), frame.height()),
@@ -49,11 +44,7 @@ impl Converter {
             matrix: matrix(frame),
             full_range: frame.color_range() == Range::JPEG,
         };
-        if self
-            .ready
-            .as_ref()
-            .is_none_or(|(ready, ..)| *ready != setup)
-        {
+        if self.ready.as_ref().is_none_or(|(ready, ..)| *ready != setup) {
             let scaler = scaler(&setup)?;
             self.ready = Some((setup, scaler, frame::Video::empty()));
         }
@@ -65,9 +56,7 @@ impl Converter {
 }
 
 fn scaler(setup: &Setup) -> Option<Context> {
-    let Setup {
-        format, from, to, ..
-    } = *setup;
+    let Setup { format, from, to, .. } = *setup;
     let flags = Flags::BILINEAR;
     let mut scaler = Context::get(format, from.0, from.1, Pixel::RGB24, to.0, to.1, flags).ok()?;
     // SAFETY: the context was just made; the tables are FFmpeg's own and constant. The call fails only for formats
@@ -75,16 +64,7 @@ fn scaler(setup: &Setup) -> Option<Context> {
     unsafe {
         let table = ffi::sws_getCoefficients(setup.matrix);
         let unit = 1 << 16;
-        ffi::sws_setColorspaceDetails(
-            scaler.as_mut_ptr(),
-            table,
-            i32::from(setup.full_range),
-            table,
-            1,
-            0,
-            unit,
-            unit,
-        );
+        ffi::sws_setColorspaceDetails(scaler.as_mut_ptr(), table, i32::from(setup.full_range), table, 1, 0, unit, unit);
     }
     Some(scaler)
 }

@@ -39,20 +39,11 @@ pub(super) struct TrackDecoder {
 
 impl TrackDecoder {
     /// Opens the decoder that the track needs.
-    pub(super) fn new(
-        track: Track,
-        limits: &Limits,
-        options: DecodeOptions,
-    ) -> Result<Self, Refusal> {
-        let refusal = Refusal::Unreadable {
-            format: track.format(),
-            step: "opening the decoder",
-        };
+    pub(super) fn new(track: Track, limits: &Limits, options: DecodeOptions) -> Result<Self, Refusal> {
+        let refusal = Refusal::Unreadable { format: track.format(), step: "opening the decoder" };
         let refuse = |_| refusal.clone();
         let codec =
-            decoder::find_by_name(track.decoder).ok_or_else(|| Refusal::UnsupportedCodec {
-                codec: track.decoder.to_owned(),
-            })?;
+            decoder::find_by_name(track.decoder).ok_or_else(|| Refusal::UnsupportedCodec { codec: track.decoder.to_owned() })?;
         let mut context = codec::Context::from_parameters(track.parameters()?).map_err(refuse)?;
         // SAFETY: the context is ours and not opened yet, when these fields are set by the user (avcodec.h).
         unsafe {
@@ -63,19 +54,9 @@ impl TrackDecoder {
                 (*context).skip_loop_filter = ffi::AVDiscard::AVDISCARD_ALL;
             }
         }
-        let decoder = context
-            .decoder()
-            .open_as(codec)
-            .and_then(decoder::Opened::video)
-            .map_err(refuse)?;
+        let decoder = context.decoder().open_as(codec).and_then(decoder::Opened::video).map_err(refuse)?;
         let orientation = track.orientation();
-        Ok(Self {
-            track,
-            decoder,
-            orientation,
-            converter: Converter::default(),
-            errors: 0,
-        })
+        Ok(Self { track, decoder, orientation, converter: Converter::default(), errors: 0 })
     }
 
     /// Decodes the plan's spans. Frames that are damaged or missing are left out.
@@ -104,20 +85,10 @@ impl TrackDecoder {
         kept.finish(self.orientation)
     }
 
-    fn feed(
-        &mut self,
-        mut packet: Packet,
-        at: usize,
-        span: &Range<usize>,
-        kept: &mut Kept<'_>,
-    ) -> Result<(), Refusal> {
+    fn feed(&mut self, mut packet: Packet, at: usize, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<(), Refusal> {
         packet.set_pts(i64::try_from(at).ok());
         packet.set_dts(None);
-        let skip = if kept.wants(at) {
-            ffi::AVDiscard::AVDISCARD_DEFAULT
-        } else {
-            ffi::AVDiscard::AVDISCARD_NONREF
-        };
+        let skip = if kept.wants(at) { ffi::AVDiscard::AVDISCARD_DEFAULT } else { ffi::AVDiscard::AVDISCARD_NONREF };
         // SAFETY: the context is ours; `skip_frame` may be changed between packets of a decoder without threads.
         unsafe { (*self.decoder.as_mut_ptr()).skip_frame = skip };
         if self.decoder.send_packet(&packet).is_err() {
@@ -142,16 +113,11 @@ impl TrackDecoder {
                 self.errors += 1;
             } else if let Some(slot) = kept.slot(packet, span) {
                 let display = self.converter.display_size(&frame);
-                let size = kept
-                    .limits
-                    .stored_size(display.0, display.1, kept.plan.targets.len());
+                let size = kept.limits.stored_size(display.0, display.1, kept.plan.targets.len());
                 let rgb = self
                     .converter
                     .upright(&frame, size, self.orientation)
-                    .ok_or(Refusal::Unreadable {
-                        format: self.track.format(),
-                        step: "converting a frame",
-                    })?;
+                    .ok_or(Refusal::Unreadable { format: self.track.format(), step: "converting a frame" })?;
                 kept.put(slot, rgb, self.orientation.turned(size), display);
             }
         }
@@ -176,42 +142,23 @@ struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     fn new(plan: &'a Plan, limits: &'a Limits) -> Self {
-        let mut by_packet: Vec<_> = plan
-            .targets
-            .iter()
-            .enumerate()
-            .map(|(slot, target)| (target.packet, slot))
-            .collect();
+        let mut by_packet: Vec<_> = plan.targets.iter().enumerate().map(|(slot, target)| (target.packet, slot)).collect();
         by_packet.sort_unstable();
         let frames = plan.targets.iter().map(|_| None).collect();
-        Self {
-            plan,
-            limits,
-            by_packet,
-            frames,
-            size: None,
-            pixels: 0,
-            unmarked_start: None,
-        }
+        Self { plan, limits, by_packet, frames, size: None, pixels: 0, unmarked_start: None }
     }
 
     fn count_pixels(&mut self, frame: &frame::Video) -> Result<(), Refusal> {
         self.pixels += u64::from(frame.width()) * u64::from(frame.height());
         let limit = self.limits.max_video_pixels;
         if self.pixels > limit {
-            return Err(Refusal::TooMuchVideo {
-                actual: self.pixels,
-                limit,
-            });
+            return Err(Refusal::TooMuchVideo { actual: self.pixels, limit });
         }
         Ok(())
     }
 
     fn find(&self, packet: usize) -> Option<usize> {
-        let at = self
-            .by_packet
-            .binary_search_by_key(&packet, |&(packet, _)| packet)
-            .ok()?;
+        let at = self.by_packet.binary_search_by_key(&packet, |&(packet, _)| packet).ok()?;
         Some(self.by_packet[at].1)
     }
 
@@ -223,20 +170,13 @@ impl<'a> Kept<'a> {
         if self.unmarked_start == Some(span.start) {
             return None;
         }
-        self.find(packet)
-            .filter(|&slot| self.frames[slot].is_none())
+        self.find(packet).filter(|&slot| self.frames[slot].is_none())
     }
 
     fn put(&mut self, slot: usize, rgb: Vec<u8>, (width, height): (u32, u32), display: (u32, u32)) {
         self.size.get_or_insert(display);
         let pts_us = self.plan.targets[slot].pts_us;
-        self.frames[slot] = Some(StoredFrame {
-            width,
-            height,
-            rgb,
-            pts_us,
-            index: 0,
-        });
+        self.frames[slot] = Some(StoredFrame { width, height, rgb, pts_us, index: 0 });
     }
 
     fn is_full(&self) -> bool {
@@ -249,10 +189,6 @@ impl<'a> Kept<'a> {
         for (index, frame) in (0..).zip(&mut frames) {
             frame.index = index;
         }
-        Ok(Decoded {
-            width,
-            height,
-            frames,
-        })
+        Ok(Decoded { width, height, frames })
     }
 }

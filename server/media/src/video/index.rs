@@ -34,21 +34,14 @@ impl Index {
         let (mut latest, mut end) = (i64::MIN, i64::MIN);
         while let Some(packet) = track.next_packet()? {
             if packet.is_corrupt() {
-                return Err(Refusal::Truncated {
-                    format: track.format(),
-                });
+                return Err(Refusal::Truncated { format: track.format() });
             }
             let at = times.len();
             if at >= most_packets {
                 return Err(too_many(&times, limits));
             }
-            let previous = times
-                .last()
-                .map_or(0, |time: &i64| time.saturating_add(FRAME_US));
-            let time = packet
-                .pts()
-                .or(packet.dts())
-                .map_or(previous, |pts| track.microseconds(pts));
+            let previous = times.last().map_or(0, |time: &i64| time.saturating_add(FRAME_US));
+            let time = packet.pts().or(packet.dts()).map_or(previous, |pts| track.microseconds(pts));
             if packet.is_key() {
                 keys.push(at);
             }
@@ -56,9 +49,7 @@ impl Index {
                 hidden.push(at);
             } else if time >= latest {
                 latest = time;
-                end = packet.pts().map_or(time, |pts| {
-                    track.microseconds(pts.saturating_add(packet.duration().max(0)))
-                });
+                end = packet.pts().map_or(time, |pts| track.microseconds(pts.saturating_add(packet.duration().max(0))));
             }
             times.push(time);
         }
@@ -70,12 +61,7 @@ impl Index {
     }
 
     /// `end` is when the last shown frame ends, or no later than it starts where nothing tells.
-    fn assemble(
-        mut times: Vec<i64>,
-        keys: Vec<usize>,
-        hidden: &[usize],
-        end: i64,
-    ) -> Result<Self, Refusal> {
+    fn assemble(mut times: Vec<i64>, keys: Vec<usize>, hidden: &[usize], end: i64) -> Result<Self, Refusal> {
         let mut shown: Vec<Target> = times
             .iter()
             .enumerate()
@@ -87,12 +73,8 @@ impl Index {
             return Err(Refusal::NoFrames);
         };
         let zero = first.pts_us;
-        times
-            .iter_mut()
-            .for_each(|time| *time = time.saturating_sub(zero));
-        shown
-            .iter_mut()
-            .for_each(|target| target.pts_us = target.pts_us.saturating_sub(zero));
+        times.iter_mut().for_each(|time| *time = time.saturating_sub(zero));
+        shown.iter_mut().for_each(|target| target.pts_us = target.pts_us.saturating_sub(zero));
         let between = last.pts_us.saturating_sub(zero);
         let length = match end.saturating_sub(last.pts_us) {
             told if told > 0 => told,
@@ -100,29 +82,17 @@ impl Index {
             _ => FRAME_US,
         };
         let duration_us = between.saturating_add(length).max(1);
-        Ok(Self {
-            times,
-            keys,
-            shown,
-            duration_us,
-            pixels: 0,
-        })
+        Ok(Self { times, keys, shown, duration_us, pixels: 0 })
     }
 
     fn check(&self, limits: &Limits) -> Result<(), Refusal> {
         let actual = self.duration_us as f64 / 1e6;
         if actual > limits.max_seconds {
-            return Err(Refusal::TooLong {
-                actual,
-                limit: limits.max_seconds,
-            });
+            return Err(Refusal::TooLong { actual, limit: limits.max_seconds });
         }
         let actual = self.frame_rate();
         if actual > limits.max_frame_rate * CLOCK_SLACK {
-            return Err(Refusal::FrameRateTooHigh {
-                actual,
-                limit: limits.max_frame_rate,
-            });
+            return Err(Refusal::FrameRateTooHigh { actual, limit: limits.max_frame_rate });
         }
         Ok(())
     }
@@ -145,15 +115,9 @@ fn too_many(times: &[i64], limits: &Limits) -> Refusal {
     let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
     let seconds = last.unwrap_or(0).saturating_sub(first.unwrap_or(0)) as f64 / 1e6;
     if seconds > limits.max_seconds {
-        Refusal::TooLong {
-            actual: seconds,
-            limit: limits.max_seconds,
-        }
+        Refusal::TooLong { actual: seconds, limit: limits.max_seconds }
     } else {
         let actual = times.len() as f64 / seconds.max(1e-6);
-        Refusal::FrameRateTooHigh {
-            actual,
-            limit: limits.max_frame_rate,
-        }
+        Refusal::FrameRateTooHigh { actual, limit: limits.max_frame_rate }
     }
 }

@@ -24,11 +24,7 @@ use std::io::{Read, Seek};
 
 /// Probes a video: reads all packets of its track and decodes its first frame, or, if that cannot be decoded, the
 /// sampled frames up to the first that can.
-pub(crate) fn probe<S>(
-    source: Source<S>,
-    container: Container,
-    limits: &Limits,
-) -> Result<Probe, Refusal>
+pub(crate) fn probe<S>(source: Source<S>, container: Container, limits: &Limits) -> Result<Probe, Refusal>
 where
     S: Read + Seek + Send + 'static,
 {
@@ -36,11 +32,8 @@ where
     let (index, plan) = examine(&source, container, limits)?;
     let track = container::open(source.reopened(), container)?;
     let orientation = track.orientation();
-    let quick = DecodeOptions {
-        decoder: DecoderMode::Fast,
-    };
-    let mut decoded =
-        TrackDecoder::new(track, limits, quick)?.decode(&Plan::first_frame(&index), limits)?;
+    let quick = DecodeOptions { decoder: DecoderMode::Fast };
+    let mut decoded = TrackDecoder::new(track, limits, quick)?.decode(&Plan::first_frame(&index), limits)?;
     if decoded.frames.is_empty() {
         decoded = sampled(&source, container, limits, quick, (&index, &plan))?;
     }
@@ -106,20 +99,13 @@ where
         }
     }
     if decoded.frames.len() * 4 < plan.targets.len() * 3 {
-        return Err(Refusal::Unreadable {
-            format: container.name(),
-            step: "decoding the frames",
-        });
+        return Err(Refusal::Unreadable { format: container.name(), step: "decoding the frames" });
     }
     Ok(decoded)
 }
 
 /// Everything that is checked before the first frame is decoded.
-fn examine<S>(
-    source: &Source<S>,
-    container: Container,
-    limits: &Limits,
-) -> Result<(Index, Plan), Refusal>
+fn examine<S>(source: &Source<S>, container: Container, limits: &Limits) -> Result<(Index, Plan), Refusal>
 where
     S: Read + Seek + Send + 'static,
 {

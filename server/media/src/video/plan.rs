@@ -45,8 +45,7 @@ impl Plan {
             let time = (2 * i as i128 + 1) * i128::from(index.duration_us) / (2 * count as i128);
             let last_allowed = shown.len() - (count - i);
             while next < last_allowed
-                && (i128::from(shown[next + 1].pts_us) - time).abs()
-                    <= (i128::from(shown[next].pts_us) - time).abs()
+                && (i128::from(shown[next + 1].pts_us) - time).abs() <= (i128::from(shown[next].pts_us) - time).abs()
             {
                 next += 1;
             }
@@ -63,8 +62,7 @@ impl Plan {
 
     fn for_targets(index: &Index, targets: Vec<Target>) -> Self {
         let keys = &index.keys;
-        let segment_of =
-            |packet: usize| keys.partition_point(|&key| key <= packet).saturating_sub(1);
+        let segment_of = |packet: usize| keys.partition_point(|&key| key <= packet).saturating_sub(1);
         let start_of = |segment: usize| if segment == 0 { 0 } else { keys[segment] };
         let runs = targets.iter().map(|&Target { packet, .. }| {
             let mut segment = segment_of(packet);
@@ -77,11 +75,7 @@ impl Plan {
         let spans = merged(runs.collect());
         let decoded: usize = spans.iter().map(ExactSizeIterator::len).sum();
         let skipped = spans.last().map_or(0, |span| span.end) - decoded;
-        Self {
-            targets,
-            spans,
-            skipped,
-        }
+        Self { targets, spans, skipped }
     }
 
     /// Whether packets before the last decoded one are left out.
@@ -91,16 +85,8 @@ impl Plan {
 
     /// The same frames, decoding everything before them.
     pub(super) fn without_skipping(&self, index: &Index) -> Self {
-        let end = self
-            .spans
-            .last()
-            .map_or(0, |span| span.end)
-            .min(index.times.len());
-        Self {
-            targets: self.targets.clone(),
-            spans: std::iter::once(0..end).collect(),
-            skipped: 0,
-        }
+        let end = self.spans.last().map_or(0, |span| span.end).min(index.times.len());
+        Self { targets: self.targets.clone(), spans: std::iter::once(0..end).collect(), skipped: 0 }
     }
 
     /// Refuses a plan that takes too much work.
@@ -108,10 +94,7 @@ impl Plan {
         let packets: u64 = self.spans.iter().map(|span| span.len() as u64).sum();
         let actual = packets.saturating_mul(index.pixels);
         if actual > limits.max_video_pixels {
-            return Err(Refusal::TooMuchVideo {
-                actual,
-                limit: limits.max_video_pixels,
-            });
+            return Err(Refusal::TooMuchVideo { actual, limit: limits.max_video_pixels });
         }
         Ok(())
     }
@@ -136,11 +119,7 @@ mod tests {
 
     /// A clip of given times in microseconds, a key frame at every `gop`-th packet.
     fn clip(times: &[i64], gop: usize) -> Index {
-        Index::from_times(
-            times.to_vec(),
-            (0..times.len()).step_by(gop).collect(),
-            1280 * 720,
-        )
+        Index::from_times(times.to_vec(), (0..times.len()).step_by(gop).collect(), 1280 * 720)
     }
 
     fn packets(plan: &Plan) -> Vec<usize> {
@@ -152,10 +131,7 @@ mod tests {
         let times: Vec<i64> = (0..150).map(|i| i * 33_333).collect();
         let plan = Plan::new(&clip(&times, 250), &Limits::default());
         assert_eq!(plan.targets.len(), 12, "2.5 per second of 4.99995 s");
-        assert_eq!(
-            packets(&plan),
-            [6, 19, 31, 44, 56, 69, 81, 94, 106, 119, 131, 144]
-        );
+        assert_eq!(packets(&plan), [6, 19, 31, 44, 56, 69, 81, 94, 106, 119, 131, 144]);
         assert_eq!(plan.spans, std::slice::from_ref(&(0..145)));
     }
 
@@ -165,10 +141,7 @@ mod tests {
         let plan = Plan::new(&clip(&times, 30), &Limits::default());
         assert_eq!(plan.targets.len(), 24);
         assert!(plan.skips_packets() && plan.spans.iter().all(|span| span.start % 30 == 0));
-        assert!(
-            packets(&plan)[23] > 2900,
-            "the end of the clip is looked at"
-        );
+        assert!(packets(&plan)[23] > 2900, "the end of the clip is looked at");
         let plan = Plan::new(&clip(&[0, 40_000, 80_000], 250), &Limits::default());
         assert_eq!(packets(&plan), [0, 1, 2]);
     }
@@ -179,61 +152,28 @@ mod tests {
         times.extend((0..10).map(|i| 4_000_000 + i * 1_000));
         let plan = Plan::new(&clip(&times, 250), &Limits::default());
         let packets = packets(&plan);
-        assert!(
-            packets.len() >= 8 && packets.windows(2).all(|pair| pair[0] < pair[1]),
-            "{packets:?}"
-        );
-        assert!(
-            packets[0] < 10 && packets[packets.len() - 1] >= 10,
-            "{packets:?}"
-        );
+        assert!(packets.len() >= 8 && packets.windows(2).all(|pair| pair[0] < pair[1]), "{packets:?}");
+        assert!(packets[0] < 10 && packets[packets.len() - 1] >= 10, "{packets:?}");
     }
 
     #[test]
     fn a_frame_shown_before_its_key_frame_brings_the_segment_before() {
         // Packet 4 is a key frame shown at 50; packet 5 follows it in the file and is shown before it.
         let index = Index::from_times(vec![0, 10, 20, 30, 50, 40, 60, 70], vec![0, 4], 1);
-        let target = Target {
-            packet: 5,
-            pts_us: 40,
-        };
-        assert_eq!(
-            Plan::for_targets(&index, vec![target]).spans,
-            std::slice::from_ref(&(0..6))
-        );
-        let later = Target {
-            packet: 6,
-            pts_us: 60,
-        };
-        assert_eq!(
-            Plan::for_targets(&index, vec![target, later]).spans,
-            std::slice::from_ref(&(0..7))
-        );
-        let target = Target {
-            packet: 6,
-            pts_us: 60,
-        };
-        assert_eq!(
-            Plan::for_targets(&index, vec![target]).spans,
-            std::slice::from_ref(&(4..7))
-        );
+        let target = Target { packet: 5, pts_us: 40 };
+        assert_eq!(Plan::for_targets(&index, vec![target]).spans, std::slice::from_ref(&(0..6)));
+        let later = Target { packet: 6, pts_us: 60 };
+        assert_eq!(Plan::for_targets(&index, vec![target, later]).spans, std::slice::from_ref(&(0..7)));
+        let target = Target { packet: 6, pts_us: 60 };
+        assert_eq!(Plan::for_targets(&index, vec![target]).spans, std::slice::from_ref(&(4..7)));
     }
 
     #[test]
     fn work_is_bounded_by_the_pixels_to_decode() {
         let times: Vec<i64> = (0..150).map(|i| i * 33_333).collect();
-        let limits = Limits {
-            max_video_pixels: 1_000_000,
-            ..Limits::default()
-        };
+        let limits = Limits { max_video_pixels: 1_000_000, ..Limits::default() };
         let index = clip(&times, 250);
         let refusal = Plan::new(&index, &limits).check(&index, &limits);
-        assert_eq!(
-            refusal,
-            Err(Refusal::TooMuchVideo {
-                actual: 145 * 921_600,
-                limit: 1_000_000
-            })
-        );
+        assert_eq!(refusal, Err(Refusal::TooMuchVideo { actual: 145 * 921_600, limit: 1_000_000 }));
     }
 }

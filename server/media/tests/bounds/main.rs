@@ -1,10 +1,7 @@
 //! What a refusal may cost: time on the processor and memory. One test alone in its process, so that both can be
 //! measured.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot make its files has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]
 
 #[path = "../media/archives.rs"]
 mod archives;
@@ -32,12 +29,7 @@ fn processor_ms() -> f64 {
 fn status_mb(line: &str) -> f64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = text.lines().find(|found| found.starts_with(line)).unwrap();
-    line.split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<f64>()
-        .unwrap()
-        / 1024.0
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
 /// Probes a file of these bytes; processor time in ms and growth of the memory's peak in MB.
@@ -47,12 +39,7 @@ fn cost(bytes: Vec<u8>, code: &str) -> (f64, f64) {
     let length = bytes.len() as u64;
     drop(bytes);
     // "5" sets the peak back to what is resident now (proc(5)).
-    File::options()
-        .write(true)
-        .open("/proc/self/clear_refs")
-        .unwrap()
-        .write_all(b"5")
-        .unwrap();
+    File::options().write(true).open("/proc/self/clear_refs").unwrap().write_all(b"5").unwrap();
     let (resident, started) = (status_mb("VmRSS:"), processor_ms());
     let refusal = vultus_media::probe(file, length, &Limits::default()).unwrap_err();
     let spent = processor_ms() - started;
@@ -77,11 +64,7 @@ fn million_entries() -> Vec<u8> {
     let entry = bytes[directory..bytes.len() - 22].to_vec();
     bytes.truncate(directory);
     (0..1_000_000).for_each(|_| bytes.extend(&entry));
-    bytes.extend(end_record(
-        0xffff,
-        entry.len() as u32 * 1_000_000,
-        directory as u32,
-    ));
+    bytes.extend(end_record(0xffff, entry.len() as u32 * 1_000_000, directory as u32));
     bytes
 }
 
@@ -97,43 +80,16 @@ fn endless_sample_table() -> Vec<u8> {
 #[test]
 fn refusals_are_quick_and_small() {
     let bomb = zeros("a.png", 200 << 20);
-    let lying = Entry {
-        declared: 50_000,
-        ..zeros("a.png", 4 << 20)
-    };
-    let overlapping: Vec<Entry> = (0..200)
-        .map(|i| Entry {
-            shares_data_of: (i > 0).then_some(0),
-            ..stored(&format!("{i}"), &[7; 200_000])
-        })
-        .collect();
+    let lying = Entry { declared: 50_000, ..zeros("a.png", 4 << 20) };
+    let overlapping: Vec<Entry> =
+        (0..200).map(|i| Entry { shares_data_of: (i > 0).then_some(0), ..stored(&format!("{i}"), &[7; 200_000]) }).collect();
     let nested = archive(&[stored("b.zip", &archive(std::slice::from_ref(&bomb)))]);
     let from_header = [
-        (
-            "PNG of 65 535²",
-            png_header(65_535, 65_535),
-            "TOO_MANY_PIXELS",
-        ),
-        (
-            "JPEG of 65 500²",
-            jpeg_header(0xc2, 65_500, 65_500, 1),
-            "TOO_MANY_PIXELS",
-        ),
-        (
-            "progressive bomb",
-            jpeg_header(0xc2, 7000, 7000, 100_000),
-            "TOO_MANY_SCANS",
-        ),
-        (
-            "GIF of 50 000 frames",
-            gif_of_many_frames(),
-            "UNSUPPORTED_FORMAT",
-        ),
-        (
-            "SVG",
-            b"<?xml version='1.0'?><svg/>".to_vec(),
-            "UNSUPPORTED_FORMAT",
-        ),
+        ("PNG of 65 535²", png_header(65_535, 65_535), "TOO_MANY_PIXELS"),
+        ("JPEG of 65 500²", jpeg_header(0xc2, 65_500, 65_500, 1), "TOO_MANY_PIXELS"),
+        ("progressive bomb", jpeg_header(0xc2, 7000, 7000, 100_000), "TOO_MANY_SCANS"),
+        ("GIF of 50 000 frames", gif_of_many_frames(), "UNSUPPORTED_FORMAT"),
+        ("SVG", b"<?xml version='1.0'?><svg/>".to_vec(), "UNSUPPORTED_FORMAT"),
         ("TIFF", b"II*\0\x08\0\0\0".to_vec(), "UNSUPPORTED_FORMAT"),
     ];
     let archives = [
@@ -141,11 +97,7 @@ fn refusals_are_quick_and_small() {
         ("lying bomb", archive(&[lying]), "UNREADABLE"),
         ("overlapping", archive(&overlapping), "ZIP_OVERLAP"),
         ("nested bomb", nested, "ZIP_NESTED"),
-        (
-            "a million entries",
-            million_entries(),
-            "ZIP_TOO_MANY_ENTRIES",
-        ),
+        ("a million entries", million_entries(), "ZIP_TOO_MANY_ENTRIES"),
     ];
     let videos = [("endless sample table", endless_sample_table())];
     let mut measured = Vec::new();

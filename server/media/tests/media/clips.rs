@@ -7,16 +7,7 @@ pub(crate) const QUADRANTS: &str = "color=black:s=320x240:r=30,drawbox=0:0:160:1
     drawbox=160:0:160:120:lime:fill,drawbox=0:120:160:120:blue:fill,format=yuv420p";
 
 /// Bitexact x264 without scene cuts, so that tests say where key frames are.
-pub(crate) const H264: &[&str] = &[
-    "-c:v",
-    "libx264",
-    "-preset",
-    "veryfast",
-    "-sc_threshold",
-    "0",
-    "-threads",
-    "1",
-];
+pub(crate) const H264: &[&str] = &["-c:v", "libx264", "-preset", "veryfast", "-sc_threshold", "0", "-threads", "1"];
 
 /// A moving picture of a size, frame rate and duration in seconds.
 pub(crate) fn moving(size: &str, rate: u32, seconds: f64) -> String {
@@ -28,32 +19,17 @@ pub(crate) fn clip(source: &str, options: &[&str], extension: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(format!("clip.{extension}"));
     let mut command = ffmpeg();
-    command
-        .args(["-f", "lavfi", "-i", source])
-        .args(options)
-        .arg(&file);
+    command.args(["-f", "lavfi", "-i", source]).args(options).arg(&file);
     let output = command.output().expect("the ffmpeg command is installed");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::read(file).unwrap()
 }
 
 /// As `clip`, written to a pipe: the muxer cannot go back and write a duration.
 pub(crate) fn piped(source: &str, options: &[&str]) -> Vec<u8> {
-    let output = ffmpeg()
-        .args(["-f", "lavfi", "-i", source])
-        .args(options)
-        .arg("pipe:1")
-        .output();
+    let output = ffmpeg().args(["-f", "lavfi", "-i", source]).args(options).arg("pipe:1").output();
     let output = output.expect("the ffmpeg command is installed");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
 }
 
@@ -64,35 +40,15 @@ pub(crate) fn reference_frames(clip: &[u8], extension: &str, frame_bytes: usize)
     std::fs::write(&file, clip).unwrap();
     let mut command = ffmpeg();
     command.arg("-i").arg(&file);
-    command.args([
-        "-vsync",
-        "passthrough",
-        "-sws_flags",
-        "bilinear",
-        "-pix_fmt",
-        "rgb24",
-        "-f",
-        "rawvideo",
-        "pipe:1",
-    ]);
+    command.args(["-vsync", "passthrough", "-sws_flags", "bilinear", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"]);
     let output = command.output().expect("the ffmpeg command is installed");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output
-        .stdout
-        .chunks_exact(frame_bytes)
-        .map(<[u8]>::to_vec)
-        .collect()
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout.chunks_exact(frame_bytes).map(<[u8]>::to_vec).collect()
 }
 
 fn ffmpeg() -> Command {
     let mut command = Command::new("ffmpeg");
-    command
-        .args(["-v", "error", "-nostdin", "-y"])
-        .stdin(Stdio::null());
+    command.args(["-v", "error", "-nostdin", "-y"]).stdin(Stdio::null());
     command
 }
 

@@ -20,11 +20,7 @@ fn stored_for(picture: &image::RgbImage, code: u8) -> image::RgbImage {
 
 fn mean_difference(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len());
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| f64::from(a.abs_diff(*b)))
-        .sum::<f64>()
-        / a.len() as f64
+    a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64
 }
 
 #[test]
@@ -40,25 +36,12 @@ fn all_eight_exif_orientations_give_the_same_upright_picture() {
         for (content_type, bytes, tolerance) in files {
             let frames = decode(&bytes).unwrap();
             let frame = &frames.frames[0];
-            assert_eq!(
-                (frame.width, frame.height),
-                (80, 56),
-                "{content_type} {code}"
-            );
+            assert_eq!((frame.width, frame.height), (80, 56), "{content_type} {code}");
             let difference = mean_difference(&frame.rgb, picture.as_raw());
-            assert!(
-                difference <= tolerance,
-                "{content_type} {code}: {difference}"
-            );
+            assert!(difference <= tolerance, "{content_type} {code}: {difference}");
             let probe = probe(&bytes).unwrap();
-            assert_eq!(
-                (probe.kind, probe.content_type.as_str()),
-                (MediaKind::Image, content_type)
-            );
-            assert_eq!(
-                (probe.width, probe.height, probe.orientation_applied),
-                (80, 56, code)
-            );
+            assert_eq!((probe.kind, probe.content_type.as_str()), (MediaKind::Image, content_type));
+            assert_eq!((probe.width, probe.height, probe.orientation_applied), (80, 56, code));
         }
     }
 }
@@ -78,54 +61,27 @@ fn the_orientation_of_a_png_counts_also_behind_the_pixels() {
 #[test]
 fn every_pixel_format_becomes_rgb_and_transparency_lies_on_white() {
     let grey = ImageBuffer::from_pixel(4, 4, Luma([77_u8]));
-    assert_eq!(
-        decode(&png(grey, None)).unwrap().frames[0].rgb[..3],
-        [77; 3]
-    );
+    assert_eq!(decode(&png(grey, None)).unwrap().frames[0].rgb[..3], [77; 3]);
     let deep = ImageBuffer::from_pixel(4, 4, image::Rgb([0xffff_u16, 0x8080, 0]));
-    assert_eq!(
-        decode(&png(deep, None)).unwrap().frames[0].rgb[..3],
-        [255, 128, 0]
-    );
+    assert_eq!(decode(&png(deep, None)).unwrap().frames[0].rgb[..3], [255, 128, 0]);
     let clear = RgbaImage::from_pixel(4, 4, Rgba([200, 0, 0, 0]));
-    assert_eq!(
-        decode(&png(clear, None)).unwrap().frames[0].rgb[..3],
-        [255; 3]
-    );
+    assert_eq!(decode(&png(clear, None)).unwrap().frames[0].rgb[..3], [255; 3]);
     let half = RgbaImage::from_pixel(4, 4, Rgba([0, 0, 0, 128]));
-    assert_eq!(
-        decode(&png(half, None)).unwrap().frames[0].rgb[..3],
-        [127; 3]
-    );
-    for (inks, rgb) in [
-        ([0, 0, 0, 0], [255; 3]),
-        ([0, 255, 255, 0], [255, 0, 0]),
-        ([0, 0, 0, 255], [0; 3]),
-    ] {
+    assert_eq!(decode(&png(half, None)).unwrap().frames[0].rgb[..3], [127; 3]);
+    for (inks, rgb) in [([0, 0, 0, 0], [255; 3]), ([0, 255, 255, 0], [255, 0, 0]), ([0, 0, 0, 255], [0; 3])] {
         let frame = &decode(&cmyk_jpeg(inks)).unwrap().frames[0];
-        assert!(
-            mean_difference(&frame.rgb[..3], &rgb) <= 3.0,
-            "{inks:?}: {:?}",
-            &frame.rgb[..3]
-        );
+        assert!(mean_difference(&frame.rgb[..3], &rgb) <= 3.0, "{inks:?}: {:?}", &frame.rgb[..3]);
     }
 }
 
 #[test]
 fn a_picture_cut_anywhere_is_refused_as_truncated() {
     let picture = asymmetric(120, 90);
-    for bytes in [
-        jpeg(&picture, None),
-        png(picture.clone(), None),
-        webp(&picture, None),
-    ] {
+    for bytes in [jpeg(&picture, None), png(picture.clone(), None), webp(&picture, None)] {
         for percent in [1, 10, 50, 90, 99] {
             let cut = (bytes.len() * percent / 100).max(13);
             let refusal = probe(&bytes[..cut]).unwrap_err();
-            assert!(
-                matches!(refusal, Refusal::Truncated { .. }),
-                "{percent} %: {refusal:?}"
-            );
+            assert!(matches!(refusal, Refusal::Truncated { .. }), "{percent} %: {refusal:?}");
             assert_eq!((refusal.code(), refusal.is_limit()), ("TRUNCATED", false));
         }
         let refusal = probe(&bytes[..bytes.len() - 1]).unwrap_err();
@@ -143,34 +99,13 @@ fn pictures_over_the_pixel_limit_are_refused_from_their_header() {
     ];
     for (bytes, width, height) in claims {
         let refusal = probe(&bytes).unwrap_err();
-        assert_eq!(
-            refusal,
-            Refusal::TooManyPixels {
-                width,
-                height,
-                limit
-            }
-        );
-        assert_eq!(
-            (refusal.code(), refusal.is_limit()),
-            ("TOO_MANY_PIXELS", true)
-        );
+        assert_eq!(refusal, Refusal::TooManyPixels { width, height, limit });
+        assert_eq!((refusal.code(), refusal.is_limit()), ("TOO_MANY_PIXELS", true));
     }
-    let limits = Limits {
-        max_pixels: 80 * 56 - 1,
-        ..Limits::default()
-    };
+    let limits = Limits { max_pixels: 80 * 56 - 1, ..Limits::default() };
     let picture = asymmetric(80, 56);
-    for bytes in [
-        jpeg(&picture, None),
-        png(picture.clone(), None),
-        webp(&picture, None),
-    ] {
-        let refusal = Refusal::TooManyPixels {
-            width: 80,
-            height: 56,
-            limit: 80 * 56 - 1,
-        };
+    for bytes in [jpeg(&picture, None), png(picture.clone(), None), webp(&picture, None)] {
+        let refusal = Refusal::TooManyPixels { width: 80, height: 56, limit: 80 * 56 - 1 };
         assert_eq!(probe_within(&bytes, &limits), Err(refusal.clone()));
         assert_eq!(decode_within(&bytes, &limits).unwrap_err(), refusal);
     }
@@ -179,13 +114,7 @@ fn pictures_over_the_pixel_limit_are_refused_from_their_header() {
 #[test]
 fn a_progressive_bomb_is_refused_before_it_is_decoded() {
     let bytes = jpeg_header(0xc2, 7000, 7000, 5000);
-    assert_eq!(
-        probe(&bytes),
-        Err(Refusal::TooManyScans {
-            actual: 33,
-            limit: 32
-        })
-    );
+    assert_eq!(probe(&bytes), Err(Refusal::TooManyScans { actual: 33, limit: 32 }));
 }
 
 #[test]
@@ -200,14 +129,8 @@ fn animated_pictures_are_refused() {
 
 #[test]
 fn jpeg_variants_that_are_not_decoded_are_named() {
-    for (kind, name) in [
-        (0xc3, "lossless JPEG"),
-        (0xc9, "arithmetic JPEG"),
-        (0xc5, "hierarchical JPEG"),
-    ] {
-        let refusal = Refusal::UnsupportedFormat {
-            format: name.to_owned(),
-        };
+    for (kind, name) in [(0xc3, "lossless JPEG"), (0xc9, "arithmetic JPEG"), (0xc5, "hierarchical JPEG")] {
+        let refusal = Refusal::UnsupportedFormat { format: name.to_owned() };
         assert_eq!(probe(&jpeg_header(kind, 8, 8, 1)), Err(refusal));
     }
 }
@@ -221,63 +144,32 @@ fn a_thumbnail_is_small_upright_and_carries_no_metadata() {
     let small = image::load_from_memory(&thumbnail).unwrap().into_rgb8();
     assert_eq!(small.dimensions(), (256, 171));
     let left_top = small.get_pixel(10, 10)[1];
-    assert!(
-        left_top > 100,
-        "the bright corner of the upright picture is at its left top: {left_top}"
-    );
+    assert!(left_top > 100, "the bright corner of the upright picture is at its left top: {left_top}");
 }
 
 #[test]
 fn large_pictures_are_kept_within_the_budget_and_report_their_own_size() {
     let bytes = jpeg(&asymmetric(3000, 2000), Some(exif(8)));
-    let limits = Limits {
-        max_stored_side: 1500,
-        ..Limits::default()
-    };
+    let limits = Limits { max_stored_side: 1500, ..Limits::default() };
     let frames = decode_within(&bytes, &limits).unwrap();
     assert_eq!((frames.width, frames.height), (2000, 3000));
-    assert_eq!(
-        (frames.frames[0].width, frames.frames[0].height),
-        (1000, 1500)
-    );
-    let limits = Limits {
-        frame_bytes: 300_000,
-        ..Limits::default()
-    };
+    assert_eq!((frames.frames[0].width, frames.frames[0].height), (1000, 1500));
+    let limits = Limits { frame_bytes: 300_000, ..Limits::default() };
     let frame = &decode_within(&bytes, &limits).unwrap().frames[0];
-    assert!(
-        frame.rgb.len() <= 300_000 && frame.rgb.len() > 290_000,
-        "{}",
-        frame.rgb.len()
-    );
+    assert!(frame.rgb.len() <= 300_000 && frame.rgb.len() > 290_000, "{}", frame.rgb.len());
     assert_eq!(frame.rgb.len(), (frame.width * frame.height * 3) as usize);
 }
 
 #[test]
 fn bytes_that_are_no_picture_are_refused_with_what_they_are() {
     assert_eq!(probe(b""), Err(Refusal::Empty));
-    for (bytes, format) in [
-        (&b"just text"[..], "unknown"),
-        (b"GIF89a....", "GIF"),
-        (b"<svg/>", "SVG"),
-    ] {
+    for (bytes, format) in [(&b"just text"[..], "unknown"), (b"GIF89a....", "GIF"), (b"<svg/>", "SVG")] {
         let refusal = probe(bytes).unwrap_err();
-        assert_eq!(
-            refusal,
-            Refusal::UnsupportedFormat {
-                format: format.to_owned()
-            }
-        );
+        assert_eq!(refusal, Refusal::UnsupportedFormat { format: format.to_owned() });
         assert_eq!(refusal.code(), "UNSUPPORTED_FORMAT");
     }
     let picture = png(asymmetric(8, 8), None);
-    let limits = Limits {
-        max_bytes: picture.len() as u64 - 1,
-        ..Limits::default()
-    };
+    let limits = Limits { max_bytes: picture.len() as u64 - 1, ..Limits::default() };
     let (actual, limit) = (picture.len() as u64, picture.len() as u64 - 1);
-    assert_eq!(
-        probe_within(&picture, &limits),
-        Err(Refusal::TooManyBytes { actual, limit })
-    );
+    assert_eq!(probe_within(&picture, &limits), Err(Refusal::TooManyBytes { actual, limit }));
 }

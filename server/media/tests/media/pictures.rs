@@ -6,16 +6,8 @@ use image::{DynamicImage, ImageEncoder, Rgb, RgbImage};
 /// A smooth picture without any symmetry.
 pub(crate) fn asymmetric(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
-        let corner = if x < width / 4 && y < height / 3 {
-            120
-        } else {
-            0
-        };
-        Rgb([
-            (x * 200 / width) as u8,
-            (y * 120 / height) as u8 + corner,
-            40 + (x * y % 7) as u8,
-        ])
+        let corner = if x < width / 4 && y < height / 3 { 120 } else { 0 };
+        Rgb([(x * 200 / width) as u8, (y * 120 / height) as u8 + corner, 40 + (x * y % 7) as u8])
     })
 }
 
@@ -29,11 +21,7 @@ pub(crate) fn exif(orientation: u8) -> Vec<u8> {
 /// A JPEG of quality 95.
 pub(crate) fn jpeg(picture: &RgbImage, exif: Option<Vec<u8>>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    with_exif(
-        JpegEncoder::new_with_quality(&mut bytes, 95),
-        picture.clone().into(),
-        exif,
-    );
+    with_exif(JpegEncoder::new_with_quality(&mut bytes, 95), picture.clone().into(), exif);
     bytes
 }
 
@@ -47,11 +35,7 @@ pub(crate) fn png(picture: impl Into<DynamicImage>, exif: Option<Vec<u8>>) -> Ve
 /// A lossless WebP.
 pub(crate) fn webp(picture: &RgbImage, exif: Option<Vec<u8>>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    with_exif(
-        WebPEncoder::new_lossless(&mut bytes),
-        picture.clone().into(),
-        exif,
-    );
+    with_exif(WebPEncoder::new_lossless(&mut bytes), picture.clone().into(), exif);
     bytes
 }
 
@@ -108,11 +92,7 @@ pub(crate) fn cmyk_jpeg(inks: [u8; 4]) -> Vec<u8> {
         let category = 32 - level.unsigned_abs().leading_zeros();
         bits += &format!("{category:04b}");
         if category > 0 {
-            let code = if level < 0 {
-                level + (1 << category) - 1
-            } else {
-                level
-            };
+            let code = if level < 0 { level + (1 << category) - 1 } else { level };
             bits += &format!("{code:0width$b}", width = category as usize);
         }
         bits += "0000";

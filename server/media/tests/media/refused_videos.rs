@@ -7,12 +7,7 @@ use vultus_media::{Limits, Refusal};
 #[test]
 fn audio_without_video_is_refused() {
     let tone = "sine=440:d=1";
-    for (codec, extension) in [
-        ("aac", "mp4"),
-        ("aac", "m4a"),
-        ("libopus", "webm"),
-        ("aac", "mov"),
-    ] {
+    for (codec, extension) in [("aac", "mp4"), ("aac", "m4a"), ("libopus", "webm"), ("aac", "mov")] {
         let bytes = clip(tone, &["-c:a", codec], extension);
         assert_eq!(probe(&bytes), Err(Refusal::NoVideoStream), "{extension}");
     }
@@ -20,18 +15,9 @@ fn audio_without_video_is_refused() {
 
 #[test]
 fn other_codecs_are_refused_by_name() {
-    for (codec, name) in [
-        ("mjpeg", "mjpeg"),
-        ("prores_ks", "prores"),
-        ("qtrle", "qtrle"),
-    ] {
+    for (codec, name) in [("mjpeg", "mjpeg"), ("prores_ks", "prores"), ("qtrle", "qtrle")] {
         let bytes = clip(&moving("160x120", 10, 0.5), &["-c:v", codec], "mov");
-        assert_eq!(
-            probe(&bytes),
-            Err(Refusal::UnsupportedCodec {
-                codec: name.to_owned()
-            })
-        );
+        assert_eq!(probe(&bytes), Err(Refusal::UnsupportedCodec { codec: name.to_owned() }));
     }
 }
 
@@ -42,14 +28,7 @@ fn a_clip_cut_anywhere_is_refused() {
     let live = [&webm[..], &["-live", "1", "-f", "webm"]].concat();
     let fragmented = [H264, &["-g", "15", "-movflags", "frag_keyframe+empty_moov"]].concat();
     let files = [
-        (
-            "moov in front",
-            clip(
-                &source,
-                &[H264, &["-movflags", "+faststart"]].concat(),
-                "mp4",
-            ),
-        ),
+        ("moov in front", clip(&source, &[H264, &["-movflags", "+faststart"]].concat(), "mp4")),
         ("moov at the end", clip(&source, H264, "mp4")),
         ("fragments", clip(&source, &fragmented, "mp4")),
         ("WebM", clip(&source, &webm, "webm")),
@@ -59,10 +38,7 @@ fn a_clip_cut_anywhere_is_refused() {
         assert!(probe(&bytes).is_ok(), "{name}");
         for percent in [2, 10, 33, 50, 77, 90, 97] {
             let refusal = probe(&bytes[..bytes.len() * percent / 100]).unwrap_err();
-            assert!(
-                matches!(refusal, Refusal::Truncated { .. }),
-                "{name}, {percent} %: {refusal:?}"
-            );
+            assert!(matches!(refusal, Refusal::Truncated { .. }), "{name}, {percent} %: {refusal:?}");
         }
     }
 }
@@ -81,58 +57,20 @@ fn every_limit_of_a_video_is_its_own_refusal() {
     let bytes = clip(&moving("320x240", 30, 2.0), H264, "mp4");
     let default = Limits::default;
     let cases = [
-        (
-            Limits {
-                max_seconds: 1.5,
-                ..default()
-            },
-            "VIDEO_TOO_LONG",
-        ),
-        (
-            Limits {
-                max_video_side: 319,
-                ..default()
-            },
-            "VIDEO_SIDE_TOO_LONG",
-        ),
-        (
-            Limits {
-                max_frame_rate: 25.0,
-                ..default()
-            },
-            "FRAME_RATE_TOO_HIGH",
-        ),
-        (
-            Limits {
-                max_video_pixels: 320 * 240 * 20,
-                ..default()
-            },
-            "TOO_MUCH_VIDEO",
-        ),
-        (
-            Limits {
-                max_bytes: 1000,
-                ..default()
-            },
-            "TOO_MANY_BYTES",
-        ),
+        (Limits { max_seconds: 1.5, ..default() }, "VIDEO_TOO_LONG"),
+        (Limits { max_video_side: 319, ..default() }, "VIDEO_SIDE_TOO_LONG"),
+        (Limits { max_frame_rate: 25.0, ..default() }, "FRAME_RATE_TOO_HIGH"),
+        (Limits { max_video_pixels: 320 * 240 * 20, ..default() }, "TOO_MUCH_VIDEO"),
+        (Limits { max_bytes: 1000, ..default() }, "TOO_MANY_BYTES"),
     ];
     for (limits, code) in cases {
         let refusal = probe_within(&bytes, &limits).unwrap_err();
-        assert_eq!(
-            (refusal.code(), refusal.is_limit()),
-            (code, true),
-            "{refusal}"
-        );
+        assert_eq!((refusal.code(), refusal.is_limit()), (code, true), "{refusal}");
         assert_eq!(decode_within(&bytes, &limits).unwrap_err(), refusal);
     }
     let rushed = clip(&moving("160x120", 2000, 0.1), H264, "mp4");
     assert_eq!(probe(&rushed).unwrap_err().code(), "FRAME_RATE_TOO_HIGH");
-    let long = clip(
-        "color=red:s=32x32:r=1:d=36000",
-        &[H264, &["-g", "600"]].concat(),
-        "mp4",
-    );
+    let long = clip("color=red:s=32x32:r=1:d=36000", &[H264, &["-g", "600"]].concat(), "mp4");
     assert_eq!(probe(&long).unwrap_err().code(), "VIDEO_TOO_LONG");
 }
 
@@ -141,22 +79,9 @@ fn a_frame_larger_than_its_header_says_is_refused() {
     let bytes = clip(&moving("640x480", 10, 0.5), H264, "mp4");
     let mut lying = bytes.clone();
     let at = lying.windows(4).position(|name| name == b"stsd").unwrap() + 16 + 4 + 24;
-    assert_eq!(
-        lying[at..at + 4],
-        [2, 128, 1, 224],
-        "640 × 480 in the sample description"
-    );
+    assert_eq!(lying[at..at + 4], [2, 128, 1, 224], "640 × 480 in the sample description");
     lying[at..at + 4].copy_from_slice(&[0, 64, 0, 48]);
-    let limits = Limits {
-        max_video_side: 320,
-        ..Limits::default()
-    };
+    let limits = Limits { max_video_side: 320, ..Limits::default() };
     let refusal = probe_within(&lying, &limits).unwrap_err();
-    assert!(
-        matches!(
-            refusal,
-            Refusal::VideoSideTooLong { .. } | Refusal::Unreadable { .. }
-        ),
-        "{refusal:?}"
-    );
+    assert!(matches!(refusal, Refusal::VideoSideTooLong { .. } | Refusal::Unreadable { .. }), "{refusal:?}");
 }

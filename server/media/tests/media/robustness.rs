@@ -23,25 +23,10 @@ fn damaged_files_are_refused_or_read_and_never_crash() {
         jpeg(&picture, None),
         png(picture.clone(), None),
         webp(&picture, None),
-        archive(&[
-            stored("a.jpg", &jpeg(&picture, None)),
-            stored("b.png", &png(picture.clone(), None)),
-        ]),
-        clip(
-            &source,
-            &[H264, &["-movflags", "+faststart"]].concat(),
-            "mp4",
-        ),
-        clip(
-            &source,
-            &[H264, &["-movflags", "frag_keyframe+empty_moov"]].concat(),
-            "mp4",
-        ),
-        clip(
-            &source,
-            &["-c:v", "libvpx", "-deadline", "realtime"],
-            "webm",
-        ),
+        archive(&[stored("a.jpg", &jpeg(&picture, None)), stored("b.png", &png(picture.clone(), None))]),
+        clip(&source, &[H264, &["-movflags", "+faststart"]].concat(), "mp4"),
+        clip(&source, &[H264, &["-movflags", "frag_keyframe+empty_moov"]].concat(), "mp4"),
+        clip(&source, &["-c:v", "libvpx", "-deadline", "realtime"], "webm"),
     ];
     let mut next = numbers(0x5eed);
     let mut read = 0;
@@ -49,11 +34,7 @@ fn damaged_files_are_refused_or_read_and_never_crash() {
         for round in 0..120 {
             let mut bytes = file.clone();
             // Headers, where the structure is, are hit as often as all the rest.
-            let range = if round % 2 == 0 {
-                bytes.len()
-            } else {
-                bytes.len().min(900)
-            };
+            let range = if round % 2 == 0 { bytes.len() } else { bytes.len().min(900) };
             for _ in 0..=next(6) {
                 let at = 4 + next(range - 4);
                 bytes[at] = next(256) as u8;
@@ -68,8 +49,5 @@ fn damaged_files_are_refused_or_read_and_never_crash() {
             }
         }
     }
-    assert!(
-        read > 100,
-        "damage in pixel data alone is often read: {read}"
-    );
+    assert!(read > 100, "damage in pixel data alone is often read: {read}");
 }

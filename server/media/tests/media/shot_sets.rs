@@ -12,23 +12,14 @@ fn numbered(number: u8) -> Vec<u8> {
 }
 
 fn numbers(bytes: &[u8], limits: &Limits) -> Vec<u8> {
-    decode_within(bytes, limits)
-        .unwrap()
-        .frames
-        .iter()
-        .map(|frame| frame.rgb[0])
-        .collect()
+    decode_within(bytes, limits).unwrap().frames.iter().map(|frame| frame.rgb[0]).collect()
 }
 
 #[track_caller]
 fn assert_refused(entries: &[Entry], expected: &Refusal) {
     let bytes = archive(entries);
     assert_eq!(probe(&bytes).as_ref(), Err(expected));
-    assert_eq!(
-        decode(&bytes).as_ref(),
-        Err(expected),
-        "the run refuses it as the probe does"
-    );
+    assert_eq!(decode(&bytes).as_ref(), Err(expected), "the run refuses it as the probe does");
 }
 
 #[test]
@@ -42,44 +33,22 @@ fn pictures_come_in_natural_order_of_their_names() {
     ];
     let bytes = archive(&entries);
     let found = probe(&bytes).unwrap();
-    assert_eq!(
-        (found.kind, found.content_type.as_str()),
-        (MediaKind::ShotSet, "application/zip")
-    );
+    assert_eq!((found.kind, found.content_type.as_str()), (MediaKind::ShotSet, "application/zip"));
     assert_eq!((found.frame_count, found.duration_us), (Some(4), None));
-    assert_eq!(
-        (found.width, found.height, found.orientation_applied),
-        (12, 16, 6),
-        "of the first picture"
-    );
+    assert_eq!((found.width, found.height, found.orientation_applied), (12, 16, 6), "of the first picture");
     let frames = decode(&bytes).unwrap();
     assert_eq!((frames.frames[1].rgb[0], frames.frames[3].rgb[0]), (2, 10));
-    assert_eq!(
-        frames
-            .frames
-            .iter()
-            .map(|frame| frame.index)
-            .collect::<Vec<_>>(),
-        [0, 1, 2, 3]
-    );
+    assert_eq!(frames.frames.iter().map(|frame| frame.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
 }
 
 #[test]
 fn more_pictures_than_are_stored_are_sampled_evenly() {
-    let entries: Vec<Entry> = (0..12)
-        .map(|i| stored(&format!("{i}.png"), &numbered(i)))
-        .collect();
+    let entries: Vec<Entry> = (0..12).map(|i| stored(&format!("{i}.png"), &numbered(i))).collect();
     let bytes = archive(&entries);
-    let limits = Limits {
-        max_frames_stored: 4,
-        ..Limits::default()
-    };
+    let limits = Limits { max_frames_stored: 4, ..Limits::default() };
     assert_eq!(numbers(&bytes, &limits), [1, 4, 7, 10]);
     assert_eq!(decode(&bytes).unwrap().frame_count, Some(12));
-    assert_eq!(
-        numbers(&bytes, &Limits::default()),
-        (0..12).collect::<Vec<u8>>()
-    );
+    assert_eq!(numbers(&bytes, &Limits::default()), (0..12).collect::<Vec<u8>>());
 }
 
 #[test]
@@ -88,9 +57,7 @@ fn archives_written_as_a_stream_are_read() {
     let mut bytes = Vec::new();
     let mut writer = zip::ZipWriter::new_stream(&mut bytes);
     for i in 1..4 {
-        writer
-            .start_file(format!("{i}.png"), zip::write::SimpleFileOptions::default())
-            .unwrap();
+        writer.start_file(format!("{i}.png"), zip::write::SimpleFileOptions::default()).unwrap();
         writer.write_all(&numbered(i)).unwrap();
     }
     writer.finish().unwrap();
@@ -101,26 +68,11 @@ fn archives_written_as_a_stream_are_read() {
 #[test]
 fn names_that_lead_out_of_the_archive_are_refused() {
     let good = stored("a.png", &numbered(1));
-    for name in [
-        "../b.png",
-        "x/../../b.png",
-        "/etc/b.png",
-        "..\\b.png",
-        "\\b.png",
-        "C:b.png",
-        "b\0.png",
-        "..",
-    ] {
-        assert_refused(
-            &[good.clone(), stored(name, &numbered(2))],
-            &Refusal::ZipTraversal { entry: 1 },
-        );
+    for name in ["../b.png", "x/../../b.png", "/etc/b.png", "..\\b.png", "\\b.png", "C:b.png", "b\0.png", ".."] {
+        assert_refused(&[good.clone(), stored(name, &numbered(2))], &Refusal::ZipTraversal { entry: 1 });
     }
     for name in ["shots/b.png", "shots/", "a\\b.png"] {
-        assert_refused(
-            &[good.clone(), stored(name, b"")],
-            &Refusal::ZipNotFlat { entry: 1 },
-        );
+        assert_refused(&[good.clone(), stored(name, b"")], &Refusal::ZipNotFlat { entry: 1 });
     }
 }
 
@@ -128,32 +80,17 @@ fn names_that_lead_out_of_the_archive_are_refused() {
 fn archives_within_archives_are_refused_also_under_other_names() {
     let inner = archive(&[stored("a.png", &numbered(1))]);
     assert_refused(&[stored("b.png", &inner)], &Refusal::ZipNested { entry: 0 });
-    assert_refused(
-        &[stored("b.zip", &end_record(0, 0, 0))],
-        &Refusal::ZipNested { entry: 0 },
-    );
+    assert_refused(&[stored("b.zip", &end_record(0, 0, 0))], &Refusal::ZipNested { entry: 0 });
 }
 
 #[test]
 fn links_devices_encryption_and_other_methods_are_refused() {
     let good = stored("a.png", &numbered(1));
-    let link = Entry {
-        mode: 0o120_777,
-        ..stored("b.png", b"/etc/passwd")
-    };
+    let link = Entry { mode: 0o120_777, ..stored("b.png", b"/etc/passwd") };
     assert_refused(&[good.clone(), link], &Refusal::ZipSpecialFile { entry: 1 });
-    let device = Entry {
-        mode: 0o020_666,
-        ..stored("b.png", b"")
-    };
-    assert_refused(
-        &[good.clone(), device],
-        &Refusal::ZipSpecialFile { entry: 1 },
-    );
-    let encrypted = Entry {
-        flags: 1,
-        ..good.clone()
-    };
+    let device = Entry { mode: 0o020_666, ..stored("b.png", b"") };
+    assert_refused(&[good.clone(), device], &Refusal::ZipSpecialFile { entry: 1 });
+    let encrypted = Entry { flags: 1, ..good.clone() };
     assert_refused(&[encrypted], &Refusal::ZipEncrypted { entry: 0 });
     let bzip2 = Entry { method: 12, ..good };
     assert_refused(&[bzip2], &Refusal::ZipMethod { entry: 0 });
@@ -163,111 +100,41 @@ fn links_devices_encryption_and_other_methods_are_refused() {
 fn bombs_are_refused_by_what_their_headers_say_and_by_what_they_are() {
     let bomb = zeros("a.png", 20 << 20);
     let ratio = u64::from(bomb.declared) / bomb.data.len() as u64;
-    assert_refused(
-        std::slice::from_ref(&bomb),
-        &Refusal::ZipRatio {
-            entry: 0,
-            actual: ratio,
-            limit: 100,
-        },
-    );
-    let lying = Entry {
-        declared: 1000,
-        ..bomb.clone()
-    };
+    assert_refused(std::slice::from_ref(&bomb), &Refusal::ZipRatio { entry: 0, actual: ratio, limit: 100 });
+    let lying = Entry { declared: 1000, ..bomb.clone() };
     let refusal = probe(&archive(&[lying])).unwrap_err();
-    assert!(
-        matches!(
-            refusal,
-            Refusal::ZipSizeMismatch { .. } | Refusal::Unreadable { .. }
-        ),
-        "{refusal:?}"
-    );
-    let many: Vec<Entry> = (0..3)
-        .map(|i| Entry {
-            declared: 100 << 20,
-            ..stored(&format!("{i}"), &vec![7; 2 << 20])
-        })
-        .collect();
-    assert_refused(
-        &many,
-        &Refusal::ZipInflated {
-            actual: 300 << 20,
-            limit: 256 << 20,
-        },
-    );
-    let short = Entry {
-        declared: 5000,
-        ..stored("a.png", &numbered(1))
-    };
+    assert!(matches!(refusal, Refusal::ZipSizeMismatch { .. } | Refusal::Unreadable { .. }), "{refusal:?}");
+    let many: Vec<Entry> = (0..3).map(|i| Entry { declared: 100 << 20, ..stored(&format!("{i}"), &vec![7; 2 << 20]) }).collect();
+    assert_refused(&many, &Refusal::ZipInflated { actual: 300 << 20, limit: 256 << 20 });
+    let short = Entry { declared: 5000, ..stored("a.png", &numbered(1)) };
     let refusal = probe(&archive(&[short])).unwrap_err();
-    assert!(
-        matches!(
-            refusal,
-            Refusal::ZipSizeMismatch { .. } | Refusal::Unreadable { .. }
-        ),
-        "{refusal:?}"
-    );
+    assert!(matches!(refusal, Refusal::ZipSizeMismatch { .. } | Refusal::Unreadable { .. }), "{refusal:?}");
 }
 
 #[test]
 fn entries_that_share_bytes_or_names_are_refused() {
     let first = stored("a.png", &numbered(1));
-    let shared = Entry {
-        shares_data_of: Some(0),
-        ..first.clone()
-    };
-    assert_refused(
-        &[
-            first.clone(),
-            Entry {
-                name: b"b.png".to_vec(),
-                ..shared
-            },
-        ],
-        &Refusal::ZipOverlap,
-    );
-    assert_refused(
-        &[first.clone(), stored("a.png", &numbered(2))],
-        &Refusal::ZipDuplicate,
-    );
+    let shared = Entry { shares_data_of: Some(0), ..first.clone() };
+    assert_refused(&[first.clone(), Entry { name: b"b.png".to_vec(), ..shared }], &Refusal::ZipOverlap);
+    assert_refused(&[first.clone(), stored("a.png", &numbered(2))], &Refusal::ZipDuplicate);
     let inside = archive(&[stored("in.png", &numbered(3))]);
     let mut hidden = archive(&[first]);
     let directory = hidden.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
-    hidden.splice(
-        directory..directory,
-        inside[..inside.len() - 22].iter().copied(),
-    );
+    hidden.splice(directory..directory, inside[..inside.len() - 22].iter().copied());
     let start = (directory + inside.len() - 22) as u32;
     let end = hidden.len() - 6;
     hidden[end..end + 4].copy_from_slice(&start.to_le_bytes());
-    assert_eq!(
-        probe(&hidden).unwrap_err().code(),
-        "UNREADABLE",
-        "an entry that the directory hides"
-    );
+    assert_eq!(probe(&hidden).unwrap_err().code(), "UNREADABLE", "an entry that the directory hides");
 }
 
 #[test]
 fn the_number_of_entries_is_bounded_before_the_directory_is_read() {
     let entries: Vec<Entry> = (0..201).map(|i| stored(&format!("{i}.png"), b"")).collect();
-    assert_refused(
-        &entries,
-        &Refusal::ZipTooManyEntries {
-            actual: 201,
-            limit: 200,
-        },
-    );
+    assert_refused(&entries, &Refusal::ZipTooManyEntries { actual: 201, limit: 200 });
     let mut million = vec![0; 46 << 10];
     million[..4].copy_from_slice(b"PK\x03\x04");
     million.extend(end_record(0xffff, 0xffff_ffff, 0xffff_ffff));
-    assert_eq!(
-        probe(&million),
-        Err(Refusal::ZipTooManyEntries {
-            actual: 0xffff,
-            limit: 200
-        })
-    );
+    assert_eq!(probe(&million), Err(Refusal::ZipTooManyEntries { actual: 0xffff, limit: 200 }));
     assert_refused(&[], &Refusal::ZipEmpty);
     assert_refused(&[stored("__MACOSX/x", b"1")], &Refusal::ZipEmpty);
 }
@@ -280,56 +147,29 @@ fn a_cut_or_padded_archive_is_refused() {
     }
     let mut padded = b"PK\x03\x04".to_vec();
     padded.extend(&bytes);
-    assert_eq!(
-        probe(&padded).unwrap_err().code(),
-        "UNREADABLE",
-        "bytes before the archive"
-    );
+    assert_eq!(probe(&padded).unwrap_err().code(), "UNREADABLE", "bytes before the archive");
 }
 
 #[test]
 fn no_picture_of_a_set_may_be_unreadable() {
     let whole = jpeg(&asymmetric(64, 48), None);
     let entries = |last: &[u8]| vec![stored("a.jpg", &whole), stored("b.jpg", last)];
-    let refused = |refusal| Refusal::ZipEntry {
-        entry: 1,
-        refusal: Box::new(refusal),
-    };
-    assert_refused(
-        &entries(&whole[..whole.len() / 2]),
-        &refused(Refusal::Truncated { format: "JPEG" }),
-    );
-    let gif = Refusal::UnsupportedFormat {
-        format: "GIF".to_owned(),
-    };
+    let refused = |refusal| Refusal::ZipEntry { entry: 1, refusal: Box::new(refusal) };
+    assert_refused(&entries(&whole[..whole.len() / 2]), &refused(Refusal::Truncated { format: "JPEG" }));
+    let gif = Refusal::UnsupportedFormat { format: "GIF".to_owned() };
     assert_refused(&entries(b"GIF89a"), &refused(gif));
-    let big = Refusal::TooManyPixels {
-        width: 65_535,
-        height: 65_535,
-        limit: 50_000_000,
-    };
+    let big = Refusal::TooManyPixels { width: 65_535, height: 65_535, limit: 50_000_000 };
     assert_refused(&entries(&png_header(65_535, 65_535)), &refused(big.clone()));
     assert!(refused(big.clone()).is_limit() && refused(big.clone()).code() == big.code());
     let mut wrong_sum = stored("a.png", &numbered(1));
     wrong_sum.crc ^= 1;
-    assert_eq!(
-        probe(&archive(&[wrong_sum])).unwrap_err().code(),
-        "UNREADABLE"
-    );
+    assert_eq!(probe(&archive(&[wrong_sum])).unwrap_err().code(), "UNREADABLE");
 }
 
 #[test]
 fn the_pixels_of_a_set_are_bounded_together() {
-    let entries: Vec<Entry> = (0..4)
-        .map(|i| stored(&format!("{i}.png"), &numbered(i)))
-        .collect();
-    let limits = Limits {
-        max_set_pixels: 16 * 12 * 3,
-        ..Limits::default()
-    };
-    let refusal = Refusal::ZipTooManyPixels {
-        actual: 16 * 12 * 4,
-        limit: 16 * 12 * 3,
-    };
+    let entries: Vec<Entry> = (0..4).map(|i| stored(&format!("{i}.png"), &numbered(i))).collect();
+    let limits = Limits { max_set_pixels: 16 * 12 * 3, ..Limits::default() };
+    let refusal = Refusal::ZipTooManyPixels { actual: 16 * 12 * 4, limit: 16 * 12 * 3 };
     assert_eq!(probe_within(&archive(&entries), &limits), Err(refusal));
 }

@@ -23,19 +23,12 @@ fn quarters(frame: &StoredFrame) -> [[u8; 3]; 4] {
 fn assert_quarters(frame: &StoredFrame, expected: [[u8; 3]; 4], what: &str) {
     let found = quarters(frame);
     let near = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) <= 12);
-    assert!(
-        found.iter().zip(expected).all(|(&f, e)| near(f, e)),
-        "{what}: {found:?}"
-    );
+    assert!(found.iter().zip(expected).all(|(&f, e)| near(f, e)), "{what}: {found:?}");
 }
 
 fn difference(a: &[u8], b: &[u8]) -> f64 {
     assert_eq!(a.len(), b.len());
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| f64::from(a.abs_diff(*b)))
-        .sum::<f64>()
-        / a.len() as f64
+    a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64
 }
 
 /// Every stored frame is the frame that is shown at its time, and none of its neighbours.
@@ -52,65 +45,26 @@ fn a_clip_of_a_phone_is_probed_and_sampled_over_its_whole_length() {
     let options = [H264, &["-g", "250", "-t", "5", "-movflags", "+faststart"]].concat();
     let bytes = clip(&moving("320x240", 30, 5.0), &options, "mp4");
     let found = probe(&bytes).unwrap();
-    assert_eq!(
-        (found.kind, found.content_type.as_str()),
-        (MediaKind::Video, "video/mp4")
-    );
-    assert_eq!(
-        (found.width, found.height, found.orientation_applied),
-        (320, 240, 1)
-    );
-    assert_eq!(
-        (found.duration_us, found.frame_count),
-        (Some(5_000_000), Some(150))
-    );
+    assert_eq!((found.kind, found.content_type.as_str()), (MediaKind::Video, "video/mp4"));
+    assert_eq!((found.width, found.height, found.orientation_applied), (320, 240, 1));
+    assert_eq!((found.duration_us, found.frame_count), (Some(5_000_000), Some(150)));
     assert!((found.frame_rate.unwrap() - 30.0).abs() < 1e-6);
-    assert_eq!(
-        image::load_from_memory(&found.thumbnail).unwrap().width(),
-        256
-    );
+    assert_eq!(image::load_from_memory(&found.thumbnail).unwrap().width(), 256);
     let frames = decode(&bytes).unwrap();
     assert_eq!(frames.frames.len(), 13, "2.5 per second of 5 s, rounded");
-    assert!(
-        frames
-            .frames
-            .iter()
-            .enumerate()
-            .all(|(i, frame)| frame.index as usize == i)
-    );
+    assert!(frames.frames.iter().enumerate().all(|(i, frame)| frame.index as usize == i));
     for (i, frame) in frames.frames.iter().enumerate() {
         let middle = (2 * i as i64 + 1) * 5_000_000 / 26;
-        assert!(
-            (frame.pts_us - middle).abs() <= 16_667,
-            "frame {i} at {}",
-            frame.pts_us
-        );
+        assert!((frame.pts_us - middle).abs() <= 16_667, "frame {i} at {}", frame.pts_us);
     }
-    assert_same_as_reference(
-        &frames,
-        &reference_frames(&bytes, "mp4", 320 * 240 * 3),
-        30.0,
-    );
-    assert_eq!(
-        frames,
-        decode(&bytes).unwrap(),
-        "the same bytes give the same frames"
-    );
+    assert_same_as_reference(&frames, &reference_frames(&bytes, "mp4", 320 * 240 * 3), 30.0);
+    assert_eq!(frames, decode(&bytes).unwrap(), "the same bytes give the same frames");
 }
 
 #[test]
 fn skipping_what_no_kept_frame_needs_changes_no_pixel() {
     let gops: [&[&str]; 3] = [
-        &[
-            "-g",
-            "25",
-            "-bf",
-            "3",
-            "-b_strategy",
-            "0",
-            "-x264-params",
-            "open-gop=1",
-        ],
+        &["-g", "25", "-bf", "3", "-b_strategy", "0", "-x264-params", "open-gop=1"],
         &["-g", "25", "-bf", "3", "-b_strategy", "0"],
         &["-g", "1"],
     ];
@@ -118,11 +72,7 @@ fn skipping_what_no_kept_frame_needs_changes_no_pixel() {
         let bytes = clip(&moving("160x120", 25, 30.0), &[H264, gop].concat(), "mp4");
         let frames = decode(&bytes).unwrap();
         assert_eq!(frames.frames.len(), 24);
-        assert_same_as_reference(
-            &frames,
-            &reference_frames(&bytes, "mp4", 160 * 120 * 3),
-            25.0,
-        );
+        assert_same_as_reference(&frames, &reference_frames(&bytes, "mp4", 160 * 120 * 3), 25.0);
     }
 }
 
@@ -131,10 +81,7 @@ fn wrong_key_frame_marks_do_not_change_the_frames() {
     let options = [H264, &["-g", "100"]].concat();
     let bytes = clip(&moving("160x120", 25, 12.0), &options, "mp4");
     let mut unmarked = bytes.clone();
-    let at = unmarked
-        .windows(4)
-        .position(|name| name == b"stss")
-        .unwrap();
+    let at = unmarked.windows(4).position(|name| name == b"stss").unwrap();
     unmarked[at..at + 4].copy_from_slice(b"free");
     assert_eq!(decode(&unmarked).unwrap(), decode(&bytes).unwrap());
 }
@@ -156,10 +103,7 @@ fn matrices_bring_every_turned_and_mirrored_clip_upright() {
         let turned = with_matrix(bytes.clone(), matrix);
         let found = probe(&turned).unwrap();
         let size = if code >= 5 { (240, 320) } else { (320, 240) };
-        assert_eq!(
-            (found.orientation_applied, found.width, found.height),
-            (code, size.0, size.1)
-        );
+        assert_eq!((found.orientation_applied, found.width, found.height), (code, size.0, size.1));
         let frames = decode(&turned).unwrap();
         assert_eq!((frames.width, frames.height), size);
         for frame in &frames.frames {
@@ -167,54 +111,19 @@ fn matrices_bring_every_turned_and_mirrored_clip_upright() {
         }
         let players = &reference_frames(&turned, "mp4", 320 * 240 * 3)[0];
         let own = difference(&frames.frames[0].rgb, players);
-        assert!(
-            own < 0.6,
-            "{matrix:?}: a player shows it differently, by {own}"
-        );
+        assert!(own < 0.6, "{matrix:?}: a player shows it differently, by {own}");
     }
 }
 
 #[test]
 fn every_codec_and_container_of_the_list_gives_true_colours() {
-    let vp9: &[&str] = &[
-        "-c:v",
-        "libvpx-vp9",
-        "-cpu-used",
-        "8",
-        "-deadline",
-        "realtime",
-    ];
+    let vp9: &[&str] = &["-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime"];
     let vp8: &[&str] = &["-c:v", "libvpx", "-cpu-used", "8", "-deadline", "realtime"];
-    let hevc: &[&str] = &[
-        "-c:v",
-        "libx265",
-        "-preset",
-        "ultrafast",
-        "-x265-params",
-        "log-level=none",
-    ];
+    let hevc: &[&str] = &["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none"];
     let deep = [hevc, &["-pix_fmt", "yuv420p10le", "-tag:v", "hvc1"]].concat();
     let av1: &[&str] = &["-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime"];
-    let full: Vec<&str> = [
-        H264,
-        &[
-            "-vf",
-            "scale=out_range=full,format=yuvj420p",
-            "-color_range",
-            "pc",
-        ],
-    ]
-    .concat();
-    let hd = [
-        H264,
-        &[
-            "-vf",
-            "scale=out_color_matrix=bt709",
-            "-colorspace",
-            "bt709",
-        ],
-    ]
-    .concat();
+    let full: Vec<&str> = [H264, &["-vf", "scale=out_range=full,format=yuvj420p", "-color_range", "pc"]].concat();
+    let hd = [H264, &["-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"]].concat();
     let cases: [(&str, &[&str], &str, &str); 11] = [
         ("H.264", H264, "mov", "video/quicktime"),
         ("H.264", H264, "mkv", "video/x-matroska"),
@@ -226,59 +135,27 @@ fn every_codec_and_container_of_the_list_gives_true_colours() {
         ("VP9", vp9, "webm", "video/webm"),
         ("AV1", av1, "mp4", "video/mp4"),
         ("AV1", av1, "webm", "video/webm"),
-        (
-            "MPEG-4",
-            &["-c:v", "mpeg4", "-q:v", "2"],
-            "mp4",
-            "video/mp4",
-        ),
+        ("MPEG-4", &["-c:v", "mpeg4", "-q:v", "2"], "mp4", "video/mp4"),
     ];
     for (name, options, extension, content_type) in cases {
         let bytes = clip(QUADRANTS, &[options, &["-t", "0.6"]].concat(), extension);
         let found = probe(&bytes).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
-        assert_eq!(
-            (found.content_type.as_str(), found.frame_count),
-            (content_type, Some(18)),
-            "{name}"
-        );
+        assert_eq!((found.content_type.as_str(), found.frame_count), (content_type, Some(18)), "{name}");
         let frames = decode(&bytes).unwrap();
-        assert_eq!(
-            frames.frames.len(),
-            8,
-            "{name}: never fewer than 8 of a short clip"
-        );
-        frames
-            .frames
-            .iter()
-            .for_each(|frame| assert_quarters(frame, [RED, GREEN, BLUE, BLACK], name));
+        assert_eq!(frames.frames.len(), 8, "{name}: never fewer than 8 of a short clip");
+        frames.frames.iter().for_each(|frame| assert_quarters(frame, [RED, GREEN, BLUE, BLACK], name));
     }
 }
 
 #[test]
 fn a_recording_of_a_browser_without_duration_is_measured_by_its_packets() {
     for codec in ["libvpx", "libvpx-vp9"] {
-        let options = [
-            "-c:v",
-            codec,
-            "-cpu-used",
-            "8",
-            "-deadline",
-            "realtime",
-            "-g",
-            "60",
-            "-live",
-            "1",
-            "-f",
-            "webm",
-        ];
+        let options = ["-c:v", codec, "-cpu-used", "8", "-deadline", "realtime", "-g", "60", "-live", "1", "-f", "webm"];
         let bytes = piped(&moving("320x240", 30, 4.0), &options);
         let found = probe(&bytes).unwrap();
         assert_eq!(found.frame_count, Some(120), "{codec}");
         let duration = found.duration_us.unwrap();
-        assert!(
-            (3_960_000..=4_040_000).contains(&duration),
-            "{codec}: {duration}"
-        );
+        assert!((3_960_000..=4_040_000).contains(&duration), "{codec}: {duration}");
         let frames = decode(&bytes).unwrap();
         assert_eq!(frames.frames.len(), 10);
         assert!(frames.frames[9].pts_us > 3_700_000);
@@ -287,28 +164,12 @@ fn a_recording_of_a_browser_without_duration_is_measured_by_its_packets() {
 
 #[test]
 fn fragmented_and_old_quicktime_files_are_read() {
-    let options = [
-        H264,
-        &[
-            "-g",
-            "30",
-            "-movflags",
-            "frag_keyframe+empty_moov+default_base_moof",
-        ],
-    ]
-    .concat();
+    let options = [H264, &["-g", "30", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]].concat();
     let bytes = clip(&moving("320x240", 30, 3.0), &options, "mp4");
     let found = probe(&bytes).unwrap();
-    assert_eq!(
-        (found.frame_count, found.duration_us),
-        (Some(90), Some(3_000_000))
-    );
+    assert_eq!((found.frame_count, found.duration_us), (Some(90), Some(3_000_000)));
     let frames = decode(&bytes).unwrap();
-    assert_same_as_reference(
-        &frames,
-        &reference_frames(&bytes, "mp4", 320 * 240 * 3),
-        30.0,
-    );
+    assert_same_as_reference(&frames, &reference_frames(&bytes, "mp4", 320 * 240 * 3), 30.0);
 }
 
 #[test]
@@ -321,21 +182,9 @@ fn a_variable_frame_rate_is_sampled_by_time_not_by_count() {
     let count = frames.frame_count.unwrap();
     assert_eq!(count, 36);
     assert_eq!(frames.frames.len(), 9, "2.5 per second of about 3.53 s");
-    let late = frames
-        .frames
-        .iter()
-        .filter(|frame| frame.pts_us >= 1_000_000)
-        .count();
-    assert_eq!(
-        late, 6,
-        "all the late frames: they stand for most of the time"
-    );
-    assert!(
-        frames
-            .frames
-            .windows(2)
-            .all(|pair| pair[0].pts_us < pair[1].pts_us)
-    );
+    let late = frames.frames.iter().filter(|frame| frame.pts_us >= 1_000_000).count();
+    assert_eq!(late, 6, "all the late frames: they stand for most of the time");
+    assert!(frames.frames.windows(2).all(|pair| pair[0].pts_us < pair[1].pts_us));
 }
 
 #[test]
@@ -349,51 +198,22 @@ fn a_clip_shorter_than_the_sampling_gives_all_its_frames() {
 #[test]
 fn frames_share_the_budget_and_keep_their_shape() {
     let bytes = clip(&moving("1280x720", 10, 1.0), H264, "mp4");
-    let limits = Limits {
-        frame_bytes: 8 * 3 * 320 * 180,
-        ..Limits::default()
-    };
+    let limits = Limits { frame_bytes: 8 * 3 * 320 * 180, ..Limits::default() };
     let frames = decode_within(&bytes, &limits).unwrap();
-    assert_eq!(
-        (frames.width, frames.height, frames.frames.len()),
-        (1280, 720, 8)
-    );
+    assert_eq!((frames.width, frames.height, frames.frames.len()), (1280, 720, 8));
     for frame in &frames.frames {
-        assert_eq!(
-            (frame.width, frame.height, frame.rgb.len()),
-            (320, 180, 320 * 180 * 3)
-        );
+        assert_eq!((frame.width, frame.height, frame.rgb.len()), (320, 180, 320 * 180 * 3));
     }
 }
 
 #[test]
 fn the_fast_decoder_gives_the_same_frames_nearly() {
-    let bytes = clip(
-        &moving("320x240", 30, 3.0),
-        &[H264, &["-crf", "28"]].concat(),
-        "mp4",
-    );
+    let bytes = clip(&moving("320x240", 30, 3.0), &[H264, &["-crf", "28"]].concat(), "mp4");
     let exact = decode(&bytes).unwrap();
-    let options = DecodeOptions {
-        decoder: DecoderMode::Fast,
-    };
-    let fast = vultus_media::decode(
-        Cursor::new(bytes.clone()),
-        bytes.len() as u64,
-        &Limits::default(),
-        options,
-    )
-    .unwrap();
+    let options = DecodeOptions { decoder: DecoderMode::Fast };
+    let fast = vultus_media::decode(Cursor::new(bytes.clone()), bytes.len() as u64, &Limits::default(), options).unwrap();
     assert_eq!(exact.frames.len(), fast.frames.len());
-    let differences: Vec<f64> = exact
-        .frames
-        .iter()
-        .zip(&fast.frames)
-        .map(|(a, b)| difference(&a.rgb, &b.rgb))
-        .collect();
-    assert!(
-        differences.iter().any(|&d| d > 0.0),
-        "the filter was really left out"
-    );
+    let differences: Vec<f64> = exact.frames.iter().zip(&fast.frames).map(|(a, b)| difference(&a.rgb, &b.rgb)).collect();
+    assert!(differences.iter().any(|&d| d > 0.0), "the filter was really left out");
     assert!(differences.iter().all(|&d| d < 8.0), "{differences:?}");
 }

@@ -1,17 +1,16 @@
 //! `vultus eval face-match`: accuracy, EER, FNMR at fixed FMR, failures to acquire.
 
 use super::super::local::{LocalChecker, LocalMedium};
-use super::super::{report, Done};
-use super::list::{read_pairs, Pair};
+use super::super::{Done, report};
+use super::list::{Pair, read_pairs};
 use super::metrics::{self, Labelled};
-use super::{judge_all, percent, FaceMatchArguments};
+use super::{FaceMatchArguments, judge_all, percent};
 use crate::service::CheckedAnalysis;
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
-use vultus_core::Resolution;
 
 /// A pair without a comparison counts as this cosine: not the same person, whatever the threshold.
 const FAILED_COSINE: f64 = -1.0;
@@ -45,7 +44,11 @@ pub(super) fn run(config: Option<&Path>, arguments: &FaceMatchArguments) -> Done
         Ok((answers, begun.elapsed().as_secs_f64()))
     })?;
     let figures = figures(&pairs, &answers, seconds);
-    if arguments.json { print_json(&figures) } else { print_table(&figures) }
+    if arguments.json {
+        print_json(&figures)
+    } else {
+        print_table(&figures)
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -62,7 +65,11 @@ fn figures(pairs: &[Pair], answers: &[CheckedAnalysis], seconds: f64) -> Figures
         .collect();
     let folds: Option<Vec<u32>> = pairs.iter().map(|pair| pair.fold).collect();
     let folds = folds.unwrap_or_else(|| metrics::ten_folds(&scores));
-    let accepted = |answer: &CheckedAnalysis| answer.resolution == Some(Resolution::Success);
+    // By score, not by verdict: aligned pictures never get SUCCESS.
+    let accepted = |answer: &CheckedAnalysis| {
+        let similarity = answer.result.as_ref().and_then(|result| result["similarity"].as_f64());
+        similarity.zip(answer.params["acceptFrom"].as_f64()).is_some_and(|(similarity, threshold)| similarity >= threshold)
+    };
     let right = pairs.iter().zip(answers).filter(|(pair, answer)| accepted(answer) == pair.same).count();
     let wrong_of = |same: bool| {
         let all = pairs.iter().zip(answers).filter(|(pair, _)| pair.same == same);
@@ -123,9 +130,15 @@ fn print_table(figures: &Figures) {
     let mut rows = vec![
         row("figure", "value".to_owned()),
         row("pairs", figures.pairs.to_string()),
-        row("accuracy (cross-validated threshold)", format!("{} ± {}", percent(figures.accuracy.map(|a| a.0)), percent(deviation))),
+        row(
+            "accuracy (cross-validated threshold)",
+            format!("{} ± {}", percent(figures.accuracy.map(|a| a.0)), percent(deviation)),
+        ),
         row("accuracy at the shipped threshold", percent(Some(figures.accuracy_at_shipped_threshold))),
-        row("FMR / FNMR at the shipped threshold", format!("{} / {}", percent(Some(figures.shipped.0)), percent(Some(figures.shipped.1)))),
+        row(
+            "FMR / FNMR at the shipped threshold",
+            format!("{} / {}", percent(Some(figures.shipped.0)), percent(Some(figures.shipped.1))),
+        ),
         row("EER", percent(figures.eer)),
     ];
     rows.extend(figures.fnmr_at_fmr.iter().map(|&(name, rate)| row(&format!("FNMR at FMR {name}"), percent(rate))));

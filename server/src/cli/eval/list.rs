@@ -73,9 +73,7 @@ pub(super) fn read_pairs(path: &Path, root: &Path) -> Result<Vec<Pair>, CommandE
                 "0" | "false" => false,
                 _ => return Err(table.bad(at, same, "1 or 0")),
             },
-            fold: fold
-                .map(|fold| row[fold].parse().map_err(|_| table.bad(at, fold, "a whole number")))
-                .transpose()?,
+            fold: fold.map(|fold| row[fold].parse().map_err(|_| table.bad(at, fold, "a whole number"))).transpose()?,
         })
     };
     table.rows.iter().enumerate().map(pair).collect()

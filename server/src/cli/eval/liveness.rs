@@ -1,10 +1,10 @@
 //! `vultus eval liveness`: APCER, BPCER, EER, AUC on single presentations (ISO/IEC 30107-3).
 
 use super::super::local::{LocalChecker, LocalMedium};
-use super::super::{report, Done};
-use super::list::{read_presentations, Presentation};
+use super::super::{Done, report};
+use super::list::{Presentation, read_presentations};
 use super::metrics::{self, Labelled};
-use super::{judge_all, percent, LivenessArguments};
+use super::{LivenessArguments, judge_all, percent};
 use crate::service::CheckedAnalysis;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -39,10 +39,15 @@ struct Figures {
 
 pub(super) fn run(config: Option<&Path>, arguments: &LivenessArguments) -> Done {
     let list = read_presentations(&arguments.list, &arguments.root)?;
-    let samples = list.iter().map(|p| vec![LocalMedium { path: p.image.clone(), tags: vec!["photo_selfie".to_owned()] }]).collect();
+    let samples =
+        list.iter().map(|p| vec![LocalMedium { path: p.image.clone(), tags: vec!["photo_selfie".to_owned()] }]).collect();
     let answers = LocalChecker::with(config, async |checker| judge_all(checker, "liveness", None, samples).await)?;
     let figures = figures(&list, &answers);
-    if arguments.json { print_json(&figures) } else { print_table(&figures) }
+    if arguments.json {
+        print_json(&figures)
+    } else {
+        print_table(&figures)
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -94,10 +94,8 @@ pub(super) fn cross_validated_accuracy(scores: &[Labelled], folds: &[u32]) -> Op
     let split = |fold: u32, inside: bool| -> Vec<Labelled> {
         scores.iter().zip(folds).filter(|&(_, &f)| (f == fold) == inside).map(|(s, _)| *s).collect()
     };
-    let accuracies: Vec<f64> = names
-        .iter()
-        .map(|&fold| accuracy_at(&split(fold, true), best_threshold(&split(fold, false))))
-        .collect();
+    let accuracies: Vec<f64> =
+        names.iter().map(|&fold| accuracy_at(&split(fold, true), best_threshold(&split(fold, false)))).collect();
     let mean = accuracies.iter().sum::<f64>() / accuracies.len() as f64;
     let variance = accuracies.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / accuracies.len() as f64;
     Some((mean, variance.sqrt()))

@@ -7,7 +7,7 @@ mod liveness;
 mod metrics;
 
 use super::local::{LocalChecker, LocalMedium};
-use super::{report, CommandError, Done};
+use super::{CommandError, Done, report};
 use crate::service::{AnalysisRequest, CheckedAnalysis};
 use clap::{Args, Subcommand};
 use futures::stream::{self, StreamExt};

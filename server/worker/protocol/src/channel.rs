@@ -10,8 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -79,9 +78,7 @@ impl Channel {
 
     /// The end that an inherited descriptor is.
     pub fn from_descriptor(descriptor: OwnedFd) -> Self {
-        Self {
-            socket: UnixStream::from(descriptor),
-        }
+        Self { socket: UnixStream::from(descriptor) }
     }
 
     /// The descriptor, to hand it to a child.
@@ -91,9 +88,7 @@ impl Channel {
 
     /// A second handle on the same end, so that one thread sends while another receives.
     pub fn try_clone(&self) -> io::Result<Self> {
-        Ok(Self {
-            socket: self.socket.try_clone()?,
-        })
+        Ok(Self { socket: self.socket.try_clone()? })
     }
 
     /// Gives up sending when the other end does not read for this long.
@@ -108,15 +103,9 @@ impl Channel {
     }
 
     /// Sends one message and descriptors, which the other end receives as its own copies.
-    pub fn send<T: Serialize>(
-        &mut self,
-        message: &T,
-        descriptors: &[BorrowedFd<'_>],
-    ) -> Result<(), ChannelError> {
+    pub fn send<T: Serialize>(&mut self, message: &T, descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
         if descriptors.len() > MAX_DESCRIPTORS {
-            return Err(ChannelError::TooManyDescriptors {
-                count: descriptors.len(),
-            });
+            return Err(ChannelError::TooManyDescriptors { count: descriptors.len() });
         }
         let mut frame = vec![0; HEADER_BYTES];
         serde_json::to_writer(&mut frame, message).map_err(ChannelError::NotAMessage)?;
@@ -127,30 +116,17 @@ impl Channel {
         frame[..4].copy_from_slice(&(length as u32).to_le_bytes());
         frame[4..HEADER_BYTES].copy_from_slice(&(descriptors.len() as u32).to_le_bytes());
         let sent = self.send_first(&frame, descriptors)?;
-        self.socket
-            .write_all(&frame[sent..])
-            .map_err(|source| socket_error("sending a message", source))
+        self.socket.write_all(&frame[sent..]).map_err(|source| socket_error("sending a message", source))
     }
 
-    fn send_first(
-        &self,
-        frame: &[u8],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> Result<usize, ChannelError> {
+    fn send_first(&self, frame: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<usize, ChannelError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
-            return Err(ChannelError::TooManyDescriptors {
-                count: descriptors.len(),
-            });
+            return Err(ChannelError::TooManyDescriptors { count: descriptors.len() });
         }
         rustix::io::retry_on_intr(|| {
-            rustix::net::sendmsg(
-                self.socket.as_fd(),
-                &[IoSlice::new(frame)],
-                &mut control,
-                SendFlags::NOSIGNAL,
-            )
+            rustix::net::sendmsg(self.socket.as_fd(), &[IoSlice::new(frame)], &mut control, SendFlags::NOSIGNAL)
         })
         .map_err(|errno| socket_error("sending a message", errno.into()))
     }
@@ -170,10 +146,7 @@ impl Channel {
             return Err(ChannelError::TooManyDescriptors { count: announced });
         }
         if announced != descriptors.len() {
-            return Err(ChannelError::DescriptorsDiffer {
-                announced,
-                received: descriptors.len(),
-            });
+            return Err(ChannelError::DescriptorsDiffer { announced, received: descriptors.len() });
         }
         let mut json = vec![0; length];
         self.read_exactly(&mut json)?;
@@ -182,20 +155,11 @@ impl Channel {
     }
 
     /// Reads the beginning of a header, with what lies beside it. Never reads past the header.
-    fn receive_first(
-        &self,
-        header: &mut [u8],
-        descriptors: &mut Vec<OwnedFd>,
-    ) -> Result<usize, ChannelError> {
+    fn receive_first(&self, header: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> Result<usize, ChannelError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = rustix::io::retry_on_intr(|| {
-            rustix::net::recvmsg(
-                self.socket.as_fd(),
-                &mut [IoSliceMut::new(header)],
-                &mut control,
-                RecvFlags::CMSG_CLOEXEC,
-            )
+            rustix::net::recvmsg(self.socket.as_fd(), &mut [IoSliceMut::new(header)], &mut control, RecvFlags::CMSG_CLOEXEC)
         })
         .map_err(|errno| socket_error("receiving a message", errno.into()))?;
         for message in control.drain() {
@@ -207,25 +171,19 @@ impl Channel {
             return Err(ChannelError::Closed);
         }
         if received.flags.contains(ReturnFlags::CTRUNC) {
-            return Err(ChannelError::TooManyDescriptors {
-                count: MAX_DESCRIPTORS + 1,
-            });
+            return Err(ChannelError::TooManyDescriptors { count: MAX_DESCRIPTORS + 1 });
         }
         Ok(received.bytes)
     }
 
     fn read_exactly(&mut self, bytes: &mut [u8]) -> Result<(), ChannelError> {
-        self.socket
-            .read_exact(bytes)
-            .map_err(|source| socket_error("receiving a message", source))
+        self.socket.read_exact(bytes).map_err(|source| socket_error("receiving a message", source))
     }
 }
 
 fn socket_error(doing: &'static str, source: io::Error) -> ChannelError {
     match source.kind() {
-        io::ErrorKind::UnexpectedEof
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::ConnectionReset => ChannelError::Closed,
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ChannelError::Closed,
         _ => ChannelError::Socket { doing, source },
     }
 }
@@ -238,10 +196,7 @@ mod tests {
     use std::io::Seek;
 
     fn cancel(run: &str) -> ToWorker {
-        ToWorker::Cancel {
-            run: run.to_owned(),
-            analysis: None,
-        }
+        ToWorker::Cancel { run: run.to_owned(), analysis: None }
     }
 
     #[test]
@@ -255,20 +210,12 @@ mod tests {
         let (message, mut descriptors): (ToWorker, _) = far.receive().unwrap();
         assert!(matches!(message, ToWorker::Cancel { run, .. } if run == "first"));
         let mut text = String::new();
-        File::from(descriptors.remove(0))
-            .read_to_string(&mut text)
-            .unwrap();
+        File::from(descriptors.remove(0)).read_to_string(&mut text).unwrap();
         assert_eq!(text, "one");
         let (message, descriptors): (ToWorker, _) = far.receive().unwrap();
-        assert!(
-            matches!(message, ToWorker::Cancel { run, .. } if run == "second")
-                && descriptors.is_empty()
-        );
+        assert!(matches!(message, ToWorker::Cancel { run, .. } if run == "second") && descriptors.is_empty());
         drop(near);
-        assert!(matches!(
-            far.receive::<ToWorker>(),
-            Err(ChannelError::Closed)
-        ));
+        assert!(matches!(far.receive::<ToWorker>(), Err(ChannelError::Closed)));
     }
 
     #[test]
@@ -284,39 +231,22 @@ mod tests {
     #[test]
     fn an_announced_length_over_the_limit_is_refused_before_it_is_read() {
         let (mut near, mut far) = Channel::pair().unwrap();
-        near.socket
-            .write_all(&[0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0])
-            .unwrap();
-        assert!(matches!(
-            far.receive::<FromWorker>(),
-            Err(ChannelError::TooLong { bytes: 0x7fff_ffff })
-        ));
+        near.socket.write_all(&[0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]).unwrap();
+        assert!(matches!(far.receive::<FromWorker>(), Err(ChannelError::TooLong { bytes: 0x7fff_ffff })));
     }
 
     #[test]
     fn descriptors_that_were_announced_but_not_sent_are_noticed() {
         let (mut near, mut far) = Channel::pair().unwrap();
-        near.socket
-            .write_all(&[2, 0, 0, 0, 3, 0, 0, 0, b'{', b'}'])
-            .unwrap();
+        near.socket.write_all(&[2, 0, 0, 0, 3, 0, 0, 0, b'{', b'}']).unwrap();
         let refused = far.receive::<FromWorker>();
-        assert!(matches!(
-            refused,
-            Err(ChannelError::DescriptorsDiffer {
-                announced: 3,
-                received: 0
-            })
-        ));
+        assert!(matches!(refused, Err(ChannelError::DescriptorsDiffer { announced: 3, received: 0 })));
     }
 
     #[test]
     fn json_that_is_no_message_is_refused() {
         let (mut near, mut far) = Channel::pair().unwrap();
-        near.send(&serde_json::json!({"message": "launch"}), &[])
-            .unwrap();
-        assert!(matches!(
-            far.receive::<FromWorker>(),
-            Err(ChannelError::NotAMessage(_))
-        ));
+        near.send(&serde_json::json!({"message": "launch"}), &[]).unwrap();
+        assert!(matches!(far.receive::<FromWorker>(), Err(ChannelError::NotAMessage(_))));
     }
 }

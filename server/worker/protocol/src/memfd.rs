@@ -10,9 +10,7 @@ use std::os::unix::fs::FileExt;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 
 /// The seals that make a descriptor safe to read: nobody can write, shrink or grow it.
-const SEALS: SealFlags = SealFlags::WRITE
-    .union(SealFlags::SHRINK)
-    .union(SealFlags::GROW);
+const SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW);
 
 /// Why a descriptor was refused.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +63,7 @@ pub fn read_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Ve
         return Err(MemfdError::LengthDiffers { announced, actual });
     }
     let mut bytes = vec![0; announced as usize];
-    file.read_exact_at(&mut bytes, 0)
-        .map_err(MemfdError::Unreadable)?;
+    file.read_exact_at(&mut bytes, 0).map_err(MemfdError::Unreadable)?;
     Ok(bytes)
 }
 
@@ -85,27 +82,12 @@ mod tests {
     #[test]
     fn unsealed_or_ordinary_files_and_wrong_lengths_are_refused() {
         let open = memfd_create("open", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
-        assert!(matches!(
-            read_sealed(open, 0, 5),
-            Err(MemfdError::NotSealed)
-        ));
+        assert!(matches!(read_sealed(open, 0, 5), Err(MemfdError::NotSealed)));
         let ordinary = OwnedFd::from(tempfile::tempfile().unwrap());
-        assert!(matches!(
-            read_sealed(ordinary, 0, 5),
-            Err(MemfdError::NotSealed)
-        ));
+        assert!(matches!(read_sealed(ordinary, 0, 5), Err(MemfdError::NotSealed)));
         let longer = sealed("test", b"bytes").unwrap();
-        assert!(matches!(
-            read_sealed(longer, 4, 5),
-            Err(MemfdError::LengthDiffers {
-                announced: 4,
-                actual: 5
-            })
-        ));
+        assert!(matches!(read_sealed(longer, 4, 5), Err(MemfdError::LengthDiffers { announced: 4, actual: 5 })));
         let huge = sealed("test", b"bytes").unwrap();
-        assert!(matches!(
-            read_sealed(huge, 6, 5),
-            Err(MemfdError::TooLong { .. })
-        ));
+        assert!(matches!(read_sealed(huge, 6, 5), Err(MemfdError::TooLong { .. })));
     }
 }

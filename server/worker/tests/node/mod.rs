@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use vultus_worker_protocol::channel::{Channel, ChannelError};
 use vultus_worker_protocol::{
-    AnalysisFailure, FromWorker, Judgement, PROTOCOL_VERSION, PluginFile, PluginOrigin,
-    RunAnalysis, RunMedium, RunRequest, SlottedMedium, ToWorker, WorkerReady, WorkerSetup,
+    AnalysisFailure, FromWorker, Judgement, PROTOCOL_VERSION, PluginFile, PluginOrigin, RunAnalysis, RunMedium, RunRequest,
+    SlottedMedium, ToWorker, WorkerReady, WorkerSetup,
 };
 
 pub(crate) type Judged = Result<Box<Judgement>, AnalysisFailure>;
@@ -35,18 +35,11 @@ impl Node {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut node = Self {
-            child,
-            channel: Some(near),
-        };
+        let mut node = Self { child, channel: Some(near) };
         let setup = WorkerSetup {
             protocol: PROTOCOL_VERSION,
             plugins,
-            onnxruntime: Some(
-                path("models/runtime/libonnxruntime.so")
-                    .display()
-                    .to_string(),
-            ),
+            onnxruntime: Some(path("models/runtime/libonnxruntime.so").display().to_string()),
             weights_dir: Some(path("models/weights").display().to_string()),
             threads: 1,
             limits: json!({}),
@@ -74,11 +67,7 @@ impl Node {
 
     pub(crate) fn send(&mut self, message: &ToWorker, descriptors: &[OwnedFd]) {
         let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-        self.channel
-            .as_mut()
-            .unwrap()
-            .send(message, &borrowed)
-            .unwrap();
+        self.channel.as_mut().unwrap().send(message, &borrowed).unwrap();
     }
 
     pub(crate) fn receive(&mut self) -> (FromWorker, Vec<OwnedFd>) {
@@ -104,27 +93,12 @@ impl Node {
     pub(crate) fn run(&mut self, run: &str, media: &[&str], analyses: &[RunAnalysis]) {
         let opened: Vec<(OwnedFd, u64)> = media
             .iter()
-            .map(|name| {
-                if name.ends_with(".jpg") {
-                    sample(name)
-                } else {
-                    (bytes(name.as_bytes()), name.len() as u64)
-                }
-            })
+            .map(|name| if name.ends_with(".jpg") { sample(name) } else { (bytes(name.as_bytes()), name.len() as u64) })
             .collect();
         let described = media.iter().zip(&opened);
-        let media = described
-            .map(|(name, (_, size))| RunMedium {
-                id: (*name).to_owned(),
-                byte_size: *size,
-                tags: Vec::new(),
-            })
-            .collect();
-        let request = RunRequest {
-            run: run.to_owned(),
-            media,
-            analyses: analyses.to_vec(),
-        };
+        let media =
+            described.map(|(name, (_, size))| RunMedium { id: (*name).to_owned(), byte_size: *size, tags: Vec::new() }).collect();
+        let request = RunRequest { run: run.to_owned(), media, analyses: analyses.to_vec() };
         let descriptors: Vec<OwnedFd> = opened.into_iter().map(|(file, _)| file).collect();
         self.send(&ToWorker::Run(Box::new(request)), &descriptors);
     }
@@ -160,11 +134,7 @@ impl Drop for Node {
 
 /// An analysis over media of the run.
 pub(crate) fn analysis(id: &str, kind: &str, params: Value, media: &[usize]) -> RunAnalysis {
-    let slotted = |index: &usize| SlottedMedium {
-        index: *index as u32,
-        slot: "pictures".to_owned(),
-        named: false,
-    };
+    let slotted = |index: &usize| SlottedMedium { index: *index as u32, slot: "pictures".to_owned(), named: false };
     RunAnalysis {
         id: id.to_owned(),
         kind: kind.to_owned(),
@@ -186,11 +156,7 @@ pub(crate) fn plugin(source: &str) -> PluginFile {
     std::fs::create_dir_all(&folder).unwrap();
     let library = folder.join(format!("lib{stem}.so"));
     // Tests run at once: each compiles to a name of its own, the last rename wins.
-    let own = tempfile::Builder::new()
-        .prefix(&stem)
-        .tempfile_in(&folder)
-        .unwrap()
-        .into_temp_path();
+    let own = tempfile::Builder::new().prefix(&stem).tempfile_in(&folder).unwrap().into_temp_path();
     let compiled = Command::new("cc")
         .args(["-std=c11", "-O1", "-shared", "-fPIC", "-I"])
         .arg(path("plugin-api/include"))
@@ -201,11 +167,7 @@ pub(crate) fn plugin(source: &str) -> PluginFile {
         .unwrap();
     assert!(compiled.success(), "compiling {}", source.display());
     own.persist(&library).unwrap();
-    PluginFile {
-        path: library.display().to_string(),
-        settings: json!({}),
-        origin: PluginOrigin::ThirdParty,
-    }
+    PluginFile { path: library.display().to_string(), settings: json!({}), origin: PluginOrigin::ThirdParty }
 }
 
 /// The built-in plugins, which Cargo built for this test.
@@ -215,30 +177,16 @@ pub(crate) fn built_in_plugins() -> Vec<PluginFile> {
         .map(|name| test.with_file_name(format!("libvultus_{name}.so")));
     libraries
         .into_iter()
-        .map(|library| PluginFile {
-            path: library.display().to_string(),
-            settings: json!({}),
-            origin: PluginOrigin::BuiltIn,
-        })
+        .map(|library| PluginFile { path: library.display().to_string(), settings: json!({}), origin: PluginOrigin::BuiltIn })
         .collect()
 }
 
 /// The defaults of an analysis' parameters, as the node merges them.
 pub(crate) fn default_params(ready: &WorkerReady, kind: &str) -> Value {
-    let analyses = ready
-        .plugins
-        .iter()
-        .flat_map(|plugin| plugin.manifest["analyses"].as_array().unwrap());
-    let spec = analyses
-        .into_iter()
-        .find(|spec| spec["type"] == kind)
-        .unwrap();
+    let analyses = ready.plugins.iter().flat_map(|plugin| plugin.manifest["analyses"].as_array().unwrap());
+    let spec = analyses.into_iter().find(|spec| spec["type"] == kind).unwrap();
     let properties = spec["params_schema"]["properties"].as_object().unwrap();
-    let given = properties.iter().filter_map(|(name, schema)| {
-        schema
-            .get("default")
-            .map(|value| (name.clone(), value.clone()))
-    });
+    let given = properties.iter().filter_map(|(name, schema)| schema.get("default").map(|value| (name.clone(), value.clone())));
     Value::Object(given.collect())
 }
 
@@ -248,9 +196,7 @@ pub(crate) fn path(relative: &str) -> PathBuf {
         .join("../..")
         .join(relative)
         .canonicalize()
-        .unwrap_or_else(|error| {
-            panic!("{relative} is missing ({error}); `make setup` fetches samples and models")
-        })
+        .unwrap_or_else(|error| panic!("{relative} is missing ({error}); `make setup` fetches samples and models"))
 }
 
 /// A sample picture, with its size in bytes.

@@ -1,0 +1,193 @@
+//! What the server adds to the work itself: `check` of two photos, and the stored path (`createFolder` with `waitMs`), against the
+//! same pipeline called directly in this process. The kinds of sample take turns, so that all see the same machine; between them the
+//! file system of the data folder is asked how long an fsync takes.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{Cursor, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+use vultus_media::{DecodeOptions, Limits, StoredFrame};
+use vultus_tests::measure::{Figure, median, print_figures, quantile};
+use vultus_tests::{Client, Node, NodeOptions, Upload, analysis, sample, workspace_root};
+use vultus_vision::{AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView, Quality, SpoofScorer, cosine};
+
+const ROUNDS: usize = 60;
+/// Rounds that are not counted: buffers and caches fill.
+const WARM_UP: usize = 6;
+/// What the server may add, in milliseconds.
+const BAR_MS: f64 = 15.0;
+/// fsyncs that the stored path may wait for.
+const FSYNCS: f64 = 4.0;
+const SELFIE: &str = "obama2.jpg";
+const ID: &str = "obama.jpg";
+/// Sides of the frames that the built-in plugins ask for, in pixels: to find faces, and to cut them out.
+const DETECTION_SIDE: u32 = 640;
+const FACE_SIDE: u32 = 1920;
+
+const CHECK: &str = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type score result } } }";
+const CREATE: &str = "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { resolution analyses(first: 5) { nodes {
+  type ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { pairs { cosine } }
+} } } } }";
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
+    let figures = runtime.block_on(measure());
+    if print_figures("Latency of two photos: liveness and face match", &figures) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn measure() -> Vec<Figure> {
+    let config = "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n".to_owned();
+    let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let (selfie, id) = (sample(SELFIE), sample(ID));
+    let mut direct = Direct::open();
+    let mut disk = File::create(node.scratch().join("fsync")).expect("a file beside the data folder can be made");
+    let mut times: [Vec<f64>; 4] = Default::default();
+    for round in 0..WARM_UP + ROUNDS {
+        let clock = Instant::now();
+        let expected = direct.judge(&selfie, &id);
+        let direct_ms = ms(clock);
+        let (checked, check_ms) = check(&client, &selfie, &id).await;
+        let (stored, stored_ms) = create(&client, &selfie, &id).await;
+        if round == 0 {
+            assert_eq!(scores(&checked), expected, "`check` judges by the same pipeline");
+            assert_eq!(scores(&stored), expected, "the stored path judges by the same pipeline");
+        }
+        let fsync_ms = fsync(&mut disk);
+        if round >= WARM_UP {
+            for (times, time) in times.iter_mut().zip([direct_ms, check_ms, stored_ms, fsync_ms]) {
+                times.push(time);
+            }
+        }
+    }
+    let [mut direct, mut check, mut stored, mut fsync] = times;
+    let spread = |values: &mut [f64]| format!("{:.1} / {:.1} ms", quantile(values, 0.1), quantile(values, 0.9));
+    let p50 = [&mut direct, &mut check, &mut stored, &mut fsync].map(|values| median(values));
+    let added = |to: f64| to - p50[0];
+    let stored_bar = BAR_MS + FSYNCS * p50[3];
+    vec![
+        Figure::plain("rounds", ROUNDS.to_string()),
+        Figure::plain("direct, p50", format!("{:.1} ms", p50[0])),
+        Figure::plain("direct, p10 / p90", spread(&mut direct)),
+        Figure::plain("check, p50", format!("{:.1} ms", p50[1])),
+        Figure::plain("check, p10 / p90", spread(&mut check)),
+        Figure::plain("stored, p50", format!("{:.1} ms", p50[2])),
+        Figure::plain("stored, p10 / p90", spread(&mut stored)),
+        Figure::plain("fsync, p50", format!("{:.2} ms", p50[3])),
+        Figure::against("check adds", format!("{:.1} ms", added(p50[1])), "≤ 15 ms", added(p50[1]) <= BAR_MS),
+        Figure::against("the stored path adds", format!("{:.1} ms", added(p50[2])), &format!("≤ {stored_bar:.1} ms"), added(p50[2]) <= stored_bar),
+    ]
+}
+
+fn ms(begun: Instant) -> f64 {
+    begun.elapsed().as_secs_f64() * 1000.0
+}
+
+fn input(selfie: &[u8], id: &[u8]) -> (Value, Vec<Upload>) {
+    let media = json!([
+        {"key": "selfie", "file": null, "tags": ["photo_selfie"]},
+        {"key": "id", "file": null, "tags": ["photo_id", "photo_id_front"]},
+    ]);
+    let analyses = json!([{"type": "liveness"}, {"type": "face_match"}]);
+    let files = vec![Upload::medium(0, "selfie.jpg", selfie.to_vec()), Upload::medium(1, "id.jpg", id.to_vec())];
+    (json!({"media": media, "analyses": analyses}), files)
+}
+
+async fn check(client: &Client, selfie: &[u8], id: &[u8]) -> (Value, f64) {
+    let (input, files) = input(selfie, id);
+    let begun = Instant::now();
+    let data = client.upload_data(CHECK, json!({"input": input}), files).await;
+    let taken = ms(begun);
+    (json!({"analyses": {"nodes": data["check"]["analyses"]}}), taken)
+}
+
+async fn create(client: &Client, selfie: &[u8], id: &[u8]) -> (Value, f64) {
+    let (mut input, files) = input(selfie, id);
+    input["waitMs"] = json!(30_000);
+    let begun = Instant::now();
+    let data = client.upload_data(CREATE, json!({"input": input}), files).await;
+    let taken = ms(begun);
+    let folder = data["createFolder"]["folder"].clone();
+    assert_eq!(folder["resolution"], "SUCCESS", "the folder is judged when the answer comes: {folder}");
+    (folder, taken)
+}
+
+/// Attack score and cosine, as text: what the direct way must give too.
+fn scores(folder: &Value) -> (String, String) {
+    let (liveness, face_match) = (analysis(folder, "liveness"), analysis(folder, "face_match"));
+    let pairs = if face_match["result"].is_null() { &face_match["pairs"] } else { &face_match["result"]["pairs"] };
+    (liveness["score"].to_string(), pairs[0]["cosine"].to_string())
+}
+
+/// A small append made safe, as a commit of the database is. In milliseconds.
+fn fsync(file: &mut File) -> f64 {
+    let page = [7; 4096];
+    let begun = Instant::now();
+    file.write_all(&page).and_then(|()| file.sync_data()).expect("a page can be written and synced");
+    ms(begun)
+}
+
+/// The pipeline as functions: decode, find, cut, embed, score, compare, keep the best shot. What the worker does, without a process,
+/// a plugin interface or JSON in between.
+struct Direct {
+    detector: FaceDetector,
+    embedder: FaceEmbedder,
+    scorer: SpoofScorer,
+    aligned: AlignedFace,
+}
+
+impl Direct {
+    fn open() -> Self {
+        let models = workspace_root().join("models");
+        let options = ModelOptions { runtime: models.join("runtime/libonnxruntime.so"), weights: models.join("weights"), threads: 1 };
+        Self {
+            detector: FaceDetector::open(&options).expect("the detector can be opened"),
+            embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface).expect("the embedder can be opened"),
+            scorer: SpoofScorer::open(&options).expect("the scorer can be opened"),
+            aligned: AlignedFace::default(),
+        }
+    }
+
+    fn judge(&mut self, selfie: &[u8], id: &[u8]) -> (String, String) {
+        let (selfie, id) = (decode(selfie), decode(id));
+        let (selfie_template, score) = self.face(&selfie, true);
+        let (id_template, _) = self.face(&id, false);
+        let attack = score.expect("the selfie was scored");
+        let rounded = |value: f32| json!((f64::from(value) * 1e6).round() / 1e6).to_string();
+        (rounded(attack), rounded(cosine(&selfie_template, &id_template)))
+    }
+
+    fn face(&mut self, frame: &StoredFrame, is_selfie: bool) -> (Vec<f32>, Option<f32>) {
+        let small = vultus_media::scale(frame, DETECTION_SIDE);
+        let face = self.detector.find(&view(&small)).expect("the detector runs").into_iter().next().expect("a face is there");
+        let face = face.scaled(frame.width as f32 / small.width as f32);
+        let picture = vultus_media::scale(frame, FACE_SIDE);
+        let scale = picture.width as f32 / frame.width as f32;
+        let cut = face.clone().scaled(scale);
+        self.aligned.cut(&view(&picture), &cut.landmarks).expect("a face can be aligned");
+        Quality::measure(&self.aligned, &face.rect, &face.landmarks, frame.width, frame.height);
+        let template = self.embedder.embed(&self.aligned).expect("the embedder runs");
+        let score = is_selfie.then(|| {
+            let score = self.scorer.score(&view(&picture), &cut.rect).expect("the scorer runs");
+            let mut best_shot = Vec::new();
+            JpegEncoder::new_with_quality(&mut best_shot, 90)
+                .write_image(&picture.rgb, picture.width, picture.height, ExtendedColorType::Rgb8)
+                .expect("the best shot can be encoded");
+            score
+        });
+        (template, score)
+    }
+}
+
+fn decode(bytes: &[u8]) -> StoredFrame {
+    let size = bytes.len() as u64;
+    let frames = vultus_media::decode(Cursor::new(bytes.to_vec()), size, &Limits::default(), DecodeOptions::default());
+    frames.expect("a photo can be decoded").frames.remove(0)
+}
+
+fn view(frame: &StoredFrame) -> PixelView<'_> {
+    PixelView::new(&frame.rgb, frame.width, frame.height, frame.width as usize * 3, Channels::Rgb).expect("a frame is whole")
+}
