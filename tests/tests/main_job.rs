@@ -160,3 +160,53 @@ async fn an_external_id_is_unique_and_an_idempotency_key_makes_once() {
     let other = keyed.error(create, json!({"input": {"externalId": "case-3"}})).await;
     assert_eq!(other["code"], "CONFLICT");
 }
+
+#[tokio::test]
+async fn node_answers_fragments_on_each_interface_and_each_concrete_type() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let media = [
+        selfie_video(bona_fide_clip(node.scratch())),
+        id_photo(sample("obama.jpg")),
+        item("shots", &["video_selfie"], shot_set(&[sample("obama2.jpg")])),
+    ];
+    let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
+    let viewer = client.data("{ viewer { user { id } } }", json!({})).await["viewer"]["user"]["id"].clone();
+    let query = "query($id: ID!) { node(id: $id) {
+      __typename id
+      ... on Folder { state } ... on User { role } ... on Media { kind } ... on Analysis { state }
+      ... on Image { width } ... on Video { duration } ... on ShotSet { frameCount }
+      ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity } ... on CustomAnalysis { result }
+    } }";
+    let ids = |list: &str| folder[list]["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect::<Vec<_>>();
+    let mut seen = Vec::new();
+    for id in [vec![folder["id"].clone(), viewer], ids("media"), ids("analyses")].concat() {
+        let found = client.data(query, json!({"id": id})).await["node"].clone();
+        assert_eq!(found["id"], id);
+        seen.push(found["__typename"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(seen, ["Folder", "User", "Video", "Image", "ShotSet", "LivenessAnalysis", "FaceMatchAnalysis"]);
+}
+
+#[tokio::test]
+async fn a_cancelled_analysis_stays_cancelled_and_never_counts_as_success() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let clip = bona_fide_clip(node.scratch());
+    let mut last = Value::Null;
+    // Enough work before it that the last one still waits.
+    for _ in 0..6 {
+        last = client.create(&[selfie_video(clip.clone())], json!({"analyses": [{"type": "liveness"}]})).await;
+    }
+    let id = last["analyses"]["nodes"][0]["id"].clone();
+    let cancel = "mutation($input: CancelAnalysisInput!) { cancelAnalysis(input: $input) { analysis { state } } }";
+    let cancelled = client.data(cancel, json!({"input": {"analysisId": id}})).await;
+    assert_eq!(cancelled["cancelAnalysis"]["analysis"]["state"], "CANCELLED");
+    let again = client.data(cancel, json!({"input": {"analysisId": id}})).await;
+    assert_eq!(again["cancelAnalysis"]["analysis"]["state"], "CANCELLED");
+    let folder = client.final_folder(last["id"].as_str().unwrap()).await;
+    assert_eq!((&folder["state"], &folder["resolution"]), (&json!("FAILED"), &Value::Null));
+    let later = client.folder_with(&[selfie_video(clip)], &["liveness"]).await;
+    assert_eq!(later["resolution"], "SUCCESS", "the queue goes on");
+    assert_eq!(analysis(&client.folder(last["id"].as_str().unwrap()).await, "liveness")["state"], "CANCELLED");
+}
