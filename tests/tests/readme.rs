@@ -234,8 +234,8 @@ async fn the_commands_of_the_readme_work_when_pasted_and_answer_as_it_shows() {
     }
 }
 
-#[test]
-fn the_server_of_the_readme_starts_and_says_what_it_shows() {
+#[tokio::test]
+async fn the_server_of_the_readme_starts_says_what_it_shows_and_answers() {
     for block in blocks_of(Rule::Serve) {
         let folder = tempfile::tempdir().unwrap();
         let mut child = command("timeout")
@@ -249,7 +249,9 @@ fn the_server_of_the_readme_starts_and_says_what_it_shows() {
         let mut said = String::new();
         for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
             said.push_str(&format!("{line}\n"));
-            if line.starts_with("Vultus is ready") {
+            if let Some(url) = line.strip_prefix("Vultus is ready at ") {
+                let answer = reqwest::get(format!("{url}readyz")).await.expect("the server answers where it says");
+                assert!(answer.status().is_success(), "README.md line {}: {}", block.line, answer.status());
                 break;
             }
         }
