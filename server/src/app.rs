@@ -13,6 +13,7 @@ use crate::dispatch::supervisor::StartError;
 use crate::dispatch::{Dispatcher, DispatcherParts, RunningRuns, WorkerPools};
 use crate::http::{HttpOptions, Surroundings};
 use crate::service::{AddedUser, NewUser, Parts, Services, UserDirectory};
+use axum::serve::ListenerExt;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::io;
@@ -243,6 +244,8 @@ fn serve_http(
         allowed_origins: config.allowed_origins.clone(),
     };
     let router = crate::http::router(node.services.clone(), options);
+    // Small frames of a websocket shall not wait for one another. A connection that refuses the option works without it.
+    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     async move { axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await }
 }
 

@@ -10,6 +10,12 @@ async fn refused(client: &Client, medium: Item) -> Value {
     client.refused(&[medium], json!({"analyses": [{"type": "liveness"}]})).await
 }
 
+/// Sends one medium to an instant check, which must be refused; gives the error.
+async fn check_refused(client: &Client, medium: Item) -> Value {
+    let (variables, files) = vultus_tests::media_input(&[medium], json!({"analyses": [{"type": "liveness"}]}));
+    client.upload_error("mutation($input: CheckInput!) { check(input: $input) { resolution } }", variables, files).await
+}
+
 /// Nothing is stored, nothing is spooled, and the next good request succeeds.
 async fn nothing_is_left(node: &Node, client: &Client) {
     let listed = client.data("{ folders(first: 10) { nodes { id } } }", json!({})).await;
@@ -42,8 +48,9 @@ async fn media_that_cannot_be_read_are_refused_by_the_probe() {
         (zip_of(&[("inner.zip", &zip_of(&[("a.jpg", &jpeg)]))]), "INVALID_INPUT", "ZIP_NESTED"),
         (b"%PDF-1.7\n%".to_vec(), "INVALID_INPUT", "UNSUPPORTED_FORMAT"),
     ] {
-        let error = refused(&client, item("m", &["photo_selfie"], bytes)).await;
-        expect(&error, code, reason, file);
+        let medium = item("m", &["photo_selfie"], bytes);
+        expect(&check_refused(&client, medium.clone()).await, code, reason, file);
+        expect(&refused(&client, medium).await, code, reason, file);
     }
     assert_eq!(node.workers(), workers, "no worker died of bad input");
     nothing_is_left(&node, &client).await;

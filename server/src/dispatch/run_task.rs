@@ -1,4 +1,5 @@
-//! One run, from the claim to its release: events of the worker are written to the store in order, under the run's token. Whatever
+//! One run, from the claim to its release: events of the worker are sent to the store in order, under the run's token, and written side
+//! by side: while the artifacts of one verdict go to disk, the next analysis is entered and judged, and they share a commit. Whatever
 //! goes wrong, the run is either given back, or its lease ends and somebody else takes it.
 
 use super::apply::{self, Verdict};
@@ -9,9 +10,12 @@ use super::running::{Registration, RunningRuns};
 use super::supervisor::{FreeWorker, WorkerPools};
 use crate::clock::Clock;
 use crate::companies::Companies;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use vultus_core::analysis::TakenMedium;
@@ -69,13 +73,12 @@ pub(super) struct RunTask {
     run: ClaimedRun,
     cancel: RunCancel,
     judged: HashSet<AnalysisId>,
-    retry: bool,
-    last_progress: Option<Instant>,
+    retry: AtomicBool,
 }
 
 impl RunTask {
     pub(super) fn new(shared: Arc<Shared>, pool: PoolName, run: ClaimedRun) -> Self {
-        Self { shared, pool, run, cancel: RunCancel::new(), judged: HashSet::new(), retry: false, last_progress: None }
+        Self { shared, pool, run, cancel: RunCancel::new(), judged: HashSet::new(), retry: AtomicBool::new(false) }
     }
 
     /// Works the run off; the first part on `worker`.
@@ -103,7 +106,7 @@ impl RunTask {
                 return Ok(());
             }
         }
-        let retry_at = self.retry.then(|| self.retry_at());
+        let retry_at = self.retry.load(Relaxed).then(|| self.retry_at());
         self.release(retry_at).await
     }
 
@@ -118,6 +121,7 @@ impl RunTask {
         if !missing.is_empty() {
             for analysis in part.iter().filter(|analysis| analysis.media.iter().any(|taken| missing.contains(&taken.media_id))) {
                 self.write_failure(analysis, &missing_medium()).await?;
+                self.judged.insert(analysis.id);
             }
             return Ok(Next::GoOn);
         }
@@ -156,7 +160,7 @@ impl RunTask {
 
     /// Lets the worker work, writes what it says, keeps the lease, and passes cancellations on.
     async fn drive(
-        &mut self,
+        &self,
         request: RunRequest,
         media: Vec<OwnedFd>,
         worker: Option<FreeWorker>,
@@ -172,17 +176,22 @@ impl RunTask {
         };
         let mut running = std::pin::pin!(running);
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
-        let mut end = None;
+        let mut writes = FuturesUnordered::new();
+        let (mut end, mut all_told, mut last_progress) = (None, false, None);
         loop {
+            if all_told
+                && writes.is_empty()
+                && let Some(end) = end.take()
+            {
+                return Ok(end);
+            }
             tokio::select! {
-                event = events.recv() => match (event, end.take()) {
-                    (Some(event), ended) => {
-                        end = ended;
-                        self.write_event(event).await?;
-                    }
-                    (None, Some(end)) => return Ok(end),
-                    (None, None) => return Ok(running.as_mut().await),
+                event = events.recv(), if !all_told => match event {
+                    Some(event) if is_too_soon(&event, &mut last_progress) => {}
+                    Some(event) => writes.push(self.write_event(event)),
+                    None => all_told = true,
                 },
+                Some(written) = writes.next() => written?,
                 ended = &mut running, if end.is_none() => end = Some(ended),
                 _ = heartbeat.tick() => {
                     if !self.shared.store.heartbeat(self.run.token, self.shared.clock.now(), LEASE).await? {
@@ -210,7 +219,7 @@ impl RunTask {
         Ok(())
     }
 
-    async fn write_event(&mut self, event: RunEvent) -> Result<(), Abandoned> {
+    async fn write_event(&self, event: RunEvent) -> Result<(), Abandoned> {
         match event {
             RunEvent::Entered { analysis } => {
                 let Some(id) = self.analysis(&analysis).map(|analysis| analysis.id) else { return Ok(()) };
@@ -219,10 +228,6 @@ impl RunTask {
             }
             RunEvent::Progress { analysis, fraction } => {
                 let Some(id) = self.analysis(&analysis).map(|analysis| analysis.id) else { return Ok(()) };
-                if self.last_progress.is_some_and(|last| last.elapsed() < PROGRESS_EVERY) {
-                    return Ok(());
-                }
-                self.last_progress = Some(Instant::now());
                 let applied = self.shared.store.record_progress(self.run.token, id, fraction).await?;
                 self.heed(applied, id)
             }
@@ -230,7 +235,7 @@ impl RunTask {
         }
     }
 
-    async fn write_judged(&mut self, judged: Judged) -> Result<(), Abandoned> {
+    async fn write_judged(&self, judged: Judged) -> Result<(), Abandoned> {
         let Some(analysis) = self.analysis(&judged.analysis).cloned() else { return Ok(()) };
         match apply::verdict(judged) {
             Ok(verdict) => self.write_verdict(&analysis, &verdict).await,
@@ -238,14 +243,14 @@ impl RunTask {
             Err(failure) if failure.code == "CANCELLED" => Ok(()),
             Err(failure) if failure.retryable && analysis.attempts + 1 < MAX_ATTEMPTS => {
                 tracing::info!(analysis = %analysis.id, code = failure.code, detail = failure.detail, "analysis is tried again");
-                self.retry = true;
+                self.retry.store(true, Relaxed);
                 Ok(())
             }
             Err(failure) => self.write_failure(&analysis, &failure).await,
         }
     }
 
-    async fn write_verdict(&mut self, analysis: &Analysis, verdict: &Verdict) -> Result<(), Abandoned> {
+    async fn write_verdict(&self, analysis: &Analysis, verdict: &Verdict) -> Result<(), Abandoned> {
         let company = self.shared.companies.get(self.run.company_id).await?;
         let mut attempt = 0;
         loop {
@@ -276,12 +281,11 @@ impl RunTask {
         }
     }
 
-    async fn write_failure(&mut self, analysis: &Analysis, failure: &AnalysisFailure) -> Result<(), Abandoned> {
+    async fn write_failure(&self, analysis: &Analysis, failure: &AnalysisFailure) -> Result<(), Abandoned> {
         tracing::warn!(analysis = %analysis.id, code = failure.code, detail = failure.detail, "analysis failed");
         let failure = vultus_core::AnalysisFailure { code: failure.code.clone(), message: failure.message.clone() };
         let result = AnalysisResult::Failed(failure);
         let applied = self.shared.store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await?;
-        self.judged.insert(analysis.id);
         self.heed(applied, analysis.id)
     }
 
@@ -340,6 +344,18 @@ impl RunTask {
         missing.extend(taken.filter(|id| !known(id)));
         Ok((opened, missing))
     }
+}
+
+/// Whether an event tells progress that is not worth writing so soon after the last.
+fn is_too_soon(event: &RunEvent, last: &mut Option<Instant>) -> bool {
+    if !matches!(event, RunEvent::Progress { .. }) {
+        return false;
+    }
+    if last.is_some_and(|last| last.elapsed() < PROGRESS_EVERY) {
+        return true;
+    }
+    *last = Some(Instant::now());
+    false
 }
 
 fn run_request(run: &ClaimedRun, part: &[Analysis], media: &[Medium]) -> RunRequest {

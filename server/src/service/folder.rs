@@ -53,7 +53,7 @@ impl Services {
         }
         let metadata = checked_metadata(&request.metadata, self.inner.checker.limits.metadata_bytes, "input.metadata")?;
         let requests = self.inner.checker.checked_requests(request.analyses)?;
-        let examined = self.inner.checker.examine(request.media).await?;
+        let examined = self.inner.checker.examine(self.inner.checker.ready(request.media)?).await?;
         let now = self.inner.clock.now();
         let folder = Folder {
             id: FolderId(Uuid::now_v7()),
@@ -111,7 +111,7 @@ impl Services {
         let contents = self.contents_of(scope, id).await?;
         self.room_for(contents.media.len(), media.len())?;
         let requests = self.inner.checker.checked_requests(requests)?;
-        let examined = self.inner.checker.examine(media).await?;
+        let examined = self.inner.checker.examine(self.inner.checker.ready(media)?).await?;
         let now = self.inner.clock.now();
         let existing = plan::candidates(&contents.media);
         let additions = planned(&contents.folder, existing, examined, requests, now)?;
@@ -287,8 +287,8 @@ fn planned(
 ) -> Result<Additions> {
     let ids = intake::new_ids(examined.len());
     let new = examined.iter().zip(&ids).map(|(medium, &id)| PlanMedium {
-        candidate: Candidate { id, kind: medium.kind, tags: &medium.tags },
-        key: medium.key.as_deref(),
+        candidate: Candidate { id, kind: medium.known.kind, tags: &medium.known.tags },
+        key: medium.known.key.as_deref(),
     });
     let all: Vec<PlanMedium<'_>> = existing.drain(..).chain(new).collect();
     let analyses: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;

@@ -2,7 +2,7 @@
 
 use super::Services;
 use super::catalog::Catalog;
-use super::intake::{self, ExaminedMedium};
+use super::intake::{self, KnownMedium};
 use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use super::types::{AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium};
 use crate::auth::policy::{self, Action};
@@ -17,6 +17,9 @@ use vultus_worker_protocol::{RunAnalysis, RunMedium, RunRequest, SlottedMedium};
 
 /// What a client is told to wait when too many checks go on.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// The failure of an analysis whose media the worker could not decode.
+const UNREADABLE: &str = "MEDIA_UNREADABLE";
 
 /// Judges media with nothing but workers: no store, no queue, no caller. What the instant check and the command line share.
 #[derive(Clone)]
@@ -37,9 +40,10 @@ impl Checker {
     /// Judges media at once. Dropping the future stops the work.
     pub async fn check(&self, media: Vec<NewMedium>, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedAnalysis>> {
         let requests = self.checked_requests(requests)?;
-        let examined = self.examine(media).await?;
-        let ids = intake::new_ids(examined.len());
-        let all: Vec<PlanMedium<'_>> = examined
+        let ready = self.ready(media)?;
+        let known = self.identify(&ready).await?;
+        let ids = intake::new_ids(known.len());
+        let all: Vec<PlanMedium<'_>> = known
             .iter()
             .zip(&ids)
             .map(|(medium, &id)| PlanMedium {
@@ -48,14 +52,18 @@ impl Checker {
             })
             .collect();
         let planned: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
-        let request = run_request(&planned, &examined, &ids);
-        let descriptors = examined.iter().map(|medium| medium.file.descriptor()).collect::<Result<Vec<_>>>()?;
+        let request = run_request(&planned, &known, &ids);
+        let descriptors = known.iter().map(|medium| medium.file.descriptor()).collect::<Result<Vec<_>>>()?;
         let direct = run_direct(&self.pools, request, descriptors, &RunCancel::new(), |_| {}).await;
         if direct.judged.len() != planned.len() {
             return Err(Error::broken("an instant check came back with another number of verdicts than asked for"));
         }
+        if direct.judged.iter().any(|judged| matches!(&judged.result, Err(failure) if failure.code == UNREADABLE)) {
+            // The probe says which medium it is and why, as for a folder.
+            self.examine(ready).await?;
+        }
         let judged = direct.judged.into_iter().map(apply::verdict);
-        Ok(planned.into_iter().zip(judged).map(|(plan, verdict)| checked(plan, verdict, &examined, &ids)).collect())
+        Ok(planned.into_iter().zip(judged).map(|(plan, verdict)| checked(plan, verdict, &known, &ids)).collect())
     }
 
     pub(super) fn checked_requests(&self, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedRequest>> {
@@ -93,8 +101,8 @@ pub fn overall_resolution(analyses: &[CheckedAnalysis]) -> Option<Resolution> {
     analyses.iter().map(|analysis| analysis.resolution).collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
-fn run_request(planned: &[PlannedAnalysis], examined: &[ExaminedMedium], ids: &[MediaId]) -> RunRequest {
-    let medium = |(medium, id): (&ExaminedMedium, &MediaId)| RunMedium {
+fn run_request(planned: &[PlannedAnalysis], known: &[KnownMedium], ids: &[MediaId]) -> RunRequest {
+    let medium = |(medium, id): (&KnownMedium, &MediaId)| RunMedium {
         id: id.to_string(),
         byte_size: medium.file.byte_size(),
         tags: medium.tags.iter().map(ToString::to_string).collect(),
@@ -115,7 +123,7 @@ fn run_request(planned: &[PlannedAnalysis], examined: &[ExaminedMedium], ids: &[
     };
     RunRequest {
         run: uuid::Uuid::now_v7().to_string(),
-        media: examined.iter().zip(ids).map(medium).collect(),
+        media: known.iter().zip(ids).map(medium).collect(),
         analyses: planned.iter().enumerate().map(analysis).collect(),
     }
 }
@@ -123,7 +131,7 @@ fn run_request(planned: &[PlannedAnalysis], examined: &[ExaminedMedium], ids: &[
 fn checked(
     plan: PlannedAnalysis,
     verdict: Result<Verdict, vultus_worker_protocol::AnalysisFailure>,
-    examined: &[ExaminedMedium],
+    known: &[KnownMedium],
     ids: &[MediaId],
 ) -> CheckedAnalysis {
     let position = |id: MediaId| ids.iter().position(|other| *other == id).unwrap_or_default();
@@ -132,7 +140,7 @@ fn checked(
         .iter()
         .map(|taken| {
             let index = position(taken.media_id);
-            let medium = examined.get(index);
+            let medium = known.get(index);
             CheckedMedium {
                 index,
                 key: medium.and_then(|medium| medium.key.clone()),

@@ -14,15 +14,26 @@ use vultus_core::{CompanyId, Error, FolderId, MediaId, MediaKind, Medium, Result
 use vultus_store::blobs::StoredBlob;
 use vultus_worker_protocol::ProbeReport;
 
-/// A medium whose bytes were found good, not yet written.
-pub(super) struct ExaminedMedium {
+/// A medium of which is known what an analysis must know before its run.
+pub(super) struct KnownMedium {
     pub(super) key: Option<String>,
     pub(super) file: UploadedFile,
     pub(super) tags: Vec<Tag>,
     pub(super) kind: MediaKind,
+}
+
+/// A medium whose bytes were found good, not yet written.
+pub(super) struct ExaminedMedium {
+    pub(super) known: KnownMedium,
     metadata: serde_json::Value,
     report: ProbeReport,
     thumbnail: Option<Vec<u8>>,
+}
+
+/// Whether a file begins as JPEG, PNG or WebP does.
+fn is_still_picture(first: &[u8]) -> bool {
+    let is_webp = first.starts_with(b"RIFF") && first.get(8..12) == Some(b"WEBP");
+    is_webp || first.starts_with(b"\xff\xd8\xff") || first.starts_with(b"\x89PNG\r\n\x1a\n")
 }
 
 /// Media as they are to be stored, with the holds on their blobs.
@@ -31,15 +42,36 @@ pub(super) struct WrittenMedia {
     pub(super) holds: Vec<StoredBlob>,
 }
 
-struct ReadyMedium {
+/// A medium whose tags and metadata are right; of its bytes nothing is known.
+#[derive(Clone)]
+pub(super) struct ReadyMedium {
     medium: NewMedium,
     tags: Vec<Tag>,
     metadata: serde_json::Value,
 }
 
 impl Checker {
-    /// Checks and examines all media, side by side. The first refusal in the order of the request is the answer.
-    pub(super) async fn examine(&self, media: Vec<NewMedium>) -> Result<Vec<ExaminedMedium>> {
+    /// Examines all media, side by side. The first refusal in the order of the request is the answer.
+    pub(super) async fn examine(&self, media: Vec<ReadyMedium>) -> Result<Vec<ExaminedMedium>> {
+        join_all(media.into_iter().map(|medium| self.examine_one(medium))).await.into_iter().collect()
+    }
+
+    /// What kinds of media these are. A still picture shows it in its first bytes, and is looked at no further: where nothing is
+    /// stored, the run itself finds out whether it can be read.
+    pub(super) async fn identify(&self, media: &[ReadyMedium]) -> Result<Vec<KnownMedium>> {
+        join_all(media.iter().map(|medium| self.identify_one(medium))).await.into_iter().collect()
+    }
+
+    async fn identify_one(&self, ready: &ReadyMedium) -> Result<KnownMedium> {
+        if !is_still_picture(&ready.medium.file.first_bytes()?) {
+            return Ok(self.examine_one(ready.clone()).await?.known);
+        }
+        let medium = ready.medium.clone();
+        Ok(KnownMedium { key: medium.key, file: medium.file, tags: ready.tags.clone(), kind: MediaKind::Image })
+    }
+
+    /// Checks all that can be said without a look at the bytes.
+    pub(super) fn ready(&self, media: Vec<NewMedium>) -> Result<Vec<ReadyMedium>> {
         let limits = &self.limits;
         if media.len() > limits.media_per_request {
             return Err(Error::LimitExceeded {
@@ -55,7 +87,7 @@ impl Checker {
             let metadata = checked_metadata(&medium.metadata, limits.metadata_bytes, &format!("{}.metadata", medium.argument))?;
             ready.push(ReadyMedium { medium, tags, metadata });
         }
-        join_all(ready.into_iter().map(|medium| self.examine_one(medium))).await.into_iter().collect()
+        Ok(ready)
     }
 
     async fn examine_one(&self, ready: ReadyMedium) -> Result<ExaminedMedium> {
@@ -80,7 +112,8 @@ impl Checker {
                 .map_err(|e| Error::internal("syncing an upload", e))?;
         }
         let kind = report.kind.parse().map_err(|e| Error::internal("reading a probe's answer", e))?;
-        Ok(ExaminedMedium { key: medium.key, file, tags, kind, metadata, report, thumbnail })
+        let known = KnownMedium { key: medium.key, file, tags, kind };
+        Ok(ExaminedMedium { known, metadata, report, thumbnail })
     }
 }
 
@@ -96,7 +129,8 @@ impl Services {
     ) -> Result<WrittenMedia> {
         let company = stored(self.inner.companies.get(company).await)?;
         let writes = examined.iter().map(|medium| async {
-            let spooled = medium.file.spooled().ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
+            let spooled =
+                medium.known.file.spooled().ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
             let thumbnail = async {
                 match &medium.thumbnail {
                     Some(bytes) => self.inner.blobs.put_bytes(&company, bytes).await.map(Some),
@@ -128,13 +162,13 @@ impl ExaminedMedium {
         Medium {
             id,
             folder_id,
-            kind: self.kind,
-            tags: self.tags.clone(),
+            kind: self.known.kind,
+            tags: self.known.tags.clone(),
             metadata: self.metadata.clone(),
-            original_name: self.file.file_name().map(str::to_owned),
+            original_name: self.known.file.file_name().map(str::to_owned),
             content_type: self.report.content_type.clone(),
-            byte_size: self.file.byte_size(),
-            sha256: self.file.sha256().to_owned(),
+            byte_size: self.known.file.byte_size(),
+            sha256: self.known.file.sha256().to_owned(),
             width: self.report.width,
             height: self.report.height,
             orientation_applied: self.report.orientation_applied,

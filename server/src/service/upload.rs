@@ -90,6 +90,13 @@ impl UploadedFile {
         }
     }
 
+    /// The first bytes, at most 12.
+    pub(super) fn first_bytes(&self) -> Result<Vec<u8>> {
+        let mut first = Vec::with_capacity(12);
+        let read = File::from(self.descriptor()?).take(12).read_to_end(&mut first);
+        read.map(|_| first).map_err(|e| Error::internal("reading an upload", e))
+    }
+
     /// The file in the spool; `None` for one elsewhere, which can only be checked.
     pub(super) fn spooled(&self) -> Option<&SpooledBlob> {
         match &self.0.content {

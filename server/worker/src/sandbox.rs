@@ -95,6 +95,12 @@ pub(crate) fn lock_in(memory_bytes: Option<u64>, cpu_seconds: u64) -> Result<Vec
         limit(Resource::As, bytes)?;
     }
     allow_cpu_seconds(cpu_seconds)?;
+    // Frames are of a few MiB each. What a run frees serves the next one, instead of being mapped and zeroed page by page again;
+    // an idle worker gives it back. SAFETY: settings of the allocator, made while the process has one thread.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
+    }
     // Each arena of glibc reserves address space for itself; two are enough for one working thread.
     // SAFETY: a setting of the allocator, made while the process has one thread.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 2) };
