@@ -15,6 +15,6 @@ fi
 
 failed=0
 for bench in ${*:-throughput latency opencv idle}; do
-    cargo bench --quiet -p vultus-tests --bench "$bench" || failed=1
+    cargo bench --quiet --workspace --bench "$bench" || failed=1
 done
 exit "$failed"

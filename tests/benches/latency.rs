@@ -169,9 +169,9 @@ impl Direct {
     fn face(&mut self, frame: &StoredFrame, is_selfie: bool) -> (Vec<f32>, Option<f32>) {
         let small = vultus_media::scale(frame, DETECTION_SIDE);
         let face = self.detector.find(&view(&small)).expect("the detector runs").into_iter().next().expect("a face is there");
-        let face = face.scaled(frame.width as f32 / small.width as f32);
+        let face = face.scaled(1.0 / scale(&small, frame));
         let picture = vultus_media::scale(frame, FACE_SIDE);
-        let scale = picture.width as f32 / frame.width as f32;
+        let scale = scale(&picture, frame);
         let cut = face.clone().scaled(scale);
         self.aligned.cut(&view(&picture), &cut.landmarks).expect("a face can be aligned");
         Quality::measure(&self.aligned, &face.rect, &face.landmarks, frame.width, frame.height);
