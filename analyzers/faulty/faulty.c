@@ -5,6 +5,7 @@
  * {"value": number}. Panics of Rust plugins are tested in plugin-api itself; `panic_status` shows what
  * a host sees of them.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,7 +123,9 @@ static uint32_t mode_artifacts(Instance *instance, const VultusJob *job, VultusB
   refused += job->artifact(job->ctx, view("../up.png"), type, view("x")) == VULTUS_INVALID_INPUT;
   uint32_t status = VULTUS_OK;
   for (unsigned i = 0; i < VULTUS_MAX_ARTIFACTS + 1; i++) {
-    status = job->artifact(job->ctx, view("shot.png"), type, view("x"));
+    char name[16];
+    snprintf(name, sizeof name, "shot%u.png", i);
+    status = job->artifact(job->ctx, view(name), type, view("x"));
   }
   refused += status == VULTUS_INVALID_INPUT;
   return give(refused == 3 ? "{\"resolution\":\"SUCCESS\",\"result\":{\"value\":3}}" : "{}", out);

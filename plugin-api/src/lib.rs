@@ -98,6 +98,7 @@
 //! ```
 
 pub mod abi;
+pub mod artifact;
 pub mod calling;
 mod error;
 mod export;

@@ -98,15 +98,17 @@ pub async fn serve(config: Config, ready: impl FnOnce(SocketAddr), stop: impl Fu
     served.map_err(ServeError::Http)
 }
 
-/// Done when the process is asked to end: SIGTERM, or Ctrl-C.
-pub async fn stop_signal() -> io::Result<()> {
+/// Done when the process is asked to end: SIGTERM, or Ctrl-C. From the call on they are waited for, not only once it is polled: a
+/// signal right after the node is ready must not kill it.
+pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 /// Makes a user in the configured store, also while a node serves from it.

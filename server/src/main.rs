@@ -4,5 +4,12 @@ use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    vultus::cli::run(vultus::cli::Arguments::parse())
+    match vultus::cli::Arguments::try_parse() {
+        Ok(arguments) => vultus::cli::run(arguments),
+        // Not clap's own exit code for mistakes, which is 2: that one means DECLINED.
+        Err(message) => {
+            let _ = message.print();
+            if message.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        }
+    }
 }

@@ -40,7 +40,11 @@ async fn measure(decoder: &str) -> Vec<Figure> {
     let clip = selfie_video(node.scratch());
     let client = node.client().await;
     let first = check(&client, &clip).await;
-    assert_eq!(scores(&first["nodes"]), scores(&judged_by_command(&node)), "the server gives the scores that `vultus check` gives");
+    assert_eq!(
+        scores(&first["nodes"]),
+        scores(&judged_by_command(&node)),
+        "the server gives the scores that `vultus check` gives"
+    );
     let before = client.data(COSTS, json!({})).await["serverInfo"]["runCosts"].clone();
     let (cpu, begun) = (cpu_time(node.pid()), Instant::now());
     let tasks: Vec<_> = (0..CLIENTS)
@@ -102,8 +106,10 @@ fn figures(before: &Value, after: &Value, cpu: Duration, wall: Duration, first: 
 
 /// Attack score and similarity.
 fn scores(analyses: &Value) -> [Value; 2] {
-    let of = |kind: &str, name: &str| analyses.as_array().into_iter().flatten().find(|a| a["type"] == kind).map(|a| a[name].clone());
-    [("liveness", "score"), ("face_match", "similarity")].map(|(kind, name)| of(kind, name).filter(Value::is_number).expect("a score"))
+    let of =
+        |kind: &str, name: &str| analyses.as_array().into_iter().flatten().find(|a| a["type"] == kind).map(|a| a[name].clone());
+    [("liveness", "score"), ("face_match", "similarity")]
+        .map(|(kind, name)| of(kind, name).filter(Value::is_number).expect("a score"))
 }
 
 /// The same files judged by the command line, in workers of its own with the same configuration.
@@ -145,7 +151,24 @@ fn selfie_video(folder: &Path) -> Vec<u8> {
         .args(["-y", "-loglevel", "error", "-loop", "1", "-framerate", "30", "-t", "5", "-i"])
         .arg(sample_path("obama2.jpg"))
         .args(["-f", "lavfi", "-t", "5", "-i", "sine=frequency=220:sample_rate=44100", "-filter_complex", graph])
-        .args(["-map", "[v]", "-map", "1:a", "-c:v", "libx264", "-preset", "medium", "-g", "250", "-sc_threshold", "0", "-b:v", "4M", "-maxrate", "5M"])
+        .args([
+            "-map",
+            "[v]",
+            "-map",
+            "1:a",
+            "-c:v",
+            "libx264",
+            "-preset",
+            "medium",
+            "-g",
+            "250",
+            "-sc_threshold",
+            "0",
+            "-b:v",
+            "4M",
+            "-maxrate",
+            "5M",
+        ])
         .args(["-bufsize", "5M", "-c:a", "aac", "-shortest"])
         .arg(&target)
         .status()

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use vultus_tests::{
     Client, Clip, Node, analysis, clip_of, id_photo, item, large_suites, reason_codes, sample, sample_path, selfie_photo,
-    selfie_video,
+    selfie_video, still_clip,
 };
 
 fn piece(still: PathBuf, seconds: f32) -> Clip {
@@ -117,4 +117,15 @@ async fn thresholds_make_the_outcome_three_way_and_may_only_be_stricter() {
     let laxer = json!({"analyses": [{"type": "liveness", "params": {"acceptBelow": 0.9, "declineFrom": 0.9}}]});
     let error = client.refused(&[item("m", &["photo_selfie"], sample("obama2.jpg"))], laxer).await;
     assert_eq!(error["code"], "INVALID_INPUT", "{error:#}");
+}
+
+#[tokio::test]
+async fn a_still_picture_in_the_disguise_of_a_video_is_not_enough() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let media = [selfie_video(still_clip(node.scratch(), "obama2.jpg", 0.1)), id_photo(sample("obama.jpg"))];
+    let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
+    let liveness = analysis(&folder, "liveness");
+    assert_ne!(liveness["resolution"], "SUCCESS", "{liveness:#}");
+    assert!(reason_codes(liveness).contains(&"TOO_FEW_FRAMES"), "{liveness:#}");
 }

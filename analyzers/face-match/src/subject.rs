@@ -33,7 +33,7 @@ impl Subject {
         let template = mean_template(frames.iter().filter_map(|f| f.template.as_deref()));
         if template.is_none() {
             findings.push((Finding::NoFace, None));
-        } else if frames.len() < FEWEST_FRAMES.min(medium.frame_count as usize) {
+        } else if frames.len() < fewest_frames(medium) {
             findings.push((Finding::TooFewFrames, None));
         }
         let several = track.face_counts.iter().position(|count| *count > 1);
@@ -65,6 +65,14 @@ impl Subject {
 }
 
 /// On a document the largest face counts, and a smaller copy of it beside it is usual.
+/// A video always has enough frames, or it is a still picture in disguise; a shot set may be one picture.
+fn fewest_frames(medium: &JobMedium) -> usize {
+    match medium.kind {
+        SlotKind::Video => FEWEST_FRAMES,
+        SlotKind::Image | SlotKind::ShotSet => FEWEST_FRAMES.min(medium.frame_count as usize),
+    }
+}
+
 fn is_id_photo(medium: &JobMedium) -> bool {
     medium.kind == SlotKind::Image && medium.tags.iter().any(|tag| tag.starts_with("photo_id"))
 }

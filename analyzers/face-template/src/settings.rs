@@ -12,13 +12,14 @@ pub(crate) struct Settings {
     pub(crate) model: EmbeddingModel,
     /// Frames of a track that are embedded whatever happens, at least 8. Of a longer set an even
     /// subset is taken, and every frame in which the face is not where it was at the last embedded
-    /// one. At 16 (15–21 ms each) the twelve frames of a usual selfie are all embedded.
+    /// one. The default is every frame of a set: a frame that is not
+    /// compared could show another person. Fewer save 15–21 ms each.
     pub(crate) max_embedded: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { model: EmbeddingModel::Sface, max_embedded: 16 }
+        Self { model: EmbeddingModel::Sface, max_embedded: 24 }
     }
 }
 
@@ -48,7 +49,7 @@ mod tests {
     fn sface_is_the_default_and_fr_feature_can_be_chosen() {
         assert_eq!(read("{}").unwrap().model, EmbeddingModel::Sface);
         let chosen = read(r#"{"model":"fr_feature"}"#).unwrap();
-        assert_eq!((chosen.model, chosen.max_embedded), (EmbeddingModel::FrFeature, 16));
+        assert_eq!((chosen.model, chosen.max_embedded), (EmbeddingModel::FrFeature, 24));
     }
 
     #[test]

@@ -20,9 +20,10 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// `frame`, unless it looks like an attack or the person changes in its medium.
+    /// `frame`, unless it looks like an attack, the person changes in its medium, or nobody compared its face with the others.
     pub(crate) fn of(frame: Frame<'a>, track: &FaceTrack, scored: &ScoredFrame, params: &Params) -> Option<Self> {
-        let bona_fide = scored.score < params.accept_below && track.changes.is_empty();
+        let compared = track.frames.iter().any(|f| f.frame == scored.frame && f.template.is_some());
+        let bona_fide = scored.score < params.accept_below && track.changes.is_empty() && compared;
         let quality = scored.quality.overall * (1.0 - scored.score);
         bona_fide.then_some(Self { frame, quality })
     }

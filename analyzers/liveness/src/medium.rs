@@ -1,6 +1,7 @@
 //! Judging one medium: its score, and what keeps it from passing.
 
 use vultus_plugin_api::JobMedium;
+use vultus_plugin_api::manifest::SlotKind;
 use vultus_vision::{FaceTrack, Framing, Quality, Rect, TrackFrame, yaw_offset};
 
 use crate::fusion::{self, Scored, TURNED};
@@ -91,7 +92,12 @@ pub(crate) fn judge(medium: &JobMedium, track: &FaceTrack, scored: Vec<ScoredFra
         if mostly_turned {
             find(Finding::FaceNotFrontal, None);
         }
-        if counted < FEWEST_FRAMES.min(medium.frame_count as usize) {
+        // A video always has enough frames, or it is a still picture in disguise; a shot set may be one picture.
+        let needed = match medium.kind {
+            SlotKind::Video => FEWEST_FRAMES,
+            SlotKind::Image | SlotKind::ShotSet => FEWEST_FRAMES.min(medium.frame_count as usize),
+        };
+        if counted < needed {
             find(Finding::TooFewFrames, None);
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::abi;
+use crate::artifact;
 use crate::error::{Failure, Status};
 use crate::job::LogLevel;
 use crate::manifest::SlotKind;
@@ -28,7 +29,8 @@ struct Call<'h> {
     features: HashMap<(u32, u32, String), Arc<[u8]>>,
     /// The newest failure of `feature`; the plugin may read it until the next callback.
     message: String,
-    artifacts: usize,
+    /// Names of those handed over.
+    artifacts: Vec<String>,
     /// The host's own failure while it served a callback: the call's result, whatever the plugin says.
     failure: Option<Failure>,
     /// A panic of the host: must not cross the plugin's frames, so it waits here.
@@ -75,7 +77,7 @@ pub(super) fn with_job<R>(
         frames: HashMap::new(),
         features: HashMap::new(),
         message: String::new(),
-        artifacts: 0,
+        artifacts: Vec::new(),
         failure: None,
         panic: None,
     };
@@ -184,14 +186,17 @@ impl Call<'_> {
     }
 
     fn artifact(&mut self, name: &str, mime: &str, data: &[u8]) -> Result<(), Failure> {
-        if self.artifacts >= MAX_ARTIFACTS {
+        if self.artifacts.len() >= MAX_ARTIFACTS {
             return Err(Failure::invalid_input(format!("more than {MAX_ARTIFACTS} artifacts")));
         }
-        if !is_artifact_name(name) || !is_mime(mime) {
+        if !artifact::is_name(name) || !artifact::TYPES.contains(&mime) {
             return Err(Failure::invalid_input("a bad name or type of an artifact"));
         }
+        if self.artifacts.iter().any(|known| known == name) {
+            return Err(Failure::invalid_input("two artifacts of one name"));
+        }
         self.host.artifact(name, mime, data)?;
-        self.artifacts += 1;
+        self.artifacts.push(name.to_owned());
         Ok(())
     }
 }
@@ -307,15 +312,4 @@ unsafe extern "C" fn artifact(ctx: *mut c_void, name: abi::Bytes, mime: abi::Byt
 unsafe fn text<'a>(bytes: abi::Bytes, limit: u64) -> Option<&'a str> {
     // SAFETY: by the caller's word.
     std::str::from_utf8(unsafe { bytes.get(limit) }?).ok()
-}
-
-fn is_artifact_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name.starts_with('.')
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(&b))
-}
-
-fn is_mime(mime: &str) -> bool {
-    let token = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-._".contains(&b));
-    mime.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }

@@ -55,6 +55,9 @@ pub enum Refusal {
     /// A video track without a frame to show.
     #[error("the video track has no frames")]
     NoFrames,
+    /// Pictures of one medium that differ in size: faces in them could not be compared in one measure.
+    #[error("the pictures of the medium do not all have the same size")]
+    MixedSizes,
     /// A ZIP without pictures.
     #[error("the ZIP holds no pictures")]
     ZipEmpty,
@@ -123,6 +126,7 @@ impl Refusal {
             Self::TooMuchVideo { .. } => "TOO_MUCH_VIDEO",
             Self::NoVideoStream => "NO_VIDEO_STREAM",
             Self::NoFrames => "NO_FRAMES",
+            Self::MixedSizes => "MIXED_SIZES",
             Self::ZipEmpty => "ZIP_EMPTY",
             Self::ZipTooManyEntries { .. } => "ZIP_TOO_MANY_ENTRIES",
             Self::ZipTraversal { .. } => "ZIP_TRAVERSAL",
@@ -166,6 +170,7 @@ impl Refusal {
             | Self::Animated { .. }
             | Self::NoVideoStream
             | Self::NoFrames
+            | Self::MixedSizes
             | Self::ZipEmpty
             | Self::ZipTraversal { .. }
             | Self::ZipNotFlat { .. }

@@ -35,7 +35,11 @@ pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resul
     for shot in 0..set.shots.len() {
         let (bytes, format) = set.read(shot)?;
         let picture = set.shots[shot].picture(&bytes, format, limits, set.shots.len(), &mut all_pixels)?;
-        first.get_or_insert(picture);
+        let size = (picture.width, picture.height);
+        let first = first.get_or_insert(picture);
+        if size != (first.width, first.height) {
+            return Err(Refusal::MixedSizes);
+        }
     }
     let first = first.ok_or(Refusal::ZipEmpty)?;
     Ok(Probe {
@@ -64,7 +68,9 @@ pub(crate) fn decode<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resu
         let shot = (2 * i + 1) * total / (2 * stored);
         let (bytes, format) = set.read(shot)?;
         let picture = set.shots[shot].picture(&bytes, format, limits, stored, &mut all_pixels)?;
-        size.get_or_insert((picture.width, picture.height));
+        if *size.get_or_insert((picture.width, picture.height)) != (picture.width, picture.height) {
+            return Err(Refusal::MixedSizes);
+        }
         let mut frame = picture.frame;
         frame.index = i as u32;
         frames.push(frame);

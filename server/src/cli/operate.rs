@@ -108,11 +108,7 @@ pub(super) fn serve(config: Option<&Path>) -> Done {
     let config = load(config)?;
     telemetry::start(&config.log);
     block_on(async {
-        let stop = async {
-            if let Err(error) = app::stop_signal().await {
-                tracing::error!(error = &error as &dyn std::error::Error, "signals cannot be received; stopping");
-            }
-        };
+        let stop = app::stop_signal().map_err(|error| CommandError::because("waiting for signals", &error))?;
         let ready = |address| report::line(format_args!("Vultus is ready at http://{address}/"));
         app::serve(config, ready, stop).await.map_err(|error| CommandError::because("serve", &error))?;
         Ok(ExitCode::SUCCESS)

@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-/// A line on standard output. A closed pipe ends the program quietly, as for any filter.
+/// A line on standard output. A reader that went away ends the program quietly, but never as a success: its exit code is a verdict.
 pub(super) fn line(text: impl Display) {
     if writeln!(std::io::stdout().lock(), "{text}").is_err() {
-        std::process::exit(0);
+        std::process::exit(i32::from(super::FAILURE));
     }
 }
 

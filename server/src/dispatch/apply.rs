@@ -2,21 +2,19 @@
 //! of the analyzer, never a verdict.
 
 use super::run::Judged;
+use std::collections::HashSet;
 use uuid::Uuid;
 use vultus_core::{Analysis, Artifact, ArtifactId, Provenance, Reason, Resolution};
+use vultus_plugin_api::artifact;
 use vultus_plugin_api::outcome::{self, Outcome};
 use vultus_store::blobs::{BlobError, BlobStore, StoredBlob};
 use vultus_store::{AnalysisResult, Company};
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport};
 
-/// Types that an artifact may have: those that are safe to send to a browser.
-const ARTIFACT_TYPES: [&str; 5] = ["image/jpeg", "image/png", "image/webp", "application/json", "text/plain"];
 /// Most artifacts of one analysis.
 const MAX_ARTIFACTS: usize = 16;
 /// Largest artifact, in bytes.
 const MAX_ARTIFACT_BYTES: usize = 16 << 20;
-/// Longest name of an artifact, in bytes.
-const MAX_NAME_BYTES: usize = 64;
 /// Most reasons of one verdict.
 const MAX_REASONS: usize = 256;
 
@@ -61,8 +59,12 @@ pub fn verdict(judged: Judged) -> Result<Verdict, AnalysisFailure> {
     if judged.artifacts.len() > MAX_ARTIFACTS {
         return Err(bad_result(&plugin, format!("{} artifacts", judged.artifacts.len())));
     }
-    let artifacts =
-        judged.artifacts.into_iter().map(|(report, bytes)| artifact(&plugin, report, bytes)).collect::<Result<_, _>>()?;
+    let artifacts: Vec<ArtifactFile> =
+        judged.artifacts.into_iter().map(|(report, bytes)| accepted(&plugin, report, bytes)).collect::<Result<_, _>>()?;
+    let mut names = HashSet::new();
+    if let Some(twice) = artifacts.iter().find(|artifact| !names.insert(artifact.name.as_str())) {
+        return Err(bad_result(&plugin, format!("two artifacts named {}", twice.name)));
+    }
     Ok(Verdict {
         resolution: match outcome.resolution {
             outcome::Resolution::Success => Resolution::Success,
@@ -82,14 +84,11 @@ pub fn verdict(judged: Judged) -> Result<Verdict, AnalysisFailure> {
     })
 }
 
-fn artifact(plugin: &str, report: ArtifactReport, bytes: Vec<u8>) -> Result<ArtifactFile, AnalysisFailure> {
-    let name_is_plain = report.name.len() <= MAX_NAME_BYTES
-        && !report.name.is_empty()
-        && report.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-    if !name_is_plain {
-        return Err(bad_result(plugin, "an artifact's name is not of lower-case letters, digits and _".to_owned()));
+fn accepted(plugin: &str, report: ArtifactReport, bytes: Vec<u8>) -> Result<ArtifactFile, AnalysisFailure> {
+    if !artifact::is_name(&report.name) {
+        return Err(bad_result(plugin, "an artifact's name is malformed".to_owned()));
     }
-    if !ARTIFACT_TYPES.contains(&report.content_type.as_str()) {
+    if !artifact::TYPES.contains(&report.content_type.as_str()) {
         return Err(bad_result(plugin, format!("artifact {} has a type that is not allowed", report.name)));
     }
     if bytes.len() > MAX_ARTIFACT_BYTES {

@@ -83,6 +83,13 @@ impl Breaker {
         }
     }
 
+    /// The worker on trial ended without showing whether it would crash, such as over a medium or a cancellation: another is tried.
+    pub(crate) fn undecided(&mut self, now: Instant) {
+        if let State::Trial { pause } = self.state {
+            self.state = State::Open { until: now, pause };
+        }
+    }
+
     /// Whether work may be given to the pool.
     pub(crate) fn health(&self, now: Instant) -> PoolHealth {
         match self.state {
@@ -97,6 +104,20 @@ impl Breaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trial_that_decides_nothing_is_followed_by_another() {
+        let start = Instant::now();
+        let mut breaker = Breaker::default();
+        for _ in 0..CRASHES {
+            breaker.crashed(start);
+        }
+        let later = start + FIRST_PAUSE;
+        assert_eq!(breaker.admit(later), Admission::Go);
+        assert_ne!(breaker.admit(later), Admission::Go);
+        breaker.undecided(later);
+        assert_eq!(breaker.admit(later), Admission::Go);
+    }
 
     #[test]
     fn three_crashes_within_a_minute_open_the_breaker_and_slower_ones_do_not() {

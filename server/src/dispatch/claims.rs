@@ -128,7 +128,8 @@ impl ClaimLoop {
     /// lease that runs out.
     async fn step(&mut self, runs: &mut JoinSet<()>) -> bool {
         let Some(worker) = self.shared.pools.free_worker(&self.pool).await else { return false };
-        let now = self.orphaned_before.unwrap_or_else(|| self.shared.clock.now());
+        let clock = self.shared.clock.now();
+        let now = self.orphaned_before.map_or(clock, |until| until.max(clock));
         match self.shared.store.claim_run(&[self.pool.as_str().to_owned()], &self.node, now, LEASE).await {
             Ok(Some(run)) => {
                 tracing::debug!(run = %run.token.run_id, analyses = run.analyses.len(), "run claimed");

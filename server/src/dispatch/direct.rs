@@ -91,13 +91,16 @@ impl DirectRun<'_> {
         costs
     }
 
-    async fn attempt(&mut self, analyses: Vec<RunAnalysis>, observe: &mut impl FnMut(&RunEvent)) -> RunEnd {
-        let media: io::Result<Vec<OwnedFd>> = self.media.iter().map(OwnedFd::try_clone).collect();
+    async fn attempt(&mut self, mut analyses: Vec<RunAnalysis>, observe: &mut impl FnMut(&RunEvent)) -> RunEnd {
+        let taken = only_taken(&mut analyses);
+        let media: io::Result<Vec<OwnedFd>> =
+            taken.iter().filter_map(|&at| self.media.get(at as usize)).map(OwnedFd::try_clone).collect();
         let Ok(media) = media else {
             // No descriptors left: as if no worker were to be had.
             return RunEnd::Unavailable { retry_after: super::pool::RETRY_AFTER };
         };
-        let request = RunRequest { run: self.request.run.clone(), media: self.request.media.clone(), analyses };
+        let described = taken.iter().filter_map(|&at| self.request.media.get(at as usize)).cloned().collect();
+        let request = RunRequest { run: self.request.run.clone(), media: described, analyses };
         let (sender, mut events) = mpsc::channel(EVENTS);
         let running = self.pools.run(&self.pool, request, media, sender, self.cancel);
         let listening = async {
@@ -117,6 +120,20 @@ impl DirectRun<'_> {
         let found = plugins.iter().find(|p| p.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind));
         found.map(|plugin| plugin.manifest.id.clone()).unwrap_or_default()
     }
+}
+
+/// The media that these analyses take, by their index; the analyses then name them by their place in that list. A pool gets no
+/// descriptor of a medium that none of its analyses takes.
+fn only_taken(analyses: &mut [RunAnalysis]) -> Vec<u32> {
+    let mut taken: Vec<u32> = analyses.iter().flat_map(|analysis| &analysis.media).map(|medium| medium.index).collect();
+    taken.sort_unstable();
+    taken.dedup();
+    for medium in analyses.iter_mut().flat_map(|analysis| &mut analysis.media) {
+        if let Ok(place) = taken.binary_search(&medium.index) {
+            medium.index = u32::try_from(place).unwrap_or(u32::MAX);
+        }
+    }
+    taken
 }
 
 fn keep(all: &mut BTreeMap<String, Judged>, one: Judged) {

@@ -4,7 +4,7 @@
 
 use std::os::fd::OwnedFd;
 
-use vultus_plugin_api::Outcome;
+use vultus_plugin_api::{Outcome, artifact};
 use vultus_worker_protocol::memfd::{MemfdError, read_sealed};
 use vultus_worker_protocol::{
     AnalysisFailure, ArtifactReport, FromWorker, Judgement, ProbeReport, RefusalReport, RunCosts, WorkerReady,
@@ -24,8 +24,6 @@ const ARTIFACTS: usize = 16;
 const REASONS: usize = 256;
 /// Longest text for people or logs, in characters.
 const TEXT_CHARS: usize = 1_000;
-/// What an artifact may be. Nothing that a browser would run.
-const ARTIFACT_TYPES: [&str; 5] = ["image/jpeg", "image/png", "image/webp", "application/json", "application/octet-stream"];
 
 /// A message of a worker within the bounds, with what came beside it.
 #[derive(Debug)]
@@ -136,11 +134,11 @@ fn accept_judged(
     expect_descriptors(artifacts.len() + usize::from(outcome_bytes > 0), &descriptors)?;
     let mut descriptors = descriptors.into_iter();
     let mut kept = Vec::with_capacity(artifacts.len());
-    for (artifact, descriptor) in artifacts.into_iter().zip(descriptors.by_ref()) {
-        check(is_artifact_name(&artifact.name), "the name of an artifact is malformed")?;
-        check(ARTIFACT_TYPES.contains(&artifact.content_type.as_str()), "the type of an artifact is not allowed")?;
-        let bytes = read_sealed(descriptor, artifact.byte_size, ARTIFACT_BYTES)?;
-        kept.push((artifact, bytes));
+    for (report, descriptor) in artifacts.into_iter().zip(descriptors.by_ref()) {
+        check(artifact::is_name(&report.name), "the name of an artifact is malformed")?;
+        check(artifact::TYPES.contains(&report.content_type.as_str()), "the type of an artifact is not allowed")?;
+        let bytes = read_sealed(descriptor, report.byte_size, ARTIFACT_BYTES)?;
+        kept.push((report, bytes));
     }
     let result = match result {
         Ok(mut judgement) => {
@@ -179,12 +177,6 @@ fn check(holds: bool, otherwise: &'static str) -> Result<(), Violation> {
 
 fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-}
-
-fn is_artifact_name(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && !text.starts_with('.')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
 }
 
 fn clipped(text: String) -> String {

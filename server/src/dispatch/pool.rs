@@ -170,6 +170,10 @@ impl Pool {
         }
     }
 
+    pub(crate) fn undecided(&self) {
+        self.breaker().undecided(Instant::now());
+    }
+
     pub(crate) fn survived(&self) {
         self.breaker().survived();
     }

@@ -178,30 +178,38 @@ impl RunTask {
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
         let mut writes = FuturesUnordered::new();
         let (mut end, mut all_told, mut last_progress) = (None, false, None);
-        loop {
-            if all_told
-                && writes.is_empty()
-                && let Some(end) = end.take()
-            {
-                return Ok(end);
-            }
-            tokio::select! {
-                event = events.recv(), if !all_told => match event {
-                    Some(event) if is_too_soon(&event, &mut last_progress) => {}
-                    Some(event) => writes.push(self.write_event(event)),
-                    None => all_told = true,
-                },
-                Some(written) = writes.next() => written?,
-                ended = &mut running, if end.is_none() => end = Some(ended),
-                _ = heartbeat.tick() => {
-                    if !self.shared.store.heartbeat(self.run.token, self.shared.clock.now(), LEASE).await? {
-                        return Err(Abandoned::Stale);
-                    }
-                    self.stop_unwanted().await?;
+        let ended = async {
+            loop {
+                if all_told
+                    && writes.is_empty()
+                    && let Some(end) = end.take()
+                {
+                    return Ok(end);
                 }
-                () = registration.told() => self.stop_unwanted().await?,
+                tokio::select! {
+                    event = events.recv(), if !all_told => match event {
+                        Some(event) if is_too_soon(&event, &mut last_progress) => {}
+                        Some(event) => writes.push(self.write_event(event)),
+                        None => all_told = true,
+                    },
+                    Some(written) = writes.next() => written?,
+                    ended = &mut running, if end.is_none() => end = Some(ended),
+                    _ = heartbeat.tick() => {
+                        if !self.shared.store.heartbeat(self.run.token, self.shared.clock.now(), LEASE).await? {
+                            return Err(Abandoned::Stale);
+                        }
+                        self.stop_unwanted().await?;
+                    }
+                    () = registration.told() => self.stop_unwanted().await?,
+                }
             }
         }
+        .await;
+        if ended.is_err() {
+            // Each write ends by itself: what it wrote in vain, it deletes.
+            while writes.next().await.is_some() {}
+        }
+        ended
     }
 
     /// Cancels in the worker what was cancelled in the store; a folder that is gone ends the run.

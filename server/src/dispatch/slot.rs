@@ -134,8 +134,9 @@ impl Slot {
             }
             WorkerFate::DiedDecoding => {
                 tracing::warn!(pool = %self.pool.plan.name, pid, "a worker died over a medium");
+                self.pool.undecided();
             }
-            WorkerFate::Spent | WorkerFate::Lives => {}
+            WorkerFate::Spent | WorkerFate::Lives => self.pool.undecided(),
         }
     }
 }

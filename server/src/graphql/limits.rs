@@ -28,6 +28,8 @@ pub const MAX_TOKENS: usize = 15_000;
 pub const MAX_NESTING: usize = 50;
 /// Most selections (fields, spreads, inline fragments), counted at each use of a fragment.
 pub const MAX_SELECTIONS: usize = 2_000;
+/// Most sets within sets, through fragments: as deep as measuring recurses, with about 2 KiB of stack for each.
+const MAX_LEVELS: usize = 200;
 /// Most operations in one document.
 pub const MAX_OPERATIONS: usize = 10;
 /// Most fragments in one document.
@@ -219,7 +221,7 @@ struct Measure<'d> {
 
 impl<'d> Measure<'d> {
     fn operation(&mut self, operation: &'d OperationDefinition) -> Result<(Cost, Vec<String>)> {
-        let cost = self.selection_set(&operation.selection_set.node)?;
+        let cost = self.selection_set(&operation.selection_set.node, 1)?;
         cost.within_limits()?;
         let mut root_fields = Vec::new();
         self.root_fields(&operation.selection_set.node, &mut root_fields)?;
@@ -233,18 +235,22 @@ impl<'d> Measure<'d> {
         Ok((cost, root_fields))
     }
 
-    fn selection_set(&mut self, set: &'d SelectionSet) -> Result<Cost> {
+    /// `level` counts the sets that lie around this one, through fragments too: measuring must not use up the stack itself.
+    fn selection_set(&mut self, set: &'d SelectionSet, level: usize) -> Result<Cost> {
+        if level > MAX_LEVELS {
+            return Err(exceeded("QUERY_DEPTH", "levels of nesting", MAX_LEVELS));
+        }
         let mut total = Cost::default();
         for item in &set.items {
-            total.add(&self.selection(&item.node)?);
+            total.add(&self.selection(&item.node, level)?);
         }
         Ok(total)
     }
 
-    fn selection(&mut self, selection: &'d Selection) -> Result<Cost> {
+    fn selection(&mut self, selection: &'d Selection, level: usize) -> Result<Cost> {
         let mut cost = match selection {
             Selection::Field(field) => {
-                let mut cost = self.selection_set(&field.node.selection_set.node)?;
+                let mut cost = self.selection_set(&field.node.selection_set.node, level + 1)?;
                 cost.aliases = cost.aliases.saturating_add(usize::from(field.node.alias.is_some()));
                 // Only the field of this name is judged so; a fragment may be called `__schema` and gains nothing by it.
                 if is_introspection(field.node.name.node.as_str()) {
@@ -255,14 +261,14 @@ impl<'d> Measure<'d> {
                 }
                 cost
             }
-            Selection::InlineFragment(inline) => self.selection_set(&inline.node.selection_set.node)?,
-            Selection::FragmentSpread(spread) => self.fragment(spread.node.fragment_name.node.as_str())?,
+            Selection::InlineFragment(inline) => self.selection_set(&inline.node.selection_set.node, level + 1)?,
+            Selection::FragmentSpread(spread) => self.fragment(spread.node.fragment_name.node.as_str(), level + 1)?,
         };
         cost.selections = cost.selections.saturating_add(1);
         Ok(cost)
     }
 
-    fn fragment(&mut self, name: &'d str) -> Result<Cost> {
+    fn fragment(&mut self, name: &'d str, level: usize) -> Result<Cost> {
         match self.fragments.get(name) {
             Some(Some(cost)) => return Ok(*cost),
             Some(None) => return Err(Error::invalid("query", "a fragment uses itself")),
@@ -272,7 +278,7 @@ impl<'d> Measure<'d> {
             return Err(Error::invalid("query", "a fragment is used that is not defined"));
         };
         self.fragments.insert(name, None);
-        let cost = self.selection_set(&fragment.node.selection_set.node)?;
+        let cost = self.selection_set(&fragment.node.selection_set.node, level)?;
         self.fragments.insert(name, Some(cost));
         Ok(cost)
     }

@@ -53,6 +53,8 @@ impl Services {
         let found = stored(self.inner.store.user_by_email(&email).await)?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let right = self.inner.passwords.verify(password, hash).await?;
+        // Read again: guesses that waited side by side for their turn must see the failures of those before them.
+        let found = stored(self.inner.store.user_by_email(&email).await)?;
         let locked = match &found {
             Some(found) => found.locked_until,
             None => self.inner.unknown_names.locked_until(&email),

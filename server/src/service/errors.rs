@@ -28,7 +28,8 @@ pub(super) fn of_store(error: StoreError) -> Error {
             existing: None,
         },
         StoreError::Unavailable(_) => unavailable("the store does not answer; try again"),
-        internal @ (StoreError::BlobSwept { .. } | StoreError::Internal { .. }) => Error::internal("using the store", internal),
+        StoreError::BlobSwept { .. } => unavailable("the same file is just being deleted; try again"),
+        internal @ StoreError::Internal { .. } => Error::internal("using the store", internal),
     }
 }
 

@@ -86,8 +86,13 @@ pub(crate) fn lock_in(memory_bytes: Option<u64>, cpu_seconds: u64) -> Result<Vec
     let _ = rustix::thread::set_name(c"vultus-worker");
     rustix::thread::set_no_new_privs(true).map_err(failed("giving up new privileges"))?;
     rustix::process::umask(Mode::from_raw_mode(0o077));
-    // A write over the file limit shall be an error, not a death. SAFETY: ignoring a signal installs no handler.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    // A write over the file limit shall be an error, not a death. The signals to stop are the node's, which drains first: a service manager
+    // sends them to the whole group, and a death by them would count against the analysis. SAFETY: ignoring a signal installs no handler.
+    unsafe {
+        for signal in [libc::SIGXFSZ, libc::SIGTERM, libc::SIGINT] {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+    }
     limit(Resource::Core, 0)?;
     limit(Resource::Fsize, FILE_BYTES)?;
     limit(Resource::Nofile, DESCRIPTORS)?;

@@ -134,6 +134,8 @@ struct Kept<'a> {
     frames: Vec<Option<StoredFrame>>,
     /// Size of the first kept frame before orientation.
     size: Option<(u32, u32)>,
+    /// The size changed on the way.
+    mixed: bool,
     /// Pixels decoded so far: the header, by which the plan was checked, may have lied about the size.
     pixels: u64,
     /// Start of a span that turned out not to be a key frame: nothing of that span can be trusted.
@@ -145,7 +147,7 @@ impl<'a> Kept<'a> {
         let mut by_packet: Vec<_> = plan.targets.iter().enumerate().map(|(slot, target)| (target.packet, slot)).collect();
         by_packet.sort_unstable();
         let frames = plan.targets.iter().map(|_| None).collect();
-        Self { plan, limits, by_packet, frames, size: None, pixels: 0, unmarked_start: None }
+        Self { plan, limits, by_packet, frames, size: None, mixed: false, pixels: 0, unmarked_start: None }
     }
 
     fn count_pixels(&mut self, frame: &frame::Video) -> Result<(), Refusal> {
@@ -174,7 +176,7 @@ impl<'a> Kept<'a> {
     }
 
     fn put(&mut self, slot: usize, rgb: Vec<u8>, (width, height): (u32, u32), display: (u32, u32)) {
-        self.size.get_or_insert(display);
+        self.mixed |= *self.size.get_or_insert(display) != display;
         let pts_us = self.plan.targets[slot].pts_us;
         self.frames[slot] = Some(StoredFrame { width, height, rgb, pts_us, index: 0 });
     }
@@ -184,6 +186,9 @@ impl<'a> Kept<'a> {
     }
 
     fn finish(self, orientation: Orientation) -> Result<Decoded, Refusal> {
+        if self.mixed {
+            return Err(Refusal::MixedSizes);
+        }
         let (width, height) = orientation.turned(self.size.unwrap_or_default());
         let mut frames: Vec<StoredFrame> = self.frames.into_iter().flatten().collect();
         for (index, frame) in (0..).zip(&mut frames) {

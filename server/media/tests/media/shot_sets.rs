@@ -28,17 +28,23 @@ fn pictures_come_in_natural_order_of_their_names() {
         stored("shot10.png", &numbered(10)),
         stored("shot2.png", &numbered(2)),
         stored("__MACOSX/._shot2.png", b"resource fork"),
-        stored("shot1.jpg", &jpeg(&asymmetric(16, 12), Some(exif(6)))),
+        stored("shot1.jpg", &jpeg(&asymmetric(12, 16), Some(exif(6)))),
         stored("shot3", &webp(&asymmetric(16, 12), None)),
     ];
     let bytes = archive(&entries);
     let found = probe(&bytes).unwrap();
     assert_eq!((found.kind, found.content_type.as_str()), (MediaKind::ShotSet, "application/zip"));
     assert_eq!((found.frame_count, found.duration_us), (Some(4), None));
-    assert_eq!((found.width, found.height, found.orientation_applied), (12, 16, 6), "of the first picture");
+    assert_eq!((found.width, found.height, found.orientation_applied), (16, 12, 6), "of the first picture, upright");
     let frames = decode(&bytes).unwrap();
     assert_eq!((frames.frames[1].rgb[0], frames.frames[3].rgb[0]), (2, 10));
     assert_eq!(frames.frames.iter().map(|frame| frame.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn pictures_of_different_sizes_are_refused() {
+    let small = png(RgbImage::from_pixel(8, 6, Rgb([1, 2, 3])), None);
+    assert_refused(&[stored("1.png", &numbered(1)), stored("2.png", &small)], &Refusal::MixedSizes);
 }
 
 #[test]

@@ -99,7 +99,9 @@ pub(super) fn users(connection: &Connection, ids: &[UserId]) -> Answer<Vec<User>
 }
 
 pub(super) fn record_failed_login(connection: &Connection, id: UserId, locked_until: Option<OffsetDateTime>) -> Answer<()> {
-    let sql = "UPDATE users SET failed_logins = failed_logins + 1, locked_until = ?2 WHERE id = ?1";
+    // A lock is only ever prolonged: failures that are recorded side by side do not take it back.
+    let sql = "UPDATE users SET failed_logins = failed_logins + 1,
+        locked_until = CASE WHEN ?2 IS NULL THEN locked_until ELSE max(ifnull(locked_until, ?2), ?2) END WHERE id = ?1";
     match change(connection, sql, (id.to_string(), locked_until.map(nanoseconds)))? {
         0 => Err(StoreError::NotFound("user").into()),
         _ => Ok(()),

@@ -57,8 +57,11 @@ pub(super) fn add_to_folder(
     add(connection, effects, id, additions)?;
     let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();
     if let Some(newest) = newest_medium.filter(|newest| folder.media_changed_at.is_none_or(|before| before < *newest)) {
-        let sql = "UPDATE folders SET media_changed_at = ?2 WHERE id = ?1";
-        change(connection, sql, (id.to_string(), nanoseconds(newest)))?;
+        // Later than every analysis asked for in other requests: while these media were on their way, none of those could take them.
+        let sql = "UPDATE folders SET media_changed_at = max(?2,
+            (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1 AND group_id IS NOT ?3)) WHERE id = ?1";
+        let group = additions.group.as_ref().map(|new| new.group.id.to_string());
+        change(connection, sql, (id.to_string(), nanoseconds(newest), group))?;
     }
     let asked = additions.group.as_ref().map(|new| new.group.created_at);
     let now = additions.now.or(asked).or(newest_medium);

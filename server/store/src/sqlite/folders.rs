@@ -67,11 +67,28 @@ pub(super) fn delete_medium(
         }
     }
     change(connection, "DELETE FROM media WHERE id = ?1", [id.to_string()])?;
-    let sql = "UPDATE folders SET media_changed_at = max(ifnull(media_changed_at, ?2), ?2) WHERE id = ?1";
+    let sql = "UPDATE folders SET media_changed_at = max(ifnull(media_changed_at, ?2), ?2,
+        (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1)) WHERE id = ?1";
     change(connection, sql, (medium.folder_id.to_string(), nanoseconds(now)))?;
     touch(connection, effects, medium.folder_id, Some(now))?;
-    let keys: Vec<String> = std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
+    let mut keys: Vec<String> = std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
+    keys.extend(delete_artifacts(connection, medium.folder_id, id)?);
     Ok((scope::folder(connection, scope, medium.folder_id)?, orphans(connection, &keys)?))
+}
+
+/// Deletes the artifacts of the analyses that took a medium, because they may show what is in it; gives their blob keys.
+fn delete_artifacts(connection: &Connection, folder: FolderId, medium: MediaId) -> Answer<Vec<String>> {
+    let sql = format!("SELECT {} FROM analyses a WHERE a.folder_id = ?1 ORDER BY a.row", rows::ANALYSIS);
+    let mut keys = Vec::new();
+    for analysis in all(connection, &sql, [folder.to_string()], rows::analysis)? {
+        if analysis.media.iter().any(|taken| taken.media_id == medium) {
+            let of_analysis = [analysis.id.to_string()];
+            let sql = "SELECT blob_key FROM artifacts WHERE analysis_id = ?1";
+            keys.extend(all(connection, sql, of_analysis.clone(), |row| row.get::<_, String>(0))?);
+            change(connection, "DELETE FROM artifacts WHERE analysis_id = ?1", of_analysis)?;
+        }
+    }
+    Ok(keys)
 }
 
 /// Deletes all rows of a folder. Its runs go too, so that a write under one of their tokens finds nothing and is stale.
@@ -81,7 +98,8 @@ pub(super) fn erase_folder(connection: &Connection, effects: &mut Effects, scope
                UNION SELECT thumbnail_key FROM media WHERE folder_id = ?1 AND thumbnail_key IS NOT NULL
                UNION SELECT r.blob_key FROM artifacts r JOIN analyses a ON a.id = r.analysis_id WHERE a.folder_id = ?1";
     let keys: Vec<String> = all(connection, sql, [id.to_string()], |row| row.get(0))?;
-    for sql in ["DELETE FROM runs WHERE folder_id = ?1", "DELETE FROM folders WHERE id = ?1"] {
+    let forget_keys = "DELETE FROM idempotency WHERE json_extract(replay_doc, '$.folder_id') = ?1";
+    for sql in ["DELETE FROM runs WHERE folder_id = ?1", "DELETE FROM folders WHERE id = ?1", forget_keys] {
         change(connection, sql, [id.to_string()])?;
     }
     effects.changes.push(FolderChange { company_id: folder.company_id, folder_id: id, revision: 0 });

@@ -217,7 +217,7 @@ impl Loop {
                 }
                 Command::Truncate(answer) => {
                     let truncated = self.truncate();
-                    self.truncate_owed |= matches!(truncated, Ok(false));
+                    self.truncate_owed |= !matches!(truncated, Ok(true));
                     // Nobody waits: the request went away.
                     let _ = answer.send(truncated);
                 }
