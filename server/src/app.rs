@@ -134,7 +134,7 @@ pub fn pools_config(config: &Config) -> Result<PoolsConfig, DeploymentError> {
     })?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     pools.workers = config.workers.count.unwrap_or(processors);
-    pools.probe_workers = config.workers.probe_count.unwrap_or((processors / 4).max(1));
+    pools.probe_workers = config.workers.probe_count.unwrap_or((processors / 4).max(2));
     pools.threads = config.workers.threads;
     pools.limits = config.limits.media.clone();
     pools.decode = match config.workers.decoder {

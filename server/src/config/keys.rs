@@ -181,7 +181,7 @@ pub(super) const KEYS: &[Key] = &[
         "workers.probe_count",
         Integer(0, 256),
         Some("0"),
-        "Worker processes that examine uploads. 0: one per four processors, at least one.",
+        "Worker processes that examine uploads. 0: one per four processors, at least two.",
     ),
     key("workers.threads", Integer(1, 64), Some("1"), "Threads of one inference."),
     key("workers.memory_bytes", Integer(512 * MEBI, TEBI), Some("4294967296"), "Most address space of one worker, in bytes."),

@@ -126,7 +126,7 @@ pub struct LimitsConfig {
 pub struct WorkersConfig {
     /// Processes that judge; absent: one per processor.
     pub count: Option<usize>,
-    /// Processes that probe; absent: one per four processors.
+    /// Processes that probe; absent: one per four processors, at least two.
     pub probe_count: Option<usize>,
     /// Threads of one inference.
     pub threads: u32,
