@@ -1,0 +1,92 @@
+//! From readings to a verdict.
+
+use time::Date;
+use vultus_plugin_api::{Failure, Outcome, Reason, Resolution};
+
+use crate::checks::{self, Found};
+use crate::params::Params;
+use crate::reading::{PageReading, Quad, TextLine};
+use crate::report::{DocumentType, Line, MediumReport, PortraitReport, Quality, Report, Side, fraction};
+use crate::zone;
+
+/// What the document analyzer has to say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DocumentResult {
+    /// The verdict.
+    pub resolution: Resolution,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// All that was found.
+    pub report: Report,
+}
+
+impl DocumentResult {
+    /// The same in the form that a plugin returns.
+    pub fn into_outcome(self) -> Result<Outcome, Failure> {
+        let result =
+            serde_json::to_value(self.report).map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
+        Ok(Outcome { resolution: self.resolution, reasons: self.reasons, result })
+    }
+}
+
+/// One side with the index of its medium.
+#[derive(Clone, Copy)]
+pub(crate) struct Page<'r> {
+    pub(crate) medium: u32,
+    pub(crate) side: Side,
+    pub(crate) reading: &'r PageReading,
+}
+
+/// Judges a document by its front and, where it was given, its back, as of `today`. The front is medium 0, the back medium 1.
+pub fn judge(front: &PageReading, back: Option<&PageReading>, params: &Params, today: Date) -> DocumentResult {
+    let mut pages = vec![Page { medium: 0, side: Side::Front, reading: front }];
+    pages.extend(back.map(|reading| Page { medium: 1, side: Side::Back, reading }));
+    let mrz = zone::best(&pages, today);
+    let findings = checks::findings(&pages, mrz.as_ref(), params, today);
+    let report = Report {
+        kind: mrz.as_ref().map_or(DocumentType::Unknown, zone::document_type),
+        media: pages.iter().map(medium_report).collect(),
+        fields: Vec::new(),
+        mrz,
+        barcodes: Vec::new(),
+        portrait: pages.iter().find_map(portrait_report),
+        lines: pages.iter().flat_map(lines).collect(),
+    };
+    let resolution = params.policy.resolution(findings.iter().map(|found| found.finding));
+    DocumentResult { resolution, reasons: findings.iter().map(Found::reason).collect(), report }
+}
+
+fn medium_report(page: &Page<'_>) -> MediumReport {
+    let quality = &page.reading.quality;
+    MediumReport {
+        medium: page.medium,
+        side: page.side,
+        document: page.reading.document.map(Quad::tidy),
+        rotation: page.reading.rotation,
+        quality: Quality {
+            sharpness: fraction(quality.sharpness),
+            glare: fraction(quality.glare),
+            grey: quality.grey,
+            moire: fraction(quality.moire),
+            cut_off: quality.cut_off,
+            width_px: quality.width_px,
+        },
+    }
+}
+
+fn portrait_report(page: &Page<'_>) -> Option<PortraitReport> {
+    let portrait = page.reading.portrait.as_ref()?;
+    Some(PortraitReport {
+        medium: page.medium,
+        quad: portrait.quad.tidy(),
+        confidence: fraction(portrait.confidence),
+        artifact: portrait.artifact.clone(),
+    })
+}
+
+fn lines(page: &Page<'_>) -> Vec<Line> {
+    let medium = page.medium;
+    let of =
+        |line: &TextLine| Line { medium, text: line.text.clone(), confidence: fraction(line.confidence), quad: line.quad.tidy() };
+    page.reading.lines.iter().map(of).collect()
+}

@@ -1,0 +1,247 @@
+//! Putting misread characters right: by what a cell may hold, by the codes of states, by the shape of names, and by check
+//! digits. Check digits correct only when exactly one reading satisfies all of them.
+
+use mrz::{MrzData, MrzDate};
+
+use super::fill::Cell;
+use super::layout::{Check, lookalikes};
+use crate::report::MrzFormat;
+
+/// The cells of a zone with the characters chosen so far.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Grid {
+    pub(super) format: MrzFormat,
+    pub(super) cells: Vec<Vec<Cell>>,
+    pub(super) text: Vec<Vec<char>>,
+    /// Characters that are not the best reading of their cell.
+    pub(super) changed: u32,
+}
+
+/// Readings less likely than this are no alternatives.
+const LEAST_LIKELY: f32 = 0.01;
+/// Most characters that check digits may change.
+const MOST_CHANGES: usize = 3;
+/// Most alternatives that are tried; a zone with more doubts is no zone to correct.
+const MOST_ALTERNATIVES: usize = 28;
+/// What a filler of OCR-B is usually taken for.
+const LIKE_FILLER: [char; 10] = ['K', 'C', 'L', 'S', 'E', 'X', 'R', 'Z', 'G', 'I'];
+
+impl Grid {
+    /// The best readings, where the rules of the cells allow them, otherwise the likeliest that they allow. `None` when the zone
+    /// cannot be of this format.
+    pub(super) fn new(format: MrzFormat, cells: Vec<Vec<Cell>>) -> Option<Self> {
+        let mut changed = 0;
+        let mut text = Vec::with_capacity(cells.len());
+        for (line, row) in cells.iter().enumerate() {
+            let mut characters = Vec::with_capacity(row.len());
+            for (column, cell) in row.iter().enumerate() {
+                let character = allowed(format, line, column, cell)?;
+                changed += u32::from(character != cell.best());
+                characters.push(character);
+            }
+            text.push(characters);
+        }
+        Some(Self { format, cells, text, changed })
+    }
+
+    /// The values in it. `None` when it breaks a rule of its format that no check digit is about.
+    pub(super) fn parse(&self) -> Option<MrzData> {
+        parse(self.format, &self.lines())
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.text.iter().map(|row| row.iter().collect()).collect()
+    }
+
+    fn set(&mut self, line: usize, column: usize, character: char) {
+        if self.text[line][column] != character {
+            self.text[line][column] = character;
+            self.changed += 1;
+        }
+    }
+
+    /// Lets the codes of states be ones that exist, where exactly one reading is.
+    pub(super) fn correct_states(&mut self) {
+        for (line, columns) in self.format.states() {
+            let code: String = self.text[line][columns.clone()].iter().collect();
+            if is_state(&code) {
+                continue;
+            }
+            let options: Vec<Vec<char>> = columns.clone().map(|column| self.state_options(line, column)).collect();
+            let mut known: Vec<[char; 3]> = Vec::new();
+            for &first in &options[0] {
+                for &second in &options[1] {
+                    for &third in &options[2] {
+                        let candidate = [first, second, third];
+                        if is_state(&candidate.iter().collect::<String>()) && !known.contains(&candidate) {
+                            known.push(candidate);
+                        }
+                    }
+                }
+            }
+            if let [only] = known[..] {
+                columns.zip(only).for_each(|(column, character)| self.set(line, column, character));
+            }
+        }
+    }
+
+    fn state_options(&self, line: usize, column: usize) -> Vec<char> {
+        let mut options = vec![self.text[line][column]];
+        let likely = self.cells[line][column].options.iter().filter(|option| option.1 >= LEAST_LIKELY);
+        options.extend(likely.map(|option| option.0).filter(|character| self.format.allows(line, column, *character)));
+        options
+    }
+
+    /// Nothing but fillers follows the second pair of them: names have one pair, between primary and secondary identifier.
+    /// Letters that fillers are often taken for become fillers again.
+    pub(super) fn correct_names(&mut self) {
+        let (line, columns) = self.format.names();
+        let pair = |from: usize, text: &[char]| (from..columns.end - 1).find(|at| text[*at] == '<' && text[at + 1] == '<');
+        let Some(first) = pair(columns.start, &self.text[line]) else { return };
+        let given = (first..columns.end).find(|at| self.text[line][*at] != '<').unwrap_or(columns.end);
+        let Some(second) = pair(given, &self.text[line]) else { return };
+        for column in second..columns.end {
+            let likely = self.cells[line][column].options.iter().any(|(other, p)| *other == '<' && *p >= LEAST_LIKELY);
+            if likely || LIKE_FILLER.contains(&self.text[line][column]) {
+                self.set(line, column, '<');
+            }
+        }
+    }
+
+    /// All readings in which every check digit is right, by as few changes as do it in one of two ways: among the
+    /// alternatives of the recogniser, or else among the lookalikes of OCR-B.
+    pub(super) fn solutions(&self) -> Vec<Self> {
+        let suspects = self.suspects();
+        let by_reading = self.substitutions(&suspects, |grid, line, column| {
+            let likely = grid.cells[line][column].options.iter().filter(|option| option.1 >= LEAST_LIKELY);
+            likely.map(|option| option.0).collect()
+        });
+        let found = self.search(&by_reading, MOST_CHANGES);
+        if !found.is_empty() {
+            return found;
+        }
+        let by_looks = self.substitutions(&suspects, |grid, line, column| lookalikes(grid.text[line][column]).to_vec());
+        (1..=2).map(|changes| self.search(&by_looks, changes)).find(|found| !found.is_empty()).unwrap_or_default()
+    }
+
+    /// The cells that may be at fault: of check digits that are wrong, and of no other that is right.
+    fn suspects(&self) -> Vec<(usize, usize)> {
+        let checks = self.format.checks();
+        let right: Vec<bool> = match self.parse() {
+            Some(data) => verified(self.format, &data),
+            None => vec![false; checks.len()],
+        };
+        let touched = |check: &Check, line: usize, column: usize| check.touches(line, column);
+        let mut suspects = Vec::new();
+        for (line, row) in self.text.iter().enumerate() {
+            for column in 0..row.len() {
+                let with = |wanted: bool| {
+                    checks.iter().zip(&right).any(|(check, right)| *right == wanted && touched(check, line, column))
+                };
+                if with(false) && !with(true) {
+                    suspects.push((line, column));
+                }
+            }
+        }
+        suspects
+    }
+
+    fn substitutions(
+        &self,
+        suspects: &[(usize, usize)],
+        options: impl Fn(&Self, usize, usize) -> Vec<char>,
+    ) -> Vec<(usize, usize, char)> {
+        let of = |&(line, column): &(usize, usize)| {
+            let present = self.text[line][column];
+            let other = move |character: &char| *character != present && self.format.allows(line, column, *character);
+            options(self, line, column)
+                .into_iter()
+                .filter(other)
+                .map(move |character| (line, column, character))
+                .collect::<Vec<_>>()
+        };
+        suspects.iter().flat_map(of).collect()
+    }
+
+    /// All readings with up to `most` of the substitutions in which every check digit is right.
+    fn search(&self, substitutions: &[(usize, usize, char)], most: usize) -> Vec<Self> {
+        let mut found = Vec::new();
+        if substitutions.len() <= MOST_ALTERNATIVES {
+            self.clone().search_from(substitutions, most, &mut found);
+        }
+        found
+    }
+
+    fn search_from(self, substitutions: &[(usize, usize, char)], most: usize, found: &mut Vec<Self>) {
+        if self.parse().is_some_and(|data| is_sound(&data)) {
+            if !found.iter().any(|known| known.text == self.text) {
+                found.push(self);
+            }
+            return;
+        }
+        if most == 0 {
+            return;
+        }
+        for (at, &(line, column, character)) in substitutions.iter().enumerate() {
+            let mut next = self.clone();
+            next.set(line, column, character);
+            let rest: Vec<(usize, usize, char)> =
+                substitutions[at + 1..].iter().copied().filter(|other| (other.0, other.1) != (line, column)).collect();
+            next.search_from(&rest, most - 1, found);
+        }
+    }
+
+    /// Whether a cell that no check digit covers was read with less than `least` probability.
+    pub(super) fn has_doubt(&self, least: f32) -> bool {
+        let doubtful =
+            |line: usize, column: usize, cell: &Cell| cell.probability() < least && !self.format.is_covered(line, column);
+        self.cells.iter().enumerate().any(|(line, row)| row.iter().enumerate().any(|(column, cell)| doubtful(line, column, cell)))
+    }
+
+    /// Whether the names have the pair of fillers between primary and secondary identifier.
+    pub(super) fn has_name_separator(&self) -> bool {
+        let (line, columns) = self.format.names();
+        let names: String = self.text[line][columns].iter().collect();
+        names.trim_end_matches('<').contains("<<")
+    }
+}
+
+/// The likeliest character that the cell may hold.
+fn allowed(format: MrzFormat, line: usize, column: usize, cell: &Cell) -> Option<char> {
+    let read = cell.options.iter().map(|option| option.0);
+    read.chain(lookalikes(cell.best()).iter().copied()).find(|character| format.allows(line, column, *character)).or_else(|| {
+        // What cannot be right stays as it was read, except for the letter that tells the format.
+        ((line, column) != (0, 0)).then(|| cell.best())
+    })
+}
+
+fn is_state(code: &str) -> bool {
+    mrz::country_name(code.trim_end_matches('<')).is_some()
+}
+
+/// The values of a zone.
+pub(super) fn parse(format: MrzFormat, lines: &[String]) -> Option<MrzData> {
+    match (format, lines) {
+        (MrzFormat::Td1, [first, second, third]) => mrz::parse_td1(first, second, third).ok(),
+        (MrzFormat::Td2, [first, second]) => mrz::parse_td2(first, second).ok(),
+        (MrzFormat::Td3, [first, second]) => mrz::parse_td3(first, second).ok(),
+        (MrzFormat::MrvA, [first, second]) => mrz::parse_mrv_a(first, second).ok(),
+        (MrzFormat::MrvB, [first, second]) => mrz::parse_mrv_b(first, second).ok(),
+        _ => None,
+    }
+}
+
+/// Which check digits are right, in the order of the layout.
+fn verified(format: MrzFormat, data: &MrzData) -> Vec<bool> {
+    let checks = &data.checks;
+    let all = [checks.document_number, checks.date_of_birth, checks.date_of_expiry, checks.personal_number, checks.composite];
+    let present: Vec<bool> = all.into_iter().flatten().collect();
+    debug_assert_eq!(present.len(), format.checks().len());
+    present
+}
+
+/// Whether all check digits are right and the dates are none that cannot be.
+fn is_sound(data: &MrzData) -> bool {
+    let possible = |date: MrzDate| matches!(date, MrzDate::Calendar(_) | MrzDate::Unknown | MrzDate::PartiallyUnknown(_));
+    data.checks.all_valid() && possible(data.date_of_birth) && possible(data.date_of_expiry)
+}
