@@ -101,8 +101,8 @@ impl MrzFormat {
         const NUMBER: Check = Check { covered: &[(1, 0..9)], digit: (1, 9) };
         match self {
             Self::Td1 => &[
-                // A number of more than nine characters goes on in the optional data.
-                Check { covered: &[(0, 5..14), (0, 15..30)], digit: (0, 14) },
+                // A number of more than nine characters goes on in the optional data, which the composite covers as well.
+                Check { covered: &[(0, 5..14)], digit: (0, 14) },
                 Check { covered: &[(1, 0..6)], digit: (1, 6) },
                 Check { covered: &[(1, 8..14)], digit: (1, 14) },
                 Check { covered: &[(0, 5..30), (1, 0..7), (1, 8..15), (1, 18..29)], digit: (1, 29) },

@@ -8,6 +8,9 @@ mod correct;
 mod fill;
 mod layout;
 
+#[cfg(test)]
+mod tests;
+
 use mrz::MrzData;
 
 use crate::reading::{MrzLine, MrzReading};
@@ -44,7 +47,10 @@ const MOST_CORRECTED: usize = 4;
 struct Candidate {
     grid: Grid,
     data: MrzData,
+    /// How far the fillings are from what was read.
     cost: u32,
+    /// Fillers that were put in or taken out.
+    fillers: usize,
 }
 
 impl Candidate {
@@ -52,14 +58,18 @@ impl Candidate {
         self.data.checks.failed().len()
     }
 
-    fn rank(&self) -> (usize, u32, u32) {
-        (self.failures(), self.grid.changed, self.cost)
+    fn rank(&self) -> (usize, u32, u32, usize) {
+        (self.failures(), self.grid.changed, self.cost, self.fillers)
     }
 }
 
 /// The zone in what was read; `None` when it fits no format.
 pub(crate) fn read(reading: &MrzReading) -> Option<Zone> {
-    let mut candidates: Vec<Candidate> = FORMATS.into_iter().flat_map(|format| of_format(reading, format)).collect();
+    let whole = |lines: &[MrzLine], format: MrzFormat| lines.iter().all(|line| fill::cells(line).len() == format.width());
+    let mut candidates = candidates(reading, whole);
+    if candidates.is_empty() {
+        candidates = self::candidates(reading, |lines, format| !whole(lines, format));
+    }
     candidates.sort_by_key(Candidate::rank);
     let best = candidates.first()?;
     if best.failures() == 0 {
@@ -81,14 +91,18 @@ pub(crate) fn read(reading: &MrzReading) -> Option<Zone> {
     }
 }
 
-/// All ways to see the lines as a zone of `format`.
-fn of_format(reading: &MrzReading, format: MrzFormat) -> Vec<Candidate> {
+/// All ways to see neighbouring lines that are `wanted` as a zone.
+fn candidates(reading: &MrzReading, wanted: impl Fn(&[MrzLine], MrzFormat) -> bool) -> Vec<Candidate> {
     let mut found = Vec::new();
-    for lines in reading.lines.windows(format.line_count()) {
-        for (cells, cost) in combinations(lines, format) {
-            let Some(grid) = Grid::new(format, cells) else { continue };
-            let Some(data) = grid.parse() else { continue };
-            found.push(Candidate { grid, data, cost });
+    for format in FORMATS {
+        for lines in reading.lines.windows(format.line_count()).filter(|lines| wanted(lines, format)) {
+            let read: usize = lines.iter().map(|line| line.text.len()).sum();
+            let fillers = read.abs_diff(format.line_count() * format.width());
+            for (cells, cost) in combinations(lines, format) {
+                let Some(grid) = Grid::new(format, cells) else { continue };
+                let Some(data) = grid.parse() else { continue };
+                found.push(Candidate { grid, data, cost, fillers });
+            }
         }
     }
     found

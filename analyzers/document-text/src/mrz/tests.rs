@@ -1,0 +1,280 @@
+//! Zones of ICAO 9303 and their misreadings.
+
+use mrz::{Date, MrvAFields, MrvBFields, MrzDate, Sex, Td1Fields, Td2Fields, Td3Fields};
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+use super::*;
+
+const TD1: &str = "I<UTOD231458907<<<<<<<<<<<<<<<\n7408122F1204159UTO<<<<<<<<<<<6\nERIKSSON<<ANNA<MARIA<<<<<<<<<<";
+const TD1_LONG: &str = "I<UTOD23145890<7349<<<<<<<<<<<\n3407127M9507122UTO<<<<<<<<<<<2\nSTEVENSON<<PETER<JOHN<<<<<<<<<";
+const TD2: &str = "I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<\nD231458907UTO7408122F1204159<<<<<<<6";
+const TD3: &str = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10";
+const MRV_A: &str = "V<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL8988901C4XXX4009078F96121096ZE184226B<<<<<<";
+const MRV_B: &str = "V<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<\nL8988901C4XXX4009078F9612109<<<<<<<<";
+const ALPHABET: &str = "<0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+fn reading(text: &str) -> MrzReading {
+    let line = |text: &str| MrzLine { text: text.to_owned(), ..MrzLine::default() };
+    MrzReading { lines: text.lines().map(line).collect(), ..MrzReading::default() }
+}
+
+/// The reading with the second-best alternative `other` for one character.
+fn doubtful(text: &str, line: usize, column: usize, other: char) -> MrzReading {
+    let mut reading = reading(text);
+    for read in &mut reading.lines {
+        read.alternatives = read.text.chars().map(|character| vec![(character, 0.99)]).collect();
+    }
+    reading.lines[line].alternatives[column][0].1 = 0.6;
+    reading.lines[line].alternatives[column].push((other, 0.38));
+    reading
+}
+
+fn replaced(text: &str, line: usize, column: usize, character: char) -> String {
+    let mut lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+    lines[line][column] = character;
+    lines.iter().map(|line| line.iter().collect::<String>()).collect::<Vec<_>>().join("\n")
+}
+
+fn value(character: char) -> usize {
+    ALPHABET.find(character).unwrap().saturating_sub(1) % 10
+}
+
+#[test]
+fn the_specimens_of_icao_are_read_whole() {
+    let of = |text: &str| {
+        let zone = read(&reading(text)).unwrap();
+        assert!(zone.data.checks.all_valid() && !zone.corrected, "{text}");
+        assert_eq!(zone.lines.join("\n"), text);
+        zone
+    };
+    let passport = of(TD3);
+    assert_eq!(passport.format, MrzFormat::Td3);
+    assert_eq!((passport.data.surname.as_str(), passport.data.given_names.as_str()), ("ERIKSSON", "ANNA MARIA"));
+    assert_eq!(passport.date_fields(), ["740812", "120415"]);
+    assert_eq!(passport.data.personal_number(), Some("ZE184226B"));
+    assert_eq!(of(TD1).format, MrzFormat::Td1);
+    assert_eq!(of(TD2).format, MrzFormat::Td2);
+    assert_eq!(of(MRV_A).format, MrzFormat::MrvA);
+    assert_eq!(of(MRV_B).format, MrzFormat::MrvB);
+    assert_eq!(of(TD1_LONG).data.full_document_number(), "D23145890734", "a long number goes on in the optional data");
+}
+
+/// Random zones of all formats with their fields.
+fn random_zone(rng: &mut StdRng) -> String {
+    let letters = |rng: &mut StdRng, most: usize| -> String {
+        (0..rng.random_range(1..=most)).map(|_| char::from(rng.random_range(b'A'..=b'Z'))).collect()
+    };
+    let alphanumeric: Vec<char> = ALPHABET.chars().skip(1).collect();
+    let number = |rng: &mut StdRng, range: std::ops::RangeInclusive<usize>| -> String {
+        (0..rng.random_range(range)).map(|_| *alphanumeric.choose(rng).unwrap()).collect()
+    };
+    let state = |rng: &mut StdRng| mrz::codes().choose(rng).unwrap().0.to_owned();
+    let day = |rng: &mut StdRng, years: std::ops::Range<i32>| {
+        MrzDate::Calendar(Date::new(rng.random_range(years), rng.random_range(1..=12), rng.random_range(1..=28)))
+    };
+    let (surname, given_names) = (letters(rng, 12), format!("{} {}", letters(rng, 6), letters(rng, 5)));
+    let (issuing_country, nationality) = (state(rng), state(rng));
+    let (date_of_birth, date_of_expiry) = (day(rng, 1927..2026), day(rng, 2000..2076));
+    let sex = *[Sex::Male, Sex::Female, Sex::Unspecified].choose(rng).unwrap();
+    let document_number = number(rng, 5..=9);
+    let optional = Some(number(rng, 1..=7));
+    let code = |letter: &str| letter.to_owned();
+    match rng.random_range(0..5) {
+        0 => mrz::format_td1(&Td1Fields {
+            document_code: code("I"),
+            document_number: number(rng, 5..=14),
+            optional_data_1: None,
+            optional_data_2: optional,
+            issuing_country,
+            surname,
+            given_names,
+            nationality,
+            date_of_birth,
+            sex,
+            date_of_expiry,
+        }),
+        1 => mrz::format_td2(&Td2Fields {
+            document_code: code("I"),
+            optional_data: optional,
+            issuing_country,
+            document_number,
+            surname,
+            given_names,
+            nationality,
+            date_of_birth,
+            sex,
+            date_of_expiry,
+        }),
+        2 => mrz::format_td3(&Td3Fields {
+            document_code: code("P"),
+            personal_number: optional,
+            issuing_country,
+            document_number,
+            surname,
+            given_names,
+            nationality,
+            date_of_birth,
+            sex,
+            date_of_expiry,
+        }),
+        3 => mrz::format_mrv_a(&MrvAFields {
+            document_code: code("V"),
+            optional_data: optional,
+            issuing_country,
+            document_number,
+            surname,
+            given_names,
+            nationality,
+            date_of_birth,
+            sex,
+            date_of_expiry,
+        }),
+        _ => mrz::format_mrv_b(&MrvBFields {
+            document_code: code("V"),
+            optional_data: optional,
+            issuing_country,
+            document_number,
+            surname,
+            given_names,
+            nationality,
+            date_of_birth,
+            sex,
+            date_of_expiry,
+        }),
+    }
+}
+
+#[test]
+fn every_generated_zone_is_read_as_it_was_written() {
+    let mut rng = StdRng::seed_from_u64(9303);
+    for _ in 0..2_000 {
+        let text = random_zone(&mut rng);
+        let zone = read(&reading(&text)).unwrap();
+        assert_eq!(zone.lines.join("\n"), text);
+        assert!(zone.data.checks.all_valid() && !zone.corrected, "{text}");
+    }
+}
+
+#[test]
+fn a_misread_character_is_caught_or_corrected_with_the_flag() {
+    let mut rng = StdRng::seed_from_u64(7);
+    let generated: Vec<String> = (0..3).map(|_| random_zone(&mut rng)).collect();
+    for text in [TD1, TD1_LONG, TD2, TD3, MRV_A, MRV_B].into_iter().chain(generated.iter().map(String::as_str)) {
+        let format = read(&reading(text)).unwrap().format;
+        for (line, row) in text.lines().enumerate() {
+            for (column, truth) in row.char_indices() {
+                // What no check digit covers, or what counts the same in all of them, arithmetic cannot tell.
+                let blind = |other: char| !format.is_covered(line, column) || value(other) == value(truth);
+                for other in ALPHABET.chars().filter(|other| *other != truth && !blind(*other)) {
+                    let misread = replaced(text, line, column, other);
+                    let Some(zone) = read(&reading(&misread)) else { continue };
+                    assert!(!zone.data.checks.all_valid() || zone.corrected, "{misread}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_character_that_its_field_forbids_is_corrected_even_where_no_check_digit_covers_it() {
+    let zone = read(&reading(&replaced(TD3, 0, 6, '8'))).unwrap();
+    assert_eq!(
+        zone.lines[0], "P<UTOEBIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<",
+        "a digit is no part of a name; which letter it was is a guess"
+    );
+    assert!(zone.corrected);
+    let zone = read(&reading(&replaced(TD3, 1, 10, '0'))).unwrap();
+    assert!(zone.corrected, "a digit in the nationality");
+}
+
+#[test]
+fn the_second_best_reading_is_taken_when_it_alone_satisfies_all_check_digits() {
+    let mut rng = StdRng::seed_from_u64(11);
+    for _ in 0..300 {
+        let text = random_zone(&mut rng);
+        let format = read(&reading(&text)).unwrap().format;
+        let rows: Vec<&str> = text.lines().collect();
+        let covered: Vec<(usize, usize)> = rows
+            .iter()
+            .enumerate()
+            .flat_map(|(line, row)| (0..row.len()).map(move |column| (line, column)))
+            .filter(|(line, column)| format.is_covered(*line, *column))
+            .collect();
+        let &(line, column) = covered.choose(&mut rng).unwrap();
+        let truth = rows[line].as_bytes()[column] as char;
+        let other = ALPHABET.chars().filter(|other| value(*other) != value(truth)).collect::<Vec<_>>();
+        let misread = replaced(&text, line, column, *other.choose(&mut rng).unwrap());
+        let Some(zone) = read(&doubtful(&misread, line, column, truth)) else {
+            // A filler in the first place of the number is no zone at all.
+            continue;
+        };
+        assert_eq!(zone.lines.join("\n"), text, "read {misread}");
+        assert!(zone.corrected);
+    }
+}
+
+#[test]
+fn two_readings_that_satisfy_all_check_digits_correct_nothing() {
+    // The check digit 3 is right for a number that begins with I, and 4 for one that begins with L.
+    let misread = replaced(MRV_B, 1, 9, '3');
+    let mut reading = doubtful(&misread, 1, 9, '4');
+    reading.lines[1].alternatives[0] = vec![('L', 0.6), ('I', 0.39)];
+    let zone = read(&reading).unwrap();
+    assert_eq!(zone.lines.join("\n"), misread);
+    assert!(!zone.data.checks.all_valid());
+    reading.lines[1].alternatives[0] = vec![('L', 0.99)];
+    assert_eq!(read(&reading).unwrap().lines.join("\n"), MRV_B, "one alone is taken");
+}
+
+#[test]
+fn an_unsure_name_counts_as_corrected() {
+    let sure = read(&reading(TD3)).unwrap();
+    let unsure = read(&doubtful(TD3, 0, 6, 'B')).unwrap();
+    assert_eq!(sure.lines, unsure.lines);
+    assert!(!sure.corrected && unsure.corrected);
+}
+
+#[test]
+fn lost_fillers_are_put_back_and_the_check_digits_choose_where() {
+    let whole = read(&reading(TD2)).unwrap();
+    let short = TD2.replace("MARIA<<<<<<<<<<<", "MARIA<<<").replace("4159<<<<<<<6", "4159<<6");
+    let zone = read(&reading(&short)).unwrap();
+    assert_eq!(zone.lines, whole.lines);
+    let short = TD3.replace("26B<<<<<10", "26B<<10");
+    assert_eq!(read(&reading(&short)).unwrap().lines.join("\n"), TD3);
+}
+
+#[test]
+fn a_name_whose_separator_was_lost_is_never_passed_off_as_read() {
+    let zone = read(&reading(&TD3.replace("ERIKSSON<<ANNA", "ERIKSSON<ANNA"))).unwrap();
+    assert!(zone.data.checks.all_valid() && zone.corrected);
+}
+
+#[test]
+fn letters_within_the_fillers_after_a_name_are_fillers() {
+    let misread = TD3.replace("MARIA<<<<<<<<<<<<<<<<<<<", "MARIA<<<<<<K<<<<<<C<<<<<");
+    let zone = read(&reading(&misread)).unwrap();
+    assert_eq!(zone.lines.join("\n"), TD3);
+    assert!(zone.corrected);
+}
+
+#[test]
+fn text_that_is_no_zone_fits_no_format() {
+    for text in [
+        "",
+        "HELLO",
+        "REPUBLIC OF UTOPIA\nPASSPORT",
+        "THIS PAGE IS LEFT BLANK ON PURPOSE AND HAS\nNOTHING THAT COULD BE READ AS A ZONE AT ALL",
+    ] {
+        assert_eq!(read(&reading(&text.replace(' ', "<"))), None, "{text}");
+    }
+}
+
+#[test]
+fn a_line_above_the_zone_does_no_harm() {
+    let zone = read(&reading(&format!("UTOPIA<PASSPORT<PASSEPORT<<<<<<<<<<\n{TD3}"))).unwrap();
+    assert_eq!(zone.lines.join("\n"), TD3);
+    assert!(!zone.corrected);
+}
