@@ -3,6 +3,7 @@
 use super::CommandError;
 use super::operate::{block_on, load};
 use crate::app;
+use crate::clock::Clock;
 use crate::dispatch::WorkerPools;
 use crate::service::{AnalysisRequest, CheckedAnalysis, Checker, NewMedium, UploadedFile};
 use serde_json::Value;
@@ -34,7 +35,7 @@ impl LocalChecker {
         let workers = pools_config.workers;
         block_on(async {
             let pools = WorkerPools::start(pools_config).await.map_err(|error| starting(&error))?;
-            let done = match Checker::new(pools.clone(), &config) {
+            let done = match Checker::new(pools.clone(), &config, Clock::system()) {
                 Ok(checker) => work(&Self { checker, workers }).await,
                 Err(error) => Err(starting(&error)),
             };

@@ -76,7 +76,7 @@ pub struct Failure {
 pub struct ParameterSource {
     /// Name of the parameter.
     name: String,
-    /// `default`, `company` or `request`.
+    /// `default`, `company`, `request` or `server`.
     source: String,
 }
 

@@ -1,6 +1,7 @@
 //! The analysis types that this node offers, with what is needed to check a request for one: compiled once per type.
 
 use super::params::ParamRules;
+use crate::clock::Clock;
 use crate::dispatch::{LoadedPlugin, PoolName, WorkerPools};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
@@ -22,14 +23,15 @@ pub(super) struct KnownAnalysis {
 pub(super) struct Catalog {
     pools: WorkerPools,
     policies: BTreeMap<String, Map<String, Value>>,
+    clock: Clock,
     known: Mutex<HashMap<String, Arc<KnownAnalysis>>>,
 }
 
 impl Catalog {
     /// With the company's policy by analysis type. A policy that its analyzer refuses, or that nothing offers, is described for the
     /// operator.
-    pub(super) fn new(pools: WorkerPools, policies: BTreeMap<String, Map<String, Value>>) -> Result<Self, String> {
-        let catalog = Self { pools, policies, known: Mutex::default() };
+    pub(super) fn new(pools: WorkerPools, policies: BTreeMap<String, Map<String, Value>>, clock: Clock) -> Result<Self, String> {
+        let catalog = Self { pools, policies, clock, known: Mutex::default() };
         let offered = catalog.kinds();
         for kind in &offered {
             catalog.get(kind, "").map_err(|error| describe(&error))?;
@@ -66,6 +68,11 @@ impl Catalog {
         });
         self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(kind.to_owned(), known.clone());
         Ok(known)
+    }
+
+    /// The day (UTC) that parameters are filled with.
+    pub(super) fn today(&self) -> time::Date {
+        self.clock.now().date()
     }
 
     /// The types offered, sorted.

@@ -6,6 +6,7 @@ use super::intake::{self, KnownMedium};
 use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use super::types::{AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium};
 use crate::auth::policy::{self, Action};
+use crate::clock::Clock;
 use crate::config::{Config, LimitsConfig};
 use crate::dispatch::apply::{self, Verdict};
 use crate::dispatch::{RunCancel, WorkerPools, run_direct};
@@ -31,9 +32,9 @@ pub struct Checker {
 
 impl Checker {
     /// With the configured policy and limits. A policy that an analyzer refuses is an error.
-    pub fn new(pools: WorkerPools, config: &Config) -> Result<Self> {
+    pub fn new(pools: WorkerPools, config: &Config, clock: Clock) -> Result<Self> {
         let policies = config.analyzers.iter().map(|(kind, analyzer)| (kind.clone(), analyzer.params.clone())).collect();
-        let catalog = Catalog::new(pools.clone(), policies).map_err(|message| Error::invalid("analyzers", message))?;
+        let catalog = Catalog::new(pools.clone(), policies, clock).map_err(|message| Error::invalid("analyzers", message))?;
         Ok(Self { pools, catalog: Arc::new(catalog), limits: config.limits.clone() })
     }
 

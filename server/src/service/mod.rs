@@ -116,7 +116,7 @@ impl Services {
     /// Wires the use cases, and starts the task that spreads changes to those that watch. A policy that an analyzer refuses is an
     /// error.
     pub fn start(parts: Parts, config: &Config) -> Result<Self> {
-        let checker = Checker::new(parts.pools, config)?;
+        let checker = Checker::new(parts.pools, config, parts.clock.clone())?;
         let stopping = CancellationToken::new();
         let hub = Arc::new(Hub::default());
         let hub_task = tokio::spawn(events::spread(hub.clone(), parts.store.changes(), stopping.clone()));

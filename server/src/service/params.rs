@@ -1,11 +1,14 @@
 //! Parameters of an analysis: defaults of the analyzer, then the company's policy, then the request, checked against the analyzer's
 //! JSON Schema. Pure.
 //!
-//! Two marks in the schema of a property carry rules that JSON Schema cannot say: `"x-stricter": "lower" | "higher"` tells in which
-//! direction a threshold gets stricter (a request may only go that way from the policy), and `"x-at-most": "other"` that the value
-//! must not exceed the one of another property.
+//! Three marks in the schema of a property carry rules that JSON Schema cannot say: `"x-stricter": "lower" | "higher"` tells in which
+//! direction a threshold gets stricter (a request may only go that way from the policy), `"x-at-most": "other"` that the value
+//! must not exceed the one of another property, and `"x-filled-by-node": "today"` that the node gives the value, the day (UTC) of the
+//! request as `YYYY-MM-DD`. Nobody else may: what has expired is not for the request to say, and a stored day keeps the verdict the
+//! same when the analysis is run again.
 
 use serde_json::{Map, Value};
+use time::Date;
 use vultus_core::{Error, Result};
 
 /// Parameters that were merged and checked.
@@ -13,7 +16,7 @@ use vultus_core::{Error, Result};
 pub(super) struct MergedParams {
     /// All of them.
     pub(super) values: Value,
-    /// Where each came from: (name, `default` | `company` | `request`).
+    /// Where each came from: (name, `default` | `company` | `request` | `server`).
     pub(super) sources: Vec<(String, String)>,
 }
 
@@ -29,7 +32,12 @@ impl ParamRules {
     pub(super) fn new(schema: &Value, policy: Map<String, Value>) -> Result<Self, String> {
         let validator = jsonschema::validator_for(schema).map_err(|error| format!("the schema of its parameters: {error}"))?;
         let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let unknown = properties.iter().find(|(_, property)| filled_by_node(property).is_some_and(|what| what != TODAY));
+        if let Some((name, _)) = unknown {
+            return Err(format!("the schema of its parameters: the node has nothing to fill in for `{name}`"));
+        }
         let rules = Self { validator, properties, policy };
+        rules.check_not_filled(&rules.policy, "params").map_err(|error| format!("the company's policy: {error}"))?;
         rules.merge(None, "params").map_err(|error| format!("the company's policy: {error}"))?;
         Ok(rules)
     }
@@ -41,6 +49,7 @@ impl ParamRules {
             Some(Value::Object(object)) => object.clone(),
             Some(_) => return Err(invalid(argument, "must be an object", "WRONG_TYPE")),
         };
+        self.check_not_filled(&request, argument)?;
         let mut values = Map::new();
         let mut sources = Vec::new();
         let defaults =
@@ -58,6 +67,23 @@ impl ParamRules {
         }
         self.check_order(&values, argument)?;
         Ok(MergedParams { values, sources })
+    }
+
+    /// Puts in what the node gives.
+    pub(super) fn fill(&self, params: &mut MergedParams, today: Date) {
+        let day = format!("{:04}-{:02}-{:02}", today.year(), u8::from(today.month()), today.day());
+        for (name, _) in self.properties.iter().filter(|(_, property)| filled_by_node(property) == Some(TODAY)) {
+            params.values[name] = Value::String(day.clone());
+            params.sources.push((name.clone(), "server".to_owned()));
+        }
+    }
+
+    fn check_not_filled(&self, given: &Map<String, Value>, argument: &str) -> Result<()> {
+        let is_filled = |name: &&String| self.properties.get(*name).and_then(filled_by_node).is_some();
+        match given.keys().find(is_filled) {
+            Some(name) => Err(invalid(&format!("{argument}.{name}"), "is filled in by the server", "BAD_PARAMETER")),
+            None => Ok(()),
+        }
     }
 
     fn check_stricter(&self, name: &str, wanted: &Value, policy: Option<&Value>, argument: &str) -> Result<()> {
@@ -94,6 +120,13 @@ impl ParamRules {
     }
 }
 
+/// The day of the request.
+const TODAY: &str = "today";
+
+fn filled_by_node(property: &Value) -> Option<&str> {
+    property.get("x-filled-by-node").and_then(Value::as_str)
+}
+
 fn lay_over(
     values: &mut Map<String, Value>,
     sources: &mut Vec<(String, String)>,
@@ -124,7 +157,8 @@ mod tests {
                 "acceptBelow": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "x-stricter": "lower", "x-at-most": "declineFrom"},
                 "declineFrom": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "x-stricter": "lower"},
                 "acceptFrom": {"type": "number", "default": 0.5, "x-stricter": "higher"},
-                "bestShot": {"type": "boolean", "default": true}
+                "bestShot": {"type": "boolean", "default": true},
+                "today": {"type": "string", "x-filled-by-node": "today"}
             }
         });
         ParamRules::new(&schema, policy.as_object().unwrap().clone())
@@ -164,6 +198,20 @@ mod tests {
         assert_eq!(refused(&rules, json!({"unknown": 1})), "input.analyses[0].params");
         assert_eq!(refused(&rules, json!([1])), "input.analyses[0].params");
         assert_eq!(refused(&rules, json!({"declineFrom": 0.2})), "input.analyses[0].params.acceptBelow");
+    }
+
+    #[test]
+    fn only_the_node_gives_the_day() {
+        let known = rules(json!({})).unwrap();
+        assert_eq!(refused(&known, json!({"today": "1999-01-01"})), "input.analyses[0].params.today");
+        assert!(rules(json!({"today": "1999-01-01"})).is_err(), "nor does a policy");
+        let mut merged = known.merge(None, "params").unwrap();
+        assert_eq!(merged.values.get("today"), None);
+        known.fill(&mut merged, Date::from_calendar_date(2026, time::Month::January, 5).unwrap());
+        assert_eq!(merged.values["today"], "2026-01-05");
+        assert!(merged.sources.contains(&("today".to_owned(), "server".to_owned())));
+        let unknown = json!({"type": "object", "properties": {"a": {"x-filled-by-node": "weather"}}});
+        assert!(ParamRules::new(&unknown, Map::new()).is_err());
     }
 
     #[test]

@@ -40,7 +40,8 @@ pub(super) struct PlannedAnalysis {
 pub(super) fn check(catalog: &Catalog, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedRequest>> {
     let check = |request: AnalysisRequest| {
         let known = catalog.get(&request.kind, &format!("{}.type", request.argument))?;
-        let params = known.params.merge(request.params.as_ref(), &format!("{}.params", request.argument))?;
+        let mut params = known.params.merge(request.params.as_ref(), &format!("{}.params", request.argument))?;
+        known.params.fill(&mut params, catalog.today());
         Ok(CheckedRequest { request, known, params })
     };
     requests.into_iter().map(check).collect()
