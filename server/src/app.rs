@@ -201,6 +201,7 @@ impl Node {
             clock,
             node: uuid::Uuid::now_v7().to_string(),
             sole_node: true,
+            removed_after: config.workers.removed_after,
         });
         let background = Background::start(Sweeper::new(blobs, store.clone()), config.sweep_interval);
         Ok(Self { store, pools, services, dispatcher, background })

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use vultus::dispatch::deployment::{PoolsConfig, WorkerStderr};
 use vultus::dispatch::direct::run_direct;
-use vultus::dispatch::run::{PoolHealth, RunCancel, RunEnd, RunEvent};
+use vultus::dispatch::run::{PoolHealth, ProbeError, RunCancel, RunEnd, RunEvent};
 use vultus::dispatch::supervisor::WorkerPools;
 use vultus_worker_protocol::{PluginFile, PluginOrigin, RunAnalysis, RunRequest};
 
@@ -212,4 +212,24 @@ async fn a_third_party_plugin_that_does_not_load_is_listed_and_the_others_work()
     assert_eq!(judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await, ["ok"]);
     pools.shutdown().await;
     assert!(pools.worker_pids().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_that_waits_behind_a_long_run_is_answered_and_the_wait_is_not_held_against_its_medium() {
+    let pools = WorkerPools::start(config(1)).await.unwrap();
+    let medium = tempfile::tempfile().unwrap();
+    let begun = Instant::now();
+    let occupied = tokio::spawn({
+        let pools = pools.clone();
+        async move { judge(&pools, &[("endless", "loop", 4_000)], &RunCancel::new()).await }
+    });
+    while pools.free_workers(&pools.pools()[0]) > 0 {
+        tokio::task::yield_now().await;
+    }
+    let probed = pools.probe(medium.into(), 0).await;
+    let Err(ProbeError::Refused(refusal)) = probed else { panic!("{probed:?}") };
+    assert!(!refusal.is_limit, "{refusal:?}");
+    assert!(begun.elapsed() > Duration::from_secs(5), "longer than a probe itself may take");
+    assert_eq!(occupied.await.unwrap(), ["DEADLINE_EXCEEDED"]);
+    pools.shutdown().await;
 }

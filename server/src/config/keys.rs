@@ -187,6 +187,12 @@ pub(super) const KEYS: &[Key] = &[
     key("workers.memory_bytes", Integer(512 * MEBI, TEBI), Some("4294967296"), "Most address space of one worker, in bytes."),
     key("workers.cpu_seconds", Integer(1, 3600), Some("120"), "Processor time that one run may use, in seconds."),
     key(
+        "workers.removed_seconds",
+        Integer(1, 604_800),
+        Some("900"),
+        "Analyses that wait for a plugin which is not there any more fail after this time, in seconds.",
+    ),
+    key(
         "workers.decoder",
         Choice(&["exact", "fast"]),
         Some(r#""exact""#),

@@ -134,6 +134,8 @@ pub struct WorkersConfig {
     pub memory_bytes: u64,
     /// Processor time of one run.
     pub cpu: Duration,
+    /// Analyses that wait for a plugin that is gone fail after this time.
+    pub removed_after: Duration,
     /// `exact` or `fast`.
     pub decoder: Decoder,
 }
@@ -225,6 +227,7 @@ impl Config {
                 threads: u32::try_from(values.integer("workers.threads")).unwrap_or(1),
                 memory_bytes: values.integer("workers.memory_bytes"),
                 cpu: seconds("workers.cpu_seconds"),
+                removed_after: seconds("workers.removed_seconds"),
                 decoder: if values.text("workers.decoder") == Some("fast") { Decoder::Fast } else { Decoder::Exact },
             },
             check: CheckConfig {

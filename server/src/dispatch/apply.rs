@@ -1,6 +1,7 @@
 //! From what a worker says of an analysis to what is kept of it. The worker is not trusted: what does not hold together is a failure
 //! of the analyzer, never a verdict.
 
+use super::analyzer::Analyzer;
 use super::run::Judged;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -44,15 +45,17 @@ pub struct ArtifactFile {
     pub bytes: Vec<u8>,
 }
 
-/// The verdict of an analysis, or why there is none.
-pub fn verdict(judged: Judged) -> Result<Verdict, AnalysisFailure> {
+/// The verdict of an analysis, or why there is none. `analyzer` is what the node knows of who must have judged.
+pub fn verdict(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisFailure> {
     let judgement = judged.result?;
-    let plugin = judgement.plugin.clone();
+    let plugin = analyzer.plugin().to_owned();
+    analyzer.check_origin(&judgement).map_err(|detail| bad_result(&plugin, detail))?;
     let outcome: Outcome =
         serde_json::from_value(judgement.outcome).map_err(|error| bad_result(&plugin, format!("its outcome: {error}")))?;
     if outcome.resolution != outcome::Resolution::Success && outcome.reasons.is_empty() {
         return Err(bad_result(&plugin, "a verdict other than SUCCESS without a reason".to_owned()));
     }
+    analyzer.check_result(&outcome.result).map_err(|detail| bad_result(&plugin, detail))?;
     if outcome.reasons.len() > MAX_REASONS {
         return Err(bad_result(&plugin, format!("{} reasons", outcome.reasons.len())));
     }
@@ -149,6 +152,7 @@ pub(super) fn finished(verdict: &Verdict, analysis: &Analysis, artifacts: Vec<Ar
 
 #[cfg(test)]
 mod tests {
+    use super::super::analyzer::tests::example;
     use super::*;
     use serde_json::{Value, json};
     use vultus_worker_protocol::Judgement;
@@ -178,12 +182,13 @@ mod tests {
             judged(Value::Null, vec![]),
             judged(json!({"resolution": "PERFECT", "result": {}}), vec![]),
             judged(json!({"resolution": "DECLINED", "reasons": [], "result": {}}), vec![]),
+            judged(json!({"resolution": "SUCCESS", "reasons": [], "result": {"score": "high"}}), vec![]),
             judged(success(), vec![file("best_shot", "text/html")]),
             judged(success(), vec![file("../best", "image/png")]),
             judged(success(), (0..17).map(|n| file(&format!("a{n}"), "image/png")).collect()),
         ];
         for judged in wrong {
-            let failure = verdict(judged).unwrap_err();
+            let failure = verdict(judged, &example()).unwrap_err();
             assert_eq!(failure.code, "BAD_RESULT");
             assert!(!failure.retryable);
         }
@@ -191,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_sound_verdict_keeps_its_artifacts_and_what_judged() {
-        let verdict = verdict(judged(success(), vec![file("best_shot", "image/jpeg")])).unwrap();
+        let verdict = verdict(judged(success(), vec![file("best_shot", "image/jpeg")]), &example()).unwrap();
         assert_eq!(verdict.resolution, Resolution::Success);
         assert_eq!(verdict.artifacts.len(), 1);
         assert_eq!(verdict.provenance.analyzer.as_deref(), Some("org.example"));

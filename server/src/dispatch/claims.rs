@@ -4,6 +4,7 @@ use super::run::PoolName;
 use super::run_task::{RunTask, Shared};
 use super::running::RunningRuns;
 use super::supervisor::WorkerPools;
+use super::unserved::fail_unserved;
 use crate::clock::Clock;
 use crate::companies::Companies;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct DispatcherParts {
     pub node: String,
     /// No other node uses the data: leases from before the start are of a node that is gone, and are taken at once.
     pub sole_node: bool,
+    /// Analyses whose plugin is gone fail after this time. Only of a sole node: another one might have the plugin.
+    pub removed_after: Duration,
 }
 
 /// Moves runs from the queue to the workers until it is shut down.
@@ -70,6 +73,9 @@ impl Dispatcher {
                 orphaned_before: parts.sole_node.then(|| shared.clock.now() + LEASE),
             };
             loops.spawn(claims.run());
+        }
+        if parts.sole_node {
+            loops.spawn(fail_unserved(shared, parts.removed_after, stopping.clone()));
         }
         Self { running, stopping, loops }
     }

@@ -1,5 +1,6 @@
 //! Runs from the queue to the workers and back: claiming, supervising worker processes, applying results.
 
+mod analyzer;
 pub mod apply;
 pub mod blame;
 mod breaker;
@@ -17,7 +18,9 @@ mod session;
 mod slot;
 pub mod supervisor;
 mod totals;
+mod unserved;
 
+pub use analyzer::Analyzer;
 pub use claims::{Dispatcher, DispatcherParts};
 pub use direct::run_direct;
 pub use run::{LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel};

@@ -2,7 +2,7 @@
 //!
 //! A permit stands for a worker that waits for a job; whoever holds one may put one job in the queue.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use vultus_plugin_api::Manifest;
 use vultus_worker_protocol::{PROTOCOL_VERSION, PluginReport, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup};
 
+use super::analyzer::Analyzer;
 use super::breaker::{Admission, Breaker};
 use super::process::Spawner;
 use super::run::{LoadedPlugin, PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
@@ -52,7 +53,7 @@ pub(crate) enum Start {
 /// A job for whichever worker is free.
 #[derive(Debug)]
 pub(crate) enum Job {
-    Probe { medium: OwnedFd, byte_size: u64, deadline: tokio::time::Instant, reply: oneshot::Sender<ProbeEnd> },
+    Probe { medium: OwnedFd, byte_size: u64, limit: Duration, reply: oneshot::Sender<ProbeEnd> },
     Run(Box<RunJob>),
 }
 
@@ -86,6 +87,8 @@ pub(crate) struct Pool {
 struct Known {
     ready: WorkerReady,
     plugins: Vec<(Manifest, PluginReport)>,
+    /// The analysis types of the plugins that belong to the pool.
+    analyzers: HashMap<String, Arc<Analyzer>>,
 }
 
 impl Pool {
@@ -203,7 +206,13 @@ impl Pool {
                 .map_err(|error| format!("the manifest of {} is malformed: {error}", report.path))?;
             plugins.push((manifest, report.clone()));
         }
-        *known = Some(Known { ready, plugins });
+        let weights: Vec<_> = ready.plugins.iter().flat_map(|report| report.weights.iter().cloned()).collect();
+        let mut analyzers = HashMap::new();
+        for (manifest, report) in plugins.iter().filter(|(_, report)| self.plan.own.contains(&PathBuf::from(&report.path))) {
+            let own = Analyzer::of_plugin(manifest, report, &weights)?;
+            analyzers.extend(own.into_iter().map(|(kind, analyzer)| (kind, Arc::new(analyzer))));
+        }
+        *known = Some(Known { ready, plugins, analyzers });
         Ok(())
     }
 
@@ -237,11 +246,14 @@ impl Pool {
         known.as_ref().map(|known| known.ready.sandbox_gaps.clone()).unwrap_or_default()
     }
 
+    /// What is known of an analysis type that one of its plugins offers.
+    pub(crate) fn analyzer(&self, analysis_type: &str) -> Option<Arc<Analyzer>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.as_ref()?.analyzers.get(analysis_type).cloned()
+    }
+
     /// Whether one of its plugins offers the analysis.
     pub(crate) fn offers(&self, analysis_type: &str) -> bool {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.iter().flat_map(|known| known.plugins.iter()).any(|(manifest, report)| {
-            self.plan.own.contains(&PathBuf::from(&report.path)) && manifest.analyses.iter().any(|a| a.kind == analysis_type)
-        })
+        self.analyzer(analysis_type).is_some()
     }
 }

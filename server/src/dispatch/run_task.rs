@@ -32,10 +32,12 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(300);
 const MAX_ATTEMPTS: u32 = 3;
 /// Wait before the second attempt, doubled for each further one.
 const FIRST_RETRY: time::Duration = time::Duration::seconds(2);
+/// Claims of a run after which a medium that cannot be opened counts as gone.
+const MAX_CLAIMS: u64 = 6;
 /// Events of a run that wait to be written.
 const EVENTS: usize = 64;
 /// Times that artifacts are written again because the sweeper took them in between.
-const WRITE_ATTEMPTS: u32 = 3;
+const WRITE_ATTEMPTS: u32 = 5;
 
 /// What all runs of a node use.
 pub(super) struct Shared {
@@ -245,7 +247,11 @@ impl RunTask {
 
     async fn write_judged(&self, judged: Judged) -> Result<(), Abandoned> {
         let Some(analysis) = self.analysis(&judged.analysis).cloned() else { return Ok(()) };
-        match apply::verdict(judged) {
+        let Some(analyzer) = self.shared.pools.analyzer(&self.pool, &analysis.kind) else {
+            tracing::warn!(pool = %self.pool, kind = analysis.kind, "a pool judged what it does not offer");
+            return self.write_failure(&analysis, &not_offered()).await;
+        };
+        match apply::verdict(judged, &analyzer) {
             Ok(verdict) => self.write_verdict(&analysis, &verdict).await,
             // Cancelled in the store it is final already; cancelled by this node's end it is judged later.
             Err(failure) if failure.code == "CANCELLED" => Ok(()),
@@ -269,7 +275,12 @@ impl RunTask {
             let applied = self.shared.store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await;
             drop(holds);
             match applied {
-                Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {}
+                // Whoever meets the tombstone of a deletion completes that, and writes again.
+                Err(StoreError::BlobSwept { key }) if attempt < WRITE_ATTEMPTS => self.delete_unwanted(&[key]).await,
+                Err(error @ StoreError::Internal { .. }) => {
+                    self.delete_unwanted(&keys).await;
+                    return self.not_stored(analysis, &error).await;
+                }
                 other => {
                     let applied = other?;
                     if applied != Applied::Yes {
@@ -279,6 +290,17 @@ impl RunTask {
                 }
             }
         }
+    }
+
+    /// A verdict that the store refuses for a reason that will not pass by waiting: tried again a few times, and then given up, so that
+    /// the run does not come back for ever.
+    async fn not_stored(&self, analysis: &Analysis, error: &StoreError) -> Result<(), Abandoned> {
+        tracing::error!(analysis = %analysis.id, error = error as &dyn std::error::Error, "a verdict cannot be stored");
+        if analysis.attempts + 1 < MAX_ATTEMPTS {
+            self.retry.store(true, Relaxed);
+            return Ok(());
+        }
+        self.write_failure(analysis, &unstorable()).await
     }
 
     /// Deletes the artifacts of a verdict that nobody wants any more: the folder may have been erased, and its pictures with it.
@@ -344,6 +366,10 @@ impl RunTask {
             match self.shared.blobs.open_file(&medium.blob_key).await {
                 Ok(file) => opened.push((medium.clone(), OwnedFd::from(file))),
                 Err(BlobError::NotFound) => drop(missing.insert(medium.id)),
+                Err(error @ BlobError::Internal { .. }) if self.run.token.fence >= MAX_CLAIMS => {
+                    tracing::error!(medium = %medium.id, error = &error as &dyn std::error::Error, "a medium cannot be opened");
+                    missing.insert(medium.id);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -390,11 +416,29 @@ fn run_request(run: &ClaimedRun, part: &[Analysis], media: &[Medium]) -> RunRequ
     }
 }
 
+fn unstorable() -> AnalysisFailure {
+    AnalysisFailure {
+        code: "INTERNAL".to_owned(),
+        message: "The verdict could not be stored.".to_owned(),
+        detail: "the store refuses it".to_owned(),
+        retryable: false,
+    }
+}
+
+fn not_offered() -> AnalysisFailure {
+    AnalysisFailure {
+        code: "NO_ANALYZER".to_owned(),
+        message: "The analyzer that was asked for is not offered any more.".to_owned(),
+        detail: "its pool offers other analysis types than when it was queued".to_owned(),
+        retryable: false,
+    }
+}
+
 fn missing_medium() -> AnalysisFailure {
     AnalysisFailure {
         code: "MEDIA_UNREADABLE".to_owned(),
         message: "A medium cannot be read: its bytes are gone.".to_owned(),
-        detail: "the blob of a medium does not exist".to_owned(),
+        detail: "the blob of a medium does not exist or cannot be opened".to_owned(),
         retryable: false,
     }
 }

@@ -52,8 +52,9 @@ pub(crate) enum ProbeEnd {
     TooSlow,
 }
 
-/// Has `worker` examine one medium.
-pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, deadline: Instant) -> (ProbeEnd, WorkerFate) {
+/// Has `worker` examine one medium, within `limit` from now.
+pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, limit: Duration) -> (ProbeEnd, WorkerFate) {
+    let deadline = Instant::now() + limit;
     let name = "probe".to_owned();
     worker.send(ToWorker::Probe(ProbeRequest { probe: name.clone(), byte_size }), vec![medium]);
     loop {

@@ -143,8 +143,8 @@ impl Slot {
 
 async fn do_job(worker: &mut Worker, job: Job, costs: &CostCounter) -> WorkerFate {
     match job {
-        Job::Probe { medium, byte_size, deadline, reply } => {
-            let (end, fate) = session::probe(worker, medium, byte_size, deadline).await;
+        Job::Probe { medium, byte_size, limit, reply } => {
+            let (end, fate) = session::probe(worker, medium, byte_size, limit).await;
             // A caller that went away needs no answer.
             let _ = reply.send(end);
             fate

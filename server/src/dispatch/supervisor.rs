@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vultus_worker_protocol::{ProbeReport, RefusalReport, RefusedPlugin, RunCosts, RunRequest};
 
+use super::analyzer::Analyzer;
 use super::deployment::PoolsConfig;
 use super::pool::{Job, Pool, PoolPlan, RETRY_AFTER, RunJob, Start};
 use super::process::Spawner;
@@ -23,8 +24,10 @@ use super::session::{self, ProbeEnd};
 use super::totals::RunTotals;
 use super::{plan, slot};
 
-/// A probe is answered within this time, waiting included.
+/// A worker answers a probe within this time.
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
+/// A probe waits for a worker this long at most.
+const PROBE_WAIT: Duration = Duration::from_secs(15);
 
 /// Why the pools could not start.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +143,11 @@ impl WorkerPools {
         self.inner.pools.iter().find(|pool| pool.offers(analysis_type)).map(|pool| pool.plan.name.clone())
     }
 
+    /// What is known of an analysis type that a pool offers.
+    pub fn analyzer(&self, pool: &PoolName, analysis_type: &str) -> Option<Arc<Analyzer>> {
+        self.pool(pool)?.analyzer(analysis_type)
+    }
+
     /// Whether a pool takes work. Pools that do not exist do not.
     pub fn health(&self, pool: &PoolName) -> PoolHealth {
         self.pool(pool).map_or(PoolHealth::Unavailable { retry_after: RETRY_AFTER }, |pool| pool.health())
@@ -155,18 +163,24 @@ impl WorkerPools {
         self.pool(pool).map_or(0, |pool| pool.plan.workers)
     }
 
+    /// How many workers of a pool wait for work.
+    pub fn free_workers(&self, pool: &PoolName) -> usize {
+        self.pool(pool).map_or(0, |pool| pool.permits.available_permits())
+    }
+
     /// What the runs of all pools cost since the start.
     pub fn run_totals(&self) -> RunTotals {
         let pools = self.inner.pools.iter().map(|pool| pool.costs.totals());
         pools.fold(RunTotals::default(), RunTotals::plus)
     }
 
-    /// Examines one medium: a readable descriptor on `byte_size` bytes that nobody else seeks in. Answers within 5 s.
+    /// Examines one medium: a readable descriptor on `byte_size` bytes that nobody else seeks in. Takes 5 s at most once a worker begins;
+    /// what none begins in time is no fault of the medium.
     pub async fn probe(&self, medium: OwnedFd, byte_size: u64) -> Result<(ProbeReport, Option<Vec<u8>>), ProbeError> {
-        let deadline = Instant::now() + PROBE_DEADLINE;
+        let begin_before = Instant::now() + PROBE_WAIT;
         for _attempt in 0..2 {
             let copy = medium.try_clone().map_err(|_| ProbeError::Unavailable { retry_after: RETRY_AFTER })?;
-            match self.probe_once(copy, byte_size, deadline).await? {
+            match self.probe_once(copy, byte_size, begin_before).await? {
                 ProbeEnd::Answered(result) => return result.map_err(ProbeError::Refused),
                 ProbeEnd::TooSlow => return Err(ProbeError::Refused(too_slow())),
                 ProbeEnd::Died => {}
@@ -179,17 +193,17 @@ impl WorkerPools {
         }))
     }
 
-    async fn probe_once(&self, medium: OwnedFd, byte_size: u64, deadline: Instant) -> Result<ProbeEnd, ProbeError> {
+    async fn probe_once(&self, medium: OwnedFd, byte_size: u64, begin_before: Instant) -> Result<ProbeEnd, ProbeError> {
         let pool = &self.inner.probe;
         let unavailable = |retry_after| ProbeError::Unavailable { retry_after };
-        let permit = tokio::time::timeout_at(deadline, pool.reserve_if_available())
+        let permit = tokio::time::timeout_at(begin_before, pool.reserve_if_available())
             .await
             .map_err(|_| unavailable(RETRY_AFTER))?
             .map_err(unavailable)?;
         let (reply, answer) = oneshot::channel();
-        pool.submit(permit, Job::Probe { medium, byte_size, deadline, reply });
-        // The worker's own deadline is the same; the surplus lets it speak first.
-        match tokio::time::timeout_at(deadline + Duration::from_millis(500), answer).await {
+        // The worker is free, but it may just be dying: then another takes the job, or nobody does.
+        pool.submit(permit, Job::Probe { medium, byte_size, limit: PROBE_DEADLINE, reply });
+        match tokio::time::timeout(PROBE_WAIT + PROBE_DEADLINE, answer).await {
             Ok(Ok(end)) => Ok(end),
             Ok(Err(_)) | Err(_) => Err(unavailable(RETRY_AFTER)),
         }

@@ -14,6 +14,8 @@ use vultus_core::{Error, Result};
 
 /// A body that brings nothing for so long is given up.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Beyond that, a client is waited for one second for so many bytes that it sends, all pauses together.
+const SLOWEST_PER_SECOND: u64 = 8 << 10;
 /// After a refusal, so much more of the body is read and thrown away, so that the client gets to read the answer instead of a reset.
 const DRAIN_BYTES: u64 = 64 << 20;
 /// And for so long at most.
@@ -48,7 +50,7 @@ pub(crate) enum BodyError {
     /// The client went away, or broke the protocol.
     #[error("the request body broke off")]
     Broken,
-    /// Nothing came for [`IDLE_TIMEOUT`].
+    /// Nothing came for [`IDLE_TIMEOUT`], or all of it slower than [`SLOWEST_PER_SECOND`].
     #[error("the request body came too slowly")]
     Idle,
     /// More was read than was used: a part's headers, or what stands before the first part, do not end.
@@ -80,6 +82,11 @@ struct Inner {
     body: BodyDataStream,
     patience: Duration,
     idle: Pin<Box<Sleep>>,
+    /// Since when the client has been waited for.
+    waiting_since: Option<Instant>,
+    /// How long it was waited for before that.
+    waited: Duration,
+    received: u64,
     just_yielded: bool,
     ended: bool,
 }
@@ -91,7 +98,16 @@ impl BodySource {
 
     fn with_patience(body: Body, patience: Duration) -> Self {
         let idle = Box::pin(sleep(patience));
-        let inner = Inner { body: body.into_data_stream(), patience, idle, just_yielded: false, ended: false };
+        let inner = Inner {
+            body: body.into_data_stream(),
+            patience,
+            idle,
+            waiting_since: None,
+            waited: Duration::ZERO,
+            received: 0,
+            just_yielded: false,
+            ended: false,
+        };
         Self { shared: Arc::new(Shared { stream: Mutex::new(inner), leash: AtomicU64::new(u64::MAX) }) }
     }
 
@@ -105,6 +121,14 @@ impl BodySource {
         self.allow(DRAIN_BYTES);
         // Draining is a courtesy: however it ends, the answer is sent.
         let _ = timeout(DRAIN_TIME, async { while let Some(Ok(_)) = self.next().await {} }).await;
+    }
+}
+
+impl Inner {
+    /// How much longer the client may be waited for. Time in which the server does not ask for more is not the client's.
+    fn patience_left(&self) -> Duration {
+        let earned = Duration::from_secs(self.received / SLOWEST_PER_SECOND);
+        (self.patience + earned).saturating_sub(self.waited)
     }
 }
 
@@ -122,6 +146,12 @@ impl Stream for BodySource {
         }
         let polled = inner.body.poll_next_unpin(cx);
         if polled.is_pending() {
+            if inner.waiting_since.is_none() {
+                let now = Instant::now();
+                let deadline = now + inner.patience.min(inner.patience_left());
+                inner.waiting_since = Some(now);
+                inner.idle.as_mut().reset(deadline);
+            }
             ready!(inner.idle.as_mut().poll(cx));
             inner.ended = true;
             return Poll::Ready(Some(Err(BodyError::Idle)));
@@ -129,9 +159,11 @@ impl Stream for BodySource {
         match ready!(polled) {
             Some(Ok(chunk)) => {
                 inner.just_yielded = true;
-                let deadline = Instant::now() + inner.patience;
-                inner.idle.as_mut().reset(deadline);
                 let size = chunk.len() as u64;
+                if let Some(since) = inner.waiting_since.take() {
+                    inner.waited += since.elapsed();
+                }
+                inner.received += size;
                 let leash = self.shared.leash.load(Ordering::Relaxed);
                 if size > leash {
                     return Poll::Ready(Some(Err(BodyError::Unused)));
@@ -169,6 +201,39 @@ mod tests {
         let mut source = BodySource::new(Body::from(vec![0u8; 100]));
         source.allow(99);
         assert!(matches!(source.next().await, Some(Err(BodyError::Unused))));
+    }
+
+    /// A body that brings `bytes` each time after `pause`.
+    fn dripping(bytes: usize, pause: Duration) -> Body {
+        let drop = move |()| async move {
+            sleep(pause).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from(vec![0; bytes])), ()))
+        };
+        Body::from_stream(futures::stream::unfold((), drop))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_is_given_up_though_something_always_comes_in_time() {
+        let begun = Instant::now();
+        let mut source = BodySource::new(dripping(10, Duration::from_secs(20)));
+        let mut received = 0;
+        let end = loop {
+            match source.next().await {
+                Some(Ok(chunk)) => received += chunk.len(),
+                other => break other,
+            }
+        };
+        assert!(matches!(end, Some(Err(BodyError::Idle))));
+        assert!(received > 0 && begun.elapsed() <= IDLE_TIMEOUT + Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_line_is_waited_for() {
+        let mut source = BodySource::new(dripping(40 << 10, Duration::from_secs(4)));
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(3600) {
+            assert!(matches!(source.next().await, Some(Ok(_))));
+        }
     }
 
     #[tokio::test]

@@ -54,6 +54,7 @@ impl Services {
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let right = self.inner.passwords.verify(password, hash).await?;
         // Read again: guesses that waited side by side for their turn must see the failures of those before them.
+        let turn = self.inner.failed_logins.clone().lock_owned().await;
         let found = stored(self.inner.store.user_by_email(&email).await)?;
         let locked = match &found {
             Some(found) => found.locked_until,
@@ -66,10 +67,20 @@ impl Services {
             });
         }
         match found {
-            Some(found) if right => self.begin_session(found.user, now).await,
+            Some(found) if right => {
+                drop(turn);
+                self.begin_session(found.user, now).await
+            }
             Some(found) => {
                 let until = backoff::lock_after(found.failed_logins + 1).map(|lock| now + lock);
-                stored(self.inner.store.record_failed_login(found.user.id, until).await)?;
+                let services = self.clone();
+                // Not waited for: a name that nobody has needs no write, and must not be told apart by that.
+                self.inner.to_finish.spawn(async move {
+                    if let Err(error) = services.inner.store.record_failed_login(found.user.id, until).await {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "a failed login was not counted");
+                    }
+                    drop(turn);
+                });
                 Err(refused())
             }
             None => {

@@ -14,15 +14,23 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 use vultus_core::slots::Candidate;
 use vultus_core::{AnalysisGroup, AnalysisId, Error, Folder, FolderId, GroupId, MediaId, Principal, Result};
-use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Orphans, Replay, Scope, StoreError};
+use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope, StoreError};
 
-/// Times that blobs are written again because the sweeper took them in between.
-const WRITE_ATTEMPTS: u32 = 3;
+/// Times that blobs are written again because a deletion took them in between.
+const WRITE_ATTEMPTS: u32 = 5;
 
 /// Where additions go.
-enum Target<'a> {
-    New(&'a Folder),
-    Existing(Scope, &'a Folder),
+enum Target {
+    New(Folder),
+    Existing(Scope, Folder),
+}
+
+impl Target {
+    fn folder(&self) -> &Folder {
+        match self {
+            Self::New(folder) | Self::Existing(_, folder) => folder,
+        }
+    }
 }
 
 /// What is to be added, all checked.
@@ -67,7 +75,7 @@ impl Services {
             revision: 1,
         };
         let additions = planned(&folder, Vec::new(), examined, requests, now)?;
-        self.commit(caller, Target::New(&folder), additions, key.as_ref()).await
+        self.commit(caller, Target::New(folder), additions, key).await
     }
 
     /// Adds media to a folder.
@@ -115,7 +123,7 @@ impl Services {
         let now = self.inner.clock.now();
         let existing = plan::candidates(&contents.media);
         let additions = planned(&contents.folder, existing, examined, requests, now)?;
-        self.commit(caller, Target::Existing(scope, &contents.folder), additions, key.as_ref()).await
+        self.commit(caller, Target::Existing(scope, contents.folder), additions, key).await
     }
 
     fn room_for(&self, present: usize, more: usize) -> Result<()> {
@@ -130,40 +138,50 @@ impl Services {
         })
     }
 
-    /// Writes the blobs, then everything else in one step of the store. What the sweeper took in between is written again; what a
-    /// failed step leaves behind the sweeper takes.
+    /// Writes the blobs, then everything else in one step of the store; whole or not at all, though the client leaves meanwhile.
     async fn commit(
         &self,
         caller: &Principal,
-        target: Target<'_>,
+        target: Target,
         new: Additions,
-        key: Option<&IdempotencyKey>,
+        key: Option<IdempotencyKey>,
     ) -> Result<FolderChanged> {
-        let folder = match target {
-            Target::New(folder) | Target::Existing(_, folder) => folder,
-        };
+        let id = target.folder().id;
+        let ids = new.ids.clone();
+        let group = new.group.as_ref().map(|new| new.group.clone());
+        let services = self.clone();
+        match self.to_the_end(async move { services.write(&target, &new, key.as_ref()).await }).await? {
+            Created::New => {
+                let analyses = group.as_ref().map(|group| group.analyses.clone()).unwrap_or_default();
+                self.changed(caller, id, ids, group.map(|group| group.id), analyses, false).await
+            }
+            Created::Replayed(replay) => self.replay_of(caller, replay).await,
+        }
+    }
+
+    /// The blobs of a commit that is refused are deleted again, unless something else references them.
+    async fn write(&self, target: &Target, new: &Additions, key: Option<&IdempotencyKey>) -> Result<Created> {
+        let folder = target.folder();
         let mut attempt = 0;
-        let created = loop {
+        loop {
             attempt += 1;
             let written = self.write_media(&new.examined, &new.ids, folder.company_id, folder.id, new.now).await?;
             let additions = FolderAdditions { media: written.media, group: new.group.clone(), now: Some(new.now) };
             let result = match target {
                 Target::New(folder) => self.inner.store.create_folder(folder, &additions, key).await,
-                Target::Existing(scope, folder) => self.inner.store.add_to_folder(scope, folder.id, &additions, key).await,
+                Target::Existing(scope, folder) => self.inner.store.add_to_folder(*scope, folder.id, &additions, key).await,
             };
+            let keys: Vec<String> = written.holds.iter().map(|blob| blob.key().to_owned()).collect();
             drop(written.holds);
             match result {
-                Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {}
-                other => break stored(other)?,
+                Ok(Created::New) => return Ok(Created::New),
+                // Whoever meets the tombstone of a deletion completes that, and writes again.
+                Err(StoreError::BlobSwept { key }) if attempt < WRITE_ATTEMPTS => self.delete_blobs(&[key]).await,
+                refused_or_replayed => {
+                    self.delete_blobs(&keys).await;
+                    return stored(refused_or_replayed);
+                }
             }
-        };
-        match created {
-            Created::New => {
-                let group = new.group.map(|new| new.group);
-                let analyses = group.as_ref().map(|group| group.analyses.clone()).unwrap_or_default();
-                self.changed(caller, folder.id, new.ids, group.map(|group| group.id), analyses, false).await
-            }
-            Created::Replayed(replay) => self.replay_of(caller, replay).await,
         }
     }
 
@@ -219,19 +237,23 @@ impl Services {
         self.contents_of(scope, id).await
     }
 
-    /// Erases a folder with all that is in it.
+    /// Erases a folder with all that is in it, also when the client leaves meanwhile.
     pub async fn delete_folder(&self, caller: &Principal, id: FolderId) -> Result<()> {
         let scope = policy::authorize(caller, Action::DeleteFolder)?;
-        let orphans = stored(self.inner.store.erase_folder(scope, id).await)?;
-        self.inner.running.look_again(id);
-        self.delete_blobs(orphans).await;
-        Ok(())
+        let services = self.clone();
+        self.to_the_end(async move {
+            let orphans = stored(services.inner.store.erase_folder(scope, id, services.inner.clock.now()).await)?;
+            services.inner.running.look_again(id);
+            services.delete_blobs(&orphans.keys).await;
+            Ok(())
+        })
+        .await
     }
 
-    /// Deletes the bytes that nothing references any more. What cannot be deleted now is left to the sweeper.
-    pub(super) async fn delete_blobs(&self, orphans: Orphans) {
+    /// Deletes those of the blobs that nothing references. What cannot be deleted now is left to the sweeper.
+    pub(super) async fn delete_blobs(&self, keys: &[String]) {
         let (store, now) = (self.inner.store.as_ref(), self.inner.clock.now());
-        if let Err(error) = self.inner.blobs.delete_unreferenced(store, &orphans.keys, now).await {
+        if let Err(error) = self.inner.blobs.delete_unreferenced(store, keys, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "files of deleted media are left to the sweeper");
         }
     }
@@ -292,6 +314,6 @@ fn planned(
     });
     let all: Vec<PlanMedium<'_>> = existing.drain(..).chain(new).collect();
     let analyses: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
-    let group = plan::group(folder.id, analyses, now);
+    let group = plan::group(folder, analyses, now);
     Ok(Additions { examined, ids, group, now })
 }

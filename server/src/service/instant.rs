@@ -9,6 +9,7 @@ use crate::auth::policy::{self, Action};
 use crate::clock::Clock;
 use crate::config::{Config, LimitsConfig};
 use crate::dispatch::apply::{self, Verdict};
+use crate::dispatch::run::Judged;
 use crate::dispatch::{RunCancel, WorkerPools, run_direct};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,8 +64,12 @@ impl Checker {
             // The probe says which medium it is and why, as for a folder.
             self.examine(ready).await?;
         }
-        let judged = direct.judged.into_iter().map(apply::verdict);
-        Ok(planned.into_iter().zip(judged).map(|(plan, verdict)| checked(plan, verdict, &known, &ids)).collect())
+        let verdict = |(plan, judged): (&PlannedAnalysis, Judged)| match self.pools.analyzer(&plan.known.pool, &plan.known.kind) {
+            Some(analyzer) => Ok(apply::verdict(judged, &analyzer)),
+            None => Err(Error::broken("an instant check was judged by a pool that does not offer the analysis")),
+        };
+        let verdicts = planned.iter().zip(direct.judged).map(verdict).collect::<Result<Vec<_>>>()?;
+        Ok(planned.into_iter().zip(verdicts).map(|(plan, verdict)| checked(plan, verdict, &known, &ids)).collect())
     }
 
     pub(super) fn checked_requests(&self, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedRequest>> {

@@ -5,7 +5,7 @@ use super::errors::{of_blob, of_probe, stored};
 use super::instant::Checker;
 use super::request::{checked_metadata, checked_tags};
 use super::types::{NewMedium, UploadedFile};
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use std::collections::HashSet;
 use std::fs::File;
 use time::OffsetDateTime;
@@ -140,13 +140,23 @@ impl Services {
             tokio::try_join!(self.inner.blobs.commit(spooled, &company), thumbnail).map_err(of_blob)
         });
         let mut written = WrittenMedia { media: Vec::new(), holds: Vec::new() };
-        for ((medium, &id), (bytes, thumbnail)) in examined.iter().zip(ids).zip(try_join_all(writes).await?) {
-            let thumbnail_key = thumbnail.as_ref().map(|blob| blob.key().to_owned());
-            written.media.push(medium.stored(id, folder, bytes.key().to_owned(), thumbnail_key, now));
-            written.holds.push(bytes);
-            written.holds.extend(thumbnail);
+        let mut failed = None;
+        for ((medium, &id), blobs) in examined.iter().zip(ids).zip(join_all(writes).await) {
+            match blobs {
+                Ok((bytes, thumbnail)) => {
+                    let thumbnail_key = thumbnail.as_ref().map(|blob| blob.key().to_owned());
+                    written.media.push(medium.stored(id, folder, bytes.key().to_owned(), thumbnail_key, now));
+                    written.holds.push(bytes);
+                    written.holds.extend(thumbnail);
+                }
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(written)
+        let Some(error) = failed else { return Ok(written) };
+        let keys: Vec<String> = written.holds.iter().map(|blob| blob.key().to_owned()).collect();
+        drop(written);
+        self.delete_blobs(&keys).await;
+        Err(error)
     }
 }
 

@@ -16,9 +16,15 @@ impl Services {
     /// Deletes a medium. Analyses that take it and are not final are cancelled. Gives the folder as it is then.
     pub async fn delete_medium(&self, caller: &Principal, id: MediaId) -> Result<FolderContents> {
         let scope = policy::authorize(caller, Action::DeleteMedia)?;
-        let (folder, orphans) = stored(self.inner.store.delete_medium(scope, id, self.inner.clock.now()).await)?;
-        self.inner.running.look_again(folder.id);
-        self.delete_blobs(orphans).await;
-        self.contents_of(scope, folder.id).await
+        let services = self.clone();
+        let folder = self
+            .to_the_end(async move {
+                let (folder, orphans) = stored(services.inner.store.delete_medium(scope, id, services.inner.clock.now()).await)?;
+                services.inner.running.look_again(folder.id);
+                services.delete_blobs(&orphans.keys).await;
+                Ok(folder.id)
+            })
+            .await?;
+        self.contents_of(scope, folder).await
     }
 }

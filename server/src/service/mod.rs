@@ -60,10 +60,14 @@ use time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use url::Url;
 use vultus_core::{Error, Result};
 use vultus_store::Store;
 use vultus_store::blobs::BlobStore;
+
+/// At the end requests that write get this long.
+const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What the use cases work with.
 pub struct Parts {
@@ -98,6 +102,8 @@ struct Inner {
     checker: Checker,
     hub: Arc<Hub>,
     hub_task: Mutex<Option<JoinHandle<()>>>,
+    /// What must come to its end though its client leaves.
+    to_finish: TaskTracker,
     turns: Turns,
     public_url: Option<Url>,
     access_tokens: AccessTokens,
@@ -106,6 +112,8 @@ struct Inner {
     passwords: Passwords,
     sessions: SessionCache,
     unknown_names: UnknownNames,
+    /// Held from the judgement of a login until its failure is counted.
+    failed_logins: Arc<tokio::sync::Mutex<()>>,
     uploads: Arc<Semaphore>,
     checks: Arc<Semaphore>,
     check_memory: MemoryBudget,
@@ -135,10 +143,12 @@ impl Services {
                 checker,
                 hub,
                 hub_task: Mutex::new(Some(hub_task)),
+                to_finish: TaskTracker::new(),
                 turns: Turns::default(),
                 public_url: config.public_url.clone(),
                 sessions: SessionCache::default(),
                 unknown_names: UnknownNames::default(),
+                failed_logins: Arc::default(),
                 uploads: Arc::new(Semaphore::new(config.limits.uploads)),
                 checks: Arc::new(Semaphore::new(config.check.concurrent)),
                 check_memory: MemoryBudget::new(config.check.memory_bytes),
@@ -157,9 +167,19 @@ impl Services {
         &self.inner.stopping
     }
 
-    /// Joins the background task, after [`Services::begin_shutdown`].
+    /// Does `work` to its end, though whoever waits for it goes away in the middle.
+    async fn to_the_end<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        let task = self.inner.to_finish.spawn(work);
+        task.await.map_err(|error| Error::internal("finishing a request", error))?
+    }
+
+    /// Joins the background tasks, after [`Services::begin_shutdown`].
     pub async fn finish_shutdown(&self) {
         self.begin_shutdown();
+        self.inner.to_finish.close();
+        if tokio::time::timeout(LAST_WRITES, self.inner.to_finish.wait()).await.is_err() {
+            tracing::warn!("requests that write did not come to their end");
+        }
         let task = self.inner.hub_task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task
             && let Err(error) = task.await

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::slots::{self, Candidate, Mismatch};
 use vultus_core::{
-    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, FolderId, GroupId, MediaId, Provenance, Result, RunId,
+    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, Folder, FolderId, GroupId, MediaId, Provenance, Result, RunId,
 };
 use vultus_store::{NewGroup, NewRun};
 
@@ -95,11 +95,11 @@ impl CheckedRequest {
 }
 
 /// The planned analyses as one group, with one run per pool, ready to be queued.
-pub(super) fn group(folder_id: FolderId, planned: Vec<PlannedAnalysis>, now: OffsetDateTime) -> Option<NewGroup> {
+pub(super) fn group(folder: &Folder, planned: Vec<PlannedAnalysis>, now: OffsetDateTime) -> Option<NewGroup> {
     if planned.is_empty() {
         return None;
     }
-    let group_id = GroupId(Uuid::now_v7());
+    let (folder_id, group_id) = (folder.id, GroupId(Uuid::now_v7()));
     let mut ids = Vec::with_capacity(planned.len());
     let mut runs: BTreeMap<String, NewRun> = BTreeMap::new();
     for plan in planned {
@@ -110,7 +110,7 @@ pub(super) fn group(folder_id: FolderId, planned: Vec<PlannedAnalysis>, now: Off
         run.analyses.push(analysis);
     }
     let group = AnalysisGroup { id: group_id, folder_id, analyses: ids, created_at: now };
-    Some(NewGroup { group, runs: runs.into_values().collect() })
+    Some(NewGroup { group, runs: runs.into_values().collect(), media_seen: folder.media_changed_at })
 }
 
 fn queued(plan: PlannedAnalysis, folder_id: FolderId, group_id: GroupId, run_id: RunId, now: OffsetDateTime) -> Analysis {

@@ -34,6 +34,7 @@ macro_rules! contract_tests {
                 analyses_of_a_missing_medium_are_refused_whole,
                 every_change_raises_the_revision_and_time_never_goes_back,
                 deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_blobs,
+                analyses_planned_over_other_media_than_the_folder_has_are_stale,
             }
             listing {
                 pages_neither_repeat_nor_miss_while_folders_are_added,
@@ -47,6 +48,7 @@ macro_rules! contract_tests {
                 a_run_given_back_waits_until_its_time,
                 a_run_with_nothing_left_leaves_the_queue,
                 erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blobs,
+                what_waits_for_a_pool_that_nobody_serves_fails,
             }
             results {
                 a_result_is_applied_once,

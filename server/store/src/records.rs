@@ -109,6 +109,9 @@ pub struct NewGroup {
     pub group: AnalysisGroup,
     /// Its runs.
     pub runs: Vec<NewRun>,
+    /// When the folder's media last changed, as who planned the analyses saw it. Analyses that are added to a folder whose media
+    /// changed since are stale from the beginning.
+    pub media_seen: Option<OffsetDateTime>,
 }
 
 /// A change of one folder that makes things: media, analyses or both. Applied whole or not at all.

@@ -100,10 +100,12 @@ pub trait Store: Send + Sync + 'static {
         external_id: Option<Option<&str>>,
         now: OffsetDateTime,
     ) -> Result<Folder>;
-    /// Deletes a medium that no unfinished analysis takes (those are cancelled first); its blobs are returned if nothing else references them.
+    /// Deletes a medium that no unfinished analysis takes (those are cancelled first); its blobs are returned if nothing else references them,
+    /// each with a tombstone set in the same step.
     async fn delete_medium(&self, scope: Scope, id: MediaId, now: OffsetDateTime) -> Result<(Folder, Orphans)>;
-    /// Fences the folder's runs, deletes all of it and makes the store forget its pages.
-    async fn erase_folder(&self, scope: Scope, id: FolderId) -> Result<Orphans>;
+    /// Fences the folder's runs, deletes all of it and makes the store forget its pages. The blobs that nothing references any more get
+    /// tombstones in the same step, so that a node that dies before it deleted them finds them at its next start.
+    async fn erase_folder(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans>;
     /// Whole folders, in the order of the ids; those outside of the scope are missing.
     async fn folders(&self, scope: Scope, ids: &[FolderId]) -> Result<Vec<FolderContents>>;
     /// By external id within a company.
@@ -160,6 +162,15 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<DeathVerdict>;
     /// Ends a run whose analyses are all final, or gives it back to the queue (not before `retry_at`) with the rest QUEUED.
     async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied>;
+    /// Fails what waits for a pool other than these in runs asked for before `asked_before`, because nobody will judge it: each analysis
+    /// gets `failure`. Returns how many that were.
+    async fn fail_unserved(
+        &self,
+        pools: &[String],
+        asked_before: OffsetDateTime,
+        failure: &vultus_core::AnalysisFailure,
+        now: OffsetDateTime,
+    ) -> Result<u64>;
     /// Numbers.
     async fn queue_depth(&self) -> Result<QueueDepth>;
 

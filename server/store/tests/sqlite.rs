@@ -75,7 +75,7 @@ async fn an_erased_running_folder_leaves_no_canary_in_the_raw_files() {
         }
     });
     for (folder, token, running) in doomed {
-        world.store.erase_folder(world.scope(), folder).await.unwrap();
+        world.store.erase_folder(world.scope(), folder, at(9)).await.unwrap();
         let late = world.store.apply_result(token, running, &AnalysisResult::Failed(crash()), at(2)).await.unwrap();
         assert_eq!(late, Applied::Stale);
     }
@@ -147,7 +147,7 @@ async fn a_reader_elsewhere_delays_the_forgetting_and_does_not_prevent_it() {
     world.store.create_folder(&folder, &FolderAdditions::default(), None).await.unwrap();
     let reader = rusqlite::Connection::open(data.path().join("vultus.db")).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM folders").unwrap();
-    world.store.erase_folder(world.scope(), folder.id).await.unwrap();
+    world.store.erase_folder(world.scope(), folder.id, at(9)).await.unwrap();
     assert!(!files_with(data.path(), CANARY).is_empty(), "the reader's snapshot needs the log");
     reader.execute_batch("COMMIT").unwrap();
     let forgotten = async {

@@ -50,7 +50,7 @@ pub async fn referenced_blobs_get_no_tombstone(store: Arc<dyn Store>) {
     world.store.apply_result(run.token, new.group.analyses[0], &result, at(2)).await.expect("writing works");
     let mut keys = vec![medium.blob_key, medium.thumbnail_key.expect("it has one"), format!("artifact-of-{}", medium.id)];
     assert!(world.store.tombstone_unreferenced(&keys, at(3)).await.expect("marking works").is_empty());
-    world.store.erase_folder(world.scope(), folder.id).await.expect("erasing works");
+    world.store.erase_folder(world.scope(), folder.id, at(3)).await.expect("erasing works");
     let mut marked = world.store.tombstone_unreferenced(&keys, at(4)).await.expect("marking works");
     marked.sort();
     keys.sort();

@@ -42,7 +42,7 @@ pub async fn changes_come_in_order_and_never_ahead_of_the_state(store: Arc<dyn S
         tokio::time::timeout(DEADLINE, async { tokio::join!(writers, reader) }).await.expect("the last revision is sent");
     assert!(written.iter().all(Result::is_ok));
     assert_eq!(newest, 41);
-    world.store.erase_folder(world.scope(), folder.id).await.expect("erasing works");
+    world.store.erase_folder(world.scope(), folder.id, at(9)).await.expect("erasing works");
     let erased = tokio::time::timeout(DEADLINE, changes.next()).await.expect("the erasure is sent");
     assert!(matches!(erased, Some(Change::Folder(change)) if change.revision == 0 && change.folder_id == folder.id));
 }

@@ -5,7 +5,7 @@ use crate::records::*;
 use crate::traits::{Store, StoreError};
 use serde_json::json;
 use std::sync::Arc;
-use vultus_core::{AnalysisState, Folder, FolderId, Medium, Resolution};
+use vultus_core::{AnalysisState, Folder, FolderId, Medium, Resolution, summary};
 
 async fn none_is_there(world: &World, id: FolderId) -> bool {
     world.store.folders(Scope::Everything, &[id]).await.expect("reading works").is_empty()
@@ -138,7 +138,7 @@ pub async fn foreign_things_do_not_exist(store: Arc<dyn Store>) {
             store.update_folder(scope, folder.id, Some(&json!({"x": 1})), None, at(1)).await.err(),
             store.delete_medium(scope, medium_id, at(1)).await.err(),
             store.cancel_analysis(scope, analysis_id, at(1)).await.err(),
-            store.erase_folder(scope, folder.id).await.err(),
+            store.erase_folder(scope, folder.id, at(9)).await.err(),
         ];
         assert!(refusals.iter().all(|refused| matches!(refused, Some(StoreError::NotFound(_)))), "{refusals:?}");
     }
@@ -216,9 +216,42 @@ pub async fn deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_bl
     let (after, orphans) = world.store.delete_medium(world.scope(), deleted.id, at(9)).await.expect("deleting works");
     assert_eq!(after.media_changed_at, Some(at(9)));
     assert_eq!(orphans.keys, vec![deleted.blob_key], "the thumbnail is another medium's too");
+    let marked = world.store.tombstones_before(at(10)).await.expect("reading works");
+    assert_eq!(marked, orphans.keys, "they are marked in the same step");
     assert_eq!(world.contents(folder.id).await.media, vec![kept]);
     assert_eq!(world.analysis(taking.group.analyses[0]).await.state, AnalysisState::Cancelled);
     assert_eq!(world.analysis(other.group.analyses[0]).await.state, AnalysisState::Queued);
     let claimed = world.store.claim_run(&["built-in".to_owned()], "node", at(10), LEASE).await.expect("claiming works");
     assert_eq!(claimed.expect("the other run waits").token.run_id, other.runs[0].id);
+}
+
+/// Analyses whose planner saw other media than the folder has at their commit are stale; those that saw them all are not.
+pub async fn analyses_planned_over_other_media_than_the_folder_has_are_stale(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (folder, _) = world.queued(0, &["a"]).await;
+    let plan = async |seconds: i64| {
+        let seen = world.contents(folder.id).await;
+        NewGroup { media_seen: seen.folder.media_changed_at, ..group(folder.id, seconds, &["a"], &[seen.media[0].id]) }
+    };
+    let add = async |media: Vec<Medium>, new: Option<NewGroup>, seconds: i64| {
+        let additions = FolderAdditions { media, group: new, now: Some(at(seconds)) };
+        world.store.add_to_folder(world.scope(), folder.id, &additions, None).await.expect("adding works");
+    };
+    let is_stale = async || {
+        let contents = world.contents(folder.id).await;
+        summary::verdict(&contents.analyses, contents.folder.media_changed_at).stale
+    };
+    add(Vec::new(), Some(plan(5).await), 5).await;
+    assert!(!is_stale().await);
+    let early = plan(20).await;
+    add(vec![medium(folder.id, 10)], None, 10).await;
+    add(Vec::new(), Some(early), 20).await;
+    assert!(is_stale().await, "the medium came after the look and before the commit");
+    add(Vec::new(), Some(plan(30).await), 30).await;
+    assert!(!is_stale().await);
+    let early = plan(50).await;
+    let deleted = world.contents(folder.id).await.media[1].id;
+    world.store.delete_medium(world.scope(), deleted, at(40)).await.expect("deleting works");
+    add(Vec::new(), Some(early), 50).await;
+    assert!(is_stale().await, "a medium went");
 }

@@ -1,11 +1,11 @@
 //! Rules of the queue: leases, fencing, giving back, erasure.
 
-use super::fixtures::{LEASE, World, at, crash, medium, verdict};
+use super::fixtures::{LEASE, World, at, crash, group, medium, verdict};
 use crate::records::*;
 use crate::traits::{Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
-use vultus_core::{AnalysisState, Resolution};
+use vultus_core::{AnalysisFailure, AnalysisState, Resolution};
 
 /// Each run is claimed once though many ask at once, the oldest first, and only by who has its pool.
 pub async fn each_run_is_claimed_once_oldest_first_and_by_its_pool_only(store: Arc<dyn Store>) {
@@ -137,10 +137,13 @@ pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blo
     world.store.apply_result(run.token, a, &verdict(Resolution::Success, own.id), at(2)).await.expect("writing works");
     world.store.enter_analysis(run.token, b, at(2)).await.expect("entering works");
 
-    let orphans = world.store.erase_folder(world.scope(), folder.id).await.expect("erasing works");
+    let orphans = world.store.erase_folder(world.scope(), folder.id, at(3)).await.expect("erasing works");
     let expected =
         [own.blob_key.clone(), own.thumbnail_key.expect("it has one"), shared_thumbnail, format!("artifact-of-{}", own.id)];
-    assert_eq!(orphans.keys.into_iter().collect::<HashSet<_>>(), HashSet::from(expected));
+    let expected = HashSet::from(expected);
+    assert_eq!(orphans.keys.into_iter().collect::<HashSet<_>>(), expected);
+    let marked = world.store.tombstones_before(at(4)).await.expect("reading works");
+    assert_eq!(marked.into_iter().collect::<HashSet<_>>(), expected, "they are marked in the same step");
     let late = world.store.apply_result(run.token, b, &verdict(Resolution::Success, own.id), at(3)).await;
     assert_eq!(late.expect("asking works"), Applied::Stale);
     assert_eq!(world.store.record_progress(run.token, b, 0.5).await.expect("asking works"), Applied::Stale);
@@ -148,7 +151,48 @@ pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blo
     assert!(!world.store.heartbeat(run.token, at(3), LEASE).await.expect("asking works"));
     assert!(world.store.folders(Scope::Everything, &[folder.id]).await.expect("reading works").is_empty());
     assert!(world.store.analyses(Scope::Everything, &[a, b]).await.expect("reading works").is_empty());
-    let again = world.store.erase_folder(world.scope(), folder.id).await;
+    let again = world.store.erase_folder(world.scope(), folder.id, at(4)).await;
     assert!(matches!(again, Err(StoreError::NotFound("folder"))), "{again:?}");
     assert_eq!(world.contents(other.id).await.media.len(), 1);
+}
+
+/// What waits for a pool that nobody serves fails with the reason given, once it was asked for long enough ago; what others serve, what is
+/// newer and what a node is at work on stays.
+pub async fn what_waits_for_a_pool_that_nobody_serves_fails(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let store = &world.store;
+    let ask = async |seconds: i64, pool: &str| {
+        let folder = world.folder(seconds);
+        let medium = medium(folder.id, seconds);
+        let mut new = group(folder.id, seconds, &["a", "b"], &[medium.id]);
+        new.runs[0].pool = pool.to_owned();
+        let additions = FolderAdditions { media: vec![medium], group: Some(new.clone()), now: Some(at(seconds)) };
+        store.create_folder(&folder, &additions, None).await.expect("a folder is made");
+        (folder.id, new.group.analyses)
+    };
+    let (gone_folder, gone) = ask(0, "gone").await;
+    let (_, served) = ask(0, "served").await;
+    let (_, newer) = ask(60, "gone").await;
+    let (_, leased) = ask(1, "elsewhere").await;
+    let run = store.claim_run(&["elsewhere".to_owned()], "other", at(95), LEASE).await.expect("claiming works");
+    let token = run.expect("it waits").token;
+    let before = world.contents(gone_folder).await.folder.revision;
+    store.cancel_analysis(world.scope(), gone[1], at(2)).await.expect("cancelling works");
+
+    let failure = AnalysisFailure { code: "ANALYZER_REMOVED".to_owned(), message: "Nobody judges it.".to_owned() };
+    let fail =
+        async |now: i64| store.fail_unserved(&["served".to_owned()], at(60), &failure, at(now)).await.expect("failing works");
+    assert_eq!(fail(100).await, 1);
+    let failed = world.analysis(gone[0]).await;
+    assert_eq!((failed.state, failed.failure, failed.finished_at), (AnalysisState::Failed, Some(failure.clone()), Some(at(100))));
+    assert_eq!(world.analysis(gone[1]).await.state, AnalysisState::Cancelled, "what is final stays so");
+    assert!(world.contents(gone_folder).await.folder.revision > before + 1);
+    for other in [&served, &newer, &leased] {
+        assert_eq!(world.analysis(other[0]).await.state, AnalysisState::Queued);
+    }
+    assert_eq!(fail(100).await, 0);
+    assert_eq!(fail(105).await, 2, "its lease ran out");
+    let late = store.enter_analysis(token, leased[0], at(106)).await.expect("asking works");
+    assert_eq!(late, Applied::Stale);
+    assert_eq!(store.queue_depth().await.expect("counting works"), QueueDepth { queued: 2, leased: 0 });
 }

@@ -63,6 +63,12 @@ pub(super) fn add_to_folder(
         let group = additions.group.as_ref().map(|new| new.group.id.to_string());
         change(connection, sql, (id.to_string(), nanoseconds(newest), group))?;
     }
+    if additions.group.as_ref().is_some_and(|new| new.media_seen != folder.media_changed_at) {
+        // A medium came or went between the look at the folder and this commit: later than these analyses, which could not heed it.
+        let sql = "UPDATE folders SET media_changed_at = max(ifnull(media_changed_at, 0),
+            (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1)) WHERE id = ?1";
+        change(connection, sql, [id.to_string()])?;
+    }
     let asked = additions.group.as_ref().map(|new| new.group.created_at);
     let now = additions.now.or(asked).or(newest_medium);
     touch(connection, effects, id, now)?;

@@ -111,8 +111,8 @@ impl Store for SqliteStore {
         Ok(deleted)
     }
 
-    async fn erase_folder(&self, scope: Scope, id: FolderId) -> Result<Orphans> {
-        self.erase(scope, id).await
+    async fn erase_folder(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans> {
+        self.erase(scope, id, now).await
     }
 
     async fn folders(&self, scope: Scope, ids: &[FolderId]) -> Result<Vec<FolderContents>> {
@@ -205,6 +205,18 @@ impl Store for SqliteStore {
 
     async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied> {
         self.write("releasing a run", move |c, e| queue::release_run(c, e, token, retry_at, now)).await
+    }
+
+    async fn fail_unserved(
+        &self,
+        pools: &[String],
+        asked_before: OffsetDateTime,
+        failure: &AnalysisFailure,
+        now: OffsetDateTime,
+    ) -> Result<u64> {
+        let (pools, failure) = (pools.to_vec(), failure.clone());
+        self.write("failing what nobody judges", move |c, e| queue::fail_unserved(c, e, &pools, asked_before, &failure, now))
+            .await
     }
 
     async fn queue_depth(&self) -> Result<QueueDepth> {

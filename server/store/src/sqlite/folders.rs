@@ -5,7 +5,7 @@ use super::fault::Answer;
 use super::results::cancel;
 use super::rows::{self, all, change, optional};
 use super::scope;
-use super::sweeping::orphans;
+use super::sweeping::tombstone_unreferenced;
 use super::values::{json_list, nanoseconds, parsed};
 use super::writer::Effects;
 use crate::events::FolderChange;
@@ -73,7 +73,8 @@ pub(super) fn delete_medium(
     touch(connection, effects, medium.folder_id, Some(now))?;
     let mut keys: Vec<String> = std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
     keys.extend(delete_artifacts(connection, medium.folder_id, id)?);
-    Ok((scope::folder(connection, scope, medium.folder_id)?, orphans(connection, &keys)?))
+    let orphans = Orphans { keys: tombstone_unreferenced(connection, &keys, now)? };
+    Ok((scope::folder(connection, scope, medium.folder_id)?, orphans))
 }
 
 /// Deletes the artifacts of the analyses that took a medium, because they may show what is in it; gives their blob keys.
@@ -92,7 +93,13 @@ fn delete_artifacts(connection: &Connection, folder: FolderId, medium: MediaId) 
 }
 
 /// Deletes all rows of a folder. Its runs go too, so that a write under one of their tokens finds nothing and is stale.
-pub(super) fn erase_folder(connection: &Connection, effects: &mut Effects, scope: Scope, id: FolderId) -> Answer<Orphans> {
+pub(super) fn erase_folder(
+    connection: &Connection,
+    effects: &mut Effects,
+    scope: Scope,
+    id: FolderId,
+    now: OffsetDateTime,
+) -> Answer<Orphans> {
     let folder = scope::folder(connection, scope, id)?;
     let sql = "SELECT blob_key FROM media WHERE folder_id = ?1
                UNION SELECT thumbnail_key FROM media WHERE folder_id = ?1 AND thumbnail_key IS NOT NULL
@@ -103,7 +110,7 @@ pub(super) fn erase_folder(connection: &Connection, effects: &mut Effects, scope
         change(connection, sql, [id.to_string()])?;
     }
     effects.changes.push(FolderChange { company_id: folder.company_id, folder_id: id, revision: 0 });
-    orphans(connection, &keys)
+    Ok(Orphans { keys: tombstone_unreferenced(connection, &keys, now)? })
 }
 
 pub(super) fn folders(connection: &Connection, scope: Scope, ids: &[FolderId]) -> Answer<Vec<FolderContents>> {

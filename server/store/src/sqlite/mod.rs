@@ -30,6 +30,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use vultus_core::FolderId;
 use writer::{Effects, Signals, Writer};
 
@@ -90,10 +91,9 @@ impl SqliteStore {
         self.writer.write(context, work).await
     }
 
-    async fn erase(&self, scope: Scope, id: FolderId) -> Result<Orphans> {
-        let orphans = self
-            .write("erasing a folder", move |connection, effects| folders::erase_folder(connection, effects, scope, id))
-            .await?;
+    async fn erase(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans> {
+        let erase = move |connection: &_, effects: &mut _| folders::erase_folder(connection, effects, scope, id, now);
+        let orphans = self.write("erasing a folder", erase).await?;
         self.forget_deleted("forgetting an erased folder").await?;
         Ok(orphans)
     }

@@ -154,6 +154,34 @@ pub(super) fn end_if_idle(connection: &Connection, run: RunId) -> Answer<()> {
     Ok(())
 }
 
+pub(super) fn fail_unserved(
+    connection: &Connection,
+    effects: &mut Effects,
+    pools: &[String],
+    asked_before: OffsetDateTime,
+    failure: &AnalysisFailure,
+    now: OffsetDateTime,
+) -> Answer<u64> {
+    let sql = "SELECT id, folder_id FROM runs
+               WHERE (state = 'QUEUED' OR (state = 'LEASED' AND lease_until <= ?3))
+                 AND created_at < ?2 AND pool NOT IN (SELECT value FROM json_each(?1)) ORDER BY row";
+    let arguments = (json_list(pools), nanoseconds(asked_before), nanoseconds(now));
+    let runs = all(connection, sql, arguments, |row| Ok((parsed::<RunId>(row, 0)?, parsed::<FolderId>(row, 1)?)))?;
+    let mut failed = 0;
+    for (run, folder) in runs {
+        let sql = "SELECT id FROM analyses WHERE run_id = ?1 AND state IN ('QUEUED', 'RUNNING') ORDER BY row";
+        for id in all(connection, sql, [run.to_string()], |row| parsed::<AnalysisId>(row, 0))? {
+            fail(connection, id, failure, now)?;
+            failed += 1;
+        }
+        // Whoever holds its lease must not write any more.
+        change(connection, "UPDATE runs SET fence = fence + 1 WHERE id = ?1", [run.to_string()])?;
+        end_run(connection, run)?;
+        touch(connection, effects, folder, Some(now))?;
+    }
+    Ok(failed)
+}
+
 pub(super) fn queue_depth(connection: &Connection) -> Answer<QueueDepth> {
     let sql = "SELECT count(*) FILTER (WHERE state = 'QUEUED'), count(*) FILTER (WHERE state = 'LEASED')
                FROM runs WHERE state <> 'DONE'";

@@ -3,7 +3,6 @@
 use super::fault::Answer;
 use super::rows::{all, change, optional};
 use super::values::{json_list, nanoseconds};
-use crate::records::Orphans;
 use crate::traits::StoreError;
 use rusqlite::Connection;
 use time::OffsetDateTime;
@@ -13,12 +12,6 @@ const UNREFERENCED: &str = "NOT EXISTS (SELECT 1 FROM media WHERE blob_key = wan
     AND NOT EXISTS (SELECT 1 FROM media WHERE thumbnail_key = wanted.value)
     AND NOT EXISTS (SELECT 1 FROM artifacts WHERE blob_key = wanted.value)";
 
-/// Of these keys, those that nothing references, each once.
-pub(super) fn orphans(connection: &Connection, keys: &[String]) -> Answer<Orphans> {
-    let sql = format!("SELECT DISTINCT wanted.value FROM json_each(?1) wanted WHERE {UNREFERENCED}");
-    Ok(Orphans { keys: all(connection, &sql, [json_list(keys)], |row| row.get(0))? })
-}
-
 /// Refuses a key that is being swept.
 pub(super) fn refuse_swept(connection: &Connection, key: &str) -> Answer<()> {
     match optional(connection, "SELECT blob_key FROM tombstones WHERE blob_key = ?1", [key], |row| row.get(0))? {
@@ -27,6 +20,7 @@ pub(super) fn refuse_swept(connection: &Connection, key: &str) -> Answer<()> {
     }
 }
 
+/// Marks those of the keys that nothing references, each once.
 pub(super) fn tombstone_unreferenced(connection: &Connection, keys: &[String], now: OffsetDateTime) -> Answer<Vec<String>> {
     let sql = format!(
         "INSERT INTO tombstones (blob_key, created_at) SELECT DISTINCT wanted.value, ?2 FROM json_each(?1) wanted WHERE {UNREFERENCED}

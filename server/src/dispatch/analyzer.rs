@@ -1,0 +1,103 @@
+//! What the node knows itself of an analysis type of a pool. What a worker says with a verdict is held against it: the worker runs
+//! other people's code, and where a verdict comes from must be right for as long as it is kept.
+
+use serde_json::Value;
+use vultus_plugin_api::Manifest;
+use vultus_worker_protocol::{Judgement, PluginReport};
+
+/// An analysis type, from the plugin file that the pool opened when it started.
+#[derive(Debug)]
+pub struct Analyzer {
+    plugin: String,
+    version: String,
+    file_sha256: String,
+    /// Of all plugins of the pool: an analyzer's features may come from others.
+    weights: Vec<(String, String)>,
+    result: jsonschema::Validator,
+}
+
+impl Analyzer {
+    /// The analysis types of a plugin, by name. An error says which result schema is none.
+    pub(super) fn of_plugin(
+        manifest: &Manifest,
+        report: &PluginReport,
+        weights: &[(String, String)],
+    ) -> Result<Vec<(String, Self)>, String> {
+        let analyzer = |spec: &vultus_plugin_api::manifest::AnalysisSpec| {
+            let result = jsonschema::validator_for(&spec.result_schema)
+                .map_err(|error| format!("the result schema of {} is none: {error}", spec.kind))?;
+            let analyzer = Self {
+                plugin: manifest.id.clone(),
+                version: manifest.version.clone(),
+                file_sha256: report.file_sha256.clone(),
+                weights: weights.to_vec(),
+                result,
+            };
+            Ok((spec.kind.clone(), analyzer))
+        };
+        manifest.analyses.iter().map(analyzer).collect()
+    }
+
+    /// The plugin's id.
+    pub fn plugin(&self) -> &str {
+        &self.plugin
+    }
+
+    /// Whether a judgement comes from this analyzer, as far as it says so itself.
+    pub(super) fn check_origin(&self, judgement: &Judgement) -> Result<(), String> {
+        let said = (judgement.plugin.as_str(), judgement.plugin_version.as_str(), judgement.plugin_sha256.as_str());
+        if said != (self.plugin.as_str(), self.version.as_str(), self.file_sha256.as_str()) {
+            return Err("the worker names another plugin than the pool opened".to_owned());
+        }
+        match judgement.weights.iter().find(|weights| !self.weights.contains(weights)) {
+            Some((file, _)) => Err(format!("the worker names weights that the pool did not open: {file}")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether a result has the shape that the manifest promises. The error names the place, never the value.
+    pub(super) fn check_result(&self, result: &Value) -> Result<(), String> {
+        match self.result.iter_errors(result).next() {
+            Some(error) => Err(format!("the result breaks its schema at {:?}", error.instance_path().as_str())),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The analyzer `example` of the plugin `org.example`, whose result is an object with a number.
+    pub(in super::super) fn example() -> Analyzer {
+        Analyzer {
+            plugin: "org.example".to_owned(),
+            version: "1.0.0".to_owned(),
+            file_sha256: "00".to_owned(),
+            weights: vec![("a.onnx".to_owned(), "11".to_owned())],
+            result: jsonschema::validator_for(&json!({"type": "object", "properties": {"score": {"type": "number"}}})).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_judgement_of_another_plugin_version_file_or_weights_is_not_this_analyzers() {
+        let own = Judgement {
+            outcome: Value::Null,
+            plugin: "org.example".to_owned(),
+            plugin_version: "1.0.0".to_owned(),
+            plugin_sha256: "00".to_owned(),
+            weights: vec![("a.onnx".to_owned(), "11".to_owned())],
+        };
+        assert_eq!(example().check_origin(&own), Ok(()));
+        for other in [
+            Judgement { plugin: "org.other".to_owned(), ..own.clone() },
+            Judgement { plugin_version: "1.0.1".to_owned(), ..own.clone() },
+            Judgement { plugin_sha256: "01".to_owned(), ..own.clone() },
+            Judgement { weights: vec![("a.onnx".to_owned(), "12".to_owned())], ..own.clone() },
+            Judgement { weights: vec![("b.onnx".to_owned(), "11".to_owned())], ..own },
+        ] {
+            assert!(example().check_origin(&other).is_err(), "{other:?}");
+        }
+    }
+}
