@@ -7,7 +7,7 @@ use crate::date;
 use crate::judge::Page;
 use crate::params::Params;
 use crate::policy::Finding;
-use crate::report::Mrz;
+use crate::report::{DocumentType, Field, FieldName, FieldStatus, Mrz, Side};
 
 /// A finding with the medium that it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,15 +29,29 @@ impl Found {
 /// Nobody is older.
 const OLDEST: i32 = 130;
 
-/// All findings, in the order of the sides.
-pub(crate) fn findings(pages: &[Page<'_>], mrz: Option<&Mrz>, params: &Params, today: Date) -> Vec<Found> {
-    let mut found = Vec::new();
+/// What is known of the document as a whole.
+pub(crate) struct Known<'k> {
+    pub(crate) kind: DocumentType,
+    pub(crate) mrz: Option<&'k Mrz>,
+    pub(crate) fields: &'k [Field],
+    /// Whether a barcode of a North American licence or card was read.
+    pub(crate) has_licence: bool,
+}
+
+/// All findings: of the document as a whole, then in the order of the sides.
+pub(crate) fn findings(pages: &[Page<'_>], known: &Known<'_>, params: &Params, today: Date) -> Vec<Found> {
+    if is_nothing(pages, known) {
+        // What is wrong with a picture of no document does not matter.
+        return pages.iter().map(|page| Found { finding: Finding::NoDocument, medium: Some(page.medium) }).collect();
+    }
+    let whole = |finding| Found { finding, medium: None };
+    let mut found: Vec<Found> = of_document(pages, known, today).into_iter().map(whole).collect();
     for page in pages {
         let about = |finding| Found { finding, medium: Some(page.medium) };
-        if page.reading.mrz.is_some() && mrz.is_none() {
+        if page.reading.mrz.is_some() && known.mrz.is_none() {
             found.push(about(Finding::MrzUnreadable));
         }
-        if let Some(mrz) = mrz.filter(|mrz| mrz.medium == page.medium) {
+        if let Some(mrz) = known.mrz.filter(|mrz| mrz.medium == page.medium) {
             found.extend(of_zone(mrz, today).into_iter().map(about));
         }
         found.extend(of_picture(page, params).into_iter().map(about));
@@ -45,15 +59,54 @@ pub(crate) fn findings(pages: &[Page<'_>], mrz: Option<&Mrz>, params: &Params, t
     found
 }
 
+/// Whether nothing speaks for a document: no zone, no barcode, no field, no name of a document, and no text on a rectangle with
+/// a portrait.
+fn is_nothing(pages: &[Page<'_>], known: &Known<'_>) -> bool {
+    let has_zone = known.mrz.is_some() || pages.iter().any(|page| page.reading.mrz.is_some());
+    let has_words = pages.iter().any(|page| !page.reading.lines.is_empty() || !page.reading.barcodes.is_empty());
+    let has_card = pages.iter().any(|page| page.reading.document.is_some() && page.reading.portrait.is_some());
+    !(has_zone || has_words || has_card) && known.kind == DocumentType::Unknown
+}
+
+/// What concerns the document as a whole.
+fn of_document(pages: &[Page<'_>], known: &Known<'_>, today: Date) -> Vec<Finding> {
+    let has_zone = known.mrz.is_some();
+    let has_portrait = pages.iter().any(|page| page.reading.portrait.is_some());
+    let has_back = pages.iter().any(|page| page.side == Side::Back);
+    let zone_was_located = pages.iter().any(|page| page.reading.mrz.is_some());
+    let is_card = matches!(known.kind, DocumentType::IdCard | DocumentType::DrivingLicence);
+    let needs_zone = match known.kind {
+        DocumentType::Passport | DocumentType::Visa => true,
+        DocumentType::IdCard => has_back && !known.has_licence,
+        DocumentType::DrivingLicence | DocumentType::Unknown => false,
+    };
+    let needs_portrait = matches!(known.kind, DocumentType::Passport | DocumentType::IdCard | DocumentType::DrivingLicence);
+    let printed_expiry = |field: &&Field| field.name == FieldName::DateOfExpiry && field.mrz.is_none();
+    let expiry = known.fields.iter().find(printed_expiry).and_then(|field| date::from_iso(&field.value));
+    let checks = [
+        (known.kind == DocumentType::Unknown, Finding::DocumentUnknown),
+        (needs_zone && !zone_was_located, Finding::MrzMissing),
+        // A card whose front has neither a zone nor the barcode keeps them on its back.
+        (is_card && !has_back && !zone_was_located && !known.has_licence, Finding::BackMissing),
+        (needs_portrait && !has_portrait, Finding::PortraitMissing),
+        (known.fields.iter().any(|field| field.status == FieldStatus::Mismatch), Finding::FieldMismatch),
+        (!has_zone && expiry.is_some_and(|expiry| expiry < today), Finding::Expired),
+    ];
+    checks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, finding)| finding).collect()
+}
+
 fn of_picture(page: &Page<'_>, params: &Params) -> Vec<Finding> {
     let quality = &page.reading.quality;
+    // What could not be measured is not good.
+    let above = |value: f32, limit: f32| value.is_nan() || value > limit;
+    let below = |value: f32, limit: f32| value.is_nan() || value < limit;
     let checks = [
         (quality.cut_off, Finding::CutOff),
-        (quality.glare > params.max_glare, Finding::Glare),
-        (quality.sharpness < params.min_sharpness, Finding::Blurred),
+        (above(quality.glare, params.max_glare), Finding::Glare),
+        (below(quality.sharpness, params.min_sharpness), Finding::Blurred),
         (quality.width_px < params.min_width, Finding::TooSmall),
         (quality.grey, Finding::CopySuspected),
-        (quality.moire > params.max_moire, Finding::ScreenSuspected),
+        (above(quality.moire, params.max_moire), Finding::ScreenSuspected),
     ];
     checks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, finding)| finding).collect()
 }

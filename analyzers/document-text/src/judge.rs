@@ -3,11 +3,12 @@
 use time::Date;
 use vultus_plugin_api::{Failure, Outcome, Reason, Resolution};
 
-use crate::checks::{self, Found};
+use crate::aamva::Licence;
+use crate::checks::{self, Found, Known};
 use crate::params::Params;
 use crate::reading::{PageReading, Quad, TextLine};
-use crate::report::{DocumentType, Line, MediumReport, PortraitReport, Quality, Report, Side, fraction};
-use crate::zone;
+use crate::report::{DocumentType, Line, MediumReport, Mrz, PortraitReport, Quality, Report, Side, fraction};
+use crate::{barcode, fields, visual, zone};
 
 /// What the document analyzer has to say.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,18 +43,28 @@ pub fn judge(front: &PageReading, back: Option<&PageReading>, params: &Params, t
     let mut pages = vec![Page { medium: 0, side: Side::Front, reading: front }];
     pages.extend(back.map(|reading| Page { medium: 1, side: Side::Back, reading }));
     let mrz = zone::best(&pages, today);
-    let findings = checks::findings(&pages, mrz.as_ref(), params, today);
+    let (barcodes, licence) = barcode::read(&pages);
+    let kind = kind(&pages, mrz.as_ref(), licence.as_ref());
+    let fields = fields::merged(&pages, kind, mrz.as_ref(), licence.as_ref(), today);
+    let known = Known { kind, mrz: mrz.as_ref(), fields: &fields, has_licence: licence.is_some() };
+    let findings = checks::findings(&pages, &known, params, today);
     let report = Report {
-        kind: mrz.as_ref().map_or(DocumentType::Unknown, zone::document_type),
+        kind,
         media: pages.iter().map(medium_report).collect(),
-        fields: Vec::new(),
+        fields,
         mrz,
-        barcodes: Vec::new(),
+        barcodes,
         portrait: pages.iter().find_map(portrait_report),
         lines: pages.iter().flat_map(lines).collect(),
     };
     let resolution = params.policy.resolution(findings.iter().map(|found| found.finding));
     DocumentResult { resolution, reasons: findings.iter().map(Found::reason).collect(), report }
+}
+
+/// What the document is: by its machine-readable zone, its barcode, or the words on it.
+fn kind(pages: &[Page<'_>], mrz: Option<&Mrz>, licence: Option<&Licence>) -> DocumentType {
+    let named = || pages.iter().find_map(|page| visual::kind(&page.reading.lines));
+    mrz.map(zone::document_type).or(licence.map(|licence| licence.kind)).or_else(named).unwrap_or(DocumentType::Unknown)
 }
 
 fn medium_report(page: &Page<'_>) -> MediumReport {
@@ -90,3 +101,6 @@ fn lines(page: &Page<'_>) -> Vec<Line> {
         |line: &TextLine| Line { medium, text: line.text.clone(), confidence: fraction(line.confidence), quad: line.quad.tidy() };
     page.reading.lines.iter().map(of).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,15 +3,21 @@
 //!
 //! Pure: no pixels, no models, no clock and no I/O, so that every rule here can be tested with text alone.
 
+mod aamva;
+mod barcode;
 mod checks;
+mod compare;
 mod date;
+mod fields;
 mod judge;
 mod mrz;
 mod params;
 mod policy;
+mod printed_date;
 pub mod reading;
 pub mod report;
 mod schema;
+mod visual;
 mod zone;
 
 pub use judge::{DocumentResult, judge};
