@@ -13,6 +13,11 @@ const FOLDER_FIELDS: &str = "id revision state resolution stale
     provenance { analyzer analyzerVersion weights { file sha256 } }
     ... on LivenessAnalysis { score result perMedia { score framesJudged frames { frame score } } bestShot { name url } }
     ... on FaceMatchAnalysis { similarity result perMedia { framesUsed } fmr pairs { similarity cosine } }
+    ... on DocumentAnalysis { documentType result
+      fields { name value status mrz visual barcode medium media { id } corners { x y } }
+      mrz { format lines valid corrected surname givenNames documentNumber dateOfBirth dateOfExpiry media { id } corners { x y } checkDigits { documentNumber composite } }
+      barcodes { format text elements { id value } } portrait { corners { x y } artifact { name url } }
+      quality { side rotation cutOff grey widthPx corners { x y } } lines { text confidence } }
     ... on CustomAnalysis { result }
   } }";
 

@@ -176,6 +176,9 @@ fn analysis_json(analysis: &CheckedAnalysis, names: &[String]) -> Value {
             value[key] = found.clone();
         }
     }
+    if let Some(document) = result.filter(|_| analysis.kind == "document") {
+        value["document"] = document.clone();
+    }
     if let Some(failure) = &analysis.failure {
         value["failure"] = json!({"code": failure.code, "message": failure.message});
     }
@@ -187,7 +190,9 @@ fn print_table(judged: &[CheckedAnalysis], resolution: Option<Resolution>, names
     for analysis in judged {
         let score = analysis.result.as_ref().and_then(|result| {
             let attack = result["score"].as_f64().map(|score| format!("attack {score:.3}"));
-            attack.or_else(|| result["similarity"].as_f64().map(|similarity| format!("similarity {similarity:.3}")))
+            let similarity = || result["similarity"].as_f64().map(|similarity| format!("similarity {similarity:.3}"));
+            let document = || Some(result["type"].as_str().filter(|_| analysis.kind == "document")?.to_owned());
+            attack.or_else(similarity).or_else(document)
         });
         let verdict =
             analysis.resolution.map_or_else(|| state_name(analysis), |resolution| resolution_name(resolution).to_owned());
@@ -201,7 +206,7 @@ fn state_name(analysis: &CheckedAnalysis) -> String {
     analysis.failure.as_ref().map_or_else(|| "no verdict".to_owned(), |failure| format!("FAILED {}", failure.code))
 }
 
-fn resolution_name(resolution: Resolution) -> &'static str {
+pub(super) fn resolution_name(resolution: Resolution) -> &'static str {
     match resolution {
         Resolution::Success => "SUCCESS",
         Resolution::Declined => "DECLINED",

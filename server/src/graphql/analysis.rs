@@ -9,6 +9,9 @@ use time::OffsetDateTime;
 use vultus_core::Error;
 
 use super::context::counted;
+use super::document::{
+    DocumentBarcode, DocumentField, DocumentLine, DocumentPortrait, DocumentQuality, DocumentResult, DocumentType, Mrz,
+};
 use super::folder::Folder;
 use super::group::{AnalysisGroup, group};
 use super::info::{WeightFile, weight_files};
@@ -175,6 +178,13 @@ impl Inner {
         }
     }
 
+    async fn document(&self, ctx: &Context<'_>) -> vultus_core::Result<Option<DocumentResult>> {
+        match self.analysis.result {
+            Some(_) => Ok(ResultView::of(&self.analysis).document(&self.contents(ctx).await?, &self.artifacts)),
+            None => Ok(None),
+        }
+    }
+
     fn best_shot(&self) -> Option<Artifact> {
         self.artifacts.iter().find(|artifact| artifact.name == "best_shot").cloned().map(Artifact)
     }
@@ -202,6 +212,7 @@ pub(super) fn of(
     match kind.as_str() {
         "liveness" => Analysis::Liveness(LivenessAnalysis(inner)),
         "face_match" => Analysis::FaceMatch(FaceMatchAnalysis(inner)),
+        "document" => Analysis::Document(DocumentAnalysis(inner)),
         _ => Analysis::Custom(CustomAnalysis(inner)),
     }
 }
@@ -221,6 +232,7 @@ impl Analysis {
         match self {
             Self::Liveness(analysis) => analysis.0.analysis.id,
             Self::FaceMatch(analysis) => analysis.0.analysis.id,
+            Self::Document(analysis) => analysis.0.analysis.id,
             Self::Custom(analysis) => analysis.0.analysis.id,
         }
     }
@@ -394,6 +406,50 @@ analysis_object! {
 }
 
 analysis_object! {
+    /// What an identity document says, and whether it can be believed.
+    DocumentAnalysis {
+        /// What kind of document it is; null until it is told.
+        async fn document_type(&self) -> Option<DocumentType> {
+            self.0.analysis.result.as_ref().map(DocumentResult::kind_in)
+        }
+
+        /// What the document says, out of all its zones.
+        async fn fields(&self, ctx: &Context<'_>) -> Result<Vec<DocumentField>> {
+            let document = self.0.document(ctx).await?;
+            Ok(counted(ctx, document.map(|document| document.fields).unwrap_or_default())?)
+        }
+
+        /// Its machine-readable zone; null when none was read.
+        async fn mrz(&self, ctx: &Context<'_>) -> Result<Option<Mrz>> {
+            Ok(self.0.document(ctx).await?.and_then(|document| document.mrz))
+        }
+
+        /// Its barcodes.
+        async fn barcodes(&self, ctx: &Context<'_>) -> Result<Vec<DocumentBarcode>> {
+            let document = self.0.document(ctx).await?;
+            Ok(counted(ctx, document.map(|document| document.barcodes).unwrap_or_default())?)
+        }
+
+        /// The holder's portrait on it.
+        async fn portrait(&self, ctx: &Context<'_>) -> Result<Option<DocumentPortrait>> {
+            Ok(self.0.document(ctx).await?.and_then(|document| document.portrait))
+        }
+
+        /// What the picture of each side is like.
+        async fn quality(&self, ctx: &Context<'_>) -> Result<Vec<DocumentQuality>> {
+            let document = self.0.document(ctx).await?;
+            Ok(counted(ctx, document.map(|document| document.quality).unwrap_or_default())?)
+        }
+
+        /// The lines of its visual zone, in the order of reading.
+        async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<DocumentLine>> {
+            let document = self.0.document(ctx).await?;
+            Ok(counted(ctx, document.map(|document| document.lines).unwrap_or_default())?)
+        }
+    }
+}
+
+analysis_object! {
     /// An analysis of any other type that a plugin offers; see its result schema in `analyzers`.
     CustomAnalysis {}
 }
@@ -443,6 +499,8 @@ pub enum Analysis {
     Liveness(LivenessAnalysis),
     /// Whether the faces of several media are the same person's.
     FaceMatch(FaceMatchAnalysis),
+    /// What an identity document says.
+    Document(DocumentAnalysis),
     /// Any other type.
     Custom(CustomAnalysis),
 }

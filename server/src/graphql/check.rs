@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::analysis::{AnalysisState, Failure, Provenance, Resolution};
 use super::context::caller;
+use super::document::DocumentResult;
 use super::inputs::{AnalysisRequestInput, MediaInput, analysis_requests, new_media};
 use super::media::MediaKind;
 use super::scalars::int;
@@ -135,6 +136,12 @@ impl CheckResult {
     /// Of a face match: calibrated similarity of the least similar pair, 0–1.
     async fn similarity(&self) -> Option<f64> {
         self.number("face_match", "similarity")
+    }
+
+    /// Of a document: what it says.
+    async fn document(&self) -> Option<DocumentResult> {
+        let result = self.0.result.as_ref().filter(|_| self.0.kind == "document")?;
+        Some(DocumentResult::read(result, |_| None, |_| None))
     }
 
     /// The parameters that apply: the defaults, the company's and the request's, merged and validated.

@@ -6,6 +6,7 @@ pub mod account;
 pub mod analysis;
 pub mod check;
 pub mod context;
+pub mod document;
 pub mod error;
 pub mod folder;
 pub mod group;

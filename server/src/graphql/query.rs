@@ -6,7 +6,7 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 use vultus_core::{AnalysisId, Error, FolderId, MediaId, Principal, UserId};
 
 use super::account::{self, User, Viewer};
-use super::analysis::{self, Analysis, CustomAnalysis, FaceMatchAnalysis, LivenessAnalysis};
+use super::analysis::{self, Analysis, CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis};
 use super::context::caller;
 use super::folder::{self, Folder, FolderConnection, FolderFilter, FolderOrder, FolderPage};
 use super::info::{self, Analyzer, ServerInfo};
@@ -33,6 +33,8 @@ pub enum Node {
     Liveness(LivenessAnalysis),
     /// A face match.
     FaceMatch(FaceMatchAnalysis),
+    /// A document analysis.
+    Document(DocumentAnalysis),
     /// An analysis of another type.
     Custom(CustomAnalysis),
 }
@@ -52,6 +54,7 @@ impl From<Analysis> for Node {
         match analysis {
             Analysis::Liveness(analysis) => Self::Liveness(analysis),
             Analysis::FaceMatch(analysis) => Self::FaceMatch(analysis),
+            Analysis::Document(analysis) => Self::Document(analysis),
             Analysis::Custom(analysis) => Self::Custom(analysis),
         }
     }

@@ -8,6 +8,8 @@ use async_graphql::{Object, SimpleObject};
 use serde_json::Value;
 use vultus_core::{Analysis, MediaId};
 
+use super::analysis::Artifact;
+use super::document::DocumentResult;
 use super::media::{self, Media};
 use super::scalars::int;
 use crate::service::FolderContents;
@@ -54,6 +56,13 @@ impl<'r> ResultView<'r> {
             frames_used: integers(value.get("framesUsed")),
         };
         self.list("media").iter().map(of_medium).collect()
+    }
+
+    /// What a document result says; `None` where there is no result.
+    pub(super) fn document(self, contents: &Arc<FolderContents>, artifacts: &[vultus_core::Artifact]) -> Option<DocumentResult> {
+        let medium = |index: i32| self.medium(contents, Some(&Value::from(index)));
+        let artifact = |name: &str| artifacts.iter().find(|artifact| artifact.name == name).cloned().map(Artifact);
+        Some(DocumentResult::read(self.analysis.result.as_ref()?, medium, artifact))
     }
 
     /// All pairs of a face match result.

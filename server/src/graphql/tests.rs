@@ -48,15 +48,18 @@ async fn a_node_can_be_asked_as_each_interface_and_each_concrete_type() {
     let query = "{ node(id: \"x\") { __typename id
         ... on Media { kind url } ... on Analysis { type state media { id } }
         ... on User { email } ... on Folder { state } ... on Image { width } ... on Video { duration } ... on ShotSet { frameCount }
-        ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity } ... on CustomAnalysis { result } } }";
+        ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity } ... on DocumentAnalysis { documentType }
+        ... on CustomAnalysis { result } } }";
     assert!(passes(query).await);
 }
 
 #[tokio::test]
-async fn results_of_both_built_in_analyzers_can_be_asked_in_one_list() {
+async fn results_of_all_built_in_analyzers_can_be_asked_in_one_list() {
     let query = "{ folder(id: \"x\") { analyses(first: 5) { nodes { type state
         ... on LivenessAnalysis { score perMedia { framesJudged } bestShot { url } }
-        ... on FaceMatchAnalysis { similarity perMedia { framesUsed } pairs { similarity } } } } } }";
+        ... on FaceMatchAnalysis { similarity perMedia { framesUsed } pairs { similarity } }
+        ... on DocumentAnalysis { documentType fields { name value status media { id } corners { x y } } mrz { lines checkDigits { composite } }
+          barcodes { elements { id value } } portrait { artifact { url } corners { x y } } quality { cutOff sharpness } lines { text } } } } } }";
     assert!(passes(query).await);
 }
 

@@ -376,7 +376,7 @@ const LABELS: &[(FieldName, &[&str])] = &[
 pub(super) fn field_named(label: &str) -> Option<FieldName> {
     let most = label.len() / 6;
     let close = |known: &&str| distance(label, known, most);
-    let best = |(field, names): &(FieldName, &[&str])| Some((names.iter().map(|name| close(name)).min()?, *field));
+    let best = |(field, names): &(FieldName, &[&str])| Some((names.iter().map(&close).min()?, *field));
     LABELS.iter().filter_map(best).min_by_key(|(edits, _)| *edits).filter(|(edits, _)| *edits <= most).map(|(_, field)| field)
 }
 

@@ -26,6 +26,28 @@ impl Presentation {
     }
 }
 
+/// A picture of a document with its truth.
+#[derive(Debug, Clone)]
+pub(super) struct DocumentTruth {
+    /// As the list names it.
+    pub(super) file: String,
+    pub(super) image: PathBuf,
+    /// `TD1`, `TD2`, `TD3`, `MRV-A`, `MRV-B`, or `none` for a picture without a machine-readable zone; `None` when not known.
+    pub(super) format: Option<String>,
+    /// The lines of the zone; empty when nobody wrote them down.
+    pub(super) lines: Vec<String>,
+    /// The line with the names, where these are not certain.
+    pub(super) doubtful_line: Option<usize>,
+    /// What was done to the picture.
+    pub(super) variant: String,
+}
+
+impl DocumentTruth {
+    pub(super) fn has_lines(&self) -> bool {
+        !self.lines.is_empty()
+    }
+}
+
 struct Table {
     path: PathBuf,
     heading: csv::StringRecord,
@@ -90,4 +112,31 @@ pub(super) fn read_presentations(path: &Path, root: &Path) -> Result<Vec<Present
         Ok(Presentation { image: root.join(&row[image]), label: row[label].to_owned() })
     };
     table.rows.iter().enumerate().map(presentation).collect()
+}
+
+/// Reads documents: columns `file`, `type`, `line1`, `line2`, `line3` and optionally `names_certain` (`no` leaves the line with the names
+/// out) and `variant`; paths under `root`.
+pub(super) fn read_documents(path: &Path, root: &Path) -> Result<Vec<DocumentTruth>, CommandError> {
+    const FORMATS: [&str; 6] = ["TD1", "TD2", "TD3", "MRV-A", "MRV-B", "none"];
+    let table = Table::read(path)?;
+    let (file, format) = (table.required("file")?, table.required("type")?);
+    let lines = [table.required("line1")?, table.required("line2")?, table.required("line3")?];
+    let (certain, variant) = (table.column("names_certain"), table.column("variant"));
+    let document = |(at, row): (usize, &csv::StringRecord)| {
+        let known = Some(row[format].to_owned()).filter(|format| !format.is_empty());
+        if known.as_deref().is_some_and(|format| !FORMATS.contains(&format)) {
+            return Err(table.bad(at, format, "TD1, TD2, TD3, MRV-A, MRV-B, none or empty"));
+        }
+        let is_doubtful = certain.is_some_and(|certain| &row[certain] == "no");
+        let names = if known.as_deref() == Some("TD1") { 2 } else { 0 };
+        Ok(DocumentTruth {
+            file: row[file].to_owned(),
+            image: root.join(&row[file]),
+            format: known,
+            lines: lines.iter().map(|line| row[*line].to_owned()).filter(|line| !line.is_empty()).collect(),
+            doubtful_line: is_doubtful.then_some(names),
+            variant: variant.map_or("original", |variant| &row[variant]).to_owned(),
+        })
+    };
+    table.rows.iter().enumerate().map(document).collect()
 }

@@ -1,6 +1,7 @@
 //! `vultus eval`: error rates on labelled data, through the same worker and plugins as the server's, so that anybody can
 //! reproduce our figures on data of their own.
 
+mod document;
 mod face_match;
 mod list;
 mod liveness;
@@ -13,6 +14,7 @@ use clap::{Args, Subcommand};
 use futures::stream::{self, StreamExt};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum EvalCommand {
@@ -20,6 +22,24 @@ pub(crate) enum EvalCommand {
     FaceMatch(FaceMatchArguments),
     /// Presentation attack detection on single pictures
     Liveness(LivenessArguments),
+    /// Machine-readable zones of identity documents
+    Document(DocumentArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DocumentArguments {
+    /// CSV with columns file, type (TD1, TD2, TD3, MRV-A, MRV-B or none), line1, line2, line3 and optionally names_certain and variant
+    #[arg(long)]
+    pub(super) list: PathBuf,
+    /// Folder that the paths in the list start from
+    #[arg(long)]
+    pub(super) root: PathBuf,
+    /// Leave the visual zone and the portrait out
+    #[arg(long)]
+    pub(super) mrz_only: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +76,7 @@ pub(super) fn run(config: Option<&Path>, command: &EvalCommand) -> Done {
     match command {
         EvalCommand::FaceMatch(arguments) => face_match::run(config, arguments),
         EvalCommand::Liveness(arguments) => liveness::run(config, arguments),
+        EvalCommand::Document(arguments) => document::run(config, arguments),
     }
 }
 
@@ -66,6 +87,17 @@ async fn judge_all(
     params: Option<Value>,
     samples: Vec<Vec<LocalMedium>>,
 ) -> Result<Vec<CheckedAnalysis>, CommandError> {
+    let timed = judge_all_timed(checker, kind, params, samples).await?;
+    Ok(timed.into_iter().map(|(analysis, _)| analysis).collect())
+}
+
+/// The same, each with the time that it took.
+async fn judge_all_timed(
+    checker: &LocalChecker,
+    kind: &str,
+    params: Option<Value>,
+    samples: Vec<Vec<LocalMedium>>,
+) -> Result<Vec<(CheckedAnalysis, Duration)>, CommandError> {
     let total = samples.len();
     let judge = |(at, media): (usize, Vec<LocalMedium>)| {
         let request = AnalysisRequest {
@@ -77,13 +109,14 @@ async fn judge_all(
         };
         async move {
             let names: Vec<String> = media.iter().map(|medium| medium.path.display().to_string()).collect();
+            let began = Instant::now();
             let checked = checker.check(media, vec![request]).await;
             let judged = checked.map_err(|error| CommandError::because(&format!("judging {}", names.join(" and ")), &error))?;
             let first = judged.into_iter().next().ok_or_else(|| CommandError::new("the worker gave no answer"))?;
-            Ok::<_, CommandError>((at, first))
+            Ok::<_, CommandError>((at, (first, began.elapsed())))
         }
     };
-    let mut answers: Vec<Option<CheckedAnalysis>> = Vec::new();
+    let mut answers: Vec<Option<(CheckedAnalysis, Duration)>> = Vec::new();
     answers.resize_with(total, || None);
     let mut running = stream::iter(samples.into_iter().enumerate().map(judge)).buffer_unordered(checker.workers());
     let mut done = 0;
