@@ -18,6 +18,8 @@ pub(super) enum Class {
     DigitOrFiller,
     /// `M`, `F` or filler.
     Sex,
+    /// A letter or digit: the first of the document number, which never is a filler.
+    Character,
     /// Anything.
     Any,
 }
@@ -29,6 +31,11 @@ pub(super) struct Check {
 }
 
 impl Check {
+    /// The first cell covered.
+    const fn start(&self) -> (usize, usize) {
+        (self.covered[0].0, self.covered[0].1.start)
+    }
+
     /// Whether the cell is covered by, or is, the check digit.
     pub(super) fn touches(&self, line: usize, column: usize) -> bool {
         self.digit == (line, column) || self.covered.iter().any(|(at, columns)| *at == line && columns.contains(&column))
@@ -136,6 +143,9 @@ impl MrzFormat {
         if (line, column) == self.sex() {
             return Class::Sex;
         }
+        if (line, column) == self.checks()[0].start() {
+            return Class::Character;
+        }
         if self.dates().iter().any(within) {
             return Class::DigitOrFiller;
         }
@@ -156,6 +166,7 @@ impl MrzFormat {
             Class::Digit => character.is_ascii_digit(),
             Class::DigitOrFiller => character.is_ascii_digit() || character == '<',
             Class::Sex => matches!(character, 'M' | 'F' | '<'),
+            Class::Character => character.is_ascii_uppercase() || character.is_ascii_digit(),
             Class::Any => character.is_ascii_uppercase() || character.is_ascii_digit() || character == '<',
         }
     }

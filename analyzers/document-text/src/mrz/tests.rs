@@ -206,10 +206,7 @@ fn the_second_best_reading_is_taken_when_it_alone_satisfies_all_check_digits() {
         let truth = rows[line].as_bytes()[column] as char;
         let other = ALPHABET.chars().filter(|other| value(*other) != value(truth)).collect::<Vec<_>>();
         let misread = replaced(&text, line, column, *other.choose(&mut rng).unwrap());
-        let Some(zone) = read(&doubtful(&misread, line, column, truth)) else {
-            // A filler in the first place of the number is no zone at all.
-            continue;
-        };
+        let zone = read(&doubtful(&misread, line, column, truth)).unwrap();
         assert_eq!(zone.lines.join("\n"), text, "read {misread}");
         assert!(zone.corrected);
     }
