@@ -1,10 +1,11 @@
 //! The one place that wires a node together, starts it and stops it. No rules of its own.
 
 mod data_folder;
+pub mod operations;
 
 pub use data_folder::{DataError, DataFolder};
 
-use crate::auth::keys::{KeyError, Keys};
+use crate::auth::keys::{KeyError, Keys, MasterKeySource};
 use crate::auth::passwords::Passwords;
 use crate::clock::Clock;
 use crate::config::{Config, Decoder, Mode};
@@ -12,20 +13,23 @@ use crate::dispatch::deployment::{DeploymentChoice, DeploymentError, PoolsConfig
 use crate::dispatch::supervisor::StartError;
 use crate::dispatch::{Dispatcher, DispatcherParts, RunningRuns, WorkerPools};
 use crate::http::{HttpOptions, Surroundings};
+use crate::keyring::{Keyring, KeyringError};
 use crate::service::{AddedUser, NewUser, Parts, Services, UserDirectory};
 use axum::serve::ListenerExt;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vultus_store::Store;
-use vultus_store::blobs::{BlobError, BlobStore, Sweeper};
+use vultus_store::blobs::{BlobError, BlobStore, MemoryBudget, Sweeper};
 
 /// After the drain time open connections get this long to end.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -39,6 +43,9 @@ pub enum ServeError {
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The keys of companies do not open.
+    #[error("opening the keys in the store")]
+    Keyring(#[from] KeyringError),
     /// The files of media cannot be used.
     #[error("opening the files of media")]
     Blobs(#[from] BlobError),
@@ -115,12 +122,29 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 pub async fn add_user(config: &Config, new: NewUser) -> Result<AddedUser, ServeError> {
     data_folder::make(&config.data_dir)?;
     let store = data_folder::open_store(&config.store, &config.data_dir).await?;
-    let users = UserDirectory::new(store.clone(), Passwords::new(1)?, Clock::system());
+    let keyring = open_keyring(config, &config.data_dir, &store).await?;
+    let users = UserDirectory::new(store.clone(), keyring, Passwords::new(1)?, Clock::system());
     let added = users.add_user(new).await;
     if let Err(error) = store.close().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "closing the store failed");
     }
     added.map_err(ServeError::User)
+}
+
+/// The keys of the store's companies, opened once to see that the master key is the right one.
+async fn open_keyring(config: &Config, folder: &Path, store: &Arc<dyn Store>) -> Result<Keyring, ServeError> {
+    let is_new = store.companies().await.map_err(KeyringError::from)?.is_empty();
+    let keyring = Keyring::new(store.clone(), Arc::new(master_key_source(config, folder).open(is_new)?));
+    keyring.check().await?;
+    Ok(keyring)
+}
+
+fn master_key_source(config: &Config, folder: &Path) -> MasterKeySource {
+    match (&config.blobs.master_key, &config.blobs.master_key_file) {
+        (Some(text), _) => MasterKeySource::Text(text.clone()),
+        (None, Some(path)) => MasterKeySource::File(path.clone()),
+        (None, None) => MasterKeySource::File(folder.join("keys").join("master.key")),
+    }
 }
 
 /// How the configuration sets the workers up. Also for the command line, which has no data folder.
@@ -143,7 +167,6 @@ pub fn pools_config(config: &Config) -> Result<PoolsConfig, DeploymentError> {
     };
     pools.memory_bytes = Some(config.workers.memory_bytes);
     pools.cpu_seconds = config.workers.cpu.as_secs();
-    pools.sandbox = config.workers.sandbox;
     pools.drain_timeout = LAST_ANSWERS;
     pools.stderr = match config.mode {
         Mode::Development => WorkerStderr::Inherit,
@@ -163,12 +186,16 @@ struct Node {
 impl Node {
     async fn start(config: &Config, folder: &DataFolder) -> Result<Self, ServeError> {
         let keys = Keys::open(folder.path())?;
-        let blobs = BlobStore::open(folder.path())?;
+        let blobs = BlobStore::local(folder.path())?;
         blobs.clear_spool()?;
         let pools_config = pools_config(config)?;
-        let opened = async { Ok::<_, ServeError>(data_folder::open_store(&config.store, folder.path()).await?) };
+        let opened = async {
+            let store = data_folder::open_store(&config.store, folder.path()).await?;
+            let keyring = open_keyring(config, folder.path(), &store).await?;
+            Ok::<_, ServeError>((store, keyring))
+        };
         let started = async { Ok::<_, ServeError>(WorkerPools::start(pools_config).await?) };
-        let (store, pools) = tokio::try_join!(opened, started)?;
+        let ((store, keyring), pools) = tokio::try_join!(opened, started)?;
         for gap in pools.sandbox_gaps() {
             tracing::warn!(gap, "the sandbox of the workers is weaker here");
         }
@@ -176,11 +203,12 @@ impl Node {
             tracing::warn!(path = refused.path, detail = refused.detail, "a plugin is not used");
         }
         let passwords = Passwords::new(config.password_concurrency)?;
-        first_administrator(&store, &passwords, config).await?;
+        first_administrator(&store, &keyring, &passwords, config).await?;
         let (clock, running) = (Clock::system(), RunningRuns::default());
         let parts = Parts {
             store: store.clone(),
             blobs: blobs.clone(),
+            keyring: keyring.clone(),
             pools: pools.clone(),
             running: running.clone(),
             keys,
@@ -197,6 +225,8 @@ impl Node {
         let dispatcher = Dispatcher::start(DispatcherParts {
             store: store.clone(),
             blobs: blobs.clone(),
+            keyring,
+            memory: MemoryBudget::new(config.blobs.memory_bytes),
             pools: pools.clone(),
             running,
             clock,
@@ -204,7 +234,11 @@ impl Node {
             sole_node: true,
             removed_after: config.workers.removed_after,
         });
-        let background = Background::start(Sweeper::new(blobs, store.clone()), config.sweep_interval);
+        let sweeper = Sweeper::new(blobs, store.clone());
+        if let Err(error) = sweeper.complete_deletions(OffsetDateTime::now_utc()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "deletions from before the start are not complete yet");
+        }
+        let background = Background::start(sweeper, config.sweep_interval);
         Ok(Self { store, pools, services, dispatcher, background })
     }
 }
@@ -254,8 +288,13 @@ fn serve_http(
 }
 
 #[expect(clippy::print_stdout, reason = "the first password goes to whoever starts the node, and never to the logs")]
-async fn first_administrator(store: &Arc<dyn Store>, passwords: &Passwords, config: &Config) -> Result<(), ServeError> {
-    let users = UserDirectory::new(store.clone(), passwords.clone(), Clock::system());
+async fn first_administrator(
+    store: &Arc<dyn Store>,
+    keyring: &Keyring,
+    passwords: &Passwords,
+    config: &Config,
+) -> Result<(), ServeError> {
+    let users = UserDirectory::new(store.clone(), keyring.clone(), passwords.clone(), Clock::system());
     if let Some(AddedUser { user, password: Some(password) }) =
         users.ensure_administrator(&config.admin_email).await.map_err(ServeError::User)?
     {

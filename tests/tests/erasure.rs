@@ -1,4 +1,4 @@
-//! What is deleted is gone: from the database, its log, the blobs and the spool.
+//! What is deleted is gone: from the database, its log, the blobs and the spool. Pictures are in no raw file at any time.
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -35,7 +35,8 @@ async fn a_folder_deleted_while_it_runs_leaves_nothing_in_the_raw_files() {
     // A piece of the picture's bytes, from the middle of its entropy-coded data.
     let pixels = &photo[photo.len() / 2..][..64];
     assert!(holds(&node.data(), CANARY.as_bytes()).is_some(), "the search finds what is there");
-    assert!(holds(&node.data(), pixels).is_some(), "the search finds pictures");
+    assert!(blob_count(&node) >= 4, "two media with their thumbnails");
+    assert_eq!(holds(&node.data(), pixels), None, "pictures are encrypted");
     let id = folder["id"].as_str().unwrap().to_owned();
     wait_until("an analysis to run", || async {
         let running =
@@ -54,7 +55,7 @@ async fn a_folder_deleted_while_it_runs_leaves_nothing_in_the_raw_files() {
         .await;
     assert_eq!(client.folder(&id).await, Value::Null);
     wait_until("the raw files to hold no trace", || async {
-        (holds(&node.data(), CANARY.as_bytes()).is_none() && holds(&node.data(), pixels).is_none()).then_some(())
+        (holds(&node.data(), CANARY.as_bytes()).is_none() && blob_count(&node) == 0).then_some(())
     })
     .await;
     // The fenced run writes nothing afterwards: the node is idle again, and there is still no trace.
@@ -70,14 +71,22 @@ fn id_photo_again() -> vultus_tests::Item {
     vultus_tests::item("again", &["photo_id", "photo_id_front"], sample("biden.jpg"))
 }
 
+fn blob_count(node: &Node) -> usize {
+    fn count(folder: &Path) -> usize {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(|entry| if entry.path().is_dir() { count(&entry.path()) } else { 1 }).sum()
+    }
+    count(&node.data().join("blobs"))
+}
+
 #[tokio::test]
-async fn a_deleted_medium_is_gone_from_disk_unless_another_folder_has_it_too() {
+async fn a_deleted_medium_is_gone_from_disk_and_the_same_file_of_another_folder_stays() {
     let node = Node::start().await;
     let client = node.client().await;
     let photo = sample("obama.jpg");
-    let pixels = photo[photo.len() / 2..][..64].to_vec();
     let first = client.create(&[id_photo(photo.clone())], json!({})).await;
-    let second = client.create(&[id_photo(photo)], json!({})).await;
+    let second = client.create(&[id_photo(photo.clone())], json!({})).await;
+    assert_eq!(blob_count(&node), 4, "each folder has a photo and a thumbnail of its own");
     let delete = async |folder: &Value| {
         let id = &folder["media"]["nodes"][0]["id"];
         client
@@ -88,7 +97,12 @@ async fn a_deleted_medium_is_gone_from_disk_unless_another_folder_has_it_too() {
             .await;
     };
     delete(&first).await;
-    assert!(holds(&node.data(), &pixels).is_some(), "the other folder still needs it");
+    wait_until("the first folder's bytes to be gone", || async { (blob_count(&node) == 2).then_some(()) }).await;
+    let query = "query($id: ID!) { folder(id: $id) { media(first: 1) { nodes { url } } } }";
+    let found = client.data(query, json!({"id": second["id"]})).await;
+    let url = found["folder"]["media"]["nodes"][0]["url"].as_str().expect("a medium has a link");
+    let bytes = reqwest::get(url).await.unwrap().bytes().await.unwrap();
+    assert_eq!(bytes, photo, "the other folder's is read as it was");
     delete(&second).await;
-    wait_until("the bytes to be gone", || async { holds(&node.data(), &pixels).is_none().then_some(()) }).await;
+    wait_until("the bytes to be gone", || async { (blob_count(&node) == 0).then_some(()) }).await;
 }

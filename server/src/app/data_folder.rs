@@ -27,6 +27,14 @@ pub enum DataError {
         /// The folder.
         path: PathBuf,
     },
+    /// An older version left media unencrypted.
+    #[error("{folders} folders in {path} have unencrypted media from an older version: `vultus store migrate` encrypts them")]
+    NotEncrypted {
+        /// The folder.
+        path: PathBuf,
+        /// How many folders.
+        folders: u64,
+    },
     /// The store in it cannot be opened.
     #[error("opening the store in {path}")]
     Store {
@@ -75,14 +83,31 @@ pub(super) fn make(path: &Path) -> Result<(), DataError> {
 /// Opens the store of a data folder; also beside the node that uses it.
 pub(super) async fn open_store(config: &StoreConfig, folder: &Path) -> Result<Arc<dyn Store>, DataError> {
     let StoreConfig::Sqlite = config;
-    let path = folder.to_owned();
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path.join("vultus.db"), Options::default())).await;
-    let folder = folder.to_owned();
-    match opened {
-        Ok(Ok(store)) => Ok(store),
-        Ok(Err(source)) => Err(DataError::Store { path: folder, source }),
-        Err(error) => Err(DataError::Unusable { path: folder, source: io::Error::other(error) }),
+    let store = open_sqlite(folder).await?;
+    let plain = store.count_plain_folders().await.map_err(|error| store_error(folder, error))?;
+    if plain > 0 {
+        return Err(DataError::NotEncrypted { path: folder.to_owned(), folders: plain });
     }
+    Ok(store)
+}
+
+/// Opens SQLite's file in a data folder.
+pub(super) async fn open_sqlite(folder: &Path) -> Result<Arc<SqliteStore>, DataError> {
+    let path = sqlite_file(folder);
+    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, Options::default())).await;
+    match opened {
+        Ok(opened) => opened.map_err(|error| store_error(folder, error)),
+        Err(error) => Err(DataError::Unusable { path: folder.to_owned(), source: io::Error::other(error) }),
+    }
+}
+
+/// SQLite's file in a data folder.
+pub(super) fn sqlite_file(folder: &Path) -> PathBuf {
+    folder.join("vultus.db")
+}
+
+pub(super) fn store_error(folder: &Path, source: StoreError) -> DataError {
+    DataError::Store { path: folder.to_owned(), source }
 }
 
 #[cfg(test)]

@@ -1,13 +1,16 @@
 //! Secret keys in the data folder: made once, readable by the server's user alone.
 
-use secrecy::{ExposeSecret, SecretSlice};
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use vultus_store::blobs::keys::MasterKey;
 
 /// Length of every key, in bytes.
 pub const KEY_BYTES: usize = 32;
+/// More than a key in any form has.
+const LONGEST_KEY_FILE: u64 = 1 << 10;
 
 /// The keys of this installation.
 pub struct Keys {
@@ -15,6 +18,15 @@ pub struct Keys {
     pub tokens: SecretSlice<u8>,
     /// Signs download links (HMAC-SHA256).
     pub downloads: SecretSlice<u8>,
+}
+
+/// Where the master key comes from.
+#[derive(Debug, Clone)]
+pub enum MasterKeySource {
+    /// 64 hexadecimal digits.
+    Text(SecretString),
+    /// A file.
+    File(PathBuf),
 }
 
 /// Why the keys cannot be used.
@@ -39,6 +51,17 @@ pub enum KeyError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The master key is missing, and there are data that it opens.
+    #[error(
+        "there is no master key at {path}, but the store was made with one: put it there, or name it by blobs.master_key_file"
+    )]
+    NoMaster {
+        /// Where it is looked for.
+        path: PathBuf,
+    },
+    /// The text is not a key.
+    #[error("VULTUS_MASTER_KEY must be 64 hexadecimal digits")]
+    NotHex,
     /// It is not a key.
     #[error("key file {path} holds {found} bytes instead of {KEY_BYTES}")]
     WrongLength {
@@ -53,11 +76,7 @@ impl Keys {
     /// Reads the keys of a data folder, and makes those that are missing.
     pub fn open(data_dir: &Path) -> Result<Self, KeyError> {
         let folder = data_dir.join("keys");
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|source| KeyError::Io {
-            path: folder.clone(),
-            action: "making the folder",
-            source,
-        })?;
+        make_folder_of(&folder.join("any"))?;
         Ok(Self { tokens: key(&folder.join("tokens.key"))?, downloads: key(&folder.join("downloads.key"))? })
     }
 
@@ -65,6 +84,45 @@ impl Keys {
     pub fn ephemeral() -> Self {
         Self { tokens: random_key(), downloads: random_key() }
     }
+}
+
+impl MasterKeySource {
+    /// Reads the master key. A file that is missing is made if `may_make` says so: if nothing was encrypted yet.
+    pub fn open(&self, may_make: bool) -> Result<MasterKey, KeyError> {
+        match self {
+            Self::Text(text) => parse_hex(text.expose_secret().as_bytes()).ok_or(KeyError::NotHex),
+            Self::File(path) => {
+                let bytes = match read_any(path) {
+                    Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                        if !may_make {
+                            return Err(KeyError::NoMaster { path: path.clone() });
+                        }
+                        make_folder_of(path)?;
+                        make(path)?
+                    }
+                    other => other?,
+                };
+                let found = bytes.expose_secret().len();
+                let raw = <&[u8; KEY_BYTES]>::try_from(bytes.expose_secret()).ok().map(MasterKey::new);
+                raw.or_else(|| parse_hex(bytes.expose_secret())).ok_or(KeyError::WrongLength { path: path.clone(), found })
+            }
+        }
+    }
+}
+
+fn parse_hex(text: &[u8]) -> Option<MasterKey> {
+    let mut bytes = [0; KEY_BYTES];
+    hex::decode_to_slice(text.trim_ascii(), &mut bytes).ok()?;
+    Some(MasterKey::new(&bytes))
+}
+
+fn make_folder_of(path: &Path) -> Result<(), KeyError> {
+    let Some(folder) = path.parent() else { return Ok(()) };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| KeyError::Io {
+        path: folder.to_owned(),
+        action: "making the folder",
+        source,
+    })
 }
 
 fn key(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
@@ -75,17 +133,20 @@ fn key(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
 }
 
 fn read(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
+    let bytes = read_any(path)?;
+    let found = bytes.expose_secret().len();
+    if found == KEY_BYTES { Ok(bytes) } else { Err(KeyError::WrongLength { path: path.to_owned(), found }) }
+}
+
+fn read_any(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     let failed = |source| KeyError::Io { path: path.to_owned(), action: "reading", source };
-    let mut file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeyError::TooOpen { path: path.to_owned(), mode });
     }
     let mut bytes = Vec::with_capacity(KEY_BYTES);
-    file.read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() != KEY_BYTES {
-        return Err(KeyError::WrongLength { path: path.to_owned(), found: bytes.len() });
-    }
+    file.take(LONGEST_KEY_FILE).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes.into())
 }
 
@@ -129,5 +190,23 @@ mod tests {
         Keys::open(folder.path()).unwrap();
         fs::set_permissions(folder.path().join("keys/tokens.key"), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(Keys::open(folder.path()), Err(KeyError::TooOpen { mode: 0o644, .. })));
+    }
+
+    #[test]
+    fn a_master_key_is_made_only_where_nothing_needs_one_and_read_in_both_forms() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys/master.key");
+        let file = MasterKeySource::File(path.clone());
+        assert!(matches!(file.open(false), Err(KeyError::NoMaster { .. })));
+        let company = vultus_core::CompanyId(uuid::Uuid::now_v7());
+        let wrapped = file.open(true).unwrap().make_company_key(company);
+        assert!(file.open(false).unwrap().open(company, &wrapped).is_ok());
+        let text = hex::encode(fs::read(&path).unwrap());
+        assert!(MasterKeySource::Text(text.clone().into()).open(false).unwrap().open(company, &wrapped).is_ok());
+        fs::write(&path, format!("{text}\n")).unwrap();
+        assert!(file.open(false).unwrap().open(company, &wrapped).is_ok());
+        assert!(matches!(MasterKeySource::Text("short".into()).open(false), Err(KeyError::NotHex)));
+        fs::write(&path, "short").unwrap();
+        assert!(matches!(file.open(true), Err(KeyError::WrongLength { found: 5, .. })));
     }
 }

@@ -5,6 +5,7 @@ mod eval;
 mod local;
 mod operate;
 mod report;
+mod store;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
@@ -42,6 +43,9 @@ enum Command {
     /// Neural models
     #[command(subcommand)]
     Models(operate::ModelsCommand),
+    /// The stored data as a whole
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Print the GraphQL schema
     Schema,
     /// Configuration
@@ -66,6 +70,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::User(user) => operate::user(config, &user),
         Command::Plugins(operate::PluginsCommand::List { json }) => operate::list_plugins(config, json),
         Command::Models(operate::ModelsCommand::Verify { json }) => operate::verify_models(config, json),
+        Command::Store(command) => store::run(config, &command),
         Command::Schema => operate::print_schema(),
         Command::Config(operate::ConfigCommand::Check) => operate::check_config(config),
         Command::Config(operate::ConfigCommand::Print) => operate::print_config(config),

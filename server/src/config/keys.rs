@@ -85,6 +85,18 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key("onnxruntime", Text, None, "The ONNX Runtime library. Unset: runtime/libonnxruntime.so in the folder with the models."),
     key("store.url", Text, Some(r#""sqlite""#), "The store. \"sqlite\" is the file vultus.db in data_dir."),
+    key(
+        "blobs.master_key_file",
+        Text,
+        None,
+        "File with the key that all other keys of media are wrapped under: 32 bytes, or 64 hexadecimal digits, readable by\nits owner alone. Unset: keys/master.key in data_dir, made at the first start. The variable VULTUS_MASTER_KEY (64\nhexadecimal digits) wins over both. Without this key no media can be read: keep a copy elsewhere.",
+    ),
+    key(
+        "blobs.memory_bytes",
+        Integer(MEBI, TEBI),
+        Some("536870912"),
+        "Memory for decrypted media that workers read, in bytes: this much for uploads, and this much for analyses.",
+    ),
     key("log.format", Choice(&["text", "json"]), Some(r#""text""#), "How logs are written to standard error."),
     key(
         "log.level",
@@ -191,12 +203,6 @@ pub(super) const KEYS: &[Key] = &[
         Integer(1, 604_800),
         Some("900"),
         "Analyses that wait for a plugin which is not there any more fail after this time, in seconds.",
-    ),
-    key(
-        "workers.sandbox",
-        Choice(&["required", "best_effort"]),
-        Some(r#""best_effort""#),
-        "Where the kernel does not offer all of the workers' sandbox (namespaces, Landlock, seccomp): with required the\nserver does not start; with best_effort it starts and says what is missing, in its log and in `serverInfo`.",
     ),
     key(
         "workers.decoder",

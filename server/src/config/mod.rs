@@ -8,6 +8,7 @@ mod values;
 pub use keys::example;
 pub use values::Problem;
 
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,7 +16,6 @@ use std::time::Duration;
 use toml::Value;
 use url::Url;
 use values::Values;
-use vultus_worker_protocol::SandboxLevel;
 
 /// The validated configuration.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct Config {
     pub onnxruntime: Option<PathBuf>,
     /// The store.
     pub store: StoreConfig,
+    /// Files of media.
+    pub blobs: BlobsConfig,
     /// Logs.
     pub log: LogConfig,
     /// Login name of the first administrator.
@@ -77,6 +79,17 @@ pub enum Mode {
 pub enum StoreConfig {
     /// SQLite in the data folder.
     Sqlite,
+}
+
+/// Files of media.
+#[derive(Debug, Clone)]
+pub struct BlobsConfig {
+    /// File with the master key; unset: in the data folder.
+    pub master_key_file: Option<PathBuf>,
+    /// The master key itself, from the environment.
+    pub master_key: Option<SecretString>,
+    /// Memory for decrypted uploads, and as much for the media of runs, in bytes.
+    pub memory_bytes: u64,
 }
 
 /// Logs.
@@ -137,8 +150,6 @@ pub struct WorkersConfig {
     pub cpu: Duration,
     /// Analyses that wait for a plugin that is gone fail after this time.
     pub removed_after: Duration,
-    /// Whether workers start where the kernel does not offer all of their sandbox.
-    pub sandbox: SandboxLevel,
     /// `exact` or `fast`.
     pub decoder: Decoder,
 }
@@ -215,6 +226,11 @@ impl Config {
             models_dir: path("models_dir"),
             onnxruntime: path("onnxruntime"),
             store,
+            blobs: BlobsConfig {
+                master_key_file: path("blobs.master_key_file"),
+                master_key: values.master_key.clone(),
+                memory_bytes: values.integer("blobs.memory_bytes"),
+            },
             log: LogConfig {
                 format: if values.text("log.format") == Some("json") { LogFormat::Json } else { LogFormat::Text },
                 level: values.text("log.level").unwrap_or_default().to_owned(),
@@ -231,10 +247,6 @@ impl Config {
                 memory_bytes: values.integer("workers.memory_bytes"),
                 cpu: seconds("workers.cpu_seconds"),
                 removed_after: seconds("workers.removed_seconds"),
-                sandbox: match values.text("workers.sandbox") {
-                    Some("required") => SandboxLevel::Required,
-                    _ => SandboxLevel::BestEffort,
-                },
                 decoder: if values.text("workers.decoder") == Some("fast") { Decoder::Fast } else { Decoder::Exact },
             },
             check: CheckConfig {

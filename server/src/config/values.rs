@@ -1,6 +1,7 @@
 //! Raw values: the file and the environment merged over the defaults, checked key by key against the table.
 
 use super::keys::{KEYS, Key, Kind};
+use secrecy::SecretString;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
@@ -26,9 +27,14 @@ pub(super) struct Values {
     pub(super) scalars: BTreeMap<&'static str, Value>,
     /// `analyzers.NAME.params|settings`, by name and field.
     pub(super) analyzers: BTreeMap<String, BTreeMap<String, Table>>,
+    /// The master key, from the environment alone: what is in no file and is never printed.
+    pub(super) master_key: Option<SecretString>,
     /// What is wrong.
     pub(super) problems: Vec<Problem>,
 }
+
+/// The variable with the master key.
+const MASTER_KEY: &str = "VULTUS_MASTER_KEY";
 
 impl Values {
     /// Merges and checks. The result has a value for each key with a default, even where problems were found.
@@ -104,6 +110,8 @@ impl Values {
                 Some(value) => self.set(key, variable, value),
                 None => self.problem(variable, "must be a number"),
             }
+        } else if variable == MASTER_KEY {
+            self.master_key = Some(SecretString::from(text.trim()));
         } else if let Some((name, field)) = variable.strip_prefix("VULTUS_ANALYZERS_").and_then(|rest| rest.rsplit_once('_')) {
             match parse_inline(text) {
                 Some(value) => self.set_analyzer(&name.to_lowercase(), &field.to_lowercase(), variable, &value),

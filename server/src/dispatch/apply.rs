@@ -4,12 +4,14 @@
 use super::analyzer::Analyzer;
 use super::run::Judged;
 use std::collections::HashSet;
+use std::sync::Arc;
 use uuid::Uuid;
 use vultus_core::{Analysis, Artifact, ArtifactId, Provenance, Reason, Resolution};
 use vultus_plugin_api::artifact;
 use vultus_plugin_api::outcome::{self, Outcome};
-use vultus_store::blobs::{BlobError, BlobStore, StoredBlob};
-use vultus_store::{AnalysisResult, Company};
+use vultus_store::AnalysisResult;
+use vultus_store::blobs::keys::FolderKey;
+use vultus_store::blobs::{BlobError, BlobStore};
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport};
 
 /// Most artifacts of one analysis.
@@ -109,16 +111,16 @@ fn bad_result(plugin: &str, detail: String) -> AnalysisFailure {
     }
 }
 
-/// Writes the artifacts of a verdict. The holds are to be kept until the result is in the store.
+/// Writes the artifacts of a verdict, encrypted for its folder.
 pub(super) async fn write_artifacts(
     verdict: &Verdict,
     analysis: &Analysis,
-    company: &Company,
+    folder: &Arc<FolderKey>,
     blobs: &BlobStore,
-) -> Result<(Vec<Artifact>, Vec<StoredBlob>), BlobError> {
-    let (mut artifacts, mut holds) = (Vec::new(), Vec::new());
+) -> Result<Vec<Artifact>, BlobError> {
+    let mut artifacts = Vec::new();
     for file in &verdict.artifacts {
-        let blob = blobs.put_bytes(company, &file.bytes).await?;
+        let blob = blobs.put_bytes(folder, &file.bytes).await?;
         artifacts.push(Artifact {
             id: ArtifactId(Uuid::now_v7()),
             analysis_id: analysis.id,
@@ -128,9 +130,8 @@ pub(super) async fn write_artifacts(
             sha256: blob.sha256().to_owned(),
             blob_key: blob.key().to_owned(),
         });
-        holds.push(blob);
     }
-    Ok((artifacts, holds))
+    Ok(artifacts)
 }
 
 /// The verdict as the store keeps it: reasons name media by id.

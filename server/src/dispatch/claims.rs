@@ -6,14 +6,14 @@ use super::running::RunningRuns;
 use super::supervisor::WorkerPools;
 use super::unserved::fail_unserved;
 use crate::clock::Clock;
-use crate::companies::Companies;
+use crate::keyring::Keyring;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vultus_store::Store;
-use vultus_store::blobs::BlobStore;
+use vultus_store::blobs::{BlobStore, MemoryBudget};
 
 /// How long a run belongs to a node without a heartbeat.
 pub(super) const LEASE: time::Duration = time::Duration::seconds(10);
@@ -28,6 +28,10 @@ pub struct DispatcherParts {
     pub store: Arc<dyn Store>,
     /// The bytes of media.
     pub blobs: Arc<BlobStore>,
+    /// The keys of companies and folders.
+    pub keyring: Keyring,
+    /// For the plain bytes of media that runs read.
+    pub memory: MemoryBudget,
     /// The workers.
     pub pools: WorkerPools,
     /// Where runs register.
@@ -56,7 +60,8 @@ impl Dispatcher {
         let running = parts.running.clone();
         let pools = parts.pools.pools();
         let shared = Arc::new(Shared {
-            companies: Companies::new(parts.store.clone()),
+            keyring: parts.keyring,
+            memory: parts.memory,
             store: parts.store,
             blobs: parts.blobs,
             pools: parts.pools,

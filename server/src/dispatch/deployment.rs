@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use vultus_worker_protocol::{PluginFile, PluginOrigin, RefusedPlugin, SandboxLevel};
+use vultus_worker_protocol::{PluginFile, PluginOrigin, RefusedPlugin};
 
 pub use super::process::WorkerStderr;
 
@@ -54,8 +54,6 @@ pub struct PoolsConfig {
     pub memory_bytes: Option<u64>,
     /// CPU time that one run or probe may use, in seconds.
     pub cpu_seconds: u64,
-    /// What becomes of workers where the kernel does not offer all of the sandbox.
-    pub sandbox: SandboxLevel,
     /// From spawning a worker until it must be ready.
     pub start_timeout: Duration,
     /// How long running jobs may go on at shutdown.
@@ -151,7 +149,6 @@ impl PoolsConfig {
             decode: Value::Null,
             memory_bytes: Some(WORKER_MEMORY_BYTES),
             cpu_seconds: WORKER_CPU_SECONDS,
-            sandbox: SandboxLevel::BestEffort,
             start_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(20),
             stderr: WorkerStderr::Discard,
@@ -193,7 +190,7 @@ fn find_third_party(folder: &Path, choice: &DeploymentChoice) -> Result<(Vec<Plu
     for path in paths {
         match reason_to_refuse(&path, &folder) {
             None => files.push(plugin_file(&path, PluginOrigin::ThirdParty, choice)),
-            Some(detail) => refused.push(RefusedPlugin { path: path.display().to_string(), detail, missing: None }),
+            Some(detail) => refused.push(RefusedPlugin { path: path.display().to_string(), detail }),
         }
     }
     Ok((files, refused))
@@ -229,8 +226,6 @@ fn plugin_file(path: &Path, origin: PluginOrigin, choice: &DeploymentChoice) -> 
         path: absolute(path.to_path_buf()).display().to_string(),
         settings: settings.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
         origin,
-        grants: Vec::new(),
-        only_for_features: false,
     }
 }
 

@@ -9,7 +9,7 @@ use super::run::{Judged, PoolName, RunCancel, RunEnd, RunEvent};
 use super::running::{Registration, RunningRuns};
 use super::supervisor::{FreeWorker, WorkerPools};
 use crate::clock::Clock;
-use crate::companies::Companies;
+use crate::keyring::{Keyring, KeyringError};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::HashSet;
@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{Analysis, AnalysisId, AnalysisState, MediaId, Medium};
-use vultus_store::blobs::{BlobError, BlobStore};
+use vultus_store::blobs::keys::{FolderKey, KeyError};
+use vultus_store::blobs::{BlobError, BlobStore, MemoryBudget, Reserved};
 use vultus_store::{AnalysisResult, Applied, ClaimedRun, Scope, Store, StoreError, WorkerDeath};
 use vultus_worker_protocol::{AnalysisFailure, RunAnalysis, RunMedium, RunRequest, SlottedMedium};
 
@@ -45,7 +46,8 @@ pub(super) struct Shared {
     pub(super) blobs: Arc<BlobStore>,
     pub(super) pools: WorkerPools,
     pub(super) running: RunningRuns,
-    pub(super) companies: Companies,
+    pub(super) keyring: Keyring,
+    pub(super) memory: MemoryBudget,
     pub(super) clock: Clock,
 }
 
@@ -59,6 +61,17 @@ enum Abandoned {
     Store(#[from] StoreError),
     #[error(transparent)]
     Blobs(#[from] BlobError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+impl From<KeyringError> for Abandoned {
+    fn from(error: KeyringError) -> Self {
+        match error {
+            KeyringError::Store(error) => error.into(),
+            KeyringError::Key(error) => error.into(),
+        }
+    }
 }
 
 /// What to do after a part of the run.
@@ -119,7 +132,7 @@ impl RunTask {
         worker: Option<FreeWorker>,
         registration: &Registration,
     ) -> Result<Next, Abandoned> {
-        let (media, missing) = self.open_media(&part).await?;
+        let OpenMedia { media, missing, _reserved: reserved } = self.open_media(&part).await?;
         if !missing.is_empty() {
             for analysis in part.iter().filter(|analysis| analysis.media.iter().any(|taken| missing.contains(&taken.media_id))) {
                 self.write_failure(analysis, &missing_medium()).await?;
@@ -131,6 +144,7 @@ impl RunTask {
         let request = run_request(&self.run, &part, &media);
         let asked = request.analyses.clone();
         let end = self.drive(request, descriptors, worker, registration).await?;
+        drop(reserved);
         self.judged.extend(part.iter().map(|analysis| analysis.id));
         match end {
             RunEnd::Done(costs) => {
@@ -197,9 +211,7 @@ impl RunTask {
                     Some(written) = writes.next() => written?,
                     ended = &mut running, if end.is_none() => end = Some(ended),
                     _ = heartbeat.tick() => {
-                        if !self.shared.store.heartbeat(self.run.token, self.shared.clock.now(), LEASE).await? {
-                            return Err(Abandoned::Stale);
-                        }
+                        self.keep_lease().await?;
                         self.stop_unwanted().await?;
                     }
                     () = registration.told() => self.stop_unwanted().await?,
@@ -265,18 +277,22 @@ impl RunTask {
     }
 
     async fn write_verdict(&self, analysis: &Analysis, verdict: &Verdict) -> Result<(), Abandoned> {
-        let company = self.shared.companies.get(self.run.company_id).await?;
-        let mut attempt = 0;
+        let (folder, store) = (self.folder_key().await?, self.shared.store.as_ref());
+        let (mut attempt, mut swept) = (0, false);
         loop {
             attempt += 1;
-            let (artifacts, holds) = apply::write_artifacts(verdict, analysis, &company, &self.shared.blobs).await?;
+            let artifacts = apply::write_artifacts(verdict, analysis, &folder, &self.shared.blobs).await?;
             let keys: Vec<String> = artifacts.iter().map(|artifact| artifact.blob_key.clone()).collect();
+            if swept {
+                store.revive(&keys).await?;
+            }
             let result = apply::finished(verdict, analysis, artifacts);
-            let applied = self.shared.store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await;
-            drop(holds);
+            let applied = store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await;
             match applied {
-                // Whoever meets the tombstone of a deletion completes that, and writes again.
-                Err(StoreError::BlobSwept { key }) if attempt < WRITE_ATTEMPTS => self.delete_unwanted(&[key]).await,
+                Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {
+                    self.shared.blobs.await_deletions(store, &keys).await?;
+                    swept = true;
+                }
                 Err(error @ StoreError::Internal { .. }) => {
                     self.delete_unwanted(&keys).await;
                     return self.not_stored(analysis, &error).await;
@@ -301,6 +317,10 @@ impl RunTask {
             return Ok(());
         }
         self.write_failure(analysis, &unstorable()).await
+    }
+
+    async fn folder_key(&self) -> Result<Arc<FolderKey>, KeyringError> {
+        self.shared.keyring.folder(self.run.company_id, self.run.folder_id, &self.run.folder_key).await
     }
 
     /// Deletes the artifacts of a verdict that nobody wants any more: the folder may have been erased, and its pictures with it.
@@ -356,28 +376,63 @@ impl RunTask {
         found.map(|plugin| plugin.manifest.id).unwrap_or_default()
     }
 
-    /// The media that these analyses take, opened; and those whose bytes are gone.
-    async fn open_media(&self, part: &[Analysis]) -> Result<(Vec<(Medium, OwnedFd)>, HashSet<MediaId>), Abandoned> {
-        let (mut opened, mut missing) = (Vec::new(), HashSet::new());
-        for medium in &self.run.media {
-            if !part.iter().flat_map(|analysis| &analysis.media).any(|taken| taken.media_id == medium.id) {
-                continue;
+    /// The media that these analyses take, decrypted into memory; and those that cannot be. Keeps the lease meanwhile: there may be no room
+    /// in memory, and the storage may be far away.
+    async fn open_media(&self, part: &[Analysis]) -> Result<OpenMedia, Abandoned> {
+        let mut opening = std::pin::pin!(self.decrypt_media(part));
+        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+        loop {
+            tokio::select! {
+                opened = &mut opening => return opened,
+                _ = heartbeat.tick() => self.keep_lease().await?,
             }
-            match self.shared.blobs.open_file(&medium.blob_key).await {
-                Ok(file) => opened.push((medium.clone(), OwnedFd::from(file))),
-                Err(BlobError::NotFound) => drop(missing.insert(medium.id)),
+        }
+    }
+
+    async fn decrypt_media(&self, part: &[Analysis]) -> Result<OpenMedia, Abandoned> {
+        let taken: HashSet<MediaId> = part.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
+        let wanted: Vec<&Medium> = self.run.media.iter().filter(|medium| taken.contains(&medium.id)).collect();
+        let known: HashSet<MediaId> = wanted.iter().map(|medium| medium.id).collect();
+        let reserved = self.shared.memory.reserve(wanted.iter().map(|medium| medium.byte_size).sum()).await;
+        let mut open = OpenMedia { media: Vec::new(), missing: taken.difference(&known).copied().collect(), _reserved: reserved };
+        let folder = self.folder_key().await?;
+        for medium in wanted {
+            match self.plain_of(medium, &folder).await {
+                Ok(descriptor) => open.media.push((medium.clone(), descriptor)),
+                Err(BlobError::NotFound) => drop(open.missing.insert(medium.id)),
+                Err(error @ BlobError::Damaged(_)) => {
+                    tracing::error!(medium = %medium.id, error = &error as &dyn std::error::Error, "a medium does not decrypt");
+                    open.missing.insert(medium.id);
+                }
                 Err(error @ BlobError::Internal { .. }) if self.run.token.fence >= MAX_CLAIMS => {
                     tracing::error!(medium = %medium.id, error = &error as &dyn std::error::Error, "a medium cannot be opened");
-                    missing.insert(medium.id);
+                    open.missing.insert(medium.id);
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        let known = |id: &MediaId| self.run.media.iter().any(|medium| medium.id == *id);
-        let taken = part.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id);
-        missing.extend(taken.filter(|id| !known(id)));
-        Ok((opened, missing))
+        Ok(open)
     }
+
+    async fn plain_of(&self, medium: &Medium, folder: &FolderKey) -> Result<OwnedFd, BlobError> {
+        let plain = self.shared.blobs.open(&medium.blob_key, folder).await?.plain().await?;
+        plain.descriptor()
+    }
+
+    async fn keep_lease(&self) -> Result<(), Abandoned> {
+        if self.shared.store.heartbeat(self.run.token, self.shared.clock.now(), LEASE).await? {
+            return Ok(());
+        }
+        Err(Abandoned::Stale)
+    }
+}
+
+/// The media of a part of a run, in memory.
+struct OpenMedia {
+    media: Vec<(Medium, OwnedFd)>,
+    /// Those that cannot be opened.
+    missing: HashSet<MediaId>,
+    _reserved: Reserved,
 }
 
 /// Whether an event tells progress that is not worth writing so soon after the last.

@@ -75,23 +75,18 @@ pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, 
     }
 }
 
-/// Has `worker` do a run. `media` are the descriptors of the request's media, in order; `plugin_of` names the plugin of the
-/// worker that judges a type.
+/// Has `worker` do a run. `media` are the descriptors of the request's media, in order.
 pub(crate) async fn run(
     worker: &mut Worker,
     request: RunRequest,
     media: Vec<OwnedFd>,
     events: &mpsc::Sender<RunEvent>,
     cancel: watch::Receiver<CancelState>,
-    plugin_of: impl Fn(&str) -> Option<String>,
 ) -> (RunEnd, WorkerFate) {
-    let open = |a: &RunAnalysis| {
-        let plugin = plugin_of(&a.kind).unwrap_or_default();
-        (a.id.clone(), Open { limit: Duration::from_millis(a.timeout_ms), plugin })
-    };
+    let timeouts = request.analyses.iter().map(|a| (a.id.clone(), Duration::from_millis(a.timeout_ms))).collect();
     let mut session = Session {
         run: request.run.clone(),
-        unjudged: request.analyses.iter().map(open).collect(),
+        unjudged: timeouts,
         phase: Phase::Between,
         deadline: Instant::now() + PAUSE_DEADLINE,
         kill_at: None,
@@ -115,16 +110,10 @@ enum Phase {
     In(String),
 }
 
-/// An analysis without a verdict yet.
-struct Open {
-    limit: Duration,
-    /// Id of the plugin that judges it.
-    plugin: String,
-}
-
 struct Session<'a> {
     run: String,
-    unjudged: BTreeMap<String, Open>,
+    /// Analyses without a verdict yet, with their time limits.
+    unjudged: BTreeMap<String, Duration>,
     phase: Phase,
     /// When the phase must be over.
     deadline: Instant,
@@ -150,19 +139,6 @@ impl Session<'_> {
             let timer = self.kill_at.map_or(self.deadline, |kill_at| kill_at.min(self.deadline));
             tokio::select! {
                 biased;
-                // What the worker says comes last, so that one that never stops talking cannot talk over its deadline.
-                () = sleep_until(timer) => {
-                    let cancelled = cancel.borrow().clone();
-                    return self.too_late(&cancelled).await;
-                }
-                changed = cancel.changed(), if cancellable => {
-                    cancellable = changed.is_ok();
-                    let state = cancel.borrow_and_update().clone();
-                    self.pass_on(worker, &state);
-                }
-                () = self.events.closed(), if !self.told_all => {
-                    self.pass_on(worker, &CancelState { all: true, analyses: BTreeSet::new() });
-                }
                 inbound = worker.receive() => match inbound {
                     Inbound::Gone(detail) => return self.died(detail),
                     Inbound::Message(message) => match self.take(*message).await {
@@ -171,6 +147,18 @@ impl Session<'_> {
                         Step::Violation(what) => return self.died(format!("broke the protocol: {what}")),
                     },
                 },
+                changed = cancel.changed(), if cancellable => {
+                    cancellable = changed.is_ok();
+                    let state = cancel.borrow_and_update().clone();
+                    self.pass_on(worker, &state);
+                }
+                () = self.events.closed(), if !self.told_all => {
+                    self.pass_on(worker, &CancelState { all: true, analyses: BTreeSet::new() });
+                }
+                () = sleep_until(timer) => {
+                    let cancelled = cancel.borrow().clone();
+                    return self.too_late(&cancelled).await;
+                }
             }
         }
     }
@@ -203,10 +191,10 @@ impl Session<'_> {
                 Step::GoOn
             }
             WorkerMessage::Entered { run, analysis } if run == self.run && !matches!(self.phase, Phase::In(_)) => {
-                let Some(limit) = self.unjudged.get(&analysis).map(|open| open.limit) else {
+                let Some(timeout) = self.unjudged.get(&analysis).copied() else {
                     return Step::Violation("entered an analysis that is not to be judged");
                 };
-                self.enter(Phase::In(analysis.clone()), limit + GRACE);
+                self.enter(Phase::In(analysis.clone()), timeout + GRACE);
                 self.tell(RunEvent::Entered { analysis }).await;
                 Step::GoOn
             }
@@ -273,12 +261,12 @@ impl Session<'_> {
             let (end, _) = self.died("took longer than its deadline outside any analysis".to_owned());
             return (end, WorkerFate::Spent);
         };
-        let plugin = self.unjudged.remove(&active).map(|open| open.plugin).unwrap_or_default();
+        self.unjudged.remove(&active);
         if cancelled.covers(&active) {
             self.tell(failed(active, cancelled_failure())).await;
             return (RunEnd::WorkerStopped, WorkerFate::Spent);
         }
-        self.tell(failed(active, deadline_failure(&plugin))).await;
+        self.tell(failed(active, deadline_failure())).await;
         (RunEnd::WorkerStopped, WorkerFate::Hung)
     }
 
@@ -311,10 +299,10 @@ pub(crate) fn cancelled_failure() -> AnalysisFailure {
     }
 }
 
-fn deadline_failure(plugin: &str) -> AnalysisFailure {
+fn deadline_failure() -> AnalysisFailure {
     AnalysisFailure {
         code: "DEADLINE_EXCEEDED".to_owned(),
-        message: format!("The analyzer {plugin} took longer than it may."),
+        message: "The analysis took longer than it may.".to_owned(),
         detail: "the worker did not stop within the grace period and was killed".to_owned(),
         retryable: false,
     }

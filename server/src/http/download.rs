@@ -1,23 +1,16 @@
 //! Downloads of media, thumbnails and artifacts by signed, expiring URLs, with ranges. The signature is the only credential.
 
-use std::io::SeekFrom;
-
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 use vultus_core::Error;
 
 use super::request_id::RequestId;
 use super::{Node, respond};
 use crate::service::OpenDownload;
-
-/// Bytes of the file that are read at a time.
-const CHUNK_BYTES: usize = 64 << 10;
 
 /// What follows the `?` of a signed URL.
 #[derive(Deserialize)]
@@ -39,13 +32,13 @@ pub(super) async fn handle(
     };
     let opened = node.services.open_download(&kind, &id, signature.expires, &signature.signature).await;
     let sent = match opened {
-        Ok(download) => send(download, &headers).await,
+        Ok(download) => Ok(send(download, &headers)),
         Err(error) => Err(error),
     };
     sent.unwrap_or_else(|error| respond::refusal(&error, &request_id))
 }
 
-async fn send(download: OpenDownload, headers: &HeaderMap) -> vultus_core::Result<Response> {
+fn send(download: OpenDownload, headers: &HeaderMap) -> Response {
     let size = download.byte_size;
     let tag = download.sha256.as_deref().map(|sha256| format!("\"{sha256}\""));
     let asked = match headers.get(header::RANGE).and_then(|value| value.to_str().ok()) {
@@ -58,12 +51,10 @@ async fn send(download: OpenDownload, headers: &HeaderMap) -> vultus_core::Resul
         Asked::Unsatisfiable => {
             let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
             insert(&mut response, header::CONTENT_RANGE, &format!("bytes */{size}"));
-            return Ok(response);
+            return response;
         }
     };
-    let mut file = tokio::fs::File::from_std(download.file);
-    file.seek(SeekFrom::Start(start)).await.map_err(|error| Error::internal("seeking in a file to send", error))?;
-    let mut response = Body::from_stream(ReaderStream::with_capacity(file.take(length), CHUNK_BYTES)).into_response();
+    let mut response = Body::from_stream((download.bytes)(start..start + length)).into_response();
     *response.status_mut() = status;
     insert(&mut response, header::CONTENT_TYPE, &download.content_type);
     insert(&mut response, header::CONTENT_LENGTH, &length.to_string());
@@ -81,7 +72,7 @@ async fn send(download: OpenDownload, headers: &HeaderMap) -> vultus_core::Resul
     insert(&mut response, header::CACHE_CONTROL, "private, no-store");
     insert(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
     insert(&mut response, header::REFERRER_POLICY, "no-referrer");
-    Ok(response)
+    response
 }
 
 fn insert(response: &mut Response, name: header::HeaderName, value: &str) {
@@ -144,11 +135,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_is_sent_with_its_place_and_without_being_cached() {
-        use std::io::Write;
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(b"0123456789").unwrap();
+        let part = |range: std::ops::Range<u64>| b"0123456789"[range.start as usize..range.end as usize].to_vec();
         let download = OpenDownload {
-            file,
+            bytes: Box::new(move |range| Box::pin(futures::stream::once(async move { Ok(part(range).into()) }))),
             byte_size: 10,
             content_type: "image/jpeg".into(),
             file_name: "x.jpg".into(),
@@ -156,7 +145,7 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::RANGE, HeaderValue::from_static("bytes=2-4"));
-        let response = send(download, &headers).await.unwrap();
+        let response = send(download, &headers);
         assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
         assert_eq!(response.headers()[header::CONTENT_RANGE], "bytes 2-4/10");
         assert_eq!(response.headers()[header::CACHE_CONTROL], "private, no-store");

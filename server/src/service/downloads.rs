@@ -1,15 +1,17 @@
 //! Links to bytes: signed, expiring, made only for who may see the thing. Whoever has the link may read it until it expires.
 
 use super::Services;
-use super::errors::{of_blob, stored};
+use super::errors::{of_blob, of_keyring, stored};
 use super::types::{Download, OpenDownload};
+use futures::TryStreamExt;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
 use sha2::Sha256;
+use std::io;
 use std::time::Duration;
-use vultus_core::{AnalysisId, Error, MediaId, Result};
+use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, MediaId, Result};
 use vultus_store::Scope;
-use vultus_store::blobs::BlobError;
+use vultus_store::blobs::{BlobError, OpenBlob};
 
 /// Longest life of a link.
 pub const MAX_LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -29,6 +31,7 @@ const SAFE_TYPES: [(&str, &str); 10] = [
 ];
 
 struct Found {
+    folder: FolderId,
     key: String,
     content_type: String,
     name: String,
@@ -58,20 +61,27 @@ impl Services {
             return Err(refused());
         }
         let found = self.find_download(kind, id).await?.ok_or(Error::NotFound { what: "medium", argument: None })?;
-        let file = self.inner.blobs.open_file(&found.key).await.map_err(|error| match error {
-            // Erased between the look and the opening.
-            BlobError::NotFound => Error::NotFound { what: "medium", argument: None },
-            other => of_blob(other),
-        })?;
-        let byte_size = file.metadata().map_err(|e| Error::internal("opening a download", e))?.len();
+        let blob = self.open_blob(&found).await?;
         let safe = SAFE_TYPES.iter().find(|(safe, _)| *safe == found.content_type);
         let (content_type, extension) = safe.copied().unwrap_or(("application/octet-stream", "bin"));
         Ok(OpenDownload {
-            file,
-            byte_size,
+            byte_size: blob.byte_size(),
+            bytes: Box::new(|range| Box::pin(blob.range(range).map_err(io::Error::other))),
             content_type: content_type.to_owned(),
             file_name: format!("{}.{extension}", found.name),
             sha256: found.sha256,
+        })
+    }
+
+    async fn open_blob(&self, found: &Found) -> Result<OpenBlob> {
+        // Erased between the look and the opening.
+        let gone = || Error::NotFound { what: "medium", argument: None };
+        let folder = found.folder;
+        let owner = stored(self.inner.store.folder_key(folder).await)?.ok_or_else(gone)?;
+        let key = self.inner.keyring.folder(owner.company_id, folder, &owner.wrapped_key).await.map_err(of_keyring)?;
+        self.inner.blobs.open(&found.key, &key).await.map_err(|error| match error {
+            BlobError::NotFound => gone(),
+            other => of_blob(other),
         })
     }
 
@@ -82,12 +92,14 @@ impl Services {
                 let medium = stored(self.inner.store.medium(Scope::Everything, id).await)?;
                 Ok(medium.and_then(|medium| match kind {
                     "medium" => Some(Found {
+                        folder: medium.folder_id,
                         key: medium.blob_key,
                         content_type: medium.content_type,
                         name: id.to_string(),
                         sha256: Some(medium.sha256),
                     }),
                     _ => Some(Found {
+                        folder: medium.folder_id,
                         key: medium.thumbnail_key?,
                         content_type: "image/jpeg".to_owned(),
                         name: format!("{id}-thumbnail"),
@@ -98,8 +110,13 @@ impl Services {
             "artifact" => {
                 let Some((id, name)) = id.split_once(':') else { return Ok(None) };
                 let Ok(id) = id.parse::<AnalysisId>() else { return Ok(None) };
-                let artifact = stored(self.inner.store.artifact(Scope::Everything, id, name).await)?;
-                Ok(artifact.map(|artifact| Found {
+                let found = stored(self.inner.store.analyses(Scope::Everything, &[id]).await)?.pop();
+                let named = |(analysis, artifacts): (Analysis, Vec<Artifact>)| {
+                    let artifact = artifacts.into_iter().find(|artifact| artifact.name == name)?;
+                    Some((analysis.folder_id, artifact))
+                };
+                Ok(found.and_then(named).map(|(folder, artifact)| Found {
+                    folder,
                     key: artifact.blob_key,
                     content_type: artifact.content_type,
                     name: format!("{id}-{name}"),

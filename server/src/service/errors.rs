@@ -1,6 +1,7 @@
 //! From the errors of the store, the blobs and the probes to the domain's error.
 
 use crate::dispatch::ProbeError;
+use crate::keyring::KeyringError;
 use std::time::Duration;
 use vultus_core::{Error, Result};
 use vultus_store::StoreError;
@@ -40,8 +41,17 @@ pub(super) fn of_blob(error: BlobError) -> Error {
             message: format!("the file is larger than {limit} bytes"),
             reason: Some("TOO_MANY_BYTES".to_owned()),
         },
-        BlobError::Unavailable(_) => unavailable("there is no room for the file; try again later"),
-        internal @ (BlobError::NotFound | BlobError::Internal { .. }) => Error::internal("using the files of media", internal),
+        BlobError::Unavailable(_) => unavailable("the storage of files does not take or give it; try again later"),
+        internal @ (BlobError::NotFound | BlobError::Damaged(_) | BlobError::Internal { .. }) => {
+            Error::internal("using the files of media", internal)
+        }
+    }
+}
+
+pub(super) fn of_keyring(error: KeyringError) -> Error {
+    match error {
+        KeyringError::Store(error) => of_store(error),
+        KeyringError::Key(error) => Error::internal("opening a key", error),
     }
 }
 

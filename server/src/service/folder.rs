@@ -1,8 +1,8 @@
 //! Folders: made with media and analyses in one step, added to, changed, erased, read.
 
 use super::Services;
-use super::errors::stored;
-use super::intake::{self, ExaminedMedium};
+use super::errors::{of_keyring, stored};
+use super::intake::{self, ExaminedMedium, blob_keys};
 use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use super::request::{checked_external_id, checked_key, checked_metadata};
 use super::types::{
@@ -10,10 +10,12 @@ use super::types::{
     NewMedium,
 };
 use crate::auth::policy::{self, Action};
+use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vultus_core::slots::Candidate;
 use vultus_core::{AnalysisGroup, AnalysisId, Error, Folder, FolderId, GroupId, MediaId, Principal, Result};
+use vultus_store::blobs::keys::FolderKey;
 use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope, StoreError};
 
 /// Times that blobs are written again because a deletion took them in between.
@@ -36,6 +38,7 @@ impl Target {
 /// What is to be added, all checked.
 struct Additions {
     examined: Vec<ExaminedMedium>,
+    folder_key: Arc<FolderKey>,
     ids: Vec<MediaId>,
     group: Option<NewGroup>,
     now: OffsetDateTime,
@@ -61,10 +64,13 @@ impl Services {
         }
         let metadata = checked_metadata(&request.metadata, self.inner.checker.limits.metadata_bytes, "input.metadata")?;
         let requests = self.inner.checker.checked_requests(request.analyses)?;
-        let examined = self.inner.checker.examine(self.inner.checker.ready(request.media)?).await?;
+        let id = FolderId(Uuid::now_v7());
+        let wrapped_key = self.inner.keyring.make_folder_key(caller.company_id, id).await.map_err(of_keyring)?;
+        let folder_key = self.inner.keyring.folder(caller.company_id, id, &wrapped_key).await.map_err(of_keyring)?;
+        let examined = self.inner.checker.examine(self.inner.checker.ready(request.media)?, Some(&folder_key)).await?;
         let now = self.inner.clock.now();
         let folder = Folder {
-            id: FolderId(Uuid::now_v7()),
+            id,
             company_id: caller.company_id,
             owner_id: caller.user_id,
             external_id: request.external_id,
@@ -73,8 +79,9 @@ impl Services {
             updated_at: now,
             media_changed_at: (!examined.is_empty()).then_some(now),
             revision: 1,
+            wrapped_key,
         };
-        let additions = planned(&folder, Vec::new(), examined, requests, now)?;
+        let additions = planned(&folder, Vec::new(), examined, folder_key, requests, now)?;
         self.commit(caller, Target::New(folder), additions, key).await
     }
 
@@ -119,10 +126,12 @@ impl Services {
         let contents = self.contents_of(scope, id).await?;
         self.room_for(contents.media.len(), media.len())?;
         let requests = self.inner.checker.checked_requests(requests)?;
-        let examined = self.inner.checker.examine(self.inner.checker.ready(media)?).await?;
+        let folder = &contents.folder;
+        let folder_key = self.inner.keyring.folder(folder.company_id, id, &folder.wrapped_key).await.map_err(of_keyring)?;
+        let examined = self.inner.checker.examine(self.inner.checker.ready(media)?, Some(&folder_key)).await?;
         let now = self.inner.clock.now();
         let existing = plan::candidates(&contents.media);
-        let additions = planned(&contents.folder, existing, examined, requests, now)?;
+        let additions = planned(&contents.folder, existing, examined, folder_key, requests, now)?;
         self.commit(caller, Target::Existing(scope, contents.folder), additions, key).await
     }
 
@@ -161,22 +170,26 @@ impl Services {
 
     /// The blobs of a commit that is refused are deleted again, unless something else references them.
     async fn write(&self, target: &Target, new: &Additions, key: Option<&IdempotencyKey>) -> Result<Created> {
-        let folder = target.folder();
-        let mut attempt = 0;
+        let store = self.inner.store.as_ref();
+        let (mut attempt, mut swept) = (0, false);
         loop {
             attempt += 1;
-            let written = self.write_media(&new.examined, &new.ids, folder.company_id, folder.id, new.now).await?;
-            let additions = FolderAdditions { media: written.media, group: new.group.clone(), now: Some(new.now) };
+            let media = self.write_media(&new.examined, &new.ids, target.folder().id, &new.folder_key, new.now).await?;
+            let keys: Vec<String> = media.iter().flat_map(blob_keys).collect();
+            if swept {
+                stored(store.revive(&keys).await)?;
+            }
+            let additions = FolderAdditions { media, group: new.group.clone(), now: Some(new.now) };
             let result = match target {
-                Target::New(folder) => self.inner.store.create_folder(folder, &additions, key).await,
-                Target::Existing(scope, folder) => self.inner.store.add_to_folder(*scope, folder.id, &additions, key).await,
+                Target::New(folder) => store.create_folder(folder, &additions, key).await,
+                Target::Existing(scope, folder) => store.add_to_folder(*scope, folder.id, &additions, key).await,
             };
-            let keys: Vec<String> = written.holds.iter().map(|blob| blob.key().to_owned()).collect();
-            drop(written.holds);
             match result {
                 Ok(Created::New) => return Ok(Created::New),
-                // Whoever meets the tombstone of a deletion completes that, and writes again.
-                Err(StoreError::BlobSwept { key }) if attempt < WRITE_ATTEMPTS => self.delete_blobs(&[key]).await,
+                Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {
+                    stored(self.inner.blobs.await_deletions(store, &keys).await)?;
+                    swept = true;
+                }
                 refused_or_replayed => {
                     self.delete_blobs(&keys).await;
                     return stored(refused_or_replayed);
@@ -244,7 +257,7 @@ impl Services {
         self.to_the_end(async move {
             let orphans = stored(services.inner.store.erase_folder(scope, id, services.inner.clock.now()).await)?;
             services.inner.running.look_again(id);
-            services.delete_blobs(&orphans.keys).await;
+            services.delete_tombstoned(&orphans.keys).await;
             Ok(())
         })
         .await
@@ -255,6 +268,13 @@ impl Services {
         let (store, now) = (self.inner.store.as_ref(), self.inner.clock.now());
         if let Err(error) = self.inner.blobs.delete_unreferenced(store, keys, now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "files of deleted media are left to the sweeper");
+        }
+    }
+
+    /// Deletes the blobs of what was erased. What cannot be deleted now is left to the sweeper.
+    pub(super) async fn delete_tombstoned(&self, keys: &[String]) {
+        if let Err(error) = self.inner.blobs.delete_tombstoned(self.inner.store.as_ref(), keys).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "files of erased media are left to the sweeper");
         }
     }
 
@@ -304,6 +324,7 @@ fn planned(
     folder: &Folder,
     mut existing: Vec<PlanMedium<'_>>,
     examined: Vec<ExaminedMedium>,
+    folder_key: Arc<FolderKey>,
     requests: Vec<CheckedRequest>,
     now: OffsetDateTime,
 ) -> Result<Additions> {
@@ -315,5 +336,5 @@ fn planned(
     let all: Vec<PlanMedium<'_>> = existing.drain(..).chain(new).collect();
     let analyses: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
     let group = plan::group(folder, analyses, now);
-    Ok(Additions { examined, ids, group, now })
+    Ok(Additions { examined, folder_key, ids, group, now })
 }

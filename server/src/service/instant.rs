@@ -5,16 +5,19 @@ use super::catalog::Catalog;
 use super::intake::{self, KnownMedium};
 use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use super::types::{AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium};
+use super::upload::Readable;
 use crate::auth::policy::{self, Action};
 use crate::clock::Clock;
 use crate::config::{Config, LimitsConfig};
 use crate::dispatch::apply::{self, Verdict};
 use crate::dispatch::run::Judged;
 use crate::dispatch::{RunCancel, WorkerPools, run_direct};
+use futures::future::try_join_all;
 use std::sync::Arc;
 use std::time::Duration;
 use vultus_core::slots::Candidate;
 use vultus_core::{AnalysisFailure, AnalysisState, Error, MediaId, Principal, Provenance, Resolution, Result};
+use vultus_store::blobs::MemoryBudget;
 use vultus_worker_protocol::{RunAnalysis, RunMedium, RunRequest, SlottedMedium};
 
 /// What a client is told to wait when too many checks go on.
@@ -29,6 +32,8 @@ pub struct Checker {
     pub(super) pools: WorkerPools,
     pub(super) catalog: Arc<Catalog>,
     pub(super) limits: LimitsConfig,
+    /// For uploads that are decrypted to be examined.
+    pub(super) memory: MemoryBudget,
 }
 
 impl Checker {
@@ -36,7 +41,8 @@ impl Checker {
     pub fn new(pools: WorkerPools, config: &Config, clock: Clock) -> Result<Self> {
         let policies = config.analyzers.iter().map(|(kind, analyzer)| (kind.clone(), analyzer.params.clone())).collect();
         let catalog = Catalog::new(pools.clone(), policies, clock).map_err(|message| Error::invalid("analyzers", message))?;
-        Ok(Self { pools, catalog: Arc::new(catalog), limits: config.limits.clone() })
+        let memory = MemoryBudget::new(config.blobs.memory_bytes);
+        Ok(Self { pools, catalog: Arc::new(catalog), limits: config.limits.clone(), memory })
     }
 
     /// Judges media at once. Dropping the future stops the work.
@@ -55,14 +61,15 @@ impl Checker {
             .collect();
         let planned: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
         let request = run_request(&planned, &known, &ids);
-        let descriptors = known.iter().map(|medium| medium.file.descriptor()).collect::<Result<Vec<_>>>()?;
+        let readable = try_join_all(known.iter().map(|medium| medium.file.readable(&self.memory))).await?;
+        let descriptors = readable.iter().map(Readable::descriptor).collect::<Result<Vec<_>>>()?;
         let direct = run_direct(&self.pools, request, descriptors, &RunCancel::new(), |_| {}).await;
         if direct.judged.len() != planned.len() {
             return Err(Error::broken("an instant check came back with another number of verdicts than asked for"));
         }
         if direct.judged.iter().any(|judged| matches!(&judged.result, Err(failure) if failure.code == UNREADABLE)) {
             // The probe says which medium it is and why, as for a folder.
-            self.examine(ready).await?;
+            self.examine(ready, None).await?;
         }
         let verdict = |(plan, judged): (&PlannedAnalysis, Judged)| match self.pools.analyzer(&plan.known.pool, &plan.known.kind) {
             Some(analyzer) => Ok(apply::verdict(judged, &analyzer)),

@@ -1,17 +1,17 @@
 //! New media: tags and metadata checked, the bytes examined by a worker, and only then written for good.
 
 use super::Services;
-use super::errors::{of_blob, of_probe, stored};
+use super::errors::{of_blob, of_probe};
 use super::instant::Checker;
 use super::request::{checked_metadata, checked_tags};
 use super::types::{NewMedium, UploadedFile};
 use futures::future::join_all;
 use std::collections::HashSet;
-use std::fs::File;
+use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
-use vultus_core::{CompanyId, Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
-use vultus_store::blobs::StoredBlob;
+use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
+use vultus_store::blobs::keys::FolderKey;
 use vultus_worker_protocol::ProbeReport;
 
 /// A medium of which is known what an analysis must know before its run.
@@ -36,12 +36,6 @@ fn is_still_picture(first: &[u8]) -> bool {
     is_webp || first.starts_with(b"\xff\xd8\xff") || first.starts_with(b"\x89PNG\r\n\x1a\n")
 }
 
-/// Media as they are to be stored, with the holds on their blobs.
-pub(super) struct WrittenMedia {
-    pub(super) media: Vec<Medium>,
-    pub(super) holds: Vec<StoredBlob>,
-}
-
 /// A medium whose tags and metadata are right; of its bytes nothing is known.
 #[derive(Clone)]
 pub(super) struct ReadyMedium {
@@ -52,8 +46,9 @@ pub(super) struct ReadyMedium {
 
 impl Checker {
     /// Examines all media, side by side. The first refusal in the order of the request is the answer.
-    pub(super) async fn examine(&self, media: Vec<ReadyMedium>) -> Result<Vec<ExaminedMedium>> {
-        join_all(media.into_iter().map(|medium| self.examine_one(medium))).await.into_iter().collect()
+    /// With the key of the folder that they are for, they are made safe on disk meanwhile.
+    pub(super) async fn examine(&self, media: Vec<ReadyMedium>, folder: Option<&Arc<FolderKey>>) -> Result<Vec<ExaminedMedium>> {
+        join_all(media.into_iter().map(|medium| self.examine_one(medium, folder))).await.into_iter().collect()
     }
 
     /// What kinds of media these are. A still picture shows it in its first bytes, and is looked at no further: where nothing is
@@ -64,7 +59,7 @@ impl Checker {
 
     async fn identify_one(&self, ready: &ReadyMedium) -> Result<KnownMedium> {
         if !is_still_picture(&ready.medium.file.first_bytes()?) {
-            return Ok(self.examine_one(ready.clone()).await?.known);
+            return Ok(self.examine_one(ready.clone(), None).await?.known);
         }
         let medium = ready.medium.clone();
         Ok(KnownMedium { key: medium.key, file: medium.file, tags: ready.tags.clone(), kind: MediaKind::Image })
@@ -90,7 +85,7 @@ impl Checker {
         Ok(ready)
     }
 
-    async fn examine_one(&self, ready: ReadyMedium) -> Result<ExaminedMedium> {
+    async fn examine_one(&self, ready: ReadyMedium, folder: Option<&Arc<FolderKey>>) -> Result<ExaminedMedium> {
         let ReadyMedium { medium, tags, metadata } = ready;
         let argument = format!("{}.file", medium.argument);
         let file = medium.file;
@@ -102,15 +97,17 @@ impl Checker {
             });
         }
         // The disk writes while the worker examines; most uploads are good.
-        let flushed = flush_early(&file)?;
-        let probed = self.pools.probe(file.descriptor()?, file.byte_size()).await;
-        let (report, thumbnail) = probed.map_err(|error| of_probe(error, argument))?;
-        if let Some(flushed) = flushed {
-            flushed
-                .await
-                .map_err(|e| Error::internal("syncing an upload", e))?
-                .map_err(|e| Error::internal("syncing an upload", e))?;
-        }
+        let sealed = async {
+            match (file.spooled(), folder) {
+                (Some(spooled), Some(folder)) => spooled.seal(folder.clone()).await.map(drop).map_err(of_blob),
+                _ => Ok(()),
+            }
+        };
+        let probed = async {
+            let readable = file.readable(&self.memory).await?;
+            self.pools.probe(readable.descriptor()?, file.byte_size()).await.map_err(|error| of_probe(error, argument))
+        };
+        let ((report, thumbnail), ()) = tokio::try_join!(probed, sealed)?;
         let kind = report.kind.parse().map_err(|e| Error::internal("reading a probe's answer", e))?;
         let known = KnownMedium { key: medium.key, file, tags, kind };
         Ok(ExaminedMedium { known, metadata, report, thumbnail })
@@ -118,46 +115,43 @@ impl Checker {
 }
 
 impl Services {
-    /// Writes the bytes and thumbnails under the company's keys, side by side.
+    /// Writes the bytes and thumbnails under the folder's key, side by side.
     pub(super) async fn write_media(
         &self,
         examined: &[ExaminedMedium],
         ids: &[MediaId],
-        company: CompanyId,
         folder: FolderId,
+        key: &Arc<FolderKey>,
         now: OffsetDateTime,
-    ) -> Result<WrittenMedia> {
-        let company = stored(self.inner.companies.get(company).await)?;
-        let writes = examined.iter().map(|medium| async {
+    ) -> Result<Vec<Medium>> {
+        let writes = examined.iter().zip(ids).map(|(medium, &id)| async move {
             let spooled =
                 medium.known.file.spooled().ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
             let thumbnail = async {
                 match &medium.thumbnail {
-                    Some(bytes) => self.inner.blobs.put_bytes(&company, bytes).await.map(Some),
+                    Some(bytes) => self.inner.blobs.put_bytes(key, bytes).await.map(Some),
                     None => Ok(None),
                 }
             };
-            tokio::try_join!(self.inner.blobs.commit(spooled, &company), thumbnail).map_err(of_blob)
+            let (bytes, thumbnail) = tokio::try_join!(self.inner.blobs.commit(spooled, key), thumbnail).map_err(of_blob)?;
+            Ok(medium.stored(id, folder, bytes.key().to_owned(), thumbnail.map(|blob| blob.key().to_owned()), now))
         });
-        let mut written = WrittenMedia { media: Vec::new(), holds: Vec::new() };
-        let mut failed = None;
-        for ((medium, &id), blobs) in examined.iter().zip(ids).zip(join_all(writes).await) {
-            match blobs {
-                Ok((bytes, thumbnail)) => {
-                    let thumbnail_key = thumbnail.as_ref().map(|blob| blob.key().to_owned());
-                    written.media.push(medium.stored(id, folder, bytes.key().to_owned(), thumbnail_key, now));
-                    written.holds.push(bytes);
-                    written.holds.extend(thumbnail);
-                }
+        let (mut media, mut failed) = (Vec::new(), None);
+        for written in join_all(writes).await {
+            match written {
+                Ok(medium) => media.push(medium),
                 Err(error) => failed = Some(error),
             }
         }
-        let Some(error) = failed else { return Ok(written) };
-        let keys: Vec<String> = written.holds.iter().map(|blob| blob.key().to_owned()).collect();
-        drop(written);
-        self.delete_blobs(&keys).await;
+        let Some(error) = failed else { return Ok(media) };
+        self.delete_blobs(&media.iter().flat_map(blob_keys).collect::<Vec<_>>()).await;
         Err(error)
     }
+}
+
+/// The keys of the blobs of a medium.
+pub(super) fn blob_keys(medium: &Medium) -> impl Iterator<Item = String> {
+    std::iter::once(medium.blob_key.clone()).chain(medium.thumbnail_key.clone())
 }
 
 impl ExaminedMedium {
@@ -195,12 +189,6 @@ impl ExaminedMedium {
 /// New ids, in the order of the media.
 pub(super) fn new_ids(count: usize) -> Vec<MediaId> {
     (0..count).map(|_| MediaId(Uuid::now_v7())).collect()
-}
-
-fn flush_early(file: &UploadedFile) -> Result<Option<tokio::task::JoinHandle<std::io::Result<()>>>> {
-    let Some(spooled) = file.spooled() else { return Ok(None) };
-    let file: File = spooled.open_file().map_err(of_blob)?;
-    Ok(Some(tokio::task::spawn_blocking(move || file.sync_all())))
 }
 
 fn unique_keys(media: &[NewMedium]) -> Result<()> {

@@ -21,7 +21,7 @@ impl Services {
             .to_the_end(async move {
                 let (folder, orphans) = stored(services.inner.store.delete_medium(scope, id, services.inner.clock.now()).await)?;
                 services.inner.running.look_again(folder.id);
-                services.delete_blobs(&orphans.keys).await;
+                services.delete_tombstoned(&orphans.keys).await;
                 Ok(folder.id)
             })
             .await?;

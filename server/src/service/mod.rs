@@ -12,7 +12,7 @@
 //! events     watch_folder watch_analysis wait_final
 //! instant    check overall_resolution; Checker does it without a store
 //! downloads  signed_path open_download
-//! info       analyzers server_info sandbox run_totals ready public_url
+//! info       analyzers server_info run_totals ready public_url
 //! upload     begin_upload begin_instant_upload → UploadSink → UploadedFile
 //! ```
 
@@ -47,9 +47,9 @@ use crate::auth::keys::Keys;
 use crate::auth::passwords::Passwords;
 use crate::auth::tokens::AccessTokens;
 use crate::clock::Clock;
-use crate::companies::Companies;
 use crate::config::Config;
 use crate::dispatch::{RunningRuns, WorkerPools};
+use crate::keyring::Keyring;
 use account::SessionCache;
 use admission::MemoryBudget;
 use events::Hub;
@@ -65,7 +65,6 @@ use url::Url;
 use vultus_core::{Error, Result};
 use vultus_store::Store;
 use vultus_store::blobs::BlobStore;
-use vultus_worker_protocol::SandboxLevel;
 
 /// At the end requests that write get this long.
 const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(5);
@@ -76,6 +75,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The bytes of media.
     pub blobs: Arc<BlobStore>,
+    /// The keys of companies and folders.
+    pub keyring: Keyring,
     /// The workers.
     pub pools: WorkerPools,
     /// The runs of this node, to be told of cancellations.
@@ -99,7 +100,7 @@ struct Inner {
     blobs: Arc<BlobStore>,
     running: RunningRuns,
     clock: Clock,
-    companies: Companies,
+    keyring: Keyring,
     checker: Checker,
     hub: Arc<Hub>,
     hub_task: Mutex<Option<JoinHandle<()>>>,
@@ -107,7 +108,6 @@ struct Inner {
     to_finish: TaskTracker,
     turns: Turns,
     public_url: Option<Url>,
-    sandbox_required: bool,
     access_tokens: AccessTokens,
     refresh_lifetime: Duration,
     download_key: SecretSlice<u8>,
@@ -137,7 +137,7 @@ impl Services {
                 refresh_lifetime: lifetime(config.refresh_lifetime)?,
                 download_key: parts.keys.downloads,
                 passwords: parts.passwords,
-                companies: Companies::new(parts.store.clone()),
+                keyring: parts.keyring,
                 store: parts.store,
                 blobs: parts.blobs,
                 running: parts.running,
@@ -148,7 +148,6 @@ impl Services {
                 to_finish: TaskTracker::new(),
                 turns: Turns::default(),
                 public_url: config.public_url.clone(),
-                sandbox_required: config.workers.sandbox == SandboxLevel::Required,
                 sessions: SessionCache::default(),
                 unknown_names: UnknownNames::default(),
                 failed_logins: Arc::default(),

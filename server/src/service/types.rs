@@ -1,8 +1,11 @@
 //! What goes into and comes out of the use cases: plain values, no transport and no database types.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::io;
+use std::ops::Range;
 
+use bytes::Bytes;
+use futures::stream::BoxStream;
 use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::{
@@ -223,11 +226,13 @@ pub enum Download {
     Artifact(AnalysisId, String),
 }
 
+/// Bytes as they are read.
+pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
+
 /// A file that is ready to be sent. Range requests are the transport's.
-#[derive(Debug)]
 pub struct OpenDownload {
-    /// The bytes.
-    pub file: File,
+    /// Gives the bytes from the start of a range to before its end; what is not sent is not read.
+    pub bytes: Box<dyn FnOnce(Range<u64>) -> ByteStream + Send>,
     /// Size in bytes.
     pub byte_size: u64,
     /// MIME type, of a short list that is safe to send.
@@ -272,15 +277,6 @@ pub struct ServerInfo {
     pub version: &'static str,
     /// Limits that clients should know.
     pub limits: ServerLimits,
-}
-
-/// How far the workers are locked in on this machine.
-#[derive(Debug, Clone)]
-pub struct SandboxInfo {
-    /// Whether the server refuses to start where something is missing.
-    pub required: bool,
-    /// What the kernel does not offer, one sentence each.
-    pub gaps: Vec<String>,
 }
 
 /// Limits that clients should know.

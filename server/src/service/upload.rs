@@ -1,4 +1,4 @@
-//! Files on their way in: spooled to disk for folders, to memory for instant checks, hashed while they arrive, with the size limit
+//! Files on their way in: spooled to disk (encrypted) for folders, to memory for instant checks, hashed while they arrive, with the size limit
 //! enforced byte by byte. Nothing is looked into here; that is the probe's part.
 
 use super::Services;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use vultus_core::{Error, Principal, Result};
-use vultus_store::blobs::{BlobError, Spool, SpooledBlob};
+use vultus_store::blobs::{BlobError, MemoryBudget as PlainMemory, Plain, Spool, SpooledBlob};
 
 /// What a client is told to wait when too many files arrive at once.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -79,22 +79,27 @@ impl UploadedFile {
         self.0.declared_type.as_deref()
     }
 
-    /// A descriptor of its own, read-only, at the beginning of the bytes: for a worker.
-    pub(super) fn descriptor(&self) -> Result<OwnedFd> {
+    /// The bytes, to be read by a worker. Those of the spool are decrypted into memory, as soon as there is room.
+    pub(super) async fn readable(&self, memory: &PlainMemory) -> Result<Readable> {
         match &self.0.content {
-            Content::Disk(spooled) => spooled.open_file().map(OwnedFd::from).map_err(of_blob),
-            Content::Open { file, .. } => {
-                let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-                File::open(path).map(OwnedFd::from).map_err(|e| Error::internal("opening an upload", e))
+            Content::Disk(spooled) => {
+                let reserved = memory.reserve(self.byte_size()).await;
+                Ok(Readable::Decrypted(spooled.plain().await.map_err(of_blob)?, reserved))
             }
+            Content::Open { .. } => Ok(Readable::AsItIs(self.clone())),
         }
     }
 
-    /// The first bytes, at most 12.
+    /// The first bytes, at most 16.
     pub(super) fn first_bytes(&self) -> Result<Vec<u8>> {
-        let mut first = Vec::with_capacity(12);
-        let read = File::from(self.descriptor()?).take(12).read_to_end(&mut first);
-        read.map(|_| first).map_err(|e| Error::internal("reading an upload", e))
+        match &self.0.content {
+            Content::Disk(spooled) => Ok(spooled.first_bytes().to_vec()),
+            Content::Open { file, .. } => {
+                let mut first = Vec::with_capacity(16);
+                let read = File::from(reopened(file)?).take(16).read_to_end(&mut first);
+                read.map(|_| first).map_err(|e| Error::internal("reading an upload", e))
+            }
+        }
     }
 
     /// The file in the spool; `None` for one elsewhere, which can only be checked.
@@ -104,6 +109,32 @@ impl UploadedFile {
             Content::Open { .. } => None,
         }
     }
+}
+
+/// The bytes of a file, open for other processes while it lives.
+pub(super) enum Readable {
+    /// Out of the spool.
+    Decrypted(Plain, #[expect(dead_code, reason = "it gives the memory back")] vultus_store::blobs::Reserved),
+    /// In memory, or a file of this machine.
+    AsItIs(UploadedFile),
+}
+
+impl Readable {
+    /// A descriptor of its own, read-only, at the beginning of the bytes.
+    pub(super) fn descriptor(&self) -> Result<OwnedFd> {
+        match self {
+            Self::Decrypted(plain, _) => plain.descriptor().map_err(of_blob),
+            Self::AsItIs(UploadedFile(arrived)) => match &arrived.content {
+                Content::Open { file, .. } => reopened(file),
+                Content::Disk(_) => Err(Error::broken("an upload on disk is not decrypted")),
+            },
+        }
+    }
+}
+
+fn reopened(file: &OwnedFd) -> Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    File::open(path).map(OwnedFd::from).map_err(|e| Error::internal("opening an upload", e))
 }
 
 /// Takes the bytes of one file. Dropping it before the end leaves nothing behind.
@@ -244,7 +275,7 @@ mod tests {
         let file = UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name: None, declared_type: None }));
         for _ in 0..2 {
             let mut text = String::new();
-            File::from(file.descriptor().unwrap()).read_to_string(&mut text).unwrap();
+            File::from(Readable::AsItIs(file.clone()).descriptor().unwrap()).read_to_string(&mut text).unwrap();
             assert_eq!(text, "abc");
         }
     }

@@ -6,6 +6,7 @@ use super::types::{AddedUser, NewUser};
 use crate::auth::login_name::normal_email;
 use crate::auth::passwords::{self, Passwords};
 use crate::clock::Clock;
+use crate::keyring::Keyring;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -20,14 +21,15 @@ const MAX_NAME_BYTES: usize = 200;
 /// Makes users in a store.
 pub struct UserDirectory {
     store: Arc<dyn Store>,
+    keyring: Keyring,
     passwords: Passwords,
     clock: Clock,
 }
 
 impl UserDirectory {
     /// Over a store.
-    pub fn new(store: Arc<dyn Store>, passwords: Passwords, clock: Clock) -> Self {
-        Self { store, passwords, clock }
+    pub fn new(store: Arc<dyn Store>, keyring: Keyring, passwords: Passwords, clock: Clock) -> Self {
+        Self { store, keyring, passwords, clock }
     }
 
     /// Makes a user.
@@ -67,9 +69,13 @@ impl UserDirectory {
     async fn ensure_company(&self, id: CompanyId) -> Result<()> {
         match self.store.company(id).await {
             Err(StoreError::NotFound(_)) if id == DEFAULT_COMPANY => {
-                let blob_name_key = rand::random::<[u8; 32]>().to_vec();
-                let company = Company { id, name: "default".to_owned(), blob_name_key, created_at: self.clock.now() };
-                stored(self.store.create_company(&company).await)
+                let wrapped_key = self.keyring.make_company_key(id);
+                let company = Company { id, name: "default".to_owned(), wrapped_key, created_at: self.clock.now() };
+                match self.store.create_company(&company).await {
+                    // Another node, or the command line, was faster.
+                    Err(StoreError::Duplicate { .. }) => Ok(()),
+                    other => stored(other),
+                }
             }
             other => stored(other.map(drop)),
         }

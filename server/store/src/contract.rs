@@ -11,6 +11,7 @@ pub mod folders;
 pub mod listing;
 pub mod queue;
 pub mod results;
+pub mod whole;
 
 pub use fixtures::{LEASE, World, at, crash, group, key, medium, new_id, provenance, user_of, verdict};
 
@@ -24,6 +25,7 @@ macro_rules! contract_tests {
                 failed_logins_are_counted_and_cleared_by_a_session,
                 a_refresh_token_rotates_once_and_its_reuse_revokes_the_session,
                 an_expired_or_revoked_session_rotates_nothing,
+                a_company_is_made_once_and_its_key_is_replaced_only_in_place_of_the_old_one,
             }
             folders {
                 a_folder_comes_back_as_it_was_given,
@@ -35,6 +37,8 @@ macro_rules! contract_tests {
                 every_change_raises_the_revision_and_time_never_goes_back,
                 deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_blobs,
                 analyses_planned_over_other_media_than_the_folder_has_are_stale,
+                a_folders_key_comes_with_its_run_and_goes_with_the_folder,
+                ids_of_folders_come_in_order_each_once,
             }
             listing {
                 pages_neither_repeat_nor_miss_while_folders_are_added,
@@ -58,8 +62,13 @@ macro_rules! contract_tests {
                 a_cancelled_analysis_stays_cancelled,
             }
             blobs {
-                a_tombstone_refuses_a_reference_until_it_is_cleared,
+                a_tombstone_refuses_a_reference_until_the_swept_key_is_revived,
+                a_blob_is_deleted_by_one_at_a_time_and_a_killed_deletion_is_taken_over,
                 referenced_blobs_get_no_tombstone,
+            }
+            whole {
+                records_come_back_as_they_went_in_and_their_runs_wait,
+                an_import_over_what_is_there_changes_nothing,
             }
             changes {
                 changes_come_in_order_and_never_ahead_of_the_state,

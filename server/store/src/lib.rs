@@ -6,6 +6,8 @@
 pub mod blobs;
 pub mod contract;
 pub mod events;
+pub mod export;
+pub mod maintenance;
 pub mod records;
 pub mod sqlite;
 mod traits;

@@ -7,7 +7,7 @@ use vultus_core::{
 };
 
 /// A user together with what proves the password.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserWithPassword {
     /// The user.
     pub user: User,
@@ -198,6 +198,8 @@ pub struct ClaimedRun {
     pub company_id: CompanyId,
     /// The folder.
     pub folder_id: FolderId,
+    /// The folder's wrapped key, which opens the media and seals the artifacts.
+    pub folder_key: Vec<u8>,
     /// Its analyses that are not final, in order.
     pub analyses: Vec<Analysis>,
     /// The media that they take.
@@ -273,6 +275,24 @@ pub struct Orphans {
     pub keys: Vec<String>,
 }
 
+/// A folder's wrapped key, with whose key opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedFolderKey {
+    /// The folder's company.
+    pub company_id: CompanyId,
+    /// The key.
+    pub wrapped_key: Vec<u8>,
+}
+
+/// Says that a blob is being deleted, or was: until it goes, no commit may reference the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// The blob's key.
+    pub key: String,
+    /// Whether the deletion is done: then whoever has written the blob again may take the tombstone away.
+    pub swept: bool,
+}
+
 /// Numbers for health and metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueDepth {
@@ -282,15 +302,15 @@ pub struct QueueDepth {
     pub leased: u64,
 }
 
-/// A company with the key material that its blob names are made with.
-#[derive(Debug, Clone)]
+/// A company with its key, which wraps the keys of its folders.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Company {
     /// Id.
     pub id: CompanyId,
     /// Name.
     pub name: String,
-    /// 32 random bytes: blob key = company / HMAC-SHA256(this, sha256 of the bytes).
-    pub blob_name_key: Vec<u8>,
+    /// Its key, wrapped under the installation's master key (see [`crate::blobs::keys`]).
+    pub wrapped_key: Vec<u8>,
     /// When it was made.
     pub created_at: OffsetDateTime,
 }

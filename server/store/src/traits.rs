@@ -1,8 +1,10 @@
 //! The contract of a backend. Every method is one atomic use case; times come from the caller.
 
 use crate::events::ChangeStream;
+use crate::export::Record;
 use crate::records::*;
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use vultus_core::{
@@ -15,10 +17,10 @@ pub enum StoreError {
     /// It does not exist within the scope.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// A unique value is taken: an e-mail, or a folder's external id.
+    /// A unique value is taken: an e-mail, a folder's external id, or a company's id.
     #[error("{what} is taken")]
     Duplicate {
-        /// `externalId` or `email`.
+        /// `externalId`, `email` or `company`.
         what: &'static str,
         /// Id of the thing that has it.
         existing: String,
@@ -54,10 +56,14 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub trait Store: Send + Sync + 'static {
     // -- companies, users, sessions ------------------------------------------------------------
 
-    /// Makes a company.
+    /// Makes a company; one with a taken id is `Duplicate`.
     async fn create_company(&self, company: &Company) -> Result<()>;
     /// A company.
     async fn company(&self, id: CompanyId) -> Result<Company>;
+    /// All companies, in the order of their ids.
+    async fn companies(&self) -> Result<Vec<Company>>;
+    /// Puts a company's key, wrapped anew, in the place of `old`. False: `old` is not what is stored.
+    async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool>;
     /// Makes a user; a taken e-mail is `Duplicate`.
     async fn create_user(&self, user: &User, password_hash: &str) -> Result<()>;
     /// How many users there are.
@@ -104,7 +110,8 @@ pub trait Store: Send + Sync + 'static {
     /// each with a tombstone set in the same step.
     async fn delete_medium(&self, scope: Scope, id: MediaId, now: OffsetDateTime) -> Result<(Folder, Orphans)>;
     /// Fences the folder's runs, deletes all of it and makes the store forget its pages. The blobs that nothing references any more get
-    /// tombstones in the same step, so that a node that dies before it deleted them finds them at its next start.
+    /// tombstones in the same step, so that a node that dies before it deleted them does not forget them; who erases
+    /// deletes them, and then calls [`Store::mark_swept`].
     async fn erase_folder(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans>;
     /// Whole folders, in the order of the ids; those outside of the scope are missing.
     async fn folders(&self, scope: Scope, ids: &[FolderId]) -> Result<Vec<FolderContents>>;
@@ -121,6 +128,10 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<(Vec<Folder>, bool)>;
     /// Contents (media, analyses, artifacts) of many folders in a fixed number of round trips.
     async fn contents(&self, folders: Vec<Folder>) -> Result<Vec<FolderContents>>;
+    /// Ids of folders after this one, in the order of the ids: to walk over all folders of an installation.
+    async fn folder_ids(&self, after: Option<FolderId>, limit: u32) -> Result<Vec<FolderId>>;
+    /// A folder's wrapped key.
+    async fn folder_key(&self, id: FolderId) -> Result<Option<WrappedFolderKey>>;
     /// A medium.
     async fn medium(&self, scope: Scope, id: MediaId) -> Result<Option<Medium>>;
     /// The groups of a folder, oldest first.
@@ -130,8 +141,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// Analyses by id, with their artifacts.
     async fn analyses(&self, scope: Scope, ids: &[AnalysisId]) -> Result<Vec<(Analysis, Vec<Artifact>)>>;
-    /// An artifact by analysis and name.
-    async fn artifact(&self, scope: Scope, analysis: AnalysisId, name: &str) -> Result<Option<Artifact>>;
     /// Cancels an analysis that is not final.
     async fn cancel_analysis(&self, scope: Scope, id: AnalysisId, now: OffsetDateTime) -> Result<Cancelled>;
     /// Takes the oldest waiting run of one of the pools (or one whose lease ran out) under a new token. Its QUEUED analyses stay so
@@ -176,13 +185,29 @@ pub trait Store: Send + Sync + 'static {
 
     // -- blobs ---------------------------------------------------------------------------------
 
-    /// Of these keys, those that nothing references; each is given a tombstone, so that a commit that would reference it meanwhile is
-    /// refused with `BlobSwept`.
-    async fn tombstone_unreferenced(&self, keys: &[String], now: OffsetDateTime) -> Result<Vec<String>>;
-    /// The blobs are deleted: forgets their tombstones.
-    async fn clear_tombstones(&self, keys: &[String]) -> Result<()>;
-    /// Keys with a tombstone from before a time: a sweep that was killed left them.
-    async fn tombstones_before(&self, before: OffsetDateTime) -> Result<Vec<String>>;
+    // A deletion is: tombstone_unreferenced, the deletion of the bytes, mark_swept. A commit that references a key with a tombstone is
+    // refused with `BlobSwept`, also long after the deletion: its bytes may have been written before it. Who is refused waits until the
+    // deletion is done, writes the bytes again, and then revives the key. So no commit ever references bytes that are gone, on however
+    // many nodes this goes on.
+    /// Of these keys, those that nothing references and nobody else is deleting; each is given a new tombstone. One whose deletion is not
+    /// done and which is older than `abandoned` is of a deletion that was killed, and counts as none.
+    async fn tombstone_unreferenced(&self, keys: &[String], now: OffsetDateTime, abandoned: Duration) -> Result<Vec<String>>;
+    /// The bytes are deleted: marks the tombstones.
+    async fn mark_swept(&self, keys: &[String]) -> Result<()>;
+    /// Which of these keys have tombstones.
+    async fn tombstones(&self, keys: &[String]) -> Result<Vec<Tombstone>>;
+    /// The bytes were written again after the deletion: takes away those tombstones whose deletion is done.
+    async fn revive(&self, keys: &[String]) -> Result<()>;
+    /// Tombstones from before a time, at most `limit`: those that are not swept were left by a deletion that was killed.
+    async fn tombstones_before(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Tombstone>>;
+
+    // -- as a whole ----------------------------------------------------------------------------
+
+    /// All records as of one moment, in the order that [`Record`] says.
+    async fn export(&self) -> Result<BoxStream<'static, Result<Record>>>;
+    /// Writes records as they were, all of them or none; what is there already makes it fail. For a store that nobody uses yet: nothing
+    /// is announced, and no run is waited for.
+    async fn import(&self, records: Vec<Record>) -> Result<()>;
 
     // -- events and health ---------------------------------------------------------------------
 

@@ -1,30 +1,59 @@
-//! Uploads on their way in: written to a temporary file as they arrive, counted and hashed on the way.
+//! Uploads on their way in: sealed under a content key of their own as they arrive, counted and hashed on the way, and written to a
+//! temporary file. The content key is in memory only until the folder is known whose key wraps it, so that nothing readable is on disk
+//! at any time.
 //!
 //! The file lies on the file system of the blobs and goes away with its value, whatever happens to the request.
 
-use super::{BlobError, Result};
+use super::keys::FolderKey;
+use super::plain::{self, Plain};
+use super::sealed::{ContentKey, HEADER_BYTES, Sealer};
+use super::{BlobError, Result, blocking};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempPath;
-use tokio::io::AsyncWriteExt;
+
+/// Bytes that are collected before they are hashed, sealed and written on a blocking thread.
+const BATCH_BYTES: usize = 256 << 10;
+/// Bytes at the beginning that are kept, to tell kinds of files apart.
+const FIRST_BYTES: usize = 16;
 
 /// An upload that is being written. Dropped unfinished, it leaves nothing.
 #[derive(Debug)]
 pub struct Spool {
-    file: tokio::fs::File,
+    sink: Option<Sink>,
+    waiting: Vec<u8>,
     path: TempPath,
     limit: u64,
     byte_size: u64,
+    first: Vec<u8>,
+}
+
+/// Where the bytes go, on a blocking thread.
+#[derive(Debug)]
+struct Sink {
+    file: File,
     hasher: Sha256,
+    sealer: Sealer,
+}
+
+impl Sink {
+    fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.file.write_all(&self.sealer.update(bytes))
+    }
 }
 
 impl Spool {
     pub(super) fn new(folder: &Path, limit: u64) -> io::Result<Self> {
         // `tempfile` makes files with mode 0600.
-        let (file, path) = tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?.into_parts();
-        Ok(Self { file: tokio::fs::File::from_std(file), path, limit, byte_size: 0, hasher: Sha256::new() })
+        let (mut file, path) = tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?.into_parts();
+        file.write_all(&[0; HEADER_BYTES])?;
+        let sink = Some(Sink { file, hasher: Sha256::new(), sealer: Sealer::new() });
+        Ok(Self { sink, waiting: Vec::new(), path, limit, byte_size: 0, first: Vec::new() })
     }
 
     /// Appends bytes; `TooLarge` as soon as there are more than the limit.
@@ -33,10 +62,27 @@ impl Spool {
         if byte_size > self.limit {
             return Err(BlobError::TooLarge { limit: self.limit });
         }
-        self.hasher.update(bytes);
-        self.file.write_all(bytes).await.map_err(|error| BlobError::io("writing an upload", error))?;
         self.byte_size = byte_size;
+        let missing = FIRST_BYTES - self.first.len();
+        self.first.extend_from_slice(&bytes[..missing.min(bytes.len())]);
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() < BATCH_BYTES {
+            return Ok(());
+        }
+        let (mut sink, waiting) = (self.take_sink()?, std::mem::take(&mut self.waiting));
+        let write = move || {
+            sink.take(&waiting)?;
+            Ok((sink, waiting))
+        };
+        let (sink, mut emptied) = blocking("writing an upload", write).await?;
+        emptied.clear();
+        (self.sink, self.waiting) = (Some(sink), emptied);
         Ok(())
+    }
+
+    /// Absent after a write that failed or was given up.
+    fn take_sink(&mut self) -> Result<Sink> {
+        self.sink.take().ok_or_else(|| BlobError::internal("writing an upload", io::Error::other("an earlier write failed")))
     }
 
     /// Bytes written so far.
@@ -46,26 +92,59 @@ impl Spool {
 
     /// All bytes are there.
     pub async fn finish(mut self) -> Result<SpooledBlob> {
-        self.file.flush().await.map_err(|error| BlobError::io("writing an upload", error))?;
-        let file = self.file.into_std().await;
-        let sha256 = hex::encode(self.hasher.finalize());
-        Ok(SpooledBlob { file, path: self.path, byte_size: self.byte_size, sha256 })
+        let (sink, waiting) = (self.take_sink()?, std::mem::take(&mut self.waiting));
+        let (path, first) = (self.path, self.first);
+        blocking("writing an upload", move || complete(sink, &waiting, path, first)).await
     }
 }
 
-/// A whole upload in the spool: it can be probed, and committed. Dropped, its temporary name goes away.
+fn complete(mut sink: Sink, bytes: &[u8], path: TempPath, first: Vec<u8>) -> io::Result<SpooledBlob> {
+    sink.take(bytes)?;
+    let Sink { mut file, hasher, sealer } = sink;
+    let (last, key, byte_size) = sealer.finish();
+    file.write_all(&last)?;
+    let content = Content { file, key, byte_size, sha256: hex::encode(hasher.finalize()), sealed: Mutex::default() };
+    Ok(SpooledBlob { content: Arc::new(content), path, first })
+}
+
+/// A whole upload in the spool: it can be examined, sealed for its folder, and committed. Dropped, its temporary name goes away.
 #[derive(Debug)]
 pub struct SpooledBlob {
-    file: File,
+    content: Arc<Content>,
     path: TempPath,
+    first: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Content {
+    file: File,
+    key: ContentKey,
     byte_size: u64,
     sha256: String,
+    /// The name under which it is sealed, once it is, and safe on disk.
+    sealed: Mutex<Option<String>>,
 }
 
 impl SpooledBlob {
-    /// Opens it read-only with a position of its own, to pass the descriptor on.
-    pub fn open_file(&self) -> Result<File> {
-        File::open(&self.path).map_err(|error| BlobError::io("opening an upload", error))
+    /// All at once, from bytes in memory. Blocks.
+    pub(super) fn of_bytes(folder: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let mut spool = Spool::new(folder, bytes.len() as u64)?;
+        let sink = spool.sink.take().expect("a new spool has it");
+        complete(sink, bytes, spool.path, Vec::new())
+    }
+
+    /// The plain bytes, in memory, to be read by another process.
+    pub async fn plain(&self) -> Result<Plain> {
+        let content = Arc::clone(&self.content);
+        let opening = tokio::task::spawn_blocking(move || {
+            plain::decrypted(&content.key, content.byte_size, |buffer, at| content.file.read_exact_at(buffer, at))
+        });
+        opening.await.map_err(|error| BlobError::internal("opening an upload", error))?
+    }
+
+    /// The first bytes, at most 16.
+    pub fn first_bytes(&self) -> &[u8] {
+        &self.first
     }
 
     /// Its path in the spool.
@@ -75,19 +154,33 @@ impl SpooledBlob {
 
     /// Size in bytes.
     pub fn byte_size(&self) -> u64 {
-        self.byte_size
+        self.content.byte_size
     }
 
     /// SHA-256 of the bytes, lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
-        &self.sha256
+        &self.content.sha256
     }
 
-    pub(super) fn try_clone_file(&self) -> Result<File> {
-        self.file.try_clone().map_err(|error| BlobError::io("opening an upload", error))
+    /// Makes it a blob of a folder: writes its header, and waits until all of it is safe on disk. Gives the blob's key. Once is enough.
+    pub async fn seal(&self, folder: Arc<FolderKey>) -> Result<String> {
+        let content = Arc::clone(&self.content);
+        blocking("sealing an upload", move || content.seal(&folder)).await
     }
+}
 
-    pub(super) fn name(&self) -> &str {
-        self.path.file_name().and_then(|name| name.to_str()).expect("the spool makes names of ASCII letters")
+impl Content {
+    fn seal(&self, folder: &FolderKey) -> io::Result<String> {
+        let name = folder.blob_key(&self.sha256);
+        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        match sealed.as_ref() {
+            Some(known) if *known == name => return Ok(name),
+            Some(_) => return Err(io::Error::other("the upload is sealed for another folder")),
+            None => {}
+        }
+        self.file.write_all_at(&self.key.header(self.byte_size, folder, &name), 0)?;
+        self.file.sync_all()?;
+        *sealed = Some(name.clone());
+        Ok(name)
     }
 }

@@ -1,12 +1,13 @@
 //! Takes away blobs that nothing references: what a killed upload or a killed erasure left.
 //!
 //! A reconciler: each sweep looks at what is there, and may be stopped at any point. A tombstone in the store keeps a commit from
-//! referencing a blob between the look and the deletion.
+//! referencing a blob that was deleted, also on another node; it goes away 10 minutes later, when no such commit is left.
 
-use super::{BLOBS, BlobError, BlobStore, Deleted};
+use super::backend::Listed;
+use super::{ABANDONED, BlobStore, Deleted};
+use crate::records::Tombstone;
 use crate::traits::Store;
 use futures::TryStreamExt;
-use object_store::ObjectStore;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -16,7 +17,7 @@ pub const MIN_AGE: Duration = Duration::from_secs(600);
 /// Keys per question to the store.
 const BATCH: usize = 500;
 
-/// The sweeper of one data folder.
+/// The sweeper of one installation; several nodes may each have one.
 pub struct Sweeper {
     blobs: Arc<BlobStore>,
     store: Arc<dyn Store>,
@@ -30,21 +31,37 @@ impl Sweeper {
 
     /// Deletes what nothing references and is older than [`MIN_AGE`] at `now`. Returns how many blobs that was.
     pub async fn sweep_once(&self, now: OffsetDateTime) -> Deleted {
-        // Of a sweep that was killed: its blobs may be gone or not.
-        let mut deleted = self.delete(&self.store.tombstones_before(now).await?, now).await?;
-        let prefix = object_store::path::Path::from(BLOBS);
-        let mut listing = self.blobs.objects.list(Some(&prefix)).try_ready_chunks(BATCH);
+        let mut deleted = self.clear_tombstones(now, MIN_AGE).await?;
+        let mut listing = self.blobs.backend.list().try_ready_chunks(BATCH);
         loop {
-            let batch = listing.try_next().await.map_err(|error| BlobError::object("listing blobs", error.1))?;
-            let Some(batch) = batch else { return Ok(deleted) };
-            let old = |object: &object_store::ObjectMeta| {
-                now.unix_timestamp() - object.last_modified.timestamp() >= MIN_AGE.as_secs() as i64
-            };
-            let old_keys = batch.iter().filter(|object| old(object)).filter_map(|object| {
-                let key = object.location.as_ref().strip_prefix(BLOBS)?.strip_prefix('/')?;
-                super::object_path(key).ok().map(|_| key.to_owned())
-            });
-            deleted += self.delete(&old_keys.collect::<Vec<_>>(), now).await?;
+            let Some(batch) = listing.try_next().await.map_err(|error| error.1)? else { return Ok(deleted) };
+            let old = |listed: &Listed| now - listed.written_at >= MIN_AGE;
+            let keys: Vec<String> = batch.into_iter().filter(old).map(|listed| listed.key).collect();
+            deleted += self.delete(&keys, now).await?;
+        }
+    }
+
+    /// Completes all deletions that were begun before `now`, however short ago. Only where no other node uses the store, at its start.
+    pub async fn complete_deletions(&self, now: OffsetDateTime) -> Deleted {
+        self.clear_tombstones(now, Duration::ZERO).await
+    }
+
+    /// Takes away old tombstones; the blobs of those that a killed deletion left may be there or not.
+    async fn clear_tombstones(&self, now: OffsetDateTime, abandoned: Duration) -> Deleted {
+        let mut deleted = 0;
+        loop {
+            let old = self.store.tombstones_before(now - abandoned, BATCH as u32).await?;
+            let more = old.len() == BATCH;
+            let (swept, killed): (Vec<_>, Vec<_>) = old.into_iter().partition(|tombstone| tombstone.swept);
+            let keys = |tombstones: Vec<Tombstone>| tombstones.into_iter().map(|tombstone| tombstone.key).collect::<Vec<_>>();
+            self.store.revive(&keys(swept)).await?;
+            let abandoned = time::Duration::try_from(abandoned).unwrap_or(ABANDONED);
+            let taken_over = self.store.tombstone_unreferenced(&keys(killed), now, abandoned).await?;
+            self.blobs.delete_tombstoned(self.store.as_ref(), &taken_over).await?;
+            deleted += taken_over.len() as u64;
+            if !more {
+                return Ok(deleted);
+            }
         }
     }
 

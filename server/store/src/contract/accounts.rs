@@ -1,7 +1,7 @@
 //! Rules of users, sessions and refresh tokens.
 
 use super::fixtures::{World, at, new_id, user_of};
-use crate::records::{Rotation, Session};
+use crate::records::{Company, Rotation, Session};
 use crate::traits::{Store, StoreError};
 use std::sync::Arc;
 use vultus_core::User;
@@ -68,4 +68,23 @@ pub async fn an_expired_or_revoked_session_rotates_nothing(store: Arc<dyn Store>
     }
     let rotation = world.store.rotate_refresh("new", "newer", at(1), at(300)).await.expect("asking works");
     assert_eq!(rotation, Rotation::Unknown, "no refused rotation leaves its new token behind");
+}
+
+/// A company is made once; its key is replaced only in the place of the one that the caller has seen.
+pub async fn a_company_is_made_once_and_its_key_is_replaced_only_in_place_of_the_old_one(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (neighbour, company) = (world.neighbour().await, world.company.clone());
+    let other = Company { wrapped_key: b"another".to_vec(), ..company.clone() };
+    let refused = world.store.create_company(&other).await;
+    let Err(StoreError::Duplicate { what: "company", existing }) = refused else { panic!("{refused:?}") };
+    assert_eq!(existing, company.id.to_string());
+    let mut both = vec![company.clone(), neighbour.company];
+    both.sort_by_key(|company| company.id.to_string());
+    assert_eq!(world.store.companies().await.expect("reading works"), both);
+    let replace =
+        async |old: &[u8], new: &[u8]| world.store.replace_company_key(company.id, old, new).await.expect("replacing works");
+    assert!(!replace(b"unseen", b"new").await);
+    assert_eq!(world.store.company(company.id).await.expect("reading works"), company);
+    assert!(replace(&company.wrapped_key, b"new").await);
+    assert_eq!(world.store.company(company.id).await.expect("reading works").wrapped_key, b"new");
 }

@@ -4,10 +4,19 @@ use super::fixtures::{World, at, medium, verdict};
 use crate::records::*;
 use crate::traits::{Store, StoreError};
 use std::sync::Arc;
+use time::Duration;
 use vultus_core::Resolution;
 
-/// A tombstone refuses every way to reference its blob, and nothing of the request is stored; once it is cleared, the reference works.
-pub async fn a_tombstone_refuses_a_reference_until_it_is_cleared(store: Arc<dyn Store>) {
+/// After this time a deletion that is not done counts as killed.
+const ABANDONED: Duration = Duration::seconds(60);
+
+fn tombstone(key: &str, swept: bool) -> Vec<Tombstone> {
+    vec![Tombstone { key: key.to_owned(), swept }]
+}
+
+/// A tombstone refuses every way to reference its blob, and nothing of the request is stored; that goes on after the deletion, until the
+/// key is revived. A key whose deletion goes on cannot be revived.
+pub async fn a_tombstone_refuses_a_reference_until_the_swept_key_is_revived(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (existing, new) = world.queued(0, &["a"]).await;
     let id = new.group.analyses[0];
@@ -17,30 +26,60 @@ pub async fn a_tombstone_refuses_a_reference_until_it_is_cleared(store: Arc<dyn 
     let medium = medium(folder.id, 1);
     let thumbnail = medium.thumbnail_key.clone().expect("it has one");
     let artifact = format!("artifact-of-{}", run.media[0].id);
+    let store = world.store.as_ref();
     for key in [medium.blob_key.clone(), thumbnail, artifact] {
         let keys = [key.clone()];
-        assert_eq!(world.store.tombstone_unreferenced(&keys, at(5)).await.expect("marking works"), keys);
-        assert!(world.store.tombstones_before(at(5)).await.expect("reading works").is_empty());
-        assert_eq!(world.store.tombstones_before(at(6)).await.expect("reading works"), keys);
-        let additions = FolderAdditions { media: vec![medium.clone()], group: None, now: Some(at(1)) };
-        let refused = if key.starts_with("artifact") {
-            world.store.apply_result(run.token, id, &result, at(2)).await.map(|_| ())
-        } else {
-            world.store.create_folder(&folder, &additions, None).await.map(|_| ())
+        let refused = async || {
+            let additions = FolderAdditions { media: vec![medium.clone()], group: None, now: Some(at(1)) };
+            let refused = if key.starts_with("artifact") {
+                store.apply_result(run.token, id, &result, at(2)).await.map(|_| ())
+            } else {
+                store.create_folder(&folder, &additions, None).await.map(|_| ())
+            };
+            let Err(StoreError::BlobSwept { key: named }) = refused else { panic!("{refused:?}") };
+            assert_eq!(named, key);
+            assert!(store.folders(world.scope(), &[folder.id]).await.expect("reading works").is_empty());
+            assert!(!world.analysis(id).await.state.is_final());
         };
-        let Err(StoreError::BlobSwept { key: named }) = refused else { panic!("{refused:?}") };
-        assert_eq!(named, key);
-        assert!(world.store.folders(world.scope(), &[folder.id]).await.expect("reading works").is_empty());
-        assert!(!world.analysis(id).await.state.is_final());
-        world.store.clear_tombstones(&keys).await.expect("clearing works");
+        assert_eq!(store.tombstone_unreferenced(&keys, at(5), ABANDONED).await.expect("marking works"), keys);
+        assert!(store.tombstones_before(at(5), 10).await.expect("reading works").is_empty());
+        assert_eq!(store.tombstones_before(at(6), 10).await.expect("reading works"), tombstone(&key, false));
+        refused().await;
+        store.revive(&keys).await.expect("reviving works");
+        assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, false), "the deletion goes on");
+        store.mark_swept(&keys).await.expect("marking works");
+        assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, true));
+        refused().await;
+        store.revive(&keys).await.expect("reviving works");
+        assert!(store.tombstones(&keys).await.expect("reading works").is_empty());
     }
     let additions = FolderAdditions { media: vec![medium], group: None, now: Some(at(1)) };
-    world.store.create_folder(&folder, &additions, None).await.expect("the references work now");
-    assert_eq!(world.store.apply_result(run.token, id, &result, at(2)).await.expect("writing works"), Applied::Yes);
+    store.create_folder(&folder, &additions, None).await.expect("the references work now");
+    assert_eq!(store.apply_result(run.token, id, &result, at(2)).await.expect("writing works"), Applied::Yes);
     assert_eq!(world.contents(existing.id).await.artifacts.len(), 1);
 }
 
-/// What a medium, a thumbnail or an artifact references gets no tombstone; after the erasure it does.
+/// A blob is deleted by one at a time: a key whose deletion goes on is given to nobody else, until it counts as killed. One that was
+/// deleted can be deleted again at once.
+pub async fn a_blob_is_deleted_by_one_at_a_time_and_a_killed_deletion_is_taken_over(store: Arc<dyn Store>) {
+    let keys = ["one".to_owned(), "two".to_owned()];
+    let mark = async |seconds| {
+        let mut marked = store.tombstone_unreferenced(&keys, at(seconds), ABANDONED).await.expect("marking works");
+        marked.sort();
+        marked
+    };
+    assert_eq!(mark(0).await, keys);
+    assert!(mark(1).await.is_empty());
+    store.mark_swept(&keys[1..]).await.expect("marking works");
+    assert_eq!(mark(2).await, keys[1..]);
+    assert_eq!(mark(61).await, keys[..1], "the first deletion of `one` was killed");
+    let mut left = store.tombstones_before(at(70), 10).await.expect("reading works");
+    left.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(left, [tombstone("one", false), tombstone("two", false)].concat());
+    assert_eq!(store.tombstones_before(at(70), 1).await.expect("reading works").len(), 1);
+}
+
+/// What a medium, a thumbnail or an artifact references gets no tombstone; the erasure gives it one, and gives it to who erases.
 pub async fn referenced_blobs_get_no_tombstone(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["a"]).await;
@@ -49,10 +88,14 @@ pub async fn referenced_blobs_get_no_tombstone(store: Arc<dyn Store>) {
     let result = verdict(Resolution::Success, medium.id);
     world.store.apply_result(run.token, new.group.analyses[0], &result, at(2)).await.expect("writing works");
     let mut keys = vec![medium.blob_key, medium.thumbnail_key.expect("it has one"), format!("artifact-of-{}", medium.id)];
-    assert!(world.store.tombstone_unreferenced(&keys, at(3)).await.expect("marking works").is_empty());
-    world.store.erase_folder(world.scope(), folder.id, at(3)).await.expect("erasing works");
-    let mut marked = world.store.tombstone_unreferenced(&keys, at(4)).await.expect("marking works");
-    marked.sort();
+    assert!(world.store.tombstone_unreferenced(&keys, at(3), ABANDONED).await.expect("marking works").is_empty());
+    let mut erased = world.store.erase_folder(world.scope(), folder.id, at(3)).await.expect("erasing works").keys;
+    erased.sort();
     keys.sort();
+    assert_eq!(erased, keys);
+    assert!(world.store.tombstone_unreferenced(&keys, at(4), ABANDONED).await.expect("marking works").is_empty());
+    world.store.mark_swept(&keys).await.expect("marking works");
+    let mut marked = world.store.tombstone_unreferenced(&keys, at(4), ABANDONED).await.expect("marking works");
+    marked.sort();
     assert_eq!(marked, keys);
 }

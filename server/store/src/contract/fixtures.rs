@@ -42,7 +42,7 @@ impl World {
         let company = Company {
             id: new_id::<CompanyId>(),
             name: "Contract & Söhne".to_owned(),
-            blob_name_key: vec![7; 32],
+            wrapped_key: b"wrapped key of the company \0\xff".to_vec(),
             created_at: at(0),
         };
         store.create_company(&company).await.expect("a company is made");
@@ -78,6 +78,7 @@ impl World {
             updated_at: at(seconds),
             media_changed_at: None,
             revision: 1,
+            wrapped_key: b"wrapped key of a folder \0\xff".to_vec(),
         }
     }
 

@@ -128,7 +128,6 @@ pub async fn foreign_things_do_not_exist(store: Arc<dyn Store>) {
         assert!(store.folders(scope, &[folder.id]).await.expect("reading works").is_empty());
         assert_eq!(store.medium(scope, medium_id).await.expect("reading works"), None);
         assert!(store.analyses(scope, &[analysis_id]).await.expect("reading works").is_empty());
-        assert_eq!(store.artifact(scope, analysis_id, "best_shot").await.expect("reading works"), None);
         assert!(store.groups(scope, folder.id).await.expect("reading works").is_empty());
         let listed = store.list_folders(scope, &FolderFilter::default(), FolderOrder::default(), None, 10).await;
         assert!(listed.expect("listing works").0.is_empty());
@@ -145,7 +144,6 @@ pub async fn foreign_things_do_not_exist(store: Arc<dyn Store>) {
     for scope in [Scope::Everything, world.scope(), world.owner_scope()] {
         let seen = world.store.folders(scope, &[folder.id]).await.expect("reading works");
         assert_eq!((seen[0].media.len(), seen[0].artifacts.len()), (1, 1), "{scope:?}");
-        assert!(world.store.artifact(scope, analysis_id, "best_shot").await.expect("reading works").is_some());
     }
 }
 
@@ -216,8 +214,9 @@ pub async fn deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_bl
     let (after, orphans) = world.store.delete_medium(world.scope(), deleted.id, at(9)).await.expect("deleting works");
     assert_eq!(after.media_changed_at, Some(at(9)));
     assert_eq!(orphans.keys, vec![deleted.blob_key], "the thumbnail is another medium's too");
-    let marked = world.store.tombstones_before(at(10)).await.expect("reading works");
-    assert_eq!(marked, orphans.keys, "they are marked in the same step");
+    let marked = world.store.tombstones_before(at(10), 10).await.expect("reading works");
+    let expected: Vec<_> = orphans.keys.iter().map(|key| Tombstone { key: key.clone(), swept: false }).collect();
+    assert_eq!(marked, expected, "they are marked in the same step");
     assert_eq!(world.contents(folder.id).await.media, vec![kept]);
     assert_eq!(world.analysis(taking.group.analyses[0]).await.state, AnalysisState::Cancelled);
     assert_eq!(world.analysis(other.group.analyses[0]).await.state, AnalysisState::Queued);
@@ -254,4 +253,30 @@ pub async fn analyses_planned_over_other_media_than_the_folder_has_are_stale(sto
     world.store.delete_medium(world.scope(), deleted, at(40)).await.expect("deleting works");
     add(Vec::new(), Some(early), 50).await;
     assert!(is_stale().await, "a medium went");
+}
+
+/// A folder's key comes with its run; once the folder is erased it is nowhere.
+pub async fn a_folders_key_comes_with_its_run_and_goes_with_the_folder(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (folder, _) = world.queued(0, &["liveness"]).await;
+    let key = WrappedFolderKey { company_id: world.company.id, wrapped_key: folder.wrapped_key.clone() };
+    assert_eq!(world.store.folder_key(folder.id).await.expect("reading works"), Some(key));
+    assert_eq!(world.claim(1).await.expect("the run waits").folder_key, folder.wrapped_key);
+    assert_eq!(world.store.folder_key(new_id()).await.expect("reading works"), None);
+    world.store.erase_folder(world.scope(), folder.id, at(9)).await.expect("erasing works");
+    assert_eq!(world.store.folder_key(folder.id).await.expect("reading works"), None);
+}
+
+/// Ids of folders come in order, page by page, each once.
+pub async fn ids_of_folders_come_in_order_each_once(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let mut ids = Vec::new();
+    for owner in [&world, &world.neighbour().await, &world] {
+        ids.push(owner.queued(0, &[]).await.0.id);
+    }
+    ids.sort_by_key(ToString::to_string);
+    let first = world.store.folder_ids(None, 2).await.expect("reading works");
+    assert_eq!(first, ids[..2]);
+    assert_eq!(world.store.folder_ids(Some(first[1]), 2).await.expect("reading works"), ids[2..]);
+    assert!(world.store.folder_ids(Some(ids[2]), 2).await.expect("reading works").is_empty());
 }

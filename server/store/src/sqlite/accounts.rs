@@ -3,6 +3,7 @@
 use super::fault::{Answer, Fault};
 use super::rows::{all, change, optional};
 use super::values::{json_list, nanoseconds, optional_time, parsed, role, role_name, time};
+use crate::export::SessionRecord;
 use crate::records::{Company, Rotation, Session, UserWithPassword};
 use crate::traits::StoreError;
 use ::time::{Duration, OffsetDateTime};
@@ -37,20 +38,32 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
 }
 
 pub(super) fn create_company(connection: &Connection, company: &Company) -> Answer<()> {
-    change(
+    let made = change(
         connection,
-        "INSERT INTO companies (id, name, blob_name_key, created_at) VALUES (?1, ?2, ?3, ?4)",
-        params![company.id.to_string(), company.name, company.blob_name_key, nanoseconds(company.created_at)],
+        "INSERT INTO companies (id, name, wrapped_key, created_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING",
+        params![company.id.to_string(), company.name, company.wrapped_key, nanoseconds(company.created_at)],
     )?;
-    Ok(())
+    if made == 1 { Ok(()) } else { Err(StoreError::Duplicate { what: "company", existing: company.id.to_string() }.into()) }
+}
+
+const COMPANY: &str = "id, name, ifnull(wrapped_key, x''), created_at";
+
+fn company_row(row: &Row<'_>) -> rusqlite::Result<Company> {
+    Ok(Company { id: parsed(row, 0)?, name: row.get(1)?, wrapped_key: row.get(2)?, created_at: time(row, 3)? })
 }
 
 pub(super) fn company(connection: &Connection, id: CompanyId) -> Answer<Company> {
-    let sql = "SELECT id, name, blob_name_key, created_at FROM companies WHERE id = ?1";
-    let found = optional(connection, sql, [id.to_string()], |row| {
-        Ok(Company { id: parsed(row, 0)?, name: row.get(1)?, blob_name_key: row.get(2)?, created_at: time(row, 3)? })
-    })?;
-    found.ok_or(Fault::Known(StoreError::NotFound("company")))
+    let sql = format!("SELECT {COMPANY} FROM companies WHERE id = ?1");
+    optional(connection, &sql, [id.to_string()], company_row)?.ok_or(Fault::Known(StoreError::NotFound("company")))
+}
+
+pub(super) fn companies(connection: &Connection) -> Answer<Vec<Company>> {
+    all(connection, &format!("SELECT {COMPANY} FROM companies ORDER BY id"), (), company_row)
+}
+
+pub(super) fn replace_company_key(connection: &Connection, id: CompanyId, old: &[u8], new: &[u8]) -> Answer<bool> {
+    let sql = "UPDATE companies SET wrapped_key = ?3 WHERE id = ?1 AND ifnull(wrapped_key, x'') = ?2";
+    Ok(change(connection, sql, (id.to_string(), old, new))? == 1)
 }
 
 pub(super) fn create_user(connection: &Connection, user: &User, password_hash: &str) -> Answer<()> {
@@ -83,14 +96,55 @@ pub(super) fn count_users(connection: &Connection) -> Answer<u64> {
 
 pub(super) fn user_by_email(connection: &Connection, email: &str) -> Answer<Option<UserWithPassword>> {
     let sql = format!("SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u WHERE u.email = ?1");
-    optional(connection, &sql, [email], |row| {
-        Ok(UserWithPassword {
-            user: user(row)?,
-            password_hash: row.get(7)?,
-            failed_logins: row.get(8)?,
-            locked_until: optional_time(row, 9)?,
-        })
+    optional(connection, &sql, [email], user_with_password)
+}
+
+fn user_with_password(row: &Row<'_>) -> rusqlite::Result<UserWithPassword> {
+    Ok(UserWithPassword {
+        user: user(row)?,
+        password_hash: row.get(7)?,
+        failed_logins: row.get(8)?,
+        locked_until: optional_time(row, 9)?,
     })
+}
+
+/// In the order of their ids.
+pub(super) fn all_users(connection: &Connection) -> Answer<Vec<UserWithPassword>> {
+    let sql = format!("SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u ORDER BY u.id");
+    all(connection, &sql, (), user_with_password)
+}
+
+/// With what is known of its logins.
+pub(super) fn insert_user(connection: &Connection, user: &UserWithPassword) -> Answer<()> {
+    create_user(connection, &user.user, &user.password_hash)?;
+    let sql = "UPDATE users SET failed_logins = ?2, locked_until = ?3 WHERE id = ?1";
+    change(connection, sql, (user.user.id.to_string(), user.failed_logins, user.locked_until.map(nanoseconds)))?;
+    Ok(())
+}
+
+/// In the order of their ids.
+pub(super) fn all_sessions(connection: &Connection) -> Answer<Vec<SessionRecord>> {
+    let sql = format!("SELECT {SESSION} FROM sessions s ORDER BY s.id");
+    let tokens = "SELECT sha256, used FROM refresh_tokens WHERE session_id = ?1 ORDER BY sha256";
+    let mut sessions = Vec::new();
+    for session in all(connection, &sql, (), session_row)? {
+        let refresh_tokens = all(connection, tokens, [session.id.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        sessions.push(SessionRecord { session, refresh_tokens });
+    }
+    Ok(sessions)
+}
+
+/// With its tokens.
+pub(super) fn insert_session(connection: &Connection, record: &SessionRecord) -> Answer<()> {
+    let session = &record.session;
+    let sql = "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let (id, user) = (session.id.to_string(), session.user_id.to_string());
+    change(connection, sql, (&id, user, nanoseconds(session.created_at), nanoseconds(session.expires_at), session.revoked))?;
+    for (sha256, used) in &record.refresh_tokens {
+        let sql = "INSERT INTO refresh_tokens (sha256, session_id, used) VALUES (?1, ?2, ?3)";
+        change(connection, sql, (sha256, &id, used))?;
+    }
+    Ok(())
 }
 
 pub(super) fn users(connection: &Connection, ids: &[UserId]) -> Answer<Vec<User>> {

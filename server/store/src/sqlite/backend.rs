@@ -1,10 +1,12 @@
 //! [`Store`] over the file: each use case is one piece of work for the writer or for a reader.
 
-use super::{SqliteStore, accounts, additions, folders, listing, queue, results, sweeping};
+use super::{SqliteStore, accounts, additions, exporting, folders, listing, queue, results, sweeping};
 use crate::events::ChangeStream;
+use crate::export::Record;
 use crate::records::*;
 use crate::traits::{Result, Store};
 use async_trait::async_trait;
+use futures::stream::BoxStream;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use vultus_core::{
@@ -24,6 +26,15 @@ impl Store for SqliteStore {
 
     async fn company(&self, id: CompanyId) -> Result<Company> {
         self.read("reading a company", move |c| accounts::company(c, id)).await
+    }
+
+    async fn companies(&self) -> Result<Vec<Company>> {
+        self.read("reading companies", accounts::companies).await
+    }
+
+    async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool> {
+        let (old, new) = (old.to_vec(), new.to_vec());
+        self.write("changing a company's key", move |c, _| accounts::replace_company_key(c, id, &old, &new)).await
     }
 
     async fn create_user(&self, user: &User, password_hash: &str) -> Result<()> {
@@ -142,6 +153,14 @@ impl Store for SqliteStore {
         self.read("reading the contents of folders", move |c| folders::contents(c, folders)).await
     }
 
+    async fn folder_ids(&self, after: Option<FolderId>, limit: u32) -> Result<Vec<FolderId>> {
+        self.read("reading ids of folders", move |c| folders::folder_ids(c, after, limit)).await
+    }
+
+    async fn folder_key(&self, id: FolderId) -> Result<Option<WrappedFolderKey>> {
+        self.read("reading a folder's key", move |c| folders::folder_key(c, id)).await
+    }
+
     async fn medium(&self, scope: Scope, id: MediaId) -> Result<Option<Medium>> {
         self.read("reading a medium", move |c| folders::medium(c, scope, id)).await
     }
@@ -153,11 +172,6 @@ impl Store for SqliteStore {
     async fn analyses(&self, scope: Scope, ids: &[AnalysisId]) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
         let ids = ids.to_vec();
         self.read("reading analyses", move |c| folders::analyses(c, scope, &ids)).await
-    }
-
-    async fn artifact(&self, scope: Scope, analysis: AnalysisId, name: &str) -> Result<Option<Artifact>> {
-        let name = name.to_owned();
-        self.read("reading an artifact", move |c| folders::artifact(c, scope, analysis, &name)).await
     }
 
     async fn cancel_analysis(&self, scope: Scope, id: AnalysisId, now: OffsetDateTime) -> Result<Cancelled> {
@@ -223,18 +237,37 @@ impl Store for SqliteStore {
         self.read("counting runs", queue::queue_depth).await
     }
 
-    async fn tombstone_unreferenced(&self, keys: &[String], now: OffsetDateTime) -> Result<Vec<String>> {
+    async fn tombstone_unreferenced(&self, keys: &[String], now: OffsetDateTime, abandoned: Duration) -> Result<Vec<String>> {
         let keys = keys.to_vec();
-        self.write("marking blobs for sweeping", move |c, _| sweeping::tombstone_unreferenced(c, &keys, now)).await
+        let work = move |c: &_, _: &mut _| sweeping::tombstone_unreferenced(c, &keys, now, abandoned);
+        self.write("marking blobs for deletion", work).await
     }
 
-    async fn clear_tombstones(&self, keys: &[String]) -> Result<()> {
+    async fn mark_swept(&self, keys: &[String]) -> Result<()> {
         let keys = keys.to_vec();
-        self.write("forgetting swept blobs", move |c, _| sweeping::clear_tombstones(c, &keys)).await
+        self.write("marking blobs as deleted", move |c, _| sweeping::mark_swept(c, &keys)).await
     }
 
-    async fn tombstones_before(&self, before: OffsetDateTime) -> Result<Vec<String>> {
-        self.read("reading tombstones of blobs", move |c| sweeping::tombstones_before(c, before)).await
+    async fn tombstones(&self, keys: &[String]) -> Result<Vec<Tombstone>> {
+        let keys = keys.to_vec();
+        self.read("reading tombstones of blobs", move |c| sweeping::tombstones(c, &keys)).await
+    }
+
+    async fn revive(&self, keys: &[String]) -> Result<()> {
+        let keys = keys.to_vec();
+        self.write("marking blobs as written again", move |c, _| sweeping::revive(c, &keys)).await
+    }
+
+    async fn tombstones_before(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Tombstone>> {
+        self.read("reading old tombstones of blobs", move |c| sweeping::tombstones_before(c, before, limit)).await
+    }
+
+    async fn export(&self) -> Result<BoxStream<'static, Result<Record>>> {
+        self.export_records()
+    }
+
+    async fn import(&self, records: Vec<Record>) -> Result<()> {
+        self.write("writing records", move |c, _| exporting::import(c, &records)).await
     }
 
     fn changes(&self) -> ChangeStream {

@@ -5,17 +5,20 @@ use super::fault::Answer;
 use super::results::cancel;
 use super::rows::{self, all, change, optional};
 use super::scope;
-use super::sweeping::tombstone_unreferenced;
+use super::sweeping::tombstone_unreferenced as tombstone;
 use super::values::{json_list, nanoseconds, parsed};
 use super::writer::Effects;
 use crate::events::FolderChange;
-use crate::records::{FolderContents, Orphans, Scope};
+use crate::records::{FolderContents, Orphans, Scope, WrappedFolderKey};
 use crate::traits::StoreError;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::collections::HashMap;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use vultus_core::{Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium};
+
+/// What was referenced until now has no tombstone, so that none can be old.
+const NEVER: Duration = Duration::ZERO;
 
 /// Raises a folder's revision and time of change, and announces it.
 pub(super) fn touch(connection: &Connection, effects: &mut Effects, id: FolderId, now: Option<OffsetDateTime>) -> Answer<()> {
@@ -73,7 +76,7 @@ pub(super) fn delete_medium(
     touch(connection, effects, medium.folder_id, Some(now))?;
     let mut keys: Vec<String> = std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
     keys.extend(delete_artifacts(connection, medium.folder_id, id)?);
-    let orphans = Orphans { keys: tombstone_unreferenced(connection, &keys, now)? };
+    let orphans = Orphans { keys: tombstone(connection, &keys, now, NEVER)? };
     Ok((scope::folder(connection, scope, medium.folder_id)?, orphans))
 }
 
@@ -110,7 +113,7 @@ pub(super) fn erase_folder(
         change(connection, sql, [id.to_string()])?;
     }
     effects.changes.push(FolderChange { company_id: folder.company_id, folder_id: id, revision: 0 });
-    Ok(Orphans { keys: tombstone_unreferenced(connection, &keys, now)? })
+    Ok(Orphans { keys: tombstone(connection, &keys, now, NEVER)? })
 }
 
 pub(super) fn folders(connection: &Connection, scope: Scope, ids: &[FolderId]) -> Answer<Vec<FolderContents>> {
@@ -121,6 +124,18 @@ pub(super) fn folders(connection: &Connection, scope: Scope, ids: &[FolderId]) -
     );
     let (company, owner) = scope::arguments(scope);
     contents(connection, all(connection, &sql, (company, owner, json_list(ids)), rows::folder)?)
+}
+
+pub(super) fn folder_ids(connection: &Connection, after: Option<FolderId>, limit: u32) -> Answer<Vec<FolderId>> {
+    let sql = "SELECT id FROM folders WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    all(connection, sql, (after, limit), |row| parsed(row, 0))
+}
+
+pub(super) fn folder_key(connection: &Connection, id: FolderId) -> Answer<Option<WrappedFolderKey>> {
+    let sql = "SELECT company_id, ifnull(wrapped_key, x'') FROM folders WHERE id = ?1";
+    let key = |row: &rusqlite::Row<'_>| Ok(WrappedFolderKey { company_id: parsed(row, 0)?, wrapped_key: row.get(1)? });
+    optional(connection, sql, [id.to_string()], key)
 }
 
 /// Three statements, however many folders there are.
@@ -202,17 +217,6 @@ pub(super) fn analyses(connection: &Connection, scope: Scope, ids: &[AnalysisId]
     let artifacts = all(connection, &sql, [json_list(found.iter().map(|analysis| analysis.id))], rows::artifact)?;
     let of = |id| artifacts.iter().filter(|artifact| artifact.analysis_id == id).cloned().collect();
     Ok(found.into_iter().map(|analysis| (analysis.clone(), of(analysis.id))).collect())
-}
-
-pub(super) fn artifact(connection: &Connection, scope: Scope, analysis: AnalysisId, name: &str) -> Answer<Option<Artifact>> {
-    let sql = format!(
-        "SELECT {} FROM artifacts r JOIN analyses a ON a.id = r.analysis_id JOIN folders f ON f.id = a.folder_id
-         WHERE {} AND r.analysis_id = ?3 AND r.name = ?4",
-        rows::ARTIFACT,
-        scope::CONDITION
-    );
-    let (company, owner) = scope::arguments(scope);
-    optional(connection, &sql, (company, owner, analysis.to_string(), name), rows::artifact)
 }
 
 pub(super) fn cancel_analysis(

@@ -7,8 +7,10 @@ mod accounts;
 mod additions;
 mod backend;
 mod documents;
+mod exporting;
 mod fault;
 mod folders;
+mod legacy;
 mod listing;
 mod queue;
 mod readers;
@@ -20,14 +22,18 @@ mod sweeping;
 mod values;
 mod writer;
 
+pub use legacy::SchemaState;
+
+use crate::export::Record;
 use crate::records::{Orphans, Scope};
 use crate::traits::{Result, StoreError};
 use fault::{Answer, Fault};
+use futures::stream::BoxStream;
 use readers::Readers;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -38,6 +44,9 @@ use writer::{Effects, Signals, Writer};
 const STATEMENTS: usize = 96;
 /// Largest log that stays on disk after a checkpoint: 64 MiB.
 const LOG_BYTES: i64 = 64 << 20;
+
+/// Records that are read ahead of who takes them.
+const RECORDS: usize = 64;
 
 /// How to open the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +66,8 @@ impl Default for Options {
 /// A store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
+    path: PathBuf,
+    options: Options,
     writer: Arc<Writer>,
     readers: Readers,
     signals: Arc<Signals>,
@@ -72,7 +83,7 @@ impl SqliteStore {
         let (writer, readers) = connect(path, options).map_err(|fault| fault.into_store(context))?;
         let signals = Arc::new(Signals::default());
         let writer = Writer::start(writer, options.busy_timeout, Arc::clone(&signals)).map_err(io)?;
-        Ok(Arc::new(Self { writer: Arc::new(writer), readers: Readers::new(readers), signals }))
+        Ok(Arc::new(Self { path: path.to_owned(), options, writer: Arc::new(writer), readers: Readers::new(readers), signals }))
     }
 
     async fn read<T, F>(&self, context: &'static str, work: F) -> Result<T>
@@ -110,6 +121,26 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Reads on a connection of its own, in one snapshot, for as long as somebody takes the records.
+    fn export_records(&self) -> Result<BoxStream<'static, Result<Record>>> {
+        let context = "exporting the data";
+        let connection = open_reader(&self.path, self.options).map_err(|fault| fault.into_store(context))?;
+        let (sender, records) = tokio::sync::mpsc::channel(RECORDS);
+        tokio::task::spawn_blocking(move || {
+            let exported = readers::in_snapshot(&connection, |connection| {
+                exporting::export(connection, &mut |record| sender.blocking_send(Ok(record)).is_ok())
+            });
+            if let Err(fault) = exported {
+                // Nobody may be left to be told.
+                let _ = sender.blocking_send(Err(fault.into_store(context)));
+            }
+        });
+        Ok(Box::pin(futures::stream::unfold(records, |mut records| async move {
+            let record = records.recv().await?;
+            Some((record, records))
+        })))
+    }
+
     async fn shut(&self) -> Result<()> {
         self.readers.close().await;
         let writer = Arc::clone(&self.writer);
@@ -134,11 +165,16 @@ fn connect(path: &Path, options: Options) -> Answer<(Connection, Vec<Connection>
     schema::migrate(&mut writer)?;
     let mut readers = Vec::new();
     for _ in 0..options.readers.max(1) {
-        let reader = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        prepare(&reader, options)?;
-        readers.push(reader);
+        readers.push(open_reader(path, options)?);
     }
     Ok((writer, readers))
+}
+
+fn open_reader(path: &Path, options: Options) -> Answer<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let reader = Connection::open_with_flags(path, flags)?;
+    prepare(&reader, options)?;
+    Ok(reader)
 }
 
 fn prepare(connection: &Connection, options: Options) -> Answer<()> {

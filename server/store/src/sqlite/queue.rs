@@ -23,7 +23,8 @@ const CLAIM: &str = "UPDATE runs SET state = 'LEASED', node = ?2, lease_until = 
           AND ((r.state = 'QUEUED' AND (r.retry_at IS NULL OR r.retry_at <= ?4)) OR (r.state = 'LEASED' AND r.lease_until <= ?4))
         ORDER BY r.created_at, r.row LIMIT 1)
     RETURNING id, fence, pool, folder_id, one_by_one, deaths,
-              (SELECT company_id FROM folders f WHERE f.id = folder_id)";
+              (SELECT company_id FROM folders f WHERE f.id = folder_id),
+              (SELECT wrapped_key FROM folders f WHERE f.id = folder_id)";
 
 pub(super) fn claim_run(
     connection: &Connection,
@@ -44,6 +45,7 @@ pub(super) fn claim_run(
                 one_by_one: row.get(4)?,
                 deaths: row.get(5)?,
                 company_id: parsed::<CompanyId>(row, 6)?,
+                folder_key: row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default(),
                 analyses: Vec::new(),
                 media: Vec::new(),
             })

@@ -59,7 +59,7 @@ impl Readers {
     }
 }
 
-fn in_snapshot<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Answer<T>) -> Answer<T> {
+pub(super) fn in_snapshot<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Answer<T>) -> Answer<T> {
     let snapshot = connection.unchecked_transaction()?;
     let answer = work(&snapshot);
     snapshot.finish()?;

@@ -8,7 +8,8 @@ use vultus_core::{Analysis, AnalysisGroup, Artifact, Folder, FolderId, Medium};
 
 /// Columns of [`folder`], of `folders f`.
 pub(super) const FOLDER: &str =
-    "f.id, f.company_id, f.owner_id, f.external_id, f.metadata, f.created_at, f.updated_at, f.media_changed_at, f.revision";
+    "f.id, f.company_id, f.owner_id, f.external_id, f.metadata, f.created_at, f.updated_at, f.media_changed_at, f.revision,
+    f.wrapped_key";
 
 /// A folder out of [`FOLDER`].
 pub(super) fn folder(row: &Row<'_>) -> rusqlite::Result<Folder> {
@@ -22,14 +23,16 @@ pub(super) fn folder(row: &Row<'_>) -> rusqlite::Result<Folder> {
         updated_at: time(row, 6)?,
         media_changed_at: optional_time(row, 7)?,
         revision: row.get(8)?,
+        wrapped_key: row.get::<_, Option<Vec<u8>>>(9)?.unwrap_or_default(),
     })
 }
 
 /// Writes a new folder.
 pub(super) fn insert_folder(connection: &Connection, folder: &Folder) -> Answer<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO folders (id, company_id, owner_id, external_id, metadata, created_at, updated_at, media_changed_at, revision)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO folders (id, company_id, owner_id, external_id, metadata, created_at, updated_at, media_changed_at, revision,
+                              wrapped_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     statement.execute(params![
         folder.id.to_string(),
@@ -41,6 +44,7 @@ pub(super) fn insert_folder(connection: &Connection, folder: &Folder) -> Answer<
         nanoseconds(folder.updated_at),
         folder.media_changed_at.map(nanoseconds),
         folder.revision,
+        folder.wrapped_key,
     ])?;
     Ok(())
 }

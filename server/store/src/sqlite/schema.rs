@@ -5,7 +5,10 @@ use crate::traits::StoreError;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Steps in order; the n-th makes version n + 1. A step that was released is never edited.
-const STEPS: [&str; 1] = [include_str!("schema/0001.sql")];
+const STEPS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+
+/// The newest version.
+pub(super) const NEWEST: usize = STEPS.len();
 
 /// Marks the file as ours: "VULT".
 const APPLICATION_ID: i64 = 0x5655_4c54;
@@ -42,7 +45,7 @@ mod tests {
     fn migrations_run_once() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
-        connection.execute("INSERT INTO tombstones VALUES ('kept', 0)", ()).unwrap();
+        connection.execute("INSERT INTO tombstones (blob_key, created_at) VALUES ('kept', 0)", ()).unwrap();
         migrate(&mut connection).unwrap();
         let kept: u64 = connection.query_row("SELECT count(*) FROM tombstones", (), |row| row.get(0)).unwrap();
         assert_eq!(kept, 1);

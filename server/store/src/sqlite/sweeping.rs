@@ -3,9 +3,10 @@
 use super::fault::Answer;
 use super::rows::{all, change, optional};
 use super::values::{json_list, nanoseconds};
+use crate::records::Tombstone;
 use crate::traits::StoreError;
-use rusqlite::Connection;
-use time::OffsetDateTime;
+use rusqlite::{Connection, Row};
+use time::{Duration, OffsetDateTime};
 
 /// Nothing references `wanted.value`.
 const UNREFERENCED: &str = "NOT EXISTS (SELECT 1 FROM media WHERE blob_key = wanted.value)
@@ -20,20 +21,44 @@ pub(super) fn refuse_swept(connection: &Connection, key: &str) -> Answer<()> {
     }
 }
 
-/// Marks those of the keys that nothing references, each once.
-pub(super) fn tombstone_unreferenced(connection: &Connection, keys: &[String], now: OffsetDateTime) -> Answer<Vec<String>> {
+/// Marks those of the keys that nothing references and nobody else is deleting, each once.
+pub(super) fn tombstone_unreferenced(
+    connection: &Connection,
+    keys: &[String],
+    now: OffsetDateTime,
+    abandoned: Duration,
+) -> Answer<Vec<String>> {
     let sql = format!(
-        "INSERT INTO tombstones (blob_key, created_at) SELECT DISTINCT wanted.value, ?2 FROM json_each(?1) wanted WHERE {UNREFERENCED}
-         ON CONFLICT (blob_key) DO UPDATE SET created_at = excluded.created_at RETURNING blob_key"
+        "INSERT INTO tombstones (blob_key, created_at, swept)
+         SELECT DISTINCT wanted.value, ?2, 0 FROM json_each(?1) wanted WHERE {UNREFERENCED}
+         ON CONFLICT (blob_key) DO UPDATE SET created_at = excluded.created_at, swept = 0 WHERE swept OR created_at < ?3
+         RETURNING blob_key"
     );
-    all(connection, &sql, (json_list(keys), nanoseconds(now)), |row| row.get(0))
+    all(connection, &sql, (json_list(keys), nanoseconds(now), nanoseconds(now - abandoned)), |row| row.get(0))
 }
 
-pub(super) fn clear_tombstones(connection: &Connection, keys: &[String]) -> Answer<()> {
-    change(connection, "DELETE FROM tombstones WHERE blob_key IN (SELECT value FROM json_each(?1))", [json_list(keys)])?;
+pub(super) fn mark_swept(connection: &Connection, keys: &[String]) -> Answer<()> {
+    let sql = "UPDATE tombstones SET swept = 1 WHERE blob_key IN (SELECT value FROM json_each(?1))";
+    change(connection, sql, [json_list(keys)])?;
     Ok(())
 }
 
-pub(super) fn tombstones_before(connection: &Connection, before: OffsetDateTime) -> Answer<Vec<String>> {
-    all(connection, "SELECT blob_key FROM tombstones WHERE created_at < ?1", [nanoseconds(before)], |row| row.get(0))
+pub(super) fn revive(connection: &Connection, keys: &[String]) -> Answer<()> {
+    let sql = "DELETE FROM tombstones WHERE swept AND blob_key IN (SELECT value FROM json_each(?1))";
+    change(connection, sql, [json_list(keys)])?;
+    Ok(())
+}
+
+fn tombstone(row: &Row<'_>) -> rusqlite::Result<Tombstone> {
+    Ok(Tombstone { key: row.get(0)?, swept: row.get(1)? })
+}
+
+pub(super) fn tombstones(connection: &Connection, keys: &[String]) -> Answer<Vec<Tombstone>> {
+    let sql = "SELECT blob_key, swept FROM tombstones WHERE blob_key IN (SELECT value FROM json_each(?1))";
+    all(connection, sql, [json_list(keys)], tombstone)
+}
+
+pub(super) fn tombstones_before(connection: &Connection, before: OffsetDateTime, limit: u32) -> Answer<Vec<Tombstone>> {
+    let sql = "SELECT blob_key, swept FROM tombstones WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
+    all(connection, sql, (nanoseconds(before), limit), tombstone)
 }

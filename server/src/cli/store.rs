@@ -1,0 +1,139 @@
+//! `vultus store …`: what operators do to an installation as a whole.
+
+use super::operate::{block_on, load};
+use super::{CommandError, Done, FAILURE, report};
+use crate::app::operations::{self, Installation};
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use vultus_store::maintenance::rekey::rekey;
+use vultus_store::maintenance::verify::{Finding, verify};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Bring the data to the newest form: the schema, and media that an older version left unencrypted
+    Migrate(MigrateArguments),
+    /// Read everything that is stored, and say what is missing or damaged; also beside running nodes
+    Verify(VerifyArguments),
+    /// Put another master key in the place of the configured one; also beside running nodes
+    Rekey(RekeyArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArguments {
+    /// Say what is to be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RekeyArguments {
+    /// File with the new key; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+/// `vultus store …`.
+pub(super) fn run(config: Option<&Path>, command: &StoreCommand) -> Done {
+    match command {
+        StoreCommand::Migrate(arguments) => migrate(config, arguments),
+        StoreCommand::Verify(arguments) => verify_all(config, arguments.json),
+        StoreCommand::Rekey(arguments) => change_key(config, &arguments.to),
+    }
+}
+
+fn migrate(config: Option<&Path>, arguments: &MigrateArguments) -> Done {
+    let config = load(config)?;
+    let failed = |error: &dyn std::error::Error| CommandError::because("store migrate", error);
+    block_on(async {
+        let pending = operations::pending(&config).await.map_err(|error| failed(&error))?;
+        let (schema, plain) = (pending.schema, pending.plain_folders);
+        if arguments.dry_run {
+            if arguments.json {
+                report::json(&json!({"schema": schema.version, "newestSchema": schema.newest, "plainFolders": plain}));
+            } else {
+                report::line(format_args!(
+                    "schema {} of {}; folders with unencrypted media: {plain}",
+                    schema.version, schema.newest
+                ));
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        let progress = |done: vultus_store::maintenance::encrypt::Encrypted| {
+            report::progress(format_args!("{} of {plain} folders", done.folders));
+        };
+        let done = operations::migrate(&config, progress).await.map_err(|error| failed(&error))?;
+        report::progress_done();
+        if arguments.json {
+            let done = json!({"folders": done.folders, "blobs": done.blobs, "missing": done.missing});
+            report::json(&json!({"schema": schema.newest, "encrypted": done}));
+        } else {
+            report::line(format_args!("schema {} of {}", schema.newest, schema.newest));
+            report::line(format_args!("encrypted: {} files of {} folders", done.blobs, done.folders));
+            if done.missing > 0 {
+                report::line(format_args!("files that were missing before: {}; `vultus store verify` names them", done.missing));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn verify_all(config: Option<&Path>, as_json: bool) -> Done {
+    let config = load(config)?;
+    let failed = |error: &dyn std::error::Error| CommandError::because("store verify", error);
+    block_on(async {
+        let data = Installation::open(&config).await.map_err(|error| failed(&error))?;
+        let verified = verify(data.store.as_ref(), &data.blobs, &data.master, |so_far| {
+            report::progress(format_args!("{} folders, {} files", so_far.folders, so_far.blobs));
+        })
+        .await;
+        report::progress_done();
+        data.close().await;
+        let found = verified.map_err(|error| failed(&error))?;
+        if as_json {
+            let finding = |finding: &Finding| json!({"folder": finding.folder, "what": finding.what, "blob": finding.blob_key, "problem": finding.problem.name()});
+            let findings: Vec<_> = found.findings.iter().map(finding).collect();
+            report::json(&json!({
+                "sound": found.is_sound(), "folders": found.folders, "files": found.blobs, "bytes": found.bytes,
+                "findings": findings, "orphans": found.orphans,
+            }));
+        } else {
+            for finding in &found.findings {
+                report::line(format_args!("folder {}: {}: {}", finding.folder, finding.what, finding.problem.name()));
+            }
+            for orphan in &found.orphans {
+                report::line(format_args!("orphan: {orphan}"));
+            }
+            let (folders, files, bytes) = (found.folders, found.blobs, found.bytes);
+            report::line(format_args!("{folders} folders; {files} files with {bytes} bytes are whole"));
+            report::line(format_args!("faults: {}; orphans: {}", found.findings.len(), found.orphans.len()));
+        }
+        Ok(if found.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) })
+    })
+}
+
+fn change_key(config: Option<&Path>, to: &Path) -> Done {
+    let config = load(config)?;
+    let failed = |error: &dyn std::error::Error| CommandError::because("store rekey", error);
+    block_on(async {
+        let data = Installation::open(&config).await.map_err(|error| failed(&error))?;
+        let new = operations::key_file(to).map_err(|error| failed(&error))?;
+        let wrapped = rekey(data.store.as_ref(), &data.master, &new).await;
+        data.close().await;
+        let wrapped = wrapped.map_err(|error| failed(&error))?;
+        report::line(format_args!("companies whose keys are wrapped anew: {wrapped}"));
+        report::line(format_args!("now set blobs.master_key_file to {} on every node, before its next start", to.display()));
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,53 @@
+//! Where blobs lie: what every kind of storage must do. It sees sealed bytes only, and keys that tell nothing.
+
+use super::sealed::{CHUNK_BYTES, HEADER_BYTES};
+use super::{Result, SpooledBlob};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use std::fmt::Debug;
+use std::ops::Range;
+use time::OffsetDateTime;
+
+/// Bytes that [`Backend::open`] reads with one request: the header and the first chunks.
+pub(super) const HEAD_BYTES: u64 = (HEADER_BYTES + 16 * (CHUNK_BYTES + 16)) as u64;
+
+/// A storage of blobs. None has a rename: a blob is written under its final key, or not there.
+#[async_trait]
+pub(super) trait Backend: Debug + Send + Sync {
+    /// Writes a sealed upload, safe there once this is done. What is there already has the same plain bytes, and may stay.
+    async fn put(&self, key: &str, blob: &SpooledBlob) -> Result<()>;
+    /// Opens a blob; `NotFound` if it is not there.
+    async fn open(&self, key: &str) -> Result<Stored>;
+    /// Deletes a blob; one that is not there is no error.
+    async fn delete(&self, key: &str) -> Result<()>;
+    /// All blobs, in any order.
+    fn list(&self) -> BoxStream<'_, Result<Listed>>;
+}
+
+/// A blob in its storage.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// Its length there.
+    pub(super) stored_bytes: u64,
+    /// Its beginning: [`HEAD_BYTES`], or all of it.
+    pub(super) head: Bytes,
+    /// Where the rest comes from.
+    pub(super) rest: Box<dyn Source>,
+}
+
+/// The bytes of one version of a blob: whoever writes it again meanwhile does not change them.
+#[async_trait]
+pub(super) trait Source: Debug + Send + Sync {
+    /// Reads a part, whole.
+    async fn read(&self, range: Range<u64>) -> Result<Bytes>;
+}
+
+/// A blob in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// Its key.
+    pub(super) key: String,
+    /// When it was written, by the storage's clock.
+    pub(super) written_at: OffsetDateTime,
+}

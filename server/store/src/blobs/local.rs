@@ -1,0 +1,102 @@
+//! Blobs as files in the data folder; directories 0700, files 0600. The final place is a hard link to the spooled file, so that a video
+//! is written once.
+
+use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored};
+use super::{BlobError, Result, SpooledBlob, blocking, checked, make_private_dirs, parent};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use time::OffsetDateTime;
+
+/// Folder of the blobs in the data folder.
+const BLOBS: &str = "blobs";
+
+/// Files below one folder.
+#[derive(Debug)]
+pub(super) struct LocalFiles {
+    root: PathBuf,
+    objects: LocalFileSystem,
+}
+
+impl LocalFiles {
+    /// In the data folder, which must exist.
+    pub(super) fn open(data: &Path) -> Result<Self> {
+        let root = data.join(BLOBS);
+        make_private_dirs(data, &root).map_err(|error| BlobError::io("making the folder of the blobs", error))?;
+        let objects = LocalFileSystem::new_with_prefix(&root);
+        Ok(Self { objects: objects.map_err(|error| BlobError::object("opening the folder of the blobs", error))?, root })
+    }
+}
+
+#[async_trait]
+impl Backend for LocalFiles {
+    async fn put(&self, key: &str, blob: &SpooledBlob) -> Result<()> {
+        let (root, from, to) = (self.root.clone(), blob.path().to_owned(), self.root.join(checked(key)?));
+        let link = move || {
+            let folder = parent(&to);
+            make_private_dirs(&root, &folder)?;
+            match std::fs::hard_link(from, to) {
+                // Whoever linked it first may not have synced the directory yet.
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                _ => File::open(folder)?.sync_all(),
+            }
+        };
+        blocking("linking a blob", link).await
+    }
+
+    async fn open(&self, key: &str) -> Result<Stored> {
+        let path = self.root.join(checked(key)?);
+        let open = move || {
+            let file = File::open(path)?;
+            let stored_bytes = file.metadata()?.len();
+            let head = read(&file, 0..stored_bytes.min(HEAD_BYTES))?;
+            Ok(Stored { stored_bytes, head, rest: Box::new(OpenFile(Arc::new(file))) })
+        };
+        blocking("opening a blob", open).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        let path = self.root.join(checked(key)?);
+        let delete = move || match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        blocking("deleting a blob", delete).await
+    }
+
+    fn list(&self) -> BoxStream<'_, Result<Listed>> {
+        let listed = self.objects.list(None).map_err(|error| BlobError::object("listing blobs", error));
+        Box::pin(listed.try_filter_map(|object| async move {
+            let key = object.location.as_ref().to_owned();
+            let written_at = OffsetDateTime::from_unix_timestamp(object.last_modified.timestamp());
+            let written_at = written_at.map_err(|error| BlobError::internal("listing blobs", error))?;
+            Ok(checked(&key).is_ok().then_some(Listed { key, written_at }))
+        }))
+    }
+}
+
+#[derive(Debug)]
+struct OpenFile(Arc<File>);
+
+#[async_trait]
+impl Source for OpenFile {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        let file = Arc::clone(&self.0);
+        blocking("reading a blob", move || read(&file, range)).await
+    }
+}
+
+fn read(file: &File, range: Range<u64>) -> io::Result<Bytes> {
+    let mut bytes = vec![0; (range.end - range.start) as usize];
+    file.read_exact_at(&mut bytes, range.start)?;
+    Ok(bytes.into())
+}

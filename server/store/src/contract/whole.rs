@@ -1,0 +1,117 @@
+//! Rules of exporting and importing a store as a whole.
+
+use super::fixtures::{LEASE, World, at, group, key, medium, new_id, user_of, verdict};
+use crate::export::{
+    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, Record, RunRecord,
+    SessionRecord, UserRecord,
+};
+use crate::records::*;
+use crate::traits::Store;
+use futures::TryStreamExt;
+use serde_json::json;
+use std::sync::Arc;
+use vultus_core::{AnalysisState, Artifact, Folder, Resolution};
+
+/// A company with its user, one session, two folders and an idempotency key; the second folder has a run that waits and one that is done.
+fn some_records(world: &World) -> Vec<Record> {
+    let company = Company { id: new_id(), ..world.company.clone() };
+    let locked = UserWithPassword {
+        user: user_of(&company),
+        password_hash: "$argon2id$other".to_owned(),
+        failed_logins: 3,
+        locked_until: Some(at(99)),
+    };
+    let owner = locked.user.clone();
+    let session = Session { id: new_id(), user_id: owner.id, created_at: at(0), expires_at: at(100), revoked: true };
+    let tokens = vec![("aa".repeat(32), true), ("bb".repeat(32), false)];
+    let folder = |external_id: Option<&str>| Folder {
+        company_id: company.id,
+        owner_id: owner.id,
+        external_id: external_id.map(str::to_owned),
+        metadata: json!({"a": {"b": [1, 2.5, null, "ä"]}}),
+        revision: 7,
+        media_changed_at: Some(at(3)),
+        ..world.folder(0)
+    };
+    let (empty, full) = (folder(None), folder(Some("case/1")));
+    let first = MediumRecord(medium(full.id, 1));
+    let mut runs = Vec::new();
+    let (mut groups, mut analyses, mut artifacts) = (Vec::new(), Vec::new(), Vec::new());
+    for done in [true, false] {
+        let new = group(full.id, 2, &["liveness"], &[first.0.id]);
+        let mut analysis = new.runs[0].analyses[0].clone();
+        if done {
+            let AnalysisResult::Finished { reasons, result, artifacts: made, .. } = verdict(Resolution::Declined, first.0.id)
+            else {
+                unreachable!("it is a verdict")
+            };
+            (analysis.state, analysis.resolution, analysis.progress) = (AnalysisState::Finished, Some(Resolution::Declined), 1.0);
+            (analysis.reasons, analysis.result) = (reasons, Some(result));
+            (analysis.attempts, analysis.started_at, analysis.finished_at) = (2, Some(at(4)), Some(at(5)));
+            artifacts.extend(made.into_iter().map(|made| ArtifactRecord(Artifact { analysis_id: analysis.id, ..made })));
+        }
+        runs.push(RunRecord {
+            id: new.runs[0].id,
+            pool: "built-in".to_owned(),
+            done,
+            fence: 4,
+            retry_at: (!done).then(|| at(6)),
+            one_by_one: !done,
+            deaths: u32::from(!done),
+            created_at: at(2),
+        });
+        groups.push(GroupRecord(new.group));
+        analyses.push(AnalysisRecord(analysis));
+    }
+    let replay = Replay { folder_id: Some(full.id), media: vec![first.0.id], ..Replay::default() };
+    let idempotency = IdempotencyKey { user_id: owner.id, ..key(world, "k", "fingerprint") };
+    let nothing = || FolderRecord {
+        folder: empty.clone(),
+        media: Vec::new(),
+        groups: Vec::new(),
+        runs: Vec::new(),
+        analyses: Vec::new(),
+        artifacts: Vec::new(),
+    };
+    vec![
+        Record::Company(CompanyRecord(company.clone())),
+        Record::User(UserRecord(locked)),
+        Record::Session(SessionRecord { session, refresh_tokens: tokens }),
+        Record::Folder(Box::new(nothing())),
+        Record::Folder(Box::new(FolderRecord { folder: full, media: vec![first], groups, runs, analyses, artifacts })),
+        Record::Idempotency(IdempotencyRecord { key: idempotency, replay, created_at: at(5) }),
+    ]
+}
+
+async fn exported(store: &Arc<dyn Store>) -> Vec<Record> {
+    store.export().await.expect("exporting works").try_collect().await.expect("exporting works")
+}
+
+/// Records come back as they went in, in their order, and a run that waited waits again, from its time on.
+pub async fn records_come_back_as_they_went_in_and_their_runs_wait(store: Arc<dyn Store>) {
+    let world = World::new(Arc::clone(&store)).await;
+    let before = exported(&store).await;
+    assert_eq!(before.iter().map(Record::kind).collect::<Vec<_>>(), ["companies", "users"]);
+    let records = some_records(&world);
+    store.import(records.clone()).await.expect("importing works");
+    let after = exported(&store).await;
+    let (old, new): (Vec<_>, Vec<_>) = after.into_iter().partition(|record| before.contains(record));
+    assert_eq!(old.len(), 2);
+    assert_eq!(new, records);
+    let claim =
+        async |seconds| store.claim_run(&["built-in".to_owned()], "node", at(seconds), LEASE).await.expect("claiming works");
+    assert_eq!(claim(5).await, None);
+    let run = claim(6).await.expect("it waits");
+    assert_eq!((run.one_by_one, run.deaths, run.analyses.len(), run.media.len()), (true, 1, 1, 1));
+    assert!(run.token.fence > 4);
+}
+
+/// An import that meets what is there already changes nothing.
+pub async fn an_import_over_what_is_there_changes_nothing(store: Arc<dyn Store>) {
+    let world = World::new(Arc::clone(&store)).await;
+    let mut records = some_records(&world);
+    records.push(Record::Company(CompanyRecord(world.company.clone())));
+    let before = exported(&store).await;
+    store.import(records).await.expect_err("a company is there already");
+    assert_eq!(exported(&store).await, before);
+}

@@ -1,0 +1,194 @@
+//! All that a store holds, as records: for backups, and for moving an installation from one kind of store to another.
+//!
+//! The shape is a contract of its own, with a version: renaming a field of the domain changes nothing here. What is not in it: tombstones
+//! and change feeds, which are about a store and not about the data, and blobs, which lie elsewhere.
+
+use crate::records::{Company, IdempotencyKey, Replay, Session, UserWithPassword};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use vultus_core::analysis::TakenMedium;
+use vultus_core::{
+    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId, CompanyId, Folder, FolderId,
+    GroupId, MediaId, MediaKind, Medium, Provenance, Reason, Resolution, Role, RunId, SessionId, Tag, User, UserId,
+};
+
+/// Version of the records.
+pub const RECORDS_VERSION: u32 = 1;
+
+/// One thing of a store, with all that belongs to it alone. Records come in the order of the variants, and within one in the order of
+/// their ids.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", content = "of", rename_all = "snake_case")]
+pub enum Record {
+    /// A company.
+    Company(CompanyRecord),
+    /// A user.
+    User(UserRecord),
+    /// A session with its refresh tokens.
+    Session(SessionRecord),
+    /// A folder.
+    Folder(Box<FolderRecord>),
+    /// An idempotency key.
+    Idempotency(IdempotencyRecord),
+}
+
+impl Record {
+    /// What it is, for counts.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Company(_) => "companies",
+            Self::User(_) => "users",
+            Self::Session(_) => "sessions",
+            Self::Folder(_) => "folders",
+            Self::Idempotency(_) => "idempotency keys",
+        }
+    }
+}
+
+/// A session with the tokens that descend from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SessionRecord {
+    /// The session.
+    #[serde(with = "SessionShape")]
+    pub session: Session,
+    /// Its tokens, by their SHA-256, in the order of these; and whether each was used.
+    pub refresh_tokens: Vec<(String, bool)>,
+}
+
+/// A folder with all that is in it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FolderRecord {
+    /// The folder.
+    #[serde(with = "FolderShape")]
+    pub folder: Folder,
+    /// Its media, oldest first.
+    pub media: Vec<MediumRecord>,
+    /// Its groups of analyses, oldest first.
+    pub groups: Vec<GroupRecord>,
+    /// Its runs, oldest first.
+    pub runs: Vec<RunRecord>,
+    /// Its analyses, oldest first.
+    pub analyses: Vec<AnalysisRecord>,
+    /// Their artifacts, oldest first.
+    pub artifacts: Vec<ArtifactRecord>,
+}
+
+/// A run as it waits or is done. Leases do not move: nobody works on a run of a store that was just filled.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Id.
+    pub id: RunId,
+    /// The pool it is for.
+    pub pool: String,
+    /// Whether it left the queue.
+    pub done: bool,
+    /// Raised with each claim.
+    pub fence: u64,
+    /// Not before this time.
+    pub retry_at: Option<OffsetDateTime>,
+    /// Whether analyses must be judged one by one.
+    pub one_by_one: bool,
+    /// Worker deaths so far.
+    pub deaths: u32,
+    /// When it was asked for.
+    pub created_at: OffsetDateTime,
+}
+
+/// An idempotency key with what it made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IdempotencyRecord {
+    /// The key.
+    #[serde(with = "IdempotencyKeyShape")]
+    pub key: IdempotencyKey,
+    /// What it made.
+    pub replay: Replay,
+    /// When.
+    pub created_at: OffsetDateTime,
+}
+
+macro_rules! records {
+    ($($(#[$meta:meta])* $name:ident($item:ident as $shape:literal);)+) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub struct $name(#[serde(with = $shape)] pub $item);
+    )+};
+}
+
+records! {
+    /// A company.
+    CompanyRecord(Company as "CompanyShape");
+    /// A user.
+    UserRecord(UserWithPassword as "UserWithPasswordShape");
+    /// A medium.
+    MediumRecord(Medium as "MediumShape");
+    /// A group of analyses.
+    GroupRecord(AnalysisGroup as "GroupShape");
+    /// An analysis.
+    AnalysisRecord(Analysis as "AnalysisShape");
+    /// An artifact.
+    ArtifactRecord(Artifact as "ArtifactShape");
+}
+
+/// Shapes: the fields by the names that they have in records, whatever they are called in the domain.
+macro_rules! shapes {
+    ($($name:ident of $item:literal { $($field:ident: $type:ty $(as $shape:literal)?),+ $(,)? })+) => {$(
+        #[derive(Serialize, Deserialize)]
+        #[serde(remote = $item)]
+        struct $name {
+            $($(#[serde(with = $shape)])? $field: $type,)+
+        }
+    )+};
+}
+
+shapes! {
+    CompanyShape of "Company" { id: CompanyId, name: String, wrapped_key: Vec<u8> as "hexadecimal", created_at: OffsetDateTime }
+    UserWithPasswordShape of "UserWithPassword" {
+        user: User as "UserShape", password_hash: String, failed_logins: u32, locked_until: Option<OffsetDateTime>
+    }
+    UserShape of "User" {
+        id: UserId, company_id: CompanyId, email: String, name: String, role: Role, is_service: bool, created_at: OffsetDateTime
+    }
+    SessionShape of "Session" {
+        id: SessionId, user_id: UserId, created_at: OffsetDateTime, expires_at: OffsetDateTime, revoked: bool
+    }
+    FolderShape of "Folder" {
+        id: FolderId, company_id: CompanyId, owner_id: UserId, external_id: Option<String>, metadata: Value,
+        created_at: OffsetDateTime, updated_at: OffsetDateTime, media_changed_at: Option<OffsetDateTime>, revision: u64,
+        wrapped_key: Vec<u8> as "hexadecimal"
+    }
+    MediumShape of "Medium" {
+        id: MediaId, folder_id: FolderId, kind: MediaKind, tags: Vec<Tag>, metadata: Value, original_name: Option<String>,
+        content_type: String, byte_size: u64, sha256: String, width: u32, height: u32, orientation_applied: u8,
+        duration_us: Option<i64>, frame_count: Option<u64>, frame_rate: Option<f64>, blob_key: String,
+        thumbnail_key: Option<String>, created_at: OffsetDateTime
+    }
+    GroupShape of "AnalysisGroup" {
+        id: GroupId, folder_id: FolderId, analyses: Vec<AnalysisId>, created_at: OffsetDateTime
+    }
+    AnalysisShape of "Analysis" {
+        id: AnalysisId, folder_id: FolderId, group_id: GroupId, run_id: RunId, kind: String, state: AnalysisState,
+        resolution: Option<Resolution>, reasons: Vec<Reason>, progress: f32, media: Vec<TakenMedium>, params: Value,
+        result: Option<Value>, failure: Option<AnalysisFailure>, provenance: Provenance, attempts: u32, deaths: u32,
+        timeout_ms: u64, created_at: OffsetDateTime, started_at: Option<OffsetDateTime>, finished_at: Option<OffsetDateTime>,
+        revision: u64
+    }
+    ArtifactShape of "Artifact" {
+        id: ArtifactId, analysis_id: AnalysisId, name: String, content_type: String, byte_size: u64, sha256: String,
+        blob_key: String
+    }
+    IdempotencyKeyShape of "IdempotencyKey" { user_id: UserId, operation: String, key: String, fingerprint: String }
+}
+
+/// Bytes as hexadecimal text.
+mod hexadecimal {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        hex::decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
