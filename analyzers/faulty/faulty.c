@@ -2,18 +2,38 @@
  * faulty.c - a plugin that misbehaves on purpose, for tests only. Never ship it.
  *
  * Analysis `faulty`, parameter `mode`: see MODES at the end. Results are of the schema
- * {"value": number}. Panics of Rust plugins are tested in plugin-api itself; `panic_status` shows what
- * a host sees of them.
+ * {"value": number}. `panic_status` shows what a host sees of a panic of a Rust plugin; src/lib.rs panics.
+ * Compiled with -DFAULTY=name it is the plugin org.vultus.name with the analysis `name`, so that many can be
+ * loaded side by side; -DVERSION=\"2.0.0\" gives it another version, which is its `value` in mode `ok`.
  */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "vultus_plugin.h"
 
+#ifndef FAULTY
+#define FAULTY faulty
+#endif
+#ifndef VERSION
+#define VERSION "1.0.0"
+#endif
+#define TEXT_OF(name) #name
+#define TEXT(name) TEXT_OF(name)
+
 static const char MANIFEST[] =
-    "{\"id\":\"org.vultus.faulty\",\"name\":\"Faulty\",\"version\":\"1.0.0\",\"vendor\":\"Vultus\","
-    "\"license\":\"Apache-2.0\",\"analyses\":[{\"type\":\"faulty\",\"title\":\"Misbehaves\","
+    "{\"id\":\"org.vultus." TEXT(FAULTY) "\",\"name\":\"Faulty\",\"version\":\"" VERSION "\",\"vendor\":\"Vultus\","
+    "\"license\":\"Apache-2.0\",\"analyses\":[{\"type\":\"" TEXT(FAULTY) "\",\"title\":\"Misbehaves\","
     "\"slots\":[{\"name\":\"media\",\"kinds\":[\"IMAGE\",\"VIDEO\",\"SHOT_SET\"],\"min\":0,\"max\":16}],"
     "\"params_schema\":{\"type\":\"object\",\"properties\":{"
     "\"mode\":{\"type\":\"string\",\"default\":\"ok\"}}},"
@@ -131,6 +151,159 @@ static uint32_t mode_artifacts(Instance *instance, const VultusJob *job, VultusB
   return give(refused == 3 ? "{\"resolution\":\"SUCCESS\",\"result\":{\"value\":3}}" : "{}", out);
 }
 
+/* Dies by SIGSEGV at the end of the stack. */
+__attribute__((noinline)) static int deeper(volatile char *above, int depth) {
+  volatile char here[4096];
+  here[0] = above[0];
+  here[1] = (char)depth;
+  return depth < 0 ? 0 : deeper(here, depth + 1) + here[1];
+}
+
+static uint32_t mode_stack_overflow(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job, (void)out;
+  volatile char top[1] = {0};
+  return deeper(top, 0) == 0 ? VULTUS_OK : VULTUS_INTERNAL;
+}
+
+/* Sleeps for ever. */
+static uint32_t mode_sleep(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job, (void)out;
+  while (pause() != 0) {
+  }
+  return VULTUS_INTERNAL;
+}
+
+/* Blocks every signal that can be blocked, then loops. */
+static uint32_t mode_blocks_signals(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  sigset_t all;
+  sigfillset(&all);
+  sigprocmask(SIG_BLOCK, &all, NULL);
+  return mode_loop(instance, job, out);
+}
+
+/* Takes 10 GB and uses it; dies when there is none. */
+static uint32_t mode_leak(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  for (int megabytes = 0; megabytes < 10000; megabytes += 10) {
+    char *kept = malloc(10u << 20);
+    if (kept == NULL) {
+      abort();
+    }
+    memset(kept, 1, 10u << 20);
+  }
+  return give("{\"resolution\":\"SUCCESS\",\"result\":{\"value\":10}}", out);
+}
+
+/* Tells progress, or writes log lines, as fast as it can and for ever. */
+static uint32_t mode_progress_flood(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)out;
+  volatile int stop = 0;
+  for (uint32_t i = 0; !stop; i++) {
+    job->progress(job->ctx, (float)(i % 100) / 100.0f);
+  }
+  return VULTUS_INTERNAL;
+}
+
+static uint32_t mode_log_flood(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)out;
+  volatile int stop = 0;
+  while (!stop) {
+    job->log(job->ctx, VULTUS_LOG_ERROR, view("a line of no use"));
+  }
+  return VULTUS_INTERNAL;
+}
+
+/* What is forbidden: success where it was possible after all, a failure with the error where it was refused. */
+static uint32_t refused(int worked, VultusBuf *out) {
+  static char text[64];
+  if (worked) {
+    return give("{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"value\":1}}", out);
+  }
+  snprintf(text, sizeof text, "refused with error %d", errno);
+  give(text, out);
+  return VULTUS_INTERNAL;
+}
+
+static uint32_t mode_socket(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  return refused(socket(AF_INET, SOCK_STREAM, 0) >= 0 || socket(AF_UNIX, SOCK_STREAM, 0) >= 0, out);
+}
+
+static uint32_t mode_read_passwd(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  return refused(open("/etc/passwd", O_RDONLY) >= 0, out);
+}
+
+/* Besides, neither the mode nor the time of a file can be changed. */
+static uint32_t mode_write_outside(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  const int worked = open("/tmp/vultus-faulty-was-here", O_WRONLY | O_CREAT, 0600) >= 0 || mkdir("/tmp/vultus-faulty", 0700) == 0 ||
+                     open("/etc/ld.so.cache", O_RDONLY | O_TRUNC) >= 0 || chmod("/tmp", 0700) == 0;
+  return refused(worked, out);
+}
+
+static uint32_t mode_fork(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  const pid_t child = fork();
+  if (child == 0) {
+    for (;;) {
+      pause();
+    }
+  }
+  return refused(child > 0, out);
+}
+
+static uint32_t mode_exec(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  execl("/bin/true", "true", (char *)NULL);
+  return refused(0, out);
+}
+
+/* A signal to the node, or a lower limit for it. */
+static uint32_t mode_signal_parent(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  const struct rlimit none = {0, 0};
+  return refused(kill(getppid(), 0) == 0 || prlimit(getppid(), RLIMIT_NOFILE, &none, NULL) == 0, out);
+}
+
+static void *nothing(void *argument) { return argument; }
+
+/* What is allowed: a thread, a file in the temporary folder. value = 1 if the file was not there yet. */
+static uint32_t mode_allowed(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  pthread_t thread;
+  const int created = open("kept", O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (created < 0 || write(created, "kept", 4) != 4 || mkdir("folder", 0700) != 0) {
+    return refused(0, out);
+  }
+  errno = pthread_create(&thread, NULL, nothing, NULL);
+  if (errno != 0) {
+    return refused(0, out);
+  }
+  pthread_join(thread, NULL);
+  close(created);
+  return refused(1, out);
+}
+
+/* 0.9 s of processor time. */
+static uint32_t mode_burn(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  struct timespec start, now;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+  do {
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  } while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < 900);
+  return refused(1, out);
+}
+
+/* The major version, as the value. */
+static uint32_t mode_ok(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  static char text[96];
+  snprintf(text, sizeof text, "{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"value\":%d}}", atoi(VERSION));
+  return give(text, out);
+}
+
 typedef uint32_t Behaviour(Instance *instance, const VultusJob *job, VultusBuf *out);
 
 /* A mode either behaves, or answers text with status 0. */
@@ -139,10 +312,24 @@ static const struct Mode {
   Behaviour *behaviour;
   const char *answer;
 } MODES[] = {
-    {"ok", NULL, "{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"value\":1}}"},
+    {"ok", mode_ok, NULL},
     {"abort", mode_abort, NULL},
     {"segfault", mode_segfault, NULL},
     {"exit", mode_exit, NULL},
+    {"stack_overflow", mode_stack_overflow, NULL},
+    {"sleep", mode_sleep, NULL},
+    {"blocks_signals", mode_blocks_signals, NULL},
+    {"leak", mode_leak, NULL},
+    {"progress_flood", mode_progress_flood, NULL},
+    {"log_flood", mode_log_flood, NULL},
+    {"socket", mode_socket, NULL},
+    {"read_passwd", mode_read_passwd, NULL},
+    {"write_outside", mode_write_outside, NULL},
+    {"fork", mode_fork, NULL},
+    {"exec", mode_exec, NULL},
+    {"signal_parent", mode_signal_parent, NULL},
+    {"allowed", mode_allowed, NULL},
+    {"burn", mode_burn, NULL},
     {"loop", mode_loop, NULL},
     {"until_cancelled", mode_until_cancelled, NULL},
     {"panic_status", mode_panic_status, NULL},

@@ -167,6 +167,7 @@ pub fn pools_config(config: &Config) -> Result<PoolsConfig, DeploymentError> {
     };
     pools.memory_bytes = Some(config.workers.memory_bytes);
     pools.cpu_seconds = config.workers.cpu.as_secs();
+    pools.sandbox = config.workers.sandbox;
     pools.drain_timeout = LAST_ANSWERS;
     pools.stderr = match config.mode {
         Mode::Development => WorkerStderr::Inherit,

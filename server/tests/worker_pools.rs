@@ -13,7 +13,7 @@ use vultus::dispatch::deployment::{PoolsConfig, WorkerStderr};
 use vultus::dispatch::direct::run_direct;
 use vultus::dispatch::run::{PoolHealth, ProbeError, RunCancel, RunEnd, RunEvent};
 use vultus::dispatch::supervisor::WorkerPools;
-use vultus_worker_protocol::{PluginFile, PluginOrigin, RunAnalysis, RunRequest};
+use vultus_worker_protocol::{PluginFile, PluginOrigin, RunAnalysis, RunRequest, SandboxLevel};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -34,7 +34,13 @@ fn faulty() -> PluginFile {
     assert!(compiled.success());
     let library = folder.join("libfaulty.so");
     own.persist(&library).unwrap();
-    PluginFile { path: library.display().to_string(), settings: json!({}), origin: PluginOrigin::ThirdParty }
+    PluginFile {
+        path: library.display().to_string(),
+        settings: json!({}),
+        origin: PluginOrigin::ThirdParty,
+        grants: Vec::new(),
+        only_for_features: false,
+    }
 }
 
 fn config(workers: usize) -> PoolsConfig {
@@ -56,6 +62,7 @@ fn config(workers: usize) -> PoolsConfig {
         decode: Value::Null,
         memory_bytes: Some(1 << 30),
         cpu_seconds: 60,
+        sandbox: SandboxLevel::BestEffort,
         start_timeout: Duration::from_secs(20),
         drain_timeout: Duration::from_secs(5),
         stderr: WorkerStderr::Discard,

@@ -205,6 +205,12 @@ pub(super) const KEYS: &[Key] = &[
         "Analyses that wait for a plugin which is not there any more fail after this time, in seconds.",
     ),
     key(
+        "workers.sandbox",
+        Choice(&["required", "best_effort"]),
+        Some(r#""best_effort""#),
+        "Where the kernel does not offer all of the workers' sandbox (namespaces, Landlock, seccomp): with required the\nserver does not start; with best_effort it starts and says what is missing, in its log and in `serverInfo`.",
+    ),
+    key(
         "workers.decoder",
         Choice(&["exact", "fast"]),
         Some(r#""exact""#),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use toml::Value;
 use url::Url;
 use values::Values;
+use vultus_worker_protocol::SandboxLevel;
 
 /// The validated configuration.
 #[derive(Debug, Clone)]
@@ -150,6 +151,8 @@ pub struct WorkersConfig {
     pub cpu: Duration,
     /// Analyses that wait for a plugin that is gone fail after this time.
     pub removed_after: Duration,
+    /// Whether workers start where the kernel does not offer all of their sandbox.
+    pub sandbox: SandboxLevel,
     /// `exact` or `fast`.
     pub decoder: Decoder,
 }
@@ -247,6 +250,10 @@ impl Config {
                 memory_bytes: values.integer("workers.memory_bytes"),
                 cpu: seconds("workers.cpu_seconds"),
                 removed_after: seconds("workers.removed_seconds"),
+                sandbox: match values.text("workers.sandbox") {
+                    Some("required") => SandboxLevel::Required,
+                    _ => SandboxLevel::BestEffort,
+                },
                 decoder: if values.text("workers.decoder") == Some("fast") { Decoder::Fast } else { Decoder::Exact },
             },
             check: CheckConfig {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use vultus_worker_protocol::{PluginFile, PluginOrigin, RefusedPlugin};
+use vultus_worker_protocol::{PluginFile, PluginOrigin, RefusedPlugin, SandboxLevel};
 
 pub use super::process::WorkerStderr;
 
@@ -54,6 +54,8 @@ pub struct PoolsConfig {
     pub memory_bytes: Option<u64>,
     /// CPU time that one run or probe may use, in seconds.
     pub cpu_seconds: u64,
+    /// What becomes of workers where the kernel does not offer all of the sandbox.
+    pub sandbox: SandboxLevel,
     /// From spawning a worker until it must be ready.
     pub start_timeout: Duration,
     /// How long running jobs may go on at shutdown.
@@ -149,6 +151,7 @@ impl PoolsConfig {
             decode: Value::Null,
             memory_bytes: Some(WORKER_MEMORY_BYTES),
             cpu_seconds: WORKER_CPU_SECONDS,
+            sandbox: SandboxLevel::BestEffort,
             start_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(20),
             stderr: WorkerStderr::Discard,
@@ -190,7 +193,7 @@ fn find_third_party(folder: &Path, choice: &DeploymentChoice) -> Result<(Vec<Plu
     for path in paths {
         match reason_to_refuse(&path, &folder) {
             None => files.push(plugin_file(&path, PluginOrigin::ThirdParty, choice)),
-            Some(detail) => refused.push(RefusedPlugin { path: path.display().to_string(), detail }),
+            Some(detail) => refused.push(RefusedPlugin { path: path.display().to_string(), detail, missing: None }),
         }
     }
     Ok((files, refused))
@@ -226,6 +229,8 @@ fn plugin_file(path: &Path, origin: PluginOrigin, choice: &DeploymentChoice) -> 
         path: absolute(path.to_path_buf()).display().to_string(),
         settings: settings.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
         origin,
+        grants: Vec::new(),
+        only_for_features: false,
     }
 }
 

@@ -42,6 +42,7 @@ fn plan(config: &PoolsConfig, name: &str, plugins: Vec<PluginFile>, own: &[Plugi
             decode: config.decode.clone(),
             memory_bytes: config.memory_bytes,
             cpu_seconds: config.cpu_seconds,
+            sandbox: config.sandbox,
         },
     }
 }

@@ -75,18 +75,23 @@ pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, 
     }
 }
 
-/// Has `worker` do a run. `media` are the descriptors of the request's media, in order.
+/// Has `worker` do a run. `media` are the descriptors of the request's media, in order; `plugin_of` names the plugin of the
+/// worker that judges a type.
 pub(crate) async fn run(
     worker: &mut Worker,
     request: RunRequest,
     media: Vec<OwnedFd>,
     events: &mpsc::Sender<RunEvent>,
     cancel: watch::Receiver<CancelState>,
+    plugin_of: impl Fn(&str) -> Option<String>,
 ) -> (RunEnd, WorkerFate) {
-    let timeouts = request.analyses.iter().map(|a| (a.id.clone(), Duration::from_millis(a.timeout_ms))).collect();
+    let open = |a: &RunAnalysis| {
+        let plugin = plugin_of(&a.kind).unwrap_or_default();
+        (a.id.clone(), Open { limit: Duration::from_millis(a.timeout_ms), plugin })
+    };
     let mut session = Session {
         run: request.run.clone(),
-        unjudged: timeouts,
+        unjudged: request.analyses.iter().map(open).collect(),
         phase: Phase::Between,
         deadline: Instant::now() + PAUSE_DEADLINE,
         kill_at: None,
@@ -110,10 +115,16 @@ enum Phase {
     In(String),
 }
 
+/// An analysis without a verdict yet.
+struct Open {
+    limit: Duration,
+    /// Id of the plugin that judges it.
+    plugin: String,
+}
+
 struct Session<'a> {
     run: String,
-    /// Analyses without a verdict yet, with their time limits.
-    unjudged: BTreeMap<String, Duration>,
+    unjudged: BTreeMap<String, Open>,
     phase: Phase,
     /// When the phase must be over.
     deadline: Instant,
@@ -139,14 +150,11 @@ impl Session<'_> {
             let timer = self.kill_at.map_or(self.deadline, |kill_at| kill_at.min(self.deadline));
             tokio::select! {
                 biased;
-                inbound = worker.receive() => match inbound {
-                    Inbound::Gone(detail) => return self.died(detail),
-                    Inbound::Message(message) => match self.take(*message).await {
-                        Step::GoOn => {}
-                        Step::Done(costs) => return (RunEnd::Done(costs), WorkerFate::Lives),
-                        Step::Violation(what) => return self.died(format!("broke the protocol: {what}")),
-                    },
-                },
+                // What the worker says comes last, so that one that never stops talking cannot talk over its deadline.
+                () = sleep_until(timer) => {
+                    let cancelled = cancel.borrow().clone();
+                    return self.too_late(&cancelled).await;
+                }
                 changed = cancel.changed(), if cancellable => {
                     cancellable = changed.is_ok();
                     let state = cancel.borrow_and_update().clone();
@@ -155,10 +163,14 @@ impl Session<'_> {
                 () = self.events.closed(), if !self.told_all => {
                     self.pass_on(worker, &CancelState { all: true, analyses: BTreeSet::new() });
                 }
-                () = sleep_until(timer) => {
-                    let cancelled = cancel.borrow().clone();
-                    return self.too_late(&cancelled).await;
-                }
+                inbound = worker.receive() => match inbound {
+                    Inbound::Gone(detail) => return self.died(detail),
+                    Inbound::Message(message) => match self.take(*message).await {
+                        Step::GoOn => {}
+                        Step::Done(costs) => return (RunEnd::Done(costs), WorkerFate::Lives),
+                        Step::Violation(what) => return self.died(format!("broke the protocol: {what}")),
+                    },
+                },
             }
         }
     }
@@ -191,10 +203,10 @@ impl Session<'_> {
                 Step::GoOn
             }
             WorkerMessage::Entered { run, analysis } if run == self.run && !matches!(self.phase, Phase::In(_)) => {
-                let Some(timeout) = self.unjudged.get(&analysis).copied() else {
+                let Some(limit) = self.unjudged.get(&analysis).map(|open| open.limit) else {
                     return Step::Violation("entered an analysis that is not to be judged");
                 };
-                self.enter(Phase::In(analysis.clone()), timeout + GRACE);
+                self.enter(Phase::In(analysis.clone()), limit + GRACE);
                 self.tell(RunEvent::Entered { analysis }).await;
                 Step::GoOn
             }
@@ -261,12 +273,12 @@ impl Session<'_> {
             let (end, _) = self.died("took longer than its deadline outside any analysis".to_owned());
             return (end, WorkerFate::Spent);
         };
-        self.unjudged.remove(&active);
+        let plugin = self.unjudged.remove(&active).map(|open| open.plugin).unwrap_or_default();
         if cancelled.covers(&active) {
             self.tell(failed(active, cancelled_failure())).await;
             return (RunEnd::WorkerStopped, WorkerFate::Spent);
         }
-        self.tell(failed(active, deadline_failure())).await;
+        self.tell(failed(active, deadline_failure(&plugin))).await;
         (RunEnd::WorkerStopped, WorkerFate::Hung)
     }
 
@@ -299,10 +311,10 @@ pub(crate) fn cancelled_failure() -> AnalysisFailure {
     }
 }
 
-fn deadline_failure() -> AnalysisFailure {
+fn deadline_failure(plugin: &str) -> AnalysisFailure {
     AnalysisFailure {
         code: "DEADLINE_EXCEEDED".to_owned(),
-        message: "The analysis took longer than it may.".to_owned(),
+        message: format!("The analyzer {plugin} took longer than it may."),
         detail: "the worker did not stop within the grace period and was killed".to_owned(),
         retryable: false,
     }

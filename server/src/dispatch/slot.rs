@@ -11,7 +11,6 @@ use super::pool::{Job, Pool, RunJob, Start};
 use super::process::{Inbound, Worker};
 use super::run::RunEnd;
 use super::session::{self, WorkerFate};
-use super::totals::CostCounter;
 
 /// The first restart after a death is immediate; then the pause doubles from here ...
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -114,7 +113,7 @@ impl Slot {
                     None => return worker.end().await,
                 },
             };
-            let fate = do_job(&mut worker, job, &self.pool.costs).await;
+            let fate = do_job(&mut worker, job, &self.pool).await;
             if fate != WorkerFate::Lives {
                 return self.bury(worker, fate, "during a job").await;
             }
@@ -141,7 +140,7 @@ impl Slot {
     }
 }
 
-async fn do_job(worker: &mut Worker, job: Job, costs: &CostCounter) -> WorkerFate {
+async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
     match job {
         Job::Probe { medium, byte_size, limit, reply } => {
             let (end, fate) = session::probe(worker, medium, byte_size, limit).await;
@@ -151,9 +150,12 @@ async fn do_job(worker: &mut Worker, job: Job, costs: &CostCounter) -> WorkerFat
         }
         Job::Run(job) => {
             let RunJob { request, media, events, cancel, reply } = *job;
-            let (end, fate) = session::run(worker, request, media, &events, cancel.watch()).await;
+            let (end, fate) = session::run(worker, request, media, &events, cancel.watch(), |kind| {
+                pool.analyzer(kind).map(|analyzer| analyzer.plugin().to_owned())
+            })
+            .await;
             if let (RunEnd::Done(cost), WorkerFate::Lives) = (&end, fate) {
-                costs.add(*cost);
+                pool.costs.add(*cost);
             }
             drop(events);
             let _ = reply.send(end);

@@ -300,7 +300,7 @@ impl Inner {
             pool.stop.cancel();
             self.refused.extend(pool.refused());
             let unused = failed.into_iter().flat_map(|detail| pool.plan.own.iter().map(move |path| (path, detail.clone())));
-            self.refused.extend(unused.map(|(path, detail)| RefusedPlugin { path: path.display().to_string(), detail }));
+            self.refused.extend(unused.map(|(path, detail)| RefusedPlugin { path: path.display().to_string(), detail, missing: None }));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::context::caller;
 use super::error::ErrorCode;
 use super::media::MediaKind;
 use super::scalars::int;
-use crate::service::{AnalyzerInfo, RunTotals};
+use crate::service::{AnalyzerInfo, RunTotals, SandboxInfo};
 
 /// Whether an analyzer's workers take work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -195,6 +195,17 @@ pub struct ServerInfo {
     error_codes: Vec<ErrorCode>,
     /// What the work of this node cost since it started; null unless you may see the folders of all companies.
     run_costs: Option<RunCosts>,
+    /// The sandbox of the workers; null unless you may see the folders of all companies.
+    sandbox: Option<Sandbox>,
+}
+
+/// How far workers, which decode media and run plugins, are locked in on this machine.
+#[derive(Debug, SimpleObject)]
+pub struct Sandbox {
+    /// Whether the server is configured to refuse to start where something is missing.
+    required: bool,
+    /// What the kernel does not offer, one sentence each. None: everything is enforced.
+    gaps: Vec<String>,
 }
 
 /// CPU time of the workers of this node since it started, over all runs that ended well. A run is the analyses asked for together,
@@ -269,5 +280,6 @@ pub(super) async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo> {
         query_complexity: int(super::limits::MAX_COMPLEXITY),
     };
     let run_costs = services.run_totals(&principal).map(RunCosts::of);
-    Ok(ServerInfo { version: info.version.to_owned(), limits, error_codes: ErrorCode::ALL.to_vec(), run_costs })
+    let sandbox = services.sandbox(&principal).map(|SandboxInfo { required, gaps }| Sandbox { required, gaps });
+    Ok(ServerInfo { version: info.version.to_owned(), limits, error_codes: ErrorCode::ALL.to_vec(), run_costs, sandbox })
 }

@@ -1,7 +1,7 @@
 //! What the server is and offers, and whether it can do its work.
 
 use super::Services;
-use super::types::{AnalyzerInfo, Readiness, ServerInfo, ServerLimits};
+use super::types::{AnalyzerInfo, Readiness, SandboxInfo, ServerInfo, ServerLimits};
 use crate::auth::policy::{self, Action};
 use crate::dispatch::{LoadedPlugin, PoolHealth, RunTotals};
 use std::time::Duration;
@@ -60,6 +60,12 @@ impl Services {
     pub fn run_totals(&self, caller: &Principal) -> Option<RunTotals> {
         let sees_all = matches!(policy::authorize(caller, Action::ViewFolder), Ok(Scope::Everything));
         sees_all.then(|| self.inner.checker.pools.run_totals())
+    }
+
+    /// What the workers' sandbox does not hold on this machine: of use to an attacker, so only for who may see the folders of all.
+    pub fn sandbox(&self, caller: &Principal) -> Option<SandboxInfo> {
+        let sees_all = matches!(policy::authorize(caller, Action::ViewFolder), Ok(Scope::Everything));
+        sees_all.then(|| SandboxInfo { required: self.inner.sandbox_required, gaps: self.inner.checker.pools.sandbox_gaps() })
     }
 
     /// The address that clients use, where the configuration names one.

@@ -12,7 +12,7 @@
 //! events     watch_folder watch_analysis wait_final
 //! instant    check overall_resolution; Checker does it without a store
 //! downloads  signed_path open_download
-//! info       analyzers server_info run_totals ready public_url
+//! info       analyzers server_info sandbox run_totals ready public_url
 //! upload     begin_upload begin_instant_upload → UploadSink → UploadedFile
 //! ```
 
@@ -65,6 +65,7 @@ use url::Url;
 use vultus_core::{Error, Result};
 use vultus_store::Store;
 use vultus_store::blobs::BlobStore;
+use vultus_worker_protocol::SandboxLevel;
 
 /// At the end requests that write get this long.
 const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(5);
@@ -108,6 +109,7 @@ struct Inner {
     to_finish: TaskTracker,
     turns: Turns,
     public_url: Option<Url>,
+    sandbox_required: bool,
     access_tokens: AccessTokens,
     refresh_lifetime: Duration,
     download_key: SecretSlice<u8>,
@@ -148,6 +150,7 @@ impl Services {
                 to_finish: TaskTracker::new(),
                 turns: Turns::default(),
                 public_url: config.public_url.clone(),
+                sandbox_required: config.workers.sandbox == SandboxLevel::Required,
                 sessions: SessionCache::default(),
                 unknown_names: UnknownNames::default(),
                 failed_logins: Arc::default(),

@@ -279,6 +279,15 @@ pub struct ServerInfo {
     pub limits: ServerLimits,
 }
 
+/// How far the workers are locked in on this machine.
+#[derive(Debug, Clone)]
+pub struct SandboxInfo {
+    /// Whether the server refuses to start where something is missing.
+    pub required: bool,
+    /// What the kernel does not offer, one sentence each.
+    pub gaps: Vec<String>,
+}
+
 /// Limits that clients should know.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {

@@ -11,25 +11,26 @@ pub(crate) enum Stopped {
     DeadlineExceeded,
 }
 
-/// The failure of an analysis whose plugin, or a provider that it asked, failed.
-pub(crate) fn of_plugin(failure: &Failure, stopped: Stopped) -> AnalysisFailure {
-    let (code, message, retryable) = match (failure.status, stopped) {
+/// The failure of an analysis whose plugin, or a provider that it asked, failed. `plugin` is the id of the one that judges.
+pub(crate) fn of_plugin(failure: &Failure, stopped: Stopped, plugin: &str) -> AnalysisFailure {
+    let (code, what, retryable) = match (failure.status, stopped) {
         (Status::Cancelled, Stopped::Cancelled) => return cancelled(),
         (Status::Cancelled | Status::DeadlineExceeded, Stopped::DeadlineExceeded) | (Status::DeadlineExceeded, _) => {
-            ("DEADLINE_EXCEEDED", "The analysis took longer than it may.", false)
+            ("DEADLINE_EXCEEDED", "took longer than it may", false)
         }
-        (Status::Unavailable, _) => ("ANALYZER_UNAVAILABLE", "The analyzer cannot work at the moment.", true),
-        (Status::Panic, _) => ("ANALYZER_PANICKED", "The analyzer met a fault of its own.", false),
+        (Status::Unavailable, _) => ("ANALYZER_UNAVAILABLE", "cannot work at the moment", true),
+        (Status::Panic, _) => ("ANALYZER_PANICKED", "met a fault of its own", false),
         (Status::InvalidInput | Status::Cancelled | Status::Internal | Status::Unsupported, _) => {
-            ("ANALYZER_FAILED", "The analyzer could not judge the media.", false)
+            ("ANALYZER_FAILED", "could not judge the media", false)
         }
     };
-    new(code, message, failure.to_string(), retryable)
+    new(code, &format!("The analyzer {plugin} {what}."), failure.to_string(), retryable)
 }
 
 /// The failure of an analysis whose outcome breaks the rules for outcomes.
-pub(crate) fn bad_result(failure: &Failure) -> AnalysisFailure {
-    new("BAD_RESULT", "The analyzer gave a result that cannot be used.", failure.message.clone(), false)
+pub(crate) fn bad_result(failure: &Failure, plugin: &str) -> AnalysisFailure {
+    let message = format!("The analyzer {plugin} gave a result that breaks its own description.");
+    new("BAD_RESULT", &message, failure.message.clone(), false)
 }
 
 /// The failure of an analysis that was asked to stop.

@@ -228,6 +228,10 @@ impl JobHost for Host<'_, '_> {
     }
 
     fn log(&mut self, level: LogLevel, message: &str) {
+        if self.run.log_lines_left == 0 {
+            return;
+        }
+        self.run.log_lines_left -= 1;
         let text = message.chars().take(LOG_CHARS).collect();
         let level = match level {
             LogLevel::Error => 0,

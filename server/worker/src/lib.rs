@@ -15,9 +15,11 @@ mod plugins;
 mod probe;
 mod run;
 mod sandbox;
+mod selection;
 mod source;
 mod weights;
 
+use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
@@ -28,7 +30,7 @@ use vultus_worker_protocol::{FromWorker, PROTOCOL_VERSION, ToWorker, WorkerReady
 use inbox::{Inbox, Task};
 use outbox::Outbox;
 use plugins::Plugins;
-use sandbox::SandboxError;
+use sandbox::{Locked, SandboxError};
 
 /// Memory that a run left behind is given back to the system after so much idleness.
 const IDLE_TRIM: Duration = Duration::from_secs(1);
@@ -66,14 +68,14 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerErro
         Err(error) => return Err(error.into()),
     };
     let mut outbox = Outbox::new(channel.try_clone().map_err(clone_failed)?);
-    match prepare(&setup, &mut outbox) {
+    match prepare(&setup, parent, &mut outbox) {
         Ok(mut worker) => {
             let inbox = Inbox::start(channel).map_err(clone_failed)?;
             worker.serve(&inbox, &mut outbox)
         }
-        Err(WorkerError::Setup(detail)) => {
-            outbox.send(&FromWorker::Unfit { detail: detail.clone() }, &[])?;
-            Err(WorkerError::Setup(detail))
+        Err(error @ (WorkerError::Setup(_) | WorkerError::Sandbox(_))) => {
+            outbox.send(&FromWorker::Unfit { detail: error.to_string() }, &[])?;
+            Err(error)
         }
         Err(other) => Err(other),
     }
@@ -88,10 +90,11 @@ struct Worker {
     limits: Limits,
     decode: DecodeOptions,
     cpu_seconds: u64,
+    scratch: Option<&'static Path>,
 }
 
 /// Locks the process in, opens the plugins and says so. Still single-threaded up to the first plugin.
-fn prepare(setup: &WorkerSetup, outbox: &mut Outbox) -> Result<Worker, WorkerError> {
+fn prepare(setup: &WorkerSetup, parent: i32, outbox: &mut Outbox) -> Result<Worker, WorkerError> {
     if setup.protocol != PROTOCOL_VERSION {
         let theirs = setup.protocol;
         return Err(WorkerError::Setup(format!("the node speaks protocol {theirs}, this worker {PROTOCOL_VERSION}")));
@@ -102,12 +105,12 @@ fn prepare(setup: &WorkerSetup, outbox: &mut Outbox) -> Result<Worker, WorkerErr
         serde_json::Value::Null => DecodeOptions::default(),
         given => serde_json::from_value(given.clone()).map_err(|error| malformed("decoder's options", error))?,
     };
-    let sandbox_gaps = sandbox::lock_in(setup.memory_bytes, setup.cpu_seconds)?;
+    let Locked { scratch, gaps: sandbox_gaps } = sandbox::lock_in(setup, parent)?;
     let plugins = Plugins::open(setup);
     let ready =
         WorkerReady { protocol: PROTOCOL_VERSION, plugins: plugins.reports(), refused: plugins.refused().to_vec(), sandbox_gaps };
     outbox.send(&FromWorker::Ready(Box::new(ready)), &[])?;
-    Ok(Worker { plugins, limits, decode, cpu_seconds: setup.cpu_seconds })
+    Ok(Worker { plugins, limits, decode, cpu_seconds: setup.cpu_seconds, scratch })
 }
 
 impl Worker {
@@ -131,6 +134,9 @@ impl Worker {
                     let settings = run::Settings { limits: &self.limits, decode: self.decode };
                     run::answer(&request, descriptors, &cancel, settings, &mut self.plugins, outbox)?;
                     inbox.finished(&request.run, &cancel);
+                    if let Some(scratch) = self.scratch {
+                        sandbox::empty(scratch)?;
+                    }
                 }
             }
         }

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Provided, Scope};
-use vultus_plugin_api::{Config, Failure, Manifest};
-use vultus_plugin_host::{Instance, Plugin, resolve_features};
+use vultus_plugin_api::{Config, Failure};
+use vultus_plugin_host::{Instance, Plugin};
 use vultus_worker_protocol::{PluginFile, PluginOrigin, PluginReport, RefusedPlugin, WorkerSetup};
 
+use crate::selection::{self, Candidate, Refusal, Selection};
 use crate::weights::Weights;
 
 /// All plugins of the worker.
@@ -44,41 +45,42 @@ pub(crate) struct Provenance {
 }
 
 impl Plugins {
-    /// Opens the plugins of the setup in order. Never fails as a whole: a worker without plugins can probe.
+    /// Opens the plugins of the setup and sets up those that can work together. Never fails as a whole: a worker without
+    /// plugins can probe.
     pub(crate) fn open(setup: &WorkerSetup) -> Self {
-        let mut weights = Weights::new(setup.weights_dir.as_deref());
         let mut plugins = Self { loaded: Vec::new(), refused: Vec::new(), analyses: BTreeMap::new(), features: BTreeMap::new() };
+        let mut opened = Vec::new();
         for file in &setup.plugins {
-            if let Err(detail) = plugins.open_one(file, setup, &mut weights) {
-                plugins.refused.push(RefusedPlugin { path: file.path.clone(), detail });
+            match Plugin::open(Path::new(&file.path)) {
+                Ok(plugin) => opened.push((file, plugin)),
+                Err(error) => plugins.refuse(file, Refusal::because(with_sources(&error))),
             }
+        }
+        let candidates: Vec<Candidate<'_>> = opened.iter().map(|(file, plugin)| candidate(file, plugin)).collect();
+        let Selection { used, mut refused } = selection::select(&candidates, BTreeMap::new());
+        let mut weights = Weights::new(setup.weights_dir.as_deref());
+        let mut set_up = BTreeMap::new();
+        for place in used {
+            let (file, plugin) = &opened[place];
+            match Loaded::set_up(plugin.clone(), file, setup, &mut weights) {
+                Ok(loaded) => drop(set_up.insert(place, loaded)),
+                Err(detail) => drop(refused.insert(place, Refusal::because(detail))),
+            }
+        }
+        // Those that need a feature of one that could not be set up go with it.
+        let Selection { used, refused } = selection::select(&candidates, refused);
+        for loaded in used.iter().filter_map(|place| set_up.remove(place)) {
+            plugins.take(loaded);
+        }
+        for (place, refusal) in refused {
+            plugins.refuse(opened[place].0, refusal);
         }
         plugins
     }
 
-    fn open_one(&mut self, file: &PluginFile, setup: &WorkerSetup, weights: &mut Weights) -> Result<(), String> {
-        let plugin = Plugin::open(Path::new(&file.path)).map_err(|error| with_sources(&error))?;
-        let manifest = plugin.manifest();
-        let mut manifests: Vec<Manifest> = self.loaded.iter().map(|loaded| loaded.plugin.manifest().clone()).collect();
-        manifests.push(manifest.clone());
-        resolve_features(&manifests).map_err(|error| with_sources(&error))?;
-        if file.origin == PluginOrigin::ThirdParty {
-            self.refuse_restricted(manifest)?;
-        }
-        let weights = weights.verify(&manifest.weights).map_err(|error| error.to_string())?;
-        let serde_json::Value::Object(settings) = file.settings.clone() else {
-            return Err("its settings are not a JSON object".to_owned());
-        };
-        let config = Config {
-            onnxruntime: setup.onnxruntime.clone(),
-            weights_dir: setup.weights_dir.clone(),
-            threads: setup.threads,
-            settings,
-        };
-        let mut loaded = Loaded { plugin, config, weights, judge: None, providers: Vec::new(), instances: 0 };
-        loaded.create_first().map_err(|failure| format!("it could not be set up: {failure}"))?;
-        self.take(loaded);
-        Ok(())
+    fn refuse(&mut self, file: &PluginFile, refusal: Refusal) {
+        let Refusal { detail, missing } = refusal;
+        self.refused.push(RefusedPlugin { path: file.path.clone(), detail, missing });
     }
 
     fn take(&mut self, loaded: Loaded) {
@@ -87,17 +89,6 @@ impl Plugins {
         self.analyses.extend(manifest.analyses.iter().map(|spec| (spec.kind.clone(), place)));
         self.features.extend(manifest.provides.iter().map(|provided| (provided.feature.clone(), place)));
         self.loaded.push(loaded);
-    }
-
-    fn refuse_restricted(&self, manifest: &Manifest) -> Result<(), String> {
-        let wanted = manifest.analyses.iter().flat_map(|spec| &spec.features);
-        let needed = manifest.provides.iter().flat_map(|provided| &provided.needs);
-        for feature in wanted.chain(needed) {
-            if self.provided(feature).is_some_and(|provided| provided.restricted) {
-                return Err(format!("it asks for the restricted feature {feature}, which is not granted to third parties"));
-            }
-        }
-        Ok(())
     }
 
     /// What is known of the plugins in use.
@@ -183,7 +174,33 @@ impl Plugins {
     }
 }
 
+fn candidate<'c>(file: &'c PluginFile, plugin: &'c Plugin) -> Candidate<'c> {
+    Candidate {
+        manifest: plugin.manifest(),
+        third_party: file.origin == PluginOrigin::ThirdParty,
+        grants: &file.grants,
+        only_for_features: file.only_for_features,
+    }
+}
+
 impl Loaded {
+    /// Looks at the weights and makes the first instances.
+    fn set_up(plugin: Plugin, file: &PluginFile, setup: &WorkerSetup, weights: &mut Weights) -> Result<Self, String> {
+        let weights = weights.verify(&plugin.manifest().weights).map_err(|error| error.to_string())?;
+        let serde_json::Value::Object(settings) = file.settings.clone() else {
+            return Err("its settings are not a JSON object".to_owned());
+        };
+        let config = Config {
+            onnxruntime: setup.onnxruntime.clone(),
+            weights_dir: setup.weights_dir.clone(),
+            threads: setup.threads,
+            settings,
+        };
+        let mut loaded = Self { plugin, config, weights, judge: None, providers: Vec::new(), instances: 0 };
+        loaded.create_first().map_err(|failure| format!("it could not be set up: {failure}"))?;
+        Ok(loaded)
+    }
+
     fn create_first(&mut self) -> Result<(), Failure> {
         let manifest = self.plugin.manifest().clone();
         if !manifest.analyses.is_empty() {

@@ -22,6 +22,8 @@ use crate::plugins::{Plugins, Provenance};
 
 /// Outcomes longer than this go beside the message, in bytes.
 const INLINE_OUTCOME_BYTES: usize = 64 << 10;
+/// Lines that the plugins of one run may write to the log.
+const LOG_LINES: u32 = 50;
 
 /// How media are decoded.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +40,8 @@ pub(crate) struct Run<'r> {
     pub(crate) media: Vec<Medium>,
     pub(crate) memo: FeatureMemo,
     pub(crate) meter: Meter,
+    /// Lines for the log that its plugins may still write.
+    pub(crate) log_lines_left: u32,
     outbox: &'r mut Outbox,
     /// The first thing that could not be told in the middle of a call.
     untold: Option<ChannelError>,
@@ -58,7 +62,7 @@ pub(crate) fn answer(
     let media = decode(request, descriptors, cancel, settings);
     meter.switch(Work::Other);
     let memo = FeatureMemo::default();
-    let mut run = Run { request, cancel, plugins, media, memo, meter, outbox, untold: None };
+    let mut run = Run { request, cancel, plugins, media, memo, meter, log_lines_left: LOG_LINES, outbox, untold: None };
     for analysis in &request.analyses {
         run.judge_and_tell(analysis)?;
     }
@@ -148,8 +152,10 @@ impl Run<'_> {
             plugin: provenance.plugin.clone(),
         };
         let request = JobRequest { analysis: analysis.kind.clone(), params: analysis.params.clone(), media };
-        let mut judge =
-            self.plugins.take_judge(&analysis.kind).map_err(|fault| failure::of_plugin(&fault, failure::Stopped::No))?;
+        let mut judge = self
+            .plugins
+            .take_judge(&analysis.kind)
+            .map_err(|fault| failure::of_plugin(&fault, failure::Stopped::No, &provenance.plugin))?;
         let mut judging = Judging::new(&analysis.id, Instant::now() + Duration::from_millis(analysis.timeout_ms));
         let before = self.meter.switch(Work::Analysis);
         let mut host = Host::new(self, &mut judging, view);
@@ -167,8 +173,8 @@ impl Run<'_> {
                     .map_err(|error| failure::bad_request(&format!("writing the outcome failed: {error}")))?;
                 Ok(Answer { result: Ok(Box::new(judgement(outcome, provenance))), artifacts: judging.artifacts })
             }
-            Err(fault) if refused_outcome => Err(failure::bad_result(&fault)),
-            Err(fault) => Err(failure::of_plugin(&fault, stopped)),
+            Err(fault) if refused_outcome => Err(failure::bad_result(&fault, &provenance.plugin)),
+            Err(fault) => Err(failure::of_plugin(&fault, stopped, &provenance.plugin)),
         }
     }
 

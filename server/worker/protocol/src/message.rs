@@ -44,10 +44,24 @@ pub struct WorkerSetup {
     pub memory_bytes: Option<u64>,
     /// CPU seconds that one run or probe may use (the soft RLIMIT_CPU is raised for each).
     pub cpu_seconds: u64,
+    /// What becomes of a worker where the kernel does not offer all of the sandbox.
+    #[serde(default)]
+    pub sandbox: SandboxLevel,
+}
+
+/// What becomes of a worker where the kernel does not offer all of the sandbox.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SandboxLevel {
+    /// It does not start.
+    Required,
+    /// It starts, and says what is missing.
+    #[default]
+    BestEffort,
 }
 
 /// A plugin to open.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PluginFile {
     /// Absolute path of the shared library.
     pub path: String,
@@ -56,6 +70,12 @@ pub struct PluginFile {
     /// Where it comes from, which decides the features that it may ask for.
     #[serde(default)]
     pub origin: PluginOrigin,
+    /// Restricted features that the operator granted to it, such as `face_template/1`.
+    #[serde(default)]
+    pub grants: Vec<String>,
+    /// It is used only if another plugin of the worker needs one of its features.
+    #[serde(default)]
+    pub only_for_features: bool,
 }
 
 /// Where a plugin comes from.
@@ -232,6 +252,9 @@ pub struct RefusedPlugin {
     pub path: String,
     /// Why.
     pub detail: String,
+    /// The feature that it needs and that nobody in its worker provides.
+    #[serde(default)]
+    pub missing: Option<String>,
 }
 
 /// What a probe found.

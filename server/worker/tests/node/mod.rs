@@ -1,18 +1,21 @@
 //! The node's end of the socket, for tests: starts the real worker, compiles plugins in C, waits with deadlines.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+#![expect(dead_code, reason = "each test binary uses a part of it")]
 
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::{Value, json};
 use vultus_worker_protocol::channel::{Channel, ChannelError};
 use vultus_worker_protocol::{
     AnalysisFailure, FromWorker, Judgement, PROTOCOL_VERSION, PluginFile, PluginOrigin, RunAnalysis, RunMedium, RunRequest,
-    SlottedMedium, ToWorker, WorkerReady, WorkerSetup,
+    SandboxLevel, SlottedMedium, ToWorker, WorkerReady, WorkerSetup,
 };
 
 pub(crate) type Judged = Result<Box<Judgement>, AnalysisFailure>;
@@ -26,8 +29,29 @@ pub(crate) struct Node {
 impl Node {
     /// Starts the real executable and tells it its setup.
     pub(crate) fn start(plugins: Vec<PluginFile>) -> Self {
+        Self::start_with(plugins, |_| {})
+    }
+
+    /// The same with a setup that differs.
+    pub(crate) fn start_with(plugins: Vec<PluginFile>, change: impl FnOnce(&mut WorkerSetup)) -> Self {
+        Self::spawn(&mut Command::new(env!("CARGO_BIN_EXE_vultus-worker")), plugins, change)
+    }
+
+    /// The same on a kernel that does not know a system call.
+    pub(crate) fn start_without(call: libc::c_long, plugins: Vec<PluginFile>, change: impl FnOnce(&mut WorkerSetup)) -> Self {
+        let rules = [(call, Vec::new())].into_iter().collect();
+        let machine = std::env::consts::ARCH.try_into().unwrap();
+        let (others, this) = (SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32));
+        let filter: BpfProgram = SeccompFilter::new(rules, others, this, machine).unwrap().try_into().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vultus-worker"));
+        // SAFETY: between fork and exec only system calls are made; the filter is ready.
+        unsafe { command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(|_| std::io::ErrorKind::Other.into())) };
+        Self::spawn(&mut command, plugins, change)
+    }
+
+    fn spawn(command: &mut Command, plugins: Vec<PluginFile>, change: impl FnOnce(&mut WorkerSetup)) -> Self {
         let (near, far) = Channel::pair().unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_vultus-worker"))
+        let child = command
             .args(["0", &std::process::id().to_string()])
             .env_clear()
             .stdin(Stdio::from(far.into_descriptor()))
@@ -36,7 +60,7 @@ impl Node {
             .spawn()
             .unwrap();
         let mut node = Self { child, channel: Some(near) };
-        let setup = WorkerSetup {
+        let mut setup = WorkerSetup {
             protocol: PROTOCOL_VERSION,
             plugins,
             onnxruntime: Some(path("models/runtime/libonnxruntime.so").display().to_string()),
@@ -46,7 +70,9 @@ impl Node {
             decode: Value::Null,
             memory_bytes: Some(2 << 30),
             cpu_seconds: 60,
+            sandbox: SandboxLevel::Required,
         };
+        change(&mut setup);
         node.send(&ToWorker::Hello(Box::new(setup)), &[]);
         node
     }
@@ -167,7 +193,13 @@ pub(crate) fn plugin(source: &str) -> PluginFile {
         .unwrap();
     assert!(compiled.success(), "compiling {}", source.display());
     own.persist(&library).unwrap();
-    PluginFile { path: library.display().to_string(), settings: json!({}), origin: PluginOrigin::ThirdParty }
+    PluginFile {
+        path: library.display().to_string(),
+        settings: json!({}),
+        origin: PluginOrigin::ThirdParty,
+        grants: Vec::new(),
+        only_for_features: false,
+    }
 }
 
 /// The built-in plugins, which Cargo built for this test.
@@ -175,10 +207,14 @@ pub(crate) fn built_in_plugins() -> Vec<PluginFile> {
     let test = std::env::current_exe().unwrap();
     let libraries = ["face_detect", "face_template", "face_match", "liveness"]
         .map(|name| test.with_file_name(format!("libvultus_{name}.so")));
-    libraries
-        .into_iter()
-        .map(|library| PluginFile { path: library.display().to_string(), settings: json!({}), origin: PluginOrigin::BuiltIn })
-        .collect()
+    let file = |library: PathBuf| PluginFile {
+        path: library.display().to_string(),
+        settings: json!({}),
+        origin: PluginOrigin::BuiltIn,
+        grants: Vec::new(),
+        only_for_features: false,
+    };
+    libraries.into_iter().map(file).collect()
 }
 
 /// The defaults of an analysis' parameters, as the node merges them.

@@ -1,0 +1,123 @@
+//! The sandbox as a plugin meets it: what is refused, what is not, and the traps of the kernel's interfaces.
+//! They need a kernel that offers all of it: Linux 5.13 with Landlock, and user namespaces.
+
+mod node;
+
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+
+use node::{Judged, Node, analysis, plugin};
+use serde_json::{Value, json};
+use vultus_worker_protocol::{FromWorker, SandboxLevel};
+
+fn judge(node: &mut Node, mode: &str) -> Judged {
+    node.judge(&[], &[analysis("a", "faulty", json!({ "mode": mode }), &[])]).remove(0)
+}
+
+#[test]
+fn a_plugin_is_refused_sockets_files_processes_and_signals_and_the_worker_goes_on() {
+    let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
+    assert_eq!(node.ready().sandbox_gaps, Vec::<String>::new());
+    let refusals = [
+        ("socket", libc::EPERM),
+        ("read_passwd", libc::EACCES),
+        ("write_outside", libc::EPERM),
+        ("fork", libc::EPERM),
+        ("exec", libc::EPERM),
+        ("signal_parent", libc::ENOSYS),
+    ];
+    for (mode, error) in refusals {
+        let failure = judge(&mut node, mode).unwrap_err();
+        assert_eq!(failure.code, "ANALYZER_FAILED", "{mode}");
+        assert!(failure.detail.ends_with(&format!("refused with error {error}")), "{mode}: {}", failure.detail);
+    }
+    assert!(!Path::new("/tmp/vultus-faulty-was-here").exists());
+    assert!(judge(&mut node, "ok").is_ok());
+}
+
+#[test]
+fn threads_and_the_temporary_folder_are_allowed_and_the_folder_is_empty_in_the_next_run() {
+    let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
+    node.ready();
+    for _ in 0..2 {
+        let judged = judge(&mut node, "allowed");
+        assert!(judged.is_ok(), "{judged:?}");
+    }
+}
+
+#[test]
+fn constructors_of_a_library_run_inside_the_sandbox() {
+    let mut node = Node::start(vec![plugin("faulty/early.c")]);
+    node.ready();
+    let judged = node.judge(&[], &[analysis("a", "early", json!({}), &[])]).remove(0).unwrap();
+    let expected = json!({"socket": libc::EPERM, "file": libc::EACCES, "fork": libc::EPERM});
+    assert_eq!(judged.outcome["result"], expected, "0 would mean that it worked");
+}
+
+#[test]
+fn the_cpu_limit_is_raised_for_each_run_and_ends_a_run_that_uses_more() {
+    let mut node = Node::start_with(vec![plugin("faulty/faulty.c")], |setup| setup.cpu_seconds = 1);
+    node.ready();
+    // Together they use more than any single limit.
+    for run in 0..3 {
+        assert!(judge(&mut node, "burn").is_ok(), "run {run}");
+    }
+    node.run("r", &[], &[analysis("a", "faulty", json!({"mode": "loop"}), &[])]);
+    while node.try_receive().is_ok() {}
+    let status = node.child().wait().unwrap();
+    assert_eq!(status.signal(), Some(libc::SIGXCPU), "{status}");
+}
+
+#[test]
+fn every_thread_of_a_worker_is_filtered_in_namespaces_of_its_own_and_without_capabilities() {
+    let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
+    node.ready();
+    let process = format!("/proc/{}", node.pid());
+    for thread in std::fs::read_dir(format!("{process}/task")).unwrap() {
+        let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
+            line[name.len()..].trim().to_owned()
+        };
+        assert_eq!((field("Seccomp:"), field("Seccomp_filters:")), ("2".to_owned(), "2".to_owned()));
+        assert_eq!(field("CapEff:").trim_matches('0'), "");
+        assert_eq!(field("CapPrm:").trim_matches('0'), "");
+    }
+    for namespace in ["net", "mnt", "user"] {
+        let of = |process: &str| std::fs::read_link(format!("{process}/ns/{namespace}")).unwrap();
+        assert_ne!(of(&process), of("/proc/self"), "{namespace}");
+    }
+    let devices = std::fs::read_to_string(format!("{process}/net/dev")).unwrap();
+    let devices: Vec<&str> = devices.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
+    assert!(devices.iter().all(|device| ["lo", "sit0", "tunl0", "ip6tnl0"].contains(device)), "{devices:?}");
+}
+
+/// A worker on a kernel that refuses the call: with `required` it says why and ends before it opens a plugin; else it says what is
+/// missing and works.
+#[test]
+fn what_the_kernel_does_not_offer_is_said_or_refused() {
+    for (call, gap) in [(libc::SYS_landlock_create_ruleset, "Landlock"), (libc::SYS_unshare, "network namespace")] {
+        let plugins = || vec![plugin("faulty/faulty.c")];
+        let mut strict = Node::start_without(call, plugins(), |setup| setup.sandbox = SandboxLevel::Required);
+        let (message, _) = strict.receive();
+        let FromWorker::Unfit { detail } = message else { panic!("{message:?}") };
+        assert!(detail.contains(gap) && detail.contains("workers.sandbox"), "{detail}");
+        assert!(!strict.child().wait().unwrap().success());
+        let mut lenient = Node::start_without(call, plugins(), |setup| setup.sandbox = SandboxLevel::BestEffort);
+        let gaps = lenient.ready().sandbox_gaps;
+        assert!(gaps.len() == 1 && gaps[0].contains(gap), "{gaps:?}");
+        assert_eq!(judge(&mut lenient, "ok").unwrap().outcome["result"], json!({"value": 1}));
+        assert_eq!(judge(&mut lenient, "socket").unwrap_err().code, "ANALYZER_FAILED", "what remains holds");
+    }
+}
+
+/// Built-in analyzers under it, for a look at what they need: all of their files and calls.
+#[test]
+fn the_built_in_analyzers_work_inside_of_it_with_threads_too() {
+    let mut node = Node::start_with(node::built_in_plugins(), |setup| setup.threads = 2);
+    let ready = node.ready();
+    assert!(ready.refused.is_empty(), "{:?}", ready.refused);
+    let params = node::default_params(&ready, "liveness");
+    let judged = node.judge(&["obama2.jpg"], &[analysis("l", "liveness", params, &[0])]).remove(0).unwrap();
+    assert_ne!(judged.outcome["result"]["score"], Value::Null);
+}
