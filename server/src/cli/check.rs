@@ -23,7 +23,7 @@ pub(crate) struct CheckArguments {
     /// A reference photo, as of an identity document (short for --media FILE:photo_id,photo_id_front)
     #[arg(long, value_name = "FILE")]
     reference: Vec<PathBuf>,
-    /// What to ask for: liveness, face_match, or a plugin's own type
+    /// What to ask for: liveness, face_match, document, or a plugin's own type
     #[arg(long, required = true, value_name = "TYPE")]
     analysis: Vec<String>,
     /// Parameters of an analysis: TYPE={…}

@@ -256,3 +256,60 @@ fn a_barcode_that_is_no_text_is_told_in_base64() {
     let result = judged(&PageReading { barcodes: vec![code], ..passport() }, None);
     assert_eq!((result.report.barcodes[0].text.as_deref(), result.report.barcodes[0].base64.as_deref()), (None, Some("/wA=")));
 }
+
+#[test]
+fn no_text_however_odd_makes_it_panic_or_break_its_schema() {
+    use rand::rngs::StdRng;
+    use rand::seq::IndexedRandom;
+    use rand::{RngExt, SeedableRng};
+    let pieces = [
+        "P<",
+        "<<<<<<<<",
+        "I<UTO",
+        "V<",
+        "Surname",
+        "Date of birth",
+        "Geburtsdatum / Né(e) le",
+        ":",
+        "/",
+        "4a.",
+        "12.08.1974",
+        "31/02/99",
+        "99999999999999",
+        "@\n\u{1e}\rANSI 636000",
+        "DLDAQ",
+        "DCS",
+        "ÄÖÜßİ",
+        "日本国旅券",
+        "🛂",
+        "\u{202e}",
+        "\u{0}",
+        " ",
+        "0",
+        "F",
+        "AUG",
+        "№",
+        "e\u{301}",
+    ];
+    let mut rng = StdRng::seed_from_u64(5);
+    let mut text = |most: usize| (0..rng.random_range(0..most)).map(|_| *pieces.choose(&mut rng).unwrap()).collect::<String>();
+    for _ in 0..300 {
+        let odd = |text: String| MrzLine {
+            alternatives: vec![vec![('Ä', f32::NAN), ('A', 0.5)]],
+            positions: vec![f32::NAN; text.len()],
+            text,
+        };
+        let barcode =
+            RawBarcode { format: BarcodeFormat::Pdf417, bytes: text(9).into_bytes(), text: Some(text(9)), quad: Quad::default() };
+        let page = PageReading {
+            mrz: Some(MrzReading {
+                lines: vec![odd(text(12)), odd(text(12)), odd(text(12))],
+                quad: Quad([[f32::INFINITY; 2]; 4]),
+            }),
+            lines: (0..8).map(|at| line(20.0 * at as f32, 14.0, &text(6))).collect(),
+            barcodes: vec![barcode],
+            ..page()
+        };
+        judged(&page, Some(&page));
+    }
+}
