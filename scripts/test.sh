@@ -10,4 +10,6 @@ else
     echo "test: larger suites skipped: ../shared/testdata not present"
 fi
 cargo build --workspace
+# A feature for authors of plugins that nothing else turns on.
+cargo test --quiet --workspace --features vultus-plugin-api/files --test files
 exec cargo test --workspace "$@"

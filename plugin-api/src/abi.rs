@@ -172,7 +172,7 @@ pub struct Frame {
 
 /// A medium of a job.
 #[repr(C)]
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Medium {
     /// Index that reasons, frames and features use.
     pub index: u32,

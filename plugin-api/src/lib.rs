@@ -102,6 +102,7 @@ pub mod artifact;
 pub mod calling;
 mod error;
 mod export;
+pub mod features;
 mod frame;
 mod job;
 pub mod manifest;

@@ -1,10 +1,36 @@
 //! The manifest: what a plugin is, which analyses it offers, which features it wants and provides.
+//!
+//! Later versions of this crate may add fields to these structs. An author who ends each literal with
+//! `..Manifest::default()` (`..AnalysisSpec::default()`, …) need not care.
+//!
+//! ```
+//! use serde_json::json;
+//! use vultus_plugin_api::manifest::{AnalysisSpec, Manifest, Slot, SlotKind};
+//!
+//! let manifest = Manifest {
+//!     id: "org.example.brightness".into(),
+//!     name: "Brightness".into(),
+//!     version: "1.0.0".into(),
+//!     vendor: "Example".into(),
+//!     license: "Apache-2.0".into(),
+//!     analyses: vec![AnalysisSpec {
+//!         kind: "brightness".into(),
+//!         title: "Is the picture bright enough?".into(),
+//!         slots: vec![Slot { name: "pictures".into(), kinds: vec![SlotKind::Image], max: 8, ..Slot::default() }],
+//!         result_schema: json!({ "type": "object" }),
+//!         ..AnalysisSpec::default()
+//!     }],
+//!     ..Manifest::default()
+//! };
+//! assert_eq!(manifest.analyses[0].max_side, 1920);
+//! ```
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-/// A plugin's description of itself, as JSON across the ABI.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A plugin's description of itself, as JSON across the ABI. The default is empty: a host refuses it until the five texts
+/// and an analysis or a feature are there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Reverse DNS name, such as `org.vultus.liveness`; unique among loaded plugins.
@@ -31,7 +57,8 @@ pub struct Manifest {
     pub instances: Instances,
 }
 
-/// One analysis type that a plugin offers.
+/// One analysis type that a plugin offers. The default takes no parameters, RGB frames of at most 1 920 pixels and 30
+/// seconds; name, title, slots and result schema have to be filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnalysisSpec {
@@ -63,6 +90,23 @@ pub struct AnalysisSpec {
     pub deterministic: bool,
 }
 
+impl Default for AnalysisSpec {
+    fn default() -> Self {
+        Self {
+            kind: String::new(),
+            title: String::new(),
+            slots: Vec::new(),
+            params_schema: json!({ "type": "object", "additionalProperties": false }),
+            result_schema: json!({}),
+            features: Vec::new(),
+            pixel_formats: rgb8(),
+            max_side: default_max_side(),
+            timeout_ms: default_timeout_ms(),
+            deterministic: false,
+        }
+    }
+}
+
 fn rgb8() -> Vec<String> {
     vec!["rgb8".to_owned()]
 }
@@ -75,7 +119,21 @@ fn default_timeout_ms() -> u64 {
     30_000
 }
 
-/// A place for media in an analysis.
+/// A place for media in an analysis. The default takes exactly one medium; its name and kinds have to be filled in.
+///
+/// ```
+/// use vultus_plugin_api::manifest::{Slot, SlotKind};
+///
+/// // Selfies of any kind, but no identity documents unless the request names them.
+/// let faces = Slot {
+///     name: "faces".into(),
+///     kinds: vec![SlotKind::Image, SlotKind::Video, SlotKind::ShotSet],
+///     unless_named_tags: vec!["photo_id".into()],
+///     max: 10,
+///     ..Slot::default()
+/// };
+/// assert_eq!(faces.min, 1);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slot {
@@ -98,6 +156,20 @@ pub struct Slot {
     pub max: u32,
 }
 
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            kinds: Vec::new(),
+            any_tags: Vec::new(),
+            all_tags: Vec::new(),
+            unless_named_tags: Vec::new(),
+            min: 1,
+            max: 1,
+        }
+    }
+}
+
 /// Kind of a medium, as a slot names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -110,7 +182,19 @@ pub enum SlotKind {
     ShotSet,
 }
 
-/// A feature that a plugin computes for others.
+/// A feature that a plugin computes for others. The default is of a frame and needs nothing; its name has to be filled in.
+///
+/// ```
+/// use vultus_plugin_api::manifest::{Provided, Scope};
+///
+/// let track = Provided {
+///     feature: "smiles/1".into(),
+///     scope: Scope::Medium,
+///     needs: vec!["faces/1".into()],
+///     ..Provided::default()
+/// };
+/// assert!(!track.restricted);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provided {
@@ -129,6 +213,12 @@ pub struct Provided {
     pub max_side: u32,
 }
 
+impl Default for Provided {
+    fn default() -> Self {
+        Self { feature: String::new(), scope: Scope::Frame, needs: Vec::new(), restricted: false, max_side: default_max_side() }
+    }
+}
+
 /// What a feature is computed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -139,8 +229,15 @@ pub enum Scope {
     Medium,
 }
 
-/// A weight file that a plugin opens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A weight file that a plugin opens. The worker checks its hash before the plugin sees it.
+///
+/// ```
+/// use vultus_plugin_api::manifest::Weight;
+///
+/// let weight = Weight { file: "smile.onnx".into(), license: "MIT".into(), ..Weight::default() };
+/// assert!(weight.sha256.is_empty(), "not pinned: any content will do");
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weight {
     /// File name inside `Config::weights_dir`.

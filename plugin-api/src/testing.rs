@@ -1,8 +1,45 @@
 //! Runs an analyzer in a unit test without a server: through the same table of C functions as a
-//! worker does, with features computed once by the providers added to the bench.
+//! worker does, with features computed once by the providers added to the bench, or given by the test.
 //!
-//! Not here: checks of the outcome against the manifest's schemas; `vultus-plugin-host` has them.
+//! Pictures are made by [`Picture::filled`] and [`Picture::from_fn`], or read from files: with the feature `files`, which
+//! belongs under `[dev-dependencies]`, there are `Picture::open` and `Picture::open_all`.
+//!
+//! ```
+//! # use serde_json::json;
+//! # use vultus_plugin_api::manifest::{AnalysisSpec, Manifest, Slot, SlotKind};
+//! # use vultus_plugin_api::{Analyzer, Config, Failure, Job, Outcome, Resolution};
+//! use vultus_plugin_api::testing::{Bench, Picture};
+//!
+//! # struct Faces;
+//! # impl Analyzer for Faces {
+//! #     fn manifest() -> Manifest {
+//! #         let slots = vec![Slot { name: "pictures".into(), kinds: vec![SlotKind::Image], min: 1, max: 1, ..Slot::default() }];
+//! #         let spec = AnalysisSpec { kind: "faces".into(), slots, features: vec!["faces/1".into()], ..AnalysisSpec::default() };
+//! #         Manifest { id: "org.example.faces".into(), analyses: vec![spec], ..Manifest::default() }
+//! #     }
+//! #     fn new(_: &Config) -> Result<Self, Failure> {
+//! #         Ok(Self)
+//! #     }
+//! #     fn analyze(&mut self, job: &Job<'_>) -> Result<Outcome, Failure> {
+//! #         let frame = job.next_frame().ok_or_else(|| Failure::invalid_input("no frame"))?;
+//! #         let faces: vultus_plugin_api::features::Faces = job.feature_json(&frame, "faces/1")?;
+//! #         Ok(Outcome { resolution: Resolution::Success, reasons: vec![], result: json!({ "faces": faces.faces.len() }) })
+//! #     }
+//! # }
+//! # fn main() -> Result<(), Failure> {
+//! // `Faces` is an analyzer that counts the faces of `faces/1`, which the test gives.
+//! let mut bench = Bench::new::<Faces>(&Config::default())?;
+//! bench.medium(SlotKind::Image, &["photo_selfie"], vec![Picture::filled(640, 480, [90, 90, 90])]);
+//! bench.given_feature(0, Some(0), "faces/1", &json!({ "faces": [] }));
+//! assert_eq!(bench.run("faces", json!({}))?.outcome.result["faces"], 0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Not here: checks of the outcome against the manifest's schemas; `vultus plugin check` makes them.
 
+#[cfg(feature = "files")]
+mod files;
 mod picture;
 
 use std::cell::RefCell;
@@ -57,6 +94,8 @@ struct Shelf {
     parts: Vec<Part>,
     media: Vec<(JobMedium, Vec<Picture>)>,
     features: RefCell<HashMap<FeatureKey, Feature>>,
+    /// Features that the test gives, which nobody computes.
+    given: HashMap<FeatureKey, Feature>,
     /// Features being computed, to find circles.
     begun: RefCell<Vec<FeatureKey>>,
 }
@@ -83,6 +122,7 @@ impl Bench {
             parts: vec![Part::new::<A>(config)?],
             media: Vec::new(),
             features: RefCell::default(),
+            given: HashMap::new(),
             begun: RefCell::default(),
         };
         Ok(Self { config: config.clone(), shelf, cancelled: false })
@@ -123,9 +163,17 @@ impl Bench {
         self.add_medium(kind, tags, pictures, false)
     }
 
-    /// Takes all media away, to run the same instances on others.
+    /// Gives a feature of a frame (or of a medium, without `frame`) as a value instead of computing it by a provider: for
+    /// features of the server's own, such as `faces/1`.
+    pub fn given_feature(&mut self, medium: u32, frame: Option<u32>, name: &str, value: &Value) -> &mut Self {
+        self.shelf.given.insert((medium, frame, name.to_owned()), Ok(Arc::from(value.to_string().into_bytes())));
+        self
+    }
+
+    /// Takes all media and given features away, to run the same instances on others.
     pub fn clear_media(&mut self) -> &mut Self {
         self.shelf.media.clear();
+        self.shelf.given.clear();
         self.shelf.features.borrow_mut().clear();
         self
     }
@@ -231,6 +279,9 @@ impl Shelf {
 
     /// A feature, computed once.
     fn feature(&self, key: FeatureKey) -> Feature {
+        if let Some(given) = self.given.get(&key) {
+            return given.clone();
+        }
         if let Some(known) = self.features.borrow().get(&key) {
             return known.clone();
         }

@@ -185,6 +185,9 @@ fn command(program: &str) -> Command {
     command.current_dir(workspace_root()).env_clear();
     command.env("PATH", std::env::join_paths(path).expect("folders of a PATH can be joined"));
     command.env("VULTUS_MODELS_DIR", workspace_root().join("models"));
+    // Cargo finds its toolchain and the crates of this workspace there; what it needs is downloaded by now.
+    let tools = ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
+    command.envs(tools.iter().filter_map(|name| Some((name, std::env::var_os(name)?)))).env("CARGO_NET_OFFLINE", "true");
     command
 }
 

@@ -80,6 +80,12 @@ impl Outputs<'_> {
         values.ok_or_else(|| self.unusable(name))
     }
 
+    /// The values of the only output, which must be at least `length`: for models whose output has no telling name.
+    pub fn only(&self, length: usize) -> Result<&[f32], VisionError> {
+        let name = self.values.keys().next().unwrap_or_default().to_owned();
+        self.read(&name, length)
+    }
+
     /// The error that says that output `name` makes no sense.
     pub fn unusable(&self, name: &str) -> VisionError {
         VisionError::Output { file: self.file.to_owned(), output: name.to_owned() }

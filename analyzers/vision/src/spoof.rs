@@ -30,7 +30,7 @@ impl SpoofScorer {
     /// The probability, 0–1, that the face in `face` (pixels of `picture`) is an attack: a print, a
     /// screen, a cut-out. It is one minus the model's class "live".
     pub fn score(&mut self, picture: &PixelView<'_>, face: &Rect) -> Result<f32, VisionError> {
-        let [left, top, right, bottom] = crop(picture.width(), picture.height(), face);
+        let [left, top, right, bottom] = crop(picture.width(), picture.height(), face, CROP_FACTOR);
         let part = picture.part(left, top, right - left + 1, bottom - top + 1);
         let mut planes = Planes { data: &mut self.tensor, stride: SIDE, rows: SIDE, order: Channels::Bgr };
         self.resizer.resize(&part, SIDE, SIDE, &mut planes);
@@ -44,12 +44,12 @@ impl SpoofScorer {
     }
 }
 
-/// Left, top, right and bottom pixel of the model's crop: the box 2.7 times larger about its centre,
+/// Left, top, right and bottom pixel of a model's crop: the box `factor` times larger about its centre,
 /// less where the picture is too small, and shifted back inside where it crosses an edge.
-fn crop(width: u32, height: u32, face: &Rect) -> [usize; 4] {
+pub(crate) fn crop(width: u32, height: u32, face: &Rect, factor: f32) -> [usize; 4] {
     let (far_x, far_y) = ((width - 1) as f32, (height - 1) as f32);
     let (box_width, box_height) = (face.width.max(1.0), face.height.max(1.0));
-    let factor = CROP_FACTOR.min(far_x / box_width).min(far_y / box_height);
+    let factor = factor.min(far_x / box_width).min(far_y / box_height);
     let [x, y] = face.centre();
     let (half_width, half_height) = (box_width * factor / 2.0, box_height * factor / 2.0);
     let (mut left, mut right) = (x - half_width, x + half_width);
@@ -78,15 +78,15 @@ mod tests {
     #[test]
     fn a_face_in_the_middle_gets_the_whole_factor() {
         let face = Rect::from([270.0, 190.0, 100.0, 100.0]);
-        assert_eq!(crop(640, 480, &face), [185, 105, 455, 375]);
+        assert_eq!(crop(640, 480, &face, CROP_FACTOR), [185, 105, 455, 375]);
     }
 
     #[test]
     fn a_crop_over_the_edge_is_shifted_back_not_cut() {
         let face = Rect::from([0.0, 0.0, 100.0, 100.0]);
-        assert_eq!(crop(640, 480, &face), [0, 0, 270, 270]);
+        assert_eq!(crop(640, 480, &face, CROP_FACTOR), [0, 0, 270, 270]);
         let face = Rect::from([560.0, 400.0, 100.0, 100.0]);
-        let [left, top, right, bottom] = crop(640, 480, &face);
+        let [left, top, right, bottom] = crop(640, 480, &face, CROP_FACTOR);
         assert_eq!([right, bottom], [639, 479]);
         assert!((269..=271).contains(&(right - left)) && (269..=271).contains(&(bottom - top)));
     }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_face_larger_than_the_picture_gives_the_picture() {
         let face = Rect::from([-50.0, -50.0, 400.0, 400.0]);
-        let [left, top, right, bottom] = crop(300, 300, &face);
+        let [left, top, right, bottom] = crop(300, 300, &face, CROP_FACTOR);
         assert_eq!([left, top], [0, 0]);
         assert!(right >= 298 && bottom >= 298);
     }

@@ -39,6 +39,22 @@ impl Instance {
     /// The plugin's failure; the host's own while it served the plugin; `Unsupported` for an analysis
     /// that the manifest does not list; `Internal`, saying what is wrong, for an outcome against the rules.
     pub fn analyze(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Outcome, Failure> {
+        self.analyze_by(request, |raw| raw.analyze(host, request))
+    }
+
+    /// The same as a host of a later minor version would call it, see [`RawInstance::analyze_as_newer_host`].
+    ///
+    /// # Errors
+    /// As [`Instance::analyze`].
+    pub fn analyze_as_newer_host(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Outcome, Failure> {
+        self.analyze_by(request, |raw| raw.analyze_as_newer_host(host, request))
+    }
+
+    fn analyze_by(
+        &mut self,
+        request: &JobRequest,
+        analyze: impl FnOnce(&mut RawInstance) -> Result<Vec<u8>, Failure>,
+    ) -> Result<Outcome, Failure> {
         self.refused_outcome = false;
         let plugin = self.plugin.clone();
         let manifest = plugin.manifest();
@@ -50,7 +66,7 @@ impl Instance {
             return Err(Failure::unsupported(format!("{id} has no analysis {analysis}")));
         };
         check_media(request)?;
-        let json = self.call(|raw| raw.analyze(host, request))?;
+        let json = self.call(analyze)?;
         check_outcome(&json, &OutcomeRules { schema, media: &request.media }).map_err(|problem| {
             self.refused_outcome = true;
             Failure::internal(format!("the outcome of {analysis} by {}: {problem}", manifest.id))

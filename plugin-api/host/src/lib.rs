@@ -18,7 +18,7 @@ mod plugin;
 pub use error::{FeatureError, OpenError};
 pub use features::{Features, resolve_features};
 pub use instance::Instance;
-pub use manifest_rules::manifest_problems;
+pub use manifest_rules::{compile_schema, manifest_problems};
 pub use plugin::Plugin;
 pub use vultus_plugin_api::calling::{FrameView, JobHost, JobRequest, Pixels};
 pub use vultus_plugin_api::{FeatureRequest, JobMedium};

@@ -88,7 +88,7 @@ fn analysis_problems(spec: &AnalysisSpec) -> Vec<String> {
     if let Err(problem) = check_params_schema(&spec.params_schema) {
         check(false, format!("params_schema {problem}"));
     }
-    if let Err(problem) = compile(&spec.result_schema) {
+    if let Err(problem) = compile_schema(&spec.result_schema) {
         check(false, format!("result_schema {problem}"));
     }
     problems
@@ -105,7 +105,7 @@ fn is_slot(slot: &Slot) -> bool {
 
 /// It must describe an object, and its defaults, taken together, must satisfy it as far as they go.
 fn check_params_schema(schema: &Value) -> Result<(), String> {
-    let validator = compile(schema)?;
+    let validator = compile_schema(schema)?;
     if schema["type"] != "object" {
         return Err("does not say \"type\": \"object\"".into());
     }
@@ -119,7 +119,11 @@ fn check_params_schema(schema: &Value) -> Result<(), String> {
     validator.validate(&defaults).map_err(|error| format!("refuses its own defaults at {}: {error}", error.instance_path()))
 }
 
-fn compile(schema: &Value) -> Result<jsonschema::Validator, String> {
+/// Compiles a schema of a manifest; the error is the end of a sentence.
+///
+/// # Errors
+/// When it does not compile without loading anything from elsewhere.
+pub fn compile_schema(schema: &Value) -> Result<jsonschema::Validator, String> {
     jsonschema::validator_for(schema).map_err(|error| format!("does not compile: {error}"))
 }
 

@@ -64,6 +64,14 @@ impl Plugin {
         &self.inner.manifest
     }
 
+    /// The manifest's JSON as the plugin writes it now; it must be what it was when it was opened.
+    ///
+    /// # Errors
+    /// What the plugin says, or `Internal` when it is too long.
+    pub fn manifest_json(&self) -> Result<Vec<u8>, Failure> {
+        self.inner.entry.manifest_json()
+    }
+
     /// SHA-256 of the file, lower-case hexadecimal.
     pub fn file_sha256(&self) -> &str {
         &self.inner.file_sha256

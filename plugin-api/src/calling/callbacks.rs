@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::abi;
 use crate::artifact;
 use crate::error::{Failure, Status};
-use crate::job::LogLevel;
+use crate::job::{JobMedium, LogLevel};
 use crate::manifest::SlotKind;
 
 use super::{FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, Pixels};
@@ -20,12 +20,44 @@ use super::{FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, M
 /// Longest name of a feature or artifact, in bytes.
 const MAX_NAME_BYTES: u64 = 100;
 
+/// Which version of the host a plugin meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HostVersion {
+    /// This one.
+    Own,
+    /// One with a later minor version, which has appended fields to job, media and frames.
+    Newer,
+}
+
+/// A struct with the fields that a later minor version could have appended. What is in them is nothing that this
+/// version defines.
+#[repr(C)]
+struct Longer<T> {
+    known: T,
+    appended: [u64; 5],
+}
+
+impl<T> Longer<T> {
+    fn new(known: T) -> Self {
+        Self { known, appended: [0xA5A5_A5A5_A5A5_A5A5; 5] }
+    }
+
+    /// Bytes of the struct, as a host of this version says them.
+    fn size(version: HostVersion) -> u32 {
+        match version {
+            HostVersion::Own => size_of::<T>() as u32,
+            HostVersion::Newer => size_of::<Self>() as u32,
+        }
+    }
+}
+
 /// State behind `ctx` during one call.
 struct Call<'h> {
     host: &'h mut dyn JobHost,
+    version: HostVersion,
     media: usize,
     /// What was handed out, by medium and frame: boxed, so that the pointers stay.
-    frames: HashMap<(u32, u32), (Box<abi::Frame>, Pixels)>,
+    frames: HashMap<(u32, u32), (Box<Longer<abi::Frame>>, Pixels)>,
     features: HashMap<(u32, u32, String), Arc<[u8]>>,
     /// The newest failure of `feature`; the plugin may read it until the next callback.
     message: String,
@@ -41,6 +73,7 @@ struct Call<'h> {
 pub(super) fn with_job<R>(
     host: &mut dyn JobHost,
     request: &JobRequest,
+    version: HostVersion,
     call: impl FnOnce(*const abi::Job) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
     let params = match &request.params {
@@ -49,30 +82,10 @@ pub(super) fn with_job<R>(
     };
     let tags: Vec<Vec<abi::Bytes>> =
         request.media.iter().map(|medium| medium.tags.iter().map(|tag| view(tag)).collect()).collect();
-    let media: Vec<abi::Medium> = request
-        .media
-        .iter()
-        .zip(&tags)
-        .map(|(medium, tags)| abi::Medium {
-            index: medium.index,
-            kind: match medium.kind {
-                SlotKind::Image => abi::kind::IMAGE,
-                SlotKind::Video => abi::kind::VIDEO,
-                SlotKind::ShotSet => abi::kind::SHOT_SET,
-            },
-            slot: view(&medium.slot),
-            tags: tags.as_ptr(),
-            tag_count: tags.len() as u32,
-            flags: if medium.named { abi::MEDIUM_NAMED } else { 0 },
-            width: medium.width,
-            height: medium.height,
-            duration_us: medium.duration_us.unwrap_or(abi::NO_DURATION),
-            frame_count: medium.frame_count,
-            reserved0: 0,
-        })
-        .collect();
+    let media: Vec<abi::Medium> = request.media.iter().zip(&tags).map(|(medium, tags)| raw_medium(medium, tags)).collect();
     let mut state = Call {
         host,
+        version,
         media: media.len(),
         frames: HashMap::new(),
         features: HashMap::new(),
@@ -81,13 +94,22 @@ pub(super) fn with_job<R>(
         failure: None,
         panic: None,
     };
-    let job = abi::Job {
-        struct_size: size_of::<abi::Job>() as u32,
-        medium_size: size_of::<abi::Medium>() as u32,
+    // Only one of the two lists is used; the other stays empty.
+    let longer: Vec<Longer<abi::Medium>> = match version {
+        HostVersion::Own => Vec::new(),
+        HostVersion::Newer => media.iter().map(|medium| Longer::new(*medium)).collect(),
+    };
+    let first_medium: *const abi::Medium = match version {
+        HostVersion::Own => media.as_ptr(),
+        HostVersion::Newer => longer.as_ptr().cast(),
+    };
+    let job = Longer::new(abi::Job {
+        struct_size: Longer::<abi::Job>::size(version),
+        medium_size: Longer::<abi::Medium>::size(version),
         ctx: (&raw mut state).cast(),
         analysis: view(&request.analysis),
         params_json: abi::Bytes::of(&params),
-        media: media.as_ptr(),
+        media: first_medium,
         media_count: media.len() as u32,
         reserved0: 0,
         next_frame: Some(next_frame),
@@ -100,12 +122,32 @@ pub(super) fn with_job<R>(
         artifact: Some(artifact),
         get_extension: None,
         reserved: [None; 4],
-    };
-    let result = call(&job);
+    });
+    let result = call((&raw const job).cast());
     if let Some(payload) = state.panic {
         resume_unwind(payload);
     }
     state.failure.map_or(result, Err)
+}
+
+fn raw_medium(medium: &JobMedium, tags: &[abi::Bytes]) -> abi::Medium {
+    abi::Medium {
+        index: medium.index,
+        kind: match medium.kind {
+            SlotKind::Image => abi::kind::IMAGE,
+            SlotKind::Video => abi::kind::VIDEO,
+            SlotKind::ShotSet => abi::kind::SHOT_SET,
+        },
+        slot: view(&medium.slot),
+        tags: tags.as_ptr(),
+        tag_count: tags.len() as u32,
+        flags: if medium.named { abi::MEDIUM_NAMED } else { 0 },
+        width: medium.width,
+        height: medium.height,
+        duration_us: medium.duration_us.unwrap_or(abi::NO_DURATION),
+        frame_count: medium.frame_count,
+        reserved0: 0,
+    }
 }
 
 fn view(text: &str) -> abi::Bytes {
@@ -156,7 +198,7 @@ impl Call<'_> {
     fn hand_out(&mut self, frame: FrameView) -> *const abi::Frame {
         let key = (frame.medium, frame.index);
         if let Some((known, _)) = self.frames.get(&key) {
-            return &raw const **known;
+            return (&raw const **known).cast();
         }
         if !frame.is_whole() || frame.medium as usize >= self.media {
             self.failure = Some(Failure::internal(format!(
@@ -165,8 +207,9 @@ impl Call<'_> {
             )));
             return std::ptr::null();
         }
-        let raw = Box::new(raw_frame(&frame));
-        let pointer = &raw const *raw;
+        let mut raw = Box::new(Longer::new(raw_frame(&frame)));
+        raw.known.struct_size = Longer::<abi::Frame>::size(self.version);
+        let pointer = (&raw const *raw).cast();
         self.frames.insert(key, (raw, frame.pixels));
         pointer
     }

@@ -8,7 +8,7 @@ use crate::abi;
 use crate::error::{Failure, Status};
 use crate::job::FeatureRequest;
 
-use super::callbacks::with_job;
+use super::callbacks::{HostVersion, with_job};
 use super::{JobHost, JobRequest, MAX_MESSAGE_BYTES, MAX_RESULT_BYTES};
 
 /// Why a `VULTUS_PLUGIN` cannot be used. Found before any function of the plugin ran.
@@ -161,11 +161,24 @@ impl RawInstance {
     /// # Errors
     /// What plugin or host met; `Internal` over [`MAX_RESULT_BYTES`].
     pub fn analyze(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Vec<u8>, Failure> {
+        self.analyze_on(host, request, HostVersion::Own)
+    }
+
+    /// The same as a host of a later minor version would call it: job, media and frames are longer than this version
+    /// knows. A plugin that keeps to rule 8 of `ABI.md` answers as before.
+    ///
+    /// # Errors
+    /// As [`RawInstance::analyze`].
+    pub fn analyze_as_newer_host(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Vec<u8>, Failure> {
+        self.analyze_on(host, request, HostVersion::Newer)
+    }
+
+    fn analyze_on(&mut self, host: &mut dyn JobHost, request: &JobRequest, version: HostVersion) -> Result<Vec<u8>, Failure> {
         let Some(analyze) = self.entry.analyze else {
             return Err(Failure::unsupported("this plugin has no analysis"));
         };
         let instance = self.instance;
-        with_job(host, request, |job| {
+        with_job(host, request, version, |job| {
             let mut out = abi::Buf::EMPTY;
             // SAFETY: the instance comes from this plugin, `&mut self` keeps others out, `job` is valid.
             let code = unsafe { analyze(instance, job, &mut out) };
@@ -195,7 +208,7 @@ impl RawInstance {
             reserved0: 0,
             feature: abi::Bytes::of(feature.feature.as_bytes()),
         };
-        with_job(host, request, |job| {
+        with_job(host, request, HostVersion::Own, |job| {
             let mut out = abi::Buf::EMPTY;
             // SAFETY: as in `analyze`; `asked` borrows from `feature`, which outlives the call.
             let code = unsafe { provide(instance, job, &asked, &mut out) };

@@ -2,7 +2,14 @@
 
 use crate::frame::{Frame, PixelFormat};
 
-/// A picture for a test.
+/// A picture for a test, with red, green and blue of eight bits.
+///
+/// ```
+/// use vultus_plugin_api::testing::Picture;
+///
+/// let gradient = Picture::from_fn(64, 48, |x, _| [4 * x as u8; 3]);
+/// assert_eq!(gradient.scaled(32).width, 32);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Picture {
     /// Pixels per row.
@@ -33,6 +40,54 @@ impl Picture {
     pub fn at(mut self, pts_us: i64) -> Self {
         self.pts_us = pts_us;
         self
+    }
+
+    /// The picture at most `max_side` pixels long, as a host would hand it over: each pixel is the mean of those under it.
+    #[must_use]
+    pub fn scaled(&self, max_side: u32) -> Self {
+        let (width, height, rgb) = scaled(self, max_side);
+        Self { width, height, rgb, pts_us: self.pts_us }
+    }
+
+    /// The pixels in another format, without padding between rows.
+    ///
+    /// ```
+    /// use vultus_plugin_api::PixelFormat;
+    /// use vultus_plugin_api::testing::Picture;
+    ///
+    /// assert_eq!(Picture::filled(1, 1, [255, 255, 255]).pixels_as(PixelFormat::Gray8), [255]);
+    /// ```
+    pub fn pixels_as(&self, format: PixelFormat) -> Vec<u8> {
+        converted(self.rgb.clone(), format)
+    }
+
+    /// Reads a JPEG, PNG or WebP file, turned upright as its EXIF orientation says. With the feature `files`.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use vultus_plugin_api::testing::Picture;
+    ///
+    /// let portrait = Picture::open("tests/portrait.jpg")?;
+    /// assert!(portrait.width >= 320);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no picture of a known format; the error names the file.
+    #[cfg(feature = "files")]
+    pub fn open(path: impl AsRef<std::path::Path>) -> std::io::Result<Self> {
+        super::files::open(path.as_ref())
+    }
+
+    /// Reads all pictures of a folder in the order of their names, 40 milliseconds apart: a clip or a shot set. With the
+    /// feature `files`.
+    ///
+    /// # Errors
+    /// As [`Picture::open`]; and when the folder holds none.
+    #[cfg(feature = "files")]
+    pub fn open_all(folder: impl AsRef<std::path::Path>) -> std::io::Result<Vec<Self>> {
+        super::files::open_all(folder.as_ref())
     }
 
     /// The picture as frame 0 of medium 0, unscaled: for tests of an analyzer's inner functions.

@@ -36,9 +36,9 @@ pub(crate) struct CheckArguments {
 
 /// `FILE[:tag,tag…]`. A path may contain colons as long as such a file exists.
 #[derive(Debug, Clone)]
-struct TaggedFile {
-    path: PathBuf,
-    tags: Vec<String>,
+pub(super) struct TaggedFile {
+    pub(super) path: PathBuf,
+    pub(super) tags: Vec<String>,
 }
 
 impl FromStr for TaggedFile {

@@ -4,6 +4,7 @@ mod check;
 mod eval;
 mod local;
 mod operate;
+mod plugin;
 mod report;
 mod store;
 
@@ -37,9 +38,9 @@ enum Command {
     /// Accounts
     #[command(subcommand)]
     User(operate::UserCommand),
-    /// Analyzers
-    #[command(subcommand)]
-    Plugins(operate::PluginsCommand),
+    /// Analyzers: list those of this server, write and examine one of your own
+    #[command(subcommand, visible_alias = "plugins")]
+    Plugin(plugin::PluginCommand),
     /// Neural models
     #[command(subcommand)]
     Models(operate::ModelsCommand),
@@ -68,7 +69,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Check(check) => check::run(config, &check),
         Command::Eval(eval) => eval::run(config, &eval),
         Command::User(user) => operate::user(config, &user),
-        Command::Plugins(operate::PluginsCommand::List { json }) => operate::list_plugins(config, json),
+        Command::Plugin(command) => plugin::run(config, &command),
         Command::Models(operate::ModelsCommand::Verify { json }) => operate::verify_models(config, json),
         Command::Store(command) => store::run(config, &command),
         Command::Schema => operate::print_schema(),

@@ -65,16 +65,6 @@ impl From<RoleName> for Role {
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum PluginsCommand {
-    /// Open all analyzers in workers and list them
-    List {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
     /// Compare every installed file with the sha256 in models.toml
     Verify {
@@ -142,13 +132,13 @@ fn read_password() -> Result<SecretString, CommandError> {
     Ok(SecretString::from(line.trim_end_matches(['\r', '\n'])))
 }
 
-/// `vultus plugins list`.
+/// `vultus plugin list`, also `vultus plugins list`.
 pub(super) fn list_plugins(config: Option<&Path>, as_json: bool) -> Done {
     let config = load(config)?;
-    let mut pools_config = app::pools_config(&config).map_err(|error| CommandError::because("plugins list", &error))?;
+    let mut pools_config = app::pools_config(&config).map_err(|error| CommandError::because("plugin list", &error))?;
     (pools_config.workers, pools_config.probe_workers) = (1, 0);
     let (plugins, refused) = block_on(async {
-        let pools = WorkerPools::start(pools_config).await.map_err(|error| CommandError::because("plugins list", &error))?;
+        let pools = WorkerPools::start(pools_config).await.map_err(|error| CommandError::because("plugin list", &error))?;
         let listed = (pools.plugins(), pools.refused());
         pools.shutdown().await;
         Ok(listed)

@@ -4,6 +4,7 @@
 //! `Ready`, and then does one probe or run at a time, until the node closes the socket. A second thread reads the socket
 //! all the while, so that a cancellation is seen in the middle of a run. It holds no secret and no state between runs.
 
+pub mod conformance;
 mod failure;
 mod features;
 mod host;

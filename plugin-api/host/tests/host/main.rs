@@ -4,4 +4,5 @@ mod example_c;
 mod faulty;
 mod features;
 mod opening;
+mod rules;
 mod support;

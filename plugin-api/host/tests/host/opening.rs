@@ -107,3 +107,13 @@ fn a_feature_is_checked_for_name_scope_medium_and_json() {
     let not_json = provide("nothing/1", 1, None).unwrap_err();
     assert!(not_json.message.contains("is not JSON"), "{not_json}");
 }
+
+#[test]
+fn a_plugin_that_nobody_holds_any_more_stays_loaded() {
+    let library = Library::compile("faulty/newer_minor.c");
+    let path = library.path().canonicalize().unwrap();
+    let mapped = || std::fs::read_to_string("/proc/self/maps").unwrap().contains(path.to_str().unwrap());
+    assert!(!mapped());
+    drop(library.open());
+    assert!(mapped(), "its constants and thread-locals may still be in use");
+}

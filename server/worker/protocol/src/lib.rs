@@ -5,6 +5,7 @@
 //! by [`channel`] and by these types.
 
 pub mod channel;
+pub mod conformance;
 pub mod memfd;
 mod message;
 

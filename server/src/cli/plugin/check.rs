@@ -1,0 +1,256 @@
+//! `vultus plugin check`: has a process of its own examine a plugin, and tells rule by rule what holds.
+//!
+//! Exit codes: 0 all rules hold, 2 a rule is broken, 1 it could not be examined.
+
+use crate::app;
+use crate::cli::check::TaggedFile;
+use crate::cli::operate::load;
+use crate::cli::{CommandError, Done, report};
+use clap::Args;
+use serde_json::json;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+use vultus_worker_protocol::conformance::{
+    ConformanceEvent, ConformanceRequest, RULES, RuleInfo, RuleReport, RuleVerdict, SampleFile,
+};
+use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, PluginOrigin, WorkerSetup};
+
+/// Exit code of a plugin that breaks a rule.
+const BROKEN: u8 = 2;
+/// The argument that turns the worker's executable into an examiner.
+const EXAMINE: &str = "conform";
+/// From the start of the process to its first word: media are decoded before.
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// A plugin that hangs so often is not examined further.
+const HANGS: usize = 2;
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// The plugin: a shared library
+    file: PathBuf,
+    /// A medium to try it on, beside made ones: FILE[:tag,tag…]
+    #[arg(long, value_name = "FILE[:TAG,TAG…]")]
+    media: Vec<TaggedFile>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is known of the plugin once it could be opened.
+#[derive(Debug, Clone)]
+struct Identity {
+    id: String,
+    version: String,
+    sha256: String,
+}
+
+/// Runs the command.
+pub(super) fn run(config: Option<&Path>, arguments: &CheckArguments) -> Done {
+    let (request, worker) = request(config, arguments)?;
+    let mut examination = Examination { worker, request, identity: None, reports: Vec::new(), hangs: 0 };
+    examination.run()?;
+    report::progress_done();
+    let broken = examination.reports.iter().filter(|report| report.verdict == RuleVerdict::Broken).count();
+    if arguments.json {
+        print_json(&examination);
+    } else {
+        print_table(&examination, &arguments.file, broken);
+    }
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
+}
+
+/// The request, and the executable that it is for.
+fn request(config: Option<&Path>, arguments: &CheckArguments) -> Result<(ConformanceRequest, PathBuf), CommandError> {
+    let found =
+        |path: &Path| std::fs::canonicalize(path).map_err(|error| CommandError::because(&path.display().to_string(), &error));
+    let file = found(&arguments.file)?;
+    let pools = app::pools_config(&load(config)?).map_err(|error| CommandError::because("plugin check", &error))?;
+    let as_text = |path: &Path| path.display().to_string();
+    let mut plugins: Vec<PluginFile> =
+        pools.built_in.iter().filter(|provider| provider.path != as_text(&file)).cloned().collect();
+    let is_built_in = plugins.len() < pools.built_in.len();
+    if !is_built_in {
+        // What a worker would load beside it.
+        plugins.clone_from(&pools.providers_for_others);
+    }
+    let origin = if is_built_in { PluginOrigin::BuiltIn } else { PluginOrigin::ThirdParty };
+    let settings = pools.built_in.iter().chain(&pools.third_party).find(|known| known.path == as_text(&file));
+    let settings = settings.map_or_else(|| json!({}), |known| known.settings.clone());
+    plugins.push(PluginFile { path: as_text(&file), settings, origin });
+    let sample = |medium: &TaggedFile| Ok(SampleFile { path: as_text(&found(&medium.path)?), tags: medium.tags.clone() });
+    let setup = WorkerSetup {
+        protocol: PROTOCOL_VERSION,
+        plugins,
+        onnxruntime: pools.onnxruntime.as_deref().map(as_text),
+        weights_dir: pools.weights_dir.as_deref().map(as_text),
+        threads: pools.threads,
+        limits: pools.limits.clone(),
+        decode: pools.decode.clone(),
+        memory_bytes: pools.memory_bytes,
+        cpu_seconds: pools.cpu_seconds,
+    };
+    let media = arguments.media.iter().map(sample).collect::<Result<_, CommandError>>()?;
+    Ok((ConformanceRequest { setup, media, first_rule: None }, pools.worker_executable))
+}
+
+/// Processes one after the other, until every rule has a report.
+struct Examination {
+    worker: PathBuf,
+    request: ConformanceRequest,
+    identity: Option<Identity>,
+    reports: Vec<RuleReport>,
+    hangs: usize,
+}
+
+/// How one process ended.
+enum End {
+    /// By itself, after the last rule.
+    Done,
+    /// In the middle of a rule.
+    Died { rule: Option<String>, how: String },
+    /// It was ended, since a rule took too long.
+    Hung { rule: Option<String>, limit: Duration },
+}
+
+impl Examination {
+    fn run(&mut self) -> Result<(), CommandError> {
+        while let Some(next) = RULES.get(self.reports.len()) {
+            self.request.first_rule = Some(next.name.to_owned());
+            let (rule, problem) = match self.one_process()? {
+                End::Done if self.reports.len() == RULES.len() => return Ok(()),
+                End::Done => return Err(CommandError::new("the examining process ended early")),
+                End::Died { rule, how } => (rule, format!("it ended the process: {how}")),
+                End::Hung { rule, limit } => {
+                    self.hangs += 1;
+                    (rule, format!("it did not come back within {} s", limit.as_secs()))
+                }
+            };
+            let Some(rule) = rule.and_then(|name| RULES.iter().find(|rule| rule.name == name)) else {
+                return Err(CommandError::new(format!("the examining process failed before the first rule: {problem}")));
+            };
+            self.reports.push(without_process(rule, RuleVerdict::Broken, problem));
+            // Without a manifest there is nothing to ask for; a plugin that hangs again and again would go on like that.
+            let why = match self.identity {
+                None => "the plugin cannot be opened",
+                Some(_) if self.hangs >= HANGS => "the plugin hung too often",
+                Some(_) => continue,
+            };
+            let rest = RULES[self.reports.len()..].iter();
+            self.reports.extend(rest.map(|rule| without_process(rule, RuleVerdict::NotReached, why.to_owned())));
+        }
+        Ok(())
+    }
+
+    fn one_process(&mut self) -> Result<End, CommandError> {
+        let starting = |error: std::io::Error| CommandError::because("starting the examining process", &error);
+        let mut child = Command::new(&self.worker)
+            .arg(EXAMINE)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(starting)?;
+        let text = serde_json::to_vec(&self.request).map_err(|error| CommandError::because("writing the request", &error))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A process that died at once shows by its end.
+            let _ = stdin.write_all(&text);
+        }
+        let followed = self.follow(&mut child);
+        // It is ended in any case: nothing of it may stay behind. A process that has ended already cannot be killed.
+        let _ = child.kill();
+        let status = child.wait().map_err(|error| CommandError::because("waiting for the examining process", &error))?;
+        Ok(match followed? {
+            End::Died { rule, .. } => End::Died { rule, how: describe(status) },
+            other => other,
+        })
+    }
+
+    /// Reads events until the process ends or a rule takes too long.
+    fn follow(&mut self, child: &mut Child) -> Result<End, CommandError> {
+        let (sender, lines) = mpsc::channel();
+        let output = child.stdout.take().ok_or_else(|| CommandError::new("the examining process has no output"))?;
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let (mut begun, mut limit) = (None, START_LIMIT);
+        loop {
+            let line = match lines.recv_timeout(limit) {
+                Ok(line) => line,
+                Err(mpsc::RecvTimeoutError::Timeout) => return Ok(End::Hung { rule: begun, limit }),
+                Err(mpsc::RecvTimeoutError::Disconnected) if self.reports.len() == RULES.len() => return Ok(End::Done),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(End::Died { rule: begun, how: String::new() }),
+            };
+            // A plugin may write to standard output, which it must not; what is no event is passed over.
+            match serde_json::from_str(&line) {
+                Ok(ConformanceEvent::Begin { rule, limit_ms }) => {
+                    report::progress(format_args!("{rule} …"));
+                    (begun, limit) = (Some(rule), Duration::from_millis(limit_ms));
+                }
+                Ok(ConformanceEvent::End(report)) => {
+                    let expected = RULES.get(self.reports.len()).is_some_and(|rule| rule.name == report.rule);
+                    if expected {
+                        self.reports.push(report);
+                        begun = None;
+                    }
+                }
+                Ok(ConformanceEvent::Opened { id, version, sha256 }) => self.identity = Some(Identity { id, version, sha256 }),
+                Ok(ConformanceEvent::Failed { detail }) => return Err(CommandError::new(detail)),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn describe(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+    match status.signal() {
+        Some(signal) => format!("signal {signal}"),
+        None => status.to_string(),
+    }
+}
+
+/// A report that the examining process could not make itself.
+fn without_process(rule: &RuleInfo, verdict: RuleVerdict, detail: String) -> RuleReport {
+    let (rule, about, abi) = (rule.name.to_owned(), rule.about.to_owned(), rule.abi.to_vec());
+    RuleReport { rule, about, abi, verdict, details: vec![detail] }
+}
+
+fn print_json(examination: &Examination) {
+    let plugin = examination.identity.as_ref();
+    let plugin = plugin.map(|it| json!({"id": it.id, "version": it.version, "sha256": it.sha256}));
+    let broken = examination.reports.iter().any(|report| report.verdict == RuleVerdict::Broken);
+    report::json(&json!({"holds": !broken, "plugin": plugin, "rules": examination.reports}));
+}
+
+fn print_table(examination: &Examination, file: &Path, broken: usize) {
+    let mut rows = vec![["rule", "ABI", "verdict", "found"].map(str::to_owned).to_vec()];
+    for report in &examination.reports {
+        let abi: Vec<String> = report.abi.iter().map(ToString::to_string).collect();
+        let verdict = match report.verdict {
+            RuleVerdict::Holds => "holds",
+            RuleVerdict::Broken => "BROKEN",
+            RuleVerdict::NotApplicable => "does not apply",
+            RuleVerdict::NotReached => "not reached",
+        };
+        let mut details = report.details.iter();
+        let first = details.next().cloned().unwrap_or_default();
+        rows.push(vec![report.rule.clone(), abi.join(","), verdict.to_owned(), first]);
+        rows.extend(details.map(|detail| vec![String::new(), String::new(), String::new(), detail.clone()]));
+    }
+    report::table(&rows);
+    let name = examination.identity.as_ref().map_or_else(|| file.display().to_string(), |it| format!("{} {}", it.id, it.version));
+    match broken {
+        0 => report::line(format_args!("{name}: all rules hold")),
+        1 => report::line(format_args!("{name}: 1 rule is broken")),
+        several => report::line(format_args!("{name}: {several} rules are broken")),
+    }
+}

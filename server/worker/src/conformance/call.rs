@@ -1,0 +1,262 @@
+//! One call of the plugin: the job, the host that it meets, and what was seen of it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use vultus_plugin_api::manifest::{AnalysisSpec, Provided, Scope};
+use vultus_plugin_api::{Config, Failure, LogLevel, PixelFormat};
+use vultus_plugin_host::{FeatureRequest, FrameView, Instance, JobHost, JobMedium, JobRequest, Plugin};
+
+use super::scene::Scene;
+
+/// A plugin whose features others may ask for, with an instance that is called for it.
+pub(super) struct Provider {
+    pub(super) plugin: Plugin,
+    pub(super) instance: Mutex<Instance>,
+}
+
+impl Provider {
+    pub(super) fn new(plugin: Plugin, config: &Config) -> Result<Self, Failure> {
+        let instance = Mutex::new(plugin.create(config)?);
+        Ok(Self { plugin, instance })
+    }
+
+    fn provided(&self, feature: &str) -> Option<&Provided> {
+        self.plugin.manifest().provides.iter().find(|provided| provided.feature == feature)
+    }
+}
+
+type FeatureKey = (u32, Option<u32>, String);
+
+/// A job that can be given again and again: its frames are prepared and its features computed once.
+pub(super) struct Job<'p> {
+    pub(super) request: JobRequest,
+    scene: Scene,
+    frames: Vec<FrameView>,
+    listed: Vec<String>,
+    timeout: Duration,
+    providers: &'p [Provider],
+    known: Mutex<HashMap<FeatureKey, Result<Arc<[u8]>, Failure>>>,
+}
+
+/// How the frames of a job lie in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    pub(super) format: PixelFormat,
+    pub(super) max_side: u32,
+    /// Bytes between one row and the next.
+    pub(super) padding: u32,
+}
+
+impl<'p> Job<'p> {
+    pub(super) fn new(spec: &AnalysisSpec, params: Value, scene: Scene, layout: Layout, providers: &'p [Provider]) -> Self {
+        let frames = scene
+            .pictures
+            .iter()
+            .zip(&scene.media)
+            .flat_map(|(pictures, medium)| {
+                pictures.iter().enumerate().map(move |(index, _)| view(pictures, medium, index as u32, medium.index, layout))
+            })
+            .collect();
+        let request = JobRequest { analysis: spec.kind.clone(), params, media: scene.media.clone() };
+        let (listed, timeout) = (spec.features.clone(), Duration::from_millis(spec.timeout_ms));
+        Self { request, scene, frames, listed, timeout, providers, known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<FeatureKey, Result<Arc<[u8]>, Failure>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A feature of one of the job's media, computed once.
+    fn feature(&self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
+        let key = (medium, frame, name.to_owned());
+        if let Some(known) = self.known().get(&key) {
+            return known.clone();
+        }
+        let found = self.providers.iter().find_map(|provider| Some((provider, provider.provided(name)?)));
+        let (provider, provided) = found.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
+        let result = self.provide(provider, provided, medium, frame).map(Arc::from);
+        self.known().insert(key, result.clone());
+        result
+    }
+
+    /// Has a provider compute a feature, with the one medium as all that it sees.
+    pub(super) fn provide(
+        &self,
+        provider: &Provider,
+        provided: &Provided,
+        medium: u32,
+        frame: Option<u32>,
+    ) -> Result<Vec<u8>, Failure> {
+        let place = medium as usize;
+        let Some(described) = self.scene.media.get(place) else {
+            return Err(Failure::invalid_input(format!("there is no medium {medium}")));
+        };
+        let pictures = &self.scene.pictures[place];
+        let layout = Layout { format: PixelFormat::Rgb8, max_side: provided.max_side, padding: 0 };
+        let wanted = match (provided.scope, frame) {
+            (Scope::Frame, Some(frame)) if (frame as usize) < pictures.len() => frame..frame + 1,
+            (Scope::Medium, None) => 0..pictures.len() as u32,
+            _ => return Err(Failure::invalid_input(format!("{} has no value for this", provided.feature))),
+        };
+        let frames = wanted.map(|index| view(pictures, described, index, 0, layout)).collect();
+        let alone = JobMedium { index: 0, slot: String::new(), named: false, ..described.clone() };
+        let job = JobRequest { analysis: String::new(), params: Value::Null, media: vec![alone] };
+        let request = FeatureRequest { feature: provided.feature.clone(), medium: 0, frame };
+        let Ok(mut instance) = provider.instance.try_lock() else {
+            return Err(Failure::internal(format!("{} is needed while it is being computed", provided.feature)));
+        };
+        let mut host = Host::nested(self, frames, medium, &provided.needs);
+        instance.provide(&mut host, &request, &job)
+    }
+}
+
+fn view(
+    pictures: &[vultus_plugin_api::testing::Picture],
+    medium: &JobMedium,
+    index: u32,
+    as_medium: u32,
+    layout: Layout,
+) -> FrameView {
+    let picture = &pictures[index as usize];
+    let scaled = picture.scaled(layout.max_side);
+    let row = scaled.width * layout.format.bytes_per_pixel() as u32;
+    let mut pixels = scaled.pixels_as(layout.format);
+    if layout.padding > 0 {
+        // What lies between the rows is nothing that belongs to the picture.
+        let mut padded = Vec::with_capacity(pixels.len() + (layout.padding * scaled.height) as usize);
+        for line in pixels.chunks(row as usize) {
+            padded.extend_from_slice(line);
+            padded.extend(std::iter::repeat_n(0xEE, layout.padding as usize));
+        }
+        padded.truncate(padded.len().saturating_sub(layout.padding as usize));
+        pixels = padded;
+    }
+    FrameView {
+        medium: as_medium,
+        index,
+        format: layout.format,
+        width: scaled.width,
+        height: scaled.height,
+        stride: row + layout.padding,
+        pixels: Arc::new(pixels),
+        pts_us: picture.pts_us,
+        source_width: medium.width,
+        source_height: medium.height,
+    }
+}
+
+/// When the plugin is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cancel {
+    /// Not at all.
+    Never,
+    /// Before it was called.
+    Before,
+    /// As it gets its nth frame, counted from 0.
+    AtFrame(usize),
+    /// So long after it was called.
+    After(Duration),
+}
+
+/// The host of one call, which watches what the plugin does.
+pub(super) struct Host<'j, 'p> {
+    job: &'j Job<'p>,
+    frames: Vec<FrameView>,
+    listed: &'j [String],
+    /// In a nested call: the medium of the job that is its medium 0.
+    medium: Option<u32>,
+    next: usize,
+    begun: Instant,
+    cancel: Cancel,
+    /// Since when it has been told to stop.
+    pub(super) cancelled_at: Option<Instant>,
+    /// Features that it asked for and does not list.
+    pub(super) unlisted: Vec<String>,
+}
+
+impl<'j, 'p> Host<'j, 'p> {
+    pub(super) fn new(job: &'j Job<'p>, cancel: Cancel) -> Self {
+        let begun = Instant::now();
+        let cancelled_at = (cancel == Cancel::Before).then_some(begun);
+        Self {
+            job,
+            frames: job.frames.clone(),
+            listed: &job.listed,
+            medium: None,
+            next: 0,
+            begun,
+            cancel,
+            cancelled_at,
+            unlisted: Vec::new(),
+        }
+    }
+
+    fn nested(job: &'j Job<'p>, frames: Vec<FrameView>, medium: u32, listed: &'j [String]) -> Self {
+        Self { frames, listed, medium: Some(medium), ..Self::new(job, Cancel::Never) }
+    }
+
+    fn cancel_now(&mut self) {
+        self.cancelled_at.get_or_insert_with(Instant::now);
+    }
+
+    /// When it began to be told to stop, whether or not it has looked.
+    pub(super) fn told_to_stop_at(&self) -> Option<Instant> {
+        let by_time = match self.cancel {
+            Cancel::After(delay) => Some(self.begun + delay).filter(|at| *at <= Instant::now()),
+            Cancel::Never | Cancel::Before | Cancel::AtFrame(_) => None,
+        };
+        self.cancelled_at.or(by_time)
+    }
+}
+
+impl JobHost for Host<'_, '_> {
+    fn next_frame(&mut self) -> Result<Option<FrameView>, Failure> {
+        let frame = self.frames.get(self.next).cloned();
+        if frame.is_some() {
+            if self.cancel == Cancel::AtFrame(self.next) {
+                self.cancel_now();
+            }
+            self.next += 1;
+        }
+        Ok(frame)
+    }
+
+    fn rewind(&mut self) {
+        self.next = 0;
+    }
+
+    fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
+        if !self.listed.iter().any(|listed| listed == name) {
+            self.unlisted.push(name.to_owned());
+            return Err(Failure::unsupported(format!("the manifest does not list the feature {name}")));
+        }
+        if self.told_to_stop_at().is_some() {
+            return Err(Failure::cancelled(format!("before computing {name}")));
+        }
+        let medium = match self.medium {
+            Some(only) if medium == 0 => only,
+            Some(_) => return Err(Failure::invalid_input(format!("there is no medium {medium} in this job"))),
+            None => medium,
+        };
+        self.job.feature(medium, frame, name)
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.told_to_stop_at().is_some()
+    }
+
+    fn deadline_us(&self) -> u64 {
+        self.job.timeout.saturating_sub(self.begun.elapsed()).as_micros() as u64
+    }
+
+    fn progress(&mut self, _: f32) {}
+
+    fn log(&mut self, _: LogLevel, _: &str) {}
+
+    fn artifact(&mut self, _: &str, _: &str, _: &[u8]) -> Result<(), Failure> {
+        Ok(())
+    }
+}

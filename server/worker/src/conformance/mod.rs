@@ -1,0 +1,182 @@
+//! `vultus plugin check`: examines one plugin, rule by rule, in a process of its own that is locked in like a worker.
+//!
+//! The command starts this process with a request on standard input and reads one event a line from standard output. A
+//! plugin that ends the process or hangs breaks the rule that was begun last; the command starts another process for the rules
+//! after it. Here a plugin is called directly, not through a run: so that the suite can lay frames in memory as it likes, tell
+//! the plugin to stop at a given frame, and weigh the heap before and after.
+
+mod call;
+mod cancel;
+mod inputs;
+mod opening;
+mod promises;
+mod resources;
+mod scene;
+mod subject;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use vultus_media::Limits;
+use vultus_worker_protocol::conformance::{ConformanceEvent, ConformanceRequest, RULES, RuleReport, RuleVerdict};
+
+use crate::sandbox;
+use scene::Sample;
+use subject::{Parts, Subject};
+
+/// The argument that turns the worker's executable into this.
+pub const ARGUMENT: &str = "conform";
+
+/// Longest request, in bytes.
+const REQUEST_BYTES: u64 = 1 << 20;
+/// What one rule may take beside the plugin's own time.
+const RULE_MARGIN: Duration = Duration::from_secs(20);
+/// Most that one rule may take.
+const RULE_LIMIT: Duration = Duration::from_secs(150);
+
+/// What was found about a rule.
+pub(crate) enum Finding {
+    /// It holds; a remark, if there is something to say.
+    Holds(String),
+    /// It is broken in these ways.
+    Broken(Vec<String>),
+    /// The plugin has nothing that it is about.
+    NotApplicable(&'static str),
+    /// Something before it is broken.
+    NotReached(&'static str),
+}
+
+impl Finding {
+    /// Broken if there are problems.
+    fn of(problems: Vec<String>, remark: impl Into<String>) -> Self {
+        if problems.is_empty() { Self::Holds(remark.into()) } else { Self::Broken(problems) }
+    }
+}
+
+/// Why the examination could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConformanceError {
+    /// The request is none.
+    #[error("reading the request: {0}")]
+    Request(String),
+    /// The process could not be locked in.
+    #[error("{0}")]
+    Sandbox(String),
+    /// The output is gone.
+    #[error("writing an event: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// Runs the examination to its end.
+///
+/// # Errors
+/// See [`ConformanceError`]; what is wrong with the plugin is no error.
+pub fn run() -> Result<(), ConformanceError> {
+    let mut text = String::new();
+    let unreadable = |error: &dyn std::error::Error| ConformanceError::Request(error.to_string());
+    io::stdin().take(REQUEST_BYTES).read_to_string(&mut text).map_err(|e| unreadable(&e))?;
+    let request: ConformanceRequest = serde_json::from_str(&text).map_err(|e| unreadable(&e))?;
+    let mut files = Vec::new();
+    for sample in &request.media {
+        match File::open(&sample.path) {
+            Ok(file) => files.push((file, sample)),
+            Err(error) => return tell(&failed(format!("{}: {error}", sample.path))),
+        }
+    }
+    let sandbox_failed = |error: sandbox::SandboxError| ConformanceError::Sandbox(error.to_string());
+    sandbox::lock_in(request.setup.memory_bytes, request.setup.cpu_seconds).map_err(sandbox_failed)?;
+    let mut samples = Vec::new();
+    for (file, sample) in files {
+        match Sample::decode(file, sample.tags.clone(), &Limits::default()) {
+            Ok(decoded) => samples.push(decoded),
+            Err(error) => return tell(&failed(format!("{}: {error}", sample.path))),
+        }
+    }
+    let parts = match Parts::of(&request.setup, samples) {
+        Ok(parts) => parts,
+        Err(error) => return tell(&failed(error)),
+    };
+    examine(&parts, request.first_rule.as_deref(), request.setup.cpu_seconds)
+}
+
+fn failed(detail: String) -> ConformanceEvent {
+    ConformanceEvent::Failed { detail }
+}
+
+/// Examines all rules from `first` on.
+fn examine(parts: &Parts, first: Option<&str>, cpu_seconds: u64) -> Result<(), ConformanceError> {
+    let mut subject = None;
+    for rule in RULES.iter().skip_while(|rule| first.is_some_and(|first| first != rule.name)) {
+        sandbox::allow_cpu_seconds(cpu_seconds).map_err(|error| ConformanceError::Sandbox(error.to_string()))?;
+        let limit = subject.as_ref().map_or(RULE_MARGIN, |subject| rule_limit(subject));
+        let limit_ms = limit.as_millis() as u64;
+        tell(&ConformanceEvent::Begin { rule: rule.name.to_owned(), limit_ms })?;
+        let finding = match opening::check(rule.name, parts) {
+            Some(finding) => finding,
+            None => {
+                if subject.is_none() {
+                    // Opening may be what fails; then nothing after it is reached.
+                    subject = Subject::open(parts).ok();
+                }
+                subject.as_ref().map_or(Finding::NotReached("the plugin cannot be opened"), |subject| check(rule.name, subject))
+            }
+        };
+        if rule.name == "manifest"
+            && let Ok(plugin) = parts.open()
+        {
+            let manifest = plugin.manifest();
+            let (id, version, sha256) = (manifest.id.clone(), manifest.version.clone(), plugin.file_sha256().to_owned());
+            tell(&ConformanceEvent::Opened { id, version, sha256 })?;
+        }
+        let (verdict, details) = match finding {
+            Finding::Holds(remark) => (RuleVerdict::Holds, Some(remark).filter(|r| !r.is_empty()).into_iter().collect()),
+            Finding::Broken(problems) => (RuleVerdict::Broken, problems),
+            Finding::NotApplicable(why) => (RuleVerdict::NotApplicable, vec![why.to_owned()]),
+            Finding::NotReached(why) => (RuleVerdict::NotReached, vec![why.to_owned()]),
+        };
+        let (rule, about, abi) = (rule.name.to_owned(), rule.about.to_owned(), rule.abi.to_vec());
+        tell(&ConformanceEvent::End(RuleReport { rule, about, abi, verdict, details }))?;
+    }
+    Ok(())
+}
+
+/// A plugin that keeps to its own time limit keeps to this one: no rule makes more than a few calls that could last as long.
+fn rule_limit(subject: &Subject<'_>) -> Duration {
+    let longest = subject.analyses().iter().map(|spec| spec.timeout_ms).max().unwrap_or_default();
+    (RULE_MARGIN + 4 * Duration::from_millis(longest)).min(RULE_LIMIT)
+}
+
+fn check(rule: &str, subject: &Subject<'_>) -> Finding {
+    match rule {
+        "empty_input" => inputs::empty(subject),
+        "tiny_input" => inputs::tiny(subject),
+        "huge_input" => inputs::huge(subject),
+        "grey_input" => inputs::grey(subject),
+        "no_face_input" => inputs::no_face(subject),
+        "long_input" => inputs::long(subject),
+        "many_media" => inputs::many_media(subject),
+        "own_media" => inputs::own_media(subject),
+        "parameters" => inputs::parameters(subject),
+        "pixel_formats" => inputs::pixel_formats(subject),
+        "padded_rows" => promises::padded_rows(subject),
+        "newer_host" => promises::newer_host(subject),
+        "listed_features" => promises::listed_features(subject),
+        "same_input_same_result" => promises::same_result(subject),
+        "threads" => promises::threads(subject),
+        "cancel_before" => cancel::before(subject),
+        "cancel_during" => cancel::during(subject),
+        "provides" => inputs::provides(subject),
+        "memory" => resources::memory(subject),
+        "leftovers" => resources::leftovers(subject),
+        _ => Finding::NotReached("this version does not know the rule"),
+    }
+}
+
+fn tell(event: &ConformanceEvent) -> Result<(), ConformanceError> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, event).map_err(io::Error::from)?;
+    out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! The rules about the file, its header and its manifest: what can be said before an analysis is asked for.
+
+use vultus_plugin_host::{OpenError, Plugin, resolve_features};
+
+use super::Finding;
+use super::resources::{descriptors, heap_bytes, threads};
+use super::subject::Parts;
+
+/// Instances made and ended one after the other.
+const INSTANCES: usize = 20;
+/// Growth of the heap over them that is no leak: allocators keep a little.
+const INSTANCE_SLACK_BYTES: usize = 256 << 10;
+
+/// Checks one of the rules here; none for a rule of another module.
+pub(super) fn check(rule: &str, parts: &Parts) -> Option<Finding> {
+    // A plugin is loaded for the first time here, or was already: constructors run once.
+    let threads_before = threads();
+    let opened = match rule {
+        "file" | "header" | "manifest" | "manifest_is_constant" | "features_have_providers" | "create" => parts.open(),
+        _ => return None,
+    };
+    Some(match (rule, opened) {
+        ("file", opened) => file(opened, threads().saturating_sub(threads_before)),
+        ("header", opened) => header(opened),
+        ("manifest", opened) => manifest(opened),
+        (_, Err(_)) => Finding::NotReached("the plugin cannot be opened"),
+        ("manifest_is_constant", Ok(plugin)) => manifest_is_constant(&plugin),
+        ("features_have_providers", Ok(plugin)) => features_have_providers(&plugin, parts),
+        (_, Ok(plugin)) => create(&plugin, parts),
+    })
+}
+
+fn file(opened: Result<Plugin, OpenError>, started: usize) -> Finding {
+    match opened {
+        _ if started > 0 => Finding::Broken(vec![format!("its constructors started {started} threads while it was loaded")]),
+        Err(error @ (OpenError::Read { .. } | OpenError::NotElf { .. } | OpenError::OtherMachine { .. })) => broken(&error),
+        Err(error @ (OpenError::Load { .. } | OpenError::NoSymbol { .. })) => broken(&error),
+        Err(_) => Finding::Holds(String::new()),
+        Ok(plugin) => Finding::Holds(format!("sha256 {}", plugin.file_sha256())),
+    }
+}
+
+fn header(opened: Result<Plugin, OpenError>) -> Finding {
+    match opened {
+        Err(error @ OpenError::Header { .. }) => broken(&error),
+        Err(OpenError::NoManifest { .. } | OpenError::ManifestShape { .. } | OpenError::ManifestRules { .. }) => {
+            Finding::Holds(String::new())
+        }
+        Err(_) => Finding::NotReached("the file is no plugin"),
+        Ok(plugin) => Finding::Holds(format!("built for ABI 1.{}", plugin.abi_minor())),
+    }
+}
+
+fn manifest(opened: Result<Plugin, OpenError>) -> Finding {
+    match opened {
+        Err(OpenError::ManifestRules { problems, .. }) => Finding::Broken(problems),
+        Err(error @ (OpenError::NoManifest { .. } | OpenError::ManifestShape { .. })) => broken(&error),
+        Err(_) => Finding::NotReached("the plugin cannot be opened"),
+        Ok(plugin) => {
+            let manifest = plugin.manifest();
+            let analyses = manifest.analyses.iter().map(|spec| spec.kind.clone());
+            let features = manifest.provides.iter().map(|provided| provided.feature.clone());
+            let offered: Vec<String> = analyses.chain(features).collect();
+            Finding::Holds(format!("{} {} offers {}", manifest.id, manifest.version, offered.join(", ")))
+        }
+    }
+}
+
+fn manifest_is_constant(plugin: &Plugin) -> Finding {
+    let problems = match (plugin.manifest_json(), plugin.manifest_json()) {
+        (Ok(first), Ok(second)) if first == second => Vec::new(),
+        (Ok(_), Ok(_)) => vec!["manifest_json wrote another manifest the second time".to_owned()],
+        (Err(failure), _) | (_, Err(failure)) => vec![format!("manifest_json failed the second time: {failure}")],
+    };
+    Finding::of(problems, "")
+}
+
+fn features_have_providers(plugin: &Plugin, parts: &Parts) -> Finding {
+    let manifest = plugin.manifest();
+    let wanted = manifest.analyses.iter().flat_map(|spec| &spec.features);
+    let needed = manifest.provides.iter().flat_map(|provided| &provided.needs);
+    let asked: Vec<&str> = wanted.chain(needed).map(String::as_str).collect();
+    if asked.is_empty() {
+        return Finding::NotApplicable("it asks for no feature");
+    }
+    let mut all = match parts.providers() {
+        Ok(all) => all,
+        Err(error) => return Finding::Broken(vec![format!("a provider cannot be opened: {error}")]),
+    };
+    let restricted = all.iter().flat_map(|manifest| &manifest.provides).filter(|provided| provided.restricted);
+    let granted: Vec<String> = restricted.filter(|p| asked.contains(&p.feature.as_str())).map(|p| p.feature.clone()).collect();
+    all.push(manifest.clone());
+    let problems: Vec<String> = resolve_features(&all).err().map(|error| error.to_string()).into_iter().collect();
+    let remark = match granted.as_slice() {
+        [] => asked.join(", "),
+        some => format!("{}; the operator must grant {}", asked.join(", "), some.join(", ")),
+    };
+    Finding::of(problems, remark)
+}
+
+fn create(plugin: &Plugin, parts: &Parts) -> Finding {
+    let make = || parts.create(plugin);
+    // The first one may set up what stays, such as a runtime.
+    if let Err(failure) = make() {
+        return Finding::Broken(vec![format!("create answered {failure}")]);
+    }
+    let before = (heap_bytes(), descriptors());
+    for round in 0..INSTANCES {
+        if let Err(failure) = make() {
+            return Finding::Broken(vec![format!("create answered {failure} after {round} instances were made and ended")]);
+        }
+    }
+    let mut problems = Vec::new();
+    let grown = heap_bytes().saturating_sub(before.0);
+    if grown > INSTANCE_SLACK_BYTES {
+        problems.push(format!("{INSTANCES} instances made and ended left {grown} bytes of heap behind"));
+    }
+    let opened = descriptors().saturating_sub(before.1);
+    if opened > 0 {
+        problems.push(format!("{INSTANCES} instances made and ended left {opened} descriptors open"));
+    }
+    // As many at once as the manifest allows, at most a few: a worker makes two.
+    let most = plugin.manifest().instances.max.min(4);
+    let together: Result<Vec<_>, _> = (0..most).map(|_| make()).collect();
+    if let Err(failure) = together {
+        problems.push(format!("create answered {failure} although the manifest allows {most} instances at once"));
+    }
+    Finding::of(problems, format!("{INSTANCES} times, {most} at once"))
+}
+
+fn broken(error: &OpenError) -> Finding {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    Finding::Broken(vec![text])
+}

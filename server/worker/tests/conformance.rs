@@ -1,0 +1,216 @@
+//! The suite behind `vultus plugin check`, on real plugins in the real process: each broken rule is found, and no other.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use vultus_worker_protocol::conformance::{ConformanceEvent, ConformanceRequest, RULES, RuleReport, RuleVerdict, SampleFile};
+use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, PluginOrigin, WorkerSetup};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A plugin in C, in a folder that goes away with it.
+struct Library {
+    folder: tempfile::TempDir,
+}
+
+impl Library {
+    fn compile(source: &Path, define: &str) -> Self {
+        let library = Self { folder: tempfile::tempdir().unwrap() };
+        let status = Command::new("cc")
+            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread"])
+            .arg(format!("-D{define}"))
+            .arg("-I")
+            .arg(root().join("plugin-api/include"))
+            .arg("-o")
+            .args([&library.path(), source])
+            .status()
+            .unwrap();
+        assert!(status.success(), "cc refuses {} with {define}", source.display());
+        library
+    }
+
+    /// `wrong.c`, breaking one rule.
+    fn wrong(define: &str) -> Self {
+        Self::compile(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wrong.c"), define)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("plugin.so")
+    }
+}
+
+/// What one process told, and the rule that it had begun when it ended.
+struct Told {
+    reports: BTreeMap<String, RuleReport>,
+    unfinished: Option<String>,
+    failed: Option<String>,
+}
+
+impl Told {
+    fn broken(&self) -> Vec<&str> {
+        let broken = |report: &&RuleReport| report.verdict == RuleVerdict::Broken;
+        self.reports.values().filter(broken).map(|report| report.rule.as_str()).collect()
+    }
+}
+
+fn plugin_file(path: &Path, origin: PluginOrigin) -> PluginFile {
+    PluginFile { path: path.display().to_string(), settings: json!({}), origin }
+}
+
+fn examine(plugins: Vec<PluginFile>, media: Vec<SampleFile>, first_rule: Option<&str>) -> Told {
+    let text = |path: &str| Some(root().join(path).canonicalize().unwrap().display().to_string());
+    let setup = WorkerSetup {
+        protocol: PROTOCOL_VERSION,
+        plugins,
+        onnxruntime: text("models/runtime/libonnxruntime.so"),
+        weights_dir: text("models/weights"),
+        threads: 1,
+        limits: json!({}),
+        decode: Value::Null,
+        memory_bytes: Some(4 << 30),
+        cpu_seconds: 120,
+    };
+    let request = ConformanceRequest { setup, media, first_rule: first_rule.map(str::to_owned) };
+    let mut child = Command::new(env!("CARGO_BIN_EXE_vultus-worker"))
+        .arg("conform")
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&serde_json::to_vec(&request).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let mut told = Told { reports: BTreeMap::new(), unfinished: None, failed: None };
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        match serde_json::from_str(line).unwrap() {
+            ConformanceEvent::Begin { rule, .. } => told.unfinished = Some(rule),
+            ConformanceEvent::End(report) => {
+                told.unfinished = None;
+                told.reports.insert(report.rule.clone(), report);
+            }
+            ConformanceEvent::Opened { id, .. } => assert!(id.contains('.')),
+            ConformanceEvent::Failed { detail } => told.failed = Some(detail),
+        }
+    }
+    told
+}
+
+/// Examines `wrong.c` with one macro.
+fn wrong(define: &str) -> Told {
+    let library = Library::wrong(define);
+    examine(vec![plugin_file(&library.path(), PluginOrigin::ThirdParty)], vec![], None)
+}
+
+fn breaks(define: &str, rules: &[&str]) {
+    let told = wrong(define);
+    assert_eq!(told.unfinished, None, "{define}");
+    assert_eq!(told.broken(), rules, "{define}: {:#?}", told.reports);
+}
+
+#[test]
+fn a_plugin_that_keeps_to_all_rules_breaks_none() {
+    let told = wrong("RIGHT");
+    assert_eq!(told.broken(), [""; 0], "{:#?}", told.reports);
+    assert_eq!(told.reports.len(), RULES.len());
+    assert_eq!(told.reports["memory"].verdict, RuleVerdict::Holds);
+}
+
+#[test]
+fn a_constructor_that_starts_a_thread_is_found() {
+    breaks("WRONG_CONSTRUCTOR", &["file"]);
+}
+
+#[test]
+fn a_manifest_that_changes_and_one_that_allows_more_instances_than_there_are_is_found() {
+    breaks("WRONG_MANIFEST", &["manifest_is_constant"]);
+    let told = wrong("WRONG_ONLY_ONE");
+    assert!(told.broken().contains(&"create"), "{:#?}", told.reports);
+}
+
+#[test]
+fn a_result_against_its_schema_is_found() {
+    let told = wrong("WRONG_SCHEMA");
+    assert!(told.broken().contains(&"grey_input"), "{:#?}", told.reports);
+    let details = &told.reports["grey_input"].details;
+    assert!(details[0].contains("breaks its result_schema at /level"), "{details:?}");
+}
+
+#[test]
+fn a_failure_instead_of_the_outcome_no_face_is_found() {
+    let told = wrong("WRONG_NO_FACE");
+    assert_eq!(told.broken(), ["grey_input"], "{:#?}", told.reports);
+}
+
+#[test]
+fn rows_media_and_parameters_that_are_read_wrongly_are_found() {
+    breaks("WRONG_STRIDE", &["padded_rows"]);
+    breaks("WRONG_MEDIUM_SIZE", &["newer_host"]);
+    breaks("WRONG_PARAMETER", &["parameters"]);
+    breaks("WRONG_FEATURE", &["listed_features"]);
+}
+
+#[test]
+fn a_result_that_depends_on_earlier_jobs_is_found() {
+    let told = wrong("WRONG_STATE");
+    assert!(told.broken().contains(&"same_input_same_result"), "{:#?}", told.reports);
+}
+
+#[test]
+fn a_plugin_that_does_not_stop_in_time_is_found() {
+    breaks("WRONG_CANCEL", &["cancel_before", "cancel_during"]);
+    let slow = wrong("WRONG_SLOW_CANCEL");
+    assert_eq!(slow.broken(), ["cancel_before", "cancel_during"], "{:#?}", slow.reports);
+    assert!(slow.reports["cancel_before"].details[0].contains("at most 100 are allowed"));
+}
+
+#[test]
+fn a_leak_of_eight_bytes_and_a_result_that_is_not_released_are_found() {
+    breaks("WRONG_LEAK", &["memory"]);
+    breaks("WRONG_RELEASE", &["memory"]);
+}
+
+#[test]
+fn a_thread_and_a_descriptor_left_behind_are_found() {
+    let thread = wrong("WRONG_THREAD");
+    assert!(thread.broken().contains(&"leftovers"), "{:#?}", thread.reports);
+    let descriptor = wrong("WRONG_DESCRIPTOR");
+    assert!(descriptor.broken().contains(&"leftovers"), "{:#?}", descriptor.reports);
+}
+
+#[test]
+fn an_end_of_the_process_leaves_the_rule_unfinished_and_the_next_process_goes_on_after_it() {
+    let library = Library::wrong("WRONG_TINY");
+    let file = || vec![plugin_file(&library.path(), PluginOrigin::ThirdParty)];
+    let told = examine(file(), vec![], None);
+    assert_eq!(told.unfinished.as_deref(), Some("tiny_input"));
+    let rest = examine(file(), vec![], Some("huge_input"));
+    assert_eq!((rest.broken(), rest.unfinished.as_deref()), (vec![], None), "{:#?}", rest.reports);
+}
+
+#[test]
+fn the_example_in_c_and_the_built_in_analyzers_keep_to_all_rules() {
+    let example = Library::compile(&root().join("analyzers/example-c/sharpness.c"), "EXAMPLE");
+    let sample = |tag: &str| SampleFile {
+        path: root().join("samples/files/obama.jpg").canonicalize().unwrap().display().to_string(),
+        tags: vec![tag.to_owned()],
+    };
+    let told = examine(vec![plugin_file(&example.path(), PluginOrigin::ThirdParty)], vec![sample("photo_selfie")], None);
+    assert_eq!((told.broken(), &told.failed), (vec![], &None), "{:#?}", told.reports);
+    assert_eq!(told.reports["own_media"].verdict, RuleVerdict::Holds);
+}
+
+#[test]
+fn a_medium_that_cannot_be_read_is_no_fault_of_the_plugin() {
+    let library = Library::wrong("RIGHT");
+    let medium = SampleFile { path: "/etc/hostname".into(), tags: vec![] };
+    let told = examine(vec![plugin_file(&library.path(), PluginOrigin::ThirdParty)], vec![medium], None);
+    assert!(told.failed.unwrap().contains("/etc/hostname"));
+    assert!(told.reports.is_empty());
+}

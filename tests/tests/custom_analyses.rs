@@ -1,0 +1,192 @@
+//! Analyses of other people's plugins: from a new project to a verdict in the API, refused where a request is wrong, watched,
+//! and read with a result that keeps to its schema.
+
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use vultus_tests::{
+    Node, NodeOptions, analysis, executable, item, reason_codes, sample, sample_path, selfie_photo, workspace_root,
+};
+
+fn vultus(arguments: &[&str]) -> Output {
+    let models = workspace_root().join("models");
+    Command::new(executable("vultus")).args(arguments).env_clear().env("VULTUS_MODELS_DIR", models).output().unwrap()
+}
+
+/// A new project in C, built by its own Makefile with nothing but a C compiler.
+fn project_in_c(folder: &Path) -> PathBuf {
+    let made = vultus(&["plugin", "new", "bright-enough", "--lang", "c", "--path", folder.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let project = folder.join("bright-enough");
+    for target in ["libbright_enough.so", "test"] {
+        let output = Command::new("make").arg(target).current_dir(&project).output().unwrap();
+        assert!(output.status.success(), "make {target}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    project.join("libbright_enough.so")
+}
+
+/// The example in C.
+fn example_c(folder: &Path) -> PathBuf {
+    let library = folder.join("libexample_c.so");
+    let status = Command::new("make")
+        .arg(format!("-C{}", workspace_root().join("analyzers/example-c").display()))
+        .arg(format!("TARGET={}", library.display()))
+        .stdout(std::process::Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success(), "example-c does not build");
+    library
+}
+
+#[tokio::test]
+async fn a_new_project_in_c_passes_the_conformance_suite_and_judges_in_the_api() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = project_in_c(folder.path());
+    let media = format!("{}:photo_selfie", sample_path("obama2.jpg").display());
+    let checked = vultus(&["plugin", "check", library.to_str().unwrap(), "--media", &media, "--json"]);
+    let report: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
+    assert_eq!((checked.status.code(), &report["holds"]), (Some(0), &json!(true)), "{report:#}");
+    assert_eq!(report["plugin"]["id"], "org.example.bright-enough");
+    assert!(report["rules"].as_array().unwrap().iter().any(|r| r["rule"] == "memory" && r["verdict"] == "HOLDS"), "{report:#}");
+
+    let node = Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["bright_enough"]).await;
+    let judged = analysis(&folder, "bright_enough");
+    assert_eq!((&judged["state"], &judged["resolution"]), (&json!("FINISHED"), &json!("SUCCESS")), "{judged:#}");
+    assert!(judged["result"]["brightness"][0].as_f64().unwrap() > 50.0, "{judged:#}");
+    assert_eq!(judged["provenance"]["analyzer"], "org.example.bright-enough");
+}
+
+#[tokio::test]
+async fn a_plugin_that_ends_its_process_or_hangs_is_told_rule_by_rule_with_exit_code_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = |define: &str| {
+        let library = folder.path().join(format!("{define}.so"));
+        let status = Command::new("cc")
+            .args(["-std=c11", "-O1", "-shared", "-fPIC", "-pthread", &format!("-D{define}"), "-I"])
+            .arg(workspace_root().join("plugin-api/include"))
+            .arg("-o")
+            .args([&library, &workspace_root().join("server/worker/tests/wrong.c")])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        library
+    };
+    let check = |library: PathBuf| {
+        let output = vultus(&["plugin", "check", library.to_str().unwrap(), "--json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (output.status.code(), report)
+    };
+    let verdict = |report: &Value, rule: &str| {
+        let found = report["rules"].as_array().unwrap().iter().find(|it| it["rule"] == rule).expect("every rule is told").clone();
+        (found["verdict"].as_str().unwrap().to_owned(), found["details"][0].as_str().unwrap_or_default().to_owned())
+    };
+    let (code, report) = check(build("WRONG_TINY"));
+    assert_eq!(code, Some(2), "{report:#}");
+    assert_eq!(verdict(&report, "tiny_input"), ("BROKEN".to_owned(), "it ended the process: signal 6".to_owned()));
+    assert_eq!(verdict(&report, "memory").0, "HOLDS", "the rules after it are examined all the same");
+
+    let text = folder.path().join("text.so");
+    std::fs::write(&text, "no library").unwrap();
+    let (code, report) = check(text);
+    assert_eq!((code, verdict(&report, "file").0.as_str()), (Some(2), "BROKEN"));
+    assert_eq!(verdict(&report, "memory").0, "NOT_REACHED");
+    assert_eq!(vultus(&["plugin", "check", "/no/such/file.so"]).status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_wrong_request_for_a_custom_analysis_is_refused_when_it_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start_with(NodeOptions { plugins: vec![example_c(folder.path())], ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let photo = || [selfie_photo(sample("obama2.jpg"))];
+    let refused =
+        async |params: Value| client.refused(&photo(), json!({"analyses": [{"type": "sharpness", "params": params}]})).await;
+    let error = refused(json!({"minMean": -1})).await;
+    assert_eq!(
+        (&error["code"], &error["argument"]),
+        (&json!("INVALID_INPUT"), &json!("input.analyses[0].params.minMean")),
+        "{error}"
+    );
+    assert_eq!(refused(json!({"unknown": 1})).await["argument"], "input.analyses[0].params");
+    assert_eq!(refused(json!({"minSharpness": "much"})).await["code"], "INVALID_INPUT");
+    let unknown = client.refused(&photo(), json!({"analyses": [{"type": "no_such_thing"}]})).await;
+    assert_eq!(unknown["code"], "INVALID_INPUT", "{unknown}");
+    // Its slot needs a medium.
+    let nothing = client.refused(&[], json!({"analyses": [{"type": "sharpness"}]})).await;
+    assert_eq!(nothing["code"], "INVALID_INPUT", "{nothing}");
+    let many: Vec<_> = (0..17).map(|at| item(&format!("m{at}"), &["photo_selfie"], sample("obama2.jpg"))).collect();
+    assert!(client.refused(&many, json!({"analyses": [{"type": "sharpness"}]})).await["code"].is_string());
+}
+
+#[tokio::test]
+async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = example_c(folder.path());
+    let node = Node::start_with(NodeOptions { plugins: vec![library.clone()], ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let params = json!({"minMean": 250, "maxMean": 255});
+    let made = client
+        .create(
+            &[selfie_photo(sample("obama2.jpg"))],
+            json!({"analyses": [{"type": "sharpness", "params": params}, {"type": "liveness"}]}),
+        )
+        .await;
+    let id = analysis(&made, "sharpness")["id"].clone();
+    let mut socket = client.socket().await;
+    let watch = "subscription($id: ID!) { analysis(id: $id) { __typename type state resolution
+        reasons { code media { key } } ... on CustomAnalysis { result params artifacts { name } media { key } } } }";
+    socket.subscribe("1", watch, json!({"id": id})).await;
+    let last = loop {
+        let event = socket_next(&mut socket).await;
+        assert_ne!(event["state"], "FAILED", "{event:#}");
+        if event["state"] == "FINISHED" {
+            break event;
+        }
+    };
+    assert_eq!((&last["__typename"], &last["type"]), (&json!("CustomAnalysis"), &json!("sharpness")), "{last:#}");
+    assert_eq!(last["resolution"], "DECLINED");
+    assert_eq!(reason_codes(&last), ["TOO_DARK"]);
+    assert_eq!(last["reasons"][0]["media"]["key"], "selfie");
+    assert_eq!((&last["params"]["minMean"], &last["params"]["minSharpness"]), (&json!(250), &json!(60)));
+    assert!(last["result"]["media"][0]["mean"].as_f64().unwrap() < 250.0, "{last:#}");
+
+    let query = "{ analyzers { id version vendor license sha256 health provides weights { file sha256 }
+        types { type title slots { name kinds min max anyTags } paramsSchema resultSchema effectiveParams timeoutMs deterministic } } }";
+    let all = client.data(query, json!({})).await["analyzers"].clone();
+    let analyzer = all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.example-c").expect("it is listed");
+    assert_eq!(analyzer["sha256"].as_str().unwrap().len(), 64);
+    let kind = &analyzer["types"][0];
+    assert_eq!(
+        (&kind["type"], &kind["slots"][0]["max"], &kind["deterministic"]),
+        (&json!("sharpness"), &json!(16), &json!(true))
+    );
+    assert_eq!(kind["paramsSchema"]["properties"]["minMean"]["default"], 40);
+    assert_eq!(kind["resultSchema"]["required"], json!(["sharpness", "media"]));
+    assert_eq!(kind["effectiveParams"]["minMean"], 40);
+    let quality = all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.quality").expect("it is built in");
+    let files: Vec<&str> = quality["weights"].as_array().unwrap().iter().map(|weight| weight["file"].as_str().unwrap()).collect();
+    assert_eq!(files, ["fr_landmark.onnx", "fr_eye.onnx", "fr_pose.onnx"]);
+}
+
+/// The analysis in the next event of the subscription.
+async fn socket_next(socket: &mut vultus_tests::Socket) -> Value {
+    let message = socket.next().await;
+    assert_eq!(message["type"], "next", "{message:#}");
+    message["payload"]["data"]["analysis"].clone()
+}
+
+#[tokio::test]
+async fn the_quality_analyzer_tells_a_good_picture_from_one_that_is_cut_off() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let good = client.folder_with(&[selfie_photo(sample("obama.jpg"))], &["quality"]).await;
+    let good = analysis(&good, "quality");
+    assert_eq!(good["resolution"], "SUCCESS", "{good:#}");
+    assert!(good["result"]["media"][0]["measures"]["sharpness"].as_f64().unwrap() > 50.0);
+    let cut = client.folder_with(&[selfie_photo(sample("obama_partial_face2.jpg"))], &["quality"]).await;
+    let cut = analysis(&cut, "quality");
+    assert_ne!(cut["resolution"], "SUCCESS", "{cut:#}");
+    assert!(reason_codes(cut).contains(&"OFF_CENTRE"), "{cut:#}");
+}
