@@ -153,7 +153,7 @@ async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
     assert!(last["result"]["media"][0]["mean"].as_f64().unwrap() < 250.0, "{last:#}");
 
     let query = "{ analyzers { id version vendor license sha256 health provides weights { file sha256 }
-        types { type title slots { name kinds min max anyTags } paramsSchema resultSchema effectiveParams timeoutMs deterministic } } }";
+        healthReason types { type title figures { runs failures p50Ms p95Ms } slots { name kinds min max anyTags } paramsSchema resultSchema effectiveParams timeoutMs deterministic } } }";
     let all = client.data(query, json!({})).await["analyzers"].clone();
     let analyzer = all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.example-c").expect("it is listed");
     assert_eq!(analyzer["sha256"].as_str().unwrap().len(), 64);
@@ -162,12 +162,51 @@ async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
         (&kind["type"], &kind["slots"][0]["max"], &kind["deterministic"]),
         (&json!("sharpness"), &json!(16), &json!(true))
     );
+    assert_eq!((&analyzer["health"], &analyzer["healthReason"]), (&json!("READY"), &Value::Null));
+    assert_eq!((&kind["figures"]["runs"], &kind["figures"]["failures"]), (&json!(1), &json!(0)), "{kind:#}");
+    assert!(kind["figures"]["p50Ms"].as_f64().unwrap() > 0.0 && kind["figures"]["p95Ms"] == kind["figures"]["p50Ms"], "{kind:#}");
     assert_eq!(kind["paramsSchema"]["properties"]["minMean"]["default"], 40);
     assert_eq!(kind["resultSchema"]["required"], json!(["sharpness", "media"]));
     assert_eq!(kind["effectiveParams"]["minMean"], 40);
     let quality = all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.quality").expect("it is built in");
     let files: Vec<&str> = quality["weights"].as_array().unwrap().iter().map(|weight| weight["file"].as_str().unwrap()).collect();
     assert_eq!(files, ["fr_landmark.onnx", "fr_eye.onnx", "fr_pose.onnx"]);
+}
+
+#[tokio::test]
+async fn an_analyzer_that_fails_again_and_again_is_degraded_and_only_those_who_see_all_are_told_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("libwrong.so");
+    let status = Command::new("cc")
+        .args(["-std=c11", "-O1", "-shared", "-fPIC", "-pthread", "-DWRONG_SCHEMA", "-I"])
+        .arg(workspace_root().join("plugin-api/include"))
+        .arg("-o")
+        .args([&library, &workspace_root().join("server/worker/tests/wrong.c")])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let node = Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    for _ in 0..5 {
+        let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["wrong"]).await;
+        let failed = analysis(&folder, "wrong");
+        assert_eq!(failed["failure"]["code"], "BAD_RESULT", "{failed:#}");
+        assert_eq!(failed["result"], Value::Null, "what breaks the schema is not stored");
+    }
+    let query = "{ analyzers { id health healthReason types { figures { runs failures } } } }";
+    let of_plugin = async |client: &vultus_tests::Client| {
+        let all = client.data(query, json!({})).await["analyzers"].clone();
+        all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.wrong").expect("it is listed").clone()
+    };
+    let seen = of_plugin(&client).await;
+    assert_eq!(seen["health"], "DEGRADED", "{seen:#}");
+    assert_eq!(seen["healthReason"], "of the newest 5 analyses of the type wrong, 5 failed");
+    assert_eq!(seen["types"][0]["figures"], json!({"runs": 5, "failures": 5}));
+    let other = of_plugin(&node.client_as("client@example.org", "client").await).await;
+    assert_eq!(
+        (&other["health"], &other["healthReason"], &other["types"][0]["figures"]),
+        (&json!("DEGRADED"), &Value::Null, &Value::Null)
+    );
 }
 
 /// The analysis in the next event of the subscription.

@@ -90,6 +90,11 @@ impl Breaker {
         }
     }
 
+    /// Crashes that still count.
+    pub(crate) fn recent_crashes(&self, now: Instant) -> usize {
+        self.crashes.iter().filter(|crash| now.duration_since(**crash) <= WINDOW).count()
+    }
+
     /// Whether work may be given to the pool.
     pub(crate) fn health(&self, now: Instant) -> PoolHealth {
         match self.state {

@@ -15,8 +15,9 @@ use vultus_worker_protocol::{PROTOCOL_VERSION, PluginReport, RefusedPlugin, RunR
 
 use super::analyzer::Analyzer;
 use super::breaker::{Admission, Breaker};
+use super::figures::FigureCounter;
 use super::process::Spawner;
-use super::run::{LoadedPlugin, PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
+use super::run::{Condition, LoadedPlugin, PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
 use super::session::ProbeEnd;
 use super::totals::CostCounter;
 
@@ -76,6 +77,7 @@ pub(crate) struct Pool {
     pub(crate) start: watch::Sender<Start>,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) costs: CostCounter,
+    pub(crate) figures: FigureCounter,
     jobs: mpsc::UnboundedSender<Job>,
     queue: AsyncMutex<mpsc::UnboundedReceiver<Job>>,
     breaker: Mutex<Breaker>,
@@ -101,6 +103,7 @@ impl Pool {
             start: watch::Sender::new(Start::Pending),
             permits: Arc::new(Semaphore::new(0)),
             costs: CostCounter::default(),
+            figures: FigureCounter::default(),
             jobs,
             queue: AsyncMutex::new(queue),
             breaker: Mutex::new(Breaker::default()),
@@ -163,6 +166,31 @@ impl Pool {
         self.breaker().health(Instant::now())
     }
 
+    /// How its plugins are doing. They share their workers, so what befalls one befalls all.
+    fn condition(&self) -> Condition {
+        if self.stop.is_cancelled() {
+            return Condition::Unavailable("the server is stopping".to_owned());
+        }
+        let now = Instant::now();
+        let (health, crashes) = {
+            let breaker = self.breaker();
+            (breaker.health(now), breaker.recent_crashes(now))
+        };
+        match (health, self.figures.failing()) {
+            (PoolHealth::Unavailable { retry_after }, _) => {
+                let seconds = retry_after.as_secs();
+                Condition::Unavailable(format!("{crashes} workers were lost within a minute; the next is tried in {seconds} s"))
+            }
+            (PoolHealth::Available, Some((kind, failed, count))) => {
+                Condition::Degraded(format!("of the newest {count} analyses of the type {kind}, {failed} failed"))
+            }
+            (PoolHealth::Available, None) if crashes > 0 => {
+                Condition::Degraded(format!("{crashes} of its workers were lost within a minute"))
+            }
+            (PoolHealth::Available, None) => Condition::Ready,
+        }
+    }
+
     pub(crate) fn admit(&self) -> Admission {
         self.breaker().admit(Instant::now())
     }
@@ -218,7 +246,7 @@ impl Pool {
 
     /// The plugins that belong to this pool.
     pub(crate) fn plugins(&self) -> Vec<LoadedPlugin> {
-        let health = self.health();
+        let condition = self.condition();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let all = known.iter().flat_map(|known| known.plugins.iter());
         all.filter(|(_, report)| self.plan.own.contains(&PathBuf::from(&report.path)))
@@ -228,7 +256,8 @@ impl Pool {
                 file_sha256: report.file_sha256.clone(),
                 weights: report.weights.clone(),
                 pool: self.plan.name.clone(),
-                health,
+                condition: condition.clone(),
+                figures: manifest.analyses.iter().map(|spec| (spec.kind.clone(), self.figures.of(&spec.kind))).collect(),
             })
             .collect()
     }

@@ -1,6 +1,6 @@
 //! What callers of the worker pools say and hear: events, ends, cancellation. No processes here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use vultus_plugin_api::Manifest;
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport, Judgement, RefusalReport, RunCosts};
+
+use super::figures::Figures;
 
 /// Name of a pool of workers: `built-in`, `probe`, or the key of a third-party plugin's file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +46,19 @@ pub enum PoolHealth {
     },
 }
 
+/// How a plugin is doing, for operators; whether it is given work is [`PoolHealth`]'s matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing is wrong.
+    Ready,
+    /// It takes work, and something is wrong: one sentence.
+    Degraded(String),
+    /// It takes no work for a while: one sentence.
+    Unavailable(String),
+    /// It takes no work until the operator does something: one sentence.
+    Quarantined(String),
+}
+
 /// A plugin as the workers of a pool opened it.
 #[derive(Debug, Clone)]
 pub struct LoadedPlugin {
@@ -57,8 +72,10 @@ pub struct LoadedPlugin {
     pub weights: Vec<(String, String)>,
     /// The pool that runs it.
     pub pool: PoolName,
-    /// Whether that pool can take work now.
-    pub health: PoolHealth,
+    /// How it is doing.
+    pub condition: Condition,
+    /// How its analyses went, by type.
+    pub figures: BTreeMap<String, Figures>,
 }
 
 /// What happens during a run, in order. Analyses of the run not yet judged at its end got no verdict in it.

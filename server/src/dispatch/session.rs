@@ -13,6 +13,7 @@ use vultus_worker_protocol::{
     AnalysisFailure, ProbeReport, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest, ToWorker,
 };
 
+use super::figures::FigureCounter;
 use super::inbound::WorkerMessage;
 use super::process::{Inbound, Worker};
 use super::run::{CancelState, Death, Judged, RunEnd, RunEvent};
@@ -84,11 +85,13 @@ pub(crate) async fn run(
     events: &mpsc::Sender<RunEvent>,
     cancel: watch::Receiver<CancelState>,
     plugin_of: impl Fn(&str) -> Option<String>,
+    figures: &FigureCounter,
 ) -> (RunEnd, WorkerFate) {
     let open = |a: &RunAnalysis| {
         let plugin = plugin_of(&a.kind).unwrap_or_default();
         (a.id.clone(), Open { limit: Duration::from_millis(a.timeout_ms), plugin })
     };
+    let kinds = request.analyses.iter().map(|a| (a.id.clone(), a.kind.clone())).collect();
     let mut session = Session {
         run: request.run.clone(),
         unjudged: request.analyses.iter().map(open).collect(),
@@ -99,6 +102,9 @@ pub(crate) async fn run(
         told_all: false,
         log_lines: 0,
         events,
+        figures,
+        kinds,
+        entered: None,
     };
     if media.len() > MAX_DESCRIPTORS || media.len() != request.media.len() {
         return session.refuse_media(&request.analyses, media.len()).await;
@@ -134,6 +140,11 @@ struct Session<'a> {
     told_all: bool,
     log_lines: u32,
     events: &'a mpsc::Sender<RunEvent>,
+    figures: &'a FigureCounter,
+    /// The types of all analyses of the run.
+    kinds: BTreeMap<String, String>,
+    /// The analysis that was entered last, and when.
+    entered: Option<(String, Instant)>,
 }
 
 enum Step {
@@ -207,6 +218,7 @@ impl Session<'_> {
                     return Step::Violation("entered an analysis that is not to be judged");
                 };
                 self.enter(Phase::In(analysis.clone()), limit + GRACE);
+                self.entered = Some((analysis.clone(), Instant::now()));
                 self.tell(RunEvent::Entered { analysis }).await;
                 Step::GoOn
             }
@@ -247,6 +259,12 @@ impl Session<'_> {
     }
 
     async fn tell(&self, event: RunEvent) {
+        if let RunEvent::Judged(judged) = &event
+            && let Some(kind) = self.kinds.get(&judged.analysis)
+        {
+            let entered = self.entered.as_ref().filter(|(analysis, _)| *analysis == judged.analysis);
+            self.figures.judged(kind, judged, entered.map(|(_, at)| at.elapsed()));
+        }
         // A caller that is gone shows by `closed`, which cancels the run.
         let _ = self.events.send(event).await;
     }
@@ -257,6 +275,9 @@ impl Session<'_> {
             Phase::Decoding => (None, true),
             Phase::In(analysis) => (Some(analysis.clone()), false),
         };
+        if let Some(kind) = active.as_ref().and_then(|analysis| self.kinds.get(analysis)) {
+            self.figures.died(kind);
+        }
         let fate = if decoding { WorkerFate::DiedDecoding } else { WorkerFate::Crashed };
         (RunEnd::WorkerDied(Death { active, decoding, detail }), fate)
     }

@@ -150,10 +150,8 @@ async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
         }
         Job::Run(job) => {
             let RunJob { request, media, events, cancel, reply } = *job;
-            let (end, fate) = session::run(worker, request, media, &events, cancel.watch(), |kind| {
-                pool.analyzer(kind).map(|analyzer| analyzer.plugin().to_owned())
-            })
-            .await;
+            let plugin_of = |kind: &str| pool.analyzer(kind).map(|analyzer| analyzer.plugin().to_owned());
+            let (end, fate) = session::run(worker, request, media, &events, cancel.watch(), plugin_of, &pool.figures).await;
             if let (RunEnd::Done(cost), WorkerFate::Lives) = (&end, fate) {
                 pool.costs.add(*cost);
             }

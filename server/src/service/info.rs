@@ -1,9 +1,10 @@
 //! What the server is and offers, and whether it can do its work.
 
 use super::Services;
-use super::types::{AnalyzerInfo, Readiness, SandboxInfo, ServerInfo, ServerLimits};
+use super::types::{AnalyzerCondition, AnalyzerHealth, AnalyzerInfo, Readiness, SandboxInfo, ServerInfo, ServerLimits};
 use crate::auth::policy::{self, Action};
-use crate::dispatch::{LoadedPlugin, PoolHealth, RunTotals};
+use crate::dispatch::{Condition, LoadedPlugin, PoolHealth, RunTotals};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use url::Url;
 use vultus_core::Principal;
@@ -13,12 +14,14 @@ use vultus_store::Scope;
 const PING_DEADLINE: Duration = Duration::from_secs(2);
 
 impl Services {
-    /// The loaded analyzers. They are the same for everybody.
-    pub fn analyzers(&self) -> Vec<AnalyzerInfo> {
-        self.inner.checker.pools.plugins().into_iter().map(|plugin| self.analyzer(plugin)).collect()
+    /// The loaded analyzers. They are the same for everybody; why one is not well and how its analyses went is for who may see the folders
+    /// of all companies.
+    pub fn analyzers(&self, caller: &Principal) -> Vec<AnalyzerInfo> {
+        let sees_all = sees_all(caller);
+        self.inner.checker.pools.plugins().into_iter().map(|plugin| self.analyzer(plugin, sees_all)).collect()
     }
 
-    fn analyzer(&self, plugin: LoadedPlugin) -> AnalyzerInfo {
+    fn analyzer(&self, plugin: LoadedPlugin, sees_all: bool) -> AnalyzerInfo {
         let manifest = plugin.manifest;
         let effective = manifest.analyses.iter().filter_map(|spec| {
             let known = self.inner.checker.catalog.get(&spec.kind, "").ok()?;
@@ -36,7 +39,8 @@ impl Services {
             analyses: manifest.analyses,
             provides: manifest.provides.into_iter().map(|provided| provided.feature).collect(),
             weights: plugin.weights,
-            available: plugin.health == PoolHealth::Available,
+            condition: condition(plugin.condition, sees_all),
+            figures: if sees_all { plugin.figures } else { BTreeMap::new() },
         }
     }
 
@@ -58,14 +62,12 @@ impl Services {
 
     /// What the runs of this node cost since it started: those of all companies, so only for who may see the folders of all.
     pub fn run_totals(&self, caller: &Principal) -> Option<RunTotals> {
-        let sees_all = matches!(policy::authorize(caller, Action::ViewFolder), Ok(Scope::Everything));
-        sees_all.then(|| self.inner.checker.pools.run_totals())
+        sees_all(caller).then(|| self.inner.checker.pools.run_totals())
     }
 
     /// What the workers' sandbox does not hold on this machine: of use to an attacker, so only for who may see the folders of all.
     pub fn sandbox(&self, caller: &Principal) -> Option<SandboxInfo> {
-        let sees_all = matches!(policy::authorize(caller, Action::ViewFolder), Ok(Scope::Everything));
-        sees_all.then(|| SandboxInfo { required: self.inner.sandbox_required, gaps: self.inner.checker.pools.sandbox_gaps() })
+        sees_all(caller).then(|| SandboxInfo { required: self.inner.sandbox_required, gaps: self.inner.checker.pools.sandbox_gaps() })
     }
 
     /// The address that clients use, where the configuration names one.
@@ -88,4 +90,18 @@ impl Services {
         }
         Readiness { ready: missing.is_empty(), missing }
     }
+}
+
+fn sees_all(caller: &Principal) -> bool {
+    matches!(policy::authorize(caller, Action::ViewFolder), Ok(Scope::Everything))
+}
+
+fn condition(condition: Condition, sees_all: bool) -> AnalyzerCondition {
+    let (health, reason) = match condition {
+        Condition::Ready => (AnalyzerHealth::Ready, None),
+        Condition::Degraded(reason) => (AnalyzerHealth::Degraded, Some(reason)),
+        Condition::Unavailable(reason) => (AnalyzerHealth::Unavailable, Some(reason)),
+        Condition::Quarantined(reason) => (AnalyzerHealth::Quarantined, Some(reason)),
+    };
+    AnalyzerCondition { health, reason: reason.filter(|_| sees_all) }
 }

@@ -36,7 +36,7 @@ pub mod types;
 mod upload;
 mod users;
 
-pub use crate::dispatch::RunTotals;
+pub use crate::dispatch::{Figures, RunTotals};
 pub use downloads::MAX_LINK_LIFETIME;
 pub use instant::{Checker, overall_resolution};
 pub use types::*;

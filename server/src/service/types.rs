@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
+use crate::dispatch::Figures;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use serde_json::Value;
@@ -243,6 +244,28 @@ pub struct OpenDownload {
     pub sha256: Option<String>,
 }
 
+/// How an analyzer is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnalyzerCondition {
+    /// In one word.
+    pub health: AnalyzerHealth,
+    /// Why, unless it is ready.
+    pub reason: Option<String>,
+}
+
+/// How an analyzer is doing, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnalyzerHealth {
+    /// Nothing is wrong.
+    Ready,
+    /// It takes work, and something is wrong.
+    Degraded,
+    /// It takes no work for a while.
+    Unavailable,
+    /// It takes no work until the operator does something.
+    Quarantined,
+}
+
 /// A loaded analyzer, as clients see it.
 #[derive(Debug, Clone)]
 pub struct AnalyzerInfo {
@@ -266,8 +289,10 @@ pub struct AnalyzerInfo {
     pub weights: Vec<(String, String)>,
     /// The parameters that apply when a request gives none, per analysis type: defaults with the company's policy on top.
     pub effective_params: BTreeMap<String, Value>,
-    /// Whether its workers take work now.
-    pub available: bool,
+    /// How it is doing; why, only for who may see the folders of all companies.
+    pub condition: AnalyzerCondition,
+    /// How its analyses went, by type: those of all companies, so none but for who may see the folders of all.
+    pub figures: BTreeMap<String, Figures>,
 }
 
 /// What the server is.
