@@ -4,6 +4,13 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What kind of fault it was. The numbers cross the ABI; 0 is "no fault".
+///
+/// ```
+/// use vultus_plugin_api::Status;
+///
+/// assert_eq!(Status::from_code(Status::Cancelled.code()), Status::Cancelled);
+/// assert_eq!(Status::from_code(99), Status::Internal, "what is not known is the plugin's fault");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[repr(u32)]
@@ -58,6 +65,14 @@ impl Status {
 }
 
 /// A fault, with a message for the operator's log (never for the client; no personal data).
+///
+/// ```
+/// use vultus_plugin_api::{Failure, Status};
+///
+/// let failure = Failure::unavailable("opening smile.onnx: no such file");
+/// assert_eq!(failure.status, Status::Unavailable);
+/// assert_eq!(failure.to_string(), "UNAVAILABLE: opening smile.onnx: no such file");
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// What kind.

@@ -11,6 +11,23 @@ use crate::job::{FeatureRequest, Job};
 use crate::{Analyzer, Config};
 
 /// Emits the static `VULTUS_PLUGIN` for a type that implements [`Analyzer`]. Once per library.
+///
+/// ```
+/// # use vultus_plugin_api::{Analyzer, Config, Failure, Manifest};
+/// struct Example;
+///
+/// impl Analyzer for Example {
+///     fn manifest() -> Manifest {
+///         Manifest { id: "org.example.example".into(), ..Manifest::default() }
+///     }
+///     fn new(_config: &Config) -> Result<Self, Failure> {
+///         Ok(Self)
+///     }
+/// }
+///
+/// vultus_plugin_api::export_analyzer!(Example);
+/// # fn main() {}
+/// ```
 #[macro_export]
 macro_rules! export_analyzer {
     ($analyzer:ty) => {

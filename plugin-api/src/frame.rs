@@ -4,6 +4,13 @@ use crate::abi;
 use crate::error::Failure;
 
 /// How pixels are laid out, eight bits a channel, interleaved.
+///
+/// ```
+/// use vultus_plugin_api::PixelFormat;
+///
+/// assert_eq!(PixelFormat::from_name("gray8"), Some(PixelFormat::Gray8));
+/// assert_eq!(PixelFormat::Bgr8.bytes_per_pixel(), 3);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PixelFormat {
     /// Red, green, blue.
@@ -53,7 +60,16 @@ impl PixelFormat {
 }
 
 /// A frame, upright, scaled to at most the analysis' `max_side`. The pixels are borrowed from the
-/// host for as long as the job.
+/// host for as long as the job. Read it row by row: rows may lie further apart than they are long.
+///
+/// ```
+/// use vultus_plugin_api::testing::Picture;
+///
+/// let picture = Picture::from_fn(4, 2, |x, y| [x as u8, y as u8, 0]);
+/// let frame = picture.frame();
+/// let rows: Vec<&[u8]> = (0..frame.height()).filter_map(|y| frame.row(y)).collect();
+/// assert_eq!(rows[1][3..6], [1, 1, 0]);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
     pub(crate) medium: u32,

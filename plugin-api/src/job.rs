@@ -74,6 +74,25 @@ impl LogLevel {
 }
 
 /// One job: valid during the call, on the thread that was called.
+///
+/// ```
+/// use vultus_plugin_api::{Failure, Job, LogLevel};
+///
+/// /// The shape of most analyses: frame by frame, ready to stop.
+/// fn count_frames(job: &Job<'_>) -> Result<u32, Failure> {
+///     let all: u32 = job.media().iter().map(|medium| medium.frame_count).sum();
+///     let mut seen = 0;
+///     while let Some(_frame) = job.next_frame() {
+///         if job.is_cancelled() {
+///             return Err(Failure::cancelled("between two frames"));
+///         }
+///         seen += 1;
+///         job.progress(seen as f32 / all.max(1) as f32);
+///     }
+///     job.log(LogLevel::Debug, "all frames seen");
+///     Ok(seen)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Job<'a> {
     raw: &'a abi::Job,

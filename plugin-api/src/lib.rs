@@ -117,6 +117,16 @@ pub use manifest::Manifest;
 pub use outcome::{Outcome, Reason, Resolution};
 
 /// What `create` receives: where things are, and the operator's settings for this plugin.
+///
+/// ```
+/// use vultus_plugin_api::{Config, Failure};
+///
+/// fn model_path(config: &Config) -> Result<std::path::PathBuf, Failure> {
+///     let folder = config.weights_dir.as_ref().ok_or_else(|| Failure::unavailable("no weights folder is configured"))?;
+///     Ok(std::path::Path::new(folder).join("smile.onnx"))
+/// }
+/// assert!(model_path(&Config::default()).is_err());
+/// ```
 #[derive(Debug, Clone, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

@@ -16,6 +16,13 @@ pub enum Resolution {
 }
 
 /// Why the verdict is what it is. Codes are stable and documented by the analyzer.
+///
+/// ```
+/// use vultus_plugin_api::Reason;
+///
+/// let reason = Reason::new("TOO_DARK", "The picture is too dark.").medium(0).frame(3);
+/// assert_eq!((reason.medium, reason.frame), (Some(0), Some(3)));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reason {
@@ -53,6 +60,18 @@ impl Reason {
 }
 
 /// What an analysis found.
+///
+/// ```
+/// use serde_json::json;
+/// use vultus_plugin_api::{Outcome, Reason, Resolution};
+///
+/// let nobody = Outcome {
+///     resolution: Resolution::Declined,
+///     reasons: vec![Reason::new("NO_FACE", "No face was found.")],
+///     result: json!({ "faces": 0 }),
+/// };
+/// assert!(nobody.resolution > Resolution::OperatorRequired, "they are in order: the worst is the greatest");
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {

@@ -136,7 +136,7 @@ async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
     let id = analysis(&made, "sharpness")["id"].clone();
     let mut socket = client.socket().await;
     let watch = "subscription($id: ID!) { analysis(id: $id) { __typename type state resolution
-        reasons { code media { key } } ... on CustomAnalysis { result params artifacts { name } media { key } } } }";
+        reasons { code media { tags } } ... on CustomAnalysis { result params artifacts { name } media { tags } } } }";
     socket.subscribe("1", watch, json!({"id": id})).await;
     let last = loop {
         let event = socket_next(&mut socket).await;
@@ -148,7 +148,10 @@ async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
     assert_eq!((&last["__typename"], &last["type"]), (&json!("CustomAnalysis"), &json!("sharpness")), "{last:#}");
     assert_eq!(last["resolution"], "DECLINED");
     assert_eq!(reason_codes(&last), ["TOO_DARK"]);
-    assert_eq!(last["reasons"][0]["media"]["key"], "selfie");
+    assert_eq!(
+        (&last["reasons"][0]["media"]["tags"], &last["media"][0]["tags"]),
+        (&json!(["photo_selfie"]), &json!(["photo_selfie"]))
+    );
     assert_eq!((&last["params"]["minMean"], &last["params"]["minSharpness"]), (&json!(250), &json!(60)));
     assert!(last["result"]["media"][0]["mean"].as_f64().unwrap() < 250.0, "{last:#}");
 

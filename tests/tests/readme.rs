@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `sh`, only `make …` | the Makefile has such targets |
 //! | `sh`, only `vultus serve` | a server is started so, and stopped |
+//! | `sh`, only `vultus serve` with plugins | started in the session, with the variables of the login set to it; the login is repeated |
 //! | `sh`, else | all of them are one session of bash, in order, beside a running server |
 //! | `graphql` | sent to the server; the answer must have no errors |
 //! | `toml` | checked by `vultus config check` |
@@ -22,7 +23,7 @@ use vultus_tests::{Node, executable, workspace_root};
 /// Most by which a score may differ from the one shown.
 const TOLERANCE: f64 = 0.002;
 /// No session takes longer.
-const DEADLINE_SECONDS: &str = "300";
+const DEADLINE_SECONDS: &str = "600";
 /// Before the output of each block of the session: a character that no output has.
 const MARK: char = '\u{1e}';
 
@@ -39,6 +40,7 @@ struct Block {
 enum Rule {
     Make,
     Serve,
+    ServePlugins,
     Session,
     Query,
     Configuration,
@@ -82,6 +84,9 @@ impl Rule {
         match language {
             "sh" if body.iter().all(|line| line.starts_with("make ")) => Some(Self::Make),
             "sh" if *body == ["vultus serve"] => Some(Self::Serve),
+            "sh" if matches!(body, [line] if line.starts_with("VULTUS_PLUGINS_DIR=") && line.ends_with(" vultus serve")) => {
+                Some(Self::ServePlugins)
+            }
             "sh" if !body.iter().any(|line| line.starts_with("make ") || line.contains("vultus serve")) => Some(Self::Session),
             "graphql" => Some(Self::Query),
             "toml" => Some(Self::Configuration),
@@ -94,12 +99,35 @@ impl Rule {
     }
 }
 
-/// The blocks of one kind; there must be some.
-fn blocks_of(rule: Rule) -> Vec<Block> {
+/// The blocks of some kinds; there must be some of each.
+fn blocks_of<const N: usize>(rules: [Rule; N]) -> Vec<Block> {
     let all = blocks(&readme()).unwrap_or_else(|error| panic!("README.md {error}"));
-    let found: Vec<Block> = all.into_iter().filter(|block| block.rule == rule).collect();
-    assert!(!found.is_empty(), "README.md has no block of the kind {rule:?}");
+    let found: Vec<Block> = all.into_iter().filter(|block| rules.contains(&block.rule)).collect();
+    for rule in rules {
+        assert!(found.iter().any(|block| block.rule == rule), "README.md has no block of the kind {rule:?}");
+    }
     found
+}
+
+/// The block of the session that logs in.
+fn login(session: &[Block]) -> &Block {
+    let found = session.iter().find(|block| block.text.contains("\nTOKEN="));
+    found.expect("a block of README.md logs in")
+}
+
+/// A part of the session's script that starts a server in its own folder and logs in to it.
+fn serve_in_session(block: &Block, login: &Block) -> String {
+    let start = block.text.trim_end();
+    format!(
+        "export VULTUS_DATA_DIR=\"$TMPDIR/second\" VULTUS_LISTEN=127.0.0.1:0\nunset VULTUS_CONFIG\n\
+         {start} >\"$TMPDIR/second.log\" 2>/dev/null &\n\
+         trap 'kill $!; wait' EXIT\n\
+         for _ in $(seq 600); do grep -q '^Vultus is ready at ' \"$TMPDIR/second.log\" && break; kill -0 $!; sleep 0.1; done\n\
+         SERVER=$(sed -n 's|^Vultus is ready at \\(.*\\)/$|\\1|p' \"$TMPDIR/second.log\")\n\
+         EMAIL=$(sed -n 's/^First administrator: \\([^ ]*\\) .*/\\1/p' \"$TMPDIR/second.log\")\n\
+         PASSWORD=$(sed -n 's/.*password: \\([^ ]*\\) .*/\\1/p' \"$TMPDIR/second.log\")\n{}",
+        login.text
+    )
 }
 
 /// Whether an answer is the one shown; says where it is not.
@@ -195,7 +223,7 @@ fn command(program: &str) -> Command {
 async fn the_queries_of_the_readme_are_answered_as_it_shows() {
     let node = Node::start().await;
     let client = node.client().await;
-    for block in blocks_of(Rule::Query) {
+    for block in blocks_of([Rule::Query]) {
         let answer = client.query(&block.text, json!({})).await;
         assert!(answer.get("errors").is_none(), "README.md line {}: {answer:#}", block.line);
         check_answer(&block, &answer.to_string());
@@ -205,10 +233,14 @@ async fn the_queries_of_the_readme_are_answered_as_it_shows() {
 #[tokio::test]
 async fn the_commands_of_the_readme_work_when_pasted_and_answer_as_it_shows() {
     let node = Node::start().await;
-    let session = blocks_of(Rule::Session);
+    let session = blocks_of([Rule::Session, Rule::ServePlugins]);
     let mut script = "set -euo pipefail\n".to_owned();
     for block in &session {
-        script.push_str(&format!("printf '{MARK}{}\\n'\n{}", block.line, block.text));
+        let text = match block.rule {
+            Rule::ServePlugins => serve_in_session(block, login(&session)),
+            _ => block.text.clone(),
+        };
+        script.push_str(&format!("printf '{MARK}{}\\n'\n{text}", block.line));
     }
     let file = node.scratch().join("session.sh");
     std::fs::write(&file, script).unwrap();
@@ -237,9 +269,24 @@ async fn the_commands_of_the_readme_work_when_pasted_and_answer_as_it_shows() {
     }
 }
 
+#[test]
+fn from_a_new_plugin_to_its_verdict_in_the_api_there_are_at_most_ten_commands() {
+    let session = blocks_of([Rule::Session, Rule::ServePlugins]);
+    let first = session.iter().position(|block| block.text.contains("vultus plugin new")).expect("a block makes a plugin");
+    let last = session.iter().rposition(|block| block.text.contains("well_lit")).expect("a block asks for its analysis");
+    let [made, served, asked] = &session[first..=last] else {
+        panic!("README.md goes from a new plugin to its verdict in three blocks");
+    };
+    assert_eq!(served.rule, Rule::ServePlugins);
+    assert!(asked.text.starts_with("curl ") && asked.text.lines().skip(1).all(|line| line.starts_with(' ')), "one command");
+    // A line is a command there; to them come the start of the server, the login, and the request.
+    let commands = made.text.lines().count() + 3;
+    assert!(commands <= 10, "{commands} commands");
+}
+
 #[tokio::test]
 async fn the_server_of_the_readme_starts_says_what_it_shows_and_answers() {
-    for block in blocks_of(Rule::Serve) {
+    for block in blocks_of([Rule::Serve]) {
         let folder = tempfile::tempdir().unwrap();
         let mut child = command("timeout")
             .args([DEADLINE_SECONDS, "bash", "-c", &format!("exec {}", block.text)])
@@ -269,7 +316,7 @@ async fn the_server_of_the_readme_starts_says_what_it_shows_and_answers() {
 fn the_make_targets_of_the_readme_exist() {
     let makefile = std::fs::read_to_string(workspace_root().join("Makefile")).unwrap();
     let targets: Vec<&str> = makefile.lines().find_map(|line| line.strip_prefix(".PHONY: ")).unwrap().split(' ').collect();
-    for block in blocks_of(Rule::Make) {
+    for block in blocks_of([Rule::Make]) {
         for line in block.text.lines() {
             let command = line.split('#').next().unwrap_or_default();
             let named: Vec<&str> = command.split_whitespace().skip(1).filter(|word| !word.contains('=')).collect();
@@ -283,7 +330,7 @@ fn the_make_targets_of_the_readme_exist() {
 
 #[test]
 fn the_configurations_of_the_readme_are_valid() {
-    for block in blocks_of(Rule::Configuration) {
+    for block in blocks_of([Rule::Configuration]) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &block.text).unwrap();
         let output = command("vultus").arg("--config").arg(file.path()).args(["config", "check"]).output().unwrap();

@@ -88,3 +88,11 @@ fn a_rule_without_a_test_with_a_wrong_one_or_out_of_order_is_noticed() {
     assert_eq!(problems("1. It (`opening::refused`) MUST.\n"), ["rule 1 names opening::refused, which is no test"]);
     assert_eq!(problems(&format!("{good}{}", good.replace("1.", "3."))), ["rule 3 stands at place 2"]);
 }
+
+#[test]
+fn the_crate_for_authors_depends_on_nothing_of_this_repository_and_may_be_published() {
+    let manifest = std::fs::read_to_string(repository().join("plugin-api/Cargo.toml")).unwrap();
+    let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
+    assert!(!dependencies.lines().any(|line| line.starts_with("vultus") || line.contains("path =")), "{manifest}");
+    assert!(!manifest.contains("publish"), "nothing keeps it from being published");
+}
