@@ -195,7 +195,7 @@ fn an_end_of_the_process_leaves_the_rule_unfinished_and_the_next_process_goes_on
 }
 
 #[test]
-fn the_example_in_c_and_the_built_in_analyzers_keep_to_all_rules() {
+fn the_example_in_c_and_a_built_in_analyzer_with_models_keep_to_all_rules() {
     let example = Library::compile(&root().join("analyzers/example-c/sharpness.c"), "EXAMPLE");
     let sample = |tag: &str| SampleFile {
         path: root().join("samples/files/obama.jpg").canonicalize().unwrap().display().to_string(),
@@ -204,6 +204,14 @@ fn the_example_in_c_and_the_built_in_analyzers_keep_to_all_rules() {
     let told = examine(vec![plugin_file(&example.path(), PluginOrigin::ThirdParty)], vec![sample("photo_selfie")], None);
     assert_eq!((told.broken(), &told.failed), (vec![], &None), "{:#?}", told.reports);
     assert_eq!(told.reports["own_media"].verdict, RuleVerdict::Holds);
+    let built_in = |name: &str| {
+        let beside = std::env::current_exe().unwrap().with_file_name(format!("libvultus_{name}.so"));
+        plugin_file(&beside, PluginOrigin::BuiltIn)
+    };
+    let told = examine(vec![built_in("face_detect"), built_in("quality")], vec![sample("photo_selfie")], None);
+    assert_eq!((told.broken(), told.unfinished.as_deref()), (vec![], None), "{:#?}", told.reports);
+    let verdict = |rule: &str| told.reports[rule].verdict;
+    assert_eq!([verdict("own_media"), verdict("features_have_providers")], [RuleVerdict::Holds; 2]);
 }
 
 #[test]

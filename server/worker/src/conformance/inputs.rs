@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::manifest::{AnalysisSpec, Scope};
+use vultus_plugin_api::{PixelFormat, Status};
 use vultus_plugin_host::Instance;
 
 use super::Finding;
@@ -200,7 +200,10 @@ pub(super) fn provides(subject: &Subject<'_>) -> Finding {
                 Scope::Medium => None,
             };
             tried += 1;
-            if let Err(failure) = job.provide(provider, provided, 0, frame) {
+            // A feature may have its conditions, such as pictures of one size.
+            if let Err(failure) = job.provide(provider, provided, 0, frame)
+                && failure.status != Status::InvalidInput
+            {
                 problems.push(format!("{}, {what}: it answered {failure}", provided.feature));
             }
         }
