@@ -208,14 +208,16 @@ fn command(program: &str) -> Command {
     let vultus = executable("vultus");
     let folder = vultus.parent().expect("an executable lies in a folder");
     let mut path = vec![folder.to_owned()];
+    // The toolchain that built this test, past any program that would choose or install another one.
+    path.extend(std::env::var_os("CARGO").and_then(|cargo| Some(Path::new(&cargo).parent()?.to_owned())));
     path.extend(std::env::split_paths(&std::env::var_os("PATH").expect("PATH is set")));
     let mut command = Command::new(program);
     command.current_dir(workspace_root()).env_clear();
     command.env("PATH", std::env::join_paths(path).expect("folders of a PATH can be joined"));
     command.env("VULTUS_MODELS_DIR", workspace_root().join("models"));
-    // Cargo finds its toolchain and the crates of this workspace there; what it needs is downloaded by now.
-    let tools = ["HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
-    command.envs(tools.iter().filter_map(|name| Some((name, std::env::var_os(name)?)))).env("CARGO_NET_OFFLINE", "true");
+    // The crates that this workspace was built from are there: a project of the session needs no others, and no network.
+    let homes = ["HOME", "CARGO_HOME"].iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    command.envs(homes).env("CARGO_NET_OFFLINE", "true");
     command
 }
 
