@@ -217,7 +217,8 @@ fn command(program: &str) -> Command {
     command.env("VULTUS_MODELS_DIR", workspace_root().join("models"));
     // The crates that this workspace was built from are there: a project of the session needs no others, and no network.
     let homes = ["HOME", "CARGO_HOME"].iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    command.envs(homes).env("CARGO_NET_OFFLINE", "true");
+    // A test never installs or updates a toolchain.
+    command.envs(homes).env("CARGO_NET_OFFLINE", "true").env("RUSTUP_AUTO_INSTALL", "0");
     command
 }
 
