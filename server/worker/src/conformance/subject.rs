@@ -12,6 +12,9 @@ use vultus_worker_protocol::{PluginFile, WorkerSetup};
 use super::call::{Cancel, Host, Job, Layout, Provider};
 use super::scene::{Amount, Content, SMALL, Sample, Scene};
 
+/// The day that parameters filled in by the node are given.
+const DAY: &str = "2026-01-15";
+
 /// Where everything is, before anything is opened.
 pub(super) struct Parts {
     file: PathBuf,
@@ -145,7 +148,11 @@ fn call_by(job: &Job<'_>, cancel: Cancel, analyze: impl FnOnce(&mut Host<'_, '_>
 /// The parameters that a request without any gets.
 pub(super) fn defaults(spec: &AnalysisSpec) -> Value {
     let properties = spec.params_schema.get("properties").and_then(Value::as_object);
-    let with_default = |(name, property): (&String, &Value)| Some((name.clone(), property.get("default")?.clone()));
+    let with_default = |(name, property): (&String, &Value)| {
+        // What the node itself fills in is the same in every examination.
+        let filled = property.get("x-filled-by-node").map(|_| Value::from(DAY));
+        Some((name.clone(), filled.or_else(|| property.get("default").cloned())?))
+    };
     Value::Object(properties.into_iter().flatten().filter_map(with_default).collect())
 }
 
