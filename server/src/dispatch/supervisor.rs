@@ -300,7 +300,11 @@ impl Inner {
             pool.stop.cancel();
             self.refused.extend(pool.refused());
             let unused = failed.into_iter().flat_map(|detail| pool.plan.own.iter().map(move |path| (path, detail.clone())));
-            self.refused.extend(unused.map(|(path, detail)| RefusedPlugin { path: path.display().to_string(), detail, missing: None }));
+            self.refused.extend(unused.map(|(path, detail)| RefusedPlugin {
+                path: path.display().to_string(),
+                detail,
+                missing: None,
+            }));
         }
         Ok(())
     }

@@ -67,7 +67,8 @@ impl Services {
 
     /// What the workers' sandbox does not hold on this machine: of use to an attacker, so only for who may see the folders of all.
     pub fn sandbox(&self, caller: &Principal) -> Option<SandboxInfo> {
-        sees_all(caller).then(|| SandboxInfo { required: self.inner.sandbox_required, gaps: self.inner.checker.pools.sandbox_gaps() })
+        sees_all(caller)
+            .then(|| SandboxInfo { required: self.inner.sandbox_required, gaps: self.inner.checker.pools.sandbox_gaps() })
     }
 
     /// The address that clients use, where the configuration names one.

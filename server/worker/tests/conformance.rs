@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use vultus_worker_protocol::conformance::{ConformanceEvent, ConformanceRequest, RULES, RuleReport, RuleVerdict, SampleFile};
-use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, PluginOrigin, WorkerSetup};
+use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, PluginOrigin, SandboxLevel, WorkerSetup};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -60,7 +60,7 @@ impl Told {
 }
 
 fn plugin_file(path: &Path, origin: PluginOrigin) -> PluginFile {
-    PluginFile { path: path.display().to_string(), settings: json!({}), origin }
+    PluginFile { path: path.display().to_string(), settings: json!({}), origin, grants: Vec::new(), only_for_features: false }
 }
 
 fn examine(plugins: Vec<PluginFile>, media: Vec<SampleFile>, first_rule: Option<&str>) -> Told {
@@ -75,6 +75,7 @@ fn examine(plugins: Vec<PluginFile>, media: Vec<SampleFile>, first_rule: Option<
         decode: Value::Null,
         memory_bytes: Some(4 << 30),
         cpu_seconds: 120,
+        sandbox: SandboxLevel::BestEffort,
     };
     let request = ConformanceRequest { setup, media, first_rule: first_rule.map(str::to_owned) };
     let mut child = Command::new(env!("CARGO_BIN_EXE_vultus-worker"))
@@ -96,6 +97,7 @@ fn examine(plugins: Vec<PluginFile>, media: Vec<SampleFile>, first_rule: Option<
                 told.reports.insert(report.rule.clone(), report);
             }
             ConformanceEvent::Opened { id, .. } => assert!(id.contains('.')),
+            ConformanceEvent::Gap { sentence } => assert!(!sentence.is_empty()),
             ConformanceEvent::Failed { detail } => told.failed = Some(detail),
         }
     }

@@ -8,6 +8,7 @@ use crate::cli::operate::load;
 use crate::cli::{CommandError, Done, report};
 use clap::Args;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -50,7 +51,7 @@ struct Identity {
 /// Runs the command.
 pub(super) fn run(config: Option<&Path>, arguments: &CheckArguments) -> Done {
     let (request, worker) = request(config, arguments)?;
-    let mut examination = Examination { worker, request, identity: None, reports: Vec::new(), hangs: 0 };
+    let mut examination = Examination { worker, request, identity: None, reports: Vec::new(), hangs: 0, gaps: BTreeSet::new() };
     examination.run()?;
     report::progress_done();
     let broken = examination.reports.iter().filter(|report| report.verdict == RuleVerdict::Broken).count();
@@ -79,7 +80,7 @@ fn request(config: Option<&Path>, arguments: &CheckArguments) -> Result<(Conform
     let origin = if is_built_in { PluginOrigin::BuiltIn } else { PluginOrigin::ThirdParty };
     let settings = pools.built_in.iter().chain(&pools.third_party).find(|known| known.path == as_text(&file));
     let settings = settings.map_or_else(|| json!({}), |known| known.settings.clone());
-    plugins.push(PluginFile { path: as_text(&file), settings, origin });
+    plugins.push(PluginFile { path: as_text(&file), settings, origin, grants: Vec::new(), only_for_features: false });
     let sample = |medium: &TaggedFile| Ok(SampleFile { path: as_text(&found(&medium.path)?), tags: medium.tags.clone() });
     let setup = WorkerSetup {
         protocol: PROTOCOL_VERSION,
@@ -91,6 +92,7 @@ fn request(config: Option<&Path>, arguments: &CheckArguments) -> Result<(Conform
         decode: pools.decode.clone(),
         memory_bytes: pools.memory_bytes,
         cpu_seconds: pools.cpu_seconds,
+        sandbox: pools.sandbox,
     };
     let media = arguments.media.iter().map(sample).collect::<Result<_, CommandError>>()?;
     Ok((ConformanceRequest { setup, media, first_rule: None }, pools.worker_executable))
@@ -103,6 +105,8 @@ struct Examination {
     identity: Option<Identity>,
     reports: Vec<RuleReport>,
     hangs: usize,
+    /// What the sandbox of the processes could not enforce.
+    gaps: BTreeSet<String>,
 }
 
 /// How one process ended.
@@ -203,6 +207,9 @@ impl Examination {
                     }
                 }
                 Ok(ConformanceEvent::Opened { id, version, sha256 }) => self.identity = Some(Identity { id, version, sha256 }),
+                Ok(ConformanceEvent::Gap { sentence }) => {
+                    self.gaps.insert(sentence);
+                }
                 Ok(ConformanceEvent::Failed { detail }) => return Err(CommandError::new(detail)),
                 Err(_) => {}
             }
@@ -228,7 +235,7 @@ fn print_json(examination: &Examination) {
     let plugin = examination.identity.as_ref();
     let plugin = plugin.map(|it| json!({"id": it.id, "version": it.version, "sha256": it.sha256}));
     let broken = examination.reports.iter().any(|report| report.verdict == RuleVerdict::Broken);
-    report::json(&json!({"holds": !broken, "plugin": plugin, "rules": examination.reports}));
+    report::json(&json!({"holds": !broken, "plugin": plugin, "rules": examination.reports, "sandboxGaps": examination.gaps}));
 }
 
 fn print_table(examination: &Examination, file: &Path, broken: usize) {
@@ -247,6 +254,9 @@ fn print_table(examination: &Examination, file: &Path, broken: usize) {
         rows.extend(details.map(|detail| vec![String::new(), String::new(), String::new(), detail.clone()]));
     }
     report::table(&rows);
+    for gap in &examination.gaps {
+        report::line(format_args!("examined with a weaker sandbox: {gap}"));
+    }
     let name = examination.identity.as_ref().map_or_else(|| file.display().to_string(), |it| format!("{} {}", it.id, it.version));
     match broken {
         0 => report::line(format_args!("{name}: all rules hold")),

@@ -47,6 +47,11 @@ pub enum ConformanceEvent {
         /// SHA-256 of the file.
         sha256: String,
     },
+    /// What the sandbox could not enforce on this kernel.
+    Gap {
+        /// One sentence for the operator.
+        sentence: String,
+    },
     /// The examination cannot be made, at no fault of the plugin.
     Failed {
         /// Why.

@@ -84,8 +84,13 @@ pub fn run() -> Result<(), ConformanceError> {
             Err(error) => return tell(&failed(format!("{}: {error}", sample.path))),
         }
     }
+    let gauges = resources::Gauges::open().map_err(|error| ConformanceError::Sandbox(format!("reading /proc: {error}")))?;
     let sandbox_failed = |error: sandbox::SandboxError| ConformanceError::Sandbox(error.to_string());
-    sandbox::lock_in(request.setup.memory_bytes, request.setup.cpu_seconds).map_err(sandbox_failed)?;
+    let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
+    let locked = sandbox::lock_in(&request.setup, parent).map_err(sandbox_failed)?;
+    for gap in locked.gaps {
+        tell(&ConformanceEvent::Gap { sentence: gap })?;
+    }
     let mut samples = Vec::new();
     for (file, sample) in files {
         match Sample::decode(file, sample.tags.clone(), &Limits::default()) {
@@ -93,7 +98,7 @@ pub fn run() -> Result<(), ConformanceError> {
             Err(error) => return tell(&failed(format!("{}: {error}", sample.path))),
         }
     }
-    let parts = match Parts::of(&request.setup, samples) {
+    let parts = match Parts::of(&request.setup, samples, gauges) {
         Ok(parts) => parts,
         Err(error) => return tell(&failed(error)),
     };

@@ -3,7 +3,7 @@
 use vultus_plugin_host::{OpenError, Plugin, resolve_features};
 
 use super::Finding;
-use super::resources::{descriptors, heap_bytes, threads};
+use super::resources::heap_bytes;
 use super::subject::Parts;
 
 /// Instances made and ended one after the other.
@@ -14,13 +14,13 @@ const INSTANCE_SLACK_BYTES: usize = 256 << 10;
 /// Checks one of the rules here; none for a rule of another module.
 pub(super) fn check(rule: &str, parts: &Parts) -> Option<Finding> {
     // A plugin is loaded for the first time here, or was already: constructors run once.
-    let threads_before = threads();
+    let threads_before = parts.gauges.threads();
     let opened = match rule {
         "file" | "header" | "manifest" | "manifest_is_constant" | "features_have_providers" | "create" => parts.open(),
         _ => return None,
     };
     Some(match (rule, opened) {
-        ("file", opened) => file(opened, threads().saturating_sub(threads_before)),
+        ("file", opened) => file(opened, parts.gauges.threads().saturating_sub(threads_before)),
         ("header", opened) => header(opened),
         ("manifest", opened) => manifest(opened),
         (_, Err(_)) => Finding::NotReached("the plugin cannot be opened"),
@@ -104,7 +104,7 @@ fn create(plugin: &Plugin, parts: &Parts) -> Finding {
     if let Err(failure) = make() {
         return Finding::Broken(vec![format!("create answered {failure}")]);
     }
-    let before = (heap_bytes(), descriptors());
+    let before = (heap_bytes(), parts.gauges.descriptors());
     for round in 0..INSTANCES {
         if let Err(failure) = make() {
             return Finding::Broken(vec![format!("create answered {failure} after {round} instances were made and ended")]);
@@ -115,7 +115,7 @@ fn create(plugin: &Plugin, parts: &Parts) -> Finding {
     if grown > INSTANCE_SLACK_BYTES {
         problems.push(format!("{INSTANCES} instances made and ended left {grown} bytes of heap behind"));
     }
-    let opened = descriptors().saturating_sub(before.1);
+    let opened = parts.gauges.descriptors().saturating_sub(before.1);
     if opened > 0 {
         problems.push(format!("{INSTANCES} instances made and ended left {opened} descriptors open"));
     }

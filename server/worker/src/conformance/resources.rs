@@ -1,6 +1,13 @@
 //! What calls leave behind: heap, memory of the process, descriptors, threads, children.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use rustix::fs::Dir;
 
 use super::Finding;
 use super::call::{Cancel, Job};
@@ -25,11 +32,50 @@ pub(super) fn heap_bytes() -> usize {
     info.uordblks + info.hblkhd
 }
 
-/// Bytes of the process in memory.
-fn resident_bytes() -> usize {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok();
-    let resident = pages.and_then(|text| text.split_whitespace().nth(1)?.parse::<usize>().ok());
-    resident.unwrap_or_default() * page_bytes()
+/// Readings of the process' own state, opened before it is locked in: afterwards `/proc` is out of reach.
+#[derive(Debug)]
+pub(super) struct Gauges {
+    tasks: Mutex<Dir>,
+    descriptors: Mutex<Dir>,
+    memory: File,
+}
+
+impl Gauges {
+    pub(super) fn open() -> io::Result<Self> {
+        let folder = |path: &str| Ok::<_, io::Error>(Mutex::new(Dir::new(OwnedFd::from(File::open(path)?))?));
+        Ok(Self {
+            tasks: folder("/proc/self/task")?,
+            descriptors: folder("/proc/self/fd")?,
+            memory: File::open("/proc/self/statm")?,
+        })
+    }
+
+    /// Threads of this process.
+    pub(super) fn threads(&self) -> usize {
+        count(&self.tasks)
+    }
+
+    /// Open descriptors.
+    pub(super) fn descriptors(&self) -> usize {
+        count(&self.descriptors)
+    }
+
+    /// Bytes of the process in memory.
+    fn resident_bytes(&self) -> usize {
+        let mut text = [0; 128];
+        let read = self.memory.read_at(&mut text, 0).expect("a file of /proc that is open can be read");
+        let pages = String::from_utf8_lossy(&text[..read]).split_whitespace().nth(1).and_then(|pages| pages.parse().ok());
+        let pages: usize = pages.expect("the second number of statm counts pages");
+        pages * page_bytes()
+    }
+}
+
+fn count(folder: &Mutex<Dir>) -> usize {
+    let mut folder = folder.lock().unwrap_or_else(PoisonError::into_inner);
+    folder.rewind();
+    let entries = std::iter::from_fn(|| folder.read());
+    let names = entries.map(|entry| entry.expect("a folder of /proc that is open can be read"));
+    names.filter(|entry| !entry.file_name().to_bytes().starts_with(b".")).count()
 }
 
 fn page_bytes() -> usize {
@@ -38,18 +84,14 @@ fn page_bytes() -> usize {
     usize::try_from(bytes).unwrap_or(4096)
 }
 
-/// Open descriptors.
-pub(super) fn descriptors() -> usize {
-    count("/proc/self/fd")
-}
-
-/// Threads of this process.
-pub(super) fn threads() -> usize {
-    count("/proc/self/task")
-}
-
-fn count(folder: &str) -> usize {
-    std::fs::read_dir(folder).map_or(0, Iterator::count)
+/// Whether this process has a child, ended or not.
+fn has_children() -> bool {
+    // SAFETY: an all-zero siginfo is valid, and the call only writes to it.
+    let answer = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT)
+    };
+    answer == 0
 }
 
 pub(super) fn memory(subject: &Subject<'_>) -> Finding {
@@ -67,14 +109,15 @@ pub(super) fn memory(subject: &Subject<'_>) -> Finding {
             }
         };
         (0..WARM_UP).for_each(&mut round);
-        let (heap, resident, begun) = (heap_bytes(), resident_bytes(), Instant::now());
+        let gauges = subject.gauges();
+        let (heap, resident, begun) = (heap_bytes(), gauges.resident_bytes(), Instant::now());
         let calls = (0..CALLS).take_while(|number| {
             round(*number);
             begun.elapsed() < BUDGET
         });
         let calls = calls.count();
         let heap = heap_bytes().saturating_sub(heap);
-        let resident = resident_bytes().saturating_sub(resident);
+        let resident = gauges.resident_bytes().saturating_sub(resident);
         if heap > HEAP_SLACK_BYTES {
             problems.push(format!("{}: {calls} calls left {heap} bytes of heap behind", spec.kind));
         } else if resident > RESIDENT_SLACK_BYTES {
@@ -99,7 +142,11 @@ pub(super) fn leftovers(subject: &Subject<'_>) -> Finding {
         let Some(job) = subject.small_job(spec, Content::Noise) else { continue };
         // A runtime may set up threads and files at the first call; what each call leaves counts.
         drop(call(&mut instance, &job, Cancel::Never));
-        let counts = || [("threads", threads()), ("descriptors", descriptors()), ("children", children())];
+        let gauges = subject.gauges();
+        let counts = || {
+            let children = usize::from(has_children());
+            [("threads", gauges.threads()), ("descriptors", gauges.descriptors()), ("children", children)]
+        };
         let before = counts();
         for _ in 0..5 {
             drop(call(&mut instance, &job, Cancel::Never));
@@ -111,11 +158,4 @@ pub(super) fn leftovers(subject: &Subject<'_>) -> Finding {
         }
     }
     Finding::of(problems, "")
-}
-
-/// Processes that this one started and that still are there.
-fn children() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let of_task = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-    tasks.map(|task| of_task(task).split_whitespace().count()).sum()
 }

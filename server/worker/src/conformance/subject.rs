@@ -10,6 +10,7 @@ use vultus_plugin_host::{Instance, OpenError, Plugin};
 use vultus_worker_protocol::{PluginFile, WorkerSetup};
 
 use super::call::{Cancel, Host, Job, Layout, Provider};
+use super::resources::Gauges;
 use super::scene::{Amount, Content, SMALL, Sample, Scene};
 
 /// The day that parameters filled in by the node are given.
@@ -21,11 +22,12 @@ pub(super) struct Parts {
     config: Config,
     providers: Vec<(PathBuf, Config)>,
     samples: Vec<Sample>,
+    pub(super) gauges: Gauges,
 }
 
 impl Parts {
     /// From a worker's setup, whose last plugin is the one to examine.
-    pub(super) fn of(setup: &WorkerSetup, samples: Vec<Sample>) -> Result<Self, String> {
+    pub(super) fn of(setup: &WorkerSetup, samples: Vec<Sample>, gauges: Gauges) -> Result<Self, String> {
         let config = |file: &PluginFile| match &file.settings {
             Value::Object(settings) => Ok(Config {
                 onnxruntime: setup.onnxruntime.clone(),
@@ -38,7 +40,7 @@ impl Parts {
         let (file, others) = setup.plugins.split_last().ok_or("there is no plugin to examine")?;
         let providers =
             others.iter().map(|file| Ok((PathBuf::from(&file.path), config(file)?))).collect::<Result<_, String>>()?;
-        Ok(Self { file: PathBuf::from(&file.path), config: config(file)?, providers, samples })
+        Ok(Self { file: PathBuf::from(&file.path), config: config(file)?, providers, samples, gauges })
     }
 
     pub(super) fn open(&self) -> Result<Plugin, OpenError> {
@@ -91,6 +93,10 @@ impl<'p> Subject<'p> {
 
     pub(super) fn analyses(&self) -> &[AnalysisSpec] {
         &self.plugin.manifest().analyses
+    }
+
+    pub(super) fn gauges(&self) -> &Gauges {
+        &self.parts.gauges
     }
 
     pub(super) fn samples(&self) -> &[Sample] {
