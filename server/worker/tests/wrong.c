@@ -12,15 +12,22 @@
 
 #include "vultus_plugin.h"
 
-static void *idle(void *unused) {
-  (void)unused;
-  pause();
-  return NULL;
+static void wait_ms(long ms) {
+  struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+  nanosleep(&time, NULL);
+}
+
+static void *idle(void *always) {
+  while (always != NULL) {
+    wait_ms(1000);
+  }
+  return always;
 }
 
 static void start_thread(void) {
   pthread_t thread;
-  pthread_create(&thread, NULL, idle, NULL);
+  static int always = 1;
+  pthread_create(&thread, NULL, idle, &always);
 }
 
 #ifdef WRONG_CONSTRUCTOR
@@ -85,11 +92,6 @@ static uint32_t create(VultusBytes config_json, void **instance, VultusBuf *erro
 }
 
 static void destroy(void *instance) { free(instance); }
-
-static void wait_ms(long ms) {
-  struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-  nanosleep(&time, NULL);
-}
 
 static uint32_t analyze(void *instance, const VultusJob *job, VultusBuf *out) {
   uint64_t *calls = instance;
