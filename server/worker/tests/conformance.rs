@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use vultus_worker_protocol::conformance::{ConformanceEvent, ConformanceRequest, RULES, RuleReport, RuleVerdict, SampleFile};
+use vultus_worker_protocol::conformance::{
+    ConformanceEvent, ConformanceRequest, ENVIRONMENT, RULES, RuleReport, RuleVerdict, SampleFile,
+};
 use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, PluginOrigin, SandboxLevel, WorkerSetup};
 
 fn root() -> PathBuf {
@@ -81,6 +83,7 @@ fn examine(plugins: Vec<PluginFile>, media: Vec<SampleFile>, first_rule: Option<
     let mut child = Command::new(env!("CARGO_BIN_EXE_vultus-worker"))
         .arg("conform")
         .env_clear()
+        .envs([ENVIRONMENT])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

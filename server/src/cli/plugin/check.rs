@@ -15,7 +15,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 use vultus_worker_protocol::conformance::{
-    ConformanceEvent, ConformanceRequest, RULES, RuleInfo, RuleReport, RuleVerdict, SampleFile,
+    ConformanceEvent, ConformanceRequest, ENVIRONMENT, RULES, RuleInfo, RuleReport, RuleVerdict, SampleFile,
 };
 use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, PluginOrigin, WorkerSetup};
 
@@ -153,6 +153,7 @@ impl Examination {
         let mut child = Command::new(&self.worker)
             .arg(EXAMINE)
             .env_clear()
+            .envs([ENVIRONMENT])
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -114,7 +114,9 @@ fn examine(parts: &Parts, first: Option<&str>, cpu_seconds: u64) -> Result<(), C
     let mut subject = None;
     for rule in RULES.iter().skip_while(|rule| first.is_some_and(|first| first != rule.name)) {
         sandbox::allow_cpu_seconds(cpu_seconds).map_err(|error| ConformanceError::Sandbox(error.to_string()))?;
-        let limit = subject.as_ref().map_or(RULE_MARGIN, |subject| rule_limit(subject));
+        // In a process that goes on after another one died, the plugin is opened within the first rule.
+        let unopened = if opening::is_of_opening(rule.name) { RULE_MARGIN } else { RULE_LIMIT };
+        let limit = subject.as_ref().map_or(unopened, rule_limit);
         let limit_ms = limit.as_millis() as u64;
         tell(&ConformanceEvent::Begin { rule: rule.name.to_owned(), limit_ms })?;
         let finding = match opening::check(rule.name, parts) {

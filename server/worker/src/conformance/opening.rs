@@ -11,14 +11,19 @@ const INSTANCES: usize = 20;
 /// Growth of the heap over them that is no leak: allocators keep a little.
 const INSTANCE_SLACK_BYTES: usize = 256 << 10;
 
+/// Whether a rule is one of those here.
+pub(super) fn is_of_opening(rule: &str) -> bool {
+    matches!(rule, "file" | "header" | "manifest" | "manifest_is_constant" | "features_have_providers" | "create")
+}
+
 /// Checks one of the rules here; none for a rule of another module.
 pub(super) fn check(rule: &str, parts: &Parts) -> Option<Finding> {
     // A plugin is loaded for the first time here, or was already: constructors run once.
     let threads_before = parts.gauges.threads();
-    let opened = match rule {
-        "file" | "header" | "manifest" | "manifest_is_constant" | "features_have_providers" | "create" => parts.open(),
-        _ => return None,
-    };
+    if !is_of_opening(rule) {
+        return None;
+    }
+    let opened = parts.open();
     Some(match (rule, opened) {
         ("file", opened) => file(opened, parts.gauges.threads().saturating_sub(threads_before)),
         ("header", opened) => header(opened),
