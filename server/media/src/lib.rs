@@ -62,6 +62,8 @@ pub struct Probe {
     pub frame_rate: Option<f64>,
     /// JPEG of the (first) picture, upright, longest side 256 pixels at most, without any metadata.
     pub thumbnail: Vec<u8>,
+    /// Of a single picture the frame that [`decode`] gives, so that it need not be decoded twice.
+    pub frame: Option<StoredFrame>,
 }
 
 /// The bounded set of frames of one medium, fixed by the medium and the limits alone.

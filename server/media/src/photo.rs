@@ -34,6 +34,7 @@ pub(crate) struct Picture {
 pub(crate) fn probe<S: Read + Seek>(source: &mut Source<S>, format: PictureFormat, limits: &Limits) -> Result<Probe, Refusal> {
     let bytes = source.all()?;
     let picture = picture(&bytes, format, limits, 1)?;
+    let thumbnail = pixels::thumbnail(&picture.frame)?;
     Ok(Probe {
         kind: MediaKind::Image,
         content_type: format.content_type().to_owned(),
@@ -44,7 +45,8 @@ pub(crate) fn probe<S: Read + Seek>(source: &mut Source<S>, format: PictureForma
         duration_us: None,
         frame_count: None,
         frame_rate: None,
-        thumbnail: pixels::thumbnail(&picture.frame)?,
+        thumbnail,
+        frame: Some(picture.frame),
     })
 }
 

@@ -53,6 +53,7 @@ pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resul
         frame_count: Some(set.shots.len() as u64),
         frame_rate: None,
         thumbnail: pixels::thumbnail(&first.frame)?,
+        frame: None,
     })
 }
 

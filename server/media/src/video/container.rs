@@ -120,6 +120,12 @@ fn choose_track(input: &Input) -> Result<(usize, &'static str), Refusal> {
 }
 
 impl Track {
+    /// The codec.
+    pub(super) fn codec(&self) -> ffi::AVCodecID {
+        let by_decoder = CODECS.iter().find(|(_, decoder)| *decoder == self.decoder);
+        by_decoder.map_or(ffi::AVCodecID::AV_CODEC_ID_NONE, |(codec, _)| *codec)
+    }
+
     /// Name of the container's format.
     pub(super) fn format(&self) -> &'static str {
         self.container.name()

@@ -6,6 +6,7 @@
 
 use super::container::{Track, check_side};
 use super::convert::Converter;
+use super::hidden::{Av1Hidden, vp9_parts};
 use super::plan::Plan;
 use crate::limits::{DecodeOptions, DecoderMode, Limits};
 use crate::orientation::Orientation;
@@ -35,6 +36,7 @@ pub(super) struct TrackDecoder {
     orientation: Orientation,
     converter: Converter,
     errors: u32,
+    av1: Av1Hidden,
 }
 
 impl TrackDecoder {
@@ -56,7 +58,7 @@ impl TrackDecoder {
         }
         let decoder = context.decoder().open_as(codec).and_then(decoder::Opened::video).map_err(refuse)?;
         let orientation = track.orientation();
-        Ok(Self { track, decoder, orientation, converter: Converter::default(), errors: 0 })
+        Ok(Self { track, decoder, orientation, converter: Converter::default(), errors: 0, av1: Av1Hidden::default() })
     }
 
     /// Decodes the plan's spans. Frames that are damaged or missing are left out.
@@ -85,7 +87,30 @@ impl TrackDecoder {
         kept.finish(self.orientation)
     }
 
-    fn feed(&mut self, mut packet: Packet, at: usize, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<(), Refusal> {
+    fn feed(&mut self, packet: Packet, at: usize, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<(), Refusal> {
+        match (self.track.codec(), packet.data()) {
+            (ffi::AVCodecID::AV_CODEC_ID_VP9, Some(data)) => {
+                // One by one, so that each counts, also those that are not shown.
+                for part in vp9_parts(data) {
+                    let shown = self.send(Packet::copy(&data[part]), at, span, kept)?;
+                    if shown == 0 {
+                        // SAFETY: the context is ours; its size is that of the frame that was decoded last.
+                        let (width, height) = unsafe { ((*self.decoder.as_ptr()).width, (*self.decoder.as_ptr()).height) };
+                        kept.count_pixels(u64::from(width.unsigned_abs()) * u64::from(height.unsigned_abs()))?;
+                    }
+                }
+                Ok(())
+            }
+            (ffi::AVCodecID::AV_CODEC_ID_AV1, Some(data)) => {
+                kept.count_pixels(self.av1.pixels(data, u64::from(kept.limits.max_video_side).pow(2)))?;
+                self.send(packet, at, span, kept).map(drop)
+            }
+            _ => self.send(packet, at, span, kept).map(drop),
+        }
+    }
+
+    /// Decodes a packet; gives how many frames came out.
+    fn send(&mut self, mut packet: Packet, at: usize, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<u32, Refusal> {
         packet.set_pts(i64::try_from(at).ok());
         packet.set_dts(None);
         let skip = if kept.wants(at) { ffi::AVDiscard::AVDISCARD_DEFAULT } else { ffi::AVDiscard::AVDISCARD_NONREF };
@@ -97,14 +122,16 @@ impl TrackDecoder {
         self.take_frames(span, kept)
     }
 
-    fn take_frames(&mut self, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<(), Refusal> {
+    fn take_frames(&mut self, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<u32, Refusal> {
         let mut frame = frame::Video::empty();
+        let mut taken = 0;
         while self.decoder.receive_frame(&mut frame).is_ok() {
+            taken += 1;
             let Some(packet) = frame.pts().and_then(|pts| usize::try_from(pts).ok()) else {
                 continue;
             };
             check_side((frame.width(), frame.height()), kept.limits)?;
-            kept.count_pixels(&frame)?;
+            kept.count_pixels(u64::from(frame.width()) * u64::from(frame.height()))?;
             if packet == span.start && packet > 0 && !frame.is_key() {
                 kept.unmarked_start = Some(span.start);
             }
@@ -121,7 +148,7 @@ impl TrackDecoder {
                 kept.put(slot, rgb, self.orientation.turned(size), display);
             }
         }
-        Ok(())
+        Ok(taken)
     }
 }
 
@@ -136,7 +163,8 @@ struct Kept<'a> {
     size: Option<(u32, u32)>,
     /// The size changed on the way.
     mixed: bool,
-    /// Pixels decoded so far: the header, by which the plan was checked, may have lied about the size.
+    /// Pixels decoded so far: the header, by which the plan was checked, may have lied about the size, and there are frames that are
+    /// never shown.
     pixels: u64,
     /// Start of a span that turned out not to be a key frame: nothing of that span can be trusted.
     unmarked_start: Option<usize>,
@@ -150,8 +178,8 @@ impl<'a> Kept<'a> {
         Self { plan, limits, by_packet, frames, size: None, mixed: false, pixels: 0, unmarked_start: None }
     }
 
-    fn count_pixels(&mut self, frame: &frame::Video) -> Result<(), Refusal> {
-        self.pixels += u64::from(frame.width()) * u64::from(frame.height());
+    fn count_pixels(&mut self, pixels: u64) -> Result<(), Refusal> {
+        self.pixels = self.pixels.saturating_add(pixels);
         let limit = self.limits.max_video_pixels;
         if self.pixels > limit {
             return Err(Refusal::TooMuchVideo { actual: self.pixels, limit });

@@ -8,6 +8,7 @@ mod boxes;
 mod container;
 mod convert;
 mod decoder;
+mod hidden;
 mod index;
 mod plan;
 
@@ -49,6 +50,7 @@ where
         frame_count: Some(index.shown.len() as u64),
         frame_rate: Some(index.frame_rate()),
         thumbnail: pixels::thumbnail(first)?,
+        frame: None,
     })
 }
 

@@ -25,6 +25,19 @@ pub(crate) fn clip(source: &str, options: &[&str], extension: &str) -> Vec<u8> {
     std::fs::read(file).unwrap()
 }
 
+/// As `clip`, encoded in two passes, as VP9 needs for frames that are never shown.
+pub(crate) fn two_passes(source: &str, options: &[&str], extension: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, log) = (folder.path().join(format!("clip.{extension}")), folder.path().join("passes"));
+    for pass in ["1", "2"] {
+        let mut command = ffmpeg();
+        command.args(["-f", "lavfi", "-i", source]).args(options).args(["-pass", pass, "-passlogfile"]).arg(&log).arg(&file);
+        let output = command.output().expect("the ffmpeg command is installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    std::fs::read(file).unwrap()
+}
+
 /// As `clip`, written to a pipe: the muxer cannot go back and write a duration.
 pub(crate) fn piped(source: &str, options: &[&str]) -> Vec<u8> {
     let output = ffmpeg().args(["-f", "lavfi", "-i", source]).args(options).arg("pipe:1").output();

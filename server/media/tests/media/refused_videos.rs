@@ -1,6 +1,6 @@
 //! Clips that are refused, each for its own reason.
 
-use crate::clips::{H264, clip, moving, piped};
+use crate::clips::{H264, clip, moving, piped, two_passes};
 use crate::{decode_within, probe, probe_within};
 use vultus_media::{Limits, Refusal};
 
@@ -84,4 +84,20 @@ fn a_frame_larger_than_its_header_says_is_refused() {
     let limits = Limits { max_video_side: 320, ..Limits::default() };
     let refusal = probe_within(&lying, &limits).unwrap_err();
     assert!(matches!(refusal, Refusal::VideoSideTooLong { .. } | Refusal::Unreadable { .. }), "{refusal:?}");
+}
+
+#[test]
+fn frames_that_are_never_shown_count_against_the_budget() {
+    let source = moving("64x48", 25, 4.0);
+    let vp9 = ["-c:v", "libvpx-vp9", "-auto-alt-ref", "1", "-lag-in-frames", "25", "-b:v", "60k", "-g", "250"];
+    let av1 = ["-c:v", "libaom-av1", "-cpu-used", "8", "-lag-in-frames", "19", "-auto-alt-ref", "1", "-row-mt", "0", "-g", "250"];
+    let within = |frames: u64| Limits { max_video_pixels: frames * 64 * 48, ..Limits::default() };
+    // What the frames that are shown cost: every one up to the last that is kept.
+    let plain = clip(&source, H264, "mp4");
+    let shown = (1..=100).find(|&frames| decode_within(&plain, &within(frames)).is_ok()).unwrap();
+    for (codec, bytes) in [("VP9", two_passes(&source, &vp9, "webm")), ("AV1", clip(&source, &av1, "webm"))] {
+        let refusal = decode_within(&bytes, &within(shown)).err();
+        assert!(matches!(refusal, Some(Refusal::TooMuchVideo { .. })), "{codec}: {refusal:?}");
+        assert_eq!(decode_within(&bytes, &within(2 * shown)).map(|frames| frames.frames.len()), Ok(10), "{codec}");
+    }
 }
