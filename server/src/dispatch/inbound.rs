@@ -5,9 +5,9 @@
 use std::os::fd::OwnedFd;
 
 use vultus_plugin_api::{Outcome, artifact};
-use vultus_worker_protocol::memfd::{MemfdError, read_sealed};
+use vultus_worker_protocol::memfd::{MemfdError, check_sealed, read_sealed};
 use vultus_worker_protocol::{
-    AnalysisFailure, ArtifactReport, FromWorker, Judgement, ProbeReport, RefusalReport, RunCosts, WorkerReady,
+    AnalysisFailure, ArtifactReport, FromWorker, Judgement, MAX_FRAME_BYTES, ProbeReport, RefusalReport, RunCosts, WorkerReady,
 };
 
 use super::run::Judged;
@@ -32,8 +32,8 @@ pub(crate) enum WorkerMessage {
     Ready(Box<WorkerReady>),
     /// It cannot start.
     Unfit(String),
-    /// A probe's answer, with the thumbnail.
-    Probed { probe: String, result: Result<(ProbeReport, Option<Vec<u8>>), RefusalReport> },
+    /// A probe's answer.
+    Probed { probe: String, result: Result<Probed, RefusalReport> },
     /// It decodes the media of a run.
     Decoding { run: String },
     /// It enters an analysis.
@@ -46,6 +46,17 @@ pub(crate) enum WorkerMessage {
     RunDone { run: String, costs: RunCosts },
     /// A line for the log.
     Log { plugin: String, level: u32, text: String },
+}
+
+/// What a probe found, with what came beside it.
+#[derive(Debug)]
+pub struct Probed {
+    /// What it found.
+    pub report: ProbeReport,
+    /// A small JPEG.
+    pub thumbnail: Option<Vec<u8>>,
+    /// The pixels of [`ProbeReport::frame`], sealed. The node passes them on and never looks at them.
+    pub frame: Option<OwnedFd>,
 }
 
 /// How a worker broke the rules.
@@ -105,13 +116,14 @@ fn accept_probe(
 ) -> Result<WorkerMessage, Violation> {
     let result = match result {
         Ok(report) => {
-            expect_descriptors(usize::from(report.thumbnail_bytes > 0), &descriptors)?;
-            let thumbnail = descriptors
-                .into_iter()
-                .next()
-                .map(|descriptor| read_sealed(descriptor, report.thumbnail_bytes, THUMBNAIL_BYTES))
-                .transpose()?;
-            Ok((report, thumbnail))
+            let (has_thumbnail, has_frame) = (report.thumbnail_bytes > 0, report.frame.is_some());
+            expect_descriptors(usize::from(has_thumbnail) + usize::from(has_frame), &descriptors)?;
+            let mut descriptors = descriptors.into_iter();
+            let thumbnail = if has_thumbnail { descriptors.next() } else { None };
+            let thumbnail = thumbnail.map(|given| read_sealed(given, report.thumbnail_bytes, THUMBNAIL_BYTES)).transpose()?;
+            let frame = report.frame.and_then(|frame| Some((frame, descriptors.next()?)));
+            let frame = frame.map(|(frame, given)| check_sealed(given, frame.byte_size(), MAX_FRAME_BYTES)).transpose()?;
+            Ok(Probed { report, thumbnail, frame })
         }
         Err(refusal) => {
             expect_descriptors(0, &descriptors)?;
@@ -190,6 +202,7 @@ fn clipped(text: String) -> String {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use vultus_worker_protocol::FrameReport;
     use vultus_worker_protocol::memfd::sealed;
 
     fn judgement(outcome: Value) -> Box<Judgement> {
@@ -225,6 +238,30 @@ mod tests {
         let Ok(WorkerMessage::Judged { judged, .. }) = accept(message, beside) else { panic!("refused") };
         assert_eq!(judged.result.unwrap().outcome, outcome);
         assert_eq!(judged.artifacts[0].1, b"JPEG");
+    }
+
+    #[test]
+    fn a_frame_that_is_not_as_large_as_announced_is_a_violation() {
+        let probed = |bytes: &[u8], width: u32| {
+            let report = ProbeReport {
+                kind: "IMAGE".to_owned(),
+                content_type: "image/png".to_owned(),
+                width: 2,
+                height: 2,
+                orientation_applied: 1,
+                duration_us: None,
+                frame_count: None,
+                frame_rate: None,
+                thumbnail_bytes: 1,
+                frame: Some(FrameReport { source_width: 2, source_height: 2, width, height: 2 }),
+            };
+            let beside = vec![sealed("thumbnail", b"t").unwrap(), sealed("frame", bytes).unwrap()];
+            accept(FromWorker::Probed { probe: "p".to_owned(), result: Ok(report) }, beside)
+        };
+        let Ok(WorkerMessage::Probed { result: Ok(found), .. }) = probed(&[0; 12], 2) else { panic!("refused") };
+        assert_eq!(found.thumbnail.as_deref(), Some(&b"t"[..]));
+        assert!(found.frame.is_some());
+        assert!(probed(&[0; 11], 2).is_err() && probed(&[0; 12], 3).is_err() && probed(&[0; 12], u32::MAX).is_err());
     }
 
     #[test]

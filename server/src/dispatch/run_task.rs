@@ -23,6 +23,7 @@ use vultus_core::{Analysis, AnalysisId, AnalysisState, MediaId, Medium};
 use vultus_store::blobs::keys::{FolderKey, KeyError};
 use vultus_store::blobs::{BlobError, BlobStore, MemoryBudget, Reserved};
 use vultus_store::{AnalysisResult, Applied, ClaimedRun, Scope, Store, StoreError, WorkerDeath};
+use vultus_worker_protocol::channel::MAX_DESCRIPTORS;
 use vultus_worker_protocol::{AnalysisFailure, RunAnalysis, RunMedium, RunRequest, SlottedMedium};
 
 /// Time between heartbeats: three fit into a lease.
@@ -140,8 +141,15 @@ impl RunTask {
             }
             return Ok(Next::GoOn);
         }
-        let (media, descriptors): (Vec<Medium>, Vec<OwnedFd>) = media.into_iter().unzip();
-        let request = run_request(&self.run, &part, &media);
+        let (media, mut descriptors): (Vec<Medium>, Vec<OwnedFd>) = media.into_iter().unzip();
+        let mut request = run_request(&self.run, &part, &media);
+        if descriptors.len() * 2 <= MAX_DESCRIPTORS {
+            for (medium, described) in media.iter().zip(&mut request.media) {
+                let Some(frame) = self.shared.pools.frames().take(medium.id) else { continue };
+                described.frame = Some(frame.report);
+                descriptors.push(frame.pixels);
+            }
+        }
         let asked = request.analyses.clone();
         let end = self.drive(request, descriptors, worker, registration).await?;
         drop(reserved);
@@ -463,6 +471,7 @@ fn run_request(run: &ClaimedRun, part: &[Analysis], media: &[Medium]) -> RunRequ
         id: medium.id.to_string(),
         byte_size: medium.byte_size,
         tags: medium.tags.iter().map(ToString::to_string).collect(),
+        frame: None,
     };
     RunRequest {
         run: run.token.run_id.to_string(),

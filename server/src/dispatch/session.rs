@@ -9,12 +9,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 use vultus_worker_protocol::channel::MAX_DESCRIPTORS;
-use vultus_worker_protocol::{
-    AnalysisFailure, ProbeReport, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest, ToWorker,
-};
+use vultus_worker_protocol::{AnalysisFailure, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest, ToWorker};
 
 use super::figures::FigureCounter;
-use super::inbound::WorkerMessage;
+use super::inbound::{Probed, WorkerMessage};
 use super::process::{Inbound, Worker};
 use super::run::{CancelState, Death, Judged, RunEnd, RunEvent};
 
@@ -46,7 +44,7 @@ pub(crate) enum WorkerFate {
 #[derive(Debug)]
 pub(crate) enum ProbeEnd {
     /// The worker answered.
-    Answered(Result<(ProbeReport, Option<Vec<u8>>), RefusalReport>),
+    Answered(Result<Probed, RefusalReport>),
     /// The worker died over it.
     Died,
     /// It took longer than the deadline.
@@ -76,8 +74,8 @@ pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, 
     }
 }
 
-/// Has `worker` do a run. `media` are the descriptors of the request's media, in order; `plugin_of` names the plugin of the
-/// worker that judges a type.
+/// Has `worker` do a run. `media` are the descriptors of the request's media, in order, then those of their frames; `plugin_of` names
+/// the plugin of the worker that judges a type.
 pub(crate) async fn run(
     worker: &mut Worker,
     request: RunRequest,
@@ -106,7 +104,8 @@ pub(crate) async fn run(
         kinds,
         entered: None,
     };
-    if media.len() > MAX_DESCRIPTORS || media.len() != request.media.len() {
+    let frames = request.media.iter().filter(|medium| medium.frame.is_some()).count();
+    if media.len() > MAX_DESCRIPTORS || media.len() != request.media.len() + frames {
         return session.refuse_media(&request.analyses, media.len()).await;
     }
     worker.send(ToWorker::Run(Box::new(request)), media);

@@ -13,10 +13,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use vultus_worker_protocol::{ProbeReport, RefusalReport, RefusedPlugin, RunCosts, RunRequest};
+use vultus_worker_protocol::{RefusalReport, RefusedPlugin, RunCosts, RunRequest};
 
 use super::analyzer::Analyzer;
 use super::deployment::PoolsConfig;
+use super::frames::ProbedFrames;
+use super::inbound::Probed;
 use super::pool::{Job, Pool, PoolPlan, RETRY_AFTER, RunJob, Start};
 use super::process::Spawner;
 use super::run::{LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel, RunEnd, RunEvent};
@@ -67,6 +69,7 @@ struct Inner {
     stop: CancellationToken,
     drain_timeout: Duration,
     slots: Mutex<JoinSet<()>>,
+    frames: ProbedFrames,
 }
 
 impl Drop for Inner {
@@ -104,6 +107,7 @@ impl WorkerPools {
             stop,
             drain_timeout: config.drain_timeout,
             slots: Mutex::new(slots),
+            frames: ProbedFrames::default(),
         };
         let started = inner.await_start(third_party).await;
         let pools = Self { inner: Arc::new(inner) };
@@ -176,7 +180,7 @@ impl WorkerPools {
 
     /// Examines one medium: a readable descriptor on `byte_size` bytes that nobody else seeks in. Takes 5 s at most once a worker begins;
     /// what none begins in time is no fault of the medium.
-    pub async fn probe(&self, medium: OwnedFd, byte_size: u64) -> Result<(ProbeReport, Option<Vec<u8>>), ProbeError> {
+    pub async fn probe(&self, medium: OwnedFd, byte_size: u64) -> Result<Probed, ProbeError> {
         let begin_before = Instant::now() + PROBE_WAIT;
         for _attempt in 0..2 {
             let copy = medium.try_clone().map_err(|_| ProbeError::Unavailable { retry_after: RETRY_AFTER })?;
@@ -207,6 +211,11 @@ impl WorkerPools {
             Ok(Ok(end)) => Ok(end),
             Ok(Err(_)) | Err(_) => Err(unavailable(RETRY_AFTER)),
         }
+    }
+
+    /// The frames that probes left.
+    pub fn frames(&self) -> &ProbedFrames {
+        &self.inner.frames
     }
 
     /// Waits until a worker of `pool` is free and reserves it, also while the pool recovers from crashes. None when there

@@ -152,12 +152,18 @@ impl Services {
         &self,
         caller: &Principal,
         target: Target,
-        new: Additions,
+        mut new: Additions,
         key: Option<IdempotencyKey>,
     ) -> Result<FolderChanged> {
         let id = target.folder().id;
         let ids = new.ids.clone();
         let group = new.group.as_ref().map(|new| new.group.clone());
+        // Before the commit: the run that it makes may be claimed at once.
+        for (medium, &id) in new.examined.iter_mut().zip(&ids) {
+            if let Some(frame) = medium.take_frame() {
+                self.inner.checker.pools.frames().keep(id, frame);
+            }
+        }
         let services = self.clone();
         match self.to_the_end(async move { services.write(&target, &new, key.as_ref()).await }).await? {
             Created::New => {

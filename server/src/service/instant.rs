@@ -119,6 +119,7 @@ fn run_request(planned: &[PlannedAnalysis], known: &[KnownMedium], ids: &[MediaI
         id: id.to_string(),
         byte_size: medium.file.byte_size(),
         tags: medium.tags.iter().map(ToString::to_string).collect(),
+        frame: None,
     };
     let analysis = |(index, plan): (usize, &PlannedAnalysis)| RunAnalysis {
         id: index.to_string(),

@@ -5,6 +5,7 @@ use super::errors::{of_blob, of_probe};
 use super::instant::Checker;
 use super::request::{checked_metadata, checked_tags};
 use super::types::{NewMedium, UploadedFile};
+use crate::dispatch::{Probed, ProbedFrame};
 use futures::future::join_all;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,7 +13,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
 use vultus_store::blobs::keys::FolderKey;
-use vultus_worker_protocol::ProbeReport;
 
 /// A medium of which is known what an analysis must know before its run.
 pub(super) struct KnownMedium {
@@ -26,8 +26,7 @@ pub(super) struct KnownMedium {
 pub(super) struct ExaminedMedium {
     pub(super) known: KnownMedium,
     metadata: serde_json::Value,
-    report: ProbeReport,
-    thumbnail: Option<Vec<u8>>,
+    probed: Probed,
 }
 
 /// Whether a file begins as JPEG, PNG or WebP does.
@@ -107,10 +106,10 @@ impl Checker {
             let readable = file.readable(&self.memory).await?;
             self.pools.probe(readable.descriptor()?, file.byte_size()).await.map_err(|error| of_probe(error, argument))
         };
-        let ((report, thumbnail), ()) = tokio::try_join!(probed, sealed)?;
-        let kind = report.kind.parse().map_err(|e| Error::internal("reading a probe's answer", e))?;
+        let (probed, ()) = tokio::try_join!(probed, sealed)?;
+        let kind = probed.report.kind.parse().map_err(|e| Error::internal("reading a probe's answer", e))?;
         let known = KnownMedium { key: medium.key, file, tags, kind };
-        Ok(ExaminedMedium { known, metadata, report, thumbnail })
+        Ok(ExaminedMedium { known, metadata, probed })
     }
 }
 
@@ -128,7 +127,7 @@ impl Services {
             let spooled =
                 medium.known.file.spooled().ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
             let thumbnail = async {
-                match &medium.thumbnail {
+                match &medium.probed.thumbnail {
                     Some(bytes) => self.inner.blobs.put_bytes(key, bytes).await.map(Some),
                     None => Ok(None),
                 }
@@ -155,6 +154,12 @@ pub(super) fn blob_keys(medium: &Medium) -> impl Iterator<Item = String> {
 }
 
 impl ExaminedMedium {
+    /// The frame that the probe left, once.
+    pub(super) fn take_frame(&mut self) -> Option<ProbedFrame> {
+        let report = self.probed.report.frame?;
+        Some(ProbedFrame { report, pixels: self.probed.frame.take()? })
+    }
+
     fn stored(
         &self,
         id: MediaId,
@@ -163,6 +168,7 @@ impl ExaminedMedium {
         thumbnail_key: Option<String>,
         now: OffsetDateTime,
     ) -> Medium {
+        let report = &self.probed.report;
         Medium {
             id,
             folder_id,
@@ -170,15 +176,15 @@ impl ExaminedMedium {
             tags: self.known.tags.clone(),
             metadata: self.metadata.clone(),
             original_name: self.known.file.file_name().map(str::to_owned),
-            content_type: self.report.content_type.clone(),
+            content_type: report.content_type.clone(),
             byte_size: self.known.file.byte_size(),
             sha256: self.known.file.sha256().to_owned(),
-            width: self.report.width,
-            height: self.report.height,
-            orientation_applied: self.report.orientation_applied,
-            duration_us: self.report.duration_us,
-            frame_count: self.report.frame_count,
-            frame_rate: self.report.frame_rate,
+            width: report.width,
+            height: report.height,
+            orientation_applied: report.orientation_applied,
+            duration_us: report.duration_us,
+            frame_count: report.frame_count,
+            frame_rate: report.frame_rate,
             blob_key,
             thumbnail_key,
             created_at: now,

@@ -10,7 +10,7 @@ use vultus_media::{DecodeOptions, Frames, Limits, MediaKind, Refusal, StoredFram
 use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::manifest::SlotKind;
 use vultus_plugin_host::Pixels;
-use vultus_worker_protocol::RefusalReport;
+use vultus_worker_protocol::{FrameReport, MAX_FRAME_BYTES, RefusalReport, memfd};
 
 use crate::source::MediumSource;
 
@@ -62,6 +62,20 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl Medium {
+    /// A single picture that a probe decoded. None when its frame is not what it should be: then it is decoded again.
+    pub(crate) fn of_frame(report: FrameReport, frame: OwnedFd) -> Option<Self> {
+        let rgb = memfd::read_sealed(frame, report.byte_size(), MAX_FRAME_BYTES).ok()?;
+        let frame = StoredFrame { width: report.width, height: report.height, rgb, pts_us: 0, index: 0 };
+        Some(Self::Decoded(Box::new(Decoded {
+            kind: SlotKind::Image,
+            width: report.source_width,
+            height: report.source_height,
+            duration_us: None,
+            frames: vec![Arc::new(frame)],
+            prepared: HashMap::new(),
+        })))
+    }
+
     /// Decodes a medium, or says why not.
     pub(crate) fn decode(descriptor: OwnedFd, byte_size: u64, limits: &Limits, options: DecodeOptions) -> Self {
         match vultus_media::decode(MediumSource::new(descriptor), byte_size, limits, options) {

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 
 use vultus_media::{Limits, MediaKind, Refusal};
 use vultus_worker_protocol::channel::ChannelError;
-use vultus_worker_protocol::{FromWorker, ProbeReport, ProbeRequest, RefusalReport};
+use vultus_worker_protocol::{FrameReport, FromWorker, MAX_FRAME_BYTES, ProbeReport, ProbeRequest, RefusalReport};
 
 use crate::outbox::{Outbox, seal};
 use crate::source::MediumSource;
@@ -21,7 +21,7 @@ pub(crate) fn answer(
         Some(file) => vultus_media::probe(file, request.byte_size, limits),
         None => Err(Refusal::Io { kind: "no descriptor came with it".to_owned() }),
     };
-    let (result, thumbnail) = match found {
+    let (mut result, thumbnail, frame) = match found {
         Ok(probe) => {
             let report = ProbeReport {
                 kind: kind_name(probe.kind).to_owned(),
@@ -33,14 +33,28 @@ pub(crate) fn answer(
                 frame_count: probe.frame_count,
                 frame_rate: probe.frame_rate,
                 thumbnail_bytes: probe.thumbnail.len() as u64,
+                frame: probe.frame.as_ref().map(|frame| FrameReport {
+                    source_width: probe.width,
+                    source_height: probe.height,
+                    width: frame.width,
+                    height: frame.height,
+                }),
             };
-            (Ok(report), probe.thumbnail)
+            (Ok(report), probe.thumbnail, probe.frame)
         }
-        Err(refusal) => (Err(report(&refusal)), Vec::new()),
+        Err(refusal) => (Err(report(&refusal)), Vec::new(), None),
     };
     let mut beside = Vec::new();
     if !thumbnail.is_empty() {
         beside.push(seal("thumbnail", &thumbnail)?);
+    }
+    if let (Ok(report), Some(frame)) = (&mut result, frame) {
+        let sealed = (frame.rgb.len() as u64 <= MAX_FRAME_BYTES).then(|| seal("frame", &frame.rgb));
+        match sealed {
+            Some(Ok(sealed)) => beside.push(sealed),
+            // Too large, or no memory for it: the run decodes again.
+            None | Some(Err(_)) => report.frame = None,
+        }
     }
     outbox.send(&FromWorker::Probed { probe: request.probe.clone(), result }, &beside)
 }

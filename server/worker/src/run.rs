@@ -70,18 +70,21 @@ pub(crate) fn answer(
     outbox.send(&FromWorker::RunDone { run: request.run.clone(), costs }, &[])
 }
 
-/// Decodes the media that an analysis takes.
+/// Decodes the media that an analysis takes, unless a probe has done so.
 fn decode(request: &RunRequest, descriptors: Vec<OwnedFd>, cancel: &Cancel, settings: Settings<'_>) -> Vec<Medium> {
     let taken: BTreeSet<usize> =
         request.analyses.iter().flat_map(|analysis| &analysis.media).map(|medium| medium.index as usize).collect();
+    let mut descriptors = descriptors;
+    let mut frames = descriptors.split_off(request.media.len().min(descriptors.len())).into_iter();
     let media = request.media.iter().zip(descriptors).enumerate();
     media
         .map(|(index, (medium, descriptor))| {
-            if taken.contains(&index) && !cancel.is_set() {
-                Medium::decode(descriptor, medium.byte_size, settings.limits, settings.decode)
-            } else {
-                Medium::Unused
+            let frame = medium.frame.and_then(|report| Some((report, frames.next()?)));
+            if !taken.contains(&index) || cancel.is_set() {
+                return Medium::Unused;
             }
+            let decoded = frame.and_then(|(report, frame)| Medium::of_frame(report, frame));
+            decoded.unwrap_or_else(|| Medium::decode(descriptor, medium.byte_size, settings.limits, settings.decode))
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use node::{Node, ended_within, plugin, sample, sharpness_of};
 use serde_json::json;
-use vultus_worker_protocol::{FromWorker, ProbeRequest, ToWorker};
+use vultus_worker_protocol::{FromWorker, ProbeRequest, RunMedium, RunRequest, ToWorker};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -82,6 +82,30 @@ fn a_probe_refuses_what_is_no_medium_and_the_worker_goes_on() {
         let FromWorker::Probed { result: Err(refusal), .. } = message else { panic!("{message:?}") };
         assert_eq!(refusal.code, "UNSUPPORTED_FORMAT");
     }
+}
+
+#[test]
+fn a_run_over_the_frame_that_a_probe_left_judges_as_one_over_the_file() {
+    let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
+    node.ready();
+    let (file, size) = sample("obama.jpg");
+    let probed = file.try_clone().unwrap();
+    node.send(&ToWorker::Probe(ProbeRequest { probe: "p".to_owned(), byte_size: size }), &[probed]);
+    let (FromWorker::Probed { result: Ok(report), .. }, beside) = node.receive() else { panic!("the probe is answered") };
+    let frame = report.frame.expect("a picture leaves its frame");
+    assert_eq!((frame.source_width, frame.source_height), (report.width, report.height));
+    let analysis = || node::analysis("a", "sharpness", json!({}), &[0]);
+    let over_file = sharpness_of(&node.judge(&["obama.jpg"], &[analysis()])[0]);
+    let mut over_frame = |pixels: std::os::fd::OwnedFd| {
+        let medium = RunMedium { id: "m".to_owned(), byte_size: size, tags: Vec::new(), frame: Some(frame) };
+        let request = RunRequest { run: "r".to_owned(), media: vec![medium], analyses: vec![analysis()] };
+        node.send(&ToWorker::Run(Box::new(request)), &[file.try_clone().unwrap(), pixels]);
+        sharpness_of(&node.judged_until_done()[0])
+    };
+    let pixels = beside.into_iter().last().unwrap();
+    assert_eq!(over_frame(pixels), over_file);
+    let cut = vultus_worker_protocol::memfd::sealed("cut", &[0; 12]).unwrap();
+    assert_eq!(over_frame(cut), over_file, "a frame that is none is not used");
 }
 
 #[test]

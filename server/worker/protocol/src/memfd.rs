@@ -48,8 +48,8 @@ pub fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(OwnedFd::from(file))
 }
 
-/// Reads what another process sealed: `announced` bytes, at most `limit`.
-pub fn read_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Vec<u8>, MemfdError> {
+/// Whether another process sealed exactly `announced` bytes, at most `limit`, in it. Nothing is read.
+pub fn check_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<OwnedFd, MemfdError> {
     if announced > limit {
         return Err(MemfdError::TooLong { announced, limit });
     }
@@ -62,6 +62,12 @@ pub fn read_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Ve
     if actual != announced {
         return Err(MemfdError::LengthDiffers { announced, actual });
     }
+    Ok(OwnedFd::from(file))
+}
+
+/// Reads what another process sealed: `announced` bytes, at most `limit`.
+pub fn read_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Vec<u8>, MemfdError> {
+    let file = File::from(check_sealed(descriptor, announced, limit)?);
     let mut bytes = vec![0; announced as usize];
     file.read_exact_at(&mut bytes, 0).map_err(MemfdError::Unreadable)?;
     Ok(bytes)

@@ -118,6 +118,9 @@ pub struct RunMedium {
     pub byte_size: u64,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Its decoded frame, where a probe left one: the descriptors of the frames follow those of the media, in the same order.
+    #[serde(default)]
+    pub frame: Option<FrameReport>,
 }
 
 /// An analysis of a run.
@@ -158,7 +161,7 @@ pub enum FromWorker {
         /// Why, for the operator's log.
         detail: String,
     },
-    /// Answers `Probe`. One descriptor when there is a thumbnail (JPEG, at most 256 px).
+    /// Answers `Probe`. One descriptor when there is a thumbnail (JPEG, at most 256 px), and one when there is a frame.
     Probed {
         /// The probe.
         probe: String,
@@ -278,6 +281,29 @@ pub struct ProbeReport {
     pub frame_rate: Option<f64>,
     /// Bytes of the thumbnail in the descriptor beside this message (0: none).
     pub thumbnail_bytes: u64,
+    /// The decoded frame of a single picture, in the last descriptor beside this message.
+    #[serde(default)]
+    pub frame: Option<FrameReport>,
+}
+
+/// A single picture as a probe decoded it, so that a run that follows need not decode it again: packed RGB in a sealed descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameReport {
+    /// Width of the upright source, in pixels.
+    pub source_width: u32,
+    /// Height of the upright source, in pixels.
+    pub source_height: u32,
+    /// Width of the frame, in pixels.
+    pub width: u32,
+    /// Height of the frame, in pixels.
+    pub height: u32,
+}
+
+impl FrameReport {
+    /// Bytes of the frame.
+    pub fn byte_size(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height) * 3
+    }
 }
 
 /// Why a medium is refused.

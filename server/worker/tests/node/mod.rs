@@ -122,8 +122,9 @@ impl Node {
             .map(|name| if name.ends_with(".jpg") { sample(name) } else { (bytes(name.as_bytes()), name.len() as u64) })
             .collect();
         let described = media.iter().zip(&opened);
-        let media =
-            described.map(|(name, (_, size))| RunMedium { id: (*name).to_owned(), byte_size: *size, tags: Vec::new() }).collect();
+        let media = described
+            .map(|(name, (_, size))| RunMedium { id: (*name).to_owned(), byte_size: *size, tags: Vec::new(), frame: None })
+            .collect();
         let request = RunRequest { run: run.to_owned(), media, analyses: analyses.to_vec() };
         let descriptors: Vec<OwnedFd> = opened.into_iter().map(|(file, _)| file).collect();
         self.send(&ToWorker::Run(Box::new(request)), &descriptors);
