@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a Debian 12 machine that has Rust ready to build and run: system packages, ONNX Runtime, models, sample pictures.
+# Makes a Debian 12 machine that has Rust ready to build and run: system packages, ONNX Runtime, models, sample pictures, and the
+# reference implementation of GraphQL, which the published schema is checked with.
 #
 # What is there already is left alone; when nothing is lacking, this takes a fraction of a second. Downloads come from the registries
 # of PyPI and npm through their ordinary clients, by exact version. Every archive and every file made from one is checked
@@ -8,6 +9,9 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=target/packages
+# Of the tests: registry, name, version, archive, sha256.
+graphql=$'npm\tgraphql\t16.11.0\tgraphql-16.11.0.tgz\t7e34f9274fdf64549b08d23ab7480afbe47add16974de698cd387a36b09db1f6'
+graphql_folder=target/tools/node_modules/graphql
 # Sums of the inputs of this script and of all that it put in place: intact means that nothing is left to do.
 stamp=models/runtime/setup.sha256
 
@@ -29,6 +33,7 @@ lacking_to_build() {
     have mold || echo mold
     have ffmpeg || echo ffmpeg
     have curl || echo curl
+    have node || echo nodejs
     have pkg-config || echo pkg-config
     compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null || echo libclang-dev
     local library
@@ -76,6 +81,12 @@ download_pypi() {
         --require-hashes --dest "$packages" "${kind[@]}" --requirement "$packages/$name.txt"
 }
 
+unpack_graphql() {
+    rm -rf "$graphql_folder"
+    mkdir -p "$graphql_folder"
+    tar --extract --gzip --file "$packages/graphql-16.11.0.tgz" --directory "$graphql_folder" --strip-components=1
+}
+
 download_npm() { (cd "$packages" && npm pack --silent --ignore-scripts "$1@$2" >/dev/null); }
 
 download() {
@@ -104,14 +115,16 @@ main() {
     mkdir -p "$packages"
     exec 9>"$packages/lock"
     flock 9
-    wanted=$(models packages)
+    wanted=$(models packages; printf '%s\n' "$graphql")
     lacking=$(lacking_to_download "$wanted")
     # shellcheck disable=SC2086
     install_system_packages $lacking
     download "$wanted"
+    unpack_graphql
     models install --packages "$packages"
     models verify >/dev/null || { models verify || true; die "the installed files are not the listed ones"; }
     find scripts/setup.sh models/models.toml samples/samples.toml models/weights models/runtime samples/files \
+        "$graphql_folder/package.json" \
         -type f ! -name '*.tmp' ! -path "$stamp" -print0 | sort -z | xargs -0 sha256sum >"$stamp.tmp"
     mv "$stamp.tmp" "$stamp"
     say "models, ONNX Runtime and samples are in place"
