@@ -250,6 +250,8 @@ impl FileMap {
 mod tests {
     use super::*;
     use futures::stream;
+    use proptest::prelude::*;
+    use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -380,5 +382,55 @@ mod tests {
         let chunks = stream::iter((0..64).map(move |_| Ok::<_, std::io::Error>(chunk.clone())));
         let (result, _) = read_body(Body::from_stream(chunks)).await;
         assert!(result.unwrap_err().to_string().contains("endless part header"));
+    }
+
+    /// A whole body, cut, doubled or overwritten somewhere; and where its chunks end.
+    fn damaged() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
+        let map = r#"{"x":["variables.i.media.1.file"],"y":["variables.i.media.0.file"]}"#;
+        let whole = body(&[("operations", OPERATIONS), ("map", map), ("y", "first"), ("x", "second")]);
+        let length = whole.len();
+        let edit = (0..length, 0..40usize, proptest::collection::vec(any::<u8>(), 0..12), any::<bool>());
+        let edits = proptest::collection::vec(edit, 0..4).prop_map(move |edits| {
+            let mut bytes = whole.clone();
+            for (at, removed, put, doubled) in edits {
+                let at = at.min(bytes.len());
+                let end = (at + removed).min(bytes.len());
+                let put = if doubled { [&bytes[at..end], &bytes[at..end]].concat() } else { put };
+                bytes.splice(at..end, put);
+            }
+            bytes
+        });
+        (edits, proptest::collection::vec(1..120usize, 1..20))
+    }
+
+    /// However a body is damaged and cut into chunks: it is taken or refused, the same each time, and no spool is left open by a refusal.
+    #[test]
+    fn damaged_bodies_are_taken_or_refused_whatever_their_chunks() {
+        let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let verdict = |bytes: Vec<u8>, sizes: &[usize]| {
+            let mut chunks = Vec::new();
+            let mut rest = Bytes::from(bytes);
+            for size in sizes.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                chunks.push(Ok::<_, std::io::Error>(rest.split_to((*size).min(rest.len()))));
+            }
+            runtime.block_on(read_body(Body::from_stream(stream::iter(chunks))))
+        };
+        let result = runner.run(&damaged(), |(bytes, sizes)| {
+            let (whole, open) = verdict(bytes.clone(), &[usize::MAX]);
+            prop_assert!(whole.is_ok() || open == 0, "a spool is left open");
+            let (chunked, open) = verdict(bytes, &sizes);
+            prop_assert!(chunked.is_ok() || open == 0, "a spool is left open");
+            let files = |upload: Upload<(Option<String>, Vec<u8>)>| upload.files;
+            prop_assert_eq!(whole.map(files).ok(), chunked.map(files).ok());
+            Ok(())
+        });
+        if let Err(error) = result {
+            panic!("{error}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! ZIP archives for the tests, written byte by byte, so that they can lie (APPNOTE 6.3, 4.3).
 
 /// One entry and what its headers say about it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
     /// Bytes as they stand in the archive.

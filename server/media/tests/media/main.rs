@@ -7,6 +7,7 @@ mod archives;
 mod clips;
 mod photos;
 mod pictures;
+mod properties;
 mod refused_videos;
 mod robustness;
 mod shot_sets;
