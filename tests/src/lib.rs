@@ -12,7 +12,7 @@ mod socket;
 
 pub use client::{Client, Upload};
 pub use media::{Clip, bona_fide_clip, clip_of, large_suites, sample, sample_path, shot_set, still_clip};
-pub use node::{Node, NodeOptions};
+pub use node::{Node, NodeOptions, PASSWORD};
 pub use place::{executable, workspace_root};
 pub use process::{DEADLINE, children_of, mapped_files, wait_until};
 pub use requests::{Item, analysis, id_photo, item, media_input, reason_codes, selfie_photo, selfie_video};

@@ -10,6 +10,9 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
+/// The password of all users that tests make.
+pub const PASSWORD: &str = "correct horse battery staple";
+
 /// How a node is started.
 #[derive(Debug, Clone, Default)]
 pub struct NodeOptions {
@@ -158,7 +161,6 @@ impl Node {
 
     /// A client logged in as a user of its own, made by the command line on the node's data.
     pub async fn client_as(&self, email: &str, role: &str) -> Client {
-        let password = "correct horse battery staple";
         let mut child = Command::new(executable("vultus"))
             .arg("--config")
             .arg(self.config_file())
@@ -168,11 +170,11 @@ impl Node {
             .spawn()
             .expect("the command line can be started");
         let mut stdin = child.stdin.take().expect("stdin is piped");
-        std::io::Write::write_all(&mut stdin, password.as_bytes()).expect("the password can be given");
+        std::io::Write::write_all(&mut stdin, PASSWORD.as_bytes()).expect("the password can be given");
         drop(stdin);
         let status = child.wait().expect("the command can be waited for");
         assert!(status.success(), "user add failed with {status}");
-        self.anonymous().login(email, password).await
+        self.anonymous().login(email, PASSWORD).await
     }
 
     /// The worker processes with plugins (those with the ONNX Runtime mapped).
@@ -206,6 +208,19 @@ impl Node {
             std::thread::park_timeout(Duration::from_millis(10));
         }
         assert_gone(&workers);
+    }
+
+    /// Files of media and artifacts.
+    pub fn blobs(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.data().join("blobs")];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files
     }
 
     /// Temporary files of uploads that are left.

@@ -184,6 +184,21 @@ async fn another_accounts_folder_looks_as_if_it_did_not_exist() {
     assert_eq!(stranger.data("{ folders(first: 5) { nodes { id } } }", json!({})).await["folders"]["nodes"], json!([]));
 }
 
+#[tokio::test]
+async fn a_commit_that_is_refused_leaves_no_files() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": "taken"})).await;
+    let before = node.blobs();
+    assert_eq!(before.len(), 2, "a photo and its thumbnail");
+    let error = client.refused(&[id_photo(sample("obama.jpg"))], json!({"externalId": "taken"})).await;
+    assert_eq!((&error["code"], &error["argument"]), (&json!("CONFLICT"), &json!("input.externalId")), "{error:#}");
+    assert_eq!(node.blobs(), before);
+    // What somebody else references stays, though a refused commit wrote it too.
+    client.refused(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": "taken"})).await;
+    assert_eq!(node.blobs(), before);
+}
+
 /// A PNG that claims 65 535 x 65 535 pixels.
 fn huge_png_header() -> Vec<u8> {
     let mut header = b"IHDR".to_vec();

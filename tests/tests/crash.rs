@@ -126,6 +126,51 @@ async fn the_example_in_c_is_an_analyzer_like_any_other() {
     assert!(analyzers.to_string().contains("sharpness"));
 }
 
+#[tokio::test]
+async fn analyses_whose_plugin_was_taken_away_fail_and_say_so() {
+    let config = "[workers]\nremoved_seconds = 2\n".to_owned();
+    let mut node = Node::start_with(NodeOptions { config, plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")] }).await;
+    let client = node.client().await;
+    let ask = async |analyses: Value| {
+        let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses})).await;
+        folder["id"].as_str().unwrap().to_owned()
+    };
+    // The one worker of the plugin is busy with the first, so that the second waits.
+    ask(json!([{"type": "faulty", "params": {"mode": "loop"}}])).await;
+    let waiting = ask(json!([{"type": "faulty", "params": {"mode": "ok"}}, {"type": "liveness"}])).await;
+    node.kill();
+    for file in std::fs::read_dir(node.scratch().join("plugins")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    node.launch().await;
+    let client = node.anonymous().with_token(client.token());
+    let folder = client.final_folder(&waiting).await;
+    let removed = analysis(&folder, "faulty");
+    assert_eq!((&removed["state"], &removed["failure"]["code"]), (&json!("FAILED"), &json!("ANALYZER_REMOVED")), "{removed:#}");
+    assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS");
+    assert_eq!((&folder["state"], &folder["resolution"]), (&json!("FAILED"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_verdict_that_the_store_refuses_for_good_fails_its_analysis_and_no_other() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    // The database itself refuses verdicts of one type: a fault that no waiting mends.
+    let database = rusqlite::Connection::open(node.data().join("vultus.db")).unwrap();
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON analyses WHEN NEW.state = 'FINISHED' AND NEW.kind = 'liveness'
+                  BEGIN SELECT RAISE(ABORT, 'refused by the test'); END";
+    database.execute_batch(refuse).unwrap();
+    drop(database);
+    let media = [selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
+    let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
+    let refused = analysis(&folder, "liveness");
+    assert_eq!((&refused["state"], &refused["failure"]["code"]), (&json!("FAILED"), &json!("INTERNAL")), "{refused:#}");
+    assert_eq!(refused["attempts"], 3);
+    assert_eq!(analysis(&folder, "face_match")["resolution"], "SUCCESS");
+    let before = node.blobs().len();
+    assert_eq!(before, 4, "two photos and their thumbnails: the best shots of the refused verdicts are gone");
+}
+
 /// A plugin of `analyzers/`, compiled with nothing but a C compiler and the header.
 fn compiled(source: &str, library: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("vultus-plugins-{}", std::process::id()));

@@ -1,0 +1,275 @@
+//! Every field of the schema × role × whose it is: own, a colleague's, another company's. What is not covered is listed in
+//! `uncovered.txt`, which stays empty: a new root field fails this test until it has its row in the table.
+
+mod schema;
+mod world;
+
+use Reach::{Company, Everything, Nothing, Own};
+use schema::{Schema, Selection};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use vultus_tests::{Client, Upload, media_input, sample, selfie_photo};
+use world::{ROLES, Reach, Things, Whose, World};
+
+const MISSING: &str = "0192d0c4-0000-7000-8000-000000000000";
+const EACH: [Whose; 3] = [Whose::Own, Whose::Colleagues, Whose::Foreign];
+
+/// How far each role reaches, in the order of [`ROLES`]: admin, operator, client, client_admin, client_operator.
+type Row = [Reach; 5];
+const VIEW: Row = [Everything, Everything, Own, Company, Company];
+
+/// Fields that read one thing by its id, with their arguments.
+const BY_ID: [(&str, &str); 5] = [
+    ("Query", "folder"),
+    ("Query", "folderByExternalId"),
+    ("Query", "analysis"),
+    ("Subscription", "folder"),
+    ("Subscription", "analysis"),
+];
+/// Fields that anybody who is logged in may read, and that show only what the caller may see.
+const FOR_ALL: [&str; 4] = ["viewer", "folders", "analyzers", "serverInfo"];
+/// Fields that change things: reach by role.
+const CHANGES: [(&str, Row); 8] = [
+    ("createFolder", [Own, Nothing, Own, Own, Nothing]),
+    ("addMedia", [Everything, Nothing, Own, Company, Nothing]),
+    ("requestAnalyses", [Everything, Nothing, Own, Company, Company]),
+    ("cancelAnalysis", [Everything, Everything, Own, Company, Company]),
+    ("updateFolder", [Everything, Everything, Own, Company, Company]),
+    ("deleteMedia", [Everything, Nothing, Own, Company, Nothing]),
+    ("deleteFolder", [Everything, Nothing, Own, Company, Nothing]),
+    ("check", [Own, Nothing, Own, Own, Own]),
+];
+/// Fields about the caller's session.
+const SESSION: [&str; 3] = ["login", "refresh", "logout"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_shows_and_changes_only_what_the_role_reaches() {
+    let world = World::new().await;
+    let schema = Schema::of(&world.callers[0]).await;
+    let mut covered = BTreeSet::new();
+    reading(&world, &schema, &mut covered).await;
+    changing(&world, &schema, &mut covered).await;
+    sessions(&world, &schema, &mut covered).await;
+    let uncovered: Vec<String> = schema.fields().difference(&covered).cloned().collect();
+    let listed: Vec<&str> = include_str!("uncovered.txt").lines().collect();
+    assert_eq!(uncovered, listed, "fields without a row in this test");
+}
+
+/// What a root field gave: its value, or the error's code.
+fn outcome(answer: &Value, field: &str) -> Result<Value, String> {
+    match answer["errors"][0]["extensions"]["code"].as_str() {
+        Some(code) => Err(code.to_owned()),
+        None => Ok(answer["data"][field].clone()),
+    }
+}
+
+async fn reading(world: &World, schema: &Schema, covered: &mut BTreeSet<String>) {
+    let roots: Vec<_> = FOR_ALL.iter().map(|field| ("Query", *field)).chain(BY_ID[..3].iter().copied()).collect();
+    let selections = schema.selections(&roots);
+    let colleagues = world.full(&world.colleague, "colleagues").await;
+    let foreign = world.full(&world.stranger, "foreign").await;
+    for (caller, role) in ROLES.iter().enumerate() {
+        let own = match CHANGES[0].1[caller] {
+            Nothing => None,
+            _ => Some(world.full(&world.callers[caller], &format!("own of {role}")).await),
+        };
+        let things = [own.as_ref(), Some(&colleagues), Some(&foreign)];
+        for selection in &selections {
+            read(world, caller, selection, things).await;
+            covered.extend(schema.asked(&selection.of));
+        }
+        nodes(world, caller, things).await;
+        watched(world, caller, things).await;
+    }
+    covered.extend(roots.iter().map(|(of, field)| format!("{of}.{field}")));
+    covered.extend(["Query.node".to_owned(), "Node.id".to_owned()]);
+    covered.extend(BY_ID[3..].iter().map(|(of, field)| format!("{of}.{field}")));
+}
+
+async fn read(world: &World, caller: usize, selection: &Selection, things: [Option<&Things>; 3]) {
+    let (client, role) = (&world.callers[caller], ROLES[caller]);
+    let (field, text) = (selection.root.1.as_str(), &selection.text);
+    if FOR_ALL.contains(&field) {
+        let arguments = if field == "folders" { "(first: 100)" } else { "" };
+        let answer = client.query(&format!("{{ {field}{arguments} {{ {text} }} }}"), json!({})).await;
+        assert!(outcome(&answer, field).is_ok(), "{role} {field} {}: {answer:#}", selection.of);
+        for (whose, things) in EACH.iter().zip(things) {
+            let Some(things) = things.filter(|_| !VIEW[caller].covers(*whose)) else { continue };
+            let told = answer.to_string();
+            for id in [&things.folder, &things.medium, &things.analysis, &things.owner, &things.external_id] {
+                assert!(!told.contains(id.as_str()), "{role} sees {whose:?} {id} in {field} {text}");
+            }
+        }
+        return;
+    }
+    for (whose, things) in EACH.iter().zip(things) {
+        let Some(things) = things else { continue };
+        let (declared, argument, value) = match field {
+            "folderByExternalId" => ("String!", "externalId", &things.external_id),
+            "analysis" => ("ID!", "id", &things.analysis),
+            _ => ("ID!", "id", &things.folder),
+        };
+        let query = format!("query($it: {declared}) {{ {field}({argument}: $it) {{ {text} }} }}");
+        let answer = client.query(&query, json!({"it": value})).await;
+        // External ids are names within one's company.
+        let visible = VIEW[caller].covers(*whose) && !(field == "folderByExternalId" && *whose == Whose::Foreign);
+        let what = format!("{role} {whose:?} {field} {}", selection.of);
+        match outcome(&answer, field) {
+            Ok(Value::Null) => assert!(!visible, "{what} is not shown: {answer:#}"),
+            Ok(_) => assert!(visible, "{what} is shown: {answer:#}"),
+            Err(code) => panic!("{what}: {code} {answer:#}"),
+        }
+    }
+}
+
+/// Everything by its id alone; what is not visible looks like what is not there.
+async fn nodes(world: &World, caller: usize, things: [Option<&Things>; 3]) {
+    let client = &world.callers[caller];
+    let query = "query($id: ID!) { node(id: $id) { id __typename } }";
+    let missing = client.query(query, json!({"id": MISSING})).await;
+    for (whose, things) in EACH.iter().zip(things) {
+        let Some(things) = things else { continue };
+        for id in [&things.folder, &things.medium, &things.analysis, &things.owner] {
+            let answer = client.query(query, json!({"id": id})).await;
+            if VIEW[caller].covers(*whose) {
+                assert_eq!(answer["data"]["node"]["id"], json!(id), "{} {whose:?}: {answer:#}", ROLES[caller]);
+            } else {
+                assert_eq!(answer, missing, "{} {whose:?} {id}", ROLES[caller]);
+            }
+        }
+    }
+}
+
+async fn watched(world: &World, caller: usize, things: [Option<&Things>; 3]) {
+    let mut socket = world.callers[caller].socket().await;
+    for (at, (whose, things)) in EACH.iter().zip(things).enumerate() {
+        let Some(things) = things else { continue };
+        for (field, id) in [("folder", &things.folder), ("analysis", &things.analysis)] {
+            let name = format!("{field}{at}");
+            socket.subscribe(&name, &format!("subscription($id: ID!) {{ {field}(id: $id) {{ id }} }}"), json!({"id": id})).await;
+            let told = loop {
+                let told = socket.next().await;
+                // Earlier subscriptions that are final complete in between.
+                if told["id"] == json!(name) {
+                    break told;
+                }
+            };
+            let shown = told["payload"]["data"][field]["id"] == json!(id);
+            assert_eq!(shown, VIEW[caller].covers(*whose), "{} {whose:?} {field}: {told:#}", ROLES[caller]);
+            assert!(shown || told.to_string().contains("NOT_FOUND"), "{told:#}");
+        }
+    }
+}
+
+async fn changing(world: &World, schema: &Schema, covered: &mut BTreeSet<String>) {
+    let roots: Vec<_> = FOR_ALL.iter().map(|field| ("Query", *field)).chain(BY_ID[..3].iter().copied()).collect();
+    let readable: BTreeSet<String> = schema.selections(&roots).into_iter().map(|selection| selection.of).collect();
+    for (field, row) in CHANGES {
+        let mut selections = schema.selections(&[("Mutation", field)]);
+        selections.retain(|selection| !readable.contains(&selection.of));
+        assert!(!selections.is_empty(), "{field} has no payload of its own");
+        for (caller, reach) in row.iter().enumerate() {
+            for selection in &selections {
+                covered.extend(schema.asked(&selection.of));
+                // What makes something new has no object that could be somebody else's.
+                let each = if matches!(field, "createFolder" | "check") { &EACH[..1] } else { &EACH };
+                for whose in each.iter().filter(|whose| **whose != Whose::Own || row_can_own(caller, field)) {
+                    change(world, caller, selection, *whose, *reach).await;
+                }
+            }
+        }
+        covered.insert(format!("Mutation.{field}"));
+    }
+}
+
+/// Whether a role can have folders of its own, or needs none.
+fn row_can_own(caller: usize, field: &str) -> bool {
+    CHANGES[0].1[caller] != Nothing || matches!(field, "createFolder" | "check")
+}
+
+async fn change(world: &World, caller: usize, selection: &Selection, whose: Whose, reach: Reach) {
+    let (client, role, field) = (&world.callers[caller], ROLES[caller], selection.root.1.as_str());
+    let (input, files) = input_of(world, caller, field, whose).await;
+    let kind = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
+    let query = format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ {} }} }}", selection.text);
+    let variables = json!({"input": input});
+    let answer = match files.is_empty() {
+        true => client.query(&query, variables).await,
+        false => client.upload(&query, variables, files).await,
+    };
+    let expected = match reach {
+        Nothing => Err("FORBIDDEN".to_owned()),
+        reach if reach.covers(whose) => Ok(()),
+        _ => Err("NOT_FOUND".to_owned()),
+    };
+    assert_eq!(outcome(&answer, field).map(drop), expected, "{role} {whose:?} {field} {}: {answer:#}", selection.of);
+}
+
+/// A fresh folder for what would change it, and the input that does.
+async fn input_of(world: &World, caller: usize, field: &str, whose: Whose) -> (Value, Vec<Upload>) {
+    let photo = [selfie_photo(sample("obama2.jpg"))];
+    let with_photo = |input: Value| {
+        let (variables, files) = media_input(&photo, input);
+        (variables["input"].clone(), files)
+    };
+    match field {
+        "createFolder" => return with_photo(json!({})),
+        "check" => return with_photo(json!({"analyses": [{"type": "liveness"}]})),
+        _ => {}
+    }
+    let owner: &Client = world.owner(caller, whose);
+    let name = uuid::Uuid::now_v7().to_string();
+    let things = world.plain(owner, &name).await;
+    let folder = &things.folder;
+    match field {
+        "addMedia" => with_photo(json!({"folderId": folder})),
+        "requestAnalyses" => (json!({"folderId": folder, "analyses": [{"type": "liveness"}]}), Vec::new()),
+        "cancelAnalysis" => {
+            let asked = "mutation($input: RequestAnalysesInput!) { requestAnalyses(input: $input) { analyses { id } } }";
+            let asked = owner.data(asked, json!({"input": {"folderId": folder, "analyses": [{"type": "liveness"}]}})).await;
+            (json!({"analysisId": asked["requestAnalyses"]["analyses"][0]["id"]}), Vec::new())
+        }
+        "updateFolder" => (json!({"folderId": folder, "metadata": {"seen": true}}), Vec::new()),
+        "deleteMedia" => (json!({"mediaId": things.medium}), Vec::new()),
+        "deleteFolder" => (json!({"folderId": folder}), Vec::new()),
+        other => panic!("{other} has no input"),
+    }
+}
+
+/// Logging in needs no role; without a token, or after logging out, nothing else is answered.
+async fn sessions(world: &World, schema: &Schema, covered: &mut BTreeSet<String>) {
+    let anonymous = world.node.anonymous();
+    let selections = schema.selections(&SESSION.map(|field| ("Mutation", field)));
+    let text = |of: &str| selections.iter().find(|selection| selection.of == of).map(|s| s.text.clone()).unwrap();
+    let tokens = text("TokensPayload");
+    for role in ROLES {
+        let login = format!("mutation($input: LoginInput!) {{ login(input: $input) {{ {tokens} }} }}");
+        let input = json!({"input": {"email": format!("{role}@example.org"), "password": vultus_tests::PASSWORD}});
+        let login = anonymous.data(&login, input).await["login"].clone();
+        let refresh = format!("mutation($input: RefreshInput!) {{ refresh(input: $input) {{ {tokens} }} }}");
+        let refresh =
+            anonymous.data(&refresh, json!({"input": {"refreshToken": login["refreshToken"]}})).await["refresh"].clone();
+        let client = anonymous.clone().with_token(refresh["accessToken"].as_str().unwrap());
+        client.data(&format!("mutation {{ logout {{ {} }} }}", text("LogoutPayload")), json!({})).await;
+        assert_eq!(client.error("{ viewer { user { id } } }", json!({})).await["code"], "UNAUTHENTICATED", "{role}");
+    }
+    for (field, _) in CHANGES {
+        let kind = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
+        let query = format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ __typename }} }}");
+        let input = input_of(world, 0, field, Whose::Own).await;
+        let answer = match input {
+            (input, files) if files.is_empty() => anonymous.query(&query, json!({"input": input})).await,
+            (input, files) => anonymous.upload(&query, json!({"input": input}), files).await,
+        };
+        assert_eq!(outcome(&answer, field), Err("UNAUTHENTICATED".to_owned()), "{field}: {answer:#}");
+    }
+    for query in
+        ["{ folders { nodes { id } } }", "{ viewer { user { id } } }", "{ serverInfo { version } }", "{ analyzers { id } }"]
+    {
+        assert_eq!(anonymous.error(query, json!({})).await["code"], "UNAUTHENTICATED", "{query}");
+    }
+    for of in ["TokensPayload", "LogoutPayload"] {
+        covered.extend(schema.asked(of));
+    }
+    covered.extend(SESSION.map(|field| format!("Mutation.{field}")));
+}
