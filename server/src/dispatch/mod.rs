@@ -14,6 +14,7 @@ mod plan;
 mod pool;
 mod process;
 pub mod run;
+mod run_failure;
 mod run_task;
 mod running;
 mod session;

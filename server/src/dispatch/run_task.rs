@@ -6,6 +6,7 @@ use super::apply::{self, Verdict};
 use super::blame::{blamed, crash_failure};
 use super::claims::LEASE;
 use super::run::{Judged, PoolName, RunCancel, RunEnd, RunEvent};
+use super::run_failure::{missing_medium, not_offered, unstorable};
 use super::running::{Registration, RunningRuns};
 use super::supervisor::{FreeWorker, WorkerPools};
 use crate::clock::Clock;
@@ -477,32 +478,5 @@ fn run_request(run: &ClaimedRun, part: &[Analysis], media: &[Medium]) -> RunRequ
         run: run.token.run_id.to_string(),
         media: media.iter().map(medium).collect(),
         analyses: part.iter().map(analysis).collect(),
-    }
-}
-
-fn unstorable() -> AnalysisFailure {
-    AnalysisFailure {
-        code: "INTERNAL".to_owned(),
-        message: "The verdict could not be stored.".to_owned(),
-        detail: "the store refuses it".to_owned(),
-        retryable: false,
-    }
-}
-
-fn not_offered() -> AnalysisFailure {
-    AnalysisFailure {
-        code: "NO_ANALYZER".to_owned(),
-        message: "The analyzer that was asked for is not offered any more.".to_owned(),
-        detail: "its pool offers other analysis types than when it was queued".to_owned(),
-        retryable: false,
-    }
-}
-
-fn missing_medium() -> AnalysisFailure {
-    AnalysisFailure {
-        code: "MEDIA_UNREADABLE".to_owned(),
-        message: "A medium cannot be read: its bytes are gone.".to_owned(),
-        detail: "the blob of a medium does not exist or cannot be opened".to_owned(),
-        retryable: false,
     }
 }
