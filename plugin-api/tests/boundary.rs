@@ -226,9 +226,10 @@ fn an_instance_moves_between_threads() {
 fn of_analyzer(judge: impl FnOnce(&mut RawInstance, &mut Recorder) -> Result<Vec<u8>, Failure>) -> (Value, Recorder) {
     let table = vultus_plugin_api::plugin::<Nothing>();
     // SAFETY: a table of this program.
-    let entry = unsafe { Entry::read(&table) }.unwrap();
-    let (mut instance, mut host) = (entry.create(&Config::default()).unwrap(), Recorder::default());
-    let outcome: Outcome = serde_json::from_slice(&judge(&mut instance, &mut host).unwrap()).unwrap();
+    let entry = unsafe { Entry::read(&table) }.expect("the header is our own");
+    let (mut instance, mut host) = (entry.create(&Config::default()).expect("an instance"), Recorder::default());
+    let json = judge(&mut instance, &mut host).expect("an outcome");
+    let outcome: Outcome = serde_json::from_slice(&json).expect("its JSON");
     (outcome.result, host)
 }
 

@@ -51,13 +51,16 @@ impl<T> Longer<T> {
     }
 }
 
+/// A frame as the plugin got it, with the pixels that it points to.
+type HandedOut = (Box<Longer<abi::Frame>>, Pixels);
+
 /// State behind `ctx` during one call.
 struct Call<'h> {
     host: &'h mut dyn JobHost,
     version: HostVersion,
     media: usize,
     /// What was handed out, by medium and frame: boxed, so that the pointers stay.
-    frames: HashMap<(u32, u32), (Box<Longer<abi::Frame>>, Pixels)>,
+    frames: HashMap<(u32, u32), HandedOut>,
     features: HashMap<(u32, u32, String), Arc<[u8]>>,
     /// The newest failure of `feature`; the plugin may read it until the next callback.
     message: String,

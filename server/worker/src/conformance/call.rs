@@ -29,6 +29,7 @@ impl Provider {
 }
 
 type FeatureKey = (u32, Option<u32>, String);
+type Features = HashMap<FeatureKey, Result<Arc<[u8]>, Failure>>;
 
 /// A job that can be given again and again: its frames are prepared and its features computed once.
 pub(super) struct Job<'p> {
@@ -38,7 +39,7 @@ pub(super) struct Job<'p> {
     listed: Vec<String>,
     timeout: Duration,
     providers: &'p [Provider],
-    known: Mutex<HashMap<FeatureKey, Result<Arc<[u8]>, Failure>>>,
+    known: Mutex<Features>,
 }
 
 /// How the frames of a job lie in memory.
@@ -65,7 +66,7 @@ impl<'p> Job<'p> {
         Self { request, scene, frames, listed, timeout, providers, known: Mutex::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<FeatureKey, Result<Arc<[u8]>, Failure>>> {
+    fn known(&self) -> MutexGuard<'_, Features> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
