@@ -8,7 +8,7 @@ pub use data_folder::{DataError, DataFolder};
 use crate::auth::keys::{KeyError, Keys, MasterKeySource};
 use crate::auth::passwords::Passwords;
 use crate::clock::Clock;
-use crate::config::{Config, Decoder, Mode};
+use crate::config::{BlobsPlace, Config, Decoder, Mode};
 use crate::dispatch::deployment::{DeploymentChoice, DeploymentError, PoolsConfig, WorkerStderr};
 use crate::dispatch::supervisor::StartError;
 use crate::dispatch::{Dispatcher, DispatcherParts, RunningRuns, WorkerPools};
@@ -29,7 +29,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use vultus_store::Store;
-use vultus_store::blobs::{BlobError, BlobStore, MemoryBudget, Sweeper};
+use vultus_store::blobs::{BlobError, BlobStore, BucketOptions, MemoryBudget, Sweeper};
 
 /// After the drain time open connections get this long to end.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -139,6 +139,20 @@ async fn open_keyring(config: &Config, folder: &Path, store: &Arc<dyn Store>) ->
     Ok(keyring)
 }
 
+/// The storage of blobs that the configuration names, with the spool in the data folder.
+fn open_blobs(config: &Config, folder: &Path) -> Result<Arc<BlobStore>, ServeError> {
+    let BlobsPlace::Bucket(bucket) = &config.blobs.place else { return Ok(BlobStore::local(folder)?) };
+    let secret = config.blobs.secret_access_key.clone();
+    let options = BucketOptions {
+        bucket: bucket.name.clone(),
+        prefix: bucket.prefix.clone(),
+        endpoint: bucket.endpoint.clone(),
+        region: bucket.region.clone(),
+        access_key: bucket.access_key_id.clone().zip(secret),
+    };
+    Ok(BlobStore::bucket(folder, &options)?)
+}
+
 fn master_key_source(config: &Config, folder: &Path) -> MasterKeySource {
     match (&config.blobs.master_key, &config.blobs.master_key_file) {
         (Some(text), _) => MasterKeySource::Text(text.clone()),
@@ -187,7 +201,7 @@ struct Node {
 impl Node {
     async fn start(config: &Config, folder: &DataFolder) -> Result<Self, ServeError> {
         let keys = Keys::open(folder.path())?;
-        let blobs = BlobStore::local(folder.path())?;
+        let blobs = open_blobs(config, folder.path())?;
         blobs.clear_spool()?;
         let pools_config = pools_config(config)?;
         let opened = async {

@@ -64,6 +64,8 @@ impl Node {
     /// Starts the process on the node's data folder and waits until it is ready.
     pub async fn launch(&mut self) {
         assert!(self.child.is_none(), "the node runs already");
+        // What clients need before the first request, though they speak plain HTTP here; a second time it is there already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut child = Command::new(executable("vultus"))
             .arg("--config")
             .arg(self.folder.path().join("vultus.toml"))

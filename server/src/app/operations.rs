@@ -1,9 +1,9 @@
 //! What the commands `vultus store …` work on, as the configuration says: store, blobs and master key.
 
-use super::{ServeError, data_folder, master_key_source};
+use super::{ServeError, data_folder, master_key_source, open_blobs};
 use crate::app::DataFolder;
 use crate::auth::keys::MasterKeySource;
-use crate::config::{Config, StoreConfig};
+use crate::config::{BlobsPlace, Config, StoreConfig};
 use crate::keyring::KeyringError;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use vultus_store::maintenance::MaintenanceError;
 use vultus_store::maintenance::encrypt::{self, Encrypted};
 use vultus_store::sqlite::{SchemaState, SqliteStore};
 
-/// An installation that is operated on, beside its nodes.
+/// An installation that is operated on.
 pub struct Installation {
     /// The store.
     pub store: Arc<dyn Store>,
@@ -22,16 +22,36 @@ pub struct Installation {
     pub blobs: Arc<BlobStore>,
     /// The key that opens them.
     pub master: MasterKey,
+    // While it is held no node works on the data folder.
+    _alone: Option<DataFolder>,
 }
 
 impl Installation {
-    /// Opens what is there; nothing is made but an empty data folder.
+    /// Beside its nodes.
     pub async fn open(config: &Config) -> Result<Self, ServeError> {
         data_folder::make(&config.data_dir)?;
+        Self::open_in(config, None).await
+    }
+
+    /// Without a node on its data folder; nodes elsewhere must be stopped by the operator.
+    pub async fn open_alone(config: &Config) -> Result<Self, ServeError> {
+        let alone = DataFolder::lock(&config.data_dir)?;
+        Self::open_in(config, Some(alone)).await
+    }
+
+    /// One that is empty. The master key is the one that its data were encrypted with: none is made here.
+    pub async fn open_to_fill(config: &Config) -> Result<Self, ServeError> {
+        let alone = DataFolder::lock(&config.data_dir)?;
+        let master = master_key_source(config, alone.path()).open(false)?;
+        let store = data_folder::open_store(&config.store, alone.path()).await?;
+        Ok(Self { blobs: open_blobs(config, alone.path())?, store, master, _alone: Some(alone) })
+    }
+
+    async fn open_in(config: &Config, alone: Option<DataFolder>) -> Result<Self, ServeError> {
         let store = data_folder::open_store(&config.store, &config.data_dir).await?;
         let is_new = store.companies().await.map_err(KeyringError::from)?.is_empty();
         let master = master_key_source(config, &config.data_dir).open(is_new)?;
-        Ok(Self { blobs: BlobStore::local(&config.data_dir)?, store, master })
+        Ok(Self { blobs: open_blobs(config, &config.data_dir)?, store, master, _alone: alone })
     }
 
     /// Closes the store.
@@ -40,6 +60,17 @@ impl Installation {
             tracing::warn!(error = &error as &dyn std::error::Error, "closing the store failed");
         }
     }
+}
+
+/// Writes the master key into a new file, for its owner alone.
+pub fn copy_master_key(config: &Config, to: &Path) -> Result<(), ServeError> {
+    Ok(master_key_source(config, &config.data_dir).copy_to(to)?)
+}
+
+/// Whether two configurations name the same storage of blobs.
+pub fn same_blobs(one: &Config, other: &Config) -> bool {
+    let folder = |config: &Config| std::fs::canonicalize(&config.data_dir).ok();
+    one.blobs.place == other.blobs.place && (one.blobs.place != BlobsPlace::File || folder(one) == folder(other))
 }
 
 /// Reads a key of the operator's from a file, and makes it if it is not there.

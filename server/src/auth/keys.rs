@@ -87,6 +87,22 @@ impl Keys {
 }
 
 impl MasterKeySource {
+    /// Writes the key, as text, into a new file for its owner alone.
+    pub fn copy_to(&self, target: &Path) -> Result<(), KeyError> {
+        let failed = |source| KeyError::Io { path: target.to_owned(), action: "writing", source };
+        self.open(false)?;
+        let text = match self {
+            Self::Text(text) => text.expose_secret().to_owned(),
+            Self::File(path) => {
+                let bytes = read_any(path)?;
+                let bytes = bytes.expose_secret();
+                if bytes.len() == KEY_BYTES { hex::encode(bytes) } else { String::from_utf8_lossy(bytes).into_owned() }
+            }
+        };
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target).map_err(failed)?;
+        file.write_all(text.trim().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
+    }
+
     /// Reads the master key. A file that is missing is made if `may_make` says so: if nothing was encrypted yet.
     pub fn open(&self, may_make: bool) -> Result<MasterKey, KeyError> {
         match self {

@@ -7,6 +7,8 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use vultus_store::maintenance::archive::{Totals, backup, restore};
+use vultus_store::maintenance::copy::{Place, copy};
 use vultus_store::maintenance::rekey::rekey;
 use vultus_store::maintenance::verify::{Finding, verify};
 
@@ -16,6 +18,12 @@ pub(crate) enum StoreCommand {
     Migrate(MigrateArguments),
     /// Read everything that is stored, and say what is missing or damaged; also beside running nodes
     Verify(VerifyArguments),
+    /// Write a backup into a folder that is empty or not there; also beside running nodes
+    Backup(BackupArguments),
+    /// Fill an empty store from a backup
+    Restore(RestoreArguments),
+    /// Copy everything into another store, which is empty, while no node works on either
+    Copy(CopyArguments),
     /// Put another master key in the place of the configured one; also beside running nodes
     Rekey(RekeyArguments),
 }
@@ -38,6 +46,28 @@ pub(crate) struct VerifyArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct BackupArguments {
+    /// The folder
+    target: PathBuf,
+    /// Put the master key into the backup too (master.key): whoever has the backup can then read everything
+    #[arg(long)]
+    with_master_key: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArguments {
+    /// The folder with the backup
+    source: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CopyArguments {
+    /// Configuration file of the installation to fill: its store, its storage of files, its data folder
+    #[arg(long, value_name = "FILE")]
+    to: PathBuf,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RekeyArguments {
     /// File with the new key; made if it is not there
     #[arg(long, value_name = "FILE")]
@@ -49,6 +79,9 @@ pub(super) fn run(config: Option<&Path>, command: &StoreCommand) -> Done {
     match command {
         StoreCommand::Migrate(arguments) => migrate(config, arguments),
         StoreCommand::Verify(arguments) => verify_all(config, arguments.json),
+        StoreCommand::Backup(arguments) => back_up(config, arguments),
+        StoreCommand::Restore(arguments) => fill(config, &arguments.source),
+        StoreCommand::Copy(arguments) => copy_all(config, &arguments.to),
         StoreCommand::Rekey(arguments) => change_key(config, &arguments.to),
     }
 }
@@ -134,6 +167,74 @@ fn change_key(config: Option<&Path>, to: &Path) -> Done {
         let wrapped = wrapped.map_err(|error| failed(&error))?;
         report::line(format_args!("companies whose keys are wrapped anew: {wrapped}"));
         report::line(format_args!("now set blobs.master_key_file to {} on every node, before its next start", to.display()));
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn show(totals: &Totals) {
+    for (what, count) in &totals.records {
+        report::line(format_args!("{what}: {count}"));
+    }
+    report::line(format_args!("files: {} with {} bytes", totals.blobs, totals.blob_bytes));
+    report::line(format_args!("sha256 of the records: {}", totals.records_sha256));
+}
+
+fn show_progress(so_far: &Totals) {
+    let folders = so_far.records.get("folders").copied().unwrap_or_default();
+    report::progress(format_args!("{folders} folders, {} files", so_far.blobs));
+}
+
+fn back_up(config: Option<&Path>, arguments: &BackupArguments) -> Done {
+    let config = load(config)?;
+    let failed = |error: &dyn std::error::Error| CommandError::because("store backup", error);
+    block_on(async {
+        let data = Installation::open(&config).await.map_err(|error| failed(&error))?;
+        let totals = backup(data.store.as_ref(), &data.blobs, &arguments.target, show_progress).await;
+        report::progress_done();
+        data.close().await;
+        show(&totals.map_err(|error| failed(&error))?);
+        if arguments.with_master_key {
+            operations::copy_master_key(&config, &arguments.target.join("master.key")).map_err(|error| failed(&error))?;
+            report::line("the master key is in the backup: whoever has the backup can read all media");
+        } else {
+            report::line("the master key is not in the backup: without it nobody can read its media");
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn fill(config: Option<&Path>, source: &Path) -> Done {
+    let config = load(config)?;
+    let failed = |error: &dyn std::error::Error| CommandError::because("store restore", error);
+    block_on(async {
+        let data = Installation::open_to_fill(&config).await.map_err(|error| failed(&error))?;
+        let totals = restore(data.store.as_ref(), &data.blobs, source, show_progress).await;
+        report::progress_done();
+        data.close().await;
+        show(&totals.map_err(|error| failed(&error))?);
+        report::line("restored; `vultus store verify` reads all of it with the configured master key");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+fn copy_all(config: Option<&Path>, to: &Path) -> Done {
+    let (config, target) = (load(config)?, load(Some(to))?);
+    let failed = |error: &dyn std::error::Error| CommandError::because("store copy", error);
+    block_on(async {
+        let from = Installation::open_alone(&config).await.map_err(|error| failed(&error))?;
+        let to = Installation::open_to_fill(&target).await.map_err(|error| failed(&error))?;
+        let copies_blobs = !operations::same_blobs(&config, &target);
+        let places =
+            (Place { store: from.store.as_ref(), blobs: &from.blobs }, Place { store: to.store.as_ref(), blobs: &to.blobs });
+        let totals = copy(places.0, places.1, copies_blobs, show_progress).await;
+        report::progress_done();
+        from.close().await;
+        to.close().await;
+        show(&totals.map_err(|error| failed(&error))?);
+        if !copies_blobs {
+            report::line("files are left where they are: both configurations name the same place");
+        }
+        report::line("copied and compared; the nodes need the same master key as before");
         Ok(ExitCode::SUCCESS)
     })
 }

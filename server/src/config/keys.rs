@@ -86,6 +86,12 @@ pub(super) const KEYS: &[Key] = &[
     key("onnxruntime", Text, None, "The ONNX Runtime library. Unset: runtime/libonnxruntime.so in the folder with the models."),
     key("store.url", Text, Some(r#""sqlite""#), "The store. \"sqlite\" is the file vultus.db in data_dir."),
     key(
+        "blobs.url",
+        Text,
+        Some(r#""file""#),
+        "Where media lie, encrypted: \"file\" is the folder blobs in data_dir; \"s3://BUCKET/PREFIX?region=…\" is a bucket of an\nS3-compatible storage, with &endpoint=https://… where it is not Amazon's, and &access_key_id=… . The secret key is\nin the variable VULTUS_S3_SECRET_KEY, and in no file. Without a key the role of the machine is used.",
+    ),
+    key(
         "blobs.master_key_file",
         Text,
         None,

@@ -85,12 +85,40 @@ pub enum StoreConfig {
 /// Files of media.
 #[derive(Debug, Clone)]
 pub struct BlobsConfig {
+    /// Where they lie.
+    pub place: BlobsPlace,
+    /// The secret key of the bucket, from the environment.
+    pub secret_access_key: Option<SecretString>,
     /// File with the master key; unset: in the data folder.
     pub master_key_file: Option<PathBuf>,
     /// The master key itself, from the environment.
     pub master_key: Option<SecretString>,
     /// Memory for decrypted uploads, and as much for the media of runs, in bytes.
     pub memory_bytes: u64,
+}
+
+/// Where files of media lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlobsPlace {
+    /// In the data folder.
+    File,
+    /// In a bucket.
+    Bucket(BucketConfig),
+}
+
+/// A bucket of an S3-compatible storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketConfig {
+    /// Its name.
+    pub name: String,
+    /// Keys begin with this; may be empty.
+    pub prefix: String,
+    /// Region.
+    pub region: String,
+    /// Address of the storage; absent: Amazon's of the region.
+    pub endpoint: Option<String>,
+    /// Id of the access key.
+    pub access_key_id: Option<String>,
 }
 
 /// Logs.
@@ -191,13 +219,14 @@ impl Config {
         let listen = parsed(&mut values, "listen", "must be an address and a port, such as 127.0.0.1:8080");
         let public_url = public_url(&mut values);
         let store = store(&mut values);
+        let blobs = blobs_place(&mut values);
         let log_level: Option<tracing_subscriber::EnvFilter> =
             parsed(&mut values, "log.level", "must be a level, or levels per part");
         let admin_email = admin_email(&mut values);
         let analyzers = analyzers(&values);
-        match (listen, store, log_level, admin_email, values.problems.is_empty()) {
-            (Some(listen), Some(store), Some(_), Some(admin_email), true) => {
-                Ok(Self::from_values(values, listen, public_url, store, admin_email, analyzers))
+        match (listen, store, blobs, log_level, admin_email, values.problems.is_empty()) {
+            (Some(listen), Some(store), Some(blobs), Some(_), Some(admin_email), true) => {
+                Ok(Self::from_values(values, listen, public_url, store, blobs, admin_email, analyzers))
             }
             _ => Err(values.problems),
         }
@@ -213,6 +242,7 @@ impl Config {
         listen: SocketAddr,
         public_url: Option<Url>,
         store: StoreConfig,
+        blobs: BlobsPlace,
         admin_email: String,
         analyzers: BTreeMap<String, AnalyzerConfig>,
     ) -> Self {
@@ -230,6 +260,8 @@ impl Config {
             onnxruntime: path("onnxruntime"),
             store,
             blobs: BlobsConfig {
+                place: blobs,
+                secret_access_key: values.s3_secret_key.clone(),
                 master_key_file: path("blobs.master_key_file"),
                 master_key: values.master_key.clone(),
                 memory_bytes: values.integer("blobs.memory_bytes"),
@@ -309,6 +341,40 @@ fn store(values: &mut Values) -> Option<StoreConfig> {
     }
     values.problem("store.url", "must be \"sqlite\"");
     None
+}
+
+fn blobs_place(values: &mut Values) -> Option<BlobsPlace> {
+    let text = values.text("blobs.url").unwrap_or_default().to_owned();
+    if text == "file" {
+        return Some(BlobsPlace::File);
+    }
+    match bucket(&text) {
+        Ok(bucket) => Some(BlobsPlace::Bucket(bucket)),
+        Err(complaint) => {
+            values.problem("blobs.url", complaint);
+            None
+        }
+    }
+}
+
+fn bucket(text: &str) -> Result<BucketConfig, String> {
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "s3");
+    let url = url.ok_or("must be \"file\", or an address of the form s3://BUCKET/PREFIX?region=REGION")?;
+    let name = url.host_str().filter(|name| !name.is_empty()).ok_or("must name a bucket: s3://BUCKET/…")?.to_owned();
+    let prefix = url.path().trim_matches('/').to_owned();
+    let mut bucket = BucketConfig { name, prefix, region: "us-east-1".to_owned(), endpoint: None, access_key_id: None };
+    for (key, value) in url.query_pairs() {
+        match key.as_ref() {
+            "region" => bucket.region = value.into_owned(),
+            "endpoint" => {
+                let valid = Url::parse(&value).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+                bucket.endpoint = Some(valid.then(|| value.into_owned()).ok_or("`endpoint` must be an http or https address")?);
+            }
+            "access_key_id" => bucket.access_key_id = Some(value.into_owned()),
+            other => return Err(format!("`{other}` is not one of region, endpoint, access_key_id")),
+        }
+    }
+    Ok(bucket)
 }
 
 fn admin_email(values: &mut Values) -> Option<String> {

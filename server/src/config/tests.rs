@@ -67,3 +67,20 @@ fn analyzers_take_policy_and_settings_from_the_file_and_the_environment() {
     let printed = Config::from_sources(&config.to_toml(), &BTreeMap::new()).unwrap();
     assert_eq!(printed.to_toml(), config.to_toml(), "what is printed can be read again");
 }
+
+#[test]
+fn a_bucket_is_named_by_an_address_and_its_secret_by_a_variable_that_is_never_printed() {
+    let text = "[blobs]\nurl = \"s3://media/some/prefix?region=eu-central-1&endpoint=http://127.0.0.1:9000&access_key_id=id\"";
+    let config = Config::from_sources(text, &environment(&[("VULTUS_S3_SECRET_KEY", "s3cret"), ("VULTUS_MASTER_KEY", "m4ster")]));
+    let config = config.unwrap();
+    let BlobsPlace::Bucket(bucket) = &config.blobs.place else { panic!("{:?}", config.blobs.place) };
+    assert_eq!((bucket.name.as_str(), bucket.prefix.as_str(), bucket.region.as_str()), ("media", "some/prefix", "eu-central-1"));
+    assert_eq!(bucket.endpoint.as_deref(), Some("http://127.0.0.1:9000"));
+    assert!(config.blobs.master_key.is_some() && config.blobs.secret_access_key.is_some());
+    let shown = format!("{}{config:?}", config.to_toml());
+    assert!(!shown.contains("s3cret") && !shown.contains("m4ster"), "{shown}");
+    for wrong in ["gcs://media", "s3://", "s3://media?secret=x", "s3://media?endpoint=ftp://host", "files"] {
+        let refused = Config::from_sources(&format!("[blobs]\nurl = {wrong:?}"), &BTreeMap::new());
+        assert!(refused.unwrap_err().iter().any(|problem| problem.place == "blobs.url"), "{wrong}");
+    }
+}

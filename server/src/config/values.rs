@@ -29,12 +29,16 @@ pub(super) struct Values {
     pub(super) analyzers: BTreeMap<String, BTreeMap<String, Table>>,
     /// The master key, from the environment alone: what is in no file and is never printed.
     pub(super) master_key: Option<SecretString>,
+    /// The secret key of the bucket; the same goes for it.
+    pub(super) s3_secret_key: Option<SecretString>,
     /// What is wrong.
     pub(super) problems: Vec<Problem>,
 }
 
 /// The variable with the master key.
 const MASTER_KEY: &str = "VULTUS_MASTER_KEY";
+/// The variable with the secret key of the bucket.
+const S3_SECRET_KEY: &str = "VULTUS_S3_SECRET_KEY";
 
 impl Values {
     /// Merges and checks. The result has a value for each key with a default, even where problems were found.
@@ -112,6 +116,8 @@ impl Values {
             }
         } else if variable == MASTER_KEY {
             self.master_key = Some(SecretString::from(text.trim()));
+        } else if variable == S3_SECRET_KEY {
+            self.s3_secret_key = Some(SecretString::from(text.trim()));
         } else if let Some((name, field)) = variable.strip_prefix("VULTUS_ANALYZERS_").and_then(|rest| rest.rsplit_once('_')) {
             match parse_inline(text) {
                 Some(value) => self.set_analyzer(&name.to_lowercase(), &field.to_lowercase(), variable, &value),

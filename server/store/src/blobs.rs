@@ -9,6 +9,7 @@
 //! deleted it meanwhile, here or on another node, and the caller writes it again (see [`BlobStore::await_deletions`]).
 
 mod backend;
+mod bucket;
 pub mod keys;
 mod local;
 mod open;
@@ -17,21 +18,24 @@ mod sealed;
 mod spool;
 mod sweeper;
 
+pub use bucket::BucketOptions;
 pub use open::OpenBlob;
 pub use plain::{MemoryBudget, Plain, Reserved};
 pub use spool::{Spool, SpooledBlob};
 pub use sweeper::{MIN_AGE, Sweeper};
 
 use crate::traits::{Store, StoreError};
-use backend::Backend;
-use futures::TryStreamExt;
+use backend::{Backend, StoredForm};
+use bucket::Bucket;
+use bytes::Bytes;
 use futures::future::try_join_all;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use keys::FolderKey;
 use local::LocalFiles;
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +49,8 @@ const KEY_PART_BYTES: [usize; 3] = [36, 2, 64];
 const ABANDONED: time::Duration = time::Duration::minutes(10);
 /// How long a commit waits for the deletion that it collided with.
 const DELETION_DEADLINE: Duration = Duration::from_secs(5);
+/// Bytes of a blob that are copied at a time.
+const SEALED_PIECE: u64 = 4 << 20;
 /// Blobs that are deleted side by side.
 const DELETIONS: usize = 8;
 
@@ -134,6 +140,11 @@ impl BlobStore {
         Self::over(data, Box::new(backend))
     }
 
+    /// Blobs as objects of a bucket; uploads are still spooled below `data`. Nothing is asked of the bucket yet.
+    pub fn bucket(data: &Path, options: &BucketOptions) -> Result<Arc<Self>> {
+        Self::over(data, Box::new(Bucket::new(options)?))
+    }
+
     fn over(data: &Path, backend: Box<dyn Backend>) -> Result<Arc<Self>> {
         let spool = data.join(SPOOL);
         make_private_dirs(data, &spool).map_err(|error| BlobError::io("making the spool", error))?;
@@ -160,7 +171,7 @@ impl BlobStore {
     /// Puts an upload in its final place under the folder's key, safe there; does nothing more if it is there already.
     pub async fn commit(&self, spooled: &SpooledBlob, folder: &Arc<FolderKey>) -> Result<StoredBlob> {
         let key = spooled.seal(Arc::clone(folder)).await?;
-        self.backend.put(&key, spooled).await?;
+        self.backend.put(&key, &spooled.stored_form()).await?;
         Ok(StoredBlob { key, sha256: spooled.sha256().to_owned() })
     }
 
@@ -174,6 +185,37 @@ impl BlobStore {
     /// Opens a blob of a folder.
     pub async fn open(&self, key: &str, folder: &FolderKey) -> Result<OpenBlob> {
         OpenBlob::new(self.backend.open(checked(key)?).await?, key, folder)
+    }
+
+    /// A blob as it lies in storage, encrypted: for copies of it elsewhere.
+    pub async fn sealed(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+        let stored = self.backend.open(checked(key)?).await?;
+        let rest = (stored.head.len() as u64, stored.stored_bytes, stored.rest);
+        let rest = futures::stream::try_unfold(rest, |(at, len, rest)| async move {
+            let end = (at + SEALED_PIECE).min(len);
+            if at == end {
+                return Ok(None);
+            }
+            Ok(Some((rest.read(at..end).await?, (end, len, rest))))
+        });
+        Ok(Box::pin(futures::stream::once(async { Ok(stored.head) }).chain(rest)))
+    }
+
+    /// Puts a blob that was read by [`BlobStore::sealed`] under its key. Gives its length in storage.
+    pub async fn put_sealed(&self, key: &str, mut pieces: BoxStream<'_, Result<Bytes>>) -> Result<u64> {
+        let (key, folder) = (checked(key)?, self.spool.clone());
+        let make = move || tempfile::Builder::new().prefix("copy-").tempfile_in(folder);
+        let (file, path) = blocking("making a spool file", make).await?.into_parts();
+        let (file, mut len) = (Arc::new(file), 0);
+        while let Some(piece) = pieces.try_next().await? {
+            let (into, at) = (Arc::clone(&file), len);
+            len += piece.len() as u64;
+            blocking("writing the spool", move || into.write_all_at(&piece, at)).await?;
+        }
+        let synced = Arc::clone(&file);
+        blocking("syncing the spool", move || synced.sync_all()).await?;
+        self.backend.put(key, &StoredForm { file, path: path.to_path_buf(), len }).await?;
+        Ok(len)
     }
 
     /// Deletes those of the keys that nothing references, and returns how many that were: after an erasure, or after a write whose
@@ -225,6 +267,25 @@ impl BlobStore {
         }
         Ok(())
     }
+}
+
+/// The bytes of a file, piece by piece.
+pub fn pieces_of(file: File) -> BoxStream<'static, Result<Bytes>> {
+    let file = Arc::new(file);
+    Box::pin(futures::stream::try_unfold(0, move |at| {
+        let file = Arc::clone(&file);
+        async move {
+            let read = move || {
+                let mut bytes = vec![0; SEALED_PIECE as usize];
+                let count = file.read_at(&mut bytes, at)?;
+                bytes.truncate(count);
+                Ok(bytes)
+            };
+            let bytes = blocking("reading a file", read).await?;
+            let end = at + bytes.len() as u64;
+            Ok((end > at).then(|| (Bytes::from(bytes), end)))
+        }
+    }))
 }
 
 /// How many blobs were deleted.

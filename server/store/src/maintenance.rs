@@ -1,6 +1,8 @@
 //! What operators do to an installation as a whole: verify it, change its master key, encrypt what an older version left plain, back it
 //! up, restore it, and copy it from one kind of store to another. Works through [`crate::Store`] and [`crate::blobs`] alone.
 
+pub mod archive;
+pub mod copy;
 pub mod encrypt;
 pub mod rekey;
 pub mod verify;

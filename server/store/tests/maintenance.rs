@@ -12,6 +12,7 @@ use vultus_core::{Folder, Medium};
 use vultus_store::blobs::keys::{FolderKey, MasterKey};
 use vultus_store::blobs::{BlobStore, Sweeper};
 use vultus_store::contract::{at, medium, new_id, user_of};
+use vultus_store::maintenance::archive::{backup, restore};
 use vultus_store::maintenance::encrypt::{Encrypted, encrypt};
 use vultus_store::maintenance::rekey::rekey;
 use vultus_store::maintenance::verify::{Problem, Verification, verify};
@@ -187,4 +188,40 @@ async fn plain_data_of_an_older_version_are_encrypted_folder_by_folder_and_nothi
         5,
         "the sweeper takes nothing that is needed"
     );
+}
+
+#[tokio::test]
+async fn a_backup_restores_into_an_empty_store_and_a_changed_one_is_refused() {
+    let data = Installation::new().await;
+    for bytes in [&b"first"[..], b"second"] {
+        data.with_photo(bytes).await;
+    }
+    let place = tempfile::tempdir().unwrap();
+    let target = place.path().join("backup");
+    let totals = backup(data.store.as_ref(), &data.blobs, &target, |_| ()).await.unwrap();
+    assert_eq!((totals.records["folders"], totals.records["users"], totals.blobs), (2, 2, 4));
+    assert!(!holds(&target, b"second"), "media are in it encrypted only");
+    let occupied = backup(data.store.as_ref(), &data.blobs, &target, |_| ()).await;
+    assert!(occupied.unwrap_err().to_string().contains("not empty"));
+
+    let other = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&other.path().join("vultus.db"), Options::default()).unwrap();
+    let blobs = BlobStore::local(other.path()).unwrap();
+    assert_eq!(restore(store.as_ref(), &blobs, &target, |_| ()).await.unwrap(), totals);
+    let found = verify(store.as_ref(), &blobs, &data.master, |_| ()).await.unwrap();
+    assert!(found.is_sound() && found.blobs == 4);
+    let filled = restore(store.as_ref(), &blobs, &target, |_| ()).await;
+    assert!(filled.unwrap_err().to_string().contains("not empty"));
+
+    let records = target.join("records.jsonl");
+    let text = std::fs::read_to_string(&records).unwrap();
+    std::fs::write(&records, text.replacen("example.org", "example.com", 1)).unwrap();
+    let third = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&third.path().join("vultus.db"), Options::default()).unwrap();
+    let blobs = BlobStore::local(third.path()).unwrap();
+    let changed = restore(store.as_ref(), &blobs, &target, |_| ()).await;
+    assert!(changed.unwrap_err().to_string().contains("manifest"));
+    std::fs::remove_file(target.join("manifest.json")).unwrap();
+    let incomplete = restore(store.as_ref(), &blobs, &target, |_| ()).await;
+    assert!(incomplete.unwrap_err().to_string().contains("no complete backup"));
 }

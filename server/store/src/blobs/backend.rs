@@ -1,12 +1,16 @@
 //! Where blobs lie: what every kind of storage must do. It sees sealed bytes only, and keys that tell nothing.
 
 use super::sealed::{CHUNK_BYTES, HEADER_BYTES};
-use super::{Result, SpooledBlob};
+use super::{Result, blocking};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use std::fmt::Debug;
+use std::fs::File;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
 use time::OffsetDateTime;
 
 /// Bytes that [`Backend::open`] reads with one request: the header and the first chunks.
@@ -16,13 +20,37 @@ pub(super) const HEAD_BYTES: u64 = (HEADER_BYTES + 16 * (CHUNK_BYTES + 16)) as u
 #[async_trait]
 pub(super) trait Backend: Debug + Send + Sync {
     /// Writes a sealed upload, safe there once this is done. What is there already has the same plain bytes, and may stay.
-    async fn put(&self, key: &str, blob: &SpooledBlob) -> Result<()>;
+    async fn put(&self, key: &str, blob: &StoredForm) -> Result<()>;
     /// Opens a blob; `NotFound` if it is not there.
     async fn open(&self, key: &str) -> Result<Stored>;
     /// Deletes a blob; one that is not there is no error.
     async fn delete(&self, key: &str) -> Result<()>;
     /// All blobs, in any order.
     fn list(&self) -> BoxStream<'_, Result<Listed>>;
+}
+
+/// A blob as it is to lie in storage, in a file of the spool that is safe on disk.
+#[derive(Debug, Clone)]
+pub(super) struct StoredForm {
+    /// The file.
+    pub(super) file: Arc<File>,
+    /// Its name in the spool.
+    pub(super) path: PathBuf,
+    /// Its length.
+    pub(super) len: u64,
+}
+
+impl StoredForm {
+    /// Reads a part, whole.
+    pub(super) async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        let file = Arc::clone(&self.file);
+        let read = move || {
+            let mut bytes = vec![0; (range.end - range.start) as usize];
+            file.read_exact_at(&mut bytes, range.start)?;
+            Ok(bytes.into())
+        };
+        blocking("reading the spool", read).await
+    }
 }
 
 /// A blob in its storage.

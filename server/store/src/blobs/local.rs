@@ -1,8 +1,8 @@
 //! Blobs as files in the data folder; directories 0700, files 0600. The final place is a hard link to the spooled file, so that a video
 //! is written once.
 
-use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored};
-use super::{BlobError, Result, SpooledBlob, blocking, checked, make_private_dirs, parent};
+use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored, StoredForm};
+use super::{BlobError, Result, blocking, checked, make_private_dirs, parent};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -39,8 +39,8 @@ impl LocalFiles {
 
 #[async_trait]
 impl Backend for LocalFiles {
-    async fn put(&self, key: &str, blob: &SpooledBlob) -> Result<()> {
-        let (root, from, to) = (self.root.clone(), blob.path().to_owned(), self.root.join(checked(key)?));
+    async fn put(&self, key: &str, blob: &StoredForm) -> Result<()> {
+        let (root, from, to) = (self.root.clone(), blob.path.clone(), self.root.join(checked(key)?));
         let link = move || {
             let folder = parent(&to);
             make_private_dirs(&root, &folder)?;

@@ -4,9 +4,10 @@
 //!
 //! The file lies on the file system of the blobs and goes away with its value, whatever happens to the request.
 
+use super::backend::StoredForm;
 use super::keys::FolderKey;
 use super::plain::{self, Plain};
-use super::sealed::{ContentKey, HEADER_BYTES, Sealer};
+use super::sealed::{self, ContentKey, HEADER_BYTES, Sealer};
 use super::{BlobError, Result, blocking};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -103,7 +104,8 @@ fn complete(mut sink: Sink, bytes: &[u8], path: TempPath, first: Vec<u8>) -> io:
     let Sink { mut file, hasher, sealer } = sink;
     let (last, key, byte_size) = sealer.finish();
     file.write_all(&last)?;
-    let content = Content { file, key, byte_size, sha256: hex::encode(hasher.finalize()), sealed: Mutex::default() };
+    let content =
+        Content { file: Arc::new(file), key, byte_size, sha256: hex::encode(hasher.finalize()), sealed: Mutex::default() };
     Ok(SpooledBlob { content: Arc::new(content), path, first })
 }
 
@@ -117,7 +119,7 @@ pub struct SpooledBlob {
 
 #[derive(Debug)]
 struct Content {
-    file: File,
+    file: Arc<File>,
     key: ContentKey,
     byte_size: u64,
     sha256: String,
@@ -147,11 +149,6 @@ impl SpooledBlob {
         &self.first
     }
 
-    /// Its path in the spool.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Size in bytes.
     pub fn byte_size(&self) -> u64 {
         self.content.byte_size
@@ -160,6 +157,12 @@ impl SpooledBlob {
     /// SHA-256 of the bytes, lower-case hexadecimal.
     pub fn sha256(&self) -> &str {
         &self.content.sha256
+    }
+
+    /// As it lies in the spool; to be sealed first.
+    pub(super) fn stored_form(&self) -> StoredForm {
+        let len = sealed::stored_len(self.content.byte_size);
+        StoredForm { file: Arc::clone(&self.content.file), path: self.path.to_path_buf(), len }
     }
 
     /// Makes it a blob of a folder: writes its header, and waits until all of it is safe on disk. Gives the blob's key. Once is enough.
