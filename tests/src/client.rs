@@ -38,7 +38,8 @@ pub struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(url: &str) -> Self {
+    /// A client of a server that is not logged in.
+    pub fn new(url: &str) -> Self {
         Self { url: url.to_owned(), http: reqwest::Client::new(), token: None, headers: Vec::new() }
     }
 
@@ -106,7 +107,12 @@ impl Client {
     }
 
     /// The whole answer to a request with files.
-    pub async fn upload(&self, query: &str, mut variables: Value, files: Vec<Upload>) -> Value {
+    pub async fn upload(&self, query: &str, variables: Value, files: Vec<Upload>) -> Value {
+        self.try_upload(query, variables, files).await.expect("the server answers with JSON")
+    }
+
+    /// The same, where the server may be gone.
+    pub async fn try_upload(&self, query: &str, mut variables: Value, files: Vec<Upload>) -> reqwest::Result<Value> {
         let mut map = Map::new();
         for (index, file) in files.iter().enumerate() {
             map.insert(index.to_string(), json!([file.path]));
@@ -121,8 +127,7 @@ impl Client {
                 .expect("a MIME type");
             form = form.part(index.to_string(), part);
         }
-        let answer = self.post().multipart(form).send().await.expect("the server answers");
-        answer.json().await.expect("the answer is JSON")
+        self.post().multipart(form).send().await?.json().await
     }
 
     /// The data of a request with files that must succeed.

@@ -20,6 +20,10 @@ pub struct NodeOptions {
     pub config: String,
     /// Third-party plugin files, copied into the node's plugin folder.
     pub plugins: Vec<PathBuf>,
+    /// More arguments of `vultus serve`.
+    pub arguments: Vec<String>,
+    /// A folder of blobs that several nodes share.
+    pub blobs: Option<PathBuf>,
 }
 
 /// A running node. Dropping it stops it and fails the test if anything is left running.
@@ -27,6 +31,7 @@ pub struct NodeOptions {
 pub struct Node {
     child: Option<Child>,
     folder: TempDir,
+    arguments: Vec<String>,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     email: String,
@@ -48,6 +53,11 @@ impl Node {
             let name = file.file_name().expect("a plugin has a file name");
             std::fs::copy(file, plugins.join(name)).expect("a plugin can be copied");
         }
+        if let Some(blobs) = &options.blobs {
+            std::fs::create_dir_all(blobs).expect("the folder of blobs can be made");
+            std::fs::create_dir(folder.path().join("data")).expect("the data folder can be made");
+            std::os::unix::fs::symlink(blobs, folder.path().join("data/blobs")).expect("a link can be made");
+        }
         let config = format!(
             "data_dir = {:?}\nplugins_dir = {:?}\nmodels_dir = {:?}\nlisten = \"127.0.0.1:0\"\n{}",
             folder.path().join("data"),
@@ -56,7 +66,8 @@ impl Node {
             options.config
         );
         std::fs::write(folder.path().join("vultus.toml"), config).expect("the configuration can be written");
-        let mut node = Self { child: None, folder, url: String::new(), email: String::new(), password: String::new() };
+        let arguments = options.arguments;
+        let mut node = Self { child: None, folder, arguments, url: String::new(), email: String::new(), password: String::new() };
         node.launch().await;
         node
     }
@@ -70,6 +81,7 @@ impl Node {
             .arg("--config")
             .arg(self.folder.path().join("vultus.toml"))
             .arg("serve")
+            .args(&self.arguments)
             .env_clear()
             .envs(std::env::var("VULTUS_TEST_LOG").map(|level| ("VULTUS_LOG_LEVEL", level)))
             .stdout(Stdio::piped())
@@ -192,6 +204,26 @@ impl Node {
         child.kill().expect("the node can be killed");
         child.wait().expect("a killed node can be waited for");
         assert_gone(&workers);
+    }
+
+    /// SIGSTOP: the node does nothing any more, and its workers go on.
+    pub fn pause(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let child = self.child.as_ref().expect("the node runs");
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).expect("the node can be signalled");
+    }
+
+    /// Whether the node says that it can do its work.
+    pub async fn is_ready(&self) -> bool {
+        reqwest::get(format!("{}/readyz", self.url)).await.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// SIGTERM, then waits for an orderly end.

@@ -1,6 +1,7 @@
 //! Where the executables and the repository are.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The root of the repository.
 pub fn workspace_root() -> PathBuf {
@@ -13,4 +14,24 @@ pub fn executable(name: &str) -> PathBuf {
     // Tests and benchmarks lie in <target>/<profile>/deps, the demo in <target>/<profile>.
     let found = this.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| panic!("{name} is not built: run `make test`, or `cargo build --workspace` first"))
+}
+
+/// A plugin of `analyzers/`, compiled with nothing but a C compiler and the header.
+pub fn compiled_plugin(source: &str, library: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("vultus-plugins-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for plugins");
+    // Plugins are found by their file's name, so that tests that run side by side have folders of their own.
+    let of_thread = folder.join(format!("{:?}", std::thread::current().id()).replace(['(', ')'], ""));
+    std::fs::create_dir_all(&of_thread).expect("a folder for plugins");
+    let (root, target) = (workspace_root(), of_thread.join(library));
+    let status = Command::new("cc")
+        .args(["-std=c11", "-O2", "-shared", "-fPIC", "-I"])
+        .arg(root.join("plugin-api/include"))
+        .arg(root.join("analyzers").join(source))
+        .args(["-lm", "-o"])
+        .arg(&target)
+        .status()
+        .expect("the C compiler can be started");
+    assert!(status.success(), "{source} does not compile");
+    target
 }

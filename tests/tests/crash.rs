@@ -129,7 +129,12 @@ async fn the_example_in_c_is_an_analyzer_like_any_other() {
 #[tokio::test]
 async fn analyses_whose_plugin_was_taken_away_fail_and_say_so() {
     let config = "[workers]\nremoved_seconds = 2\n".to_owned();
-    let mut node = Node::start_with(NodeOptions { config, plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")] }).await;
+    let mut node = Node::start_with(NodeOptions {
+        config,
+        plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")],
+        ..NodeOptions::default()
+    })
+    .await;
     let client = node.client().await;
     let ask = async |analyses: Value| {
         let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses})).await;

@@ -34,6 +34,12 @@ struct Order<'a> {
     file: &'a str,
 }
 
+impl Order<'_> {
+    fn is_lacking(&self) -> bool {
+        !examine(&self.dir, self.file, self.sha256).is_intact()
+    }
+}
+
 /// What is lacking on this machine: listed files that are not in place with the right sum.
 pub struct Plan<'a> {
     orders: Vec<Order<'a>>,
@@ -54,17 +60,24 @@ impl<'a> Plan<'a> {
             file: &runtime.file,
         };
         orders.extend(manifest.package(&runtime.package).map(library));
-        orders.extend(samples.samples.iter().map(|sample| Order {
-            package: &samples.package,
+        orders.retain(Order::is_lacking);
+        Self { orders }.and(samples, samples_dir)
+    }
+
+    /// With the files of one more list, which go to `dir/files`.
+    #[must_use]
+    pub fn and(mut self, list: &'a Samples, dir: &Path) -> Self {
+        let orders = list.samples.iter().map(|sample| Order {
+            package: &list.package,
             entry: &sample.path,
             original_sha256: sample.sha256,
             steps: &[],
             sha256: sample.sha256,
-            dir: samples_dir.join("files"),
+            dir: dir.join("files"),
             file: &sample.file,
-        }));
-        orders.retain(|order| !examine(&order.dir, order.file, order.sha256).is_intact());
-        Self { orders }
+        });
+        self.orders.extend(orders.filter(Order::is_lacking));
+        self
     }
 
     /// The packages that hold what is lacking, each once.

@@ -14,7 +14,7 @@ use vultus_models::{FileReport, Manifest, Package, Plan, Registry, RewriteStep, 
 #[derive(Parser)]
 #[command(about = "Installs and checks the neural models and the sample pictures")]
 struct Arguments {
-    /// Folder that holds `models/` and `samples/`.
+    /// Folder that holds `models/`, `samples/` and `tests/`.
     #[arg(long, default_value = ".", global = true)]
     root: PathBuf,
     #[command(subcommand)]
@@ -101,32 +101,36 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The two lists of the repository and where their files go.
+/// The lists of the repository and where their files go.
 struct Lists {
     models_dir: PathBuf,
     samples_dir: PathBuf,
+    tests_dir: PathBuf,
     manifest: Manifest,
     samples: Samples,
+    tools: Samples,
 }
 
 impl Lists {
     fn read(root: &Path) -> vultus_models::Result<Self> {
-        let (models_dir, samples_dir) = (root.join("models"), root.join("samples"));
+        let [models_dir, samples_dir, tests_dir] = ["models", "samples", "tests"].map(|folder| root.join(folder));
         let manifest = Manifest::read(&models_dir.join("models.toml"))?;
         let samples = Samples::read(&samples_dir.join("samples.toml"))?;
-        Ok(Self { models_dir, samples_dir, manifest, samples })
+        let tools = Samples::read(&tests_dir.join("tools.toml"))?;
+        Ok(Self { models_dir, samples_dir, tests_dir, manifest, samples, tools })
     }
 
     fn verify(&self) -> vultus_models::Result<Vec<FileReport>> {
         let models_toml = self.models_dir.join("models.toml");
         let mut reports = vultus_models::verify(&models_toml, &self.models_dir.join("weights"))?;
         reports.push(vultus_models::verify_runtime(&models_toml, &self.models_dir.join("runtime"))?);
-        let samples_toml = self.samples_dir.join("samples.toml");
-        reports.extend(vultus_models::verify_samples(&samples_toml, &self.samples_dir.join("files"))?);
+        for (list, dir) in [("samples.toml", &self.samples_dir), ("tools.toml", &self.tests_dir)] {
+            reports.extend(vultus_models::verify_samples(&dir.join(list), &dir.join("files"))?);
+        }
         Ok(reports)
     }
 
     fn plan(&self) -> Plan<'_> {
-        Plan::of(&self.manifest, &self.models_dir, &self.samples, &self.samples_dir)
+        Plan::of(&self.manifest, &self.models_dir, &self.samples, &self.samples_dir).and(&self.tools, &self.tests_dir)
     }
 }

@@ -1,4 +1,4 @@
-//! `models/models.toml` and `samples/samples.toml` as types: packages, the files in them, their sums and uses.
+//! `models/models.toml`, `samples/samples.toml` and `tests/tools.toml` as types: packages, the files in them, their sums and uses.
 //!
 //! Parsing refuses unknown keys, unknown package names and file names that would leave the target folder.
 
@@ -23,13 +23,13 @@ pub struct Manifest {
     pub runtime: Runtime,
 }
 
-/// `samples.toml`: pictures for the demo and the tests.
+/// `samples.toml` and `tools.toml`: pictures for the demo and the tests, and what only tests use.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Samples {
     /// The package that holds them all.
     pub package: Package,
-    /// The pictures.
+    /// The files.
     #[serde(rename = "sample")]
     pub samples: Vec<Sample>,
 }
@@ -143,13 +143,13 @@ pub struct Runtime {
     pub sha256: Sha256Sum,
 }
 
-/// One sample picture.
+/// One file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
-    /// Installed file name in `samples/files/`.
+    /// Installed file name in `files/` beside the list.
     pub file: String,
-    /// What it shows.
+    /// What it shows, or is.
     pub shows: String,
     /// Path inside the package.
     pub path: String,

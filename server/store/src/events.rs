@@ -1,13 +1,11 @@
 //! Level-triggered changes: a signal names the folder and its revision; readers re-read the state.
 
 use tokio::sync::broadcast;
-use vultus_core::{CompanyId, FolderId};
+use vultus_core::FolderId;
 
 /// A folder, one of its media or one of its analyses changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FolderChange {
-    /// The company.
-    pub company_id: CompanyId,
     /// The folder.
     pub folder_id: FolderId,
     /// Its revision after the change; 0 when it was erased.
@@ -52,8 +50,7 @@ mod tests {
     async fn a_slow_reader_is_told_that_it_missed_some_and_goes_on_with_the_newest() {
         let (sender, receiver) = broadcast::channel(2);
         let mut changes = ChangeStream::new(receiver);
-        let change =
-            |revision| Change::Folder(FolderChange { company_id: Uuid::nil().into(), folder_id: Uuid::nil().into(), revision });
+        let change = |revision| Change::Folder(FolderChange { folder_id: Uuid::nil().into(), revision });
         for revision in 1..=5 {
             sender.send(change(revision)).unwrap();
         }

@@ -30,7 +30,11 @@ pub async fn changes_come_in_order_and_never_ahead_of_the_state(store: Arc<dyn S
         let mut newest = 1;
         while newest < 41 {
             let Some(Change::Folder(change)) = changes.next().await else { panic!("the stream ended or missed some") };
-            assert_eq!((change.company_id, change.folder_id), (world.company.id, folder.id));
+            assert_eq!(change.folder_id, folder.id);
+            // What happened just before the subscription may still be on its way.
+            if (newest, change.revision) == (1, 1) {
+                continue;
+            }
             assert!(change.revision > newest, "{} after {newest}", change.revision);
             newest = change.revision;
             let read = world.contents(folder.id).await.folder.revision;

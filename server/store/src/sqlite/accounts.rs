@@ -2,8 +2,9 @@
 
 use super::fault::{Answer, Fault};
 use super::rows::{all, change, optional};
-use super::values::{json_list, nanoseconds, optional_time, parsed, role, role_name, time};
+use super::values::{json_list, name, nanoseconds, optional_time, parsed, time};
 use crate::export::SessionRecord;
+use crate::names::Named;
 use crate::records::{Company, Rotation, Session, UserWithPassword};
 use crate::traits::StoreError;
 use ::time::{Duration, OffsetDateTime};
@@ -21,7 +22,7 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
         company_id: parsed(row, 1)?,
         email: row.get(2)?,
         name: row.get(3)?,
-        role: role(row, 4)?,
+        role: name(row, 4)?,
         is_service: row.get(5)?,
         created_at: time(row, 6)?,
     })
@@ -81,7 +82,7 @@ pub(super) fn create_user(connection: &Connection, user: &User, password_hash: &
             user.company_id.to_string(),
             user.email,
             user.name,
-            role_name(user.role),
+            user.role.name(),
             user.is_service,
             password_hash,
             nanoseconds(user.created_at),

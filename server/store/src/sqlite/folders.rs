@@ -23,9 +23,9 @@ const NEVER: Duration = Duration::ZERO;
 /// Raises a folder's revision and time of change, and announces it.
 pub(super) fn touch(connection: &Connection, effects: &mut Effects, id: FolderId, now: Option<OffsetDateTime>) -> Answer<()> {
     let sql = "UPDATE folders SET revision = revision + 1, updated_at = max(updated_at, ifnull(?2, updated_at)) WHERE id = ?1
-               RETURNING revision, company_id";
+               RETURNING revision";
     let changed = optional(connection, sql, (id.to_string(), now.map(nanoseconds)), |row| {
-        Ok(FolderChange { company_id: parsed(row, 1)?, folder_id: id, revision: row.get(0)? })
+        Ok(FolderChange { folder_id: id, revision: row.get(0)? })
     })?;
     effects.changes.push(changed.ok_or(StoreError::NotFound("folder"))?);
     Ok(())
@@ -103,7 +103,7 @@ pub(super) fn erase_folder(
     id: FolderId,
     now: OffsetDateTime,
 ) -> Answer<Orphans> {
-    let folder = scope::folder(connection, scope, id)?;
+    scope::folder(connection, scope, id)?;
     let sql = "SELECT blob_key FROM media WHERE folder_id = ?1
                UNION SELECT thumbnail_key FROM media WHERE folder_id = ?1 AND thumbnail_key IS NOT NULL
                UNION SELECT r.blob_key FROM artifacts r JOIN analyses a ON a.id = r.analysis_id WHERE a.folder_id = ?1";
@@ -112,7 +112,7 @@ pub(super) fn erase_folder(
     for sql in ["DELETE FROM runs WHERE folder_id = ?1", "DELETE FROM folders WHERE id = ?1", forget_keys] {
         change(connection, sql, [id.to_string()])?;
     }
-    effects.changes.push(FolderChange { company_id: folder.company_id, folder_id: id, revision: 0 });
+    effects.changes.push(FolderChange { folder_id: id, revision: 0 });
     Ok(Orphans { keys: tombstone(connection, &keys, now, NEVER)? })
 }
 

@@ -26,6 +26,7 @@ pub use legacy::SchemaState;
 
 use crate::export::Record;
 use crate::records::{Orphans, Scope};
+use crate::signals::Signals;
 use crate::traits::{Result, StoreError};
 use fault::{Answer, Fault};
 use futures::stream::BoxStream;
@@ -38,7 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use vultus_core::FolderId;
-use writer::{Effects, Signals, Writer};
+use writer::{Effects, Writer};
 
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 96;

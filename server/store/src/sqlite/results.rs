@@ -6,12 +6,13 @@ use super::folders::touch;
 use super::queue::{current, end_if_idle};
 use super::rows::{self, change, optional};
 use super::sweeping::refuse_swept;
-use super::values::{document, nanoseconds, resolution_name, state};
+use super::values::{document, name, nanoseconds};
 use super::writer::Effects;
+use crate::names::Named;
 use crate::records::{AnalysisResult, Applied, LeaseToken};
 use rusqlite::{Connection, params};
 use time::OffsetDateTime;
-use vultus_core::{Analysis, AnalysisFailure, AnalysisId, Artifact, FolderId, RunId};
+use vultus_core::{Analysis, AnalysisFailure, AnalysisId, AnalysisState, Artifact, FolderId, RunId};
 
 /// Whether a write under a token may go on.
 enum Gate {
@@ -22,7 +23,7 @@ enum Gate {
 fn gate(connection: &Connection, token: LeaseToken, id: AnalysisId) -> Answer<Gate> {
     let Some(folder) = current(connection, token)? else { return Ok(Gate::Closed(Applied::Stale)) };
     let sql = "SELECT state FROM analyses WHERE id = ?1 AND run_id = ?2";
-    let found = optional(connection, sql, (id.to_string(), token.run_id.to_string()), |row| state(row, 0))?;
+    let found = optional(connection, sql, (id.to_string(), token.run_id.to_string()), |row| name::<AnalysisState>(row, 0))?;
     Ok(match found {
         None => Gate::Closed(Applied::Stale),
         Some(state) if state.is_final() => Gate::Closed(Applied::AlreadyFinal),
@@ -84,7 +85,7 @@ pub(super) fn apply_result(
             let outcome = serde_json::to_string(&AnalysisOutcome::new(reasons, Some(result), None, provenance))?;
             let sql = "UPDATE analyses SET state = 'FINISHED', resolution = ?2, progress = 1, outcome_doc = ?3, finished_at = ?4,
                        revision = revision + 1 WHERE id = ?1";
-            change(connection, sql, params![id.to_string(), resolution_name(*resolution), outcome, nanoseconds(now)])?;
+            change(connection, sql, params![id.to_string(), resolution.name(), outcome, nanoseconds(now)])?;
             for artifact in artifacts {
                 refuse_swept(connection, &artifact.blob_key)?;
                 rows::insert_artifact(connection, &Artifact { analysis_id: id, ..artifact.clone() })?;

@@ -2,7 +2,8 @@
 
 use super::documents::{AnalysisOutcome, AnalysisRequest, GroupAnalyses, MediumColumns, MediumProperties};
 use super::fault::Answer;
-use super::values::{document, nanoseconds, optional_time, parsed, resolution, resolution_name, state, state_name, time};
+use super::values::{document, name, nanoseconds, optional_name, optional_time, parsed, time};
+use crate::names::Named;
 use rusqlite::{Connection, Params, Row, params};
 use vultus_core::{Analysis, AnalysisGroup, Artifact, Folder, FolderId, Medium};
 
@@ -100,8 +101,8 @@ pub(super) fn analysis(row: &Row<'_>) -> rusqlite::Result<Analysis> {
         group_id: parsed(row, 2)?,
         run_id: parsed(row, 3)?,
         kind: row.get(4)?,
-        state: state(row, 5)?,
-        resolution: resolution(row, 6)?,
+        state: name(row, 5)?,
+        resolution: optional_name(row, 6)?,
         reasons: outcome.reasons.into_iter().map(Into::into).collect(),
         progress: row.get(7)?,
         media: request.media.into_iter().map(Into::into).collect(),
@@ -134,8 +135,8 @@ pub(super) fn insert_analysis(connection: &Connection, folder: FolderId, analysi
         analysis.group_id.to_string(),
         analysis.run_id.to_string(),
         analysis.kind,
-        state_name(analysis.state),
-        analysis.resolution.map(resolution_name),
+        analysis.state.name(),
+        analysis.resolution.map(Named::name),
         analysis.progress,
         serde_json::to_string(&AnalysisRequest::from(analysis))?,
         serde_json::to_string(&outcome)?,

@@ -4,13 +4,14 @@
 
 use super::fault::Answer;
 use crate::events::{Change, FolderChange};
+use crate::signals::Signals;
 use crate::traits::StoreError;
 use rusqlite::Connection;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, broadcast, oneshot};
+use tokio::sync::oneshot;
 
 /// Most commands in one transaction.
 const BATCH: usize = 128;
@@ -26,57 +27,6 @@ pub(super) struct Effects {
     pub(super) changes: Vec<FolderChange>,
     /// A run may be waiting now.
     pub(super) run_waiting: bool,
-}
-
-/// Changes that a slow reader may be behind, before it is told that it missed some.
-const CHANGES_KEPT: usize = 1024;
-
-/// What tells others of writes.
-#[derive(Debug)]
-pub(super) struct Signals {
-    changes: Mutex<Option<broadcast::Sender<Change>>>,
-    runs: Notify,
-}
-
-impl Default for Signals {
-    fn default() -> Self {
-        Self { changes: Mutex::new(Some(broadcast::Sender::new(CHANGES_KEPT))), runs: Notify::new() }
-    }
-}
-
-impl Signals {
-    fn sender(&self) -> MutexGuard<'_, Option<broadcast::Sender<Change>>> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Changes from now on; none once closed.
-    pub(super) fn subscribe(&self) -> broadcast::Receiver<Change> {
-        self.sender().as_ref().map_or_else(|| broadcast::channel(1).1, broadcast::Sender::subscribe)
-    }
-
-    /// Waits until a run may be waiting.
-    pub(super) async fn run_waiting(&self) {
-        self.runs.notified().await;
-    }
-
-    /// Ends all subscriptions.
-    pub(super) fn close(&self) {
-        self.sender().take();
-        self.wake_for_runs();
-    }
-
-    fn send(&self, change: Change) {
-        if let Some(sender) = self.sender().as_ref() {
-            // An error says that nobody listens.
-            let _ = sender.send(change);
-        }
-    }
-
-    fn wake_for_runs(&self) {
-        // All who wait now, and the next one who comes: it may be between a claim that found nothing and its wait.
-        self.runs.notify_waiters();
-        self.runs.notify_one();
-    }
 }
 
 /// How a batch ended, for those in it.

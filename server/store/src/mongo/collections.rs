@@ -1,0 +1,133 @@
+//! The collections, their indexes, and how both come to be: made and checked at each start, by whichever nodes start together.
+
+use super::documents::{
+    AnalysisDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, RunDocument, SessionDocument,
+    TokenDocument, UserDocument,
+};
+use mongodb::bson::{Document, doc};
+use mongodb::options::IndexOptions;
+use mongodb::{Collection, Database, IndexModel};
+use std::time::Duration;
+
+/// The collections of one installation.
+#[derive(Debug, Clone)]
+pub(super) struct Collections {
+    pub(super) database: Database,
+    pub(super) companies: Collection<CompanyDocument>,
+    pub(super) users: Collection<UserDocument>,
+    pub(super) sessions: Collection<SessionDocument>,
+    pub(super) refresh_tokens: Collection<TokenDocument>,
+    pub(super) folders: Collection<FolderDocument>,
+    pub(super) media: Collection<MediumDocument>,
+    pub(super) groups: Collection<GroupDocument>,
+    pub(super) analyses: Collection<AnalysisDocument>,
+    pub(super) runs: Collection<RunDocument>,
+    pub(super) idempotency: Collection<KeyDocument>,
+    /// One document per blob that is or was referenced: where references and sweeping meet.
+    pub(super) blobs: Collection<Document>,
+}
+
+/// Names of all collections.
+pub(super) const NAMES: [&str; 11] =
+    ["companies", "users", "sessions", "refresh_tokens", FOLDERS, "media", "groups", "analyses", RUNS, "idempotency", BLOBS];
+/// The collection whose changes are everybody's events.
+pub(super) const FOLDERS: &str = "folders";
+/// The collection that is the queue.
+pub(super) const RUNS: &str = "runs";
+/// The collection of references to blobs.
+pub(super) const BLOBS: &str = "blobs";
+
+impl Collections {
+    /// Of a database.
+    pub(super) fn of(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            companies: database.collection("companies"),
+            users: database.collection("users"),
+            sessions: database.collection("sessions"),
+            refresh_tokens: database.collection("refresh_tokens"),
+            folders: database.collection(FOLDERS),
+            media: database.collection("media"),
+            groups: database.collection("groups"),
+            analyses: database.collection("analyses"),
+            runs: database.collection(RUNS),
+            idempotency: database.collection("idempotency"),
+            blobs: database.collection(BLOBS),
+        }
+    }
+}
+
+/// The indexes of each collection.
+pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
+    let at_once = Duration::ZERO;
+    let forget = |fields: Document| index(fields, IndexOptions::builder().expire_after(at_once).build());
+    let unique = |fields: Document| index(fields, IndexOptions::builder().unique(true).build());
+    let partial =
+        |fields: Document, only: Document| index(fields, IndexOptions::builder().partial_filter_expression(only).build());
+    let plain = |fields: Document| index(fields, IndexOptions::default());
+    vec![
+        ("users", vec![unique(doc! { "email": 1 })]),
+        ("sessions", vec![forget(doc! { "forget_at": 1 })]),
+        ("refresh_tokens", vec![plain(doc! { "session_id": 1 }), forget(doc! { "forget_at": 1 })]),
+        (
+            "folders",
+            vec![
+                index(
+                    doc! { "company_id": 1, "external_id": 1 },
+                    IndexOptions::builder()
+                        .unique(true)
+                        .partial_filter_expression(doc! { "external_id": { "$exists": true } })
+                        .build(),
+                ),
+                plain(doc! { "created_at": 1, "_id": 1 }),
+                plain(doc! { "updated_at": 1, "_id": 1 }),
+                plain(doc! { "company_id": 1, "created_at": 1, "_id": 1 }),
+                plain(doc! { "company_id": 1, "updated_at": 1, "_id": 1 }),
+                plain(doc! { "owner_id": 1, "created_at": 1, "_id": 1 }),
+                plain(doc! { "owner_id": 1, "updated_at": 1, "_id": 1 }),
+                plain(doc! { "company_id": 1, "metadata_pairs": 1, "created_at": 1 }),
+                partial(doc! { "company_id": 1, "created_at": 1, "open_analyses": 1 }, doc! { "open_analyses": { "$gt": 0 } }),
+            ],
+        ),
+        (
+            "media",
+            vec![
+                plain(doc! { "member.folder_id": 1, "member.place": 1 }),
+                plain(doc! { "blob_key": 1 }),
+                plain(doc! { "thumbnail_key": 1 }),
+            ],
+        ),
+        ("groups", vec![plain(doc! { "member.folder_id": 1, "member.place": 1 })]),
+        (
+            "analyses",
+            vec![
+                plain(doc! { "member.folder_id": 1, "member.place": 1 }),
+                plain(doc! { "run_id": 1, "member.place": 1 }),
+                index(doc! { "artifacts.blob_key": 1 }, IndexOptions::builder().sparse(true).build()),
+            ],
+        ),
+        (
+            "runs",
+            vec![
+                partial(
+                    doc! { "pool": 1, "created_at": 1, "_id": 1, "ready_at": 1 },
+                    doc! { "state": { "$in": ["QUEUED", "LEASED"] } },
+                ),
+                plain(doc! { "member.folder_id": 1 }),
+            ],
+        ),
+        (
+            "idempotency",
+            vec![
+                unique(doc! { "user_id": 1, "operation": 1, "key": 1 }),
+                plain(doc! { "folder_id": 1 }),
+                forget(doc! { "forget_at": 1 }),
+            ],
+        ),
+        ("blobs", vec![partial(doc! { "swept_at": 1 }, doc! { "swept_at": { "$exists": true } })]),
+    ]
+}
+
+fn index(fields: Document, options: IndexOptions) -> IndexModel {
+    IndexModel::builder().keys(fields).options(options).build()
+}

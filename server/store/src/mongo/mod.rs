@@ -1,0 +1,112 @@
+//! The backend for clusters: one MongoDB replica set, which holds the data, is the queue, and carries the events between nodes.
+//!
+//! Writes are answered once most members have them in their journals; reads see only what most members have, from the primary. What
+//! concerns one document is one atomic command; what concerns several is one transaction ([`transaction`]). What must be erased from
+//! raw files is not seen to here: the bytes of media lie elsewhere, encrypted.
+
+mod accounts;
+mod additions;
+mod backend;
+mod collections;
+mod connect;
+mod documents;
+mod exporting;
+mod fault;
+mod folders;
+mod listing;
+mod queue;
+mod results;
+mod schema;
+mod scope;
+mod sweeping;
+mod transaction;
+mod values;
+mod watch;
+
+use crate::export::Record;
+use crate::signals::Signals;
+use crate::traits::Result;
+use collections::Collections;
+use futures::stream::BoxStream;
+use mongodb::Client;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use transaction::Attempts;
+
+/// Records that are read ahead of who takes them.
+const RECORDS: usize = 64;
+
+/// A store in one database of a replica set.
+#[derive(Debug)]
+pub struct MongoStore {
+    client: Client,
+    collections: Collections,
+    signals: Arc<Signals>,
+    stop: CancellationToken,
+    watcher: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl MongoStore {
+    /// Connects to the replica set of a URI such as `mongodb://user:password@host1,host2,host3/vultus?replicaSet=rs0`, brings the
+    /// documents to the newest version, builds the indexes, and begins to watch. Any number of nodes may do it at once.
+    pub async fn open(uri: &str) -> Result<Arc<Self>> {
+        let (client, database) = connect::connect(uri).await?;
+        let opened = async {
+            schema::prepare(&database).await?;
+            Ok::<_, fault::Fault>(watch::open(&database, None).await?)
+        };
+        let stream = match opened.await {
+            Ok(stream) => stream,
+            Err(fault) => {
+                client.shutdown().immediate(true).await;
+                return Err(fault.into_store("opening the database"));
+            }
+        };
+        let (signals, stop) = (Arc::new(Signals::default()), CancellationToken::new());
+        let watcher = tokio::spawn(watch::pass_on(database.clone(), stream, Arc::clone(&signals), stop.clone()));
+        let collections = Collections::of(&database);
+        Ok(Arc::new(Self { client, collections, signals, stop, watcher: Mutex::new(Some(watcher)) }))
+    }
+
+    fn attempts(&self, context: &'static str) -> Attempts {
+        Attempts::new(self.client.clone(), self.collections.clone(), context)
+    }
+
+    /// Reads in one snapshot, for as long as somebody takes the records.
+    async fn export_records(&self) -> Result<BoxStream<'static, Result<Record>>> {
+        let context = "exporting the data";
+        let begun = self.client.start_session().snapshot(true).await;
+        let mut session = begun.map_err(|error| fault::Fault::from(error).into_store(context))?;
+        let (sender, records) = tokio::sync::mpsc::channel(RECORDS);
+        let collections = self.collections.clone();
+        tokio::spawn(async move {
+            if let Err(fault) = exporting::export(&collections, &mut session, &sender).await {
+                // Nobody may be left to be told.
+                let _ = sender.send(Err(fault.into_store(context))).await;
+            }
+        });
+        Ok(Box::pin(futures::stream::unfold(records, |mut records| async move {
+            let record = records.recv().await?;
+            Some((record, records))
+        })))
+    }
+
+    async fn shut(&self) {
+        self.stop.cancel();
+        let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(watcher) = watcher
+            && let Err(error) = watcher.await
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the task that watches the database ended badly");
+        }
+        self.client.clone().shutdown().immediate(true).await;
+        self.signals.close();
+    }
+}
+
+impl Drop for MongoStore {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}

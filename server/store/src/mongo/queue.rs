@@ -1,0 +1,264 @@
+//! Runs as a queue: claiming under a lease with a fencing token, extending, giving back, and worker deaths.
+
+use super::collections::Collections;
+use super::documents::{AnalysisDocument, MediumDocument, RunDocument, RunState};
+use super::fault::Answer;
+use super::results::{fail, open, touch};
+use super::transaction::Transaction;
+use super::values::{count, counted, few, id, ids, nanoseconds, typed};
+use crate::records::{Applied, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth, WorkerDeath};
+use futures::TryStreamExt;
+use mongodb::bson::{Document, Uuid, doc};
+use mongodb::options::ReturnDocument;
+use std::collections::HashSet;
+use time::{Duration, OffsetDateTime};
+use vultus_core::{Analysis, AnalysisFailure, Folder};
+
+/// Deaths while active that fail an analysis.
+const FATAL_DEATHS: i64 = 2;
+
+/// A token's fence as it is stored.
+pub(super) fn fence(token: LeaseToken) -> i64 {
+    count(token.fence)
+}
+
+/// Takes the oldest run that waits, or whose lease ran out; its fence is raised, so that all older tokens are stale. One atomic
+/// update: of many nodes that ask, one gets it.
+pub(super) async fn take(
+    collections: &Collections,
+    pools: &[String],
+    node: &str,
+    now: OffsetDateTime,
+    lease: Duration,
+) -> Answer<Option<RunDocument>> {
+    if pools.is_empty() {
+        return Ok(None);
+    }
+    let waiting = doc! {
+        "pool": { "$in": pools },
+        "state": { "$in": ["QUEUED", "LEASED"] },
+        "ready_at": { "$lte": nanoseconds(now) },
+    };
+    let taken = doc! {
+        "$set": { "state": "LEASED", "node": node, "ready_at": nanoseconds(now + lease) },
+        "$inc": { "fence": 1_i64 },
+    };
+    let update = collections.runs.find_one_and_update(waiting, taken).sort(doc! { "created_at": 1, "_id": 1 });
+    Ok(update.return_document(ReturnDocument::After).await?)
+}
+
+/// The token of a run that was just taken.
+pub(super) fn token(run: &RunDocument) -> LeaseToken {
+    LeaseToken { run_id: typed(run.id), fence: counted(run.fence) }
+}
+
+/// What is to be done in a run that was taken; `None` when nothing is left: its node went away between the last result and the
+/// release.
+pub(super) async fn unfinished(collections: &Collections, run: RunDocument) -> Answer<Option<ClaimedRun>> {
+    let left = async {
+        let found = collections.analyses.find(doc! { "run_id": run.id, "state": open() });
+        found.sort(doc! { "member.place": 1 }).await?.try_collect::<Vec<AnalysisDocument>>().await
+    };
+    let folder = async { collections.folders.find_one(doc! { "_id": run.member.folder_id }).await };
+    let (found, folder) = futures::future::try_join(left, folder).await?;
+    // Erased folders have neither.
+    let Some(folder) = folder.map(Folder::from).filter(|_| !found.is_empty()) else { return Ok(None) };
+    let analyses: Vec<Analysis> = found.into_iter().map(Into::into).collect();
+    let taken: HashSet<_> = analyses.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
+    let filter = doc! { "_id": { "$in": ids(&taken) } };
+    let media: Vec<MediumDocument> = collections.media.find(filter).sort(doc! { "member.place": 1 }).await?.try_collect().await?;
+    Ok(Some(ClaimedRun {
+        token: token(&run),
+        pool: run.pool,
+        company_id: typed(run.member.company_id),
+        folder_id: typed(run.member.folder_id),
+        folder_key: folder.wrapped_key,
+        analyses,
+        media: media.into_iter().map(Into::into).collect(),
+        one_by_one: run.one_by_one,
+        deaths: few(run.deaths),
+    }))
+}
+
+/// Ends a taken run with nothing left to do.
+pub(super) async fn end(collections: &Collections, token: LeaseToken) -> Answer<()> {
+    let held = doc! { "_id": id(token.run_id), "fence": fence(token), "state": "LEASED" };
+    collections.runs.update_one(held, doc! { "$set": { "state": "DONE", "node": null } }).await?;
+    Ok(())
+}
+
+/// The run of a current token, which is written so that nobody else can take it while this transaction lasts.
+async fn hold(transaction: &mut Transaction, token: LeaseToken) -> Answer<Option<RunDocument>> {
+    let Transaction { session, collections, .. } = transaction;
+    let held = doc! { "_id": id(token.run_id), "fence": fence(token), "state": "LEASED" };
+    let update = collections.runs.find_one_and_update(held, doc! { "$inc": { "writes": 1_i64 } }).session(session);
+    let run = update.return_document(ReturnDocument::After).await?;
+    if run.is_none() {
+        tracing::info!(run = %token.run_id, fence = token.fence, "a write under a stale token was refused");
+    }
+    Ok(run)
+}
+
+/// Whether the run ended by its last result while the token was current.
+pub(super) async fn ended_under(transaction: &mut Transaction, token: LeaseToken) -> Answer<bool> {
+    let Transaction { session, collections, .. } = transaction;
+    let ended = doc! { "_id": id(token.run_id), "fence": fence(token), "state": "DONE" };
+    Ok(collections.runs.find_one(ended).session(session).await?.is_some())
+}
+
+pub(super) async fn heartbeat(
+    collections: &Collections,
+    token: LeaseToken,
+    now: OffsetDateTime,
+    lease: Duration,
+) -> Answer<bool> {
+    // A run that its last result ended is nobody else's either; its node is about to notice.
+    let held = doc! { "_id": id(token.run_id), "fence": fence(token), "state": { "$in": ["LEASED", "DONE"] } };
+    let extended = doc! { "$set": { "ready_at": nanoseconds(now + lease) } };
+    let kept = collections.runs.update_one(held, extended).await?.matched_count == 1;
+    if !kept {
+        tracing::info!(run = %token.run_id, fence = token.fence, "a heartbeat under a stale token was refused");
+    }
+    Ok(kept)
+}
+
+pub(super) async fn release_run(
+    transaction: &mut Transaction,
+    token: LeaseToken,
+    retry_at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Answer<Applied> {
+    if ended_under(transaction, token).await? {
+        return Ok(Applied::Yes);
+    }
+    let Some(run) = hold(transaction, token).await? else { return transaction.undo(Applied::Stale) };
+    requeue(transaction, &run, now).await?;
+    give_back(transaction, run.id, retry_at, doc! {}).await?;
+    Ok(Applied::Yes)
+}
+
+pub(super) async fn record_death(
+    transaction: &mut Transaction,
+    token: LeaseToken,
+    death: WorkerDeath,
+    failure: &AnalysisFailure,
+    now: OffsetDateTime,
+) -> Answer<DeathVerdict> {
+    let Some(run) = hold(transaction, token).await? else { return transaction.undo(DeathVerdict::Stale) };
+    let mut verdict = DeathVerdict::Retried;
+    if let Some(active) = death.active {
+        let Transaction { session, collections, .. } = &mut *transaction;
+        // Somebody may have cancelled it.
+        let blamed = doc! { "_id": id(active), "run_id": run.id, "state": open() };
+        let update = collections.analyses.find_one_and_update(blamed, doc! { "$inc": { "deaths": 1_i64 } });
+        let blamed = update.return_document(ReturnDocument::After).session(session).await?;
+        if blamed.is_some_and(|analysis| analysis.deaths >= FATAL_DEATHS) {
+            fail(transaction, active, failure, now).await?;
+            one_less(transaction, run.id, "LEASED").await?;
+            touch(transaction, run.member.folder_id, 1, Some(now)).await?;
+            verdict = DeathVerdict::Failed;
+        }
+    }
+    requeue(transaction, &run, now).await?;
+    let more = doc! { "deaths": { "$add": ["$deaths", 1_i64] }, "one_by_one": true };
+    give_back(transaction, run.id, None, more).await?;
+    Ok(verdict)
+}
+
+/// What was being judged will be judged again.
+pub(super) async fn requeue(transaction: &mut Transaction, run: &RunDocument, now: OffsetDateTime) -> Answer<()> {
+    let Transaction { session, collections, .. } = &mut *transaction;
+    let again = doc! { "$set": { "state": "QUEUED" }, "$inc": { "revision": 1_i64 } };
+    let filter = doc! { "run_id": run.id, "state": "RUNNING" };
+    let changed = collections.analyses.update_many(filter, again).session(session).await?.modified_count;
+    if changed > 0 {
+        touch(transaction, run.member.folder_id, 0, Some(now)).await?;
+    }
+    Ok(())
+}
+
+/// After a claim of a run that was claimed before: requeues, if the token still is current.
+pub(super) async fn requeue_claimed(transaction: &mut Transaction, run: &RunDocument, now: OffsetDateTime) -> Answer<bool> {
+    if hold(transaction, token(run)).await?.is_none() {
+        return transaction.undo(false);
+    }
+    requeue(transaction, run, now).await?;
+    Ok(true)
+}
+
+/// Back to the queue with what is not final, or done.
+async fn give_back(transaction: &mut Transaction, run: Uuid, retry_at: Option<OffsetDateTime>, more: Document) -> Answer<()> {
+    let is_open = doc! { "$gt": ["$open_analyses", 0_i64] };
+    let mut set = doc! {
+        "state": { "$cond": [is_open, "QUEUED", "DONE"] },
+        "node": null,
+        "ready_at": retry_at.map_or(0, nanoseconds),
+    };
+    set.extend(more);
+    let Transaction { session, collections, .. } = transaction;
+    collections.runs.update_one(doc! { "_id": run }, vec![doc! { "$set": set }]).session(session).await?;
+    Ok(())
+}
+
+/// One analysis of the run became final; after the last one a run in `state` is done.
+pub(super) async fn one_less(transaction: &mut Transaction, run: Uuid, state: &str) -> Answer<()> {
+    let left = doc! { "$subtract": ["$open_analyses", 1_i64] };
+    let is_over = doc! { "$and": [{ "$lte": [&left, 0_i64] }, { "$eq": ["$state", state] }] };
+    let set = doc! { "open_analyses": &left, "state": { "$cond": [is_over, "DONE", "$state"] } };
+    let Transaction { session, collections, .. } = transaction;
+    collections.runs.update_one(doc! { "_id": run }, vec![doc! { "$set": set }]).session(session).await?;
+    Ok(())
+}
+
+/// Runs that wait for other pools than these and were asked for before a time; none that a node is at work on.
+pub(super) async fn unserved(
+    collections: &Collections,
+    pools: &[String],
+    asked_before: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Answer<Vec<RunDocument>> {
+    let filter = doc! {
+        "pool": { "$nin": pools },
+        "created_at": { "$lt": nanoseconds(asked_before) },
+        "$or": [{ "state": "QUEUED" }, { "state": "LEASED", "ready_at": { "$lte": nanoseconds(now) } }],
+    };
+    Ok(collections.runs.find(filter).await?.try_collect().await?)
+}
+
+/// Fails what is left of an unserved run, unless somebody claimed it meanwhile. Whoever held its lease must not write any more.
+pub(super) async fn fail_run(
+    transaction: &mut Transaction,
+    run: &RunDocument,
+    failure: &AnalysisFailure,
+    now: OffsetDateTime,
+) -> Answer<u64> {
+    let Transaction { session, collections, .. } = &mut *transaction;
+    let unclaimed = doc! { "_id": run.id, "fence": run.fence, "state": { "$in": ["QUEUED", "LEASED"] } };
+    let ended = doc! { "$set": { "state": "DONE", "node": null, "open_analyses": 0_i64 }, "$inc": { "fence": 1_i64 } };
+    if collections.runs.update_one(unclaimed, ended).session(&mut *session).await?.matched_count == 0 {
+        return Ok(0);
+    }
+    let left = doc! { "run_id": run.id, "state": open() };
+    let mut cursor = collections.analyses.find(left).session(&mut *session).await?;
+    let mut ids = Vec::new();
+    while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
+        ids.push(typed(analysis.id));
+    }
+    for id in &ids {
+        fail(transaction, *id, failure, now).await?;
+    }
+    let failed = ids.len() as u64;
+    touch(transaction, run.member.folder_id, count(failed), Some(now)).await?;
+    Ok(failed)
+}
+
+pub(super) async fn queue_depth(collections: &Collections) -> Answer<QueueDepth> {
+    let live = doc! { "$match": { "state": { "$in": ["QUEUED", "LEASED"] } } };
+    let grouped = doc! { "$group": { "_id": "$state", "number": { "$sum": 1_i64 } } };
+    let found: Vec<Document> = collections.runs.aggregate([live, grouped]).await?.try_collect().await?;
+    let of = |state: RunState| {
+        let found = found.iter().find(|row| row.get_str("_id").is_ok_and(|name| name == crate::names::Named::name(state)));
+        found.and_then(|row| row.get_i64("number").ok()).map_or(0, counted)
+    };
+    Ok(QueueDepth { queued: of(RunState::Queued), leased: of(RunState::Leased) })
+}

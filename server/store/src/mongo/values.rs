@@ -1,0 +1,130 @@
+//! Single values in documents: versions, times, identifiers, names, JSON.
+
+use crate::names::{Named, named};
+use mongodb::bson::{Binary, Bson, Uuid, spec::BinarySubtype};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use time::{Duration, OffsetDateTime};
+
+/// The version of a document: 1, refusing any other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i32")]
+pub(super) struct Version;
+
+/// The only version so far.
+pub(super) const V1: Version = Version;
+
+impl TryFrom<i64> for Version {
+    type Error = String;
+    fn try_from(version: i64) -> Result<Self, Self::Error> {
+        if version == 1 { Ok(Self) } else { Err(format!("document of version {version}, and 1 is the newest known")) }
+    }
+}
+
+impl From<Version> for i32 {
+    fn from(Version: Version) -> Self {
+        1
+    }
+}
+
+/// An identifier of the domain in a document.
+pub(super) fn id(id: impl Id) -> Uuid {
+    Uuid::from_bytes(id.uuid().into_bytes())
+}
+
+/// An identifier of the domain out of a document.
+pub(super) fn typed<T: From<uuid::Uuid>>(id: Uuid) -> T {
+    uuid::Uuid::from_bytes(id.bytes()).into()
+}
+
+/// The identifiers of the domain.
+pub(super) trait Id {
+    /// Its UUID.
+    fn uuid(&self) -> uuid::Uuid;
+}
+
+impl<T: Id> Id for &T {
+    fn uuid(&self) -> uuid::Uuid {
+        (*self).uuid()
+    }
+}
+
+macro_rules! ids {
+    ($($name:ident),+) => {$(
+        impl Id for vultus_core::$name {
+            fn uuid(&self) -> uuid::Uuid {
+                self.0
+            }
+        }
+    )+};
+}
+
+ids!(CompanyId, UserId, SessionId, FolderId, MediaId, AnalysisId, GroupId, RunId, ArtifactId);
+
+/// Identifiers as an array, for `$in`.
+pub(super) fn ids<T: Id>(items: impl IntoIterator<Item = T>) -> Vec<Bson> {
+    items.into_iter().map(|item| id(item).into()).collect()
+}
+
+/// Bytes in a document.
+pub(super) fn binary(bytes: &[u8]) -> Binary {
+    Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
+}
+
+/// Nanoseconds since 1970 (UTC); times after the year 2262 are stored as then.
+pub(super) fn nanoseconds(time: OffsetDateTime) -> i64 {
+    i64::try_from(time.unix_timestamp_nanos()).unwrap_or(i64::MAX)
+}
+
+/// A time out of [`nanoseconds`].
+pub(super) fn time(stored: i64) -> OffsetDateTime {
+    OffsetDateTime::UNIX_EPOCH + Duration::nanoseconds(stored)
+}
+
+/// A count or a size in a document; those above 2⁶³ do not occur and are stored as that.
+pub(super) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A count out of a document.
+pub(super) fn counted(stored: i64) -> u64 {
+    u64::try_from(stored).unwrap_or_default()
+}
+
+/// A small count out of a document.
+pub(super) fn few(stored: i64) -> u32 {
+    u32::try_from(stored).unwrap_or_default()
+}
+
+/// A value of a closed set under its stored name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Name<T>(pub(super) T);
+
+impl<T: Named> Serialize for Name<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.name())
+    }
+}
+
+impl<'de, T: Named> Deserialize<'de> for Name<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        named(&name).map(Self).map_err(de::Error::custom)
+    }
+}
+
+/// JSON as text: numbers, depth and names of keys (`$`, dots, NUL) survive exactly, and no part of it is ever taken for an operator.
+#[derive(Debug, Clone)]
+pub(super) struct Json(pub(super) serde_json::Value);
+
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        serde_json::from_str(&text).map(Self).map_err(de::Error::custom)
+    }
+}

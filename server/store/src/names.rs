@@ -1,0 +1,75 @@
+//! The names under which states, verdicts and roles are stored. They never follow a renaming of the domain.
+
+use vultus_core::{AnalysisState, MediaKind, Resolution, Role};
+
+/// A stored name that nothing has.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown {0} in the store")]
+pub(crate) struct UnknownName(&'static str);
+
+/// A closed set of values, each with a stored name.
+pub(crate) trait Named: Copy + 'static {
+    /// What they are, for messages.
+    const WHAT: &'static str;
+    /// All of them.
+    const ALL: &'static [Self];
+    /// The stored name of one.
+    fn name(self) -> &'static str;
+}
+
+/// The value of a stored name.
+pub(crate) fn named<T: Named>(name: &str) -> Result<T, UnknownName> {
+    T::ALL.iter().copied().find(|item| item.name() == name).ok_or(UnknownName(T::WHAT))
+}
+
+impl Named for Role {
+    const WHAT: &'static str = "role";
+    const ALL: &'static [Self] = &[Self::Admin, Self::Operator, Self::Client, Self::ClientAdmin, Self::ClientOperator];
+    fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "ADMIN",
+            Self::Operator => "OPERATOR",
+            Self::Client => "CLIENT",
+            Self::ClientAdmin => "CLIENT_ADMIN",
+            Self::ClientOperator => "CLIENT_OPERATOR",
+        }
+    }
+}
+
+impl Named for AnalysisState {
+    const WHAT: &'static str = "state of an analysis";
+    const ALL: &'static [Self] = &[Self::Queued, Self::Running, Self::Finished, Self::Failed, Self::Cancelled];
+    fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "QUEUED",
+            Self::Running => "RUNNING",
+            Self::Finished => "FINISHED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+}
+
+impl Named for Resolution {
+    const WHAT: &'static str = "resolution";
+    const ALL: &'static [Self] = &[Self::Success, Self::OperatorRequired, Self::Declined];
+    fn name(self) -> &'static str {
+        match self {
+            Self::Success => "SUCCESS",
+            Self::OperatorRequired => "OPERATOR_REQUIRED",
+            Self::Declined => "DECLINED",
+        }
+    }
+}
+
+impl Named for MediaKind {
+    const WHAT: &'static str = "kind of a medium";
+    const ALL: &'static [Self] = &[Self::Image, Self::Video, Self::ShotSet];
+    fn name(self) -> &'static str {
+        match self {
+            Self::Image => "IMAGE",
+            Self::Video => "VIDEO",
+            Self::ShotSet => "SHOT_SET",
+        }
+    }
+}

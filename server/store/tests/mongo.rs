@@ -1,0 +1,217 @@
+//! The contract over MongoDB with one member, and what only a store of several nodes can show: starting together, events and the queue
+//! across nodes, refusals at start.
+
+use futures::future::join_all;
+use mongodb::bson::{Document, doc};
+use serde_json::json;
+use std::collections::HashSet;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+use vultus_core::Resolution;
+use vultus_store::contract::{LEASE, World, at, verdict};
+use vultus_store::mongo::MongoStore;
+use vultus_store::{Applied, Change, Scope, Store, StoreError};
+use vultus_tests::ReplicaSet;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn new_uri() -> String {
+    ReplicaSet::shared(1).uri(&format!("contract-{}", uuid::Uuid::now_v7()))
+}
+
+async fn open(uri: &str) -> Arc<dyn Store> {
+    MongoStore::open(uri).await.expect("the store opens")
+}
+
+async fn make() -> (Arc<dyn Store>, ()) {
+    (open(&new_uri()).await, ())
+}
+
+vultus_store::contract_tests!(make);
+
+/// A world on one node, and the same seen from another one.
+async fn two_nodes() -> (World, World) {
+    let uri = new_uri();
+    let here = World::new(open(&uri).await).await;
+    let there = World { store: open(&uri).await, ..here.clone() };
+    (here, there)
+}
+
+async fn database(uri: &str) -> mongodb::Database {
+    let client = mongodb::Client::with_uri_str(uri).await.expect("the URI is valid");
+    client.default_database().expect("the URI names a database")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_start_together_prepare_the_database_once() {
+    let uri = new_uri();
+    let stores = join_all((0..8).map(|_| open(&uri))).await;
+    let schema: Option<Document> =
+        database(&uri).await.collection("meta").find_one(doc! { "_id": "schema" }).await.expect("reading works");
+    let schema = schema.expect("the version is written down");
+    assert_eq!(schema.get_i32("version").ok(), Some(1));
+    assert_eq!(schema.get_array("steps").expect("the steps are listed").len(), 1, "each step was made once: {schema}");
+    let world = World::new(Arc::clone(&stores[0])).await;
+    let (folder, _) = world.queued(0, &["a"]).await;
+    for store in &stores {
+        assert_eq!(store.folders(Scope::Everything, &[folder.id]).await.expect("reading works").len(), 1);
+        assert_eq!(store.has_keys("first").await.expect("asking works"), store.has_keys("first").await.expect("asking works"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_keys_are_the_installations() {
+    let (here, there) = two_nodes().await;
+    let asked = join_all([here.store.has_keys("a"), there.store.has_keys("b")]).await;
+    let right: Vec<bool> = asked.into_iter().map(|answer| answer.expect("asking works")).collect();
+    assert_eq!(right.iter().filter(|right| **right).count(), 1, "{right:?}");
+    let first = if right[0] { "a" } else { "b" };
+    assert!(there.store.has_keys(first).await.expect("asking works"));
+    assert!(!here.store.has_keys("c").await.expect("asking works"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_node_writes_another_is_told_and_sees() {
+    let (here, there) = two_nodes().await;
+    let mut changes = there.store.changes();
+    let (folder, new) = here.queued(0, &["a"]).await;
+    let next = async |changes: &mut vultus_store::ChangeStream| {
+        let next = tokio::time::timeout(DEADLINE, changes.next()).await.expect("a change comes");
+        let Some(Change::Folder(change)) = next else { panic!("{next:?}") };
+        assert_eq!(change.folder_id, folder.id);
+        change.revision
+    };
+    assert_eq!(next(&mut changes).await, 1);
+    let run = there.claim(1).await.expect("the run waits");
+    let result = verdict(Resolution::Success, run.media[0].id);
+    let written = there.store.apply_result(run.token, new.group.analyses[0], &result, at(2));
+    assert_eq!(written.await.expect("writing works"), Applied::Yes);
+    assert_eq!(next(&mut changes).await, 2);
+    assert_eq!(here.contents(folder.id).await.folder.revision, 2);
+    here.store.erase_folder(here.scope(), folder.id, at(3)).await.expect("erasing works");
+    assert_eq!(next(&mut changes).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_made_on_one_node_wakes_another() {
+    let (here, there) = two_nodes().await;
+    let mut waiting = Box::pin(there.store.run_waiting());
+    assert!(futures::poll!(&mut waiting).is_pending());
+    here.queued(0, &["a"]).await;
+    tokio::time::timeout(DEADLINE, waiting).await.expect("it wakes");
+    assert!(there.claim(1).await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_nodes_claim_and_finish_each_run_once() {
+    const RUNS: usize = 120;
+    let uri = new_uri();
+    let world = World::new(open(&uri).await).await;
+    let nodes = join_all((0..3).map(|_| open(&uri))).await;
+    for seconds in 0..RUNS {
+        world.queued(i64::try_from(seconds).expect("few"), &["a"]).await;
+    }
+    let workers = (0..9).map(|worker| {
+        let store = Arc::clone(&nodes[worker % nodes.len()]);
+        tokio::spawn(async move {
+            let mut done = Vec::new();
+            let pools = ["built-in".to_owned()];
+            let claim = || store.claim_run(&pools, "node", at(1000), LEASE);
+            while let Some(run) = claim().await.expect("claiming works") {
+                let result = verdict(Resolution::Success, run.media[0].id);
+                let applied = store.apply_result(run.token, run.analyses[0].id, &result, at(1001)).await;
+                assert_eq!(applied.expect("writing works"), Applied::Yes);
+                assert_eq!(store.release_run(run.token, None, at(1001)).await.expect("releasing works"), Applied::Yes);
+                done.push(run.token.run_id);
+            }
+            done
+        })
+    });
+    let done: Vec<_> = join_all(workers).await.into_iter().flat_map(|done| done.expect("none panics")).collect();
+    assert_eq!((done.len(), done.iter().collect::<HashSet<_>>().len()), (RUNS, RUNS));
+}
+
+/// The message of a refused start, with its causes.
+async fn refusal(uri: &str) -> String {
+    let error = MongoStore::open(uri).await.map(|_| ()).expect_err("it does not start");
+    assert!(matches!(error, StoreError::Internal { .. }), "{error:?}");
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(&format!(": {inner}"));
+        cause = inner.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn a_wrong_uri_and_a_server_that_is_not_there_are_named() {
+    let malformed = refusal("mongodb://").await;
+    assert!(malformed.contains("the URI is not valid"), "{malformed}");
+    let nobody = refusal("mongodb://127.0.0.1:1/db?serverSelectionTimeoutMS=300").await;
+    assert!(nobody.contains("no server answers at 127.0.0.1:1"), "{nobody}");
+    let uri = new_uri();
+    let wrong_set = refusal(&uri.replace("replicaSet=rs0", "replicaSet=other&serverSelectionTimeoutMS=300")).await;
+    assert!(wrong_set.contains("`rs0`") && wrong_set.contains("`other`"), "{wrong_set}");
+    let direct = refusal(&uri.replace("replicaSet=rs0", "directConnection=true")).await;
+    assert!(direct.contains("directConnection"), "{direct}");
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_refused_without_showing_them() {
+    let uri = new_uri().replace("mongodb://", "mongodb://vultus:sesame@");
+    let refused = refusal(&format!("{uri}&authSource=admin")).await;
+    assert!(refused.contains("refuses the user name or the password"), "{refused}");
+    assert!(!refused.contains("sesame"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_without_a_replica_set_is_refused() {
+    let alone = vultus_tests::Standalone::start().await;
+    let refused = refusal(&alone.uri("db")).await;
+    assert!(refused.contains("no member of a replica set"), "{refused}");
+    let refused = refusal(&format!("{}?replicaSet=rs0&serverSelectionTimeoutMS=300", alone.uri("db"))).await;
+    assert!(refused.contains("no member of a replica set"), "{refused}");
+}
+
+#[tokio::test]
+async fn documents_of_a_newer_program_are_refused() {
+    let uri = new_uri();
+    let meta = database(&uri).await.collection::<Document>("meta");
+    meta.insert_one(doc! { "_id": "schema", "v": 1, "version": 99 }).await.expect("writing works");
+    let refused = refusal(&uri).await;
+    assert!(refused.contains("99") && refused.contains("newer program"), "{refused}");
+    let collections = database(&uri).await.list_collection_names().await.expect("listing works");
+    assert_eq!(collections, ["meta"], "it is left as it is");
+}
+
+#[tokio::test]
+async fn an_index_that_cannot_be_built_is_named() {
+    let uri = new_uri();
+    let users = database(&uri).await.collection::<Document>("users");
+    users.insert_many([doc! { "email": "twice" }, doc! { "email": "twice" }]).await.expect("writing works");
+    let refused = refusal(&uri).await;
+    assert!(refused.contains("the indexes of the collection `users`"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_string_of_a_client_is_an_operator() {
+    let (store, ()) = make().await;
+    let world = World::new(store).await;
+    let (folder, _) = world.queued(0, &["a"]).await;
+    let tricky = json!({"$gt": "", "a.b": "$$ROOT", "\u{0}": "\u{0}", "$where": "sleep(1)"});
+    let changed = world.store.update_folder(world.scope(), folder.id, Some(&tricky), Some(Some("$ne")), at(1)).await;
+    assert_eq!(changed.expect("changing works").metadata, tricky);
+    for name in ["$ne", "{\"$gt\":\"\"}", "\u{0}"] {
+        let found = world.store.folder_by_external_id(world.scope(), world.company.id, name).await.expect("reading works");
+        assert_eq!(found.is_some(), name == "$ne", "{name:?}");
+        assert!(world.store.user_by_email(name).await.expect("reading works").is_none());
+    }
+    let filter = vultus_store::FolderFilter {
+        metadata_equals: vec![("$gt".to_owned(), String::new()), ("a.b".to_owned(), "$$ROOT".to_owned())],
+        ..Default::default()
+    };
+    let listed = world.store.list_folders(world.scope(), &filter, Default::default(), None, 10).await;
+    assert_eq!(listed.expect("listing works").0.len(), 1);
+}

@@ -1,0 +1,71 @@
+//! A cluster for tests: a replica set, and nodes of the real server that share it.
+
+use crate::client::Client;
+use crate::node::{Node, NodeOptions};
+use crate::replica_set::ReplicaSet;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// How a cluster is started.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterOptions {
+    /// Members of the replica set that [`Cluster::start`] makes.
+    pub members: usize,
+    /// The role of each node.
+    pub roles: Vec<&'static str>,
+    /// Third-party plugin files for every node.
+    pub plugins: Vec<PathBuf>,
+    /// TOML that is added to every node's configuration.
+    pub config: String,
+}
+
+/// A running cluster. Dropping it stops the nodes, then the replica set.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The nodes, in the order of their roles.
+    pub nodes: Vec<Node>,
+    /// The database.
+    pub set: ReplicaSet,
+    email: String,
+    password: String,
+    _shared: TempDir,
+}
+
+/// The cluster's database.
+pub const DATABASE: &str = "vultus";
+
+impl Cluster {
+    /// Starts the replica set and the nodes, and waits until all are ready. The first node is one that takes requests.
+    pub async fn start(options: ClusterOptions) -> Self {
+        Self::start_on(ReplicaSet::start(options.members).await, options).await
+    }
+
+    /// Starts the nodes on a replica set.
+    pub async fn start_on(set: ReplicaSet, options: ClusterOptions) -> Self {
+        let shared = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut nodes = Vec::new();
+        for role in options.roles {
+            let config = format!(
+                "keys_dir = {:?}\nstore.url = {:?}\nworkers.count = 1\nworkers.probe_count = 1\n{}",
+                shared.path().join("keys"),
+                set.uri(DATABASE),
+                options.config
+            );
+            let node = NodeOptions {
+                config,
+                plugins: options.plugins.clone(),
+                arguments: vec!["--role".to_owned(), role.to_owned()],
+                blobs: Some(shared.path().join("blobs")),
+            };
+            nodes.push(Node::start_with(node).await);
+        }
+        let (email, password) = nodes[0].administrator();
+        let (email, password) = (email.to_owned(), password.to_owned());
+        Self { nodes, set, email, password, _shared: shared }
+    }
+
+    /// A client of a node, logged in there as the first administrator.
+    pub async fn client(&self, node: usize) -> Client {
+        self.nodes[node].anonymous().login(&self.email, &self.password).await
+    }
+}
