@@ -4,7 +4,8 @@
  * Analysis `faulty`, parameter `mode`: see MODES at the end. Results are of the schema
  * {"value": number}. `panic_status` shows what a host sees of a panic of a Rust plugin; src/lib.rs panics.
  * Compiled with -DFAULTY=name it is the plugin org.vultus.name with the analysis `name`, so that many can be
- * loaded side by side; -DVERSION=\"2.0.0\" gives it another version, which is its `value` in mode `ok`.
+ * loaded side by side; -DVERSION=\"2.0.0\" gives it another version, which is its `value` in mode `ok`; DEFAULT_MODE another
+ * default of `mode`.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,6 +29,9 @@
 #ifndef VERSION
 #define VERSION "1.0.0"
 #endif
+#ifndef DEFAULT_MODE
+#define DEFAULT_MODE "ok"
+#endif
 #define TEXT_OF(name) #name
 #define TEXT(name) TEXT_OF(name)
 
@@ -36,7 +40,7 @@ static const char MANIFEST[] =
     "\"license\":\"Apache-2.0\",\"analyses\":[{\"type\":\"" TEXT(FAULTY) "\",\"title\":\"Misbehaves\","
     "\"slots\":[{\"name\":\"media\",\"kinds\":[\"IMAGE\",\"VIDEO\",\"SHOT_SET\"],\"min\":0,\"max\":16}],"
     "\"params_schema\":{\"type\":\"object\",\"properties\":{"
-    "\"mode\":{\"type\":\"string\",\"default\":\"ok\"}}},"
+    "\"mode\":{\"type\":\"string\",\"default\":\"" DEFAULT_MODE "\"}}},"
     "\"result_schema\":{\"type\":\"object\",\"required\":[\"value\"],\"additionalProperties\":false,"
     "\"properties\":{\"value\":{\"type\":\"number\"}}},"
     "\"max_side\":320,\"timeout_ms\":1000}]}";
@@ -181,7 +185,7 @@ static uint32_t mode_blocks_signals(Instance *instance, const VultusJob *job, Vu
   return mode_loop(instance, job, out);
 }
 
-/* Takes 10 GB and uses it; dies when there is none. */
+/* Takes 10 GB, uses a page of each ten megabytes, gives none back; dies when there is no more. */
 static uint32_t mode_leak(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)job;
   for (int megabytes = 0; megabytes < 10000; megabytes += 10) {
@@ -189,7 +193,7 @@ static uint32_t mode_leak(Instance *instance, const VultusJob *job, VultusBuf *o
     if (kept == NULL) {
       abort();
     }
-    memset(kept, 1, 10u << 20);
+    *(volatile char *)kept = 1;
   }
   return give("{\"resolution\":\"SUCCESS\",\"result\":{\"value\":10}}", out);
 }

@@ -11,22 +11,24 @@ use crate::clock::Clock;
 use crate::config::{BlobsPlace, Config, Decoder, Mode};
 use crate::dispatch::deployment::{DeploymentChoice, DeploymentError, PoolsConfig, WorkerStderr};
 use crate::dispatch::supervisor::StartError;
-use crate::dispatch::{Dispatcher, DispatcherParts, RunningRuns, WorkerPools};
+use crate::dispatch::third_party::{self, PluginFolder, Scan};
+use crate::dispatch::{Dispatcher, DispatcherParts, LoadedPlugin, RunningRuns, WorkerPools};
 use crate::http::{HttpOptions, Surroundings};
 use crate::keyring::{Keyring, KeyringError};
 use crate::service::{AddedUser, NewUser, Parts, Services, UserDirectory};
 use axum::serve::ListenerExt;
 use secrecy::ExposeSecret;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::JoinHandle;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vultus_store::Store;
 use vultus_store::blobs::{BlobError, BlobStore, BucketOptions, MemoryBudget, Sweeper};
@@ -70,6 +72,9 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// Signals cannot be waited for.
+    #[error("waiting for signals")]
+    Signals(#[source] io::Error),
     /// Serving ended with an error.
     #[error("serving HTTP")]
     Http(#[source] io::Error),
@@ -161,11 +166,29 @@ fn master_key_source(config: &Config, folder: &Path) -> MasterKeySource {
     }
 }
 
-/// How the configuration sets the workers up. Also for the command line, which has no data folder.
+/// How the configuration sets the workers up, for the command line, which has no data folder.
 pub fn pools_config(config: &Config) -> Result<PoolsConfig, DeploymentError> {
+    pools_with_copies(config, None)
+}
+
+/// The plugins of third parties that are there, whether the lock file names them or not, with what opens them.
+pub fn unlocked_plugins(config: &Config) -> Result<(PoolsConfig, Scan), DeploymentError> {
+    let mut without = config.clone();
+    without.plugins_dir = None;
+    let pools = pools_with_copies(&without, None)?;
+    let Some(folder) = &config.plugins_dir else { return Ok((pools, Scan::default())) };
+    let folder = PluginFolder::new(folder, false, BTreeMap::new(), None)?;
+    let scan = folder.scan_unlocked()?;
+    Ok((PoolsConfig { plugin_folder: Some(folder), ..pools }, scan))
+}
+
+/// The same with plugins loaded from copies in a folder; none: a temporary one.
+fn pools_with_copies(config: &Config, plugin_copies: Option<PathBuf>) -> Result<PoolsConfig, DeploymentError> {
     let settings = config.analyzers.iter().map(|(name, analyzer)| (name.clone(), analyzer.settings.clone().into()));
     let mut pools = PoolsConfig::find(&DeploymentChoice {
         plugins_dir: config.plugins_dir.clone(),
+        lock_required: config.mode == Mode::Production,
+        plugin_copies,
         models_dir: config.models_dir.clone(),
         onnxruntime: config.onnxruntime.clone(),
         plugin_settings: settings.collect(),
@@ -203,7 +226,7 @@ impl Node {
         let keys = Keys::open(folder.path())?;
         let blobs = open_blobs(config, folder.path())?;
         blobs.clear_spool()?;
-        let pools_config = pools_config(config)?;
+        let pools_config = pools_with_copies(config, Some(folder.path().join("plugins")))?;
         let opened = async {
             let store = data_folder::open_store(&config.store, folder.path()).await?;
             let keyring = open_keyring(config, folder.path(), &store).await?;
@@ -250,10 +273,10 @@ impl Node {
             removed_after: config.workers.removed_after,
         });
         let sweeper = Sweeper::new(blobs, store.clone());
-        if let Err(error) = sweeper.complete_deletions(OffsetDateTime::now_utc()).await {
+        if let Err(error) = sweeper.complete_deletions(Clock::system().now()).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "deletions from before the start are not complete yet");
         }
-        let background = Background::start(sweeper, config.sweep_interval);
+        let background = Background::start(sweeper, config, &pools, &services)?;
         Ok(Self { store, pools, services, dispatcher, background })
     }
 }
@@ -261,20 +284,38 @@ impl Node {
 /// Work that goes on beside the requests.
 struct Background {
     stop: CancellationToken,
-    sweeper: JoinHandle<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Background {
-    fn start(sweeper: Sweeper, interval: Duration) -> Self {
+    fn start(sweeper: Sweeper, config: &Config, pools: &WorkerPools, services: &Services) -> Result<Self, ServeError> {
         let stop = CancellationToken::new();
-        let stopped = stop.clone().cancelled_owned();
-        Self { stop, sweeper: tokio::spawn(async move { sweeper.run(interval, stopped).await }) }
+        let mut tasks = JoinSet::new();
+        let (stopped, interval) = (stop.clone().cancelled_owned(), config.sweep_interval);
+        tasks.spawn(async move { sweeper.run(interval, stopped).await });
+        let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+        let (ask, asked) = mpsc::channel(1);
+        tasks.spawn({
+            let stop = stop.clone();
+            async move {
+                while let Some(Some(())) = stop.run_until_cancelled(hang_up.recv()).await {
+                    // One that waits already stands for all.
+                    let _ = ask.try_send(());
+                }
+            }
+        });
+        let services = services.clone();
+        let accept = Box::new(move |plugins: &[LoadedPlugin]| services.accept_plugins(plugins));
+        tasks.spawn(third_party::watch(pools.clone(), accept, config.plugins_watch, asked, stop.clone()));
+        Ok(Self { stop, tasks })
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
         self.stop.cancel();
-        if let Err(error) = self.sweeper.await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the sweeper ended badly");
+        while let Some(joined) = self.tasks.join_next().await {
+            if let Err(error) = joined {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a background task ended badly");
+            }
         }
     }
 }

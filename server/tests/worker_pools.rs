@@ -3,6 +3,7 @@
 //! They need the executable `vultus-worker` in the target folder: `cargo build -p vultus-worker`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use vultus::dispatch::deployment::{PoolsConfig, WorkerStderr};
 use vultus::dispatch::direct::run_direct;
 use vultus::dispatch::run::{PoolHealth, ProbeError, RunCancel, RunEnd, RunEvent};
 use vultus::dispatch::supervisor::WorkerPools;
+use vultus::dispatch::third_party::{PluginFolder, Scan};
 use vultus_worker_protocol::{PluginFile, PluginOrigin, RunAnalysis, RunRequest, SandboxLevel};
 
 fn root() -> PathBuf {
@@ -51,8 +53,8 @@ fn config(workers: usize) -> PoolsConfig {
         worker_executable,
         built_in: vec![faulty()],
         providers_for_others: Vec::new(),
-        third_party: Vec::new(),
-        refused: Vec::new(),
+        third_party: Scan::default(),
+        plugin_folder: None,
         onnxruntime: None,
         weights_dir: None,
         workers,
@@ -210,9 +212,12 @@ async fn a_node_whose_own_plugin_is_refused_does_not_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_third_party_plugin_that_does_not_load_is_listed_and_the_others_work() {
-    let broken = tempfile::Builder::new().prefix("libbroken").suffix(".so").tempfile().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("libbroken.so"), b"no library").unwrap();
     let mut config = config(1);
-    config.third_party = vec![PluginFile { path: broken.path().display().to_string(), ..config.built_in[0].clone() }];
+    let plugins = PluginFolder::new(folder.path(), false, BTreeMap::new(), None).unwrap();
+    config.third_party = plugins.scan().unwrap();
+    config.plugin_folder = Some(plugins);
     let pools = WorkerPools::start(config).await.unwrap();
     assert_eq!(pools.refused().len(), 1);
     assert_eq!(pools.pools().len(), 1);
@@ -225,6 +230,9 @@ async fn a_third_party_plugin_that_does_not_load_is_listed_and_the_others_work()
 async fn a_probe_that_waits_behind_a_long_run_is_answered_and_the_wait_is_not_held_against_its_medium() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let medium = tempfile::tempfile().unwrap();
+    while pools.free_workers(&pools.pools()[0]) == 0 {
+        tokio::task::yield_now().await;
+    }
     let begun = Instant::now();
     let occupied = tokio::spawn({
         let pools = pools.clone();

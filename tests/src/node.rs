@@ -143,6 +143,11 @@ impl Node {
         self.folder.path().join("data")
     }
 
+    /// The node's plugin folder.
+    pub fn plugins(&self) -> PathBuf {
+        self.folder.path().join("plugins")
+    }
+
     /// A folder for the test's own files.
     pub fn scratch(&self) -> &Path {
         self.folder.path()

@@ -1,7 +1,7 @@
 //! Where the executables and the repository are.
 
+use crate::plugins::compiled;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The root of the repository.
 pub fn workspace_root() -> PathBuf {
@@ -23,15 +23,5 @@ pub fn compiled_plugin(source: &str, library: &str) -> PathBuf {
     // Plugins are found by their file's name, so that tests that run side by side have folders of their own.
     let of_thread = folder.join(format!("{:?}", std::thread::current().id()).replace(['(', ')'], ""));
     std::fs::create_dir_all(&of_thread).expect("a folder for plugins");
-    let (root, target) = (workspace_root(), of_thread.join(library));
-    let status = Command::new("cc")
-        .args(["-std=c11", "-O2", "-shared", "-fPIC", "-I"])
-        .arg(root.join("plugin-api/include"))
-        .arg(root.join("analyzers").join(source))
-        .args(["-lm", "-o"])
-        .arg(&target)
-        .status()
-        .expect("the C compiler can be started");
-    assert!(status.success(), "{source} does not compile");
-    target
+    compiled(&of_thread, source, library, &[])
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
-use std::process::Command;
+use tempfile::TempDir;
 use vultus_tests::{
-    Client, Node, NodeOptions, analysis, id_photo, sample, selfie_photo, selfie_video, still_clip, wait_until, workspace_root,
+    Client, Node, NodeOptions, analysis, compiled, id_photo, sample, selfie_photo, selfie_video, still_clip, wait_until,
 };
 
 const FOLDERS: usize = 10;
@@ -74,9 +74,8 @@ async fn kill_9_of_the_node_in_the_middle_of_ten_folders_loses_nothing() {
 
 #[tokio::test]
 async fn a_plugin_that_crashes_twice_fails_alone_and_is_named() {
-    let node =
-        Node::start_with(NodeOptions { plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")], ..NodeOptions::default() })
-            .await;
+    let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
+    let node = Node::start_with(NodeOptions { plugins: vec![faulty], ..NodeOptions::default() }).await;
     let client = node.client().await;
     let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": "segfault"}}, {"type": "liveness"}], "waitMs": 30_000});
     let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
@@ -92,9 +91,8 @@ async fn a_plugin_that_crashes_twice_fails_alone_and_is_named() {
 
 #[tokio::test]
 async fn a_plugin_that_never_ends_is_ended_and_the_next_analysis_is_judged() {
-    let node =
-        Node::start_with(NodeOptions { plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")], ..NodeOptions::default() })
-            .await;
+    let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
+    let node = Node::start_with(NodeOptions { plugins: vec![faulty], ..NodeOptions::default() }).await;
     let client = node.client().await;
     let judge = async |mode: &str| {
         let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": mode}}], "waitMs": 30_000});
@@ -111,11 +109,8 @@ async fn a_plugin_that_never_ends_is_ended_and_the_next_analysis_is_judged() {
 
 #[tokio::test]
 async fn the_example_in_c_is_an_analyzer_like_any_other() {
-    let node = Node::start_with(NodeOptions {
-        plugins: vec![compiled("example-c/sharpness.c", "libsharpness.so")],
-        ..NodeOptions::default()
-    })
-    .await;
+    let (_folder, sharpness) = plugin("example-c/sharpness.c", "libsharpness.so");
+    let node = Node::start_with(NodeOptions { plugins: vec![sharpness], ..NodeOptions::default() }).await;
     let client = node.client().await;
     let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["sharpness", "liveness"]).await;
     let sharpness = analysis(&folder, "sharpness");
@@ -129,12 +124,8 @@ async fn the_example_in_c_is_an_analyzer_like_any_other() {
 #[tokio::test]
 async fn analyses_whose_plugin_was_taken_away_fail_and_say_so() {
     let config = "[workers]\nremoved_seconds = 2\n".to_owned();
-    let mut node = Node::start_with(NodeOptions {
-        config,
-        plugins: vec![compiled("faulty/faulty.c", "libfaulty.so")],
-        ..NodeOptions::default()
-    })
-    .await;
+    let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
+    let mut node = Node::start_with(NodeOptions { config, plugins: vec![faulty], ..NodeOptions::default() }).await;
     let client = node.client().await;
     let ask = async |analyses: Value| {
         let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses})).await;
@@ -176,20 +167,9 @@ async fn a_verdict_that_the_store_refuses_for_good_fails_its_analysis_and_no_oth
     assert_eq!(before, 4, "two photos and their thumbnails: the best shots of the refused verdicts are gone");
 }
 
-/// A plugin of `analyzers/`, compiled with nothing but a C compiler and the header.
-fn compiled(source: &str, library: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("vultus-plugins-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (root, target) =
-        (workspace_root(), folder.join(format!("{:?}-{library}", std::thread::current().id()).replace(['(', ')'], "")));
-    let status = Command::new("cc")
-        .args(["-std=c11", "-O2", "-shared", "-fPIC", "-I"])
-        .arg(root.join("plugin-api/include"))
-        .arg(root.join("analyzers").join(source))
-        .args(["-lm", "-o"])
-        .arg(&target)
-        .status()
-        .unwrap();
-    assert!(status.success(), "{source} does not compile");
-    target
+/// A plugin of `analyzers/`, in a folder that goes away with the first value.
+fn plugin(source: &str, library: &str) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = compiled(folder.path(), source, library, &[]);
+    (folder, path)
 }

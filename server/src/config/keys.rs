@@ -75,7 +75,7 @@ pub(super) const KEYS: &[Key] = &[
         "plugins_dir",
         Text,
         None,
-        "Folder with analyzers of third parties (.so files). The server's own are found beside the executable.",
+        "Folder with analyzers of third parties (.so files). The server's own are found beside the executable. In production\nits lock file plugins.lock must name what may be used; `vultus plugin lock` writes it.",
     ),
     key(
         "models_dir",
@@ -84,6 +84,12 @@ pub(super) const KEYS: &[Key] = &[
         "Folder with the neural models (weights/ and runtime/). Unset: models or ../share/vultus/models\nbeside the executable, then the models of the source tree it was built in, then ./models.",
     ),
     key("onnxruntime", Text, None, "The ONNX Runtime library. Unset: runtime/libonnxruntime.so in the folder with the models."),
+    key(
+        "plugins.watch_seconds",
+        Integer(0, 3600),
+        Some("2"),
+        "How often plugins_dir is looked at for new, replaced and removed analyzers, in seconds. 0: only at the start, and when the\nserver gets SIGHUP.",
+    ),
     key("store.url", Text, Some(r#""sqlite""#), "The store. \"sqlite\" is the file vultus.db in data_dir."),
     key(
         "blobs.url",

@@ -33,6 +33,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Analyzers of third parties.
     pub plugins_dir: Option<PathBuf>,
+    /// How often the plugin folder is looked at; none: only at the start and on demand.
+    pub plugins_watch: Option<Duration>,
     /// The models; unset: they are looked for.
     pub models_dir: Option<PathBuf>,
     /// The ONNX Runtime library; unset: it is looked for.
@@ -256,6 +258,7 @@ impl Config {
             public_url,
             allowed_origins: origins(&values),
             plugins_dir: path("plugins_dir"),
+            plugins_watch: Some(seconds("plugins.watch_seconds")).filter(|interval| !interval.is_zero()),
             models_dir: path("models_dir"),
             onnxruntime: path("onnxruntime"),
             store,

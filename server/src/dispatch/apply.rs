@@ -166,7 +166,7 @@ mod tests {
             plugin_sha256: "00".into(),
             weights: vec![],
         };
-        Judged { analysis: "a".into(), result: Ok(Box::new(judgement)), artifacts }
+        Judged { analysis: "a".into(), result: Ok(Box::new(judgement)), artifacts, analyzer: None }
     }
 
     fn file(name: &str, content_type: &str) -> (ArtifactReport, Vec<u8>) {

@@ -1,4 +1,4 @@
-//! When to stop starting workers that keep dying, and when to try again. Pure: the caller brings the clock.
+//! When to stop starting workers that keep dying, when to try again, and when to give up. Pure: the caller brings the clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// does not hold up healthy work for long.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// After so many pauses without a job that ended well, a pool that may be given up is.
+const OPENINGS: u32 = 5;
 /// How often those that wait for the outcome of a trial look again.
 const TRIAL_POLL: Duration = Duration::from_millis(250);
 
@@ -21,6 +23,20 @@ const TRIAL_POLL: Duration = Duration::from_millis(250);
 pub(crate) struct Breaker {
     crashes: VecDeque<Instant>,
     state: State,
+    /// Pauses since the last job that ended well.
+    openings: u32,
+    quarantines: bool,
+}
+
+/// What a crash led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reaction {
+    /// Nothing yet.
+    None,
+    /// A pause.
+    Opened,
+    /// No further trial.
+    Quarantined,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +51,8 @@ enum State {
     Trial {
         pause: Duration,
     },
+    /// Given up.
+    Quarantined,
 }
 
 /// Whether a worker may be started.
@@ -47,6 +65,11 @@ pub(crate) enum Admission {
 }
 
 impl Breaker {
+    /// One that gives a pool up whose trials all fail.
+    pub(crate) fn with_quarantine() -> Self {
+        Self { quarantines: true, ..Self::default() }
+    }
+
     /// Asked before a worker is started. Once the pause is over, the first to ask becomes the trial.
     pub(crate) fn admit(&mut self, now: Instant) -> Admission {
         match self.state {
@@ -57,11 +80,12 @@ impl Breaker {
             }
             State::Open { until, .. } => Admission::Wait(until - now),
             State::Trial { .. } => Admission::Wait(TRIAL_POLL),
+            State::Quarantined => Admission::Wait(LONGEST_PAUSE),
         }
     }
 
-    /// A worker died by itself, or could not start. True when that opened the breaker.
-    pub(crate) fn crashed(&mut self, now: Instant) -> bool {
+    /// A worker died by itself, or could not start.
+    pub(crate) fn crashed(&mut self, now: Instant) -> Reaction {
         self.crashes.push_back(now);
         while self.crashes.front().is_some_and(|first| now.duration_since(*first) > WINDOW) {
             self.crashes.pop_front();
@@ -69,14 +93,20 @@ impl Breaker {
         let pause = match self.state {
             State::Closed if self.crashes.len() >= CRASHES => FIRST_PAUSE,
             State::Trial { pause } => (pause * 2).min(LONGEST_PAUSE),
-            State::Closed | State::Open { .. } => return false,
+            State::Closed | State::Open { .. } | State::Quarantined => return Reaction::None,
         };
+        self.openings += 1;
+        if self.quarantines && self.openings >= OPENINGS {
+            self.state = State::Quarantined;
+            return Reaction::Quarantined;
+        }
         self.state = State::Open { until: now + pause, pause };
-        true
+        Reaction::Opened
     }
 
     /// A worker did a job and lived: a trial has succeeded.
     pub(crate) fn survived(&mut self) {
+        self.openings = 0;
         if let State::Trial { .. } = self.state {
             self.crashes.clear();
             self.state = State::Closed;
@@ -102,6 +132,7 @@ impl Breaker {
             State::Open { until, .. } => {
                 PoolHealth::Unavailable { retry_after: until.saturating_duration_since(now).max(Duration::from_secs(1)) }
             }
+            State::Quarantined => PoolHealth::Quarantined,
         }
     }
 }
@@ -129,12 +160,28 @@ mod tests {
         let start = Instant::now();
         let mut slow = Breaker::default();
         for minute in 0..5 {
-            assert!(!slow.crashed(start + Duration::from_secs(40 * minute)));
+            assert_eq!(slow.crashed(start + Duration::from_secs(40 * minute)), Reaction::None);
         }
         let mut fast = Breaker::default();
-        assert!(!fast.crashed(start) && !fast.crashed(start) && fast.crashed(start));
+        assert_eq!([(); 3].map(|()| fast.crashed(start)), [Reaction::None, Reaction::None, Reaction::Opened]);
         assert!(matches!(fast.health(start), PoolHealth::Unavailable { .. }));
         assert_eq!(fast.admit(start), Admission::Wait(FIRST_PAUSE));
+    }
+
+    #[test]
+    fn a_pool_whose_trials_all_fail_is_given_up_unless_the_node_needs_it() {
+        for (mut breaker, end) in [(Breaker::with_quarantine(), Reaction::Quarantined), (Breaker::default(), Reaction::Opened)] {
+            let mut now = Instant::now();
+            let mut reactions = [(); CRASHES].map(|()| breaker.crashed(now)).to_vec();
+            while reactions.iter().filter(|reaction| **reaction != Reaction::None).count() < OPENINGS as usize {
+                now += LONGEST_PAUSE;
+                assert_eq!(breaker.admit(now), Admission::Go);
+                reactions.push(breaker.crashed(now));
+            }
+            assert_eq!(reactions.last(), Some(&end));
+            let is_given_up = breaker.health(now + LONGEST_PAUSE) == PoolHealth::Quarantined;
+            assert_eq!(is_given_up, end == Reaction::Quarantined);
+        }
     }
 
     #[test]
@@ -147,7 +194,7 @@ mod tests {
         let after = start + FIRST_PAUSE;
         assert_eq!(breaker.admit(after), Admission::Go);
         assert_eq!(breaker.admit(after), Admission::Wait(TRIAL_POLL));
-        assert!(breaker.crashed(after));
+        assert_eq!(breaker.crashed(after), Reaction::Opened);
         assert_eq!(breaker.admit(after), Admission::Wait(FIRST_PAUSE * 2));
         assert_eq!(breaker.admit(after + FIRST_PAUSE * 2), Admission::Go);
         breaker.survived();

@@ -7,6 +7,7 @@ use super::supervisor::WorkerPools;
 use super::unserved::fail_unserved;
 use crate::clock::Clock;
 use crate::keyring::Keyring;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -58,7 +59,6 @@ impl Dispatcher {
     pub fn start(parts: DispatcherParts) -> Self {
         let stopping = CancellationToken::new();
         let running = parts.running.clone();
-        let pools = parts.pools.pools();
         let shared = Arc::new(Shared {
             keyring: parts.keyring,
             memory: parts.memory,
@@ -69,16 +69,7 @@ impl Dispatcher {
             clock: parts.clock,
         });
         let mut loops = JoinSet::new();
-        for pool in pools {
-            let claims = ClaimLoop {
-                shared: shared.clone(),
-                pool,
-                node: parts.node.clone(),
-                stopping: stopping.clone(),
-                orphaned_before: parts.sole_node.then(|| shared.clock.now() + LEASE),
-            };
-            loops.spawn(claims.run());
-        }
+        loops.spawn(claim_for_all(shared.clone(), parts.node, stopping.clone(), parts.sole_node));
         if parts.sole_node {
             loops.spawn(fail_unserved(shared, parts.removed_after, stopping.clone()));
         }
@@ -108,6 +99,39 @@ async fn join_all(tasks: &mut JoinSet<()>) {
     }
 }
 
+/// Keeps one loop per pool, also for pools that come later.
+async fn claim_for_all(shared: Arc<Shared>, node: String, stopping: CancellationToken, sole_node: bool) {
+    let mut changes = shared.pools.changes();
+    let mut claimed: HashMap<tokio::task::Id, PoolName> = HashMap::new();
+    let mut loops = JoinSet::new();
+    let orphaned_before = sole_node.then(|| shared.clock.now() + LEASE);
+    loop {
+        changes.mark_unchanged();
+        for pool in shared.pools.pools() {
+            if !claimed.values().any(|claimed| *claimed == pool) {
+                let (shared, node, stopping) = (shared.clone(), node.clone(), stopping.clone());
+                let claims = ClaimLoop { shared, pool: pool.clone(), node, stopping, orphaned_before };
+                claimed.insert(loops.spawn(claims.run()).id(), pool);
+            }
+        }
+        tokio::select! {
+            () = stopping.cancelled() => break,
+            changed = changes.changed() => if changed.is_err() { break },
+            Some(ended) = loops.join_next_with_id() => {
+                let task = match ended {
+                    Ok((task, ())) => task,
+                    Err(error) => {
+                        tracing::error!(error = &error as &dyn std::error::Error, "a claim loop ended badly");
+                        error.id()
+                    }
+                };
+                claimed.remove(&task);
+            }
+        }
+    }
+    while loops.join_next().await.is_some() {}
+}
+
 struct ClaimLoop {
     shared: Arc<Shared>,
     pool: PoolName,
@@ -118,6 +142,7 @@ struct ClaimLoop {
 }
 
 impl ClaimLoop {
+    /// Ends with the pool.
     async fn run(mut self) {
         let mut runs = JoinSet::new();
         loop {

@@ -1,23 +1,22 @@
-//! Where worker, plugins, runtime and weights are on disk, and how the pools are set up from them.
-//!
-//! Third-party files that anybody could have written, or that lead out of their folder, are refused here, unopened.
+//! Where worker, plugins, runtime and weights are on disk, and how the pools are set up from them. The folder with plugins of third
+//! parties is the matter of [`super::third_party`].
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
-use vultus_worker_protocol::{PluginFile, PluginOrigin, RefusedPlugin, SandboxLevel};
+use vultus_worker_protocol::{PluginFile, PluginOrigin, SandboxLevel};
 
 pub use super::process::WorkerStderr;
+use super::third_party::{FolderError, PluginFolder, Scan};
 
 /// The built-in plugins by key, providers first.
-const BUILT_IN: [&str; 5] = ["face_detect", "face_template", "face_match", "liveness", "quality"];
-/// Built-in plugins that third-party pools load too, for their features.
-const PROVIDERS_FOR_OTHERS: [&str; 1] = ["face_detect"];
+pub(crate) const BUILT_IN: [&str; 5] = ["face_detect", "face_template", "face_match", "liveness", "quality"];
+/// Built-in plugins that third-party pools load too where one of their plugins asks for a feature of these (and may).
+const PROVIDERS_FOR_OTHERS: [&str; 2] = ["face_detect", "face_template"];
 /// Most address space of one worker.
 const WORKER_MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// CPU time that one run or probe may use, in seconds, over all threads.
@@ -30,12 +29,12 @@ pub struct PoolsConfig {
     pub worker_executable: PathBuf,
     /// Built-in plugins, providers first.
     pub built_in: Vec<PluginFile>,
-    /// Built-in plugins that every third-party pool loads as well.
+    /// Built-in plugins that third-party pools load as well where they need them.
     pub providers_for_others: Vec<PluginFile>,
-    /// Third-party plugins; each gets a pool of its own.
-    pub third_party: Vec<PluginFile>,
-    /// Plugin files that are not even opened.
-    pub refused: Vec<RefusedPlugin>,
+    /// The pools of third parties at the start.
+    pub third_party: Scan,
+    /// Where they come from, to be looked at again.
+    pub plugin_folder: Option<PluginFolder>,
     /// The ONNX Runtime library.
     pub onnxruntime: Option<PathBuf>,
     /// The folder with the weights.
@@ -69,6 +68,10 @@ pub struct PoolsConfig {
 pub struct DeploymentChoice {
     /// Folder with third-party plugins.
     pub plugins_dir: Option<PathBuf>,
+    /// Whether only those may be used that its lock file names.
+    pub lock_required: bool,
+    /// Where workers load copies of them from; none: a temporary folder.
+    pub plugin_copies: Option<PathBuf>,
     /// Folder with `weights/` and `runtime/`.
     pub models_dir: Option<PathBuf>,
     /// The ONNX Runtime library, when it is not in `models_dir`.
@@ -97,6 +100,9 @@ pub enum DeploymentError {
         #[source]
         source: io::Error,
     },
+    /// The plugins of third parties cannot be used as a whole.
+    #[error(transparent)]
+    Plugins(#[from] FolderError),
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -130,10 +136,16 @@ impl PoolsConfig {
             .filter(|(key, _)| PROVIDERS_FOR_OTHERS.contains(key))
             .map(|(_, file)| file.clone())
             .collect();
-        let (third_party, refused) = match &choice.plugins_dir {
-            Some(folder) => find_third_party(folder, choice)?,
-            None => (Vec::new(), Vec::new()),
+        let plugin_folder = match &choice.plugins_dir {
+            Some(folder) => Some(PluginFolder::new(
+                folder,
+                choice.lock_required,
+                choice.plugin_settings.clone(),
+                choice.plugin_copies.as_deref(),
+            )?),
+            None => None,
         };
+        let third_party = plugin_folder.as_ref().map(PluginFolder::scan).transpose()?.unwrap_or_default();
         let models = models_dir(beside, choice);
         let onnxruntime = choice.onnxruntime.clone().or_else(|| existing(models.as_ref()?.join("runtime/libonnxruntime.so")));
         Ok(Self {
@@ -141,7 +153,7 @@ impl PoolsConfig {
             built_in,
             providers_for_others,
             third_party,
-            refused,
+            plugin_folder,
             onnxruntime: onnxruntime.map(absolute),
             weights_dir: models.and_then(|models| existing(models.join("weights"))).map(absolute),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
@@ -180,49 +192,6 @@ fn models_dir(beside: &Path, choice: &DeploymentChoice) -> Option<PathBuf> {
         .find(|models| models.join("weights").is_dir())
 }
 
-fn find_third_party(folder: &Path, choice: &DeploymentChoice) -> Result<(Vec<PluginFile>, Vec<RefusedPlugin>), DeploymentError> {
-    let unreadable = |source| DeploymentError::Unreadable { path: folder.to_path_buf(), source };
-    let folder = fs::canonicalize(folder).map_err(unreadable)?;
-    let (mut files, mut refused) = (Vec::new(), Vec::new());
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(unreadable)? {
-        paths.push(entry.map_err(unreadable)?.path());
-    }
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "so"));
-    paths.sort();
-    for path in paths {
-        match reason_to_refuse(&path, &folder) {
-            None => files.push(plugin_file(&path, PluginOrigin::ThirdParty, choice)),
-            Some(detail) => refused.push(RefusedPlugin { path: path.display().to_string(), detail, missing: None }),
-        }
-    }
-    Ok((files, refused))
-}
-
-fn reason_to_refuse(path: &Path, folder: &Path) -> Option<String> {
-    let real = match fs::canonicalize(path) {
-        Ok(real) => real,
-        Err(error) => return Some(format!("following it failed: {error}")),
-    };
-    if !real.starts_with(folder) {
-        return Some("it is a link that leads out of the plugin folder".to_owned());
-    }
-    for part in [real.as_path(), folder] {
-        match fs::metadata(part) {
-            Ok(metadata) if metadata.permissions().mode() & 0o002 != 0 => {
-                return Some(format!("everybody can write to {}", part.display()));
-            }
-            Ok(_) => {}
-            Err(error) => return Some(format!("looking at it failed: {error}")),
-        }
-    }
-    let key = plugin_key(path);
-    if BUILT_IN.contains(&key.as_str()) || key == "built-in" || key == "probe" || key.is_empty() {
-        return Some(format!("the name {key:?} is reserved"));
-    }
-    None
-}
-
 fn plugin_file(path: &Path, origin: PluginOrigin, choice: &DeploymentChoice) -> PluginFile {
     let settings = choice.plugin_settings.get(&plugin_key(path)).cloned();
     PluginFile {
@@ -253,30 +222,10 @@ fn absolute(path: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
 
     #[test]
     fn plugin_keys_are_the_bare_names() {
         assert_eq!(plugin_key(Path::new("/a/libvultus_face_match.so")), "face_match");
         assert_eq!(plugin_key(Path::new("libacme_age.so")), "acme_age");
-    }
-
-    #[test]
-    fn third_party_files_that_anybody_can_write_or_that_lead_out_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let outside = tempfile::NamedTempFile::new().unwrap();
-        let write = |name: &str, mode: u32| {
-            let path = folder.path().join(name);
-            fs::write(&path, b"").unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        };
-        write("libgood.so", 0o644);
-        write("libopen.so", 0o666);
-        write("libliveness.so", 0o644);
-        write("notes.txt", 0o666);
-        symlink(outside.path(), folder.path().join("liblink.so")).unwrap();
-        let (files, refused) = find_third_party(folder.path(), &DeploymentChoice::default()).unwrap();
-        assert_eq!(files.iter().map(|f| plugin_key(f.path.as_ref())).collect::<Vec<_>>(), ["good"]);
-        assert_eq!(refused.iter().map(|f| plugin_key(f.path.as_ref())).collect::<Vec<_>>(), ["link", "liveness", "open"]);
     }
 }

@@ -141,7 +141,7 @@ fn keep(all: &mut BTreeMap<String, Judged>, one: Judged) {
 }
 
 fn failed(analysis: &str, failure: AnalysisFailure) -> Judged {
-    Judged { analysis: analysis.to_owned(), result: Err(failure), artifacts: Vec::new() }
+    Judged { analysis: analysis.to_owned(), result: Err(failure), artifacts: Vec::new(), analyzer: None }
 }
 
 fn no_analyzer(kind: &str) -> AnalysisFailure {

@@ -82,7 +82,7 @@ pub(crate) fn accept(message: FromWorker, descriptors: Vec<OwnedFd>) -> Result<W
         FromWorker::Probed { probe, result } => accept_probe(probe, result, descriptors),
         FromWorker::Judged { run, analysis, result, artifacts, outcome_bytes } => {
             let (result, artifacts) = accept_judged(result, artifacts, outcome_bytes, descriptors)?;
-            Ok(WorkerMessage::Judged { run, judged: Judged { analysis, result, artifacts } })
+            Ok(WorkerMessage::Judged { run, judged: Judged { analysis, result, artifacts, analyzer: None } })
         }
         plain => {
             expect_descriptors(0, &descriptors)?;

@@ -20,6 +20,7 @@ mod running;
 mod session;
 mod slot;
 pub mod supervisor;
+pub mod third_party;
 mod totals;
 mod unserved;
 

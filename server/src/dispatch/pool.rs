@@ -2,9 +2,9 @@
 //!
 //! A permit stands for a worker that waits for a job; whoever holds one may put one job in the queue.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,15 +14,19 @@ use vultus_plugin_api::Manifest;
 use vultus_worker_protocol::{PROTOCOL_VERSION, PluginReport, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup};
 
 use super::analyzer::Analyzer;
-use super::breaker::{Admission, Breaker};
+use super::breaker::{Admission, Breaker, Reaction};
 use super::figures::FigureCounter;
 use super::process::Spawner;
 use super::run::{Condition, LoadedPlugin, PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
 use super::session::ProbeEnd;
+use super::third_party::PoolSpec;
 use super::totals::CostCounter;
 
 /// What a caller is told to wait when no worker is to be had and nothing better is known.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// The same for a pool in quarantine: until somebody has done something about it.
+const QUARANTINE_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// How long those that wait for an open breaker sleep at most.
 const BREAKER_POLL: Duration = Duration::from_millis(250);
@@ -33,11 +37,20 @@ pub(crate) struct PoolPlan {
     pub(crate) name: PoolName,
     /// What each worker is told first.
     pub(crate) setup: WorkerSetup,
-    /// The plugin files that belong to this pool (others are loaded for their features).
-    pub(crate) own: BTreeSet<PathBuf>,
+    /// The plugin files that belong to this pool (others are loaded for their features): what is loaded, and where that comes from.
+    pub(crate) own: BTreeMap<PathBuf, PathBuf>,
+    /// What it is made from, of pools of third parties.
+    pub(crate) spec: Option<PoolSpec>,
     pub(crate) workers: usize,
     /// From spawning a worker until it must be ready.
     pub(crate) start_timeout: Duration,
+}
+
+impl PoolPlan {
+    /// Whether a file is the source of one of the pool's plugins.
+    pub(crate) fn has_source(&self, path: &Path) -> bool {
+        self.own.values().any(|source| source == path)
+    }
 }
 
 /// How far a pool is with its first worker.
@@ -74,6 +87,8 @@ pub(crate) struct Pool {
     pub(crate) plan: PoolPlan,
     pub(crate) spawner: Arc<Spawner>,
     pub(crate) stop: CancellationToken,
+    /// Out of use: its workers finish what they were given, and end.
+    pub(crate) retired: CancellationToken,
     pub(crate) start: watch::Sender<Start>,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) costs: CostCounter,
@@ -96,28 +111,55 @@ struct Known {
 impl Pool {
     pub(crate) fn new(plan: PoolPlan, spawner: Arc<Spawner>, stop: CancellationToken) -> Self {
         let (jobs, queue) = mpsc::unbounded_channel();
+        // The node cannot do without its own plugins: they are tried for ever.
+        let breaker = if plan.spec.is_some() { Breaker::with_quarantine() } else { Breaker::default() };
         Self {
             plan,
             spawner,
             stop,
+            retired: CancellationToken::new(),
             start: watch::Sender::new(Start::Pending),
             permits: Arc::new(Semaphore::new(0)),
             costs: CostCounter::default(),
             figures: FigureCounter::default(),
             jobs,
             queue: AsyncMutex::new(queue),
-            breaker: Mutex::new(Breaker::default()),
+            breaker: Mutex::new(breaker),
             known: Mutex::new(None),
         }
+    }
+
+    /// Takes the pool out of use. Who has reserved a worker still gets it.
+    pub(crate) fn retire(&self) {
+        self.retired.cancel();
+    }
+
+    pub(crate) fn is_retired(&self) -> bool {
+        self.retired.is_cancelled()
+    }
+
+    /// Whether somebody still keeps a worker of it.
+    pub(crate) fn has_slots(self: &Arc<Self>) -> bool {
+        // The list that asks holds one.
+        Arc::strong_count(self) > 1
+    }
+
+    /// Takes back an offer to work, unless a caller holds it.
+    pub(crate) fn withdraw_offer(&self) -> bool {
+        self.permits.forget_permits(1) == 1
     }
 
     /// Waits until a worker is free and reserves it, however long that takes. None once the pool stops.
     pub(crate) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
         loop {
-            let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+            let permit = tokio::select! {
+                biased;
+                () = self.retired.cancelled() => return None,
+                permit = Arc::clone(&self.permits).acquire_owned() => permit.ok()?,
+            };
             match self.health() {
                 PoolHealth::Available => return Some(permit),
-                PoolHealth::Unavailable { .. } => {
+                PoolHealth::Unavailable { .. } | PoolHealth::Quarantined => {
                     drop(permit);
                     tokio::select! {
                         () = tokio::time::sleep(BREAKER_POLL) => {}
@@ -131,8 +173,10 @@ impl Pool {
     /// Like [`Self::reserve`], but gives up when the pool takes no work.
     pub(crate) async fn reserve_if_available(&self) -> Result<OwnedSemaphorePermit, Duration> {
         loop {
-            if let PoolHealth::Unavailable { retry_after } = self.health() {
-                return Err(retry_after);
+            match self.health() {
+                PoolHealth::Available => {}
+                PoolHealth::Unavailable { retry_after } => return Err(retry_after),
+                PoolHealth::Quarantined => return Err(QUARANTINE_RETRY_AFTER),
             }
             if let Ok(permit) = tokio::time::timeout(BREAKER_POLL, Arc::clone(&self.permits).acquire_owned()).await {
                 return permit.map_err(|_| RETRY_AFTER);
@@ -160,7 +204,7 @@ impl Pool {
     }
 
     pub(crate) fn health(&self) -> PoolHealth {
-        if self.stop.is_cancelled() {
+        if self.stop.is_cancelled() || self.is_retired() {
             return PoolHealth::Unavailable { retry_after: RETRY_AFTER };
         }
         self.breaker().health(Instant::now())
@@ -170,6 +214,9 @@ impl Pool {
     fn condition(&self) -> Condition {
         if self.stop.is_cancelled() {
             return Condition::Unavailable("the server is stopping".to_owned());
+        }
+        if self.is_retired() {
+            return Condition::Unavailable("it is taken out of use".to_owned());
         }
         let now = Instant::now();
         let (health, crashes) = {
@@ -181,6 +228,10 @@ impl Pool {
                 let seconds = retry_after.as_secs();
                 Condition::Unavailable(format!("{crashes} workers were lost within a minute; the next is tried in {seconds} s"))
             }
+            (PoolHealth::Quarantined, _) => Condition::Quarantined(
+                "its workers crashed whenever they were tried; replace its file, or send the server SIGHUP to try it again"
+                    .to_owned(),
+            ),
             (PoolHealth::Available, Some((kind, failed, count))) => {
                 Condition::Degraded(format!("of the newest {count} analyses of the type {kind}, {failed} failed"))
             }
@@ -196,8 +247,14 @@ impl Pool {
     }
 
     pub(crate) fn crashed(&self) {
-        if self.breaker().crashed(Instant::now()) {
-            tracing::error!(pool = %self.plan.name, "too many worker crashes: the pool takes no work for a while");
+        match self.breaker().crashed(Instant::now()) {
+            Reaction::None => {}
+            Reaction::Opened => {
+                tracing::error!(pool = %self.plan.name, "too many worker crashes: the pool takes no work for a while");
+            }
+            Reaction::Quarantined => {
+                tracing::error!(pool = %self.plan.name, "its workers crash whenever they are tried: the pool is in quarantine until its plugins are replaced");
+            }
         }
     }
 
@@ -236,7 +293,7 @@ impl Pool {
         }
         let weights: Vec<_> = ready.plugins.iter().flat_map(|report| report.weights.iter().cloned()).collect();
         let mut analyzers = HashMap::new();
-        for (manifest, report) in plugins.iter().filter(|(_, report)| self.plan.own.contains(&PathBuf::from(&report.path))) {
+        for (manifest, report) in plugins.iter().filter(|(_, report)| self.plan.own.contains_key(Path::new(&report.path))) {
             let own = Analyzer::of_plugin(manifest, report, &weights)?;
             analyzers.extend(own.into_iter().map(|(kind, analyzer)| (kind, Arc::new(analyzer))));
         }
@@ -249,10 +306,10 @@ impl Pool {
         let condition = self.condition();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let all = known.iter().flat_map(|known| known.plugins.iter());
-        all.filter(|(_, report)| self.plan.own.contains(&PathBuf::from(&report.path)))
-            .map(|(manifest, report)| LoadedPlugin {
+        all.filter_map(|(manifest, report)| Some((manifest, report, self.plan.own.get(Path::new(&report.path))?)))
+            .map(|(manifest, report, source)| LoadedPlugin {
                 manifest: manifest.clone(),
-                path: PathBuf::from(&report.path),
+                path: source.clone(),
                 file_sha256: report.file_sha256.clone(),
                 weights: report.weights.clone(),
                 pool: self.plan.name.clone(),
@@ -262,11 +319,15 @@ impl Pool {
             .collect()
     }
 
-    /// The plugin files of this pool that its workers refused.
+    /// The plugin files of this pool that its workers refused, by where they come from.
     pub(crate) fn refused(&self) -> Vec<RefusedPlugin> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let all = known.iter().flat_map(|known| known.ready.refused.iter());
-        all.filter(|refused| self.plan.own.contains(&PathBuf::from(&refused.path))).cloned().collect()
+        let own = |refused: &RefusedPlugin| {
+            let source = self.plan.own.get(Path::new(&refused.path))?;
+            Some(RefusedPlugin { path: source.display().to_string(), ..refused.clone() })
+        };
+        all.filter_map(own).collect()
     }
 
     /// What the sandbox of its workers could not enforce.

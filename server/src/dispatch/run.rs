@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::analyzer::Analyzer;
 use tokio::sync::watch;
 use vultus_plugin_api::Manifest;
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport, Judgement, RefusalReport, RunCosts};
@@ -44,6 +45,8 @@ pub enum PoolHealth {
         /// When it makes sense to ask again.
         retry_after: Duration,
     },
+    /// It crashed whenever it was tried. No further attempt is made until its plugins are replaced, or the operator asks for one.
+    Quarantined,
 }
 
 /// How a plugin is doing, for operators; whether it is given work is [`PoolHealth`]'s matter.
@@ -106,6 +109,8 @@ pub struct Judged {
     pub result: Result<Box<Judgement>, AnalysisFailure>,
     /// What it left behind, such as the best shot, with the bytes.
     pub artifacts: Vec<(ArtifactReport, Vec<u8>)>,
+    /// What the node knows of who judges this in the pool where it was judged, which may be another one by now.
+    pub analyzer: Option<Arc<Analyzer>>,
 }
 
 /// How a run ended.

@@ -268,7 +268,8 @@ impl RunTask {
 
     async fn write_judged(&self, judged: Judged) -> Result<(), Abandoned> {
         let Some(analysis) = self.analysis(&judged.analysis).cloned() else { return Ok(()) };
-        let Some(analyzer) = self.shared.pools.analyzer(&self.pool, &analysis.kind) else {
+        let known = judged.analyzer.clone().or_else(|| self.shared.pools.analyzer(&self.pool, &analysis.kind));
+        let Some(analyzer) = known else {
             tracing::warn!(pool = %self.pool, kind = analysis.kind, "a pool judged what it does not offer");
             return self.write_failure(&analysis, &not_offered()).await;
         };

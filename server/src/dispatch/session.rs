@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -11,6 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use vultus_worker_protocol::channel::MAX_DESCRIPTORS;
 use vultus_worker_protocol::{AnalysisFailure, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest, ToWorker};
 
+use super::analyzer::Analyzer;
 use super::figures::FigureCounter;
 use super::inbound::{Probed, WorkerMessage};
 use super::process::{Inbound, Worker};
@@ -74,21 +76,19 @@ pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, 
     }
 }
 
-/// Has `worker` do a run. `media` are the descriptors of the request's media, in order, then those of their frames; `plugin_of` names
-/// the plugin of the worker that judges a type.
+/// Has `worker` do a run. `media` are the descriptors of the request's media, in order, then those of their frames; `analyzer_of` is
+/// what is known of the plugin of the worker that judges a type.
 pub(crate) async fn run(
     worker: &mut Worker,
     request: RunRequest,
     media: Vec<OwnedFd>,
     events: &mpsc::Sender<RunEvent>,
     cancel: watch::Receiver<CancelState>,
-    plugin_of: impl Fn(&str) -> Option<String>,
+    analyzer_of: impl Fn(&str) -> Option<Arc<Analyzer>>,
     figures: &FigureCounter,
 ) -> (RunEnd, WorkerFate) {
-    let open = |a: &RunAnalysis| {
-        let plugin = plugin_of(&a.kind).unwrap_or_default();
-        (a.id.clone(), Open { limit: Duration::from_millis(a.timeout_ms), plugin })
-    };
+    let open =
+        |a: &RunAnalysis| (a.id.clone(), Open { limit: Duration::from_millis(a.timeout_ms), analyzer: analyzer_of(&a.kind) });
     let kinds = request.analyses.iter().map(|a| (a.id.clone(), a.kind.clone())).collect();
     let mut session = Session {
         run: request.run.clone(),
@@ -123,8 +123,8 @@ enum Phase {
 /// An analysis without a verdict yet.
 struct Open {
     limit: Duration,
-    /// Id of the plugin that judges it.
-    plugin: String,
+    /// Who judges it.
+    analyzer: Option<Arc<Analyzer>>,
 }
 
 struct Session<'a> {
@@ -227,7 +227,8 @@ impl Session<'_> {
                 Step::GoOn
             }
             WorkerMessage::Judged { run, judged } if run == self.run && self.phase == Phase::In(judged.analysis.clone()) => {
-                self.unjudged.remove(&judged.analysis);
+                let analyzer = self.unjudged.remove(&judged.analysis).and_then(|open| open.analyzer);
+                let judged = Judged { analyzer, ..judged };
                 self.enter(Phase::Between, PAUSE_DEADLINE);
                 self.tell(RunEvent::Judged(judged)).await;
                 Step::GoOn
@@ -293,12 +294,13 @@ impl Session<'_> {
             let (end, _) = self.died("took longer than its deadline outside any analysis".to_owned());
             return (end, WorkerFate::Spent);
         };
-        let plugin = self.unjudged.remove(&active).map(|open| open.plugin).unwrap_or_default();
+        let analyzer = self.unjudged.remove(&active).and_then(|open| open.analyzer);
+        let plugin = analyzer.as_ref().map(|analyzer| analyzer.plugin()).unwrap_or_default();
         if cancelled.covers(&active) {
             self.tell(failed(active, cancelled_failure())).await;
             return (RunEnd::WorkerStopped, WorkerFate::Spent);
         }
-        self.tell(failed(active, deadline_failure(&plugin))).await;
+        self.tell(failed(active, deadline_failure(plugin))).await;
         (RunEnd::WorkerStopped, WorkerFate::Hung)
     }
 
@@ -318,7 +320,7 @@ impl Session<'_> {
 
 /// The event of an analysis that ends without a verdict.
 pub(crate) fn failed(analysis: String, failure: AnalysisFailure) -> RunEvent {
-    RunEvent::Judged(Judged { analysis, result: Err(failure), artifacts: Vec::new() })
+    RunEvent::Judged(Judged { analysis, result: Err(failure), artifacts: Vec::new(), analyzer: None })
 }
 
 /// The failure of an analysis that was asked to stop.

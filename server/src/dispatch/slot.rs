@@ -16,6 +16,8 @@ use super::session::{self, WorkerFate};
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// ... up to here.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How often a worker of a pool that is out of use looks whether its offer came back.
+const WITHDRAWAL_POLL: Duration = Duration::from_millis(20);
 
 /// Keeps one worker of `pool` alive until the pool stops.
 pub(crate) async fn keep(pool: Arc<Pool>) {
@@ -50,6 +52,8 @@ impl Slot {
             tokio::select! {
                 biased;
                 () = self.pool.stop.cancelled() => return false,
+                // Unless somebody holds its offer to work.
+                () = self.pool.retired.cancelled(), if !self.owes_permit => return false,
                 () = tokio::time::sleep(pause) => {}
             }
             match self.pool.admit() {
@@ -104,6 +108,7 @@ impl Slot {
             let job = tokio::select! {
                 biased;
                 () = self.pool.stop.cancelled() => return worker.end().await,
+                () = withdrawn(&self.pool) => return worker.end().await,
                 detail = await_death(&mut worker) => {
                     self.owes_permit = self.pool.permits.forget_permits(1) == 0;
                     return self.bury(worker, WorkerFate::Crashed, &detail).await;
@@ -140,6 +145,14 @@ impl Slot {
     }
 }
 
+/// Done once the pool is out of use and nobody holds this worker's offer to work.
+async fn withdrawn(pool: &Pool) {
+    pool.retired.cancelled().await;
+    while !pool.withdraw_offer() {
+        tokio::time::sleep(WITHDRAWAL_POLL).await;
+    }
+}
+
 async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
     match job {
         Job::Probe { medium, byte_size, limit, reply } => {
@@ -150,8 +163,8 @@ async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
         }
         Job::Run(job) => {
             let RunJob { request, media, events, cancel, reply } = *job;
-            let plugin_of = |kind: &str| pool.analyzer(kind).map(|analyzer| analyzer.plugin().to_owned());
-            let (end, fate) = session::run(worker, request, media, &events, cancel.watch(), plugin_of, &pool.figures).await;
+            let analyzer_of = |kind: &str| pool.analyzer(kind);
+            let (end, fate) = session::run(worker, request, media, &events, cancel.watch(), analyzer_of, &pool.figures).await;
             if let (RunEnd::Done(cost), WorkerFate::Lives) = (&end, fate) {
                 pool.costs.add(*cost);
             }
@@ -162,7 +175,8 @@ async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
     }
 }
 
-async fn await_ready(worker: &mut Worker) -> Result<vultus_worker_protocol::WorkerReady, String> {
+/// Waits for what a worker says first.
+pub(crate) async fn await_ready(worker: &mut Worker) -> Result<vultus_worker_protocol::WorkerReady, String> {
     loop {
         match worker.receive().await {
             Inbound::Gone(detail) => return Err(format!("it ended before it was ready: {detail}")),

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,10 +19,11 @@ use super::analyzer::Analyzer;
 use super::deployment::PoolsConfig;
 use super::frames::ProbedFrames;
 use super::inbound::Probed;
-use super::pool::{Job, Pool, PoolPlan, RETRY_AFTER, RunJob, Start};
+use super::pool::{Job, Pool, RETRY_AFTER, RunJob, Start};
 use super::process::Spawner;
 use super::run::{LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel, RunEnd, RunEvent};
 use super::session::{self, ProbeEnd};
+use super::third_party::{Opener, PluginFolder, ThirdParty, accept_all};
 use super::totals::RunTotals;
 use super::{plan, slot};
 
@@ -56,25 +57,24 @@ pub enum StartError {
 /// The worker pools of a node. Cheap to clone; [`WorkerPools::shutdown`] ends them for all clones.
 #[derive(Debug, Clone)]
 pub struct WorkerPools {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    /// Pools that run analyses, the built-in one first.
-    pools: Vec<Arc<Pool>>,
+pub(crate) struct Inner {
+    built_in: Arc<Pool>,
     probe: Arc<Pool>,
-    refused: Vec<RefusedPlugin>,
-    spawner: Arc<Spawner>,
-    stop: CancellationToken,
-    drain_timeout: Duration,
-    slots: Mutex<JoinSet<()>>,
+    third_party: Mutex<ThirdParty>,
+    pub(crate) opener: Opener,
+    /// Counts the changes of the pools of third parties.
+    pub(crate) changed: watch::Sender<u64>,
+    pub(crate) reloading: AsyncMutex<()>,
     frames: ProbedFrames,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.opener.stop.cancel();
     }
 }
 
@@ -85,33 +85,20 @@ impl WorkerPools {
         let executable = config.worker_executable.clone();
         let spawner =
             Spawner::start(&executable, config.stderr).map_err(|source| StartError::Executable { path: executable, source })?;
-        let spawner = Arc::new(spawner);
-        let stop = CancellationToken::new();
-        let mut slots = JoinSet::new();
-        let mut open = |planned: PoolPlan| {
-            let workers = planned.workers;
-            let pool = Arc::new(Pool::new(planned, Arc::clone(&spawner), stop.child_token()));
-            for number in 0..workers {
-                slots.spawn(occupy(Arc::clone(&pool), number));
-            }
-            pool
+        let scan = config.third_party.clone();
+        let opener =
+            Opener { config, spawner: Arc::new(spawner), stop: CancellationToken::new(), slots: Mutex::new(JoinSet::new()) };
+        let built_in = opener.open(plan::built_in(&opener.config));
+        let probe = match opener.config.probe_workers {
+            0 => Arc::clone(&built_in),
+            _ => opener.open(plan::probe(&opener.config)),
         };
-        let built_in = open(plan::built_in(&config));
-        let probe = if config.probe_workers > 0 { open(plan::probe(&config)) } else { Arc::clone(&built_in) };
-        let third_party: Vec<_> = config.third_party.iter().map(|plugin| open(plan::third_party(&config, plugin))).collect();
-        let mut inner = Inner {
-            pools: vec![built_in],
-            probe,
-            refused: config.refused,
-            spawner,
-            stop,
-            drain_timeout: config.drain_timeout,
-            slots: Mutex::new(slots),
-            frames: ProbedFrames::default(),
-        };
-        let started = inner.await_start(third_party).await;
-        let pools = Self { inner: Arc::new(inner) };
-        match started {
+        let third_party = Mutex::new(ThirdParty::default());
+        let (changed, reloading) = (watch::Sender::new(0), AsyncMutex::new(()));
+        let frames = ProbedFrames::default();
+        let pools = Self { inner: Arc::new(Inner { built_in, probe, third_party, opener, changed, reloading, frames }) };
+        let (needed, _) = tokio::join!(pools.inner.await_needed(), pools.use_plugins(scan, &accept_all, false));
+        match needed {
             Ok(()) => Ok(pools),
             Err(error) => {
                 pools.shutdown().await;
@@ -122,29 +109,56 @@ impl WorkerPools {
 
     /// The plugins that take work, the built-in ones first.
     pub fn plugins(&self) -> Vec<LoadedPlugin> {
-        self.inner.pools.iter().flat_map(|pool| pool.plugins()).collect()
+        self.inner.pools().iter().flat_map(|pool| pool.plugins()).collect()
     }
 
     /// Plugin files that were found and are not used, with the reason.
     pub fn refused(&self) -> Vec<RefusedPlugin> {
-        let by_workers = self.inner.pools.iter().flat_map(|pool| pool.refused());
-        self.inner.refused.iter().cloned().chain(by_workers).collect()
+        let by_workers = self.inner.pools().into_iter().flat_map(|pool| pool.refused());
+        let refused = self.inner.third_party().refused.clone();
+        refused.into_iter().chain(by_workers).map(|refused| self.with_provider(refused)).collect()
+    }
+
+    /// Names the plugin of another pool that has what is missing.
+    pub(crate) fn with_provider(&self, mut refused: RefusedPlugin) -> RefusedPlugin {
+        let Some(feature) = &refused.missing else { return refused };
+        let provides = |plugin: &LoadedPlugin| plugin.manifest.provides.iter().any(|provided| provided.feature == *feature);
+        if let Some(provider) = self.plugins().into_iter().find(provides) {
+            let (id, pool) = (&provider.manifest.id, &provider.pool);
+            refused.detail.push_str(&format!("; {id} of the pool {pool} does: the lock file can put both into one pool"));
+        }
+        refused
+    }
+
+    /// Changes whenever plugins of third parties come into use or leave it.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changed.subscribe()
+    }
+
+    /// How often they changed so far.
+    pub fn generation(&self) -> u64 {
+        *self.inner.changed.borrow()
+    }
+
+    /// The folder that plugins of third parties come from.
+    pub fn plugin_folder(&self) -> Option<&PluginFolder> {
+        self.inner.opener.config.plugin_folder.as_ref()
     }
 
     /// What the sandbox of the workers cannot enforce on this machine, one sentence each.
     pub fn sandbox_gaps(&self) -> Vec<String> {
-        let gaps: BTreeSet<String> = self.inner.pools.iter().flat_map(|pool| pool.sandbox_gaps()).collect();
+        let gaps: BTreeSet<String> = self.inner.pools().iter().flat_map(|pool| pool.sandbox_gaps()).collect();
         gaps.into_iter().collect()
     }
 
     /// The pools that run analyses, the built-in one first.
     pub fn pools(&self) -> Vec<PoolName> {
-        self.inner.pools.iter().map(|pool| pool.plan.name.clone()).collect()
+        self.inner.pools().iter().map(|pool| pool.plan.name.clone()).collect()
     }
 
     /// The pool whose plugins offer an analysis.
     pub fn pool_of(&self, analysis_type: &str) -> Option<PoolName> {
-        self.inner.pools.iter().find(|pool| pool.offers(analysis_type)).map(|pool| pool.plan.name.clone())
+        self.inner.pools().iter().find(|pool| pool.offers(analysis_type)).map(|pool| pool.plan.name.clone())
     }
 
     /// What is known of an analysis type that a pool offers.
@@ -159,7 +173,7 @@ impl WorkerPools {
 
     /// Process ids of all workers that are alive.
     pub fn worker_pids(&self) -> Vec<u32> {
-        self.inner.spawner.alive()
+        self.inner.opener.spawner.alive()
     }
 
     /// How many workers a pool has when all are up.
@@ -174,8 +188,8 @@ impl WorkerPools {
 
     /// What the runs of all pools cost since the start.
     pub fn run_totals(&self) -> RunTotals {
-        let pools = self.inner.pools.iter().map(|pool| pool.costs.totals());
-        pools.fold(RunTotals::default(), RunTotals::plus)
+        let pools = self.inner.pools();
+        pools.iter().map(|pool| pool.costs.totals()).fold(RunTotals::default(), RunTotals::plus)
     }
 
     /// Examines one medium: a readable descriptor on `byte_size` bytes that nobody else seeks in. Takes 5 s at most once a worker begins;
@@ -218,30 +232,33 @@ impl WorkerPools {
         &self.inner.frames
     }
 
-    /// Waits until a worker of `pool` is free and reserves it, also while the pool recovers from crashes. None when there
-    /// is no such pool, or it is shutting down.
-    pub async fn free_worker(&self, pool: &PoolName) -> Option<FreeWorker> {
-        let pool = Arc::clone(self.pool(pool)?);
-        let permit = pool.reserve().await?;
-        Some(FreeWorker { pool, permit })
+    /// Waits until a worker of `pool` is free and reserves it, also while the pool recovers from crashes or is replaced. None when
+    /// there is no such pool any more, or it is shutting down.
+    pub async fn free_worker(&self, name: &PoolName) -> Option<FreeWorker> {
+        loop {
+            let pool = self.pool(name)?;
+            if let Some(permit) = pool.reserve().await {
+                return Some(FreeWorker::new(pool, permit));
+            }
+            if pool.stop.is_cancelled() {
+                return None;
+            }
+        }
     }
 
     /// Runs analyses on the next free worker of `pool`. `media` are readable descriptors in the order of the request's
     /// media. Events come while it runs; a closed receiver cancels the run.
     pub async fn run(
         &self,
-        pool: &PoolName,
+        name: &PoolName,
         request: RunRequest,
         media: Vec<OwnedFd>,
         events: mpsc::Sender<RunEvent>,
         cancel: &RunCancel,
     ) -> RunEnd {
-        let Some(pool) = self.pool(pool) else {
-            return RunEnd::Unavailable { retry_after: RETRY_AFTER };
-        };
         let mut cancelled = cancel.watch();
         let reserved = tokio::select! {
-            reserved = pool.reserve_if_available() => reserved,
+            reserved = self.reserve_if_available(name) => reserved,
             // What is waited for holds a lock, which must not be kept over the sending.
             () = async { drop(cancelled.wait_for(|state| state.all).await) } => {
                 for analysis in request.analyses {
@@ -252,43 +269,71 @@ impl WorkerPools {
             }
         };
         match reserved {
-            Ok(permit) => FreeWorker { pool: Arc::clone(pool), permit }.run(request, media, events, cancel).await,
+            Ok(worker) => worker.run(request, media, events, cancel).await,
             Err(retry_after) => RunEnd::Unavailable { retry_after },
+        }
+    }
+
+    /// A worker of a pool that takes work. When the pool is replaced meanwhile, one of the new pool.
+    async fn reserve_if_available(&self, name: &PoolName) -> Result<FreeWorker, Duration> {
+        loop {
+            let pool = self.pool(name).ok_or(RETRY_AFTER)?;
+            match pool.reserve_if_available().await {
+                Ok(permit) => return Ok(FreeWorker::new(pool, permit)),
+                Err(_) if pool.is_retired() && !pool.stop.is_cancelled() => {}
+                Err(retry_after) => return Err(retry_after),
+            }
         }
     }
 
     /// Lets running jobs finish within the drain time, then ends every worker. Afterwards no child is left.
     pub async fn shutdown(&self) {
         let inner = &self.inner;
-        inner.stop.cancel();
-        for pool in inner.all_pools() {
+        inner.opener.stop.cancel();
+        let pools = inner.every_pool();
+        for pool in &pools {
             pool.permits.close();
         }
-        let mut slots = std::mem::take(&mut *inner.slots.lock().unwrap_or_else(PoisonError::into_inner));
-        let drained = tokio::time::timeout(inner.drain_timeout, async { while slots.join_next().await.is_some() {} }).await;
+        let mut slots = std::mem::take(&mut *inner.opener.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        let drain_timeout = inner.opener.config.drain_timeout;
+        let drained = tokio::time::timeout(drain_timeout, async { while slots.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             tracing::warn!("workers are ended in the middle of runs, since these did not finish in time");
             slots.shutdown().await;
         }
-        for pool in inner.all_pools() {
+        for pool in &pools {
             pool.drop_jobs().await;
         }
-        inner.spawner.all_reaped().await;
+        inner.opener.spawner.all_reaped().await;
     }
 
-    fn pool(&self, name: &PoolName) -> Option<&Arc<Pool>> {
-        self.inner.pools.iter().find(|pool| pool.plan.name == *name)
+    fn pool(&self, name: &PoolName) -> Option<Arc<Pool>> {
+        self.inner.pools().into_iter().find(|pool| pool.plan.name == *name)
     }
 }
 
 impl Inner {
-    fn all_pools(&self) -> impl Iterator<Item = &Arc<Pool>> {
-        self.pools.iter().chain(std::iter::once(&self.probe))
+    pub(crate) fn third_party(&self) -> MutexGuard<'_, ThirdParty> {
+        self.third_party.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the first worker of each pool. Third-party pools that have one are added to those in use.
-    async fn await_start(&mut self, third_party: Vec<Arc<Pool>>) -> Result<(), StartError> {
-        for pool in [&self.pools[0], &self.probe] {
+    /// The pools that run analyses, the built-in one first.
+    pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
+        let third_party = self.third_party();
+        std::iter::once(&self.built_in).chain(&third_party.pools).cloned().collect()
+    }
+
+    /// These, the one for probes, and those that are out of use.
+    fn every_pool(&self) -> Vec<Arc<Pool>> {
+        let mut pools = self.pools();
+        pools.push(Arc::clone(&self.probe));
+        pools.extend(self.third_party().draining.iter().cloned());
+        pools
+    }
+
+    /// Waits for the first worker of each pool that the node cannot do without.
+    async fn await_needed(&self) -> Result<(), StartError> {
+        for pool in [&self.built_in, &self.probe] {
             let detail = match first_start(pool).await {
                 Start::Failed(detail) => Some(detail),
                 Start::Ready | Start::Pending => refused_files(pool),
@@ -296,24 +341,6 @@ impl Inner {
             if let Some(detail) = detail {
                 return Err(StartError::Pool { pool: pool.plan.name.clone(), detail });
             }
-        }
-        for pool in third_party {
-            let failed = match first_start(&pool).await {
-                Start::Failed(detail) => Some(detail),
-                Start::Ready | Start::Pending => None,
-            };
-            if failed.is_none() && !pool.plugins().is_empty() {
-                self.pools.push(pool);
-                continue;
-            }
-            pool.stop.cancel();
-            self.refused.extend(pool.refused());
-            let unused = failed.into_iter().flat_map(|detail| pool.plan.own.iter().map(move |path| (path, detail.clone())));
-            self.refused.extend(unused.map(|(path, detail)| RefusedPlugin {
-                path: path.display().to_string(),
-                detail,
-                missing: None,
-            }));
         }
         Ok(())
     }
@@ -327,6 +354,10 @@ pub struct FreeWorker {
 }
 
 impl FreeWorker {
+    pub(crate) fn new(pool: Arc<Pool>, permit: OwnedSemaphorePermit) -> Self {
+        Self { pool, permit }
+    }
+
     /// Runs analyses on it; see [`WorkerPools::run`]. Dropping the future cancels the run.
     pub async fn run(
         self,
@@ -356,17 +387,19 @@ impl Drop for CancelOnDrop<'_> {
 }
 
 /// The first slot of a pool starts at once, the others once it is known how that went: the node is ready sooner.
-async fn occupy(pool: Arc<Pool>, number: usize) {
+pub(crate) async fn occupy(pool: Arc<Pool>, number: usize) {
     if number > 0 {
         tokio::select! {
             _ = first_start(&pool) => {}
             () = pool.stop.cancelled() => return,
+            () = pool.retired.cancelled() => return,
         }
     }
     slot::keep(pool).await;
 }
 
-async fn first_start(pool: &Pool) -> Start {
+/// How the first attempt to start a worker of a pool ended.
+pub(crate) async fn first_start(pool: &Pool) -> Start {
     let mut start = pool.start.subscribe();
     match start.wait_for(|start| *start != Start::Pending).await {
         Ok(start) => start.clone(),

@@ -5,7 +5,7 @@ use crate::clock::Clock;
 use crate::dispatch::{LoadedPlugin, PoolName, WorkerPools};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use vultus_core::slots::Slot;
 use vultus_core::{Error, MediaKind, Result};
 use vultus_plugin_api::manifest::{AnalysisSpec, SlotKind};
@@ -24,7 +24,14 @@ pub(super) struct Catalog {
     pools: WorkerPools,
     policies: BTreeMap<String, Map<String, Value>>,
     clock: Clock,
-    known: Mutex<HashMap<String, Arc<KnownAnalysis>>>,
+    known: Mutex<Known>,
+}
+
+/// What was compiled, of the plugins that were in use then.
+#[derive(Default)]
+struct Known {
+    generation: u64,
+    types: HashMap<String, Arc<KnownAnalysis>>,
 }
 
 impl Catalog {
@@ -45,7 +52,8 @@ impl Catalog {
 
     /// The analysis type `kind`. `argument` is where the request names it, for errors.
     pub(super) fn get(&self, kind: &str, argument: &str) -> Result<Arc<KnownAnalysis>> {
-        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(kind) {
+        let generation = self.pools.generation();
+        if let Some(known) = self.known(generation).types.get(kind) {
             return Ok(known.clone());
         }
         let plugins = self.pools.plugins();
@@ -66,8 +74,26 @@ impl Catalog {
             params,
             timeout_ms: spec.timeout_ms,
         });
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(kind.to_owned(), known.clone());
+        self.known(generation).types.insert(kind.to_owned(), known.clone());
         Ok(known)
+    }
+
+    /// What was compiled of this generation of plugins; that of older ones is forgotten.
+    fn known(&self, generation: u64) -> MutexGuard<'_, Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.generation != generation {
+            *known = Known { generation, types: HashMap::new() };
+        }
+        known
+    }
+
+    /// Whether the company's policy fits plugins that may come into use.
+    pub(super) fn accept(&self, plugins: &[LoadedPlugin]) -> Result<(), String> {
+        for spec in plugins.iter().flat_map(|plugin| &plugin.manifest.analyses) {
+            let policy = self.policies.get(&spec.kind).cloned().unwrap_or_default();
+            ParamRules::new(&spec.params_schema, policy).map_err(|text| format!("analysis type `{}`: {text}", spec.kind))?;
+        }
+        Ok(())
     }
 
     /// The day (UTC) that parameters are filled with.

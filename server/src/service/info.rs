@@ -71,6 +71,11 @@ impl Services {
             .then(|| SandboxInfo { required: self.inner.sandbox_required, gaps: self.inner.checker.pools.sandbox_gaps() })
     }
 
+    /// Whether plugins that may come into use fit the operator's policy. An error says why not.
+    pub fn accept_plugins(&self, plugins: &[LoadedPlugin]) -> Result<(), String> {
+        self.inner.checker.catalog.accept(plugins)
+    }
+
     /// The address that clients use, where the configuration names one.
     pub fn public_url(&self) -> Option<&Url> {
         self.inner.public_url.as_ref()

@@ -71,9 +71,14 @@ impl Checker {
             // The probe says which medium it is and why, as for a folder.
             self.examine(ready, None).await?;
         }
-        let verdict = |(plan, judged): (&PlannedAnalysis, Judged)| match self.pools.analyzer(&plan.known.pool, &plan.known.kind) {
-            Some(analyzer) => Ok(apply::verdict(judged, &analyzer)),
-            None => Err(Error::broken("an instant check was judged by a pool that does not offer the analysis")),
+        let verdict = |(plan, judged): (&PlannedAnalysis, Judged)| {
+            let known = judged.analyzer.clone().or_else(|| self.pools.analyzer(&plan.known.pool, &plan.known.kind));
+            match (known, judged.result) {
+                (Some(analyzer), result) => Ok(apply::verdict(Judged { result, ..judged }, &analyzer)),
+                // Its plugin was taken out of use meanwhile.
+                (None, Err(failure)) => Ok(Err(failure)),
+                (None, Ok(_)) => Err(Error::broken("an instant check was judged by a pool that does not offer the analysis")),
+            }
         };
         let verdicts = planned.iter().zip(direct.judged).map(verdict).collect::<Result<Vec<_>>>()?;
         Ok(planned.into_iter().zip(verdicts).map(|(plan, verdict)| checked(plan, verdict, &known, &ids)).collect())

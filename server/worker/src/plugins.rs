@@ -56,6 +56,10 @@ impl Plugins {
                 Err(error) => plugins.refuse(file, Refusal::because(with_sources(&error))),
             }
         }
+        if setup.only_describe {
+            plugins.loaded.extend(opened.into_iter().map(|(_, plugin)| Loaded::described(plugin)));
+            return plugins;
+        }
         let candidates: Vec<Candidate<'_>> = opened.iter().map(|(file, plugin)| candidate(file, plugin)).collect();
         let Selection { used, mut refused } = selection::select(&candidates, BTreeMap::new());
         let mut weights = Weights::new(setup.weights_dir.as_deref());
@@ -184,6 +188,11 @@ fn candidate<'c>(file: &'c PluginFile, plugin: &'c Plugin) -> Candidate<'c> {
 }
 
 impl Loaded {
+    /// Opened, and nothing else.
+    fn described(plugin: Plugin) -> Self {
+        Self { plugin, config: Config::default(), weights: Vec::new(), judge: None, providers: Vec::new(), instances: 0 }
+    }
+
     /// Looks at the weights and makes the first instances.
     fn set_up(plugin: Plugin, file: &PluginFile, setup: &WorkerSetup, weights: &mut Weights) -> Result<Self, String> {
         let weights = weights.verify(&plugin.manifest().weights).map_err(|error| error.to_string())?;

@@ -78,6 +78,7 @@ fn examine(plugins: Vec<PluginFile>, media: Vec<SampleFile>, first_rule: Option<
         memory_bytes: Some(4 << 30),
         cpu_seconds: 120,
         sandbox: SandboxLevel::BestEffort,
+        only_describe: false,
     };
     let request = ConformanceRequest { setup, media, first_rule: first_rule.map(str::to_owned) };
     let mut child = Command::new(env!("CARGO_BIN_EXE_vultus-worker"))

@@ -78,7 +78,10 @@ fn request(config: Option<&Path>, arguments: &CheckArguments) -> Result<(Conform
         plugins.clone_from(&pools.providers_for_others);
     }
     let origin = if is_built_in { PluginOrigin::BuiltIn } else { PluginOrigin::ThirdParty };
-    let settings = pools.built_in.iter().chain(&pools.third_party).find(|known| known.path == as_text(&file));
+    let third_party = pools.third_party.pools.iter().flat_map(|pool| &pool.plugins);
+    let known = pools.built_in.iter().map(|known| (Path::new(&known.path), known));
+    let known = known.chain(third_party.map(|found| (found.source.as_path(), &found.file)));
+    let settings = known.filter(|(path, _)| *path == file).map(|(_, known)| known).next();
     let settings = settings.map_or_else(|| json!({}), |known| known.settings.clone());
     plugins.push(PluginFile { path: as_text(&file), settings, origin, grants: Vec::new(), only_for_features: false });
     let sample = |medium: &TaggedFile| Ok(SampleFile { path: as_text(&found(&medium.path)?), tags: medium.tags.clone() });
@@ -93,6 +96,7 @@ fn request(config: Option<&Path>, arguments: &CheckArguments) -> Result<(Conform
         memory_bytes: pools.memory_bytes,
         cpu_seconds: pools.cpu_seconds,
         sandbox: pools.sandbox,
+        only_describe: false,
     };
     let media = arguments.media.iter().map(sample).collect::<Result<_, CommandError>>()?;
     Ok((ConformanceRequest { setup, media, first_rule: None }, pools.worker_executable))

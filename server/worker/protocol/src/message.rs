@@ -47,6 +47,9 @@ pub struct WorkerSetup {
     /// What becomes of a worker where the kernel does not offer all of the sandbox.
     #[serde(default)]
     pub sandbox: SandboxLevel,
+    /// The plugins are opened and described, and not set up.
+    #[serde(default)]
+    pub only_describe: bool,
 }
 
 /// What becomes of a worker where the kernel does not offer all of the sandbox.

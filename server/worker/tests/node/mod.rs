@@ -71,6 +71,7 @@ impl Node {
             memory_bytes: Some(2 << 30),
             cpu_seconds: 60,
             sandbox: SandboxLevel::Required,
+            only_describe: false,
         };
         change(&mut setup);
         node.send(&ToWorker::Hello(Box::new(setup)), &[]);

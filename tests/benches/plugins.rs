@@ -1,0 +1,160 @@
+//! What it costs that plugins live behind a door: the door's share of a liveness run, the time from a killed worker to the next
+//! verdict, and how the server answers while plugins misbehave in every way that `analyzers/faulty` knows.
+
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use vultus_tests::hostile::{self, FAULTS};
+use vultus_tests::measure::{Figure, median, print_figures, quantile};
+use vultus_tests::{Client, Node, NodeOptions, Upload, compiled, sample};
+
+const ROUNDS: usize = 40;
+const RESTARTS: usize = 5;
+const HEALTHY: usize = 200;
+/// Most of a liveness run that the door may take.
+const DOOR: f64 = 0.03;
+/// From a killed worker to one that is ready with its weights.
+const RESTART: Duration = Duration::from_millis(1500);
+/// Health of the server while plugins misbehave.
+const HEALTH_MS: f64 = 100.0;
+/// What the manifest of the faulty plugins allows them, and what may be added to it until the failure is there.
+const DEADLINE: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(3);
+
+const CHECK: &str = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type state } } }";
+const COSTS: &str = "{ serverInfo { runCosts { runs decodeMs detectionMs embeddingMs analysisMs totalMs } } }";
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
+    let door = runtime.block_on(door());
+    let hostile = runtime.block_on(under_hostile_plugins());
+    let reached = [
+        print_figures("The door to the plugins: liveness of one photo", &door),
+        print_figures("Every fault at once, under a load of healthy analyses", &hostile),
+    ];
+    if reached.iter().all(|reached| *reached) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn check(client: &Client, kind: &str, params: Value) -> (Value, Duration) {
+    let media = json!([{"key": "selfie", "file": null, "tags": ["photo_selfie"]}]);
+    let input = json!({"media": media, "analyses": [{"type": kind, "params": params}]});
+    let files = vec![Upload::medium(0, "selfie.jpg", sample("obama2.jpg"))];
+    let begun = Instant::now();
+    let data = client.upload_data(CHECK, json!({"input": input}), files).await;
+    (data["check"]["analyses"][0].clone(), begun.elapsed())
+}
+
+async fn door() -> Vec<Figure> {
+    let config = "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n".to_owned();
+    let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    check(&client, "liveness", json!({})).await;
+    let costs = async || client.data(COSTS, json!({})).await["serverInfo"]["runCosts"].clone();
+    let before = costs().await;
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        times.push(check(&client, "liveness", json!({})).await.1.as_secs_f64() * 1000.0);
+    }
+    let after = costs().await;
+    let spent = |name: &str| after[name].as_f64().unwrap_or_default() - before[name].as_f64().unwrap_or_default();
+    let work = ["decodeMs", "detectionMs", "embeddingMs", "analysisMs"].iter().map(|name| spent(name)).sum::<f64>();
+    let share = (spent("totalMs") - work) / spent("totalMs");
+    let usual = median(&mut times);
+    let mut restarts = Vec::new();
+    for _ in 0..RESTARTS {
+        let pid = node.workers()[0];
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a process id")).expect("a process id");
+        let begun = Instant::now();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("a worker can be killed");
+        let (analysis, _) = check(&client, "liveness", json!({})).await;
+        assert_eq!(analysis["state"], "FINISHED");
+        restarts.push(begun.elapsed().as_secs_f64() * 1000.0 - usual);
+        // The breaker shall not take this for a plugin that crashes.
+        tokio::time::sleep(Duration::from_secs(25)).await;
+    }
+    let restart = quantile(&mut restarts, 1.0);
+    vec![
+        Figure::plain("one check, p50", format!("{usual:.1} ms")),
+        Figure::plain("work of a run (decoding, features, analysis)", format!("{:.2} ms of CPU time", work / ROUNDS as f64)),
+        Figure::against("share of a run that is the door", format!("{:.2} %", 100.0 * share), "≤ 3 %", share <= DOOR),
+        Figure::against(
+            "worker killed, until the next is ready (longest of 5)",
+            format!("{restart:.0} ms"),
+            "≤ 1500 ms",
+            restart <= RESTART.as_secs_f64() * 1000.0,
+        ),
+    ]
+}
+
+async fn under_hostile_plugins() -> Vec<Figure> {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut plugins = hostile::plugins(folder.path());
+    plugins.push(compiled(folder.path(), "example-c/sharpness.c", "libsharpness.so", &[]));
+    let config = "[log]\nlevel = \"error\"\n[workers]\nmemory_bytes = 1073741824\n".to_owned();
+    let node = Node::start_with(NodeOptions { config, plugins, ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let done = AtomicBool::new(false);
+    let load = async {
+        let faults = futures::future::join_all(FAULTS.map(|(mode, _)| fail(&client, mode)));
+        let healthy = async {
+            let mut good = 0;
+            for _ in 0..HEALTHY / 4 {
+                let checks = (0..4).map(|_| check(&client, "sharpness", json!({})));
+                let checked = futures::future::join_all(checks).await;
+                good += checked.iter().filter(|(analysis, _)| analysis["state"] == "FINISHED").count();
+            }
+            good
+        };
+        let both = futures::join!(faults, healthy);
+        done.store(true, Relaxed);
+        both
+    };
+    let anonymous = node.anonymous();
+    let ((faults, good), mut health) = futures::join!(load, ask_for_health(&anonymous, &done));
+    let longest = faults.into_iter().max_by_key(|(_, took)| *took).expect("there are faults");
+    let (p50, p99) = (quantile(&mut health, 0.5), quantile(&mut health, 0.99));
+    vec![
+        Figure::against("healthy analyses that end well", format!("{good} of {HEALTHY}"), "all", good == HEALTHY),
+        Figure::plain("health, p50", format!("{p50:.1} ms")),
+        Figure::against("health, p99", format!("{p99:.1} ms"), "< 100 ms", p99 < HEALTH_MS),
+        Figure::against(
+            &format!("from RUNNING to FAILED, longest ({})", longest.0),
+            format!("{:.2} s", longest.1.as_secs_f64()),
+            "≤ 4 s",
+            longest.1 <= DEADLINE + GRACE,
+        ),
+    ]
+}
+
+/// The fault, and how long it took from its last start to its failure, by the server's own clock.
+async fn fail(client: &Client, mode: &'static str) -> (&'static str, Duration) {
+    let kind = hostile::kind(mode);
+    let asked = json!({"analyses": [{"type": kind, "params": {"mode": mode}}]});
+    let folder = client.create(&[vultus_tests::selfie_photo(sample("obama2.jpg"))], asked).await;
+    let id = folder["id"].as_str().expect("a folder has an id").to_owned();
+    client.final_folder(&id).await;
+    let query = "query($id: ID!) { folder(id: $id) { analyses(first: 1) { nodes { state startedAt finishedAt } } } }";
+    let analysis = client.data(query, json!({"id": id})).await["folder"]["analyses"]["nodes"][0].clone();
+    assert_eq!(analysis["state"], "FAILED", "{mode}");
+    let seconds = |field: &str| seconds_of_day(analysis[field].as_str().expect("it ran and ended"));
+    (mode, Duration::from_secs_f64((seconds("finishedAt") - seconds("startedAt")).rem_euclid(86_400.0)))
+}
+
+/// Of a time such as 2026-01-01T12:34:56.789Z.
+fn seconds_of_day(time: &str) -> f64 {
+    let clock = time.split_once('T').expect("a date and a time").1.trim_end_matches('Z');
+    clock.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().expect("a number"))
+}
+
+async fn ask_for_health(client: &Client, done: &AtomicBool) -> Vec<f64> {
+    let mut times = Vec::new();
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    while !done.load(Relaxed) {
+        pace.tick().await;
+        let begun = Instant::now();
+        assert!(client.get("/healthz").await.status().is_success());
+        times.push(begun.elapsed().as_secs_f64() * 1000.0);
+    }
+    times
+}
