@@ -15,7 +15,7 @@ use vultus_worker_protocol::{PluginFile, PluginOrigin, RefusedPlugin, SandboxLev
 pub use super::process::WorkerStderr;
 
 /// The built-in plugins by key, providers first.
-const BUILT_IN: [&str; 5] = ["face_detect", "face_template", "face_match", "liveness", "quality"];
+const BUILT_IN: [&str; 6] = ["face_detect", "document", "face_template", "face_match", "liveness", "quality"];
 /// Built-in plugins that third-party pools load too, for their features.
 const PROVIDERS_FOR_OTHERS: [&str; 1] = ["face_detect"];
 /// Most address space of one worker.
