@@ -44,6 +44,8 @@ lacking_to_build() {
     # The database server that tests start needs these at run time.
     compgen -G '/usr/lib/*/libcurl.so.4' >/dev/null || echo libcurl4
     compgen -G '/usr/lib/*/libssl.so.3' >/dev/null || echo libssl3
+    # The typeface of machine-readable zones, for the specimens that the tests draw.
+    [[ -e /usr/share/fonts/opentype/ocr-b/OCRB.otf ]] || echo fonts-ocr-b
 }
 
 # Debian packages of the registry clients in the list of packages to download.

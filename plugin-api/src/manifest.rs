@@ -205,6 +205,9 @@ pub struct Provided {
     /// Features that it needs itself.
     #[serde(default)]
     pub needs: Vec<String>,
+    /// Features that it uses where a plugin provides them; where none does, asking for one gives the JSON `null`.
+    #[serde(default)]
+    pub optional_needs: Vec<String>,
     /// Biometric templates and the like: third parties need the operator's explicit grant.
     #[serde(default)]
     pub restricted: bool,
@@ -215,7 +218,14 @@ pub struct Provided {
 
 impl Default for Provided {
     fn default() -> Self {
-        Self { feature: String::new(), scope: Scope::Frame, needs: Vec::new(), restricted: false, max_side: default_max_side() }
+        Self {
+            feature: String::new(),
+            scope: Scope::Frame,
+            needs: Vec::new(),
+            optional_needs: Vec::new(),
+            restricted: false,
+            max_side: default_max_side(),
+        }
     }
 }
 

@@ -307,7 +307,9 @@ impl Shelf {
         if scope != provided.scope || frames.is_empty() {
             return Err(Failure::invalid_input(format!("{name} has no value for medium {medium}, frame {frame:?}")));
         }
-        let mut host = TestHost::new(self, &provided.needs);
+        let wanted = [provided.needs.as_slice(), &provided.optional_needs].concat();
+        let mut host = TestHost::new(self, &wanted);
+        host.optional = &provided.optional_needs;
         host.max_side = provided.max_side;
         host.frames = frames;
         let request = JobRequest {
@@ -324,6 +326,8 @@ impl Shelf {
 struct TestHost<'s> {
     shelf: &'s Shelf,
     wanted: &'s [String],
+    /// Those of them that need no provider.
+    optional: &'s [String],
     format: PixelFormat,
     max_side: u32,
     frames: Vec<(u32, u32)>,
@@ -338,6 +342,7 @@ impl<'s> TestHost<'s> {
         Self {
             shelf,
             wanted,
+            optional: &[],
             format: PixelFormat::Rgb8,
             max_side: u32::MAX,
             frames: Vec::new(),
@@ -378,6 +383,10 @@ impl JobHost for TestHost<'_> {
     fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
         if !self.wanted.iter().any(|wanted| wanted == name) {
             return Err(Failure::unsupported(format!("the manifest does not ask for {name}")));
+        }
+        let is_provided = || self.shelf.parts.iter().flat_map(|part| &part.manifest.provides).any(|it| it.feature == name);
+        if self.optional.iter().any(|optional| optional == name) && !is_provided() {
+            return Ok(Arc::from(&b"null"[..]));
         }
         self.shelf.feature((medium, frame, name.to_owned()))
     }

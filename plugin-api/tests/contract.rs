@@ -46,6 +46,7 @@ fn provided(feature: &str, scope: Scope, needs: &[&str]) -> Provided {
         feature: feature.into(),
         scope,
         needs: needs.iter().map(|&name| name.into()).collect(),
+        optional_needs: Vec::new(),
         restricted: false,
         max_side: 1920,
     }

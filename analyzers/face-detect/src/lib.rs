@@ -32,6 +32,7 @@ impl Analyzer for FaceDetect {
                 feature: FACES.into(),
                 scope: Scope::Frame,
                 needs: Vec::new(),
+                optional_needs: Vec::new(),
                 restricted: false,
                 max_side: CASCADE.into_iter().max().unwrap_or_default(),
             }],

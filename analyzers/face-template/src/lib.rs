@@ -13,16 +13,18 @@ mod settings;
 mod track;
 
 use serde::Serialize;
-use vultus_plugin_api::manifest::{Instances, Provided, Scope, Weight};
-use vultus_plugin_api::{Analyzer, Config, Failure, FeatureRequest, Frame, Job, Manifest, export_analyzer};
+use vultus_plugin_api::manifest::{Instances, Provided, Scope, SlotKind, Weight};
+use vultus_plugin_api::{Analyzer, Config, Failure, FeatureRequest, Frame, Job, JobMedium, Manifest, export_analyzer};
 use vultus_vision::{
-    AlignedFace, EmbeddingModel, Face, FaceEmbedder, FaceTemplate, FaceTemplates, Faces, PixelView, Quality, VisionError, failure,
+    AlignedFace, DocumentPortrait, EmbeddingModel, Face, FaceEmbedder, FaceTemplate, FaceTemplates, Faces, PixelView, Quality,
+    VisionError, failure,
 };
 
 use settings::Settings;
 use track::{Sighting, Tracker, in_even_subset};
 
 const FACES: &str = "faces/1";
+const PORTRAIT: &str = "document_portrait/1";
 const TEMPLATE: &str = "face_template/1";
 const ALIGNED_TEMPLATE: &str = "face_template_aligned/1";
 const TRACK: &str = "face_track/1";
@@ -44,6 +46,7 @@ impl Analyzer for FaceTemplateProvider {
             feature: feature.into(),
             scope,
             needs: needs.iter().map(|name| (*name).into()).collect(),
+            optional_needs: if needs.is_empty() { Vec::new() } else { vec![PORTRAIT.into()] },
             restricted: true,
             max_side: MAX_SIDE,
         };
@@ -86,7 +89,8 @@ impl Analyzer for FaceTemplateProvider {
 impl FaceTemplateProvider {
     fn template(&mut self, job: &Job<'_>) -> Result<FaceTemplates, Failure> {
         let frame = only_frame(job, TEMPLATE)?;
-        let faces = job.feature_json::<Faces>(&frame, FACES)?.faces;
+        let medium = job.media().iter().find(|m| m.index == frame.medium());
+        let faces = faces_of(job, &frame, medium.is_some_and(is_document))?;
         let picture = vultus_vision::view(&frame)?;
         let vector = match faces.first() {
             Some(face) if self.cut(&frame, &picture, face)? => Some(self.embed()?),
@@ -121,7 +125,7 @@ impl FaceTemplateProvider {
             if job.is_cancelled() {
                 return Err(Failure::cancelled("following the face of a medium"));
             }
-            let faces = job.feature_json::<Faces>(&frame, FACES)?.faces;
+            let faces = faces_of(job, &frame, is_document(medium))?;
             tracker.count(&faces);
             let due = in_even_subset(position, total, self.settings.max_embedded);
             match self.sight(&tracker, &frame, &faces, due)? {
@@ -179,6 +183,22 @@ impl FaceTemplateProvider {
     fn embed(&mut self) -> Result<Vec<f32>, Failure> {
         self.embedder.embed(&self.aligned).map_err(failure)
     }
+}
+
+/// The faces of a frame. Of a document it is the holder's portrait alone, where a plugin that knows documents is at hand.
+fn faces_of(job: &Job<'_>, frame: &Frame<'_>, document: bool) -> Result<Vec<Face>, Failure> {
+    if document {
+        let portrait: Option<DocumentPortrait> = job.feature_json(frame, PORTRAIT)?;
+        if let Some(face) = portrait.and_then(|portrait| portrait.face) {
+            return Ok(vec![face]);
+        }
+    }
+    Ok(job.feature_json::<Faces>(frame, FACES)?.faces)
+}
+
+/// Whether the medium is a photo of a document.
+fn is_document(medium: &JobMedium) -> bool {
+    medium.kind == SlotKind::Image && medium.tags.iter().any(|tag| tag.starts_with("photo_id"))
 }
 
 fn only_frame<'a>(job: &Job<'a>, feature: &str) -> Result<Frame<'a>, Failure> {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::embedder::EmbeddingModel;
-use crate::geometry::{Landmarks, Rect};
+use crate::geometry::{Landmarks, Point, Rect};
 use crate::quality::Quality;
 
 /// `faces/1`, of a frame: the faces found, largest first.
@@ -34,6 +34,22 @@ impl Face {
         let landmarks = self.landmarks.map(|[x, y]| [x * factor, y * factor]);
         Self { rect: self.rect.scaled(factor), score: self.score, landmarks }
     }
+}
+
+/// `upright_document/1`, of a frame: where an identity document lies and which way up it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct UprightDocument {
+    /// Its corners, clockwise from its own upper left; null when its edges were not found (it may fill the picture).
+    pub corners: Option<[Point; 4]>,
+    /// How far it is turned clockwise in the picture: 0, 90, 180 or 270 degrees.
+    pub rotation: u16,
+}
+
+/// `document_portrait/1`, of a frame: the holder's portrait on an identity document. Ghost images are not meant.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DocumentPortrait {
+    /// The face as it lies in the picture; null without one.
+    pub face: Option<Face>,
 }
 
 /// `face_template/1` and `face_template_aligned/1`, of a frame: the template of its largest face.

@@ -28,7 +28,9 @@ pub use embedder::{EmbeddingModel, FaceEmbedder, cosine, mean_template};
 pub use error::VisionError;
 pub use exposure::Exposure;
 pub use eyes::{EyeScorer, OpenEyes};
-pub use features::{Face, FaceTemplate, FaceTemplates, FaceTrack, Faces, TrackFrame, significant_faces};
+pub use features::{
+    DocumentPortrait, Face, FaceTemplate, FaceTemplates, FaceTrack, Faces, TrackFrame, UprightDocument, significant_faces,
+};
 pub use geometry::{Landmarks, Point, Rect};
 pub use landmarks::{FaceOutline, LandmarkFinder};
 pub use pixels::{Channels, PixelView, QuarterTurned};

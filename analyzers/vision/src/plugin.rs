@@ -13,13 +13,16 @@ const SYSTEM_RUNTIME: &str = "libonnxruntime.so";
 
 /// The weight files of the built-in plugins: name, SHA-256, licence. The same values stand in
 /// `models/models.toml`, where they come from and how they are made.
-const WEIGHTS: [(&str, &str, &str); 7] = [
+const WEIGHTS: [(&str, &str, &str); 10] = [
     ("face_detection_yunet.onnx", "23dcab5fc1ac0c7f89075f8b7b22f301fde957af757d054e700720a7572a54be", "MIT"),
     ("face_recognition_sface.onnx", "13fb5f429602e1ba6456507319c5b27167f9d93e41ba1c46bb0bd049fcb5bca9", "Apache-2.0"),
     ("fr_feature.onnx", "97a14daaacdcc44a0822a0f03cbdade8d086862ca12e5f4179977823fc584bd2", "MIT"),
     ("fr_eye.onnx", "1afcea006abc1ccac3c517022abde0aa092bed74ff3c9fe6878483ef9e6e38de", "MIT"),
     ("fr_landmark.onnx", "f10b0ba1d2a8a099adefede1ebf3733e44fe370715e7303dbeb7f59c02142258", "MIT"),
     ("fr_pose.onnx", "72d032ec941b7153bf8d3f2c03a4c165453cc7e63d479041ec7c6ef087e5839d", "MIT"),
+    ("ppocr_v4_det.onnx", "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9", "Apache-2.0"),
+    ("ppocr_v4_rec.onnx", "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b", "Apache-2.0"),
+    ("ppocr_v2_cls.onnx", "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c", "Apache-2.0"),
     ("fr_liveness.onnx", "0484e01cc3cae5b5dedced4000e49c940b1771ef3209f9dadc05521533b0d3f1", "MIT"),
 ];
 

@@ -30,6 +30,7 @@ pub struct Model {
     session: Session,
     file: String,
     input: String,
+    output: String,
 }
 
 /// The answer of one run, readable by output name.
@@ -50,7 +51,22 @@ impl Model {
             .first()
             .map(|input| input.name().to_owned())
             .ok_or_else(|| VisionError::Open { file: file.to_owned(), source: "it has no input".into() })?;
-        Ok(Self { session, file: file.to_owned(), input })
+        let output = session
+            .outputs()
+            .first()
+            .map(|output| output.name().to_owned())
+            .ok_or_else(|| VisionError::Open { file: file.to_owned(), source: "it has no output".into() })?;
+        Ok(Self { session, file: file.to_owned(), input, output })
+    }
+
+    /// Name of the first output.
+    pub fn output(&self) -> &str {
+        &self.output
+    }
+
+    /// What the model's makers noted in the file under `key`.
+    pub fn note(&self, key: &str) -> Option<String> {
+        self.session.metadata().ok()?.custom(key)
     }
 
     /// Runs the model on one tensor and hands its outputs to `read`.

@@ -61,15 +61,18 @@ pub fn resolve_features(manifests: &[Manifest]) -> Result<Features, FeatureError
 /// A feature with its provider's id and what it needs.
 struct Node<'m> {
     plugin: &'m str,
-    needs: &'m [String],
+    needs: Vec<&'m str>,
 }
 
-/// Walks from each feature along what it needs; all of them have providers.
+/// Walks from each feature along what it needs, and along what it uses where that is provided.
 fn refuse_cycle(manifests: &[Manifest]) -> Result<(), FeatureError> {
+    let is_provided = |feature: &str| manifests.iter().flat_map(|it| &it.provides).any(|it| it.feature == feature);
     let mut nodes = BTreeMap::new();
     for manifest in manifests {
         for provided in &manifest.provides {
-            let node = Node { plugin: &manifest.id, needs: &provided.needs };
+            let needs = provided.needs.iter().chain(&provided.optional_needs);
+            let needs = needs.filter(|need| is_provided(need)).map(String::as_str).collect();
+            let node = Node { plugin: &manifest.id, needs };
             nodes.insert(provided.feature.as_str(), node);
         }
     }
@@ -78,14 +81,14 @@ fn refuse_cycle(manifests: &[Manifest]) -> Result<(), FeatureError> {
         // The way from `start`: each feature with the place of the next need to look at.
         let mut way = vec![(start, 0)];
         while let Some((feature, next)) = way.last_mut() {
-            let need = nodes.get(*feature).and_then(|node| node.needs.get(*next));
+            let need = nodes.get(*feature).and_then(|node| node.needs.get(*next)).copied();
             *next += 1;
             let Some(need) = need else {
                 done.insert(*feature);
                 way.pop();
                 continue;
             };
-            if let Some(begin) = way.iter().position(|(seen, _)| seen == need) {
+            if let Some(begin) = way.iter().position(|(seen, _)| *seen == need) {
                 let circle = way[begin..].iter().chain(&way[begin..=begin]);
                 let name = |feature: &str| match nodes.get(feature) {
                     Some(node) => format!("{feature} ({})", node.plugin),
@@ -93,7 +96,7 @@ fn refuse_cycle(manifests: &[Manifest]) -> Result<(), FeatureError> {
                 };
                 return Err(FeatureError::Cycle { path: circle.map(|(f, _)| name(f)).collect() });
             }
-            if !done.contains(need.as_str()) {
+            if !done.contains(need) {
                 way.push((need, 0));
             }
         }

@@ -133,7 +133,7 @@ fn provided_problems(provided: &Provided) -> Vec<String> {
     if !is_feature(name) {
         problems.push(format!("the provided feature {name:?} is no name/version"));
     }
-    for need in provided.needs.iter().filter(|need| !is_feature(need)) {
+    for need in provided.needs.iter().chain(&provided.optional_needs).filter(|need| !is_feature(need)) {
         problems.push(format!("feature {name:?}: its need {need:?} is no name/version"));
     }
     if !MAX_SIDE.contains(&provided.max_side) {

@@ -14,7 +14,7 @@ pub use super::process::WorkerStderr;
 use super::third_party::{FolderError, PluginFolder, Scan};
 
 /// The built-in plugins by key, providers first.
-pub(crate) const BUILT_IN: [&str; 5] = ["face_detect", "face_template", "face_match", "liveness", "quality"];
+pub(crate) const BUILT_IN: [&str; 6] = ["face_detect", "document", "face_template", "face_match", "liveness", "quality"];
 /// Built-in plugins that third-party pools load too where one of their plugins asks for a feature of these (and may).
 const PROVIDERS_FOR_OTHERS: [&str; 2] = ["face_detect", "face_template"];
 /// Most address space of one worker.

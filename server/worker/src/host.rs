@@ -34,6 +34,8 @@ pub(crate) struct View {
     pub(crate) format: PixelFormat,
     /// Features that it may ask for.
     pub(crate) features: Vec<String>,
+    /// Those of them that need no provider.
+    pub(crate) optional: Vec<String>,
     /// Id of the plugin that is called.
     pub(crate) plugin: String,
 }
@@ -105,7 +107,8 @@ impl<'h, 'r> Host<'h, 'r> {
         if is_of_frames(provided) != key.frame.is_some() {
             return Err(Failure::invalid_input(format!("{name} is not of this scope")));
         }
-        let (max_side, features) = (provided.max_side, provided.needs.clone());
+        let features = [provided.needs.as_slice(), &provided.optional_needs].concat();
+        let (max_side, optional) = (provided.max_side, provided.optional_needs.clone());
         let job = JobRequest { analysis: String::new(), params: Value::Null, media: vec![self.alone(place)?] };
         let request = FeatureRequest { feature: name.clone(), medium: 0, frame: key.frame };
         let mut provider = self.run.plugins.take_provider(name)?;
@@ -115,6 +118,7 @@ impl<'h, 'r> Host<'h, 'r> {
             max_side,
             format: PixelFormat::Rgb8,
             features,
+            optional,
             plugin: provider.plugin().manifest().id.clone(),
         };
         let work = if name.starts_with("faces/") { Work::Detection } else { Work::Embedding };
@@ -186,6 +190,9 @@ impl JobHost for Host<'_, '_> {
     fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
         if !self.view.features.iter().any(|listed| listed == name) {
             return Err(Failure::unsupported(format!("{} does not list the feature {name}", self.view.plugin)));
+        }
+        if self.view.optional.iter().any(|optional| optional == name) && self.run.plugins.provided(name).is_none() {
+            return Ok(Arc::from(&b"null"[..]));
         }
         let place = medium as usize;
         let Some(index) = self.view.media.get(place).copied() else {

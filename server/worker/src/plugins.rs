@@ -135,7 +135,7 @@ impl Plugins {
             }
             if let (Some(place), Some(provided)) = (self.features.get(feature), self.provided(feature)) {
                 weights.extend(self.loaded[*place].weights.iter().cloned());
-                wanted.extend(provided.needs.iter().map(String::as_str));
+                wanted.extend(provided.needs.iter().chain(&provided.optional_needs).map(String::as_str));
             }
         }
         let manifest = judge.plugin.manifest();

@@ -152,6 +152,7 @@ impl Run<'_> {
             max_side: spec.max_side,
             format: pixel_format(&spec),
             features: spec.features.clone(),
+            optional: Vec::new(),
             plugin: provenance.plugin.clone(),
         };
         let request = JobRequest { analysis: analysis.kind.clone(), params: analysis.params.clone(), media };

@@ -82,7 +82,7 @@ impl<'c> Selecting<'c> {
     fn refuse_restricted(&mut self) {
         for place in self.kept.clone() {
             let candidate = self.candidates[place];
-            let denied = asked(candidate.manifest).find_map(|feature| {
+            let denied = asked(candidate.manifest).chain(wished(candidate.manifest)).find_map(|feature| {
                 let (provider, provided) = self.provider(feature)?;
                 let granted = !candidate.third_party || candidate.grants.iter().any(|grant| grant == feature);
                 (provided.restricted && !granted).then(|| (feature.to_owned(), self.candidates[provider].manifest.id.clone()))
@@ -144,7 +144,9 @@ impl<'c> Selecting<'c> {
         let mut needed: BTreeSet<usize> = own.collect();
         let mut waiting: Vec<usize> = needed.iter().copied().collect();
         while let Some(place) = waiting.pop() {
-            for (provider, _) in asked(self.candidates[place].manifest).filter_map(|feature| self.provider(feature)) {
+            let manifest = self.candidates[place].manifest;
+            let features = asked(manifest).chain(wished(manifest));
+            for (provider, _) in features.filter_map(|feature| self.provider(feature)) {
                 if needed.insert(provider) {
                     waiting.push(provider);
                 }
@@ -171,6 +173,11 @@ fn asked(manifest: &Manifest) -> impl Iterator<Item = &str> {
     let wanted = manifest.analyses.iter().flat_map(|spec| &spec.features);
     let needed = manifest.provides.iter().flat_map(|provided| &provided.needs);
     wanted.chain(needed).map(String::as_str)
+}
+
+/// Features that a plugin's own features use where there is a provider.
+fn wished(manifest: &Manifest) -> impl Iterator<Item = &str> {
+    manifest.provides.iter().flat_map(|provided| &provided.optional_needs).map(String::as_str)
 }
 
 #[cfg(test)]

@@ -71,3 +71,15 @@ fn two_plugins_may_share_neither_id_nor_analysis_nor_feature() {
     let id = [plugin("x.a", &[]), plugin("x.a", &[])];
     assert_eq!(resolve_features(&id).unwrap_err(), FeatureError::DuplicateId { id: "x.a".into() });
 }
+
+#[test]
+fn an_optional_need_may_have_no_provider_but_must_not_close_a_circle() {
+    let mut template = plugin("a.template", &[("face_template/1", &[])]);
+    template.provides[0].optional_needs.push("document_portrait/1".to_owned());
+    resolve_features(std::slice::from_ref(&template)).unwrap();
+    let portrait = plugin("a.document", &[("document_portrait/1", &["face_template/1"])]);
+    let error = resolve_features(&[template, portrait]).unwrap_err();
+    let expected = "features need each other: document_portrait/1 (a.document) -> face_template/1 (a.template) -> \
+                    document_portrait/1 (a.document)";
+    assert_eq!(error.to_string(), expected);
+}

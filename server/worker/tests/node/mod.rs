@@ -207,7 +207,7 @@ pub(crate) fn plugin(source: &str) -> PluginFile {
 /// The built-in plugins, which Cargo built for this test.
 pub(crate) fn built_in_plugins() -> Vec<PluginFile> {
     let test = std::env::current_exe().unwrap();
-    let libraries = ["face_detect", "face_template", "face_match", "liveness"]
+    let libraries = ["face_detect", "document", "face_template", "face_match", "liveness"]
         .map(|name| test.with_file_name(format!("libvultus_{name}.so")));
     let file = |library: PathBuf| PluginFile {
         path: library.display().to_string(),

@@ -1,0 +1,177 @@
+//! From what the recogniser saw along a line to its characters: a zone is set in one pitch, and its lines have 30,
+//! 36 or 44 characters, so that characters are looked for where they must be.
+
+use crate::text::recognise::{MRZ, MrzSheet, NOTHING};
+
+/// Lengths of lines that there are.
+pub(crate) const LENGTHS: [usize; 3] = [30, 36, 44];
+/// How much a distance between two characters other than the pitch counts against a reading.
+const STIFFNESS: f32 = 9.0;
+/// What an empty place costs, as a likelihood.
+const EMPTY: f32 = 0.02;
+/// What counts against a reading for every character seen outside its places.
+const LEFT_OVER: f32 = 3.0;
+/// A character needs so much of a row's probability to count as seen.
+const SEEN: f32 = 0.3;
+/// Least mass by which a place's probabilities are divided: less than that makes it doubtful.
+const SURE_MASS: f32 = 0.8;
+
+/// Share of characters in which two readings of one line must agree.
+const AGREEMENT: f32 = 0.7;
+
+/// Probabilities of the 37 characters at one place of a line.
+pub(crate) type Place = [f32; 37];
+
+/// A line seen as so and so many characters.
+#[derive(Debug, Clone)]
+pub(crate) struct Fit {
+    pub(crate) places: Vec<Place>,
+    /// How well it fits, per character; 0 is perfect.
+    pub(crate) score: f32,
+}
+
+/// Characters seen, with their rows: the peaks of the sheet.
+fn seen(sheet: &MrzSheet) -> Vec<f32> {
+    let mut peaks = Vec::new();
+    let mut run: Option<(usize, f32, f32)> = None;
+    for (t, row) in sheet.rows.iter().enumerate() {
+        let best = (0..NOTHING).max_by(|a, b| row[*a].total_cmp(&row[*b])).unwrap_or(0);
+        let value = row[best];
+        let counts = value > SEEN;
+        match &mut run {
+            Some((class, sum, moment)) if counts && *class == best => {
+                *sum += value;
+                *moment += value * t as f32;
+            }
+            _ => {
+                if let Some((_, sum, moment)) = run.take() {
+                    peaks.push(moment / sum);
+                }
+                if counts {
+                    run = Some((best, value, value * t as f32));
+                }
+            }
+        }
+    }
+    if let Some((_, sum, moment)) = run {
+        peaks.push(moment / sum);
+    }
+    peaks
+}
+
+/// The line as `length` characters; `None` when hardly anything is seen.
+pub(crate) fn fit(sheet: &MrzSheet, length: usize) -> Option<Fit> {
+    let peaks = seen(sheet);
+    let (first, last) = (*peaks.first()?, *peaks.last()?);
+    if peaks.len() < length / 3 || last - first < length as f32 {
+        return None;
+    }
+    let pitches = [0, 1, 2].map(|missing| (last - first) / (length - 1 - missing) as f32);
+    let tried = pitches.into_iter().filter_map(|pitch| aligned(sheet, &peaks, length, pitch));
+    tried.max_by(|a, b| a.score.total_cmp(&b.score))
+}
+
+/// The best places for `length` characters about `pitch` rows apart.
+fn aligned(sheet: &MrzSheet, peaks: &[f32], length: usize, pitch: f32) -> Option<Fit> {
+    let rows = sheet.rows.len();
+    let gaps = ((0.6 * pitch).floor().max(1.0) as usize)..=((1.5 * pitch).ceil() as usize);
+    let evidence: Vec<f32> = (0..rows).map(|t| mass(sheet, t as f32, pitch).1.max(EMPTY).ln()).collect();
+    // best[n][t]: the best score with the n-th character at row t; from[n][t]: the row of the one before.
+    let mut best = vec![vec![f32::MIN; rows]; length];
+    let mut from = vec![vec![0usize; rows]; length];
+    best[0].copy_from_slice(&evidence);
+    for n in 1..length {
+        for t in 0..rows {
+            for gap in gaps.clone().filter(|gap| *gap <= t) {
+                let stretch = gap as f32 / pitch - 1.0;
+                let score = best[n - 1][t - gap] - STIFFNESS * stretch * stretch + evidence[t];
+                if best[n - 1][t - gap] > f32::MIN && score > best[n][t] {
+                    best[n][t] = score;
+                    from[n][t] = t - gap;
+                }
+            }
+        }
+    }
+    let mut found: Option<(f32, Vec<usize>)> = None;
+    for end in 0..rows {
+        if best[length - 1][end] == f32::MIN {
+            continue;
+        }
+        let mut places = vec![end; length];
+        for n in (1..length).rev() {
+            places[n - 1] = from[n][places[n]];
+        }
+        let score = best[length - 1][end] - LEFT_OVER * unclaimed(peaks, &places, pitch) as f32;
+        if found.as_ref().is_none_or(|(known, _)| score > *known) {
+            found = Some((score, places));
+        }
+    }
+    let (score, places) = found?;
+    let places = places.iter().map(|t| mass(sheet, *t as f32, pitch).0).collect();
+    Some(Fit { places, score: score / length as f32 })
+}
+
+/// How many characters seen are nobody's: every place takes the nearest one.
+fn unclaimed(peaks: &[f32], places: &[usize], pitch: f32) -> usize {
+    let mut claimed = vec![false; peaks.len()];
+    for place in places {
+        let distance = |i: &usize| (peaks[*i] - *place as f32).abs();
+        let nearest = (0..peaks.len()).filter(|i| !claimed[*i]).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        if let Some(i) = nearest.filter(|i| distance(i) < 0.6 * pitch) {
+            claimed[i] = true;
+        }
+    }
+    claimed.iter().filter(|claimed| !**claimed).count()
+}
+
+/// The probabilities of characters around row `centre`, and the highest of them.
+fn mass(sheet: &MrzSheet, centre: f32, pitch: f32) -> (Place, f32) {
+    let reach = 0.5 * pitch;
+    let low = (centre - reach).ceil().max(0.0) as usize;
+    let high = ((centre + reach).floor() as usize).min(sheet.rows.len().saturating_sub(1));
+    let mut place = [0.0f32; 37];
+    for t in low..=high {
+        let near = 1.0 - 0.5 * ((t as f32 - centre) / reach).powi(2);
+        for (sum, value) in place.iter_mut().zip(&sheet.rows[t]) {
+            // A character shows in one row or in several: the surest tells.
+            *sum = sum.max(near * value);
+        }
+    }
+    let total: f32 = place.iter().sum();
+    let highest = place.iter().copied().fold(0.0, f32::max);
+    (place.map(|value| value / total.max(SURE_MASS)), highest)
+}
+
+/// The best reading of a line and those that agree with it: one that lies a place beside it would only blur it.
+pub(crate) fn agreeing(readings: Vec<Fit>) -> Vec<Fit> {
+    let best = (0..readings.len()).max_by(|a, b| readings[*a].score.total_cmp(&readings[*b].score)).unwrap_or(0);
+    let likeliest = |place: &Place| (0..place.len()).max_by(|a, b| place[*a].total_cmp(&place[*b]));
+    let agrees = |fit: &Fit| {
+        let pairs = fit.places.iter().zip(&readings[best].places);
+        let alike = pairs.filter(|(a, b)| likeliest(a) == likeliest(b)).count();
+        alike as f32 >= AGREEMENT * fit.places.len() as f32
+    };
+    let kept: Vec<bool> = readings.iter().map(agrees).collect();
+    readings.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(fit, _)| fit).collect()
+}
+
+/// The mean of several readings of one line.
+pub(crate) fn mean(readings: &[Fit]) -> Vec<Place> {
+    let length = readings.iter().map(|fit| fit.places.len()).min().unwrap_or(0);
+    let count = readings.len() as f32;
+    let sum = |at: usize| std::array::from_fn(|c| readings.iter().map(|fit| fit.places[at][c]).sum::<f32>() / count);
+    (0..length).map(sum).collect()
+}
+
+/// The likeliest characters of a place with their probabilities, best first.
+pub(crate) fn ranked(place: &Place, least: f32, most: usize) -> Vec<(char, f32)> {
+    let mut ranked: Vec<(char, f32)> = MRZ.iter().zip(place).map(|(c, p)| (char::from(*c), *p)).collect();
+    ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let best = ranked.first().copied();
+    ranked.retain(|(_, p)| *p >= least);
+    if ranked.is_empty() {
+        ranked.extend(best);
+    }
+    ranked.truncate(most);
+    ranked
+}

@@ -1,0 +1,222 @@
+//! One side of a document, from its picture to all that can be read in it.
+
+use image::RgbImage;
+use vultus_document_text::{PageReading, Quad, TextLine};
+use vultus_plugin_api::{Failure, Job};
+use vultus_vision::{Face, FaceDetector, ModelOptions, VisionError, failure};
+
+use crate::mrz::{self, FoundZone};
+use crate::plane::{self, Point};
+use crate::text::detect::{FoundLine, TextDetector};
+use crate::text::direction::DirectionReader;
+use crate::text::recognise::TextReader;
+use crate::{barcode, edges, portrait, quality, sample};
+
+/// Longer side, in pixels, of the picture in which lines are looked for.
+const SIDE: u32 = 960;
+/// A document that takes less of the picture than this is cut out before it is read.
+const SMALL: f32 = 0.6;
+/// Longer side of the document when it is cut out, at most.
+const CUT_SIDE: f32 = 1920.0;
+/// Lines read of one side, at most: a page of a book is no document.
+const MOST_LINES: usize = 80;
+/// A line read with less confidence is no text.
+const LEAST_CONFIDENCE: f32 = 0.5;
+
+/// The models, opened when they are first needed.
+#[derive(Debug)]
+pub(crate) struct Models {
+    options: ModelOptions,
+    faces: Option<FaceDetector>,
+    lines: Option<TextDetector>,
+    reader: Option<TextReader>,
+    direction: Option<DirectionReader>,
+}
+
+/// Where the document and its portrait are in a picture.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) document: Option<Quad>,
+    pub(crate) face: Option<Face>,
+}
+
+/// A side with what the portrait is cut from.
+#[derive(Debug)]
+pub(crate) struct Side {
+    /// In pixels of the picture that was read.
+    pub(crate) reading: PageReading,
+    pub(crate) face: Option<Face>,
+    pub(crate) quarters: usize,
+}
+
+fn opened<'m, T>(
+    slot: &'m mut Option<T>,
+    options: &ModelOptions,
+    open: impl FnOnce(&ModelOptions) -> Result<T, VisionError>,
+) -> Result<&'m mut T, Failure> {
+    if slot.is_none() {
+        *slot = Some(open(options).map_err(failure)?);
+    }
+    slot.as_mut().ok_or_else(|| Failure::internal("a model that was just opened is gone"))
+}
+
+impl Models {
+    pub(crate) fn new(options: ModelOptions) -> Self {
+        Self { options, faces: None, lines: None, reader: None, direction: None }
+    }
+
+    /// Finds the document and its portrait. `faces` are those found in the whole picture.
+    pub(crate) fn layout(&mut self, picture: &RgbImage, faces: &[Face]) -> Result<Layout, Failure> {
+        let document = edges::find(picture);
+        let mut face = portrait::largest(faces).cloned();
+        if let Some(area) = document.as_ref().filter(|_| portrait::is_doubtful(face.as_ref())) {
+            let detector = opened(&mut self.faces, &self.options, FaceDetector::open)?;
+            let closer = portrait::find_in(detector, picture, area).map_err(failure)?;
+            face = closer.or(face);
+        }
+        Ok(Layout { document, face })
+    }
+
+    /// Which way up the picture's text is, in degrees; `None` without text.
+    pub(crate) fn text_angle(&mut self, picture: &RgbImage) -> Result<Option<f32>, Failure> {
+        let lines = opened(&mut self.lines, &self.options, TextDetector::open)?.find(picture, SIDE).map_err(failure)?;
+        let quads: Vec<Quad> = lines.iter().map(|line| line.quad).collect();
+        let direction = opened(&mut self.direction, &self.options, DirectionReader::open)?;
+        direction.angle(picture, &quads).map_err(failure)
+    }
+
+    /// Reads one side.
+    pub(crate) fn read(&mut self, job: &Job<'_>, picture: &RgbImage, faces: &[Face], visual_zone: bool) -> Result<Side, Failure> {
+        let layout = self.layout(picture, faces)?;
+        let hint = layout.face.as_ref().map(portrait::angle);
+        let mut text = self.find_text(picture, layout.document.as_ref(), hint)?;
+        let angle = match (&text.zone, hint) {
+            (Some(zone), _) => Some(zone.angle),
+            (None, Some(hint)) => Some(hint),
+            (None, None) => {
+                let quads: Vec<Quad> = text.lines.iter().map(|line| line.quad).collect();
+                let direction = opened(&mut self.direction, &self.options, DirectionReader::open)?;
+                direction.angle(&text.canvas, &quads).map_err(failure)?
+            }
+        };
+        let quarters = angle.map_or(0, edges::quarters);
+        let band = text.zone.as_ref().map(|zone| zone.reading.quad);
+        let lines = if visual_zone { self.read_lines(job, &text, band.as_ref(), angle)? } else { Vec::new() };
+        // Edges that leave out the machine-readable zone are not those of the document.
+        let band = band.map(|quad| plane::mapped(&quad, |p| text.placed(p)));
+        let document = layout.document.filter(|area| band.as_ref().is_none_or(|band| encloses(area, band)));
+        let mrz = text.zone.take().map(|zone| {
+            let mut reading = zone.reading;
+            reading.quad = plane::mapped(&reading.quad, |p| text.placed(p));
+            reading
+        });
+        let quality = quality::measure(picture, document.as_ref(), quarters);
+        let barcodes = barcode::read(picture);
+        let reading = PageReading {
+            document: document.map(|area| edges::upright(&area, quarters)),
+            rotation: quarters as u16 * 90,
+            mrz,
+            lines,
+            barcodes,
+            portrait: None,
+            quality,
+        };
+        Ok(Side { reading, face: layout.face, quarters })
+    }
+
+    /// Lines and zone, of the document alone where it is small, else of the whole picture.
+    fn find_text(&mut self, picture: &RgbImage, document: Option<&Quad>, hint: Option<f32>) -> Result<TextSeen, Failure> {
+        let longest = picture.width().max(picture.height()) as f32;
+        let small = document.filter(|area| plane::width(area).max(plane::height(area)) < SMALL * longest);
+        if let Some(canvas) = small.and_then(|area| cut_out(picture, area)) {
+            let seen = self.find_in(canvas, hint)?;
+            if seen.zone.is_some() {
+                return Ok(seen);
+            }
+        }
+        self.find_in((picture.clone(), None), hint)
+    }
+
+    fn find_in(&mut self, (canvas, back): (RgbImage, Option<Back>), hint: Option<f32>) -> Result<TextSeen, Failure> {
+        let lines = opened(&mut self.lines, &self.options, TextDetector::open)?.find(&canvas, SIDE).map_err(failure)?;
+        let reader = opened(&mut self.reader, &self.options, TextReader::open)?;
+        let zone = mrz::find(reader, &canvas, &lines, hint).map_err(failure)?;
+        Ok(TextSeen { canvas, back, lines, zone })
+    }
+
+    fn read_lines(
+        &mut self,
+        job: &Job<'_>,
+        text: &TextSeen,
+        band: Option<&Quad>,
+        angle: Option<f32>,
+    ) -> Result<Vec<TextLine>, Failure> {
+        let reader = opened(&mut self.reader, &self.options, TextReader::open)?;
+        let mut quads: Vec<Quad> = text.lines.iter().map(|line| line.quad).collect();
+        quads.retain(|quad| band.is_none_or(|band| !encloses(&plane::grown(band, 0.2, 0.1), quad)));
+        quads.sort_by(|a, b| plane::area(b).abs().total_cmp(&plane::area(a).abs()));
+        quads.truncate(MOST_LINES);
+        let mut lines = Vec::new();
+        for quad in quads {
+            if job.is_cancelled() {
+                return Err(Failure::cancelled("reading the lines of a document"));
+            }
+            let quad = forwards(quad, angle.unwrap_or(0.0));
+            let read = reader.read(&text.canvas, &quad).map_err(failure)?;
+            if read.confidence >= LEAST_CONFIDENCE && !read.text.trim().is_empty() {
+                let quad = plane::mapped(&quad, |p| text.placed(p));
+                lines.push(TextLine { text: read.text.trim().to_owned(), confidence: read.confidence, quad });
+            }
+        }
+        Ok(lines)
+    }
+}
+
+type Back = imageproc::geometric_transformations::Projection;
+
+/// What was found to read, in the picture or a part of it.
+struct TextSeen {
+    canvas: RgbImage,
+    /// From the part to the picture.
+    back: Option<Back>,
+    lines: Vec<FoundLine>,
+    zone: Option<FoundZone>,
+}
+
+impl TextSeen {
+    /// Where a point of the canvas lies in the picture.
+    fn placed(&self, p: Point) -> Point {
+        self.back.as_ref().map_or(p, |back| plane::project(back, p))
+    }
+}
+
+fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Option<Back>)> {
+    let area = plane::grown(area, 0.04, 0.04);
+    let (wide, high) = (plane::width(&area), plane::height(&area));
+    let factor = (CUT_SIDE / wide.max(high)).min(1.0);
+    let size = [(wide * factor) as u32, (high * factor) as u32];
+    let canvas = sample::cut(picture, &area, size[0], size[1])?;
+    let back = plane::projection(&plane::rectangle(size[0] as f32, size[1] as f32), &area)?;
+    Some((canvas, Some(back)))
+}
+
+/// The line read in the direction nearest to `angle`, in degrees.
+fn forwards(quad: Quad, angle: f32) -> Quad {
+    let [a, b, ..] = quad.0;
+    let own = (b[1] - a[1]).atan2(b[0] - a[0]);
+    if (own - angle.to_radians()).cos() >= 0.0 { quad } else { plane::turned(&quad, 2) }
+}
+
+/// Whether the middle of `inner` and of its sides lies inside `outer`.
+fn encloses(outer: &Quad, inner: &Quad) -> bool {
+    let q = outer.0;
+    let is_inside = |p: Point| {
+        let side = |i: usize| {
+            let (a, b) = (q[i], q[(i + 1) % 4]);
+            (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
+        };
+        (0..4).all(|i| side(i) >= 0.0) || (0..4).all(|i| side(i) <= 0.0)
+    };
+    let [a, b, c, d] = inner.0;
+    [plane::centre(inner), plane::between(a, d, 0.5), plane::between(b, c, 0.5)].into_iter().all(is_inside)
+}

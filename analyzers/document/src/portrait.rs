@@ -1,0 +1,103 @@
+//! The holder's portrait. Where the face is large enough in the picture, `faces/1` has found it; in a small document it is
+//! looked for again in the document alone.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use vultus_document_text::{Portrait, Quad};
+use vultus_plugin_api::Failure;
+use vultus_vision::{Channels, Face, FaceDetector, PixelView, Rect, VisionError};
+
+use crate::plane::{self, Point};
+use crate::sample;
+
+/// Name of the artifact.
+pub(crate) const ARTIFACT: &str = "portrait";
+const JPEG_QUALITY: u8 = 90;
+/// Longer side of the kept portrait, in pixels.
+const KEPT_SIDE: f32 = 512.0;
+/// A face with less score may be the pattern of a guilloche.
+const SURE: f32 = 0.7;
+/// Widths of a face, in pixels, below which it is looked for again in the document alone.
+const SMALL: f32 = 48.0;
+/// Width and height of the document in which faces are looked for, at most.
+const SIDE: f32 = 640.0;
+/// How much of the face's size is kept on each side of it, and above and below.
+const AROUND: [f32; 2] = [0.45, 0.6];
+
+/// The largest face that is surely one: ghost images are smaller.
+pub(crate) fn largest(faces: &[Face]) -> Option<&Face> {
+    let sure = faces.iter().filter(|face| face.score >= SURE);
+    sure.max_by(|a, b| a.rect.area().total_cmp(&b.rect.area()))
+}
+
+/// Whether the face is too small, or too unsure, to be taken as it is.
+pub(crate) fn is_doubtful(face: Option<&Face>) -> bool {
+    face.is_none_or(|face| face.rect.width.min(face.rect.height) < SMALL)
+}
+
+/// Direction from the left to the right eye, in degrees: where right is for the document.
+pub(crate) fn angle(face: &Face) -> f32 {
+    let [left, right, ..] = face.landmarks;
+    (right[1] - left[1]).atan2(right[0] - left[0]).to_degrees().rem_euclid(360.0)
+}
+
+/// Looks for the portrait in the document alone, in all four directions. Coordinates are those of `picture`.
+pub(crate) fn find_in(detector: &mut FaceDetector, picture: &RgbImage, document: &Quad) -> Result<Option<Face>, VisionError> {
+    let mut best: Option<Face> = None;
+    for quarters in 0..4 {
+        let area = crate::edges::upright(document, quarters);
+        let (wide, high) = (plane::width(&area), plane::height(&area));
+        let factor = (SIDE / wide.max(high).max(1.0)).min(4.0);
+        let size = [((wide * factor) as u32).max(1), ((high * factor) as u32).max(1)];
+        let Some(page) = sample::cut(picture, &area, size[0], size[1]) else { continue };
+        let view = PixelView::new(page.as_raw(), size[0], size[1], size[0] as usize * 3, Channels::Rgb)?;
+        let found = detector.find_at(&view, SIDE as u32)?;
+        let Some(face) = largest(&found) else { continue };
+        if best.as_ref().is_none_or(|known| face.score > known.score) {
+            let cut = plane::rectangle(size[0] as f32, size[1] as f32);
+            let Some(back) = plane::projection(&cut, &area) else { continue };
+            best = Some(carried(face, |p| plane::project(&back, p)));
+        }
+    }
+    Ok(best)
+}
+
+/// The face after every point of its picture was moved.
+fn carried(face: &Face, map: impl Fn(Point) -> Point) -> Face {
+    let Rect { x, y, width, height } = face.rect;
+    let corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]].map(&map);
+    let bound = |axis: usize| corners.iter().fold((f32::MAX, f32::MIN), |(low, high), p| (low.min(p[axis]), high.max(p[axis])));
+    let ((left, right), (top, bottom)) = (bound(0), bound(1));
+    Face {
+        rect: Rect { x: left, y: top, width: right - left, height: bottom - top },
+        score: face.score,
+        landmarks: face.landmarks.map(map),
+    }
+}
+
+/// The face as it is told of: its corners counted from the upper left of the document.
+pub(crate) fn described(face: &Face, quarters: usize, back: f32, artifact: Option<String>) -> Portrait {
+    let Rect { x, y, width, height } = face.rect.scaled(back);
+    let quad = Quad([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]);
+    Portrait { quad: crate::edges::upright(&quad, quarters), confidence: face.score, artifact }
+}
+
+/// The upright portrait with shoulders as a JPEG.
+pub(crate) fn cut_out(picture: &RgbImage, face: &Face, quarters: usize) -> Result<Option<Vec<u8>>, Failure> {
+    let Rect { x, y, width, height } = face.rect;
+    let quad = Quad([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]);
+    let quad = crate::edges::upright(&quad, quarters);
+    let high = plane::height(&quad).max(1.0);
+    let wide = plane::width(&quad);
+    let area = plane::grown(&quad, AROUND[0] * wide / high, AROUND[1]);
+    let area = plane::mapped(&area, |[x, y]| [x.clamp(0.0, picture.width() as f32), y.clamp(0.0, picture.height() as f32)]);
+    let (wide, high) = (plane::width(&area), plane::height(&area));
+    let factor = (KEPT_SIDE / wide.max(high).max(1.0)).min(1.0);
+    let size = [((wide * factor) as u32).max(1), ((high * factor) as u32).max(1)];
+    let Some(portrait) = sample::cut(picture, &area, size[0], size[1]) else { return Ok(None) };
+    let mut jpeg = Vec::new();
+    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
+        .write_image(portrait.as_raw(), size[0], size[1], ExtendedColorType::Rgb8)
+        .map_err(|error| Failure::internal(format!("encoding the portrait: {error}")))?;
+    Ok(Some(jpeg))
+}

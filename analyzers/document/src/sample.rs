@@ -1,0 +1,96 @@
+//! Cutting a quadrilateral out of a picture as an upright rectangle: smooth when it is enlarged, averaged
+//! when it is made smaller.
+
+use image::{GrayImage, Rgb, RgbImage, imageops};
+use vultus_document_text::Quad;
+
+use crate::plane::{self, Point};
+
+/// Most samples per pixel and direction when a picture is made smaller.
+const MOST_SAMPLES: usize = 4;
+
+/// The part of `picture` inside `quad` as a picture of `width` x `height` pixels. What lies outside the
+/// picture repeats its edge. `None` when the corners are degenerate.
+pub(crate) fn cut(picture: &RgbImage, quad: &Quad, width: u32, height: u32) -> Option<RgbImage> {
+    if width == 0 || height == 0 || picture.width() == 0 || picture.height() == 0 {
+        return None;
+    }
+    let target = plane::rectangle(width as f32, height as f32);
+    let back = plane::projection(&target, quad)?;
+    let shrink = (plane::width(quad) / width as f32).max(plane::height(quad) / height as f32);
+    if !shrink.is_finite() {
+        return None;
+    }
+    let samples = (shrink.ceil() as usize).clamp(1, MOST_SAMPLES);
+    let smooth = shrink < 0.8;
+    let mut out = RgbImage::new(width, height);
+    for (x, y, pixel) in out.enumerate_pixels_mut() {
+        let mut sum = [0.0f32; 3];
+        for i in 0..samples * samples {
+            let dx = ((i % samples) as f32 + 0.5) / samples as f32;
+            let dy = ((i / samples) as f32 + 0.5) / samples as f32;
+            let [sx, sy] = plane::project(&back, [x as f32 + dx, y as f32 + dy]);
+            // Pixel centres lie at half a pixel.
+            let at = [sx - 0.5, sy - 0.5];
+            let level = if smooth { cubic(picture, at) } else { linear(picture, at) };
+            for (sum, level) in sum.iter_mut().zip(level) {
+                *sum += level;
+            }
+        }
+        let count = (samples * samples) as f32;
+        *pixel = Rgb(sum.map(|sum| (sum / count + 0.5).clamp(0.0, 255.0) as u8));
+    }
+    Some(out)
+}
+
+fn linear(picture: &RgbImage, [x, y]: Point) -> [f32; 3] {
+    let (right, bottom) = ((picture.width() - 1) as f32, (picture.height() - 1) as f32);
+    let (x, y) = (x.clamp(0.0, right), y.clamp(0.0, bottom));
+    let (left, top) = (x as u32, y as u32);
+    let (fx, fy) = (x - left as f32, y - top as f32);
+    let (next, below) = ((left + 1).min(picture.width() - 1), (top + 1).min(picture.height() - 1));
+    let [a, b, c, d] = [(left, top), (next, top), (left, below), (next, below)].map(|(x, y)| picture.get_pixel(x, y).0);
+    std::array::from_fn(|i| {
+        let (a, b, c, d) = (f32::from(a[i]), f32::from(b[i]), f32::from(c[i]), f32::from(d[i]));
+        let (high, low) = (a + (b - a) * fx, c + (d - c) * fx);
+        high + (low - high) * fy
+    })
+}
+
+/// The weights of four neighbours at `t` beyond the second (Catmull-Rom).
+fn cubic_weights(t: f32) -> [f32; 4] {
+    let (t2, t3) = (t * t, t * t * t);
+    [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
+}
+
+fn cubic(picture: &RgbImage, [x, y]: Point) -> [f32; 3] {
+    let (right, bottom) = (picture.width() as i64 - 1, picture.height() as i64 - 1);
+    let (left, top) = (x.floor(), y.floor());
+    let (across, down) = (cubic_weights(x - left), cubic_weights(y - top));
+    let (left, top) = (left as i64, top as i64);
+    let mut sum = [0.0f32; 3];
+    for (j, weight_y) in down.into_iter().enumerate() {
+        let row = (top + j as i64 - 1).clamp(0, bottom) as u32;
+        for (i, weight_x) in across.into_iter().enumerate() {
+            let column = (left + i as i64 - 1).clamp(0, right) as u32;
+            let pixel = picture.get_pixel(column, row).0;
+            for (sum, level) in sum.iter_mut().zip(pixel) {
+                *sum += weight_x * weight_y * f32::from(level);
+            }
+        }
+    }
+    sum
+}
+
+/// The picture scaled to `width` x `height`, averaged where it becomes smaller.
+pub(crate) fn scaled(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    imageops::resize(picture, width.max(1), height.max(1), imageops::FilterType::Triangle)
+}
+
+/// Luma of a picture.
+pub(crate) fn grey(picture: &RgbImage) -> GrayImage {
+    GrayImage::from_fn(picture.width(), picture.height(), |x, y| {
+        let [r, g, b] = picture.get_pixel(x, y).0.map(u32::from);
+        image::Luma([((r * 77 + g * 150 + b * 29) >> 8) as u8])
+    })
+}

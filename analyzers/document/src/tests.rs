@@ -1,0 +1,177 @@
+//! The analyzer on real models, through the plugin interface, with specimens drawn by the tests.
+
+use image::{DynamicImage, RgbImage, imageops};
+use serde_json::{Value, json};
+use vultus_face_detect::FaceDetect;
+use vultus_plugin_api::manifest::SlotKind;
+use vultus_plugin_api::testing::{Bench, Picture, TestRun};
+use vultus_plugin_api::{Resolution, Status};
+use vultus_vision::{DocumentPortrait, UprightDocument};
+
+use crate::{BACK, Document, FRONT, PORTRAIT, UPRIGHT};
+
+#[path = "../../vision/test-support/media.rs"]
+#[expect(dead_code, reason = "shared by the tests of several crates, each of which uses a part")]
+mod media;
+#[path = "../test-support/specimen.rs"]
+mod specimen;
+
+use media::{config, sample, still};
+use specimen::{Specimen, photographed, table};
+
+/// Where the page lies in the photos of these tests: seen from the side, turned a little.
+const LYING: [[f32; 2]; 4] = [[210.0, 170.0], [1370.0, 110.0], [1440.0, 950.0], [170.0, 1010.0]];
+
+fn bench() -> Bench {
+    let mut bench = Bench::new::<Document>(&config("{}")).unwrap();
+    bench.provider::<FaceDetect>().unwrap();
+    bench
+}
+
+fn portrait() -> RgbImage {
+    sample("obama2.jpg").to_rgb8()
+}
+
+fn passport_photo() -> RgbImage {
+    photographed(&Specimen::passport().draw(Some(&portrait())), 1600, 1100, LYING)
+}
+
+fn judged(bench: &mut Bench, picture: &RgbImage) -> TestRun {
+    bench.clear_media().medium(SlotKind::Image, &[FRONT], vec![picture_of(picture)]);
+    bench.run("document", json!({"today": "2026-11-26"})).unwrap()
+}
+
+fn picture_of(picture: &RgbImage) -> Picture {
+    still(&DynamicImage::from(picture.clone()))
+}
+
+fn codes(run: &TestRun) -> Vec<&str> {
+    run.outcome.reasons.iter().map(|reason| reason.code.as_str()).collect()
+}
+
+fn lines(run: &TestRun) -> Vec<String> {
+    let lines = run.outcome.result["mrz"]["lines"].as_array().cloned().unwrap_or_default();
+    lines.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn corners(value: &Value) -> Vec<[f64; 2]> {
+    let point = |p: &Value| [p[0].as_f64().unwrap(), p[1].as_f64().unwrap()];
+    value.as_array().unwrap().iter().map(point).collect()
+}
+
+#[test]
+fn a_passport_photographed_from_the_side_is_found_read_and_accepted() {
+    let run = judged(&mut bench(), &passport_photo());
+    let result = &run.outcome.result;
+    assert_eq!(lines(&run), Specimen::passport().lines, "{result:#}");
+    assert_eq!(run.outcome.resolution, Resolution::Success, "{:?}", run.outcome.reasons);
+    for (found, drawn) in corners(&result["media"][0]["document"]).iter().zip(LYING) {
+        let off = (found[0] - f64::from(drawn[0])).hypot(found[1] - f64::from(drawn[1]));
+        assert!(off < 25.0, "{found:?} {drawn:?}");
+    }
+    assert_eq!(result["media"][0]["rotation"], 0);
+    assert_eq!(result["portrait"]["artifact"], "portrait");
+    // The portrait, not the ghost image on the right.
+    assert!(corners(&result["portrait"]["quad"]).iter().all(|p| p[0] < 700.0), "{}", result["portrait"]);
+    let [kept] = run.artifacts.as_slice() else { panic!("{} artifacts", run.artifacts.len()) };
+    assert!(kept.name == "portrait" && kept.bytes.starts_with(&[0xff, 0xd8]));
+    let value = |name: &str| {
+        let fields = result["fields"].as_array().unwrap();
+        fields.iter().find(|field| field["name"] == name).cloned().unwrap_or_default()
+    };
+    assert!(value("SURNAME").to_string().contains("NORDMANN"), "{}", result["fields"]);
+}
+
+#[test]
+fn a_card_is_read_whichever_way_up_it_lies() {
+    let card = Specimen::card();
+    let upright = photographed(&card.draw(None), 1300, 1000, [[180.0, 160.0], [1120.0, 190.0], [1100.0, 800.0], [200.0, 770.0]]);
+    let mut bench = bench();
+    for (rotation, picture) in
+        [(90, imageops::rotate90(&upright)), (180, imageops::rotate180(&upright)), (270, imageops::rotate270(&upright))]
+    {
+        let run = judged(&mut bench, &picture);
+        assert_eq!(lines(&run), card.lines, "{rotation}");
+        assert_eq!(run.outcome.result["media"][0]["rotation"], rotation);
+    }
+}
+
+#[test]
+fn what_is_no_document_has_reasons_and_no_zone() {
+    let mut bench = bench();
+    let white = RgbImage::from_pixel(900, 700, image::Rgb([255; 3]));
+    let text = Specimen {
+        format: specimen::Format::Td3,
+        lines: Vec::new(),
+        fields: (0..9)
+            .map(|_| ("It was the best of times, it was the worst of times", "it was the age of wisdom".into()))
+            .collect(),
+    };
+    for (name, picture) in [("white", white), ("table", table(900, 700)), ("face", portrait()), ("text", text.draw(None))] {
+        let run = judged(&mut bench, &picture);
+        assert!(run.outcome.result["mrz"].is_null(), "{name}: {}", run.outcome.result["mrz"]);
+        assert_ne!(run.outcome.resolution, Resolution::Success, "{name}");
+        assert!(!run.outcome.reasons.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn a_grey_copy_a_blurred_and_a_burnt_out_picture_are_told() {
+    let mut bench = bench();
+    let photo = passport_photo();
+    let grey = DynamicImage::from(DynamicImage::from(photo.clone()).to_luma8()).to_rgb8();
+    assert!(codes(&judged(&mut bench, &grey)).contains(&"COPY_SUSPECTED"));
+    assert!(codes(&judged(&mut bench, &imageops::blur(&photo, 5.0))).contains(&"BLURRED"));
+    let mut burnt = photo;
+    for (x, y, pixel) in burnt.enumerate_pixels_mut() {
+        if (x as f32 - 900.0).hypot(y as f32 - 450.0) < 260.0 {
+            *pixel = image::Rgb([255; 3]);
+        }
+    }
+    assert!(codes(&judged(&mut bench, &burnt)).contains(&"GLARE"));
+}
+
+#[test]
+fn a_barcode_on_the_back_is_decoded() {
+    use rxing::{BarcodeFormat, Writer, pdf417::PDF417Writer};
+    const CONTENT: &str = "@\n\u{1e}\rANSI 636000080002DL00410278ZV03190008DLDAQT64235789\nDCSSAMPLE\n";
+    let code = PDF417Writer.encode(CONTENT, &BarcodeFormat::PDF_417, 900, 300).unwrap();
+    let back = RgbImage::from_fn(1100, 700, |x, y| {
+        let inside = (100..100 + code.width()).contains(&x) && (200..200 + code.height()).contains(&y);
+        let dark = inside && code.get(x - 100, y - 200);
+        image::Rgb(if dark { [20; 3] } else { [235, 236, 228] })
+    });
+    let mut bench = bench();
+    bench.medium(SlotKind::Image, &[FRONT], vec![picture_of(&passport_photo())]);
+    bench.medium(SlotKind::Image, &[BACK], vec![picture_of(&back)]);
+    let run = bench.run("document", json!({"today": "2026-11-26", "visualZone": false})).unwrap();
+    let codes = run.outcome.result["barcodes"].as_array().unwrap();
+    assert_eq!(codes.len(), 1, "{codes:?}");
+    assert_eq!(codes[0]["format"], "PDF417");
+    assert_eq!(codes[0]["medium"], 1);
+}
+
+#[test]
+fn the_portrait_of_a_small_document_is_found_where_it_lies_and_so_is_the_document() {
+    let page = Specimen::passport().draw(Some(&portrait()));
+    let small = [[900.0, 500.0], [1500.0, 520.0], [1480.0, 930.0], [890.0, 915.0]];
+    let scene = photographed(&page, 2200, 1500, small);
+    let turned = imageops::rotate90(&scene);
+    let mut bench = bench();
+    for (picture, rotation) in [(&scene, 0), (&turned, 90)] {
+        bench.clear_media().medium(SlotKind::Image, &[FRONT], vec![picture_of(picture)]);
+        let upright: UprightDocument = serde_json::from_value(bench.feature(0, Some(0), UPRIGHT).unwrap()).unwrap();
+        assert_eq!(upright.rotation, rotation);
+        assert!(upright.corners.is_some());
+        let portrait: DocumentPortrait = serde_json::from_value(bench.feature(0, Some(0), PORTRAIT).unwrap()).unwrap();
+        let face = portrait.face.expect("the portrait is there");
+        assert!(face.rect.width > 40.0 && face.rect.width < 140.0, "{face:?}");
+    }
+}
+
+#[test]
+fn an_analysis_that_is_not_told_the_day_is_refused() {
+    let mut bench = bench();
+    bench.medium(SlotKind::Image, &[FRONT], vec![picture_of(&table(320, 240))]);
+    assert_eq!(bench.run("document", json!({})).unwrap_err().status, Status::InvalidInput);
+}

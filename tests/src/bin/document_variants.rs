@@ -1,0 +1,141 @@
+//! Makes harder pictures of labelled documents for `vultus eval document`: turned, tilted, askew, larger and smaller, badly
+//! compressed, noisy. `document_variants LIST.csv ROOT FOLDER` writes the pictures and a `documents.csv` with the column `variant`.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use image::{Rgb, RgbImage};
+use imageproc::geometric_transformations::{Border, Interpolation, Projection, warp_into};
+use std::path::{Path, PathBuf};
+
+/// What surrounds a document that is moved.
+const TABLE: Rgb<u8> = Rgb([96, 88, 80]);
+/// Quality of the pictures of all classes but `jpeg`.
+const GOOD: u8 = 92;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// A change of a picture: its class, a number within it, and the picture with its JPEG quality.
+struct Variant {
+    class: &'static str,
+    picture: RgbImage,
+    quality: u8,
+}
+
+fn variants(original: &RgbImage) -> Vec<Variant> {
+    let good = |class, picture| Variant { class, picture, quality: GOOD };
+    let mut all = vec![good("original", original.clone())];
+    all.push(good("turned", imageops::rotate90(original)));
+    all.push(good("turned", imageops::rotate180(original)));
+    all.push(good("turned", imageops::rotate270(original)));
+    for degrees in [-20.0, -10.0, 10.0, 20.0] {
+        all.push(good("tilted", tilted(original, degrees, 0.0)));
+        all.push(good("tilted", tilted(original, 0.0, degrees)));
+    }
+    for degrees in [-15.0, -6.0, 6.0, 15.0] {
+        all.push(good("askew", askew(original, degrees)));
+    }
+    for factor in [0.5, 0.75, 1.5, 2.0] {
+        let side = |length: u32| ((length as f32 * factor) as u32).max(1);
+        let picture = imageops::resize(original, side(original.width()), side(original.height()), FilterType::Triangle);
+        all.push(good("scaled", picture));
+    }
+    all.push(Variant { class: "jpeg", picture: original.clone(), quality: 40 });
+    all.push(good("noise", noisy(original, 8.0)));
+    all.push(good("noise", noisy(original, 16.0)));
+    all.push(Variant { class: "mixed", picture: noisy(&tilted(&imageops::rotate90(original), 10.0, 10.0), 6.0), quality: 60 });
+    all.push(Variant { class: "mixed", picture: noisy(&askew(&imageops::rotate180(original), 8.0), 6.0), quality: 60 });
+    all
+}
+
+/// As seen by a camera that looks from `across` degrees left of and `down` degrees above the document's middle.
+fn tilted(original: &RgbImage, across: f32, down: f32) -> RgbImage {
+    let (w, h) = (original.width() as f32, original.height() as f32);
+    let distance = 1.6 * w.max(h);
+    let (across, down) = (across.to_radians(), down.to_radians());
+    let seen = |x: f32, y: f32| {
+        let (x, y) = (x - w / 2.0, y - h / 2.0);
+        let depth = distance + x * across.sin() + y * down.sin();
+        (x * across.cos() * distance / depth, y * down.cos() * distance / depth)
+    };
+    placed(original, [seen(0.0, 0.0), seen(w, 0.0), seen(w, h), seen(0.0, h)])
+}
+
+/// Turned by a few degrees.
+fn askew(original: &RgbImage, degrees: f32) -> RgbImage {
+    let (w, h) = (original.width() as f32, original.height() as f32);
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let seen = |x: f32, y: f32| {
+        let (x, y) = (x - w / 2.0, y - h / 2.0);
+        (cos * x - sin * y, sin * x + cos * y)
+    };
+    placed(original, [seen(0.0, 0.0), seen(w, 0.0), seen(w, h), seen(0.0, h)])
+}
+
+/// The picture with its corners at these places, on a table that is a little larger.
+fn placed(original: &RgbImage, corners: [(f32, f32); 4]) -> RgbImage {
+    let (w, h) = (original.width() as f32, original.height() as f32);
+    let bound = |axis: fn(&(f32, f32)) -> f32| {
+        let places = corners.iter().map(axis);
+        places.fold((f32::MAX, f32::MIN), |(low, high), place| (low.min(place), high.max(place)))
+    };
+    let ((left, right), (top, bottom)) = (bound(|p| p.0), bound(|p| p.1));
+    let margin = 0.06 * w.max(h);
+    let size = [(right - left + 2.0 * margin) as u32, (bottom - top + 2.0 * margin) as u32];
+    let to = corners.map(|(x, y)| (x - left + margin, y - top + margin));
+    let from = [(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)];
+    let projection = Projection::from_control_points(from, to).expect("the corners of a picture are no line");
+    let mut scene = RgbImage::new(size[0], size[1]);
+    warp_into(original, projection, Interpolation::Bicubic, Border::Constant(TABLE), &mut scene);
+    scene
+}
+
+/// With noise of about this many levels.
+fn noisy(original: &RgbImage, levels: f32) -> RgbImage {
+    let mut state = 0x2545_f491u32;
+    let mut next = || {
+        // The sum of four even numbers is nearly normal.
+        let mut sum = 0.0;
+        for _ in 0..4 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            sum += (state >> 8) as f32 / (1u32 << 24) as f32 - 0.5;
+        }
+        sum * 1.73 * levels
+    };
+    let mut noisy = original.clone();
+    noisy.pixels_mut().for_each(|pixel| *pixel = Rgb(pixel.0.map(|level| (f32::from(level) + next()).clamp(0.0, 255.0) as u8)));
+    noisy
+}
+
+fn write(list: &Path, root: &Path, folder: &Path) -> Result<usize, Failure> {
+    let text = std::fs::read_to_string(list)?;
+    let mut rows = text.lines();
+    let heading = rows.next().ok_or("the list is empty")?;
+    std::fs::create_dir_all(folder)?;
+    let mut listed = vec![format!("{heading},variant")];
+    for row in rows.filter(|row| !row.is_empty()) {
+        let (file, truth) = row.split_once(',').ok_or("a row has one column only")?;
+        if truth.starts_with(',') {
+            continue;
+        }
+        let original = image::open(root.join(file))?.to_rgb8();
+        for (number, variant) in variants(&original).into_iter().enumerate() {
+            let name = format!("{}-{number:02}.jpg", file.rsplit_once('.').map_or(file, |(stem, _)| stem));
+            let mut bytes = Vec::new();
+            JpegEncoder::new_with_quality(&mut bytes, variant.quality).encode_image(&variant.picture)?;
+            std::fs::write(folder.join(&name), bytes)?;
+            listed.push(format!("{name},{truth},{}", variant.class));
+        }
+    }
+    let count = listed.len() - 1;
+    std::fs::write(folder.join("documents.csv"), listed.join("\n") + "\n")?;
+    Ok(count)
+}
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [list, root, folder] = arguments.as_slice() else {
+        return Err("usage: document_variants LIST.csv ROOT FOLDER".into());
+    };
+    println!("{} pictures written", write(list, root, folder)?);
+    Ok(())
+}
