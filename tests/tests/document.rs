@@ -6,7 +6,7 @@ use std::process::Command;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use serde_json::json;
-use vultus_tests::{Node, analysis, bona_fide_clip, id_photo, item, reason_codes, sample, selfie_video};
+use vultus_tests::{Node, analysis, bona_fide_clip, id_photo, item, media_input, reason_codes, sample, selfie_video};
 
 #[path = "../../analyzers/document/test-support/specimen.rs"]
 #[expect(dead_code, reason = "shared by the tests of several crates, each of which uses a part")]
@@ -40,6 +40,52 @@ async fn liveness_match_with_the_portrait_and_the_document_come_from_one_request
     let portrait = &document["artifacts"][0];
     assert_eq!((portrait["name"].as_str(), portrait["contentType"].as_str()), (Some("portrait"), Some("image/jpeg")));
     assert_eq!(folder["resolution"], "SUCCESS");
+}
+
+#[tokio::test]
+async fn the_answer_is_typed_and_its_corners_lie_on_the_document() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let folder = client.folder_with(&[id_photo(jpeg(&passport("obama.jpg")))], &["document"]).await;
+    let document = analysis(&folder, "document");
+    let medium = &folder["media"]["nodes"][0]["id"];
+    assert_eq!(document["documentType"], "PASSPORT", "{document:#}");
+    let mrz = &document["mrz"];
+    assert_eq!(mrz["lines"], json!(Specimen::passport().lines));
+    assert_eq!((&mrz["format"], &mrz["valid"], &mrz["checkDigits"]["composite"]), (&json!("TD3"), &json!(true), &json!(true)));
+    assert_eq!((&mrz["surname"], &mrz["dateOfBirth"], &mrz["media"]["id"]), (&json!("NORDMANN"), &json!("1989-03-12"), medium));
+    // The zone lies in the lower part of the passport, which lies in the middle of the photo.
+    for corner in mrz["corners"].as_array().unwrap() {
+        let (x, y) = (corner["x"].as_f64().unwrap(), corner["y"].as_f64().unwrap());
+        assert!((380.0..1540.0).contains(&x) && (650.0..950.0).contains(&y), "{x} {y}");
+    }
+    let field = |name: &str| document["fields"].as_array().unwrap().iter().find(|field| field["name"] == name).cloned().unwrap();
+    assert_eq!((&field("SURNAME")["value"], &field("SURNAME")["status"]), (&json!("NORDMANN"), &json!("MATCH")));
+    assert_eq!(field("DATE_OF_BIRTH")["media"]["id"], *medium);
+    assert_eq!((&document["quality"][0]["side"], &document["quality"][0]["rotation"]), (&json!("FRONT"), &json!(0)));
+    let portrait = client.get(document["portrait"]["artifact"]["url"].as_str().unwrap()).await;
+    assert!(portrait.bytes().await.unwrap().starts_with(&[0xff, 0xd8]));
+    let today = document["params"]["today"].as_str().unwrap();
+    assert_eq!(today.len(), "2026-11-26".len(), "the node says which day it is: {today}");
+}
+
+#[tokio::test]
+async fn an_instant_check_tells_the_document_as_well_and_no_request_says_which_day_it_is() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let query = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses {
+        document { type mrz { lines medium media { id } } fields { name } portrait { artifactName artifact { name } } }
+        artifacts { name byteSize } } } }";
+    let (variables, files) = media_input(&[id_photo(jpeg(&passport("obama.jpg")))], json!({"analyses": [{"type": "document"}]}));
+    let checked = client.upload_data(query, variables, files).await["check"].clone();
+    assert_eq!(checked["resolution"], "SUCCESS", "{checked:#}");
+    let document = &checked["analyses"][0]["document"];
+    assert_eq!((&document["type"], &document["mrz"]["lines"]), (&json!("PASSPORT"), &json!(Specimen::passport().lines)));
+    assert_eq!((&document["mrz"]["medium"], &document["mrz"]["media"]), (&json!(0), &json!(null)));
+    assert_eq!(document["portrait"]["artifactName"], checked["analyses"][0]["artifacts"][0]["name"]);
+    let old = json!({"analyses": [{"type": "document", "params": {"today": "2001-01-01"}}]});
+    let refused = client.refused(&[id_photo(jpeg(&table(64, 64)))], old).await;
+    assert_eq!(refused["extensions"]["code"], "INVALID_INPUT", "{refused}");
 }
 
 #[tokio::test]

@@ -170,13 +170,14 @@ async fn node_answers_fragments_on_each_interface_and_each_concrete_type() {
         id_photo(sample("obama.jpg")),
         item("shots", &["video_selfie"], shot_set(&[sample("obama2.jpg")])),
     ];
-    let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
+    let folder = client.folder_with(&media, &["liveness", "face_match", "document"]).await;
     let viewer = client.data("{ viewer { user { id } } }", json!({})).await["viewer"]["user"]["id"].clone();
     let query = "query($id: ID!) { node(id: $id) {
       __typename id
       ... on Folder { state } ... on User { role } ... on Media { kind } ... on Analysis { state }
       ... on Image { width } ... on Video { duration } ... on ShotSet { frameCount }
-      ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity } ... on CustomAnalysis { result }
+      ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity } ... on DocumentAnalysis { documentType }
+      ... on CustomAnalysis { result }
     } }";
     let ids = |list: &str| folder[list]["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect::<Vec<_>>();
     let mut seen = Vec::new();
@@ -185,7 +186,10 @@ async fn node_answers_fragments_on_each_interface_and_each_concrete_type() {
         assert_eq!(found["id"], id);
         seen.push(found["__typename"].as_str().unwrap().to_owned());
     }
-    assert_eq!(seen, ["Folder", "User", "Video", "Image", "ShotSet", "LivenessAnalysis", "FaceMatchAnalysis"]);
+    assert_eq!(
+        seen,
+        ["Folder", "User", "Video", "Image", "ShotSet", "LivenessAnalysis", "FaceMatchAnalysis", "DocumentAnalysis"]
+    );
 }
 
 #[tokio::test]

@@ -43,9 +43,6 @@ pub struct MrzLine {
     pub text: String,
     /// For each character of `text` the best few readings with their probability, best first. Empty: no others are known.
     pub alternatives: Vec<Vec<(char, f32)>>,
-    /// For each character of `text` its centre along the line, in any one unit (such as the time steps of the recogniser). The
-    /// characters of a machine-readable zone have one pitch, so that this tells how many `<` stand in each gap. Empty: not known.
-    pub positions: Vec<f32>,
 }
 
 /// What the picture is like. Measures without a unit are 0–1.

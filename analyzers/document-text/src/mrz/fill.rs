@@ -1,6 +1,6 @@
-//! Lines of the right length. A recogniser of text lines merges and loses `<` in long runs; here they are put back to the 30, 36
-//! or 44 columns of a format: by the pitch of the characters where their positions are known, otherwise in every way that puts
-//! the missing ones into the runs that are there, for the check digits to choose.
+//! Lines of the right length. A recogniser of text lines merges and loses `<` in long runs; where a line does not have the 30, 36
+//! or 44 columns of a format, they are put back in every way that puts the missing ones into the runs that are there, for the
+//! check digits to choose.
 
 use crate::reading::MrzLine;
 
@@ -32,7 +32,7 @@ impl Cell {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Filled {
     pub(super) cells: Vec<Cell>,
-    /// How far it is from what was read: 0 for a line that had the right length or was put right by its pitch or at its end.
+    /// How far it is from what was read: 0 for a line that had the right length or was put right at its end.
     pub(super) cost: u32,
 }
 
@@ -70,85 +70,7 @@ pub(super) fn fillings(line: &MrzLine, width: usize) -> Vec<Filled> {
     if cells.len() > width {
         return without_surplus(&cells, width);
     }
-    let mut found: Vec<Filled> = Vec::new();
-    if line.positions.len() == cells.len()
-        && let Some(by_pitch) = by_pitch(&cells, &line.positions, width)
-    {
-        found.push(Filled { cells: by_pitch, cost: 0 });
-    }
-    for filled in by_runs(&cells, width) {
-        if found.iter().all(|known| known.cells != filled.cells) {
-            found.push(filled);
-        }
-    }
-    found
-}
-
-/// Puts each character into the column where it stands. `None` when that does not give a whole line.
-fn by_pitch(cells: &[Cell], positions: &[f32], width: usize) -> Option<Vec<Cell>> {
-    let columns = columns(positions, width)?;
-    let mut line = Vec::with_capacity(width);
-    for (at, cell) in cells.iter().enumerate() {
-        let gap = if at == 0 { columns[0] } else { columns[at] - columns[at - 1] - 1 };
-        // Only beside a filler can fillers have been lost; elsewhere a character is missing that nobody can guess.
-        let beside_filler = cell.best() == Cell::FILLER || (at > 0 && cells[at - 1].best() == Cell::FILLER);
-        if gap > 0 && !beside_filler {
-            return None;
-        }
-        line.extend(std::iter::repeat_n(Cell::filler(), gap));
-        line.push(cell.clone());
-    }
-    let missing = width.checked_sub(line.len())?;
-    if missing > 0 && line.last()?.best() != Cell::FILLER {
-        return None;
-    }
-    line.extend(std::iter::repeat_n(Cell::filler(), missing));
-    Some(line)
-}
-
-/// The column of each position, by a straight line fitted through them.
-fn columns(positions: &[f32], width: usize) -> Option<Vec<usize>> {
-    let gaps: Vec<f32> = positions.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    if gaps.is_empty() || gaps.iter().any(|gap| !gap.is_finite() || *gap <= 0.0) {
-        return None;
-    }
-    let mut sorted = gaps.clone();
-    sorted.sort_by(f32::total_cmp);
-    // Most gaps are one column, so that the middle one is.
-    let mut pitch = sorted[sorted.len() / 2];
-    let mut columns: Vec<f32> = Vec::new();
-    let mut column = 0.0;
-    columns.push(column);
-    for gap in &gaps {
-        column += (gap / pitch).round().max(1.0);
-        columns.push(column);
-    }
-    for _ in 0..4 {
-        let origin;
-        (pitch, origin) = fitted(&columns, positions);
-        if pitch <= 0.0 {
-            return None;
-        }
-        let mut last = -1.0;
-        for (column, position) in columns.iter_mut().zip(positions) {
-            *column = ((position - origin) / pitch).round().max(last + 1.0);
-            last = *column;
-        }
-    }
-    let first = *columns.first()?;
-    let columns: Vec<usize> = columns.iter().map(|column| (column - first) as usize).collect();
-    (*columns.last()? < width).then_some(columns)
-}
-
-/// Slope and origin of the straight line through the points.
-fn fitted(columns: &[f32], positions: &[f32]) -> (f32, f32) {
-    let count = columns.len() as f32;
-    let mean = |values: &[f32]| values.iter().sum::<f32>() / count;
-    let (middle, centre) = (mean(columns), mean(positions));
-    let covariance: f32 = columns.iter().zip(positions).map(|(c, p)| (c - middle) * (p - centre)).sum();
-    let variance: f32 = columns.iter().map(|c| (c - middle) * (c - middle)).sum();
-    let slope = covariance / variance;
-    (slope, centre - slope * middle)
+    by_runs(&cells, width)
 }
 
 /// Runs of fillers as (start, length).
@@ -230,30 +152,6 @@ mod tests {
         let filled = fillings(&line("P<UTOERIKSSON<<ANNA<MARIA<<<<"), 44);
         assert_eq!(text(&filled[0].cells), "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<");
         assert_eq!(filled[0].cost, 0);
-    }
-
-    #[test]
-    fn the_pitch_tells_where_fillers_were_lost() {
-        let whole = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<";
-        // The double filler was read as one, and the run at the end as three.
-        let kept: Vec<usize> = (0..44).filter(|at| !matches!(at, 14 | 26..=40)).collect();
-        let read = MrzLine {
-            text: kept.iter().map(|at| char::from(whole.as_bytes()[*at])).collect(),
-            alternatives: Vec::new(),
-            positions: kept.iter().map(|at| 3.0 + 2.6 * *at as f32 + if at % 3 == 0 { 0.6 } else { -0.4 }).collect(),
-        };
-        assert_eq!(read.text, "P<UTOERIKSSON<ANNA<MARIA<<<<");
-        assert_eq!(text(&fillings(&read, 44)[0].cells), whole);
-    }
-
-    #[test]
-    fn a_missing_letter_is_not_replaced_by_a_filler() {
-        let read = MrzLine {
-            text: "ERIKSON".to_owned(),
-            alternatives: Vec::new(),
-            positions: vec![0.0, 10.0, 20.0, 30.0, 40.0, 60.0, 70.0],
-        };
-        assert_eq!(by_pitch(&cells(&read), &read.positions, 8), None);
     }
 
     #[test]

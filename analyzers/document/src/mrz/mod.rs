@@ -164,5 +164,5 @@ fn as_line(places: &[Place]) -> MrzLine {
     let alternatives: Vec<Vec<(char, f32)>> =
         places.iter().map(|place| grid::ranked(place, LEAST_LIKELY, MOST_ALTERNATIVES)).collect();
     let text = alternatives.iter().map(|ranked| ranked.first().map_or('<', |(c, _)| *c)).collect();
-    MrzLine { text, alternatives, positions: Vec::new() }
+    MrzLine { text, alternatives }
 }
