@@ -14,6 +14,7 @@ use vultus::auth::passwords::Passwords;
 use vultus::clock::Clock;
 use vultus::config::Config;
 use vultus::dispatch::deployment::{PoolsConfig, WorkerStderr};
+use vultus::dispatch::third_party::Scan;
 use vultus::dispatch::{RunningRuns, WorkerPools};
 use vultus::keyring::Keyring;
 use vultus::service::{NewFolder, Parts, Services};
@@ -97,8 +98,8 @@ fn workers() -> PoolsConfig {
         worker_executable,
         built_in: Vec::new(),
         providers_for_others: Vec::new(),
-        third_party: Vec::new(),
-        refused: Vec::new(),
+        third_party: Scan::default(),
+        plugin_folder: None,
         onnxruntime: None,
         weights_dir: None,
         workers: 1,

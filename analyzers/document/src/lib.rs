@@ -82,7 +82,8 @@ impl Analyzer for Document {
             }],
             provides: vec![provided(UPRIGHT), provided(PORTRAIT)],
             weights: weights.into_iter().map(vultus_vision::weight).collect(),
-            instances: Instances::default(),
+            // One judges; the others provide the upright page and, with it, the portrait.
+            instances: Instances { max: 4 },
         }
     }
 
