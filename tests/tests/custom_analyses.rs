@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use vultus_tests::{
-    Node, NodeOptions, analysis, executable, item, reason_codes, sample, sample_path, selfie_photo, workspace_root,
+    Node, NodeOptions, analysis, compiled, executable, item, reason_codes, sample, sample_path, selfie_photo, workspace_root,
 };
 
 fn vultus(arguments: &[&str]) -> Output {
@@ -179,20 +179,13 @@ async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
 #[tokio::test]
 async fn an_analyzer_that_fails_again_and_again_is_degraded_and_only_those_who_see_all_are_told_why() {
     let folder = tempfile::tempdir().unwrap();
-    let library = folder.path().join("libwrong.so");
-    let status = Command::new("cc")
-        .args(["-std=c11", "-O1", "-shared", "-fPIC", "-pthread", "-DWRONG_SCHEMA", "-I"])
-        .arg(workspace_root().join("plugin-api/include"))
-        .arg("-o")
-        .args([&library, &workspace_root().join("server/worker/tests/wrong.c")])
-        .status()
-        .unwrap();
-    assert!(status.success());
+    let library = compiled(folder.path(), "faulty/faulty.c", "libfaulty.so", &[]);
     let node = Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
     let client = node.client().await;
     for _ in 0..5 {
-        let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["wrong"]).await;
-        let failed = analysis(&folder, "wrong");
+        let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": "bad_schema"}}], "waitMs": 30_000});
+        let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
+        let failed = analysis(&folder, "faulty");
         assert_eq!(failed["failure"]["code"], "BAD_RESULT", "{failed:#}");
         assert_eq!(failed["result"], Value::Null, "what breaks the schema is not stored");
     }
@@ -203,7 +196,7 @@ async fn an_analyzer_that_fails_again_and_again_is_degraded_and_only_those_who_s
     };
     let seen = of_plugin(&client).await;
     assert_eq!(seen["health"], "DEGRADED", "{seen:#}");
-    assert_eq!(seen["healthReason"], "of the newest 5 analyses of the type wrong, 5 failed");
+    assert_eq!(seen["healthReason"], "of the newest 5 analyses of the type faulty, 5 failed");
     assert_eq!(seen["types"][0]["figures"], json!({"runs": 5, "failures": 5}));
     let other = of_plugin(&node.client_as("client@example.org", "client").await).await;
     assert_eq!(

@@ -85,7 +85,7 @@ async fn an_instant_check_tells_the_document_as_well_and_no_request_says_which_d
     assert_eq!(document["portrait"]["artifactName"], checked["analyses"][0]["artifacts"][0]["name"]);
     let old = json!({"analyses": [{"type": "document", "params": {"today": "2001-01-01"}}]});
     let refused = client.refused(&[id_photo(jpeg(&table(64, 64)))], old).await;
-    assert_eq!(refused["extensions"]["code"], "INVALID_INPUT", "{refused}");
+    assert_eq!(refused["code"], "INVALID_INPUT", "{refused}");
 }
 
 #[tokio::test]
@@ -114,10 +114,10 @@ async fn what_is_no_document_gets_reasons_and_what_cannot_be_read_a_refusal() {
     let pdf = b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n".to_vec();
     let input = json!({"analyses": [{"type": "document"}]});
     let refused = client.refused(&[id_photo(pdf)], input.clone()).await;
-    assert_eq!(refused["extensions"]["code"], "INVALID_INPUT", "{refused}");
+    assert_eq!(refused["code"], "INVALID_INPUT", "{refused}");
     let untagged = [item("front", &["photo_selfie"], jpeg(&table(64, 64)))];
     let refused = client.refused(&untagged, input).await;
-    assert_eq!(refused["extensions"]["code"], "INVALID_INPUT", "{refused}");
+    assert_eq!(refused["code"], "INVALID_INPUT", "{refused}");
 }
 
 /// The picture in black and white, one bit a pixel.

@@ -32,6 +32,7 @@ pub(crate) async fn run(pool: &Arc<Pool>) -> Result<(), String> {
             judge(pool, request).await.map_err(failed)?;
         }
     }
+    pool.figures.forget();
     Ok(())
 }
 
