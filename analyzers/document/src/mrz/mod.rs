@@ -20,6 +20,8 @@ const DOUBTFUL: f32 = 0.85;
 const LEAST_FIT: f32 = -0.7;
 /// Mean fit from which no other place or direction is tried.
 const SURE_FIT: f32 = -0.3;
+/// How much is read beyond both ends of a line, in heights: more than one character.
+const BEYOND: f32 = 1.5;
 /// Fillers that a zone has at the least, and their least probability.
 const FEWEST_FILLERS: usize = 4;
 /// The crops of a line that are read when the first leaves doubts: growth above and below in heights, and widening.
@@ -123,8 +125,8 @@ fn read_line(
     line: &Quad,
     (growth, stretch): (f32, f32),
 ) -> Result<Vec<Option<Fit>>, VisionError> {
-    // A little more than the line at both ends: the detector cuts closely.
-    let crop = plane::grown(line, 0.8, growth);
+    // The detector may miss the last character, above all after a run of fillers.
+    let crop = plane::grown(line, BEYOND, growth);
     let sheet = reader.read_mrz(picture, &crop, stretch)?;
     Ok(LENGTHS.iter().map(|length| grid::fit(&sheet, *length)).collect())
 }
