@@ -192,7 +192,7 @@ async fn an_analyzer_that_fails_again_and_again_is_degraded_and_only_those_who_s
     let query = "{ analyzers { id health healthReason types { figures { runs failures } } } }";
     let of_plugin = async |client: &vultus_tests::Client| {
         let all = client.data(query, json!({})).await["analyzers"].clone();
-        all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.wrong").expect("it is listed").clone()
+        all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.faulty").expect("it is listed").clone()
     };
     let seen = of_plugin(&client).await;
     assert_eq!(seen["health"], "DEGRADED", "{seen:#}");
