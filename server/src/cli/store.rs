@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use vultus_store::maintenance::archive::{Totals, backup, restore};
+use vultus_store::maintenance::archive::{backup, restore};
 use vultus_store::maintenance::copy::{Place, copy};
 use vultus_store::maintenance::rekey::rekey;
+use vultus_store::maintenance::totals::Totals;
 use vultus_store::maintenance::verify::{Finding, verify};
 
 #[derive(Debug, Subcommand)]

@@ -10,6 +10,7 @@
 
 mod backend;
 mod bucket;
+mod gridfs;
 pub mod keys;
 mod local;
 mod open;
@@ -31,6 +32,7 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use gridfs::GridFs;
 use keys::FolderKey;
 use local::LocalFiles;
 use std::fs::{DirBuilder, File};
@@ -145,6 +147,12 @@ impl BlobStore {
         Self::over(data, Box::new(Bucket::new(options)?))
     }
 
+    /// Blobs as files of a GridFS bucket in the MongoDB database that a URI names, the store's; uploads are still spooled below `data`.
+    pub async fn gridfs(data: &Path, uri: &str) -> Result<Arc<Self>> {
+        let backend = GridFs::open(uri).await?;
+        Self::over(data, Box::new(backend))
+    }
+
     fn over(data: &Path, backend: Box<dyn Backend>) -> Result<Arc<Self>> {
         let spool = data.join(SPOOL);
         make_private_dirs(data, &spool).map_err(|error| BlobError::io("making the spool", error))?;
@@ -187,18 +195,18 @@ impl BlobStore {
         OpenBlob::new(self.backend.open(checked(key)?).await?, key, folder)
     }
 
-    /// A blob as it lies in storage, encrypted: for copies of it elsewhere.
-    pub async fn sealed(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes>>> {
+    /// A blob as it lies in storage, encrypted, with its length there: for copies of it elsewhere.
+    pub async fn sealed(&self, key: &str) -> Result<(u64, BoxStream<'static, Result<Bytes>>)> {
         let stored = self.backend.open(checked(key)?).await?;
-        let rest = (stored.head.len() as u64, stored.stored_bytes, stored.rest);
-        let rest = futures::stream::try_unfold(rest, |(at, len, rest)| async move {
+        let len = stored.stored_bytes;
+        let rest = futures::stream::try_unfold((stored.head.len() as u64, stored.rest), move |(at, rest)| async move {
             let end = (at + SEALED_PIECE).min(len);
             if at == end {
                 return Ok(None);
             }
-            Ok(Some((rest.read(at..end).await?, (end, len, rest))))
+            Ok(Some((rest.read(at..end).await?, (end, rest))))
         });
-        Ok(Box::pin(futures::stream::once(async { Ok(stored.head) }).chain(rest)))
+        Ok((len, Box::pin(futures::stream::once(async { Ok(stored.head) }).chain(rest))))
     }
 
     /// Puts a blob that was read by [`BlobStore::sealed`] under its key. Gives its length in storage.

@@ -4,7 +4,9 @@
 pub mod archive;
 pub mod copy;
 pub mod encrypt;
+mod fill;
 pub mod rekey;
+pub mod totals;
 pub mod verify;
 
 use crate::blobs::BlobError;

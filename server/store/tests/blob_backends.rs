@@ -1,4 +1,5 @@
-//! The rules of every storage of blobs, over local files and over a bucket of a real S3 server, and moving blobs between them.
+//! The rules of every storage of blobs, over local files, a bucket of a real S3 server and GridFS in a genuine MongoDB, and moving blobs
+//! between them.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests a fault is a panic, too")]
 
@@ -16,6 +17,7 @@ use vultus_store::contract::{World, new_id};
 use vultus_store::maintenance::copy::{Place, copy};
 use vultus_store::sqlite::{Options, SqliteStore};
 use vultus_store::{FolderAdditions, Store};
+use vultus_tests::ReplicaSet;
 
 const ACCESS: (&str, &str) = ("test-access", "test-secret");
 
@@ -26,9 +28,19 @@ struct Storage {
     _bucket: Option<TempDir>,
 }
 
-fn local() -> Storage {
+async fn local() -> Storage {
     let data = tempfile::tempdir().unwrap();
     Storage { blobs: BlobStore::local(data.path()).unwrap(), data, _bucket: None }
+}
+
+/// A bucket in a database of its own.
+async fn gridfs() -> Storage {
+    gridfs_in(&ReplicaSet::shared(1).uri(&format!("blobs-{}", uuid::Uuid::now_v7()))).await
+}
+
+async fn gridfs_in(uri: &str) -> Storage {
+    let data = tempfile::tempdir().unwrap();
+    Storage { blobs: BlobStore::gridfs(data.path(), uri).await.unwrap(), data, _bucket: None }
 }
 
 /// A bucket of an S3 server of its own, on loopback.
@@ -153,13 +165,19 @@ macro_rules! on_every_storage {
         mod on_local_files {
             $(#[tokio::test]
             async fn $rule() {
-                super::$rule(super::local()).await;
+                super::$rule(super::local().await).await;
             })+
         }
         mod in_a_bucket {
             $(#[tokio::test]
             async fn $rule() {
                 super::$rule(super::bucket().await).await;
+            })+
+        }
+        mod in_gridfs {
+            $(#[tokio::test]
+            async fn $rule() {
+                super::$rule(super::gridfs().await).await;
             })+
         }
     };
@@ -181,16 +199,13 @@ async fn a_bucket_that_does_not_answer_is_unavailable_and_leaves_nothing_behind(
     assert_eq!(std::fs::read_dir(storage.data.path().join("spool")).unwrap().count(), 0, "nothing is left in the spool");
 }
 
-#[tokio::test]
-async fn an_installation_moves_with_its_blobs_and_both_sides_are_compared() {
-    let (from, to) = (local(), bucket().await);
-    let open = |storage: &Storage| SqliteStore::open(&storage.data.path().join("vultus.db"), Options::default()).unwrap();
-    let (old, new) = (open(&from), open(&to));
-    let world = World::new(old.clone()).await;
-    let key = folder_key();
+/// An installation with three folders of one photo each.
+async fn filled(storage: &Storage, key: &Arc<FolderKey>) -> (Arc<SqliteStore>, Vec<StoredBlob>) {
+    let store = empty(storage);
+    let world = World::new(store.clone()).await;
     let mut blobs = Vec::new();
     for n in 0..3 {
-        let blob = from.store(&key, &bytes(200_000 + n)).await;
+        let blob = storage.store(key, &bytes(200_000 + n)).await;
         let folder = world.folder(0);
         let medium = vultus_core::Medium {
             blob_key: blob.key().to_owned(),
@@ -198,15 +213,67 @@ async fn an_installation_moves_with_its_blobs_and_both_sides_are_compared() {
             ..vultus_store::contract::medium(folder.id, 0)
         };
         let additions = FolderAdditions { media: vec![medium], ..FolderAdditions::default() };
-        old.create_folder(&folder, &additions, None).await.unwrap();
+        store.create_folder(&folder, &additions, None).await.unwrap();
         blobs.push(blob);
     }
-    let (source, target) = (Place { store: old.as_ref(), blobs: &from.blobs }, Place { store: new.as_ref(), blobs: &to.blobs });
-    let totals = copy(source, target, true, |_| ()).await.unwrap();
-    assert_eq!((totals.records["folders"], totals.records["companies"], totals.blobs), (3, 1, 3));
-    for (n, blob) in blobs.iter().enumerate() {
-        assert_eq!(to.plain(&key, blob).await, bytes(200_000 + n));
+    (store, blobs)
+}
+
+fn empty(storage: &Storage) -> Arc<SqliteStore> {
+    SqliteStore::open(&storage.data.path().join("vultus.db"), Options::default()).unwrap()
+}
+
+#[tokio::test]
+async fn an_installation_moves_with_its_blobs_from_storage_to_storage_and_both_sides_are_compared() {
+    let (first, key) = (local().await, folder_key());
+    let (mut store, blobs) = filled(&first, &key).await;
+    let mut from = first;
+    let mut before = None;
+    for to in [bucket().await, gridfs().await, local().await] {
+        let new = empty(&to);
+        let places = (Place { store: store.as_ref(), blobs: &from.blobs }, Place { store: new.as_ref(), blobs: &to.blobs });
+        let totals = copy(places.0, places.1, true, |_| ()).await.unwrap();
+        assert_eq!((totals.records["folders"], totals.records["companies"], totals.blobs), (3, 1, 3));
+        assert_eq!(before.replace(totals.clone()).unwrap_or(totals.clone()), totals);
+        for (n, blob) in blobs.iter().enumerate() {
+            assert_eq!(to.plain(&key, blob).await, bytes(200_000 + n));
+        }
+        assert_eq!(copy(places.0, places.1, true, |_| ()).await.unwrap(), totals, "what is copied already is compared again");
+        (from, store) = (to, new);
     }
-    let again = copy(source, target, true, |_| ()).await;
-    assert!(again.unwrap_err().to_string().contains("not empty"));
+}
+
+#[tokio::test]
+async fn a_copy_that_was_stopped_goes_on_and_a_store_with_something_else_is_refused() {
+    let (from, to, key) = (local().await, gridfs().await, folder_key());
+    let (old, new) = (filled(&from, &key).await.0, empty(&to));
+    let places = (Place { store: old.as_ref(), blobs: &from.blobs }, Place { store: new.as_ref(), blobs: &to.blobs });
+    let records: Vec<_> = old.export().await.unwrap().try_collect().await.unwrap();
+    // As a copy leaves it that is killed after the first folder's records and the second folder's file.
+    new.import(records[..3].to_vec()).await.unwrap();
+    let totals = copy(places.0, places.1, true, |_| ()).await.unwrap();
+    assert_eq!((totals.records["folders"], totals.blobs, to.listed().await.len()), (3, 3, 3));
+    let copied: Vec<_> = new.export().await.unwrap().try_collect().await.unwrap();
+    assert_eq!(copied, records);
+
+    World::new(new.clone()).await;
+    let refused = copy(places.0, places.1, true, |_| ()).await.unwrap_err();
+    assert!(refused.to_string().contains("not empty"), "{refused}");
+    let other = local().await;
+    let used = empty(&other);
+    World::new(used.clone()).await;
+    let refused = copy(places.0, Place { store: used.as_ref(), blobs: &other.blobs }, true, |_| ()).await.unwrap_err();
+    assert!(refused.to_string().contains("not empty"), "{refused}");
+    assert_eq!(other.listed().await, Vec::<String>::new(), "nothing was written to it");
+}
+
+#[tokio::test]
+async fn a_copy_names_the_file_that_is_missing() {
+    let (from, to, key) = (local().await, local().await, folder_key());
+    let (store, blobs) = filled(&from, &key).await;
+    std::fs::remove_file(from.data.path().join("blobs").join(blobs[1].key())).unwrap();
+    let new = empty(&to);
+    let places = (Place { store: store.as_ref(), blobs: &from.blobs }, Place { store: new.as_ref(), blobs: &to.blobs });
+    let refused = copy(places.0, places.1, true, |_| ()).await.unwrap_err();
+    assert!(refused.to_string().contains(blobs[1].key()), "{refused}");
 }

@@ -197,9 +197,11 @@ async fn a_backup_restores_into_an_empty_store_and_a_changed_one_is_refused() {
         data.with_photo(bytes).await;
     }
     let place = tempfile::tempdir().unwrap();
-    let target = place.path().join("backup");
+    let (earlier, target) = (place.path().join("earlier"), place.path().join("backup"));
+    backup(data.store.as_ref(), &data.blobs, &earlier, |_| ()).await.unwrap();
+    data.with_photo(b"third").await;
     let totals = backup(data.store.as_ref(), &data.blobs, &target, |_| ()).await.unwrap();
-    assert_eq!((totals.records["folders"], totals.records["users"], totals.blobs), (2, 2, 4));
+    assert_eq!((totals.records["folders"], totals.records["users"], totals.blobs), (3, 3, 6));
     assert!(!holds(&target, b"second"), "media are in it encrypted only");
     let occupied = backup(data.store.as_ref(), &data.blobs, &target, |_| ()).await;
     assert!(occupied.unwrap_err().to_string().contains("not empty"));
@@ -209,8 +211,9 @@ async fn a_backup_restores_into_an_empty_store_and_a_changed_one_is_refused() {
     let blobs = BlobStore::local(other.path()).unwrap();
     assert_eq!(restore(store.as_ref(), &blobs, &target, |_| ()).await.unwrap(), totals);
     let found = verify(store.as_ref(), &blobs, &data.master, |_| ()).await.unwrap();
-    assert!(found.is_sound() && found.blobs == 4);
-    let filled = restore(store.as_ref(), &blobs, &target, |_| ()).await;
+    assert!(found.is_sound() && found.blobs == 6);
+    assert_eq!(restore(store.as_ref(), &blobs, &target, |_| ()).await.unwrap(), totals, "it goes on where it was stopped");
+    let filled = restore(data.store.as_ref(), &data.blobs, &earlier, |_| ()).await;
     assert!(filled.unwrap_err().to_string().contains("not empty"));
 
     let records = target.join("records.jsonl");

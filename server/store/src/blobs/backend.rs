@@ -27,6 +27,11 @@ pub(super) trait Backend: Debug + Send + Sync {
     async fn delete(&self, key: &str) -> Result<()>;
     /// All blobs, in any order.
     fn list(&self) -> BoxStream<'_, Result<Listed>>;
+    /// Takes away what writers that died long before `now` left here and no listing shows.
+    async fn sweep_unfinished(&self, now: OffsetDateTime) -> Result<()> {
+        let _ = now;
+        Ok(())
+    }
 }
 
 /// A blob as it is to lie in storage, in a file of the spool that is safe on disk.

@@ -32,6 +32,7 @@ impl Sweeper {
     /// Deletes what nothing references and is older than [`MIN_AGE`] at `now`. Returns how many blobs that was.
     pub async fn sweep_once(&self, now: OffsetDateTime) -> Deleted {
         let mut deleted = self.clear_tombstones(now, MIN_AGE).await?;
+        self.blobs.backend.sweep_unfinished(now).await?;
         let mut listing = self.blobs.backend.list().try_ready_chunks(BATCH);
         loop {
             let Some(batch) = listing.try_next().await.map_err(|error| error.1)? else { return Ok(deleted) };

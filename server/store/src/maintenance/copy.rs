@@ -1,14 +1,11 @@
 //! An installation moved from one store to another, of any kind: records, and blobs where these lie elsewhere too.
 
-use super::Result;
-use super::archive::{Tally, Totals, blob_keys, compare, refuse_filled, tally};
-use crate::blobs::BlobStore;
-use crate::export::Record;
+use super::fill::{fill, place};
+use super::totals::{Totals, compare, tally};
+use super::{MaintenanceError, Result};
+use crate::blobs::{BlobError, BlobStore};
 use crate::traits::Store;
 use futures::TryStreamExt;
-
-/// Records that are written in one step.
-const BATCH: usize = 100;
 
 /// A store with its blobs.
 #[derive(Clone, Copy)]
@@ -19,34 +16,24 @@ pub struct Place<'a> {
     pub blobs: &'a BlobStore,
 }
 
-/// Copies everything into a store that is empty, while no node works on either. Blobs are copied as they are, encrypted; where both sides
-/// have the same storage of blobs, `copies_blobs` is false. Afterwards both stores are read and compared.
-pub async fn copy(from: Place<'_>, to: Place<'_>, copies_blobs: bool, mut progress: impl FnMut(&Totals)) -> Result<Totals> {
-    refuse_filled(to.store).await?;
-    let (mut passed, mut batch) = (Tally::default(), Vec::new());
-    let mut records = from.store.export().await?;
-    loop {
-        let record = records.try_next().await?;
-        if record.is_none() || batch.len() == BATCH {
-            to.store.import(std::mem::take(&mut batch)).await?;
-            progress(passed.so_far());
-        }
-        let Some(record) = record else { break };
-        if let (Record::Folder(folder), true) = (&record, copies_blobs) {
-            for key in blob_keys(folder) {
-                passed.blob(to.blobs.put_sealed(&key, from.blobs.sealed(&key).await?).await?);
+/// Copies everything into a store that is empty, or holds what an earlier attempt copied, while no node works on either. Blobs are copied as
+/// they are, encrypted, and each is read again where it was written; where both sides have the same storage of blobs, `copies_blobs` is
+/// false. Afterwards both stores are read and compared.
+pub async fn copy(from: Place<'_>, to: Place<'_>, copies_blobs: bool, progress: impl FnMut(&Totals)) -> Result<Totals> {
+    let records = Box::pin(from.store.export().await?.map_err(MaintenanceError::from));
+    let blob = async |key: &str| {
+        let (len, pieces) = match from.blobs.sealed(key).await {
+            Err(BlobError::NotFound) => {
+                return Err(MaintenanceError::Refused(format!("the file {key} is missing: `vultus store verify` says of what")));
             }
-        }
-        passed.take(&record)?;
-        batch.push(record);
-    }
-    let totals = passed.finish();
-    let without_blobs = Totals { blobs: 0, blob_bytes: 0, ..totals.clone() };
-    compare(&without_blobs, &tally(to.store).await?, "the copy differs from what was read")?;
-    compare(
-        &without_blobs,
-        &tally(from.store).await?,
-        "the source was changed while it was copied: stop its nodes and start again",
-    )?;
+            other => other?,
+        };
+        if copies_blobs { place(to.blobs, key, len, pieces).await } else { Ok(len) }
+    };
+    let totals = fill(records, to.store, blob, progress).await?;
+    let records = totals.without_blobs();
+    compare(&records, &tally(to.store).await?, "the copy differs from what was read")?;
+    let changed = "the source was changed while it was copied: stop its nodes, and copy into a new store";
+    compare(&records, &tally(from.store).await?, changed)?;
     Ok(totals)
 }

@@ -23,7 +23,7 @@ const CONNECTIONS: u32 = 64;
 const REFUSED: [i32; 2] = [13, 18];
 
 /// A client of the replica set and its database. Durability is set here and not left to the URI.
-pub(super) async fn connect(uri: &str) -> Result<(Client, Database)> {
+pub(crate) async fn connect(uri: &str) -> Result<(Client, Database)> {
     let mut options = ClientOptions::parse(uri).await.map_err(|error| refused(format!("the URI is not valid: {error}")))?;
     options.app_name.get_or_insert_with(|| "vultus".to_owned());
     options.write_concern = Some(durable());

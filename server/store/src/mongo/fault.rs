@@ -72,7 +72,7 @@ impl Fault {
 }
 
 /// Whether a unique index refused a write.
-pub(super) fn is_duplicate(error: &Error) -> bool {
+pub(crate) fn is_duplicate(error: &Error) -> bool {
     code(error) == Some(DUPLICATE_KEY)
 }
 

@@ -23,9 +23,12 @@ mod transaction;
 mod values;
 mod watch;
 
+pub(crate) use connect::connect;
+pub(crate) use fault::is_duplicate;
+
 use crate::export::Record;
 use crate::signals::Signals;
-use crate::traits::Result;
+use crate::traits::{Result, StoreError};
 use collections::Collections;
 use futures::stream::BoxStream;
 use mongodb::Client;
@@ -36,6 +39,11 @@ use transaction::Attempts;
 
 /// Records that are read ahead of who takes them.
 const RECORDS: usize = 64;
+
+/// The driver's error as the contract has it; `context` is what was being done.
+pub(crate) fn into_store_error(context: &str, error: mongodb::error::Error) -> StoreError {
+    fault::Fault::from(error).into_store(context)
+}
 
 /// A store in one database of a replica set.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ pub(super) fn open() -> Document {
 
 /// Whether a write under a token may go on.
 enum Gate {
-    Open(RunDocument, AnalysisDocument),
+    Open(RunDocument, Box<AnalysisDocument>),
     Closed(Applied),
 }
 
@@ -37,7 +37,7 @@ async fn gate(transaction: &mut Transaction, token: LeaseToken, analysis: Analys
     let found = collections.analyses.find_one(own).session(&mut *session).await?;
     let is_final = found.as_ref().is_some_and(|found| found.state.0.is_final());
     match (run, found) {
-        (Some(run), Some(found)) if !is_final => Ok(Gate::Open(run, found)),
+        (Some(run), Some(found)) if !is_final => Ok(Gate::Open(run, Box::new(found))),
         (Some(_), Some(_)) => Ok(Gate::Closed(transaction.undo(Applied::AlreadyFinal)?)),
         // The run's last result ends the run itself.
         (None, Some(_)) if is_final && queue::ended_under(transaction, token).await? => {
