@@ -101,6 +101,15 @@ static uint32_t mode_until_cancelled(Instance *instance, const VultusJob *job, V
   return VULTUS_CANCELLED;
 }
 
+/* Takes a while (0.3 s) without using the processor: what goes on meanwhile may be killed or paused. */
+static uint32_t mode_slow(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance;
+  for (int i = 0; i < 15 && !job->is_cancelled(job->ctx); i++) {
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+  }
+  return give("{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"value\":1}}", out);
+}
+
 static void release_heap(VultusBuf *buf) {
   free(buf->ptr);
   buf->ptr = NULL;
@@ -335,6 +344,7 @@ static const struct Mode {
     {"allowed", mode_allowed, NULL},
     {"burn", mode_burn, NULL},
     {"loop", mode_loop, NULL},
+    {"slow", mode_slow, NULL},
     {"until_cancelled", mode_until_cancelled, NULL},
     {"panic_status", mode_panic_status, NULL},
     {"artifacts", mode_artifacts, NULL},

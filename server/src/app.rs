@@ -8,7 +8,7 @@ pub use data_folder::{DataError, DataFolder};
 use crate::auth::keys::{KeyError, Keys, MasterKeySource};
 use crate::auth::passwords::Passwords;
 use crate::clock::Clock;
-use crate::config::{BlobsPlace, Config, Decoder, Mode};
+use crate::config::{BlobsPlace, Config, Decoder, Mode, StoreConfig};
 use crate::dispatch::deployment::{DeploymentChoice, DeploymentError, PoolsConfig, WorkerStderr};
 use crate::dispatch::supervisor::StartError;
 use crate::dispatch::third_party::{self, PluginFolder, Scan};
@@ -30,8 +30,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use vultus_store::Store;
 use vultus_store::blobs::{BlobError, BlobStore, BucketOptions, MemoryBudget, Sweeper};
+use vultus_store::{Store, StoreError};
 
 /// After the drain time open connections get this long to end.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -48,6 +48,18 @@ pub enum ServeError {
     /// The keys of companies do not open.
     #[error("opening the keys in the store")]
     Keyring(#[from] KeyringError),
+    /// This node's keys are not those of the other nodes.
+    #[error(
+        "the keys in {folder} are not those of the other nodes: copy theirs, or set keys_dir to a folder that all nodes share. (To \
+         change the keys of the whole cluster, stop all nodes and delete the document `keys` of the collection `meta`.)"
+    )]
+    OtherKeys {
+        /// Where this node's are.
+        folder: PathBuf,
+    },
+    /// Asking the store about the keys failed.
+    #[error("comparing the keys with the other nodes'")]
+    CompareKeys(#[source] StoreError),
     /// The files of media cannot be used.
     #[error("opening the files of media")]
     Blobs(#[from] BlobError),
@@ -80,20 +92,38 @@ pub enum ServeError {
     Http(#[source] io::Error),
 }
 
+/// What a node of a cluster does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeRole {
+    /// Takes requests, examines uploads and does instant checks; what is stored is judged by other nodes.
+    Api,
+    /// Judges what is stored; serves nothing but its health.
+    Work,
+    /// Both.
+    All,
+}
+
 /// Runs a node until `stop` is done. `ready` is told the address once the node takes requests.
-pub async fn serve(config: Config, ready: impl FnOnce(SocketAddr), stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+pub async fn serve(
+    config: Config,
+    role: NodeRole,
+    ready: impl FnOnce(SocketAddr),
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
     let folder = DataFolder::lock(&config.data_dir)?;
     let listener = listen(config.listen).await?;
     let address = listener.local_addr().map_err(|source| ServeError::Listen { address: config.listen, source })?;
-    let node = Node::start(&config, &folder).await?;
+    let node = Node::start(&config, role, &folder).await?;
     let http_stop = CancellationToken::new();
-    let server = tokio::spawn(serve_http(listener, &node, &config, http_stop.clone()));
+    let server = tokio::spawn(serve_http(listener, &node, &config, role, http_stop.clone()));
     tracing::info!(%address, "ready");
     ready(address);
     stop.await;
     tracing::info!("stopping");
     node.services.begin_shutdown();
-    node.dispatcher.shutdown(config.drain).await;
+    if let Some(dispatcher) = node.dispatcher {
+        dispatcher.shutdown(config.drain).await;
+    }
     http_stop.cancel();
     let served = match tokio::time::timeout(LAST_ANSWERS, server).await {
         Ok(joined) => joined.unwrap_or_else(|error| Err(io::Error::other(error))),
@@ -162,8 +192,13 @@ fn master_key_source(config: &Config, folder: &Path) -> MasterKeySource {
     match (&config.blobs.master_key, &config.blobs.master_key_file) {
         (Some(text), _) => MasterKeySource::Text(text.clone()),
         (None, Some(path)) => MasterKeySource::File(path.clone()),
-        (None, None) => MasterKeySource::File(folder.join("keys").join("master.key")),
+        (None, None) => MasterKeySource::File(keys_dir(config, folder).join("master.key")),
     }
+}
+
+/// The folder with the secret keys.
+fn keys_dir(config: &Config, folder: &Path) -> PathBuf {
+    config.keys_dir.clone().unwrap_or_else(|| folder.join("keys"))
 }
 
 /// How the configuration sets the workers up, for the command line, which has no data folder.
@@ -217,18 +252,25 @@ struct Node {
     store: Arc<dyn Store>,
     pools: WorkerPools,
     services: Services,
-    dispatcher: Dispatcher,
+    dispatcher: Option<Dispatcher>,
     background: Background,
 }
 
 impl Node {
-    async fn start(config: &Config, folder: &DataFolder) -> Result<Self, ServeError> {
-        let keys = Keys::open(folder.path())?;
+    async fn start(config: &Config, role: NodeRole, folder: &DataFolder) -> Result<Self, ServeError> {
+        let keys_dir = keys_dir(config, folder.path());
+        let keys = Keys::open(&keys_dir)?;
         let blobs = open_blobs(config, folder.path())?;
         blobs.clear_spool()?;
-        let pools_config = pools_with_copies(config, Some(folder.path().join("plugins")))?;
+        let mut pools_config = pools_with_copies(config, Some(folder.path().join("plugins")))?;
+        if role == NodeRole::Work {
+            pools_config.probe_workers = 0;
+        }
         let opened = async {
             let store = data_folder::open_store(&config.store, folder.path()).await?;
+            if !store.has_keys(&keys.fingerprint()).await.map_err(ServeError::CompareKeys)? {
+                return Err(ServeError::OtherKeys { folder: keys_dir });
+            }
             let keyring = open_keyring(config, folder.path(), &store).await?;
             Ok::<_, ServeError>((store, keyring))
         };
@@ -241,7 +283,9 @@ impl Node {
             tracing::warn!(path = refused.path, detail = refused.detail, "a plugin is not used");
         }
         let passwords = Passwords::new(config.password_concurrency)?;
-        first_administrator(&store, &keyring, &passwords, config).await?;
+        if role != NodeRole::Work {
+            first_administrator(&store, &keyring, &passwords, config).await?;
+        }
         let (clock, running) = (Clock::system(), RunningRuns::default());
         let parts = Parts {
             store: store.clone(),
@@ -260,17 +304,19 @@ impl Node {
                 return Err(error.into());
             }
         };
-        let dispatcher = Dispatcher::start(DispatcherParts {
-            store: store.clone(),
-            blobs: blobs.clone(),
-            keyring,
-            memory: MemoryBudget::new(config.blobs.memory_bytes),
-            pools: pools.clone(),
-            running,
-            clock,
-            node: uuid::Uuid::now_v7().to_string(),
-            sole_node: true,
-            removed_after: config.workers.removed_after,
+        let dispatcher = (role != NodeRole::Api).then(|| {
+            Dispatcher::start(DispatcherParts {
+                store: store.clone(),
+                blobs: blobs.clone(),
+                keyring,
+                memory: MemoryBudget::new(config.blobs.memory_bytes),
+                pools: pools.clone(),
+                running: running.clone(),
+                clock: clock.clone(),
+                node: uuid::Uuid::now_v7().to_string(),
+                sole_node: matches!(config.store, StoreConfig::Sqlite),
+                removed_after: config.workers.removed_after,
+            })
         });
         let sweeper = Sweeper::new(blobs, store.clone());
         if let Err(error) = sweeper.complete_deletions(Clock::system().now()).await {
@@ -328,6 +374,7 @@ fn serve_http(
     listener: TcpListener,
     node: &Node,
     config: &Config,
+    role: NodeRole,
     stop: CancellationToken,
 ) -> impl Future<Output = io::Result<()>> + Send + use<> {
     let options = HttpOptions {
@@ -337,7 +384,10 @@ fn serve_http(
         },
         allowed_origins: config.allowed_origins.clone(),
     };
-    let router = crate::http::router(node.services.clone(), options);
+    let router = match role {
+        NodeRole::Work => crate::http::health_router(node.services.clone(), options),
+        NodeRole::Api | NodeRole::All => crate::http::router(node.services.clone(), options),
+    };
     // Small frames of a websocket shall not wait for one another. A connection that refuses the option works without it.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     async move { axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await }

@@ -11,6 +11,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "axum",
             "async_graphql",
             "rusqlite",
+            "mongodb::",
             "object_store",
             "vultus_store::sqlite",
             "crate::graphql",
@@ -24,6 +25,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "axum",
             "async_graphql",
             "rusqlite",
+            "mongodb::",
             "vultus_store::sqlite",
             "crate::service",
             "crate::graphql",
@@ -33,15 +35,25 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ),
     (
         "graphql",
-        &["rusqlite", "vultus_store::sqlite", "vultus_store::blobs", "vultus_worker_protocol", "crate::dispatch", "crate::app"],
+        &[
+            "rusqlite",
+            "mongodb::",
+            "vultus_store::sqlite",
+            "vultus_store::mongo",
+            "vultus_store::blobs",
+            "vultus_worker_protocol",
+            "crate::dispatch",
+            "crate::app",
+        ],
     ),
-    ("http", &["rusqlite", "vultus_store", "vultus_worker_protocol", "crate::dispatch", "crate::app"]),
+    ("http", &["rusqlite", "mongodb::", "vultus_store", "vultus_worker_protocol", "crate::dispatch", "crate::app"]),
     (
         "dispatch",
         &[
             "axum",
             "async_graphql",
             "rusqlite",
+            "mongodb::",
             "vultus_store::sqlite",
             "crate::service",
             "crate::graphql",
@@ -49,7 +61,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::auth",
         ],
     ),
-    ("config", &["axum", "async_graphql", "rusqlite", "vultus_store", "crate::dispatch", "crate::service"]),
+    ("config", &["axum", "async_graphql", "rusqlite", "mongodb::", "vultus_store", "crate::dispatch", "crate::service"]),
     ("", &["vultus_media", "vultus_plugin_host", "ffmpeg_next", "libloading"]),
 ];
 

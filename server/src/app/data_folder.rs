@@ -1,11 +1,13 @@
 //! The data folder: made for the server's user alone, used by one node at a time.
 
 use crate::config::StoreConfig;
+use secrecy::ExposeSecret;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use vultus_store::mongo::MongoStore;
 use vultus_store::sqlite::{Options, SqliteStore};
 use vultus_store::{Store, StoreError};
 
@@ -40,6 +42,13 @@ pub enum DataError {
     Store {
         /// The folder.
         path: PathBuf,
+        /// The cause.
+        #[source]
+        source: StoreError,
+    },
+    /// The store of the cluster cannot be used.
+    #[error("opening the store")]
+    Database {
         /// The cause.
         #[source]
         source: StoreError,
@@ -80,15 +89,22 @@ pub(super) fn make(path: &Path) -> Result<(), DataError> {
     made.map_err(|source| DataError::Unusable { path: path.to_owned(), source })
 }
 
-/// Opens the store of a data folder; also beside the node that uses it.
+/// Opens the configured store; also beside the node that uses it.
 pub(super) async fn open_store(config: &StoreConfig, folder: &Path) -> Result<Arc<dyn Store>, DataError> {
-    let StoreConfig::Sqlite = config;
-    let store = open_sqlite(folder).await?;
-    let plain = store.count_plain_folders().await.map_err(|error| store_error(folder, error))?;
-    if plain > 0 {
-        return Err(DataError::NotEncrypted { path: folder.to_owned(), folders: plain });
+    match config {
+        StoreConfig::Sqlite => {
+            let store = open_sqlite(folder).await?;
+            let plain = store.count_plain_folders().await.map_err(|error| store_error(folder, error))?;
+            if plain > 0 {
+                return Err(DataError::NotEncrypted { path: folder.to_owned(), folders: plain });
+            }
+            Ok(store)
+        }
+        StoreConfig::Mongo(uri) => match MongoStore::open(uri.expose_secret()).await {
+            Ok(store) => Ok(store),
+            Err(source) => Err(DataError::Database { source }),
+        },
     }
-    Ok(store)
 }
 
 /// Opens SQLite's file in a data folder.

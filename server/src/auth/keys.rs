@@ -1,6 +1,9 @@
-//! Secret keys in the data folder: made once, readable by the server's user alone.
+//! Secret keys in a folder: made once, readable by the server's user alone. The nodes of a cluster must have the same ones; a
+//! fingerprint in the store shows when they have not.
 
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
+use sha2::Sha256;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -73,11 +76,20 @@ pub enum KeyError {
 }
 
 impl Keys {
-    /// Reads the keys of a data folder, and makes those that are missing.
-    pub fn open(data_dir: &Path) -> Result<Self, KeyError> {
-        let folder = data_dir.join("keys");
+    /// Reads the keys of a folder, and makes those that are missing.
+    pub fn open(folder: &Path) -> Result<Self, KeyError> {
         make_folder_of(&folder.join("any"))?;
         Ok(Self { tokens: key(&folder.join("tokens.key"))?, downloads: key(&folder.join("downloads.key"))? })
+    }
+
+    /// Tells keys apart and gives nothing of them away.
+    pub fn fingerprint(&self) -> String {
+        let of = |key: &SecretSlice<u8>| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(key.expose_secret()).expect("HMAC takes a key of any length");
+            mac.update(b"vultus fingerprint of a key");
+            hex::encode(&mac.finalize().into_bytes()[..8])
+        };
+        format!("{}-{}", of(&self.tokens), of(&self.downloads))
     }
 
     /// Keys for tests: random, in memory only.
@@ -169,12 +181,18 @@ fn read_any(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
 fn make(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     let failed = |source| KeyError::Io { path: path.to_owned(), action: "writing", source };
     let key = random_key();
-    // Written under another name first: a crash in between leaves no short key behind.
-    let unfinished = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished).map_err(failed)?;
+    // Written under a name of its own first: a crash in between leaves no short key behind, and of several nodes that share the folder
+    // the first one's key is everybody's.
+    let unfinished = path.with_extension(format!("{}.new", uuid::Uuid::now_v7()));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
     file.write_all(key.expose_secret()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
-    fs::rename(&unfinished, path).map_err(failed)?;
+    let linked = fs::hard_link(&unfinished, path);
+    fs::remove_file(&unfinished).map_err(failed)?;
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return read(path),
+        other => other.map_err(failed)?,
+    }
     if let Some(folder) = path.parent() {
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
     }
@@ -196,15 +214,28 @@ mod tests {
         let second = Keys::open(folder.path()).unwrap();
         assert_eq!(first.tokens.expose_secret(), second.tokens.expose_secret());
         assert_ne!(first.tokens.expose_secret(), first.downloads.expose_secret());
-        let mode = fs::metadata(folder.path().join("keys/tokens.key")).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.path().join("tokens.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn nodes_that_start_together_in_one_folder_have_the_same_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Keys::open(folder.path()).unwrap().fingerprint();
+        let prints: Vec<String> = std::thread::scope(|scope| {
+            let nodes: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            nodes.into_iter().map(|node| node.join().unwrap()).collect()
+        });
+        assert!(prints.iter().all(|print| *print == prints[0]), "{prints:?}");
+        assert_ne!(Keys::ephemeral().fingerprint(), prints[0]);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
     }
 
     #[test]
     fn a_key_that_others_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         Keys::open(folder.path()).unwrap();
-        fs::set_permissions(folder.path().join("keys/tokens.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(folder.path().join("tokens.key"), fs::Permissions::from_mode(0o644)).unwrap();
         assert!(matches!(Keys::open(folder.path()), Err(KeyError::TooOpen { mode: 0o644, .. })));
     }
 

@@ -29,7 +29,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server
-    Serve,
+    Serve(operate::ServeArguments),
     /// Judge media with no server: nothing is stored
     Check(check::CheckArguments),
     /// Measure error rates on labelled data
@@ -65,7 +65,7 @@ enum Command {
 pub fn run(arguments: Arguments) -> ExitCode {
     let config = arguments.config.as_deref();
     let done = match arguments.command {
-        Command::Serve => operate::serve(config),
+        Command::Serve(serve) => operate::serve(config, &serve),
         Command::Check(check) => check::run(config, &check),
         Command::Eval(eval) => eval::run(config, &eval),
         Command::User(user) => operate::user(config, &user),

@@ -1,7 +1,7 @@
 //! The commands of the operator: serve, accounts, analyzers, models, schema, configuration.
 
 use super::{CommandError, Done, FAILURE, report};
-use crate::app;
+use crate::app::{self, NodeRole};
 use crate::config::{Config, sources};
 use crate::dispatch::WorkerPools;
 use crate::dispatch::deployment::{DeploymentChoice, PoolsConfig};
@@ -17,6 +17,33 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::ExitCode;
 use vultus_core::Role;
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// What this node of a cluster does
+    #[arg(long, value_enum, default_value = "all")]
+    role: RoleOfNode,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleOfNode {
+    /// Take requests; other nodes judge what is stored
+    Api,
+    /// Judge; only the health check is served
+    Work,
+    /// Both
+    All,
+}
+
+impl From<RoleOfNode> for NodeRole {
+    fn from(role: RoleOfNode) -> Self {
+        match role {
+            RoleOfNode::Api => Self::Api,
+            RoleOfNode::Work => Self::Work,
+            RoleOfNode::All => Self::All,
+        }
+    }
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
@@ -94,13 +121,13 @@ pub(super) fn block_on<T>(future: impl Future<Output = Result<T, CommandError>>)
 }
 
 /// `vultus serve`.
-pub(super) fn serve(config: Option<&Path>) -> Done {
+pub(super) fn serve(config: Option<&Path>, arguments: &ServeArguments) -> Done {
     let config = load(config)?;
     telemetry::start(&config.log);
     block_on(async {
         let stop = app::stop_signal().map_err(|error| CommandError::because("waiting for signals", &error))?;
         let ready = |address| report::line(format_args!("Vultus is ready at http://{address}/"));
-        app::serve(config, ready, stop).await.map_err(|error| CommandError::because("serve", &error))?;
+        app::serve(config, arguments.role.into(), ready, stop).await.map_err(|error| CommandError::because("serve", &error))?;
         Ok(ExitCode::SUCCESS)
     })
 }

@@ -85,12 +85,23 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key("onnxruntime", Text, None, "The ONNX Runtime library. Unset: runtime/libonnxruntime.so in the folder with the models."),
     key(
+        "keys_dir",
+        Text,
+        None,
+        "Folder with the secret keys. Unset: keys in data_dir. All nodes of a cluster share it, or have copies.",
+    ),
+    key(
         "plugins.watch_seconds",
         Integer(0, 3600),
         Some("2"),
         "How often plugins_dir is looked at for new, replaced and removed analyzers, in seconds. 0: only at the start, and when the\nserver gets SIGHUP.",
     ),
-    key("store.url", Text, Some(r#""sqlite""#), "The store. \"sqlite\" is the file vultus.db in data_dir."),
+    key(
+        "store.url",
+        Text,
+        Some(r#""sqlite""#),
+        "The store. \"sqlite\" is the file vultus.db in data_dir. The nodes of a cluster share a MongoDB replica set (6.0 or newer):\n\"mongodb://USER:PASSWORD@HOST1,HOST2,HOST3/vultus?replicaSet=rs0\", with &tls=true for TLS; also \"mongodb+srv://…\".",
+    ),
     key(
         "blobs.url",
         Text,
@@ -101,7 +112,7 @@ pub(super) const KEYS: &[Key] = &[
         "blobs.master_key_file",
         Text,
         None,
-        "File with the key that all other keys of media are wrapped under: 32 bytes, or 64 hexadecimal digits, readable by\nits owner alone. Unset: keys/master.key in data_dir, made at the first start. The variable VULTUS_MASTER_KEY (64\nhexadecimal digits) wins over both. Without this key no media can be read: keep a copy elsewhere.",
+        "File with the key that all other keys of media are wrapped under: 32 bytes, or 64 hexadecimal digits, readable by\nits owner alone. Unset: master.key in keys_dir, made at the first start. The variable VULTUS_MASTER_KEY (64\nhexadecimal digits) wins over both. Without this key no media can be read: keep a copy elsewhere.",
     ),
     key(
         "blobs.memory_bytes",

@@ -23,6 +23,8 @@ use vultus_worker_protocol::SandboxLevel;
 pub struct Config {
     /// Folder with the database, the media and the keys.
     pub data_dir: PathBuf,
+    /// Folder with the secret keys; unset: `keys` in the data folder.
+    pub keys_dir: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// Development or production.
@@ -78,10 +80,12 @@ pub enum Mode {
 }
 
 /// The store.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum StoreConfig {
-    /// SQLite in the data folder.
+    /// SQLite in the data folder: one node.
     Sqlite,
+    /// The MongoDB replica set of this URI, which may hold a password: any number of nodes.
+    Mongo(SecretString),
 }
 
 /// Files of media.
@@ -253,6 +257,7 @@ impl Config {
         let count = |path| Some(values.count(path)).filter(|&count| count > 0);
         Self {
             data_dir: path("data_dir").unwrap_or_else(|| PathBuf::from("data")),
+            keys_dir: path("keys_dir"),
             listen,
             mode: if values.text("mode") == Some("production") { Mode::Production } else { Mode::Development },
             public_url,
@@ -302,11 +307,15 @@ impl Config {
         }
     }
 
-    /// Every key with the value that applies, as TOML.
+    /// Every key with the value that applies, as TOML; without the store's password.
     pub fn to_toml(&self) -> String {
         let mut lines = String::new();
         for (path, value) in &self.effective {
-            lines.push_str(&format!("{path} = {value}\n"));
+            let shown = match value {
+                Value::String(uri) if *path == "store.url" => Value::String(without_password(uri)),
+                other => other.clone(),
+            };
+            lines.push_str(&format!("{path} = {shown}\n"));
         }
         for (name, analyzer) in &self.analyzers {
             for (field, object) in [("params", &analyzer.params), ("settings", &analyzer.settings)] {
@@ -339,10 +348,14 @@ fn public_url(values: &mut Values) -> Option<Url> {
 }
 
 fn store(values: &mut Values) -> Option<StoreConfig> {
-    if values.text("store.url") == Some("sqlite") {
+    let text = values.text("store.url").unwrap_or_default().to_owned();
+    if text == "sqlite" {
         return Some(StoreConfig::Sqlite);
     }
-    values.problem("store.url", "must be \"sqlite\"");
+    if text.starts_with("mongodb://") || text.starts_with("mongodb+srv://") {
+        return Some(StoreConfig::Mongo(text.into()));
+    }
+    values.problem("store.url", "must be \"sqlite\", or begin with mongodb:// or mongodb+srv://");
     None
 }
 
@@ -378,6 +391,16 @@ fn bucket(text: &str) -> Result<BucketConfig, String> {
         }
     }
     Ok(bucket)
+}
+
+/// A URI that can be shown: what stands between user name and host is left out.
+fn without_password(uri: &str) -> String {
+    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    match authority.rsplit_once('@').and_then(|(login, hosts)| Some((login.split_once(':')?.0, hosts))) {
+        Some((user, hosts)) => format!("{scheme}://{user}:***@{hosts}{path}"),
+        None => uri.to_owned(),
+    }
 }
 
 fn admin_email(values: &mut Values) -> Option<String> {

@@ -84,3 +84,17 @@ fn a_bucket_is_named_by_an_address_and_its_secret_by_a_variable_that_is_never_pr
         assert!(refused.unwrap_err().iter().any(|problem| problem.place == "blobs.url"), "{wrong}");
     }
 }
+
+#[test]
+fn a_store_is_sqlite_or_a_replica_set_whose_password_is_never_shown() {
+    let of = |url: &str| Config::from_sources(&format!("store.url = {url:?}"), &BTreeMap::new());
+    for wrong in ["mysql://host", "sqlite:///x", ""] {
+        assert_eq!(of(wrong).unwrap_err()[0].place, "store.url", "{wrong}");
+    }
+    assert!(matches!(of("sqlite").unwrap().store, StoreConfig::Sqlite));
+    let config = of("mongodb://vultus:sesame%2F@a:1,b:2/db?replicaSet=rs0").unwrap();
+    assert!(matches!(config.store, StoreConfig::Mongo(_)));
+    assert!(config.to_toml().contains("mongodb://vultus:***@a:1,b:2/db?replicaSet=rs0"), "{}", config.to_toml());
+    assert!(!format!("{:?}", config.store).contains("sesame"));
+    assert!(of("mongodb://a:1/db").unwrap().to_toml().contains("mongodb://a:1/db"));
+}

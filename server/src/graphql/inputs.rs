@@ -9,7 +9,7 @@ use super::context::{MAX_WAIT_MS, request};
 use super::media::MediaKind;
 use super::scalars::parse_id;
 use super::upload::Upload;
-use crate::service::{self, NewMedium};
+use crate::service::{self, NewMedium, Urgency};
 
 /// A medium to be judged.
 #[derive(Debug, InputObject)]
@@ -116,5 +116,13 @@ pub(super) fn checked_wait(wait_ms: Option<i32>) -> Result<Option<i32>> {
         }
         Some(0) | None => Ok(None),
         Some(ms) => Ok(Some(ms)),
+    }
+}
+
+/// A request that waits for its verdicts is judged before those that do not.
+pub(super) fn urgency(wait_ms: Option<i32>) -> Urgency {
+    match wait_ms {
+        Some(_) => Urgency::Waited,
+        None => Urgency::Later,
     }
 }

@@ -12,7 +12,7 @@ use super::check::{self, CheckInput, CheckPayload};
 use super::context::{caller, request};
 use super::folder::Folder;
 use super::group::{AnalysisGroup, group};
-use super::inputs::{AnalysisRequestInput, MediaInput, analysis_requests, checked_wait, new_media};
+use super::inputs::{AnalysisRequestInput, MediaInput, analysis_requests, checked_wait, new_media, urgency};
 use super::media::{self, Media};
 use super::scalars::parse_id;
 use crate::service::{FolderChanged, FolderUpdate, NewFolder};
@@ -221,6 +221,7 @@ impl Mutation {
             metadata: input.metadata.unwrap_or(Value::Null),
             analyses: analysis_requests(input.analyses)?,
             media: new_media(ctx, input.media)?,
+            urgency: urgency(wait_ms),
         };
         let changed = services.create_folder(&principal, new, request(ctx)?.client_key("createFolder")).await?;
         let Made { folder, media, group, analyses, replayed } = made(ctx, changed, wait_ms).await?;
@@ -252,7 +253,8 @@ impl Mutation {
         let wait_ms = checked_wait(input.wait_ms)?;
         let id: FolderId = parse_id(&input.folder_id, "folder", "input.folderId")?;
         let requests = analysis_requests(input.analyses)?;
-        let changed = services.request_analyses(&principal, id, requests, request(ctx)?.client_key("requestAnalyses")).await;
+        let key = request(ctx)?.client_key("requestAnalyses");
+        let changed = services.request_analyses(&principal, id, requests, urgency(wait_ms), key).await;
         let changed = changed.map_err(|error| error.at("input.folderId"))?;
         let Made { folder, group, analyses, replayed, .. } = made(ctx, changed, wait_ms).await?;
         Ok(RequestAnalysesPayload { folder, group, analyses, replayed })

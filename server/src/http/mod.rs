@@ -72,14 +72,23 @@ impl Node {
 
 /// All routes.
 pub fn router(services: Services, options: HttpOptions) -> Router {
+    let routes =
+        Router::new().route("/graphql", post(post::handle).get(get_graphql)).route("/media/{kind}/{id}", get(download::handle));
+    with_health(routes, services, options)
+}
+
+/// The routes of a node that only judges.
+pub fn health_router(services: Services, options: HttpOptions) -> Router {
+    with_health(Router::new(), services, options)
+}
+
+fn with_health(routes: Router<Node>, services: Services, options: HttpOptions) -> Router {
     let introspection = match options.surroundings {
         Surroundings::Development => Introspection::Allowed,
         Surroundings::Production => Introspection::Refused,
     };
     let node = Node { services, api: Api::new(introspection), options: Arc::new(options) };
-    Router::new()
-        .route("/graphql", post(post::handle).get(get_graphql))
-        .route("/media/{kind}/{id}", get(download::handle))
+    routes
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(unknown_path)

@@ -8,12 +8,15 @@ use futures::Stream;
 use futures::stream::unfold;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, Principal, Result};
 use vultus_store::{Change, ChangeStream, Scope};
 
+/// A store that does not answer is asked again after this time: who watches is told late rather than cut off.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Folders watched before those that nobody watches any more are looked for.
 const FIRST_PRUNE: usize = 1024;
 
@@ -75,18 +78,26 @@ struct Watch {
     folder: FolderId,
     changes: watch::Receiver<u64>,
     seen: Option<u64>,
+    /// The store did not answer when the state was read last.
+    unanswered: bool,
 }
 
 impl Watch {
     fn new(services: &Services, scope: Scope, folder: FolderId) -> Self {
         let changes = services.inner.hub.watch(folder);
-        Self { services: services.clone(), scope, folder, changes, seen: None }
+        Self { services: services.clone(), scope, folder, changes, seen: None, unanswered: false }
     }
 
     /// Waits for a change, but not before the first state was given. False: the node stops.
     async fn changed(&mut self) -> bool {
         if self.seen.is_none() {
             return true;
+        }
+        if std::mem::take(&mut self.unanswered) {
+            return tokio::select! {
+                () = self.services.inner.stopping.cancelled() => false,
+                () = tokio::time::sleep(ASK_AGAIN) => true,
+            };
         }
         tokio::select! {
             () = self.services.inner.stopping.cancelled() => false,
@@ -103,6 +114,7 @@ impl Watch {
                     self.seen = Some(contents.folder.revision);
                     return Some(Ok(contents));
                 }
+                Err(Error::Unavailable { .. }) if self.seen.is_some() => self.unanswered = true,
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -118,6 +130,7 @@ impl Watch {
                     self.seen = Some(found.0.revision);
                     return Some(Ok(found));
                 }
+                Err(Error::Unavailable { .. }) if self.seen.is_some() => self.unanswered = true,
                 Err(error) => return Some(Err(error)),
             }
         }
@@ -186,7 +199,14 @@ impl Services {
         let mut changes = self.inner.hub.watch(folder);
         loop {
             changes.mark_unchanged();
-            let contents = self.contents_of(scope, folder).await?;
+            let contents = match self.contents_of(scope, folder).await {
+                // What is waited for is stored already.
+                Err(Error::Unavailable { .. }) if Instant::now() + ASK_AGAIN < until => {
+                    tokio::time::sleep(ASK_AGAIN).await;
+                    continue;
+                }
+                other => other?,
+            };
             let open = contents.analyses.iter().any(|analysis| analyses.contains(&analysis.id) && !analysis.state.is_final());
             if !open || Instant::now() >= until {
                 return Ok(contents);

@@ -7,7 +7,7 @@ use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use super::request::{checked_external_id, checked_key, checked_metadata};
 use super::types::{
     AnalysisRequest, ClientKey, FolderChanged, FolderContents, FolderCursor, FolderFilter, FolderOrder, FolderUpdate, NewFolder,
-    NewMedium,
+    NewMedium, Urgency,
 };
 use crate::auth::policy::{self, Action};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl Services {
             checked_external_id(id, "input.externalId")?;
         }
         let metadata = checked_metadata(&request.metadata, self.inner.checker.limits.metadata_bytes, "input.metadata")?;
-        let requests = self.inner.checker.checked_requests(request.analyses)?;
+        let requests = (self.inner.checker.checked_requests(request.analyses)?, request.urgency);
         let id = FolderId(Uuid::now_v7());
         let wrapped_key = self.inner.keyring.make_folder_key(caller.company_id, id).await.map_err(of_keyring)?;
         let folder_key = self.inner.keyring.folder(caller.company_id, id, &wrapped_key).await.map_err(of_keyring)?;
@@ -94,7 +94,7 @@ impl Services {
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
         let scope = policy::authorize(caller, Action::AddMedia)?;
-        self.add(caller, scope, folder, media, Vec::new(), key).await
+        self.add(caller, scope, folder, media, (Vec::new(), Urgency::Later), key).await
     }
 
     /// Asks for analyses on a folder.
@@ -103,10 +103,11 @@ impl Services {
         caller: &Principal,
         folder: FolderId,
         requests: Vec<AnalysisRequest>,
+        urgency: Urgency,
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
         let scope = policy::authorize(caller, Action::RequestAnalysis)?;
-        self.add(caller, scope, folder, Vec::new(), requests, key).await
+        self.add(caller, scope, folder, Vec::new(), (requests, urgency), key).await
     }
 
     async fn add(
@@ -115,7 +116,7 @@ impl Services {
         scope: Scope,
         id: FolderId,
         media: Vec<NewMedium>,
-        requests: Vec<AnalysisRequest>,
+        (requests, urgency): (Vec<AnalysisRequest>, Urgency),
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
         let key = checked_key(key, caller.user_id)?;
@@ -125,7 +126,7 @@ impl Services {
         }
         let contents = self.contents_of(scope, id).await?;
         self.room_for(contents.media.len(), media.len())?;
-        let requests = self.inner.checker.checked_requests(requests)?;
+        let requests = (self.inner.checker.checked_requests(requests)?, urgency);
         let folder = &contents.folder;
         let folder_key = self.inner.keyring.folder(folder.company_id, id, &folder.wrapped_key).await.map_err(of_keyring)?;
         let examined = self.inner.checker.examine(self.inner.checker.ready(media)?, Some(&folder_key)).await?;
@@ -331,7 +332,7 @@ fn planned(
     mut existing: Vec<PlanMedium<'_>>,
     examined: Vec<ExaminedMedium>,
     folder_key: Arc<FolderKey>,
-    requests: Vec<CheckedRequest>,
+    (requests, urgency): (Vec<CheckedRequest>, Urgency),
     now: OffsetDateTime,
 ) -> Result<Additions> {
     let ids = intake::new_ids(examined.len());
@@ -341,6 +342,6 @@ fn planned(
     });
     let all: Vec<PlanMedium<'_>> = existing.drain(..).chain(new).collect();
     let analyses: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
-    let group = plan::group(folder, analyses, now);
+    let group = plan::group(folder, analyses, urgency, now);
     Ok(Additions { examined, folder_key, ids, group, now })
 }

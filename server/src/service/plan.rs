@@ -3,10 +3,10 @@
 
 use super::catalog::{Catalog, KnownAnalysis};
 use super::params::MergedParams;
-use super::types::AnalysisRequest;
+use super::types::{AnalysisRequest, Urgency};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::slots::{self, Candidate, Mismatch};
@@ -14,6 +14,10 @@ use vultus_core::{
     Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, Folder, FolderId, GroupId, MediaId, Provenance, Result, RunId,
 };
 use vultus_store::{NewGroup, NewRun};
+
+/// Runs that nobody waits for let those pass that are waited for, if they are asked for within this time. No run waits longer than that
+/// because of others' urgency, however many these are.
+const LETS_PASS: Duration = Duration::seconds(5);
 
 /// A request whose type and parameters are right.
 pub(super) struct CheckedRequest {
@@ -95,16 +99,21 @@ impl CheckedRequest {
 }
 
 /// The planned analyses as one group, with one run per pool, ready to be queued.
-pub(super) fn group(folder: &Folder, planned: Vec<PlannedAnalysis>, now: OffsetDateTime) -> Option<NewGroup> {
+pub(super) fn group(folder: &Folder, planned: Vec<PlannedAnalysis>, urgency: Urgency, now: OffsetDateTime) -> Option<NewGroup> {
     if planned.is_empty() {
         return None;
     }
     let (folder_id, group_id) = (folder.id, GroupId(Uuid::now_v7()));
+    let turn_at = match urgency {
+        Urgency::Waited => now,
+        Urgency::Later => now + LETS_PASS,
+    };
     let mut ids = Vec::with_capacity(planned.len());
     let mut runs: BTreeMap<String, NewRun> = BTreeMap::new();
     for plan in planned {
         let pool = plan.known.pool.as_str().to_owned();
-        let run = runs.entry(pool.clone()).or_insert_with(|| NewRun { id: RunId(Uuid::now_v7()), pool, analyses: Vec::new() });
+        let new = || NewRun { id: RunId(Uuid::now_v7()), pool: pool.clone(), turn_at, analyses: Vec::new() };
+        let run = runs.entry(pool.clone()).or_insert_with(new);
         let analysis = queued(plan, folder_id, group_id, run.id, now);
         ids.push(analysis.id);
         run.analyses.push(analysis);

@@ -87,6 +87,17 @@ pub struct NewFolder {
     pub media: Vec<NewMedium>,
     /// Analyses.
     pub analyses: Vec<AnalysisRequest>,
+    /// Whether somebody waits for them.
+    pub urgency: Urgency,
+}
+
+/// Whether a request waits for its verdicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Urgency {
+    /// It does.
+    Waited,
+    /// It does not: runs that are waited for may pass for a few seconds.
+    Later,
 }
 
 /// A medium to be added.

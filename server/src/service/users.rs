@@ -94,7 +94,11 @@ impl UserDirectory {
             company_id: None,
             password: None,
         };
-        self.add_user(administrator).await.map(Some)
+        match self.add_user(administrator).await {
+            // Another node, which started at the same time, was first.
+            Err(Error::Conflict { .. }) => Ok(None),
+            other => other.map(Some),
+        }
     }
 }
 

@@ -48,6 +48,7 @@ macro_rules! contract_tests {
             queue {
                 each_run_is_claimed_once_oldest_first_and_by_its_pool_only,
                 an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_stale,
+                a_later_turn_lets_others_pass_until_it_begins,
                 a_heartbeat_keeps_the_lease,
                 a_run_given_back_waits_until_its_time,
                 a_run_with_nothing_left_leaves_the_queue,

@@ -98,6 +98,8 @@ pub struct NewRun {
     pub id: RunId,
     /// The pool of workers that has its analyzers.
     pub pool: String,
+    /// When its turn begins: waiting runs are claimed in this order.
+    pub turn_at: OffsetDateTime,
     /// Its analyses, state QUEUED.
     pub analyses: Vec<Analysis>,
 }

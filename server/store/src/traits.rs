@@ -143,7 +143,7 @@ pub trait Store: Send + Sync + 'static {
     async fn analyses(&self, scope: Scope, ids: &[AnalysisId]) -> Result<Vec<(Analysis, Vec<Artifact>)>>;
     /// Cancels an analysis that is not final.
     async fn cancel_analysis(&self, scope: Scope, id: AnalysisId, now: OffsetDateTime) -> Result<Cancelled>;
-    /// Takes the oldest waiting run of one of the pools (or one whose lease ran out) under a new token. Its QUEUED analyses stay so
+    /// Takes the waiting run of one of the pools whose turn begins first (or one whose lease ran out) under a new token. Its QUEUED analyses stay so
     /// until entered.
     async fn claim_run(&self, pools: &[String], node: &str, now: OffsetDateTime, lease: Duration) -> Result<Option<ClaimedRun>>;
     /// Extends the lease. False: the token is not current any more.

@@ -1,11 +1,12 @@
 //! `make demo`: a server with a fresh data folder, and the main job on real files through the public API alone.
 //!
 //! Two cases: a person's selfie video and photo against another photo of the same person, and against a different person's.
-//! With `DEMO=once` it stops afterwards; it exits with 1 when a verdict is wrong.
+//! With `DEMO=once` it stops afterwards; it exits with 1 when a verdict is wrong. With `DEMO=cluster` (`make cluster`) it starts three
+//! database servers with authentication and two nodes, and plays the cases on each node.
 
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use vultus_tests::{Client, Node, NodeOptions, Upload, sample, still_clip};
+use vultus_tests::{Client, Cluster, ClusterOptions, Node, NodeOptions, ReplicaSet, Upload, sample, still_clip};
 
 const CREATE: &str = "mutation($input: CreateFolderInput!) {
   createFolder(input: $input) { folder { id } analyses { id type } }
@@ -46,6 +47,9 @@ const CASES: [Case; 2] = [
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if std::env::var("DEMO").is_ok_and(|value| value == "cluster") {
+        return play_on_cluster().await;
+    }
     let mut node =
         Node::start_with(NodeOptions { config: "[log]\nlevel = \"warn\"\n".to_owned(), ..NodeOptions::default() }).await;
     say(&format!("Vultus runs at {} with a fresh data folder.", node.url));
@@ -76,6 +80,30 @@ async fn main() -> ExitCode {
     let ended = tokio::signal::ctrl_c().await;
     node.stop();
     if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Plays the cases on both nodes of a cluster.
+async fn play_on_cluster() -> ExitCode {
+    let set = ReplicaSet::start_with_login(3).await;
+    say("A MongoDB replica set of three members runs on this machine, with authentication.");
+    let options =
+        ClusterOptions { roles: vec!["all", "all"], config: "[log]\nlevel = \"warn\"\n".to_owned(), ..ClusterOptions::default() };
+    let cluster = Cluster::start_on(set, options).await;
+    let clip = still_clip(cluster.nodes[0].scratch(), "obama2.jpg", 5.0);
+    let mut right = true;
+    for (number, node) in (0..).zip(&cluster.nodes) {
+        say(&format!("\nNode {} at {}", number + 1, node.url));
+        let client = cluster.client(number).await;
+        for case in &CASES {
+            right &= play(&client, case, &clip).await;
+        }
+    }
+    if right {
+        say("\nBoth nodes gave the right verdicts.");
+        return ExitCode::SUCCESS;
+    }
+    say("\nA verdict is not what it must be.");
+    ExitCode::FAILURE
 }
 
 /// Plays one case and says whether the verdict is right.

@@ -156,7 +156,7 @@ pub fn group(folder: FolderId, seconds: i64, kinds: &[&str], media: &[MediaId]) 
     let ids = analyses.iter().map(|analysis| analysis.id).collect();
     NewGroup {
         group: AnalysisGroup { id: group_id, folder_id: folder, analyses: ids, created_at: at(seconds) },
-        runs: vec![NewRun { id: run_id, pool: "built-in".to_owned(), analyses }],
+        runs: vec![NewRun { id: run_id, pool: "built-in".to_owned(), turn_at: at(seconds), analyses }],
         media_seen: None,
     }
 }

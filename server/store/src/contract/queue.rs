@@ -72,6 +72,28 @@ pub async fn an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_s
     assert_eq!(after.started_at, Some(at(3)), "when a worker first entered it");
 }
 
+/// A run whose turn begins later lets those pass that were asked for after it, until then.
+pub async fn a_later_turn_lets_others_pass_until_it_begins(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let ask = async |seconds: i64, turn: i64| {
+        let folder = world.folder(seconds);
+        let medium = medium(folder.id, seconds);
+        let mut new = group(folder.id, seconds, &["a"], &[medium.id]);
+        new.runs[0].turn_at = at(turn);
+        let additions = FolderAdditions { media: vec![medium], group: Some(new), now: Some(at(seconds)) };
+        world.store.create_folder(&folder, &additions, None).await.expect("a folder is made");
+        folder.id
+    };
+    let patient = ask(0, 5).await;
+    let (first, last) = (ask(1, 1).await, ask(6, 6).await);
+    for expected in [first, patient, last] {
+        let run = world.claim(7).await.expect("a run waits");
+        assert_eq!(run.folder_id, expected);
+    }
+    let alone = ask(8, 20).await;
+    assert_eq!(world.claim(8).await.expect("nobody has to be let pass").folder_id, alone);
+}
+
 /// A heartbeat keeps the lease.
 pub async fn a_heartbeat_keeps_the_lease(store: Arc<dyn Store>) {
     let world = World::new(store).await;

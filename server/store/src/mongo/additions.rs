@@ -183,7 +183,7 @@ async fn add(
     let Transaction { session, collections, .. } = transaction;
     let group = next();
     collections.groups.insert_one(GroupDocument::new(&new.group, group)).session(&mut *session).await?;
-    let runs: Vec<RunDocument> = new.runs.iter().map(|run| RunDocument::new(run, group, new.group.created_at)).collect();
+    let runs: Vec<RunDocument> = new.runs.iter().map(|run| RunDocument::new(run, group)).collect();
     if runs.is_empty() {
         return Ok(());
     }

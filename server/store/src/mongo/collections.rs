@@ -110,7 +110,7 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
             "runs",
             vec![
                 partial(
-                    doc! { "pool": 1, "created_at": 1, "_id": 1, "ready_at": 1 },
+                    doc! { "pool": 1, "turn_at": 1, "_id": 1, "ready_at": 1 },
                     doc! { "state": { "$in": ["QUEUED", "LEASED"] } },
                 ),
                 plain(doc! { "member.folder_id": 1 }),

@@ -22,7 +22,7 @@ pub(super) fn fence(token: LeaseToken) -> i64 {
     count(token.fence)
 }
 
-/// Takes the oldest run that waits, or whose lease ran out; its fence is raised, so that all older tokens are stale. One atomic
+/// Takes the run whose turn it is of those that wait, or whose lease ran out; its fence is raised, so that all older tokens are stale. One atomic
 /// update: of many nodes that ask, one gets it.
 pub(super) async fn take(
     collections: &Collections,
@@ -43,7 +43,7 @@ pub(super) async fn take(
         "$set": { "state": "LEASED", "node": node, "ready_at": nanoseconds(now + lease) },
         "$inc": { "fence": 1_i64 },
     };
-    let update = collections.runs.find_one_and_update(waiting, taken).sort(doc! { "created_at": 1, "_id": 1 });
+    let update = collections.runs.find_one_and_update(waiting, taken).sort(doc! { "turn_at": 1, "_id": 1 });
     Ok(update.return_document(ReturnDocument::After).await?)
 }
 
@@ -219,7 +219,7 @@ pub(super) async fn unserved(
 ) -> Answer<Vec<RunDocument>> {
     let filter = doc! {
         "pool": { "$nin": pools },
-        "created_at": { "$lt": nanoseconds(asked_before) },
+        "turn_at": { "$lt": nanoseconds(asked_before) },
         "$or": [{ "state": "QUEUED" }, { "state": "LEASED", "ready_at": { "$lte": nanoseconds(now) } }],
     };
     Ok(collections.runs.find(filter).await?.try_collect().await?)

