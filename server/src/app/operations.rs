@@ -1,18 +1,20 @@
 //! What the commands `vultus store …` work on, as the configuration says: store, blobs and master key.
 
-use super::{ServeError, data_folder, master_key_source, open_blobs};
+use super::{DataError, ServeError, data_folder, master_key_source, open_blobs};
 use crate::app::DataFolder;
 use crate::auth::keys::MasterKeySource;
 use crate::config::{BlobsPlace, Config, StoreConfig};
 use crate::keyring::KeyringError;
+use secrecy::ExposeSecret;
 use std::path::Path;
 use std::sync::Arc;
-use vultus_store::Store;
+use vultus_store::{SchemaState, Store};
 use vultus_store::blobs::BlobStore;
 use vultus_store::blobs::keys::MasterKey;
 use vultus_store::maintenance::MaintenanceError;
 use vultus_store::maintenance::encrypt::{self, Encrypted};
-use vultus_store::sqlite::{SchemaState, SqliteStore};
+use vultus_store::mongo::MongoStore;
+use vultus_store::sqlite::SqliteStore;
 
 /// An installation that is operated on.
 pub struct Installation {
@@ -89,10 +91,18 @@ pub struct Pending {
 
 /// What is to be migrated; nothing is changed.
 pub async fn pending(config: &Config) -> Result<Pending, ServeError> {
-    let StoreConfig::Sqlite = config.store;
-    let inspected = SqliteStore::inspect(&data_folder::sqlite_file(&config.data_dir));
-    let (schema, plain_folders) = inspected.map_err(|error| data_folder::store_error(&config.data_dir, error))?;
-    Ok(Pending { schema, plain_folders })
+    match &config.store {
+        StoreConfig::Sqlite => {
+            let inspected = SqliteStore::inspect(&data_folder::sqlite_file(&config.data_dir));
+            let (schema, plain_folders) = inspected.map_err(|error| data_folder::store_error(&config.data_dir, error))?;
+            Ok(Pending { schema, plain_folders })
+        }
+        StoreConfig::Mongo(uri) => {
+            let inspected = MongoStore::inspect(uri.expose_secret()).await;
+            let schema = inspected.map_err(|source| DataError::Database { source })?;
+            Ok(Pending { schema, plain_folders: 0 })
+        }
+    }
 }
 
 /// Why a migration stopped.
@@ -106,9 +116,14 @@ pub enum MigrateError {
     Encrypt(#[from] MaintenanceError),
 }
 
-/// Brings a data folder, which no node may use meanwhile, to the newest schema, and encrypts what is plain.
+/// Brings the store to the newest schema. In a data folder, which no node may use meanwhile, it encrypts what is plain; in MongoDB
+/// nothing ever was.
 pub async fn migrate(config: &Config, progress: impl FnMut(Encrypted)) -> Result<Encrypted, MigrateError> {
-    let StoreConfig::Sqlite = config.store;
+    if let StoreConfig::Mongo(_) = &config.store {
+        let store = data_folder::open_store(&config.store, &config.data_dir).await.map_err(ServeError::from)?;
+        store.close().await.map_err(MaintenanceError::from)?;
+        return Ok(Encrypted::default());
+    }
     let folder = DataFolder::lock(&config.data_dir).map_err(ServeError::from)?;
     let store = data_folder::open_sqlite(folder.path()).await.map_err(ServeError::from)?;
     let may_make =

@@ -6,6 +6,15 @@ use vultus_core::{
     Provenance, Reason, Resolution, RunId, SessionId, User, UserId,
 };
 
+/// How new the form of the stored data is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaState {
+    /// The data's version; 0: there are none.
+    pub version: usize,
+    /// The newest that this program knows.
+    pub newest: usize,
+}
+
 /// A user together with what proves the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserWithPassword {

@@ -143,8 +143,8 @@ pub trait Store: Send + Sync + 'static {
     async fn analyses(&self, scope: Scope, ids: &[AnalysisId]) -> Result<Vec<(Analysis, Vec<Artifact>)>>;
     /// Cancels an analysis that is not final.
     async fn cancel_analysis(&self, scope: Scope, id: AnalysisId, now: OffsetDateTime) -> Result<Cancelled>;
-    /// Takes the waiting run of one of the pools whose turn begins first (or one whose lease ran out) under a new token. Its QUEUED analyses stay so
-    /// until entered.
+    /// Takes the waiting run of one of the pools whose turn begins first (or one whose lease ran out) under a new token. Its QUEUED
+    /// analyses stay so until entered.
     async fn claim_run(&self, pools: &[String], node: &str, now: OffsetDateTime, lease: Duration) -> Result<Option<ClaimedRun>>;
     /// Extends the lease. False: the token is not current any more.
     async fn heartbeat(&self, token: LeaseToken, now: OffsetDateTime, lease: Duration) -> Result<bool>;

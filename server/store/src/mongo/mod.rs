@@ -27,6 +27,7 @@ pub(crate) use connect::connect;
 pub(crate) use fault::is_duplicate;
 
 use crate::export::Record;
+use crate::records::SchemaState;
 use crate::signals::Signals;
 use crate::traits::{Result, StoreError};
 use collections::Collections;
@@ -75,6 +76,14 @@ impl MongoStore {
         let watcher = tokio::spawn(watch::pass_on(database.clone(), stream, Arc::clone(&signals), stop.clone()));
         let collections = Collections::of(&database);
         Ok(Arc::new(Self { client, collections, signals, stop, watcher: Mutex::new(Some(watcher)) }))
+    }
+
+    /// How new the documents of a database are. Changes nothing.
+    pub async fn inspect(uri: &str) -> Result<SchemaState> {
+        let (client, database) = connect::connect(uri).await?;
+        let state = schema::state(&database).await;
+        client.shutdown().immediate(true).await;
+        state.map_err(|fault| fault.into_store("looking at the database"))
     }
 
     fn attempts(&self, context: &'static str) -> Attempts {

@@ -22,8 +22,8 @@ pub(super) fn fence(token: LeaseToken) -> i64 {
     count(token.fence)
 }
 
-/// Takes the run whose turn it is of those that wait, or whose lease ran out; its fence is raised, so that all older tokens are stale. One atomic
-/// update: of many nodes that ask, one gets it.
+/// Takes the run whose turn it is of those that wait, or whose lease ran out; its fence is raised, so that all older tokens are
+/// stale. One atomic update: of many nodes that ask, one gets it.
 pub(super) async fn take(
     collections: &Collections,
     pools: &[String],

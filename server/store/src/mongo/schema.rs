@@ -3,6 +3,7 @@
 use super::collections::{NAMES, indexes};
 use super::fault::{Answer, Fault, code, is_duplicate};
 use super::values::{V1, Version};
+use crate::records::SchemaState;
 use crate::traits::StoreError;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
@@ -70,8 +71,18 @@ async fn current(database: &Database) -> Answer<i32> {
         Err(error) if !is_duplicate(&error) => return Err(error.into()),
         _ => {}
     }
-    let found = meta.clone_with_type::<SchemaDocument>().find_one(doc! { "_id": ID }).await?;
+    written(database).await
+}
+
+async fn written(database: &Database) -> Answer<i32> {
+    let found = meta(database).clone_with_type::<SchemaDocument>().find_one(doc! { "_id": ID }).await?;
     Ok(found.map_or(0, |found| found.version))
+}
+
+/// The version that is written down, beside the newest one.
+pub(super) async fn state(database: &Database) -> Answer<SchemaState> {
+    let version = written(database).await?;
+    Ok(SchemaState { version: usize::try_from(version).unwrap_or_default(), newest: NEWEST.unsigned_abs() as usize })
 }
 
 /// Takes the right to make the next step, by the server's clock.

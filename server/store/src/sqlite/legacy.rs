@@ -5,19 +5,11 @@ use super::folders::touch;
 use super::rows::{all, change, optional};
 use super::values::parsed;
 use super::{Options, SqliteStore, open_reader, schema};
+use crate::records::SchemaState;
 use crate::traits::Result;
 use rusqlite::Connection;
 use std::path::Path;
 use vultus_core::FolderId;
-
-/// Where a file's schema is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SchemaState {
-    /// The file's version; 0: it is empty, or not there.
-    pub version: usize,
-    /// The newest that this program knows.
-    pub newest: usize,
-}
 
 impl SqliteStore {
     /// The state of a file's schema, and how many folders have plain blobs. Changes nothing. Blocks for a moment.

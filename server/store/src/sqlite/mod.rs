@@ -22,8 +22,6 @@ mod sweeping;
 mod values;
 mod writer;
 
-pub use legacy::SchemaState;
-
 use crate::export::Record;
 use crate::records::{Orphans, Scope};
 use crate::signals::Signals;
