@@ -92,8 +92,12 @@ impl Client {
 
     /// The whole answer to a query: data and errors.
     pub async fn query(&self, query: &str, variables: Value) -> Value {
-        let answer = self.post().json(&json!({"query": query, "variables": variables})).send().await.expect("the server answers");
-        answer.json().await.expect("the answer is JSON")
+        self.try_query(query, variables).await.expect("the server answers with JSON")
+    }
+
+    /// The same, where the server may be gone.
+    pub async fn try_query(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
+        self.post().json(&json!({"query": query, "variables": variables})).send().await?.json().await
     }
 
     /// The data of a query that must succeed.

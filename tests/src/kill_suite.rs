@@ -1,20 +1,23 @@
 //! Kills and pauses parts of a cluster at random while it works, and counts by itself what came of it: the short form is a test, the long
-//! one `make soak`.
+//! ones `make soak`.
+//!
+//! The only timers are the faults themselves (the random moment of the next one, the length of a pause) and the clients' back-off; all
+//! else waits for conditions.
 
-use crate::client::Client;
-use crate::cluster::{Cluster, ClusterOptions, DATABASE};
-use crate::media::sample;
+mod check;
+mod faults;
+mod load;
+mod watch;
+
+use crate::cluster::{Cluster, ClusterOptions};
 use crate::place::compiled_plugin;
-use crate::process::{children_of, wait_until};
-use crate::requests::{media_input, selfie_photo};
-use futures::StreamExt;
-use mongodb::bson::{Document, doc};
-use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use watch::Finals;
 
 /// How much is done to the cluster.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +27,16 @@ pub struct Plan {
     /// Random moments at which something is killed or paused.
     pub points: usize,
     /// How long a paused node stays so.
-    pub pause: Duration,
+    pub pause: Pause,
+}
+
+/// How long a paused node stays so.
+#[derive(Debug, Clone, Copy)]
+pub enum Pause {
+    /// This long.
+    For(Duration),
+    /// Until another node has one of the runs that were being judged, and its lease is over therefore.
+    UntilTakenOver,
 }
 
 /// What was counted.
@@ -32,33 +44,45 @@ pub struct Plan {
 pub struct Outcome {
     /// Folders whose making was acknowledged.
     pub acknowledged: usize,
-    /// Their analyses that have a verdict.
+    /// Changes of folders that were acknowledged after that.
+    pub changed: usize,
+    /// Folders whose making and erasure were acknowledged.
+    pub erased: usize,
+    /// Analyses that have a verdict.
     pub finished: usize,
     /// Those that failed because their workers were killed twice.
     pub blamed: usize,
+    /// Analyses that became final more than once.
+    pub twice: usize,
     /// Writes under a stale token that were refused.
     pub stale_writes: usize,
-    /// From the last kill until nothing was left to do.
+    /// Longest time that a run waited although its lease was over or nobody had it, and the database answered.
+    pub longest_stuck: Duration,
+    /// From the last fault until nothing was left to do.
     pub drained_after: Duration,
+    /// Files of media that were read again at the end, each whole.
+    pub files: u64,
     /// How often each thing was done.
     pub done: HashMap<&'static str, usize>,
 }
 
 /// Requests that are on their way or not final, at most: enough that every worker has work.
 const OPEN: usize = 24;
-/// Things that are done to a cluster.
-const ACTIONS: [&str; 6] = ["kill node", "kill workers", "kill primary", "pause node", "step down", "kill secondary"];
-const CREATE: &str = "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }";
+/// Clients.
+const CLIENTS: usize = 6;
 
-/// What the load and the killing share.
+/// What the load, the faults and the counting share.
 struct Stage {
     /// Addresses of the nodes; a restarted one has another.
     urls: Mutex<Vec<String>>,
     token: String,
+    plan: Plan,
     made: AtomicUsize,
-    over: tokio_util::sync::CancellationToken,
-    acknowledged: Mutex<Vec<String>>,
-    /// Final states that the database reported, by analysis.
+    erased: AtomicUsize,
+    over: CancellationToken,
+    /// Folders, with the number that was last acknowledged to be in their metadata.
+    acknowledged: Mutex<HashMap<String, usize>>,
+    /// How often analyses became final, as the database reports it.
     finals: Mutex<HashMap<[u8; 16], usize>>,
     open: Semaphore,
 }
@@ -75,29 +99,30 @@ pub async fn run(plan: Plan) -> Outcome {
     let stage = Arc::new(Stage {
         urls: Mutex::new(cluster.nodes.iter().map(|node| node.url.clone()).collect()),
         token: cluster.client(0).await.token().to_owned(),
+        plan,
         made: AtomicUsize::new(0),
-        over: tokio_util::sync::CancellationToken::new(),
+        erased: AtomicUsize::new(0),
+        over: CancellationToken::new(),
         acknowledged: Mutex::default(),
         finals: Mutex::default(),
         open: Semaphore::new(OPEN),
     });
-    let counter = tokio::spawn(count_finals(cluster.set.client().await, stage.clone()));
-    let load: Vec<_> = (0..6).map(|_| tokio::spawn(load(stage.clone(), plan))).collect();
-    let mut outcome = Outcome::default();
-    for point in 0..plan.points {
-        tokio::time::sleep(Duration::from_millis(200 + u64::from(random()) * 4)).await;
-        let action = ACTIONS[if point < ACTIONS.len() { point } else { usize::from(random()) % ACTIONS.len() }];
-        act(&mut cluster, &stage, action, plan.pause).await;
-        *outcome.done.entry(action).or_default() += 1;
-    }
-    let killed_last = Instant::now();
+    let finals = Finals::begin(cluster.set.client().await, stage.clone()).await;
+    let drained = CancellationToken::new();
+    let stuck = tokio::spawn(watch::longest_stuck(cluster.set.client().await, drained.clone()));
+    let load: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(load::load(stage.clone()))).collect();
+    let mut outcome = Outcome { done: faults::inflict(&mut cluster, &stage).await, ..Outcome::default() };
+    let last_fault = Instant::now();
     stage.over.cancel();
     for task in load {
         task.await.expect("the load goes on");
     }
-    check(&cluster, &stage, &mut outcome).await;
-    outcome.drained_after = killed_last.elapsed();
-    counter.abort();
+    check::drained(&cluster).await;
+    outcome.drained_after = last_fault.elapsed();
+    drained.cancel();
+    outcome.longest_stuck = stuck.await.expect("the watch goes on");
+    check::check(&cluster, &stage, &mut outcome).await;
+    finals.end().await;
     outcome
 }
 
@@ -106,134 +131,12 @@ fn random() -> u8 {
     std::collections::hash_map::RandomState::new().build_hasher().finish() as u8
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Asks for runs, one after the other, each until it is acknowledged by some node.
-async fn load(stage: Arc<Stage>, plan: Plan) {
-    while !stage.over.is_cancelled() || stage.made.load(Relaxed) < plan.runs {
-        let permit = stage.open.acquire().await.expect("it is never closed");
-        let number = stage.made.fetch_add(1, Relaxed);
-        let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": "slow"}}]});
-        let (variables, files) = media_input(&[selfie_photo(sample("obama2.jpg"))], asked);
-        for attempt in 0.. {
-            assert!(attempt < 200, "run {number} is never acknowledged");
-            let url = lock(&stage.urls)[(number + attempt) % 3].clone();
-            let client = Client::new(&url).with_token(&stage.token).with_header("idempotency-key", &format!("run-{number}"));
-            let request = client.try_upload(CREATE, variables.clone(), files.clone());
-            let answer = tokio::time::timeout(Duration::from_secs(25), request).await;
-            if let Ok(Ok(answer)) = answer {
-                if let Some(id) = answer["data"]["createFolder"]["folder"]["id"].as_str() {
-                    lock(&stage.acknowledged).push(id.to_owned());
-                    break;
-                }
-                let code = answer["errors"][0]["extensions"]["code"].clone();
-                assert_eq!(code, "UNAVAILABLE", "run {number}: {answer:#}");
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        // Given back when the database reports a final state.
-        permit.forget();
-    }
-}
-
-/// Counts final states as the database itself reports them, however often the stream breaks off.
-async fn count_finals(client: mongodb::Client, stage: Arc<Stage>) {
-    let analyses = client.database(DATABASE).collection::<Document>("analyses");
-    let finals = doc! { "$match": { "updateDescription.updatedFields.state": { "$in": ["FINISHED", "FAILED", "CANCELLED"] } } };
-    let mut token = None;
-    loop {
-        let Ok(mut stream) = analyses.watch().pipeline([finals.clone()]).resume_after(token.clone()).await else {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            continue;
-        };
-        token = stream.resume_token();
-        while let Some(Ok(event)) = stream.next().await {
-            token = stream.resume_token();
-            let key = event.document_key.expect("an update names its document");
-            let id = key.get("_id").and_then(|id| match id {
-                mongodb::bson::Bson::Binary(id) => <[u8; 16]>::try_from(id.bytes.as_slice()).ok(),
-                _ => None,
-            });
-            *lock(&stage.finals).entry(id.expect("an analysis has a UUID")).or_default() += 1;
-            stage.open.add_permits(1);
-        }
-    }
-}
-
-async fn act(cluster: &mut Cluster, stage: &Stage, action: &str, pause: Duration) {
-    let at = usize::from(random()) % cluster.nodes.len();
-    match action {
-        "kill node" => {
-            cluster.nodes[at].kill();
-            cluster.nodes[at].launch().await;
-            lock(&stage.urls)[at] = cluster.nodes[at].url.clone();
-        }
-        "kill workers" => {
-            for (pid, _) in children_of(cluster.nodes[at].pid()) {
-                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a process id")).expect("not 0");
-                // It may have ended by itself.
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-        }
-        "pause node" => {
-            cluster.nodes[at].pause();
-            tokio::time::sleep(pause).await;
-            cluster.nodes[at].go_on();
-        }
-        "step down" => cluster.set.step_down().await,
-        _ => {
-            let primary = cluster.set.settled().await;
-            let victim = if action == "kill primary" { primary } else { (primary + 1) % cluster.set.members() };
-            cluster.set.kill(victim);
-            tokio::time::sleep(Duration::from_millis(u64::from(random()) * 4)).await;
-            cluster.set.restart(victim);
-            cluster.set.settled().await;
-        }
-    }
-}
-
-/// Every acknowledged folder is there, once, with its medium, and its analysis is final; each became final exactly once.
-async fn check(cluster: &Cluster, stage: &Stage, outcome: &mut Outcome) {
-    let acknowledged = lock(&stage.acknowledged).clone();
-    outcome.acknowledged = acknowledged.len();
-    let database = cluster.set.client().await.database(DATABASE);
-    let open = doc! { "state": { "$in": ["QUEUED", "RUNNING"] } };
-    wait_until("every analysis to be final", || async {
-        let left = database.collection::<Document>("analyses").count_documents(open.clone()).await.ok()?;
-        (left == 0).then_some(())
-    })
-    .await;
-    let count = async |name: &str| {
-        let counted = database.collection::<Document>(name).count_documents(doc! {}).await.expect("counting works");
-        usize::try_from(counted).expect("few")
-    };
-    for name in ["folders", "media", "analyses", "runs"] {
-        assert_eq!(count(name).await, acknowledged.len(), "{name}: one for each acknowledged request");
-    }
-    let client = cluster.nodes[0].anonymous().with_token(&stage.token);
-    for id in &acknowledged {
-        let folder = client.folder(id).await;
-        let analysis = &folder["analyses"]["nodes"][0];
-        assert_eq!(folder["media"]["nodes"].as_array().map(Vec::len), Some(1), "{folder:#}");
-        match analysis["state"].as_str() {
-            Some("FINISHED") => outcome.finished += 1,
-            Some("FAILED") if is_blamed(analysis) => outcome.blamed += 1,
-            _ => panic!("an analysis that is neither judged nor failed by two deaths: {folder:#}"),
-        }
-    }
-    wait_until("the database to report every final state", || async {
-        (lock(&stage.finals).len() == acknowledged.len()).then_some(())
-    })
-    .await;
-    let twice = lock(&stage.finals).values().filter(|times| **times != 1).count();
-    assert_eq!(twice, 0, "analyses that became final more than once");
-    let refused = |node: &crate::node::Node| node.log().matches("under a stale token was refused").count();
-    outcome.stale_writes = cluster.nodes.iter().map(refused).sum();
-}
-
-/// Killed twice while it was active, or without an answer in time on a machine that is too busy.
-fn is_blamed(analysis: &Value) -> bool {
-    matches!(analysis["failure"]["code"].as_str(), Some("ANALYZER_CRASHED" | "MEDIA_UNREADABLE" | "DEADLINE_EXCEEDED"))
+/// Now, as the store has times.
+fn nanoseconds() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
+    i64::try_from(now.as_nanos()).expect("before 2262")
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
-use vultus_tests::kill_suite::{Plan, run};
+use vultus_tests::kill_suite::{Pause, Plan, run};
 use vultus_tests::{
     Cluster, ClusterOptions, executable, id_photo, media_input, sample, selfie_photo, wait_until, workspace_root,
 };
@@ -101,9 +101,9 @@ async fn a_lost_database_turns_readiness_and_all_goes_on_once_it_is_back() {
 /// The short form: each kind of kill once. `make soak` does the long ones.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_done_twice_whatever_is_killed_or_paused() {
-    // Longer than a lease.
-    let outcome = run(Plan { runs: 60, points: 6, pause: Duration::from_secs(13) }).await;
+    let outcome = run(Plan { runs: 60, points: 6, pause: Pause::UntilTakenOver }).await;
     assert!(outcome.acknowledged >= 60 && outcome.finished > 0, "{outcome:?}");
+    assert!(outcome.changed > 0 && outcome.erased > 0, "{outcome:?}");
     assert!(outcome.stale_writes > 0, "the paused node wrote nothing under its old tokens: {outcome:?}");
 }
 

@@ -8,13 +8,13 @@ use crate::keyring::KeyringError;
 use secrecy::ExposeSecret;
 use std::path::Path;
 use std::sync::Arc;
-use vultus_store::{SchemaState, Store};
 use vultus_store::blobs::BlobStore;
 use vultus_store::blobs::keys::MasterKey;
 use vultus_store::maintenance::MaintenanceError;
 use vultus_store::maintenance::encrypt::{self, Encrypted};
 use vultus_store::mongo::MongoStore;
 use vultus_store::sqlite::SqliteStore;
+use vultus_store::{SchemaState, Store};
 
 /// An installation that is operated on.
 pub struct Installation {

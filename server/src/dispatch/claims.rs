@@ -59,6 +59,7 @@ impl Dispatcher {
     pub fn start(parts: DispatcherParts) -> Self {
         let stopping = CancellationToken::new();
         let running = parts.running.clone();
+        tracing::info!(node = parts.node, "runs are claimed under this name");
         let shared = Arc::new(Shared {
             keyring: parts.keyring,
             memory: parts.memory,

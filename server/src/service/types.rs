@@ -92,11 +92,12 @@ pub struct NewFolder {
 }
 
 /// Whether a request waits for its verdicts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
     /// It does.
     Waited,
     /// It does not: runs that are waited for may pass for a few seconds.
+    #[default]
     Later,
 }
 

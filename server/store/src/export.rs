@@ -91,8 +91,9 @@ pub struct RunRecord {
     pub one_by_one: bool,
     /// Worker deaths so far.
     pub deaths: u32,
-    /// When it was asked for.
-    pub created_at: OffsetDateTime,
+    /// When its turn begins.
+    #[serde(alias = "created_at")]
+    pub turn_at: OffsetDateTime,
 }
 
 /// An idempotency key with what it made.

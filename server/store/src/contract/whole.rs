@@ -58,7 +58,7 @@ fn some_records(world: &World) -> Vec<Record> {
             retry_at: (!done).then(|| at(6)),
             one_by_one: !done,
             deaths: u32::from(!done),
-            created_at: at(2),
+            turn_at: at(2),
         });
         groups.push(GroupRecord(new.group));
         analyses.push(AnalysisRecord(analysis));

@@ -71,7 +71,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
         retry_at: optional_time(row, 4)?,
         one_by_one: row.get(5)?,
         deaths: row.get(6)?,
-        created_at: time(row, 7)?,
+        turn_at: time(row, 7)?,
     })
 }
 
@@ -109,7 +109,7 @@ fn import_folder(connection: &Connection, record: &FolderRecord) -> Answer<()> {
         let sql = "INSERT INTO runs (id, folder_id, pool, state, fence, retry_at, one_by_one, deaths, created_at)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let state = if run.done { "DONE" } else { "QUEUED" };
-        let (retry_at, created_at) = (run.retry_at.map(nanoseconds), nanoseconds(run.created_at));
+        let (retry_at, turn_at) = (run.retry_at.map(nanoseconds), nanoseconds(run.turn_at));
         let arguments = params![
             run.id.to_string(),
             id.to_string(),
@@ -119,7 +119,7 @@ fn import_folder(connection: &Connection, record: &FolderRecord) -> Answer<()> {
             retry_at,
             run.one_by_one,
             run.deaths,
-            created_at
+            turn_at
         ];
         change(connection, sql, arguments)?;
     }

@@ -15,7 +15,8 @@ use vultus_core::{AnalysisFailure, AnalysisId, CompanyId, FolderId, RunId};
 /// Deaths while active that fail an analysis.
 const FATAL_DEATHS: u32 = 2;
 
-/// The oldest run that waits, or whose lease ran out, becomes the caller's; its fence is raised, so that all older tokens are stale.
+/// The run whose turn it is (`created_at` is when that begins) of those that wait, or whose lease ran out, becomes the caller's; its fence
+/// is raised, so that all older tokens are stale.
 const CLAIM: &str = "UPDATE runs SET state = 'LEASED', node = ?2, lease_until = ?3, fence = fence + 1, retry_at = NULL
     WHERE row = (
         SELECT r.row FROM runs r

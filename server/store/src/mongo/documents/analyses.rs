@@ -322,7 +322,7 @@ impl RunDocument {
             one_by_one: run.one_by_one,
             deaths: run.deaths.into(),
             open_analyses,
-            created_at: nanoseconds(run.created_at),
+            turn_at: nanoseconds(run.turn_at),
         }
     }
 }
@@ -338,7 +338,7 @@ impl From<RunDocument> for RunRecord {
             retry_at: waits_until,
             one_by_one: stored.one_by_one,
             deaths: few(stored.deaths),
-            created_at: time(stored.created_at),
+            turn_at: time(stored.turn_at),
         }
     }
 }

@@ -1,0 +1,74 @@
+//! Full checks per minute of one node on SQLite, and of two nodes on a MongoDB replica set of three members, all on this machine: what the
+//! way through the database costs. Each is started anew for each round, so that neither runs beside the other.
+
+use serde_json::Value;
+use std::process::ExitCode;
+use std::time::Instant;
+use vultus_tests::measure::{Figure, print_figures, quantile};
+use vultus_tests::{Client, Cluster, ClusterOptions, Node, NodeOptions, id_photo, sample, selfie_video, still_clip};
+
+/// Rounds of each.
+const ROUNDS: usize = 3;
+const CLIENTS: usize = 4;
+const CHECKS_PER_CLIENT: usize = 6;
+/// Least share of one node's throughput.
+const BAR: f64 = 0.9;
+const CONFIG: &str = "[log]\nlevel = \"warn\"\n";
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
+    let (mut alone, mut together) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        alone.push(runtime.block_on(one_node()));
+        together.push(runtime.block_on(two_nodes()));
+    }
+    let (alone, together) = (quantile(&mut alone, 0.5), quantile(&mut together, 0.5));
+    let ratio = together / alone;
+    let figures = [
+        Figure::plain("one node, SQLite, two workers", format!("{alone:.1} checks/min")),
+        Figure::plain("two nodes, MongoDB, one worker each", format!("{together:.1} checks/min")),
+        Figure::against("two nodes / one node", format!("{ratio:.2}"), "≥ 0.90", ratio >= BAR),
+    ];
+    if print_figures("Full checks, 4 clients, one node and two", &figures) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+async fn one_node() -> f64 {
+    let config = format!("{CONFIG}[workers]\ncount = 2\nprobe_count = 2\n");
+    let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    checks_per_minute(&node, vec![client; CLIENTS]).await
+}
+
+async fn two_nodes() -> f64 {
+    let options = ClusterOptions { members: 3, roles: vec!["all"; 2], config: CONFIG.to_owned(), ..ClusterOptions::default() };
+    let cluster = Cluster::start(options).await;
+    let clients = [cluster.client(0).await, cluster.client(1).await];
+    checks_per_minute(&cluster.nodes[0], clients.into_iter().cycle().take(CLIENTS).collect()).await
+}
+
+/// What clients get through that wait for each verdict.
+async fn checks_per_minute(node: &Node, clients: Vec<Client>) -> f64 {
+    let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);
+    let media = [selfie_video(clip), id_photo(sample("obama.jpg"))];
+    // Each worker's first run is slower.
+    let warm = clients.iter().map(|client| client.folder_with(&media, &["liveness", "face_match"]));
+    futures::future::join_all(warm).await;
+    let begun = Instant::now();
+    let number = clients.len() * CHECKS_PER_CLIENT;
+    let tasks: Vec<_> = clients
+        .into_iter()
+        .map(|client| {
+            let media = media.clone();
+            tokio::spawn(async move {
+                for _ in 0..CHECKS_PER_CLIENT {
+                    let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
+                    assert_eq!(folder["resolution"], Value::from("SUCCESS"), "{folder:#}");
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("a client ends well");
+    }
+    number as f64 * 60.0 / begun.elapsed().as_secs_f64()
+}
