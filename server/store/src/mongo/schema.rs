@@ -2,8 +2,8 @@
 
 use super::collections::{NAMES, indexes};
 use super::fault::{Answer, Fault, code, is_duplicate};
-use super::values::{V1, Version};
 use crate::records::SchemaState;
+use crate::stored::{V1, Version};
 use crate::traits::StoreError;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
