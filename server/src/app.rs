@@ -66,6 +66,9 @@ pub enum ServeError {
     /// Something that belongs to the server is missing.
     #[error(transparent)]
     Deployment(#[from] DeploymentError),
+    /// A store cannot be copied into itself.
+    #[error("both configurations name the same store")]
+    SameStore,
     /// The workers do not start.
     #[error("starting the workers")]
     Workers(#[from] StartError),
@@ -175,8 +178,12 @@ async fn open_keyring(config: &Config, folder: &Path, store: &Arc<dyn Store>) ->
 }
 
 /// The storage of blobs that the configuration names, with the spool in the data folder.
-fn open_blobs(config: &Config, folder: &Path) -> Result<Arc<BlobStore>, ServeError> {
-    let BlobsPlace::Bucket(bucket) = &config.blobs.place else { return Ok(BlobStore::local(folder)?) };
+async fn open_blobs(config: &Config, folder: &Path) -> Result<Arc<BlobStore>, ServeError> {
+    let bucket = match &config.blobs.place {
+        BlobsPlace::File => return Ok(BlobStore::local(folder)?),
+        BlobsPlace::GridFs(uri) => return Ok(BlobStore::gridfs(folder, uri.expose_secret()).await?),
+        BlobsPlace::Bucket(bucket) => bucket,
+    };
     let secret = config.blobs.secret_access_key.clone();
     let options = BucketOptions {
         bucket: bucket.name.clone(),
@@ -260,7 +267,7 @@ impl Node {
     async fn start(config: &Config, role: NodeRole, folder: &DataFolder) -> Result<Self, ServeError> {
         let keys_dir = keys_dir(config, folder.path());
         let keys = Keys::open(&keys_dir)?;
-        let blobs = open_blobs(config, folder.path())?;
+        let blobs = open_blobs(config, folder.path()).await?;
         blobs.clear_spool()?;
         let mut pools_config = pools_with_copies(config, Some(folder.path().join("plugins")))?;
         if role == NodeRole::Work {

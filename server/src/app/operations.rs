@@ -35,25 +35,41 @@ impl Installation {
         Self::open_in(config, None).await
     }
 
-    /// Without a node on its data folder; nodes elsewhere must be stopped by the operator.
-    pub async fn open_alone(config: &Config) -> Result<Self, ServeError> {
-        let alone = DataFolder::lock(&config.data_dir)?;
-        Self::open_in(config, Some(alone)).await
-    }
-
     /// One that is empty. The master key is the one that its data were encrypted with: none is made here.
     pub async fn open_to_fill(config: &Config) -> Result<Self, ServeError> {
         let alone = DataFolder::lock(&config.data_dir)?;
-        let master = master_key_source(config, alone.path()).open(false)?;
-        let store = data_folder::open_store(&config.store, alone.path()).await?;
-        Ok(Self { blobs: open_blobs(config, alone.path())?, store, master, _alone: Some(alone) })
+        Self::open_empty(config, Some(alone)).await
+    }
+
+    /// One that is to be copied, and the empty one that it is copied into; both may have the same data folder.
+    pub async fn open_to_copy(from: &Config, to: &Config) -> Result<(Self, Self), ServeError> {
+        let from_alone = DataFolder::lock(&from.data_dir)?;
+        let one_folder = same_folder(&from.data_dir, &to.data_dir);
+        if same_store(from, to, one_folder) {
+            return Err(ServeError::SameStore);
+        }
+        let to_alone = if one_folder { None } else { Some(DataFolder::lock(&to.data_dir)?) };
+        let from = Self::open_in(from, Some(from_alone)).await?;
+        match Self::open_empty(to, to_alone).await {
+            Ok(to) => Ok((from, to)),
+            Err(error) => {
+                from.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_empty(config: &Config, alone: Option<DataFolder>) -> Result<Self, ServeError> {
+        let master = master_key_source(config, &config.data_dir).open(false)?;
+        let store = data_folder::open_store(&config.store, &config.data_dir).await?;
+        Ok(Self { blobs: open_blobs(config, &config.data_dir).await?, store, master, _alone: alone })
     }
 
     async fn open_in(config: &Config, alone: Option<DataFolder>) -> Result<Self, ServeError> {
         let store = data_folder::open_store(&config.store, &config.data_dir).await?;
         let is_new = store.companies().await.map_err(KeyringError::from)?.is_empty();
         let master = master_key_source(config, &config.data_dir).open(is_new)?;
-        Ok(Self { blobs: open_blobs(config, &config.data_dir)?, store, master, _alone: alone })
+        Ok(Self { blobs: open_blobs(config, &config.data_dir).await?, store, master, _alone: alone })
     }
 
     /// Closes the store.
@@ -71,8 +87,26 @@ pub fn copy_master_key(config: &Config, to: &Path) -> Result<(), ServeError> {
 
 /// Whether two configurations name the same storage of blobs.
 pub fn same_blobs(one: &Config, other: &Config) -> bool {
-    let folder = |config: &Config| std::fs::canonicalize(&config.data_dir).ok();
-    one.blobs.place == other.blobs.place && (one.blobs.place != BlobsPlace::File || folder(one) == folder(other))
+    match (&one.blobs.place, &other.blobs.place) {
+        // Nodes of a cluster may share a folder of files.
+        (BlobsPlace::File, BlobsPlace::File) => same_folder(&one.data_dir.join("blobs"), &other.data_dir.join("blobs")),
+        (BlobsPlace::Bucket(one), BlobsPlace::Bucket(other)) => one == other,
+        (BlobsPlace::GridFs(one), BlobsPlace::GridFs(other)) => one.expose_secret() == other.expose_secret(),
+        _ => false,
+    }
+}
+
+fn same_store(one: &Config, other: &Config, one_folder: bool) -> bool {
+    match (&one.store, &other.store) {
+        (StoreConfig::Sqlite, StoreConfig::Sqlite) => one_folder,
+        (StoreConfig::Mongo(one), StoreConfig::Mongo(other)) => one.expose_secret() == other.expose_secret(),
+        (StoreConfig::Sqlite, StoreConfig::Mongo(_)) | (StoreConfig::Mongo(_), StoreConfig::Sqlite) => false,
+    }
+}
+
+/// Whether two paths lead to the same folder, which is there.
+fn same_folder(one: &Path, other: &Path) -> bool {
+    std::fs::canonicalize(one).is_ok_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
 /// Reads a key of the operator's from a file, and makes it if it is not there.

@@ -222,8 +222,7 @@ fn copy_all(config: Option<&Path>, to: &Path) -> Done {
     let (config, target) = (load(config)?, load(Some(to))?);
     let failed = |error: &dyn std::error::Error| CommandError::because("store copy", error);
     block_on(async {
-        let from = Installation::open_alone(&config).await.map_err(|error| failed(&error))?;
-        let to = Installation::open_to_fill(&target).await.map_err(|error| failed(&error))?;
+        let (from, to) = Installation::open_to_copy(&config, &target).await.map_err(|error| failed(&error))?;
         let copies_blobs = !operations::same_blobs(&config, &target);
         let places =
             (Place { store: from.store.as_ref(), blobs: &from.blobs }, Place { store: to.store.as_ref(), blobs: &to.blobs });
@@ -235,7 +234,9 @@ fn copy_all(config: Option<&Path>, to: &Path) -> Done {
         if !copies_blobs {
             report::line("files are left where they are: both configurations name the same place");
         }
-        report::line("copied and compared; the nodes need the same master key as before");
+        report::line(
+            "copied and compared: records and files; the secret keys are not copied, and the nodes need the same as before",
+        );
         Ok(ExitCode::SUCCESS)
     })
 }

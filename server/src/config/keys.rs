@@ -106,7 +106,7 @@ pub(super) const KEYS: &[Key] = &[
         "blobs.url",
         Text,
         Some(r#""file""#),
-        "Where media lie, encrypted: \"file\" is the folder blobs in data_dir; \"s3://BUCKET/PREFIX?region=…\" is a bucket of an\nS3-compatible storage, with &endpoint=https://… where it is not Amazon's, and &access_key_id=… . The secret key is\nin the variable VULTUS_S3_SECRET_KEY, and in no file. Without a key the role of the machine is used.",
+        "Where media lie, encrypted: \"file\" is the folder blobs in data_dir; \"gridfs\" is the store's MongoDB database;\n\"s3://BUCKET/PREFIX?region=…\" is a bucket of an S3-compatible storage, with &endpoint=https://… where it is not\nAmazon's, and &access_key_id=… . The secret key is in the variable VULTUS_S3_SECRET_KEY, and in no file. Without a\nkey the role of the machine is used.",
     ),
     key(
         "blobs.master_key_file",

@@ -104,10 +104,12 @@ pub struct BlobsConfig {
 }
 
 /// Where files of media lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum BlobsPlace {
     /// In the data folder.
     File,
+    /// In the store's MongoDB database, of this URI.
+    GridFs(SecretString),
     /// In a bucket.
     Bucket(BucketConfig),
 }
@@ -225,7 +227,7 @@ impl Config {
         let listen = parsed(&mut values, "listen", "must be an address and a port, such as 127.0.0.1:8080");
         let public_url = public_url(&mut values);
         let store = store(&mut values);
-        let blobs = blobs_place(&mut values);
+        let blobs = blobs_place(&mut values, store.as_ref());
         let log_level: Option<tracing_subscriber::EnvFilter> =
             parsed(&mut values, "log.level", "must be a level, or levels per part");
         let admin_email = admin_email(&mut values);
@@ -359,10 +361,20 @@ fn store(values: &mut Values) -> Option<StoreConfig> {
     None
 }
 
-fn blobs_place(values: &mut Values) -> Option<BlobsPlace> {
+fn blobs_place(values: &mut Values, store: Option<&StoreConfig>) -> Option<BlobsPlace> {
     let text = values.text("blobs.url").unwrap_or_default().to_owned();
-    if text == "file" {
-        return Some(BlobsPlace::File);
+    match (text.as_str(), store) {
+        ("file", _) => return Some(BlobsPlace::File),
+        ("gridfs", Some(StoreConfig::Mongo(uri))) => return Some(BlobsPlace::GridFs(uri.clone())),
+        ("gridfs", Some(StoreConfig::Sqlite)) => {
+            let complaint = "\"gridfs\" is a part of the store's MongoDB database, and the store is SQLite: use \"file\" or \"s3://…\", \
+                             or set store.url to a MongoDB";
+            values.problem("blobs.url", complaint);
+            return None;
+        }
+        // The problem is the store's.
+        ("gridfs", None) => return None,
+        _ => {}
     }
     match bucket(&text) {
         Ok(bucket) => Some(BlobsPlace::Bucket(bucket)),
@@ -375,7 +387,7 @@ fn blobs_place(values: &mut Values) -> Option<BlobsPlace> {
 
 fn bucket(text: &str) -> Result<BucketConfig, String> {
     let url = Url::parse(text).ok().filter(|url| url.scheme() == "s3");
-    let url = url.ok_or("must be \"file\", or an address of the form s3://BUCKET/PREFIX?region=REGION")?;
+    let url = url.ok_or("must be \"file\", \"gridfs\", or an address of the form s3://BUCKET/PREFIX?region=REGION")?;
     let name = url.host_str().filter(|name| !name.is_empty()).ok_or("must name a bucket: s3://BUCKET/…")?.to_owned();
     let prefix = url.path().trim_matches('/').to_owned();
     let mut bucket = BucketConfig { name, prefix, region: "us-east-1".to_owned(), endpoint: None, access_key_id: None };

@@ -79,7 +79,7 @@ fn a_bucket_is_named_by_an_address_and_its_secret_by_a_variable_that_is_never_pr
     assert!(config.blobs.master_key.is_some() && config.blobs.secret_access_key.is_some());
     let shown = format!("{}{config:?}", config.to_toml());
     assert!(!shown.contains("s3cret") && !shown.contains("m4ster"), "{shown}");
-    for wrong in ["gcs://media", "s3://", "s3://media?secret=x", "s3://media?endpoint=ftp://host", "files"] {
+    for wrong in ["gcs://media", "s3://", "s3://media?secret=x", "s3://media?endpoint=ftp://host", "files", "gridfs://"] {
         let refused = Config::from_sources(&format!("[blobs]\nurl = {wrong:?}"), &BTreeMap::new());
         assert!(refused.unwrap_err().iter().any(|problem| problem.place == "blobs.url"), "{wrong}");
     }
@@ -97,4 +97,17 @@ fn a_store_is_sqlite_or_a_replica_set_whose_password_is_never_shown() {
     assert!(config.to_toml().contains("mongodb://vultus:***@a:1,b:2/db?replicaSet=rs0"), "{}", config.to_toml());
     assert!(!format!("{:?}", config.store).contains("sesame"));
     assert!(of("mongodb://a:1/db").unwrap().to_toml().contains("mongodb://a:1/db"));
+}
+
+#[test]
+fn gridfs_lies_in_the_stores_database_and_needs_one() {
+    let of = |store: &str| Config::from_sources(&format!("store.url = {store:?}\nblobs.url = \"gridfs\""), &BTreeMap::new());
+    let config = of("mongodb://vultus:sesame@a:1/db").unwrap();
+    assert!(matches!(config.blobs.place, BlobsPlace::GridFs(_)));
+    assert!(!format!("{:?}{}", config.blobs, config.to_toml()).contains("sesame"));
+    let refused = of("sqlite").unwrap_err();
+    assert_eq!((refused.len(), refused[0].place.as_str()), (1, "blobs.url"));
+    assert!(refused[0].to_string().contains("the store is SQLite"), "{}", refused[0]);
+    let refused = of("mysql://a").unwrap_err();
+    assert_eq!((refused.len(), refused[0].place.as_str()), (1, "store.url"), "the store's fault is told once");
 }
