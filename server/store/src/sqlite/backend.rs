@@ -180,19 +180,19 @@ impl Store for SqliteStore {
 
     async fn claim_run(&self, pools: &[String], node: &str, now: OffsetDateTime, lease: Duration) -> Result<Option<ClaimedRun>> {
         let (pools, node) = (pools.to_vec(), node.to_owned());
-        self.write("claiming a run", move |c, e| queue::claim_run(c, e, &pools, &node, now, lease)).await
+        self.write_lazily("claiming a run", move |c, e| queue::claim_run(c, e, &pools, &node, now, lease)).await
     }
 
     async fn heartbeat(&self, token: LeaseToken, now: OffsetDateTime, lease: Duration) -> Result<bool> {
-        self.write("extending a lease", move |c, _| queue::heartbeat(c, token, now, lease)).await
+        self.write_lazily("extending a lease", move |c, _| queue::heartbeat(c, token, now, lease)).await
     }
 
     async fn enter_analysis(&self, token: LeaseToken, id: AnalysisId, now: OffsetDateTime) -> Result<Applied> {
-        self.write("entering an analysis", move |c, e| results::enter_analysis(c, e, token, id, now)).await
+        self.write_lazily("entering an analysis", move |c, e| results::enter_analysis(c, e, token, id, now)).await
     }
 
     async fn record_progress(&self, token: LeaseToken, id: AnalysisId, fraction: f32) -> Result<Applied> {
-        self.write("recording progress", move |c, e| results::record_progress(c, e, token, id, fraction)).await
+        self.write_lazily("recording progress", move |c, e| results::record_progress(c, e, token, id, fraction)).await
     }
 
     async fn apply_result(
@@ -218,7 +218,7 @@ impl Store for SqliteStore {
     }
 
     async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied> {
-        self.write("releasing a run", move |c, e| queue::release_run(c, e, token, retry_at, now)).await
+        self.write_lazily("releasing a run", move |c, e| queue::release_run(c, e, token, retry_at, now)).await
     }
 
     async fn fail_unserved(

@@ -1,4 +1,4 @@
-//! The default backend: one SQLite file (WAL, every commit synced), one thread that writes, a few connections that read.
+//! The default backend: one SQLite file (WAL, every commit synced but those that only move leases), one thread that writes, a few connections that read.
 //!
 //! Other processes may write too (the command line while the node runs): they are noticed within a second. That only one node uses a
 //! data folder is not seen to here.
@@ -37,7 +37,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 use vultus_core::FolderId;
-use writer::{Effects, Writer};
+use writer::{Durability, Effects, Writer};
 
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 96;
@@ -98,7 +98,16 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
     {
-        self.writer.write(context, work).await
+        self.writer.write(context, Durability::Synced, work).await
+    }
+
+    /// For what may be lost with the power: the state of leases, and what is being judged under them.
+    async fn write_lazily<T, F>(&self, context: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
+    {
+        self.writer.write(context, Durability::Lazy, work).await
     }
 
     async fn erase(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans> {
@@ -158,6 +167,7 @@ fn connect(path: &Path, options: Options) -> Answer<(Connection, Vec<Connection>
         let source = format!("its file system does not allow a write-ahead log (journal mode `{mode}`)").into();
         return Err(Fault::Known(StoreError::Internal { context: "opening the data".to_owned(), source }));
     }
+    // For the migration; afterwards each batch says what it needs.
     writer.pragma_update(None, "synchronous", "FULL")?;
     writer.pragma_update(None, "secure_delete", "ON")?;
     writer.pragma_update(None, "journal_size_limit", LOG_BYTES)?;

@@ -1,6 +1,7 @@
 //! The one thread that writes: commands are gathered into one transaction, each in a savepoint of its own, and answered after COMMIT.
 //!
-//! So many requests share one fsync, none sees another's failure, and an answered write is on disk.
+//! So many requests share one fsync, none sees another's failure, and an answered write is on disk. A batch of writes that only move
+//! leases is not synced: it outlives the process, and after a power failure the runs are simply judged again.
 
 use super::fault::Answer;
 use crate::events::{Change, FolderChange};
@@ -36,8 +37,27 @@ type Deliver = Box<dyn FnOnce(&Outcome) + Send>;
 /// A command: its work in a savepoint, which says whether to keep what it did. Without a transaction it does nothing.
 type Work = Box<dyn FnOnce(Option<(&Connection, &mut Effects)>) -> (bool, Deliver) + Send>;
 
+/// Whether a write must outlive a power failure before it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// It is on disk.
+    Synced,
+    /// The operating system has it; the next synced write takes it along.
+    Lazy,
+}
+
+impl Durability {
+    /// Value of `PRAGMA synchronous`. With a write-ahead log, NORMAL syncs at checkpoints only, and loses no order.
+    fn pragma(self) -> &'static str {
+        match self {
+            Self::Synced => "FULL",
+            Self::Lazy => "NORMAL",
+        }
+    }
+}
+
 enum Command {
-    Write(Work),
+    Write(Work, Durability),
     /// Moves the log into the file and truncates it; false if another process reads and it must be retried.
     Truncate(oneshot::Sender<Answer<bool>>),
 }
@@ -60,19 +80,18 @@ impl Writer {
     pub(super) fn start(connection: Connection, busy_timeout: Duration, signals: Arc<Signals>) -> std::io::Result<Self> {
         let (sender, commands) = channel();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
-        let thread = thread
-            .spawn(move || Loop { connection, signals, data_version: None, truncate_owed: false, busy_timeout }.run(&commands))?;
+        let thread = thread.spawn(move || Loop::new(connection, signals, busy_timeout).run(&commands))?;
         Ok(Self { commands: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
     /// Does `work` in the next batch. It is done even if nobody waits for the answer any more.
-    pub(super) async fn write<T, F>(&self, context: &'static str, work: F) -> crate::Result<T>
+    pub(super) async fn write<T, F>(&self, context: &'static str, durability: Durability, work: F) -> crate::Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel();
-        self.send(Command::Write(Box::new(move |transaction| {
+        let work: Work = Box::new(move |transaction| {
             let done = match transaction {
                 Some((connection, effects)) => work(connection, effects),
                 None => Err(closed().into()),
@@ -87,7 +106,8 @@ impl Writer {
                 let _ = sender.send(answer);
             });
             (keep, deliver)
-        })))?;
+        });
+        self.send(Command::Write(work, durability))?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -124,9 +144,15 @@ struct Loop {
     data_version: Option<i64>,
     truncate_owed: bool,
     busy_timeout: Duration,
+    /// How the connection commits now.
+    durability: Option<Durability>,
 }
 
 impl Loop {
+    fn new(connection: Connection, signals: Arc<Signals>, busy_timeout: Duration) -> Self {
+        Self { connection, signals, data_version: None, truncate_owed: false, busy_timeout, durability: None }
+    }
+
     fn run(mut self, commands: &Receiver<Command>) {
         let mut looked_at = Instant::now();
         self.look_for_foreign_writes();
@@ -151,11 +177,16 @@ impl Loop {
         let mut next = Some(first);
         while let Some(command) = next.take() {
             match command {
-                Command::Write(work) => {
+                Command::Write(work, mut durability) => {
                     let mut batch = vec![work];
                     while batch.len() < BATCH {
                         match commands.try_recv() {
-                            Ok(Command::Write(work)) => batch.push(work),
+                            Ok(Command::Write(work, of_work)) => {
+                                batch.push(work);
+                                if of_work == Durability::Synced {
+                                    durability = of_work;
+                                }
+                            }
                             Ok(other) => {
                                 next = Some(other);
                                 break;
@@ -163,7 +194,7 @@ impl Loop {
                             Err(_) => break,
                         }
                     }
-                    self.commit_all(batch);
+                    self.commit_all(batch, durability);
                 }
                 Command::Truncate(answer) => {
                     let truncated = self.truncate();
@@ -175,12 +206,12 @@ impl Loop {
         }
     }
 
-    fn commit_all(&mut self, batch: Vec<Work>) {
+    fn commit_all(&mut self, batch: Vec<Work>, durability: Durability) {
         let mut works = batch.into_iter();
         while works.len() > 0 {
             let mut deliveries = Vec::with_capacity(works.len());
             let mut effects = Effects::default();
-            let outcome = self.commit_some(&mut works, &mut deliveries, &mut effects);
+            let outcome = self.commit_some(durability, &mut works, &mut deliveries, &mut effects);
             if outcome.is_ok() {
                 self.announce(&effects);
             } else if !self.connection.is_autocommit() {
@@ -195,10 +226,17 @@ impl Loop {
 
     /// One transaction over as many commands as it lasts for: SQLite may end it by itself, when the disk is full for example. Then
     /// nothing of it is kept, and the rest goes into the next one.
-    fn commit_some(&self, works: &mut std::vec::IntoIter<Work>, deliveries: &mut Vec<Deliver>, effects: &mut Effects) -> Outcome {
+    fn commit_some(
+        &mut self,
+        durability: Durability,
+        works: &mut std::vec::IntoIter<Work>,
+        deliveries: &mut Vec<Deliver>,
+        effects: &mut Effects,
+    ) -> Outcome {
+        let set = self.set_durability(durability);
         let connection = &self.connection;
         let sql = |text: &str| connection.execute_batch(text).map_err(|error| error.to_string());
-        if let Err(error) = sql("BEGIN IMMEDIATE") {
+        if let Err(error) = set.and_then(|()| sql("BEGIN IMMEDIATE")) {
             deliveries.extend(works.map(|work| work(None).1));
             return Err(error);
         }
@@ -222,6 +260,16 @@ impl Loop {
             }
         }
         sql("COMMIT")
+    }
+
+    fn set_durability(&mut self, durability: Durability) -> Outcome {
+        if self.durability == Some(durability) {
+            return Ok(());
+        }
+        self.durability = None;
+        self.connection.pragma_update(None, "synchronous", durability.pragma()).map_err(|error| error.to_string())?;
+        self.durability = Some(durability);
+        Ok(())
     }
 
     fn announce(&self, effects: &Effects) {
@@ -267,13 +315,13 @@ mod tests {
 
     async fn insert(writer: &Writer, x: u32, bytes: u32) -> crate::Result<usize> {
         let sql = "INSERT INTO t VALUES (?1, zeroblob(?2))";
-        writer.write("inserting", move |connection, _| Ok(connection.execute(sql, (x, bytes))?)).await
+        writer.write("inserting", Durability::Synced, move |connection, _| Ok(connection.execute(sql, (x, bytes))?)).await
     }
 
     async fn rows(writer: &Writer) -> u32 {
         let count =
             |connection: &Connection, _: &mut Effects| Ok(connection.query_row("SELECT count(*) FROM t", (), |row| row.get(0))?);
-        writer.write("counting", count).await.unwrap()
+        writer.write("counting", Durability::Lazy, count).await.unwrap()
     }
 
     #[tokio::test]
@@ -282,7 +330,7 @@ mod tests {
         let commands = (0..100).map(|number| {
             let writer = &writer;
             async move {
-                let twice = writer.write("inserting twice", move |connection, _| {
+                let twice = writer.write("inserting twice", Durability::Lazy, move |connection, _| {
                     connection.execute("INSERT INTO t VALUES (?1, NULL)", [1000 + number])?;
                     // Every third breaks the unique index after its first insert.
                     let second = if number % 3 == 0 { 1000 + number } else { 2000 + number };
