@@ -98,7 +98,7 @@ impl Checker {
         // The disk writes while the worker examines; most uploads are good.
         let sealed = async {
             match (file.spooled(), folder) {
-                (Some(spooled), Some(folder)) => spooled.seal(folder.clone()).await.map(drop).map_err(of_blob),
+                (Some(spooled), Some(folder)) => spooled.write_ahead(folder.clone()).await.map_err(of_blob),
                 _ => Ok(()),
             }
         };

@@ -1,6 +1,6 @@
 //! Bytes of media and artifacts, encrypted under their folder's key, outside of the database.
 //!
-//! A blob's way in: [`BlobStore::spool`] → [`Spool::write`] … → [`Spool::finish`] → (probe) → [`SpooledBlob::seal`] →
+//! A blob's way in: [`BlobStore::spool`] → [`Spool::write`] … → [`Spool::finish`] → (probe, and [`SpooledBlob::write_ahead`]) →
 //! [`BlobStore::commit`] → the row that references it. Where the bytes lie is a backend's matter ([`backend`]); what they look like
 //! there is in [`sealed`], whose keys open them in [`keys`]. Not here: which blobs are referenced (the [`crate::Store`] knows), and who
 //! may read them.
@@ -220,8 +220,6 @@ impl BlobStore {
             len += piece.len() as u64;
             blocking("writing the spool", move || into.write_all_at(&piece, at)).await?;
         }
-        let synced = Arc::clone(&file);
-        blocking("syncing the spool", move || synced.sync_all()).await?;
         self.backend.put(key, &StoredForm { file, path: path.to_path_buf(), len }).await?;
         Ok(len)
     }

@@ -181,6 +181,19 @@ async fn the_same_bytes_are_one_file_within_a_folder_and_two_across_folders() {
 }
 
 #[tokio::test]
+async fn a_file_that_a_power_failure_left_torn_is_replaced_by_the_next_upload() {
+    let data = data().await;
+    let torn = data.stored(&bytes(200_000)).await;
+    let path = data.folder.path().join("blobs").join(torn.key());
+    std::fs::File::options().write(true).open(path).unwrap().set_len(1000).unwrap();
+    let again = data.stored(&bytes(200_000)).await;
+    assert_eq!(again.key(), torn.key());
+    let open = data.open(again.key()).await.unwrap();
+    assert_eq!(open.range(0..200_000).try_collect::<Vec<_>>().await.unwrap().concat(), bytes(200_000));
+    assert!(data.files("spool").is_empty(), "nothing is left beside it");
+}
+
+#[tokio::test]
 async fn a_damaged_or_exchanged_file_is_not_read() {
     let data = data().await;
     let (one, two) = (data.stored(&bytes(200_000)).await, data.stored(&bytes(200_001)).await);

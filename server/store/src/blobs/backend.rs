@@ -34,7 +34,7 @@ pub(super) trait Backend: Debug + Send + Sync {
     }
 }
 
-/// A blob as it is to lie in storage, in a file of the spool that is safe on disk.
+/// A blob as it is to lie in storage, in a file of the spool; not yet safe on disk.
 #[derive(Debug, Clone)]
 pub(super) struct StoredForm {
     /// The file.

@@ -9,10 +9,10 @@ use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
-use std::fs::File;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -41,16 +41,19 @@ impl LocalFiles {
 impl Backend for LocalFiles {
     async fn put(&self, key: &str, blob: &StoredForm) -> Result<()> {
         let (root, from, to) = (self.root.clone(), blob.path.clone(), self.root.join(checked(key)?));
+        let folder = parent(&to);
+        let above = folder.clone();
         let link = move || {
-            let folder = parent(&to);
-            make_private_dirs(&root, &folder)?;
-            match std::fs::hard_link(from, to) {
-                // Whoever linked it first may not have synced the directory yet.
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-                _ => File::open(folder)?.sync_all(),
+            if !above.is_dir() {
+                make_folders(&root, &parent(&above))?;
             }
+            link_over(&from, &to)
         };
-        blocking("linking a blob", link).await
+        blocking("linking a blob", link).await?;
+        // Side by side: a file system with a journal makes both safe in one go.
+        let file = Arc::clone(&blob.file);
+        let (file, folder) = (move || file.sync_all(), move || File::open(folder)?.sync_all());
+        tokio::try_join!(blocking("syncing a blob", file), blocking("syncing a blob", folder)).map(drop)
     }
 
     async fn open(&self, key: &str) -> Result<Stored> {
@@ -82,6 +85,36 @@ impl Backend for LocalFiles {
             Ok(checked(&key).is_ok().then_some(Listed { key, written_at }))
         }))
     }
+}
+
+/// Gives a spooled file its final name too. What has that name already is replaced: it may not be whole on disk, if the power failed while
+/// it was written.
+fn link_over(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let beside = from.with_extension("link");
+            std::fs::hard_link(from, &beside)?;
+            std::fs::rename(&beside, to)?;
+            // Still there if it was the same file already.
+            match std::fs::remove_file(beside) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            }
+        }
+        linked => linked,
+    }
+}
+
+/// All folders of a company's blobs, so that they are synced into their parent once and not one by one as blobs come.
+fn make_folders(root: &Path, company: &Path) -> io::Result<()> {
+    make_private_dirs(root, company)?;
+    for first_byte in 0..=u8::MAX {
+        match DirBuilder::new().mode(0o700).create(company.join(hex::encode([first_byte]))) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
+    }
+    File::open(company)?.sync_all()
 }
 
 #[derive(Debug)]

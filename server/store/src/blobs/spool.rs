@@ -123,7 +123,7 @@ struct Content {
     key: ContentKey,
     byte_size: u64,
     sha256: String,
-    /// The name under which it is sealed, once it is, and safe on disk.
+    /// The name under which it is sealed, once it is.
     sealed: Mutex<Option<String>>,
 }
 
@@ -165,10 +165,20 @@ impl SpooledBlob {
         StoredForm { file: Arc::clone(&self.content.file), path: self.path.to_path_buf(), len }
     }
 
-    /// Makes it a blob of a folder: writes its header, and waits until all of it is safe on disk. Gives the blob's key. Once is enough.
-    pub async fn seal(&self, folder: Arc<FolderKey>) -> Result<String> {
+    /// Makes it a blob of a folder by writing its header. Gives the blob's key. Once is enough.
+    pub(super) async fn seal(&self, folder: Arc<FolderKey>) -> Result<String> {
         let content = Arc::clone(&self.content);
         blocking("sealing an upload", move || content.seal(&folder)).await
+    }
+
+    /// Seals it for a folder and writes it to the disk ahead of [`super::BlobStore::commit`], which then has less to wait for.
+    pub async fn write_ahead(&self, folder: Arc<FolderKey>) -> Result<()> {
+        let content = Arc::clone(&self.content);
+        let write = move || {
+            content.seal(&folder)?;
+            content.file.sync_all()
+        };
+        blocking("writing an upload", write).await
     }
 }
 
@@ -182,7 +192,6 @@ impl Content {
             None => {}
         }
         self.file.write_all_at(&self.key.header(self.byte_size, folder, &name), 0)?;
-        self.file.sync_all()?;
         *sealed = Some(name.clone());
         Ok(name)
     }
