@@ -8,6 +8,7 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::Error;
 
+use super::artifact::Artifact;
 use super::context::counted;
 use super::document::{
     DocumentBarcode, DocumentField, DocumentLine, DocumentPortrait, DocumentQuality, DocumentResult, DocumentType, Mrz,
@@ -16,10 +17,10 @@ use super::folder::Folder;
 use super::group::{AnalysisGroup, group};
 use super::info::{WeightFile, weight_files};
 use super::loader;
-use super::media::{self, Media, signed_url};
+use super::media::{self, Media};
 use super::results::{FaceMatchMediaResult, FacePair, LivenessMediaResult, ResultView};
-use super::scalars::{Url, int};
-use crate::service::{Download, FolderContents};
+use super::scalars::int;
+use crate::service::FolderContents;
 
 /// Where an analysis is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -114,48 +115,6 @@ impl From<&vultus_core::Provenance> for Provenance {
 impl From<&vultus_core::AnalysisFailure> for Failure {
     fn from(failure: &vultus_core::AnalysisFailure) -> Self {
         Self { code: failure.code.clone(), message: failure.message.clone() }
-    }
-}
-
-/// A file that an analysis made.
-#[derive(Debug, Clone)]
-pub struct Artifact(pub(super) vultus_core::Artifact);
-
-/// A file that an analysis made, such as the best shot.
-#[Object]
-impl Artifact {
-    /// Id.
-    async fn id(&self) -> ID {
-        self.0.id.into()
-    }
-
-    /// The analyzer's name for it, such as `best_shot`.
-    async fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// MIME type.
-    async fn content_type(&self) -> &str {
-        &self.0.content_type
-    }
-
-    /// Size of the file, in bytes.
-    async fn byte_size(&self) -> i32 {
-        int(self.0.byte_size)
-    }
-
-    /// SHA-256 of the file, in hexadecimal.
-    async fn sha256(&self) -> &str {
-        &self.0.sha256
-    }
-
-    /// The file itself, for whoever has the URL until it expires.
-    async fn url(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Life of the URL in seconds: 1 to 3 600.", default = 300)] expires_in: i32,
-    ) -> Result<Url> {
-        signed_url(ctx, &Download::Artifact(self.0.analysis_id, self.0.name.clone()), expires_in)
     }
 }
 

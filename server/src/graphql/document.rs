@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::analysis::Artifact;
+use super::artifact::Artifact;
 use super::media::Media;
 
 /// Kind of document.

@@ -12,7 +12,8 @@ use vultus_core::summary::{self, FolderVerdict};
 use vultus_core::{Error, FolderId};
 
 use super::account::User;
-use super::analysis::{self, AnalysisConnection, AnalysisState, Artifact, Reason, Resolution};
+use super::analysis::{self, AnalysisConnection, AnalysisState, Reason, Resolution};
+use super::artifact::Artifact;
 use super::context::{caller, counted};
 use super::group::{AnalysisGroup, groups};
 use super::inputs::{AnalysisFilter, MediaFilter};

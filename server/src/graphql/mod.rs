@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod analysis;
+pub mod artifact;
 pub mod check;
 pub mod context;
 pub mod document;

@@ -8,7 +8,7 @@ use async_graphql::{Object, SimpleObject};
 use serde_json::Value;
 use vultus_core::{Analysis, MediaId};
 
-use super::analysis::Artifact;
+use super::artifact::Artifact;
 use super::document::DocumentResult;
 use super::media::{self, Media};
 use super::scalars::int;
