@@ -2,12 +2,13 @@
 
 use crate::cli::{CommandError, Done, report};
 use clap::{Args, ValueEnum};
+use include_dir::{Dir, include_dir};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The version of the published crate that a project in Rust asks for unless told otherwise.
-const API_VERSION: &str = "0.1";
+/// Folder of the interface in a project in Rust.
+const API_FOLDER: &str = "vultus-plugin-api";
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArguments {
@@ -19,7 +20,7 @@ pub(crate) struct NewArguments {
     /// Folder that the project's folder is made in
     #[arg(long, default_value = ".", value_name = "DIR")]
     path: PathBuf,
-    /// For Rust: the folder `plugin-api` of a checkout of Vultus, instead of the published crate `vultus-plugin-api`
+    /// For Rust: use the crate `vultus-plugin-api` in this folder, instead of a copy of it in the project
     #[arg(long, value_name = "DIR")]
     api: Option<PathBuf>,
 }
@@ -40,12 +41,24 @@ const RUST: &[Template] = &[
     (".gitignore", "/target\n"),
 ];
 
+/// The crate that a project in Rust is written against, as it was when this program was built: nothing else is needed to build one.
+static API_SOURCES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../plugin-api/src");
+const API: &[Template] = &[
+    ("Cargo.toml", include_str!("templates/rust/vultus-plugin-api.toml.in")),
+    ("README.md", include_str!("../../../../plugin-api/README.md")),
+    ("ABI.md", include_str!("../../../../plugin-api/ABI.md")),
+    ("LICENSE", include_str!("../../../../plugin-api/LICENSE")),
+    ("include/vultus_plugin.h", HEADER),
+];
+
+const HEADER: &str = include_str!("../../../../plugin-api/include/vultus_plugin.h");
+
 const C: &[Template] = &[
     ("analyzer.c", include_str!("templates/c/analyzer.c.in")),
     ("test.c", include_str!("templates/c/test.c.in")),
     ("Makefile", include_str!("templates/c/Makefile.in")),
     ("README.md", include_str!("templates/c/README.md.in")),
-    ("vultus_plugin.h", include_str!("../../../../plugin-api/include/vultus_plugin.h")),
+    ("vultus_plugin.h", HEADER),
     (".gitignore", "*.so\n/test\n"),
 ];
 
@@ -66,6 +79,9 @@ pub(super) fn run(arguments: &NewArguments) -> Done {
         let text = if file.ends_with(".h") { (*text).to_owned() } else { filled(text, name, &api) };
         write(&folder.join(file), &text)?;
     }
+    if arguments.lang == Language::Rust && arguments.api.is_none() {
+        write_api(&folder.join(API_FOLDER))?;
+    }
     report::line(format_args!("{} is ready; its README.md says how to go on", folder.display()));
     Ok(ExitCode::SUCCESS)
 }
@@ -85,7 +101,7 @@ fn checked_name(name: &str) -> Result<&str, CommandError> {
 /// The value of the dependency in `Cargo.toml`.
 fn api_dependency(arguments: &NewArguments) -> Result<String, CommandError> {
     let Some(path) = &arguments.api else {
-        return Ok(format!("version = \"{API_VERSION}\""));
+        return Ok(format!("path = \"{API_FOLDER}\""));
     };
     if arguments.lang == Language::C {
         return Err(CommandError::new("--api is for projects in Rust; one in C gets the header as a file"));
@@ -96,6 +112,15 @@ fn api_dependency(arguments: &NewArguments) -> Result<String, CommandError> {
         return Err(CommandError::new(format!("--api {}: there is no Cargo.toml in it", path.display())));
     }
     Ok(format!("path = {:?}", path.display().to_string()))
+}
+
+fn write_api(folder: &Path) -> Result<(), CommandError> {
+    for (file, text) in API {
+        write(&folder.join(file), text)?;
+    }
+    let sources = folder.join("src");
+    let extracted = fs::create_dir_all(&sources).and_then(|()| API_SOURCES.extract(&sources));
+    extracted.map_err(|error| CommandError::because(&format!("writing {}", sources.display()), &error))
 }
 
 fn filled(template: &str, name: &str, api: &str) -> String {
@@ -136,9 +161,33 @@ mod tests {
     #[test]
     fn every_field_of_every_template_is_filled_in() {
         for (file, text) in RUST.iter().chain(C).filter(|(file, _)| !file.ends_with(".h")) {
-            let text = filled(text, "smile-check", "version = \"0.1\"");
+            let text = filled(text, "smile-check", "path = \"vultus-plugin-api\"");
             assert!(!text.contains("{{"), "{file}");
         }
         assert!(filled("{{snake}} {{type}} {{title}}", "smile-check", "").starts_with("smile_check SmileCheck Smile Check"));
+    }
+
+    /// Of the manifest of the copy: what cannot be inherited from a workspace stands in it, and is the same.
+    #[test]
+    fn the_copied_interface_is_described_as_the_crate_itself() {
+        let parsed = |text: &str| text.parse::<toml::Table>().unwrap();
+        let own = parsed(include_str!("../../../../plugin-api/Cargo.toml"));
+        let workspace = parsed(include_str!("../../../../Cargo.toml"));
+        let copy = parsed(include_str!("templates/rust/vultus-plugin-api.toml.in"));
+        for field in ["name", "version"] {
+            assert_eq!(copy["package"][field], own["package"][field], "{field}");
+        }
+        for field in ["edition", "rust-version", "license"] {
+            assert_eq!(copy["package"][field], workspace["workspace"]["package"][field], "{field}");
+        }
+        assert_eq!(copy["features"], own["features"]);
+        for (name, of_own) in own["dependencies"].as_table().unwrap() {
+            let mut wanted = workspace["workspace"]["dependencies"][name].clone();
+            if let (Some(optional), Some(wanted)) = (of_own.get("optional"), wanted.as_table_mut()) {
+                wanted.insert("optional".to_owned(), optional.clone());
+            }
+            assert_eq!(copy["dependencies"][name], wanted, "{name}");
+        }
+        assert_eq!(copy["dependencies"].as_table().unwrap().len(), own["dependencies"].as_table().unwrap().len());
     }
 }
