@@ -15,7 +15,7 @@ use crate::dispatch::third_party::{self, PluginFolder, Scan};
 use crate::dispatch::{Dispatcher, DispatcherParts, LoadedPlugin, RunningRuns, WorkerPools};
 use crate::http::{HttpOptions, Surroundings};
 use crate::keyring::{Keyring, KeyringError};
-use crate::service::{AddedUser, NewUser, Parts, Services, UserDirectory};
+use crate::service::{AddedUser, Parts, Services, UserDirectory};
 use axum::serve::ListenerExt;
 use secrecy::ExposeSecret;
 use serde_json::json;
@@ -75,9 +75,9 @@ pub enum ServeError {
     /// The use cases cannot start, such as for a policy that an analyzer refuses.
     #[error("starting the services")]
     Services(#[from] vultus_core::Error),
-    /// A user cannot be made.
-    #[error("making the user")]
-    User(#[source] vultus_core::Error),
+    /// A company or a user cannot be made.
+    #[error("making it")]
+    Directory(#[source] vultus_core::Error),
     /// The address is taken, or is not this machine's.
     #[error("listening on {address}")]
     Listen {
@@ -156,17 +156,20 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Makes a user in the configured store, also while a node serves from it.
-pub async fn add_user(config: &Config, new: NewUser) -> Result<AddedUser, ServeError> {
+/// Makes or reads companies and users in the configured store, also while a node serves from it.
+pub async fn in_directory<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(&UserDirectory) -> vultus_core::Result<T>,
+) -> Result<T, ServeError> {
     data_folder::make(&config.data_dir)?;
     let store = data_folder::open_store(&config.store, &config.data_dir).await?;
     let keyring = open_keyring(config, &config.data_dir, &store).await?;
     let users = UserDirectory::new(store.clone(), keyring, Passwords::new(1)?, Clock::system());
-    let added = users.add_user(new).await;
+    let done = work(&users).await;
     if let Err(error) = store.close().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "closing the store failed");
     }
-    added.map_err(ServeError::User)
+    done.map_err(ServeError::Directory)
 }
 
 /// The keys of the store's companies, opened once to see that the master key is the right one.
@@ -409,7 +412,7 @@ async fn first_administrator(
 ) -> Result<(), ServeError> {
     let users = UserDirectory::new(store.clone(), keyring.clone(), passwords.clone(), Clock::system());
     if let Some(AddedUser { user, password: Some(password) }) =
-        users.ensure_administrator(&config.admin_email).await.map_err(ServeError::User)?
+        users.ensure_administrator(&config.admin_email).await.map_err(ServeError::Directory)?
     {
         println!("First administrator: {}  password: {}  (shown this once)", user.email, password.expose_secret());
     }

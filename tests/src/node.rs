@@ -180,20 +180,37 @@ impl Node {
 
     /// A client logged in as a user of its own, made by the command line on the node's data.
     pub async fn client_as(&self, email: &str, role: &str) -> Client {
+        self.user_made(email, &["--role", role]).await
+    }
+
+    /// The same, with a company of its own.
+    pub async fn client_of_company(&self, company: &str, email: &str, role: &str) -> Client {
+        let added = self.command(&["company", "add", "--name", company], "");
+        let id = added.trim().rsplit(' ').next().expect("it ends with the id");
+        self.user_made(email, &["--role", role, "--company", id]).await
+    }
+
+    async fn user_made(&self, email: &str, options: &[&str]) -> Client {
+        self.command(&[&["user", "add", "--email", email, "--password-stdin"], options].concat(), PASSWORD);
+        self.anonymous().login(email, PASSWORD).await
+    }
+
+    /// What a command of the operator prints, run on the node's data.
+    fn command(&self, arguments: &[&str], input: &str) -> String {
         let mut child = Command::new(executable("vultus"))
             .arg("--config")
             .arg(self.config_file())
-            .args(["user", "add", "--email", email, "--role", role, "--password-stdin"])
+            .args(arguments)
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .expect("the command line can be started");
         let mut stdin = child.stdin.take().expect("stdin is piped");
-        std::io::Write::write_all(&mut stdin, PASSWORD.as_bytes()).expect("the password can be given");
+        std::io::Write::write_all(&mut stdin, input.as_bytes()).expect("the command can be given its input");
         drop(stdin);
-        let status = child.wait().expect("the command can be waited for");
-        assert!(status.success(), "user add failed with {status}");
-        self.anonymous().login(email, PASSWORD).await
+        let output = child.wait_with_output().expect("the command can be waited for");
+        assert!(output.status.success(), "{arguments:?} failed with {}", output.status);
+        String::from_utf8(output.stdout).expect("it prints text")
     }
 
     /// The worker processes with plugins (those with the ONNX Runtime mapped).

@@ -86,8 +86,8 @@ async fn every_fault_fails_alone_with_name_and_code_while_others_are_judged_and_
     let folder = tempfile::tempdir().unwrap();
     let config = "[workers]\nmemory_bytes = 1073741824\nsandbox = \"required\"\n".to_owned();
     let node = Node::start_with(NodeOptions { config, plugins: plugins(folder.path()), ..NodeOptions::default() }).await;
-    let healthy = node.client_as("healthy@example.org", "client").await;
-    let hostile = node.client_as("hostile@example.org", "client").await;
+    let healthy = node.client_of_company("Healthy", "healthy@example.org", "client").await;
+    let hostile = node.client_of_company("Hostile", "hostile@example.org", "client").await;
     let done = AtomicBool::new(false);
     let load = async {
         let faults = FAULTS.map(|(mode, code)| (kind(mode), mode, code));

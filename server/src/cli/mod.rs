@@ -1,5 +1,6 @@
 //! The command line. Prints for people on a terminal and as JSON for programs; holds no logic of the domain.
 
+mod accounts;
 mod check;
 mod eval;
 mod local;
@@ -35,9 +36,12 @@ enum Command {
     /// Measure error rates on labelled data
     #[command(subcommand)]
     Eval(eval::EvalCommand),
+    /// Companies
+    #[command(subcommand)]
+    Company(accounts::CompanyCommand),
     /// Accounts
     #[command(subcommand)]
-    User(operate::UserCommand),
+    User(accounts::UserCommand),
     /// Analyzers: list those of this server, write and examine one of your own
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(plugin::PluginCommand),
@@ -68,7 +72,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Serve(serve) => operate::serve(config, &serve),
         Command::Check(check) => check::run(config, &check),
         Command::Eval(eval) => eval::run(config, &eval),
-        Command::User(user) => operate::user(config, &user),
+        Command::Company(company) => accounts::company(config, &company),
+        Command::User(user) => accounts::user(config, &user),
         Command::Plugin(command) => plugin::run(config, &command),
         Command::Models(operate::ModelsCommand::Verify { json }) => operate::verify_models(config, json),
         Command::Store(command) => store::run(config, &command),

@@ -1,22 +1,18 @@
-//! The commands of the operator: serve, accounts, analyzers, models, schema, configuration.
+//! The commands of the operator: serve, analyzers, models, schema, configuration.
 
 use super::{CommandError, Done, FAILURE, report};
 use crate::app::{self, NodeRole};
 use crate::config::{Config, sources};
 use crate::dispatch::WorkerPools;
 use crate::dispatch::deployment::{DeploymentChoice, PoolsConfig};
-use crate::service::NewUser;
 use crate::telemetry;
 use clap::{Args, Subcommand, ValueEnum};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use std::ffi::OsString;
 use std::future::Future;
-use std::io::BufRead;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::ExitCode;
-use vultus_core::Role;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
@@ -41,52 +37,6 @@ impl From<RoleOfNode> for NodeRole {
             RoleOfNode::Api => Self::Api,
             RoleOfNode::Work => Self::Work,
             RoleOfNode::All => Self::All,
-        }
-    }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum UserCommand {
-    /// Make a user; without --password-stdin a password is made and printed once
-    Add(AddUser),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct AddUser {
-    /// Login name
-    #[arg(long)]
-    email: String,
-    /// Name for people
-    #[arg(long, default_value = "")]
-    name: String,
-    /// What the user may do
-    #[arg(long, value_enum, default_value = "client")]
-    role: RoleName,
-    /// A machine account
-    #[arg(long)]
-    service: bool,
-    /// Read the password from the first line of standard input
-    #[arg(long)]
-    password_stdin: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RoleName {
-    Admin,
-    Operator,
-    Client,
-    ClientAdmin,
-    ClientOperator,
-}
-
-impl From<RoleName> for Role {
-    fn from(name: RoleName) -> Self {
-        match name {
-            RoleName::Admin => Self::Admin,
-            RoleName::Operator => Self::Operator,
-            RoleName::Client => Self::Client,
-            RoleName::ClientAdmin => Self::ClientAdmin,
-            RoleName::ClientOperator => Self::ClientOperator,
         }
     }
 }
@@ -130,33 +80,6 @@ pub(super) fn serve(config: Option<&Path>, arguments: &ServeArguments) -> Done {
         app::serve(config, arguments.role.into(), ready, stop).await.map_err(|error| CommandError::because("serve", &error))?;
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// `vultus user …`.
-pub(super) fn user(config: Option<&Path>, command: &UserCommand) -> Done {
-    let UserCommand::Add(add) = command;
-    let config = load(config)?;
-    let password = if add.password_stdin { Some(read_password()?) } else { None };
-    let new = NewUser {
-        email: add.email.clone(),
-        name: add.name.clone(),
-        role: add.role.into(),
-        is_service: add.service,
-        company_id: None,
-        password,
-    };
-    let added = block_on(async { app::add_user(&config, new).await.map_err(|error| CommandError::because("user add", &error)) })?;
-    report::line(format_args!("user {} added with id {}", added.user.email, added.user.id));
-    if let Some(password) = added.password {
-        report::line(format_args!("password: {}  (shown this once)", password.expose_secret()));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn read_password() -> Result<SecretString, CommandError> {
-    let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(|error| CommandError::because("reading the password", &error))?;
-    Ok(SecretString::from(line.trim_end_matches(['\r', '\n'])))
 }
 
 /// `vultus plugin list`, also `vultus plugins list`.

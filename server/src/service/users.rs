@@ -1,4 +1,4 @@
-//! Making users: the first administrator, and what the command line adds. No caller and no policy; only who may use the data folder
+//! Making companies and users: the first administrator, and what the command line adds. No caller and no policy; only who may use the data folder
 //! gets here.
 
 use super::errors::{of_store, stored};
@@ -18,7 +18,7 @@ pub const DEFAULT_COMPANY: CompanyId = CompanyId(Uuid::from_u128(0x0000_0000_000
 /// Longest name for people, in bytes.
 const MAX_NAME_BYTES: usize = 200;
 
-/// Makes users in a store.
+/// Makes companies and users in a store.
 pub struct UserDirectory {
     store: Arc<dyn Store>,
     keyring: Keyring,
@@ -35,9 +35,7 @@ impl UserDirectory {
     /// Makes a user.
     pub async fn add_user(&self, new: NewUser) -> Result<AddedUser> {
         let email = normal_email(&new.email).ok_or_else(|| Error::invalid("email", "must be of the form name@host"))?;
-        if new.name.len() > MAX_NAME_BYTES || new.name.chars().any(char::is_control) {
-            return Err(Error::invalid("name", format!("must be at most {MAX_NAME_BYTES} bytes without control characters")));
-        }
+        check_name(&new.name)?;
         let made = new.password.is_none().then(passwords::generate);
         let password = match (&made, new.password) {
             (Some(made), _) => made.clone(),
@@ -66,17 +64,37 @@ impl UserDirectory {
         }
     }
 
+    /// Makes a company.
+    pub async fn add_company(&self, name: &str) -> Result<Company> {
+        check_name(name)?;
+        if name.trim().is_empty() {
+            return Err(Error::invalid("name", "must not be empty"));
+        }
+        let company = self.new_company(CompanyId(Uuid::now_v7()), name);
+        stored(self.store.create_company(&company).await)?;
+        Ok(company)
+    }
+
+    /// All companies, in the order of their ids.
+    pub async fn companies(&self) -> Result<Vec<Company>> {
+        stored(self.store.companies().await)
+    }
+
+    fn new_company(&self, id: CompanyId, name: &str) -> Company {
+        let wrapped_key = self.keyring.make_company_key(id);
+        Company { id, name: name.to_owned(), wrapped_key, created_at: self.clock.now() }
+    }
+
     async fn ensure_company(&self, id: CompanyId) -> Result<()> {
         match self.store.company(id).await {
             Err(StoreError::NotFound(_)) if id == DEFAULT_COMPANY => {
-                let wrapped_key = self.keyring.make_company_key(id);
-                let company = Company { id, name: "default".to_owned(), wrapped_key, created_at: self.clock.now() };
-                match self.store.create_company(&company).await {
+                match self.store.create_company(&self.new_company(id, "default")).await {
                     // Another node, or the command line, was faster.
                     Err(StoreError::Duplicate { .. }) => Ok(()),
                     other => stored(other),
                 }
             }
+            Err(StoreError::NotFound(_)) => Err(Error::invalid("company", "there is no company with this id")),
             other => stored(other.map(drop)),
         }
     }
@@ -100,6 +118,13 @@ impl UserDirectory {
             other => other.map(Some),
         }
     }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
+        return Err(Error::invalid("name", format!("must be at most {MAX_NAME_BYTES} bytes without control characters")));
+    }
+    Ok(())
 }
 
 fn checked_password(given: Option<SecretString>) -> Result<SecretString> {

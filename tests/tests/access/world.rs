@@ -1,11 +1,6 @@
 //! Users of every role, and folders of theirs, of a colleague and of another company.
 
 use serde_json::{Value, json};
-use time::OffsetDateTime;
-use vultus_core::{CompanyId, Role, User, UserId};
-use vultus_store::blobs::keys::MasterKey;
-use vultus_store::sqlite::{Options, SqliteStore};
-use vultus_store::{Company, Store};
 use vultus_tests::{Client, Node, analysis, id_photo, item, sample, selfie_photo, shot_set, still_clip};
 
 pub const ROLES: [&str; 5] = ["admin", "operator", "client", "client_admin", "client_operator"];
@@ -65,7 +60,7 @@ impl World {
             callers.push(node.client_as(&format!("{role}@example.org"), &role.replace('_', "-")).await);
         }
         let colleague = node.client_as("colleague@example.org", "client").await;
-        let stranger = stranger(&node).await;
+        let stranger = node.client_of_company("Other", "stranger@example.org", "client").await;
         Self { node, callers, colleague, stranger }
     }
 
@@ -112,29 +107,4 @@ impl World {
             owner: id(&viewer["viewer"]["user"]),
         }
     }
-}
-
-/// A client of another company. Companies are not made through the API or the command line yet, so the store is asked.
-async fn stranger(node: &Node) -> Client {
-    let store = SqliteStore::open(&node.data().join("vultus.db"), Options::default()).unwrap();
-    let now = OffsetDateTime::now_utc();
-    let master = std::fs::read(node.data().join("keys/master.key")).unwrap();
-    let master = MasterKey::new(&master.try_into().unwrap());
-    let id = CompanyId(uuid::Uuid::now_v7());
-    let company = Company { id, name: "Other".to_owned(), wrapped_key: master.make_company_key(id), created_at: now };
-    store.create_company(&company).await.unwrap();
-    let known = store.user_by_email("client@example.org").await.unwrap().unwrap();
-    let user = User {
-        id: UserId(uuid::Uuid::now_v7()),
-        company_id: company.id,
-        email: "stranger@example.org".to_owned(),
-        name: "Stranger".to_owned(),
-        role: Role::Client,
-        is_service: false,
-        created_at: now,
-    };
-    // The same hash: the password is the one that the harness gives to all.
-    store.create_user(&user, &known.password_hash).await.unwrap();
-    store.close().await.unwrap();
-    node.anonymous().login("stranger@example.org", vultus_tests::PASSWORD).await
 }
