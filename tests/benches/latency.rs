@@ -2,19 +2,16 @@
 //! same pipeline called directly in this process. The kinds of sample take turns, so that all see the same machine; between them the
 //! file system of the data folder is asked how long an fsync takes.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+mod direct;
+
+use direct::Direct;
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::{Cursor, Write};
+use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
-use vultus_media::{DecodeOptions, Limits, StoredFrame};
 use vultus_tests::measure::{Figure, median, print_figures, quantile};
-use vultus_tests::{Client, Node, NodeOptions, Upload, analysis, sample, workspace_root};
-use vultus_vision::{
-    AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView, Quality, SpoofScorer, cosine,
-};
+use vultus_tests::{Client, Node, NodeOptions, Upload, analysis, sample};
 
 const ROUNDS: usize = 60;
 /// Rounds that are not counted: buffers and caches fill.
@@ -25,9 +22,6 @@ const BAR_MS: f64 = 15.0;
 const FSYNCS: f64 = 4.0;
 const SELFIE: &str = "obama2.jpg";
 const ID: &str = "obama.jpg";
-/// Sides of the frames that the built-in plugins ask for, in pixels: to find faces, and to cut them out.
-const DETECTION_SIDE: u32 = 640;
-const FACE_SIDE: u32 = 1920;
 
 const CHECK: &str = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type score result } } }";
 const CREATE: &str =
@@ -52,7 +46,7 @@ async fn measure() -> Vec<Figure> {
     for round in 0..WARM_UP + ROUNDS {
         let (selfie, id) = (unlike_others(&portraits.0, round), unlike_others(&portraits.1, round));
         let clock = Instant::now();
-        let expected = direct.judge(&selfie, &id);
+        let expected = direct.judge(&selfie, Some(&id));
         let direct_ms = ms(clock);
         let (checked, check_ms) = check(&client, &selfie, &id).await;
         let (stored, stored_ms) = create(&client, &selfie, &id).await;
@@ -130,10 +124,10 @@ async fn create(client: &Client, selfie: &[u8], id: &[u8]) -> (Value, f64) {
 }
 
 /// Attack score and cosine, as text: what the direct way must give too.
-fn scores(folder: &Value) -> (String, String) {
+fn scores(folder: &Value) -> (String, Option<String>) {
     let (liveness, face_match) = (analysis(folder, "liveness"), analysis(folder, "face_match"));
     let pairs = if face_match["result"].is_null() { &face_match["pairs"] } else { &face_match["result"]["pairs"] };
-    (liveness["score"].to_string(), pairs[0]["cosine"].to_string())
+    (liveness["score"].to_string(), Some(pairs[0]["cosine"].to_string()))
 }
 
 /// A small append made safe, as a commit of the database is. In milliseconds.
@@ -142,72 +136,4 @@ fn fsync(file: &mut File) -> f64 {
     let begun = Instant::now();
     file.write_all(&page).and_then(|()| file.sync_data()).expect("a page can be written and synced");
     ms(begun)
-}
-
-/// The pipeline as functions: decode, find, cut, embed, score, compare, keep the best shot. What the worker does, without a process,
-/// a plugin interface or JSON in between.
-struct Direct {
-    detector: FaceDetector,
-    embedder: FaceEmbedder,
-    scorer: SpoofScorer,
-    aligned: AlignedFace,
-}
-
-impl Direct {
-    fn open() -> Self {
-        let models = workspace_root().join("models");
-        let options =
-            ModelOptions { runtime: models.join("runtime/libonnxruntime.so"), weights: models.join("weights"), threads: 1 };
-        Self {
-            detector: FaceDetector::open(&options).expect("the detector can be opened"),
-            embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface).expect("the embedder can be opened"),
-            scorer: SpoofScorer::open(&options).expect("the scorer can be opened"),
-            aligned: AlignedFace::default(),
-        }
-    }
-
-    fn judge(&mut self, selfie: &[u8], id: &[u8]) -> (String, String) {
-        let (selfie, id) = (decode(selfie), decode(id));
-        let (selfie_template, score) = self.face(&selfie, true);
-        let (id_template, _) = self.face(&id, false);
-        let attack = score.expect("the selfie was scored");
-        let rounded = |value: f32| json!((f64::from(value) * 1e6).round() / 1e6).to_string();
-        (rounded(attack), rounded(cosine(&selfie_template, &id_template)))
-    }
-
-    fn face(&mut self, frame: &StoredFrame, is_selfie: bool) -> (Vec<f32>, Option<f32>) {
-        let small = vultus_media::scale(frame, DETECTION_SIDE);
-        let face = self.detector.find(&view(&small)).expect("the detector runs").into_iter().next().expect("a face is there");
-        let face = face.scaled(1.0 / scale(&small, frame));
-        let picture = vultus_media::scale(frame, FACE_SIDE);
-        let scale = scale(&picture, frame);
-        let cut = face.clone().scaled(scale);
-        self.aligned.cut(&view(&picture), &cut.landmarks).expect("a face can be aligned");
-        Quality::measure(&self.aligned, &face.rect, &face.landmarks, frame.width, frame.height);
-        let template = self.embedder.embed(&self.aligned).expect("the embedder runs");
-        let score = is_selfie.then(|| {
-            let score = self.scorer.score(&view(&picture), &cut.rect).expect("the scorer runs");
-            let mut best_shot = Vec::new();
-            JpegEncoder::new_with_quality(&mut best_shot, 90)
-                .write_image(&picture.rgb, picture.width, picture.height, ExtendedColorType::Rgb8)
-                .expect("the best shot can be encoded");
-            score
-        });
-        (template, score)
-    }
-}
-
-fn decode(bytes: &[u8]) -> StoredFrame {
-    let size = bytes.len() as u64;
-    let frames = vultus_media::decode(Cursor::new(bytes.to_vec()), size, &Limits::default(), DecodeOptions::default());
-    frames.expect("a photo can be decoded").frames.remove(0)
-}
-
-/// How much smaller a copy of a frame is, as the plugin interface counts it.
-fn scale(copy: &StoredFrame, frame: &StoredFrame) -> f32 {
-    copy.width as f32 / frame.width as f32
-}
-
-fn view(frame: &StoredFrame) -> PixelView<'_> {
-    PixelView::new(&frame.rgb, frame.width, frame.height, frame.width as usize * 3, Channels::Rgb).expect("a frame is whole")
 }

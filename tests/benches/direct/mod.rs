@@ -1,0 +1,84 @@
+//! What the built-in plugins do, as plain function calls in this process: the other side of comparisons.
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageEncoder};
+use serde_json::json;
+use std::io::Cursor;
+use vultus_media::{DecodeOptions, Limits, StoredFrame};
+use vultus_tests::workspace_root;
+use vultus_vision::{
+    AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView, Quality, SpoofScorer, cosine,
+};
+
+/// Sides of the frames that the built-in plugins ask for, in pixels: to find faces, and to cut them out.
+const DETECTION_SIDE: u32 = 640;
+const FACE_SIDE: u32 = 1920;
+
+/// The pipeline as functions: decode, find, cut, embed, score, compare, keep the best shot. What the worker does, without a process,
+/// a plugin interface or JSON in between.
+pub struct Direct {
+    detector: FaceDetector,
+    embedder: FaceEmbedder,
+    scorer: SpoofScorer,
+    aligned: AlignedFace,
+}
+
+impl Direct {
+    /// With the models in place.
+    pub fn open() -> Self {
+        let models = workspace_root().join("models");
+        let options =
+            ModelOptions { runtime: models.join("runtime/libonnxruntime.so"), weights: models.join("weights"), threads: 1 };
+        Self {
+            detector: FaceDetector::open(&options).expect("the detector can be opened"),
+            embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface).expect("the embedder can be opened"),
+            scorer: SpoofScorer::open(&options).expect("the scorer can be opened"),
+            aligned: AlignedFace::default(),
+        }
+    }
+
+    /// Attack score of the selfie, and cosine of both faces if there is a second photo, as text.
+    pub fn judge(&mut self, selfie: &[u8], id: Option<&[u8]>) -> (String, Option<String>) {
+        let (template, score) = self.face(&decode(selfie), true);
+        let rounded = |value: f32| json!((f64::from(value) * 1e6).round() / 1e6).to_string();
+        let attack = rounded(score.expect("the selfie was scored"));
+        let matched = id.map(|id| rounded(cosine(&template, &self.face(&decode(id), false).0)));
+        (attack, matched)
+    }
+
+    fn face(&mut self, frame: &StoredFrame, is_selfie: bool) -> (Vec<f32>, Option<f32>) {
+        let small = vultus_media::scale(frame, DETECTION_SIDE);
+        let face = self.detector.find(&view(&small)).expect("the detector runs").into_iter().next().expect("a face is there");
+        let face = face.scaled(1.0 / scale(&small, frame));
+        let picture = vultus_media::scale(frame, FACE_SIDE);
+        let scale = scale(&picture, frame);
+        let cut = face.clone().scaled(scale);
+        self.aligned.cut(&view(&picture), &cut.landmarks).expect("a face can be aligned");
+        Quality::measure(&self.aligned, &face.rect, &face.landmarks, frame.width, frame.height);
+        let template = self.embedder.embed(&self.aligned).expect("the embedder runs");
+        let score = is_selfie.then(|| {
+            let score = self.scorer.score(&view(&picture), &cut.rect).expect("the scorer runs");
+            let mut best_shot = Vec::new();
+            JpegEncoder::new_with_quality(&mut best_shot, 90)
+                .write_image(&picture.rgb, picture.width, picture.height, ExtendedColorType::Rgb8)
+                .expect("the best shot can be encoded");
+            score
+        });
+        (template, score)
+    }
+}
+
+fn decode(bytes: &[u8]) -> StoredFrame {
+    let size = bytes.len() as u64;
+    let frames = vultus_media::decode(Cursor::new(bytes.to_vec()), size, &Limits::default(), DecodeOptions::default());
+    frames.expect("a photo can be decoded").frames.remove(0)
+}
+
+/// How much smaller a copy of a frame is, as the plugin interface counts it.
+fn scale(copy: &StoredFrame, frame: &StoredFrame) -> f32 {
+    copy.width as f32 / frame.width as f32
+}
+
+fn view(frame: &StoredFrame) -> PixelView<'_> {
+    PixelView::new(&frame.rgb, frame.width, frame.height, frame.width as usize * 3, Channels::Rgb).expect("a frame is whole")
+}
