@@ -1,7 +1,6 @@
 //! The best picture of the face: whole, upright, sharp, frontal, well-sized and bona fide.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use jpeg_encoder::{ColorType, Encoder};
 use vultus_plugin_api::{Failure, Frame, Job, PixelFormat};
 use vultus_vision::FaceTrack;
 
@@ -55,9 +54,12 @@ fn encode(frame: &Frame<'_>) -> Result<Vec<u8>, Failure> {
         return Err(Failure::internal("the best shot's frame is not rgb8, as the manifest asks"));
     }
     let rows: Vec<&[u8]> = (0..frame.height()).filter_map(|y| frame.row(y)).collect();
+    let failed = |error: String| Failure::internal(format!("encoding the best shot: {error}"));
+    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| failed(format!("{pixels} pixels are too many for JPEG")));
+    let (width, height) = (side(frame.width())?, side(frame.height())?);
     let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY)
-        .write_image(&rows.concat(), frame.width(), frame.height(), ExtendedColorType::Rgb8)
-        .map_err(|error| Failure::internal(format!("encoding the best shot: {error}")))?;
+    Encoder::new(&mut jpeg, JPEG_QUALITY)
+        .encode(&rows.concat(), width, height, ColorType::Rgb)
+        .map_err(|error| failed(error.to_string()))?;
     Ok(jpeg)
 }

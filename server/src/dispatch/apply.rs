@@ -3,6 +3,7 @@
 
 use super::analyzer::Analyzer;
 use super::run::Judged;
+use futures::future::try_join_all;
 use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use vultus_plugin_api::artifact;
 use vultus_plugin_api::outcome::{self, Outcome};
 use vultus_store::AnalysisResult;
 use vultus_store::blobs::keys::FolderKey;
-use vultus_store::blobs::{BlobError, BlobStore};
+use vultus_store::blobs::{BlobError, BlobStore, StoredBlob};
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport};
 
 /// Most artifacts of one analysis.
@@ -118,20 +119,18 @@ pub(super) async fn write_artifacts(
     folder: &Arc<FolderKey>,
     blobs: &BlobStore,
 ) -> Result<Vec<Artifact>, BlobError> {
-    let mut artifacts = Vec::new();
-    for file in &verdict.artifacts {
-        let blob = blobs.put_bytes(folder, &file.bytes).await?;
-        artifacts.push(Artifact {
-            id: ArtifactId(Uuid::now_v7()),
-            analysis_id: analysis.id,
-            name: file.name.clone(),
-            content_type: file.content_type.clone(),
-            byte_size: file.bytes.len() as u64,
-            sha256: blob.sha256().to_owned(),
-            blob_key: blob.key().to_owned(),
-        });
-    }
-    Ok(artifacts)
+    let spooled = try_join_all(verdict.artifacts.iter().map(|file| blobs.spool_bytes(&file.bytes))).await?;
+    let stored = blobs.commit_all(&spooled.iter().collect::<Vec<_>>(), folder).await?;
+    let artifact = |(file, blob): (&ArtifactFile, StoredBlob)| Artifact {
+        id: ArtifactId(Uuid::now_v7()),
+        analysis_id: analysis.id,
+        name: file.name.clone(),
+        content_type: file.content_type.clone(),
+        byte_size: file.bytes.len() as u64,
+        sha256: blob.sha256().to_owned(),
+        blob_key: blob.key().to_owned(),
+    };
+    Ok(verdict.artifacts.iter().zip(stored).map(artifact).collect())
 }
 
 /// The verdict as the store keeps it: reasons name media by id.

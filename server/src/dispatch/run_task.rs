@@ -12,6 +12,7 @@ use super::supervisor::{FreeWorker, WorkerPools};
 use crate::clock::Clock;
 use crate::keyring::{Keyring, KeyringError};
 use futures::StreamExt;
+use futures::future::join_all;
 use futures::stream::FuturesUnordered;
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -406,8 +407,9 @@ impl RunTask {
         let reserved = self.shared.memory.reserve(wanted.iter().map(|medium| medium.byte_size).sum()).await;
         let mut open = OpenMedia { media: Vec::new(), missing: taken.difference(&known).copied().collect(), _reserved: reserved };
         let folder = self.folder_key().await?;
-        for medium in wanted {
-            match self.plain_of(medium, &folder).await {
+        let opened = join_all(wanted.into_iter().map(async |medium| (medium, self.plain_of(medium, &folder).await)));
+        for (medium, opened) in opened.await {
+            match opened {
                 Ok(descriptor) => open.media.push((medium.clone(), descriptor)),
                 Err(BlobError::NotFound) => drop(open.missing.insert(medium.id)),
                 Err(error @ BlobError::Damaged(_)) => {

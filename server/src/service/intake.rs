@@ -6,12 +6,13 @@ use super::instant::Checker;
 use super::request::{checked_metadata, checked_tags};
 use super::types::{NewMedium, UploadedFile};
 use crate::dispatch::{Probed, ProbedFrame};
-use futures::future::join_all;
+use futures::future::{join_all, try_join_all};
 use std::collections::HashSet;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
+use vultus_store::blobs::SpooledBlob;
 use vultus_store::blobs::keys::FolderKey;
 
 /// A medium of which is known what an analysis must know before its run.
@@ -114,7 +115,7 @@ impl Checker {
 }
 
 impl Services {
-    /// Writes the bytes and thumbnails under the folder's key, side by side.
+    /// Writes the bytes and thumbnails under the folder's key, all at once. Where that fails, nothing stays.
     pub(super) async fn write_media(
         &self,
         examined: &[ExaminedMedium],
@@ -123,28 +124,31 @@ impl Services {
         key: &Arc<FolderKey>,
         now: OffsetDateTime,
     ) -> Result<Vec<Medium>> {
-        let writes = examined.iter().zip(ids).map(|(medium, &id)| async move {
-            let spooled =
-                medium.known.file.spooled().ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
-            let thumbnail = async {
-                match &medium.probed.thumbnail {
-                    Some(bytes) => self.inner.blobs.put_bytes(key, bytes).await.map(Some),
-                    None => Ok(None),
-                }
-            };
-            let (bytes, thumbnail) = tokio::try_join!(self.inner.blobs.commit(spooled, key), thumbnail).map_err(of_blob)?;
-            Ok(medium.stored(id, folder, bytes.key().to_owned(), thumbnail.map(|blob| blob.key().to_owned()), now))
-        });
-        let (mut media, mut failed) = (Vec::new(), None);
-        for written in join_all(writes).await {
-            match written {
-                Ok(medium) => media.push(medium),
-                Err(error) => failed = Some(error),
+        let blobs = &self.inner.blobs;
+        let spooled = examined.iter().map(|medium| async {
+            match &medium.probed.thumbnail {
+                Some(bytes) => blobs.spool_bytes(bytes).await.map(Some),
+                None => Ok(None),
             }
+        });
+        let thumbnails = try_join_all(spooled).await.map_err(of_blob)?;
+        let uploads = examined.iter().map(|medium| medium.known.file.spooled());
+        let uploads: Option<Vec<&SpooledBlob>> = uploads.collect();
+        let uploads = uploads.ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
+        let all: Vec<&SpooledBlob> = uploads.into_iter().chain(thumbnails.iter().flatten()).collect();
+        let keys: Vec<String> = all.iter().map(|blob| key.blob_key(blob.sha256())).collect();
+        if let Err(error) = blobs.commit_all(&all, key).await {
+            self.delete_blobs(&keys).await;
+            return Err(of_blob(error));
         }
-        let Some(error) = failed else { return Ok(media) };
-        self.delete_blobs(&media.iter().flat_map(blob_keys).collect::<Vec<_>>()).await;
-        Err(error)
+        let (uploads, thumbnail_keys) = keys.split_at(examined.len());
+        let mut thumbnail_keys = thumbnail_keys.iter().cloned();
+        let media = examined.iter().zip(ids).zip(uploads).zip(&thumbnails);
+        let stored = media.map(|(((medium, &id), blob_key), thumbnail)| {
+            let thumbnail_key = thumbnail.as_ref().and_then(|_| thumbnail_keys.next());
+            medium.stored(id, folder, blob_key.clone(), thumbnail_key, now)
+        });
+        Ok(stored.collect())
     }
 }
 

@@ -176,18 +176,32 @@ impl BlobStore {
         blocking("making a spool file", move || Spool::new(&folder, limit)).await
     }
 
-    /// Puts an upload in its final place under the folder's key, safe there; does nothing more if it is there already.
-    pub async fn commit(&self, spooled: &SpooledBlob, folder: &Arc<FolderKey>) -> Result<StoredBlob> {
-        let key = spooled.seal(Arc::clone(folder)).await?;
-        self.backend.put(&key, &spooled.stored_form()).await?;
-        Ok(StoredBlob { key, sha256: spooled.sha256().to_owned() })
+    /// Puts uploads in their final places under the folder's key, safe there. After an error, some may be there:
+    /// [`FolderKey::blob_key`] names them.
+    pub async fn commit_all(&self, spooled: &[&SpooledBlob], folder: &Arc<FolderKey>) -> Result<Vec<StoredBlob>> {
+        let keys = try_join_all(spooled.iter().map(|blob| blob.seal(Arc::clone(folder)))).await?;
+        let forms: Vec<_> = keys.into_iter().zip(spooled).map(|(key, blob)| (key, blob.stored_form())).collect();
+        self.backend.put_all(&forms).await?;
+        let stored =
+            |((key, _), blob): ((String, StoredForm), &&SpooledBlob)| StoredBlob { key, sha256: blob.sha256().to_owned() };
+        Ok(forms.into_iter().zip(spooled).map(stored).collect())
     }
 
-    /// Stores bytes that are in memory, such as a thumbnail or a best shot.
-    pub async fn put_bytes(&self, folder: &Arc<FolderKey>, bytes: &[u8]) -> Result<StoredBlob> {
+    /// Puts one upload in its final place.
+    pub async fn commit(&self, spooled: &SpooledBlob, folder: &Arc<FolderKey>) -> Result<StoredBlob> {
+        let mut stored = self.commit_all(&[spooled], folder).await?;
+        Ok(stored.pop().expect("one upload gives one blob"))
+    }
+
+    /// Puts bytes that are in memory into the spool.
+    pub async fn spool_bytes(&self, bytes: &[u8]) -> Result<SpooledBlob> {
         let (spool, bytes) = (self.spool.clone(), bytes.to_vec());
-        let spooled = blocking("writing a blob", move || SpooledBlob::of_bytes(&spool, &bytes)).await?;
-        self.commit(&spooled, folder).await
+        blocking("writing a blob", move || SpooledBlob::of_bytes(&spool, &bytes)).await
+    }
+
+    /// Stores bytes that are in memory, such as a best shot.
+    pub async fn put_bytes(&self, folder: &Arc<FolderKey>, bytes: &[u8]) -> Result<StoredBlob> {
+        self.commit(&self.spool_bytes(bytes).await?, folder).await
     }
 
     /// Opens a blob of a folder.

@@ -1,7 +1,6 @@
 //! What the built-in plugins do, as plain function calls in this process: the other side of comparisons.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder};
+use jpeg_encoder::{ColorType, Encoder};
 use serde_json::json;
 use std::io::Cursor;
 use vultus_media::{DecodeOptions, Limits, StoredFrame};
@@ -59,8 +58,8 @@ impl Direct {
         let score = is_selfie.then(|| {
             let score = self.scorer.score(&view(&picture), &cut.rect).expect("the scorer runs");
             let mut best_shot = Vec::new();
-            JpegEncoder::new_with_quality(&mut best_shot, 90)
-                .write_image(&picture.rgb, picture.width, picture.height, ExtendedColorType::Rgb8)
+            Encoder::new(&mut best_shot, 90)
+                .encode(&picture.rgb, picture.width as u16, picture.height as u16, ColorType::Rgb)
                 .expect("the best shot can be encoded");
             score
         });

@@ -4,6 +4,7 @@ use super::sealed::{CHUNK_BYTES, HEADER_BYTES};
 use super::{Result, blocking};
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::try_join_all;
 use futures::stream::BoxStream;
 use std::fmt::Debug;
 use std::fs::File;
@@ -21,6 +22,10 @@ pub(super) const HEAD_BYTES: u64 = (HEADER_BYTES + 16 * (CHUNK_BYTES + 16)) as u
 pub(super) trait Backend: Debug + Send + Sync {
     /// Writes a sealed upload, safe there once this is done. What is there already has the same plain bytes, and may stay.
     async fn put(&self, key: &str, blob: &StoredForm) -> Result<()>;
+    /// Writes several; all are safe once this is done. After an error, some may be there.
+    async fn put_all(&self, blobs: &[(String, StoredForm)]) -> Result<()> {
+        try_join_all(blobs.iter().map(|(key, blob)| self.put(key, blob))).await.map(drop)
+    }
     /// Opens a blob; `NotFound` if it is not there.
     async fn open(&self, key: &str) -> Result<Stored>;
     /// Deletes a blob; one that is not there is no error.

@@ -9,6 +9,7 @@ use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::ops::Range;
@@ -40,20 +41,14 @@ impl LocalFiles {
 #[async_trait]
 impl Backend for LocalFiles {
     async fn put(&self, key: &str, blob: &StoredForm) -> Result<()> {
-        let (root, from, to) = (self.root.clone(), blob.path.clone(), self.root.join(checked(key)?));
-        let folder = parent(&to);
-        let above = folder.clone();
-        let link = move || {
-            if !above.is_dir() {
-                make_folders(&root, &parent(&above))?;
-            }
-            link_over(&from, &to)
-        };
-        blocking("linking a blob", link).await?;
-        // Side by side: a file system with a journal makes both safe in one go.
-        let file = Arc::clone(&blob.file);
-        let (file, folder) = (move || file.sync_all(), move || File::open(folder)?.sync_all());
-        tokio::try_join!(blocking("syncing a blob", file), blocking("syncing a blob", folder)).map(drop)
+        self.put_all(&[(key.to_owned(), blob.clone())]).await
+    }
+
+    async fn put_all(&self, blobs: &[(String, StoredForm)]) -> Result<()> {
+        let root = self.root.clone();
+        let place = |(key, blob): &(String, StoredForm)| Ok((self.root.join(checked(key)?), blob.clone()));
+        let placed: Vec<(PathBuf, StoredForm)> = blobs.iter().map(place).collect::<Result<_>>()?;
+        blocking("linking blobs", move || link_and_sync(&root, &placed)).await
     }
 
     async fn open(&self, key: &str) -> Result<Stored> {
@@ -85,6 +80,21 @@ impl Backend for LocalFiles {
             Ok(checked(&key).is_ok().then_some(Listed { key, written_at }))
         }))
     }
+}
+
+/// First all names, then all syncs: a file system with a journal makes everything safe with the first of them.
+fn link_and_sync(root: &Path, blobs: &[(PathBuf, StoredForm)]) -> io::Result<()> {
+    let mut folders = BTreeSet::new();
+    for (to, blob) in blobs {
+        let folder = parent(to);
+        if !folder.is_dir() {
+            make_folders(root, &parent(&folder))?;
+        }
+        link_over(&blob.path, to)?;
+        folders.insert(folder);
+    }
+    blobs.iter().try_for_each(|(_, blob)| blob.file.sync_all())?;
+    folders.into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
 }
 
 /// Gives a spooled file its final name too. What has that name already is replaced: it may not be whole on disk, if the power failed while
