@@ -68,6 +68,7 @@ macro_rules! contract_tests {
             }
             whole {
                 records_come_back_as_they_went_in_and_their_runs_wait,
+                an_export_is_of_one_moment,
                 an_import_over_what_is_there_changes_nothing,
             }
             changes {

@@ -13,6 +13,7 @@ mod names;
 pub mod records;
 mod signals;
 pub mod sqlite;
+mod stored;
 mod traits;
 
 pub use events::{Change, ChangeStream, FolderChange};

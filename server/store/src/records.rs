@@ -82,6 +82,19 @@ pub struct Replay {
     pub analyses: Vec<AnalysisId>,
 }
 
+impl Replay {
+    /// Of what a request puts into a folder.
+    pub(crate) fn of(folder: FolderId, additions: &FolderAdditions) -> Self {
+        let group = additions.group.as_ref().map(|new| &new.group);
+        Self {
+            folder_id: Some(folder),
+            media: additions.media.iter().map(|medium| medium.id).collect(),
+            group_id: group.map(|group| group.id),
+            analyses: group.map(|group| group.analyses.clone()).unwrap_or_default(),
+        }
+    }
+}
+
 /// Answer to a request that makes something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {

@@ -186,6 +186,13 @@ async fn a_database_that_cannot_hold_the_bucket_is_refused_and_one_that_is_gone_
     let refused = BlobStore::gridfs(data.path(), &alone.uri("db")).await.map(drop).unwrap_err();
     assert!(format!("{refused:?}").contains("no member of a replica set"), "{refused:?}");
 
+    let uri = ReplicaSet::shared(1).uri(&format!("gridfs-{}", uuid::Uuid::now_v7()));
+    let database = mongodb::Client::with_uri_str(&uri).await.unwrap().default_database().unwrap();
+    let twice = [doc! { "filename": "twice" }, doc! { "filename": "twice" }];
+    database.collection::<Document>("blobs.files").insert_many(twice).await.unwrap();
+    let refused = BlobStore::gridfs(data.path(), &uri).await.map(drop).unwrap_err();
+    assert!(format!("{refused:?}").contains("the index of the collection `blobs.files`"), "{refused:?}");
+
     let mut set = ReplicaSet::start(1).await;
     let uri = format!("{}&serverSelectionTimeoutMS=500", set.uri("db"));
     let blobs = BlobStore::gridfs(data.path(), &uri).await.unwrap();

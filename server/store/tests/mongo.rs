@@ -2,7 +2,8 @@
 //! across nodes, refusals at start.
 
 use futures::future::join_all;
-use mongodb::bson::{Document, doc};
+use futures::{StreamExt, TryStreamExt};
+use mongodb::bson::{DateTime, Document, doc};
 use serde_json::json;
 use std::collections::HashSet;
 use std::error::Error;
@@ -193,6 +194,99 @@ async fn an_index_that_cannot_be_built_is_named() {
     users.insert_many([doc! { "email": "twice" }, doc! { "email": "twice" }]).await.expect("writing works");
     let refused = refusal(&uri).await;
     assert!(refused.contains("the indexes of the collection `users`"), "{refused}");
+}
+
+#[tokio::test]
+async fn an_index_that_is_there_and_another_one_is_named() {
+    let uri = new_uri();
+    let users = database(&uri).await.collection::<Document>("users");
+    users.create_index(mongodb::IndexModel::builder().keys(doc! { "email": 1 }).build()).await.expect("an index is built");
+    let refused = refusal(&uri).await;
+    assert!(refused.contains("the indexes of the collection `users`") && refused.contains("email_1"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_document_of_a_newer_version_is_not_read_as_if_it_were_known() {
+    let uri = new_uri();
+    let world = World::new(open(&uri).await).await;
+    let (folder, _) = world.queued(0, &["a"]).await;
+    let database = database(&uri).await;
+    for name in ["folders", "media", "analyses"] {
+        let version = |v: i32| doc! { "$set": { "v": v } };
+        let documents = database.collection::<Document>(name);
+        documents.update_many(doc! {}, version(2)).await.expect("writing works");
+        let refused = world.store.folders(Scope::Everything, &[folder.id]).await.expect_err("it cannot be read");
+        let source = refused.source().expect("it says why").to_string();
+        assert!(source.contains("version 2") && matches!(refused, StoreError::Internal { .. }), "{name}: {source}");
+        documents.update_many(doc! {}, version(1)).await.expect("writing works");
+    }
+    assert_eq!(world.store.folders(Scope::Everything, &[folder.id]).await.expect("reading works").len(), 1);
+}
+
+#[tokio::test]
+async fn a_migration_whose_node_died_is_made_again_by_another() {
+    let uri = new_uri();
+    let database = database(&uri).await;
+    let until = DateTime::from_millis(DateTime::now().timestamp_millis() - 1);
+    let died = doc! { "_id": "schema", "v": 1, "version": 0, "lock": { "holder": "dead", "until": until } };
+    database.collection::<Document>("meta").insert_one(died).await.expect("writing works");
+    // It got as far as this.
+    database.create_collection("users").await.expect("a collection is made");
+    World::new(open(&uri).await).await;
+    let schema = database.collection::<Document>("meta").find_one(doc! { "_id": "schema" }).await.expect("reading works");
+    let schema = schema.expect("the version is written down");
+    assert_eq!((schema.get_i32("version").ok(), schema.contains_key("lock")), (Some(1), false), "{schema}");
+}
+
+#[tokio::test]
+async fn a_migration_that_another_node_makes_is_waited_for_and_not_made_twice() {
+    let uri = new_uri();
+    let meta = database(&uri).await.collection::<Document>("meta");
+    let until = DateTime::from_millis(DateTime::now().timestamp_millis() + 60_000);
+    let going_on = doc! { "_id": "schema", "v": 1, "version": 0, "lock": { "holder": "other", "until": until } };
+    meta.insert_one(going_on).await.expect("writing works");
+    let mut opening = tokio::spawn(async move { open(&uri).await });
+    let early = tokio::time::timeout(Duration::from_millis(700), &mut opening).await;
+    assert!(early.is_err(), "it does not begin while the other one may be at work");
+    let done = doc! { "$set": { "version": 1, "steps": [{ "version": 1, "by": "other" }] }, "$unset": { "lock": "" } };
+    meta.update_one(doc! { "_id": "schema" }, done).await.expect("writing works");
+    let opened = tokio::time::timeout(DEADLINE, opening).await.expect("it goes on").expect("it does not panic");
+    World::new(opened).await;
+    let schema = meta.find_one(doc! { "_id": "schema" }).await.expect("reading works").expect("it is there");
+    assert_eq!(schema.get_array("steps").expect("the steps are listed").len(), 1, "{schema}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_takes_longer_than_the_server_remembers_says_so() {
+    let set = ReplicaSet::start(1).await;
+    let world = World::new(open(&set.uri("db")).await).await;
+    // More than are read ahead.
+    for seconds in 0..250 {
+        let folder = world.folder(seconds);
+        world.store.create_folder(&folder, &Default::default(), None).await.expect("a folder is made");
+    }
+    let admin = set.client().await.database("admin");
+    let window = async || {
+        let status = admin.run_command(doc! { "serverStatus": 1 }).await.expect("the server answers");
+        let settings = status.get_document("wiredTiger").and_then(|engine| engine.get_document("snapshot-window-settings"));
+        let settings = settings.expect("the server has a window").clone();
+        // A time to the second, and a count that is left out.
+        let time = |name: &str| settings.get_str(name).expect("it has a time")[..15].to_owned();
+        (time("oldest majority snapshot timestamp available"), time("latest majority snapshot timestamp available"))
+    };
+    admin.run_command(doc! { "setParameter": 1, "minSnapshotHistoryWindowInSeconds": 0 }).await.expect("the server obeys");
+    let mut records = world.store.export().await.expect("exporting begins");
+    records.next().await.expect("a record comes").expect("it can be read");
+    let (_, begun) = window().await;
+    vultus_tests::wait_until("the server to forget the moment", || async {
+        // Time goes on with writes.
+        world.store.create_folder(&world.folder(0), &Default::default(), None).await.expect("a folder is made");
+        (window().await.0 > begun).then_some(())
+    })
+    .await;
+    let ended = records.try_for_each(|_| std::future::ready(Ok(()))).await;
+    let refused = ended.expect_err("it cannot be read to its end");
+    assert!(refused.to_string().contains("minSnapshotHistoryWindowInSeconds"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

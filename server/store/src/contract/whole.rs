@@ -106,6 +106,25 @@ pub async fn records_come_back_as_they_went_in_and_their_runs_wait(store: Arc<dy
     assert!(run.token.fence > 4);
 }
 
+/// An export is of the moment when it began, whatever is written while it is read.
+pub async fn an_export_is_of_one_moment(store: Arc<dyn Store>) {
+    let world = World::new(Arc::clone(&store)).await;
+    // More than a store reads ahead.
+    for seconds in 0..170 {
+        let folder = world.folder(seconds);
+        store.create_folder(&folder, &FolderAdditions::default(), None).await.expect("a folder is made");
+    }
+    let mut records = store.export().await.expect("exporting works");
+    records.try_next().await.expect("exporting works").expect("a company comes first");
+    let late = world.folder(200);
+    store.create_folder(&late, &FolderAdditions::default(), None).await.expect("a folder is made");
+    let rest: Vec<Record> = records.try_collect().await.expect("exporting works");
+    let folders = rest.iter().filter(|record| record.kind() == "folders").count();
+    assert_eq!(folders, 170, "what came later is not in it");
+    let after = exported(&store).await;
+    assert_eq!(after.iter().filter(|record| record.kind() == "folders").count(), 171);
+}
+
 /// An import that meets what is there already changes nothing.
 pub async fn an_import_over_what_is_there_changes_nothing(store: Arc<dyn Store>) {
     let world = World::new(Arc::clone(&store)).await;

@@ -250,14 +250,7 @@ async fn remember(
     now: OffsetDateTime,
 ) -> Answer<()> {
     let Some(key) = key else { return Ok(()) };
-    let group = additions.group.as_ref().map(|new| &new.group);
-    let replay = Replay {
-        folder_id: Some(folder),
-        media: additions.media.iter().map(|medium| medium.id).collect(),
-        group_id: group.map(|group| group.id),
-        analyses: group.map(|group| group.analyses.clone()).unwrap_or_default(),
-    };
-    let document = KeyDocument::new(key, &replay, now, forget_after(KEEP_KEYS));
+    let document = KeyDocument::new(key, &Replay::of(folder, additions), now, forget_after(KEEP_KEYS));
     transaction.collections.idempotency.insert_one(document).session(&mut transaction.session).await?;
     Ok(())
 }

@@ -5,9 +5,7 @@ mod analyses;
 mod folders;
 
 pub(super) use accounts::{CompanyDocument, SessionDocument, TokenDocument, UserDocument};
-pub(super) use analyses::{
-    AnalysisDocument, ArtifactDocument, FailureDocument, ProvenanceDocument, ReasonDocument, RunDocument, RunState,
-};
+pub(super) use analyses::{AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument, RunState};
 pub(super) use folders::{FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, metadata_pair, metadata_pairs};
 
 #[cfg(test)]

@@ -7,27 +7,47 @@ use super::documents::{
     AnalysisDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, RunDocument,
     SessionDocument, TokenDocument, UserDocument,
 };
-use super::fault::{Answer, Fault, is_duplicate};
+use super::fault::{Answer, Fault, code, is_duplicate};
 use super::sweeping;
 use super::transaction::Transaction;
-use super::values::{V1, count, id, nanoseconds};
+use super::values::{count, id, nanoseconds, typed};
 use crate::export::{
-    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, Record, RunRecord,
+    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, Record,
     SessionRecord, UserRecord,
 };
+use crate::stored::V1;
 use crate::traits::StoreError;
 use mongodb::bson::{Document, Uuid, doc};
 use mongodb::{ClientSession, Collection};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use tokio::sync::mpsc::Sender;
-use vultus_core::RunId;
+use vultus_core::{FolderId, RunId};
 
 /// Folders that are read at a time.
 const BATCH: i64 = 100;
 
+/// The server does not have the snapshot any more.
+const SNAPSHOT_TOO_OLD: i32 = 239;
+
 /// All records as of one moment: the session reads one snapshot, which the server keeps for five minutes unless it is told otherwise.
 pub(super) async fn export(
+    collections: &Collections,
+    session: &mut ClientSession,
+    records: &Sender<crate::Result<Record>>,
+) -> Answer<()> {
+    match export_all(collections, session, records).await {
+        Err(Fault::Driver(error)) if code(&error) == Some(SNAPSHOT_TOO_OLD) => Err(Fault::Known(StoreError::Internal {
+            context: "exporting the data: the server has forgotten the moment that was being read; let it remember for longer \
+                      (minSnapshotHistoryWindowInSeconds), and begin again"
+                .to_owned(),
+            source: Box::new(error),
+        })),
+        other => other,
+    }
+}
+
+async fn export_all(
     collections: &Collections,
     session: &mut ClientSession,
     records: &Sender<crate::Result<Record>>,
@@ -52,8 +72,7 @@ pub(super) async fn export(
         let folders = drain(cursor, session).await?;
         let Some(last) = folders.last() else { break };
         after = Some(last.id);
-        for folder in folders {
-            let record = folder_record(collections, session, folder).await?;
+        for record in folder_records(collections, session, folders).await? {
             give(records, Record::Folder(Box::new(record))).await?;
         }
     }
@@ -88,26 +107,47 @@ async fn drain<T: DeserializeOwned>(mut cursor: mongodb::SessionCursor<T>, sessi
     Ok(found)
 }
 
-async fn folder_record(collections: &Collections, session: &mut ClientSession, folder: FolderDocument) -> Answer<FolderRecord> {
-    let within = doc! { "member.folder_id": folder.id };
+/// Whole folders, in their order, in a fixed number of commands.
+async fn folder_records(
+    collections: &Collections,
+    session: &mut ClientSession,
+    folders: Vec<FolderDocument>,
+) -> Answer<Vec<FolderRecord>> {
+    let within = doc! { "member.folder_id": { "$in": folders.iter().map(|folder| folder.id).collect::<Vec<_>>() } };
     let order = doc! { "member.folder_id": 1, "member.place": 1 };
-    let media = all(&collections.media, within.clone(), order.clone(), session).await?;
-    let groups = all(&collections.groups, within.clone(), order.clone(), session).await?;
-    let runs = all(&collections.runs, within.clone(), doc! { "member.place": 1, "_id": 1 }, session).await?;
-    let (mut analyses, mut artifacts) = (Vec::new(), Vec::new());
+    let mut records: Vec<FolderRecord> = folders.into_iter().map(without_members).collect();
+    let places: HashMap<FolderId, usize> = records.iter().enumerate().map(|(at, record)| (record.folder.id, at)).collect();
+    // Each is found: one snapshot has both.
+    let place = |folder: FolderId| places.get(&folder).copied().unwrap_or_default();
+    for medium in all(&collections.media, within.clone(), order.clone(), session).await? {
+        let medium = MediumRecord(medium.into());
+        records[place(medium.0.folder_id)].media.push(medium);
+    }
+    for group in all(&collections.groups, within.clone(), order.clone(), session).await? {
+        let group = GroupRecord(group.into());
+        records[place(group.0.folder_id)].groups.push(group);
+    }
+    for run in all(&collections.runs, within.clone(), doc! { "member.place": 1, "_id": 1 }, session).await? {
+        records[place(typed(run.member.folder_id))].runs.push(run.into());
+    }
     for stored in all(&collections.analyses, within, order, session).await? {
         let (analysis, made) = stored.into_parts();
-        analyses.push(AnalysisRecord(analysis));
-        artifacts.extend(made.into_iter().map(ArtifactRecord));
+        let record = &mut records[place(analysis.folder_id)];
+        record.analyses.push(AnalysisRecord(analysis));
+        record.artifacts.extend(made.into_iter().map(ArtifactRecord));
     }
-    Ok(FolderRecord {
+    Ok(records)
+}
+
+fn without_members(folder: FolderDocument) -> FolderRecord {
+    FolderRecord {
         folder: folder.into(),
-        media: media.into_iter().map(|medium| MediumRecord(medium.into())).collect(),
-        groups: groups.into_iter().map(|group| GroupRecord(group.into())).collect(),
-        runs: runs.into_iter().map(RunRecord::from).collect(),
-        analyses,
-        artifacts,
-    })
+        media: Vec::new(),
+        groups: Vec::new(),
+        runs: Vec::new(),
+        analyses: Vec::new(),
+        artifacts: Vec::new(),
+    }
 }
 
 /// Writes records as they were. What is there already ends it: another attempt would meet it again.

@@ -32,6 +32,7 @@ use crate::traits::{Result, StoreError};
 use collections::Collections;
 use futures::stream::BoxStream;
 use mongodb::Client;
+use mongodb::options::{DatabaseOptions, ReadConcern};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -87,7 +88,9 @@ impl MongoStore {
         let begun = self.client.start_session().snapshot(true).await;
         let mut session = begun.map_err(|error| fault::Fault::from(error).into_store(context))?;
         let (sender, records) = tokio::sync::mpsc::channel(RECORDS);
-        let collections = self.collections.clone();
+        // The driver leaves a read concern that a collection has as it is, and then reads no snapshot.
+        let concern = DatabaseOptions::builder().read_concern(ReadConcern::snapshot()).build();
+        let collections = Collections::of(&self.client.database_with_options(self.collections.database.name(), concern));
         tokio::spawn(async move {
             if let Err(fault) = exporting::export(&collections, &mut session, &sender).await {
                 // Nobody may be left to be told.

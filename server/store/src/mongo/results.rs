@@ -2,7 +2,7 @@
 //! transaction, by writing the run: a claim by somebody else and the write cannot both succeed.
 
 use super::additions::touched;
-use super::documents::{AnalysisDocument, ArtifactDocument, FailureDocument, ProvenanceDocument, ReasonDocument, RunDocument};
+use super::documents::{AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument};
 use super::fault::Answer;
 use super::queue;
 use super::sweeping;
@@ -10,6 +10,7 @@ use super::transaction::Transaction;
 use super::values::{id, nanoseconds};
 use crate::names::Named;
 use crate::records::{AnalysisResult, Applied, LeaseToken};
+use crate::stored::{StoredFailure, StoredProvenance};
 use mongodb::bson::{Document, Uuid, doc, serialize_to_bson};
 use mongodb::options::ReturnDocument;
 use time::OffsetDateTime;
@@ -120,7 +121,7 @@ pub(super) async fn apply_result(
                     "reasons": serialize_to_bson(&reasons)?,
                     "result": result.to_string(),
                     "failure": null,
-                    "provenance": serialize_to_bson(&ProvenanceDocument::from(provenance))?,
+                    "provenance": serialize_to_bson(&StoredProvenance::from(provenance))?,
                     "artifacts": serialize_to_bson(&artifacts)?,
                     "finished_at": nanoseconds(now),
                 },
@@ -147,7 +148,7 @@ pub(super) async fn fail(
             "state": "FAILED",
             "reasons": [],
             "result": null,
-            "failure": serialize_to_bson(&FailureDocument::from(failure))?,
+            "failure": serialize_to_bson(&StoredFailure::from(failure))?,
             "finished_at": nanoseconds(now),
         },
         "$inc": { "revision": 1_i64 },

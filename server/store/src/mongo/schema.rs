@@ -2,7 +2,7 @@
 
 use super::collections::{NAMES, indexes};
 use super::fault::{Answer, Fault, code, is_duplicate};
-use super::values::{V1, Version};
+use crate::stored::{V1, Version};
 use crate::traits::StoreError;
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;

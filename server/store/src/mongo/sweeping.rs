@@ -6,8 +6,9 @@
 use super::collections::{BLOBS, Collections};
 use super::fault::{Answer, Fault};
 use super::transaction::Transaction;
-use super::values::{V1, nanoseconds};
+use super::values::nanoseconds;
 use crate::records::Tombstone;
+use crate::stored::V1;
 use crate::traits::StoreError;
 use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};

@@ -1,30 +1,8 @@
-//! Single values in documents: versions, times, identifiers, names, JSON.
+//! Single values in documents: times, identifiers, JSON.
 
-use crate::names::{Named, named};
 use mongodb::bson::{Binary, Bson, Uuid, spec::BinarySubtype};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::{Duration, OffsetDateTime};
-
-/// The version of a document: 1, refusing any other one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "i64", into = "i32")]
-pub(super) struct Version;
-
-/// The only version so far.
-pub(super) const V1: Version = Version;
-
-impl TryFrom<i64> for Version {
-    type Error = String;
-    fn try_from(version: i64) -> Result<Self, Self::Error> {
-        if version == 1 { Ok(Self) } else { Err(format!("document of version {version}, and 1 is the newest known")) }
-    }
-}
-
-impl From<Version> for i32 {
-    fn from(Version: Version) -> Self {
-        1
-    }
-}
 
 /// An identifier of the domain in a document.
 pub(super) fn id(id: impl Id) -> Uuid {
@@ -93,23 +71,6 @@ pub(super) fn counted(stored: i64) -> u64 {
 /// A small count out of a document.
 pub(super) fn few(stored: i64) -> u32 {
     u32::try_from(stored).unwrap_or_default()
-}
-
-/// A value of a closed set under its stored name.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Name<T>(pub(super) T);
-
-impl<T: Named> Serialize for Name<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0.name())
-    }
-}
-
-impl<'de, T: Named> Deserialize<'de> for Name<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        named(&name).map(Self).map_err(de::Error::custom)
-    }
 }
 
 /// JSON as text: numbers, depth and names of keys (`$`, dots, NUL) survive exactly, and no part of it is ever taken for an operator.

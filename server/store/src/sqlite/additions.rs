@@ -163,13 +163,6 @@ fn remember(
     now: OffsetDateTime,
 ) -> Answer<()> {
     let Some(key) = key else { return Ok(()) };
-    let group = additions.group.as_ref().map(|new| &new.group);
-    let replay = Replay {
-        folder_id: Some(folder),
-        media: additions.media.iter().map(|medium| medium.id).collect(),
-        group_id: group.map(|group| group.id),
-        analyses: group.map(|group| group.analyses.clone()).unwrap_or_default(),
-    };
     change(connection, "DELETE FROM idempotency WHERE created_at < ?1", [nanoseconds(now - KEEP_KEYS)])?;
     change(
         connection,
@@ -179,7 +172,7 @@ fn remember(
             key.operation,
             key.key,
             key.fingerprint,
-            serde_json::to_string(&StoredReplay::from(replay))?,
+            serde_json::to_string(&StoredReplay::from(Replay::of(folder, additions)))?,
             nanoseconds(now),
         ],
     )?;

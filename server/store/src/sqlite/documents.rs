@@ -1,6 +1,7 @@
 //! Documents in columns: what is read whole and never searched. Each has a version `v`; a change of shape raises it, and the older
 //! ones stay readable.
 
+use crate::stored::{Name, StoredFailure, StoredProvenance, V1, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vultus_core::analysis::TakenMedium;
@@ -8,32 +9,11 @@ use vultus_core::{
     Analysis, AnalysisFailure, AnalysisId, FolderId, GroupId, MediaId, MediaKind, Medium, Provenance, Reason, Tag,
 };
 
-/// The only version so far of all documents.
-const V1: Version = Version;
-
-/// The version 1, refusing any other one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-pub(super) struct Version;
-
-impl TryFrom<u32> for Version {
-    type Error = String;
-    fn try_from(version: u32) -> Result<Self, Self::Error> {
-        if version == 1 { Ok(Self) } else { Err(format!("document of version {version}, and 1 is the newest known")) }
-    }
-}
-
-impl From<Version> for u32 {
-    fn from(Version: Version) -> Self {
-        1
-    }
-}
-
 /// What is known about a medium's content.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct MediumProperties {
     v: Version,
-    kind: StoredKind,
+    kind: Name<MediaKind>,
     tags: Vec<Tag>,
     original_name: Option<String>,
     content_type: String,
@@ -46,39 +26,11 @@ pub(super) struct MediumProperties {
     frame_rate: Option<f64>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-enum StoredKind {
-    Image,
-    Video,
-    ShotSet,
-}
-
-impl From<MediaKind> for StoredKind {
-    fn from(kind: MediaKind) -> Self {
-        match kind {
-            MediaKind::Image => Self::Image,
-            MediaKind::Video => Self::Video,
-            MediaKind::ShotSet => Self::ShotSet,
-        }
-    }
-}
-
-impl From<StoredKind> for MediaKind {
-    fn from(kind: StoredKind) -> Self {
-        match kind {
-            StoredKind::Image => Self::Image,
-            StoredKind::Video => Self::Video,
-            StoredKind::ShotSet => Self::ShotSet,
-        }
-    }
-}
-
 impl From<&Medium> for MediumProperties {
     fn from(medium: &Medium) -> Self {
         Self {
             v: V1,
-            kind: medium.kind.into(),
+            kind: Name(medium.kind),
             tags: medium.tags.clone(),
             original_name: medium.original_name.clone(),
             content_type: medium.content_type.clone(),
@@ -110,7 +62,7 @@ impl MediumProperties {
         Medium {
             id: columns.id,
             folder_id: columns.folder_id,
-            kind: self.kind.into(),
+            kind: self.kind.0,
             tags: self.tags,
             metadata: columns.metadata,
             original_name: self.original_name,
@@ -185,7 +137,7 @@ impl AnalysisOutcome {
             v: V1,
             reasons: reasons.iter().map(StoredReason::from).collect(),
             result: result.cloned(),
-            failure: failure.map(|failure| StoredFailure { code: failure.code.clone(), message: failure.message.clone() }),
+            failure: failure.map(StoredFailure::from),
             provenance: StoredProvenance::from(provenance),
         }
     }
@@ -209,53 +161,6 @@ impl From<&Reason> for StoredReason {
 impl From<StoredReason> for Reason {
     fn from(stored: StoredReason) -> Self {
         Self { code: stored.code, message: stored.message, media_id: stored.media_id, frame: stored.frame }
-    }
-}
-
-/// Why an analysis failed.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct StoredFailure {
-    code: String,
-    message: String,
-}
-
-impl From<StoredFailure> for AnalysisFailure {
-    fn from(stored: StoredFailure) -> Self {
-        Self { code: stored.code, message: stored.message }
-    }
-}
-
-/// What judged.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct StoredProvenance {
-    analyzer: Option<String>,
-    analyzer_version: Option<String>,
-    analyzer_sha256: Option<String>,
-    weights: Vec<(String, String)>,
-    parameter_sources: Vec<(String, String)>,
-}
-
-impl From<&Provenance> for StoredProvenance {
-    fn from(provenance: &Provenance) -> Self {
-        Self {
-            analyzer: provenance.analyzer.clone(),
-            analyzer_version: provenance.analyzer_version.clone(),
-            analyzer_sha256: provenance.analyzer_sha256.clone(),
-            weights: provenance.weights.clone(),
-            parameter_sources: provenance.parameter_sources.clone(),
-        }
-    }
-}
-
-impl From<StoredProvenance> for Provenance {
-    fn from(stored: StoredProvenance) -> Self {
-        Self {
-            analyzer: stored.analyzer,
-            analyzer_version: stored.analyzer_version,
-            analyzer_sha256: stored.analyzer_sha256,
-            weights: stored.weights,
-            parameter_sources: stored.parameter_sources,
-        }
     }
 }
 
@@ -317,6 +222,6 @@ mod tests {
         let properties = r#"{"v":1,"kind":"SHOT_SET","tags":["x_a"],"original_name":null,"content_type":"application/zip",
             "byte_size":7,"width":1,"height":2,"orientation_applied":1,"duration_us":null,"frame_count":3,"frame_rate":null}"#;
         let properties: MediumProperties = serde_json::from_str(properties).unwrap();
-        assert_eq!(MediaKind::from(properties.kind), MediaKind::ShotSet);
+        assert_eq!(properties.kind.0, MediaKind::ShotSet);
     }
 }

@@ -1,7 +1,8 @@
 //! Companies, users, sessions and refresh tokens.
 
-use super::super::values::{Name, V1, Version, binary, few, id, nanoseconds, time, typed};
+use super::super::values::{binary, few, id, nanoseconds, time, typed};
 use crate::records::{Company, Session, UserWithPassword};
+use crate::stored::{Name, V1, Version};
 use mongodb::bson::{Binary, DateTime, Uuid};
 use serde::{Deserialize, Serialize};
 use vultus_core::{Role, User};

@@ -1,15 +1,16 @@
 //! Analyses with what came out of them, and runs.
 
-use super::super::values::{Json, Name, V1, Version, count, counted, few, id, nanoseconds, time, typed};
+use super::super::values::{Json, count, counted, few, id, nanoseconds, time, typed};
 use super::folders::Membership;
 use crate::export::RunRecord;
 use crate::names::Named;
 use crate::records::NewRun;
+use crate::stored::{Name, StoredFailure, StoredProvenance, V1, Version};
 use mongodb::bson::Uuid;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use vultus_core::analysis::TakenMedium;
-use vultus_core::{Analysis, AnalysisFailure, AnalysisState, Artifact, Provenance, Reason, Resolution};
+use vultus_core::{Analysis, AnalysisState, Artifact, Reason, Resolution};
 
 /// An analysis.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,8 +29,8 @@ pub(in crate::mongo) struct AnalysisDocument {
     media: Vec<TakenDocument>,
     params: Json,
     result: Option<Json>,
-    failure: Option<FailureDocument>,
-    provenance: ProvenanceDocument,
+    failure: Option<StoredFailure>,
+    provenance: StoredProvenance,
     pub(in crate::mongo) artifacts: Vec<ArtifactDocument>,
     attempts: i64,
     pub(in crate::mongo) deaths: i64,
@@ -57,8 +58,8 @@ impl AnalysisDocument {
             media: analysis.media.iter().map(TakenDocument::from).collect(),
             params: Json(analysis.params.clone()),
             result: analysis.result.clone().map(Json),
-            failure: analysis.failure.as_ref().map(FailureDocument::from),
-            provenance: ProvenanceDocument::from(&analysis.provenance),
+            failure: analysis.failure.as_ref().map(StoredFailure::from),
+            provenance: StoredProvenance::from(&analysis.provenance),
             artifacts: Vec::new(),
             attempts: analysis.attempts.into(),
             deaths: analysis.deaths.into(),
@@ -150,59 +151,6 @@ impl From<&Reason> for ReasonDocument {
 impl From<ReasonDocument> for Reason {
     fn from(stored: ReasonDocument) -> Self {
         Self { code: stored.code, message: stored.message, media_id: stored.media_id.map(typed), frame: stored.frame.map(few) }
-    }
-}
-
-/// Why an analysis failed.
-#[derive(Debug, Serialize, Deserialize)]
-pub(in crate::mongo) struct FailureDocument {
-    code: String,
-    message: String,
-}
-
-impl From<&AnalysisFailure> for FailureDocument {
-    fn from(failure: &AnalysisFailure) -> Self {
-        Self { code: failure.code.clone(), message: failure.message.clone() }
-    }
-}
-
-impl From<FailureDocument> for AnalysisFailure {
-    fn from(stored: FailureDocument) -> Self {
-        Self { code: stored.code, message: stored.message }
-    }
-}
-
-/// What judged.
-#[derive(Debug, Serialize, Deserialize)]
-pub(in crate::mongo) struct ProvenanceDocument {
-    analyzer: Option<String>,
-    analyzer_version: Option<String>,
-    analyzer_sha256: Option<String>,
-    weights: Vec<(String, String)>,
-    parameter_sources: Vec<(String, String)>,
-}
-
-impl From<&Provenance> for ProvenanceDocument {
-    fn from(provenance: &Provenance) -> Self {
-        Self {
-            analyzer: provenance.analyzer.clone(),
-            analyzer_version: provenance.analyzer_version.clone(),
-            analyzer_sha256: provenance.analyzer_sha256.clone(),
-            weights: provenance.weights.clone(),
-            parameter_sources: provenance.parameter_sources.clone(),
-        }
-    }
-}
-
-impl From<ProvenanceDocument> for Provenance {
-    fn from(stored: ProvenanceDocument) -> Self {
-        Self {
-            analyzer: stored.analyzer,
-            analyzer_version: stored.analyzer_version,
-            analyzer_sha256: stored.analyzer_sha256,
-            weights: stored.weights,
-            parameter_sources: stored.parameter_sources,
-        }
     }
 }
 

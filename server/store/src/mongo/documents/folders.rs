@@ -1,8 +1,9 @@
 //! Folders, media, groups of analyses, and idempotency keys.
 
-use super::super::values::{Json, Name, V1, Version, binary, count, counted, few, id, nanoseconds, time, typed};
+use super::super::values::{Json, binary, count, counted, few, id, nanoseconds, time, typed};
 use crate::export::IdempotencyRecord;
 use crate::records::{IdempotencyKey, Replay};
+use crate::stored::{Name, V1, Version};
 use mongodb::bson::{Binary, DateTime, Uuid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
