@@ -24,6 +24,8 @@ title "Documents, as they are and changed"
 variants=$(mktemp -d)
 trap 'rm -rf "$fr_feature" "$variants"' EXIT
 target/release/document_variants "$data/documents.csv" "$data/documents" "$variants"
-"$vultus" eval document --list "$variants/documents.csv" --root "$variants"
+"$vultus" eval document --mrz-only --list "$variants/documents.csv" --root "$variants"
+title "Documents, on screens and under lamps: false alarms and hits"
+"$vultus" eval document --mrz-only --list "$variants/suspects.csv" --root "$variants"
 title "Liveness, single frames"
 "$vultus" eval liveness --list "$data/liveness/nuaa.csv" --root "$data/liveness"

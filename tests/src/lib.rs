@@ -1,6 +1,7 @@
 //! The harness of the end-to-end tests: the real server on port 0 with real plugins in real worker processes, real media,
 //! and a client that knows nothing but the public API. A missing component fails the test; nothing is skipped in silence.
 
+pub mod capture;
 mod client;
 mod cluster;
 pub mod hostile;

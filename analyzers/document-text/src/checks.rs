@@ -8,6 +8,7 @@ use crate::judge::Page;
 use crate::params::Params;
 use crate::policy::Finding;
 use crate::report::{DocumentType, Field, FieldName, FieldStatus, Mrz, Side};
+use crate::visual;
 
 /// A finding with the medium that it is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +75,13 @@ fn of_document(pages: &[Page<'_>], known: &Known<'_>, today: Date) -> Vec<Findin
     let has_portrait = pages.iter().any(|page| page.reading.portrait.is_some());
     let has_back = pages.iter().any(|page| page.side == Side::Back);
     let zone_was_located = pages.iter().any(|page| page.reading.mrz.is_some());
-    let is_card = matches!(known.kind, DocumentType::IdCard | DocumentType::DrivingLicence);
+    // The zone of a card stands on its back unless it is on its front. A licence says on its front all that is asked of it; where its
+    // design repeats that in a barcode on the back, the two are to be compared.
+    let needs_back = match known.kind {
+        DocumentType::IdCard => true,
+        DocumentType::DrivingLicence => pages.iter().any(|page| visual::says_that_the_back_repeats_it(&page.reading.lines)),
+        DocumentType::Passport | DocumentType::Visa | DocumentType::Unknown => false,
+    };
     let needs_zone = match known.kind {
         DocumentType::Passport | DocumentType::Visa => true,
         DocumentType::IdCard => has_back && !known.has_licence,
@@ -86,8 +93,7 @@ fn of_document(pages: &[Page<'_>], known: &Known<'_>, today: Date) -> Vec<Findin
     let checks = [
         (known.kind == DocumentType::Unknown, Finding::DocumentUnknown),
         (needs_zone && !zone_was_located, Finding::MrzMissing),
-        // A card whose front has neither a zone nor the barcode keeps them on its back.
-        (is_card && !has_back && !zone_was_located && !known.has_licence, Finding::BackMissing),
+        (needs_back && !has_back && !zone_was_located && !known.has_licence, Finding::BackMissing),
         (needs_portrait && !has_portrait, Finding::PortraitMissing),
         (known.fields.iter().any(|field| field.status == FieldStatus::Mismatch), Finding::FieldMismatch),
         (!has_zone && expiry.is_some_and(|expiry| expiry < today), Finding::Expired),

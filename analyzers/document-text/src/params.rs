@@ -40,7 +40,7 @@ impl Default for Params {
             min_width: 320,
             min_sharpness: 0.2,
             max_glare: 0.08,
-            max_moire: 0.5,
+            max_moire: 0.45,
             policy: Policy::default(),
         }
     }

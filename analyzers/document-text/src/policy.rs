@@ -13,7 +13,7 @@
 //! | `FIELD_MISMATCH` | a field differs between machine-readable zone, visual zone and barcode | OPERATOR_REQUIRED |
 //! | `COUNTRY_UNKNOWN` | the issuing state or the nationality is no code of ICAO 9303 | OPERATOR_REQUIRED |
 //! | `SPECIMEN` | issued by Utopia, the state of specimens | OPERATOR_REQUIRED |
-//! | `BACK_MISSING` | the front is that of a card with a back, which was not given | OPERATOR_REQUIRED |
+//! | `BACK_MISSING` | the front is that of an identity card without its zone, or of a licence with a barcode on its back (North America), and no back was given; a licence of another design says all on its front | OPERATOR_REQUIRED |
 //! | `PORTRAIT_MISSING` | no portrait on either side | OPERATOR_REQUIRED |
 //! | `COPY_SUSPECTED` | no colours: a grey copy | OPERATOR_REQUIRED |
 //! | `SCREEN_SUSPECTED` | the pattern of a screen or a printed raster | OPERATOR_REQUIRED |

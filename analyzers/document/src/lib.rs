@@ -8,6 +8,7 @@ mod barcode;
 mod edges;
 mod mrz;
 mod page;
+mod pattern;
 mod plane;
 mod portrait;
 mod quality;

@@ -18,6 +18,11 @@ const SIDE: u32 = 960;
 const SMALL: f32 = 0.6;
 /// Longer side of the document when it is cut out, at most.
 const CUT_SIDE: f32 = 1920.0;
+/// A picture whose text is turned by more than this, in degrees, is turned back before it is read: the detector of text was
+/// trained on level lines, and loses the ends of others.
+const SKEWED: f32 = 8.0;
+/// Lines longer than this many heights tell in which direction the text runs.
+const TELLING: f32 = 3.0;
 /// Lines read of one side, at most: a page of a book is no document.
 const MOST_LINES: usize = 80;
 /// A line read with less confidence is no text.
@@ -138,7 +143,14 @@ impl Models {
     }
 
     fn find_in(&mut self, (canvas, back): (RgbImage, Option<Back>), hint: Option<f32>) -> Result<TextSeen, Failure> {
-        let lines = opened(&mut self.lines, &self.options, TextDetector::open)?.find(&canvas, SIDE).map_err(failure)?;
+        let detector = opened(&mut self.lines, &self.options, TextDetector::open)?;
+        let mut lines = detector.find(&canvas, SIDE).map_err(failure)?;
+        let (mut canvas, mut back) = (canvas, back);
+        if let Some((level, turned)) = skew(&lines).filter(|skew| skew.abs() > SKEWED).and_then(|skew| levelled(&canvas, skew)) {
+            lines = detector.find(&level, SIDE).map_err(failure)?;
+            back = Some(back.map_or(turned, |back| back * turned));
+            canvas = level;
+        }
         let reader = opened(&mut self.reader, &self.options, TextReader::open)?;
         let zone = mrz::find(reader, &canvas, &lines, hint).map_err(failure)?;
         Ok(TextSeen { canvas, back, lines, zone })
@@ -198,6 +210,41 @@ fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Option<Back>)> 
     let canvas = sample::cut(picture, &area, size[0], size[1])?;
     let back = plane::projection(&plane::rectangle(size[0] as f32, size[1] as f32), &area)?;
     Some((canvas, Some(back)))
+}
+
+/// How far the text is turned from level or upright, in degrees, by the middle of all length; `None` without text.
+fn skew(lines: &[FoundLine]) -> Option<f32> {
+    let telling = lines.iter().map(|line| &line.quad).filter(|quad| plane::width(quad) > TELLING * plane::height(quad));
+    let angle = |quad: &Quad| {
+        let [a, b, ..] = quad.0;
+        let angle = (b[1] - a[1]).atan2(b[0] - a[0]).to_degrees();
+        angle - 90.0 * (angle / 90.0).round()
+    };
+    let mut angles: Vec<(f32, f32)> = telling.map(|quad| (angle(quad), plane::width(quad))).collect();
+    angles.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = angles.iter().map(|(_, length)| length).sum::<f32>() / 2.0;
+    let mut passed = 0.0;
+    let middle = angles.iter().find(|(_, length)| {
+        passed += length;
+        passed >= half
+    });
+    middle.map(|(angle, _)| *angle)
+}
+
+/// The picture turned back by so many degrees, whole, and the way from it to the picture.
+fn levelled(picture: &RgbImage, degrees: f32) -> Option<(RgbImage, Back)> {
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    let (sin, cos) = degrees.to_radians().sin_cos();
+    let (wide, high) = (width * cos + height * sin.abs(), width * sin.abs() + height * cos);
+    let corner = |x: f32, y: f32| {
+        let (x, y) = (x * wide / 2.0, y * high / 2.0);
+        [width / 2.0 + x * cos - y * sin, height / 2.0 + x * sin + y * cos]
+    };
+    let area = Quad([corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0)]);
+    let size = [wide as u32, high as u32];
+    let level = sample::cut(picture, &area, size[0], size[1])?;
+    let back = plane::projection(&plane::rectangle(size[0] as f32, size[1] as f32), &area)?;
+    Some((level, back))
 }
 
 /// The line read in the direction nearest to `angle`, in degrees.

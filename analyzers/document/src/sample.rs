@@ -49,7 +49,13 @@ fn linear(picture: &RgbImage, [x, y]: Point) -> [f32; 3] {
     let (left, top) = (x as u32, y as u32);
     let (fx, fy) = (x - left as f32, y - top as f32);
     let (next, below) = ((left + 1).min(picture.width() - 1), (top + 1).min(picture.height() - 1));
-    let [a, b, c, d] = [(left, top), (next, top), (left, below), (next, below)].map(|(x, y)| picture.get_pixel(x, y).0);
+    // Four pixels of every picture that is cut out are read here, so that rows are sliced once.
+    let row = |y: u32| {
+        let start = y as usize * picture.width() as usize * 3;
+        let row = &picture.as_raw()[start..start + picture.width() as usize * 3];
+        (&row[left as usize * 3..][..3], &row[next as usize * 3..][..3])
+    };
+    let ((a, b), (c, d)) = (row(top), row(below));
     std::array::from_fn(|i| {
         let (a, b, c, d) = (f32::from(a[i]), f32::from(b[i]), f32::from(c[i]), f32::from(d[i]));
         let (high, low) = (a + (b - a) * fx, c + (d - c) * fx);

@@ -1,11 +1,13 @@
 //! Makes harder pictures of labelled documents for `vultus eval document`: turned, tilted, askew, larger and smaller, badly
-//! compressed, noisy. `document_variants LIST.csv ROOT FOLDER` writes the pictures and a `documents.csv` with the column `variant`.
+//! compressed, noisy. `document_variants LIST.csv ROOT FOLDER` writes the pictures and a `documents.csv` with the column `variant`;
+//! and beside it `suspects.csv`, with what a genuine document never looks like: on a screen, under a lamp.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use imageproc::geometric_transformations::{Border, Interpolation, Projection, warp_into};
 use std::path::{Path, PathBuf};
+use vultus_tests::capture::{Noise, on_screen, under_a_lamp};
 
 /// What surrounds a document that is moved.
 const TABLE: Rgb<u8> = Rgb([96, 88, 80]);
@@ -14,15 +16,21 @@ const GOOD: u8 = 92;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// A change of a picture: its class, a number within it, and the picture with its JPEG quality.
+/// Pixels of the camera for each pixel of a screen, and how far the screen is turned, in degrees.
+const SCREENS: [(f32, f32); 6] = [(1.5, 3.0), (1.8, 25.0), (2.2, 0.0), (2.7, 45.0), (3.5, 3.0), (5.0, 12.0)];
+/// Shares of a picture that a lamp burns out, and where.
+const LAMPS: [(f32, [f32; 2]); 3] = [(0.05, [0.4, 0.45]), (0.12, [0.6, 0.4]), (0.25, [0.5, 0.6])];
+
+/// A changed picture: its class, and the picture with its JPEG quality.
 struct Variant {
-    class: &'static str,
+    class: String,
     picture: RgbImage,
     quality: u8,
 }
 
 fn variants(original: &RgbImage) -> Vec<Variant> {
-    let good = |class, picture| Variant { class, picture, quality: GOOD };
+    let variant = |class: &str, picture, quality| Variant { class: class.to_owned(), picture, quality };
+    let good = |class, picture| variant(class, picture, GOOD);
     let mut all = vec![good("original", original.clone())];
     all.push(good("turned", imageops::rotate90(original)));
     all.push(good("turned", imageops::rotate180(original)));
@@ -31,7 +39,7 @@ fn variants(original: &RgbImage) -> Vec<Variant> {
         all.push(good("tilted", tilted(original, degrees, 0.0)));
         all.push(good("tilted", tilted(original, 0.0, degrees)));
     }
-    for degrees in [-15.0, -6.0, 6.0, 15.0] {
+    for degrees in [-20.0, -8.0, 8.0, 20.0] {
         all.push(good("askew", askew(original, degrees)));
     }
     for factor in [0.5, 0.75, 1.5, 2.0] {
@@ -39,12 +47,19 @@ fn variants(original: &RgbImage) -> Vec<Variant> {
         let picture = imageops::resize(original, side(original.width()), side(original.height()), FilterType::Triangle);
         all.push(good("scaled", picture));
     }
-    all.push(Variant { class: "jpeg", picture: original.clone(), quality: 40 });
+    all.push(variant("jpeg", original.clone(), 40));
     all.push(good("noise", noisy(original, 8.0)));
     all.push(good("noise", noisy(original, 16.0)));
-    all.push(Variant { class: "mixed", picture: noisy(&tilted(&imageops::rotate90(original), 10.0, 10.0), 6.0), quality: 60 });
-    all.push(Variant { class: "mixed", picture: noisy(&askew(&imageops::rotate180(original), 8.0), 6.0), quality: 60 });
+    all.push(variant("mixed", noisy(&tilted(&imageops::rotate90(original), 10.0, 10.0), 6.0), 60));
+    all.push(variant("mixed", noisy(&askew(&imageops::rotate180(original), 8.0), 6.0), 60));
     all
+}
+
+fn suspects(original: &RgbImage) -> Vec<Variant> {
+    let good = |class: String, picture| Variant { class, picture, quality: GOOD };
+    let screens = SCREENS.map(|(pitch, degrees)| good(format!("screen {pitch} px"), on_screen(original, pitch, degrees)));
+    let lamps = LAMPS.map(|(share, at)| good(format!("lamp {:.0} %", share * 100.0), under_a_lamp(original, at, share)));
+    std::iter::once(good("original".to_owned(), original.clone())).chain(screens).chain(lamps).collect()
 }
 
 /// As seen by a camera that looks from `across` degrees left of and `down` degrees above the document's middle.
@@ -91,43 +106,41 @@ fn placed(original: &RgbImage, corners: [(f32, f32); 4]) -> RgbImage {
 
 /// With noise of about this many levels.
 fn noisy(original: &RgbImage, levels: f32) -> RgbImage {
-    let mut state = 0x2545_f491u32;
-    let mut next = || {
-        // The sum of four even numbers is nearly normal.
-        let mut sum = 0.0;
-        for _ in 0..4 {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            sum += (state >> 8) as f32 / (1u32 << 24) as f32 - 0.5;
-        }
-        sum * 1.73 * levels
-    };
+    let mut noise = Noise::from_the_beginning();
     let mut noisy = original.clone();
-    noisy.pixels_mut().for_each(|pixel| *pixel = Rgb(pixel.0.map(|level| (f32::from(level) + next()).clamp(0.0, 255.0) as u8)));
+    noisy
+        .pixels_mut()
+        .for_each(|pixel| *pixel = Rgb(pixel.0.map(|level| (f32::from(level) + noise.draw() * levels).clamp(0.0, 255.0) as u8)));
     noisy
 }
 
-fn write(list: &Path, root: &Path, folder: &Path) -> Result<usize, Failure> {
+/// Writes what `make` makes of each listed document, or of those of a known type, and their list. Returns how many.
+fn write(
+    [list, root, folder]: [&Path; 3],
+    name: &str,
+    only_known: bool,
+    make: impl Fn(&RgbImage) -> Vec<Variant>,
+) -> Result<usize, Failure> {
     let text = std::fs::read_to_string(list)?;
     let mut rows = text.lines();
     let heading = rows.next().ok_or("the list is empty")?;
-    std::fs::create_dir_all(folder)?;
     let mut listed = vec![format!("{heading},variant")];
     for row in rows.filter(|row| !row.is_empty()) {
         let (file, truth) = row.split_once(',').ok_or("a row has one column only")?;
-        if truth.starts_with(',') {
+        if only_known && truth.starts_with(',') {
             continue;
         }
         let original = image::open(root.join(file))?.to_rgb8();
-        for (number, variant) in variants(&original).into_iter().enumerate() {
-            let name = format!("{}-{number:02}.jpg", file.rsplit_once('.').map_or(file, |(stem, _)| stem));
+        for (number, variant) in make(&original).into_iter().enumerate() {
+            let file = format!("{name}-{}-{number:02}.jpg", file.rsplit_once('.').map_or(file, |(stem, _)| stem));
             let mut bytes = Vec::new();
             JpegEncoder::new_with_quality(&mut bytes, variant.quality).encode_image(&variant.picture)?;
-            std::fs::write(folder.join(&name), bytes)?;
-            listed.push(format!("{name},{truth},{}", variant.class));
+            std::fs::write(folder.join(&file), bytes)?;
+            listed.push(format!("{file},{truth},{}", variant.class));
         }
     }
     let count = listed.len() - 1;
-    std::fs::write(folder.join("documents.csv"), listed.join("\n") + "\n")?;
+    std::fs::write(folder.join(format!("{name}.csv")), listed.join("\n") + "\n")?;
     Ok(count)
 }
 
@@ -136,6 +149,9 @@ fn main() -> Result<(), Failure> {
     let [list, root, folder] = arguments.as_slice() else {
         return Err("usage: document_variants LIST.csv ROOT FOLDER".into());
     };
-    println!("{} pictures written", write(list, root, folder)?);
+    std::fs::create_dir_all(folder)?;
+    let places = [list.as_path(), root, folder];
+    let written = write(places, "documents", true, variants)? + write(places, "suspects", false, suspects)?;
+    println!("{written} pictures written");
     Ok(())
 }

@@ -229,12 +229,33 @@ fn a_specimen_and_an_unknown_state_are_for_a_person_to_look_at() {
 }
 
 #[test]
+fn a_licence_that_says_all_on_its_front_needs_no_back() {
+    let front = PageReading {
+        lines: vec![
+            line(10.0, 14.0, "FÜHRERSCHEIN"),
+            line(64.0, 13.0, "1. MUSTERMANN"),
+            line(80.0, 13.0, "2. ERIKA"),
+            line(96.0, 13.0, "4b. 21.02.2034"),
+            line(112.0, 13.0, "5. B072RRE2I55"),
+        ],
+        ..page()
+    };
+    let result = judged(&front, None);
+    assert_eq!((result.report.kind, codes(&result)), (DocumentType::DrivingLicence, vec![]));
+}
+
+#[test]
 fn the_barcode_of_a_licence_is_compared_with_its_print() {
     let text = "@\n\u{1e}\rANSI 636000100002DL00410278ZV03190008DLDAQT64235789\nDCSSAMPLE\nDACMICHAEL\nDADJOHN\nDBB06061986\nDBA12102034\nDBC1\nDCGUSA\r";
     let code =
         RawBarcode { format: BarcodeFormat::Pdf417, bytes: text.into(), text: Some(text.to_owned()), quad: Quad::default() };
     let front = PageReading {
-        lines: vec![line(10.0, 14.0, "DRIVER LICENSE"), line(76.0, 13.0, "LN SAMPLE"), line(90.0, 9.0, "DOB 06/06/1986")],
+        lines: vec![
+            line(10.0, 14.0, "DRIVER LICENSE"),
+            line(76.0, 13.0, "LN SAMPLE"),
+            line(90.0, 9.0, "DOB 06/06/1986"),
+            line(104.0, 9.0, "16 HGT 5'-09\" 18 EYES BRO"),
+        ],
         ..page()
     };
     let back = PageReading { barcodes: vec![code], portrait: None, ..page() };

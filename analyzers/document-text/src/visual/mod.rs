@@ -305,5 +305,14 @@ pub(crate) fn kind(lines: &[TextLine]) -> Option<DocumentType> {
     NAMES.iter().find(named).map(|(kind, _)| *kind)
 }
 
+/// Whether a licence's front is of the North American design (AAMVA DL/ID Card Design Standard), which puts a barcode with all its
+/// fields on the back: by labels that no other design has.
+pub(crate) fn says_that_the_back_repeats_it(lines: &[TextLine]) -> bool {
+    const LABELS: [&str; 10] = ["DLN", "LN", "FN", "DD", "HGT", "WGT", "EYES", "HAIR", "REST", "END"];
+    let sure = lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE);
+    let words: Vec<String> = sure.flat_map(|line| words(&line.text)).collect();
+    LABELS.iter().filter(|label| words.iter().any(|word| word == *label)).count() >= 2
+}
+
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,10 @@ use crate::text::detect::FoundLine;
 
 /// Length of a line of a zone as a multiple of its height, at the least. The shortest have 30 characters.
 const SLENDER: f32 = 9.0;
+/// Share of the longest line's length from which a line has a direction of its own to go by.
+const WHOLE: f32 = 0.8;
+/// By how much lines may come nearer to each other from one end to the other.
+const NEARER: f32 = 0.35;
 /// Gap between pieces of one line, in heights.
 const PIECE_GAP: f32 = 6.0;
 /// Most bands that are read.
@@ -173,7 +177,7 @@ fn between_edges(first: &Strip, lines: &[(f32, Strip)]) -> Band {
     let height = lines.iter().map(|(_, s)| s.height).sum::<f32>() / lines.len() as f32;
     let cut = |strip: &Strip| {
         // A piece of a line has a less certain direction than the whole of another.
-        let direction = if strip.length > 0.8 * longest.length { strip.direction } else { longest.direction };
+        let direction = if strip.length > WHOLE * longest.length { strip.direction } else { longest.direction };
         let turned = direction[0] * longest.direction[0] + direction[1] * longest.direction[1] < 0.0;
         let direction = if turned { [-direction[0], -direction[1]] } else { direction };
         let base = Strip { direction, ..*strip };
@@ -181,7 +185,28 @@ fn between_edges(first: &Strip, lines: &[(f32, Strip)]) -> Band {
         let middle = (low + high) / 2.0 - own;
         Strip { centre: base.point(middle, 0.0), length: high - low, height: height.max(strip.height), ..base }.quad()
     };
-    Band { lines: lines.iter().map(|(_, strip)| cut(strip)).collect() }
+    let whole = lines.iter().all(|(_, strip)| strip.length > WHOLE * longest.length);
+    let cut: Vec<Quad> = lines.iter().map(|(_, strip)| cut(strip)).collect();
+    let nearer = if whole { nearing(&cut) } else { 0.0 };
+    Band { lines: cut.iter().map(|quad| narrowed(quad, nearer)).collect() }
+}
+
+/// By how much, of their distance in the middle, the first and last line are farther apart at the right than at the left: seen from
+/// the side, what is farther away is smaller.
+fn nearing(lines: &[Quad]) -> f32 {
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return 0.0 };
+    let gap = |near: usize, far: usize| {
+        distance(plane::between(first.0[near], first.0[far], 0.5), plane::between(last.0[near], last.0[far], 0.5))
+    };
+    let (left, right) = (gap(0, 3), gap(1, 2));
+    (2.0 * (right - left) / (right + left).max(1.0)).clamp(-NEARER, NEARER)
+}
+
+/// The line with its height at the right larger by this share than at the left.
+fn narrowed(quad: &Quad, nearer: f32) -> Quad {
+    let [a, b, c, d] = quad.0;
+    let (left, right) = (nearer / 4.0, -nearer / 4.0);
+    Quad([plane::between(a, d, left), plane::between(b, c, right), plane::between(c, b, right), plane::between(d, a, left)])
 }
 
 impl Band {

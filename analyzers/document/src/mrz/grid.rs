@@ -11,6 +11,12 @@ const STIFFNESS: f32 = 9.0;
 const EMPTY: f32 = 0.02;
 /// What counts against a reading for every character seen outside its places.
 const LEFT_OVER: f32 = 3.0;
+/// What counts against taking one letter for two, which are seen one by one; fillers of a run may be seen as one.
+const SHARED: f32 = 5.0;
+/// How much wider the pitch is at the end than at the beginning: seen from the side, it changes along a line.
+const WIDENING: [f32; 3] = [0.0, -0.2, 0.2];
+/// The filler's place in [`MRZ`].
+const FILLER: usize = 36;
 /// A character needs so much of a row's probability to count as seen.
 const SEEN: f32 = 0.3;
 /// Least mass by which a place's probabilities are divided: less than that makes it doubtful.
@@ -30,8 +36,15 @@ pub(crate) struct Fit {
     pub(crate) score: f32,
 }
 
+/// A character seen, and the row of its middle.
+#[derive(Debug, Clone, Copy)]
+struct Peak {
+    class: usize,
+    row: f32,
+}
+
 /// Characters seen, with their rows: the peaks of the sheet.
-fn seen(sheet: &MrzSheet) -> Vec<f32> {
+fn seen(sheet: &MrzSheet) -> Vec<Peak> {
     let mut peaks = Vec::new();
     let mut run: Option<(usize, f32, f32)> = None;
     for (t, row) in sheet.rows.iter().enumerate() {
@@ -44,8 +57,8 @@ fn seen(sheet: &MrzSheet) -> Vec<f32> {
                 *moment += value * t as f32;
             }
             _ => {
-                if let Some((_, sum, moment)) = run.take() {
-                    peaks.push(moment / sum);
+                if let Some((class, sum, moment)) = run.take() {
+                    peaks.push(Peak { class, row: moment / sum });
                 }
                 if counts {
                     run = Some((best, value, value * t as f32));
@@ -53,8 +66,8 @@ fn seen(sheet: &MrzSheet) -> Vec<f32> {
             }
         }
     }
-    if let Some((_, sum, moment)) = run {
-        peaks.push(moment / sum);
+    if let Some((class, sum, moment)) = run {
+        peaks.push(Peak { class, row: moment / sum });
     }
     peaks
 }
@@ -62,29 +75,33 @@ fn seen(sheet: &MrzSheet) -> Vec<f32> {
 /// The line as `length` characters; `None` when hardly anything is seen.
 pub(crate) fn fit(sheet: &MrzSheet, length: usize) -> Option<Fit> {
     let peaks = seen(sheet);
-    let (first, last) = (*peaks.first()?, *peaks.last()?);
+    let (first, last) = (peaks.first()?.row, peaks.last()?.row);
     if peaks.len() < length / 3 || last - first < length as f32 {
         return None;
     }
     let pitches = [0, 1, 2].map(|missing| (last - first) / (length - 1 - missing) as f32);
-    let tried = pitches.into_iter().filter_map(|pitch| aligned(sheet, &peaks, length, pitch));
+    let ways = pitches.into_iter().flat_map(|pitch| WIDENING.map(|widening| (pitch, widening)));
+    let tried = ways.filter_map(|(pitch, widening)| aligned(sheet, &peaks, length, (pitch, widening)));
     tried.max_by(|a, b| a.score.total_cmp(&b.score))
 }
 
-/// The best places for `length` characters about `pitch` rows apart.
-fn aligned(sheet: &MrzSheet, peaks: &[f32], length: usize, pitch: f32) -> Option<Fit> {
+/// The best places for `length` characters about `pitch` rows apart, which widens from the first to the last.
+fn aligned(sheet: &MrzSheet, peaks: &[Peak], length: usize, (pitch, widening): (f32, f32)) -> Option<Fit> {
     let rows = sheet.rows.len();
-    let gaps = ((0.6 * pitch).floor().max(1.0) as usize)..=((1.5 * pitch).ceil() as usize);
+    let letters: Vec<Option<usize>> = (0..rows).map(|t| letter_at(peaks, t as f32, pitch)).collect();
     let evidence: Vec<f32> = (0..rows).map(|t| mass(sheet, t as f32, pitch).1.max(EMPTY).ln()).collect();
     // best[n][t]: the best score with the n-th character at row t; from[n][t]: the row of the one before.
     let mut best = vec![vec![f32::MIN; rows]; length];
     let mut from = vec![vec![0usize; rows]; length];
     best[0].copy_from_slice(&evidence);
     for n in 1..length {
+        let here = pitch * (1.0 + widening * (n as f32 / (length - 1) as f32 - 0.5));
+        let gaps = ((0.6 * here).floor().max(1.0) as usize)..=((1.5 * here).ceil() as usize);
         for t in 0..rows {
             for gap in gaps.clone().filter(|gap| *gap <= t) {
-                let stretch = gap as f32 / pitch - 1.0;
-                let score = best[n - 1][t - gap] - STIFFNESS * stretch * stretch + evidence[t];
+                let stretch = gap as f32 / here - 1.0;
+                let shared = if letters[t].is_some() && letters[t] == letters[t - gap] { SHARED } else { 0.0 };
+                let score = best[n - 1][t - gap] - STIFFNESS * stretch * stretch - shared + evidence[t];
                 if best[n - 1][t - gap] > f32::MIN && score > best[n][t] {
                     best[n][t] = score;
                     from[n][t] = t - gap;
@@ -111,11 +128,18 @@ fn aligned(sheet: &MrzSheet, peaks: &[f32], length: usize, pitch: f32) -> Option
     Some(Fit { places, score: score / length as f32 })
 }
 
+/// Which of the characters seen a place at this row would be, where that is a letter or a digit.
+fn letter_at(peaks: &[Peak], row: f32, pitch: f32) -> Option<usize> {
+    let distance = |i: &usize| (peaks[*i].row - row).abs();
+    let nearest = (0..peaks.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+    (peaks[nearest].class != FILLER && distance(&nearest) < 0.6 * pitch).then_some(nearest)
+}
+
 /// How many characters seen are nobody's: every place takes the nearest one.
-fn unclaimed(peaks: &[f32], places: &[usize], pitch: f32) -> usize {
+fn unclaimed(peaks: &[Peak], places: &[usize], pitch: f32) -> usize {
     let mut claimed = vec![false; peaks.len()];
     for place in places {
-        let distance = |i: &usize| (peaks[*i] - *place as f32).abs();
+        let distance = |i: &usize| (peaks[*i].row - *place as f32).abs();
         let nearest = (0..peaks.len()).filter(|i| !claimed[*i]).min_by(|a, b| distance(a).total_cmp(&distance(b)));
         if let Some(i) = nearest.filter(|i| distance(i) < 0.6 * pitch) {
             claimed[i] = true;
@@ -140,6 +164,15 @@ fn mass(sheet: &MrzSheet, centre: f32, pitch: f32) -> (Place, f32) {
     let total: f32 = place.iter().sum();
     let highest = place.iter().copied().fold(0.0, f32::max);
     (place.map(|value| value / total.max(SURE_MASS)), highest)
+}
+
+/// Whether a place was read with less than `least` probability. A filler between fillers is none to doubt: of a run some are
+/// often not seen.
+pub(crate) fn has_doubt(places: &[Place], least: f32) -> bool {
+    let is_filler = |place: &Place| place[FILLER] > 0.0 && place.iter().all(|value| *value <= place[FILLER]);
+    let in_run = |at: usize| places[at.saturating_sub(1)..(at + 2).min(places.len())].iter().all(is_filler);
+    let is_sure = |place: &Place| place.iter().any(|value| *value >= least);
+    places.iter().enumerate().any(|(at, place)| !is_sure(place) && !in_run(at))
 }
 
 /// The best reading of a line and those that agree with it: one that lies a place beside it would only blur it.

@@ -20,12 +20,20 @@ const DOUBTFUL: f32 = 0.85;
 const LEAST_FIT: f32 = -0.7;
 /// Mean fit from which no other place or direction is tried.
 const SURE_FIT: f32 = -0.3;
-/// How much is read beyond both ends of a line, in heights: more than one character.
-const BEYOND: f32 = 1.5;
+/// A way to cut a line out: how much is read beyond both of its ends and above and below, in heights, and how much it is widened.
+#[derive(Debug, Clone, Copy)]
+struct Crop {
+    beyond: f32,
+    growth: f32,
+    stretch: f32,
+}
+
+/// The first: more than one character beyond the ends, where the detector may miss the last.
+const FIRST: Crop = Crop { beyond: 1.5, growth: 0.0, stretch: 1.0 };
 /// Fillers that a zone has at the least, and their least probability.
 const FEWEST_FILLERS: usize = 4;
-/// The crops of a line that are read when the first leaves doubts: growth above and below in heights, and widening.
-const AGAIN: [(f32, f32); 2] = [(0.12, 1.0), (-0.08, 1.25)];
+/// Those of a line that the first leaves doubts about. The end of a run of fillers may be missed for longer.
+const AGAIN: [Crop; 2] = [Crop { beyond: 4.0, growth: 0.12, stretch: 1.0 }, Crop { beyond: 1.5, growth: -0.08, stretch: 1.25 }];
 /// Readings of a place with less probability, and more of them, are not told.
 const LEAST_LIKELY: f32 = 0.005;
 const MOST_ALTERNATIVES: usize = 5;
@@ -76,7 +84,7 @@ fn angle_of(band: &Band) -> f32 {
 fn read(reader: &mut TextReader, picture: &RgbImage, mut band: Band) -> Result<Option<FoundZone>, VisionError> {
     let mut fits: Vec<Vec<Option<Fit>>> = Vec::new();
     for line in &band.lines {
-        fits.push(read_line(reader, picture, line, (0.0, 1.0))?);
+        fits.push(read_line(reader, picture, line, FIRST)?);
     }
     let Some(mut kind) = best_length(&fits) else { return Ok(None) };
     // A card has a third line, which the detector may have missed.
@@ -103,7 +111,7 @@ fn read(reader: &mut TextReader, picture: &RgbImage, mut band: Band) -> Result<O
     }
     let mut lines = Vec::new();
     for (quad, fit) in band.lines.iter().zip(chosen) {
-        let doubtful = fit.places.iter().any(|place| place.iter().copied().fold(0.0, f32::max) < DOUBTFUL);
+        let doubtful = grid::has_doubt(&fit.places, DOUBTFUL);
         let mut readings = vec![fit];
         if doubtful {
             for crop in AGAIN {
@@ -119,15 +127,8 @@ fn read(reader: &mut TextReader, picture: &RgbImage, mut band: Band) -> Result<O
 }
 
 /// The line read as each of the lengths.
-fn read_line(
-    reader: &mut TextReader,
-    picture: &RgbImage,
-    line: &Quad,
-    (growth, stretch): (f32, f32),
-) -> Result<Vec<Option<Fit>>, VisionError> {
-    // The detector may miss the last character, above all after a run of fillers.
-    let crop = plane::grown(line, BEYOND, growth);
-    let sheet = reader.read_mrz(picture, &crop, stretch)?;
+fn read_line(reader: &mut TextReader, picture: &RgbImage, line: &Quad, crop: Crop) -> Result<Vec<Option<Fit>>, VisionError> {
+    let sheet = reader.read_mrz(picture, &plane::grown(line, crop.beyond, crop.growth), crop.stretch)?;
     Ok(LENGTHS.iter().map(|length| grid::fit(&sheet, *length)).collect())
 }
 
@@ -148,7 +149,7 @@ fn complete(
     let mut best: Option<(f32, f32, Quad, Vec<Option<Fit>>)> = None;
     for side in [1.0, -1.0] {
         let Some(line) = band.next_line(side) else { continue };
-        let fit = read_line(reader, picture, &line, (0.0, 1.0))?;
+        let fit = read_line(reader, picture, &line, FIRST)?;
         let score = fit[kind].as_ref().map_or(f32::MIN, |fit| fit.score);
         if score > LEAST_FIT && best.as_ref().is_none_or(|(known, ..)| score > *known) {
             best = Some((score, side, line, fit));

@@ -6,6 +6,7 @@ use super::list::{DocumentTruth, read_documents};
 use super::{DocumentArguments, judge_all_timed, percent};
 use crate::service::CheckedAnalysis;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,6 +27,8 @@ struct Judged<'t> {
     corrected: bool,
     verdict: String,
     reasons: Vec<String>,
+    /// Measures of the picture, as the result tells them.
+    quality: Value,
     elapsed: Duration,
 }
 
@@ -45,6 +48,7 @@ impl<'t> Judged<'t> {
                 |resolution| super::super::check::resolution_name(resolution).to_owned(),
             ),
             reasons: analysis.reasons.iter().map(|reason| reason.code.clone()).collect(),
+            quality: analysis.result.as_ref().map_or(Value::Null, |result| result["media"][0]["quality"].clone()),
             elapsed,
         }
     }
@@ -171,6 +175,16 @@ fn of_variant(judged: &[Judged<'_>], name: &str) -> Figures {
     Figures::of(judged.iter().filter(|picture| picture.truth.variant == name))
 }
 
+/// How many pictures of a variant have each reason.
+fn reasons<'j>(judged: &'j [Judged<'_>], name: &str) -> BTreeMap<&'j str, usize> {
+    let mut counts = BTreeMap::new();
+    for picture in judged.iter().filter(|picture| picture.truth.variant == name) {
+        let codes: BTreeSet<&str> = picture.reasons.iter().map(String::as_str).collect();
+        codes.into_iter().for_each(|code| *counts.entry(code).or_default() += 1);
+    }
+    counts
+}
+
 /// How much smaller the share of fully right zones is over all variants than over the originals.
 fn mean_drop(judged: &[Judged<'_>]) -> Option<f64> {
     let changed = Figures::of(judged.iter().filter(|picture| picture.truth.variant != ORIGINAL));
@@ -203,6 +217,7 @@ fn print_json(judged: &[Judged<'_>]) {
             "corrected": picture.corrected,
             "resolution": picture.verdict,
             "reasons": picture.reasons,
+            "quality": picture.quality,
             "seconds": picture.elapsed.as_secs_f64(),
         })
     };
@@ -218,9 +233,12 @@ fn print_json(judged: &[Judged<'_>]) {
         })
     };
     let mut value = figures(&total(judged));
-    let by_variant: serde_json::Map<String, Value> =
-        variants(judged).into_iter().map(|name| (name.to_owned(), figures(&of_variant(judged, name)))).collect();
-    value["variants"] = Value::Object(by_variant);
+    let of_name = |name: &str| {
+        let mut value = figures(&of_variant(judged, name));
+        value["reasons"] = json!(reasons(judged, name));
+        (name.to_owned(), value)
+    };
+    value["variants"] = Value::Object(variants(judged).into_iter().map(of_name).collect());
     value["mean_drop"] = json!(mean_drop(judged));
     value["mean_seconds"] = json!(mean_seconds(judged));
     value["documents"] = judged.iter().map(document).collect();
@@ -250,10 +268,24 @@ fn print_tables(judged: &[Judged<'_>]) {
         ]);
     }
     report::table(&rows);
+    print_reasons(judged);
     if let Some(drop) = mean_drop(judged) {
         report::line(format_args!("mean drop of fully right zones over all variants: {:.1} points", drop * 100.0));
     }
     report::line(format_args!("time per picture: {:.2} s (wall clock, all workers together)", mean_seconds(judged)));
+}
+
+/// How many pictures of each class have which reason: of what is wrong with a picture, the rates of hits and of false alarms.
+fn print_reasons(judged: &[Judged<'_>]) {
+    let names = variants(judged);
+    let by_name: Vec<BTreeMap<&str, usize>> = names.iter().map(|name| reasons(judged, name)).collect();
+    let codes: BTreeSet<&str> = by_name.iter().flat_map(BTreeMap::keys).copied().collect();
+    let mut rows = vec![std::iter::once("reasons").chain(names.iter().copied()).map(str::to_owned).collect::<Vec<_>>()];
+    for code in codes {
+        let counts = by_name.iter().map(|counts| counts.get(code).copied().unwrap_or_default().to_string());
+        rows.push(std::iter::once(code.to_owned()).chain(counts).collect());
+    }
+    report::table(&rows);
 }
 
 fn print_pictures(judged: &[Judged<'_>]) {
@@ -321,7 +353,8 @@ mod tests {
             valid,
             corrected: false,
             verdict: "SUCCESS".to_owned(),
-            reasons: Vec::new(),
+            reasons: vec!["GLARE".to_owned(), "GLARE".to_owned()],
+            quality: Value::Null,
             elapsed: Duration::from_secs(1),
         }
     }
@@ -358,5 +391,6 @@ mod tests {
         let pictures = [judged(&original, &right, true), judged(&turned, &right, true), judged(&turned, &["AB", "CX"], false)];
         assert_eq!(mean_drop(&pictures), Some(0.5));
         assert_eq!(total(&pictures).pictures, 1);
+        assert_eq!(reasons(&pictures, "turned"), BTreeMap::from([("GLARE", 2)]), "two pictures, each counted once");
     }
 }
