@@ -20,7 +20,9 @@ title "Face match, aligned pairs, fr_feature"
 "$vultus" --config "$fr_feature" eval face-match --pairs "$data/lfw_aligned112_pairs.csv" --root "$data/lfw_aligned112" --aligned
 title "Face match, full pictures, SFace"
 "$vultus" eval face-match --pairs "$data/lfw_full_grey_pairs.csv" --root "$data/lfw_full_grey"
-title "Documents, as they are and changed"
+title "Documents, as they are"
+"$vultus" eval document --list "$data/documents.csv" --root "$data/documents"
+title "Documents, saved again and changed"
 variants=$(mktemp -d)
 trap 'rm -rf "$fr_feature" "$variants"' EXIT
 target/release/document_variants "$data/documents.csv" "$data/documents" "$variants"
