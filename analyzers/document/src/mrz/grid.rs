@@ -110,15 +110,15 @@ fn aligned(sheet: &MrzSheet, peaks: &[Peak], length: usize, (pitch, widening): (
         }
     }
     let mut found: Option<(f32, Vec<usize>)> = None;
-    for end in 0..rows {
-        if best[length - 1][end] == f32::MIN {
+    for (end, reached) in best[length - 1].iter().enumerate() {
+        if *reached == f32::MIN {
             continue;
         }
         let mut places = vec![end; length];
         for n in (1..length).rev() {
             places[n - 1] = from[n][places[n]];
         }
-        let score = best[length - 1][end] - LEFT_OVER * unclaimed(peaks, &places, pitch) as f32;
+        let score = reached - LEFT_OVER * unclaimed(peaks, &places, pitch) as f32;
         if found.as_ref().is_none_or(|(known, _)| score > *known) {
             found = Some((score, places));
         }
