@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use vultus_worker_protocol::channel::MAX_DESCRIPTORS;
 use vultus_worker_protocol::{AnalysisFailure, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest, ToWorker};
 
@@ -42,6 +42,9 @@ pub(crate) enum WorkerFate {
     Hung,
 }
 
+/// A process that did not look at the clock for longer than this, and as much again, stood still.
+const AWAKE_STEP: Duration = Duration::from_millis(100);
+
 /// How a probe ended.
 #[derive(Debug)]
 pub(crate) enum ProbeEnd {
@@ -55,13 +58,13 @@ pub(crate) enum ProbeEnd {
 
 /// Has `worker` examine one medium, within `limit` from now.
 pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, limit: Duration) -> (ProbeEnd, WorkerFate) {
-    let deadline = Instant::now() + limit;
+    let mut too_slow = std::pin::pin!(awake_for(limit));
     let name = "probe".to_owned();
     worker.send(ToWorker::Probe(ProbeRequest { probe: name.clone(), byte_size }), vec![medium]);
     loop {
         let inbound = tokio::select! {
             inbound = worker.receive() => inbound,
-            () = sleep_until(deadline) => return (ProbeEnd::TooSlow, WorkerFate::Spent),
+            () = &mut too_slow => return (ProbeEnd::TooSlow, WorkerFate::Spent),
         };
         match inbound {
             Inbound::Gone(_) => return (ProbeEnd::Died, WorkerFate::DiedDecoding),
@@ -73,6 +76,16 @@ pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, 
                 _ => return (ProbeEnd::Died, WorkerFate::Crashed),
             },
         }
+    }
+}
+
+/// Waits for this long. Time in which this process stood still hardly counts: what came meanwhile shall be read before it is called late.
+async fn awake_for(limit: Duration) {
+    let mut left = limit;
+    while !left.is_zero() {
+        let (step, begun) = (left.min(AWAKE_STEP), Instant::now());
+        sleep(step).await;
+        left = left.saturating_sub(begun.elapsed().min(2 * step));
     }
 }
 
@@ -349,5 +362,21 @@ pub(crate) fn log(plugin: &str, level: u32, text: &str) {
         1 => tracing::warn!(plugin, ?text, "plugin"),
         2 => tracing::info!(plugin, ?text, "plugin"),
         _ => tracing::debug!(plugin, ?text, "plugin"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn time_in_which_the_process_stood_still_does_not_count() {
+        let waiting = tokio::spawn(awake_for(5 * AWAKE_STEP));
+        tokio::task::yield_now().await;
+        // Nothing else runs in this process meanwhile, as when it is stopped.
+        std::thread::sleep(10 * AWAKE_STEP);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        waiting.await.unwrap();
     }
 }
