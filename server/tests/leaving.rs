@@ -119,7 +119,7 @@ fn workers() -> PoolsConfig {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_and_a_deletion_whose_client_leaves_delete_the_files_too() {
     let node = Node::start().await;
-    let caller = node.caller.clone();
+    let caller = node.caller;
     let request = NewFolder { metadata: json!({}), ..NewFolder::default() };
     let folder = node.services.create_folder(&caller, request, None).await.unwrap().folder.folder;
     let key = node.keyring.folder(folder.company_id, folder.id, &folder.wrapped_key).await.unwrap();

@@ -47,7 +47,7 @@ async fn inflict_one(cluster: &mut Cluster, stage: &Stage, fault: &str) {
             let victim = if fault == "kill primary" { primary } else { (primary + 1) % cluster.set.members() };
             cluster.set.kill(victim);
             // Back at once, or only when the others have settled without it.
-            if random() % 2 == 0 {
+            if random().is_multiple_of(2) {
                 cluster.set.settled().await;
             }
             cluster.set.restart(victim);

@@ -157,8 +157,8 @@ fn archives_whose_headers_lie() {
         Entry { method, flags, mode, shares_data_of: shares, declared: declared.unwrap_or(honest.declared), crc, ..honest }
     });
     check(vec(entry, 0..6).prop_map(|mut entries| {
-        for at in 0..entries.len() {
-            entries[at].shares_data_of = entries[at].shares_data_of.filter(|&other| other < at);
+        for (at, entry) in entries.iter_mut().enumerate() {
+            entry.shares_data_of = entry.shares_data_of.filter(|&other| other < at);
         }
         archive(&entries)
     }));
