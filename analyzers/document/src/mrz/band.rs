@@ -12,6 +12,8 @@ const SLENDER: f32 = 9.0;
 const WHOLE: f32 = 0.8;
 /// By how much lines may come nearer to each other from one end to the other.
 const NEARER: f32 = 0.35;
+/// Less than this is within the error of the edges.
+const CERTAIN: f32 = 0.08;
 /// Gap between pieces of one line, in heights.
 const PIECE_GAP: f32 = 6.0;
 /// Most bands that are read.
@@ -187,7 +189,7 @@ fn between_edges(first: &Strip, lines: &[(f32, Strip)]) -> Band {
     };
     let whole = lines.iter().all(|(_, strip)| strip.length > WHOLE * longest.length);
     let cut: Vec<Quad> = lines.iter().map(|(_, strip)| cut(strip)).collect();
-    let nearer = if whole { nearing(&cut) } else { 0.0 };
+    let nearer = Some(nearing(&cut)).filter(|nearer| whole && nearer.abs() > CERTAIN).unwrap_or_default();
     Band { lines: cut.iter().map(|quad| narrowed(quad, nearer)).collect() }
 }
 

@@ -15,6 +15,8 @@ const LEFT_OVER: f32 = 3.0;
 const SHARED: f32 = 5.0;
 /// How much wider the pitch is at the end than at the beginning: seen from the side, it changes along a line.
 const WIDENING: [f32; 3] = [0.0, -0.2, 0.2];
+/// What a changing pitch must gain per character to be believed: most lines are seen from the front.
+const BELIEVED: f32 = 0.05;
 /// The filler's place in [`MRZ`].
 const FILLER: usize = 36;
 /// A character needs so much of a row's probability to count as seen.
@@ -81,8 +83,11 @@ pub(crate) fn fit(sheet: &MrzSheet, length: usize) -> Option<Fit> {
     }
     let pitches = [0, 1, 2].map(|missing| (last - first) / (length - 1 - missing) as f32);
     let ways = pitches.into_iter().flat_map(|pitch| WIDENING.map(|widening| (pitch, widening)));
-    let tried = ways.filter_map(|(pitch, widening)| aligned(sheet, &peaks, length, (pitch, widening)));
-    tried.max_by(|a, b| a.score.total_cmp(&b.score))
+    let tried = ways.filter_map(|(pitch, widening)| {
+        let fit = aligned(sheet, &peaks, length, (pitch, widening))?;
+        Some((fit.score - if widening == 0.0 { 0.0 } else { BELIEVED }, fit))
+    });
+    tried.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, fit)| fit)
 }
 
 /// The best places for `length` characters about `pitch` rows apart, which widens from the first to the last.

@@ -33,7 +33,7 @@ const FIRST: Crop = Crop { beyond: 1.5, growth: 0.0, stretch: 1.0 };
 /// Fillers that a zone has at the least, and their least probability.
 const FEWEST_FILLERS: usize = 4;
 /// Those of a line that the first leaves doubts about. The end of a run of fillers may be missed for longer.
-const AGAIN: [Crop; 2] = [Crop { beyond: 4.0, growth: 0.12, stretch: 1.0 }, Crop { beyond: 1.5, growth: -0.08, stretch: 1.25 }];
+const AGAIN: [Crop; 2] = [Crop { beyond: 1.5, growth: 0.12, stretch: 1.0 }, Crop { beyond: 1.5, growth: -0.08, stretch: 1.25 }];
 /// Readings of a place with less probability, and more of them, are not told.
 const LEAST_LIKELY: f32 = 0.005;
 const MOST_ALTERNATIVES: usize = 5;
