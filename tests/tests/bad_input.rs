@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use std::io::Write;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vultus_tests::{Client, Item, Node, NodeOptions, id_photo, item, sample, selfie_photo, still_clip, wait_until};
 
 /// Sends one medium in a new folder, which must be refused; gives the error.
@@ -141,6 +141,33 @@ async fn a_client_that_goes_away_in_the_middle_of_an_upload_leaves_nothing() {
     stream.flush().await.unwrap();
     drop(stream);
     nothing_is_left(&node, &client).await;
+}
+
+#[tokio::test]
+async fn a_refused_upload_leaves_the_connection_good_for_the_next_request() {
+    let node = Node::start().await;
+    let address = node.url.trim_start_matches("http://").to_owned();
+    let file = vec![b'x'; 1 << 20];
+    let refused = [
+        ("multipart/form-data; boundary=B\r\nX-Requested-With: tests", "UNAUTHENTICATED"),
+        ("multipart/form-data; boundary=B", "PREFLIGHT_HEADER_MISSING"),
+        ("text/plain", "UNSUPPORTED_MEDIA_TYPE"),
+    ];
+    for (kind, code) in refused {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nHost: {address}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            file.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&file).await.unwrap();
+        let health = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(health.as_bytes()).await.unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        assert!(answers.contains(code), "{answers}");
+        assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 1, "{answers}");
+    }
 }
 
 #[tokio::test]

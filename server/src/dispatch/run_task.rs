@@ -5,6 +5,7 @@
 use super::apply::{self, Verdict};
 use super::blame::{blamed, crash_failure};
 use super::claims::LEASE;
+use super::frames::ProbedFrame;
 use super::run::{Judged, PoolName, RunCancel, RunEnd, RunEvent};
 use super::run_failure::{missing_medium, not_offered, unstorable};
 use super::running::{Registration, RunningRuns};
@@ -25,8 +26,7 @@ use vultus_core::{Analysis, AnalysisId, AnalysisState, MediaId, Medium};
 use vultus_store::blobs::keys::{FolderKey, KeyError};
 use vultus_store::blobs::{BlobError, BlobStore, MemoryBudget, Reserved};
 use vultus_store::{AnalysisResult, Applied, ClaimedRun, Scope, Store, StoreError, WorkerDeath};
-use vultus_worker_protocol::channel::MAX_DESCRIPTORS;
-use vultus_worker_protocol::{AnalysisFailure, RunAnalysis, RunMedium, RunRequest, SlottedMedium};
+use vultus_worker_protocol::{AnalysisFailure, FrameReport, RunAnalysis, RunMedium, RunRequest, SlottedMedium};
 
 /// Time between heartbeats: three fit into a lease.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -143,15 +143,8 @@ impl RunTask {
             }
             return Ok(Next::GoOn);
         }
-        let (media, mut descriptors): (Vec<Medium>, Vec<OwnedFd>) = media.into_iter().unzip();
-        let mut request = run_request(&self.run, &part, &media);
-        if descriptors.len() * 2 <= MAX_DESCRIPTORS {
-            for (medium, described) in media.iter().zip(&mut request.media) {
-                let Some(frame) = self.shared.pools.frames().take(medium.id) else { continue };
-                described.frame = Some(frame.report);
-                descriptors.push(frame.pixels);
-            }
-        }
+        let (media, descriptors): (Vec<OpenMedium>, Vec<OwnedFd>) = media.into_iter().unzip();
+        let request = run_request(&self.run, &part, &media);
         let asked = request.analyses.clone();
         let end = self.drive(request, descriptors, worker, registration).await?;
         drop(reserved);
@@ -387,7 +380,7 @@ impl RunTask {
         found.map(|plugin| plugin.manifest.id).unwrap_or_default()
     }
 
-    /// The media that these analyses take, decrypted into memory; and those that cannot be. Keeps the lease meanwhile: there may be no room
+    /// The media that these analyses take, decrypted into memory where a probe left no frame; and those that cannot be. Keeps the lease meanwhile: there may be no room
     /// in memory, and the storage may be far away.
     async fn open_media(&self, part: &[Analysis]) -> Result<OpenMedia, Abandoned> {
         let mut opening = std::pin::pin!(self.decrypt_media(part));
@@ -404,13 +397,21 @@ impl RunTask {
         let taken: HashSet<MediaId> = part.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
         let wanted: Vec<&Medium> = self.run.media.iter().filter(|medium| taken.contains(&medium.id)).collect();
         let known: HashSet<MediaId> = wanted.iter().map(|medium| medium.id).collect();
-        let reserved = self.shared.memory.reserve(wanted.iter().map(|medium| medium.byte_size).sum()).await;
+        let frames = wanted.iter().map(|medium| self.shared.pools.frames().take(medium.id)).collect::<Vec<_>>();
+        let encrypted = wanted.iter().zip(&frames).filter(|(_, frame)| frame.is_none());
+        let reserved = self.shared.memory.reserve(encrypted.map(|(medium, _)| medium.byte_size).sum()).await;
         let mut open = OpenMedia { media: Vec::new(), missing: taken.difference(&known).copied().collect(), _reserved: reserved };
         let folder = self.folder_key().await?;
-        let opened = join_all(wanted.into_iter().map(async |medium| (medium, self.plain_of(medium, &folder).await)));
+        let opened = join_all(wanted.into_iter().zip(frames).map(async |(medium, frame)| {
+            let opened = match frame {
+                Some(ProbedFrame { report, pixels }) => Ok((Some(report), pixels)),
+                None => self.plain_of(medium, &folder).await.map(|plain| (None, plain)),
+            };
+            (medium, opened)
+        }));
         for (medium, opened) in opened.await {
             match opened {
-                Ok(descriptor) => open.media.push((medium.clone(), descriptor)),
+                Ok((frame, descriptor)) => open.media.push((OpenMedium { medium: medium.clone(), frame }, descriptor)),
                 Err(BlobError::NotFound) => drop(open.missing.insert(medium.id)),
                 Err(error @ BlobError::Damaged(_)) => {
                     tracing::error!(medium = %medium.id, error = &error as &dyn std::error::Error, "a medium does not decrypt");
@@ -439,9 +440,15 @@ impl RunTask {
     }
 }
 
+/// A medium whose bytes, or whose decoded frame, can be read.
+struct OpenMedium {
+    medium: Medium,
+    frame: Option<FrameReport>,
+}
+
 /// The media of a part of a run, in memory.
 struct OpenMedia {
-    media: Vec<(Medium, OwnedFd)>,
+    media: Vec<(OpenMedium, OwnedFd)>,
     /// Those that cannot be opened.
     missing: HashSet<MediaId>,
     _reserved: Reserved,
@@ -459,9 +466,9 @@ fn is_too_soon(event: &RunEvent, last: &mut Option<Instant>) -> bool {
     false
 }
 
-fn run_request(run: &ClaimedRun, part: &[Analysis], media: &[Medium]) -> RunRequest {
+fn run_request(run: &ClaimedRun, part: &[Analysis], media: &[OpenMedium]) -> RunRequest {
     let slotted = |taken: &TakenMedium| {
-        let index = media.iter().position(|medium| medium.id == taken.media_id)?;
+        let index = media.iter().position(|open| open.medium.id == taken.media_id)?;
         Some(SlottedMedium { index: u32::try_from(index).ok()?, slot: taken.slot.clone(), named: taken.named })
     };
     let analysis = |analysis: &Analysis| RunAnalysis {
@@ -471,11 +478,11 @@ fn run_request(run: &ClaimedRun, part: &[Analysis], media: &[Medium]) -> RunRequ
         media: analysis.media.iter().filter_map(slotted).collect(),
         timeout_ms: analysis.timeout_ms,
     };
-    let medium = |medium: &Medium| RunMedium {
+    let medium = |OpenMedium { medium, frame }: &OpenMedium| RunMedium {
         id: medium.id.to_string(),
         byte_size: medium.byte_size,
         tags: medium.tags.iter().map(ToString::to_string).collect(),
-        frame: None,
+        frame: *frame,
     };
     RunRequest {
         run: run.token.run_id.to_string(),

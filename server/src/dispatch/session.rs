@@ -89,8 +89,8 @@ async fn awake_for(limit: Duration) {
     }
 }
 
-/// Has `worker` do a run. `media` are the descriptors of the request's media, in order, then those of their frames; `analyzer_of` is
-/// what is known of the plugin of the worker that judges a type.
+/// Has `worker` do a run. `media` are the descriptors of the request's media, in order; `analyzer_of` is what is known of the plugin of
+/// the worker that judges a type.
 pub(crate) async fn run(
     worker: &mut Worker,
     request: RunRequest,
@@ -117,8 +117,7 @@ pub(crate) async fn run(
         kinds,
         entered: None,
     };
-    let frames = request.media.iter().filter(|medium| medium.frame.is_some()).count();
-    if media.len() > MAX_DESCRIPTORS || media.len() != request.media.len() + frames {
+    if media.len() > MAX_DESCRIPTORS || media.len() != request.media.len() {
         return session.refuse_media(&request.analyses, media.len()).await;
     }
     worker.send(ToWorker::Run(Box::new(request)), media);

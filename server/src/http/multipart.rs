@@ -5,7 +5,6 @@
 
 use std::collections::{HashMap, HashSet};
 
-use axum::body::Body;
 use bytes::Bytes;
 use multer::{Field, Multipart};
 use serde_json::Value;
@@ -54,27 +53,7 @@ pub(crate) fn marker(index: usize) -> String {
 }
 
 /// Reads a whole multipart request. `admit` judges the request before any file is read and says where files go.
-pub(crate) async fn read<S, A, B, Beginning>(
-    body: Body,
-    boundary: String,
-    limits: FileLimits,
-    admit: A,
-) -> Result<Upload<S::File>>
-where
-    S: Spool,
-    A: FnOnce(&GraphQlRequest) -> Result<B> + Send,
-    B: Fn() -> Beginning + Send,
-    Beginning: Future<Output = Result<S>> + Send,
-{
-    let source = BodySource::new(body);
-    let result = read_parts(source.clone(), boundary, limits, admit).await;
-    if result.is_err() {
-        source.drain().await;
-    }
-    result
-}
-
-async fn read_parts<S, A, B, Beginning>(
+pub(crate) async fn read<S, A, B>(
     source: BodySource,
     boundary: String,
     limits: FileLimits,
@@ -83,8 +62,7 @@ async fn read_parts<S, A, B, Beginning>(
 where
     S: Spool,
     A: FnOnce(&GraphQlRequest) -> Result<B> + Send,
-    B: Fn() -> Beginning + Send,
-    Beginning: Future<Output = Result<S>> + Send,
+    B: Fn() -> Result<S> + Send,
 {
     source.allow(LEASH_BYTES);
     let mut parts = Multipart::new(source.clone(), boundary);
@@ -105,7 +83,7 @@ where
         if arrived.contains_key(&name) {
             return Err(bad_multipart("a file is sent twice").at(&place.argument));
         }
-        let sink = begin().await.map_err(|error| error.at(&place.argument))?;
+        let sink = begin().map_err(|error| error.at(&place.argument))?;
         let file = read_file(field, &source, sink, limits.file_bytes).await.map_err(|error| error.at(&place.argument))?;
         arrived.insert(name, file);
     }
@@ -249,6 +227,7 @@ impl FileMap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Body;
     use futures::stream;
     use proptest::prelude::*;
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -296,11 +275,10 @@ mod tests {
         let admit = move |_: &GraphQlRequest| {
             Ok(move || {
                 counter.fetch_add(1, Ordering::SeqCst);
-                let spool = Memory(Vec::new(), counter.clone());
-                async move { Ok(spool) }
+                Ok(Memory(Vec::new(), counter.clone()))
             })
         };
-        let result = read(body, "B".to_owned(), LIMITS, admit).await;
+        let result = read(BodySource::new(body), "B".to_owned(), LIMITS, admit).await;
         (result, open.load(Ordering::SeqCst))
     }
 

@@ -9,6 +9,7 @@ use futures::stream::FuturesOrdered;
 use sha2::{Digest, Sha256};
 use vultus_core::{Error, Principal, Result};
 
+use super::body::BodySource;
 use super::multipart::{FileLimits, Spool, Upload};
 use super::request::{GraphQlRequest, MAX_BODY_BYTES, Requests};
 use super::request_id::RequestId;
@@ -28,10 +29,12 @@ const INSTANT: &str = "check";
 pub(super) async fn handle(State(node): State<Node>, Extension(request_id): Extension<RequestId>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let exchange = Exchange { base_url: node.base_url(&parts.headers), node, request_id, headers: parts.headers };
+    let body = BodySource::new(body);
     let answered = match ContentType::of(&exchange.headers) {
-        ContentType::Json => exchange.json(body).await,
-        ContentType::Multipart(boundary) => exchange.multipart(body, boundary).await,
+        ContentType::Json => exchange.json(body.clone()).await,
+        ContentType::Multipart(boundary) => exchange.multipart(body.clone(), boundary).await,
         ContentType::Other => {
+            body.drain().await;
             let error = Error::InvalidInput {
                 argument: None,
                 message: "the body must be application/json, or multipart/form-data for files".to_owned(),
@@ -40,7 +43,13 @@ pub(super) async fn handle(State(node): State<Node>, Extension(request_id): Exte
             return respond::refusal_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error, &exchange.request_id);
         }
     };
-    answered.unwrap_or_else(|error| respond::refusal(&error, &exchange.request_id))
+    match answered {
+        Ok(response) => response,
+        Err(error) => {
+            body.drain().await;
+            respond::refusal(&error, &exchange.request_id)
+        }
+    }
 }
 
 enum ContentType {
@@ -73,7 +82,7 @@ struct Exchange {
 }
 
 impl Exchange {
-    async fn json(&self, body: axum::body::Body) -> Result<Response> {
+    async fn json(&self, body: BodySource) -> Result<Response> {
         let body = body::read_all(body, MAX_BODY_BYTES).await?;
         let requests = request::parse(&body)?;
         let auth = self.authenticate().await?;
@@ -108,8 +117,7 @@ impl Exchange {
         Ok(respond::batch(&responses))
     }
 
-    async fn multipart(&self, body: axum::body::Body, boundary: String) -> Result<Response> {
-        let source = body;
+    async fn multipart(&self, source: BodySource, boundary: String) -> Result<Response> {
         if !credentials::is_preflighted(&self.headers) {
             return Err(Error::InvalidInput {
                 argument: None,
@@ -119,7 +127,7 @@ impl Exchange {
             });
         }
         let auth = self.authenticate().await?;
-        // Files of strangers are not even read.
+        // Files of strangers are not even looked at.
         let principal = auth.principal()?;
         let limits = self.node.services.server_info().limits;
         let limits = FileLimits { file_bytes: limits.upload_bytes, files: limits.media_per_request };
@@ -139,10 +147,10 @@ impl Exchange {
         Ok(respond::single(&response, Token::Other))
     }
 
-    async fn begin(&self, principal: Principal, spool: SpoolKind) -> Result<UploadSink> {
+    fn begin(&self, principal: Principal, spool: SpoolKind) -> Result<UploadSink> {
         match spool {
-            SpoolKind::Disk => self.node.services.begin_upload(&principal).await,
-            SpoolKind::Memory => self.node.services.begin_instant_upload(&principal).await,
+            SpoolKind::Disk => self.node.services.begin_upload(&principal),
+            SpoolKind::Memory => self.node.services.begin_instant_upload(&principal),
         }
     }
 

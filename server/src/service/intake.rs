@@ -127,7 +127,7 @@ impl Services {
         let blobs = &self.inner.blobs;
         let spooled = examined.iter().map(|medium| async {
             match &medium.probed.thumbnail {
-                Some(bytes) => blobs.spool_bytes(bytes).await.map(Some),
+                Some(bytes) => blobs.spool_bytes(key, bytes).await.map(Some),
                 None => Ok(None),
             }
         });

@@ -217,15 +217,15 @@ impl MemorySpool {
 
 impl Services {
     /// Begins an upload to disk, for a folder.
-    pub async fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
+    pub fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
         policy::authorize(caller, Action::AddMedia)?;
         let permit = self.upload_permit()?;
-        let spool = self.inner.blobs.spool(self.inner.checker.limits.upload_bytes).await.map_err(of_blob)?;
+        let spool = self.inner.blobs.spool(self.inner.checker.limits.upload_bytes);
         Ok(UploadSink { target: Target::Disk(Box::new(spool)), _permit: permit })
     }
 
     /// Begins an upload to memory, for an instant check.
-    pub async fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
+    pub fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
         policy::authorize(caller, Action::Check)?;
         let permit = self.upload_permit()?;
         let spool = MemorySpool::new(self.inner.checker.limits.upload_bytes, &self.inner.check_memory)?;

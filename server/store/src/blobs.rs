@@ -171,15 +171,14 @@ impl BlobStore {
     }
 
     /// Begins an upload of at most `limit` bytes.
-    pub async fn spool(&self, limit: u64) -> Result<Spool> {
-        let folder = self.spool.clone();
-        blocking("making a spool file", move || Spool::new(&folder, limit)).await
+    pub fn spool(&self, limit: u64) -> Spool {
+        Spool::new(&self.spool, limit)
     }
 
     /// Puts uploads in their final places under the folder's key, safe there. After an error, some may be there:
     /// [`FolderKey::blob_key`] names them.
     pub async fn commit_all(&self, spooled: &[&SpooledBlob], folder: &Arc<FolderKey>) -> Result<Vec<StoredBlob>> {
-        let keys = try_join_all(spooled.iter().map(|blob| blob.seal(Arc::clone(folder)))).await?;
+        let keys = try_join_all(spooled.iter().map(|blob| blob.seal(folder))).await?;
         let forms: Vec<_> = keys.into_iter().zip(spooled).map(|(key, blob)| (key, blob.stored_form())).collect();
         self.backend.put_all(&forms).await?;
         let stored =
@@ -193,15 +192,15 @@ impl BlobStore {
         Ok(stored.pop().expect("one upload gives one blob"))
     }
 
-    /// Puts bytes that are in memory into the spool.
-    pub async fn spool_bytes(&self, bytes: &[u8]) -> Result<SpooledBlob> {
-        let (spool, bytes) = (self.spool.clone(), bytes.to_vec());
-        blocking("writing a blob", move || SpooledBlob::of_bytes(&spool, &bytes)).await
+    /// Puts bytes that are in memory into the spool, sealed for a folder.
+    pub async fn spool_bytes(&self, folder: &Arc<FolderKey>, bytes: &[u8]) -> Result<SpooledBlob> {
+        let (spool, folder, bytes) = (self.spool.clone(), Arc::clone(folder), bytes.to_vec());
+        blocking("writing a blob", move || SpooledBlob::of_bytes(&spool, &bytes, &folder)).await
     }
 
     /// Stores bytes that are in memory, such as a best shot.
     pub async fn put_bytes(&self, folder: &Arc<FolderKey>, bytes: &[u8]) -> Result<StoredBlob> {
-        self.commit(&self.spool_bytes(bytes).await?, folder).await
+        self.commit(&self.spool_bytes(folder, bytes).await?, folder).await
     }
 
     /// Opens a blob of a folder.
@@ -234,7 +233,7 @@ impl BlobStore {
             len += piece.len() as u64;
             blocking("writing the spool", move || into.write_all_at(&piece, at)).await?;
         }
-        self.backend.put(key, &StoredForm { file, path: path.to_path_buf(), len }).await?;
+        self.backend.put(key, &StoredForm { file, path: path.to_path_buf(), len, is_safe: false }).await?;
         Ok(len)
     }
 

@@ -86,7 +86,7 @@ fn bytes(count: usize) -> Vec<u8> {
 
 impl Storage {
     async fn store(&self, key: &Arc<FolderKey>, bytes: &[u8]) -> StoredBlob {
-        let mut spool = self.blobs.spool(bytes.len() as u64).await.unwrap();
+        let mut spool = self.blobs.spool(bytes.len() as u64);
         spool.write(bytes).await.unwrap();
         self.blobs.commit(&spool.finish().await.unwrap(), key).await.unwrap()
     }

@@ -45,7 +45,7 @@ fn folder_key(world: &World, id: FolderId) -> Arc<FolderKey> {
 
 impl Data {
     async fn spooled(&self, bytes: &[u8]) -> SpooledBlob {
-        let mut spool = self.blobs.spool(1 << 20).await.expect("spooling works");
+        let mut spool = self.blobs.spool(1 << 20);
         for part in bytes.chunks(99_991) {
             spool.write(part).await.expect("spooling works");
         }
@@ -153,7 +153,7 @@ async fn nothing_readable_is_on_disk_at_any_time() {
         let files = data.files("spool").into_iter().chain(data.files("blobs"));
         files.map(std::fs::read).any(|file| file.unwrap().windows(16).any(|window| window == &canary[..16]))
     };
-    let mut spool = data.blobs.spool(1 << 20).await.unwrap();
+    let mut spool = data.blobs.spool(1 << 20);
     for part in canary.chunks(100_000) {
         spool.write(part).await.unwrap();
         assert!(!on_disk());
@@ -212,9 +212,10 @@ async fn a_damaged_or_exchanged_file_is_not_read() {
 #[tokio::test]
 async fn one_byte_over_the_limit_is_refused_as_it_arrives_and_leaves_nothing() {
     let data = data().await;
-    let mut spool = data.blobs.spool(4).await.unwrap();
-    spool.write(b"1234").await.unwrap();
-    assert!(matches!(spool.write(b"5").await, Err(BlobError::TooLarge { limit: 4 })));
+    let limit = 1 << 20;
+    let mut spool = data.blobs.spool(limit);
+    spool.write(&bytes(limit as usize)).await.unwrap();
+    assert!(matches!(spool.write(b"5").await, Err(BlobError::TooLarge { limit: told }) if told == limit));
     assert_eq!(data.files("spool").len(), 1);
     drop(spool);
     assert!(data.files("spool").is_empty());

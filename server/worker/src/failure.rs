@@ -1,6 +1,7 @@
 //! From a plugin's failure to what the node records: a stable code, a sentence for the client, a detail for the operator.
 
 use vultus_plugin_api::{Failure, Status};
+use vultus_worker_protocol::memfd::MemfdError;
 use vultus_worker_protocol::{AnalysisFailure, RefusalReport};
 
 /// Why a call had to stop, if it had to.
@@ -42,6 +43,11 @@ pub(crate) fn cancelled() -> AnalysisFailure {
 pub(crate) fn unreadable(refusal: &RefusalReport, number: usize, id: &str) -> AnalysisFailure {
     let message = format!("Medium {number} cannot be read ({}): {}.", refusal.code, refusal.message);
     new("MEDIA_UNREADABLE", &message, format!("decoding the medium {id} failed"), false)
+}
+
+/// The failure of an analysis that takes a picture which a probe decoded, and which did not arrive. The next attempt decodes it again.
+pub(crate) fn lost_frame(error: &MemfdError) -> AnalysisFailure {
+    new("ANALYZER_UNAVAILABLE", "A picture was lost on its way to the analyzer.", error.to_string(), true)
 }
 
 /// The failure of an analysis that no plugin here offers.

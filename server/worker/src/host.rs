@@ -87,7 +87,7 @@ impl<'h, 'r> Host<'h, 'r> {
         let index = self.view.media.get(place).copied();
         match index.and_then(|index| self.run.media.get_mut(index)) {
             Some(Medium::Decoded(decoded)) => Ok(decoded),
-            Some(Medium::Refused(_) | Medium::Unused) | None => {
+            Some(Medium::Refused(_) | Medium::Lost(_) | Medium::Unused) | None => {
                 Err(Failure::invalid_input(format!("there is no medium {place} in this job")))
             }
         }

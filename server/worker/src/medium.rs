@@ -10,7 +10,8 @@ use vultus_media::{DecodeOptions, Frames, Limits, MediaKind, Refusal, StoredFram
 use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::manifest::SlotKind;
 use vultus_plugin_host::Pixels;
-use vultus_worker_protocol::{FrameReport, MAX_FRAME_BYTES, RefusalReport, memfd};
+use vultus_worker_protocol::memfd::{self, MemfdError};
+use vultus_worker_protocol::{FrameReport, MAX_FRAME_BYTES, RefusalReport};
 
 use crate::source::MediumSource;
 
@@ -21,6 +22,8 @@ pub(crate) enum Medium {
     Unused,
     /// It cannot be decoded.
     Refused(RefusalReport),
+    /// The frame that a probe left is not what it should be.
+    Lost(MemfdError),
     /// Its frames are there.
     Decoded(Box<Decoded>),
 }
@@ -62,18 +65,21 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl Medium {
-    /// A single picture that a probe decoded. None when its frame is not what it should be: then it is decoded again.
-    pub(crate) fn of_frame(report: FrameReport, frame: OwnedFd) -> Option<Self> {
-        let rgb = memfd::read_sealed(frame, report.byte_size(), MAX_FRAME_BYTES).ok()?;
+    /// A single picture that a probe decoded.
+    pub(crate) fn of_frame(report: FrameReport, frame: OwnedFd) -> Self {
+        let rgb = match memfd::read_sealed(frame, report.byte_size(), MAX_FRAME_BYTES) {
+            Ok(rgb) => rgb,
+            Err(error) => return Self::Lost(error),
+        };
         let frame = StoredFrame { width: report.width, height: report.height, rgb, pts_us: 0, index: 0 };
-        Some(Self::Decoded(Box::new(Decoded {
+        Self::Decoded(Box::new(Decoded {
             kind: SlotKind::Image,
             width: report.source_width,
             height: report.source_height,
             duration_us: None,
             frames: vec![Arc::new(frame)],
             prepared: HashMap::new(),
-        })))
+        }))
     }
 
     /// Decodes a medium, or says why not.

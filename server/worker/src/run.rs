@@ -74,17 +74,12 @@ pub(crate) fn answer(
 fn decode(request: &RunRequest, descriptors: Vec<OwnedFd>, cancel: &Cancel, settings: Settings<'_>) -> Vec<Medium> {
     let taken: BTreeSet<usize> =
         request.analyses.iter().flat_map(|analysis| &analysis.media).map(|medium| medium.index as usize).collect();
-    let mut descriptors = descriptors;
-    let mut frames = descriptors.split_off(request.media.len().min(descriptors.len())).into_iter();
     let media = request.media.iter().zip(descriptors).enumerate();
     media
-        .map(|(index, (medium, descriptor))| {
-            let frame = medium.frame.and_then(|report| Some((report, frames.next()?)));
-            if !taken.contains(&index) || cancel.is_set() {
-                return Medium::Unused;
-            }
-            let decoded = frame.and_then(|(report, frame)| Medium::of_frame(report, frame));
-            decoded.unwrap_or_else(|| Medium::decode(descriptor, medium.byte_size, settings.limits, settings.decode))
+        .map(|(index, (medium, descriptor))| match medium.frame {
+            _ if !taken.contains(&index) || cancel.is_set() => Medium::Unused,
+            Some(report) => Medium::of_frame(report, descriptor),
+            None => Medium::decode(descriptor, medium.byte_size, settings.limits, settings.decode),
         })
         .collect()
 }
@@ -194,6 +189,7 @@ impl Run<'_> {
                 (Some(Medium::Refused(refusal)), Some(medium)) => {
                     return Err(failure::unreadable(refusal, place + 1, &medium.id));
                 }
+                (Some(Medium::Lost(error)), _) => return Err(failure::lost_frame(error)),
                 (Some(Medium::Unused), _) => return Err(failure::cancelled()),
                 (None, _) | (_, None) => {
                     return Err(failure::bad_request("a medium of the analysis is not in the run"));

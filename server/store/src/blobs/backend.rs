@@ -39,7 +39,7 @@ pub(super) trait Backend: Debug + Send + Sync {
     }
 }
 
-/// A blob as it is to lie in storage, in a file of the spool; not yet safe on disk.
+/// A blob as it is to lie in storage, in a file of the spool.
 #[derive(Debug, Clone)]
 pub(super) struct StoredForm {
     /// The file.
@@ -48,6 +48,8 @@ pub(super) struct StoredForm {
     pub(super) path: PathBuf,
     /// Its length.
     pub(super) len: u64,
+    /// Whether the file, not its name, is safe on disk already.
+    pub(super) is_safe: bool,
 }
 
 impl StoredForm {

@@ -93,7 +93,7 @@ fn link_and_sync(root: &Path, blobs: &[(PathBuf, StoredForm)]) -> io::Result<()>
         link_over(&blob.path, to)?;
         folders.insert(folder);
     }
-    blobs.iter().try_for_each(|(_, blob)| blob.file.sync_all())?;
+    blobs.iter().filter(|(_, blob)| !blob.is_safe).try_for_each(|(_, blob)| blob.file.sync_all())?;
     folders.into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
 }
 

@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempPath;
 
@@ -27,7 +28,6 @@ const FIRST_BYTES: usize = 16;
 pub struct Spool {
     sink: Option<Sink>,
     waiting: Vec<u8>,
-    path: TempPath,
     limit: u64,
     byte_size: u64,
     first: Vec<u8>,
@@ -35,13 +35,46 @@ pub struct Spool {
 
 /// Where the bytes go, on a blocking thread.
 #[derive(Debug)]
-struct Sink {
+enum Sink {
+    /// Nothing was written yet; the file will be in this folder.
+    Unopened(PathBuf),
+    Open(OpenSink),
+}
+
+#[derive(Debug)]
+struct OpenSink {
     file: File,
+    path: TempPath,
     hasher: Sha256,
     sealer: Sealer,
 }
 
 impl Sink {
+    fn open(self) -> io::Result<OpenSink> {
+        let folder = match self {
+            Self::Open(sink) => return Ok(sink),
+            Self::Unopened(folder) => folder,
+        };
+        // `tempfile` makes files with mode 0600.
+        let (mut file, path) = tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?.into_parts();
+        file.write_all(&[0; HEADER_BYTES])?;
+        Ok(OpenSink { file, path, hasher: Sha256::new(), sealer: Sealer::new() })
+    }
+
+    /// Takes the last bytes.
+    fn complete(self, bytes: &[u8], first: Vec<u8>) -> io::Result<SpooledBlob> {
+        let mut sink = self.open()?;
+        sink.take(bytes)?;
+        let OpenSink { mut file, path, hasher, sealer } = sink;
+        let (last, key, byte_size) = sealer.finish();
+        file.write_all(&last)?;
+        let (sha256, ahead) = (hex::encode(hasher.finalize()), AtomicBool::new(false));
+        let content = Content { file: Arc::new(file), key, byte_size, sha256, sealed: Mutex::default(), ahead };
+        Ok(SpooledBlob { content: Arc::new(content), path, first })
+    }
+}
+
+impl OpenSink {
     fn take(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.hasher.update(bytes);
         self.file.write_all(&self.sealer.update(bytes))
@@ -49,12 +82,9 @@ impl Sink {
 }
 
 impl Spool {
-    pub(super) fn new(folder: &Path, limit: u64) -> io::Result<Self> {
-        // `tempfile` makes files with mode 0600.
-        let (mut file, path) = tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?.into_parts();
-        file.write_all(&[0; HEADER_BYTES])?;
-        let sink = Some(Sink { file, hasher: Sha256::new(), sealer: Sealer::new() });
-        Ok(Self { sink, waiting: Vec::new(), path, limit, byte_size: 0, first: Vec::new() })
+    pub(super) fn new(folder: &Path, limit: u64) -> Self {
+        let sink = Some(Sink::Unopened(folder.to_owned()));
+        Self { sink, waiting: Vec::new(), limit, byte_size: 0, first: Vec::new() }
     }
 
     /// Appends bytes; `TooLarge` as soon as there are more than the limit.
@@ -70,14 +100,15 @@ impl Spool {
         if self.waiting.len() < BATCH_BYTES {
             return Ok(());
         }
-        let (mut sink, waiting) = (self.take_sink()?, std::mem::take(&mut self.waiting));
+        let (sink, waiting) = (self.take_sink()?, std::mem::take(&mut self.waiting));
         let write = move || {
+            let mut sink = sink.open()?;
             sink.take(&waiting)?;
             Ok((sink, waiting))
         };
         let (sink, mut emptied) = blocking("writing an upload", write).await?;
         emptied.clear();
-        (self.sink, self.waiting) = (Some(sink), emptied);
+        (self.sink, self.waiting) = (Some(Sink::Open(sink)), emptied);
         Ok(())
     }
 
@@ -93,20 +124,9 @@ impl Spool {
 
     /// All bytes are there.
     pub async fn finish(mut self) -> Result<SpooledBlob> {
-        let (sink, waiting) = (self.take_sink()?, std::mem::take(&mut self.waiting));
-        let (path, first) = (self.path, self.first);
-        blocking("writing an upload", move || complete(sink, &waiting, path, first)).await
+        let (sink, waiting, first) = (self.take_sink()?, self.waiting, self.first);
+        blocking("writing an upload", move || sink.complete(&waiting, first)).await
     }
-}
-
-fn complete(mut sink: Sink, bytes: &[u8], path: TempPath, first: Vec<u8>) -> io::Result<SpooledBlob> {
-    sink.take(bytes)?;
-    let Sink { mut file, hasher, sealer } = sink;
-    let (last, key, byte_size) = sealer.finish();
-    file.write_all(&last)?;
-    let content =
-        Content { file: Arc::new(file), key, byte_size, sha256: hex::encode(hasher.finalize()), sealed: Mutex::default() };
-    Ok(SpooledBlob { content: Arc::new(content), path, first })
 }
 
 /// A whole upload in the spool: it can be examined, sealed for its folder, and committed. Dropped, its temporary name goes away.
@@ -125,14 +145,16 @@ struct Content {
     sha256: String,
     /// The name under which it is sealed, once it is.
     sealed: Mutex<Option<String>>,
+    /// Whether all of it was made safe on disk after that.
+    ahead: AtomicBool,
 }
 
 impl SpooledBlob {
-    /// All at once, from bytes in memory. Blocks.
-    pub(super) fn of_bytes(folder: &Path, bytes: &[u8]) -> io::Result<Self> {
-        let mut spool = Spool::new(folder, bytes.len() as u64)?;
-        let sink = spool.sink.take().expect("a new spool has it");
-        complete(sink, bytes, spool.path, Vec::new())
+    /// All at once, from bytes in memory, sealed for a folder. Blocks.
+    pub(super) fn of_bytes(spool: &Path, bytes: &[u8], folder: &FolderKey) -> io::Result<Self> {
+        let blob = Sink::Unopened(spool.to_owned()).complete(bytes, Vec::new())?;
+        blob.content.seal(folder)?;
+        Ok(blob)
     }
 
     /// The plain bytes, in memory, to be read by another process.
@@ -162,12 +184,16 @@ impl SpooledBlob {
     /// As it lies in the spool; to be sealed first.
     pub(super) fn stored_form(&self) -> StoredForm {
         let len = sealed::stored_len(self.content.byte_size);
-        StoredForm { file: Arc::clone(&self.content.file), path: self.path.to_path_buf(), len }
+        let is_safe = self.content.ahead.load(Ordering::Acquire);
+        StoredForm { file: Arc::clone(&self.content.file), path: self.path.to_path_buf(), len, is_safe }
     }
 
-    /// Makes it a blob of a folder by writing its header. Gives the blob's key. Once is enough.
-    pub(super) async fn seal(&self, folder: Arc<FolderKey>) -> Result<String> {
-        let content = Arc::clone(&self.content);
+    /// Makes it a blob of a folder by writing its header, unless it is one. Gives the blob's key.
+    pub(super) async fn seal(&self, folder: &Arc<FolderKey>) -> Result<String> {
+        if let Some(name) = self.content.sealed_for(folder)? {
+            return Ok(name);
+        }
+        let (content, folder) = (Arc::clone(&self.content), Arc::clone(folder));
         blocking("sealing an upload", move || content.seal(&folder)).await
     }
 
@@ -176,7 +202,9 @@ impl SpooledBlob {
         let content = Arc::clone(&self.content);
         let write = move || {
             content.seal(&folder)?;
-            content.file.sync_all()
+            content.file.sync_all()?;
+            content.ahead.store(true, Ordering::Release);
+            Ok(())
         };
         blocking("writing an upload", write).await
     }
@@ -186,13 +214,27 @@ impl Content {
     fn seal(&self, folder: &FolderKey) -> io::Result<String> {
         let name = folder.blob_key(&self.sha256);
         let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
-        match sealed.as_ref() {
-            Some(known) if *known == name => return Ok(name),
-            Some(_) => return Err(io::Error::other("the upload is sealed for another folder")),
-            None => {}
+        if is_name(sealed.as_deref(), &name)? {
+            return Ok(name);
         }
         self.file.write_all_at(&self.key.header(self.byte_size, folder, &name), 0)?;
         *sealed = Some(name.clone());
         Ok(name)
+    }
+
+    /// Its key, if it is sealed already.
+    fn sealed_for(&self, folder: &FolderKey) -> Result<Option<String>> {
+        let name = folder.blob_key(&self.sha256);
+        let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = is_name(sealed.as_deref(), &name).map_err(|error| BlobError::io("sealing an upload", error))?;
+        Ok(known.then_some(name))
+    }
+}
+
+fn is_name(sealed: Option<&str>, name: &str) -> io::Result<bool> {
+    match sealed {
+        Some(known) if known == name => Ok(true),
+        Some(_) => Err(io::Error::other("the upload is sealed for another folder")),
+        None => Ok(false),
     }
 }

@@ -120,7 +120,7 @@ async fn encrypt_file(blobs: &BlobStore, path: &Path, key: &Arc<FolderKey>) -> R
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(file_error("reading", path)(error)),
     };
-    let mut spool = blobs.spool(u64::MAX).await?;
+    let mut spool = blobs.spool(u64::MAX);
     let mut buffer = vec![0; BUFFER];
     loop {
         let count = file.read(&mut buffer).map_err(file_error("reading", path))?;

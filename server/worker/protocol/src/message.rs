@@ -121,7 +121,7 @@ pub struct RunMedium {
     pub byte_size: u64,
     /// Its tags.
     pub tags: Vec<String>,
-    /// Its decoded frame, where a probe left one: the descriptors of the frames follow those of the media, in the same order.
+    /// Sizes of its decoded frame, where a probe left one: then its descriptor is the frame's, and nobody needs its bytes.
     #[serde(default)]
     pub frame: Option<FrameReport>,
 }
