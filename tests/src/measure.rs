@@ -27,6 +27,13 @@ pub fn memory(pids: &[u32]) -> u64 {
     pids.iter().filter_map(of).sum::<u64>() * 1024
 }
 
+/// The most memory that a process ever had resident, in bytes.
+pub fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+    peak.unwrap_or_default() * 1024
+}
+
 fn tree(pid: u32) -> Vec<u32> {
     std::iter::once(pid).chain(children_of(pid).into_iter().map(|(child, _)| child)).collect()
 }

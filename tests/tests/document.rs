@@ -6,13 +6,14 @@ use std::process::Command;
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use serde_json::json;
-use vultus_tests::{Node, analysis, bona_fide_clip, id_photo, item, media_input, reason_codes, sample, selfie_video};
+use vultus_tests::capture::on_screen;
+use vultus_tests::{Node, analysis, bona_fide_clip, id_photo, item, media_input, reason_codes, sample, selfie_video, wait_until};
 
 #[path = "../../analyzers/document/test-support/specimen.rs"]
 #[expect(dead_code, reason = "shared by the tests of several crates, each of which uses a part")]
 mod specimen;
 
-use specimen::{Specimen, photographed, table};
+use specimen::{Format, Specimen, photographed, table};
 
 fn jpeg(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -40,6 +41,13 @@ async fn liveness_match_with_the_portrait_and_the_document_come_from_one_request
     let portrait = &document["artifacts"][0];
     assert_eq!((portrait["name"].as_str(), portrait["contentType"].as_str()), (Some("portrait"), Some("image/jpeg")));
     assert_eq!(folder["resolution"], "SUCCESS");
+    // One run for all three, to which the photo came decoded by its probe: nobody decoded it again.
+    let costs = wait_until("the run is counted", async || {
+        let info = client.data("{ serverInfo { runCosts { runs mediaDecoded mediaReused } } }", json!({})).await;
+        let costs = info["serverInfo"]["runCosts"].clone();
+        (costs["runs"] != 0).then_some(costs)
+    });
+    assert_eq!(costs.await, json!({"runs": 1, "mediaDecoded": 1, "mediaReused": 1}));
 }
 
 #[tokio::test]
@@ -104,7 +112,15 @@ async fn what_is_no_document_gets_reasons_and_what_cannot_be_read_a_refusal() {
     let node = Node::start().await;
     let client = node.client().await;
     let one_bit = one_bit_png(node.scratch(), &table(640, 480));
-    for (name, bytes) in [("table", jpeg(&table(640, 480))), ("one bit", one_bit), ("cmyk", cmyk_jpeg())] {
+    let white = jpeg(&RgbImage::from_pixel(900, 700, image::Rgb([255; 3])));
+    let pictures = [
+        ("table", jpeg(&table(640, 480))),
+        ("white", white),
+        ("face", sample("obama.jpg")),
+        ("one bit", one_bit),
+        ("cmyk", cmyk_jpeg()),
+    ];
+    for (name, bytes) in pictures {
         let folder = client.folder_with(&[id_photo(bytes)], &["document"]).await;
         let document = analysis(&folder, "document");
         assert_eq!(document["state"], "FINISHED", "{name}: {document:#}");
@@ -120,12 +136,56 @@ async fn what_is_no_document_gets_reasons_and_what_cannot_be_read_a_refusal() {
     assert_eq!(refused["code"], "INVALID_INPUT", "{refused}");
 }
 
+#[tokio::test]
+async fn a_photo_of_a_screen_is_told_though_all_in_it_can_be_read() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let portrait = image::load_from_memory(&sample("obama.jpg")).unwrap().to_rgb8();
+    let shown = on_screen(&Specimen::passport().draw(Some(&portrait)), 2.3, 4.0);
+    let folder = client.folder_with(&[id_photo(jpeg(&shown))], &["document"]).await;
+    let document = analysis(&folder, "document");
+    assert_eq!(document["resolution"], "OPERATOR_REQUIRED", "{document:#}");
+    assert!(reason_codes(document).contains(&"SCREEN_SUSPECTED"), "{document:#}");
+    assert_eq!(document["mrz"]["lines"], json!(Specimen::passport().lines));
+}
+
+#[tokio::test]
+async fn a_huge_picture_is_read_and_forty_pages_of_text_are_no_document() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let huge = converted(node.scratch(), &passport("obama.jpg"), "huge.jpg", &["-vf", "scale=8000:4500"]);
+    let folder = client.folder_with(&[id_photo(huge)], &["document"]).await;
+    let document = analysis(&folder, "document");
+    assert_eq!(document["mrz"]["lines"], json!(Specimen::passport().lines), "{document:#}");
+    assert!(document["quality"][0]["widthPx"].as_u64().unwrap() > 4000, "of the picture as it was sent: {document:#}");
+    let page = Specimen {
+        format: Format::Td3,
+        lines: Vec::new(),
+        fields: (0..9)
+            .map(|_| ("It was the best of times, it was the worst of times", "it was the age of wisdom".into()))
+            .collect(),
+    };
+    let forty = ["-filter_complex", "loop=39:1,scale=400:-1,tile=8x5", "-frames:v", "1"];
+    let pages = converted(node.scratch(), &page.draw(None), "pages.jpg", &forty);
+    let folder = client.folder_with(&[id_photo(pages)], &["document"]).await;
+    let document = analysis(&folder, "document");
+    assert_eq!(document["state"], "FINISHED", "{document:#}");
+    assert_ne!(document["resolution"], "SUCCESS");
+    assert!(document["mrz"].is_null() && document["documentType"] == "UNKNOWN", "{document:#}");
+    assert!(document["lines"].as_array().unwrap().len() <= 80, "what is read of a page has a limit");
+}
+
 /// The picture in black and white, one bit a pixel.
 fn one_bit_png(folder: &Path, picture: &RgbImage) -> Vec<u8> {
-    let (from, to) = (folder.join("table.jpg"), folder.join("one-bit.png"));
+    converted(folder, picture, "one-bit.png", &["-pix_fmt", "monob"])
+}
+
+/// The picture as a file of this name, by these arguments of ffmpeg.
+fn converted(folder: &Path, picture: &RgbImage, name: &str, arguments: &[&str]) -> Vec<u8> {
+    let (from, to) = (folder.join("from.jpg"), folder.join(name));
     std::fs::write(&from, jpeg(picture)).unwrap();
     let mut convert = Command::new("ffmpeg");
-    convert.args(["-y", "-loglevel", "error", "-i"]).arg(&from).args(["-pix_fmt", "monob"]).arg(&to);
+    convert.args(["-y", "-loglevel", "error", "-i"]).arg(&from).args(arguments).arg(&to);
     assert!(convert.status().unwrap().success());
     std::fs::read(&to).unwrap()
 }

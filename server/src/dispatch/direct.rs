@@ -168,4 +168,6 @@ fn add(sum: &mut RunCosts, cost: RunCosts) {
     sum.embedding_us += cost.embedding_us;
     sum.analysis_us += cost.analysis_us;
     sum.total_us += cost.total_us;
+    sum.media_decoded += cost.media_decoded;
+    sum.media_reused += cost.media_reused;
 }

@@ -153,7 +153,8 @@ impl RunTask {
             RunEnd::Done(costs) => {
                 tracing::debug!(
                     run = %self.run.token.run_id, decode_us = costs.decode_us, detection_us = costs.detection_us,
-                    embedding_us = costs.embedding_us, analysis_us = costs.analysis_us, total_us = costs.total_us, "run judged"
+                    embedding_us = costs.embedding_us, analysis_us = costs.analysis_us, total_us = costs.total_us,
+                    media_decoded = costs.media_decoded, media_reused = costs.media_reused, "run judged"
                 );
                 Ok(Next::GoOn)
             }

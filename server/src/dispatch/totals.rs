@@ -19,6 +19,10 @@ pub struct RunTotals {
     pub analysis_us: u64,
     /// All of it, with what belongs to none of these.
     pub total_us: u64,
+    /// Media that runs decoded.
+    pub media_decoded: u64,
+    /// Media that came to a run decoded, by their probe.
+    pub media_reused: u64,
 }
 
 impl RunTotals {
@@ -31,6 +35,8 @@ impl RunTotals {
             embedding_us: self.embedding_us.saturating_add(other.embedding_us),
             analysis_us: self.analysis_us.saturating_add(other.analysis_us),
             total_us: self.total_us.saturating_add(other.total_us),
+            media_decoded: self.media_decoded.saturating_add(other.media_decoded),
+            media_reused: self.media_reused.saturating_add(other.media_reused),
         }
     }
 }
@@ -44,6 +50,8 @@ pub(crate) struct CostCounter {
     embedding_us: AtomicU64,
     analysis_us: AtomicU64,
     total_us: AtomicU64,
+    media_decoded: AtomicU64,
+    media_reused: AtomicU64,
 }
 
 impl CostCounter {
@@ -55,6 +63,8 @@ impl CostCounter {
         self.embedding_us.fetch_add(costs.embedding_us, Relaxed);
         self.analysis_us.fetch_add(costs.analysis_us, Relaxed);
         self.total_us.fetch_add(costs.total_us, Relaxed);
+        self.media_decoded.fetch_add(costs.media_decoded, Relaxed);
+        self.media_reused.fetch_add(costs.media_reused, Relaxed);
     }
 
     pub(crate) fn totals(&self) -> RunTotals {
@@ -65,6 +75,8 @@ impl CostCounter {
             embedding_us: self.embedding_us.load(Relaxed),
             analysis_us: self.analysis_us.load(Relaxed),
             total_us: self.total_us.load(Relaxed),
+            media_decoded: self.media_decoded.load(Relaxed),
+            media_reused: self.media_reused.load(Relaxed),
         }
     }
 }

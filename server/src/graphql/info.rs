@@ -254,8 +254,8 @@ pub struct Sandbox {
     gaps: Vec<String>,
 }
 
-/// CPU time of the workers of this node since it started, over all runs that ended well. A run is the analyses asked for together,
-/// stored or not.
+/// What the workers of this node did since it started, over all runs that ended well: CPU time, and media decoded. A run is the
+/// analyses asked for together, stored or not.
 #[derive(Debug, SimpleObject)]
 pub struct RunCosts {
     /// How many runs.
@@ -270,6 +270,10 @@ pub struct RunCosts {
     analysis_ms: f64,
     /// All of it, with what belongs to none of these, in milliseconds.
     total_ms: f64,
+    /// Media that runs decoded, each once for all analyses of the run.
+    media_decoded: i32,
+    /// Media that their probe had decoded a moment before, so that the run did not.
+    media_reused: i32,
 }
 
 impl RunCosts {
@@ -282,6 +286,8 @@ impl RunCosts {
             embedding_ms: ms(totals.embedding_us),
             analysis_ms: ms(totals.analysis_us),
             total_ms: ms(totals.total_us),
+            media_decoded: int(totals.media_decoded),
+            media_reused: int(totals.media_reused),
         }
     }
 }

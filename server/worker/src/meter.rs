@@ -26,12 +26,16 @@ pub(crate) struct Meter {
     doing: Work,
     since: Duration,
     spent: [Duration; 5],
+    /// Media that the run decoded.
+    pub(crate) media_decoded: u64,
+    /// Media that a probe had decoded.
+    pub(crate) media_reused: u64,
 }
 
 impl Meter {
     /// Starts with the worker's own work.
     pub(crate) fn start() -> Self {
-        Self { doing: Work::Other, since: process_cpu(), spent: [Duration::ZERO; 5] }
+        Self { doing: Work::Other, since: process_cpu(), spent: [Duration::ZERO; 5], media_decoded: 0, media_reused: 0 }
     }
 
     /// From now on, `work` is being done. Gives what was done before, to switch back to.
@@ -52,6 +56,8 @@ impl Meter {
             embedding_us: of(Work::Embedding),
             analysis_us: of(Work::Analysis),
             total_us: self.spent.iter().sum::<Duration>().as_micros() as u64,
+            media_decoded: self.media_decoded,
+            media_reused: self.media_reused,
         }
     }
 }

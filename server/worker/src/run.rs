@@ -59,7 +59,7 @@ pub(crate) fn answer(
     let mut meter = Meter::start();
     outbox.send(&FromWorker::Decoding { run: request.run.clone() }, &[])?;
     meter.switch(Work::Decode);
-    let media = decode(request, descriptors, cancel, settings);
+    let media = decode(request, descriptors, cancel, settings, &mut meter);
     meter.switch(Work::Other);
     let memo = FeatureMemo::default();
     let mut run = Run { request, cancel, plugins, media, memo, meter, log_lines_left: LOG_LINES, outbox, untold: None };
@@ -71,15 +71,27 @@ pub(crate) fn answer(
 }
 
 /// Decodes the media that an analysis takes, unless a probe has done so.
-fn decode(request: &RunRequest, descriptors: Vec<OwnedFd>, cancel: &Cancel, settings: Settings<'_>) -> Vec<Medium> {
+fn decode(
+    request: &RunRequest,
+    descriptors: Vec<OwnedFd>,
+    cancel: &Cancel,
+    settings: Settings<'_>,
+    meter: &mut Meter,
+) -> Vec<Medium> {
     let taken: BTreeSet<usize> =
         request.analyses.iter().flat_map(|analysis| &analysis.media).map(|medium| medium.index as usize).collect();
     let media = request.media.iter().zip(descriptors).enumerate();
     media
         .map(|(index, (medium, descriptor))| match medium.frame {
             _ if !taken.contains(&index) || cancel.is_set() => Medium::Unused,
-            Some(report) => Medium::of_frame(report, descriptor),
-            None => Medium::decode(descriptor, medium.byte_size, settings.limits, settings.decode),
+            Some(report) => {
+                meter.media_reused += 1;
+                Medium::of_frame(report, descriptor)
+            }
+            None => {
+                meter.media_decoded += 1;
+                Medium::decode(descriptor, medium.byte_size, settings.limits, settings.decode)
+            }
         })
         .collect()
 }

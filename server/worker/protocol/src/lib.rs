@@ -12,7 +12,7 @@ mod message;
 pub use message::*;
 
 /// Raised whenever a message changes its meaning: node and worker must agree.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Largest frame that a probe leaves, in bytes: 8 megapixels.
 pub const MAX_FRAME_BYTES: u64 = 24 << 20;

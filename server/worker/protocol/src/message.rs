@@ -360,7 +360,7 @@ pub struct ArtifactReport {
     pub byte_size: u64,
 }
 
-/// What a run cost, in microseconds of the worker's CPU time.
+/// What a run cost: microseconds of the worker's CPU time, and how often media were decoded.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct RunCosts {
     /// Decoding and scaling media.
@@ -373,4 +373,8 @@ pub struct RunCosts {
     pub analysis_us: u64,
     /// Everything of this run.
     pub total_us: u64,
+    /// Media that it decoded, each once.
+    pub media_decoded: u64,
+    /// Media that came decoded, by their probe.
+    pub media_reused: u64,
 }
