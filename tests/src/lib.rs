@@ -4,6 +4,7 @@
 pub mod capture;
 mod client;
 mod cluster;
+mod disguise;
 pub mod hostile;
 pub mod kill_suite;
 pub mod measure;
@@ -23,6 +24,7 @@ pub use node::{Node, NodeOptions, PASSWORD};
 pub use place::{compiled_plugin, executable, workspace_root};
 pub use plugins::compiled;
 pub use process::{DEADLINE, children_of, mapped_files, wait_until};
+pub use disguise::Disguise;
 pub use replica_set::{ReplicaSet, Standalone};
 pub use requests::{Item, analysis, id_photo, item, media_input, reason_codes, selfie_photo, selfie_video};
 pub use socket::Socket;

@@ -345,10 +345,15 @@ unsafe extern "C" fn artifact(ctx: *mut c_void, name: abi::Bytes, mime: abi::Byt
     unsafe {
         serve(ctx, Status::Internal.code(), |call| {
             let (name, mime) = (text(name, MAX_NAME_BYTES), text(mime, MAX_NAME_BYTES));
-            let (Some(name), Some(mime), Some(data)) = (name, mime, data.get(MAX_ARTIFACT_BYTES)) else {
-                return Status::InvalidInput.code();
+            let given = match (name, mime, data.get(MAX_ARTIFACT_BYTES)) {
+                (Some(name), Some(mime), Some(data)) => call.artifact(name, mime, data),
+                _ => Err(Failure::invalid_input(format!(
+                    "an artifact of more than {MAX_ARTIFACT_BYTES} bytes, or whose name or type is no text of at most {MAX_NAME_BYTES}"
+                ))),
             };
-            call.artifact(name, mime, data).map_or_else(|failure| failure.status.code(), |()| abi::STATUS_OK)
+            let Err(refusal) = given else { return abi::STATUS_OK };
+            call.host.artifact_refused(&refusal);
+            refusal.status.code()
         })
     }
 }

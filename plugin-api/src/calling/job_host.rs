@@ -92,4 +92,8 @@ pub trait JobHost {
     /// # Errors
     /// When it cannot be kept.
     fn artifact(&mut self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure>;
+    /// A file was refused before it got here, for its name, type or size or for being one too many. The plugin was told.
+    fn artifact_refused(&mut self, refusal: &Failure) {
+        let _ = refusal;
+    }
 }

@@ -13,7 +13,7 @@ use vultus_core::Resolution;
 use vultus_store::contract::{LEASE, World, at, verdict};
 use vultus_store::mongo::MongoStore;
 use vultus_store::{Applied, Change, Scope, Store, StoreError};
-use vultus_tests::ReplicaSet;
+use vultus_tests::{Disguise, ReplicaSet};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -133,6 +133,28 @@ async fn many_nodes_claim_and_finish_each_run_once() {
     assert_eq!((done.len(), done.iter().collect::<HashSet<_>>().len()), (RUNS, RUNS));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_a_transaction_holds_does_not_keep_the_others_waiting() {
+    let uri = new_uri();
+    let world = World::new(open(&uri).await).await;
+    for seconds in 0..2 {
+        world.queued(seconds, &["a"]).await;
+    }
+    let client = mongodb::Client::with_uri_str(&uri).await.expect("the URI is valid");
+    let runs = client.default_database().expect("the URI names a database").collection::<Document>("runs");
+    let first = runs.find_one(doc! {}).sort(doc! { "turn_at": 1 }).await.expect("reading works").expect("there is one");
+    // As a node does that is stopped before it commits.
+    let mut session = client.start_session().await.expect("a session begins");
+    session.start_transaction().await.expect("a transaction begins");
+    let held = runs.update_one(doc! { "_id": first.get("_id") }, doc! { "$inc": { "writes": 1_i64 } });
+    held.session(&mut session).await.expect("writing works");
+    let other = world.claim(100).await.expect("the other run is claimed");
+    assert_ne!(first.get_binary_generic("_id").expect("it has an id").as_slice(), other.token.run_id.0.as_bytes());
+    assert!(world.claim(100).await.is_none(), "the one that is held is left");
+    session.abort_transaction().await.expect("the transaction ends");
+    assert!(world.claim(100).await.is_some());
+}
+
 /// The message of a refused start, with its causes.
 async fn refusal(uri: &str) -> String {
     let error = MongoStore::open(uri).await.map(|_| ()).expect_err("it does not start");
@@ -165,6 +187,26 @@ async fn wrong_credentials_are_refused_without_showing_them() {
     let refused = refusal(&format!("{uri}&authSource=admin")).await;
     assert!(refused.contains("refuses the user name or the password"), "{refused}");
     assert!(!refused.contains("sesame"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_user_without_rights_to_the_database_is_told_what_it_needs() {
+    let set = ReplicaSet::start_with_login(1).await;
+    set.settled().await;
+    let refused = refusal(&set.uri("another")).await;
+    assert!(refused.contains("readWrite"), "{refused}");
+}
+
+/// The shared server, whose answers say that it is older than it is.
+#[tokio::test]
+async fn a_server_that_is_too_old_is_named() {
+    let set = ReplicaSet::shared(1);
+    let old = Disguise::put_on(set, &[(b"\x100\0\x06\0\0\0", b"\x100\0\x05\0\0\0")]).await;
+    let refused = refusal(&old.uri("db")).await;
+    assert!(refused.contains("the oldest that works"), "{refused}");
+    let ancient = Disguise::put_on(set, &[(b"maxWireVersion\0\x11", b"maxWireVersion\0\x02")]).await;
+    let refused = refusal(&ancient.uri("db")).await;
+    assert!(refused.contains("version"), "{refused}");
 }
 
 #[tokio::test]

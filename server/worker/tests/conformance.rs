@@ -126,6 +126,14 @@ fn a_plugin_that_keeps_to_all_rules_breaks_none() {
     assert_eq!(told.broken(), [""; 0], "{:#?}", told.reports);
     assert_eq!(told.reports.len(), RULES.len());
     assert_eq!(told.reports["memory"].verdict, RuleVerdict::Holds);
+    assert!(!told.reports["file"].details[0].contains("should not"), "{:#?}", told.reports["file"]);
+}
+
+#[test]
+fn a_second_exported_name_is_told_and_breaks_nothing() {
+    let told = wrong("WRONG_EXPORT");
+    assert_eq!(told.broken(), [""; 0], "{:#?}", told.reports);
+    assert!(told.reports["file"].details[0].ends_with("it should not export helper"), "{:#?}", told.reports["file"]);
 }
 
 #[test]
@@ -160,6 +168,7 @@ fn rows_media_and_parameters_that_are_read_wrongly_are_found() {
     breaks("WRONG_MEDIUM_SIZE", &["newer_host"]);
     breaks("WRONG_PARAMETER", &["parameters"]);
     breaks("WRONG_FEATURE", &["listed_features"]);
+    breaks("WRONG_ARTIFACT", &["artifacts"]);
 }
 
 #[test]

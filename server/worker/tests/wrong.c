@@ -34,6 +34,11 @@ static void start_thread(void) {
 __attribute__((constructor)) static void constructor(void) { start_thread(); }
 #endif
 
+#ifdef WRONG_EXPORT
+__attribute__((visibility("default"))) extern const int helper;
+const int helper = 1;
+#endif
+
 #ifdef WRONG_SCHEMA
 #define LEVEL_TYPE "string"
 #else
@@ -115,6 +120,10 @@ static uint32_t analyze(void *instance, const VultusJob *job, VultusBuf *out) {
 #ifdef WRONG_FEATURE
   VultusBytes name = {(const uint8_t *)"faces/1", 7}, answer;
   (void)job->feature(job->ctx, 0, 0, name, &answer);
+#endif
+#ifdef WRONG_ARTIFACT
+  VultusBytes artifact = {(const uint8_t *)"../shot", 7}, type = {(const uint8_t *)"image/jpeg", 10};
+  (void)job->artifact(job->ctx, artifact, type, artifact);
 #endif
   const VultusFrame *frame;
   while ((frame = job->next_frame(job->ctx)) != NULL) {

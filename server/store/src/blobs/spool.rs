@@ -38,7 +38,7 @@ pub struct Spool {
 enum Sink {
     /// Nothing was written yet; the file will be in this folder.
     Unopened(PathBuf),
-    Open(OpenSink),
+    Open(Box<OpenSink>),
 }
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ struct OpenSink {
 }
 
 impl Sink {
-    fn open(self) -> io::Result<OpenSink> {
+    fn open(self) -> io::Result<Box<OpenSink>> {
         let folder = match self {
             Self::Open(sink) => return Ok(sink),
             Self::Unopened(folder) => folder,
@@ -58,14 +58,14 @@ impl Sink {
         // `tempfile` makes files with mode 0600.
         let (mut file, path) = tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?.into_parts();
         file.write_all(&[0; HEADER_BYTES])?;
-        Ok(OpenSink { file, path, hasher: Sha256::new(), sealer: Sealer::new() })
+        Ok(Box::new(OpenSink { file, path, hasher: Sha256::new(), sealer: Sealer::new() }))
     }
 
     /// Takes the last bytes.
     fn complete(self, bytes: &[u8], first: Vec<u8>) -> io::Result<SpooledBlob> {
         let mut sink = self.open()?;
         sink.take(bytes)?;
-        let OpenSink { mut file, path, hasher, sealer } = sink;
+        let OpenSink { mut file, path, hasher, sealer } = *sink;
         let (last, key, byte_size) = sealer.finish();
         file.write_all(&last)?;
         let (sha256, ahead) = (hex::encode(hasher.finalize()), AtomicBool::new(false));

@@ -11,6 +11,9 @@ pub(super) type Answer<T> = std::result::Result<T, Fault>;
 /// A value of a unique index that exists already.
 const DUPLICATE_KEY: i32 = 11_000;
 
+/// The server gave a command up at the time that it was given.
+pub(super) const MAX_TIME_EXPIRED: i32 = 50;
+
 /// Why a piece of work in the database was not done.
 #[derive(Debug)]
 pub(super) enum Fault {

@@ -2,7 +2,7 @@
 
 use super::collections::Collections;
 use super::documents::{AnalysisDocument, MediumDocument, RunDocument, RunState};
-use super::fault::Answer;
+use super::fault::{Answer, MAX_TIME_EXPIRED, code};
 use super::results::{fail, open, touch};
 use super::transaction::Transaction;
 use super::values::{count, counted, few, id, ids, nanoseconds, typed};
@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use mongodb::bson::{Document, Uuid, doc};
 use mongodb::options::ReturnDocument;
 use std::collections::HashSet;
+use std::time::Duration as StdDuration;
 use time::{Duration, OffsetDateTime};
 use vultus_core::{Analysis, AnalysisFailure, Folder};
 
@@ -22,8 +23,15 @@ pub(super) fn fence(token: LeaseToken) -> i64 {
     count(token.fence)
 }
 
+/// How long a claim waits for the run whose turn it is, if a transaction holds it: its node may stand still in the middle of it.
+const TURN_WAIT: StdDuration = StdDuration::from_secs(1);
+/// How long for each of the next ones.
+const NEXT_WAIT: StdDuration = StdDuration::from_millis(50);
+/// How many of the next ones are tried.
+const NEXT: i64 = 32;
+
 /// Takes the run whose turn it is of those that wait, or whose lease ran out; its fence is raised, so that all older tokens are
-/// stale. One atomic update: of many nodes that ask, one gets it.
+/// stale. One atomic update: of many nodes that ask, one gets it. A run that a transaction holds is left out for now.
 pub(super) async fn take(
     collections: &Collections,
     pools: &[String],
@@ -43,8 +51,30 @@ pub(super) async fn take(
         "$set": { "state": "LEASED", "node": node, "ready_at": nanoseconds(now + lease) },
         "$inc": { "fence": 1_i64 },
     };
-    let update = collections.runs.find_one_and_update(waiting, taken).sort(doc! { "turn_at": 1, "_id": 1 });
-    Ok(update.return_document(ReturnDocument::After).await?)
+    let take = async |filter: Document, wait: StdDuration| {
+        let update = collections.runs.find_one_and_update(filter, taken.clone()).sort(turns()).max_time(wait);
+        match update.return_document(ReturnDocument::After).await {
+            Err(error) if code(&error) == Some(MAX_TIME_EXPIRED) => Ok(None),
+            other => other.map(Some),
+        }
+    };
+    if let Some(taken) = take(waiting.clone(), TURN_WAIT).await? {
+        return Ok(taken);
+    }
+    let runs = collections.runs.clone_with_type::<Document>();
+    let next = runs.find(waiting.clone()).sort(turns()).limit(NEXT).projection(doc! { "_id": 1 }).await?;
+    let next: Vec<Document> = next.try_collect().await?;
+    for mut one in next {
+        one.extend(waiting.clone());
+        if let Some(Some(run)) = take(one, NEXT_WAIT).await? {
+            return Ok(Some(run));
+        }
+    }
+    Ok(None)
+}
+
+fn turns() -> Document {
+    doc! { "turn_at": 1, "_id": 1 }
 }
 
 /// The token of a run that was just taken.

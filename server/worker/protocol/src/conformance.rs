@@ -130,6 +130,7 @@ rules! {
     "padded_rows" [43] "rows with padding between them"
     "newer_host" [8, 40] "a host of a later minor version"
     "listed_features" [45] "asks for no feature that its manifest does not list"
+    "artifacts" [47] "leaves only artifacts that a host keeps"
     "same_input_same_result" [30] "same input, same result, on any instance after any other job"
     "threads" [28] "an instance on another thread, several at once"
     "cancel_before" [36] "stops within 100 ms when cancelled before the first frame"

@@ -176,6 +176,9 @@ pub(super) struct Host<'j, 'p> {
     pub(super) cancelled_at: Option<Instant>,
     /// Features that it asked for and does not list.
     pub(super) unlisted: Vec<String>,
+    /// Artifacts that it gave, and why some of them were refused.
+    pub(super) artifacts: usize,
+    pub(super) refused: Vec<String>,
 }
 
 impl<'j, 'p> Host<'j, 'p> {
@@ -192,6 +195,8 @@ impl<'j, 'p> Host<'j, 'p> {
             cancel,
             cancelled_at,
             unlisted: Vec::new(),
+            artifacts: 0,
+            refused: Vec::new(),
         }
     }
 
@@ -258,6 +263,11 @@ impl JobHost for Host<'_, '_> {
     fn log(&mut self, _: LogLevel, _: &str) {}
 
     fn artifact(&mut self, _: &str, _: &str, _: &[u8]) -> Result<(), Failure> {
+        self.artifacts += 1;
         Ok(())
+    }
+
+    fn artifact_refused(&mut self, refusal: &Failure) {
+        self.refused.push(refusal.message.clone());
     }
 }

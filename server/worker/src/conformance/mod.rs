@@ -169,6 +169,7 @@ fn check(rule: &str, subject: &Subject<'_>) -> Finding {
         "padded_rows" => promises::padded_rows(subject),
         "newer_host" => promises::newer_host(subject),
         "listed_features" => promises::listed_features(subject),
+        "artifacts" => promises::artifacts(subject),
         "same_input_same_result" => promises::same_result(subject),
         "threads" => promises::threads(subject),
         "cancel_before" => cancel::before(subject),

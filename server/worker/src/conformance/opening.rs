@@ -1,5 +1,9 @@
 //! The rules about the file, its header and its manifest: what can be said before an analysis is asked for.
 
+use std::path::Path;
+
+use object::Object;
+use vultus_plugin_api::abi::SYMBOL;
 use vultus_plugin_host::{OpenError, Plugin, resolve_features};
 
 use super::Finding;
@@ -25,7 +29,7 @@ pub(super) fn check(rule: &str, parts: &Parts) -> Option<Finding> {
     }
     let opened = parts.open();
     Some(match (rule, opened) {
-        ("file", opened) => file(opened, parts.gauges.threads().saturating_sub(threads_before)),
+        ("file", opened) => file(opened, parts.gauges.threads().saturating_sub(threads_before), &parts.file),
         ("header", opened) => header(opened),
         ("manifest", opened) => manifest(opened),
         (_, Err(_)) => Finding::NotReached("the plugin cannot be opened"),
@@ -35,14 +39,28 @@ pub(super) fn check(rule: &str, parts: &Parts) -> Option<Finding> {
     })
 }
 
-fn file(opened: Result<Plugin, OpenError>, started: usize) -> Finding {
+fn file(opened: Result<Plugin, OpenError>, started: usize, path: &Path) -> Finding {
     match opened {
         _ if started > 0 => Finding::Broken(vec![format!("its constructors started {started} threads while it was loaded")]),
         Err(error @ (OpenError::Read { .. } | OpenError::NotElf { .. } | OpenError::OtherMachine { .. })) => broken(&error),
         Err(error @ (OpenError::Load { .. } | OpenError::NoSymbol { .. })) => broken(&error),
         Err(_) => Finding::Holds(String::new()),
-        Ok(plugin) => Finding::Holds(format!("sha256 {}", plugin.file_sha256())),
+        Ok(plugin) => {
+            let others = other_exports(path);
+            let remark = if others.is_empty() { String::new() } else { format!("; it should not export {}", others.join(", ")) };
+            Finding::Holds(format!("sha256 {}{remark}", plugin.file_sha256()))
+        }
     }
+}
+
+/// What the library exports beside the one constant. The loader has read it: what is no library does not come here.
+fn other_exports(path: &Path) -> Vec<String> {
+    let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
+    let exports = object::File::parse(bytes.as_slice()).and_then(|library| {
+        let names = library.exports()?.into_iter().map(|export| String::from_utf8_lossy(export.name()).into_owned());
+        Ok(names.filter(|name| name != SYMBOL).collect::<Vec<_>>())
+    });
+    exports.unwrap_or_default()
 }
 
 fn header(opened: Result<Plugin, OpenError>) -> Finding {

@@ -79,6 +79,25 @@ pub(super) fn listed_features(subject: &Subject<'_>) -> Finding {
     Finding::of(problems, "")
 }
 
+pub(super) fn artifacts(subject: &Subject<'_>) -> Finding {
+    let (mut problems, mut given) = (Vec::new(), 0);
+    for spec in subject.analyses() {
+        let made = [Amount::Fewest, Amount::MostMedia, Amount::Long];
+        let made = made.into_iter().filter_map(|amount| Scene::made(spec, Content::Noise, super::scene::SMALL, amount));
+        for scene in made.chain(Scene::of_samples(spec, subject.samples())) {
+            let Ok(mut instance) = subject.create() else { continue };
+            let called = call(&mut instance, &subject.job(spec, scene), Cancel::Never);
+            given += called.artifacts;
+            problems.extend(called.refused.into_iter().map(|why| format!("{}: {why}", spec.kind)));
+        }
+    }
+    problems.dedup();
+    match given {
+        0 if problems.is_empty() => Finding::NotApplicable("it left no artifact"),
+        _ => Finding::of(problems, format!("{given} artifacts")),
+    }
+}
+
 fn unlisted(kind: &str, called: &Called, problems: &mut Vec<String>) {
     problems.extend(called.unlisted.iter().map(|name| format!("{kind} asks for {name}, which its manifest does not list")));
 }

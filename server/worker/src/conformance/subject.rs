@@ -18,7 +18,7 @@ const DAY: &str = "2026-01-15";
 
 /// Where everything is, before anything is opened.
 pub(super) struct Parts {
-    file: PathBuf,
+    pub(super) file: PathBuf,
     config: Config,
     providers: Vec<(PathBuf, Config)>,
     samples: Vec<Sample>,
@@ -73,6 +73,9 @@ pub(super) struct Called {
     /// From being told to stop until it returned.
     pub(super) stopped_after: Option<Duration>,
     pub(super) unlisted: Vec<String>,
+    /// How many artifacts it gave that a host keeps, and why others were refused.
+    pub(super) artifacts: usize,
+    pub(super) refused: Vec<String>,
 }
 
 impl<'p> Subject<'p> {
@@ -148,7 +151,7 @@ fn call_by(job: &Job<'_>, cancel: Cancel, analyze: impl FnOnce(&mut Host<'_, '_>
     let result = analyze(&mut host);
     let took = begun.elapsed();
     let stopped_after = host.told_to_stop_at().map(|at| at.elapsed());
-    Called { result, took, stopped_after, unlisted: host.unlisted }
+    Called { result, took, stopped_after, unlisted: host.unlisted, artifacts: host.artifacts, refused: host.refused }
 }
 
 /// The parameters that a request without any gets.
