@@ -3,7 +3,7 @@
 use crate::refusal::Refusal;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::codecs::jpeg::JpegEncoder;
+use jpeg_encoder::{ColorType, Encoder};
 use std::borrow::Cow;
 
 /// Longest side of a thumbnail, in pixels.
@@ -56,8 +56,10 @@ pub(crate) fn resize(rgb: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
 pub(crate) fn thumbnail(frame: &StoredFrame) -> Result<Vec<u8>, Refusal> {
     let small = scale(frame, THUMBNAIL_SIDE);
     let mut jpeg = Vec::new();
-    JpegEncoder::new_with_quality(&mut jpeg, THUMBNAIL_QUALITY)
-        .encode(&small.rgb, small.width, small.height, image::ExtendedColorType::Rgb8)
+    // At most THUMBNAIL_SIDE each.
+    let (width, height) = (small.width as u16, small.height as u16);
+    Encoder::new(&mut jpeg, THUMBNAIL_QUALITY)
+        .encode(&small.rgb, width, height, ColorType::Rgb)
         .map_err(|_| Refusal::Unreadable { format: "picture", step: "making a thumbnail" })?;
     Ok(jpeg)
 }

@@ -119,7 +119,7 @@ pub(super) async fn write_artifacts(
     folder: &Arc<FolderKey>,
     blobs: &BlobStore,
 ) -> Result<Vec<Artifact>, BlobError> {
-    let spooled = try_join_all(verdict.artifacts.iter().map(|file| blobs.spool_bytes(folder, &file.bytes))).await?;
+    let spooled = try_join_all(verdict.artifacts.iter().map(|file| blobs.spool_ahead(folder, file.bytes.clone()))).await?;
     let stored = blobs.commit_all(&spooled.iter().collect::<Vec<_>>(), folder).await?;
     let artifact = |(file, blob): (&ArtifactFile, StoredBlob)| Artifact {
         id: ArtifactId(Uuid::now_v7()),

@@ -6,13 +6,13 @@ use super::instant::Checker;
 use super::request::{checked_metadata, checked_tags};
 use super::types::{NewMedium, UploadedFile};
 use crate::dispatch::{Probed, ProbedFrame};
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use std::collections::HashSet;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
-use vultus_store::blobs::SpooledBlob;
+use vultus_store::blobs::{BlobStore, SpooledBlob};
 use vultus_store::blobs::keys::FolderKey;
 
 /// A medium of which is known what an analysis must know before its run.
@@ -28,6 +28,7 @@ pub(super) struct ExaminedMedium {
     pub(super) known: KnownMedium,
     metadata: serde_json::Value,
     probed: Probed,
+    thumbnail: Option<SpooledBlob>,
 }
 
 /// Whether a file begins as JPEG, PNG or WebP does.
@@ -35,6 +36,9 @@ fn is_still_picture(first: &[u8]) -> bool {
     let is_webp = first.starts_with(b"RIFF") && first.get(8..12) == Some(b"WEBP");
     is_webp || first.starts_with(b"\xff\xd8\xff") || first.starts_with(b"\x89PNG\r\n\x1a\n")
 }
+
+/// Where media are to be stored, and the key of their folder.
+pub(super) type Place<'a> = (&'a BlobStore, &'a Arc<FolderKey>);
 
 /// A medium whose tags and metadata are right; of its bytes nothing is known.
 #[derive(Clone)]
@@ -46,8 +50,8 @@ pub(super) struct ReadyMedium {
 
 impl Checker {
     /// Examines all media, side by side. The first refusal in the order of the request is the answer.
-    /// With the key of the folder that they are for, they are made safe on disk meanwhile.
-    pub(super) async fn examine(&self, media: Vec<ReadyMedium>, folder: Option<&Arc<FolderKey>>) -> Result<Vec<ExaminedMedium>> {
+    /// With the place and the key of the folder that they are for, they and their thumbnails are made safe on disk meanwhile.
+    pub(super) async fn examine(&self, media: Vec<ReadyMedium>, folder: Option<Place<'_>>) -> Result<Vec<ExaminedMedium>> {
         join_all(media.into_iter().map(|medium| self.examine_one(medium, folder))).await.into_iter().collect()
     }
 
@@ -85,7 +89,7 @@ impl Checker {
         Ok(ready)
     }
 
-    async fn examine_one(&self, ready: ReadyMedium, folder: Option<&Arc<FolderKey>>) -> Result<ExaminedMedium> {
+    async fn examine_one(&self, ready: ReadyMedium, folder: Option<Place<'_>>) -> Result<ExaminedMedium> {
         let ReadyMedium { medium, tags, metadata } = ready;
         let argument = format!("{}.file", medium.argument);
         let file = medium.file;
@@ -99,7 +103,7 @@ impl Checker {
         // The disk writes while the worker examines; most uploads are good.
         let sealed = async {
             match (file.spooled(), folder) {
-                (Some(spooled), Some(folder)) => spooled.write_ahead(folder.clone()).await.map_err(of_blob),
+                (Some(spooled), Some((_, folder))) => spooled.write_ahead(folder.clone()).await.map_err(of_blob),
                 _ => Ok(()),
             }
         };
@@ -107,10 +111,14 @@ impl Checker {
             let readable = file.readable(&self.memory).await?;
             self.pools.probe(readable.descriptor()?, file.byte_size()).await.map_err(|error| of_probe(error, argument))
         };
-        let (probed, ()) = tokio::try_join!(probed, sealed)?;
+        let (mut probed, ()) = tokio::try_join!(probed, sealed)?;
+        let thumbnail = match (probed.thumbnail.take(), folder) {
+            (Some(bytes), Some((blobs, folder))) => Some(blobs.spool_ahead(folder, bytes).await.map_err(of_blob)?),
+            _ => None,
+        };
         let kind = probed.report.kind.parse().map_err(|e| Error::internal("reading a probe's answer", e))?;
         let known = KnownMedium { key: medium.key, file, tags, kind };
-        Ok(ExaminedMedium { known, metadata, probed })
+        Ok(ExaminedMedium { known, metadata, probed, thumbnail })
     }
 }
 
@@ -125,17 +133,10 @@ impl Services {
         now: OffsetDateTime,
     ) -> Result<Vec<Medium>> {
         let blobs = &self.inner.blobs;
-        let spooled = examined.iter().map(|medium| async {
-            match &medium.probed.thumbnail {
-                Some(bytes) => blobs.spool_bytes(key, bytes).await.map(Some),
-                None => Ok(None),
-            }
-        });
-        let thumbnails = try_join_all(spooled).await.map_err(of_blob)?;
         let uploads = examined.iter().map(|medium| medium.known.file.spooled());
         let uploads: Option<Vec<&SpooledBlob>> = uploads.collect();
         let uploads = uploads.ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
-        let all: Vec<&SpooledBlob> = uploads.into_iter().chain(thumbnails.iter().flatten()).collect();
+        let all: Vec<&SpooledBlob> = uploads.into_iter().chain(examined.iter().filter_map(|medium| medium.thumbnail.as_ref())).collect();
         let keys: Vec<String> = all.iter().map(|blob| key.blob_key(blob.sha256())).collect();
         if let Err(error) = blobs.commit_all(&all, key).await {
             self.delete_blobs(&keys).await;
@@ -143,9 +144,9 @@ impl Services {
         }
         let (uploads, thumbnail_keys) = keys.split_at(examined.len());
         let mut thumbnail_keys = thumbnail_keys.iter().cloned();
-        let media = examined.iter().zip(ids).zip(uploads).zip(&thumbnails);
-        let stored = media.map(|(((medium, &id), blob_key), thumbnail)| {
-            let thumbnail_key = thumbnail.as_ref().and_then(|_| thumbnail_keys.next());
+        let media = examined.iter().zip(ids).zip(uploads);
+        let stored = media.map(|((medium, &id), blob_key)| {
+            let thumbnail_key = medium.thumbnail.as_ref().and_then(|_| thumbnail_keys.next());
             medium.stored(id, folder, blob_key.clone(), thumbnail_key, now)
         });
         Ok(stored.collect())

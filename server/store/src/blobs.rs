@@ -192,15 +192,15 @@ impl BlobStore {
         Ok(stored.pop().expect("one upload gives one blob"))
     }
 
-    /// Puts bytes that are in memory into the spool, sealed for a folder.
-    pub async fn spool_bytes(&self, folder: &Arc<FolderKey>, bytes: &[u8]) -> Result<SpooledBlob> {
-        let (spool, folder, bytes) = (self.spool.clone(), Arc::clone(folder), bytes.to_vec());
+    /// Puts bytes that are in memory into the spool, sealed for a folder and safe there: [`BlobStore::commit_all`] has less to wait for.
+    pub async fn spool_ahead(&self, folder: &Arc<FolderKey>, bytes: Vec<u8>) -> Result<SpooledBlob> {
+        let (spool, folder) = (self.spool.clone(), Arc::clone(folder));
         blocking("writing a blob", move || SpooledBlob::of_bytes(&spool, &bytes, &folder)).await
     }
 
     /// Stores bytes that are in memory, such as a best shot.
     pub async fn put_bytes(&self, folder: &Arc<FolderKey>, bytes: &[u8]) -> Result<StoredBlob> {
-        self.commit(&self.spool_bytes(folder, bytes).await?, folder).await
+        self.commit(&self.spool_ahead(folder, bytes.to_vec()).await?, folder).await
     }
 
     /// Opens a blob of a folder.

@@ -150,10 +150,10 @@ struct Content {
 }
 
 impl SpooledBlob {
-    /// All at once, from bytes in memory, sealed for a folder. Blocks.
+    /// All at once, from bytes in memory, sealed for a folder and on the disk. Blocks.
     pub(super) fn of_bytes(spool: &Path, bytes: &[u8], folder: &FolderKey) -> io::Result<Self> {
         let blob = Sink::Unopened(spool.to_owned()).complete(bytes, Vec::new())?;
-        blob.content.seal(folder)?;
+        blob.content.write_ahead(folder)?;
         Ok(blob)
     }
 
@@ -200,13 +200,7 @@ impl SpooledBlob {
     /// Seals it for a folder and writes it to the disk ahead of [`super::BlobStore::commit`], which then has less to wait for.
     pub async fn write_ahead(&self, folder: Arc<FolderKey>) -> Result<()> {
         let content = Arc::clone(&self.content);
-        let write = move || {
-            content.seal(&folder)?;
-            content.file.sync_all()?;
-            content.ahead.store(true, Ordering::Release);
-            Ok(())
-        };
-        blocking("writing an upload", write).await
+        blocking("writing an upload", move || content.write_ahead(&folder)).await
     }
 }
 
@@ -220,6 +214,13 @@ impl Content {
         self.file.write_all_at(&self.key.header(self.byte_size, folder, &name), 0)?;
         *sealed = Some(name.clone());
         Ok(name)
+    }
+
+    fn write_ahead(&self, folder: &FolderKey) -> io::Result<()> {
+        self.seal(folder)?;
+        self.file.sync_all()?;
+        self.ahead.store(true, Ordering::Release);
+        Ok(())
     }
 
     /// Its key, if it is sealed already.

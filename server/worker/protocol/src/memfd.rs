@@ -5,9 +5,10 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
+use rustix::io::{Errno, pread};
 
 /// The seals that make a descriptor safe to read: nobody can write, shrink or grow it.
 const SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW);
@@ -68,8 +69,17 @@ pub fn check_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<O
 /// Reads what another process sealed: `announced` bytes, at most `limit`.
 pub fn read_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Vec<u8>, MemfdError> {
     let file = File::from(check_sealed(descriptor, announced, limit)?);
-    let mut bytes = vec![0; announced as usize];
-    file.read_exact_at(&mut bytes, 0).map_err(MemfdError::Unreadable)?;
+    let mut bytes = Vec::with_capacity(announced as usize);
+    while (bytes.len() as u64) < announced {
+        let at = bytes.len() as u64;
+        match pread(&file, spare_capacity(&mut bytes), at) {
+            Ok(0) => return Err(MemfdError::Unreadable(io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(MemfdError::Unreadable(error.into())),
+        }
+    }
+    // The capacity may be larger than what was asked for; the file is not.
+    bytes.truncate(announced as usize);
     Ok(bytes)
 }
 
