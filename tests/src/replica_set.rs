@@ -77,17 +77,20 @@ impl ReplicaSet {
         set.arguments = ["--replSet", NAME, "--keyFile", &key].map(str::to_owned).to_vec();
         set.launch_all().await;
         set.initiate().await;
-        // Whoever connects from the same machine may make the first user.
-        let user = doc! { "createUser": "vultus", "pwd": &password, "roles": [{ "role": "readWrite", "db": "vultus" }] };
+        // Whoever connects from the same machine may make the first user, if it may make others.
+        let first = doc! { "createUser": "root", "pwd": &password, "roles": ["root"] };
         wait_until("the first user to be made", || async {
             for member in &set.members {
-                if member.command(user.clone()).await.is_some() {
+                if member.command(first.clone()).await.is_some() {
                     return Some(());
                 }
             }
             None
         })
         .await;
+        set.login = Some(("root", password.clone()));
+        let user = doc! { "createUser": "vultus", "pwd": &password, "roles": [{ "role": "readWrite", "db": "vultus" }] };
+        set.client().await.database("admin").run_command(user).await.expect("the nodes' user is made");
         set.login = Some(("vultus", password));
         set
     }

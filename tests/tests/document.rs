@@ -137,7 +137,7 @@ async fn what_is_no_document_gets_reasons_and_what_cannot_be_read_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_photo_of_a_screen_is_told_though_all_in_it_can_be_read() {
+async fn a_photo_of_a_screen_is_suspected() {
     let node = Node::start().await;
     let client = node.client().await;
     let portrait = image::load_from_memory(&sample("obama.jpg")).unwrap().to_rgb8();
@@ -146,7 +146,6 @@ async fn a_photo_of_a_screen_is_told_though_all_in_it_can_be_read() {
     let document = analysis(&folder, "document");
     assert_eq!(document["resolution"], "OPERATOR_REQUIRED", "{document:#}");
     assert!(reason_codes(document).contains(&"SCREEN_SUSPECTED"), "{document:#}");
-    assert_eq!(document["mrz"]["lines"], json!(Specimen::passport().lines));
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
+use ort::ep::CPU;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{Session, SessionOutputs};
 use ort::value::TensorRef;
@@ -42,9 +43,18 @@ pub struct Outputs<'a> {
 impl Model {
     /// Opens the weight file `file` in the weights folder.
     pub fn open(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
+        Self::open_with(options, file, Buffers::Kept)
+    }
+
+    /// The same for a large model that is run seldom, on pictures of many sizes: its buffers are given back after each run.
+    pub fn open_large(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
+        Self::open_with(options, file, Buffers::GivenBack)
+    }
+
+    fn open_with(options: &ModelOptions, file: &str, buffers: Buffers) -> Result<Self, VisionError> {
         let environment = environment(&options.runtime)?;
         let path = options.weights.join(file);
-        let session = build(environment, &path, options.threads.max(1))
+        let session = build(environment, &path, options.threads.max(1), buffers)
             .map_err(|source| VisionError::Open { file: file.to_owned(), source: source.to_string().into() })?;
         let input = session
             .inputs()
@@ -108,7 +118,15 @@ impl Outputs<'_> {
     }
 }
 
-fn build(environment: &Environment, path: &Path, threads: usize) -> ort::Result<Session> {
+/// What a session does with its buffers between two runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Buffers {
+    Kept,
+    GivenBack,
+}
+
+fn build(environment: &Environment, path: &Path, threads: usize, buffers: Buffers) -> ort::Result<Session> {
+    let keep = buffers == Buffers::Kept;
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
@@ -116,7 +134,8 @@ fn build(environment: &Environment, path: &Path, threads: usize) -> ort::Result<
         .with_parallel_execution(false)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
-        .with_memory_pattern(true)?
+        .with_memory_pattern(keep)?
+        .with_execution_providers([CPU::default().with_arena_allocator(keep).build()])?
         .commit_from_file(path)
 }
 

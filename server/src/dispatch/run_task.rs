@@ -283,20 +283,19 @@ impl RunTask {
 
     async fn write_verdict(&self, analysis: &Analysis, verdict: &Verdict) -> Result<(), Abandoned> {
         let (folder, store) = (self.folder_key().await?, self.shared.store.as_ref());
-        let (mut attempt, mut swept) = (0, false);
+        let (mut attempt, mut swept) = (0, Vec::new());
         loop {
             attempt += 1;
             let artifacts = apply::write_artifacts(verdict, analysis, &folder, &self.shared.blobs).await?;
             let keys: Vec<String> = artifacts.iter().map(|artifact| artifact.blob_key.clone()).collect();
-            if swept {
-                store.revive(&keys).await?;
+            if !swept.is_empty() {
+                store.revive(&swept).await?;
             }
             let result = apply::finished(verdict, analysis, artifacts);
             let applied = store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await;
             match applied {
                 Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {
-                    self.shared.blobs.await_deletions(store, &keys).await?;
-                    swept = true;
+                    swept = self.shared.blobs.await_deletions(store, &keys).await?;
                 }
                 Err(error @ StoreError::Internal { .. }) => {
                     self.delete_unwanted(&keys).await;

@@ -178,13 +178,13 @@ impl Services {
     /// The blobs of a commit that is refused are deleted again, unless something else references them.
     async fn write(&self, target: &Target, new: &Additions, key: Option<&IdempotencyKey>) -> Result<Created> {
         let store = self.inner.store.as_ref();
-        let (mut attempt, mut swept) = (0, false);
+        let (mut attempt, mut swept) = (0, Vec::new());
         loop {
             attempt += 1;
             let media = self.write_media(&new.examined, &new.ids, target.folder().id, &new.folder_key, new.now).await?;
             let keys: Vec<String> = media.iter().flat_map(blob_keys).collect();
-            if swept {
-                stored(store.revive(&keys).await)?;
+            if !swept.is_empty() {
+                stored(store.revive(&swept).await)?;
             }
             let additions = FolderAdditions { media, group: new.group.clone(), now: Some(new.now) };
             let result = match target {
@@ -194,8 +194,7 @@ impl Services {
             match result {
                 Ok(Created::New) => return Ok(Created::New),
                 Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {
-                    stored(self.inner.blobs.await_deletions(store, &keys).await)?;
-                    swept = true;
+                    swept = stored(self.inner.blobs.await_deletions(store, &keys).await)?;
                 }
                 refused_or_replayed => {
                     self.delete_blobs(&keys).await;

@@ -25,6 +25,7 @@ pub use plain::{MemoryBudget, Plain, Reserved};
 pub use spool::{Spool, SpooledBlob};
 pub use sweeper::{MIN_AGE, Sweeper};
 
+use crate::records::Tombstone;
 use crate::traits::{Store, StoreError};
 use backend::{Backend, StoredForm};
 use bucket::Bucket;
@@ -272,19 +273,22 @@ impl BlobStore {
         self.backend.delete(checked(key)?).await
     }
 
-    /// A commit was refused with [`StoreError::BlobSwept`]: waits until the deletions of these keys are done. Then write the blobs again,
-    /// [`Store::revive`] the keys, and commit again, in this order.
-    pub async fn await_deletions(&self, store: &dyn Store, keys: &[String]) -> std::result::Result<(), StoreError> {
+    /// A commit was refused with [`StoreError::BlobSwept`]: waits until the deletions of these keys are done, and gives their
+    /// tombstones. Then write the blobs again, [`Store::revive`] by these tombstones, and commit again, in this order.
+    pub async fn await_deletions(&self, store: &dyn Store, keys: &[String]) -> std::result::Result<Vec<Tombstone>, StoreError> {
         let begun = std::time::Instant::now();
         let mut pause = Duration::from_millis(10);
-        while store.tombstones(keys).await?.iter().any(|tombstone| !tombstone.swept) {
+        loop {
+            let tombstones = store.tombstones(keys).await?;
+            if tombstones.iter().all(|tombstone| tombstone.swept) {
+                return Ok(tombstones);
+            }
             if begun.elapsed() > DELETION_DEADLINE {
                 return Err(StoreError::Unavailable("the same file is being deleted".to_owned()));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(200));
         }
-        Ok(())
     }
 }
 

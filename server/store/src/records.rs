@@ -203,7 +203,7 @@ pub struct FolderContents {
 }
 
 /// Proof that a node may write a run's results: current until the lease is taken by somebody else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeaseToken {
     /// The run.
     pub run_id: RunId,
@@ -315,6 +315,8 @@ pub struct Tombstone {
     pub key: String,
     /// Whether the deletion is done: then whoever has written the blob again may take the tombstone away.
     pub swept: bool,
+    /// When it was made. A later deletion of the same blob has a tombstone of another time.
+    pub made_at: OffsetDateTime,
 }
 
 /// Numbers for health and metrics.

@@ -187,7 +187,7 @@ pub trait Store: Send + Sync + 'static {
 
     // A deletion is: tombstone_unreferenced, the deletion of the bytes, mark_swept. A commit that references a key with a tombstone is
     // refused with `BlobSwept`, also long after the deletion: its bytes may have been written before it. Who is refused waits until the
-    // deletion is done, writes the bytes again, and then revives the key. So no commit ever references bytes that are gone, on however
+    // deletion is done, writes the bytes again, and then takes away the tombstone that was waited for, and no later one. So no commit ever references bytes that are gone, on however
     // many nodes this goes on.
     /// Of these keys, those that nothing references and nobody else is deleting; each is given a new tombstone. One whose deletion is not
     /// done and which is older than `abandoned` is of a deletion that was killed, and counts as none.
@@ -196,8 +196,9 @@ pub trait Store: Send + Sync + 'static {
     async fn mark_swept(&self, keys: &[String]) -> Result<()>;
     /// Which of these keys have tombstones.
     async fn tombstones(&self, keys: &[String]) -> Result<Vec<Tombstone>>;
-    /// The bytes were written again after the deletion: takes away those tombstones whose deletion is done.
-    async fn revive(&self, keys: &[String]) -> Result<()>;
+    /// The bytes were written again after these deletions: takes away those of their tombstones that are done. One that a later deletion
+    /// made stays: it may have taken the bytes that were written again.
+    async fn revive(&self, tombstones: &[Tombstone]) -> Result<()>;
     /// Tombstones from before a time, at most `limit`: those that are not swept were left by a deletion that was killed.
     async fn tombstones_before(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Tombstone>>;
 

@@ -89,7 +89,7 @@ impl Data {
     }
 
     async fn unreference(&self, medium: MediaId) -> Vec<String> {
-        self.world.store.delete_medium(self.world.scope(), medium, at(1)).await.expect("deleting works").1.keys
+        self.world.store.delete_medium(self.world.scope(), medium, OffsetDateTime::now_utc()).await.expect("deleting works").1.keys
     }
 }
 
@@ -276,9 +276,9 @@ async fn a_commit_whose_blob_was_deleted_after_it_was_written_is_refused_until_i
     assert_eq!(data.delete(&key).await.unwrap(), 1);
     assert!(matches!(data.reference(&key).await, Err(StoreError::BlobSwept { .. })));
     let (store, keys) = (data.world.store.as_ref(), [key.clone()]);
-    data.blobs.await_deletions(store, &keys).await.unwrap();
+    let deleted = data.blobs.await_deletions(store, &keys).await.unwrap();
     data.stored(b"face").await;
-    store.revive(&keys).await.unwrap();
+    store.revive(&deleted).await.unwrap();
     data.reference(&key).await.expect("it is there again");
     data.open(&key).await.expect("it is there again");
 }
@@ -297,8 +297,7 @@ async fn no_referenced_blob_is_ever_missing_while_the_same_bytes_come_and_go() {
                     match data.reference(&key).await {
                         Ok(medium) => break medium,
                         Err(StoreError::BlobSwept { .. }) => {
-                            swept = vec![key];
-                            data.blobs.await_deletions(data.world.store.as_ref(), &swept).await.unwrap();
+                            swept = data.blobs.await_deletions(data.world.store.as_ref(), &[key]).await.unwrap();
                         }
                         Err(error) => panic!("{error:?}"),
                     }
@@ -355,6 +354,6 @@ async fn what_a_killed_node_left_half_erased_is_completed_at_its_next_start() {
     let medium = data.reference(&key).await.unwrap();
     assert_eq!(data.unreference(medium).await, std::slice::from_ref(&key));
     assert_eq!(data.files("blobs").len(), 1, "the node is killed here");
-    assert_eq!(data.sweeper().complete_deletions(at(2)).await.unwrap(), 1);
+    assert_eq!(data.sweeper().complete_deletions(in_minutes(1)).await.unwrap(), 1);
     assert!(data.files("blobs").is_empty());
 }

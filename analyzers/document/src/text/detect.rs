@@ -45,7 +45,7 @@ pub(crate) struct TextDetector {
 impl TextDetector {
     /// Opens the model.
     pub(crate) fn open(options: &ModelOptions) -> Result<Self, VisionError> {
-        Ok(Self { model: Model::open(options, WEIGHTS)?, tensor: Vec::new() })
+        Ok(Self { model: Model::open_large(options, WEIGHTS)?, tensor: Vec::new() })
     }
 
     /// The lines in `picture`, looked at with its longer side scaled to about `side` pixels.

@@ -55,7 +55,7 @@ impl Sweeper {
             let more = old.len() == BATCH;
             let (swept, killed): (Vec<_>, Vec<_>) = old.into_iter().partition(|tombstone| tombstone.swept);
             let keys = |tombstones: Vec<Tombstone>| tombstones.into_iter().map(|tombstone| tombstone.key).collect::<Vec<_>>();
-            self.store.revive(&keys(swept)).await?;
+            self.store.revive(&swept).await?;
             let abandoned = time::Duration::try_from(abandoned).unwrap_or(ABANDONED);
             let taken_over = self.store.tombstone_unreferenced(&keys(killed), now, abandoned).await?;
             self.blobs.delete_tombstoned(self.store.as_ref(), &taken_over).await?;

@@ -10,8 +10,8 @@ use vultus_core::Resolution;
 /// After this time a deletion that is not done counts as killed.
 const ABANDONED: Duration = Duration::seconds(60);
 
-fn tombstone(key: &str, swept: bool) -> Vec<Tombstone> {
-    vec![Tombstone { key: key.to_owned(), swept }]
+fn tombstone(key: &str, swept: bool, seconds: i64) -> Vec<Tombstone> {
+    vec![Tombstone { key: key.to_owned(), swept, made_at: at(seconds) }]
 }
 
 /// A tombstone refuses every way to reference its blob, and nothing of the request is stored; that goes on after the deletion, until the
@@ -43,14 +43,17 @@ pub async fn a_tombstone_refuses_a_reference_until_the_swept_key_is_revived(stor
         };
         assert_eq!(store.tombstone_unreferenced(&keys, at(5), ABANDONED).await.expect("marking works"), keys);
         assert!(store.tombstones_before(at(5), 10).await.expect("reading works").is_empty());
-        assert_eq!(store.tombstones_before(at(6), 10).await.expect("reading works"), tombstone(&key, false));
+        assert_eq!(store.tombstones_before(at(6), 10).await.expect("reading works"), tombstone(&key, false, 5));
         refused().await;
-        store.revive(&keys).await.expect("reviving works");
-        assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, false), "the deletion goes on");
+        store.revive(&tombstone(&key, true, 5)).await.expect("reviving works");
+        assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, false, 5), "the deletion goes on");
         store.mark_swept(&keys).await.expect("marking works");
-        assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, true));
+        assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, true, 5));
         refused().await;
-        store.revive(&keys).await.expect("reviving works");
+        let earlier = Tombstone { key: key.clone(), swept: true, made_at: at(4) };
+        store.revive(&[earlier]).await.expect("reviving works");
+        assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, true, 5), "it is of another deletion");
+        store.revive(&tombstone(&key, true, 5)).await.expect("reviving works");
         assert!(store.tombstones(&keys).await.expect("reading works").is_empty());
     }
     let additions = FolderAdditions { media: vec![medium], group: None, now: Some(at(1)) };
@@ -75,7 +78,7 @@ pub async fn a_blob_is_deleted_by_one_at_a_time_and_a_killed_deletion_is_taken_o
     assert_eq!(mark(61).await, keys[..1], "the first deletion of `one` was killed");
     let mut left = store.tombstones_before(at(70), 10).await.expect("reading works");
     left.sort_by(|a, b| a.key.cmp(&b.key));
-    assert_eq!(left, [tombstone("one", false), tombstone("two", false)].concat());
+    assert_eq!(left, [tombstone("one", false, 61), tombstone("two", false, 2)].concat());
     assert_eq!(store.tombstones_before(at(70), 1).await.expect("reading works").len(), 1);
 }
 

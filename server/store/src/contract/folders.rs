@@ -215,7 +215,7 @@ pub async fn deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_bl
     assert_eq!(after.media_changed_at, Some(at(9)));
     assert_eq!(orphans.keys, vec![deleted.blob_key], "the thumbnail is another medium's too");
     let marked = world.store.tombstones_before(at(10), 10).await.expect("reading works");
-    let expected: Vec<_> = orphans.keys.iter().map(|key| Tombstone { key: key.clone(), swept: false }).collect();
+    let expected: Vec<_> = orphans.keys.iter().map(|key| Tombstone { key: key.clone(), swept: false, made_at: at(9) }).collect();
     assert_eq!(marked, expected, "they are marked in the same step");
     assert_eq!(world.contents(folder.id).await.media, vec![kept]);
     assert_eq!(world.analysis(taking.group.analyses[0]).await.state, AnalysisState::Cancelled);

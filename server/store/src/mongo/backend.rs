@@ -223,7 +223,11 @@ impl Store for MongoStore {
 
     async fn claim_run(&self, pools: &[String], node: &str, now: OffsetDateTime, lease: Duration) -> Result<Option<ClaimedRun>> {
         loop {
-            let taken = alone("claiming a run", queue::take(&self.collections, pools, node, now, lease)).await?;
+            let taken = async {
+                let _turn = self.claiming.acquire().await;
+                queue::take(&self.collections, pools, node, now, lease).await
+            };
+            let taken = alone("claiming a run", taken).await?;
             let Some(run) = taken else { return Ok(None) };
             // Claimed before: what was being judged then is judged again.
             if run.fence > 1 && !self.requeue(&run, now).await? {
@@ -275,8 +279,11 @@ impl Store for MongoStore {
         loop {
             let mut transaction = attempts.begin().await?;
             let done = results::apply_result(&mut transaction, token, id, result, now).await;
-            if let Some(answer) = attempts.end(transaction, done).await? {
-                return Ok(answer);
+            if let Some((applied, run_ended)) = attempts.end(transaction, done).await? {
+                if run_ended {
+                    self.ended().insert(token);
+                }
+                return Ok(applied);
             }
         }
     }
@@ -299,6 +306,10 @@ impl Store for MongoStore {
     }
 
     async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied> {
+        // Mostly its last result has ended it.
+        if self.ended().remove(&token) || alone("looking at a run", queue::ended_under(&self.collections, token)).await? {
+            return Ok(Applied::Yes);
+        }
         let mut attempts = self.attempts("releasing a run");
         loop {
             let mut transaction = attempts.begin().await?;
@@ -354,8 +365,8 @@ impl Store for MongoStore {
         alone("reading tombstones of blobs", sweeping::tombstones(&self.collections, keys)).await
     }
 
-    async fn revive(&self, keys: &[String]) -> Result<()> {
-        alone("marking blobs as written again", sweeping::revive(&self.collections, keys)).await
+    async fn revive(&self, tombstones: &[Tombstone]) -> Result<()> {
+        alone("marking blobs as written again", sweeping::revive(&self.collections, tombstones)).await
     }
 
     async fn tombstones_before(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Tombstone>> {

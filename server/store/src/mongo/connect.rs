@@ -112,6 +112,8 @@ async fn look_closer(options: &ClientOptions) -> String {
         hello
     };
     match asked.await {
+        // The driver's own sentence, which names both versions.
+        Err(error) if error.to_string().contains("wire version") => format!("the server is of another age: {error}"),
         Err(_) => format!("no server answers at {address}"),
         Ok(hello) => what_it_is(&address, &hello, options.repl_set_name.as_deref()),
     }

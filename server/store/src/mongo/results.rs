@@ -21,6 +21,9 @@ pub(super) fn open() -> Document {
     doc! { "$in": ["QUEUED", "RUNNING"] }
 }
 
+/// Whether this was the run's last result, which ends it.
+type RunEnded = bool;
+
 /// Whether a write under a token may go on.
 enum Gate {
     Open(RunDocument, Box<AnalysisDocument>),
@@ -41,11 +44,11 @@ async fn gate(transaction: &mut Transaction, token: LeaseToken, analysis: Analys
         (Some(run), Some(found)) if !is_final => Ok(Gate::Open(run, Box::new(found))),
         (Some(_), Some(_)) => Ok(Gate::Closed(transaction.undo(Applied::AlreadyFinal)?)),
         // The run's last result ends the run itself.
-        (None, Some(_)) if is_final && queue::ended_under(transaction, token).await? => {
+        (None, Some(_)) if is_final && queue::ended_under(&transaction.collections, token).await? => {
             Ok(Gate::Closed(transaction.undo(Applied::AlreadyFinal)?))
         }
         (_, None) | (None, _) => {
-            tracing::info!(run = %token.run_id, fence = token.fence, "a write under a stale token was refused");
+            queue::tell_stale(token);
             Ok(Gate::Closed(transaction.undo(Applied::Stale)?))
         }
     }
@@ -101,19 +104,15 @@ pub(super) async fn apply_result(
     analysis: AnalysisId,
     result: &AnalysisResult,
     now: OffsetDateTime,
-) -> Answer<Applied> {
-    let run = match gate(transaction, token, analysis).await? {
-        Gate::Open(run, _) => run,
-        Gate::Closed(applied) => return Ok(applied),
-    };
-    match result {
-        AnalysisResult::Failed(failure) => fail(transaction, analysis, failure, now).await?,
+) -> Answer<(Applied, RunEnded)> {
+    let update = match result {
+        AnalysisResult::Failed(failure) => failed(failure, now)?,
         AnalysisResult::Finished { resolution, reasons, result, provenance, artifacts } => {
             let keys: Vec<&str> = artifacts.iter().map(|artifact| artifact.blob_key.as_str()).collect();
             sweeping::reference(transaction, &keys).await?;
             let artifacts: Vec<ArtifactDocument> = artifacts.iter().map(ArtifactDocument::from).collect();
             let reasons: Vec<ReasonDocument> = reasons.iter().map(ReasonDocument::from).collect();
-            let finished = doc! {
+            doc! {
                 "$set": {
                     "state": "FINISHED",
                     "resolution": resolution.name(),
@@ -126,14 +125,31 @@ pub(super) async fn apply_result(
                     "finished_at": nanoseconds(now),
                 },
                 "$inc": { "revision": 1_i64 },
-            };
-            let Transaction { session, collections, .. } = &mut *transaction;
-            collections.analyses.update_one(doc! { "_id": id(analysis) }, finished).session(session).await?;
+            }
         }
+    };
+    let Transaction { session, collections, .. } = &mut *transaction;
+    let unfinished = doc! { "_id": id(analysis), "run_id": id(token.run_id), "state": open() };
+    let written = collections.analyses.update_one(unfinished, update).session(session).await?.matched_count == 1;
+    let run = if written { queue::one_less_held(transaction, token).await? } else { None };
+    match run {
+        Some(run) => {
+            touch(transaction, run.member.folder_id, 1, Some(now)).await?;
+            Ok((Applied::Yes, run.open_analyses <= 1))
+        }
+        None => Ok((refused(transaction, token, analysis, written).await?, false)),
     }
-    queue::one_less(transaction, run.id, "LEASED").await?;
-    touch(transaction, run.member.folder_id, 1, Some(now)).await?;
-    Ok(Applied::Yes)
+}
+
+/// Why a result is not applied. `is_unfinished`: the analysis waits for one, so that it must be the token.
+async fn refused(transaction: &mut Transaction, token: LeaseToken, analysis: AnalysisId, is_unfinished: bool) -> Answer<Applied> {
+    if !is_unfinished
+        && let Gate::Closed(applied) = gate(transaction, token, analysis).await?
+    {
+        return Ok(applied);
+    }
+    queue::tell_stale(token);
+    transaction.undo(Applied::Stale)
 }
 
 /// FAILED, keeping what is known of its provenance. Run and folder are the caller's.
@@ -143,7 +159,14 @@ pub(super) async fn fail(
     failure: &AnalysisFailure,
     now: OffsetDateTime,
 ) -> Answer<()> {
-    let failed = doc! {
+    let failed = failed(failure, now)?;
+    let Transaction { session, collections, .. } = transaction;
+    collections.analyses.update_one(doc! { "_id": id(analysis) }, failed).session(session).await?;
+    Ok(())
+}
+
+fn failed(failure: &AnalysisFailure, now: OffsetDateTime) -> Answer<Document> {
+    Ok(doc! {
         "$set": {
             "state": "FAILED",
             "reasons": [],
@@ -152,10 +175,7 @@ pub(super) async fn fail(
             "finished_at": nanoseconds(now),
         },
         "$inc": { "revision": 1_i64 },
-    };
-    let Transaction { session, collections, .. } = transaction;
-    collections.analyses.update_one(doc! { "_id": id(analysis) }, failed).session(session).await?;
-    Ok(())
+    })
 }
 
 /// CANCELLED; its run leaves the queue if nothing else of it is left to do. The caller has seen that it is not final, and touches the

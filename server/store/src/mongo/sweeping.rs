@@ -6,7 +6,7 @@
 use super::collections::{BLOBS, Collections};
 use super::fault::{Answer, Fault};
 use super::transaction::Transaction;
-use super::values::nanoseconds;
+use super::values::{nanoseconds, time};
 use crate::records::Tombstone;
 use crate::stored::V1;
 use crate::traits::StoreError;
@@ -129,14 +129,19 @@ pub(super) async fn mark_swept(collections: &Collections, keys: &[String]) -> An
     Ok(())
 }
 
-pub(super) async fn revive(collections: &Collections, keys: &[String]) -> Answer<()> {
-    collections.blobs.delete_many(doc! { "_id": { "$in": keys }, "swept": true }).await?;
+pub(super) async fn revive(collections: &Collections, tombstones: &[Tombstone]) -> Answer<()> {
+    let same = |made: &Tombstone| doc! { "_id": &made.key, "swept_at": nanoseconds(made.made_at), "swept": true };
+    let these: Vec<Document> = tombstones.iter().map(same).collect();
+    if !these.is_empty() {
+        collections.blobs.delete_many(doc! { "$or": these }).await?;
+    }
     Ok(())
 }
 
 fn tombstone(blob: &Document) -> Option<Tombstone> {
     let key = blob.get_str("_id").ok()?.to_owned();
-    Some(Tombstone { key, swept: blob.get_bool("swept").unwrap_or_default() })
+    let made_at = time(blob.get_i64("swept_at").ok()?);
+    Some(Tombstone { key, swept: blob.get_bool("swept").unwrap_or_default(), made_at })
 }
 
 pub(super) async fn tombstones(collections: &Collections, keys: &[String]) -> Answer<Vec<Tombstone>> {

@@ -253,9 +253,9 @@ impl Store for SqliteStore {
         self.read("reading tombstones of blobs", move |c| sweeping::tombstones(c, &keys)).await
     }
 
-    async fn revive(&self, keys: &[String]) -> Result<()> {
-        let keys = keys.to_vec();
-        self.write("marking blobs as written again", move |c, _| sweeping::revive(c, &keys)).await
+    async fn revive(&self, tombstones: &[Tombstone]) -> Result<()> {
+        let tombstones = tombstones.to_vec();
+        self.write("marking blobs as written again", move |c, _| sweeping::revive(c, &tombstones)).await
     }
 
     async fn tombstones_before(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Tombstone>> {

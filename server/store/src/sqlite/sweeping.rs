@@ -2,7 +2,7 @@
 
 use super::fault::Answer;
 use super::rows::{all, change, optional};
-use super::values::{json_list, nanoseconds};
+use super::values::{json_list, nanoseconds, time};
 use crate::records::Tombstone;
 use crate::traits::StoreError;
 use rusqlite::{Connection, Row};
@@ -43,22 +43,24 @@ pub(super) fn mark_swept(connection: &Connection, keys: &[String]) -> Answer<()>
     Ok(())
 }
 
-pub(super) fn revive(connection: &Connection, keys: &[String]) -> Answer<()> {
-    let sql = "DELETE FROM tombstones WHERE swept AND blob_key IN (SELECT value FROM json_each(?1))";
-    change(connection, sql, [json_list(keys)])?;
+pub(super) fn revive(connection: &Connection, tombstones: &[Tombstone]) -> Answer<()> {
+    for Tombstone { key, made_at, .. } in tombstones {
+        let sql = "DELETE FROM tombstones WHERE swept AND blob_key = ?1 AND created_at = ?2";
+        change(connection, sql, (key, nanoseconds(*made_at)))?;
+    }
     Ok(())
 }
 
 fn tombstone(row: &Row<'_>) -> rusqlite::Result<Tombstone> {
-    Ok(Tombstone { key: row.get(0)?, swept: row.get(1)? })
+    Ok(Tombstone { key: row.get(0)?, swept: row.get(1)?, made_at: time(row, 2)? })
 }
 
 pub(super) fn tombstones(connection: &Connection, keys: &[String]) -> Answer<Vec<Tombstone>> {
-    let sql = "SELECT blob_key, swept FROM tombstones WHERE blob_key IN (SELECT value FROM json_each(?1))";
+    let sql = "SELECT blob_key, swept, created_at FROM tombstones WHERE blob_key IN (SELECT value FROM json_each(?1))";
     all(connection, sql, [json_list(keys)], tombstone)
 }
 
 pub(super) fn tombstones_before(connection: &Connection, before: OffsetDateTime, limit: u32) -> Answer<Vec<Tombstone>> {
-    let sql = "SELECT blob_key, swept FROM tombstones WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
+    let sql = "SELECT blob_key, swept, created_at FROM tombstones WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
     all(connection, sql, (nanoseconds(before), limit), tombstone)
 }

@@ -231,7 +231,7 @@ pub(in crate::mongo) struct RunDocument {
     pub(in crate::mongo) one_by_one: bool,
     pub(in crate::mongo) deaths: i64,
     /// Its analyses that are not final.
-    open_analyses: i64,
+    pub(in crate::mongo) open_analyses: i64,
     /// Waiting runs are claimed in this order.
     turn_at: i64,
 }
