@@ -193,7 +193,6 @@ async fn wrong_credentials_are_refused_without_showing_them() {
 #[tokio::test]
 async fn a_user_without_rights_to_the_database_is_told_what_it_needs() {
     let set = ReplicaSet::start_with_login(1).await;
-    set.settled().await;
     let refused = refusal(&set.uri("another")).await;
     assert!(refused.contains("readWrite"), "{refused}");
 }

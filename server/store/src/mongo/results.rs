@@ -105,11 +105,11 @@ pub(super) async fn apply_result(
     result: &AnalysisResult,
     now: OffsetDateTime,
 ) -> Answer<(Applied, RunEnded)> {
+    let mut keys = Vec::new();
     let update = match result {
         AnalysisResult::Failed(failure) => failed(failure, now)?,
         AnalysisResult::Finished { resolution, reasons, result, provenance, artifacts } => {
-            let keys: Vec<&str> = artifacts.iter().map(|artifact| artifact.blob_key.as_str()).collect();
-            sweeping::reference(transaction, &keys).await?;
+            keys.extend(artifacts.iter().map(|artifact| artifact.blob_key.as_str()));
             let artifacts: Vec<ArtifactDocument> = artifacts.iter().map(ArtifactDocument::from).collect();
             let reasons: Vec<ReasonDocument> = reasons.iter().map(ReasonDocument::from).collect();
             doc! {
@@ -134,6 +134,7 @@ pub(super) async fn apply_result(
     let run = if written { queue::one_less_held(transaction, token).await? } else { None };
     match run {
         Some(run) => {
+            sweeping::reference(transaction, &keys).await?;
             touch(transaction, run.member.folder_id, 1, Some(now)).await?;
             Ok((Applied::Yes, run.open_analyses <= 1))
         }
