@@ -19,12 +19,12 @@ mod socket;
 
 pub use client::{Client, Upload};
 pub use cluster::{Cluster, ClusterOptions, DATABASE};
+pub use disguise::Disguise;
 pub use media::{Clip, bona_fide_clip, clip_of, large_suites, sample, sample_path, shot_set, still_clip};
 pub use node::{Node, NodeOptions, PASSWORD};
 pub use place::{compiled_plugin, executable, workspace_root};
 pub use plugins::compiled;
 pub use process::{DEADLINE, children_of, mapped_files, wait_until};
-pub use disguise::Disguise;
 pub use replica_set::{ReplicaSet, Standalone};
 pub use requests::{Item, analysis, id_photo, item, media_input, reason_codes, selfie_photo, selfie_video};
 pub use socket::Socket;

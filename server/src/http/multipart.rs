@@ -53,12 +53,7 @@ pub(crate) fn marker(index: usize) -> String {
 }
 
 /// Reads a whole multipart request. `admit` judges the request before any file is read and says where files go.
-pub(crate) async fn read<S, A, B>(
-    source: BodySource,
-    boundary: String,
-    limits: FileLimits,
-    admit: A,
-) -> Result<Upload<S::File>>
+pub(crate) async fn read<S, A, B>(source: BodySource, boundary: String, limits: FileLimits, admit: A) -> Result<Upload<S::File>>
 where
     S: Spool,
     A: FnOnce(&GraphQlRequest) -> Result<B> + Send,

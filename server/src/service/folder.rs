@@ -67,7 +67,8 @@ impl Services {
         let id = FolderId(Uuid::now_v7());
         let wrapped_key = self.inner.keyring.make_folder_key(caller.company_id, id).await.map_err(of_keyring)?;
         let folder_key = self.inner.keyring.folder(caller.company_id, id, &wrapped_key).await.map_err(of_keyring)?;
-        let examined = self.inner.checker.examine(self.inner.checker.ready(request.media)?, Some((&self.inner.blobs, &folder_key))).await?;
+        let examined =
+            self.inner.checker.examine(self.inner.checker.ready(request.media)?, Some((&self.inner.blobs, &folder_key))).await?;
         let now = self.inner.clock.now();
         let folder = Folder {
             id,
@@ -129,7 +130,8 @@ impl Services {
         let requests = (self.inner.checker.checked_requests(requests)?, urgency);
         let folder = &contents.folder;
         let folder_key = self.inner.keyring.folder(folder.company_id, id, &folder.wrapped_key).await.map_err(of_keyring)?;
-        let examined = self.inner.checker.examine(self.inner.checker.ready(media)?, Some((&self.inner.blobs, &folder_key))).await?;
+        let examined =
+            self.inner.checker.examine(self.inner.checker.ready(media)?, Some((&self.inner.blobs, &folder_key))).await?;
         let now = self.inner.clock.now();
         let existing = plan::candidates(&contents.media);
         let additions = planned(&contents.folder, existing, examined, folder_key, requests, now)?;

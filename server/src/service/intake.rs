@@ -12,8 +12,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
-use vultus_store::blobs::{BlobStore, SpooledBlob};
 use vultus_store::blobs::keys::FolderKey;
+use vultus_store::blobs::{BlobStore, SpooledBlob};
 
 /// A medium of which is known what an analysis must know before its run.
 pub(super) struct KnownMedium {
@@ -136,7 +136,8 @@ impl Services {
         let uploads = examined.iter().map(|medium| medium.known.file.spooled());
         let uploads: Option<Vec<&SpooledBlob>> = uploads.collect();
         let uploads = uploads.ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
-        let all: Vec<&SpooledBlob> = uploads.into_iter().chain(examined.iter().filter_map(|medium| medium.thumbnail.as_ref())).collect();
+        let all: Vec<&SpooledBlob> =
+            uploads.into_iter().chain(examined.iter().filter_map(|medium| medium.thumbnail.as_ref())).collect();
         let keys: Vec<String> = all.iter().map(|blob| key.blob_key(blob.sha256())).collect();
         if let Err(error) = blobs.commit_all(&all, key).await {
             self.delete_blobs(&keys).await;

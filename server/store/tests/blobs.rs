@@ -89,7 +89,13 @@ impl Data {
     }
 
     async fn unreference(&self, medium: MediaId) -> Vec<String> {
-        self.world.store.delete_medium(self.world.scope(), medium, OffsetDateTime::now_utc()).await.expect("deleting works").1.keys
+        self.world
+            .store
+            .delete_medium(self.world.scope(), medium, OffsetDateTime::now_utc())
+            .await
+            .expect("deleting works")
+            .1
+            .keys
     }
 }
 

@@ -111,10 +111,7 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
             vec![
                 // Without `ready_at`, so that claims and heartbeats leave it as it is: what was deleted of an index stays in the way of
                 // those who read it for minutes.
-                partial(
-                    doc! { "pool": 1, "turn_at": 1, "_id": 1 },
-                    doc! { "state": { "$in": ["QUEUED", "LEASED"] } },
-                ),
+                partial(doc! { "pool": 1, "turn_at": 1, "_id": 1 }, doc! { "state": { "$in": ["QUEUED", "LEASED"] } }),
                 plain(doc! { "member.folder_id": 1 }),
             ],
         ),

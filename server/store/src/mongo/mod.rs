@@ -85,7 +85,15 @@ impl MongoStore {
         let watcher = tokio::spawn(watch::pass_on(database.clone(), stream, Arc::clone(&signals), stop.clone()));
         let collections = Collections::of(&database);
         let claiming = tokio::sync::Semaphore::new(CLAIMS);
-        Ok(Arc::new(Self { client, collections, signals, stop, watcher: Mutex::new(Some(watcher)), claiming, ended: Mutex::default() }))
+        Ok(Arc::new(Self {
+            client,
+            collections,
+            signals,
+            stop,
+            watcher: Mutex::new(Some(watcher)),
+            claiming,
+            ended: Mutex::default(),
+        }))
     }
 
     /// How new the documents of a database are. Changes nothing.

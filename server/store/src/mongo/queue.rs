@@ -10,10 +10,10 @@ use crate::records::{Applied, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth, 
 use futures::TryStreamExt;
 use mongodb::bson::{Document, Uuid, doc};
 use mongodb::options::ReturnDocument;
+use serde::Deserialize;
 use std::collections::HashSet;
 use std::time::Duration as StdDuration;
 use time::{Duration, OffsetDateTime};
-use serde::Deserialize;
 use vultus_core::{Analysis, AnalysisFailure, Folder, Medium};
 
 /// Deaths while active that fail an analysis.

@@ -144,9 +144,7 @@ pub(super) async fn apply_result(
 
 /// Why a result is not applied. `is_unfinished`: the analysis waits for one, so that it must be the token.
 async fn refused(transaction: &mut Transaction, token: LeaseToken, analysis: AnalysisId, is_unfinished: bool) -> Answer<Applied> {
-    if !is_unfinished
-        && let Gate::Closed(applied) = gate(transaction, token, analysis).await?
-    {
+    if !is_unfinished && let Gate::Closed(applied) = gate(transaction, token, analysis).await? {
         return Ok(applied);
     }
     queue::tell_stale(token);
