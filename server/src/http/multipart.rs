@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
+use futures::future::maybe_done;
 use multer::{Field, Multipart};
 use serde_json::Value;
 use vultus_core::{Error, Result};
@@ -67,7 +68,7 @@ where
     let map = text_part(&mut parts, &source, "map", MAX_MAP_BYTES).await?;
     let places = FileMap::parse(&map, limits.files)?;
     places.check_variables(&request)?;
-    let mut arrived: HashMap<String, S::File> = HashMap::new();
+    let mut arrived = HashMap::new();
     loop {
         source.allow(LEASH_BYTES);
         let Some(field) = parts.next_field().await.map_err(broken)? else { break };
@@ -80,13 +81,19 @@ where
         }
         let sink = begin().map_err(|error| error.at(&place.argument))?;
         let file = read_file(field, &source, sink, limits.file_bytes).await.map_err(|error| error.at(&place.argument))?;
-        arrived.insert(name, file);
+        // Asked once, its last part goes to the disk while the next file arrives.
+        let mut finishing = Box::pin(maybe_done(file.finish()));
+        let _ = futures::poll!(&mut finishing);
+        arrived.insert(name, finishing);
     }
     let mut files = Vec::with_capacity(places.0.len());
     for (name, place) in places.0 {
-        let Some(file) = arrived.remove(&name) else {
+        let Some(mut finishing) = arrived.remove(&name) else {
             return Err(bad_multipart("a file that `map` names is missing").at(&place.argument));
         };
+        finishing.as_mut().await;
+        let finished = finishing.as_mut().take_output().ok_or_else(|| Error::broken("a file was finished twice"))?;
+        let file = finished.map_err(|error| error.at(&place.argument))?;
         if let Some(variable) = place.variable(&mut request) {
             *variable = Value::String(marker(files.len()));
         }
@@ -115,7 +122,20 @@ async fn text_part(parts: &mut Multipart<'static>, source: &BodySource, name: &s
     Ok(text)
 }
 
-async fn read_file<S: Spool>(mut field: Field<'static>, source: &BodySource, mut sink: S, limit: u64) -> Result<S::File> {
+/// A file of which all bytes are there.
+struct Whole<S> {
+    sink: S,
+    name: Option<String>,
+    declared_type: Option<String>,
+}
+
+impl<S: Spool> Whole<S> {
+    async fn finish(self) -> Result<S::File> {
+        self.sink.finish(self.name, self.declared_type).await
+    }
+}
+
+async fn read_file<S: Spool>(mut field: Field<'static>, source: &BodySource, mut sink: S, limit: u64) -> Result<Whole<S>> {
     let name = field.file_name().map(str::to_owned);
     let declared_type = field.content_type().map(ToString::to_string).filter(|text| text.len() <= MAX_TYPE_BYTES);
     let mut size = 0u64;
@@ -131,7 +151,7 @@ async fn read_file<S: Spool>(mut field: Field<'static>, source: &BodySource, mut
         }
         sink.write(chunk).await?;
     }
-    sink.finish(name, declared_type).await
+    Ok(Whole { sink, name, declared_type })
 }
 
 fn bad_multipart(message: &str) -> Error {

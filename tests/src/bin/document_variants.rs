@@ -11,7 +11,7 @@ use vultus_tests::capture::{Noise, on_screen, under_a_lamp};
 
 /// What surrounds a document that is moved.
 const TABLE: Rgb<u8> = Rgb([96, 88, 80]);
-/// Quality of the pictures of all classes but `jpeg`.
+/// JPEG quality of what a camera takes of a screen or under a lamp.
 const GOOD: u8 = 92;
 
 type Failure = Box<dyn std::error::Error>;
@@ -21,16 +21,16 @@ const SCREENS: [(f32, f32); 6] = [(1.5, 3.0), (1.8, 25.0), (2.2, 0.0), (2.7, 45.
 /// Shares of a picture that a lamp burns out, and where.
 const LAMPS: [(f32, [f32; 2]); 3] = [(0.05, [0.4, 0.45]), (0.12, [0.6, 0.4]), (0.25, [0.5, 0.6])];
 
-/// A changed picture: its class, and the picture with its JPEG quality.
+/// A changed picture: its class, and the picture with its JPEG quality; without one nothing is lost by saving it.
 struct Variant {
     class: String,
     picture: RgbImage,
-    quality: u8,
+    quality: Option<u8>,
 }
 
 fn variants(original: &RgbImage) -> Vec<Variant> {
     let variant = |class: &str, picture, quality| Variant { class: class.to_owned(), picture, quality };
-    let good = |class, picture| variant(class, picture, GOOD);
+    let good = |class, picture| variant(class, picture, None);
     let mut all = vec![good("original", original.clone())];
     all.push(good("turned", imageops::rotate90(original)));
     all.push(good("turned", imageops::rotate180(original)));
@@ -47,16 +47,16 @@ fn variants(original: &RgbImage) -> Vec<Variant> {
         let picture = imageops::resize(original, side(original.width()), side(original.height()), FilterType::Triangle);
         all.push(good("scaled", picture));
     }
-    all.push(variant("jpeg", original.clone(), 40));
+    all.push(variant("jpeg", original.clone(), Some(40)));
     all.push(good("noise", noisy(original, 8.0)));
     all.push(good("noise", noisy(original, 16.0)));
-    all.push(variant("mixed", noisy(&tilted(&imageops::rotate90(original), 10.0, 10.0), 6.0), 60));
-    all.push(variant("mixed", noisy(&askew(&imageops::rotate180(original), 8.0), 6.0), 60));
+    all.push(variant("mixed", noisy(&tilted(&imageops::rotate90(original), 10.0, 10.0), 6.0), Some(60)));
+    all.push(variant("mixed", noisy(&askew(&imageops::rotate180(original), 8.0), 6.0), Some(60)));
     all
 }
 
 fn suspects(original: &RgbImage) -> Vec<Variant> {
-    let good = |class: String, picture| Variant { class, picture, quality: GOOD };
+    let good = |class: String, picture| Variant { class, picture, quality: Some(GOOD) };
     let screens = SCREENS.map(|(pitch, degrees)| good(format!("screen {pitch} px"), on_screen(original, pitch, degrees)));
     let lamps = LAMPS.map(|(share, at)| good(format!("lamp {:.0} %", share * 100.0), under_a_lamp(original, at, share)));
     std::iter::once(good("original".to_owned(), original.clone())).chain(screens).chain(lamps).collect()
@@ -132,10 +132,19 @@ fn write(
         }
         let original = image::open(root.join(file))?.to_rgb8();
         for (number, variant) in make(&original).into_iter().enumerate() {
-            let file = format!("{name}-{}-{number:02}.jpg", file.rsplit_once('.').map_or(file, |(stem, _)| stem));
-            let mut bytes = Vec::new();
-            JpegEncoder::new_with_quality(&mut bytes, variant.quality).encode_image(&variant.picture)?;
-            std::fs::write(folder.join(&file), bytes)?;
+            let file = format!("{name}-{}-{number:02}", file.rsplit_once('.').map_or(file, |(stem, _)| stem));
+            let file = match variant.quality {
+                Some(quality) => {
+                    let mut bytes = Vec::new();
+                    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(&variant.picture)?;
+                    std::fs::write(folder.join(format!("{file}.jpg")), bytes)?;
+                    format!("{file}.jpg")
+                }
+                None => {
+                    variant.picture.save(folder.join(format!("{file}.png")))?;
+                    format!("{file}.png")
+                }
+            };
             listed.push(format!("{file},{truth},{}", variant.class));
         }
     }
