@@ -199,32 +199,32 @@ impl Services {
         let mut changes = self.inner.hub.watch(folder);
         loop {
             changes.mark_unchanged();
-            let contents = match self.contents_of(scope, folder).await {
-                // What is waited for is stored already.
-                Err(Error::Unavailable { .. }) if Instant::now() + ASK_AGAIN < until => {
-                    tokio::time::sleep(ASK_AGAIN).await;
-                    continue;
-                }
-                other => other?,
-            };
-            let open = contents.analyses.iter().any(|analysis| analyses.contains(&analysis.id) && !analysis.state.is_final());
-            if !open || Instant::now() >= until {
-                return Ok(contents);
+            // The folder is read whole once, at the end, and not after each change.
+            let found = patiently(until, async || stored(self.inner.store.analyses(scope, analyses).await)).await?;
+            if found.iter().all(|(analysis, _)| analysis.state.is_final()) {
+                break;
             }
             tokio::select! {
-                changed = changes.changed() => {
-                    if changed.is_err() {
-                        return Ok(contents);
-                    }
-                }
-                () = tokio::time::sleep_until(until) => {}
-                () = self.inner.stopping.cancelled() => return self.contents_of(scope, folder).await,
+                changed = changes.changed() => if changed.is_err() { break },
+                () = tokio::time::sleep_until(until) => break,
+                () = self.inner.stopping.cancelled() => break,
             }
         }
+        patiently(until, async || self.contents_of(scope, folder).await).await
     }
 
     async fn analysis_in(&self, scope: Scope, id: AnalysisId) -> Result<(Analysis, Vec<Artifact>)> {
         let found = stored(self.inner.store.analyses(scope, &[id]).await)?.pop();
         found.ok_or(Error::NotFound { what: "analysis", argument: None })
+    }
+}
+
+/// Reads what is stored already from a store that may not answer for a while.
+async fn patiently<T>(until: Instant, read: impl AsyncFn() -> Result<T>) -> Result<T> {
+    loop {
+        match read().await {
+            Err(Error::Unavailable { .. }) if Instant::now() + ASK_AGAIN < until => tokio::time::sleep(ASK_AGAIN).await,
+            other => return other,
+        }
     }
 }

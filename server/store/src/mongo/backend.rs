@@ -2,7 +2,8 @@
 
 use super::documents::RunDocument;
 use super::transaction::alone;
-use super::{MongoStore, accounts, additions, exporting, folders, listing, queue, results, schema, sweeping};
+use super::writes::Happening;
+use super::{MongoStore, accounts, additions, exporting, folders, listing, queue, schema, sweeping};
 use crate::events::ChangeStream;
 use crate::export::Record;
 use crate::records::*;
@@ -108,6 +109,7 @@ impl Store for MongoStore {
             let mut transaction = attempts.begin().await?;
             let done = additions::create_folder(&mut transaction, folder, additions, key).await;
             if let Some(answer) = attempts.end(transaction, done).await? {
+                self.beginning.heed(additions.group.as_ref());
                 return Ok(answer);
             }
         }
@@ -125,6 +127,7 @@ impl Store for MongoStore {
             let mut transaction = attempts.begin().await?;
             let done = additions::add_to_folder(&mut transaction, scope, id, additions, key).await;
             if let Some(answer) = attempts.end(transaction, done).await? {
+                self.beginning.heed(additions.group.as_ref());
                 return Ok(answer);
             }
         }
@@ -225,7 +228,7 @@ impl Store for MongoStore {
         loop {
             let taken = async {
                 let _turn = self.claiming.acquire().await;
-                queue::take(&self.collections, pools, node, now, lease).await
+                queue::take(&self.collections, &self.beginning, pools, node, now, lease).await
             };
             let taken = alone("claiming a run", taken).await?;
             let Some(run) = taken else { return Ok(None) };
@@ -247,25 +250,11 @@ impl Store for MongoStore {
     }
 
     async fn enter_analysis(&self, token: LeaseToken, id: AnalysisId, now: OffsetDateTime) -> Result<Applied> {
-        let mut attempts = self.attempts("entering an analysis");
-        loop {
-            let mut transaction = attempts.begin().await?;
-            let done = results::enter_analysis(&mut transaction, token, id, now).await;
-            if let Some(answer) = attempts.end(transaction, done).await? {
-                return Ok(answer);
-            }
-        }
+        self.writes.write(token, id, Happening::Entered(now)).await
     }
 
     async fn record_progress(&self, token: LeaseToken, id: AnalysisId, fraction: f32) -> Result<Applied> {
-        let mut attempts = self.attempts("recording progress");
-        loop {
-            let mut transaction = attempts.begin().await?;
-            let done = results::record_progress(&mut transaction, token, id, fraction).await;
-            if let Some(answer) = attempts.end(transaction, done).await? {
-                return Ok(answer);
-            }
-        }
+        self.writes.write(token, id, Happening::Progress(fraction)).await
     }
 
     async fn apply_result(
@@ -275,17 +264,7 @@ impl Store for MongoStore {
         result: &AnalysisResult,
         now: OffsetDateTime,
     ) -> Result<Applied> {
-        let mut attempts = self.attempts("writing a result");
-        loop {
-            let mut transaction = attempts.begin().await?;
-            let done = results::apply_result(&mut transaction, token, id, result, now).await;
-            if let Some((applied, run_ended)) = attempts.end(transaction, done).await? {
-                if run_ended {
-                    self.ended().insert(token);
-                }
-                return Ok(applied);
-            }
-        }
+        self.writes.write(token, id, Happening::Result(Box::new(result.clone()), now)).await
     }
 
     async fn record_death(
@@ -300,6 +279,7 @@ impl Store for MongoStore {
             let mut transaction = attempts.begin().await?;
             let done = queue::record_death(&mut transaction, token, death, failure, now).await;
             if let Some(answer) = attempts.end(transaction, done).await? {
+                self.beginning.forget();
                 return Ok(answer);
             }
         }
@@ -307,7 +287,7 @@ impl Store for MongoStore {
 
     async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied> {
         // Mostly its last result has ended it.
-        if self.ended().remove(&token) || alone("looking at a run", queue::ended_under(&self.collections, token)).await? {
+        if self.writes.take_ended(token) || alone("looking at a run", queue::ended_under(&self.collections, token)).await? {
             return Ok(Applied::Yes);
         }
         let mut attempts = self.attempts("releasing a run");
@@ -315,6 +295,7 @@ impl Store for MongoStore {
             let mut transaction = attempts.begin().await?;
             let done = queue::release_run(&mut transaction, token, retry_at, now).await;
             if let Some(answer) = attempts.end(transaction, done).await? {
+                self.beginning.forget();
                 return Ok(answer);
             }
         }

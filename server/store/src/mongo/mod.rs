@@ -22,23 +22,24 @@ mod sweeping;
 mod transaction;
 mod values;
 mod watch;
+mod writes;
 
 pub(crate) use connect::connect;
 pub(crate) use fault::is_duplicate;
 
 use crate::export::Record;
-use crate::records::{LeaseToken, SchemaState};
+use crate::records::SchemaState;
 use crate::signals::Signals;
 use crate::traits::{Result, StoreError};
 use collections::Collections;
 use futures::stream::BoxStream;
 use mongodb::Client;
 use mongodb::options::{DatabaseOptions, ReadConcern};
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use transaction::Attempts;
+use writes::Writes;
 
 /// Records that are read ahead of who takes them.
 const RECORDS: usize = 64;
@@ -61,8 +62,8 @@ pub struct MongoStore {
     watcher: Mutex<Option<JoinHandle<()>>>,
     /// For claims: all that ask at once ask for the same run, and the server has all but one try again.
     claiming: tokio::sync::Semaphore,
-    /// Runs whose last result was written here, until they are released: then nobody need be asked.
-    ended: Mutex<HashSet<LeaseToken>>,
+    beginning: queue::Beginning,
+    writes: Writes,
 }
 
 impl MongoStore {
@@ -84,6 +85,7 @@ impl MongoStore {
         let (signals, stop) = (Arc::new(Signals::default()), CancellationToken::new());
         let watcher = tokio::spawn(watch::pass_on(database.clone(), stream, Arc::clone(&signals), stop.clone()));
         let collections = Collections::of(&database);
+        let writes = Writes::new(client.clone(), collections.clone());
         let claiming = tokio::sync::Semaphore::new(CLAIMS);
         Ok(Arc::new(Self {
             client,
@@ -92,7 +94,8 @@ impl MongoStore {
             stop,
             watcher: Mutex::new(Some(watcher)),
             claiming,
-            ended: Mutex::default(),
+            beginning: queue::Beginning::default(),
+            writes,
         }))
     }
 
@@ -102,10 +105,6 @@ impl MongoStore {
         let state = schema::state(&database).await;
         client.shutdown().immediate(true).await;
         state.map_err(|fault| fault.into_store("looking at the database"))
-    }
-
-    fn ended(&self) -> MutexGuard<'_, HashSet<LeaseToken>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn attempts(&self, context: &'static str) -> Attempts {

@@ -6,13 +6,14 @@ use super::fault::{Answer, MAX_TIME_EXPIRED, code};
 use super::results::{fail, open, touch};
 use super::transaction::Transaction;
 use super::values::{count, counted, few, id, nanoseconds, typed};
-use crate::records::{Applied, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth, WorkerDeath};
+use crate::records::{Applied, ClaimedRun, DeathVerdict, LeaseToken, NewGroup, QueueDepth, WorkerDeath};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, Uuid, doc};
 use mongodb::options::ReturnDocument;
 use serde::Deserialize;
 use std::collections::HashSet;
-use std::time::Duration as StdDuration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration as StdDuration, Instant};
 use time::{Duration, OffsetDateTime};
 use vultus_core::{Analysis, AnalysisFailure, Folder, Medium};
 
@@ -31,10 +32,56 @@ const NEXT_WAIT: StdDuration = StdDuration::from_millis(50);
 /// How many of the next ones are tried.
 const NEXT: i64 = 32;
 
+/// How long it is remembered where the queue began.
+const BEGINNING_LASTS: StdDuration = StdDuration::from_millis(100);
+
+/// Where the queue began a moment ago. What was taken leaves its place in the index, which the server keeps for minutes, and a look from
+/// the very start passes over all of these: under load, claims begin where the last such look found a run. What another node puts before
+/// that has to wait for the next one.
+#[derive(Debug, Default)]
+pub(super) struct Beginning(Mutex<Option<Found>>);
+
+#[derive(Debug)]
+struct Found {
+    pools: Vec<String>,
+    turn_at: i64,
+    now: OffsetDateTime,
+    at: Instant,
+}
+
+impl Beginning {
+    fn found(&self) -> MutexGuard<'_, Option<Found>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of(&self, pools: &[String], now: OffsetDateTime) -> Option<i64> {
+        let found = self.found();
+        let found = found.as_ref().filter(|found| found.pools == pools && found.at.elapsed() < BEGINNING_LASTS)?;
+        let is_new = now >= found.now && now - found.now < BEGINNING_LASTS;
+        is_new.then_some(found.turn_at)
+    }
+
+    fn remember(&self, pools: &[String], now: OffsetDateTime, turn_at: i64) {
+        *self.found() = Some(Found { pools: pools.to_vec(), turn_at, now, at: Instant::now() });
+    }
+
+    /// A run is given back: it may be anywhere.
+    pub(super) fn forget(&self) {
+        self.found().take();
+    }
+
+    /// Runs come in.
+    pub(super) fn heed(&self, new: Option<&NewGroup>) {
+        let earliest = new.into_iter().flat_map(|new| &new.runs).map(|run| nanoseconds(run.turn_at)).min();
+        self.found().take_if(|found| earliest.is_some_and(|earliest| earliest < found.turn_at));
+    }
+}
+
 /// Takes the run whose turn it is of those that wait, or whose lease ran out; its fence is raised, so that all older tokens are
 /// stale. One atomic update: of many nodes that ask, one gets it. A run that a transaction holds is left out for now.
 pub(super) async fn take(
     collections: &Collections,
+    beginning: &Beginning,
     pools: &[String],
     node: &str,
     now: OffsetDateTime,
@@ -59,7 +106,17 @@ pub(super) async fn take(
             other => other.map(Some),
         }
     };
+    if let Some(turn_at) = beginning.of(pools, now) {
+        let mut later = waiting.clone();
+        later.insert("turn_at", doc! { "$gte": turn_at });
+        if let Some(Some(run)) = take(later, NEXT_WAIT).await? {
+            return Ok(Some(run));
+        }
+    }
     if let Some(taken) = take(waiting.clone(), TURN_WAIT).await? {
+        if let Some(run) = &taken {
+            beginning.remember(pools, now, run.turn_at);
+        }
         return Ok(taken);
     }
     let runs = collections.runs.clone_with_type::<Document>();
@@ -253,21 +310,25 @@ async fn give_back(transaction: &mut Transaction, run: Uuid, retry_at: Option<Of
 /// One analysis of the run became final; after the last one a run in `state` is done.
 pub(super) async fn one_less(transaction: &mut Transaction, run: Uuid, state: &str) -> Answer<()> {
     let Transaction { session, collections, .. } = transaction;
-    collections.runs.update_one(doc! { "_id": run }, less(state)).session(session).await?;
+    collections.runs.update_one(doc! { "_id": run }, less(state, 1)).session(session).await?;
     Ok(())
 }
 
-/// The same for the run of a token, if it is current.
-pub(super) async fn one_less_held(transaction: &mut Transaction, token: LeaseToken) -> Answer<Option<RunDocument>> {
+/// Writes the run of a token, if it is current: `finals` of its analyses became final, maybe none. Gives the run as it was. Nobody else
+/// can take it while this transaction lasts.
+pub(super) async fn write_held(transaction: &mut Transaction, token: LeaseToken, finals: i64) -> Answer<Option<RunDocument>> {
     let Transaction { session, collections, .. } = transaction;
     let held = doc! { "_id": id(token.run_id), "fence": fence(token), "state": "LEASED" };
-    Ok(collections.runs.find_one_and_update(held, less("LEASED")).session(session).await?)
+    Ok(collections.runs.find_one_and_update(held, less("LEASED", finals)).session(session).await?)
 }
 
-fn less(state: &str) -> Vec<Document> {
-    let left = doc! { "$subtract": ["$open_analyses", 1_i64] };
+fn less(state: &str, finals: i64) -> Vec<Document> {
+    let left = doc! { "$subtract": ["$open_analyses", finals] };
     let is_over = doc! { "$and": [{ "$lte": [&left, 0_i64] }, { "$eq": ["$state", state] }] };
-    vec![doc! { "$set": { "open_analyses": &left, "state": { "$cond": [is_over, "DONE", "$state"] } } }]
+    let state = doc! { "$cond": [is_over, "DONE", "$state"] };
+    // Counted, so that a write that changes nothing else is one, too.
+    let writes = doc! { "$add": [{ "$ifNull": ["$writes", 0_i64] }, 1_i64] };
+    vec![doc! { "$set": { "open_analyses": left, "state": state, "writes": writes } }]
 }
 
 /// Runs that wait for other pools than these and were asked for before a time; none that a node is at work on.

@@ -2,17 +2,18 @@
 //! transaction, by writing the run: a claim by somebody else and the write cannot both succeed.
 
 use super::additions::touched;
-use super::documents::{AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument};
+use super::documents::{ArtifactDocument, ReasonDocument};
 use super::fault::Answer;
 use super::queue;
 use super::sweeping;
 use super::transaction::Transaction;
 use super::values::{id, nanoseconds};
+use super::writes::Happening;
 use crate::names::Named;
 use crate::records::{AnalysisResult, Applied, LeaseToken};
 use crate::stored::{StoredFailure, StoredProvenance};
 use mongodb::bson::{Document, Uuid, doc, serialize_to_bson};
-use mongodb::options::ReturnDocument;
+use mongodb::options::UpdateModifications;
 use time::OffsetDateTime;
 use vultus_core::{Analysis, AnalysisFailure, AnalysisId};
 
@@ -21,134 +22,130 @@ pub(super) fn open() -> Document {
     doc! { "$in": ["QUEUED", "RUNNING"] }
 }
 
-/// Whether this was the run's last result, which ends it.
-type RunEnded = bool;
-
-/// Whether a write under a token may go on.
-enum Gate {
-    Open(RunDocument, Box<AnalysisDocument>),
-    Closed(Applied),
+/// What became of writes to one run.
+pub(super) struct Written {
+    /// Of each write.
+    pub(super) applied: Vec<Applied>,
+    /// Whether the run's last result was among them, which ends it.
+    pub(super) run_ended: bool,
 }
 
-/// Looks at run and analysis, and writes the run so that nobody else can take it while this transaction lasts.
-async fn gate(transaction: &mut Transaction, token: LeaseToken, analysis: AnalysisId) -> Answer<Gate> {
-    let Transaction { session, collections, .. } = &mut *transaction;
-    let held = doc! { "_id": id(token.run_id), "fence": queue::fence(token), "state": "LEASED" };
-    let written = doc! { "$inc": { "writes": 1_i64 } };
-    let run =
-        collections.runs.find_one_and_update(held, written).return_document(ReturnDocument::After).session(&mut *session).await?;
-    let own = doc! { "_id": id(analysis), "run_id": id(token.run_id) };
-    let found = collections.analyses.find_one(own).session(&mut *session).await?;
-    let is_final = found.as_ref().is_some_and(|found| found.state.0.is_final());
-    match (run, found) {
-        (Some(run), Some(found)) if !is_final => Ok(Gate::Open(run, Box::new(found))),
-        (Some(_), Some(_)) => Ok(Gate::Closed(transaction.undo(Applied::AlreadyFinal)?)),
-        // The run's last result ends the run itself.
-        (None, Some(_)) if is_final && queue::ended_under(&transaction.collections, token).await? => {
-            Ok(Gate::Closed(transaction.undo(Applied::AlreadyFinal)?))
-        }
-        (_, None) | (None, _) => {
-            queue::tell_stale(token);
-            Ok(Gate::Closed(transaction.undo(Applied::Stale)?))
-        }
-    }
-}
-
-pub(super) async fn enter_analysis(
+/// Writes what happened to analyses of one run, in order, and the run and the folder once.
+pub(super) async fn write(
     transaction: &mut Transaction,
     token: LeaseToken,
-    analysis: AnalysisId,
-    now: OffsetDateTime,
-) -> Answer<Applied> {
-    let run = match gate(transaction, token, analysis).await? {
-        Gate::Open(run, _) => run,
-        Gate::Closed(applied) => return Ok(applied),
-    };
-    let entered = vec![doc! { "$set": {
-        "state": "RUNNING",
-        "attempts": { "$add": ["$attempts", 1_i64] },
-        "started_at": { "$ifNull": ["$started_at", nanoseconds(now)] },
-        "revision": { "$add": ["$revision", 1_i64] },
-    } }];
-    let Transaction { session, collections, .. } = &mut *transaction;
-    collections.analyses.update_one(doc! { "_id": id(analysis) }, entered).session(session).await?;
-    touch(transaction, run.member.folder_id, 0, Some(now)).await?;
-    Ok(Applied::Yes)
-}
-
-pub(super) async fn record_progress(
-    transaction: &mut Transaction,
-    token: LeaseToken,
-    analysis: AnalysisId,
-    fraction: f32,
-) -> Answer<Applied> {
-    let (run, found) = match gate(transaction, token, analysis).await? {
-        Gate::Open(run, found) => (run, found),
-        Gate::Closed(applied) => return Ok(applied),
-    };
-    let progress = f64::from(fraction.clamp(0.0, 1.0));
-    // Not-a-number is no progress either.
-    if progress.is_nan() || progress <= found.progress {
-        return transaction.undo(Applied::Yes);
-    }
-    let further = doc! { "$set": { "progress": progress }, "$inc": { "revision": 1_i64 } };
-    let Transaction { session, collections, .. } = &mut *transaction;
-    collections.analyses.update_one(doc! { "_id": id(analysis) }, further).session(session).await?;
-    touch(transaction, run.member.folder_id, 0, None).await?;
-    Ok(Applied::Yes)
-}
-
-pub(super) async fn apply_result(
-    transaction: &mut Transaction,
-    token: LeaseToken,
-    analysis: AnalysisId,
-    result: &AnalysisResult,
-    now: OffsetDateTime,
-) -> Answer<(Applied, RunEnded)> {
-    let mut keys = Vec::new();
-    let update = match result {
-        AnalysisResult::Failed(failure) => failed(failure, now)?,
-        AnalysisResult::Finished { resolution, reasons, result, provenance, artifacts } => {
-            keys.extend(artifacts.iter().map(|artifact| artifact.blob_key.as_str()));
-            let artifacts: Vec<ArtifactDocument> = artifacts.iter().map(ArtifactDocument::from).collect();
-            let reasons: Vec<ReasonDocument> = reasons.iter().map(ReasonDocument::from).collect();
-            doc! {
-                "$set": {
-                    "state": "FINISHED",
-                    "resolution": resolution.name(),
-                    "progress": 1.0,
-                    "reasons": serialize_to_bson(&reasons)?,
-                    "result": result.to_string(),
-                    "failure": null,
-                    "provenance": serialize_to_bson(&StoredProvenance::from(provenance))?,
-                    "artifacts": serialize_to_bson(&artifacts)?,
-                    "finished_at": nanoseconds(now),
-                },
-                "$inc": { "revision": 1_i64 },
+    writes: &[(AnalysisId, &Happening)],
+) -> Answer<Written> {
+    let mut written = Vec::with_capacity(writes.len());
+    let (mut finals, mut latest, mut keys) = (0, None, Vec::new());
+    for (analysis, happening) in writes {
+        let (found, update) = (doc! { "_id": id(*analysis), "run_id": id(token.run_id), "state": open() }, update_of(happening)?);
+        let filter = match happening {
+            // Not-a-number is no progress, and not less than any.
+            Happening::Progress(fraction) => with_less(found, "progress", f64::from(fraction.clamp(0.0, 1.0))),
+            Happening::Entered(_) | Happening::Result(..) => found,
+        };
+        let Transaction { session, collections, .. } = &mut *transaction;
+        let is_written = collections.analyses.update_one(filter, update).session(session).await?.matched_count == 1;
+        written.push(is_written);
+        match happening {
+            Happening::Entered(now) if is_written => latest = latest.max(Some(*now)),
+            Happening::Result(result, now) if is_written => {
+                finals += 1;
+                latest = latest.max(Some(*now));
+                keys.extend(artifact_keys(result));
             }
+            _ => {}
         }
-    };
-    let Transaction { session, collections, .. } = &mut *transaction;
-    let unfinished = doc! { "_id": id(analysis), "run_id": id(token.run_id), "state": open() };
-    let written = collections.analyses.update_one(unfinished, update).session(session).await?.matched_count == 1;
-    let run = if written { queue::one_less_held(transaction, token).await? } else { None };
-    match run {
-        Some(run) => {
-            sweeping::reference(transaction, &keys).await?;
-            touch(transaction, run.member.folder_id, 1, Some(now)).await?;
-            Ok((Applied::Yes, run.open_analyses <= 1))
-        }
-        None => Ok((refused(transaction, token, analysis, written).await?, false)),
     }
+    let run = queue::write_held(transaction, token, finals).await?;
+    let mut applied = Vec::with_capacity(writes.len());
+    for ((analysis, happening), is_written) in writes.iter().zip(&written) {
+        applied.push(match (is_written, &run) {
+            (true, Some(_)) => Applied::Yes,
+            (true, None) => Applied::Stale,
+            (false, _) => unwritten(transaction, token, *analysis, happening, run.is_some()).await?,
+        });
+    }
+    if applied.contains(&Applied::Stale) {
+        queue::tell_stale(token);
+    }
+    let Some(run) = run.filter(|_| written.contains(&true)) else {
+        return transaction.undo(Written { applied, run_ended: false });
+    };
+    sweeping::reference(transaction, &keys).await?;
+    touch(transaction, run.member.folder_id, finals, latest).await?;
+    Ok(Written { applied, run_ended: finals > 0 && run.open_analyses <= finals })
 }
 
-/// Why a result is not applied. `is_unfinished`: the analysis waits for one, so that it must be the token.
-async fn refused(transaction: &mut Transaction, token: LeaseToken, analysis: AnalysisId, is_unfinished: bool) -> Answer<Applied> {
-    if !is_unfinished && let Gate::Closed(applied) = gate(transaction, token, analysis).await? {
-        return Ok(applied);
-    }
-    queue::tell_stale(token);
-    transaction.undo(Applied::Stale)
+fn with_less(mut filter: Document, field: &str, value: f64) -> Document {
+    filter.insert(field, doc! { "$lt": value });
+    filter
+}
+
+fn artifact_keys(result: &AnalysisResult) -> impl Iterator<Item = &str> {
+    let artifacts = match result {
+        AnalysisResult::Finished { artifacts, .. } => artifacts.as_slice(),
+        AnalysisResult::Failed(_) => &[],
+    };
+    artifacts.iter().map(|artifact| artifact.blob_key.as_str())
+}
+
+fn update_of(happening: &Happening) -> Answer<UpdateModifications> {
+    Ok(match happening {
+        Happening::Entered(now) => vec![doc! { "$set": {
+            "state": "RUNNING",
+            "attempts": { "$add": ["$attempts", 1_i64] },
+            "started_at": { "$ifNull": ["$started_at", nanoseconds(*now)] },
+            "revision": { "$add": ["$revision", 1_i64] },
+        } }]
+        .into(),
+        Happening::Progress(fraction) => {
+            doc! { "$set": { "progress": f64::from(fraction.clamp(0.0, 1.0)) }, "$inc": { "revision": 1_i64 } }.into()
+        }
+        Happening::Result(result, now) => match &**result {
+            AnalysisResult::Failed(failure) => failed(failure, *now)?.into(),
+            AnalysisResult::Finished { resolution, reasons, result, provenance, artifacts } => {
+                let artifacts: Vec<ArtifactDocument> = artifacts.iter().map(ArtifactDocument::from).collect();
+                let reasons: Vec<ReasonDocument> = reasons.iter().map(ReasonDocument::from).collect();
+                doc! {
+                    "$set": {
+                        "state": "FINISHED",
+                        "resolution": resolution.name(),
+                        "progress": 1.0,
+                        "reasons": serialize_to_bson(&reasons)?,
+                        "result": result.to_string(),
+                        "failure": null,
+                        "provenance": serialize_to_bson(&StoredProvenance::from(provenance))?,
+                        "artifacts": serialize_to_bson(&artifacts)?,
+                        "finished_at": nanoseconds(*now),
+                    },
+                    "$inc": { "revision": 1_i64 },
+                }
+                .into()
+            }
+        },
+    })
+}
+
+/// Why an analysis was not written: it is final, it is as far already, or it is not this run's.
+async fn unwritten(
+    transaction: &mut Transaction,
+    token: LeaseToken,
+    analysis: AnalysisId,
+    happening: &Happening,
+    is_current: bool,
+) -> Answer<Applied> {
+    let Transaction { session, collections, .. } = &mut *transaction;
+    let own = doc! { "_id": id(analysis), "run_id": id(token.run_id) };
+    let found = collections.analyses.find_one(own).session(session).await?;
+    Ok(match found.map(|found| found.state.0.is_final()) {
+        Some(true) if is_current => Applied::AlreadyFinal,
+        // The run's last result ends the run itself.
+        Some(true) if queue::ended_under(&transaction.collections, token).await? => Applied::AlreadyFinal,
+        Some(false) if is_current && matches!(happening, Happening::Progress(_)) => Applied::Yes,
+        _ => Applied::Stale,
+    })
 }
 
 /// FAILED, keeping what is known of its provenance. Run and folder are the caller's.

@@ -233,7 +233,7 @@ pub(in crate::mongo) struct RunDocument {
     /// Its analyses that are not final.
     pub(in crate::mongo) open_analyses: i64,
     /// Waiting runs are claimed in this order.
-    turn_at: i64,
+    pub(in crate::mongo) turn_at: i64,
 }
 
 impl RunDocument {
