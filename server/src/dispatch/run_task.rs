@@ -30,8 +30,8 @@ use vultus_worker_protocol::{AnalysisFailure, FrameReport, RunAnalysis, RunMediu
 
 /// Time between heartbeats: three fit into a lease.
 const HEARTBEAT: Duration = Duration::from_secs(3);
-/// Progress is written at most this often.
-const PROGRESS_EVERY: Duration = Duration::from_millis(300);
+/// Progress is written at most this often, and not before a run has taken so long.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// Attempts of an analysis whose failure may pass.
 const MAX_ATTEMPTS: u32 = 3;
 /// Wait before the second attempt, doubled for each further one.
@@ -197,7 +197,7 @@ impl RunTask {
         let mut running = std::pin::pin!(running);
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
         let mut writes = FuturesUnordered::new();
-        let (mut end, mut all_told, mut last_progress) = (None, false, None);
+        let (mut end, mut all_told, mut last_progress) = (None, false, Instant::now());
         let ended = async {
             loop {
                 if all_told
@@ -455,14 +455,14 @@ struct OpenMedia {
 }
 
 /// Whether an event tells progress that is not worth writing so soon after the last.
-fn is_too_soon(event: &RunEvent, last: &mut Option<Instant>) -> bool {
+fn is_too_soon(event: &RunEvent, last: &mut Instant) -> bool {
     if !matches!(event, RunEvent::Progress { .. }) {
         return false;
     }
-    if last.is_some_and(|last| last.elapsed() < PROGRESS_EVERY) {
+    if last.elapsed() < PROGRESS_EVERY {
         return true;
     }
-    *last = Some(Instant::now());
+    *last = Instant::now();
     false
 }
 

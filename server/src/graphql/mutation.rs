@@ -172,9 +172,9 @@ async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -
     let contents = match wait_ms {
         Some(ms) if !changed.analyses.is_empty() => {
             let until = request(ctx)?.wait_until(ms);
-            services.wait_final(&principal, changed.folder.folder.id, &changed.analyses, until).await?
+            services.wait_final(&principal, changed.folder_id, &changed.analyses, until).await?
         }
-        _ => changed.folder,
+        _ => services.contents(&principal, changed.folder_id).await?,
     };
     let contents = Arc::new(contents);
     let of_analysis = |id: &AnalysisId| analysis::all(&contents, |analysis| analysis.id == *id);

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, Principal, Result};
-use vultus_store::{Change, ChangeStream, Scope};
+use vultus_store::{Change, ChangeStream, FolderChange, Scope};
 
 /// A store that does not answer is asked again after this time: who watches is told late rather than cut off.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
@@ -24,27 +24,41 @@ const FIRST_PRUNE: usize = 1024;
 #[derive(Default)]
 pub(super) struct Hub(Mutex<Watchers>);
 
+/// How many changes of a folder there were, and how many that may have made an analysis final.
+#[derive(Debug, Clone, Copy, Default)]
+struct Changes {
+    all: u64,
+    settling: u64,
+}
+
+impl Changes {
+    fn one_more(&mut self, may_settle: bool) {
+        self.all += 1;
+        self.settling += u64::from(may_settle);
+    }
+}
+
 #[derive(Default)]
 struct Watchers {
-    by_folder: HashMap<FolderId, watch::Sender<u64>>,
+    by_folder: HashMap<FolderId, watch::Sender<Changes>>,
     prune_at: usize,
 }
 
 impl Hub {
-    fn watch(&self, id: FolderId) -> watch::Receiver<u64> {
+    fn watch(&self, id: FolderId) -> watch::Receiver<Changes> {
         let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if watchers.by_folder.len() >= watchers.prune_at.max(FIRST_PRUNE) {
             watchers.by_folder.retain(|_, sender| sender.receiver_count() > 0);
             watchers.prune_at = watchers.by_folder.len() * 2;
         }
-        watchers.by_folder.entry(id).or_insert_with(|| watch::Sender::new(0)).subscribe()
+        watchers.by_folder.entry(id).or_default().subscribe()
     }
 
-    fn wake(&self, id: FolderId) {
+    fn wake(&self, change: FolderChange) {
         let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match watchers.by_folder.get(&id) {
-            Some(sender) if sender.receiver_count() > 0 => sender.send_modify(|count| *count += 1),
-            Some(_) => drop(watchers.by_folder.remove(&id)),
+        match watchers.by_folder.get(&change.folder_id) {
+            Some(sender) if sender.receiver_count() > 0 => sender.send_modify(|changes| changes.one_more(change.may_settle)),
+            Some(_) => drop(watchers.by_folder.remove(&change.folder_id)),
             None => {}
         }
     }
@@ -52,7 +66,7 @@ impl Hub {
     fn wake_all(&self) {
         let watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for sender in watchers.by_folder.values() {
-            sender.send_modify(|count| *count += 1);
+            sender.send_modify(|changes| changes.one_more(true));
         }
     }
 }
@@ -65,7 +79,7 @@ pub(super) async fn spread(hub: Arc<Hub>, mut changes: ChangeStream, stopping: C
             change = changes.next() => change,
         };
         match change {
-            Some(Change::Folder(change)) => hub.wake(change.folder_id),
+            Some(Change::Folder(change)) => hub.wake(change),
             Some(Change::Missed) => hub.wake_all(),
             None => return,
         }
@@ -76,7 +90,7 @@ struct Watch {
     services: Services,
     scope: Scope,
     folder: FolderId,
-    changes: watch::Receiver<u64>,
+    changes: watch::Receiver<Changes>,
     seen: Option<u64>,
     /// The store did not answer when the state was read last.
     unanswered: bool,
@@ -198,19 +212,19 @@ impl Services {
         let until = until.min(Instant::now() + self.inner.checker.limits.wait);
         let mut changes = self.inner.hub.watch(folder);
         loop {
-            changes.mark_unchanged();
+            let seen = changes.borrow_and_update().settling;
             // The folder is read whole once, at the end, and not after each change.
-            let found = patiently(until, async || stored(self.inner.store.analyses(scope, analyses).await)).await?;
+            let found = patiently(until, || async { stored(self.inner.store.analyses(scope, analyses).await) }).await?;
             if found.iter().all(|(analysis, _)| analysis.state.is_final()) {
                 break;
             }
             tokio::select! {
-                changed = changes.changed() => if changed.is_err() { break },
+                changed = settled(&mut changes, seen) => if changed.is_err() { break },
                 () = tokio::time::sleep_until(until) => break,
                 () = self.inner.stopping.cancelled() => break,
             }
         }
-        patiently(until, async || self.contents_of(scope, folder).await).await
+        patiently(until, || self.contents_of(scope, folder)).await
     }
 
     async fn analysis_in(&self, scope: Scope, id: AnalysisId) -> Result<(Analysis, Vec<Artifact>)> {
@@ -219,8 +233,13 @@ impl Services {
     }
 }
 
+/// Waits until an analysis may have become final after so many that did.
+async fn settled(changes: &mut watch::Receiver<Changes>, seen: u64) -> std::result::Result<(), watch::error::RecvError> {
+    changes.wait_for(|changes| changes.settling > seen).await.map(drop)
+}
+
 /// Reads what is stored already from a store that may not answer for a while.
-async fn patiently<T>(until: Instant, read: impl AsyncFn() -> Result<T>) -> Result<T> {
+async fn patiently<T, F: Future<Output = Result<T>>>(until: Instant, read: impl Fn() -> F) -> Result<T> {
     loop {
         match read().await {
             Err(Error::Unavailable { .. }) if Instant::now() + ASK_AGAIN < until => tokio::time::sleep(ASK_AGAIN).await,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vultus_core::slots::Candidate;
-use vultus_core::{AnalysisGroup, AnalysisId, Error, Folder, FolderId, GroupId, MediaId, Principal, Result};
+use vultus_core::{AnalysisGroup, Error, Folder, FolderId, MediaId, Principal, Result};
 use vultus_store::blobs::keys::FolderKey;
 use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope, StoreError};
 
@@ -56,7 +56,7 @@ impl Services {
         }
         let key = checked_key(key, caller.user_id)?;
         let _turn = self.inner.turns.wait(key.as_ref()).await;
-        if let Some(replayed) = self.replayed(caller, key.as_ref()).await? {
+        if let Some(replayed) = self.replayed(key.as_ref()).await? {
             return Ok(replayed);
         }
         if let Some(id) = &request.external_id {
@@ -83,7 +83,7 @@ impl Services {
             wrapped_key,
         };
         let additions = planned(&folder, Vec::new(), examined, folder_key, requests, now)?;
-        self.commit(caller, Target::New(folder), additions, key).await
+        self.commit(Target::New(folder), additions, key).await
     }
 
     /// Adds media to a folder.
@@ -122,7 +122,7 @@ impl Services {
     ) -> Result<FolderChanged> {
         let key = checked_key(key, caller.user_id)?;
         let _turn = self.inner.turns.wait(key.as_ref()).await;
-        if let Some(replayed) = self.replayed(caller, key.as_ref()).await? {
+        if let Some(replayed) = self.replayed(key.as_ref()).await? {
             return Ok(replayed);
         }
         let contents = self.contents_of(scope, id).await?;
@@ -135,7 +135,7 @@ impl Services {
         let now = self.inner.clock.now();
         let existing = plan::candidates(&contents.media);
         let additions = planned(&contents.folder, existing, examined, folder_key, requests, now)?;
-        self.commit(caller, Target::Existing(scope, contents.folder), additions, key).await
+        self.commit(Target::Existing(scope, contents.folder), additions, key).await
     }
 
     fn room_for(&self, present: usize, more: usize) -> Result<()> {
@@ -151,13 +151,7 @@ impl Services {
     }
 
     /// Writes the blobs, then everything else in one step of the store; whole or not at all, though the client leaves meanwhile.
-    async fn commit(
-        &self,
-        caller: &Principal,
-        target: Target,
-        mut new: Additions,
-        key: Option<IdempotencyKey>,
-    ) -> Result<FolderChanged> {
+    async fn commit(&self, target: Target, mut new: Additions, key: Option<IdempotencyKey>) -> Result<FolderChanged> {
         let id = target.folder().id;
         let ids = new.ids.clone();
         let group = new.group.as_ref().map(|new| new.group.clone());
@@ -171,9 +165,10 @@ impl Services {
         match self.to_the_end(async move { services.write(&target, &new, key.as_ref()).await }).await? {
             Created::New => {
                 let analyses = group.as_ref().map(|group| group.analyses.clone()).unwrap_or_default();
-                self.changed(caller, id, ids, group.map(|group| group.id), analyses, false).await
+                let group = group.map(|group| group.id);
+                Ok(FolderChanged { folder_id: id, media: ids, group, analyses, replayed: false })
             }
-            Created::Replayed(replay) => self.replay_of(caller, replay).await,
+            Created::Replayed(replay) => replay_of(replay),
         }
     }
 
@@ -206,37 +201,23 @@ impl Services {
         }
     }
 
-    async fn changed(
-        &self,
-        caller: &Principal,
-        id: FolderId,
-        media: Vec<MediaId>,
-        group: Option<GroupId>,
-        analyses: Vec<AnalysisId>,
-        replayed: bool,
-    ) -> Result<FolderChanged> {
-        let scope = policy::authorize(caller, Action::ViewFolder)?;
-        let folder = self.contents_of(scope, id).await?;
-        Ok(FolderChanged { folder, media, group, analyses, replayed })
-    }
-
     /// What an earlier request with this key made, as it is now: so that the edge need not take its files a second time.
     pub async fn replay(&self, caller: &Principal, key: &ClientKey) -> Result<Option<FolderChanged>> {
         let key = checked_key(Some(key.clone()), caller.user_id)?;
-        self.replayed(caller, key.as_ref()).await
+        self.replayed(key.as_ref()).await
     }
 
-    async fn replayed(&self, caller: &Principal, key: Option<&IdempotencyKey>) -> Result<Option<FolderChanged>> {
+    async fn replayed(&self, key: Option<&IdempotencyKey>) -> Result<Option<FolderChanged>> {
         let Some(key) = key else { return Ok(None) };
         match stored(self.inner.store.replay(key).await)? {
-            Some(replay) => self.replay_of(caller, replay).await.map(Some),
+            Some(replay) => replay_of(replay).map(Some),
             None => Ok(None),
         }
     }
 
-    async fn replay_of(&self, caller: &Principal, replay: Replay) -> Result<FolderChanged> {
-        let id = replay.folder_id.ok_or_else(|| Error::broken("an idempotent request without a folder"))?;
-        self.changed(caller, id, replay.media, replay.group_id, replay.analyses, true).await
+    /// A folder with all that is in it.
+    pub async fn contents(&self, caller: &Principal, id: FolderId) -> Result<FolderContents> {
+        self.contents_of(policy::authorize(caller, Action::ViewFolder)?, id).await
     }
 
     pub(super) async fn contents_of(&self, scope: Scope, id: FolderId) -> Result<FolderContents> {
@@ -345,4 +326,10 @@ fn planned(
     let analyses: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
     let group = plan::group(folder, analyses, urgency, now);
     Ok(Additions { examined, folder_key, ids, group, now })
+}
+
+fn replay_of(replay: Replay) -> Result<FolderChanged> {
+    let Replay { folder_id, media, group_id, analyses } = replay;
+    let folder_id = folder_id.ok_or_else(|| Error::broken("an idempotent request without a folder"))?;
+    Ok(FolderChanged { folder_id, media, group: group_id, analyses, replayed: true })
 }

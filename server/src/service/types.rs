@@ -10,7 +10,8 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::{
-    AnalysisFailure, AnalysisId, AnalysisState, CompanyId, GroupId, MediaId, MediaKind, Provenance, Resolution, Role, User,
+    AnalysisFailure, AnalysisId, AnalysisState, CompanyId, FolderId, GroupId, MediaId, MediaKind, Provenance, Resolution, Role,
+    User,
 };
 use vultus_plugin_api::manifest::AnalysisSpec;
 
@@ -145,8 +146,8 @@ pub struct ClientKey {
 /// What a change of a folder made.
 #[derive(Debug, Clone)]
 pub struct FolderChanged {
-    /// The folder as it is now.
-    pub folder: FolderContents,
+    /// The folder.
+    pub folder_id: FolderId,
     /// The media made, in the order of the request.
     pub media: Vec<MediaId>,
     /// The group of the analyses.

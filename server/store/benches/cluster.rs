@@ -114,8 +114,9 @@ async fn make_runs(world: &World, number: usize) {
     let made = (0..tasks).map(|_| {
         let world = world.clone();
         tokio::spawn(async move {
-            for _ in 0..number / tasks {
-                world.queued(0, &["a"]).await;
+            for turn in 0..number / tasks {
+                // As those of clients that ask one after the other.
+                world.queued(i64::try_from(turn).unwrap_or_default(), &["a"]).await;
             }
         })
     });

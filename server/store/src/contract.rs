@@ -49,6 +49,7 @@ macro_rules! contract_tests {
                 each_run_is_claimed_once_oldest_first_and_by_its_pool_only,
                 an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_stale,
                 a_later_turn_lets_others_pass_until_it_begins,
+                an_earlier_turn_goes_first_also_right_after_a_later_one,
                 a_heartbeat_keeps_the_lease,
                 a_run_given_back_waits_until_its_time,
                 a_run_with_nothing_left_leaves_the_queue,
@@ -61,6 +62,7 @@ macro_rules! contract_tests {
                 progress_never_goes_back,
                 two_deaths_while_active_fail_an_analysis_and_the_rest_is_retried_one_by_one,
                 a_cancelled_analysis_stays_cancelled,
+                writes_side_by_side_count_once_each,
             }
             blobs {
                 a_tombstone_refuses_a_reference_until_the_swept_key_is_revived,

@@ -10,6 +10,8 @@ pub struct FolderChange {
     pub folder_id: FolderId,
     /// Its revision after the change; 0 when it was erased.
     pub revision: u64,
+    /// False: no analysis in it became final.
+    pub may_settle: bool,
 }
 
 /// Changes from the moment of subscription on.
@@ -50,7 +52,7 @@ mod tests {
     async fn a_slow_reader_is_told_that_it_missed_some_and_goes_on_with_the_newest() {
         let (sender, receiver) = broadcast::channel(2);
         let mut changes = ChangeStream::new(receiver);
-        let change = |revision| Change::Folder(FolderChange { folder_id: Uuid::nil().into(), revision });
+        let change = |revision| Change::Folder(FolderChange { folder_id: Uuid::nil().into(), revision, may_settle: true });
         for revision in 1..=5 {
             sender.send(change(revision)).unwrap();
         }

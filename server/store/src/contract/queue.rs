@@ -5,7 +5,7 @@ use crate::records::*;
 use crate::traits::{Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
-use vultus_core::{AnalysisFailure, AnalysisState, Resolution};
+use vultus_core::{AnalysisFailure, AnalysisState, FolderId, Resolution};
 
 /// Each run is claimed once though many ask at once, the oldest first, and only by who has its pool.
 pub async fn each_run_is_claimed_once_oldest_first_and_by_its_pool_only(store: Arc<dyn Store>) {
@@ -72,26 +72,47 @@ pub async fn an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_s
     assert_eq!(after.started_at, Some(at(3)), "when a worker first entered it");
 }
 
+/// A folder whose run's turn begins at `turn`.
+async fn ask(world: &World, seconds: i64, turn: i64) -> FolderId {
+    let folder = world.folder(seconds);
+    let medium = medium(folder.id, seconds);
+    let mut new = group(folder.id, seconds, &["a"], &[medium.id]);
+    new.runs[0].turn_at = at(turn);
+    let additions = FolderAdditions { media: vec![medium], group: Some(new), now: Some(at(seconds)) };
+    world.store.create_folder(&folder, &additions, None).await.expect("a folder is made");
+    folder.id
+}
+
 /// A run whose turn begins later lets those pass that were asked for after it, until then.
 pub async fn a_later_turn_lets_others_pass_until_it_begins(store: Arc<dyn Store>) {
     let world = World::new(store).await;
-    let ask = async |seconds: i64, turn: i64| {
-        let folder = world.folder(seconds);
-        let medium = medium(folder.id, seconds);
-        let mut new = group(folder.id, seconds, &["a"], &[medium.id]);
-        new.runs[0].turn_at = at(turn);
-        let additions = FolderAdditions { media: vec![medium], group: Some(new), now: Some(at(seconds)) };
-        world.store.create_folder(&folder, &additions, None).await.expect("a folder is made");
-        folder.id
-    };
-    let patient = ask(0, 5).await;
-    let (first, last) = (ask(1, 1).await, ask(6, 6).await);
+    let patient = ask(&world, 0, 5).await;
+    let (first, last) = (ask(&world, 1, 1).await, ask(&world, 6, 6).await);
     for expected in [first, patient, last] {
         let run = world.claim(7).await.expect("a run waits");
         assert_eq!(run.folder_id, expected);
     }
-    let alone = ask(8, 20).await;
+    let alone = ask(&world, 8, 20).await;
     assert_eq!(world.claim(8).await.expect("nobody has to be let pass").folder_id, alone);
+}
+
+/// What comes in, or back, before the turn of a run that was just claimed is claimed before what waits behind it.
+pub async fn an_earlier_turn_goes_first_also_right_after_a_later_one(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    for turn in [5, 6, 9] {
+        ask(&world, 0, turn).await;
+    }
+    let first = world.claim(10).await.expect("a run waits");
+    let earlier = ask(&world, 1, 1).await;
+    assert_eq!(world.claim(10).await.expect("a run waits").folder_id, earlier);
+    let later = world.claim(10).await.expect("a run waits");
+    assert_ne!(later.folder_id, first.folder_id);
+    let back = world.store.release_run(first.token, None, at(10)).await;
+    assert_eq!(back.expect("releasing works"), Applied::Yes);
+    assert_eq!(world.claim(10).await.expect("a run waits").folder_id, first.folder_id);
+    let death = world.store.record_death(later.token, WorkerDeath { active: None }, &crash(), at(10)).await;
+    assert_eq!(death.expect("recording works"), DeathVerdict::Retried);
+    assert_eq!(world.claim(10).await.expect("a run waits").folder_id, later.folder_id);
 }
 
 /// A heartbeat keeps the lease.

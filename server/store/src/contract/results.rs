@@ -2,9 +2,11 @@
 
 use super::fixtures::{World, at, crash, provenance, verdict};
 use crate::records::*;
-use crate::traits::Store;
+use crate::traits::{Store, StoreError};
+use futures::future::join_all;
 use serde_json::json;
 use std::sync::Arc;
+use time::Duration;
 use vultus_core::{AnalysisState, Resolution};
 
 /// A result is applied once, whole, and read back with its artifacts; a second one changes nothing.
@@ -111,4 +113,45 @@ pub async fn a_cancelled_analysis_stays_cancelled(store: Arc<dyn Store>) {
     assert_eq!(world.analysis(a).await, *analysis);
     let next = world.claim(7).await.expect("the other is retried");
     assert_eq!(next.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![b]);
+}
+
+/// Writes to one run that come side by side count once each; one that is refused keeps none of the others from being written.
+pub async fn writes_side_by_side_count_once_each(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (folder, new) = world.queued(0, &["a", "b", "c", "d"]).await;
+    let run = world.claim(1).await.expect("the run waits");
+    let ids = &new.group.analyses;
+    let entering = ids.iter().map(|id| world.store.enter_analysis(run.token, *id, at(2)));
+    for entered in join_all(entering).await {
+        assert_eq!(entered.expect("entering works"), Applied::Yes);
+    }
+    let of = |n: usize| {
+        let mut result = verdict(Resolution::Success, run.media[0].id);
+        if let AnalysisResult::Finished { artifacts, .. } = &mut result {
+            artifacts[0].blob_key = format!("artifact-{n}");
+        }
+        result
+    };
+    let results = [0, 1, 2, 3].map(of);
+    let deleted = world.store.tombstone_unreferenced(&["artifact-1".to_owned()], at(2), Duration::MINUTE).await;
+    assert_eq!(deleted.expect("marking works").len(), 1);
+    let twice = ids.iter().zip(&results).flat_map(|pair| [pair; 2]);
+    let writing = twice.map(|(id, result)| world.store.apply_result(run.token, *id, result, at(3)));
+    let mut written = join_all(writing).await.into_iter();
+    for n in 0..ids.len() {
+        let both = [written.next(), written.next()].map(|one| one.expect("each has an answer"));
+        if n == 1 {
+            assert!(both.iter().all(|one| matches!(one, Err(StoreError::BlobSwept { .. }))), "{both:?}");
+            continue;
+        }
+        let both = both.map(|one| one.expect("writing works"));
+        assert!(both.contains(&Applied::Yes) && both.contains(&Applied::AlreadyFinal), "{both:?}");
+    }
+    let contents = world.contents(folder.id).await;
+    let finished = contents.analyses.iter().filter(|analysis| analysis.state == AnalysisState::Finished).count();
+    assert_eq!((finished, contents.artifacts.len()), (3, 3));
+    assert!(contents.analyses.iter().all(|analysis| analysis.attempts == 1));
+    assert_eq!(world.store.release_run(run.token, None, at(4)).await.expect("releasing works"), Applied::Yes);
+    let next = world.claim(5).await.expect("one is left");
+    assert_eq!(next.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![ids[1]]);
 }

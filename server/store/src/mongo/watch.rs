@@ -30,6 +30,8 @@ pub(super) struct Event {
     #[serde(rename = "documentKey")]
     key: Key,
     revision: Option<i64>,
+    /// The number of analyses that are not final, if it changed.
+    open: Option<i64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -55,6 +57,7 @@ pub(super) async fn open(database: &Database, after: Option<ResumeToken>) -> mon
         "ns": 1,
         "documentKey": 1,
         "revision": { "$ifNull": ["$updateDescription.updatedFields.revision", "$fullDocument.revision"] },
+        "open": "$updateDescription.updatedFields.open_analyses",
     };
     let stages = [doc! { "$match": { "$or": [folders, runs] } }, doc! { "$project": needed }];
     Ok(database.watch().pipeline(stages).resume_after(after).await?.with_type())
@@ -118,6 +121,7 @@ fn tell(signals: &Signals, event: &Event) {
     // A deleted folder has no revision; an update without one is a part of a change whose other part has it.
     let revision = if event.operation == "delete" { Some(0) } else { event.revision };
     if let Some(revision) = revision {
-        signals.send(Change::Folder(FolderChange { folder_id: typed(event.key.id), revision: counted(revision) }));
+        let may_settle = event.open.is_some() || event.operation == "delete";
+        signals.send(Change::Folder(FolderChange { folder_id: typed(event.key.id), revision: counted(revision), may_settle }));
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn create_folder(
     let stored = Folder { media_changed_at, revision: folder.revision.max(1), ..folder.clone() };
     rows::insert_folder(connection, &stored)?;
     add(connection, effects, folder.id, additions)?;
-    effects.changes.push(FolderChange { folder_id: folder.id, revision: stored.revision });
+    effects.changes.push(FolderChange { folder_id: folder.id, revision: stored.revision, may_settle: true });
     remember(connection, key, folder.id, additions, additions.now.unwrap_or(folder.created_at))?;
     Ok(Created::New)
 }

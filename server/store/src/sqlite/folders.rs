@@ -25,7 +25,7 @@ pub(super) fn touch(connection: &Connection, effects: &mut Effects, id: FolderId
     let sql = "UPDATE folders SET revision = revision + 1, updated_at = max(updated_at, ifnull(?2, updated_at)) WHERE id = ?1
                RETURNING revision";
     let changed = optional(connection, sql, (id.to_string(), now.map(nanoseconds)), |row| {
-        Ok(FolderChange { folder_id: id, revision: row.get(0)? })
+        Ok(FolderChange { folder_id: id, revision: row.get(0)?, may_settle: true })
     })?;
     effects.changes.push(changed.ok_or(StoreError::NotFound("folder"))?);
     Ok(())
@@ -112,7 +112,7 @@ pub(super) fn erase_folder(
     for sql in ["DELETE FROM runs WHERE folder_id = ?1", "DELETE FROM folders WHERE id = ?1", forget_keys] {
         change(connection, sql, [id.to_string()])?;
     }
-    effects.changes.push(FolderChange { folder_id: id, revision: 0 });
+    effects.changes.push(FolderChange { folder_id: id, revision: 0, may_settle: true });
     Ok(Orphans { keys: tombstone(connection, &keys, now, NEVER)? })
 }
 
