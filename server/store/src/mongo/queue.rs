@@ -35,9 +35,9 @@ const NEXT: i64 = 32;
 /// How long it is remembered where the queue began.
 const BEGINNING_LASTS: StdDuration = StdDuration::from_millis(100);
 
-/// Where the queue began a moment ago. What was taken leaves its place in the index, which the server keeps for minutes, and a look from
-/// the very start passes over all of these: under load, claims begin where the last such look found a run. What another node puts before
-/// that has to wait for the next one.
+/// Where the queue begins, by what was claimed a moment ago. What was taken leaves its place in the index, which the server keeps for
+/// minutes, and a look from the very start passes over all of these: under load, claims begin at the last run that was claimed, and only
+/// sometimes at the start. What another node puts before that waits until then.
 #[derive(Debug, Default)]
 pub(super) struct Beginning(Mutex<Option<Found>>);
 
@@ -59,6 +59,13 @@ impl Beginning {
         let found = found.as_ref().filter(|found| found.pools == pools && found.at.elapsed() < BEGINNING_LASTS)?;
         let is_new = now >= found.now && now - found.now < BEGINNING_LASTS;
         is_new.then_some(found.turn_at)
+    }
+
+    /// A run that was found from there on. When to look from the start again stays as it was.
+    fn advance(&self, turn_at: i64) {
+        if let Some(found) = self.found().as_mut() {
+            found.turn_at = found.turn_at.max(turn_at);
+        }
     }
 
     fn remember(&self, pools: &[String], now: OffsetDateTime, turn_at: i64) {
@@ -110,6 +117,7 @@ pub(super) async fn take(
         let mut later = waiting.clone();
         later.insert("turn_at", doc! { "$gte": turn_at });
         if let Some(Some(run)) = take(later, NEXT_WAIT).await? {
+            beginning.advance(run.turn_at);
             return Ok(Some(run));
         }
     }
