@@ -18,6 +18,8 @@ const SIDE: u32 = 960;
 const SMALL: f32 = 0.6;
 /// Longer side of the document when it is cut out, at most.
 const CUT_SIDE: f32 = 1920.0;
+/// A picture whose longer side is shorter than this, in pixels, is looked at again without its noise when no zone is found in it.
+const FEW_PIXELS: f32 = 640.0;
 /// A picture whose text is turned by more than this, in degrees, is turned back before it is read: the detector of text was
 /// trained on level lines, and loses the ends of others.
 const SKEWED: f32 = 8.0;
@@ -96,12 +98,12 @@ impl Models {
         let hint = layout.face.as_ref().map(portrait::angle);
         let mut text = self.find_text(picture, layout.document.as_ref(), hint)?;
         let angle = match (&text.zone, hint) {
-            (Some(zone), _) => Some(zone.angle),
+            (Some(zone), _) => Some(zone.angle + text.turned),
             (None, Some(hint)) => Some(hint),
             (None, None) => {
                 let quads: Vec<Quad> = text.lines.iter().map(|line| line.quad).collect();
                 let direction = opened(&mut self.direction, &self.options, DirectionReader::open)?;
-                direction.angle(&text.canvas, &quads).map_err(failure)?
+                direction.angle(&text.canvas, &quads).map_err(failure)?.map(|angle| angle + text.turned)
             }
         };
         let quarters = angle.map_or(0, edges::quarters);
@@ -139,21 +141,32 @@ impl Models {
                 return Ok(seen);
             }
         }
-        self.find_in((picture.clone(), None), hint)
+        let seen = self.find_in((picture.clone(), None), hint)?;
+        if seen.zone.is_none() && longest < FEW_PIXELS {
+            let whole = plane::rectangle(picture.width() as f32, picture.height() as f32);
+            if let Some(canvas) = softened(picture, &whole) {
+                let softened = self.find_in(canvas, hint)?;
+                if softened.zone.is_some() {
+                    return Ok(softened);
+                }
+            }
+        }
+        Ok(seen)
     }
 
     fn find_in(&mut self, (canvas, back): (RgbImage, Option<Back>), hint: Option<f32>) -> Result<TextSeen, Failure> {
         let detector = opened(&mut self.lines, &self.options, TextDetector::open)?;
-        let mut lines = detector.find(&canvas, SIDE).map_err(failure)?;
-        let (mut canvas, mut back) = (canvas, back);
-        if let Some((level, turned)) = skew(&lines).filter(|skew| skew.abs() > SKEWED).and_then(|skew| levelled(&canvas, skew)) {
-            lines = detector.find(&level, SIDE).map_err(failure)?;
-            back = Some(back.map_or(turned, |back| back * turned));
-            canvas = level;
+        let lines = detector.find(&canvas, SIDE).map_err(failure)?;
+        let mut seen = TextSeen { canvas, back, turned: 0.0, lines, zone: None };
+        let turned = turn(&seen.lines, hint).filter(|turned| turned.abs() > SKEWED);
+        if let Some((turned, (level, way))) = turned.and_then(|turned| Some((turned, levelled(&seen.canvas, turned)?))) {
+            let lines = detector.find(&level, SIDE).map_err(failure)?;
+            let back = Some(seen.back.map_or(way, |back| back * way));
+            seen = TextSeen { canvas: level, back, turned, lines, zone: None };
         }
         let reader = opened(&mut self.reader, &self.options, TextReader::open)?;
-        let zone = mrz::find(reader, &canvas, &lines, hint).map_err(failure)?;
-        Ok(TextSeen { canvas, back, lines, zone })
+        seen.zone = mrz::find(reader, &seen.canvas, &seen.lines, hint.map(|hint| hint - seen.turned)).map_err(failure)?;
+        Ok(seen)
     }
 
     fn read_lines(
@@ -173,7 +186,7 @@ impl Models {
             if job.is_cancelled() {
                 return Err(Failure::cancelled("reading the lines of a document"));
             }
-            let quad = forwards(quad, angle.unwrap_or(0.0));
+            let quad = forwards(quad, angle.unwrap_or(0.0) - text.turned);
             let read = reader.read(&text.canvas, &quad).map_err(failure)?;
             if read.confidence >= LEAST_CONFIDENCE && !read.text.trim().is_empty() {
                 let quad = plane::mapped(&quad, |p| text.placed(p));
@@ -191,6 +204,8 @@ struct TextSeen {
     canvas: RgbImage,
     /// From the part to the picture.
     back: Option<Back>,
+    /// By how much it was turned back, in degrees: so much is to be added to directions in it.
+    turned: f32,
     lines: Vec<FoundLine>,
     zone: Option<FoundZone>,
 }
@@ -200,6 +215,14 @@ impl TextSeen {
     fn placed(&self, p: Point) -> Point {
         self.back.as_ref().map_or(p, |back| plane::project(back, p))
     }
+}
+
+/// The picture twice as large, without its noise.
+fn softened(picture: &RgbImage, whole: &Quad) -> Option<(RgbImage, Option<Back>)> {
+    let size = [picture.width() * 2, picture.height() * 2];
+    let canvas = sample::cut_soft(picture, whole, size[0], size[1])?;
+    let back = plane::projection(&plane::rectangle(size[0] as f32, size[1] as f32), whole)?;
+    Some((canvas, Some(back)))
 }
 
 fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Option<Back>)> {
@@ -212,15 +235,23 @@ fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Option<Back>)> 
     Some((canvas, Some(back)))
 }
 
-/// How far the text is turned from level or upright, in degrees, by the middle of all length; `None` without text.
-fn skew(lines: &[FoundLine]) -> Option<f32> {
+/// How far the text is turned from level, in degrees from -45 to 135, by the middle of all length; `None` without text. Whether it is
+/// turned by a quarter is told by `upright` where something else tells: there may be other text beside the document.
+fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
     let telling = lines.iter().map(|line| &line.quad).filter(|quad| plane::width(quad) > TELLING * plane::height(quad));
-    let angle = |quad: &Quad| {
-        let [a, b, ..] = quad.0;
-        let angle = (b[1] - a[1]).atan2(b[0] - a[0]).to_degrees();
-        angle - 90.0 * (angle / 90.0).round()
-    };
-    let mut angles: Vec<(f32, f32)> = telling.map(|quad| (angle(quad), plane::width(quad))).collect();
+    let mut angles: Vec<(f32, f32)> = telling
+        .map(|quad| {
+            let [a, b, ..] = quad.0;
+            (((b[1] - a[1]).atan2(b[0] - a[0]).to_degrees() + 45.0).rem_euclid(180.0) - 45.0, plane::width(quad))
+        })
+        .collect();
+    let length = |is_upright: bool| angles.iter().filter(|(a, _)| (*a > 45.0) == is_upright).map(|(_, l)| l).sum::<f32>();
+    let is_quarter = upright.map_or_else(|| length(true) > length(false), |angle| angle.to_radians().cos().abs() < 0.5f32.sqrt());
+    let quarter = if is_quarter { 90.0 } else { 0.0 };
+    // The other lines tell, too: they are square to these.
+    for (angle, _) in &mut angles {
+        *angle -= 90.0 * (*angle / 90.0).round();
+    }
     angles.sort_by(|a, b| a.0.total_cmp(&b.0));
     let half = angles.iter().map(|(_, length)| length).sum::<f32>() / 2.0;
     let mut passed = 0.0;
@@ -228,14 +259,14 @@ fn skew(lines: &[FoundLine]) -> Option<f32> {
         passed += length;
         passed >= half
     });
-    middle.map(|(angle, _)| *angle)
+    middle.map(|(angle, _)| angle + quarter)
 }
 
 /// The picture turned back by so many degrees, whole, and the way from it to the picture.
 fn levelled(picture: &RgbImage, degrees: f32) -> Option<(RgbImage, Back)> {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let (sin, cos) = degrees.to_radians().sin_cos();
-    let (wide, high) = (width * cos + height * sin.abs(), width * sin.abs() + height * cos);
+    let (wide, high) = (width * cos.abs() + height * sin.abs(), width * sin.abs() + height * cos.abs());
     let corner = |x: f32, y: f32| {
         let (x, y) = (x * wide / 2.0, y * high / 2.0);
         [width / 2.0 + x * cos - y * sin, height / 2.0 + x * sin + y * cos]

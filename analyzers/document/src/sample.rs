@@ -12,6 +12,15 @@ const MOST_SAMPLES: usize = 4;
 /// The part of `picture` inside `quad` as a picture of `width` x `height` pixels. What lies outside the
 /// picture repeats its edge. `None` when the corners are degenerate.
 pub(crate) fn cut(picture: &RgbImage, quad: &Quad, width: u32, height: u32) -> Option<RgbImage> {
+    cut_with(picture, quad, width, height, sharp_weights)
+}
+
+/// The same, without the noise of a picture that is enlarged, and without its sharpness.
+pub(crate) fn cut_soft(picture: &RgbImage, quad: &Quad, width: u32, height: u32) -> Option<RgbImage> {
+    cut_with(picture, quad, width, height, soft_weights)
+}
+
+fn cut_with(picture: &RgbImage, quad: &Quad, width: u32, height: u32, weights: fn(f32) -> [f32; 4]) -> Option<RgbImage> {
     if width == 0 || height == 0 || picture.width() == 0 || picture.height() == 0 {
         return None;
     }
@@ -32,7 +41,7 @@ pub(crate) fn cut(picture: &RgbImage, quad: &Quad, width: u32, height: u32) -> O
             let [sx, sy] = plane::project(&back, [x as f32 + dx, y as f32 + dy]);
             // Pixel centres lie at half a pixel.
             let at = [sx - 0.5, sy - 0.5];
-            let level = if smooth { cubic(picture, at) } else { linear(picture, at) };
+            let level = if smooth { cubic(picture, at, weights) } else { linear(picture, at) };
             for (sum, level) in sum.iter_mut().zip(level) {
                 *sum += level;
             }
@@ -64,15 +73,26 @@ fn linear(picture: &RgbImage, [x, y]: Point) -> [f32; 3] {
 }
 
 /// The weights of four neighbours at `t` beyond the second (Catmull-Rom).
-fn cubic_weights(t: f32) -> [f32; 4] {
+fn sharp_weights(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
 }
 
-fn cubic(picture: &RgbImage, [x, y]: Point) -> [f32; 3] {
+/// The same of a cubic B-spline.
+fn soft_weights(t: f32) -> [f32; 4] {
+    let (t2, t3) = (t * t, t * t * t);
+    [
+        (1.0 - 3.0 * t + 3.0 * t2 - t3) / 6.0,
+        (4.0 - 6.0 * t2 + 3.0 * t3) / 6.0,
+        (1.0 + 3.0 * t + 3.0 * t2 - 3.0 * t3) / 6.0,
+        t3 / 6.0,
+    ]
+}
+
+fn cubic(picture: &RgbImage, [x, y]: Point, weights: fn(f32) -> [f32; 4]) -> [f32; 3] {
     let (right, bottom) = (picture.width() as i64 - 1, picture.height() as i64 - 1);
     let (left, top) = (x.floor(), y.floor());
-    let (across, down) = (cubic_weights(x - left), cubic_weights(y - top));
+    let (across, down) = (weights(x - left), weights(y - top));
     let (left, top) = (left as i64, top as i64);
     let mut sum = [0.0f32; 3];
     for (j, weight_y) in down.into_iter().enumerate() {

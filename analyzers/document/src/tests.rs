@@ -41,6 +41,11 @@ fn judged(bench: &mut Bench, picture: &RgbImage) -> TestRun {
     bench.run("document", json!({"today": "2026-11-26"})).unwrap()
 }
 
+fn pages_of_text() -> Specimen {
+    let line = ("It was the best of times, it was the worst of times", "it was the age of wisdom".to_owned());
+    Specimen { format: specimen::Format::Td3, lines: Vec::new(), fields: vec![line; 9] }
+}
+
 fn picture_of(picture: &RgbImage) -> Picture {
     still(&DynamicImage::from(picture.clone()))
 }
@@ -97,16 +102,38 @@ fn a_card_is_read_whichever_way_up_it_lies() {
 }
 
 #[test]
+fn a_passport_lying_on_its_side_is_read_beside_more_text_that_runs_across() {
+    let passport = Specimen::passport();
+    let page = imageops::rotate90(&passport.draw(Some(&portrait())));
+    let page = imageops::resize(&page, page.width() * 3 / 4, page.height() * 3 / 4, imageops::FilterType::Triangle);
+    let text = pages_of_text().draw(None);
+    let mut spread = RgbImage::from_pixel(page.width() + text.width(), page.height().max(text.height()), image::Rgb([235; 3]));
+    imageops::replace(&mut spread, &page, 0, 0);
+    imageops::replace(&mut spread, &text, i64::from(page.width()), 0);
+    let run = judged(&mut bench(), &spread);
+    assert_eq!(lines(&run), passport.lines);
+    assert_eq!(run.outcome.result["media"][0]["rotation"], 90);
+}
+
+#[test]
+fn a_small_picture_full_of_noise_is_read() {
+    let card = Specimen::card();
+    let page = card.draw(None);
+    let mut small = imageops::resize(&page, 330, 330 * page.height() / page.width(), imageops::FilterType::Triangle);
+    let mut state = 1u32;
+    for level in small.pixels_mut().flat_map(|pixel| &mut pixel.0) {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let noise = f32::from((state >> 16) as u8) / 255.0 - 0.5;
+        *level = (f32::from(*level) + 40.0 * noise).clamp(0.0, 255.0) as u8;
+    }
+    assert_eq!(lines(&judged(&mut bench(), &small)), card.lines);
+}
+
+#[test]
 fn what_is_no_document_has_reasons_and_no_zone() {
     let mut bench = bench();
     let white = RgbImage::from_pixel(900, 700, image::Rgb([255; 3]));
-    let text = Specimen {
-        format: specimen::Format::Td3,
-        lines: Vec::new(),
-        fields: (0..9)
-            .map(|_| ("It was the best of times, it was the worst of times", "it was the age of wisdom".into()))
-            .collect(),
-    };
+    let text = pages_of_text();
     for (name, picture) in [("white", white), ("table", table(900, 700)), ("face", portrait()), ("text", text.draw(None))] {
         let run = judged(&mut bench, &picture);
         assert!(run.outcome.result["mrz"].is_null(), "{name}: {}", run.outcome.result["mrz"]);

@@ -19,6 +19,8 @@ const WIDENING: [f32; 3] = [0.0, -0.2, 0.2];
 const BELIEVED: f32 = 0.05;
 /// The filler's place in [`MRZ`].
 const FILLER: usize = 36;
+/// What counts against a reading for every pitch, squared, that a character lies from where the line beside it has one.
+const LEANING: f32 = 1.5;
 /// A character needs so much of a row's probability to count as seen.
 const SEEN: f32 = 0.3;
 /// Least mass by which a place's probabilities are divided: less than that makes it doubtful.
@@ -27,6 +29,9 @@ const SURE_MASS: f32 = 0.8;
 /// Share of characters in which two readings of one line must agree.
 const AGREEMENT: f32 = 0.7;
 
+/// A reading whose fit is worse than the best one's by more than this is left out.
+const WORSE: f32 = 0.25;
+
 /// Probabilities of the 37 characters at one place of a line.
 pub(crate) type Place = [f32; 37];
 
@@ -34,6 +39,8 @@ pub(crate) type Place = [f32; 37];
 #[derive(Debug, Clone)]
 pub(crate) struct Fit {
     pub(crate) places: Vec<Place>,
+    /// Where they are, as shares of the sheet's line from its left end.
+    pub(crate) along: Vec<f32>,
     /// How well it fits, per character; 0 is perfect.
     pub(crate) score: f32,
 }
@@ -84,29 +91,57 @@ pub(crate) fn fit(sheet: &MrzSheet, length: usize) -> Option<Fit> {
     let pitches = [0, 1, 2].map(|missing| (last - first) / (length - 1 - missing) as f32);
     let ways = pitches.into_iter().flat_map(|pitch| WIDENING.map(|widening| (pitch, widening)));
     let tried = ways.filter_map(|(pitch, widening)| {
-        let fit = aligned(sheet, &peaks, length, (pitch, widening))?;
+        let gap = |n: usize| pitch * (1.0 + widening * (n as f32 / (length - 1) as f32 - 0.5));
+        let fit = aligned(sheet, &peaks, &Setting { length, pitch, gap: &gap, beside: None })?;
         Some((fit.score - if widening == 0.0 { 0.0 } else { BELIEVED }, fit))
     });
     tried.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, fit)| fit)
 }
 
-/// The best places for `length` characters about `pitch` rows apart, which widens from the first to the last.
-fn aligned(sheet: &MrzSheet, peaks: &[Peak], length: usize, (pitch, widening): (f32, f32)) -> Option<Fit> {
-    let rows = sheet.rows.len();
+/// The line with a character beside each of another line's, whose places are given as shares of the line. Lines of one zone are set
+/// below each other, so that one which reads well tells where the characters are of one that does not.
+pub(crate) fn fit_beside(sheet: &MrzSheet, along: &[f32]) -> Option<Fit> {
+    let places: Vec<f32> = along.iter().map(|along| along * sheet.span - 0.5).collect();
+    let (first, last) = (places.first()?, places.last()?);
+    let pitch = (last - first) / (places.len() - 1).max(1) as f32;
+    if pitch < 1.0 {
+        return None;
+    }
+    let gap = |n: usize| (places[n] - places[n - 1]).max(1.0);
+    aligned(sheet, &seen(sheet), &Setting { length: places.len(), pitch, gap: &gap, beside: Some(&places) })
+}
+
+/// How a line is set, in rows.
+struct Setting<'s> {
+    length: usize,
+    pitch: f32,
+    /// Before the n-th character.
+    gap: &'s dyn Fn(usize) -> f32,
+    /// The rows of another line's characters, where they are known.
+    beside: Option<&'s [f32]>,
+}
+
+/// The best places for characters set like that.
+fn aligned(sheet: &MrzSheet, peaks: &[Peak], setting: &Setting<'_>) -> Option<Fit> {
+    let (rows, length, pitch) = (sheet.rows.len(), setting.length, setting.pitch);
+    let leaning = |n: usize, t: usize| setting.beside.map_or(0.0, |places| LEANING * ((t as f32 - places[n]) / pitch).powi(2));
     let letters: Vec<Option<usize>> = (0..rows).map(|t| letter_at(peaks, t as f32, pitch)).collect();
     let evidence: Vec<f32> = (0..rows).map(|t| mass(sheet, t as f32, pitch).1.max(EMPTY).ln()).collect();
     // best[n][t]: the best score with the n-th character at row t; from[n][t]: the row of the one before.
     let mut best = vec![vec![f32::MIN; rows]; length];
     let mut from = vec![vec![0usize; rows]; length];
-    best[0].copy_from_slice(&evidence);
+    for (t, evidence) in evidence.iter().enumerate() {
+        best[0][t] = evidence - leaning(0, t);
+    }
     for n in 1..length {
-        let here = pitch * (1.0 + widening * (n as f32 / (length - 1) as f32 - 0.5));
+        let here = (setting.gap)(n);
         let gaps = ((0.6 * here).floor().max(1.0) as usize)..=((1.5 * here).ceil() as usize);
         for t in 0..rows {
+            let leaning = leaning(n, t);
             for gap in gaps.clone().filter(|gap| *gap <= t) {
                 let stretch = gap as f32 / here - 1.0;
                 let shared = if letters[t].is_some() && letters[t] == letters[t - gap] { SHARED } else { 0.0 };
-                let score = best[n - 1][t - gap] - STIFFNESS * stretch * stretch - shared + evidence[t];
+                let score = best[n - 1][t - gap] - STIFFNESS * stretch * stretch - shared - leaning + evidence[t];
                 if best[n - 1][t - gap] > f32::MIN && score > best[n][t] {
                     best[n][t] = score;
                     from[n][t] = t - gap;
@@ -129,8 +164,9 @@ fn aligned(sheet: &MrzSheet, peaks: &[Peak], length: usize, (pitch, widening): (
         }
     }
     let (score, places) = found?;
+    let along = places.iter().map(|t| (*t as f32 + 0.5) / sheet.span).collect();
     let places = places.iter().map(|t| mass(sheet, *t as f32, pitch).0).collect();
-    Some(Fit { places, score: score / length as f32 })
+    Some(Fit { places, along, score: score / length as f32 })
 }
 
 /// Which of the characters seen a place at this row would be, where that is a letter or a digit.
@@ -180,11 +216,14 @@ pub(crate) fn has_doubt(places: &[Place], least: f32) -> bool {
     places.iter().enumerate().any(|(at, place)| !is_sure(place) && !in_run(at))
 }
 
-/// The best reading of a line and those that agree with it: one that lies a place beside it would only blur it.
+/// The best reading of a line and those that agree with it and fit about as well: one that lies a place beside it would only blur it.
 pub(crate) fn agreeing(readings: Vec<Fit>) -> Vec<Fit> {
     let best = (0..readings.len()).max_by(|a, b| readings[*a].score.total_cmp(&readings[*b].score)).unwrap_or(0);
     let likeliest = |place: &Place| (0..place.len()).max_by(|a, b| place[*a].total_cmp(&place[*b]));
     let agrees = |fit: &Fit| {
+        if fit.score < readings[best].score - WORSE {
+            return false;
+        }
         let pairs = fit.places.iter().zip(&readings[best].places);
         let alike = pairs.filter(|(a, b)| likeliest(a) == likeliest(b)).count();
         alike as f32 >= AGREEMENT * fit.places.len() as f32
@@ -212,4 +251,50 @@ pub(crate) fn ranked(place: &Place, least: f32, most: usize) -> Vec<(char, f32)>
     }
     ranked.truncate(most);
     ranked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A sheet with four rows for each character; what is `·` is not seen.
+    fn sheet(line: &str) -> MrzSheet {
+        let mut rows = Vec::new();
+        for c in line.chars() {
+            let mut seen = [0.0f32; 38];
+            seen[NOTHING] = 1.0;
+            rows.extend([seen; 4]);
+            if let Some(class) = MRZ.iter().position(|known| char::from(*known) == c) {
+                let last = rows.len() - 2;
+                rows[last] = [0.0; 38];
+                rows[last][class] = 0.95;
+                rows[last][NOTHING] = 0.05;
+            }
+        }
+        MrzSheet { span: rows.len() as f32, rows }
+    }
+
+    fn text(fit: &Fit) -> String {
+        fit.places.iter().map(|place| ranked(place, 0.005, 1)[0].0).collect()
+    }
+
+    #[test]
+    fn a_line_that_is_seen_whole_tells_where_the_characters_of_the_next_are() {
+        let numbers = "L898902C36UTO7408122F1204159ZE184226B<<<<<10";
+        let names = "P<UTOERIKSSON··ANNA·MARIA···················";
+        let guide = fit(&sheet(numbers), 44).unwrap();
+        assert_eq!(text(&guide), numbers);
+        let beside = fit_beside(&sheet(names), &guide.along).unwrap();
+        for (read, drawn) in text(&beside).chars().zip(names.chars()).filter(|(_, drawn)| *drawn != '·') {
+            assert_eq!(read, drawn, "{}", text(&beside));
+        }
+        assert!(guide.score > -0.2 && beside.score < guide.score);
+    }
+
+    #[test]
+    fn readings_that_fit_much_worse_than_the_best_are_left_out() {
+        let good = fit(&sheet("L898902C36UTO7408122F1204159ZE184226B<<<<<10"), 44).unwrap();
+        let (near, far) = (Fit { score: good.score - 0.2, ..good.clone() }, Fit { score: good.score - 0.3, ..good.clone() });
+        assert_eq!(agreeing(vec![near, good, far]).len(), 2);
+    }
 }

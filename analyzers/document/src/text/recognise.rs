@@ -34,6 +34,8 @@ pub(crate) struct Text {
 pub(crate) struct MrzSheet {
     /// Rows, from left to right.
     pub(crate) rows: Vec<[f32; 38]>,
+    /// Rows that the line itself takes; those after it are of the padding.
+    pub(crate) span: f32,
 }
 
 /// The recogniser with its buffer.
@@ -62,7 +64,7 @@ impl TextReader {
 
     /// Reads the line of `picture` inside `quad` as ordinary text.
     pub(crate) fn read(&mut self, picture: &RgbImage, quad: &Quad) -> Result<Text, VisionError> {
-        let Some(line) = cut_line(picture, quad, 1.0) else {
+        let Some(Line { picture: line, .. }) = cut_line(picture, quad, 1.0, false) else {
             return Ok(Text { text: String::new(), confidence: 0.0 });
         };
         let classes = self.characters.len();
@@ -86,10 +88,16 @@ impl TextReader {
     }
 
     /// Reads the line of `picture` inside `quad` as part of a machine-readable zone. `stretch` widens the
-    /// line before it is read, which gives more rows to a character.
-    pub(crate) fn read_mrz(&mut self, picture: &RgbImage, quad: &Quad, stretch: f32) -> Result<MrzSheet, VisionError> {
-        let Some(line) = cut_line(picture, quad, stretch) else {
-            return Ok(MrzSheet { rows: Vec::new() });
+    /// line before it is read, which gives more rows to a character; `soft` takes the noise out of one that is enlarged.
+    pub(crate) fn read_mrz(
+        &mut self,
+        picture: &RgbImage,
+        quad: &Quad,
+        stretch: f32,
+        soft: bool,
+    ) -> Result<MrzSheet, VisionError> {
+        let Some(Line { picture: line, width }) = cut_line(picture, quad, stretch, soft) else {
+            return Ok(MrzSheet { rows: Vec::new(), span: 0.0 });
         };
         let classes = self.characters.len();
         let places = std::mem::take(&mut self.places);
@@ -107,7 +115,9 @@ impl TextReader {
             rows.collect::<Vec<_>>()
         });
         self.places = places;
-        Ok(MrzSheet { rows: rows? })
+        let rows = rows?;
+        let span = rows.len() as f32 * width as f32 / line.width() as f32;
+        Ok(MrzSheet { rows, span })
     }
 
     fn run<T>(&mut self, line: &RgbImage, read: impl FnOnce(&[f32]) -> T) -> Result<T, VisionError> {
@@ -118,18 +128,25 @@ impl TextReader {
     }
 }
 
-/// The line as the network wants it, padded on the right.
-fn cut_line(picture: &RgbImage, quad: &Quad, stretch: f32) -> Option<RgbImage> {
+/// A line as the network wants it, padded on the right.
+struct Line {
+    picture: RgbImage,
+    /// Without the padding.
+    width: u32,
+}
+
+fn cut_line(picture: &RgbImage, quad: &Quad, stretch: f32, soft: bool) -> Option<Line> {
     let (wide, high) = (plane::width(quad), plane::height(quad));
     if !(wide >= 1.0 && high >= 1.0) {
         return None;
     }
     let width = ((HEIGHT as f32 * wide / high * stretch).round() as u32).clamp(8, WIDEST);
-    let line = sample::cut(picture, quad, width, HEIGHT)?;
+    let cut = if soft { sample::cut_soft } else { sample::cut };
+    let line = cut(picture, quad, width, HEIGHT)?;
     let padded = width.max(NARROWEST).next_multiple_of(STEP);
     let mut input = RgbImage::from_pixel(padded, HEIGHT, image::Rgb([128; 3]));
     image::imageops::replace(&mut input, &line, 0, 0);
-    Some(input)
+    Some(Line { picture: input, width })
 }
 
 fn highest(row: &[f32]) -> (usize, f32) {

@@ -1,0 +1,211 @@
+//! A band read line by line: first as it is, then what reads badly beside what reads well, and what stays in doubt again, cut out in
+//! other ways.
+
+use image::RgbImage;
+use vultus_document_text::{MrzLine, MrzReading, Quad};
+use vultus_vision::VisionError;
+
+use super::band::Band;
+use super::grid::{self, Fit, LENGTHS, Place};
+use super::{FoundZone, SURE_FIT, angle_of};
+use crate::plane;
+use crate::text::recognise::{MrzSheet, TextReader};
+
+/// A place read with less probability is read again.
+const DOUBTFUL: f32 = 0.85;
+/// Mean fit per character from which lines are those of a zone.
+const LEAST_FIT: f32 = -0.7;
+/// Fit of each line from which lines are those of a zone when one of them fits surely.
+const LEAST_BESIDE: f32 = -1.7;
+/// Fit of a line that says nothing.
+const NO_FIT: f32 = -4.0;
+/// Fillers that a zone has at the least.
+const FEWEST_FILLERS: usize = 4;
+/// Height of a line, in pixels, under which a softened crop of it says more than the picture itself.
+const SMALL: f32 = 24.0;
+/// Readings of a place with less probability, and more of them, are not told.
+const LEAST_LIKELY: f32 = 0.005;
+const MOST_ALTERNATIVES: usize = 5;
+
+/// A way to cut a line out: how much is read beyond both of its ends and above and below, in heights, how much it is widened, and
+/// whether the noise is taken out.
+#[derive(Debug, Clone, Copy)]
+struct Crop {
+    beyond: f32,
+    growth: f32,
+    stretch: f32,
+    soft: bool,
+}
+
+/// The first: more than one character beyond the ends, where the detector may miss the last.
+const FIRST: Crop = Crop { beyond: 1.5, growth: 0.0, stretch: 1.0, soft: false };
+/// Those of a line that the first leaves doubts about. The end of a run of fillers may be missed for longer.
+const AGAIN: [Crop; 3] = [
+    Crop { beyond: 1.5, growth: 0.12, stretch: 1.0, soft: false },
+    Crop { beyond: 1.5, growth: -0.08, stretch: 1.25, soft: false },
+    Crop { beyond: 1.5, growth: 0.0, stretch: 1.1, soft: true },
+];
+
+impl Crop {
+    fn margin(&self, line: &Quad) -> f32 {
+        self.beyond * plane::height(line) / plane::width(line).max(1.0)
+    }
+
+    /// Places along the crop of a line, from places along the line itself, both as shares of the whole.
+    fn along(&self, line: &Quad, places: &[f32]) -> Vec<f32> {
+        let margin = self.margin(line);
+        places.iter().map(|place| (place + margin) / (1.0 + 2.0 * margin)).collect()
+    }
+
+    /// The other way round.
+    fn back(&self, line: &Quad, places: &[f32]) -> Vec<f32> {
+        let margin = self.margin(line);
+        places.iter().map(|place| place * (1.0 + 2.0 * margin) - margin).collect()
+    }
+}
+
+/// A line as it was read first.
+struct ReadLine {
+    quad: Quad,
+    sheet: MrzSheet,
+    /// As each of the lengths.
+    fits: Vec<Option<Fit>>,
+}
+
+impl ReadLine {
+    fn score(&self, kind: usize) -> Option<f32> {
+        self.fits[kind].as_ref().map(|fit| fit.score)
+    }
+
+    /// Beside the characters of another line, whose places are shares of the line.
+    fn beside(&self, guide: &[f32]) -> Option<Fit> {
+        grid::fit_beside(&self.sheet, &FIRST.along(&self.quad, guide))
+    }
+}
+
+/// Lines of one length.
+struct Aligned {
+    lines: Vec<(ReadLine, Fit)>,
+    /// Where the characters of a line are that fits surely, as shares of the line.
+    guide: Option<Vec<f32>>,
+    score: f32,
+}
+
+/// Reads a band; `None` when it is no zone.
+pub(super) fn read(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Result<Option<FoundZone>, VisionError> {
+    let Some(Aligned { lines, guide, score }) = read_first(reader, picture, band)?.and_then(aligned) else { return Ok(None) };
+    let (mut texts, mut quads) = (Vec::new(), Vec::new());
+    for (line, fit) in lines {
+        quads.push(line.quad);
+        texts.push(as_line(&read_again(reader, picture, &line.quad, fit, guide.as_deref())?));
+    }
+    let fillers = texts.iter().map(|line| line.text.matches('<').count()).sum::<usize>();
+    let band = Band { lines: quads };
+    let Some(quad) = band.quad().filter(|_| fillers >= FEWEST_FILLERS) else { return Ok(None) };
+    Ok(Some(FoundZone { reading: MrzReading { lines: texts, quad }, angle: angle_of(&band), score }))
+}
+
+/// All lines once, as many as the likeliest format has, with its place in [`LENGTHS`].
+fn read_first(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Result<Option<(Vec<ReadLine>, usize)>, VisionError> {
+    let mut lines = Vec::new();
+    for quad in &band.lines {
+        let line = read_line(reader, picture, *quad)?;
+        // No line of a zone says nothing at all.
+        if line.fits.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        lines.push(line);
+    }
+    let Some(mut kind) = best_length(&lines) else { return Ok(None) };
+    // A card has a third line, which the detector may have missed.
+    if LENGTHS[kind] == 30 && lines.len() == 2 {
+        complete(reader, picture, band, &mut lines)?;
+    }
+    if LENGTHS[kind] != 30 && lines.len() == 3 {
+        lines.remove(usize::from(lines[0].score(kind) > lines[2].score(kind)) * 2);
+        let Some(again) = best_length(&lines) else { return Ok(None) };
+        kind = again;
+    }
+    Ok(Some((lines, kind)))
+}
+
+/// The lines as one length, those that fit badly beside one that fits surely; `None` when they do not fit together.
+fn aligned((mut lines, kind): (Vec<ReadLine>, usize)) -> Option<Aligned> {
+    let mut fits = lines.iter_mut().map(|line| line.fits[kind].take()).collect::<Option<Vec<Fit>>>()?;
+    let best = (0..fits.len()).max_by(|a, b| fits[*a].score.total_cmp(&fits[*b].score))?;
+    let mut score = fits.iter().map(|fit| fit.score).sum::<f32>() / fits.len() as f32;
+    let guide = (fits[best].score > SURE_FIT).then(|| FIRST.back(&lines[best].quad, &fits[best].along));
+    if let Some(guide) = &guide {
+        for (line, fit) in lines.iter().zip(&mut fits).filter(|(_, fit)| fit.score <= SURE_FIT) {
+            if let Some(beside) = line.beside(guide) {
+                *fit = beside;
+            }
+        }
+        if fits.iter().all(|fit| fit.score > LEAST_BESIDE) {
+            score = score.max(fits[best].score);
+        }
+    }
+    (score >= LEAST_FIT).then(|| Aligned { lines: lines.into_iter().zip(fits).collect(), guide, score })
+}
+
+/// The places of a line, of several crops where the first leaves doubts.
+fn read_again(
+    reader: &mut TextReader,
+    picture: &RgbImage,
+    line: &Quad,
+    first: Fit,
+    guide: Option<&[f32]>,
+) -> Result<Vec<Place>, VisionError> {
+    if !grid::has_doubt(&first.places, DOUBTFUL) {
+        return Ok(first.places);
+    }
+    let length = first.places.len();
+    let mut readings = vec![first];
+    for crop in AGAIN.into_iter().filter(|crop| !crop.soft || plane::height(line) < SMALL) {
+        let sheet = read_sheet(reader, picture, line, crop)?;
+        let free = grid::fit(&sheet, length).filter(|fit| guide.is_none() || fit.score > SURE_FIT);
+        readings.extend(free.or_else(|| grid::fit_beside(&sheet, &crop.along(line, guide?))));
+    }
+    Ok(grid::mean(&grid::agreeing(readings)))
+}
+
+fn read_sheet(reader: &mut TextReader, picture: &RgbImage, line: &Quad, crop: Crop) -> Result<MrzSheet, VisionError> {
+    reader.read_mrz(picture, &plane::grown(line, crop.beyond, crop.growth), crop.stretch, crop.soft)
+}
+
+fn read_line(reader: &mut TextReader, picture: &RgbImage, quad: Quad) -> Result<ReadLine, VisionError> {
+    let sheet = read_sheet(reader, picture, &quad, FIRST)?;
+    let fits = LENGTHS.iter().map(|length| grid::fit(&sheet, *length)).collect();
+    Ok(ReadLine { quad, sheet, fits })
+}
+
+/// The place in [`LENGTHS`] that all lines together fit best.
+fn best_length(lines: &[ReadLine]) -> Option<usize> {
+    let total = |kind: usize| lines.iter().map(|line| line.score(kind).unwrap_or(NO_FIT)).sum::<f32>();
+    let best = (0..LENGTHS.len()).max_by(|a, b| total(*a).total_cmp(&total(*b)))?;
+    (total(best) > NO_FIT * lines.len() as f32).then_some(best)
+}
+
+fn complete(reader: &mut TextReader, picture: &RgbImage, band: &Band, lines: &mut Vec<ReadLine>) -> Result<(), VisionError> {
+    let kind = LENGTHS.iter().position(|length| *length == 30).unwrap_or(0);
+    let mut best: Option<(f32, f32, ReadLine)> = None;
+    for side in [1.0, -1.0] {
+        let Some(quad) = band.next_line(side) else { continue };
+        let line = read_line(reader, picture, quad)?;
+        let score = line.score(kind).unwrap_or(f32::MIN);
+        if score > LEAST_FIT && best.as_ref().is_none_or(|(known, ..)| score > *known) {
+            best = Some((score, side, line));
+        }
+    }
+    if let Some((_, side, line)) = best {
+        lines.insert(if side > 0.0 { lines.len() } else { 0 }, line);
+    }
+    Ok(())
+}
+
+fn as_line(places: &[Place]) -> MrzLine {
+    let alternatives: Vec<Vec<(char, f32)>> =
+        places.iter().map(|place| grid::ranked(place, LEAST_LIKELY, MOST_ALTERNATIVES)).collect();
+    let text = alternatives.iter().map(|ranked| ranked.first().map_or('<', |(c, _)| *c)).collect();
+    MrzLine { text, alternatives }
+}
