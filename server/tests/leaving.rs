@@ -121,7 +121,8 @@ async fn an_erasure_and_a_deletion_whose_client_leaves_delete_the_files_too() {
     let node = Node::start().await;
     let caller = node.caller;
     let request = NewFolder { metadata: json!({}), ..NewFolder::default() };
-    let folder = node.services.create_folder(&caller, request, None).await.unwrap().folder.folder;
+    let id = node.services.create_folder(&caller, request, None).await.unwrap().folder_id;
+    let folder = node.services.contents(&caller, id).await.unwrap().folder;
     let key = node.keyring.folder(folder.company_id, folder.id, &folder.wrapped_key).await.unwrap();
     let mut media = Vec::new();
     for bytes in [&b"first"[..], b"second"] {
