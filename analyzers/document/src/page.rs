@@ -25,8 +25,8 @@ const FEW_PIXELS: f32 = 640.0;
 const SKEWED: f32 = 8.0;
 /// Lines longer than this many heights tell in which direction the text runs.
 const TELLING: f32 = 3.0;
-/// Lines read of one side, at most: a page of a book is no document.
-const MOST_LINES: usize = 80;
+/// What is read of one side, at most, as the sum of the lines' widths in heights: a page of a book is no document. The largest lines come first.
+const MOST_WIDTH: f32 = 600.0;
 /// A line read with less confidence is no text.
 const LEAST_CONFIDENCE: f32 = 0.5;
 
@@ -180,7 +180,11 @@ impl Models {
         let mut quads: Vec<Quad> = text.lines.iter().map(|line| line.quad).collect();
         quads.retain(|quad| band.is_none_or(|band| !encloses(&plane::grown(band, 0.2, 0.1), quad)));
         quads.sort_by(|a, b| plane::area(b).abs().total_cmp(&plane::area(a).abs()));
-        quads.truncate(MOST_LINES);
+        let mut width = 0.0;
+        quads.retain(|quad| {
+            width += plane::width(quad) / plane::height(quad).max(1.0);
+            width <= MOST_WIDTH
+        });
         let mut lines = Vec::new();
         for quad in quads {
             if job.is_cancelled() {

@@ -17,6 +17,10 @@ pub(super) struct Grid {
     pub(super) changed: u32,
 }
 
+/// Alternatives as likely as this are tried first, without the others, where there are few: with more of them, readings that satisfy
+/// the check digits are found by chance.
+const LIKELY: f32 = 0.15;
+const FEW: usize = 4;
 /// Readings less likely than this are no alternatives.
 const LEAST_LIKELY: f32 = 0.01;
 /// Most characters that check digits may change.
@@ -108,20 +112,38 @@ impl Grid {
         }
     }
 
-    /// All readings in which every check digit is right, by as few changes as do it in one of two ways: among the
-    /// alternatives of the recogniser, or else among the lookalikes of OCR-B.
+    /// All readings in which every check digit is right, found in the first of these ways that finds any: among the likely
+    /// alternatives of the recogniser, among all of them, or among the lookalikes of OCR-B.
     pub(super) fn solutions(&self) -> Vec<Self> {
         let suspects = self.suspects();
-        let by_reading = self.substitutions(&suspects, |grid, line, column| {
-            let likely = grid.cells[line][column].options.iter().filter(|option| option.1 >= LEAST_LIKELY);
-            likely.map(|option| option.0).collect()
-        });
-        let found = self.search(&by_reading, MOST_CHANGES);
-        if !found.is_empty() {
-            return found;
+        for (least, most) in [(LIKELY, FEW), (LEAST_LIKELY, MOST_ALTERNATIVES)] {
+            let by_reading = self.substitutions(&suspects, |grid, line, column| {
+                grid.cells[line][column].options.iter().filter(|option| option.1 >= least).map(|option| option.0).collect()
+            });
+            let found = self.search(&by_reading, MOST_CHANGES, most);
+            if !found.is_empty() {
+                return found;
+            }
         }
         let by_looks = self.substitutions(&suspects, |grid, line, column| lookalikes(grid.text[line][column]).to_vec());
-        (1..=2).map(|changes| self.search(&by_looks, changes)).find(|found| !found.is_empty()).unwrap_or_default()
+        (1..=2)
+            .map(|changes| self.search(&by_looks, changes, MOST_ALTERNATIVES))
+            .find(|found| !found.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// Whether a character stands alone among fillers: in data that is padded with them, it is one of them that was misread, and what
+    /// makes up for it by another change satisfies the check digits by chance.
+    fn has_lone_character(&self) -> bool {
+        let checks = self.format.checks();
+        let is_check = |line: usize, column: usize| checks.iter().any(|check| check.digit == (line, column));
+        let lone = |line: usize, row: &[char], column: usize| {
+            let ends = row.get(column + 1).is_none_or(|next| *next == '<' || is_check(line, column + 1));
+            row[column] != '<' && row[column - 1] == '<' && row[column - 2] == '<' && ends && !is_check(line, column)
+        };
+        let names = self.format.names().0;
+        let mut rows = self.text.iter().enumerate().filter(|(line, _)| *line != names);
+        rows.any(|(line, row)| (2..row.len()).any(|column| lone(line, row, column)))
     }
 
     /// The cells that may be at fault: of check digits that are wrong, and of no other that is right.
@@ -163,11 +185,12 @@ impl Grid {
         suspects.iter().flat_map(of).collect()
     }
 
-    /// All readings with up to `most` of the substitutions in which every check digit is right.
-    fn search(&self, substitutions: &[(usize, usize, char)], most: usize) -> Vec<Self> {
+    /// All readings with up to so many changes out of at most so many substitutions in which every check digit is right.
+    fn search(&self, substitutions: &[(usize, usize, char)], changes: usize, most: usize) -> Vec<Self> {
         let mut found = Vec::new();
-        if substitutions.len() <= MOST_ALTERNATIVES {
-            self.clone().search_from(substitutions, most, &mut found);
+        if substitutions.len() <= most {
+            self.clone().search_from(substitutions, changes, &mut found);
+            found.retain(|grid| !grid.has_lone_character());
         }
         found
     }

@@ -226,6 +226,31 @@ fn two_readings_that_satisfy_all_check_digits_correct_nothing() {
 }
 
 #[test]
+fn a_likely_alternative_goes_before_many_unlikely_ones() {
+    let mut misread = doubtful(&replaced(TD3, 1, 28, '7'), 1, 28, 'Z');
+    // With these, more readings than one satisfy the check digits, and too many would have to be tried.
+    for column in 28..42 {
+        misread.lines[1].alternatives[column].extend(['K', 'C', '4'].map(|other| (other, 0.02)));
+    }
+    let zone = read(&misread).unwrap();
+    assert_eq!(zone.lines[1], TD3.lines().nth(1).unwrap());
+    assert!(zone.corrected);
+}
+
+#[test]
+fn what_makes_up_for_a_character_alone_among_fillers_corrects_nothing() {
+    let truth = TD3.lines().nth(1).unwrap();
+    let lone = replaced(TD3, 1, 39, 'C');
+    let options = (0..36).flat_map(|column| ALPHABET.chars().map(move |other| (column, other)));
+    let makes_up = |(column, other): &(usize, char)| {
+        read(&reading(&replaced(&lone, 1, *column, *other))).is_some_and(|zone| zone.data.checks.all_valid() && !zone.corrected)
+    };
+    let (column, other) = options.filter(|(column, _)| *column >= 28).find(makes_up).unwrap();
+    let zone = read(&doubtful(&lone, 1, column, other)).unwrap();
+    assert!(!zone.data.checks.all_valid(), "{truth} became {}", zone.lines[1]);
+}
+
+#[test]
 fn an_unsure_name_counts_as_corrected() {
     let sure = read(&reading(TD3)).unwrap();
     let unsure = read(&doubtful(TD3, 0, 6, 'B')).unwrap();

@@ -149,10 +149,14 @@ fn aligned(sheet: &MrzSheet, peaks: &[Peak], setting: &Setting<'_>) -> Option<Fi
             }
         }
     }
+    let mut ends: Vec<usize> = (0..rows).filter(|end| best[length - 1][*end] > f32::MIN).collect();
+    ends.sort_by(|a, b| best[length - 1][*b].total_cmp(&best[length - 1][*a]));
     let mut found: Option<(f32, Vec<usize>)> = None;
-    for (end, reached) in best[length - 1].iter().enumerate() {
-        if *reached == f32::MIN {
-            continue;
+    for end in ends {
+        let reached = best[length - 1][end];
+        // What is left over only lowers it, and the ends that come after this one reached no more.
+        if found.as_ref().is_some_and(|(known, _)| reached <= *known) {
+            break;
         }
         let mut places = vec![end; length];
         for n in (1..length).rev() {
@@ -217,23 +221,19 @@ pub(crate) fn has_doubt(places: &[Place], least: f32) -> bool {
 }
 
 /// The best reading of a line and those that agree with it and fit about as well: one that lies a place beside it would only blur it.
-pub(crate) fn agreeing(readings: Vec<Fit>) -> Vec<Fit> {
-    let best = (0..readings.len()).max_by(|a, b| readings[*a].score.total_cmp(&readings[*b].score)).unwrap_or(0);
+pub(crate) fn agreeing(readings: &[Fit]) -> Vec<&Fit> {
+    let Some(best) = readings.iter().max_by(|a, b| a.score.total_cmp(&b.score)) else { return Vec::new() };
     let likeliest = |place: &Place| (0..place.len()).max_by(|a, b| place[*a].total_cmp(&place[*b]));
-    let agrees = |fit: &Fit| {
-        if fit.score < readings[best].score - WORSE {
-            return false;
-        }
-        let pairs = fit.places.iter().zip(&readings[best].places);
+    let agrees = |fit: &&Fit| {
+        let pairs = fit.places.iter().zip(&best.places);
         let alike = pairs.filter(|(a, b)| likeliest(a) == likeliest(b)).count();
-        alike as f32 >= AGREEMENT * fit.places.len() as f32
+        fit.score >= best.score - WORSE && alike as f32 >= AGREEMENT * fit.places.len() as f32
     };
-    let kept: Vec<bool> = readings.iter().map(agrees).collect();
-    readings.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(fit, _)| fit).collect()
+    readings.iter().filter(agrees).collect()
 }
 
 /// The mean of several readings of one line.
-pub(crate) fn mean(readings: &[Fit]) -> Vec<Place> {
+pub(crate) fn mean(readings: &[&Fit]) -> Vec<Place> {
     let length = readings.iter().map(|fit| fit.places.len()).min().unwrap_or(0);
     let count = readings.len() as f32;
     let sum = |at: usize| std::array::from_fn(|c| readings.iter().map(|fit| fit.places[at][c]).sum::<f32>() / count);
@@ -295,6 +295,6 @@ mod tests {
     fn readings_that_fit_much_worse_than_the_best_are_left_out() {
         let good = fit(&sheet("L898902C36UTO7408122F1204159ZE184226B<<<<<10"), 44).unwrap();
         let (near, far) = (Fit { score: good.score - 0.2, ..good.clone() }, Fit { score: good.score - 0.3, ..good.clone() });
-        assert_eq!(agreeing(vec![near, good, far]).len(), 2);
+        assert_eq!(agreeing(&[near, good, far]).len(), 2);
     }
 }

@@ -17,6 +17,8 @@ const DOUBTFUL: f32 = 0.85;
 const LEAST_FIT: f32 = -0.7;
 /// Fit of each line from which lines are those of a zone when one of them fits surely.
 const LEAST_BESIDE: f32 = -1.7;
+/// Fit of a line, whatever its length, under which it is none of a zone.
+const LEAST_OF_LINE: f32 = -1.6;
 /// Fit of a line that says nothing.
 const NO_FIT: f32 = -4.0;
 /// Fillers that a zone has at the least.
@@ -77,6 +79,10 @@ impl ReadLine {
         self.fits[kind].as_ref().map(|fit| fit.score)
     }
 
+    fn best(&self) -> f32 {
+        self.fits.iter().flatten().map(|fit| fit.score).fold(NO_FIT, f32::max)
+    }
+
     /// Beside the characters of another line, whose places are shares of the line.
     fn beside(&self, guide: &[f32]) -> Option<Fit> {
         grid::fit_beside(&self.sheet, &FIRST.along(&self.quad, guide))
@@ -108,13 +114,13 @@ pub(super) fn read(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> 
 /// All lines once, as many as the likeliest format has, with its place in [`LENGTHS`].
 fn read_first(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Result<Option<(Vec<ReadLine>, usize)>, VisionError> {
     let mut lines = Vec::new();
-    for quad in &band.lines {
+    for (at, quad) in band.lines.iter().enumerate() {
         let line = read_line(reader, picture, *quad)?;
-        // No line of a zone says nothing at all.
-        if line.fits.iter().all(Option::is_none) {
+        if line.best() >= LEAST_OF_LINE {
+            lines.push(line);
+        } else if band.lines.len() < 3 || at == 1 {
             return Ok(None);
         }
-        lines.push(line);
     }
     let Some(mut kind) = best_length(&lines) else { return Ok(None) };
     // A card has a third line, which the detector may have missed.
@@ -148,7 +154,7 @@ fn aligned((mut lines, kind): (Vec<ReadLine>, usize)) -> Option<Aligned> {
     (score >= LEAST_FIT).then(|| Aligned { lines: lines.into_iter().zip(fits).collect(), guide, score })
 }
 
-/// The places of a line, of several crops where the first leaves doubts.
+/// The places of a line, of more crops where the first leaves doubts.
 fn read_again(
     reader: &mut TextReader,
     picture: &RgbImage,
@@ -166,7 +172,7 @@ fn read_again(
         let free = grid::fit(&sheet, length).filter(|fit| guide.is_none() || fit.score > SURE_FIT);
         readings.extend(free.or_else(|| grid::fit_beside(&sheet, &crop.along(line, guide?))));
     }
-    Ok(grid::mean(&grid::agreeing(readings)))
+    Ok(grid::mean(&grid::agreeing(&readings)))
 }
 
 fn read_sheet(reader: &mut TextReader, picture: &RgbImage, line: &Quad, crop: Crop) -> Result<MrzSheet, VisionError> {
