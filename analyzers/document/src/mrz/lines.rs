@@ -122,6 +122,9 @@ fn read_first(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Resul
             return Ok(None);
         }
     }
+    if lines.len() < 2 {
+        return Ok(None);
+    }
     let Some(mut kind) = best_length(&lines) else { return Ok(None) };
     // A card has a third line, which the detector may have missed.
     if LENGTHS[kind] == 30 && lines.len() == 2 {
