@@ -190,7 +190,7 @@ impl Models {
             if job.is_cancelled() {
                 return Err(Failure::cancelled("reading the lines of a document"));
             }
-            let quad = forwards(quad, angle.unwrap_or(0.0) - text.turned);
+            let quad = forwards(quad, angle.map_or(0.0, |angle| angle - text.turned));
             let read = reader.read(&text.canvas, &quad).map_err(failure)?;
             if read.confidence >= LEAST_CONFIDENCE && !read.text.trim().is_empty() {
                 let quad = plane::mapped(&quad, |p| text.placed(p));
@@ -240,30 +240,32 @@ fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Option<Back>)> 
 }
 
 /// How far the text is turned from level, in degrees from -45 to 135, by the middle of all length; `None` without text. Whether it is
-/// turned by a quarter is told by `upright` where something else tells: there may be other text beside the document.
+/// turned by a quarter is told by `upright` where something else tells and some text runs that way: there may be other text beside the
+/// document.
 fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
     let telling = lines.iter().map(|line| &line.quad).filter(|quad| plane::width(quad) > TELLING * plane::height(quad));
-    let mut angles: Vec<(f32, f32)> = telling
-        .map(|quad| {
-            let [a, b, ..] = quad.0;
-            (((b[1] - a[1]).atan2(b[0] - a[0]).to_degrees() + 45.0).rem_euclid(180.0) - 45.0, plane::width(quad))
-        })
-        .collect();
-    let length = |is_upright: bool| angles.iter().filter(|(a, _)| (*a > 45.0) == is_upright).map(|(_, l)| l).sum::<f32>();
-    let is_quarter = upright.map_or_else(|| length(true) > length(false), |angle| angle.to_radians().cos().abs() < 0.5f32.sqrt());
-    let quarter = if is_quarter { 90.0 } else { 0.0 };
-    // The other lines tell, too: they are square to these.
-    for (angle, _) in &mut angles {
-        *angle -= 90.0 * (*angle / 90.0).round();
-    }
-    angles.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = angles.iter().map(|(_, length)| length).sum::<f32>() / 2.0;
+    let angle = |quad: &Quad| {
+        let [a, b, ..] = quad.0;
+        (b[1] - a[1]).atan2(b[0] - a[0]).to_degrees()
+    };
+    let angles: Vec<(f32, f32)> = telling.map(|quad| (angle(quad), plane::width(quad))).collect();
+    // Lines that are square to the others tell how far these are turned, too.
+    let mut folded: Vec<(f32, f32)> =
+        angles.iter().map(|(angle, length)| (angle - 90.0 * (angle / 90.0).round(), *length)).collect();
+    folded.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let half = folded.iter().map(|(_, length)| length).sum::<f32>() / 2.0;
     let mut passed = 0.0;
-    let middle = angles.iter().find(|(_, length)| {
+    let (middle, _) = *folded.iter().find(|(_, length)| {
         passed += length;
         passed >= half
-    });
-    middle.map(|(angle, _)| angle + quarter)
+    })?;
+    let is_square = |angle: f32| (angle - middle).to_radians().cos().abs() < 0.5f32.sqrt();
+    let length = |square: bool| angles.iter().filter(|(angle, _)| is_square(*angle) == square).map(|(_, l)| l).sum::<f32>();
+    let is_quarter = match upright {
+        Some(upright) => is_square(upright) && length(true) > 0.0,
+        None => length(true) > length(false),
+    };
+    Some(middle + if is_quarter { 90.0 } else { 0.0 })
 }
 
 /// The picture turned back by so many degrees, whole, and the way from it to the picture.

@@ -221,7 +221,7 @@ impl Services {
             tokio::select! {
                 changed = settled(&mut changes, seen) => if changed.is_err() { break },
                 () = tokio::time::sleep_until(until) => break,
-                () = self.inner.stopping.cancelled() => break,
+                () = self.inner.stopping.cancelled() => return self.contents_of(scope, folder).await,
             }
         }
         patiently(until, || self.contents_of(scope, folder)).await

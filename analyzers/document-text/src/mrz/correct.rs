@@ -21,6 +21,7 @@ pub(super) struct Grid {
 /// the check digits are found by chance.
 const LIKELY: f32 = 0.15;
 const FEW: usize = 4;
+const FEW_CHANGES: usize = 2;
 /// Readings less likely than this are no alternatives.
 const LEAST_LIKELY: f32 = 0.01;
 /// Most characters that check digits may change.
@@ -116,34 +117,32 @@ impl Grid {
     /// alternatives of the recogniser, among all of them, or among the lookalikes of OCR-B.
     pub(super) fn solutions(&self) -> Vec<Self> {
         let suspects = self.suspects();
-        for (least, most) in [(LIKELY, FEW), (LEAST_LIKELY, MOST_ALTERNATIVES)] {
+        for (least, changes, most) in [(LIKELY, FEW_CHANGES, FEW), (LEAST_LIKELY, MOST_CHANGES, MOST_ALTERNATIVES)] {
             let by_reading = self.substitutions(&suspects, |grid, line, column| {
                 grid.cells[line][column].options.iter().filter(|option| option.1 >= least).map(|option| option.0).collect()
             });
-            let found = self.search(&by_reading, MOST_CHANGES, most);
+            let found = self.search(&by_reading, changes, most);
             if !found.is_empty() {
-                return found;
+                return none_by_chance(found, &suspects);
             }
         }
         let by_looks = self.substitutions(&suspects, |grid, line, column| lookalikes(grid.text[line][column]).to_vec());
-        (1..=2)
-            .map(|changes| self.search(&by_looks, changes, MOST_ALTERNATIVES))
-            .find(|found| !found.is_empty())
-            .unwrap_or_default()
+        let found = (1..=2).map(|changes| self.search(&by_looks, changes, MOST_ALTERNATIVES)).find(|found| !found.is_empty());
+        none_by_chance(found.unwrap_or_default(), &suspects)
     }
 
-    /// Whether a character stands alone among fillers: in data that is padded with them, it is one of them that was misread, and what
-    /// makes up for it by another change satisfies the check digits by chance.
-    fn has_lone_character(&self) -> bool {
+    /// Whether a character stands alone among fillers in one of these cells: in data that is padded with them, it is one of them that
+    /// was misread, and what makes up for it by another change satisfies the check digits by chance.
+    fn has_lone_character(&self, cells: &[(usize, usize)]) -> bool {
         let checks = self.format.checks();
         let is_check = |line: usize, column: usize| checks.iter().any(|check| check.digit == (line, column));
-        let lone = |line: usize, row: &[char], column: usize| {
-            let ends = row.get(column + 1).is_none_or(|next| *next == '<' || is_check(line, column + 1));
-            row[column] != '<' && row[column - 1] == '<' && row[column - 2] == '<' && ends && !is_check(line, column)
-        };
-        let names = self.format.names().0;
-        let mut rows = self.text.iter().enumerate().filter(|(line, _)| *line != names);
-        rows.any(|(line, row)| (2..row.len()).any(|column| lone(line, row, column)))
+        cells.iter().any(|&(line, column)| {
+            let row = &self.text[line];
+            let is_filler = |at: usize| row[at] == '<';
+            let ends = column + 1 == row.len() || is_filler(column + 1) || is_check(line, column + 1);
+            let begins = column >= 2 && is_filler(column - 1) && is_filler(column - 2);
+            !is_filler(column) && begins && ends && !is_check(line, column)
+        })
     }
 
     /// The cells that may be at fault: of check digits that are wrong, and of no other that is right.
@@ -190,7 +189,6 @@ impl Grid {
         let mut found = Vec::new();
         if substitutions.len() <= most {
             self.clone().search_from(substitutions, changes, &mut found);
-            found.retain(|grid| !grid.has_lone_character());
         }
         found
     }
@@ -227,6 +225,11 @@ impl Grid {
         let names: String = self.text[line][columns].iter().collect();
         names.trim_end_matches('<').contains("<<")
     }
+}
+
+/// The solutions, unless one of them looks as if it were found by chance: then nothing tells which is right.
+fn none_by_chance(found: Vec<Grid>, suspects: &[(usize, usize)]) -> Vec<Grid> {
+    if found.iter().any(|grid| grid.has_lone_character(suspects)) { Vec::new() } else { found }
 }
 
 /// The likeliest character that the cell may hold.

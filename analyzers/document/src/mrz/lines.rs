@@ -128,7 +128,7 @@ fn read_first(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Resul
     let Some(mut kind) = best_length(&lines) else { return Ok(None) };
     // A card has a third line, which the detector may have missed.
     if LENGTHS[kind] == 30 && lines.len() == 2 {
-        complete(reader, picture, band, &mut lines)?;
+        complete(reader, picture, &mut lines)?;
     }
     if LENGTHS[kind] != 30 && lines.len() == 3 {
         lines.remove(usize::from(lines[0].score(kind) > lines[2].score(kind)) * 2);
@@ -142,7 +142,7 @@ fn read_first(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Resul
 fn aligned((mut lines, kind): (Vec<ReadLine>, usize)) -> Option<Aligned> {
     let mut fits = lines.iter_mut().map(|line| line.fits[kind].take()).collect::<Option<Vec<Fit>>>()?;
     let best = (0..fits.len()).max_by(|a, b| fits[*a].score.total_cmp(&fits[*b].score))?;
-    let mut score = fits.iter().map(|fit| fit.score).sum::<f32>() / fits.len() as f32;
+    let score = fits.iter().map(|fit| fit.score).sum::<f32>() / fits.len() as f32;
     let guide = (fits[best].score > SURE_FIT).then(|| FIRST.back(&lines[best].quad, &fits[best].along));
     if let Some(guide) = &guide {
         for (line, fit) in lines.iter().zip(&mut fits).filter(|(_, fit)| fit.score <= SURE_FIT) {
@@ -150,11 +150,9 @@ fn aligned((mut lines, kind): (Vec<ReadLine>, usize)) -> Option<Aligned> {
                 *fit = beside;
             }
         }
-        if fits.iter().all(|fit| fit.score > LEAST_BESIDE) {
-            score = score.max(fits[best].score);
-        }
     }
-    (score >= LEAST_FIT).then(|| Aligned { lines: lines.into_iter().zip(fits).collect(), guide, score })
+    let fits_together = guide.is_some() && fits.iter().all(|fit| fit.score > LEAST_BESIDE);
+    (score >= LEAST_FIT || fits_together).then(|| Aligned { lines: lines.into_iter().zip(fits).collect(), guide, score })
 }
 
 /// The places of a line, of more crops where the first leaves doubts.
@@ -195,7 +193,8 @@ fn best_length(lines: &[ReadLine]) -> Option<usize> {
     (total(best) > NO_FIT * lines.len() as f32).then_some(best)
 }
 
-fn complete(reader: &mut TextReader, picture: &RgbImage, band: &Band, lines: &mut Vec<ReadLine>) -> Result<(), VisionError> {
+fn complete(reader: &mut TextReader, picture: &RgbImage, lines: &mut Vec<ReadLine>) -> Result<(), VisionError> {
+    let band = Band { lines: lines.iter().map(|line| line.quad).collect() };
     let kind = LENGTHS.iter().position(|length| *length == 30).unwrap_or(0);
     let mut best: Option<(f32, f32, ReadLine)> = None;
     for side in [1.0, -1.0] {

@@ -39,7 +39,16 @@ const BEGINNING_LASTS: StdDuration = StdDuration::from_millis(100);
 /// minutes, and a look from the very start passes over all of these: under load, claims begin at the last run that was claimed, and only
 /// sometimes at the start. What another node puts before that waits until then.
 #[derive(Debug, Default)]
-pub(super) struct Beginning(Mutex<Option<Found>>);
+pub(super) struct Beginning(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// Raised by whatever makes older knowledge worthless: what a claim that began before finds is not remembered.
+    generation: u64,
+    found: Option<Found>,
+    /// The earliest turn that came in since the last look from the very start: a look that goes on may have missed it.
+    came: Option<i64>,
+}
 
 #[derive(Debug)]
 struct Found {
@@ -50,37 +59,57 @@ struct Found {
 }
 
 impl Beginning {
-    fn found(&self) -> MutexGuard<'_, Option<Found>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn of(&self, pools: &[String], now: OffsetDateTime) -> Option<i64> {
-        let found = self.found();
-        let found = found.as_ref().filter(|found| found.pools == pools && found.at.elapsed() < BEGINNING_LASTS)?;
-        let is_new = now >= found.now && now - found.now < BEGINNING_LASTS;
-        is_new.then_some(found.turn_at)
+    /// The turn to begin at, if one is known, and the generation of that knowledge.
+    fn of(&self, pools: &[String], now: OffsetDateTime) -> (u64, Option<i64>) {
+        let known = self.known();
+        let is_new = |found: &&Found| {
+            let since = now - found.now;
+            found.pools == pools && found.at.elapsed() < BEGINNING_LASTS && !since.is_negative() && since < BEGINNING_LASTS
+        };
+        (known.generation, known.found.as_ref().filter(is_new).map(|found| found.turn_at))
     }
 
-    /// A run that was found from there on. When to look from the start again stays as it was.
-    fn advance(&self, turn_at: i64) {
-        if let Some(found) = self.found().as_mut() {
+    /// A run that was found from a known turn on. When to look from the start again stays as it was.
+    fn advance(&self, generation: u64, turn_at: i64) {
+        let mut known = self.known();
+        let turn_at = known.came.map_or(turn_at, |came| came.min(turn_at));
+        if known.generation == generation
+            && let Some(found) = known.found.as_mut()
+        {
             found.turn_at = found.turn_at.max(turn_at);
         }
     }
 
-    fn remember(&self, pools: &[String], now: OffsetDateTime, turn_at: i64) {
-        *self.found() = Some(Found { pools: pools.to_vec(), turn_at, now, at: Instant::now() });
+    /// A run that was found from the very start.
+    fn remember(&self, generation: u64, pools: &[String], now: OffsetDateTime, turn_at: i64) {
+        let mut known = self.known();
+        if known.generation == generation {
+            let turn_at = known.came.take().map_or(turn_at, |came| came.min(turn_at));
+            known.found = Some(Found { pools: pools.to_vec(), turn_at, now, at: Instant::now() });
+            known.generation += 1;
+        }
     }
 
     /// A run is given back: it may be anywhere.
     pub(super) fn forget(&self) {
-        self.found().take();
+        let mut known = self.known();
+        *known = Known { generation: known.generation + 1, ..Known::default() };
     }
 
     /// Runs come in.
     pub(super) fn heed(&self, new: Option<&NewGroup>) {
-        let earliest = new.into_iter().flat_map(|new| &new.runs).map(|run| nanoseconds(run.turn_at)).min();
-        self.found().take_if(|found| earliest.is_some_and(|earliest| earliest < found.turn_at));
+        let turns = new.into_iter().flat_map(|new| &new.runs).map(|run| nanoseconds(run.turn_at));
+        let Some(earliest) = turns.min() else { return };
+        let mut known = self.known();
+        if known.found.as_ref().is_some_and(|found| earliest < found.turn_at) {
+            *known = Known { generation: known.generation + 1, ..Known::default() };
+        } else {
+            known.came = Some(known.came.map_or(earliest, |came| came.min(earliest)));
+        }
     }
 }
 
@@ -113,17 +142,18 @@ pub(super) async fn take(
             other => other.map(Some),
         }
     };
-    if let Some(turn_at) = beginning.of(pools, now) {
+    let (generation, beginning_at) = beginning.of(pools, now);
+    if let Some(turn_at) = beginning_at {
         let mut later = waiting.clone();
         later.insert("turn_at", doc! { "$gte": turn_at });
         if let Some(Some(run)) = take(later, NEXT_WAIT).await? {
-            beginning.advance(run.turn_at);
+            beginning.advance(generation, run.turn_at);
             return Ok(Some(run));
         }
     }
     if let Some(taken) = take(waiting.clone(), TURN_WAIT).await? {
         if let Some(run) = &taken {
-            beginning.remember(pools, now, run.turn_at);
+            beginning.remember(generation, pools, now, run.turn_at);
         }
         return Ok(taken);
     }

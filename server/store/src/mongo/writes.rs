@@ -65,25 +65,31 @@ impl Writes {
     pub(super) async fn write(&self, token: LeaseToken, analysis: AnalysisId, happening: Happening) -> Result<Applied> {
         let (answer, answered) = oneshot::channel();
         let own = Waiting { analysis, happening, answer };
-        match self.state().waiting.entry(token) {
-            Entry::Occupied(mut others) => others.get_mut().push(own),
+        let is_first = match self.state().waiting.entry(token) {
+            Entry::Occupied(mut others) => {
+                others.get_mut().push(own);
+                false
+            }
             Entry::Vacant(none) => {
                 none.insert(vec![own]);
-                tokio::spawn(self.clone().write_all(token));
+                true
             }
+        };
+        if is_first {
+            let leaving = Leaving { state: Arc::clone(&self.state), token, has_left: false };
+            tokio::spawn(self.clone().write_all(leaving));
         }
         answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("writing to a run: its task is gone".to_owned())))
     }
 
-    async fn write_all(self, token: LeaseToken) {
-        let mut leaving = Leaving { state: &self.state, token, has_left: false };
+    async fn write_all(self, mut leaving: Leaving) {
         while let Some(waiting) = self.next(&mut leaving) {
-            self.write_together(token, waiting).await;
+            self.write_together(leaving.token, waiting).await;
         }
     }
 
     /// What waits now; `None` leaves the run to whoever comes next.
-    fn next(&self, leaving: &mut Leaving<'_>) -> Option<Vec<Waiting>> {
+    fn next(&self, leaving: &mut Leaving) -> Option<Vec<Waiting>> {
         let mut state = self.state();
         let waiting = state.waiting.get_mut(&leaving.token).map(std::mem::take).unwrap_or_default();
         if waiting.is_empty() {
@@ -137,13 +143,13 @@ impl Writes {
 }
 
 /// Sees to it that a task which ends in the midst of its work leaves nobody waiting for it.
-struct Leaving<'s> {
-    state: &'s Mutex<State>,
+struct Leaving {
+    state: Arc<Mutex<State>>,
     token: LeaseToken,
     has_left: bool,
 }
 
-impl Drop for Leaving<'_> {
+impl Drop for Leaving {
     fn drop(&mut self) {
         if !self.has_left {
             self.state.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&self.token);
