@@ -135,26 +135,20 @@ impl Models {
     fn find_text(&mut self, picture: &RgbImage, document: Option<&Quad>, hint: Option<f32>) -> Result<TextSeen, Failure> {
         let longest = picture.width().max(picture.height()) as f32;
         let small = document.filter(|area| plane::width(area).max(plane::height(area)) < SMALL * longest);
-        if let Some(canvas) = small.and_then(|area| cut_out(picture, area)) {
-            let seen = self.find_in(canvas, hint)?;
+        if let Some((canvas, back)) = small.and_then(|area| cut_out(picture, area)) {
+            let seen = self.find_in(canvas, Some(back), hint)?;
             if seen.zone.is_some() {
                 return Ok(seen);
             }
         }
-        let seen = self.find_in((picture.clone(), None), hint)?;
-        if seen.zone.is_none() && longest < FEW_PIXELS {
-            let whole = plane::rectangle(picture.width() as f32, picture.height() as f32);
-            if let Some(canvas) = softened(picture, &whole) {
-                let softened = self.find_in(canvas, hint)?;
-                if softened.zone.is_some() {
-                    return Ok(softened);
-                }
-            }
-        }
-        Ok(seen)
+        let seen = self.find_in(picture.clone(), None, hint)?;
+        let again = Some(picture).filter(|_| seen.zone.is_none() && longest < FEW_PIXELS).and_then(softened);
+        let Some((canvas, back)) = again else { return Ok(seen) };
+        let softened = self.find_in(canvas, Some(back), hint)?;
+        Ok(if softened.zone.is_some() { softened } else { seen })
     }
 
-    fn find_in(&mut self, (canvas, back): (RgbImage, Option<Back>), hint: Option<f32>) -> Result<TextSeen, Failure> {
+    fn find_in(&mut self, canvas: RgbImage, back: Option<Back>, hint: Option<f32>) -> Result<TextSeen, Failure> {
         let detector = opened(&mut self.lines, &self.options, TextDetector::open)?;
         let lines = detector.find(&canvas, SIDE).map_err(failure)?;
         let mut seen = TextSeen { canvas, back, turned: 0.0, lines, zone: None };
@@ -202,6 +196,7 @@ impl Models {
 }
 
 type Back = imageproc::geometric_transformations::Projection;
+type Cut = fn(&RgbImage, &Quad, u32, u32) -> Option<RgbImage>;
 
 /// What was found to read, in the picture or a part of it.
 struct TextSeen {
@@ -221,22 +216,25 @@ impl TextSeen {
     }
 }
 
-/// The picture twice as large, without its noise.
-fn softened(picture: &RgbImage, whole: &Quad) -> Option<(RgbImage, Option<Back>)> {
-    let size = [picture.width() * 2, picture.height() * 2];
-    let canvas = sample::cut_soft(picture, whole, size[0], size[1])?;
-    let back = plane::projection(&plane::rectangle(size[0] as f32, size[1] as f32), whole)?;
-    Some((canvas, Some(back)))
+/// A part of a picture as a canvas of its own, by one of the ways to cut, with the way back.
+fn canvas(picture: &RgbImage, area: &Quad, size: [f32; 2], cut: Cut) -> Option<(RgbImage, Back)> {
+    let size = size.map(|side| side as u32);
+    let canvas = cut(picture, area, size[0], size[1])?;
+    let back = plane::projection(&plane::rectangle(size[0] as f32, size[1] as f32), area)?;
+    Some((canvas, back))
 }
 
-fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Option<Back>)> {
+/// The picture twice as large, without its noise.
+fn softened(picture: &RgbImage) -> Option<(RgbImage, Back)> {
+    let [width, height] = [picture.width() as f32, picture.height() as f32];
+    canvas(picture, &plane::rectangle(width, height), [width * 2.0, height * 2.0], sample::cut_soft)
+}
+
+fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Back)> {
     let area = plane::grown(area, 0.04, 0.04);
     let (wide, high) = (plane::width(&area), plane::height(&area));
     let factor = (CUT_SIDE / wide.max(high)).min(1.0);
-    let size = [(wide * factor) as u32, (high * factor) as u32];
-    let canvas = sample::cut(picture, &area, size[0], size[1])?;
-    let back = plane::projection(&plane::rectangle(size[0] as f32, size[1] as f32), &area)?;
-    Some((canvas, Some(back)))
+    canvas(picture, &area, [wide * factor, high * factor], sample::cut)
 }
 
 /// How far the text is turned from level, in degrees from -45 to 135, by the middle of all length; `None` without text. Whether it is
@@ -278,10 +276,7 @@ fn levelled(picture: &RgbImage, degrees: f32) -> Option<(RgbImage, Back)> {
         [width / 2.0 + x * cos - y * sin, height / 2.0 + x * sin + y * cos]
     };
     let area = Quad([corner(-1.0, -1.0), corner(1.0, -1.0), corner(1.0, 1.0), corner(-1.0, 1.0)]);
-    let size = [wide as u32, high as u32];
-    let level = sample::cut(picture, &area, size[0], size[1])?;
-    let back = plane::projection(&plane::rectangle(size[0] as f32, size[1] as f32), &area)?;
-    Some((level, back))
+    canvas(picture, &area, [wide, high], sample::cut)
 }
 
 /// The line read in the direction nearest to `angle`, in degrees.

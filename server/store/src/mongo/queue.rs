@@ -234,10 +234,7 @@ pub(super) async fn end(collections: &Collections, token: LeaseToken) -> Answer<
 
 /// The run of a current token, which is written so that nobody else can take it while this transaction lasts.
 async fn hold(transaction: &mut Transaction, token: LeaseToken) -> Answer<Option<RunDocument>> {
-    let Transaction { session, collections, .. } = transaction;
-    let held = doc! { "_id": id(token.run_id), "fence": fence(token), "state": "LEASED" };
-    let update = collections.runs.find_one_and_update(held, doc! { "$inc": { "writes": 1_i64 } }).session(session);
-    let run = update.return_document(ReturnDocument::After).await?;
+    let run = write_held(transaction, token, 0).await?;
     if run.is_none() {
         tell_stale(token);
     }
