@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
@@ -176,25 +178,11 @@ pub(crate) fn sharpness_of(judged: &Judged) -> Value {
     judged.as_ref().unwrap().outcome["result"]["sharpness"].clone()
 }
 
-/// Compiles a plugin in C.
+/// A plugin in C, compiled once for all tests of this process: a worker may open the file that it was told of and no other,
+/// so another must never take its place.
 pub(crate) fn plugin(source: &str) -> PluginFile {
-    let source = path("analyzers").join(source);
-    let stem = source.file_stem().unwrap().to_str().unwrap().to_owned();
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
-    std::fs::create_dir_all(&folder).unwrap();
-    let library = folder.join(format!("lib{stem}.so"));
-    // Tests run at once: each compiles to a name of its own, the last rename wins.
-    let own = tempfile::Builder::new().prefix(&stem).tempfile_in(&folder).unwrap().into_temp_path();
-    let compiled = Command::new("cc")
-        .args(["-std=c11", "-O1", "-shared", "-fPIC", "-I"])
-        .arg(path("plugin-api/include"))
-        .arg("-o")
-        .arg(&own)
-        .arg(&source)
-        .status()
-        .unwrap();
-    assert!(compiled.success(), "compiling {}", source.display());
-    own.persist(&library).unwrap();
+    static COMPILED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let library = COMPILED.lock().unwrap().entry(source.to_owned()).or_insert_with(|| compiled(source)).clone();
     PluginFile {
         path: library.display().to_string(),
         settings: json!({}),
@@ -202,6 +190,22 @@ pub(crate) fn plugin(source: &str) -> PluginFile {
         grants: Vec::new(),
         only_for_features: false,
     }
+}
+
+fn compiled(source: &str) -> PathBuf {
+    let source = path("analyzers").join(source);
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("plugins");
+    std::fs::create_dir_all(&folder).unwrap();
+    let library = folder.join(format!("lib{}.so", source.file_stem().unwrap().to_str().unwrap()));
+    let compiled = Command::new("cc")
+        .args(["-std=c11", "-O1", "-shared", "-fPIC", "-I"])
+        .arg(path("plugin-api/include"))
+        .arg("-o")
+        .args([&library, &source])
+        .status()
+        .unwrap();
+    assert!(compiled.success(), "compiling {}", source.display());
+    library
 }
 
 /// The built-in plugins, which Cargo built for this test.
