@@ -63,6 +63,7 @@ macro_rules! contract_tests {
                 two_deaths_while_active_fail_an_analysis_and_the_rest_is_retried_one_by_one,
                 a_cancelled_analysis_stays_cancelled,
                 writes_side_by_side_count_once_each,
+                writes_to_many_runs_at_once_are_each_answered_for_their_own_run,
             }
             blobs {
                 a_tombstone_refuses_a_reference_until_the_swept_key_is_revived,

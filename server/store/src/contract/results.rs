@@ -1,6 +1,6 @@
 //! Rules of results, progress, blame and cancellation.
 
-use super::fixtures::{World, at, crash, provenance, verdict};
+use super::fixtures::{World, at, crash, group, medium, provenance, verdict};
 use crate::records::*;
 use crate::traits::{Store, StoreError};
 use futures::future::join_all;
@@ -154,4 +154,50 @@ pub async fn writes_side_by_side_count_once_each(store: Arc<dyn Store>) {
     assert_eq!(world.store.release_run(run.token, None, at(4)).await.expect("releasing works"), Applied::Yes);
     let next = world.claim(5).await.expect("one is left");
     assert_eq!(next.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![ids[1]]);
+}
+
+/// Writes to many runs that come side by side: those under a stale token are refused, and each of the others is kept, also in a folder
+/// that several of them are in.
+pub async fn writes_to_many_runs_at_once_are_each_answered_for_their_own_run(store: Arc<dyn Store>) {
+    const RUNS: i64 = 24;
+    let world = World::new(store).await;
+    let mut runs = Vec::new();
+    for second in (0..RUNS).step_by(2) {
+        let (folder, _) = world.queued(second, &["a"]).await;
+        let medium = medium(folder.id, second);
+        let group = group(folder.id, second + 1, &["b"], &[medium.id]);
+        let more = FolderAdditions { media: vec![medium], group: Some(group), now: Some(at(second + 1)) };
+        world.store.add_to_folder(world.scope(), folder.id, &more, None).await.expect("a second run is added");
+        for _ in 0..2 {
+            runs.push(world.claim(RUNS).await.expect("the run waits"));
+        }
+    }
+    // The lease of some runs out, and they are claimed again.
+    let lost = runs.iter().step_by(5);
+    for run in lost.clone() {
+        world.store.heartbeat(run.token, at(0), Duration::SECOND).await.expect("the lease is shortened");
+    }
+    let again: Vec<_> = join_all(lost.clone().map(|_| world.claim(RUNS))).await.into_iter().flatten().collect();
+    assert_eq!(again.len(), lost.count());
+    let write = async |run: &ClaimedRun| {
+        let entered = world.store.enter_analysis(run.token, run.analyses[0].id, at(RUNS + 1)).await;
+        let result = verdict(Resolution::Success, run.media[0].id);
+        let applied = world.store.apply_result(run.token, run.analyses[0].id, &result, at(RUNS + 2)).await;
+        (entered.expect("entering works"), applied.expect("writing works"))
+    };
+    let written = join_all(runs.iter().map(write)).await;
+    for (n, run) in runs.iter().enumerate() {
+        let contents = world.contents(run.folder_id).await;
+        let analysis = contents.analyses.iter().find(|analysis| analysis.id == run.analyses[0].id).expect("it is there");
+        let (expected, state) =
+            if n % 5 == 0 { (Applied::Stale, AnalysisState::Queued) } else { (Applied::Yes, AnalysisState::Finished) };
+        assert_eq!((written[n], analysis.state), ((expected, expected), state), "run {n}");
+    }
+    for (entered, applied) in join_all(again.iter().map(write)).await {
+        assert_eq!((entered, applied), (Applied::Yes, Applied::Yes));
+    }
+    // The folders' counts agree with their analyses.
+    let open = FolderFilter { processing: Some(true), ..FolderFilter::default() };
+    let listed = world.store.list_folders(world.scope(), &open, FolderOrder::default(), None, 50).await;
+    assert!(listed.expect("listing works").0.is_empty());
 }

@@ -29,9 +29,11 @@ pub(super) struct Collections {
 
 /// Names of all collections.
 pub(super) const NAMES: [&str; 11] =
-    ["companies", "users", "sessions", "refresh_tokens", FOLDERS, "media", "groups", "analyses", RUNS, "idempotency", BLOBS];
+    ["companies", "users", "sessions", "refresh_tokens", FOLDERS, "media", "groups", ANALYSES, RUNS, "idempotency", BLOBS];
 /// The collection whose changes are everybody's events.
 pub(super) const FOLDERS: &str = "folders";
+/// The collection of analyses.
+pub(super) const ANALYSES: &str = "analyses";
 /// The collection that is the queue.
 pub(super) const RUNS: &str = "runs";
 /// The collection of references to blobs.
@@ -49,7 +51,7 @@ impl Collections {
             folders: database.collection(FOLDERS),
             media: database.collection("media"),
             groups: database.collection("groups"),
-            analyses: database.collection("analyses"),
+            analyses: database.collection(ANALYSES),
             runs: database.collection(RUNS),
             idempotency: database.collection("idempotency"),
             blobs: database.collection(BLOBS),

@@ -1,11 +1,11 @@
 //! Runs as a queue: claiming under a lease with a fencing token, extending, giving back, and worker deaths.
 
-use super::collections::Collections;
+use super::collections::{Collections, RUNS};
 use super::documents::{AnalysisDocument, FolderDocument, MediumDocument, RunDocument, RunState};
 use super::fault::{Answer, MAX_TIME_EXPIRED, code};
 use super::results::{fail, open, touch};
 use super::transaction::Transaction;
-use super::values::{count, counted, few, id, nanoseconds, typed};
+use super::values::{count, counted, few, id, ids, nanoseconds, typed};
 use crate::records::{Applied, ClaimedRun, DeathVerdict, LeaseToken, NewGroup, QueueDepth, WorkerDeath};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, Uuid, doc};
@@ -227,8 +227,7 @@ pub(super) async fn unfinished(collections: &Collections, run: RunDocument) -> A
 
 /// Ends a taken run with nothing left to do.
 pub(super) async fn end(collections: &Collections, token: LeaseToken) -> Answer<()> {
-    let held = doc! { "_id": id(token.run_id), "fence": fence(token), "state": "LEASED" };
-    collections.runs.update_one(held, doc! { "$set": { "state": "DONE", "node": null } }).await?;
+    collections.runs.update_one(held(token), doc! { "$set": { "state": "DONE", "node": null } }).await?;
     Ok(())
 }
 
@@ -353,8 +352,32 @@ pub(super) async fn one_less(transaction: &mut Transaction, run: Uuid, state: &s
 /// can take it while this transaction lasts.
 pub(super) async fn write_held(transaction: &mut Transaction, token: LeaseToken, finals: i64) -> Answer<Option<RunDocument>> {
     let Transaction { session, collections, .. } = transaction;
-    let held = doc! { "_id": id(token.run_id), "fence": fence(token), "state": "LEASED" };
-    Ok(collections.runs.find_one_and_update(held, less("LEASED", finals)).session(session).await?)
+    Ok(collections.runs.find_one_and_update(held(token), less("LEASED", finals)).session(session).await?)
+}
+
+/// The runs of several tokens, written like that of one: `finals` of each one's analyses became final. Gives the runs as they are then;
+/// `None` when one of the tokens is not current.
+pub(super) async fn write_all_held(
+    transaction: &mut Transaction,
+    writes: &[(LeaseToken, i64)],
+) -> Answer<Option<Vec<RunDocument>>> {
+    let update = |(token, finals): &(LeaseToken, i64)| doc! { "q": held(*token), "u": less("LEASED", *finals) };
+    if transaction.update(RUNS, writes.iter().map(update).collect()).await? < writes.len() {
+        return Ok(None);
+    }
+    let Transaction { session, collections, .. } = transaction;
+    let these = doc! { "_id": { "$in": ids(writes.iter().map(|(token, _)| token.run_id)) } };
+    let mut cursor = collections.runs.find(these).session(&mut *session).await?;
+    let mut runs = Vec::with_capacity(writes.len());
+    while let Some(run) = cursor.next(&mut *session).await.transpose()? {
+        runs.push(run);
+    }
+    Ok(Some(runs))
+}
+
+/// The run of a token while the token is current.
+fn held(token: LeaseToken) -> Document {
+    doc! { "_id": id(token.run_id), "fence": fence(token), "state": "LEASED" }
 }
 
 fn less(state: &str, finals: i64) -> Vec<Document> {

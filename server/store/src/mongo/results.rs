@@ -2,6 +2,7 @@
 //! transaction, by writing the run: a claim by somebody else and the write cannot both succeed.
 
 use super::additions::touched;
+use super::collections::{ANALYSES, FOLDERS};
 use super::documents::{ArtifactDocument, ReasonDocument};
 use super::fault::Answer;
 use super::queue;
@@ -12,8 +13,8 @@ use super::writes::Happening;
 use crate::names::Named;
 use crate::records::{AnalysisResult, Applied, LeaseToken};
 use crate::stored::{StoredFailure, StoredProvenance};
-use mongodb::bson::{Document, Uuid, doc, serialize_to_bson};
-use mongodb::options::UpdateModifications;
+use mongodb::bson::{Bson, Document, Uuid, doc, serialize_to_bson};
+use std::collections::HashMap;
 use time::OffsetDateTime;
 use vultus_core::{Analysis, AnalysisFailure, AnalysisId};
 
@@ -22,84 +23,132 @@ pub(super) fn open() -> Document {
     doc! { "$in": ["QUEUED", "RUNNING"] }
 }
 
-/// What became of writes to one run.
+/// One write: under which token, and what happened to which analysis.
+pub(super) type Write<'a> = (LeaseToken, AnalysisId, &'a Happening);
+
+/// Writes what happened to analyses of whichever runs, in order, each run and folder once. `None`, with nothing written, when one of them
+/// would not be written: then somebody has to ask which, and why. Else the tokens of the runs whose last result was among them.
+pub(super) async fn write_all(transaction: &mut Transaction, writes: &[Write<'_>]) -> Answer<Option<Vec<LeaseToken>>> {
+    let updates =
+        writes.iter().map(|write| Ok(doc! { "q": open_one(write), "u": update_of(write.2)? })).collect::<Answer<_>>()?;
+    if transaction.update(ANALYSES, updates).await? < writes.len() {
+        return transaction.undo(None);
+    }
+    let mut of_runs: Vec<(LeaseToken, Sum)> = Vec::new();
+    for (token, _, happening) in writes {
+        match of_runs.iter_mut().find(|(other, _)| other == token) {
+            Some((_, sum)) => *sum += Sum::of(happening),
+            None => of_runs.push((*token, Sum::of(happening))),
+        }
+    }
+    let finals: Vec<_> = of_runs.iter().map(|(token, sum)| (*token, sum.finals)).collect();
+    let Some(runs) = queue::write_all_held(transaction, &finals).await? else { return transaction.undo(None) };
+    let keys: Vec<&str> = writes.iter().flat_map(|(_, _, happening)| artifact_keys(happening)).collect();
+    sweeping::reference(transaction, &keys).await?;
+    let mut of_folders: HashMap<Uuid, Sum> = HashMap::new();
+    let mut ended = Vec::new();
+    for run in runs {
+        let Some((token, sum)) = of_runs.iter().find(|(token, _)| id(token.run_id) == run.id) else { continue };
+        *of_folders.entry(run.member.folder_id).or_default() += *sum;
+        ended.extend(run.has_ended().then_some(*token));
+    }
+    let touches: Vec<_> =
+        of_folders.iter().map(|(folder, sum)| doc! { "q": { "_id": folder }, "u": touching(sum.finals, sum.latest) }).collect();
+    if transaction.update(FOLDERS, touches).await? < of_folders.len() {
+        return transaction.undo(None);
+    }
+    Ok(Some(ended))
+}
+
+/// What writes to a run or in a folder come to.
+#[derive(Debug, Default, Clone, Copy)]
+struct Sum {
+    /// Analyses that became final.
+    finals: i64,
+    /// When the last of them happened that change a folder's time.
+    latest: Option<OffsetDateTime>,
+}
+
+impl Sum {
+    fn of(happening: &Happening) -> Self {
+        match happening {
+            Happening::Entered(now) => Self { finals: 0, latest: Some(*now) },
+            Happening::Progress(_) => Self::default(),
+            Happening::Result(_, now) => Self { finals: 1, latest: Some(*now) },
+        }
+    }
+}
+
+impl std::ops::AddAssign for Sum {
+    fn add_assign(&mut self, other: Self) {
+        self.finals += other.finals;
+        self.latest = self.latest.max(other.latest);
+    }
+}
+
+/// What became of a write by itself.
 pub(super) struct Written {
-    /// Of each write.
-    pub(super) applied: Vec<Applied>,
-    /// Whether the run's last result was among them, which ends it.
+    pub(super) applied: Applied,
+    /// Whether it was the run's last result, which ends it.
     pub(super) run_ended: bool,
 }
 
-/// Writes what happened to analyses of one run, in order, and the run and the folder once.
-pub(super) async fn write(
-    transaction: &mut Transaction,
-    token: LeaseToken,
-    writes: &[(AnalysisId, &Happening)],
-) -> Answer<Written> {
-    let mut written = Vec::with_capacity(writes.len());
-    let (mut finals, mut latest, mut keys) = (0, None, Vec::new());
-    for (analysis, happening) in writes {
-        let (found, update) = (doc! { "_id": id(*analysis), "run_id": id(token.run_id), "state": open() }, update_of(happening)?);
-        let filter = match happening {
-            // Not-a-number is no progress, and not less than any.
-            Happening::Progress(fraction) => with_less(found, "progress", f64::from(fraction.clamp(0.0, 1.0))),
-            Happening::Entered(_) | Happening::Result(..) => found,
-        };
-        let Transaction { session, collections, .. } = &mut *transaction;
-        let is_written = collections.analyses.update_one(filter, update).session(session).await?.matched_count == 1;
-        written.push(is_written);
-        match happening {
-            Happening::Entered(now) if is_written => latest = latest.max(Some(*now)),
-            Happening::Result(result, now) if is_written => {
-                finals += 1;
-                latest = latest.max(Some(*now));
-                keys.extend(artifact_keys(result));
-            }
-            _ => {}
-        }
-    }
+/// Writes what happened to one analysis, its run and its folder.
+pub(super) async fn write(transaction: &mut Transaction, write: Write<'_>) -> Answer<Written> {
+    let (token, analysis, happening) = write;
+    let update = doc! { "q": open_one(&write), "u": update_of(happening)? };
+    let is_written = transaction.update(ANALYSES, vec![update]).await? == 1;
+    let Sum { finals, latest } = if is_written { Sum::of(happening) } else { Sum::default() };
     let run = queue::write_held(transaction, token, finals).await?;
-    let mut applied = Vec::with_capacity(writes.len());
-    for ((analysis, happening), is_written) in writes.iter().zip(&written) {
-        applied.push(match (is_written, &run) {
-            (true, Some(_)) => Applied::Yes,
-            (true, None) => Applied::Stale,
-            (false, _) => unwritten(transaction, token, *analysis, happening, run.is_some()).await?,
-        });
-    }
-    if applied.contains(&Applied::Stale) {
+    let applied = match (is_written, &run) {
+        (true, Some(_)) => Applied::Yes,
+        (true, None) => Applied::Stale,
+        (false, _) => unwritten(transaction, token, analysis, happening, run.is_some()).await?,
+    };
+    if applied == Applied::Stale {
         queue::tell_stale(token);
     }
-    let Some(run) = run.filter(|_| written.contains(&true)) else {
+    let Some(run) = run.filter(|_| is_written) else {
         return transaction.undo(Written { applied, run_ended: false });
     };
+    let keys: Vec<&str> = artifact_keys(happening).collect();
     sweeping::reference(transaction, &keys).await?;
     touch(transaction, run.member.folder_id, finals, latest).await?;
     Ok(Written { applied, run_ended: finals > 0 && run.open_analyses <= finals })
 }
 
-fn with_less(mut filter: Document, field: &str, value: f64) -> Document {
-    filter.insert(field, doc! { "$lt": value });
-    filter
+/// The analysis of a write, if there is something to write to it.
+fn open_one((token, analysis, happening): &Write<'_>) -> Document {
+    let mut found = doc! { "_id": id(*analysis), "run_id": id(token.run_id), "state": open() };
+    if let Happening::Progress(fraction) = happening {
+        // Not-a-number is no progress, and not less than any.
+        found.insert("progress", doc! { "$lt": f64::from(fraction.clamp(0.0, 1.0)) });
+    }
+    found
 }
 
-fn artifact_keys(result: &AnalysisResult) -> impl Iterator<Item = &str> {
-    let artifacts = match result {
-        AnalysisResult::Finished { artifacts, .. } => artifacts.as_slice(),
-        AnalysisResult::Failed(_) => &[],
+fn artifact_keys(happening: &Happening) -> impl Iterator<Item = &str> {
+    let artifacts = match happening {
+        Happening::Result(result, _) => match &**result {
+            AnalysisResult::Finished { artifacts, .. } => artifacts.as_slice(),
+            AnalysisResult::Failed(_) => &[],
+        },
+        Happening::Entered(_) | Happening::Progress(_) => &[],
     };
     artifacts.iter().map(|artifact| artifact.blob_key.as_str())
 }
 
-fn update_of(happening: &Happening) -> Answer<UpdateModifications> {
+fn update_of(happening: &Happening) -> Answer<Bson> {
     Ok(match happening {
-        Happening::Entered(now) => vec![doc! { "$set": {
-            "state": "RUNNING",
-            "attempts": { "$add": ["$attempts", 1_i64] },
-            "started_at": { "$ifNull": ["$started_at", nanoseconds(*now)] },
-            "revision": { "$add": ["$revision", 1_i64] },
-        } }]
-        .into(),
+        Happening::Entered(now) => Bson::Array(vec![
+            doc! { "$set": {
+                "state": "RUNNING",
+                "attempts": { "$add": ["$attempts", 1_i64] },
+                "started_at": { "$ifNull": ["$started_at", nanoseconds(*now)] },
+                "revision": { "$add": ["$revision", 1_i64] },
+            } }
+            .into(),
+        ]),
         Happening::Progress(fraction) => {
             doc! { "$set": { "progress": f64::from(fraction.clamp(0.0, 1.0)) }, "$inc": { "revision": 1_i64 } }.into()
         }
@@ -188,14 +237,18 @@ pub(super) async fn cancel(transaction: &mut Transaction, analysis: &Analysis, n
 
 /// Raises a folder's revision and time of change; `closed` of its analyses became final.
 pub(super) async fn touch(transaction: &mut Transaction, folder: Uuid, closed: i64, now: Option<OffsetDateTime>) -> Answer<()> {
-    let mut update = touched(now);
-    if let Some(raised) = update.get_document_mut("$inc").ok().filter(|_| closed != 0) {
-        raised.insert("open_analyses", -closed);
-    }
     let Transaction { session, collections, .. } = transaction;
-    let touched = collections.folders.update_one(doc! { "_id": folder }, update).session(session).await?;
+    let touched = collections.folders.update_one(doc! { "_id": folder }, touching(closed, now)).session(session).await?;
     match touched.matched_count {
         0 => Err(crate::traits::StoreError::NotFound("folder").into()),
         _ => Ok(()),
     }
+}
+
+fn touching(closed: i64, now: Option<OffsetDateTime>) -> Document {
+    let mut update = touched(now);
+    if let Some(raised) = update.get_document_mut("$inc").ok().filter(|_| closed != 0) {
+        raised.insert("open_analyses", -closed);
+    }
+    update
 }

@@ -4,7 +4,7 @@
 //! gives it a tombstone write the same document, so that of two transactions that meet, one is tried again and sees the other.
 
 use super::collections::{BLOBS, Collections};
-use super::fault::{Answer, Fault};
+use super::fault::Answer;
 use super::transaction::Transaction;
 use super::values::{nanoseconds, time};
 use crate::records::Tombstone;
@@ -32,18 +32,8 @@ pub(super) async fn reference(transaction: &mut Transaction, keys: &[&str]) -> A
             doc! { "q": live, "u": { "$set": { "v": i32::from(V1) }, "$inc": { "references": 1_i64 } }, "upsert": true }
         })
         .collect();
-    write(transaction, updates).await
-}
-
-/// Several updates of the collection in one command.
-async fn write(transaction: &mut Transaction, updates: Vec<Document>) -> Answer<()> {
-    let command = doc! { "update": BLOBS, "updates": updates };
-    let answer = transaction.collections.database.run_command(command).session(&mut transaction.session).await?;
-    // The driver looks at the command's own error only.
-    match answer.get_array("writeErrors").ok().and_then(|errors| errors.first()).and_then(Bson::as_document) {
-        None => Ok(()),
-        Some(error) => Err(Fault::Refused(error.get_i32("code").unwrap_or_default())),
-    }
+    transaction.update(BLOBS, updates).await?;
+    Ok(())
 }
 
 async fn refuse_swept(transaction: &mut Transaction, keys: &[&str]) -> Answer<()> {
@@ -106,7 +96,7 @@ pub(super) async fn tombstone_unreferenced(
         })
         .collect();
     if !updates.is_empty() {
-        write(transaction, updates).await?;
+        transaction.update(BLOBS, updates).await?;
     }
     Ok(free)
 }

@@ -3,6 +3,7 @@
 use super::collections::Collections;
 use super::fault::{Answer, Fault};
 use crate::traits::Result;
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT;
 use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
 use mongodb::{Client, ClientSession};
@@ -33,6 +34,17 @@ impl Transaction {
     pub(super) fn undo<T>(&mut self, answer: T) -> Answer<T> {
         self.undo = true;
         Ok(answer)
+    }
+
+    /// Several updates of a collection in one command; how many documents they found or made.
+    pub(super) async fn update(&mut self, collection: &str, updates: Vec<Document>) -> Answer<usize> {
+        let command = doc! { "update": collection, "updates": updates };
+        let answer = self.collections.database.run_command(command).session(&mut self.session).await?;
+        // The driver looks at the command's own error only.
+        match answer.get_array("writeErrors").ok().and_then(|errors| errors.first()).and_then(Bson::as_document) {
+            None => Ok(answer.get_i32("n").ok().and_then(|found| found.try_into().ok()).unwrap_or_default()),
+            Some(error) => Err(Fault::Refused(error.get_i32("code").unwrap_or_default())),
+        }
     }
 }
 

@@ -1,18 +1,24 @@
-//! Writes to one run under one token, put together: what comes while a transaction is on its way waits, and shares the next one. Side by
-//! side they would write the same run and the same folder, and the server would let all but one begin again.
+//! Writes to runs, put together: what comes while a transaction is on its way waits, and shares the next one, whichever runs it is of. Under
+//! load most of what a write costs is its transaction, and side by side writes to one run or one folder would be in one another's way.
+//!
+//! When one of them cannot be written with the others (a stale token, a blob that was swept, another node at work on the same folder), those
+//! of each run go on by themselves, and what comes for these runs meanwhile waits for that.
 
 use super::collections::Collections;
-use super::results::{self, Written};
+use super::results::{self, Write, Written};
 use super::transaction::Attempts;
 use crate::records::{AnalysisResult, Applied, LeaseToken};
 use crate::traits::{Result, StoreError};
 use mongodb::Client;
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 use vultus_core::AnalysisId;
+
+/// Most writes of one transaction, and about most bytes of their results: the server takes 16 MiB in one command.
+const MOST_WRITES: usize = 64;
+const MOST_BYTES: usize = 4 << 20;
 
 /// What happens to an analysis.
 #[derive(Debug, Clone)]
@@ -23,18 +29,50 @@ pub(super) enum Happening {
     Result(Box<AnalysisResult>, OffsetDateTime),
 }
 
+impl Happening {
+    /// About as many bytes as it has in a command.
+    fn size(&self) -> usize {
+        match self {
+            Self::Result(result, _) => match &**result {
+                AnalysisResult::Finished { result, .. } => result.to_string().len(),
+                AnalysisResult::Failed(_) => 0,
+            },
+            Self::Entered(_) | Self::Progress(_) => 0,
+        }
+    }
+}
+
 /// One write, and who waits for what became of it.
 #[derive(Debug)]
 struct Waiting {
+    token: LeaseToken,
     analysis: AnalysisId,
     happening: Happening,
+    size: usize,
     answer: oneshot::Sender<Result<Applied>>,
+}
+
+impl Waiting {
+    fn write(&self) -> Write<'_> {
+        (self.token, self.analysis, &self.happening)
+    }
+
+    /// An answer that nobody waits for any more is nobody's loss.
+    fn answer(self, answer: Result<Applied>) {
+        let _ = self.answer.send(answer);
+    }
+}
+
+/// Where writes wait for those before them: a task is at work on each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Line {
+    Shared,
+    Of(LeaseToken),
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Runs that a task writes, with what came meanwhile.
-    waiting: HashMap<LeaseToken, Vec<Waiting>>,
+    waiting: HashMap<Line, Vec<Waiting>>,
     /// Runs whose last result was written here, until they are released: then nobody need be asked.
     ended: HashSet<LeaseToken>,
 }
@@ -61,80 +99,108 @@ impl Writes {
         self.state().ended.remove(&token)
     }
 
-    /// Writes what happened to an analysis, with whatever else of its run waits. It is written also if the caller goes away.
+    /// Writes what happened to an analysis, with whatever else waits. It is written also if the caller goes away.
     pub(super) async fn write(&self, token: LeaseToken, analysis: AnalysisId, happening: Happening) -> Result<Applied> {
         let (answer, answered) = oneshot::channel();
-        let own = Waiting { analysis, happening, answer };
-        let is_first = match self.state().waiting.entry(token) {
-            Entry::Occupied(mut others) => {
-                others.get_mut().push(own);
-                false
-            }
-            Entry::Vacant(none) => {
-                none.insert(vec![own]);
-                true
-            }
-        };
-        if is_first {
-            let leaving = Leaving { state: Arc::clone(&self.state), token, has_left: false };
-            tokio::spawn(self.clone().write_all(leaving));
-        }
+        let size = happening.size();
+        self.enter(Waiting { token, analysis, happening, size, answer });
         answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("writing to a run: its task is gone".to_owned())))
     }
 
-    async fn write_all(self, mut leaving: Leaving) {
-        while let Some(waiting) = self.next(&mut leaving) {
-            self.write_together(leaving.token, waiting).await;
+    fn enter(&self, write: Waiting) {
+        let mut state = self.state();
+        let own = Line::Of(write.token);
+        let line = if state.waiting.contains_key(&own) { own } else { Line::Shared };
+        self.queue(&mut state, line, write);
+    }
+
+    /// Puts a write in a line, with a task if it has none.
+    fn queue(&self, state: &mut State, line: Line, write: Waiting) {
+        if let Some(waiting) = state.waiting.get_mut(&line) {
+            waiting.push(write);
+            return;
+        }
+        state.waiting.insert(line, vec![write]);
+        let leaving = Leaving { state: Arc::clone(&self.state), line, has_left: false };
+        tokio::spawn(self.clone().serve(leaving));
+    }
+
+    async fn serve(self, mut leaving: Leaving) {
+        while let Some(writes) = self.next(&mut leaving) {
+            match leaving.line {
+                Line::Shared => self.write_together(writes).await,
+                Line::Of(_) => self.write_each(writes).await,
+            }
         }
     }
 
-    /// What waits now; `None` leaves the run to whoever comes next.
+    /// What waits now, as much as fits in a transaction; `None` leaves the line to whoever comes next.
     fn next(&self, leaving: &mut Leaving) -> Option<Vec<Waiting>> {
         let mut state = self.state();
-        let waiting = state.waiting.get_mut(&leaving.token).map(std::mem::take).unwrap_or_default();
-        if waiting.is_empty() {
-            state.waiting.remove(&leaving.token);
+        let waiting = state.waiting.get_mut(&leaving.line).filter(|waiting| !waiting.is_empty());
+        let Some(waiting) = waiting else {
+            state.waiting.remove(&leaving.line);
             leaving.has_left = true;
             return None;
-        }
-        Some(waiting)
+        };
+        let mut bytes = 0;
+        let fit = waiting.iter().take(MOST_WRITES).take_while(|one| {
+            let is_first = bytes == 0;
+            bytes += one.size;
+            is_first || bytes <= MOST_BYTES
+        });
+        let fit = fit.count();
+        Some(waiting.drain(..fit).collect())
     }
 
-    async fn write_together(&self, token: LeaseToken, waiting: Vec<Waiting>) {
-        let writes: Vec<_> = waiting.iter().map(|one| (one.analysis, &one.happening)).collect();
-        // An answer that nobody waits for any more is nobody's loss.
-        match self.transact(token, &writes).await {
-            Ok(applied) => {
-                for (one, applied) in waiting.into_iter().zip(applied) {
-                    let _ = one.answer.send(Ok(applied));
-                }
-            }
+    async fn write_together(&self, waiting: Vec<Waiting>) {
+        let writes: Vec<_> = waiting.iter().map(Waiting::write).collect();
+        match self.transact_once(&writes).await {
+            Ok(true) => waiting.into_iter().for_each(|one| one.answer(Ok(Applied::Yes))),
             Err(StoreError::Unavailable(message)) => {
-                for one in waiting {
-                    let _ = one.answer.send(Err(StoreError::Unavailable(message.clone())));
-                }
+                waiting.into_iter().for_each(|one| one.answer(Err(StoreError::Unavailable(message.clone()))));
             }
-            // One of them is refused: the others need not suffer for it.
-            Err(error) => match <[Waiting; 1]>::try_from(waiting) {
-                Ok([one]) => drop(one.answer.send(Err(error))),
-                Err(several) => {
-                    for one in several {
-                        let alone = self.transact(token, &[(one.analysis, &one.happening)]).await;
-                        let _ = one.answer.send(alone.map(|applied| applied.first().copied().unwrap_or(Applied::Stale)));
-                    }
-                }
-            },
+            Ok(false) | Err(_) => self.part(waiting),
         }
     }
 
-    async fn transact(&self, token: LeaseToken, writes: &[(AnalysisId, &Happening)]) -> Result<Vec<Applied>> {
+    /// From now on these runs have lines of their own, until nothing of them waits.
+    fn part(&self, waiting: Vec<Waiting>) {
+        let mut state = self.state();
+        let tokens: HashSet<LeaseToken> = waiting.iter().map(|one| one.token).collect();
+        let shared = state.waiting.get_mut(&Line::Shared).map(std::mem::take).unwrap_or_default();
+        let (theirs, others): (Vec<_>, _) = shared.into_iter().partition(|one| tokens.contains(&one.token));
+        state.waiting.insert(Line::Shared, others);
+        for one in waiting.into_iter().chain(theirs) {
+            self.queue(&mut state, Line::Of(one.token), one);
+        }
+    }
+
+    /// Whether all were written; `false` when one of them could not be, or others were in the way.
+    async fn transact_once(&self, writes: &[Write<'_>]) -> Result<bool> {
+        let mut attempts = Attempts::new(self.client.clone(), self.collections.clone(), "writing to runs");
+        let mut transaction = attempts.begin().await?;
+        let done = results::write_all(&mut transaction, writes).await;
+        let Some(Some(ended)) = attempts.end(transaction, done).await? else { return Ok(false) };
+        self.state().ended.extend(ended);
+        Ok(true)
+    }
+
+    async fn write_each(&self, waiting: Vec<Waiting>) {
+        for one in waiting {
+            let applied = self.transact(one.write()).await;
+            one.answer(applied);
+        }
+    }
+
+    async fn transact(&self, write: Write<'_>) -> Result<Applied> {
         let mut attempts = Attempts::new(self.client.clone(), self.collections.clone(), "writing to a run");
         loop {
             let mut transaction = attempts.begin().await?;
-            let done = results::write(&mut transaction, token, writes).await;
+            let done = results::write(&mut transaction, write).await;
             if let Some(Written { applied, run_ended }) = attempts.end(transaction, done).await? {
                 if run_ended {
-                    self.state().ended.insert(token);
+                    self.state().ended.insert(write.0);
                 }
                 return Ok(applied);
             }
@@ -145,14 +211,14 @@ impl Writes {
 /// Sees to it that a task which ends in the midst of its work leaves nobody waiting for it.
 struct Leaving {
     state: Arc<Mutex<State>>,
-    token: LeaseToken,
+    line: Line,
     has_left: bool,
 }
 
 impl Drop for Leaving {
     fn drop(&mut self) {
         if !self.has_left {
-            self.state.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&self.token);
+            self.state.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&self.line);
         }
     }
 }

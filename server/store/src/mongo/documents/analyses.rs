@@ -237,6 +237,11 @@ pub(in crate::mongo) struct RunDocument {
 }
 
 impl RunDocument {
+    /// Whether nothing is left to do in it.
+    pub(in crate::mongo) fn has_ended(&self) -> bool {
+        self.state.0 == RunState::Done
+    }
+
     /// A new run.
     pub(in crate::mongo) fn new(run: &NewRun, member: Membership) -> Self {
         let open = run.analyses.iter().filter(|analysis| !analysis.state.is_final()).count();
