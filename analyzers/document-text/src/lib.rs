@@ -21,6 +21,7 @@ mod visual;
 mod zone;
 
 pub use judge::{DocumentResult, judge};
+pub use mrz::confirmed;
 pub use params::Params;
 pub use policy::Policy;
 pub use reading::{BarcodeFormat, MrzLine, MrzReading, PageQuality, PageReading, Portrait, Quad, RawBarcode, TextLine};

@@ -136,27 +136,35 @@ impl Models {
         let longest = picture.width().max(picture.height()) as f32;
         let small = document.filter(|area| plane::width(area).max(plane::height(area)) < SMALL * longest);
         if let Some((canvas, back)) = small.and_then(|area| cut_out(picture, area)) {
-            let seen = self.find_in(canvas, Some(back), hint)?;
+            let seen = self.find_in(canvas, Some(back), guessed_turn(None, hint), hint)?;
             if seen.zone.is_some() {
                 return Ok(seen);
             }
         }
-        let seen = self.find_in(picture.clone(), None, hint)?;
+        let guess = guessed_turn(document, hint);
+        let seen = self.find_in(picture.clone(), None, guess, hint)?;
         let again = Some(picture).filter(|_| seen.zone.is_none() && longest < FEW_PIXELS).and_then(softened);
         let Some((canvas, back)) = again else { return Ok(seen) };
-        let softened = self.find_in(canvas, Some(back), hint)?;
+        let softened = self.find_in(canvas, Some(back), guess, hint)?;
         Ok(if softened.zone.is_some() { softened } else { seen })
     }
 
-    fn find_in(&mut self, canvas: RgbImage, back: Option<Back>, hint: Option<f32>) -> Result<TextSeen, Failure> {
+    /// Lines and zone in a canvas, which is turned back where its text is not level; at first by `guess`, in degrees.
+    fn find_in(&mut self, canvas: RgbImage, back: Option<Back>, guess: f32, hint: Option<f32>) -> Result<TextSeen, Failure> {
         let detector = opened(&mut self.lines, &self.options, TextDetector::open)?;
-        let lines = detector.find(&canvas, SIDE).map_err(failure)?;
-        let mut seen = TextSeen { canvas, back, turned: 0.0, lines, zone: None };
-        let turned = turn(&seen.lines, hint).filter(|turned| turned.abs() > SKEWED);
-        if let Some((turned, (level, way))) = turned.and_then(|turned| Some((turned, levelled(&seen.canvas, turned)?))) {
-            let lines = detector.find(&level, SIDE).map_err(failure)?;
-            let back = Some(seen.back.map_or(way, |back| back * way));
-            seen = TextSeen { canvas: level, back, turned, lines, zone: None };
+        let detected = |detector: &mut TextDetector, turned: f32| {
+            let levelled = Some(turned).filter(|turned| turned.abs() > SKEWED).and_then(|turned| levelled(&canvas, turned));
+            let (turned, canvas, back) = match levelled {
+                Some((level, way)) => (turned, level, Some(back.map_or(way, |back| back * way))),
+                None => (0.0, canvas.clone(), back),
+            };
+            let lines = detector.find(&canvas, SIDE).map_err(failure)?;
+            Ok::<_, Failure>(TextSeen { canvas, back, turned, lines, zone: None })
+        };
+        let mut seen = detected(detector, guess)?;
+        let left = turn(&seen.lines, hint.map(|hint| hint - seen.turned)).filter(|left| left.abs() > SKEWED);
+        if let Some(left) = left {
+            seen = detected(detector, seen.turned + left)?;
         }
         let reader = opened(&mut self.reader, &self.options, TextReader::open)?;
         seen.zone = mrz::find(reader, &seen.canvas, &seen.lines, hint.map(|hint| hint - seen.turned)).map_err(failure)?;
@@ -235,6 +243,19 @@ fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Back)> {
     let (wide, high) = (plane::width(&area), plane::height(&area));
     let factor = (CUT_SIDE / wide.max(high)).min(1.0);
     canvas(picture, &area, [wide * factor, high * factor], sample::cut)
+}
+
+/// How far the text is likely turned from level, in degrees from -45 to 135, by the edges of the document and by what tells which way up it
+/// is; 0 where neither does.
+fn guessed_turn(document: Option<&Quad>, upright: Option<f32>) -> f32 {
+    let lean = document.map_or(0.0, |area| {
+        let [a, b, c, d] = area.0;
+        let (left, right) = (plane::between(a, d, 0.5), plane::between(b, c, 0.5));
+        let angle = (right[1] - left[1]).atan2(right[0] - left[0]).to_degrees();
+        angle - 90.0 * (angle / 90.0).round()
+    });
+    let is_quarter = upright.is_some_and(|upright| (upright - lean).to_radians().cos().abs() < 0.5f32.sqrt());
+    lean + if is_quarter { 90.0 } else { 0.0 }
 }
 
 /// How far the text is turned from level, in degrees from -45 to 135, by the middle of all length; `None` without text. Whether it is

@@ -2,7 +2,7 @@
 //! looked for again in the document alone.
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{ExtendedColorType, ImageEncoder, RgbImage};
+use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
 use vultus_document_text::{Portrait, Quad};
 use vultus_plugin_api::Failure;
 use vultus_vision::{Channels, Face, FaceDetector, PixelView, Rect, VisionError};
@@ -43,13 +43,18 @@ pub(crate) fn angle(face: &Face) -> f32 {
 
 /// Looks for the portrait in the document alone, in all four directions. Coordinates are those of `picture`.
 pub(crate) fn find_in(detector: &mut FaceDetector, picture: &RgbImage, document: &Quad) -> Result<Option<Face>, VisionError> {
+    let (wide, high) = (plane::width(document), plane::height(document));
+    let factor = (SIDE / wide.max(high).max(1.0)).min(4.0);
+    let size = [wide, high].map(|side| ((side * factor) as u32).max(1));
+    let Some(mut page) = sample::cut(picture, document, size[0], size[1]) else { return Ok(None) };
     let mut best: Option<Face> = None;
     for quarters in 0..4 {
+        if quarters > 0 {
+            // Its next corner comes to the upper left.
+            page = imageops::rotate270(&page);
+        }
         let area = crate::edges::upright(document, quarters);
-        let (wide, high) = (plane::width(&area), plane::height(&area));
-        let factor = (SIDE / wide.max(high).max(1.0)).min(4.0);
-        let size = [((wide * factor) as u32).max(1), ((high * factor) as u32).max(1)];
-        let Some(page) = sample::cut(picture, &area, size[0], size[1]) else { continue };
+        let size = [page.width(), page.height()];
         let view = PixelView::new(page.as_raw(), size[0], size[1], size[0] as usize * 3, Channels::Rgb)?;
         let found = detector.find_at(&view, SIDE as u32)?;
         let Some(face) = largest(&found) else { continue };

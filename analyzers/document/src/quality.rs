@@ -28,7 +28,12 @@ pub(crate) fn measure(picture: &RgbImage, document: Option<&Quad>, quarters: usi
     let (wide, high) = (plane::width(&area), plane::height(&area));
     let factor = (WIDTH / wide.max(1.0)).min(1.0);
     let size = |length: f32| ((length * factor) as u32).max(1);
-    let Some(page) = sample::cut(picture, &area, size(wide), size(high)) else {
+    let page = match document {
+        Some(_) => sample::cut(picture, &area, size(wide), size(high)),
+        // Which way up it is makes no difference to what is measured.
+        None => Some(sample::scaled(picture, size(whole.0[2][0]), size(whole.0[2][1]))),
+    };
+    let Some(page) = page else {
         return PageQuality::default();
     };
     PageQuality {

@@ -1,7 +1,9 @@
 //! Cutting a quadrilateral out of a picture as an upright rectangle: smooth when it is enlarged, averaged
 //! when it is made smaller.
 
-use image::{GrayImage, Rgb, RgbImage, imageops};
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::{GrayImage, Rgb, RgbImage};
 use vultus_document_text::Quad;
 
 use crate::plane::{self, Point};
@@ -30,7 +32,8 @@ fn cut_with(picture: &RgbImage, quad: &Quad, width: u32, height: u32, weights: f
     if !shrink.is_finite() {
         return None;
     }
-    let samples = (shrink.ceil() as usize).clamp(1, MOST_SAMPLES);
+    // A little more than one pixel is still one.
+    let samples = ((shrink - 0.1).ceil() as usize).clamp(1, MOST_SAMPLES);
     let smooth = shrink < 0.8;
     let mut out = RgbImage::new(width, height);
     for (x, y, pixel) in out.enumerate_pixels_mut() {
@@ -110,7 +113,13 @@ fn cubic(picture: &RgbImage, [x, y]: Point, weights: fn(f32) -> [f32; 4]) -> [f3
 
 /// The picture scaled to `width` x `height`, averaged where it becomes smaller.
 pub(crate) fn scaled(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
-    imageops::resize(picture, width.max(1), height.max(1), imageops::FilterType::Triangle)
+    let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3);
+    let mut scaled = Image::new(width.max(1), height.max(1), PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    Resizer::new()
+        .resize(&source.expect("a picture has three bytes a pixel"), &mut scaled, &options)
+        .expect("source and destination have the same pixel type");
+    RgbImage::from_raw(scaled.width(), scaled.height(), scaled.into_vec()).expect("it has the size that it was made with")
 }
 
 /// Luma of a picture.

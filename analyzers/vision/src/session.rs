@@ -43,6 +43,11 @@ pub struct Outputs<'a> {
 impl Model {
     /// Opens the weight file `file` in the weights folder.
     pub fn open(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
+        Self::open_with(options, file, Buffers::Planned)
+    }
+
+    /// The same for a model whose input differs in size from run to run: its buffers are kept, but none is planned for a size.
+    pub fn open_for_many_sizes(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
         Self::open_with(options, file, Buffers::Kept)
     }
 
@@ -121,12 +126,13 @@ impl Outputs<'_> {
 /// What a session does with its buffers between two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Buffers {
+    /// Kept, as one block for each size of input.
+    Planned,
     Kept,
     GivenBack,
 }
 
 fn build(environment: &Environment, path: &Path, threads: usize, buffers: Buffers) -> ort::Result<Session> {
-    let keep = buffers == Buffers::Kept;
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
@@ -134,8 +140,8 @@ fn build(environment: &Environment, path: &Path, threads: usize, buffers: Buffer
         .with_parallel_execution(false)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
-        .with_memory_pattern(keep)?
-        .with_execution_providers([CPU::default().with_arena_allocator(keep).build()])?
+        .with_memory_pattern(buffers == Buffers::Planned)?
+        .with_execution_providers([CPU::default().with_arena_allocator(buffers != Buffers::GivenBack).build()])?
         .commit_from_file(path)
 }
 

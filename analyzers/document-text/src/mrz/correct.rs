@@ -28,6 +28,12 @@ const LEAST_LIKELY: f32 = 0.01;
 const MOST_CHANGES: usize = 3;
 /// Most alternatives that are tried; a zone with more doubts is no zone to correct.
 const MOST_ALTERNATIVES: usize = 28;
+/// Share of a cell's probability, among what it may hold, from which its best reading is sure.
+const CONFIRMED: f32 = 0.85;
+/// What it must have of all of it.
+const LIKELIEST: f32 = 0.4;
+/// Most cells in doubt that check digits are trusted with.
+const MOST_TOLD: usize = 4;
 /// What a filler of OCR-B is usually taken for.
 const LIKE_FILLER: [char; 10] = ['K', 'C', 'L', 'S', 'E', 'X', 'R', 'Z', 'G', 'I'];
 
@@ -212,6 +218,31 @@ impl Grid {
         }
     }
 
+    /// Of each line, whether its cells are sure, or told apart from their other readings by the check digits, which are right. Several
+    /// misreadings may make up for each other: where many cells are in doubt, only the lines without any are confirmed.
+    pub(super) fn confirmed(&self) -> Vec<bool> {
+        let is_filler = |line: usize, at: usize| self.text[line].get(at).is_none_or(|character| *character == '<');
+        let in_run = |line: usize, at: usize| (at.saturating_sub(1)..at + 2).all(|at| is_filler(line, at));
+        let mut doubts = vec![0; self.cells.len()];
+        let mut are_told = vec![true; self.cells.len()];
+        for (line, row) in self.cells.iter().enumerate() {
+            for (column, cell) in row.iter().enumerate() {
+                let allowed = cell.options.iter().filter(|(other, _)| self.format.allows(line, column, *other));
+                let total: f32 = allowed.clone().map(|(_, probability)| probability).sum();
+                if cell.probability() >= (CONFIRMED * total).max(LIKELIEST) || in_run(line, column) {
+                    continue;
+                }
+                doubts[line] += 1;
+                let value = check_value(cell.best());
+                let told =
+                    allowed.skip(1).all(|(other, probability)| *probability < LEAST_LIKELY || check_value(*other) != value);
+                are_told[line] &= told && self.format.is_covered(line, column);
+            }
+        }
+        let are_few = doubts.iter().sum::<usize>() <= MOST_TOLD;
+        doubts.iter().zip(are_told).map(|(doubts, told)| *doubts == 0 || (told && are_few)).collect()
+    }
+
     /// Whether a cell that no check digit covers was read with less than `least` probability.
     pub(super) fn has_doubt(&self, least: f32) -> bool {
         let doubtful =
@@ -239,6 +270,11 @@ fn allowed(format: MrzFormat, line: usize, column: usize, cell: &Cell) -> Option
         // What cannot be right stays as it was read, except for the letter that tells the format.
         ((line, column) != (0, 0)).then(|| cell.best())
     })
+}
+
+/// What a character counts in a check digit, modulo 10 (ICAO 9303-3, 4.9).
+fn check_value(character: char) -> u32 {
+    character.to_digit(36).unwrap_or(0) % 10
 }
 
 fn is_state(code: &str) -> bool {

@@ -91,6 +91,18 @@ pub(crate) fn read(reading: &MrzReading) -> Option<Zone> {
     }
 }
 
+/// Whether each line of the reading need not be looked at again: all check digits are right as it was read, and every character of the
+/// line is read surely, or is one of a few whose other readings a check digit would tell. All `false` for what is no such zone.
+pub fn confirmed(reading: &MrzReading) -> Vec<bool> {
+    let none = vec![false; reading.lines.len()];
+    let whole = |lines: &[MrzLine], format: MrzFormat| {
+        lines.len() == reading.lines.len() && lines.iter().all(|line| fill::cells(line).len() == format.width())
+    };
+    let candidates = candidates(reading, whole);
+    let Some(best) = candidates.iter().min_by_key(|candidate| candidate.rank()) else { return none };
+    if best.failures() > 0 || best.grid.changed > 0 { none } else { best.grid.confirmed() }
+}
+
 /// All ways to see neighbouring lines that are `wanted` as a zone.
 fn candidates(reading: &MrzReading, wanted: impl Fn(&[MrzLine], MrzFormat) -> bool) -> Vec<Candidate> {
     let mut found = Vec::new();

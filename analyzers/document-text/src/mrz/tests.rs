@@ -300,3 +300,22 @@ fn a_line_above_the_zone_does_no_harm() {
     assert_eq!(zone.lines.join("\n"), TD3);
     assert!(!zone.corrected);
 }
+
+#[test]
+fn a_line_is_confirmed_when_check_digits_tell_what_is_in_doubt() {
+    assert_eq!(confirmed(&reading(TD3)), [true; 2]);
+    // The number is covered: 8 and B count differently. Names are not.
+    assert_eq!(confirmed(&doubtful(TD3, 1, 1, 'B')), [true; 2]);
+    assert_eq!(confirmed(&doubtful(TD3, 0, 6, 'K')), [false, true]);
+    // What a cell may not hold is no doubt, and what counts the same is one.
+    assert_eq!(confirmed(&doubtful(TD3, 0, 0, 'R')), [true; 2]);
+    assert_eq!(value('8'), value('S'));
+    assert_eq!(confirmed(&doubtful(TD3, 1, 1, 'S')), [true, false]);
+    // A check digit that is wrong confirms nothing, and many doubts at once are too many.
+    assert_eq!(confirmed(&reading(&replaced(TD3, 1, 1, '9'))), [false; 2]);
+    let mut many = doubtful(TD3, 1, 1, 'B');
+    for column in 2..7 {
+        many.lines[1].alternatives[column] = vec![(many.lines[1].alternatives[column][0].0, 0.6), ('B', 0.38)];
+    }
+    assert_eq!(confirmed(&many), [true, false]);
+}

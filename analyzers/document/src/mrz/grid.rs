@@ -81,6 +81,11 @@ fn seen(sheet: &MrzSheet) -> Vec<Peak> {
     peaks
 }
 
+/// Whether a filler is seen.
+pub(crate) fn has_filler(sheet: &MrzSheet) -> bool {
+    seen(sheet).iter().any(|peak| peak.class == FILLER)
+}
+
 /// The line as `length` characters; `None` when hardly anything is seen.
 pub(crate) fn fit(sheet: &MrzSheet, length: usize) -> Option<Fit> {
     let peaks = seen(sheet);
@@ -218,6 +223,17 @@ pub(crate) fn has_doubt(places: &[Place], least: f32) -> bool {
     let in_run = |at: usize| places[at.saturating_sub(1)..(at + 2).min(places.len())].iter().all(is_filler);
     let is_sure = |place: &Place| place.iter().any(|value| *value >= least);
     places.iter().enumerate().any(|(at, place)| !is_sure(place) && !in_run(at))
+}
+
+/// Whether the readings that agree with the best one leave no doubt: at each place one of them is sure, and none is sure of another
+/// character.
+pub(crate) fn is_settled(readings: &[Fit], least: f32) -> bool {
+    let agreeing = agreeing(readings);
+    let Some(best) = agreeing.first() else { return false };
+    let surest = |at: usize| std::array::from_fn(|c| agreeing.iter().map(|fit| fit.places[at][c]).fold(0.0, f32::max));
+    let places: Vec<Place> = (0..best.places.len()).map(surest).collect();
+    let is_split = |place: &Place| place.iter().filter(|value| **value >= least).count() > 1;
+    !places.iter().any(is_split) && !has_doubt(&places, least)
 }
 
 /// The best reading of a line and those that agree with it and fit about as well: one that lies a place beside it would only blur it.

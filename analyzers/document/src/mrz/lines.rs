@@ -2,7 +2,7 @@
 //! other ways.
 
 use image::RgbImage;
-use vultus_document_text::{MrzLine, MrzReading, Quad};
+use vultus_document_text::{MrzLine, MrzReading, Quad, confirmed};
 use vultus_vision::VisionError;
 
 use super::band::Band;
@@ -23,7 +23,7 @@ const LEAST_OF_LINE: f32 = -1.6;
 const NO_FIT: f32 = -4.0;
 /// Fillers that a zone has at the least.
 const FEWEST_FILLERS: usize = 4;
-/// Height of a line, in pixels, under which a softened crop of it says more than the picture itself.
+/// Height of a line, in pixels, under which a softened crop of it says more than the picture itself, and no crop says enough.
 const SMALL: f32 = 24.0;
 /// Readings of a place with less probability, and more of them, are not told.
 const LEAST_LIKELY: f32 = 0.005;
@@ -46,6 +46,11 @@ const AGAIN: [Crop; 3] = [
     Crop { beyond: 1.5, growth: 0.12, stretch: 1.0, soft: false },
     Crop { beyond: 1.5, growth: -0.08, stretch: 1.25, soft: false },
     Crop { beyond: 1.5, growth: 0.0, stretch: 1.1, soft: true },
+];
+/// Those of one that is not small: narrower crops say as much of it, and cost less.
+const AGAIN_TALL: [Crop; 2] = [
+    Crop { beyond: 1.5, growth: 0.12, stretch: 0.8, soft: false },
+    Crop { beyond: 1.5, growth: -0.08, stretch: 0.8, soft: false },
 ];
 
 impl Crop {
@@ -79,6 +84,11 @@ impl ReadLine {
         self.fits[kind].as_ref().map(|fit| fit.score)
     }
 
+    /// Zones have fillers, which nothing else has; a line of one that has none is one of data that fill it.
+    fn may_be_of_zone(&self) -> bool {
+        self.best() >= if grid::has_filler(&self.sheet) { LEAST_OF_LINE } else { LEAST_FIT }
+    }
+
     fn best(&self) -> f32 {
         self.fits.iter().flatten().map(|fit| fit.score).fold(NO_FIT, f32::max)
     }
@@ -100,28 +110,37 @@ struct Aligned {
 /// Reads a band; `None` when it is no zone.
 pub(super) fn read(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Result<Option<FoundZone>, VisionError> {
     let Some(Aligned { lines, guide, score }) = read_first(reader, picture, band)?.and_then(aligned) else { return Ok(None) };
-    let (mut texts, mut quads) = (Vec::new(), Vec::new());
-    for (line, fit) in lines {
-        quads.push(line.quad);
-        texts.push(as_line(&read_again(reader, picture, &line.quad, fit, guide.as_deref())?));
+    let band = Band { lines: lines.iter().map(|(line, _)| line.quad).collect() };
+    let Some(quad) = band.quad() else { return Ok(None) };
+    let mut reading = MrzReading { lines: lines.iter().map(|(_, fit)| as_line(&fit.places)).collect(), quad };
+    let confirmed = confirmed(&reading);
+    for ((text, (line, fit)), _) in reading.lines.iter_mut().zip(lines).zip(confirmed).filter(|(_, confirmed)| !confirmed) {
+        *text = as_line(&read_again(reader, picture, &line.quad, fit, guide.as_deref())?);
     }
-    let fillers = texts.iter().map(|line| line.text.matches('<').count()).sum::<usize>();
-    let band = Band { lines: quads };
-    let Some(quad) = band.quad().filter(|_| fillers >= FEWEST_FILLERS) else { return Ok(None) };
-    Ok(Some(FoundZone { reading: MrzReading { lines: texts, quad }, angle: angle_of(&band), score }))
+    let fillers = reading.lines.iter().map(|line| line.text.matches('<').count()).sum::<usize>();
+    let zone = FoundZone { reading, angle: angle_of(&band), score, is_sure: guide.is_some() };
+    Ok(Some(zone).filter(|_| fillers >= FEWEST_FILLERS))
 }
 
 /// All lines once, as many as the likeliest format has, with its place in [`LENGTHS`].
 fn read_first(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Result<Option<(Vec<ReadLine>, usize)>, VisionError> {
-    let mut lines = Vec::new();
-    for (at, quad) in band.lines.iter().enumerate() {
-        let line = read_line(reader, picture, *quad)?;
-        if line.best() >= LEAST_OF_LINE {
-            lines.push(line);
-        } else if band.lines.len() < 3 || at == 1 {
+    // The middle one of three belongs to every zone that there may be among them.
+    let mut order: Vec<usize> = (0..band.lines.len()).collect();
+    order.sort_by_key(|at| *at != 1);
+    let mut lines: Vec<(usize, ReadLine)> = Vec::new();
+    let mut missing = band.lines.len().saturating_sub(2);
+    for at in order {
+        let line = read_line(reader, picture, band.lines[at])?;
+        if line.may_be_of_zone() {
+            lines.push((at, line));
+        } else if at == 1 || missing == 0 {
             return Ok(None);
+        } else {
+            missing -= 1;
         }
     }
+    lines.sort_by_key(|(at, _)| *at);
+    let mut lines: Vec<ReadLine> = lines.into_iter().map(|(_, line)| line).collect();
     if lines.len() < 2 {
         return Ok(None);
     }
@@ -168,10 +187,14 @@ fn read_again(
     }
     let length = first.places.len();
     let mut readings = vec![first];
-    for crop in AGAIN.into_iter().filter(|crop| !crop.soft || plane::height(line) < SMALL) {
-        let sheet = read_sheet(reader, picture, line, crop)?;
+    let crops: &[Crop] = if plane::height(line) < SMALL { &AGAIN } else { &AGAIN_TALL };
+    for crop in crops {
+        let sheet = read_sheet(reader, picture, line, *crop)?;
         let free = grid::fit(&sheet, length).filter(|fit| guide.is_none() || fit.score > SURE_FIT);
         readings.extend(free.or_else(|| grid::fit_beside(&sheet, &crop.along(line, guide?))));
+        if grid::is_settled(&readings, DOUBTFUL) {
+            break;
+        }
     }
     Ok(grid::mean(&grid::agreeing(&readings)))
 }

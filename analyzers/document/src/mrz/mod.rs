@@ -13,7 +13,7 @@ use crate::text::detect::FoundLine;
 use crate::text::recognise::TextReader;
 use band::Band;
 
-/// Mean fit from which no other place or direction is tried.
+/// Fit of a line from which it surely is one of a zone: then no other place or direction is tried.
 const SURE_FIT: f32 = -0.3;
 
 /// A zone with the way that it reads.
@@ -22,7 +22,10 @@ pub(crate) struct FoundZone {
     pub(crate) reading: MrzReading,
     /// Direction of its lines in the picture, in degrees clockwise from the right, 0–360.
     pub(crate) angle: f32,
+    /// Mean fit of its lines.
     pub(crate) score: f32,
+    /// Whether nothing else need be tried.
+    pub(crate) is_sure: bool,
 }
 
 /// Finds and reads the zone among the lines found in `picture`. `upright` is the direction in which text is likely
@@ -33,20 +36,23 @@ pub(crate) fn find(
     found: &[FoundLine],
     upright: Option<f32>,
 ) -> Result<Option<FoundZone>, VisionError> {
+    let bands = band::bands(found);
+    let is_forwards = |band: &Band| upright.is_none_or(|angle| (angle_of(band) - angle).to_radians().cos() >= 0.0);
+    let forwards = bands.iter().map(|band| if is_forwards(band) { band.clone() } else { band.reversed() });
+    let ways: Vec<Band> = match upright {
+        // What tells is seldom wrong: the other direction is tried once.
+        Some(_) => forwards.clone().chain(forwards.take(1).map(|band| band.reversed())).collect(),
+        None => forwards.flat_map(|band| [band.clone(), band.reversed()]).collect(),
+    };
     let mut best: Option<FoundZone> = None;
-    for band in band::bands(found) {
-        let forwards = upright.is_none_or(|angle| (angle_of(&band) - angle).to_radians().cos() >= 0.0);
-        let ways = if forwards { [band.clone(), band.reversed()] } else { [band.reversed(), band] };
-        for way in ways {
-            if let Some(zone) = lines::read(reader, picture, &way)? {
-                let sure = zone.score > SURE_FIT;
-                if best.as_ref().is_none_or(|known| zone.score > known.score) {
-                    best = Some(zone);
-                }
-                if sure {
-                    return Ok(best);
-                }
-            }
+    for way in ways {
+        let Some(zone) = lines::read(reader, picture, &way)? else { continue };
+        let is_sure = zone.is_sure;
+        if best.as_ref().is_none_or(|known| zone.score > known.score) {
+            best = Some(zone);
+        }
+        if is_sure {
+            break;
         }
     }
     Ok(best)

@@ -51,7 +51,7 @@ pub(crate) struct TextReader {
 impl TextReader {
     /// Opens the model.
     pub(crate) fn open(options: &ModelOptions) -> Result<Self, VisionError> {
-        let model = Model::open(options, WEIGHTS)?;
+        let model = Model::open_for_many_sizes(options, WEIGHTS)?;
         let listed = model
             .note("character")
             .ok_or_else(|| VisionError::Open { file: WEIGHTS.to_owned(), source: "it does not list its characters".into() })?;
