@@ -136,24 +136,24 @@ impl Models {
         let longest = picture.width().max(picture.height()) as f32;
         let small = document.filter(|area| plane::width(area).max(plane::height(area)) < SMALL * longest);
         if let Some((canvas, back)) = small.and_then(|area| cut_out(picture, area)) {
-            let seen = self.find_in(canvas, Some(back), guessed_turn(None, hint), hint)?;
+            let seen = self.find_in(&canvas, Some(back), guessed_turn(None, hint), hint)?;
             if seen.zone.is_some() {
                 return Ok(seen);
             }
         }
         let guess = guessed_turn(document, hint);
-        let seen = self.find_in(picture.clone(), None, guess, hint)?;
+        let seen = self.find_in(picture, None, guess, hint)?;
         let again = Some(picture).filter(|_| seen.zone.is_none() && longest < FEW_PIXELS).and_then(softened);
         let Some((canvas, back)) = again else { return Ok(seen) };
-        let softened = self.find_in(canvas, Some(back), guess, hint)?;
+        let softened = self.find_in(&canvas, Some(back), guess, hint)?;
         Ok(if softened.zone.is_some() { softened } else { seen })
     }
 
     /// Lines and zone in a canvas, which is turned back where its text is not level; at first by `guess`, in degrees.
-    fn find_in(&mut self, canvas: RgbImage, back: Option<Back>, guess: f32, hint: Option<f32>) -> Result<TextSeen, Failure> {
+    fn find_in(&mut self, canvas: &RgbImage, back: Option<Back>, guess: f32, hint: Option<f32>) -> Result<TextSeen, Failure> {
         let detector = opened(&mut self.lines, &self.options, TextDetector::open)?;
         let detected = |detector: &mut TextDetector, turned: f32| {
-            let levelled = Some(turned).filter(|turned| turned.abs() > SKEWED).and_then(|turned| levelled(&canvas, turned));
+            let levelled = Some(turned).filter(|turned| turned.abs() > SKEWED).and_then(|turned| levelled(canvas, turned));
             let (turned, canvas, back) = match levelled {
                 Some((level, way)) => (turned, level, Some(back.map_or(way, |back| back * way))),
                 None => (0.0, canvas.clone(), back),
@@ -162,8 +162,9 @@ impl Models {
             Ok::<_, Failure>(TextSeen { canvas, back, turned, lines, zone: None })
         };
         let mut seen = detected(detector, guess)?;
-        let left = turn(&seen.lines, hint.map(|hint| hint - seen.turned)).filter(|left| left.abs() > SKEWED);
-        if let Some(left) = left {
+        // Where no text is, the guess was none.
+        let left = turn(&seen.lines, hint.map(|hint| hint - seen.turned)).unwrap_or(-seen.turned);
+        if left.abs() > SKEWED {
             seen = detected(detector, seen.turned + left)?;
         }
         let reader = opened(&mut self.reader, &self.options, TextReader::open)?;
@@ -281,7 +282,8 @@ fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
     let is_square = |angle: f32| (angle - middle).to_radians().cos().abs() < 0.5f32.sqrt();
     let length = |square: bool| angles.iter().filter(|(angle, _)| is_square(*angle) == square).map(|(_, l)| l).sum::<f32>();
     let is_quarter = match upright {
-        Some(upright) => is_square(upright) && length(true) > 0.0,
+        Some(upright) if is_square(upright) => length(true) > 0.0,
+        Some(_) => length(false) == 0.0,
         None => length(true) > length(false),
     };
     Some(middle + if is_quarter { 90.0 } else { 0.0 })

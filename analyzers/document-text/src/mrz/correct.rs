@@ -32,7 +32,7 @@ const MOST_ALTERNATIVES: usize = 28;
 const CONFIRMED: f32 = 0.85;
 /// What it must have of all of it.
 const LIKELIEST: f32 = 0.4;
-/// Most cells in doubt that check digits are trusted with.
+/// Most cells in doubt that check digits are trusted with: all their readings are tried.
 const MOST_TOLD: usize = 4;
 /// What a filler of OCR-B is usually taken for.
 const LIKE_FILLER: [char; 10] = ['K', 'C', 'L', 'S', 'E', 'X', 'R', 'Z', 'G', 'I'];
@@ -78,7 +78,7 @@ impl Grid {
             if is_state(&code) {
                 continue;
             }
-            let options: Vec<Vec<char>> = columns.clone().map(|column| self.state_options(line, column)).collect();
+            let options: Vec<Vec<char>> = columns.clone().map(|column| self.options_of(line, column)).collect();
             let mut known: Vec<[char; 3]> = Vec::new();
             for &first in &options[0] {
                 for &second in &options[1] {
@@ -96,7 +96,7 @@ impl Grid {
         }
     }
 
-    fn state_options(&self, line: usize, column: usize) -> Vec<char> {
+    fn options_of(&self, line: usize, column: usize) -> Vec<char> {
         let mut options = vec![self.text[line][column]];
         let likely = self.cells[line][column].options.iter().filter(|option| option.1 >= LEAST_LIKELY);
         options.extend(likely.map(|option| option.0).filter(|character| self.format.allows(line, column, *character)));
@@ -218,29 +218,43 @@ impl Grid {
         }
     }
 
-    /// Of each line, whether its cells are sure, or told apart from their other readings by the check digits, which are right. Several
-    /// misreadings may make up for each other: where many cells are in doubt, only the lines without any are confirmed.
+    /// Of each line, whether its cells are sure, or in doubt so that no other reading of them all satisfies the check digits.
     pub(super) fn confirmed(&self) -> Vec<bool> {
         let is_filler = |line: usize, at: usize| self.text[line].get(at).is_none_or(|character| *character == '<');
         let in_run = |line: usize, at: usize| (at.saturating_sub(1)..at + 2).all(|at| is_filler(line, at));
-        let mut doubts = vec![0; self.cells.len()];
-        let mut are_told = vec![true; self.cells.len()];
+        let mut doubts = Vec::new();
         for (line, row) in self.cells.iter().enumerate() {
             for (column, cell) in row.iter().enumerate() {
                 let allowed = cell.options.iter().filter(|(other, _)| self.format.allows(line, column, *other));
-                let total: f32 = allowed.clone().map(|(_, probability)| probability).sum();
-                if cell.probability() >= (CONFIRMED * total).max(LIKELIEST) || in_run(line, column) {
-                    continue;
+                let total: f32 = allowed.map(|(_, probability)| probability).sum();
+                if cell.probability() < (CONFIRMED * total).max(LIKELIEST) && !in_run(line, column) {
+                    doubts.push((line, column));
                 }
-                doubts[line] += 1;
-                let value = check_value(cell.best());
-                let told =
-                    allowed.skip(1).all(|(other, probability)| *probability < LEAST_LIKELY || check_value(*other) != value);
-                are_told[line] &= told && self.format.is_covered(line, column);
             }
         }
-        let are_few = doubts.iter().sum::<usize>() <= MOST_TOLD;
-        doubts.iter().zip(are_told).map(|(doubts, told)| *doubts == 0 || (told && are_few)).collect()
+        let covered: Vec<_> = doubts.iter().copied().filter(|(line, column)| self.format.is_covered(*line, *column)).collect();
+        let are_told = covered.len() <= MOST_TOLD && self.is_only_reading(&covered);
+        let is_told = |doubt: &(usize, usize)| are_told && covered.contains(doubt);
+        (0..self.cells.len()).map(|line| doubts.iter().filter(|doubt| doubt.0 == line).all(is_told)).collect()
+    }
+
+    /// Whether, of all readings of these cells, this one alone satisfies the check digits.
+    fn is_only_reading(&self, cells: &[(usize, usize)]) -> bool {
+        let mut readings = vec![self.clone()];
+        for &(line, column) in cells {
+            let options = self.options_of(line, column);
+            let with = |grid: Self| {
+                let changed = move |character: &char| {
+                    let mut grid = grid.clone();
+                    grid.set(line, column, *character);
+                    grid
+                };
+                options.iter().map(changed).collect::<Vec<_>>()
+            };
+            readings = readings.into_iter().flat_map(with).collect();
+        }
+        let is_sound = |grid: &&Self| grid.parse().is_some_and(|data| is_sound(&data));
+        readings.iter().filter(is_sound).all(|grid| grid.text == self.text)
     }
 
     /// Whether a cell that no check digit covers was read with less than `least` probability.
@@ -270,11 +284,6 @@ fn allowed(format: MrzFormat, line: usize, column: usize, cell: &Cell) -> Option
         // What cannot be right stays as it was read, except for the letter that tells the format.
         ((line, column) != (0, 0)).then(|| cell.best())
     })
-}
-
-/// What a character counts in a check digit, modulo 10 (ICAO 9303-3, 4.9).
-fn check_value(character: char) -> u32 {
-    character.to_digit(36).unwrap_or(0) % 10
 }
 
 fn is_state(code: &str) -> bool {

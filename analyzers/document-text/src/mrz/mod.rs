@@ -92,7 +92,8 @@ pub(crate) fn read(reading: &MrzReading) -> Option<Zone> {
 }
 
 /// Whether each line of the reading need not be looked at again: all check digits are right as it was read, and every character of the
-/// line is read surely, or is one of a few whose other readings a check digit would tell. All `false` for what is no such zone.
+/// line is read surely, or is one of a few in doubt of which no other readings satisfy the check digits. All `false` for what is no
+/// such zone.
 pub fn confirmed(reading: &MrzReading) -> Vec<bool> {
     let none = vec![false; reading.lines.len()];
     let whole = |lines: &[MrzLine], format: MrzFormat| {

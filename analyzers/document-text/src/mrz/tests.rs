@@ -307,10 +307,15 @@ fn a_line_is_confirmed_when_check_digits_tell_what_is_in_doubt() {
     // The number is covered: 8 and B count differently. Names are not.
     assert_eq!(confirmed(&doubtful(TD3, 1, 1, 'B')), [true; 2]);
     assert_eq!(confirmed(&doubtful(TD3, 0, 6, 'K')), [false, true]);
-    // What a cell may not hold is no doubt, and what counts the same is one.
+    // What a cell may not hold is no doubt, and what counts the same is one: so are two that make up for each other.
     assert_eq!(confirmed(&doubtful(TD3, 0, 0, 'R')), [true; 2]);
     assert_eq!(value('8'), value('S'));
     assert_eq!(confirmed(&doubtful(TD3, 1, 1, 'S')), [true, false]);
+    let mut two = doubtful(TD3, 1, 1, 'B');
+    two.lines[1].alternatives[4] = vec![('9', 0.6), ('G', 0.38)];
+    assert_eq!((value('B') + value('G')) % 10, (value('8') + value('9')) % 10);
+    assert_eq!(confirmed(&doubtful(TD3, 1, 4, 'G')), [true; 2]);
+    assert_eq!(confirmed(&two), [true, false]);
     // A check digit that is wrong confirms nothing, and many doubts at once are too many.
     assert_eq!(confirmed(&reading(&replaced(TD3, 1, 1, '9'))), [false; 2]);
     let mut many = doubtful(TD3, 1, 1, 'B');

@@ -29,6 +29,9 @@ const SURE_MASS: f32 = 0.8;
 /// Share of characters in which two readings of one line must agree.
 const AGREEMENT: f32 = 0.7;
 
+/// Mean probability of a place that one reading is sure of and no other contradicts.
+const UNCONTRADICTED: f32 = 0.65;
+
 /// A reading whose fit is worse than the best one's by more than this is left out.
 const WORSE: f32 = 0.25;
 
@@ -225,15 +228,14 @@ pub(crate) fn has_doubt(places: &[Place], least: f32) -> bool {
     places.iter().enumerate().any(|(at, place)| !is_sure(place) && !in_run(at))
 }
 
-/// Whether the readings that agree with the best one leave no doubt: at each place one of them is sure, and none is sure of another
-/// character.
+/// Whether the readings that agree with the best one leave no doubt: at each place one of them is sure, and the others do not
+/// contradict it.
 pub(crate) fn is_settled(readings: &[Fit], least: f32) -> bool {
     let agreeing = agreeing(readings);
     let Some(best) = agreeing.first() else { return false };
     let surest = |at: usize| std::array::from_fn(|c| agreeing.iter().map(|fit| fit.places[at][c]).fold(0.0, f32::max));
-    let places: Vec<Place> = (0..best.places.len()).map(surest).collect();
-    let is_split = |place: &Place| place.iter().filter(|value| **value >= least).count() > 1;
-    !places.iter().any(is_split) && !has_doubt(&places, least)
+    let surest: Vec<Place> = (0..best.places.len()).map(surest).collect();
+    !has_doubt(&surest, least) && !has_doubt(&mean(&agreeing), UNCONTRADICTED)
 }
 
 /// The best reading of a line and those that agree with it and fit about as well: one that lies a place beside it would only blur it.

@@ -23,7 +23,7 @@ const LEAST_OF_LINE: f32 = -1.6;
 const NO_FIT: f32 = -4.0;
 /// Fillers that a zone has at the least.
 const FEWEST_FILLERS: usize = 4;
-/// Height of a line, in pixels, under which a softened crop of it says more than the picture itself, and no crop says enough.
+/// Height of a line, in pixels, under which a softened crop of it says more than the picture itself, and narrower ones say less.
 const SMALL: f32 = 24.0;
 /// Readings of a place with less probability, and more of them, are not told.
 const LEAST_LIKELY: f32 = 0.005;
@@ -84,7 +84,7 @@ impl ReadLine {
         self.fits[kind].as_ref().map(|fit| fit.score)
     }
 
-    /// Zones have fillers, which nothing else has; a line of one that has none is one of data that fill it.
+    /// Text that is none of a zone hardly ever shows a filler, and a line of a zone without any, which data fill, mostly fits well.
     fn may_be_of_zone(&self) -> bool {
         self.best() >= if grid::has_filler(&self.sheet) { LEAST_OF_LINE } else { LEAST_FIT }
     }

@@ -274,6 +274,7 @@ impl Store for MongoStore {
         failure: &AnalysisFailure,
         now: OffsetDateTime,
     ) -> Result<DeathVerdict> {
+        self.writes.take_ended(token);
         let mut attempts = self.attempts("recording a worker's death");
         loop {
             let mut transaction = attempts.begin().await?;

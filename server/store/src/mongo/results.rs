@@ -103,7 +103,7 @@ pub(super) async fn write(transaction: &mut Transaction, write: Write<'_>) -> An
     let applied = match (is_written, &run) {
         (true, Some(_)) => Applied::Yes,
         (true, None) => Applied::Stale,
-        (false, _) => unwritten(transaction, token, analysis, happening, run.is_some()).await?,
+        (false, _) => unwritten(transaction, token, analysis, run.is_some()).await?,
     };
     if applied == Applied::Stale {
         queue::tell_stale(token);
@@ -117,14 +117,9 @@ pub(super) async fn write(transaction: &mut Transaction, write: Write<'_>) -> An
     Ok(Written { applied, run_ended: finals > 0 && run.open_analyses <= finals })
 }
 
-/// The analysis of a write, if there is something to write to it.
-fn open_one((token, analysis, happening): &Write<'_>) -> Document {
-    let mut found = doc! { "_id": id(*analysis), "run_id": id(token.run_id), "state": open() };
-    if let Happening::Progress(fraction) = happening {
-        // Not-a-number is no progress, and not less than any.
-        found.insert("progress", doc! { "$lt": f64::from(fraction.clamp(0.0, 1.0)) });
-    }
-    found
+/// The analysis of a write, unless it is final.
+fn open_one((token, analysis, _): &Write<'_>) -> Document {
+    doc! { "_id": id(*analysis), "run_id": id(token.run_id), "state": open() }
 }
 
 fn artifact_keys(happening: &Happening) -> impl Iterator<Item = &str> {
@@ -150,7 +145,14 @@ fn update_of(happening: &Happening) -> Answer<Bson> {
             .into(),
         ]),
         Happening::Progress(fraction) => {
-            doc! { "$set": { "progress": f64::from(fraction.clamp(0.0, 1.0)) }, "$inc": { "revision": 1_i64 } }.into()
+            // Not-a-number is no progress; what is judged again begins anew, and takes nothing back.
+            let fraction = f64::from(if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) });
+            let is_more = doc! { "$cond": [{ "$lt": ["$progress", fraction] }, 1_i64, 0_i64] };
+            let further = doc! { "$set": {
+                "progress": { "$max": ["$progress", fraction] },
+                "revision": { "$add": ["$revision", is_more] },
+            } };
+            Bson::Array(vec![further.into()])
         }
         Happening::Result(result, now) => match &**result {
             AnalysisResult::Failed(failure) => failed(failure, *now)?.into(),
@@ -177,14 +179,8 @@ fn update_of(happening: &Happening) -> Answer<Bson> {
     })
 }
 
-/// Why an analysis was not written: it is final, it is as far already, or it is not this run's.
-async fn unwritten(
-    transaction: &mut Transaction,
-    token: LeaseToken,
-    analysis: AnalysisId,
-    happening: &Happening,
-    is_current: bool,
-) -> Answer<Applied> {
+/// Why an analysis was not written: it is final, or it is not this run's.
+async fn unwritten(transaction: &mut Transaction, token: LeaseToken, analysis: AnalysisId, is_current: bool) -> Answer<Applied> {
     let Transaction { session, collections, .. } = &mut *transaction;
     let own = doc! { "_id": id(analysis), "run_id": id(token.run_id) };
     let found = collections.analyses.find_one(own).session(session).await?;
@@ -192,7 +188,6 @@ async fn unwritten(
         Some(true) if is_current => Applied::AlreadyFinal,
         // The run's last result ends the run itself.
         Some(true) if queue::ended_under(&transaction.collections, token).await? => Applied::AlreadyFinal,
-        Some(false) if is_current && matches!(happening, Happening::Progress(_)) => Applied::Yes,
         _ => Applied::Stale,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::collections::Collections;
 use super::fault::{Answer, Fault};
-use crate::traits::Result;
+use crate::traits::{Result, StoreError};
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT;
 use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
@@ -42,7 +42,14 @@ impl Transaction {
         let answer = self.collections.database.run_command(command).session(&mut self.session).await?;
         // The driver looks at the command's own error only.
         match answer.get_array("writeErrors").ok().and_then(|errors| errors.first()).and_then(Bson::as_document) {
-            None => Ok(answer.get_i32("n").ok().and_then(|found| found.try_into().ok()).unwrap_or_default()),
+            None => {
+                let found = answer.get_i32("n").map(i64::from).or_else(|_| answer.get_i64("n"));
+                let found = found.map_err(|error| StoreError::Internal {
+                    context: "reading how many documents were written".to_owned(),
+                    source: Box::new(error),
+                })?;
+                Ok(found.try_into().unwrap_or_default())
+            }
             Some(error) => Err(Fault::Refused(error.get_i32("code").unwrap_or_default())),
         }
     }
@@ -71,6 +78,11 @@ pub(super) struct Attempts {
 impl Attempts {
     pub(super) fn new(client: Client, collections: Collections, context: &'static str) -> Self {
         Self { client, collections, context, began: Instant::now(), made: 0 }
+    }
+
+    /// Counts their time from another moment.
+    pub(super) fn since(self, began: Instant) -> Self {
+        Self { began, ..self }
     }
 
     /// Begins an attempt.

@@ -10,15 +10,26 @@ use super::transaction::Attempts;
 use crate::records::{AnalysisResult, Applied, LeaseToken};
 use crate::traits::{Result, StoreError};
 use mongodb::Client;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use vultus_core::AnalysisId;
 
-/// Most writes of one transaction, and about most bytes of their results: the server takes 16 MiB in one command.
-const MOST_WRITES: usize = 64;
+/// Most writes of one transaction: fewer than the runs that a claim looks past, since a node that stands still in the midst of one keeps all of
+/// its runs from being claimed.
+const MOST_WRITES: usize = 24;
+/// About most bytes of their results: the server takes 16 MiB in one command.
 const MOST_BYTES: usize = 4 << 20;
+/// More than a reason, an artifact or a provenance takes.
+const ENTRY_BYTES: usize = 1 << 10;
+/// Attempts at a transaction of several while others are in the way.
+const ATTEMPTS: u32 = 2;
+/// How long a transaction of several may take before its commit: a connection on which nothing comes back holds up no other run for longer.
+const TOGETHER: Duration = Duration::from_secs(2);
 
 /// What happens to an analysis.
 #[derive(Debug, Clone)]
@@ -34,10 +45,12 @@ impl Happening {
     fn size(&self) -> usize {
         match self {
             Self::Result(result, _) => match &**result {
-                AnalysisResult::Finished { result, .. } => result.to_string().len(),
-                AnalysisResult::Failed(_) => 0,
+                AnalysisResult::Finished { result, reasons, artifacts, .. } => {
+                    result.to_string().len() + ENTRY_BYTES * (1 + reasons.len() + artifacts.len())
+                }
+                AnalysisResult::Failed(failure) => failure.message.len() + ENTRY_BYTES,
             },
-            Self::Entered(_) | Self::Progress(_) => 0,
+            Self::Entered(_) | Self::Progress(_) => ENTRY_BYTES,
         }
     }
 }
@@ -49,6 +62,7 @@ struct Waiting {
     analysis: AnalysisId,
     happening: Happening,
     size: usize,
+    entered: Instant,
     answer: oneshot::Sender<Result<Applied>>,
 }
 
@@ -77,6 +91,16 @@ struct State {
     ended: HashSet<LeaseToken>,
 }
 
+impl State {
+    /// Puts a write in a line; whether the line is new, so that it needs a task.
+    fn queue(&mut self, line: Line, write: Waiting) -> bool {
+        let waiting = self.waiting.entry(line);
+        let is_new = matches!(waiting, Entry::Vacant(_));
+        waiting.or_default().push(write);
+        is_new
+    }
+}
+
 /// The writes of one node.
 #[derive(Debug, Clone)]
 pub(super) struct Writes {
@@ -103,7 +127,7 @@ impl Writes {
     pub(super) async fn write(&self, token: LeaseToken, analysis: AnalysisId, happening: Happening) -> Result<Applied> {
         let (answer, answered) = oneshot::channel();
         let size = happening.size();
-        self.enter(Waiting { token, analysis, happening, size, answer });
+        self.enter(Waiting { token, analysis, happening, size, entered: Instant::now(), answer });
         answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("writing to a run: its task is gone".to_owned())))
     }
 
@@ -111,16 +135,15 @@ impl Writes {
         let mut state = self.state();
         let own = Line::Of(write.token);
         let line = if state.waiting.contains_key(&own) { own } else { Line::Shared };
-        self.queue(&mut state, line, write);
+        let is_new = state.queue(line, write);
+        drop(state);
+        if is_new {
+            self.open(line);
+        }
     }
 
-    /// Puts a write in a line, with a task if it has none.
-    fn queue(&self, state: &mut State, line: Line, write: Waiting) {
-        if let Some(waiting) = state.waiting.get_mut(&line) {
-            waiting.push(write);
-            return;
-        }
-        state.waiting.insert(line, vec![write]);
+    /// Starts the task of a line. Without the lock: where no task can start any more, the line is given up at once.
+    fn open(&self, line: Line) {
         let leaving = Leaving { state: Arc::clone(&self.state), line, has_left: false };
         tokio::spawn(self.clone().serve(leaving));
     }
@@ -145,23 +168,24 @@ impl Writes {
         };
         let mut bytes = 0;
         let fit = waiting.iter().take(MOST_WRITES).take_while(|one| {
-            let is_first = bytes == 0;
             bytes += one.size;
-            is_first || bytes <= MOST_BYTES
+            bytes <= MOST_BYTES
         });
-        let fit = fit.count();
+        let fit = fit.count().max(1);
         Some(waiting.drain(..fit).collect())
     }
 
     async fn write_together(&self, waiting: Vec<Waiting>) {
         let writes: Vec<_> = waiting.iter().map(Waiting::write).collect();
-        match self.transact_once(&writes).await {
-            Ok(true) => waiting.into_iter().for_each(|one| one.answer(Ok(Applied::Yes))),
-            Err(StoreError::Unavailable(message)) => {
-                waiting.into_iter().for_each(|one| one.answer(Err(StoreError::Unavailable(message.clone()))));
+        for _ in 0..ATTEMPTS {
+            match self.transact_together(&writes).await {
+                Together::Written => return waiting.into_iter().for_each(|one| one.answer(Ok(Applied::Yes))),
+                Together::Unknown(error) => return refuse(waiting, &error.to_string()),
+                Together::InTheWay => {}
+                Together::NotWritten => break,
             }
-            Ok(false) | Err(_) => self.part(waiting),
         }
+        self.part(waiting);
     }
 
     /// From now on these runs have lines of their own, until nothing of them waits.
@@ -171,30 +195,59 @@ impl Writes {
         let shared = state.waiting.get_mut(&Line::Shared).map(std::mem::take).unwrap_or_default();
         let (theirs, others): (Vec<_>, _) = shared.into_iter().partition(|one| tokens.contains(&one.token));
         state.waiting.insert(Line::Shared, others);
+        let mut new = Vec::new();
         for one in waiting.into_iter().chain(theirs) {
-            self.queue(&mut state, Line::Of(one.token), one);
+            let line = Line::Of(one.token);
+            if state.queue(line, one) {
+                new.push(line);
+            }
         }
+        drop(state);
+        new.into_iter().for_each(|line| self.open(line));
     }
 
-    /// Whether all were written; `false` when one of them could not be, or others were in the way.
-    async fn transact_once(&self, writes: &[Write<'_>]) -> Result<bool> {
+    async fn transact_together(&self, writes: &[Write<'_>]) -> Together {
         let mut attempts = Attempts::new(self.client.clone(), self.collections.clone(), "writing to runs");
-        let mut transaction = attempts.begin().await?;
-        let done = results::write_all(&mut transaction, writes).await;
-        let Some(Some(ended)) = attempts.end(transaction, done).await? else { return Ok(false) };
-        self.state().ended.extend(ended);
-        Ok(true)
+        let begun = async {
+            let mut transaction = attempts.begin().await?;
+            let done = results::write_all(&mut transaction, writes).await;
+            Ok::<_, StoreError>((transaction, done))
+        };
+        // What is not ended here, the driver ends by itself.
+        let Ok(Ok((transaction, done))) = timeout(TOGETHER, begun).await else { return Together::NotWritten };
+        match done {
+            Ok(Some(ended)) => match attempts.end(transaction, Ok(ended)).await {
+                Ok(Some(ended)) => {
+                    self.state().ended.extend(ended);
+                    Together::Written
+                }
+                Ok(None) => Together::InTheWay,
+                Err(error) => Together::Unknown(error),
+            },
+            not_written => match timeout(TOGETHER, attempts.end(transaction, not_written)).await {
+                Ok(Ok(None)) => Together::InTheWay,
+                _ => Together::NotWritten,
+            },
+        }
     }
 
     async fn write_each(&self, waiting: Vec<Waiting>) {
-        for one in waiting {
-            let applied = self.transact(one.write()).await;
+        let mut waiting = waiting.into_iter();
+        while let Some(one) = waiting.next() {
+            let applied = self.transact(one.write(), one.entered).await;
+            let unavailable = match &applied {
+                Err(StoreError::Unavailable(message)) => Some(message.clone()),
+                _ => None,
+            };
             one.answer(applied);
+            if let Some(message) = unavailable {
+                return refuse(waiting, &message);
+            }
         }
     }
 
-    async fn transact(&self, write: Write<'_>) -> Result<Applied> {
-        let mut attempts = Attempts::new(self.client.clone(), self.collections.clone(), "writing to a run");
+    async fn transact(&self, write: Write<'_>, entered: Instant) -> Result<Applied> {
+        let mut attempts = Attempts::new(self.client.clone(), self.collections.clone(), "writing to a run").since(entered);
         loop {
             let mut transaction = attempts.begin().await?;
             let done = results::write(&mut transaction, write).await;
@@ -206,6 +259,21 @@ impl Writes {
             }
         }
     }
+}
+
+/// What became of several writes.
+enum Together {
+    Written,
+    /// Nothing is written: one of them cannot be, or the server does not answer.
+    NotWritten,
+    /// Nothing is written: other transactions were in the way.
+    InTheWay,
+    /// They may be written or not.
+    Unknown(StoreError),
+}
+
+fn refuse(waiting: impl IntoIterator<Item = Waiting>, message: &str) {
+    waiting.into_iter().for_each(|one| one.answer(Err(StoreError::Unavailable(message.to_owned()))));
 }
 
 /// Sees to it that a task which ends in the midst of its work leaves nobody waiting for it.
