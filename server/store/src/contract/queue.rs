@@ -29,8 +29,12 @@ pub async fn each_run_is_claimed_once_oldest_first_and_by_its_pool_only(store: A
         tokio::spawn(async move { world.claim(20).await.map(|run| run.token.run_id) })
     });
     let claims = futures::future::join_all(claims).await.into_iter().collect::<Result<Vec<_>, _>>().expect("none panics");
-    let claimed: HashSet<_> = claims.iter().flatten().copied().collect();
-    assert_eq!((claims.iter().flatten().count(), claimed.len()), (9, 9));
+    let mut claims: Vec<_> = claims.into_iter().flatten().collect();
+    // Who finds all that wait in the hands of others is told that there are none, though one of these may get none either.
+    while let Some(run) = world.claim(20).await {
+        claims.push(run.token.run_id);
+    }
+    assert_eq!((claims.len(), claims.iter().collect::<HashSet<_>>().len()), (9, 9));
     assert_eq!(world.store.queue_depth().await.expect("counting works"), QueueDepth { queued: 0, leased: 10 });
 }
 
