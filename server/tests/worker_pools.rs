@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -23,19 +24,8 @@ fn root() -> PathBuf {
 
 /// The plugin `analyzers/faulty/faulty.c`, compiled.
 fn faulty() -> PluginFile {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let own = tempfile::Builder::new().prefix("faulty").tempfile_in(&folder).unwrap().into_temp_path();
-    let compiled = Command::new("cc")
-        .args(["-std=c11", "-O1", "-shared", "-fPIC", "-I"])
-        .arg(root().join("plugin-api/include"))
-        .arg("-o")
-        .arg(&own)
-        .arg(root().join("analyzers/faulty/faulty.c"))
-        .status()
-        .unwrap();
-    assert!(compiled.success());
-    let library = folder.join("libfaulty.so");
-    own.persist(&library).unwrap();
+    static COMPILED: LazyLock<PathBuf> = LazyLock::new(compiled);
+    let library: &PathBuf = &COMPILED;
     PluginFile {
         path: library.display().to_string(),
         settings: json!({}),
@@ -43,6 +33,20 @@ fn faulty() -> PluginFile {
         grants: Vec::new(),
         only_for_features: false,
     }
+}
+
+/// Once for all tests of this process: a worker may open the file that it was told of and no other, so another must never take its place.
+fn compiled() -> PathBuf {
+    let library = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("libfaulty.so");
+    let compiled = Command::new("cc")
+        .args(["-std=c11", "-O1", "-shared", "-fPIC", "-I"])
+        .arg(root().join("plugin-api/include"))
+        .arg("-o")
+        .args([&library, &root().join("analyzers/faulty/faulty.c")])
+        .status()
+        .unwrap();
+    assert!(compiled.success());
+    library
 }
 
 fn config(workers: usize) -> PoolsConfig {
