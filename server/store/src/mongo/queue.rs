@@ -361,6 +361,13 @@ pub(super) async fn write_all_held(
     transaction: &mut Transaction,
     writes: &[(LeaseToken, i64)],
 ) -> Answer<Option<Vec<RunDocument>>> {
+    if let [(token, finals)] = writes {
+        // Mostly there is one: then one command does for both.
+        let Transaction { session, collections, .. } = transaction;
+        let update = collections.runs.find_one_and_update(held(*token), less("LEASED", *finals));
+        let run = update.return_document(ReturnDocument::After).session(session).await?;
+        return Ok(run.map(|run| vec![run]));
+    }
     let update = |(token, finals): &(LeaseToken, i64)| doc! { "q": held(*token), "u": less("LEASED", *finals) };
     if transaction.update(RUNS, writes.iter().map(update).collect()).await? < writes.len() {
         return Ok(None);
