@@ -2,13 +2,14 @@
 
 use super::collections::{Collections, RUNS};
 use super::documents::{AnalysisDocument, FolderDocument, MediumDocument, RunDocument, RunState};
-use super::fault::{Answer, MAX_TIME_EXPIRED, code};
+use super::fault::{Answer, Fault, MAX_TIME_EXPIRED, code};
 use super::results::{fail, open, touch};
 use super::transaction::Transaction;
 use super::values::{count, counted, few, id, ids, nanoseconds, typed};
 use crate::records::{Applied, ClaimedRun, DeathVerdict, LeaseToken, NewGroup, QueueDepth, WorkerDeath};
 use futures::TryStreamExt;
-use mongodb::bson::{Document, Uuid, doc};
+use mongodb::bson::{Document, Uuid, deserialize_from_slice, doc};
+use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::ReturnDocument;
 use serde::Deserialize;
 use std::collections::HashSet;
@@ -138,8 +139,11 @@ pub(super) async fn take(
     let take = async |filter: Document, wait: StdDuration| {
         let update = collections.runs.find_one_and_update(filter, taken.clone()).sort(turns()).max_time(wait);
         match update.return_document(ReturnDocument::After).await {
-            Err(error) if code(&error) == Some(MAX_TIME_EXPIRED) => Ok(None),
-            other => other.map(Some),
+            Err(error) if code(&error) == Some(MAX_TIME_EXPIRED) => match written(&error) {
+                None => Ok(None),
+                Some(run) => confirm(collections, run?).await,
+            },
+            other => Ok(other.map(Some)?),
         }
     };
     let (generation, beginning_at) = beginning.of(pools, now);
@@ -167,6 +171,29 @@ pub(super) async fn take(
         }
     }
     Ok(None)
+}
+
+/// What a claim answered that was written, but given up before most members had it; `None` when it was given up before.
+fn written(error: &Error) -> Option<Answer<Option<RunDocument>>> {
+    #[derive(Deserialize)]
+    struct Found {
+        value: Option<RunDocument>,
+    }
+    let ErrorKind::Write(WriteFailure::WriteConcernError(_)) = error.kind.as_ref() else { return None };
+    let found = error.server_response().map(|answer| deserialize_from_slice::<Found>(answer.as_bytes()));
+    Some(match found {
+        Some(found) => found.map(|found| found.value).map_err(Fault::from),
+        None => Err(error.clone().into()),
+    })
+}
+
+/// Waits until most members have a claim; left alone it would keep everybody from the run until its lease is over.
+async fn confirm(collections: &Collections, run: Option<RunDocument>) -> Answer<Option<Option<RunDocument>>> {
+    let Some(run) = run else { return Ok(None) };
+    let own = doc! { "_id": run.id, "fence": run.fence, "state": "LEASED", "node": &run.node };
+    let again = doc! { "$set": { "ready_at": run.ready_at } };
+    let is_own = collections.runs.update_one(own, again).await?.matched_count == 1;
+    Ok(is_own.then_some(Some(run)))
 }
 
 fn turns() -> Document {
@@ -348,11 +375,12 @@ pub(super) async fn one_less(transaction: &mut Transaction, run: Uuid, state: &s
     Ok(())
 }
 
-/// Writes the run of a token, if it is current: `finals` of its analyses became final, maybe none. Gives the run as it was. Nobody else
+/// Writes the run of a token, if it is current: `finals` of its analyses became final, maybe none. Gives the run as it is then. Nobody else
 /// can take it while this transaction lasts.
 pub(super) async fn write_held(transaction: &mut Transaction, token: LeaseToken, finals: i64) -> Answer<Option<RunDocument>> {
     let Transaction { session, collections, .. } = transaction;
-    Ok(collections.runs.find_one_and_update(held(token), less("LEASED", finals)).session(session).await?)
+    let update = collections.runs.find_one_and_update(held(token), less("LEASED", finals));
+    Ok(update.return_document(ReturnDocument::After).session(session).await?)
 }
 
 /// The runs of several tokens, written like that of one: `finals` of each one's analyses became final. Gives the runs as they are then;
@@ -363,10 +391,7 @@ pub(super) async fn write_all_held(
 ) -> Answer<Option<Vec<RunDocument>>> {
     if let [(token, finals)] = writes {
         // Mostly there is one: then one command does for both.
-        let Transaction { session, collections, .. } = transaction;
-        let update = collections.runs.find_one_and_update(held(*token), less("LEASED", *finals));
-        let run = update.return_document(ReturnDocument::After).session(session).await?;
-        return Ok(run.map(|run| vec![run]));
+        return Ok(write_held(transaction, *token, *finals).await?.map(|run| vec![run]));
     }
     let update = |(token, finals): &(LeaseToken, i64)| doc! { "q": held(*token), "u": less("LEASED", *finals) };
     if transaction.update(RUNS, writes.iter().map(update).collect()).await? < writes.len() {

@@ -114,7 +114,7 @@ pub(super) async fn write(transaction: &mut Transaction, write: Write<'_>) -> An
     let keys: Vec<&str> = artifact_keys(happening).collect();
     sweeping::reference(transaction, &keys).await?;
     touch(transaction, run.member.folder_id, finals, latest).await?;
-    Ok(Written { applied, run_ended: finals > 0 && run.open_analyses <= finals })
+    Ok(Written { applied, run_ended: finals > 0 && run.has_ended() })
 }
 
 /// The analysis of a write, unless it is final.

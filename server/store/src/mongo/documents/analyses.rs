@@ -223,9 +223,9 @@ pub(in crate::mongo) struct RunDocument {
     pub(in crate::mongo) member: Membership,
     pub(in crate::mongo) pool: String,
     pub(in crate::mongo) state: Name<RunState>,
-    node: Option<String>,
+    pub(in crate::mongo) node: Option<String>,
     /// QUEUED: not to be claimed before; LEASED: when the lease runs out.
-    ready_at: i64,
+    pub(in crate::mongo) ready_at: i64,
     /// Raised with each claim.
     pub(in crate::mongo) fence: i64,
     pub(in crate::mongo) one_by_one: bool,
