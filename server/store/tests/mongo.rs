@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
-use vultus_core::Resolution;
+use vultus_core::{AnalysisState, Resolution};
 use vultus_store::contract::{LEASE, World, at, verdict};
 use vultus_store::mongo::MongoStore;
 use vultus_store::{Applied, Change, Scope, Store, StoreError};
@@ -131,6 +131,32 @@ async fn many_nodes_claim_and_finish_each_run_once() {
     });
     let done: Vec<_> = join_all(workers).await.into_iter().flat_map(|done| done.expect("none panics")).collect();
     assert_eq!((done.len(), done.iter().collect::<HashSet<_>>().len()), (RUNS, RUNS));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_begins_shares_the_transaction_of_the_next_result() {
+    let (world, _) = two_nodes().await;
+    let (folder, new) = world.queued(0, &["a", "b", "c"]).await;
+    let [first, second, third] = new.group.analyses[..] else { unreachable!("three were asked for") };
+    let run = world.claim(1).await.expect("the run waits");
+    let revision = async || world.contents(folder.id).await.folder.revision;
+    let before = revision().await;
+    let result = verdict(Resolution::Success, run.media[0].id);
+    let written = futures::join!(
+        world.store.enter_analysis(run.token, first, at(2)),
+        world.store.enter_analysis(run.token, second, at(3)),
+        world.store.apply_result(run.token, first, &result, at(4)),
+    );
+    assert!(matches!(written, (Ok(Applied::Yes), Ok(Applied::Yes), Ok(Applied::Yes))), "{written:?}");
+    assert_eq!(revision().await, before + 1);
+    let (first, second) = (world.analysis(first).await, world.analysis(second).await);
+    assert_eq!((first.state, first.started_at, first.finished_at), (AnalysisState::Finished, Some(at(2)), Some(at(4))));
+    assert_eq!((second.state, second.started_at, second.attempts), (AnalysisState::Running, Some(at(3)), 1));
+    // By itself it is written all the same.
+    let alone = world.store.enter_analysis(run.token, third, at(5));
+    let alone = tokio::time::timeout(DEADLINE, alone).await.expect("nothing else is needed");
+    assert_eq!(alone.expect("entering works"), Applied::Yes);
+    assert_eq!((world.analysis(third).await.state, revision().await), (AnalysisState::Running, before + 2));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,5 +1,6 @@
 //! Writes to runs, put together: what comes while a transaction is on its way waits, and shares the next one, whichever runs it is of. Under
 //! load most of what a write costs is its transaction, and side by side writes to one run or one folder would be in one another's way.
+//! That an analysis has begun, or got on, waits for a result to share one with: most analyses end sooner than anybody looks.
 //!
 //! When one of them cannot be written with the others (a stale token, a blob that was swept, another node at work on the same folder), those
 //! of each run go on by themselves, and what comes for these runs meanwhile waits for that.
@@ -15,8 +16,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
-use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{timeout, timeout_at};
 use vultus_core::AnalysisId;
 
 /// Most writes of one transaction: fewer than the runs that a claim looks past, since a node that stands still in the midst of one keeps all of
@@ -30,6 +31,8 @@ const ENTRY_BYTES: usize = 1 << 10;
 const ATTEMPTS: u32 = 2;
 /// How long a transaction of several may take before its commit: a connection on which nothing comes back holds up no other run for longer.
 const TOGETHER: Duration = Duration::from_secs(2);
+/// How long what is no result waits for one.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// What happens to an analysis.
 #[derive(Debug, Clone)]
@@ -52,6 +55,10 @@ impl Happening {
             },
             Self::Entered(_) | Self::Progress(_) => ENTRY_BYTES,
         }
+    }
+
+    fn is_result(&self) -> bool {
+        matches!(self, Self::Result(..))
     }
 }
 
@@ -92,6 +99,27 @@ struct State {
 }
 
 impl State {
+    /// What to do in a line now.
+    fn next(&mut self, line: Line) -> Next {
+        let Some(waiting) = self.waiting.get_mut(&line).filter(|waiting| !waiting.is_empty()) else {
+            self.waiting.remove(&line);
+            return Next::Leave;
+        };
+        let until = waiting.iter().map(|one| one.entered + LINGER).min().filter(|until| *until > Instant::now());
+        let may_linger =
+            line == Line::Shared && waiting.len() < MOST_WRITES && !waiting.iter().any(|one| one.happening.is_result());
+        if let Some(until) = until.filter(|_| may_linger) {
+            return Next::Linger(until);
+        }
+        let mut bytes = 0;
+        let fit = waiting.iter().take(MOST_WRITES).take_while(|one| {
+            bytes += one.size;
+            bytes <= MOST_BYTES
+        });
+        let fit = fit.count().max(1);
+        Next::Write(waiting.drain(..fit).collect())
+    }
+
     /// Puts a write in a line; whether the line is new, so that it needs a task.
     fn queue(&mut self, line: Line, write: Waiting) -> bool {
         let waiting = self.waiting.entry(line);
@@ -101,17 +129,29 @@ impl State {
     }
 }
 
+/// What the task of a line does.
+enum Next {
+    /// As much as fits in a transaction.
+    Write(Vec<Waiting>),
+    /// Until then nothing that waits is in a hurry.
+    Linger(Instant),
+    /// Nothing waits: the line is left to whoever comes next.
+    Leave,
+}
+
 /// The writes of one node.
 #[derive(Debug, Clone)]
 pub(super) struct Writes {
     client: Client,
     collections: Collections,
     state: Arc<Mutex<State>>,
+    /// Something came.
+    came: Arc<Notify>,
 }
 
 impl Writes {
     pub(super) fn new(client: Client, collections: Collections) -> Self {
-        Self { client, collections, state: Arc::default() }
+        Self { client, collections, state: Arc::default(), came: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -140,6 +180,7 @@ impl Writes {
         if is_new {
             self.open(line);
         }
+        self.came.notify_one();
     }
 
     /// Starts the task of a line. Without the lock: where no task can start any more, the line is given up at once.
@@ -149,30 +190,16 @@ impl Writes {
     }
 
     async fn serve(self, mut leaving: Leaving) {
-        while let Some(writes) = self.next(&mut leaving) {
-            match leaving.line {
-                Line::Shared => self.write_together(writes).await,
-                Line::Of(_) => self.write_each(writes).await,
+        loop {
+            let next = self.state().next(leaving.line);
+            match (next, leaving.line) {
+                (Next::Write(writes), Line::Shared) => self.write_together(writes).await,
+                (Next::Write(writes), Line::Of(_)) => self.write_each(writes).await,
+                (Next::Linger(until), _) => drop(timeout_at(until.into(), self.came.notified()).await),
+                (Next::Leave, _) => break,
             }
         }
-    }
-
-    /// What waits now, as much as fits in a transaction; `None` leaves the line to whoever comes next.
-    fn next(&self, leaving: &mut Leaving) -> Option<Vec<Waiting>> {
-        let mut state = self.state();
-        let waiting = state.waiting.get_mut(&leaving.line).filter(|waiting| !waiting.is_empty());
-        let Some(waiting) = waiting else {
-            state.waiting.remove(&leaving.line);
-            leaving.has_left = true;
-            return None;
-        };
-        let mut bytes = 0;
-        let fit = waiting.iter().take(MOST_WRITES).take_while(|one| {
-            bytes += one.size;
-            bytes <= MOST_BYTES
-        });
-        let fit = fit.count().max(1);
-        Some(waiting.drain(..fit).collect())
+        leaving.has_left = true;
     }
 
     async fn write_together(&self, waiting: Vec<Waiting>) {
