@@ -13,7 +13,7 @@ use super::supervisor::{FreeWorker, WorkerPools};
 use crate::clock::Clock;
 use crate::keyring::{Keyring, KeyringError};
 use futures::StreamExt;
-use futures::future::join_all;
+use futures::future::{join_all, ready};
 use futures::stream::FuturesUnordered;
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
@@ -197,7 +197,7 @@ impl RunTask {
         let mut running = std::pin::pin!(running);
         let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
         let mut writes = FuturesUnordered::new();
-        let (mut end, mut all_told, mut last_progress) = (None, false, Instant::now());
+        let (mut end, mut all_told, mut in_hurry, mut last_progress) = (None, false, false, Instant::now());
         let ended = async {
             loop {
                 if all_told
@@ -207,25 +207,32 @@ impl RunTask {
                     return Ok(end);
                 }
                 tokio::select! {
-                    event = events.recv(), if !all_told => match event {
-                        Some(event) if is_too_soon(&event, &mut last_progress) => {}
-                        Some(event) => writes.push(self.write_event(event)),
-                        None => all_told = true,
-                    },
-                    Some(written) = writes.next() => written?,
-                    ended = &mut running, if end.is_none() => end = Some(ended),
+                    biased;
                     _ = heartbeat.tick() => {
                         self.keep_lease().await?;
                         self.stop_unwanted().await?;
                     }
                     () = registration.told() => self.stop_unwanted().await?,
+                    Some(written) = writes.next() => written?,
+                    event = events.recv(), if !all_told => match event {
+                        Some(event) if is_too_soon(&event, &mut last_progress) => {}
+                        Some(event) => writes.push(self.write_event(event)),
+                        None => all_told = true,
+                    },
+                    ended = &mut running, if end.is_none() => end = Some(ended),
+                    // After the writes: each has reached the store.
+                    () = ready(()), if all_told && !in_hurry => {
+                        self.shared.store.hurry(self.run.token);
+                        in_hurry = true;
+                    }
                 }
             }
         }
         .await;
         if ended.is_err() {
             // Each write ends by itself: what it wrote in vain, it deletes.
-            while writes.next().await.is_some() {}
+            let written = async { while writes.next().await.is_some() {} };
+            tokio::join!(biased; written, async { self.shared.store.hurry(self.run.token) });
         }
         ended
     }

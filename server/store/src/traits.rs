@@ -148,7 +148,8 @@ pub trait Store: Send + Sync + 'static {
     async fn claim_run(&self, pools: &[String], node: &str, now: OffsetDateTime, lease: Duration) -> Result<Option<ClaimedRun>>;
     /// Extends the lease. False: the token is not current any more.
     async fn heartbeat(&self, token: LeaseToken, now: OffsetDateTime, lease: Duration) -> Result<bool>;
-    /// The worker entered an analysis: RUNNING, one attempt more.
+    /// The worker entered an analysis: RUNNING, one attempt more. A store may keep this and progress back for a second, to write them with a
+    /// result.
     async fn enter_analysis(&self, token: LeaseToken, id: AnalysisId, now: OffsetDateTime) -> Result<Applied>;
     /// Progress, 0–1; never goes back.
     async fn record_progress(&self, token: LeaseToken, id: AnalysisId, fraction: f32) -> Result<Applied>;
@@ -169,6 +170,8 @@ pub trait Store: Send + Sync + 'static {
         failure: &vultus_core::AnalysisFailure,
         now: OffsetDateTime,
     ) -> Result<DeathVerdict>;
+    /// No result of a run is to come: what is kept back of it is written now.
+    fn hurry(&self, _token: LeaseToken) {}
     /// Ends a run whose analyses are all final, or gives it back to the queue (not before `retry_at`) with the rest QUEUED.
     async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied>;
     /// Fails what waits for a pool other than these in runs asked for before `asked_before`, because nobody will judge it: each analysis

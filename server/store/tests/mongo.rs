@@ -8,7 +8,8 @@ use serde_json::json;
 use std::collections::HashSet;
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
 use vultus_core::{AnalysisState, Resolution};
 use vultus_store::contract::{LEASE, World, at, verdict};
 use vultus_store::mongo::MongoStore;
@@ -16,6 +17,8 @@ use vultus_store::{Applied, Change, Scope, Store, StoreError};
 use vultus_tests::{Disguise, ReplicaSet};
 
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long what is no result waits for one.
+const LINGER: Duration = Duration::from_secs(1);
 
 fn new_uri() -> String {
     ReplicaSet::shared(1).uri(&format!("contract-{}", uuid::Uuid::now_v7()))
@@ -78,7 +81,7 @@ async fn what_one_node_writes_another_is_told_and_sees() {
     let mut changes = there.store.changes();
     let (folder, new) = here.queued(0, &["a"]).await;
     let next = async |changes: &mut vultus_store::ChangeStream| {
-        let next = tokio::time::timeout(DEADLINE, changes.next()).await.expect("a change comes");
+        let next = timeout(DEADLINE, changes.next()).await.expect("a change comes");
         let Some(Change::Folder(change)) = next else { panic!("{next:?}") };
         assert_eq!(change.folder_id, folder.id);
         change.revision
@@ -100,7 +103,7 @@ async fn a_run_made_on_one_node_wakes_another() {
     let mut waiting = Box::pin(there.store.run_waiting());
     assert!(futures::poll!(&mut waiting).is_pending());
     here.queued(0, &["a"]).await;
-    tokio::time::timeout(DEADLINE, waiting).await.expect("it wakes");
+    timeout(DEADLINE, waiting).await.expect("it wakes");
     assert!(there.claim(1).await.is_some());
 }
 
@@ -140,23 +143,42 @@ async fn what_begins_shares_the_transaction_of_the_next_result() {
     let [first, second, third] = new.group.analyses[..] else { unreachable!("three were asked for") };
     let run = world.claim(1).await.expect("the run waits");
     let revision = async || world.contents(folder.id).await.folder.revision;
+    let enter = |id, seconds| {
+        let store = Arc::clone(&world.store);
+        tokio::spawn(async move { store.enter_analysis(run.token, id, at(seconds)).await })
+    };
     let before = revision().await;
+    let begun = Instant::now();
+    let entered = [enter(first, 2), enter(second, 3)];
+    for _ in 0..3 {
+        assert!(world.store.heartbeat(run.token, at(2), LEASE).await.expect("extending works"));
+    }
+    assert!(revision().await == before || begun.elapsed() > LINGER, "nothing is written yet");
     let result = verdict(Resolution::Success, run.media[0].id);
-    let written = futures::join!(
-        world.store.enter_analysis(run.token, first, at(2)),
-        world.store.enter_analysis(run.token, second, at(3)),
-        world.store.apply_result(run.token, first, &result, at(4)),
-    );
-    assert!(matches!(written, (Ok(Applied::Yes), Ok(Applied::Yes), Ok(Applied::Yes))), "{written:?}");
-    assert_eq!(revision().await, before + 1);
+    let applied = world.store.apply_result(run.token, first, &result, at(4)).await;
+    assert_eq!(applied.expect("writing works"), Applied::Yes);
+    for entered in entered {
+        assert_eq!(entered.await.expect("it does not panic").expect("entering works"), Applied::Yes);
+    }
+    assert!(revision().await == before + 1 || begun.elapsed() > LINGER, "all is written at once");
     let (first, second) = (world.analysis(first).await, world.analysis(second).await);
     assert_eq!((first.state, first.started_at, first.finished_at), (AnalysisState::Finished, Some(at(2)), Some(at(4))));
     assert_eq!((second.state, second.started_at, second.attempts), (AnalysisState::Running, Some(at(3)), 1));
-    // By itself it is written all the same.
-    let alone = world.store.enter_analysis(run.token, third, at(5));
-    let alone = tokio::time::timeout(DEADLINE, alone).await.expect("nothing else is needed");
+    // By itself it is written all the same; at once, once it is told that no result is to come.
+    let alone = timeout(DEADLINE, world.store.enter_analysis(run.token, third, at(5))).await.expect("nothing else is needed");
     assert_eq!(alone.expect("entering works"), Applied::Yes);
-    assert_eq!((world.analysis(third).await.state, revision().await), (AnalysisState::Running, before + 2));
+    let at_once = timeout(DEADLINE, async {
+        let mut took = LINGER;
+        while took >= LINGER {
+            let begun = Instant::now();
+            let mut progress = Box::pin(world.store.record_progress(run.token, third, 0.5));
+            assert!(futures::poll!(&mut progress).is_pending());
+            world.store.hurry(run.token);
+            assert_eq!(progress.await.expect("writing works"), Applied::Yes);
+            took = begun.elapsed();
+        }
+    });
+    at_once.await.expect("one takes no longer than its transaction");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -318,7 +340,7 @@ async fn a_migration_that_another_node_makes_is_waited_for_and_not_made_twice() 
     assert!(early.is_err(), "it does not begin while the other one may be at work");
     let done = doc! { "$set": { "version": 1, "steps": [{ "version": 1, "by": "other" }] }, "$unset": { "lock": "" } };
     meta.update_one(doc! { "_id": "schema" }, done).await.expect("writing works");
-    let opened = tokio::time::timeout(DEADLINE, opening).await.expect("it goes on").expect("it does not panic");
+    let opened = timeout(DEADLINE, opening).await.expect("it goes on").expect("it does not panic");
     World::new(opened).await;
     let schema = meta.find_one(doc! { "_id": "schema" }).await.expect("reading works").expect("it is there");
     assert_eq!(schema.get_array("steps").expect("the steps are listed").len(), 1, "{schema}");

@@ -286,6 +286,10 @@ impl Store for MongoStore {
         }
     }
 
+    fn hurry(&self, token: LeaseToken) {
+        self.writes.hurry(token);
+    }
+
     async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied> {
         // Mostly its last result has ended it.
         if self.writes.take_ended(token) || alone("looking at a run", queue::ended_under(&self.collections, token)).await? {

@@ -56,10 +56,6 @@ impl Happening {
             Self::Entered(_) | Self::Progress(_) => ENTRY_BYTES,
         }
     }
-
-    fn is_result(&self) -> bool {
-        matches!(self, Self::Result(..))
-    }
 }
 
 /// One write, and who waits for what became of it.
@@ -70,6 +66,8 @@ struct Waiting {
     happening: Happening,
     size: usize,
     entered: Instant,
+    /// Until when it waits for a result to share a transaction with.
+    lingers_until: Option<Instant>,
     answer: oneshot::Sender<Result<Applied>>,
 }
 
@@ -105,10 +103,9 @@ impl State {
             self.waiting.remove(&line);
             return Next::Leave;
         };
-        let until = waiting.iter().map(|one| one.entered + LINGER).min().filter(|until| *until > Instant::now());
-        let may_linger =
-            line == Line::Shared && waiting.len() < MOST_WRITES && !waiting.iter().any(|one| one.happening.is_result());
-        if let Some(until) = until.filter(|_| may_linger) {
+        // One that does not linger takes the others along.
+        let until = waiting.iter().map(|one| one.lingers_until).min().flatten().filter(|until| *until > Instant::now());
+        if let Some(until) = until.filter(|_| line == Line::Shared && waiting.len() < MOST_WRITES) {
             return Next::Linger(until);
         }
         let mut bytes = 0;
@@ -145,7 +142,7 @@ pub(super) struct Writes {
     client: Client,
     collections: Collections,
     state: Arc<Mutex<State>>,
-    /// Something came.
+    /// Something came, or does not linger any more.
     came: Arc<Notify>,
 }
 
@@ -166,9 +163,19 @@ impl Writes {
     /// Writes what happened to an analysis, with whatever else waits. It is written also if the caller goes away.
     pub(super) async fn write(&self, token: LeaseToken, analysis: AnalysisId, happening: Happening) -> Result<Applied> {
         let (answer, answered) = oneshot::channel();
-        let size = happening.size();
-        self.enter(Waiting { token, analysis, happening, size, entered: Instant::now(), answer });
+        let (size, entered) = (happening.size(), Instant::now());
+        let lingers_until = (!matches!(happening, Happening::Result(..))).then(|| entered + LINGER);
+        self.enter(Waiting { token, analysis, happening, size, entered, lingers_until, answer });
         answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("writing to a run: its task is gone".to_owned())))
+    }
+
+    /// No result comes that what waits of this run could wait for.
+    pub(super) fn hurry(&self, token: LeaseToken) {
+        let mut state = self.state();
+        let theirs = state.waiting.get_mut(&Line::Shared).into_iter().flatten().filter(|one| one.token == token);
+        theirs.for_each(|one| one.lingers_until = None);
+        drop(state);
+        self.came.notify_one();
     }
 
     fn enter(&self, write: Waiting) {
