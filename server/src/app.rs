@@ -36,6 +36,9 @@ use vultus_store::{Store, StoreError};
 /// After the drain time open connections get this long to end.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
+/// Blobs of which a node must have one to be in the right place.
+const STORED_BLOBS: u32 = 8;
+
 /// Why a node did not start, or did not stop cleanly.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -60,6 +63,17 @@ pub enum ServeError {
     /// Asking the store about the keys failed.
     #[error("comparing the keys with the other nodes'")]
     CompareKeys(#[source] StoreError),
+    /// This node's files of media lie elsewhere than those of the other nodes.
+    #[error(
+        "`url` below `[blobs]` leads to another place than that of the other nodes, which all need the same one: \"gridfs\", a bucket, or \
+         \"file\" where all machines mount one folder as `blobs` in data_dir (is it mounted?). (To move the files of the whole cluster: \
+         `vultus store backup`, and `restore` into a new database; or stop all nodes, move the files by your own means, and delete the \
+         document `blobs` of the collection `meta`.)"
+    )]
+    OtherBlobs,
+    /// Asking the store where the files of media lie failed.
+    #[error("comparing where media lie with the other nodes")]
+    CompareBlobs(#[source] StoreError),
     /// The files of media cannot be used.
     #[error("opening the files of media")]
     Blobs(#[from] BlobError),
@@ -258,6 +272,24 @@ fn pools_with_copies(config: &Config, plugin_copies: Option<PathBuf>) -> Result<
     Ok(pools)
 }
 
+/// Whether blobs lie here where the other nodes', or the ones before, put them.
+async fn check_place(store: &dyn Store, blobs: &BlobStore) -> Result<(), ServeError> {
+    // Again, as they may be erased in between.
+    for is_last in [false, true] {
+        let stored = store.some_blobs(STORED_BLOBS).await.map_err(ServeError::CompareBlobs)?;
+        if stored.is_empty() || blobs.has_any(&stored).await? {
+            break;
+        }
+        if is_last {
+            return Err(ServeError::OtherBlobs);
+        }
+    }
+    if store.has_blobs(&blobs.identity().await?).await.map_err(ServeError::CompareBlobs)? {
+        return Ok(());
+    }
+    Err(ServeError::OtherBlobs)
+}
+
 struct Node {
     store: Arc<dyn Store>,
     pools: WorkerPools,
@@ -282,6 +314,9 @@ impl Node {
                 return Err(ServeError::OtherKeys { folder: keys_dir });
             }
             let keyring = open_keyring(config, folder.path(), &store).await?;
+            if matches!(config.store, StoreConfig::Mongo(_)) {
+                check_place(store.as_ref(), &blobs).await?;
+            }
             Ok::<_, ServeError>((store, keyring))
         };
         let started = async { Ok::<_, ServeError>(WorkerPools::start(pools_config).await?) };

@@ -28,7 +28,7 @@ pub struct Cluster {
     pub set: ReplicaSet,
     email: String,
     password: String,
-    _shared: TempDir,
+    shared: TempDir,
 }
 
 /// The cluster's database.
@@ -61,7 +61,12 @@ impl Cluster {
         }
         let (email, password) = nodes[0].administrator();
         let (email, password) = (email.to_owned(), password.to_owned());
-        Self { nodes, set, email, password, _shared: shared }
+        Self { nodes, set, email, password, shared }
+    }
+
+    /// The secret keys that the nodes share.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.shared.path().join("keys")
     }
 
     /// A client of a node, logged in there as the first administrator.

@@ -52,7 +52,9 @@ async fn media_that_cannot_be_read_are_refused_by_the_probe() {
         expect(&check_refused(&client, medium.clone()).await, code, reason, file);
         expect(&refused(&client, medium).await, code, reason, file);
     }
-    assert_eq!(node.workers(), workers, "no worker died of bad input");
+    // A node is ready with its first worker: others may have come since.
+    let now = node.workers();
+    assert!(workers.iter().all(|pid| now.contains(pid)), "no worker died of bad input: {workers:?}, {now:?}");
     nothing_is_left(&node, &client).await;
 }
 

@@ -54,25 +54,46 @@ async fn what_one_node_takes_another_judges_and_a_third_tells() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_with_other_keys_or_without_a_database_says_why_it_does_not_start() {
+async fn a_node_with_other_keys_or_other_files_or_without_a_database_says_why_it_does_not_start() {
     let cluster = cluster(1, &["all"]).await;
-    let start = |url: &str| {
+    let start = |url: &str, more: &[(&str, &str)]| {
         let folder = tempfile::tempdir().unwrap();
-        let output = Command::new(executable("vultus"))
+        // A node that starts all the same is ended.
+        let output = Command::new("timeout")
+            .arg("60")
+            .arg(executable("vultus"))
             .arg("serve")
             .env_clear()
             .env("VULTUS_DATA_DIR", folder.path().join("data"))
             .env("VULTUS_MODELS_DIR", workspace_root().join("models"))
             .env("VULTUS_LISTEN", "127.0.0.1:0")
             .env("VULTUS_STORE_URL", url)
+            .envs(more.iter().copied())
             .output()
             .unwrap();
         assert!(!output.status.success());
         String::from_utf8(output.stderr).unwrap()
     };
-    let other_keys = start(&cluster.set.uri(vultus_tests::DATABASE));
+    let url = cluster.set.uri(vultus_tests::DATABASE);
+    let other_keys = start(&url, &[]);
     assert!(other_keys.contains("are not those of the other nodes"), "{other_keys}");
-    let nobody = start("mongodb://127.0.0.1:1/vultus?serverSelectionTimeoutMS=300");
+    let keys_dir = cluster.keys_dir();
+    let keys = ("VULTUS_KEYS_DIR", keys_dir.to_str().unwrap());
+    let other_files = |more: &[(&str, &str)]| {
+        let said = start(&url, more);
+        assert!(said.contains("leads to another place than that of the other nodes"), "{said}");
+    };
+    other_files(&[keys]);
+    other_files(&[keys, ("VULTUS_BLOBS_URL", "gridfs")]);
+    // Media that are not there tell it too, whatever was written down.
+    let client = cluster.client(0).await;
+    client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": []})).await;
+    let database = mongodb::Client::with_uri_str(&url).await.unwrap().default_database().unwrap();
+    let meta = database.collection::<mongodb::bson::Document>("meta");
+    assert_eq!(meta.delete_one(mongodb::bson::doc! { "_id": "blobs" }).await.unwrap().deleted_count, 1);
+    other_files(&[keys]);
+    assert!(meta.find_one(mongodb::bson::doc! { "_id": "blobs" }).await.unwrap().is_none(), "it decided nothing");
+    let nobody = start("mongodb://127.0.0.1:1/vultus?serverSelectionTimeoutMS=300", &[]);
     assert!(nobody.contains("no server answers at 127.0.0.1:1"), "{nobody}");
 }
 
@@ -142,4 +163,6 @@ fn the_compose_file_sets_nothing_that_a_node_does_not_know() {
     let checked = checked.output().unwrap();
     assert!(checked.status.success(), "{variables:?}\n{}", String::from_utf8_lossy(&checked.stderr));
     assert!(text.contains("command: [\"serve\", \"--role\", \"all\"]"));
+    // Each node has a volume of its own: files in it would be out of the other's reach.
+    assert!(text.contains("VULTUS_BLOBS_URL: \"gridfs\""));
 }

@@ -264,6 +264,22 @@ impl BlobStore {
         Ok(store.mark_swept(keys).await?)
     }
 
+    /// What tells where the blobs lie from any other place, the same for all nodes that reach it. A folder is given a name for that.
+    pub async fn identity(&self) -> Result<String> {
+        self.backend.identity().await
+    }
+
+    /// Whether one of these is there.
+    pub async fn has_any(&self, keys: &[String]) -> Result<bool> {
+        for key in keys {
+            match self.backend.open(key).await {
+                Err(BlobError::NotFound) => {}
+                found => return found.map(|_| true),
+            }
+        }
+        Ok(false)
+    }
+
     /// All blobs with the time of their writing, in any order.
     pub fn list(&self) -> BoxStream<'_, Result<(String, OffsetDateTime)>> {
         Box::pin(self.backend.list().map_ok(|listed| (listed.key, listed.written_at)))

@@ -220,6 +220,19 @@ pub trait Store: Send + Sync + 'static {
         Ok(true)
     }
 
+    /// Whether the installation's blobs lie where this says ([`crate::blobs::BlobStore::identity`]). The first node that asks decides. Of an
+    /// embedded store they lie where its one node looks.
+    async fn has_blobs(&self, identity: &str) -> Result<bool> {
+        let _ = identity;
+        Ok(true)
+    }
+
+    /// Keys of some media's blobs, the newest, at most `limit`. None of an embedded store.
+    async fn some_blobs(&self, limit: u32) -> Result<Vec<String>> {
+        let _ = limit;
+        Ok(Vec::new())
+    }
+
     // -- events and health ---------------------------------------------------------------------
 
     /// Changes of folders from now on. A slow reader is told that it missed some, never blocks a writer.

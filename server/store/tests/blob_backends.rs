@@ -7,6 +7,7 @@ use futures::TryStreamExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
@@ -31,6 +32,15 @@ struct Storage {
 async fn local() -> Storage {
     let data = tempfile::tempdir().unwrap();
     Storage { blobs: BlobStore::local(data.path()).unwrap(), data, _bucket: None }
+}
+
+/// Files in a folder that is another file system, as one that all nodes mount.
+async fn mounted() -> Storage {
+    let (data, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir_in("/dev/shm").unwrap());
+    let device = |folder: &TempDir| std::fs::metadata(folder.path()).unwrap().dev();
+    assert_ne!(device(&data), device(&elsewhere), "two file systems are needed");
+    std::os::unix::fs::symlink(elsewhere.path(), data.path().join("blobs")).unwrap();
+    Storage { blobs: BlobStore::local(data.path()).unwrap(), data, _bucket: Some(elsewhere) }
 }
 
 /// A bucket in a database of its own.
@@ -168,6 +178,12 @@ macro_rules! on_every_storage {
                 super::$rule(super::local().await).await;
             })+
         }
+        mod on_mounted_files {
+            $(#[tokio::test]
+            async fn $rule() {
+                super::$rule(super::mounted().await).await;
+            })+
+        }
         mod in_a_bucket {
             $(#[tokio::test]
             async fn $rule() {
@@ -187,6 +203,22 @@ on_every_storage! {
     blobs_come_back_whole_and_in_ranges,
     the_same_bytes_may_be_written_again_and_are_there_once,
     what_is_deleted_is_gone_and_the_sweeper_takes_what_nothing_references,
+}
+
+#[tokio::test]
+async fn a_storage_is_told_from_others_and_known_again_on_another_way() {
+    let (here, elsewhere) = (local().await, local().await);
+    let link = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(here.data.path().join("blobs"), link.path().join("blobs")).unwrap();
+    let linked = BlobStore::local(link.path()).unwrap();
+    let (one, other) = tokio::join!(here.blobs.identity(), linked.identity());
+    let one = one.unwrap();
+    assert_eq!(one, other.unwrap());
+    assert_eq!(one, here.blobs.identity().await.unwrap());
+    assert_ne!(one, elsewhere.blobs.identity().await.unwrap());
+    assert!(here.blobs.list().try_collect::<Vec<_>>().await.unwrap().is_empty(), "its name is no blob");
+    let bucket = BlobStore::bucket(here.data.path(), &options("http://127.0.0.1:1", ACCESS.1)).unwrap();
+    assert_eq!(bucket.identity().await.unwrap(), "s3://media/some/prefix");
 }
 
 #[tokio::test]

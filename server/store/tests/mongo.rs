@@ -65,8 +65,11 @@ async fn nodes_that_start_together_prepare_the_database_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_first_keys_are_the_installations() {
+async fn the_first_keys_and_the_first_place_of_blobs_are_the_installations() {
     let (here, there) = two_nodes().await;
+    assert!(here.store.has_blobs("gridfs").await.expect("asking works"));
+    assert!(!there.store.has_blobs("file 1").await.expect("asking works"));
+    assert!(there.store.has_blobs("gridfs").await.expect("asking works"));
     let asked = join_all([here.store.has_keys("a"), there.store.has_keys("b")]).await;
     let right: Vec<bool> = asked.into_iter().map(|answer| answer.expect("asking works")).collect();
     assert_eq!(right.iter().filter(|right| **right).count(), 1, "{right:?}");

@@ -30,6 +30,8 @@ pub(super) trait Backend: Debug + Send + Sync {
     async fn open(&self, key: &str) -> Result<Stored>;
     /// Deletes a blob; one that is not there is no error.
     async fn delete(&self, key: &str) -> Result<()>;
+    /// What tells this storage from any other, and is the same for all who reach it, on whatever way.
+    async fn identity(&self) -> Result<String>;
     /// All blobs, in any order.
     fn list(&self) -> BoxStream<'_, Result<Listed>>;
     /// Takes away what writers that died long before `now` left here and no listing shows.

@@ -45,6 +45,7 @@ pub struct BucketOptions {
 #[derive(Debug)]
 pub(super) struct Bucket {
     objects: Arc<dyn ObjectStore>,
+    name: String,
     prefix: Path,
 }
 
@@ -66,7 +67,7 @@ impl Bucket {
             builder = builder.with_access_key_id(id).with_secret_access_key(key.expose_secret());
         }
         let objects = builder.build().map_err(|error| BlobError::object("setting up the bucket", error))?;
-        Ok(Self { objects: Arc::new(objects), prefix: Path::from(options.prefix.as_str()) })
+        Ok(Self { objects: Arc::new(objects), name: options.bucket.clone(), prefix: Path::from(options.prefix.as_str()) })
     }
 
     fn place(&self, key: &str) -> Result<Path> {
@@ -123,6 +124,11 @@ impl Backend for Bucket {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed("deleting a blob", error)),
         }
+    }
+
+    async fn identity(&self) -> Result<String> {
+        // Not the endpoint: it may have several addresses.
+        Ok(format!("s3://{}/{}", self.name, self.prefix))
     }
 
     fn list(&self) -> BoxStream<'_, Result<Listed>> {

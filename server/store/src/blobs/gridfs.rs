@@ -212,6 +212,11 @@ impl Backend for GridFs {
         Ok(())
     }
 
+    async fn identity(&self) -> Result<String> {
+        // The database is the store's.
+        Ok("gridfs".to_owned())
+    }
+
     fn list(&self) -> BoxStream<'_, Result<Listed>> {
         let files = futures::stream::once(async { self.files.find(doc! {}).await }).try_flatten();
         let files = files.map_err(|error| failed("listing blobs", error));

@@ -11,15 +11,19 @@ use object_store::ObjectStore;
 use object_store::local::LocalFileSystem;
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tempfile::NamedTempFile;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 /// Folder of the blobs in the data folder.
 const BLOBS: &str = "blobs";
+/// File in it with its name.
+const NAME: &str = "name";
 
 /// Files below one folder.
 #[derive(Debug)]
@@ -71,6 +75,12 @@ impl Backend for LocalFiles {
         blocking("deleting a blob", delete).await
     }
 
+    async fn identity(&self) -> Result<String> {
+        let root = self.root.clone();
+        let name = blocking("naming the folder of the blobs", move || name_of(&root)).await?;
+        Ok(format!("file {name}"))
+    }
+
     fn list(&self) -> BoxStream<'_, Result<Listed>> {
         let listed = self.objects.list(None).map_err(|error| BlobError::object("listing blobs", error));
         Box::pin(listed.try_filter_map(|object| async move {
@@ -80,6 +90,23 @@ impl Backend for LocalFiles {
             Ok(checked(&key).is_ok().then_some(Listed { key, written_at }))
         }))
     }
+}
+
+/// The name of a folder, whatever path leads to it; the first who asks gives it one.
+fn name_of(root: &Path) -> io::Result<String> {
+    let path = root.join(NAME);
+    if !path.try_exists()? {
+        let mut file = NamedTempFile::new_in(root)?;
+        file.write_all(Uuid::new_v4().to_string().as_bytes())?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(&path) {
+            Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => return Err(refused.error),
+            _ => {}
+        }
+    }
+    // Whoever tells it to others must find it again after a power failure.
+    File::open(root)?.sync_all()?;
+    std::fs::read_to_string(&path)
 }
 
 /// First all names, then all syncs: a file system with a journal makes everything safe with the first of them.
@@ -97,22 +124,36 @@ fn link_and_sync(root: &Path, blobs: &[(PathBuf, StoredForm)]) -> io::Result<()>
     folders.into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
 }
 
-/// Gives a spooled file its final name too. What has that name already is replaced: it may not be whole on disk, if the power failed while
-/// it was written.
+/// Gives a spooled file its final name too; a folder on another file system gets a copy. What has that name already is replaced: it may not
+/// be whole on disk, if the power failed while it was written.
 fn link_over(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::hard_link(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let beside = from.with_extension("link");
-            std::fs::hard_link(from, &beside)?;
-            std::fs::rename(&beside, to)?;
-            // Still there if it was the same file already.
-            match std::fs::remove_file(beside) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-                _ => Ok(()),
-            }
-        }
+    let linked = match std::fs::hard_link(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace(from, to),
+        linked => linked,
+    };
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_over(from, to),
         linked => linked,
     }
+}
+
+fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    let beside = from.with_extension("link");
+    std::fs::hard_link(from, &beside)?;
+    let renamed = std::fs::rename(&beside, to);
+    // Still there if it was the same file already, or could not be moved.
+    match std::fs::remove_file(beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => renamed,
+    }
+}
+
+fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
+    let mut copy = NamedTempFile::new_in(parent(to))?;
+    io::copy(&mut File::open(from)?, copy.as_file_mut())?;
+    copy.as_file().sync_all()?;
+    copy.persist(to)?;
+    Ok(())
 }
 
 /// All folders of a company's blobs, so that they are synced into their parent once and not one by one as blobs come.

@@ -375,7 +375,15 @@ impl Store for MongoStore {
     }
 
     async fn has_keys(&self, fingerprint: &str) -> Result<bool> {
-        alone("comparing keys", schema::has_keys(&self.collections.database, fingerprint)).await
+        alone("comparing keys", schema::has(&self.collections.database, "keys", fingerprint)).await
+    }
+
+    async fn some_blobs(&self, limit: u32) -> Result<Vec<String>> {
+        alone("looking for media", sweeping::newest_blobs(&self.collections, limit)).await
+    }
+
+    async fn has_blobs(&self, identity: &str) -> Result<bool> {
+        alone("comparing where blobs lie", schema::has(&self.collections.database, "blobs", identity)).await
     }
 
     fn changes(&self) -> ChangeStream {

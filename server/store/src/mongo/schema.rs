@@ -124,11 +124,11 @@ async fn make_collections(database: &Database) -> Answer<()> {
     Ok(())
 }
 
-/// Whether the installation's keys have this fingerprint; the first one that is asked about is theirs.
-pub(super) async fn has_keys(database: &Database, fingerprint: &str) -> Answer<bool> {
+/// Whether this is the fingerprint of something of the installation; the first one that is asked about is.
+pub(super) async fn has(database: &Database, what: &str, fingerprint: &str) -> Answer<bool> {
     let first = doc! { "$setOnInsert": { "v": i32::from(V1), "fingerprint": fingerprint } };
     let meta = meta(database);
-    let asked = || meta.find_one_and_update(doc! { "_id": "keys" }, first.clone()).upsert(true);
+    let asked = || meta.find_one_and_update(doc! { "_id": what }, first.clone()).upsert(true);
     let found = match asked().return_document(ReturnDocument::After).await {
         // Two nodes asked at once, and the other one was first.
         Err(error) if is_duplicate(&error) => asked().return_document(ReturnDocument::After).await?,

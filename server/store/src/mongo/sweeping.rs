@@ -146,3 +146,11 @@ pub(super) async fn tombstones_before(collections: &Collections, before: OffsetD
     let found: Vec<Document> = found.await?.try_collect().await?;
     Ok(found.iter().filter_map(tombstone).collect())
 }
+
+/// Keys of the newest media's blobs.
+pub(super) async fn newest_blobs(collections: &Collections, limit: u32) -> Answer<Vec<String>> {
+    let media = collections.media.clone_with_type::<Document>();
+    let newest = media.find(doc! {}).sort(doc! { "_id": -1 }).limit(limit.into()).projection(doc! { "blob_key": 1 });
+    let found: Vec<Document> = newest.await?.try_collect().await?;
+    Ok(found.iter().filter_map(|medium| medium.get_str("blob_key").ok()).map(str::to_owned).collect())
+}
