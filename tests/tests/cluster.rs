@@ -17,7 +17,10 @@ async fn cluster(members: usize, roles: &[&'static str]) -> Cluster {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_one_node_takes_another_judges_and_a_third_tells() {
-    let cluster = cluster(1, &["api", "api", "work"]).await;
+    // Media in the database, as the cluster page says; the other tests share a folder.
+    let config = "blobs.url = \"gridfs\"\n".to_owned();
+    let options = ClusterOptions { members: 1, roles: vec!["api", "api", "work"], config, ..ClusterOptions::default() };
+    let cluster = Cluster::start(options).await;
     let (first, second) = (cluster.client(0).await, cluster.nodes[1].anonymous());
     // A token of one node is good on all: they have the same keys and sessions.
     let second = second.with_token(first.token());
@@ -36,6 +39,7 @@ async fn what_one_node_takes_another_judges_and_a_third_tells() {
         assert_eq!(seen["state"], "PROCESSING", "{message:#}");
     }
     assert_eq!(second.folder(id).await, first.folder(id).await);
+    assert!(cluster.nodes.iter().all(|node| node.blobs().is_empty()), "no node keeps files");
     // The node that only judges serves its health and nothing else.
     assert!(cluster.nodes[2].is_ready().await);
     let url = format!("{}/graphql", cluster.nodes[2].url);
