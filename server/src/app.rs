@@ -274,20 +274,14 @@ fn pools_with_copies(config: &Config, plugin_copies: Option<PathBuf>) -> Result<
 
 /// Whether blobs lie here where the other nodes', or the ones before, put them.
 async fn check_place(store: &dyn Store, blobs: &BlobStore) -> Result<(), ServeError> {
-    // Again, as they may be erased in between.
-    for is_last in [false, true] {
+    let finds_stored = async || {
         let stored = store.some_blobs(STORED_BLOBS).await.map_err(ServeError::CompareBlobs)?;
-        if stored.is_empty() || blobs.has_any(&stored).await? {
-            break;
-        }
-        if is_last {
-            return Err(ServeError::OtherBlobs);
-        }
-    }
-    if store.has_blobs(&blobs.identity().await?).await.map_err(ServeError::CompareBlobs)? {
-        return Ok(());
-    }
-    Err(ServeError::OtherBlobs)
+        Ok::<_, ServeError>(stored.is_empty() || blobs.has_any(&stored).await?)
+    };
+    // Twice, as they may be erased in between.
+    let is_here = (finds_stored().await? || finds_stored().await?)
+        && store.has_blobs(&blobs.identity().await?).await.map_err(ServeError::CompareBlobs)?;
+    if is_here { Ok(()) } else { Err(ServeError::OtherBlobs) }
 }
 
 struct Node {

@@ -208,6 +208,23 @@ on_every_storage! {
 }
 
 #[tokio::test]
+async fn what_a_writer_that_died_left_of_a_copy_is_swept() {
+    let storage = mounted().await;
+    let unfinished = |name: &str| {
+        let path = storage.data.path().join("blobs").join(name);
+        std::fs::write(&path, "half of it").unwrap();
+        path
+    };
+    let (left, other) = (unfinished(".unfinished-1"), unfinished("other"));
+    let sweeper = Sweeper::new(storage.blobs.clone(), empty(&storage));
+    let now = OffsetDateTime::now_utc();
+    sweeper.sweep_once(now + Duration::minutes(59)).await.unwrap();
+    assert!(left.exists(), "somebody may be writing it");
+    sweeper.sweep_once(now + Duration::minutes(61)).await.unwrap();
+    assert!(!left.exists() && other.exists());
+}
+
+#[tokio::test]
 async fn a_storage_is_told_from_others_and_known_again_on_another_way() {
     let (here, elsewhere) = (local().await, local().await);
     let link = tempfile::tempdir().unwrap();

@@ -16,6 +16,7 @@ use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 use tempfile::NamedTempFile;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -24,6 +25,10 @@ use uuid::Uuid;
 const BLOBS: &str = "blobs";
 /// File in it with its name.
 const NAME: &str = "name";
+/// Files in it that are being written begin so.
+const UNFINISHED: &str = ".unfinished-";
+/// Nobody goes on writing a file that was not written to for so long.
+const ABANDONED: time::Duration = time::Duration::hours(1);
 
 /// Files below one folder.
 #[derive(Debug)]
@@ -90,13 +95,41 @@ impl Backend for LocalFiles {
             Ok(checked(&key).is_ok().then_some(Listed { key, written_at }))
         }))
     }
+
+    async fn sweep_unfinished(&self, now: OffsetDateTime) -> Result<()> {
+        let (root, before) = (self.root.clone(), SystemTime::from(now - ABANDONED));
+        blocking("looking for unfinished blobs", move || sweep_abandoned(&root, before)).await
+    }
+}
+
+fn unfinished(root: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(root)
+}
+
+fn sweep_abandoned(root: &Path, before: SystemTime) -> io::Result<()> {
+    for entry in std::fs::read_dir(root)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            continue;
+        }
+        let swept = entry.metadata().and_then(|found| match found.modified()? < before {
+            true => std::fs::remove_file(entry.path()),
+            false => Ok(()),
+        });
+        // Finished meanwhile, or swept by another node.
+        match swept {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The name of a folder, whatever path leads to it; the first who asks gives it one.
 fn name_of(root: &Path) -> io::Result<String> {
     let path = root.join(NAME);
     if !path.try_exists()? {
-        let mut file = NamedTempFile::new_in(root)?;
+        let mut file = unfinished(root)?;
         file.write_all(Uuid::new_v4().to_string().as_bytes())?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(&path) {
@@ -117,7 +150,7 @@ fn link_and_sync(root: &Path, blobs: &[(PathBuf, StoredForm)]) -> io::Result<()>
         if !folder.is_dir() {
             make_folders(root, &parent(&folder))?;
         }
-        link_over(&blob.path, to)?;
+        link_over(root, &blob.path, to)?;
         folders.insert(folder);
     }
     blobs.iter().filter(|(_, blob)| !blob.is_safe).try_for_each(|(_, blob)| blob.file.sync_all())?;
@@ -126,13 +159,13 @@ fn link_and_sync(root: &Path, blobs: &[(PathBuf, StoredForm)]) -> io::Result<()>
 
 /// Gives a spooled file its final name too; a folder on another file system gets a copy. What has that name already is replaced: it may not
 /// be whole on disk, if the power failed while it was written.
-fn link_over(from: &Path, to: &Path) -> io::Result<()> {
+fn link_over(root: &Path, from: &Path, to: &Path) -> io::Result<()> {
     let linked = match std::fs::hard_link(from, to) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace(from, to),
         linked => linked,
     };
     match linked {
-        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_over(from, to),
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => copy_over(root, from, to),
         linked => linked,
     }
 }
@@ -148,8 +181,8 @@ fn replace(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-fn copy_over(from: &Path, to: &Path) -> io::Result<()> {
-    let mut copy = NamedTempFile::new_in(parent(to))?;
+fn copy_over(root: &Path, from: &Path, to: &Path) -> io::Result<()> {
+    let mut copy = unfinished(root)?;
     io::copy(&mut File::open(from)?, copy.as_file_mut())?;
     copy.as_file().sync_all()?;
     copy.persist(to)?;
