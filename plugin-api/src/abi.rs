@@ -102,7 +102,12 @@ impl Buf {
     /// Hands `bytes` over; `release` frees them with this library's allocator.
     pub fn from_vec(bytes: Vec<u8>) -> Self {
         let mut bytes = std::mem::ManuallyDrop::new(bytes);
-        Self { ptr: bytes.as_mut_ptr(), len: bytes.len() as u64, cap: bytes.capacity() as u64, release: Some(release_vec) }
+        Self {
+            ptr: bytes.as_mut_ptr(),
+            len: bytes.len() as u64,
+            cap: bytes.capacity() as u64,
+            release: Some(release_vec),
+        }
     }
 }
 
@@ -198,8 +203,8 @@ pub struct Medium {
     pub reserved0: u32,
 }
 
-/// One job with its callbacks. Everything is valid until `analyze` or `provide` returns, and only on
-/// the thread that was called.
+/// One job with its callbacks. Everything is valid until `analyze` or `provide` returns, and only
+/// on the thread that was called.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Job {
@@ -223,8 +228,8 @@ pub struct Job {
     pub next_frame: Option<unsafe extern "C" fn(ctx: *mut c_void) -> *const Frame>,
     /// Starts the iteration again.
     pub rewind: Option<unsafe extern "C" fn(ctx: *mut c_void)>,
-    /// A feature of a frame ([`NO_FRAME`]: of the medium). `out` is JSON when the status is 0, else a
-    /// message that is valid until the next callback.
+    /// A feature of a frame ([`NO_FRAME`]: of the medium). `out` is JSON when the status is 0, else
+    /// a message that is valid until the next callback.
     pub feature: Option<FeatureFn>,
     /// 1 once the analysis should stop, else 0.
     pub is_cancelled: Option<unsafe extern "C" fn(ctx: *mut c_void) -> u32>,
@@ -243,10 +248,17 @@ pub struct Job {
 }
 
 /// See [`Job::feature`].
-pub type FeatureFn = unsafe extern "C" fn(ctx: *mut c_void, medium: u32, frame: u32, name: Bytes, out: *mut Bytes) -> u32;
+pub type FeatureFn = unsafe extern "C" fn(
+    ctx: *mut c_void,
+    medium: u32,
+    frame: u32,
+    name: Bytes,
+    out: *mut Bytes,
+) -> u32;
 
 /// See [`Job::artifact`].
-pub type ArtifactFn = unsafe extern "C" fn(ctx: *mut c_void, name: Bytes, mime: Bytes, data: Bytes) -> u32;
+pub type ArtifactFn =
+    unsafe extern "C" fn(ctx: *mut c_void, name: Bytes, mime: Bytes, data: Bytes) -> u32;
 
 /// What `provide` is asked for.
 #[repr(C)]
@@ -290,7 +302,8 @@ pub struct Plugin {
     pub header: Header,
     /// Writes the manifest, a JSON object; on another status a message.
     pub manifest_json: Option<unsafe extern "C" fn(out: *mut Buf) -> u32>,
-    /// Makes an instance from [`crate::Config`] as JSON; on another status than 0 a message in `error`.
+    /// Makes an instance from [`crate::Config`] as JSON; on another status than 0 a message in
+    /// `error`.
     pub create: Option<CreateFn>,
     /// Ends an instance.
     pub destroy: Option<unsafe extern "C" fn(instance: *mut c_void)>,
@@ -305,11 +318,17 @@ pub struct Plugin {
 }
 
 /// See [`Plugin::create`].
-pub type CreateFn = unsafe extern "C" fn(config_json: Bytes, instance: *mut *mut c_void, error: *mut Buf) -> u32;
+pub type CreateFn =
+    unsafe extern "C" fn(config_json: Bytes, instance: *mut *mut c_void, error: *mut Buf) -> u32;
 
 /// See [`Plugin::analyze`].
-pub type AnalyzeFn = unsafe extern "C" fn(instance: *mut c_void, job: *const Job, out: *mut Buf) -> u32;
+pub type AnalyzeFn =
+    unsafe extern "C" fn(instance: *mut c_void, job: *const Job, out: *mut Buf) -> u32;
 
 /// See [`Plugin::provide`].
-pub type ProvideFn =
-    unsafe extern "C" fn(instance: *mut c_void, job: *const Job, request: *const FeatureRequest, out: *mut Buf) -> u32;
+pub type ProvideFn = unsafe extern "C" fn(
+    instance: *mut c_void,
+    job: *const Job,
+    request: *const FeatureRequest,
+    out: *mut Buf,
+) -> u32;

@@ -34,8 +34,8 @@ macro_rules! export_analyzer {
         const VULTUS_PLUGIN_TABLE: $crate::abi::Plugin = $crate::plugin::<$analyzer>();
 
         /// The one symbol that a host reads.
-        // A module of its own keeps the symbol apart from the analyzer's code when several analyzers
-        // are linked into one test.
+        // A module of its own keeps the symbol apart from the analyzer's code when several
+        // analyzers are linked into one test.
         #[doc(hidden)]
         pub mod vultus_plugin_export {
             /// See `ABI.md`.
@@ -76,12 +76,17 @@ unsafe extern "C" fn manifest_json<A: Analyzer>(out: *mut abi::Buf) -> u32 {
 
 /// # Safety
 /// `config_json` must be a valid view, `instance` and `error` valid for writing.
-unsafe extern "C" fn create<A: Analyzer>(config_json: abi::Bytes, instance: *mut *mut c_void, error: *mut abi::Buf) -> u32 {
+unsafe extern "C" fn create<A: Analyzer>(
+    config_json: abi::Bytes,
+    instance: *mut *mut c_void,
+    error: *mut abi::Buf,
+) -> u32 {
     let result = guard(|| {
         // SAFETY: a valid view by the caller's word.
         let json = unsafe { config_json.get(u64::MAX) }.unwrap_or_default();
-        let config: Config = serde_json::from_slice(json)
-            .map_err(|error| Failure::invalid_input(format!("reading the configuration: {error}")))?;
+        let config: Config = serde_json::from_slice(json).map_err(|error| {
+            Failure::invalid_input(format!("reading the configuration: {error}"))
+        })?;
         let analyzer = Box::new(A::new(&config)?);
         // SAFETY: valid for writing by the caller's word.
         unsafe { *instance = Box::into_raw(analyzer).cast() };
@@ -104,9 +109,13 @@ unsafe extern "C" fn destroy<A: Analyzer>(instance: *mut c_void) {
 }
 
 /// # Safety
-/// `instance` must come from [`create`] of the same `A`, `job` be valid, `out` valid for writing; no
-/// other call may use `instance` meanwhile.
-unsafe extern "C" fn analyze<A: Analyzer>(instance: *mut c_void, job: *const abi::Job, out: *mut abi::Buf) -> u32 {
+/// `instance` must come from [`create`] of the same `A`, `job` be valid, `out` valid for writing;
+/// no other call may use `instance` meanwhile.
+unsafe extern "C" fn analyze<A: Analyzer>(
+    instance: *mut c_void,
+    job: *const abi::Job,
+    out: *mut abi::Buf,
+) -> u32 {
     let result = guard(|| {
         // SAFETY: by the caller's word.
         let (analyzer, job) = unsafe { (&mut *instance.cast::<A>(), Job::from_raw(job)?) };
@@ -130,7 +139,8 @@ unsafe extern "C" fn provide<A: Analyzer>(
 ) -> u32 {
     let result = guard(|| {
         // SAFETY: by the caller's word.
-        let (analyzer, job, request) = unsafe { (&mut *instance.cast::<A>(), Job::from_raw(job)?, &*request) };
+        let (analyzer, job, request) =
+            unsafe { (&mut *instance.cast::<A>(), Job::from_raw(job)?, &*request) };
         // SAFETY: a valid view by the caller's word.
         let feature = unsafe { request.feature.get(u64::MAX) }.unwrap_or_default();
         let request = FeatureRequest {

@@ -1,15 +1,16 @@
 //! Shapes of the features that the server's own plugins provide to everybody.
 //!
-//! A feature's name and version fix its shape: `faces/1` will never mean anything else. Fields may be added, so that reading
-//! ignores what it does not know.
+//! A feature's name and version fix its shape: `faces/1` will never mean anything else. Fields may
+//! be added, so that reading ignores what it does not know.
 
 use serde::{Deserialize, Serialize};
 
 /// Name of the feature whose shape is [`Faces`].
 pub const FACES: &str = "faces/1";
 
-/// `faces/1`, of a frame: the faces found, largest first. Coordinates are pixels of the upright picture before scaling
-/// ([`crate::Frame::source_width`]); multiply them by [`crate::Frame::scale`] to find them in the pixels of the frame.
+/// `faces/1`, of a frame: the faces found, largest first. Coordinates are pixels of the upright
+/// picture before scaling ([`crate::Frame::source_width`]); multiply them by
+/// [`crate::Frame::scale`] to find them in the pixels of the frame.
 ///
 /// ```
 /// use vultus_plugin_api::features::Faces;
@@ -41,6 +42,7 @@ pub struct Face {
     pub rect: [f32; 4],
     /// How sure the detector is, 0–1.
     pub score: f32,
-    /// Eye at the image's left, eye at its right, nose tip, mouth corner at its left, mouth corner at its right.
+    /// Eye at the image's left, eye at its right, nose tip, mouth corner at its left, mouth corner
+    /// at its right.
     pub landmarks: [[f32; 2]; 5],
 }

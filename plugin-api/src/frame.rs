@@ -105,7 +105,8 @@ impl<'a> Frame<'a> {
         self.height
     }
 
-    /// Bytes from the start of one row to the start of the next; may be more than a row's pixels take.
+    /// Bytes from the start of one row to the start of the next; may be more than a row's pixels
+    /// take.
     pub fn stride(&self) -> usize {
         self.stride
     }
@@ -134,7 +135,8 @@ impl<'a> Frame<'a> {
         self.pts_us
     }
 
-    /// Width of the medium's upright pictures before scaling, in pixels: the coordinates of features.
+    /// Width of the medium's upright pictures before scaling, in pixels: the coordinates of
+    /// features.
     pub fn source_width(&self) -> u32 {
         self.source_width
     }
@@ -161,7 +163,8 @@ impl<'a> Frame<'a> {
         if (raw.struct_size as usize) < size_of::<abi::Frame>() {
             return Err(broken("a struct_size below that of v1.0"));
         }
-        let format = PixelFormat::from_code(raw.format).ok_or_else(|| broken("an unknown format"))?;
+        let format =
+            PixelFormat::from_code(raw.format).ok_or_else(|| broken("an unknown format"))?;
         if raw.width == 0 || raw.height == 0 || raw.source_width == 0 || raw.source_height == 0 {
             return Err(broken("no pixels"));
         }

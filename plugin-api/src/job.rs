@@ -146,7 +146,8 @@ impl<'a> Job<'a> {
     /// A feature of one frame, as JSON, such as `faces/1`. Computed once per run and frame.
     ///
     /// # Errors
-    /// `Unsupported` when nobody provides it or this plugin did not list it; else the provider's failure.
+    /// `Unsupported` when nobody provides it or this plugin did not list it; else the provider's
+    /// failure.
     pub fn feature(&self, frame: &Frame<'_>, name: &str) -> Result<Vec<u8>, Failure> {
         self.call_feature(frame.medium, frame.index, name)
     }
@@ -155,7 +156,11 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// As there, and `Internal` when the JSON has another shape.
-    pub fn feature_json<T: DeserializeOwned>(&self, frame: &Frame<'_>, name: &str) -> Result<T, Failure> {
+    pub fn feature_json<T: DeserializeOwned>(
+        &self,
+        frame: &Frame<'_>,
+        name: &str,
+    ) -> Result<T, Failure> {
         parse_feature(name, &self.feature(frame, name)?)
     }
 
@@ -171,11 +176,16 @@ impl<'a> Job<'a> {
     ///
     /// # Errors
     /// As there, and `Internal` when the JSON has another shape.
-    pub fn medium_feature_json<T: DeserializeOwned>(&self, medium: u32, name: &str) -> Result<T, Failure> {
+    pub fn medium_feature_json<T: DeserializeOwned>(
+        &self,
+        medium: u32,
+        name: &str,
+    ) -> Result<T, Failure> {
         parse_feature(name, &self.medium_feature(medium, name)?)
     }
 
-    /// Whether the analysis should stop; look at it between frames, then return `Failure::cancelled`.
+    /// Whether the analysis should stop; look at it between frames, then return
+    /// `Failure::cancelled`.
     pub fn is_cancelled(&self) -> bool {
         // SAFETY: as in `next_frame`.
         self.raw.is_cancelled.is_some_and(|is_cancelled| unsafe { is_cancelled(self.raw.ctx) } != 0)
@@ -214,7 +224,8 @@ impl<'a> Job<'a> {
         let Some(artifact) = self.raw.artifact else {
             return Err(Failure::unsupported("the host keeps no artifacts"));
         };
-        let [name_bytes, mime, data] = [name.as_bytes(), mime.as_bytes(), bytes].map(abi::Bytes::of);
+        let [name_bytes, mime, data] =
+            [name.as_bytes(), mime.as_bytes(), bytes].map(abi::Bytes::of);
         // SAFETY: as in `next_frame`; the host copies the bytes during the call.
         match unsafe { artifact(self.raw.ctx, name_bytes, mime, data) } {
             abi::STATUS_OK => Ok(()),
@@ -225,7 +236,8 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// A named extension of the host, or null. What it points to is said where the extension is described.
+    /// A named extension of the host, or null. What it points to is said where the extension is
+    /// described.
     pub fn extension(&self, id: &str) -> *const c_void {
         self.raw.get_extension.map_or(std::ptr::null(), |get| {
             // SAFETY: as in `next_frame`; the host only reads the id during the call.
@@ -245,7 +257,10 @@ impl<'a> Job<'a> {
         let bytes = unsafe { out.get(u64::MAX) }.unwrap_or_default();
         match code {
             abi::STATUS_OK => Ok(bytes.to_vec()),
-            code => Err(Failure::new(Status::from_code(code), format!("asking for {name}: {}", String::from_utf8_lossy(bytes)))),
+            code => Err(Failure::new(
+                Status::from_code(code),
+                format!("asking for {name}: {}", String::from_utf8_lossy(bytes)),
+            )),
         }
     }
 
@@ -260,21 +275,24 @@ impl<'a> Job<'a> {
     /// `raw` must be as `abi::Job` says and stay so during `'a`.
     pub(crate) unsafe fn from_raw(raw: *const abi::Job) -> Result<Self, Failure> {
         // SAFETY: the caller vouches for the pointer.
-        let raw: &'a abi::Job = unsafe { raw.as_ref() }.ok_or_else(|| Failure::internal("the host handed over no job"))?;
-        if (raw.struct_size as usize) < size_of::<abi::Job>() || (raw.medium_size as usize) < size_of::<abi::Medium>() {
+        let raw: &'a abi::Job = unsafe { raw.as_ref() }
+            .ok_or_else(|| Failure::internal("the host handed over no job"))?;
+        if (raw.struct_size as usize) < size_of::<abi::Job>()
+            || (raw.medium_size as usize) < size_of::<abi::Medium>()
+        {
             return Err(Failure::internal("the host's job is smaller than that of v1.0"));
         }
         // SAFETY: views are valid during `'a` by the caller's word.
         let params = unsafe { raw.params_json.get(u64::MAX) }.unwrap_or_default();
         let params = match params {
             [] => Value::Null,
-            json => {
-                serde_json::from_slice(json).map_err(|error| Failure::internal(format!("reading the parameters: {error}")))?
-            }
+            json => serde_json::from_slice(json)
+                .map_err(|error| Failure::internal(format!("reading the parameters: {error}")))?,
         };
         let mut media = Vec::with_capacity(raw.media_count as usize);
         for i in 0..raw.media_count as usize {
-            // SAFETY: `media_count` elements lie `medium_size` bytes apart, each at least v1.0's size.
+            // SAFETY: `media_count` elements lie `medium_size` bytes apart, each at least v1.0's
+            // size.
             media.push(unsafe {
                 let medium = raw.media.byte_add(i * raw.medium_size as usize);
                 medium_from_raw(&*medium)?
@@ -287,7 +305,8 @@ impl<'a> Job<'a> {
 }
 
 fn parse_feature<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, Failure> {
-    serde_json::from_slice(json).map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
+    serde_json::from_slice(json)
+        .map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
 }
 
 /// # Safety

@@ -1,9 +1,10 @@
 //! All that the author of a Vultus analyzer needs.
 //!
-//! A plugin is a shared library that exports one static symbol, `VULTUS_PLUGIN` (see `ABI.md`).
-//! In Rust: implement [`Analyzer`], then write [`export_analyzer!`] once, and build the crate as a
+//! A plugin is a shared library that exports one static symbol, `VULTUS_PLUGIN` (see `ABI.md`). In
+//! Rust: implement [`Analyzer`], then write [`export_analyzer!`] once, and build the crate as a
 //! `cdylib`. In C: include `include/vultus_plugin.h`. This crate depends on no other crate of the
-//! workspace. What a host does with a plugin is in [`calling`] and in the crate `vultus-plugin-host`.
+//! workspace. What a host does with a plugin is in [`calling`] and in the crate
+//! `vultus-plugin-host`.
 //!
 //! A complete analyzer, which says whether pictures are bright enough:
 //!
@@ -149,7 +150,12 @@ fn one() -> u32 {
 impl Default for Config {
     /// No models, one thread, no settings.
     fn default() -> Self {
-        Self { onnxruntime: None, weights_dir: None, threads: one(), settings: serde_json::Map::new() }
+        Self {
+            onnxruntime: None,
+            weights_dir: None,
+            threads: one(),
+            settings: serde_json::Map::new(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The manifest: what a plugin is, which analyses it offers, which features it wants and provides.
 //!
-//! Later versions of this crate may add fields to these structs. An author who ends each literal with
-//! `..Manifest::default()` (`..AnalysisSpec::default()`, …) need not care.
+//! Later versions of this crate may add fields to these structs. An author who ends each literal
+//! with `..Manifest::default()` (`..AnalysisSpec::default()`, …) need not care.
 //!
 //! ```
 //! use serde_json::json;
@@ -28,8 +28,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// A plugin's description of itself, as JSON across the ABI. The default is empty: a host refuses it until the five texts
-/// and an analysis or a feature are there.
+/// A plugin's description of itself, as JSON across the ABI. The default is empty: a host refuses
+/// it until the five texts and an analysis or a feature are there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -57,8 +57,8 @@ pub struct Manifest {
     pub instances: Instances,
 }
 
-/// One analysis type that a plugin offers. The default takes no parameters, RGB frames of at most 1 920 pixels and 30
-/// seconds; name, title, slots and result schema have to be filled in.
+/// One analysis type that a plugin offers. The default takes no parameters, RGB frames of at most 1
+/// 920 pixels and 30 seconds; name, title, slots and result schema have to be filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnalysisSpec {
@@ -119,7 +119,8 @@ fn default_timeout_ms() -> u64 {
     30_000
 }
 
-/// A place for media in an analysis. The default takes exactly one medium; its name and kinds have to be filled in.
+/// A place for media in an analysis. The default takes exactly one medium; its name and kinds have
+/// to be filled in.
 ///
 /// ```
 /// use vultus_plugin_api::manifest::{Slot, SlotKind};
@@ -182,7 +183,8 @@ pub enum SlotKind {
     ShotSet,
 }
 
-/// A feature that a plugin computes for others. The default is of a frame and needs nothing; its name has to be filled in.
+/// A feature that a plugin computes for others. The default is of a frame and needs nothing; its
+/// name has to be filled in.
 ///
 /// ```
 /// use vultus_plugin_api::manifest::{Provided, Scope};
@@ -205,7 +207,8 @@ pub struct Provided {
     /// Features that it needs itself.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// Features that it uses where a plugin provides them; where none does, asking for one gives the JSON `null`.
+    /// Features that it uses where a plugin provides them; where none does, asking for one gives
+    /// the JSON `null`.
     #[serde(default)]
     pub optional_needs: Vec<String>,
     /// Biometric templates and the like: third parties need the operator's explicit grant.

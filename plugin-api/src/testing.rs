@@ -1,8 +1,10 @@
 //! Runs an analyzer in a unit test without a server: through the same table of C functions as a
-//! worker does, with features computed once by the providers added to the bench, or given by the test.
+//! worker does, with features computed once by the providers added to the bench, or given by the
+//! test.
 //!
-//! Pictures are made by [`Picture::filled`] and [`Picture::from_fn`], or read from files: with the feature `files`, which
-//! belongs under `[dev-dependencies]`, there are `Picture::open` and `Picture::open_all`.
+//! Pictures are made by [`Picture::filled`] and [`Picture::from_fn`], or read from files: with the
+//! feature `files`, which belongs under `[dev-dependencies]`, there are `Picture::open` and
+//! `Picture::open_all`.
 //!
 //! ```
 //! # use serde_json::json;
@@ -36,7 +38,8 @@
 //! # }
 //! ```
 //!
-//! Not here: checks of the outcome against the manifest's schemas; `vultus plugin check` makes them.
+//! Not here: checks of the outcome against the manifest's schemas; `vultus plugin check` makes
+//! them.
 
 #[cfg(feature = "files")]
 mod files;
@@ -159,14 +162,28 @@ impl Bench {
     ///
     /// # Panics
     /// As [`Bench::medium`].
-    pub fn unnamed_medium(&mut self, kind: SlotKind, tags: &[&str], pictures: Vec<Picture>) -> &mut Self {
+    pub fn unnamed_medium(
+        &mut self,
+        kind: SlotKind,
+        tags: &[&str],
+        pictures: Vec<Picture>,
+    ) -> &mut Self {
         self.add_medium(kind, tags, pictures, false)
     }
 
-    /// Gives a feature of a frame (or of a medium, without `frame`) as a value instead of computing it by a provider: for
-    /// features of the server's own, such as `faces/1`.
-    pub fn given_feature(&mut self, medium: u32, frame: Option<u32>, name: &str, value: &Value) -> &mut Self {
-        self.shelf.given.insert((medium, frame, name.to_owned()), Ok(Arc::from(value.to_string().into_bytes())));
+    /// Gives a feature of a frame (or of a medium, without `frame`) as a value instead of computing
+    /// it by a provider: for features of the server's own, such as `faces/1`.
+    pub fn given_feature(
+        &mut self,
+        medium: u32,
+        frame: Option<u32>,
+        name: &str,
+        value: &Value,
+    ) -> &mut Self {
+        self.shelf.given.insert(
+            (medium, frame, name.to_owned()),
+            Ok(Arc::from(value.to_string().into_bytes())),
+        );
         self
     }
 
@@ -206,8 +223,8 @@ impl Bench {
             media: media.map(|(m, _)| JobMedium { slot: slot.to_owned(), ..m.clone() }).collect(),
         };
         let json = part.call(|instance| instance.analyze(&mut host, &request))?;
-        let outcome =
-            serde_json::from_slice(&json).map_err(|error| Failure::internal(format!("reading the outcome: {error}")))?;
+        let outcome = serde_json::from_slice(&json)
+            .map_err(|error| Failure::internal(format!("reading the outcome: {error}")))?;
         Ok(TestRun { outcome, artifacts: host.artifacts, log: host.log })
     }
 
@@ -217,10 +234,17 @@ impl Bench {
     /// The provider's failure; `Unsupported` when neither analyzer nor providers compute it.
     pub fn feature(&self, medium: u32, frame: Option<u32>, name: &str) -> Result<Value, Failure> {
         let bytes = self.shelf.feature((medium, frame, name.to_owned()))?;
-        serde_json::from_slice(&bytes).map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
     }
 
-    fn add_medium(&mut self, kind: SlotKind, tags: &[&str], pictures: Vec<Picture>, named: bool) -> &mut Self {
+    fn add_medium(
+        &mut self,
+        kind: SlotKind,
+        tags: &[&str],
+        pictures: Vec<Picture>,
+        named: bool,
+    ) -> &mut Self {
         let first = pictures.first().expect("a medium has at least one picture");
         for picture in &pictures {
             let needed = picture.width as usize * picture.height as usize * 3;
@@ -233,7 +257,8 @@ impl Bench {
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
             width: first.width,
             height: first.height,
-            duration_us: (kind == SlotKind::Video).then(|| pictures.iter().map(|picture| picture.pts_us).max().unwrap_or(0)),
+            duration_us: (kind == SlotKind::Video)
+                .then(|| pictures.iter().map(|picture| picture.pts_us).max().unwrap_or(0)),
             frame_count: pictures.len() as u32,
             named,
         };
@@ -248,8 +273,8 @@ impl Part {
     fn new<A: Analyzer>(config: &Config) -> Result<Self, Failure> {
         let table = crate::plugin::<A>();
         // SAFETY: the table is made by this library, whose code is never unloaded.
-        let entry =
-            unsafe { Entry::read(&table) }.map_err(|error| Failure::internal(format!("reading the plugin's table: {error}")))?;
+        let entry = unsafe { Entry::read(&table) }
+            .map_err(|error| Failure::internal(format!("reading the plugin's table: {error}")))?;
         let manifest = serde_json::from_slice(&entry.manifest_json()?)
             .map_err(|error| Failure::internal(format!("reading the manifest: {error}")))?;
         let free = RefCell::new(vec![entry.create(config)?]);
@@ -257,7 +282,10 @@ impl Part {
     }
 
     /// Calls an instance that is not inside a call, made anew where all are.
-    fn call<R>(&self, call: impl FnOnce(&mut RawInstance) -> Result<R, Failure>) -> Result<R, Failure> {
+    fn call<R>(
+        &self,
+        call: impl FnOnce(&mut RawInstance) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
         let free = self.free.borrow_mut().pop();
         let mut instance = match free {
             Some(instance) => instance,
@@ -300,12 +328,15 @@ impl Shelf {
             let provided = part.manifest.provides.iter().find(|it| it.feature == *name)?;
             Some((part, provided))
         });
-        let (part, provided) = found.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
+        let (part, provided) =
+            found.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
         let scope = if frame.is_some() { Scope::Frame } else { Scope::Medium };
         let wanted = |&(m, i): &(u32, u32)| m == *medium && frame.is_none_or(|frame| frame == i);
         let frames: Vec<_> = self.all_frames().into_iter().filter(wanted).collect();
         if scope != provided.scope || frames.is_empty() {
-            return Err(Failure::invalid_input(format!("{name} has no value for medium {medium}, frame {frame:?}")));
+            return Err(Failure::invalid_input(format!(
+                "{name} has no value for medium {medium}, frame {frame:?}"
+            )));
         }
         let wanted = [provided.needs.as_slice(), &provided.optional_needs].concat();
         let mut host = TestHost::new(self, &wanted);
@@ -380,11 +411,22 @@ impl JobHost for TestHost<'_> {
         self.position = 0;
     }
 
-    fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
+    fn feature(
+        &mut self,
+        medium: u32,
+        frame: Option<u32>,
+        name: &str,
+    ) -> Result<Arc<[u8]>, Failure> {
         if !self.wanted.iter().any(|wanted| wanted == name) {
             return Err(Failure::unsupported(format!("the manifest does not ask for {name}")));
         }
-        let is_provided = || self.shelf.parts.iter().flat_map(|part| &part.manifest.provides).any(|it| it.feature == name);
+        let is_provided = || {
+            self.shelf
+                .parts
+                .iter()
+                .flat_map(|part| &part.manifest.provides)
+                .any(|it| it.feature == name)
+        };
         if self.optional.iter().any(|optional| optional == name) && !is_provided() {
             return Ok(Arc::from(&b"null"[..]));
         }

@@ -1,5 +1,5 @@
-//! What host and plugin owe each other at the line between them, proved with a table of C functions written by hand that
-//! counts what is done to it.
+//! What host and plugin owe each other at the line between them, proved with a table of C functions
+//! written by hand that counts what is done to it.
 
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use serde_json::{Value, json};
 use vultus_plugin_api::calling::{Entry, FrameView, JobHost, JobRequest, RawInstance};
 use vultus_plugin_api::manifest::SlotKind;
-use vultus_plugin_api::{Analyzer, Config, Failure, Job, JobMedium, LogLevel, Manifest, Outcome, PixelFormat, Resolution, abi};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, Job, JobMedium, LogLevel, Manifest, Outcome, PixelFormat,
+    Resolution, abi,
+};
 
 /// What was done to the table of a test.
 struct Counters {
@@ -19,7 +22,11 @@ struct Counters {
 
 impl Counters {
     const fn new() -> Self {
-        Self { created: AtomicU32::new(0), destroyed: AtomicU32::new(0), released: AtomicU32::new(0) }
+        Self {
+            created: AtomicU32::new(0),
+            destroyed: AtomicU32::new(0),
+            released: AtomicU32::new(0),
+        }
     }
 }
 
@@ -32,7 +39,11 @@ macro_rules! table {
         unsafe extern "C" fn manifest_json(_: *mut abi::Buf) -> u32 {
             abi::STATUS_OK
         }
-        unsafe extern "C" fn create(_: abi::Bytes, instance: *mut *mut c_void, _: *mut abi::Buf) -> u32 {
+        unsafe extern "C" fn create(
+            _: abi::Bytes,
+            instance: *mut *mut c_void,
+            _: *mut abi::Buf,
+        ) -> u32 {
             $counters.created.fetch_add(1, SeqCst);
             // SAFETY: the host hands over a place to write to.
             unsafe { *instance = $create };
@@ -41,7 +52,11 @@ macro_rules! table {
         unsafe extern "C" fn destroy(_: *mut c_void) {
             $counters.destroyed.fetch_add(1, SeqCst);
         }
-        unsafe extern "C" fn analyze(_: *mut c_void, job: *const abi::Job, out: *mut abi::Buf) -> u32 {
+        unsafe extern "C" fn analyze(
+            _: *mut c_void,
+            job: *const abi::Job,
+            out: *mut abi::Buf,
+        ) -> u32 {
             let analyze: fn(*const abi::Job) -> (u32, *mut u8, u64) = $analyze;
             let (status, ptr, len) = analyze(job);
             // SAFETY: the host hands over a place to write to.
@@ -84,9 +99,15 @@ impl Analyzer for Nothing {
         }
         let mut frames = Vec::new();
         while let Some(frame) = job.next_frame() {
-            frames.push(json!([frame.medium(), frame.index(), frame.width(), frame.row(0).map(<[u8]>::to_vec)]));
+            frames.push(json!([
+                frame.medium(),
+                frame.index(),
+                frame.width(),
+                frame.row(0).map(<[u8]>::to_vec)
+            ]));
         }
-        let media: Vec<Value> = job.media().iter().map(|m| json!([m.index, m.slot, m.tags, m.frame_count])).collect();
+        let media: Vec<Value> =
+            job.media().iter().map(|m| json!([m.index, m.slot, m.tags, m.frame_count])).collect();
         let extension = !job.extension("org.example.unknown/1").is_null();
         let result = json!({ "media": media, "frames": frames, "extension": extension });
         Ok(Outcome { resolution: Resolution::Success, reasons: vec![], result })
@@ -217,17 +238,22 @@ fn an_instance_moves_between_threads() {
         (0, ptr, len)
     });
     let mut instance = entry.create(&Config::default()).unwrap();
-    let elsewhere = std::thread::spawn(move || judge(&mut instance).map(|bytes| (bytes, instance))).join().unwrap();
+    let elsewhere = std::thread::spawn(move || judge(&mut instance).map(|bytes| (bytes, instance)))
+        .join()
+        .unwrap();
     let (bytes, mut instance) = elsewhere.unwrap();
     assert_eq!(judge(&mut instance).unwrap(), bytes);
 }
 
 /// The analyzer above with its outcome.
-fn of_analyzer(judge: impl FnOnce(&mut RawInstance, &mut Recorder) -> Result<Vec<u8>, Failure>) -> (Value, Recorder) {
+fn of_analyzer(
+    judge: impl FnOnce(&mut RawInstance, &mut Recorder) -> Result<Vec<u8>, Failure>,
+) -> (Value, Recorder) {
     let table = vultus_plugin_api::plugin::<Nothing>();
     // SAFETY: a table of this program.
     let entry = unsafe { Entry::read(&table) }.expect("the header is our own");
-    let (mut instance, mut host) = (entry.create(&Config::default()).expect("an instance"), Recorder::default());
+    let (mut instance, mut host) =
+        (entry.create(&Config::default()).expect("an instance"), Recorder::default());
     let json = judge(&mut instance, &mut host).expect("an outcome");
     let outcome: Outcome = serde_json::from_slice(&json).expect("its JSON");
     (outcome.result, host)
@@ -295,7 +321,10 @@ fn text_needs_no_closing_nul() {
     });
     let mut host = Recorder::default();
     let judged = entry.create(&Config::default()).unwrap().analyze(&mut host, &request());
-    assert_eq!((judged.unwrap().as_slice(), host.log), (b"1".as_slice(), vec!["judged".to_owned()]));
+    assert_eq!(
+        (judged.unwrap().as_slice(), host.log),
+        (b"1".as_slice(), vec!["judged".to_owned()])
+    );
 }
 
 /// Resolves to one implementation only where `T` is not `Send`.

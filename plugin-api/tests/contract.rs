@@ -5,11 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
-use vultus_plugin_api::calling::{Entry, FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_RESULT_BYTES};
-use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Manifest, Provided, Scope, Slot, SlotKind};
+use vultus_plugin_api::calling::{
+    Entry, FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_RESULT_BYTES,
+};
+use vultus_plugin_api::manifest::{
+    AnalysisSpec, Instances, Manifest, Provided, Scope, Slot, SlotKind,
+};
 use vultus_plugin_api::testing::{Bench, Picture};
 use vultus_plugin_api::{
-    Analyzer, Config, Failure, FeatureRequest, Job, JobMedium, LogLevel, Outcome, PixelFormat, Resolution, Status,
+    Analyzer, Config, Failure, FeatureRequest, Job, JobMedium, LogLevel, Outcome, PixelFormat,
+    Resolution, Status,
 };
 
 /// Does what its parameter `do` says.
@@ -157,7 +162,21 @@ fn frames_json(job: &Job<'_>) -> Value {
 
 fn media_json(job: &Job<'_>) -> Value {
     let media = job.media().iter();
-    media.map(|m| json!([m.index, m.slot, m.kind, m.tags, m.width, m.height, m.duration_us, m.frame_count, m.named])).collect()
+    media
+        .map(|m| {
+            json!([
+                m.index,
+                m.slot,
+                m.kind,
+                m.tags,
+                m.width,
+                m.height,
+                m.duration_us,
+                m.frame_count,
+                m.named
+            ])
+        })
+        .collect()
 }
 
 fn artifacts_json(job: &Job<'_>) -> Value {

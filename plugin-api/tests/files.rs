@@ -5,14 +5,19 @@ use vultus_plugin_api::testing::Picture;
 /// Four pixels: red, green over blue, white, as a PNG.
 fn write_png(path: &std::path::Path) {
     let pixels = [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255];
-    image::save_buffer(path, &pixels, 2, 2, image::ExtendedColorType::Rgb8).expect("a PNG can be written");
+    image::save_buffer(path, &pixels, 2, 2, image::ExtendedColorType::Rgb8)
+        .expect("a PNG can be written");
 }
 
-/// A grey JPEG of 16 × 8 pixels, dark at the left and bright at the right, that says it has to be turned by a quarter.
+/// A grey JPEG of 16 × 8 pixels, dark at the left and bright at the right, that says it has to be
+/// turned by a quarter.
 fn write_turned_jpeg(path: &std::path::Path) {
     let mut jpeg = Vec::new();
-    let picture = image::GrayImage::from_fn(16, 8, |x, _| image::Luma([if x < 8 { 20 } else { 230 }]));
-    picture.write_to(&mut std::io::Cursor::new(&mut jpeg), image::ImageFormat::Jpeg).expect("a JPEG can be made");
+    let picture =
+        image::GrayImage::from_fn(16, 8, |x, _| image::Luma([if x < 8 { 20 } else { 230 }]));
+    picture
+        .write_to(&mut std::io::Cursor::new(&mut jpeg), image::ImageFormat::Jpeg)
+        .expect("a JPEG can be made");
     // An APP1 segment with one tag, Orientation = 6: turn clockwise.
     let tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let mut segment = vec![0xFF, 0xE1, 0, (2 + 6 + tiff.len()) as u8];

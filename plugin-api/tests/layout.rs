@@ -1,5 +1,5 @@
-//! The layout of ABI v1 is fixed: sizes and offsets of every struct, in Rust and in the C header, are
-//! those of the checked-in snapshot.
+//! The layout of ABI v1 is fixed: sizes and offsets of every struct, in Rust and in the C header,
+//! are those of the checked-in snapshot.
 
 use std::mem::offset_of;
 use std::path::Path;
@@ -83,9 +83,37 @@ fn layouts() -> Vec<Layout> {
             get_extension,
             reserved
         ),
-        layout!("VultusFeatureRequest", abi::FeatureRequest, struct_size, medium, frame, reserved0, feature),
-        layout!("VultusHeader", abi::Header, magic, abi_major, abi_minor, struct_size, flags, reserved0),
-        layout!("VultusPlugin", abi::Plugin, header, manifest_json, create, destroy, analyze, provide, get_extension, reserved),
+        layout!(
+            "VultusFeatureRequest",
+            abi::FeatureRequest,
+            struct_size,
+            medium,
+            frame,
+            reserved0,
+            feature
+        ),
+        layout!(
+            "VultusHeader",
+            abi::Header,
+            magic,
+            abi_major,
+            abi_minor,
+            struct_size,
+            flags,
+            reserved0
+        ),
+        layout!(
+            "VultusPlugin",
+            abi::Plugin,
+            header,
+            manifest_json,
+            create,
+            destroy,
+            analyze,
+            provide,
+            get_extension,
+            reserved
+        ),
     ]
 }
 

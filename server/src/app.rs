@@ -112,7 +112,8 @@ pub enum ServeError {
 /// What a node of a cluster does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NodeRole {
-    /// Takes requests, examines uploads and does instant checks; what is stored is judged by other nodes.
+    /// Takes requests, examines uploads and does instant checks; what is stored is judged by other
+    /// nodes.
     Api,
     /// Judges what is stored; serves nothing but its health.
     Work,
@@ -129,7 +130,9 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let folder = DataFolder::lock(&config.data_dir)?;
     let listener = listen(config.listen).await?;
-    let address = listener.local_addr().map_err(|source| ServeError::Listen { address: config.listen, source })?;
+    let address = listener
+        .local_addr()
+        .map_err(|source| ServeError::Listen { address: config.listen, source })?;
     let node = Node::start(&config, role, &folder).await?;
     let http_stop = CancellationToken::new();
     let server = tokio::spawn(serve_http(listener, &node, &config, role, http_stop.clone()));
@@ -157,8 +160,8 @@ pub async fn serve(
     served.map_err(ServeError::Http)
 }
 
-/// Done when the process is asked to end: SIGTERM, or Ctrl-C. From the call on they are waited for, not only once it is polled: a
-/// signal right after the node is ready must not kill it.
+/// Done when the process is asked to end: SIGTERM, or Ctrl-C. From the call on they are waited for,
+/// not only once it is polled: a signal right after the node is ready must not kill it.
 pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -187,9 +190,14 @@ pub async fn in_directory<T>(
 }
 
 /// The keys of the store's companies, opened once to see that the master key is the right one.
-async fn open_keyring(config: &Config, folder: &Path, store: &Arc<dyn Store>) -> Result<Keyring, ServeError> {
+async fn open_keyring(
+    config: &Config,
+    folder: &Path,
+    store: &Arc<dyn Store>,
+) -> Result<Keyring, ServeError> {
     let is_new = store.companies().await.map_err(KeyringError::from)?.is_empty();
-    let keyring = Keyring::new(store.clone(), Arc::new(master_key_source(config, folder).open(is_new)?));
+    let keyring =
+        Keyring::new(store.clone(), Arc::new(master_key_source(config, folder).open(is_new)?));
     keyring.check().await?;
     Ok(keyring)
 }
@@ -230,7 +238,8 @@ pub fn pools_config(config: &Config) -> Result<PoolsConfig, DeploymentError> {
     pools_with_copies(config, None)
 }
 
-/// The plugins of third parties that are there, whether the lock file names them or not, with what opens them.
+/// The plugins of third parties that are there, whether the lock file names them or not, with what
+/// opens them.
 pub fn unlocked_plugins(config: &Config) -> Result<(PoolsConfig, Scan), DeploymentError> {
     let mut without = config.clone();
     without.plugins_dir = None;
@@ -242,8 +251,14 @@ pub fn unlocked_plugins(config: &Config) -> Result<(PoolsConfig, Scan), Deployme
 }
 
 /// The same with plugins loaded from copies in a folder; none: a temporary one.
-fn pools_with_copies(config: &Config, plugin_copies: Option<PathBuf>) -> Result<PoolsConfig, DeploymentError> {
-    let settings = config.analyzers.iter().map(|(name, analyzer)| (name.clone(), analyzer.settings.clone().into()));
+fn pools_with_copies(
+    config: &Config,
+    plugin_copies: Option<PathBuf>,
+) -> Result<PoolsConfig, DeploymentError> {
+    let settings = config
+        .analyzers
+        .iter()
+        .map(|(name, analyzer)| (name.clone(), analyzer.settings.clone().into()));
     let mut pools = PoolsConfig::find(&DeploymentChoice {
         plugins_dir: config.plugins_dir.clone(),
         lock_required: config.mode == Mode::Production,
@@ -293,7 +308,11 @@ struct Node {
 }
 
 impl Node {
-    async fn start(config: &Config, role: NodeRole, folder: &DataFolder) -> Result<Self, ServeError> {
+    async fn start(
+        config: &Config,
+        role: NodeRole,
+        folder: &DataFolder,
+    ) -> Result<Self, ServeError> {
         let keys_dir = keys_dir(config, folder.path());
         let keys = Keys::open(&keys_dir)?;
         let blobs = open_blobs(config, folder.path()).await?;
@@ -359,7 +378,10 @@ impl Node {
         });
         let sweeper = Sweeper::new(blobs, store.clone());
         if let Err(error) = sweeper.complete_deletions(Clock::system().now()).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "deletions from before the start are not complete yet");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "deletions from before the start are not complete yet"
+            );
         }
         let background = Background::start(sweeper, config, &pools, &services)?;
         Ok(Self { store, pools, services, dispatcher, background })
@@ -373,7 +395,12 @@ struct Background {
 }
 
 impl Background {
-    fn start(sweeper: Sweeper, config: &Config, pools: &WorkerPools, services: &Services) -> Result<Self, ServeError> {
+    fn start(
+        sweeper: Sweeper,
+        config: &Config,
+        pools: &WorkerPools,
+        services: &Services,
+    ) -> Result<Self, ServeError> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let (stopped, interval) = (stop.clone().cancelled_owned(), config.sweep_interval);
@@ -391,7 +418,13 @@ impl Background {
         });
         let services = services.clone();
         let accept = Box::new(move |plugins: &[LoadedPlugin]| services.accept_plugins(plugins));
-        tasks.spawn(third_party::watch(pools.clone(), accept, config.plugins_watch, asked, stop.clone()));
+        tasks.spawn(third_party::watch(
+            pools.clone(),
+            accept,
+            config.plugins_watch,
+            asked,
+            stop.clone(),
+        ));
         Ok(Self { stop, tasks })
     }
 
@@ -399,7 +432,10 @@ impl Background {
         self.stop.cancel();
         while let Some(joined) = self.tasks.join_next().await {
             if let Err(error) = joined {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a background task ended badly");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a background task ended badly"
+                );
             }
         }
     }
@@ -427,23 +463,32 @@ fn serve_http(
         NodeRole::Work => crate::http::health_router(node.services.clone(), options),
         NodeRole::Api | NodeRole::All => crate::http::router(node.services.clone(), options),
     };
-    // Small frames of a websocket shall not wait for one another. A connection that refuses the option works without it.
+    // Small frames of a websocket shall not wait for one another. A connection that refuses the
+    // option works without it.
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     async move { axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await }
 }
 
-#[expect(clippy::print_stdout, reason = "the first password goes to whoever starts the node, and never to the logs")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the first password goes to whoever starts the node, and never to the logs"
+)]
 async fn first_administrator(
     store: &Arc<dyn Store>,
     keyring: &Keyring,
     passwords: &Passwords,
     config: &Config,
 ) -> Result<(), ServeError> {
-    let users = UserDirectory::new(store.clone(), keyring.clone(), passwords.clone(), Clock::system());
+    let users =
+        UserDirectory::new(store.clone(), keyring.clone(), passwords.clone(), Clock::system());
     if let Some(AddedUser { user, password: Some(password) }) =
         users.ensure_administrator(&config.admin_email).await.map_err(ServeError::Directory)?
     {
-        println!("First administrator: {}  password: {}  (shown this once)", user.email, password.expose_secret());
+        println!(
+            "First administrator: {}  password: {}  (shown this once)",
+            user.email,
+            password.expose_secret()
+        );
     }
     Ok(())
 }

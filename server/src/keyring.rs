@@ -1,5 +1,6 @@
-//! The keys of companies and folders, opened. Companies' keys are opened once and kept: they never change, only how they are wrapped
-//! does. Folders' keys are opened for each use and never kept, so that no copy outlives the folder.
+//! The keys of companies and folders, opened. Companies' keys are opened once and kept: they never
+//! change, only how they are wrapped does. Folders' keys are opened for each use and never kept, so
+//! that no copy outlives the folder.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,16 +39,26 @@ impl Keyring {
     }
 
     /// Makes a key for a new folder; gives it wrapped.
-    pub async fn make_folder_key(&self, company: CompanyId, id: FolderId) -> Result<Vec<u8>, KeyringError> {
+    pub async fn make_folder_key(
+        &self,
+        company: CompanyId,
+        id: FolderId,
+    ) -> Result<Vec<u8>, KeyringError> {
         Ok(self.company(company).await?.make_folder_key(id))
     }
 
     /// Opens a folder's key.
-    pub async fn folder(&self, company: CompanyId, id: FolderId, wrapped: &[u8]) -> Result<Arc<FolderKey>, KeyringError> {
+    pub async fn folder(
+        &self,
+        company: CompanyId,
+        id: FolderId,
+        wrapped: &[u8],
+    ) -> Result<Arc<FolderKey>, KeyringError> {
         Ok(Arc::new(self.company(company).await?.open(id, wrapped)?))
     }
 
-    /// Opens the keys of all companies there are, so that a node with the wrong master key does not start.
+    /// Opens the keys of all companies there are, so that a node with the wrong master key does not
+    /// start.
     pub async fn check(&self) -> Result<(), KeyringError> {
         for company in self.store.companies().await? {
             self.master.open(company.id, &company.wrapped_key)?;

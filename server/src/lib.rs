@@ -1,4 +1,5 @@
-//! The Vultus node: configuration, use cases, GraphQL and HTTP, and the dispatcher that feeds the worker processes.
+//! The Vultus node: configuration, use cases, GraphQL and HTTP, and the dispatcher that feeds the
+//! worker processes.
 //!
 //! [`app`] is the one place that wires the rest together.
 

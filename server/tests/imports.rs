@@ -1,4 +1,5 @@
-//! The layering inside the server crate: which module may name what. Cargo enforces it between crates; this does within one.
+//! The layering inside the server crate: which module may name what. Cargo enforces it between
+//! crates; this does within one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +47,17 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::app",
         ],
     ),
-    ("http", &["rusqlite", "mongodb::", "vultus_store", "vultus_worker_protocol", "crate::dispatch", "crate::app"]),
+    (
+        "http",
+        &[
+            "rusqlite",
+            "mongodb::",
+            "vultus_store",
+            "vultus_worker_protocol",
+            "crate::dispatch",
+            "crate::app",
+        ],
+    ),
     (
         "dispatch",
         &[
@@ -61,7 +72,18 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "crate::auth",
         ],
     ),
-    ("config", &["axum", "async_graphql", "rusqlite", "mongodb::", "vultus_store", "crate::dispatch", "crate::service"]),
+    (
+        "config",
+        &[
+            "axum",
+            "async_graphql",
+            "rusqlite",
+            "mongodb::",
+            "vultus_store",
+            "crate::dispatch",
+            "crate::service",
+        ],
+    ),
     ("", &["vultus_media", "vultus_plugin_host", "ffmpeg_next", "libloading"]),
 ];
 
@@ -124,12 +146,16 @@ fn the_rules_find_what_they_look_for() {
 
 /// Whether a line of code names the path `name`.
 fn uses(line: &str, name: &str) -> bool {
-    let path_before = |at: usize| line[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':');
-    let goes_on = |at: usize| line[at + name.len()..].chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let path_before = |at: usize| {
+        line[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+    };
+    let goes_on = |at: usize| {
+        line[at + name.len()..].chars().next().is_some_and(|c| c.is_alphanumeric() || c == '_')
+    };
     is_code(line)
-        && line
-            .match_indices(name)
-            .any(|(at, _)| !path_before(at) && !goes_on(at) && line[at + name.len()..].starts_with([':', ';', ' ']))
+        && line.match_indices(name).any(|(at, _)| {
+            !path_before(at) && !goes_on(at) && line[at + name.len()..].starts_with([':', ';', ' '])
+        })
 }
 
 fn is_code(line: &str) -> bool {
@@ -154,7 +180,10 @@ fn collect(root: &Path, folder: &Path, files: &mut Vec<(PathBuf, String)>) {
         {
             let text = fs::read_to_string(&path).expect("a source can be read");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
-            files.push((path.strip_prefix(root).expect("it was found under the root").to_owned(), code));
+            files.push((
+                path.strip_prefix(root).expect("it was found under the root").to_owned(),
+                code,
+            ));
         }
     }
 }

@@ -43,11 +43,17 @@ impl Node {
         let blobs = BlobStore::local(data.path()).unwrap();
         let master = MasterKey::new(&[7; 32]);
         let id: CompanyId = new_id();
-        let company = Company { id, name: "Company".to_owned(), wrapped_key: master.make_company_key(id), created_at: at(0) };
+        let company = Company {
+            id,
+            name: "Company".to_owned(),
+            wrapped_key: master.make_company_key(id),
+            created_at: at(0),
+        };
         store.create_company(&company).await.unwrap();
         let user = user_of(&company);
         store.create_user(&user, "$argon2id$hash").await.unwrap();
-        let caller = Principal { user_id: user.id, company_id: id, role: Role::Client, session_id: None };
+        let caller =
+            Principal { user_id: user.id, company_id: id, role: Role::Client, session_id: None };
         let keyring = Keyring::new(store.clone(), Arc::new(master));
         let pools = WorkerPools::start(workers()).await.unwrap();
         let parts = Parts {
@@ -77,7 +83,8 @@ impl Node {
         let begun = Instant::now();
         let mut tick = tokio::time::interval(Duration::from_millis(5));
         while self.files() != count {
-            // Shorter than the ten minutes after which a sweeper would help, and no sweeper runs here.
+            // Shorter than the ten minutes after which a sweeper would help, and no sweeper runs
+            // here.
             assert!(begun.elapsed() < Duration::from_secs(20), "{} files are left", self.files());
             tick.tick().await;
         }
@@ -127,7 +134,11 @@ async fn an_erasure_and_a_deletion_whose_client_leaves_delete_the_files_too() {
     let mut media = Vec::new();
     for bytes in [&b"first"[..], b"second"] {
         let blob = node.blobs.put_bytes(&key, bytes).await.unwrap();
-        let medium = vultus_core::Medium { blob_key: blob.key().to_owned(), thumbnail_key: None, ..medium(folder.id, 0) };
+        let medium = vultus_core::Medium {
+            blob_key: blob.key().to_owned(),
+            thumbnail_key: None,
+            ..medium(folder.id, 0)
+        };
         let additions = FolderAdditions { media: vec![medium.clone()], group: None, now: None };
         node.store.add_to_folder(Scope::Everything, folder.id, &additions, None).await.unwrap();
         media.push(medium);

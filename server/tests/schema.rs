@@ -1,4 +1,5 @@
-//! `schema.graphql` at the root of the repository is the published contract: it is what the code says.
+//! `schema.graphql` at the root of the repository is the published contract: it is what the code
+//! says.
 
 use std::path::Path;
 

@@ -35,7 +35,8 @@ fn faulty() -> PluginFile {
     }
 }
 
-/// Once for all tests of this process: a worker may open the file that it was told of and no other, so another must never take its place.
+/// Once for all tests of this process: a worker may open the file that it was told of and no other,
+/// so another must never take its place.
 fn compiled() -> PathBuf {
     let library = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("libfaulty.so");
     let compiled = Command::new("cc")
@@ -83,11 +84,19 @@ fn request(analyses: &[(&str, &str, u64)]) -> RunRequest {
         media: Vec::new(),
         timeout_ms: *timeout_ms,
     };
-    RunRequest { run: "run".to_owned(), media: Vec::new(), analyses: analyses.iter().map(analysis).collect() }
+    RunRequest {
+        run: "run".to_owned(),
+        media: Vec::new(),
+        analyses: analyses.iter().map(analysis).collect(),
+    }
 }
 
 /// The code of each analysis' failure, or `ok`.
-async fn judge(pools: &WorkerPools, analyses: &[(&str, &str, u64)], cancel: &RunCancel) -> Vec<String> {
+async fn judge(
+    pools: &WorkerPools,
+    analyses: &[(&str, &str, u64)],
+    cancel: &RunCancel,
+) -> Vec<String> {
     let direct = run_direct(pools, request(analyses), Vec::new(), cancel, |_| {}).await;
     let code = |result: &Result<_, vultus_worker_protocol::AnalysisFailure>| match result {
         Ok(_) => "ok".to_owned(),
@@ -106,14 +115,18 @@ async fn pools_that_are_shut_down_leave_no_child_and_take_no_work() {
     assert!(pools.worker_pids().is_empty());
     assert!(pids.iter().all(|pid| !Path::new(&format!("/proc/{pid}")).exists()));
     assert!(pools.free_worker(&name).await.is_none());
-    assert_eq!(judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await, ["ANALYZER_UNAVAILABLE"]);
+    assert_eq!(
+        judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await,
+        ["ANALYZER_UNAVAILABLE"]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_analysis_that_kills_two_workers_has_crashed_and_the_others_are_judged() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let analyses = [("before", "ok", 5_000), ("bad", "segfault", 5_000), ("after", "ok", 5_000)];
-    let direct = run_direct(&pools, request(&analyses), Vec::new(), &RunCancel::new(), |_| {}).await;
+    let direct =
+        run_direct(&pools, request(&analyses), Vec::new(), &RunCancel::new(), |_| {}).await;
     let by_id = |id: &str| direct.judged.iter().find(|judged| judged.analysis == id).unwrap();
     assert!(by_id("before").result.is_ok() && by_id("after").result.is_ok());
     let failure = by_id("bad").result.as_ref().unwrap_err();
@@ -127,7 +140,8 @@ async fn the_death_of_a_worker_names_the_analysis_that_it_was_in() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let (events, mut heard) = mpsc::channel(16);
     let run = request(&[("first", "ok", 5_000), ("second", "exit", 5_000)]);
-    let end = pools.run(&pools.pools()[0].clone(), run, Vec::new(), events, &RunCancel::new()).await;
+    let end =
+        pools.run(&pools.pools()[0].clone(), run, Vec::new(), events, &RunCancel::new()).await;
     let RunEnd::WorkerDied(death) = end else { panic!("{end:?}") };
     assert_eq!((death.active.as_deref(), death.decoding), (Some("second"), false));
     let mut judged = Vec::new();
@@ -143,7 +157,8 @@ async fn the_death_of_a_worker_names_the_analysis_that_it_was_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_analysis_that_ignores_its_deadline_is_ended_and_the_others_are_judged() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
-    let codes = judge(&pools, &[("hangs", "loop", 100), ("fine", "ok", 5_000)], &RunCancel::new()).await;
+    let codes =
+        judge(&pools, &[("hangs", "loop", 100), ("fine", "ok", 5_000)], &RunCancel::new()).await;
     assert_eq!(codes, ["DEADLINE_EXCEEDED", "ok"]);
     pools.shutdown().await;
 }
@@ -153,13 +168,19 @@ async fn cancelling_ends_an_analysis_that_does_not_listen_within_the_grace_perio
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let cancel = RunCancel::new();
     let asked = Instant::now();
-    let direct = run_direct(&pools, request(&[("deaf", "loop", 60_000), ("fine", "ok", 5_000)]), Vec::new(), &cancel, |event| {
-        if let RunEvent::Entered { analysis } = event
-            && analysis == "deaf"
-        {
-            cancel.cancel_analysis("deaf");
-        }
-    })
+    let direct = run_direct(
+        &pools,
+        request(&[("deaf", "loop", 60_000), ("fine", "ok", 5_000)]),
+        Vec::new(),
+        &cancel,
+        |event| {
+            if let RunEvent::Entered { analysis } = event
+                && analysis == "deaf"
+            {
+                cancel.cancel_analysis("deaf");
+            }
+        },
+    )
     .await;
     assert_eq!(direct.judged[0].result.as_ref().unwrap_err().code, "CANCELLED");
     assert!(direct.judged[1].result.is_ok());
@@ -175,7 +196,9 @@ async fn three_crashes_make_a_pool_unavailable_until_a_worker_survives_a_job() {
     let name = pools.pools()[0].clone();
     for _ in 0..3 {
         let (events, _heard) = mpsc::channel(16);
-        let end = pools.run(&name, request(&[("a", "abort", 5_000)]), Vec::new(), events, &RunCancel::new()).await;
+        let end = pools
+            .run(&name, request(&[("a", "abort", 5_000)]), Vec::new(), events, &RunCancel::new())
+            .await;
         assert!(matches!(end, RunEnd::WorkerDied(_)), "{end:?}");
     }
     // The death is answered before it is counted.
@@ -184,11 +207,15 @@ async fn three_crashes_make_a_pool_unavailable_until_a_worker_survives_a_job() {
         assert!(waited.elapsed() < Duration::from_secs(5));
         tokio::task::yield_now().await;
     }
-    assert_eq!(judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await, ["ANALYZER_UNAVAILABLE"]);
+    assert_eq!(
+        judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await,
+        ["ANALYZER_UNAVAILABLE"]
+    );
     // Who waits for a worker gets the one that is tried.
     let worker = pools.free_worker(&name).await.unwrap();
     let (events, _heard) = mpsc::channel(16);
-    let end = worker.run(request(&[("a", "ok", 5_000)]), Vec::new(), events, &RunCancel::new()).await;
+    let end =
+        worker.run(request(&[("a", "ok", 5_000)]), Vec::new(), events, &RunCancel::new()).await;
     assert!(matches!(end, RunEnd::Done(_)), "{end:?}");
     assert_eq!(pools.health(&name), PoolHealth::Available);
     pools.shutdown().await;
@@ -231,7 +258,8 @@ async fn a_third_party_plugin_that_does_not_load_is_listed_and_the_others_work()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_that_waits_behind_a_long_run_is_answered_and_the_wait_is_not_held_against_its_medium() {
+async fn a_probe_that_waits_behind_a_long_run_is_answered_and_the_wait_is_not_held_against_its_medium()
+ {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let medium = tempfile::tempfile().unwrap();
     while pools.free_workers(&pools.pools()[0]) == 0 {

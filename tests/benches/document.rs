@@ -1,6 +1,7 @@
-//! One identity document at 1080p on one core: by `check`, so that nothing but the work itself and the way to it counts. Measured with
-//! and without the visual zone, also as multiples of one call of the detector of text, which takes turns with it; and the worker's
-//! memory at its highest. A passport drawn here, and the labelled pictures beside the project where there are any.
+//! One identity document at 1080p on one core: by `check`, so that nothing but the work itself and
+//! the way to it counts. Measured with and without the visual zone, also as multiples of one call
+//! of the detector of text, which takes turns with it; and the worker's memory at its highest. A
+//! passport drawn here, and the labelled pictures beside the project where there are any.
 
 #[path = "../../analyzers/document/test-support/specimen.rs"]
 #[expect(dead_code, reason = "shared by the tests of several crates, each of which uses a part")]
@@ -16,7 +17,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 use vultus_tests::measure::{Figure, median, peak_memory, print_figures, quantile};
-use vultus_tests::{Client, Node, NodeOptions, id_photo, large_suites, media_input, sample, workspace_root};
+use vultus_tests::{
+    Client, Node, NodeOptions, id_photo, large_suites, media_input, sample, workspace_root,
+};
 use vultus_vision::{Model, ModelOptions};
 
 const ROUNDS: usize = 9;
@@ -36,9 +39,16 @@ fn main() -> ExitCode {
     let mut core = CpuSet::new();
     core.set(0);
     sched_setaffinity(None, &core).expect("a process may choose among its cores");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be started");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime can be started");
     let figures = runtime.block_on(measure());
-    if print_figures("One document at 1080p, on one core", &figures) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if print_figures("One document at 1080p, on one core", &figures) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 async fn measure() -> Vec<Figure> {
@@ -66,10 +76,16 @@ async fn measure() -> Vec<Figure> {
     if labelled.detection.is_empty() {
         figures.push(Figure::plain("labelled pictures", "none here"));
     } else {
-        figures.extend(labelled.figures(&format!("{} labelled pictures", labelled.detection.len())));
+        figures
+            .extend(labelled.figures(&format!("{} labelled pictures", labelled.detection.len())));
     }
     let peak = node.workers().into_iter().map(peak_memory).max().unwrap_or_default() as f64 / 1e6;
-    figures.push(Figure::against("memory of the worker at its highest", format!("{peak:.0} MB"), "≤ 600 MB", peak <= MEMORY_BAR));
+    figures.push(Figure::against(
+        "memory of the worker at its highest",
+        format!("{peak:.0} MB"),
+        "≤ 600 MB",
+        peak <= MEMORY_BAR,
+    ));
     figures
 }
 
@@ -88,7 +104,8 @@ impl Times {
         let mut document = Value::Null;
         for (times, visual_zone) in self.check.iter_mut().zip([false, true]) {
             let analyses = json!([{"type": "document", "params": {"visualZone": visual_zone}}]);
-            let (variables, files) = media_input(&[id_photo(picture.to_vec())], json!({"analyses": analyses}));
+            let (variables, files) =
+                media_input(&[id_photo(picture.to_vec())], json!({"analyses": analyses}));
             let begun = Instant::now();
             let checked = client.upload_data(CHECK, variables, files).await;
             times.push(begun.elapsed().as_secs_f64());
@@ -99,13 +116,21 @@ impl Times {
 
     fn figures(&self, of: &str) -> Vec<Figure> {
         let detection = median(&mut self.detection.clone());
-        let mut figures = vec![Figure::plain(&format!("{of}: one detection of text, p50"), format!("{:.0} ms", detection * 1e3))];
+        let mut figures = vec![Figure::plain(
+            &format!("{of}: one detection of text, p50"),
+            format!("{:.0} ms", detection * 1e3),
+        )];
         let names = ["zone, portrait and checks", "with the visual zone"];
         for ((times, name), bar) in self.check.iter().zip(names).zip(BARS) {
             for (share, called) in [(0.5, "p50"), (1.0, "slowest")] {
                 let taken = quantile(&mut times.clone(), share);
                 let measured = format!("{taken:.2} s ({:.1} ×)", taken / detection);
-                figures.push(Figure::against(&format!("{of}: {name}, {called}"), measured, &format!("≤ {bar} s"), taken <= bar));
+                figures.push(Figure::against(
+                    &format!("{of}: {name}, {called}"),
+                    measured,
+                    &format!("≤ {bar} s"),
+                    taken <= bar,
+                ));
             }
         }
         figures
@@ -121,45 +146,72 @@ struct Detector {
 impl Detector {
     fn open() -> Self {
         let models = workspace_root().join("models");
-        let options =
-            ModelOptions { runtime: models.join("runtime/libonnxruntime.so"), weights: models.join("weights"), threads: 1 };
+        let options = ModelOptions {
+            runtime: models.join("runtime/libonnxruntime.so"),
+            weights: models.join("weights"),
+            threads: 1,
+        };
         let model = Model::open(&options, DETECTOR).expect("the detector of text can be opened");
-        let small = imageops::resize(&passport(), DETECTION[1] as u32, DETECTION[0] as u32, FilterType::Triangle);
-        let planes = [2, 1, 0].map(|channel| small.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 127.5 - 1.0));
+        let small = imageops::resize(
+            &passport(),
+            DETECTION[1] as u32,
+            DETECTION[0] as u32,
+            FilterType::Triangle,
+        );
+        let planes = [2, 1, 0].map(|channel| {
+            small.pixels().map(move |pixel| f32::from(pixel.0[channel]) / 127.5 - 1.0)
+        });
         Self { model, tensor: planes.into_iter().flatten().collect() }
     }
 
     fn seconds(&mut self) -> f64 {
         let [rows, columns] = DETECTION;
         let begun = Instant::now();
-        self.model.run([1, 3, rows, columns], &self.tensor, |_| Ok(())).expect("the detector of text runs");
+        self.model
+            .run([1, 3, rows, columns], &self.tensor, |_| Ok(()))
+            .expect("the detector of text runs");
         begun.elapsed().as_secs_f64()
     }
 }
 
 /// A passport that lies on a table and takes most of the picture.
 fn passport() -> RgbImage {
-    let portrait = load_from_memory(&sample("obama.jpg")).expect("the sample is a picture").to_rgb8();
+    let portrait =
+        load_from_memory(&sample("obama.jpg")).expect("the sample is a picture").to_rgb8();
     let page = Specimen::passport().draw(Some(&portrait));
-    photographed(&page, SIZE[0], SIZE[1], [[340.0, 60.0], [1570.0, 80.0], [1590.0, 1010.0], [320.0, 980.0]])
+    photographed(
+        &page,
+        SIZE[0],
+        SIZE[1],
+        [[340.0, 60.0], [1570.0, 80.0], [1590.0, 1010.0], [320.0, 980.0]],
+    )
 }
 
 /// All pictures of a folder, at the largest that fits.
 fn pictures(folder: &Path) -> Vec<Vec<u8>> {
     let entries = std::fs::read_dir(folder).expect("the labelled pictures can be listed");
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("the labelled pictures can be listed").path()).collect();
+    let mut files: Vec<_> =
+        entries.map(|entry| entry.expect("the labelled pictures can be listed").path()).collect();
     files.sort();
     let fitted = |file: &std::path::PathBuf| {
         let picture = image::open(file).expect("a labelled picture can be read").to_rgb8();
-        let factor = (SIZE[0] as f32 / picture.width() as f32).min(SIZE[1] as f32 / picture.height() as f32);
+        let factor =
+            (SIZE[0] as f32 / picture.width() as f32).min(SIZE[1] as f32 / picture.height() as f32);
         let side = |length: u32| ((length as f32 * factor) as u32).max(1);
-        jpeg(&imageops::resize(&picture, side(picture.width()), side(picture.height()), FilterType::CatmullRom))
+        jpeg(&imageops::resize(
+            &picture,
+            side(picture.width()),
+            side(picture.height()),
+            FilterType::CatmullRom,
+        ))
     };
     files.iter().map(fitted).collect()
 }
 
 fn jpeg(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 90).encode_image(picture).expect("a picture can be compressed");
+    JpegEncoder::new_with_quality(&mut bytes, 90)
+        .encode_image(picture)
+        .expect("a picture can be compressed");
     bytes
 }

@@ -10,13 +10,20 @@ const START_BAR: f64 = 3.0;
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
-    if print_figures("Idle node with one worker", &runtime.block_on(measure())) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if print_figures("Idle node with one worker", &runtime.block_on(measure())) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 async fn measure() -> Vec<Figure> {
-    let options =
-        || NodeOptions { config: "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n".to_owned(), ..NodeOptions::default() };
-    // The first start makes keys and the first administrator; the second one is what an operator sees.
+    let options = || NodeOptions {
+        config: "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n".to_owned(),
+        ..NodeOptions::default()
+    };
+    // The first start makes keys and the first administrator; the second one is what an operator
+    // sees.
     let mut node = Node::start_with(options()).await;
     node.stop();
     let begun = Instant::now();

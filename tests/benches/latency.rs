@@ -1,6 +1,7 @@
-//! What the server adds to the work itself: `check` of two photos, and the stored path (`createFolder` with `waitMs`), against the
-//! same pipeline called directly in this process. The kinds of sample take turns, so that all see the same machine; between them the
-//! file system of the data folder is asked how long an fsync takes.
+//! What the server adds to the work itself: `check` of two photos, and the stored path
+//! (`createFolder` with `waitMs`), against the same pipeline called directly in this process. The
+//! kinds of sample take turns, so that all see the same machine; between them the file system of
+//! the data folder is asked how long an fsync takes.
 
 mod direct;
 
@@ -32,7 +33,11 @@ const CREATE: &str =
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
     let figures = runtime.block_on(measure());
-    if print_figures("Latency of two photos: liveness and face match", &figures) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if print_figures("Latency of two photos: liveness and face match", &figures) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 async fn measure() -> Vec<Figure> {
@@ -41,7 +46,8 @@ async fn measure() -> Vec<Figure> {
     let client = node.client().await;
     let portraits = (sample(SELFIE), sample(ID));
     let mut direct = Direct::open();
-    let mut disk = File::create(node.scratch().join("fsync")).expect("a file beside the data folder can be made");
+    let mut disk = File::create(node.scratch().join("fsync"))
+        .expect("a file beside the data folder can be made");
     let mut times: [Vec<f64>; 4] = Default::default();
     for round in 0..WARM_UP + ROUNDS {
         let (selfie, id) = (unlike_others(&portraits.0, round), unlike_others(&portraits.1, round));
@@ -62,7 +68,9 @@ async fn measure() -> Vec<Figure> {
         }
     }
     let [mut direct, mut check, mut stored, mut fsync] = times;
-    let spread = |values: &mut [f64]| format!("{:.1} / {:.1} ms", quantile(values, 0.1), quantile(values, 0.9));
+    let spread = |values: &mut [f64]| {
+        format!("{:.1} / {:.1} ms", quantile(values, 0.1), quantile(values, 0.9))
+    };
     let p50 = [&mut direct, &mut check, &mut stored, &mut fsync].map(|values| median(values));
     let added = |to: f64| to - p50[0];
     let stored_bar = BAR_MS + FSYNCS * p50[3];
@@ -75,7 +83,12 @@ async fn measure() -> Vec<Figure> {
         Figure::plain("stored, p50", format!("{:.1} ms", p50[2])),
         Figure::plain("stored, p10 / p90", spread(&mut stored)),
         Figure::plain("fsync, p50", format!("{:.2} ms", p50[3])),
-        Figure::against("check adds", format!("{:.1} ms", added(p50[1])), "≤ 15 ms", added(p50[1]) <= BAR_MS),
+        Figure::against(
+            "check adds",
+            format!("{:.1} ms", added(p50[1])),
+            "≤ 15 ms",
+            added(p50[1]) <= BAR_MS,
+        ),
         Figure::against(
             "the stored path adds",
             format!("{:.1} ms", added(p50[2])),
@@ -100,7 +113,10 @@ fn input(selfie: &[u8], id: &[u8]) -> (Value, Vec<Upload>) {
         {"key": "id", "file": null, "tags": ["photo_id", "photo_id_front"]},
     ]);
     let analyses = json!([{"type": "liveness"}, {"type": "face_match"}]);
-    let files = vec![Upload::medium(0, "selfie.jpg", selfie.to_vec()), Upload::medium(1, "id.jpg", id.to_vec())];
+    let files = vec![
+        Upload::medium(0, "selfie.jpg", selfie.to_vec()),
+        Upload::medium(1, "id.jpg", id.to_vec()),
+    ];
     (json!({"media": media, "analyses": analyses}), files)
 }
 
@@ -119,14 +135,21 @@ async fn create(client: &Client, selfie: &[u8], id: &[u8]) -> (Value, f64) {
     let data = client.upload_data(CREATE, json!({"input": input}), files).await;
     let taken = ms(begun);
     let folder = data["createFolder"]["folder"].clone();
-    assert_eq!(folder["resolution"], "SUCCESS", "the folder is judged when the answer comes: {folder}");
+    assert_eq!(
+        folder["resolution"], "SUCCESS",
+        "the folder is judged when the answer comes: {folder}"
+    );
     (folder, taken)
 }
 
 /// Attack score and cosine, as text: what the direct way must give too.
 fn scores(folder: &Value) -> (String, Option<String>) {
     let (liveness, face_match) = (analysis(folder, "liveness"), analysis(folder, "face_match"));
-    let pairs = if face_match["result"].is_null() { &face_match["pairs"] } else { &face_match["result"]["pairs"] };
+    let pairs = if face_match["result"].is_null() {
+        &face_match["pairs"]
+    } else {
+        &face_match["result"]["pairs"]
+    };
     (liveness["score"].to_string(), Some(pairs[0]["cosine"].to_string()))
 }
 
@@ -134,6 +157,8 @@ fn scores(folder: &Value) -> (String, Option<String>) {
 fn fsync(file: &mut File) -> f64 {
     let page = [7; 4096];
     let begun = Instant::now();
-    file.write_all(&page).and_then(|()| file.sync_data()).expect("a page can be written and synced");
+    file.write_all(&page)
+        .and_then(|()| file.sync_data())
+        .expect("a page can be written and synced");
     ms(begun)
 }

@@ -1,11 +1,14 @@
-//! Full checks per minute of one node on SQLite, and of two nodes on a MongoDB replica set of one and of three members, all on this
-//! machine: what the way through the database costs. Each is started anew for each round, so that none runs beside another.
+//! Full checks per minute of one node on SQLite, and of two nodes on a MongoDB replica set of one
+//! and of three members, all on this machine: what the way through the database costs. Each is
+//! started anew for each round, so that none runs beside another.
 
 use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Instant;
 use vultus_tests::measure::{Figure, print_figures, quantile};
-use vultus_tests::{Client, Cluster, ClusterOptions, Node, NodeOptions, id_photo, sample, selfie_video, still_clip};
+use vultus_tests::{
+    Client, Cluster, ClusterOptions, Node, NodeOptions, id_photo, sample, selfie_video, still_clip,
+};
 
 /// Rounds of each.
 const ROUNDS: usize = 3;
@@ -27,14 +30,24 @@ fn main() -> ExitCode {
         }
     }
     let alone = quantile(&mut alone, 0.5);
-    let mut figures = vec![Figure::plain("one node, SQLite, two workers", format!("{alone:.1} checks/min"))];
+    let mut figures =
+        vec![Figure::plain("one node, SQLite, two workers", format!("{alone:.1} checks/min"))];
     for (members, together) in MEMBERS.into_iter().zip(&mut together) {
         let together = quantile(together, 0.5);
         let ratio = together / alone;
         let name = format!("two nodes, MongoDB of {members}, one worker each");
-        figures.push(Figure::against(&name, format!("{together:.1} checks/min, {ratio:.2}"), "≥ 0.90", ratio >= BAR));
+        figures.push(Figure::against(
+            &name,
+            format!("{together:.1} checks/min, {ratio:.2}"),
+            "≥ 0.90",
+            ratio >= BAR,
+        ));
     }
-    if print_figures("Full checks, 4 clients, one node and two", &figures) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if print_figures("Full checks, 4 clients, one node and two", &figures) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 async fn one_node() -> f64 {
@@ -45,7 +58,12 @@ async fn one_node() -> f64 {
 }
 
 async fn two_nodes(members: usize) -> f64 {
-    let options = ClusterOptions { members, roles: vec!["all"; 2], config: CONFIG.to_owned(), ..ClusterOptions::default() };
+    let options = ClusterOptions {
+        members,
+        roles: vec!["all"; 2],
+        config: CONFIG.to_owned(),
+        ..ClusterOptions::default()
+    };
     let cluster = Cluster::start(options).await;
     let clients = [cluster.client(0).await, cluster.client(1).await];
     checks_per_minute(&cluster.nodes[0], clients.into_iter().cycle().take(CLIENTS).collect()).await

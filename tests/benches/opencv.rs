@@ -1,8 +1,10 @@
-//! Detect, align and embed one photo: ours against OpenCV's FaceDetectorYN and FaceRecognizerSF, same weights, longest side 320,
-//! one thread, at least 300 photos, each measured by both sides in turn. Decoding is not counted on either side.
+//! Detect, align and embed one photo: ours against OpenCV's FaceDetectorYN and FaceRecognizerSF,
+//! same weights, longest side 320, one thread, at least 300 photos, each measured by both sides in
+//! turn. Decoding is not counted on either side.
 //!
-//! OpenCV gets SFace in two forms, the file that we use and the one before the PRelu rewrite (which is for ONNX Runtime), and its
-//! faster one counts. It cannot run the packaged file itself, whose weights are packed.
+//! OpenCV gets SFace in two forms, the file that we use and the one before the PRelu rewrite (which
+//! is for ONNX Runtime), and its faster one counts. It cannot run the packaged file itself, whose
+//! weights are packed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +14,9 @@ use vultus_models::RewriteStep;
 use vultus_models::rewrite::rewrite;
 use vultus_tests::measure::{Figure, median, print_figures};
 use vultus_tests::{sample_path, workspace_root};
-use vultus_vision::{AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView};
+use vultus_vision::{
+    AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView,
+};
 
 const PHOTOS: usize = 300;
 const BAR: f64 = 1.05;
@@ -26,14 +30,19 @@ fn main() -> ExitCode {
     let mut theirs = Theirs::start();
     let mut our_times = Vec::new();
     let mut their_times: [Vec<f64>; 2] = Default::default();
-    for (round, path) in photos.iter().cycle().take(WARM_UP + PHOTOS.max(photos.len())).enumerate() {
+    for (round, path) in photos.iter().cycle().take(WARM_UP + PHOTOS.max(photos.len())).enumerate()
+    {
         let (our_time, both_times) = (ours.measure(path), theirs.measure(path));
         if let (Some(our_time), Some(both_times), true) = (our_time, both_times, round >= WARM_UP) {
             our_times.push(our_time);
             their_times.iter_mut().zip(both_times).for_each(|(times, time)| times.push(time));
         }
     }
-    assert!(our_times.len() >= PHOTOS, "faces were found in only {} photos by both", our_times.len());
+    assert!(
+        our_times.len() >= PHOTOS,
+        "faces were found in only {} photos by both",
+        our_times.len()
+    );
     let version = theirs.version.clone();
     let a = median(&mut our_times);
     let [same, before] = their_times.each_mut().map(|times| median(times));
@@ -42,10 +51,22 @@ fn main() -> ExitCode {
         Figure::plain("photos measured by both", our_times.len().to_string()),
         Figure::plain("ours, median", format!("{a:.1} ms")),
         Figure::plain(&format!("OpenCV {version}, our file, median"), format!("{same:.1} ms")),
-        Figure::plain(&format!("OpenCV {version}, before the PRelu rewrite, median"), format!("{before:.1} ms")),
-        Figure::against("ratio of medians, to the better of the two", format!("{:.3}", a / b), "≤ 1.05", a / b <= BAR),
+        Figure::plain(
+            &format!("OpenCV {version}, before the PRelu rewrite, median"),
+            format!("{before:.1} ms"),
+        ),
+        Figure::against(
+            "ratio of medians, to the better of the two",
+            format!("{:.3}", a / b),
+            "≤ 1.05",
+            a / b <= BAR,
+        ),
     ];
-    if print_figures("Detect + align + embed, one thread", &figures) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if print_figures("Detect + align + embed, one thread", &figures) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// The LFW pictures where a developer has them, or else the sample portraits.
@@ -74,11 +95,15 @@ struct Ours {
 impl Ours {
     fn open() -> Self {
         let models = workspace_root().join("models");
-        let options =
-            ModelOptions { runtime: models.join("runtime/libonnxruntime.so"), weights: models.join("weights"), threads: 1 };
+        let options = ModelOptions {
+            runtime: models.join("runtime/libonnxruntime.so"),
+            weights: models.join("weights"),
+            threads: 1,
+        };
         Self {
             detector: FaceDetector::open(&options).expect("the detector can be opened"),
-            embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface).expect("the embedder can be opened"),
+            embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface)
+                .expect("the embedder can be opened"),
             aligned: AlignedFace::default(),
         }
     }
@@ -88,11 +113,18 @@ impl Ours {
         let size = file.metadata().expect("a photo has a size").len();
         let limits = vultus_media::Limits::default();
         let frames =
-            vultus_media::decode(file, size, &limits, vultus_media::DecodeOptions::default()).expect("a photo can be decoded");
+            vultus_media::decode(file, size, &limits, vultus_media::DecodeOptions::default())
+                .expect("a photo can be decoded");
         let frame = &frames.frames[0];
         let begun = Instant::now();
-        let view = PixelView::new(&frame.rgb, frame.width, frame.height, frame.width as usize * 3, Channels::Rgb)
-            .expect("a frame is whole");
+        let view = PixelView::new(
+            &frame.rgb,
+            frame.width,
+            frame.height,
+            frame.width as usize * 3,
+            Channels::Rgb,
+        )
+        .expect("a frame is whole");
         let faces = self.detector.find_at(&view, INPUT_SIDE).expect("the detector runs");
         let face = faces.first()?;
         self.aligned.cut(&view, &face.landmarks).expect("a face can be aligned");
@@ -103,8 +135,10 @@ impl Ours {
 
 /// SFace with its weights unpacked and nothing else changed.
 fn unpacked_sface() -> PathBuf {
-    let packaged = std::fs::read(weights("packaged/face_recognition_sface.onnx")).expect("the packaged model is kept");
-    let unpacked = rewrite(&packaged, &[RewriteStep::UnpackWeights]).expect("its weights can be unpacked");
+    let packaged = std::fs::read(weights("packaged/face_recognition_sface.onnx"))
+        .expect("the packaged model is kept");
+    let unpacked =
+        rewrite(&packaged, &[RewriteStep::UnpackWeights]).expect("its weights can be unpacked");
     let path = workspace_root().join("target/opencv/face_recognition_sface_unpacked.onnx");
     std::fs::write(&path, unpacked).expect("the unpacked model can be written");
     path

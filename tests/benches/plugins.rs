@@ -1,5 +1,6 @@
-//! What it costs that plugins live behind a door: the door's share of a liveness run, the time from a killed worker to the next
-//! verdict, and how the server answers while plugins misbehave in every way that `analyzers/faulty` knows.
+//! What it costs that plugins live behind a door: the door's share of a liveness run, the time from
+//! a killed worker to the next verdict, and how the server answers while plugins misbehave in every
+//! way that `analyzers/faulty` knows.
 
 mod direct;
 
@@ -21,12 +22,14 @@ const DOOR: f64 = 0.03;
 const RESTART: Duration = Duration::from_millis(1500);
 /// Health of the server while plugins misbehave.
 const HEALTH_MS: f64 = 100.0;
-/// What the manifest of the faulty plugins allows them, and what may be added to it until the failure is there.
+/// What the manifest of the faulty plugins allows them, and what may be added to it until the
+/// failure is there.
 const DEADLINE: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(3);
 
 const CHECK: &str = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type state score } } }";
-const COSTS: &str = "{ serverInfo { runCosts { runs decodeMs detectionMs embeddingMs analysisMs totalMs } } }";
+const COSTS: &str =
+    "{ serverInfo { runCosts { runs decodeMs detectionMs embeddingMs analysisMs totalMs } } }";
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
@@ -57,14 +60,17 @@ async fn door() -> Vec<Figure> {
     direct.judge(&photo, None);
     let costs = async || {
         let told = client.data(COSTS, json!({})).await["serverInfo"]["runCosts"].clone();
-        ["totalMs", "decodeMs", "detectionMs", "embeddingMs", "analysisMs"].map(|name| told[name].as_f64().unwrap_or_default())
+        ["totalMs", "decodeMs", "detectionMs", "embeddingMs", "analysisMs"]
+            .map(|name| told[name].as_f64().unwrap_or_default())
     };
-    let (mut checks, mut totals, mut others, mut directly) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut checks, mut totals, mut others, mut directly) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let before = costs().await;
         let (analysis, took) = check(&client, "liveness", json!({})).await;
         let after = costs().await;
-        let [total, parts @ ..] = std::array::from_fn::<f64, 5, _>(|part| after[part] - before[part]);
+        let [total, parts @ ..] =
+            std::array::from_fn::<f64, 5, _>(|part| after[part] - before[part]);
         checks.push(ms(took));
         totals.push(total);
         others.push(total - parts.iter().sum::<f64>());
@@ -86,8 +92,18 @@ async fn door() -> Vec<Figure> {
         Figure::plain("one check, p50", format!("{:.1} ms", median(&mut checks))),
         Figure::plain("CPU time of a run in the worker, p50", format!("{total:.2} ms")),
         Figure::plain("CPU time of the same work called directly, p50", format!("{direct:.2} ms")),
-        Figure::against("share of a run that is the door, against directly", of_run(share), "≤ 3 %", share <= DOOR),
-        Figure::against("share of a run that is the door, by the worker's meter", of_run(other), "≤ 3 %", other <= DOOR),
+        Figure::against(
+            "share of a run that is the door, against directly",
+            of_run(share),
+            "≤ 3 %",
+            share <= DOOR,
+        ),
+        Figure::against(
+            "share of a run that is the door, by the worker's meter",
+            of_run(other),
+            "≤ 3 %",
+            other <= DOOR,
+        ),
         Figure::against(
             "worker killed, until the next is ready (longest of 5)",
             format!("{longest:.0} ms"),
@@ -102,16 +118,19 @@ async fn node_with_one_worker() -> Node {
     Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await
 }
 
-/// How much longer a check takes when its worker was just killed, in milliseconds. A node of its own each time: several kills in a
-/// minute would be taken for a plugin that crashes.
+/// How much longer a check takes when its worker was just killed, in milliseconds. A node of its
+/// own each time: several kills in a minute would be taken for a plugin that crashes.
 async fn restart() -> f64 {
     let node = node_with_one_worker().await;
     let client = node.client().await;
     check(&client, "liveness", json!({})).await;
     let (_, usual) = check(&client, "liveness", json!({})).await;
-    let pid = rustix::process::Pid::from_raw(i32::try_from(node.workers()[0]).expect("a process id")).expect("a process id");
+    let pid =
+        rustix::process::Pid::from_raw(i32::try_from(node.workers()[0]).expect("a process id"))
+            .expect("a process id");
     let begun = Instant::now();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("a worker can be killed");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL)
+        .expect("a worker can be killed");
     let (analysis, _) = check(&client, "liveness", json!({})).await;
     let took = begun.elapsed();
     assert_eq!(analysis["state"], "FINISHED");
@@ -125,7 +144,10 @@ fn ms(time: Duration) -> f64 {
 /// CPU time of this process so far, over all threads.
 fn own_cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("less than a second"))
+    Duration::new(
+        time.tv_sec.unsigned_abs(),
+        u32::try_from(time.tv_nsec).expect("less than a second"),
+    )
 }
 
 async fn under_hostile_plugins() -> Vec<Figure> {
@@ -143,7 +165,8 @@ async fn under_hostile_plugins() -> Vec<Figure> {
             for _ in 0..HEALTHY / 4 {
                 let checks = (0..4).map(|_| check(&client, "sharpness", json!({})));
                 let checked = futures::future::join_all(checks).await;
-                good += checked.iter().filter(|(analysis, _)| analysis["state"] == "FINISHED").count();
+                good +=
+                    checked.iter().filter(|(analysis, _)| analysis["state"] == "FINISHED").count();
             }
             good
         };
@@ -156,7 +179,12 @@ async fn under_hostile_plugins() -> Vec<Figure> {
     let longest = faults.into_iter().max_by_key(|(_, took)| *took).expect("there are faults");
     let (p50, p99) = (quantile(&mut health, 0.5), quantile(&mut health, 0.99));
     vec![
-        Figure::against("healthy analyses that end well", format!("{good} of {HEALTHY}"), "all", good == HEALTHY),
+        Figure::against(
+            "healthy analyses that end well",
+            format!("{good} of {HEALTHY}"),
+            "all",
+            good == HEALTHY,
+        ),
         Figure::plain("health, p50", format!("{p50:.1} ms")),
         Figure::against("health, p99", format!("{p99:.1} ms"), "< 100 ms", p99 < HEALTH_MS),
         Figure::against(
@@ -176,10 +204,16 @@ async fn fail(client: &Client, mode: &'static str) -> (&'static str, Duration) {
     let id = folder["id"].as_str().expect("a folder has an id").to_owned();
     client.final_folder(&id).await;
     let query = "query($id: ID!) { folder(id: $id) { analyses(first: 1) { nodes { state startedAt finishedAt } } } }";
-    let analysis = client.data(query, json!({"id": id})).await["folder"]["analyses"]["nodes"][0].clone();
+    let analysis =
+        client.data(query, json!({"id": id})).await["folder"]["analyses"]["nodes"][0].clone();
     assert_eq!(analysis["state"], "FAILED", "{mode}");
     let seconds = |field: &str| seconds_of_day(analysis[field].as_str().expect("it ran and ended"));
-    (mode, Duration::from_secs_f64((seconds("finishedAt") - seconds("startedAt")).rem_euclid(86_400.0)))
+    (
+        mode,
+        Duration::from_secs_f64(
+            (seconds("finishedAt") - seconds("startedAt")).rem_euclid(86_400.0),
+        ),
+    )
 }
 
 /// Of a time such as 2026-01-01T12:34:56.789Z.

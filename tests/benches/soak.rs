@@ -16,15 +16,23 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
     if std::env::var("SOAK").is_ok_and(|form| form == "full") {
         // In parts, as the processor of a shared machine may be ours for minutes only.
-        let parts = std::env::var("SOAK_PARTS").ok().and_then(|text| text.parse().ok()).unwrap_or(PARTS);
+        let parts =
+            std::env::var("SOAK_PARTS").ok().and_then(|text| text.parse().ok()).unwrap_or(PARTS);
         let mut stale_writes = 0;
         for _ in 0..parts {
-            let outcome = runtime.block_on(run(Plan { runs: 1000 / PARTS, points: 100 / PARTS, pause: PAUSE }));
+            let outcome = runtime.block_on(run(Plan {
+                runs: 1000 / PARTS,
+                points: 100 / PARTS,
+                pause: PAUSE,
+            }));
             judge(&outcome);
             stale_writes += outcome.stale_writes;
         }
         let enough = STALE_WRITES * parts / PARTS;
-        assert!(stale_writes >= enough, "too few writes under a stale token to tell: {stale_writes}");
+        assert!(
+            stale_writes >= enough,
+            "too few writes under a stale token to tell: {stale_writes}"
+        );
         return;
     }
     let begun = Instant::now();
@@ -35,5 +43,9 @@ fn main() {
 
 fn judge(outcome: &Outcome) {
     println!("{outcome:#?}");
-    assert!(outcome.longest_stuck <= STUCK, "a run waited {:?} for a node after its lease", outcome.longest_stuck);
+    assert!(
+        outcome.longest_stuck <= STUCK,
+        "a run waited {:?} for a node after its lease",
+        outcome.longest_stuck
+    );
 }

@@ -1,4 +1,5 @@
-//! Ten thousand idle websockets: what they cost in memory, and that the server still answers and tells news.
+//! Ten thousand idle websockets: what they cost in memory, and that the server still answers and
+//! tells news.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
@@ -16,8 +17,12 @@ fn main() -> ExitCode {
     // This process and the node, which inherits the limit, hold a descriptor for each socket.
     let limit = getrlimit(Resource::Nofile);
     let wanted = SOCKETS as u64 + 1000;
-    assert!(limit.maximum.is_none_or(|most| most >= wanted), "this account may not open {wanted} descriptors (ulimit -Hn)");
-    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit }).expect("the limit of descriptors can be raised");
+    assert!(
+        limit.maximum.is_none_or(|most| most >= wanted),
+        "this account may not open {wanted} descriptors (ulimit -Hn)"
+    );
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
+        .expect("the limit of descriptors can be raised");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
     if print_figures("Ten thousand idle websockets", &runtime.block_on(measure())) {
         ExitCode::SUCCESS
@@ -27,7 +32,8 @@ fn main() -> ExitCode {
 }
 
 async fn measure() -> Vec<Figure> {
-    let config = "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n[tokens]\naccess_seconds = 3600\n".to_owned();
+    let config = "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n[tokens]\naccess_seconds = 3600\n"
+        .to_owned();
     let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
     let client = node.client().await;
     let folder = client.create(&[], json!({})).await;
@@ -56,7 +62,12 @@ async fn measure() -> Vec<Figure> {
     vec![
         Figure::plain("sockets, each with a subscription", SOCKETS.to_string()),
         Figure::plain("opened in", format!("{opened:.1} s")),
-        Figure::against("memory that they add (PSS)", format!("{cost:.0} MiB"), "< 300 MB", cost * 1.048_576 < MEMORY_BAR),
+        Figure::against(
+            "memory that they add (PSS)",
+            format!("{cost:.0} MiB"),
+            "< 300 MB",
+            cost * 1.048_576 < MEMORY_BAR,
+        ),
         Figure::plain("a query in between", format!("{answered:.1} ms")),
         Figure::plain("a change has reached all after", format!("{told:.2} s")),
     ]
@@ -65,7 +76,13 @@ async fn measure() -> Vec<Figure> {
 /// A socket that watches a folder, and has heard how it is now.
 async fn watching(client: &Client, id: &str) -> Socket {
     let mut socket = client.socket().await;
-    socket.subscribe("1", "subscription($id: ID!) { folder(id: $id) { revision } }", json!({"id": id})).await;
+    socket
+        .subscribe(
+            "1",
+            "subscription($id: ID!) { folder(id: $id) { revision } }",
+            json!({"id": id}),
+        )
+        .await;
     assert_eq!(socket.next().await["type"], "next");
     socket
 }

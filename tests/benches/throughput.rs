@@ -1,6 +1,8 @@
-//! Full checks per minute and core: a 5 s selfie video and an ID photo, liveness and face match, through GraphQL with `waitMs`.
+//! Full checks per minute and core: a 5 s selfie video and an ID photo, liveness and face match,
+//! through GraphQL with `waitMs`.
 //!
-//! Cost grows with the frames of the video (decoding) and with the frames judged (at most 24 for any length).
+//! Cost grows with the frames of the video (decoding) and with the frames judged (at most 24 for
+//! any length).
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -22,14 +24,16 @@ const CREATE: &str = "mutation($input: CreateFolderInput!) { createFolder(input:
   type state ... on LivenessAnalysis { score perMedia { framesJudged } } ... on FaceMatchAnalysis { similarity perMedia { framesUsed } }
 } } } } }";
 
-const COSTS: &str = "{ serverInfo { runCosts { runs decodeMs detectionMs embeddingMs analysisMs totalMs } } }";
+const COSTS: &str =
+    "{ serverInfo { runCosts { runs decodeMs detectionMs embeddingMs analysisMs totalMs } } }";
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
     let mut reached = true;
     for decoder in ["exact", "fast"] {
         let figures = runtime.block_on(measure(decoder));
-        reached &= print_figures(&format!("Full checks, 4 clients, decoder = {decoder}"), &figures) || decoder == "fast";
+        reached &= print_figures(&format!("Full checks, 4 clients, decoder = {decoder}"), &figures)
+            || decoder == "fast";
     }
     if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -65,10 +69,20 @@ async fn measure(decoder: &str) -> Vec<Figure> {
     figures(&before, &after, cpu, wall, &first, clip.len())
 }
 
-fn figures(before: &Value, after: &Value, cpu: Duration, wall: Duration, first: &Value, clip_bytes: usize) -> Vec<Figure> {
+fn figures(
+    before: &Value,
+    after: &Value,
+    cpu: Duration,
+    wall: Duration,
+    first: &Value,
+    clip_bytes: usize,
+) -> Vec<Figure> {
     let checks = (CLIENTS * CHECKS_PER_CLIENT) as f64;
     let per_minute = checks * 60.0 / cpu.as_secs_f64();
-    let spent = |name: &str| (after[name].as_f64().unwrap_or_default() - before[name].as_f64().unwrap_or_default()) / 1000.0;
+    let spent = |name: &str| {
+        (after[name].as_f64().unwrap_or_default() - before[name].as_f64().unwrap_or_default())
+            / 1000.0
+    };
     let share = |seconds: f64| seconds / cpu.as_secs_f64();
     let parts = [
         ("decode", "decodeMs"),
@@ -77,8 +91,15 @@ fn figures(before: &Value, after: &Value, cpu: Duration, wall: Duration, first: 
         ("liveness and matching", "analysisMs"),
     ];
     let rest = 1.0 - parts.iter().map(|(_, field)| share(spent(field))).sum::<f64>();
-    let node =
-        |kind: &str| first["nodes"].as_array().into_iter().flatten().find(|a| a["type"] == kind).cloned().unwrap_or_default();
+    let node = |kind: &str| {
+        first["nodes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|a| a["type"] == kind)
+            .cloned()
+            .unwrap_or_default()
+    };
     let (liveness, face_match) = (node("liveness"), node("face_match"));
     let judged = liveness["perMedia"][0]["framesJudged"].as_u64().unwrap_or_default();
     let embedded = face_match["perMedia"][0]["framesUsed"].as_array().map_or(0, Vec::len);
@@ -89,25 +110,48 @@ fn figures(before: &Value, after: &Value, cpu: Duration, wall: Duration, first: 
             "≥ 53",
             per_minute >= BAR,
         ),
-        Figure::plain("checks per minute, wall clock", format!("{:.1}", checks * 60.0 / wall.as_secs_f64())),
-        Figure::plain("video bit rate", format!("{:.1} Mbit/s", clip_bytes as f64 * 8.0 / 5.0 / 1e6)),
+        Figure::plain(
+            "checks per minute, wall clock",
+            format!("{:.1}", checks * 60.0 / wall.as_secs_f64()),
+        ),
+        Figure::plain(
+            "video bit rate",
+            format!("{:.1} Mbit/s", clip_bytes as f64 * 8.0 / 5.0 / 1e6),
+        ),
         Figure::against("frames judged for liveness", judged.to_string(), "≥ 8", judged >= 8),
-        Figure::against("frames in the video's template", embedded.to_string(), "≥ 3", embedded >= 3),
-        Figure::plain("attack score / similarity", format!("{} / {}", liveness["score"], face_match["similarity"])),
+        Figure::against(
+            "frames in the video's template",
+            embedded.to_string(),
+            "≥ 3",
+            embedded >= 3,
+        ),
+        Figure::plain(
+            "attack score / similarity",
+            format!("{} / {}", liveness["score"], face_match["similarity"]),
+        ),
     ];
-    figures.extend(
-        parts
-            .iter()
-            .map(|(name, field)| Figure::plain(&format!("share of {name}"), format!("{:.1} %", 100.0 * share(spent(field))))),
-    );
-    figures.push(Figure::against("share of everything else", format!("{:.1} %", 100.0 * rest), "≤ 15 %", rest <= 0.15));
+    figures.extend(parts.iter().map(|(name, field)| {
+        Figure::plain(&format!("share of {name}"), format!("{:.1} %", 100.0 * share(spent(field))))
+    }));
+    figures.push(Figure::against(
+        "share of everything else",
+        format!("{:.1} %", 100.0 * rest),
+        "≤ 15 %",
+        rest <= 0.15,
+    ));
     figures
 }
 
 /// Attack score and similarity.
 fn scores(analyses: &Value) -> [Value; 2] {
-    let of =
-        |kind: &str, name: &str| analyses.as_array().into_iter().flatten().find(|a| a["type"] == kind).map(|a| a[name].clone());
+    let of = |kind: &str, name: &str| {
+        analyses
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|a| a["type"] == kind)
+            .map(|a| a[name].clone())
+    };
     [("liveness", "score"), ("face_match", "similarity")]
         .map(|(kind, name)| of(kind, name).filter(Value::is_number).expect("a score"))
 }
@@ -134,7 +178,10 @@ async fn check(client: &Client, clip: &[u8]) -> Value {
         {"key": "id", "file": null, "tags": ["photo_id", "photo_id_front"]},
     ]);
     let analyses = json!([{"type": "liveness", "mediaKeys": ["video"]}, {"type": "face_match"}]);
-    let files = vec![Upload::medium(0, "selfie.mp4", clip.to_vec()), Upload::medium(1, "id.jpg", sample("obama.jpg"))];
+    let files = vec![
+        Upload::medium(0, "selfie.mp4", clip.to_vec()),
+        Upload::medium(1, "id.jpg", sample("obama.jpg")),
+    ];
     let input = json!({"input": {"media": media, "analyses": analyses, "waitMs": 30_000}});
     let data = client.upload_data(CREATE, input, files).await;
     let folder = &data["createFolder"]["folder"];
@@ -142,7 +189,8 @@ async fn check(client: &Client, clip: &[u8]) -> Value {
     folder["analyses"].clone()
 }
 
-/// 5 s, 30 fps, 1280 x 720, H.264 at 4 Mbit/s with B-frames and one key frame, AAC audio; the picture moves and carries noise.
+/// 5 s, 30 fps, 1280 x 720, H.264 at 4 Mbit/s with B-frames and one key frame, AAC audio; the
+/// picture moves and carries noise.
 fn selfie_video(folder: &Path) -> Vec<u8> {
     let target = folder.join(CLIP);
     let graph = "[0:v]scale=-2:900,pad=1500:900:(ow-iw)/2:0:gray,crop=1280:720:x='110+90*sin(1.7*t)':y='60+55*cos(1.3*t)',\
@@ -150,7 +198,16 @@ fn selfie_video(folder: &Path) -> Vec<u8> {
     let status = Command::new("ffmpeg")
         .args(["-y", "-loglevel", "error", "-loop", "1", "-framerate", "30", "-t", "5", "-i"])
         .arg(sample_path("obama2.jpg"))
-        .args(["-f", "lavfi", "-t", "5", "-i", "sine=frequency=220:sample_rate=44100", "-filter_complex", graph])
+        .args([
+            "-f",
+            "lavfi",
+            "-t",
+            "5",
+            "-i",
+            "sine=frequency=220:sample_rate=44100",
+            "-filter_complex",
+            graph,
+        ])
         .args([
             "-map",
             "[v]",

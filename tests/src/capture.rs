@@ -1,4 +1,5 @@
-//! What a camera makes of a document: shown on a screen instead of lying on a table, or under a lamp that is reflected.
+//! What a camera makes of a document: shown on a screen instead of lying on a table, or under a
+//! lamp that is reflected.
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
@@ -12,7 +13,8 @@ const SAMPLES: i32 = 5;
 const SPREAD: f32 = 0.4;
 /// Share of a screen's pixel that shines, in each direction.
 const SHINING: f32 = 0.8;
-/// How much narrower the screen becomes from left to right, per pixel: the camera is not quite in front of it.
+/// How much narrower the screen becomes from left to right, per pixel: the camera is not quite in
+/// front of it.
 const ASIDE: f32 = 4e-5;
 const GAMMA: f32 = 2.2;
 /// Light of a reflected lamp in its middle; white paper has 1.
@@ -20,8 +22,9 @@ const LAMP: f32 = 4.0;
 /// Where the lamp's light, falling off as exp(-r²), burns out grey paper, in units of its width.
 const BURNT_OUT: f32 = 1.44;
 
-/// Photo of a screen that shows `document`: `pitch` pixels of the camera for each of the screen, turned by so many degrees. The
-/// screen's pixels are red, green and blue stripes, the camera's a Bayer mosaic, so that colours and waves arise as they really do.
+/// Photo of a screen that shows `document`: `pitch` pixels of the camera for each of the screen,
+/// turned by so many degrees. The screen's pixels are red, green and blue stripes, the camera's a
+/// Bayer mosaic, so that colours and waves arise as they really do.
 pub fn on_screen(document: &RgbImage, pitch: f32, degrees: f32) -> RgbImage {
     let screen = Screen::new(document, pitch, degrees);
     let mut noise = Noise::from_the_beginning();
@@ -32,7 +35,8 @@ pub fn on_screen(document: &RgbImage, pitch: f32, degrees: f32) -> RgbImage {
         *level = light + noise.draw() * 0.012 * light.max(0.02).sqrt();
     }
     RgbImage::from_fn(PHOTO[0], PHOTO[1], |x, y| {
-        let level = |wanted: usize| mean_nearby(&mosaic, x, y, wanted).clamp(0.0, 1.0).powf(1.0 / GAMMA);
+        let level =
+            |wanted: usize| mean_nearby(&mosaic, x, y, wanted).clamp(0.0, 1.0).powf(1.0 / GAMMA);
         Rgb([0, 1, 2].map(|wanted| (level(wanted) * 255.0) as u8))
     })
 }
@@ -75,10 +79,15 @@ struct Screen {
 
 impl Screen {
     fn new(document: &RgbImage, pitch: f32, degrees: f32) -> Self {
-        let fits = (PHOTO[0] as f32 / document.width() as f32).min(PHOTO[1] as f32 / document.height() as f32);
-        let size = [document.width(), document.height()].map(|side| (side as f32 * fits * TAKEN / pitch) as u32);
+        let fits = (PHOTO[0] as f32 / document.width() as f32)
+            .min(PHOTO[1] as f32 / document.height() as f32);
+        let size = [document.width(), document.height()]
+            .map(|side| (side as f32 * fits * TAKEN / pitch) as u32);
         let picture = imageops::resize(document, size[0], size[1], FilterType::Triangle);
-        let shown = picture.pixels().map(|pixel| pixel.0.map(|v| (f32::from(v) / 255.0).powf(GAMMA))).collect();
+        let shown = picture
+            .pixels()
+            .map(|pixel| pixel.0.map(|v| (f32::from(v) / 255.0).powf(GAMMA)))
+            .collect();
         let offsets = move |i: i32| (i - SAMPLES / 2) as f32 * SPREAD;
         let lens = (0..SAMPLES * SAMPLES).map(|i| {
             let (x, y) = (offsets(i % SAMPLES), offsets(i / SAMPLES));
@@ -86,7 +95,8 @@ impl Screen {
         });
         let lens: Vec<_> = lens.collect();
         let all: f32 = lens.iter().map(|(_, _, weight)| weight).sum();
-        // Stripes and gaps leave less than a third of a white pixel's light: the camera makes up for it.
+        // Stripes and gaps leave less than a third of a white pixel's light: the camera makes up
+        // for it.
         let exposure = 0.85 * 3.0 / (SHINING * SHINING) / all;
         Self { shown, size, pitch, sin_cos: degrees.to_radians().sin_cos(), exposure, lens }
     }
@@ -121,7 +131,8 @@ impl Screen {
     }
 }
 
-/// The picture with a lamp reflected at a place (in shares of its sides), which burns out about `share` of its area.
+/// The picture with a lamp reflected at a place (in shares of its sides), which burns out about
+/// `share` of its area.
 pub fn under_a_lamp(picture: &RgbImage, at: [f32; 2], share: f32) -> RgbImage {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let reach = (share * width * height / std::f32::consts::PI).sqrt() / BURNT_OUT;

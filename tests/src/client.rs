@@ -80,7 +80,8 @@ impl Client {
     }
 
     fn post(&self) -> reqwest::RequestBuilder {
-        let mut request = self.http.post(format!("{}/graphql", self.url)).header("x-requested-with", "tests");
+        let mut request =
+            self.http.post(format!("{}/graphql", self.url)).header("x-requested-with", "tests");
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
@@ -97,7 +98,12 @@ impl Client {
 
     /// The same, where the server may be gone.
     pub async fn try_query(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
-        self.post().json(&json!({"query": query, "variables": variables})).send().await?.json().await
+        self.post()
+            .json(&json!({"query": query, "variables": variables}))
+            .send()
+            .await?
+            .json()
+            .await
     }
 
     /// The data of a query that must succeed.
@@ -116,14 +122,21 @@ impl Client {
     }
 
     /// The same, where the server may be gone.
-    pub async fn try_upload(&self, query: &str, mut variables: Value, files: Vec<Upload>) -> reqwest::Result<Value> {
+    pub async fn try_upload(
+        &self,
+        query: &str,
+        mut variables: Value,
+        files: Vec<Upload>,
+    ) -> reqwest::Result<Value> {
         let mut map = Map::new();
         for (index, file) in files.iter().enumerate() {
             map.insert(index.to_string(), json!([file.path]));
             put_null(&mut variables, file.path.trim_start_matches("variables."));
         }
         let operations = json!({"query": query, "variables": variables}).to_string();
-        let mut form = reqwest::multipart::Form::new().text("operations", operations).text("map", Value::Object(map).to_string());
+        let mut form = reqwest::multipart::Form::new()
+            .text("operations", operations)
+            .text("map", Value::Object(map).to_string());
         for (index, file) in files.into_iter().enumerate() {
             let part = reqwest::multipart::Part::bytes(file.bytes)
                 .file_name(file.name)

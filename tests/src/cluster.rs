@@ -35,7 +35,8 @@ pub struct Cluster {
 pub const DATABASE: &str = "vultus";
 
 impl Cluster {
-    /// Starts the replica set and the nodes, and waits until all are ready. The first node is one that takes requests.
+    /// Starts the replica set and the nodes, and waits until all are ready. The first node is one
+    /// that takes requests.
     pub async fn start(options: ClusterOptions) -> Self {
         Self::start_on(ReplicaSet::start(options.members).await, options).await
     }

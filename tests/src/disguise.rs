@@ -1,4 +1,5 @@
-//! A MongoDB server that says other things of itself than it is: a proxy that changes its answers, each by as many bytes.
+//! A MongoDB server that says other things of itself than it is: a proxy that changes its answers,
+//! each by as many bytes.
 
 use crate::ReplicaSet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,7 +19,12 @@ impl Disguise {
     /// In all answers, `changes` are made; they must be of equal lengths.
     pub async fn put_on(set: &ReplicaSet, changes: &[(&[u8], &[u8])]) -> Self {
         let uri = set.uri("");
-        let address = uri.trim_start_matches("mongodb://").split('/').next().expect("the URI has a host").to_owned();
+        let address = uri
+            .trim_start_matches("mongodb://")
+            .split('/')
+            .next()
+            .expect("the URI has a host")
+            .to_owned();
         let (_, real) = address.rsplit_once(':').expect("the host has a port");
         let listener = loop {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
@@ -27,7 +33,8 @@ impl Disguise {
             }
         };
         let port = listener.local_addr().expect("it is bound").port();
-        let mut all: Vec<Change> = changes.iter().map(|(from, to)| (from.to_vec(), to.to_vec())).collect();
+        let mut all: Vec<Change> =
+            changes.iter().map(|(from, to)| (from.to_vec(), to.to_vec())).collect();
         // A driver goes where the set says that its members are.
         all.push((address.clone().into_bytes(), format!("127.0.0.1:{port}").into_bytes()));
         assert!(all.iter().all(|(from, to)| from.len() == to.len()), "an answer keeps its length");
@@ -50,7 +57,8 @@ async fn pass_on(client: TcpStream, server: String, changes: Vec<Change>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
-    let questions = tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
+    let questions =
+        tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
     let answers = async {
         loop {
             // A message of the wire protocol begins with its length.

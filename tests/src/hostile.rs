@@ -1,4 +1,5 @@
-//! Every fault of `analyzers/faulty` as a plugin of its own, so that they can be loaded side by side.
+//! Every fault of `analyzers/faulty` as a plugin of its own, so that they can be loaded side by
+//! side.
 
 use crate::plugins::compiled;
 use std::path::{Path, PathBuf};
@@ -35,7 +36,12 @@ pub fn kind(mode: &str) -> String {
 pub fn plugins(folder: &Path) -> Vec<PathBuf> {
     let plugin = |(mode, _): &(&str, &str)| {
         let kind = kind(mode);
-        compiled(folder, "faulty/faulty.c", &format!("lib{kind}.so"), &[&format!("-DFAULTY={kind}")])
+        compiled(
+            folder,
+            "faulty/faulty.c",
+            &format!("lib{kind}.so"),
+            &[&format!("-DFAULTY={kind}")],
+        )
     };
     FAULTS.iter().map(plugin).collect()
 }

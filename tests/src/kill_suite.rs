@@ -1,8 +1,8 @@
-//! Kills and pauses parts of a cluster at random while it works, and counts by itself what came of it: the short form is a test, the long
-//! ones `make soak`.
+//! Kills and pauses parts of a cluster at random while it works, and counts by itself what came of
+//! it: the short form is a test, the long ones `make soak`.
 //!
-//! The only timers are the faults themselves (the random moment of the next one, the length of a pause) and the clients' back-off; all
-//! else waits for conditions.
+//! The only timers are the faults themselves (the random moment of the next one, the length of a
+//! pause) and the clients' back-off; all else waits for conditions.
 
 mod check;
 mod faults;
@@ -35,7 +35,8 @@ pub struct Plan {
 pub enum Pause {
     /// This long.
     For(Duration),
-    /// Until another node has one of the runs that were being judged, and its lease is over therefore.
+    /// Until another node has one of the runs that were being judged, and its lease is over
+    /// therefore.
     UntilTakenOver,
 }
 
@@ -56,7 +57,8 @@ pub struct Outcome {
     pub twice: usize,
     /// Writes under a stale token that were refused.
     pub stale_writes: usize,
-    /// Longest time that a run waited although its lease was over or nobody had it, and the database answered.
+    /// Longest time that a run waited although its lease was over or nobody had it, and the
+    /// database answered.
     pub longest_stuck: Duration,
     /// From the last fault until nothing was left to do.
     pub drained_after: Duration,
@@ -111,7 +113,8 @@ pub async fn run(plan: Plan) -> Outcome {
     let drained = CancellationToken::new();
     let stuck = tokio::spawn(watch::longest_stuck(cluster.set.client().await, drained.clone()));
     let load: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(load::load(stage.clone()))).collect();
-    let mut outcome = Outcome { done: faults::inflict(&mut cluster, &stage).await, ..Outcome::default() };
+    let mut outcome =
+        Outcome { done: faults::inflict(&mut cluster, &stage).await, ..Outcome::default() };
     let last_fault = Instant::now();
     stage.over.cancel();
     for task in load {

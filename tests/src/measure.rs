@@ -12,7 +12,8 @@ pub fn cpu_time(pid: u32) -> Duration {
 
 fn ticks_of(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // After the name in brackets: state is field 3, utime and stime are fields 14 and 15, those of reaped children 16 and 17.
+    // After the name in brackets: state is field 3, utime and stime are fields 14 and 15, those of
+    // reaped children 16 and 17.
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
     (11..=14).map(|at| fields.get(at)?.parse::<u64>().ok()).sum()
 }
@@ -30,7 +31,9 @@ pub fn memory(pids: &[u32]) -> u64 {
 /// The most memory that a process ever had resident, in bytes.
 pub fn peak_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok());
+    let peak = status.lines().find_map(|line| {
+        line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok()
+    });
     peak.unwrap_or_default() * 1024
 }
 
@@ -62,7 +65,12 @@ pub struct Figure {
 impl Figure {
     /// A figure with a bar.
     pub fn against(name: &str, measured: impl Into<String>, bar: &str, reached: bool) -> Self {
-        Self { name: name.to_owned(), measured: measured.into(), bar: bar.to_owned(), reached: Some(reached) }
+        Self {
+            name: name.to_owned(),
+            measured: measured.into(),
+            bar: bar.to_owned(),
+            reached: Some(reached),
+        }
     }
 
     /// A figure for information.
@@ -71,7 +79,8 @@ impl Figure {
     }
 }
 
-/// Prints the figures as a table, under the machine that they were measured on. Returns whether all bars are reached.
+/// Prints the figures as a table, under the machine that they were measured on. Returns whether all
+/// bars are reached.
 pub fn print_figures(title: &str, figures: &[Figure]) -> bool {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info

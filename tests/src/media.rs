@@ -1,4 +1,5 @@
-//! Real media for tests: the sample portraits that `make setup` fetches, and clips and shot sets made from them with ffmpeg.
+//! Real media for tests: the sample portraits that `make setup` fetches, and clips and shot sets
+//! made from them with ffmpeg.
 
 use crate::place::workspace_root;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::process::Command;
 /// The bytes of a sample portrait, such as `obama.jpg`.
 pub fn sample(name: &str) -> Vec<u8> {
     let path = sample_path(name);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make setup`", path.display()))
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `make setup`", path.display()))
 }
 
 /// Where a sample lies.
@@ -50,11 +52,14 @@ pub fn clip_of(folder: &Path, pieces: &[Clip]) -> Vec<u8> {
     let mut command = Command::new("ffmpeg");
     command.args(["-y", "-loglevel", "error"]);
     for piece in pieces {
-        command.args(["-loop", "1", "-framerate", "30", "-t", &piece.seconds.to_string(), "-i"]).arg(&piece.still);
+        command
+            .args(["-loop", "1", "-framerate", "30", "-t", &piece.seconds.to_string(), "-i"])
+            .arg(&piece.still);
     }
     let mut graph = String::new();
     for index in 0..pieces.len() {
-        // Covers the frame with the picture (a border would look like that of a print), then lets the frame wander over it.
+        // Covers the frame with the picture (a border would look like that of a print), then lets
+        // the frame wander over it.
         graph.push_str(&format!(
             "[{index}:v]scale=780:1340:force_original_aspect_ratio=increase,\
              crop=720:1280:x='(iw-720)/2+25*sin(2*t)':y='30+25*cos(1.5*t)',setsar=1,noise=alls=4:allf=t,format=yuv420p[p{index}];"
@@ -64,7 +69,20 @@ pub fn clip_of(folder: &Path, pieces: &[Clip]) -> Vec<u8> {
         graph.push_str(&format!("[p{index}]"));
     }
     graph.push_str(&format!("concat=n={}:v=1:a=0[out]", pieces.len()));
-    command.args(["-filter_complex", &graph, "-map", "[out]", "-c:v", "libx264", "-preset", "veryfast", "-g", "250", "-r", "30"]);
+    command.args([
+        "-filter_complex",
+        &graph,
+        "-map",
+        "[out]",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "veryfast",
+        "-g",
+        "250",
+        "-r",
+        "30",
+    ]);
     let status = command.arg(&target).status().expect("ffmpeg is installed by `make setup`");
     assert!(status.success(), "ffmpeg failed with {status}");
     let bytes = std::fs::read(&target).expect("the clip was written");
@@ -75,9 +93,12 @@ pub fn clip_of(folder: &Path, pieces: &[Clip]) -> Vec<u8> {
 /// A ZIP shot set of the given pictures, stored in order.
 pub fn shot_set(pictures: &[Vec<u8>]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     for (index, picture) in pictures.iter().enumerate() {
-        archive.start_file(format!("shot{}.jpg", index + 1), options).expect("an entry can be begun");
+        archive
+            .start_file(format!("shot{}.jpg", index + 1), options)
+            .expect("an entry can be begun");
         std::io::Write::write_all(&mut archive, picture).expect("an entry can be written");
     }
     archive.finish().expect("the archive can be closed").into_inner()

@@ -1,4 +1,5 @@
-//! A node of its own for each test: started on port 0 with a fresh data folder, and looked over when it ends.
+//! A node of its own for each test: started on port 0 with a fresh data folder, and looked over
+//! when it ends.
 
 use crate::client::Client;
 use crate::place::{executable, workspace_root};
@@ -56,7 +57,8 @@ impl Node {
         if let Some(blobs) = &options.blobs {
             std::fs::create_dir_all(blobs).expect("the folder of blobs can be made");
             std::fs::create_dir(folder.path().join("data")).expect("the data folder can be made");
-            std::os::unix::fs::symlink(blobs, folder.path().join("data/blobs")).expect("a link can be made");
+            std::os::unix::fs::symlink(blobs, folder.path().join("data/blobs"))
+                .expect("a link can be made");
         }
         let config = format!(
             "data_dir = {:?}\nplugins_dir = {:?}\nmodels_dir = {:?}\nlisten = \"127.0.0.1:0\"\n{}",
@@ -65,9 +67,17 @@ impl Node {
             workspace_root().join("models"),
             options.config
         );
-        std::fs::write(folder.path().join("vultus.toml"), config).expect("the configuration can be written");
+        std::fs::write(folder.path().join("vultus.toml"), config)
+            .expect("the configuration can be written");
         let arguments = options.arguments;
-        let mut node = Self { child: None, folder, arguments, url: String::new(), email: String::new(), password: String::new() };
+        let mut node = Self {
+            child: None,
+            folder,
+            arguments,
+            url: String::new(),
+            email: String::new(),
+            password: String::new(),
+        };
         node.launch().await;
         node
     }
@@ -75,7 +85,8 @@ impl Node {
     /// Starts the process on the node's data folder and waits until it is ready.
     pub async fn launch(&mut self) {
         assert!(self.child.is_none(), "the node runs already");
-        // What clients need before the first request, though they speak plain HTTP here; a second time it is there already.
+        // What clients need before the first request, though they speak plain HTTP here; a second
+        // time it is there already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut child = Command::new(executable("vultus"))
             .arg("--config")
@@ -85,7 +96,13 @@ impl Node {
             .env_clear()
             .envs(std::env::var("VULTUS_TEST_LOG").map(|level| ("VULTUS_LOG_LEVEL", level)))
             .stdout(Stdio::piped())
-            .stderr(std::fs::File::options().create(true).append(true).open(self.log_path()).expect("the log can be opened"))
+            .stderr(
+                std::fs::File::options()
+                    .create(true)
+                    .append(true)
+                    .open(self.log_path())
+                    .expect("the log can be opened"),
+            )
             .spawn()
             .expect("the node can be started");
         let stdout = child.stdout.take().expect("stdout is piped");
@@ -102,7 +119,13 @@ impl Node {
         let url = self.url.clone();
         wait_until("the node to be ready", || {
             let url = format!("{url}/readyz");
-            async move { reqwest::get(url).await.ok().filter(|answer| answer.status().is_success()).map(|_| ()) }
+            async move {
+                reqwest::get(url)
+                    .await
+                    .ok()
+                    .filter(|answer| answer.status().is_success())
+                    .map(|_| ())
+            }
         })
         .await;
     }
@@ -112,7 +135,11 @@ impl Node {
         while begun.elapsed() < Duration::from_secs(60) {
             let Ok(line) = lines.recv_timeout(Duration::from_millis(200)) else {
                 let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-                assert!(ended.is_none(), "the node ended at start with {ended:?}; its log:\n{}", self.log());
+                assert!(
+                    ended.is_none(),
+                    "the node ended at start with {ended:?}; its log:\n{}",
+                    self.log()
+                );
                 continue;
             };
             if let Some(rest) = line.strip_prefix("First administrator: ") {
@@ -191,7 +218,10 @@ impl Node {
     }
 
     async fn user_made(&self, email: &str, options: &[&str]) -> Client {
-        self.command(&[&["user", "add", "--email", email, "--password-stdin"], options].concat(), PASSWORD);
+        self.command(
+            &[&["user", "add", "--email", email, "--password-stdin"], options].concat(),
+            PASSWORD,
+        );
         self.anonymous().login(email, PASSWORD).await
     }
 
@@ -206,7 +236,8 @@ impl Node {
             .spawn()
             .expect("the command line can be started");
         let mut stdin = child.stdin.take().expect("stdin is piped");
-        std::io::Write::write_all(&mut stdin, input.as_bytes()).expect("the command can be given its input");
+        std::io::Write::write_all(&mut stdin, input.as_bytes())
+            .expect("the command can be given its input");
         drop(stdin);
         let output = child.wait_with_output().expect("the command can be waited for");
         assert!(output.status.success(), "{arguments:?} failed with {}", output.status);
@@ -215,7 +246,9 @@ impl Node {
 
     /// The worker processes with plugins (those with the ONNX Runtime mapped).
     pub fn workers(&self) -> Vec<u32> {
-        let with_plugins = |pid: &u32| crate::process::mapped_files(*pid).iter().any(|file| file.contains("libonnxruntime"));
+        let with_plugins = |pid: &u32| {
+            crate::process::mapped_files(*pid).iter().any(|file| file.contains("libonnxruntime"))
+        };
         children_of(self.pid()).into_iter().map(|(pid, _)| pid).filter(with_plugins).collect()
     }
 
@@ -240,12 +273,15 @@ impl Node {
 
     fn signal(&self, signal: rustix::process::Signal) {
         let child = self.child.as_ref().expect("the node runs");
-        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal).expect("the node can be signalled");
+        rustix::process::kill_process(rustix::process::Pid::from_child(child), signal)
+            .expect("the node can be signalled");
     }
 
     /// Whether the node says that it can do its work.
     pub async fn is_ready(&self) -> bool {
-        reqwest::get(format!("{}/readyz", self.url)).await.is_ok_and(|answer| answer.status().is_success())
+        reqwest::get(format!("{}/readyz", self.url))
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
     }
 
     /// SIGTERM, then waits for an orderly end.
@@ -253,7 +289,8 @@ impl Node {
         let Some(mut child) = self.child.take() else { return };
         let workers = children_of(child.id());
         let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the node can be signalled");
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .expect("the node can be signalled");
         let begun = Instant::now();
         while child.try_wait().expect("the node can be waited for").is_none() {
             if begun.elapsed() > Duration::from_secs(45) {
@@ -281,15 +318,21 @@ impl Node {
 
     /// Temporary files of uploads that are left.
     pub fn spooled_files(&self) -> Vec<PathBuf> {
-        std::fs::read_dir(self.data().join("spool")).map(|dir| dir.flatten().map(|e| e.path()).collect()).unwrap_or_default()
+        std::fs::read_dir(self.data().join("spool"))
+            .map(|dir| dir.flatten().map(|e| e.path()).collect())
+            .unwrap_or_default()
     }
 }
 
-/// Processes end with their node: the kernel's parent-death signal needs a moment, so this waits for the condition.
+/// Processes end with their node: the kernel's parent-death signal needs a moment, so this waits
+/// for the condition.
 fn assert_gone(processes: &[(u32, String)]) {
     let begun = Instant::now();
     while let Some((pid, line)) = processes.iter().find(|(pid, _)| is_alive(*pid)) {
-        assert!(begun.elapsed() < Duration::from_secs(10), "process {pid} outlived its node: {line}");
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "process {pid} outlived its node: {line}"
+        );
         std::thread::park_timeout(Duration::from_millis(10));
     }
 }

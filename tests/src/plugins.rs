@@ -4,7 +4,8 @@ use crate::place::workspace_root;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Compiles `source`, a file below `analyzers/`, to `library` in `folder`. `defines` are arguments such as `-DNAME=value`.
+/// Compiles `source`, a file below `analyzers/`, to `library` in `folder`. `defines` are arguments
+/// such as `-DNAME=value`.
 pub fn compiled(folder: &Path, source: &str, library: &str, defines: &[&str]) -> PathBuf {
     let (root, target) = (workspace_root(), folder.join(library));
     let status = Command::new("cc")

@@ -30,7 +30,8 @@ pub fn children_of(pid: u32) -> Vec<(u32, String)> {
         let children = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
         for child in children.split_whitespace().filter_map(|text| text.parse::<u32>().ok()) {
             let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
-            found.push((child, String::from_utf8_lossy(&line).replace('\0', " ").trim().to_owned()));
+            found
+                .push((child, String::from_utf8_lossy(&line).replace('\0', " ").trim().to_owned()));
             found.extend(children_of(child));
         }
     }
@@ -53,6 +54,9 @@ pub fn mapped_files(pid: u32) -> Vec<String> {
 
 /// Whether a process exists and is not a zombie.
 pub(crate) fn is_alive(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('Z') && !rest.starts_with('X')))
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+        stat.rsplit(") ")
+            .next()
+            .is_some_and(|rest| !rest.starts_with('Z') && !rest.starts_with('X'))
+    })
 }

@@ -1,7 +1,8 @@
-//! A genuine MongoDB for tests: one- and three-member replica sets of `mongod` on free ports of the loopback address.
+//! A genuine MongoDB for tests: one- and three-member replica sets of `mongod` on free ports of the
+//! loopback address.
 //!
-//! A set that all tests of one program share ends with the program, however that ends: the kernel kills its processes. A set of a
-//! test's own ends when it is dropped.
+//! A set that all tests of one program share ends with the program, however that ends: the kernel
+//! kills its processes. A set of a test's own ends when it is dropped.
 
 use crate::place::workspace_root;
 use crate::process::wait_until;
@@ -41,13 +42,20 @@ struct Member {
 }
 
 impl ReplicaSet {
-    /// The set of this program with so many members: in memory, started by the first test that asks.
+    /// The set of this program with so many members: in memory, started by the first test that
+    /// asks.
     pub fn shared(members: usize) -> &'static Self {
         static SETS: [OnceLock<ReplicaSet>; 4] = [const { OnceLock::new() }; 4];
         SETS[members].get_or_init(|| {
-            let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime = || {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime")
+            };
             // In a thread of its own: the caller may be a runtime already.
-            let started = std::thread::spawn(move || runtime().block_on(Self::start_in(memory(), members)));
+            let started =
+                std::thread::spawn(move || runtime().block_on(Self::start_in(memory(), members)));
             started.join().expect("the replica set starts")
         })
     }
@@ -66,12 +74,19 @@ impl ReplicaSet {
         set
     }
 
-    /// A set of its own, on disk, that asks for a password: members know one another by a key file, nodes by a user of their own.
+    /// A set of its own, on disk, that asks for a password: members know one another by a key file,
+    /// nodes by a user of their own.
     pub async fn start_with_login(members: usize) -> Self {
         let mut set = Self::prepare(std::env::temp_dir(), members);
         let key = set.folder.join("replica-set.key");
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&key).expect("a key file");
-        std::io::Write::write_all(&mut file, b"only for loopback only for loopback").expect("the key is written");
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&key)
+            .expect("a key file");
+        std::io::Write::write_all(&mut file, b"only for loopback only for loopback")
+            .expect("the key is written");
         let password = format!("{}-{}", std::process::id(), set.members[0].port);
         let key = key.display().to_string();
         set.arguments = ["--replSet", NAME, "--keyFile", &key].map(str::to_owned).to_vec();
@@ -90,7 +105,12 @@ impl ReplicaSet {
         .await;
         set.login = Some(("root", password.clone()));
         let user = doc! { "createUser": "vultus", "pwd": &password, "roles": [{ "role": "readWrite", "db": "vultus" }] };
-        set.client().await.database("admin").run_command(user).await.expect("the nodes' user is made");
+        set.client()
+            .await
+            .database("admin")
+            .run_command(user)
+            .await
+            .expect("the nodes' user is made");
         set.login = Some(("vultus", password));
         set
     }
@@ -120,7 +140,10 @@ impl ReplicaSet {
     async fn answering(&self) {
         for member in &self.members {
             let log = member.log_path();
-            wait_until(&format!("mongod to answer; its log is {}", log.display()), || member.command(doc! { "ping": 1 })).await;
+            wait_until(&format!("mongod to answer; its log is {}", log.display()), || {
+                member.command(doc! { "ping": 1 })
+            })
+            .await;
         }
     }
 
@@ -142,11 +165,20 @@ impl ReplicaSet {
             let status = self.status().await?;
             let running = self.members.iter().filter(|member| member.child.is_some()).count();
             let states = status.get_array("members").ok()?.iter().filter_map(Bson::as_document);
-            let states: Vec<(&str, &str)> =
-                states.filter_map(|member| Some((member.get_str("name").ok()?, member.get_str("stateStr").ok()?))).collect();
-            let followed = states.iter().filter(|(_, state)| matches!(*state, "PRIMARY" | "SECONDARY")).count();
+            let states: Vec<(&str, &str)> = states
+                .filter_map(|member| {
+                    Some((member.get_str("name").ok()?, member.get_str("stateStr").ok()?))
+                })
+                .collect();
+            let followed = states
+                .iter()
+                .filter(|(_, state)| matches!(*state, "PRIMARY" | "SECONDARY"))
+                .count();
             let (primary, _) = states.iter().find(|(_, state)| *state == "PRIMARY")?;
-            let primary = self.members.iter().position(|member| primary.ends_with(&format!(":{}", member.port)))?;
+            let primary = self
+                .members
+                .iter()
+                .position(|member| primary.ends_with(&format!(":{}", member.port)))?;
             (followed == running).then_some(primary)
         })
         .await
@@ -163,7 +195,8 @@ impl ReplicaSet {
 
     /// The URI of one database of the set.
     pub fn uri(&self, database: &str) -> String {
-        let hosts: Vec<String> = self.members.iter().map(|member| format!("127.0.0.1:{}", member.port)).collect();
+        let hosts: Vec<String> =
+            self.members.iter().map(|member| format!("127.0.0.1:{}", member.port)).collect();
         let (login, source) = match &self.login {
             Some((user, password)) => (format!("{user}:{password}@"), "&authSource=admin"),
             None => (String::new(), ""),
@@ -202,7 +235,9 @@ impl ReplicaSet {
     pub async fn step_down(&self) {
         let primary = self.settled().await;
         // It may answer or break the connection; who is primary next is asked for anyway.
-        let _ = self.members[primary].command(doc! { "replSetStepDown": 10, "secondaryCatchUpPeriodSecs": 5 }).await;
+        let _ = self.members[primary]
+            .command(doc! { "replSetStepDown": 10, "secondaryCatchUpPeriodSecs": 5 })
+            .await;
     }
 }
 
@@ -249,10 +284,23 @@ impl Member {
             .arg(&self.data)
             .args(["--port", &self.port.to_string(), "--bind_ip", "127.0.0.1", "--nounixsocket"])
             .args(more)
-            .args(["--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25", "--networkMessageCompressors", "disabled"])
-            .args(["--setParameter", "ttlMonitorSleepSecs=2", "--setParameter", "enableTestCommands=1"])
+            .args([
+                "--oplogSize",
+                "64",
+                "--wiredTigerCacheSizeGB",
+                "0.25",
+                "--networkMessageCompressors",
+                "disabled",
+            ])
+            .args([
+                "--setParameter",
+                "ttlMonitorSleepSecs=2",
+                "--setParameter",
+                "enableTestCommands=1",
+            ])
             .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
-            // As docs/cluster.md asks for: a node that hangs in a transaction holds its documents no longer than a lease lasts.
+            // As docs/cluster.md asks for: a node that hangs in a transaction holds its documents
+            // no longer than a lease lasts.
             .args(["--setParameter", "transactionLifetimeLimitSeconds=5"])
             .arg("--logappend")
             .arg("--logpath")
@@ -276,13 +324,15 @@ impl Member {
             .server_selection_timeout(Duration::from_millis(500))
             .build();
         let client = Client::with_options(options).expect("the options are valid");
-        let answer = tokio::time::timeout(soon, client.database("admin").run_command(command)).await;
+        let answer =
+            tokio::time::timeout(soon, client.database("admin").run_command(command)).await;
         client.shutdown().immediate(true).await;
         answer.ok()?.ok()
     }
 }
 
-/// Starts a process from a thread that lasts as long as the program: the kernel's parent-death signal follows the thread.
+/// Starts a process from a thread that lasts as long as the program: the kernel's parent-death
+/// signal follows the thread.
 fn keep(command: Command) -> Child {
     type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
     static KEEPER: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
@@ -296,13 +346,18 @@ fn keep(command: Command) -> Child {
         Mutex::new(sender)
     });
     let (sender, answer) = mpsc::channel();
-    keeper.lock().unwrap_or_else(PoisonError::into_inner).send((command, sender)).expect("the keeper lasts");
+    keeper
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .send((command, sender))
+        .expect("the keeper lasts");
     answer.recv().expect("the keeper answers").expect("mongod can be started by setpriv")
 }
 
 /// Ports that nobody listens on. All are held before the first is let go, so that they differ.
 fn free_ports(number: usize) -> Vec<u16> {
-    let held: Vec<TcpListener> = (0..number).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+    let held: Vec<TcpListener> =
+        (0..number).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
     held.iter().map(|listener| listener.local_addr().expect("it has an address").port()).collect()
 }
 
@@ -312,10 +367,16 @@ fn memory() -> PathBuf {
     if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() }
 }
 
-/// Waits until its input ends, which the end of this program does too, and deletes the folder once the servers in it are gone.
+/// Waits until its input ends, which the end of this program does too, and deletes the folder once
+/// the servers in it are gone.
 fn janitor(folder: &Path) -> Child {
     let script = "cat >/dev/null; until rm -rf \"$1\" 2>/dev/null; do sleep 0.1; done";
     let mut janitor = Command::new("sh");
-    janitor.args(["-c", script, "sh"]).arg(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    janitor
+        .args(["-c", script, "sh"])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     janitor.spawn().expect("a shell can be started")
 }

@@ -1,4 +1,5 @@
-//! The requests that many tests make: a folder with media, analyses of it, and waiting for the verdict.
+//! The requests that many tests make: a folder with media, analyses of it, and waiting for the
+//! verdict.
 
 use crate::client::{Client, Upload};
 use crate::process::wait_until;
@@ -51,14 +52,22 @@ pub fn id_photo(bytes: Vec<u8>) -> Item {
 
 /// Variables and files of media for `input`.
 pub fn media_input(items: &[Item], mut input: Value) -> (Value, Vec<Upload>) {
-    let media: Vec<Value> = items.iter().map(|item| json!({"key": item.key, "file": null, "tags": item.tags})).collect();
+    let media: Vec<Value> = items
+        .iter()
+        .map(|item| json!({"key": item.key, "file": null, "tags": item.tags}))
+        .collect();
     input["media"] = json!(media);
-    let files = items.iter().enumerate().map(|(at, item)| Upload::medium(at, &format!("file{at}"), item.bytes.clone())).collect();
+    let files = items
+        .iter()
+        .enumerate()
+        .map(|(at, item)| Upload::medium(at, &format!("file{at}"), item.bytes.clone()))
+        .collect();
     (json!({"input": input}), files)
 }
 
 impl Client {
-    /// Makes a folder with media and analyses (by type) and waits up to 30 s in the same call. Gives the folder.
+    /// Makes a folder with media and analyses (by type) and waits up to 30 s in the same call.
+    /// Gives the folder.
     pub async fn folder_with(&self, items: &[Item], analyses: &[&str]) -> Value {
         let asked: Vec<Value> = analyses.iter().map(|kind| json!({"type": kind})).collect();
         let folder = self.create(items, json!({"analyses": asked, "waitMs": 30_000})).await;
@@ -69,8 +78,9 @@ impl Client {
     /// Makes a folder and gives it as it is at once.
     pub async fn create(&self, items: &[Item], input: Value) -> Value {
         let (variables, files) = media_input(items, input);
-        let query =
-            format!("mutation($input: CreateFolderInput!) {{ createFolder(input: $input) {{ folder {{ {FOLDER_FIELDS} }} }} }}");
+        let query = format!(
+            "mutation($input: CreateFolderInput!) {{ createFolder(input: $input) {{ folder {{ {FOLDER_FIELDS} }} }} }}"
+        );
         self.upload_data(&query, variables, files).await["createFolder"]["folder"].clone()
     }
 
@@ -104,10 +114,19 @@ impl Client {
 /// The analysis of a type in a folder; panics when there is none.
 pub fn analysis<'f>(folder: &'f Value, kind: &str) -> &'f Value {
     let nodes = folder["analyses"]["nodes"].as_array().expect("a folder has analyses");
-    nodes.iter().rev().find(|analysis| analysis["type"] == kind).unwrap_or_else(|| panic!("no {kind} in {folder:#}"))
+    nodes
+        .iter()
+        .rev()
+        .find(|analysis| analysis["type"] == kind)
+        .unwrap_or_else(|| panic!("no {kind} in {folder:#}"))
 }
 
 /// The codes of an analysis' reasons.
 pub fn reason_codes(analysis: &Value) -> Vec<&str> {
-    analysis["reasons"].as_array().into_iter().flatten().filter_map(|reason| reason["code"].as_str()).collect()
+    analysis["reasons"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|reason| reason["code"].as_str())
+        .collect()
 }

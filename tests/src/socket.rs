@@ -17,14 +17,20 @@ impl Socket {
     pub async fn raw(url: &str) -> Self {
         let address = format!("{}/graphql", url.replacen("http", "ws", 1));
         let mut request = address.into_client_request().expect("a websocket address");
-        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().expect("a header value"));
-        let (stream, _) = tokio_tungstenite::connect_async(request).await.expect("the server accepts the websocket");
+        request.headers_mut().insert(
+            "sec-websocket-protocol",
+            "graphql-transport-ws".parse().expect("a header value"),
+        );
+        let (stream, _) = tokio_tungstenite::connect_async(request)
+            .await
+            .expect("the server accepts the websocket");
         Self(stream)
     }
 
     pub(crate) async fn open(url: &str, token: Option<&str>) -> Self {
         let mut socket = Self::raw(url).await;
-        let payload = token.map_or(json!({}), |token| json!({"Authorization": format!("Bearer {token}")}));
+        let payload =
+            token.map_or(json!({}), |token| json!({"Authorization": format!("Bearer {token}")}));
         socket.send(json!({"type": "connection_init", "payload": payload})).await;
         assert_eq!(socket.next().await["type"], "connection_ack");
         socket
@@ -51,7 +57,8 @@ impl Socket {
     /// The next message, or the code with which the server closed.
     pub async fn next_or_close(&mut self) -> Result<Value, u16> {
         loop {
-            let message = tokio::time::timeout(DEADLINE, self.0.next()).await.expect("a message in time");
+            let message =
+                tokio::time::timeout(DEADLINE, self.0.next()).await.expect("a message in time");
             match message {
                 Some(Ok(Message::Text(text))) => {
                     let value: Value = serde_json::from_str(&text).expect("a message is JSON");
@@ -61,7 +68,9 @@ impl Socket {
                         return Ok(value);
                     }
                 }
-                Some(Ok(Message::Close(frame))) => return Err(frame.map_or(1005, |frame| frame.code.into())),
+                Some(Ok(Message::Close(frame))) => {
+                    return Err(frame.map_or(1005, |frame| frame.code.into()));
+                }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(1006),
             }

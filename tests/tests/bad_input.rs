@@ -1,9 +1,12 @@
-//! Bad input: each a clear error with code and argument, nothing half-stored, server and worker alive.
+//! Bad input: each a clear error with code and argument, nothing half-stored, server and worker
+//! alive.
 
 use serde_json::{Value, json};
 use std::io::Write;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use vultus_tests::{Client, Item, Node, NodeOptions, id_photo, item, sample, selfie_photo, still_clip, wait_until};
+use vultus_tests::{
+    Client, Item, Node, NodeOptions, id_photo, item, sample, selfie_photo, still_clip, wait_until,
+};
 
 /// Sends one medium in a new folder, which must be refused; gives the error.
 async fn refused(client: &Client, medium: Item) -> Value {
@@ -12,21 +15,33 @@ async fn refused(client: &Client, medium: Item) -> Value {
 
 /// Sends one medium to an instant check, which must be refused; gives the error.
 async fn check_refused(client: &Client, medium: Item) -> Value {
-    let (variables, files) = vultus_tests::media_input(&[medium], json!({"analyses": [{"type": "liveness"}]}));
-    client.upload_error("mutation($input: CheckInput!) { check(input: $input) { resolution } }", variables, files).await
+    let (variables, files) =
+        vultus_tests::media_input(&[medium], json!({"analyses": [{"type": "liveness"}]}));
+    client
+        .upload_error(
+            "mutation($input: CheckInput!) { check(input: $input) { resolution } }",
+            variables,
+            files,
+        )
+        .await
 }
 
 /// Nothing is stored, nothing is spooled, and the next good request succeeds.
 async fn nothing_is_left(node: &Node, client: &Client) {
     let listed = client.data("{ folders(first: 10) { nodes { id } } }", json!({})).await;
     assert_eq!(listed["folders"]["nodes"], json!([]), "a refused request stored a folder");
-    wait_until("the spool to be empty", || async { node.spooled_files().is_empty().then_some(()) }).await;
+    wait_until("the spool to be empty", || async { node.spooled_files().is_empty().then_some(()) })
+        .await;
     let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["liveness"]).await;
     assert_eq!(folder["resolution"], "SUCCESS");
 }
 
 fn expect(error: &Value, code: &str, reason: &str, argument: &str) {
-    assert_eq!((error["code"].as_str(), error["reason"].as_str()), (Some(code), Some(reason)), "{error:#}");
+    assert_eq!(
+        (error["code"].as_str(), error["reason"].as_str()),
+        (Some(code), Some(reason)),
+        "{error:#}"
+    );
     assert_eq!(error["argument"], argument, "{error:#}");
 }
 
@@ -54,7 +69,10 @@ async fn media_that_cannot_be_read_are_refused_by_the_probe() {
     }
     // A node is ready with its first worker: others may have come since.
     let now = node.workers();
-    assert!(workers.iter().all(|pid| now.contains(pid)), "no worker died of bad input: {workers:?}, {now:?}");
+    assert!(
+        workers.iter().all(|pid| now.contains(pid)),
+        "no worker died of bad input: {workers:?}, {now:?}"
+    );
     nothing_is_left(&node, &client).await;
 }
 
@@ -62,12 +80,13 @@ async fn media_that_cannot_be_read_are_refused_by_the_probe() {
 async fn a_wrong_declared_type_does_not_matter_because_content_decides() {
     let node = Node::start().await;
     let client = node.client().await;
-    let (variables, mut files) = vultus_tests::media_input(&[selfie_photo(sample("obama2.jpg"))], json!({}));
+    let (variables, mut files) =
+        vultus_tests::media_input(&[selfie_photo(sample("obama2.jpg"))], json!({}));
     files[0].content_type = "video/mp4".to_owned();
     files[0].name = "../../etc/selfie.mp4".to_owned();
-    let query =
-        "mutation($input: CreateFolderInput!) { createFolder(input: $input) { media { kind contentType originalName } } }";
-    let media = client.upload_data(query, variables, files).await["createFolder"]["media"][0].clone();
+    let query = "mutation($input: CreateFolderInput!) { createFolder(input: $input) { media { kind contentType originalName } } }";
+    let media =
+        client.upload_data(query, variables, files).await["createFolder"]["media"][0].clone();
     assert_eq!((&media["kind"], &media["contentType"]), (&json!("IMAGE"), &json!("image/jpeg")));
     assert!(!media["originalName"].as_str().unwrap_or_default().contains('/'));
 }
@@ -77,22 +96,43 @@ async fn unknown_tags_types_slots_and_ids_name_their_argument() {
     let node = Node::start().await;
     let client = node.client().await;
     let photo = || selfie_photo(sample("obama2.jpg"));
-    let error = refused(&client, item("m", &["photo_selfie", "holiday"], sample("obama2.jpg"))).await;
+    let error =
+        refused(&client, item("m", &["photo_selfie", "holiday"], sample("obama2.jpg"))).await;
     expect(&error, "INVALID_INPUT", "UNKNOWN_TAG", "input.media[0].tags[1]");
-    let error = client.refused(&[photo()], json!({"analyses": [{"type": "liveness"}, {"type": "telepathy"}]})).await;
-    assert_eq!((&error["code"], &error["argument"]), (&json!("INVALID_INPUT"), &json!("input.analyses[1].type")), "{error:#}");
+    let error = client
+        .refused(&[photo()], json!({"analyses": [{"type": "liveness"}, {"type": "telepathy"}]}))
+        .await;
+    assert_eq!(
+        (&error["code"], &error["argument"]),
+        (&json!("INVALID_INPUT"), &json!("input.analyses[1].type")),
+        "{error:#}"
+    );
     let error = client.refused(&[photo()], json!({"analyses": [{"type": "face_match"}]})).await;
     assert_eq!(error["code"], "INVALID_INPUT");
     assert!(error["argument"].as_str().unwrap().starts_with("input.analyses[0]"), "{error:#}");
     assert!(error["message"].as_str().unwrap().contains("at least 2"), "{error:#}");
-    let error = client.refused(&[photo()], json!({"analyses": [{"type": "liveness", "mediaKeys": ["nobody"]}]})).await;
+    let error = client
+        .refused(&[photo()], json!({"analyses": [{"type": "liveness", "mediaKeys": ["nobody"]}]}))
+        .await;
     assert_eq!(error["argument"], "input.analyses[0].mediaKeys[0]", "{error:#}");
-    let error = client.refused(&[photo()], json!({"analyses": [{"type": "liveness", "params": {"acceptBelow": 7}}]})).await;
-    assert!(error["argument"].as_str().unwrap().starts_with("input.analyses[0].params"), "{error:#}");
+    let error = client
+        .refused(
+            &[photo()],
+            json!({"analyses": [{"type": "liveness", "params": {"acceptBelow": 7}}]}),
+        )
+        .await;
+    assert!(
+        error["argument"].as_str().unwrap().starts_with("input.analyses[0].params"),
+        "{error:#}"
+    );
     let missing = "0192d0c4-0000-7000-8000-000000000000";
-    let delete = "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }";
+    let delete =
+        "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }";
     let error = client.error(delete, json!({"input": {"folderId": missing}})).await;
-    assert_eq!((&error["code"], &error["argument"]), (&json!("NOT_FOUND"), &json!("input.folderId")));
+    assert_eq!(
+        (&error["code"], &error["argument"]),
+        (&json!("NOT_FOUND"), &json!("input.folderId"))
+    );
     let error = client.error(delete, json!({"input": {"folderId": {"$gt": ""}}})).await;
     assert_eq!(error["code"], "INVALID_INPUT");
     nothing_is_left(&node, &client).await;
@@ -101,20 +141,28 @@ async fn unknown_tags_types_slots_and_ids_name_their_argument() {
 #[tokio::test]
 async fn one_byte_over_the_upload_limit_is_refused_while_it_arrives() {
     let limit = 200_000;
-    let node =
-        Node::start_with(NodeOptions { config: format!("[limits.media]\nmax_bytes = {limit}\n"), ..NodeOptions::default() })
-            .await;
+    let node = Node::start_with(NodeOptions {
+        config: format!("[limits.media]\nmax_bytes = {limit}\n"),
+        ..NodeOptions::default()
+    })
+    .await;
     let client = node.client().await;
     let error = refused(&client, item("m", &["photo_selfie"], vec![0xff; limit + 1])).await;
-    assert_eq!((&error["code"], &error["argument"]), (&json!("LIMIT_EXCEEDED"), &json!("input.media[0].file")), "{error:#}");
+    assert_eq!(
+        (&error["code"], &error["argument"]),
+        (&json!("LIMIT_EXCEEDED"), &json!("input.media[0].file")),
+        "{error:#}"
+    );
     assert!(
-        error["message"].as_str().unwrap().contains("200000") || error["message"].as_str().unwrap().contains("200 000"),
+        error["message"].as_str().unwrap().contains("200000")
+            || error["message"].as_str().unwrap().contains("200 000"),
         "{error:#}"
     );
     // Exactly at the limit it is only not a picture.
     let error = refused(&client, item("m", &["photo_selfie"], vec![0xff; limit])).await;
     assert_eq!(error["code"], "INVALID_INPUT", "{error:#}");
-    wait_until("the spool to be empty", || async { node.spooled_files().is_empty().then_some(()) }).await;
+    wait_until("the spool to be empty", || async { node.spooled_files().is_empty().then_some(()) })
+        .await;
 }
 
 #[tokio::test]
@@ -163,7 +211,8 @@ async fn a_refused_upload_leaves_the_connection_good_for_the_next_request() {
         );
         stream.write_all(head.as_bytes()).await.unwrap();
         stream.write_all(&file).await.unwrap();
-        let health = format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let health =
+            format!("GET /healthz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(health.as_bytes()).await.unwrap();
         let mut answers = String::new();
         stream.read_to_string(&mut answers).await.unwrap();
@@ -174,11 +223,17 @@ async fn a_refused_upload_leaves_the_connection_good_for_the_next_request() {
 
 #[tokio::test]
 async fn tokens_that_are_missing_forged_or_expired_are_unauthenticated() {
-    let node =
-        Node::start_with(NodeOptions { config: "[tokens]\naccess_seconds = 5\n".to_owned(), ..NodeOptions::default() }).await;
+    let node = Node::start_with(NodeOptions {
+        config: "[tokens]\naccess_seconds = 5\n".to_owned(),
+        ..NodeOptions::default()
+    })
+    .await;
     let viewer = "{ viewer { user { id } } }";
     assert_eq!(node.anonymous().error(viewer, json!({})).await["code"], "UNAUTHENTICATED");
-    assert_eq!(node.anonymous().with_token("a.b.c").error(viewer, json!({})).await["code"], "UNAUTHENTICATED");
+    assert_eq!(
+        node.anonymous().with_token("a.b.c").error(viewer, json!({})).await["code"],
+        "UNAUTHENTICATED"
+    );
     let client = node.client().await;
     wait_until("the token to expire", || async {
         let answer = client.query(viewer, json!({})).await;
@@ -192,9 +247,17 @@ async fn another_accounts_folder_looks_as_if_it_did_not_exist() {
     let node = Node::start().await;
     let owner = node.client_as("owner@example.org", "client").await;
     let stranger = node.client_as("stranger@example.org", "client").await;
-    let folder = owner.folder_with(&[selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))], &["face_match"]).await;
+    let folder = owner
+        .folder_with(
+            &[selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))],
+            &["face_match"],
+        )
+        .await;
     let id = &folder["id"];
-    assert_eq!(stranger.data("query($id: ID!) { folder(id: $id) { id } }", json!({"id": id})).await["folder"], Value::Null);
+    assert_eq!(
+        stranger.data("query($id: ID!) { folder(id: $id) { id } }", json!({"id": id})).await["folder"],
+        Value::Null
+    );
     let foreign = stranger
         .error(
             "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }",
@@ -209,8 +272,14 @@ async fn another_accounts_folder_looks_as_if_it_did_not_exist() {
         .await;
     assert_eq!((&foreign["code"], &foreign["message"]), (&missing["code"], &missing["message"]));
     let analysis = &folder["analyses"]["nodes"][0]["id"];
-    assert_eq!(stranger.data("query($id: ID!) { node(id: $id) { id } }", json!({"id": analysis})).await["node"], Value::Null);
-    assert_eq!(stranger.data("{ folders(first: 5) { nodes { id } } }", json!({})).await["folders"]["nodes"], json!([]));
+    assert_eq!(
+        stranger.data("query($id: ID!) { node(id: $id) { id } }", json!({"id": analysis})).await["node"],
+        Value::Null
+    );
+    assert_eq!(
+        stranger.data("{ folders(first: 5) { nodes { id } } }", json!({})).await["folders"]["nodes"],
+        json!([])
+    );
 }
 
 #[tokio::test]
@@ -220,8 +289,13 @@ async fn a_commit_that_is_refused_leaves_no_files() {
     client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": "taken"})).await;
     let before = node.blobs();
     assert_eq!(before.len(), 2, "a photo and its thumbnail");
-    let error = client.refused(&[id_photo(sample("obama.jpg"))], json!({"externalId": "taken"})).await;
-    assert_eq!((&error["code"], &error["argument"]), (&json!("CONFLICT"), &json!("input.externalId")), "{error:#}");
+    let error =
+        client.refused(&[id_photo(sample("obama.jpg"))], json!({"externalId": "taken"})).await;
+    assert_eq!(
+        (&error["code"], &error["argument"]),
+        (&json!("CONFLICT"), &json!("input.externalId")),
+        "{error:#}"
+    );
     assert_eq!(node.blobs(), before);
     // What somebody else references stays, though a refused commit wrote it too.
     client.refused(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": "taken"})).await;
@@ -244,7 +318,9 @@ fn huge_png_header() -> Vec<u8> {
 
 fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 }
+        })
     };
     !bytes.iter().fold(!0, step)
 }
@@ -252,7 +328,8 @@ fn crc32(bytes: &[u8]) -> u32 {
 fn zip_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, bytes) in entries {
-        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored);
         archive.start_file(*name, options).unwrap();
         archive.write_all(bytes).unwrap();
     }

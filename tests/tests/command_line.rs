@@ -14,14 +14,22 @@ fn vultus(arguments: &[&str]) -> Output {
         .env("VULTUS_MODELS_DIR", workspace_root().join("models"))
         .output()
         .unwrap();
-    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.file_name())
+        .collect();
     assert!(left.is_empty(), "`vultus {}` left files: {left:?}", arguments.join(" "));
     output
 }
 
 fn json_of(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
-        panic!("not JSON: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        panic!(
+            "not JSON: {}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        )
     })
 }
 
@@ -32,13 +40,27 @@ fn portrait(name: &str) -> String {
 #[test]
 fn check_says_the_verdict_in_its_exit_code_and_in_json() {
     let media = |file: &str, tags: &str| format!("{}:{tags}", portrait(file));
-    let (selfie, id) = (media("obama2.jpg", "photo_selfie"), media("obama.jpg", "photo_id,photo_id_front"));
-    let same =
-        vultus(&["check", "--media", &selfie, "--media", &id, "--analysis", "liveness", "--analysis", "face_match", "--json"]);
+    let (selfie, id) =
+        (media("obama2.jpg", "photo_selfie"), media("obama.jpg", "photo_id,photo_id_front"));
+    let same = vultus(&[
+        "check",
+        "--media",
+        &selfie,
+        "--media",
+        &id,
+        "--analysis",
+        "liveness",
+        "--analysis",
+        "face_match",
+        "--json",
+    ]);
     let verdict = json_of(&same);
     assert_eq!(same.status.code(), Some(0), "{verdict:#}");
     assert_eq!(verdict["resolution"], "SUCCESS");
-    assert_eq!((&verdict["analyses"][0]["type"], &verdict["analyses"][0]["state"]), (&"liveness".into(), &"FINISHED".into()));
+    assert_eq!(
+        (&verdict["analyses"][0]["type"], &verdict["analyses"][0]["state"]),
+        (&"liveness".into(), &"FINISHED".into())
+    );
     assert!(verdict["analyses"][0]["score"].as_f64().unwrap() < 0.5);
     assert!(verdict["analyses"][1]["similarity"].as_f64().unwrap() >= 0.5);
     assert_eq!(verdict["analyses"][1]["media"].as_array().unwrap().len(), 2);
@@ -55,7 +77,8 @@ fn check_says_the_verdict_in_its_exit_code_and_in_json() {
     assert_eq!(other.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&other.stdout).contains("DECLINED"));
 
-    let unreadable = vultus(&["check", "--media", "/etc/hostname:photo_selfie", "--analysis", "liveness"]);
+    let unreadable =
+        vultus(&["check", "--media", "/etc/hostname:photo_selfie", "--analysis", "liveness"]);
     assert_eq!(unreadable.status.code(), Some(1));
     let message = String::from_utf8_lossy(&unreadable.stderr).into_owned();
     assert!(message.contains("/etc/hostname"), "{message}");
@@ -69,10 +92,21 @@ fn the_operators_commands_answer() {
     let schema = vultus(&["schema"]);
     let published = std::fs::read_to_string(workspace_root().join("schema.graphql")).unwrap();
     let same = String::from_utf8_lossy(&schema.stdout).trim_end() == published.trim_end();
-    assert!(same, "`vultus schema` differs from schema.graphql: run `cargo run -p vultus -- schema > schema.graphql`");
+    assert!(
+        same,
+        "`vultus schema` differs from schema.graphql: run `cargo run -p vultus -- schema > schema.graphql`"
+    );
     let plugins = json_of(&vultus(&["plugins", "list", "--json"]));
-    let ids: Vec<&str> = plugins["plugins"].as_array().unwrap().iter().map(|p| p["manifest"]["id"].as_str().unwrap()).collect();
-    assert!(ids.contains(&"org.vultus.liveness") && ids.contains(&"org.vultus.face-match"), "{ids:?}");
+    let ids: Vec<&str> = plugins["plugins"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["manifest"]["id"].as_str().unwrap())
+        .collect();
+    assert!(
+        ids.contains(&"org.vultus.liveness") && ids.contains(&"org.vultus.face-match"),
+        "{ids:?}"
+    );
     assert_eq!(plugins["refused"], Value::Array(vec![]));
     let models = vultus(&["models", "verify", "--json"]);
     assert_eq!(json_of(&models)["intact"], true);
@@ -95,13 +129,32 @@ fn a_wrong_configuration_is_refused_with_all_of_its_problems() {
 fn evaluations_reproduce_the_published_figures() {
     let Some(data) = large_suites() else { return };
     let eval = |arguments: &[&str]| json_of(&vultus(arguments));
-    let path = |relative: &str| std::fs::canonicalize(data.join(relative)).unwrap().display().to_string();
-    let full =
-        eval(&["eval", "face-match", "--pairs", &path("lfw_full_grey_pairs.csv"), "--root", &path("lfw_full_grey"), "--json"]);
+    let path =
+        |relative: &str| std::fs::canonicalize(data.join(relative)).unwrap().display().to_string();
+    let full = eval(&[
+        "eval",
+        "face-match",
+        "--pairs",
+        &path("lfw_full_grey_pairs.csv"),
+        "--root",
+        &path("lfw_full_grey"),
+        "--json",
+    ]);
     assert!(full["accuracy"].as_f64().unwrap() >= 0.983, "{full:#}");
     assert_eq!(full["failures_to_acquire"].as_f64(), Some(0.0), "{full:#}");
-    let nuaa = eval(&["eval", "liveness", "--list", &path("liveness/nuaa.csv"), "--root", &path("liveness"), "--json"]);
-    assert!(nuaa["apcer"].as_f64().unwrap() <= 0.02 && nuaa["bpcer"].as_f64().unwrap() <= 0.02, "{nuaa:#}");
+    let nuaa = eval(&[
+        "eval",
+        "liveness",
+        "--list",
+        &path("liveness/nuaa.csv"),
+        "--root",
+        &path("liveness"),
+        "--json",
+    ]);
+    assert!(
+        nuaa["apcer"].as_f64().unwrap() <= 0.02 && nuaa["bpcer"].as_f64().unwrap() <= 0.02,
+        "{nuaa:#}"
+    );
     let aligned = aligned_subset(Path::new(&path("lfw_aligned112_pairs.csv")));
     let aligned = eval(&[
         "eval",

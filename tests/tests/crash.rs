@@ -1,10 +1,12 @@
-//! Killing anything at any moment loses no accepted work and writes no result twice; blame is exact.
+//! Killing anything at any moment loses no accepted work and writes no result twice; blame is
+//! exact.
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tempfile::TempDir;
 use vultus_tests::{
-    Client, Node, NodeOptions, analysis, compiled, id_photo, sample, selfie_photo, selfie_video, still_clip, wait_until,
+    Client, Node, NodeOptions, analysis, compiled, id_photo, sample, selfie_photo, selfie_video,
+    still_clip, wait_until,
 };
 
 const FOLDERS: usize = 10;
@@ -14,7 +16,9 @@ async fn ten_folders(client: &Client, clip: &[u8]) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..FOLDERS {
         let media = [selfie_video(clip.to_vec()), id_photo(sample("obama.jpg"))];
-        let folder = client.create(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]})).await;
+        let folder = client
+            .create(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]}))
+            .await;
         ids.push(folder["id"].as_str().unwrap().to_owned());
     }
     ids
@@ -23,13 +27,19 @@ async fn ten_folders(client: &Client, clip: &[u8]) -> Vec<String> {
 /// Waits until a worker is inside an analysis and others still wait.
 async fn in_the_middle(client: &Client) {
     wait_until("some analyses to run while others wait", || async {
-        let folders = client.data("{ folders(first: 10) { nodes { analyses(first: 5) { nodes { state } } } } }", json!({})).await;
+        let folders = client
+            .data(
+                "{ folders(first: 10) { nodes { analyses(first: 5) { nodes { state } } } } }",
+                json!({}),
+            )
+            .await;
         let states: Vec<&Value> = folders["folders"]["nodes"]
             .as_array()?
             .iter()
             .flat_map(|f| f["analyses"]["nodes"].as_array().into_iter().flatten())
             .collect();
-        let count = |state: &str| states.iter().filter(|analysis| analysis["state"] == state).count();
+        let count =
+            |state: &str| states.iter().filter(|analysis| analysis["state"] == state).count();
         (count("RUNNING") > 0 && count("QUEUED") > 0).then_some(())
     })
     .await;
@@ -39,7 +49,11 @@ async fn all_are_right(client: &Client, ids: &[String]) {
     for id in ids {
         let folder = client.final_folder(id).await;
         assert_eq!(folder["resolution"], "SUCCESS", "{folder:#}");
-        assert_eq!(folder["analyses"]["nodes"].as_array().unwrap().len(), 2, "nothing is judged twice over");
+        assert_eq!(
+            folder["analyses"]["nodes"].as_array().unwrap().len(),
+            2,
+            "nothing is judged twice over"
+        );
     }
 }
 
@@ -55,7 +69,10 @@ async fn kill_9_of_a_worker_in_the_middle_of_ten_folders_loses_nothing() {
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
     all_are_right(&client, &ids).await;
-    assert!(node.workers().iter().all(|pid| !killed.contains(pid)), "fresh workers are in the place of the killed ones");
+    assert!(
+        node.workers().iter().all(|pid| !killed.contains(pid)),
+        "fresh workers are in the place of the killed ones"
+    );
 }
 
 #[tokio::test]
@@ -75,13 +92,18 @@ async fn kill_9_of_the_node_in_the_middle_of_ten_folders_loses_nothing() {
 #[tokio::test]
 async fn a_plugin_that_crashes_twice_fails_alone_and_is_named() {
     let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
-    let node = Node::start_with(NodeOptions { plugins: vec![faulty], ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { plugins: vec![faulty], ..NodeOptions::default() }).await;
     let client = node.client().await;
     let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": "segfault"}}, {"type": "liveness"}], "waitMs": 30_000});
     let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
     let folder = client.final_folder(folder["id"].as_str().unwrap()).await;
     let faulty = analysis(&folder, "faulty");
-    assert_eq!((&faulty["state"], &faulty["failure"]["code"]), (&json!("FAILED"), &json!("ANALYZER_CRASHED")), "{faulty:#}");
+    assert_eq!(
+        (&faulty["state"], &faulty["failure"]["code"]),
+        (&json!("FAILED"), &json!("ANALYZER_CRASHED")),
+        "{faulty:#}"
+    );
     assert!(faulty["failure"]["message"].as_str().unwrap().contains("faulty"), "{faulty:#}");
     assert_eq!(faulty["attempts"], 2);
     assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS");
@@ -92,10 +114,12 @@ async fn a_plugin_that_crashes_twice_fails_alone_and_is_named() {
 #[tokio::test]
 async fn a_plugin_that_never_ends_is_ended_and_the_next_analysis_is_judged() {
     let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
-    let node = Node::start_with(NodeOptions { plugins: vec![faulty], ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { plugins: vec![faulty], ..NodeOptions::default() }).await;
     let client = node.client().await;
     let judge = async |mode: &str| {
-        let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": mode}}], "waitMs": 30_000});
+        let asked =
+            json!({"analyses": [{"type": "faulty", "params": {"mode": mode}}], "waitMs": 30_000});
         let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
         analysis(&client.final_folder(folder["id"].as_str().unwrap()).await, "faulty").clone()
     };
@@ -110,9 +134,11 @@ async fn a_plugin_that_never_ends_is_ended_and_the_next_analysis_is_judged() {
 #[tokio::test]
 async fn the_example_in_c_is_an_analyzer_like_any_other() {
     let (_folder, sharpness) = plugin("example-c/sharpness.c", "libsharpness.so");
-    let node = Node::start_with(NodeOptions { plugins: vec![sharpness], ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { plugins: vec![sharpness], ..NodeOptions::default() }).await;
     let client = node.client().await;
-    let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["sharpness", "liveness"]).await;
+    let folder =
+        client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["sharpness", "liveness"]).await;
     let sharpness = analysis(&folder, "sharpness");
     assert_eq!(sharpness["state"], "FINISHED", "{sharpness:#}");
     assert!(sharpness["result"].is_object());
@@ -125,15 +151,20 @@ async fn the_example_in_c_is_an_analyzer_like_any_other() {
 async fn analyses_whose_plugin_was_taken_away_fail_and_say_so() {
     let config = "[workers]\nremoved_seconds = 2\n".to_owned();
     let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
-    let mut node = Node::start_with(NodeOptions { config, plugins: vec![faulty], ..NodeOptions::default() }).await;
+    let mut node =
+        Node::start_with(NodeOptions { config, plugins: vec![faulty], ..NodeOptions::default() })
+            .await;
     let client = node.client().await;
     let ask = async |analyses: Value| {
-        let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses})).await;
+        let folder = client
+            .create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses}))
+            .await;
         folder["id"].as_str().unwrap().to_owned()
     };
     // The one worker of the plugin is busy with the first, so that the second waits.
     ask(json!([{"type": "faulty", "params": {"mode": "loop"}}])).await;
-    let waiting = ask(json!([{"type": "faulty", "params": {"mode": "ok"}}, {"type": "liveness"}])).await;
+    let waiting =
+        ask(json!([{"type": "faulty", "params": {"mode": "ok"}}, {"type": "liveness"}])).await;
     node.kill();
     for file in std::fs::read_dir(node.scratch().join("plugins")).unwrap() {
         std::fs::remove_file(file.unwrap().path()).unwrap();
@@ -142,7 +173,11 @@ async fn analyses_whose_plugin_was_taken_away_fail_and_say_so() {
     let client = node.anonymous().with_token(client.token());
     let folder = client.final_folder(&waiting).await;
     let removed = analysis(&folder, "faulty");
-    assert_eq!((&removed["state"], &removed["failure"]["code"]), (&json!("FAILED"), &json!("ANALYZER_REMOVED")), "{removed:#}");
+    assert_eq!(
+        (&removed["state"], &removed["failure"]["code"]),
+        (&json!("FAILED"), &json!("ANALYZER_REMOVED")),
+        "{removed:#}"
+    );
     assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS");
     assert_eq!((&folder["state"], &folder["resolution"]), (&json!("FAILED"), &Value::Null));
 }
@@ -160,11 +195,18 @@ async fn a_verdict_that_the_store_refuses_for_good_fails_its_analysis_and_no_oth
     let media = [selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
     let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
     let refused = analysis(&folder, "liveness");
-    assert_eq!((&refused["state"], &refused["failure"]["code"]), (&json!("FAILED"), &json!("INTERNAL")), "{refused:#}");
+    assert_eq!(
+        (&refused["state"], &refused["failure"]["code"]),
+        (&json!("FAILED"), &json!("INTERNAL")),
+        "{refused:#}"
+    );
     assert_eq!(refused["attempts"], 3);
     assert_eq!(analysis(&folder, "face_match")["resolution"], "SUCCESS");
     let before = node.blobs().len();
-    assert_eq!(before, 4, "two photos and their thumbnails: the best shots of the refused verdicts are gone");
+    assert_eq!(
+        before, 4,
+        "two photos and their thumbnails: the best shots of the refused verdicts are gone"
+    );
 }
 
 /// A plugin of `analyzers/`, in a folder that goes away with the first value.

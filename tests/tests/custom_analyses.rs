@@ -1,26 +1,44 @@
-//! Analyses of other people's plugins: from a new project to a verdict in the API, refused where a request is wrong, watched,
-//! and read with a result that keeps to its schema.
+//! Analyses of other people's plugins: from a new project to a verdict in the API, refused where a
+//! request is wrong, watched, and read with a result that keeps to its schema.
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use vultus_tests::{
-    Node, NodeOptions, analysis, compiled, executable, item, reason_codes, sample, sample_path, selfie_photo, workspace_root,
+    Node, NodeOptions, analysis, compiled, executable, item, reason_codes, sample, sample_path,
+    selfie_photo, workspace_root,
 };
 
 fn vultus(arguments: &[&str]) -> Output {
     let models = workspace_root().join("models");
-    Command::new(executable("vultus")).args(arguments).env_clear().env("VULTUS_MODELS_DIR", models).output().unwrap()
+    Command::new(executable("vultus"))
+        .args(arguments)
+        .env_clear()
+        .env("VULTUS_MODELS_DIR", models)
+        .output()
+        .unwrap()
 }
 
 /// A new project in C, built by its own Makefile with nothing but a C compiler.
 fn project_in_c(folder: &Path) -> PathBuf {
-    let made = vultus(&["plugin", "new", "bright-enough", "--lang", "c", "--path", folder.to_str().unwrap()]);
+    let made = vultus(&[
+        "plugin",
+        "new",
+        "bright-enough",
+        "--lang",
+        "c",
+        "--path",
+        folder.to_str().unwrap(),
+    ]);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let project = folder.join("bright-enough");
     for target in ["libbright_enough.so", "test"] {
         let output = Command::new("make").arg(target).current_dir(&project).output().unwrap();
-        assert!(output.status.success(), "make {target}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "make {target}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
     project.join("libbright_enough.so")
 }
@@ -43,17 +61,31 @@ async fn a_new_project_in_c_passes_the_conformance_suite_and_judges_in_the_api()
     let folder = tempfile::tempdir().unwrap();
     let library = project_in_c(folder.path());
     let media = format!("{}:photo_selfie", sample_path("obama2.jpg").display());
-    let checked = vultus(&["plugin", "check", library.to_str().unwrap(), "--media", &media, "--json"]);
+    let checked =
+        vultus(&["plugin", "check", library.to_str().unwrap(), "--media", &media, "--json"]);
     let report: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
     assert_eq!((checked.status.code(), &report["holds"]), (Some(0), &json!(true)), "{report:#}");
     assert_eq!(report["plugin"]["id"], "org.example.bright-enough");
-    assert!(report["rules"].as_array().unwrap().iter().any(|r| r["rule"] == "memory" && r["verdict"] == "HOLDS"), "{report:#}");
+    assert!(
+        report["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|r| r["rule"] == "memory" && r["verdict"] == "HOLDS"),
+        "{report:#}"
+    );
 
-    let node = Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
     let client = node.client().await;
-    let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["bright_enough"]).await;
+    let folder =
+        client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["bright_enough"]).await;
     let judged = analysis(&folder, "bright_enough");
-    assert_eq!((&judged["state"], &judged["resolution"]), (&json!("FINISHED"), &json!("SUCCESS")), "{judged:#}");
+    assert_eq!(
+        (&judged["state"], &judged["resolution"]),
+        (&json!("FINISHED"), &json!("SUCCESS")),
+        "{judged:#}"
+    );
     assert!(judged["result"]["brightness"][0].as_f64().unwrap() > 50.0, "{judged:#}");
     assert_eq!(judged["provenance"]["analyzer"], "org.example.bright-enough");
 }
@@ -79,13 +111,29 @@ async fn a_plugin_that_ends_its_process_or_hangs_is_told_rule_by_rule_with_exit_
         (output.status.code(), report)
     };
     let verdict = |report: &Value, rule: &str| {
-        let found = report["rules"].as_array().unwrap().iter().find(|it| it["rule"] == rule).expect("every rule is told").clone();
-        (found["verdict"].as_str().unwrap().to_owned(), found["details"][0].as_str().unwrap_or_default().to_owned())
+        let found = report["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it["rule"] == rule)
+            .expect("every rule is told")
+            .clone();
+        (
+            found["verdict"].as_str().unwrap().to_owned(),
+            found["details"][0].as_str().unwrap_or_default().to_owned(),
+        )
     };
     let (code, report) = check(build("WRONG_TINY"));
     assert_eq!(code, Some(2), "{report:#}");
-    assert_eq!(verdict(&report, "tiny_input"), ("BROKEN".to_owned(), "it ended the process: signal 6".to_owned()));
-    assert_eq!(verdict(&report, "memory").0, "HOLDS", "the rules after it are examined all the same");
+    assert_eq!(
+        verdict(&report, "tiny_input"),
+        ("BROKEN".to_owned(), "it ended the process: signal 6".to_owned())
+    );
+    assert_eq!(
+        verdict(&report, "memory").0,
+        "HOLDS",
+        "the rules after it are examined all the same"
+    );
 
     let text = folder.path().join("text.so");
     std::fs::write(&text, "no library").unwrap();
@@ -98,11 +146,18 @@ async fn a_plugin_that_ends_its_process_or_hangs_is_told_rule_by_rule_with_exit_
 #[tokio::test]
 async fn a_wrong_request_for_a_custom_analysis_is_refused_when_it_is_made() {
     let folder = tempfile::tempdir().unwrap();
-    let node = Node::start_with(NodeOptions { plugins: vec![example_c(folder.path())], ..NodeOptions::default() }).await;
+    let node = Node::start_with(NodeOptions {
+        plugins: vec![example_c(folder.path())],
+        ..NodeOptions::default()
+    })
+    .await;
     let client = node.client().await;
     let photo = || [selfie_photo(sample("obama2.jpg"))];
-    let refused =
-        async |params: Value| client.refused(&photo(), json!({"analyses": [{"type": "sharpness", "params": params}]})).await;
+    let refused = async |params: Value| {
+        client
+            .refused(&photo(), json!({"analyses": [{"type": "sharpness", "params": params}]}))
+            .await
+    };
     let error = refused(json!({"minMean": -1})).await;
     assert_eq!(
         (&error["code"], &error["argument"]),
@@ -116,15 +171,22 @@ async fn a_wrong_request_for_a_custom_analysis_is_refused_when_it_is_made() {
     // Its slot needs a medium.
     let nothing = client.refused(&[], json!({"analyses": [{"type": "sharpness"}]})).await;
     assert_eq!(nothing["code"], "INVALID_INPUT", "{nothing}");
-    let many: Vec<_> = (0..17).map(|at| item(&format!("m{at}"), &["photo_selfie"], sample("obama2.jpg"))).collect();
-    assert!(client.refused(&many, json!({"analyses": [{"type": "sharpness"}]})).await["code"].is_string());
+    let many: Vec<_> = (0..17)
+        .map(|at| item(&format!("m{at}"), &["photo_selfie"], sample("obama2.jpg")))
+        .collect();
+    assert!(
+        client.refused(&many, json!({"analyses": [{"type": "sharpness"}]})).await["code"]
+            .is_string()
+    );
 }
 
 #[tokio::test]
 async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
     let folder = tempfile::tempdir().unwrap();
     let library = example_c(folder.path());
-    let node = Node::start_with(NodeOptions { plugins: vec![library.clone()], ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { plugins: vec![library.clone()], ..NodeOptions::default() })
+            .await;
     let client = node.client().await;
     let params = json!({"minMean": 250, "maxMean": 255});
     let made = client
@@ -145,20 +207,32 @@ async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
             break event;
         }
     };
-    assert_eq!((&last["__typename"], &last["type"]), (&json!("CustomAnalysis"), &json!("sharpness")), "{last:#}");
+    assert_eq!(
+        (&last["__typename"], &last["type"]),
+        (&json!("CustomAnalysis"), &json!("sharpness")),
+        "{last:#}"
+    );
     assert_eq!(last["resolution"], "DECLINED");
     assert_eq!(reason_codes(&last), ["TOO_DARK"]);
     assert_eq!(
         (&last["reasons"][0]["media"]["tags"], &last["media"][0]["tags"]),
         (&json!(["photo_selfie"]), &json!(["photo_selfie"]))
     );
-    assert_eq!((&last["params"]["minMean"], &last["params"]["minSharpness"]), (&json!(250), &json!(60)));
+    assert_eq!(
+        (&last["params"]["minMean"], &last["params"]["minSharpness"]),
+        (&json!(250), &json!(60))
+    );
     assert!(last["result"]["media"][0]["mean"].as_f64().unwrap() < 250.0, "{last:#}");
 
     let query = "{ analyzers { id version vendor license sha256 health provides weights { file sha256 }
         healthReason types { type title figures { runs failures p50Ms p95Ms } slots { name kinds min max anyTags } paramsSchema resultSchema effectiveParams timeoutMs deterministic } } }";
     let all = client.data(query, json!({})).await["analyzers"].clone();
-    let analyzer = all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.example-c").expect("it is listed");
+    let analyzer = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["id"] == "org.vultus.example-c")
+        .expect("it is listed");
     assert_eq!(analyzer["sha256"].as_str().unwrap().len(), 64);
     let kind = &analyzer["types"][0];
     assert_eq!(
@@ -166,21 +240,41 @@ async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
         (&json!("sharpness"), &json!(16), &json!(true))
     );
     assert_eq!((&analyzer["health"], &analyzer["healthReason"]), (&json!("READY"), &Value::Null));
-    assert_eq!((&kind["figures"]["runs"], &kind["figures"]["failures"]), (&json!(1), &json!(0)), "{kind:#}");
-    assert!(kind["figures"]["p50Ms"].as_f64().unwrap() > 0.0 && kind["figures"]["p95Ms"] == kind["figures"]["p50Ms"], "{kind:#}");
+    assert_eq!(
+        (&kind["figures"]["runs"], &kind["figures"]["failures"]),
+        (&json!(1), &json!(0)),
+        "{kind:#}"
+    );
+    assert!(
+        kind["figures"]["p50Ms"].as_f64().unwrap() > 0.0
+            && kind["figures"]["p95Ms"] == kind["figures"]["p50Ms"],
+        "{kind:#}"
+    );
     assert_eq!(kind["paramsSchema"]["properties"]["minMean"]["default"], 40);
     assert_eq!(kind["resultSchema"]["required"], json!(["sharpness", "media"]));
     assert_eq!(kind["effectiveParams"]["minMean"], 40);
-    let quality = all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.quality").expect("it is built in");
-    let files: Vec<&str> = quality["weights"].as_array().unwrap().iter().map(|weight| weight["file"].as_str().unwrap()).collect();
+    let quality = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["id"] == "org.vultus.quality")
+        .expect("it is built in");
+    let files: Vec<&str> = quality["weights"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|weight| weight["file"].as_str().unwrap())
+        .collect();
     assert_eq!(files, ["fr_landmark.onnx", "fr_eye.onnx", "fr_pose.onnx"]);
 }
 
 #[tokio::test]
-async fn an_analyzer_that_fails_again_and_again_is_degraded_and_only_those_who_see_all_are_told_why() {
+async fn an_analyzer_that_fails_again_and_again_is_degraded_and_only_those_who_see_all_are_told_why()
+ {
     let folder = tempfile::tempdir().unwrap();
     let library = compiled(folder.path(), "faulty/faulty.c", "libfaulty.so", &[]);
-    let node = Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
     let client = node.client().await;
     for _ in 0..5 {
         let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": "bad_schema"}}], "waitMs": 30_000});
@@ -192,7 +286,12 @@ async fn an_analyzer_that_fails_again_and_again_is_degraded_and_only_those_who_s
     let query = "{ analyzers { id health healthReason types { figures { runs failures } } } }";
     let of_plugin = async |client: &vultus_tests::Client| {
         let all = client.data(query, json!({})).await["analyzers"].clone();
-        all.as_array().unwrap().iter().find(|it| it["id"] == "org.vultus.faulty").expect("it is listed").clone()
+        all.as_array()
+            .unwrap()
+            .iter()
+            .find(|it| it["id"] == "org.vultus.faulty")
+            .expect("it is listed")
+            .clone()
     };
     let seen = of_plugin(&client).await;
     assert_eq!(seen["health"], "DEGRADED", "{seen:#}");
@@ -220,7 +319,8 @@ async fn the_quality_analyzer_tells_a_good_picture_from_one_that_is_cut_off() {
     let good = analysis(&good, "quality");
     assert_eq!(good["resolution"], "SUCCESS", "{good:#}");
     assert!(good["result"]["media"][0]["measures"]["sharpness"].as_f64().unwrap() > 50.0);
-    let cut = client.folder_with(&[selfie_photo(sample("obama_partial_face2.jpg"))], &["quality"]).await;
+    let cut =
+        client.folder_with(&[selfie_photo(sample("obama_partial_face2.jpg"))], &["quality"]).await;
     let cut = analysis(&cut, "quality");
     assert_ne!(cut["resolution"], "SUCCESS", "{cut:#}");
     assert!(reason_codes(cut).contains(&"OFF_CENTRE"), "{cut:#}");

@@ -1,4 +1,5 @@
-//! An identity document beside the main job: read, checked, and its portrait compared, in one request. And what is no document.
+//! An identity document beside the main job: read, checked, and its portrait compared, in one
+//! request. And what is no document.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +8,10 @@ use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use serde_json::json;
 use vultus_tests::capture::on_screen;
-use vultus_tests::{Node, analysis, bona_fide_clip, id_photo, item, media_input, reason_codes, sample, selfie_video, wait_until};
+use vultus_tests::{
+    Node, analysis, bona_fide_clip, id_photo, item, media_input, reason_codes, sample,
+    selfie_video, wait_until,
+};
 
 #[path = "../../analyzers/document/test-support/specimen.rs"]
 #[expect(dead_code, reason = "shared by the tests of several crates, each of which uses a part")]
@@ -25,25 +29,36 @@ fn jpeg(picture: &RgbImage) -> Vec<u8> {
 fn passport(portrait: &str) -> RgbImage {
     let portrait = image::load_from_memory(&sample(portrait)).unwrap().to_rgb8();
     let page = Specimen::passport().draw(Some(&portrait));
-    photographed(&page, 1920, 1080, [[420.0, 140.0], [1490.0, 160.0], [1510.0, 930.0], [400.0, 900.0]])
+    photographed(
+        &page,
+        1920,
+        1080,
+        [[420.0, 140.0], [1490.0, 160.0], [1510.0, 930.0], [400.0, 900.0]],
+    )
 }
 
 #[tokio::test]
 async fn liveness_match_with_the_portrait_and_the_document_come_from_one_request() {
     let node = Node::start().await;
     let client = node.client().await;
-    let media = [selfie_video(bona_fide_clip(node.scratch())), id_photo(jpeg(&passport("obama.jpg")))];
+    let media =
+        [selfie_video(bona_fide_clip(node.scratch())), id_photo(jpeg(&passport("obama.jpg")))];
     let folder = client.folder_with(&media, &["liveness", "face_match", "document"]).await;
     let (face_match, document) = (analysis(&folder, "face_match"), analysis(&folder, "document"));
     assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS", "{folder:#}");
     assert_eq!(face_match["resolution"], "SUCCESS", "{face_match:#}");
     assert_eq!(document["resolution"], "SUCCESS", "{document:#}");
     let portrait = &document["artifacts"][0];
-    assert_eq!((portrait["name"].as_str(), portrait["contentType"].as_str()), (Some("portrait"), Some("image/jpeg")));
+    assert_eq!(
+        (portrait["name"].as_str(), portrait["contentType"].as_str()),
+        (Some("portrait"), Some("image/jpeg"))
+    );
     assert_eq!(folder["resolution"], "SUCCESS");
     // One run for all three, to which the photo came decoded by its probe: nobody decoded it again.
     let costs = wait_until("the run is counted", async || {
-        let info = client.data("{ serverInfo { runCosts { runs mediaDecoded mediaReused } } }", json!({})).await;
+        let info = client
+            .data("{ serverInfo { runCosts { runs mediaDecoded mediaReused } } }", json!({}))
+            .await;
         let costs = info["serverInfo"]["runCosts"].clone();
         (costs["runs"] != 0).then_some(costs)
     });
@@ -60,17 +75,37 @@ async fn the_answer_is_typed_and_its_corners_lie_on_the_document() {
     assert_eq!(document["documentType"], "PASSPORT", "{document:#}");
     let mrz = &document["mrz"];
     assert_eq!(mrz["lines"], json!(Specimen::passport().lines));
-    assert_eq!((&mrz["format"], &mrz["valid"], &mrz["checkDigits"]["composite"]), (&json!("TD3"), &json!(true), &json!(true)));
-    assert_eq!((&mrz["surname"], &mrz["dateOfBirth"], &mrz["media"]["id"]), (&json!("NORDMANN"), &json!("1989-03-12"), medium));
+    assert_eq!(
+        (&mrz["format"], &mrz["valid"], &mrz["checkDigits"]["composite"]),
+        (&json!("TD3"), &json!(true), &json!(true))
+    );
+    assert_eq!(
+        (&mrz["surname"], &mrz["dateOfBirth"], &mrz["media"]["id"]),
+        (&json!("NORDMANN"), &json!("1989-03-12"), medium)
+    );
     // The zone lies in the lower part of the passport, which lies in the middle of the photo.
     for corner in mrz["corners"].as_array().unwrap() {
         let (x, y) = (corner["x"].as_f64().unwrap(), corner["y"].as_f64().unwrap());
         assert!((380.0..1540.0).contains(&x) && (650.0..950.0).contains(&y), "{x} {y}");
     }
-    let field = |name: &str| document["fields"].as_array().unwrap().iter().find(|field| field["name"] == name).cloned().unwrap();
-    assert_eq!((&field("SURNAME")["value"], &field("SURNAME")["status"]), (&json!("NORDMANN"), &json!("MATCH")));
+    let field = |name: &str| {
+        document["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|field| field["name"] == name)
+            .cloned()
+            .unwrap()
+    };
+    assert_eq!(
+        (&field("SURNAME")["value"], &field("SURNAME")["status"]),
+        (&json!("NORDMANN"), &json!("MATCH"))
+    );
     assert_eq!(field("DATE_OF_BIRTH")["media"]["id"], *medium);
-    assert_eq!((&document["quality"][0]["side"], &document["quality"][0]["rotation"]), (&json!("FRONT"), &json!(0)));
+    assert_eq!(
+        (&document["quality"][0]["side"], &document["quality"][0]["rotation"]),
+        (&json!("FRONT"), &json!(0))
+    );
     let portrait = client.get(document["portrait"]["artifact"]["url"].as_str().unwrap()).await;
     assert!(portrait.bytes().await.unwrap().starts_with(&[0xff, 0xd8]));
     let today = document["params"]["today"].as_str().unwrap();
@@ -84,13 +119,22 @@ async fn an_instant_check_tells_the_document_as_well_and_no_request_says_which_d
     let query = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses {
         document { type mrz { lines medium media { id } } fields { name } portrait { artifactName artifact { name } } }
         artifacts { name byteSize } } } }";
-    let (variables, files) = media_input(&[id_photo(jpeg(&passport("obama.jpg")))], json!({"analyses": [{"type": "document"}]}));
+    let (variables, files) = media_input(
+        &[id_photo(jpeg(&passport("obama.jpg")))],
+        json!({"analyses": [{"type": "document"}]}),
+    );
     let checked = client.upload_data(query, variables, files).await["check"].clone();
     assert_eq!(checked["resolution"], "SUCCESS", "{checked:#}");
     let document = &checked["analyses"][0]["document"];
-    assert_eq!((&document["type"], &document["mrz"]["lines"]), (&json!("PASSPORT"), &json!(Specimen::passport().lines)));
+    assert_eq!(
+        (&document["type"], &document["mrz"]["lines"]),
+        (&json!("PASSPORT"), &json!(Specimen::passport().lines))
+    );
     assert_eq!((&document["mrz"]["medium"], &document["mrz"]["media"]), (&json!(0), &json!(null)));
-    assert_eq!(document["portrait"]["artifactName"], checked["analyses"][0]["artifacts"][0]["name"]);
+    assert_eq!(
+        document["portrait"]["artifactName"],
+        checked["analyses"][0]["artifacts"][0]["name"]
+    );
     let old = json!({"analyses": [{"type": "document", "params": {"today": "2001-01-01"}}]});
     let refused = client.refused(&[id_photo(jpeg(&table(64, 64)))], old).await;
     assert_eq!(refused["code"], "INVALID_INPUT", "{refused}");
@@ -100,7 +144,8 @@ async fn an_instant_check_tells_the_document_as_well_and_no_request_says_which_d
 async fn somebody_elses_portrait_is_declined_though_the_document_is_fine() {
     let node = Node::start().await;
     let client = node.client().await;
-    let media = [selfie_video(bona_fide_clip(node.scratch())), id_photo(jpeg(&passport("biden.jpg")))];
+    let media =
+        [selfie_video(bona_fide_clip(node.scratch())), id_photo(jpeg(&passport("biden.jpg")))];
     let folder = client.folder_with(&media, &["face_match", "document"]).await;
     assert_eq!(analysis(&folder, "document")["resolution"], "SUCCESS", "{folder:#}");
     assert_eq!(reason_codes(analysis(&folder, "face_match")), ["NOT_SAME_PERSON"]);
@@ -152,16 +197,25 @@ async fn a_photo_of_a_screen_is_suspected() {
 async fn a_huge_picture_is_read_and_forty_pages_of_text_are_no_document() {
     let node = Node::start().await;
     let client = node.client().await;
-    let huge = converted(node.scratch(), &passport("obama.jpg"), "huge.jpg", &["-vf", "scale=8000:4500"]);
+    let huge =
+        converted(node.scratch(), &passport("obama.jpg"), "huge.jpg", &["-vf", "scale=8000:4500"]);
     let folder = client.folder_with(&[id_photo(huge)], &["document"]).await;
     let document = analysis(&folder, "document");
     assert_eq!(document["mrz"]["lines"], json!(Specimen::passport().lines), "{document:#}");
-    assert!(document["quality"][0]["widthPx"].as_u64().unwrap() > 4000, "of the picture as it was sent: {document:#}");
+    assert!(
+        document["quality"][0]["widthPx"].as_u64().unwrap() > 4000,
+        "of the picture as it was sent: {document:#}"
+    );
     let page = Specimen {
         format: Format::Td3,
         lines: Vec::new(),
         fields: (0..9)
-            .map(|_| ("It was the best of times, it was the worst of times", "it was the age of wisdom".into()))
+            .map(|_| {
+                (
+                    "It was the best of times, it was the worst of times",
+                    "it was the age of wisdom".into(),
+                )
+            })
             .collect(),
     };
     let forty = ["-filter_complex", "loop=39:1,scale=400:-1,tile=8x5", "-frames:v", "1"];
@@ -171,7 +225,10 @@ async fn a_huge_picture_is_read_and_forty_pages_of_text_are_no_document() {
     assert_eq!(document["state"], "FINISHED", "{document:#}");
     assert_ne!(document["resolution"], "SUCCESS");
     assert!(document["mrz"].is_null() && document["documentType"] == "UNKNOWN", "{document:#}");
-    assert!(document["lines"].as_array().unwrap().len() <= 80, "what is read of a page has a limit");
+    assert!(
+        document["lines"].as_array().unwrap().len() <= 80,
+        "what is read of a page has a limit"
+    );
 }
 
 /// The picture in black and white, one bit a pixel.
@@ -189,7 +246,8 @@ fn converted(folder: &Path, picture: &RgbImage, name: &str, arguments: &[&str]) 
     std::fs::read(&to).unwrap()
 }
 
-/// A picture of 64 x 64 in four inks: the smallest that a JPEG decoder reads. No block has any detail.
+/// A picture of 64 x 64 in four inks: the smallest that a JPEG decoder reads. No block has any
+/// detail.
 fn cmyk_jpeg() -> Vec<u8> {
     let mut bytes = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
     bytes.extend([1; 64]);

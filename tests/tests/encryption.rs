@@ -1,4 +1,5 @@
-//! Media are encrypted at rest: what that changes for clients (nothing), for operators (keys, verification), and for whoever tampers.
+//! Media are encrypted at rest: what that changes for clients (nothing), for operators (keys,
+//! verification), and for whoever tampers.
 
 use reqwest::header::{CONTENT_RANGE, RANGE};
 use serde_json::{Value, json};
@@ -15,7 +16,11 @@ fn store_command(node: &Node, arguments: &[&str]) -> Output {
 fn verified(node: &Node) -> (Option<i32>, Value) {
     let output = store_command(node, &["verify", "--json"]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    (output.status.code(), serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}{}", error_of(&output))))
+    (
+        output.status.code(),
+        serde_json::from_str(&text)
+            .unwrap_or_else(|_| panic!("not JSON: {text}{}", error_of(&output))),
+    )
 }
 
 fn error_of(output: &Output) -> String {
@@ -31,7 +36,11 @@ async fn url_of(client: &Client, folder: &Value) -> String {
 fn blobs_of(node: &Node) -> Vec<PathBuf> {
     fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.path().is_dir() { walk(&entry.path(), files) } else { files.push(entry.path()) }
+            if entry.path().is_dir() {
+                walk(&entry.path(), files)
+            } else {
+                files.push(entry.path())
+            }
         }
     }
     let mut files = Vec::new();
@@ -65,18 +74,32 @@ async fn a_node_without_the_right_master_key_does_not_start_and_a_new_key_is_put
     let photo = sample("obama.jpg");
     let folder = client.create(&[id_photo(photo.clone())], json!({})).await;
     let (code, found) = verified(&node);
-    assert_eq!((code, &found["sound"], &found["files"]), (Some(0), &json!(true), &json!(2)), "{found:#}");
+    assert_eq!(
+        (code, &found["sound"], &found["files"]),
+        (Some(0), &json!(true), &json!(2)),
+        "{found:#}"
+    );
     let new = node.scratch().join("new.key");
     let rekeyed = store_command(&node, &["rekey", "--to", new.to_str().unwrap()]);
     assert!(rekeyed.status.success(), "{}", error_of(&rekeyed));
     let answer = client.get(&url_of(&client, &folder).await).await;
     assert_eq!(answer.bytes().await.unwrap(), photo, "a running node goes on");
     node.stop();
-    let refused = Command::new(executable("vultus")).arg("--config").arg(node.config_file()).arg("serve").output().unwrap();
+    let refused = Command::new(executable("vultus"))
+        .arg("--config")
+        .arg(node.config_file())
+        .arg("serve")
+        .output()
+        .unwrap();
     assert!(!refused.status.success());
-    assert!(error_of(&refused).contains("does not open with this master key"), "{}", error_of(&refused));
+    assert!(
+        error_of(&refused).contains("does not open with this master key"),
+        "{}",
+        error_of(&refused)
+    );
     let config = std::fs::read_to_string(node.config_file()).unwrap();
-    std::fs::write(node.config_file(), format!("{config}\n[blobs]\nmaster_key_file = {new:?}\n")).unwrap();
+    std::fs::write(node.config_file(), format!("{config}\n[blobs]\nmaster_key_file = {new:?}\n"))
+        .unwrap();
     node.launch().await;
     let client = node.client().await;
     assert_eq!(client.get(&url_of(&client, &folder).await).await.bytes().await.unwrap(), photo);

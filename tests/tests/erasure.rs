@@ -1,4 +1,5 @@
-//! What is deleted is gone: from the database, its log, the blobs and the spool. Pictures are in no raw file at any time.
+//! What is deleted is gone: from the database, its log, the blobs and the spool. Pictures are in no
+//! raw file at any time.
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -28,9 +29,9 @@ async fn a_folder_deleted_while_it_runs_leaves_nothing_in_the_raw_files() {
     let node = Node::start().await;
     let client = node.client().await.with_header("idempotency-key", CANARY);
     let photo = sample("obama.jpg");
-    let media = [selfie_video(still_clip(node.scratch(), "obama2.jpg", 5.0)), id_photo(photo.clone())];
-    let input =
-        json!({"metadata": {"note": CANARY}, "externalId": CANARY, "analyses": [{"type": "liveness"}, {"type": "face_match"}]});
+    let media =
+        [selfie_video(still_clip(node.scratch(), "obama2.jpg", 5.0)), id_photo(photo.clone())];
+    let input = json!({"metadata": {"note": CANARY}, "externalId": CANARY, "analyses": [{"type": "liveness"}, {"type": "face_match"}]});
     let folder = client.create(&media, input).await;
     // A piece of the picture's bytes, from the middle of its entropy-coded data.
     let pixels = &photo[photo.len() / 2..][..64];
@@ -39,13 +40,17 @@ async fn a_folder_deleted_while_it_runs_leaves_nothing_in_the_raw_files() {
     assert_eq!(holds(&node.data(), pixels), None, "pictures are encrypted");
     let id = folder["id"].as_str().unwrap().to_owned();
     wait_until("an analysis to run", || async {
-        let running =
-            client.folder(&id).await["analyses"]["nodes"].as_array()?.iter().any(|analysis| analysis["state"] == "RUNNING");
+        let running = client.folder(&id).await["analyses"]["nodes"]
+            .as_array()?
+            .iter()
+            .any(|analysis| analysis["state"] == "RUNNING");
         running.then_some(())
     })
     .await;
     let mut socket = client.socket().await;
-    socket.subscribe("f", "subscription($id: ID!) { folder(id: $id) { state } }", json!({"id": id})).await;
+    socket
+        .subscribe("f", "subscription($id: ID!) { folder(id: $id) { state } }", json!({"id": id}))
+        .await;
     assert_eq!(socket.next().await["type"], "next");
     client
         .data(
@@ -58,8 +63,13 @@ async fn a_folder_deleted_while_it_runs_leaves_nothing_in_the_raw_files() {
         (holds(&node.data(), CANARY.as_bytes()).is_none() && blob_count(&node) == 0).then_some(())
     })
     .await;
-    // The fenced run writes nothing afterwards: the node is idle again, and there is still no trace.
-    let other = node.client().await.folder_with(&[id_photo(sample("biden.jpg")), id_photo_again()], &["face_match"]).await;
+    // The fenced run writes nothing afterwards: the node is idle again, and there is still no
+    // trace.
+    let other = node
+        .client()
+        .await
+        .folder_with(&[id_photo(sample("biden.jpg")), id_photo_again()], &["face_match"])
+        .await;
     assert_eq!(other["state"], "FINISHED");
     assert_eq!(holds(&node.data(), CANARY.as_bytes()), None);
     assert_eq!(holds(&node.data(), id.as_bytes()), None, "not even the folder's id is left");
@@ -97,7 +107,10 @@ async fn a_deleted_medium_is_gone_from_disk_and_the_same_file_of_another_folder_
             .await;
     };
     delete(&first).await;
-    wait_until("the first folder's bytes to be gone", || async { (blob_count(&node) == 2).then_some(()) }).await;
+    wait_until("the first folder's bytes to be gone", || async {
+        (blob_count(&node) == 2).then_some(())
+    })
+    .await;
     let query = "query($id: ID!) { folder(id: $id) { media(first: 1) { nodes { url } } } }";
     let found = client.data(query, json!({"id": second["id"]})).await;
     let url = found["folder"]["media"]["nodes"][0]["url"].as_str().expect("a medium has a link");

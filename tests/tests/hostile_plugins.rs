@@ -1,14 +1,19 @@
-//! Every way to misbehave that `analyzers/faulty` knows, under a load of healthy analyses of somebody else: the server answers all
-//! through, the healthy ones succeed, each faulty one fails alone with its plugin's name and a code, and nothing is left behind.
+//! Every way to misbehave that `analyzers/faulty` knows, under a load of healthy analyses of
+//! somebody else: the server answers all through, the healthy ones succeed, each faulty one fails
+//! alone with its plugin's name and a code, and nothing is left behind.
 //!
-//! The API has one company so far, so "somebody else" is another user, who sees nothing of the first one's folders.
+//! The API has one company so far, so "somebody else" is another user, who sees nothing of the
+//! first one's folders.
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use vultus_tests::hostile::{self, FAULTS, kind};
-use vultus_tests::{Client, Node, NodeOptions, analysis, children_of, compiled, executable, sample, selfie_photo, wait_until};
+use vultus_tests::{
+    Client, Node, NodeOptions, analysis, children_of, compiled, executable, sample, selfie_photo,
+    wait_until,
+};
 
 /// Files that must not be loaded, by the word that the log gives for it.
 const REFUSED: [(&str, &str); 7] = [
@@ -24,7 +29,8 @@ const REFUSED: [(&str, &str); 7] = [
 const HEALTHY_CLIENTS: usize = 4;
 const HEALTHY_EACH: usize = 50;
 
-/// A plugin of its own for each fault, the files that must be refused, one that must load though it is newer, and a healthy one.
+/// A plugin of its own for each fault, the files that must be refused, one that must load though it
+/// is newer, and a healthy one.
 fn plugins(folder: &Path) -> Vec<PathBuf> {
     let mut all = hostile::plugins(folder);
     for (name, _) in REFUSED.iter().filter(|(name, _)| *name != "truncated") {
@@ -51,7 +57,11 @@ async fn fail(client: &Client, kind: &str, mode: &str) -> Value {
 
 async fn assert_fails(client: &Client, kind: &str, mode: &str, code: &str) {
     let faulty = fail(client, kind, mode).await;
-    assert_eq!((&faulty["state"], &faulty["failure"]["code"]), (&json!("FAILED"), &json!(code)), "{mode}: {faulty:#}");
+    assert_eq!(
+        (&faulty["state"], &faulty["failure"]["code"]),
+        (&json!("FAILED"), &json!(code)),
+        "{mode}: {faulty:#}"
+    );
     let message = faulty["failure"]["message"].as_str().unwrap();
     assert!(message.contains(&format!("org.vultus.{kind}")), "{mode}: {message}");
 }
@@ -59,7 +69,8 @@ async fn assert_fails(client: &Client, kind: &str, mode: &str, code: &str) {
 /// One client's healthy analyses; every tenth folder asks for liveness too.
 async fn stay_healthy(client: &Client) {
     for number in 0..HEALTHY_EACH {
-        let analyses: &[&str] = if number % 10 == 0 { &["sharpness", "liveness"] } else { &["sharpness"] };
+        let analyses: &[&str] =
+            if number % 10 == 0 { &["sharpness", "liveness"] } else { &["sharpness"] };
         let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], analyses).await;
         for kind in analyses {
             assert_eq!(analysis(&folder, kind)["resolution"], "SUCCESS", "{folder:#}");
@@ -85,16 +96,27 @@ async fn ask_for_health(client: &Client, done: &AtomicBool) -> usize {
 async fn every_fault_fails_alone_with_name_and_code_while_others_are_judged_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let config = "[workers]\nmemory_bytes = 1073741824\nsandbox = \"required\"\n".to_owned();
-    let node = Node::start_with(NodeOptions { config, plugins: plugins(folder.path()), ..NodeOptions::default() }).await;
+    let node = Node::start_with(NodeOptions {
+        config,
+        plugins: plugins(folder.path()),
+        ..NodeOptions::default()
+    })
+    .await;
     let healthy = node.client_of_company("Healthy", "healthy@example.org", "client").await;
     let hostile = node.client_of_company("Hostile", "hostile@example.org", "client").await;
     let done = AtomicBool::new(false);
     let load = async {
         let faults = FAULTS.map(|(mode, code)| (kind(mode), mode, code));
-        let panics = [("panics", "panic", "ANALYZER_PANICKED"), ("panics", "abort", "ANALYZER_CRASHED")];
-        let faults = futures::future::join_all(faults.iter().map(|(kind, mode, code)| assert_fails(&hostile, kind, mode, code)));
-        let panics = futures::future::join_all(panics.iter().map(|(kind, mode, code)| assert_fails(&hostile, kind, mode, code)));
-        let healthy = futures::future::join_all((0..HEALTHY_CLIENTS).map(|_| stay_healthy(&healthy)));
+        let panics =
+            [("panics", "panic", "ANALYZER_PANICKED"), ("panics", "abort", "ANALYZER_CRASHED")];
+        let faults = futures::future::join_all(
+            faults.iter().map(|(kind, mode, code)| assert_fails(&hostile, kind, mode, code)),
+        );
+        let panics = futures::future::join_all(
+            panics.iter().map(|(kind, mode, code)| assert_fails(&hostile, kind, mode, code)),
+        );
+        let healthy =
+            futures::future::join_all((0..HEALTHY_CLIENTS).map(|_| stay_healthy(&healthy)));
         futures::join!(faults, panics, healthy);
         done.store(true, Relaxed);
     };
@@ -119,11 +141,20 @@ async fn every_fault_fails_alone_with_name_and_code_while_others_are_judged_and_
 async fn assert_refused_files_are_named(node: &Node) {
     let log = node.log();
     for (name, reason) in REFUSED {
-        let line = log.lines().find(|line| line.contains("a plugin is not used") && line.contains(&format!("lib{name}.so")));
+        let line = log.lines().find(|line| {
+            line.contains("a plugin is not used") && line.contains(&format!("lib{name}.so"))
+        });
         let line = line.unwrap_or_else(|| panic!("nothing is said of {name}:\n{log}"));
         assert!(line.contains(reason) || reason == "refused", "{line}");
     }
-    let analyzers = node.client().await.data("{ analyzers { id } serverInfo { sandbox { required gaps } } }", json!({})).await;
-    assert!(analyzers["analyzers"].to_string().contains("org.vultus.newer"), "a newer minor version loads: {analyzers}");
+    let analyzers = node
+        .client()
+        .await
+        .data("{ analyzers { id } serverInfo { sandbox { required gaps } } }", json!({}))
+        .await;
+    assert!(
+        analyzers["analyzers"].to_string().contains("org.vultus.newer"),
+        "a newer minor version loads: {analyzers}"
+    );
     assert_eq!(analyzers["serverInfo"]["sandbox"], json!({"required": true, "gaps": []}));
 }

@@ -2,10 +2,13 @@
 
 use serde_json::json;
 use std::collections::HashSet;
-use vultus_tests::{Node, children_of, id_photo, mapped_files, sample, selfie_video, still_clip, wait_until};
+use vultus_tests::{
+    Node, children_of, id_photo, mapped_files, sample, selfie_video, still_clip, wait_until,
+};
 
 /// Parts of the names of what belongs into workers only.
-const WORKER_ONLY: [&str; 6] = ["libonnxruntime", "libvultus_", "libavcodec", "libavformat", "libswscale", "/plugins/"];
+const WORKER_ONLY: [&str; 6] =
+    ["libonnxruntime", "libvultus_", "libavcodec", "libavformat", "libswscale", "/plugins/"];
 
 #[tokio::test]
 async fn under_load_the_node_maps_no_decoder_no_runtime_and_no_plugin() {
@@ -16,7 +19,9 @@ async fn under_load_the_node_maps_no_decoder_no_runtime_and_no_plugin() {
     for _ in 0..3 {
         let media = [selfie_video(clip.clone()), id_photo(sample("obama.jpg"))];
         ids.push(
-            client.create(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]})).await["id"]
+            client
+                .create(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]}))
+                .await["id"]
                 .as_str()
                 .unwrap()
                 .to_owned(),
@@ -24,16 +29,26 @@ async fn under_load_the_node_maps_no_decoder_no_runtime_and_no_plugin() {
     }
     let workers = node.workers();
     for part in WORKER_ONLY {
-        let worker_has = workers.iter().any(|&pid| mapped_files(pid).iter().any(|file| file.contains(part)));
-        assert!(worker_has || part == "/plugins/", "the workers map {part}, so that looking for it in the node means something");
+        let worker_has =
+            workers.iter().any(|&pid| mapped_files(pid).iter().any(|file| file.contains(part)));
+        assert!(
+            worker_has || part == "/plugins/",
+            "the workers map {part}, so that looking for it in the node means something"
+        );
     }
     for id in ids {
-        wait_until("the folder to be judged, the node's libraries looked at all the while", || async {
-            for file in mapped_files(node.pid()) {
-                assert!(!WORKER_ONLY.iter().any(|part| file.contains(part)), "the node maps {file}");
-            }
-            (client.folder(&id).await["state"] == "FINISHED").then_some(())
-        })
+        wait_until(
+            "the folder to be judged, the node's libraries looked at all the while",
+            || async {
+                for file in mapped_files(node.pid()) {
+                    assert!(
+                        !WORKER_ONLY.iter().any(|part| file.contains(part)),
+                        "the node maps {file}"
+                    );
+                }
+                (client.folder(&id).await["state"] == "FINISHED").then_some(())
+            },
+        )
         .await;
     }
 }
@@ -43,7 +58,11 @@ async fn workers_have_no_environment_and_only_the_descriptors_they_need() {
     let node = Node::start().await;
     for (pid, line) in children_of(node.pid()) {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
-        assert!(environment.is_empty(), "{line} has an environment: {}", String::from_utf8_lossy(&environment));
+        assert!(
+            environment.is_empty(),
+            "{line} has an environment: {}",
+            String::from_utf8_lossy(&environment)
+        );
         let open: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
             .unwrap()
             .flatten()
@@ -51,13 +70,20 @@ async fn workers_have_no_environment_and_only_the_descriptors_they_need() {
             .map(|target| target.display().to_string())
             .collect();
         let data = node.data().display().to_string();
-        assert!(open.iter().all(|target| !target.starts_with(&data)), "{line} holds files of the data folder: {open:?}");
-        let sockets: HashSet<&String> = open.iter().filter(|target| target.starts_with("socket:")).collect();
+        assert!(
+            open.iter().all(|target| !target.starts_with(&data)),
+            "{line} holds files of the data folder: {open:?}"
+        );
+        let sockets: HashSet<&String> =
+            open.iter().filter(|target| target.starts_with("socket:")).collect();
         assert_eq!(sockets.len(), 1, "{line} holds its socket to the node and no other: {open:?}");
         let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
         let core = limits.lines().find(|limit| limit.starts_with("Max core file size")).unwrap();
         assert_eq!(core.split_whitespace().nth(4), Some("0"), "{line}: {core}");
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        assert!(status.lines().any(|entry| entry == "NoNewPrivs:\t1"), "{line} may gain privileges");
+        assert!(
+            status.lines().any(|entry| entry == "NoNewPrivs:\t1"),
+            "{line} may gain privileges"
+        );
     }
 }

@@ -1,10 +1,11 @@
-//! Liveness over clips: one bad segment changes the verdict, one person only, and the reasons that never become SUCCESS.
+//! Liveness over clips: one bad segment changes the verdict, one person only, and the reasons that
+//! never become SUCCESS.
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use vultus_tests::{
-    Client, Clip, Node, analysis, clip_of, id_photo, item, large_suites, reason_codes, sample, sample_path, selfie_photo,
-    selfie_video, still_clip,
+    Client, Clip, Node, analysis, clip_of, id_photo, item, large_suites, reason_codes, sample,
+    sample_path, selfie_photo, selfie_video, still_clip,
 };
 
 fn piece(still: PathBuf, seconds: f32) -> Clip {
@@ -23,10 +24,12 @@ async fn an_attack_segment_spliced_into_a_bona_fide_clip_changes_the_verdict() {
     let client = node.client().await;
     let live = data.join("liveness/nuaa/live/0001_00_00_02_456.jpg");
     let print = first_file(&data.join("liveness/nuaa/print"), "0001");
-    let bona_fide = liveness_of(&client, clip_of(node.scratch(), &[piece(live.clone(), 5.0)])).await;
+    let bona_fide =
+        liveness_of(&client, clip_of(node.scratch(), &[piece(live.clone(), 5.0)])).await;
     assert_eq!(bona_fide["resolution"], "SUCCESS", "{bona_fide:#}");
     // One second of a printed photo of the same person in the middle of five.
-    let spliced = clip_of(node.scratch(), &[piece(live.clone(), 2.0), piece(print, 1.0), piece(live, 2.0)]);
+    let spliced =
+        clip_of(node.scratch(), &[piece(live.clone(), 2.0), piece(print, 1.0), piece(live, 2.0)]);
     let spliced = liveness_of(&client, spliced).await;
     assert_ne!(spliced["resolution"], "SUCCESS", "{spliced:#}");
     assert!(spliced["score"].as_f64().unwrap() > bona_fide["score"].as_f64().unwrap());
@@ -34,16 +37,23 @@ async fn an_attack_segment_spliced_into_a_bona_fide_clip_changes_the_verdict() {
 }
 
 fn first_file(folder: &std::path::Path, prefix: &str) -> PathBuf {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()).collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path()).collect();
     files.sort();
-    files.into_iter().find(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix)).unwrap()
+    files
+        .into_iter()
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with(prefix))
+        .unwrap()
 }
 
 #[tokio::test]
 async fn a_change_of_person_within_a_clip_is_never_success() {
     let node = Node::start().await;
     let client = node.client().await;
-    let clip = clip_of(node.scratch(), &[piece(sample_path("obama2.jpg"), 2.5), piece(sample_path("biden.jpg"), 2.5)]);
+    let clip = clip_of(
+        node.scratch(),
+        &[piece(sample_path("obama2.jpg"), 2.5), piece(sample_path("biden.jpg"), 2.5)],
+    );
     let media = [selfie_video(clip), id_photo(sample("obama.jpg"))];
     let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
     for kind in ["liveness", "face_match"] {
@@ -59,9 +69,17 @@ async fn media_without_one_usable_face_get_a_reason_and_no_success() {
     let client = node.client().await;
     let work = node.scratch();
     for (name, bytes, code) in [
-        ("no face", picture(work, &["-f", "lavfi", "-i", "testsrc2=size=640x480"], "null"), "NO_FACE"),
+        (
+            "no face",
+            picture(work, &["-f", "lavfi", "-i", "testsrc2=size=640x480"], "null"),
+            "NO_FACE",
+        ),
         ("two faces", side_by_side(work), "MULTIPLE_FACES"),
-        ("a small face", framed(work, "scale=80:-2,pad=1280:960:(ow-iw)/2:(oh-ih)/2:gray"), "FACE_TOO_SMALL"),
+        (
+            "a small face",
+            framed(work, "scale=80:-2,pad=1280:960:(ow-iw)/2:(oh-ih)/2:gray"),
+            "FACE_TOO_SMALL",
+        ),
         ("a face cut off", sample("obama_partial_face2.jpg"), "FACE_CUT_OFF"),
     ] {
         let folder = client.folder_with(&[selfie_photo(bytes)], &["liveness"]).await;
@@ -79,7 +97,8 @@ fn framed(work: &std::path::Path, filter: &str) -> Vec<u8> {
 
 fn side_by_side(work: &std::path::Path) -> Vec<u8> {
     let (a, b) = (sample_path("obama2.jpg"), sample_path("biden.jpg"));
-    let graph = "[0:v]scale=-2:800,crop=400:800[a];[1:v]scale=-2:900,crop=396:800:0:0[b];[a][b]hstack";
+    let graph =
+        "[0:v]scale=-2:800,crop=400:800[a];[1:v]scale=-2:900,crop=396:800:0:0[b];[a][b]hstack";
     picture(work, &["-i", a.to_str().unwrap(), "-i", b.to_str().unwrap()], graph)
 }
 
@@ -123,7 +142,10 @@ async fn thresholds_make_the_outcome_three_way_and_may_only_be_stricter() {
 async fn a_still_picture_in_the_disguise_of_a_video_is_not_enough() {
     let node = Node::start().await;
     let client = node.client().await;
-    let media = [selfie_video(still_clip(node.scratch(), "obama2.jpg", 0.1)), id_photo(sample("obama.jpg"))];
+    let media = [
+        selfie_video(still_clip(node.scratch(), "obama2.jpg", 0.1)),
+        id_photo(sample("obama.jpg")),
+    ];
     let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
     let liveness = analysis(&folder, "liveness");
     assert_ne!(liveness["resolution"], "SUCCESS", "{liveness:#}");

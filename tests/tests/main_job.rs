@@ -1,25 +1,39 @@
 //! The main job: media into a folder, analyses, verdicts, live updates.
 
 use serde_json::{Value, json};
-use vultus_tests::{Node, analysis, bona_fide_clip, id_photo, item, reason_codes, sample, selfie_photo, selfie_video, shot_set};
+use vultus_tests::{
+    Node, analysis, bona_fide_clip, id_photo, item, reason_codes, sample, selfie_photo,
+    selfie_video, shot_set,
+};
 
 #[tokio::test]
 async fn the_same_person_is_accepted_and_the_verdict_explains_itself() {
     let node = Node::start().await;
     let client = node.client().await;
-    let media = [selfie_video(bona_fide_clip(node.scratch())), selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
+    let media = [
+        selfie_video(bona_fide_clip(node.scratch())),
+        selfie_photo(sample("obama2.jpg")),
+        id_photo(sample("obama.jpg")),
+    ];
     let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
     assert_eq!(folder["resolution"], "SUCCESS", "{folder:#}");
     let (liveness, face_match) = (analysis(&folder, "liveness"), analysis(&folder, "face_match"));
     assert!(liveness["score"].as_f64().unwrap() < 0.5);
     assert!(face_match["similarity"].as_f64().unwrap() >= 0.5);
-    assert_eq!(liveness["media"].as_array().unwrap().len(), 2, "the identity photo is not judged for liveness");
+    assert_eq!(
+        liveness["media"].as_array().unwrap().len(),
+        2,
+        "the identity photo is not judged for liveness"
+    );
     assert_eq!(face_match["pairs"].as_array().unwrap().len(), 3);
     assert!(liveness["perMedia"][0]["framesJudged"].as_u64().unwrap() >= 8);
     assert!(face_match["perMedia"][0]["framesUsed"].as_array().unwrap().len() >= 3);
     assert_eq!(liveness["provenance"]["analyzer"], "org.vultus.liveness");
     let weights = liveness["provenance"]["weights"].as_array().unwrap();
-    assert!(weights.iter().all(|weight| weight["sha256"].as_str().unwrap().len() == 64) && !weights.is_empty());
+    assert!(
+        weights.iter().all(|weight| weight["sha256"].as_str().unwrap().len() == 64)
+            && !weights.is_empty()
+    );
     let shot = client.get(liveness["bestShot"]["url"].as_str().unwrap()).await;
     assert_eq!(shot.headers()["content-type"], "image/jpeg");
     assert_eq!(shot.headers()["x-content-type-options"], "nosniff");
@@ -31,7 +45,10 @@ async fn a_different_person_is_declined_with_a_reason() {
     let node = Node::start().await;
     let client = node.client().await;
     let folder = client
-        .folder_with(&[selfie_photo(sample("obama2.jpg")), id_photo(sample("biden.jpg"))], &["liveness", "face_match"])
+        .folder_with(
+            &[selfie_photo(sample("obama2.jpg")), id_photo(sample("biden.jpg"))],
+            &["liveness", "face_match"],
+        )
         .await;
     assert_eq!(folder["resolution"], "DECLINED");
     assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS");
@@ -44,8 +61,11 @@ async fn a_different_person_is_declined_with_a_reason() {
 async fn scores_are_bit_equal_alone_and_in_every_combination() {
     let node = Node::start().await;
     let client = node.client().await;
-    let media =
-        [selfie_video(bona_fide_clip(node.scratch())), selfie_photo(sample("obama2.jpg")), id_photo(sample("obama3.jpg"))];
+    let media = [
+        selfie_video(bona_fide_clip(node.scratch())),
+        selfie_photo(sample("obama2.jpg")),
+        id_photo(sample("obama3.jpg")),
+    ];
     let result = |folder: &Value, kind: &str| analysis(folder, kind)["result"].to_string();
     let together = client.folder_with(&media, &["liveness", "face_match"]).await;
     let reversed = client.folder_with(&media, &["face_match", "liveness"]).await;
@@ -62,12 +82,20 @@ async fn scores_are_bit_equal_alone_and_in_every_combination() {
 async fn a_subscription_sends_the_present_state_and_every_later_revision_until_final() {
     let node = Node::start().await;
     let client = node.client().await;
-    let folder =
-        client.create(&[selfie_video(bona_fide_clip(node.scratch()))], json!({"analyses": [{"type": "liveness"}]})).await;
+    let folder = client
+        .create(
+            &[selfie_video(bona_fide_clip(node.scratch()))],
+            json!({"analyses": [{"type": "liveness"}]}),
+        )
+        .await;
     let mut socket = client.socket().await;
     let id = folder["analyses"]["nodes"][0]["id"].clone();
     socket
-        .subscribe("a", "subscription($id: ID!) { analysis(id: $id) { state revision resolution progress } }", json!({"id": id}))
+        .subscribe(
+            "a",
+            "subscription($id: ID!) { analysis(id: $id) { state revision resolution progress } }",
+            json!({"id": id}),
+        )
         .await;
     let mut seen: Vec<Value> = Vec::new();
     loop {
@@ -78,13 +106,19 @@ async fn a_subscription_sends_the_present_state_and_every_later_revision_until_f
         assert_eq!(message["type"], "next", "{message}");
         seen.push(message["payload"]["data"]["analysis"].clone());
     }
-    let revisions: Vec<i64> = seen.iter().map(|state| state["revision"].as_i64().unwrap()).collect();
-    assert!(revisions.windows(2).all(|pair| pair[0] < pair[1]), "revisions only grow: {revisions:?}");
+    let revisions: Vec<i64> =
+        seen.iter().map(|state| state["revision"].as_i64().unwrap()).collect();
+    assert!(
+        revisions.windows(2).all(|pair| pair[0] < pair[1]),
+        "revisions only grow: {revisions:?}"
+    );
     let last = seen.last().unwrap();
     assert_eq!(last["state"], "FINISHED");
     assert_eq!(last["resolution"], "SUCCESS");
     // Subscribed once it is final: the state comes at once, and the subscription completes.
-    socket.subscribe("b", "subscription($id: ID!) { analysis(id: $id) { state } }", json!({"id": id})).await;
+    socket
+        .subscribe("b", "subscription($id: ID!) { analysis(id: $id) { state } }", json!({"id": id}))
+        .await;
     assert_eq!(socket.next().await["payload"]["data"]["analysis"]["state"], "FINISHED");
     assert_eq!(socket.next().await["type"], "complete");
 }
@@ -96,14 +130,25 @@ async fn media_added_later_make_the_verdict_stale_until_they_are_judged() {
     let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["liveness"]).await;
     assert_eq!((&folder["resolution"], &folder["stale"]), (&json!("SUCCESS"), &json!(false)));
     let id = folder["id"].as_str().unwrap();
-    let (variables, files) = vultus_tests::media_input(&[id_photo(sample("obama.jpg"))], json!({"folderId": id}));
-    client.upload_data("mutation($input: AddMediaInput!) { addMedia(input: $input) { media { id } } }", variables, files).await;
+    let (variables, files) =
+        vultus_tests::media_input(&[id_photo(sample("obama.jpg"))], json!({"folderId": id}));
+    client
+        .upload_data(
+            "mutation($input: AddMediaInput!) { addMedia(input: $input) { media { id } } }",
+            variables,
+            files,
+        )
+        .await;
     let stale = client.folder(id).await;
     assert_eq!((&stale["resolution"], &stale["stale"]), (&Value::Null, &json!(true)));
     let asked = json!({"input": {"folderId": id, "analyses": [{"type": "liveness"}, {"type": "face_match"}], "waitMs": 30_000}});
     client.data("mutation($input: RequestAnalysesInput!) { requestAnalyses(input: $input) { group { id } } }", asked).await;
     let judged = client.final_folder(id).await;
-    assert_eq!((&judged["resolution"], &judged["stale"]), (&json!("SUCCESS"), &json!(false)), "{judged:#}");
+    assert_eq!(
+        (&judged["resolution"], &judged["stale"]),
+        (&json!("SUCCESS"), &json!(false)),
+        "{judged:#}"
+    );
 }
 
 #[tokio::test]
@@ -124,13 +169,18 @@ async fn an_instant_check_agrees_with_the_stored_path_and_stores_nothing() {
     let media = [selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
     let stored = client.folder_with(&media, &["liveness", "face_match"]).await;
     let files_before = files_below(&node.data().join("blobs"));
-    let (variables, files) =
-        vultus_tests::media_input(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]}));
+    let (variables, files) = vultus_tests::media_input(
+        &media,
+        json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]}),
+    );
     let query = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type resolution result } } }";
     let checked = client.upload_data(query, variables, files).await["check"].clone();
     assert_eq!(checked["resolution"], "SUCCESS");
     assert_eq!(checked["analyses"][0]["result"]["score"], analysis(&stored, "liveness")["score"]);
-    assert_eq!(checked["analyses"][1]["result"]["similarity"], analysis(&stored, "face_match")["similarity"]);
+    assert_eq!(
+        checked["analyses"][1]["result"]["similarity"],
+        analysis(&stored, "face_match")["similarity"]
+    );
     assert_eq!(files_below(&node.data().join("blobs")), files_before);
     let folders = client.data("{ folders(first: 10) { nodes { id } } }", json!({})).await;
     assert_eq!(folders["folders"]["nodes"].as_array().unwrap().len(), 1);
@@ -138,7 +188,10 @@ async fn an_instant_check_agrees_with_the_stored_path_and_stores_nothing() {
 
 fn files_below(folder: &std::path::Path) -> usize {
     let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    entries.flatten().map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 }).sum()
+    entries
+        .flatten()
+        .map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 })
+        .sum()
 }
 
 #[tokio::test]
@@ -171,7 +224,8 @@ async fn node_answers_fragments_on_each_interface_and_each_concrete_type() {
         item("shots", &["video_selfie"], shot_set(&[sample("obama2.jpg")])),
     ];
     let folder = client.folder_with(&media, &["liveness", "face_match", "document"]).await;
-    let viewer = client.data("{ viewer { user { id } } }", json!({})).await["viewer"]["user"]["id"].clone();
+    let viewer =
+        client.data("{ viewer { user { id } } }", json!({})).await["viewer"]["user"]["id"].clone();
     let query = "query($id: ID!) { node(id: $id) {
       __typename id
       ... on Folder { state } ... on User { role } ... on Media { kind } ... on Analysis { state }
@@ -179,7 +233,14 @@ async fn node_answers_fragments_on_each_interface_and_each_concrete_type() {
       ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity } ... on DocumentAnalysis { documentType }
       ... on CustomAnalysis { result }
     } }";
-    let ids = |list: &str| folder[list]["nodes"].as_array().unwrap().iter().map(|node| node["id"].clone()).collect::<Vec<_>>();
+    let ids = |list: &str| {
+        folder[list]["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|node| node["id"].clone())
+            .collect::<Vec<_>>()
+    };
     let mut seen = Vec::new();
     for id in [vec![folder["id"].clone(), viewer], ids("media"), ids("analyses")].concat() {
         let found = client.data(query, json!({"id": id})).await["node"].clone();
@@ -188,7 +249,16 @@ async fn node_answers_fragments_on_each_interface_and_each_concrete_type() {
     }
     assert_eq!(
         seen,
-        ["Folder", "User", "Video", "Image", "ShotSet", "LivenessAnalysis", "FaceMatchAnalysis", "DocumentAnalysis"]
+        [
+            "Folder",
+            "User",
+            "Video",
+            "Image",
+            "ShotSet",
+            "LivenessAnalysis",
+            "FaceMatchAnalysis",
+            "DocumentAnalysis"
+        ]
     );
 }
 
@@ -200,7 +270,9 @@ async fn a_cancelled_analysis_stays_cancelled_and_never_counts_as_success() {
     let mut last = Value::Null;
     // Enough work before it that the last one still waits.
     for _ in 0..6 {
-        last = client.create(&[selfie_video(clip.clone())], json!({"analyses": [{"type": "liveness"}]})).await;
+        last = client
+            .create(&[selfie_video(clip.clone())], json!({"analyses": [{"type": "liveness"}]}))
+            .await;
     }
     let id = last["analyses"]["nodes"][0]["id"].clone();
     let cancel = "mutation($input: CancelAnalysisInput!) { cancelAnalysis(input: $input) { analysis { state } } }";
@@ -212,5 +284,8 @@ async fn a_cancelled_analysis_stays_cancelled_and_never_counts_as_success() {
     assert_eq!((&folder["state"], &folder["resolution"]), (&json!("FAILED"), &Value::Null));
     let later = client.folder_with(&[selfie_video(clip)], &["liveness"]).await;
     assert_eq!(later["resolution"], "SUCCESS", "the queue goes on");
-    assert_eq!(analysis(&client.folder(last["id"].as_str().unwrap()).await, "liveness")["state"], "CANCELLED");
+    assert_eq!(
+        analysis(&client.folder(last["id"].as_str().unwrap()).await, "liveness")["state"],
+        "CANCELLED"
+    );
 }

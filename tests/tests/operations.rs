@@ -1,18 +1,20 @@
-//! `vultus store …` as an operator uses it: an installation moves from SQLite to MongoDB and back, is backed up and restored, and whoever
-//! asks for what cannot be done is told why.
+//! `vultus store …` as an operator uses it: an installation moves from SQLite to MongoDB and
+//! back, is backed up and restored, and whoever asks for what cannot be done is told why.
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use vultus_tests::{
-    Client, Node, NodeOptions, ReplicaSet, executable, id_photo, sample, selfie_photo, selfie_video, still_clip, workspace_root,
+    Client, Node, NodeOptions, ReplicaSet, executable, id_photo, sample, selfie_photo,
+    selfie_video, still_clip, workspace_root,
 };
 
 /// A configuration of its own beside a node's: another data folder below `place`, another store.
 fn config(place: &Path, name: &str, store: &str) -> PathBuf {
     let models = workspace_root().join("models");
     let data = place.join(name);
-    let text = format!("data_dir = {data:?}\nmodels_dir = {models:?}\nlisten = \"127.0.0.1:0\"\n{store}");
+    let text =
+        format!("data_dir = {data:?}\nmodels_dir = {models:?}\nlisten = \"127.0.0.1:0\"\n{store}");
     let file = place.join(format!("{name}.toml"));
     std::fs::write(&file, text).unwrap();
     file
@@ -39,7 +41,14 @@ fn on_mongodb() -> String {
 }
 
 fn vultus(config: &Path, arguments: &[&str]) -> Output {
-    Command::new(executable("vultus")).arg("--config").arg(config).arg("store").args(arguments).env_clear().output().unwrap()
+    Command::new(executable("vultus"))
+        .arg("--config")
+        .arg(config)
+        .arg("store")
+        .args(arguments)
+        .env_clear()
+        .output()
+        .unwrap()
 }
 
 fn done(config: &Path, arguments: &[&str]) -> String {
@@ -56,16 +65,23 @@ fn refused(config: &Path, arguments: &[&str]) -> String {
 
 /// The line of what was counted, such as `folders: 2`.
 fn counted<'t>(text: &'t str, what: &str) -> &'t str {
-    text.lines().find(|line| line.starts_with(what)).unwrap_or_else(|| panic!("no `{what}` in {text}"))
+    text.lines()
+        .find(|line| line.starts_with(what))
+        .unwrap_or_else(|| panic!("no `{what}` in {text}"))
 }
 
-/// What clients see of some folders: all answers without links, which differ each time, and the bytes that the links lead to.
+/// What clients see of some folders: all answers without links, which differ each time, and the
+/// bytes that the links lead to.
 async fn seen(client: &Client, ids: &[String]) -> (Vec<Value>, Vec<Vec<u8>>) {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     for id in ids {
         let mut folder = client.folder(id).await;
-        let links =
-            client.data("query($id: ID!) { folder(id: $id) { media(first: 9) { nodes { url } } } }", json!({"id": id})).await;
+        let links = client
+            .data(
+                "query($id: ID!) { folder(id: $id) { media(first: 9) { nodes { url } } } }",
+                json!({"id": id}),
+            )
+            .await;
         let mut urls = take_urls(&mut folder);
         urls.extend(take_urls(&mut links.clone()));
         for url in urls {
@@ -98,8 +114,10 @@ async fn an_installation_moves_to_mongodb_and_back_and_clients_see_the_same() {
     let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);
     let pair = [selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
     let first = client.folder_with(&pair, &["face_match", "liveness"]).await;
-    let second = client.create(&[selfie_video(clip.clone())], json!({"externalId": "case/7"})).await;
-    let ids: Vec<String> = [&first, &second].map(|folder| folder["id"].as_str().unwrap().to_owned()).into();
+    let second =
+        client.create(&[selfie_video(clip.clone())], json!({"externalId": "case/7"})).await;
+    let ids: Vec<String> =
+        [&first, &second].map(|folder| folder["id"].as_str().unwrap().to_owned()).into();
     let before = seen(&client, &ids).await;
     assert_eq!(before.0[0]["state"], "FINISHED", "{:#}", before.0[0]);
     assert!(before.1.len() >= 4 && before.1.contains(&clip), "two photos, a best shot and a video");
@@ -113,7 +131,11 @@ async fn an_installation_moves_to_mongodb_and_back_and_clients_see_the_same() {
     println!("SQLite to MongoDB:\n{text}");
     assert_eq!(counted(&text, "folders"), "folders: 2");
     let sum = counted(&text, "sha256").to_owned();
-    assert_eq!(done(&sqlite, &["copy", "--to", &path(&mongodb)]), text, "again: it goes on, and nothing was left to do");
+    assert_eq!(
+        done(&sqlite, &["copy", "--to", &path(&mongodb)]),
+        text,
+        "again: it goes on, and nothing was left to do"
+    );
 
     let own = std::fs::read_to_string(&sqlite).unwrap();
     std::fs::copy(&mongodb, node.config_file()).unwrap();
@@ -150,7 +172,8 @@ async fn an_installation_moves_to_mongodb_and_back_and_clients_see_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_is_made_beside_a_node_and_restored_into_either_store() {
-    let node = Node::start_with(NodeOptions { config: on_mongodb(), ..NodeOptions::default() }).await;
+    let node =
+        Node::start_with(NodeOptions { config: on_mongodb(), ..NodeOptions::default() }).await;
     let client = node.client().await;
     client.create(&[selfie_photo(sample("obama2.jpg"))], json!({})).await;
     let of_node = node.config_file();
@@ -168,12 +191,25 @@ async fn a_backup_is_made_beside_a_node_and_restored_into_either_store() {
         assert!(no_key.contains("master.key"), "{no_key}");
         let target = config_with_keys(&node, name, &store);
         let restored = done(&target, &["restore", &backup]);
-        assert_eq!((counted(&restored, "folders"), counted(&restored, "sha256")), ("folders: 1", sum), "{name}");
+        assert_eq!(
+            (counted(&restored, "folders"), counted(&restored, "sha256")),
+            ("folders: 1", sum),
+            "{name}"
+        );
         assert!(done(&target, &["verify"]).contains("faults: 0; orphans: 0"), "{name}");
-        let pending: Value = serde_json::from_str(&done(&target, &["migrate", "--dry-run", "--json"])).unwrap();
-        assert_eq!((&pending["schema"], &pending["plainFolders"]), (&pending["newestSchema"], &json!(0)), "{name}");
+        let pending: Value =
+            serde_json::from_str(&done(&target, &["migrate", "--dry-run", "--json"])).unwrap();
+        assert_eq!(
+            (&pending["schema"], &pending["plainFolders"]),
+            (&pending["newestSchema"], &json!(0)),
+            "{name}"
+        );
         assert!(done(&target, &["migrate"]).contains("encrypted: 0 files of 0 folders"), "{name}");
-        assert!(refused(&target, &["restore", node.scratch().to_str().unwrap()]).contains("no complete backup"), "{name}");
+        assert!(
+            refused(&target, &["restore", node.scratch().to_str().unwrap()])
+                .contains("no complete backup"),
+            "{name}"
+        );
     }
     let filled = refused(&of_node, &["restore", &backup]);
     assert!(filled.contains("in use by another node"), "{filled}");
@@ -218,7 +254,8 @@ async fn what_cannot_be_copied_says_why_and_writes_nothing() {
         let database = Path::new(&target).with_extension("").join("vultus.db");
         assert!(target == from.display().to_string() || !database.exists(), "{target}");
     }
-    // With the same data folder on both sides only the store changes, and the files stay where they are.
+    // With the same data folder on both sides only the store changes, and the files stay where they
+    // are.
     let uri = ReplicaSet::shared(1).uri(&format!("operations-{}", uuid::Uuid::now_v7()));
     let beside = place.path().join("beside.toml");
     let data = place.path().join("from");

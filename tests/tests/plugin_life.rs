@@ -1,11 +1,14 @@
-//! Plugins come into use, are replaced under load and leave it, without a restart; the lock file decides what may be loaded, what
-//! shares a pool and what is granted.
+//! Plugins come into use, are replaced under load and leave it, without a restart; the lock file
+//! decides what may be loaded, what shares a pool and what is granted.
 
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use vultus_tests::{Client, Node, NodeOptions, analysis, compiled, executable, sample, selfie_photo, wait_until, workspace_root};
+use vultus_tests::{
+    Client, Node, NodeOptions, analysis, compiled, executable, sample, selfie_photo, wait_until,
+    workspace_root,
+};
 
 const WATCHED: &str = "[plugins]\nwatch_seconds = 1\n";
 const ANALYSES: usize = 500;
@@ -13,7 +16,8 @@ const PER_FOLDER: usize = 10;
 const CLIENTS: usize = 4;
 
 async fn watched(plugins: Vec<std::path::PathBuf>) -> Node {
-    Node::start_with(NodeOptions { config: WATCHED.to_owned(), plugins, ..NodeOptions::default() }).await
+    Node::start_with(NodeOptions { config: WATCHED.to_owned(), plugins, ..NodeOptions::default() })
+        .await
 }
 
 /// Puts a file into the plugin folder the way an operator should: whole.
@@ -24,11 +28,21 @@ fn install(node: &Node, file: &Path, name: &str) {
 }
 
 fn vultus(config: &Path, arguments: &[&str]) -> Output {
-    Command::new(executable("vultus")).arg("--config").arg(config).args(arguments).env_clear().output().unwrap()
+    Command::new(executable("vultus"))
+        .arg("--config")
+        .arg(config)
+        .args(arguments)
+        .env_clear()
+        .output()
+        .unwrap()
 }
 
 fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// Renews the lock file, and gives what the command said.
@@ -41,7 +55,8 @@ fn lock(node: &Node) -> String {
 /// The version of a plugin that is in use.
 async fn version(client: &Client, id: &str) -> Option<String> {
     let analyzers = client.data("{ analyzers { id version } }", json!({})).await;
-    let found = analyzers["analyzers"].as_array()?.iter().find(|analyzer| analyzer["id"] == id).cloned()?;
+    let found =
+        analyzers["analyzers"].as_array()?.iter().find(|analyzer| analyzer["id"] == id).cloned()?;
     found["version"].as_str().map(str::to_owned)
 }
 
@@ -59,10 +74,13 @@ async fn until_logged(node: &Node, parts: &[&str]) {
     .await;
 }
 
-/// A folder with as many analyses as fit, all of which must end well. Gives the versions that judged them.
+/// A folder with as many analyses as fit, all of which must end well. Gives the versions that
+/// judged them.
 async fn judge_ten(client: &Client) -> Vec<String> {
     let asked: Vec<Value> = (0..PER_FOLDER).map(|_| json!({"type": "faulty"})).collect();
-    let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": asked, "waitMs": 30_000})).await;
+    let folder = client
+        .create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": asked, "waitMs": 30_000}))
+        .await;
     let folder = client.final_folder(folder["id"].as_str().unwrap()).await;
     let analyses = folder["analyses"]["nodes"].as_array().unwrap();
     assert_eq!(analyses.len(), PER_FOLDER);
@@ -80,7 +98,8 @@ async fn judge_ten(client: &Client) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_upgrade_under_load_fails_nothing_and_each_analysis_records_the_version_that_judged_it() {
+async fn an_upgrade_under_load_fails_nothing_and_each_analysis_records_the_version_that_judged_it()
+{
     let folder = tempfile::tempdir().unwrap();
     let old = compiled(folder.path(), "faulty/faulty.c", "libfaulty.so", &[]);
     let new = compiled(folder.path(), "faulty/faulty.c", "libnew.so", &["-DVERSION=\"2.0.0\""]);
@@ -95,13 +114,18 @@ async fn an_upgrade_under_load_fails_nothing_and_each_analysis_records_the_versi
         versions
     };
     let upgrade = async {
-        wait_until("the load to be on", || async { (judged.load(Relaxed) >= ANALYSES / 5).then_some(()) }).await;
+        wait_until("the load to be on", || async {
+            (judged.load(Relaxed) >= ANALYSES / 5).then_some(())
+        })
+        .await;
         install(&node, &new, "libfaulty.so");
         until_version(&client, "org.vultus.faulty", Some("2.0.0")).await;
         upgraded.store(1, Relaxed);
     };
-    let (versions, ()) = futures::join!(futures::future::join_all((0..CLIENTS).map(|_| work())), upgrade);
-    let count = |version: &str| versions.iter().flatten().filter(|judged| *judged == version).count();
+    let (versions, ()) =
+        futures::join!(futures::future::join_all((0..CLIENTS).map(|_| work())), upgrade);
+    let count =
+        |version: &str| versions.iter().flatten().filter(|judged| *judged == version).count();
     assert!(count("1.0.0") > 0 && count("2.0.0") > 0, "{} and {}", count("1.0.0"), count("2.0.0"));
     assert!(count("1.0.0") + count("2.0.0") >= ANALYSES);
     assert!(judge_ten(&client).await.iter().all(|version| version == "2.0.0"));
@@ -111,8 +135,12 @@ async fn an_upgrade_under_load_fails_nothing_and_each_analysis_records_the_versi
 async fn what_fails_its_self_test_replaces_nothing_and_a_removed_plugin_leaves() {
     let folder = tempfile::tempdir().unwrap();
     let good = compiled(folder.path(), "faulty/faulty.c", "libgood.so", &[]);
-    let crashing =
-        compiled(folder.path(), "faulty/faulty.c", "libcrashing.so", &["-DVERSION=\"2.0.0\"", "-DDEFAULT_MODE=\"segfault\""]);
+    let crashing = compiled(
+        folder.path(),
+        "faulty/faulty.c",
+        "libcrashing.so",
+        &["-DVERSION=\"2.0.0\"", "-DDEFAULT_MODE=\"segfault\""],
+    );
     let rival = compiled(folder.path(), "faulty/faulty.c", "librival.so", &["-DVERSION=\"3.0.0\""]);
     let node = watched(Vec::new()).await;
     let client = node.client().await;
@@ -123,13 +151,18 @@ async fn what_fails_its_self_test_replaces_nothing_and_a_removed_plugin_leaves()
     until_logged(&node, &["a plugin is not used", "libfaulty.so", "self-test"]).await;
     install(&node, &rival, "librival.so");
     until_logged(&node, &["a plugin is not used", "librival.so", "in use already"]).await;
-    assert!(judge_ten(&client).await.iter().all(|version| version == "1.0.0"), "the old one goes on");
+    assert!(
+        judge_ten(&client).await.iter().all(|version| version == "1.0.0"),
+        "the old one goes on"
+    );
     std::fs::remove_file(node.plugins().join("libfaulty.so")).unwrap();
     // Its place is free now.
     until_version(&client, id, Some("3.0.0")).await;
     std::fs::remove_file(node.plugins().join("librival.so")).unwrap();
     until_version(&client, id, None).await;
-    let refused = client.refused(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": [{"type": "faulty"}]})).await;
+    let refused = client
+        .refused(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": [{"type": "faulty"}]}))
+        .await;
     assert_eq!(refused["reason"], "UNKNOWN_ANALYSIS", "{refused}");
 }
 
@@ -143,10 +176,17 @@ async fn the_lock_file_decides_what_is_loaded_and_what_is_taken_out() {
     let id = "org.vultus.faulty";
     assert!(lock(&node).contains("+ org.vultus.faulty 1.0.0"));
     install(&node, &new, "libfaulty.so");
-    until_logged(&node, &["a plugin is not used", "libfaulty.so", "the lock file does not name it"]).await;
+    until_logged(
+        &node,
+        &["a plugin is not used", "libfaulty.so", "the lock file does not name it"],
+    )
+    .await;
     assert_eq!(version(&client, id).await.as_deref(), Some("1.0.0"));
     let said = lock(&node);
-    assert!(said.contains("- org.vultus.faulty 1.0.0") && said.contains("+ org.vultus.faulty 2.0.0"), "{said}");
+    assert!(
+        said.contains("- org.vultus.faulty 1.0.0") && said.contains("+ org.vultus.faulty 2.0.0"),
+        "{said}"
+    );
     until_version(&client, id, Some("2.0.0")).await;
     std::fs::write(node.plugins().join("plugins.lock"), "[plugins]\n").unwrap();
     until_version(&client, id, None).await;
@@ -181,12 +221,19 @@ async fn features_of_third_parties_need_one_pool_and_templates_need_a_grant() {
     let folder = tempfile::tempdir().unwrap();
     let provider = compiled(folder.path(), "faulty/newer_minor.c", "libnewer.so", &[]);
     let consumer = compiled(folder.path(), "faulty/feature_user.c", "libuser.so", &[]);
-    let curious =
-        compiled(folder.path(), "faulty/feature_user.c", "libcurious.so", &["-DFEATURE=\"face_template/1\"", "-DFRAME=0"]);
+    let curious = compiled(
+        folder.path(),
+        "faulty/feature_user.c",
+        "libcurious.so",
+        &["-DFEATURE=\"face_template/1\"", "-DFRAME=0"],
+    );
     let node = watched(vec![provider, consumer]).await;
     let client = node.client().await;
     let id = "org.vultus.feature-user";
-    let needs = ["org.vultus.feature-user needs the feature nothing/1", "org.vultus.newer of the pool newer"];
+    let needs = [
+        "org.vultus.feature-user needs the feature nothing/1",
+        "org.vultus.newer of the pool newer",
+    ];
     until_logged(&node, &needs).await;
     lock(&node);
     let in_lock = |from: &str, to: &str| {
@@ -196,11 +243,18 @@ async fn features_of_third_parties_need_one_pool_and_templates_need_a_grant() {
         assert_ne!(before, after, "{before}");
         std::fs::write(&path, after).unwrap();
     };
-    in_lock("[plugins.\"org.vultus.feature-user\"]\n", "[plugins.\"org.vultus.feature-user\"]\npool = \"both\"\n");
-    in_lock("[plugins.\"org.vultus.newer\"]\n", "[plugins.\"org.vultus.newer\"]\npool = \"both\"\n");
+    in_lock(
+        "[plugins.\"org.vultus.feature-user\"]\n",
+        "[plugins.\"org.vultus.feature-user\"]\npool = \"both\"\n",
+    );
+    in_lock(
+        "[plugins.\"org.vultus.newer\"]\n",
+        "[plugins.\"org.vultus.newer\"]\npool = \"both\"\n",
+    );
     until_version(&client, id, Some("1.0.0")).await;
     let judge = async || {
-        let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["feature_user"]).await;
+        let folder =
+            client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["feature_user"]).await;
         let judged = analysis(&folder, "feature_user").clone();
         assert_eq!(judged["state"], "FINISHED", "{judged:#}");
         judged["result"]["bytes"].as_u64().unwrap()
@@ -211,7 +265,11 @@ async fn features_of_third_parties_need_one_pool_and_templates_need_a_grant() {
     until_version(&client, id, None).await;
     install(&node, &curious, "libcurious.so");
     lock(&node);
-    until_logged(&node, &["asks for the restricted feature face_template/1", "org.vultus.feature-user"]).await;
+    until_logged(
+        &node,
+        &["asks for the restricted feature face_template/1", "org.vultus.feature-user"],
+    )
+    .await;
     in_lock("pool = \"both\"\n\n", "pool = \"both\"\ngrants = [\"face_template/1\"]\n\n");
     until_version(&client, id, Some("1.0.0")).await;
     assert!(judge().await > 100, "a template");

@@ -1,4 +1,5 @@
-//! The README: every fenced block of it is run or checked, and the answers that it shows are the real ones.
+//! The README: every fenced block of it is run or checked, and the answers that it shows are the
+//! real ones.
 //!
 //! | block | what is done with it |
 //! | --- | --- |
@@ -10,8 +11,9 @@
 //! | `toml` | checked by `vultus config check` |
 //! | `json`, `text` | what the block before it must answer |
 //!
-//! A block of any other kind fails. In answers, words in angle brackets stand for values that differ each time, a line `…` stands
-//! for any lines, and numbers may differ by [`TOLERANCE`], as they do between processors.
+//! A block of any other kind fails. In answers, words in angle brackets stand for values that
+//! differ each time, a line `…` stands for any lines, and numbers may differ by [`TOLERANCE`], as
+//! they do between processors.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -53,7 +55,8 @@ enum Answer {
 }
 
 fn readme() -> String {
-    std::fs::read_to_string(workspace_root().join("README.md")).expect("the repository has a README.md")
+    std::fs::read_to_string(workspace_root().join("README.md"))
+        .expect("the repository has a README.md")
 }
 
 /// All blocks; an error for the first that no rule covers.
@@ -62,18 +65,24 @@ fn blocks(text: &str) -> Result<Vec<Block>, String> {
     let mut lines = text.lines().enumerate();
     while let Some((at, line)) = lines.next() {
         let Some(language) = line.strip_prefix("```") else { continue };
-        let body: Vec<&str> = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
+        let body: Vec<&str> =
+            lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
         let (line, text) = (at + 1, body.join("\n") + "\n");
         if let "json" | "text" = language {
             let answer = match language {
-                "json" => Answer::Json(serde_json::from_str(&text).map_err(|error| format!("line {line}: {error}"))?),
+                "json" => Answer::Json(
+                    serde_json::from_str(&text).map_err(|error| format!("line {line}: {error}"))?,
+                ),
                 _ => Answer::Text(text),
             };
-            let asked = found.last_mut().filter(|block| block.answer.is_none() && block.rule.can_answer());
-            asked.ok_or_else(|| format!("line {line}: an answer to nothing"))?.answer = Some(answer);
+            let asked =
+                found.last_mut().filter(|block| block.answer.is_none() && block.rule.can_answer());
+            asked.ok_or_else(|| format!("line {line}: an answer to nothing"))?.answer =
+                Some(answer);
             continue;
         }
-        let rule = Rule::of(language, &body).ok_or_else(|| format!("line {line}: no rule covers this block of `{language}`"))?;
+        let rule = Rule::of(language, &body)
+            .ok_or_else(|| format!("line {line}: no rule covers this block of `{language}`"))?;
         found.push(Block { line, rule, text, answer: None });
     }
     Ok(found)
@@ -87,7 +96,12 @@ impl Rule {
             "sh" if matches!(body, [line] if line.starts_with("VULTUS_PLUGINS_DIR=") && line.ends_with(" vultus serve")) => {
                 Some(Self::ServePlugins)
             }
-            "sh" if !body.iter().any(|line| line.starts_with("make ") || line.contains("vultus serve")) => Some(Self::Session),
+            "sh" if !body
+                .iter()
+                .any(|line| line.starts_with("make ") || line.contains("vultus serve")) =>
+            {
+                Some(Self::Session)
+            }
             "graphql" => Some(Self::Query),
             "toml" => Some(Self::Configuration),
             _ => None,
@@ -104,7 +118,10 @@ fn blocks_of<const N: usize>(rules: [Rule; N]) -> Vec<Block> {
     let all = blocks(&readme()).unwrap_or_else(|error| panic!("README.md {error}"));
     let found: Vec<Block> = all.into_iter().filter(|block| rules.contains(&block.rule)).collect();
     for rule in rules {
-        assert!(found.iter().any(|block| block.rule == rule), "README.md has no block of the kind {rule:?}");
+        assert!(
+            found.iter().any(|block| block.rule == rule),
+            "README.md has no block of the kind {rule:?}"
+        );
     }
     found
 }
@@ -134,11 +151,13 @@ fn serve_in_session(block: &Block, login: &Block) -> String {
 fn compare(shown: &Answer, real: &str) -> Result<(), String> {
     match shown {
         Answer::Text(shown) => {
-            let (shown, real): (Vec<&str>, Vec<&str>) = (shown.trim().lines().collect(), real.trim().lines().collect());
+            let (shown, real): (Vec<&str>, Vec<&str>) =
+                (shown.trim().lines().collect(), real.trim().lines().collect());
             if same_lines(&shown, &real) { Ok(()) } else { Err("the text differs".to_owned()) }
         }
         Answer::Json(shown) => {
-            let real = serde_json::from_str(real).map_err(|error| format!("the answer is not JSON: {error}"))?;
+            let real = serde_json::from_str(real)
+                .map_err(|error| format!("the answer is not JSON: {error}"))?;
             same_json(shown, &real, "$")
         }
     }
@@ -147,14 +166,19 @@ fn compare(shown: &Answer, real: &str) -> Result<(), String> {
 fn same_lines(shown: &[&str], real: &[&str]) -> bool {
     match (shown.split_first(), real.split_first()) {
         (None, None) => true,
-        (Some((&"…", rest)), _) => (0..=real.len()).any(|skipped| same_lines(rest, &real[skipped..])),
-        (Some((first, rest)), Some((real_first, real_rest))) => same_words(first, real_first) && same_lines(rest, real_rest),
+        (Some((&"…", rest)), _) => {
+            (0..=real.len()).any(|skipped| same_lines(rest, &real[skipped..]))
+        }
+        (Some((first, rest)), Some((real_first, real_rest))) => {
+            same_words(first, real_first) && same_lines(rest, real_rest)
+        }
         _ => false,
     }
 }
 
 fn same_words(shown: &str, real: &str) -> bool {
-    let (shown, real): (Vec<&str>, Vec<&str>) = (shown.split_whitespace().collect(), real.split_whitespace().collect());
+    let (shown, real): (Vec<&str>, Vec<&str>) =
+        (shown.split_whitespace().collect(), real.split_whitespace().collect());
     shown.len() == real.len() && shown.iter().zip(&real).all(|(shown, real)| same_word(shown, real))
 }
 
@@ -163,9 +187,12 @@ fn same_word(shown: &str, real: &str) -> bool {
     if let Some((before, rest)) = shown.split_once('<')
         && let Some((_, after)) = rest.split_once('>')
     {
-        return real.len() > before.len() + after.len() && real.starts_with(before) && real.ends_with(after);
+        return real.len() > before.len() + after.len()
+            && real.starts_with(before)
+            && real.ends_with(after);
     }
-    shown == real || matches!((shown.parse(), real.parse()), (Ok(shown), Ok(real)) if same_number(shown, real))
+    shown == real
+        || matches!((shown.parse(), real.parse()), (Ok(shown), Ok(real)) if same_number(shown, real))
 }
 
 fn same_number(shown: f64, real: f64) -> bool {
@@ -203,20 +230,26 @@ fn check_answer(block: &Block, real: &str) {
     }
 }
 
-/// A command in the root of the repository that finds the executables of this build and the models, and nothing else of ours.
+/// A command in the root of the repository that finds the executables of this build and the models,
+/// and nothing else of ours.
 fn command(program: &str) -> Command {
     let vultus = executable("vultus");
     let folder = vultus.parent().expect("an executable lies in a folder");
     let mut path = vec![folder.to_owned()];
-    // The toolchain that built this test, past any program that would choose or install another one.
-    path.extend(std::env::var_os("CARGO").and_then(|cargo| Some(Path::new(&cargo).parent()?.to_owned())));
+    // The toolchain that built this test, past any program that would choose or install another
+    // one.
+    path.extend(
+        std::env::var_os("CARGO").and_then(|cargo| Some(Path::new(&cargo).parent()?.to_owned())),
+    );
     path.extend(std::env::split_paths(&std::env::var_os("PATH").expect("PATH is set")));
     let mut command = Command::new(program);
     command.current_dir(workspace_root()).env_clear();
     command.env("PATH", std::env::join_paths(path).expect("folders of a PATH can be joined"));
     command.env("VULTUS_MODELS_DIR", workspace_root().join("models"));
-    // The crates that this workspace was built from are there: a project of the session needs no others, and no network.
-    let homes = ["HOME", "CARGO_HOME"].iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    // The crates that this workspace was built from are there: a project of the session needs no
+    // others, and no network.
+    let homes =
+        ["HOME", "CARGO_HOME"].iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     // A test never installs or updates a toolchain.
     command.envs(homes).env("CARGO_NET_OFFLINE", "true").env("RUSTUP_AUTO_INSTALL", "0");
     command
@@ -266,7 +299,12 @@ async fn the_commands_of_the_readme_work_when_pasted_and_answer_as_it_shows() {
         .map(|(line, answer)| (line.parse().expect("a mark is a line number"), answer))
         .collect();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "README.md line {:?} ended with {}:\n{errors}", answers.last_key_value(), output.status);
+    assert!(
+        output.status.success(),
+        "README.md line {:?} ended with {}:\n{errors}",
+        answers.last_key_value(),
+        output.status
+    );
     for block in &session {
         check_answer(block, answers[&block.line]);
     }
@@ -275,13 +313,23 @@ async fn the_commands_of_the_readme_work_when_pasted_and_answer_as_it_shows() {
 #[test]
 fn from_a_new_plugin_to_its_verdict_in_the_api_there_are_at_most_ten_commands() {
     let session = blocks_of([Rule::Session, Rule::ServePlugins]);
-    let first = session.iter().position(|block| block.text.contains("vultus plugin new")).expect("a block makes a plugin");
-    let last = session.iter().rposition(|block| block.text.contains("well_lit")).expect("a block asks for its analysis");
+    let first = session
+        .iter()
+        .position(|block| block.text.contains("vultus plugin new"))
+        .expect("a block makes a plugin");
+    let last = session
+        .iter()
+        .rposition(|block| block.text.contains("well_lit"))
+        .expect("a block asks for its analysis");
     let [made, served, asked] = &session[first..=last] else {
         panic!("README.md goes from a new plugin to its verdict in three blocks");
     };
     assert_eq!(served.rule, Rule::ServePlugins);
-    assert!(asked.text.starts_with("curl ") && asked.text.lines().skip(1).all(|line| line.starts_with(' ')), "one command");
+    assert!(
+        asked.text.starts_with("curl ")
+            && asked.text.lines().skip(1).all(|line| line.starts_with(' ')),
+        "one command"
+    );
     // A line is a command there; to them come the start of the server, the login, and the request.
     let commands = made.text.lines().count() + 3;
     assert!(commands <= 10, "{commands} commands");
@@ -303,14 +351,28 @@ async fn the_server_of_the_readme_starts_says_what_it_shows_and_answers() {
         for line in BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok) {
             said.push_str(&format!("{line}\n"));
             if let Some(url) = line.strip_prefix("Vultus is ready at ") {
-                let answer = reqwest::get(format!("{url}readyz")).await.expect("the server answers where it says");
-                assert!(answer.status().is_success(), "README.md line {}: {}", block.line, answer.status());
+                let answer = reqwest::get(format!("{url}readyz"))
+                    .await
+                    .expect("the server answers where it says");
+                assert!(
+                    answer.status().is_success(),
+                    "README.md line {}: {}",
+                    block.line,
+                    answer.status()
+                );
                 break;
             }
         }
-        let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), rustix::process::Signal::TERM);
+        let _ = rustix::process::kill_process(
+            rustix::process::Pid::from_child(&child),
+            rustix::process::Signal::TERM,
+        );
         child.wait().unwrap();
-        assert!(said.contains("Vultus is ready at "), "README.md line {}: the server did not start: {said}", block.line);
+        assert!(
+            said.contains("Vultus is ready at "),
+            "README.md line {}: the server did not start: {said}",
+            block.line
+        );
         check_answer(&block, &said);
     }
 }
@@ -318,14 +380,24 @@ async fn the_server_of_the_readme_starts_says_what_it_shows_and_answers() {
 #[test]
 fn the_make_targets_of_the_readme_exist() {
     let makefile = std::fs::read_to_string(workspace_root().join("Makefile")).unwrap();
-    let targets: Vec<&str> = makefile.lines().find_map(|line| line.strip_prefix(".PHONY: ")).unwrap().split(' ').collect();
+    let targets: Vec<&str> = makefile
+        .lines()
+        .find_map(|line| line.strip_prefix(".PHONY: "))
+        .unwrap()
+        .split(' ')
+        .collect();
     for block in blocks_of([Rule::Make]) {
         for line in block.text.lines() {
             let command = line.split('#').next().unwrap_or_default();
-            let named: Vec<&str> = command.split_whitespace().skip(1).filter(|word| !word.contains('=')).collect();
+            let named: Vec<&str> =
+                command.split_whitespace().skip(1).filter(|word| !word.contains('=')).collect();
             assert!(!named.is_empty(), "README.md line {}: `{line}` names no target", block.line);
             for target in named {
-                assert!(targets.contains(&target), "README.md line {}: no target {target}", block.line);
+                assert!(
+                    targets.contains(&target),
+                    "README.md line {}: no target {target}",
+                    block.line
+                );
             }
         }
     }
@@ -336,26 +408,47 @@ fn the_configurations_of_the_readme_are_valid() {
     for block in blocks_of([Rule::Configuration]) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), &block.text).unwrap();
-        let output = command("vultus").arg("--config").arg(file.path()).args(["config", "check"]).output().unwrap();
-        assert!(output.status.success(), "README.md line {}: {}", block.line, String::from_utf8_lossy(&output.stderr));
+        let output = command("vultus")
+            .arg("--config")
+            .arg(file.path())
+            .args(["config", "check"])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "README.md line {}: {}",
+            block.line,
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }
 
 #[test]
 fn the_links_of_the_readme_lead_to_files() {
     let text = readme();
-    let targets: Vec<&str> = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
-    let paths: Vec<PathBuf> = targets.iter().filter(|t| !t.contains("://") && !t.starts_with('#')).map(PathBuf::from).collect();
+    let targets: Vec<&str> =
+        text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+    let paths: Vec<PathBuf> = targets
+        .iter()
+        .filter(|t| !t.contains("://") && !t.starts_with('#'))
+        .map(PathBuf::from)
+        .collect();
     assert!(!paths.is_empty());
     for path in paths {
         let file = Path::new(path.to_str().unwrap().split('#').next().unwrap()).to_owned();
-        assert!(workspace_root().join(&file).exists(), "README.md links to {}, which is not there", file.display());
+        assert!(
+            workspace_root().join(&file).exists(),
+            "README.md links to {}, which is not there",
+            file.display()
+        );
     }
 }
 
 #[test]
 fn a_block_without_a_rule_and_an_answer_that_differs_are_noticed() {
-    for uncovered in ["```\nls\n```", "```console\n$ ls\n```", "```json\n{}\n```", "```sh\nls\nmake test\n```"] {
+    for uncovered in
+        ["```\nls\n```", "```console\n$ ls\n```", "```json\n{}\n```", "```sh\nls\nmake test\n```"]
+    {
         assert!(blocks(uncovered).is_err(), "{uncovered}");
     }
     let shown = Answer::Json(json!({"id": "<id>", "score": 0.069, "reasons": []}));
@@ -372,7 +465,11 @@ fn a_block_without_a_rule_and_an_answer_that_differs_are_noticed() {
     }
     let shown = Answer::Text("…\nverdict: SUCCESS at <address>/\n".to_owned());
     assert_eq!(compare(&shown, "one\ntwo\nverdict:  SUCCESS at http://h/\n"), Ok(()));
-    for wrong in ["verdict: DECLINED at http://h/", "verdict: SUCCESS at http://h/\nmore", "verdict: SUCCESS at http://h"] {
+    for wrong in [
+        "verdict: DECLINED at http://h/",
+        "verdict: SUCCESS at http://h/\nmore",
+        "verdict: SUCCESS at http://h",
+    ] {
         assert!(compare(&shown, wrong).is_err(), "{wrong}");
     }
 }

@@ -1,4 +1,5 @@
-//! The graphql-transport-ws protocol as a client sees it: every refusal has the protocol's own code.
+//! The graphql-transport-ws protocol as a client sees it: every refusal has the protocol's own
+//! code.
 
 use serde_json::json;
 use vultus_tests::{Client, Node, NodeOptions, Socket, wait_until};
@@ -21,7 +22,9 @@ async fn the_protocols_close_codes() {
     assert_eq!(closed_with(&mut early).await, 4401, "subscribe before connection_init");
 
     let mut forged = Socket::raw(&node.url).await;
-    forged.send(json!({"type": "connection_init", "payload": {"Authorization": "Bearer a.b.c"}})).await;
+    forged
+        .send(json!({"type": "connection_init", "payload": {"Authorization": "Bearer a.b.c"}}))
+        .await;
     assert_eq!(closed_with(&mut forged).await, 4403, "a token that is not ours");
 
     let mut twice = client.socket().await;
@@ -62,12 +65,21 @@ async fn queries_run_over_the_socket_and_a_missing_folder_is_an_error() {
 
 #[tokio::test]
 async fn an_expired_or_revoked_token_closes_the_socket() {
-    let node =
-        Node::start_with(NodeOptions { config: "[tokens]\naccess_seconds = 5\n".to_owned(), ..NodeOptions::default() }).await;
+    let node = Node::start_with(NodeOptions {
+        config: "[tokens]\naccess_seconds = 5\n".to_owned(),
+        ..NodeOptions::default()
+    })
+    .await;
     let client = node.client().await;
     let folder = client.create(&[], json!({})).await;
     let mut socket = client.socket().await;
-    socket.subscribe("1", "subscription($id: ID!) { folder(id: $id) { state } }", json!({"id": folder["id"]})).await;
+    socket
+        .subscribe(
+            "1",
+            "subscription($id: ID!) { folder(id: $id) { state } }",
+            json!({"id": folder["id"]}),
+        )
+        .await;
     assert_eq!(closed_with(&mut socket).await, 4403);
 
     let client = node.client().await;
@@ -80,20 +92,41 @@ async fn an_expired_or_revoked_token_closes_the_socket() {
 async fn refresh_tokens_rotate_and_reuse_revokes_the_session() {
     let node = Node::start().await;
     let (email, password) = node.administrator();
-    let login = "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }";
-    let first = node.anonymous().data(login, json!({"input": {"email": email, "password": password}})).await["login"].clone();
-    let refresh = "mutation($input: RefreshInput!) { refresh(input: $input) { accessToken refreshToken } }";
-    let second =
-        node.anonymous().data(refresh, json!({"input": {"refreshToken": first["refreshToken"]}})).await["refresh"].clone();
+    let login =
+        "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }";
+    let first = node
+        .anonymous()
+        .data(login, json!({"input": {"email": email, "password": password}}))
+        .await["login"]
+        .clone();
+    let refresh =
+        "mutation($input: RefreshInput!) { refresh(input: $input) { accessToken refreshToken } }";
+    let second = node
+        .anonymous()
+        .data(refresh, json!({"input": {"refreshToken": first["refreshToken"]}}))
+        .await["refresh"]
+        .clone();
     let client = node.anonymous().with_token(second["accessToken"].as_str().unwrap());
     client.data("{ viewer { user { id } } }", json!({})).await;
-    let reused = node.anonymous().error(refresh, json!({"input": {"refreshToken": first["refreshToken"]}})).await;
+    let reused = node
+        .anonymous()
+        .error(refresh, json!({"input": {"refreshToken": first["refreshToken"]}}))
+        .await;
     assert_eq!(reused["code"], "UNAUTHENTICATED");
     refused_soon(&client).await;
-    let after = node.anonymous().error(refresh, json!({"input": {"refreshToken": second["refreshToken"]}})).await;
+    let after = node
+        .anonymous()
+        .error(refresh, json!({"input": {"refreshToken": second["refreshToken"]}}))
+        .await;
     assert_eq!(after["code"], "UNAUTHENTICATED");
-    let wrong = node.anonymous().error(login, json!({"input": {"email": email, "password": "wrong"}})).await;
-    let unknown = node.anonymous().error(login, json!({"input": {"email": "nobody@example.org", "password": "wrong"}})).await;
+    let wrong = node
+        .anonymous()
+        .error(login, json!({"input": {"email": email, "password": "wrong"}}))
+        .await;
+    let unknown = node
+        .anonymous()
+        .error(login, json!({"input": {"email": "nobody@example.org", "password": "wrong"}}))
+        .await;
     assert_eq!((&wrong["code"], &wrong["message"]), (&unknown["code"], &unknown["message"]));
 }
 

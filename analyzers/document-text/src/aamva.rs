@@ -1,5 +1,5 @@
-//! The barcode of North American driving licences and identification cards: the AAMVA DL/ID Card Design Standard, annex D, versions 1
-//! to 10 and the one before them.
+//! The barcode of North American driving licences and identification cards: the AAMVA DL/ID Card
+//! Design Standard, annex D, versions 1 to 10 and the one before them.
 
 use time::Date;
 
@@ -69,7 +69,8 @@ pub(crate) fn read(content: &str) -> Option<Licence> {
     if digits < 8 {
         return None;
     }
-    // Designators (type, offset, length) follow; the subfiles say their type again before their elements.
+    // Designators (type, offset, length) follow; the subfiles say their type again before their
+    // elements.
     let designator = header.get(digits..digits + 2)?;
     let kind = match designator {
         "DL" | "EN" => DocumentType::DrivingLicence,
@@ -88,17 +89,26 @@ pub(crate) fn read(content: &str) -> Option<Licence> {
     (licence.element("DAQ").is_some() && licence.surname().is_some()).then_some(licence)
 }
 
-/// An element in a line. The first of a subfile stands right behind the designators and the subfile's type: `…DLDAQT64235789`.
+/// An element in a line. The first of a subfile stands right behind the designators and the
+/// subfile's type: `…DLDAQT64235789`.
 fn element(part: &str) -> Option<(String, &str)> {
     let is_id = |text: &str| {
-        text.len() == 3 && matches!(text.as_bytes()[0], b'D' | b'Z') && text.bytes().all(|byte| byte.is_ascii_uppercase())
+        text.len() == 3
+            && matches!(text.as_bytes()[0], b'D' | b'Z')
+            && text.bytes().all(|byte| byte.is_ascii_uppercase())
     };
     let first = ["DLD", "IDD", "END"].iter().filter_map(|mark| part.rfind(*mark)).max();
-    let is_designator = |part: &str| part.get(2..10).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let is_designator = |part: &str| {
+        part.get(2..10).is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+    };
     let part = match first {
         Some(at) if is_designator(part) => part.get(at + 2..)?,
         // A jurisdiction's own subfile says its type right before its first element: `ZVZVA01`.
-        _ if part.starts_with('Z') && part.get(..2).is_some_and(|mark| part.get(2..4) == Some(mark)) => part.get(2..)?,
+        _ if part.starts_with('Z')
+            && part.get(..2).is_some_and(|mark| part.get(2..4) == Some(mark)) =>
+        {
+            part.get(2..)?
+        }
         _ => part,
     };
     let (id, value) = (part.get(..3)?, part.get(3..)?);
@@ -123,7 +133,8 @@ impl Licence {
     }
 
     fn given_names(&self) -> Option<String> {
-        let given = match (self.element("DAC").or_else(|| self.element("DCT")), self.element("DAD")) {
+        let given = match (self.element("DAC").or_else(|| self.element("DCT")), self.element("DAD"))
+        {
             (Some(first), Some(middle)) => format!("{first} {middle}"),
             (Some(first), None) => first.to_owned(),
             (None, _) => self.full_name()?.1.to_owned(),
@@ -137,7 +148,8 @@ impl Licence {
     }
 
     fn address(&self) -> Option<String> {
-        let parts: Vec<&str> = ["DAG", "DAH", "DAI", "DAJ", "DAK"].iter().filter_map(|id| self.element(id)).collect();
+        let parts: Vec<&str> =
+            ["DAG", "DAH", "DAI", "DAJ", "DAK"].iter().filter_map(|id| self.element(id)).collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
@@ -173,9 +185,12 @@ fn day(text: &str) -> Option<Date> {
     }
     let as_day = |year: u16, month: u16, day: u16| {
         let plausible = (1850..=2200).contains(&year);
-        plausible.then(|| day_of(year.into(), u8::try_from(month).ok()?, u8::try_from(day).ok()?)).flatten()
+        plausible
+            .then(|| day_of(year.into(), u8::try_from(month).ok()?, u8::try_from(day).ok()?))
+            .flatten()
     };
-    as_day(number(4, 8)?, number(0, 2)?, number(2, 4)?).or_else(|| as_day(number(0, 4)?, number(4, 6)?, number(6, 8)?))
+    as_day(number(4, 8)?, number(0, 2)?, number(2, 4)?)
+        .or_else(|| as_day(number(0, 4)?, number(4, 6)?, number(6, 8)?))
 }
 
 #[cfg(test)]
@@ -205,13 +220,16 @@ mod tests {
             (FieldName::Address, "2300 WEST BROAD STREET, RICHMOND, VA, 232690000"),
         ];
         assert_eq!(licence.fields(), expected.map(|(name, value)| (name, value.to_owned())));
-        assert!(licence.elements.iter().any(|element| element.id == "ZVA" && element.value == "01" && element.name.is_none()));
+        assert!(
+            licence.elements.iter().any(|element| element.id == "ZVA"
+                && element.value == "01"
+                && element.name.is_none())
+        );
     }
 
     #[test]
     fn old_versions_with_one_full_name_and_year_first_are_read() {
-        let old =
-            "@\n\u{1e}\rAAMVA6360000102DL00390187ZV02260032DLDAQ123456789\nDAADOE,JOHN,QUINCY\nDBB19760412\nDBA20301231\nDBCM\r";
+        let old = "@\n\u{1e}\rAAMVA6360000102DL00390187ZV02260032DLDAQ123456789\nDAADOE,JOHN,QUINCY\nDBB19760412\nDBA20301231\nDBCM\r";
         let licence = read(old).unwrap();
         assert_eq!(field(&licence, FieldName::Surname).as_deref(), Some("DOE"));
         assert_eq!(field(&licence, FieldName::GivenNames).as_deref(), Some("JOHN QUINCY"));
@@ -222,7 +240,10 @@ mod tests {
     #[test]
     fn canadian_dates_have_the_year_first() {
         let canada = SAMPLE.replace("DBB06061986", "DBB19860607").replace("DCGUSA", "DCGCAN");
-        assert_eq!(field(&read(&canada).unwrap(), FieldName::DateOfBirth).as_deref(), Some("1986-06-07"));
+        assert_eq!(
+            field(&read(&canada).unwrap(), FieldName::DateOfBirth).as_deref(),
+            Some("1986-06-07")
+        );
     }
 
     #[test]

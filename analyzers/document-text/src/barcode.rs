@@ -10,14 +10,16 @@ use crate::report::Barcode;
 
 /// All barcodes of all sides, and the first driving licence among them.
 pub(crate) fn read(pages: &[Page<'_>]) -> (Vec<Barcode>, Option<Licence>) {
-    let all = pages.iter().flat_map(|page| page.reading.barcodes.iter().map(|raw| of(page.medium, raw)));
+    let all =
+        pages.iter().flat_map(|page| page.reading.barcodes.iter().map(|raw| of(page.medium, raw)));
     let (barcodes, licences): (Vec<Barcode>, Vec<Option<Licence>>) = all.unzip();
     (barcodes, licences.into_iter().flatten().next())
 }
 
 fn of(medium: u32, raw: &RawBarcode) -> (Barcode, Option<Licence>) {
     let text = raw.text.clone().or_else(|| String::from_utf8(raw.bytes.clone()).ok());
-    let licence = text.as_deref().filter(|_| raw.format == BarcodeFormat::Pdf417).and_then(aamva::read);
+    let licence =
+        text.as_deref().filter(|_| raw.format == BarcodeFormat::Pdf417).and_then(aamva::read);
     let barcode = Barcode {
         medium,
         quad: raw.quad.tidy(),

@@ -1,5 +1,6 @@
-//! Whether two writings mean the same: print has diacritics, other scripts and the errors of a recogniser; the machine-readable zone
-//! has transliterations (ICAO 9303 part 3, section 6) and cuts names off.
+//! Whether two writings mean the same: print has diacritics, other scripts and the errors of a
+//! recogniser; the machine-readable zone has transliterations (ICAO 9303 part 3, section 6) and
+//! cuts names off.
 
 /// Capital ASCII letters and digits alone.
 pub(crate) fn folded(text: &str) -> String {
@@ -14,7 +15,8 @@ pub(crate) fn folded(text: &str) -> String {
 pub(crate) fn words(text: &str) -> Vec<String> {
     let ascii = deunicode::deunicode(text).to_ascii_uppercase();
     // An apostrophe joins (O'BRIEN is OBRIEN in the zone), everything else parts.
-    let joined: String = ascii.chars().filter(|character| !matches!(character, '\'' | '`')).collect();
+    let joined: String =
+        ascii.chars().filter(|character| !matches!(character, '\'' | '`')).collect();
     joined
         .split(|character: char| !character.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
@@ -22,10 +24,13 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The same text for all transliterations of one name, and for characters that a recogniser takes for each other.
+/// The same text for all transliterations of one name, and for characters that a recogniser takes
+/// for each other.
 fn canonical(text: &str) -> String {
     let mut text: String = text.to_owned();
-    for (long, short) in [("NXX", "N"), ("UXX", "U"), ("AE", "A"), ("OE", "O"), ("UE", "U"), ("AA", "A")] {
+    for (long, short) in
+        [("NXX", "N"), ("UXX", "U"), ("AE", "A"), ("OE", "O"), ("UE", "U"), ("AA", "A")]
+    {
         text = text.replace(long, short);
     }
     looks(&text)
@@ -46,8 +51,8 @@ pub(crate) fn looks(text: &str) -> String {
     text.chars().map(like).collect()
 }
 
-/// Whether two names are the same: all words of one are among those of the other, or the first is the beginning of the second, as
-/// the zone cuts off what is too long.
+/// Whether two names are the same: all words of one are among those of the other, or the first is
+/// the beginning of the second, as the zone cuts off what is too long.
 pub(crate) fn same_name(zone: &str, print: &str) -> bool {
     let of = |text: &str| words(text).iter().map(|word| canonical(word)).collect::<Vec<_>>();
     let (zone, print) = (of(zone), of(print));
@@ -77,8 +82,10 @@ pub(crate) fn same_state(code: &str, print: &str) -> Option<bool> {
     for (known, name) in mrz::codes() {
         let stems = self::words(name);
         // HUNGARIAN is of HUNGARY: names of nations begin like their states', if at all.
-        let begins =
-            |word: &&String| word.len() >= 5 && stems.first().is_some_and(|stem| stem.len() >= 5 && stem[..5] == word[..5]);
+        let begins = |word: &&String| {
+            word.len() >= 5
+                && stems.first().is_some_and(|stem| stem.len() >= 5 && stem[..5] == word[..5])
+        };
         if words.iter().any(|word| begins(&word)) {
             named.push(known);
         }
@@ -134,7 +141,9 @@ mod tests {
 
     #[test]
     fn other_names_differ() {
-        for (zone, print) in [("ERIKSSON", "ERIKSSEN"), ("ANNA", "HANNA"), ("", "ANNA"), ("ANNA", "")] {
+        for (zone, print) in
+            [("ERIKSSON", "ERIKSSEN"), ("ANNA", "HANNA"), ("", "ANNA"), ("ANNA", "")]
+        {
             assert!(!same_name(zone, print), "{zone} {print}");
         }
     }
@@ -149,7 +158,11 @@ mod tests {
     #[test]
     fn nationalities_are_compared_where_they_can_be() {
         assert_eq!(same_state("HUN", "MAGYAR/HUNGARIAN"), Some(true));
-        assert_eq!(same_state("POL", "POLSKIE / POLISH"), None, "four letters in common are too few");
+        assert_eq!(
+            same_state("POL", "POLSKIE / POLISH"),
+            None,
+            "four letters in common are too few"
+        );
         assert_eq!(same_state("D", "DEUTSCH"), None, "no language but English is known");
         assert_eq!(same_state("UTO", "POL"), Some(false));
         assert_eq!(same_state("UTO", "HUNGARIAN"), Some(false));

@@ -21,9 +21,14 @@ pub(crate) mod iso_option {
     use serde::{Deserialize, Deserializer};
     use time::Date;
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Date>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| super::from_iso(&text).ok_or_else(|| D::Error::custom("a day must be YYYY-MM-DD"))).transpose()
+        text.map(|text| {
+            super::from_iso(&text).ok_or_else(|| D::Error::custom("a day must be YYYY-MM-DD"))
+        })
+        .transpose()
     }
 }
 
@@ -91,11 +96,19 @@ mod tests {
         assert_eq!(from_zone("740812", Role::Birth, TODAY), ZoneDate::Day(date!(1974 - 08 - 12)));
         assert_eq!(from_zone("260101", Role::Birth, TODAY), ZoneDate::Day(date!(2026 - 01 - 01)));
         assert_eq!(from_zone("270101", Role::Birth, TODAY), ZoneDate::Day(date!(1927 - 01 - 01)));
-        assert_eq!(from_zone("961210", Role::Expiry, TODAY), ZoneDate::Day(date!(1996 - 12 - 10)), "an old visa is expired");
+        assert_eq!(
+            from_zone("961210", Role::Expiry, TODAY),
+            ZoneDate::Day(date!(1996 - 12 - 10)),
+            "an old visa is expired"
+        );
         assert_eq!(from_zone("360101", Role::Expiry, TODAY), ZoneDate::Day(date!(2036 - 01 - 01)));
         assert_eq!(from_zone("761231", Role::Expiry, TODAY), ZoneDate::Day(date!(2076 - 12 - 31)));
         assert_eq!(from_zone("770101", Role::Expiry, TODAY), ZoneDate::Day(date!(1977 - 01 - 01)));
-        assert_eq!(full_year(5, Role::Expiry, date!(2096 - 01 - 01)), 2105, "the next century is near");
+        assert_eq!(
+            full_year(5, Role::Expiry, date!(2096 - 01 - 01)),
+            2105,
+            "the next century is near"
+        );
     }
 
     #[test]

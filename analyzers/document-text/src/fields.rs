@@ -35,16 +35,25 @@ pub(crate) fn merged(
 ) -> Vec<Field> {
     let of_page = |page: &Page<'_>| {
         let medium = page.medium;
-        visual::fields(&page.reading.lines, kind, today).into_iter().map(move |printed| (medium, printed)).collect::<Vec<_>>()
+        visual::fields(&page.reading.lines, kind, today)
+            .into_iter()
+            .map(move |printed| (medium, printed))
+            .collect::<Vec<_>>()
     };
     let printed: Vec<(u32, Printed)> = pages.iter().flat_map(of_page).collect();
     let of_licence = licence.map(Licence::fields).unwrap_or_default();
     let field = |name: FieldName| {
         let zone = mrz.and_then(|mrz| zone_value(mrz, name));
-        let barcode = of_licence.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        let barcode =
+            of_licence.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         let labelled = printed.iter().find(|(_, printed)| printed.field == name).cloned();
         let expected = zone.as_ref().or(barcode.as_ref());
-        merge(name, zone.as_deref(), barcode.as_deref(), seen(pages, name, labelled, expected, today))
+        merge(
+            name,
+            zone.as_deref(),
+            barcode.as_deref(),
+            seen(pages, name, labelled, expected, today),
+        )
     };
     let mut fields: Vec<Field> = ALL.into_iter().filter_map(field).collect();
     if let Some(mrz) = mrz {
@@ -53,7 +62,8 @@ pub(crate) fn merged(
     fields
 }
 
-/// What the visual zone says of a field: what stands behind its label, unless another line says what the other zones say.
+/// What the visual zone says of a field: what stands behind its label, unless another line says
+/// what the other zones say.
 fn seen(
     pages: &[Page<'_>],
     name: FieldName,
@@ -106,12 +116,21 @@ fn same_data(name: FieldName, a: &str, b: &str) -> bool {
     }
 }
 
-fn merge(name: FieldName, zone: Option<&str>, barcode: Option<&str>, seen: Option<(u32, Printed)>) -> Option<Field> {
+fn merge(
+    name: FieldName,
+    zone: Option<&str>,
+    barcode: Option<&str>,
+    seen: Option<(u32, Printed)>,
+) -> Option<Field> {
     let machine = zone.or(barcode);
     // What cannot be compared is left out rather than called equal or different.
-    let compared = seen.as_ref().zip(machine).map(|((_, printed), expected)| agrees(name, expected, printed));
+    let compared =
+        seen.as_ref().zip(machine).map(|((_, printed), expected)| agrees(name, expected, printed));
     let seen = seen.filter(|_| compared != Some(None));
-    let verdicts = [compared.flatten(), zone.zip(barcode).map(|(zone, barcode)| same_data(name, zone, barcode))];
+    let verdicts = [
+        compared.flatten(),
+        zone.zip(barcode).map(|(zone, barcode)| same_data(name, zone, barcode)),
+    ];
     let status = match (verdicts.contains(&Some(false)), verdicts.contains(&Some(true))) {
         (true, _) => FieldStatus::Mismatch,
         (false, true) => FieldStatus::Match,
@@ -155,7 +174,8 @@ fn zone_value(mrz: &Mrz, name: FieldName) -> Option<String> {
     }
 }
 
-/// A value of the machine-readable zone whose check digit is wrong is worth less than a printed one.
+/// A value of the machine-readable zone whose check digit is wrong is worth less than a printed
+/// one.
 fn prefer_print_to_wrong_digits(fields: &mut [Field], mrz: &Mrz) {
     let digits = &mrz.check_digits;
     let wrong = [
@@ -165,7 +185,8 @@ fn prefer_print_to_wrong_digits(fields: &mut [Field], mrz: &Mrz) {
         (FieldName::PersonalNumber, digits.personal_number),
     ];
     for field in fields {
-        let is_wrong = wrong.iter().any(|(name, right)| *name == field.name && *right == Some(false));
+        let is_wrong =
+            wrong.iter().any(|(name, right)| *name == field.name && *right == Some(false));
         if let Some(better) = field.barcode.as_ref().or(field.visual.as_ref())
             && is_wrong
         {

@@ -7,7 +7,9 @@ use crate::aamva::Licence;
 use crate::checks::{self, Found, Known};
 use crate::params::Params;
 use crate::reading::{PageReading, Quad, TextLine};
-use crate::report::{DocumentType, Line, MediumReport, Mrz, PortraitReport, Quality, Report, Side, fraction};
+use crate::report::{
+    DocumentType, Line, MediumReport, Mrz, PortraitReport, Quality, Report, Side, fraction,
+};
 use crate::{barcode, fields, visual, zone};
 
 /// What the document analyzer has to say.
@@ -24,8 +26,8 @@ pub struct DocumentResult {
 impl DocumentResult {
     /// The same in the form that a plugin returns.
     pub fn into_outcome(self) -> Result<Outcome, Failure> {
-        let result =
-            serde_json::to_value(self.report).map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
+        let result = serde_json::to_value(self.report)
+            .map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
         Ok(Outcome { resolution: self.resolution, reasons: self.reasons, result })
     }
 }
@@ -38,8 +40,14 @@ pub(crate) struct Page<'r> {
     pub(crate) reading: &'r PageReading,
 }
 
-/// Judges a document by its front and, where it was given, its back, as of `today`. The front is medium 0, the back medium 1.
-pub fn judge(front: &PageReading, back: Option<&PageReading>, params: &Params, today: Date) -> DocumentResult {
+/// Judges a document by its front and, where it was given, its back, as of `today`. The front is
+/// medium 0, the back medium 1.
+pub fn judge(
+    front: &PageReading,
+    back: Option<&PageReading>,
+    params: &Params,
+    today: Date,
+) -> DocumentResult {
     let mut pages = vec![Page { medium: 0, side: Side::Front, reading: front }];
     pages.extend(back.map(|reading| Page { medium: 1, side: Side::Back, reading }));
     let mrz = zone::best(&pages, today);
@@ -64,7 +72,10 @@ pub fn judge(front: &PageReading, back: Option<&PageReading>, params: &Params, t
 /// What the document is: by its machine-readable zone, its barcode, or the words on it.
 fn kind(pages: &[Page<'_>], mrz: Option<&Mrz>, licence: Option<&Licence>) -> DocumentType {
     let named = || pages.iter().find_map(|page| visual::kind(&page.reading.lines));
-    mrz.map(zone::document_type).or(licence.map(|licence| licence.kind)).or_else(named).unwrap_or(DocumentType::Unknown)
+    mrz.map(zone::document_type)
+        .or(licence.map(|licence| licence.kind))
+        .or_else(named)
+        .unwrap_or(DocumentType::Unknown)
 }
 
 fn medium_report(page: &Page<'_>) -> MediumReport {
@@ -97,8 +108,12 @@ fn portrait_report(page: &Page<'_>) -> Option<PortraitReport> {
 
 fn lines(page: &Page<'_>) -> Vec<Line> {
     let medium = page.medium;
-    let of =
-        |line: &TextLine| Line { medium, text: line.text.clone(), confidence: fraction(line.confidence), quad: line.quad.tidy() };
+    let of = |line: &TextLine| Line {
+        medium,
+        text: line.text.clone(),
+        confidence: fraction(line.confidence),
+        quad: line.quad.tidy(),
+    };
     page.reading.lines.iter().map(of).collect()
 }
 

@@ -11,7 +11,8 @@ use crate::policy::Policy;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Params {
-    /// The day that decides what has expired; the node fills it in, so that no analyzer needs a clock.
+    /// The day that decides what has expired; the node fills it in, so that no analyzer needs a
+    /// clock.
     #[serde(with = "crate::date::iso_option")]
     pub today: Option<Date>,
     /// Whether to read the visual zone and compare it with the machine-readable zone.
@@ -52,7 +53,8 @@ impl Params {
         let mut read: Self = if params.is_null() {
             Self::default()
         } else {
-            serde_json::from_value(params.clone()).map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?
+            serde_json::from_value(params.clone())
+                .map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?
         };
         let fractions = [read.min_sharpness, read.max_glare, read.max_moire];
         if fractions.iter().any(|fraction| !(0.0..=1.0).contains(fraction)) {
@@ -112,7 +114,10 @@ mod tests {
             .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
             .collect();
         assert_eq!(read(Value::Object(defaults)).unwrap(), Params::default());
-        assert_eq!(read(json!({"today": "2026-11-26"})).unwrap().today, Some(date!(2026 - 11 - 26)));
+        assert_eq!(
+            read(json!({"today": "2026-11-26"})).unwrap().today,
+            Some(date!(2026 - 11 - 26))
+        );
     }
 
     #[test]

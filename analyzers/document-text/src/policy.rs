@@ -1,5 +1,5 @@
-//! Which finding leads to which verdict: the one place where the document analyzer decides what is refused and what a
-//! person must look at. No finding ever leads to SUCCESS.
+//! Which finding leads to which verdict: the one place where the document analyzer decides what is
+//! refused and what a person must look at. No finding ever leads to SUCCESS.
 //!
 //! | code | when | verdict unless configured otherwise |
 //! | --- | --- | --- |
@@ -141,13 +141,19 @@ pub struct Policy {
 impl Policy {
     /// Reads and checks the operator's settings.
     pub fn read(config: &Config) -> Result<Self, Failure> {
-        serde_json::from_value(serde_json::Value::Object(config.settings.clone()))
-            .map_err(|e| Failure::invalid_input(format!("reading the document analyzer's settings: {e}")))
+        serde_json::from_value(serde_json::Value::Object(config.settings.clone())).map_err(|e| {
+            Failure::invalid_input(format!("reading the document analyzer's settings: {e}"))
+        })
     }
 
     /// The verdict over all findings: the worst.
     pub(crate) fn resolution(&self, findings: impl IntoIterator<Item = Finding>) -> Resolution {
-        let verdict = |finding: Finding| match self.policy.get(&finding).copied().unwrap_or(finding.verdict()) {
+        let verdict = |finding: Finding| match self
+            .policy
+            .get(&finding)
+            .copied()
+            .unwrap_or(finding.verdict())
+        {
             Verdict::OperatorRequired => Resolution::OperatorRequired,
             Verdict::Declined => Resolution::Declined,
         };

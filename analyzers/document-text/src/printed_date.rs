@@ -4,19 +4,24 @@ use time::Date;
 
 use crate::date::{Role, day_of, full_year};
 
-/// The days that a printed date can mean, the likeliest first: more than one when day and month can be either way round.
+/// The days that a printed date can mean, the likeliest first: more than one when day and month can
+/// be either way round.
 pub(crate) fn from_print(text: &str, role: Role, today: Date) -> Vec<Date> {
     let parts = parts(text);
     let chained = |at: usize| matches!(parts.get(at), Some(Part::Number(..)));
-    // Three parts of a longer chain of numbers are a date only if the year is whole: 12.34.56.78 has none, 3. 12.08.1974 has one.
+    // Three parts of a longer chain of numbers are a date only if the year is whole: 12.34.56.78
+    // has none, 3. 12.08.1974 has one.
     let is_whole = |window: &[Part]| window.iter().any(|part| matches!(part, Part::Number(_, 4)));
     let is_alone = |at: usize, window: &[Part]| {
-        window.iter().any(|part| matches!(part, Part::Month(_))) || !((at > 0 && chained(at - 1)) || chained(at + 3))
+        window.iter().any(|part| matches!(part, Part::Month(_)))
+            || !((at > 0 && chained(at - 1)) || chained(at + 3))
     };
     let windows = || parts.windows(3).enumerate();
     let whole = windows().filter(|(_, window)| is_whole(window));
     let short = windows().filter(|(at, window)| !is_whole(window) && is_alone(*at, window));
-    let days = whole.chain(short).map(|(_, window)| of_three([window[0], window[1], window[2]], role, today));
+    let days = whole
+        .chain(short)
+        .map(|(_, window)| of_three([window[0], window[1], window[2]], role, today));
     let packed = parts.iter().map(|part| packed(*part));
     days.chain(packed).find(|days| !days.is_empty()).unwrap_or_default()
 }
@@ -30,7 +35,8 @@ enum Part {
     Month(u8),
 }
 
-/// Numbers and months in the order of the text. A month that stands there in two languages (`08 FEB/FÉV 92`) is one.
+/// Numbers and months in the order of the text. A month that stands there in two languages (`08
+/// FEB/FÉV 92`) is one.
 fn parts(text: &str) -> Vec<Part> {
     let folded = deunicode::deunicode(text).to_ascii_uppercase();
     let mut parts: Vec<Part> = Vec::new();
@@ -59,12 +65,21 @@ fn of_three(parts: [Part; 3], role: Role, today: Date) -> Vec<Date> {
         2 => Some(full_year(value, role, today)),
         _ => None,
     };
-    let small = |value: i32, digits: usize| (digits <= 2).then(|| u8::try_from(value).ok()).flatten();
-    let day = |(y, yd): (i32, usize), month: Option<u8>, (d, dd): (i32, usize)| day_of(year(y, yd)?, month?, small(d, dd)?);
+    let small =
+        |value: i32, digits: usize| (digits <= 2).then(|| u8::try_from(value).ok()).flatten();
+    let day = |(y, yd): (i32, usize), month: Option<u8>, (d, dd): (i32, usize)| {
+        day_of(year(y, yd)?, month?, small(d, dd)?)
+    };
     let found = match parts {
-        [Part::Number(d, dd), Part::Month(m), Part::Number(y, yd)] => vec![day((y, yd), Some(m), (d, dd))],
-        [Part::Month(m), Part::Number(d, dd), Part::Number(y, yd)] => vec![day((y, yd), Some(m), (d, dd))],
-        [Part::Number(y, 4), Part::Number(m, md), Part::Number(d, dd)] => vec![day((y, 4), small(m, md), (d, dd))],
+        [Part::Number(d, dd), Part::Month(m), Part::Number(y, yd)] => {
+            vec![day((y, yd), Some(m), (d, dd))]
+        }
+        [Part::Month(m), Part::Number(d, dd), Part::Number(y, yd)] => {
+            vec![day((y, yd), Some(m), (d, dd))]
+        }
+        [Part::Number(y, 4), Part::Number(m, md), Part::Number(d, dd)] => {
+            vec![day((y, 4), small(m, md), (d, dd))]
+        }
         [Part::Number(a, ad), Part::Number(b, bd), Part::Number(y, yd)] => {
             vec![day((y, yd), small(b, bd), (a, ad)), day((y, yd), small(a, ad), (b, bd))]
         }
@@ -91,7 +106,10 @@ fn packed(part: Part) -> Vec<Date> {
     let (day, month, year) = split([1_000_000, 10_000]);
     let (y, m, d) = split([10_000, 100]);
     let ways = [(year, month, day), (year, day, month), (y, m, d)];
-    ways.into_iter().filter_map(|(y, m, d)| day_of(y, small(m)?, small(d)?)).filter(plausible).collect()
+    ways.into_iter()
+        .filter_map(|(y, m, d)| day_of(y, small(m)?, small(d)?))
+        .filter(plausible)
+        .collect()
 }
 
 /// The month that a word names, by the beginnings that the languages of passports use.
@@ -115,7 +133,10 @@ fn month_named(word: &str) -> Option<u8> {
         NAMES[at].iter().filter(|name| begins(name)).map(|name| name.len()).max()
     };
     // The longest beginning decides: MARR is November in Finnish, MAR is March.
-    (0..12).filter_map(|at| Some((of_month(at)?, at))).max_by_key(|(length, at)| (*length, 12 - at)).map(|(_, at)| at as u8 + 1)
+    (0..12)
+        .filter_map(|at| Some((of_month(at)?, at)))
+        .max_by_key(|(length, at)| (*length, 12 - at))
+        .map(|(_, at)| at as u8 + 1)
 }
 
 #[cfg(test)]
@@ -156,7 +177,10 @@ mod tests {
 
     #[test]
     fn day_and_month_that_can_be_either_give_both() {
-        assert_eq!(from_print("04/05/1990", Role::Birth, TODAY), [date!(1990 - 05 - 04), date!(1990 - 04 - 05)]);
+        assert_eq!(
+            from_print("04/05/1990", Role::Birth, TODAY),
+            [date!(1990 - 05 - 04), date!(1990 - 04 - 05)]
+        );
         assert_eq!(from_print("04/25/1990", Role::Birth, TODAY), [date!(1990 - 04 - 25)]);
     }
 }

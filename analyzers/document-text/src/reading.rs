@@ -1,10 +1,13 @@
-//! What the pixels gave: the seam between the half that reads pictures and this half, which reads text.
+//! What the pixels gave: the seam between the half that reads pictures and this half, which reads
+//! text.
 //!
-//! Everything is in image coordinates: pixels of the upright original frame as it was decoded, before any scaling.
+//! Everything is in image coordinates: pixels of the upright original frame as it was decoded,
+//! before any scaling.
 
 use serde::{Deserialize, Serialize};
 
-/// Four corners in image coordinates: of a text in its reading direction clockwise from the top left.
+/// Four corners in image coordinates: of a text in its reading direction clockwise from the top
+/// left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quad(pub [[f32; 2]; 4]);
 
@@ -12,7 +15,9 @@ impl Quad {
     /// Finite, in tenths of a pixel.
     #[must_use]
     pub(crate) fn tidy(self) -> Self {
-        Self(self.0.map(|corner| corner.map(|side| if side.is_finite() { (side * 10.0).round() / 10.0 } else { 0.0 })))
+        Self(self.0.map(|corner| {
+            corner.map(|side| if side.is_finite() { (side * 10.0).round() / 10.0 } else { 0.0 })
+        }))
     }
 }
 
@@ -41,7 +46,8 @@ pub struct MrzReading {
 pub struct MrzLine {
     /// The best reading, of A–Z, 0–9 and `<` alone. Runs of `<` may have the wrong length.
     pub text: String,
-    /// For each character of `text` the best few readings with their probability, best first. Empty: no others are known.
+    /// For each character of `text` the best few readings with their probability, best first.
+    /// Empty: no others are known.
     pub alternatives: Vec<Vec<(char, f32)>>,
 }
 

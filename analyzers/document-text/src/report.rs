@@ -171,8 +171,8 @@ pub struct Mrz {
     pub lines: Vec<String>,
     /// Whether all check digits are right.
     pub valid: bool,
-    /// Whether the lines are not simply what was read: characters were put right by check digits or by the rules of their
-    /// field, or doubtful ones that no check digit covers were kept.
+    /// Whether the lines are not simply what was read: characters were put right by check digits or
+    /// by the rules of their field, or doubtful ones that no check digit covers were kept.
     pub corrected: bool,
     /// Each check digit; null where the layout has none.
     pub check_digits: CheckDigits,
@@ -295,7 +295,8 @@ pub struct Line {
     pub quad: Quad,
 }
 
-/// A measure of 0–1 in ten thousandths, which is all that it is good for. What is not finite becomes 0.
+/// A measure of 0–1 in ten thousandths, which is all that it is good for. What is not finite
+/// becomes 0.
 pub(crate) fn fraction(value: f32) -> f64 {
     if value.is_finite() { (f64::from(value.clamp(0.0, 1.0)) * 1e4).round() / 1e4 } else { 0.0 }
 }

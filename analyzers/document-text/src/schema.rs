@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 /// The schema that the analyzer's manifest states for its result.
 pub fn result_schema() -> Value {
     let object = |properties: Value| {
-        let required: Vec<&String> = properties.as_object().map(|known| known.keys().collect()).unwrap_or_default();
+        let required: Vec<&String> =
+            properties.as_object().map(|known| known.keys().collect()).unwrap_or_default();
         json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
     };
     let text = json!({"type": "string"});
@@ -51,7 +52,9 @@ pub fn result_schema() -> Value {
         "medium": index, "quad": quad, "format": {"enum": ["PDF417", "QR_CODE", "DATA_MATRIX", "AZTEC"]}, "text": optional_text,
         "base64": optional_text, "elements": list(object(json!({"id": text, "name": optional_text, "value": text})))
     }));
-    let portrait = object(json!({"medium": index, "quad": quad, "confidence": fraction, "artifact": optional_text}));
+    let portrait = object(
+        json!({"medium": index, "quad": quad, "confidence": fraction, "artifact": optional_text}),
+    );
     let line = object(json!({"medium": index, "text": text, "confidence": fraction, "quad": quad}));
     let mut schema = object(json!({
         "type": {"enum": ["PASSPORT", "VISA", "ID_CARD", "DRIVING_LICENCE", "UNKNOWN"]},

@@ -10,9 +10,16 @@ use crate::report::{CheckDigits, DocumentType, Mrz, MrzFormat};
 
 /// The best zone of all sides: one whose check digits are right before one whose are not.
 pub(crate) fn best(pages: &[Page<'_>], today: Date) -> Option<Mrz> {
-    let read = |page: &Page<'_>| Some((page.medium, page.reading.mrz.as_ref()?.quad, reader::read(page.reading.mrz.as_ref()?)?));
+    let read = |page: &Page<'_>| {
+        Some((
+            page.medium,
+            page.reading.mrz.as_ref()?.quad,
+            reader::read(page.reading.mrz.as_ref()?)?,
+        ))
+    };
     let zones = pages.iter().filter_map(read);
-    let (medium, quad, zone) = zones.min_by_key(|(_, _, zone)| (zone.data.checks.failed().len(), zone.corrected))?;
+    let (medium, quad, zone) =
+        zones.min_by_key(|(_, _, zone)| (zone.data.checks.failed().len(), zone.corrected))?;
     Some(report(medium, quad.tidy(), &zone, today))
 }
 

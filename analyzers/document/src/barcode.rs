@@ -23,9 +23,16 @@ pub(crate) fn read(picture: &RgbImage) -> Vec<RawBarcode> {
     let (width, height) = small.dimensions();
     let luma = sample::grey(&small).into_raw();
     let formats = HashSet::from([Kind::PDF_417, Kind::QR_CODE, Kind::DATA_MATRIX, Kind::AZTEC]);
-    let mut hints = DecodeHints { PossibleFormats: Some(formats), TryHarder: Some(false), ..DecodeHints::default() };
-    // The decoder works on whatever lies in the picture: a fault of it costs the barcode, not the analysis.
-    let found = catch_unwind(AssertUnwindSafe(|| detect_multiple_in_luma_with_hints(luma, width, height, &mut hints)));
+    let mut hints = DecodeHints {
+        PossibleFormats: Some(formats),
+        TryHarder: Some(false),
+        ..DecodeHints::default()
+    };
+    // The decoder works on whatever lies in the picture: a fault of it costs the barcode, not the
+    // analysis.
+    let found = catch_unwind(AssertUnwindSafe(|| {
+        detect_multiple_in_luma_with_hints(luma, width, height, &mut hints)
+    }));
     let found = found.ok().and_then(Result::ok).unwrap_or_default();
     found.iter().take(MOST).filter_map(|code| as_raw(code, factor)).collect()
 }
@@ -46,7 +53,15 @@ fn as_raw(code: &RXingResult, factor: f32) -> Option<RawBarcode> {
         places.fold((f32::MAX, f32::MIN), |(low, high), place| (low.min(place), high.max(place)))
     };
     let ((left, right), (top, bottom)) = (bound(|p| p.x), bound(|p| p.y));
-    let quad =
-        if points.is_empty() { Quad::default() } else { Quad([[left, top], [right, top], [right, bottom], [left, bottom]]) };
-    Some(RawBarcode { format, bytes: latin.unwrap_or_else(|| text.as_bytes().to_vec()), text: Some(text.to_owned()), quad })
+    let quad = if points.is_empty() {
+        Quad::default()
+    } else {
+        Quad([[left, top], [right, top], [right, bottom], [left, bottom]])
+    };
+    Some(RawBarcode {
+        format,
+        bytes: latin.unwrap_or_else(|| text.as_bytes().to_vec()),
+        text: Some(text.to_owned()),
+        quad,
+    })
 }

@@ -1,7 +1,8 @@
 //! Where the document lies: four straight edges around it, found without a model.
 //!
-//! A document that fills the picture has none of them, which is no fault. What is found is used to judge the
-//! picture and to cut the portrait; text is read where it stands, so that a wrong edge costs no line.
+//! A document that fills the picture has none of them, which is no fault. What is found is used to
+//! judge the picture and to cut the portrait; text is read where it stands, so that a wrong edge
+//! costs no line.
 
 use image::{GrayImage, RgbImage};
 use imageproc::edges::canny;
@@ -51,7 +52,8 @@ impl Line {
     }
 }
 
-/// The edges of the document in `picture`, its corners clockwise from the one at the upper left of the picture.
+/// The edges of the document in `picture`, its corners clockwise from the one at the upper left of
+/// the picture.
 pub(crate) fn find(picture: &RgbImage) -> Option<Quad> {
     let factor = SIDE as f32 / picture.width().max(picture.height()) as f32;
     let fitted = |length: u32| ((length as f32 * factor).round() as u32).max(1);
@@ -73,7 +75,10 @@ pub(crate) fn find(picture: &RgbImage) -> Option<Quad> {
                 continue;
             }
             let sides = [lines[first.0], lines[first.1], lines[second.0], lines[second.1]];
-            let Some(quad) = corners(&sides).filter(|quad| may_be_document(quad, width, height)) else { continue };
+            let Some(quad) = corners(&sides).filter(|quad| may_be_document(quad, width, height))
+            else {
+                continue;
+            };
             let Some(support) = support(&edges, &quad) else { continue };
             let score = support + 0.5 * plane::area(&quad) / (width * height);
             if best.as_ref().is_none_or(|(known, _)| score > *known) {
@@ -87,7 +92,8 @@ pub(crate) fn find(picture: &RgbImage) -> Option<Quad> {
 fn strongest(edges: &GrayImage) -> Vec<Line> {
     let options = LineDetectionOptions { vote_threshold: 40, suppression_radius: 5 };
     let polar = detect_lines(edges, options);
-    let mut lines: Vec<(f32, Line)> = polar.iter().map(|line| (votes(edges, &Line::of(line)), Line::of(line))).collect();
+    let mut lines: Vec<(f32, Line)> =
+        polar.iter().map(|line| (votes(edges, &Line::of(line)), Line::of(line))).collect();
     lines.sort_by(|a, b| b.0.total_cmp(&a.0));
     lines.into_iter().take(MOST_LINES).map(|(_, line)| refined(edges, line)).collect()
 }
@@ -102,24 +108,32 @@ fn refined(edges: &GrayImage, mut line: Line) -> Line {
             [nx * (line.offset + d) + along[0] * t, ny * (line.offset + d) + along[1] * t]
         };
         let is_set = |[x, y]: Point| {
-            x >= 0.0 && y >= 0.0 && edges.get_pixel_checked(x as u32, y as u32).is_some_and(|pixel| pixel.0[0] > 0)
+            x >= 0.0
+                && y >= 0.0
+                && edges.get_pixel_checked(x as u32, y as u32).is_some_and(|pixel| pixel.0[0] > 0)
         };
         let nearest = |t: f32| {
             let mut distances: Vec<i32> = (-reach..=reach).collect();
             distances.sort_by_key(|d| d.abs());
             distances.into_iter().map(|d| d as f32).find(|d| is_set(place(t, *d)))
         };
-        let points: Vec<Point> = (-far..far).filter_map(|t| Some([t as f32, nearest(t as f32)?])).collect();
+        let points: Vec<Point> =
+            (-far..far).filter_map(|t| Some([t as f32, nearest(t as f32)?])).collect();
         let count = points.len() as f32;
         if count < 8.0 {
             return line;
         }
-        let mean = points.iter().fold([0.0, 0.0], |sum, p| [sum[0] + p[0] / count, sum[1] + p[1] / count]);
+        let mean =
+            points.iter().fold([0.0, 0.0], |sum, p| [sum[0] + p[0] / count, sum[1] + p[1] / count]);
         let spread: f32 = points.iter().map(|p| (p[0] - mean[0]).powi(2)).sum();
-        let slope = points.iter().map(|p| (p[0] - mean[0]) * (p[1] - mean[1])).sum::<f32>() / spread.max(1.0);
+        let slope = points.iter().map(|p| (p[0] - mean[0]) * (p[1] - mean[1])).sum::<f32>()
+            / spread.max(1.0);
         let on_line = place(mean[0], mean[1]);
         let length = slope.hypot(1.0);
-        let normal = [(line.normal[0] - slope * along[0]) / length, (line.normal[1] - slope * along[1]) / length];
+        let normal = [
+            (line.normal[0] - slope * along[0]) / length,
+            (line.normal[1] - slope * along[1]) / length,
+        ];
         line = Line { normal, offset: normal[0] * on_line[0] + normal[1] * on_line[1] };
     }
     line
@@ -131,7 +145,14 @@ fn votes(edges: &GrayImage, line: &Line) -> f32 {
     let reach = (edges.width() + edges.height()) as i32;
     let on_edge = |t: &i32| {
         let t = *t as f32;
-        is_edge(edges, [line.normal[0] * line.offset + along[0] * t, line.normal[1] * line.offset + along[1] * t], line.normal)
+        is_edge(
+            edges,
+            [
+                line.normal[0] * line.offset + along[0] * t,
+                line.normal[1] * line.offset + along[1] * t,
+            ],
+            line.normal,
+        )
     };
     (-reach..reach).filter(on_edge).count() as f32
 }
@@ -139,7 +160,9 @@ fn votes(edges: &GrayImage, line: &Line) -> f32 {
 fn is_edge(edges: &GrayImage, p: Point, across: Point) -> bool {
     [-1.5f32, 0.0, 1.5].into_iter().any(|d| {
         let (x, y) = (p[0] + d * across[0], p[1] + d * across[1]);
-        x >= 0.0 && y >= 0.0 && edges.get_pixel_checked(x as u32, y as u32).is_some_and(|pixel| pixel.0[0] > 0)
+        x >= 0.0
+            && y >= 0.0
+            && edges.get_pixel_checked(x as u32, y as u32).is_some_and(|pixel| pixel.0[0] > 0)
     })
 }
 
@@ -150,14 +173,18 @@ fn corners(sides: &[Line; 4]) -> Option<Quad> {
     if plane::area(&Quad(points)) < 0.0 {
         points.reverse();
     }
-    let first = (0..4).min_by(|i, j| (points[*i][0] + points[*i][1]).total_cmp(&(points[*j][0] + points[*j][1])))?;
+    let first = (0..4).min_by(|i, j| {
+        (points[*i][0] + points[*i][1]).total_cmp(&(points[*j][0] + points[*j][1]))
+    })?;
     points.rotate_left(first);
     Some(Quad(points))
 }
 
 fn may_be_document(quad: &Quad, width: f32, height: f32) -> bool {
     let margin = OUTSIDE * width.max(height);
-    let inside = quad.0.iter().all(|[x, y]| (-margin..width + margin).contains(x) && (-margin..height + margin).contains(y));
+    let inside = quad.0.iter().all(|[x, y]| {
+        (-margin..width + margin).contains(x) && (-margin..height + margin).contains(y)
+    });
     let (wide, high) = (plane::width(quad), plane::height(quad));
     let proportion = wide.max(high) / wide.min(high).max(1.0);
     inside
@@ -175,12 +202,19 @@ fn support(edges: &GrayImage, quad: &Quad) -> Option<f32> {
         let across = [(a[1] - b[1]) / length, (b[0] - a[0]) / length];
         // Corners are often rounded: the middle of a side counts.
         let steps = (0.9 * length) as usize;
-        let inside = |p: &Point| (0.0..edges.width() as f32).contains(&p[0]) && (0.0..edges.height() as f32).contains(&p[1]);
-        let points: Vec<Point> = (0..steps).map(|s| between(a, b, 0.05 + 0.9 * s as f32 / steps as f32)).filter(inside).collect();
+        let inside = |p: &Point| {
+            (0.0..edges.width() as f32).contains(&p[0])
+                && (0.0..edges.height() as f32).contains(&p[1])
+        };
+        let points: Vec<Point> = (0..steps)
+            .map(|s| between(a, b, 0.05 + 0.9 * s as f32 / steps as f32))
+            .filter(inside)
+            .collect();
         if points.len() * 2 < steps {
             return None;
         }
-        let share = points.iter().filter(|p| is_edge(edges, **p, across)).count() as f32 / points.len().max(1) as f32;
+        let share = points.iter().filter(|p| is_edge(edges, **p, across)).count() as f32
+            / points.len().max(1) as f32;
         if share < LEAST_SUPPORT {
             return None;
         }
@@ -189,7 +223,8 @@ fn support(edges: &GrayImage, quad: &Quad) -> Option<f32> {
     (sum / 4.0 > MEAN_SUPPORT).then_some(sum / 4.0)
 }
 
-/// How many quarters clockwise the document is turned in the picture when its text runs in `angle` degrees.
+/// How many quarters clockwise the document is turned in the picture when its text runs in `angle`
+/// degrees.
 pub(crate) fn quarters(angle: f32) -> usize {
     (angle.rem_euclid(360.0) / 90.0).round() as usize % 4
 }

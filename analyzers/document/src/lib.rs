@@ -1,8 +1,8 @@
 //! Built-in analyzer: reads and checks an identity document, and finds its portrait for face match.
 //!
-//! This crate looks at pixels; `vultus-document-text` makes fields, checks and the verdict of what was read.
-//! It provides two features besides: `upright_document/1`, where the document lies and which way up it is, and
-//! `document_portrait/1`, the holder's face on it.
+//! This crate looks at pixels; `vultus-document-text` makes fields, checks and the verdict of what
+//! was read. It provides two features besides: `upright_document/1`, where the document lies and
+//! which way up it is, and `document_portrait/1`, the holder's face on it.
 
 mod barcode;
 mod edges;
@@ -18,7 +18,10 @@ mod text;
 use image::RgbImage;
 use vultus_document_text::{PageReading, Params, Policy, Quad, judge, result_schema};
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Provided, Scope, Slot, SlotKind};
-use vultus_plugin_api::{Analyzer, Config, Failure, FeatureRequest, Frame, Job, Manifest, Outcome, PixelFormat, export_analyzer};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, FeatureRequest, Frame, Job, Manifest, Outcome, PixelFormat,
+    export_analyzer,
+};
 use vultus_vision::{DocumentPortrait, Faces, UprightDocument};
 
 use page::{Models, Side};
@@ -62,7 +65,12 @@ impl Analyzer for Document {
             restricted: false,
             max_side: MAX_SIDE,
         };
-        let weights = ["face_detection_yunet.onnx", text::detect::WEIGHTS, text::recognise::WEIGHTS, text::direction::WEIGHTS];
+        let weights = [
+            "face_detection_yunet.onnx",
+            text::detect::WEIGHTS,
+            text::recognise::WEIGHTS,
+            text::direction::WEIGHTS,
+        ];
         Manifest {
             id: "org.vultus.document".into(),
             name: "Identity document".into(),
@@ -95,7 +103,9 @@ impl Analyzer for Document {
 
     fn analyze(&mut self, job: &Job<'_>) -> Result<Outcome, Failure> {
         let params = Params::read(job.params(), &self.policy)?;
-        let today = params.today.ok_or_else(|| Failure::invalid_input("the document analysis was not told what day it is"))?;
+        let today = params.today.ok_or_else(|| {
+            Failure::invalid_input("the document analysis was not told what day it is")
+        })?;
         let total = job.media().len() as f32;
         let (mut front, mut back) = (None, None);
         while let Some(frame) = job.next_frame() {
@@ -110,16 +120,21 @@ impl Analyzer for Document {
             }
             job.progress((frame.medium() + 1) as f32 / total);
         }
-        let front = front.ok_or_else(|| Failure::invalid_input("the document analysis got no front"))?;
+        let front =
+            front.ok_or_else(|| Failure::invalid_input("the document analysis got no front"))?;
         judge(&front, back.as_ref(), &params, today).into_outcome()
     }
 
     fn provide(&mut self, job: &Job<'_>, request: &FeatureRequest) -> Result<Vec<u8>, Failure> {
-        let frame = job.next_frame().ok_or_else(|| Failure::internal("a document's feature was asked for without a frame"))?;
+        let frame = job.next_frame().ok_or_else(|| {
+            Failure::internal("a document's feature was asked for without a frame")
+        })?;
         let json = match request.feature.as_str() {
             UPRIGHT => serde_json::to_vec(&self.upright(job, &frame)?),
             PORTRAIT => serde_json::to_vec(&self.portrait(job, &frame)?),
-            other => return Err(Failure::unsupported(format!("document does not provide {other}"))),
+            other => {
+                return Err(Failure::unsupported(format!("document does not provide {other}")));
+            }
         };
         json.map_err(|error| Failure::internal(format!("writing {}: {error}", request.feature)))
     }
@@ -127,12 +142,23 @@ impl Analyzer for Document {
 
 impl Document {
     /// Reads one side; keeps the portrait of the first that has one.
-    fn read_side(&mut self, job: &Job<'_>, frame: &Frame<'_>, params: &Params, keep: bool) -> Result<PageReading, Failure> {
+    fn read_side(
+        &mut self,
+        job: &Job<'_>,
+        frame: &Frame<'_>,
+        params: &Params,
+        keep: bool,
+    ) -> Result<PageReading, Failure> {
         let faces = faces(job, frame)?;
         let picture = copied(frame)?;
-        let Side { mut reading, face, quarters } = self.models.read(job, &picture, &faces, params.visual_zone)?;
+        let Side { mut reading, face, quarters } =
+            self.models.read(job, &picture, &faces, params.visual_zone)?;
         if let Some(face) = face {
-            let jpeg = if params.extract_portrait && keep { portrait::cut_out(&picture, &face, quarters)? } else { None };
+            let jpeg = if params.extract_portrait && keep {
+                portrait::cut_out(&picture, &face, quarters)?
+            } else {
+                None
+            };
             let artifact = jpeg.as_ref().map(|_| portrait::ARTIFACT.to_owned());
             if let Some(jpeg) = jpeg {
                 job.artifact(portrait::ARTIFACT, "image/jpeg", &jpeg)?;
@@ -152,13 +178,16 @@ impl Document {
         };
         let quarters = angle.map_or(0, edges::quarters);
         let back = 1.0 / frame.scale();
-        let corners = layout.document.map(|quad| edges::upright(&quad, quarters).0.map(|p| p.map(|v| v * back)));
+        let corners = layout
+            .document
+            .map(|quad| edges::upright(&quad, quarters).0.map(|p| p.map(|v| v * back)));
         Ok(UprightDocument { corners, rotation: quarters as u16 * 90 })
     }
 
     fn portrait(&mut self, job: &Job<'_>, frame: &Frame<'_>) -> Result<DocumentPortrait, Failure> {
         let faces = faces(job, frame)?;
-        let plain = portrait::largest(&faces).filter(|face| face.rect.width >= LARGE_FACE && face.score >= SURE_FACE);
+        let plain = portrait::largest(&faces)
+            .filter(|face| face.rect.width >= LARGE_FACE && face.score >= SURE_FACE);
         let face = match plain {
             Some(face) => Some(face.clone()),
             None => self.models.layout(&copied(frame)?, &faces)?.face,

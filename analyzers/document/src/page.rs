@@ -18,14 +18,16 @@ const SIDE: u32 = 960;
 const SMALL: f32 = 0.6;
 /// Longer side of the document when it is cut out, at most.
 const CUT_SIDE: f32 = 1920.0;
-/// A picture whose longer side is shorter than this, in pixels, is looked at again without its noise when no zone is found in it.
+/// A picture whose longer side is shorter than this, in pixels, is looked at again without its
+/// noise when no zone is found in it.
 const FEW_PIXELS: f32 = 640.0;
-/// A picture whose text is turned by more than this, in degrees, is turned back before it is read: the detector of text was
-/// trained on level lines, and loses the ends of others.
+/// A picture whose text is turned by more than this, in degrees, is turned back before it is read:
+/// the detector of text was trained on level lines, and loses the ends of others.
 const SKEWED: f32 = 8.0;
 /// Lines longer than this many heights tell in which direction the text runs.
 const TELLING: f32 = 3.0;
-/// What is read of one side, at most, as the sum of the lines' widths in heights: a page of a book is no document. The largest lines come first.
+/// What is read of one side, at most, as the sum of the lines' widths in heights: a page of a book
+/// is no document. The largest lines come first.
 const MOST_WIDTH: f32 = 600.0;
 /// A line read with less confidence is no text.
 const LEAST_CONFIDENCE: f32 = 0.5;
@@ -86,14 +88,22 @@ impl Models {
 
     /// Which way up the picture's text is, in degrees; `None` without text.
     pub(crate) fn text_angle(&mut self, picture: &RgbImage) -> Result<Option<f32>, Failure> {
-        let lines = opened(&mut self.lines, &self.options, TextDetector::open)?.find(picture, SIDE).map_err(failure)?;
+        let lines = opened(&mut self.lines, &self.options, TextDetector::open)?
+            .find(picture, SIDE)
+            .map_err(failure)?;
         let quads: Vec<Quad> = lines.iter().map(|line| line.quad).collect();
         let direction = opened(&mut self.direction, &self.options, DirectionReader::open)?;
         direction.angle(picture, &quads).map_err(failure)
     }
 
     /// Reads one side.
-    pub(crate) fn read(&mut self, job: &Job<'_>, picture: &RgbImage, faces: &[Face], visual_zone: bool) -> Result<Side, Failure> {
+    pub(crate) fn read(
+        &mut self,
+        job: &Job<'_>,
+        picture: &RgbImage,
+        faces: &[Face],
+        visual_zone: bool,
+    ) -> Result<Side, Failure> {
         let layout = self.layout(picture, faces)?;
         let hint = layout.face.as_ref().map(portrait::angle);
         let mut text = self.find_text(picture, layout.document.as_ref(), hint)?;
@@ -103,15 +113,23 @@ impl Models {
             (None, None) => {
                 let quads: Vec<Quad> = text.lines.iter().map(|line| line.quad).collect();
                 let direction = opened(&mut self.direction, &self.options, DirectionReader::open)?;
-                direction.angle(&text.canvas, &quads).map_err(failure)?.map(|angle| angle + text.turned)
+                direction
+                    .angle(&text.canvas, &quads)
+                    .map_err(failure)?
+                    .map(|angle| angle + text.turned)
             }
         };
         let quarters = angle.map_or(0, edges::quarters);
         let band = text.zone.as_ref().map(|zone| zone.reading.quad);
-        let lines = if visual_zone { self.read_lines(job, &text, band.as_ref(), angle)? } else { Vec::new() };
+        let lines = if visual_zone {
+            self.read_lines(job, &text, band.as_ref(), angle)?
+        } else {
+            Vec::new()
+        };
         // Edges that leave out the machine-readable zone are not those of the document.
         let band = band.map(|quad| plane::mapped(&quad, |p| text.placed(p)));
-        let document = layout.document.filter(|area| band.as_ref().is_none_or(|band| encloses(area, band)));
+        let document =
+            layout.document.filter(|area| band.as_ref().is_none_or(|band| encloses(area, band)));
         let mrz = text.zone.take().map(|zone| {
             let mut reading = zone.reading;
             reading.quad = plane::mapped(&reading.quad, |p| text.placed(p));
@@ -132,9 +150,15 @@ impl Models {
     }
 
     /// Lines and zone, of the document alone where it is small, else of the whole picture.
-    fn find_text(&mut self, picture: &RgbImage, document: Option<&Quad>, hint: Option<f32>) -> Result<TextSeen, Failure> {
+    fn find_text(
+        &mut self,
+        picture: &RgbImage,
+        document: Option<&Quad>,
+        hint: Option<f32>,
+    ) -> Result<TextSeen, Failure> {
         let longest = picture.width().max(picture.height()) as f32;
-        let small = document.filter(|area| plane::width(area).max(plane::height(area)) < SMALL * longest);
+        let small =
+            document.filter(|area| plane::width(area).max(plane::height(area)) < SMALL * longest);
         if let Some((canvas, back)) = small.and_then(|area| cut_out(picture, area)) {
             let seen = self.find_in(&canvas, Some(back), guessed_turn(None, hint), hint)?;
             if seen.zone.is_some() {
@@ -143,17 +167,28 @@ impl Models {
         }
         let guess = guessed_turn(document, hint);
         let seen = self.find_in(picture, None, guess, hint)?;
-        let again = Some(picture).filter(|_| seen.zone.is_none() && longest < FEW_PIXELS).and_then(softened);
+        let again = Some(picture)
+            .filter(|_| seen.zone.is_none() && longest < FEW_PIXELS)
+            .and_then(softened);
         let Some((canvas, back)) = again else { return Ok(seen) };
         let softened = self.find_in(&canvas, Some(back), guess, hint)?;
         Ok(if softened.zone.is_some() { softened } else { seen })
     }
 
-    /// Lines and zone in a canvas, which is turned back where its text is not level; at first by `guess`, in degrees.
-    fn find_in(&mut self, canvas: &RgbImage, back: Option<Back>, guess: f32, hint: Option<f32>) -> Result<TextSeen, Failure> {
+    /// Lines and zone in a canvas, which is turned back where its text is not level; at first by
+    /// `guess`, in degrees.
+    fn find_in(
+        &mut self,
+        canvas: &RgbImage,
+        back: Option<Back>,
+        guess: f32,
+        hint: Option<f32>,
+    ) -> Result<TextSeen, Failure> {
         let detector = opened(&mut self.lines, &self.options, TextDetector::open)?;
         let detected = |detector: &mut TextDetector, turned: f32| {
-            let levelled = Some(turned).filter(|turned| turned.abs() > SKEWED).and_then(|turned| levelled(canvas, turned));
+            let levelled = Some(turned)
+                .filter(|turned| turned.abs() > SKEWED)
+                .and_then(|turned| levelled(canvas, turned));
             let (turned, canvas, back) = match levelled {
                 Some((level, way)) => (turned, level, Some(back.map_or(way, |back| back * way))),
                 None => (0.0, canvas.clone(), back),
@@ -168,7 +203,9 @@ impl Models {
             seen = detected(detector, seen.turned + left)?;
         }
         let reader = opened(&mut self.reader, &self.options, TextReader::open)?;
-        seen.zone = mrz::find(reader, &seen.canvas, &seen.lines, hint.map(|hint| hint - seen.turned)).map_err(failure)?;
+        seen.zone =
+            mrz::find(reader, &seen.canvas, &seen.lines, hint.map(|hint| hint - seen.turned))
+                .map_err(failure)?;
         Ok(seen)
     }
 
@@ -197,7 +234,11 @@ impl Models {
             let read = reader.read(&text.canvas, &quad).map_err(failure)?;
             if read.confidence >= LEAST_CONFIDENCE && !read.text.trim().is_empty() {
                 let quad = plane::mapped(&quad, |p| text.placed(p));
-                lines.push(TextLine { text: read.text.trim().to_owned(), confidence: read.confidence, quad });
+                lines.push(TextLine {
+                    text: read.text.trim().to_owned(),
+                    confidence: read.confidence,
+                    quad,
+                });
             }
         }
         Ok(lines)
@@ -246,8 +287,8 @@ fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Back)> {
     canvas(picture, &area, [wide * factor, high * factor], sample::cut)
 }
 
-/// How far the text is likely turned from level, in degrees from -45 to 135, by the edges of the document and by what tells which way up it
-/// is; 0 where neither does.
+/// How far the text is likely turned from level, in degrees from -45 to 135, by the edges of the
+/// document and by what tells which way up it is; 0 where neither does.
 fn guessed_turn(document: Option<&Quad>, upright: Option<f32>) -> f32 {
     let lean = document.map_or(0.0, |area| {
         let [a, b, c, d] = area.0;
@@ -255,23 +296,29 @@ fn guessed_turn(document: Option<&Quad>, upright: Option<f32>) -> f32 {
         let angle = (right[1] - left[1]).atan2(right[0] - left[0]).to_degrees();
         angle - 90.0 * (angle / 90.0).round()
     });
-    let is_quarter = upright.is_some_and(|upright| (upright - lean).to_radians().cos().abs() < 0.5f32.sqrt());
+    let is_quarter =
+        upright.is_some_and(|upright| (upright - lean).to_radians().cos().abs() < 0.5f32.sqrt());
     lean + if is_quarter { 90.0 } else { 0.0 }
 }
 
-/// How far the text is turned from level, in degrees from -45 to 135, by the middle of all length; `None` without text. Whether it is
-/// turned by a quarter is told by `upright` where something else tells and some text runs that way: there may be other text beside the
-/// document.
+/// How far the text is turned from level, in degrees from -45 to 135, by the middle of all length;
+/// `None` without text. Whether it is turned by a quarter is told by `upright` where something else
+/// tells and some text runs that way: there may be other text beside the document.
 fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
-    let telling = lines.iter().map(|line| &line.quad).filter(|quad| plane::width(quad) > TELLING * plane::height(quad));
+    let telling = lines
+        .iter()
+        .map(|line| &line.quad)
+        .filter(|quad| plane::width(quad) > TELLING * plane::height(quad));
     let angle = |quad: &Quad| {
         let [a, b, ..] = quad.0;
         (b[1] - a[1]).atan2(b[0] - a[0]).to_degrees()
     };
     let angles: Vec<(f32, f32)> = telling.map(|quad| (angle(quad), plane::width(quad))).collect();
     // Lines that are square to the others tell how far these are turned, too.
-    let mut folded: Vec<(f32, f32)> =
-        angles.iter().map(|(angle, length)| (angle - 90.0 * (angle / 90.0).round(), *length)).collect();
+    let mut folded: Vec<(f32, f32)> = angles
+        .iter()
+        .map(|(angle, length)| (angle - 90.0 * (angle / 90.0).round(), *length))
+        .collect();
     folded.sort_by(|a, b| a.0.total_cmp(&b.0));
     let half = folded.iter().map(|(_, length)| length).sum::<f32>() / 2.0;
     let mut passed = 0.0;
@@ -280,7 +327,9 @@ fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
         passed >= half
     })?;
     let is_square = |angle: f32| (angle - middle).to_radians().cos().abs() < 0.5f32.sqrt();
-    let length = |square: bool| angles.iter().filter(|(angle, _)| is_square(*angle) == square).map(|(_, l)| l).sum::<f32>();
+    let length = |square: bool| {
+        angles.iter().filter(|(angle, _)| is_square(*angle) == square).map(|(_, l)| l).sum::<f32>()
+    };
     let is_quarter = match upright {
         Some(upright) if is_square(upright) => length(true) > 0.0,
         Some(_) => length(false) == 0.0,
@@ -293,7 +342,8 @@ fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
 fn levelled(picture: &RgbImage, degrees: f32) -> Option<(RgbImage, Back)> {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let (sin, cos) = degrees.to_radians().sin_cos();
-    let (wide, high) = (width * cos.abs() + height * sin.abs(), width * sin.abs() + height * cos.abs());
+    let (wide, high) =
+        (width * cos.abs() + height * sin.abs(), width * sin.abs() + height * cos.abs());
     let corner = |x: f32, y: f32| {
         let (x, y) = (x * wide / 2.0, y * high / 2.0);
         [width / 2.0 + x * cos - y * sin, height / 2.0 + x * sin + y * cos]
@@ -320,5 +370,7 @@ fn encloses(outer: &Quad, inner: &Quad) -> bool {
         (0..4).all(|i| side(i) >= 0.0) || (0..4).all(|i| side(i) <= 0.0)
     };
     let [a, b, c, d] = inner.0;
-    [plane::centre(inner), plane::between(a, d, 0.5), plane::between(b, c, 0.5)].into_iter().all(is_inside)
+    [plane::centre(inner), plane::between(a, d, 0.5), plane::between(b, c, 0.5)]
+        .into_iter()
+        .all(is_inside)
 }

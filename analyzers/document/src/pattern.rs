@@ -1,6 +1,6 @@
-//! The pattern of a screen's pixels, or of a print's raster: one fine frequency that is there all over the document, which
-//! no print of a genuine document is. Guilloches and letters differ from place to place, frames and table lines are spread
-//! along an axis of the spectrum.
+//! The pattern of a screen's pixels, or of a print's raster: one fine frequency that is there all
+//! over the document, which no print of a genuine document is. Guilloches and letters differ from
+//! place to place, frames and table lines are spread along an axis of the spectrum.
 
 use image::RgbImage;
 use vultus_document_text::Quad;
@@ -26,12 +26,15 @@ type Spectrum = Vec<f32>;
 /// How strong the pattern inside `area` is, 0–1.
 pub(crate) fn strength(picture: &RgbImage, area: &Quad) -> f32 {
     let waves = Waves::new();
-    let pieces: Vec<Spectrum> = corners(picture, area).map(|at| widened(&prominence(&waves.spectrum(picture, at)))).collect();
+    let pieces: Vec<Spectrum> = corners(picture, area)
+        .map(|at| widened(&prominence(&waves.spectrum(picture, at))))
+        .collect();
     if pieces.len() < FEWEST {
         return 0.0;
     }
     let half = SIDE as i32 / 2;
-    let frequencies = (0..half).flat_map(|v| (-half..half).map(move |u| (u, v))).filter(|(u, v)| is_fine(*u, *v));
+    let frequencies =
+        (0..half).flat_map(|v| (-half..half).map(move |u| (u, v))).filter(|(u, v)| is_fine(*u, *v));
     let mut values = vec![0.0; pieces.len()];
     let typical = frequencies.map(|(u, v)| {
         values.iter_mut().zip(&pieces).for_each(|(value, piece)| *value = piece[place(u, v)]);
@@ -66,8 +69,8 @@ fn place(u: i32, v: i32) -> usize {
     wrapped(v) * SIDE + wrapped(u)
 }
 
-/// How far each frequency stands out of those around it, of those beside it and of those above and below: a line
-/// along an axis, which is what an edge makes, does not.
+/// How far each frequency stands out of those around it, of those beside it and of those above and
+/// below: a line along an axis, which is what an edge makes, does not.
 fn prominence(spectrum: &Spectrum) -> Spectrum {
     let ring: Vec<(i32, i32)> = around(3).filter(|(du, dv)| du.abs().max(dv.abs()) >= 2).collect();
     let steps = [-4, -3, -2, 2, 3, 4];
@@ -91,7 +94,8 @@ fn prominence(spectrum: &Spectrum) -> Spectrum {
     out
 }
 
-/// The highest of each frequency and its neighbours: seen from the side, a pattern shifts from piece to piece.
+/// The highest of each frequency and its neighbours: seen from the side, a pattern shifts from
+/// piece to piece.
 fn widened(spectrum: &Spectrum) -> Spectrum {
     let highest = |at: usize| {
         let (u, v) = ((at % SIDE) as i32, (at / SIDE) as i32);
@@ -120,15 +124,24 @@ struct Waves {
 impl Waves {
     fn new() -> Self {
         let angle = |k: usize| std::f32::consts::TAU * k as f32 / SIDE as f32;
-        let table = |wave: fn(f32) -> f32| (0..SIDE * SIDE).map(|at| wave(angle(at / SIDE * (at % SIDE) % SIDE))).collect();
-        Self { cos: table(f32::cos), sin: table(f32::sin), window: (0..SIDE).map(|k| 0.5 - 0.5 * angle(k).cos()).collect() }
+        let table = |wave: fn(f32) -> f32| {
+            (0..SIDE * SIDE).map(|at| wave(angle(at / SIDE * (at % SIDE) % SIDE))).collect()
+        };
+        Self {
+            cos: table(f32::cos),
+            sin: table(f32::sin),
+            window: (0..SIDE).map(|k| 0.5 - 0.5 * angle(k).cos()).collect(),
+        }
     }
 
     /// Logarithm of the power of each frequency of a piece, above the noise.
     fn spectrum(&self, picture: &RgbImage, [left, top]: [u32; 2]) -> Spectrum {
         let mut levels = vec![0.0f32; SIDE * SIDE];
         for (at, level) in levels.iter_mut().enumerate() {
-            let [r, g, b] = picture.get_pixel(left + (at % SIDE) as u32, top + (at / SIDE) as u32).0.map(f32::from);
+            let [r, g, b] = picture
+                .get_pixel(left + (at % SIDE) as u32, top + (at / SIDE) as u32)
+                .0
+                .map(f32::from);
             *level = 0.299 * r + 0.587 * g + 0.114 * b;
         }
         let mean = levels.iter().sum::<f32>() / levels.len() as f32;
@@ -171,7 +184,9 @@ mod tests {
     use image::Rgb;
 
     fn strength_of(pixel: impl Fn(f32, f32) -> f32) -> f32 {
-        let picture = RgbImage::from_fn(640, 400, |x, y| Rgb([pixel(x as f32, y as f32).clamp(0.0, 255.0) as u8; 3]));
+        let picture = RgbImage::from_fn(640, 400, |x, y| {
+            Rgb([pixel(x as f32, y as f32).clamp(0.0, 255.0) as u8; 3])
+        });
         strength(&picture, &plane::rectangle(640.0, 400.0))
     }
 
@@ -186,7 +201,9 @@ mod tests {
     #[test]
     fn coarse_waves_lines_and_plain_paper_are_no_pattern() {
         assert!(strength_of(|x, y| 150.0 + 20.0 * (0.3 * x + 0.1 * y).sin()) < 0.3);
-        let some_columns = |x: f32, _: f32| if (x as u32).wrapping_mul(2_654_435_761) >> 28 == 0 { 20.0 } else { 220.0 };
+        let some_columns = |x: f32, _: f32| {
+            if (x as u32).wrapping_mul(2_654_435_761) >> 28 == 0 { 20.0 } else { 220.0 }
+        };
         assert!(strength_of(some_columns) < 0.4, "{}", strength_of(some_columns));
         assert!(strength_of(|_, _| 255.0) < 0.1);
     }

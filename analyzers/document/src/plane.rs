@@ -34,7 +34,8 @@ pub(crate) fn height(quad: &Quad) -> f32 {
     (distance(a, d) + distance(b, c)) / 2.0
 }
 
-/// The same area, with its corners counted from another one: as it reads after `quarters` turns clockwise.
+/// The same area, with its corners counted from another one: as it reads after `quarters` turns
+/// clockwise.
 pub(crate) fn turned(quad: &Quad, quarters: usize) -> Quad {
     let mut corners = quad.0;
     corners.rotate_right(quarters % 4);
@@ -54,7 +55,8 @@ pub(crate) fn rectangle(width: f32, height: f32) -> Quad {
 /// Area by the shoelace formula; positive when the corners run clockwise.
 pub(crate) fn area(quad: &Quad) -> f32 {
     let q = quad.0;
-    (0..4).map(|i| (q[i], q[(i + 1) % 4])).map(|(a, b)| a[0] * b[1] - b[0] * a[1]).sum::<f32>() / 2.0
+    (0..4).map(|i| (q[i], q[(i + 1) % 4])).map(|(a, b)| a[0] * b[1] - b[0] * a[1]).sum::<f32>()
+        / 2.0
 }
 
 /// Whether the corners are those of a convex quadrilateral, clockwise.
@@ -66,8 +68,8 @@ pub(crate) fn is_convex(quad: &Quad) -> bool {
     })
 }
 
-/// The quadrilateral with each side moved outwards: `sideways` left and right, `upright` above and below,
-/// in shares of its height.
+/// The quadrilateral with each side moved outwards: `sideways` left and right, `upright` above and
+/// below, in shares of its height.
 pub(crate) fn grown(quad: &Quad, sideways: f32, upright: f32) -> Quad {
     let [a, b, c, d] = quad.0;
     let (wide, high) = (width(quad).max(1.0), height(quad));
@@ -76,7 +78,8 @@ pub(crate) fn grown(quad: &Quad, sideways: f32, upright: f32) -> Quad {
     Quad([at(-x, -y), at(1.0 + x, -y), at(1.0 + x, 1.0 + y), at(-x, 1.0 + y)])
 }
 
-/// The projection that takes the corners of `from` to those of `to`; `None` when they are degenerate.
+/// The projection that takes the corners of `from` to those of `to`; `None` when they are
+/// degenerate.
 pub(crate) fn projection(from: &Quad, to: &Quad) -> Option<Projection> {
     let points = |quad: &Quad| quad.0.map(|[x, y]| (x, y));
     Projection::from_control_points(points(from), points(to))

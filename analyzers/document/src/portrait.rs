@@ -1,5 +1,5 @@
-//! The holder's portrait. Where the face is large enough in the picture, `faces/1` has found it; in a small document it is
-//! looked for again in the document alone.
+//! The holder's portrait. Where the face is large enough in the picture, `faces/1` has found it; in
+//! a small document it is looked for again in the document alone.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
@@ -41,8 +41,13 @@ pub(crate) fn angle(face: &Face) -> f32 {
     (right[1] - left[1]).atan2(right[0] - left[0]).to_degrees().rem_euclid(360.0)
 }
 
-/// Looks for the portrait in the document alone, in all four directions. Coordinates are those of `picture`.
-pub(crate) fn find_in(detector: &mut FaceDetector, picture: &RgbImage, document: &Quad) -> Result<Option<Face>, VisionError> {
+/// Looks for the portrait in the document alone, in all four directions. Coordinates are those of
+/// `picture`.
+pub(crate) fn find_in(
+    detector: &mut FaceDetector,
+    picture: &RgbImage,
+    document: &Quad,
+) -> Result<Option<Face>, VisionError> {
     let (wide, high) = (plane::width(document), plane::height(document));
     let factor = (SIDE / wide.max(high).max(1.0)).min(4.0);
     let size = [wide, high].map(|side| ((side * factor) as u32).max(1));
@@ -55,7 +60,8 @@ pub(crate) fn find_in(detector: &mut FaceDetector, picture: &RgbImage, document:
         }
         let area = crate::edges::upright(document, quarters);
         let size = [page.width(), page.height()];
-        let view = PixelView::new(page.as_raw(), size[0], size[1], size[0] as usize * 3, Channels::Rgb)?;
+        let view =
+            PixelView::new(page.as_raw(), size[0], size[1], size[0] as usize * 3, Channels::Rgb)?;
         let found = detector.find_at(&view, SIDE as u32)?;
         let Some(face) = largest(&found) else { continue };
         if best.as_ref().is_none_or(|known| face.score > known.score) {
@@ -71,7 +77,11 @@ pub(crate) fn find_in(detector: &mut FaceDetector, picture: &RgbImage, document:
 fn carried(face: &Face, map: impl Fn(Point) -> Point) -> Face {
     let Rect { x, y, width, height } = face.rect;
     let corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]].map(&map);
-    let bound = |axis: usize| corners.iter().fold((f32::MAX, f32::MIN), |(low, high), p| (low.min(p[axis]), high.max(p[axis])));
+    let bound = |axis: usize| {
+        corners
+            .iter()
+            .fold((f32::MAX, f32::MIN), |(low, high), p| (low.min(p[axis]), high.max(p[axis])))
+    };
     let ((left, right), (top, bottom)) = (bound(0), bound(1));
     Face {
         rect: Rect { x: left, y: top, width: right - left, height: bottom - top },
@@ -81,21 +91,32 @@ fn carried(face: &Face, map: impl Fn(Point) -> Point) -> Face {
 }
 
 /// The face as it is told of: its corners counted from the upper left of the document.
-pub(crate) fn described(face: &Face, quarters: usize, back: f32, artifact: Option<String>) -> Portrait {
+pub(crate) fn described(
+    face: &Face,
+    quarters: usize,
+    back: f32,
+    artifact: Option<String>,
+) -> Portrait {
     let Rect { x, y, width, height } = face.rect.scaled(back);
     let quad = Quad([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]);
     Portrait { quad: crate::edges::upright(&quad, quarters), confidence: face.score, artifact }
 }
 
 /// The upright portrait with shoulders as a JPEG.
-pub(crate) fn cut_out(picture: &RgbImage, face: &Face, quarters: usize) -> Result<Option<Vec<u8>>, Failure> {
+pub(crate) fn cut_out(
+    picture: &RgbImage,
+    face: &Face,
+    quarters: usize,
+) -> Result<Option<Vec<u8>>, Failure> {
     let Rect { x, y, width, height } = face.rect;
     let quad = Quad([[x, y], [x + width, y], [x + width, y + height], [x, y + height]]);
     let quad = crate::edges::upright(&quad, quarters);
     let high = plane::height(&quad).max(1.0);
     let wide = plane::width(&quad);
     let area = plane::grown(&quad, AROUND[0] * wide / high, AROUND[1]);
-    let area = plane::mapped(&area, |[x, y]| [x.clamp(0.0, picture.width() as f32), y.clamp(0.0, picture.height() as f32)]);
+    let area = plane::mapped(&area, |[x, y]| {
+        [x.clamp(0.0, picture.width() as f32), y.clamp(0.0, picture.height() as f32)]
+    });
     let (wide, high) = (plane::width(&area), plane::height(&area));
     let factor = (KEPT_SIDE / wide.max(high).max(1.0)).min(1.0);
     let size = [((wide * factor) as u32).max(1), ((high * factor) as u32).max(1)];

@@ -1,5 +1,5 @@
-//! What the picture of a document is like: sharp or blurred, burnt out, without colours, with the pattern of a
-//! screen, cut off. Measures only; what they mean is for the policy.
+//! What the picture of a document is like: sharp or blurred, burnt out, without colours, with the
+//! pattern of a screen, cut off. Measures only; what they mean is for the policy.
 
 use image::RgbImage;
 use vultus_document_text::{PageQuality, Quad};
@@ -49,7 +49,9 @@ pub(crate) fn measure(picture: &RgbImage, document: Option<&Quad>, quarters: usi
 fn is_cut_off(quad: &Quad, picture: &RgbImage) -> bool {
     let margin = OUTSIDE * plane::width(quad).max(plane::height(quad));
     let (width, height) = (picture.width() as f32, picture.height() as f32);
-    let outside = |[x, y]: &[f32; 2]| *x < -margin || *y < -margin || *x > width + margin || *y > height + margin;
+    let outside = |[x, y]: &[f32; 2]| {
+        *x < -margin || *y < -margin || *x > width + margin || *y > height + margin
+    };
     quad.0.iter().any(outside)
 }
 
@@ -72,7 +74,9 @@ fn sharpness(page: &RgbImage) -> f32 {
                 sum += v;
                 squares += v * v;
                 if x > left && y > top && x + 1 < left + CELL && y + 1 < top + CELL {
-                    let bend = level(x - 1, y) + level(x + 1, y) + level(x, y - 1) + level(x, y + 1) - 4.0 * v;
+                    let bend =
+                        level(x - 1, y) + level(x + 1, y) + level(x, y - 1) + level(x, y + 1)
+                            - 4.0 * v;
                     bends += bend * bend;
                 }
             }
@@ -101,8 +105,9 @@ enum Light {
     Outside,
 }
 
-/// Share of cells that are burnt out, unless the paper is simply white. Without edges of a document, burnt cells that hang
-/// together with a corner of the picture are what the document lies on.
+/// Share of cells that are burnt out, unless the paper is simply white. Without edges of a
+/// document, burnt cells that hang together with a corner of the picture are what the document lies
+/// on.
 fn glare(page: &RgbImage, has_edges: bool) -> f32 {
     let mut light: Vec<Light> = cells(page).map(|cell| light(page, cell)).collect();
     if !has_edges {
@@ -111,7 +116,11 @@ fn glare(page: &RgbImage, has_edges: bool) -> f32 {
     let count = |wanted: Light| light.iter().filter(|light| **light == wanted).count();
     let (burnt, white, other) = (count(Light::Burnt), count(Light::White), count(Light::Other));
     let left = white + other;
-    if left == 0 || white * 4 > left || burnt > left { 0.0 } else { burnt as f32 / (burnt + left) as f32 }
+    if left == 0 || white * 4 > left || burnt > left {
+        0.0
+    } else {
+        burnt as f32 / (burnt + left) as f32
+    }
 }
 
 fn light(page: &RgbImage, (left, top): (u32, u32)) -> Light {

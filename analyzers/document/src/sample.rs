@@ -1,5 +1,5 @@
-//! Cutting a quadrilateral out of a picture as an upright rectangle: smooth when it is enlarged, averaged
-//! when it is made smaller.
+//! Cutting a quadrilateral out of a picture as an upright rectangle: smooth when it is enlarged,
+//! averaged when it is made smaller.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -11,18 +11,29 @@ use crate::plane::{self, Point};
 /// Most samples per pixel and direction when a picture is made smaller.
 const MOST_SAMPLES: usize = 4;
 
-/// The part of `picture` inside `quad` as a picture of `width` x `height` pixels. What lies outside the
-/// picture repeats its edge. `None` when the corners are degenerate.
+/// The part of `picture` inside `quad` as a picture of `width` x `height` pixels. What lies outside
+/// the picture repeats its edge. `None` when the corners are degenerate.
 pub(crate) fn cut(picture: &RgbImage, quad: &Quad, width: u32, height: u32) -> Option<RgbImage> {
     cut_with(picture, quad, width, height, sharp_weights)
 }
 
 /// The same, without the noise of a picture that is enlarged, and without its sharpness.
-pub(crate) fn cut_soft(picture: &RgbImage, quad: &Quad, width: u32, height: u32) -> Option<RgbImage> {
+pub(crate) fn cut_soft(
+    picture: &RgbImage,
+    quad: &Quad,
+    width: u32,
+    height: u32,
+) -> Option<RgbImage> {
     cut_with(picture, quad, width, height, soft_weights)
 }
 
-fn cut_with(picture: &RgbImage, quad: &Quad, width: u32, height: u32, weights: fn(f32) -> [f32; 4]) -> Option<RgbImage> {
+fn cut_with(
+    picture: &RgbImage,
+    quad: &Quad,
+    width: u32,
+    height: u32,
+    weights: fn(f32) -> [f32; 4],
+) -> Option<RgbImage> {
     if width == 0 || height == 0 || picture.width() == 0 || picture.height() == 0 {
         return None;
     }
@@ -78,7 +89,12 @@ fn linear(picture: &RgbImage, [x, y]: Point) -> [f32; 3] {
 /// The weights of four neighbours at `t` beyond the second (Catmull-Rom).
 fn sharp_weights(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
-    [-0.5 * t3 + t2 - 0.5 * t, 1.5 * t3 - 2.5 * t2 + 1.0, -1.5 * t3 + 2.0 * t2 + 0.5 * t, 0.5 * t3 - 0.5 * t2]
+    [
+        -0.5 * t3 + t2 - 0.5 * t,
+        1.5 * t3 - 2.5 * t2 + 1.0,
+        -1.5 * t3 + 2.0 * t2 + 0.5 * t,
+        0.5 * t3 - 0.5 * t2,
+    ]
 }
 
 /// The same of a cubic B-spline.
@@ -113,13 +129,15 @@ fn cubic(picture: &RgbImage, [x, y]: Point, weights: fn(f32) -> [f32; 4]) -> [f3
 
 /// The picture scaled to `width` x `height`, averaged where it becomes smaller.
 pub(crate) fn scaled(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
-    let source = ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3);
+    let source =
+        ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3);
     let mut scaled = Image::new(width.max(1), height.max(1), PixelType::U8x3);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
         .resize(&source.expect("a picture has three bytes a pixel"), &mut scaled, &options)
         .expect("source and destination have the same pixel type");
-    RgbImage::from_raw(scaled.width(), scaled.height(), scaled.into_vec()).expect("it has the size that it was made with")
+    RgbImage::from_raw(scaled.width(), scaled.height(), scaled.into_vec())
+        .expect("it has the size that it was made with")
 }
 
 /// Luma of a picture.

@@ -42,7 +42,10 @@ fn judged(bench: &mut Bench, picture: &RgbImage) -> TestRun {
 }
 
 fn pages_of_text() -> Specimen {
-    let line = ("It was the best of times, it was the worst of times", "it was the age of wisdom".to_owned());
+    let line = (
+        "It was the best of times, it was the worst of times",
+        "it was the age of wisdom".to_owned(),
+    );
     Specimen { format: specimen::Format::Td3, lines: Vec::new(), fields: vec![line; 9] }
 }
 
@@ -77,7 +80,11 @@ fn a_passport_photographed_from_the_side_is_found_read_and_accepted() {
     assert_eq!(result["media"][0]["rotation"], 0);
     assert_eq!(result["portrait"]["artifact"], "portrait");
     // The portrait, not the ghost image on the right.
-    assert!(corners(&result["portrait"]["quad"]).iter().all(|p| p[0] < 700.0), "{}", result["portrait"]);
+    assert!(
+        corners(&result["portrait"]["quad"]).iter().all(|p| p[0] < 700.0),
+        "{}",
+        result["portrait"]
+    );
     let [kept] = run.artifacts.as_slice() else { panic!("{} artifacts", run.artifacts.len()) };
     assert!(kept.name == "portrait" && kept.bytes.starts_with(&[0xff, 0xd8]));
     let value = |name: &str| {
@@ -90,11 +97,18 @@ fn a_passport_photographed_from_the_side_is_found_read_and_accepted() {
 #[test]
 fn a_card_is_read_whichever_way_up_it_lies() {
     let card = Specimen::card();
-    let upright = photographed(&card.draw(None), 1300, 1000, [[180.0, 160.0], [1120.0, 190.0], [1100.0, 800.0], [200.0, 770.0]]);
+    let upright = photographed(
+        &card.draw(None),
+        1300,
+        1000,
+        [[180.0, 160.0], [1120.0, 190.0], [1100.0, 800.0], [200.0, 770.0]],
+    );
     let mut bench = bench();
-    for (rotation, picture) in
-        [(90, imageops::rotate90(&upright)), (180, imageops::rotate180(&upright)), (270, imageops::rotate270(&upright))]
-    {
+    for (rotation, picture) in [
+        (90, imageops::rotate90(&upright)),
+        (180, imageops::rotate180(&upright)),
+        (270, imageops::rotate270(&upright)),
+    ] {
         let run = judged(&mut bench, &picture);
         assert_eq!(lines(&run), card.lines, "{rotation}");
         assert_eq!(run.outcome.result["media"][0]["rotation"], rotation);
@@ -105,9 +119,18 @@ fn a_card_is_read_whichever_way_up_it_lies() {
 fn a_passport_lying_on_its_side_is_read_beside_more_text_that_runs_across() {
     let passport = Specimen::passport();
     let page = imageops::rotate90(&passport.draw(Some(&portrait())));
-    let page = imageops::resize(&page, page.width() * 3 / 4, page.height() * 3 / 4, imageops::FilterType::Triangle);
+    let page = imageops::resize(
+        &page,
+        page.width() * 3 / 4,
+        page.height() * 3 / 4,
+        imageops::FilterType::Triangle,
+    );
     let text = pages_of_text().draw(None);
-    let mut spread = RgbImage::from_pixel(page.width() + text.width(), page.height().max(text.height()), image::Rgb([235; 3]));
+    let mut spread = RgbImage::from_pixel(
+        page.width() + text.width(),
+        page.height().max(text.height()),
+        image::Rgb([235; 3]),
+    );
     imageops::replace(&mut spread, &page, 0, 0);
     imageops::replace(&mut spread, &text, i64::from(page.width()), 0);
     let run = judged(&mut bench(), &spread);
@@ -119,7 +142,12 @@ fn a_passport_lying_on_its_side_is_read_beside_more_text_that_runs_across() {
 fn a_small_picture_full_of_noise_is_read() {
     let card = Specimen::card();
     let page = card.draw(None);
-    let mut small = imageops::resize(&page, 330, 330 * page.height() / page.width(), imageops::FilterType::Triangle);
+    let mut small = imageops::resize(
+        &page,
+        330,
+        330 * page.height() / page.width(),
+        imageops::FilterType::Triangle,
+    );
     let mut state = 1u32;
     for level in small.pixels_mut().flat_map(|pixel| &mut pixel.0) {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -134,7 +162,12 @@ fn what_is_no_document_has_reasons_and_no_zone() {
     let mut bench = bench();
     let white = RgbImage::from_pixel(900, 700, image::Rgb([255; 3]));
     let text = pages_of_text();
-    for (name, picture) in [("white", white), ("table", table(900, 700)), ("face", portrait()), ("text", text.draw(None))] {
+    for (name, picture) in [
+        ("white", white),
+        ("table", table(900, 700)),
+        ("face", portrait()),
+        ("text", text.draw(None)),
+    ] {
         let run = judged(&mut bench, &picture);
         assert!(run.outcome.result["mrz"].is_null(), "{name}: {}", run.outcome.result["mrz"]);
         assert_ne!(run.outcome.resolution, Resolution::Success, "{name}");
@@ -161,10 +194,12 @@ fn a_grey_copy_a_blurred_and_a_burnt_out_picture_are_told() {
 #[test]
 fn a_barcode_on_the_back_is_decoded() {
     use rxing::{BarcodeFormat, Writer, pdf417::PDF417Writer};
-    const CONTENT: &str = "@\n\u{1e}\rANSI 636000080002DL00410278ZV03190008DLDAQT64235789\nDCSSAMPLE\n";
+    const CONTENT: &str =
+        "@\n\u{1e}\rANSI 636000080002DL00410278ZV03190008DLDAQT64235789\nDCSSAMPLE\n";
     let code = PDF417Writer.encode(CONTENT, &BarcodeFormat::PDF_417, 900, 300).unwrap();
     let back = RgbImage::from_fn(1100, 700, |x, y| {
-        let inside = (100..100 + code.width()).contains(&x) && (200..200 + code.height()).contains(&y);
+        let inside =
+            (100..100 + code.width()).contains(&x) && (200..200 + code.height()).contains(&y);
         let dark = inside && code.get(x - 100, y - 200);
         image::Rgb(if dark { [20; 3] } else { [235, 236, 228] })
     });
@@ -187,10 +222,12 @@ fn the_portrait_of_a_small_document_is_found_where_it_lies_and_so_is_the_documen
     let mut bench = bench();
     for (picture, rotation) in [(&scene, 0), (&turned, 90)] {
         bench.clear_media().medium(SlotKind::Image, &[FRONT], vec![picture_of(picture)]);
-        let upright: UprightDocument = serde_json::from_value(bench.feature(0, Some(0), UPRIGHT).unwrap()).unwrap();
+        let upright: UprightDocument =
+            serde_json::from_value(bench.feature(0, Some(0), UPRIGHT).unwrap()).unwrap();
         assert_eq!(upright.rotation, rotation);
         assert!(upright.corners.is_some());
-        let portrait: DocumentPortrait = serde_json::from_value(bench.feature(0, Some(0), PORTRAIT).unwrap()).unwrap();
+        let portrait: DocumentPortrait =
+            serde_json::from_value(bench.feature(0, Some(0), PORTRAIT).unwrap()).unwrap();
         let face = portrait.face.expect("the portrait is there");
         assert!(face.rect.width > 40.0 && face.rect.width < 140.0, "{face:?}");
     }

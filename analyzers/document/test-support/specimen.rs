@@ -1,6 +1,6 @@
-//! Specimens of identity documents, drawn by the tests themselves: nobody's document, no picture from elsewhere but a sample
-//! portrait. The font is OCR-B of Debian's `fonts-ocr-b`, which `make setup` installs.
-//! Included by path into the tests of several crates; no part of any library.
+//! Specimens of identity documents, drawn by the tests themselves: nobody's document, no picture
+//! from elsewhere but a sample portrait. The font is OCR-B of Debian's `fonts-ocr-b`, which `make
+//! setup` installs. Included by path into the tests of several crates; no part of any library.
 
 use ab_glyph::{Font, FontVec, PxScale, ScaleFont, point};
 use image::imageops::{FilterType, overlay, resize};
@@ -39,7 +39,8 @@ fn digit(text: &str) -> char {
         b'A'..=b'Z' => u32::from(c - b'A') + 10,
         _ => 0,
     };
-    let sum: u32 = text.bytes().zip([7, 3, 1].into_iter().cycle()).map(|(c, weight)| value(c) * weight).sum();
+    let sum: u32 =
+        text.bytes().zip([7, 3, 1].into_iter().cycle()).map(|(c, weight)| value(c) * weight).sum();
     char::from_digit(sum % 10, 10).expect("a remainder by ten is a digit")
 }
 
@@ -95,8 +96,10 @@ impl Specimen {
             let wave = ((x as f32 * 0.05).sin() + (y as f32 * 0.07 + x as f32 * 0.01).sin()) * 5.0;
             Rgb([(214.0 + wave) as u8, (226.0 - wave) as u8, (232.0 + wave / 2.0) as u8])
         });
-        let font = FontVec::try_from_vec(std::fs::read(FONT).expect("fonts-ocr-b is installed by `make setup`"))
-            .expect("the font can be read");
+        let font = FontVec::try_from_vec(
+            std::fs::read(FONT).expect("fonts-ocr-b is installed by `make setup`"),
+        )
+        .expect("the font can be read");
         if let Some(portrait) = portrait {
             overlay(&mut page, &resize(portrait, 300, 390, FilterType::Triangle), 60, 150);
             // A ghost image: the same face, small and pale.
@@ -124,22 +127,39 @@ impl Specimen {
     }
 }
 
-/// Writes `text` with its upper left corner at `at`, `pitch` pixels from character to character where given.
-fn write(page: &mut RgbImage, font: &FontVec, text: &str, at: [f32; 2], size: f32, pitch: Option<f32>) {
+/// Writes `text` with its upper left corner at `at`, `pitch` pixels from character to character
+/// where given.
+fn write(
+    page: &mut RgbImage,
+    font: &FontVec,
+    text: &str,
+    at: [f32; 2],
+    size: f32,
+    pitch: Option<f32>,
+) {
     let scaled = font.as_scaled(PxScale::from(size));
     let mut x = at[0];
     for c in text.chars() {
         let id = scaled.glyph_id(c);
         let advance = pitch.unwrap_or_else(|| scaled.h_advance(id));
         let own = scaled.h_advance(id);
-        let glyph = id.with_scale_and_position(PxScale::from(size), point(x + (advance - own) / 2.0, at[1] + scaled.ascent()));
+        let glyph = id.with_scale_and_position(
+            PxScale::from(size),
+            point(x + (advance - own) / 2.0, at[1] + scaled.ascent()),
+        );
         if let Some(outline) = font.outline_glyph(glyph) {
             let bounds = outline.px_bounds();
             outline.draw(|gx, gy, cover| {
-                let (px, py) = (bounds.min.x as i64 + i64::from(gx), bounds.min.y as i64 + i64::from(gy));
-                if px >= 0 && py >= 0 && px < i64::from(page.width()) && py < i64::from(page.height()) {
+                let (px, py) =
+                    (bounds.min.x as i64 + i64::from(gx), bounds.min.y as i64 + i64::from(gy));
+                if px >= 0
+                    && py >= 0
+                    && px < i64::from(page.width())
+                    && py < i64::from(page.height())
+                {
                     let pixel = page.get_pixel_mut(px as u32, py as u32);
-                    *pixel = Rgb(pixel.0.map(|v| (f32::from(v) * (1.0 - cover) + 25.0 * cover) as u8));
+                    *pixel =
+                        Rgb(pixel.0.map(|v| (f32::from(v) * (1.0 - cover) + 25.0 * cover) as u8));
                 }
             });
         }
@@ -156,16 +176,29 @@ pub(crate) fn table(width: u32, height: u32) -> RgbImage {
     })
 }
 
-/// The document photographed on the table: its corners at `corners`, clockwise from its upper left, with noise.
-pub(crate) fn photographed(page: &RgbImage, width: u32, height: u32, corners: [[f32; 2]; 4]) -> RgbImage {
+/// The document photographed on the table: its corners at `corners`, clockwise from its upper left,
+/// with noise.
+pub(crate) fn photographed(
+    page: &RgbImage,
+    width: u32,
+    height: u32,
+    corners: [[f32; 2]; 4],
+) -> RgbImage {
     let (w, h) = (page.width() as f32, page.height() as f32);
     let from = [(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)];
-    let projection = Projection::from_control_points(from, corners.map(|[x, y]| (x, y))).expect("the corners are no line");
+    let projection = Projection::from_control_points(from, corners.map(|[x, y]| (x, y)))
+        .expect("the corners are no line");
     // Black is the mark of what lies outside, so nothing of the page may be quite black.
     let mut lifted = page.clone();
     lifted.pixels_mut().for_each(|p| *p = Rgb(p.0.map(|v| v.max(2))));
     let mut placed = RgbImage::new(width, height);
-    warp_into(&lifted, projection, Interpolation::Bilinear, Border::Constant(Rgb([0; 3])), &mut placed);
+    warp_into(
+        &lifted,
+        projection,
+        Interpolation::Bilinear,
+        Border::Constant(Rgb([0; 3])),
+        &mut placed,
+    );
     let mut scene = table(width, height);
     let mut state = 12345u32;
     for (at, from) in scene.pixels_mut().zip(placed.pixels()) {

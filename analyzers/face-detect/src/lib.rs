@@ -4,7 +4,9 @@
 //! analyzers to decide.
 
 use vultus_plugin_api::manifest::{Instances, Provided, Scope};
-use vultus_plugin_api::{Analyzer, Config, Failure, FeatureRequest, Job, Manifest, export_analyzer};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, FeatureRequest, Job, Manifest, export_analyzer,
+};
 use vultus_vision::{CASCADE, Face, FaceDetector, Faces, PixelView, QuarterTurned, failure};
 
 /// The feature that this plugin provides.
@@ -54,7 +56,9 @@ impl Analyzer for FaceDetect {
             let message = format!("face-detect does not provide {}", request.feature);
             return Err(Failure::unsupported(message));
         }
-        let frame = job.next_frame().ok_or_else(|| Failure::internal("faces/1 was asked for without a frame"))?;
+        let frame = job
+            .next_frame()
+            .ok_or_else(|| Failure::internal("faces/1 was asked for without a frame"))?;
         let picture = vultus_vision::view(&frame)?;
         let mut faces = self.detector.find(&picture).map_err(failure)?;
         if surest(&faces) < UPRIGHT_SCORE && may_lie_on_its_side(job, request.medium) {
@@ -62,14 +66,20 @@ impl Analyzer for FaceDetect {
         }
         let back = 1.0 / frame.scale();
         let faces = faces.into_iter().map(|face| face.scaled(back)).collect();
-        serde_json::to_vec(&Faces { faces }).map_err(|error| Failure::internal(format!("writing {FACES}: {error}")))
+        serde_json::to_vec(&Faces { faces })
+            .map_err(|error| Failure::internal(format!("writing {FACES}: {error}")))
     }
 }
 
 impl FaceDetect {
-    /// Tries the picture turned by one, three and two quarters as well, and keeps the surest of all. A
-    /// face that lies on its side may be found unturned, but with landmarks that are of no use.
-    fn find_turned(&mut self, picture: &PixelView<'_>, unturned: Vec<Face>) -> Result<Vec<Face>, Failure> {
+    /// Tries the picture turned by one, three and two quarters as well, and keeps the surest of
+    /// all. A face that lies on its side may be found unturned, but with landmarks that are of no
+    /// use.
+    fn find_turned(
+        &mut self,
+        picture: &PixelView<'_>,
+        unturned: Vec<Face>,
+    ) -> Result<Vec<Face>, Failure> {
         let mut best = unturned;
         for turns in [1, 3, 2] {
             let turned = QuarterTurned::of(picture, turns);
@@ -89,7 +99,10 @@ fn surest(faces: &[Face]) -> f32 {
 
 /// Documents are often photographed sideways, and carry no hint of it; selfies are not.
 fn may_lie_on_its_side(job: &Job<'_>, medium: u32) -> bool {
-    job.media().iter().filter(|m| m.index == medium).any(|m| m.tags.iter().any(|tag| tag.starts_with("photo_id")))
+    job.media()
+        .iter()
+        .filter(|m| m.index == medium)
+        .any(|m| m.tags.iter().any(|tag| tag.starts_with("photo_id")))
 }
 
 export_analyzer!(FaceDetect);

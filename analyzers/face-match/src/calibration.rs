@@ -1,11 +1,11 @@
 //! What a cosine means: a similarity 0–1 for people, and the false match rate of a threshold.
 //!
 //! The similarity is a logistic curve through two measured points: the model's default threshold is
-//! 0.5, and the mean cosine of two pictures of one person (0.68 with both models on LFW) is 0.9. It is
-//! strictly monotone, so that it changes no order, and no threshold of a request moves it.
+//! 0.5, and the mean cosine of two pictures of one person (0.68 with both models on LFW) is 0.9. It
+//! is strictly monotone, so that it changes no order, and no threshold of a request moves it.
 //!
-//! The false match rates were measured over 29.6 million pairs of different people (LFW). Between the
-//! measured points the rate is interpolated log-linearly; outside them nothing is claimed.
+//! The false match rates were measured over 29.6 million pairs of different people (LFW). Between
+//! the measured points the rate is interpolated log-linearly; outside them nothing is claimed.
 
 use vultus_vision::EmbeddingModel;
 
@@ -27,12 +27,14 @@ impl Calibration {
     /// The calibration of `model`.
     pub(crate) const fn of(model: EmbeddingModel) -> Self {
         match model {
-            EmbeddingModel::Sface => {
-                Self { threshold: 0.38, rates: [(0.372, -3.0), (0.428, -4.0), (0.479, -5.0), (0.571, -6.0)] }
-            }
-            EmbeddingModel::FrFeature => {
-                Self { threshold: 0.36, rates: [(0.335, -3.0), (0.413, -4.0), (0.479, -5.0), (0.584, -6.0)] }
-            }
+            EmbeddingModel::Sface => Self {
+                threshold: 0.38,
+                rates: [(0.372, -3.0), (0.428, -4.0), (0.479, -5.0), (0.571, -6.0)],
+            },
+            EmbeddingModel::FrFeature => Self {
+                threshold: 0.36,
+                rates: [(0.335, -3.0), (0.413, -4.0), (0.479, -5.0), (0.584, -6.0)],
+            },
         }
     }
 
@@ -46,7 +48,8 @@ impl Calibration {
         self.threshold + (similarity / (1.0 - similarity)).ln() / self.steepness()
     }
 
-    /// How often two different people pass the threshold `similarity`; `None` where it was not measured.
+    /// How often two different people pass the threshold `similarity`; `None` where it was not
+    /// measured.
     pub(crate) fn false_match_rate(&self, similarity: f64) -> Option<f64> {
         let cosine = self.cosine(similarity);
         let between = |pair: &&[(f64, f64)]| (pair[0].0..=pair[1].0).contains(&cosine);
@@ -79,7 +82,8 @@ mod tests {
     fn the_similarity_rises_with_the_cosine_and_can_be_turned_back() {
         for model in MODELS {
             let calibration = Calibration::of(model);
-            let similarities: Vec<f64> = (-10..=10).map(|i| calibration.similarity(f64::from(i) / 10.0)).collect();
+            let similarities: Vec<f64> =
+                (-10..=10).map(|i| calibration.similarity(f64::from(i) / 10.0)).collect();
             assert!(similarities.windows(2).all(|pair| pair[0] < pair[1]));
             assert!(similarities.iter().all(|s| (0.0..1.0).contains(s)));
             assert!((calibration.cosine(calibration.similarity(0.45)) - 0.45).abs() < 1e-9);

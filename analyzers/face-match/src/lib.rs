@@ -1,7 +1,7 @@
 //! Built-in analyzer: are the faces of two or more media the same person?
 //!
-//! One template per medium, from the same track that liveness judges; all pairs are compared, and the
-//! least similar decides.
+//! One template per medium, from the same track that liveness judges; all pairs are compared, and
+//! the least similar decides.
 
 mod calibration;
 mod params;
@@ -10,7 +10,9 @@ mod report;
 mod subject;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
-use vultus_plugin_api::{Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, Resolution, export_analyzer};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, Resolution, export_analyzer,
+};
 use vultus_vision::{EmbeddingModel, FaceTemplates, FaceTrack, cosine};
 
 use calibration::Calibration;
@@ -65,7 +67,9 @@ impl Analyzer for FaceMatch {
 
     fn new(config: &Config) -> Result<Self, Failure> {
         match config.settings.keys().next() {
-            Some(setting) => Err(Failure::invalid_input(format!("face-match has no setting {setting}"))),
+            Some(setting) => {
+                Err(Failure::invalid_input(format!("face-match has no setting {setting}")))
+            }
             None => Ok(Self),
         }
     }
@@ -133,11 +137,15 @@ fn conclude(params: &Params, subjects: Vec<Subject>) -> Result<Outcome, Failure>
         cosine: least.map(|pair| pair.cosine),
         fmr: calibration.and_then(|c| c.false_match_rate(params.accept_from)),
         model,
-        thresholds: Thresholds { accept_from: params.accept_from, decline_below: params.decline_below },
+        thresholds: Thresholds {
+            accept_from: params.accept_from,
+            decline_below: params.decline_below,
+        },
         pairs,
         media: subjects.into_iter().map(|s| s.report).collect(),
     };
-    let result = serde_json::to_value(report).map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
+    let result = serde_json::to_value(report)
+        .map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
     Ok(Outcome { resolution: worst.unwrap_or(Resolution::Success), reasons, result })
 }
 

@@ -33,11 +33,17 @@ impl Finding {
             Self::NoFace => ("NO_FACE", "No face was found."),
             Self::MultipleFaces => ("MULTIPLE_FACES", "More than one face is before the camera."),
             Self::FaceChanged => ("FACE_CHANGED", "The person changes within the medium."),
-            Self::NotSamePerson => ("NOT_SAME_PERSON", "The faces are not those of the same person."),
-            Self::SimilarityBelowThreshold => ("SIMILARITY_BELOW_THRESHOLD", "The faces are not similar enough to be accepted."),
+            Self::NotSamePerson => {
+                ("NOT_SAME_PERSON", "The faces are not those of the same person.")
+            }
+            Self::SimilarityBelowThreshold => {
+                ("SIMILARITY_BELOW_THRESHOLD", "The faces are not similar enough to be accepted.")
+            }
             Self::FaceTooSmall => ("FACE_TOO_SMALL", "The face is too small to be compared."),
             Self::TooFewFrames => ("TOO_FEW_FRAMES", "Too few frames of the clip show the face."),
-            Self::AlignedInput => ("ALIGNED_INPUT", "The media were compared as aligned faces, for evaluation only."),
+            Self::AlignedInput => {
+                ("ALIGNED_INPUT", "The media were compared as aligned faces, for evaluation only.")
+            }
         };
         Reason::new(code, message)
     }
@@ -45,10 +51,13 @@ impl Finding {
     /// The verdict that it leads to.
     pub(crate) const fn resolution(self) -> Resolution {
         match self {
-            Self::NoFace | Self::MultipleFaces | Self::FaceChanged | Self::NotSamePerson => Resolution::Declined,
-            Self::SimilarityBelowThreshold | Self::FaceTooSmall | Self::TooFewFrames | Self::AlignedInput => {
-                Resolution::OperatorRequired
+            Self::NoFace | Self::MultipleFaces | Self::FaceChanged | Self::NotSamePerson => {
+                Resolution::Declined
             }
+            Self::SimilarityBelowThreshold
+            | Self::FaceTooSmall
+            | Self::TooFewFrames
+            | Self::AlignedInput => Resolution::OperatorRequired,
         }
     }
 }

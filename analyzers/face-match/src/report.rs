@@ -7,7 +7,8 @@ use vultus_vision::{EmbeddingModel, Rect};
 /// `Outcome::result`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// Calibrated similarity of the least similar pair, 0–1; null when fewer than two media have a face.
+    /// Calibrated similarity of the least similar pair, 0–1; null when fewer than two media have
+    /// a face.
     pub(crate) similarity: Option<f64>,
     /// Its cosine.
     pub(crate) cosine: Option<f64>,

@@ -7,8 +7,8 @@ use vultus_vision::{EmbeddingModel, FaceTemplates, FaceTrack, mean_template};
 use crate::policy::Finding;
 use crate::report::MediumReport;
 
-/// Templates averaged of a clip: its best frames. The mean of five is as good as of all, and a single
-/// frame of another person cannot carry it.
+/// Templates averaged of a clip: its best frames. The mean of five is as good as of all, and a
+/// single frame of another person cannot carry it.
 const BEST_FRAMES: usize = 5;
 /// Frames that a clip must have, unless it has fewer at all.
 const FEWEST_FRAMES: usize = 3;
@@ -58,14 +58,15 @@ impl Subject {
     /// The subject of an aligned picture.
     pub(crate) fn of_aligned(medium: &JobMedium, templates: FaceTemplates) -> Self {
         let template = templates.templates.into_iter().next();
-        let report = MediumReport { medium: medium.index, faces: 1, frames_used: vec![0], rect: None };
+        let report =
+            MediumReport { medium: medium.index, faces: 1, frames_used: vec![0], rect: None };
         let template = template.map(|template| (template.model, template.vector));
         Self { template, findings: vec![(Finding::AlignedInput, None)], report }
     }
 }
 
-/// On a document the largest face counts, and a smaller copy of it beside it is usual.
-/// A video always has enough frames, or it is a still picture in disguise; a shot set may be one picture.
+/// On a document the largest face counts, and a smaller copy of it beside it is usual. A video
+/// always has enough frames, or it is a still picture in disguise; a shot set may be one picture.
 fn fewest_frames(medium: &JobMedium) -> usize {
     match medium.kind {
         SlotKind::Video => FEWEST_FRAMES,

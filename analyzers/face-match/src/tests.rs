@@ -105,7 +105,10 @@ fn a_medium_without_a_face_or_with_two_people_is_never_success() {
     bench.medium(SlotKind::Image, &[], vec![still(&wall)]);
     image(&mut bench, &[], "obama.jpg");
     let none = run(&bench);
-    assert_eq!((none.outcome.resolution, codes(&none.outcome)), (Resolution::Declined, vec!["NO_FACE"]));
+    assert_eq!(
+        (none.outcome.resolution, codes(&none.outcome)),
+        (Resolution::Declined, vec!["NO_FACE"])
+    );
     assert!(none.outcome.result["similarity"].is_null());
 
     bench.clear_media();

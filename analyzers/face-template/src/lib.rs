@@ -3,9 +3,9 @@
 //! - `face_template/1`, per frame: the template of the largest face;
 //! - `face_template_aligned/1`, per frame: the template of a picture that is already an aligned
 //!   112x112 face, without detection: for evaluation on published face sets only;
-//! - `face_track/1`, per medium: the one subject's face in every frame, with templates, quality and the
-//!   frames at which the person changes. Liveness and face match read the same track, so that they
-//!   cannot judge different people.
+//! - `face_track/1`, per medium: the one subject's face in every frame, with templates, quality and
+//!   the frames at which the person changes. Liveness and face match read the same track, so that
+//!   they cannot judge different people.
 //!
 //! All three carry templates and are therefore restricted.
 
@@ -14,10 +14,12 @@ mod track;
 
 use serde::Serialize;
 use vultus_plugin_api::manifest::{Instances, Provided, Scope, SlotKind, Weight};
-use vultus_plugin_api::{Analyzer, Config, Failure, FeatureRequest, Frame, Job, JobMedium, Manifest, export_analyzer};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, FeatureRequest, Frame, Job, JobMedium, Manifest, export_analyzer,
+};
 use vultus_vision::{
-    AlignedFace, DocumentPortrait, EmbeddingModel, Face, FaceEmbedder, FaceTemplate, FaceTemplates, Faces, PixelView, Quality,
-    VisionError, failure,
+    AlignedFace, DocumentPortrait, EmbeddingModel, Face, FaceEmbedder, FaceTemplate, FaceTemplates,
+    Faces, PixelView, Quality, VisionError, failure,
 };
 
 use settings::Settings;
@@ -28,8 +30,8 @@ const PORTRAIT: &str = "document_portrait/1";
 const TEMPLATE: &str = "face_template/1";
 const ALIGNED_TEMPLATE: &str = "face_template_aligned/1";
 const TRACK: &str = "face_track/1";
-/// Longest side of the frames that faces are cut from, in pixels: a face of a twentieth of the picture
-/// still has the 96 pixels that the models can use.
+/// Longest side of the frames that faces are cut from, in pixels: a face of a twentieth of the
+/// picture still has the 96 pixels that the models can use.
 const MAX_SIDE: u32 = 1920;
 
 /// The provider.
@@ -50,8 +52,10 @@ impl Analyzer for FaceTemplateProvider {
             restricted: true,
             max_side: MAX_SIDE,
         };
-        let weight =
-            |model: EmbeddingModel| Weight { optional: model != EmbeddingModel::Sface, ..vultus_vision::weight(model.file()) };
+        let weight = |model: EmbeddingModel| Weight {
+            optional: model != EmbeddingModel::Sface,
+            ..vultus_vision::weight(model.file())
+        };
         Manifest {
             id: "org.vultus.face-template".into(),
             name: "Face templates and tracks".into(),
@@ -117,7 +121,8 @@ impl FaceTemplateProvider {
 
     fn track(&mut self, job: &Job<'_>, medium: u32) -> Result<vultus_vision::FaceTrack, Failure> {
         let medium = job.media().iter().find(|m| m.index == medium);
-        let medium = medium.ok_or_else(|| Failure::internal("face_track/1 of an unknown medium"))?;
+        let medium =
+            medium.ok_or_else(|| Failure::internal("face_track/1 of an unknown medium"))?;
         let mut tracker = Tracker::new(self.settings.model, medium.width, medium.height);
         let total = medium.frame_count as usize;
         let mut position = 0;
@@ -137,9 +142,15 @@ impl FaceTemplateProvider {
         Ok(tracker.finish())
     }
 
-    /// The subject in `frame`, with its template when `due`, when its place alone does not vouch for it,
-    /// or when several faces may be it.
-    fn sight(&mut self, tracker: &Tracker, frame: &Frame<'_>, faces: &[Face], due: bool) -> Result<Option<Sighting>, Failure> {
+    /// The subject in `frame`, with its template when `due`, when its place alone does not vouch
+    /// for it, or when several faces may be it.
+    fn sight(
+        &mut self,
+        tracker: &Tracker,
+        frame: &Frame<'_>,
+        faces: &[Face],
+        due: bool,
+    ) -> Result<Option<Sighting>, Failure> {
         let picture = vultus_vision::view(frame)?;
         let candidates = tracker.candidates(faces);
         let several = candidates.len() > 1;
@@ -150,7 +161,8 @@ impl FaceTemplateProvider {
                 continue;
             }
             let (width, height) = (frame.source_width(), frame.source_height());
-            let quality = Quality::measure(&self.aligned, &face.rect, &face.landmarks, width, height);
+            let quality =
+                Quality::measure(&self.aligned, &face.rect, &face.landmarks, width, height);
             let wanted = due || several || tracker.continuity_is_weak(&face.rect);
             let template = if wanted { Some(self.embed()?) } else { None };
             seen.push(Sighting {
@@ -171,7 +183,12 @@ impl FaceTemplateProvider {
     }
 
     /// Aligns `face` into the buffer. `false` when its landmarks allow no alignment.
-    fn cut(&mut self, frame: &Frame<'_>, picture: &PixelView<'_>, face: &Face) -> Result<bool, Failure> {
+    fn cut(
+        &mut self,
+        frame: &Frame<'_>,
+        picture: &PixelView<'_>,
+        face: &Face,
+    ) -> Result<bool, Failure> {
         let landmarks = face.clone().scaled(frame.scale()).landmarks;
         match self.aligned.cut(picture, &landmarks) {
             Ok(()) => Ok(true),
@@ -185,7 +202,8 @@ impl FaceTemplateProvider {
     }
 }
 
-/// The faces of a frame. Of a document it is the holder's portrait alone, where a plugin that knows documents is at hand.
+/// The faces of a frame. Of a document it is the holder's portrait alone, where a plugin that knows
+/// documents is at hand.
 fn faces_of(job: &Job<'_>, frame: &Frame<'_>, document: bool) -> Result<Vec<Face>, Failure> {
     if document {
         let portrait: Option<DocumentPortrait> = job.feature_json(frame, PORTRAIT)?;
@@ -202,11 +220,13 @@ fn is_document(medium: &JobMedium) -> bool {
 }
 
 fn only_frame<'a>(job: &Job<'a>, feature: &str) -> Result<Frame<'a>, Failure> {
-    job.next_frame().ok_or_else(|| Failure::internal(format!("{feature} was asked for without a frame")))
+    job.next_frame()
+        .ok_or_else(|| Failure::internal(format!("{feature} was asked for without a frame")))
 }
 
 fn to_json(feature: &str, value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value).map_err(|error| Failure::internal(format!("writing {feature}: {error}")))
+    serde_json::to_vec(value)
+        .map_err(|error| Failure::internal(format!("writing {feature}: {error}")))
 }
 
 export_analyzer!(FaceTemplateProvider);

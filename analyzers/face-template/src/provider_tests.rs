@@ -79,9 +79,14 @@ fn a_head_that_turns_from_profile_to_profile_is_one_person() {
         for step in [1, 2, 3] {
             let chosen: Vec<_> = frames.iter().step_by(step).cloned().collect();
             let track = track(&mut bench, clip(&chosen));
-            let similarities: Vec<_> = track.frames.iter().map(|f| (f.similarity_to_previous, f.similarity_to_subject)).collect();
+            let similarities: Vec<_> = track
+                .frames
+                .iter()
+                .map(|f| (f.similarity_to_previous, f.similarity_to_subject))
+                .collect();
             assert!(track.changes.is_empty(), "{model} {step} {similarities:?}");
-            let lowest = similarities.iter().filter_map(|(previous, _)| *previous).fold(1.0, f32::min);
+            let lowest =
+                similarities.iter().filter_map(|(previous, _)| *previous).fold(1.0, f32::min);
             assert!(lowest > 0.5, "{model} {step} {lowest}");
         }
     }

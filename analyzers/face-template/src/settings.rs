@@ -8,7 +8,8 @@ use vultus_vision::EmbeddingModel;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Settings {
-    /// The embedding model: `sface` or `fr_feature`. Stored templates of one are useless to the other.
+    /// The embedding model: `sface` or `fr_feature`. Stored templates of one are useless to the
+    /// other.
     pub(crate) model: EmbeddingModel,
     /// Frames of a track that are embedded whatever happens, at least 8. Of a longer set an even
     /// subset is taken, and every frame in which the face is not where it was at the last embedded
@@ -27,8 +28,9 @@ impl Settings {
     /// Reads and checks what the operator wrote.
     pub(crate) fn read(config: &Config) -> Result<Self, Failure> {
         let settings = serde_json::Value::Object(config.settings.clone());
-        let settings: Self = serde_json::from_value(settings)
-            .map_err(|e| Failure::invalid_input(format!("reading face-template's settings: {e}")))?;
+        let settings: Self = serde_json::from_value(settings).map_err(|e| {
+            Failure::invalid_input(format!("reading face-template's settings: {e}"))
+        })?;
         if settings.max_embedded < 8 {
             return Err(Failure::invalid_input("face-template's max_embedded is less than 8"));
         }

@@ -4,17 +4,20 @@
 //! A frame begins another person when one of two things holds:
 //!
 //! 1. its similarity to the frame before **and** to the mean of the subject so far is under
-//!    [`CHANGED_BELOW`]: a cut. Both are asked, because a head that turns quickly is unlike its mean
-//!    but like its last frame, and a blurred frame the other way round;
-//! 2. it is clear, and so was an earlier frame, and the two are under [`CHANGED_BELOW`]: a slow morph,
-//!    in which every frame is like the one before.
+//!    [`CHANGED_BELOW`]: a cut. Both are asked, because a head that turns quickly is unlike its
+//!    mean but like its last frame, and a blurred frame the other way round;
+//! 2. it is clear, and so was an earlier frame, and the two are under [`CHANGED_BELOW`]: a slow
+//!    morph, in which every frame is like the one before.
 
-use vultus_vision::{EmbeddingModel, Face, FaceTrack, Quality, Rect, TrackFrame, cosine, mean_template, significant_faces};
+use vultus_vision::{
+    EmbeddingModel, Face, FaceTrack, Quality, Rect, TrackFrame, cosine, mean_template,
+    significant_faces,
+};
 
-/// Cosine under which two frames show different people. 998 of 1000 pairs of different people are under
-/// it with either model; within a clip of a head that turns from 48 to -34 degrees of yaw, at three,
-/// six and twelve frames a second, no similarity to the frame before or to the mean of the frames so
-/// far is under 0.60.
+/// Cosine under which two frames show different people. 998 of 1000 pairs of different people are
+/// under it with either model; within a clip of a head that turns from 48 to -34 degrees of yaw, at
+/// three, six and twelve frames a second, no similarity to the frame before or to the mean of the
+/// frames so far is under 0.60.
 pub(crate) const CHANGED_BELOW: f32 = 0.35;
 /// Overlap from which a box continues the track, 0–1.
 const CONTINUES: f32 = 0.3;
@@ -64,11 +67,18 @@ impl Tracker {
             changes: Vec::new(),
             broken: false,
         };
-        Self { track, last: None, last_embedded: None, previous: None, person: Vec::new(), clear: Vec::new() }
+        Self {
+            track,
+            last: None,
+            last_embedded: None,
+            previous: None,
+            person: Vec::new(),
+            clear: Vec::new(),
+        }
     }
 
-    /// Which of a frame's faces (largest first) may be the subject. One index: it is that one. Several:
-    /// their templates must tell.
+    /// Which of a frame's faces (largest first) may be the subject. One index: it is that one.
+    /// Several: their templates must tell.
     pub(crate) fn candidates(&self, faces: &[Face]) -> Vec<usize> {
         let Some(last) = self.last else {
             return (0..faces.len().min(1)).collect();
@@ -82,7 +92,8 @@ impl Tracker {
         }
     }
 
-    /// Which of the candidates' templates is most like the subject so far; the first when there is none.
+    /// Which of the candidates' templates is most like the subject so far; the first when there is
+    /// none.
     pub(crate) fn most_similar(&self, templates: &[Vec<f32>]) -> usize {
         let Some(mean) = self.mean() else { return 0 };
         let similarity = |i: &usize| cosine(&templates[*i], &mean);
@@ -114,8 +125,10 @@ impl Tracker {
         let to_subject = similarity(self.mean().as_ref());
         if let Some(template) = &sighting.template {
             let clear = is_clear(&sighting.quality);
-            let cut = [to_previous, to_subject].iter().all(|s| s.is_some_and(|s| s < CHANGED_BELOW));
-            let morph = clear && self.clear.iter().any(|other| cosine(other, template) < CHANGED_BELOW);
+            let cut =
+                [to_previous, to_subject].iter().all(|s| s.is_some_and(|s| s < CHANGED_BELOW));
+            let morph =
+                clear && self.clear.iter().any(|other| cosine(other, template) < CHANGED_BELOW);
             if cut || morph {
                 self.track.changes.push(sighting.frame);
                 self.track.broken |= self.last.is_some_and(|last| last.overlap(&rect) < JUMPED);

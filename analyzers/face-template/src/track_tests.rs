@@ -38,7 +38,13 @@ fn track(sightings: &[(f32, f32, f32)]) -> FaceTrack {
 
 #[test]
 fn a_cut_to_another_person_in_the_same_place_is_a_change() {
-    let track = track(&[(100.0, ALICE, 1.0), (102.0, 5.0, 1.0), (101.0, BOB, 1.0), (101.0, 88.0, 1.0), (100.0, ALICE, 1.0)]);
+    let track = track(&[
+        (100.0, ALICE, 1.0),
+        (102.0, 5.0, 1.0),
+        (101.0, BOB, 1.0),
+        (101.0, 88.0, 1.0),
+        (100.0, ALICE, 1.0),
+    ]);
     assert_eq!(track.changes, [2, 4]);
     assert!(!track.broken);
 }

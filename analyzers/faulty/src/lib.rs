@@ -1,7 +1,9 @@
-//! An analyzer that panics on purpose, for tests only: never ship it. Its sisters in C are beside it.
+//! An analyzer that panics on purpose, for tests only: never ship it. Its sisters in C are beside
+//! it.
 //!
-//! Analysis `panics`, parameter `mode`: `panic` unwinds, which the door catches; `abort` panics while it unwinds, which ends
-//! the process as `panic = "abort"` does; anything else gives a verdict.
+//! Analysis `panics`, parameter `mode`: `panic` unwinds, which the door catches; `abort` panics
+//! while it unwinds, which ends the process as `panic = "abort"` does; anything else gives a
+//! verdict.
 
 use serde_json::json;
 use vultus_plugin_api::{Analyzer, Config, Failure, Job, Manifest, Outcome, Resolution};
@@ -35,7 +37,11 @@ impl Analyzer for Panics {
                 let _panics_too = PanicsWhenDropped;
                 panic!("as asked, and once more");
             }
-            _ => Ok(Outcome { resolution: Resolution::Success, reasons: Vec::new(), result: json!({}) }),
+            _ => Ok(Outcome {
+                resolution: Resolution::Success,
+                reasons: Vec::new(),
+                result: json!({}),
+            }),
         }
     }
 }

@@ -19,8 +19,14 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// `frame`, unless it looks like an attack, the person changes in its medium, or nobody compared its face with the others.
-    pub(crate) fn of(frame: Frame<'a>, track: &FaceTrack, scored: &ScoredFrame, params: &Params) -> Option<Self> {
+    /// `frame`, unless it looks like an attack, the person changes in its medium, or nobody
+    /// compared its face with the others.
+    pub(crate) fn of(
+        frame: Frame<'a>,
+        track: &FaceTrack,
+        scored: &ScoredFrame,
+        params: &Params,
+    ) -> Option<Self> {
         let compared = track.frames.iter().any(|f| f.frame == scored.frame && f.template.is_some());
         let bona_fide = scored.score < params.accept_below && track.changes.is_empty() && compared;
         let quality = scored.quality.overall * (1.0 - scored.score);
@@ -41,7 +47,10 @@ impl<'a> Candidate<'a> {
 }
 
 /// The better of two; the first when they are equal.
-pub(crate) fn better<'a>(held: Option<Candidate<'a>>, next: Option<Candidate<'a>>) -> Option<Candidate<'a>> {
+pub(crate) fn better<'a>(
+    held: Option<Candidate<'a>>,
+    next: Option<Candidate<'a>>,
+) -> Option<Candidate<'a>> {
     match (held, next) {
         (Some(held), Some(next)) if next.quality > held.quality => Some(next),
         (None, next) => next,
@@ -55,7 +64,9 @@ fn encode(frame: &Frame<'_>) -> Result<Vec<u8>, Failure> {
     }
     let rows: Vec<&[u8]> = (0..frame.height()).filter_map(|y| frame.row(y)).collect();
     let failed = |error: String| Failure::internal(format!("encoding the best shot: {error}"));
-    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| failed(format!("{pixels} pixels are too many for JPEG")));
+    let side = |pixels: u32| {
+        u16::try_from(pixels).map_err(|_| failed(format!("{pixels} pixels are too many for JPEG")))
+    };
     let (width, height) = (side(frame.width())?, side(frame.height())?);
     let mut jpeg = Vec::new();
     Encoder::new(&mut jpeg, JPEG_QUALITY)

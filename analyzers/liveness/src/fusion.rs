@@ -1,10 +1,10 @@
 //! From scores of frames to the score of a medium. Pure.
 //!
-//! The score of a medium is that of its **worst window**: the highest mean over [`WINDOW`] successive
-//! judged frames. Not the mean over the clip, in which a bona fide rest would hide an attack segment;
-//! and not the worst frame, which punishes one blurred frame. Measured on clips of 12 frames made from
-//! stills with shifts, noise, motion blur and hard compression (50 webcam and 25 portrait clips, all
-//! live; 50 printed attacks, all found by each rule):
+//! The score of a medium is that of its **worst window**: the highest mean over [`WINDOW`]
+//! successive judged frames. Not the mean over the clip, in which a bona fide rest would hide an
+//! attack segment; and not the worst frame, which punishes one blurred frame. Measured on clips of
+//! 12 frames made from stills with shifts, noise, motion blur and hard compression (50 webcam and
+//! 25 portrait clips, all live; 50 printed attacks, all found by each rule):
 //!
 //! | rule | live webcam clips rejected | live portrait clips rejected |
 //! | --- | --- | --- |
@@ -12,13 +12,13 @@
 //! | worst pair | 6 % | 4 % |
 //! | worst three | 2 % | 0 % |
 //!
-//! Its price: an attack must cover two successive sampled frames to be seen (0.8 s of a 5 s clip at 12
-//! frames). A single frame of another person is seen all the same, as FACE_CHANGED, and face match
-//! never rests on one frame.
+//! Its price: an attack must cover two successive sampled frames to be seen (0.8 s of a 5 s clip at
+//! 12 frames). A single frame of another person is seen all the same, as FACE_CHANGED, and face
+//! match never rests on one frame.
 //!
 //! The model is for faces towards the camera: a bona fide face in profile scores up to 0.98. Frames
-//! turned further than [`TURNED`] are therefore scored and reported but not counted, as long as they are
-//! no more than half.
+//! turned further than [`TURNED`] are therefore scored and reported but not counted, as long as
+//! they are no more than half.
 
 /// Successive frames that are averaged.
 const WINDOW: usize = 3;
@@ -50,7 +50,8 @@ pub(crate) struct Fused {
 pub(crate) fn fuse(frames: &[Scored]) -> Option<Fused> {
     let turned = frames.iter().filter(|frame| frame.turned).count();
     let mostly_turned = turned * 2 > frames.len();
-    let counted: Vec<f32> = frames.iter().filter(|f| mostly_turned || !f.turned).map(|f| f.score).collect();
+    let counted: Vec<f32> =
+        frames.iter().filter(|f| mostly_turned || !f.turned).map(|f| f.score).collect();
     let width = WINDOW.min(counted.len());
     if width == 0 {
         return None;

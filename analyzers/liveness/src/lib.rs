@@ -1,9 +1,9 @@
 //! Built-in analyzer: presentation attack detection on photos, videos and shot sets.
 //!
-//! Every sampled frame of the one subject's track (`face_track/1`, the same that face match reads) is
-//! scored by `fr_liveness`; `fusion` makes the score of a medium, `policy` the verdict. Passive
-//! liveness cannot tell an injected picture from a camera, and the model lets worn masks pass: see the
-//! model's card.
+//! Every sampled frame of the one subject's track (`face_track/1`, the same that face match reads)
+//! is scored by `fr_liveness`; `fusion` makes the score of a medium, `policy` the verdict. Passive
+//! liveness cannot tell an injected picture from a camera, and the model lets worn masks pass: see
+//! the model's card.
 
 mod best_shot;
 mod fusion;
@@ -13,7 +13,9 @@ mod policy;
 mod report;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
-use vultus_plugin_api::{Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, export_analyzer};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, export_analyzer,
+};
 use vultus_vision::{FaceTrack, SpoofScorer, failure};
 
 use best_shot::Candidate;
@@ -51,7 +53,9 @@ impl Analyzer for Liveness {
                     kinds: vec![SlotKind::Image, SlotKind::Video, SlotKind::ShotSet],
                     any_tags: Vec::new(),
                     all_tags: Vec::new(),
-                    unless_named_tags: ["photo_id", "photo_id_front", "photo_id_back"].map(String::from).to_vec(),
+                    unless_named_tags: ["photo_id", "photo_id_front", "photo_id_back"]
+                        .map(String::from)
+                        .to_vec(),
                     min: 1,
                     max: 10,
                 }],
@@ -104,7 +108,11 @@ impl Analyzer for Liveness {
 
 impl Liveness {
     /// The score of the subject in `frame`; `None` when the track has it not there.
-    fn score(&mut self, frame: &Frame<'_>, track: &FaceTrack) -> Result<Option<ScoredFrame>, Failure> {
+    fn score(
+        &mut self,
+        frame: &Frame<'_>,
+        track: &FaceTrack,
+    ) -> Result<Option<ScoredFrame>, Failure> {
         let Some(sighting) = track.frames.iter().find(|s| s.frame == frame.index()) else {
             return Ok(None);
         };
@@ -134,14 +142,21 @@ impl Liveness {
                 None => reason,
             }
         };
-        let reasons = media.iter().flat_map(|m| m.findings.iter().map(|found| reason(m.report.medium, found))).collect();
+        let reasons = media
+            .iter()
+            .flat_map(|m| m.findings.iter().map(|found| reason(m.report.medium, found)))
+            .collect();
         let report = Report {
             score: media.iter().filter_map(|m| m.report.score).max_by(f64::total_cmp),
-            thresholds: Thresholds { accept_below: rounded(params.accept_below), decline_from: rounded(params.decline_from) },
+            thresholds: Thresholds {
+                accept_below: rounded(params.accept_below),
+                decline_from: rounded(params.decline_from),
+            },
             media: media.into_iter().map(|m| m.report).collect(),
             best_shot,
         };
-        let result = serde_json::to_value(report).map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
+        let result = serde_json::to_value(report)
+            .map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
         Ok(Outcome { resolution, reasons, result })
     }
 }

@@ -57,8 +57,14 @@ pub(crate) struct Found {
 }
 
 /// Judges a medium by its track and the scores of the track's frames.
-pub(crate) fn judge(medium: &JobMedium, track: &FaceTrack, scored: Vec<ScoredFrame>, params: &Params) -> Judged {
-    let scores: Vec<Scored> = scored.iter().map(|f| Scored { score: f.score, turned: f.turned }).collect();
+pub(crate) fn judge(
+    medium: &JobMedium,
+    track: &FaceTrack,
+    scored: Vec<ScoredFrame>,
+    params: &Params,
+) -> Judged {
+    let scores: Vec<Scored> =
+        scored.iter().map(|f| Scored { score: f.score, turned: f.turned }).collect();
     let fused = fusion::fuse(&scores);
     let mostly_turned = fused.is_some_and(|fused| fused.mostly_turned);
     let score = fused.map(|fused| rounded(fused.score));
@@ -92,7 +98,8 @@ pub(crate) fn judge(medium: &JobMedium, track: &FaceTrack, scored: Vec<ScoredFra
         if mostly_turned {
             find(Finding::FaceNotFrontal, None);
         }
-        // A video always has enough frames, or it is a still picture in disguise; a shot set may be one picture.
+        // A video always has enough frames, or it is a still picture in disguise; a shot set may be
+        // one picture.
         let needed = match medium.kind {
             SlotKind::Video => FEWEST_FRAMES,
             SlotKind::Image | SlotKind::ShotSet => FEWEST_FRAMES.min(medium.frame_count as usize),
@@ -129,7 +136,8 @@ fn framing_findings(track: &FaceTrack, scored: &[ScoredFrame]) -> Vec<(Finding, 
         (Finding::FaceCutOff, |f| f.inside < LEAST_INSIDE),
     ];
     let flawed = |flaw: Flaw| {
-        let frames: Vec<u32> = framings.iter().filter(|(_, f)| flaw(f)).map(|(frame, _)| *frame).collect();
+        let frames: Vec<u32> =
+            framings.iter().filter(|(_, f)| flaw(f)).map(|(frame, _)| *frame).collect();
         let many = frames.len() * 4 > framings.len() * FLAWED_QUARTERS;
         frames.first().copied().filter(|_| many)
     };

@@ -28,8 +28,8 @@ impl Params {
         if params.is_null() {
             return Ok(Self::default());
         }
-        let params: Self =
-            serde_json::from_value(params.clone()).map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?;
+        let params: Self = serde_json::from_value(params.clone())
+            .map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?;
         let range = 0.0..=1.0;
         if !range.contains(&params.accept_below) || !range.contains(&params.decline_from) {
             return Err(Failure::invalid_input("a threshold lies outside 0 to 1"));
@@ -42,7 +42,8 @@ impl Params {
 
     /// The JSON Schema of the parameters.
     pub(crate) fn schema() -> Value {
-        // The marks tell the node in which direction a request may move a threshold, and how two of them are ordered.
+        // The marks tell the node in which direction a request may move a threshold, and how two of
+        // them are ordered.
         let threshold = |description: &str, at_most: Option<&str>| {
             let mut property = json!({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "description": description});
             property["x-stricter"] = json!("lower");

@@ -1,5 +1,5 @@
-//! Which finding leads to which verdict: the one place where liveness decides what is refused and what a
-//! person must look at. No finding ever leads to SUCCESS.
+//! Which finding leads to which verdict: the one place where liveness decides what is refused and
+//! what a person must look at. No finding ever leads to SUCCESS.
 //!
 //! | code | when | verdict unless configured otherwise |
 //! | --- | --- | --- |
@@ -15,10 +15,11 @@
 //! | `FACE_NOT_FRONTAL` | turned away in more than half of the frames | OPERATOR_REQUIRED |
 //! | `TOO_FEW_FRAMES` | fewer than 8 frames judged of a clip that has as many | OPERATOR_REQUIRED |
 //!
-//! The limits come from measurements with the shipped model. Size: 121 live and attack pictures scaled
-//! down were still judged rightly at 40 pixels of face width, but clips lose more to compression. Share:
-//! of 69 live pictures cropped so that the face takes 50, 55, 60, 65, 70, 75, 80 % of width and height
-//! 0, 3, 6, 10, 16, 30, 54 % are rejected wrongly, while attacks stay rejected (1 of 48 at 70 %).
+//! The limits come from measurements with the shipped model. Size: 121 live and attack pictures
+//! scaled down were still judged rightly at 40 pixels of face width, but clips lose more to
+//! compression. Share: of 69 live pictures cropped so that the face takes 50, 55, 60, 65, 70, 75,
+//! 80 % of width and height 0, 3, 6, 10, 16, 30, 54 % are rejected wrongly, while attacks stay
+//! rejected (1 of 48 at 70 %).
 
 use std::collections::BTreeMap;
 
@@ -79,9 +80,11 @@ impl Finding {
 
     const fn verdict(self) -> Verdict {
         match self {
-            Self::NoFace | Self::MultipleFaces | Self::FaceChanged | Self::SpoofSuspected | Self::FaceTooSmall => {
-                Verdict::Declined
-            }
+            Self::NoFace
+            | Self::MultipleFaces
+            | Self::FaceChanged
+            | Self::SpoofSuspected
+            | Self::FaceTooSmall => Verdict::Declined,
             Self::ScoreBetweenThresholds
             | Self::FaceTooClose
             | Self::FaceCutOff
@@ -117,10 +120,11 @@ impl Policy {
 
     /// The verdict over all findings: the worst.
     pub(crate) fn resolution(&self, findings: impl IntoIterator<Item = Finding>) -> Resolution {
-        let verdict = |finding| match self.policy.get(&finding).copied().unwrap_or(finding.verdict()) {
-            Verdict::OperatorRequired => Resolution::OperatorRequired,
-            Verdict::Declined => Resolution::Declined,
-        };
+        let verdict =
+            |finding| match self.policy.get(&finding).copied().unwrap_or(finding.verdict()) {
+                Verdict::OperatorRequired => Resolution::OperatorRequired,
+                Verdict::Declined => Resolution::Declined,
+            };
         findings.into_iter().map(verdict).max().unwrap_or(Resolution::Success)
     }
 }

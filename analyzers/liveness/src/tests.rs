@@ -119,7 +119,8 @@ fn a_clip_that_loses_its_face_is_not_accepted_on_the_rest() {
 #[test]
 fn the_best_shot_beats_a_blurred_a_turned_and_an_attack_frame() {
     let (best, turned) = (sample("obama.jpg"), sample("obama2.jpg"));
-    let frames = [best.blur(4.0), turned, print_of(&best, OBAMA_FACE), best.clone(), best.blur(2.0)];
+    let frames =
+        [best.blur(4.0), turned, print_of(&best, OBAMA_FACE), best.clone(), best.blur(2.0)];
     let run = run(SlotKind::ShotSet, clip(&frames));
     assert_eq!(run.outcome.result["bestShot"]["frame"], 3, "{:?}", run.outcome);
     let [artifact] = run.artifacts.as_slice() else { panic!("one artifact") };

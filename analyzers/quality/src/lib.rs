@@ -1,8 +1,10 @@
-//! Built-in analyzer: how well a picture of a face is suited to be compared or shown, after the idea of ISO/IEC 29794-5.
+//! Built-in analyzer: how well a picture of a face is suited to be compared or shown, after the
+//! idea of ISO/IEC 29794-5.
 //!
-//! Seven measures of 0 to 100 ([`measures`]), each with a least value that the request may raise ([`params`]); what falls
-//! short is told as a reason, and decides ([`policy`]). Of a clip the best frame counts, as if it had been taken out as a
-//! photo. It says nothing about who the person is or whether they are alive.
+//! Seven measures of 0 to 100 ([`measures`]), each with a least value that the request may raise
+//! ([`params`]); what falls short is told as a reason, and decides ([`policy`]). Of a clip the best
+//! frame counts, as if it had been taken out as a photo. It says nothing about who the person is or
+//! whether they are alive.
 
 mod measures;
 mod params;
@@ -10,9 +12,12 @@ mod policy;
 mod report;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
-use vultus_plugin_api::{Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, export_analyzer};
+use vultus_plugin_api::{
+    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, export_analyzer,
+};
 use vultus_vision::{
-    AlignedFace, EyeScorer, Face, Faces, LandmarkFinder, PoseEstimator, VisionError, failure, significant_faces,
+    AlignedFace, EyeScorer, Face, Faces, LandmarkFinder, PoseEstimator, VisionError, failure,
+    significant_faces,
 };
 
 use measures::{Measured, Measures};
@@ -49,7 +54,9 @@ impl Analyzer for FaceQuality {
                 slots: vec![Slot {
                     name: "faces".into(),
                     kinds: vec![SlotKind::Image, SlotKind::Video, SlotKind::ShotSet],
-                    unless_named_tags: ["photo_id", "photo_id_front", "photo_id_back"].map(String::from).to_vec(),
+                    unless_named_tags: ["photo_id", "photo_id_front", "photo_id_back"]
+                        .map(String::from)
+                        .to_vec(),
                     max: 10,
                     ..Slot::default()
                 }],
@@ -61,7 +68,9 @@ impl Analyzer for FaceQuality {
                 timeout_ms: TIMEOUT_MS,
                 deterministic: true,
             }],
-            weights: ["fr_landmark.onnx", "fr_eye.onnx", "fr_pose.onnx"].map(vultus_vision::weight).to_vec(),
+            weights: ["fr_landmark.onnx", "fr_eye.onnx", "fr_pose.onnx"]
+                .map(vultus_vision::weight)
+                .to_vec(),
             instances: Instances::default(),
             ..Manifest::default()
         }
@@ -94,10 +103,15 @@ impl Analyzer for FaceQuality {
             }
             let faces: Faces = job.feature_json(&frame, FACES)?;
             if let Some(face) = faces.faces.first() {
-                let found =
-                    Best { frame: frame.index(), faces: significant_faces(&faces.faces), measures: self.measure(&frame, face)? };
+                let found = Best {
+                    frame: frame.index(),
+                    faces: significant_faces(&faces.faces),
+                    measures: self.measure(&frame, face)?,
+                };
                 let place = &mut best[frame.medium() as usize];
-                let is_better = place.as_ref().is_none_or(|known| found.measures.mean() > known.measures.mean());
+                let is_better = place
+                    .as_ref()
+                    .is_none_or(|known| found.measures.mean() > known.measures.mean());
                 *place = if is_better { Some(found) } else { place.take() };
             }
             done += 1.0;
@@ -145,11 +159,18 @@ fn conclude(params: &Params, best: Vec<Option<Best>>) -> Result<Outcome, Failure
             Some(best) => {
                 let several = (best.faces > 1).then_some(Finding::MultipleFaces);
                 let short = policy::shortcomings(&best.measures, params);
-                several.into_iter().chain(short).map(|finding| (finding, Some(best.frame))).collect()
+                several
+                    .into_iter()
+                    .chain(short)
+                    .map(|finding| (finding, Some(best.frame)))
+                    .collect()
             }
         };
         findings.extend(found.into_iter().map(|(finding, frame)| (finding, medium, frame)));
-        media.push(MediumReport::of(medium, best.as_ref().map(|best| (best.frame, best.faces, &best.measures))));
+        media.push(MediumReport::of(
+            medium,
+            best.as_ref().map(|best| (best.frame, best.faces, &best.measures)),
+        ));
     }
     let resolution = policy::resolution(findings.iter().map(|(finding, ..)| *finding));
     let reason = |(finding, medium, frame): &(Finding, u32, Option<u32>)| {
@@ -157,8 +178,8 @@ fn conclude(params: &Params, best: Vec<Option<Best>>) -> Result<Outcome, Failure
         frame.map_or(reason.clone(), |frame| reason.frame(frame))
     };
     let reasons = findings.iter().map(reason).collect();
-    let result =
-        serde_json::to_value(Report::of(media)).map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
+    let result = serde_json::to_value(Report::of(media))
+        .map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
     Ok(Outcome { resolution, reasons, result })
 }
 

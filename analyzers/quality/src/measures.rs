@@ -1,19 +1,22 @@
-//! From what was seen of a face to measures of 0 to 100, where 100 is best. No threshold that makes a verdict.
+//! From what was seen of a face to measures of 0 to 100, where 100 is best. No threshold that makes
+//! a verdict.
 
 use vultus_vision::{AlignedFace, Exposure, Face, HeadPose, OpenEyes, Rect};
 
-/// Laplacian variance of the aligned face at which sharpness is one half. Measured on aligned faces: portraits 750–1830, live
-/// webcam frames 170–1030, the same blurred 5–27.
+/// Laplacian variance of the aligned face at which sharpness is one half. Measured on aligned
+/// faces: portraits 750–1830, live webcam frames 170–1030, the same blurred 5–27.
 const HALF_SHARP: f32 = 80.0;
 /// Eye distance in pixels that needs no more, as passport pictures have it.
 const FULL_EYE_DISTANCE: f32 = 90.0;
-/// Share of the picture's width from which a face is nearer than it should be, and at which nothing else is left.
+/// Share of the picture's width from which a face is nearer than it should be, and at which nothing
+/// else is left.
 const NEAR: (f32, f32) = (0.60, 1.0);
 /// Bits of entropy of a well-lit face.
 const FULL_RANGE: f32 = 7.0;
 /// Bits at which a face is flat.
 const NO_RANGE: f32 = 4.0;
-/// Where the middle of the face belongs, as shares of the picture's width and height: in a portrait the head is above the middle.
+/// Where the middle of the face belongs, as shares of the picture's width and height: in a portrait
+/// the head is above the middle.
 const MIDDLE: f32 = 0.5;
 const HEIGHTS: (f32, f32) = (0.25, 0.55);
 /// Distance from there at which centring is nothing.
@@ -70,12 +73,14 @@ impl Measures {
         }
     }
 
-    /// The lowest of the measures that tell whether a face can be judged at all. The background is not among them.
+    /// The lowest of the measures that tell whether a face can be judged at all. The background is
+    /// not among them.
     pub(crate) fn overall(&self) -> f64 {
         self.of_the_face().into_iter().fold(100.0, f64::min)
     }
 
-    /// Their mean, by which the frames of a clip compare: one measure that is low in all frames must not decide between them alone.
+    /// Their mean, by which the frames of a clip compare: one measure that is low in all frames
+    /// must not decide between them alone.
     pub(crate) fn mean(&self) -> f64 {
         self.of_the_face().iter().sum::<f64>() / 6.0
     }
@@ -164,7 +169,11 @@ mod tests {
     fn a_far_face_is_small_and_one_that_fills_the_picture_too_near() {
         let face = |left: f32, side: f32| {
             let eyes = [[left + 0.3 * side, 0.4 * side], [left + 0.7 * side, 0.4 * side]];
-            Face { rect: [left, 0.0, side, side].into(), score: 0.9, landmarks: [eyes[0], eyes[1], eyes[0], eyes[0], eyes[1]] }
+            Face {
+                rect: [left, 0.0, side, side].into(),
+                score: 0.9,
+                landmarks: [eyes[0], eyes[1], eyes[0], eyes[0], eyes[1]],
+            }
         };
         assert_eq!(size(&face(0.0, 240.0), 640.0), 100.0);
         assert!(size(&face(0.0, 60.0), 640.0) < 30.0);

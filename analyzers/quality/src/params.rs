@@ -18,7 +18,8 @@ pub(crate) struct Params {
 }
 
 impl Default for Params {
-    /// What a selfie for a comparison needs: a head turned by at most 30 degrees, eyes 36 pixels apart, any background.
+    /// What a selfie for a comparison needs: a head turned by at most 30 degrees, eyes 36 pixels
+    /// apart, any background.
     fn default() -> Self {
         Self {
             min_pose: 75.0,
@@ -38,8 +39,8 @@ impl Params {
         if params.is_null() {
             return Ok(Self::default());
         }
-        let params: Self =
-            serde_json::from_value(params.clone()).map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?;
+        let params: Self = serde_json::from_value(params.clone())
+            .map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?;
         let range = 0.0..=100.0;
         if params.all().iter().any(|(_, least)| !range.contains(least)) {
             return Err(Failure::invalid_input("a least value lies outside 0 to 100"));
@@ -62,7 +63,9 @@ impl Params {
     /// The JSON Schema of the parameters.
     pub(crate) fn schema() -> Value {
         let description = |name: &str| match name {
-            "minPose" => "How far the head faces the camera: 75 allows angles of 30 degrees, 88 of 20.",
+            "minPose" => {
+                "How far the head faces the camera: 75 allows angles of 30 degrees, 88 of 20."
+            }
             "minEyesOpen" => "How surely both eyes are open.",
             "minSharpness" => "How sharp the face is.",
             "minExposure" => "How little of the face is lost in the dark or the light.",
@@ -78,7 +81,8 @@ impl Params {
             });
             (name.to_owned(), property)
         };
-        let properties: serde_json::Map<String, Value> = Self::default().all().into_iter().map(property).collect();
+        let properties: serde_json::Map<String, Value> =
+            Self::default().all().into_iter().map(property).collect();
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",

@@ -12,9 +12,9 @@
 //! | `OFF_CENTRE` | centring < `minCentring` | see below |
 //! | `BUSY_BACKGROUND` | background < `minBackground` | see below |
 //!
-//! A measure below half of its least value is DECLINED: a new picture is needed. One between that and the least value is
-//! OPERATOR_REQUIRED: a person may find it good enough. Closed eyes alone are never DECLINED, since the model takes shaded eyes and
-//! those behind glasses for closed.
+//! A measure below half of its least value is DECLINED: a new picture is needed. One between that
+//! and the least value is OPERATOR_REQUIRED: a person may find it good enough. Closed eyes alone
+//! are never DECLINED, since the model takes shaded eyes and those behind glasses for closed.
 
 use vultus_plugin_api::Resolution;
 
@@ -71,22 +71,34 @@ impl Finding {
         match self {
             Self::NoFace => "No face was found.",
             Self::MultipleFaces => "More than one face is in the picture.",
-            Self::Short(Measure::Pose, _) => "The head is turned away: look straight into the camera.",
+            Self::Short(Measure::Pose, _) => {
+                "The head is turned away: look straight into the camera."
+            }
             Self::Short(Measure::EyesOpen, _) => "The eyes do not seem to be open.",
-            Self::Short(Measure::Sharpness, _) => "The face is blurred: hold the camera still and clean its lens.",
-            Self::Short(Measure::Exposure, _) => "The light is bad: parts of the face are too dark, too bright or too flat.",
-            Self::Short(Measure::Size, _) => "The face is too small or too near: change the distance to the camera.",
-            Self::Short(Measure::Centring, _) => "The face is not in the middle of the picture, or is cut off.",
-            Self::Short(Measure::Background, _) => "The background is restless: stand before a plain wall.",
+            Self::Short(Measure::Sharpness, _) => {
+                "The face is blurred: hold the camera still and clean its lens."
+            }
+            Self::Short(Measure::Exposure, _) => {
+                "The light is bad: parts of the face are too dark, too bright or too flat."
+            }
+            Self::Short(Measure::Size, _) => {
+                "The face is too small or too near: change the distance to the camera."
+            }
+            Self::Short(Measure::Centring, _) => {
+                "The face is not in the middle of the picture, or is cut off."
+            }
+            Self::Short(Measure::Background, _) => {
+                "The background is restless: stand before a plain wall."
+            }
         }
     }
 
     const fn resolution(self) -> Resolution {
         match self {
             Self::NoFace => Resolution::Declined,
-            Self::MultipleFaces | Self::Short(Measure::EyesOpen, _) | Self::Short(_, Extent::Somewhat) => {
-                Resolution::OperatorRequired
-            }
+            Self::MultipleFaces
+            | Self::Short(Measure::EyesOpen, _)
+            | Self::Short(_, Extent::Somewhat) => Resolution::OperatorRequired,
             Self::Short(_, Extent::Badly) => Resolution::Declined,
         }
     }
@@ -155,6 +167,9 @@ mod tests {
         assert_eq!(judged(GOOD, Params::default()).1, Resolution::Success);
         let strict = Params { min_background: 50.0, ..Params::default() };
         assert_eq!(judged(GOOD, strict), (vec!["BUSY_BACKGROUND"], Resolution::Declined));
-        assert_eq!(judged(Measures { background: Some(60.0), ..GOOD }, strict).1, Resolution::Success);
+        assert_eq!(
+            judged(Measures { background: Some(60.0), ..GOOD }, strict).1,
+            Resolution::Success
+        );
     }
 }

@@ -66,13 +66,20 @@ impl MediumReport {
             pitch: tenth(measures.angles.pitch),
             roll: tenth(measures.angles.roll),
         };
-        Self { medium, frame: Some(frame), faces, overall: Some(measures.overall()), measures: Some(report) }
+        Self {
+            medium,
+            frame: Some(frame),
+            faces,
+            overall: Some(measures.overall()),
+            measures: Some(report),
+        }
     }
 }
 
 /// The JSON Schema of [`Report`].
 pub(crate) fn schema() -> Value {
-    let score = |about: &str| json!({"type": "number", "minimum": 0, "maximum": 100, "description": about});
+    let score =
+        |about: &str| json!({"type": "number", "minimum": 0, "maximum": 100, "description": about});
     let optional = |about: &str| json!({"type": ["number", "null"], "minimum": 0, "maximum": 100, "description": about});
     let index = json!({"type": "integer", "minimum": 0});
     let angle = |about: &str| json!({"type": "number", "description": about});

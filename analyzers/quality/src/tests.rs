@@ -1,4 +1,5 @@
-//! The analyzer on real models and pictures, through the plugin interface: the measures order pictures as people would.
+//! The analyzer on real models and pictures, through the plugin interface: the measures order
+//! pictures as people would.
 
 use image::DynamicImage;
 use serde_json::{Value, json};
@@ -32,7 +33,9 @@ fn judged(picture: &DynamicImage) -> Outcome {
 }
 
 fn measure(outcome: &Outcome, name: &str) -> f64 {
-    outcome.result["media"][0]["measures"][name].as_f64().unwrap_or_else(|| panic!("{name} of {outcome:#?}"))
+    outcome.result["media"][0]["measures"][name]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{name} of {outcome:#?}"))
 }
 
 fn codes(outcome: &Outcome) -> Vec<&str> {
@@ -42,7 +45,9 @@ fn codes(outcome: &Outcome) -> Vec<&str> {
 /// The picture with all levels multiplied.
 fn lit(picture: &DynamicImage, factor: f32) -> DynamicImage {
     let mut rgb = picture.to_rgb8();
-    rgb.pixels_mut().for_each(|pixel| pixel.0 = pixel.0.map(|level| (f32::from(level) * factor).min(255.0) as u8));
+    rgb.pixels_mut().for_each(|pixel| {
+        pixel.0 = pixel.0.map(|level| (f32::from(level) * factor).min(255.0) as u8)
+    });
     rgb.into()
 }
 
@@ -71,7 +76,9 @@ fn blur_dark_and_overexposed_pictures_score_lower_than_the_original() {
         assert!(code.is_empty() || codes(&outcome).contains(&code), "{code} {outcome:#?}");
     }
     // More blur, less sharpness; less light, less exposure.
-    let by = |pictures: [DynamicImage; 3], name: &str| pictures.map(|picture| measure(&judged(&picture), name));
+    let by = |pictures: [DynamicImage; 3], name: &str| {
+        pictures.map(|picture| measure(&judged(&picture), name))
+    };
     let [a, b, c] = by([good.blur(1.0), good.blur(2.0), good.blur(4.0)], "sharpness");
     assert!(a > b && b > c, "{a} {b} {c}");
     let [a, b, c] = by([lit(&good, 0.5), lit(&good, 0.3), lit(&good, 0.2)], "exposure");
@@ -88,7 +95,10 @@ fn a_far_face_and_one_at_the_edge_are_told() {
     let mut canvas = image::RgbImage::from_pixel(width * 5 / 2, height, image::Rgb([120; 3]));
     image::imageops::replace(&mut canvas, &portrait.to_rgb8(), 0, 0);
     let aside = judged(&canvas.into());
-    assert!(measure(&aside, "centring") < measure(&judged(&portrait), "centring") - 20.0, "{aside:#?}");
+    assert!(
+        measure(&aside, "centring") < measure(&judged(&portrait), "centring") - 20.0,
+        "{aside:#?}"
+    );
     let cut = judged(&sample("obama_partial_face2.jpg"));
     assert!(codes(&cut).contains(&"OFF_CENTRE"), "{cut:#?}");
     assert_ne!(cut.resolution, Resolution::Success);
@@ -108,7 +118,11 @@ fn no_face_is_declined_and_a_second_one_is_for_a_person() {
 #[test]
 fn of_a_clip_the_best_frame_counts() {
     let good = sample("obama.jpg");
-    let outcome = run(SlotKind::Video, clip(&[good.blur(5.0), lit(&good, 0.1), good.clone(), good.blur(3.0)]), json!({}));
+    let outcome = run(
+        SlotKind::Video,
+        clip(&[good.blur(5.0), lit(&good, 0.1), good.clone(), good.blur(3.0)]),
+        json!({}),
+    );
     assert_eq!(outcome.result["media"][0]["frame"], 2, "{outcome:#?}");
     assert_eq!(outcome.resolution, Resolution::Success);
 }
@@ -117,16 +131,26 @@ fn of_a_clip_the_best_frame_counts() {
 fn a_request_can_ask_for_more() {
     let with = |params: Value| run(SlotKind::Image, vec![still(&sample("biden.jpg"))], params);
     let sharper = with(json!({"minSharpness": 95}));
-    assert_eq!((sharper.resolution, codes(&sharper)), (Resolution::OperatorRequired, vec!["BLURRED"]), "{sharper:#?}");
+    assert_eq!(
+        (sharper.resolution, codes(&sharper)),
+        (Resolution::OperatorRequired, vec!["BLURRED"]),
+        "{sharper:#?}"
+    );
     let plain_wall = with(json!({"minBackground": 100}));
-    assert_eq!((plain_wall.resolution, codes(&plain_wall)), (Resolution::Declined, vec!["BUSY_BACKGROUND"]), "{plain_wall:#?}");
+    assert_eq!(
+        (plain_wall.resolution, codes(&plain_wall)),
+        (Resolution::Declined, vec!["BUSY_BACKGROUND"]),
+        "{plain_wall:#?}"
+    );
 }
 
-/// The measure of every picture of a folder of the larger test data that shows a face, with the picture's name.
+/// The measure of every picture of a folder of the larger test data that shows a face, with the
+/// picture's name.
 fn of_folder(folder: &std::path::Path, name: &str) -> Vec<(f64, String)> {
     let mut bench = bench();
     let mut found = Vec::new();
-    let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|ending| ending == "jpg")) {
         let picture = image::open(path).unwrap();
@@ -147,7 +171,11 @@ fn eyes_of_surprised_people_are_open() {
     let eyes = of_folder(&folder, "eyesOpen");
     let open = eyes.iter().filter(|(value, _)| *value >= 50.0).count();
     assert!(eyes.len() >= 28, "faces are found");
-    assert!(open * 10 >= eyes.len() * 8, "of {} pictures {open} have open eyes: {eyes:?}", eyes.len());
+    assert!(
+        open * 10 >= eyes.len() * 8,
+        "of {} pictures {open} have open eyes: {eyes:?}",
+        eyes.len()
+    );
 }
 
 #[test]
@@ -176,5 +204,9 @@ fn webcam_frames_of_people_looking_at_the_camera_face_it() {
     };
     let poses = of_folder(&folder, "pose");
     let facing = poses.iter().filter(|(value, _)| *value >= 75.0).count();
-    assert!(facing * 10 >= poses.len() * 8, "of {} frames {facing} face the camera: {poses:?}", poses.len());
+    assert!(
+        facing * 10 >= poses.len() * 8,
+        "of {} frames {facing} face the camera: {poses:?}",
+        poses.len()
+    );
 }

@@ -1,5 +1,5 @@
-//! The 112x112 crop that both embedding models were trained on: a similarity transform from the five
-//! landmarks to fixed places, sampled bilinearly, black outside the picture.
+//! The 112x112 crop that both embedding models were trained on: a similarity transform from the
+//! five landmarks to fixed places, sampled bilinearly, black outside the picture.
 
 use crate::VisionError;
 use crate::geometry::{Landmarks, Point};
@@ -11,7 +11,13 @@ pub const ALIGNED_SIDE: usize = 112;
 const AREA: usize = ALIGNED_SIDE * ALIGNED_SIDE;
 
 /// Where the five landmarks come to lie (the ArcFace points).
-const PLACES: Landmarks = [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]];
+const PLACES: Landmarks = [
+    [38.2946, 51.6963],
+    [73.5318, 51.5014],
+    [56.0252, 71.7366],
+    [41.5493, 92.3655],
+    [70.7299, 92.2041],
+];
 
 /// An aligned face: three planes (red, green, blue) of 112x112 levels.
 #[derive(Debug, Clone)]
@@ -26,9 +32,15 @@ impl Default for AlignedFace {
 }
 
 impl AlignedFace {
-    /// Cuts the face with these landmarks (in pixels of `picture`) out of `picture`, in place of the face held.
-    pub fn cut(&mut self, picture: &PixelView<'_>, landmarks: &Landmarks) -> Result<(), VisionError> {
-        let transform = Similarity::least_squares(&PLACES, landmarks).ok_or(VisionError::Landmarks)?;
+    /// Cuts the face with these landmarks (in pixels of `picture`) out of `picture`, in place of
+    /// the face held.
+    pub fn cut(
+        &mut self,
+        picture: &PixelView<'_>,
+        landmarks: &Landmarks,
+    ) -> Result<(), VisionError> {
+        let transform =
+            Similarity::least_squares(&PLACES, landmarks).ok_or(VisionError::Landmarks)?;
         warp(picture, &transform, &mut self.planes);
         Ok(())
     }
@@ -56,7 +68,8 @@ impl AlignedFace {
         &self.planes
     }
 
-    /// Variance of the Laplacian of the grey face without its rim, in squared levels: low when blurred.
+    /// Variance of the Laplacian of the grey face without its rim, in squared levels: low when
+    /// blurred.
     pub fn laplacian_variance(&self) -> f32 {
         const RIM: usize = 16;
         let (red, rest) = self.planes.split_at(AREA);
@@ -71,7 +84,9 @@ impl AlignedFace {
         for y in RIM..ALIGNED_SIDE - RIM {
             for x in RIM..ALIGNED_SIDE - RIM {
                 let at = y * ALIGNED_SIDE + x;
-                let edge = grey[at - 1] + grey[at + 1] + grey[at - ALIGNED_SIDE] + grey[at + ALIGNED_SIDE] - 4 * grey[at];
+                let edge =
+                    grey[at - 1] + grey[at + 1] + grey[at - ALIGNED_SIDE] + grey[at + ALIGNED_SIDE]
+                        - 4 * grey[at];
                 sum += i64::from(edge);
                 squares += i64::from(edge * edge);
                 count += 1;
@@ -92,12 +107,13 @@ struct Similarity {
 }
 
 impl Similarity {
-    /// The rotation, scale and shift that takes `from` to `to` with the least squared error: Umeyama's
-    /// solution, which in the plane and without reflection has this closed form.
+    /// The rotation, scale and shift that takes `from` to `to` with the least squared error:
+    /// Umeyama's solution, which in the plane and without reflection has this closed form.
     fn forward(from: &Landmarks, to: &Landmarks) -> Option<Self> {
         let mean = |points: &Landmarks| -> [f64; 2] {
-            let sum =
-                points.iter().fold([0.0, 0.0], |sum: [f64; 2], p: &Point| [sum[0] + f64::from(p[0]), sum[1] + f64::from(p[1])]);
+            let sum = points.iter().fold([0.0, 0.0], |sum: [f64; 2], p: &Point| {
+                [sum[0] + f64::from(p[0]), sum[1] + f64::from(p[1])]
+            });
             [sum[0] / 5.0, sum[1] / 5.0]
         };
         let (centre_from, centre_to) = (mean(from), mean(to));
@@ -119,8 +135,8 @@ impl Similarity {
         })
     }
 
-    /// The transform from aligned to picture coordinates: the inverse of the least-squares fit from the
-    /// picture to the places, since that is the direction in which the models' makers fitted.
+    /// The transform from aligned to picture coordinates: the inverse of the least-squares fit from
+    /// the picture to the places, since that is the direction in which the models' makers fitted.
     fn least_squares(places: &Landmarks, picture: &Landmarks) -> Option<Self> {
         let fit = Self::forward(picture, places)?;
         let square = fit.a * fit.a + fit.b * fit.b;

@@ -5,7 +5,8 @@ use crate::pixels::PixelView;
 
 /// Longest side of the copy that is looked at: finer grain than that is noise.
 const SIDE: usize = 160;
-/// Head and hair reach beyond the detector's box by these shares of its width (each side) and height (above).
+/// Head and hair reach beyond the detector's box by these shares of its width (each side) and
+/// height (above).
 const ASIDE: f32 = 0.45;
 const ABOVE: f32 = 0.55;
 /// Shoulders begin about here below the box, in its heights; what lies below is left out.
@@ -13,14 +14,16 @@ const SHOULDERS: f32 = 0.15;
 /// Fewer cells than this tell nothing.
 const FEWEST_CELLS: u32 = 200;
 
-/// Mean difference between neighbouring spots beside and above the head in `face`, in levels of 0–255; none where too little
-/// of the surroundings is in the picture.
+/// Mean difference between neighbouring spots beside and above the head in `face`, in levels of
+/// 0–255; none where too little of the surroundings is in the picture.
 pub fn background_unrest(picture: &PixelView<'_>, face: &Rect) -> Option<f32> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let step = width.max(height).div_ceil(SIDE).max(1);
     let (columns, rows) = (width / step, height / step);
-    let cells: Vec<f32> =
-        (0..rows).flat_map(|row| (0..columns).map(move |column| (column, row))).map(|cell| mean(picture, cell, step)).collect();
+    let cells: Vec<f32> = (0..rows)
+        .flat_map(|row| (0..columns).map(move |column| (column, row)))
+        .map(|cell| mean(picture, cell, step))
+        .collect();
     let head = (face.x - ASIDE * face.width)..(face.x + (1.0 + ASIDE) * face.width);
     let above = face.y - ABOVE * face.height;
     let below = face.y + (1.0 + SHOULDERS) * face.height;
@@ -31,9 +34,13 @@ pub fn background_unrest(picture: &PixelView<'_>, face: &Rect) -> Option<f32> {
     let (mut sum, mut count) = (0.0, 0_u32);
     for row in 0..rows.saturating_sub(1) {
         for column in 0..columns.saturating_sub(1) {
-            if is_background(column, row) && is_background(column + 1, row) && is_background(column, row + 1) {
+            if is_background(column, row)
+                && is_background(column + 1, row)
+                && is_background(column, row + 1)
+            {
                 let here = cells[row * columns + column];
-                let (beside, under) = (cells[row * columns + column + 1], cells[(row + 1) * columns + column]);
+                let (beside, under) =
+                    (cells[row * columns + column + 1], cells[(row + 1) * columns + column]);
                 sum += (beside - here).hypot(under - here);
                 count += 1;
             }
@@ -45,7 +52,8 @@ pub fn background_unrest(picture: &PixelView<'_>, face: &Rect) -> Option<f32> {
 /// Mean luma of a square of `step` pixels a side.
 fn mean(picture: &PixelView<'_>, (column, row): (usize, usize), step: usize) -> f32 {
     let channels = picture.channels().count();
-    let bytes = (row * step..(row + 1) * step).map(|y| &picture.row(y)[column * step * channels..(column + 1) * step * channels]);
+    let bytes = (row * step..(row + 1) * step)
+        .map(|y| &picture.row(y)[column * step * channels..(column + 1) * step * channels]);
     // The mean of all channels is luma enough for differences.
     let sum: u32 = bytes.flatten().map(|level| u32::from(*level)).sum();
     sum as f32 / (step * step * channels) as f32
@@ -67,7 +75,9 @@ mod tests {
         assert_eq!(unrest(|_, _| 180), Some(0.0));
         let pattern = unrest(|x, y| if (x / 12 + y / 12) % 2 == 0 { 40 } else { 200 }).unwrap();
         assert!(pattern > 15.0, "{pattern}");
-        let striped_face = unrest(|x, y| if (110..210).contains(&x) && (120..250).contains(&y) && x % 8 < 4 { 0 } else { 180 });
+        let striped_face = unrest(|x, y| {
+            if (110..210).contains(&x) && (120..250).contains(&y) && x % 8 < 4 { 0 } else { 180 }
+        });
         assert_eq!(striped_face, Some(0.0));
     }
 

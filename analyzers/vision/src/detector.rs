@@ -7,8 +7,9 @@ use crate::pixels::{Channels, PixelView};
 use crate::resize::{Planes, Resizer};
 use crate::session::{Model, ModelOptions, Outputs};
 
-/// Longest sides, in pixels, at which faces are looked for, until some are found. Of 555 LFW pictures,
-/// 320 misses one, 160–288 none, 640 sixty-three (faces that fill the picture); 640 is for small faces.
+/// Longest sides, in pixels, at which faces are looked for, until some are found. Of 555 LFW
+/// pictures, 320 misses one, 160–288 none, 640 sixty-three (faces that fill the picture); 640 is
+/// for small faces.
 pub const CASCADE: [u32; 3] = [320, 192, 640];
 
 /// Lowest score of a face.
@@ -32,8 +33,15 @@ pub struct FaceDetector {
 impl FaceDetector {
     /// Opens the model.
     pub fn open(options: &ModelOptions) -> Result<Self, VisionError> {
-        let names = STRIDES.map(|s| ["cls", "obj", "bbox", "kps"].map(|kind| format!("{kind}_{s}")));
-        Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), tensor: Vec::new(), filled: [0, 0], names })
+        let names =
+            STRIDES.map(|s| ["cls", "obj", "bbox", "kps"].map(|kind| format!("{kind}_{s}")));
+        Ok(Self {
+            model: Model::open(options, WEIGHTS)?,
+            resizer: Resizer::default(),
+            tensor: Vec::new(),
+            filled: [0, 0],
+            names,
+        })
     }
 
     /// Looks at one size after the other until faces are found; they are in pixels of `picture`.
@@ -48,7 +56,11 @@ impl FaceDetector {
     }
 
     /// Looks with the longest side scaled to `side` pixels. Largest face first.
-    pub fn find_at(&mut self, picture: &PixelView<'_>, side: u32) -> Result<Vec<Face>, VisionError> {
+    pub fn find_at(
+        &mut self,
+        picture: &PixelView<'_>,
+        side: u32,
+    ) -> Result<Vec<Face>, VisionError> {
         let factor = f64::from(side) / f64::from(picture.width().max(picture.height()));
         let scaled = |length: u32| ((f64::from(length) * factor).round() as usize).max(1);
         let (width, height) = (scaled(picture.width()), scaled(picture.height()));
@@ -58,7 +70,8 @@ impl FaceDetector {
             self.tensor.resize(3 * columns * rows, 0.0);
             self.filled = [width, height];
         }
-        let mut planes = Planes { data: &mut self.tensor, stride: columns, rows, order: Channels::Bgr };
+        let mut planes =
+            Planes { data: &mut self.tensor, stride: columns, rows, order: Channels::Bgr };
         self.resizer.resize(picture, width, height, &mut planes);
         let names = &self.names;
         let found = self.model.run([1, 3, rows, columns], &self.tensor, |outputs| {
@@ -103,7 +116,8 @@ fn decode(
         for (point, k) in landmarks.iter_mut().zip(points[10 * cell..].chunks_exact(2)) {
             *point = [(column + k[0]) * step, (row + k[1]) * step];
         }
-        let finite = [x, y, width, height].iter().chain(landmarks.iter().flatten()).all(|v| v.is_finite());
+        let finite =
+            [x, y, width, height].iter().chain(landmarks.iter().flatten()).all(|v| v.is_finite());
         if !finite {
             return Err(outputs.unusable(&names[2]));
         }

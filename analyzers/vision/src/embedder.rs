@@ -92,7 +92,8 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>().clamp(-1.0, 1.0)
 }
 
-/// The direction in the middle of several templates. `None` of none, or when they cancel each other.
+/// The direction in the middle of several templates. `None` of none, or when they cancel each
+/// other.
 pub fn mean_template<'a>(templates: impl IntoIterator<Item = &'a [f32]>) -> Option<Vec<f32>> {
     let mut sum: Vec<f32> = Vec::new();
     for template in templates {

@@ -1,6 +1,8 @@
-//! How the light lies on a face: shares of levels that are nearly black or white, and how many different ones there are.
+//! How the light lies on a face: shares of levels that are nearly black or white, and how many
+//! different ones there are.
 //!
-//! The mean level is left out on purpose: it depends on the colour of the skin more than on the light.
+//! The mean level is left out on purpose: it depends on the colour of the skin more than on the
+//! light.
 
 use crate::align::{ALIGNED_SIDE, AlignedFace};
 
@@ -8,7 +10,8 @@ use crate::align::{ALIGNED_SIDE, AlignedFace};
 const DARK: usize = 25;
 /// … and those from this one on in the light.
 const LIGHT: usize = 247;
-/// What lies within this distance of the edge of the aligned face is hair or background more often than skin.
+/// What lies within this distance of the edge of the aligned face is hair or background more often
+/// than skin.
 const RIM: usize = 16;
 
 /// The light on a face.
@@ -31,13 +34,17 @@ impl Exposure {
         let mut histogram = [0_u32; 256];
         for y in RIM..ALIGNED_SIDE - RIM {
             for at in y * ALIGNED_SIDE + RIM..(y + 1) * ALIGNED_SIDE - RIM {
-                let luma = (u32::from(red[at]) * 77 + u32::from(green[at]) * 150 + u32::from(blue[at]) * 29) >> 8;
+                let luma = (u32::from(red[at]) * 77
+                    + u32::from(green[at]) * 150
+                    + u32::from(blue[at]) * 29)
+                    >> 8;
                 histogram[luma as usize] += 1;
             }
         }
         let all: u32 = histogram.iter().sum();
         let share = |levels: &[u32]| levels.iter().sum::<u32>() as f32 / all as f32;
-        let parts = histogram.iter().filter(|count| **count > 0).map(|count| *count as f32 / all as f32);
+        let parts =
+            histogram.iter().filter(|count| **count > 0).map(|count| *count as f32 / all as f32);
         let range = parts.map(|part| -part * part.log2()).sum();
         Self { dark: share(&histogram[..=DARK]), light: share(&histogram[LIGHT..]), range }
     }

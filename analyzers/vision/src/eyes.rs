@@ -39,16 +39,29 @@ impl EyeScorer {
     /// Opens the model.
     pub fn open(options: &ModelOptions) -> Result<Self, VisionError> {
         let (planes, tensor) = (vec![0.0; 3 * SIDE * SIDE], vec![0.0; SIDE * SIDE]);
-        Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), planes, tensor })
+        Ok(Self {
+            model: Model::open(options, WEIGHTS)?,
+            resizer: Resizer::default(),
+            planes,
+            tensor,
+        })
     }
 
     /// Scores both eyes of a face.
-    pub fn score(&mut self, picture: &PixelView<'_>, outline: &FaceOutline) -> Result<OpenEyes, VisionError> {
+    pub fn score(
+        &mut self,
+        picture: &PixelView<'_>,
+        outline: &FaceOutline,
+    ) -> Result<OpenEyes, VisionError> {
         let [left, right] = outline.eyes();
         Ok(OpenEyes { each: [self.one(picture, left)?, self.one(picture, right)?] })
     }
 
-    fn one(&mut self, picture: &PixelView<'_>, ([x, y], width): ([f32; 2], f32)) -> Result<f32, VisionError> {
+    fn one(
+        &mut self,
+        picture: &PixelView<'_>,
+        ([x, y], width): ([f32; 2], f32),
+    ) -> Result<f32, VisionError> {
         let half = (CROP * width / 2.0).max(1.0);
         let pixel = |value: f32, size: u32| value.clamp(0.0, (size - 1) as f32) as usize;
         let (left, right) = (pixel(x - half, picture.width()), pixel(x + half, picture.width()));
@@ -57,7 +70,8 @@ impl EyeScorer {
         grey(&mut self.resizer, &part, SIDE, &mut self.planes, LEVELS, &mut self.tensor);
         self.model.run([1, 1, SIDE, SIDE], &self.tensor, |outputs| {
             let logits = &outputs.only(2)?[..2];
-            // Of two classes the softmax is a logistic function of their difference; class 0 is "closed".
+            // Of two classes the softmax is a logistic function of their difference; class 0 is
+            // "closed".
             let open = 1.0 / (1.0 + (logits[0] - logits[1]).exp());
             if open.is_finite() { Ok(open) } else { Err(outputs.unusable("its only one")) }
         })

@@ -39,13 +39,15 @@ impl Face {
 /// `upright_document/1`, of a frame: where an identity document lies and which way up it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UprightDocument {
-    /// Its corners, clockwise from its own upper left; null when its edges were not found (it may fill the picture).
+    /// Its corners, clockwise from its own upper left; null when its edges were not found (it may
+    /// fill the picture).
     pub corners: Option<[Point; 4]>,
     /// How far it is turned clockwise in the picture: 0, 90, 180 or 270 degrees.
     pub rotation: u16,
 }
 
-/// `document_portrait/1`, of a frame: the holder's portrait on an identity document. Ghost images are not meant.
+/// `document_portrait/1`, of a frame: the holder's portrait on an identity document. Ghost images
+/// are not meant.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DocumentPortrait {
     /// The face as it lies in the picture; null without one.
@@ -133,7 +135,8 @@ pub fn significant_faces(faces: &[Face]) -> u32 {
     };
     let least = largest.rect.area() * SIGNIFICANT_SIDE * SIGNIFICANT_SIDE;
     let others = faces[1..].iter();
-    let counting = others.filter(|f| f.rect.area() >= least && f.score >= SIGNIFICANT_SCORE).count();
+    let counting =
+        others.filter(|f| f.rect.area() >= least && f.score >= SIGNIFICANT_SCORE).count();
     1 + counting as u32
 }
 
@@ -157,7 +160,9 @@ mod tests {
     fn faces_are_written_as_the_feature_contract_says() {
         let faces = Faces { faces: vec![face(2.0, 0.5)] };
         let json = serde_json::to_string(&faces).unwrap();
-        assert!(json.starts_with(r#"{"faces":[{"box":[0.0,0.0,2.0,2.0],"score":0.5,"landmarks":[["#));
+        assert!(
+            json.starts_with(r#"{"faces":[{"box":[0.0,0.0,2.0,2.0],"score":0.5,"landmarks":[["#)
+        );
         assert_eq!(serde_json::from_str::<Faces>(&json).unwrap(), faces);
     }
 }

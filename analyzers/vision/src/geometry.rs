@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 /// A point: x to the right, y down.
 pub type Point = [f32; 2];
 
-/// Eye at the image's left, eye at its right, nose tip, mouth corner at its left, mouth corner at its right.
+/// Eye at the image's left, eye at its right, nose tip, mouth corner at its left, mouth corner at
+/// its right.
 pub type Landmarks = [Point; 5];
 
 /// A box, written `[x, y, width, height]` in JSON. It may reach beyond the picture.
@@ -69,7 +70,12 @@ impl Rect {
     /// The same box after the picture was scaled by `factor`.
     #[must_use]
     pub fn scaled(&self, factor: f32) -> Self {
-        Self { x: self.x * factor, y: self.y * factor, width: self.width * factor, height: self.height * factor }
+        Self {
+            x: self.x * factor,
+            y: self.y * factor,
+            width: self.width * factor,
+            height: self.height * factor,
+        }
     }
 }
 

@@ -25,14 +25,19 @@ struct EyePoints {
     lids: [usize; 4],
 }
 
-const EYES: [EyePoints; 2] =
-    [EyePoints { corners: [36, 39], lids: [37, 38, 40, 41] }, EyePoints { corners: [42, 45], lids: [43, 44, 46, 47] }];
+const EYES: [EyePoints; 2] = [
+    EyePoints { corners: [36, 39], lids: [37, 38, 40, 41] },
+    EyePoints { corners: [42, 45], lids: [43, 44, 46, 47] },
+];
 
 impl FaceOutline {
-    /// The centres of both eyes, that at the image's left first, with the distance of each eye's corners.
+    /// The centres of both eyes, that at the image's left first, with the distance of each eye's
+    /// corners.
     pub fn eyes(&self) -> [(Point, f32); 2] {
         EYES.map(|EyePoints { corners, lids }| {
-            let sum = lids.iter().fold([0.0, 0.0], |sum, &at| [sum[0] + self.points[at][0], sum[1] + self.points[at][1]]);
+            let sum = lids.iter().fold([0.0, 0.0], |sum, &at| {
+                [sum[0] + self.points[at][0], sum[1] + self.points[at][1]]
+            });
             let [from, to] = corners.map(|at| self.points[at]);
             ([sum[0] / 4.0, sum[1] / 4.0], (to[0] - from[0]).hypot(to[1] - from[1]))
         })
@@ -52,11 +57,20 @@ impl LandmarkFinder {
     /// Opens the model.
     pub fn open(options: &ModelOptions) -> Result<Self, VisionError> {
         let (planes, tensor) = (vec![0.0; 3 * SIDE * SIDE], vec![0.0; SIDE * SIDE]);
-        Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), planes, tensor })
+        Ok(Self {
+            model: Model::open(options, WEIGHTS)?,
+            resizer: Resizer::default(),
+            planes,
+            tensor,
+        })
     }
 
     /// The points of the face in `face` (pixels of `picture`).
-    pub fn find(&mut self, picture: &PixelView<'_>, face: &Rect) -> Result<FaceOutline, VisionError> {
+    pub fn find(
+        &mut self,
+        picture: &PixelView<'_>,
+        face: &Rect,
+    ) -> Result<FaceOutline, VisionError> {
         let [left, top, right, bottom] = crop(picture.width(), picture.height(), face, 1.0);
         let (width, height) = (right - left + 1, bottom - top + 1);
         let part = picture.part(left, top, width, height);
@@ -68,14 +82,18 @@ impl LandmarkFinder {
             }
             let mut points = [[0.0; 2]; POINTS];
             for (point, fractions) in points.iter_mut().zip(output.as_chunks::<2>().0) {
-                *point = [left as f32 + fractions[0] * width as f32, top as f32 + fractions[1] * height as f32];
+                *point = [
+                    left as f32 + fractions[0] * width as f32,
+                    top as f32 + fractions[1] * height as f32,
+                ];
             }
             Ok(FaceOutline { points })
         })
     }
 }
 
-/// Resizes a picture to a square of grey levels, divided by `levels`. `planes` is for work: three planes of that square.
+/// Resizes a picture to a square of grey levels, divided by `levels`. `planes` is for work: three
+/// planes of that square.
 pub(crate) fn grey(
     resizer: &mut Resizer,
     picture: &PixelView<'_>,

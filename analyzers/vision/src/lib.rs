@@ -1,4 +1,5 @@
-//! What the built-in analyzers share: pixels, face geometry, the ONNX sessions and the features' shapes.
+//! What the built-in analyzers share: pixels, face geometry, the ONNX sessions and the features'
+//! shapes.
 //!
 //! Everything that touches pixels in a loop lives here, because this crate alone is optimised in
 //! development builds. It decides nothing: thresholds that make a verdict belong to the analyzers.
@@ -29,7 +30,8 @@ pub use error::VisionError;
 pub use exposure::Exposure;
 pub use eyes::{EyeScorer, OpenEyes};
 pub use features::{
-    DocumentPortrait, Face, FaceTemplate, FaceTemplates, FaceTrack, Faces, TrackFrame, UprightDocument, significant_faces,
+    DocumentPortrait, Face, FaceTemplate, FaceTemplates, FaceTrack, Faces, TrackFrame,
+    UprightDocument, significant_faces,
 };
 pub use geometry::{Landmarks, Point, Rect};
 pub use landmarks::{FaceOutline, LandmarkFinder};

@@ -24,7 +24,8 @@ impl Channels {
         }
     }
 
-    /// For each channel of a target order (`Rgb` or `Bgr`), the offset of its byte in a pixel of this order.
+    /// For each channel of a target order (`Rgb` or `Bgr`), the offset of its byte in a pixel of
+    /// this order.
     pub(crate) const fn offsets_for(self, target: Self) -> [usize; 3] {
         match (self, target) {
             (Self::Gray, _) => [0, 0, 0],
@@ -46,14 +47,21 @@ pub struct PixelView<'a> {
 
 impl<'a> PixelView<'a> {
     /// Checks that `pixels` really holds `height` rows of `stride` bytes with `width` pixels each.
-    pub fn new(pixels: &'a [u8], width: u32, height: u32, stride: usize, channels: Channels) -> Result<Self, VisionError> {
+    pub fn new(
+        pixels: &'a [u8],
+        width: u32,
+        height: u32,
+        stride: usize,
+        channels: Channels,
+    ) -> Result<Self, VisionError> {
         let refuse = || VisionError::Pixels { width, height, length: pixels.len() };
         let (w, h) = (width as usize, height as usize);
         let row = w.checked_mul(channels.count()).ok_or_else(refuse)?;
         if w == 0 || h == 0 || stride < row {
             return Err(refuse());
         }
-        let needed = stride.checked_mul(h - 1).and_then(|n| n.checked_add(row)).ok_or_else(refuse)?;
+        let needed =
+            stride.checked_mul(h - 1).and_then(|n| n.checked_add(row)).ok_or_else(refuse)?;
         if pixels.len() < needed {
             return Err(refuse());
         }

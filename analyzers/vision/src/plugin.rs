@@ -1,5 +1,5 @@
-//! Between the plugin API and this crate: configuration to model options, frames to pixel views, errors
-//! to failures, weight files to manifest entries.
+//! Between the plugin API and this crate: configuration to model options, frames to pixel views,
+//! errors to failures, weight files to manifest entries.
 
 use std::path::PathBuf;
 
@@ -14,15 +14,35 @@ const SYSTEM_RUNTIME: &str = "libonnxruntime.so";
 /// The weight files of the built-in plugins: name, SHA-256, licence. The same values stand in
 /// `models/models.toml`, where they come from and how they are made.
 const WEIGHTS: [(&str, &str, &str); 10] = [
-    ("face_detection_yunet.onnx", "23dcab5fc1ac0c7f89075f8b7b22f301fde957af757d054e700720a7572a54be", "MIT"),
-    ("face_recognition_sface.onnx", "13fb5f429602e1ba6456507319c5b27167f9d93e41ba1c46bb0bd049fcb5bca9", "Apache-2.0"),
+    (
+        "face_detection_yunet.onnx",
+        "23dcab5fc1ac0c7f89075f8b7b22f301fde957af757d054e700720a7572a54be",
+        "MIT",
+    ),
+    (
+        "face_recognition_sface.onnx",
+        "13fb5f429602e1ba6456507319c5b27167f9d93e41ba1c46bb0bd049fcb5bca9",
+        "Apache-2.0",
+    ),
     ("fr_feature.onnx", "97a14daaacdcc44a0822a0f03cbdade8d086862ca12e5f4179977823fc584bd2", "MIT"),
     ("fr_eye.onnx", "1afcea006abc1ccac3c517022abde0aa092bed74ff3c9fe6878483ef9e6e38de", "MIT"),
     ("fr_landmark.onnx", "f10b0ba1d2a8a099adefede1ebf3733e44fe370715e7303dbeb7f59c02142258", "MIT"),
     ("fr_pose.onnx", "72d032ec941b7153bf8d3f2c03a4c165453cc7e63d479041ec7c6ef087e5839d", "MIT"),
-    ("ppocr_v4_det.onnx", "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9", "Apache-2.0"),
-    ("ppocr_v4_rec.onnx", "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b", "Apache-2.0"),
-    ("ppocr_v2_cls.onnx", "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c", "Apache-2.0"),
+    (
+        "ppocr_v4_det.onnx",
+        "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9",
+        "Apache-2.0",
+    ),
+    (
+        "ppocr_v4_rec.onnx",
+        "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b",
+        "Apache-2.0",
+    ),
+    (
+        "ppocr_v2_cls.onnx",
+        "e47acedf663230f8863ff1ab0e64dd2d82b838fceb5957146dab185a89d6215c",
+        "Apache-2.0",
+    ),
     ("fr_liveness.onnx", "0484e01cc3cae5b5dedced4000e49c940b1771ef3209f9dadc05521533b0d3f1", "MIT"),
 ];
 
@@ -30,7 +50,12 @@ const WEIGHTS: [(&str, &str, &str); 10] = [
 pub fn weight(file: &str) -> Weight {
     let known = WEIGHTS.iter().find(|(name, _, _)| *name == file);
     let (sha256, license) = known.map_or(("", ""), |(_, sha256, license)| (*sha256, *license));
-    Weight { file: file.to_owned(), sha256: sha256.to_owned(), license: license.to_owned(), optional: false }
+    Weight {
+        file: file.to_owned(),
+        sha256: sha256.to_owned(),
+        license: license.to_owned(),
+        optional: false,
+    }
 }
 
 /// Where the plugin's models are to be found.
@@ -63,10 +88,13 @@ pub fn failure(error: VisionError) -> Failure {
         source = cause.source();
     }
     match error {
-        VisionError::Runtime { .. } | VisionError::Open { .. } | VisionError::NoWeights => Failure::unavailable(message),
-        VisionError::Run { .. } | VisionError::Output { .. } | VisionError::Pixels { .. } | VisionError::Landmarks => {
-            Failure::internal(message)
+        VisionError::Runtime { .. } | VisionError::Open { .. } | VisionError::NoWeights => {
+            Failure::unavailable(message)
         }
+        VisionError::Run { .. }
+        | VisionError::Output { .. }
+        | VisionError::Pixels { .. }
+        | VisionError::Landmarks => Failure::internal(message),
     }
 }
 
@@ -86,7 +114,12 @@ mod tests {
 
     #[test]
     fn a_plugin_without_a_weights_folder_is_unavailable_not_broken() {
-        let config = Config { onnxruntime: None, weights_dir: None, threads: 1, settings: serde_json::Map::new() };
+        let config = Config {
+            onnxruntime: None,
+            weights_dir: None,
+            threads: 1,
+            settings: serde_json::Map::new(),
+        };
         let status = options(&config).unwrap_err().status;
         assert_eq!(status, vultus_plugin_api::Status::Unavailable);
     }

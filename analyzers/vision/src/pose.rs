@@ -43,7 +43,11 @@ impl PoseEstimator {
     }
 
     /// The pose of the face in `face` (pixels of `picture`).
-    pub fn estimate(&mut self, picture: &PixelView<'_>, face: &Rect) -> Result<HeadPose, VisionError> {
+    pub fn estimate(
+        &mut self,
+        picture: &PixelView<'_>,
+        face: &Rect,
+    ) -> Result<HeadPose, VisionError> {
         let pixel = |value: f32, size: u32| value.clamp(0.0, size as f32) as usize;
         let (grow_x, grow_y) = (MARGIN * face.width, MARGIN * face.height);
         let left = pixel(face.x - grow_x, picture.width());
@@ -51,7 +55,8 @@ impl PoseEstimator {
         let right = pixel(face.x + face.width + grow_x, picture.width());
         let bottom = pixel(face.y + face.height + grow_y, picture.height());
         let part = picture.part(left, top, right.saturating_sub(left), bottom.saturating_sub(top));
-        let mut planes = Planes { data: &mut self.tensor, stride: SIDE, rows: SIDE, order: Channels::Rgb };
+        let mut planes =
+            Planes { data: &mut self.tensor, stride: SIDE, rows: SIDE, order: Channels::Rgb };
         self.resizer.resize(&part, SIDE, SIDE, &mut planes);
         for (plane, (mean, deviation)) in self.tensor.chunks_exact_mut(SIDE * SIDE).zip(NORMS) {
             plane.iter_mut().for_each(|level| *level = (*level / 255.0 - mean) / deviation);

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::align::AlignedFace;
 use crate::geometry::{Landmarks, Rect};
 
-/// Laplacian variance of the aligned face at which sharpness is one half. Measured on aligned faces:
-/// portraits 750–1830, live webcam frames 170–1030 (median 460), the same blurred 5–27.
+/// Laplacian variance of the aligned face at which sharpness is one half. Measured on aligned
+/// faces: portraits 750–1830, live webcam frames 170–1030 (median 460), the same blurred
+/// 5–27.
 const HALF_SHARP: f32 = 80.0;
 /// Nose offset, in eye distances, of a face turned so far that it counts as profile.
 const PROFILE_OFFSET: f32 = 0.5;
@@ -37,7 +38,13 @@ pub struct Quality {
 
 impl Quality {
     /// Measures the face `rect` of a picture of `width` x `height`, of which `aligned` is the crop.
-    pub fn measure(aligned: &AlignedFace, rect: &Rect, landmarks: &Landmarks, width: u32, height: u32) -> Self {
+    pub fn measure(
+        aligned: &AlignedFace,
+        rect: &Rect,
+        landmarks: &Landmarks,
+        width: u32,
+        height: u32,
+    ) -> Self {
         let variance = aligned.laplacian_variance();
         let sharpness = variance / (variance + HALF_SHARP);
         let frontality = frontality(landmarks);
@@ -47,7 +54,8 @@ impl Quality {
         let [x, y] = rect.centre();
         let (dx, dy) = (2.0 * x / width as f32 - 1.0, 2.0 * y / height as f32 - 1.0);
         let centring = 1.0 - dx.hypot(dy).min(1.0);
-        let overall = sharpness.powf(0.4) * frontality.powf(0.4) * size.powf(0.15) * (0.05 * centring + 0.95);
+        let overall =
+            sharpness.powf(0.4) * frontality.powf(0.4) * size.powf(0.15) * (0.05 * centring + 0.95);
         Self { sharpness, frontality, size, centring, overall }
     }
 }
@@ -83,7 +91,8 @@ fn frontality(landmarks: &Landmarks) -> f32 {
         return 0.0;
     };
     let yaw = (axes.along(landmarks[2]).abs() / axes.eye_distance / PROFILE_OFFSET).min(1.0);
-    let mouth = [(landmarks[3][0] + landmarks[4][0]) / 2.0, (landmarks[3][1] + landmarks[4][1]) / 2.0];
+    let mouth =
+        [(landmarks[3][0] + landmarks[4][0]) / 2.0, (landmarks[3][1] + landmarks[4][1]) / 2.0];
     let depth = axes.across(mouth);
     if depth <= 0.0 {
         return 0.0;
@@ -139,11 +148,14 @@ mod tests {
     #[test]
     fn a_blurred_face_is_less_sharp() {
         let side = crate::ALIGNED_SIDE;
-        let stripes: Vec<u8> = (0..side * side * 3).map(|i| if (i / 3 % side) % 8 < 4 { 200 } else { 60 }).collect();
-        let blurred: Vec<u8> =
-            (0..side * side * 3).map(|i| 130 + (70.0 * ((i / 3 % side) as f32 * 0.785).sin()) as u8 / 4).collect();
+        let stripes: Vec<u8> =
+            (0..side * side * 3).map(|i| if (i / 3 % side) % 8 < 4 { 200 } else { 60 }).collect();
+        let blurred: Vec<u8> = (0..side * side * 3)
+            .map(|i| 130 + (70.0 * ((i / 3 % side) as f32 * 0.785).sin()) as u8 / 4)
+            .collect();
         let variance = |bytes: &[u8]| {
-            let picture = crate::PixelView::new(bytes, 112, 112, 336, crate::Channels::Rgb).unwrap();
+            let picture =
+                crate::PixelView::new(bytes, 112, 112, 336, crate::Channels::Rgb).unwrap();
             let mut face = AlignedFace::default();
             face.take(&picture).unwrap();
             face.laplacian_variance()

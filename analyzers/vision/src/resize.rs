@@ -1,15 +1,17 @@
-//! Bilinear resizing from interleaved bytes to planar floats, with the arithmetic of `cv2.INTER_LINEAR`.
+//! Bilinear resizing from interleaved bytes to planar floats, with the arithmetic of
+//! `cv2.INTER_LINEAR`.
 //!
 //! The models were measured with that very filter: half-pixel centres, edges repeated, no smoothing
-//! before shrinking, weights of 11 bits, results rounded to whole levels (OpenCV's own versions differ
-//! from each other by one level in the last rounding).
+//! before shrinking, weights of 11 bits, results rounded to whole levels (OpenCV's own versions
+//! differ from each other by one level in the last rounding).
 
 use crate::pixels::{Channels, PixelView};
 
 const ONE: i32 = 1 << 11;
 const HALF_LEVEL: i32 = 1 << 21;
 
-/// A planar float image inside a model's input tensor: three planes, the picture in the upper left corner.
+/// A planar float image inside a model's input tensor: three planes, the picture in the upper left
+/// corner.
 pub(crate) struct Planes<'a> {
     /// Three planes of `stride * rows` values each.
     pub(crate) data: &'a mut [f32],
@@ -58,7 +60,13 @@ pub(crate) struct Resizer {
 
 impl Resizer {
     /// Resizes `source` to `width` x `height` and writes it as floats 0–255 into `target`.
-    pub(crate) fn resize(&mut self, source: &PixelView<'_>, width: usize, height: usize, target: &mut Planes<'_>) {
+    pub(crate) fn resize(
+        &mut self,
+        source: &PixelView<'_>,
+        width: usize,
+        height: usize,
+        target: &mut Planes<'_>,
+    ) {
         let (width, height) = (width.min(target.stride), height.min(target.rows));
         if width == 0 || height == 0 {
             return;
@@ -108,7 +116,9 @@ fn blend_row(row: &[u8], columns: &Taps, offsets: [usize; 3], out: &mut [i32]) {
     let taps = columns.first.iter().zip(&columns.second).zip(&columns.weight);
     for (((((a, b), weight), p0), p1), p2) in taps.zip(first).zip(second).zip(third) {
         let (left, right) = (&row[*a as usize..], &row[*b as usize..]);
-        let blend = |offset: usize| i32::from(left[offset]) * (ONE - weight) + i32::from(right[offset]) * weight;
+        let blend = |offset: usize| {
+            i32::from(left[offset]) * (ONE - weight) + i32::from(right[offset]) * weight
+        };
         *p0 = blend(offsets[0]);
         *p1 = blend(offsets[1]);
         *p2 = blend(offsets[2]);
@@ -167,10 +177,13 @@ mod tests {
     }
 
     const OPENCV_7X5_TO_4X3: [f32; 36] = [
-        49.0, 212.0, 187.0, 130.0, 90.0, 33.0, 227.0, 170.0, 129.0, 73.0, 47.0, 106.0, 86.0, 30.0, 151.0, 167.0, 127.0, 70.0,
-        45.0, 207.0, 166.0, 110.0, 84.0, 90.0, 124.0, 67.0, 41.0, 152.0, 164.0, 107.0, 82.0, 88.0, 109.0, 126.0, 100.0, 127.0,
+        49.0, 212.0, 187.0, 130.0, 90.0, 33.0, 227.0, 170.0, 129.0, 73.0, 47.0, 106.0, 86.0, 30.0,
+        151.0, 167.0, 127.0, 70.0, 45.0, 207.0, 166.0, 110.0, 84.0, 90.0, 124.0, 67.0, 41.0, 152.0,
+        164.0, 107.0, 82.0, 88.0, 109.0, 126.0, 100.0, 127.0,
     ];
 
-    const OPENCV_7X5_TO_9X6_FIRST_ROWS: [f32; 18] =
-        [0.0, 74.0, 160.0, 191.0, 82.0, 168.0, 115.0, 90.0, 164.0, 18.0, 92.0, 178.0, 209.0, 100.0, 186.0, 133.0, 108.0, 182.0];
+    const OPENCV_7X5_TO_9X6_FIRST_ROWS: [f32; 18] = [
+        0.0, 74.0, 160.0, 191.0, 82.0, 168.0, 115.0, 90.0, 164.0, 18.0, 92.0, 178.0, 209.0, 100.0,
+        186.0, 133.0, 108.0, 182.0,
+    ];
 }

@@ -1,7 +1,7 @@
 //! The seam to ONNX Runtime: the only file that names the `ort` crate.
 //!
-//! The runtime library is opened once per plugin library. A session belongs to one caller; memory is
-//! kept small by planning buffers per input shape, and idle threads sleep instead of spinning.
+//! The runtime library is opened once per plugin library. A session belongs to one caller; memory
+//! is kept small by planning buffers per input shape, and idle threads sleep instead of spinning.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -46,31 +46,37 @@ impl Model {
         Self::open_with(options, file, Buffers::Planned)
     }
 
-    /// The same for a model whose input differs in size from run to run: its buffers are kept, but none is planned for a size.
+    /// The same for a model whose input differs in size from run to run: its buffers are kept, but
+    /// none is planned for a size.
     pub fn open_for_many_sizes(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
         Self::open_with(options, file, Buffers::Kept)
     }
 
-    /// The same for a large model that is run seldom, on pictures of many sizes: its buffers are given back after each run.
+    /// The same for a large model that is run seldom, on pictures of many sizes: its buffers are
+    /// given back after each run.
     pub fn open_large(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
         Self::open_with(options, file, Buffers::GivenBack)
     }
 
-    fn open_with(options: &ModelOptions, file: &str, buffers: Buffers) -> Result<Self, VisionError> {
+    fn open_with(
+        options: &ModelOptions,
+        file: &str,
+        buffers: Buffers,
+    ) -> Result<Self, VisionError> {
         let environment = environment(&options.runtime)?;
         let path = options.weights.join(file);
-        let session = build(environment, &path, options.threads.max(1), buffers)
-            .map_err(|source| VisionError::Open { file: file.to_owned(), source: source.to_string().into() })?;
-        let input = session
-            .inputs()
-            .first()
-            .map(|input| input.name().to_owned())
-            .ok_or_else(|| VisionError::Open { file: file.to_owned(), source: "it has no input".into() })?;
-        let output = session
-            .outputs()
-            .first()
-            .map(|output| output.name().to_owned())
-            .ok_or_else(|| VisionError::Open { file: file.to_owned(), source: "it has no output".into() })?;
+        let session =
+            build(environment, &path, options.threads.max(1), buffers).map_err(|source| {
+                VisionError::Open { file: file.to_owned(), source: source.to_string().into() }
+            })?;
+        let input =
+            session.inputs().first().map(|input| input.name().to_owned()).ok_or_else(|| {
+                VisionError::Open { file: file.to_owned(), source: "it has no input".into() }
+            })?;
+        let output =
+            session.outputs().first().map(|output| output.name().to_owned()).ok_or_else(|| {
+                VisionError::Open { file: file.to_owned(), source: "it has no output".into() }
+            })?;
         Ok(Self { session, file: file.to_owned(), input, output })
     }
 
@@ -91,10 +97,16 @@ impl Model {
         data: &[f32],
         read: impl FnOnce(&Outputs<'_>) -> Result<T, VisionError>,
     ) -> Result<T, VisionError> {
-        let refused =
-            |file: &str, error: ort::Error| VisionError::Run { file: file.to_owned(), source: error.to_string().into() };
-        let tensor = TensorRef::from_array_view((shape, data)).map_err(|e| refused(&self.file, e))?;
-        let values = self.session.run(ort::inputs![self.input.as_str() => tensor]).map_err(|e| refused(&self.file, e))?;
+        let refused = |file: &str, error: ort::Error| VisionError::Run {
+            file: file.to_owned(),
+            source: error.to_string().into(),
+        };
+        let tensor =
+            TensorRef::from_array_view((shape, data)).map_err(|e| refused(&self.file, e))?;
+        let values = self
+            .session
+            .run(ort::inputs![self.input.as_str() => tensor])
+            .map_err(|e| refused(&self.file, e))?;
         read(&Outputs { values, file: &self.file })
     }
 }
@@ -111,7 +123,8 @@ impl Outputs<'_> {
         values.ok_or_else(|| self.unusable(name))
     }
 
-    /// The values of the only output, which must be at least `length`: for models whose output has no telling name.
+    /// The values of the only output, which must be at least `length`: for models whose output has
+    /// no telling name.
     pub fn only(&self, length: usize) -> Result<&[f32], VisionError> {
         let name = self.values.keys().next().unwrap_or_default().to_owned();
         self.read(&name, length)
@@ -132,7 +145,12 @@ enum Buffers {
     GivenBack,
 }
 
-fn build(environment: &Environment, path: &Path, threads: usize, buffers: Buffers) -> ort::Result<Session> {
+fn build(
+    environment: &Environment,
+    path: &Path,
+    threads: usize,
+    buffers: Buffers,
+) -> ort::Result<Session> {
     Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
@@ -141,7 +159,9 @@ fn build(environment: &Environment, path: &Path, threads: usize, buffers: Buffer
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?
         .with_memory_pattern(buffers == Buffers::Planned)?
-        .with_execution_providers([CPU::default().with_arena_allocator(buffers != Buffers::GivenBack).build()])?
+        .with_execution_providers([CPU::default()
+            .with_arena_allocator(buffers != Buffers::GivenBack)
+            .build()])?
         .commit_from_file(path)
 }
 
@@ -153,8 +173,10 @@ fn environment(path: &Path) -> Result<&'static Environment, VisionError> {
     if let Some(environment) = OPENED.get() {
         return Ok(environment);
     }
-    let failed =
-        |source: Box<dyn std::error::Error + Send + Sync>| VisionError::Runtime { path: path.display().to_string(), source };
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| VisionError::Runtime {
+        path: path.display().to_string(),
+        source,
+    };
     let environment = ort::init_from(path)
         .map_err(|e| failed(e.to_string().into()))?
         .with_name("vultus")

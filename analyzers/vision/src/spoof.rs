@@ -27,12 +27,13 @@ impl SpoofScorer {
         Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), tensor })
     }
 
-    /// The probability, 0–1, that the face in `face` (pixels of `picture`) is an attack: a print, a
-    /// screen, a cut-out. It is one minus the model's class "live".
+    /// The probability, 0–1, that the face in `face` (pixels of `picture`) is an attack: a print,
+    /// a screen, a cut-out. It is one minus the model's class "live".
     pub fn score(&mut self, picture: &PixelView<'_>, face: &Rect) -> Result<f32, VisionError> {
         let [left, top, right, bottom] = crop(picture.width(), picture.height(), face, CROP_FACTOR);
         let part = picture.part(left, top, right - left + 1, bottom - top + 1);
-        let mut planes = Planes { data: &mut self.tensor, stride: SIDE, rows: SIDE, order: Channels::Bgr };
+        let mut planes =
+            Planes { data: &mut self.tensor, stride: SIDE, rows: SIDE, order: Channels::Bgr };
         self.resizer.resize(&part, SIDE, SIDE, &mut planes);
         self.model.run([1, 3, SIDE, SIDE], &self.tensor, |outputs| {
             let logits = &outputs.read("output", 3)?[..3];
@@ -44,8 +45,8 @@ impl SpoofScorer {
     }
 }
 
-/// Left, top, right and bottom pixel of a model's crop: the box `factor` times larger about its centre,
-/// less where the picture is too small, and shifted back inside where it crosses an edge.
+/// Left, top, right and bottom pixel of a model's crop: the box `factor` times larger about its
+/// centre, less where the picture is too small, and shifted back inside where it crosses an edge.
 pub(crate) fn crop(width: u32, height: u32, face: &Rect, factor: f32) -> [usize; 4] {
     let (far_x, far_y) = ((width - 1) as f32, (height - 1) as f32);
     let (box_width, box_height) = (face.width.max(1.0), face.height.max(1.0));

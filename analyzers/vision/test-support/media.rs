@@ -1,5 +1,5 @@
-//! Pictures and clips for the analyzers' tests, made from the sample portraits that `make setup` fetches.
-//! Included by path into the test modules of several crates; no part of any library.
+//! Pictures and clips for the analyzers' tests, made from the sample portraits that `make setup`
+//! fetches. Included by path into the test modules of several crates; no part of any library.
 
 use std::path::{Path, PathBuf};
 
@@ -85,8 +85,8 @@ pub(crate) fn clip(frames: &[DynamicImage]) -> Vec<Picture> {
     timed.collect()
 }
 
-/// An attack: the part of `picture` around `face` (left, top, width, height as fractions) printed and
-/// held before a plain wall, in a picture of the same size.
+/// An attack: the part of `picture` around `face` (left, top, width, height as fractions) printed
+/// and held before a plain wall, in a picture of the same size.
 pub(crate) fn print_of(picture: &DynamicImage, face: [f32; 4]) -> DynamicImage {
     /// How much of the face's size is printed on each side of it.
     const AROUND: f32 = 0.3;
@@ -104,7 +104,9 @@ pub(crate) fn print_of(picture: &DynamicImage, face: [f32; 4]) -> DynamicImage {
         image::imageops::FilterType::Triangle,
     );
     let (print_width, print_height) = print.dimensions();
-    let mut scene = RgbImage::from_fn(width, height, |x, y| Rgb([(90 + 40 * x / width + 30 * y / height) as u8; 3]));
+    let mut scene = RgbImage::from_fn(width, height, |x, y| {
+        Rgb([(90 + 40 * x / width + 30 * y / height) as u8; 3])
+    });
     let (x, y) = ((width - print_width) / 2, (height - print_height) / 2);
     scene.copy_from(&print.to_rgb8(), x, y).expect("the print fits the scene");
     scene.into()

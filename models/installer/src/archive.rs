@@ -1,5 +1,5 @@
-//! Takes named files out of a package archive, in memory. Nothing else of the archive is written anywhere, so its other
-//! paths, links and modes do not matter.
+//! Takes named files out of a package archive, in memory. Nothing else of the archive is written
+//! anywhere, so its other paths, links and modes do not matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -8,11 +8,16 @@ use std::path::Path;
 
 use crate::{Error, PackageFormat, Result};
 
-/// Largest file taken out of a package, in bytes; the largest listed one has 41 MB. Guards against a hostile archive.
+/// Largest file taken out of a package, in bytes; the largest listed one has 41 MB. Guards against
+/// a hostile archive.
 const LARGEST_ENTRY: u64 = 256 << 20;
 
 /// The bytes of `wanted` by path inside the archive; every one of them, or an error.
-pub(crate) fn read_entries(archive: &Path, format: PackageFormat, wanted: &BTreeSet<&str>) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn read_entries(
+    archive: &Path,
+    format: PackageFormat,
+    wanted: &BTreeSet<&str>,
+) -> Result<BTreeMap<String, Vec<u8>>> {
     let file = File::open(archive).map_err(Error::read(archive))?;
     let found = match format {
         PackageFormat::Wheel => read_zip(file, wanted),
@@ -20,7 +25,9 @@ pub(crate) fn read_entries(archive: &Path, format: PackageFormat, wanted: &BTree
     }
     .map_err(Error::archive(archive))?;
     match wanted.iter().find(|entry| !found.contains_key(**entry)) {
-        Some(entry) => Err(Error::EntryMissing { archive: archive.to_owned(), entry: (*entry).to_owned() }),
+        Some(entry) => {
+            Err(Error::EntryMissing { archive: archive.to_owned(), entry: (*entry).to_owned() })
+        }
         None => Ok(found),
     }
 }
@@ -57,7 +64,10 @@ fn read_gzipped_tar(file: File, wanted: &BTreeSet<&str>) -> io::Result<BTreeMap<
 fn read_capped(entry: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     if entry.take(LARGEST_ENTRY + 1).read_to_end(&mut bytes)? as u64 > LARGEST_ENTRY {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("a file has more than {LARGEST_ENTRY} bytes")));
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("a file has more than {LARGEST_ENTRY} bytes"),
+        ));
     }
     Ok(bytes)
 }

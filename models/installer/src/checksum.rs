@@ -1,4 +1,5 @@
-//! SHA-256 sums as a type of their own, parsed once, so that a malformed sum is found when the list is read.
+//! SHA-256 sums as a type of their own, parsed once, so that a malformed sum is found when the list
+//! is read.
 
 use std::fmt;
 use std::io::{self, Read};

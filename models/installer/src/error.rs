@@ -102,7 +102,11 @@ impl Error {
 
 /// Refuses bytes whose sum is not the pinned one.
 #[cfg(feature = "install")]
-pub(crate) fn expect_sum(what: impl Into<String>, expected: Sha256Sum, found: Sha256Sum) -> Result<()> {
+pub(crate) fn expect_sum(
+    what: impl Into<String>,
+    expected: Sha256Sum,
+    found: Sha256Sum,
+) -> Result<()> {
     if expected == found {
         return Ok(());
     }

@@ -1,6 +1,8 @@
-//! From a folder of downloaded packages to the installed files: check, take out, check, rewrite, check, put in place.
+//! From a folder of downloaded packages to the installed files: check, take out, check, rewrite,
+//! check, put in place.
 //!
-//! A file that is already in place with the right sum is left alone, and its package is not even looked at.
+//! A file that is already in place with the right sum is left alone, and its package is not even
+//! looked at.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -11,7 +13,8 @@ use crate::error::expect_sum;
 use crate::verify::examine;
 use crate::{Error, Manifest, Package, Result, RewriteStep, Samples, Sha256Sum, archive, rewrite};
 
-/// Folder below the weights that keeps the models as the packages had them, for the tests that compare outputs.
+/// Folder below the weights that keeps the models as the packages had them, for the tests that
+/// compare outputs.
 const PACKAGED: &str = "packaged";
 
 /// A file that was put in place.
@@ -46,8 +49,14 @@ pub struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    /// Compares what is in `models_dir/weights`, `models_dir/runtime` and `samples_dir/files` with the lists.
-    pub fn of(manifest: &'a Manifest, models_dir: &Path, samples: &'a Samples, samples_dir: &Path) -> Self {
+    /// Compares what is in `models_dir/weights`, `models_dir/runtime` and `samples_dir/files` with
+    /// the lists.
+    pub fn of(
+        manifest: &'a Manifest,
+        models_dir: &Path,
+        samples: &'a Samples,
+        samples_dir: &Path,
+    ) -> Self {
         let mut orders = model_orders(manifest, &models_dir.join("weights"));
         let runtime = &manifest.runtime;
         let library = |package| Order {
@@ -91,12 +100,13 @@ impl<'a> Plan<'a> {
         packages
     }
 
-    /// Puts in place what is lacking, from the archives in `packages_dir`, opening each once. Stops at the first
-    /// file that is not the pinned one; what was put in place before stays.
+    /// Puts in place what is lacking, from the archives in `packages_dir`, opening each once. Stops
+    /// at the first file that is not the pinned one; what was put in place before stays.
     pub fn carry_out(mut self, packages_dir: &Path) -> Result<Vec<Installed>> {
         let mut installed = Vec::new();
         for package in self.packages() {
-            let (of_package, others) = self.orders.into_iter().partition(|order| order.package.archive == package.archive);
+            let (of_package, others) =
+                self.orders.into_iter().partition(|order| order.package.archive == package.archive);
             self.orders = others;
             installed.extend(unpack(package, of_package, packages_dir)?);
         }
@@ -126,11 +136,16 @@ fn model_orders<'a>(manifest: &'a Manifest, weights: &Path) -> Vec<Order<'a>> {
     orders
 }
 
-fn unpack(package: &Package, orders: Vec<Order<'_>>, packages_dir: &Path) -> Result<Vec<Installed>> {
+fn unpack(
+    package: &Package,
+    orders: Vec<Order<'_>>,
+    packages_dir: &Path,
+) -> Result<Vec<Installed>> {
     let path = packages_dir.join(&package.archive);
     let found = File::open(&path).and_then(Sha256Sum::of_reader).map_err(Error::read(&path))?;
     expect_sum(path.display().to_string(), package.sha256, found)?;
-    let format = package.format().expect("the list was refused if an archive has an unknown ending");
+    let format =
+        package.format().expect("the list was refused if an archive has an unknown ending");
     let wanted: BTreeSet<&str> = orders.iter().map(|order| order.entry).collect();
     let entries = archive::read_entries(&path, format, &wanted)?;
     orders.iter().map(|order| make(order, &entries[order.entry])).collect()
@@ -141,9 +156,10 @@ fn make(order: &Order<'_>, original: &[u8]) -> Result<Installed> {
     expect_sum(origin, order.original_sha256, Sha256Sum::of_bytes(original))?;
     let rewritten = match order.steps {
         [] => None,
-        steps => {
-            Some(rewrite::rewrite(original, steps).map_err(|source| Error::Rewrite { model: order.file.to_owned(), source })?)
-        }
+        steps => Some(
+            rewrite::rewrite(original, steps)
+                .map_err(|source| Error::Rewrite { model: order.file.to_owned(), source })?,
+        ),
     };
     let bytes = rewritten.as_deref().unwrap_or(original);
     expect_sum(format!("the rewritten {}", order.file), order.sha256, Sha256Sum::of_bytes(bytes))?;
@@ -152,7 +168,8 @@ fn make(order: &Order<'_>, original: &[u8]) -> Result<Installed> {
     Ok(Installed { path, bytes: bytes.len() })
 }
 
-/// Writes beside the target, makes it durable, then renames: a reader sees the old file or the whole new one.
+/// Writes beside the target, makes it durable, then renames: a reader sees the old file or the
+/// whole new one.
 fn put_in_place(path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(Error::write(dir))?;

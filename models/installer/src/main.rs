@@ -1,4 +1,5 @@
-//! `vultus-models`: lists the packages to download, installs from them, checks what is installed, rewrites one file.
+//! `vultus-models`: lists the packages to download, installs from them, checks what is installed,
+//! rewrites one file.
 //!
 //! Called by `scripts/setup.sh`, which downloads. Paths default to those of the repository.
 
@@ -23,7 +24,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print the packages of files that are not in place: registry, name, version, archive, sha256 with tabs between.
+    /// Print the packages of files that are not in place: registry, name, version, archive, sha256
+    /// with tabs between.
     Packages,
     /// Unpack, check, rewrite and put in place what is not there yet.
     Install {
@@ -31,7 +33,8 @@ enum Command {
         #[arg(long)]
         packages: PathBuf,
     },
-    /// Compare every installed file with its pinned sha256; exit code 1 if one differs or is missing.
+    /// Compare every installed file with its pinned sha256; exit code 1 if one differs or is
+    /// missing.
     Verify,
     /// Rewrite one model file, without any checksum.
     Rewrite {
@@ -65,8 +68,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     if let Command::Rewrite { steps, from, to } = &arguments.command {
-        let original = fs::read(from).map_err(|error| format!("cannot read {}: {error}", from.display()))?;
-        fs::write(to, rewrite::rewrite(&original, steps)?).map_err(|error| format!("cannot write {}: {error}", to.display()))?;
+        let original =
+            fs::read(from).map_err(|error| format!("cannot read {}: {error}", from.display()))?;
+        fs::write(to, rewrite::rewrite(&original, steps)?)
+            .map_err(|error| format!("cannot write {}: {error}", to.display()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let lists = Lists::read(&arguments.root)?;
@@ -113,7 +118,8 @@ struct Lists {
 
 impl Lists {
     fn read(root: &Path) -> vultus_models::Result<Self> {
-        let [models_dir, samples_dir, tests_dir] = ["models", "samples", "tests"].map(|folder| root.join(folder));
+        let [models_dir, samples_dir, tests_dir] =
+            ["models", "samples", "tests"].map(|folder| root.join(folder));
         let manifest = Manifest::read(&models_dir.join("models.toml"))?;
         let samples = Samples::read(&samples_dir.join("samples.toml"))?;
         let tools = Samples::read(&tests_dir.join("tools.toml"))?;
@@ -123,7 +129,8 @@ impl Lists {
     fn verify(&self) -> vultus_models::Result<Vec<FileReport>> {
         let models_toml = self.models_dir.join("models.toml");
         let mut reports = vultus_models::verify(&models_toml, &self.models_dir.join("weights"))?;
-        reports.push(vultus_models::verify_runtime(&models_toml, &self.models_dir.join("runtime"))?);
+        reports
+            .push(vultus_models::verify_runtime(&models_toml, &self.models_dir.join("runtime"))?);
         for (list, dir) in [("samples.toml", &self.samples_dir), ("tools.toml", &self.tests_dir)] {
             reports.extend(vultus_models::verify_samples(&dir.join(list), &dir.join("files"))?);
         }
@@ -131,6 +138,7 @@ impl Lists {
     }
 
     fn plan(&self) -> Plan<'_> {
-        Plan::of(&self.manifest, &self.models_dir, &self.samples, &self.samples_dir).and(&self.tools, &self.tests_dir)
+        Plan::of(&self.manifest, &self.models_dir, &self.samples, &self.samples_dir)
+            .and(&self.tools, &self.tests_dir)
     }
 }

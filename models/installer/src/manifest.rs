@@ -1,6 +1,8 @@
-//! `models/models.toml`, `samples/samples.toml` and `tests/tools.toml` as types: packages, the files in them, their sums and uses.
+//! `models/models.toml`, `samples/samples.toml` and `tests/tools.toml` as types: packages, the
+//! files in them, their sums and uses.
 //!
-//! Parsing refuses unknown keys, unknown package names and file names that would leave the target folder.
+//! Parsing refuses unknown keys, unknown package names and file names that would leave the target
+//! folder.
 
 use std::fs;
 use std::path::Path;
@@ -77,7 +79,8 @@ impl Package {
         if self.archive.ends_with(".whl") {
             return Some(PackageFormat::Wheel);
         }
-        (self.archive.ends_with(".tgz") || self.archive.ends_with(".tar.gz")).then_some(PackageFormat::GzippedTar)
+        (self.archive.ends_with(".tgz") || self.archive.ends_with(".tar.gz"))
+            .then_some(PackageFormat::GzippedTar)
     }
 }
 
@@ -121,7 +124,8 @@ pub enum RewriteStep {
     FreeInputSize,
     /// Replace `PRelu(x, a)` by `a·x + (1−a)·Relu(x)`.
     SplitPrelu,
-    /// Set weights below 1e-15 to zero, which no output can show, but which cost time as subnormal numbers.
+    /// Set weights below 1e-15 to zero, which no output can show, but which cost time as subnormal
+    /// numbers.
     ZeroTinyWeights,
 }
 
@@ -161,11 +165,14 @@ impl Manifest {
     /// Reads and checks `models.toml`.
     pub fn read(path: &Path) -> Result<Self> {
         let manifest: Self = read_list(path)?;
-        manifest.check().map_err(|problem| Error::ManifestRule { path: path.to_owned(), problem })?;
+        manifest
+            .check()
+            .map_err(|problem| Error::ManifestRule { path: path.to_owned(), problem })?;
         Ok(manifest)
     }
 
-    /// The package of that name; `read` made sure that there is one for each model and for the runtime.
+    /// The package of that name; `read` made sure that there is one for each model and for the
+    /// runtime.
     pub fn package(&self, name: &str) -> Option<&Package> {
         self.packages.iter().find(|package| package.name == name)
     }
@@ -176,7 +183,9 @@ impl Manifest {
         for (file, package) in files.chain([(&self.runtime.file, &self.runtime.package)]) {
             check_file_name(file)?;
             if self.package(package).is_none() {
-                return Err(format!("`{file}` is said to come from `{package}`, which is not among the packages"));
+                return Err(format!(
+                    "`{file}` is said to come from `{package}`, which is not among the packages"
+                ));
             }
         }
         check_unique(self.models.iter().map(|model| model.file.as_str()))
@@ -187,7 +196,9 @@ impl Samples {
     /// Reads and checks `samples.toml`.
     pub fn read(path: &Path) -> Result<Self> {
         let samples: Self = read_list(path)?;
-        samples.check().map_err(|problem| Error::ManifestRule { path: path.to_owned(), problem })?;
+        samples
+            .check()
+            .map_err(|problem| Error::ManifestRule { path: path.to_owned(), problem })?;
         Ok(samples)
     }
 

@@ -1,8 +1,9 @@
-//! The ONNX messages that the installed models use, by hand, after onnx.proto (proto2: explicit presence, and repeated
-//! numbers unpacked unless said otherwise).
+//! The ONNX messages that the installed models use, by hand, after onnx.proto (proto2: explicit
+//! presence, and repeated numbers unpacked unless said otherwise).
 //!
-//! Deliberately not the whole of ONNX: no subgraphs, functions, sparse tensors or training data. [`decode`] refuses a file that
-//! holds anything not listed here, so writing a model back can never drop a field.
+//! Deliberately not the whole of ONNX: no subgraphs, functions, sparse tensors or training data.
+//! [`decode`] refuses a file that holds anything not listed here, so writing a model back can never
+//! drop a field.
 
 use prost::{Message, Oneof};
 
@@ -263,12 +264,14 @@ pub enum Length {
 impl Node {
     /// Whether it is ONNX's own operator of that name.
     pub fn is(&self, op_type: &str) -> bool {
-        self.op_type.as_deref() == Some(op_type) && matches!(self.domain.as_deref(), None | Some("" | "ai.onnx"))
+        self.op_type.as_deref() == Some(op_type)
+            && matches!(self.domain.as_deref(), None | Some("" | "ai.onnx"))
     }
 
     /// An integer parameter, or ONNX's default for it.
     pub fn int(&self, name: &str, default: i64) -> i64 {
-        let attribute = self.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name));
+        let attribute =
+            self.attribute.iter().find(|attribute| attribute.name.as_deref() == Some(name));
         attribute.and_then(|attribute| attribute.i).unwrap_or(default)
     }
 }
@@ -277,7 +280,13 @@ impl Tensor {
     /// A float32 tensor with its elements in `raw_data`.
     pub fn of_floats(name: String, dims: Vec<i64>, elements: &[f32]) -> Self {
         let raw = elements.iter().flat_map(|element| element.to_le_bytes()).collect();
-        Self { dims, data_type: Some(FLOAT), name: Some(name), raw_data: Some(raw), ..Self::default() }
+        Self {
+            dims,
+            data_type: Some(FLOAT),
+            name: Some(name),
+            raw_data: Some(raw),
+            ..Self::default()
+        }
     }
 
     /// The elements of a whole float32 tensor, in row-major order.
@@ -299,7 +308,11 @@ impl Tensor {
         }
         let elements: Vec<i8> = match &self.raw_data {
             Some(raw) => raw.iter().map(|byte| byte.cast_signed()).collect(),
-            None => self.int32_data.iter().map(|element| i8::try_from(*element).ok()).collect::<Option<_>>()?,
+            None => self
+                .int32_data
+                .iter()
+                .map(|element| i8::try_from(*element).ok())
+                .collect::<Option<_>>()?,
         };
         self.is_whole(elements.len()).then_some(elements)
     }

@@ -1,4 +1,5 @@
-//! Rewrites of ONNX graphs at installation: each keeps what the network computes and makes it run, or run faster.
+//! Rewrites of ONNX graphs at installation: each keeps what the network computes and makes it run,
+//! or run faster.
 //!
 //! They are pure functions of the bytes, so the result has a pinned sum like the original.
 
@@ -63,8 +64,9 @@ fn initializers(graph: &Graph) -> HashMap<&str, &Tensor> {
     graph.initializer.iter().filter_map(|tensor| Some((tensor.name.as_deref()?, tensor))).collect()
 }
 
-/// Drops constants that nothing reads, graph inputs that are constants or that nothing reads, and the type hints of
-/// inner values, which may no longer fit. A constant that is no input any more is one that the runtime may fold.
+/// Drops constants that nothing reads, graph inputs that are constants or that nothing reads, and
+/// the type hints of inner values, which may no longer fit. A constant that is no input any more is
+/// one that the runtime may fold.
 fn drop_unused(graph: &mut Graph) {
     let read: HashSet<&str> = graph
         .node
@@ -75,9 +77,11 @@ fn drop_unused(graph: &mut Graph) {
         .collect();
     let is_read = |name: Option<&str>| name.is_some_and(|name| read.contains(name));
     graph.initializer.retain(|tensor| is_read(tensor.name.as_deref()));
-    let constants: HashSet<&str> = graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
-    graph
-        .input
-        .retain(|input| is_read(input.name.as_deref()) && !input.name.as_deref().is_some_and(|name| constants.contains(name)));
+    let constants: HashSet<&str> =
+        graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref()).collect();
+    graph.input.retain(|input| {
+        is_read(input.name.as_deref())
+            && !input.name.as_deref().is_some_and(|name| constants.contains(name))
+    });
     graph.value_info.clear();
 }

@@ -57,11 +57,15 @@ impl FileReport {
     }
 }
 
-/// Compares each model of `models_toml` with the file in `weights_dir`. An error means that the list itself is unusable;
-/// missing and changed files are reported, in the order of the list.
+/// Compares each model of `models_toml` with the file in `weights_dir`. An error means that the
+/// list itself is unusable; missing and changed files are reported, in the order of the list.
 pub fn verify(models_toml: &Path, weights_dir: &Path) -> Result<Vec<FileReport>> {
     let manifest = Manifest::read(models_toml)?;
-    Ok(manifest.models.iter().map(|model| examine(weights_dir, &model.file, model.sha256)).collect())
+    Ok(manifest
+        .models
+        .iter()
+        .map(|model| examine(weights_dir, &model.file, model.sha256))
+        .collect())
 }
 
 /// Compares the ONNX Runtime library of `models_toml` with the file in `runtime_dir`.
@@ -73,7 +77,11 @@ pub fn verify_runtime(models_toml: &Path, runtime_dir: &Path) -> Result<FileRepo
 /// Compares each picture of `samples_toml` with the file in `samples_dir`.
 pub fn verify_samples(samples_toml: &Path, samples_dir: &Path) -> Result<Vec<FileReport>> {
     let samples = Samples::read(samples_toml)?;
-    Ok(samples.samples.iter().map(|sample| examine(samples_dir, &sample.file, sample.sha256)).collect())
+    Ok(samples
+        .samples
+        .iter()
+        .map(|sample| examine(samples_dir, &sample.file, sample.sha256))
+        .collect())
 }
 
 pub(crate) fn examine(dir: &Path, file: &str, expected: Sha256Sum) -> FileReport {

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 use vultus_models::onnx::{self, Graph, Model, Node, Tensor};
-use vultus_models::{Error, FileState, Manifest, Plan, RewriteStep, Samples, Sha256Sum, rewrite, verify};
+use vultus_models::{
+    Error, FileState, Manifest, Plan, RewriteStep, Samples, Sha256Sum, rewrite, verify,
+};
 
 const LIBRARY: &[u8] = b"not really a library";
 const PICTURE: &[u8] = b"not really a picture";
@@ -42,7 +44,9 @@ impl Site {
         let lists = Lists {
             wheel_sum: sum_of(&site("packages/models-1.whl")),
             original_sum: Sha256Sum::of_bytes(&model),
-            installed_sum: Sha256Sum::of_bytes(&rewrite::rewrite(&model, &[RewriteStep::SplitPrelu]).unwrap()),
+            installed_sum: Sha256Sum::of_bytes(
+                &rewrite::rewrite(&model, &[RewriteStep::SplitPrelu]).unwrap(),
+            ),
             file: "network.onnx".to_owned(),
             package_of_model: "models".to_owned(),
         };
@@ -66,7 +70,9 @@ impl Site {
         let Lists { wheel_sum, original_sum, installed_sum, file, package_of_model } = &self.lists;
         let library_sum = Sha256Sum::of_bytes(LIBRARY);
         let package = |name: &str, archive: &str, sum: Sha256Sum| {
-            format!("registry='pypi'\nname='{name}'\nversion='1'\narchive='{archive}'\nsha256='{sum}'\nlicence='MIT'\n")
+            format!(
+                "registry='pypi'\nname='{name}'\nversion='1'\narchive='{archive}'\nsha256='{sum}'\nlicence='MIT'\n"
+            )
         };
         let models = format!(
             "[[package]]\n{}[[package]]\n{}[[model]]\nfile='{file}'\ntask='t'\nlicence='MIT'\nlicence_remark='r'\n\
@@ -79,7 +85,11 @@ impl Site {
         );
         let samples = format!(
             "[package]\n{}[[sample]]\nfile='one.jpg'\nshows='s'\npath='pictures-1/one.jpg'\nsha256='{}'\n",
-            package("pictures", "pictures-1.tar.gz", sum_of(&self.path("packages/pictures-1.tar.gz"))),
+            package(
+                "pictures",
+                "pictures-1.tar.gz",
+                sum_of(&self.path("packages/pictures-1.tar.gz"))
+            ),
             Sha256Sum::of_bytes(PICTURE),
         );
         fs::write(self.path("models/models.toml"), models).unwrap();
@@ -125,7 +135,8 @@ fn write_wheel(path: &Path, entry: &str, bytes: &[u8]) {
 }
 
 fn write_tgz(path: &Path, entry: &str, bytes: &[u8]) {
-    let gzip = flate2::write::GzEncoder::new(File::create(path).unwrap(), flate2::Compression::fast());
+    let gzip =
+        flate2::write::GzEncoder::new(File::create(path).unwrap(), flate2::Compression::fast());
     let mut tar = tar::Builder::new(gzip);
     let mut header = tar::Header::new_gnu();
     header.set_size(bytes.len() as u64);
@@ -136,7 +147,11 @@ fn write_tgz(path: &Path, entry: &str, bytes: &[u8]) {
 #[test]
 fn every_listed_file_is_installed_and_intact() {
     let site = Site::new();
-    assert_eq!(site.install().unwrap(), 4, "the model, its packaged form, the library, the picture");
+    assert_eq!(
+        site.install().unwrap(),
+        4,
+        "the model, its packaged form, the library, the picture"
+    );
     let reports = verify(&site.path("models/models.toml"), &site.path("models/weights")).unwrap();
     assert!(reports.iter().all(|report| report.is_intact()), "{reports:?}");
     assert_eq!(fs::read(site.path("models/runtime/library.so")).unwrap(), LIBRARY);
@@ -167,7 +182,8 @@ fn a_changed_file_is_made_again_from_its_package_alone() {
 }
 
 #[test]
-fn a_changed_archive_a_changed_entry_and_a_changed_result_are_each_refused_before_anything_is_placed() {
+fn a_changed_archive_a_changed_entry_and_a_changed_result_are_each_refused_before_anything_is_placed()
+ {
     type Field = fn(&mut Lists) -> &mut Sha256Sum;
     let wrong = Sha256Sum::of_bytes(b"another file");
     let changes: [(Field, &str); 3] = [
@@ -192,16 +208,26 @@ fn a_package_without_the_listed_file_is_refused_by_its_name() {
     write_wheel(&site.path("packages/models-1.whl"), "weights/other.onnx", &model());
     site.lists.wheel_sum = sum_of(&site.path("packages/models-1.whl"));
     let error = site.install().unwrap_err();
-    assert!(matches!(&error, Error::EntryMissing { entry, .. } if entry == "weights/network.onnx"), "{error:?}");
+    assert!(
+        matches!(&error, Error::EntryMissing { entry, .. } if entry == "weights/network.onnx"),
+        "{error:?}"
+    );
 }
 
 #[test]
 fn verify_tells_missing_and_changed_files_apart() {
     let site = Site::new();
     site.install().unwrap();
-    let state = || verify(&site.path("models/models.toml"), &site.path("models/weights")).unwrap().remove(0).state;
+    let state = || {
+        verify(&site.path("models/models.toml"), &site.path("models/weights"))
+            .unwrap()
+            .remove(0)
+            .state
+    };
     fs::write(site.path("models/weights/network.onnx"), b"changed").unwrap();
-    assert!(matches!(state(), FileState::Changed { found } if found == Sha256Sum::of_bytes(b"changed")));
+    assert!(
+        matches!(state(), FileState::Changed { found } if found == Sha256Sum::of_bytes(b"changed"))
+    );
     fs::remove_file(site.path("models/weights/network.onnx")).unwrap();
     assert!(matches!(state(), FileState::Missing));
 }
@@ -216,7 +242,9 @@ fn a_list_may_not_name_files_outside_its_folder_nor_unknown_packages() {
     }
     let mut site = Site::new();
     site.lists.package_of_model = "nowhere".to_owned();
-    assert!(matches!(site.install().unwrap_err(), Error::ManifestRule { problem, .. } if problem.contains("`nowhere`")));
+    assert!(
+        matches!(site.install().unwrap_err(), Error::ManifestRule { problem, .. } if problem.contains("`nowhere`"))
+    );
 }
 
 #[test]

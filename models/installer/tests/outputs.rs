@@ -1,4 +1,5 @@
-//! Rewritten networks compute what the packaged ones compute, measured with ONNX Runtime on real pictures.
+//! Rewritten networks compute what the packaged ones compute, measured with ONNX Runtime on real
+//! pictures.
 //!
 //! Needs what `make setup` puts in place: models/weights, models/runtime, samples/files.
 
@@ -11,7 +12,9 @@ use std::sync::OnceLock;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::Tensor as Value;
-use vultus_models::onnx::{self, Attribute, Dimension, Graph, Length, Model, Node, OperatorSetId, Tensor, ValueInfo};
+use vultus_models::onnx::{
+    self, Attribute, Dimension, Graph, Length, Model, Node, OperatorSetId, Tensor, ValueInfo,
+};
 use vultus_models::{Manifest, RewriteStep, Sha256Sum, rewrite};
 
 const PICTURES: [&str; 3] = ["obama.jpg", "obama2.jpg", "biden.jpg"];
@@ -29,7 +32,12 @@ fn environment() -> &'static Environment {
 }
 
 fn session(model: &[u8]) -> Session {
-    Session::builder(environment()).unwrap().with_intra_threads(1).unwrap().commit_from_memory(model).unwrap()
+    Session::builder(environment())
+        .unwrap()
+        .with_intra_threads(1)
+        .unwrap()
+        .commit_from_memory(model)
+        .unwrap()
 }
 
 fn installed(file: &str) -> Vec<u8> {
@@ -40,16 +48,27 @@ fn installed(file: &str) -> Vec<u8> {
 fn run(session: &mut Session, input: &str, shape: [i64; 4], elements: &[f32]) -> Vec<Vec<f32>> {
     let value = Value::from_array((shape, elements.to_vec())).unwrap();
     let outputs = session.run(ort::inputs![input => value]).unwrap();
-    outputs.iter().map(|(_, output)| output.try_extract_tensor::<f32>().unwrap().1.to_vec()).collect()
+    outputs
+        .iter()
+        .map(|(_, output)| output.try_extract_tensor::<f32>().unwrap().1.to_vec())
+        .collect()
 }
 
 /// A sample picture's upper square, where the face is, as `side`×`side` BGR planes of 0 to 255.
 fn picture(file: &str, side: u32) -> Vec<f32> {
-    let picture = image::open(root().join("samples/files").join(file)).expect("make setup puts the samples in place");
+    let picture = image::open(root().join("samples/files").join(file))
+        .expect("make setup puts the samples in place");
     let width = picture.width();
-    let square = picture.crop_imm(0, 0, width, width).resize_exact(side, side, image::imageops::FilterType::Triangle);
+    let square = picture.crop_imm(0, 0, width, width).resize_exact(
+        side,
+        side,
+        image::imageops::FilterType::Triangle,
+    );
     let pixels = square.to_rgb8();
-    [2, 1, 0].iter().flat_map(|channel| pixels.pixels().map(move |pixel| f32::from(pixel.0[*channel]))).collect()
+    [2, 1, 0]
+        .iter()
+        .flat_map(|channel| pixels.pixels().map(move |pixel| f32::from(pixel.0[*channel])))
+        .collect()
 }
 
 fn assert_same_outputs(file: &str, input: &str, side: u32, scaled: fn(f32) -> f32) {
@@ -61,8 +80,12 @@ fn assert_same_outputs(file: &str, input: &str, side: u32, scaled: fn(f32) -> f3
         let expected = run(&mut packaged, input, shape, &elements).remove(0);
         let found = run(&mut rewritten, input, shape, &elements).remove(0);
         let largest = expected.iter().fold(0_f32, |largest, value| largest.max(value.abs()));
-        let difference = expected.iter().zip(&found).fold(0_f32, |worst, (a, b)| worst.max((a - b).abs()));
-        assert!(largest > 0.1, "{name}: the packaged network gives next to nothing, so there is nothing to compare");
+        let difference =
+            expected.iter().zip(&found).fold(0_f32, |worst, (a, b)| worst.max((a - b).abs()));
+        assert!(
+            largest > 0.1,
+            "{name}: the packaged network gives next to nothing, so there is nothing to compare"
+        );
         assert_eq!(expected.len(), found.len());
         assert!(difference <= 1e-5, "{name}: outputs up to {largest} differ by {difference}");
     }
@@ -93,7 +116,8 @@ fn rewriting_the_packaged_models_gives_the_pinned_files() {
     }
 }
 
-/// The packaged YuNet does not run at all, so what can be seen is that the unpacked one does, at free sizes.
+/// The packaged YuNet does not run at all, so what can be seen is that the unpacked one does, at
+/// free sizes.
 #[test]
 fn unpacked_yunet_gives_one_row_per_cell_at_any_multiple_of_32() {
     let mut yunet = session(&installed("face_detection_yunet.onnx"));
@@ -102,23 +126,36 @@ fn unpacked_yunet_gives_one_row_per_cell_at_any_multiple_of_32() {
         let shape = [1, 3, i64::try_from(height).unwrap(), i64::try_from(width).unwrap()];
         let outputs = run(&mut yunet, "input", shape, &elements);
         let cells = [8, 16, 32].map(|stride| height / stride * (width / stride));
-        let expected: Vec<usize> = [1, 1, 4, 10].iter().flat_map(|columns| cells.map(|rows| rows * columns)).collect();
-        assert_eq!(outputs.iter().map(Vec::len).collect::<Vec<_>>(), expected, "at {height}x{width}");
+        let expected: Vec<usize> =
+            [1, 1, 4, 10].iter().flat_map(|columns| cells.map(|rows| rows * columns)).collect();
+        assert_eq!(
+            outputs.iter().map(Vec::len).collect::<Vec<_>>(),
+            expected,
+            "at {height}x{width}"
+        );
     }
 }
 
-/// Blocks along either axis, the last one of a line incomplete, with zero points: ONNX Runtime itself is the judge.
+/// Blocks along either axis, the last one of a line incomplete, with zero points: ONNX Runtime
+/// itself is the judge.
 #[test]
 fn unpacked_blocks_are_what_onnx_runtime_unpacks() {
     for (axis, block, scale_dims) in [(1, 2, [3_i64, 3]), (0, 2, [2, 5]), (-1, 5, [3, 1])] {
         let packed = packed_model(axis, block, scale_dims);
         let unpacked = rewrite::rewrite(&packed, &[RewriteStep::UnpackWeights]).unwrap();
         let operations = onnx::decode(&unpacked).unwrap().graph.unwrap().node;
-        assert_eq!(operations.iter().map(|node| node.op_type.as_deref().unwrap()).collect::<Vec<_>>(), ["Add"]);
+        assert_eq!(
+            operations.iter().map(|node| node.op_type.as_deref().unwrap()).collect::<Vec<_>>(),
+            ["Add"]
+        );
         let (x, shape) = (vec![0.0; 15], [1, 1, 5, 3]);
         let expected = run(&mut session(&packed), "x", shape, &x);
         assert!(expected[0].iter().any(|value| *value != 0.0));
-        assert_eq!(run(&mut session(&unpacked), "x", shape, &x), expected, "axis {axis}, blocks of {block}");
+        assert_eq!(
+            run(&mut session(&unpacked), "x", shape, &x),
+            expected,
+            "axis {axis}, blocks of {block}"
+        );
     }
 }
 
@@ -140,12 +177,20 @@ fn packed_model(axis: i64, block: i64, scale_dims: [i64; 2]) -> Vec<u8> {
         raw_data: Some([1_i64, 1, 5, 3].iter().flat_map(|length| length.to_le_bytes()).collect()),
         ..Tensor::default()
     };
-    let integer =
-        |name: &str, value| Attribute { name: Some(name.into()), i: Some(value), kind: Some(2), ..Attribute::default() };
+    let integer = |name: &str, value| Attribute {
+        name: Some(name.into()),
+        i: Some(value),
+        kind: Some(2),
+        ..Attribute::default()
+    };
     let mut dequantize = node("DequantizeLinear", &["weights", "scales", "zeros"], "unpacked");
     dequantize.attribute = vec![integer("axis", axis), integer("block_size", block)];
     let graph = Graph {
-        node: vec![dequantize, node("Reshape", &["unpacked", "shape"], "shaped"), node("Add", &["x", "shaped"], "y")],
+        node: vec![
+            dequantize,
+            node("Reshape", &["unpacked", "shape"], "shaped"),
+            node("Add", &["x", "shaped"], "y"),
+        ],
         name: Some("packed".into()),
         initializer: vec![
             int8("weights", &[3, 5], (-7..8).map(|value| value * 16).collect()),
@@ -158,7 +203,12 @@ fn packed_model(axis: i64, block: i64, scale_dims: [i64; 2]) -> Vec<u8> {
         ..Graph::default()
     };
     let opset_import = vec![OperatorSetId { domain: Some(String::new()), version: Some(21) }];
-    onnx::encode(&Model { ir_version: Some(10), graph: Some(graph), opset_import, ..Model::default() })
+    onnx::encode(&Model {
+        ir_version: Some(10),
+        graph: Some(graph),
+        opset_import,
+        ..Model::default()
+    })
 }
 
 fn node(op_type: &str, input: &[&str], output: &str) -> Node {
@@ -171,8 +221,11 @@ fn node(op_type: &str, input: &[&str], output: &str) -> Node {
 }
 
 fn value_info(name: &str) -> ValueInfo {
-    let dim = [1, 1, 5, 3].map(|length| Dimension { value: Some(Length::Fixed(length)), denotation: None }).to_vec();
-    let tensor = onnx::TensorType { elem_type: Some(onnx::FLOAT), shape: Some(onnx::TensorShape { dim }) };
+    let dim = [1, 1, 5, 3]
+        .map(|length| Dimension { value: Some(Length::Fixed(length)), denotation: None })
+        .to_vec();
+    let tensor =
+        onnx::TensorType { elem_type: Some(onnx::FLOAT), shape: Some(onnx::TensorShape { dim }) };
     let r#type = Some(onnx::Type { tensor_type: Some(tensor), denotation: None });
     ValueInfo { name: Some(name.to_owned()), r#type, doc_string: None }
 }

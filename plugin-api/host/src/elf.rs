@@ -20,8 +20,8 @@ const ET_DYN: u16 = 3;
 /// Bytes of an ELF header up to and with `e_machine`.
 const LEAST: usize = 20;
 
-/// Refuses what is no 64-bit little-endian shared library for this machine; gives the file's SHA-256
-/// in lower-case hexadecimal.
+/// Refuses what is no 64-bit little-endian shared library for this machine; gives the file's
+/// SHA-256 in lower-case hexadecimal.
 pub(crate) fn inspect(path: &Path) -> Result<String, OpenError> {
     let read = |source| OpenError::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(read)?;

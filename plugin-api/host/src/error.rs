@@ -123,8 +123,8 @@ pub enum FeatureError {
     /// Features that need each other.
     #[error("features need each other: {}", path.join(" -> "))]
     Cycle {
-        /// The features along the circle with their plugins' ids, such as `faces/1 (org.example.a)`;
-        /// the first stands at the end again.
+        /// The features along the circle with their plugins' ids, such as `faces/1
+        /// (org.example.a)`; the first stands at the end again.
         path: Vec<String>,
     },
 }

@@ -66,7 +66,9 @@ struct Node<'m> {
 
 /// Walks from each feature along what it needs, and along what it uses where that is provided.
 fn refuse_cycle(manifests: &[Manifest]) -> Result<(), FeatureError> {
-    let is_provided = |feature: &str| manifests.iter().flat_map(|it| &it.provides).any(|it| it.feature == feature);
+    let is_provided = |feature: &str| {
+        manifests.iter().flat_map(|it| &it.provides).any(|it| it.feature == feature)
+    };
     let mut nodes = BTreeMap::new();
     for manifest in manifests {
         for provided in &manifest.provides {

@@ -28,7 +28,8 @@ impl Instance {
         &self.plugin
     }
 
-    /// Whether the newest call of [`Instance::analyze`] failed because its outcome was against the rules.
+    /// Whether the newest call of [`Instance::analyze`] failed because its outcome was against the
+    /// rules.
     pub fn refused_outcome(&self) -> bool {
         self.refused_outcome
     }
@@ -36,17 +37,27 @@ impl Instance {
     /// Judges a job. The outcome is checked: size, JSON, finite numbers, `result_schema`, reasons.
     ///
     /// # Errors
-    /// The plugin's failure; the host's own while it served the plugin; `Unsupported` for an analysis
-    /// that the manifest does not list; `Internal`, saying what is wrong, for an outcome against the rules.
-    pub fn analyze(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Outcome, Failure> {
+    /// The plugin's failure; the host's own while it served the plugin; `Unsupported` for an
+    /// analysis that the manifest does not list; `Internal`, saying what is wrong, for an outcome
+    /// against the rules.
+    pub fn analyze(
+        &mut self,
+        host: &mut dyn JobHost,
+        request: &JobRequest,
+    ) -> Result<Outcome, Failure> {
         self.analyze_by(request, |raw| raw.analyze(host, request))
     }
 
-    /// The same as a host of a later minor version would call it, see [`RawInstance::analyze_as_newer_host`].
+    /// The same as a host of a later minor version would call it, see
+    /// [`RawInstance::analyze_as_newer_host`].
     ///
     /// # Errors
     /// As [`Instance::analyze`].
-    pub fn analyze_as_newer_host(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Outcome, Failure> {
+    pub fn analyze_as_newer_host(
+        &mut self,
+        host: &mut dyn JobHost,
+        request: &JobRequest,
+    ) -> Result<Outcome, Failure> {
         self.analyze_by(request, |raw| raw.analyze_as_newer_host(host, request))
     }
 
@@ -59,9 +70,10 @@ impl Instance {
         let plugin = self.plugin.clone();
         let manifest = plugin.manifest();
         let analysis = &request.analysis;
-        let (Some(_), Some(schema)) =
-            (manifest.analyses.iter().find(|spec| spec.kind == *analysis), plugin.result_schema(analysis))
-        else {
+        let (Some(_), Some(schema)) = (
+            manifest.analyses.iter().find(|spec| spec.kind == *analysis),
+            plugin.result_schema(analysis),
+        ) else {
             let id = &manifest.id;
             return Err(Failure::unsupported(format!("{id} has no analysis {analysis}")));
         };
@@ -78,7 +90,12 @@ impl Instance {
     /// # Errors
     /// As [`Instance::analyze`]; `InvalidInput` for a medium or frame that is not there, or a scope
     /// that the feature has not.
-    pub fn provide(&mut self, host: &mut dyn JobHost, request: &FeatureRequest, job: &JobRequest) -> Result<Vec<u8>, Failure> {
+    pub fn provide(
+        &mut self,
+        host: &mut dyn JobHost,
+        request: &FeatureRequest,
+        job: &JobRequest,
+    ) -> Result<Vec<u8>, Failure> {
         let plugin = self.plugin.clone();
         let manifest = plugin.manifest();
         let name = &request.feature;
@@ -100,12 +117,16 @@ impl Instance {
             )));
         }
         let json = self.call(|raw| raw.provide(host, request, job))?;
-        serde_json::from_slice::<IgnoredAny>(&json)
-            .map_err(|error| Failure::internal(format!("the feature {name} of {} is not JSON: {error}", manifest.id)))?;
+        serde_json::from_slice::<IgnoredAny>(&json).map_err(|error| {
+            Failure::internal(format!("the feature {name} of {} is not JSON: {error}", manifest.id))
+        })?;
         Ok(json)
     }
 
-    fn call<R>(&mut self, call: impl FnOnce(&mut RawInstance) -> Result<R, Failure>) -> Result<R, Failure> {
+    fn call<R>(
+        &mut self,
+        call: impl FnOnce(&mut RawInstance) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
         let raw = match &mut self.raw {
             Some(raw) => raw,
             None => self.raw.insert(self.plugin.entry().create(&self.config)?),

@@ -27,13 +27,20 @@ pub fn manifest_problems(manifest: &Manifest) -> Vec<String> {
     };
     check(is_id(&manifest.id), format!("id {:?} is no reverse DNS name", manifest.id));
     check(is_semver(&manifest.version), format!("version {:?} is not semantic", manifest.version));
-    let texts = [("name", &manifest.name), ("vendor", &manifest.vendor), ("license", &manifest.license)];
+    let texts =
+        [("name", &manifest.name), ("vendor", &manifest.vendor), ("license", &manifest.license)];
     for (field, text) in texts {
         check(is_text(text), format!("{field} is empty or longer than {MAX_TEXT} characters"));
     }
     let instances = manifest.instances.max;
-    check(INSTANCES.contains(&instances), format!("instances.max {instances} is not {INSTANCES:?}"));
-    check(!manifest.analyses.is_empty() || !manifest.provides.is_empty(), "it offers neither an analysis nor a feature".into());
+    check(
+        INSTANCES.contains(&instances),
+        format!("instances.max {instances} is not {INSTANCES:?}"),
+    );
+    check(
+        !manifest.analyses.is_empty() || !manifest.provides.is_empty(),
+        "it offers neither an analysis nor a feature".into(),
+    );
     let kinds = manifest.analyses.iter().map(|spec| spec.kind.as_str());
     check(are_unique(kinds), "an analysis type stands twice".into());
     let features = manifest.provides.iter().map(|provided| provided.feature.as_str());
@@ -81,7 +88,10 @@ fn analysis_problems(spec: &AnalysisSpec) -> Vec<String> {
         check(is_feature(feature), format!("the feature {feature:?} is no name/version"));
     }
     check(!spec.slots.is_empty(), "it has no slot".into());
-    check(are_unique(spec.slots.iter().map(|slot| slot.name.as_str())), "a slot stands twice".into());
+    check(
+        are_unique(spec.slots.iter().map(|slot| slot.name.as_str())),
+        "a slot stands twice".into(),
+    );
     for slot in &spec.slots {
         check(is_slot(slot), format!("the slot {:?} is malformed", slot.name));
     }
@@ -116,7 +126,9 @@ fn check_params_schema(schema: &Value) -> Result<(), String> {
         .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())))
         .collect();
     let defaults = Value::Object(defaults);
-    validator.validate(&defaults).map_err(|error| format!("refuses its own defaults at {}: {error}", error.instance_path()))
+    validator
+        .validate(&defaults)
+        .map_err(|error| format!("refuses its own defaults at {}: {error}", error.instance_path()))
 }
 
 /// Compiles a schema of a manifest; the error is the end of a sentence.
@@ -133,7 +145,9 @@ fn provided_problems(provided: &Provided) -> Vec<String> {
     if !is_feature(name) {
         problems.push(format!("the provided feature {name:?} is no name/version"));
     }
-    for need in provided.needs.iter().chain(&provided.optional_needs).filter(|need| !is_feature(need)) {
+    for need in
+        provided.needs.iter().chain(&provided.optional_needs).filter(|need| !is_feature(need))
+    {
         problems.push(format!("feature {name:?}: its need {need:?} is no name/version"));
     }
     if !MAX_SIDE.contains(&provided.max_side) {
@@ -150,7 +164,8 @@ fn weight_problem(weight: &Weight) -> Option<String> {
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let sha256 = &weight.sha256;
     let pinned = sha256.len() == 64 && sha256.bytes().all(hex);
-    (!sha256.is_empty() && !pinned).then(|| format!("the sha256 of {file:?} is not 64 lower-case hexadecimal digits"))
+    (!sha256.is_empty() && !pinned)
+        .then(|| format!("the sha256 of {file:?} is not 64 lower-case hexadecimal digits"))
 }
 
 fn are_unique<'a>(names: impl Iterator<Item = &'a str>) -> bool {
@@ -182,9 +197,9 @@ fn is_id(id: &str) -> bool {
 
 /// A name and a version from 1, such as `faces/1`.
 fn is_feature(feature: &str) -> bool {
-    feature
-        .split_once('/')
-        .is_some_and(|(name, version)| is_name(name) && !version.starts_with(['0', '+']) && version.parse::<u16>().is_ok())
+    feature.split_once('/').is_some_and(|(name, version)| {
+        is_name(name) && !version.starts_with(['0', '+']) && version.parse::<u16>().is_ok()
+    })
 }
 
 /// Three numbers, with a pre-release or build part if any.
@@ -195,7 +210,8 @@ fn is_semver(version: &str) -> bool {
     };
     let number = |part: &str| part.parse::<u32>().is_ok_and(|number| number.to_string() == part);
     let parts: Vec<&str> = core.split('.').collect();
-    let extra_ok =
-        extra.is_empty() || (extra.len() > 1 && extra.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b)));
+    let extra_ok = extra.is_empty()
+        || (extra.len() > 1
+            && extra.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b)));
     parts.len() == 3 && parts.into_iter().all(number) && extra_ok
 }

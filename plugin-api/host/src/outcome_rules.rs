@@ -59,9 +59,13 @@ pub(crate) enum OutcomeError {
 }
 
 /// Reads and checks an outcome.
-pub(crate) fn check_outcome(json: &[u8], rules: &OutcomeRules<'_>) -> Result<Outcome, OutcomeError> {
+pub(crate) fn check_outcome(
+    json: &[u8],
+    rules: &OutcomeRules<'_>,
+) -> Result<Outcome, OutcomeError> {
     let text = std::str::from_utf8(json).map_err(|_| OutcomeError::NotUtf8)?;
-    let outcome: Outcome = serde_json::from_str(text).map_err(|error| OutcomeError::NotOutcome(place_of(&error)))?;
+    let outcome: Outcome =
+        serde_json::from_str(text).map_err(|error| OutcomeError::NotOutcome(place_of(&error)))?;
     if !is_finite(&outcome.result) {
         return Err(OutcomeError::NotFinite);
     }
@@ -125,9 +129,9 @@ fn check_reason(place: usize, reason: &Reason, media: &[JobMedium]) -> Result<()
     let in_range = match (reason.medium, reason.frame) {
         (None, None) => true,
         (None, Some(_)) => false,
-        (Some(medium), frame) => {
-            media.get(medium as usize).is_some_and(|medium| frame.is_none_or(|frame| frame < medium.frame_count))
-        }
+        (Some(medium), frame) => media
+            .get(medium as usize)
+            .is_some_and(|medium| frame.is_none_or(|frame| frame < medium.frame_count)),
     };
     if in_range { Ok(()) } else { Err(OutcomeError::BadIndex(place)) }
 }

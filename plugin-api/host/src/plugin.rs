@@ -29,8 +29,9 @@ struct Inner {
 }
 
 impl Plugin {
-    /// Opens a plugin: looks at the file, loads it, checks its header, then reads and checks its manifest.
-    /// Constructors of the library run while it is loaded; so this is for sandboxed processes.
+    /// Opens a plugin: looks at the file, loads it, checks its header, then reads and checks its
+    /// manifest. Constructors of the library run while it is loaded; so this is for sandboxed
+    /// processes.
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -40,9 +41,11 @@ impl Plugin {
         let path = std::path::absolute(path).map_err(read)?;
         let file_sha256 = elf::inspect(&path)?;
         let entry = load(&path)?;
-        let json = entry.manifest_json().map_err(|source| OpenError::NoManifest { path: path.clone(), source })?;
-        let manifest: Manifest =
-            serde_json::from_slice(&json).map_err(|source| OpenError::ManifestShape { path: path.clone(), source })?;
+        let json = entry
+            .manifest_json()
+            .map_err(|source| OpenError::NoManifest { path: path.clone(), source })?;
+        let manifest: Manifest = serde_json::from_slice(&json)
+            .map_err(|source| OpenError::ManifestShape { path: path.clone(), source })?;
         let mut problems = manifest_problems(&manifest);
         problems.extend(function_problems(&manifest, &entry));
         let mut result_schemas = HashMap::new();
@@ -112,8 +115,8 @@ impl std::fmt::Debug for Plugin {
 
 /// Loads the library for ever, and checks the header of its symbol.
 fn load(path: &Path) -> Result<Entry, OpenError> {
-    // SAFETY: constructors of the library run here; the caller's process is made for that. Nothing is
-    // ever unloaded, so no destructor runs before the process ends.
+    // SAFETY: constructors of the library run here; the caller's process is made for that. Nothing
+    // is ever unloaded, so no destructor runs before the process ends.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
     let library = library.map_err(|source| OpenError::Load { path: path.to_owned(), source })?;
     let library = ManuallyDrop::new(library);

@@ -15,7 +15,9 @@ use crate::error::{Failure, Status};
 use crate::job::{JobMedium, LogLevel};
 use crate::manifest::SlotKind;
 
-use super::{FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, Pixels};
+use super::{
+    FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, Pixels,
+};
 
 /// Longest name of a feature or artifact, in bytes.
 const MAX_NAME_BYTES: u64 = 100;
@@ -29,8 +31,8 @@ pub(super) enum HostVersion {
     Newer,
 }
 
-/// A struct with the fields that a later minor version could have appended. What is in them is nothing that this
-/// version defines.
+/// A struct with the fields that a later minor version could have appended. What is in them is
+/// nothing that this version defines.
 #[repr(C)]
 struct Longer<T> {
     known: T,
@@ -66,7 +68,8 @@ struct Call<'h> {
     message: String,
     /// Names of those handed over.
     artifacts: Vec<String>,
-    /// The host's own failure while it served a callback: the call's result, whatever the plugin says.
+    /// The host's own failure while it served a callback: the call's result, whatever the plugin
+    /// says.
     failure: Option<Failure>,
     /// A panic of the host: must not cross the plugin's frames, so it waits here.
     panic: Option<Box<dyn Any + Send>>,
@@ -81,11 +84,16 @@ pub(super) fn with_job<R>(
 ) -> Result<R, Failure> {
     let params = match &request.params {
         Value::Null => Vec::new(),
-        params => serde_json::to_vec(params).map_err(|error| Failure::internal(format!("writing the parameters: {error}")))?,
+        params => serde_json::to_vec(params)
+            .map_err(|error| Failure::internal(format!("writing the parameters: {error}")))?,
     };
-    let tags: Vec<Vec<abi::Bytes>> =
-        request.media.iter().map(|medium| medium.tags.iter().map(|tag| view(tag)).collect()).collect();
-    let media: Vec<abi::Medium> = request.media.iter().zip(&tags).map(|(medium, tags)| raw_medium(medium, tags)).collect();
+    let tags: Vec<Vec<abi::Bytes>> = request
+        .media
+        .iter()
+        .map(|medium| medium.tags.iter().map(|tag| view(tag)).collect())
+        .collect();
+    let media: Vec<abi::Medium> =
+        request.media.iter().zip(&tags).map(|(medium, tags)| raw_medium(medium, tags)).collect();
     let mut state = Call {
         host,
         version,
@@ -250,7 +258,12 @@ impl Call<'_> {
 fn raw_frame(frame: &FrameView) -> abi::Frame {
     let pixels: &[u8] = (*frame.pixels).as_ref();
     let mut planes = [abi::Plane::EMPTY; abi::MAX_PLANES];
-    planes[0] = abi::Plane { data: pixels.as_ptr(), len: pixels.len() as u64, stride: frame.stride, reserved0: 0 };
+    planes[0] = abi::Plane {
+        data: pixels.as_ptr(),
+        len: pixels.len() as u64,
+        stride: frame.stride,
+        reserved0: 0,
+    };
     abi::Frame {
         struct_size: size_of::<abi::Frame>() as u32,
         medium: frame.medium,
@@ -276,7 +289,13 @@ unsafe extern "C" fn rewind(ctx: *mut c_void) {
 
 /// # Safety
 /// As [`serve`]; `name` must be a valid view, `out` null or valid for writing.
-unsafe extern "C" fn feature(ctx: *mut c_void, medium: u32, frame: u32, name: abi::Bytes, out: *mut abi::Bytes) -> u32 {
+unsafe extern "C" fn feature(
+    ctx: *mut c_void,
+    medium: u32,
+    frame: u32,
+    name: abi::Bytes,
+    out: *mut abi::Bytes,
+) -> u32 {
     // SAFETY: by the caller's word.
     unsafe {
         serve(ctx, Status::Internal.code(), |call| {
@@ -340,7 +359,12 @@ unsafe extern "C" fn log(ctx: *mut c_void, level: u32, message: abi::Bytes) {
 
 /// # Safety
 /// As [`serve`]; all three must be valid views.
-unsafe extern "C" fn artifact(ctx: *mut c_void, name: abi::Bytes, mime: abi::Bytes, data: abi::Bytes) -> u32 {
+unsafe extern "C" fn artifact(
+    ctx: *mut c_void,
+    name: abi::Bytes,
+    mime: abi::Bytes,
+    data: abi::Bytes,
+) -> u32 {
     // SAFETY: by the caller's word.
     unsafe {
         serve(ctx, Status::Internal.code(), |call| {

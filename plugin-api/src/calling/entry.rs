@@ -36,7 +36,11 @@ impl fmt::Display for HeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadMagic => write!(f, "VULTUS_PLUGIN does not begin with the magic bytes"),
-            Self::OtherMajor { found } => write!(f, "built for ABI major version {found}, this host speaks {}", abi::ABI_MAJOR),
+            Self::OtherMajor { found } => write!(
+                f,
+                "built for ABI major version {found}, this host speaks {}",
+                abi::ABI_MAJOR
+            ),
             Self::ShortStruct { found, needed } => {
                 write!(f, "VULTUS_PLUGIN says {found} bytes, v1.0 has {needed}")
             }
@@ -62,8 +66,9 @@ impl Entry {
     /// Reads and checks a `VULTUS_PLUGIN`; calls nothing.
     ///
     /// # Safety
-    /// `symbol` must point to at least an [`abi::Header`], and to as many bytes as it says if magic and
-    /// major version are right; the functions must be as `ABI.md` says and stay loaded for ever.
+    /// `symbol` must point to at least an [`abi::Header`], and to as many bytes as it says if magic
+    /// and major version are right; the functions must be as `ABI.md` says and stay loaded for
+    /// ever.
     ///
     /// # Errors
     /// See [`HeaderError`].
@@ -129,8 +134,8 @@ impl Entry {
     /// # Errors
     /// What the plugin says: `InvalidInput` for settings, `Unavailable` for a missing model, …
     pub fn create(&self, config: &Config) -> Result<RawInstance, Failure> {
-        let json =
-            serde_json::to_vec(config).map_err(|error| Failure::internal(format!("writing the configuration: {error}")))?;
+        let json = serde_json::to_vec(config)
+            .map_err(|error| Failure::internal(format!("writing the configuration: {error}")))?;
         let mut instance = std::ptr::null_mut();
         let mut error = abi::Buf::EMPTY;
         // SAFETY: as in `manifest_json`; all three outlive the call.
@@ -151,8 +156,8 @@ pub struct RawInstance {
     instance: *mut c_void,
 }
 
-// SAFETY: the ABI lets an instance move between threads as long as no two call it at once (rule 28 of
-// `ABI.md`), and calling needs `&mut`.
+// SAFETY: the ABI lets an instance move between threads as long as no two call it at once (rule 28
+// of `ABI.md`), and calling needs `&mut`.
 unsafe impl Send for RawInstance {}
 
 impl RawInstance {
@@ -160,27 +165,41 @@ impl RawInstance {
     ///
     /// # Errors
     /// What plugin or host met; `Internal` over [`MAX_RESULT_BYTES`].
-    pub fn analyze(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Vec<u8>, Failure> {
+    pub fn analyze(
+        &mut self,
+        host: &mut dyn JobHost,
+        request: &JobRequest,
+    ) -> Result<Vec<u8>, Failure> {
         self.analyze_on(host, request, HostVersion::Own)
     }
 
-    /// The same as a host of a later minor version would call it: job, media and frames are longer than this version
-    /// knows. A plugin that keeps to rule 8 of `ABI.md` answers as before.
+    /// The same as a host of a later minor version would call it: job, media and frames are longer
+    /// than this version knows. A plugin that keeps to rule 8 of `ABI.md` answers as before.
     ///
     /// # Errors
     /// As [`RawInstance::analyze`].
-    pub fn analyze_as_newer_host(&mut self, host: &mut dyn JobHost, request: &JobRequest) -> Result<Vec<u8>, Failure> {
+    pub fn analyze_as_newer_host(
+        &mut self,
+        host: &mut dyn JobHost,
+        request: &JobRequest,
+    ) -> Result<Vec<u8>, Failure> {
         self.analyze_on(host, request, HostVersion::Newer)
     }
 
-    fn analyze_on(&mut self, host: &mut dyn JobHost, request: &JobRequest, version: HostVersion) -> Result<Vec<u8>, Failure> {
+    fn analyze_on(
+        &mut self,
+        host: &mut dyn JobHost,
+        request: &JobRequest,
+        version: HostVersion,
+    ) -> Result<Vec<u8>, Failure> {
         let Some(analyze) = self.entry.analyze else {
             return Err(Failure::unsupported("this plugin has no analysis"));
         };
         let instance = self.instance;
         with_job(host, request, version, |job| {
             let mut out = abi::Buf::EMPTY;
-            // SAFETY: the instance comes from this plugin, `&mut self` keeps others out, `job` is valid.
+            // SAFETY: the instance comes from this plugin, `&mut self` keeps others out, `job` is
+            // valid.
             let code = unsafe { analyze(instance, job, &mut out) };
             // SAFETY: the plugin wrote `out` or left it empty.
             unsafe { receive(code, out, "the outcome") }
@@ -241,8 +260,11 @@ unsafe fn receive(code: u32, mut buf: abi::Buf, what: &str) -> Result<Vec<u8>, F
     }
     if code != abi::STATUS_OK {
         let message = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
-        let message = if message.is_empty() { "the plugin gives no message".into() } else { message };
+        let message =
+            if message.is_empty() { "the plugin gives no message".into() } else { message };
         return Err(Failure::new(Status::from_code(code), message));
     }
-    bytes.ok_or_else(|| Failure::internal(format!("{what} is {len} bytes, at most {MAX_RESULT_BYTES} are taken")))
+    bytes.ok_or_else(|| {
+        Failure::internal(format!("{what} is {len} bytes, at most {MAX_RESULT_BYTES} are taken"))
+    })
 }

@@ -74,11 +74,17 @@ pub trait JobHost {
     fn next_frame(&mut self) -> Result<Option<FrameView>, Failure>;
     /// Starts the iteration again.
     fn rewind(&mut self);
-    /// A feature of a frame, or of a medium as a whole (`frame` is `None`). Asked at most once per call.
+    /// A feature of a frame, or of a medium as a whole (`frame` is `None`). Asked at most once per
+    /// call.
     ///
     /// # Errors
     /// What the provider met; `Unsupported` when nobody provides it to this plugin.
-    fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure>;
+    fn feature(
+        &mut self,
+        medium: u32,
+        frame: Option<u32>,
+        name: &str,
+    ) -> Result<Arc<[u8]>, Failure>;
     /// Whether the call should stop.
     fn is_cancelled(&self) -> bool;
     /// Time left, in microseconds.
@@ -92,7 +98,8 @@ pub trait JobHost {
     /// # Errors
     /// When it cannot be kept.
     fn artifact(&mut self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure>;
-    /// A file was refused before it got here, for its name, type or size or for being one too many. The plugin was told.
+    /// A file was refused before it got here, for its name, type or size or for being one too many.
+    /// The plugin was told.
     fn artifact_refused(&mut self, refusal: &Failure) {
         let _ = refusal;
     }

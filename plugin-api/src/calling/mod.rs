@@ -1,6 +1,6 @@
-//! The host's side of the line: reading `VULTUS_PLUGIN`, holding an instance, calling it with a job.
-//! For hosts ([`crate::testing`] and the crate `vultus-plugin-host`); authors of analyzers need none
-//! of it. Opening files and judging what came back belong to `vultus-plugin-host`.
+//! The host's side of the line: reading `VULTUS_PLUGIN`, holding an instance, calling it with a
+//! job. For hosts ([`crate::testing`] and the crate `vultus-plugin-host`); authors of analyzers
+//! need none of it. Opening files and judging what came back belong to `vultus-plugin-host`.
 
 mod callbacks;
 mod entry;

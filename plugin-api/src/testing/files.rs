@@ -1,4 +1,5 @@
-//! Pictures from files, for the feature `files`: decoded by the crate `image`, which a plugin itself need not link.
+//! Pictures from files, for the feature `files`: decoded by the crate `image`, which a plugin
+//! itself need not link.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,9 @@ const ENDINGS: [&str; 4] = ["jpg", "jpeg", "png", "webp"];
 
 /// See [`Picture::open`].
 pub(super) fn open(path: &Path) -> io::Result<Picture> {
-    let named = |error: &dyn std::error::Error| io::Error::other(format!("reading {}: {error}", path.display()));
+    let named = |error: &dyn std::error::Error| {
+        io::Error::other(format!("reading {}: {error}", path.display()))
+    };
     let mut decoder = ImageReader::open(path)
         .and_then(ImageReader::with_guessed_format)
         .map_err(|error| named(&error))?
@@ -29,10 +32,16 @@ pub(super) fn open(path: &Path) -> io::Result<Picture> {
 
 /// See [`Picture::open_all`].
 pub(super) fn open_all(folder: &Path) -> io::Result<Vec<Picture>> {
-    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<PathBuf>>>()?;
-    let ending = |path: &PathBuf| path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
-    let mut paths: Vec<PathBuf> =
-        entries.into_iter().filter(|path| ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str()))).collect();
+    let entries = std::fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<Vec<PathBuf>>>()?;
+    let ending = |path: &PathBuf| {
+        path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase())
+    };
+    let mut paths: Vec<PathBuf> = entries
+        .into_iter()
+        .filter(|path| ending(path).is_some_and(|ending| ENDINGS.contains(&ending.as_str())))
+        .collect();
     paths.sort();
     if paths.is_empty() {
         return Err(io::Error::other(format!("{} holds no picture", folder.display())));

@@ -42,7 +42,8 @@ impl Picture {
         self
     }
 
-    /// The picture at most `max_side` pixels long, as a host would hand it over: each pixel is the mean of those under it.
+    /// The picture at most `max_side` pixels long, as a host would hand it over: each pixel is the
+    /// mean of those under it.
     #[must_use]
     pub fn scaled(&self, max_side: u32) -> Self {
         let (width, height, rgb) = scaled(self, max_side);
@@ -61,7 +62,8 @@ impl Picture {
         converted(self.rgb.clone(), format)
     }
 
-    /// Reads a JPEG, PNG or WebP file, turned upright as its EXIF orientation says. With the feature `files`.
+    /// Reads a JPEG, PNG or WebP file, turned upright as its EXIF orientation says. With the
+    /// feature `files`.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -80,8 +82,8 @@ impl Picture {
         super::files::open(path.as_ref())
     }
 
-    /// Reads all pictures of a folder in the order of their names, 40 milliseconds apart: a clip or a shot set. With the
-    /// feature `files`.
+    /// Reads all pictures of a folder in the order of their names, 40 milliseconds apart: a clip or
+    /// a shot set. With the feature `files`.
     ///
     /// # Errors
     /// As [`Picture::open`]; and when the folder holds none.
@@ -153,7 +155,10 @@ pub(super) fn converted(mut rgb: Vec<u8>, format: PixelFormat) -> Vec<u8> {
             .as_chunks::<3>()
             .0
             .iter()
-            .map(|&[r, g, b]| ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768) >> 16) as u8)
+            .map(|&[r, g, b]| {
+                ((19_595 * u32::from(r) + 38_470 * u32::from(g) + 7_471 * u32::from(b) + 32_768)
+                    >> 16) as u8
+            })
             .collect(),
     }
 }

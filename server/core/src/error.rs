@@ -27,7 +27,8 @@ pub enum Error {
     InvalidInput {
         /// The argument, as a path: `input.media[1].file`.
         argument: Option<String>,
-        /// What is wrong with it; `reason` is a stable code where there is one, such as `TRUNCATED`.
+        /// What is wrong with it; `reason` is a stable code where there is one, such as
+        /// `TRUNCATED`.
         message: String,
         /// Stable code of the refusal, where there is one.
         reason: Option<String>,
@@ -74,7 +75,11 @@ pub enum Error {
 impl Error {
     /// Input that is wrong, at `argument`.
     pub fn invalid(argument: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::InvalidInput { argument: Some(argument.into()), message: message.into(), reason: None }
+        Self::InvalidInput {
+            argument: Some(argument.into()),
+            message: message.into(),
+            reason: None,
+        }
     }
 
     /// Something that the principal cannot see.
@@ -83,7 +88,10 @@ impl Error {
     }
 
     /// A fault of ours, with its cause.
-    pub fn internal(context: impl Into<String>, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+    pub fn internal(
+        context: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Self {
         Self::Internal { context: context.into(), source: Some(Box::new(source)) }
     }
 
@@ -102,7 +110,10 @@ impl Error {
             | Self::LimitExceeded { argument, .. } => {
                 argument.get_or_insert_with(|| path.to_owned());
             }
-            Self::Unauthenticated(_) | Self::Forbidden(_) | Self::Unavailable { .. } | Self::Internal { .. } => {}
+            Self::Unauthenticated(_)
+            | Self::Forbidden(_)
+            | Self::Unavailable { .. }
+            | Self::Internal { .. } => {}
         }
         self
     }

@@ -42,7 +42,8 @@ pub struct Folder {
     pub media_changed_at: Option<OffsetDateTime>,
     /// Counts the changes of the folder, its media and its analyses, from 1.
     pub revision: u64,
-    /// The key of its blobs, wrapped under the company's key. Never changes; it goes with the folder, and the blobs' content with it.
+    /// The key of its blobs, wrapped under the company's key. Never changes; it goes with the
+    /// folder, and the blobs' content with it.
     pub wrapped_key: Vec<u8>,
 }
 

@@ -1,4 +1,5 @@
-//! Typed identifiers. All are UUIDv7; the caller brings the value, because making one needs a clock.
+//! Typed identifiers. All are UUIDv7; the caller brings the value, because making one needs a
+//! clock.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -1,4 +1,5 @@
-//! Domain types and rules. Pure: no async, no input or output, no clock, no framework or driver type.
+//! Domain types and rules. Pure: no async, no input or output, no clock, no framework or driver
+//! type.
 
 pub mod account;
 pub mod analysis;
@@ -10,7 +11,9 @@ pub mod slots;
 pub mod summary;
 
 pub use account::{Principal, Role, User};
-pub use analysis::{Analysis, AnalysisFailure, AnalysisState, Artifact, Provenance, Reason, Resolution};
+pub use analysis::{
+    Analysis, AnalysisFailure, AnalysisState, Artifact, Provenance, Reason, Resolution,
+};
 pub use error::{Error, Result};
 pub use folder::{AnalysisGroup, Folder, FolderState};
 pub use ids::*;

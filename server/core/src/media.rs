@@ -95,7 +95,8 @@ impl FromStr for Tag {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let free = text.strip_prefix("x_").is_some_and(|rest| {
-            !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            !rest.is_empty()
+                && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         });
         if text.len() <= MAX_TAG_BYTES && (free || KNOWN_TAGS.contains(&text)) {
             Ok(Self(text.to_owned()))
@@ -120,7 +121,9 @@ impl From<Tag> for String {
 
 /// A tag that is neither known nor free.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown tag `{0}`: use a known tag, or a free one of `x_` and lower-case letters, digits and `_`")]
+#[error(
+    "unknown tag `{0}`: use a known tag, or a free one of `x_` and lower-case letters, digits and `_`"
+)]
 pub struct UnknownTag(pub String);
 
 /// A medium as it is stored. The bytes lie in the blob store under `blob_key`.

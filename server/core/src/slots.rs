@@ -96,15 +96,22 @@ impl Slot {
             text.push_str(&format!(" tagged with all of {}", self.all_tags.join(", ")));
         }
         if !self.unless_named_tags.is_empty() {
-            text.push_str(&format!(" (tagged {}: only when named)", self.unless_named_tags.join(", ")));
+            text.push_str(&format!(
+                " (tagged {}: only when named)",
+                self.unless_named_tags.join(", ")
+            ));
         }
         text
     }
 }
 
-/// Gives each medium the first slot that it fits and has room. `named` lists the media that the request names; without
-/// it, all of the folder's media that fit are taken and the rest left out.
-pub fn assign(slots: &[Slot], media: &[Candidate<'_>], named: bool) -> Result<Vec<TakenMedium>, Mismatch> {
+/// Gives each medium the first slot that it fits and has room. `named` lists the media that the
+/// request names; without it, all of the folder's media that fit are taken and the rest left out.
+pub fn assign(
+    slots: &[Slot],
+    media: &[Candidate<'_>],
+    named: bool,
+) -> Result<Vec<TakenMedium>, Mismatch> {
     let mut taken: Vec<(usize, TakenMedium)> = Vec::new();
     let mut counts = vec![0u32; slots.len()];
     for (index, medium) in media.iter().enumerate() {
@@ -112,11 +119,16 @@ pub fn assign(slots: &[Slot], media: &[Candidate<'_>], named: bool) -> Result<Ve
             return Err(Mismatch::NamedTwice { index });
         }
         let fitting = |&(_, slot): &(usize, &Slot)| slot.fits(*medium, named);
-        let with_room = slots.iter().enumerate().filter(fitting).find(|&(at, slot)| counts[at] < slot.max);
+        let with_room =
+            slots.iter().enumerate().filter(fitting).find(|&(at, slot)| counts[at] < slot.max);
         let Some((at, slot)) = with_room.or_else(|| slots.iter().enumerate().find(fitting)) else {
             if named {
                 let accepted = slots.iter().map(Slot::accepted).collect::<Vec<_>>().join("; ");
-                return Err(Mismatch::NamedDoesNotFit { index, kind: medium.kind.name(), accepted });
+                return Err(Mismatch::NamedDoesNotFit {
+                    index,
+                    kind: medium.kind.name(),
+                    accepted,
+                });
             }
             continue;
         };
@@ -125,7 +137,12 @@ pub fn assign(slots: &[Slot], media: &[Candidate<'_>], named: bool) -> Result<Ve
     }
     for (slot, &found) in slots.iter().zip(&counts) {
         if found < slot.min {
-            return Err(Mismatch::TooFew { slot: slot.name.clone(), min: slot.min, found, accepted: slot.accepted() });
+            return Err(Mismatch::TooFew {
+                slot: slot.name.clone(),
+                min: slot.min,
+                found,
+                accepted: slot.accepted(),
+            });
         }
         if found > slot.max {
             return Err(Mismatch::TooMany { slot: slot.name.clone(), max: slot.max, found });
@@ -168,8 +185,14 @@ mod tests {
     #[test]
     fn too_few_and_too_many_name_the_slot() {
         let media = [medium(1, MediaKind::Image, &[]), medium(2, MediaKind::Video, &[])];
-        assert!(matches!(assign(&[slot(&[], 3, 9)], &media, false), Err(Mismatch::TooFew { found: 2, .. })));
-        assert!(matches!(assign(&[slot(&[], 1, 1)], &media, false), Err(Mismatch::TooMany { found: 2, .. })));
+        assert!(matches!(
+            assign(&[slot(&[], 3, 9)], &media, false),
+            Err(Mismatch::TooFew { found: 2, .. })
+        ));
+        assert!(matches!(
+            assign(&[slot(&[], 1, 1)], &media, false),
+            Err(Mismatch::TooMany { found: 2, .. })
+        ));
     }
 
     #[test]
@@ -177,12 +200,18 @@ mod tests {
         let media = [medium(1, MediaKind::ShotSet, &[]), medium(2, MediaKind::Image, &[])];
         let slots = [slot(&[], 1, 9)];
         assert_eq!(assign(&slots, &media, false).unwrap().len(), 1);
-        assert!(matches!(assign(&slots, &media, true), Err(Mismatch::NamedDoesNotFit { index: 0, .. })));
+        assert!(matches!(
+            assign(&slots, &media, true),
+            Err(Mismatch::NamedDoesNotFit { index: 0, .. })
+        ));
     }
 
     #[test]
     fn a_medium_named_twice_is_an_error() {
         let media = [medium(1, MediaKind::Image, &[]), medium(1, MediaKind::Image, &[])];
-        assert_eq!(assign(&[slot(&[], 1, 9)], &media, true), Err(Mismatch::NamedTwice { index: 1 }));
+        assert_eq!(
+            assign(&[slot(&[], 1, 9)], &media, true),
+            Err(Mismatch::NamedTwice { index: 1 })
+        );
     }
 }

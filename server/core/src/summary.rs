@@ -1,7 +1,8 @@
 //! The folder's verdict out of its analyses.
 //!
-//! It is the worst over the newest analysis of each type ever asked for. A later success of one type never hides a decline of
-//! another; FAILED and CANCELLED never count as SUCCESS; a change of media after the analyses makes it stale.
+//! It is the worst over the newest analysis of each type ever asked for. A later success of one
+//! type never hides a decline of another; FAILED and CANCELLED never count as SUCCESS; a change of
+//! media after the analyses makes it stale.
 
 use crate::analysis::{Analysis, AnalysisState, Resolution};
 use crate::folder::FolderState;
@@ -20,7 +21,8 @@ pub struct FolderVerdict {
     pub last_group_resolution: Option<Resolution>,
 }
 
-/// Newest analysis of each type, in the order of their first request. `analyses` may come in any order.
+/// Newest analysis of each type, in the order of their first request. `analyses` may come in any
+/// order.
 pub fn newest_of_each_type(analyses: &[Analysis]) -> Vec<&Analysis> {
     let mut sorted: Vec<&Analysis> = analyses.iter().collect();
     sorted.sort_by_key(|analysis| (analysis.created_at, analysis.id));
@@ -39,9 +41,15 @@ pub fn verdict(analyses: &[Analysis], media_changed_at: Option<OffsetDateTime>) 
     let newest = newest_of_each_type(analyses);
     let last_group_resolution = last_group(analyses);
     if newest.is_empty() {
-        return FolderVerdict { state: FolderState::Empty, resolution: None, stale: false, last_group_resolution };
+        return FolderVerdict {
+            state: FolderState::Empty,
+            resolution: None,
+            stale: false,
+            last_group_resolution,
+        };
     }
-    let stale = media_changed_at.is_some_and(|changed| newest.iter().any(|analysis| analysis.created_at < changed));
+    let stale = media_changed_at
+        .is_some_and(|changed| newest.iter().any(|analysis| analysis.created_at < changed));
     let state = if newest.iter().any(|analysis| !analysis.state.is_final()) {
         FolderState::Processing
     } else if newest.iter().any(|analysis| analysis.state != AnalysisState::Finished) {
@@ -51,7 +59,10 @@ pub fn verdict(analyses: &[Analysis], media_changed_at: Option<OffsetDateTime>) 
     };
     let resolution = match state {
         FolderState::Finished if !stale => worst(newest.iter().copied()),
-        FolderState::Finished | FolderState::Empty | FolderState::Processing | FolderState::Failed => None,
+        FolderState::Finished
+        | FolderState::Empty
+        | FolderState::Processing
+        | FolderState::Failed => None,
     };
     FolderVerdict { state, resolution, stale, last_group_resolution }
 }
@@ -62,9 +73,13 @@ fn worst<'a>(analyses: impl Iterator<Item = &'a Analysis>) -> Option<Resolution>
 
 fn last_group(analyses: &[Analysis]) -> Option<Resolution> {
     let finished_group = |analysis: &&Analysis| {
-        analyses.iter().filter(|a| a.group_id == analysis.group_id).all(|a| a.state == AnalysisState::Finished)
+        analyses
+            .iter()
+            .filter(|a| a.group_id == analysis.group_id)
+            .all(|a| a.state == AnalysisState::Finished)
     };
-    let newest = analyses.iter().filter(finished_group).max_by_key(|a| (a.created_at, a.group_id))?;
+    let newest =
+        analyses.iter().filter(finished_group).max_by_key(|a| (a.created_at, a.group_id))?;
     worst(analyses.iter().filter(|a| a.group_id == newest.group_id))
 }
 
@@ -81,7 +96,12 @@ mod tests {
     }
 
     /// An analysis of group number `seconds`, asked for then.
-    fn analysis(seconds: u8, kind: &str, state: AnalysisState, resolution: Option<Resolution>) -> Analysis {
+    fn analysis(
+        seconds: u8,
+        kind: &str,
+        state: AnalysisState,
+        resolution: Option<Resolution>,
+    ) -> Analysis {
         let number = u128::from(seconds) << 8 | u128::from(kind.as_bytes()[0]);
         Analysis {
             id: AnalysisId(Uuid::from_u128(number)),
@@ -121,21 +141,30 @@ mod tests {
             (Declined, OperatorRequired, Declined),
             (Success, Declined, Declined),
         ] {
-            let verdict = verdict(&[finished(1, "liveness", first), finished(1, "face_match", second)], None);
+            let verdict =
+                verdict(&[finished(1, "liveness", first), finished(1, "face_match", second)], None);
             assert_eq!((verdict.state, verdict.resolution), (FolderState::Finished, Some(worst)));
         }
     }
 
     #[test]
     fn a_later_success_never_hides_an_earlier_decline_of_another_type() {
-        let analyses = [finished(1, "liveness", Resolution::Declined), finished(2, "face_match", Resolution::Success)];
+        let analyses = [
+            finished(1, "liveness", Resolution::Declined),
+            finished(2, "face_match", Resolution::Success),
+        ];
         let verdict = verdict(&analyses, None);
         assert_eq!(verdict.resolution, Some(Resolution::Declined));
-        assert_eq!(verdict.last_group_resolution, Some(Resolution::Success), "that is what the last group alone says");
+        assert_eq!(
+            verdict.last_group_resolution,
+            Some(Resolution::Success),
+            "that is what the last group alone says"
+        );
     }
 
     #[test]
-    fn a_newer_analysis_of_the_same_type_takes_the_place_of_the_older_in_whatever_order_they_come() {
+    fn a_newer_analysis_of_the_same_type_takes_the_place_of_the_older_in_whatever_order_they_come()
+    {
         let mut analyses = [
             finished(1, "liveness", Resolution::Declined),
             finished(2, "face_match", Resolution::OperatorRequired),
@@ -150,7 +179,10 @@ mod tests {
     #[test]
     fn a_repeated_analysis_that_is_not_final_makes_the_folder_processing_again() {
         for state in [AnalysisState::Queued, AnalysisState::Running] {
-            let analyses = [finished(1, "liveness", Resolution::Success), analysis(2, "liveness", state, None)];
+            let analyses = [
+                finished(1, "liveness", Resolution::Success),
+                analysis(2, "liveness", state, None),
+            ];
             let verdict = verdict(&analyses, None);
             assert_eq!((verdict.state, verdict.resolution), (FolderState::Processing, None));
         }
@@ -159,21 +191,37 @@ mod tests {
     #[test]
     fn a_failed_or_cancelled_analysis_never_counts_as_success_until_it_is_repeated() {
         for state in [AnalysisState::Failed, AnalysisState::Cancelled] {
-            let mut analyses = vec![finished(1, "liveness", Resolution::Success), analysis(1, "face_match", state, None)];
+            let mut analyses = vec![
+                finished(1, "liveness", Resolution::Success),
+                analysis(1, "face_match", state, None),
+            ];
             let failed = verdict(&analyses, None);
-            assert_eq!((failed.state, failed.resolution, failed.last_group_resolution), (FolderState::Failed, None, None));
+            assert_eq!(
+                (failed.state, failed.resolution, failed.last_group_resolution),
+                (FolderState::Failed, None, None)
+            );
             analyses.push(finished(2, "face_match", Resolution::Success));
             let repeated = verdict(&analyses, None);
-            assert_eq!((repeated.state, repeated.resolution), (FolderState::Finished, Some(Resolution::Success)));
+            assert_eq!(
+                (repeated.state, repeated.resolution),
+                (FolderState::Finished, Some(Resolution::Success))
+            );
         }
     }
 
     #[test]
     fn a_change_of_media_after_any_of_the_newest_makes_the_verdict_stale() {
-        let analyses = [finished(1, "liveness", Resolution::Success), finished(3, "face_match", Resolution::Success)];
+        let analyses = [
+            finished(1, "liveness", Resolution::Success),
+            finished(3, "face_match", Resolution::Success),
+        ];
         for (changed, stale) in [(0, false), (1, false), (2, true), (4, true)] {
             let verdict = verdict(&analyses, Some(at(changed)));
-            assert_eq!((verdict.stale, verdict.resolution.is_none()), (stale, stale), "media changed at {changed}");
+            assert_eq!(
+                (verdict.stale, verdict.resolution.is_none()),
+                (stale, stale),
+                "media changed at {changed}"
+            );
             assert_eq!(verdict.state, FolderState::Finished);
         }
     }
@@ -185,15 +233,24 @@ mod tests {
             finished(2, "liveness", Resolution::OperatorRequired),
             finished(2, "face_match", Resolution::Success),
         ];
-        assert_eq!(verdict(&analyses, None).last_group_resolution, Some(Resolution::OperatorRequired));
+        assert_eq!(
+            verdict(&analyses, None).last_group_resolution,
+            Some(Resolution::OperatorRequired)
+        );
         analyses.push(finished(3, "liveness", Resolution::Success));
         analyses.push(analysis(3, "face_match", AnalysisState::Running, None));
-        assert_eq!(verdict(&analyses, None).last_group_resolution, Some(Resolution::OperatorRequired));
+        assert_eq!(
+            verdict(&analyses, None).last_group_resolution,
+            Some(Resolution::OperatorRequired)
+        );
     }
 
     #[test]
     fn a_folder_without_analyses_is_empty_and_never_stale() {
         let verdict = verdict(&[], Some(at(1)));
-        assert_eq!((verdict.state, verdict.resolution, verdict.stale), (FolderState::Empty, None, false));
+        assert_eq!(
+            (verdict.state, verdict.resolution, verdict.stale),
+            (FolderState::Empty, None, false)
+        );
     }
 }

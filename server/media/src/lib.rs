@@ -1,10 +1,12 @@
 //! Bytes to frames, with every limit enforced: the only user of `image`, `ffmpeg-next` and `zip`.
 //!
-//! Used by the worker process alone. [`probe`] says what a medium is, or refuses it with a typed [`Refusal`]
-//! before anything is committed; [`decode`] gives a run its bounded set of upright RGB frames. Both decide the
-//! kind from the content, never from a name or a declared type, and give the same output for the same bytes.
+//! Used by the worker process alone. [`probe`] says what a medium is, or refuses it with a typed
+//! [`Refusal`] before anything is committed; [`decode`] gives a run its bounded set of upright RGB
+//! frames. Both decide the kind from the content, never from a name or a declared type, and give
+//! the same output for the same bytes.
 //!
-//! Deliberately not here: file names, tags, sockets, analyzers, and any clock (deadlines are the worker's).
+//! Deliberately not here: file names, tags, sockets, analyzers, and any clock (deadlines are the
+//! worker's).
 
 mod limits;
 mod orientation;
@@ -52,7 +54,8 @@ pub struct Probe {
     pub width: u32,
     /// Height after orientation, in pixels; of a shot set: of its first picture.
     pub height: u32,
-    /// EXIF orientation (1 to 8) that was applied; rotation matrices of videos are given in the same code.
+    /// EXIF orientation (1 to 8) that was applied; rotation matrices of videos are given in the
+    /// same code.
     pub orientation_applied: u8,
     /// Duration of the presented frames, in microseconds; videos only.
     pub duration_us: Option<i64>,
@@ -87,8 +90,8 @@ pub struct Frames {
 
 /// Says what the medium is, after checking all of it that can be checked cheaply.
 ///
-/// Photos are decoded completely. Of a shot set every picture is decoded completely, one at a time. Of a video
-/// all packets of the video track are read and its first frame is decoded.
+/// Photos are decoded completely. Of a shot set every picture is decoded completely, one at a time.
+/// Of a video all packets of the video track are read and its first frame is decoded.
 ///
 /// # Errors
 /// Any [`Refusal`]; nothing that this function refuses may be committed.
@@ -108,7 +111,12 @@ where
 ///
 /// # Errors
 /// Any [`Refusal`]; a medium that [`probe`] took is refused only if its pixel data is damaged.
-pub fn decode<S>(source: S, byte_size: u64, limits: &Limits, options: DecodeOptions) -> Result<Frames, Refusal>
+pub fn decode<S>(
+    source: S,
+    byte_size: u64,
+    limits: &Limits,
+    options: DecodeOptions,
+) -> Result<Frames, Refusal>
 where
     S: Read + Seek + Send + 'static,
 {

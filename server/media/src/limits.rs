@@ -1,4 +1,5 @@
-//! The one value that bounds every medium, and the operator's choice of decoder. No limit is written anywhere else.
+//! The one value that bounds every medium, and the operator's choice of decoder. No limit is
+//! written anywhere else.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,8 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Largest picture, in pixels (width × height), taken from its header.
     pub max_pixels: u64,
-    /// Most scans of a progressive JPEG (cameras and encoders write about 10; each costs a pass over all pixels).
+    /// Most scans of a progressive JPEG (cameras and encoders write about 10; each costs a pass
+    /// over all pixels).
     pub max_jpeg_scans: u32,
     /// Most frames kept per medium.
     pub max_frames_stored: u32,
@@ -20,8 +22,8 @@ pub struct Limits {
     pub max_video_side: u32,
     /// Highest mean frame rate of a video, in frames per second.
     pub max_frame_rate: f64,
-    /// Most pixels that decoding the sampled frames of one video may touch (frames to decode × frame size): the
-    /// bound of its CPU time, about 3 s per thousand million for H.264.
+    /// Most pixels that decoding the sampled frames of one video may touch (frames to decode ×
+    /// frame size): the bound of its CPU time, about 3 s per thousand million for H.264.
     pub max_video_pixels: u64,
     /// Most entries of a shot set's ZIP.
     pub max_zip_entries: u32,
@@ -33,7 +35,8 @@ pub struct Limits {
     pub max_set_pixels: u64,
     /// Longest side of a stored frame, in pixels; larger ones are scaled down.
     pub max_stored_side: u32,
-    /// Budget of decoded frames kept per medium, in bytes of packed RGB; frames are scaled down to fit.
+    /// Budget of decoded frames kept per medium, in bytes of packed RGB; frames are scaled down to
+    /// fit.
     pub frame_bytes: u64,
 }
 
@@ -59,8 +62,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Size at which one of `frames` stored frames of `width` × `height` is kept: the same shape, scaled down to
-    /// [`Limits::max_stored_side`] and to an equal share of [`Limits::frame_bytes`].
+    /// Size at which one of `frames` stored frames of `width` × `height` is kept: the same shape,
+    /// scaled down to [`Limits::max_stored_side`] and to an equal share of [`Limits::frame_bytes`].
     pub(crate) fn stored_size(&self, width: u32, height: u32, frames: usize) -> (u32, u32) {
         let share = self.frame_bytes as f64 / frames.max(1) as f64;
         let pixels = f64::from(width) * f64::from(height);
@@ -90,7 +93,7 @@ pub enum DecoderMode {
     /// Sampled frames are bit-exact. Frames that no sampled frame depends on are not decoded.
     #[default]
     Exact,
-    /// As `Exact`, and the in-loop deblocking filter is left out: faster, with errors that add up until the next
-    /// key frame.
+    /// As `Exact`, and the in-loop deblocking filter is left out: faster, with errors that add up
+    /// until the next key frame.
     Fast,
 }

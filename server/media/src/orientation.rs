@@ -1,4 +1,5 @@
-//! The eight ways a picture may lie, and turning packed RGB upright. Does not read EXIF or containers.
+//! The eight ways a picture may lie, and turning packed RGB upright. Does not read EXIF or
+//! containers.
 
 /// What has to be done to a stored picture to see it upright, in the code of EXIF (1 to 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +25,8 @@ impl Orientation {
     }
 
     /// From the linear part `[a, b, c, d]` of a display matrix, which maps a stored point (p, q) to
-    /// (a·p + c·q, b·p + d·q), y downwards (ISO/IEC 14496-12, `tkhd`). Angles between are taken to the nearest
-    /// quarter turn; a matrix that collapses the picture counts as upright.
+    /// (a·p + c·q, b·p + d·q), y downwards (ISO/IEC 14496-12, `tkhd`). Angles between are taken
+    /// to the nearest quarter turn; a matrix that collapses the picture counts as upright.
     pub(crate) fn from_matrix([a, b, c, d]: [i32; 4]) -> Self {
         let [a, b, c, d] = [a, b, c, d].map(i64::from);
         let straight = a.abs().min(d.abs()) >= b.abs().max(c.abs());
@@ -68,7 +69,13 @@ impl Orientation {
     }
 
     /// Orientations 5 to 8, in tiles that stay in the first cache.
-    fn transpose<'a>(self, row: &dyn Fn(usize) -> &'a [u8], width: usize, height: usize, upright: &mut [u8]) {
+    fn transpose<'a>(
+        self,
+        row: &dyn Fn(usize) -> &'a [u8],
+        width: usize,
+        height: usize,
+        upright: &mut [u8],
+    ) {
         const TILE: usize = 32;
         let from_bottom = matches!(self.0, 6 | 7);
         let from_right = matches!(self.0, 7 | 8);
@@ -103,7 +110,8 @@ fn mirrored(row: &[u8], upright: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    /// The definition, pixel by pixel: where the EXIF standard says the stored row 0 and column 0 are seen.
+    /// The definition, pixel by pixel: where the EXIF standard says the stored row 0 and column 0
+    /// are seen.
     fn by_definition(code: u8, rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
         let (to_width, to_height) = if code >= 5 { (height, width) } else { (width, height) };
         let mut upright = Vec::new();
@@ -130,7 +138,8 @@ mod tests {
     fn every_orientation_follows_its_definition_with_padded_rows() {
         let (width, height, stride) = (70, 45, 224);
         let padded: Vec<u8> = (0..stride * height).map(|i| (i * 7 % 251) as u8).collect();
-        let packed: Vec<u8> = padded.chunks_exact(stride).flat_map(|row| row[..width * 3].to_vec()).collect();
+        let packed: Vec<u8> =
+            padded.chunks_exact(stride).flat_map(|row| row[..width * 3].to_vec()).collect();
         for code in 1..=8 {
             let upright = Orientation(code).apply(&padded, stride, width, height);
             assert_eq!(upright, by_definition(code, &packed, width, height), "orientation {code}");

@@ -1,7 +1,7 @@
 //! Single pictures: JPEG, PNG and WebP to upright packed RGB.
 //!
-//! Transparent pictures are laid on white, 16-bit channels become 8-bit, grey and CMYK become RGB; colour
-//! profiles are not applied. Animated pictures are refused, in `picture_header.rs`.
+//! Transparent pictures are laid on white, 16-bit channels become 8-bit, grey and CMYK become RGB;
+//! colour profiles are not applied. Animated pictures are refused, in `picture_header.rs`.
 
 use crate::limits::Limits;
 use crate::orientation::Orientation;
@@ -31,7 +31,11 @@ pub(crate) struct Picture {
 }
 
 /// Probes a single picture by decoding it.
-pub(crate) fn probe<S: Read + Seek>(source: &mut Source<S>, format: PictureFormat, limits: &Limits) -> Result<Probe, Refusal> {
+pub(crate) fn probe<S: Read + Seek>(
+    source: &mut Source<S>,
+    format: PictureFormat,
+    limits: &Limits,
+) -> Result<Probe, Refusal> {
     let bytes = source.all()?;
     let picture = picture(&bytes, format, limits, 1)?;
     let thumbnail = pixels::thumbnail(&picture.frame)?;
@@ -51,7 +55,11 @@ pub(crate) fn probe<S: Read + Seek>(source: &mut Source<S>, format: PictureForma
 }
 
 /// Decodes a single picture.
-pub(crate) fn decode<S: Read + Seek>(source: &mut Source<S>, format: PictureFormat, limits: &Limits) -> Result<Frames, Refusal> {
+pub(crate) fn decode<S: Read + Seek>(
+    source: &mut Source<S>,
+    format: PictureFormat,
+    limits: &Limits,
+) -> Result<Frames, Refusal> {
     let bytes = source.all()?;
     let picture = picture(&bytes, format, limits, 1)?;
     Ok(Frames {
@@ -66,12 +74,20 @@ pub(crate) fn decode<S: Read + Seek>(source: &mut Source<S>, format: PictureForm
 }
 
 /// One picture of `count` that share the frame budget.
-pub(crate) fn picture(bytes: &[u8], format: PictureFormat, limits: &Limits, count: usize) -> Result<Picture, Refusal> {
+pub(crate) fn picture(
+    bytes: &[u8],
+    format: PictureFormat,
+    limits: &Limits,
+    count: usize,
+) -> Result<Picture, Refusal> {
     let header = picture_header::inspect(bytes, format, limits)?;
     let (rgb, orientation) = pixels_of(bytes, format, &header)?;
     let stored = limits.stored_size(header.width, header.height, count);
-    let rgb =
-        if stored == (header.width, header.height) { rgb } else { pixels::resize(&rgb, (header.width, header.height), stored) };
+    let rgb = if stored == (header.width, header.height) {
+        rgb
+    } else {
+        pixels::resize(&rgb, (header.width, header.height), stored)
+    };
     let rgb = if orientation == Orientation::UPRIGHT {
         rgb
     } else {
@@ -79,18 +95,25 @@ pub(crate) fn picture(bytes: &[u8], format: PictureFormat, limits: &Limits, coun
     };
     let (width, height) = orientation.turned((header.width, header.height));
     let (stored_width, stored_height) = orientation.turned(stored);
-    let frame = StoredFrame { width: stored_width, height: stored_height, rgb, pts_us: 0, index: 0 };
+    let frame =
+        StoredFrame { width: stored_width, height: stored_height, rgb, pts_us: 0, index: 0 };
     Ok(Picture { width, height, orientation, frame })
 }
 
-fn pixels_of(bytes: &[u8], format: PictureFormat, header: &PictureHeader<'_>) -> Result<(Vec<u8>, Orientation), Refusal> {
+fn pixels_of(
+    bytes: &[u8],
+    format: PictureFormat,
+    header: &PictureHeader<'_>,
+) -> Result<(Vec<u8>, Orientation), Refusal> {
     let mut limits = image::Limits::default();
     limits.max_alloc = Some(DECODER_BYTES);
     let refuse = |error| refusal(format, error);
     let cursor = Cursor::new(bytes);
     match format {
         PictureFormat::Jpeg => all_pixels(JpegDecoder::new(cursor).map_err(refuse)?, header),
-        PictureFormat::Png => all_pixels(PngDecoder::with_limits(cursor, limits).map_err(refuse)?, header),
+        PictureFormat::Png => {
+            all_pixels(PngDecoder::with_limits(cursor, limits).map_err(refuse)?, header)
+        }
         PictureFormat::WebP => all_pixels(WebPDecoder::new(cursor).map_err(refuse)?, header),
     }
     .map_err(refuse)?
@@ -98,16 +121,24 @@ fn pixels_of(bytes: &[u8], format: PictureFormat, header: &PictureHeader<'_>) ->
 }
 
 /// Decodes; `None` if the decoder sees another size than the walk that checked the limits did.
-fn all_pixels(mut decoder: impl ImageDecoder, header: &PictureHeader<'_>) -> Result<Option<(Vec<u8>, Orientation)>, ImageError> {
+fn all_pixels(
+    mut decoder: impl ImageDecoder,
+    header: &PictureHeader<'_>,
+) -> Result<Option<(Vec<u8>, Orientation)>, ImageError> {
     if decoder.dimensions() != (header.width, header.height) {
         return Ok(None);
     }
     let orientation = match header.png_exif {
-        Some(exif) => image::metadata::Orientation::from_exif_chunk(exif).unwrap_or(image::metadata::Orientation::NoTransforms),
+        Some(exif) => image::metadata::Orientation::from_exif_chunk(exif)
+            .unwrap_or(image::metadata::Orientation::NoTransforms),
         None => decoder.orientation()?,
     };
     let image = DynamicImage::from_decoder(decoder)?;
-    let rgb = if image.color().has_alpha() { on_white(&image.into_rgba8()) } else { image.into_rgb8().into_raw() };
+    let rgb = if image.color().has_alpha() {
+        on_white(&image.into_rgba8())
+    } else {
+        image.into_rgb8().into_raw()
+    };
     Ok(Some((rgb, orientation.into())))
 }
 
@@ -115,7 +146,8 @@ fn on_white(rgba: &[u8]) -> Vec<u8> {
     let mut rgb = Vec::with_capacity(rgba.len() / 4 * 3);
     for pixel in rgba.chunks_exact(4) {
         let alpha = u32::from(pixel[3]);
-        let over_white = |value: u8| ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
+        let over_white =
+            |value: u8| ((u32::from(value) * alpha + 255 * (255 - alpha) + 127) / 255) as u8;
         rgb.extend([over_white(pixel[0]), over_white(pixel[1]), over_white(pixel[2])]);
     }
     rgb
@@ -124,8 +156,12 @@ fn on_white(rgba: &[u8]) -> Vec<u8> {
 fn refusal(format: PictureFormat, error: ImageError) -> Refusal {
     let format = format.name();
     match error {
-        ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => Refusal::Truncated { format },
-        ImageError::Unsupported(_) => Refusal::UnsupportedFormat { format: format!("this variant of {format}") },
+        ImageError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => {
+            Refusal::Truncated { format }
+        }
+        ImageError::Unsupported(_) => {
+            Refusal::UnsupportedFormat { format: format!("this variant of {format}") }
+        }
         _ => Refusal::Unreadable { format, step: "decoding the pixels" },
     }
 }

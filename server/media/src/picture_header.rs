@@ -1,5 +1,5 @@
-//! The structure of JPEG, PNG and WebP files, walked before any pixel is decoded: size, number of scans, animation,
-//! and whether the end is there. Does not decode; the decoders are in `photo.rs`.
+//! The structure of JPEG, PNG and WebP files, walked before any pixel is decoded: size, number of
+//! scans, animation, and whether the end is there. Does not decode; the decoders are in `photo.rs`.
 
 use crate::limits::Limits;
 use crate::refusal::Refusal;
@@ -17,7 +17,11 @@ pub(crate) struct PictureHeader<'a> {
 }
 
 /// Walks the file and checks it against the limits.
-pub(crate) fn inspect<'a>(bytes: &'a [u8], format: PictureFormat, limits: &Limits) -> Result<PictureHeader<'a>, Refusal> {
+pub(crate) fn inspect<'a>(
+    bytes: &'a [u8],
+    format: PictureFormat,
+    limits: &Limits,
+) -> Result<PictureHeader<'a>, Refusal> {
     match format {
         PictureFormat::Jpeg => jpeg(bytes, limits),
         PictureFormat::Png => png(bytes, limits),
@@ -25,7 +29,11 @@ pub(crate) fn inspect<'a>(bytes: &'a [u8], format: PictureFormat, limits: &Limit
     }
 }
 
-fn sized(format: PictureFormat, (width, height): (u32, u32), limits: &Limits) -> Result<PictureHeader<'static>, Refusal> {
+fn sized(
+    format: PictureFormat,
+    (width, height): (u32, u32),
+    limits: &Limits,
+) -> Result<PictureHeader<'static>, Refusal> {
     if width == 0 || height == 0 {
         return Err(Refusal::Unreadable { format: format.name(), step: "reading the size" });
     }
@@ -46,7 +54,8 @@ fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refus
     let mut scans = 0;
     let mut at = 2;
     loop {
-        at += bytes.get(at..).unwrap_or_default().iter().position(|&b| b == 0xff).ok_or(JPEG_CUT)?;
+        at +=
+            bytes.get(at..).unwrap_or_default().iter().position(|&b| b == 0xff).ok_or(JPEG_CUT)?;
         let marker = *bytes.get(at + 1).ok_or(JPEG_CUT)?;
         match marker {
             0xff => {
@@ -71,7 +80,10 @@ fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refus
             0xda => {
                 scans += 1;
                 if scans > limits.max_jpeg_scans {
-                    return Err(Refusal::TooManyScans { actual: scans, limit: limits.max_jpeg_scans });
+                    return Err(Refusal::TooManyScans {
+                        actual: scans,
+                        limit: limits.max_jpeg_scans,
+                    });
                 }
                 at = after_scan(bytes, at)?;
             }
@@ -84,7 +96,11 @@ fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refus
     }
 }
 
-fn jpeg_frame(marker: u8, segment: &[u8], limits: &Limits) -> Result<PictureHeader<'static>, Refusal> {
+fn jpeg_frame(
+    marker: u8,
+    segment: &[u8],
+    limits: &Limits,
+) -> Result<PictureHeader<'static>, Refusal> {
     let unsupported = |format: &str| Err(Refusal::UnsupportedFormat { format: format.to_owned() });
     let &[precision, h1, h0, w1, w0, ..] = segment else {
         return Err(JPEG_CUT);
@@ -100,10 +116,12 @@ fn jpeg_frame(marker: u8, segment: &[u8], limits: &Limits) -> Result<PictureHead
     sized(PictureFormat::Jpeg, size, limits)
 }
 
-/// Position of the first marker after entropy-coded data: not a stuffed zero, a restart or a fill byte.
+/// Position of the first marker after entropy-coded data: not a stuffed zero, a restart or a fill
+/// byte.
 fn after_scan(bytes: &[u8], mut at: usize) -> Result<usize, Refusal> {
     loop {
-        at += bytes.get(at..).unwrap_or_default().iter().position(|&b| b == 0xff).ok_or(JPEG_CUT)?;
+        at +=
+            bytes.get(at..).unwrap_or_default().iter().position(|&b| b == 0xff).ok_or(JPEG_CUT)?;
         match *bytes.get(at + 1).ok_or(JPEG_CUT)? {
             0x00 | 0xd0..=0xd7 => at += 2,
             0xff => at += 1,
@@ -125,7 +143,8 @@ fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusa
                 return Err(Refusal::Unreadable { format: "PNG", step: "reading the header" });
             }
             let size = bytes.get(at + 8..at + 16).ok_or(PNG_CUT)?;
-            let side = |i: usize| u32::from_be_bytes([size[i], size[i + 1], size[i + 2], size[i + 3]]);
+            let side =
+                |i: usize| u32::from_be_bytes([size[i], size[i + 1], size[i + 2], size[i + 3]]);
             header = Some(sized(PictureFormat::Png, (side(0), side(4)), limits)?);
         }
         let data = bytes.get(at + 8..at + 8 + length).ok_or(PNG_CUT)?;

@@ -1,4 +1,5 @@
-//! Stored frames, scaling and thumbnails: packed 8-bit RGB only. Deterministic on one kind of processor.
+//! Stored frames, scaling and thumbnails: packed 8-bit RGB only. Deterministic on one kind of
+//! processor.
 
 use crate::refusal::Refusal;
 use fast_image_resize::images::{Image, ImageRef};
@@ -20,7 +21,8 @@ pub struct StoredFrame {
     pub height: u32,
     /// Packed RGB, 8 bits each, row by row from the top, no padding.
     pub rgb: Vec<u8>,
-    /// Time at which the frame is shown, in microseconds from the first presented frame; 0 for pictures.
+    /// Time at which the frame is shown, in microseconds from the first presented frame; 0 for
+    /// pictures.
     pub pts_us: i64,
     /// Position in the set, from 0.
     pub index: u32,
@@ -43,12 +45,16 @@ pub fn scale(frame: &StoredFrame, max_side: u32) -> Cow<'_, StoredFrame> {
     Cow::Owned(StoredFrame { width, height, rgb, pts_us: frame.pts_us, index: frame.index })
 }
 
-/// Packed RGB of size `from`, scaled to size `to`; both sizes are at least 1 × 1 and `rgb` fits `from`.
+/// Packed RGB of size `from`, scaled to size `to`; both sizes are at least 1 × 1 and `rgb` fits
+/// `from`.
 pub(crate) fn resize(rgb: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
-    let source = ImageRef::new(from.0, from.1, rgb, PixelType::U8x3).expect("packed RGB has width × height × 3 bytes");
+    let source = ImageRef::new(from.0, from.1, rgb, PixelType::U8x3)
+        .expect("packed RGB has width × height × 3 bytes");
     let mut scaled = Image::new(to.0, to.1, PixelType::U8x3);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    Resizer::new().resize(&source, &mut scaled, &options).expect("source and destination have the same pixel type");
+    Resizer::new()
+        .resize(&source, &mut scaled, &options)
+        .expect("source and destination have the same pixel type");
     scaled.into_vec()
 }
 
@@ -76,7 +82,8 @@ mod tests {
         let small = scale(&frame, 320);
         assert_eq!((small.width, small.height, small.pts_us, small.index), (320, 180, 7, 3));
         // At the rims the support of the filter is cut, so the mean is that of fewer stripes.
-        let inside = |row: &[u8]| row[3..row.len() - 3].iter().all(|&value| value.abs_diff(100) <= 2);
+        let inside =
+            |row: &[u8]| row[3..row.len() - 3].iter().all(|&value| value.abs_diff(100) <= 2);
         assert!(small.rgb.chunks_exact(960).all(inside), "one-pixel stripes become their mean");
         assert!(matches!(scale(&frame, 1280), Cow::Borrowed(_)));
         let line = StoredFrame { width: 5000, height: 1, rgb: vec![9; 15000], pts_us: 0, index: 0 };

@@ -1,11 +1,15 @@
-//! Why a medium is refused: one typed variant per reason, with what was exceeded. Never any content of the file.
+//! Why a medium is refused: one typed variant per reason, with what was exceeded. Never any content
+//! of the file.
 
 use serde::Serialize;
 
 /// Why a medium is refused.
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "reason", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "fields named actual and limit carry the unit of the variant's text")]
+#[expect(
+    missing_docs,
+    reason = "fields named actual and limit carry the unit of the variant's text"
+)]
 pub enum Refusal {
     /// No bytes at all.
     #[error("the medium is empty")]
@@ -55,7 +59,8 @@ pub enum Refusal {
     /// A video track without a frame to show.
     #[error("the video track has no frames")]
     NoFrames,
-    /// Pictures of one medium that differ in size: faces in them could not be compared in one measure.
+    /// Pictures of one medium that differ in size: faces in them could not be compared in one
+    /// measure.
     #[error("the pictures of the medium do not all have the same size")]
     MixedSizes,
     /// A ZIP without pictures.
@@ -145,7 +150,8 @@ impl Refusal {
         }
     }
 
-    /// Whether a limit was exceeded (LIMIT_EXCEEDED) rather than the medium being wrong (INVALID_INPUT).
+    /// Whether a limit was exceeded (LIMIT_EXCEEDED) rather than the medium being wrong
+    /// (INVALID_INPUT).
     #[must_use]
     pub fn is_limit(&self) -> bool {
         match self {

@@ -1,8 +1,8 @@
 //! Shot sets: a flat ZIP of JPEG, PNG and WebP pictures, in natural order of their names.
 //!
-//! The directory is checked before anything is inflated; entries are inflated one at a time, in memory. Entries of
-//! `__MACOSX/`, which the archiver of macOS adds, are checked like all others but not read as pictures; any other
-//! folder is refused. Nothing is ever written to a file.
+//! The directory is checked before anything is inflated; entries are inflated one at a time, in
+//! memory. Entries of `__MACOSX/`, which the archiver of macOS adds, are checked like all others
+//! but not read as pictures; any other folder is refused. Nothing is ever written to a file.
 
 use crate::limits::Limits;
 use crate::photo::{self, Picture};
@@ -34,7 +34,8 @@ pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resul
     let mut first = None;
     for shot in 0..set.shots.len() {
         let (bytes, format) = set.read(shot)?;
-        let picture = set.shots[shot].picture(&bytes, format, limits, set.shots.len(), &mut all_pixels)?;
+        let picture =
+            set.shots[shot].picture(&bytes, format, limits, set.shots.len(), &mut all_pixels)?;
         let size = (picture.width, picture.height);
         let first = first.get_or_insert(picture);
         if size != (first.width, first.height) {
@@ -58,7 +59,10 @@ pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resul
 }
 
 /// Decodes the pictures of a shot set; of more than can be stored, those at even distances.
-pub(crate) fn decode<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Result<Frames, Refusal> {
+pub(crate) fn decode<S: Read + Seek>(
+    source: Source<S>,
+    limits: &Limits,
+) -> Result<Frames, Refusal> {
     let mut set = ShotSet::open(source, limits)?;
     let total = set.shots.len();
     let stored = total.min(limits.max_frames_stored.max(1) as usize);
@@ -88,7 +92,8 @@ pub(crate) fn decode<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resu
     })
 }
 
-/// A picture of the set: its position in the directory, which refusals name, and its place in the archive.
+/// A picture of the set: its position in the directory, which refusals name, and its place in the
+/// archive.
 struct Shot {
     entry: u32,
     name: String,
@@ -104,11 +109,15 @@ impl Shot {
         count: usize,
         all_pixels: &mut u64,
     ) -> Result<Picture, Refusal> {
-        let in_entry = |refusal| Refusal::ZipEntry { entry: self.entry, refusal: Box::new(refusal) };
+        let in_entry =
+            |refusal| Refusal::ZipEntry { entry: self.entry, refusal: Box::new(refusal) };
         let header = picture_header::inspect(bytes, format, limits).map_err(in_entry)?;
         *all_pixels += u64::from(header.width) * u64::from(header.height);
         if *all_pixels > limits.max_set_pixels {
-            return Err(Refusal::ZipTooManyPixels { actual: *all_pixels, limit: limits.max_set_pixels });
+            return Err(Refusal::ZipTooManyPixels {
+                actual: *all_pixels,
+                limit: limits.max_set_pixels,
+            });
         }
         photo::picture(bytes, format, limits, count).map_err(in_entry)
     }
@@ -154,16 +163,22 @@ impl<S: Read + Seek> ShotSet<S> {
             Ok(Format::Zip) => Err(Refusal::ZipNested { entry }),
             Ok(Format::Video(container)) => Err(Refusal::ZipEntry {
                 entry,
-                refusal: Box::new(Refusal::UnsupportedFormat { format: container.name().to_owned() }),
+                refusal: Box::new(Refusal::UnsupportedFormat {
+                    format: container.name().to_owned(),
+                }),
             }),
             Err(refusal) => Err(Refusal::ZipEntry { entry, refusal: Box::new(refusal) }),
         }
     }
 }
 
-/// Reads the end record alone and requires the plain layout: entries, directory, end record with its comment, end
-/// of file. So the number of entries is bounded before the directory is read, and no second directory can hide.
-fn check_end_of_directory<S: Read + Seek>(source: &mut Source<S>, limits: &Limits) -> Result<(), Refusal> {
+/// Reads the end record alone and requires the plain layout: entries, directory, end record with
+/// its comment, end of file. So the number of entries is bounded before the directory is read, and
+/// no second directory can hide.
+fn check_end_of_directory<S: Read + Seek>(
+    source: &mut Source<S>,
+    limits: &Limits,
+) -> Result<(), Refusal> {
     const RECORD: usize = 22;
     let tail_start = source.length().saturating_sub(RECORD as u64 + 0xffff + 20);
     source.seek(SeekFrom::Start(tail_start)).map_err(|e| Refusal::io(&e))?;
@@ -174,7 +189,10 @@ fn check_end_of_directory<S: Read + Seek>(source: &mut Source<S>, limits: &Limit
     let u32_at = |at: usize| u16_at(at) | u16_at(at + 2) << 16;
     let at = (0..(tail.len() + 1).saturating_sub(RECORD))
         .rev()
-        .find(|&at| tail[at..].starts_with(END_OF_DIRECTORY) && at as u64 + RECORD as u64 + u16_at(at + 20) == tail.len() as u64)
+        .find(|&at| {
+            tail[at..].starts_with(END_OF_DIRECTORY)
+                && at as u64 + RECORD as u64 + u16_at(at + 20) == tail.len() as u64
+        })
         .ok_or(Refusal::Truncated { format: "ZIP" })?;
     let entries = u16_at(at + 10);
     let limit = u64::from(limits.max_zip_entries);
@@ -193,7 +211,10 @@ fn check_end_of_directory<S: Read + Seek>(source: &mut Source<S>, limits: &Limit
 }
 
 /// Checks every entry of the directory; gives the pictures in natural order.
-fn checked_entries<R: Read + Seek>(archive: &ZipArchive<R>, limits: &Limits) -> Result<Vec<Shot>, Refusal> {
+fn checked_entries<R: Read + Seek>(
+    archive: &ZipArchive<R>,
+    limits: &Limits,
+) -> Result<Vec<Shot>, Refusal> {
     let mut shots = Vec::new();
     let mut inflated = 0_u64;
     for index in 0..archive.len() {
@@ -204,7 +225,10 @@ fn checked_entries<R: Read + Seek>(archive: &ZipArchive<R>, limits: &Limits) -> 
         check_entry(&data, entry, limits)?;
         inflated = inflated.saturating_add(data.size());
         if inflated > limits.max_inflated_bytes {
-            return Err(Refusal::ZipInflated { actual: inflated, limit: limits.max_inflated_bytes });
+            return Err(Refusal::ZipInflated {
+                actual: inflated,
+                limit: limits.max_inflated_bytes,
+            });
         }
         if ours {
             shots.push(Shot { entry, name, size: data.size() });
@@ -243,7 +267,8 @@ fn check_entry(data: &ZipFileEntry<'_>, entry: u32, limits: &Limits) -> Result<(
     if !matches!(data.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
         return Err(Refusal::ZipMethod { entry });
     }
-    let (actual, limit) = (data.size() / data.compressed_size().max(1), u64::from(limits.max_ratio));
+    let (actual, limit) =
+        (data.size() / data.compressed_size().max(1), u64::from(limits.max_ratio));
     if actual > limit {
         return Err(Refusal::ZipRatio { entry, actual, limit });
     }

@@ -1,4 +1,5 @@
-//! The format of a medium from its first bytes. Names the formats that are refused; looks no further than the head.
+//! The format of a medium from its first bytes. Names the formats that are refused; looks no
+//! further than the head.
 
 use crate::refusal::Refusal;
 
@@ -108,7 +109,10 @@ pub(crate) fn sniff(head: &[u8]) -> Result<Format, Refusal> {
     if head.starts_with(b"\x89PNG\r\n\x1a\n") {
         return Ok(Format::Picture(PictureFormat::Png));
     }
-    if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") || head.starts_with(b"PK\x07\x08") {
+    if head.starts_with(b"PK\x03\x04")
+        || head.starts_with(b"PK\x05\x06")
+        || head.starts_with(b"PK\x07\x08")
+    {
         return Ok(Format::Zip);
     }
     if let Some(form) = head.strip_prefix(b"RIFF").and_then(|rest| rest.get(4..8)) {
@@ -155,10 +159,13 @@ fn iso_media(first_box: &[u8], head: &[u8]) -> Option<Result<Format, Refusal>> {
     let major = head.get(8..12)?;
     let mut brands: Vec<&[u8]> = vec![major];
     brands.extend(head.get(16..end).unwrap_or_default().chunks_exact(4));
-    let has = |names: &[&[u8; 4]]| brands.iter().any(|brand| names.iter().any(|name| brand == *name));
+    let has =
+        |names: &[&[u8; 4]]| brands.iter().any(|brand| names.iter().any(|name| brand == *name));
     Some(if has(&[b"avif", b"avis"]) {
         refuse("AVIF")
-    } else if has(&[b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"]) {
+    } else if has(&[
+        b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1",
+    ]) {
         refuse("HEIC")
     } else if major == b"crx " {
         refuse("Canon raw")
@@ -172,7 +179,8 @@ fn iso_media(first_box: &[u8], head: &[u8]) -> Option<Result<Format, Refusal>> {
 /// The DocType element (id 0x4282) of an EBML header.
 fn matroska(head: &[u8]) -> Result<Format, Refusal> {
     let window = &head[..head.len().min(256)];
-    let doc_type = window.windows(2).position(|id| id == b"\x42\x82").and_then(|at| window.get(at + 3..));
+    let doc_type =
+        window.windows(2).position(|id| id == b"\x42\x82").and_then(|at| window.get(at + 3..));
     match doc_type {
         Some(name) if name.starts_with(b"webm") => Ok(Format::Video(Container::WebM)),
         Some(name) if name.starts_with(b"matroska") => Ok(Format::Video(Container::Matroska)),

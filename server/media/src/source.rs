@@ -1,16 +1,17 @@
-//! The bytes of one medium: a shared, seekable view of known length whose total of bytes read is bounded.
-//! Not a cache: callers buffer.
+//! The bytes of one medium: a shared, seekable view of known length whose total of bytes read is
+//! bounded. Not a cache: callers buffer.
 
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes looked at to tell the format; covers an `ftyp` box, an EBML header and an XML prologue before `<svg`.
+/// Bytes looked at to tell the format; covers an `ftyp` box, an EBML header and an XML prologue
+/// before `<svg`.
 const HEAD_BYTES: u64 = 4096;
 
-/// How often, on average, each byte may be read: demuxing twice, tables, and re-filled buffers after seeks.
-/// A container that sends its reader around in circles runs out of it.
+/// How often, on average, each byte may be read: demuxing twice, tables, and re-filled buffers
+/// after seeks. A container that sends its reader around in circles runs out of it.
 const READS_PER_BYTE: u64 = 8;
 const READ_ALLOWANCE: u64 = 32 << 20;
 

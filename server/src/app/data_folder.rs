@@ -24,13 +24,17 @@ pub enum DataError {
         source: io::Error,
     },
     /// Another node uses it.
-    #[error("the data folder {path} is in use by another node; stop it first, or set another data_dir")]
+    #[error(
+        "the data folder {path} is in use by another node; stop it first, or set another data_dir"
+    )]
     InUse {
         /// The folder.
         path: PathBuf,
     },
     /// An older version left media unencrypted.
-    #[error("{folders} folders in {path} have unencrypted media from an older version: `vultus store migrate` encrypts them")]
+    #[error(
+        "{folders} folders in {path} have unencrypted media from an older version: `vultus store migrate` encrypts them"
+    )]
     NotEncrypted {
         /// The folder.
         path: PathBuf,
@@ -68,8 +72,13 @@ impl DataFolder {
     pub fn lock(path: &Path) -> Result<Self, DataError> {
         make(path)?;
         let unusable = |source| DataError::Unusable { path: path.to_owned(), source };
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join("lock")).map_err(unusable)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path.join("lock"))
+            .map_err(unusable)?;
         match fs4::FileExt::try_lock(&file) {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: file }),
             Err(fs4::TryLockError::WouldBlock) => Err(DataError::InUse { path: path.to_owned() }),
@@ -90,11 +99,15 @@ pub(super) fn make(path: &Path) -> Result<(), DataError> {
 }
 
 /// Opens the configured store; also beside the node that uses it.
-pub(super) async fn open_store(config: &StoreConfig, folder: &Path) -> Result<Arc<dyn Store>, DataError> {
+pub(super) async fn open_store(
+    config: &StoreConfig,
+    folder: &Path,
+) -> Result<Arc<dyn Store>, DataError> {
     match config {
         StoreConfig::Sqlite => {
             let store = open_sqlite(folder).await?;
-            let plain = store.count_plain_folders().await.map_err(|error| store_error(folder, error))?;
+            let plain =
+                store.count_plain_folders().await.map_err(|error| store_error(folder, error))?;
             if plain > 0 {
                 return Err(DataError::NotEncrypted { path: folder.to_owned(), folders: plain });
             }
@@ -110,10 +123,13 @@ pub(super) async fn open_store(config: &StoreConfig, folder: &Path) -> Result<Ar
 /// Opens SQLite's file in a data folder.
 pub(super) async fn open_sqlite(folder: &Path) -> Result<Arc<SqliteStore>, DataError> {
     let path = sqlite_file(folder);
-    let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&path, Options::default())).await;
+    let opened =
+        tokio::task::spawn_blocking(move || SqliteStore::open(&path, Options::default())).await;
     match opened {
         Ok(opened) => opened.map_err(|error| store_error(folder, error)),
-        Err(error) => Err(DataError::Unusable { path: folder.to_owned(), source: io::Error::other(error) }),
+        Err(error) => {
+            Err(DataError::Unusable { path: folder.to_owned(), source: io::Error::other(error) })
+        }
     }
 }
 

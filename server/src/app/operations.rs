@@ -1,4 +1,5 @@
-//! What the commands `vultus store …` work on, as the configuration says: store, blobs and master key.
+//! What the commands `vultus store …` work on, as the configuration says: store, blobs and master
+//! key.
 
 use super::{DataError, ServeError, data_folder, master_key_source, open_blobs};
 use crate::app::DataFolder;
@@ -35,13 +36,15 @@ impl Installation {
         Self::open_in(config, None).await
     }
 
-    /// One that is empty. The master key is the one that its data were encrypted with: none is made here.
+    /// One that is empty. The master key is the one that its data were encrypted with: none is made
+    /// here.
     pub async fn open_to_fill(config: &Config) -> Result<Self, ServeError> {
         let alone = DataFolder::lock(&config.data_dir)?;
         Self::open_empty(config, Some(alone)).await
     }
 
-    /// One that is to be copied, and the empty one that it is copied into; both may have the same data folder.
+    /// One that is to be copied, and the empty one that it is copied into; both may have the same
+    /// data folder.
     pub async fn open_to_copy(from: &Config, to: &Config) -> Result<(Self, Self), ServeError> {
         let from_alone = DataFolder::lock(&from.data_dir)?;
         let one_folder = same_folder(&from.data_dir, &to.data_dir);
@@ -62,14 +65,24 @@ impl Installation {
     async fn open_empty(config: &Config, alone: Option<DataFolder>) -> Result<Self, ServeError> {
         let master = master_key_source(config, &config.data_dir).open(false)?;
         let store = data_folder::open_store(&config.store, &config.data_dir).await?;
-        Ok(Self { blobs: open_blobs(config, &config.data_dir).await?, store, master, _alone: alone })
+        Ok(Self {
+            blobs: open_blobs(config, &config.data_dir).await?,
+            store,
+            master,
+            _alone: alone,
+        })
     }
 
     async fn open_in(config: &Config, alone: Option<DataFolder>) -> Result<Self, ServeError> {
         let store = data_folder::open_store(&config.store, &config.data_dir).await?;
         let is_new = store.companies().await.map_err(KeyringError::from)?.is_empty();
         let master = master_key_source(config, &config.data_dir).open(is_new)?;
-        Ok(Self { blobs: open_blobs(config, &config.data_dir).await?, store, master, _alone: alone })
+        Ok(Self {
+            blobs: open_blobs(config, &config.data_dir).await?,
+            store,
+            master,
+            _alone: alone,
+        })
     }
 
     /// Closes the store.
@@ -89,9 +102,13 @@ pub fn copy_master_key(config: &Config, to: &Path) -> Result<(), ServeError> {
 pub fn same_blobs(one: &Config, other: &Config) -> bool {
     match (&one.blobs.place, &other.blobs.place) {
         // Nodes of a cluster may share a folder of files.
-        (BlobsPlace::File, BlobsPlace::File) => same_folder(&one.data_dir.join("blobs"), &other.data_dir.join("blobs")),
+        (BlobsPlace::File, BlobsPlace::File) => {
+            same_folder(&one.data_dir.join("blobs"), &other.data_dir.join("blobs"))
+        }
         (BlobsPlace::Bucket(one), BlobsPlace::Bucket(other)) => one == other,
-        (BlobsPlace::GridFs(one), BlobsPlace::GridFs(other)) => one.expose_secret() == other.expose_secret(),
+        (BlobsPlace::GridFs(one), BlobsPlace::GridFs(other)) => {
+            one.expose_secret() == other.expose_secret()
+        }
         _ => false,
     }
 }
@@ -99,14 +116,18 @@ pub fn same_blobs(one: &Config, other: &Config) -> bool {
 fn same_store(one: &Config, other: &Config, one_folder: bool) -> bool {
     match (&one.store, &other.store) {
         (StoreConfig::Sqlite, StoreConfig::Sqlite) => one_folder,
-        (StoreConfig::Mongo(one), StoreConfig::Mongo(other)) => one.expose_secret() == other.expose_secret(),
-        (StoreConfig::Sqlite, StoreConfig::Mongo(_)) | (StoreConfig::Mongo(_), StoreConfig::Sqlite) => false,
+        (StoreConfig::Mongo(one), StoreConfig::Mongo(other)) => {
+            one.expose_secret() == other.expose_secret()
+        }
+        (StoreConfig::Sqlite, StoreConfig::Mongo(_))
+        | (StoreConfig::Mongo(_), StoreConfig::Sqlite) => false,
     }
 }
 
 /// Whether two paths lead to the same folder, which is there.
 fn same_folder(one: &Path, other: &Path) -> bool {
-    std::fs::canonicalize(one).is_ok_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
+    std::fs::canonicalize(one)
+        .is_ok_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
 /// Reads a key of the operator's from a file, and makes it if it is not there.
@@ -128,7 +149,8 @@ pub async fn pending(config: &Config) -> Result<Pending, ServeError> {
     match &config.store {
         StoreConfig::Sqlite => {
             let inspected = SqliteStore::inspect(&data_folder::sqlite_file(&config.data_dir));
-            let (schema, plain_folders) = inspected.map_err(|error| data_folder::store_error(&config.data_dir, error))?;
+            let (schema, plain_folders) =
+                inspected.map_err(|error| data_folder::store_error(&config.data_dir, error))?;
             Ok(Pending { schema, plain_folders })
         }
         StoreConfig::Mongo(uri) => {
@@ -150,22 +172,34 @@ pub enum MigrateError {
     Encrypt(#[from] MaintenanceError),
 }
 
-/// Brings the store to the newest schema. In a data folder, which no node may use meanwhile, it encrypts what is plain; in MongoDB
-/// nothing ever was.
-pub async fn migrate(config: &Config, progress: impl FnMut(Encrypted)) -> Result<Encrypted, MigrateError> {
+/// Brings the store to the newest schema. In a data folder, which no node may use meanwhile, it
+/// encrypts what is plain; in MongoDB nothing ever was.
+pub async fn migrate(
+    config: &Config,
+    progress: impl FnMut(Encrypted),
+) -> Result<Encrypted, MigrateError> {
     if let StoreConfig::Mongo(_) = &config.store {
-        let store = data_folder::open_store(&config.store, &config.data_dir).await.map_err(ServeError::from)?;
+        let store = data_folder::open_store(&config.store, &config.data_dir)
+            .await
+            .map_err(ServeError::from)?;
         store.close().await.map_err(MaintenanceError::from)?;
         return Ok(Encrypted::default());
     }
     let folder = DataFolder::lock(&config.data_dir).map_err(ServeError::from)?;
     let store = data_folder::open_sqlite(folder.path()).await.map_err(ServeError::from)?;
-    let may_make =
-        store.companies().await.map_err(KeyringError::from).map_err(ServeError::from)?.iter().all(|c| c.wrapped_key.is_empty());
-    let master = master_key_source(config, folder.path()).open(may_make).map_err(ServeError::from)?;
+    let may_make = store
+        .companies()
+        .await
+        .map_err(KeyringError::from)
+        .map_err(ServeError::from)?
+        .iter()
+        .all(|c| c.wrapped_key.is_empty());
+    let master =
+        master_key_source(config, folder.path()).open(may_make).map_err(ServeError::from)?;
     let blobs = BlobStore::local(folder.path()).map_err(ServeError::from)?;
     blobs.clear_spool().map_err(ServeError::from)?;
-    let done = encrypt::encrypt(&store, &blobs, &folder.path().join("blobs"), &master, progress).await?;
+    let done =
+        encrypt::encrypt(&store, &blobs, &folder.path().join("blobs"), &master, progress).await?;
     store.close().await.map_err(MaintenanceError::from)?;
     Ok(done)
 }

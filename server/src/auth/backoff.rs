@@ -1,4 +1,5 @@
-//! How long logins are refused after many failures; the same for names that do not exist, so that the answer tells nothing.
+//! How long logins are refused after many failures; the same for names that do not exist, so that
+//! the answer tells nothing.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

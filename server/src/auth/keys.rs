@@ -1,5 +1,5 @@
-//! Secret keys in a folder: made once, readable by the server's user alone. The nodes of a cluster must have the same ones; a
-//! fingerprint in the store shows when they have not.
+//! Secret keys in a folder: made once, readable by the server's user alone. The nodes of a cluster
+//! must have the same ones; a fingerprint in the store shows when they have not.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -79,13 +79,17 @@ impl Keys {
     /// Reads the keys of a folder, and makes those that are missing.
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
         make_folder_of(&folder.join("any"))?;
-        Ok(Self { tokens: key(&folder.join("tokens.key"))?, downloads: key(&folder.join("downloads.key"))? })
+        Ok(Self {
+            tokens: key(&folder.join("tokens.key"))?,
+            downloads: key(&folder.join("downloads.key"))?,
+        })
     }
 
     /// Tells keys apart and gives nothing of them away.
     pub fn fingerprint(&self) -> String {
         let of = |key: &SecretSlice<u8>| {
-            let mut mac = Hmac::<Sha256>::new_from_slice(key.expose_secret()).expect("HMAC takes a key of any length");
+            let mut mac = Hmac::<Sha256>::new_from_slice(key.expose_secret())
+                .expect("HMAC takes a key of any length");
             mac.update(b"vultus fingerprint of a key");
             hex::encode(&mac.finalize().into_bytes()[..8])
         };
@@ -108,20 +112,32 @@ impl MasterKeySource {
             Self::File(path) => {
                 let bytes = read_any(path)?;
                 let bytes = bytes.expose_secret();
-                if bytes.len() == KEY_BYTES { hex::encode(bytes) } else { String::from_utf8_lossy(bytes).into_owned() }
+                if bytes.len() == KEY_BYTES {
+                    hex::encode(bytes)
+                } else {
+                    String::from_utf8_lossy(bytes).into_owned()
+                }
             }
         };
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(target)
+            .map_err(failed)?;
         file.write_all(text.trim().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
     }
 
-    /// Reads the master key. A file that is missing is made if `may_make` says so: if nothing was encrypted yet.
+    /// Reads the master key. A file that is missing is made if `may_make` says so: if nothing was
+    /// encrypted yet.
     pub fn open(&self, may_make: bool) -> Result<MasterKey, KeyError> {
         match self {
             Self::Text(text) => parse_hex(text.expose_secret().as_bytes()).ok_or(KeyError::NotHex),
             Self::File(path) => {
                 let bytes = match read_any(path) {
-                    Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    Err(KeyError::Io { source, .. })
+                        if source.kind() == io::ErrorKind::NotFound =>
+                    {
                         if !may_make {
                             return Err(KeyError::NoMaster { path: path.clone() });
                         }
@@ -131,8 +147,10 @@ impl MasterKeySource {
                     other => other?,
                 };
                 let found = bytes.expose_secret().len();
-                let raw = <&[u8; KEY_BYTES]>::try_from(bytes.expose_secret()).ok().map(MasterKey::new);
-                raw.or_else(|| parse_hex(bytes.expose_secret())).ok_or(KeyError::WrongLength { path: path.clone(), found })
+                let raw =
+                    <&[u8; KEY_BYTES]>::try_from(bytes.expose_secret()).ok().map(MasterKey::new);
+                raw.or_else(|| parse_hex(bytes.expose_secret()))
+                    .ok_or(KeyError::WrongLength { path: path.clone(), found })
             }
         }
     }
@@ -146,10 +164,8 @@ fn parse_hex(text: &[u8]) -> Option<MasterKey> {
 
 fn make_folder_of(path: &Path) -> Result<(), KeyError> {
     let Some(folder) = path.parent() else { return Ok(()) };
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| KeyError::Io {
-        path: folder.to_owned(),
-        action: "making the folder",
-        source,
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| {
+        KeyError::Io { path: folder.to_owned(), action: "making the folder", source }
     })
 }
 
@@ -163,7 +179,11 @@ fn key(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
 fn read(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     let bytes = read_any(path)?;
     let found = bytes.expose_secret().len();
-    if found == KEY_BYTES { Ok(bytes) } else { Err(KeyError::WrongLength { path: path.to_owned(), found }) }
+    if found == KEY_BYTES {
+        Ok(bytes)
+    } else {
+        Err(KeyError::WrongLength { path: path.to_owned(), found })
+    }
 }
 
 fn read_any(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
@@ -181,10 +201,15 @@ fn read_any(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
 fn make(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     let failed = |source| KeyError::Io { path: path.to_owned(), action: "writing", source };
     let key = random_key();
-    // Written under a name of its own first: a crash in between leaves no short key behind, and of several nodes that share the folder
-    // the first one's key is everybody's.
+    // Written under a name of its own first: a crash in between leaves no short key behind, and of
+    // several nodes that share the folder the first one's key is everybody's.
     let unfinished = path.with_extension(format!("{}.new", uuid::Uuid::now_v7()));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished).map_err(failed)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&unfinished)
+        .map_err(failed)?;
     file.write_all(key.expose_secret()).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     let linked = fs::hard_link(&unfinished, path);
@@ -235,7 +260,8 @@ mod tests {
     fn a_key_that_others_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         Keys::open(folder.path()).unwrap();
-        fs::set_permissions(folder.path().join("tokens.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(folder.path().join("tokens.key"), fs::Permissions::from_mode(0o644))
+            .unwrap();
         assert!(matches!(Keys::open(folder.path()), Err(KeyError::TooOpen { mode: 0o644, .. })));
     }
 
@@ -249,7 +275,13 @@ mod tests {
         let wrapped = file.open(true).unwrap().make_company_key(company);
         assert!(file.open(false).unwrap().open(company, &wrapped).is_ok());
         let text = hex::encode(fs::read(&path).unwrap());
-        assert!(MasterKeySource::Text(text.clone().into()).open(false).unwrap().open(company, &wrapped).is_ok());
+        assert!(
+            MasterKeySource::Text(text.clone().into())
+                .open(false)
+                .unwrap()
+                .open(company, &wrapped)
+                .is_ok()
+        );
         fs::write(&path, format!("{text}\n")).unwrap();
         assert!(file.open(false).unwrap().open(company, &wrapped).is_ok());
         assert!(matches!(MasterKeySource::Text("short".into()).open(false), Err(KeyError::NotHex)));

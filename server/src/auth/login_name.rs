@@ -7,8 +7,11 @@ const MAX_EMAIL_BYTES: usize = 254;
 pub fn normal_email(text: &str) -> Option<String> {
     let email = text.trim().to_lowercase();
     let (name, host) = email.split_once('@')?;
-    let plain =
-        |part: &str| !part.is_empty() && !part.contains('@') && !part.chars().any(|c| c.is_whitespace() || c.is_control());
+    let plain = |part: &str| {
+        !part.is_empty()
+            && !part.contains('@')
+            && !part.chars().any(|c| c.is_whitespace() || c.is_control())
+    };
     (email.len() <= MAX_EMAIL_BYTES && plain(name) && plain(host)).then_some(email)
 }
 

@@ -31,7 +31,10 @@ impl Passwords {
     /// At most `concurrency` hashes at a time (each takes 19 MiB and one processor).
     pub fn new(concurrency: usize) -> Result<Self> {
         let nobody = SecretString::from("the password of nobody");
-        Ok(Self { permits: Arc::new(Semaphore::new(concurrency.max(1))), decoy: hash(&nobody)?.into() })
+        Ok(Self {
+            permits: Arc::new(Semaphore::new(concurrency.max(1))),
+            decoy: hash(&nobody)?.into(),
+        })
     }
 
     /// The hash of a new password, in PHC string form.
@@ -39,7 +42,8 @@ impl Passwords {
         self.on_a_thread(move || hash(&password)).await
     }
 
-    /// Whether the password is right. Without a hash (no such user) the same work is done, and the answer is no.
+    /// Whether the password is right. Without a hash (no such user) the same work is done, and the
+    /// answer is no.
     pub async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool> {
         let decoy = self.decoy.clone();
         self.on_a_thread(move || {
@@ -50,8 +54,16 @@ impl Passwords {
         .await
     }
 
-    async fn on_a_thread<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|e| Error::internal("waiting to hash a password", e))?;
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = self
+            .permits
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|e| Error::internal("waiting to hash a password", e))?;
         tokio::task::spawn_blocking(move || {
             let result = work();
             drop(permit);
@@ -62,16 +74,19 @@ impl Passwords {
     }
 }
 
-/// A password for somebody who will change it: 20 characters without those that look alike, more than 110 bits.
+/// A password for somebody who will change it: 20 characters without those that look alike, more
+/// than 110 bits.
 pub fn generate() -> SecretString {
     const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let mut rng = rand::rng();
-    let text: String = (0..20).filter_map(|_| ALPHABET.choose(&mut rng)).map(|&byte| char::from(byte)).collect();
+    let text: String =
+        (0..20).filter_map(|_| ALPHABET.choose(&mut rng)).map(|&byte| char::from(byte)).collect();
     text.into()
 }
 
 fn argon2() -> Result<Argon2<'static>> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|e| Error::broken(format!("Argon2 parameters: {e}")))?;
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
+        .map_err(|e| Error::broken(format!("Argon2 parameters: {e}")))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
@@ -86,7 +101,8 @@ fn matches(password: &SecretString, stored: &str) -> Result<bool> {
     if password.expose_secret().len() > MAX_PASSWORD_BYTES {
         return Ok(false);
     }
-    let stored = PasswordHash::new(stored).map_err(|e| Error::broken(format!("reading a stored password hash: {e}")))?;
+    let stored = PasswordHash::new(stored)
+        .map_err(|e| Error::broken(format!("reading a stored password hash: {e}")))?;
     match argon2()?.verify_password(password.expose_secret().as_bytes(), &stored) {
         Ok(()) => Ok(true),
         Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
@@ -103,7 +119,9 @@ mod tests {
         let passwords = Passwords::new(2).unwrap();
         let stored = passwords.hash("correct horse battery".into()).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        assert!(passwords.verify("correct horse battery".into(), Some(stored.clone())).await.unwrap());
+        assert!(
+            passwords.verify("correct horse battery".into(), Some(stored.clone())).await.unwrap()
+        );
         assert!(!passwords.verify("wrong horse battery".into(), Some(stored)).await.unwrap());
         assert!(!passwords.verify("the password of nobody".into(), None).await.unwrap());
     }

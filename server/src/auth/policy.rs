@@ -68,8 +68,8 @@ pub struct Permission {
 /// The table: over which objects a role may do something; `None`: not at all.
 pub fn reach(role: Role, action: Action) -> Option<Reach> {
     use Action::{
-        AddMedia, CancelAnalysis, ChangeFolder, Check, CreateFolder, DeleteFolder, DeleteMedia, RequestAnalysis, ViewFolder,
-        ViewUser,
+        AddMedia, CancelAnalysis, ChangeFolder, Check, CreateFolder, DeleteFolder, DeleteMedia,
+        RequestAnalysis, ViewFolder, ViewUser,
     };
     use Reach::{Company, Everything, Own};
     match (role, action) {
@@ -77,14 +77,20 @@ pub fn reach(role: Role, action: Action) -> Option<Reach> {
         (Role::Admin, _) => Some(Everything),
 
         (Role::Operator, ViewFolder | ChangeFolder | CancelAnalysis | ViewUser) => Some(Everything),
-        (Role::Operator, CreateFolder | DeleteFolder | AddMedia | DeleteMedia | RequestAnalysis | Check) => None,
+        (
+            Role::Operator,
+            CreateFolder | DeleteFolder | AddMedia | DeleteMedia | RequestAnalysis | Check,
+        ) => None,
 
         (Role::Client, _) => Some(Own),
 
         (Role::ClientAdmin, CreateFolder | Check) => Some(Own),
         (Role::ClientAdmin, _) => Some(Company),
 
-        (Role::ClientOperator, ViewFolder | ChangeFolder | RequestAnalysis | CancelAnalysis | ViewUser) => Some(Company),
+        (
+            Role::ClientOperator,
+            ViewFolder | ChangeFolder | RequestAnalysis | CancelAnalysis | ViewUser,
+        ) => Some(Company),
         (Role::ClientOperator, Check) => Some(Own),
         (Role::ClientOperator, CreateFolder | DeleteFolder | AddMedia | DeleteMedia) => None,
     }
@@ -102,7 +108,10 @@ pub fn authorize(caller: &Principal, action: Action) -> Result<Scope> {
 
 /// Everything that a role may do.
 pub fn permissions(role: Role) -> Vec<Permission> {
-    ACTIONS.iter().filter_map(|&action| reach(role, action).map(|reach| Permission { action, reach })).collect()
+    ACTIONS
+        .iter()
+        .filter_map(|&action| reach(role, action).map(|reach| Permission { action, reach }))
+        .collect()
 }
 
 #[cfg(test)]
@@ -112,7 +121,12 @@ mod tests {
     use vultus_core::{CompanyId, UserId};
 
     fn principal(role: Role) -> Principal {
-        Principal { user_id: UserId(Uuid::from_u128(1)), company_id: CompanyId(Uuid::from_u128(2)), role, session_id: None }
+        Principal {
+            user_id: UserId(Uuid::from_u128(1)),
+            company_id: CompanyId(Uuid::from_u128(2)),
+            role,
+            session_id: None,
+        }
     }
 
     #[test]
@@ -120,25 +134,39 @@ mod tests {
         for role in [Role::Client, Role::ClientAdmin, Role::ClientOperator] {
             for permission in permissions(role) {
                 assert_ne!(permission.reach, Reach::Everything, "{role:?} {permission:?}");
-                assert_ne!(authorize(&principal(role), permission.action).unwrap(), Scope::Everything);
+                assert_ne!(
+                    authorize(&principal(role), permission.action).unwrap(),
+                    Scope::Everything
+                );
             }
         }
-        assert_eq!(authorize(&principal(Role::Operator), Action::ViewFolder).unwrap(), Scope::Everything);
+        assert_eq!(
+            authorize(&principal(Role::Operator), Action::ViewFolder).unwrap(),
+            Scope::Everything
+        );
     }
 
     #[test]
     fn a_client_reaches_only_what_is_its_own() {
         let client = principal(Role::Client);
         for action in ACTIONS {
-            assert_eq!(authorize(&client, action).unwrap(), Scope::Owner(client.company_id, client.user_id));
+            assert_eq!(
+                authorize(&client, action).unwrap(),
+                Scope::Owner(client.company_id, client.user_id)
+            );
         }
     }
 
     #[test]
     fn who_looks_at_others_work_cannot_make_or_delete_it() {
         for role in [Role::Operator, Role::ClientOperator] {
-            for action in [Action::CreateFolder, Action::DeleteFolder, Action::AddMedia, Action::DeleteMedia] {
-                assert!(matches!(authorize(&principal(role), action), Err(Error::Forbidden(_))), "{role:?} {action:?}");
+            for action in
+                [Action::CreateFolder, Action::DeleteFolder, Action::AddMedia, Action::DeleteMedia]
+            {
+                assert!(
+                    matches!(authorize(&principal(role), action), Err(Error::Forbidden(_))),
+                    "{role:?} {action:?}"
+                );
             }
         }
     }

@@ -1,4 +1,5 @@
-//! Access tokens (JWT, HS256: only this server reads them) and refresh tokens (random, known to the store by their SHA-256).
+//! Access tokens (JWT, HS256: only this server reads them) and refresh tokens (random, known to the
+//! store by their SHA-256).
 
 use super::keys::Keys;
 use base64::Engine;
@@ -65,7 +66,12 @@ impl AccessTokens {
     }
 
     /// A token for a login, and when it expires.
-    pub fn issue(&self, user_id: UserId, session_id: SessionId, now: OffsetDateTime) -> Result<(String, OffsetDateTime)> {
+    pub fn issue(
+        &self,
+        user_id: UserId,
+        session_id: SessionId,
+        now: OffsetDateTime,
+    ) -> Result<(String, OffsetDateTime)> {
         let expires_at = now + self.lifetime;
         let claims = Claims {
             sub: user_id,
@@ -76,8 +82,8 @@ impl AccessTokens {
             exp: expires_at.unix_timestamp(),
         };
         let header = Header { typ: Some(TOKEN_TYPE.to_owned()), ..Header::new(Algorithm::HS256) };
-        let token =
-            jsonwebtoken::encode(&header, &claims, &self.encoding).map_err(|e| Error::internal("signing an access token", e))?;
+        let token = jsonwebtoken::encode(&header, &claims, &self.encoding)
+            .map_err(|e| Error::internal("signing an access token", e))?;
         Ok((token, expires_at))
     }
 
@@ -87,7 +93,8 @@ impl AccessTokens {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(refused());
         }
-        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).map_err(|_| refused())?;
+        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
+            .map_err(|_| refused())?;
         let header = &data.header;
         let names_a_key = header.jku.is_some()
             || header.jwk.is_some()
@@ -163,14 +170,20 @@ mod tests {
         let verified = tokens.verify(&token, now() + Duration::seconds(899)).unwrap();
         assert_eq!(verified, VerifiedToken { user_id: user, session_id: session, expires_at });
         assert!(tokens.verify(&token, expires_at).is_err());
-        assert!(tokens.verify(&token, now() - Duration::seconds(1)).is_err(), "not before it was issued");
+        assert!(
+            tokens.verify(&token, now() - Duration::seconds(1)).is_err(),
+            "not before it was issued"
+        );
     }
 
     #[test]
     fn well_signed_tokens_with_a_wrong_header_or_claim_are_refused() {
         let (keys, tokens) = fixture();
         let good = json!({"alg": "HS256", "typ": "at+jwt"});
-        assert!(tokens.verify(&forged(&keys, &good, &claims()), now()).is_ok(), "the forgery itself is sound");
+        assert!(
+            tokens.verify(&forged(&keys, &good, &claims()), now()).is_ok(),
+            "the forgery itself is sound"
+        );
         let headers = [
             json!({"alg": "none", "typ": "at+jwt"}),
             json!({"alg": "HS512", "typ": "at+jwt"}),
@@ -185,7 +198,12 @@ mod tests {
         for header in headers {
             assert!(tokens.verify(&forged(&keys, &header, &claims()), now()).is_err(), "{header}");
         }
-        for (name, value) in [("aud", json!("other")), ("exp", json!(NOW)), ("nbf", json!(NOW + 60)), ("sub", json!("x"))] {
+        for (name, value) in [
+            ("aud", json!("other")),
+            ("exp", json!(NOW)),
+            ("nbf", json!(NOW + 60)),
+            ("sub", json!("x")),
+        ] {
             let mut claims = claims();
             claims[name] = value;
             assert!(tokens.verify(&forged(&keys, &good, &claims), now()).is_err(), "{name}");
@@ -193,7 +211,10 @@ mod tests {
         for name in ["aud", "exp", "nbf", "sub", "sid"] {
             let mut claims = claims();
             claims.as_object_mut().unwrap().remove(name);
-            assert!(tokens.verify(&forged(&keys, &good, &claims), now()).is_err(), "without {name}");
+            assert!(
+                tokens.verify(&forged(&keys, &good, &claims), now()).is_err(),
+                "without {name}"
+            );
         }
     }
 
@@ -202,7 +223,8 @@ mod tests {
         let (keys, tokens) = fixture();
         let good = forged(&keys, &json!({"alg": "HS256", "typ": "at+jwt"}), &claims());
         let unsigned = good.rsplit_once('.').unwrap().0.to_owned() + ".";
-        let foreign = forged(&Keys::ephemeral(), &json!({"alg": "HS256", "typ": "at+jwt"}), &claims());
+        let foreign =
+            forged(&Keys::ephemeral(), &json!({"alg": "HS256", "typ": "at+jwt"}), &claims());
         for token in [unsigned, foreign, String::new(), "a.b.c".to_owned(), "x".repeat(64 * 1024)] {
             assert!(matches!(tokens.verify(&token, now()), Err(Error::Unauthenticated(_))));
         }

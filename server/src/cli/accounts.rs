@@ -83,22 +83,33 @@ pub(super) fn company(config: Option<&Path>, command: &CompanyCommand) -> Done {
     match command {
         CompanyCommand::Add { name } => {
             let company = block_on(async {
-                let added = app::in_directory(&config, async |users| users.add_company(name).await).await;
+                let added =
+                    app::in_directory(&config, async |users| users.add_company(name).await).await;
                 added.map_err(|error| CommandError::because("company add", &error))
             })?;
             report::line(format_args!("company {} added with id {}", company.name, company.id));
         }
         CompanyCommand::List { json: as_json } => {
             let companies = block_on(async {
-                let listed = app::in_directory(&config, async |users| users.companies().await).await;
+                let listed =
+                    app::in_directory(&config, async |users| users.companies().await).await;
                 listed.map_err(|error| CommandError::because("company list", &error))
             })?;
             if *as_json {
-                let listed: Vec<_> = companies.iter().map(|c| json!({"id": c.id.to_string(), "name": c.name})).collect();
+                let listed: Vec<_> = companies
+                    .iter()
+                    .map(|c| json!({"id": c.id.to_string(), "name": c.name}))
+                    .collect();
                 report::json(&json!({"companies": listed}));
             } else {
-                let rows = companies.iter().map(|company| vec![company.id.to_string(), company.name.clone()]);
-                report::table(&std::iter::once(["id", "name"].map(str::to_owned).to_vec()).chain(rows).collect::<Vec<_>>());
+                let rows = companies
+                    .iter()
+                    .map(|company| vec![company.id.to_string(), company.name.clone()]);
+                report::table(
+                    &std::iter::once(["id", "name"].map(str::to_owned).to_vec())
+                        .chain(rows)
+                        .collect::<Vec<_>>(),
+                );
             }
         }
     }
@@ -131,6 +142,9 @@ pub(super) fn user(config: Option<&Path>, command: &UserCommand) -> Done {
 
 fn read_password() -> Result<SecretString, CommandError> {
     let mut line = String::new();
-    std::io::stdin().lock().read_line(&mut line).map_err(|error| CommandError::because("reading the password", &error))?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|error| CommandError::because("reading the password", &error))?;
     Ok(SecretString::from(line.trim_end_matches(['\r', '\n'])))
 }

@@ -17,10 +17,12 @@ pub(crate) struct CheckArguments {
     /// A medium with its tags: FILE[:tag,tag…]
     #[arg(long, value_name = "FILE[:TAG,TAG…]")]
     media: Vec<TaggedFile>,
-    /// A selfie: photo, video or shot set (short for --media FILE:photo_selfie or FILE:video_selfie,video_selfie_blank)
+    /// A selfie: photo, video or shot set (short for --media FILE:photo_selfie or
+    /// FILE:video_selfie,video_selfie_blank)
     #[arg(long, value_name = "FILE")]
     selfie: Vec<PathBuf>,
-    /// A reference photo, as of an identity document (short for --media FILE:photo_id,photo_id_front)
+    /// A reference photo, as of an identity document (short for --media
+    /// FILE:photo_id,photo_id_front)
     #[arg(long, value_name = "FILE")]
     reference: Vec<PathBuf>,
     /// What to ask for: liveness, face_match, document, or a plugin's own type
@@ -66,7 +68,8 @@ impl FromStr for TypedParams {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (kind, json) = text.split_once('=').ok_or("expected TYPE=JSON")?;
-        let params = serde_json::from_str(json).map_err(|error| format!("the parameters are not JSON: {error}"))?;
+        let params = serde_json::from_str(json)
+            .map_err(|error| format!("the parameters are not JSON: {error}"))?;
         Ok(Self { kind: kind.to_owned(), params })
     }
 }
@@ -78,7 +81,10 @@ pub(super) fn run(config: Option<&Path>, arguments: &CheckArguments) -> Done {
     let requests = requests(arguments)?;
     report::progress("judging …");
     let judged = LocalChecker::with(config, async |checker| {
-        checker.check(media, requests).await.map_err(|error| CommandError::new(explain(&error, &names)))
+        checker
+            .check(media, requests)
+            .await
+            .map_err(|error| CommandError::new(explain(&error, &names)))
     });
     report::progress_done();
     let judged = judged?;
@@ -97,15 +103,25 @@ pub(super) fn run(config: Option<&Path>, arguments: &CheckArguments) -> Done {
 }
 
 fn media(arguments: &CheckArguments) -> Result<Vec<LocalMedium>, CommandError> {
-    let tagged =
-        |path: &PathBuf, tags: &[&str]| LocalMedium { path: path.clone(), tags: tags.iter().map(ToString::to_string).collect() };
-    let mut media: Vec<LocalMedium> =
-        arguments.media.iter().map(|file| LocalMedium { path: file.path.clone(), tags: file.tags.clone() }).collect();
+    let tagged = |path: &PathBuf, tags: &[&str]| LocalMedium {
+        path: path.clone(),
+        tags: tags.iter().map(ToString::to_string).collect(),
+    };
+    let mut media: Vec<LocalMedium> = arguments
+        .media
+        .iter()
+        .map(|file| LocalMedium { path: file.path.clone(), tags: file.tags.clone() })
+        .collect();
     for path in &arguments.selfie {
         let is_photo = super::local::is_photo(path)?;
-        media.push(tagged(path, if is_photo { &["photo_selfie"] } else { &["video_selfie", "video_selfie_blank"] }));
+        media.push(tagged(
+            path,
+            if is_photo { &["photo_selfie"] } else { &["video_selfie", "video_selfie_blank"] },
+        ));
     }
-    media.extend(arguments.reference.iter().map(|path| tagged(path, &["photo_id", "photo_id_front"])));
+    media.extend(
+        arguments.reference.iter().map(|path| tagged(path, &["photo_id", "photo_id_front"])),
+    );
     if media.is_empty() {
         return Err(CommandError::new("no media: give --media, --selfie or --reference"));
     }
@@ -113,14 +129,24 @@ fn media(arguments: &CheckArguments) -> Result<Vec<LocalMedium>, CommandError> {
 }
 
 fn requests(arguments: &CheckArguments) -> Result<Vec<AnalysisRequest>, CommandError> {
-    if let Some(unused) = arguments.params.iter().find(|params| !arguments.analysis.contains(&params.kind)) {
-        return Err(CommandError::new(format!("--params for `{}`, which no --analysis asks for", unused.kind)));
+    if let Some(unused) =
+        arguments.params.iter().find(|params| !arguments.analysis.contains(&params.kind))
+    {
+        return Err(CommandError::new(format!(
+            "--params for `{}`, which no --analysis asks for",
+            unused.kind
+        )));
     }
     let request = |kind: &String| AnalysisRequest {
         kind: kind.clone(),
         media_ids: None,
         media_keys: None,
-        params: arguments.params.iter().rev().find(|params| params.kind == *kind).map(|params| params.params.clone()),
+        params: arguments
+            .params
+            .iter()
+            .rev()
+            .find(|params| params.kind == *kind)
+            .map(|params| params.params.clone()),
         argument: format!("--analysis {kind}"),
     };
     Ok(arguments.analysis.iter().map(request).collect())
@@ -129,11 +155,15 @@ fn requests(arguments: &CheckArguments) -> Result<Vec<AnalysisRequest>, CommandE
 /// An error with the file that it is about, where it names a medium.
 fn explain(error: &vultus_core::Error, names: &[String]) -> String {
     use vultus_core::Error::{InvalidInput, LimitExceeded};
-    let (InvalidInput { argument: Some(argument), .. } | LimitExceeded { argument: Some(argument), .. }) = error else {
+    let (InvalidInput { argument: Some(argument), .. }
+    | LimitExceeded { argument: Some(argument), .. }) = error
+    else {
         return error.to_string();
     };
-    let index =
-        argument.strip_prefix("media[").and_then(|rest| rest.split(']').next()).and_then(|index| index.parse::<usize>().ok());
+    let index = argument
+        .strip_prefix("media[")
+        .and_then(|rest| rest.split(']').next())
+        .and_then(|index| index.parse::<usize>().ok());
     match index.and_then(|index| names.get(index)) {
         Some(name) => format!("{name}: {error}"),
         None => format!("{argument}: {error}"),
@@ -141,7 +171,8 @@ fn explain(error: &vultus_core::Error, names: &[String]) -> String {
 }
 
 fn to_json(judged: &[CheckedAnalysis], resolution: Option<Resolution>, names: &[String]) -> Value {
-    let analyses: Vec<Value> = judged.iter().map(|analysis| analysis_json(analysis, names)).collect();
+    let analyses: Vec<Value> =
+        judged.iter().map(|analysis| analysis_json(analysis, names)).collect();
     json!({"resolution": resolution, "analyses": analyses})
 }
 
@@ -157,8 +188,9 @@ fn analysis_json(analysis: &CheckedAnalysis, names: &[String]) -> Value {
         .iter()
         .enumerate()
         .map(|(at, medium)| {
-            let details =
-                result.and_then(|result| result["media"].as_array()).and_then(|media| media.iter().find(|m| m["medium"] == at));
+            let details = result
+                .and_then(|result| result["media"].as_array())
+                .and_then(|media| media.iter().find(|m| m["medium"] == at));
             json!({"index": medium.index, "file": names.get(medium.index), "result": details})
         })
         .collect();
@@ -190,20 +222,36 @@ fn print_table(judged: &[CheckedAnalysis], resolution: Option<Resolution>, names
     for analysis in judged {
         let score = analysis.result.as_ref().and_then(|result| {
             let attack = result["score"].as_f64().map(|score| format!("attack {score:.3}"));
-            let similarity = || result["similarity"].as_f64().map(|similarity| format!("similarity {similarity:.3}"));
-            let document = || Some(result["type"].as_str().filter(|_| analysis.kind == "document")?.to_owned());
+            let similarity = || {
+                result["similarity"]
+                    .as_f64()
+                    .map(|similarity| format!("similarity {similarity:.3}"))
+            };
+            let document = || {
+                Some(result["type"].as_str().filter(|_| analysis.kind == "document")?.to_owned())
+            };
             attack.or_else(similarity).or_else(document)
         });
-        let verdict =
-            analysis.resolution.map_or_else(|| state_name(analysis), |resolution| resolution_name(resolution).to_owned());
-        rows.push(vec![analysis.kind.clone(), verdict, score.unwrap_or_else(|| "-".to_owned()), reasons_text(analysis, names)]);
+        let verdict = analysis.resolution.map_or_else(
+            || state_name(analysis),
+            |resolution| resolution_name(resolution).to_owned(),
+        );
+        rows.push(vec![
+            analysis.kind.clone(),
+            verdict,
+            score.unwrap_or_else(|| "-".to_owned()),
+            reasons_text(analysis, names),
+        ]);
     }
     report::table(&rows);
     report::line(format_args!("verdict: {}", resolution.map_or("none", resolution_name)));
 }
 
 fn state_name(analysis: &CheckedAnalysis) -> String {
-    analysis.failure.as_ref().map_or_else(|| "no verdict".to_owned(), |failure| format!("FAILED {}", failure.code))
+    analysis
+        .failure
+        .as_ref()
+        .map_or_else(|| "no verdict".to_owned(), |failure| format!("FAILED {}", failure.code))
 }
 
 pub(super) fn resolution_name(resolution: Resolution) -> &'static str {
@@ -216,7 +264,11 @@ pub(super) fn resolution_name(resolution: Resolution) -> &'static str {
 
 fn reasons_text(analysis: &CheckedAnalysis, names: &[String]) -> String {
     let reason = |reason: &crate::service::CheckedReason| {
-        let file = reason.medium.and_then(|medium| names.get(medium)).map(|name| format!(" ({name})")).unwrap_or_default();
+        let file = reason
+            .medium
+            .and_then(|medium| names.get(medium))
+            .map(|name| format!(" ({name})"))
+            .unwrap_or_default();
         format!("{}{file}", reason.code)
     };
     let mut texts: Vec<String> = analysis.reasons.iter().map(reason).collect();

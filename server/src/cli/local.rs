@@ -30,7 +30,8 @@ impl LocalChecker {
         work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
         let config = load(config)?;
-        let starting = |error: &dyn std::error::Error| CommandError::because("starting the workers", error);
+        let starting =
+            |error: &dyn std::error::Error| CommandError::because("starting the workers", error);
         let pools_config = app::pools_config(&config).map_err(|error| starting(&error))?;
         let workers = pools_config.workers;
         block_on(async {
@@ -57,11 +58,16 @@ impl LocalChecker {
     ) -> vultus_core::Result<Vec<CheckedAnalysis>> {
         let new_medium = |(index, medium): (usize, LocalMedium)| {
             let argument = format!("media[{index}]");
-            let file = UploadedFile::local(&medium.path)
-                .map_err(|error| vultus_core::Error::invalid(&argument, format!("it cannot be read: {error}")))?;
+            let file = UploadedFile::local(&medium.path).map_err(|error| {
+                vultus_core::Error::invalid(&argument, format!("it cannot be read: {error}"))
+            })?;
             Ok(NewMedium { key: None, file, tags: medium.tags, metadata: Value::Null, argument })
         };
-        let media = media.into_iter().enumerate().map(new_medium).collect::<vultus_core::Result<Vec<_>>>()?;
+        let media = media
+            .into_iter()
+            .enumerate()
+            .map(new_medium)
+            .collect::<vultus_core::Result<Vec<_>>>()?;
         self.checker.check(media, analyses).await
     }
 }

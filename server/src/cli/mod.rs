@@ -1,4 +1,5 @@
-//! The command line. Prints for people on a terminal and as JSON for programs; holds no logic of the domain.
+//! The command line. Prints for people on a terminal and as JSON for programs; holds no logic of
+//! the domain.
 
 mod accounts;
 mod check;
@@ -75,7 +76,9 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Company(company) => accounts::company(config, &company),
         Command::User(user) => accounts::user(config, &user),
         Command::Plugin(command) => plugin::run(config, &command),
-        Command::Models(operate::ModelsCommand::Verify { json }) => operate::verify_models(config, json),
+        Command::Models(operate::ModelsCommand::Verify { json }) => {
+            operate::verify_models(config, json)
+        }
         Command::Store(command) => store::run(config, &command),
         Command::Schema => operate::print_schema(),
         Command::Config(operate::ConfigCommand::Check) => operate::check_config(config),

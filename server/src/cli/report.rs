@@ -3,7 +3,8 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-/// A line on standard output. A reader that went away ends the program quietly, but never as a success: its exit code is a verdict.
+/// A line on standard output. A reader that went away ends the program quietly, but never as a
+/// success: its exit code is a verdict.
 pub(super) fn line(text: impl Display) {
     if writeln!(std::io::stdout().lock(), "{text}").is_err() {
         std::process::exit(i32::from(super::FAILURE));
@@ -37,10 +38,17 @@ pub(super) fn progress_done() {
 /// A table with aligned columns; the first row is the heading.
 pub(super) fn table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     for row in rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
         line(cells.join("  ").trim_end());
     }
 }

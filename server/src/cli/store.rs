@@ -15,9 +15,11 @@ use vultus_store::maintenance::verify::{Finding, verify};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Bring the data to the newest form: the schema, and media that an older version left unencrypted
+    /// Bring the data to the newest form: the schema, and media that an older version left
+    /// unencrypted
     Migrate(MigrateArguments),
-    /// Read everything that is stored, and say what is missing or damaged; also beside running nodes
+    /// Read everything that is stored, and say what is missing or damaged; also beside running
+    /// nodes
     Verify(VerifyArguments),
     /// Write a backup into a folder that is empty or not there; also beside running nodes
     Backup(BackupArguments),
@@ -50,7 +52,8 @@ pub(crate) struct VerifyArguments {
 pub(crate) struct BackupArguments {
     /// The folder
     target: PathBuf,
-    /// Put the master key into the backup too (master.key): whoever has the backup can then read everything
+    /// Put the master key into the backup too (master.key): whoever has the backup can then read
+    /// everything
     #[arg(long)]
     with_master_key: bool,
 }
@@ -63,7 +66,8 @@ pub(crate) struct RestoreArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct CopyArguments {
-    /// Configuration file of the installation to fill: its store, its storage of files, its data folder
+    /// Configuration file of the installation to fill: its store, its storage of files, its data
+    /// folder
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
@@ -95,7 +99,9 @@ fn migrate(config: Option<&Path>, arguments: &MigrateArguments) -> Done {
         let (schema, plain) = (pending.schema, pending.plain_folders);
         if arguments.dry_run {
             if arguments.json {
-                report::json(&json!({"schema": schema.version, "newestSchema": schema.newest, "plainFolders": plain}));
+                report::json(
+                    &json!({"schema": schema.version, "newestSchema": schema.newest, "plainFolders": plain}),
+                );
             } else {
                 report::line(format_args!(
                     "schema {} of {}; folders with unencrypted media: {plain}",
@@ -110,13 +116,20 @@ fn migrate(config: Option<&Path>, arguments: &MigrateArguments) -> Done {
         let done = operations::migrate(&config, progress).await.map_err(|error| failed(&error))?;
         report::progress_done();
         if arguments.json {
-            let done = json!({"folders": done.folders, "blobs": done.blobs, "missing": done.missing});
+            let done =
+                json!({"folders": done.folders, "blobs": done.blobs, "missing": done.missing});
             report::json(&json!({"schema": schema.newest, "encrypted": done}));
         } else {
             report::line(format_args!("schema {} of {}", schema.newest, schema.newest));
-            report::line(format_args!("encrypted: {} files of {} folders", done.blobs, done.folders));
+            report::line(format_args!(
+                "encrypted: {} files of {} folders",
+                done.blobs, done.folders
+            ));
             if done.missing > 0 {
-                report::line(format_args!("files that were missing before: {}; `vultus store verify` names them", done.missing));
+                report::line(format_args!(
+                    "files that were missing before: {}; `vultus store verify` names them",
+                    done.missing
+                ));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -144,14 +157,25 @@ fn verify_all(config: Option<&Path>, as_json: bool) -> Done {
             }));
         } else {
             for finding in &found.findings {
-                report::line(format_args!("folder {}: {}: {}", finding.folder, finding.what, finding.problem.name()));
+                report::line(format_args!(
+                    "folder {}: {}: {}",
+                    finding.folder,
+                    finding.what,
+                    finding.problem.name()
+                ));
             }
             for orphan in &found.orphans {
                 report::line(format_args!("orphan: {orphan}"));
             }
             let (folders, files, bytes) = (found.folders, found.blobs, found.bytes);
-            report::line(format_args!("{folders} folders; {files} files with {bytes} bytes are whole"));
-            report::line(format_args!("faults: {}; orphans: {}", found.findings.len(), found.orphans.len()));
+            report::line(format_args!(
+                "{folders} folders; {files} files with {bytes} bytes are whole"
+            ));
+            report::line(format_args!(
+                "faults: {}; orphans: {}",
+                found.findings.len(),
+                found.orphans.len()
+            ));
         }
         Ok(if found.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) })
     })
@@ -167,7 +191,10 @@ fn change_key(config: Option<&Path>, to: &Path) -> Done {
         data.close().await;
         let wrapped = wrapped.map_err(|error| failed(&error))?;
         report::line(format_args!("companies whose keys are wrapped anew: {wrapped}"));
-        report::line(format_args!("now set blobs.master_key_file to {} on every node, before its next start", to.display()));
+        report::line(format_args!(
+            "now set blobs.master_key_file to {} on every node, before its next start",
+            to.display()
+        ));
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -190,15 +217,21 @@ fn back_up(config: Option<&Path>, arguments: &BackupArguments) -> Done {
     let failed = |error: &dyn std::error::Error| CommandError::because("store backup", error);
     block_on(async {
         let data = Installation::open(&config).await.map_err(|error| failed(&error))?;
-        let totals = backup(data.store.as_ref(), &data.blobs, &arguments.target, show_progress).await;
+        let totals =
+            backup(data.store.as_ref(), &data.blobs, &arguments.target, show_progress).await;
         report::progress_done();
         data.close().await;
         show(&totals.map_err(|error| failed(&error))?);
         if arguments.with_master_key {
-            operations::copy_master_key(&config, &arguments.target.join("master.key")).map_err(|error| failed(&error))?;
-            report::line("the master key is in the backup: whoever has the backup can read all media");
+            operations::copy_master_key(&config, &arguments.target.join("master.key"))
+                .map_err(|error| failed(&error))?;
+            report::line(
+                "the master key is in the backup: whoever has the backup can read all media",
+            );
         } else {
-            report::line("the master key is not in the backup: without it nobody can read its media");
+            report::line(
+                "the master key is not in the backup: without it nobody can read its media",
+            );
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -213,7 +246,9 @@ fn fill(config: Option<&Path>, source: &Path) -> Done {
         report::progress_done();
         data.close().await;
         show(&totals.map_err(|error| failed(&error))?);
-        report::line("restored; `vultus store verify` reads all of it with the configured master key");
+        report::line(
+            "restored; `vultus store verify` reads all of it with the configured master key",
+        );
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -222,10 +257,13 @@ fn copy_all(config: Option<&Path>, to: &Path) -> Done {
     let (config, target) = (load(config)?, load(Some(to))?);
     let failed = |error: &dyn std::error::Error| CommandError::because("store copy", error);
     block_on(async {
-        let (from, to) = Installation::open_to_copy(&config, &target).await.map_err(|error| failed(&error))?;
+        let (from, to) =
+            Installation::open_to_copy(&config, &target).await.map_err(|error| failed(&error))?;
         let copies_blobs = !operations::same_blobs(&config, &target);
-        let places =
-            (Place { store: from.store.as_ref(), blobs: &from.blobs }, Place { store: to.store.as_ref(), blobs: &to.blobs });
+        let places = (
+            Place { store: from.store.as_ref(), blobs: &from.blobs },
+            Place { store: to.store.as_ref(), blobs: &to.blobs },
+        );
         let totals = copy(places.0, places.1, copies_blobs, show_progress).await;
         report::progress_done();
         from.close().await;

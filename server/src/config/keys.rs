@@ -1,4 +1,5 @@
-//! The table of all configuration keys: name, kind, default, meaning. The documentation file is written from it.
+//! The table of all configuration keys: name, kind, default, meaning. The documentation file is
+//! written from it.
 
 use std::fmt::Write;
 
@@ -35,7 +36,12 @@ impl Key {
     }
 }
 
-const fn key(path: &'static str, kind: Kind, default: Option<&'static str>, meaning: &'static str) -> Key {
+const fn key(
+    path: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    meaning: &'static str,
+) -> Key {
     Key { path, kind, default, meaning }
 }
 
@@ -52,7 +58,12 @@ pub(super) const KEYS: &[Key] = &[
         Some(r#""./data""#),
         "Folder with the database, the media and the secret keys. One node at a time uses it.",
     ),
-    key("listen", Text, Some(r#""127.0.0.1:8080""#), "Address and port to listen on. Port 0 takes any free one."),
+    key(
+        "listen",
+        Text,
+        Some(r#""127.0.0.1:8080""#),
+        "Address and port to listen on. Port 0 takes any free one.",
+    ),
     key(
         "mode",
         Choice(&["development", "production"]),
@@ -83,7 +94,12 @@ pub(super) const KEYS: &[Key] = &[
         None,
         "Folder with the neural models (weights/ and runtime/). Unset: models or ../share/vultus/models\nbeside the executable, then the models of the source tree it was built in, then ./models.",
     ),
-    key("onnxruntime", Text, None, "The ONNX Runtime library. Unset: runtime/libonnxruntime.so in the folder with the models."),
+    key(
+        "onnxruntime",
+        Text,
+        None,
+        "The ONNX Runtime library. Unset: runtime/libonnxruntime.so in the folder with the models.",
+    ),
     key(
         "keys_dir",
         Text,
@@ -120,7 +136,12 @@ pub(super) const KEYS: &[Key] = &[
         Some("536870912"),
         "Memory for decrypted media that workers read, in bytes: this much for uploads, and this much for analyses.",
     ),
-    key("log.format", Choice(&["text", "json"]), Some(r#""text""#), "How logs are written to standard error."),
+    key(
+        "log.format",
+        Choice(&["text", "json"]),
+        Some(r#""text""#),
+        "How logs are written to standard error.",
+    ),
     key(
         "log.level",
         Text,
@@ -133,7 +154,12 @@ pub(super) const KEYS: &[Key] = &[
         Some(r#""admin@localhost""#),
         "Login name of the first administrator, who is made when there are no users; the password is printed once.",
     ),
-    key("tokens.access_seconds", Integer(5, 86_400), Some("900"), "Life of an access token, in seconds."),
+    key(
+        "tokens.access_seconds",
+        Integer(5, 86_400),
+        Some("900"),
+        "Life of an access token, in seconds.",
+    ),
     key(
         "tokens.refresh_seconds",
         Integer(60, 31_536_000),
@@ -149,7 +175,12 @@ pub(super) const KEYS: &[Key] = &[
     key("limits.media_per_request", Integer(1, 256), Some("16"), "Most media in one request."),
     key("limits.analyses_per_request", Integer(1, 64), Some("16"), "Most analyses in one request."),
     key("limits.media_per_folder", Integer(1, 10_000), Some("200"), "Most media in one folder."),
-    key("limits.metadata_bytes", Integer(2, MEBI), Some("65536"), "Largest metadata of a folder or a medium, in bytes of JSON."),
+    key(
+        "limits.metadata_bytes",
+        Integer(2, MEBI),
+        Some("65536"),
+        "Largest metadata of a folder or a medium, in bytes of JSON.",
+    ),
     key(
         "limits.uploads",
         Integer(1, 10_000),
@@ -163,11 +194,36 @@ pub(super) const KEYS: &[Key] = &[
         "Longest time that a request waits for its verdicts, in milliseconds.",
     ),
     key("limits.media.max_bytes", Integer(1, TEBI), Some("104857600"), "Largest file, in bytes."),
-    key("limits.media.max_pixels", Integer(1, 1_000_000_000), Some("50000000"), "Largest picture, in pixels."),
-    key("limits.media.max_jpeg_scans", Integer(1, 1000), Some("32"), "Most scans of a progressive JPEG."),
-    key("limits.media.max_frames_stored", Integer(1, 24), Some("24"), "Most frames kept per medium."),
-    key("limits.media.max_seconds", Number(0.1, 36_000.0), Some("120.0"), "Longest video, in seconds."),
-    key("limits.media.max_video_side", Integer(16, 16_384), Some("4096"), "Longest side of a video, in pixels."),
+    key(
+        "limits.media.max_pixels",
+        Integer(1, 1_000_000_000),
+        Some("50000000"),
+        "Largest picture, in pixels.",
+    ),
+    key(
+        "limits.media.max_jpeg_scans",
+        Integer(1, 1000),
+        Some("32"),
+        "Most scans of a progressive JPEG.",
+    ),
+    key(
+        "limits.media.max_frames_stored",
+        Integer(1, 24),
+        Some("24"),
+        "Most frames kept per medium.",
+    ),
+    key(
+        "limits.media.max_seconds",
+        Number(0.1, 36_000.0),
+        Some("120.0"),
+        "Longest video, in seconds.",
+    ),
+    key(
+        "limits.media.max_video_side",
+        Integer(16, 16_384),
+        Some("4096"),
+        "Longest side of a video, in pixels.",
+    ),
     key(
         "limits.media.max_frame_rate",
         Number(1.0, 100_000.0),
@@ -180,7 +236,12 @@ pub(super) const KEYS: &[Key] = &[
         Some("8000000000"),
         "Most pixels that decoding the sampled frames of a video may touch; about 3 s per thousand million for H.264.",
     ),
-    key("limits.media.max_zip_entries", Integer(1, 100_000), Some("200"), "Most entries of a shot set's ZIP."),
+    key(
+        "limits.media.max_zip_entries",
+        Integer(1, 100_000),
+        Some("200"),
+        "Most entries of a shot set's ZIP.",
+    ),
     key(
         "limits.media.max_inflated_bytes",
         Integer(1, TEBI),
@@ -211,7 +272,12 @@ pub(super) const KEYS: &[Key] = &[
         Some("100663296"),
         "Budget of decoded frames kept per medium, in bytes; frames are scaled down to fit.",
     ),
-    key("workers.count", Integer(0, 1024), Some("0"), "Worker processes that judge. 0: one per processor."),
+    key(
+        "workers.count",
+        Integer(0, 1024),
+        Some("0"),
+        "Worker processes that judge. 0: one per processor.",
+    ),
     key(
         "workers.probe_count",
         Integer(0, 256),
@@ -219,8 +285,18 @@ pub(super) const KEYS: &[Key] = &[
         "Worker processes that examine uploads. 0: one per four processors, at least two.",
     ),
     key("workers.threads", Integer(1, 64), Some("1"), "Threads of one inference."),
-    key("workers.memory_bytes", Integer(512 * MEBI, TEBI), Some("4294967296"), "Most address space of one worker, in bytes."),
-    key("workers.cpu_seconds", Integer(1, 3600), Some("120"), "Processor time that one run may use, in seconds."),
+    key(
+        "workers.memory_bytes",
+        Integer(512 * MEBI, TEBI),
+        Some("4294967296"),
+        "Most address space of one worker, in bytes.",
+    ),
+    key(
+        "workers.cpu_seconds",
+        Integer(1, 3600),
+        Some("120"),
+        "Processor time that one run may use, in seconds.",
+    ),
     key(
         "workers.removed_seconds",
         Integer(1, 604_800),
@@ -239,7 +315,12 @@ pub(super) const KEYS: &[Key] = &[
         Some(r#""exact""#),
         "Video decoding: exact, or fast (leaves out the deblocking filter; scores change a little).",
     ),
-    key("check.concurrent", Integer(1, 1024), Some("8"), "Instant checks at the same time; more are told to try again."),
+    key(
+        "check.concurrent",
+        Integer(1, 1024),
+        Some("8"),
+        "Instant checks at the same time; more are told to try again.",
+    ),
     key(
         "check.memory_bytes",
         Integer(MEBI, TEBI),

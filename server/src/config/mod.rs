@@ -1,5 +1,6 @@
-//! Configuration: one TOML file and the environment, turned into a validated value in two steps. Pure: reading the file and the
-//! environment is done in [`sources`]; what is left open here is looked for by [`crate::dispatch::deployment`].
+//! Configuration: one TOML file and the environment, turned into a validated value in two steps.
+//! Pure: reading the file and the environment is done in [`sources`]; what is left open here is
+//! looked for by [`crate::dispatch::deployment`].
 
 mod keys;
 pub mod sources;
@@ -222,9 +223,13 @@ pub struct AnalyzerConfig {
 
 impl Config {
     /// From the text of a file and the `VULTUS_*` variables; all problems at once.
-    pub fn from_sources(text: &str, environment: &BTreeMap<String, String>) -> Result<Self, Vec<Problem>> {
+    pub fn from_sources(
+        text: &str,
+        environment: &BTreeMap<String, String>,
+    ) -> Result<Self, Vec<Problem>> {
         let mut values = Values::read(text, environment);
-        let listen = parsed(&mut values, "listen", "must be an address and a port, such as 127.0.0.1:8080");
+        let listen =
+            parsed(&mut values, "listen", "must be an address and a port, such as 127.0.0.1:8080");
         let public_url = public_url(&mut values);
         let store = store(&mut values);
         let blobs = blobs_place(&mut values, store.as_ref());
@@ -233,16 +238,17 @@ impl Config {
         let admin_email = admin_email(&mut values);
         let analyzers = analyzers(&values);
         match (listen, store, blobs, log_level, admin_email, values.problems.is_empty()) {
-            (Some(listen), Some(store), Some(blobs), Some(_), Some(admin_email), true) => {
-                Ok(Self::from_values(values, listen, public_url, store, blobs, admin_email, analyzers))
-            }
+            (Some(listen), Some(store), Some(blobs), Some(_), Some(admin_email), true) => Ok(
+                Self::from_values(values, listen, public_url, store, blobs, admin_email, analyzers),
+            ),
             _ => Err(values.problems),
         }
     }
 
     /// The configuration with all defaults.
     pub fn defaults() -> Self {
-        Self::from_sources("", &BTreeMap::new()).expect("the defaults in the table of keys are valid: a test reads them")
+        Self::from_sources("", &BTreeMap::new())
+            .expect("the defaults in the table of keys are valid: a test reads them")
     }
 
     fn from_values(
@@ -261,11 +267,16 @@ impl Config {
             data_dir: path("data_dir").unwrap_or_else(|| PathBuf::from("data")),
             keys_dir: path("keys_dir"),
             listen,
-            mode: if values.text("mode") == Some("production") { Mode::Production } else { Mode::Development },
+            mode: if values.text("mode") == Some("production") {
+                Mode::Production
+            } else {
+                Mode::Development
+            },
             public_url,
             allowed_origins: origins(&values),
             plugins_dir: path("plugins_dir"),
-            plugins_watch: Some(seconds("plugins.watch_seconds")).filter(|interval| !interval.is_zero()),
+            plugins_watch: Some(seconds("plugins.watch_seconds"))
+                .filter(|interval| !interval.is_zero()),
             models_dir: path("models_dir"),
             onnxruntime: path("onnxruntime"),
             store,
@@ -277,7 +288,11 @@ impl Config {
                 memory_bytes: values.integer("blobs.memory_bytes"),
             },
             log: LogConfig {
-                format: if values.text("log.format") == Some("json") { LogFormat::Json } else { LogFormat::Text },
+                format: if values.text("log.format") == Some("json") {
+                    LogFormat::Json
+                } else {
+                    LogFormat::Text
+                },
                 level: values.text("log.level").unwrap_or_default().to_owned(),
             },
             admin_email,
@@ -296,7 +311,11 @@ impl Config {
                     Some("required") => SandboxLevel::Required,
                     _ => SandboxLevel::BestEffort,
                 },
-                decoder: if values.text("workers.decoder") == Some("fast") { Decoder::Fast } else { Decoder::Exact },
+                decoder: if values.text("workers.decoder") == Some("fast") {
+                    Decoder::Fast
+                } else {
+                    Decoder::Exact
+                },
             },
             check: CheckConfig {
                 concurrent: values.count("check.concurrent"),
@@ -320,7 +339,8 @@ impl Config {
             lines.push_str(&format!("{path} = {shown}\n"));
         }
         for (name, analyzer) in &self.analyzers {
-            for (field, object) in [("params", &analyzer.params), ("settings", &analyzer.settings)] {
+            for (field, object) in [("params", &analyzer.params), ("settings", &analyzer.settings)]
+            {
                 if let Ok(value) = Value::try_from(object)
                     && !object.is_empty()
                 {
@@ -332,7 +352,11 @@ impl Config {
     }
 }
 
-fn parsed<T: std::str::FromStr>(values: &mut Values, path: &'static str, complaint: &str) -> Option<T> {
+fn parsed<T: std::str::FromStr>(
+    values: &mut Values,
+    path: &'static str,
+    complaint: &str,
+) -> Option<T> {
     let parsed = values.text(path).and_then(|text| text.parse().ok());
     if parsed.is_none() {
         values.problem(path, complaint);
@@ -342,7 +366,9 @@ fn parsed<T: std::str::FromStr>(values: &mut Values, path: &'static str, complai
 
 fn public_url(values: &mut Values) -> Option<Url> {
     let text = values.text("public_url")?.to_owned();
-    let url = Url::parse(&text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+    let url = Url::parse(&text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
     if url.is_none() {
         values.problem("public_url", "must be an http or https address");
     }
@@ -387,19 +413,38 @@ fn blobs_place(values: &mut Values, store: Option<&StoreConfig>) -> Option<Blobs
 
 fn bucket(text: &str) -> Result<BucketConfig, String> {
     let url = Url::parse(text).ok().filter(|url| url.scheme() == "s3");
-    let url = url.ok_or("must be \"file\", \"gridfs\", or an address of the form s3://BUCKET/PREFIX?region=REGION")?;
-    let name = url.host_str().filter(|name| !name.is_empty()).ok_or("must name a bucket: s3://BUCKET/…")?.to_owned();
+    let url = url.ok_or(
+        "must be \"file\", \"gridfs\", or an address of the form s3://BUCKET/PREFIX?region=REGION",
+    )?;
+    let name = url
+        .host_str()
+        .filter(|name| !name.is_empty())
+        .ok_or("must name a bucket: s3://BUCKET/…")?
+        .to_owned();
     let prefix = url.path().trim_matches('/').to_owned();
-    let mut bucket = BucketConfig { name, prefix, region: "us-east-1".to_owned(), endpoint: None, access_key_id: None };
+    let mut bucket = BucketConfig {
+        name,
+        prefix,
+        region: "us-east-1".to_owned(),
+        endpoint: None,
+        access_key_id: None,
+    };
     for (key, value) in url.query_pairs() {
         match key.as_ref() {
             "region" => bucket.region = value.into_owned(),
             "endpoint" => {
-                let valid = Url::parse(&value).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
-                bucket.endpoint = Some(valid.then(|| value.into_owned()).ok_or("`endpoint` must be an http or https address")?);
+                let valid =
+                    Url::parse(&value).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+                bucket.endpoint = Some(
+                    valid
+                        .then(|| value.into_owned())
+                        .ok_or("`endpoint` must be an http or https address")?,
+                );
             }
             "access_key_id" => bucket.access_key_id = Some(value.into_owned()),
-            other => return Err(format!("`{other}` is not one of region, endpoint, access_key_id")),
+            other => {
+                return Err(format!("`{other}` is not one of region, endpoint, access_key_id"));
+            }
         }
     }
     Ok(bucket)
@@ -409,7 +454,10 @@ fn bucket(text: &str) -> Result<BucketConfig, String> {
 fn without_password(uri: &str) -> String {
     let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-    match authority.rsplit_once('@').and_then(|(login, hosts)| Some((login.split_once(':')?.0, hosts))) {
+    match authority
+        .rsplit_once('@')
+        .and_then(|(login, hosts)| Some((login.split_once(':')?.0, hosts)))
+    {
         Some((user, hosts)) => format!("{scheme}://{user}:***@{hosts}{path}"),
         None => uri.to_owned(),
     }
@@ -425,7 +473,10 @@ fn admin_email(values: &mut Values) -> Option<String> {
 
 fn origins(values: &Values) -> Vec<String> {
     let text = values.text("allowed_origins").unwrap_or_default();
-    text.split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned()).filter(|origin| !origin.is_empty()).collect()
+    text.split(',')
+        .map(|origin| origin.trim().trim_end_matches('/').to_owned())
+        .filter(|origin| !origin.is_empty())
+        .collect()
 }
 
 fn limits(values: &Values) -> LimitsConfig {
@@ -433,7 +484,11 @@ fn limits(values: &Values) -> LimitsConfig {
         let name = path.strip_prefix("limits.media.")?;
         Some((name.to_owned(), serde_json::to_value(value).ok()?))
     });
-    let seconds = values.scalars.get("limits.media.max_seconds").and_then(Value::as_float).unwrap_or_default();
+    let seconds = values
+        .scalars
+        .get("limits.media.max_seconds")
+        .and_then(Value::as_float)
+        .unwrap_or_default();
     LimitsConfig {
         media_per_request: values.count("limits.media_per_request"),
         analyses_per_request: values.count("limits.analyses_per_request"),
@@ -453,7 +508,10 @@ fn analyzers(values: &Values) -> BTreeMap<String, AnalyzerConfig> {
         let json = fields.get(field).and_then(|table| serde_json::to_value(table).ok());
         json.and_then(|value| value.as_object().cloned()).unwrap_or_default()
     };
-    let analyzer = |fields| AnalyzerConfig { params: object(fields, "params"), settings: object(fields, "settings") };
+    let analyzer = |fields| AnalyzerConfig {
+        params: object(fields, "params"),
+        settings: object(fields, "settings"),
+    };
     values.analyzers.iter().map(|(name, fields)| (name.clone(), analyzer(fields))).collect()
 }
 

@@ -29,12 +29,14 @@ fn list(problems: &[Problem]) -> String {
 /// The variable that names the configuration file when the command line does not.
 pub const FILE_VARIABLE: &str = "VULTUS_CONFIG";
 
-/// Reads `file`, or the one that `VULTUS_CONFIG` names, or none, and the environment of this process.
+/// Reads `file`, or the one that `VULTUS_CONFIG` names, or none, and the environment of this
+/// process.
 pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
     let mut environment = process_environment();
     let named = environment.remove(FILE_VARIABLE).map(PathBuf::from);
     let text = match file.map(Path::to_owned).or(named) {
-        Some(path) => std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path, source })?,
+        Some(path) => std::fs::read_to_string(&path)
+            .map_err(|source| ConfigError::Unreadable { path, source })?,
         None => String::new(),
     };
     Config::from_sources(&text, &environment).map_err(ConfigError::Invalid)
@@ -42,7 +44,9 @@ pub fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
 
 fn process_environment() -> BTreeMap<String, String> {
     std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+        })
         .filter(|(name, _)| name.starts_with("VULTUS_"))
         .collect()
 }

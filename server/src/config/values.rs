@@ -1,4 +1,5 @@
-//! Raw values: the file and the environment merged over the defaults, checked key by key against the table.
+//! Raw values: the file and the environment merged over the defaults, checked key by key against
+//! the table.
 
 use super::keys::{KEYS, Key, Kind};
 use secrecy::SecretString;
@@ -41,7 +42,8 @@ const MASTER_KEY: &str = "VULTUS_MASTER_KEY";
 const S3_SECRET_KEY: &str = "VULTUS_S3_SECRET_KEY";
 
 impl Values {
-    /// Merges and checks. The result has a value for each key with a default, even where problems were found.
+    /// Merges and checks. The result has a value for each key with a default, even where problems
+    /// were found.
     pub(super) fn read(text: &str, environment: &BTreeMap<String, String>) -> Self {
         let mut values = Self::default();
         for key in KEYS {
@@ -96,7 +98,10 @@ impl Values {
     fn set_analyzer(&mut self, name: &str, field: &str, place: &str, value: &Value) {
         match (field, value) {
             ("params" | "settings", Value::Table(table)) => {
-                self.analyzers.entry(name.to_owned()).or_default().insert(field.to_owned(), table.clone());
+                self.analyzers
+                    .entry(name.to_owned())
+                    .or_default()
+                    .insert(field.to_owned(), table.clone());
             }
             ("params" | "settings", _) => self.problem(place, "must be a table"),
             _ => self.problem(place, "unknown key"),
@@ -118,10 +123,16 @@ impl Values {
             self.master_key = Some(SecretString::from(text.trim()));
         } else if variable == S3_SECRET_KEY {
             self.s3_secret_key = Some(SecretString::from(text.trim()));
-        } else if let Some((name, field)) = variable.strip_prefix("VULTUS_ANALYZERS_").and_then(|rest| rest.rsplit_once('_')) {
+        } else if let Some((name, field)) =
+            variable.strip_prefix("VULTUS_ANALYZERS_").and_then(|rest| rest.rsplit_once('_'))
+        {
             match parse_inline(text) {
-                Some(value) => self.set_analyzer(&name.to_lowercase(), &field.to_lowercase(), variable, &value),
-                None => self.problem(variable, "must be an inline table, such as { acceptBelow = 0.4 }"),
+                Some(value) => {
+                    self.set_analyzer(&name.to_lowercase(), &field.to_lowercase(), variable, &value)
+                }
+                None => {
+                    self.problem(variable, "must be an inline table, such as { acceptBelow = 0.4 }")
+                }
             }
         } else {
             self.problem(variable, "unknown variable");
@@ -147,7 +158,11 @@ impl Values {
     }
 
     pub(super) fn integer(&self, path: &str) -> u64 {
-        self.scalars.get(path).and_then(Value::as_integer).and_then(|value| u64::try_from(value).ok()).unwrap_or_default()
+        self.scalars
+            .get(path)
+            .and_then(Value::as_integer)
+            .and_then(|value| u64::try_from(value).ok())
+            .unwrap_or_default()
     }
 
     pub(super) fn count(&self, path: &str) -> usize {
@@ -163,11 +178,17 @@ fn complaint(kind: Kind, value: &Value) -> Option<String> {
     match (kind, value) {
         (Kind::Text, Value::String(_)) => None,
         (Kind::Choice(words), Value::String(word)) if words.contains(&word.as_str()) => None,
-        (Kind::Integer(least, most), Value::Integer(number)) if (least..=most).contains(number) => None,
-        (Kind::Number(least, most), Value::Float(number)) if (least..=most).contains(number) => None,
+        (Kind::Integer(least, most), Value::Integer(number)) if (least..=most).contains(number) => {
+            None
+        }
+        (Kind::Number(least, most), Value::Float(number)) if (least..=most).contains(number) => {
+            None
+        }
         (Kind::Text, _) => Some("must be text".to_owned()),
         (Kind::Choice(words), _) => Some(format!("must be one of {}", words.join(", "))),
-        (Kind::Integer(least, most), _) => Some(format!("must be a whole number from {least} to {most}")),
+        (Kind::Integer(least, most), _) => {
+            Some(format!("must be a whole number from {least} to {most}"))
+        }
         (Kind::Number(least, most), _) => Some(format!("must be a number from {least} to {most}")),
     }
 }

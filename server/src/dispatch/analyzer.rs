@@ -1,5 +1,6 @@
-//! What the node knows itself of an analysis type of a pool. What a worker says with a verdict is held against it: the worker runs
-//! other people's code, and where a verdict comes from must be right for as long as it is kept.
+//! What the node knows itself of an analysis type of a pool. What a worker says with a verdict is
+//! held against it: the worker runs other people's code, and where a verdict comes from must be
+//! right for as long as it is kept.
 
 use serde_json::Value;
 use vultus_plugin_api::Manifest;
@@ -45,20 +46,29 @@ impl Analyzer {
 
     /// Whether a judgement comes from this analyzer, as far as it says so itself.
     pub(super) fn check_origin(&self, judgement: &Judgement) -> Result<(), String> {
-        let said = (judgement.plugin.as_str(), judgement.plugin_version.as_str(), judgement.plugin_sha256.as_str());
+        let said = (
+            judgement.plugin.as_str(),
+            judgement.plugin_version.as_str(),
+            judgement.plugin_sha256.as_str(),
+        );
         if said != (self.plugin.as_str(), self.version.as_str(), self.file_sha256.as_str()) {
             return Err("the worker names another plugin than the pool opened".to_owned());
         }
         match judgement.weights.iter().find(|weights| !self.weights.contains(weights)) {
-            Some((file, _)) => Err(format!("the worker names weights that the pool did not open: {file}")),
+            Some((file, _)) => {
+                Err(format!("the worker names weights that the pool did not open: {file}"))
+            }
             None => Ok(()),
         }
     }
 
-    /// Whether a result has the shape that the manifest promises. The error names the place, never the value.
+    /// Whether a result has the shape that the manifest promises. The error names the place, never
+    /// the value.
     pub(super) fn check_result(&self, result: &Value) -> Result<(), String> {
         match self.result.iter_errors(result).next() {
-            Some(error) => Err(format!("the result breaks its schema at {:?}", error.instance_path().as_str())),
+            Some(error) => {
+                Err(format!("the result breaks its schema at {:?}", error.instance_path().as_str()))
+            }
             None => Ok(()),
         }
     }
@@ -76,7 +86,10 @@ pub(super) mod tests {
             version: "1.0.0".to_owned(),
             file_sha256: "00".to_owned(),
             weights: vec![("a.onnx".to_owned(), "11".to_owned())],
-            result: jsonschema::validator_for(&json!({"type": "object", "properties": {"score": {"type": "number"}}})).unwrap(),
+            result: jsonschema::validator_for(
+                &json!({"type": "object", "properties": {"score": {"type": "number"}}}),
+            )
+            .unwrap(),
         }
     }
 

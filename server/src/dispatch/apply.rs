@@ -1,5 +1,5 @@
-//! From what a worker says of an analysis to what is kept of it. The worker is not trusted: what does not hold together is a failure
-//! of the analyzer, never a verdict.
+//! From what a worker says of an analysis to what is kept of it. The worker is not trusted: what
+//! does not hold together is a failure of the analyzer, never a verdict.
 
 use super::analyzer::Analyzer;
 use super::run::Judged;
@@ -48,15 +48,19 @@ pub struct ArtifactFile {
     pub bytes: Vec<u8>,
 }
 
-/// The verdict of an analysis, or why there is none. `analyzer` is what the node knows of who must have judged.
+/// The verdict of an analysis, or why there is none. `analyzer` is what the node knows of who must
+/// have judged.
 pub fn verdict(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisFailure> {
     let judgement = judged.result?;
     let plugin = analyzer.plugin().to_owned();
     analyzer.check_origin(&judgement).map_err(|detail| bad_result(&plugin, detail))?;
-    let outcome: Outcome =
-        serde_json::from_value(judgement.outcome).map_err(|error| bad_result(&plugin, format!("its outcome: {error}")))?;
+    let outcome: Outcome = serde_json::from_value(judgement.outcome)
+        .map_err(|error| bad_result(&plugin, format!("its outcome: {error}")))?;
     if outcome.resolution != outcome::Resolution::Success && outcome.reasons.is_empty() {
-        return Err(bad_result(&plugin, "a verdict other than SUCCESS without a reason".to_owned()));
+        return Err(bad_result(
+            &plugin,
+            "a verdict other than SUCCESS without a reason".to_owned(),
+        ));
     }
     analyzer.check_result(&outcome.result).map_err(|detail| bad_result(&plugin, detail))?;
     if outcome.reasons.len() > MAX_REASONS {
@@ -65,8 +69,11 @@ pub fn verdict(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisF
     if judged.artifacts.len() > MAX_ARTIFACTS {
         return Err(bad_result(&plugin, format!("{} artifacts", judged.artifacts.len())));
     }
-    let artifacts: Vec<ArtifactFile> =
-        judged.artifacts.into_iter().map(|(report, bytes)| accepted(&plugin, report, bytes)).collect::<Result<_, _>>()?;
+    let artifacts: Vec<ArtifactFile> = judged
+        .artifacts
+        .into_iter()
+        .map(|(report, bytes)| accepted(&plugin, report, bytes))
+        .collect::<Result<_, _>>()?;
     let mut names = HashSet::new();
     if let Some(twice) = artifacts.iter().find(|artifact| !names.insert(artifact.name.as_str())) {
         return Err(bad_result(&plugin, format!("two artifacts named {}", twice.name)));
@@ -90,15 +97,25 @@ pub fn verdict(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisF
     })
 }
 
-fn accepted(plugin: &str, report: ArtifactReport, bytes: Vec<u8>) -> Result<ArtifactFile, AnalysisFailure> {
+fn accepted(
+    plugin: &str,
+    report: ArtifactReport,
+    bytes: Vec<u8>,
+) -> Result<ArtifactFile, AnalysisFailure> {
     if !artifact::is_name(&report.name) {
         return Err(bad_result(plugin, "an artifact's name is malformed".to_owned()));
     }
     if !artifact::TYPES.contains(&report.content_type.as_str()) {
-        return Err(bad_result(plugin, format!("artifact {} has a type that is not allowed", report.name)));
+        return Err(bad_result(
+            plugin,
+            format!("artifact {} has a type that is not allowed", report.name),
+        ));
     }
     if bytes.len() > MAX_ARTIFACT_BYTES {
-        return Err(bad_result(plugin, format!("artifact {} has {} bytes", report.name, bytes.len())));
+        return Err(bad_result(
+            plugin,
+            format!("artifact {} has {} bytes", report.name, bytes.len()),
+        ));
     }
     Ok(ArtifactFile { name: report.name, content_type: report.content_type, bytes })
 }
@@ -119,7 +136,10 @@ pub(super) async fn write_artifacts(
     folder: &Arc<FolderKey>,
     blobs: &BlobStore,
 ) -> Result<Vec<Artifact>, BlobError> {
-    let spooled = try_join_all(verdict.artifacts.iter().map(|file| blobs.spool_ahead(folder, file.bytes.clone()))).await?;
+    let spooled = try_join_all(
+        verdict.artifacts.iter().map(|file| blobs.spool_ahead(folder, file.bytes.clone())),
+    )
+    .await?;
     let stored = blobs.commit_all(&spooled.iter().collect::<Vec<_>>(), folder).await?;
     let artifact = |(file, blob): (&ArtifactFile, StoredBlob)| Artifact {
         id: ArtifactId(Uuid::now_v7()),
@@ -134,18 +154,28 @@ pub(super) async fn write_artifacts(
 }
 
 /// The verdict as the store keeps it: reasons name media by id.
-pub(super) fn finished(verdict: &Verdict, analysis: &Analysis, artifacts: Vec<Artifact>) -> AnalysisResult {
+pub(super) fn finished(
+    verdict: &Verdict,
+    analysis: &Analysis,
+    artifacts: Vec<Artifact>,
+) -> AnalysisResult {
     let reason = |reason: &outcome::Reason| Reason {
         code: reason.code.clone(),
         message: reason.message.clone(),
-        media_id: reason.medium.and_then(|index| analysis.media.get(index as usize)).map(|taken| taken.media_id),
+        media_id: reason
+            .medium
+            .and_then(|index| analysis.media.get(index as usize))
+            .map(|taken| taken.media_id),
         frame: reason.frame,
     };
     AnalysisResult::Finished {
         resolution: verdict.resolution,
         reasons: verdict.reasons.iter().map(reason).collect(),
         result: verdict.result.clone(),
-        provenance: Provenance { parameter_sources: analysis.provenance.parameter_sources.clone(), ..verdict.provenance.clone() },
+        provenance: Provenance {
+            parameter_sources: analysis.provenance.parameter_sources.clone(),
+            ..verdict.provenance.clone()
+        },
         artifacts,
     }
 }
@@ -169,7 +199,10 @@ mod tests {
     }
 
     fn file(name: &str, content_type: &str) -> (ArtifactReport, Vec<u8>) {
-        (ArtifactReport { name: name.into(), content_type: content_type.into(), byte_size: 1 }, vec![0])
+        (
+            ArtifactReport { name: name.into(), content_type: content_type.into(), byte_size: 1 },
+            vec![0],
+        )
     }
 
     fn success() -> Value {
@@ -182,7 +215,10 @@ mod tests {
             judged(Value::Null, vec![]),
             judged(json!({"resolution": "PERFECT", "result": {}}), vec![]),
             judged(json!({"resolution": "DECLINED", "reasons": [], "result": {}}), vec![]),
-            judged(json!({"resolution": "SUCCESS", "reasons": [], "result": {"score": "high"}}), vec![]),
+            judged(
+                json!({"resolution": "SUCCESS", "reasons": [], "result": {"score": "high"}}),
+                vec![],
+            ),
             judged(success(), vec![file("best_shot", "text/html")]),
             judged(success(), vec![file("../best", "image/png")]),
             judged(success(), (0..17).map(|n| file(&format!("a{n}"), "image/png")).collect()),
@@ -196,7 +232,8 @@ mod tests {
 
     #[test]
     fn a_sound_verdict_keeps_its_artifacts_and_what_judged() {
-        let verdict = verdict(judged(success(), vec![file("best_shot", "image/jpeg")]), &example()).unwrap();
+        let verdict =
+            verdict(judged(success(), vec![file("best_shot", "image/jpeg")]), &example()).unwrap();
         assert_eq!(verdict.resolution, Resolution::Success);
         assert_eq!(verdict.artifacts.len(), 1);
         assert_eq!(verdict.provenance.analyzer.as_deref(), Some("org.example"));

@@ -1,4 +1,5 @@
-//! When to stop starting workers that keep dying, when to try again, and when to give up. Pure: the caller brings the clock.
+//! When to stop starting workers that keep dying, when to try again, and when to give up. Pure: the
+//! caller brings the clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -9,8 +10,8 @@ use super::run::PoolHealth;
 const CRASHES: usize = 3;
 /// ... within this time open the breaker.
 const WINDOW: Duration = Duration::from_secs(60);
-/// How long it stays open at first; doubled whenever the trial fails. Short, so that a burst of kills from outside
-/// does not hold up healthy work for long.
+/// How long it stays open at first; doubled whenever the trial fails. Short, so that a burst of
+/// kills from outside does not hold up healthy work for long.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// After so many pauses without a job that ended well, a pool that may be given up is.
@@ -70,7 +71,8 @@ impl Breaker {
         Self { quarantines: true, ..Self::default() }
     }
 
-    /// Asked before a worker is started. Once the pause is over, the first to ask becomes the trial.
+    /// Asked before a worker is started. Once the pause is over, the first to ask becomes the
+    /// trial.
     pub(crate) fn admit(&mut self, now: Instant) -> Admission {
         match self.state {
             State::Closed => Admission::Go,
@@ -113,7 +115,8 @@ impl Breaker {
         }
     }
 
-    /// The worker on trial ended without showing whether it would crash, such as over a medium or a cancellation: another is tried.
+    /// The worker on trial ended without showing whether it would crash, such as over a medium or a
+    /// cancellation: another is tried.
     pub(crate) fn undecided(&mut self, now: Instant) {
         if let State::Trial { pause } = self.state {
             self.state = State::Open { until: now, pause };
@@ -129,9 +132,9 @@ impl Breaker {
     pub(crate) fn health(&self, now: Instant) -> PoolHealth {
         match self.state {
             State::Closed | State::Trial { .. } => PoolHealth::Available,
-            State::Open { until, .. } => {
-                PoolHealth::Unavailable { retry_after: until.saturating_duration_since(now).max(Duration::from_secs(1)) }
-            }
+            State::Open { until, .. } => PoolHealth::Unavailable {
+                retry_after: until.saturating_duration_since(now).max(Duration::from_secs(1)),
+            },
             State::Quarantined => PoolHealth::Quarantined,
         }
     }
@@ -163,17 +166,25 @@ mod tests {
             assert_eq!(slow.crashed(start + Duration::from_secs(40 * minute)), Reaction::None);
         }
         let mut fast = Breaker::default();
-        assert_eq!([(); 3].map(|()| fast.crashed(start)), [Reaction::None, Reaction::None, Reaction::Opened]);
+        assert_eq!(
+            [(); 3].map(|()| fast.crashed(start)),
+            [Reaction::None, Reaction::None, Reaction::Opened]
+        );
         assert!(matches!(fast.health(start), PoolHealth::Unavailable { .. }));
         assert_eq!(fast.admit(start), Admission::Wait(FIRST_PAUSE));
     }
 
     #[test]
     fn a_pool_whose_trials_all_fail_is_given_up_unless_the_node_needs_it() {
-        for (mut breaker, end) in [(Breaker::with_quarantine(), Reaction::Quarantined), (Breaker::default(), Reaction::Opened)] {
+        for (mut breaker, end) in [
+            (Breaker::with_quarantine(), Reaction::Quarantined),
+            (Breaker::default(), Reaction::Opened),
+        ] {
             let mut now = Instant::now();
             let mut reactions = [(); CRASHES].map(|()| breaker.crashed(now)).to_vec();
-            while reactions.iter().filter(|reaction| **reaction != Reaction::None).count() < OPENINGS as usize {
+            while reactions.iter().filter(|reaction| **reaction != Reaction::None).count()
+                < OPENINGS as usize
+            {
                 now += LONGEST_PAUSE;
                 assert_eq!(breaker.admit(now), Admission::Go);
                 reactions.push(breaker.crashed(now));

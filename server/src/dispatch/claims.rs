@@ -1,4 +1,5 @@
-//! The claim loop: waits for a free worker, takes a run from the queue under a lease, and hands it to [`super::run_task`].
+//! The claim loop: waits for a free worker, takes a run from the queue under a lease, and hands it
+//! to [`super::run_task`].
 
 use super::run::PoolName;
 use super::run_task::{RunTask, Shared};
@@ -41,9 +42,11 @@ pub struct DispatcherParts {
     pub clock: Clock,
     /// Name of this node and incarnation.
     pub node: String,
-    /// No other node uses the data: leases from before the start are of a node that is gone, and are taken at once.
+    /// No other node uses the data: leases from before the start are of a node that is gone, and
+    /// are taken at once.
     pub sole_node: bool,
-    /// Analyses whose plugin is gone fail after this time. Only of a sole node: another one might have the plugin.
+    /// Analyses whose plugin is gone fail after this time. Only of a sole node: another one might
+    /// have the plugin.
     pub removed_after: Duration,
 }
 
@@ -95,13 +98,21 @@ impl Dispatcher {
 async fn join_all(tasks: &mut JoinSet<()>) {
     while let Some(joined) = tasks.join_next().await {
         if let Err(error) = joined {
-            tracing::error!(error = &error as &dyn std::error::Error, "a task of the dispatcher ended badly");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a task of the dispatcher ended badly"
+            );
         }
     }
 }
 
 /// Keeps one loop per pool, also for pools that come later.
-async fn claim_for_all(shared: Arc<Shared>, node: String, stopping: CancellationToken, sole_node: bool) {
+async fn claim_for_all(
+    shared: Arc<Shared>,
+    node: String,
+    stopping: CancellationToken,
+    sole_node: bool,
+) {
     let mut changes = shared.pools.changes();
     let mut claimed: HashMap<tokio::task::Id, PoolName> = HashMap::new();
     let mut loops = JoinSet::new();
@@ -111,7 +122,8 @@ async fn claim_for_all(shared: Arc<Shared>, node: String, stopping: Cancellation
         for pool in shared.pools.pools() {
             if !claimed.values().any(|claimed| *claimed == pool) {
                 let (shared, node, stopping) = (shared.clone(), node.clone(), stopping.clone());
-                let claims = ClaimLoop { shared, pool: pool.clone(), node, stopping, orphaned_before };
+                let claims =
+                    ClaimLoop { shared, pool: pool.clone(), node, stopping, orphaned_before };
                 claimed.insert(loops.spawn(claims.run()).id(), pool);
             }
         }
@@ -138,7 +150,8 @@ struct ClaimLoop {
     pool: PoolName,
     node: String,
     stopping: CancellationToken,
-    /// Until nothing is left of before: leases that end before this time are of a node that is gone.
+    /// Until nothing is left of before: leases that end before this time are of a node that is
+    /// gone.
     orphaned_before: Option<OffsetDateTime>,
 }
 
@@ -161,13 +174,18 @@ impl ClaimLoop {
         }
     }
 
-    /// Claims one run or waits for one. False: the pool has ended. A claim that is given up half-way (at shutdown) at worst leaves a
-    /// lease that runs out.
+    /// Claims one run or waits for one. False: the pool has ended. A claim that is given up
+    /// half-way (at shutdown) at worst leaves a lease that runs out.
     async fn step(&mut self, runs: &mut JoinSet<()>) -> bool {
         let Some(worker) = self.shared.pools.free_worker(&self.pool).await else { return false };
         let clock = self.shared.clock.now();
         let now = self.orphaned_before.map_or(clock, |until| until.max(clock));
-        match self.shared.store.claim_run(&[self.pool.as_str().to_owned()], &self.node, now, LEASE).await {
+        match self
+            .shared
+            .store
+            .claim_run(&[self.pool.as_str().to_owned()], &self.node, now, LEASE)
+            .await
+        {
             Ok(Some(run)) => {
                 tracing::debug!(run = %run.token.run_id, analyses = run.analyses.len(), "run claimed");
                 runs.spawn(RunTask::new(self.shared.clone(), self.pool.clone(), run).work(worker));
@@ -191,6 +209,9 @@ fn log_panic(joined: Result<(), tokio::task::JoinError>) {
     if let Err(error) = joined
         && error.is_panic()
     {
-        tracing::error!(error = &error as &dyn std::error::Error, "a run's task panicked; its lease will end");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "a run's task panicked; its lease will end"
+        );
     }
 }

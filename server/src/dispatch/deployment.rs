@@ -1,5 +1,5 @@
-//! Where worker, plugins, runtime and weights are on disk, and how the pools are set up from them. The folder with plugins of third
-//! parties is the matter of [`super::third_party`].
+//! Where worker, plugins, runtime and weights are on disk, and how the pools are set up from them.
+//! The folder with plugins of third parties is the matter of [`super::third_party`].
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,15 +14,18 @@ pub use super::process::WorkerStderr;
 use super::third_party::{FolderError, PluginFolder, Scan};
 
 /// The built-in plugins by key, providers first.
-pub(crate) const BUILT_IN: [&str; 6] = ["face_detect", "document", "face_template", "face_match", "liveness", "quality"];
-/// Built-in plugins that third-party pools load too where one of their plugins asks for a feature of these (and may).
+pub(crate) const BUILT_IN: [&str; 6] =
+    ["face_detect", "document", "face_template", "face_match", "liveness", "quality"];
+/// Built-in plugins that third-party pools load too where one of their plugins asks for a feature
+/// of these (and may).
 const PROVIDERS_FOR_OTHERS: [&str; 2] = ["face_detect", "face_template"];
 /// Most address space of one worker.
 const WORKER_MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// CPU time that one run or probe may use, in seconds, over all threads.
 const WORKER_CPU_SECONDS: u64 = 300;
 
-/// How the pools are set up. [`PoolsConfig::find`] makes one; every field may be changed afterwards.
+/// How the pools are set up. [`PoolsConfig::find`] makes one; every field may be changed
+/// afterwards.
 #[derive(Debug, Clone)]
 pub struct PoolsConfig {
     /// The worker executable.
@@ -47,7 +50,8 @@ pub struct PoolsConfig {
     pub threads: u32,
     /// Media limits as a JSON object; an empty one means the defaults.
     pub limits: Value,
-    /// Options of the decoder as a JSON object, such as `{"decoder": "fast"}`; null means the defaults.
+    /// Options of the decoder as a JSON object, such as `{"decoder": "fast"}`; null means the
+    /// defaults.
     pub decode: Value,
     /// Most address space of one worker, in bytes; none means no limit.
     pub memory_bytes: Option<u64>,
@@ -76,7 +80,8 @@ pub struct DeploymentChoice {
     pub models_dir: Option<PathBuf>,
     /// The ONNX Runtime library, when it is not in `models_dir`.
     pub onnxruntime: Option<PathBuf>,
-    /// Settings of plugins, by key: the file's name without `lib`, `vultus_` and `.so`, such as `face_template`.
+    /// Settings of plugins, by key: the file's name without `lib`, `vultus_` and `.so`, such as
+    /// `face_template`.
     pub plugin_settings: BTreeMap<String, Value>,
 }
 
@@ -112,22 +117,35 @@ fn list(paths: &[PathBuf]) -> String {
 impl PoolsConfig {
     /// Finds the worker, the plugins and the models that belong to the executable that is running.
     pub fn find(choice: &DeploymentChoice) -> Result<Self, DeploymentError> {
-        let executable = std::env::current_exe()
-            .map_err(|source| DeploymentError::Unreadable { path: PathBuf::from("/proc/self/exe"), source })?;
+        let executable = std::env::current_exe().map_err(|source| DeploymentError::Unreadable {
+            path: PathBuf::from("/proc/self/exe"),
+            source,
+        })?;
         let beside = executable.parent().map_or_else(|| PathBuf::from("/"), Path::to_path_buf);
         Self::find_beside(&beside, choice)
     }
 
-    /// The same for executables in the folder `beside`, or in the one above it (where Cargo puts those that tests start).
+    /// The same for executables in the folder `beside`, or in the one above it (where Cargo puts
+    /// those that tests start).
     pub fn find_beside(beside: &Path, choice: &DeploymentChoice) -> Result<Self, DeploymentError> {
         let above = beside.join("..");
-        let worker_executable =
-            first_existing("the worker executable", vec![beside.join("vultus-worker"), above.join("vultus-worker")])?;
+        let worker_executable = first_existing(
+            "the worker executable",
+            vec![beside.join("vultus-worker"), above.join("vultus-worker")],
+        )?;
         let mut built_in = Vec::new();
         for key in BUILT_IN {
             let file = format!("libvultus_{key}.so");
-            let places = [beside.to_path_buf(), beside.join("plugins"), above.join("lib/vultus"), above.clone()];
-            let path = first_existing(&format!("the plugin {key}"), places.iter().map(|place| place.join(&file)).collect())?;
+            let places = [
+                beside.to_path_buf(),
+                beside.join("plugins"),
+                above.join("lib/vultus"),
+                above.clone(),
+            ];
+            let path = first_existing(
+                &format!("the plugin {key}"),
+                places.iter().map(|place| place.join(&file)).collect(),
+            )?;
             built_in.push(plugin_file(&path, PluginOrigin::BuiltIn, choice));
         }
         let providers_for_others = BUILT_IN
@@ -145,9 +163,13 @@ impl PoolsConfig {
             )?),
             None => None,
         };
-        let third_party = plugin_folder.as_ref().map(PluginFolder::scan).transpose()?.unwrap_or_default();
+        let third_party =
+            plugin_folder.as_ref().map(PluginFolder::scan).transpose()?.unwrap_or_default();
         let models = models_dir(beside, choice);
-        let onnxruntime = choice.onnxruntime.clone().or_else(|| existing(models.as_ref()?.join("runtime/libonnxruntime.so")));
+        let onnxruntime = choice
+            .onnxruntime
+            .clone()
+            .or_else(|| existing(models.as_ref()?.join("runtime/libonnxruntime.so")));
         Ok(Self {
             worker_executable,
             built_in,
@@ -171,14 +193,16 @@ impl PoolsConfig {
     }
 }
 
-/// The key of a plugin file, by which settings and pools are named: the file's name without `lib`, `vultus_` and `.so`.
+/// The key of a plugin file, by which settings and pools are named: the file's name without `lib`,
+/// `vultus_` and `.so`.
 pub fn plugin_key(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let bare = stem.strip_prefix("lib").unwrap_or(&stem);
     bare.strip_prefix("vultus_").unwrap_or(bare).to_owned()
 }
 
-/// The folder with `weights/` and `runtime/`: as chosen, or beside the executable, or in `share/vultus`, or in a folder above.
+/// The folder with `weights/` and `runtime/`: as chosen, or beside the executable, or in
+/// `share/vultus`, or in a folder above.
 fn models_dir(beside: &Path, choice: &DeploymentChoice) -> Option<PathBuf> {
     if let Some(chosen) = &choice.models_dir {
         return Some(chosen.clone());

@@ -1,5 +1,6 @@
-//! Analyses without a store: what `check` and `eval` do. Applies the rule of blame in memory, as the claim loop does with
-//! the store: after a death one by one, after two deaths in the same analysis it has failed.
+//! Analyses without a store: what `check` and `eval` do. Applies the rule of blame in memory, as
+//! the claim loop does with the store: after a death one by one, after two deaths in the same
+//! analysis it has failed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,8 +25,9 @@ pub struct Direct {
     pub costs: RunCosts,
 }
 
-/// Runs all analyses of `request`, each in the pool that offers it, and waits for the last. `observe` sees the events.
-/// `media` are readable descriptors in the order of the request's media; they are copied, one pool reads them at a time.
+/// Runs all analyses of `request`, each in the pool that offers it, and waits for the last.
+/// `observe` sees the events. `media` are readable descriptors in the order of the request's media;
+/// they are copied, one pool reads them at a time.
 pub async fn run_direct(
     pools: &WorkerPools,
     request: RunRequest,
@@ -43,10 +45,18 @@ pub async fn run_direct(
     }
     let mut costs = RunCosts::default();
     for (pool, analyses) in by_pool {
-        let mut direct = DirectRun { pools, pool, request: &request, media: &media, cancel, judged: &mut judged };
+        let mut direct = DirectRun {
+            pools,
+            pool,
+            request: &request,
+            media: &media,
+            cancel,
+            judged: &mut judged,
+        };
         add(&mut costs, direct.run(analyses, &mut observe).await);
     }
-    let judged = request.analyses.iter().filter_map(|analysis| judged.remove(&analysis.id)).collect();
+    let judged =
+        request.analyses.iter().filter_map(|analysis| judged.remove(&analysis.id)).collect();
     Direct { judged, costs }
 }
 
@@ -60,7 +70,11 @@ struct DirectRun<'a> {
 }
 
 impl DirectRun<'_> {
-    async fn run(&mut self, mut todo: Vec<RunAnalysis>, observe: &mut impl FnMut(&RunEvent)) -> RunCosts {
+    async fn run(
+        &mut self,
+        mut todo: Vec<RunAnalysis>,
+        observe: &mut impl FnMut(&RunEvent),
+    ) -> RunCosts {
         let mut costs = RunCosts::default();
         let mut deaths: BTreeMap<String, u32> = BTreeMap::new();
         let mut one_by_one = false;
@@ -91,15 +105,23 @@ impl DirectRun<'_> {
         costs
     }
 
-    async fn attempt(&mut self, mut analyses: Vec<RunAnalysis>, observe: &mut impl FnMut(&RunEvent)) -> RunEnd {
+    async fn attempt(
+        &mut self,
+        mut analyses: Vec<RunAnalysis>,
+        observe: &mut impl FnMut(&RunEvent),
+    ) -> RunEnd {
         let taken = only_taken(&mut analyses);
-        let media: io::Result<Vec<OwnedFd>> =
-            taken.iter().filter_map(|&at| self.media.get(at as usize)).map(OwnedFd::try_clone).collect();
+        let media: io::Result<Vec<OwnedFd>> = taken
+            .iter()
+            .filter_map(|&at| self.media.get(at as usize))
+            .map(OwnedFd::try_clone)
+            .collect();
         let Ok(media) = media else {
             // No descriptors left: as if no worker were to be had.
             return RunEnd::Unavailable { retry_after: super::pool::RETRY_AFTER };
         };
-        let described = taken.iter().filter_map(|&at| self.request.media.get(at as usize)).cloned().collect();
+        let described =
+            taken.iter().filter_map(|&at| self.request.media.get(at as usize)).cloned().collect();
         let request = RunRequest { run: self.request.run.clone(), media: described, analyses };
         let (sender, mut events) = mpsc::channel(EVENTS);
         let running = self.pools.run(&self.pool, request, media, sender, self.cancel);
@@ -117,15 +139,18 @@ impl DirectRun<'_> {
     fn plugin_of(&self, analysis: &str) -> String {
         let kind = self.request.analyses.iter().find(|a| a.id == analysis).map(|a| a.kind.as_str());
         let plugins = self.pools.plugins();
-        let found = plugins.iter().find(|p| p.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind));
+        let found = plugins
+            .iter()
+            .find(|p| p.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind));
         found.map(|plugin| plugin.manifest.id.clone()).unwrap_or_default()
     }
 }
 
-/// The media that these analyses take, by their index; the analyses then name them by their place in that list. A pool gets no
-/// descriptor of a medium that none of its analyses takes.
+/// The media that these analyses take, by their index; the analyses then name them by their place
+/// in that list. A pool gets no descriptor of a medium that none of its analyses takes.
 fn only_taken(analyses: &mut [RunAnalysis]) -> Vec<u32> {
-    let mut taken: Vec<u32> = analyses.iter().flat_map(|analysis| &analysis.media).map(|medium| medium.index).collect();
+    let mut taken: Vec<u32> =
+        analyses.iter().flat_map(|analysis| &analysis.media).map(|medium| medium.index).collect();
     taken.sort_unstable();
     taken.dedup();
     for medium in analyses.iter_mut().flat_map(|analysis| &mut analysis.media) {
@@ -141,7 +166,12 @@ fn keep(all: &mut BTreeMap<String, Judged>, one: Judged) {
 }
 
 fn failed(analysis: &str, failure: AnalysisFailure) -> Judged {
-    Judged { analysis: analysis.to_owned(), result: Err(failure), artifacts: Vec::new(), analyzer: None }
+    Judged {
+        analysis: analysis.to_owned(),
+        result: Err(failure),
+        artifacts: Vec::new(),
+        analyzer: None,
+    }
 }
 
 fn no_analyzer(kind: &str) -> AnalysisFailure {

@@ -1,5 +1,5 @@
-//! How the analyses of a pool went, by type: what operators want to know of somebody else's plugin. Counted since the node started; kept
-//! nowhere.
+//! How the analyses of a pool went, by type: what operators want to know of somebody else's plugin.
+//! Counted since the node started; kept nowhere.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -78,15 +78,20 @@ impl FigureCounter {
         };
         let mut took: Vec<Duration> = counted.took.iter().copied().collect();
         took.sort_unstable();
-        let at = |share: usize| took.get((took.len() * share).div_ceil(100).saturating_sub(1)).copied();
+        let at =
+            |share: usize| took.get((took.len() * share).div_ceil(100).saturating_sub(1)).copied();
         Figures { runs: counted.runs, failures: counted.failures, p50: at(50), p95: at(95) }
     }
 
-    /// The first type of which more than half of the newest ended in failure, with how many of how many.
+    /// The first type of which more than half of the newest ended in failure, with how many of how
+    /// many.
     pub(crate) fn failing(&self) -> Option<(String, usize, usize)> {
         let all = self.lock();
         all.iter().find_map(|(kind, counted)| {
-            let (count, failed) = (counted.newest_failed.len(), counted.newest_failed.iter().filter(|failed| **failed).count());
+            let (count, failed) = (
+                counted.newest_failed.len(),
+                counted.newest_failed.iter().filter(|failed| **failed).count(),
+            );
             (count >= FEWEST && failed * 2 > count).then(|| (kind.clone(), failed, count))
         })
     }
@@ -106,11 +111,17 @@ mod tests {
         assert_eq!(counter.of("a"), Figures::default());
         (1..=100).for_each(|ms| counter.count("a", false, Some(Duration::from_millis(ms))));
         let figures = counter.of("a");
-        assert_eq!((figures.p50, figures.p95), (Some(Duration::from_millis(50)), Some(Duration::from_millis(95))));
+        assert_eq!(
+            (figures.p50, figures.p95),
+            (Some(Duration::from_millis(50)), Some(Duration::from_millis(95)))
+        );
         (0..KEPT).for_each(|_| counter.count("a", false, Some(Duration::from_secs(1))));
         counter.died("a");
         let figures = counter.of("a");
-        assert_eq!((figures.runs, figures.failures, figures.p50), (1_101, 1, Some(Duration::from_secs(1))));
+        assert_eq!(
+            (figures.runs, figures.failures, figures.p50),
+            (1_101, 1, Some(Duration::from_secs(1)))
+        );
         assert_eq!(counter.of("b").runs, 0);
     }
 

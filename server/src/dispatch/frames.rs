@@ -1,5 +1,6 @@
-//! Single pictures as probes decoded them, kept for the run that follows within seconds: so a picture is decoded once on its way from
-//! upload to verdict. A run without them decodes again. The node never looks at the pixels; they lie in sealed anonymous memory.
+//! Single pictures as probes decoded them, kept for the run that follows within seconds: so a
+//! picture is decoded once on its way from upload to verdict. A run without them decodes again. The
+//! node never looks at the pixels; they lie in sealed anonymous memory.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -68,7 +69,8 @@ mod tests {
     use vultus_worker_protocol::memfd::sealed;
 
     fn frame(side: u32) -> ProbedFrame {
-        let report = FrameReport { source_width: side, source_height: side, width: side, height: side };
+        let report =
+            FrameReport { source_width: side, source_height: side, width: side, height: side };
         // Only its sizes count here.
         ProbedFrame { report, pixels: sealed("frame", b"").unwrap() }
     }

@@ -1,13 +1,16 @@
-//! What a worker says, made safe: sizes, counts, names and seals checked, descriptors read into memory.
+//! What a worker says, made safe: sizes, counts, names and seals checked, descriptors read into
+//! memory.
 //!
-//! A worker runs other people's code over hostile media. A message outside these bounds ends the worker.
+//! A worker runs other people's code over hostile media. A message outside these bounds ends the
+//! worker.
 
 use std::os::fd::OwnedFd;
 
 use vultus_plugin_api::{Outcome, artifact};
 use vultus_worker_protocol::memfd::{MemfdError, check_sealed, read_sealed};
 use vultus_worker_protocol::{
-    AnalysisFailure, ArtifactReport, FromWorker, Judgement, MAX_FRAME_BYTES, ProbeReport, RefusalReport, RunCosts, WorkerReady,
+    AnalysisFailure, ArtifactReport, FromWorker, Judgement, MAX_FRAME_BYTES, ProbeReport,
+    RefusalReport, RunCosts, WorkerReady,
 };
 
 use super::run::Judged;
@@ -55,7 +58,8 @@ pub struct Probed {
     pub report: ProbeReport,
     /// A small JPEG.
     pub thumbnail: Option<Vec<u8>>,
-    /// The pixels of [`ProbeReport::frame`], sealed. The node passes them on and never looks at them.
+    /// The pixels of [`ProbeReport::frame`], sealed. The node passes them on and never looks at
+    /// them.
     pub frame: Option<OwnedFd>,
 }
 
@@ -77,12 +81,18 @@ pub(crate) enum Violation {
 }
 
 /// Checks one message and reads what came beside it.
-pub(crate) fn accept(message: FromWorker, descriptors: Vec<OwnedFd>) -> Result<WorkerMessage, Violation> {
+pub(crate) fn accept(
+    message: FromWorker,
+    descriptors: Vec<OwnedFd>,
+) -> Result<WorkerMessage, Violation> {
     match message {
         FromWorker::Probed { probe, result } => accept_probe(probe, result, descriptors),
         FromWorker::Judged { run, analysis, result, artifacts, outcome_bytes } => {
             let (result, artifacts) = accept_judged(result, artifacts, outcome_bytes, descriptors)?;
-            Ok(WorkerMessage::Judged { run, judged: Judged { analysis, result, artifacts, analyzer: None } })
+            Ok(WorkerMessage::Judged {
+                run,
+                judged: Judged { analysis, result, artifacts, analyzer: None },
+            })
         }
         plain => {
             expect_descriptors(0, &descriptors)?;
@@ -102,7 +112,9 @@ fn accept_plain(message: FromWorker) -> WorkerMessage {
             WorkerMessage::Progress { run, analysis, fraction }
         }
         FromWorker::RunDone { run, costs } => WorkerMessage::RunDone { run, costs },
-        FromWorker::Log { plugin, level, text } => WorkerMessage::Log { plugin: clipped(plugin), level, text: clipped(text) },
+        FromWorker::Log { plugin, level, text } => {
+            WorkerMessage::Log { plugin: clipped(plugin), level, text: clipped(text) }
+        }
         FromWorker::Probed { .. } | FromWorker::Judged { .. } => {
             unreachable!("these carry descriptors and are taken before")
         }
@@ -120,9 +132,13 @@ fn accept_probe(
             expect_descriptors(usize::from(has_thumbnail) + usize::from(has_frame), &descriptors)?;
             let mut descriptors = descriptors.into_iter();
             let thumbnail = if has_thumbnail { descriptors.next() } else { None };
-            let thumbnail = thumbnail.map(|given| read_sealed(given, report.thumbnail_bytes, THUMBNAIL_BYTES)).transpose()?;
+            let thumbnail = thumbnail
+                .map(|given| read_sealed(given, report.thumbnail_bytes, THUMBNAIL_BYTES))
+                .transpose()?;
             let frame = report.frame.and_then(|frame| Some((frame, descriptors.next()?)));
-            let frame = frame.map(|(frame, given)| check_sealed(given, frame.byte_size(), MAX_FRAME_BYTES)).transpose()?;
+            let frame = frame
+                .map(|(frame, given)| check_sealed(given, frame.byte_size(), MAX_FRAME_BYTES))
+                .transpose()?;
             Ok(Probed { report, thumbnail, frame })
         }
         Err(refusal) => {
@@ -148,14 +164,21 @@ fn accept_judged(
     let mut kept = Vec::with_capacity(artifacts.len());
     for (report, descriptor) in artifacts.into_iter().zip(descriptors.by_ref()) {
         check(artifact::is_name(&report.name), "the name of an artifact is malformed")?;
-        check(artifact::TYPES.contains(&report.content_type.as_str()), "the type of an artifact is not allowed")?;
+        check(
+            artifact::TYPES.contains(&report.content_type.as_str()),
+            "the type of an artifact is not allowed",
+        )?;
         let bytes = read_sealed(descriptor, report.byte_size, ARTIFACT_BYTES)?;
         kept.push((report, bytes));
     }
     let result = match result {
         Ok(mut judgement) => {
             if let Some(descriptor) = descriptors.next() {
-                judgement.outcome = serde_json::from_slice(&read_sealed(descriptor, outcome_bytes, OUTCOME_BYTES)?)?;
+                judgement.outcome = serde_json::from_slice(&read_sealed(
+                    descriptor,
+                    outcome_bytes,
+                    OUTCOME_BYTES,
+                )?)?;
             }
             check_outcome(&judgement)?;
             Ok(judgement)
@@ -163,7 +186,11 @@ fn accept_judged(
         Err(failure) => {
             check(outcome_bytes == 0 && kept.is_empty(), "a failure came with an outcome")?;
             check(is_code(&failure.code), "the code of a failure is malformed")?;
-            Err(AnalysisFailure { message: clipped(failure.message), detail: clipped(failure.detail), ..failure })
+            Err(AnalysisFailure {
+                message: clipped(failure.message),
+                detail: clipped(failure.detail),
+                ..failure
+            })
         }
     };
     Ok((result, kept))
@@ -180,7 +207,11 @@ fn check_outcome(judgement: &Judgement) -> Result<(), Violation> {
 }
 
 fn expect_descriptors(needed: usize, descriptors: &[OwnedFd]) -> Result<(), Violation> {
-    if descriptors.len() == needed { Ok(()) } else { Err(Violation::Descriptors { needed, received: descriptors.len() }) }
+    if descriptors.len() == needed {
+        Ok(())
+    } else {
+        Err(Violation::Descriptors { needed, received: descriptors.len() })
+    }
 }
 
 fn check(holds: bool, otherwise: &'static str) -> Result<(), Violation> {
@@ -188,7 +219,8 @@ fn check(holds: bool, otherwise: &'static str) -> Result<(), Violation> {
 }
 
 fn is_code(text: &str) -> bool {
-    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
 fn clipped(text: String) -> String {
@@ -233,9 +265,13 @@ mod tests {
     fn a_long_outcome_and_artifacts_are_read_from_their_descriptors() {
         let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": {"score": 0.25}});
         let text = outcome.to_string();
-        let beside = vec![sealed("best", b"JPEG").unwrap(), sealed("outcome", text.as_bytes()).unwrap()];
-        let message = judged(Value::Null, vec![artifact("best_shot", "image/jpeg", 4)], text.len() as u64);
-        let Ok(WorkerMessage::Judged { judged, .. }) = accept(message, beside) else { panic!("refused") };
+        let beside =
+            vec![sealed("best", b"JPEG").unwrap(), sealed("outcome", text.as_bytes()).unwrap()];
+        let message =
+            judged(Value::Null, vec![artifact("best_shot", "image/jpeg", 4)], text.len() as u64);
+        let Ok(WorkerMessage::Judged { judged, .. }) = accept(message, beside) else {
+            panic!("refused")
+        };
         assert_eq!(judged.result.unwrap().outcome, outcome);
         assert_eq!(judged.artifacts[0].1, b"JPEG");
     }
@@ -258,10 +294,16 @@ mod tests {
             let beside = vec![sealed("thumbnail", b"t").unwrap(), sealed("frame", bytes).unwrap()];
             accept(FromWorker::Probed { probe: "p".to_owned(), result: Ok(report) }, beside)
         };
-        let Ok(WorkerMessage::Probed { result: Ok(found), .. }) = probed(&[0; 12], 2) else { panic!("refused") };
+        let Ok(WorkerMessage::Probed { result: Ok(found), .. }) = probed(&[0; 12], 2) else {
+            panic!("refused")
+        };
         assert_eq!(found.thumbnail.as_deref(), Some(&b"t"[..]));
         assert!(found.frame.is_some());
-        assert!(probed(&[0; 11], 2).is_err() && probed(&[0; 12], 3).is_err() && probed(&[0; 12], u32::MAX).is_err());
+        assert!(
+            probed(&[0; 11], 2).is_err()
+                && probed(&[0; 12], 3).is_err()
+                && probed(&[0; 12], u32::MAX).is_err()
+        );
     }
 
     #[test]
@@ -279,7 +321,11 @@ mod tests {
     #[test]
     fn artifacts_with_a_path_for_a_name_or_a_type_that_browsers_run_are_violations() {
         let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": {}});
-        for bad in [artifact("../x", "image/jpeg", 1), artifact("x", "text/html", 1), artifact("x", "image/jpeg", 2)] {
+        for bad in [
+            artifact("../x", "image/jpeg", 1),
+            artifact("x", "text/html", 1),
+            artifact("x", "image/jpeg", 2),
+        ] {
             let message = judged(outcome.clone(), vec![bad], 0);
             assert!(accept(message, vec![sealed("x", b"x").unwrap()]).is_err());
         }
@@ -288,6 +334,9 @@ mod tests {
     #[test]
     fn descriptors_that_no_message_needs_are_violations() {
         let message = FromWorker::Decoding { run: "r".to_owned() };
-        assert!(matches!(accept(message, vec![sealed("x", b"x").unwrap()]), Err(Violation::Descriptors { .. })));
+        assert!(matches!(
+            accept(message, vec![sealed("x", b"x").unwrap()]),
+            Err(Violation::Descriptors { .. })
+        ));
     }
 }

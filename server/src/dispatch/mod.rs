@@ -1,4 +1,5 @@
-//! Runs from the queue to the workers and back: claiming, supervising worker processes, applying results.
+//! Runs from the queue to the workers and back: claiming, supervising worker processes, applying
+//! results.
 
 mod analyzer;
 pub mod apply;

@@ -22,9 +22,14 @@ pub(crate) fn probe(config: &PoolsConfig) -> PoolPlan {
 /// A pool of third parties. The server's own providers are there for their features.
 pub(crate) fn third_party(config: &PoolsConfig, spec: &PoolSpec) -> PoolPlan {
     let for_features = |file: &PluginFile| PluginFile { only_for_features: true, ..file.clone() };
-    let mut plugins: Vec<PluginFile> = config.providers_for_others.iter().map(for_features).collect();
+    let mut plugins: Vec<PluginFile> =
+        config.providers_for_others.iter().map(for_features).collect();
     plugins.extend(spec.plugins.iter().map(|plugin| plugin.file.clone()));
-    let own = spec.plugins.iter().map(|plugin| (PathBuf::from(&plugin.file.path), plugin.source.clone())).collect();
+    let own = spec
+        .plugins
+        .iter()
+        .map(|plugin| (PathBuf::from(&plugin.file.path), plugin.source.clone()))
+        .collect();
     PoolPlan { own, spec: Some(spec.clone()), ..plan(config, &spec.name, plugins, &[], 1) }
 }
 
@@ -34,10 +39,19 @@ pub(crate) fn describing(config: &PoolsConfig, plugin: &FoundPlugin) -> WorkerSe
     WorkerSetup { only_describe: true, ..plan.setup }
 }
 
-fn plan(config: &PoolsConfig, name: &str, plugins: Vec<PluginFile>, own: &[PluginFile], workers: usize) -> PoolPlan {
+fn plan(
+    config: &PoolsConfig,
+    name: &str,
+    plugins: Vec<PluginFile>,
+    own: &[PluginFile],
+    workers: usize,
+) -> PoolPlan {
     PoolPlan {
         name: PoolName::new(name),
-        own: own.iter().map(|plugin| (PathBuf::from(&plugin.path), PathBuf::from(&plugin.path))).collect(),
+        own: own
+            .iter()
+            .map(|plugin| (PathBuf::from(&plugin.path), PathBuf::from(&plugin.path)))
+            .collect(),
         spec: None,
         workers: workers.max(1),
         start_timeout: config.start_timeout,

@@ -1,6 +1,7 @@
 //! A pool: workers of one make, the jobs that wait for them, and what is known of their plugins.
 //!
-//! A permit stands for a worker that waits for a job; whoever holds one may put one job in the queue.
+//! A permit stands for a worker that waits for a job; whoever holds one may put one job in the
+//! queue.
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
@@ -11,7 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use vultus_plugin_api::Manifest;
-use vultus_worker_protocol::{PROTOCOL_VERSION, PluginReport, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup};
+use vultus_worker_protocol::{
+    PROTOCOL_VERSION, PluginReport, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup,
+};
 
 use super::analyzer::Analyzer;
 use super::breaker::{Admission, Breaker, Reaction};
@@ -37,7 +40,8 @@ pub(crate) struct PoolPlan {
     pub(crate) name: PoolName,
     /// What each worker is told first.
     pub(crate) setup: WorkerSetup,
-    /// The plugin files that belong to this pool (others are loaded for their features): what is loaded, and where that comes from.
+    /// The plugin files that belong to this pool (others are loaded for their features): what is
+    /// loaded, and where that comes from.
     pub(crate) own: BTreeMap<PathBuf, PathBuf>,
     /// What it is made from, of pools of third parties.
     pub(crate) spec: Option<PoolSpec>,
@@ -112,7 +116,8 @@ impl Pool {
     pub(crate) fn new(plan: PoolPlan, spawner: Arc<Spawner>, stop: CancellationToken) -> Self {
         let (jobs, queue) = mpsc::unbounded_channel();
         // The node cannot do without its own plugins: they are tried for ever.
-        let breaker = if plan.spec.is_some() { Breaker::with_quarantine() } else { Breaker::default() };
+        let breaker =
+            if plan.spec.is_some() { Breaker::with_quarantine() } else { Breaker::default() };
         Self {
             plan,
             spawner,
@@ -149,7 +154,8 @@ impl Pool {
         self.permits.forget_permits(1) == 1
     }
 
-    /// Waits until a worker is free and reserves it, however long that takes. None once the pool stops.
+    /// Waits until a worker is free and reserves it, however long that takes. None once the pool
+    /// stops.
     pub(crate) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             let permit = tokio::select! {
@@ -178,7 +184,9 @@ impl Pool {
                 PoolHealth::Unavailable { retry_after } => return Err(retry_after),
                 PoolHealth::Quarantined => return Err(QUARANTINE_RETRY_AFTER),
             }
-            if let Ok(permit) = tokio::time::timeout(BREAKER_POLL, Arc::clone(&self.permits).acquire_owned()).await {
+            if let Ok(permit) =
+                tokio::time::timeout(BREAKER_POLL, Arc::clone(&self.permits).acquire_owned()).await
+            {
                 return permit.map_err(|_| RETRY_AFTER);
             }
         }
@@ -273,7 +281,10 @@ impl Pool {
     /// Takes note of what a new worker said. An error when it is another make than those before it.
     pub(crate) fn admit_worker(&self, ready: WorkerReady) -> Result<(), String> {
         if ready.protocol != PROTOCOL_VERSION {
-            return Err(format!("the worker speaks protocol {}, the node {PROTOCOL_VERSION}", ready.protocol));
+            return Err(format!(
+                "the worker speaks protocol {}, the node {PROTOCOL_VERSION}",
+                ready.protocol
+            ));
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = known.as_ref() {
@@ -281,19 +292,27 @@ impl Pool {
                 ready.plugins.iter().map(|p| (p.file_sha256.clone(), p.weights.clone())).collect()
             };
             if files(&known.ready) != files(&ready) {
-                return Err("plugin or weight files on disk are no longer those that the node started with".to_owned());
+                return Err(
+                    "plugin or weight files on disk are no longer those that the node started with"
+                        .to_owned(),
+                );
             }
             return Ok(());
         }
         let mut plugins = Vec::with_capacity(ready.plugins.len());
         for report in &ready.plugins {
-            let manifest: Manifest = serde::Deserialize::deserialize(&report.manifest)
-                .map_err(|error| format!("the manifest of {} is malformed: {error}", report.path))?;
+            let manifest: Manifest =
+                serde::Deserialize::deserialize(&report.manifest).map_err(|error| {
+                    format!("the manifest of {} is malformed: {error}", report.path)
+                })?;
             plugins.push((manifest, report.clone()));
         }
-        let weights: Vec<_> = ready.plugins.iter().flat_map(|report| report.weights.iter().cloned()).collect();
+        let weights: Vec<_> =
+            ready.plugins.iter().flat_map(|report| report.weights.iter().cloned()).collect();
         let mut analyzers = HashMap::new();
-        for (manifest, report) in plugins.iter().filter(|(_, report)| self.plan.own.contains_key(Path::new(&report.path))) {
+        for (manifest, report) in
+            plugins.iter().filter(|(_, report)| self.plan.own.contains_key(Path::new(&report.path)))
+        {
             let own = Analyzer::of_plugin(manifest, report, &weights)?;
             analyzers.extend(own.into_iter().map(|(kind, analyzer)| (kind, Arc::new(analyzer))));
         }
@@ -306,17 +325,23 @@ impl Pool {
         let condition = self.condition();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let all = known.iter().flat_map(|known| known.plugins.iter());
-        all.filter_map(|(manifest, report)| Some((manifest, report, self.plan.own.get(Path::new(&report.path))?)))
-            .map(|(manifest, report, source)| LoadedPlugin {
-                manifest: manifest.clone(),
-                path: source.clone(),
-                file_sha256: report.file_sha256.clone(),
-                weights: report.weights.clone(),
-                pool: self.plan.name.clone(),
-                condition: condition.clone(),
-                figures: manifest.analyses.iter().map(|spec| (spec.kind.clone(), self.figures.of(&spec.kind))).collect(),
-            })
-            .collect()
+        all.filter_map(|(manifest, report)| {
+            Some((manifest, report, self.plan.own.get(Path::new(&report.path))?))
+        })
+        .map(|(manifest, report, source)| LoadedPlugin {
+            manifest: manifest.clone(),
+            path: source.clone(),
+            file_sha256: report.file_sha256.clone(),
+            weights: report.weights.clone(),
+            pool: self.plan.name.clone(),
+            condition: condition.clone(),
+            figures: manifest
+                .analyses
+                .iter()
+                .map(|spec| (spec.kind.clone(), self.figures.of(&spec.kind)))
+                .collect(),
+        })
+        .collect()
     }
 
     /// The plugin files of this pool that its workers refused, by where they come from.

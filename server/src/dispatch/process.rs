@@ -1,7 +1,8 @@
 //! One worker process: spawned, spoken to, reaped. Knows nothing of pools, runs or deadlines.
 //!
-//! All workers are spawned by one thread that lives as long as the pools, since the parent-death signal fires when the
-//! spawning thread ends. Each worker has two threads here, one that reads and one that writes; the async side sees channels.
+//! All workers are spawned by one thread that lives as long as the pools, since the parent-death
+//! signal fires when the spawning thread ends. Each worker has two threads here, one that reads and
+//! one that writes; the async side sees channels.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -44,7 +45,8 @@ pub(crate) struct Spawner {
 }
 
 impl Spawner {
-    /// Opens the worker executable and starts the thread. The thread ends when the spawner is dropped, and with it every worker.
+    /// Opens the worker executable and starts the thread. The thread ends when the spawner is
+    /// dropped, and with it every worker.
     pub(crate) fn start(executable: &Path, stderr: WorkerStderr) -> io::Result<Self> {
         let opened = rustix::fs::open(executable, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         let (requests, inbox) = blocking::channel::<oneshot::Sender<io::Result<Worker>>>();
@@ -79,7 +81,11 @@ impl Spawner {
     }
 }
 
-fn spawn(executable: &OwnedFd, stderr: WorkerStderr, alive: &watch::Sender<BTreeSet<u32>>) -> io::Result<Worker> {
+fn spawn(
+    executable: &OwnedFd,
+    stderr: WorkerStderr,
+    alive: &watch::Sender<BTreeSet<u32>>,
+) -> io::Result<Worker> {
     let (near, far) = Channel::pair()?;
     near.set_send_timeout(SEND_TIMEOUT)?;
     let child = Command::new(format!("/proc/self/fd/{}", executable.as_raw_fd()))
@@ -99,7 +105,8 @@ fn spawn(executable: &OwnedFd, stderr: WorkerStderr, alive: &watch::Sender<BTree
     alive.send_modify(|alive| {
         alive.insert(child.id());
     });
-    let process = Arc::new(Process { pid: child.id(), child: Mutex::new(child), alive: alive.clone() });
+    let process =
+        Arc::new(Process { pid: child.id(), child: Mutex::new(child), alive: alive.clone() });
     attach(&process, near)
 }
 
@@ -187,9 +194,11 @@ impl Process {
         let _ = self.lock().kill();
     }
 
-    /// Reaps the process, killing it unless it ends by itself at once; says how it ended. Called once for each process.
+    /// Reaps the process, killing it unless it ends by itself at once; says how it ended. Called
+    /// once for each process.
     fn end(&self) -> String {
-        // A dying process closes its socket shortly before it can be reaped: its own status is worth a moment.
+        // A dying process closes its socket shortly before it can be reaped: its own status is
+        // worth a moment.
         let own = (0..50).find_map(|_| {
             let status = self.lock().try_wait().ok().flatten();
             if status.is_none() {
@@ -239,7 +248,11 @@ fn read(mut channel: Channel, process: &Process, to: &mpsc::Sender<Inbound>) {
     let _ = to.blocking_send(Inbound::Gone(detail));
 }
 
-fn write(mut channel: Channel, process: &Process, from: &blocking::Receiver<(ToWorker, Vec<OwnedFd>)>) {
+fn write(
+    mut channel: Channel,
+    process: &Process,
+    from: &blocking::Receiver<(ToWorker, Vec<OwnedFd>)>,
+) {
     for (message, descriptors) in from {
         let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         if channel.send(&message, &borrowed).is_err() {

@@ -45,7 +45,8 @@ pub enum PoolHealth {
         /// When it makes sense to ask again.
         retry_after: Duration,
     },
-    /// It crashed whenever it was tried. No further attempt is made until its plugins are replaced, or the operator asks for one.
+    /// It crashed whenever it was tried. No further attempt is made until its plugins are replaced,
+    /// or the operator asks for one.
     Quarantined,
 }
 
@@ -81,7 +82,8 @@ pub struct LoadedPlugin {
     pub figures: BTreeMap<String, Figures>,
 }
 
-/// What happens during a run, in order. Analyses of the run not yet judged at its end got no verdict in it.
+/// What happens during a run, in order. Analyses of the run not yet judged at its end got no
+/// verdict in it.
 #[derive(Debug)]
 pub enum RunEvent {
     /// The worker began an analysis.
@@ -109,7 +111,8 @@ pub struct Judged {
     pub result: Result<Box<Judgement>, AnalysisFailure>,
     /// What it left behind, such as the best shot, with the bytes.
     pub artifacts: Vec<(ArtifactReport, Vec<u8>)>,
-    /// What the node knows of who judges this in the pool where it was judged, which may be another one by now.
+    /// What the node knows of who judges this in the pool where it was judged, which may be another
+    /// one by now.
     pub analyzer: Option<Arc<Analyzer>>,
 }
 
@@ -120,8 +123,9 @@ pub enum RunEnd {
     Done(RunCosts),
     /// The worker died by itself. Analyses not judged must be tried again under the rule of blame.
     WorkerDied(Death),
-    /// The supervisor ended the worker, since an analysis ignored its deadline or its cancellation. That analysis was
-    /// judged (`DEADLINE_EXCEEDED` or `CANCELLED`); the others must be tried again, and nobody is to blame for that.
+    /// The supervisor ended the worker, since an analysis ignored its deadline or its cancellation.
+    /// That analysis was judged (`DEADLINE_EXCEEDED` or `CANCELLED`); the others must be tried
+    /// again, and nobody is to blame for that.
     WorkerStopped,
     /// No worker takes work (crash breaker open, or shutting down); nothing was started.
     Unavailable {
@@ -153,7 +157,8 @@ pub enum ProbeError {
     },
 }
 
-/// Asks a run to stop, as a whole or one analysis of it. Cheap to clone; all clones mean the same run.
+/// Asks a run to stop, as a whole or one analysis of it. Cheap to clone; all clones mean the same
+/// run.
 #[derive(Debug, Clone)]
 pub struct RunCancel {
     state: Arc<watch::Sender<CancelState>>,

@@ -1,6 +1,7 @@
-//! One run, from the claim to its release: events of the worker are sent to the store in order, under the run's token, and written side
-//! by side: while the artifacts of one verdict go to disk, the next analysis is entered and judged, and they share a commit. Whatever
-//! goes wrong, the run is either given back, or its lease ends and somebody else takes it.
+//! One run, from the claim to its release: events of the worker are sent to the store in order,
+//! under the run's token, and written side by side: while the artifacts of one verdict go to disk,
+//! the next analysis is entered and judged, and they share a commit. Whatever goes wrong, the run
+//! is either given back, or its lease ends and somebody else takes it.
 
 use super::apply::{self, Verdict};
 use super::blame::{blamed, crash_failure};
@@ -26,7 +27,9 @@ use vultus_core::{Analysis, AnalysisId, AnalysisState, MediaId, Medium};
 use vultus_store::blobs::keys::{FolderKey, KeyError};
 use vultus_store::blobs::{BlobError, BlobStore, MemoryBudget, Reserved};
 use vultus_store::{AnalysisResult, Applied, ClaimedRun, Scope, Store, StoreError, WorkerDeath};
-use vultus_worker_protocol::{AnalysisFailure, FrameReport, RunAnalysis, RunMedium, RunRequest, SlottedMedium};
+use vultus_worker_protocol::{
+    AnalysisFailure, FrameReport, RunAnalysis, RunMedium, RunRequest, SlottedMedium,
+};
 
 /// Time between heartbeats: three fit into a lease.
 const HEARTBEAT: Duration = Duration::from_secs(3);
@@ -96,7 +99,14 @@ pub(super) struct RunTask {
 
 impl RunTask {
     pub(super) fn new(shared: Arc<Shared>, pool: PoolName, run: ClaimedRun) -> Self {
-        Self { shared, pool, run, cancel: RunCancel::new(), judged: HashSet::new(), retry: AtomicBool::new(false) }
+        Self {
+            shared,
+            pool,
+            run,
+            cancel: RunCancel::new(),
+            judged: HashSet::new(),
+            retry: AtomicBool::new(false),
+        }
     }
 
     /// Works the run off; the first part on `worker`.
@@ -104,7 +114,9 @@ impl RunTask {
         let run = self.run.token.run_id;
         match self.judge_all(worker).await {
             Ok(()) => tracing::debug!(%run, "run released"),
-            Err(Abandoned::Stale) => tracing::info!(%run, "run lost: its folder was erased, or another node has it"),
+            Err(Abandoned::Stale) => {
+                tracing::info!(%run, "run lost: its folder was erased, or another node has it")
+            }
             Err(error) => {
                 tracing::warn!(%run, error = &error as &dyn std::error::Error, "run abandoned; it is taken up again once its lease ends");
             }
@@ -112,11 +124,19 @@ impl RunTask {
     }
 
     async fn judge_all(&mut self, worker: FreeWorker) -> Result<(), Abandoned> {
-        let registration = self.shared.running.register(self.run.token.run_id, self.run.folder_id, &self.cancel);
+        let registration =
+            self.shared.running.register(self.run.token.run_id, self.run.folder_id, &self.cancel);
         let mut worker = Some(worker);
         loop {
-            let open: Vec<Analysis> = self.run.analyses.iter().filter(|a| !self.judged.contains(&a.id)).cloned().collect();
-            let part: Vec<Analysis> = if self.run.one_by_one { open.into_iter().take(1).collect() } else { open };
+            let open: Vec<Analysis> = self
+                .run
+                .analyses
+                .iter()
+                .filter(|a| !self.judged.contains(&a.id))
+                .cloned()
+                .collect();
+            let part: Vec<Analysis> =
+                if self.run.one_by_one { open.into_iter().take(1).collect() } else { open };
             if part.is_empty() {
                 break;
             }
@@ -128,7 +148,8 @@ impl RunTask {
         self.release(retry_at).await
     }
 
-    /// Judges some of the analyses in one go. All of them count as dealt with afterwards, those to be retried too.
+    /// Judges some of the analyses in one go. All of them count as dealt with afterwards, those to
+    /// be retried too.
     async fn judge(
         &mut self,
         part: Vec<Analysis>,
@@ -137,7 +158,9 @@ impl RunTask {
     ) -> Result<Next, Abandoned> {
         let OpenMedia { media, missing, _reserved: reserved } = self.open_media(&part).await?;
         if !missing.is_empty() {
-            for analysis in part.iter().filter(|analysis| analysis.media.iter().any(|taken| missing.contains(&taken.media_id))) {
+            for analysis in part.iter().filter(|analysis| {
+                analysis.media.iter().any(|taken| missing.contains(&taken.media_id))
+            }) {
                 self.write_failure(analysis, &missing_medium()).await?;
                 self.judged.insert(analysis.id);
             }
@@ -162,9 +185,13 @@ impl RunTask {
                 tracing::warn!(run = %self.run.token.run_id, detail = death.detail, active = death.active, "a worker died in a run");
                 let blamed = blamed(&death, &asked).and_then(|id| id.parse::<AnalysisId>().ok());
                 let failure = crash_failure(&death, &self.plugin_of(blamed));
-                let failure = vultus_core::AnalysisFailure { code: failure.code, message: failure.message };
+                let failure =
+                    vultus_core::AnalysisFailure { code: failure.code, message: failure.message };
                 let death = WorkerDeath { active: blamed };
-                self.shared.store.record_death(self.run.token, death, &failure, self.shared.clock.now()).await?;
+                self.shared
+                    .store
+                    .record_death(self.run.token, death, &failure, self.shared.clock.now())
+                    .await?;
                 Ok(Next::Released)
             }
             RunEnd::WorkerStopped => {
@@ -195,9 +222,11 @@ impl RunTask {
             }
         };
         let mut running = std::pin::pin!(running);
-        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+        let mut heartbeat =
+            tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
         let mut writes = FuturesUnordered::new();
-        let (mut end, mut all_told, mut in_hurry, mut last_progress) = (None, false, false, Instant::now());
+        let (mut end, mut all_told, mut in_hurry, mut last_progress) =
+            (None, false, false, Instant::now());
         let ended = async {
             loop {
                 if all_told
@@ -255,13 +284,22 @@ impl RunTask {
     async fn write_event(&self, event: RunEvent) -> Result<(), Abandoned> {
         match event {
             RunEvent::Entered { analysis } => {
-                let Some(id) = self.analysis(&analysis).map(|analysis| analysis.id) else { return Ok(()) };
-                let applied = self.shared.store.enter_analysis(self.run.token, id, self.shared.clock.now()).await?;
+                let Some(id) = self.analysis(&analysis).map(|analysis| analysis.id) else {
+                    return Ok(());
+                };
+                let applied = self
+                    .shared
+                    .store
+                    .enter_analysis(self.run.token, id, self.shared.clock.now())
+                    .await?;
                 self.heed(applied, id)
             }
             RunEvent::Progress { analysis, fraction } => {
-                let Some(id) = self.analysis(&analysis).map(|analysis| analysis.id) else { return Ok(()) };
-                let applied = self.shared.store.record_progress(self.run.token, id, fraction).await?;
+                let Some(id) = self.analysis(&analysis).map(|analysis| analysis.id) else {
+                    return Ok(());
+                };
+                let applied =
+                    self.shared.store.record_progress(self.run.token, id, fraction).await?;
                 self.heed(applied, id)
             }
             RunEvent::Judged(judged) => self.write_judged(judged).await,
@@ -270,14 +308,18 @@ impl RunTask {
 
     async fn write_judged(&self, judged: Judged) -> Result<(), Abandoned> {
         let Some(analysis) = self.analysis(&judged.analysis).cloned() else { return Ok(()) };
-        let known = judged.analyzer.clone().or_else(|| self.shared.pools.analyzer(&self.pool, &analysis.kind));
+        let known = judged
+            .analyzer
+            .clone()
+            .or_else(|| self.shared.pools.analyzer(&self.pool, &analysis.kind));
         let Some(analyzer) = known else {
             tracing::warn!(pool = %self.pool, kind = analysis.kind, "a pool judged what it does not offer");
             return self.write_failure(&analysis, &not_offered()).await;
         };
         match apply::verdict(judged, &analyzer) {
             Ok(verdict) => self.write_verdict(&analysis, &verdict).await,
-            // Cancelled in the store it is final already; cancelled by this node's end it is judged later.
+            // Cancelled in the store it is final already; cancelled by this node's end it is judged
+            // later.
             Err(failure) if failure.code == "CANCELLED" => Ok(()),
             Err(failure) if failure.retryable && analysis.attempts + 1 < MAX_ATTEMPTS => {
                 tracing::info!(analysis = %analysis.id, code = failure.code, detail = failure.detail, "analysis is tried again");
@@ -293,13 +335,17 @@ impl RunTask {
         let (mut attempt, mut swept) = (0, Vec::new());
         loop {
             attempt += 1;
-            let artifacts = apply::write_artifacts(verdict, analysis, &folder, &self.shared.blobs).await?;
-            let keys: Vec<String> = artifacts.iter().map(|artifact| artifact.blob_key.clone()).collect();
+            let artifacts =
+                apply::write_artifacts(verdict, analysis, &folder, &self.shared.blobs).await?;
+            let keys: Vec<String> =
+                artifacts.iter().map(|artifact| artifact.blob_key.clone()).collect();
             if !swept.is_empty() {
                 store.revive(&swept).await?;
             }
             let result = apply::finished(verdict, analysis, artifacts);
-            let applied = store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await;
+            let applied = store
+                .apply_result(self.run.token, analysis.id, &result, self.shared.clock.now())
+                .await;
             match applied {
                 Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {
                     swept = self.shared.blobs.await_deletions(store, &keys).await?;
@@ -319,8 +365,8 @@ impl RunTask {
         }
     }
 
-    /// A verdict that the store refuses for a reason that will not pass by waiting: tried again a few times, and then given up, so that
-    /// the run does not come back for ever.
+    /// A verdict that the store refuses for a reason that will not pass by waiting: tried again a
+    /// few times, and then given up, so that the run does not come back for ever.
     async fn not_stored(&self, analysis: &Analysis, error: &StoreError) -> Result<(), Abandoned> {
         tracing::error!(analysis = %analysis.id, error = error as &dyn std::error::Error, "a verdict cannot be stored");
         if analysis.attempts + 1 < MAX_ATTEMPTS {
@@ -331,26 +377,45 @@ impl RunTask {
     }
 
     async fn folder_key(&self) -> Result<Arc<FolderKey>, KeyringError> {
-        self.shared.keyring.folder(self.run.company_id, self.run.folder_id, &self.run.folder_key).await
+        self.shared
+            .keyring
+            .folder(self.run.company_id, self.run.folder_id, &self.run.folder_key)
+            .await
     }
 
-    /// Deletes the artifacts of a verdict that nobody wants any more: the folder may have been erased, and its pictures with it.
+    /// Deletes the artifacts of a verdict that nobody wants any more: the folder may have been
+    /// erased, and its pictures with it.
     async fn delete_unwanted(&self, keys: &[String]) {
         let (store, now) = (self.shared.store.as_ref(), self.shared.clock.now());
         if let Err(error) = self.shared.blobs.delete_unreferenced(store, keys, now).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "unwanted artifacts are left to the sweeper");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "unwanted artifacts are left to the sweeper"
+            );
         }
     }
 
-    async fn write_failure(&self, analysis: &Analysis, failure: &AnalysisFailure) -> Result<(), Abandoned> {
+    async fn write_failure(
+        &self,
+        analysis: &Analysis,
+        failure: &AnalysisFailure,
+    ) -> Result<(), Abandoned> {
         tracing::warn!(analysis = %analysis.id, code = failure.code, detail = failure.detail, "analysis failed");
-        let failure = vultus_core::AnalysisFailure { code: failure.code.clone(), message: failure.message.clone() };
+        let failure = vultus_core::AnalysisFailure {
+            code: failure.code.clone(),
+            message: failure.message.clone(),
+        };
         let result = AnalysisResult::Failed(failure);
-        let applied = self.shared.store.apply_result(self.run.token, analysis.id, &result, self.shared.clock.now()).await?;
+        let applied = self
+            .shared
+            .store
+            .apply_result(self.run.token, analysis.id, &result, self.shared.clock.now())
+            .await?;
         self.heed(applied, analysis.id)
     }
 
-    /// A write that did not take effect: the run is somebody else's, or the analysis is not wanted any more.
+    /// A write that did not take effect: the run is somebody else's, or the analysis is not wanted
+    /// any more.
     fn heed(&self, applied: Applied, id: AnalysisId) -> Result<(), Abandoned> {
         match applied {
             Applied::Yes => Ok(()),
@@ -363,14 +428,20 @@ impl RunTask {
     }
 
     async fn release(&self, retry_at: Option<time::OffsetDateTime>) -> Result<(), Abandoned> {
-        match self.shared.store.release_run(self.run.token, retry_at, self.shared.clock.now()).await? {
+        match self
+            .shared
+            .store
+            .release_run(self.run.token, retry_at, self.shared.clock.now())
+            .await?
+        {
             Applied::Yes | Applied::AlreadyFinal => Ok(()),
             Applied::Stale => Err(Abandoned::Stale),
         }
     }
 
     fn retry_at(&self) -> time::OffsetDateTime {
-        let attempts = self.run.analyses.iter().map(|analysis| analysis.attempts).max().unwrap_or_default();
+        let attempts =
+            self.run.analyses.iter().map(|analysis| analysis.attempts).max().unwrap_or_default();
         self.shared.clock.now() + FIRST_RETRY * 2i32.pow(attempts.min(8))
     }
 
@@ -380,18 +451,22 @@ impl RunTask {
     }
 
     fn plugin_of(&self, analysis: Option<AnalysisId>) -> String {
-        let kind = self.run.analyses.iter().find(|a| Some(a.id) == analysis).map(|a| a.kind.as_str());
+        let kind =
+            self.run.analyses.iter().find(|a| Some(a.id) == analysis).map(|a| a.kind.as_str());
         let plugins = self.shared.pools.plugins();
-        let found =
-            plugins.into_iter().find(|plugin| plugin.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind));
+        let found = plugins.into_iter().find(|plugin| {
+            plugin.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind)
+        });
         found.map(|plugin| plugin.manifest.id).unwrap_or_default()
     }
 
-    /// The media that these analyses take, decrypted into memory where a probe left no frame; and those that cannot be. Keeps the lease meanwhile: there may be no room
-    /// in memory, and the storage may be far away.
+    /// The media that these analyses take, decrypted into memory where a probe left no frame; and
+    /// those that cannot be. Keeps the lease meanwhile: there may be no room in memory, and the
+    /// storage may be far away.
     async fn open_media(&self, part: &[Analysis]) -> Result<OpenMedia, Abandoned> {
         let mut opening = std::pin::pin!(self.decrypt_media(part));
-        let mut heartbeat = tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
+        let mut heartbeat =
+            tokio::time::interval_at(tokio::time::Instant::now() + HEARTBEAT, HEARTBEAT);
         loop {
             tokio::select! {
                 opened = &mut opening => return opened,
@@ -401,13 +476,23 @@ impl RunTask {
     }
 
     async fn decrypt_media(&self, part: &[Analysis]) -> Result<OpenMedia, Abandoned> {
-        let taken: HashSet<MediaId> = part.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
-        let wanted: Vec<&Medium> = self.run.media.iter().filter(|medium| taken.contains(&medium.id)).collect();
+        let taken: HashSet<MediaId> =
+            part.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
+        let wanted: Vec<&Medium> =
+            self.run.media.iter().filter(|medium| taken.contains(&medium.id)).collect();
         let known: HashSet<MediaId> = wanted.iter().map(|medium| medium.id).collect();
-        let frames = wanted.iter().map(|medium| self.shared.pools.frames().take(medium.id)).collect::<Vec<_>>();
+        let frames = wanted
+            .iter()
+            .map(|medium| self.shared.pools.frames().take(medium.id))
+            .collect::<Vec<_>>();
         let encrypted = wanted.iter().zip(&frames).filter(|(_, frame)| frame.is_none());
-        let reserved = self.shared.memory.reserve(encrypted.map(|(medium, _)| medium.byte_size).sum()).await;
-        let mut open = OpenMedia { media: Vec::new(), missing: taken.difference(&known).copied().collect(), _reserved: reserved };
+        let reserved =
+            self.shared.memory.reserve(encrypted.map(|(medium, _)| medium.byte_size).sum()).await;
+        let mut open = OpenMedia {
+            media: Vec::new(),
+            missing: taken.difference(&known).copied().collect(),
+            _reserved: reserved,
+        };
         let folder = self.folder_key().await?;
         let opened = join_all(wanted.into_iter().zip(frames).map(async |(medium, frame)| {
             let opened = match frame {
@@ -418,7 +503,9 @@ impl RunTask {
         }));
         for (medium, opened) in opened.await {
             match opened {
-                Ok((frame, descriptor)) => open.media.push((OpenMedium { medium: medium.clone(), frame }, descriptor)),
+                Ok((frame, descriptor)) => {
+                    open.media.push((OpenMedium { medium: medium.clone(), frame }, descriptor))
+                }
                 Err(BlobError::NotFound) => drop(open.missing.insert(medium.id)),
                 Err(error @ BlobError::Damaged(_)) => {
                     tracing::error!(medium = %medium.id, error = &error as &dyn std::error::Error, "a medium does not decrypt");
@@ -476,7 +563,11 @@ fn is_too_soon(event: &RunEvent, last: &mut Instant) -> bool {
 fn run_request(run: &ClaimedRun, part: &[Analysis], media: &[OpenMedium]) -> RunRequest {
     let slotted = |taken: &TakenMedium| {
         let index = media.iter().position(|open| open.medium.id == taken.media_id)?;
-        Some(SlottedMedium { index: u32::try_from(index).ok()?, slot: taken.slot.clone(), named: taken.named })
+        Some(SlottedMedium {
+            index: u32::try_from(index).ok()?,
+            slot: taken.slot.clone(),
+            named: taken.named,
+        })
     };
     let analysis = |analysis: &Analysis| RunAnalysis {
         id: analysis.id.to_string(),

@@ -1,5 +1,5 @@
-//! The runs that this node works on, so that a cancellation or an erasure here reaches their workers at once. Other nodes find out
-//! with their next heartbeat.
+//! The runs that this node works on, so that a cancellation or an erasure here reaches their
+//! workers at once. Other nodes find out with their next heartbeat.
 
 use super::run::RunCancel;
 use std::collections::HashMap;
@@ -27,7 +27,8 @@ pub(super) struct Registration {
 }
 
 impl RunningRuns {
-    /// Something of the folder was cancelled or deleted: its runs look at the store and stop what is not wanted any more.
+    /// Something of the folder was cancelled or deleted: its runs look at the store and stop what
+    /// is not wanted any more.
     pub fn look_again(&self, folder: FolderId) {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for entry in runs.values().filter(|entry| entry.folder == folder) {
@@ -43,7 +44,12 @@ impl RunningRuns {
         }
     }
 
-    pub(super) fn register(&self, run: RunId, folder: FolderId, cancel: &RunCancel) -> Registration {
+    pub(super) fn register(
+        &self,
+        run: RunId,
+        folder: FolderId,
+        cancel: &RunCancel,
+    ) -> Registration {
         let look_again = Arc::new(Notify::new());
         let entry = Entry { folder, look_again: look_again.clone(), cancel: cancel.clone() };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run, entry);

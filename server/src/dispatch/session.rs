@@ -1,6 +1,8 @@
-//! One job on one worker: a probe or a run, with its deadlines and the cancel ladder (flag, grace, kill).
+//! One job on one worker: a probe or a run, with its deadlines and the cancel ladder (flag, grace,
+//! kill).
 //!
-//! It decides what a message means for the job; what becomes of the worker afterwards is the slot's matter.
+//! It decides what a message means for the job; what becomes of the worker afterwards is the slot's
+//! matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -10,7 +12,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use vultus_worker_protocol::channel::MAX_DESCRIPTORS;
-use vultus_worker_protocol::{AnalysisFailure, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest, ToWorker};
+use vultus_worker_protocol::{
+    AnalysisFailure, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest, ToWorker,
+};
 
 use super::analyzer::Analyzer;
 use super::figures::FigureCounter;
@@ -32,13 +36,15 @@ const LOG_LINES: u32 = 50;
 pub(crate) enum WorkerFate {
     /// It can take the next job.
     Lives,
-    /// It died by itself, in plugin code or for no known reason: this counts as a crash of the pool.
+    /// It died by itself, in plugin code or for no known reason: this counts as a crash of the
+    /// pool.
     Crashed,
     /// It died over hostile media. That says nothing about the pool.
     DiedDecoding,
     /// It must be killed, at nobody's fault but the job's.
     Spent,
-    /// It must be killed, since an analysis did not stop at its deadline: this counts as a crash of the pool.
+    /// It must be killed, since an analysis did not stop at its deadline: this counts as a crash of
+    /// the pool.
     Hung,
 }
 
@@ -57,7 +63,12 @@ pub(crate) enum ProbeEnd {
 }
 
 /// Has `worker` examine one medium, within `limit` from now.
-pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, limit: Duration) -> (ProbeEnd, WorkerFate) {
+pub(crate) async fn probe(
+    worker: &mut Worker,
+    medium: OwnedFd,
+    byte_size: u64,
+    limit: Duration,
+) -> (ProbeEnd, WorkerFate) {
     let mut too_slow = std::pin::pin!(awake_for(limit));
     let name = "probe".to_owned();
     worker.send(ToWorker::Probe(ProbeRequest { probe: name.clone(), byte_size }), vec![medium]);
@@ -79,7 +90,8 @@ pub(crate) async fn probe(worker: &mut Worker, medium: OwnedFd, byte_size: u64, 
     }
 }
 
-/// Waits for this long. Time in which this process stood still hardly counts: what came meanwhile shall be read before it is called late.
+/// Waits for this long. Time in which this process stood still hardly counts: what came meanwhile
+/// shall be read before it is called late.
 async fn awake_for(limit: Duration) {
     let mut left = limit;
     while !left.is_zero() {
@@ -89,8 +101,8 @@ async fn awake_for(limit: Duration) {
     }
 }
 
-/// Has `worker` do a run. `media` are the descriptors of the request's media, in order; `analyzer_of` is what is known of the plugin of
-/// the worker that judges a type.
+/// Has `worker` do a run. `media` are the descriptors of the request's media, in order;
+/// `analyzer_of` is what is known of the plugin of the worker that judges a type.
 pub(crate) async fn run(
     worker: &mut Worker,
     request: RunRequest,
@@ -100,8 +112,12 @@ pub(crate) async fn run(
     analyzer_of: impl Fn(&str) -> Option<Arc<Analyzer>>,
     figures: &FigureCounter,
 ) -> (RunEnd, WorkerFate) {
-    let open =
-        |a: &RunAnalysis| (a.id.clone(), Open { limit: Duration::from_millis(a.timeout_ms), analyzer: analyzer_of(&a.kind) });
+    let open = |a: &RunAnalysis| {
+        (
+            a.id.clone(),
+            Open { limit: Duration::from_millis(a.timeout_ms), analyzer: analyzer_of(&a.kind) },
+        )
+    };
     let kinds = request.analyses.iter().map(|a| (a.id.clone(), a.kind.clone())).collect();
     let mut session = Session {
         run: request.run.clone(),
@@ -165,14 +181,19 @@ enum Step {
 }
 
 impl Session<'_> {
-    async fn drive(&mut self, worker: &mut Worker, mut cancel: watch::Receiver<CancelState>) -> (RunEnd, WorkerFate) {
+    async fn drive(
+        &mut self,
+        worker: &mut Worker,
+        mut cancel: watch::Receiver<CancelState>,
+    ) -> (RunEnd, WorkerFate) {
         cancel.mark_changed();
         let mut cancellable = true;
         loop {
             let timer = self.kill_at.map_or(self.deadline, |kill_at| kill_at.min(self.deadline));
             tokio::select! {
                 biased;
-                // What the worker says comes last, so that one that never stops talking cannot talk over its deadline.
+                // What the worker says comes last, so that one that never stops talking cannot talk
+                // over its deadline.
                 () = sleep_until(timer) => {
                     let cancelled = cancel.borrow().clone();
                     return self.too_late(&cancelled).await;
@@ -224,7 +245,9 @@ impl Session<'_> {
                 self.enter(Phase::Decoding, DECODE_DEADLINE);
                 Step::GoOn
             }
-            WorkerMessage::Entered { run, analysis } if run == self.run && !matches!(self.phase, Phase::In(_)) => {
+            WorkerMessage::Entered { run, analysis }
+                if run == self.run && !matches!(self.phase, Phase::In(_)) =>
+            {
                 let Some(limit) = self.unjudged.get(&analysis).map(|open| open.limit) else {
                     return Step::Violation("entered an analysis that is not to be judged");
                 };
@@ -238,14 +261,21 @@ impl Session<'_> {
                 let _ = self.events.try_send(RunEvent::Progress { analysis, fraction });
                 Step::GoOn
             }
-            WorkerMessage::Judged { run, judged } if run == self.run && self.phase == Phase::In(judged.analysis.clone()) => {
-                let analyzer = self.unjudged.remove(&judged.analysis).and_then(|open| open.analyzer);
+            WorkerMessage::Judged { run, judged }
+                if run == self.run && self.phase == Phase::In(judged.analysis.clone()) =>
+            {
+                let analyzer =
+                    self.unjudged.remove(&judged.analysis).and_then(|open| open.analyzer);
                 let judged = Judged { analyzer, ..judged };
                 self.enter(Phase::Between, PAUSE_DEADLINE);
                 self.tell(RunEvent::Judged(judged)).await;
                 Step::GoOn
             }
-            WorkerMessage::RunDone { run, costs } if run == self.run && self.unjudged.is_empty() => Step::Done(costs),
+            WorkerMessage::RunDone { run, costs }
+                if run == self.run && self.unjudged.is_empty() =>
+            {
+                Step::Done(costs)
+            }
             WorkerMessage::Log { plugin, level, text } => {
                 self.log_lines += 1;
                 if self.log_lines <= LOG_LINES {
@@ -274,7 +304,8 @@ impl Session<'_> {
         if let RunEvent::Judged(judged) = &event
             && let Some(kind) = self.kinds.get(&judged.analysis)
         {
-            let entered = self.entered.as_ref().filter(|(analysis, _)| *analysis == judged.analysis);
+            let entered =
+                self.entered.as_ref().filter(|(analysis, _)| *analysis == judged.analysis);
             self.figures.judged(kind, judged, entered.map(|(_, at)| at.elapsed()));
         }
         // A caller that is gone shows by `closed`, which cancels the run.
@@ -303,7 +334,8 @@ impl Session<'_> {
             return (RunEnd::Done(RunCosts::default()), WorkerFate::Spent);
         }
         let Phase::In(active) = self.phase.clone() else {
-            let (end, _) = self.died("took longer than its deadline outside any analysis".to_owned());
+            let (end, _) =
+                self.died("took longer than its deadline outside any analysis".to_owned());
             return (end, WorkerFate::Spent);
         };
         let analyzer = self.unjudged.remove(&active).and_then(|open| open.analyzer);
@@ -316,7 +348,11 @@ impl Session<'_> {
         (RunEnd::WorkerStopped, WorkerFate::Hung)
     }
 
-    async fn refuse_media(&mut self, analyses: &[RunAnalysis], count: usize) -> (RunEnd, WorkerFate) {
+    async fn refuse_media(
+        &mut self,
+        analyses: &[RunAnalysis],
+        count: usize,
+    ) -> (RunEnd, WorkerFate) {
         for analysis in analyses {
             let failure = AnalysisFailure {
                 code: "TOO_MANY_MEDIA".to_owned(),
@@ -332,7 +368,12 @@ impl Session<'_> {
 
 /// The event of an analysis that ends without a verdict.
 pub(crate) fn failed(analysis: String, failure: AnalysisFailure) -> RunEvent {
-    RunEvent::Judged(Judged { analysis, result: Err(failure), artifacts: Vec::new(), analyzer: None })
+    RunEvent::Judged(Judged {
+        analysis,
+        result: Err(failure),
+        artifacts: Vec::new(),
+        analyzer: None,
+    })
 }
 
 /// The failure of an analysis that was asked to stop.

@@ -37,7 +37,8 @@ struct Slot {
     pool: Arc<Pool>,
     /// Deaths since the last job that ended well.
     deaths: u32,
-    /// Its permit is with a caller though its worker died: the next worker must not add another one.
+    /// Its permit is with a caller though its worker died: the next worker must not add another
+    /// one.
     owes_permit: bool,
 }
 
@@ -64,7 +65,12 @@ impl Slot {
     }
 
     async fn start_worker(&self) -> Result<Worker, String> {
-        let mut worker = self.pool.spawner.spawn().await.map_err(|error| format!("spawning it failed: {error}"))?;
+        let mut worker = self
+            .pool
+            .spawner
+            .spawn()
+            .await
+            .map_err(|error| format!("spawning it failed: {error}"))?;
         worker.send(ToWorker::Hello(Box::new(self.pool.plan.setup.clone())), Vec::new());
         let ready = tokio::select! {
             ready = await_ready(&mut worker) => ready,
@@ -164,7 +170,16 @@ async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
         Job::Run(job) => {
             let RunJob { request, media, events, cancel, reply } = *job;
             let analyzer_of = |kind: &str| pool.analyzer(kind);
-            let (end, fate) = session::run(worker, request, media, &events, cancel.watch(), analyzer_of, &pool.figures).await;
+            let (end, fate) = session::run(
+                worker,
+                request,
+                media,
+                &events,
+                cancel.watch(),
+                analyzer_of,
+                &pool.figures,
+            )
+            .await;
             if let (RunEnd::Done(cost), WorkerFate::Lives) = (&end, fate) {
                 pool.costs.add(*cost);
             }
@@ -176,7 +191,9 @@ async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
 }
 
 /// Waits for what a worker says first.
-pub(crate) async fn await_ready(worker: &mut Worker) -> Result<vultus_worker_protocol::WorkerReady, String> {
+pub(crate) async fn await_ready(
+    worker: &mut Worker,
+) -> Result<vultus_worker_protocol::WorkerReady, String> {
     loop {
         match worker.receive().await {
             Inbound::Gone(detail) => return Err(format!("it ended before it was ready: {detail}")),

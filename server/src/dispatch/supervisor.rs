@@ -1,6 +1,8 @@
-//! The worker pools of a node: starting, asking, stopping. The claim loop, `check` and `eval` stand on this.
+//! The worker pools of a node: starting, asking, stopping. The claim loop, `check` and `eval` stand
+//! on this.
 //!
-//! It reports what happened and to which analysis; who is to blame, and what is tried again, is decided by its callers.
+//! It reports what happened and to which analysis; who is to blame, and what is tried again, is
+//! decided by its callers.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -79,15 +81,19 @@ impl Drop for Inner {
 }
 
 impl WorkerPools {
-    /// Starts all pools and waits for the first worker of each. A pool that the node cannot do without must succeed;
-    /// third-party plugins that do not load are listed by [`Self::refused`].
+    /// Starts all pools and waits for the first worker of each. A pool that the node cannot do
+    /// without must succeed; third-party plugins that do not load are listed by [`Self::refused`].
     pub async fn start(config: PoolsConfig) -> Result<Self, StartError> {
         let executable = config.worker_executable.clone();
-        let spawner =
-            Spawner::start(&executable, config.stderr).map_err(|source| StartError::Executable { path: executable, source })?;
+        let spawner = Spawner::start(&executable, config.stderr)
+            .map_err(|source| StartError::Executable { path: executable, source })?;
         let scan = config.third_party.clone();
-        let opener =
-            Opener { config, spawner: Arc::new(spawner), stop: CancellationToken::new(), slots: Mutex::new(JoinSet::new()) };
+        let opener = Opener {
+            config,
+            spawner: Arc::new(spawner),
+            stop: CancellationToken::new(),
+            slots: Mutex::new(JoinSet::new()),
+        };
         let built_in = opener.open(plan::built_in(&opener.config));
         let probe = match opener.config.probe_workers {
             0 => Arc::clone(&built_in),
@@ -96,8 +102,19 @@ impl WorkerPools {
         let third_party = Mutex::new(ThirdParty::default());
         let (changed, reloading) = (watch::Sender::new(0), AsyncMutex::new(()));
         let frames = ProbedFrames::default();
-        let pools = Self { inner: Arc::new(Inner { built_in, probe, third_party, opener, changed, reloading, frames }) };
-        let (needed, _) = tokio::join!(pools.inner.await_needed(), pools.use_plugins(scan, &accept_all, false));
+        let pools = Self {
+            inner: Arc::new(Inner {
+                built_in,
+                probe,
+                third_party,
+                opener,
+                changed,
+                reloading,
+                frames,
+            }),
+        };
+        let (needed, _) =
+            tokio::join!(pools.inner.await_needed(), pools.use_plugins(scan, &accept_all, false));
         match needed {
             Ok(()) => Ok(pools),
             Err(error) => {
@@ -122,10 +139,14 @@ impl WorkerPools {
     /// Names the plugin of another pool that has what is missing.
     pub(crate) fn with_provider(&self, mut refused: RefusedPlugin) -> RefusedPlugin {
         let Some(feature) = &refused.missing else { return refused };
-        let provides = |plugin: &LoadedPlugin| plugin.manifest.provides.iter().any(|provided| provided.feature == *feature);
+        let provides = |plugin: &LoadedPlugin| {
+            plugin.manifest.provides.iter().any(|provided| provided.feature == *feature)
+        };
         if let Some(provider) = self.plugins().into_iter().find(provides) {
             let (id, pool) = (&provider.manifest.id, &provider.pool);
-            refused.detail.push_str(&format!("; {id} of the pool {pool} does: the lock file can put both into one pool"));
+            refused.detail.push_str(&format!(
+                "; {id} of the pool {pool} does: the lock file can put both into one pool"
+            ));
         }
         refused
     }
@@ -147,7 +168,8 @@ impl WorkerPools {
 
     /// What the sandbox of the workers cannot enforce on this machine, one sentence each.
     pub fn sandbox_gaps(&self) -> Vec<String> {
-        let gaps: BTreeSet<String> = self.inner.pools().iter().flat_map(|pool| pool.sandbox_gaps()).collect();
+        let gaps: BTreeSet<String> =
+            self.inner.pools().iter().flat_map(|pool| pool.sandbox_gaps()).collect();
         gaps.into_iter().collect()
     }
 
@@ -158,7 +180,11 @@ impl WorkerPools {
 
     /// The pool whose plugins offer an analysis.
     pub fn pool_of(&self, analysis_type: &str) -> Option<PoolName> {
-        self.inner.pools().iter().find(|pool| pool.offers(analysis_type)).map(|pool| pool.plan.name.clone())
+        self.inner
+            .pools()
+            .iter()
+            .find(|pool| pool.offers(analysis_type))
+            .map(|pool| pool.plan.name.clone())
     }
 
     /// What is known of an analysis type that a pool offers.
@@ -168,7 +194,8 @@ impl WorkerPools {
 
     /// Whether a pool takes work. Pools that do not exist do not.
     pub fn health(&self, pool: &PoolName) -> PoolHealth {
-        self.pool(pool).map_or(PoolHealth::Unavailable { retry_after: RETRY_AFTER }, |pool| pool.health())
+        self.pool(pool)
+            .map_or(PoolHealth::Unavailable { retry_after: RETRY_AFTER }, |pool| pool.health())
     }
 
     /// Process ids of all workers that are alive.
@@ -192,12 +219,14 @@ impl WorkerPools {
         pools.iter().map(|pool| pool.costs.totals()).fold(RunTotals::default(), RunTotals::plus)
     }
 
-    /// Examines one medium: a readable descriptor on `byte_size` bytes that nobody else seeks in. Takes 5 s at most once a worker begins;
-    /// what none begins in time is no fault of the medium.
+    /// Examines one medium: a readable descriptor on `byte_size` bytes that nobody else seeks in.
+    /// Takes 5 s at most once a worker begins; what none begins in time is no fault of the medium.
     pub async fn probe(&self, medium: OwnedFd, byte_size: u64) -> Result<Probed, ProbeError> {
         let begin_before = Instant::now() + PROBE_WAIT;
         for _attempt in 0..2 {
-            let copy = medium.try_clone().map_err(|_| ProbeError::Unavailable { retry_after: RETRY_AFTER })?;
+            let copy = medium
+                .try_clone()
+                .map_err(|_| ProbeError::Unavailable { retry_after: RETRY_AFTER })?;
             match self.probe_once(copy, byte_size, begin_before).await? {
                 ProbeEnd::Answered(result) => return result.map_err(ProbeError::Refused),
                 ProbeEnd::TooSlow => return Err(ProbeError::Refused(too_slow())),
@@ -211,7 +240,12 @@ impl WorkerPools {
         }))
     }
 
-    async fn probe_once(&self, medium: OwnedFd, byte_size: u64, begin_before: Instant) -> Result<ProbeEnd, ProbeError> {
+    async fn probe_once(
+        &self,
+        medium: OwnedFd,
+        byte_size: u64,
+        begin_before: Instant,
+    ) -> Result<ProbeEnd, ProbeError> {
         let pool = &self.inner.probe;
         let unavailable = |retry_after| ProbeError::Unavailable { retry_after };
         let permit = tokio::time::timeout_at(begin_before, pool.reserve_if_available())
@@ -232,8 +266,8 @@ impl WorkerPools {
         &self.inner.frames
     }
 
-    /// Waits until a worker of `pool` is free and reserves it, also while the pool recovers from crashes or is replaced. None when
-    /// there is no such pool any more, or it is shutting down.
+    /// Waits until a worker of `pool` is free and reserves it, also while the pool recovers from
+    /// crashes or is replaced. None when there is no such pool any more, or it is shutting down.
     pub async fn free_worker(&self, name: &PoolName) -> Option<FreeWorker> {
         loop {
             let pool = self.pool(name)?;
@@ -246,8 +280,8 @@ impl WorkerPools {
         }
     }
 
-    /// Runs analyses on the next free worker of `pool`. `media` are readable descriptors in the order of the request's
-    /// media. Events come while it runs; a closed receiver cancels the run.
+    /// Runs analyses on the next free worker of `pool`. `media` are readable descriptors in the
+    /// order of the request's media. Events come while it runs; a closed receiver cancels the run.
     pub async fn run(
         &self,
         name: &PoolName,
@@ -274,7 +308,8 @@ impl WorkerPools {
         }
     }
 
-    /// A worker of a pool that takes work. When the pool is replaced meanwhile, one of the new pool.
+    /// A worker of a pool that takes work. When the pool is replaced meanwhile, one of the new
+    /// pool.
     async fn reserve_if_available(&self, name: &PoolName) -> Result<FreeWorker, Duration> {
         loop {
             let pool = self.pool(name).ok_or(RETRY_AFTER)?;
@@ -286,7 +321,8 @@ impl WorkerPools {
         }
     }
 
-    /// Lets running jobs finish within the drain time, then ends every worker. Afterwards no child is left.
+    /// Lets running jobs finish within the drain time, then ends every worker. Afterwards no child
+    /// is left.
     pub async fn shutdown(&self) {
         let inner = &self.inner;
         inner.opener.stop.cancel();
@@ -294,11 +330,17 @@ impl WorkerPools {
         for pool in &pools {
             pool.permits.close();
         }
-        let mut slots = std::mem::take(&mut *inner.opener.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut slots =
+            std::mem::take(&mut *inner.opener.slots.lock().unwrap_or_else(PoisonError::into_inner));
         let drain_timeout = inner.opener.config.drain_timeout;
-        let drained = tokio::time::timeout(drain_timeout, async { while slots.join_next().await.is_some() {} }).await;
+        let drained = tokio::time::timeout(drain_timeout, async {
+            while slots.join_next().await.is_some() {}
+        })
+        .await;
         if drained.is_err() {
-            tracing::warn!("workers are ended in the middle of runs, since these did not finish in time");
+            tracing::warn!(
+                "workers are ended in the middle of runs, since these did not finish in time"
+            );
             slots.shutdown().await;
         }
         for pool in &pools {
@@ -386,7 +428,8 @@ impl Drop for CancelOnDrop<'_> {
     }
 }
 
-/// The first slot of a pool starts at once, the others once it is known how that went: the node is ready sooner.
+/// The first slot of a pool starts at once, the others once it is known how that went: the node is
+/// ready sooner.
 pub(crate) async fn occupy(pool: Arc<Pool>, number: usize) {
     if number > 0 {
         tokio::select! {
@@ -407,10 +450,11 @@ pub(crate) async fn first_start(pool: &Pool) -> Start {
     }
 }
 
-/// What the workers of a pool that the node needs refused: then it must not start, such as with weights that are not those
-/// that a plugin was made for.
+/// What the workers of a pool that the node needs refused: then it must not start, such as with
+/// weights that are not those that a plugin was made for.
 fn refused_files(pool: &Pool) -> Option<String> {
-    let sentence = |refused: RefusedPlugin| format!("{} is refused: {}", refused.path, refused.detail);
+    let sentence =
+        |refused: RefusedPlugin| format!("{} is refused: {}", refused.path, refused.detail);
     let all: Vec<String> = pool.refused().into_iter().map(sentence).collect();
     (!all.is_empty()).then(|| all.join("; "))
 }

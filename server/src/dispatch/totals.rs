@@ -1,4 +1,5 @@
-//! What the runs of a pool cost so far, for operators and for benchmarks. Counted since the node started; kept nowhere.
+//! What the runs of a pool cost so far, for operators and for benchmarks. Counted since the node
+//! started; kept nowhere.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

@@ -1,5 +1,5 @@
-//! Fails what nobody will judge: runs that wait for the pool of a plugin that was taken away. Only where no other node could have the
-//! plugin. A reconciler: each look stands for itself.
+//! Fails what nobody will judge: runs that wait for the pool of a plugin that was taken away. Only
+//! where no other node could have the plugin. A reconciler: each look stands for itself.
 
 use super::run::PoolName;
 use super::run_task::Shared;
@@ -13,12 +13,17 @@ use vultus_core::AnalysisFailure;
 /// The longest time between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Looks until `stopping`. A pool that was there less than `patience` ago still counts: its plugin may come back, and a node that just
-/// started waits for as long.
-pub(super) async fn fail_unserved(shared: Arc<Shared>, patience: Duration, stopping: CancellationToken) {
+/// Looks until `stopping`. A pool that was there less than `patience` ago still counts: its plugin
+/// may come back, and a node that just started waits for as long.
+pub(super) async fn fail_unserved(
+    shared: Arc<Shared>,
+    patience: Duration,
+    stopping: CancellationToken,
+) {
     let mut seen: HashMap<PoolName, Instant> = HashMap::new();
     let begun = Instant::now();
-    let mut looks = tokio::time::interval(patience.clamp(Duration::from_millis(100), LONGEST_PAUSE));
+    let mut looks =
+        tokio::time::interval(patience.clamp(Duration::from_millis(100), LONGEST_PAUSE));
     loop {
         tokio::select! {
             () = stopping.cancelled() => return,
@@ -38,8 +43,14 @@ async fn look(shared: &Shared, served: impl Iterator<Item = &PoolName>, patience
     let now = shared.clock.now();
     match shared.store.fail_unserved(&pools, now - patience, &removed(), now).await {
         Ok(0) => {}
-        Ok(failed) => tracing::warn!(failed, "analyses failed because the plugin that they were asked of is not there any more"),
-        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "looking for analyses without a plugin failed"),
+        Ok(failed) => tracing::warn!(
+            failed,
+            "analyses failed because the plugin that they were asked of is not there any more"
+        ),
+        Err(error) => tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "looking for analyses without a plugin failed"
+        ),
     }
 }
 

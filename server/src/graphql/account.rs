@@ -122,7 +122,11 @@ impl Viewer {
     /// What the user may do. What is not listed is refused with FORBIDDEN.
     #[graphql(complexity = "2 + 2 * child_complexity")]
     async fn permissions(&self) -> Vec<Permission> {
-        self.0.permissions.iter().map(|p| Permission { action: p.action.into(), reach: p.reach.into() }).collect()
+        self.0
+            .permissions
+            .iter()
+            .map(|p| Permission { action: p.action.into(), reach: p.reach.into() })
+            .collect()
     }
 }
 
@@ -150,7 +154,8 @@ pub struct TokensPayload(Tokens);
 /// Tokens after a login or a refresh.
 #[Object]
 impl TokensPayload {
-    /// Goes with every request: `Authorization: Bearer …`, or `X-Forensics-Access-Token`; on a websocket in `connection_init`.
+    /// Goes with every request: `Authorization: Bearer …`, or `X-Forensics-Access-Token`; on a
+    /// websocket in `connection_init`.
     async fn access_token(&self) -> &str {
         &self.0.access_token
     }
@@ -160,7 +165,8 @@ impl TokensPayload {
         self.0.access_expires_at
     }
 
-    /// Good for one `refresh`. A second use ends the session, since one of the two users must have stolen it.
+    /// Good for one `refresh`. A second use ends the session, since one of the two users must have
+    /// stolen it.
     async fn refresh_token(&self) -> &str {
         &self.0.refresh_token
     }

@@ -11,7 +11,8 @@ use vultus_core::Error;
 use super::artifact::Artifact;
 use super::context::counted;
 use super::document::{
-    DocumentBarcode, DocumentField, DocumentLine, DocumentPortrait, DocumentQuality, DocumentResult, DocumentType, Mrz,
+    DocumentBarcode, DocumentField, DocumentLine, DocumentPortrait, DocumentQuality,
+    DocumentResult, DocumentType, Mrz,
 };
 use super::folder::Folder;
 use super::group::{AnalysisGroup, group};
@@ -101,7 +102,10 @@ pub struct Provenance {
 
 impl From<&vultus_core::Provenance> for Provenance {
     fn from(provenance: &vultus_core::Provenance) -> Self {
-        let source = |(name, source): &(String, String)| ParameterSource { name: name.clone(), source: source.clone() };
+        let source = |(name, source): &(String, String)| ParameterSource {
+            name: name.clone(),
+            source: source.clone(),
+        };
         Self {
             analyzer: provenance.analyzer.clone(),
             analyzer_version: provenance.analyzer_version.clone(),
@@ -139,7 +143,8 @@ impl Inner {
 
     async fn document(&self, ctx: &Context<'_>) -> vultus_core::Result<Option<DocumentResult>> {
         match self.analysis.result {
-            Some(_) => Ok(ResultView::of(&self.analysis).document(&self.contents(ctx).await?, &self.artifacts)),
+            Some(_) => Ok(ResultView::of(&self.analysis)
+                .document(&self.contents(ctx).await?, &self.artifacts)),
             None => Ok(None),
         }
     }
@@ -150,7 +155,10 @@ impl Inner {
 }
 
 /// The reasons of an analysis with their media.
-pub(super) fn reasons(analysis: &vultus_core::Analysis, contents: &Arc<FolderContents>) -> Vec<Reason> {
+pub(super) fn reasons(
+    analysis: &vultus_core::Analysis,
+    contents: &Arc<FolderContents>,
+) -> Vec<Reason> {
     let of_reason = |reason: &vultus_core::Reason| Reason {
         code: reason.code.clone(),
         message: reason.message.clone(),
@@ -177,9 +185,17 @@ pub(super) fn of(
 }
 
 /// The analyses of a folder that `wanted` picks, oldest first.
-pub(super) fn all(contents: &Arc<FolderContents>, wanted: impl Fn(&vultus_core::Analysis) -> bool) -> Vec<Analysis> {
+pub(super) fn all(
+    contents: &Arc<FolderContents>,
+    wanted: impl Fn(&vultus_core::Analysis) -> bool,
+) -> Vec<Analysis> {
     let with_artifacts = |analysis: &vultus_core::Analysis| {
-        let artifacts = contents.artifacts.iter().filter(|artifact| artifact.analysis_id == analysis.id).cloned().collect();
+        let artifacts = contents
+            .artifacts
+            .iter()
+            .filter(|artifact| artifact.analysis_id == analysis.id)
+            .cloned()
+            .collect();
         of(analysis.clone(), artifacts, Some(contents.clone()))
     };
     contents.analyses.iter().filter(|analysis| wanted(analysis)).map(with_artifacts).collect()
@@ -241,7 +257,8 @@ macro_rules! analysis_object {
                 f64::from(self.0.analysis.progress)
             }
 
-            /// The media that it took, in the order of its slots. Index n of a medium in `result` is the nth of those taken.
+            /// The media that it took, in the order of its slots. Index n of a medium in `result`
+            /// is the nth of those taken.
             #[graphql(complexity = "1 + 2 * child_complexity")]
             pub async fn media(&self, ctx: &Context<'_>) -> Result<Vec<Media>> {
                 let contents = self.0.contents(ctx).await?;
@@ -259,7 +276,8 @@ macro_rules! analysis_object {
                 Ok(group(&self.0.contents(ctx).await?, self.0.analysis.group_id))
             }
 
-            /// The parameters that apply: the defaults, the company's and the request's, merged and validated.
+            /// The parameters that apply: the defaults, the company's and the request's, merged and
+            /// validated.
             pub async fn params(&self) -> Value {
                 self.0.analysis.params.clone()
             }
@@ -344,8 +362,8 @@ analysis_object! {
             ResultView::of(&self.0.analysis).number("similarity")
         }
 
-        /// False match rate at the threshold `acceptFrom`: the share of pairs of different people that it accepts; null outside of what
-        /// was measured.
+        /// False match rate at the threshold `acceptFrom`: the share of pairs of different people
+        /// that it accepts; null outside of what was measured.
         async fn fmr(&self) -> Option<f64> {
             ResultView::of(&self.0.analysis).number("fmr")
         }
@@ -414,13 +432,20 @@ analysis_object! {
 }
 
 /// A question about media, and its verdict.
-#[expect(clippy::duplicated_attributes, reason = "fields of one type look like repetitions to the lint")]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "fields of one type look like repetitions to the lint"
+)]
 #[derive(Debug, Clone, Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Id."),
     field(name = "type", method = "kind", ty = "String", desc = "Type, such as `liveness`."),
     field(name = "state", ty = "AnalysisState", desc = "Where it is."),
-    field(name = "resolution", ty = "Option<Resolution>", desc = "The verdict; null unless FINISHED."),
+    field(
+        name = "resolution",
+        ty = "Option<Resolution>",
+        desc = "The verdict; null unless FINISHED."
+    ),
     field(
         name = "reasons",
         ty = "Vec<Reason>",
@@ -446,11 +471,19 @@ analysis_object! {
     ),
     field(name = "artifacts", ty = "Vec<Artifact>", desc = "The files that it made."),
     field(name = "created_at", ty = "OffsetDateTime", desc = "When it was asked for."),
-    field(name = "started_at", ty = "Option<OffsetDateTime>", desc = "When a worker first began it."),
+    field(
+        name = "started_at",
+        ty = "Option<OffsetDateTime>",
+        desc = "When a worker first began it."
+    ),
     field(name = "finished_at", ty = "Option<OffsetDateTime>", desc = "When it became final."),
     field(name = "attempts", ty = "i32", desc = "Times that a worker began it."),
     field(name = "revision", ty = "i32", desc = "Counts its changes, from 1."),
-    field(name = "failure", ty = "Option<Failure>", desc = "Why there is no verdict; null unless FAILED."),
+    field(
+        name = "failure",
+        ty = "Option<Failure>",
+        desc = "Why there is no verdict; null unless FAILED."
+    ),
     field(name = "provenance", ty = "Provenance", desc = "What judged, and by which rules.")
 )]
 pub enum Analysis {

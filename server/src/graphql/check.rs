@@ -144,7 +144,8 @@ impl CheckResult {
         Some(DocumentResult::read(result, |_| None, |_| None))
     }
 
-    /// The parameters that apply: the defaults, the company's and the request's, merged and validated.
+    /// The parameters that apply: the defaults, the company's and the request's, merged and
+    /// validated.
     async fn params(&self) -> &Value {
         &self.0.params
     }

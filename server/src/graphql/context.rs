@@ -13,8 +13,8 @@ use crate::service::{ClientKey, Services, UploadedFile};
 /// Longest `waitMs`, in milliseconds.
 pub const MAX_WAIT_MS: i32 = 30_000;
 
-/// Most objects in the lists of one answer. Complexity is judged before the lengths of lists are known; this is judged while they
-/// become known, so that lists within lists within lists end here.
+/// Most objects in the lists of one answer. Complexity is judged before the lengths of lists are
+/// known; this is judged while they become known, so that lists within lists within lists end here.
 const MAX_OBJECTS: usize = 50_000;
 
 /// Counts the objects of one answer.
@@ -60,7 +60,9 @@ impl Auth {
         match self {
             Self::Valid(principal) => Ok(*principal),
             Self::Refused(reason) => Err(Error::Unauthenticated(reason.clone())),
-            Self::Absent => Err(Error::Unauthenticated("log in first, and send the access token".to_owned())),
+            Self::Absent => {
+                Err(Error::Unauthenticated("log in first, and send the access token".to_owned()))
+            }
         }
     }
 }
@@ -90,7 +92,16 @@ impl RequestContext {
     /// A request without files.
     pub fn new(services: Services, auth: Auth, request_id: String, base_url: String) -> Self {
         let (idempotency, files, objects) = (None, Mutex::default(), ObjectCount::default());
-        Self { services, auth, request_id, base_url, began: Instant::now(), idempotency, files, objects }
+        Self {
+            services,
+            auth,
+            request_id,
+            base_url,
+            began: Instant::now(),
+            idempotency,
+            files,
+            objects,
+        }
     }
 
     /// With the client's key for things that it makes.
@@ -138,10 +149,13 @@ impl RequestContext {
         Some(ClientKey { key, operation, fingerprint })
     }
 
-    /// When a wait of `wait_ms` ends. The budget counts from the beginning of the request, so that several waits in one request
-    /// share it.
+    /// When a wait of `wait_ms` ends. The budget counts from the beginning of the request, so that
+    /// several waits in one request share it.
     pub(super) fn wait_until(&self, wait_ms: i32) -> Instant {
-        self.began + Duration::from_millis(u64::try_from(wait_ms.clamp(0, MAX_WAIT_MS)).unwrap_or_default())
+        self.began
+            + Duration::from_millis(
+                u64::try_from(wait_ms.clamp(0, MAX_WAIT_MS)).unwrap_or_default(),
+            )
     }
 
     /// The counter of the answer's objects.
@@ -154,7 +168,9 @@ impl RequestContext {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.get_mut(index).and_then(Option::take).ok_or_else(|| Error::InvalidInput {
             argument: Some(argument.to_owned()),
-            message: "no file came with the request for this place; send it as multipart/form-data, once".to_owned(),
+            message:
+                "no file came with the request for this place; send it as multipart/form-data, once"
+                    .to_owned(),
             reason: Some("FILE_MISSING".to_owned()),
         })
     }
@@ -162,7 +178,8 @@ impl RequestContext {
 
 /// The request that a resolver answers.
 pub(super) fn request<'c>(ctx: &Context<'c>) -> Result<&'c RequestContext> {
-    ctx.data_opt::<RequestContext>().ok_or_else(|| Error::broken("a request was executed without its context"))
+    ctx.data_opt::<RequestContext>()
+        .ok_or_else(|| Error::broken("a request was executed without its context"))
 }
 
 /// The use cases and who is asking, or UNAUTHENTICATED.

@@ -1,6 +1,7 @@
 //! The document analyzer's result as typed objects, read out of the JSON that it stores.
 //!
-//! Reading is lenient, as in `results`: what a result of another version does not have, or has in another shape, is null or left out.
+//! Reading is lenient, as in `results`: what a result of another version does not have, or has in
+//! another shape, is null or left out.
 
 use async_graphql::{Enum, SimpleObject};
 use serde::Deserialize;
@@ -36,7 +37,8 @@ pub enum DocumentFieldName {
     GivenNames,
     /// Number of the document.
     DocumentNumber,
-    /// State or organization that issued it; a code of ICAO 9303 where the machine-readable zone has one.
+    /// State or organization that issued it; a code of ICAO 9303 where the machine-readable zone
+    /// has one.
     IssuingState,
     /// The holder's nationality; likewise.
     Nationality,
@@ -158,7 +160,8 @@ pub struct DocumentField {
     barcode: Option<String>,
     /// How surely the visual zone was read, 0–1.
     confidence: Option<f64>,
-    /// Which medium shows it in its visual zone: the nth of `media` of the analysis, counted from 0.
+    /// Which medium shows it in its visual zone: the nth of `media` of the analysis, counted from
+    /// 0.
     medium: Option<i32>,
     /// That medium; null when it was deleted, and in an instant check.
     #[serde(skip)]
@@ -168,7 +171,8 @@ pub struct DocumentField {
     corners: Option<Vec<Point>>,
 }
 
-/// The check digits of a machine-readable zone: whether each is right, null where the layout has none.
+/// The check digits of a machine-readable zone: whether each is right, null where the layout has
+/// none.
 #[derive(Debug, Clone, Copy, SimpleObject, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MrzCheckDigits {
@@ -202,8 +206,8 @@ pub struct Mrz {
     lines: Vec<String>,
     /// Whether all check digits are right.
     valid: bool,
-    /// Whether the lines are not simply what was read: characters were put right by check digits or by the rules of their field, or
-    /// doubtful ones that no check digit covers were kept.
+    /// Whether the lines are not simply what was read: characters were put right by check digits or
+    /// by the rules of their field, or doubtful ones that no check digit covers were kept.
     corrected: bool,
     /// Each check digit.
     check_digits: MrzCheckDigits,
@@ -451,8 +455,16 @@ mod tests {
         let read = DocumentResult::read(&result, |_| None, |_| None);
         assert_eq!(read.kind, DocumentType::Passport);
         assert_eq!(read.fields.len(), 1);
-        assert_eq!(read.fields[0].corners.as_ref().map(|corners| corners[1]), Some(Point { x: 3.5, y: 2.0 }));
-        assert!(read.mrz.is_none() && read.barcodes.is_empty() && read.lines.is_empty() && read.portrait.is_none());
+        assert_eq!(
+            read.fields[0].corners.as_ref().map(|corners| corners[1]),
+            Some(Point { x: 3.5, y: 2.0 })
+        );
+        assert!(
+            read.mrz.is_none()
+                && read.barcodes.is_empty()
+                && read.lines.is_empty()
+                && read.portrait.is_none()
+        );
         assert!(read.quality[0].cut_off && read.quality[0].rotation == 90);
     }
 }

@@ -1,4 +1,5 @@
-//! From the domain's error to what clients see: the one place where that happens, and where a fault of ours is logged.
+//! From the domain's error to what clients see: the one place where that happens, and where a fault
+//! of ours is logged.
 
 use async_graphql::{Enum, ErrorExtensionValues, Response, ServerError, Value};
 use vultus_core::Error;
@@ -70,11 +71,13 @@ impl ErrorCode {
 pub struct WireError {
     /// One sentence for people.
     pub message: String,
-    /// `code`, `retryable`, `requestId` and, where there are any, `argument`, `reason`, `existingId`, `retryAfterMs`.
+    /// `code`, `retryable`, `requestId` and, where there are any, `argument`, `reason`,
+    /// `existingId`, `retryAfterMs`.
     pub extensions: ErrorExtensionValues,
 }
 
-/// What the client is told of `error`. A fault of ours is logged here with its chain, once, and shows only the request id.
+/// What the client is told of `error`. A fault of ours is logged here with its chain, once, and
+/// shows only the request id.
 pub fn publish(error: &Error, request_id: &str) -> WireError {
     let code = ErrorCode::of(error);
     let mut extensions = ErrorExtensionValues::default();
@@ -82,7 +85,8 @@ pub fn publish(error: &Error, request_id: &str) -> WireError {
     match error {
         Error::Unauthenticated(_) | Error::Forbidden(_) => {}
         Error::NotFound { argument, .. } => set(&mut extensions, "argument", argument.as_deref()),
-        Error::InvalidInput { argument, reason, .. } | Error::LimitExceeded { argument, reason, .. } => {
+        Error::InvalidInput { argument, reason, .. }
+        | Error::LimitExceeded { argument, reason, .. } => {
             set(&mut extensions, "argument", argument.as_deref());
             set(&mut extensions, "reason", reason.as_deref());
         }
@@ -91,7 +95,8 @@ pub fn publish(error: &Error, request_id: &str) -> WireError {
             set(&mut extensions, "existingId", existing.as_deref());
         }
         Error::Unavailable { retry_after, .. } => {
-            extensions.set("retryAfterMs", u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
+            extensions
+                .set("retryAfterMs", u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
         }
         Error::Internal { .. } => {
             tracing::error!(request_id, error = %chain(error), "request failed");
@@ -99,7 +104,8 @@ pub fn publish(error: &Error, request_id: &str) -> WireError {
         }
     }
     extensions.set("code", code.name());
-    extensions.set("retryable", matches!(error, Error::Unavailable { .. } | Error::Internal { .. }));
+    extensions
+        .set("retryable", matches!(error, Error::Unavailable { .. } | Error::Internal { .. }));
     extensions.set("requestId", request_id);
     WireError { message, extensions }
 }
@@ -135,18 +141,26 @@ pub fn publish_response(response: &mut Response, request_id: &str) {
     }
 }
 
-/// What the GraphQL library objects to is always the request; its texts repeat values of the client, which are cut off.
+/// What the GraphQL library objects to is always the request; its texts repeat values of the
+/// client, which are cut off.
 fn from_library(error: &ServerError) -> Error {
     let text = error.message.as_str();
     if text == "Query is too complex." || text == "Query is nested too deep." {
         return Error::LimitExceeded {
             argument: Some("query".to_owned()),
-            message: format!("the query asks for too much at once (complexity over {})", super::limits::MAX_COMPLEXITY),
+            message: format!(
+                "the query asks for too much at once (complexity over {})",
+                super::limits::MAX_COMPLEXITY
+            ),
             reason: Some("QUERY_COMPLEXITY".to_owned()),
         };
     }
     let argument = quoted_after(text, "Invalid value for argument \"");
-    Error::InvalidInput { argument: argument.or_else(|| Some("query".to_owned())), message: without_values(text), reason: None }
+    Error::InvalidInput {
+        argument: argument.or_else(|| Some("query".to_owned())),
+        message: without_values(text),
+        reason: None,
+    }
 }
 
 fn quoted_after(text: &str, prefix: &str) -> Option<String> {
@@ -172,8 +186,13 @@ pub fn argument_path(dotted: &str) -> String {
 
 /// The library's text up to the place where it quotes a value of the request.
 fn without_values(text: &str) -> String {
-    const QUOTES_BEGIN: [&str; 5] =
-        [", found ", " does not contain the value", "Failed to parse \"DateTime\": ", "Invalid number", "invalid value"];
+    const QUOTES_BEGIN: [&str; 5] = [
+        ", found ",
+        " does not contain the value",
+        "Failed to parse \"DateTime\": ",
+        "Invalid number",
+        "invalid value",
+    ];
     let end = QUOTES_BEGIN.iter().filter_map(|mark| text.find(mark)).min().unwrap_or(text.len());
     let cut = text[..end].trim_end_matches([':', ' ', ',']);
     if cut.is_empty() { "the request does not fit the schema".to_owned() } else { cut.to_owned() }
@@ -216,7 +235,10 @@ mod tests {
 
     #[test]
     fn what_may_work_later_says_when() {
-        let error = Error::Unavailable { message: "busy".into(), retry_after: Duration::from_millis(1_500) };
+        let error = Error::Unavailable {
+            message: "busy".into(),
+            retry_after: Duration::from_millis(1_500),
+        };
         let wire = publish(&error, "r");
         assert_eq!(value(&wire, "retryable"), Some(&Value::from(true)));
         assert_eq!(value(&wire, "retryAfterMs"), Some(&Value::from(1_500)));
@@ -224,8 +246,11 @@ mod tests {
 
     #[test]
     fn a_conflict_carries_the_id_of_what_is_there() {
-        let error =
-            Error::Conflict { argument: Some("input.externalId".into()), message: "taken".into(), existing: Some("f-1".into()) };
+        let error = Error::Conflict {
+            argument: Some("input.externalId".into()),
+            message: "taken".into(),
+            existing: Some("f-1".into()),
+        };
         let wire = publish(&error, "r");
         assert_eq!(value(&wire, "existingId"), Some(&Value::from("f-1")));
         assert_eq!(value(&wire, "argument"), Some(&Value::from("input.externalId")));
@@ -234,7 +259,10 @@ mod tests {
     #[test]
     fn texts_of_the_library_lose_the_values_of_the_client_and_name_the_argument() {
         let mut response = Response::from_errors(vec![
-            ServerError::new("Invalid value for argument \"input.media.0.tags\", expected type \"String\"", None),
+            ServerError::new(
+                "Invalid value for argument \"input.media.0.tags\", expected type \"String\"",
+                None,
+            ),
             ServerError::new("Expected input type \"Int\", found \"hunter2\".", None),
         ]);
         publish_response(&mut response, "r");

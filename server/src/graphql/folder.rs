@@ -93,7 +93,8 @@ impl Folder {
     ) -> Result<MediaConnection> {
         let mut media = media::all(&self.0);
         media.retain(|medium| filter.as_ref().is_none_or(|filter| filter.accepts(medium.medium())));
-        let page = page::of_list(media, first, after.as_deref(), |medium| medium.medium().id.to_string())?;
+        let page =
+            page::of_list(media, first, after.as_deref(), |medium| medium.medium().id.to_string())?;
         Ok(page::counted(ctx, page)?)
     }
 
@@ -106,9 +107,13 @@ impl Folder {
         #[graphql(desc = "The cursor after which the page begins.")] after: Option<String>,
         #[graphql(desc = "Which analyses.")] filter: Option<AnalysisFilter>,
     ) -> Result<AnalysisConnection> {
-        let wanted = |analysis: &vultus_core::Analysis| filter.as_ref().is_none_or(|filter| filter.accepts(analysis));
+        let wanted = |analysis: &vultus_core::Analysis| {
+            filter.as_ref().is_none_or(|filter| filter.accepts(analysis))
+        };
         let analyses = analysis::all(&self.0, wanted);
-        let page = page::of_list(analyses, first, after.as_deref(), |analysis| analysis.analysis_id().to_string())?;
+        let page = page::of_list(analyses, first, after.as_deref(), |analysis| {
+            analysis.analysis_id().to_string()
+        })?;
         Ok(page::counted(ctx, page)?)
     }
 
@@ -123,12 +128,14 @@ impl Folder {
         self.verdict().state.into()
     }
 
-    /// The worst verdict over the newest analysis of each type; null until all of them are finished, and when stale.
+    /// The worst verdict over the newest analysis of each type; null until all of them are
+    /// finished, and when stale.
     async fn resolution(&self) -> Option<Resolution> {
         self.verdict().resolution.map(Into::into)
     }
 
-    /// Whether a medium was added or deleted after the newest analyses were asked for, so that they do not speak for all of it.
+    /// Whether a medium was added or deleted after the newest analyses were asked for, so that they
+    /// do not speak for all of it.
     async fn stale(&self) -> bool {
         self.verdict().stale
     }
@@ -174,14 +181,22 @@ pub struct MediaCount {
 /// What a folder's analyses add up to.
 pub struct FolderSummary(Arc<FolderContents>);
 
-/// What a folder's analyses add up to: scores and reasons are those of the newest analysis of each type.
+/// What a folder's analyses add up to: scores and reasons are those of the newest analysis of each
+/// type.
 #[Object]
 impl FolderSummary {
     /// Media by kind; kinds without any are left out.
     async fn media(&self) -> Vec<MediaCount> {
-        let kinds = [vultus_core::MediaKind::Image, vultus_core::MediaKind::Video, vultus_core::MediaKind::ShotSet];
-        let count = |kind: vultus_core::MediaKind| self.0.media.iter().filter(|medium| medium.kind == kind).count();
-        let counts = kinds.into_iter().map(|kind| MediaCount { kind: kind.into(), count: int(count(kind)) });
+        let kinds = [
+            vultus_core::MediaKind::Image,
+            vultus_core::MediaKind::Video,
+            vultus_core::MediaKind::ShotSet,
+        ];
+        let count = |kind: vultus_core::MediaKind| {
+            self.0.media.iter().filter(|medium| medium.kind == kind).count()
+        };
+        let counts =
+            kinds.into_iter().map(|kind| MediaCount { kind: kind.into(), count: int(count(kind)) });
         counts.filter(|count| count.count > 0).collect()
     }
 
@@ -190,7 +205,10 @@ impl FolderSummary {
         let mut counts: Vec<AnalysisCount> = Vec::new();
         for analysis in &self.0.analyses {
             let state = AnalysisState::from(analysis.state);
-            match counts.iter_mut().find(|count| count.kind == analysis.kind && count.state == state) {
+            match counts
+                .iter_mut()
+                .find(|count| count.kind == analysis.kind && count.state == state)
+            {
                 Some(count) => count.count += 1,
                 None => counts.push(AnalysisCount { kind: analysis.kind.clone(), state, count: 1 }),
             }
@@ -198,21 +216,24 @@ impl FolderSummary {
         counts
     }
 
-    /// Probability of a presentation attack on the worst medium, 0–1; null without a finished liveness analysis.
+    /// Probability of a presentation attack on the worst medium, 0–1; null without a finished
+    /// liveness analysis.
     async fn worst_liveness_score(&self) -> Option<f64> {
         self.newest("liveness").and_then(|analysis| ResultView::of(analysis).number("score"))
     }
 
     /// The two media whose faces are least alike; null without a finished face match.
     async fn least_similar_pair(&self) -> Option<FacePair> {
-        self.newest("face_match").and_then(|analysis| ResultView::of(analysis).least_similar_pair(&self.0))
+        self.newest("face_match")
+            .and_then(|analysis| ResultView::of(analysis).least_similar_pair(&self.0))
     }
 
     /// The best picture of the person, of the newest analysis that has one.
     async fn best_shot(&self) -> Option<Artifact> {
         let newest = summary::newest_of_each_type(&self.0.analyses);
         let is_newest = |artifact: &&vultus_core::Artifact| {
-            artifact.name == "best_shot" && newest.iter().any(|analysis| analysis.id == artifact.analysis_id)
+            artifact.name == "best_shot"
+                && newest.iter().any(|analysis| analysis.id == artifact.analysis_id)
         };
         self.0.artifacts.iter().rfind(is_newest).cloned().map(Artifact)
     }
@@ -221,18 +242,25 @@ impl FolderSummary {
     #[graphql(complexity = "1 + 2 * child_complexity")]
     async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<Reason>> {
         let newest = summary::newest_of_each_type(&self.0.analyses);
-        Ok(counted(ctx, newest.into_iter().flat_map(|newest| analysis::reasons(newest, &self.0)).collect())?)
+        Ok(counted(
+            ctx,
+            newest.into_iter().flat_map(|newest| analysis::reasons(newest, &self.0)).collect(),
+        )?)
     }
 }
 
 impl FolderSummary {
     fn newest(&self, kind: &str) -> Option<&vultus_core::Analysis> {
-        summary::newest_of_each_type(&self.0.analyses).into_iter().find(|analysis| analysis.kind == kind)
+        summary::newest_of_each_type(&self.0.analyses)
+            .into_iter()
+            .find(|analysis| analysis.kind == kind)
     }
 }
 
 /// The worst of the verdicts that there are.
-pub(super) fn worst<'a>(analyses: impl Iterator<Item = &'a vultus_core::Analysis>) -> Option<Resolution> {
+pub(super) fn worst<'a>(
+    analyses: impl Iterator<Item = &'a vultus_core::Analysis>,
+) -> Option<Resolution> {
     analyses.filter_map(|analysis| analysis.resolution).max().map(Into::into)
 }
 
@@ -286,7 +314,11 @@ impl From<FolderFilter> for crate::service::FolderFilter {
             external_id: filter.external_id,
             analysis_type: filter.analysis_type,
             processing: filter.processing,
-            metadata_equals: filter.metadata_equals.into_iter().map(|pair| (pair.key, pair.value)).collect(),
+            metadata_equals: filter
+                .metadata_equals
+                .into_iter()
+                .map(|pair| (pair.key, pair.value))
+                .collect(),
         }
     }
 }
@@ -305,12 +337,17 @@ pub(super) async fn list(ctx: &Context<'_>, asked: FolderPage) -> Result<FolderC
     let after = asked.after.as_deref().map(parse_cursor).transpose()?;
     let limit = u32::try_from(first).unwrap_or(u32::MAX);
     let order = crate::service::FolderOrder::from(asked.order);
-    let (folders, has_more) = services.list_folders(&principal, &asked.filter.into(), order, after, limit).await?;
+    let (folders, has_more) =
+        services.list_folders(&principal, &asked.filter.into(), order, after, limit).await?;
     let mut connection = Connection::new(after.is_some(), has_more);
     connection.edges.extend(folders.into_iter().map(|contents| {
         let time = match asked.order {
-            FolderOrder::CreatedDescending | FolderOrder::CreatedAscending => contents.folder.created_at,
-            FolderOrder::UpdatedDescending | FolderOrder::UpdatedAscending => contents.folder.updated_at,
+            FolderOrder::CreatedDescending | FolderOrder::CreatedAscending => {
+                contents.folder.created_at
+            }
+            FolderOrder::UpdatedDescending | FolderOrder::UpdatedAscending => {
+                contents.folder.updated_at
+            }
         };
         Edge::new(cursor(FolderCursor { time, id: contents.folder.id }), Folder(Arc::new(contents)))
     }));

@@ -39,7 +39,8 @@ impl AnalysisGroup {
 
     /// The worst of the verdicts; null until all are finished.
     async fn resolution(&self) -> Option<Resolution> {
-        let all_finished = self.members().all(|analysis| analysis.state == vultus_core::AnalysisState::Finished);
+        let all_finished =
+            self.members().all(|analysis| analysis.state == vultus_core::AnalysisState::Finished);
         if all_finished { worst(self.members()) } else { None }
     }
 }

@@ -18,9 +18,11 @@ use crate::service::{AnalyzerInfo, Figures, RunTotals, SandboxInfo};
 pub enum AnalyzerHealth {
     /// Nothing is wrong.
     Ready,
-    /// It takes work, and something is wrong: workers were lost lately, or more than half of its newest analyses failed.
+    /// It takes work, and something is wrong: workers were lost lately, or more than half of its
+    /// newest analyses failed.
     Degraded,
-    /// It takes no work: its workers crashed too often, or do not start. It is tried again from time to time.
+    /// It takes no work: its workers crashed too often, or do not start. It is tried again from
+    /// time to time.
     Unavailable,
     /// It takes no work until the operator does something.
     Quarantined,
@@ -61,7 +63,10 @@ pub struct WeightFile {
 }
 
 pub(super) fn weight_files(weights: &[(String, String)]) -> Vec<WeightFile> {
-    weights.iter().map(|(file, sha256)| WeightFile { file: file.clone(), sha256: sha256.clone() }).collect()
+    weights
+        .iter()
+        .map(|(file, sha256)| WeightFile { file: file.clone(), sha256: sha256.clone() })
+        .collect()
 }
 
 /// A loaded plugin.
@@ -103,10 +108,15 @@ impl Analyzer {
     /// The types of analysis that clients can ask for.
     #[graphql(complexity = "1 + 2 * child_complexity")]
     async fn types(&self) -> Vec<AnalysisType> {
-        let effective = |spec: &AnalysisSpec| self.0.effective_params.get(&spec.kind).cloned().unwrap_or(Value::Null);
+        let effective = |spec: &AnalysisSpec| {
+            self.0.effective_params.get(&spec.kind).cloned().unwrap_or(Value::Null)
+        };
         let figures = |spec: &AnalysisSpec| self.0.figures.get(&spec.kind).copied();
-        let of_spec =
-            |spec: &AnalysisSpec| AnalysisType { effective_params: effective(spec), figures: figures(spec), spec: spec.clone() };
+        let of_spec = |spec: &AnalysisSpec| AnalysisType {
+            effective_params: effective(spec),
+            figures: figures(spec),
+            spec: spec.clone(),
+        };
         self.0.analyses.iter().map(of_spec).collect()
     }
 
@@ -125,7 +135,8 @@ impl Analyzer {
         self.0.condition.health.into()
     }
 
-    /// Why it is not READY, in one sentence; null when it is, and unless you may see the folders of all companies.
+    /// Why it is not READY, in one sentence; null when it is, and unless you may see the folders of
+    /// all companies.
     async fn health_reason(&self) -> Option<&str> {
         self.0.condition.reason.as_deref()
     }
@@ -239,7 +250,8 @@ pub struct ServerInfo {
     limits: ServerLimits,
     /// All that `errors[].extensions.code` can be: the list is closed.
     error_codes: Vec<ErrorCode>,
-    /// What the work of this node cost since it started; null unless you may see the folders of all companies.
+    /// What the work of this node cost since it started; null unless you may see the folders of all
+    /// companies.
     run_costs: Option<RunCosts>,
     /// The sandbox of the workers; null unless you may see the folders of all companies.
     sandbox: Option<Sandbox>,
@@ -254,8 +266,8 @@ pub struct Sandbox {
     gaps: Vec<String>,
 }
 
-/// What the workers of this node did since it started, over all runs that ended well: CPU time, and media decoded. A run is the
-/// analyses asked for together, stored or not.
+/// What the workers of this node did since it started, over all runs that ended well: CPU time, and
+/// media decoded. A run is the analyses asked for together, stored or not.
 #[derive(Debug, SimpleObject)]
 pub struct RunCosts {
     /// How many runs.
@@ -309,7 +321,8 @@ pub struct ServerLimits {
     wait_ms: i32,
     /// Deepest nesting of fields in a query.
     query_depth: i32,
-    /// Highest complexity of a query: a field counts 1, and the fields of a page once for each 25 objects begun.
+    /// Highest complexity of a query: a field counts 1, and the fields of a page once for each 25
+    /// objects begun.
     query_complexity: i32,
 }
 
@@ -332,6 +345,14 @@ pub(super) async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo> {
         query_complexity: int(super::limits::MAX_COMPLEXITY),
     };
     let run_costs = services.run_totals(&principal).map(RunCosts::of);
-    let sandbox = services.sandbox(&principal).map(|SandboxInfo { required, gaps }| Sandbox { required, gaps });
-    Ok(ServerInfo { version: info.version.to_owned(), limits, error_codes: ErrorCode::ALL.to_vec(), run_costs, sandbox })
+    let sandbox = services
+        .sandbox(&principal)
+        .map(|SandboxInfo { required, gaps }| Sandbox { required, gaps });
+    Ok(ServerInfo {
+        version: info.version.to_owned(),
+        limits,
+        error_codes: ErrorCode::ALL.to_vec(),
+        run_costs,
+        sandbox,
+    })
 }

@@ -14,7 +14,8 @@ use crate::service::{self, NewMedium, Urgency};
 /// A medium to be judged.
 #[derive(Debug, InputObject)]
 pub struct MediaInput {
-    /// The client's name for it, unique within the call: analyses of the same call name it by `mediaKeys`.
+    /// The client's name for it, unique within the call: analyses of the same call name it by
+    /// `mediaKeys`.
     pub(super) key: Option<String>,
     /// The file. Its content decides the kind, not its name or declared type.
     pub(super) file: Upload,
@@ -36,7 +37,8 @@ pub struct AnalysisRequestInput {
     pub(super) media_ids: Option<Vec<ID>>,
     /// These media of the same call.
     pub(super) media_keys: Option<Vec<String>>,
-    /// Parameters, in the shape of the type's params schema. They may only be stricter than the company's.
+    /// Parameters, in the shape of the type's params schema. They may only be stricter than the
+    /// company's.
     pub(super) params: Option<Value>,
 }
 
@@ -52,7 +54,10 @@ pub struct MediaFilter {
 impl MediaFilter {
     pub(super) fn accepts(&self, medium: &Medium) -> bool {
         self.kind.is_none_or(|kind| MediaKind::from(medium.kind) == kind)
-            && self.tag.as_ref().is_none_or(|tag| medium.tags.iter().any(|other| other.as_str() == tag))
+            && self
+                .tag
+                .as_ref()
+                .is_none_or(|tag| medium.tags.iter().any(|other| other.as_str() == tag))
     }
 }
 
@@ -90,11 +95,15 @@ pub(super) fn new_media(ctx: &Context<'_>, inputs: Vec<MediaInput>) -> Result<Ve
 }
 
 /// The analyses of a call.
-pub(super) fn analysis_requests(inputs: Vec<AnalysisRequestInput>) -> Result<Vec<service::AnalysisRequest>> {
+pub(super) fn analysis_requests(
+    inputs: Vec<AnalysisRequestInput>,
+) -> Result<Vec<service::AnalysisRequest>> {
     let analysis_request = |(index, input): (usize, AnalysisRequestInput)| {
         let argument = format!("input.analyses[{index}]");
         let media_ids = input.media_ids.map(|ids| {
-            let parse = |(at, id): (usize, &ID)| parse_id(id, "medium", &format!("{argument}.mediaIds[{at}]"));
+            let parse = |(at, id): (usize, &ID)| {
+                parse_id(id, "medium", &format!("{argument}.mediaIds[{at}]"))
+            };
             ids.iter().enumerate().map(parse).collect::<Result<Vec<_>>>()
         });
         Ok(service::AnalysisRequest {

@@ -1,20 +1,25 @@
-//! What a GraphQL document may cost, judged on the text and the syntax tree before the schema sees it.
+//! What a GraphQL document may cost, judged on the text and the syntax tree before the schema sees
+//! it.
 //!
-//! The library's own limits come too late for hostile documents: its visitors walk fragments once per use, so that a chain
-//! of fragments that each use the next one twice takes exponential time before any limit is compared. Here each fragment is
-//! measured once and its cost is multiplied. The weight of the fields (pages count more than once) is checked afterwards by
-//! the schema, with [`MAX_COMPLEXITY`].
+//! The library's own limits come too late for hostile documents: its visitors walk fragments once
+//! per use, so that a chain of fragments that each use the next one twice takes exponential time
+//! before any limit is compared. Here each fragment is measured once and its cost is multiplied.
+//! The weight of the fields (pages count more than once) is checked afterwards by the schema, with
+//! [`MAX_COMPLEXITY`].
 
 use std::collections::HashMap;
 
 use async_graphql::Pos;
 use async_graphql::parser::parse_query;
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+};
 use vultus_core::{Error, Result};
 
 /// Deepest nesting of fields.
 pub const MAX_DEPTH: usize = 12;
-/// Deepest nesting inside `__schema` and `__type`, where introspection is on: the usual query of tools needs 13.
+/// Deepest nesting inside `__schema` and `__type`, where introspection is on: the usual query of
+/// tools needs 13.
 pub const MAX_INTROSPECTION_DEPTH: usize = 20;
 /// Highest sum of the weights of all fields.
 pub const MAX_COMPLEXITY: usize = 1_000;
@@ -28,7 +33,8 @@ pub const MAX_TOKENS: usize = 15_000;
 pub const MAX_NESTING: usize = 50;
 /// Most selections (fields, spreads, inline fragments), counted at each use of a fragment.
 pub const MAX_SELECTIONS: usize = 2_000;
-/// Most sets within sets, through fragments: as deep as measuring recurses, with about 2 KiB of stack for each.
+/// Most sets within sets, through fragments: as deep as measuring recurses, with about 2 KiB of
+/// stack for each.
 const MAX_LEVELS: usize = 200;
 /// Most operations in one document.
 pub const MAX_OPERATIONS: usize = 10;
@@ -65,7 +71,11 @@ impl CheckedDocument {
 }
 
 /// Parses `query` and refuses it when it exceeds a limit. Messages never contain text of the query.
-pub fn check(query: &str, operation_name: Option<&str>, introspection: Introspection) -> Result<CheckedDocument> {
+pub fn check(
+    query: &str,
+    operation_name: Option<&str>,
+    introspection: Introspection,
+) -> Result<CheckedDocument> {
     check_tokens(query)?;
     let document = parse_query(query).map_err(|error| syntax_error(error.positions().next()))?;
     let mut measure = Measure { document: &document, introspection, fragments: HashMap::new() };
@@ -92,7 +102,10 @@ pub fn check(query: &str, operation_name: Option<&str>, introspection: Introspec
     }
     match selected {
         Some((kind, root_fields)) => Ok(CheckedDocument { document, kind, root_fields }),
-        None => Err(Error::invalid("operationName", "the document has no operation of this name, or several and none is named")),
+        None => Err(Error::invalid(
+            "operationName",
+            "the document has no operation of this name, or several and none is named",
+        )),
     }
 }
 
@@ -101,7 +114,11 @@ fn syntax_error(position: Option<Pos>) -> Error {
         Some(pos) => format!("syntax error at line {}, column {}", pos.line, pos.column),
         None => "syntax error".to_owned(),
     };
-    Error::InvalidInput { argument: Some("query".to_owned()), message, reason: Some("SYNTAX".to_owned()) }
+    Error::InvalidInput {
+        argument: Some("query".to_owned()),
+        message,
+        reason: Some("SYNTAX".to_owned()),
+    }
 }
 
 fn exceeded(reason: &str, what: &str, limit: usize) -> Error {
@@ -123,7 +140,10 @@ fn check_tokens(query: &str) -> Result<()> {
                 continue;
             }
             b'#' => {
-                at += bytes[at..].iter().position(|&b| b == b'\n' || b == b'\r').unwrap_or(bytes.len() - at);
+                at += bytes[at..]
+                    .iter()
+                    .position(|&b| b == b'\n' || b == b'\r')
+                    .unwrap_or(bytes.len() - at);
                 continue;
             }
             b'"' => end_of_string(bytes, at),
@@ -225,7 +245,9 @@ impl<'d> Measure<'d> {
         cost.within_limits()?;
         let mut root_fields = Vec::new();
         self.root_fields(&operation.selection_set.node, &mut root_fields)?;
-        if self.introspection == Introspection::Refused && root_fields.iter().any(|name| is_introspection(name)) {
+        if self.introspection == Introspection::Refused
+            && root_fields.iter().any(|name| is_introspection(name))
+        {
             return Err(Error::InvalidInput {
                 argument: Some("query".to_owned()),
                 message: "introspection is off on this server".to_owned(),
@@ -235,7 +257,8 @@ impl<'d> Measure<'d> {
         Ok((cost, root_fields))
     }
 
-    /// `level` counts the sets that lie around this one, through fragments too: measuring must not use up the stack itself.
+    /// `level` counts the sets that lie around this one, through fragments too: measuring must not
+    /// use up the stack itself.
     fn selection_set(&mut self, set: &'d SelectionSet, level: usize) -> Result<Cost> {
         if level > MAX_LEVELS {
             return Err(exceeded("QUERY_DEPTH", "levels of nesting", MAX_LEVELS));
@@ -252,7 +275,8 @@ impl<'d> Measure<'d> {
             Selection::Field(field) => {
                 let mut cost = self.selection_set(&field.node.selection_set.node, level + 1)?;
                 cost.aliases = cost.aliases.saturating_add(usize::from(field.node.alias.is_some()));
-                // Only the field of this name is judged so; a fragment may be called `__schema` and gains nothing by it.
+                // Only the field of this name is judged so; a fragment may be called `__schema` and
+                // gains nothing by it.
                 if is_introspection(field.node.name.node.as_str()) {
                     cost.introspection_depth = cost.introspection_depth.max(cost.depth) + 1;
                     cost.depth = 1;
@@ -261,8 +285,12 @@ impl<'d> Measure<'d> {
                 }
                 cost
             }
-            Selection::InlineFragment(inline) => self.selection_set(&inline.node.selection_set.node, level + 1)?,
-            Selection::FragmentSpread(spread) => self.fragment(spread.node.fragment_name.node.as_str(), level + 1)?,
+            Selection::InlineFragment(inline) => {
+                self.selection_set(&inline.node.selection_set.node, level + 1)?
+            }
+            Selection::FragmentSpread(spread) => {
+                self.fragment(spread.node.fragment_name.node.as_str(), level + 1)?
+            }
         };
         cost.selections = cost.selections.saturating_add(1);
         Ok(cost)
@@ -283,14 +311,19 @@ impl<'d> Measure<'d> {
         Ok(cost)
     }
 
-    /// Called after the costs are known to be within the limits, so that writing out the fragments is cheap.
+    /// Called after the costs are known to be within the limits, so that writing out the fragments
+    /// is cheap.
     fn root_fields(&self, set: &SelectionSet, names: &mut Vec<String>) -> Result<()> {
         for item in &set.items {
             match &item.node {
                 Selection::Field(field) => names.push(field.node.name.node.to_string()),
-                Selection::InlineFragment(inline) => self.root_fields(&inline.node.selection_set.node, names)?,
+                Selection::InlineFragment(inline) => {
+                    self.root_fields(&inline.node.selection_set.node, names)?
+                }
                 Selection::FragmentSpread(spread) => {
-                    if let Some(fragment) = self.document.fragments.get(&spread.node.fragment_name.node) {
+                    if let Some(fragment) =
+                        self.document.fragments.get(&spread.node.fragment_name.node)
+                    {
                         self.root_fields(&fragment.node.selection_set.node, names)?;
                     }
                 }
@@ -314,7 +347,9 @@ mod tests {
     fn reason_of(query: &str) -> String {
         match check(query, None, Introspection::Refused) {
             Ok(_) => "accepted".to_owned(),
-            Err(Error::LimitExceeded { reason, .. } | Error::InvalidInput { reason, .. }) => reason.unwrap_or_default(),
+            Err(Error::LimitExceeded { reason, .. } | Error::InvalidInput { reason, .. }) => {
+                reason.unwrap_or_default()
+            }
             Err(other) => panic!("another error than a refusal: {other}"),
         }
     }
@@ -331,7 +366,8 @@ mod tests {
 
     #[test]
     fn depth_counts_through_fragments_and_a_fragment_named_schema_is_no_exemption() {
-        let query = format!("query {{ a {{ ...__schema }} }} fragment __schema on Q {}", nested(12));
+        let query =
+            format!("query {{ a {{ ...__schema }} }} fragment __schema on Q {}", nested(12));
         assert_eq!(reason_of(&query), "QUERY_DEPTH");
     }
 
@@ -340,14 +376,18 @@ mod tests {
         let aliases = |count: usize| (0..count).map(|n| format!("a{n}: b ")).collect::<String>();
         assert_eq!(reason_of(&format!("{{ x {{ {} }} }}", aliases(30))), "accepted");
         assert_eq!(reason_of(&format!("{{ x {{ {} }} }}", aliases(31))), "QUERY_ALIASES");
-        let twice = format!("{{ x {{ ...f }} y {{ ...f }} }} fragment f on Q {{ {} }}", aliases(16));
+        let twice =
+            format!("{{ x {{ ...f }} y {{ ...f }} }} fragment f on Q {{ {} }}", aliases(16));
         assert_eq!(reason_of(&twice), "QUERY_ALIASES");
     }
 
     #[test]
     fn root_fields_are_counted_through_fragments() {
         let fields = (0..21).map(|n| format!("f{n} ")).collect::<String>();
-        assert_eq!(reason_of(&format!("{{ ...f }} fragment f on Q {{ {fields} }}")), "QUERY_ROOT_FIELDS");
+        assert_eq!(
+            reason_of(&format!("{{ ...f }} fragment f on Q {{ {fields} }}")),
+            "QUERY_ROOT_FIELDS"
+        );
     }
 
     #[test]
@@ -369,7 +409,12 @@ mod tests {
     fn tokens_and_brackets_are_counted_before_parsing() {
         assert_eq!(reason_of(&format!("{{ {} }}", "a ".repeat(15_000))), "QUERY_TOKENS");
         assert_eq!(reason_of(&format!("{{ a(b: {}", "[".repeat(100_000))), "QUERY_NESTING");
-        let in_a_string = format!("{{ a(b: \"{}\", c: \"\"\"{}\"\"\") }} # {}", "[".repeat(99), "{".repeat(99), "(".repeat(99));
+        let in_a_string = format!(
+            "{{ a(b: \"{}\", c: \"\"\"{}\"\"\") }} # {}",
+            "[".repeat(99),
+            "{".repeat(99),
+            "(".repeat(99)
+        );
         assert_eq!(reason_of(&in_a_string), "accepted");
     }
 
@@ -386,7 +431,10 @@ mod tests {
         assert_eq!(reason_of(&query), "INTROSPECTION_OFF");
         assert!(check(&query, None, Introspection::Allowed).is_ok());
         assert!(check(&nested(14), None, Introspection::Allowed).is_err());
-        assert_eq!(reason_of("{ ...f } fragment f on Q { __type(name: \"User\") { name } }"), "INTROSPECTION_OFF");
+        assert_eq!(
+            reason_of("{ ...f } fragment f on Q { __type(name: \"User\") { name } }"),
+            "INTROSPECTION_OFF"
+        );
     }
 
     #[test]

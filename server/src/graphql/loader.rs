@@ -1,7 +1,9 @@
-//! Batching of reads: what the objects of one answer need is read together, so that a listing costs a fixed number of round trips.
+//! Batching of reads: what the objects of one answer need is read together, so that a listing costs
+//! a fixed number of round trips.
 //!
-//! Folders come with their media, analyses and artifacts, so that loading the folder loads them all. Nothing is cached
-//! beyond a batch: an answer never shows what was there before a mutation of the same request.
+//! Folders come with their media, analyses and artifacts, so that loading the folder loads them
+//! all. Nothing is cached beyond a batch: an answer never shows what was there before a mutation of
+//! the same request.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,7 +51,8 @@ impl Loader<UserId> for Reader {
 
 fn loader<'c>(ctx: &Context<'c>) -> Result<&'c Loaders> {
     caller(ctx)?;
-    ctx.data_opt::<Loaders>().ok_or_else(|| Error::broken("a request with a principal was executed without its loaders"))
+    ctx.data_opt::<Loaders>()
+        .ok_or_else(|| Error::broken("a request with a principal was executed without its loaders"))
 }
 
 /// A batch's error belongs to all who waited for it; each gets one of the same kind.
@@ -57,7 +60,9 @@ fn of_batch(error: &Error) -> Error {
     match error {
         Error::Unauthenticated(message) => Error::Unauthenticated(message.clone()),
         Error::Forbidden(message) => Error::Forbidden(message.clone()),
-        Error::Unavailable { message, retry_after } => Error::Unavailable { message: message.clone(), retry_after: *retry_after },
+        Error::Unavailable { message, retry_after } => {
+            Error::Unavailable { message: message.clone(), retry_after: *retry_after }
+        }
         Error::NotFound { .. }
         | Error::InvalidInput { .. }
         | Error::Conflict { .. }

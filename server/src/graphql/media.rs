@@ -95,8 +95,11 @@ impl Media {
 
 /// A URL that gives the bytes to whoever has it, until it expires.
 pub(super) fn signed_url(ctx: &Context<'_>, what: &Download, expires_in: i32) -> Result<Url> {
-    let seconds = u64::try_from(expires_in).ok().filter(|_| (1..=MAX_EXPIRES_IN).contains(&expires_in));
-    let seconds = seconds.ok_or_else(|| Error::invalid("expiresIn", format!("must be 1 to {MAX_EXPIRES_IN} seconds")))?;
+    let seconds =
+        u64::try_from(expires_in).ok().filter(|_| (1..=MAX_EXPIRES_IN).contains(&expires_in));
+    let seconds = seconds.ok_or_else(|| {
+        Error::invalid("expiresIn", format!("must be 1 to {MAX_EXPIRES_IN} seconds"))
+    })?;
     let request = request(ctx)?;
     let path = request.services().signed_path(what, Duration::from_secs(seconds));
     Ok(Url(format!("{}{path}", request.base_url())))
@@ -201,7 +204,8 @@ macro_rules! media_object {
                 Ok(counted(ctx, analysis::all(&self.0.contents, took_it))?)
             }
 
-            /// The subject's face in each frame where the newest finished analysis of the medium found it.
+            /// The subject's face in each frame where the newest finished analysis of the medium
+            /// found it.
             pub async fn faces(&self, ctx: &Context<'_>) -> Result<Vec<Face>> {
                 Ok(counted(ctx, results::faces(&self.0.contents, self.0.medium().id))?)
             }
@@ -247,7 +251,10 @@ media_object! {
 }
 
 /// Something that was uploaded to be judged.
-#[expect(clippy::duplicated_attributes, reason = "fields of one type look like repetitions to the lint")]
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "fields of one type look like repetitions to the lint"
+)]
 #[derive(Debug, Clone, Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Id."),
@@ -269,16 +276,30 @@ media_object! {
         name = "url",
         ty = "Url",
         desc = "The file itself, for whoever has the URL until it expires.",
-        arg(name = "expires_in", ty = "i32", default = 300, desc = "Life of the URL in seconds: 1 to 3 600.")
+        arg(
+            name = "expires_in",
+            ty = "i32",
+            default = 300,
+            desc = "Life of the URL in seconds: 1 to 3 600."
+        )
     ),
     field(
         name = "thumbnail_url",
         ty = "Option<Url>",
         desc = "A small JPEG picture of it.",
-        arg(name = "expires_in", ty = "i32", default = 300, desc = "Life of the URL in seconds: 1 to 3 600.")
+        arg(
+            name = "expires_in",
+            ty = "i32",
+            default = 300,
+            desc = "Life of the URL in seconds: 1 to 3 600."
+        )
     ),
     field(name = "folder", ty = "Folder", desc = "The folder that it is in."),
-    field(name = "analyses", ty = "Vec<Analysis>", desc = "The analyses that took it, oldest first."),
+    field(
+        name = "analyses",
+        ty = "Vec<Analysis>",
+        desc = "The analyses that took it, oldest first."
+    ),
     field(
         name = "faces",
         ty = "Vec<Face>",

@@ -1,6 +1,7 @@
 //! The GraphQL schema: one file per domain, and the one door through which documents are executed.
 //!
-//! Types here are neither the domain's nor the store's: renaming a field of the API touches no stored data.
+//! Types here are neither the domain's nor the store's: renaming a field of the API touches no
+//! stored data.
 
 pub mod account;
 pub mod analysis;
@@ -39,7 +40,8 @@ use mutation::Mutation;
 use query::Query;
 use subscription::Subscription;
 
-/// Mutations that take credentials. Each must be the only field of its request: repeated under aliases it would try many at once.
+/// Mutations that take credentials. Each must be the only field of its request: repeated under
+/// aliases it would try many at once.
 const CREDENTIAL_MUTATIONS: [&str; 2] = ["login", "refresh"];
 
 /// Executes documents. Cheap to clone.
@@ -60,12 +62,16 @@ impl Api {
         Self { schema: builder.finish(), introspection }
     }
 
-    /// Parses a document and judges it by the limits, before anything else of the request is looked at.
+    /// Parses a document and judges it by the limits, before anything else of the request is looked
+    /// at.
     pub fn check(&self, query: &str, operation_name: Option<&str>) -> Result<CheckedDocument> {
         let checked = limits::check(query, operation_name, self.introspection)?;
         let many = checked.root_fields.len() > 1;
         if many && CREDENTIAL_MUTATIONS.iter().any(|name| checked.asks_for(name)) {
-            return Err(Error::invalid("query", "login and refresh must each be the only field of a request"));
+            return Err(Error::invalid(
+                "query",
+                "login and refresh must each be the only field of a request",
+            ));
         }
         if many && checked.kind == OperationType::Subscription {
             return Err(Error::invalid("query", "a subscription must have exactly one root field"));
@@ -84,7 +90,8 @@ impl Api {
     ) -> Response {
         let request_id = context.request_id().to_owned();
         let request = request(checked, query, operation_name, variables, context);
-        let mut response = match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await {
+        let mut response = match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await
+        {
             Ok(response) => response,
             Err(_) => return error_response(&Error::broken("a resolver panicked"), &request_id),
         };

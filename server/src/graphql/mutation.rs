@@ -1,4 +1,5 @@
-//! The root of mutations: folders, media and analyses. Everything is checked before anything is stored.
+//! The root of mutations: folders, media and analyses. Everything is checked before anything is
+//! stored.
 
 use std::sync::Arc;
 
@@ -12,7 +13,9 @@ use super::check::{self, CheckInput, CheckPayload};
 use super::context::{caller, request};
 use super::folder::Folder;
 use super::group::{AnalysisGroup, group};
-use super::inputs::{AnalysisRequestInput, MediaInput, analysis_requests, checked_wait, new_media, urgency};
+use super::inputs::{
+    AnalysisRequestInput, MediaInput, analysis_requests, checked_wait, new_media, urgency,
+};
 use super::media::{self, Media};
 use super::scalars::parse_id;
 use crate::service::{FolderChanged, FolderUpdate, NewFolder};
@@ -20,7 +23,8 @@ use crate::service::{FolderChanged, FolderUpdate, NewFolder};
 /// A folder to be made, with all that it begins with.
 #[derive(Debug, InputObject)]
 pub struct CreateFolderInput {
-    /// The client's own key, unique within the company. One that is taken is a CONFLICT with the other folder's `existingId`.
+    /// The client's own key, unique within the company. One that is taken is a CONFLICT with the
+    /// other folder's `existingId`.
     external_id: Option<String>,
     /// The client's own data: an object.
     metadata: Option<Value>,
@@ -30,8 +34,8 @@ pub struct CreateFolderInput {
     /// Its first analyses.
     #[graphql(default)]
     analyses: Vec<AnalysisRequestInput>,
-    /// Wait so long for the analyses to become final, in milliseconds, at most 30 000. When the time is up, the answer shows them as
-    /// they are; they go on.
+    /// Wait so long for the analyses to become final, in milliseconds, at most 30 000. When the
+    /// time is up, the answer shows them as they are; they go on.
     wait_ms: Option<i32>,
 }
 
@@ -51,8 +55,8 @@ pub struct RequestAnalysesInput {
     folder_id: ID,
     /// The analyses.
     analyses: Vec<AnalysisRequestInput>,
-    /// Wait so long for them to become final, in milliseconds, at most 30 000. When the time is up, the answer shows them as they
-    /// are; they go on.
+    /// Wait so long for them to become final, in milliseconds, at most 30 000. When the time is up,
+    /// the answer shows them as they are; they go on.
     wait_ms: Option<i32>,
 }
 
@@ -194,16 +198,26 @@ pub struct Mutation;
 #[Object]
 impl Mutation {
     /// Begins a session. Must be the only field of its request.
-    async fn login(&self, ctx: &Context<'_>, #[graphql(desc = "The credentials.")] input: LoginInput) -> Result<TokensPayload> {
+    async fn login(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The credentials.")] input: LoginInput,
+    ) -> Result<TokensPayload> {
         account::login(ctx, input).await
     }
 
-    /// Gives new tokens for a refresh token, which is then used up. Must be the only field of its request.
-    async fn refresh(&self, ctx: &Context<'_>, #[graphql(desc = "The token.")] input: RefreshInput) -> Result<TokensPayload> {
+    /// Gives new tokens for a refresh token, which is then used up. Must be the only field of its
+    /// request.
+    async fn refresh(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The token.")] input: RefreshInput,
+    ) -> Result<TokensPayload> {
         account::refresh(ctx, input).await
     }
 
-    /// Ends the session: its tokens are refused within a second, and its websockets are closed within five.
+    /// Ends the session: its tokens are refused within a second, and its websockets are closed
+    /// within five.
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload> {
         account::logout(ctx).await
     }
@@ -223,7 +237,9 @@ impl Mutation {
             media: new_media(ctx, input.media)?,
             urgency: urgency(wait_ms),
         };
-        let changed = services.create_folder(&principal, new, request(ctx)?.client_key("createFolder")).await?;
+        let changed = services
+            .create_folder(&principal, new, request(ctx)?.client_key("createFolder"))
+            .await?;
         let Made { folder, media, group, analyses, replayed } = made(ctx, changed, wait_ms).await?;
         Ok(CreateFolderPayload { folder, media, group, analyses, replayed })
     }
@@ -237,7 +253,8 @@ impl Mutation {
         let (services, principal) = caller(ctx)?;
         let id: FolderId = parse_id(&input.folder_id, "folder", "input.folderId")?;
         let media = new_media(ctx, input.media)?;
-        let changed = services.add_media(&principal, id, media, request(ctx)?.client_key("addMedia")).await;
+        let changed =
+            services.add_media(&principal, id, media, request(ctx)?.client_key("addMedia")).await;
         let changed = changed.map_err(|error| error.at("input.folderId"))?;
         let Made { folder, media, replayed, .. } = made(ctx, changed, None).await?;
         Ok(AddMediaPayload { folder, media, replayed })
@@ -254,7 +271,8 @@ impl Mutation {
         let id: FolderId = parse_id(&input.folder_id, "folder", "input.folderId")?;
         let requests = analysis_requests(input.analyses)?;
         let key = request(ctx)?.client_key("requestAnalyses");
-        let changed = services.request_analyses(&principal, id, requests, urgency(wait_ms), key).await;
+        let changed =
+            services.request_analyses(&principal, id, requests, urgency(wait_ms), key).await;
         let changed = changed.map_err(|error| error.at("input.folderId"))?;
         let Made { folder, group, analyses, replayed, .. } = made(ctx, changed, wait_ms).await?;
         Ok(RequestAnalysesPayload { folder, group, analyses, replayed })
@@ -287,7 +305,10 @@ impl Mutation {
             MaybeUndefined::Value(value) => Some(Some(value)),
         };
         let update = FolderUpdate { metadata: input.metadata, external_id };
-        let contents = services.update_folder(&principal, id, update).await.map_err(|error| error.at("input.folderId"))?;
+        let contents = services
+            .update_folder(&principal, id, update)
+            .await
+            .map_err(|error| error.at("input.folderId"))?;
         Ok(UpdateFolderPayload { folder: Folder(Arc::new(contents)) })
     }
 
@@ -299,7 +320,10 @@ impl Mutation {
     ) -> Result<DeleteMediaPayload> {
         let (services, principal) = caller(ctx)?;
         let id: MediaId = parse_id(&input.media_id, "medium", "input.mediaId")?;
-        let contents = services.delete_medium(&principal, id).await.map_err(|error| error.at("input.mediaId"))?;
+        let contents = services
+            .delete_medium(&principal, id)
+            .await
+            .map_err(|error| error.at("input.mediaId"))?;
         Ok(DeleteMediaPayload { deleted_id: id.into(), folder: Folder(Arc::new(contents)) })
     }
 
@@ -315,9 +339,13 @@ impl Mutation {
         Ok(DeleteFolderPayload { deleted_id: id.into() })
     }
 
-    /// Judges media at once and stores nothing. UNAVAILABLE when too many checks go on; with files it must be the only field of its
-    /// request.
-    async fn check(&self, ctx: &Context<'_>, #[graphql(desc = "What to judge.")] input: CheckInput) -> Result<CheckPayload> {
+    /// Judges media at once and stores nothing. UNAVAILABLE when too many checks go on; with files
+    /// it must be the only field of its request.
+    async fn check(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to judge.")] input: CheckInput,
+    ) -> Result<CheckPayload> {
         check::check(ctx, input).await
     }
 }

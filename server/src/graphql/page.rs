@@ -8,8 +8,8 @@ use super::context::request;
 
 /// Longest page.
 const MAX_FIRST: usize = 100;
-/// A page weighs its fields once for each so many objects begun: the objects of a page are read together, so that the tenth
-/// costs far less than the first.
+/// A page weighs its fields once for each so many objects begun: the objects of a page are read
+/// together, so that the tenth costs far less than the first.
 const OBJECTS_PER_WEIGHT: usize = 25;
 
 /// Weight of a page of `first` objects.
@@ -24,8 +24,8 @@ pub(super) fn parse_first(first: i32) -> Result<usize> {
     first.ok_or_else(|| Error::invalid("first", format!("must be 1 to {MAX_FIRST}")))
 }
 
-/// The page of `items` after the one with the cursor `after`, where cursors are ids. A cursor that names nothing (any more) is
-/// an error: silently beginning again would make clients loop.
+/// The page of `items` after the one with the cursor `after`, where cursors are ids. A cursor that
+/// names nothing (any more) is an error: silently beginning again would make clients loop.
 pub(super) fn of_list<N: OutputType>(
     items: Vec<N>,
     first: i32,
@@ -37,17 +37,24 @@ pub(super) fn of_list<N: OutputType>(
         None => 0,
         Some(after) => {
             let found = items.iter().position(|item| id(item) == after);
-            found.ok_or_else(|| Error::invalid("after", "is no cursor of this list, or what it names is gone"))? + 1
+            found.ok_or_else(|| {
+                Error::invalid("after", "is no cursor of this list, or what it names is gone")
+            })? + 1
         }
     };
     let has_next_page = items.len() > start + first;
     let mut connection = Connection::new(start > 0, has_next_page);
-    connection.edges.extend(items.into_iter().skip(start).take(first).map(|item| Edge::new(id(&item), item)));
+    connection
+        .edges
+        .extend(items.into_iter().skip(start).take(first).map(|item| Edge::new(id(&item), item)));
     Ok(connection)
 }
 
 /// Counts the page into the answer.
-pub(super) fn counted<N: OutputType>(ctx: &Context<'_>, page: Connection<String, N>) -> Result<Connection<String, N>> {
+pub(super) fn counted<N: OutputType>(
+    ctx: &Context<'_>,
+    page: Connection<String, N>,
+) -> Result<Connection<String, N>> {
     request(ctx)?.objects().add(page.edges.len())?;
     Ok(page)
 }
@@ -65,7 +72,10 @@ mod tests {
         let one = page(2, None).unwrap();
         let two = page(2, Some(&one.edges[1].cursor)).unwrap();
         let three = page(2, Some(&two.edges[1].cursor)).unwrap();
-        let all: Vec<i32> = [&one, &two, &three].iter().flat_map(|page| page.edges.iter().map(|edge| edge.node)).collect();
+        let all: Vec<i32> = [&one, &two, &three]
+            .iter()
+            .flat_map(|page| page.edges.iter().map(|edge| edge.node))
+            .collect();
         assert_eq!(all, [0, 1, 2, 3, 4]);
         assert!(one.has_next_page && two.has_next_page && !three.has_next_page);
     }
@@ -78,6 +88,9 @@ mod tests {
 
     #[test]
     fn a_hundred_weigh_four_times_one() {
-        assert_eq!((weight(1, 10), weight(25, 10), weight(26, 10), weight(100, 10)), (11, 11, 21, 41));
+        assert_eq!(
+            (weight(1, 10), weight(25, 10), weight(26, 10), weight(100, 10)),
+            (11, 11, 21, 41)
+        );
     }
 }

@@ -6,7 +6,9 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 use vultus_core::{AnalysisId, Error, FolderId, MediaId, Principal, UserId};
 
 use super::account::{self, User, Viewer};
-use super::analysis::{self, Analysis, CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis};
+use super::analysis::{
+    self, Analysis, CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis,
+};
 use super::context::caller;
 use super::folder::{self, Folder, FolderConnection, FolderFilter, FolderOrder, FolderPage};
 use super::info::{self, Analyzer, ServerInfo};
@@ -14,8 +16,8 @@ use super::media::{self, Image, Media, ShotSet, Video};
 use super::{loader, page};
 use crate::service::Services;
 
-/// Something with an id. All concrete types stand here, side by side: within nested interfaces the library would refuse
-/// `node { ... on CustomAnalysis }`.
+/// Something with an id. All concrete types stand here, side by side: within nested interfaces the
+/// library would refuse `node { ... on CustomAnalysis }`.
 #[derive(Debug, Clone, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Id: a UUID that is unique over all types."))]
 pub enum Node {
@@ -60,13 +62,21 @@ impl From<Analysis> for Node {
     }
 }
 
-async fn find_analysis(services: &Services, principal: &Principal, id: &ID) -> vultus_core::Result<Option<Analysis>> {
+async fn find_analysis(
+    services: &Services,
+    principal: &Principal,
+    id: &ID,
+) -> vultus_core::Result<Option<Analysis>> {
     let Ok(id) = id.parse::<AnalysisId>() else { return Ok(None) };
     let found = services.analysis(principal, id).await?;
     Ok(found.map(|(analysis, artifacts)| analysis::of(analysis, artifacts, None)))
 }
 
-async fn find_folder(services: &Services, principal: &Principal, id: &ID) -> vultus_core::Result<Option<Folder>> {
+async fn find_folder(
+    services: &Services,
+    principal: &Principal,
+    id: &ID,
+) -> vultus_core::Result<Option<Folder>> {
     let Ok(id) = id.parse::<FolderId>() else { return Ok(None) };
     Ok(services.folder(principal, id).await?.map(|contents| Folder(Arc::new(contents))))
 }
@@ -83,7 +93,11 @@ async fn find_medium(
     Ok(contents.and_then(|contents| media::in_folder(&contents, id)))
 }
 
-async fn find_user(services: &Services, principal: &Principal, id: &ID) -> vultus_core::Result<Option<User>> {
+async fn find_user(
+    services: &Services,
+    principal: &Principal,
+    id: &ID,
+) -> vultus_core::Result<Option<User>> {
     let Ok(id) = id.parse::<UserId>() else { return Ok(None) };
     match services.user(principal, id).await {
         Ok(user) => Ok(user.map(User)),
@@ -105,7 +119,11 @@ impl Query {
     }
 
     /// Anything by its id.
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The id.")] id: ID) -> Result<Option<Node>> {
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<Option<Node>> {
         let (services, principal) = caller(ctx)?;
         let (folder, medium, analysis, user) = tokio::try_join!(
             find_folder(services, &principal, &id),
@@ -113,12 +131,20 @@ impl Query {
             find_analysis(services, &principal, &id),
             find_user(services, &principal, &id),
         )?;
-        let node = folder.map(Node::from).or(medium.map(Node::from)).or(analysis.map(Node::from)).or(user.map(Node::from));
+        let node = folder
+            .map(Node::from)
+            .or(medium.map(Node::from))
+            .or(analysis.map(Node::from))
+            .or(user.map(Node::from));
         Ok(node)
     }
 
     /// A folder by its id.
-    async fn folder(&self, ctx: &Context<'_>, #[graphql(desc = "The id.")] id: ID) -> Result<Option<Folder>> {
+    async fn folder(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<Option<Folder>> {
         let (services, principal) = caller(ctx)?;
         Ok(find_folder(services, &principal, &id).await?)
     }
@@ -144,11 +170,19 @@ impl Query {
         #[graphql(desc = "Which folders.")] filter: Option<FolderFilter>,
         #[graphql(desc = "In which order.", default)] order_by: FolderOrder,
     ) -> Result<FolderConnection> {
-        folder::list(ctx, FolderPage { first, after, filter: filter.unwrap_or_default(), order: order_by }).await
+        folder::list(
+            ctx,
+            FolderPage { first, after, filter: filter.unwrap_or_default(), order: order_by },
+        )
+        .await
     }
 
     /// An analysis by its id.
-    async fn analysis(&self, ctx: &Context<'_>, #[graphql(desc = "The id.")] id: ID) -> Result<Option<Analysis>> {
+    async fn analysis(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<Option<Analysis>> {
         let (services, principal) = caller(ctx)?;
         Ok(find_analysis(services, &principal, &id).await?)
     }

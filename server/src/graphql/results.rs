@@ -1,6 +1,8 @@
-//! The results of the built-in analyzers as typed objects, read out of the JSON that each stores in the shape of its result schema.
+//! The results of the built-in analyzers as typed objects, read out of the JSON that each stores in
+//! the shape of its result schema.
 //!
-//! Reading is lenient: what a result of an older version does not have is null or empty, never an error.
+//! Reading is lenient: what a result of an older version does not have is null or empty, never an
+//! error.
 
 use std::sync::Arc;
 
@@ -31,7 +33,12 @@ impl<'r> ResultView<'r> {
     }
 
     fn list(self, name: &str) -> &'r [Value] {
-        let list = self.analysis.result.as_ref().and_then(|result| result.get(name)).and_then(Value::as_array);
+        let list = self
+            .analysis
+            .result
+            .as_ref()
+            .and_then(|result| result.get(name))
+            .and_then(Value::as_array);
         list.map_or(&[], Vec::as_slice)
     }
 
@@ -43,13 +50,18 @@ impl<'r> ResultView<'r> {
 
     /// What a liveness result says of each medium.
     pub(super) fn liveness_media(self, contents: &Arc<FolderContents>) -> Vec<LivenessMediaResult> {
-        let of_medium =
-            |value: &'r Value| LivenessMediaResult { media: self.medium(contents, value.get("medium")), value: value.clone() };
+        let of_medium = |value: &'r Value| LivenessMediaResult {
+            media: self.medium(contents, value.get("medium")),
+            value: value.clone(),
+        };
         self.list("media").iter().map(of_medium).collect()
     }
 
     /// What a face match result says of each medium.
-    pub(super) fn face_match_media(self, contents: &Arc<FolderContents>) -> Vec<FaceMatchMediaResult> {
+    pub(super) fn face_match_media(
+        self,
+        contents: &Arc<FolderContents>,
+    ) -> Vec<FaceMatchMediaResult> {
         let of_medium = |value: &'r Value| FaceMatchMediaResult {
             media: self.medium(contents, value.get("medium")),
             face_count: int(value.get("faces").and_then(Value::as_u64).unwrap_or_default()),
@@ -59,9 +71,15 @@ impl<'r> ResultView<'r> {
     }
 
     /// What a document result says; `None` where there is no result.
-    pub(super) fn document(self, contents: &Arc<FolderContents>, artifacts: &[vultus_core::Artifact]) -> Option<DocumentResult> {
+    pub(super) fn document(
+        self,
+        contents: &Arc<FolderContents>,
+        artifacts: &[vultus_core::Artifact],
+    ) -> Option<DocumentResult> {
         let medium = |index: i32| self.medium(contents, Some(&Value::from(index)));
-        let artifact = |name: &str| artifacts.iter().find(|artifact| artifact.name == name).cloned().map(Artifact);
+        let artifact = |name: &str| {
+            artifacts.iter().find(|artifact| artifact.name == name).cloned().map(Artifact)
+        };
         Some(DocumentResult::read(self.analysis.result.as_ref()?, medium, artifact))
     }
 
@@ -89,7 +107,9 @@ pub(super) fn faces(contents: &FolderContents, id: MediaId) -> Vec<Face> {
     let newest_first = contents.analyses.iter().rev().filter(|analysis| analysis.result.is_some());
     let found = newest_first.filter_map(|analysis| {
         let index = analysis.media.iter().position(|taken| taken.media_id == id)?;
-        let is_it = |value: &&Value| value.get("medium").and_then(Value::as_u64) == u64::try_from(index).ok();
+        let is_it = |value: &&Value| {
+            value.get("medium").and_then(Value::as_u64) == u64::try_from(index).ok()
+        };
         let medium = ResultView::of(analysis).list("media").iter().find(is_it)?;
         let faces = faces_of(medium);
         (!faces.is_empty()).then_some(faces)
@@ -100,7 +120,10 @@ pub(super) fn faces(contents: &FolderContents, id: MediaId) -> Vec<Face> {
 /// Liveness tells the face of each frame, a face match that of the best one.
 fn faces_of(medium: &Value) -> Vec<Face> {
     match medium.get("frames").and_then(Value::as_array) {
-        Some(frames) => frames.iter().filter_map(|frame| Face::read(frame.get("box")?, frame.get("frame")?)).collect(),
+        Some(frames) => frames
+            .iter()
+            .filter_map(|frame| Face::read(frame.get("box")?, frame.get("frame")?))
+            .collect(),
         None => {
             let best = medium.get("framesUsed").and_then(|frames| frames.get(0));
             best.and_then(|frame| Face::read(medium.get("box")?, frame)).into_iter().collect()
@@ -179,7 +202,8 @@ pub struct FaceMatchMediaResult {
     media: Option<Media>,
     /// Most faces that one of its frames shows.
     face_count: i32,
-    /// The frames whose mean is the medium's template, counted from 0 in the frames that were taken from it.
+    /// The frames whose mean is the medium's template, counted from 0 in the frames that were taken
+    /// from it.
     frames_used: Vec<i32>,
 }
 
@@ -214,7 +238,13 @@ pub struct Face {
 impl Face {
     fn read(rect: &Value, frame: &Value) -> Option<Self> {
         let side = |at: usize| rect.get(at)?.as_f64();
-        Some(Self { frame: int(frame.as_u64()?), x: side(0)?, y: side(1)?, width: side(2)?, height: side(3)? })
+        Some(Self {
+            frame: int(frame.as_u64()?),
+            x: side(0)?,
+            y: side(1)?,
+            width: side(2)?,
+            height: side(3)?,
+        })
     }
 }
 
@@ -226,7 +256,10 @@ mod tests {
     #[test]
     fn faces_are_read_out_of_both_built_in_results() {
         let liveness = json!({"medium": 0, "frames": [{"frame": 3, "box": [1, 2, 3.5, 4]}, {"frame": 4, "box": [1, 2]}]});
-        assert_eq!(faces_of(&liveness), [Face { frame: 3, x: 1.0, y: 2.0, width: 3.5, height: 4.0 }]);
+        assert_eq!(
+            faces_of(&liveness),
+            [Face { frame: 3, x: 1.0, y: 2.0, width: 3.5, height: 4.0 }]
+        );
         let face_match = json!({"medium": 0, "framesUsed": [7, 2], "box": [1, 2, 3, 4]});
         assert_eq!(faces_of(&face_match)[0].frame, 7);
         assert!(faces_of(&json!({"medium": 0, "framesUsed": [], "box": null})).is_empty());

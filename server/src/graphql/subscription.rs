@@ -1,4 +1,5 @@
-//! The root of subscriptions: the current state first, then each newer one. A slow client misses states in between, never the newest.
+//! The root of subscriptions: the current state first, then each newer one. A slow client misses
+//! states in between, never the newest.
 
 use std::sync::Arc;
 
@@ -26,9 +27,11 @@ impl Subscription {
         let (services, principal) = caller(ctx)?;
         let id: AnalysisId = parse_id(&id, "analysis", "id")?;
         let objects = request(ctx)?.objects().clone();
-        Ok(services.watch_analysis(&principal, id).inspect(move |_| objects.reset()).map(|found| match found {
-            Ok((analysis, artifacts)) => Ok(analysis::of(analysis, artifacts, None)),
-            Err(error) => Err(error.at("id").into()),
+        Ok(services.watch_analysis(&principal, id).inspect(move |_| objects.reset()).map(|found| {
+            match found {
+                Ok((analysis, artifacts)) => Ok(analysis::of(analysis, artifacts, None)),
+                Err(error) => Err(error.at("id").into()),
+            }
         }))
     }
 
@@ -41,9 +44,11 @@ impl Subscription {
         let (services, principal) = caller(ctx)?;
         let id: FolderId = parse_id(&id, "folder", "id")?;
         let objects = request(ctx)?.objects().clone();
-        Ok(services.watch_folder(&principal, id).inspect(move |_| objects.reset()).map(|found| match found {
-            Ok(contents) => Ok(Folder(Arc::new(contents))),
-            Err(error) => Err(error.at("id").into()),
+        Ok(services.watch_folder(&principal, id).inspect(move |_| objects.reset()).map(|found| {
+            match found {
+                Ok(contents) => Ok(Folder(Arc::new(contents))),
+                Err(error) => Err(error.at("id").into()),
+            }
         }))
     }
 }

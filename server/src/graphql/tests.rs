@@ -1,5 +1,5 @@
-//! Rules of the schema as a whole. Nothing is resolved here: a document that passes the schema fails at its first resolver, with a
-//! path; one that does not pass fails without.
+//! Rules of the schema as a whole. Nothing is resolved here: a document that passes the schema
+//! fails at its first resolver, with a path; one that does not pass fails without.
 
 use super::*;
 use serde_json::Value;
@@ -84,13 +84,22 @@ fn credentials_are_tried_one_at_a_time() {
     let login = "login(input: {email: \"a@b\", password: \"c\"}) { accessToken }";
     assert!(api.check(&format!("mutation {{ {login} }}"), None).is_ok());
     assert!(api.check(&format!("mutation {{ a: {login} b: {login} }}"), None).is_err());
-    assert!(api.check(&format!("mutation {{ ...f b: {login} }} fragment f on Mutation {{ {login} }}"), None).is_err());
+    assert!(
+        api.check(
+            &format!("mutation {{ ...f b: {login} }} fragment f on Mutation {{ {login} }}"),
+            None
+        )
+        .is_err()
+    );
 }
 
 #[test]
 fn a_subscription_has_one_root_field() {
     let api = Api::new(Introspection::Refused);
-    assert!(api.check("subscription { a: folder(id: 1) { id } b: folder(id: 2) { id } }", None).is_err());
+    assert!(
+        api.check("subscription { a: folder(id: 1) { id } b: folder(id: 2) { id } }", None)
+            .is_err()
+    );
 }
 
 #[tokio::test]

@@ -14,9 +14,11 @@ use vultus_core::{Error, Result};
 
 /// A body that brings nothing for so long is given up.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Beyond that, a client is waited for one second for so many bytes that it sends, all pauses together.
+/// Beyond that, a client is waited for one second for so many bytes that it sends, all pauses
+/// together.
 const SLOWEST_PER_SECOND: u64 = 8 << 10;
-/// After a refusal, so much more of the body is read and thrown away, so that the client gets to read the answer instead of a reset.
+/// After a refusal, so much more of the body is read and thrown away, so that the client gets to
+/// read the answer instead of a reset.
 const DRAIN_BYTES: u64 = 64 << 20;
 /// And for so long at most.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
@@ -51,21 +53,27 @@ pub(crate) enum BodyError {
     /// Nothing came for [`IDLE_TIMEOUT`], or all of it slower than [`SLOWEST_PER_SECOND`].
     #[error("the request body came too slowly")]
     Idle,
-    /// More was read than was used: a part's headers, or what stands before the first part, do not end.
+    /// More was read than was used: a part's headers, or what stands before the first part, do not
+    /// end.
     #[error("the request body has an endless part header")]
     Unused,
 }
 
 impl BodyError {
     fn into_domain(self) -> Error {
-        Error::InvalidInput { argument: None, message: self.to_string(), reason: Some("BODY_INCOMPLETE".to_owned()) }
+        Error::InvalidInput {
+            argument: None,
+            message: self.to_string(),
+            reason: Some("BODY_INCOMPLETE".to_owned()),
+        }
     }
 }
 
 /// The body as a stream that can be handed to a parser and still be drained afterwards.
 ///
-/// It yields at most one chunk each time it is woken, so that a parser that reads ahead for as long as there is something
-/// does not fill memory; and not more than the leash allows between two calls of [`BodySource::allow`].
+/// It yields at most one chunk each time it is woken, so that a parser that reads ahead for as long
+/// as there is something does not fill memory; and not more than the leash allows between two calls
+/// of [`BodySource::allow`].
 #[derive(Clone)]
 pub(crate) struct BodySource {
     shared: Arc<Shared>,
@@ -106,7 +114,9 @@ impl BodySource {
             just_yielded: false,
             ended: false,
         };
-        Self { shared: Arc::new(Shared { stream: Mutex::new(inner), leash: AtomicU64::new(u64::MAX) }) }
+        Self {
+            shared: Arc::new(Shared { stream: Mutex::new(inner), leash: AtomicU64::new(u64::MAX) }),
+        }
     }
 
     /// From now on, so many bytes may be read until this is called again.
@@ -114,8 +124,8 @@ impl BodySource {
         self.shared.leash.store(bytes, Ordering::Relaxed);
     }
 
-    /// Reads on for a while and throws it away: a connection with an unread body is closed after the answer, and a client that did
-    /// not expect it loses this answer, or its next request.
+    /// Reads on for a while and throws it away: a connection with an unread body is closed after
+    /// the answer, and a client that did not expect it loses this answer, or its next request.
     pub(crate) async fn drain(mut self) {
         self.allow(DRAIN_BYTES);
         // Draining is a courtesy: however it ends, the answer is sent.
@@ -124,7 +134,8 @@ impl BodySource {
 }
 
 impl Inner {
-    /// How much longer the client may be waited for. Time in which the server does not ask for more is not the client's.
+    /// How much longer the client may be waited for. Time in which the server does not ask for more
+    /// is not the client's.
     fn patience_left(&self) -> Duration {
         let earned = Duration::from_secs(self.received / SLOWEST_PER_SECOND);
         (self.patience + earned).saturating_sub(self.waited)
@@ -135,7 +146,9 @@ impl Stream for BodySource {
     type Item = std::result::Result<Bytes, BodyError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Ok(mut inner) = self.shared.stream.lock() else { return Poll::Ready(Some(Err(BodyError::Broken))) };
+        let Ok(mut inner) = self.shared.stream.lock() else {
+            return Poll::Ready(Some(Err(BodyError::Broken)));
+        };
         if inner.ended {
             return Poll::Ready(None);
         }
@@ -223,7 +236,11 @@ mod tests {
             }
         };
         assert!(matches!(end, Some(Err(BodyError::Idle))));
-        assert!(received > 0 && begun.elapsed() <= IDLE_TIMEOUT + Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(
+            received > 0 && begun.elapsed() <= IDLE_TIMEOUT + Duration::from_secs(1),
+            "{:?}",
+            begun.elapsed()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -237,7 +254,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_that_never_comes_is_given_up() {
-        let body = Body::from_stream(futures::stream::pending::<std::result::Result<Bytes, std::io::Error>>());
+        let body = Body::from_stream(futures::stream::pending::<
+            std::result::Result<Bytes, std::io::Error>,
+        >());
         let mut source = BodySource::with_patience(body, Duration::from_millis(10));
         assert!(matches!(source.next().await, Some(Err(BodyError::Idle))));
     }

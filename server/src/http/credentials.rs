@@ -1,11 +1,13 @@
-//! Where an access token may stand: request headers, and the payload of a websocket's `connection_init`.
+//! Where an access token may stand: request headers, and the payload of a websocket's
+//! `connection_init`.
 
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
 /// The two spellings of the Oz API's header.
 const TOKEN_HEADERS: [&str; 2] = ["x-forensics-access-token", "x-forensic-access-token"];
-/// Headers that a browser sends to another origin only after asking it, so that a page elsewhere cannot forge them.
+/// Headers that a browser sends to another origin only after asking it, so that a page elsewhere
+/// cannot forge them.
 const PREFLIGHT_HEADERS: [&str; 6] = [
     "graphql-preflight",
     "graphql-require-preflight",
@@ -30,12 +32,14 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Whether the request cannot come from a foreign page: it has a header that needs the server's consent.
+/// Whether the request cannot come from a foreign page: it has a header that needs the server's
+/// consent.
 pub(crate) fn is_preflighted(headers: &HeaderMap) -> bool {
     token(headers).is_some() || PREFLIGHT_HEADERS.iter().any(|name| headers.contains_key(*name))
 }
 
-/// The access token in `connection_init`: under the names of the headers, or `accessToken` or `token`.
+/// The access token in `connection_init`: under the names of the headers, or `accessToken` or
+/// `token`.
 pub(crate) fn token_in_payload(payload: Option<&Value>) -> Option<String> {
     let fields = payload?.as_object()?;
     fields.iter().find_map(|(name, value)| {
@@ -67,14 +71,21 @@ mod tests {
             headers.insert(name, HeaderValue::from_static(value));
             assert_eq!(token(&headers).as_deref(), Some("t"), "{name}");
             assert!(is_preflighted(&headers));
-            assert_eq!(token_in_payload(Some(&json!({name: value}))).as_deref(), Some("t"), "{name}");
+            assert_eq!(
+                token_in_payload(Some(&json!({name: value}))).as_deref(),
+                Some("t"),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn a_plain_form_of_a_foreign_page_is_not_preflighted() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("multipart/form-data; boundary=x"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("multipart/form-data; boundary=x"),
+        );
         headers.insert(header::COOKIE, HeaderValue::from_static("a=b"));
         assert!(!is_preflighted(&headers));
         headers.insert("graphql-preflight", HeaderValue::from_static("1"));

@@ -1,4 +1,5 @@
-//! Downloads of media, thumbnails and artifacts by signed, expiring URLs, with ranges. The signature is the only credential.
+//! Downloads of media, thumbnails and artifacts by signed, expiring URLs, with ranges. The
+//! signature is the only credential.
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -28,9 +29,13 @@ pub(super) async fn handle(
     headers: HeaderMap,
 ) -> Response {
     let Ok(Query(signature)) = signature else {
-        return respond::refusal(&Error::Forbidden("the URL is not signed".to_owned()), &request_id);
+        return respond::refusal(
+            &Error::Forbidden("the URL is not signed".to_owned()),
+            &request_id,
+        );
     };
-    let opened = node.services.open_download(&kind, &id, signature.expires, &signature.signature).await;
+    let opened =
+        node.services.open_download(&kind, &id, signature.expires, &signature.signature).await;
     let sent = match opened {
         Ok(download) => Ok(send(download, &headers)),
         Err(error) => Err(error),
@@ -60,15 +65,25 @@ fn send(download: OpenDownload, headers: &HeaderMap) -> Response {
     insert(&mut response, header::CONTENT_LENGTH, &length.to_string());
     insert(&mut response, header::ACCEPT_RANGES, "bytes");
     if status == StatusCode::PARTIAL_CONTENT {
-        insert(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{}/{size}", start + length - 1));
+        insert(
+            &mut response,
+            header::CONTENT_RANGE,
+            &format!("bytes {start}-{}/{size}", start + length - 1),
+        );
     }
     if let Some(tag) = tag {
         insert(&mut response, header::ETAG, &tag);
     }
-    let shown = download.content_type.starts_with("image/") || download.content_type.starts_with("video/");
+    let shown =
+        download.content_type.starts_with("image/") || download.content_type.starts_with("video/");
     let disposition = if shown { "inline" } else { "attachment" };
-    insert(&mut response, header::CONTENT_DISPOSITION, &format!("{disposition}; filename=\"{}\"", download.file_name));
-    // Nobody in between keeps it, and the browser not beyond the visit: it may be erased at any time.
+    insert(
+        &mut response,
+        header::CONTENT_DISPOSITION,
+        &format!("{disposition}; filename=\"{}\"", download.file_name),
+    );
+    // Nobody in between keeps it, and the browser not beyond the visit: it may be erased at any
+    // time.
     insert(&mut response, header::CACHE_CONTROL, "private, no-store");
     insert(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
     insert(&mut response, header::REFERRER_POLICY, "no-referrer");
@@ -83,7 +98,9 @@ fn insert(response: &mut Response, name: header::HeaderName, value: &str) {
 
 /// With `If-Range`, the part is wanted only of the same file.
 fn range_still_applies(headers: &HeaderMap, tag: Option<&str>) -> bool {
-    headers.get(header::IF_RANGE).is_none_or(|wanted| tag.is_some_and(|tag| wanted.as_bytes() == tag.as_bytes()))
+    headers
+        .get(header::IF_RANGE)
+        .is_none_or(|wanted| tag.is_some_and(|tag| wanted.as_bytes() == tag.as_bytes()))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -97,18 +114,30 @@ enum Asked {
     Unsatisfiable,
 }
 
-/// One range of bytes. Several, and what is malformed, are answered with the whole file, as the standard allows.
+/// One range of bytes. Several, and what is malformed, are answered with the whole file, as the
+/// standard allows.
 fn parse_range(text: &str, size: u64) -> Asked {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-')) else { return Asked::Whole };
+    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'))
+    else {
+        return Asked::Whole;
+    };
     let (first, last) = (first.trim(), last.trim());
-    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let number = |text: &str| {
+        text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten()
+    };
     match (first.is_empty(), number(first), last.is_empty(), number(last)) {
         (true, _, false, Some(0)) => Asked::Unsatisfiable,
         (true, _, false, Some(_)) if size == 0 => Asked::Unsatisfiable,
-        (true, _, false, Some(count)) => Asked::Part { start: size.saturating_sub(count), end: size - 1 },
-        (false, Some(start), true, _) | (false, Some(start), false, Some(_)) if start >= size => Asked::Unsatisfiable,
+        (true, _, false, Some(count)) => {
+            Asked::Part { start: size.saturating_sub(count), end: size - 1 }
+        }
+        (false, Some(start), true, _) | (false, Some(start), false, Some(_)) if start >= size => {
+            Asked::Unsatisfiable
+        }
         (false, Some(start), true, _) => Asked::Part { start, end: size - 1 },
-        (false, Some(start), false, Some(end)) if end >= start => Asked::Part { start, end: end.min(size - 1) },
+        (false, Some(start), false, Some(end)) if end >= start => {
+            Asked::Part { start, end: end.min(size - 1) }
+        }
         _ => Asked::Whole,
     }
 }
@@ -127,7 +156,9 @@ mod tests {
         for beyond in ["bytes=10-", "bytes=10-12", "bytes=-0"] {
             assert_eq!(parse_range(beyond, 10), Asked::Unsatisfiable, "{beyond}");
         }
-        for malformed in ["bytes=5-4", "bytes=a-b", "bytes=-", "items=0-1", "bytes=0-1,3-4", "bytes=+1-2"] {
+        for malformed in
+            ["bytes=5-4", "bytes=a-b", "bytes=-", "items=0-1", "bytes=0-1,3-4", "bytes=+1-2"]
+        {
             assert_eq!(parse_range(malformed, 10), Asked::Whole, "{malformed}");
         }
         assert_eq!(parse_range("bytes=-5", 0), Asked::Unsatisfiable);
@@ -135,9 +166,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_is_sent_with_its_place_and_without_being_cached() {
-        let part = |range: std::ops::Range<u64>| b"0123456789"[range.start as usize..range.end as usize].to_vec();
+        let part = |range: std::ops::Range<u64>| {
+            b"0123456789"[range.start as usize..range.end as usize].to_vec()
+        };
         let download = OpenDownload {
-            bytes: Box::new(move |range| Box::pin(futures::stream::once(async move { Ok(part(range).into()) }))),
+            bytes: Box::new(move |range| {
+                Box::pin(futures::stream::once(async move { Ok(part(range).into()) }))
+            }),
             byte_size: 10,
             content_type: "image/jpeg".into(),
             file_name: "x.jpg".into(),

@@ -1,9 +1,11 @@
-//! The HTTP edge: routes, request ids, and the transport of GraphQL over HTTP and websockets. It only translates.
+//! The HTTP edge: routes, request ids, and the transport of GraphQL over HTTP and websockets. It
+//! only translates.
 //!
-//! The ready-made transport `async-graphql-axum` is deliberately not used: its extractors take bodies of any size past
-//! axum's own limit, run mutations over GET, text/plain and foreign-origin multipart, know no limit of a batch, echo the
-//! query in syntax errors, and its websocket has no time-out for `connection_init` and closes with other codes than the
-//! protocol's. This layer is a thin one over `Schema::execute` and `execute_stream`.
+//! The ready-made transport `async-graphql-axum` is deliberately not used: its extractors take
+//! bodies of any size past axum's own limit, run mutations over GET, text/plain and foreign-origin
+//! multipart, know no limit of a batch, echo the query in syntax errors, and its websocket has no
+//! time-out for `connection_init` and closes with other codes than the protocol's. This layer is a
+//! thin one over `Schema::execute` and `execute_stream`.
 
 mod body;
 mod credentials;
@@ -37,7 +39,8 @@ use request_id::RequestId;
 pub struct HttpOptions {
     /// Whether GraphiQL, introspection and suggestions of names are on.
     pub surroundings: Surroundings,
-    /// Origins of pages that may open websockets, besides the server's own: `https://console.example`.
+    /// Origins of pages that may open websockets, besides the server's own:
+    /// `https://console.example`.
     pub allowed_origins: Vec<String>,
 }
 
@@ -59,21 +62,24 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// The beginning of absolute URLs in answers to this request: the configured address, else the request's `Host` over http.
+    /// The beginning of absolute URLs in answers to this request: the configured address, else the
+    /// request's `Host` over http.
     fn base_url(&self, headers: &HeaderMap) -> String {
         if let Some(url) = self.services.public_url() {
             return url.as_str().trim_end_matches('/').to_owned();
         }
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let plain = |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]_".contains(&b));
+        let plain =
+            |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]_".contains(&b));
         format!("http://{}", host.filter(plain).unwrap_or("localhost"))
     }
 }
 
 /// All routes.
 pub fn router(services: Services, options: HttpOptions) -> Router {
-    let routes =
-        Router::new().route("/graphql", post(post::handle).get(get_graphql)).route("/media/{kind}/{id}", get(download::handle));
+    let routes = Router::new()
+        .route("/graphql", post(post::handle).get(get_graphql))
+        .route("/media/{kind}/{id}", get(download::handle));
     with_health(routes, services, options)
 }
 
@@ -97,7 +103,8 @@ fn with_health(routes: Router<Node>, services: Services, options: HttpOptions) -
         .layer(from_fn(request_id::layer))
 }
 
-/// A websocket, or the page of GraphiQL; queries never run over GET, so that no link or image can start one.
+/// A websocket, or the page of GraphiQL; queries never run over GET, so that no link or image can
+/// start one.
 async fn get_graphql(
     State(node): State<Node>,
     Extension(request_id): Extension<RequestId>,
@@ -107,10 +114,15 @@ async fn get_graphql(
     if let Ok(upgrade) = upgrade {
         return websocket::upgrade(node, request_id, &headers, upgrade);
     }
-    let accepts_html = headers.get(header::ACCEPT).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("text/html"));
+    let accepts_html = headers
+        .get(header::ACCEPT)
+        .and_then(|v| v.to_str().ok())
+        .is_some_and(|v| v.contains("text/html"));
     match node.options.surroundings {
         Surroundings::Development if accepts_html => graphiql::page(),
-        Surroundings::Development | Surroundings::Production => wrong_method(Extension(request_id)).await,
+        Surroundings::Development | Surroundings::Production => {
+            wrong_method(Extension(request_id)).await
+        }
     }
 }
 
@@ -129,7 +141,9 @@ async fn unknown_path(Extension(request_id): Extension<RequestId>) -> Response {
 
 /// Adds the header that keeps browsers from guessing types.
 fn nosniff(response: &mut Response) {
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// A JSON body with a status.
@@ -137,10 +151,14 @@ fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
     let text = match serde_json::to_vec(body) {
         Ok(text) => text,
         // Only maps with keys that are no strings fail, and there are none in what is sent.
-        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+        Err(error) => {
+            return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
+        }
     };
     let mut response = (status, text).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

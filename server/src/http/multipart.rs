@@ -1,7 +1,8 @@
-//! The GraphQL multipart request specification: `operations`, then `map`, then the files, in this order.
+//! The GraphQL multipart request specification: `operations`, then `map`, then the files, in this
+//! order.
 //!
-//! Files go straight into a spool as they arrive; every limit is enforced on the way. When anything is wrong, or the client
-//! goes away, the spools are dropped, and with them what they hold.
+//! Files go straight into a spool as they arrive; every limit is enforced on the way. When anything
+//! is wrong, or the client goes away, the spools are dropped, and with them what they hold.
 
 use std::collections::{HashMap, HashSet};
 
@@ -38,7 +39,11 @@ pub(crate) trait Spool: Send {
     /// Takes the next bytes.
     fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<()>> + Send;
     /// There are no more.
-    fn finish(self, name: Option<String>, declared_type: Option<String>) -> impl Future<Output = Result<Self::File>> + Send;
+    fn finish(
+        self,
+        name: Option<String>,
+        declared_type: Option<String>,
+    ) -> impl Future<Output = Result<Self::File>> + Send;
 }
 
 /// A request with its files: the variable at each file's place holds [`marker`] of its index.
@@ -53,8 +58,14 @@ pub(crate) fn marker(index: usize) -> String {
     format!("{}{index}", crate::graphql::upload::MARKER)
 }
 
-/// Reads a whole multipart request. `admit` judges the request before any file is read and says where files go.
-pub(crate) async fn read<S, A, B>(source: BodySource, boundary: String, limits: FileLimits, admit: A) -> Result<Upload<S::File>>
+/// Reads a whole multipart request. `admit` judges the request before any file is read and says
+/// where files go.
+pub(crate) async fn read<S, A, B>(
+    source: BodySource,
+    boundary: String,
+    limits: FileLimits,
+    admit: A,
+) -> Result<Upload<S::File>>
 where
     S: Spool,
     A: FnOnce(&GraphQlRequest) -> Result<B> + Send,
@@ -80,7 +91,9 @@ where
             return Err(bad_multipart("a file is sent twice").at(&place.argument));
         }
         let sink = begin().map_err(|error| error.at(&place.argument))?;
-        let file = read_file(field, &source, sink, limits.file_bytes).await.map_err(|error| error.at(&place.argument))?;
+        let file = read_file(field, &source, sink, limits.file_bytes)
+            .await
+            .map_err(|error| error.at(&place.argument))?;
         // Asked once, its last part goes to the disk while the next file arrives.
         let mut finishing = Box::pin(maybe_done(file.finish()));
         let _ = futures::poll!(&mut finishing);
@@ -92,7 +105,10 @@ where
             return Err(bad_multipart("a file that `map` names is missing").at(&place.argument));
         };
         finishing.as_mut().await;
-        let finished = finishing.as_mut().take_output().ok_or_else(|| Error::broken("a file was finished twice"))?;
+        let finished = finishing
+            .as_mut()
+            .take_output()
+            .ok_or_else(|| Error::broken("a file was finished twice"))?;
         let file = finished.map_err(|error| error.at(&place.argument))?;
         if let Some(variable) = place.variable(&mut request) {
             *variable = Value::String(marker(files.len()));
@@ -102,10 +118,17 @@ where
     Ok(Upload { request, files })
 }
 
-async fn text_part(parts: &mut Multipart<'static>, source: &BodySource, name: &str, limit: usize) -> Result<Vec<u8>> {
+async fn text_part(
+    parts: &mut Multipart<'static>,
+    source: &BodySource,
+    name: &str,
+    limit: usize,
+) -> Result<Vec<u8>> {
     let field = parts.next_field().await.map_err(broken)?;
     let Some(mut field) = field.filter(|field| field.name() == Some(name)) else {
-        return Err(bad_multipart("the parts must be `operations`, `map` and then the files, in this order"));
+        return Err(bad_multipart(
+            "the parts must be `operations`, `map` and then the files, in this order",
+        ));
     };
     let mut text = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
@@ -135,9 +158,15 @@ impl<S: Spool> Whole<S> {
     }
 }
 
-async fn read_file<S: Spool>(mut field: Field<'static>, source: &BodySource, mut sink: S, limit: u64) -> Result<Whole<S>> {
+async fn read_file<S: Spool>(
+    mut field: Field<'static>,
+    source: &BodySource,
+    mut sink: S,
+    limit: u64,
+) -> Result<Whole<S>> {
     let name = field.file_name().map(str::to_owned);
-    let declared_type = field.content_type().map(ToString::to_string).filter(|text| text.len() <= MAX_TYPE_BYTES);
+    let declared_type =
+        field.content_type().map(ToString::to_string).filter(|text| text.len() <= MAX_TYPE_BYTES);
     let mut size = 0u64;
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         source.allow(LEASH_BYTES);
@@ -155,7 +184,11 @@ async fn read_file<S: Spool>(mut field: Field<'static>, source: &BodySource, mut
 }
 
 fn bad_multipart(message: &str) -> Error {
-    Error::InvalidInput { argument: None, message: message.to_owned(), reason: Some("BAD_MULTIPART".to_owned()) }
+    Error::InvalidInput {
+        argument: None,
+        message: message.to_owned(),
+        reason: Some("BAD_MULTIPART".to_owned()),
+    }
 }
 
 fn broken(error: multer::Error) -> Error {
@@ -192,14 +225,15 @@ impl Place {
     }
 }
 
-/// `map`: which file belongs where, sorted by place, so that equal requests number their files alike.
+/// `map`: which file belongs where, sorted by place, so that equal requests number their files
+/// alike.
 #[derive(Debug)]
 struct FileMap(Vec<(String, Place)>);
 
 impl FileMap {
     fn parse(text: &[u8], max_files: usize) -> Result<Self> {
-        let raw: HashMap<String, Vec<String>> =
-            serde_json::from_slice(text).map_err(|_| bad_multipart("`map` is not an object of lists of paths"))?;
+        let raw: HashMap<String, Vec<String>> = serde_json::from_slice(text)
+            .map_err(|_| bad_multipart("`map` is not an object of lists of paths"))?;
         if raw.len() > max_files {
             return Err(Error::LimitExceeded {
                 argument: None,
@@ -213,8 +247,9 @@ impl FileMap {
             let [path] = paths.as_slice() else {
                 return Err(bad_multipart("`map` must name exactly one place for each file"));
             };
-            let place =
-                Place::parse(path).ok_or_else(|| bad_multipart("`map` has a path that is not `variables.` and a variable"))?;
+            let place = Place::parse(path).ok_or_else(|| {
+                bad_multipart("`map` has a path that is not `variables.` and a variable")
+            })?;
             if !taken.insert(place.steps.clone()) {
                 return Err(bad_multipart("`map` names one place twice").at(&place.argument));
             }
@@ -232,7 +267,8 @@ impl FileMap {
         let mut request = request.clone();
         for (_, place) in &self.0 {
             if place.variable(&mut request).is_none_or(|value| !value.is_null()) {
-                return Err(bad_multipart("the variable of a file must be there and null").at(&place.argument));
+                return Err(bad_multipart("the variable of a file must be there and null")
+                    .at(&place.argument));
             }
         }
         Ok(())
@@ -250,8 +286,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const LIMITS: FileLimits = FileLimits { file_bytes: 10, files: 3 };
-    const OPERATIONS: &str =
-        r#"{"query":"mutation($i: I!) { a(input: $i) { b } }","variables":{"i":{"media":[{"file":null},{"file":null}]}}}"#;
+    const OPERATIONS: &str = r#"{"query":"mutation($i: I!) { a(input: $i) { b } }","variables":{"i":{"media":[{"file":null},{"file":null}]}}}"#;
 
     /// Keeps the bytes; counts itself, so that tests see what is left behind.
     struct Memory(Vec<u8>, Arc<AtomicUsize>);
@@ -301,7 +336,8 @@ mod tests {
         let (result, open) = read_body(Body::from(body(parts))).await;
         assert_eq!(open, 0, "a spool is left open");
         match result.unwrap_err() {
-            Error::InvalidInput { message, argument, .. } | Error::LimitExceeded { message, argument, .. } => (message, argument),
+            Error::InvalidInput { message, argument, .. }
+            | Error::LimitExceeded { message, argument, .. } => (message, argument),
             other => panic!("another error than a refusal: {other}"),
         }
     }
@@ -309,8 +345,11 @@ mod tests {
     #[tokio::test]
     async fn files_arrive_byte_by_byte_at_the_places_that_the_map_names() {
         let map = r#"{"x":["variables.i.media.1.file"],"y":["variables.i.media.0.file"]}"#;
-        let bytes = body(&[("operations", OPERATIONS), ("map", map), ("y", "first"), ("x", "second")]);
-        let chunks = stream::iter(bytes.into_iter().map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte]))));
+        let bytes =
+            body(&[("operations", OPERATIONS), ("map", map), ("y", "first"), ("x", "second")]);
+        let chunks = stream::iter(
+            bytes.into_iter().map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte]))),
+        );
         let (upload, _) = read_body(Body::from_stream(chunks)).await;
         let upload = upload.unwrap();
         for (index, content) in [(0, b"first".as_slice()), (1, b"second")] {
@@ -323,20 +362,38 @@ mod tests {
     #[tokio::test]
     async fn one_byte_over_the_limit_is_refused_with_the_argument() {
         let map = r#"{"x":["variables.i.media.1.file"]}"#;
-        let (message, argument) = refusal(&[("operations", OPERATIONS), ("map", map), ("x", "12345678901")]).await;
+        let (message, argument) =
+            refusal(&[("operations", OPERATIONS), ("map", map), ("x", "12345678901")]).await;
         assert!(message.contains("10 bytes"), "{message}");
         assert_eq!(argument.as_deref(), Some("i.media[1].file"));
-        assert!(read_body(Body::from(body(&[("operations", OPERATIONS), ("map", map), ("x", "1234567890")]))).await.0.is_ok());
+        assert!(
+            read_body(Body::from(body(&[
+                ("operations", OPERATIONS),
+                ("map", map),
+                ("x", "1234567890")
+            ])))
+            .await
+            .0
+            .is_ok()
+        );
     }
 
     #[tokio::test]
     async fn one_file_at_many_places_and_many_files_at_one_place_are_refused() {
         let many = vec!["\"variables.i.media.0.file\""; 1_000].join(",");
-        let (message, _) = refusal(&[("operations", OPERATIONS), ("map", &format!("{{\"x\":[{many}]}}")), ("x", "1")]).await;
+        let (message, _) = refusal(&[
+            ("operations", OPERATIONS),
+            ("map", &format!("{{\"x\":[{many}]}}")),
+            ("x", "1"),
+        ])
+        .await;
         assert!(message.contains("exactly one place"), "{message}");
         let twice = r#"{"x":["variables.i.media.0.file"],"y":["variables.i.media.0.file"]}"#;
         assert!(
-            refusal(&[("operations", OPERATIONS), ("map", twice), ("x", "1"), ("y", "1")]).await.0.contains("one place twice")
+            refusal(&[("operations", OPERATIONS), ("map", twice), ("x", "1"), ("y", "1")])
+                .await
+                .0
+                .contains("one place twice")
         );
     }
 
@@ -344,26 +401,48 @@ mod tests {
     async fn unmapped_missing_and_repeated_files_are_refused() {
         let map = r#"{"x":["variables.i.media.0.file"]}"#;
         assert!(refusal(&[("operations", OPERATIONS), ("map", map)]).await.0.contains("missing"));
-        assert!(refusal(&[("operations", OPERATIONS), ("map", map), ("x", "1"), ("z", "1")]).await.0.contains("does not name"));
-        assert!(refusal(&[("operations", OPERATIONS), ("map", map), ("x", "1"), ("x", "1")]).await.0.contains("twice"));
-        let (_, argument) =
-            refusal(&[("operations", OPERATIONS), ("map", r#"{"x":["variables.i.media.7.file"]}"#), ("x", "1")]).await;
+        assert!(
+            refusal(&[("operations", OPERATIONS), ("map", map), ("x", "1"), ("z", "1")])
+                .await
+                .0
+                .contains("does not name")
+        );
+        assert!(
+            refusal(&[("operations", OPERATIONS), ("map", map), ("x", "1"), ("x", "1")])
+                .await
+                .0
+                .contains("twice")
+        );
+        let (_, argument) = refusal(&[
+            ("operations", OPERATIONS),
+            ("map", r#"{"x":["variables.i.media.7.file"]}"#),
+            ("x", "1"),
+        ])
+        .await;
         assert_eq!(argument.as_deref(), Some("i.media[7].file"));
     }
 
     #[tokio::test]
     async fn too_many_files_and_a_wrong_order_are_refused() {
-        let four: Vec<_> = (0..4).map(|n| format!("\"{n}\":[\"variables.i.media.{n}.file\"]")).collect();
-        let (message, _) = refusal(&[("operations", OPERATIONS), ("map", &format!("{{{}}}", four.join(",")))]).await;
+        let four: Vec<_> =
+            (0..4).map(|n| format!("\"{n}\":[\"variables.i.media.{n}.file\"]")).collect();
+        let (message, _) =
+            refusal(&[("operations", OPERATIONS), ("map", &format!("{{{}}}", four.join(",")))])
+                .await;
         assert!(message.contains("more than 3 files"), "{message}");
-        assert!(refusal(&[("map", "{}"), ("operations", OPERATIONS)]).await.0.contains("in this order"));
+        assert!(
+            refusal(&[("map", "{}"), ("operations", OPERATIONS)]).await.0.contains("in this order")
+        );
     }
 
     #[tokio::test]
     async fn a_client_that_goes_away_leaves_nothing() {
         let map = r#"{"x":["variables.i.media.0.file"]}"#;
         let whole = body(&[("operations", OPERATIONS), ("map", map), ("x", "12345")]);
-        let chunks = vec![Ok(Bytes::copy_from_slice(&whole[..whole.len() - 12])), Err(std::io::Error::other("gone"))];
+        let chunks = vec![
+            Ok(Bytes::copy_from_slice(&whole[..whole.len() - 12])),
+            Err(std::io::Error::other("gone")),
+        ];
         let (result, open) = read_body(Body::from_stream(stream::iter(chunks))).await;
         assert!(result.is_err());
         assert_eq!(open, 0);
@@ -380,9 +459,11 @@ mod tests {
     /// A whole body, cut, doubled or overwritten somewhere; and where its chunks end.
     fn damaged() -> impl Strategy<Value = (Vec<u8>, Vec<usize>)> {
         let map = r#"{"x":["variables.i.media.1.file"],"y":["variables.i.media.0.file"]}"#;
-        let whole = body(&[("operations", OPERATIONS), ("map", map), ("y", "first"), ("x", "second")]);
+        let whole =
+            body(&[("operations", OPERATIONS), ("map", map), ("y", "first"), ("x", "second")]);
         let length = whole.len();
-        let edit = (0..length, 0..40usize, proptest::collection::vec(any::<u8>(), 0..12), any::<bool>());
+        let edit =
+            (0..length, 0..40usize, proptest::collection::vec(any::<u8>(), 0..12), any::<bool>());
         let edits = proptest::collection::vec(edit, 0..4).prop_map(move |edits| {
             let mut bytes = whole.clone();
             for (at, removed, put, doubled) in edits {
@@ -396,12 +477,18 @@ mod tests {
         (edits, proptest::collection::vec(1..120usize, 1..20))
     }
 
-    /// However a body is damaged and cut into chunks: it is taken or refused, the same each time, and no spool is left open by a refusal.
+    /// However a body is damaged and cut into chunks: it is taken or refused, the same each time,
+    /// and no spool is left open by a refusal.
     #[test]
     fn damaged_bodies_are_taken_or_refused_whatever_their_chunks() {
         let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
-        let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let mut runner =
+            TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
         let verdict = |bytes: Vec<u8>, sizes: &[usize]| {
             let mut chunks = Vec::new();
             let mut rest = Bytes::from(bytes);

@@ -26,9 +26,18 @@ const MAX_KEY_BYTES: usize = 255;
 const INSTANT: &str = "check";
 
 /// Answers a POST.
-pub(super) async fn handle(State(node): State<Node>, Extension(request_id): Extension<RequestId>, request: Request) -> Response {
+pub(super) async fn handle(
+    State(node): State<Node>,
+    Extension(request_id): Extension<RequestId>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
-    let exchange = Exchange { base_url: node.base_url(&parts.headers), node, request_id, headers: parts.headers };
+    let exchange = Exchange {
+        base_url: node.base_url(&parts.headers),
+        node,
+        request_id,
+        headers: parts.headers,
+    };
     let body = BodySource::new(body);
     let answered = match ContentType::of(&exchange.headers) {
         ContentType::Json => exchange.json(body.clone()).await,
@@ -37,10 +46,15 @@ pub(super) async fn handle(State(node): State<Node>, Extension(request_id): Exte
             body.drain().await;
             let error = Error::InvalidInput {
                 argument: None,
-                message: "the body must be application/json, or multipart/form-data for files".to_owned(),
+                message: "the body must be application/json, or multipart/form-data for files"
+                    .to_owned(),
                 reason: Some("UNSUPPORTED_MEDIA_TYPE".to_owned()),
             };
-            return respond::refusal_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, &error, &exchange.request_id);
+            return respond::refusal_with(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                &error,
+                &exchange.request_id,
+            );
         }
     };
     match answered {
@@ -59,15 +73,21 @@ enum ContentType {
 }
 
 impl ContentType {
-    /// Text/plain and forms are what pages of other origins can send unasked: they are no requests here.
+    /// Text/plain and forms are what pages of other origins can send unasked: they are no requests
+    /// here.
     fn of(headers: &HeaderMap) -> Self {
-        let Some(text) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return Self::Other };
+        let Some(text) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
+        else {
+            return Self::Other;
+        };
         let essence = text.split(';').next().unwrap_or_default().trim();
         if essence.eq_ignore_ascii_case("application/json") {
             return Self::Json;
         }
         match multer::parse_boundary(text) {
-            Ok(boundary) if !boundary.is_empty() && boundary.len() <= 70 => Self::Multipart(boundary),
+            Ok(boundary) if !boundary.is_empty() && boundary.len() <= 70 => {
+                Self::Multipart(boundary)
+            }
             _ => Self::Other,
         }
     }
@@ -99,7 +119,10 @@ impl Exchange {
 
     async fn batch(&self, requests: Vec<GraphQlRequest>, auth: &Auth) -> Result<Response> {
         if self.headers.contains_key(IDEMPOTENCY_KEY) {
-            return Err(Error::invalid("", "an Idempotency-Key stands for one request, not for a batch"));
+            return Err(Error::invalid(
+                "",
+                "an Idempotency-Key stands for one request, not for a batch",
+            ));
         }
         let many = requests.len() > 1;
         let answers = requests.into_iter().map(|request| async move {
@@ -130,19 +153,25 @@ impl Exchange {
         // Files of strangers are not even looked at.
         let principal = auth.principal()?;
         let limits = self.node.services.server_info().limits;
-        let limits = FileLimits { file_bytes: limits.upload_bytes, files: limits.media_per_request };
+        let limits =
+            FileLimits { file_bytes: limits.upload_bytes, files: limits.media_per_request };
         let mut checked = None;
         let admit = |request: &GraphQlRequest| {
             let document = self.check(request)?;
-            let spool = if document.root_fields == [INSTANT] { SpoolKind::Memory } else { SpoolKind::Disk };
+            let spool =
+                if document.root_fields == [INSTANT] { SpoolKind::Memory } else { SpoolKind::Disk };
             if spool == SpoolKind::Disk && document.asks_for(INSTANT) {
-                return Err(Error::invalid("query", "`check` with files must be the only field of its request"));
+                return Err(Error::invalid(
+                    "query",
+                    "`check` with files must be the only field of its request",
+                ));
             }
             checked = Some(document);
             Ok(move || self.begin(principal, spool))
         };
         let Upload { request, files } = multipart::read(source, boundary, limits, admit).await?;
-        let checked = checked.ok_or_else(|| Error::broken("a multipart request was read without being checked"))?;
+        let checked = checked
+            .ok_or_else(|| Error::broken("a multipart request was read without being checked"))?;
         let response = self.execute(request, checked, auth, files).await?;
         Ok(respond::single(&response, Token::Other))
     }
@@ -178,26 +207,45 @@ impl Exchange {
         let idempotency = match self.idempotency_key()? {
             Some(key) => {
                 if checked.root_fields.len() != 1 {
-                    return Err(Error::invalid("query", "a request with an Idempotency-Key must have exactly one root field"));
+                    return Err(Error::invalid(
+                        "query",
+                        "a request with an Idempotency-Key must have exactly one root field",
+                    ));
                 }
                 Some(Idempotency { key, fingerprint: fingerprint(&request, &files) })
             }
             None => None,
         };
         let services = self.node.services.clone();
-        let context = RequestContext::new(services, auth, self.request_id.as_str().to_owned(), self.base_url.clone())
-            .with_idempotency(idempotency)
-            .with_files(files);
+        let context = RequestContext::new(
+            services,
+            auth,
+            self.request_id.as_str().to_owned(),
+            self.base_url.clone(),
+        )
+        .with_idempotency(idempotency)
+        .with_files(files);
         let variables = request.library_variables();
-        Ok(self.node.api.execute(checked, request.query, request.operation_name, variables, context).await)
+        Ok(self
+            .node
+            .api
+            .execute(checked, request.query, request.operation_name, variables, context)
+            .await)
     }
 
     fn idempotency_key(&self) -> Result<Option<String>> {
         let Some(value) = self.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-        let plain = |text: &&str| !text.is_empty() && text.len() <= MAX_KEY_BYTES && text.bytes().all(|b| b.is_ascii_graphic());
+        let plain = |text: &&str| {
+            !text.is_empty()
+                && text.len() <= MAX_KEY_BYTES
+                && text.bytes().all(|b| b.is_ascii_graphic())
+        };
         match value.to_str().ok().filter(plain) {
             Some(key) => Ok(Some(key.to_owned())),
-            None => Err(Error::invalid("Idempotency-Key", "the Idempotency-Key must be 1 to 255 visible ASCII characters")),
+            None => Err(Error::invalid(
+                "Idempotency-Key",
+                "the Idempotency-Key must be 1 to 255 visible ASCII characters",
+            )),
         }
     }
 }
@@ -210,10 +258,12 @@ enum SpoolKind {
     Memory,
 }
 
-/// What the request is: its operation, its variables (the files' places are marked in them) and the files' hashes, never the raw
-/// body, whose boundary and part names differ from one attempt to the next.
+/// What the request is: its operation, its variables (the files' places are marked in them) and the
+/// files' hashes, never the raw body, whose boundary and part names differ from one attempt to the
+/// next.
 fn fingerprint(request: &GraphQlRequest, files: &[UploadedFile]) -> String {
-    let variables = serde_json::Value::Object(request.variables.clone().unwrap_or_default()).to_string();
+    let variables =
+        serde_json::Value::Object(request.variables.clone().unwrap_or_default()).to_string();
     let name = request.operation_name.as_deref().unwrap_or_default();
     let mut hash = Sha256::new();
     let texts = [request.query.as_str(), name, variables.as_str()];
@@ -231,7 +281,11 @@ impl Spool for UploadSink {
         UploadSink::write(self, &bytes).await
     }
 
-    async fn finish(self, name: Option<String>, declared_type: Option<String>) -> Result<UploadedFile> {
+    async fn finish(
+        self,
+        name: Option<String>,
+        declared_type: Option<String>,
+    ) -> Result<UploadedFile> {
         UploadSink::finish(self, name, declared_type).await
     }
 }

@@ -45,7 +45,8 @@ pub(crate) fn parse(body: &[u8]) -> Result<Requests> {
     if !is_batch {
         return parse_single(body).map(Requests::Single);
     }
-    let requests: Vec<GraphQlRequest> = serde_json::from_slice(body).map_err(|error| not_a_request(&error))?;
+    let requests: Vec<GraphQlRequest> =
+        serde_json::from_slice(body).map_err(|error| not_a_request(&error))?;
     match requests.len() {
         0 => Err(Error::invalid("", "the batch is empty")),
         n if n > MAX_BATCH => Err(Error::LimitExceeded {
@@ -79,7 +80,9 @@ mod tests {
     #[test]
     fn ten_requests_are_a_batch_and_eleven_are_not() {
         let batch = |count: usize| format!("[{}]", vec![r#"{"query":"{a}"}"#; count].join(","));
-        assert!(matches!(parse(batch(10).as_bytes()), Ok(Requests::Batch(requests)) if requests.len() == 10));
+        assert!(
+            matches!(parse(batch(10).as_bytes()), Ok(Requests::Batch(requests)) if requests.len() == 10)
+        );
         assert!(matches!(parse(batch(11).as_bytes()), Err(Error::LimitExceeded { .. })));
         assert!(parse(b"[]").is_err());
     }

@@ -26,7 +26,9 @@ impl RequestId {
     /// The client's own, when it is a plain one; else a new one.
     fn of(headers: &HeaderMap) -> Self {
         let plain = |id: &&str| {
-            !id.is_empty() && id.len() <= MAX_BYTES && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            !id.is_empty()
+                && id.len() <= MAX_BYTES
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
         let given = headers.get(&HEADER).and_then(|value| value.to_str().ok()).filter(plain);
         Self(given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned))
@@ -43,13 +45,17 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
     // The route, not the path: paths hold signatures and ids.
-    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request_id = id.as_str(), method = %request.method(), route);
+    let route =
+        request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    let span =
+        tracing::info_span!("request", request_id = id.as_str(), method = %request.method(), route);
     let began = Instant::now();
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
+    let answered =
+        AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
     let mut response = match answered {
         Ok(response) => response,
-        // The panic's text is in the log already, by the panic hook; it may hold anything, so that it goes no further.
+        // The panic's text is in the log already, by the panic hook; it may hold anything, so that
+        // it goes no further.
         Err(_) => respond::refusal(&Error::broken("a handler panicked"), &id),
     };
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -70,7 +76,12 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, HeaderValue::from_static("abc-1_2"));
         assert_eq!(RequestId::of(&headers).as_str(), "abc-1_2");
-        for bad in ["a b", "a\"b", "", "0123456789012345678901234567890123456789012345678901234567890123456789"] {
+        for bad in [
+            "a b",
+            "a\"b",
+            "",
+            "0123456789012345678901234567890123456789012345678901234567890123456789",
+        ] {
             headers.insert(HEADER, HeaderValue::from_str(bad).unwrap());
             assert_ne!(RequestId::of(&headers).as_str(), bad);
         }

@@ -18,7 +18,10 @@ pub(super) fn refusal(error: &Error, request_id: &RequestId) -> Response {
 /// The same with another status.
 pub(super) fn refusal_with(status: StatusCode, error: &Error, request_id: &RequestId) -> Response {
     let wire = publish(error, request_id.as_str());
-    let mut response = json(status, &value!({"errors": [{"message": wire.message, "extensions": wire.extensions}]}));
+    let mut response = json(
+        status,
+        &value!({"errors": [{"message": wire.message, "extensions": wire.extensions}]}),
+    );
     if let Error::Unavailable { retry_after, .. } = error {
         let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
         if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
@@ -36,7 +39,9 @@ fn status_of(error: &Error) -> StatusCode {
         Error::InvalidInput { .. } => StatusCode::BAD_REQUEST,
         Error::Conflict { .. } => StatusCode::CONFLICT,
         Error::LimitExceeded { reason, .. } => match reason.as_deref() {
-            Some("BODY_TOO_LARGE" | "TOO_MANY_BYTES" | "TOO_MANY_FILES" | "BATCH_TOO_LARGE") => StatusCode::PAYLOAD_TOO_LARGE,
+            Some("BODY_TOO_LARGE" | "TOO_MANY_BYTES" | "TOO_MANY_FILES" | "BATCH_TOO_LARGE") => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             _ => StatusCode::BAD_REQUEST,
         },
         Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -51,8 +56,8 @@ pub(super) enum Token {
     Other,
 }
 
-/// Answers one executed request: 200 whatever its fields say; 400 when it was refused before anything ran; 401 when it needed
-/// the token that was refused.
+/// Answers one executed request: 200 whatever its fields say; 400 when it was refused before
+/// anything ran; 401 when it needed the token that was refused.
 pub(super) fn single(response: &GraphQlResponse, token: Token) -> Response {
     let status = if token == Token::Refused && first_code(response) == Some("UNAUTHENTICATED") {
         StatusCode::UNAUTHORIZED
@@ -65,7 +70,9 @@ pub(super) fn single(response: &GraphQlResponse, token: Token) -> Response {
 }
 
 fn never_ran(response: &GraphQlResponse) -> bool {
-    response.data == Value::Null && !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty())
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty())
 }
 
 /// Answers a batch, in the order of its requests.

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use vultus_core::{Error, Principal, Result, SessionId, User, UserId};
 use vultus_store::{Rotation, Scope, Session};
 
-/// How long a session that was found valid is taken for valid: a revocation elsewhere is effective within this time.
+/// How long a session that was found valid is taken for valid: a revocation elsewhere is effective
+/// within this time.
 const SESSION_TRUST: Duration = Duration::from_millis(800);
 /// Sessions that are remembered before the old ones are forgotten.
 const MOST_SESSIONS: usize = 50_000;
@@ -27,7 +28,10 @@ pub(super) struct SessionCache(Mutex<HashMap<SessionId, (Instant, User)>>);
 impl SessionCache {
     fn get(&self, id: SessionId) -> Option<User> {
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(&id).filter(|(seen, _)| seen.elapsed() < SESSION_TRUST).map(|(_, user)| user.clone())
+        sessions
+            .get(&id)
+            .filter(|(seen, _)| seen.elapsed() < SESSION_TRUST)
+            .map(|(_, user)| user.clone())
     }
 
     fn insert(&self, id: SessionId, user: User) {
@@ -44,7 +48,8 @@ impl SessionCache {
 }
 
 impl Services {
-    /// Tokens for a name and a password. A wrong name and a wrong password look the same, also in time.
+    /// Tokens for a name and a password. A wrong name and a wrong password look the same, also in
+    /// time.
     pub async fn login(&self, email: &str, password: SecretString) -> Result<Tokens> {
         let refused = || Error::Unauthenticated("wrong e-mail or password".to_owned());
         let now = self.inner.clock.now();
@@ -53,7 +58,8 @@ impl Services {
         let found = stored(self.inner.store.user_by_email(&email).await)?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let right = self.inner.passwords.verify(password, hash).await?;
-        // Read again: guesses that waited side by side for their turn must see the failures of those before them.
+        // Read again: guesses that waited side by side for their turn must see the failures of
+        // those before them.
         let turn = self.inner.failed_logins.clone().lock_owned().await;
         let found = stored(self.inner.store.user_by_email(&email).await)?;
         let locked = match &found {
@@ -74,10 +80,16 @@ impl Services {
             Some(found) => {
                 let until = backoff::lock_after(found.failed_logins + 1).map(|lock| now + lock);
                 let services = self.clone();
-                // Not waited for: a name that nobody has needs no write, and must not be told apart by that.
+                // Not waited for: a name that nobody has needs no write, and must not be told apart
+                // by that.
                 self.inner.to_finish.spawn(async move {
-                    if let Err(error) = services.inner.store.record_failed_login(found.user.id, until).await {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "a failed login was not counted");
+                    if let Err(error) =
+                        services.inner.store.record_failed_login(found.user.id, until).await
+                    {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "a failed login was not counted"
+                        );
                     }
                     drop(turn);
                 });
@@ -92,30 +104,64 @@ impl Services {
 
     async fn begin_session(&self, user: User, now: OffsetDateTime) -> Result<Tokens> {
         let expires_at = now + self.inner.refresh_lifetime;
-        let session = Session { id: SessionId(Uuid::now_v7()), user_id: user.id, created_at: now, expires_at, revoked: false };
+        let session = Session {
+            id: SessionId(Uuid::now_v7()),
+            user_id: user.id,
+            created_at: now,
+            expires_at,
+            revoked: false,
+        };
         let refresh_token = tokens::new_refresh_token();
-        stored(self.inner.store.create_session(&session, &tokens::refresh_sha256(&refresh_token)).await)?;
+        stored(
+            self.inner
+                .store
+                .create_session(&session, &tokens::refresh_sha256(&refresh_token))
+                .await,
+        )?;
         self.tokens(user, session, refresh_token, now)
     }
 
-    /// New tokens for a refresh token, which is used up. A second use of an old one revokes the whole session.
+    /// New tokens for a refresh token, which is used up. A second use of an old one revokes the
+    /// whole session.
     pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens> {
         let now = self.inner.clock.now();
         let (old, new) = (tokens::refresh_sha256(refresh_token), tokens::new_refresh_token());
         let expires_at = now + self.inner.refresh_lifetime;
-        match stored(self.inner.store.rotate_refresh(&old, &tokens::refresh_sha256(&new), now, expires_at).await)? {
+        match stored(
+            self.inner
+                .store
+                .rotate_refresh(&old, &tokens::refresh_sha256(&new), now, expires_at)
+                .await,
+        )? {
             Rotation::Rotated(session, user) => self.tokens(user, session, new, now),
             Rotation::Reused => {
                 tracing::warn!("a refresh token was used twice: its session is revoked");
-                Err(Error::Unauthenticated("the refresh token was used before; log in again".to_owned()))
+                Err(Error::Unauthenticated(
+                    "the refresh token was used before; log in again".to_owned(),
+                ))
             }
-            Rotation::Unknown => Err(Error::Unauthenticated("the refresh token is not valid".to_owned())),
+            Rotation::Unknown => {
+                Err(Error::Unauthenticated("the refresh token is not valid".to_owned()))
+            }
         }
     }
 
-    fn tokens(&self, user: User, session: Session, refresh_token: String, now: OffsetDateTime) -> Result<Tokens> {
-        let (access_token, access_expires_at) = self.inner.access_tokens.issue(user.id, session.id, now)?;
-        Ok(Tokens { access_token, access_expires_at, refresh_token, refresh_expires_at: session.expires_at, user })
+    fn tokens(
+        &self,
+        user: User,
+        session: Session,
+        refresh_token: String,
+        now: OffsetDateTime,
+    ) -> Result<Tokens> {
+        let (access_token, access_expires_at) =
+            self.inner.access_tokens.issue(user.id, session.id, now)?;
+        Ok(Tokens {
+            access_token,
+            access_expires_at,
+            refresh_token,
+            refresh_expires_at: session.expires_at,
+            user,
+        })
     }
 
     /// Ends the caller's session: its tokens are void at once.
@@ -131,15 +177,22 @@ impl Services {
     pub async fn authenticate(&self, access_token: &str) -> Result<Authenticated> {
         let token = self.inner.access_tokens.verify(access_token, self.inner.clock.now())?;
         let user = self.session_user(token.session_id, token.user_id).await?;
-        let principal =
-            Principal { user_id: user.id, company_id: user.company_id, role: user.role, session_id: Some(token.session_id) };
+        let principal = Principal {
+            user_id: user.id,
+            company_id: user.company_id,
+            role: user.role,
+            session_id: Some(token.session_id),
+        };
         Ok(Authenticated { principal, expires_at: token.expires_at })
     }
 
     /// Whether the caller's session still is what it was: for connections that live long.
     pub async fn still_valid(&self, caller: &Principal) -> bool {
         match caller.session_id {
-            Some(id) => self.session_user(id, caller.user_id).await.is_ok_and(|user| user.role == caller.role),
+            Some(id) => self
+                .session_user(id, caller.user_id)
+                .await
+                .is_ok_and(|user| user.role == caller.role),
             None => true,
         }
     }
@@ -150,8 +203,11 @@ impl Services {
         }
         let ended = || Error::Unauthenticated("the session has ended; log in again".to_owned());
         let ids = [user_id];
-        let (session, users) = tokio::join!(self.inner.store.session(id), self.inner.store.users(&ids));
-        let session = stored(session)?.filter(|session| !session.revoked && session.user_id == user_id).ok_or_else(ended)?;
+        let (session, users) =
+            tokio::join!(self.inner.store.session(id), self.inner.store.users(&ids));
+        let session = stored(session)?
+            .filter(|session| !session.revoked && session.user_id == user_id)
+            .ok_or_else(ended)?;
         if session.expires_at <= self.inner.clock.now() {
             return Err(ended());
         }

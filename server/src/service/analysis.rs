@@ -8,18 +8,30 @@ use vultus_store::Cancelled;
 
 impl Services {
     /// An analysis with its artifacts.
-    pub async fn analysis(&self, caller: &Principal, id: AnalysisId) -> Result<Option<(Analysis, Vec<Artifact>)>> {
+    pub async fn analysis(
+        &self,
+        caller: &Principal,
+        id: AnalysisId,
+    ) -> Result<Option<(Analysis, Vec<Artifact>)>> {
         Ok(self.analyses(caller, &[id]).await?.pop())
     }
 
     /// Those of the analyses that the caller may see, with their artifacts.
-    pub async fn analyses(&self, caller: &Principal, ids: &[AnalysisId]) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
+    pub async fn analyses(
+        &self,
+        caller: &Principal,
+        ids: &[AnalysisId],
+    ) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
         stored(self.inner.store.analyses(scope, ids).await)
     }
 
     /// Cancels an analysis. One that is final already stays as it is; the answer tells.
-    pub async fn cancel_analysis(&self, caller: &Principal, id: AnalysisId) -> Result<(Analysis, Vec<Artifact>)> {
+    pub async fn cancel_analysis(
+        &self,
+        caller: &Principal,
+        id: AnalysisId,
+    ) -> Result<(Analysis, Vec<Artifact>)> {
         let scope = policy::authorize(caller, Action::CancelAnalysis)?;
         match stored(self.inner.store.cancel_analysis(scope, id, self.inner.clock.now()).await)? {
             Cancelled::Now(analysis) => {

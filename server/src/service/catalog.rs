@@ -1,4 +1,5 @@
-//! The analysis types that this node offers, with what is needed to check a request for one: compiled once per type.
+//! The analysis types that this node offers, with what is needed to check a request for one:
+//! compiled once per type.
 
 use super::params::ParamRules;
 use crate::clock::Clock;
@@ -35,17 +36,26 @@ struct Known {
 }
 
 impl Catalog {
-    /// With the company's policy by analysis type. A policy that its analyzer refuses, or that nothing offers, is described for the
-    /// operator.
-    pub(super) fn new(pools: WorkerPools, policies: BTreeMap<String, Map<String, Value>>, clock: Clock) -> Result<Self, String> {
+    /// With the company's policy by analysis type. A policy that its analyzer refuses, or that
+    /// nothing offers, is described for the operator.
+    pub(super) fn new(
+        pools: WorkerPools,
+        policies: BTreeMap<String, Map<String, Value>>,
+        clock: Clock,
+    ) -> Result<Self, String> {
         let catalog = Self { pools, policies, clock, known: Mutex::default() };
         let offered = catalog.kinds();
         for kind in &offered {
             catalog.get(kind, "").map_err(|error| describe(&error))?;
         }
-        let unused = catalog.policies.iter().find(|(kind, params)| !params.is_empty() && !offered.contains(kind));
+        let unused = catalog
+            .policies
+            .iter()
+            .find(|(kind, params)| !params.is_empty() && !offered.contains(kind));
         match unused {
-            Some((kind, _)) => Err(format!("analyzers.{kind}.params: no loaded analyzer offers `{kind}`")),
+            Some((kind, _)) => {
+                Err(format!("analyzers.{kind}.params: no loaded analyzer offers `{kind}`"))
+            }
             None => Ok(catalog),
         }
     }
@@ -60,7 +70,10 @@ impl Catalog {
         let Some((plugin, spec)) = find(&plugins, kind) else {
             return Err(Error::InvalidInput {
                 argument: Some(argument.to_owned()),
-                message: format!("unknown analysis type; this server offers: {}", self.kinds().join(", ")),
+                message: format!(
+                    "unknown analysis type; this server offers: {}",
+                    self.kinds().join(", ")
+                ),
                 reason: Some("UNKNOWN_ANALYSIS".to_owned()),
             });
         };
@@ -91,7 +104,8 @@ impl Catalog {
     pub(super) fn accept(&self, plugins: &[LoadedPlugin]) -> Result<(), String> {
         for spec in plugins.iter().flat_map(|plugin| &plugin.manifest.analyses) {
             let policy = self.policies.get(&spec.kind).cloned().unwrap_or_default();
-            ParamRules::new(&spec.params_schema, policy).map_err(|text| format!("analysis type `{}`: {text}", spec.kind))?;
+            ParamRules::new(&spec.params_schema, policy)
+                .map_err(|text| format!("analysis type `{}`: {text}", spec.kind))?;
         }
         Ok(())
     }
@@ -104,16 +118,24 @@ impl Catalog {
     /// The types offered, sorted.
     pub(super) fn kinds(&self) -> Vec<String> {
         let plugins = self.pools.plugins();
-        let mut kinds: Vec<String> =
-            plugins.iter().flat_map(|plugin| &plugin.manifest.analyses).map(|spec| spec.kind.clone()).collect();
+        let mut kinds: Vec<String> = plugins
+            .iter()
+            .flat_map(|plugin| &plugin.manifest.analyses)
+            .map(|spec| spec.kind.clone())
+            .collect();
         kinds.sort();
         kinds.dedup();
         kinds
     }
 }
 
-fn find<'a>(plugins: &'a [LoadedPlugin], kind: &str) -> Option<(&'a LoadedPlugin, &'a AnalysisSpec)> {
-    plugins.iter().find_map(|plugin| Some((plugin, plugin.manifest.analyses.iter().find(|spec| spec.kind == kind)?)))
+fn find<'a>(
+    plugins: &'a [LoadedPlugin],
+    kind: &str,
+) -> Option<(&'a LoadedPlugin, &'a AnalysisSpec)> {
+    plugins.iter().find_map(|plugin| {
+        Some((plugin, plugin.manifest.analyses.iter().find(|spec| spec.kind == kind)?))
+    })
 }
 
 fn slot(slot: &vultus_plugin_api::manifest::Slot) -> Slot {

@@ -1,4 +1,5 @@
-//! Links to bytes: signed, expiring, made only for who may see the thing. Whoever has the link may read it until it expires.
+//! Links to bytes: signed, expiring, made only for who may see the thing. Whoever has the link may
+//! read it until it expires.
 
 use super::Services;
 use super::errors::{of_blob, of_keyring, stored};
@@ -16,7 +17,8 @@ use vultus_store::blobs::{BlobError, OpenBlob};
 /// Longest life of a link.
 pub const MAX_LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Types that are sent as what they are, with the extension of the file's name; all others are bytes without a meaning.
+/// Types that are sent as what they are, with the extension of the file's name; all others are
+/// bytes without a meaning.
 const SAFE_TYPES: [(&str, &str); 10] = [
     ("image/jpeg", "jpg"),
     ("image/png", "png"),
@@ -51,8 +53,15 @@ impl Services {
         format!("/media/{kind}/{id}?expires={expires}&signature={signature}")
     }
 
-    /// Opens what a link leads to. `expires` is in seconds of Unix time; `kind`, `id`, `expires` and `signature` stand in the link.
-    pub async fn open_download(&self, kind: &str, id: &str, expires: i64, signature: &str) -> Result<OpenDownload> {
+    /// Opens what a link leads to. `expires` is in seconds of Unix time; `kind`, `id`, `expires`
+    /// and `signature` stand in the link.
+    pub async fn open_download(
+        &self,
+        kind: &str,
+        id: &str,
+        expires: i64,
+        signature: &str,
+    ) -> Result<OpenDownload> {
         let refused = || Error::Forbidden("this link is not valid or has expired".to_owned());
         let signature = hex::decode(signature).map_err(|_| refused())?;
         // The comparison takes the same time wherever the first difference is.
@@ -60,10 +69,14 @@ impl Services {
         if expires <= self.inner.clock.now().unix_timestamp() {
             return Err(refused());
         }
-        let found = self.find_download(kind, id).await?.ok_or(Error::NotFound { what: "medium", argument: None })?;
+        let found = self
+            .find_download(kind, id)
+            .await?
+            .ok_or(Error::NotFound { what: "medium", argument: None })?;
         let blob = self.open_blob(&found).await?;
         let safe = SAFE_TYPES.iter().find(|(safe, _)| *safe == found.content_type);
-        let (content_type, extension) = safe.copied().unwrap_or(("application/octet-stream", "bin"));
+        let (content_type, extension) =
+            safe.copied().unwrap_or(("application/octet-stream", "bin"));
         Ok(OpenDownload {
             byte_size: blob.byte_size(),
             bytes: Box::new(|range| Box::pin(blob.range(range).map_err(io::Error::other))),
@@ -78,7 +91,12 @@ impl Services {
         let gone = || Error::NotFound { what: "medium", argument: None };
         let folder = found.folder;
         let owner = stored(self.inner.store.folder_key(folder).await)?.ok_or_else(gone)?;
-        let key = self.inner.keyring.folder(owner.company_id, folder, &owner.wrapped_key).await.map_err(of_keyring)?;
+        let key = self
+            .inner
+            .keyring
+            .folder(owner.company_id, folder, &owner.wrapped_key)
+            .await
+            .map_err(of_keyring)?;
         self.inner.blobs.open(&found.key, &key).await.map_err(|error| match error {
             BlobError::NotFound => gone(),
             other => of_blob(other),
@@ -110,7 +128,8 @@ impl Services {
             "artifact" => {
                 let Some((id, name)) = id.split_once(':') else { return Ok(None) };
                 let Ok(id) = id.parse::<AnalysisId>() else { return Ok(None) };
-                let found = stored(self.inner.store.analyses(Scope::Everything, &[id]).await)?.pop();
+                let found =
+                    stored(self.inner.store.analyses(Scope::Everything, &[id]).await)?.pop();
                 let named = |(analysis, artifacts): (Analysis, Vec<Artifact>)| {
                     let artifact = artifacts.into_iter().find(|artifact| artifact.name == name)?;
                     Some((analysis.folder_id, artifact))
@@ -128,8 +147,8 @@ impl Services {
     }
 
     fn link_mac(&self, kind: &str, id: &str, expires: i64) -> Hmac<Sha256> {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.inner.download_key.expose_secret()).expect("HMAC takes a key of any length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.inner.download_key.expose_secret())
+            .expect("HMAC takes a key of any length");
         mac.update(format!("{kind}\n{id}\n{expires}").as_bytes());
         mac
     }

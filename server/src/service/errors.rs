@@ -29,7 +29,9 @@ pub(super) fn of_store(error: StoreError) -> Error {
             existing: None,
         },
         StoreError::Unavailable(_) => unavailable("the store does not answer; try again"),
-        StoreError::BlobSwept { .. } => unavailable("the same file is just being deleted; try again"),
+        StoreError::BlobSwept { .. } => {
+            unavailable("the same file is just being deleted; try again")
+        }
         internal @ StoreError::Internal { .. } => Error::internal("using the store", internal),
     }
 }
@@ -41,7 +43,9 @@ pub(super) fn of_blob(error: BlobError) -> Error {
             message: format!("the file is larger than {limit} bytes"),
             reason: Some("TOO_MANY_BYTES".to_owned()),
         },
-        BlobError::Unavailable(_) => unavailable("the storage of files does not take or give it; try again later"),
+        BlobError::Unavailable(_) => {
+            unavailable("the storage of files does not take or give it; try again later")
+        }
         internal @ (BlobError::NotFound | BlobError::Damaged(_) | BlobError::Internal { .. }) => {
             Error::internal("using the files of media", internal)
         }
@@ -58,15 +62,20 @@ pub(super) fn of_keyring(error: KeyringError) -> Error {
 /// A probe's answer about the file at `argument`.
 pub(super) fn of_probe(error: ProbeError, argument: String) -> Error {
     match error {
-        ProbeError::Refused(refusal) if refusal.is_limit => {
-            Error::LimitExceeded { argument: Some(argument), message: refusal.message, reason: Some(refusal.code) }
-        }
-        ProbeError::Refused(refusal) => {
-            Error::InvalidInput { argument: Some(argument), message: refusal.message, reason: Some(refusal.code) }
-        }
-        ProbeError::Unavailable { retry_after } => {
-            Error::Unavailable { message: "no worker can examine the file now; try again".to_owned(), retry_after }
-        }
+        ProbeError::Refused(refusal) if refusal.is_limit => Error::LimitExceeded {
+            argument: Some(argument),
+            message: refusal.message,
+            reason: Some(refusal.code),
+        },
+        ProbeError::Refused(refusal) => Error::InvalidInput {
+            argument: Some(argument),
+            message: refusal.message,
+            reason: Some(refusal.code),
+        },
+        ProbeError::Unavailable { retry_after } => Error::Unavailable {
+            message: "no worker can examine the file now; try again".to_owned(),
+            retry_after,
+        },
     }
 }
 

@@ -1,4 +1,5 @@
-//! Watching folders and analyses: the current state first, then each newer one. Level-triggered: a slow reader gets the newest state.
+//! Watching folders and analyses: the current state first, then each newer one. Level-triggered: a
+//! slow reader gets the newest state.
 
 use super::Services;
 use super::errors::stored;
@@ -15,7 +16,8 @@ use tokio_util::sync::CancellationToken;
 use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, Principal, Result};
 use vultus_store::{Change, ChangeStream, FolderChange, Scope};
 
-/// A store that does not answer is asked again after this time: who watches is told late rather than cut off.
+/// A store that does not answer is asked again after this time: who watches is told late rather
+/// than cut off.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// Folders watched before those that nobody watches any more are looked for.
 const FIRST_PRUNE: usize = 1024;
@@ -57,7 +59,9 @@ impl Hub {
     fn wake(&self, change: FolderChange) {
         let mut watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match watchers.by_folder.get(&change.folder_id) {
-            Some(sender) if sender.receiver_count() > 0 => sender.send_modify(|changes| changes.one_more(change.may_settle)),
+            Some(sender) if sender.receiver_count() > 0 => {
+                sender.send_modify(|changes| changes.one_more(change.may_settle))
+            }
             Some(_) => drop(watchers.by_folder.remove(&change.folder_id)),
             None => {}
         }
@@ -153,9 +157,15 @@ impl Watch {
 }
 
 impl Services {
-    /// The folder as it is, then each newer state. An erased folder ends it with NOT_FOUND, a shutdown without.
-    pub fn watch_folder(&self, caller: &Principal, id: FolderId) -> impl Stream<Item = Result<FolderContents>> + Send + use<> {
-        let start = policy::authorize(caller, Action::ViewFolder).map(|scope| Watch::new(self, scope, id));
+    /// The folder as it is, then each newer state. An erased folder ends it with NOT_FOUND, a
+    /// shutdown without.
+    pub fn watch_folder(
+        &self,
+        caller: &Principal,
+        id: FolderId,
+    ) -> impl Stream<Item = Result<FolderContents>> + Send + use<> {
+        let start =
+            policy::authorize(caller, Action::ViewFolder).map(|scope| Watch::new(self, scope, id));
         unfold(Some(start), |state| async {
             let mut watch = match state? {
                 Ok(watch) => watch,
@@ -200,7 +210,8 @@ impl Services {
         })
     }
 
-    /// Waits until all of the analyses are final, the time is up or the node stops; gives the folder as it is then.
+    /// Waits until all of the analyses are final, the time is up or the node stops; gives the
+    /// folder as it is then.
     pub async fn wait_final(
         &self,
         caller: &Principal,
@@ -214,7 +225,10 @@ impl Services {
         loop {
             let seen = changes.borrow_and_update().settling;
             // The folder is read whole once, at the end, and not after each change.
-            let found = patiently(until, || async { stored(self.inner.store.analyses(scope, analyses).await) }).await?;
+            let found = patiently(until, || async {
+                stored(self.inner.store.analyses(scope, analyses).await)
+            })
+            .await?;
             if found.iter().all(|(analysis, _)| analysis.state.is_final()) {
                 break;
             }
@@ -234,15 +248,23 @@ impl Services {
 }
 
 /// Waits until an analysis may have become final after so many that did.
-async fn settled(changes: &mut watch::Receiver<Changes>, seen: u64) -> std::result::Result<(), watch::error::RecvError> {
+async fn settled(
+    changes: &mut watch::Receiver<Changes>,
+    seen: u64,
+) -> std::result::Result<(), watch::error::RecvError> {
     changes.wait_for(|changes| changes.settling > seen).await.map(drop)
 }
 
 /// Reads what is stored already from a store that may not answer for a while.
-async fn patiently<T, F: Future<Output = Result<T>>>(until: Instant, read: impl Fn() -> F) -> Result<T> {
+async fn patiently<T, F: Future<Output = Result<T>>>(
+    until: Instant,
+    read: impl Fn() -> F,
+) -> Result<T> {
     loop {
         match read().await {
-            Err(Error::Unavailable { .. }) if Instant::now() + ASK_AGAIN < until => tokio::time::sleep(ASK_AGAIN).await,
+            Err(Error::Unavailable { .. }) if Instant::now() + ASK_AGAIN < until => {
+                tokio::time::sleep(ASK_AGAIN).await
+            }
             other => return other,
         }
     }

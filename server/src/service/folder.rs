@@ -6,8 +6,8 @@ use super::intake::{self, ExaminedMedium, blob_keys};
 use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use super::request::{checked_external_id, checked_key, checked_metadata};
 use super::types::{
-    AnalysisRequest, ClientKey, FolderChanged, FolderContents, FolderCursor, FolderFilter, FolderOrder, FolderUpdate, NewFolder,
-    NewMedium, Urgency,
+    AnalysisRequest, ClientKey, FolderChanged, FolderContents, FolderCursor, FolderFilter,
+    FolderOrder, FolderUpdate, NewFolder, NewMedium, Urgency,
 };
 use crate::auth::policy::{self, Action};
 use std::sync::Arc;
@@ -46,7 +46,12 @@ struct Additions {
 
 impl Services {
     /// Makes a folder with its first media and analyses: all of it or nothing.
-    pub async fn create_folder(&self, caller: &Principal, request: NewFolder, key: Option<ClientKey>) -> Result<FolderChanged> {
+    pub async fn create_folder(
+        &self,
+        caller: &Principal,
+        request: NewFolder,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
         policy::authorize(caller, Action::CreateFolder)?;
         if !request.media.is_empty() {
             policy::authorize(caller, Action::AddMedia)?;
@@ -62,13 +67,29 @@ impl Services {
         if let Some(id) = &request.external_id {
             checked_external_id(id, "input.externalId")?;
         }
-        let metadata = checked_metadata(&request.metadata, self.inner.checker.limits.metadata_bytes, "input.metadata")?;
+        let metadata = checked_metadata(
+            &request.metadata,
+            self.inner.checker.limits.metadata_bytes,
+            "input.metadata",
+        )?;
         let requests = (self.inner.checker.checked_requests(request.analyses)?, request.urgency);
         let id = FolderId(Uuid::now_v7());
-        let wrapped_key = self.inner.keyring.make_folder_key(caller.company_id, id).await.map_err(of_keyring)?;
-        let folder_key = self.inner.keyring.folder(caller.company_id, id, &wrapped_key).await.map_err(of_keyring)?;
-        let examined =
-            self.inner.checker.examine(self.inner.checker.ready(request.media)?, Some((&self.inner.blobs, &folder_key))).await?;
+        let wrapped_key =
+            self.inner.keyring.make_folder_key(caller.company_id, id).await.map_err(of_keyring)?;
+        let folder_key = self
+            .inner
+            .keyring
+            .folder(caller.company_id, id, &wrapped_key)
+            .await
+            .map_err(of_keyring)?;
+        let examined = self
+            .inner
+            .checker
+            .examine(
+                self.inner.checker.ready(request.media)?,
+                Some((&self.inner.blobs, &folder_key)),
+            )
+            .await?;
         let now = self.inner.clock.now();
         let folder = Folder {
             id,
@@ -129,9 +150,17 @@ impl Services {
         self.room_for(contents.media.len(), media.len())?;
         let requests = (self.inner.checker.checked_requests(requests)?, urgency);
         let folder = &contents.folder;
-        let folder_key = self.inner.keyring.folder(folder.company_id, id, &folder.wrapped_key).await.map_err(of_keyring)?;
-        let examined =
-            self.inner.checker.examine(self.inner.checker.ready(media)?, Some((&self.inner.blobs, &folder_key))).await?;
+        let folder_key = self
+            .inner
+            .keyring
+            .folder(folder.company_id, id, &folder.wrapped_key)
+            .await
+            .map_err(of_keyring)?;
+        let examined = self
+            .inner
+            .checker
+            .examine(self.inner.checker.ready(media)?, Some((&self.inner.blobs, &folder_key)))
+            .await?;
         let now = self.inner.clock.now();
         let existing = plan::candidates(&contents.media);
         let additions = planned(&contents.folder, existing, examined, folder_key, requests, now)?;
@@ -150,8 +179,14 @@ impl Services {
         })
     }
 
-    /// Writes the blobs, then everything else in one step of the store; whole or not at all, though the client leaves meanwhile.
-    async fn commit(&self, target: Target, mut new: Additions, key: Option<IdempotencyKey>) -> Result<FolderChanged> {
+    /// Writes the blobs, then everything else in one step of the store; whole or not at all, though
+    /// the client leaves meanwhile.
+    async fn commit(
+        &self,
+        target: Target,
+        mut new: Additions,
+        key: Option<IdempotencyKey>,
+    ) -> Result<FolderChanged> {
         let id = target.folder().id;
         let ids = new.ids.clone();
         let group = new.group.as_ref().map(|new| new.group.clone());
@@ -162,9 +197,13 @@ impl Services {
             }
         }
         let services = self.clone();
-        match self.to_the_end(async move { services.write(&target, &new, key.as_ref()).await }).await? {
+        match self
+            .to_the_end(async move { services.write(&target, &new, key.as_ref()).await })
+            .await?
+        {
             Created::New => {
-                let analyses = group.as_ref().map(|group| group.analyses.clone()).unwrap_or_default();
+                let analyses =
+                    group.as_ref().map(|group| group.analyses.clone()).unwrap_or_default();
                 let group = group.map(|group| group.id);
                 Ok(FolderChanged { folder_id: id, media: ids, group, analyses, replayed: false })
             }
@@ -172,13 +211,21 @@ impl Services {
         }
     }
 
-    /// The blobs of a commit that is refused are deleted again, unless something else references them.
-    async fn write(&self, target: &Target, new: &Additions, key: Option<&IdempotencyKey>) -> Result<Created> {
+    /// The blobs of a commit that is refused are deleted again, unless something else references
+    /// them.
+    async fn write(
+        &self,
+        target: &Target,
+        new: &Additions,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created> {
         let store = self.inner.store.as_ref();
         let (mut attempt, mut swept) = (0, Vec::new());
         loop {
             attempt += 1;
-            let media = self.write_media(&new.examined, &new.ids, target.folder().id, &new.folder_key, new.now).await?;
+            let media = self
+                .write_media(&new.examined, &new.ids, target.folder().id, &new.folder_key, new.now)
+                .await?;
             let keys: Vec<String> = media.iter().flat_map(blob_keys).collect();
             if !swept.is_empty() {
                 stored(store.revive(&swept).await)?;
@@ -186,7 +233,9 @@ impl Services {
             let additions = FolderAdditions { media, group: new.group.clone(), now: Some(new.now) };
             let result = match target {
                 Target::New(folder) => store.create_folder(folder, &additions, key).await,
-                Target::Existing(scope, folder) => store.add_to_folder(*scope, folder.id, &additions, key).await,
+                Target::Existing(scope, folder) => {
+                    store.add_to_folder(*scope, folder.id, &additions, key).await
+                }
             };
             match result {
                 Ok(Created::New) => return Ok(Created::New),
@@ -201,8 +250,13 @@ impl Services {
         }
     }
 
-    /// What an earlier request with this key made, as it is now: so that the edge need not take its files a second time.
-    pub async fn replay(&self, caller: &Principal, key: &ClientKey) -> Result<Option<FolderChanged>> {
+    /// What an earlier request with this key made, as it is now: so that the edge need not take its
+    /// files a second time.
+    pub async fn replay(
+        &self,
+        caller: &Principal,
+        key: &ClientKey,
+    ) -> Result<Option<FolderChanged>> {
         let key = checked_key(Some(key.clone()), caller.user_id)?;
         self.replayed(key.as_ref()).await
     }
@@ -226,16 +280,26 @@ impl Services {
     }
 
     /// Changes a folder's metadata and external id.
-    pub async fn update_folder(&self, caller: &Principal, id: FolderId, update: FolderUpdate) -> Result<FolderContents> {
+    pub async fn update_folder(
+        &self,
+        caller: &Principal,
+        id: FolderId,
+        update: FolderUpdate,
+    ) -> Result<FolderContents> {
         let scope = policy::authorize(caller, Action::ChangeFolder)?;
         if let Some(Some(external_id)) = &update.external_id {
             checked_external_id(external_id, "input.externalId")?;
         }
         let most = self.inner.checker.limits.metadata_bytes;
-        let metadata = update.metadata.map(|metadata| checked_metadata(&metadata, most, "input.metadata")).transpose()?;
+        let metadata = update
+            .metadata
+            .map(|metadata| checked_metadata(&metadata, most, "input.metadata"))
+            .transpose()?;
         let external_id = update.external_id.as_ref().map(Option::as_deref);
         let now = self.inner.clock.now();
-        stored(self.inner.store.update_folder(scope, id, metadata.as_ref(), external_id, now).await)?;
+        stored(
+            self.inner.store.update_folder(scope, id, metadata.as_ref(), external_id, now).await,
+        )?;
         self.contents_of(scope, id).await
     }
 
@@ -244,7 +308,9 @@ impl Services {
         let scope = policy::authorize(caller, Action::DeleteFolder)?;
         let services = self.clone();
         self.to_the_end(async move {
-            let orphans = stored(services.inner.store.erase_folder(scope, id, services.inner.clock.now()).await)?;
+            let orphans = stored(
+                services.inner.store.erase_folder(scope, id, services.inner.clock.now()).await,
+            )?;
             services.inner.running.look_again(id);
             services.delete_tombstoned(&orphans.keys).await;
             Ok(())
@@ -252,18 +318,27 @@ impl Services {
         .await
     }
 
-    /// Deletes those of the blobs that nothing references. What cannot be deleted now is left to the sweeper.
+    /// Deletes those of the blobs that nothing references. What cannot be deleted now is left to
+    /// the sweeper.
     pub(super) async fn delete_blobs(&self, keys: &[String]) {
         let (store, now) = (self.inner.store.as_ref(), self.inner.clock.now());
         if let Err(error) = self.inner.blobs.delete_unreferenced(store, keys, now).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "files of deleted media are left to the sweeper");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "files of deleted media are left to the sweeper"
+            );
         }
     }
 
     /// Deletes the blobs of what was erased. What cannot be deleted now is left to the sweeper.
     pub(super) async fn delete_tombstoned(&self, keys: &[String]) {
-        if let Err(error) = self.inner.blobs.delete_tombstoned(self.inner.store.as_ref(), keys).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "files of erased media are left to the sweeper");
+        if let Err(error) =
+            self.inner.blobs.delete_tombstoned(self.inner.store.as_ref(), keys).await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "files of erased media are left to the sweeper"
+            );
         }
     }
 
@@ -273,15 +348,25 @@ impl Services {
     }
 
     /// Those of the folders that the caller may see, in the order of the ids.
-    pub async fn folders_by_ids(&self, caller: &Principal, ids: &[FolderId]) -> Result<Vec<FolderContents>> {
+    pub async fn folders_by_ids(
+        &self,
+        caller: &Principal,
+        ids: &[FolderId],
+    ) -> Result<Vec<FolderContents>> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
         stored(self.inner.store.folders(scope, ids).await)
     }
 
     /// A folder of the caller's company by the client's own key.
-    pub async fn folder_by_external_id(&self, caller: &Principal, external_id: &str) -> Result<Option<FolderContents>> {
+    pub async fn folder_by_external_id(
+        &self,
+        caller: &Principal,
+        external_id: &str,
+    ) -> Result<Option<FolderContents>> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
-        match stored(self.inner.store.folder_by_external_id(scope, caller.company_id, external_id).await)? {
+        match stored(
+            self.inner.store.folder_by_external_id(scope, caller.company_id, external_id).await,
+        )? {
             Some(id) => self.folder(caller, id).await,
             None => Ok(None),
         }
@@ -297,7 +382,8 @@ impl Services {
         limit: u32,
     ) -> Result<(Vec<FolderContents>, bool)> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
-        let (folders, more) = stored(self.inner.store.list_folders(scope, filter, order, after, limit).await)?;
+        let (folders, more) =
+            stored(self.inner.store.list_folders(scope, filter, order, after, limit).await)?;
         Ok((stored(self.inner.store.contents(folders).await)?, more))
     }
 
@@ -308,7 +394,8 @@ impl Services {
     }
 }
 
-/// Gives the new media their ids and the analyses their media, those of the folder and the new ones.
+/// Gives the new media their ids and the analyses their media, those of the folder and the new
+/// ones.
 fn planned(
     folder: &Folder,
     mut existing: Vec<PlanMedium<'_>>,
@@ -323,13 +410,15 @@ fn planned(
         key: medium.known.key.as_deref(),
     });
     let all: Vec<PlanMedium<'_>> = existing.drain(..).chain(new).collect();
-    let analyses: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
+    let analyses: Vec<PlannedAnalysis> =
+        requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
     let group = plan::group(folder, analyses, urgency, now);
     Ok(Additions { examined, folder_key, ids, group, now })
 }
 
 fn replay_of(replay: Replay) -> Result<FolderChanged> {
     let Replay { folder_id, media, group_id, analyses } = replay;
-    let folder_id = folder_id.ok_or_else(|| Error::broken("an idempotent request without a folder"))?;
+    let folder_id =
+        folder_id.ok_or_else(|| Error::broken("an idempotent request without a folder"))?;
     Ok(FolderChanged { folder_id, media, group: group_id, analyses, replayed: true })
 }

@@ -1,5 +1,5 @@
-//! One at a time per idempotency key: of concurrent requests with the same key the first works and the others replay it. Between
-//! nodes the store decides.
+//! One at a time per idempotency key: of concurrent requests with the same key the first works and
+//! the others replay it. Between nodes the store decides.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,13 @@ impl Turns {
     pub(super) async fn wait(&self, key: Option<&IdempotencyKey>) -> Option<Turn> {
         let key = key?;
         let name = (key.user_id, key.operation.clone(), key.key.clone());
-        let lock = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default().clone();
+        let lock = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .entry(name.clone())
+            .or_default()
+            .clone();
         // Made before the wait: a request that is given up while it waits cleans up, too.
         let mut turn = Turn { locks: self.0.clone(), name, guard: None };
         turn.guard = Some(lock.lock_owned().await);

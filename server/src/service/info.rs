@@ -1,7 +1,10 @@
 //! What the server is and offers, and whether it can do its work.
 
 use super::Services;
-use super::types::{AnalyzerCondition, AnalyzerHealth, AnalyzerInfo, Readiness, SandboxInfo, ServerInfo, ServerLimits};
+use super::types::{
+    AnalyzerCondition, AnalyzerHealth, AnalyzerInfo, Readiness, SandboxInfo, ServerInfo,
+    ServerLimits,
+};
 use crate::auth::policy::{self, Action};
 use crate::dispatch::{Condition, LoadedPlugin, PoolHealth, RunTotals};
 use std::collections::BTreeMap;
@@ -14,11 +17,17 @@ use vultus_store::Scope;
 const PING_DEADLINE: Duration = Duration::from_secs(2);
 
 impl Services {
-    /// The loaded analyzers. They are the same for everybody; why one is not well and how its analyses went is for who may see the folders
-    /// of all companies.
+    /// The loaded analyzers. They are the same for everybody; why one is not well and how its
+    /// analyses went is for who may see the folders of all companies.
     pub fn analyzers(&self, caller: &Principal) -> Vec<AnalyzerInfo> {
         let sees_all = sees_all(caller);
-        self.inner.checker.pools.plugins().into_iter().map(|plugin| self.analyzer(plugin, sees_all)).collect()
+        self.inner
+            .checker
+            .pools
+            .plugins()
+            .into_iter()
+            .map(|plugin| self.analyzer(plugin, sees_all))
+            .collect()
     }
 
     fn analyzer(&self, plugin: LoadedPlugin, sees_all: bool) -> AnalyzerInfo {
@@ -60,15 +69,19 @@ impl Services {
         }
     }
 
-    /// What the runs of this node cost since it started: those of all companies, so only for who may see the folders of all.
+    /// What the runs of this node cost since it started: those of all companies, so only for who
+    /// may see the folders of all.
     pub fn run_totals(&self, caller: &Principal) -> Option<RunTotals> {
         sees_all(caller).then(|| self.inner.checker.pools.run_totals())
     }
 
-    /// What the workers' sandbox does not hold on this machine: of use to an attacker, so only for who may see the folders of all.
+    /// What the workers' sandbox does not hold on this machine: of use to an attacker, so only for
+    /// who may see the folders of all.
     pub fn sandbox(&self, caller: &Principal) -> Option<SandboxInfo> {
-        sees_all(caller)
-            .then(|| SandboxInfo { required: self.inner.sandbox_required, gaps: self.inner.checker.pools.sandbox_gaps() })
+        sees_all(caller).then(|| SandboxInfo {
+            required: self.inner.sandbox_required,
+            gaps: self.inner.checker.pools.sandbox_gaps(),
+        })
     }
 
     /// Whether plugins that may come into use fit the operator's policy. An error says why not.
@@ -87,11 +100,13 @@ impl Services {
         if self.inner.stopping.is_cancelled() {
             missing.push("stopping");
         }
-        if !matches!(tokio::time::timeout(PING_DEADLINE, self.inner.store.ping()).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(PING_DEADLINE, self.inner.store.ping()).await, Ok(Ok(())))
+        {
             missing.push("store");
         }
         let pools = self.inner.checker.pools.pools();
-        if !pools.iter().any(|pool| self.inner.checker.pools.health(pool) == PoolHealth::Available) {
+        if !pools.iter().any(|pool| self.inner.checker.pools.health(pool) == PoolHealth::Available)
+        {
             missing.push("workers");
         }
         Readiness { ready: missing.is_empty(), missing }

@@ -4,7 +4,9 @@ use super::Services;
 use super::catalog::Catalog;
 use super::intake::{self, KnownMedium};
 use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
-use super::types::{AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium};
+use super::types::{
+    AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium,
+};
 use super::upload::Readable;
 use crate::auth::policy::{self, Action};
 use crate::clock::Clock;
@@ -16,7 +18,9 @@ use futures::future::try_join_all;
 use std::sync::Arc;
 use std::time::Duration;
 use vultus_core::slots::Candidate;
-use vultus_core::{AnalysisFailure, AnalysisState, Error, MediaId, Principal, Provenance, Resolution, Result};
+use vultus_core::{
+    AnalysisFailure, AnalysisState, Error, MediaId, Principal, Provenance, Resolution, Result,
+};
 use vultus_store::blobs::MemoryBudget;
 use vultus_worker_protocol::{RunAnalysis, RunMedium, RunRequest, SlottedMedium};
 
@@ -26,7 +30,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The failure of an analysis whose media the worker could not decode.
 const UNREADABLE: &str = "MEDIA_UNREADABLE";
 
-/// Judges media with nothing but workers: no store, no queue, no caller. What the instant check and the command line share.
+/// Judges media with nothing but workers: no store, no queue, no caller. What the instant check and
+/// the command line share.
 #[derive(Clone)]
 pub struct Checker {
     pub(super) pools: WorkerPools,
@@ -39,14 +44,23 @@ pub struct Checker {
 impl Checker {
     /// With the configured policy and limits. A policy that an analyzer refuses is an error.
     pub fn new(pools: WorkerPools, config: &Config, clock: Clock) -> Result<Self> {
-        let policies = config.analyzers.iter().map(|(kind, analyzer)| (kind.clone(), analyzer.params.clone())).collect();
-        let catalog = Catalog::new(pools.clone(), policies, clock).map_err(|message| Error::invalid("analyzers", message))?;
+        let policies = config
+            .analyzers
+            .iter()
+            .map(|(kind, analyzer)| (kind.clone(), analyzer.params.clone()))
+            .collect();
+        let catalog = Catalog::new(pools.clone(), policies, clock)
+            .map_err(|message| Error::invalid("analyzers", message))?;
         let memory = MemoryBudget::new(config.blobs.memory_bytes);
         Ok(Self { pools, catalog: Arc::new(catalog), limits: config.limits.clone(), memory })
     }
 
     /// Judges media at once. Dropping the future stops the work.
-    pub async fn check(&self, media: Vec<NewMedium>, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedAnalysis>> {
+    pub async fn check(
+        &self,
+        media: Vec<NewMedium>,
+        requests: Vec<AnalysisRequest>,
+    ) -> Result<Vec<CheckedAnalysis>> {
         let requests = self.checked_requests(requests)?;
         let ready = self.ready(media)?;
         let known = self.identify(&ready).await?;
@@ -59,32 +73,55 @@ impl Checker {
                 key: medium.key.as_deref(),
             })
             .collect();
-        let planned: Vec<PlannedAnalysis> = requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
+        let planned: Vec<PlannedAnalysis> =
+            requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
         let request = run_request(&planned, &known, &ids);
-        let readable = try_join_all(known.iter().map(|medium| medium.file.readable(&self.memory))).await?;
+        let readable =
+            try_join_all(known.iter().map(|medium| medium.file.readable(&self.memory))).await?;
         let descriptors = readable.iter().map(Readable::descriptor).collect::<Result<Vec<_>>>()?;
         let direct = run_direct(&self.pools, request, descriptors, &RunCancel::new(), |_| {}).await;
         if direct.judged.len() != planned.len() {
-            return Err(Error::broken("an instant check came back with another number of verdicts than asked for"));
+            return Err(Error::broken(
+                "an instant check came back with another number of verdicts than asked for",
+            ));
         }
-        if direct.judged.iter().any(|judged| matches!(&judged.result, Err(failure) if failure.code == UNREADABLE)) {
+        if direct
+            .judged
+            .iter()
+            .any(|judged| matches!(&judged.result, Err(failure) if failure.code == UNREADABLE))
+        {
             // The probe says which medium it is and why, as for a folder.
             self.examine(ready, None).await?;
         }
         let verdict = |(plan, judged): (&PlannedAnalysis, Judged)| {
-            let known = judged.analyzer.clone().or_else(|| self.pools.analyzer(&plan.known.pool, &plan.known.kind));
+            let known = judged
+                .analyzer
+                .clone()
+                .or_else(|| self.pools.analyzer(&plan.known.pool, &plan.known.kind));
             match (known, judged.result) {
-                (Some(analyzer), result) => Ok(apply::verdict(Judged { result, ..judged }, &analyzer)),
+                (Some(analyzer), result) => {
+                    Ok(apply::verdict(Judged { result, ..judged }, &analyzer))
+                }
                 // Its plugin was taken out of use meanwhile.
                 (None, Err(failure)) => Ok(Err(failure)),
-                (None, Ok(_)) => Err(Error::broken("an instant check was judged by a pool that does not offer the analysis")),
+                (None, Ok(_)) => Err(Error::broken(
+                    "an instant check was judged by a pool that does not offer the analysis",
+                )),
             }
         };
-        let verdicts = planned.iter().zip(direct.judged).map(verdict).collect::<Result<Vec<_>>>()?;
-        Ok(planned.into_iter().zip(verdicts).map(|(plan, verdict)| checked(plan, verdict, &known, &ids)).collect())
+        let verdicts =
+            planned.iter().zip(direct.judged).map(verdict).collect::<Result<Vec<_>>>()?;
+        Ok(planned
+            .into_iter()
+            .zip(verdicts)
+            .map(|(plan, verdict)| checked(plan, verdict, &known, &ids))
+            .collect())
     }
 
-    pub(super) fn checked_requests(&self, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedRequest>> {
+    pub(super) fn checked_requests(
+        &self,
+        requests: Vec<AnalysisRequest>,
+    ) -> Result<Vec<CheckedRequest>> {
         let most = self.limits.analyses_per_request;
         if requests.len() > most {
             return Err(Error::LimitExceeded {
@@ -98,7 +135,8 @@ impl Checker {
 }
 
 impl Services {
-    /// Judges media at once, for a caller, as long as not too many such checks go on. Dropping the future stops the work.
+    /// Judges media at once, for a caller, as long as not too many such checks go on. Dropping the
+    /// future stops the work.
     pub async fn check(
         &self,
         caller: &Principal,
@@ -116,7 +154,12 @@ impl Services {
 
 /// The worst of the verdicts; none when one of the analyses has none.
 pub fn overall_resolution(analyses: &[CheckedAnalysis]) -> Option<Resolution> {
-    analyses.iter().map(|analysis| analysis.resolution).collect::<Option<Vec<_>>>()?.into_iter().max()
+    analyses
+        .iter()
+        .map(|analysis| analysis.resolution)
+        .collect::<Option<Vec<_>>>()?
+        .into_iter()
+        .max()
 }
 
 fn run_request(planned: &[PlannedAnalysis], known: &[KnownMedium], ids: &[MediaId]) -> RunRequest {
@@ -182,9 +225,10 @@ fn checked(
     };
     match verdict {
         Ok(verdict) => finished(empty, verdict),
-        Err(failure) => {
-            CheckedAnalysis { failure: Some(AnalysisFailure { code: failure.code, message: failure.message }), ..empty }
-        }
+        Err(failure) => CheckedAnalysis {
+            failure: Some(AnalysisFailure { code: failure.code, message: failure.message }),
+            ..empty
+        },
     }
 }
 
@@ -192,7 +236,10 @@ fn finished(empty: CheckedAnalysis, verdict: Verdict) -> CheckedAnalysis {
     let reasons = verdict.reasons.into_iter().map(|reason| CheckedReason {
         code: reason.code,
         message: reason.message,
-        medium: reason.medium.and_then(|index| empty.media.get(index as usize)).map(|medium| medium.index),
+        medium: reason
+            .medium
+            .and_then(|index| empty.media.get(index as usize))
+            .map(|medium| medium.index),
         frame: reason.frame,
     });
     let artifacts = verdict.artifacts.into_iter().map(|artifact| CheckedArtifact {
@@ -205,7 +252,10 @@ fn finished(empty: CheckedAnalysis, verdict: Verdict) -> CheckedAnalysis {
         resolution: Some(verdict.resolution),
         reasons: reasons.collect(),
         result: Some(verdict.result),
-        provenance: Provenance { parameter_sources: empty.provenance.parameter_sources.clone(), ..verdict.provenance },
+        provenance: Provenance {
+            parameter_sources: empty.provenance.parameter_sources.clone(),
+            ..verdict.provenance
+        },
         artifacts: artifacts.collect(),
         ..empty
     }

@@ -1,4 +1,5 @@
-//! New media: tags and metadata checked, the bytes examined by a worker, and only then written for good.
+//! New media: tags and metadata checked, the bytes examined by a worker, and only then written for
+//! good.
 
 use super::Services;
 use super::errors::{of_blob, of_probe};
@@ -49,14 +50,22 @@ pub(super) struct ReadyMedium {
 }
 
 impl Checker {
-    /// Examines all media, side by side. The first refusal in the order of the request is the answer.
-    /// With the place and the key of the folder that they are for, they and their thumbnails are made safe on disk meanwhile.
-    pub(super) async fn examine(&self, media: Vec<ReadyMedium>, folder: Option<Place<'_>>) -> Result<Vec<ExaminedMedium>> {
-        join_all(media.into_iter().map(|medium| self.examine_one(medium, folder))).await.into_iter().collect()
+    /// Examines all media, side by side. The first refusal in the order of the request is the
+    /// answer. With the place and the key of the folder that they are for, they and their
+    /// thumbnails are made safe on disk meanwhile.
+    pub(super) async fn examine(
+        &self,
+        media: Vec<ReadyMedium>,
+        folder: Option<Place<'_>>,
+    ) -> Result<Vec<ExaminedMedium>> {
+        join_all(media.into_iter().map(|medium| self.examine_one(medium, folder)))
+            .await
+            .into_iter()
+            .collect()
     }
 
-    /// What kinds of media these are. A still picture shows it in its first bytes, and is looked at no further: where nothing is
-    /// stored, the run itself finds out whether it can be read.
+    /// What kinds of media these are. A still picture shows it in its first bytes, and is looked at
+    /// no further: where nothing is stored, the run itself finds out whether it can be read.
     pub(super) async fn identify(&self, media: &[ReadyMedium]) -> Result<Vec<KnownMedium>> {
         join_all(media.iter().map(|medium| self.identify_one(medium))).await.into_iter().collect()
     }
@@ -66,7 +75,12 @@ impl Checker {
             return Ok(self.examine_one(ready.clone(), None).await?.known);
         }
         let medium = ready.medium.clone();
-        Ok(KnownMedium { key: medium.key, file: medium.file, tags: ready.tags.clone(), kind: MediaKind::Image })
+        Ok(KnownMedium {
+            key: medium.key,
+            file: medium.file,
+            tags: ready.tags.clone(),
+            kind: MediaKind::Image,
+        })
     }
 
     /// Checks all that can be said without a look at the bytes.
@@ -83,13 +97,21 @@ impl Checker {
         let mut ready = Vec::with_capacity(media.len());
         for medium in media {
             let tags = checked_tags(&medium.tags, &medium.argument)?;
-            let metadata = checked_metadata(&medium.metadata, limits.metadata_bytes, &format!("{}.metadata", medium.argument))?;
+            let metadata = checked_metadata(
+                &medium.metadata,
+                limits.metadata_bytes,
+                &format!("{}.metadata", medium.argument),
+            )?;
             ready.push(ReadyMedium { medium, tags, metadata });
         }
         Ok(ready)
     }
 
-    async fn examine_one(&self, ready: ReadyMedium, folder: Option<Place<'_>>) -> Result<ExaminedMedium> {
+    async fn examine_one(
+        &self,
+        ready: ReadyMedium,
+        folder: Option<Place<'_>>,
+    ) -> Result<ExaminedMedium> {
         let ReadyMedium { medium, tags, metadata } = ready;
         let argument = format!("{}.file", medium.argument);
         let file = medium.file;
@@ -103,27 +125,39 @@ impl Checker {
         // The disk writes while the worker examines; most uploads are good.
         let sealed = async {
             match (file.spooled(), folder) {
-                (Some(spooled), Some((_, folder))) => spooled.write_ahead(folder.clone()).await.map_err(of_blob),
+                (Some(spooled), Some((_, folder))) => {
+                    spooled.write_ahead(folder.clone()).await.map_err(of_blob)
+                }
                 _ => Ok(()),
             }
         };
         let probed = async {
             let readable = file.readable(&self.memory).await?;
-            self.pools.probe(readable.descriptor()?, file.byte_size()).await.map_err(|error| of_probe(error, argument))
+            self.pools
+                .probe(readable.descriptor()?, file.byte_size())
+                .await
+                .map_err(|error| of_probe(error, argument))
         };
         let (mut probed, ()) = tokio::try_join!(probed, sealed)?;
         let thumbnail = match (probed.thumbnail.take(), folder) {
-            (Some(bytes), Some((blobs, folder))) => Some(blobs.spool_ahead(folder, bytes).await.map_err(of_blob)?),
+            (Some(bytes), Some((blobs, folder))) => {
+                Some(blobs.spool_ahead(folder, bytes).await.map_err(of_blob)?)
+            }
             _ => None,
         };
-        let kind = probed.report.kind.parse().map_err(|e| Error::internal("reading a probe's answer", e))?;
+        let kind = probed
+            .report
+            .kind
+            .parse()
+            .map_err(|e| Error::internal("reading a probe's answer", e))?;
         let known = KnownMedium { key: medium.key, file, tags, kind };
         Ok(ExaminedMedium { known, metadata, probed, thumbnail })
     }
 }
 
 impl Services {
-    /// Writes the bytes and thumbnails under the folder's key, all at once. Where that fails, nothing stays.
+    /// Writes the bytes and thumbnails under the folder's key, all at once. Where that fails,
+    /// nothing stays.
     pub(super) async fn write_media(
         &self,
         examined: &[ExaminedMedium],
@@ -135,9 +169,12 @@ impl Services {
         let blobs = &self.inner.blobs;
         let uploads = examined.iter().map(|medium| medium.known.file.spooled());
         let uploads: Option<Vec<&SpooledBlob>> = uploads.collect();
-        let uploads = uploads.ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
-        let all: Vec<&SpooledBlob> =
-            uploads.into_iter().chain(examined.iter().filter_map(|medium| medium.thumbnail.as_ref())).collect();
+        let uploads =
+            uploads.ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
+        let all: Vec<&SpooledBlob> = uploads
+            .into_iter()
+            .chain(examined.iter().filter_map(|medium| medium.thumbnail.as_ref()))
+            .collect();
         let keys: Vec<String> = all.iter().map(|blob| key.blob_key(blob.sha256())).collect();
         if let Err(error) = blobs.commit_all(&all, key).await {
             self.delete_blobs(&keys).await;

@@ -13,13 +13,16 @@ impl Services {
         stored(self.inner.store.medium(scope, id).await)
     }
 
-    /// Deletes a medium. Analyses that take it and are not final are cancelled. Gives the folder as it is then.
+    /// Deletes a medium. Analyses that take it and are not final are cancelled. Gives the folder as
+    /// it is then.
     pub async fn delete_medium(&self, caller: &Principal, id: MediaId) -> Result<FolderContents> {
         let scope = policy::authorize(caller, Action::DeleteMedia)?;
         let services = self.clone();
         let folder = self
             .to_the_end(async move {
-                let (folder, orphans) = stored(services.inner.store.delete_medium(scope, id, services.inner.clock.now()).await)?;
+                let (folder, orphans) = stored(
+                    services.inner.store.delete_medium(scope, id, services.inner.clock.now()).await,
+                )?;
                 services.inner.running.look_again(folder.id);
                 services.delete_tombstoned(&orphans.keys).await;
                 Ok(folder.id)

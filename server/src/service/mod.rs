@@ -1,7 +1,9 @@
-//! The use cases, one file per aggregate, with their access rules. No transport and no database types.
+//! The use cases, one file per aggregate, with their access rules. No transport and no database
+//! types.
 //!
-//! Every method that takes a caller goes through [`crate::auth::policy`]. What the caller may not see is `NotFound`, exactly as if it
-//! did not exist; the edge names the argument (`Error::at`) where an id was given directly.
+//! Every method that takes a caller goes through [`crate::auth::policy`]. What the caller may not
+//! see is `NotFound`, exactly as if it did not exist; the edge names the argument (`Error::at`)
+//! where an id was given directly.
 //!
 //! ```text
 //! account    login refresh logout authenticate still_valid viewer user users
@@ -125,14 +127,17 @@ struct Inner {
 }
 
 impl Services {
-    /// Wires the use cases, and starts the task that spreads changes to those that watch. A policy that an analyzer refuses is an
-    /// error.
+    /// Wires the use cases, and starts the task that spreads changes to those that watch. A policy
+    /// that an analyzer refuses is an error.
     pub fn start(parts: Parts, config: &Config) -> Result<Self> {
         let checker = Checker::new(parts.pools, config, parts.clock.clone())?;
         let stopping = CancellationToken::new();
         let hub = Arc::new(Hub::default());
-        let hub_task = tokio::spawn(events::spread(hub.clone(), parts.store.changes(), stopping.clone()));
-        let lifetime = |duration| Duration::try_from(duration).map_err(|e| Error::internal("reading a token's life", e));
+        let hub_task =
+            tokio::spawn(events::spread(hub.clone(), parts.store.changes(), stopping.clone()));
+        let lifetime = |duration| {
+            Duration::try_from(duration).map_err(|e| Error::internal("reading a token's life", e))
+        };
         Ok(Self {
             inner: Arc::new(Inner {
                 access_tokens: AccessTokens::new(&parts.keys, lifetime(config.access_lifetime)?),
@@ -173,7 +178,10 @@ impl Services {
     }
 
     /// Does `work` to its end, though whoever waits for it goes away in the middle.
-    async fn to_the_end<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
         let task = self.inner.to_finish.spawn(work);
         task.await.map_err(|error| Error::internal("finishing a request", error))?
     }
@@ -189,7 +197,10 @@ impl Services {
         if let Some(task) = task
             && let Err(error) = task.await
         {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the task that spreads changes ended badly");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the task that spreads changes ended badly"
+            );
         }
     }
 }

@@ -1,11 +1,12 @@
-//! Parameters of an analysis: defaults of the analyzer, then the company's policy, then the request, checked against the analyzer's
-//! JSON Schema. Pure.
+//! Parameters of an analysis: defaults of the analyzer, then the company's policy, then the
+//! request, checked against the analyzer's JSON Schema. Pure.
 //!
-//! Three marks in the schema of a property carry rules that JSON Schema cannot say: `"x-stricter": "lower" | "higher"` tells in which
-//! direction a threshold gets stricter (a request may only go that way from the policy), `"x-at-most": "other"` that the value
-//! must not exceed the one of another property, and `"x-filled-by-node": "today"` that the node gives the value, the day (UTC) of the
-//! request as `YYYY-MM-DD`. Nobody else may: what has expired is not for the request to say, and a stored day keeps the verdict the
-//! same when the analysis is run again.
+//! Three marks in the schema of a property carry rules that JSON Schema cannot say: `"x-stricter":
+//! "lower" | "higher"` tells in which direction a threshold gets stricter (a request may only go
+//! that way from the policy), `"x-at-most": "other"` that the value must not exceed the one of
+//! another property, and `"x-filled-by-node": "today"` that the node gives the value, the day (UTC)
+//! of the request as `YYYY-MM-DD`. Nobody else may: what has expired is not for the request to say,
+//! and a stored day keeps the verdict the same when the analysis is run again.
 
 use serde_json::{Map, Value};
 use time::Date;
@@ -28,21 +29,31 @@ pub(super) struct ParamRules {
 }
 
 impl ParamRules {
-    /// From the analyzer's schema and the company's policy. Wrong ones are described for the operator.
+    /// From the analyzer's schema and the company's policy. Wrong ones are described for the
+    /// operator.
     pub(super) fn new(schema: &Value, policy: Map<String, Value>) -> Result<Self, String> {
-        let validator = jsonschema::validator_for(schema).map_err(|error| format!("the schema of its parameters: {error}"))?;
-        let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
-        let unknown = properties.iter().find(|(_, property)| filled_by_node(property).is_some_and(|what| what != TODAY));
+        let validator = jsonschema::validator_for(schema)
+            .map_err(|error| format!("the schema of its parameters: {error}"))?;
+        let properties =
+            schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let unknown = properties
+            .iter()
+            .find(|(_, property)| filled_by_node(property).is_some_and(|what| what != TODAY));
         if let Some((name, _)) = unknown {
-            return Err(format!("the schema of its parameters: the node has nothing to fill in for `{name}`"));
+            return Err(format!(
+                "the schema of its parameters: the node has nothing to fill in for `{name}`"
+            ));
         }
         let rules = Self { validator, properties, policy };
-        rules.check_not_filled(&rules.policy, "params").map_err(|error| format!("the company's policy: {error}"))?;
+        rules
+            .check_not_filled(&rules.policy, "params")
+            .map_err(|error| format!("the company's policy: {error}"))?;
         rules.merge(None, "params").map_err(|error| format!("the company's policy: {error}"))?;
         Ok(rules)
     }
 
-    /// What applies with this request. `argument` is where the request's parameters stand, for errors.
+    /// What applies with this request. `argument` is where the request's parameters stand, for
+    /// errors.
     pub(super) fn merge(&self, request: Option<&Value>, argument: &str) -> Result<MergedParams> {
         let request = match request {
             None | Some(Value::Null) => Map::new(),
@@ -52,8 +63,10 @@ impl ParamRules {
         self.check_not_filled(&request, argument)?;
         let mut values = Map::new();
         let mut sources = Vec::new();
-        let defaults =
-            self.properties.iter().filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())));
+        let defaults = self
+            .properties
+            .iter()
+            .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())));
         lay_over(&mut values, &mut sources, defaults, "default");
         lay_over(&mut values, &mut sources, self.policy.clone(), "company");
         for (name, wanted) in &request {
@@ -72,23 +85,42 @@ impl ParamRules {
     /// Puts in what the node gives.
     pub(super) fn fill(&self, params: &mut MergedParams, today: Date) {
         let day = format!("{:04}-{:02}-{:02}", today.year(), u8::from(today.month()), today.day());
-        for (name, _) in self.properties.iter().filter(|(_, property)| filled_by_node(property) == Some(TODAY)) {
+        for (name, _) in
+            self.properties.iter().filter(|(_, property)| filled_by_node(property) == Some(TODAY))
+        {
             params.values[name] = Value::String(day.clone());
             params.sources.push((name.clone(), "server".to_owned()));
         }
     }
 
     fn check_not_filled(&self, given: &Map<String, Value>, argument: &str) -> Result<()> {
-        let is_filled = |name: &&String| self.properties.get(*name).and_then(filled_by_node).is_some();
+        let is_filled =
+            |name: &&String| self.properties.get(*name).and_then(filled_by_node).is_some();
         match given.keys().find(is_filled) {
-            Some(name) => Err(invalid(&format!("{argument}.{name}"), "is filled in by the server", "BAD_PARAMETER")),
+            Some(name) => Err(invalid(
+                &format!("{argument}.{name}"),
+                "is filled in by the server",
+                "BAD_PARAMETER",
+            )),
             None => Ok(()),
         }
     }
 
-    fn check_stricter(&self, name: &str, wanted: &Value, policy: Option<&Value>, argument: &str) -> Result<()> {
-        let direction = self.properties.get(name).and_then(|property| property.get("x-stricter")).and_then(Value::as_str);
-        let (Some(direction), Some(wanted), Some(policy)) = (direction, wanted.as_f64(), policy.and_then(Value::as_f64)) else {
+    fn check_stricter(
+        &self,
+        name: &str,
+        wanted: &Value,
+        policy: Option<&Value>,
+        argument: &str,
+    ) -> Result<()> {
+        let direction = self
+            .properties
+            .get(name)
+            .and_then(|property| property.get("x-stricter"))
+            .and_then(Value::as_str);
+        let (Some(direction), Some(wanted), Some(policy)) =
+            (direction, wanted.as_f64(), policy.and_then(Value::as_f64))
+        else {
             return Ok(());
         };
         let looser = match direction {
@@ -97,7 +129,11 @@ impl ParamRules {
         };
         if looser {
             let message = format!("must not be less strict than the policy, which is {policy}");
-            return Err(invalid(&format!("{argument}.{name}"), &message, "LESS_STRICT_THAN_POLICY"));
+            return Err(invalid(
+                &format!("{argument}.{name}"),
+                &message,
+                "LESS_STRICT_THAN_POLICY",
+            ));
         }
         Ok(())
     }
@@ -141,7 +177,11 @@ fn lay_over(
 }
 
 fn invalid(argument: &str, message: &str, reason: &str) -> Error {
-    Error::InvalidInput { argument: Some(argument.to_owned()), message: message.to_owned(), reason: Some(reason.to_owned()) }
+    Error::InvalidInput {
+        argument: Some(argument.to_owned()),
+        message: message.to_owned(),
+        reason: Some(reason.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -175,8 +215,17 @@ mod tests {
     fn the_request_wins_over_the_company_and_the_company_over_the_default() {
         let rules = rules(json!({"acceptBelow": 0.4, "bestShot": false})).unwrap();
         let merged = rules.merge(Some(&json!({"acceptBelow": 0.3})), "params").unwrap();
-        assert_eq!(merged.values, json!({"acceptBelow": 0.3, "declineFrom": 0.5, "acceptFrom": 0.5, "bestShot": false}));
-        let source = |name: &str| merged.sources.iter().find(|(known, _)| known == name).map(|(_, source)| source.as_str());
+        assert_eq!(
+            merged.values,
+            json!({"acceptBelow": 0.3, "declineFrom": 0.5, "acceptFrom": 0.5, "bestShot": false})
+        );
+        let source = |name: &str| {
+            merged
+                .sources
+                .iter()
+                .find(|(known, _)| known == name)
+                .map(|(_, source)| source.as_str())
+        };
         assert_eq!(source("acceptBelow"), Some("request"));
         assert_eq!(source("bestShot"), Some("company"));
         assert_eq!(source("declineFrom"), Some("default"));
@@ -186,31 +235,49 @@ mod tests {
     #[test]
     fn a_request_may_only_be_stricter_than_the_policy() {
         let rules = rules(json!({"acceptBelow": 0.4})).unwrap();
-        assert_eq!(refused(&rules, json!({"acceptBelow": 0.45})), "input.analyses[0].params.acceptBelow");
-        assert_eq!(refused(&rules, json!({"acceptFrom": 0.4})), "input.analyses[0].params.acceptFrom");
-        assert!(rules.merge(Some(&json!({"acceptBelow": 0.4, "acceptFrom": 0.9})), "params").is_ok());
+        assert_eq!(
+            refused(&rules, json!({"acceptBelow": 0.45})),
+            "input.analyses[0].params.acceptBelow"
+        );
+        assert_eq!(
+            refused(&rules, json!({"acceptFrom": 0.4})),
+            "input.analyses[0].params.acceptFrom"
+        );
+        assert!(
+            rules.merge(Some(&json!({"acceptBelow": 0.4, "acceptFrom": 0.9})), "params").is_ok()
+        );
     }
 
     #[test]
     fn what_the_schema_forbids_is_refused_with_its_place() {
         let rules = rules(json!({})).unwrap();
-        assert_eq!(refused(&rules, json!({"acceptBelow": -0.1})), "input.analyses[0].params.acceptBelow");
+        assert_eq!(
+            refused(&rules, json!({"acceptBelow": -0.1})),
+            "input.analyses[0].params.acceptBelow"
+        );
         assert_eq!(refused(&rules, json!({"unknown": 1})), "input.analyses[0].params");
         assert_eq!(refused(&rules, json!([1])), "input.analyses[0].params");
-        assert_eq!(refused(&rules, json!({"declineFrom": 0.2})), "input.analyses[0].params.acceptBelow");
+        assert_eq!(
+            refused(&rules, json!({"declineFrom": 0.2})),
+            "input.analyses[0].params.acceptBelow"
+        );
     }
 
     #[test]
     fn only_the_node_gives_the_day() {
         let known = rules(json!({})).unwrap();
-        assert_eq!(refused(&known, json!({"today": "1999-01-01"})), "input.analyses[0].params.today");
+        assert_eq!(
+            refused(&known, json!({"today": "1999-01-01"})),
+            "input.analyses[0].params.today"
+        );
         assert!(rules(json!({"today": "1999-01-01"})).is_err(), "nor does a policy");
         let mut merged = known.merge(None, "params").unwrap();
         assert_eq!(merged.values.get("today"), None);
         known.fill(&mut merged, Date::from_calendar_date(2026, time::Month::January, 5).unwrap());
         assert_eq!(merged.values["today"], "2026-01-05");
         assert!(merged.sources.contains(&("today".to_owned(), "server".to_owned())));
-        let unknown = json!({"type": "object", "properties": {"a": {"x-filled-by-node": "weather"}}});
+        let unknown =
+            json!({"type": "object", "properties": {"a": {"x-filled-by-node": "weather"}}});
         assert!(ParamRules::new(&unknown, Map::new()).is_err());
     }
 

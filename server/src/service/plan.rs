@@ -1,5 +1,5 @@
-//! From a request for analyses to analyses that can be queued: types and parameters first (before any medium is looked at), then the
-//! media in their slots.
+//! From a request for analyses to analyses that can be queued: types and parameters first (before
+//! any medium is looked at), then the media in their slots.
 
 use super::catalog::{Catalog, KnownAnalysis};
 use super::params::MergedParams;
@@ -11,12 +11,13 @@ use uuid::Uuid;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::slots::{self, Candidate, Mismatch};
 use vultus_core::{
-    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, Folder, FolderId, GroupId, MediaId, Provenance, Result, RunId,
+    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, Folder, FolderId, GroupId, MediaId,
+    Provenance, Result, RunId,
 };
 use vultus_store::{NewGroup, NewRun};
 
-/// Runs that nobody waits for let those pass that are waited for, if they are asked for within this time. No run waits longer than that
-/// because of others' urgency, however many these are.
+/// Runs that nobody waits for let those pass that are waited for, if they are asked for within this
+/// time. No run waits longer than that because of others' urgency, however many these are.
 const LETS_PASS: Duration = Duration::seconds(5);
 
 /// A request whose type and parameters are right.
@@ -41,10 +42,14 @@ pub(super) struct PlannedAnalysis {
 }
 
 /// Checks types and parameters.
-pub(super) fn check(catalog: &Catalog, requests: Vec<AnalysisRequest>) -> Result<Vec<CheckedRequest>> {
+pub(super) fn check(
+    catalog: &Catalog,
+    requests: Vec<AnalysisRequest>,
+) -> Result<Vec<CheckedRequest>> {
     let check = |request: AnalysisRequest| {
         let known = catalog.get(&request.kind, &format!("{}.type", request.argument))?;
-        let mut params = known.params.merge(request.params.as_ref(), &format!("{}.params", request.argument))?;
+        let mut params =
+            known.params.merge(request.params.as_ref(), &format!("{}.params", request.argument))?;
         known.params.fill(&mut params, catalog.today());
         Ok(CheckedRequest { request, known, params })
     };
@@ -72,13 +77,20 @@ impl CheckedRequest {
         }
         let find = |argument: String, wanted: &dyn Fn(&PlanMedium<'_>) -> bool| {
             let found = media.iter().find(|medium| wanted(medium)).map(|medium| medium.candidate);
-            found.map(|candidate| (argument.clone(), candidate)).ok_or_else(|| Error::not_found("medium", argument))
+            found
+                .map(|candidate| (argument.clone(), candidate))
+                .ok_or_else(|| Error::not_found("medium", argument))
         };
         let ids = request.media_ids.iter().flatten().enumerate();
-        let by_id = ids.map(|(index, id)| find(format!("{}.mediaIds[{index}]", request.argument), &|m| m.candidate.id == *id));
+        let by_id = ids.map(|(index, id)| {
+            find(format!("{}.mediaIds[{index}]", request.argument), &|m| m.candidate.id == *id)
+        });
         let keys = request.media_keys.iter().flatten().enumerate();
-        let by_key =
-            keys.map(|(index, key)| find(format!("{}.mediaKeys[{index}]", request.argument), &|m| m.key == Some(key.as_str())));
+        let by_key = keys.map(|(index, key)| {
+            find(format!("{}.mediaKeys[{index}]", request.argument), &|m| {
+                m.key == Some(key.as_str())
+            })
+        });
         by_id.chain(by_key).collect::<Result<Vec<_>>>().map(Some)
     }
 
@@ -99,7 +111,12 @@ impl CheckedRequest {
 }
 
 /// The planned analyses as one group, with one run per pool, ready to be queued.
-pub(super) fn group(folder: &Folder, planned: Vec<PlannedAnalysis>, urgency: Urgency, now: OffsetDateTime) -> Option<NewGroup> {
+pub(super) fn group(
+    folder: &Folder,
+    planned: Vec<PlannedAnalysis>,
+    urgency: Urgency,
+    now: OffsetDateTime,
+) -> Option<NewGroup> {
     if planned.is_empty() {
         return None;
     }
@@ -112,17 +129,32 @@ pub(super) fn group(folder: &Folder, planned: Vec<PlannedAnalysis>, urgency: Urg
     let mut runs: BTreeMap<String, NewRun> = BTreeMap::new();
     for plan in planned {
         let pool = plan.known.pool.as_str().to_owned();
-        let new = || NewRun { id: RunId(Uuid::now_v7()), pool: pool.clone(), turn_at, analyses: Vec::new() };
+        let new = || NewRun {
+            id: RunId(Uuid::now_v7()),
+            pool: pool.clone(),
+            turn_at,
+            analyses: Vec::new(),
+        };
         let run = runs.entry(pool.clone()).or_insert_with(new);
         let analysis = queued(plan, folder_id, group_id, run.id, now);
         ids.push(analysis.id);
         run.analyses.push(analysis);
     }
     let group = AnalysisGroup { id: group_id, folder_id, analyses: ids, created_at: now };
-    Some(NewGroup { group, runs: runs.into_values().collect(), media_seen: folder.media_changed_at })
+    Some(NewGroup {
+        group,
+        runs: runs.into_values().collect(),
+        media_seen: folder.media_changed_at,
+    })
 }
 
-fn queued(plan: PlannedAnalysis, folder_id: FolderId, group_id: GroupId, run_id: RunId, now: OffsetDateTime) -> Analysis {
+fn queued(
+    plan: PlannedAnalysis,
+    folder_id: FolderId,
+    group_id: GroupId,
+    run_id: RunId,
+    now: OffsetDateTime,
+) -> Analysis {
     Analysis {
         id: AnalysisId(Uuid::now_v7()),
         folder_id,
@@ -149,8 +181,13 @@ fn queued(plan: PlannedAnalysis, folder_id: FolderId, group_id: GroupId, run_id:
 }
 
 /// The ids of the media that a request can name, for tests of both callers.
-pub(super) fn candidates<'a>(media: impl IntoIterator<Item = &'a vultus_core::Medium>) -> Vec<PlanMedium<'a>> {
-    let medium = |medium: &'a vultus_core::Medium| PlanMedium { candidate: candidate(medium.id, medium), key: None };
+pub(super) fn candidates<'a>(
+    media: impl IntoIterator<Item = &'a vultus_core::Medium>,
+) -> Vec<PlanMedium<'a>> {
+    let medium = |medium: &'a vultus_core::Medium| PlanMedium {
+        candidate: candidate(medium.id, medium),
+        key: None,
+    };
     media.into_iter().map(medium).collect()
 }
 

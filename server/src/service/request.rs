@@ -36,7 +36,11 @@ pub(super) fn checked_tags(tags: &[String], argument: &str) -> Result<Vec<Tag>> 
 }
 
 /// Metadata: a JSON object without NUL in its strings, null being an empty one.
-pub(super) fn checked_metadata(metadata: &Value, most_bytes: usize, argument: &str) -> Result<Value> {
+pub(super) fn checked_metadata(
+    metadata: &Value,
+    most_bytes: usize,
+    argument: &str,
+) -> Result<Value> {
     match metadata {
         Value::Null => return Ok(Value::Object(Map::new())),
         Value::Object(_) => {}
@@ -65,7 +69,10 @@ fn is_plain(value: &Value, depth: usize) -> bool {
         Value::String(text) => !text.contains('\0'),
         Value::Array(items) => depth > 0 && items.iter().all(|item| is_plain(item, depth - 1)),
         Value::Object(object) => {
-            depth > 0 && object.iter().all(|(name, value)| !name.contains('\0') && is_plain(value, depth - 1))
+            depth > 0
+                && object
+                    .iter()
+                    .all(|(name, value)| !name.contains('\0') && is_plain(value, depth - 1))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => true,
     }
@@ -74,16 +81,24 @@ fn is_plain(value: &Value, depth: usize) -> bool {
 /// A client's own key for a folder.
 pub(super) fn checked_external_id(id: &str, argument: &str) -> Result<()> {
     if id.is_empty() || id.len() > MAX_EXTERNAL_ID_BYTES || id.chars().any(char::is_control) {
-        return Err(Error::invalid(argument, format!("must have 1 to {MAX_EXTERNAL_ID_BYTES} bytes without control characters")));
+        return Err(Error::invalid(
+            argument,
+            format!("must have 1 to {MAX_EXTERNAL_ID_BYTES} bytes without control characters"),
+        ));
     }
     Ok(())
 }
 
 /// The store's form of a client's idempotency key.
-pub(super) fn checked_key(key: Option<ClientKey>, user_id: UserId) -> Result<Option<IdempotencyKey>> {
+pub(super) fn checked_key(
+    key: Option<ClientKey>,
+    user_id: UserId,
+) -> Result<Option<IdempotencyKey>> {
     let Some(ClientKey { key, operation, fingerprint }) = key else { return Ok(None) };
-    if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY_BYTES || key.chars().any(char::is_control) {
-        let message = format!("must have 1 to {MAX_IDEMPOTENCY_KEY_BYTES} bytes without control characters");
+    if key.is_empty() || key.len() > MAX_IDEMPOTENCY_KEY_BYTES || key.chars().any(char::is_control)
+    {
+        let message =
+            format!("must have 1 to {MAX_IDEMPOTENCY_KEY_BYTES} bytes without control characters");
         return Err(Error::invalid("Idempotency-Key", message));
     }
     Ok(Some(IdempotencyKey { user_id, operation: operation.to_owned(), key, fingerprint }))
@@ -109,7 +124,10 @@ mod tests {
     #[test]
     fn metadata_is_an_object_of_bounded_size_and_depth_without_nul() {
         assert_eq!(checked_metadata(&Value::Null, 100, "m").unwrap(), json!({}));
-        assert!(checked_metadata(&json!({"$gt": "", "a.b": 1}), 100, "m").is_ok(), "plain data, never a query");
+        assert!(
+            checked_metadata(&json!({"$gt": "", "a.b": 1}), 100, "m").is_ok(),
+            "plain data, never a query"
+        );
         assert!(checked_metadata(&json!([1]), 100, "m").is_err());
         assert!(checked_metadata(&json!({"a": "b\0"}), 100, "m").is_err());
         assert!(checked_metadata(&json!({"a": "x".repeat(100)}), 100, "m").is_err());

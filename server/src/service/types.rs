@@ -10,8 +10,8 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::{
-    AnalysisFailure, AnalysisId, AnalysisState, CompanyId, FolderId, GroupId, MediaId, MediaKind, Provenance, Resolution, Role,
-    User,
+    AnalysisFailure, AnalysisId, AnalysisState, CompanyId, FolderId, GroupId, MediaId, MediaKind,
+    Provenance, Resolution, Role, User,
 };
 use vultus_plugin_api::manifest::AnalysisSpec;
 
@@ -167,7 +167,8 @@ pub struct FolderUpdate {
     pub external_id: Option<Option<String>>,
 }
 
-/// An analysis that was judged at once, with nothing stored. Media are named by their index in the call.
+/// An analysis that was judged at once, with nothing stored. Media are named by their index in the
+/// call.
 #[derive(Debug, Clone)]
 pub struct CheckedAnalysis {
     /// Type.
@@ -300,11 +301,13 @@ pub struct AnalyzerInfo {
     pub provides: Vec<String>,
     /// SHA-256 of each weight file in use.
     pub weights: Vec<(String, String)>,
-    /// The parameters that apply when a request gives none, per analysis type: defaults with the company's policy on top.
+    /// The parameters that apply when a request gives none, per analysis type: defaults with the
+    /// company's policy on top.
     pub effective_params: BTreeMap<String, Value>,
     /// How it is doing; why, only for who may see the folders of all companies.
     pub condition: AnalyzerCondition,
-    /// How its analyses went, by type: those of all companies, so none but for who may see the folders of all.
+    /// How its analyses went, by type: those of all companies, so none but for who may see the
+    /// folders of all.
     pub figures: BTreeMap<String, Figures>,
 }
 

@@ -1,5 +1,6 @@
-//! Files on their way in: spooled to disk (encrypted) for folders, to memory for instant checks, hashed while they arrive, with the size limit
-//! enforced byte by byte. Nothing is looked into here; that is the probe's part.
+//! Files on their way in: spooled to disk (encrypted) for folders, to memory for instant checks,
+//! hashed while they arrive, with the size limit enforced byte by byte. Nothing is looked into
+//! here; that is the probe's part.
 
 use super::Services;
 use super::admission::{MemoryBudget, Reserved};
@@ -20,7 +21,8 @@ use vultus_store::blobs::{BlobError, MemoryBudget as PlainMemory, Plain, Spool, 
 /// What a client is told to wait when too many files arrive at once.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// A file that arrived whole. Cheap to clone; the bytes go when the last clone does, unless they were committed.
+/// A file that arrived whole. Cheap to clone; the bytes go when the last clone does, unless they
+/// were committed.
 #[derive(Debug, Clone)]
 pub struct UploadedFile(Arc<Arrived>);
 
@@ -56,7 +58,13 @@ impl UploadedFile {
         }
         let file_name = path.file_name().and_then(|name| plain_name(&name.to_string_lossy()));
         let content = Content::Open { file: file.into(), _reserved: None };
-        Ok(Self(Arc::new(Arrived { content, byte_size, sha256: hex::encode(hasher.finalize()), file_name, declared_type: None })))
+        Ok(Self(Arc::new(Arrived {
+            content,
+            byte_size,
+            sha256: hex::encode(hasher.finalize()),
+            file_name,
+            declared_type: None,
+        })))
     }
 
     /// Size in bytes.
@@ -79,7 +87,8 @@ impl UploadedFile {
         self.0.declared_type.as_deref()
     }
 
-    /// The bytes, to be read by a worker. Those of the spool are decrypted into memory, as soon as there is room.
+    /// The bytes, to be read by a worker. Those of the spool are decrypted into memory, as soon as
+    /// there is room.
     pub(super) async fn readable(&self, memory: &PlainMemory) -> Result<Readable> {
         match &self.0.content {
             Content::Disk(spooled) => {
@@ -114,7 +123,10 @@ impl UploadedFile {
 /// The bytes of a file, open for other processes while it lives.
 pub(super) enum Readable {
     /// Out of the spool.
-    Decrypted(Plain, #[expect(dead_code, reason = "it gives the memory back")] vultus_store::blobs::Reserved),
+    Decrypted(
+        Plain,
+        #[expect(dead_code, reason = "it gives the memory back")] vultus_store::blobs::Reserved,
+    ),
     /// In memory, or a file of this machine.
     AsItIs(UploadedFile),
 }
@@ -157,7 +169,8 @@ struct MemorySpool {
 }
 
 impl UploadSink {
-    /// Takes the next bytes, and waits until they are written. One byte over the limit is LIMIT_EXCEEDED.
+    /// Takes the next bytes, and waits until they are written. One byte over the limit is
+    /// LIMIT_EXCEEDED.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.target {
             Target::Disk(spool) => spool.write(bytes).await.map_err(of_blob),
@@ -174,7 +187,11 @@ impl UploadSink {
     }
 
     /// The file is complete.
-    pub async fn finish(self, file_name: Option<String>, declared_type: Option<String>) -> Result<UploadedFile> {
+    pub async fn finish(
+        self,
+        file_name: Option<String>,
+        declared_type: Option<String>,
+    ) -> Result<UploadedFile> {
         let (content, byte_size, sha256) = match self.target {
             Target::Disk(spool) => {
                 let spooled = spool.finish().await.map_err(of_blob)?;
@@ -190,9 +207,16 @@ impl UploadSink {
 
 impl MemorySpool {
     fn new(limit: u64, budget: &MemoryBudget) -> Result<Self> {
-        let file = rustix::fs::memfd_create("upload", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
-            .map_err(|e| Error::internal("making a file in memory", e))?;
-        Ok(Self { file: file.into(), hasher: Sha256::new(), byte_size: 0, limit, reserved: budget.reserve_none() })
+        let file =
+            rustix::fs::memfd_create("upload", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+                .map_err(|e| Error::internal("making a file in memory", e))?;
+        Ok(Self {
+            file: file.into(),
+            hasher: Sha256::new(),
+            byte_size: 0,
+            limit,
+            reserved: budget.reserve_none(),
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -202,14 +226,17 @@ impl MemorySpool {
         }
         self.reserved.grow(bytes.len() as u64)?;
         self.hasher.update(bytes);
-        self.file.write_all(bytes).map_err(|e| Error::internal("writing an upload to memory", e))?;
+        self.file
+            .write_all(bytes)
+            .map_err(|e| Error::internal("writing an upload to memory", e))?;
         self.byte_size = byte_size;
         Ok(())
     }
 
     fn finish(self) -> Result<(Content, u64, String)> {
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        rustix::fs::fcntl_add_seals(&self.file, seals).map_err(|e| Error::internal("sealing an upload in memory", e))?;
+        rustix::fs::fcntl_add_seals(&self.file, seals)
+            .map_err(|e| Error::internal("sealing an upload in memory", e))?;
         let content = Content::Open { file: self.file.into(), _reserved: Some(self.reserved) };
         Ok((content, self.byte_size, hex::encode(self.hasher.finalize())))
     }
@@ -228,7 +255,8 @@ impl Services {
     pub fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
         policy::authorize(caller, Action::Check)?;
         let permit = self.upload_permit()?;
-        let spool = MemorySpool::new(self.inner.checker.limits.upload_bytes, &self.inner.check_memory)?;
+        let spool =
+            MemorySpool::new(self.inner.checker.limits.upload_bytes, &self.inner.check_memory)?;
         Ok(UploadSink { target: Target::Memory(Box::new(spool)), _permit: permit })
     }
 
@@ -240,7 +268,8 @@ impl Services {
     }
 }
 
-/// The last part of a name, without control characters, at most 255 bytes; `None` when nothing is left.
+/// The last part of a name, without control characters, at most 255 bytes; `None` when nothing is
+/// left.
 fn plain_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut plain: String = last.chars().filter(|c| !c.is_control()).collect();
@@ -272,10 +301,18 @@ mod tests {
         spool.write(b"abc").unwrap();
         assert!(matches!(spool.write(b"d"), Err(Error::LimitExceeded { .. })));
         let (content, byte_size, sha256) = spool.finish().unwrap();
-        let file = UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name: None, declared_type: None }));
+        let file = UploadedFile(Arc::new(Arrived {
+            content,
+            byte_size,
+            sha256,
+            file_name: None,
+            declared_type: None,
+        }));
         for _ in 0..2 {
             let mut text = String::new();
-            File::from(Readable::AsItIs(file.clone()).descriptor().unwrap()).read_to_string(&mut text).unwrap();
+            File::from(Readable::AsItIs(file.clone()).descriptor().unwrap())
+                .read_to_string(&mut text)
+                .unwrap();
             assert_eq!(text, "abc");
         }
     }

@@ -1,5 +1,5 @@
-//! Making companies and users: the first administrator, and what the command line adds. No caller and no policy; only who may use the data folder
-//! gets here.
+//! Making companies and users: the first administrator, and what the command line adds. No caller
+//! and no policy; only who may use the data folder gets here.
 
 use super::errors::{of_store, stored};
 use super::types::{AddedUser, NewUser};
@@ -13,8 +13,10 @@ use uuid::Uuid;
 use vultus_core::{CompanyId, Error, Result, Role, User, UserId};
 use vultus_store::{Company, Store, StoreError};
 
-/// The company of a fresh installation. A fixed id, so that the command line finds it without asking.
-pub const DEFAULT_COMPANY: CompanyId = CompanyId(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
+/// The company of a fresh installation. A fixed id, so that the command line finds it without
+/// asking.
+pub const DEFAULT_COMPANY: CompanyId =
+    CompanyId(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
 /// Longest name for people, in bytes.
 const MAX_NAME_BYTES: usize = 200;
 
@@ -28,13 +30,19 @@ pub struct UserDirectory {
 
 impl UserDirectory {
     /// Over a store.
-    pub fn new(store: Arc<dyn Store>, keyring: Keyring, passwords: Passwords, clock: Clock) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        keyring: Keyring,
+        passwords: Passwords,
+        clock: Clock,
+    ) -> Self {
         Self { store, keyring, passwords, clock }
     }
 
     /// Makes a user.
     pub async fn add_user(&self, new: NewUser) -> Result<AddedUser> {
-        let email = normal_email(&new.email).ok_or_else(|| Error::invalid("email", "must be of the form name@host"))?;
+        let email = normal_email(&new.email)
+            .ok_or_else(|| Error::invalid("email", "must be of the form name@host"))?;
         check_name(&new.name)?;
         let made = new.password.is_none().then(passwords::generate);
         let password = match (&made, new.password) {
@@ -94,7 +102,9 @@ impl UserDirectory {
                     other => stored(other),
                 }
             }
-            Err(StoreError::NotFound(_)) => Err(Error::invalid("company", "there is no company with this id")),
+            Err(StoreError::NotFound(_)) => {
+                Err(Error::invalid("company", "there is no company with this id"))
+            }
             other => stored(other.map(drop)),
         }
     }
@@ -122,7 +132,10 @@ impl UserDirectory {
 
 fn check_name(name: &str) -> Result<()> {
     if name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
-        return Err(Error::invalid("name", format!("must be at most {MAX_NAME_BYTES} bytes without control characters")));
+        return Err(Error::invalid(
+            "name",
+            format!("must be at most {MAX_NAME_BYTES} bytes without control characters"),
+        ));
     }
     Ok(())
 }
@@ -130,9 +143,13 @@ fn check_name(name: &str) -> Result<()> {
 fn checked_password(given: Option<SecretString>) -> Result<SecretString> {
     let long_enough = |password: &SecretString| {
         let text = password.expose_secret();
-        text.chars().count() >= passwords::MIN_PASSWORD_CHARS && text.len() <= passwords::MAX_PASSWORD_BYTES
+        text.chars().count() >= passwords::MIN_PASSWORD_CHARS
+            && text.len() <= passwords::MAX_PASSWORD_BYTES
     };
-    given
-        .filter(long_enough)
-        .ok_or_else(|| Error::invalid("password", format!("must have at least {} characters", passwords::MIN_PASSWORD_CHARS)))
+    given.filter(long_enough).ok_or_else(|| {
+        Error::invalid(
+            "password",
+            format!("must have at least {} characters", passwords::MIN_PASSWORD_CHARS),
+        )
+    })
 }

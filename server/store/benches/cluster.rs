@@ -1,6 +1,7 @@
-//! Figures of the store for clusters, each beside what the same replica set does raw in the same run: claims with empty work, events across
-//! nodes, and the listing of folders as they become many. Part of `make bench`; the numbers of things come down by `CLUSTER_SCALE=0.1`,
-//! and `CLUSTER_PART=queue` or `listing` does only that.
+//! Figures of the store for clusters, each beside what the same replica set does raw in the same
+//! run: claims with empty work, events across nodes, and the listing of folders as they become
+//! many. Part of `make bench`; the numbers of things come down by `CLUSTER_SCALE=0.1`, and
+//! `CLUSTER_PART=queue` or `listing` does only that.
 
 use futures::future::join_all;
 use mongodb::bson::{Bson, Document, Uuid, doc};
@@ -39,7 +40,11 @@ fn main() -> ExitCode {
     if part != "queue" {
         figures.extend(runtime.block_on(listing()));
     }
-    if print_figures("MongoDB store: three members, three nodes", &figures) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if print_figures("MongoDB store: three members, three nodes", &figures) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn percentile(values: &[f64], percent: f64) -> f64 {
@@ -47,7 +52,10 @@ fn percentile(values: &[f64], percent: f64) -> f64 {
 }
 
 fn scaled(number: usize) -> usize {
-    let scale = std::env::var("CLUSTER_SCALE").ok().and_then(|text| text.parse::<f64>().ok()).unwrap_or(1.0);
+    let scale = std::env::var("CLUSTER_SCALE")
+        .ok()
+        .and_then(|text| text.parse::<f64>().ok())
+        .unwrap_or(1.0);
     ((number as f64 * scale) as usize).max(10)
 }
 
@@ -59,8 +67,11 @@ async fn queue_and_events() -> Vec<Figure> {
     let set = ReplicaSet::start(3).await;
     let raw = set.client().await.database("raw");
     let uri = set.uri("vultus");
-    let nodes: Vec<Arc<dyn Store>> =
-        join_all((0..NODES).map(|_| MongoStore::open(&uri))).await.into_iter().map(|node| node.expect("it opens") as _).collect();
+    let nodes: Vec<Arc<dyn Store>> = join_all((0..NODES).map(|_| MongoStore::open(&uri)))
+        .await
+        .into_iter()
+        .map(|node| node.expect("it opens") as _)
+        .collect();
     let world = World::new(Arc::clone(&nodes[0])).await;
 
     let inserted = inserts_per_second(&raw).await;
@@ -74,8 +85,18 @@ async fn queue_and_events() -> Vec<Figure> {
     let ratio = percentile(&events, 50.0) / percentile(&raw_events, 50.0);
     vec![
         Figure::plain("raw inserts, journaled by the majority", format!("{inserted:.0} /s")),
-        Figure::against("runs claimed and finished", format!("{claimed:.0} /s, {share:.0} %"), "≥ 25 % of raw", share >= 25.0),
-        Figure::against("runs claimed twice", format!("{} of {finished}", finished - distinct), "0", finished == distinct),
+        Figure::against(
+            "runs claimed and finished",
+            format!("{claimed:.0} /s, {share:.0} %"),
+            "≥ 25 % of raw",
+            share >= 25.0,
+        ),
+        Figure::against(
+            "runs claimed twice",
+            format!("{} of {finished}", finished - distinct),
+            "0",
+            finished == distinct,
+        ),
         Figure::plain("raw change stream, p50", format!("{:.1} ms", percentile(&raw_events, 50.0))),
         Figure::against(
             "event across nodes, p50",
@@ -101,7 +122,11 @@ async fn inserts_per_second(raw: &mongodb::Database) -> f64 {
         tokio::spawn(async move {
             for number in 0..number / tasks {
                 let one = doc! { "number": i64::try_from(number).unwrap_or_default() };
-                collection.insert_one(one).write_concern(journaled()).await.expect("inserting works");
+                collection
+                    .insert_one(one)
+                    .write_concern(journaled())
+                    .await
+                    .expect("inserting works");
             }
         })
     });
@@ -123,7 +148,8 @@ async fn make_runs(world: &World, number: usize) {
     join_all(made).await;
 }
 
-/// All nodes claim and finish until nothing is left: how many runs, how many different ones, and the time.
+/// All nodes claim and finish until nothing is left: how many runs, how many different ones, and
+/// the time.
 async fn claim_all(nodes: &[Arc<dyn Store>]) -> (usize, usize, Duration) {
     let begun = Instant::now();
     let workers = (0..NODES * TASKS).map(|worker| {
@@ -131,12 +157,15 @@ async fn claim_all(nodes: &[Arc<dyn Store>]) -> (usize, usize, Duration) {
         tokio::spawn(async move {
             let mut done = Vec::new();
             let pools = ["built-in".to_owned()];
-            while let Some(run) = store.claim_run(&pools, "node", at(1), LEASE).await.expect("claiming works") {
+            while let Some(run) =
+                store.claim_run(&pools, "node", at(1), LEASE).await.expect("claiming works")
+            {
                 let mut result = verdict(Resolution::Success, run.media[0].id);
                 if let AnalysisResult::Finished { artifacts, .. } = &mut result {
                     artifacts.clear();
                 }
-                let applied = store.apply_result(run.token, run.analyses[0].id, &result, at(2)).await;
+                let applied =
+                    store.apply_result(run.token, run.analyses[0].id, &result, at(2)).await;
                 assert_eq!(applied.expect("writing works"), Applied::Yes);
                 store.release_run(run.token, None, at(2)).await.expect("releasing works");
                 done.push(run.token.run_id);
@@ -144,7 +173,8 @@ async fn claim_all(nodes: &[Arc<dyn Store>]) -> (usize, usize, Duration) {
             done
         })
     });
-    let done: Vec<_> = join_all(workers).await.into_iter().flat_map(|done| done.expect("none panics")).collect();
+    let done: Vec<_> =
+        join_all(workers).await.into_iter().flat_map(|done| done.expect("none panics")).collect();
     (done.len(), done.iter().collect::<HashSet<_>>().len(), begun.elapsed())
 }
 
@@ -152,12 +182,18 @@ async fn claim_all(nodes: &[Arc<dyn Store>]) -> (usize, usize, Duration) {
 async fn raw_latency(raw: &mongodb::Database) -> Vec<f64> {
     use futures::StreamExt;
     let collection = raw.collection::<Document>("events");
-    collection.insert_one(doc! { "_id": 0, "number": 0_i64 }).write_concern(journaled()).await.expect("inserting works");
+    collection
+        .insert_one(doc! { "_id": 0, "number": 0_i64 })
+        .write_concern(journaled())
+        .await
+        .expect("inserting works");
     let mut stream = collection.watch().await.expect("watching works");
     let mut took = Vec::new();
     for _ in 0..scaled(EVENTS) {
         let begun = Instant::now();
-        let write = collection.update_one(doc! { "_id": 0 }, doc! { "$inc": { "number": 1_i64 } }).write_concern(journaled());
+        let write = collection
+            .update_one(doc! { "_id": 0 }, doc! { "$inc": { "number": 1_i64 } })
+            .write_concern(journaled());
         let (written, event) = tokio::join!(async { write.await }, stream.next());
         written.expect("writing works");
         event.expect("the stream goes on").expect("an event");
@@ -175,11 +211,14 @@ async fn event_latency(world: &World, other: &Arc<dyn Store>) -> Vec<f64> {
     let nothing = serde_json::json!({});
     for _ in 0..scaled(EVENTS) {
         let begun = Instant::now();
-        let write = world.store.update_folder(world.scope(), folder.id, Some(&nothing), None, at(3));
+        let write =
+            world.store.update_folder(world.scope(), folder.id, Some(&nothing), None, at(3));
         let arrival = async {
             loop {
                 match changes.next().await {
-                    Some(Change::Folder(change)) if change.folder_id == folder.id && change.revision > revision => {
+                    Some(Change::Folder(change))
+                        if change.folder_id == folder.id && change.revision > revision =>
+                    {
                         return change.revision;
                     }
                     Some(_) => {}
@@ -207,7 +246,11 @@ async fn listing() -> Vec<Figure> {
         let run = world.claim(3_000_000).await.expect("the run waits");
         for id in group.group.analyses {
             let result = verdict(Resolution::Success, run.media[0].id);
-            world.store.apply_result(run.token, id, &result, at(3_000_000)).await.expect("writing works");
+            world
+                .store
+                .apply_result(run.token, id, &result, at(3_000_000))
+                .await
+                .expect("writing works");
         }
     }
     let few = scaled(FEW);
@@ -218,7 +261,10 @@ async fn listing() -> Vec<Figure> {
     let (among_many, _) = pages(&world, &database).await;
     let growth = among_many / among_few;
     vec![
-        Figure::plain("page of 50 among few folders, p50", format!("{among_few:.1} ms among {few}")),
+        Figure::plain(
+            "page of 50 among few folders, p50",
+            format!("{among_few:.1} ms among {few}"),
+        ),
         Figure::against("commands of a page", format!("{commands:.1}"), "≤ 4", commands <= 4.0),
         Figure::against(
             "page of 50 among many folders, p50",
@@ -234,9 +280,15 @@ async fn listing() -> Vec<Figure> {
 async fn grow(database: &mongodb::Database, from: usize, to: usize) {
     let fast = WriteConcern::builder().w(Acknowledgment::Nodes(1)).build();
     let template = async |name: &str| {
-        database.collection::<Document>(name).find_one(doc! {}).await.expect("reading works").expect("one is there")
+        database
+            .collection::<Document>(name)
+            .find_one(doc! {})
+            .await
+            .expect("reading works")
+            .expect("one is there")
     };
-    let (folder, medium, analysis) = (template("folders").await, template("media").await, template("analyses").await);
+    let (folder, medium, analysis) =
+        (template("folders").await, template("media").await, template("analyses").await);
     let mut next = from;
     while next < to {
         let numbers: Vec<usize> = (next..to.min(next + BULK)).collect();
@@ -250,16 +302,26 @@ async fn grow(database: &mongodb::Database, from: usize, to: usize) {
         for (folder, id) in folders.iter_mut().zip(&ids) {
             folder.insert("_id", *id);
         }
-        for (name, documents) in [("folders", folders), ("media", copies(&medium, 1)), ("analyses", copies(&analysis, 2))] {
+        for (name, documents) in [
+            ("folders", folders),
+            ("media", copies(&medium, 1)),
+            ("analyses", copies(&analysis, 2)),
+        ] {
             let collection = database.collection::<Document>(name);
-            collection.insert_many(documents).write_concern(fast.clone()).ordered(false).await.expect("inserting works");
+            collection
+                .insert_many(documents)
+                .write_concern(fast.clone())
+                .ordered(false)
+                .await
+                .expect("inserting works");
         }
     }
 }
 
 fn copy(of: &Document, number: usize, folder: Uuid) -> Document {
     let mut copy = of.clone();
-    let time = 1_790_000_000_000_000_000_i64 + i64::try_from(number).unwrap_or_default() * 1_000_000;
+    let time =
+        1_790_000_000_000_000_000_i64 + i64::try_from(number).unwrap_or_default() * 1_000_000;
     copy.insert("_id", Uuid::new());
     for field in ["created_at", "updated_at"] {
         if copy.contains_key(field) {
@@ -276,15 +338,31 @@ fn copy(of: &Document, number: usize, folder: Uuid) -> Document {
 async fn pages(world: &World, database: &mongodb::Database) -> (f64, f64) {
     const READ: usize = 100;
     let queries = async || {
-        let status = database.run_command(doc! { "serverStatus": 1 }).await.expect("the server answers");
+        let status =
+            database.run_command(doc! { "serverStatus": 1 }).await.expect("the server answers");
         let counters = status.get_document("opcounters").expect("it counts").clone();
-        let of = |name: &str| counters.get(name).and_then(Bson::as_i64).or(counters.get_i32(name).ok().map(i64::from));
+        let of = |name: &str| {
+            counters.get(name).and_then(Bson::as_i64).or(counters.get_i32(name).ok().map(i64::from))
+        };
         of("query").unwrap_or_default() + of("getmore").unwrap_or_default()
     };
     let page = async || {
-        let listed = world.store.list_folders(world.scope(), &FolderFilter::default(), FolderOrder::default(), None, PAGE).await;
-        let contents = world.store.contents(listed.expect("listing works").0).await.expect("reading works");
-        assert!(contents.len() == PAGE as usize && contents.iter().all(|folder| folder.analyses.len() == 2));
+        let listed = world
+            .store
+            .list_folders(
+                world.scope(),
+                &FolderFilter::default(),
+                FolderOrder::default(),
+                None,
+                PAGE,
+            )
+            .await;
+        let contents =
+            world.store.contents(listed.expect("listing works").0).await.expect("reading works");
+        assert!(
+            contents.len() == PAGE as usize
+                && contents.iter().all(|folder| folder.analyses.len() == 2)
+        );
     };
     page().await;
     let before = queries().await;

@@ -1,6 +1,8 @@
-//! Measures the SQLite store on this machine: one fsync, folders made by one and by 16 tasks, and a claim-to-result cycle.
+//! Measures the SQLite store on this machine: one fsync, folders made by one and by 16 tasks, and a
+//! claim-to-result cycle.
 //!
-//! `cargo run -p vultus-store --example store_speed [FOLDER]`: the data lies in a temporary folder below FOLDER (default: here).
+//! `cargo run -p vultus-store --example store_speed [FOLDER]`: the data lies in a temporary folder
+//! below FOLDER (default: here).
 
 use std::fs::File;
 use std::io::{Result, Write};
@@ -46,32 +48,64 @@ async fn main() -> Result<()> {
     let below = std::env::args_os().nth(1).unwrap_or_else(|| ".".into());
     let data = tempfile::tempdir_in(below)?;
     let mut out = std::io::stdout();
-    writeln!(out, "fsync of 4 KiB, p50:              {:.2} ms", fsync_p50(data.path())?.as_secs_f64() * 1e3)?;
+    writeln!(
+        out,
+        "fsync of 4 KiB, p50:              {:.2} ms",
+        fsync_p50(data.path())?.as_secs_f64() * 1e3
+    )?;
     let store: Arc<dyn Store> =
-        SqliteStore::open(&data.path().join("vultus.db"), Options::default()).map_err(std::io::Error::other)?;
+        SqliteStore::open(&data.path().join("vultus.db"), Options::default())
+            .map_err(std::io::Error::other)?;
     let world = World::new(store).await;
-    writeln!(out, "folders made by 1 task:           {:.0} /s", creates_per_second(&world, 1).await)?;
-    writeln!(out, "folders made by 16 tasks:         {:.0} /s", creates_per_second(&world, 16).await)?;
+    writeln!(
+        out,
+        "folders made by 1 task:           {:.0} /s",
+        creates_per_second(&world, 1).await
+    )?;
+    writeln!(
+        out,
+        "folders made by 16 tasks:         {:.0} /s",
+        creates_per_second(&world, 16).await
+    )?;
     let begun = Instant::now();
     for _ in 0..200 {
         let run = world.claim(FOLDERS).await.expect("runs wait");
         for analysis in &run.analyses {
-            world.store.enter_analysis(run.token, analysis.id, at(0)).await.map_err(std::io::Error::other)?;
+            world
+                .store
+                .enter_analysis(run.token, analysis.id, at(0))
+                .await
+                .map_err(std::io::Error::other)?;
             let mut result = verdict(Resolution::Success, run.media[0].id);
             if let vultus_store::AnalysisResult::Finished { artifacts, .. } = &mut result {
                 artifacts.clear();
             }
-            world.store.apply_result(run.token, analysis.id, &result, at(0)).await.map_err(std::io::Error::other)?;
+            world
+                .store
+                .apply_result(run.token, analysis.id, &result, at(0))
+                .await
+                .map_err(std::io::Error::other)?;
         }
         world.store.release_run(run.token, None, at(0)).await.map_err(std::io::Error::other)?;
     }
-    writeln!(out, "claim, 2 entries, 2 results, end: {:.2} ms", begun.elapsed().as_secs_f64() * 1e3 / 200.0)?;
+    writeln!(
+        out,
+        "claim, 2 entries, 2 results, end: {:.2} ms",
+        begun.elapsed().as_secs_f64() * 1e3 / 200.0
+    )?;
     let begun = Instant::now();
     for _ in 0..100 {
-        let listed = world.store.list_folders(world.scope(), &Default::default(), Default::default(), None, 50).await;
+        let listed = world
+            .store
+            .list_folders(world.scope(), &Default::default(), Default::default(), None, 50)
+            .await;
         let folders = listed.map_err(std::io::Error::other)?.0;
         world.store.contents(folders).await.map_err(std::io::Error::other)?;
     }
-    writeln!(out, "page of 50 folders with contents: {:.2} ms", begun.elapsed().as_secs_f64() * 10.0)?;
+    writeln!(
+        out,
+        "page of 50 folders with contents: {:.2} ms",
+        begun.elapsed().as_secs_f64() * 10.0
+    )?;
     world.store.close().await.map_err(std::io::Error::other)
 }

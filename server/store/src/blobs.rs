@@ -1,12 +1,14 @@
 //! Bytes of media and artifacts, encrypted under their folder's key, outside of the database.
 //!
-//! A blob's way in: [`BlobStore::spool`] → [`Spool::write`] … → [`Spool::finish`] → (probe, and [`SpooledBlob::write_ahead`]) →
-//! [`BlobStore::commit`] → the row that references it. Where the bytes lie is a backend's matter ([`backend`]); what they look like
-//! there is in [`sealed`], whose keys open them in [`keys`]. Not here: which blobs are referenced (the [`crate::Store`] knows), and who
-//! may read them.
+//! A blob's way in: [`BlobStore::spool`] → [`Spool::write`] … → [`Spool::finish`] → (probe,
+//! and [`SpooledBlob::write_ahead`]) → [`BlobStore::commit`] → the row that references it.
+//! Where the bytes lie is a backend's matter ([`backend`]); what they look like there is in
+//! [`sealed`], whose keys open them in [`keys`]. Not here: which blobs are referenced (the
+//! [`crate::Store`] knows), and who may read them.
 //!
-//! No lock and no hold keeps a blob between its writing and the commit that references it: a tombstone makes that commit fail if somebody
-//! deleted it meanwhile, here or on another node, and the caller writes it again (see [`BlobStore::await_deletions`]).
+//! No lock and no hold keeps a blob between its writing and the commit that references it: a
+//! tombstone makes that commit fail if somebody deleted it meanwhile, here or on another node, and
+//! the caller writes it again (see [`BlobStore::await_deletions`]).
 
 mod backend;
 mod bucket;
@@ -93,7 +95,9 @@ impl BlobError {
 
     fn io(context: &str, error: io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Unavailable(format!("{context}: {error}")),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Unavailable(format!("{context}: {error}"))
+            }
             io::ErrorKind::NotFound => Self::NotFound,
             _ => Self::internal(context, error),
         }
@@ -143,12 +147,14 @@ impl BlobStore {
         Self::over(data, Box::new(backend))
     }
 
-    /// Blobs as objects of a bucket; uploads are still spooled below `data`. Nothing is asked of the bucket yet.
+    /// Blobs as objects of a bucket; uploads are still spooled below `data`. Nothing is asked of
+    /// the bucket yet.
     pub fn bucket(data: &Path, options: &BucketOptions) -> Result<Arc<Self>> {
         Self::over(data, Box::new(Bucket::new(options)?))
     }
 
-    /// Blobs as files of a GridFS bucket in the MongoDB database that a URI names, the store's; uploads are still spooled below `data`.
+    /// Blobs as files of a GridFS bucket in the MongoDB database that a URI names, the store's;
+    /// uploads are still spooled below `data`.
     pub async fn gridfs(data: &Path, uri: &str) -> Result<Arc<Self>> {
         let backend = GridFs::open(uri).await?;
         Self::over(data, Box::new(backend))
@@ -156,11 +162,13 @@ impl BlobStore {
 
     fn over(data: &Path, backend: Box<dyn Backend>) -> Result<Arc<Self>> {
         let spool = data.join(SPOOL);
-        make_private_dirs(data, &spool).map_err(|error| BlobError::io("making the spool", error))?;
+        make_private_dirs(data, &spool)
+            .map_err(|error| BlobError::io("making the spool", error))?;
         Ok(Arc::new(Self { spool, backend }))
     }
 
-    /// Removes what uploads left in the spool when the node was killed. Only for the node that holds the data folder's lock.
+    /// Removes what uploads left in the spool when the node was killed. Only for the node that
+    /// holds the data folder's lock.
     pub fn clear_spool(&self) -> Result<()> {
         let clear = || -> io::Result<()> {
             for entry in std::fs::read_dir(&self.spool)? {
@@ -176,25 +184,41 @@ impl BlobStore {
         Spool::new(&self.spool, limit)
     }
 
-    /// Puts uploads in their final places under the folder's key, safe there. After an error, some may be there:
-    /// [`FolderKey::blob_key`] names them.
-    pub async fn commit_all(&self, spooled: &[&SpooledBlob], folder: &Arc<FolderKey>) -> Result<Vec<StoredBlob>> {
+    /// Puts uploads in their final places under the folder's key, safe there. After an error, some
+    /// may be there: [`FolderKey::blob_key`] names them.
+    pub async fn commit_all(
+        &self,
+        spooled: &[&SpooledBlob],
+        folder: &Arc<FolderKey>,
+    ) -> Result<Vec<StoredBlob>> {
         let keys = try_join_all(spooled.iter().map(|blob| blob.seal(folder))).await?;
-        let forms: Vec<_> = keys.into_iter().zip(spooled).map(|(key, blob)| (key, blob.stored_form())).collect();
+        let forms: Vec<_> =
+            keys.into_iter().zip(spooled).map(|(key, blob)| (key, blob.stored_form())).collect();
         self.backend.put_all(&forms).await?;
-        let stored =
-            |((key, _), blob): ((String, StoredForm), &&SpooledBlob)| StoredBlob { key, sha256: blob.sha256().to_owned() };
+        let stored = |((key, _), blob): ((String, StoredForm), &&SpooledBlob)| StoredBlob {
+            key,
+            sha256: blob.sha256().to_owned(),
+        };
         Ok(forms.into_iter().zip(spooled).map(stored).collect())
     }
 
     /// Puts one upload in its final place.
-    pub async fn commit(&self, spooled: &SpooledBlob, folder: &Arc<FolderKey>) -> Result<StoredBlob> {
+    pub async fn commit(
+        &self,
+        spooled: &SpooledBlob,
+        folder: &Arc<FolderKey>,
+    ) -> Result<StoredBlob> {
         let mut stored = self.commit_all(&[spooled], folder).await?;
         Ok(stored.pop().expect("one upload gives one blob"))
     }
 
-    /// Puts bytes that are in memory into the spool, sealed for a folder and safe there: [`BlobStore::commit_all`] has less to wait for.
-    pub async fn spool_ahead(&self, folder: &Arc<FolderKey>, bytes: Vec<u8>) -> Result<SpooledBlob> {
+    /// Puts bytes that are in memory into the spool, sealed for a folder and safe there:
+    /// [`BlobStore::commit_all`] has less to wait for.
+    pub async fn spool_ahead(
+        &self,
+        folder: &Arc<FolderKey>,
+        bytes: Vec<u8>,
+    ) -> Result<SpooledBlob> {
         let (spool, folder) = (self.spool.clone(), Arc::clone(folder));
         blocking("writing a blob", move || SpooledBlob::of_bytes(&spool, &bytes, &folder)).await
     }
@@ -213,18 +237,26 @@ impl BlobStore {
     pub async fn sealed(&self, key: &str) -> Result<(u64, BoxStream<'static, Result<Bytes>>)> {
         let stored = self.backend.open(checked(key)?).await?;
         let len = stored.stored_bytes;
-        let rest = futures::stream::try_unfold((stored.head.len() as u64, stored.rest), move |(at, rest)| async move {
-            let end = (at + SEALED_PIECE).min(len);
-            if at == end {
-                return Ok(None);
-            }
-            Ok(Some((rest.read(at..end).await?, (end, rest))))
-        });
+        let rest = futures::stream::try_unfold(
+            (stored.head.len() as u64, stored.rest),
+            move |(at, rest)| async move {
+                let end = (at + SEALED_PIECE).min(len);
+                if at == end {
+                    return Ok(None);
+                }
+                Ok(Some((rest.read(at..end).await?, (end, rest))))
+            },
+        );
         Ok((len, Box::pin(futures::stream::once(async { Ok(stored.head) }).chain(rest))))
     }
 
-    /// Puts a blob that was read by [`BlobStore::sealed`] under its key. Gives its length in storage.
-    pub async fn put_sealed(&self, key: &str, mut pieces: BoxStream<'_, Result<Bytes>>) -> Result<u64> {
+    /// Puts a blob that was read by [`BlobStore::sealed`] under its key. Gives its length in
+    /// storage.
+    pub async fn put_sealed(
+        &self,
+        key: &str,
+        mut pieces: BoxStream<'_, Result<Bytes>>,
+    ) -> Result<u64> {
         let (key, folder) = (checked(key)?, self.spool.clone());
         let make = move || tempfile::Builder::new().prefix("copy-").tempfile_in(folder);
         let (file, path) = blocking("making a spool file", make).await?.into_parts();
@@ -234,16 +266,23 @@ impl BlobStore {
             len += piece.len() as u64;
             blocking("writing the spool", move || into.write_all_at(&piece, at)).await?;
         }
-        self.backend.put(key, &StoredForm { file, path: path.to_path_buf(), len, is_safe: false }).await?;
+        self.backend
+            .put(key, &StoredForm { file, path: path.to_path_buf(), len, is_safe: false })
+            .await?;
         Ok(len)
     }
 
-    /// Deletes those of the keys that nothing references, and returns how many that were: after an erasure, or after a write whose
-    /// blobs nobody wants any more.
+    /// Deletes those of the keys that nothing references, and returns how many that were: after an
+    /// erasure, or after a write whose blobs nobody wants any more.
     ///
-    /// The tombstones stand from the question to the deletion and beyond, so that no commit references a blob that is gone; the sweeper
-    /// takes them away.
-    pub async fn delete_unreferenced(&self, store: &dyn Store, keys: &[String], now: OffsetDateTime) -> Deleted {
+    /// The tombstones stand from the question to the deletion and beyond, so that no commit
+    /// references a blob that is gone; the sweeper takes them away.
+    pub async fn delete_unreferenced(
+        &self,
+        store: &dyn Store,
+        keys: &[String],
+        now: OffsetDateTime,
+    ) -> Deleted {
         if keys.is_empty() {
             return Ok(0);
         }
@@ -253,7 +292,11 @@ impl BlobStore {
     }
 
     /// Deletes what the store has given a tombstone for this caller: what an erasure left.
-    pub async fn delete_tombstoned(&self, store: &dyn Store, keys: &[String]) -> std::result::Result<(), DeletionError> {
+    pub async fn delete_tombstoned(
+        &self,
+        store: &dyn Store,
+        keys: &[String],
+    ) -> std::result::Result<(), DeletionError> {
         if keys.is_empty() {
             return Ok(());
         }
@@ -264,7 +307,8 @@ impl BlobStore {
         Ok(store.mark_swept(keys).await?)
     }
 
-    /// What tells where the blobs lie from any other place, the same for all nodes that reach it. A folder is given a name for that.
+    /// What tells where the blobs lie from any other place, the same for all nodes that reach it. A
+    /// folder is given a name for that.
     pub async fn identity(&self) -> Result<String> {
         self.backend.identity().await
     }
@@ -289,9 +333,14 @@ impl BlobStore {
         self.backend.delete(checked(key)?).await
     }
 
-    /// A commit was refused with [`StoreError::BlobSwept`]: waits until the deletions of these keys are done, and gives their
-    /// tombstones. Then write the blobs again, [`Store::revive`] by these tombstones, and commit again, in this order.
-    pub async fn await_deletions(&self, store: &dyn Store, keys: &[String]) -> std::result::Result<Vec<Tombstone>, StoreError> {
+    /// A commit was refused with [`StoreError::BlobSwept`]: waits until the deletions of these keys
+    /// are done, and gives their tombstones. Then write the blobs again, [`Store::revive`] by these
+    /// tombstones, and commit again, in this order.
+    pub async fn await_deletions(
+        &self,
+        store: &dyn Store,
+        keys: &[String],
+    ) -> std::result::Result<Vec<Tombstone>, StoreError> {
         let begun = std::time::Instant::now();
         let mut pause = Duration::from_millis(10);
         loop {
@@ -344,8 +393,12 @@ pub enum DeletionError {
 /// A key that [`FolderKey::blob_key`] can have made; anything else is `NotFound`.
 fn checked(key: &str) -> Result<&str> {
     let parts: Vec<&str> = key.split('/').collect();
-    let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-');
-    if parts.iter().map(|part| part.len()).ne(KEY_PART_BYTES) || !parts.iter().all(|part| plain(part)) {
+    let plain = |part: &str| {
+        part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-')
+    };
+    if parts.iter().map(|part| part.len()).ne(KEY_PART_BYTES)
+        || !parts.iter().all(|part| plain(part))
+    {
         return Err(BlobError::NotFound);
     }
     Ok(key)
@@ -355,7 +408,8 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().expect("a blob lies in a folder").to_owned()
 }
 
-/// Makes `folder` and what lies between it and `root`, for the owner only, each synced into its parent.
+/// Makes `folder` and what lies between it and `root`, for the owner only, each synced into its
+/// parent.
 fn make_private_dirs(root: &Path, folder: &Path) -> io::Result<()> {
     if folder == root || folder.is_dir() {
         return Ok(());
@@ -369,7 +423,10 @@ fn make_private_dirs(root: &Path, folder: &Path) -> io::Result<()> {
 }
 
 /// Runs file work on a blocking thread.
-async fn blocking<T: Send + 'static>(context: &'static str, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
+async fn blocking<T: Send + 'static>(
+    context: &'static str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(|error| BlobError::io(context, error)),
         Err(error) => Err(BlobError::internal(context, error)),

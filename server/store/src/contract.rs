@@ -1,7 +1,8 @@
 //! The suite that every backend passes: each rule is an async function over a fresh, empty store.
 //!
-//! A backend's test file has one line, `vultus_store::contract_tests!(make);`, where `make` is an async function that returns an
-//! `Arc<dyn Store>` and something that lives as long as its data. Rules look only through [`crate::Store`].
+//! A backend's test file has one line, `vultus_store::contract_tests!(make);`, where `make` is an
+//! async function that returns an `Arc<dyn Store>` and something that lives as long as its data.
+//! Rules look only through [`crate::Store`].
 
 pub mod accounts;
 pub mod blobs;
@@ -13,7 +14,9 @@ pub mod queue;
 pub mod results;
 pub mod whole;
 
-pub use fixtures::{LEASE, World, at, crash, group, key, medium, new_id, provenance, user_of, verdict};
+pub use fixtures::{
+    LEASE, World, at, crash, group, key, medium, new_id, provenance, user_of, verdict,
+};
 
 /// Makes one test of each rule, over stores that `$make` makes.
 #[macro_export]

@@ -28,7 +28,8 @@ pub enum Change {
 }
 
 impl ChangeStream {
-    /// Over a broadcast channel. A backend that sees writes of others without their folders sends [`Change::Missed`].
+    /// Over a broadcast channel. A backend that sees writes of others without their folders sends
+    /// [`Change::Missed`].
     pub fn new(receiver: broadcast::Receiver<Change>) -> Self {
         Self(receiver)
     }
@@ -52,7 +53,13 @@ mod tests {
     async fn a_slow_reader_is_told_that_it_missed_some_and_goes_on_with_the_newest() {
         let (sender, receiver) = broadcast::channel(2);
         let mut changes = ChangeStream::new(receiver);
-        let change = |revision| Change::Folder(FolderChange { folder_id: Uuid::nil().into(), revision, may_settle: true });
+        let change = |revision| {
+            Change::Folder(FolderChange {
+                folder_id: Uuid::nil().into(),
+                revision,
+                may_settle: true,
+            })
+        };
         for revision in 1..=5 {
             sender.send(change(revision)).unwrap();
         }

@@ -1,7 +1,9 @@
-//! All that a store holds, as records: for backups, and for moving an installation from one kind of store to another.
+//! All that a store holds, as records: for backups, and for moving an installation from one kind of
+//! store to another.
 //!
-//! The shape is a contract of its own, with a version: renaming a field of the domain changes nothing here. What is not in it: tombstones
-//! and change feeds, which are about a store and not about the data, and blobs, which lie elsewhere.
+//! The shape is a contract of its own, with a version: renaming a field of the domain changes
+//! nothing here. What is not in it: tombstones and change feeds, which are about a store and not
+//! about the data, and blobs, which lie elsewhere.
 
 use crate::records::{Company, IdempotencyKey, Replay, Session, UserWithPassword};
 use serde::{Deserialize, Serialize};
@@ -9,15 +11,16 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId, CompanyId, Folder, FolderId,
-    GroupId, MediaId, MediaKind, Medium, Provenance, Reason, Resolution, Role, RunId, SessionId, Tag, User, UserId,
+    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId,
+    CompanyId, Folder, FolderId, GroupId, MediaId, MediaKind, Medium, Provenance, Reason,
+    Resolution, Role, RunId, SessionId, Tag, User, UserId,
 };
 
 /// Version of the records.
 pub const RECORDS_VERSION: u32 = 1;
 
-/// One thing of a store, with all that belongs to it alone. Records come in the order of the variants, and within one in the order of
-/// their ids.
+/// One thing of a store, with all that belongs to it alone. Records come in the order of the
+/// variants, and within one in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", content = "of", rename_all = "snake_case")]
 pub enum Record {
@@ -74,7 +77,8 @@ pub struct FolderRecord {
     pub artifacts: Vec<ArtifactRecord>,
 }
 
-/// A run as it waits or is done. Leases do not move: nobody works on a run of a store that was just filled.
+/// A run as it waits or is done. Leases do not move: nobody works on a run of a store that was just
+/// filled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// Id.
@@ -131,7 +135,8 @@ records! {
     ArtifactRecord(Artifact as "ArtifactShape");
 }
 
-/// Shapes: the fields by the names that they have in records, whatever they are called in the domain.
+/// Shapes: the fields by the names that they have in records, whatever they are called in the
+/// domain.
 macro_rules! shapes {
     ($($name:ident of $item:literal { $($field:ident: $type:ty $(as $shape:literal)?),+ $(,)? })+) => {$(
         #[derive(Serialize, Deserialize)]
@@ -189,7 +194,9 @@ mod hexadecimal {
         serializer.serialize_str(&hex::encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<u8>, D::Error> {
         hex::decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

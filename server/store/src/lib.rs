@@ -1,7 +1,8 @@
 //! The store: one contract, several backends.
 //!
-//! Each atomic use case is one method of [`Store`]; no transaction and no driver type crosses it. The backends are [`sqlite`]
-//! and [`mongo`]; [`contract`] holds the suite that every backend passes. Bytes lie in [`blobs`], outside of the database.
+//! Each atomic use case is one method of [`Store`]; no transaction and no driver type crosses it.
+//! The backends are [`sqlite`] and [`mongo`]; [`contract`] holds the suite that every backend
+//! passes. Bytes lie in [`blobs`], outside of the database.
 
 pub mod blobs;
 pub mod contract;

@@ -1,5 +1,6 @@
-//! What operators do to an installation as a whole: verify it, change its master key, encrypt what an older version left plain, back it
-//! up, restore it, and copy it from one kind of store to another. Works through [`crate::Store`] and [`crate::blobs`] alone.
+//! What operators do to an installation as a whole: verify it, change its master key, encrypt what
+//! an older version left plain, back it up, restore it, and copy it from one kind of store to
+//! another. Works through [`crate::Store`] and [`crate::blobs`] alone.
 
 pub mod archive;
 pub mod copy;
@@ -48,7 +49,10 @@ pub enum MaintenanceError {
 /// Result of maintenance.
 pub type Result<T> = std::result::Result<T, MaintenanceError>;
 
-fn file_error(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> MaintenanceError {
+fn file_error(
+    action: &'static str,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> MaintenanceError {
     let path = path.to_owned();
     move |source| MaintenanceError::File { action, path, source }
 }

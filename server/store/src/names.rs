@@ -1,4 +1,5 @@
-//! The names under which states, verdicts and roles are stored. They never follow a renaming of the domain.
+//! The names under which states, verdicts and roles are stored. They never follow a renaming of the
+//! domain.
 
 use vultus_core::{AnalysisState, MediaKind, Resolution, Role};
 
@@ -24,7 +25,8 @@ pub(crate) fn named<T: Named>(name: &str) -> Result<T, UnknownName> {
 
 impl Named for Role {
     const WHAT: &'static str = "role";
-    const ALL: &'static [Self] = &[Self::Admin, Self::Operator, Self::Client, Self::ClientAdmin, Self::ClientOperator];
+    const ALL: &'static [Self] =
+        &[Self::Admin, Self::Operator, Self::Client, Self::ClientAdmin, Self::ClientOperator];
     fn name(self) -> &'static str {
         match self {
             Self::Admin => "ADMIN",
@@ -38,7 +40,8 @@ impl Named for Role {
 
 impl Named for AnalysisState {
     const WHAT: &'static str = "state of an analysis";
-    const ALL: &'static [Self] = &[Self::Queued, Self::Running, Self::Finished, Self::Failed, Self::Cancelled];
+    const ALL: &'static [Self] =
+        &[Self::Queued, Self::Running, Self::Finished, Self::Failed, Self::Cancelled];
     fn name(self) -> &'static str {
         match self {
             Self::Queued => "QUEUED",

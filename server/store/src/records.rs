@@ -2,8 +2,8 @@
 
 use time::OffsetDateTime;
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, GroupId, MediaId, Medium,
-    Provenance, Reason, Resolution, RunId, SessionId, User, UserId,
+    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId,
+    GroupId, MediaId, Medium, Provenance, Reason, Resolution, RunId, SessionId, User, UserId,
 };
 
 /// How new the form of the stored data is.
@@ -54,7 +54,8 @@ pub enum Rotation {
     Unknown,
 }
 
-/// Who sees what: the part of the principal that queries filter by. Made by the server's `auth::policy` only.
+/// Who sees what: the part of the principal that queries filter by. Made by the server's
+/// `auth::policy` only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// All companies.
@@ -133,8 +134,8 @@ pub struct NewGroup {
     pub group: AnalysisGroup,
     /// Its runs.
     pub runs: Vec<NewRun>,
-    /// When the folder's media last changed, as who planned the analyses saw it. Analyses that are added to a folder whose media
-    /// changed since are stale from the beginning.
+    /// When the folder's media last changed, as who planned the analyses saw it. Analyses that are
+    /// added to a folder whose media changed since are stale from the beginning.
     pub media_seen: Option<OffsetDateTime>,
 }
 
@@ -277,7 +278,8 @@ pub struct WorkerDeath {
 pub enum DeathVerdict {
     /// The run goes back to the queue; unfinished analyses are retried one by one.
     Retried,
-    /// The active analysis died the second time and is now FAILED with `ANALYZER_CRASHED`; the others are retried.
+    /// The active analysis died the second time and is now FAILED with `ANALYZER_CRASHED`; the
+    /// others are retried.
     Failed,
     /// The token is not current any more.
     Stale,
@@ -313,7 +315,8 @@ pub struct WrappedFolderKey {
 pub struct Tombstone {
     /// The blob's key.
     pub key: String,
-    /// Whether the deletion is done: then whoever has written the blob again may take the tombstone away.
+    /// Whether the deletion is done: then whoever has written the blob again may take the tombstone
+    /// away.
     pub swept: bool,
     /// When it was made. A later deletion of the same blob has a tombstone of another time.
     pub made_at: OffsetDateTime,

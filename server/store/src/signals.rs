@@ -1,4 +1,5 @@
-//! What tells the readers of one store in this process about writes: changes of folders, and that a run may be waiting.
+//! What tells the readers of one store in this process about writes: changes of folders, and that a
+//! run may be waiting.
 
 use crate::events::Change;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,10 @@ pub(crate) struct Signals {
 
 impl Default for Signals {
     fn default() -> Self {
-        Self { changes: Mutex::new(Some(broadcast::Sender::new(CHANGES_KEPT))), runs: Notify::new() }
+        Self {
+            changes: Mutex::new(Some(broadcast::Sender::new(CHANGES_KEPT))),
+            runs: Notify::new(),
+        }
     }
 }
 
@@ -51,7 +55,8 @@ impl Signals {
 
     /// A run may be waiting.
     pub(crate) fn wake_for_runs(&self) {
-        // All who wait now, and the next one who comes: it may be between a claim that found nothing and its wait.
+        // All who wait now, and the next one who comes: it may be between a claim that found
+        // nothing and its wait.
         self.runs.notify_waiters();
         self.runs.notify_one();
     }

@@ -15,7 +15,11 @@ pub(crate) const V1: Version = Version;
 impl TryFrom<i64> for Version {
     type Error = String;
     fn try_from(version: i64) -> Result<Self, Self::Error> {
-        if version == 1 { Ok(Self) } else { Err(format!("document of version {version}, and 1 is the newest known")) }
+        if version == 1 {
+            Ok(Self)
+        } else {
+            Err(format!("document of version {version}, and 1 is the newest known"))
+        }
     }
 }
 

@@ -8,7 +8,8 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use vultus_core::{
-    Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium, SessionId, User, UserId,
+    Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium,
+    SessionId, User, UserId,
 };
 
 /// Why the store did not do it.
@@ -62,7 +63,8 @@ pub trait Store: Send + Sync + 'static {
     async fn company(&self, id: CompanyId) -> Result<Company>;
     /// All companies, in the order of their ids.
     async fn companies(&self) -> Result<Vec<Company>>;
-    /// Puts a company's key, wrapped anew, in the place of `old`. False: `old` is not what is stored.
+    /// Puts a company's key, wrapped anew, in the place of `old`. False: `old` is not what is
+    /// stored.
     async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool>;
     /// Makes a user; a taken e-mail is `Duplicate`.
     async fn create_user(&self, user: &User, password_hash: &str) -> Result<()>;
@@ -73,11 +75,23 @@ pub trait Store: Send + Sync + 'static {
     /// By id.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>>;
     /// Counts a failed login and sets the time before which the next is refused.
-    async fn record_failed_login(&self, id: UserId, locked_until: Option<OffsetDateTime>) -> Result<()>;
-    /// Begins a session with its first refresh token (by its SHA-256), and clears the failed logins.
+    async fn record_failed_login(
+        &self,
+        id: UserId,
+        locked_until: Option<OffsetDateTime>,
+    ) -> Result<()>;
+    /// Begins a session with its first refresh token (by its SHA-256), and clears the failed
+    /// logins.
     async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()>;
-    /// Puts a new refresh token in the place of an old one; a second use of the old one revokes the session.
-    async fn rotate_refresh(&self, old: &str, new: &str, now: OffsetDateTime, expires_at: OffsetDateTime) -> Result<Rotation>;
+    /// Puts a new refresh token in the place of an old one; a second use of the old one revokes the
+    /// session.
+    async fn rotate_refresh(
+        &self,
+        old: &str,
+        new: &str,
+        now: OffsetDateTime,
+        expires_at: OffsetDateTime,
+    ) -> Result<Rotation>;
     /// A session, if it exists.
     async fn session(&self, id: SessionId) -> Result<Option<Session>>;
     /// Revokes a session.
@@ -86,7 +100,12 @@ pub trait Store: Send + Sync + 'static {
     // -- folders, media ------------------------------------------------------------------------
 
     /// Makes a folder with its first media and analyses, all at once.
-    async fn create_folder(&self, folder: &Folder, additions: &FolderAdditions, key: Option<&IdempotencyKey>) -> Result<Created>;
+    async fn create_folder(
+        &self,
+        folder: &Folder,
+        additions: &FolderAdditions,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created>;
     /// Adds media or analyses, or both, to a folder.
     async fn add_to_folder(
         &self,
@@ -106,17 +125,33 @@ pub trait Store: Send + Sync + 'static {
         external_id: Option<Option<&str>>,
         now: OffsetDateTime,
     ) -> Result<Folder>;
-    /// Deletes a medium that no unfinished analysis takes (those are cancelled first); its blobs are returned if nothing else references them,
-    /// each with a tombstone set in the same step.
-    async fn delete_medium(&self, scope: Scope, id: MediaId, now: OffsetDateTime) -> Result<(Folder, Orphans)>;
-    /// Fences the folder's runs, deletes all of it and makes the store forget its pages. The blobs that nothing references any more get
-    /// tombstones in the same step, so that a node that dies before it deleted them does not forget them; who erases
-    /// deletes them, and then calls [`Store::mark_swept`].
-    async fn erase_folder(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans>;
+    /// Deletes a medium that no unfinished analysis takes (those are cancelled first); its blobs
+    /// are returned if nothing else references them, each with a tombstone set in the same step.
+    async fn delete_medium(
+        &self,
+        scope: Scope,
+        id: MediaId,
+        now: OffsetDateTime,
+    ) -> Result<(Folder, Orphans)>;
+    /// Fences the folder's runs, deletes all of it and makes the store forget its pages. The blobs
+    /// that nothing references any more get tombstones in the same step, so that a node that dies
+    /// before it deleted them does not forget them; who erases deletes them, and then calls
+    /// [`Store::mark_swept`].
+    async fn erase_folder(
+        &self,
+        scope: Scope,
+        id: FolderId,
+        now: OffsetDateTime,
+    ) -> Result<Orphans>;
     /// Whole folders, in the order of the ids; those outside of the scope are missing.
     async fn folders(&self, scope: Scope, ids: &[FolderId]) -> Result<Vec<FolderContents>>;
     /// By external id within a company.
-    async fn folder_by_external_id(&self, scope: Scope, company: CompanyId, external_id: &str) -> Result<Option<FolderId>>;
+    async fn folder_by_external_id(
+        &self,
+        scope: Scope,
+        company: CompanyId,
+        external_id: &str,
+    ) -> Result<Option<FolderId>>;
     /// A page of folders: at most `limit` after the cursor, and whether there are more.
     async fn list_folders(
         &self,
@@ -128,7 +163,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<(Vec<Folder>, bool)>;
     /// Contents (media, analyses, artifacts) of many folders in a fixed number of round trips.
     async fn contents(&self, folders: Vec<Folder>) -> Result<Vec<FolderContents>>;
-    /// Ids of folders after this one, in the order of the ids: to walk over all folders of an installation.
+    /// Ids of folders after this one, in the order of the ids: to walk over all folders of an
+    /// installation.
     async fn folder_ids(&self, after: Option<FolderId>, limit: u32) -> Result<Vec<FolderId>>;
     /// A folder's wrapped key.
     async fn folder_key(&self, id: FolderId) -> Result<Option<WrappedFolderKey>>;
@@ -140,19 +176,49 @@ pub trait Store: Send + Sync + 'static {
     // -- analyses and the queue ----------------------------------------------------------------
 
     /// Analyses by id, with their artifacts.
-    async fn analyses(&self, scope: Scope, ids: &[AnalysisId]) -> Result<Vec<(Analysis, Vec<Artifact>)>>;
+    async fn analyses(
+        &self,
+        scope: Scope,
+        ids: &[AnalysisId],
+    ) -> Result<Vec<(Analysis, Vec<Artifact>)>>;
     /// Cancels an analysis that is not final.
-    async fn cancel_analysis(&self, scope: Scope, id: AnalysisId, now: OffsetDateTime) -> Result<Cancelled>;
-    /// Takes the waiting run of one of the pools whose turn begins first (or one whose lease ran out) under a new token. Its QUEUED
-    /// analyses stay so until entered.
-    async fn claim_run(&self, pools: &[String], node: &str, now: OffsetDateTime, lease: Duration) -> Result<Option<ClaimedRun>>;
+    async fn cancel_analysis(
+        &self,
+        scope: Scope,
+        id: AnalysisId,
+        now: OffsetDateTime,
+    ) -> Result<Cancelled>;
+    /// Takes the waiting run of one of the pools whose turn begins first (or one whose lease ran
+    /// out) under a new token. Its QUEUED analyses stay so until entered.
+    async fn claim_run(
+        &self,
+        pools: &[String],
+        node: &str,
+        now: OffsetDateTime,
+        lease: Duration,
+    ) -> Result<Option<ClaimedRun>>;
     /// Extends the lease. False: the token is not current any more.
-    async fn heartbeat(&self, token: LeaseToken, now: OffsetDateTime, lease: Duration) -> Result<bool>;
-    /// The worker entered an analysis: RUNNING, one attempt more. A store may keep this and progress back for a second, to write them with a
-    /// result.
-    async fn enter_analysis(&self, token: LeaseToken, id: AnalysisId, now: OffsetDateTime) -> Result<Applied>;
+    async fn heartbeat(
+        &self,
+        token: LeaseToken,
+        now: OffsetDateTime,
+        lease: Duration,
+    ) -> Result<bool>;
+    /// The worker entered an analysis: RUNNING, one attempt more. A store may keep this and
+    /// progress back for a second, to write them with a result.
+    async fn enter_analysis(
+        &self,
+        token: LeaseToken,
+        id: AnalysisId,
+        now: OffsetDateTime,
+    ) -> Result<Applied>;
     /// Progress, 0–1; never goes back.
-    async fn record_progress(&self, token: LeaseToken, id: AnalysisId, fraction: f32) -> Result<Applied>;
+    async fn record_progress(
+        &self,
+        token: LeaseToken,
+        id: AnalysisId,
+        fraction: f32,
+    ) -> Result<Applied>;
     /// Writes a result, once.
     async fn apply_result(
         &self,
@@ -161,8 +227,9 @@ pub trait Store: Send + Sync + 'static {
         result: &AnalysisResult,
         now: OffsetDateTime,
     ) -> Result<Applied>;
-    /// Records a worker's death, by the rule of blame: two deaths while active fail an analysis with `ANALYZER_CRASHED`
-    /// (`failure` is what it then gets); the run is released for another attempt.
+    /// Records a worker's death, by the rule of blame: two deaths while active fail an analysis
+    /// with `ANALYZER_CRASHED` (`failure` is what it then gets); the run is released for another
+    /// attempt.
     async fn record_death(
         &self,
         token: LeaseToken,
@@ -172,10 +239,16 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<DeathVerdict>;
     /// No result of a run is to come: what is kept back of it is written now.
     fn hurry(&self, _token: LeaseToken) {}
-    /// Ends a run whose analyses are all final, or gives it back to the queue (not before `retry_at`) with the rest QUEUED.
-    async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied>;
-    /// Fails what waits for a pool other than these in runs asked for before `asked_before`, because nobody will judge it: each analysis
-    /// gets `failure`. Returns how many that were.
+    /// Ends a run whose analyses are all final, or gives it back to the queue (not before
+    /// `retry_at`) with the rest QUEUED.
+    async fn release_run(
+        &self,
+        token: LeaseToken,
+        retry_at: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Result<Applied>;
+    /// Fails what waits for a pool other than these in runs asked for before `asked_before`,
+    /// because nobody will judge it: each analysis gets `failure`. Returns how many that were.
     async fn fail_unserved(
         &self,
         pools: &[String],
@@ -188,40 +261,51 @@ pub trait Store: Send + Sync + 'static {
 
     // -- blobs ---------------------------------------------------------------------------------
 
-    // A deletion is: tombstone_unreferenced, the deletion of the bytes, mark_swept. A commit that references a key with a tombstone is
-    // refused with `BlobSwept`, also long after the deletion: its bytes may have been written before it. Who is refused waits until the
-    // deletion is done, writes the bytes again, and then takes away the tombstone that was waited for, and no later one. So no commit ever references bytes that are gone, on however
-    // many nodes this goes on.
-    /// Of these keys, those that nothing references and nobody else is deleting; each is given a new tombstone. One whose deletion is not
-    /// done and which is older than `abandoned` is of a deletion that was killed, and counts as none.
-    async fn tombstone_unreferenced(&self, keys: &[String], now: OffsetDateTime, abandoned: Duration) -> Result<Vec<String>>;
+    // A deletion is: tombstone_unreferenced, the deletion of the bytes, mark_swept. A commit that
+    // references a key with a tombstone is refused with `BlobSwept`, also long after the deletion:
+    // its bytes may have been written before it. Who is refused waits until the deletion is done,
+    // writes the bytes again, and then takes away the tombstone that was waited for, and no later
+    // one. So no commit ever references bytes that are gone, on however many nodes this goes on.
+    /// Of these keys, those that nothing references and nobody else is deleting; each is given a
+    /// new tombstone. One whose deletion is not done and which is older than `abandoned` is of a
+    /// deletion that was killed, and counts as none.
+    async fn tombstone_unreferenced(
+        &self,
+        keys: &[String],
+        now: OffsetDateTime,
+        abandoned: Duration,
+    ) -> Result<Vec<String>>;
     /// The bytes are deleted: marks the tombstones.
     async fn mark_swept(&self, keys: &[String]) -> Result<()>;
     /// Which of these keys have tombstones.
     async fn tombstones(&self, keys: &[String]) -> Result<Vec<Tombstone>>;
-    /// The bytes were written again after these deletions: takes away those of their tombstones that are done. One that a later deletion
-    /// made stays: it may have taken the bytes that were written again.
+    /// The bytes were written again after these deletions: takes away those of their tombstones
+    /// that are done. One that a later deletion made stays: it may have taken the bytes that were
+    /// written again.
     async fn revive(&self, tombstones: &[Tombstone]) -> Result<()>;
-    /// Tombstones from before a time, at most `limit`: those that are not swept were left by a deletion that was killed.
-    async fn tombstones_before(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Tombstone>>;
+    /// Tombstones from before a time, at most `limit`: those that are not swept were left by a
+    /// deletion that was killed.
+    async fn tombstones_before(&self, before: OffsetDateTime, limit: u32)
+    -> Result<Vec<Tombstone>>;
 
     // -- as a whole ----------------------------------------------------------------------------
 
     /// All records as of one moment, in the order that [`Record`] says.
     async fn export(&self) -> Result<BoxStream<'static, Result<Record>>>;
-    /// Writes records as they were, all of them or none; what is there already makes it fail. For a store that nobody uses yet: nothing
-    /// is announced, and no run is waited for.
+    /// Writes records as they were, all of them or none; what is there already makes it fail. For a
+    /// store that nobody uses yet: nothing is announced, and no run is waited for.
     async fn import(&self, records: Vec<Record>) -> Result<()>;
 
-    /// Whether the installation's secret keys have this fingerprint. The first node that asks decides. An embedded store has one node, whose
-    /// keys are right.
+    /// Whether the installation's secret keys have this fingerprint. The first node that asks
+    /// decides. An embedded store has one node, whose keys are right.
     async fn has_keys(&self, fingerprint: &str) -> Result<bool> {
         let _ = fingerprint;
         Ok(true)
     }
 
-    /// Whether the installation's blobs lie where this says ([`crate::blobs::BlobStore::identity`]). The first node that asks decides. Of an
-    /// embedded store they lie where its one node looks.
+    /// Whether the installation's blobs lie where this says
+    /// ([`crate::blobs::BlobStore::identity`]). The first node that asks decides. Of an embedded
+    /// store they lie where its one node looks.
     async fn has_blobs(&self, identity: &str) -> Result<bool> {
         let _ = identity;
         Ok(true)
@@ -235,7 +319,8 @@ pub trait Store: Send + Sync + 'static {
 
     // -- events and health ---------------------------------------------------------------------
 
-    /// Changes of folders from now on. A slow reader is told that it missed some, never blocks a writer.
+    /// Changes of folders from now on. A slow reader is told that it missed some, never blocks a
+    /// writer.
     fn changes(&self) -> ChangeStream;
     /// Wakes when a run may be waiting (also a hint from other processes on the same data).
     async fn run_waiting(&self);

@@ -1,5 +1,5 @@
-//! The rules of every storage of blobs, over local files, a bucket of a real S3 server and GridFS in a genuine MongoDB, and moving blobs
-//! between them.
+//! The rules of every storage of blobs, over local files, a bucket of a real S3 server and GridFS
+//! in a genuine MongoDB, and moving blobs between them.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests a fault is a panic, too")]
 
@@ -40,7 +40,9 @@ async fn mounted() -> Storage {
     let device = |folder: &TempDir| std::fs::metadata(folder.path()).unwrap().dev();
     let others = ["/dev/shm", "/run", "/var/tmp", env!("CARGO_TARGET_TMPDIR")];
     let mut others = others.into_iter().filter_map(|folder| tempfile::tempdir_in(folder).ok());
-    let elsewhere = others.find(|other| device(other) != device(&data)).expect("there is a second file system, such as /dev/shm");
+    let elsewhere = others
+        .find(|other| device(other) != device(&data))
+        .expect("there is a second file system, such as /dev/shm");
     std::os::unix::fs::symlink(elsewhere.path(), data.path().join("blobs")).unwrap();
     Storage { blobs: BlobStore::local(data.path()).unwrap(), data, _bucket: Some(elsewhere) }
 }
@@ -61,18 +63,22 @@ async fn bucket() -> Storage {
     std::fs::create_dir(root.path().join("media")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let mut service = s3s::service::S3ServiceBuilder::new(s3s_fs::FileSystem::new(root.path()).unwrap());
+    let mut service =
+        s3s::service::S3ServiceBuilder::new(s3s_fs::FileSystem::new(root.path()).unwrap());
     service.set_auth(s3s::auth::SimpleAuth::from_single(ACCESS.0, ACCESS.1));
     let service = service.build();
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
             let service = service.clone();
             tokio::spawn(async move {
-                let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service).await;
+                let _ = Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(socket), service)
+                    .await;
             });
         }
     });
-    let blobs = BlobStore::bucket(data.path(), &options(&format!("http://{address}"), ACCESS.1)).unwrap();
+    let blobs =
+        BlobStore::bucket(data.path(), &options(&format!("http://{address}"), ACCESS.1)).unwrap();
     Storage { blobs, data, _bucket: Some(root) }
 }
 
@@ -111,7 +117,8 @@ impl Storage {
     }
 
     async fn listed(&self) -> Vec<String> {
-        let mut keys: Vec<String> = self.blobs.list().map_ok(|(key, _)| key).try_collect().await.unwrap();
+        let mut keys: Vec<String> =
+            self.blobs.list().map_ok(|(key, _)| key).try_collect().await.unwrap();
         keys.sort();
         keys
     }
@@ -149,12 +156,17 @@ async fn the_same_bytes_may_be_written_again_and_are_there_once(storage: Storage
 }
 
 async fn what_is_deleted_is_gone_and_the_sweeper_takes_what_nothing_references(storage: Storage) {
-    let store = SqliteStore::open(&storage.data.path().join("vultus.db"), Options::default()).unwrap();
+    let store =
+        SqliteStore::open(&storage.data.path().join("vultus.db"), Options::default()).unwrap();
     let world = World::new(store.clone()).await;
     let key = folder_key();
     let (gone, orphan) = (storage.store(&key, b"gone").await, storage.store(&key, b"orphan").await);
     storage.blobs.delete_tombstoned(store.as_ref(), &[gone.key().to_owned()]).await.unwrap();
-    storage.blobs.delete_tombstoned(store.as_ref(), &[gone.key().to_owned()]).await.expect("it is no error that it is gone");
+    storage
+        .blobs
+        .delete_tombstoned(store.as_ref(), &[gone.key().to_owned()])
+        .await
+        .expect("it is no error that it is gone");
     assert!(matches!(storage.blobs.open(gone.key(), &key).await, Err(BlobError::NotFound)));
     assert_eq!(storage.listed().await, [orphan.key()]);
     let folder = world.folder(0);
@@ -164,7 +176,14 @@ async fn what_is_deleted_is_gone_and_the_sweeper_takes_what_nothing_references(s
         thumbnail_key: None,
         ..vultus_store::contract::medium(folder.id, 0)
     };
-    store.create_folder(&folder, &FolderAdditions { media: vec![medium], ..FolderAdditions::default() }, None).await.unwrap();
+    store
+        .create_folder(
+            &folder,
+            &FolderAdditions { media: vec![medium], ..FolderAdditions::default() },
+            None,
+        )
+        .await
+        .unwrap();
     let sweeper = Sweeper::new(storage.blobs.clone(), store);
     let now = OffsetDateTime::now_utc();
     assert_eq!(sweeper.sweep_once(now + Duration::minutes(9)).await.unwrap(), 0);
@@ -235,8 +254,12 @@ async fn a_storage_is_told_from_others_and_known_again_on_another_way() {
     assert_eq!(one, other.unwrap());
     assert_eq!(one, here.blobs.identity().await.unwrap());
     assert_ne!(one, elsewhere.blobs.identity().await.unwrap());
-    assert!(here.blobs.list().try_collect::<Vec<_>>().await.unwrap().is_empty(), "its name is no blob");
-    let bucket = BlobStore::bucket(here.data.path(), &options("http://127.0.0.1:1", ACCESS.1)).unwrap();
+    assert!(
+        here.blobs.list().try_collect::<Vec<_>>().await.unwrap().is_empty(),
+        "its name is no blob"
+    );
+    let bucket =
+        BlobStore::bucket(here.data.path(), &options("http://127.0.0.1:1", ACCESS.1)).unwrap();
     assert_eq!(bucket.identity().await.unwrap(), "s3://media/some/prefix");
 }
 
@@ -244,10 +267,16 @@ async fn a_storage_is_told_from_others_and_known_again_on_another_way() {
 async fn a_bucket_that_does_not_answer_is_unavailable_and_leaves_nothing_behind() {
     let storage = bucket().await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let nobody = BlobStore::bucket(storage.data.path(), &options(&format!("http://{closed}"), ACCESS.1)).unwrap();
+    let nobody =
+        BlobStore::bucket(storage.data.path(), &options(&format!("http://{closed}"), ACCESS.1))
+            .unwrap();
     let unavailable = nobody.put_bytes(&folder_key(), b"photo").await;
     assert!(matches!(unavailable, Err(BlobError::Unavailable(_))), "{unavailable:?}");
-    assert_eq!(std::fs::read_dir(storage.data.path().join("spool")).unwrap().count(), 0, "nothing is left in the spool");
+    assert_eq!(
+        std::fs::read_dir(storage.data.path().join("spool")).unwrap().count(),
+        0,
+        "nothing is left in the spool"
+    );
 }
 
 /// An installation with three folders of one photo each.
@@ -275,21 +304,32 @@ fn empty(storage: &Storage) -> Arc<SqliteStore> {
 }
 
 #[tokio::test]
-async fn an_installation_moves_with_its_blobs_from_storage_to_storage_and_both_sides_are_compared() {
+async fn an_installation_moves_with_its_blobs_from_storage_to_storage_and_both_sides_are_compared()
+{
     let (first, key) = (local().await, folder_key());
     let (mut store, blobs) = filled(&first, &key).await;
     let mut from = first;
     let mut before = None;
     for to in [bucket().await, gridfs().await, local().await] {
         let new = empty(&to);
-        let places = (Place { store: store.as_ref(), blobs: &from.blobs }, Place { store: new.as_ref(), blobs: &to.blobs });
+        let places = (
+            Place { store: store.as_ref(), blobs: &from.blobs },
+            Place { store: new.as_ref(), blobs: &to.blobs },
+        );
         let totals = copy(places.0, places.1, true, |_| ()).await.unwrap();
-        assert_eq!((totals.records["folders"], totals.records["companies"], totals.blobs), (3, 1, 3));
+        assert_eq!(
+            (totals.records["folders"], totals.records["companies"], totals.blobs),
+            (3, 1, 3)
+        );
         assert_eq!(before.replace(totals.clone()).unwrap_or(totals.clone()), totals);
         for (n, blob) in blobs.iter().enumerate() {
             assert_eq!(to.plain(&key, blob).await, bytes(200_000 + n));
         }
-        assert_eq!(copy(places.0, places.1, true, |_| ()).await.unwrap(), totals, "what is copied already is compared again");
+        assert_eq!(
+            copy(places.0, places.1, true, |_| ()).await.unwrap(),
+            totals,
+            "what is copied already is compared again"
+        );
         (from, store) = (to, new);
     }
 }
@@ -298,9 +338,13 @@ async fn an_installation_moves_with_its_blobs_from_storage_to_storage_and_both_s
 async fn a_copy_that_was_stopped_goes_on_and_a_store_with_something_else_is_refused() {
     let (from, to, key) = (local().await, gridfs().await, folder_key());
     let (old, new) = (filled(&from, &key).await.0, empty(&to));
-    let places = (Place { store: old.as_ref(), blobs: &from.blobs }, Place { store: new.as_ref(), blobs: &to.blobs });
+    let places = (
+        Place { store: old.as_ref(), blobs: &from.blobs },
+        Place { store: new.as_ref(), blobs: &to.blobs },
+    );
     let records: Vec<_> = old.export().await.unwrap().try_collect().await.unwrap();
-    // As a copy leaves it that is killed after the first folder's records and the second folder's file.
+    // As a copy leaves it that is killed after the first folder's records and the second folder's
+    // file.
     new.import(records[..3].to_vec()).await.unwrap();
     let totals = copy(places.0, places.1, true, |_| ()).await.unwrap();
     assert_eq!((totals.records["folders"], totals.blobs, to.listed().await.len()), (3, 3, 3));
@@ -313,7 +357,9 @@ async fn a_copy_that_was_stopped_goes_on_and_a_store_with_something_else_is_refu
     let other = local().await;
     let used = empty(&other);
     World::new(used.clone()).await;
-    let refused = copy(places.0, Place { store: used.as_ref(), blobs: &other.blobs }, true, |_| ()).await.unwrap_err();
+    let refused = copy(places.0, Place { store: used.as_ref(), blobs: &other.blobs }, true, |_| ())
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("not empty"), "{refused}");
     assert_eq!(other.listed().await, Vec::<String>::new(), "nothing was written to it");
 }
@@ -324,7 +370,10 @@ async fn a_copy_names_the_file_that_is_missing() {
     let (store, blobs) = filled(&from, &key).await;
     std::fs::remove_file(from.data.path().join("blobs").join(blobs[1].key())).unwrap();
     let new = empty(&to);
-    let places = (Place { store: store.as_ref(), blobs: &from.blobs }, Place { store: new.as_ref(), blobs: &to.blobs });
+    let places = (
+        Place { store: store.as_ref(), blobs: &from.blobs },
+        Place { store: new.as_ref(), blobs: &to.blobs },
+    );
     let refused = copy(places.0, places.1, true, |_| ()).await.unwrap_err();
     assert!(refused.to_string().contains(blobs[1].key()), "{refused}");
 }

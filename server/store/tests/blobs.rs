@@ -13,7 +13,9 @@ use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 use vultus_core::{FolderId, MediaId, Medium};
 use vultus_store::blobs::keys::{FolderKey, MasterKey};
-use vultus_store::blobs::{BlobError, BlobStore, Deleted, OpenBlob, Plain, SpooledBlob, StoredBlob, Sweeper};
+use vultus_store::blobs::{
+    BlobError, BlobStore, Deleted, OpenBlob, Plain, SpooledBlob, StoredBlob, Sweeper,
+};
 use vultus_store::contract::{World, at, medium};
 use vultus_store::sqlite::{Options, SqliteStore};
 use vultus_store::{FolderAdditions, StoreError};
@@ -29,17 +31,24 @@ struct Data {
 
 async fn data() -> Data {
     let folder = tempfile::tempdir().expect("a folder for the data");
-    let store = SqliteStore::open(&folder.path().join("vultus.db"), Options::default()).expect("the store opens");
+    let store = SqliteStore::open(&folder.path().join("vultus.db"), Options::default())
+        .expect("the store opens");
     let blobs = BlobStore::local(folder.path()).expect("the blobs open");
     let world = World::new(store).await;
     let home = world.folder(0);
-    world.store.create_folder(&home, &FolderAdditions::default(), None).await.expect("a folder is made");
+    world
+        .store
+        .create_folder(&home, &FolderAdditions::default(), None)
+        .await
+        .expect("a folder is made");
     Data { blobs, key: folder_key(&world, home.id), world, folder, home: home.id }
 }
 
 fn folder_key(world: &World, id: FolderId) -> Arc<FolderKey> {
     let master = MasterKey::new(&[7; 32]);
-    let company = master.open(world.company.id, &master.make_company_key(world.company.id)).expect("its own key opens");
+    let company = master
+        .open(world.company.id, &master.make_company_key(world.company.id))
+        .expect("its own key opens");
     Arc::new(company.open(id, &company.make_folder_key(id)).expect("its own key opens"))
 }
 
@@ -73,7 +82,13 @@ impl Data {
     }
 
     async fn delete(&self, key: &str) -> Deleted {
-        self.blobs.delete_unreferenced(self.world.store.as_ref(), &[key.to_owned()], OffsetDateTime::now_utc()).await
+        self.blobs
+            .delete_unreferenced(
+                self.world.store.as_ref(),
+                &[key.to_owned()],
+                OffsetDateTime::now_utc(),
+            )
+            .await
     }
 
     fn sweeper(&self) -> Sweeper {
@@ -82,10 +97,15 @@ impl Data {
 
     /// References a blob by a new medium of the folder.
     async fn reference(&self, key: &str) -> Result<MediaId, StoreError> {
-        let medium = Medium { blob_key: key.to_owned(), thumbnail_key: None, ..medium(self.home, 0) };
+        let medium =
+            Medium { blob_key: key.to_owned(), thumbnail_key: None, ..medium(self.home, 0) };
         let id = medium.id;
         let additions = FolderAdditions { media: vec![medium], group: None, now: Some(at(0)) };
-        self.world.store.add_to_folder(self.world.scope(), self.home, &additions, None).await.map(|_| id)
+        self.world
+            .store
+            .add_to_folder(self.world.scope(), self.home, &additions, None)
+            .await
+            .map(|_| id)
     }
 
     async fn unreference(&self, medium: MediaId) -> Vec<String> {
@@ -119,7 +139,10 @@ async fn a_committed_upload_reads_back_whole_and_in_ranges_and_leaves_the_spool(
     for count in [0, 10, 65_536, 700_001] {
         let bytes = bytes(count);
         let spooled = data.spooled(&bytes).await;
-        assert_eq!((spooled.byte_size(), spooled.first_bytes()), (count as u64, &bytes[..count.min(16)]));
+        assert_eq!(
+            (spooled.byte_size(), spooled.first_bytes()),
+            (count as u64, &bytes[..count.min(16)])
+        );
         assert_eq!(read(&spooled.plain().await.unwrap()), bytes);
         let stored = data.blobs.commit(&spooled, &data.key).await.unwrap();
         assert_eq!(stored.key(), data.key.blob_key(spooled.sha256()));
@@ -129,7 +152,9 @@ async fn a_committed_upload_reads_back_whole_and_in_ranges_and_leaves_the_spool(
         assert_eq!(open.byte_size(), count as u64);
         assert_eq!(open.sha256().await.unwrap(), stored.sha256());
         assert_eq!(read(&open.plain().await.unwrap()), bytes);
-        for (from, to) in [(0, count), (3, 7), (65_530, 65_540), (count.saturating_sub(2), count + 9)] {
+        for (from, to) in
+            [(0, count), (3, 7), (65_530, 65_540), (count.saturating_sub(2), count + 9)]
+        {
             let (from, to) = (from.min(count), to.min(count));
             let open = data.open(stored.key()).await.unwrap();
             let range: Vec<_> = open.range(from as u64..to as u64).try_collect().await.unwrap();
@@ -148,7 +173,9 @@ async fn plain_bytes_handed_on_cannot_be_changed_and_are_read_at_a_place_of_thei
     assert_eq!(read(&plain), b"0123");
     assert!(first.write_all(b"x").is_err());
     let path = format!("/proc/self/fd/{}", first.as_raw_fd());
-    assert!(File::options().write(true).open(path).and_then(|mut file| file.write_all(b"x")).is_err());
+    assert!(
+        File::options().write(true).open(path).and_then(|mut file| file.write_all(b"x")).is_err()
+    );
 }
 
 #[tokio::test]
@@ -157,7 +184,9 @@ async fn nothing_readable_is_on_disk_at_any_time() {
     let canary = b"canary-of-a-face ".repeat(40_000);
     let on_disk = || {
         let files = data.files("spool").into_iter().chain(data.files("blobs"));
-        files.map(std::fs::read).any(|file| file.unwrap().windows(16).any(|window| window == &canary[..16]))
+        files
+            .map(std::fs::read)
+            .any(|file| file.unwrap().windows(16).any(|window| window == &canary[..16]))
     };
     let mut spool = data.blobs.spool(1 << 20);
     for part in canary.chunks(100_000) {
@@ -183,7 +212,10 @@ async fn the_same_bytes_are_one_file_within_a_folder_and_two_across_folders() {
     let theirs = data.blobs.put_bytes(&elsewhere, b"same").await.unwrap();
     assert_ne!(theirs.key(), first.key());
     assert_eq!(data.files("blobs").len(), 2);
-    assert!(matches!(data.blobs.open(theirs.key(), &data.key).await, Err(BlobError::Damaged(_))), "its key does not open it");
+    assert!(
+        matches!(data.blobs.open(theirs.key(), &data.key).await, Err(BlobError::Damaged(_))),
+        "its key does not open it"
+    );
 }
 
 #[tokio::test]
@@ -195,7 +227,10 @@ async fn a_file_that_a_power_failure_left_torn_is_replaced_by_the_next_upload() 
     let again = data.stored(&bytes(200_000)).await;
     assert_eq!(again.key(), torn.key());
     let open = data.open(again.key()).await.unwrap();
-    assert_eq!(open.range(0..200_000).try_collect::<Vec<_>>().await.unwrap().concat(), bytes(200_000));
+    assert_eq!(
+        open.range(0..200_000).try_collect::<Vec<_>>().await.unwrap().concat(),
+        bytes(200_000)
+    );
     assert!(data.files("spool").is_empty(), "nothing is left beside it");
 }
 
@@ -210,7 +245,11 @@ async fn a_damaged_or_exchanged_file_is_not_read() {
     std::fs::write(path(&one), &changed).unwrap();
     let open = data.open(one.key()).await.unwrap();
     assert!(matches!(open.plain().await, Err(BlobError::Damaged(_))));
-    assert_eq!(open.range(0..10).try_collect::<Vec<_>>().await.unwrap().concat(), bytes(10), "a range opens alone");
+    assert_eq!(
+        open.range(0..10).try_collect::<Vec<_>>().await.unwrap().concat(),
+        bytes(10),
+        "a range opens alone"
+    );
     std::fs::copy(path(&two), path(&one)).unwrap();
     assert!(matches!(data.open(one.key()).await, Err(BlobError::Damaged(_))));
 }
@@ -221,7 +260,9 @@ async fn one_byte_over_the_limit_is_refused_as_it_arrives_and_leaves_nothing() {
     let limit = 1 << 20;
     let mut spool = data.blobs.spool(limit);
     spool.write(&bytes(limit as usize)).await.unwrap();
-    assert!(matches!(spool.write(b"5").await, Err(BlobError::TooLarge { limit: told }) if told == limit));
+    assert!(
+        matches!(spool.write(b"5").await, Err(BlobError::TooLarge { limit: told }) if told == limit)
+    );
     assert_eq!(data.files("spool").len(), 1);
     drop(spool);
     assert!(data.files("spool").is_empty());
@@ -276,7 +317,8 @@ async fn a_deleted_blob_is_gone_and_one_that_is_referenced_stays() {
 }
 
 #[tokio::test]
-async fn a_commit_whose_blob_was_deleted_after_it_was_written_is_refused_until_it_is_written_again() {
+async fn a_commit_whose_blob_was_deleted_after_it_was_written_is_refused_until_it_is_written_again()
+{
     let data = data().await;
     let key = data.stored(b"face").await.key().to_owned();
     assert_eq!(data.delete(&key).await.unwrap(), 1);
@@ -303,12 +345,17 @@ async fn no_referenced_blob_is_ever_missing_while_the_same_bytes_come_and_go() {
                     match data.reference(&key).await {
                         Ok(medium) => break medium,
                         Err(StoreError::BlobSwept { .. }) => {
-                            swept = data.blobs.await_deletions(data.world.store.as_ref(), &[key]).await.unwrap();
+                            swept = data
+                                .blobs
+                                .await_deletions(data.world.store.as_ref(), &[key])
+                                .await
+                                .unwrap();
                         }
                         Err(error) => panic!("{error:?}"),
                     }
                 };
-                let stored = data.world.store.medium(data.world.scope(), medium).await.unwrap().unwrap();
+                let stored =
+                    data.world.store.medium(data.world.scope(), medium).await.unwrap().unwrap();
                 data.open(&stored.blob_key).await.expect("what is referenced is there");
                 let orphans = data.unreference(medium).await;
                 data.blobs.delete_tombstoned(data.world.store.as_ref(), &orphans).await.unwrap();
@@ -341,7 +388,8 @@ async fn a_killed_deletion_is_completed_by_a_later_sweep_and_its_tombstone_goes_
     let data = data().await;
     let store = data.world.store.as_ref();
     let keys = [data.stored(b"swept").await.key().to_owned()];
-    let marked = store.tombstone_unreferenced(&keys, in_minutes(11), Duration::minutes(10)).await.unwrap();
+    let marked =
+        store.tombstone_unreferenced(&keys, in_minutes(11), Duration::minutes(10)).await.unwrap();
     assert_eq!(marked, keys);
     // The deletion is killed here, before it deleted anything.
     assert!(matches!(data.reference(&keys[0]).await, Err(StoreError::BlobSwept { .. })));

@@ -1,4 +1,5 @@
-//! An answered write survives `kill -9`: this program runs itself as the writing child and kills it in the middle of its work.
+//! An answered write survives `kill -9`: this program runs itself as the writing child and kills it
+//! in the middle of its work.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -23,7 +24,8 @@ fn main() {
 
 #[tokio::main]
 async fn write_until_killed(data: &Path) {
-    let store: Arc<dyn Store> = SqliteStore::open(&data.join("vultus.db"), Options::default()).expect("the store opens");
+    let store: Arc<dyn Store> =
+        SqliteStore::open(&data.join("vultus.db"), Options::default()).expect("the store opens");
     let world = World::new(store).await;
     let tasks = (0..8).map(|_| {
         let world = world.clone();
@@ -31,7 +33,9 @@ async fn write_until_killed(data: &Path) {
             for seconds in 0.. {
                 let (folder, _) = world.queued(seconds, &["liveness", "face_match"]).await;
                 let mut out = std::io::stdout().lock();
-                writeln!(out, "{}", folder.id).and_then(|()| out.flush()).expect("the parent reads");
+                writeln!(out, "{}", folder.id)
+                    .and_then(|()| out.flush())
+                    .expect("the parent reads");
             }
         })
     });
@@ -41,7 +45,11 @@ async fn write_until_killed(data: &Path) {
 fn answered_writes_survive_a_kill() {
     let data = tempfile::tempdir().expect("a folder for the data");
     let me = std::env::current_exe().expect("the path of this program");
-    let mut child = Command::new(me).env(CHILD, data.path()).stdout(Stdio::piped()).spawn().expect("the child starts");
+    let mut child = Command::new(me)
+        .env(CHILD, data.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the child starts");
     let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
     let mut answered: Vec<FolderId> = Vec::new();
     while answered.len() < ENOUGH {
@@ -54,14 +62,19 @@ fn answered_writes_survive_a_kill() {
     child.wait().expect("it is dead");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let store = SqliteStore::open(&data.path().join("vultus.db"), Options::default()).expect("it opens again");
+        let store = SqliteStore::open(&data.path().join("vultus.db"), Options::default())
+            .expect("it opens again");
         let found = store.folders(Scope::Everything, &answered).await.expect("reading works");
         assert_eq!(found.len(), answered.len(), "every answered folder is there");
-        assert!(found.iter().all(|folder| folder.media.len() == 1 && folder.analyses.len() == 2), "and whole");
+        assert!(
+            found.iter().all(|folder| folder.media.len() == 1 && folder.analyses.len() == 2),
+            "and whole"
+        );
         let depth = store.queue_depth().await.expect("counting works");
         assert!(depth.queued >= answered.len() as u64, "with its run");
         store.close().await.expect("it closes");
     });
     let mut out = std::io::stdout();
-    writeln!(out, "answered_writes_survive_a_kill: {} folders, ok", answered.len()).expect("the output is open");
+    writeln!(out, "answered_writes_survive_a_kill: {} folders, ok", answered.len())
+        .expect("the output is open");
 }

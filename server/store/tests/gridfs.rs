@@ -1,4 +1,5 @@
-//! What only GridFS must show: several writers of one blob, writers and deleters that die half-way, ranges that read few chunks.
+//! What only GridFS must show: several writers of one blob, writers and deleters that die half-way,
+//! ranges that read few chunks.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests a fault is a panic, too")]
 
@@ -29,7 +30,8 @@ struct Bucket {
 impl Bucket {
     async fn new() -> Self {
         let uri = ReplicaSet::shared(1).uri(&format!("gridfs-{}", uuid::Uuid::now_v7()));
-        let database = mongodb::Client::with_uri_str(&uri).await.unwrap().default_database().unwrap();
+        let database =
+            mongodb::Client::with_uri_str(&uri).await.unwrap().default_database().unwrap();
         let data = tempfile::tempdir().unwrap();
         let blobs = BlobStore::gridfs(data.path(), &uri).await.unwrap();
         let (master, company, folder) = (MasterKey::new(&[3; 32]), new_id(), new_id());
@@ -44,7 +46,9 @@ impl Bucket {
 
     /// How many documents the two collections hold.
     async fn counts(&self) -> (u64, u64) {
-        let count = async |name: &str| self.database.collection::<Document>(name).count_documents(doc! {}).await.unwrap();
+        let count = async |name: &str| {
+            self.database.collection::<Document>(name).count_documents(doc! {}).await.unwrap()
+        };
         (count("blobs.files").await, count("blobs.chunks").await)
     }
 
@@ -57,7 +61,8 @@ impl Bucket {
     }
 
     async fn read(&self, key: &str) -> Result<Vec<u8>, BlobError> {
-        let pieces: Vec<_> = self.blobs.open(key, &self.key).await?.range(0..u64::MAX).try_collect().await?;
+        let pieces: Vec<_> =
+            self.blobs.open(key, &self.key).await?.range(0..u64::MAX).try_collect().await?;
         Ok(pieces.concat())
     }
 }
@@ -97,10 +102,17 @@ async fn a_range_reads_its_chunks_and_no_others() {
     let read: Vec<_> = open.range(19_000_000..19_000_100).try_collect().await.unwrap();
     assert_eq!(read.concat(), bytes[19_000_000..19_000_100]);
     bucket.database.run_command(doc! { "profile": 0 }).await.unwrap();
-    let of_chunks = doc! { "ns": format!("{}.blobs.chunks", bucket.database.name()), "op": "query" };
-    let profile = bucket.database.collection::<Document>("system.profile").find(of_chunks).await.unwrap();
+    let of_chunks =
+        doc! { "ns": format!("{}.blobs.chunks", bucket.database.name()), "op": "query" };
+    let profile =
+        bucket.database.collection::<Document>("system.profile").find(of_chunks).await.unwrap();
     let examined: Vec<i64> = profile
-        .map_ok(|command| command.get("docsExamined").and_then(|count| count.as_i64().or(count.as_i32().map(i64::from))).unwrap())
+        .map_ok(|command| {
+            command
+                .get("docsExamined")
+                .and_then(|count| count.as_i64().or(count.as_i32().map(i64::from)))
+                .unwrap()
+        })
         .try_collect()
         .await
         .unwrap();
@@ -112,7 +124,11 @@ async fn what_is_deleted_is_in_no_collection() {
     let bucket = Bucket::new().await;
     let blob = bucket.blobs.put_bytes(&bucket.key, &bytes(700_000)).await.unwrap();
     assert_eq!(bucket.counts().await, (1, 3));
-    bucket.blobs.delete_tombstoned(bucket.store().as_ref(), &[blob.key().to_owned()]).await.unwrap();
+    bucket
+        .blobs
+        .delete_tombstoned(bucket.store().as_ref(), &[blob.key().to_owned()])
+        .await
+        .unwrap();
     for name in bucket.database.list_collection_names().await.unwrap() {
         assert_eq!(bucket.all(&name).await, Vec::<Document>::new(), "{name}");
     }
@@ -127,7 +143,11 @@ async fn what_a_dead_writer_left_goes_away_once_it_is_old_and_what_is_finished_s
     let finished = bucket.blobs.put_bytes(&bucket.key, b"finished").await.unwrap();
     let world = World::new(bucket.store()).await;
     let folder = world.folder(0);
-    let medium = vultus_core::Medium { blob_key: finished.key().to_owned(), thumbnail_key: None, ..medium(folder.id, 0) };
+    let medium = vultus_core::Medium {
+        blob_key: finished.key().to_owned(),
+        thumbnail_key: None,
+        ..medium(folder.id, 0)
+    };
     let additions = FolderAdditions { media: vec![medium], ..FolderAdditions::default() };
     world.store.create_folder(&folder, &additions, None).await.unwrap();
     let sweeper = Sweeper::new(bucket.blobs.clone(), world.store);
@@ -157,7 +177,10 @@ async fn what_lost_a_part_is_damaged_and_is_written_whole_again() {
     assert_eq!(bucket.counts().await, (1, 10));
     let id = bucket.all("blobs.files").await[0].get_object_id("_id").unwrap();
     chunks.update_one(doc! { "files_id": id, "n": 4 }, doc! { "$set": { "n": 40 } }).await.unwrap();
-    assert!(matches!(bucket.read(blob.key()).await, Err(BlobError::Damaged(_))), "a chunk in the wrong place");
+    assert!(
+        matches!(bucket.read(blob.key()).await, Err(BlobError::Damaged(_))),
+        "a chunk in the wrong place"
+    );
 }
 
 #[tokio::test]
@@ -191,7 +214,10 @@ async fn a_database_that_cannot_hold_the_bucket_is_refused_and_one_that_is_gone_
     let twice = [doc! { "filename": "twice" }, doc! { "filename": "twice" }];
     database.collection::<Document>("blobs.files").insert_many(twice).await.unwrap();
     let refused = BlobStore::gridfs(data.path(), &uri).await.map(drop).unwrap_err();
-    assert!(format!("{refused:?}").contains("the index of the collection `blobs.files`"), "{refused:?}");
+    assert!(
+        format!("{refused:?}").contains("the index of the collection `blobs.files`"),
+        "{refused:?}"
+    );
 
     let mut set = ReplicaSet::start(1).await;
     let uri = format!("{}&serverSelectionTimeoutMS=500", set.uri("db"));
@@ -202,7 +228,11 @@ async fn a_database_that_cannot_hold_the_bucket_is_refused_and_one_that_is_gone_
     let unavailable = blobs.put_bytes(&key, b"another").await;
     assert!(matches!(unavailable, Err(BlobError::Unavailable(_))), "{unavailable:?}");
     assert!(matches!(blobs.open(blob.key(), &key).await, Err(BlobError::Unavailable(_))));
-    assert_eq!(std::fs::read_dir(data.path().join("spool")).unwrap().count(), 0, "nothing is left in the spool");
+    assert_eq!(
+        std::fs::read_dir(data.path().join("spool")).unwrap().count(),
+        0,
+        "nothing is left in the spool"
+    );
     set.restart(0);
     set.settled().await;
     assert_eq!(blobs.open(blob.key(), &key).await.unwrap().byte_size(), 5);

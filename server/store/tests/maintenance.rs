@@ -30,11 +30,17 @@ struct Installation {
 impl Installation {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&folder.path().join("vultus.db"), Options::default()).unwrap();
+        let store =
+            SqliteStore::open(&folder.path().join("vultus.db"), Options::default()).unwrap();
         let blobs = BlobStore::local(folder.path()).unwrap();
         let master = MasterKey::new(&[1; 32]);
         let id = new_id();
-        let company = Company { id, name: "c".into(), wrapped_key: master.make_company_key(id), created_at: at(0) };
+        let company = Company {
+            id,
+            name: "c".into(),
+            wrapped_key: master.make_company_key(id),
+            created_at: at(0),
+        };
         store.create_company(&company).await.unwrap();
         Self { folder, store, blobs, master, company }
     }
@@ -44,7 +50,10 @@ impl Installation {
         let owner = user_of(&self.company);
         self.store.create_user(&owner, "hash").await.unwrap();
         let id = new_id();
-        let company = self.master.open(self.company.id, &self.store.company(self.company.id).await.unwrap().wrapped_key).unwrap();
+        let company = self
+            .master
+            .open(self.company.id, &self.store.company(self.company.id).await.unwrap().wrapped_key)
+            .unwrap();
         let wrapped_key = company.make_folder_key(id);
         let key = Arc::new(company.open(id, &wrapped_key).unwrap());
         let folder = Folder {
@@ -68,7 +77,8 @@ impl Installation {
             thumbnail_key: Some(thumbnail.key().to_owned()),
             ..medium(id, 0)
         };
-        let additions = FolderAdditions { media: vec![medium.clone()], group: None, now: Some(at(0)) };
+        let additions =
+            FolderAdditions { media: vec![medium.clone()], group: None, now: Some(at(0)) };
         self.store.create_folder(&folder, &additions, None).await.unwrap();
         (folder, key, medium)
     }
@@ -98,17 +108,29 @@ async fn a_sound_installation_is_found_sound_and_every_fault_is_named() {
     *damaged.last_mut().unwrap() ^= 1;
     std::fs::write(data.path(media[1].2.thumbnail_key.as_ref().unwrap()), damaged).unwrap();
     let sql = Connection::open(data.folder.path().join("vultus.db")).unwrap();
-    sql.execute("UPDATE media SET sha256 = ?2 WHERE id = ?1", (media[2].2.id.to_string(), "00".repeat(32))).unwrap();
-    sql.execute("UPDATE folders SET wrapped_key = ?2 WHERE id = ?1", (media[3].0.id.to_string(), vec![1; 61])).unwrap();
+    sql.execute(
+        "UPDATE media SET sha256 = ?2 WHERE id = ?1",
+        (media[2].2.id.to_string(), "00".repeat(32)),
+    )
+    .unwrap();
+    sql.execute(
+        "UPDATE folders SET wrapped_key = ?2 WHERE id = ?1",
+        (media[3].0.id.to_string(), vec![1; 61]),
+    )
+    .unwrap();
     let orphan = data.blobs.put_bytes(&media[0].1, b"nobody's").await.unwrap();
     let old = std::fs::File::options().write(true).open(data.path(orphan.key())).unwrap();
     old.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(700)).unwrap();
 
     let found = data.verified().await;
-    let mut problems: Vec<_> = found.findings.iter().map(|finding| (finding.folder, finding.problem)).collect();
+    let mut problems: Vec<_> =
+        found.findings.iter().map(|finding| (finding.folder, finding.problem)).collect();
     problems.sort_by_key(|(folder, _)| media.iter().position(|(known, ..)| known.id == *folder));
     let expected = [Problem::Missing, Problem::Damaged, Problem::HashDiffers, Problem::KeyUnusable];
-    assert_eq!(problems, media.iter().map(|(folder, ..)| folder.id).zip(expected).collect::<Vec<_>>());
+    assert_eq!(
+        problems,
+        media.iter().map(|(folder, ..)| folder.id).zip(expected).collect::<Vec<_>>()
+    );
     assert_eq!(found.orphans, [orphan.key()]);
 }
 
@@ -118,13 +140,18 @@ async fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
     data.with_photo(b"photo").await;
     let (old, new) = (&data.master, MasterKey::new(&[2; 32]));
     assert_eq!(rekey(data.store.as_ref(), old, &new).await.unwrap(), 1);
-    assert_eq!(rekey(data.store.as_ref(), old, &new).await.unwrap(), 0, "a second time there is nothing to do");
+    assert_eq!(
+        rekey(data.store.as_ref(), old, &new).await.unwrap(),
+        0,
+        "a second time there is nothing to do"
+    );
     assert!(verify(data.store.as_ref(), &data.blobs, &new, |_| ()).await.unwrap().is_sound());
     let with_old = data.verified().await;
     assert_eq!(with_old.findings[0].problem, Problem::KeyUnusable);
 }
 
-/// Makes a data folder as the version before encryption left it: two folders that share a photo, and one whose file is gone.
+/// Makes a data folder as the version before encryption left it: two folders that share a photo,
+/// and one whose file is gone.
 async fn plain_data() -> (TempDir, Vec<Medium>) {
     let data = Installation::new().await;
     let mut media = Vec::new();
@@ -142,25 +169,37 @@ async fn plain_data() -> (TempDir, Vec<Medium>) {
             format!("{}/{}/{hash}", data.company.id, &hash[..2])
         };
         let bytes: &[u8] = if medium.byte_size == 4 { b"lost" } else { b"plain photo" };
-        for (column, bytes, old) in
-            [("blob_key", bytes, &medium.blob_key), ("thumbnail_key", b"small", medium.thumbnail_key.as_ref().unwrap())]
-        {
+        for (column, bytes, old) in [
+            ("blob_key", bytes, &medium.blob_key),
+            ("thumbnail_key", b"small", medium.thumbnail_key.as_ref().unwrap()),
+        ] {
             let path = data.folder.path().join("blobs").join(name(bytes));
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             if bytes != b"lost" {
                 std::fs::write(&path, bytes).unwrap();
             }
-            sql.execute(&format!("UPDATE media SET {column} = ?2 WHERE {column} = ?1"), (old, name(bytes))).unwrap();
+            sql.execute(
+                &format!("UPDATE media SET {column} = ?2 WHERE {column} = ?1"),
+                (old, name(bytes)),
+            )
+            .unwrap();
         }
         changed.push(medium);
     }
-    sql.execute_batch("UPDATE companies SET wrapped_key = NULL; UPDATE folders SET wrapped_key = NULL").unwrap();
+    sql.execute_batch(
+        "UPDATE companies SET wrapped_key = NULL; UPDATE folders SET wrapped_key = NULL",
+    )
+    .unwrap();
     (data.folder, changed)
 }
 
 fn holds(folder: &Path, needle: &[u8]) -> bool {
     std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
-        if path.is_dir() { holds(&path, needle) } else { std::fs::read(path).unwrap().windows(needle.len()).any(|w| w == needle) }
+        if path.is_dir() {
+            holds(&path, needle)
+        } else {
+            std::fs::read(path).unwrap().windows(needle.len()).any(|w| w == needle)
+        }
     })
 }
 
@@ -178,9 +217,15 @@ async fn plain_data_of_an_older_version_are_encrypted_folder_by_folder_and_nothi
     assert_eq!(store.count_plain_folders().await.unwrap(), 0);
     assert!(!holds(folder.path(), b"plain photo"));
     let found = verify(store.as_ref(), &blobs, &master, |_| ()).await.unwrap();
-    assert_eq!(found.findings.iter().map(|finding| finding.problem).collect::<Vec<_>>(), [Problem::Missing]);
+    assert_eq!(
+        found.findings.iter().map(|finding| finding.problem).collect::<Vec<_>>(),
+        [Problem::Missing]
+    );
     assert_eq!((found.blobs, found.findings[0].folder), (5, media[2].folder_id));
-    assert_eq!(encrypt(&store, &blobs, &plain, &master, |_| ()).await.unwrap(), Encrypted::default());
+    assert_eq!(
+        encrypt(&store, &blobs, &plain, &master, |_| ()).await.unwrap(),
+        Encrypted::default()
+    );
     let late = OffsetDateTime::now_utc() + time::Duration::hours(1);
     Sweeper::new(blobs.clone(), store.clone()).sweep_once(late).await.unwrap();
     assert_eq!(
@@ -212,7 +257,11 @@ async fn a_backup_restores_into_an_empty_store_and_a_changed_one_is_refused() {
     assert_eq!(restore(store.as_ref(), &blobs, &target, |_| ()).await.unwrap(), totals);
     let found = verify(store.as_ref(), &blobs, &data.master, |_| ()).await.unwrap();
     assert!(found.is_sound() && found.blobs == 6);
-    assert_eq!(restore(store.as_ref(), &blobs, &target, |_| ()).await.unwrap(), totals, "it goes on where it was stopped");
+    assert_eq!(
+        restore(store.as_ref(), &blobs, &target, |_| ()).await.unwrap(),
+        totals,
+        "it goes on where it was stopped"
+    );
     let filled = restore(data.store.as_ref(), &data.blobs, &earlier, |_| ()).await;
     assert!(filled.unwrap_err().to_string().contains("not empty"));
 

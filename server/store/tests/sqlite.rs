@@ -1,4 +1,5 @@
-//! The contract over SQLite, and what only files can show: erasure in the raw bytes, modes, other processes.
+//! The contract over SQLite, and what only files can show: erasure in the raw bytes, modes, other
+//! processes.
 
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
@@ -25,7 +26,9 @@ async fn make() -> (Arc<dyn Store>, TempDir) {
 vultus_store::contract_tests!(make);
 
 fn files_with(data: &Path, needle: &str) -> Vec<String> {
-    let files = std::fs::read_dir(data).expect("the folder is there").map(|entry| entry.expect("an entry").path());
+    let files = std::fs::read_dir(data)
+        .expect("the folder is there")
+        .map(|entry| entry.expect("an entry").path());
     let holds = |path: &std::path::PathBuf| {
         let bytes = std::fs::read(path).expect("the file can be read");
         bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
@@ -39,18 +42,26 @@ async fn an_erased_running_folder_leaves_no_canary_in_the_raw_files() {
     let (store, data) = make().await;
     let world = World::new(store).await;
     let mut doomed = Vec::new();
-    // Values of many sizes, between rows that stay: inline, on overflow pages, and moved about by the balancing of pages.
+    // Values of many sizes, between rows that stay: inline, on overflow pages, and moved about by
+    // the balancing of pages.
     for round in 0..40 {
         let keep = Folder { metadata: json!({"keep": "k".repeat(37 * round)}), ..world.folder(0) };
         world.store.create_folder(&keep, &FolderAdditions::default(), None).await.unwrap();
         let secret = format!("{CANARY}{}", "s".repeat(round * 131));
-        let folder =
-            Folder { metadata: json!({ "secret": secret }), external_id: Some(format!("{CANARY}{round}")), ..world.folder(0) };
+        let folder = Folder {
+            metadata: json!({ "secret": secret }),
+            external_id: Some(format!("{CANARY}{round}")),
+            ..world.folder(0)
+        };
         let mut taken = medium(folder.id, 0);
         taken.metadata = json!({ "secret": secret });
         taken.original_name = Some(format!("{CANARY}.jpg"));
         let new = group(folder.id, 0, &["liveness", "face_match"], &[taken.id]);
-        let additions = FolderAdditions { media: vec![taken.clone()], group: Some(new.clone()), now: Some(at(0)) };
+        let additions = FolderAdditions {
+            media: vec![taken.clone()],
+            group: Some(new.clone()),
+            now: Some(at(0)),
+        };
         world.store.create_folder(&folder, &additions, None).await.unwrap();
         let run = world.claim(0).await.expect("the run waits");
         let mut result = verdict(Resolution::Declined, taken.id);
@@ -59,7 +70,14 @@ async fn an_erased_running_folder_leaves_no_canary_in_the_raw_files() {
             reasons[0].message = format!("{CANARY} reason");
         }
         world.store.enter_analysis(run.token, new.group.analyses[0], at(1)).await.unwrap();
-        assert_eq!(world.store.apply_result(run.token, new.group.analyses[0], &result, at(1)).await.unwrap(), Applied::Yes);
+        assert_eq!(
+            world
+                .store
+                .apply_result(run.token, new.group.analyses[0], &result, at(1))
+                .await
+                .unwrap(),
+            Applied::Yes
+        );
         world.store.enter_analysis(run.token, new.group.analyses[1], at(1)).await.unwrap();
         doomed.push((folder.id, run.token, new.group.analyses[1]));
     }
@@ -69,14 +87,21 @@ async fn an_erased_running_folder_leaves_no_canary_in_the_raw_files() {
         let world = world.clone();
         async move {
             loop {
-                let listed = world.store.list_folders(world.scope(), &Default::default(), Default::default(), None, 100).await;
+                let listed = world
+                    .store
+                    .list_folders(world.scope(), &Default::default(), Default::default(), None, 100)
+                    .await;
                 world.store.contents(listed.unwrap().0).await.unwrap();
             }
         }
     });
     for (folder, token, running) in doomed {
         world.store.erase_folder(world.scope(), folder, at(9)).await.unwrap();
-        let late = world.store.apply_result(token, running, &AnalysisResult::Failed(crash()), at(2)).await.unwrap();
+        let late = world
+            .store
+            .apply_result(token, running, &AnalysisResult::Failed(crash()), at(2))
+            .await
+            .unwrap();
         assert_eq!(late, Applied::Stale);
     }
     reading.abort();
@@ -89,8 +114,9 @@ async fn an_erased_running_folder_leaves_no_canary_in_the_raw_files() {
 async fn files_are_for_the_owner_only() {
     let (store, data) = make().await;
     World::new(store).await;
-    let modes =
-        std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().permissions().mode() & 0o777);
+    let modes = std::fs::read_dir(data.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().metadata().unwrap().permissions().mode() & 0o777);
     let modes: Vec<u32> = modes.collect();
     assert!(modes.len() == 3 && modes.iter().all(|mode| *mode == 0o600), "{modes:?}");
 }
@@ -111,7 +137,10 @@ async fn writes_of_another_process_are_noticed_and_wake_who_waits_for_runs() {
     assert!(world.claim(1).await.is_some());
     // One's own writes are told by name.
     world.queued(5, &["liveness"]).await;
-    assert!(matches!(tokio::time::timeout(DEADLINE, changes.next()).await, Ok(Some(Change::Folder(_)))));
+    assert!(matches!(
+        tokio::time::timeout(DEADLINE, changes.next()).await,
+        Ok(Some(Change::Folder(_)))
+    ));
 }
 
 #[tokio::test]
@@ -134,8 +163,14 @@ async fn a_new_run_wakes_who_waits_and_who_begins_to_wait_just_after() {
     assert!(futures::poll!(&mut waiting).is_pending());
     world.queued(0, &["liveness"]).await;
     assert!(futures::poll!(&mut waiting).is_ready(), "it waited before");
-    assert!(futures::poll!(Box::pin(store.run_waiting())).is_ready(), "it looked before and waits after");
-    assert!(futures::poll!(Box::pin(store.run_waiting())).is_pending(), "and nothing wakes without a reason");
+    assert!(
+        futures::poll!(Box::pin(store.run_waiting())).is_ready(),
+        "it looked before and waits after"
+    );
+    assert!(
+        futures::poll!(Box::pin(store.run_waiting())).is_pending(),
+        "and nothing wakes without a reason"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

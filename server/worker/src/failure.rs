@@ -1,4 +1,5 @@
-//! From a plugin's failure to what the node records: a stable code, a sentence for the client, a detail for the operator.
+//! From a plugin's failure to what the node records: a stable code, a sentence for the client, a
+//! detail for the operator.
 
 use vultus_plugin_api::{Failure, Status};
 use vultus_worker_protocol::memfd::MemfdError;
@@ -12,13 +13,13 @@ pub(crate) enum Stopped {
     DeadlineExceeded,
 }
 
-/// The failure of an analysis whose plugin, or a provider that it asked, failed. `plugin` is the id of the one that judges.
+/// The failure of an analysis whose plugin, or a provider that it asked, failed. `plugin` is the id
+/// of the one that judges.
 pub(crate) fn of_plugin(failure: &Failure, stopped: Stopped, plugin: &str) -> AnalysisFailure {
     let (code, what, retryable) = match (failure.status, stopped) {
         (Status::Cancelled, Stopped::Cancelled) => return cancelled(),
-        (Status::Cancelled | Status::DeadlineExceeded, Stopped::DeadlineExceeded) | (Status::DeadlineExceeded, _) => {
-            ("DEADLINE_EXCEEDED", "took longer than it may", false)
-        }
+        (Status::Cancelled | Status::DeadlineExceeded, Stopped::DeadlineExceeded)
+        | (Status::DeadlineExceeded, _) => ("DEADLINE_EXCEEDED", "took longer than it may", false),
         (Status::Unavailable, _) => ("ANALYZER_UNAVAILABLE", "cannot work at the moment", true),
         (Status::Panic, _) => ("ANALYZER_PANICKED", "met a fault of its own", false),
         (Status::InvalidInput | Status::Cancelled | Status::Internal | Status::Unsupported, _) => {
@@ -39,20 +40,33 @@ pub(crate) fn cancelled() -> AnalysisFailure {
     new("CANCELLED", "The analysis was cancelled.", String::new(), false)
 }
 
-/// The failure of an analysis that takes a medium which cannot be decoded. `number` counts its media from 1.
+/// The failure of an analysis that takes a medium which cannot be decoded. `number` counts its
+/// media from 1.
 pub(crate) fn unreadable(refusal: &RefusalReport, number: usize, id: &str) -> AnalysisFailure {
-    let message = format!("Medium {number} cannot be read ({}): {}.", refusal.code, refusal.message);
+    let message =
+        format!("Medium {number} cannot be read ({}): {}.", refusal.code, refusal.message);
     new("MEDIA_UNREADABLE", &message, format!("decoding the medium {id} failed"), false)
 }
 
-/// The failure of an analysis that takes a picture which a probe decoded, and which did not arrive. The next attempt decodes it again.
+/// The failure of an analysis that takes a picture which a probe decoded, and which did not arrive.
+/// The next attempt decodes it again.
 pub(crate) fn lost_frame(error: &MemfdError) -> AnalysisFailure {
-    new("ANALYZER_UNAVAILABLE", "A picture was lost on its way to the analyzer.", error.to_string(), true)
+    new(
+        "ANALYZER_UNAVAILABLE",
+        "A picture was lost on its way to the analyzer.",
+        error.to_string(),
+        true,
+    )
 }
 
 /// The failure of an analysis that no plugin here offers.
 pub(crate) fn no_analyzer(kind: &str) -> AnalysisFailure {
-    new("NO_ANALYZER", "No analyzer offers this analysis.", format!("no plugin of this worker offers {kind:?}"), false)
+    new(
+        "NO_ANALYZER",
+        "No analyzer offers this analysis.",
+        format!("no plugin of this worker offers {kind:?}"),
+        false,
+    )
 }
 
 /// The failure of an analysis that the node described wrongly.

@@ -1,5 +1,5 @@
-//! Features of a run, computed once: by medium, frame and name. Only successes are kept, so that the cancellation of one
-//! analysis cannot leave a failure behind for the next.
+//! Features of a run, computed once: by medium, frame and name. Only successes are kept, so that
+//! the cancellation of one analysis cannot leave a failure behind for the next.
 
 use std::collections::HashMap;
 use std::sync::Arc;

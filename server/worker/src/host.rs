@@ -1,7 +1,9 @@
-//! What a plugin sees and may do during a call: its media, their frames, the features it listed, nothing else.
+//! What a plugin sees and may do during a call: its media, their frames, the features it listed,
+//! nothing else.
 //!
-//! The same type serves `analyze` and, nested in it, `provide`. A provider sees the one medium that it is asked about and
-//! none of the analysis around it, so a feature is the same whoever asks for it.
+//! The same type serves `analyze` and, nested in it, `provide`. A provider sees the one medium that
+//! it is asked about and none of the analysis around it, so a feature is the same whoever asks for
+//! it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -96,20 +98,26 @@ impl<'h, 'r> Host<'h, 'r> {
     /// The medium as a provider sees it: on its own.
     fn alone(&mut self, place: usize) -> Result<JobMedium, Failure> {
         let index = self.view.media.get(place).copied().unwrap_or_default();
-        let tags = self.run.request.media.get(index).map(|medium| medium.tags.clone()).unwrap_or_default();
+        let tags =
+            self.run.request.media.get(index).map(|medium| medium.tags.clone()).unwrap_or_default();
         Ok(describe(self.decoded(place)?, 0, String::new(), tags, false))
     }
 
     fn compute(&mut self, key: &FeatureKey, place: usize) -> Result<Vec<u8>, Failure> {
         let name = &key.name;
         let provided = self.run.plugins.provided(name);
-        let provided = provided.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
+        let provided =
+            provided.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
         if is_of_frames(provided) != key.frame.is_some() {
             return Err(Failure::invalid_input(format!("{name} is not of this scope")));
         }
         let features = [provided.needs.as_slice(), &provided.optional_needs].concat();
         let (max_side, optional) = (provided.max_side, provided.optional_needs.clone());
-        let job = JobRequest { analysis: String::new(), params: Value::Null, media: vec![self.alone(place)?] };
+        let job = JobRequest {
+            analysis: String::new(),
+            params: Value::Null,
+            media: vec![self.alone(place)?],
+        };
         let request = FeatureRequest { feature: name.clone(), medium: 0, frame: key.frame };
         let mut provider = self.run.plugins.take_provider(name)?;
         let view = View {
@@ -123,7 +131,13 @@ impl<'h, 'r> Host<'h, 'r> {
         };
         let work = if name.starts_with("faces/") { Work::Detection } else { Work::Embedding };
         let before = self.run.meter.switch(work);
-        let mut nested = Host { run: &mut *self.run, judging: &mut *self.judging, view, next: (0, 0), provides: true };
+        let mut nested = Host {
+            run: &mut *self.run,
+            judging: &mut *self.judging,
+            view,
+            next: (0, 0),
+            provides: true,
+        };
         let result = provider.provide(&mut nested, &request, &job);
         self.run.meter.switch(before);
         self.run.plugins.give_back_provider(name, provider);
@@ -132,7 +146,13 @@ impl<'h, 'r> Host<'h, 'r> {
 }
 
 /// A medium as a plugin is told of it.
-pub(crate) fn describe(decoded: &Decoded, index: u32, slot: String, tags: Vec<String>, named: bool) -> JobMedium {
+pub(crate) fn describe(
+    decoded: &Decoded,
+    index: u32,
+    slot: String,
+    tags: Vec<String>,
+    named: bool,
+) -> JobMedium {
     JobMedium {
         index,
         slot,
@@ -187,11 +207,21 @@ impl JobHost for Host<'_, '_> {
         self.next = (0, 0);
     }
 
-    fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
+    fn feature(
+        &mut self,
+        medium: u32,
+        frame: Option<u32>,
+        name: &str,
+    ) -> Result<Arc<[u8]>, Failure> {
         if !self.view.features.iter().any(|listed| listed == name) {
-            return Err(Failure::unsupported(format!("{} does not list the feature {name}", self.view.plugin)));
+            return Err(Failure::unsupported(format!(
+                "{} does not list the feature {name}",
+                self.view.plugin
+            )));
         }
-        if self.view.optional.iter().any(|optional| optional == name) && self.run.plugins.provided(name).is_none() {
+        if self.view.optional.iter().any(|optional| optional == name)
+            && self.run.plugins.provided(name).is_none()
+        {
             return Ok(Arc::from(&b"null"[..]));
         }
         let place = medium as usize;
@@ -225,7 +255,10 @@ impl JobHost for Host<'_, '_> {
 
     fn progress(&mut self, fraction: f32) {
         let now = Instant::now();
-        let recently = self.judging.progress_told.is_some_and(|told| now.duration_since(told) < PROGRESS_PAUSE);
+        let recently = self
+            .judging
+            .progress_told
+            .is_some_and(|told| now.duration_since(told) < PROGRESS_PAUSE);
         if self.provides || recently {
             return;
         }
@@ -253,7 +286,11 @@ impl JobHost for Host<'_, '_> {
         if self.provides {
             return Err(Failure::new(Status::Unsupported, "features leave no artifacts"));
         }
-        let report = ArtifactReport { name: name.to_owned(), content_type: mime.to_owned(), byte_size: bytes.len() as u64 };
+        let report = ArtifactReport {
+            name: name.to_owned(),
+            content_type: mime.to_owned(),
+            byte_size: bytes.len() as u64,
+        };
         self.judging.artifacts.push((report, bytes.to_vec()));
         Ok(())
     }

@@ -1,6 +1,8 @@
-//! What the node says: tasks for the main thread, cancellations for the task that runs. Read by a thread of its own.
+//! What the node says: tasks for the main thread, cancellations for the task that runs. Read by a
+//! thread of its own.
 //!
-//! When the node closes the socket, or says something that is no message, the process ends at once, whatever it is doing.
+//! When the node closes the socket, or says something that is no message, the process ends at once,
+//! whatever it is doing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -30,7 +32,11 @@ pub(crate) struct Cancel {
 
 impl Cancel {
     fn of(request: &RunRequest) -> Self {
-        let analyses = request.analyses.iter().map(|analysis| (analysis.id.clone(), AtomicBool::new(false))).collect();
+        let analyses = request
+            .analyses
+            .iter()
+            .map(|analysis| (analysis.id.clone(), AtomicBool::new(false)))
+            .collect();
         Self { all: AtomicBool::new(false), analyses }
     }
 
@@ -51,7 +57,8 @@ impl Cancel {
 
     /// Whether the analysis is to stop.
     pub(crate) fn covers(&self, analysis: &str) -> bool {
-        self.is_set() || self.analyses.get(analysis).is_some_and(|flag| flag.load(Ordering::Relaxed))
+        self.is_set()
+            || self.analyses.get(analysis).is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 }
 
@@ -70,7 +77,10 @@ impl Inbox {
         let (sender, tasks) = mpsc::channel();
         let flags = Flags::default();
         let theirs = Arc::clone(&flags);
-        thread::Builder::new().name("inbox".to_owned()).stack_size(256 << 10).spawn(move || read(channel, &sender, &theirs))?;
+        thread::Builder::new()
+            .name("inbox".to_owned())
+            .stack_size(256 << 10)
+            .spawn(move || read(channel, &sender, &theirs))?;
         Ok(Self { tasks, flags })
     }
 
@@ -102,11 +112,15 @@ fn read(mut channel: Channel, tasks: &mpsc::Sender<Task>, flags: &Flags) {
             ToWorker::Probe(request) => Task::Probe(request, descriptors),
             ToWorker::Run(request) => {
                 let cancel = Arc::new(Cancel::of(&request));
-                flags.lock().unwrap_or_else(PoisonError::into_inner).insert(request.run.clone(), Arc::clone(&cancel));
+                flags
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(request.run.clone(), Arc::clone(&cancel));
                 Task::Run(request, descriptors, cancel)
             }
             ToWorker::Cancel { run, analysis } => {
-                if let Some(cancel) = flags.lock().unwrap_or_else(PoisonError::into_inner).get(&run) {
+                if let Some(cancel) = flags.lock().unwrap_or_else(PoisonError::into_inner).get(&run)
+                {
                     cancel.set(analysis.as_deref());
                 }
                 continue;
@@ -117,6 +131,7 @@ fn read(mut channel: Channel, tasks: &mpsc::Sender<Task>, flags: &Flags) {
             return;
         }
     };
-    // SAFETY: ends the process at once, without destructors of libraries that another thread may be in.
+    // SAFETY: ends the process at once, without destructors of libraries that another thread may be
+    // in.
     unsafe { libc::_exit(code) }
 }

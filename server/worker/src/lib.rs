@@ -1,8 +1,9 @@
 //! The worker process: the only place where media are decoded and plugins run.
 //!
-//! Life: the node starts it with a socket and nothing else; it locks itself in ([`sandbox`]), opens its plugins, answers
-//! `Ready`, and then does one probe or run at a time, until the node closes the socket. A second thread reads the socket
-//! all the while, so that a cancellation is seen in the middle of a run. It holds no secret and no state between runs.
+//! Life: the node starts it with a socket and nothing else; it locks itself in ([`sandbox`]), opens
+//! its plugins, answers `Ready`, and then does one probe or run at a time, until the node closes
+//! the socket. A second thread reads the socket all the while, so that a cancellation is seen in
+//! the middle of a run. It holds no secret and no state between runs.
 
 pub mod conformance;
 mod failure;
@@ -40,7 +41,9 @@ const IDLE_TRIM: Duration = Duration::from_secs(1);
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// It was not started by a node.
-    #[error("this program is started by the Vultus node, with a socket; run `vultus serve` or `vultus check`")]
+    #[error(
+        "this program is started by the Vultus node, with a socket; run `vultus serve` or `vultus check`"
+    )]
     Usage,
     /// It could not lock itself in.
     #[error("{0}")]
@@ -53,9 +56,11 @@ pub enum WorkerError {
     Setup(String),
 }
 
-/// Runs the worker with its arguments: descriptor of the socket, process id of the node. Returns once the node is gone.
+/// Runs the worker with its arguments: descriptor of the socket, process id of the node. Returns
+/// once the node is gone.
 pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerError> {
-    let mut number = || arguments.next().and_then(|text| text.parse().ok()).ok_or(WorkerError::Usage);
+    let mut number =
+        || arguments.next().and_then(|text| text.parse().ok()).ok_or(WorkerError::Usage);
     let (descriptor, parent) = (number()?, number()?);
     let socket = sandbox::keep_only(descriptor)?;
     let mut channel = Channel::from_descriptor(socket);
@@ -83,7 +88,10 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerErro
 }
 
 fn clone_failed(source: std::io::Error) -> WorkerError {
-    WorkerError::Channel(ChannelError::Socket { doing: "taking a second handle on the socket", source })
+    WorkerError::Channel(ChannelError::Socket {
+        doing: "taking a second handle on the socket",
+        source,
+    })
 }
 
 struct Worker {
@@ -94,22 +102,33 @@ struct Worker {
     scratch: Option<&'static Path>,
 }
 
-/// Locks the process in, opens the plugins and says so. Still single-threaded up to the first plugin.
+/// Locks the process in, opens the plugins and says so. Still single-threaded up to the first
+/// plugin.
 fn prepare(setup: &WorkerSetup, parent: i32, outbox: &mut Outbox) -> Result<Worker, WorkerError> {
     if setup.protocol != PROTOCOL_VERSION {
         let theirs = setup.protocol;
-        return Err(WorkerError::Setup(format!("the node speaks protocol {theirs}, this worker {PROTOCOL_VERSION}")));
+        return Err(WorkerError::Setup(format!(
+            "the node speaks protocol {theirs}, this worker {PROTOCOL_VERSION}"
+        )));
     }
-    let malformed = |what: &str, error: serde_json::Error| WorkerError::Setup(format!("reading the {what}: {error}"));
-    let limits = serde_json::from_value(setup.limits.clone()).map_err(|error| malformed("media limits", error))?;
+    let malformed = |what: &str, error: serde_json::Error| {
+        WorkerError::Setup(format!("reading the {what}: {error}"))
+    };
+    let limits = serde_json::from_value(setup.limits.clone())
+        .map_err(|error| malformed("media limits", error))?;
     let decode = match &setup.decode {
         serde_json::Value::Null => DecodeOptions::default(),
-        given => serde_json::from_value(given.clone()).map_err(|error| malformed("decoder's options", error))?,
+        given => serde_json::from_value(given.clone())
+            .map_err(|error| malformed("decoder's options", error))?,
     };
     let Locked { scratch, gaps: sandbox_gaps } = sandbox::lock_in(setup, parent)?;
     let plugins = Plugins::open(setup);
-    let ready =
-        WorkerReady { protocol: PROTOCOL_VERSION, plugins: plugins.reports(), refused: plugins.refused().to_vec(), sandbox_gaps };
+    let ready = WorkerReady {
+        protocol: PROTOCOL_VERSION,
+        plugins: plugins.reports(),
+        refused: plugins.refused().to_vec(),
+        sandbox_gaps,
+    };
     outbox.send(&FromWorker::Ready(Box::new(ready)), &[])?;
     Ok(Worker { plugins, limits, decode, cpu_seconds: setup.cpu_seconds, scratch })
 }
@@ -130,10 +149,19 @@ impl Worker {
             trimmed = false;
             sandbox::allow_cpu_seconds(self.cpu_seconds)?;
             match task {
-                Task::Probe(request, descriptors) => probe::answer(&request, descriptors, &self.limits, outbox)?,
+                Task::Probe(request, descriptors) => {
+                    probe::answer(&request, descriptors, &self.limits, outbox)?
+                }
                 Task::Run(request, descriptors, cancel) => {
                     let settings = run::Settings { limits: &self.limits, decode: self.decode };
-                    run::answer(&request, descriptors, &cancel, settings, &mut self.plugins, outbox)?;
+                    run::answer(
+                        &request,
+                        descriptors,
+                        &cancel,
+                        settings,
+                        &mut self.plugins,
+                        outbox,
+                    )?;
                     inbox.finished(&request.run, &cancel);
                     if let Some(scratch) = self.scratch {
                         sandbox::empty(scratch)?;

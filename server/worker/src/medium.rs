@@ -1,6 +1,8 @@
-//! A medium of a run: its bounded set of frames, decoded once, and the scaled copies that were asked for.
+//! A medium of a run: its bounded set of frames, decoded once, and the scaled copies that were
+//! asked for.
 //!
-//! Pixels are shared, never changed: a plugin may look at them until its call returns, whoever else got the same frame.
+//! Pixels are shared, never changed: a plugin may look at them until its call returns, whoever else
+//! got the same frame.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -71,7 +73,8 @@ impl Medium {
             Ok(rgb) => rgb,
             Err(error) => return Self::Lost(error),
         };
-        let frame = StoredFrame { width: report.width, height: report.height, rgb, pts_us: 0, index: 0 };
+        let frame =
+            StoredFrame { width: report.width, height: report.height, rgb, pts_us: 0, index: 0 };
         Self::Decoded(Box::new(Decoded {
             kind: SlotKind::Image,
             width: report.source_width,
@@ -83,9 +86,16 @@ impl Medium {
     }
 
     /// Decodes a medium, or says why not.
-    pub(crate) fn decode(descriptor: OwnedFd, byte_size: u64, limits: &Limits, options: DecodeOptions) -> Self {
+    pub(crate) fn decode(
+        descriptor: OwnedFd,
+        byte_size: u64,
+        limits: &Limits,
+        options: DecodeOptions,
+    ) -> Self {
         match vultus_media::decode(MediumSource::new(descriptor), byte_size, limits, options) {
-            Ok(frames) if frames.frames.is_empty() => Self::Refused(crate::probe::report(&Refusal::NoFrames)),
+            Ok(frames) if frames.frames.is_empty() => {
+                Self::Refused(crate::probe::report(&Refusal::NoFrames))
+            }
             Ok(frames) => Self::Decoded(Box::new(Decoded::new(frames))),
             Err(refusal) => Self::Refused(crate::probe::report(&refusal)),
         }
@@ -113,12 +123,21 @@ impl Decoded {
         self.frames.len() as u32
     }
 
-    /// A frame with its longest side at most `max_side` pixels, in a format. None past the last one.
-    pub(crate) fn picture(&mut self, index: u32, max_side: u32, format: PixelFormat) -> Option<Picture> {
+    /// A frame with its longest side at most `max_side` pixels, in a format. None past the last
+    /// one.
+    pub(crate) fn picture(
+        &mut self,
+        index: u32,
+        max_side: u32,
+        format: PixelFormat,
+    ) -> Option<Picture> {
         let frame = self.frames.get(index as usize)?;
         // All sides that the frame fits into mean the same picture.
         let side = max_side.min(frame.width.max(frame.height));
-        let prepared = self.prepared.entry((index, side, format)).or_insert_with(|| prepare(frame, side, format));
+        let prepared = self
+            .prepared
+            .entry((index, side, format))
+            .or_insert_with(|| prepare(frame, side, format));
         Some(prepared.clone())
     }
 }
@@ -131,14 +150,22 @@ fn prepare(frame: &Arc<StoredFrame>, side: u32, format: PixelFormat) -> Picture 
     let (width, height, pts_us) = (scaled.width, scaled.height, scaled.pts_us);
     let (bytes, pixels): (u32, Pixels) = match format {
         PixelFormat::Rgb8 => (3, Arc::new(Shared(scaled))),
-        PixelFormat::Bgr8 => (3, Arc::new(scaled.rgb.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect::<Vec<u8>>())),
-        PixelFormat::Gray8 => (1, Arc::new(scaled.rgb.chunks_exact(3).map(luma).collect::<Vec<u8>>())),
+        PixelFormat::Bgr8 => (
+            3,
+            Arc::new(
+                scaled.rgb.chunks_exact(3).flat_map(|p| [p[2], p[1], p[0]]).collect::<Vec<u8>>(),
+            ),
+        ),
+        PixelFormat::Gray8 => {
+            (1, Arc::new(scaled.rgb.chunks_exact(3).map(luma).collect::<Vec<u8>>()))
+        }
     };
     Picture { width, height, stride: width * bytes, pixels, pts_us }
 }
 
 /// Luma of a pixel by ITU-R BT.601, in 16-bit fixed point.
 fn luma(rgb: &[u8]) -> u8 {
-    let weighted = 19_595 * u32::from(rgb[0]) + 38_470 * u32::from(rgb[1]) + 7_471 * u32::from(rgb[2]);
+    let weighted =
+        19_595 * u32::from(rgb[0]) + 38_470 * u32::from(rgb[1]) + 7_471 * u32::from(rgb[2]);
     ((weighted + (1 << 15)) >> 16) as u8
 }

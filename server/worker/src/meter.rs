@@ -1,5 +1,5 @@
-//! What a run costs: CPU time of the whole process, split by what it is spent on. Time is counted once: inside a feature it
-//! is not the analysis', inside a nested feature not the outer one's.
+//! What a run costs: CPU time of the whole process, split by what it is spent on. Time is counted
+//! once: inside a feature it is not the analysis', inside a nested feature not the outer one's.
 
 use std::time::Duration;
 
@@ -35,7 +35,13 @@ pub(crate) struct Meter {
 impl Meter {
     /// Starts with the worker's own work.
     pub(crate) fn start() -> Self {
-        Self { doing: Work::Other, since: process_cpu(), spent: [Duration::ZERO; 5], media_decoded: 0, media_reused: 0 }
+        Self {
+            doing: Work::Other,
+            since: process_cpu(),
+            spent: [Duration::ZERO; 5],
+            media_decoded: 0,
+            media_reused: 0,
+        }
     }
 
     /// From now on, `work` is being done. Gives what was done before, to switch back to.

@@ -1,4 +1,5 @@
-//! What the worker says to the node. A failure here means that the node is gone, so the worker ends.
+//! What the worker says to the node. A failure here means that the node is gone, so the worker
+//! ends.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -18,7 +19,11 @@ impl Outbox {
     }
 
     /// Sends a message with descriptors, of which the node gets its own copies.
-    pub(crate) fn send(&mut self, message: &FromWorker, descriptors: &[OwnedFd]) -> Result<(), ChannelError> {
+    pub(crate) fn send(
+        &mut self,
+        message: &FromWorker,
+        descriptors: &[OwnedFd],
+    ) -> Result<(), ChannelError> {
         let borrowed: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
         self.channel.send(message, &borrowed)
     }
@@ -26,5 +31,6 @@ impl Outbox {
 
 /// Seals bytes that go beside a message.
 pub(crate) fn seal(name: &'static str, bytes: &[u8]) -> Result<OwnedFd, ChannelError> {
-    memfd::sealed(name, bytes).map_err(|source| ChannelError::Socket { doing: "sealing bytes for the node", source })
+    memfd::sealed(name, bytes)
+        .map_err(|source| ChannelError::Socket { doing: "sealing bytes for the node", source })
 }

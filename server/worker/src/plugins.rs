@@ -1,7 +1,8 @@
-//! The plugins of a worker: opened once, checked against each other, with the instances that do the work.
+//! The plugins of a worker: opened once, checked against each other, with the instances that do the
+//! work.
 //!
-//! A plugin that cannot be used is left out with the reason; the others go on. Instances that judge are never those that
-//! provide features, since a provider is called in the middle of a judgement.
+//! A plugin that cannot be used is left out with the reason; the others go on. Instances that judge
+//! are never those that provide features, since a provider is called in the middle of a judgement.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -45,10 +46,15 @@ pub(crate) struct Provenance {
 }
 
 impl Plugins {
-    /// Opens the plugins of the setup and sets up those that can work together. Never fails as a whole: a worker without
-    /// plugins can probe.
+    /// Opens the plugins of the setup and sets up those that can work together. Never fails as a
+    /// whole: a worker without plugins can probe.
     pub(crate) fn open(setup: &WorkerSetup) -> Self {
-        let mut plugins = Self { loaded: Vec::new(), refused: Vec::new(), analyses: BTreeMap::new(), features: BTreeMap::new() };
+        let mut plugins = Self {
+            loaded: Vec::new(),
+            refused: Vec::new(),
+            analyses: BTreeMap::new(),
+            features: BTreeMap::new(),
+        };
         let mut opened = Vec::new();
         for file in &setup.plugins {
             match Plugin::open(Path::new(&file.path)) {
@@ -60,7 +66,8 @@ impl Plugins {
             plugins.loaded.extend(opened.into_iter().map(|(_, plugin)| Loaded::described(plugin)));
             return plugins;
         }
-        let candidates: Vec<Candidate<'_>> = opened.iter().map(|(file, plugin)| candidate(file, plugin)).collect();
+        let candidates: Vec<Candidate<'_>> =
+            opened.iter().map(|(file, plugin)| candidate(file, plugin)).collect();
         let Selection { used, mut refused } = selection::select(&candidates, BTreeMap::new());
         let mut weights = Weights::new(setup.weights_dir.as_deref());
         let mut set_up = BTreeMap::new();
@@ -91,14 +98,16 @@ impl Plugins {
         let place = self.loaded.len();
         let manifest = loaded.plugin.manifest();
         self.analyses.extend(manifest.analyses.iter().map(|spec| (spec.kind.clone(), place)));
-        self.features.extend(manifest.provides.iter().map(|provided| (provided.feature.clone(), place)));
+        self.features
+            .extend(manifest.provides.iter().map(|provided| (provided.feature.clone(), place)));
         self.loaded.push(loaded);
     }
 
     /// What is known of the plugins in use.
     pub(crate) fn reports(&self) -> Vec<PluginReport> {
         let report = |loaded: &Loaded| PluginReport {
-            manifest: serde_json::to_value(loaded.plugin.manifest()).expect("a manifest is plain data"),
+            manifest: serde_json::to_value(loaded.plugin.manifest())
+                .expect("a manifest is plain data"),
             path: loaded.plugin.path().display().to_string(),
             file_sha256: loaded.plugin.file_sha256().to_owned(),
             weights: loaded.weights.clone(),
@@ -123,7 +132,8 @@ impl Plugins {
         manifest.provides.iter().find(|provided| provided.feature == feature)
     }
 
-    /// Who judges an analysis, with the weights behind it: its own and those of all features that it can ask for.
+    /// Who judges an analysis, with the weights behind it: its own and those of all features that
+    /// it can ask for.
     pub(crate) fn provenance(&self, spec: &AnalysisSpec) -> Option<Provenance> {
         let judge = &self.loaded[*self.analyses.get(&spec.kind)?];
         let mut weights: BTreeMap<String, String> = judge.weights.iter().cloned().collect();
@@ -133,9 +143,13 @@ impl Plugins {
             if !seen.insert(feature) {
                 continue;
             }
-            if let (Some(place), Some(provided)) = (self.features.get(feature), self.provided(feature)) {
+            if let (Some(place), Some(provided)) =
+                (self.features.get(feature), self.provided(feature))
+            {
                 weights.extend(self.loaded[*place].weights.iter().cloned());
-                wanted.extend(provided.needs.iter().chain(&provided.optional_needs).map(String::as_str));
+                wanted.extend(
+                    provided.needs.iter().chain(&provided.optional_needs).map(String::as_str),
+                );
             }
         }
         let manifest = judge.plugin.manifest();
@@ -160,11 +174,13 @@ impl Plugins {
         }
     }
 
-    /// Takes an instance that provides a feature, making another one where the plugin allows it and all are being called:
-    /// that is so when a plugin's feature needs another feature of the same plugin.
+    /// Takes an instance that provides a feature, making another one where the plugin allows it and
+    /// all are being called: that is so when a plugin's feature needs another feature of the same
+    /// plugin.
     pub(crate) fn take_provider(&mut self, feature: &str) -> Result<Instance, Failure> {
         let loaded = self.features.get(feature).and_then(|place| self.loaded.get_mut(*place));
-        let loaded = loaded.ok_or_else(|| Failure::unsupported(format!("nobody provides {feature}")))?;
+        let loaded =
+            loaded.ok_or_else(|| Failure::unsupported(format!("nobody provides {feature}")))?;
         match loaded.providers.pop() {
             Some(provider) => Ok(provider),
             None => loaded.create(),
@@ -190,12 +206,25 @@ fn candidate<'c>(file: &'c PluginFile, plugin: &'c Plugin) -> Candidate<'c> {
 impl Loaded {
     /// Opened, and nothing else.
     fn described(plugin: Plugin) -> Self {
-        Self { plugin, config: Config::default(), weights: Vec::new(), judge: None, providers: Vec::new(), instances: 0 }
+        Self {
+            plugin,
+            config: Config::default(),
+            weights: Vec::new(),
+            judge: None,
+            providers: Vec::new(),
+            instances: 0,
+        }
     }
 
     /// Looks at the weights and makes the first instances.
-    fn set_up(plugin: Plugin, file: &PluginFile, setup: &WorkerSetup, weights: &mut Weights) -> Result<Self, String> {
-        let weights = weights.verify(&plugin.manifest().weights).map_err(|error| error.to_string())?;
+    fn set_up(
+        plugin: Plugin,
+        file: &PluginFile,
+        setup: &WorkerSetup,
+        weights: &mut Weights,
+    ) -> Result<Self, String> {
+        let weights =
+            weights.verify(&plugin.manifest().weights).map_err(|error| error.to_string())?;
         let serde_json::Value::Object(settings) = file.settings.clone() else {
             return Err("its settings are not a JSON object".to_owned());
         };
@@ -205,7 +234,8 @@ impl Loaded {
             threads: setup.threads,
             settings,
         };
-        let mut loaded = Self { plugin, config, weights, judge: None, providers: Vec::new(), instances: 0 };
+        let mut loaded =
+            Self { plugin, config, weights, judge: None, providers: Vec::new(), instances: 0 };
         loaded.create_first().map_err(|failure| format!("it could not be set up: {failure}"))?;
         Ok(loaded)
     }
@@ -226,7 +256,9 @@ impl Loaded {
         let manifest = self.plugin.manifest();
         if self.instances >= manifest.instances.max {
             let (id, most) = (&manifest.id, manifest.instances.max);
-            return Err(Failure::internal(format!("{id} would need more than the {most} instances that its manifest allows")));
+            return Err(Failure::internal(format!(
+                "{id} would need more than the {most} instances that its manifest allows"
+            )));
         }
         let instance = self.plugin.create(&self.config)?;
         self.instances += 1;

@@ -4,7 +4,9 @@ use std::os::fd::OwnedFd;
 
 use vultus_media::{Limits, MediaKind, Refusal};
 use vultus_worker_protocol::channel::ChannelError;
-use vultus_worker_protocol::{FrameReport, FromWorker, MAX_FRAME_BYTES, ProbeReport, ProbeRequest, RefusalReport};
+use vultus_worker_protocol::{
+    FrameReport, FromWorker, MAX_FRAME_BYTES, ProbeReport, ProbeRequest, RefusalReport,
+};
 
 use crate::outbox::{Outbox, seal};
 use crate::source::MediumSource;
@@ -61,7 +63,11 @@ pub(crate) fn answer(
 
 /// The refusal as the node takes it.
 pub(crate) fn report(refusal: &Refusal) -> RefusalReport {
-    RefusalReport { code: refusal.code().to_owned(), message: refusal.to_string(), is_limit: refusal.is_limit() }
+    RefusalReport {
+        code: refusal.code().to_owned(),
+        message: refusal.to_string(),
+        is_limit: refusal.is_limit(),
+    }
 }
 
 fn kind_name(kind: MediaKind) -> &'static str {

@@ -1,4 +1,5 @@
-//! Runs: each medium decoded once, then one analysis after the other, each seeing only its own media.
+//! Runs: each medium decoded once, then one analysis after the other, each seeing only its own
+//! media.
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
@@ -9,7 +10,9 @@ use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::manifest::AnalysisSpec;
 use vultus_plugin_host::{JobMedium, JobRequest};
 use vultus_worker_protocol::channel::ChannelError;
-use vultus_worker_protocol::{AnalysisFailure, ArtifactReport, FromWorker, Judgement, RunAnalysis, RunRequest};
+use vultus_worker_protocol::{
+    AnalysisFailure, ArtifactReport, FromWorker, Judgement, RunAnalysis, RunRequest,
+};
 
 use crate::failure;
 use crate::features::FeatureMemo;
@@ -62,7 +65,17 @@ pub(crate) fn answer(
     let media = decode(request, descriptors, cancel, settings, &mut meter);
     meter.switch(Work::Other);
     let memo = FeatureMemo::default();
-    let mut run = Run { request, cancel, plugins, media, memo, meter, log_lines_left: LOG_LINES, outbox, untold: None };
+    let mut run = Run {
+        request,
+        cancel,
+        plugins,
+        media,
+        memo,
+        meter,
+        log_lines_left: LOG_LINES,
+        outbox,
+        untold: None,
+    };
     for analysis in &request.analyses {
         run.judge_and_tell(analysis)?;
     }
@@ -78,8 +91,12 @@ fn decode(
     settings: Settings<'_>,
     meter: &mut Meter,
 ) -> Vec<Medium> {
-    let taken: BTreeSet<usize> =
-        request.analyses.iter().flat_map(|analysis| &analysis.media).map(|medium| medium.index as usize).collect();
+    let taken: BTreeSet<usize> = request
+        .analyses
+        .iter()
+        .flat_map(|analysis| &analysis.media)
+        .map(|medium| medium.index as usize)
+        .collect();
     let media = request.media.iter().zip(descriptors).enumerate();
     media
         .map(|(index, (medium, descriptor))| match medium.frame {
@@ -111,7 +128,8 @@ impl Run<'_> {
     }
 
     fn judge_and_tell(&mut self, analysis: &RunAnalysis) -> Result<(), ChannelError> {
-        let entered = FromWorker::Entered { run: self.request.run.clone(), analysis: analysis.id.clone() };
+        let entered =
+            FromWorker::Entered { run: self.request.run.clone(), analysis: analysis.id.clone() };
         self.outbox.send(&entered, &[])?;
         let Answer { mut result, artifacts } = match self.judge(analysis) {
             Ok(answer) => answer,
@@ -162,12 +180,13 @@ impl Run<'_> {
             optional: Vec::new(),
             plugin: provenance.plugin.clone(),
         };
-        let request = JobRequest { analysis: analysis.kind.clone(), params: analysis.params.clone(), media };
-        let mut judge = self
-            .plugins
-            .take_judge(&analysis.kind)
-            .map_err(|fault| failure::of_plugin(&fault, failure::Stopped::No, &provenance.plugin))?;
-        let mut judging = Judging::new(&analysis.id, Instant::now() + Duration::from_millis(analysis.timeout_ms));
+        let request =
+            JobRequest { analysis: analysis.kind.clone(), params: analysis.params.clone(), media };
+        let mut judge = self.plugins.take_judge(&analysis.kind).map_err(|fault| {
+            failure::of_plugin(&fault, failure::Stopped::No, &provenance.plugin)
+        })?;
+        let mut judging =
+            Judging::new(&analysis.id, Instant::now() + Duration::from_millis(analysis.timeout_ms));
         let before = self.meter.switch(Work::Analysis);
         let mut host = Host::new(self, &mut judging, view);
         let judged = judge.analyze(&mut host, &request);
@@ -180,24 +199,33 @@ impl Run<'_> {
         }
         match judged {
             Ok(outcome) => {
-                let outcome = serde_json::to_value(&outcome)
-                    .map_err(|error| failure::bad_request(&format!("writing the outcome failed: {error}")))?;
-                Ok(Answer { result: Ok(Box::new(judgement(outcome, provenance))), artifacts: judging.artifacts })
+                let outcome = serde_json::to_value(&outcome).map_err(|error| {
+                    failure::bad_request(&format!("writing the outcome failed: {error}"))
+                })?;
+                Ok(Answer {
+                    result: Ok(Box::new(judgement(outcome, provenance))),
+                    artifacts: judging.artifacts,
+                })
             }
             Err(fault) if refused_outcome => Err(failure::bad_result(&fault, &provenance.plugin)),
             Err(fault) => Err(failure::of_plugin(&fault, stopped, &provenance.plugin)),
         }
     }
 
-    /// The media of an analysis, as its plugin is told of them. A failure when one could not be decoded.
+    /// The media of an analysis, as its plugin is told of them. A failure when one could not be
+    /// decoded.
     fn job_media(&self, analysis: &RunAnalysis) -> Result<Vec<JobMedium>, AnalysisFailure> {
         let mut media = Vec::with_capacity(analysis.media.len());
         for (place, slotted) in analysis.media.iter().enumerate() {
             let index = slotted.index as usize;
             let described = match (self.media.get(index), self.request.media.get(index)) {
-                (Some(Medium::Decoded(decoded)), Some(medium)) => {
-                    describe(decoded, place as u32, slotted.slot.clone(), medium.tags.clone(), slotted.named)
-                }
+                (Some(Medium::Decoded(decoded)), Some(medium)) => describe(
+                    decoded,
+                    place as u32,
+                    slotted.slot.clone(),
+                    medium.tags.clone(),
+                    slotted.named,
+                ),
                 (Some(Medium::Refused(refusal)), Some(medium)) => {
                     return Err(failure::unreadable(refusal, place + 1, &medium.id));
                 }
@@ -225,5 +253,8 @@ fn judgement(outcome: serde_json::Value, provenance: Provenance) -> Judgement {
 
 /// The first format of the analysis' list that there is.
 fn pixel_format(spec: &AnalysisSpec) -> PixelFormat {
-    spec.pixel_formats.iter().find_map(|name| PixelFormat::from_name(name)).unwrap_or(PixelFormat::Rgb8)
+    spec.pixel_formats
+        .iter()
+        .find_map(|name| PixelFormat::from_name(name))
+        .unwrap_or(PixelFormat::Rgb8)
 }

@@ -1,9 +1,11 @@
-//! Locking the process in, as an ordered list of steps, all taken while it has one thread and before any plugin is opened:
-//! constructors of libraries run inside of it, and every thread that comes later inherits it.
+//! Locking the process in, as an ordered list of steps, all taken while it has one thread and
+//! before any plugin is opened: constructors of libraries run inside of it, and every thread that
+//! comes later inherits it.
 //!
-//! What is done: only the node's socket is kept; the process dies with the node; limits on memory, CPU time, file size,
-//! descriptors; no core dumps; namespaces of its own, no capabilities, no new privileges; files by Landlock; system calls by
-//! seccomp. What the kernel does not offer is said in [`lock_in`]'s answer, or refused, never passed over.
+//! What is done: only the node's socket is kept; the process dies with the node; limits on memory,
+//! CPU time, file size, descriptors; no core dumps; namespaces of its own, no capabilities, no new
+//! privileges; files by Landlock; system calls by seccomp. What the kernel does not offer is said
+//! in [`lock_in`]'s answer, or refused, never passed over.
 
 mod files;
 mod namespaces;
@@ -19,7 +21,8 @@ use vultus_worker_protocol::{SandboxLevel, WorkerSetup};
 
 /// Where the socket ends up.
 const SOCKET: RawFd = 3;
-/// Most bytes of one file: anonymous ones count too, and the largest of these holds an artifact of 8 MiB.
+/// Most bytes of one file: anonymous ones count too, and the largest of these holds an artifact of
+/// 8 MiB.
 const FILE_BYTES: u64 = 64 << 20;
 /// Most open descriptors: media and artifacts of a run, plugins, weights.
 const DESCRIPTORS: u64 = 256;
@@ -57,8 +60,8 @@ fn last_failed(step: &'static str) -> SandboxError {
     SandboxError::Step { step, source: io::Error::last_os_error() }
 }
 
-/// Keeps the standard streams and the socket, closes every other descriptor that was inherited, and gives the socket.
-/// To be called first, once, before anything was opened.
+/// Keeps the standard streams and the socket, closes every other descriptor that was inherited, and
+/// gives the socket. To be called first, once, before anything was opened.
 pub(crate) fn keep_only(inherited: RawFd) -> Result<OwnedFd, SandboxError> {
     const STEP: &str = "closing inherited descriptors";
     if inherited != SOCKET {
@@ -73,7 +76,8 @@ pub(crate) fn keep_only(inherited: RawFd) -> Result<OwnedFd, SandboxError> {
     }
     // SAFETY: descriptor 3 is the socket, and nothing else owns it.
     let socket = unsafe { OwnedFd::from_raw_fd(SOCKET) };
-    let nothing = std::fs::File::open("/dev/null").map_err(|source| SandboxError::Step { step: STEP, source })?;
+    let nothing = std::fs::File::open("/dev/null")
+        .map_err(|source| SandboxError::Step { step: STEP, source })?;
     // SAFETY: plain numbers; standard input is not in use, it may be the socket's old place.
     if unsafe { libc::dup2(nothing.as_raw_fd(), 0) } < 0 {
         return Err(last_failed(STEP));
@@ -83,7 +87,8 @@ pub(crate) fn keep_only(inherited: RawFd) -> Result<OwnedFd, SandboxError> {
 
 /// Dies when the thread of the node that spawned this process ends.
 pub(crate) fn bind_to_parent(parent: i32) -> Result<(), SandboxError> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("binding to the node"))?;
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(failed("binding to the node"))?;
     // It may have died before the call: then somebody else is the parent now.
     match rustix::process::getppid() {
         Some(now) if now.as_raw_nonzero().get() == parent => Ok(()),
@@ -91,7 +96,8 @@ pub(crate) fn bind_to_parent(parent: i32) -> Result<(), SandboxError> {
     }
 }
 
-/// Where the worker may leave files, and what the sandbox does not hold on this machine, one sentence each.
+/// Where the worker may leave files, and what the sandbox does not hold on this machine, one
+/// sentence each.
 #[derive(Debug)]
 pub(crate) struct Locked {
     pub(crate) scratch: Option<&'static Path>,
@@ -109,7 +115,9 @@ pub(crate) fn lock_in(setup: &WorkerSetup, parent: i32) -> Result<Locked, Sandbo
     let scratch = match namespaces::enter() {
         Ok(scratch) => Some(scratch),
         Err(error) => {
-            gaps.push(format!("Workers have no network namespace and no temporary folder of their own: {error}."));
+            gaps.push(format!(
+                "Workers have no network namespace and no temporary folder of their own: {error}."
+            ));
             None
         }
     };
@@ -118,10 +126,15 @@ pub(crate) fn lock_in(setup: &WorkerSetup, parent: i32) -> Result<Locked, Sandbo
     bind_to_parent(parent)?;
     rustix::thread::set_no_new_privs(true).map_err(failed("giving up new privileges"))?;
     if !files::confine(setup, scratch)? {
-        gaps.push("Workers may open whatever files the server's user may: the kernel has no Landlock.".to_owned());
+        gaps.push(
+            "Workers may open whatever files the server's user may: the kernel has no Landlock."
+                .to_owned(),
+        );
     }
     if let Err(error) = syscalls::filter() {
-        gaps.push(format!("Workers may make every system call, such as for network connections: {error}."));
+        gaps.push(format!(
+            "Workers may make every system call, such as for network connections: {error}."
+        ));
     }
     match setup.sandbox {
         SandboxLevel::Required if !gaps.is_empty() => Err(SandboxError::Incomplete(gaps)),
@@ -132,13 +145,15 @@ pub(crate) fn lock_in(setup: &WorkerSetup, parent: i32) -> Result<Locked, Sandbo
 /// Each step binds the calling thread and those that it starts: there must be no other.
 fn refuse_threads() -> Result<(), SandboxError> {
     let listed = std::fs::read_dir("/proc/self/task");
-    let threads = listed.map_err(|source| SandboxError::Step { step: "counting threads", source })?.count();
+    let threads =
+        listed.map_err(|source| SandboxError::Step { step: "counting threads", source })?.count();
     if threads == 1 { Ok(()) } else { Err(SandboxError::Threads(threads)) }
 }
 
 fn set_limits(setup: &WorkerSetup) -> Result<(), SandboxError> {
-    // A write over the file limit shall be an error, not a death. The signals to stop are the node's, which drains first: a service manager
-    // sends them to the whole group, and a death by them would count against the analysis. SAFETY: ignoring a signal installs no handler.
+    // A write over the file limit shall be an error, not a death. The signals to stop are the
+    // node's, which drains first: a service manager sends them to the whole group, and a death by
+    // them would count against the analysis. SAFETY: ignoring a signal installs no handler.
     unsafe {
         for signal in [libc::SIGXFSZ, libc::SIGTERM, libc::SIGINT] {
             libc::signal(signal, libc::SIG_IGN);
@@ -151,9 +166,10 @@ fn set_limits(setup: &WorkerSetup) -> Result<(), SandboxError> {
         limit(Resource::As, bytes)?;
     }
     allow_cpu_seconds(setup.cpu_seconds)?;
-    // Frames are of a few MiB each. What a run frees serves the next one, instead of being mapped and zeroed page by page again;
-    // an idle worker gives it back. Each arena of glibc reserves address space for itself; two are enough for one working thread.
-    // SAFETY: settings of the allocator, made while the process has one thread.
+    // Frames are of a few MiB each. What a run frees serves the next one, instead of being mapped
+    // and zeroed page by page again; an idle worker gives it back. Each arena of glibc reserves
+    // address space for itself; two are enough for one working thread. SAFETY: settings of the
+    // allocator, made while the process has one thread.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
@@ -164,18 +180,21 @@ fn set_limits(setup: &WorkerSetup) -> Result<(), SandboxError> {
 
 /// Lowers a limit, hard and soft, to `most` or to what is allowed, whichever is less.
 fn limit(resource: Resource, most: u64) -> Result<(), SandboxError> {
-    let allowed = rustix::process::getrlimit(resource).maximum.map_or(most, |allowed| allowed.min(most));
+    let allowed =
+        rustix::process::getrlimit(resource).maximum.map_or(most, |allowed| allowed.min(most));
     let both = Rlimit { current: Some(allowed), maximum: Some(allowed) };
     rustix::process::setrlimit(resource, both).map_err(failed("setting a resource limit"))
 }
 
-/// Lets the process use `seconds` of CPU time from now on. RLIMIT_CPU counts over its whole life, so each task raises it.
+/// Lets the process use `seconds` of CPU time from now on. RLIMIT_CPU counts over its whole life,
+/// so each task raises it.
 pub(crate) fn allow_cpu_seconds(seconds: u64) -> Result<(), SandboxError> {
     let used = crate::meter::process_cpu().as_secs();
     let maximum = rustix::process::getrlimit(Resource::Cpu).maximum;
     let wanted = used.saturating_add(seconds).saturating_add(1);
     let current = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
-    rustix::process::setrlimit(Resource::Cpu, Rlimit { current, maximum }).map_err(failed("setting the CPU limit"))
+    rustix::process::setrlimit(Resource::Cpu, Rlimit { current, maximum })
+        .map_err(failed("setting the CPU limit"))
 }
 
 /// Removes what a run left in the temporary folder.
@@ -184,7 +203,11 @@ pub(crate) fn empty(scratch: &Path) -> Result<(), SandboxError> {
     for entry in std::fs::read_dir(scratch).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let is_folder = entry.file_type().map_err(failed)?.is_dir();
-        let removed = if is_folder { std::fs::remove_dir_all(entry.path()) } else { std::fs::remove_file(entry.path()) };
+        let removed = if is_folder {
+            std::fs::remove_dir_all(entry.path())
+        } else {
+            std::fs::remove_file(entry.path())
+        };
         removed.map_err(failed)?;
     }
     Ok(())

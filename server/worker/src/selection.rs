@@ -1,5 +1,5 @@
-//! Which of the opened plugins may be used together, and why the others may not. Pure: from what they say of themselves and
-//! what the node says of their files.
+//! Which of the opened plugins may be used together, and why the others may not. Pure: from what
+//! they say of themselves and what the node says of their files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -67,14 +67,17 @@ impl<'c> Selecting<'c> {
                 continue;
             }
             let with_this = self.kept.iter().copied().chain([place]);
-            let manifests: Vec<Manifest> = with_this.map(|place| self.candidates[place].manifest.clone()).collect();
+            let manifests: Vec<Manifest> =
+                with_this.map(|place| self.candidates[place].manifest.clone()).collect();
             match resolve_features(&manifests) {
                 Err(
                     error @ (FeatureError::DuplicateId { .. }
                     | FeatureError::DuplicateAnalysis { .. }
                     | FeatureError::DuplicateFeature { .. }),
                 ) => self.refuse(place, Refusal::because(error.to_string())),
-                Ok(_) | Err(FeatureError::Missing { .. } | FeatureError::Cycle { .. }) => drop(self.kept.insert(place)),
+                Ok(_) | Err(FeatureError::Missing { .. } | FeatureError::Cycle { .. }) => {
+                    drop(self.kept.insert(place))
+                }
             }
         }
     }
@@ -82,11 +85,15 @@ impl<'c> Selecting<'c> {
     fn refuse_restricted(&mut self) {
         for place in self.kept.clone() {
             let candidate = self.candidates[place];
-            let denied = asked(candidate.manifest).chain(wished(candidate.manifest)).find_map(|feature| {
-                let (provider, provided) = self.provider(feature)?;
-                let granted = !candidate.third_party || candidate.grants.iter().any(|grant| grant == feature);
-                (provided.restricted && !granted).then(|| (feature.to_owned(), self.candidates[provider].manifest.id.clone()))
-            });
+            let denied =
+                asked(candidate.manifest).chain(wished(candidate.manifest)).find_map(|feature| {
+                    let (provider, provided) = self.provider(feature)?;
+                    let granted = !candidate.third_party
+                        || candidate.grants.iter().any(|grant| grant == feature);
+                    (provided.restricted && !granted).then(|| {
+                        (feature.to_owned(), self.candidates[provider].manifest.id.clone())
+                    })
+                });
             if let Some((feature, provider)) = denied {
                 let id = &candidate.manifest.id;
                 let detail = format!(
@@ -97,21 +104,29 @@ impl<'c> Selecting<'c> {
         }
     }
 
-    /// Refuses what needs a feature that nobody provides, then what needed a feature of those, and so on.
+    /// Refuses what needs a feature that nobody provides, then what needed a feature of those, and
+    /// so on.
     fn refuse_unmet(&mut self) {
         let unmet = |selecting: &Self| {
             selecting.kept.iter().copied().find_map(|place| {
                 let mut features = asked(selecting.candidates[place].manifest);
-                Some((place, features.find(|feature| selecting.provider(feature).is_none())?.to_owned()))
+                Some((
+                    place,
+                    features.find(|feature| selecting.provider(feature).is_none())?.to_owned(),
+                ))
             })
         };
         while let Some((place, feature)) = unmet(self) {
             let plugin = self.candidates[place].manifest.id.clone();
-            let offers = |place: &&usize| self.candidates[**place].manifest.provides.iter().any(|p| p.feature == feature);
+            let offers = |place: &&usize| {
+                self.candidates[**place].manifest.provides.iter().any(|p| p.feature == feature)
+            };
             let refusal = match self.refused.keys().find(offers) {
                 Some(&other) => {
                     let provider = &self.candidates[other].manifest.id;
-                    Refusal::because(format!("{plugin} needs the feature {feature} of {provider}, which is refused"))
+                    Refusal::because(format!(
+                        "{plugin} needs the feature {feature} of {provider}, which is refused"
+                    ))
                 }
                 None => Refusal {
                     detail: FeatureError::Missing { plugin, feature: feature.clone() }.to_string(),
@@ -124,8 +139,11 @@ impl<'c> Selecting<'c> {
 
     /// Refuses all plugins of a circle. False when there was none.
     fn refuse_cycle(&mut self) -> bool {
-        let manifests: Vec<Manifest> = self.kept.iter().map(|&place| self.candidates[place].manifest.clone()).collect();
-        let Err(error @ FeatureError::Cycle { .. }) = resolve_features(&manifests) else { return false };
+        let manifests: Vec<Manifest> =
+            self.kept.iter().map(|&place| self.candidates[place].manifest.clone()).collect();
+        let Err(error @ FeatureError::Cycle { .. }) = resolve_features(&manifests) else {
+            return false;
+        };
         let FeatureError::Cycle { path } = &error else { return false };
         let in_circle = |place: &usize| {
             let id = format!("({})", self.candidates[*place].manifest.id);
@@ -140,7 +158,8 @@ impl<'c> Selecting<'c> {
 
     /// What is there for itself, with the providers behind it.
     fn needed(&self) -> BTreeSet<usize> {
-        let own = self.kept.iter().copied().filter(|&place| !self.candidates[place].only_for_features);
+        let own =
+            self.kept.iter().copied().filter(|&place| !self.candidates[place].only_for_features);
         let mut needed: BTreeSet<usize> = own.collect();
         let mut waiting: Vec<usize> = needed.iter().copied().collect();
         while let Some(place) = waiting.pop() {
@@ -157,7 +176,11 @@ impl<'c> Selecting<'c> {
 
     fn provider(&self, feature: &str) -> Option<(usize, &'c Provided)> {
         self.kept.iter().find_map(|&place| {
-            let provided = self.candidates[place].manifest.provides.iter().find(|provided| provided.feature == feature)?;
+            let provided = self.candidates[place]
+                .manifest
+                .provides
+                .iter()
+                .find(|provided| provided.feature == feature)?;
             Some((place, provided))
         })
     }
@@ -185,7 +208,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A plugin that provides `feature` for `needs`, and has an analysis of its own name that wants `wants`.
+    /// A plugin that provides `feature` for `needs`, and has an analysis of its own name that wants
+    /// `wants`.
     fn plugin(name: &str, provides: &[(&str, &[&str])], wants: &[&str]) -> Manifest {
         let provided = |(feature, needs): &(&str, &[&str])| json!({"feature": feature, "scope": "frame", "needs": needs, "restricted": feature.starts_with("secret")});
         let analysis = json!({
@@ -200,8 +224,12 @@ mod tests {
     }
 
     fn selected(manifests: &[Manifest], grants: &[String]) -> Selection {
-        let candidate =
-            |manifest| Candidate { manifest, third_party: true, grants, only_for_features: manifest.name.starts_with("built") };
+        let candidate = |manifest| Candidate {
+            manifest,
+            third_party: true,
+            grants,
+            only_for_features: manifest.name.starts_with("built"),
+        };
         select(&manifests.iter().map(candidate).collect::<Vec<_>>(), BTreeMap::new())
     }
 
@@ -220,13 +248,19 @@ mod tests {
 
     #[test]
     fn a_circle_is_refused_with_both_names_and_others_are_used() {
-        let plugins =
-            [plugin("a", &[("one/1", &["two/1"])], &[]), plugin("b", &[("two/1", &["one/1"])], &[]), plugin("c", &[], &[])];
+        let plugins = [
+            plugin("a", &[("one/1", &["two/1"])], &[]),
+            plugin("b", &[("two/1", &["one/1"])], &[]),
+            plugin("c", &[], &[]),
+        ];
         let selection = selected(&plugins, &[]);
         assert_eq!(selection.used, BTreeSet::from([2]));
         for place in [0, 1] {
             let detail = &selection.refused[&place].detail;
-            assert!(detail.contains("org.example.a") && detail.contains("org.example.b"), "{detail}");
+            assert!(
+                detail.contains("org.example.a") && detail.contains("org.example.b"),
+                "{detail}"
+            );
         }
     }
 
@@ -237,7 +271,10 @@ mod tests {
         assert!(selection.used.is_empty());
         assert_eq!(selection.refused[&0].missing.as_deref(), Some("zero/1"));
         assert!(selection.refused[&0].detail.contains("org.example.a needs the feature zero/1"));
-        assert_eq!(selection.refused[&1].detail, "org.example.b needs the feature one/1 of org.example.a, which is refused");
+        assert_eq!(
+            selection.refused[&1].detail,
+            "org.example.b needs the feature one/1 of org.example.a, which is refused"
+        );
     }
 
     #[test]
@@ -245,7 +282,11 @@ mod tests {
         let plugins = [plugin("a", &[("secret/1", &[])], &[]), plugin("b", &[], &["secret/1"])];
         let denied = selected(&plugins, &[]);
         assert_eq!(denied.used, BTreeSet::from([0]));
-        assert!(denied.refused[&1].detail.contains("org.example.b asks for the restricted feature secret/1 of org.example.a"));
+        assert!(
+            denied.refused[&1].detail.contains(
+                "org.example.b asks for the restricted feature secret/1 of org.example.a"
+            )
+        );
         assert_eq!(selected(&plugins, &["secret/1".to_owned()]).used, BTreeSet::from([0, 1]));
     }
 }

@@ -1,5 +1,5 @@
-//! Reading a medium's descriptor at a position of its own: the node, and other workers, may hold the same open file, whose
-//! position they would share.
+//! Reading a medium's descriptor at a position of its own: the node, and other workers, may hold
+//! the same open file, whose position they would share.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

@@ -33,8 +33,12 @@ impl Weights {
         Self { folder: folder.map(PathBuf::from), hashed: BTreeMap::new() }
     }
 
-    /// The (file, sha256) of all weights that are there. An error when a needed one is missing, or one is not as pinned.
-    pub(crate) fn verify(&mut self, weights: &[Weight]) -> Result<Vec<(String, String)>, WeightError> {
+    /// The (file, sha256) of all weights that are there. An error when a needed one is missing, or
+    /// one is not as pinned.
+    pub(crate) fn verify(
+        &mut self,
+        weights: &[Weight],
+    ) -> Result<Vec<(String, String)>, WeightError> {
         let mut verified = Vec::new();
         for weight in weights {
             let actual = match self.hash(&weight.file) {
@@ -43,7 +47,11 @@ impl Weights {
                 Err(error) => return Err(error),
             };
             if !weight.sha256.is_empty() && weight.sha256 != actual {
-                return Err(WeightError::Differs { file: weight.file.clone(), pinned: weight.sha256.clone(), actual });
+                return Err(WeightError::Differs {
+                    file: weight.file.clone(),
+                    pinned: weight.sha256.clone(),
+                    actual,
+                });
             }
             verified.push((weight.file.clone(), actual));
         }
@@ -58,7 +66,8 @@ impl Weights {
             return Err(WeightError::BadName(file.to_owned()));
         }
         let path = self.folder.as_ref().ok_or(WeightError::NoFolder)?.join(file);
-        let hash = sha256(&path).map_err(|source| WeightError::Unreadable { file: file.to_owned(), source })?;
+        let hash = sha256(&path)
+            .map_err(|source| WeightError::Unreadable { file: file.to_owned(), source })?;
         self.hashed.insert(file.to_owned(), hash.clone());
         Ok(hash)
     }
@@ -91,7 +100,12 @@ mod tests {
     use super::*;
 
     fn weight(file: &str, sha256: &str, optional: bool) -> Weight {
-        Weight { file: file.to_owned(), sha256: sha256.to_owned(), license: String::new(), optional }
+        Weight {
+            file: file.to_owned(),
+            sha256: sha256.to_owned(),
+            license: String::new(),
+            optional,
+        }
     }
 
     #[test]
@@ -102,8 +116,17 @@ mod tests {
         let mut weights = Weights::new(folder.path().to_str());
         let there = [weight("a.onnx", ABC, false), weight("b.onnx", "", true)];
         assert_eq!(weights.verify(&there).unwrap(), [("a.onnx".to_owned(), ABC.to_owned())]);
-        assert!(matches!(weights.verify(&[weight("b.onnx", "", false)]), Err(WeightError::Unreadable { .. })));
-        assert!(matches!(weights.verify(&[weight("a.onnx", "00", true)]), Err(WeightError::Differs { .. })));
-        assert!(matches!(weights.verify(&[weight("../a.onnx", "", true)]), Err(WeightError::BadName(_))));
+        assert!(matches!(
+            weights.verify(&[weight("b.onnx", "", false)]),
+            Err(WeightError::Unreadable { .. })
+        ));
+        assert!(matches!(
+            weights.verify(&[weight("a.onnx", "00", true)]),
+            Err(WeightError::Differs { .. })
+        ));
+        assert!(matches!(
+            weights.verify(&[weight("../a.onnx", "", true)]),
+            Err(WeightError::BadName(_))
+        ));
     }
 }

@@ -1,4 +1,5 @@
-//! The suite behind `vultus plugin check`, on real plugins in the real process: each broken rule is found, and no other.
+//! The suite behind `vultus plugin check`, on real plugins in the real process: each broken rule is
+//! found, and no other.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 use std::collections::BTreeMap;
@@ -10,7 +11,9 @@ use serde_json::{Value, json};
 use vultus_worker_protocol::conformance::{
     ConformanceEvent, ConformanceRequest, ENVIRONMENT, RULES, RuleReport, RuleVerdict, SampleFile,
 };
-use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, PluginOrigin, SandboxLevel, WorkerSetup};
+use vultus_worker_protocol::{
+    PROTOCOL_VERSION, PluginFile, PluginOrigin, SandboxLevel, WorkerSetup,
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -25,7 +28,17 @@ impl Library {
     fn compile(source: &Path, define: &str) -> Self {
         let library = Self { folder: tempfile::tempdir().unwrap() };
         let status = Command::new("cc")
-            .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread"])
+            .args([
+                "-std=c11",
+                "-Wall",
+                "-Wextra",
+                "-Werror",
+                "-O1",
+                "-shared",
+                "-fPIC",
+                "-fvisibility=hidden",
+                "-pthread",
+            ])
             .arg(format!("-D{define}"))
             .arg("-I")
             .arg(root().join("plugin-api/include"))
@@ -62,7 +75,13 @@ impl Told {
 }
 
 fn plugin_file(path: &Path, origin: PluginOrigin) -> PluginFile {
-    PluginFile { path: path.display().to_string(), settings: json!({}), origin, grants: Vec::new(), only_for_features: false }
+    PluginFile {
+        path: path.display().to_string(),
+        settings: json!({}),
+        origin,
+        grants: Vec::new(),
+        only_for_features: false,
+    }
 }
 
 fn examine(plugins: Vec<PluginFile>, media: Vec<SampleFile>, first_rule: Option<&str>) -> Told {
@@ -133,7 +152,11 @@ fn a_plugin_that_keeps_to_all_rules_breaks_none() {
 fn a_second_exported_name_is_told_and_breaks_nothing() {
     let told = wrong("WRONG_EXPORT");
     assert_eq!(told.broken(), [""; 0], "{:#?}", told.reports);
-    assert!(told.reports["file"].details[0].ends_with("it should not export helper"), "{:#?}", told.reports["file"]);
+    assert!(
+        told.reports["file"].details[0].ends_with("it should not export helper"),
+        "{:#?}",
+        told.reports["file"]
+    );
 }
 
 #[test]
@@ -216,14 +239,23 @@ fn the_example_in_c_and_a_built_in_analyzer_with_models_keep_to_all_rules() {
         path: root().join("samples/files/obama.jpg").canonicalize().unwrap().display().to_string(),
         tags: vec![tag.to_owned()],
     };
-    let told = examine(vec![plugin_file(&example.path(), PluginOrigin::ThirdParty)], vec![sample("photo_selfie")], None);
+    let told = examine(
+        vec![plugin_file(&example.path(), PluginOrigin::ThirdParty)],
+        vec![sample("photo_selfie")],
+        None,
+    );
     assert_eq!((told.broken(), &told.failed), (vec![], &None), "{:#?}", told.reports);
     assert_eq!(told.reports["own_media"].verdict, RuleVerdict::Holds);
     let built_in = |name: &str| {
-        let beside = std::env::current_exe().unwrap().with_file_name(format!("libvultus_{name}.so"));
+        let beside =
+            std::env::current_exe().unwrap().with_file_name(format!("libvultus_{name}.so"));
         plugin_file(&beside, PluginOrigin::BuiltIn)
     };
-    let told = examine(vec![built_in("face_detect"), built_in("quality")], vec![sample("photo_selfie")], None);
+    let told = examine(
+        vec![built_in("face_detect"), built_in("quality")],
+        vec![sample("photo_selfie")],
+        None,
+    );
     assert_eq!((told.broken(), told.unfinished.as_deref()), (vec![], None), "{:#?}", told.reports);
     let verdict = |rule: &str| told.reports[rule].verdict;
     assert_eq!([verdict("own_media"), verdict("features_have_providers")], [RuleVerdict::Holds; 2]);
@@ -233,7 +265,8 @@ fn the_example_in_c_and_a_built_in_analyzer_with_models_keep_to_all_rules() {
 fn a_medium_that_cannot_be_read_is_no_fault_of_the_plugin() {
     let library = Library::wrong("RIGHT");
     let medium = SampleFile { path: "/etc/hostname".into(), tags: vec![] };
-    let told = examine(vec![plugin_file(&library.path(), PluginOrigin::ThirdParty)], vec![medium], None);
+    let told =
+        examine(vec![plugin_file(&library.path(), PluginOrigin::ThirdParty)], vec![medium], None);
     assert!(told.failed.unwrap().contains("/etc/hostname"));
     assert!(told.reports.is_empty());
 }

@@ -1,5 +1,6 @@
-//! The sandbox as a plugin meets it: what is refused, what is not, and the traps of the kernel's interfaces.
-//! They need a kernel that offers all of it: Linux 5.13 with Landlock, and user namespaces.
+//! The sandbox as a plugin meets it: what is refused, what is not, and the traps of the kernel's
+//! interfaces. They need a kernel that offers all of it: Linux 5.13 with Landlock, and user
+//! namespaces.
 
 mod node;
 
@@ -29,7 +30,11 @@ fn a_plugin_is_refused_sockets_files_processes_and_signals_and_the_worker_goes_o
     for (mode, error) in refusals {
         let failure = judge(&mut node, mode).unwrap_err();
         assert_eq!(failure.code, "ANALYZER_FAILED", "{mode}");
-        assert!(failure.detail.ends_with(&format!("refused with error {error}")), "{mode}: {}", failure.detail);
+        assert!(
+            failure.detail.ends_with(&format!("refused with error {error}")),
+            "{mode}: {}",
+            failure.detail
+        );
     }
     assert!(!Path::new("/tmp/vultus-faulty-was-here").exists());
     assert!(judge(&mut node, "ok").is_ok());
@@ -76,10 +81,16 @@ fn every_thread_of_a_worker_is_filtered_in_namespaces_of_its_own_and_without_cap
     for thread in std::fs::read_dir(format!("{process}/task")).unwrap() {
         let status = std::fs::read_to_string(thread.unwrap().path().join("status")).unwrap();
         let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("no {name}"));
+            let line = status
+                .lines()
+                .find(|line| line.starts_with(name))
+                .unwrap_or_else(|| panic!("no {name}"));
             line[name.len()..].trim().to_owned()
         };
-        assert_eq!((field("Seccomp:"), field("Seccomp_filters:")), ("2".to_owned(), "2".to_owned()));
+        assert_eq!(
+            (field("Seccomp:"), field("Seccomp_filters:")),
+            ("2".to_owned(), "2".to_owned())
+        );
         assert_eq!(field("CapEff:").trim_matches('0'), "");
         assert_eq!(field("CapPrm:").trim_matches('0'), "");
     }
@@ -88,26 +99,38 @@ fn every_thread_of_a_worker_is_filtered_in_namespaces_of_its_own_and_without_cap
         assert_ne!(of(&process), of("/proc/self"), "{namespace}");
     }
     let devices = std::fs::read_to_string(format!("{process}/net/dev")).unwrap();
-    let devices: Vec<&str> = devices.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
-    assert!(devices.iter().all(|device| ["lo", "sit0", "tunl0", "ip6tnl0"].contains(device)), "{devices:?}");
+    let devices: Vec<&str> =
+        devices.lines().skip(2).filter_map(|line| line.split(':').next()).map(str::trim).collect();
+    assert!(
+        devices.iter().all(|device| ["lo", "sit0", "tunl0", "ip6tnl0"].contains(device)),
+        "{devices:?}"
+    );
 }
 
-/// A worker on a kernel that refuses the call: with `required` it says why and ends before it opens a plugin; else it says what is
-/// missing and works.
+/// A worker on a kernel that refuses the call: with `required` it says why and ends before it opens
+/// a plugin; else it says what is missing and works.
 #[test]
 fn what_the_kernel_does_not_offer_is_said_or_refused() {
-    for (call, gap) in [(libc::SYS_landlock_create_ruleset, "Landlock"), (libc::SYS_unshare, "network namespace")] {
+    for (call, gap) in
+        [(libc::SYS_landlock_create_ruleset, "Landlock"), (libc::SYS_unshare, "network namespace")]
+    {
         let plugins = || vec![plugin("faulty/faulty.c")];
-        let mut strict = Node::start_without(call, plugins(), |setup| setup.sandbox = SandboxLevel::Required);
+        let mut strict =
+            Node::start_without(call, plugins(), |setup| setup.sandbox = SandboxLevel::Required);
         let (message, _) = strict.receive();
         let FromWorker::Unfit { detail } = message else { panic!("{message:?}") };
         assert!(detail.contains(gap) && detail.contains("workers.sandbox"), "{detail}");
         assert!(!strict.child().wait().unwrap().success());
-        let mut lenient = Node::start_without(call, plugins(), |setup| setup.sandbox = SandboxLevel::BestEffort);
+        let mut lenient =
+            Node::start_without(call, plugins(), |setup| setup.sandbox = SandboxLevel::BestEffort);
         let gaps = lenient.ready().sandbox_gaps;
         assert!(gaps.len() == 1 && gaps[0].contains(gap), "{gaps:?}");
         assert_eq!(judge(&mut lenient, "ok").unwrap().outcome["result"], json!({"value": 1}));
-        assert_eq!(judge(&mut lenient, "socket").unwrap_err().code, "ANALYZER_FAILED", "what remains holds");
+        assert_eq!(
+            judge(&mut lenient, "socket").unwrap_err().code,
+            "ANALYZER_FAILED",
+            "what remains holds"
+        );
     }
 }
 
@@ -118,6 +141,7 @@ fn the_built_in_analyzers_work_inside_of_it_with_threads_too() {
     let ready = node.ready();
     assert!(ready.refused.is_empty(), "{:?}", ready.refused);
     let params = node::default_params(&ready, "liveness");
-    let judged = node.judge(&["obama2.jpg"], &[analysis("l", "liveness", params, &[0])]).remove(0).unwrap();
+    let judged =
+        node.judge(&["obama2.jpg"], &[analysis("l", "liveness", params, &[0])]).remove(0).unwrap();
     assert_ne!(judged.outcome["result"]["score"], Value::Null);
 }

@@ -17,13 +17,18 @@ fn a_worker_keeps_no_descriptor_and_no_right_that_it_was_not_given() {
     let mut node = Node::start(Vec::new());
     node.ready();
     let process = format!("/proc/{}", node.pid());
-    let mut open: Vec<String> =
-        fs::read_dir(format!("{process}/fd")).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    let mut open: Vec<String> = fs::read_dir(format!("{process}/fd"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
     open.sort();
     // The socket has a second handle, for the thread that reads.
     assert_eq!(open, ["0", "1", "2", "3", "4"]);
     for descriptor in ["0", "1", "2"] {
-        assert_eq!(fs::read_link(format!("{process}/fd/{descriptor}")).unwrap().to_str(), Some("/dev/null"));
+        assert_eq!(
+            fs::read_link(format!("{process}/fd/{descriptor}")).unwrap().to_str(),
+            Some("/dev/null")
+        );
     }
     assert_eq!(fs::read(format!("{process}/environ")).unwrap(), b"");
     let status = fs::read_to_string(format!("{process}/status")).unwrap();
@@ -65,9 +70,15 @@ fn a_probe_tells_what_a_picture_is_and_gives_a_thumbnail() {
     node.send(&ToWorker::Probe(ProbeRequest { probe: "p".to_owned(), byte_size: size }), &[file]);
     let (message, beside) = node.receive();
     let FromWorker::Probed { probe, result: Ok(report) } = message else { panic!("{message:?}") };
-    assert_eq!((probe.as_str(), report.kind.as_str(), report.content_type.as_str()), ("p", "IMAGE", "image/jpeg"));
-    let thumbnail =
-        vultus_worker_protocol::memfd::read_sealed(beside.into_iter().next().unwrap(), report.thumbnail_bytes, 1 << 20);
+    assert_eq!(
+        (probe.as_str(), report.kind.as_str(), report.content_type.as_str()),
+        ("p", "IMAGE", "image/jpeg")
+    );
+    let thumbnail = vultus_worker_protocol::memfd::read_sealed(
+        beside.into_iter().next().unwrap(),
+        report.thumbnail_bytes,
+        1 << 20,
+    );
     assert!(thumbnail.unwrap().starts_with(&[0xff, 0xd8]));
 }
 
@@ -79,7 +90,9 @@ fn a_probe_refuses_what_is_no_medium_and_the_worker_goes_on() {
         let text = node::bytes(b"certainly no picture");
         node.send(&ToWorker::Probe(ProbeRequest { probe: "p".to_owned(), byte_size: 20 }), &[text]);
         let (message, _) = node.receive();
-        let FromWorker::Probed { result: Err(refusal), .. } = message else { panic!("{message:?}") };
+        let FromWorker::Probed { result: Err(refusal), .. } = message else {
+            panic!("{message:?}")
+        };
         assert_eq!(refusal.code, "UNSUPPORTED_FORMAT");
     }
 }
@@ -91,14 +104,18 @@ fn a_run_over_the_frame_that_a_probe_left_judges_as_one_over_the_file() {
     let (file, size) = sample("obama.jpg");
     let probed = file.try_clone().unwrap();
     node.send(&ToWorker::Probe(ProbeRequest { probe: "p".to_owned(), byte_size: size }), &[probed]);
-    let (FromWorker::Probed { result: Ok(report), .. }, beside) = node.receive() else { panic!("the probe is answered") };
+    let (FromWorker::Probed { result: Ok(report), .. }, beside) = node.receive() else {
+        panic!("the probe is answered")
+    };
     let frame = report.frame.expect("a picture leaves its frame");
     assert_eq!((frame.source_width, frame.source_height), (report.width, report.height));
     let analysis = || node::analysis("a", "sharpness", json!({}), &[0]);
     let over_file = sharpness_of(&node.judge(&["obama.jpg"], &[analysis()])[0]);
     let mut over_frame = |pixels: std::os::fd::OwnedFd| {
-        let medium = RunMedium { id: "m".to_owned(), byte_size: size, tags: Vec::new(), frame: Some(frame) };
-        let request = RunRequest { run: "r".to_owned(), media: vec![medium], analyses: vec![analysis()] };
+        let medium =
+            RunMedium { id: "m".to_owned(), byte_size: size, tags: Vec::new(), frame: Some(frame) };
+        let request =
+            RunRequest { run: "r".to_owned(), media: vec![medium], analyses: vec![analysis()] };
         node.send(&ToWorker::Run(Box::new(request)), &[pixels]);
         node.judged_until_done().remove(0)
     };
@@ -120,8 +137,13 @@ fn results_are_the_same_alone_and_in_every_combination() {
     };
     let (first, second) = (alone(&mut node, 0), alone(&mut node, 1));
     assert_ne!(first, second);
-    let both = node
-        .judge(&media, &[node::analysis("b", "sharpness", json!({}), &[1]), node::analysis("a", "sharpness", json!({}), &[0])]);
+    let both = node.judge(
+        &media,
+        &[
+            node::analysis("b", "sharpness", json!({}), &[1]),
+            node::analysis("a", "sharpness", json!({}), &[0]),
+        ],
+    );
     assert_eq!([sharpness_of(&both[1]), sharpness_of(&both[0])], [first, second]);
 }
 
@@ -131,7 +153,10 @@ fn a_medium_that_became_unreadable_fails_the_analyses_that_take_it_and_no_other(
     node.ready();
     let judged = node.judge(
         &["obama.jpg", "not a picture"],
-        &[node::analysis("broken", "sharpness", json!({}), &[0, 1]), node::analysis("whole", "sharpness", json!({}), &[0])],
+        &[
+            node::analysis("broken", "sharpness", json!({}), &[0, 1]),
+            node::analysis("whole", "sharpness", json!({}), &[0]),
+        ],
     );
     let failure = judged[0].as_ref().unwrap_err();
     assert_eq!(failure.code, "MEDIA_UNREADABLE");
@@ -143,7 +168,11 @@ fn a_medium_that_became_unreadable_fails_the_analyses_that_take_it_and_no_other(
 fn outcomes_against_the_rules_are_bad_results_and_cancellation_reaches_a_running_analysis() {
     let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
     node.ready();
-    for (mode, code) in [("bad_schema", "BAD_RESULT"), ("not_json", "BAD_RESULT"), ("panic_status", "ANALYZER_PANICKED")] {
+    for (mode, code) in [
+        ("bad_schema", "BAD_RESULT"),
+        ("not_json", "BAD_RESULT"),
+        ("panic_status", "ANALYZER_PANICKED"),
+    ] {
         let judged = node.judge(&[], &[node::analysis("a", "faulty", json!({"mode": mode}), &[])]);
         assert_eq!(judged[0].as_ref().unwrap_err().code, code, "{mode}");
     }
@@ -180,8 +209,11 @@ fn built_in_analyses_score_the_same_alone_and_together_and_say_what_they_were_ma
     let mut node = Node::start(node::built_in_plugins());
     let ready = node.ready();
     assert!(ready.refused.is_empty(), "{:?}", ready.refused);
-    let liveness = |media: &[usize]| node::analysis("l", "liveness", node::default_params(&ready, "liveness"), media);
-    let face_match = node::analysis("m", "face_match", node::default_params(&ready, "face_match"), &[0, 1]);
+    let liveness = |media: &[usize]| {
+        node::analysis("l", "liveness", node::default_params(&ready, "liveness"), media)
+    };
+    let face_match =
+        node::analysis("m", "face_match", node::default_params(&ready, "face_match"), &[0, 1]);
     let media = ["obama.jpg", "obama2.jpg", "biden.jpg"];
     let mut result = |analyses: &[vultus_worker_protocol::RunAnalysis]| -> Vec<_> {
         let judged = node.judge(&media, analyses);
@@ -189,7 +221,11 @@ fn built_in_analyses_score_the_same_alone_and_together_and_say_what_they_were_ma
     };
     let live_alone = result(&[liveness(&[0])]).remove(0);
     let match_alone = result(std::slice::from_ref(&face_match)).remove(0);
-    let together = result(&[node::analysis("o", "liveness", liveness(&[2]).params, &[2]), face_match, liveness(&[0])]);
+    let together = result(&[
+        node::analysis("o", "liveness", liveness(&[2]).params, &[2]),
+        face_match,
+        liveness(&[0]),
+    ]);
     assert_eq!(together[1].outcome, match_alone.outcome);
     assert_eq!(together[2].outcome, live_alone.outcome);
     let score = live_alone.outcome["result"]["score"].as_f64().unwrap();

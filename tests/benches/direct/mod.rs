@@ -1,4 +1,5 @@
-//! What the built-in plugins do, as plain function calls in this process: the other side of comparisons.
+//! What the built-in plugins do, as plain function calls in this process: the other side of
+//! comparisons.
 
 use jpeg_encoder::{ColorType, Encoder};
 use serde_json::json;
@@ -6,15 +7,17 @@ use std::io::Cursor;
 use vultus_media::{DecodeOptions, Limits, StoredFrame};
 use vultus_tests::workspace_root;
 use vultus_vision::{
-    AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView, Quality, SpoofScorer, cosine,
+    AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView,
+    Quality, SpoofScorer, cosine,
 };
 
-/// Sides of the frames that the built-in plugins ask for, in pixels: to find faces, and to cut them out.
+/// Sides of the frames that the built-in plugins ask for, in pixels: to find faces, and to cut them
+/// out.
 const DETECTION_SIDE: u32 = 640;
 const FACE_SIDE: u32 = 1920;
 
-/// The pipeline as functions: decode, find, cut, embed, score, compare, keep the best shot. What the worker does, without a process,
-/// a plugin interface or JSON in between.
+/// The pipeline as functions: decode, find, cut, embed, score, compare, keep the best shot. What
+/// the worker does, without a process, a plugin interface or JSON in between.
 pub struct Direct {
     detector: FaceDetector,
     embedder: FaceEmbedder,
@@ -26,11 +29,15 @@ impl Direct {
     /// With the models in place.
     pub fn open() -> Self {
         let models = workspace_root().join("models");
-        let options =
-            ModelOptions { runtime: models.join("runtime/libonnxruntime.so"), weights: models.join("weights"), threads: 1 };
+        let options = ModelOptions {
+            runtime: models.join("runtime/libonnxruntime.so"),
+            weights: models.join("weights"),
+            threads: 1,
+        };
         Self {
             detector: FaceDetector::open(&options).expect("the detector can be opened"),
-            embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface).expect("the embedder can be opened"),
+            embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface)
+                .expect("the embedder can be opened"),
             scorer: SpoofScorer::open(&options).expect("the scorer can be opened"),
             aligned: AlignedFace::default(),
         }
@@ -47,7 +54,13 @@ impl Direct {
 
     fn face(&mut self, frame: &StoredFrame, is_selfie: bool) -> (Vec<f32>, Option<f32>) {
         let small = vultus_media::scale(frame, DETECTION_SIDE);
-        let face = self.detector.find(&view(&small)).expect("the detector runs").into_iter().next().expect("a face is there");
+        let face = self
+            .detector
+            .find(&view(&small))
+            .expect("the detector runs")
+            .into_iter()
+            .next()
+            .expect("a face is there");
         let face = face.scaled(1.0 / scale(&small, frame));
         let picture = vultus_media::scale(frame, FACE_SIDE);
         let scale = scale(&picture, frame);
@@ -69,7 +82,12 @@ impl Direct {
 
 fn decode(bytes: &[u8]) -> StoredFrame {
     let size = bytes.len() as u64;
-    let frames = vultus_media::decode(Cursor::new(bytes.to_vec()), size, &Limits::default(), DecodeOptions::default());
+    let frames = vultus_media::decode(
+        Cursor::new(bytes.to_vec()),
+        size,
+        &Limits::default(),
+        DecodeOptions::default(),
+    );
     frames.expect("a photo can be decoded").frames.remove(0)
 }
 
@@ -79,5 +97,6 @@ fn scale(copy: &StoredFrame, frame: &StoredFrame) -> f32 {
 }
 
 fn view(frame: &StoredFrame) -> PixelView<'_> {
-    PixelView::new(&frame.rgb, frame.width, frame.height, frame.width as usize * 3, Channels::Rgb).expect("a frame is whole")
+    PixelView::new(&frame.rgb, frame.width, frame.height, frame.width as usize * 3, Channels::Rgb)
+        .expect("a frame is whole")
 }

@@ -1,12 +1,16 @@
-//! `make demo`: a server with a fresh data folder, and the main job on real files through the public API alone.
+//! `make demo`: a server with a fresh data folder, and the main job on real files through the
+//! public API alone.
 //!
-//! Two cases: a person's selfie video and photo against another photo of the same person, and against a different person's.
-//! With `DEMO=once` it stops afterwards; it exits with 1 when a verdict is wrong. With `DEMO=cluster` (`make cluster`) it starts three
-//! database servers with authentication and two nodes, and plays the cases on each node.
+//! Two cases: a person's selfie video and photo against another photo of the same person, and
+//! against a different person's. With `DEMO=once` it stops afterwards; it exits with 1 when a
+//! verdict is wrong. With `DEMO=cluster` (`make cluster`) it starts three database servers with
+//! authentication and two nodes, and plays the cases on each node.
 
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use vultus_tests::{Client, Cluster, ClusterOptions, Node, NodeOptions, ReplicaSet, Upload, sample, still_clip};
+use vultus_tests::{
+    Client, Cluster, ClusterOptions, Node, NodeOptions, ReplicaSet, Upload, sample, still_clip,
+};
 
 const CREATE: &str = "mutation($input: CreateFolderInput!) {
   createFolder(input: $input) { folder { id } analyses { id type } }
@@ -42,7 +46,11 @@ const CASES: [Case; 2] = [
         reference: "obama.jpg",
         expected: "SUCCESS",
     },
-    Case { title: "the reference photo shows a different person", reference: "biden.jpg", expected: "DECLINED" },
+    Case {
+        title: "the reference photo shows a different person",
+        reference: "biden.jpg",
+        expected: "DECLINED",
+    },
 ];
 
 #[tokio::main]
@@ -50,8 +58,11 @@ async fn main() -> ExitCode {
     if std::env::var("DEMO").is_ok_and(|value| value == "cluster") {
         return play_on_cluster().await;
     }
-    let mut node =
-        Node::start_with(NodeOptions { config: "[log]\nlevel = \"warn\"\n".to_owned(), ..NodeOptions::default() }).await;
+    let mut node = Node::start_with(NodeOptions {
+        config: "[log]\nlevel = \"warn\"\n".to_owned(),
+        ..NodeOptions::default()
+    })
+    .await;
     say(&format!("Vultus runs at {} with a fresh data folder.", node.url));
     let client = node.client().await;
     let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);
@@ -67,15 +78,21 @@ async fn main() -> ExitCode {
     say(
         "\nNote: the clip is made from a still picture. To a passive check it looks bona fide: an injected picture or clip cannot be told",
     );
-    say("from a camera's by looking at pixels alone. See the README on what liveness can and cannot tell.");
+    say(
+        "from a camera's by looking at pixels alone. See the README on what liveness can and cannot tell.",
+    );
     if std::env::var("DEMO").is_ok_and(|value| value == "once") {
         node.stop();
         return ExitCode::SUCCESS;
     }
     let (email, password) = node.administrator();
     say(&format!("\nThe server keeps running. GraphiQL: {}/graphql", node.url));
-    say("Log in there with this mutation, then put the token into the headers pane as {\"Authorization\": \"Bearer …\"}:");
-    say(&format!("  mutation {{ login(input: {{ email: \"{email}\", password: \"{password}\" }}) {{ accessToken }} }}"));
+    say(
+        "Log in there with this mutation, then put the token into the headers pane as {\"Authorization\": \"Bearer …\"}:",
+    );
+    say(&format!(
+        "  mutation {{ login(input: {{ email: \"{email}\", password: \"{password}\" }}) {{ accessToken }} }}"
+    ));
     say("Stop with Ctrl-C.");
     let ended = tokio::signal::ctrl_c().await;
     node.stop();
@@ -86,8 +103,11 @@ async fn main() -> ExitCode {
 async fn play_on_cluster() -> ExitCode {
     let set = ReplicaSet::start_with_login(3).await;
     say("A MongoDB replica set of three members runs on this machine, with authentication.");
-    let options =
-        ClusterOptions { roles: vec!["all", "all"], config: "[log]\nlevel = \"warn\"\n".to_owned(), ..ClusterOptions::default() };
+    let options = ClusterOptions {
+        roles: vec!["all", "all"],
+        config: "[log]\nlevel = \"warn\"\n".to_owned(),
+        ..ClusterOptions::default()
+    };
     let cluster = Cluster::start_on(set, options).await;
     let clip = still_clip(cluster.nodes[0].scratch(), "obama2.jpg", 5.0);
     let mut right = true;
@@ -120,9 +140,14 @@ async fn play(client: &Client, case: &Case, clip: &[u8]) -> bool {
         Upload::medium(2, "reference.jpg", sample(case.reference)),
     ];
     let analyses = json!([{"type": "liveness"}, {"type": "face_match"}]);
-    let created = client.upload_data(CREATE, json!({"input": {"media": media, "analyses": analyses}}), files).await;
+    let created = client
+        .upload_data(CREATE, json!({"input": {"media": media, "analyses": analyses}}), files)
+        .await;
     let id = created["createFolder"]["folder"]["id"].clone();
-    say(&format!("folder {} created, media uploaded, liveness and face match requested", id.as_str().unwrap_or_default()));
+    say(&format!(
+        "folder {} created, media uploaded, liveness and face match requested",
+        id.as_str().unwrap_or_default()
+    ));
     watch(client, &id).await;
     let folder = client.data(READ, json!({"id": id})).await["folder"].clone();
     for analysis in folder["analyses"]["nodes"].as_array().into_iter().flatten() {
@@ -149,7 +174,12 @@ async fn watch(client: &Client, id: &Value) {
             .into_iter()
             .flatten()
             .map(|a| {
-                format!("{} {} {:.0} %", text(&a["type"]), text(&a["state"]), a["progress"].as_f64().unwrap_or_default() * 100.0)
+                format!(
+                    "{} {} {:.0} %",
+                    text(&a["type"]),
+                    text(&a["state"]),
+                    a["progress"].as_f64().unwrap_or_default() * 100.0
+                )
             })
             .collect();
         let line = format!("  live update: {} [{}]", text(&folder["state"]), states.join(", "));
@@ -165,8 +195,15 @@ async fn watch(client: &Client, id: &Value) {
 
 fn describe(analysis: &Value) -> String {
     let score = analysis["score"].as_f64().map(|score| format!("attack score {score:.3}"));
-    let score = score.or_else(|| analysis["similarity"].as_f64().map(|similarity| format!("similarity {similarity:.3}")));
-    let reasons: Vec<&str> = analysis["reasons"].as_array().into_iter().flatten().filter_map(|r| r["message"].as_str()).collect();
+    let score = score.or_else(|| {
+        analysis["similarity"].as_f64().map(|similarity| format!("similarity {similarity:.3}"))
+    });
+    let reasons: Vec<&str> = analysis["reasons"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|r| r["message"].as_str())
+        .collect();
     format!(
         "{}: {}, {}{}{}",
         text(&analysis["type"]),

@@ -1,6 +1,7 @@
-//! Makes harder pictures of labelled documents for `vultus eval document`: turned, tilted, askew, larger and smaller, badly
-//! compressed, noisy. `document_variants LIST.csv ROOT FOLDER` writes the pictures and a `documents.csv` with the column `variant`;
-//! and beside it `suspects.csv`, with what a genuine document never looks like: on a screen, under a lamp.
+//! Makes harder pictures of labelled documents for `vultus eval document`: turned, tilted, askew,
+//! larger and smaller, badly compressed, noisy. `document_variants LIST.csv ROOT FOLDER` writes the
+//! pictures and a `documents.csv` with the column `variant`; and beside it `suspects.csv`, with
+//! what a genuine document never looks like: on a screen, under a lamp.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
@@ -17,11 +18,13 @@ const GOOD: u8 = 92;
 type Failure = Box<dyn std::error::Error>;
 
 /// Pixels of the camera for each pixel of a screen, and how far the screen is turned, in degrees.
-const SCREENS: [(f32, f32); 6] = [(1.5, 3.0), (1.8, 25.0), (2.2, 0.0), (2.7, 45.0), (3.5, 3.0), (5.0, 12.0)];
+const SCREENS: [(f32, f32); 6] =
+    [(1.5, 3.0), (1.8, 25.0), (2.2, 0.0), (2.7, 45.0), (3.5, 3.0), (5.0, 12.0)];
 /// Shares of a picture that a lamp burns out, and where.
 const LAMPS: [(f32, [f32; 2]); 3] = [(0.05, [0.4, 0.45]), (0.12, [0.6, 0.4]), (0.25, [0.5, 0.6])];
 
-/// A changed picture: its class, and the picture with its JPEG quality; without one nothing is lost by saving it.
+/// A changed picture: its class, and the picture with its JPEG quality; without one nothing is lost
+/// by saving it.
 struct Variant {
     class: String,
     picture: RgbImage,
@@ -29,7 +32,8 @@ struct Variant {
 }
 
 fn variants(original: &RgbImage) -> Vec<Variant> {
-    let variant = |class: &str, picture, quality| Variant { class: class.to_owned(), picture, quality };
+    let variant =
+        |class: &str, picture, quality| Variant { class: class.to_owned(), picture, quality };
     let good = |class, picture| variant(class, picture, None);
     let mut all = vec![good("original", original.clone())];
     all.push(good("turned", imageops::rotate90(original)));
@@ -44,25 +48,42 @@ fn variants(original: &RgbImage) -> Vec<Variant> {
     }
     for factor in [0.5, 0.75, 1.5, 2.0] {
         let side = |length: u32| ((length as f32 * factor) as u32).max(1);
-        let picture = imageops::resize(original, side(original.width()), side(original.height()), FilterType::Triangle);
+        let picture = imageops::resize(
+            original,
+            side(original.width()),
+            side(original.height()),
+            FilterType::Triangle,
+        );
         all.push(good("scaled", picture));
     }
     all.push(variant("jpeg", original.clone(), Some(40)));
     all.push(good("noise", noisy(original, 8.0)));
     all.push(good("noise", noisy(original, 16.0)));
-    all.push(variant("mixed", noisy(&tilted(&imageops::rotate90(original), 10.0, 10.0), 6.0), Some(60)));
+    all.push(variant(
+        "mixed",
+        noisy(&tilted(&imageops::rotate90(original), 10.0, 10.0), 6.0),
+        Some(60),
+    ));
     all.push(variant("mixed", noisy(&askew(&imageops::rotate180(original), 8.0), 6.0), Some(60)));
     all
 }
 
 fn suspects(original: &RgbImage) -> Vec<Variant> {
     let good = |class: String, picture| Variant { class, picture, quality: Some(GOOD) };
-    let screens = SCREENS.map(|(pitch, degrees)| good(format!("screen {pitch} px"), on_screen(original, pitch, degrees)));
-    let lamps = LAMPS.map(|(share, at)| good(format!("lamp {:.0} %", share * 100.0), under_a_lamp(original, at, share)));
-    std::iter::once(good("original".to_owned(), original.clone())).chain(screens).chain(lamps).collect()
+    let screens = SCREENS.map(|(pitch, degrees)| {
+        good(format!("screen {pitch} px"), on_screen(original, pitch, degrees))
+    });
+    let lamps = LAMPS.map(|(share, at)| {
+        good(format!("lamp {:.0} %", share * 100.0), under_a_lamp(original, at, share))
+    });
+    std::iter::once(good("original".to_owned(), original.clone()))
+        .chain(screens)
+        .chain(lamps)
+        .collect()
 }
 
-/// As seen by a camera that looks from `across` degrees left of and `down` degrees above the document's middle.
+/// As seen by a camera that looks from `across` degrees left of and `down` degrees above the
+/// document's middle.
 fn tilted(original: &RgbImage, across: f32, down: f32) -> RgbImage {
     let (w, h) = (original.width() as f32, original.height() as f32);
     let distance = 1.6 * w.max(h);
@@ -98,7 +119,8 @@ fn placed(original: &RgbImage, corners: [(f32, f32); 4]) -> RgbImage {
     let size = [(right - left + 2.0 * margin) as u32, (bottom - top + 2.0 * margin) as u32];
     let to = corners.map(|(x, y)| (x - left + margin, y - top + margin));
     let from = [(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)];
-    let projection = Projection::from_control_points(from, to).expect("the corners of a picture are no line");
+    let projection =
+        Projection::from_control_points(from, to).expect("the corners of a picture are no line");
     let mut scene = RgbImage::new(size[0], size[1]);
     warp_into(original, projection, Interpolation::Bicubic, Border::Constant(TABLE), &mut scene);
     scene
@@ -108,13 +130,16 @@ fn placed(original: &RgbImage, corners: [(f32, f32); 4]) -> RgbImage {
 fn noisy(original: &RgbImage, levels: f32) -> RgbImage {
     let mut noise = Noise::from_the_beginning();
     let mut noisy = original.clone();
-    noisy
-        .pixels_mut()
-        .for_each(|pixel| *pixel = Rgb(pixel.0.map(|level| (f32::from(level) + noise.draw() * levels).clamp(0.0, 255.0) as u8)));
+    noisy.pixels_mut().for_each(|pixel| {
+        *pixel = Rgb(pixel
+            .0
+            .map(|level| (f32::from(level) + noise.draw() * levels).clamp(0.0, 255.0) as u8))
+    });
     noisy
 }
 
-/// Writes what `make` makes of each listed document, or of those of a known type, and their list. Returns how many.
+/// Writes what `make` makes of each listed document, or of those of a known type, and their list.
+/// Returns how many.
 fn write(
     [list, root, folder]: [&Path; 3],
     name: &str,
@@ -132,11 +157,15 @@ fn write(
         }
         let original = image::open(root.join(file))?.to_rgb8();
         for (number, variant) in make(&original).into_iter().enumerate() {
-            let file = format!("{name}-{}-{number:02}", file.rsplit_once('.').map_or(file, |(stem, _)| stem));
+            let file = format!(
+                "{name}-{}-{number:02}",
+                file.rsplit_once('.').map_or(file, |(stem, _)| stem)
+            );
             let file = match variant.quality {
                 Some(quality) => {
                     let mut bytes = Vec::new();
-                    JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(&variant.picture)?;
+                    JpegEncoder::new_with_quality(&mut bytes, quality)
+                        .encode_image(&variant.picture)?;
                     std::fs::write(folder.join(format!("{file}.jpg")), bytes)?;
                     format!("{file}.jpg")
                 }
@@ -160,7 +189,8 @@ fn main() -> Result<(), Failure> {
     };
     std::fs::create_dir_all(folder)?;
     let places = [list.as_path(), root, folder];
-    let written = write(places, "documents", true, variants)? + write(places, "suspects", false, suspects)?;
+    let written =
+        write(places, "documents", true, variants)? + write(places, "suspects", false, suspects)?;
     println!("{written} pictures written");
     Ok(())
 }

@@ -20,23 +20,36 @@ pub(super) async fn drained(cluster: &Cluster) {
     .await;
 }
 
-/// What was acknowledged is there once and as it was acknowledged, what was erased is not, each analysis became final once, and every file
-/// is whole.
+/// What was acknowledged is there once and as it was acknowledged, what was erased is not, each
+/// analysis became final once, and every file is whole.
 pub(super) async fn check(cluster: &Cluster, stage: &Stage, outcome: &mut Outcome) {
     let acknowledged = lock(&stage.acknowledged).clone();
     outcome.acknowledged = acknowledged.len();
     outcome.erased = stage.erased.load(Relaxed);
     let database = cluster.set.client().await.database(DATABASE);
     for name in ["folders", "media", "analyses", "runs"] {
-        let counted = database.collection::<Document>(name).count_documents(doc! {}).await.expect("counting works");
-        assert_eq!(usize::try_from(counted).ok(), Some(acknowledged.len()), "{name}: one for each acknowledged request");
+        let counted = database
+            .collection::<Document>(name)
+            .count_documents(doc! {})
+            .await
+            .expect("counting works");
+        assert_eq!(
+            usize::try_from(counted).ok(),
+            Some(acknowledged.len()),
+            "{name}: one for each acknowledged request"
+        );
     }
     let client = cluster.nodes[0].anonymous().with_token(&stage.token);
     for (id, number) in &acknowledged {
-        let folder = client.data("query($id: ID!) { folder(id: $id) { metadata } }", serde_json::json!({"id": id})).await;
+        let folder = client
+            .data("query($id: ID!) { folder(id: $id) { metadata } }", serde_json::json!({"id": id}))
+            .await;
         if *number > 0 {
             outcome.changed += 1;
-            assert_eq!(folder["folder"]["metadata"]["number"], *number, "the acknowledged change of {id}");
+            assert_eq!(
+                folder["folder"]["metadata"]["number"], *number,
+                "the acknowledged change of {id}"
+            );
         }
         let folder = client.folder(id).await;
         let analysis = &folder["analyses"]["nodes"][0];
@@ -53,7 +66,8 @@ pub(super) async fn check(cluster: &Cluster, stage: &Stage, outcome: &mut Outcom
     .await;
     outcome.twice = lock(&stage.finals).values().filter(|times| **times != 1).count();
     assert_eq!(outcome.twice, 0, "analyses that became final more than once");
-    let refused = |node: &crate::node::Node| node.log().matches("under a stale token was refused").count();
+    let refused =
+        |node: &crate::node::Node| node.log().matches("under a stale token was refused").count();
     outcome.stale_writes = cluster.nodes.iter().map(refused).sum();
     outcome.files = whole_files(cluster);
 }
@@ -61,15 +75,23 @@ pub(super) async fn check(cluster: &Cluster, stage: &Stage, outcome: &mut Outcom
 /// Reads every file of the cluster again.
 fn whole_files(cluster: &Cluster) -> u64 {
     let mut verify = Command::new(executable("vultus"));
-    verify.arg("--config").arg(cluster.nodes[0].config_file()).args(["store", "verify", "--json"]).env_clear();
+    verify
+        .arg("--config")
+        .arg(cluster.nodes[0].config_file())
+        .args(["store", "verify", "--json"])
+        .env_clear();
     let output = verify.output().expect("the command line can be started");
     let text = String::from_utf8_lossy(&output.stdout);
-    let found: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let found: Value = serde_json::from_str(&text)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(found["sound"], true, "{found:#}");
     found["files"].as_u64().expect("files are counted")
 }
 
 /// Killed twice while it was active, or without an answer in time on a machine that is too busy.
 fn is_blamed(analysis: &Value) -> bool {
-    matches!(analysis["failure"]["code"].as_str(), Some("ANALYZER_CRASHED" | "MEDIA_UNREADABLE" | "DEADLINE_EXCEEDED"))
+    matches!(
+        analysis["failure"]["code"].as_str(),
+        Some("ANALYZER_CRASHED" | "MEDIA_UNREADABLE" | "DEADLINE_EXCEEDED")
+    )
 }

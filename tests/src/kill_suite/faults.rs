@@ -11,14 +11,16 @@ use std::time::Duration;
 /// A lease, in nanoseconds.
 const LEASE_NS: i64 = 10_000_000_000;
 /// Things that are done to a cluster: each once, then any.
-const FAULTS: [&str; 6] = ["kill node", "kill workers", "kill primary", "pause node", "step down", "kill secondary"];
+const FAULTS: [&str; 6] =
+    ["kill node", "kill workers", "kill primary", "pause node", "step down", "kill secondary"];
 
 /// As many faults as the plan says, at random moments. How often each was done.
 pub(super) async fn inflict(cluster: &mut Cluster, stage: &Stage) -> HashMap<&'static str, usize> {
     let mut done = HashMap::new();
     for point in 0..stage.plan.points {
         tokio::time::sleep(Duration::from_millis(200 + u64::from(random()) * 4)).await;
-        let fault = FAULTS[if point < FAULTS.len() { point } else { usize::from(random()) % FAULTS.len() }];
+        let fault =
+            FAULTS[if point < FAULTS.len() { point } else { usize::from(random()) % FAULTS.len() }];
         inflict_one(cluster, stage, fault).await;
         *done.entry(fault).or_default() += 1;
     }
@@ -35,7 +37,8 @@ async fn inflict_one(cluster: &mut Cluster, stage: &Stage, fault: &str) {
         }
         "kill workers" => {
             for (pid, _) in children_of(cluster.nodes[at].pid()) {
-                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a process id")).expect("not 0");
+                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a process id"))
+                    .expect("not 0");
                 // It may have ended by itself.
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
@@ -44,7 +47,11 @@ async fn inflict_one(cluster: &mut Cluster, stage: &Stage, fault: &str) {
         "step down" => cluster.set.step_down().await,
         _ => {
             let primary = cluster.set.settled().await;
-            let victim = if fault == "kill primary" { primary } else { (primary + 1) % cluster.set.members() };
+            let victim = if fault == "kill primary" {
+                primary
+            } else {
+                (primary + 1) % cluster.set.members()
+            };
             cluster.set.kill(victim);
             // Back at once, or only when the others have settled without it.
             if random().is_multiple_of(2) {

@@ -20,9 +20,12 @@ const ATTEMPTS: usize = 200;
 
 /// Keys of erasures begin so.
 const ERASE: &str = "erase-";
-const CREATE: &str = "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }";
-const UPDATE: &str = "mutation($input: UpdateFolderInput!) { updateFolder(input: $input) { folder { id } } }";
-const DELETE: &str = "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }";
+const CREATE: &str =
+    "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }";
+const UPDATE: &str =
+    "mutation($input: UpdateFolderInput!) { updateFolder(input: $input) { folder { id } } }";
+const DELETE: &str =
+    "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }";
 
 /// Asks for runs until the last fault is over and there were enough of them.
 pub(super) async fn load(stage: Arc<Stage>) {
@@ -30,7 +33,12 @@ pub(super) async fn load(stage: Arc<Stage>) {
         // Given back when the database reports a final state.
         stage.open.acquire().await.expect("it is never closed").forget();
         let number = stage.made.fetch_add(1, Relaxed);
-        let id = make(&stage, &format!("make-{number}"), json!([{"type": "faulty", "params": {"mode": "slow"}}])).await;
+        let id = make(
+            &stage,
+            &format!("make-{number}"),
+            json!([{"type": "faulty", "params": {"mode": "slow"}}]),
+        )
+        .await;
         lock(&stage.acknowledged).insert(id.clone(), 0);
         match number % EVERY {
             1 => {
@@ -40,7 +48,14 @@ pub(super) async fn load(stage: Arc<Stage>) {
             }
             2 => {
                 let other = make(&stage, &format!("make-other-{number}"), json!([])).await;
-                ask(&stage, &format!("{ERASE}{number}"), DELETE, json!({"input": {"folderId": other}}), &[]).await;
+                ask(
+                    &stage,
+                    &format!("{ERASE}{number}"),
+                    DELETE,
+                    json!({"input": {"folderId": other}}),
+                    &[],
+                )
+                .await;
                 stage.erased.fetch_add(1, Relaxed);
             }
             _ => {}
@@ -50,12 +65,14 @@ pub(super) async fn load(stage: Arc<Stage>) {
 
 /// A folder with a photo and these analyses.
 async fn make(stage: &Stage, key: &str, analyses: Value) -> String {
-    let (variables, files) = media_input(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses}));
+    let (variables, files) =
+        media_input(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses}));
     let made = ask(stage, key, CREATE, variables, &files).await;
     made["createFolder"]["folder"]["id"].as_str().expect("a folder has an id").to_owned()
 }
 
-/// The same request under one idempotency key, to one node after the other, until one acknowledges it.
+/// The same request under one idempotency key, to one node after the other, until one acknowledges
+/// it.
 async fn ask(stage: &Stage, key: &str, query: &str, variables: Value, files: &[Upload]) -> Value {
     let first = usize::from(random());
     for attempt in 0..ATTEMPTS {
@@ -78,8 +95,13 @@ async fn ask(stage: &Stage, key: &str, query: &str, variables: Value, files: &[U
             if key.starts_with(ERASE) && attempt > 0 && error["extensions"]["code"] == "NOT_FOUND" {
                 return Value::Null;
             }
-            assert_eq!(error["extensions"]["code"], "UNAVAILABLE", "{key}, attempt {attempt}: {answer:#}");
-            wait = error["extensions"]["retryAfterMs"].as_u64().map_or(BACK_OFF, Duration::from_millis);
+            assert_eq!(
+                error["extensions"]["code"], "UNAVAILABLE",
+                "{key}, attempt {attempt}: {answer:#}"
+            );
+            wait = error["extensions"]["retryAfterMs"]
+                .as_u64()
+                .map_or(BACK_OFF, Duration::from_millis);
         }
         tokio::time::sleep(wait).await;
     }

@@ -1,4 +1,5 @@
-//! What the database itself says while the cluster works: how often analyses became final, and how long runs wait for a node.
+//! What the database itself says while the cluster works: how often analyses became final, and how
+//! long runs wait for a node.
 
 use super::{Stage, lock, nanoseconds};
 use crate::cluster::DATABASE;
@@ -36,10 +37,12 @@ impl Finals {
     }
 }
 
-/// The stream from a token on. Each verdict, failure or cancellation that is written sets the time of the end anew.
+/// The stream from a token on. Each verdict, failure or cancellation that is written sets the time
+/// of the end anew.
 async fn open(client: &mongodb::Client, after: Option<ResumeToken>) -> Events {
     let analyses = client.database(DATABASE).collection::<Document>("analyses");
-    let ends = doc! { "$match": { "updateDescription.updatedFields.finished_at": { "$exists": true } } };
+    let ends =
+        doc! { "$match": { "updateDescription.updatedFields.finished_at": { "$exists": true } } };
     wait_until("the stream of changes to open", || async {
         analyses.watch().pipeline([ends.clone()]).resume_after(after.clone()).await.ok()
     })
@@ -63,8 +66,8 @@ async fn count(client: mongodb::Client, mut events: Events, stage: Arc<Stage>) {
     }
 }
 
-/// The longest time that a run waited for a node since its lease was over, or since its turn began; while the database did not answer
-/// nobody could take it, and it counts from its next answer on.
+/// The longest time that a run waited for a node since its lease was over, or since its turn began;
+/// while the database did not answer nobody could take it, and it counts from its next answer on.
 pub(super) async fn longest_stuck(client: mongodb::Client, over: CancellationToken) -> Duration {
     let database = client.database(DATABASE);
     let runs = database.collection::<Document>("runs");
@@ -75,7 +78,13 @@ pub(super) async fn longest_stuck(client: mongodb::Client, over: CancellationTok
         let now = nanoseconds();
         // What any node could take.
         let left = doc! { "state": { "$in": ["QUEUED", "LEASED"] }, "ready_at": { "$lte": now }, "turn_at": { "$lte": now } };
-        let found = async { runs.find(left).read_concern(ReadConcern::majority()).await?.try_collect::<Vec<Document>>().await };
+        let found = async {
+            runs.find(left)
+                .read_concern(ReadConcern::majority())
+                .await?
+                .try_collect::<Vec<Document>>()
+                .await
+        };
         let Ok(Ok(left)) = tokio::time::timeout(NO_ANSWER, found).await else {
             answers_since = Instant::now();
             continue;

@@ -1,5 +1,6 @@
-//! Every field of the schema × role × whose it is: own, a colleague's, another company's. What is not covered is listed in
-//! `uncovered.txt`, which stays empty: a new root field fails this test until it has its row in the table.
+//! Every field of the schema × role × whose it is: own, a colleague's, another company's. What is
+//! not covered is listed in `uncovered.txt`, which stays empty: a new root field fails this test
+//! until it has its row in the table.
 
 mod schema;
 mod world;
@@ -14,7 +15,8 @@ use world::{ROLES, Reach, Things, Whose, World};
 const MISSING: &str = "0192d0c4-0000-7000-8000-000000000000";
 const EACH: [Whose; 3] = [Whose::Own, Whose::Colleagues, Whose::Foreign];
 
-/// How far each role reaches, in the order of [`ROLES`]: admin, operator, client, client_admin, client_operator.
+/// How far each role reaches, in the order of [`ROLES`]: admin, operator, client, client_admin,
+/// client_operator.
 type Row = [Reach; 5];
 const VIEW: Row = [Everything, Everything, Own, Company, Company];
 
@@ -64,7 +66,8 @@ fn outcome(answer: &Value, field: &str) -> Result<Value, String> {
 }
 
 async fn reading(world: &World, schema: &Schema, covered: &mut BTreeSet<String>) {
-    let roots: Vec<_> = FOR_ALL.iter().map(|field| ("Query", *field)).chain(BY_ID[..3].iter().copied()).collect();
+    let roots: Vec<_> =
+        FOR_ALL.iter().map(|field| ("Query", *field)).chain(BY_ID[..3].iter().copied()).collect();
     let selections = schema.selections(&roots);
     let colleagues = world.full(&world.colleague, "colleagues").await;
     let foreign = world.full(&world.stranger, "foreign").await;
@@ -91,13 +94,23 @@ async fn read(world: &World, caller: usize, selection: &Selection, things: [Opti
     let (field, text) = (selection.root.1.as_str(), &selection.text);
     if FOR_ALL.contains(&field) {
         let arguments = if field == "folders" { "(first: 100)" } else { "" };
-        let answer = client.query(&format!("{{ {field}{arguments} {{ {text} }} }}"), json!({})).await;
+        let answer =
+            client.query(&format!("{{ {field}{arguments} {{ {text} }} }}"), json!({})).await;
         assert!(outcome(&answer, field).is_ok(), "{role} {field} {}: {answer:#}", selection.of);
         for (whose, things) in EACH.iter().zip(things) {
             let Some(things) = things.filter(|_| !VIEW[caller].covers(*whose)) else { continue };
             let told = answer.to_string();
-            for id in [&things.folder, &things.medium, &things.analysis, &things.owner, &things.external_id] {
-                assert!(!told.contains(id.as_str()), "{role} sees {whose:?} {id} in {field} {text}");
+            for id in [
+                &things.folder,
+                &things.medium,
+                &things.analysis,
+                &things.owner,
+                &things.external_id,
+            ] {
+                assert!(
+                    !told.contains(id.as_str()),
+                    "{role} sees {whose:?} {id} in {field} {text}"
+                );
             }
         }
         return;
@@ -112,7 +125,8 @@ async fn read(world: &World, caller: usize, selection: &Selection, things: [Opti
         let query = format!("query($it: {declared}) {{ {field}({argument}: $it) {{ {text} }} }}");
         let answer = client.query(&query, json!({"it": value})).await;
         // External ids are names within one's company.
-        let visible = VIEW[caller].covers(*whose) && !(field == "folderByExternalId" && *whose == Whose::Foreign);
+        let visible = VIEW[caller].covers(*whose)
+            && !(field == "folderByExternalId" && *whose == Whose::Foreign);
         let what = format!("{role} {whose:?} {field} {}", selection.of);
         match outcome(&answer, field) {
             Ok(Value::Null) => assert!(!visible, "{what} is not shown: {answer:#}"),
@@ -132,7 +146,12 @@ async fn nodes(world: &World, caller: usize, things: [Option<&Things>; 3]) {
         for id in [&things.folder, &things.medium, &things.analysis, &things.owner] {
             let answer = client.query(query, json!({"id": id})).await;
             if VIEW[caller].covers(*whose) {
-                assert_eq!(answer["data"]["node"]["id"], json!(id), "{} {whose:?}: {answer:#}", ROLES[caller]);
+                assert_eq!(
+                    answer["data"]["node"]["id"],
+                    json!(id),
+                    "{} {whose:?}: {answer:#}",
+                    ROLES[caller]
+                );
             } else {
                 assert_eq!(answer, missing, "{} {whose:?} {id}", ROLES[caller]);
             }
@@ -146,7 +165,13 @@ async fn watched(world: &World, caller: usize, things: [Option<&Things>; 3]) {
         let Some(things) = things else { continue };
         for (field, id) in [("folder", &things.folder), ("analysis", &things.analysis)] {
             let name = format!("{field}{at}");
-            socket.subscribe(&name, &format!("subscription($id: ID!) {{ {field}(id: $id) {{ id }} }}"), json!({"id": id})).await;
+            socket
+                .subscribe(
+                    &name,
+                    &format!("subscription($id: ID!) {{ {field}(id: $id) {{ id }} }}"),
+                    json!({"id": id}),
+                )
+                .await;
             let told = loop {
                 let told = socket.next().await;
                 // Earlier subscriptions that are final complete in between.
@@ -155,15 +180,22 @@ async fn watched(world: &World, caller: usize, things: [Option<&Things>; 3]) {
                 }
             };
             let shown = told["payload"]["data"][field]["id"] == json!(id);
-            assert_eq!(shown, VIEW[caller].covers(*whose), "{} {whose:?} {field}: {told:#}", ROLES[caller]);
+            assert_eq!(
+                shown,
+                VIEW[caller].covers(*whose),
+                "{} {whose:?} {field}: {told:#}",
+                ROLES[caller]
+            );
             assert!(shown || told.to_string().contains("NOT_FOUND"), "{told:#}");
         }
     }
 }
 
 async fn changing(world: &World, schema: &Schema, covered: &mut BTreeSet<String>) {
-    let roots: Vec<_> = FOR_ALL.iter().map(|field| ("Query", *field)).chain(BY_ID[..3].iter().copied()).collect();
-    let readable: BTreeSet<String> = schema.selections(&roots).into_iter().map(|selection| selection.of).collect();
+    let roots: Vec<_> =
+        FOR_ALL.iter().map(|field| ("Query", *field)).chain(BY_ID[..3].iter().copied()).collect();
+    let readable: BTreeSet<String> =
+        schema.selections(&roots).into_iter().map(|selection| selection.of).collect();
     for (field, row) in CHANGES {
         let mut selections = schema.selections(&[("Mutation", field)]);
         selections.retain(|selection| !readable.contains(&selection.of));
@@ -172,8 +204,11 @@ async fn changing(world: &World, schema: &Schema, covered: &mut BTreeSet<String>
             for selection in &selections {
                 covered.extend(schema.asked(&selection.of));
                 // What makes something new has no object that could be somebody else's.
-                let each = if matches!(field, "createFolder" | "check") { &EACH[..1] } else { &EACH };
-                for whose in each.iter().filter(|whose| **whose != Whose::Own || row_can_own(caller, field)) {
+                let each =
+                    if matches!(field, "createFolder" | "check") { &EACH[..1] } else { &EACH };
+                for whose in
+                    each.iter().filter(|whose| **whose != Whose::Own || row_can_own(caller, field))
+                {
                     change(world, caller, selection, *whose, *reach).await;
                 }
             }
@@ -191,7 +226,8 @@ async fn change(world: &World, caller: usize, selection: &Selection, whose: Whos
     let (client, role, field) = (&world.callers[caller], ROLES[caller], selection.root.1.as_str());
     let (input, files) = input_of(world, caller, field, whose).await;
     let kind = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
-    let query = format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ {} }} }}", selection.text);
+    let query =
+        format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ {} }} }}", selection.text);
     let variables = json!({"input": input});
     let answer = match files.is_empty() {
         true => client.query(&query, variables).await,
@@ -202,7 +238,12 @@ async fn change(world: &World, caller: usize, selection: &Selection, whose: Whos
         reach if reach.covers(whose) => Ok(()),
         _ => Err("NOT_FOUND".to_owned()),
     };
-    assert_eq!(outcome(&answer, field).map(drop), expected, "{role} {whose:?} {field} {}: {answer:#}", selection.of);
+    assert_eq!(
+        outcome(&answer, field).map(drop),
+        expected,
+        "{role} {whose:?} {field} {}: {answer:#}",
+        selection.of
+    );
 }
 
 /// A fresh folder for what would change it, and the input that does.
@@ -223,10 +264,17 @@ async fn input_of(world: &World, caller: usize, field: &str, whose: Whose) -> (V
     let folder = &things.folder;
     match field {
         "addMedia" => with_photo(json!({"folderId": folder})),
-        "requestAnalyses" => (json!({"folderId": folder, "analyses": [{"type": "liveness"}]}), Vec::new()),
+        "requestAnalyses" => {
+            (json!({"folderId": folder, "analyses": [{"type": "liveness"}]}), Vec::new())
+        }
         "cancelAnalysis" => {
             let asked = "mutation($input: RequestAnalysesInput!) { requestAnalyses(input: $input) { analyses { id } } }";
-            let asked = owner.data(asked, json!({"input": {"folderId": folder, "analyses": [{"type": "liveness"}]}})).await;
+            let asked = owner
+                .data(
+                    asked,
+                    json!({"input": {"folderId": folder, "analyses": [{"type": "liveness"}]}}),
+                )
+                .await;
             (json!({"analysisId": asked["requestAnalyses"]["analyses"][0]["id"]}), Vec::new())
         }
         "updateFolder" => (json!({"folderId": folder, "metadata": {"seen": true}}), Vec::new()),
@@ -240,32 +288,54 @@ async fn input_of(world: &World, caller: usize, field: &str, whose: Whose) -> (V
 async fn sessions(world: &World, schema: &Schema, covered: &mut BTreeSet<String>) {
     let anonymous = world.node.anonymous();
     let selections = schema.selections(&SESSION.map(|field| ("Mutation", field)));
-    let text = |of: &str| selections.iter().find(|selection| selection.of == of).map(|s| s.text.clone()).unwrap();
+    let text = |of: &str| {
+        selections.iter().find(|selection| selection.of == of).map(|s| s.text.clone()).unwrap()
+    };
     let tokens = text("TokensPayload");
     for role in ROLES {
-        let login = format!("mutation($input: LoginInput!) {{ login(input: $input) {{ {tokens} }} }}");
+        let login =
+            format!("mutation($input: LoginInput!) {{ login(input: $input) {{ {tokens} }} }}");
         let input = json!({"input": {"email": format!("{role}@example.org"), "password": vultus_tests::PASSWORD}});
         let login = anonymous.data(&login, input).await["login"].clone();
-        let refresh = format!("mutation($input: RefreshInput!) {{ refresh(input: $input) {{ {tokens} }} }}");
         let refresh =
-            anonymous.data(&refresh, json!({"input": {"refreshToken": login["refreshToken"]}})).await["refresh"].clone();
+            format!("mutation($input: RefreshInput!) {{ refresh(input: $input) {{ {tokens} }} }}");
+        let refresh = anonymous
+            .data(&refresh, json!({"input": {"refreshToken": login["refreshToken"]}}))
+            .await["refresh"]
+            .clone();
         let client = anonymous.clone().with_token(refresh["accessToken"].as_str().unwrap());
-        client.data(&format!("mutation {{ logout {{ {} }} }}", text("LogoutPayload")), json!({})).await;
-        assert_eq!(client.error("{ viewer { user { id } } }", json!({})).await["code"], "UNAUTHENTICATED", "{role}");
+        client
+            .data(&format!("mutation {{ logout {{ {} }} }}", text("LogoutPayload")), json!({}))
+            .await;
+        assert_eq!(
+            client.error("{ viewer { user { id } } }", json!({})).await["code"],
+            "UNAUTHENTICATED",
+            "{role}"
+        );
     }
     for (field, _) in CHANGES {
         let kind = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
-        let query = format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ __typename }} }}");
+        let query =
+            format!("mutation($input: {kind}!) {{ {field}(input: $input) {{ __typename }} }}");
         let input = input_of(world, 0, field, Whose::Own).await;
         let answer = match input {
-            (input, files) if files.is_empty() => anonymous.query(&query, json!({"input": input})).await,
+            (input, files) if files.is_empty() => {
+                anonymous.query(&query, json!({"input": input})).await
+            }
             (input, files) => anonymous.upload(&query, json!({"input": input}), files).await,
         };
-        assert_eq!(outcome(&answer, field), Err("UNAUTHENTICATED".to_owned()), "{field}: {answer:#}");
+        assert_eq!(
+            outcome(&answer, field),
+            Err("UNAUTHENTICATED".to_owned()),
+            "{field}: {answer:#}"
+        );
     }
-    for query in
-        ["{ folders { nodes { id } } }", "{ viewer { user { id } } }", "{ serverInfo { version } }", "{ analyzers { id } }"]
-    {
+    for query in [
+        "{ folders { nodes { id } } }",
+        "{ viewer { user { id } } }",
+        "{ serverInfo { version } }",
+        "{ analyzers { id } }",
+    ] {
         assert_eq!(anonymous.error(query, json!({})).await["code"], "UNAUTHENTICATED", "{query}");
     }
     for of in ["TokensPayload", "LogoutPayload"] {

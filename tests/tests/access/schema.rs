@@ -55,7 +55,8 @@ impl Schema {
                 types.insert(name.clone(), fields.iter().map(field).collect());
             }
             let names = each["possibleTypes"].as_array().into_iter().flatten();
-            let names: Vec<String> = names.map(|of| of["name"].as_str().unwrap().to_owned()).collect();
+            let names: Vec<String> =
+                names.map(|of| of["name"].as_str().unwrap().to_owned()).collect();
             if !names.is_empty() {
                 possible.insert(name, names);
             }
@@ -65,26 +66,41 @@ impl Schema {
 
     /// All fields, as `Type.field`.
     pub fn fields(&self) -> BTreeSet<String> {
-        self.types.iter().flat_map(|(of, fields)| fields.iter().map(move |field| format!("{of}.{}", field.name))).collect()
+        self.types
+            .iter()
+            .flat_map(|(of, fields)| fields.iter().map(move |field| format!("{of}.{}", field.name)))
+            .collect()
     }
 
     /// For each type the shortest way to it from the root fields given; roots that come first win.
     pub fn selections(&self, roots: &[(&'static str, &str)]) -> Vec<Selection> {
         let mut found: BTreeMap<String, Selection> = BTreeMap::new();
         for &(root, name) in roots {
-            let field = self.types[root].iter().find(|field| field.name == name).unwrap_or_else(|| panic!("no {root}.{name}"));
+            let field = self.types[root]
+                .iter()
+                .find(|field| field.name == name)
+                .unwrap_or_else(|| panic!("no {root}.{name}"));
             let mut queue = VecDeque::from([(field.of.clone(), Vec::new())]);
             while let Some((of, path)) = queue.pop_front() {
                 if found.contains_key(&of) || !self.types.contains_key(&of) {
                     continue;
                 }
                 let text = around(&path, &self.all_of(&of));
-                found.insert(of.clone(), Selection { of: of.clone(), root: (root, name.to_owned()), text });
+                found.insert(
+                    of.clone(),
+                    Selection { of: of.clone(), root: (root, name.to_owned()), text },
+                );
                 for next in &self.types[&of] {
-                    queue.push_back((next.of.clone(), [&path[..], &[Step::Field(next.clone())]].concat()));
+                    queue.push_back((
+                        next.of.clone(),
+                        [&path[..], &[Step::Field(next.clone())]].concat(),
+                    ));
                 }
                 for concrete in self.possible.get(&of).into_iter().flatten() {
-                    queue.push_back((concrete.clone(), [&path[..], &[Step::Fragment(concrete.clone())]].concat()));
+                    queue.push_back((
+                        concrete.clone(),
+                        [&path[..], &[Step::Fragment(concrete.clone())]].concat(),
+                    ));
                 }
             }
         }
@@ -118,7 +134,9 @@ fn field(told: &Value) -> Field {
         name: told["name"].as_str().unwrap().to_owned(),
         of: of["name"].as_str().unwrap().to_owned(),
         is_page: arguments.iter().any(|argument| argument["name"] == "first"),
-        needs_arguments: arguments.iter().any(|a| a["type"]["kind"] == "NON_NULL" && a["defaultValue"].is_null()),
+        needs_arguments: arguments
+            .iter()
+            .any(|a| a["type"]["kind"] == "NON_NULL" && a["defaultValue"].is_null()),
     }
 }
 

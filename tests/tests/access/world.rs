@@ -1,7 +1,9 @@
 //! Users of every role, and folders of theirs, of a colleague and of another company.
 
 use serde_json::{Value, json};
-use vultus_tests::{Client, Node, analysis, id_photo, item, sample, selfie_photo, shot_set, still_clip};
+use vultus_tests::{
+    Client, Node, analysis, id_photo, item, sample, selfie_photo, shot_set, still_clip,
+};
 
 pub const ROLES: [&str; 5] = ["admin", "operator", "client", "client_admin", "client_operator"];
 
@@ -57,7 +59,9 @@ impl World {
         let node = Node::start().await;
         let mut callers = Vec::new();
         for role in ROLES {
-            callers.push(node.client_as(&format!("{role}@example.org"), &role.replace('_', "-")).await);
+            callers.push(
+                node.client_as(&format!("{role}@example.org"), &role.replace('_', "-")).await,
+            );
         }
         let colleague = node.client_as("colleague@example.org", "client").await;
         let stranger = node.client_of_company("Other", "stranger@example.org", "client").await;
@@ -87,12 +91,17 @@ impl World {
         let folder = owner.final_folder(folder["id"].as_str().unwrap()).await;
         let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
         let analysis = id(analysis(&folder, "liveness"));
-        Things { medium: id(&folder["media"]["nodes"][0]), analysis, ..self.things(owner, &folder, name).await }
+        Things {
+            medium: id(&folder["media"]["nodes"][0]),
+            analysis,
+            ..self.things(owner, &folder, name).await
+        }
     }
 
     /// A folder with one photo and no analysis.
     pub async fn plain(&self, owner: &Client, name: &str) -> Things {
-        let folder = owner.create(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": name})).await;
+        let folder =
+            owner.create(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": name})).await;
         self.things(owner, &folder, name).await
     }
 

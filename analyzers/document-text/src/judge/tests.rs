@@ -15,7 +15,10 @@ fn quad(x: f32, y: f32, width: f32, height: f32) -> Quad {
 
 fn zone(text: &str) -> Option<MrzReading> {
     let line = |text: &str| MrzLine { text: text.to_owned(), ..MrzLine::default() };
-    Some(MrzReading { lines: text.lines().map(line).collect(), quad: quad(20.0, 330.0, 560.0, 50.0) })
+    Some(MrzReading {
+        lines: text.lines().map(line).collect(),
+        quad: quad(20.0, 330.0, 560.0, 50.0),
+    })
 }
 
 fn passport_zone(expiry: (i32, u32, u32)) -> String {
@@ -34,7 +37,11 @@ fn passport_zone(expiry: (i32, u32, u32)) -> String {
 }
 
 fn line(y: f32, height: f32, text: &str) -> TextLine {
-    TextLine { text: text.to_owned(), confidence: 0.9, quad: quad(190.0, y, 8.0 * text.len() as f32, height) }
+    TextLine {
+        text: text.to_owned(),
+        confidence: 0.9,
+        quad: quad(190.0, y, 8.0 * text.len() as f32, height),
+    }
 }
 
 /// A picture that nothing is wrong with.
@@ -67,10 +74,17 @@ fn passport() -> PageReading {
 fn judged(front: &PageReading, back: Option<&PageReading>) -> DocumentResult {
     let result = judge(front, back, &Params::default(), TODAY);
     let json = serde_json::to_value(&result.report).unwrap();
-    let errors: Vec<String> =
-        jsonschema::validator_for(&result_schema()).unwrap().iter_errors(&json).map(|error| error.to_string()).collect();
+    let errors: Vec<String> = jsonschema::validator_for(&result_schema())
+        .unwrap()
+        .iter_errors(&json)
+        .map(|error| error.to_string())
+        .collect();
     assert!(errors.is_empty(), "the report breaks its own schema: {errors:?}");
-    assert_eq!(result.resolution == Resolution::Success, result.reasons.is_empty(), "a verdict other than SUCCESS has a reason");
+    assert_eq!(
+        result.resolution == Resolution::Success,
+        result.reasons.is_empty(),
+        "a verdict other than SUCCESS has a reason"
+    );
     result
 }
 
@@ -92,13 +106,18 @@ fn a_passport_that_agrees_with_itself_is_accepted() {
     assert_eq!(status(&result, FieldName::DateOfExpiry), Some(FieldStatus::OnlyMrz));
     let mrz = result.report.mrz.as_ref().unwrap();
     assert!(mrz.valid && !mrz.corrected);
-    assert_eq!((mrz.date_of_birth.as_str(), mrz.issuing_state_name.as_deref()), ("1971-12-21", Some("Finland")));
+    assert_eq!(
+        (mrz.date_of_birth.as_str(), mrz.issuing_state_name.as_deref()),
+        ("1971-12-21", Some("Finland"))
+    );
     assert_eq!(result.report.portrait.as_ref().unwrap().artifact.as_deref(), Some("portrait"));
 }
 
 #[test]
 fn the_day_of_expiry_is_the_last_good_one() {
-    let expiring = |expiry| judged(&PageReading { mrz: zone(&passport_zone(expiry)), ..passport() }, None).resolution;
+    let expiring = |expiry| {
+        judged(&PageReading { mrz: zone(&passport_zone(expiry)), ..passport() }, None).resolution
+    };
     assert_eq!(expiring((2026, 11, 26)), Resolution::Success);
     assert_eq!(expiring((2026, 11, 25)), Resolution::Declined);
 }
@@ -108,7 +127,10 @@ fn a_changed_print_is_a_mismatch() {
     let mut changed = passport();
     changed.lines[6].text = "21.12.1981".to_owned();
     let result = judged(&changed, None);
-    assert_eq!((result.resolution, codes(&result)), (Resolution::OperatorRequired, vec!["FIELD_MISMATCH"]));
+    assert_eq!(
+        (result.resolution, codes(&result)),
+        (Resolution::OperatorRequired, vec!["FIELD_MISMATCH"])
+    );
     assert_eq!(status(&result, FieldName::DateOfBirth), Some(FieldStatus::Mismatch));
 }
 
@@ -131,25 +153,44 @@ fn impossible_dates_with_right_check_digits_are_declined() {
     let digit = |text: &str| ::mrz::check_digit(text).unwrap().to_string();
     let birth = digit("711332");
     lines[1].replace_range(19..20, &birth);
-    let composite = digit(&format!("{}{}{}", &lines[1][0..10], &lines[1][13..20], &lines[1][21..43]));
+    let composite =
+        digit(&format!("{}{}{}", &lines[1][0..10], &lines[1][13..20], &lines[1][21..43]));
     lines[1].replace_range(43..44, &composite);
-    let result = judged(&PageReading { mrz: zone(&lines.join("\n")), lines: Vec::new(), ..passport() }, None);
-    assert_eq!((result.resolution, codes(&result)), (Resolution::Declined, vec!["DATES_IMPOSSIBLE"]));
+    let result = judged(
+        &PageReading { mrz: zone(&lines.join("\n")), lines: Vec::new(), ..passport() },
+        None,
+    );
+    assert_eq!(
+        (result.resolution, codes(&result)),
+        (Resolution::Declined, vec!["DATES_IMPOSSIBLE"])
+    );
 }
 
 #[test]
 fn every_fault_of_a_picture_is_a_reason_about_its_medium() {
-    let quality = PageQuality { sharpness: 0.01, glare: 0.5, grey: true, moire: 0.9, cut_off: true, width_px: 100 };
+    let quality = PageQuality {
+        sharpness: 0.01,
+        glare: 0.5,
+        grey: true,
+        moire: 0.9,
+        cut_off: true,
+        width_px: 100,
+    };
     let result = judged(&PageReading { quality, ..passport() }, None);
-    assert_eq!(codes(&result), ["CUT_OFF", "GLARE", "BLURRED", "TOO_SMALL", "COPY_SUSPECTED", "SCREEN_SUSPECTED"]);
+    assert_eq!(
+        codes(&result),
+        ["CUT_OFF", "GLARE", "BLURRED", "TOO_SMALL", "COPY_SUSPECTED", "SCREEN_SUSPECTED"]
+    );
     assert!(result.reasons.iter().all(|reason| reason.medium == Some(0)));
     assert_eq!(result.resolution, Resolution::OperatorRequired);
 }
 
 #[test]
 fn measures_that_are_no_numbers_never_reach_the_report() {
-    let quality = PageQuality { sharpness: f32::NAN, glare: f32::INFINITY, ..PageQuality::default() };
-    let mut broken = PageReading { quality, document: Some(Quad([[f32::NAN; 2]; 4])), ..passport() };
+    let quality =
+        PageQuality { sharpness: f32::NAN, glare: f32::INFINITY, ..PageQuality::default() };
+    let mut broken =
+        PageReading { quality, document: Some(Quad([[f32::NAN; 2]; 4])), ..passport() };
     broken.lines[0].confidence = f32::NAN;
     let result = judged(&broken, None);
     assert!(codes(&result).contains(&"GLARE"));
@@ -158,20 +199,34 @@ fn measures_that_are_no_numbers_never_reach_the_report() {
 
 #[test]
 fn pictures_of_no_document_say_so() {
-    let white = PageReading { document: Some(quad(0.0, 0.0, 600.0, 400.0)), ..PageReading::default() };
+    let white =
+        PageReading { document: Some(quad(0.0, 0.0, 600.0, 400.0)), ..PageReading::default() };
     let selfie = PageReading { document: None, ..page() };
     for nothing in [PageReading::default(), white, selfie] {
         let result = judged(&nothing, None);
-        assert_eq!((result.resolution, codes(&result)), (Resolution::Declined, vec!["NO_DOCUMENT"]));
+        assert_eq!(
+            (result.resolution, codes(&result)),
+            (Resolution::Declined, vec!["NO_DOCUMENT"])
+        );
     }
 }
 
 #[test]
 fn text_of_no_known_document_is_for_a_person_to_look_at() {
-    let lines =
-        (0..40).map(|at| line(12.0 * at as f32, 10.0, "It was a dark and stormy night; the rain fell in torrents")).collect();
+    let lines = (0..40)
+        .map(|at| {
+            line(
+                12.0 * at as f32,
+                10.0,
+                "It was a dark and stormy night; the rain fell in torrents",
+            )
+        })
+        .collect();
     let result = judged(&PageReading { lines, portrait: None, ..page() }, None);
-    assert_eq!((result.resolution, codes(&result)), (Resolution::OperatorRequired, vec!["DOCUMENT_UNKNOWN"]));
+    assert_eq!(
+        (result.resolution, codes(&result)),
+        (Resolution::OperatorRequired, vec!["DOCUMENT_UNKNOWN"])
+    );
 }
 
 #[test]
@@ -191,7 +246,11 @@ fn a_passport_without_its_zone_lacks_it() {
 #[test]
 fn an_identity_card_needs_the_back_that_has_its_zone() {
     let front = PageReading {
-        lines: vec![line(10.0, 14.0, "PERSONALAUSWEIS"), line(64.0, 9.0, "Name/Surname/Nom"), line(76.0, 13.0, "ERIKSSON")],
+        lines: vec![
+            line(10.0, 14.0, "PERSONALAUSWEIS"),
+            line(64.0, 9.0, "Name/Surname/Nom"),
+            line(76.0, 13.0, "ERIKSSON"),
+        ],
         ..page()
     };
     assert_eq!(codes(&judged(&front, None)), ["BACK_MISSING"]);
@@ -222,7 +281,10 @@ fn an_identity_card_needs_the_back_that_has_its_zone() {
 fn a_specimen_and_an_unknown_state_are_for_a_person_to_look_at() {
     let of = |state: &str| {
         let text = passport_zone((2031, 8, 21)).replace("FIN", state);
-        codes(&judged(&PageReading { mrz: zone(&text), ..passport() }, None)).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        codes(&judged(&PageReading { mrz: zone(&text), ..passport() }, None))
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     assert_eq!(of("UTO"), ["SPECIMEN"]);
     assert_eq!(of("QQQ"), ["COUNTRY_UNKNOWN"]);
@@ -247,8 +309,12 @@ fn a_licence_that_says_all_on_its_front_needs_no_back() {
 #[test]
 fn the_barcode_of_a_licence_is_compared_with_its_print() {
     let text = "@\n\u{1e}\rANSI 636000100002DL00410278ZV03190008DLDAQT64235789\nDCSSAMPLE\nDACMICHAEL\nDADJOHN\nDBB06061986\nDBA12102034\nDBC1\nDCGUSA\r";
-    let code =
-        RawBarcode { format: BarcodeFormat::Pdf417, bytes: text.into(), text: Some(text.to_owned()), quad: Quad::default() };
+    let code = RawBarcode {
+        format: BarcodeFormat::Pdf417,
+        bytes: text.into(),
+        text: Some(text.to_owned()),
+        quad: Quad::default(),
+    };
     let front = PageReading {
         lines: vec![
             line(10.0, 14.0, "DRIVER LICENSE"),
@@ -267,15 +333,26 @@ fn the_barcode_of_a_licence_is_compared_with_its_print() {
     assert_eq!(status(&result, FieldName::DateOfBirth), Some(FieldStatus::Match));
     assert_eq!(status(&result, FieldName::DateOfExpiry), Some(FieldStatus::OnlyBarcode));
     assert!(result.report.barcodes[0].elements.iter().any(|element| element.id == "DAQ"));
-    let other = PageReading { lines: vec![line(10.0, 14.0, "DRIVER LICENSE"), line(90.0, 9.0, "DOB 06/07/1986")], ..page() };
+    let other = PageReading {
+        lines: vec![line(10.0, 14.0, "DRIVER LICENSE"), line(90.0, 9.0, "DOB 06/07/1986")],
+        ..page()
+    };
     assert_eq!(codes(&judged(&other, Some(&back))), ["FIELD_MISMATCH"]);
 }
 
 #[test]
 fn a_barcode_that_is_no_text_is_told_in_base64() {
-    let code = RawBarcode { format: BarcodeFormat::DataMatrix, bytes: vec![0xff, 0x00], text: None, quad: Quad::default() };
+    let code = RawBarcode {
+        format: BarcodeFormat::DataMatrix,
+        bytes: vec![0xff, 0x00],
+        text: None,
+        quad: Quad::default(),
+    };
     let result = judged(&PageReading { barcodes: vec![code], ..passport() }, None);
-    assert_eq!((result.report.barcodes[0].text.as_deref(), result.report.barcodes[0].base64.as_deref()), (None, Some("/wA=")));
+    assert_eq!(
+        (result.report.barcodes[0].text.as_deref(), result.report.barcodes[0].base64.as_deref()),
+        (None, Some("/wA="))
+    );
 }
 
 #[test]
@@ -313,11 +390,20 @@ fn no_text_however_odd_makes_it_panic_or_break_its_schema() {
         "e\u{301}",
     ];
     let mut rng = StdRng::seed_from_u64(5);
-    let mut text = |most: usize| (0..rng.random_range(0..most)).map(|_| *pieces.choose(&mut rng).unwrap()).collect::<String>();
+    let mut text = |most: usize| {
+        (0..rng.random_range(0..most))
+            .map(|_| *pieces.choose(&mut rng).unwrap())
+            .collect::<String>()
+    };
     for _ in 0..300 {
-        let odd = |text: String| MrzLine { alternatives: vec![vec![('Ä', f32::NAN), ('A', 0.5)]], text };
-        let barcode =
-            RawBarcode { format: BarcodeFormat::Pdf417, bytes: text(9).into_bytes(), text: Some(text(9)), quad: Quad::default() };
+        let odd =
+            |text: String| MrzLine { alternatives: vec![vec![('Ä', f32::NAN), ('A', 0.5)]], text };
+        let barcode = RawBarcode {
+            format: BarcodeFormat::Pdf417,
+            bytes: text(9).into_bytes(),
+            text: Some(text(9)),
+            quad: Quad::default(),
+        };
         let page = PageReading {
             mrz: Some(MrzReading {
                 lines: vec![odd(text(12)), odd(text(12)), odd(text(12))],

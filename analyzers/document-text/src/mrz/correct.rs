@@ -1,5 +1,6 @@
-//! Putting misread characters right: by what a cell may hold, by the codes of states, by the shape of names, and by check
-//! digits. Check digits correct only when exactly one reading satisfies all of them.
+//! Putting misread characters right: by what a cell may hold, by the codes of states, by the shape
+//! of names, and by check digits. Check digits correct only when exactly one reading satisfies all
+//! of them.
 
 use mrz::{MrzData, MrzDate};
 
@@ -17,8 +18,8 @@ pub(super) struct Grid {
     pub(super) changed: u32,
 }
 
-/// Alternatives as likely as this are tried first, without the others, where there are few: with more of them, readings that satisfy
-/// the check digits are found by chance.
+/// Alternatives as likely as this are tried first, without the others, where there are few: with
+/// more of them, readings that satisfy the check digits are found by chance.
 const LIKELY: f32 = 0.15;
 const FEW: usize = 4;
 const FEW_CHANGES: usize = 2;
@@ -38,8 +39,8 @@ const MOST_TOLD: usize = 4;
 const LIKE_FILLER: [char; 10] = ['K', 'C', 'L', 'S', 'E', 'X', 'R', 'Z', 'G', 'I'];
 
 impl Grid {
-    /// The best readings, where the rules of the cells allow them, otherwise the likeliest that they allow. `None` when the zone
-    /// cannot be of this format.
+    /// The best readings, where the rules of the cells allow them, otherwise the likeliest that
+    /// they allow. `None` when the zone cannot be of this format.
     pub(super) fn new(format: MrzFormat, cells: Vec<Vec<Cell>>) -> Option<Self> {
         let mut changed = 0;
         let mut text = Vec::with_capacity(cells.len());
@@ -78,13 +79,16 @@ impl Grid {
             if is_state(&code) {
                 continue;
             }
-            let options: Vec<Vec<char>> = columns.clone().map(|column| self.options_of(line, column)).collect();
+            let options: Vec<Vec<char>> =
+                columns.clone().map(|column| self.options_of(line, column)).collect();
             let mut known: Vec<[char; 3]> = Vec::new();
             for &first in &options[0] {
                 for &second in &options[1] {
                     for &third in &options[2] {
                         let candidate = [first, second, third];
-                        if is_state(&candidate.iter().collect::<String>()) && !known.contains(&candidate) {
+                        if is_state(&candidate.iter().collect::<String>())
+                            && !known.contains(&candidate)
+                        {
                             known.push(candidate);
                         }
                     }
@@ -98,60 +102,87 @@ impl Grid {
 
     fn options_of(&self, line: usize, column: usize) -> Vec<char> {
         let mut options = vec![self.text[line][column]];
-        let likely = self.cells[line][column].options.iter().filter(|option| option.1 >= LEAST_LIKELY);
-        options.extend(likely.map(|option| option.0).filter(|character| self.format.allows(line, column, *character)));
+        let likely =
+            self.cells[line][column].options.iter().filter(|option| option.1 >= LEAST_LIKELY);
+        options.extend(
+            likely
+                .map(|option| option.0)
+                .filter(|character| self.format.allows(line, column, *character)),
+        );
         options
     }
 
-    /// Nothing but fillers follows the second pair of them: names have one pair, between primary and secondary identifier.
-    /// Letters that fillers are often taken for become fillers again.
+    /// Nothing but fillers follows the second pair of them: names have one pair, between primary
+    /// and secondary identifier. Letters that fillers are often taken for become fillers again.
     pub(super) fn correct_names(&mut self) {
         let (line, columns) = self.format.names();
-        let pair = |from: usize, text: &[char]| (from..columns.end - 1).find(|at| text[*at] == '<' && text[at + 1] == '<');
+        let pair = |from: usize, text: &[char]| {
+            (from..columns.end - 1).find(|at| text[*at] == '<' && text[at + 1] == '<')
+        };
         let Some(first) = pair(columns.start, &self.text[line]) else { return };
-        let given = (first..columns.end).find(|at| self.text[line][*at] != '<').unwrap_or(columns.end);
+        let given =
+            (first..columns.end).find(|at| self.text[line][*at] != '<').unwrap_or(columns.end);
         let Some(second) = pair(given, &self.text[line]) else { return };
         for column in second..columns.end {
-            let likely = self.cells[line][column].options.iter().any(|(other, p)| *other == '<' && *p >= LEAST_LIKELY);
+            let likely = self.cells[line][column]
+                .options
+                .iter()
+                .any(|(other, p)| *other == '<' && *p >= LEAST_LIKELY);
             if likely || LIKE_FILLER.contains(&self.text[line][column]) {
                 self.set(line, column, '<');
             }
         }
     }
 
-    /// All readings in which every check digit is right, found in the first of these ways that finds any: among the likely
-    /// alternatives of the recogniser, among all of them, or among the lookalikes of OCR-B.
+    /// All readings in which every check digit is right, found in the first of these ways that
+    /// finds any: among the likely alternatives of the recogniser, among all of them, or among the
+    /// lookalikes of OCR-B.
     pub(super) fn solutions(&self) -> Vec<Self> {
         let suspects = self.suspects();
-        for (least, changes, most) in [(LIKELY, FEW_CHANGES, FEW), (LEAST_LIKELY, MOST_CHANGES, MOST_ALTERNATIVES)] {
+        for (least, changes, most) in
+            [(LIKELY, FEW_CHANGES, FEW), (LEAST_LIKELY, MOST_CHANGES, MOST_ALTERNATIVES)]
+        {
             let by_reading = self.substitutions(&suspects, |grid, line, column| {
-                grid.cells[line][column].options.iter().filter(|option| option.1 >= least).map(|option| option.0).collect()
+                grid.cells[line][column]
+                    .options
+                    .iter()
+                    .filter(|option| option.1 >= least)
+                    .map(|option| option.0)
+                    .collect()
             });
             let found = self.search(&by_reading, changes, most);
             if !found.is_empty() {
                 return none_by_chance(found, &suspects);
             }
         }
-        let by_looks = self.substitutions(&suspects, |grid, line, column| lookalikes(grid.text[line][column]).to_vec());
-        let found = (1..=2).map(|changes| self.search(&by_looks, changes, MOST_ALTERNATIVES)).find(|found| !found.is_empty());
+        let by_looks = self.substitutions(&suspects, |grid, line, column| {
+            lookalikes(grid.text[line][column]).to_vec()
+        });
+        let found = (1..=2)
+            .map(|changes| self.search(&by_looks, changes, MOST_ALTERNATIVES))
+            .find(|found| !found.is_empty());
         none_by_chance(found.unwrap_or_default(), &suspects)
     }
 
-    /// Whether a character stands alone among fillers in one of these cells: in data that is padded with them, it is one of them that
-    /// was misread, and what makes up for it by another change satisfies the check digits by chance.
+    /// Whether a character stands alone among fillers in one of these cells: in data that is padded
+    /// with them, it is one of them that was misread, and what makes up for it by another change
+    /// satisfies the check digits by chance.
     fn has_lone_character(&self, cells: &[(usize, usize)]) -> bool {
         let checks = self.format.checks();
-        let is_check = |line: usize, column: usize| checks.iter().any(|check| check.digit == (line, column));
+        let is_check =
+            |line: usize, column: usize| checks.iter().any(|check| check.digit == (line, column));
         cells.iter().any(|&(line, column)| {
             let row = &self.text[line];
             let is_filler = |at: usize| row[at] == '<';
-            let ends = column + 1 == row.len() || is_filler(column + 1) || is_check(line, column + 1);
+            let ends =
+                column + 1 == row.len() || is_filler(column + 1) || is_check(line, column + 1);
             let begins = column >= 2 && is_filler(column - 1) && is_filler(column - 2);
             !is_filler(column) && begins && ends && !is_check(line, column)
         })
     }
 
-    /// The cells that may be at fault: of check digits that are wrong, and of no other that is right.
+    /// The cells that may be at fault: of check digits that are wrong, and of no other that is
+    /// right.
     fn suspects(&self) -> Vec<(usize, usize)> {
         let checks = self.format.checks();
         let right: Vec<bool> = match self.parse() {
@@ -163,7 +194,10 @@ impl Grid {
         for (line, row) in self.text.iter().enumerate() {
             for column in 0..row.len() {
                 let with = |wanted: bool| {
-                    checks.iter().zip(&right).any(|(check, right)| *right == wanted && touched(check, line, column))
+                    checks
+                        .iter()
+                        .zip(&right)
+                        .any(|(check, right)| *right == wanted && touched(check, line, column))
                 };
                 if with(false) && !with(true) {
                     suspects.push((line, column));
@@ -180,7 +214,9 @@ impl Grid {
     ) -> Vec<(usize, usize, char)> {
         let of = |&(line, column): &(usize, usize)| {
             let present = self.text[line][column];
-            let other = move |character: &char| *character != present && self.format.allows(line, column, *character);
+            let other = move |character: &char| {
+                *character != present && self.format.allows(line, column, *character)
+            };
             options(self, line, column)
                 .into_iter()
                 .filter(other)
@@ -190,8 +226,14 @@ impl Grid {
         suspects.iter().flat_map(of).collect()
     }
 
-    /// All readings with up to so many changes out of at most so many substitutions in which every check digit is right.
-    fn search(&self, substitutions: &[(usize, usize, char)], changes: usize, most: usize) -> Vec<Self> {
+    /// All readings with up to so many changes out of at most so many substitutions in which every
+    /// check digit is right.
+    fn search(
+        &self,
+        substitutions: &[(usize, usize, char)],
+        changes: usize,
+        most: usize,
+    ) -> Vec<Self> {
         let mut found = Vec::new();
         if substitutions.len() <= most {
             self.clone().search_from(substitutions, changes, &mut found);
@@ -199,7 +241,12 @@ impl Grid {
         found
     }
 
-    fn search_from(self, substitutions: &[(usize, usize, char)], most: usize, found: &mut Vec<Self>) {
+    fn search_from(
+        self,
+        substitutions: &[(usize, usize, char)],
+        most: usize,
+        found: &mut Vec<Self>,
+    ) {
         if self.parse().is_some_and(|data| is_sound(&data)) {
             if !found.iter().any(|known| known.text == self.text) {
                 found.push(self);
@@ -212,30 +259,47 @@ impl Grid {
         for (at, &(line, column, character)) in substitutions.iter().enumerate() {
             let mut next = self.clone();
             next.set(line, column, character);
-            let rest: Vec<(usize, usize, char)> =
-                substitutions[at + 1..].iter().copied().filter(|other| (other.0, other.1) != (line, column)).collect();
+            let rest: Vec<(usize, usize, char)> = substitutions[at + 1..]
+                .iter()
+                .copied()
+                .filter(|other| (other.0, other.1) != (line, column))
+                .collect();
             next.search_from(&rest, most - 1, found);
         }
     }
 
-    /// Of each line, whether its cells are sure, or in doubt so that no other reading of them all satisfies the check digits.
+    /// Of each line, whether its cells are sure, or in doubt so that no other reading of them all
+    /// satisfies the check digits.
     pub(super) fn confirmed(&self) -> Vec<bool> {
-        let is_filler = |line: usize, at: usize| self.text[line].get(at).is_none_or(|character| *character == '<');
-        let in_run = |line: usize, at: usize| (at.saturating_sub(1)..at + 2).all(|at| is_filler(line, at));
+        let is_filler = |line: usize, at: usize| {
+            self.text[line].get(at).is_none_or(|character| *character == '<')
+        };
+        let in_run =
+            |line: usize, at: usize| (at.saturating_sub(1)..at + 2).all(|at| is_filler(line, at));
         let mut doubts = Vec::new();
         for (line, row) in self.cells.iter().enumerate() {
             for (column, cell) in row.iter().enumerate() {
-                let allowed = cell.options.iter().filter(|(other, _)| self.format.allows(line, column, *other));
+                let allowed = cell
+                    .options
+                    .iter()
+                    .filter(|(other, _)| self.format.allows(line, column, *other));
                 let total: f32 = allowed.map(|(_, probability)| probability).sum();
-                if cell.probability() < (CONFIRMED * total).max(LIKELIEST) && !in_run(line, column) {
+                if cell.probability() < (CONFIRMED * total).max(LIKELIEST) && !in_run(line, column)
+                {
                     doubts.push((line, column));
                 }
             }
         }
-        let covered: Vec<_> = doubts.iter().copied().filter(|(line, column)| self.format.is_covered(*line, *column)).collect();
+        let covered: Vec<_> = doubts
+            .iter()
+            .copied()
+            .filter(|(line, column)| self.format.is_covered(*line, *column))
+            .collect();
         let are_told = covered.len() <= MOST_TOLD && self.is_only_reading(&covered);
         let is_told = |doubt: &(usize, usize)| are_told && covered.contains(doubt);
-        (0..self.cells.len()).map(|line| doubts.iter().filter(|doubt| doubt.0 == line).all(is_told)).collect()
+        (0..self.cells.len())
+            .map(|line| doubts.iter().filter(|doubt| doubt.0 == line).all(is_told))
+            .collect()
     }
 
     /// Whether, of all readings of these cells, this one alone satisfies the check digits.
@@ -259,9 +323,12 @@ impl Grid {
 
     /// Whether a cell that no check digit covers was read with less than `least` probability.
     pub(super) fn has_doubt(&self, least: f32) -> bool {
-        let doubtful =
-            |line: usize, column: usize, cell: &Cell| cell.probability() < least && !self.format.is_covered(line, column);
-        self.cells.iter().enumerate().any(|(line, row)| row.iter().enumerate().any(|(column, cell)| doubtful(line, column, cell)))
+        let doubtful = |line: usize, column: usize, cell: &Cell| {
+            cell.probability() < least && !self.format.is_covered(line, column)
+        };
+        self.cells.iter().enumerate().any(|(line, row)| {
+            row.iter().enumerate().any(|(column, cell)| doubtful(line, column, cell))
+        })
     }
 
     /// Whether the names have the pair of fillers between primary and secondary identifier.
@@ -272,7 +339,8 @@ impl Grid {
     }
 }
 
-/// The solutions, unless one of them looks as if it were found by chance: then nothing tells which is right.
+/// The solutions, unless one of them looks as if it were found by chance: then nothing tells which
+/// is right.
 fn none_by_chance(found: Vec<Grid>, suspects: &[(usize, usize)]) -> Vec<Grid> {
     if found.iter().any(|grid| grid.has_lone_character(suspects)) { Vec::new() } else { found }
 }
@@ -280,10 +348,13 @@ fn none_by_chance(found: Vec<Grid>, suspects: &[(usize, usize)]) -> Vec<Grid> {
 /// The likeliest character that the cell may hold.
 fn allowed(format: MrzFormat, line: usize, column: usize, cell: &Cell) -> Option<char> {
     let read = cell.options.iter().map(|option| option.0);
-    read.chain(lookalikes(cell.best()).iter().copied()).find(|character| format.allows(line, column, *character)).or_else(|| {
-        // What cannot be right stays as it was read, except for the letter that tells the format.
-        ((line, column) != (0, 0)).then(|| cell.best())
-    })
+    read.chain(lookalikes(cell.best()).iter().copied())
+        .find(|character| format.allows(line, column, *character))
+        .or_else(|| {
+            // What cannot be right stays as it was read, except for the letter that tells the
+            // format.
+            ((line, column) != (0, 0)).then(|| cell.best())
+        })
 }
 
 fn is_state(code: &str) -> bool {
@@ -305,7 +376,13 @@ pub(super) fn parse(format: MrzFormat, lines: &[String]) -> Option<MrzData> {
 /// Which check digits are right, in the order of the layout.
 fn verified(format: MrzFormat, data: &MrzData) -> Vec<bool> {
     let checks = &data.checks;
-    let all = [checks.document_number, checks.date_of_birth, checks.date_of_expiry, checks.personal_number, checks.composite];
+    let all = [
+        checks.document_number,
+        checks.date_of_birth,
+        checks.date_of_expiry,
+        checks.personal_number,
+        checks.composite,
+    ];
     let present: Vec<bool> = all.into_iter().flatten().collect();
     debug_assert_eq!(present.len(), format.checks().len());
     present
@@ -313,6 +390,8 @@ fn verified(format: MrzFormat, data: &MrzData) -> Vec<bool> {
 
 /// Whether all check digits are right and the dates are none that cannot be.
 fn is_sound(data: &MrzData) -> bool {
-    let possible = |date: MrzDate| matches!(date, MrzDate::Calendar(_) | MrzDate::Unknown | MrzDate::PartiallyUnknown(_));
+    let possible = |date: MrzDate| {
+        matches!(date, MrzDate::Calendar(_) | MrzDate::Unknown | MrzDate::PartiallyUnknown(_))
+    };
     data.checks.all_valid() && possible(data.date_of_birth) && possible(data.date_of_expiry)
 }

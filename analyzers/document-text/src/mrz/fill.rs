@@ -1,6 +1,6 @@
-//! Lines of the right length. A recogniser of text lines merges and loses `<` in long runs; where a line does not have the 30, 36
-//! or 44 columns of a format, they are put back in every way that puts the missing ones into the runs that are there, for the
-//! check digits to choose.
+//! Lines of the right length. A recogniser of text lines merges and loses `<` in long runs; where a
+//! line does not have the 30, 36 or 44 columns of a format, they are put back in every way that
+//! puts the missing ones into the runs that are there, for the check digits to choose.
 
 use crate::reading::MrzLine;
 
@@ -32,7 +32,8 @@ impl Cell {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Filled {
     pub(super) cells: Vec<Cell>,
-    /// How far it is from what was read: 0 for a line that had the right length or was put right at its end.
+    /// How far it is from what was read: 0 for a line that had the right length or was put right at
+    /// its end.
     pub(super) cost: u32,
 }
 
@@ -43,11 +44,16 @@ const LEAST_SHARE: f32 = 0.4;
 
 /// The cells of a line as it was read; what is not of the zone's alphabet is left out.
 pub(super) fn cells(line: &MrzLine) -> Vec<Cell> {
-    let in_alphabet = |character: char| character.is_ascii_uppercase() || character.is_ascii_digit() || character == Cell::FILLER;
+    let in_alphabet = |character: char| {
+        character.is_ascii_uppercase() || character.is_ascii_digit() || character == Cell::FILLER
+    };
     let of = |(at, character): (usize, char)| {
         let known = line.alternatives.get(at).map_or(&[] as &[(char, f32)], Vec::as_slice);
-        let mut options: Vec<(char, f32)> =
-            known.iter().copied().filter(|(other, probability)| in_alphabet(*other) && probability.is_finite()).collect();
+        let mut options: Vec<(char, f32)> = known
+            .iter()
+            .copied()
+            .filter(|(other, probability)| in_alphabet(*other) && probability.is_finite())
+            .collect();
         options.sort_by(|a, b| b.1.total_cmp(&a.1));
         if options.first().is_none_or(|best| best.0 != character) {
             options.retain(|(other, _)| *other != character);
@@ -58,7 +64,8 @@ pub(super) fn cells(line: &MrzLine) -> Vec<Cell> {
     line.text.chars().enumerate().filter(|(_, character)| in_alphabet(*character)).map(of).collect()
 }
 
-/// All ways to make the line `width` cells long, the likeliest first; none when it is of another format.
+/// All ways to make the line `width` cells long, the likeliest first; none when it is of another
+/// format.
 pub(super) fn fillings(line: &MrzLine, width: usize) -> Vec<Filled> {
     let cells = cells(line);
     if (cells.len() as f32) < width as f32 * LEAST_SHARE || cells.len() > width + MOST_TOO_MANY {
@@ -92,7 +99,8 @@ fn runs(cells: &[Cell]) -> Vec<(usize, usize)> {
 fn by_runs(cells: &[Cell], width: usize) -> Vec<Filled> {
     let missing = width - cells.len();
     let mut places = runs(cells);
-    let ends_with_filler = places.last().is_some_and(|(start, length)| start + length == cells.len());
+    let ends_with_filler =
+        places.last().is_some_and(|(start, length)| start + length == cells.len());
     if !ends_with_filler {
         places.push((cells.len(), 0));
     }
@@ -101,7 +109,8 @@ fn by_runs(cells: &[Cell], width: usize) -> Vec<Filled> {
     let insert = |shares: &[(usize, usize)]| {
         let mut line = Vec::with_capacity(width);
         for at in 0..=cells.len() {
-            let here: usize = shares.iter().filter(|(place, _)| *place == at).map(|(_, count)| count).sum();
+            let here: usize =
+                shares.iter().filter(|(place, _)| *place == at).map(|(_, count)| count).sum();
             line.extend(std::iter::repeat_n(Cell::filler(), here));
             line.extend(cells.get(at).cloned());
         }
@@ -116,7 +125,10 @@ fn by_runs(cells: &[Cell], width: usize) -> Vec<Filled> {
     for (rank, first) in places.iter().enumerate() {
         for second in &places[rank + 1..] {
             for share in 1..missing {
-                found.push(Filled { cells: insert(&[(first.0, missing - share), (second.0, share)]), cost: 10 + share as u32 });
+                found.push(Filled {
+                    cells: insert(&[(first.0, missing - share), (second.0, share)]),
+                    cost: 10 + share as u32,
+                });
             }
         }
     }
@@ -126,7 +138,8 @@ fn by_runs(cells: &[Cell], width: usize) -> Vec<Filled> {
 /// Takes the surplus out of one run of fillers.
 fn without_surplus(cells: &[Cell], width: usize) -> Vec<Filled> {
     let surplus = cells.len() - width;
-    let mut places: Vec<(usize, usize)> = runs(cells).into_iter().filter(|run| run.1 > surplus).collect();
+    let mut places: Vec<(usize, usize)> =
+        runs(cells).into_iter().filter(|run| run.1 > surplus).collect();
     places.sort_by_key(|run| std::cmp::Reverse(run.1));
     let without = |(rank, (start, _)): (usize, (usize, usize))| {
         let cells = cells[..start].iter().chain(&cells[start + surplus..]).cloned().collect();

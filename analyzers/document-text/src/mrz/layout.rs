@@ -1,5 +1,6 @@
-//! Where what stands in a machine-readable zone (ICAO 9303 parts 4 to 7), as far as reading needs it: what a cell may hold
-//! and which check digits cover it. The values themselves are taken out by the `mrz` crate.
+//! Where what stands in a machine-readable zone (ICAO 9303 parts 4 to 7), as far as reading needs
+//! it: what a cell may hold and which check digits cover it. The values themselves are taken out by
+//! the `mrz` crate.
 
 use std::ops::Range;
 
@@ -38,12 +39,14 @@ impl Check {
 
     /// Whether the cell is covered by, or is, the check digit.
     pub(super) fn touches(&self, line: usize, column: usize) -> bool {
-        self.digit == (line, column) || self.covered.iter().any(|(at, columns)| *at == line && columns.contains(&column))
+        self.digit == (line, column)
+            || self.covered.iter().any(|(at, columns)| *at == line && columns.contains(&column))
     }
 }
 
 /// All formats, the more common first.
-pub(super) const FORMATS: [MrzFormat; 5] = [MrzFormat::Td3, MrzFormat::Td1, MrzFormat::Td2, MrzFormat::MrvA, MrzFormat::MrvB];
+pub(super) const FORMATS: [MrzFormat; 5] =
+    [MrzFormat::Td3, MrzFormat::Td1, MrzFormat::Td2, MrzFormat::MrvA, MrzFormat::MrvB];
 
 impl MrzFormat {
     pub(super) const fn line_count(self) -> usize {
@@ -108,13 +111,22 @@ impl MrzFormat {
         const NUMBER: Check = Check { covered: &[(1, 0..9)], digit: (1, 9) };
         match self {
             Self::Td1 => &[
-                // A number of more than nine characters goes on in the optional data, which the composite covers as well.
+                // A number of more than nine characters goes on in the optional data, which the
+                // composite covers as well.
                 Check { covered: &[(0, 5..14)], digit: (0, 14) },
                 Check { covered: &[(1, 0..6)], digit: (1, 6) },
                 Check { covered: &[(1, 8..14)], digit: (1, 14) },
-                Check { covered: &[(0, 5..30), (1, 0..7), (1, 8..15), (1, 18..29)], digit: (1, 29) },
+                Check {
+                    covered: &[(0, 5..30), (1, 0..7), (1, 8..15), (1, 18..29)],
+                    digit: (1, 29),
+                },
             ],
-            Self::Td2 => &[NUMBER, BIRTH, EXPIRY, Check { covered: &[(1, 0..10), (1, 13..20), (1, 21..35)], digit: (1, 35) }],
+            Self::Td2 => &[
+                NUMBER,
+                BIRTH,
+                EXPIRY,
+                Check { covered: &[(1, 0..10), (1, 13..20), (1, 21..35)], digit: (1, 35) },
+            ],
             Self::Td3 => &[
                 NUMBER,
                 BIRTH,
@@ -133,7 +145,8 @@ impl MrzFormat {
 
     /// What the cell may hold.
     pub(super) fn class(self, line: usize, column: usize) -> Class {
-        let within = |(at, columns): &(usize, Range<usize>)| *at == line && columns.contains(&column);
+        let within =
+            |(at, columns): &(usize, Range<usize>)| *at == line && columns.contains(&column);
         if (line, column) == (0, 0) {
             return Class::Code;
         }
@@ -150,7 +163,8 @@ impl MrzFormat {
             return Class::DigitOrFiller;
         }
         match self.checks().iter().position(|check| check.digit == (line, column)) {
-            // The number's own may be left out when the number goes on, the personal number's when there is none.
+            // The number's own may be left out when the number goes on, the personal number's when
+            // there is none.
             Some(0) => Class::DigitOrFiller,
             Some(_) if self == Self::Td3 && column == 42 => Class::DigitOrFiller,
             Some(_) => Class::Digit,
@@ -167,7 +181,9 @@ impl MrzFormat {
             Class::DigitOrFiller => character.is_ascii_digit() || character == '<',
             Class::Sex => matches!(character, 'M' | 'F' | '<'),
             Class::Character => character.is_ascii_uppercase() || character.is_ascii_digit(),
-            Class::Any => character.is_ascii_uppercase() || character.is_ascii_digit() || character == '<',
+            Class::Any => {
+                character.is_ascii_uppercase() || character.is_ascii_digit() || character == '<'
+            }
         }
     }
 }

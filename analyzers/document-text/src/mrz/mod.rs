@@ -1,8 +1,8 @@
 //! The machine-readable zone: from lines as they were read to a zone of ICAO 9303 with its values.
 //!
-//! The `mrz` crate knows the formats, their check digits, transliteration and codes of states. What is here is what reading
-//! adds: lines of wrong length (`fill`), misread characters (`correct`), and the rule that no zone with a changed or
-//! doubtful character is passed off as read.
+//! The `mrz` crate knows the formats, their check digits, transliteration and codes of states. What
+//! is here is what reading adds: lines of wrong length (`fill`), misread characters (`correct`),
+//! and the rule that no zone with a changed or doubtful character is passed off as read.
 
 mod correct;
 mod fill;
@@ -32,11 +32,14 @@ pub(crate) struct Zone {
 impl Zone {
     /// The six characters of the date of birth and of the date of expiry.
     pub(crate) fn date_fields(&self) -> [String; 2] {
-        self.format.dates().map(|(line, columns)| self.lines[line].get(columns).unwrap_or_default().to_owned())
+        self.format
+            .dates()
+            .map(|(line, columns)| self.lines[line].get(columns).unwrap_or_default().to_owned())
     }
 }
 
-/// Cells that no check digit covers must be read at least this surely for the zone to count as simply read.
+/// Cells that no check digit covers must be read at least this surely for the zone to count as
+/// simply read.
 const SURE: f32 = 0.7;
 /// Most ways to fill a line that are tried.
 const MOST_FILLINGS: usize = 96;
@@ -65,7 +68,9 @@ impl Candidate {
 
 /// The zone in what was read; `None` when it fits no format.
 pub(crate) fn read(reading: &MrzReading) -> Option<Zone> {
-    let whole = |lines: &[MrzLine], format: MrzFormat| lines.iter().all(|line| fill::cells(line).len() == format.width());
+    let whole = |lines: &[MrzLine], format: MrzFormat| {
+        lines.iter().all(|line| fill::cells(line).len() == format.width())
+    };
     let mut candidates = candidates(reading, whole);
     if candidates.is_empty() {
         candidates = self::candidates(reading, |lines, format| !whole(lines, format));
@@ -91,24 +96,32 @@ pub(crate) fn read(reading: &MrzReading) -> Option<Zone> {
     }
 }
 
-/// Whether each line of the reading need not be looked at again: all check digits are right as it was read, and every character of the
-/// line is read surely, or is one of a few in doubt of which no other readings satisfy the check digits. All `false` for what is no
-/// such zone.
+/// Whether each line of the reading need not be looked at again: all check digits are right as it
+/// was read, and every character of the line is read surely, or is one of a few in doubt of which
+/// no other readings satisfy the check digits. All `false` for what is no such zone.
 pub fn confirmed(reading: &MrzReading) -> Vec<bool> {
     let none = vec![false; reading.lines.len()];
     let whole = |lines: &[MrzLine], format: MrzFormat| {
-        lines.len() == reading.lines.len() && lines.iter().all(|line| fill::cells(line).len() == format.width())
+        lines.len() == reading.lines.len()
+            && lines.iter().all(|line| fill::cells(line).len() == format.width())
     };
     let candidates = candidates(reading, whole);
-    let Some(best) = candidates.iter().min_by_key(|candidate| candidate.rank()) else { return none };
+    let Some(best) = candidates.iter().min_by_key(|candidate| candidate.rank()) else {
+        return none;
+    };
     if best.failures() > 0 || best.grid.changed > 0 { none } else { best.grid.confirmed() }
 }
 
 /// All ways to see neighbouring lines that are `wanted` as a zone.
-fn candidates(reading: &MrzReading, wanted: impl Fn(&[MrzLine], MrzFormat) -> bool) -> Vec<Candidate> {
+fn candidates(
+    reading: &MrzReading,
+    wanted: impl Fn(&[MrzLine], MrzFormat) -> bool,
+) -> Vec<Candidate> {
     let mut found = Vec::new();
     for format in FORMATS {
-        for lines in reading.lines.windows(format.line_count()).filter(|lines| wanted(lines, format)) {
+        for lines in
+            reading.lines.windows(format.line_count()).filter(|lines| wanted(lines, format))
+        {
             let read: usize = lines.iter().map(|line| line.text.len()).sum();
             let fillers = read.abs_diff(format.line_count() * format.width());
             for (cells, cost) in combinations(lines, format) {
@@ -121,7 +134,8 @@ fn candidates(reading: &MrzReading, wanted: impl Fn(&[MrzLine], MrzFormat) -> bo
     found
 }
 
-/// The ways to fill all lines together. Where no check digit can choose, only the likeliest way is taken.
+/// The ways to fill all lines together. Where no check digit can choose, only the likeliest way is
+/// taken.
 fn combinations(lines: &[MrzLine], format: MrzFormat) -> Vec<(Vec<Vec<fill::Cell>>, u32)> {
     let is_checked = |line: usize| format.checks().iter().any(|check| check.digit.0 == line);
     let mut combined: Vec<(Vec<Vec<fill::Cell>>, u32)> = vec![(Vec::new(), 0)];
@@ -131,7 +145,9 @@ fn combinations(lines: &[MrzLine], format: MrzFormat) -> Vec<(Vec<Vec<fill::Cell
         combined = combined
             .iter()
             .flat_map(|(cells, cost)| {
-                ways.iter().map(move |way| ([cells.as_slice(), std::slice::from_ref(&way.cells)].concat(), cost + way.cost))
+                ways.iter().map(move |way| {
+                    ([cells.as_slice(), std::slice::from_ref(&way.cells)].concat(), cost + way.cost)
+                })
             })
             .collect();
     }
@@ -145,5 +161,10 @@ fn finish(mut grid: Grid, corrected: bool) -> Option<Zone> {
     grid.correct_names();
     let doubtful = grid.has_doubt(SURE) || (was_filled && !grid.has_name_separator());
     let data = grid.parse()?;
-    Some(Zone { format: grid.format, lines: grid.lines(), data, corrected: corrected || grid.changed > 0 || doubtful })
+    Some(Zone {
+        format: grid.format,
+        lines: grid.lines(),
+        data,
+        corrected: corrected || grid.changed > 0 || doubtful,
+    })
 }

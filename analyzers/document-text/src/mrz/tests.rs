@@ -10,8 +10,10 @@ use super::*;
 const TD1: &str = "I<UTOD231458907<<<<<<<<<<<<<<<\n7408122F1204159UTO<<<<<<<<<<<6\nERIKSSON<<ANNA<MARIA<<<<<<<<<<";
 const TD1_LONG: &str = "I<UTOD23145890<7349<<<<<<<<<<<\n3407127M9507122UTO<<<<<<<<<<<2\nSTEVENSON<<PETER<JOHN<<<<<<<<<";
 const TD2: &str = "I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<\nD231458907UTO7408122F1204159<<<<<<<6";
-const TD3: &str = "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10";
-const MRV_A: &str = "V<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL8988901C4XXX4009078F96121096ZE184226B<<<<<<";
+const TD3: &str =
+    "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10";
+const MRV_A: &str =
+    "V<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL8988901C4XXX4009078F96121096ZE184226B<<<<<<";
 const MRV_B: &str = "V<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<\nL8988901C4XXX4009078F9612109<<<<<<<<";
 const ALPHABET: &str = "<0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
@@ -51,14 +53,21 @@ fn the_specimens_of_icao_are_read_whole() {
     };
     let passport = of(TD3);
     assert_eq!(passport.format, MrzFormat::Td3);
-    assert_eq!((passport.data.surname.as_str(), passport.data.given_names.as_str()), ("ERIKSSON", "ANNA MARIA"));
+    assert_eq!(
+        (passport.data.surname.as_str(), passport.data.given_names.as_str()),
+        ("ERIKSSON", "ANNA MARIA")
+    );
     assert_eq!(passport.date_fields(), ["740812", "120415"]);
     assert_eq!(passport.data.personal_number(), Some("ZE184226B"));
     assert_eq!(of(TD1).format, MrzFormat::Td1);
     assert_eq!(of(TD2).format, MrzFormat::Td2);
     assert_eq!(of(MRV_A).format, MrzFormat::MrvA);
     assert_eq!(of(MRV_B).format, MrzFormat::MrvB);
-    assert_eq!(of(TD1_LONG).data.full_document_number(), "D23145890734", "a long number goes on in the optional data");
+    assert_eq!(
+        of(TD1_LONG).data.full_document_number(),
+        "D23145890734",
+        "a long number goes on in the optional data"
+    );
 }
 
 /// Random zones of all formats with their fields.
@@ -72,9 +81,14 @@ fn random_zone(rng: &mut StdRng) -> String {
     };
     let state = |rng: &mut StdRng| mrz::codes().choose(rng).unwrap().0.to_owned();
     let day = |rng: &mut StdRng, years: std::ops::Range<i32>| {
-        MrzDate::Calendar(Date::new(rng.random_range(years), rng.random_range(1..=12), rng.random_range(1..=28)))
+        MrzDate::Calendar(Date::new(
+            rng.random_range(years),
+            rng.random_range(1..=12),
+            rng.random_range(1..=28),
+        ))
     };
-    let (surname, given_names) = (letters(rng, 12), format!("{} {}", letters(rng, 6), letters(rng, 5)));
+    let (surname, given_names) =
+        (letters(rng, 12), format!("{} {}", letters(rng, 6), letters(rng, 5)));
     let (issuing_country, nationality) = (state(rng), state(rng));
     let (date_of_birth, date_of_expiry) = (day(rng, 1927..2026), day(rng, 2000..2076));
     let sex = *[Sex::Male, Sex::Female, Sex::Unspecified].choose(rng).unwrap();
@@ -161,12 +175,17 @@ fn every_generated_zone_is_read_as_it_was_written() {
 fn a_misread_character_is_caught_or_corrected_with_the_flag() {
     let mut rng = StdRng::seed_from_u64(7);
     let generated: Vec<String> = (0..3).map(|_| random_zone(&mut rng)).collect();
-    for text in [TD1, TD1_LONG, TD2, TD3, MRV_A, MRV_B].into_iter().chain(generated.iter().map(String::as_str)) {
+    for text in [TD1, TD1_LONG, TD2, TD3, MRV_A, MRV_B]
+        .into_iter()
+        .chain(generated.iter().map(String::as_str))
+    {
         let format = read(&reading(text)).unwrap().format;
         for (line, row) in text.lines().enumerate() {
             for (column, truth) in row.char_indices() {
-                // What no check digit covers, or what counts the same in all of them, arithmetic cannot tell.
-                let blind = |other: char| !format.is_covered(line, column) || value(other) == value(truth);
+                // What no check digit covers, or what counts the same in all of them, arithmetic
+                // cannot tell.
+                let blind =
+                    |other: char| !format.is_covered(line, column) || value(other) == value(truth);
                 for other in ALPHABET.chars().filter(|other| *other != truth && !blind(*other)) {
                     let misread = replaced(text, line, column, other);
                     let Some(zone) = read(&reading(&misread)) else { continue };
@@ -204,7 +223,8 @@ fn the_second_best_reading_is_taken_when_it_alone_satisfies_all_check_digits() {
             .collect();
         let &(line, column) = covered.choose(&mut rng).unwrap();
         let truth = rows[line].as_bytes()[column] as char;
-        let other = ALPHABET.chars().filter(|other| value(*other) != value(truth)).collect::<Vec<_>>();
+        let other =
+            ALPHABET.chars().filter(|other| value(*other) != value(truth)).collect::<Vec<_>>();
         let misread = replaced(&text, line, column, *other.choose(&mut rng).unwrap());
         let zone = read(&doubtful(&misread, line, column, truth)).unwrap();
         assert_eq!(zone.lines.join("\n"), text, "read {misread}");
@@ -228,7 +248,8 @@ fn two_readings_that_satisfy_all_check_digits_correct_nothing() {
 #[test]
 fn a_likely_alternative_goes_before_many_unlikely_ones() {
     let mut misread = doubtful(&replaced(TD3, 1, 28, '7'), 1, 28, 'Z');
-    // With these, more readings than one satisfy the check digits, and too many would have to be tried.
+    // With these, more readings than one satisfy the check digits, and too many would have to be
+    // tried.
     for column in 28..42 {
         misread.lines[1].alternatives[column].extend(['K', 'C', '4'].map(|other| (other, 0.02)));
     }
@@ -241,9 +262,11 @@ fn a_likely_alternative_goes_before_many_unlikely_ones() {
 fn what_makes_up_for_a_character_alone_among_fillers_corrects_nothing() {
     let truth = TD3.lines().nth(1).unwrap();
     let lone = replaced(TD3, 1, 39, 'C');
-    let mut options = (28..36).flat_map(|column| ALPHABET.chars().map(move |other| (column, other)));
+    let mut options =
+        (28..36).flat_map(|column| ALPHABET.chars().map(move |other| (column, other)));
     let makes_up = |(column, other): &(usize, char)| {
-        read(&reading(&replaced(&lone, 1, *column, *other))).is_some_and(|zone| zone.data.checks.all_valid() && !zone.corrected)
+        read(&reading(&replaced(&lone, 1, *column, *other)))
+            .is_some_and(|zone| zone.data.checks.all_valid() && !zone.corrected)
     };
     let (column, other) = options.find(makes_up).unwrap();
     let zone = read(&doubtful(&lone, 1, column, other)).unwrap();
@@ -307,7 +330,8 @@ fn a_line_is_confirmed_when_check_digits_tell_what_is_in_doubt() {
     // The number is covered: 8 and B count differently. Names are not.
     assert_eq!(confirmed(&doubtful(TD3, 1, 1, 'B')), [true; 2]);
     assert_eq!(confirmed(&doubtful(TD3, 0, 6, 'K')), [false, true]);
-    // What a cell may not hold is no doubt, and what counts the same is one: so are two that make up for each other.
+    // What a cell may not hold is no doubt, and what counts the same is one: so are two that make
+    // up for each other.
     assert_eq!(confirmed(&doubtful(TD3, 0, 0, 'R')), [true; 2]);
     assert_eq!(value('8'), value('S'));
     assert_eq!(confirmed(&doubtful(TD3, 1, 1, 'S')), [true, false]);
@@ -320,7 +344,8 @@ fn a_line_is_confirmed_when_check_digits_tell_what_is_in_doubt() {
     assert_eq!(confirmed(&reading(&replaced(TD3, 1, 1, '9'))), [false; 2]);
     let mut many = doubtful(TD3, 1, 1, 'B');
     for column in 2..7 {
-        many.lines[1].alternatives[column] = vec![(many.lines[1].alternatives[column][0].0, 0.6), ('B', 0.38)];
+        many.lines[1].alternatives[column] =
+            vec![(many.lines[1].alternatives[column][0].0, 0.6), ('B', 0.38)];
     }
     assert_eq!(confirmed(&many), [true, false]);
 }

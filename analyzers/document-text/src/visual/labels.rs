@@ -1,5 +1,5 @@
-//! The words by which documents name their fields, in the languages of Latin script that passports and cards use, without diacritics
-//! and spaces.
+//! The words by which documents name their fields, in the languages of Latin script that passports
+//! and cards use, without diacritics and spaces.
 
 use crate::compare::distance;
 use crate::report::FieldName;
@@ -368,7 +368,17 @@ const LABELS: &[(FieldName, &[&str])] = &[
     ),
     (
         FieldName::Address,
-        &["ADDRESS", "ADRESSE", "ANSCHRIFT", "WOHNORT", "DOMICILIO", "RESIDENZA", "INDIRIZZO", "ADRES", "LAKCIM"],
+        &[
+            "ADDRESS",
+            "ADRESSE",
+            "ANSCHRIFT",
+            "WOHNORT",
+            "DOMICILIO",
+            "RESIDENZA",
+            "INDIRIZZO",
+            "ADRES",
+            "LAKCIM",
+        ],
     ),
 ];
 
@@ -376,8 +386,14 @@ const LABELS: &[(FieldName, &[&str])] = &[
 pub(super) fn field_named(label: &str) -> Option<FieldName> {
     let most = label.len() / 6;
     let close = |known: &&str| distance(label, known, most);
-    let best = |(field, names): &(FieldName, &[&str])| Some((names.iter().map(&close).min()?, *field));
-    LABELS.iter().filter_map(best).min_by_key(|(edits, _)| *edits).filter(|(edits, _)| *edits <= most).map(|(_, field)| field)
+    let best =
+        |(field, names): &(FieldName, &[&str])| Some((names.iter().map(&close).min()?, *field));
+    LABELS
+        .iter()
+        .filter_map(best)
+        .min_by_key(|(edits, _)| *edits)
+        .filter(|(edits, _)| *edits <= most)
+        .map(|(_, field)| field)
 }
 
 #[cfg(test)]

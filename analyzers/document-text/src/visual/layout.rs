@@ -1,4 +1,5 @@
-//! Where lines stand to each other: along and across the reading direction of the page, whichever way it lies in the picture.
+//! Where lines stand to each other: along and across the reading direction of the page, whichever
+//! way it lies in the picture.
 
 use crate::reading::{Quad, TextLine};
 
@@ -15,7 +16,10 @@ pub(super) struct Placed<'l> {
 /// All lines of a page in its own directions, from the top.
 pub(super) fn placed(lines: &[TextLine]) -> Vec<Placed<'_>> {
     let direction = |quad: &Quad| difference(quad.0[1], quad.0[0]);
-    let sum = lines.iter().map(|line| direction(&line.quad)).fold([0.0, 0.0], |sum: [f32; 2], d| [sum[0] + d[0], sum[1] + d[1]]);
+    let sum = lines
+        .iter()
+        .map(|line| direction(&line.quad))
+        .fold([0.0, 0.0], |sum: [f32; 2], d| [sum[0] + d[0], sum[1] + d[1]]);
     let length = sum[0].hypot(sum[1]);
     let along = if length > 0.0 { [sum[0] / length, sum[1] / length] } else { [1.0, 0.0] };
     let mut placed: Vec<Placed<'_>> = lines.iter().map(|line| Placed::new(line, along)).collect();
@@ -35,24 +39,37 @@ const FARTHEST_RIGHT: f32 = 14.0;
 impl<'l> Placed<'l> {
     /// `along` is the reading direction of the page.
     fn new(line: &'l TextLine, along: [f32; 2]) -> Self {
-        let on = |axis: [f32; 2]| line.quad.0.map(|corner| corner[0] * axis[0] + corner[1] * axis[1]);
+        let on =
+            |axis: [f32; 2]| line.quad.0.map(|corner| corner[0] * axis[0] + corner[1] * axis[1]);
         let (x, y) = (on(along), on([-along[1], along[0]]));
         let (top, bottom) = ((y[0] + y[1]) / 2.0, (y[2] + y[3]) / 2.0);
         let height = (bottom - top).abs().max(1.0);
-        Self { line, left: x[0].min(x[3]), right: x[1].max(x[2]), middle: (top + bottom) / 2.0, height }
+        Self {
+            line,
+            left: x[0].min(x[3]),
+            right: x[1].max(x[2]),
+            middle: (top + bottom) / 2.0,
+            height,
+        }
     }
 
-    /// The lines that may be the value of this label, the likeliest first: below its beginning, then to its right.
+    /// The lines that may be the value of this label, the likeliest first: below its beginning,
+    /// then to its right.
     pub(super) fn value_places<'a>(&self, lines: &'a [Placed<'l>]) -> Vec<&'a Placed<'l>> {
         let mut below: Vec<(f32, &Placed<'l>)> = Vec::new();
         let mut right: Vec<(f32, &Placed<'l>)> = Vec::new();
         for other in lines.iter().filter(|other| !std::ptr::eq(other.line, self.line)) {
             let height = self.height.max(other.height);
             let (down, gap) = (other.middle - self.middle, other.left - self.right);
-            let aligned = other.left < self.right && other.right > self.left && other.left > self.left - 4.0 * height;
+            let aligned = other.left < self.right
+                && other.right > self.left
+                && other.left > self.left - 4.0 * height;
             if down > 0.45 * height && down < FARTHEST_BELOW * height && aligned {
                 below.push((down + (other.left - self.left).abs() * 0.3, other));
-            } else if down.abs() < 0.6 * height && gap > -0.5 * height && gap < FARTHEST_RIGHT * height {
+            } else if down.abs() < 0.6 * height
+                && gap > -0.5 * height
+                && gap < FARTHEST_RIGHT * height
+            {
                 right.push((gap, other));
             }
         }

@@ -1,4 +1,5 @@
-//! The visual zone: which of its lines are fields, by the words before them and by where they stand.
+//! The visual zone: which of its lines are fields, by the words before them and by where they
+//! stand.
 
 mod labels;
 mod layout;
@@ -29,10 +30,18 @@ const LEAST_CONFIDENCE: f32 = 0.5;
 
 /// All fields that the lines name, the first of each.
 pub(crate) fn fields(lines: &[TextLine], kind: DocumentType, today: Date) -> Vec<Printed> {
-    let placed: Vec<Placed<'_>> = placed(lines).into_iter().filter(|place| place.line.confidence >= LEAST_CONFIDENCE).collect();
-    let labels: Vec<Option<Label>> = placed.iter().map(|place| Label::read(&place.line.text)).collect();
-    let values: Vec<Placed<'_>> =
-        placed.iter().zip(&labels).filter(|(_, label)| label.is_none()).map(|(place, _)| *place).collect();
+    let placed: Vec<Placed<'_>> = placed(lines)
+        .into_iter()
+        .filter(|place| place.line.confidence >= LEAST_CONFIDENCE)
+        .collect();
+    let labels: Vec<Option<Label>> =
+        placed.iter().map(|place| Label::read(&place.line.text)).collect();
+    let values: Vec<Placed<'_>> = placed
+        .iter()
+        .zip(&labels)
+        .filter(|(_, label)| label.is_none())
+        .map(|(place, _)| *place)
+        .collect();
     let mut found: Vec<Printed> = Vec::new();
     let mut keep = |printed: Option<Printed>| {
         if let Some(printed) = printed
@@ -46,20 +55,32 @@ pub(crate) fn fields(lines: &[TextLine], kind: DocumentType, today: Date) -> Vec
     }
     for (place, label) in placed.iter().zip(&labels) {
         let Some(label) = label else { continue };
-        let within = label.rest.as_deref().and_then(|rest| printed(label.field, rest, place.line, today));
-        let beside =
-            || place.value_places(&values).into_iter().find_map(|at| printed(label.field, &at.line.text, at.line, today));
+        let within =
+            label.rest.as_deref().and_then(|rest| printed(label.field, rest, place.line, today));
+        let beside = || {
+            place
+                .value_places(&values)
+                .into_iter()
+                .find_map(|at| printed(label.field, &at.line.text, at.line, today))
+        };
         keep(within.or_else(beside));
     }
     found
 }
 
 /// The line that says `value`, which another zone gave, wherever it stands.
-pub(crate) fn confirmation(lines: &[TextLine], field: FieldName, value: &str, today: Date) -> Option<Printed> {
-    let sure = lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE && !is_zone(&line.text));
+pub(crate) fn confirmation(
+    lines: &[TextLine],
+    field: FieldName,
+    value: &str,
+    today: Date,
+) -> Option<Printed> {
+    let sure =
+        lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE && !is_zone(&line.text));
     let found = |line: &&TextLine| match field {
         FieldName::DateOfBirth | FieldName::DateOfExpiry => {
-            let days = date::from_iso(value).map(|day| from_print(&line.text, role(field), today).contains(&day));
+            let days = date::from_iso(value)
+                .map(|day| from_print(&line.text, role(field), today).contains(&day));
             days.unwrap_or_default()
         }
         FieldName::Surname | FieldName::GivenNames => {
@@ -77,7 +98,13 @@ pub(crate) fn confirmation(lines: &[TextLine], field: FieldName, value: &str, to
         _ => false,
     };
     let line = sure.into_iter().find(found)?;
-    Some(Printed { field, value: value.to_owned(), days: Vec::new(), confidence: line.confidence, quad: line.quad })
+    Some(Printed {
+        field,
+        value: value.to_owned(),
+        days: Vec::new(),
+        confidence: line.confidence,
+        quad: line.quad,
+    })
 }
 
 /// Whether the line is one of a machine-readable zone.
@@ -97,22 +124,33 @@ const LONGEST: usize = 5;
 
 impl Label {
     fn read(text: &str) -> Option<Self> {
-        let separators = |character: char| matches!(character, '/' | '|' | ':' | '·' | '•' | '(' | ')' | '[' | ']');
+        let separators = |character: char| {
+            matches!(character, '/' | '|' | ':' | '·' | '•' | '(' | ')' | '[' | ']')
+        };
         let mut named: Option<FieldName> = None;
         let mut rest: Vec<&str> = Vec::new();
         let mut several = false;
         for (at, segment) in text.split(separators).enumerate() {
             let words: Vec<&str> = segment.split_whitespace().collect();
             // A number or a stray sign may stand before the name.
-            let first = words.iter().position(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 1).unwrap_or(0);
+            let first = words
+                .iter()
+                .position(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 1)
+                .unwrap_or(0);
             let lengths = (1..=LONGEST.min(words.len() - first)).rev();
             let label = lengths
-                .filter_map(|count| Some((labels::field_named(&folded(&words[first..first + count].concat()))?, count)))
+                .filter_map(|count| {
+                    Some((
+                        labels::field_named(&folded(&words[first..first + count].concat()))?,
+                        count,
+                    ))
+                })
                 .next();
             match label {
                 Some((field, count)) => {
                     several |= named.is_some();
-                    // The last name decides what a line of several is about only where the first gives none.
+                    // The last name decides what a line of several is about only where the first
+                    // gives none.
                     named.get_or_insert(field);
                     rest = words[first + count..].to_vec();
                 }
@@ -144,10 +182,14 @@ fn printed(field: FieldName, text: &str, line: &TextLine, today: Date) -> Option
         }
         FieldName::Sex => sex(text)?.to_owned(),
         FieldName::DocumentNumber | FieldName::PersonalNumber => number(text)?,
-        FieldName::Surname | FieldName::GivenNames | FieldName::Nationality if letters >= 2 && digits == 0 && !is_zone(text) => {
+        FieldName::Surname | FieldName::GivenNames | FieldName::Nationality
+            if letters >= 2 && digits == 0 && !is_zone(text) =>
+        {
             text.trim().to_owned()
         }
-        FieldName::PlaceOfBirth | FieldName::Authority | FieldName::Address if letters >= 2 && !is_zone(text) => {
+        FieldName::PlaceOfBirth | FieldName::Authority | FieldName::Address
+            if letters >= 2 && !is_zone(text) =>
+        {
             text.trim().to_owned()
         }
         FieldName::IssuingState if letters == 3 && digits == 0 => text.trim().to_owned(),
@@ -190,7 +232,8 @@ fn number(text: &str) -> Option<String> {
     words(text).into_iter().find(|word| plausible(word))
 }
 
-/// A field of a driving licence by the European model, whose fields are numbered (Directive 2006/126/EC).
+/// A field of a driving licence by the European model, whose fields are numbered (Directive
+/// 2006/126/EC).
 fn numbered(line: &TextLine, today: Date) -> Option<Printed> {
     let text = line.text.trim();
     let end = text.find(|character: char| !character.is_ascii_alphanumeric())?;
@@ -294,21 +337,27 @@ pub(crate) fn kind(lines: &[TextLine]) -> Option<DocumentType> {
             ],
         ),
     ];
-    let sure = lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE && !is_zone(&line.text));
-    let texts: Vec<(String, Vec<String>)> = sure.map(|line| (folded(&line.text), words(&line.text))).collect();
-    // A name of a document that stands alone or leads its line; within a sentence it says nothing of this document.
+    let sure =
+        lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE && !is_zone(&line.text));
+    let texts: Vec<(String, Vec<String>)> =
+        sure.map(|line| (folded(&line.text), words(&line.text))).collect();
+    // A name of a document that stands alone or leads its line; within a sentence it says nothing
+    // of this document.
     let names = |(text, words): &(String, Vec<String>), name: &str| match name.len() {
         ..8 => words.len() <= 3 && words.iter().any(|word| word == name),
         length => text.len() <= 3 * length && text.contains(name),
     };
-    let named = |(_, known): &&(DocumentType, &[&str])| texts.iter().any(|text| known.iter().any(|name| names(text, name)));
+    let named = |(_, known): &&(DocumentType, &[&str])| {
+        texts.iter().any(|text| known.iter().any(|name| names(text, name)))
+    };
     NAMES.iter().find(named).map(|(kind, _)| *kind)
 }
 
-/// Whether a licence's front is of the North American design (AAMVA DL/ID Card Design Standard), which puts a barcode with all its
-/// fields on the back: by labels that no other design has.
+/// Whether a licence's front is of the North American design (AAMVA DL/ID Card Design Standard),
+/// which puts a barcode with all its fields on the back: by labels that no other design has.
 pub(crate) fn says_that_the_back_repeats_it(lines: &[TextLine]) -> bool {
-    const LABELS: [&str; 10] = ["DLN", "LN", "FN", "DD", "HGT", "WGT", "EYES", "HAIR", "REST", "END"];
+    const LABELS: [&str; 10] =
+        ["DLN", "LN", "FN", "DD", "HGT", "WGT", "EYES", "HAIR", "REST", "END"];
     let sure = lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE);
     let words: Vec<String> = sure.flat_map(|line| words(&line.text)).collect();
     LABELS.iter().filter(|label| words.iter().any(|word| word == *label)).count() >= 2

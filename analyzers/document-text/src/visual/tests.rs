@@ -17,7 +17,10 @@ fn page(lines: &[(f32, f32, f32, f32, &str)]) -> Vec<TextLine> {
 
 /// The same page turned clockwise by a quarter in a picture of this height.
 fn turned(lines: &[TextLine], height: f32) -> Vec<TextLine> {
-    let turn = |line: &TextLine| TextLine { quad: Quad(line.quad.0.map(|[x, y]| [height - y, x])), ..line.clone() };
+    let turn = |line: &TextLine| TextLine {
+        quad: Quad(line.quad.0.map(|[x, y]| [height - y, x])),
+        ..line.clone()
+    };
     lines.iter().map(turn).collect()
 }
 
@@ -51,8 +54,10 @@ fn passport() -> Vec<TextLine> {
 }
 
 fn values(lines: &[TextLine], kind: DocumentType) -> Vec<(FieldName, String)> {
-    let mut values: Vec<(FieldName, String)> =
-        fields(lines, kind, TODAY).into_iter().map(|printed| (printed.field, printed.value)).collect();
+    let mut values: Vec<(FieldName, String)> = fields(lines, kind, TODAY)
+        .into_iter()
+        .map(|printed| (printed.field, printed.value))
+        .collect();
     values.sort();
     values
 }
@@ -139,14 +144,29 @@ fn a_value_of_another_zone_is_confirmed_wherever_it_stands() {
     assert!(confirmation(&lines, FieldName::DateOfBirth, "1978-02-23", TODAY).is_none());
     assert!(confirmation(&lines, FieldName::Surname, "HANDRO", TODAY).is_none());
     let zone = page(&[(0.0, 0.0, 10.0, 5.0, "P<HUNHANDRA<<ROZALIA<IRMA<<<<<<<<<<<<<<<<<<<")]);
-    assert!(confirmation(&zone, FieldName::Surname, "HANDRA", TODAY).is_none(), "the zone does not confirm itself");
+    assert!(
+        confirmation(&zone, FieldName::Surname, "HANDRA", TODAY).is_none(),
+        "the zone does not confirm itself"
+    );
 }
 
 #[test]
 fn a_page_of_text_is_no_document_and_unsure_lines_are_no_fields() {
     let text = page(&[
-        (0.0, 0.0, 500.0, 10.0, "The quick brown fox, whose passport was lost in Paris on 12.08.1974, jumps over the lazy dog."),
-        (0.0, 12.0, 500.0, 10.0, "A visa may be asked for at the embassy by whoever wants to stay."),
+        (
+            0.0,
+            0.0,
+            500.0,
+            10.0,
+            "The quick brown fox, whose passport was lost in Paris on 12.08.1974, jumps over the lazy dog.",
+        ),
+        (
+            0.0,
+            12.0,
+            500.0,
+            10.0,
+            "A visa may be asked for at the embassy by whoever wants to stay.",
+        ),
     ]);
     assert_eq!(kind(&text), None);
     assert!(fields(&text, DocumentType::Unknown, TODAY).is_empty());

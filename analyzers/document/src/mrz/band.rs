@@ -1,12 +1,13 @@
-//! Where a machine-readable zone may be: two or three long parallel lines, one above the other, that begin at
-//! one edge and end at another.
+//! Where a machine-readable zone may be: two or three long parallel lines, one above the other,
+//! that begin at one edge and end at another.
 
 use vultus_document_text::Quad;
 
 use crate::plane::{self, Point, distance};
 use crate::text::detect::FoundLine;
 
-/// Length of a line of a zone as a multiple of its height, at the least. The shortest have 30 characters.
+/// Length of a line of a zone as a multiple of its height, at the least. The shortest have 30
+/// characters.
 const SLENDER: f32 = 9.0;
 /// Share of the longest line's length from which a line has a direction of its own to go by.
 const WHOLE: f32 = 0.8;
@@ -50,7 +51,10 @@ impl Strip {
     /// The place of a point along and across the strip, from its centre.
     fn place(&self, p: Point) -> [f32; 2] {
         let (x, y) = (p[0] - self.centre[0], p[1] - self.centre[1]);
-        [x * self.direction[0] + y * self.direction[1], y * self.direction[0] - x * self.direction[1]]
+        [
+            x * self.direction[0] + y * self.direction[1],
+            y * self.direction[0] - x * self.direction[1],
+        ]
     }
 
     fn point(&self, along: f32, across: f32) -> Point {
@@ -98,7 +102,9 @@ pub(crate) fn bands(found: &[FoundLine]) -> Vec<Band> {
     let mut kept: Vec<Band> = Vec::new();
     for (_, band) in bands {
         let is_known = |known: &Band| {
-            let near = |a: &Quad, b: &Quad| distance(plane::centre(a), plane::centre(b)) < plane::height(a) / 2.0;
+            let near = |a: &Quad, b: &Quad| {
+                distance(plane::centre(a), plane::centre(b)) < plane::height(a) / 2.0
+            };
             band.lines.iter().all(|line| known.lines.iter().any(|other| near(line, other)))
         };
         if !kept.iter().any(is_known) {
@@ -147,14 +153,16 @@ fn follows(first: &Strip, other: &Strip) -> Option<f32> {
     // The detector may miss the fillers at the end of one line, never most of both.
     let inside = along.abs() + other.length / 2.0 < first.length / 2.0 + 2.5 * first.height;
     let long_enough = other.length > 0.25 * first.length;
-    (alike && inside && long_enough && first.is_parallel(other) && (0.6..6.0).contains(&steps)).then_some(across)
+    (alike && inside && long_enough && first.is_parallel(other) && (0.6..6.0).contains(&steps))
+        .then_some(across)
 }
 
 /// Whether lines are about equally far apart, and not too far.
 fn is_even(lines: &[(f32, Strip)]) -> bool {
     let gaps: Vec<f32> = lines.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
     let height = lines.iter().map(|(_, s)| s.height).fold(0.0, f32::max);
-    let (least, most) = gaps.iter().fold((f32::MAX, 0.0f32), |(l, m), gap| (l.min(*gap), m.max(*gap)));
+    let (least, most) =
+        gaps.iter().fold((f32::MAX, 0.0f32), |(l, m), gap| (l.min(*gap), m.max(*gap)));
     least > 0.6 * height && most < 3.2 * height && most < 1.35 * least
 }
 
@@ -168,7 +176,8 @@ fn likelihood(lines: &[(f32, Strip)]) -> f32 {
 
 /// The lines with their ends at the same edges.
 fn between_edges(first: &Strip, lines: &[(f32, Strip)]) -> Band {
-    let longest = lines.iter().max_by(|a, b| a.1.length.total_cmp(&b.1.length)).map_or(*first, |(_, s)| *s);
+    let longest =
+        lines.iter().max_by(|a, b| a.1.length.total_cmp(&b.1.length)).map_or(*first, |(_, s)| *s);
     let (mut low, mut high) = (f32::MAX, f32::MIN);
     for (_, strip) in lines {
         for corner in strip.quad().0 {
@@ -179,26 +188,38 @@ fn between_edges(first: &Strip, lines: &[(f32, Strip)]) -> Band {
     let height = lines.iter().map(|(_, s)| s.height).sum::<f32>() / lines.len() as f32;
     let cut = |strip: &Strip| {
         // A piece of a line has a less certain direction than the whole of another.
-        let direction = if strip.length > WHOLE * longest.length { strip.direction } else { longest.direction };
-        let turned = direction[0] * longest.direction[0] + direction[1] * longest.direction[1] < 0.0;
+        let direction =
+            if strip.length > WHOLE * longest.length { strip.direction } else { longest.direction };
+        let turned =
+            direction[0] * longest.direction[0] + direction[1] * longest.direction[1] < 0.0;
         let direction = if turned { [-direction[0], -direction[1]] } else { direction };
         let base = Strip { direction, ..*strip };
         let own = longest.place(base.centre)[0];
         let middle = (low + high) / 2.0 - own;
-        Strip { centre: base.point(middle, 0.0), length: high - low, height: height.max(strip.height), ..base }.quad()
+        Strip {
+            centre: base.point(middle, 0.0),
+            length: high - low,
+            height: height.max(strip.height),
+            ..base
+        }
+        .quad()
     };
     let whole = lines.iter().all(|(_, strip)| strip.length > WHOLE * longest.length);
     let cut: Vec<Quad> = lines.iter().map(|(_, strip)| cut(strip)).collect();
-    let nearer = Some(nearing(&cut)).filter(|nearer| whole && nearer.abs() > CERTAIN).unwrap_or_default();
+    let nearer =
+        Some(nearing(&cut)).filter(|nearer| whole && nearer.abs() > CERTAIN).unwrap_or_default();
     Band { lines: cut.iter().map(|quad| narrowed(quad, nearer)).collect() }
 }
 
-/// By how much, of their distance in the middle, the first and last line are farther apart at the right than at the left: seen from
-/// the side, what is farther away is smaller.
+/// By how much, of their distance in the middle, the first and last line are farther apart at the
+/// right than at the left: seen from the side, what is farther away is smaller.
 fn nearing(lines: &[Quad]) -> f32 {
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return 0.0 };
     let gap = |near: usize, far: usize| {
-        distance(plane::between(first.0[near], first.0[far], 0.5), plane::between(last.0[near], last.0[far], 0.5))
+        distance(
+            plane::between(first.0[near], first.0[far], 0.5),
+            plane::between(last.0[near], last.0[far], 0.5),
+        )
     };
     let (left, right) = (gap(0, 3), gap(1, 2));
     (2.0 * (right - left) / (right + left).max(1.0)).clamp(-NEARER, NEARER)
@@ -208,7 +229,12 @@ fn nearing(lines: &[Quad]) -> f32 {
 fn narrowed(quad: &Quad, nearer: f32) -> Quad {
     let [a, b, c, d] = quad.0;
     let (left, right) = (nearer / 4.0, -nearer / 4.0);
-    Quad([plane::between(a, d, left), plane::between(b, c, right), plane::between(c, b, right), plane::between(d, a, left)])
+    Quad([
+        plane::between(a, d, left),
+        plane::between(b, c, right),
+        plane::between(c, b, right),
+        plane::between(d, a, left),
+    ])
 }
 
 impl Band {

@@ -1,5 +1,5 @@
-//! From what the recogniser saw along a line to its characters: a zone is set in one pitch, and its lines have 30,
-//! 36 or 44 characters, so that characters are looked for where they must be.
+//! From what the recogniser saw along a line to its characters: a zone is set in one pitch, and its
+//! lines have 30, 36 or 44 characters, so that characters are looked for where they must be.
 
 use crate::text::recognise::{MRZ, MrzSheet, NOTHING};
 
@@ -11,15 +11,19 @@ const STIFFNESS: f32 = 9.0;
 const EMPTY: f32 = 0.02;
 /// What counts against a reading for every character seen outside its places.
 const LEFT_OVER: f32 = 3.0;
-/// What counts against taking one letter for two, which are seen one by one; fillers of a run may be seen as one.
+/// What counts against taking one letter for two, which are seen one by one; fillers of a run may
+/// be seen as one.
 const SHARED: f32 = 5.0;
-/// How much wider the pitch is at the end than at the beginning: seen from the side, it changes along a line.
+/// How much wider the pitch is at the end than at the beginning: seen from the side, it changes
+/// along a line.
 const WIDENING: [f32; 3] = [0.0, -0.2, 0.2];
-/// What a changing pitch must gain per character to be believed: most lines are seen from the front.
+/// What a changing pitch must gain per character to be believed: most lines are seen from the
+/// front.
 const BELIEVED: f32 = 0.05;
 /// The filler's place in [`MRZ`].
 const FILLER: usize = 36;
-/// What counts against a reading for every pitch, squared, that a character lies from where the line beside it has one.
+/// What counts against a reading for every pitch, squared, that a character lies from where the
+/// line beside it has one.
 const LEANING: f32 = 1.5;
 /// A character needs so much of a row's probability to count as seen.
 const SEEN: f32 = 0.3;
@@ -106,8 +110,9 @@ pub(crate) fn fit(sheet: &MrzSheet, length: usize) -> Option<Fit> {
     tried.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, fit)| fit)
 }
 
-/// The line with a character beside each of another line's, whose places are given as shares of the line. Lines of one zone are set
-/// below each other, so that one which reads well tells where the characters are of one that does not.
+/// The line with a character beside each of another line's, whose places are given as shares of the
+/// line. Lines of one zone are set below each other, so that one which reads well tells where the
+/// characters are of one that does not.
 pub(crate) fn fit_beside(sheet: &MrzSheet, along: &[f32]) -> Option<Fit> {
     let places: Vec<f32> = along.iter().map(|along| along * sheet.span - 0.5).collect();
     let (first, last) = (places.first()?, places.last()?);
@@ -116,7 +121,11 @@ pub(crate) fn fit_beside(sheet: &MrzSheet, along: &[f32]) -> Option<Fit> {
         return None;
     }
     let gap = |n: usize| (places[n] - places[n - 1]).max(1.0);
-    aligned(sheet, &seen(sheet), &Setting { length: places.len(), pitch, gap: &gap, beside: Some(&places) })
+    aligned(
+        sheet,
+        &seen(sheet),
+        &Setting { length: places.len(), pitch, gap: &gap, beside: Some(&places) },
+    )
 }
 
 /// How a line is set, in rows.
@@ -132,10 +141,15 @@ struct Setting<'s> {
 /// The best places for characters set like that.
 fn aligned(sheet: &MrzSheet, peaks: &[Peak], setting: &Setting<'_>) -> Option<Fit> {
     let (rows, length, pitch) = (sheet.rows.len(), setting.length, setting.pitch);
-    let leaning = |n: usize, t: usize| setting.beside.map_or(0.0, |places| LEANING * ((t as f32 - places[n]) / pitch).powi(2));
-    let letters: Vec<Option<usize>> = (0..rows).map(|t| letter_at(peaks, t as f32, pitch)).collect();
-    let evidence: Vec<f32> = (0..rows).map(|t| mass(sheet, t as f32, pitch).1.max(EMPTY).ln()).collect();
-    // best[n][t]: the best score with the n-th character at row t; from[n][t]: the row of the one before.
+    let leaning = |n: usize, t: usize| {
+        setting.beside.map_or(0.0, |places| LEANING * ((t as f32 - places[n]) / pitch).powi(2))
+    };
+    let letters: Vec<Option<usize>> =
+        (0..rows).map(|t| letter_at(peaks, t as f32, pitch)).collect();
+    let evidence: Vec<f32> =
+        (0..rows).map(|t| mass(sheet, t as f32, pitch).1.max(EMPTY).ln()).collect();
+    // best[n][t]: the best score with the n-th character at row t; from[n][t]: the row of the one
+    // before.
     let mut best = vec![vec![f32::MIN; rows]; length];
     let mut from = vec![vec![0usize; rows]; length];
     for (t, evidence) in evidence.iter().enumerate() {
@@ -148,8 +162,13 @@ fn aligned(sheet: &MrzSheet, peaks: &[Peak], setting: &Setting<'_>) -> Option<Fi
             let leaning = leaning(n, t);
             for gap in gaps.clone().filter(|gap| *gap <= t) {
                 let stretch = gap as f32 / here - 1.0;
-                let shared = if letters[t].is_some() && letters[t] == letters[t - gap] { SHARED } else { 0.0 };
-                let score = best[n - 1][t - gap] - STIFFNESS * stretch * stretch - shared - leaning + evidence[t];
+                let shared = if letters[t].is_some() && letters[t] == letters[t - gap] {
+                    SHARED
+                } else {
+                    0.0
+                };
+                let score = best[n - 1][t - gap] - STIFFNESS * stretch * stretch - shared - leaning
+                    + evidence[t];
                 if best[n - 1][t - gap] > f32::MIN && score > best[n][t] {
                     best[n][t] = score;
                     from[n][t] = t - gap;
@@ -193,7 +212,9 @@ fn unclaimed(peaks: &[Peak], places: &[usize], pitch: f32) -> usize {
     let mut claimed = vec![false; peaks.len()];
     for place in places {
         let distance = |i: &usize| (peaks[*i].row - *place as f32).abs();
-        let nearest = (0..peaks.len()).filter(|i| !claimed[*i]).min_by(|a, b| distance(a).total_cmp(&distance(b)));
+        let nearest = (0..peaks.len())
+            .filter(|i| !claimed[*i])
+            .min_by(|a, b| distance(a).total_cmp(&distance(b)));
         if let Some(i) = nearest.filter(|i| distance(i) < 0.6 * pitch) {
             claimed[i] = true;
         }
@@ -219,28 +240,35 @@ fn mass(sheet: &MrzSheet, centre: f32, pitch: f32) -> (Place, f32) {
     (place.map(|value| value / total.max(SURE_MASS)), highest)
 }
 
-/// Whether a place was read with less than `least` probability. A filler between fillers is none to doubt: of a run some are
-/// often not seen.
+/// Whether a place was read with less than `least` probability. A filler between fillers is none to
+/// doubt: of a run some are often not seen.
 pub(crate) fn has_doubt(places: &[Place], least: f32) -> bool {
-    let is_filler = |place: &Place| place[FILLER] > 0.0 && place.iter().all(|value| *value <= place[FILLER]);
-    let in_run = |at: usize| places[at.saturating_sub(1)..(at + 2).min(places.len())].iter().all(is_filler);
+    let is_filler =
+        |place: &Place| place[FILLER] > 0.0 && place.iter().all(|value| *value <= place[FILLER]);
+    let in_run =
+        |at: usize| places[at.saturating_sub(1)..(at + 2).min(places.len())].iter().all(is_filler);
     let is_sure = |place: &Place| place.iter().any(|value| *value >= least);
     places.iter().enumerate().any(|(at, place)| !is_sure(place) && !in_run(at))
 }
 
-/// Whether the readings that agree with the best one leave no doubt: at each place one of them is sure, and the others do not
-/// contradict it.
+/// Whether the readings that agree with the best one leave no doubt: at each place one of them is
+/// sure, and the others do not contradict it.
 pub(crate) fn is_settled(readings: &[Fit], least: f32) -> bool {
     let agreeing = agreeing(readings);
     let Some(best) = agreeing.first() else { return false };
-    let surest = |at: usize| std::array::from_fn(|c| agreeing.iter().map(|fit| fit.places[at][c]).fold(0.0, f32::max));
+    let surest = |at: usize| {
+        std::array::from_fn(|c| agreeing.iter().map(|fit| fit.places[at][c]).fold(0.0, f32::max))
+    };
     let surest: Vec<Place> = (0..best.places.len()).map(surest).collect();
     !has_doubt(&surest, least) && !has_doubt(&mean(&agreeing), UNCONTRADICTED)
 }
 
-/// The best reading of a line and those that agree with it and fit about as well: one that lies a place beside it would only blur it.
+/// The best reading of a line and those that agree with it and fit about as well: one that lies a
+/// place beside it would only blur it.
 pub(crate) fn agreeing(readings: &[Fit]) -> Vec<&Fit> {
-    let Some(best) = readings.iter().max_by(|a, b| a.score.total_cmp(&b.score)) else { return Vec::new() };
+    let Some(best) = readings.iter().max_by(|a, b| a.score.total_cmp(&b.score)) else {
+        return Vec::new();
+    };
     let likeliest = |place: &Place| (0..place.len()).max_by(|a, b| place[*a].total_cmp(&place[*b]));
     let agrees = |fit: &&Fit| {
         let pairs = fit.places.iter().zip(&best.places);
@@ -254,13 +282,16 @@ pub(crate) fn agreeing(readings: &[Fit]) -> Vec<&Fit> {
 pub(crate) fn mean(readings: &[&Fit]) -> Vec<Place> {
     let length = readings.iter().map(|fit| fit.places.len()).min().unwrap_or(0);
     let count = readings.len() as f32;
-    let sum = |at: usize| std::array::from_fn(|c| readings.iter().map(|fit| fit.places[at][c]).sum::<f32>() / count);
+    let sum = |at: usize| {
+        std::array::from_fn(|c| readings.iter().map(|fit| fit.places[at][c]).sum::<f32>() / count)
+    };
     (0..length).map(sum).collect()
 }
 
 /// The likeliest characters of a place with their probabilities, best first.
 pub(crate) fn ranked(place: &Place, least: f32, most: usize) -> Vec<(char, f32)> {
-    let mut ranked: Vec<(char, f32)> = MRZ.iter().zip(place).map(|(c, p)| (char::from(*c), *p)).collect();
+    let mut ranked: Vec<(char, f32)> =
+        MRZ.iter().zip(place).map(|(c, p)| (char::from(*c), *p)).collect();
     ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
     let best = ranked.first().copied();
     ranked.retain(|(_, p)| *p >= least);
@@ -303,7 +334,9 @@ mod tests {
         let guide = fit(&sheet(numbers), 44).unwrap();
         assert_eq!(text(&guide), numbers);
         let beside = fit_beside(&sheet(names), &guide.along).unwrap();
-        for (read, drawn) in text(&beside).chars().zip(names.chars()).filter(|(_, drawn)| *drawn != '·') {
+        for (read, drawn) in
+            text(&beside).chars().zip(names.chars()).filter(|(_, drawn)| *drawn != '·')
+        {
             assert_eq!(read, drawn, "{}", text(&beside));
         }
         assert!(guide.score > -0.2 && beside.score < guide.score);
@@ -312,7 +345,10 @@ mod tests {
     #[test]
     fn readings_that_fit_much_worse_than_the_best_are_left_out() {
         let good = fit(&sheet("L898902C36UTO7408122F1204159ZE184226B<<<<<10"), 44).unwrap();
-        let (near, far) = (Fit { score: good.score - 0.2, ..good.clone() }, Fit { score: good.score - 0.3, ..good.clone() });
+        let (near, far) = (
+            Fit { score: good.score - 0.2, ..good.clone() },
+            Fit { score: good.score - 0.3, ..good.clone() },
+        );
         assert_eq!(agreeing(&[near, good, far]).len(), 2);
     }
 }

@@ -1,5 +1,5 @@
-//! A band read line by line: first as it is, then what reads badly beside what reads well, and what stays in doubt again, cut out in
-//! other ways.
+//! A band read line by line: first as it is, then what reads badly beside what reads well, and what
+//! stays in doubt again, cut out in other ways.
 
 use image::RgbImage;
 use vultus_document_text::{MrzLine, MrzReading, Quad, confirmed};
@@ -23,14 +23,15 @@ const LEAST_OF_LINE: f32 = -1.6;
 const NO_FIT: f32 = -4.0;
 /// Fillers that a zone has at the least.
 const FEWEST_FILLERS: usize = 4;
-/// Height of a line, in pixels, under which a softened crop of it says more than the picture itself, and narrower ones say less.
+/// Height of a line, in pixels, under which a softened crop of it says more than the picture
+/// itself, and narrower ones say less.
 const SMALL: f32 = 24.0;
 /// Readings of a place with less probability, and more of them, are not told.
 const LEAST_LIKELY: f32 = 0.005;
 const MOST_ALTERNATIVES: usize = 5;
 
-/// A way to cut a line out: how much is read beyond both of its ends and above and below, in heights, how much it is widened, and
-/// whether the noise is taken out.
+/// A way to cut a line out: how much is read beyond both of its ends and above and below, in
+/// heights, how much it is widened, and whether the noise is taken out.
 #[derive(Debug, Clone, Copy)]
 struct Crop {
     beyond: f32,
@@ -41,7 +42,8 @@ struct Crop {
 
 /// The first: more than one character beyond the ends, where the detector may miss the last.
 const FIRST: Crop = Crop { beyond: 1.5, growth: 0.0, stretch: 1.0, soft: false };
-/// Those of a line that the first leaves doubts about. The end of a run of fillers may be missed for longer.
+/// Those of a line that the first leaves doubts about. The end of a run of fillers may be missed
+/// for longer.
 const AGAIN: [Crop; 3] = [
     Crop { beyond: 1.5, growth: 0.12, stretch: 1.0, soft: false },
     Crop { beyond: 1.5, growth: -0.08, stretch: 1.25, soft: false },
@@ -58,7 +60,8 @@ impl Crop {
         self.beyond * plane::height(line) / plane::width(line).max(1.0)
     }
 
-    /// Places along the crop of a line, from places along the line itself, both as shares of the whole.
+    /// Places along the crop of a line, from places along the line itself, both as shares of the
+    /// whole.
     fn along(&self, line: &Quad, places: &[f32]) -> Vec<f32> {
         let margin = self.margin(line);
         places.iter().map(|place| (place + margin) / (1.0 + 2.0 * margin)).collect()
@@ -84,7 +87,8 @@ impl ReadLine {
         self.fits[kind].as_ref().map(|fit| fit.score)
     }
 
-    /// Text that is none of a zone hardly ever shows a filler, and a line of a zone without any, which data fill, mostly fits well.
+    /// Text that is none of a zone hardly ever shows a filler, and a line of a zone without any,
+    /// which data fill, mostly fits well.
     fn may_be_of_zone(&self) -> bool {
         self.best() >= if grid::has_filler(&self.sheet) { LEAST_OF_LINE } else { LEAST_FIT }
     }
@@ -108,13 +112,24 @@ struct Aligned {
 }
 
 /// Reads a band; `None` when it is no zone.
-pub(super) fn read(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Result<Option<FoundZone>, VisionError> {
-    let Some(Aligned { lines, guide, score }) = read_first(reader, picture, band)?.and_then(aligned) else { return Ok(None) };
+pub(super) fn read(
+    reader: &mut TextReader,
+    picture: &RgbImage,
+    band: &Band,
+) -> Result<Option<FoundZone>, VisionError> {
+    let Some(Aligned { lines, guide, score }) =
+        read_first(reader, picture, band)?.and_then(aligned)
+    else {
+        return Ok(None);
+    };
     let band = Band { lines: lines.iter().map(|(line, _)| line.quad).collect() };
     let Some(quad) = band.quad() else { return Ok(None) };
-    let mut reading = MrzReading { lines: lines.iter().map(|(_, fit)| as_line(&fit.places)).collect(), quad };
+    let mut reading =
+        MrzReading { lines: lines.iter().map(|(_, fit)| as_line(&fit.places)).collect(), quad };
     let confirmed = confirmed(&reading);
-    for ((text, (line, fit)), _) in reading.lines.iter_mut().zip(lines).zip(confirmed).filter(|(_, confirmed)| !confirmed) {
+    for ((text, (line, fit)), _) in
+        reading.lines.iter_mut().zip(lines).zip(confirmed).filter(|(_, confirmed)| !confirmed)
+    {
         *text = as_line(&read_again(reader, picture, &line.quad, fit, guide.as_deref())?);
     }
     let fillers = reading.lines.iter().map(|line| line.text.matches('<').count()).sum::<usize>();
@@ -123,7 +138,11 @@ pub(super) fn read(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> 
 }
 
 /// All lines once, as many as the likeliest format has, with its place in [`LENGTHS`].
-fn read_first(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Result<Option<(Vec<ReadLine>, usize)>, VisionError> {
+fn read_first(
+    reader: &mut TextReader,
+    picture: &RgbImage,
+    band: &Band,
+) -> Result<Option<(Vec<ReadLine>, usize)>, VisionError> {
     // The middle one of three belongs to every zone that there may be among them.
     let mut order: Vec<usize> = (0..band.lines.len()).collect();
     order.sort_by_key(|at| *at != 1);
@@ -157,12 +176,15 @@ fn read_first(reader: &mut TextReader, picture: &RgbImage, band: &Band) -> Resul
     Ok(Some((lines, kind)))
 }
 
-/// The lines as one length, those that fit badly beside one that fits surely; `None` when they do not fit together.
+/// The lines as one length, those that fit badly beside one that fits surely; `None` when they do
+/// not fit together.
 fn aligned((mut lines, kind): (Vec<ReadLine>, usize)) -> Option<Aligned> {
-    let mut fits = lines.iter_mut().map(|line| line.fits[kind].take()).collect::<Option<Vec<Fit>>>()?;
+    let mut fits =
+        lines.iter_mut().map(|line| line.fits[kind].take()).collect::<Option<Vec<Fit>>>()?;
     let best = (0..fits.len()).max_by(|a, b| fits[*a].score.total_cmp(&fits[*b].score))?;
     let score = fits.iter().map(|fit| fit.score).sum::<f32>() / fits.len() as f32;
-    let guide = (fits[best].score > SURE_FIT).then(|| FIRST.back(&lines[best].quad, &fits[best].along));
+    let guide =
+        (fits[best].score > SURE_FIT).then(|| FIRST.back(&lines[best].quad, &fits[best].along));
     if let Some(guide) = &guide {
         for (line, fit) in lines.iter().zip(&mut fits).filter(|(_, fit)| fit.score <= SURE_FIT) {
             if let Some(beside) = line.beside(guide) {
@@ -171,7 +193,11 @@ fn aligned((mut lines, kind): (Vec<ReadLine>, usize)) -> Option<Aligned> {
         }
     }
     let fits_together = guide.is_some() && fits.iter().all(|fit| fit.score > LEAST_BESIDE);
-    (score >= LEAST_FIT || fits_together).then(|| Aligned { lines: lines.into_iter().zip(fits).collect(), guide, score })
+    (score >= LEAST_FIT || fits_together).then(|| Aligned {
+        lines: lines.into_iter().zip(fits).collect(),
+        guide,
+        score,
+    })
 }
 
 /// The places of a line, of more crops where the first leaves doubts.
@@ -199,11 +225,20 @@ fn read_again(
     Ok(grid::mean(&grid::agreeing(&readings)))
 }
 
-fn read_sheet(reader: &mut TextReader, picture: &RgbImage, line: &Quad, crop: Crop) -> Result<MrzSheet, VisionError> {
+fn read_sheet(
+    reader: &mut TextReader,
+    picture: &RgbImage,
+    line: &Quad,
+    crop: Crop,
+) -> Result<MrzSheet, VisionError> {
     reader.read_mrz(picture, &plane::grown(line, crop.beyond, crop.growth), crop.stretch, crop.soft)
 }
 
-fn read_line(reader: &mut TextReader, picture: &RgbImage, quad: Quad) -> Result<ReadLine, VisionError> {
+fn read_line(
+    reader: &mut TextReader,
+    picture: &RgbImage,
+    quad: Quad,
+) -> Result<ReadLine, VisionError> {
     let sheet = read_sheet(reader, picture, &quad, FIRST)?;
     let fits = LENGTHS.iter().map(|length| grid::fit(&sheet, *length)).collect();
     Ok(ReadLine { quad, sheet, fits })
@@ -211,12 +246,17 @@ fn read_line(reader: &mut TextReader, picture: &RgbImage, quad: Quad) -> Result<
 
 /// The place in [`LENGTHS`] that all lines together fit best.
 fn best_length(lines: &[ReadLine]) -> Option<usize> {
-    let total = |kind: usize| lines.iter().map(|line| line.score(kind).unwrap_or(NO_FIT)).sum::<f32>();
+    let total =
+        |kind: usize| lines.iter().map(|line| line.score(kind).unwrap_or(NO_FIT)).sum::<f32>();
     let best = (0..LENGTHS.len()).max_by(|a, b| total(*a).total_cmp(&total(*b)))?;
     (total(best) > NO_FIT * lines.len() as f32).then_some(best)
 }
 
-fn complete(reader: &mut TextReader, picture: &RgbImage, lines: &mut Vec<ReadLine>) -> Result<(), VisionError> {
+fn complete(
+    reader: &mut TextReader,
+    picture: &RgbImage,
+    lines: &mut Vec<ReadLine>,
+) -> Result<(), VisionError> {
     let band = Band { lines: lines.iter().map(|line| line.quad).collect() };
     let kind = LENGTHS.iter().position(|length| *length == 30).unwrap_or(0);
     let mut best: Option<(f32, f32, ReadLine)> = None;

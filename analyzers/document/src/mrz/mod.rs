@@ -1,5 +1,5 @@
-//! The machine-readable zone: where it is, which way up it reads, and the characters at its places with their
-//! likelihood. What they mean is for the other half of the analyzer.
+//! The machine-readable zone: where it is, which way up it reads, and the characters at its places
+//! with their likelihood. What they mean is for the other half of the analyzer.
 
 mod band;
 mod grid;
@@ -28,8 +28,8 @@ pub(crate) struct FoundZone {
     pub(crate) is_sure: bool,
 }
 
-/// Finds and reads the zone among the lines found in `picture`. `upright` is the direction in which text is likely
-/// to run, in degrees, where something else tells.
+/// Finds and reads the zone among the lines found in `picture`. `upright` is the direction in which
+/// text is likely to run, in degrees, where something else tells.
 pub(crate) fn find(
     reader: &mut TextReader,
     picture: &RgbImage,
@@ -37,8 +37,11 @@ pub(crate) fn find(
     upright: Option<f32>,
 ) -> Result<Option<FoundZone>, VisionError> {
     let bands = band::bands(found);
-    let is_forwards = |band: &Band| upright.is_none_or(|angle| (angle_of(band) - angle).to_radians().cos() >= 0.0);
-    let forwards = bands.iter().map(|band| if is_forwards(band) { band.clone() } else { band.reversed() });
+    let is_forwards = |band: &Band| {
+        upright.is_none_or(|angle| (angle_of(band) - angle).to_radians().cos() >= 0.0)
+    };
+    let forwards =
+        bands.iter().map(|band| if is_forwards(band) { band.clone() } else { band.reversed() });
     let ways: Vec<Band> = match upright {
         // What tells is seldom wrong: the other direction is tried once.
         Some(_) => forwards.clone().chain(forwards.take(1).map(|band| band.reversed())).collect(),

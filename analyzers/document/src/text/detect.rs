@@ -1,5 +1,5 @@
-//! Where lines of text are: PP-OCRv4's detector (a map of how likely each pixel is text) and the rectangles
-//! around the spots of that map.
+//! Where lines of text are: PP-OCRv4's detector (a map of how likely each pixel is text) and the
+//! rectangles around the spots of that map.
 
 use image::{GrayImage, Luma, RgbImage};
 use imageproc::contours::{BorderType, find_contours};
@@ -30,8 +30,8 @@ const MOST: usize = 1000;
 /// A line of text in a picture.
 #[derive(Debug, Clone)]
 pub(crate) struct FoundLine {
-    /// Its rectangle, in pixels of the picture: the upper side runs along the text, but whether forwards or
-    /// backwards is not known.
+    /// Its rectangle, in pixels of the picture: the upper side runs along the text, but whether
+    /// forwards or backwards is not known.
     pub(crate) quad: Quad,
 }
 
@@ -49,9 +49,14 @@ impl TextDetector {
     }
 
     /// The lines in `picture`, looked at with its longer side scaled to about `side` pixels.
-    pub(crate) fn find(&mut self, picture: &RgbImage, side: u32) -> Result<Vec<FoundLine>, VisionError> {
+    pub(crate) fn find(
+        &mut self,
+        picture: &RgbImage,
+        side: u32,
+    ) -> Result<Vec<FoundLine>, VisionError> {
         let factor = side as f32 / picture.width().max(picture.height()) as f32;
-        let fitted = |length: u32| (((length as f32 * factor) / CELL as f32).round() as u32).max(1) * CELL;
+        let fitted =
+            |length: u32| (((length as f32 * factor) / CELL as f32).round() as u32).max(1) * CELL;
         let (width, height) = (fitted(picture.width()), fitted(picture.height()));
         let small = sample::scaled(picture, width, height);
         fill(&small, &mut self.tensor);
@@ -86,11 +91,16 @@ fn rectangles(map: &[f32], width: u32, height: u32) -> Vec<FoundLine> {
     // Dilated by one pixel to the right and below, as the network's makers do.
     let spots = GrayImage::from_fn(width, height, |x, y| {
         let (left, above) = (x.saturating_sub(1), y.saturating_sub(1));
-        let text = [(x, y), (left, y), (x, above), (left, above)].iter().any(|(x, y)| at(*x, *y) > TEXT);
+        let text =
+            [(x, y), (left, y), (x, above), (left, above)].iter().any(|(x, y)| at(*x, *y) > TEXT);
         Luma([if text { 255 } else { 0 }])
     });
     let mut lines = Vec::new();
-    for contour in find_contours::<i32>(&spots).into_iter().filter(|c| c.border_type == BorderType::Outer).take(MOST) {
+    for contour in find_contours::<i32>(&spots)
+        .into_iter()
+        .filter(|c| c.border_type == BorderType::Outer)
+        .take(MOST)
+    {
         let Some(rectangle) = least_rectangle(&contour.points) else { continue };
         if plane::height(&rectangle) < THINNEST {
             continue;
@@ -105,10 +115,12 @@ fn rectangles(map: &[f32], width: u32, height: u32) -> Vec<FoundLine> {
     lines
 }
 
-/// The rectangle around the points, its upper side the longer one: along the points where they are a long line, else the
-/// one of the least area. Along a long line the hull's few edges would be off by more than the line's height at its ends.
+/// The rectangle around the points, its upper side the longer one: along the points where they are
+/// a long line, else the one of the least area. Along a long line the hull's few edges would be off
+/// by more than the line's height at its ends.
 fn least_rectangle(points: &[Pixel<i32>]) -> Option<Quad> {
-    let hull: Vec<Point> = convex_hull(points).iter().map(|p| [p.x as f32 + 0.5, p.y as f32 + 0.5]).collect();
+    let hull: Vec<Point> =
+        convex_hull(points).iter().map(|p| [p.x as f32 + 0.5, p.y as f32 + 0.5]).collect();
     if hull.len() < 3 {
         return None;
     }
@@ -141,7 +153,9 @@ fn along_axis(points: &[Point], along: Point) -> Quad {
 /// The direction in which the points are spread most.
 fn principal_axis(points: &[Pixel<i32>]) -> Point {
     let count = points.len() as f32;
-    let mean = points.iter().fold([0.0, 0.0], |sum, p| [sum[0] + p.x as f32 / count, sum[1] + p.y as f32 / count]);
+    let mean = points
+        .iter()
+        .fold([0.0, 0.0], |sum, p| [sum[0] + p.x as f32 / count, sum[1] + p.y as f32 / count]);
     let (mut xx, mut xy, mut yy) = (0.0, 0.0, 0.0);
     for p in points {
         let (x, y) = (p.x as f32 - mean[0], p.y as f32 - mean[1]);
@@ -151,9 +165,11 @@ fn principal_axis(points: &[Pixel<i32>]) -> Point {
     [angle.cos(), angle.sin()]
 }
 
-/// The corners counted so that the upper side is the longer one and runs to the right, or downwards.
+/// The corners counted so that the upper side is the longer one and runs to the right, or
+/// downwards.
 fn along_the_text(quad: Quad) -> Quad {
-    let quad = if plane::height(&quad) > plane::width(&quad) { plane::turned(&quad, 1) } else { quad };
+    let quad =
+        if plane::height(&quad) > plane::width(&quad) { plane::turned(&quad, 1) } else { quad };
     let [a, b, ..] = quad.0;
     let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
     let backwards = if dx.abs() >= dy.abs() { dx < 0.0 } else { dy < 0.0 };

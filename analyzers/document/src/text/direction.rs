@@ -29,20 +29,30 @@ impl DirectionReader {
         Ok(Self { model: Model::open(options, WEIGHTS)?, tensor: Vec::new() })
     }
 
-    /// The direction in which most of the text runs, in degrees clockwise from the right; `None` without text.
-    pub(crate) fn angle(&mut self, picture: &RgbImage, lines: &[Quad]) -> Result<Option<f32>, VisionError> {
+    /// The direction in which most of the text runs, in degrees clockwise from the right; `None`
+    /// without text.
+    pub(crate) fn angle(
+        &mut self,
+        picture: &RgbImage,
+        lines: &[Quad],
+    ) -> Result<Option<f32>, VisionError> {
         let angle = |quad: &Quad| {
             let [a, b, ..] = quad.0;
             (b[1] - a[1]).atan2(b[0] - a[0]).to_degrees()
         };
-        let mut long: Vec<&Quad> = lines.iter().filter(|q| plane::width(q) > SHORTEST * plane::height(q)).collect();
+        let mut long: Vec<&Quad> =
+            lines.iter().filter(|q| plane::width(q) > SHORTEST * plane::height(q)).collect();
         long.sort_by(|a, b| plane::width(b).total_cmp(&plane::width(a)));
         let Some(longest) = long.first() else { return Ok(None) };
         // Of lines that run across and lines that run down, those that make up more length count.
         let steep = |quad: &Quad| angle(quad).abs() > 45.0;
-        let length = |wanted: bool| long.iter().filter(|q| steep(q) == wanted).map(|q| plane::width(q)).sum::<f32>();
+        let length = |wanted: bool| {
+            long.iter().filter(|q| steep(q) == wanted).map(|q| plane::width(q)).sum::<f32>()
+        };
         let wanted = length(true) > length(false);
-        let Some(typical) = long.iter().find(|q| steep(q) == wanted).or(Some(longest)) else { return Ok(None) };
+        let Some(typical) = long.iter().find(|q| steep(q) == wanted).or(Some(longest)) else {
+            return Ok(None);
+        };
         let mut turned = 0.0;
         for quad in long.iter().filter(|q| steep(q) == wanted).take(ASKED) {
             turned += self.upside_down(picture, quad)? - 0.5;
@@ -53,10 +63,13 @@ impl DirectionReader {
 
     /// How likely the line is upside down, 0–1.
     fn upside_down(&mut self, picture: &RgbImage, quad: &Quad) -> Result<f32, VisionError> {
-        let width = (HEIGHT as f32 * plane::width(quad) / plane::height(quad).max(1.0)).round().clamp(8.0, WIDTH as f32);
+        let width = (HEIGHT as f32 * plane::width(quad) / plane::height(quad).max(1.0))
+            .round()
+            .clamp(8.0, WIDTH as f32);
         // Of a line that is too long its beginning is enough.
         let [a, b, c, d] = quad.0;
-        let share = (width * plane::height(quad) / HEIGHT as f32 / plane::width(quad).max(1.0)).min(1.0);
+        let share =
+            (width * plane::height(quad) / HEIGHT as f32 / plane::width(quad).max(1.0)).min(1.0);
         let start = Quad([a, plane::between(a, b, share), plane::between(d, c, share), d]);
         let Some(line) = sample::cut(picture, &start, width as u32, HEIGHT) else { return Ok(0.5) };
         let mut input = RgbImage::from_pixel(WIDTH, HEIGHT, image::Rgb([128; 3]));

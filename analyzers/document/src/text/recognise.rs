@@ -1,5 +1,5 @@
-//! What a line says: PP-OCRv4's recogniser, whose answer is a row of probabilities over all characters for
-//! every few pixels of the line, and the two ways of reading it.
+//! What a line says: PP-OCRv4's recogniser, whose answer is a row of probabilities over all
+//! characters for every few pixels of the line, and the two ways of reading it.
 
 use image::RgbImage;
 use vultus_document_text::Quad;
@@ -52,13 +52,18 @@ impl TextReader {
     /// Opens the model.
     pub(crate) fn open(options: &ModelOptions) -> Result<Self, VisionError> {
         let model = Model::open_for_many_sizes(options, WEIGHTS)?;
-        let listed = model
-            .note("character")
-            .ok_or_else(|| VisionError::Open { file: WEIGHTS.to_owned(), source: "it does not list its characters".into() })?;
+        let listed = model.note("character").ok_or_else(|| VisionError::Open {
+            file: WEIGHTS.to_owned(),
+            source: "it does not list its characters".into(),
+        })?;
         let mut characters = vec![String::new()];
         characters.extend(listed.lines().map(str::to_owned));
         characters.push(" ".to_owned());
-        let places = characters.iter().enumerate().map(|(i, c)| if i == 0 { Some(NOTHING) } else { mrz_place(c) }).collect();
+        let places = characters
+            .iter()
+            .enumerate()
+            .map(|(i, c)| if i == 0 { Some(NOTHING) } else { mrz_place(c) })
+            .collect();
         Ok(Self { model, tensor: Vec::new(), characters, places })
     }
 
@@ -87,8 +92,9 @@ impl TextReader {
         read
     }
 
-    /// Reads the line of `picture` inside `quad` as part of a machine-readable zone. `stretch` widens the
-    /// line before it is read, which gives more rows to a character; `soft` takes the noise out of one that is enlarged.
+    /// Reads the line of `picture` inside `quad` as part of a machine-readable zone. `stretch`
+    /// widens the line before it is read, which gives more rows to a character; `soft` takes the
+    /// noise out of one that is enlarged.
     pub(crate) fn read_mrz(
         &mut self,
         picture: &RgbImage,
@@ -120,11 +126,16 @@ impl TextReader {
         Ok(MrzSheet { rows, span })
     }
 
-    fn run<T>(&mut self, line: &RgbImage, read: impl FnOnce(&[f32]) -> T) -> Result<T, VisionError> {
+    fn run<T>(
+        &mut self,
+        line: &RgbImage,
+        read: impl FnOnce(&[f32]) -> T,
+    ) -> Result<T, VisionError> {
         let (width, height) = (line.width() as usize, line.height() as usize);
         let output = self.model.output().to_owned();
         super::detect::fill(line, &mut self.tensor);
-        self.model.run([1, 3, height, width], &self.tensor, |outputs| Ok(read(outputs.read(&output, 1)?)))
+        self.model
+            .run([1, 3, height, width], &self.tensor, |outputs| Ok(read(outputs.read(&output, 1)?)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Frees the height and width of a fully convolutional network with one picture input.
 //!
-//! Only the declared shapes change. That the inside copes with other sizes is a property of the model (YuNet: any multiples
-//! of 32) that this cannot see.
+//! Only the declared shapes change. That the inside copes with other sizes is a property of the
+//! model (YuNet: any multiples of 32) that this cannot see.
 
 use super::RewriteError;
 use crate::onnx::{Dimension, Graph, Length, ValueInfo};
@@ -9,18 +9,27 @@ use crate::onnx::{Dimension, Graph, Length, ValueInfo};
 pub(super) fn free_input_size(graph: &mut Graph) -> Result<(), RewriteError> {
     let [input] = graph.input.as_mut_slice() else {
         let value = graph.name.clone().unwrap_or_default();
-        return Err(RewriteError::Value { value, problem: "the graph does not have exactly one input" });
+        return Err(RewriteError::Value {
+            value,
+            problem: "the graph does not have exactly one input",
+        });
     };
     let [_, _, height, width] = shape(input)? else {
         let value = input.name.clone().unwrap_or_default();
-        return Err(RewriteError::Value { value, problem: "the shape is not [batch, channels, height, width]" });
+        return Err(RewriteError::Value {
+            value,
+            problem: "the shape is not [batch, channels, height, width]",
+        });
     };
     height.value = Some(Length::Named("height".to_owned()));
     width.value = Some(Length::Named("width".to_owned()));
     for output in &mut graph.output {
         let value = output.name.clone().unwrap_or_default();
         let [_, rows, _] = shape(output)? else {
-            return Err(RewriteError::Value { value, problem: "the shape is not [batch, rows, columns]" });
+            return Err(RewriteError::Value {
+                value,
+                problem: "the shape is not [batch, rows, columns]",
+            });
         };
         rows.value = Some(Length::Named(format!("anchors_{value}")));
     }
@@ -29,7 +38,11 @@ pub(super) fn free_input_size(graph: &mut Graph) -> Result<(), RewriteError> {
 }
 
 fn shape(value: &mut ValueInfo) -> Result<&mut [Dimension], RewriteError> {
-    let shape = value.r#type.as_mut().and_then(|t| t.tensor_type.as_mut()).and_then(|tensor| tensor.shape.as_mut());
+    let shape = value
+        .r#type
+        .as_mut()
+        .and_then(|t| t.tensor_type.as_mut())
+        .and_then(|tensor| tensor.shape.as_mut());
     match shape {
         Some(shape) => Ok(&mut shape.dim),
         None => {

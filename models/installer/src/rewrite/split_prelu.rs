@@ -1,7 +1,7 @@
 //! Replaces every `PRelu(x, a)` by `a·x + (1−a)·Relu(x)`, the same function.
 //!
-//! ONNX Runtime's CPU provider has no PRelu for its blocked memory layout: it reorders before and after each one, and takes half of
-//! the network's time so. It has Relu, Mul and Add.
+//! ONNX Runtime's CPU provider has no PRelu for its blocked memory layout: it reorders before and
+//! after each one, and takes half of the network's time so. It has Relu, Mul and Add.
 
 use std::collections::HashMap;
 
@@ -20,14 +20,19 @@ pub(super) fn split_prelu(graph: &mut Graph) -> Result<(), RewriteError> {
         let ([x, slope], [y]) = (node.input.as_slice(), node.output.as_slice()) else {
             return Err(RewriteError::node(node, "it does not have two inputs and one output"));
         };
-        let slopes = constants.get(slope.as_str()).and_then(|tensor| Some((tensor, tensor.floats()?)));
+        let slopes =
+            constants.get(slope.as_str()).and_then(|tensor| Some((tensor, tensor.floats()?)));
         let Some((tensor, slopes)) = slopes else {
             return Err(RewriteError::node(node, "its slope is not a float32 constant"));
         };
         let complement = format!("{slope}_complement");
         let elements: Vec<f32> = slopes.iter().map(|slope| 1.0 - slope).collect();
-        complements.insert(complement.clone(), Tensor::of_floats(complement.clone(), tensor.dims.clone(), &elements));
-        let (positive, sloped, rest) = (format!("{y}_positive"), format!("{y}_sloped"), format!("{y}_rest"));
+        complements.insert(
+            complement.clone(),
+            Tensor::of_floats(complement.clone(), tensor.dims.clone(), &elements),
+        );
+        let (positive, sloped, rest) =
+            (format!("{y}_positive"), format!("{y}_sloped"), format!("{y}_rest"));
         nodes.push(operation("Relu", &[x], &positive));
         nodes.push(operation("Mul", &[x, slope], &sloped));
         nodes.push(operation("Mul", &[&positive, &complement], &rest));
@@ -58,7 +63,10 @@ fn refuse_double_names(graph: &Graph) -> Result<(), RewriteError> {
     let constants = graph.initializer.iter().filter_map(|tensor| tensor.name.as_deref());
     for name in made.chain(constants).filter(|name| !name.is_empty()) {
         if !names.insert(name) {
-            return Err(RewriteError::Value { value: name.to_owned(), problem: "two values would have this name" });
+            return Err(RewriteError::Value {
+                value: name.to_owned(),
+                problem: "two values would have this name",
+            });
         }
     }
     Ok(())

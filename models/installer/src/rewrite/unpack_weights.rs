@@ -1,7 +1,9 @@
-//! Turns weights kept as int8 blocks (`DequantizeLinear` with `block_size`, mostly followed by a `Reshape`) into float32 constants:
-//! element = (q − zero point of its block) · scale of its block, all in float32.
+//! Turns weights kept as int8 blocks (`DequantizeLinear` with `block_size`, mostly followed by a
+//! `Reshape`) into float32 constants: element = (q − zero point of its block) · scale of its
+//! block, all in float32.
 //!
-//! ONNX Runtime does this on each call, and cannot do it at all for the one-dimensional biases of YuNet.
+//! ONNX Runtime does this on each call, and cannot do it at all for the one-dimensional biases of
+//! YuNet.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,7 +16,9 @@ pub(super) fn unpack_weights(graph: &mut Graph) -> Result<(), RewriteError> {
     let mut unpacked = Vec::new();
     let mut done = HashSet::new();
     for (index, node) in graph.node.iter().enumerate() {
-        if !node.is("DequantizeLinear") || !node.input.first().is_some_and(|name| constants.contains_key(name.as_str())) {
+        if !node.is("DequantizeLinear")
+            || !node.input.first().is_some_and(|name| constants.contains_key(name.as_str()))
+        {
             continue;
         }
         let (name, elements, dims) = dequantize(node, &constants)?;
@@ -25,7 +29,10 @@ pub(super) fn unpack_weights(graph: &mut Graph) -> Result<(), RewriteError> {
                 unpacked.push(Tensor::of_floats(name.to_owned(), dims, &elements));
             }
             Some(_) => {
-                return Err(RewriteError::node(node, "the Reshape after it changes the number of elements"));
+                return Err(RewriteError::node(
+                    node,
+                    "the Reshape after it changes the number of elements",
+                ));
             }
             None => unpacked.push(Tensor::of_floats(name.to_owned(), dims.to_vec(), &elements)),
         }
@@ -37,7 +44,8 @@ pub(super) fn unpack_weights(graph: &mut Graph) -> Result<(), RewriteError> {
     Ok(())
 }
 
-/// Which operations read a value, by its name. Graph outputs count as read by the operation after the last.
+/// Which operations read a value, by its name. Graph outputs count as read by the operation after
+/// the last.
 fn readers(graph: &Graph) -> HashMap<&str, Vec<usize>> {
     let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, node) in graph.node.iter().enumerate() {
@@ -67,21 +75,28 @@ fn reshape_after<'a>(
 }
 
 /// Name, elements and shape of what a DequantizeLinear makes.
-fn dequantize<'a>(node: &'a Node, constants: &HashMap<&str, &'a Tensor>) -> Result<(&'a str, Vec<f32>, &'a [i64]), RewriteError> {
+fn dequantize<'a>(
+    node: &'a Node,
+    constants: &HashMap<&str, &'a Tensor>,
+) -> Result<(&'a str, Vec<f32>, &'a [i64]), RewriteError> {
     let refuse = |problem| RewriteError::node(node, problem);
-    let constant = |at: usize| node.input.get(at).and_then(|name| constants.get(name.as_str()).copied());
+    let constant =
+        |at: usize| node.input.get(at).and_then(|name| constants.get(name.as_str()).copied());
     let packed = constant(0).ok_or(refuse("its input is not constant"))?;
     let quantized = packed.int8s().ok_or(refuse("its input is not int8"))?;
     let scale = constant(1).ok_or(refuse("its scale is not constant"))?;
     let scales = scale.floats().ok_or(refuse("its scale is not float32"))?;
     let zero_points = match node.input.get(2).filter(|name| !name.is_empty()) {
-        Some(_) => constant(2).and_then(Tensor::int8s).ok_or(refuse("its zero point is not constant int8"))?,
+        Some(_) => constant(2)
+            .and_then(Tensor::int8s)
+            .ok_or(refuse("its zero point is not constant int8"))?,
         None => vec![0; scales.len()],
     };
     if zero_points.len() != scales.len() {
         return Err(refuse("scale and zero point differ in size"));
     }
-    let block = Blocks::of(node, &packed.dims, &scale.dims).ok_or(refuse("its blocks do not fit its shape"))?;
+    let block = Blocks::of(node, &packed.dims, &scale.dims)
+        .ok_or(refuse("its blocks do not fit its shape"))?;
     let elements = quantized.iter().enumerate().map(|(at, quantized)| {
         let block = block.of_element(at);
         f32::from(i16::from(*quantized) - i16::from(zero_points[block])) * scales[block]
@@ -94,7 +109,8 @@ fn dequantize<'a>(node: &'a Node, constants: &HashMap<&str, &'a Tensor>) -> Resu
 enum Blocks {
     /// One scale for all.
     One,
-    /// `size` neighbours along an axis of `length` share one; `inner` elements lie between neighbours.
+    /// `size` neighbours along an axis of `length` share one; `inner` elements lie between
+    /// neighbours.
     AlongAxis { size: usize, length: usize, per_line: usize, inner: usize },
 }
 
@@ -104,7 +120,9 @@ impl Blocks {
             return Some(Self::One);
         }
         let axis = node.int("axis", 1);
-        let axis = usize::try_from(if axis < 0 { axis + i64::try_from(dims.len()).ok()? } else { axis }).ok()?;
+        let axis =
+            usize::try_from(if axis < 0 { axis + i64::try_from(dims.len()).ok()? } else { axis })
+                .ok()?;
         let size = usize::try_from(node.int("block_size", 0)).ok().filter(|size| *size > 0)?;
         let length = usize::try_from(*dims.get(axis)?).ok()?;
         let per_line = length.div_ceil(size);

@@ -1,20 +1,25 @@
 //! Sets weights smaller than 1e-15 in absolute value to zero.
 //!
-//! Training with weight decay leaves weights near the smallest float32 numbers. They cannot move an output of ordinary size, but they and
-//! their products are subnormal, and a CPU takes about a hundred times longer for a subnormal operand: fr_feature needs
-//! 62 ms with its 190 000 tiny weights and 5 ms without (one thread).
+//! Training with weight decay leaves weights near the smallest float32 numbers. They cannot move an
+//! output of ordinary size, but they and their products are subnormal, and a CPU takes about a
+//! hundred times longer for a subnormal operand: fr_feature needs 62 ms with its 190 000 tiny
+//! weights and 5 ms without (one thread).
 
 use super::RewriteError;
 use crate::onnx::{FLOAT, Graph, Tensor};
 
-/// Far below what float32 can add to a number of ordinary size (1e-8 of it), far above the subnormal numbers (1e-38).
+/// Far below what float32 can add to a number of ordinary size (1e-8 of it), far above the
+/// subnormal numbers (1e-38).
 const TINY: f32 = 1e-15;
 
 pub(super) fn zero_tiny_weights(graph: &mut Graph) -> Result<(), RewriteError> {
     for tensor in graph.initializer.iter_mut().filter(|tensor| tensor.data_type == Some(FLOAT)) {
         let name = tensor.name.clone().unwrap_or_default();
         let Some(mut elements) = tensor.floats() else {
-            return Err(RewriteError::Value { value: name, problem: "the constant does not fill its shape" });
+            return Err(RewriteError::Value {
+                value: name,
+                problem: "the constant does not fill its shape",
+            });
         };
         let mut changed = false;
         for element in &mut elements {
@@ -24,7 +29,10 @@ pub(super) fn zero_tiny_weights(graph: &mut Graph) -> Result<(), RewriteError> {
             }
         }
         if changed {
-            *tensor = Tensor { doc_string: tensor.doc_string.take(), ..Tensor::of_floats(name, tensor.dims.clone(), &elements) };
+            *tensor = Tensor {
+                doc_string: tensor.doc_string.take(),
+                ..Tensor::of_floats(name, tensor.dims.clone(), &elements)
+            };
         }
     }
     Ok(())

@@ -20,8 +20,10 @@ fn blurred() -> FrameView {
     for _ in 0..2 {
         let around = |at: u32| at.saturating_sub(3)..=(at + 3).min(SIDE - 1);
         let mean = |x: u32, y: u32| {
-            let values: Vec<u32> =
-                around(y).flat_map(|y| around(x).map(move |x| index(x, y))).map(|at| u32::from(luma[at])).collect();
+            let values: Vec<u32> = around(y)
+                .flat_map(|y| around(x).map(move |x| index(x, y)))
+                .map(|at| u32::from(luma[at]))
+                .collect();
             (values.iter().sum::<u32>() / values.len() as u32) as u8
         };
         luma = (0..SIDE * SIDE).map(|at| mean(at % SIDE, at / SIDE)).collect();

@@ -1,4 +1,5 @@
-//! Whatever a plugin answers, only a sound outcome comes out; whatever it does, it does in its own process.
+//! Whatever a plugin answers, only a sound outcome comes out; whatever it does, it does in its own
+//! process.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;

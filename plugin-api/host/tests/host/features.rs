@@ -6,8 +6,10 @@ use vultus_plugin_host::{FeatureError, resolve_features};
 
 /// A plugin that provides features, each with what it needs.
 fn plugin(id: &str, provides: &[(&str, &[&str])]) -> Manifest {
-    let provides: Vec<_> =
-        provides.iter().map(|(feature, needs)| json!({ "feature": feature, "scope": "frame", "needs": needs })).collect();
+    let provides: Vec<_> = provides
+        .iter()
+        .map(|(feature, needs)| json!({ "feature": feature, "scope": "frame", "needs": needs }))
+        .collect();
     serde_json::from_value(json!({
         "id": id, "name": id, "version": "1.0.0", "vendor": "Test", "license": "MIT", "provides": provides,
     }))
@@ -29,7 +31,10 @@ fn analyzer(id: &str, analysis: &str, wants: &[&str]) -> Manifest {
 fn every_feature_finds_its_provider_in_any_order() {
     let plugins = [
         analyzer("a.match", "face_match", &["face_track/1", "faces/1"]),
-        plugin("a.template", &[("face_track/1", &["face_template/1"]), ("face_template/1", &["faces/1"])]),
+        plugin(
+            "a.template",
+            &[("face_track/1", &["face_template/1"]), ("face_template/1", &["faces/1"])],
+        ),
         plugin("a.detect", &[("faces/1", &[])]),
     ];
     let features = resolve_features(&plugins).unwrap();
@@ -39,7 +44,10 @@ fn every_feature_finds_its_provider_in_any_order() {
 
 #[test]
 fn a_missing_provider_is_refused_with_plugin_and_feature() {
-    let missing = |plugin: &str, feature: &str| FeatureError::Missing { plugin: plugin.into(), feature: feature.into() };
+    let missing = |plugin: &str, feature: &str| FeatureError::Missing {
+        plugin: plugin.into(),
+        feature: feature.into(),
+    };
     let wants = [analyzer("a.match", "face_match", &["faces/1"])];
     assert_eq!(resolve_features(&wants).unwrap_err(), missing("a.match", "faces/1"));
     let needs = [plugin("a.template", &[("face_template/1", &["faces/2"])])];
@@ -54,7 +62,8 @@ fn a_circle_is_refused_with_all_names_on_it() {
         plugin("x.right", &[("right/1", &["left/1"])]),
     ];
     let error = resolve_features(&plugins).unwrap_err();
-    let expected = "features need each other: left/1 (x.left) -> right/1 (x.right) -> left/1 (x.left)";
+    let expected =
+        "features need each other: left/1 (x.left) -> right/1 (x.right) -> left/1 (x.left)";
     assert_eq!(error.to_string(), expected);
     let own = resolve_features(&[plugin("x.self", &[("a/1", &["a/1"])])]).unwrap_err();
     assert_eq!(own.to_string(), "features need each other: a/1 (x.self) -> a/1 (x.self)");

@@ -1,4 +1,5 @@
-//! What is refused when a plugin is opened, and that nothing of it ran. The refused ones' functions abort.
+//! What is refused when a plugin is opened, and that nothing of it ran. The refused ones' functions
+//! abort.
 
 use std::path::Path;
 
@@ -95,7 +96,11 @@ fn a_newer_minor_version_loads_and_its_unknown_parts_are_ignored() {
 fn a_feature_is_checked_for_name_scope_medium_and_json() {
     let plugin = Library::compile("faulty/newer_minor.c").open();
     let mut instance = plugin.create(&Config::default()).unwrap();
-    let job = JobRequest { analysis: String::new(), params: serde_json::Value::Null, media: vec![image(0), image(1)] };
+    let job = JobRequest {
+        analysis: String::new(),
+        params: serde_json::Value::Null,
+        media: vec![image(0), image(1)],
+    };
     let mut provide = |feature: &str, medium, frame| {
         let request = FeatureRequest { feature: feature.into(), medium, frame };
         instance.provide(&mut TestHost::default(), &request, &job)
@@ -112,7 +117,8 @@ fn a_feature_is_checked_for_name_scope_medium_and_json() {
 fn a_plugin_that_nobody_holds_any_more_stays_loaded() {
     let library = Library::compile("faulty/newer_minor.c");
     let path = library.path().canonicalize().unwrap();
-    let mapped = || std::fs::read_to_string("/proc/self/maps").unwrap().contains(path.to_str().unwrap());
+    let mapped =
+        || std::fs::read_to_string("/proc/self/maps").unwrap().contains(path.to_str().unwrap());
     assert!(!mapped());
     drop(library.open());
     assert!(mapped(), "its constants and thread-locals may still be in use");

@@ -1,4 +1,5 @@
-//! `ABI.md` against the tests: its rules are numbered without a gap, each names a test, and each test named is there.
+//! `ABI.md` against the tests: its rules are numbered without a gap, each names a test, and each
+//! test named is there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,8 @@ fn source(module: &str) -> Option<PathBuf> {
 fn rules(text: &str) -> Vec<(u32, String)> {
     let mut rules: Vec<(u32, String)> = Vec::new();
     for line in text.lines() {
-        let number = line.split_once(". ").and_then(|(number, rest)| Some((number.parse().ok()?, rest)));
+        let number =
+            line.split_once(". ").and_then(|(number, rest)| Some((number.parse().ok()?, rest)));
         match (number, rules.last_mut()) {
             (Some((number, rest)), _) => rules.push((number, rest.to_owned())),
             (None, Some((_, rule))) if line.starts_with("   ") => {
@@ -54,14 +56,18 @@ fn problems(text: &str) -> Vec<String> {
             problems.push(format!("rule {number} names no test"));
         }
         for (module, test) in tests {
-            let text = sources.entry(module.to_owned()).or_insert_with(|| std::fs::read_to_string(source(module)?).ok());
+            let text = sources
+                .entry(module.to_owned())
+                .or_insert_with(|| std::fs::read_to_string(source(module)?).ok());
             let wanted = format!("fn {test}()");
             let found = text.as_ref().is_some_and(|text| {
                 let marks = ["#[test]", "#[tokio::test]"];
-                marks
-                    .iter()
-                    .flat_map(|mark| text.split(mark).skip(1))
-                    .any(|after| after.lines().find(|line| line.contains("fn ")).is_some_and(|line| line.contains(&wanted)))
+                marks.iter().flat_map(|mark| text.split(mark).skip(1)).any(|after| {
+                    after
+                        .lines()
+                        .find(|line| line.contains("fn "))
+                        .is_some_and(|line| line.contains(&wanted))
+                })
             });
             if !found {
                 problems.push(format!("rule {number} names {module}::{test}, which is no test"));
@@ -80,19 +86,32 @@ fn every_rule_of_the_abi_names_a_test_that_exists() {
 
 #[test]
 fn a_rule_without_a_test_with_a_wrong_one_or_out_of_order_is_noticed() {
-    let good = "1. It MUST.\n   (`opening::a_wrong_header_is_refused_before_any_function_is_called`)\n";
+    let good =
+        "1. It MUST.\n   (`opening::a_wrong_header_is_refused_before_any_function_is_called`)\n";
     assert_eq!(problems(good), [""; 0]);
     assert_eq!(problems("1. It MUST.\n"), ["rule 1 names no test"]);
-    assert_eq!(problems("1. It (`opening::no_such`) MUST.\n"), ["rule 1 names opening::no_such, which is no test"]);
+    assert_eq!(
+        problems("1. It (`opening::no_such`) MUST.\n"),
+        ["rule 1 names opening::no_such, which is no test"]
+    );
     // A function that is no test does not count.
-    assert_eq!(problems("1. It (`opening::refused`) MUST.\n"), ["rule 1 names opening::refused, which is no test"]);
-    assert_eq!(problems(&format!("{good}{}", good.replace("1.", "3."))), ["rule 3 stands at place 2"]);
+    assert_eq!(
+        problems("1. It (`opening::refused`) MUST.\n"),
+        ["rule 1 names opening::refused, which is no test"]
+    );
+    assert_eq!(
+        problems(&format!("{good}{}", good.replace("1.", "3."))),
+        ["rule 3 stands at place 2"]
+    );
 }
 
 #[test]
 fn the_crate_for_authors_depends_on_nothing_of_this_repository_and_may_be_published() {
     let manifest = std::fs::read_to_string(repository().join("plugin-api/Cargo.toml")).unwrap();
     let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
-    assert!(!dependencies.lines().any(|line| line.starts_with("vultus") || line.contains("path =")), "{manifest}");
+    assert!(
+        !dependencies.lines().any(|line| line.starts_with("vultus") || line.contains("path =")),
+        "{manifest}"
+    );
     assert!(!manifest.contains("publish"), "nothing keeps it from being published");
 }

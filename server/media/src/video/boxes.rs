@@ -1,5 +1,6 @@
-//! Whether a container ends where its own headers say: a walk over the outermost boxes of MP4 and QuickTime and the
-//! outermost elements of Matroska. FFmpeg plays what is there of a cut file; a biometric server must say that it is cut.
+//! Whether a container ends where its own headers say: a walk over the outermost boxes of MP4 and
+//! QuickTime and the outermost elements of Matroska. FFmpeg plays what is there of a cut file; a
+//! biometric server must say that it is cut.
 
 use crate::refusal::Refusal;
 use crate::sniff::Container;
@@ -10,7 +11,10 @@ use std::io::{BufReader, Read, Seek};
 const MOST_STEPS: u32 = 2_000_000;
 
 /// Refuses a container that is cut off.
-pub(super) fn check_whole<S: Read + Seek>(source: Source<S>, container: Container) -> Result<(), Refusal> {
+pub(super) fn check_whole<S: Read + Seek>(
+    source: Source<S>,
+    container: Container,
+) -> Result<(), Refusal> {
     let length = source.length();
     let reader = Walk { reader: BufReader::new(source), at: 0, length, format: container.name() };
     match container {
@@ -54,8 +58,8 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
         Ok(bytes)
     }
 
-    /// ISO/IEC 14496-12: boxes up to the end of the file. Bytes after a complete movie that are no box (some phones
-    /// append their own) are passed over.
+    /// ISO/IEC 14496-12: boxes up to the end of the file. Bytes after a complete movie that are no
+    /// box (some phones append their own) are passed over.
     fn iso_media(mut self) -> Result<(), Refusal> {
         let (mut has_movie, mut has_data) = (false, false);
         for _ in 0..MOST_STEPS {
@@ -69,7 +73,10 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
                 1 => u64::from_be_bytes(self.bytes()?),
                 size => u64::from(size),
             };
-            let known = matches!(&name, b"moov" | b"moof" | b"mdat" | b"ftyp" | b"styp" | b"sidx" | b"mfra");
+            let known = matches!(
+                &name,
+                b"moov" | b"moof" | b"mdat" | b"ftyp" | b"styp" | b"sidx" | b"mfra"
+            );
             let end = start.checked_add(size).filter(|end| *end <= self.length && size >= 8);
             let Some(end) = end else {
                 if known && size >= 8 {
@@ -89,7 +96,8 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
         }
     }
 
-    /// RFC 8794: the header, then the segment; if that has no length (a live recording), its clusters and theirs.
+    /// RFC 8794: the header, then the segment; if that has no length (a live recording), its
+    /// clusters and theirs.
     fn matroska(mut self) -> Result<(), Refusal> {
         const SEGMENT: u32 = 0x1853_8067;
         const CLUSTER: u32 = 0x1f43_b675;

@@ -1,5 +1,5 @@
-//! Opening a container and reading the packets of its one video track. The demuxer is the one that the content named;
-//! FFmpeg does not probe, opens nothing else, and decodes nothing here.
+//! Opening a container and reading the packets of its one video track. The demuxer is the one that
+//! the content named; FFmpeg does not probe, opens nothing else, and decodes nothing here.
 
 use crate::limits::Limits;
 use crate::orientation::Orientation;
@@ -51,12 +51,14 @@ where
     log::set_level(log::Level::Quiet);
     let length = source.length();
     let damaged = Refusal::Unreadable { format: container.name(), step: "opening the container" };
-    let io = StreamIo::from_read_seek_with_capacity(source, BUFFER_BYTES).map_err(|_| damaged.clone())?;
+    let io = StreamIo::from_read_seek_with_capacity(source, BUFFER_BYTES)
+        .map_err(|_| damaged.clone())?;
     let mut input = demuxer(io, container).ok_or(damaged)?;
     let (stream, decoder) = choose_track(&input)?;
     for other in (0..input.nb_streams() as usize).filter(|&other| other != stream) {
         if let Some(mut other) = input.stream_mut(other) {
-            // SAFETY: the pointer is of a stream of the open input; `discard` is set by the user (avformat.h).
+            // SAFETY: the pointer is of a stream of the open input; `discard` is set by the user
+            // (avformat.h).
             unsafe { (*other.as_mut_ptr()).discard = ffi::AVDiscard::AVDISCARD_ALL };
         }
     }
@@ -74,9 +76,10 @@ fn demuxer(mut io: StreamIo, container: Container) -> Option<Input> {
     options.set("protocol_whitelist", "none");
     options.set("codec_whitelist", &CODECS.map(|(_, decoder)| decoder).join(","));
     options.set("max_streams", MOST_TRACKS);
-    // SAFETY: the context is freshly allocated and checked; `io` outlives it, being handed over together with it.
-    // `avformat_open_input` frees the context when it fails, and leaves `pb` alone because of the flag.
-    // `disown` gives up the dictionary, which `own` takes back with whatever FFmpeg left in it.
+    // SAFETY: the context is freshly allocated and checked; `io` outlives it, being handed over
+    // together with it. `avformat_open_input` frees the context when it fails, and leaves `pb`
+    // alone because of the flag. `disown` gives up the dictionary, which `own` takes back with
+    // whatever FFmpeg left in it.
     unsafe {
         ffi::av_max_alloc(LARGEST_BLOCK);
         let format = ffi::av_find_input_format(name.as_ptr());
@@ -88,7 +91,8 @@ fn demuxer(mut io: StreamIo, container: Container) -> Option<Input> {
         (*context).pb = io.as_mut_ptr();
         (*context).flags |= ffi::AVFMT_FLAG_CUSTOM_IO;
         let mut raw_options = options.disown();
-        let opened = ffi::avformat_open_input(&raw mut context, ptr::null(), format, &raw mut raw_options);
+        let opened =
+            ffi::avformat_open_input(&raw mut context, ptr::null(), format, &raw mut raw_options);
         drop(Dictionary::own(raw_options));
         (opened >= 0).then(|| Input::wrap_with_custom_io(context, io))
     }
@@ -141,7 +145,8 @@ impl Track {
     fn header_size(&self) -> (u32, u32) {
         self.parameters().map_or((0, 0), |parameters| {
             // SAFETY: the parameters belong to a stream of the open input.
-            let (width, height) = unsafe { ((*parameters.as_ptr()).width, (*parameters.as_ptr()).height) };
+            let (width, height) =
+                unsafe { ((*parameters.as_ptr()).width, (*parameters.as_ptr()).height) };
             (u32::try_from(width).unwrap_or(u32::MAX), u32::try_from(height).unwrap_or(u32::MAX))
         })
     }
@@ -162,12 +167,16 @@ impl Track {
         let Some(stream) = self.input.stream(self.stream) else {
             return Orientation::UPRIGHT;
         };
-        let matrix = stream.side_data().find(|data| data.kind() == packet::side_data::Type::DisplayMatrix);
+        let matrix =
+            stream.side_data().find(|data| data.kind() == packet::side_data::Type::DisplayMatrix);
         let Some(matrix) = matrix else {
             return Orientation::UPRIGHT;
         };
-        let values: Vec<i32> =
-            matrix.data().chunks_exact(4).map(|value| i32::from_ne_bytes([value[0], value[1], value[2], value[3]])).collect();
+        let values: Vec<i32> = matrix
+            .data()
+            .chunks_exact(4)
+            .map(|value| i32::from_ne_bytes([value[0], value[1], value[2], value[3]]))
+            .collect();
         match values[..] {
             [a, b, _, c, d, ..] => Orientation::from_matrix([a, b, c, d]),
             _ => Orientation::UPRIGHT,
@@ -177,7 +186,8 @@ impl Track {
     /// A time of the track in microseconds.
     pub(super) fn microseconds(&self, time: i64) -> i64 {
         let base = self.input.stream(self.stream).map(|stream| stream.time_base());
-        let (num, den) = base.map_or((1, 1), |base| (i128::from(base.numerator()), i128::from(base.denominator())));
+        let (num, den) = base
+            .map_or((1, 1), |base| (i128::from(base.numerator()), i128::from(base.denominator())));
         let value = i128::from(time) * num * 1_000_000 / den.max(1);
         i64::try_from(value).unwrap_or(if value < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
     }
@@ -193,7 +203,10 @@ impl Track {
                 Ok(()) => {}
                 Err(Error::Eof) => return Ok(None),
                 Err(_) => {
-                    return Err(Refusal::Unreadable { format: self.format(), step: "reading the packets" });
+                    return Err(Refusal::Unreadable {
+                        format: self.format(),
+                        step: "reading the packets",
+                    });
                 }
             }
         }
@@ -211,8 +224,8 @@ impl Track {
             return Ok(());
         }
         for stream in self.input.streams() {
-            // SAFETY: the stream is of the open input, which FFmpeg only takes as mutable by convention; entries are
-            // checked for null and read at once.
+            // SAFETY: the stream is of the open input, which FFmpeg only takes as mutable by
+            // convention; entries are checked for null and read at once.
             let end = unsafe {
                 let stream = stream.as_ptr().cast_mut();
                 (0..ffi::avformat_index_get_entries_count(stream))

@@ -1,5 +1,5 @@
-//! A decoded frame to upright packed RGB: colour matrix and range, pixel shape, reduction, orientation.
-//! High dynamic range (PQ, HLG) is converted by its matrix only, without tone mapping.
+//! A decoded frame to upright packed RGB: colour matrix and range, pixel shape, reduction,
+//! orientation. High dynamic range (PQ, HLG) is converted by its matrix only, without tone mapping.
 
 use crate::orientation::Orientation;
 use ffmpeg_next::color::{Range, Space};
@@ -36,7 +36,12 @@ impl Converter {
     }
 
     /// The frame at size `to` (before orientation), upright. `None` if FFmpeg cannot convert it.
-    pub(super) fn upright(&mut self, frame: &frame::Video, to: (u32, u32), orientation: Orientation) -> Option<Vec<u8>> {
+    pub(super) fn upright(
+        &mut self,
+        frame: &frame::Video,
+        to: (u32, u32),
+        orientation: Orientation,
+    ) -> Option<Vec<u8>> {
         let setup = Setup {
             format: frame.format(),
             from: (frame.width(), frame.height()),
@@ -50,7 +55,8 @@ impl Converter {
         }
         let (_, scaler, rgb) = self.ready.as_mut()?;
         scaler.run(frame, rgb).ok()?;
-        // Rows of FFmpeg's own picture are padded: its vector code may write behind the end of a row.
+        // Rows of FFmpeg's own picture are padded: its vector code may write behind the end of a
+        // row.
         Some(orientation.apply(rgb.data(0), rgb.stride(0), to.0 as usize, to.1 as usize))
     }
 }
@@ -59,17 +65,27 @@ fn scaler(setup: &Setup) -> Option<Context> {
     let Setup { format, from, to, .. } = *setup;
     let flags = Flags::BILINEAR;
     let mut scaler = Context::get(format, from.0, from.1, Pixel::RGB24, to.0, to.1, flags).ok()?;
-    // SAFETY: the context was just made; the tables are FFmpeg's own and constant. The call fails only for formats
-    // that have no matrix, which need none.
+    // SAFETY: the context was just made; the tables are FFmpeg's own and constant. The call fails
+    // only for formats that have no matrix, which need none.
     unsafe {
         let table = ffi::sws_getCoefficients(setup.matrix);
         let unit = 1 << 16;
-        ffi::sws_setColorspaceDetails(scaler.as_mut_ptr(), table, i32::from(setup.full_range), table, 1, 0, unit, unit);
+        ffi::sws_setColorspaceDetails(
+            scaler.as_mut_ptr(),
+            table,
+            i32::from(setup.full_range),
+            table,
+            1,
+            0,
+            unit,
+            unit,
+        );
     }
     Some(scaler)
 }
 
-/// The frame's colour matrix; unnamed, that of HD for 720 lines and more, else that of SD, as players do.
+/// The frame's colour matrix; unnamed, that of HD for 720 lines and more, else that of SD, as
+/// players do.
 fn matrix(frame: &frame::Video) -> i32 {
     match frame.color_space() {
         Space::BT709 => ffi::SWS_CS_ITU709,

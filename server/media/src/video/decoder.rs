@@ -1,8 +1,8 @@
 //! Decoding the planned packets of a track, on one thread, and keeping the planned frames.
 //!
-//! Packets carry their position in the file as their time, so a decoded frame is found again exactly, whatever the
-//! container's times are worth. Frames that nothing depends on and that are not kept are not decoded; that changes
-//! no kept pixel.
+//! Packets carry their position in the file as their time, so a decoded frame is found again
+//! exactly, whatever the container's times are worth. Frames that nothing depends on and that are
+//! not kept are not decoded; that changes no kept pixel.
 
 use super::container::{Track, check_side};
 use super::convert::Converter;
@@ -41,13 +41,18 @@ pub(super) struct TrackDecoder {
 
 impl TrackDecoder {
     /// Opens the decoder that the track needs.
-    pub(super) fn new(track: Track, limits: &Limits, options: DecodeOptions) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        track: Track,
+        limits: &Limits,
+        options: DecodeOptions,
+    ) -> Result<Self, Refusal> {
         let refusal = Refusal::Unreadable { format: track.format(), step: "opening the decoder" };
         let refuse = |_| refusal.clone();
-        let codec =
-            decoder::find_by_name(track.decoder).ok_or_else(|| Refusal::UnsupportedCodec { codec: track.decoder.to_owned() })?;
+        let codec = decoder::find_by_name(track.decoder)
+            .ok_or_else(|| Refusal::UnsupportedCodec { codec: track.decoder.to_owned() })?;
         let mut context = codec::Context::from_parameters(track.parameters()?).map_err(refuse)?;
-        // SAFETY: the context is ours and not opened yet, when these fields are set by the user (avcodec.h).
+        // SAFETY: the context is ours and not opened yet, when these fields are set by the user
+        // (avcodec.h).
         unsafe {
             let context = context.as_mut_ptr();
             (*context).thread_count = 1;
@@ -56,9 +61,17 @@ impl TrackDecoder {
                 (*context).skip_loop_filter = ffi::AVDiscard::AVDISCARD_ALL;
             }
         }
-        let decoder = context.decoder().open_as(codec).and_then(decoder::Opened::video).map_err(refuse)?;
+        let decoder =
+            context.decoder().open_as(codec).and_then(decoder::Opened::video).map_err(refuse)?;
         let orientation = track.orientation();
-        Ok(Self { track, decoder, orientation, converter: Converter::default(), errors: 0, av1: Av1Hidden::default() })
+        Ok(Self {
+            track,
+            decoder,
+            orientation,
+            converter: Converter::default(),
+            errors: 0,
+            av1: Av1Hidden::default(),
+        })
     }
 
     /// Decodes the plan's spans. Frames that are damaged or missing are left out.
@@ -78,7 +91,8 @@ impl TrackDecoder {
             if kept.is_full() {
                 break;
             }
-            // The end of a span: what the decoder still holds back comes out, and it forgets all references.
+            // The end of a span: what the decoder still holds back comes out, and it forgets all
+            // references.
             if self.decoder.send_eof().is_ok() {
                 self.take_frames(span, &mut kept)?;
             }
@@ -87,22 +101,35 @@ impl TrackDecoder {
         kept.finish(self.orientation)
     }
 
-    fn feed(&mut self, packet: Packet, at: usize, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<(), Refusal> {
+    fn feed(
+        &mut self,
+        packet: Packet,
+        at: usize,
+        span: &Range<usize>,
+        kept: &mut Kept<'_>,
+    ) -> Result<(), Refusal> {
         match (self.track.codec(), packet.data()) {
             (ffi::AVCodecID::AV_CODEC_ID_VP9, Some(data)) => {
                 // One by one, so that each counts, also those that are not shown.
                 for part in vp9_parts(data) {
                     let shown = self.send(Packet::copy(&data[part]), at, span, kept)?;
                     if shown == 0 {
-                        // SAFETY: the context is ours; its size is that of the frame that was decoded last.
-                        let (width, height) = unsafe { ((*self.decoder.as_ptr()).width, (*self.decoder.as_ptr()).height) };
-                        kept.count_pixels(u64::from(width.unsigned_abs()) * u64::from(height.unsigned_abs()))?;
+                        // SAFETY: the context is ours; its size is that of the frame that was
+                        // decoded last.
+                        let (width, height) = unsafe {
+                            ((*self.decoder.as_ptr()).width, (*self.decoder.as_ptr()).height)
+                        };
+                        kept.count_pixels(
+                            u64::from(width.unsigned_abs()) * u64::from(height.unsigned_abs()),
+                        )?;
                     }
                 }
                 Ok(())
             }
             (ffi::AVCodecID::AV_CODEC_ID_AV1, Some(data)) => {
-                kept.count_pixels(self.av1.pixels(data, u64::from(kept.limits.max_video_side).pow(2)))?;
+                kept.count_pixels(
+                    self.av1.pixels(data, u64::from(kept.limits.max_video_side).pow(2)),
+                )?;
                 self.send(packet, at, span, kept).map(drop)
             }
             _ => self.send(packet, at, span, kept).map(drop),
@@ -110,11 +137,22 @@ impl TrackDecoder {
     }
 
     /// Decodes a packet; gives how many frames came out.
-    fn send(&mut self, mut packet: Packet, at: usize, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<u32, Refusal> {
+    fn send(
+        &mut self,
+        mut packet: Packet,
+        at: usize,
+        span: &Range<usize>,
+        kept: &mut Kept<'_>,
+    ) -> Result<u32, Refusal> {
         packet.set_pts(i64::try_from(at).ok());
         packet.set_dts(None);
-        let skip = if kept.wants(at) { ffi::AVDiscard::AVDISCARD_DEFAULT } else { ffi::AVDiscard::AVDISCARD_NONREF };
-        // SAFETY: the context is ours; `skip_frame` may be changed between packets of a decoder without threads.
+        let skip = if kept.wants(at) {
+            ffi::AVDiscard::AVDISCARD_DEFAULT
+        } else {
+            ffi::AVDiscard::AVDISCARD_NONREF
+        };
+        // SAFETY: the context is ours; `skip_frame` may be changed between packets of a decoder
+        // without threads.
         unsafe { (*self.decoder.as_mut_ptr()).skip_frame = skip };
         if self.decoder.send_packet(&packet).is_err() {
             self.errors += 1;
@@ -141,10 +179,9 @@ impl TrackDecoder {
             } else if let Some(slot) = kept.slot(packet, span) {
                 let display = self.converter.display_size(&frame);
                 let size = kept.limits.stored_size(display.0, display.1, kept.plan.targets.len());
-                let rgb = self
-                    .converter
-                    .upright(&frame, size, self.orientation)
-                    .ok_or(Refusal::Unreadable { format: self.track.format(), step: "converting a frame" })?;
+                let rgb = self.converter.upright(&frame, size, self.orientation).ok_or(
+                    Refusal::Unreadable { format: self.track.format(), step: "converting a frame" },
+                )?;
                 kept.put(slot, rgb, self.orientation.turned(size), display);
             }
         }
@@ -163,8 +200,8 @@ struct Kept<'a> {
     size: Option<(u32, u32)>,
     /// The size changed on the way.
     mixed: bool,
-    /// Pixels decoded so far: the header, by which the plan was checked, may have lied about the size, and there are frames that are
-    /// never shown.
+    /// Pixels decoded so far: the header, by which the plan was checked, may have lied about the
+    /// size, and there are frames that are never shown.
     pixels: u64,
     /// Start of a span that turned out not to be a key frame: nothing of that span can be trusted.
     unmarked_start: Option<usize>,
@@ -172,10 +209,20 @@ struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     fn new(plan: &'a Plan, limits: &'a Limits) -> Self {
-        let mut by_packet: Vec<_> = plan.targets.iter().enumerate().map(|(slot, target)| (target.packet, slot)).collect();
+        let mut by_packet: Vec<_> =
+            plan.targets.iter().enumerate().map(|(slot, target)| (target.packet, slot)).collect();
         by_packet.sort_unstable();
         let frames = plan.targets.iter().map(|_| None).collect();
-        Self { plan, limits, by_packet, frames, size: None, mixed: false, pixels: 0, unmarked_start: None }
+        Self {
+            plan,
+            limits,
+            by_packet,
+            frames,
+            size: None,
+            mixed: false,
+            pixels: 0,
+            unmarked_start: None,
+        }
     }
 
     fn count_pixels(&mut self, pixels: u64) -> Result<(), Refusal> {

@@ -1,12 +1,15 @@
-//! Frames of a packet that are decoded and never shown. They cost what shown ones do, and no decoder tells of them.
+//! Frames of a packet that are decoded and never shown. They cost what shown ones do, and no
+//! decoder tells of them.
 //!
-//! VP9 puts several frames into one packet, a superframe (VP9 bitstream specification, annex B); AV1 a whole temporal unit (AV1
-//! specification, 5 and 7.5). In the other codecs a packet is one frame.
+//! VP9 puts several frames into one packet, a superframe (VP9 bitstream specification, annex B);
+//! AV1 a whole temporal unit (AV1 specification, 5 and 7.5). In the other codecs a packet is one
+//! frame.
 
 use std::ops::Range;
 
-/// The frames of a VP9 packet, each decodable by itself: the superframe index at its end begins and ends with the same byte
-/// 0b110sizes_frames and holds the sizes, low bytes first. One part where there is no whole index, as decoders take it then.
+/// The frames of a VP9 packet, each decodable by itself: the superframe index at its end begins and
+/// ends with the same byte 0b110sizes_frames and holds the sizes, low bytes first. One part where
+/// there is no whole index, as decoders take it then.
 pub(super) fn vp9_parts(packet: &[u8]) -> Vec<Range<usize>> {
     superframe(packet).unwrap_or_else(|| std::iter::once(0..packet.len()).collect())
 }
@@ -42,7 +45,8 @@ pub(super) struct Av1Hidden {
 }
 
 impl Av1Hidden {
-    /// Pixels of the hidden frames of one unit, at most; `largest` is what a frame without a known size counts as.
+    /// Pixels of the hidden frames of one unit, at most; `largest` is what a frame without a known
+    /// size counts as.
     pub(super) fn pixels(&mut self, packet: &[u8], largest: u64) -> u64 {
         let unit = av1_unit(packet);
         self.largest = self.largest.max(unit.largest);
@@ -76,7 +80,9 @@ fn av1_unit(mut rest: &[u8]) -> Av1Unit {
         match kind {
             OBU_SEQUENCE_HEADER => unit.largest = unit.largest.max(largest_frame(&body[..size])),
             // The header of a frame that is shown again has one bit set in front and costs nothing.
-            OBU_FRAME_HEADER if body.first().is_none_or(|first| first & 0x80 == 0) => unit.frames += 1,
+            OBU_FRAME_HEADER if body.first().is_none_or(|first| first & 0x80 == 0) => {
+                unit.frames += 1
+            }
             OBU_FRAME => unit.frames += 1,
             _ => {}
         }
@@ -177,7 +183,12 @@ mod tests {
     fn a_superframe_is_cut_where_its_index_says() {
         // Two frames of 3 and 1 bytes, sizes of one byte each.
         assert_eq!(vp9_parts(&[1, 2, 3, 9, 0xc1, 3, 1, 0xc1]), [0..3, 3..4]);
-        for whole in [&[1, 2, 3, 9, 0xc0, 3, 1, 0xc1][..], &[1, 2, 3, 9, 0xc1, 3, 2, 0xc1], &[0xc7], &[1, 2, 3]] {
+        for whole in [
+            &[1, 2, 3, 9, 0xc0, 3, 1, 0xc1][..],
+            &[1, 2, 3, 9, 0xc1, 3, 2, 0xc1],
+            &[0xc7],
+            &[1, 2, 3],
+        ] {
             assert_eq!(vp9_parts(whole), std::slice::from_ref(&(0..whole.len())), "{whole:?}");
         }
     }
@@ -187,7 +198,11 @@ mod tests {
         assert_eq!(av1_unit(&[]).frames, 0);
         assert_eq!(av1_unit(&[OBU_FRAME << 3 | 2, 0x80]).frames, 0, "a size without an end");
         assert_eq!(av1_unit(&[OBU_FRAME << 3 | 2, 200, 1]).frames, 1, "longer than what is there");
-        assert_eq!(av1_unit(&[OBU_FRAME << 3 | 2, 1, 0, OBU_FRAME_HEADER << 3 | 2, 1, 0x80]).frames, 1, "shown again");
+        assert_eq!(
+            av1_unit(&[OBU_FRAME << 3 | 2, 1, 0, OBU_FRAME_HEADER << 3 | 2, 1, 0x80]).frames,
+            1,
+            "shown again"
+        );
         assert_eq!(av1_unit(&[OBU_FRAME << 3 | 2, 1, 0, OBU_FRAME << 3 | 2, 1, 0]).frames, 2);
         assert_eq!(largest_frame(&[0]), None);
     }

@@ -1,4 +1,5 @@
-//! All packets of a video track, read once without decoding: times, key frames, duration, frame rate.
+//! All packets of a video track, read once without decoding: times, key frames, duration, frame
+//! rate.
 
 use super::container::Track;
 use super::plan::Target;
@@ -14,7 +15,8 @@ const CLOCK_SLACK: f64 = 1.01;
 /// What the packets of a track say.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// Time at which each packet's frame is shown, in microseconds from the first shown frame; in file order.
+    /// Time at which each packet's frame is shown, in microseconds from the first shown frame; in
+    /// file order.
     pub(super) times: Vec<i64>,
     /// Packets that are key frames, ascending.
     pub(super) keys: Vec<usize>,
@@ -41,7 +43,8 @@ impl Index {
                 return Err(too_many(&times, limits));
             }
             let previous = times.last().map_or(0, |time: &i64| time.saturating_add(FRAME_US));
-            let time = packet.pts().or(packet.dts()).map_or(previous, |pts| track.microseconds(pts));
+            let time =
+                packet.pts().or(packet.dts()).map_or(previous, |pts| track.microseconds(pts));
             if packet.is_key() {
                 keys.push(at);
             }
@@ -49,7 +52,9 @@ impl Index {
                 hidden.push(at);
             } else if time >= latest {
                 latest = time;
-                end = packet.pts().map_or(time, |pts| track.microseconds(pts.saturating_add(packet.duration().max(0))));
+                end = packet.pts().map_or(time, |pts| {
+                    track.microseconds(pts.saturating_add(packet.duration().max(0)))
+                });
             }
             times.push(time);
         }
@@ -61,7 +66,12 @@ impl Index {
     }
 
     /// `end` is when the last shown frame ends, or no later than it starts where nothing tells.
-    fn assemble(mut times: Vec<i64>, keys: Vec<usize>, hidden: &[usize], end: i64) -> Result<Self, Refusal> {
+    fn assemble(
+        mut times: Vec<i64>,
+        keys: Vec<usize>,
+        hidden: &[usize],
+        end: i64,
+    ) -> Result<Self, Refusal> {
         let mut shown: Vec<Target> = times
             .iter()
             .enumerate()

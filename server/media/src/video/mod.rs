@@ -1,8 +1,8 @@
 //! Videos: MP4, QuickTime, WebM and Matroska through FFmpeg, to sampled upright frames.
 //!
-//! The walk: `boxes` (is the file whole) → `container` (open, no probing, no network) → `index` (all packets of the
-//! track, no decoding) → `plan` (which frames, and what must be decoded for them) → `decoder` → `convert`.
-//! Audio is never decoded.
+//! The walk: `boxes` (is the file whole) → `container` (open, no probing, no network) → `index`
+//! (all packets of the track, no decoding) → `plan` (which frames, and what must be decoded for
+//! them) → `decoder` → `convert`. Audio is never decoded.
 
 mod boxes;
 mod container;
@@ -23,9 +23,13 @@ use index::Index;
 use plan::Plan;
 use std::io::{Read, Seek};
 
-/// Probes a video: reads all packets of its track and decodes its first frame, or, if that cannot be decoded, the
-/// sampled frames up to the first that can.
-pub(crate) fn probe<S>(source: Source<S>, container: Container, limits: &Limits) -> Result<Probe, Refusal>
+/// Probes a video: reads all packets of its track and decodes its first frame, or, if that cannot
+/// be decoded, the sampled frames up to the first that can.
+pub(crate) fn probe<S>(
+    source: Source<S>,
+    container: Container,
+    limits: &Limits,
+) -> Result<Probe, Refusal>
 where
     S: Read + Seek + Send + 'static,
 {
@@ -34,7 +38,8 @@ where
     let track = container::open(source.reopened(), container)?;
     let orientation = track.orientation();
     let quick = DecodeOptions { decoder: DecoderMode::Fast };
-    let mut decoded = TrackDecoder::new(track, limits, quick)?.decode(&Plan::first_frame(&index), limits)?;
+    let mut decoded =
+        TrackDecoder::new(track, limits, quick)?.decode(&Plan::first_frame(&index), limits)?;
     if decoded.frames.is_empty() {
         decoded = sampled(&source, container, limits, quick, (&index, &plan))?;
     }
@@ -91,7 +96,8 @@ where
     let track = container::open(source.reopened(), container)?;
     let mut decoded = TrackDecoder::new(track, limits, options)?.decode(plan, limits)?;
     if decoded.frames.len() < plan.targets.len() && plan.skips_packets() {
-        // The container's key frame marks are wrong, or a key frame is damaged: read on from the start instead.
+        // The container's key frame marks are wrong, or a key frame is damaged: read on from the
+        // start instead.
         let whole = plan.without_skipping(index);
         whole.check(index, limits)?;
         let track = container::open(source.reopened(), container)?;
@@ -107,7 +113,11 @@ where
 }
 
 /// Everything that is checked before the first frame is decoded.
-fn examine<S>(source: &Source<S>, container: Container, limits: &Limits) -> Result<(Index, Plan), Refusal>
+fn examine<S>(
+    source: &Source<S>,
+    container: Container,
+    limits: &Limits,
+) -> Result<(Index, Plan), Refusal>
 where
     S: Read + Seek + Send + 'static,
 {

@@ -1,4 +1,5 @@
-//! Which frames of a video are kept, and which packets must be decoded for them. Pure: no FFmpeg here.
+//! Which frames of a video are kept, and which packets must be decoded for them. Pure: no FFmpeg
+//! here.
 
 use super::index::Index;
 use crate::limits::Limits;
@@ -24,15 +25,17 @@ pub(super) struct Target {
 pub(super) struct Plan {
     /// Frames to keep, in the order in which they are shown.
     pub(super) targets: Vec<Target>,
-    /// Runs of packets to decode, in the order of the file; each starts at a key frame or at the first packet.
+    /// Runs of packets to decode, in the order of the file; each starts at a key frame or at the
+    /// first packet.
     pub(super) spans: Vec<Range<usize>>,
     /// Packets before the last decoded one that are left out.
     skipped: usize,
 }
 
 impl Plan {
-    /// The sampling of a clip: n = 2.5 per second, 8 at least and `max_frames_stored` at most, one frame nearest to
-    /// the middle of each of n equal parts of the clip, so that the first and the last part are always looked at.
+    /// The sampling of a clip: n = 2.5 per second, 8 at least and `max_frames_stored` at most, one
+    /// frame nearest to the middle of each of n equal parts of the clip, so that the first and the
+    /// last part are always looked at.
     pub(super) fn new(index: &Index, limits: &Limits) -> Self {
         let shown = &index.shown;
         let wanted = (index.duration_us as f64 / 1e6 * SAMPLES_PER_SECOND).round();
@@ -45,7 +48,8 @@ impl Plan {
             let time = (2 * i as i128 + 1) * i128::from(index.duration_us) / (2 * count as i128);
             let last_allowed = shown.len() - (count - i);
             while next < last_allowed
-                && (i128::from(shown[next + 1].pts_us) - time).abs() <= (i128::from(shown[next].pts_us) - time).abs()
+                && (i128::from(shown[next + 1].pts_us) - time).abs()
+                    <= (i128::from(shown[next].pts_us) - time).abs()
             {
                 next += 1;
             }
@@ -62,7 +66,8 @@ impl Plan {
 
     fn for_targets(index: &Index, targets: Vec<Target>) -> Self {
         let keys = &index.keys;
-        let segment_of = |packet: usize| keys.partition_point(|&key| key <= packet).saturating_sub(1);
+        let segment_of =
+            |packet: usize| keys.partition_point(|&key| key <= packet).saturating_sub(1);
         let start_of = |segment: usize| if segment == 0 { 0 } else { keys[segment] };
         let runs = targets.iter().map(|&Target { packet, .. }| {
             let mut segment = segment_of(packet);
@@ -152,18 +157,25 @@ mod tests {
         times.extend((0..10).map(|i| 4_000_000 + i * 1_000));
         let plan = Plan::new(&clip(&times, 250), &Limits::default());
         let packets = packets(&plan);
-        assert!(packets.len() >= 8 && packets.windows(2).all(|pair| pair[0] < pair[1]), "{packets:?}");
+        assert!(
+            packets.len() >= 8 && packets.windows(2).all(|pair| pair[0] < pair[1]),
+            "{packets:?}"
+        );
         assert!(packets[0] < 10 && packets[packets.len() - 1] >= 10, "{packets:?}");
     }
 
     #[test]
     fn a_frame_shown_before_its_key_frame_brings_the_segment_before() {
-        // Packet 4 is a key frame shown at 50; packet 5 follows it in the file and is shown before it.
+        // Packet 4 is a key frame shown at 50; packet 5 follows it in the file and is shown before
+        // it.
         let index = Index::from_times(vec![0, 10, 20, 30, 50, 40, 60, 70], vec![0, 4], 1);
         let target = Target { packet: 5, pts_us: 40 };
         assert_eq!(Plan::for_targets(&index, vec![target]).spans, std::slice::from_ref(&(0..6)));
         let later = Target { packet: 6, pts_us: 60 };
-        assert_eq!(Plan::for_targets(&index, vec![target, later]).spans, std::slice::from_ref(&(0..7)));
+        assert_eq!(
+            Plan::for_targets(&index, vec![target, later]).spans,
+            std::slice::from_ref(&(0..7))
+        );
         let target = Target { packet: 6, pts_us: 60 };
         assert_eq!(Plan::for_targets(&index, vec![target]).spans, std::slice::from_ref(&(4..7)));
     }

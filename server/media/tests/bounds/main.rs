@@ -1,5 +1,5 @@
-//! What a refusal may cost: time on the processor and memory. One test alone in its process, so that both can be
-//! measured.
+//! What a refusal may cost: time on the processor and memory. One test alone in its process, so
+//! that both can be measured.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]
 
@@ -81,8 +81,12 @@ fn endless_sample_table() -> Vec<u8> {
 fn refusals_are_quick_and_small() {
     let bomb = zeros("a.png", 200 << 20);
     let lying = Entry { declared: 50_000, ..zeros("a.png", 4 << 20) };
-    let overlapping: Vec<Entry> =
-        (0..200).map(|i| Entry { shares_data_of: (i > 0).then_some(0), ..stored(&format!("{i}"), &[7; 200_000]) }).collect();
+    let overlapping: Vec<Entry> = (0..200)
+        .map(|i| Entry {
+            shares_data_of: (i > 0).then_some(0),
+            ..stored(&format!("{i}"), &[7; 200_000])
+        })
+        .collect();
     let nested = archive(&[stored("b.zip", &archive(std::slice::from_ref(&bomb)))]);
     let from_header = [
         ("PNG of 65 535²", png_header(65_535, 65_535), "TOO_MANY_PIXELS"),

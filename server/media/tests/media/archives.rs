@@ -36,14 +36,20 @@ pub(crate) fn stored(name: &str, data: &[u8]) -> Entry {
 pub(crate) fn zeros(name: &str, length: usize) -> Entry {
     use std::io::Write;
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let options = zip::write::SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Deflated);
     writer.start_file("z", options).unwrap();
     writer.write_all(&vec![0; length]).unwrap();
     let archive = writer.finish().unwrap().into_inner();
     let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
     let mut data = Vec::new();
     std::io::Read::read_to_end(&mut archive.by_index_raw(0).unwrap(), &mut data).unwrap();
-    Entry { method: 8, declared: length as u32, crc: archive.by_index(0).unwrap().crc32(), ..stored(name, &data) }
+    Entry {
+        method: 8,
+        declared: length as u32,
+        crc: archive.by_index(0).unwrap().crc32(),
+        ..stored(name, &data)
+    }
 }
 
 /// The archive of the entries.
@@ -95,6 +101,8 @@ pub(crate) fn end_record(entries: u16, directory_bytes: u32, directory_start: u3
 /// CRC-32 of ISO 3309.
 pub(crate) fn crc32(data: &[u8]) -> u32 {
     !data.iter().fold(!0, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1)))
+        (0..8).fold(crc ^ u32::from(byte), |crc, _| {
+            (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1))
+        })
     })
 }

@@ -7,7 +7,8 @@ pub(crate) const QUADRANTS: &str = "color=black:s=320x240:r=30,drawbox=0:0:160:1
     drawbox=160:0:160:120:lime:fill,drawbox=0:120:160:120:blue:fill,format=yuv420p";
 
 /// Bitexact x264 without scene cuts, so that tests say where key frames are.
-pub(crate) const H264: &[&str] = &["-c:v", "libx264", "-preset", "veryfast", "-sc_threshold", "0", "-threads", "1"];
+pub(crate) const H264: &[&str] =
+    &["-c:v", "libx264", "-preset", "veryfast", "-sc_threshold", "0", "-threads", "1"];
 
 /// A moving picture of a size, frame rate and duration in seconds.
 pub(crate) fn moving(size: &str, rate: u32, seconds: f64) -> String {
@@ -28,10 +29,16 @@ pub(crate) fn clip(source: &str, options: &[&str], extension: &str) -> Vec<u8> {
 /// As `clip`, encoded in two passes, as VP9 needs for frames that are never shown.
 pub(crate) fn two_passes(source: &str, options: &[&str], extension: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
-    let (file, log) = (folder.path().join(format!("clip.{extension}")), folder.path().join("passes"));
+    let (file, log) =
+        (folder.path().join(format!("clip.{extension}")), folder.path().join("passes"));
     for pass in ["1", "2"] {
         let mut command = ffmpeg();
-        command.args(["-f", "lavfi", "-i", source]).args(options).args(["-pass", pass, "-passlogfile"]).arg(&log).arg(&file);
+        command
+            .args(["-f", "lavfi", "-i", source])
+            .args(options)
+            .args(["-pass", pass, "-passlogfile"])
+            .arg(&log)
+            .arg(&file);
         let output = command.output().expect("the ffmpeg command is installed");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -46,14 +53,25 @@ pub(crate) fn piped(source: &str, options: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// All frames of a clip as ffmpeg's own program shows them: upright, packed RGB, in the order in which they are shown.
+/// All frames of a clip as ffmpeg's own program shows them: upright, packed RGB, in the order in
+/// which they are shown.
 pub(crate) fn reference_frames(clip: &[u8], extension: &str, frame_bytes: usize) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(format!("clip.{extension}"));
     std::fs::write(&file, clip).unwrap();
     let mut command = ffmpeg();
     command.arg("-i").arg(&file);
-    command.args(["-vsync", "passthrough", "-sws_flags", "bilinear", "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"]);
+    command.args([
+        "-vsync",
+        "passthrough",
+        "-sws_flags",
+        "bilinear",
+        "-pix_fmt",
+        "rgb24",
+        "-f",
+        "rawvideo",
+        "pipe:1",
+    ]);
     let output = command.output().expect("the ffmpeg command is installed");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout.chunks_exact(frame_bytes).map(<[u8]>::to_vec).collect()
@@ -65,7 +83,8 @@ fn ffmpeg() -> Command {
     command
 }
 
-/// Replaces the matrix of the first track header (ISO/IEC 14496-12, 8.3.2, version 0) by `[a, b, c, d]`.
+/// Replaces the matrix of the first track header (ISO/IEC 14496-12, 8.3.2, version 0) by `[a, b, c,
+/// d]`.
 pub(crate) fn with_matrix(mut mp4: Vec<u8>, [a, b, c, d]: [i32; 4]) -> Vec<u8> {
     let at = mp4.windows(4).position(|name| name == b"tkhd").unwrap() + 4 + 40;
     for (i, value) in [(0, a), (1, b), (3, c), (4, d)] {

@@ -68,7 +68,9 @@ fn every_pixel_format_becomes_rgb_and_transparency_lies_on_white() {
     assert_eq!(decode(&png(clear, None)).unwrap().frames[0].rgb[..3], [255; 3]);
     let half = RgbaImage::from_pixel(4, 4, Rgba([0, 0, 0, 128]));
     assert_eq!(decode(&png(half, None)).unwrap().frames[0].rgb[..3], [127; 3]);
-    for (inks, rgb) in [([0, 0, 0, 0], [255; 3]), ([0, 255, 255, 0], [255, 0, 0]), ([0, 0, 0, 255], [0; 3])] {
+    for (inks, rgb) in
+        [([0, 0, 0, 0], [255; 3]), ([0, 255, 255, 0], [255, 0, 0]), ([0, 0, 0, 255], [0; 3])]
+    {
         let frame = &decode(&cmyk_jpeg(inks)).unwrap().frames[0];
         assert!(mean_difference(&frame.rgb[..3], &rgb) <= 3.0, "{inks:?}: {:?}", &frame.rgb[..3]);
     }
@@ -129,7 +131,9 @@ fn animated_pictures_are_refused() {
 
 #[test]
 fn jpeg_variants_that_are_not_decoded_are_named() {
-    for (kind, name) in [(0xc3, "lossless JPEG"), (0xc9, "arithmetic JPEG"), (0xc5, "hierarchical JPEG")] {
+    for (kind, name) in
+        [(0xc3, "lossless JPEG"), (0xc9, "arithmetic JPEG"), (0xc5, "hierarchical JPEG")]
+    {
         let refusal = Refusal::UnsupportedFormat { format: name.to_owned() };
         assert_eq!(probe(&jpeg_header(kind, 8, 8, 1)), Err(refusal));
     }
@@ -144,7 +148,10 @@ fn a_thumbnail_is_small_upright_and_carries_no_metadata() {
     let small = image::load_from_memory(&thumbnail).unwrap().into_rgb8();
     assert_eq!(small.dimensions(), (256, 171));
     let left_top = small.get_pixel(10, 10)[1];
-    assert!(left_top > 100, "the bright corner of the upright picture is at its left top: {left_top}");
+    assert!(
+        left_top > 100,
+        "the bright corner of the upright picture is at its left top: {left_top}"
+    );
 }
 
 #[test]
@@ -163,7 +170,9 @@ fn large_pictures_are_kept_within_the_budget_and_report_their_own_size() {
 #[test]
 fn bytes_that_are_no_picture_are_refused_with_what_they_are() {
     assert_eq!(probe(b""), Err(Refusal::Empty));
-    for (bytes, format) in [(&b"just text"[..], "unknown"), (b"GIF89a....", "GIF"), (b"<svg/>", "SVG")] {
+    for (bytes, format) in
+        [(&b"just text"[..], "unknown"), (b"GIF89a....", "GIF"), (b"<svg/>", "SVG")]
+    {
         let refusal = probe(bytes).unwrap_err();
         assert_eq!(refusal, Refusal::UnsupportedFormat { format: format.to_owned() });
         assert_eq!(refusal.code(), "UNSUPPORTED_FORMAT");

@@ -55,7 +55,8 @@ pub(crate) fn png_header(width: u32, height: u32) -> Vec<u8> {
     bytes
 }
 
-/// A JPEG header of a frame kind (0xc0 baseline, 0xc2 progressive) that claims a size, then `scans` empty scans.
+/// A JPEG header of a frame kind (0xc0 baseline, 0xc2 progressive) that claims a size, then `scans`
+/// empty scans.
 pub(crate) fn jpeg_header(kind: u8, width: u16, height: u16, scans: usize) -> Vec<u8> {
     let mut bytes = vec![0xff, 0xd8, 0xff, kind, 0, 11, 8];
     bytes.extend(height.to_be_bytes());
@@ -68,8 +69,9 @@ pub(crate) fn jpeg_header(kind: u8, width: u16, height: u16, scans: usize) -> Ve
     bytes
 }
 
-/// An 8 × 8 JPEG of one CMYK colour, inverted as Adobe programs write it, coded here by hand (ITU T.81, annex F):
-/// quantisation by 8, so that a DC difference is the level itself; one DC code of 4 bits per category.
+/// An 8 × 8 JPEG of one CMYK colour, inverted as Adobe programs write it, coded here by hand (ITU
+/// T.81, annex F): quantisation by 8, so that a DC difference is the level itself; one DC code of 4
+/// bits per category.
 pub(crate) fn cmyk_jpeg(inks: [u8; 4]) -> Vec<u8> {
     let mut bytes = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0".to_vec();
     bytes.extend([0xff, 0xdb, 0, 67, 0]);

@@ -7,7 +7,8 @@ use vultus_media::{Limits, Refusal};
 #[test]
 fn audio_without_video_is_refused() {
     let tone = "sine=440:d=1";
-    for (codec, extension) in [("aac", "mp4"), ("aac", "m4a"), ("libopus", "webm"), ("aac", "mov")] {
+    for (codec, extension) in [("aac", "mp4"), ("aac", "m4a"), ("libopus", "webm"), ("aac", "mov")]
+    {
         let bytes = clip(tone, &["-c:a", codec], extension);
         assert_eq!(probe(&bytes), Err(Refusal::NoVideoStream), "{extension}");
     }
@@ -38,7 +39,10 @@ fn a_clip_cut_anywhere_is_refused() {
         assert!(probe(&bytes).is_ok(), "{name}");
         for percent in [2, 10, 33, 50, 77, 90, 97] {
             let refusal = probe(&bytes[..bytes.len() * percent / 100]).unwrap_err();
-            assert!(matches!(refusal, Refusal::Truncated { .. }), "{name}, {percent} %: {refusal:?}");
+            assert!(
+                matches!(refusal, Refusal::Truncated { .. }),
+                "{name}, {percent} %: {refusal:?}"
+            );
         }
     }
 }
@@ -83,21 +87,54 @@ fn a_frame_larger_than_its_header_says_is_refused() {
     lying[at..at + 4].copy_from_slice(&[0, 64, 0, 48]);
     let limits = Limits { max_video_side: 320, ..Limits::default() };
     let refusal = probe_within(&lying, &limits).unwrap_err();
-    assert!(matches!(refusal, Refusal::VideoSideTooLong { .. } | Refusal::Unreadable { .. }), "{refusal:?}");
+    assert!(
+        matches!(refusal, Refusal::VideoSideTooLong { .. } | Refusal::Unreadable { .. }),
+        "{refusal:?}"
+    );
 }
 
 #[test]
 fn frames_that_are_never_shown_count_against_the_budget() {
     let source = moving("64x48", 25, 4.0);
-    let vp9 = ["-c:v", "libvpx-vp9", "-auto-alt-ref", "1", "-lag-in-frames", "25", "-b:v", "60k", "-g", "250"];
-    let av1 = ["-c:v", "libaom-av1", "-cpu-used", "8", "-lag-in-frames", "19", "-auto-alt-ref", "1", "-row-mt", "0", "-g", "250"];
+    let vp9 = [
+        "-c:v",
+        "libvpx-vp9",
+        "-auto-alt-ref",
+        "1",
+        "-lag-in-frames",
+        "25",
+        "-b:v",
+        "60k",
+        "-g",
+        "250",
+    ];
+    let av1 = [
+        "-c:v",
+        "libaom-av1",
+        "-cpu-used",
+        "8",
+        "-lag-in-frames",
+        "19",
+        "-auto-alt-ref",
+        "1",
+        "-row-mt",
+        "0",
+        "-g",
+        "250",
+    ];
     let within = |frames: u64| Limits { max_video_pixels: frames * 64 * 48, ..Limits::default() };
     // What the frames that are shown cost: every one up to the last that is kept.
     let plain = clip(&source, H264, "mp4");
     let shown = (1..=100).find(|&frames| decode_within(&plain, &within(frames)).is_ok()).unwrap();
-    for (codec, bytes) in [("VP9", two_passes(&source, &vp9, "webm")), ("AV1", clip(&source, &av1, "webm"))] {
+    for (codec, bytes) in
+        [("VP9", two_passes(&source, &vp9, "webm")), ("AV1", clip(&source, &av1, "webm"))]
+    {
         let refusal = decode_within(&bytes, &within(shown)).err();
         assert!(matches!(refusal, Some(Refusal::TooMuchVideo { .. })), "{codec}: {refusal:?}");
-        assert_eq!(decode_within(&bytes, &within(2 * shown)).map(|frames| frames.frames.len()), Ok(10), "{codec}");
+        assert_eq!(
+            decode_within(&bytes, &within(2 * shown)).map(|frames| frames.frames.len()),
+            Ok(10),
+            "{codec}"
+        );
     }
 }

@@ -23,7 +23,10 @@ fn damaged_files_are_refused_or_read_and_never_crash() {
         jpeg(&picture, None),
         png(picture.clone(), None),
         webp(&picture, None),
-        archive(&[stored("a.jpg", &jpeg(&picture, None)), stored("b.png", &png(picture.clone(), None))]),
+        archive(&[
+            stored("a.jpg", &jpeg(&picture, None)),
+            stored("b.png", &png(picture.clone(), None)),
+        ]),
         clip(&source, &[H264, &["-movflags", "+faststart"]].concat(), "mp4"),
         clip(&source, &[H264, &["-movflags", "frag_keyframe+empty_moov"]].concat(), "mp4"),
         clip(&source, &["-c:v", "libvpx", "-deadline", "realtime"], "webm"),

@@ -35,7 +35,11 @@ fn pictures_come_in_natural_order_of_their_names() {
     let found = probe(&bytes).unwrap();
     assert_eq!((found.kind, found.content_type.as_str()), (MediaKind::ShotSet, "application/zip"));
     assert_eq!((found.frame_count, found.duration_us), (Some(4), None));
-    assert_eq!((found.width, found.height, found.orientation_applied), (16, 12, 6), "of the first picture, upright");
+    assert_eq!(
+        (found.width, found.height, found.orientation_applied),
+        (16, 12, 6),
+        "of the first picture, upright"
+    );
     let frames = decode(&bytes).unwrap();
     assert_eq!((frames.frames[1].rgb[0], frames.frames[3].rgb[0]), (2, 10));
     assert_eq!(frames.frames.iter().map(|frame| frame.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
@@ -74,8 +78,20 @@ fn archives_written_as_a_stream_are_read() {
 #[test]
 fn names_that_lead_out_of_the_archive_are_refused() {
     let good = stored("a.png", &numbered(1));
-    for name in ["../b.png", "x/../../b.png", "/etc/b.png", "..\\b.png", "\\b.png", "C:b.png", "b\0.png", ".."] {
-        assert_refused(&[good.clone(), stored(name, &numbered(2))], &Refusal::ZipTraversal { entry: 1 });
+    for name in [
+        "../b.png",
+        "x/../../b.png",
+        "/etc/b.png",
+        "..\\b.png",
+        "\\b.png",
+        "C:b.png",
+        "b\0.png",
+        "..",
+    ] {
+        assert_refused(
+            &[good.clone(), stored(name, &numbered(2))],
+            &Refusal::ZipTraversal { entry: 1 },
+        );
     }
     for name in ["shots/b.png", "shots/", "a\\b.png"] {
         assert_refused(&[good.clone(), stored(name, b"")], &Refusal::ZipNotFlat { entry: 1 });
@@ -106,22 +122,36 @@ fn links_devices_encryption_and_other_methods_are_refused() {
 fn bombs_are_refused_by_what_their_headers_say_and_by_what_they_are() {
     let bomb = zeros("a.png", 20 << 20);
     let ratio = u64::from(bomb.declared) / bomb.data.len() as u64;
-    assert_refused(std::slice::from_ref(&bomb), &Refusal::ZipRatio { entry: 0, actual: ratio, limit: 100 });
+    assert_refused(
+        std::slice::from_ref(&bomb),
+        &Refusal::ZipRatio { entry: 0, actual: ratio, limit: 100 },
+    );
     let lying = Entry { declared: 1000, ..bomb.clone() };
     let refusal = probe(&archive(&[lying])).unwrap_err();
-    assert!(matches!(refusal, Refusal::ZipSizeMismatch { .. } | Refusal::Unreadable { .. }), "{refusal:?}");
-    let many: Vec<Entry> = (0..3).map(|i| Entry { declared: 100 << 20, ..stored(&format!("{i}"), &vec![7; 2 << 20]) }).collect();
+    assert!(
+        matches!(refusal, Refusal::ZipSizeMismatch { .. } | Refusal::Unreadable { .. }),
+        "{refusal:?}"
+    );
+    let many: Vec<Entry> = (0..3)
+        .map(|i| Entry { declared: 100 << 20, ..stored(&format!("{i}"), &vec![7; 2 << 20]) })
+        .collect();
     assert_refused(&many, &Refusal::ZipInflated { actual: 300 << 20, limit: 256 << 20 });
     let short = Entry { declared: 5000, ..stored("a.png", &numbered(1)) };
     let refusal = probe(&archive(&[short])).unwrap_err();
-    assert!(matches!(refusal, Refusal::ZipSizeMismatch { .. } | Refusal::Unreadable { .. }), "{refusal:?}");
+    assert!(
+        matches!(refusal, Refusal::ZipSizeMismatch { .. } | Refusal::Unreadable { .. }),
+        "{refusal:?}"
+    );
 }
 
 #[test]
 fn entries_that_share_bytes_or_names_are_refused() {
     let first = stored("a.png", &numbered(1));
     let shared = Entry { shares_data_of: Some(0), ..first.clone() };
-    assert_refused(&[first.clone(), Entry { name: b"b.png".to_vec(), ..shared }], &Refusal::ZipOverlap);
+    assert_refused(
+        &[first.clone(), Entry { name: b"b.png".to_vec(), ..shared }],
+        &Refusal::ZipOverlap,
+    );
     assert_refused(&[first.clone(), stored("a.png", &numbered(2))], &Refusal::ZipDuplicate);
     let inside = archive(&[stored("in.png", &numbered(3))]);
     let mut hidden = archive(&[first]);
@@ -130,7 +160,11 @@ fn entries_that_share_bytes_or_names_are_refused() {
     let start = (directory + inside.len() - 22) as u32;
     let end = hidden.len() - 6;
     hidden[end..end + 4].copy_from_slice(&start.to_le_bytes());
-    assert_eq!(probe(&hidden).unwrap_err().code(), "UNREADABLE", "an entry that the directory hides");
+    assert_eq!(
+        probe(&hidden).unwrap_err().code(),
+        "UNREADABLE",
+        "an entry that the directory hides"
+    );
 }
 
 #[test]
@@ -161,7 +195,10 @@ fn no_picture_of_a_set_may_be_unreadable() {
     let whole = jpeg(&asymmetric(64, 48), None);
     let entries = |last: &[u8]| vec![stored("a.jpg", &whole), stored("b.jpg", last)];
     let refused = |refusal| Refusal::ZipEntry { entry: 1, refusal: Box::new(refusal) };
-    assert_refused(&entries(&whole[..whole.len() / 2]), &refused(Refusal::Truncated { format: "JPEG" }));
+    assert_refused(
+        &entries(&whole[..whole.len() / 2]),
+        &refused(Refusal::Truncated { format: "JPEG" }),
+    );
     let gif = Refusal::UnsupportedFormat { format: "GIF".to_owned() };
     assert_refused(&entries(b"GIF89a"), &refused(gif));
     let big = Refusal::TooManyPixels { width: 65_535, height: 65_535, limit: 50_000_000 };

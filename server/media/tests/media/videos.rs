@@ -119,10 +119,12 @@ fn matrices_bring_every_turned_and_mirrored_clip_upright() {
 fn every_codec_and_container_of_the_list_gives_true_colours() {
     let vp9: &[&str] = &["-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime"];
     let vp8: &[&str] = &["-c:v", "libvpx", "-cpu-used", "8", "-deadline", "realtime"];
-    let hevc: &[&str] = &["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none"];
+    let hevc: &[&str] =
+        &["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none"];
     let deep = [hevc, &["-pix_fmt", "yuv420p10le", "-tag:v", "hvc1"]].concat();
     let av1: &[&str] = &["-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime"];
-    let full: Vec<&str> = [H264, &["-vf", "scale=out_range=full,format=yuvj420p", "-color_range", "pc"]].concat();
+    let full: Vec<&str> =
+        [H264, &["-vf", "scale=out_range=full,format=yuvj420p", "-color_range", "pc"]].concat();
     let hd = [H264, &["-vf", "scale=out_color_matrix=bt709", "-colorspace", "bt709"]].concat();
     let cases: [(&str, &[&str], &str, &str); 11] = [
         ("H.264", H264, "mov", "video/quicktime"),
@@ -140,17 +142,37 @@ fn every_codec_and_container_of_the_list_gives_true_colours() {
     for (name, options, extension, content_type) in cases {
         let bytes = clip(QUADRANTS, &[options, &["-t", "0.6"]].concat(), extension);
         let found = probe(&bytes).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
-        assert_eq!((found.content_type.as_str(), found.frame_count), (content_type, Some(18)), "{name}");
+        assert_eq!(
+            (found.content_type.as_str(), found.frame_count),
+            (content_type, Some(18)),
+            "{name}"
+        );
         let frames = decode(&bytes).unwrap();
         assert_eq!(frames.frames.len(), 8, "{name}: never fewer than 8 of a short clip");
-        frames.frames.iter().for_each(|frame| assert_quarters(frame, [RED, GREEN, BLUE, BLACK], name));
+        frames
+            .frames
+            .iter()
+            .for_each(|frame| assert_quarters(frame, [RED, GREEN, BLUE, BLACK], name));
     }
 }
 
 #[test]
 fn a_recording_of_a_browser_without_duration_is_measured_by_its_packets() {
     for codec in ["libvpx", "libvpx-vp9"] {
-        let options = ["-c:v", codec, "-cpu-used", "8", "-deadline", "realtime", "-g", "60", "-live", "1", "-f", "webm"];
+        let options = [
+            "-c:v",
+            codec,
+            "-cpu-used",
+            "8",
+            "-deadline",
+            "realtime",
+            "-g",
+            "60",
+            "-live",
+            "1",
+            "-f",
+            "webm",
+        ];
         let bytes = piped(&moving("320x240", 30, 4.0), &options);
         let found = probe(&bytes).unwrap();
         assert_eq!(found.frame_count, Some(120), "{codec}");
@@ -164,7 +186,8 @@ fn a_recording_of_a_browser_without_duration_is_measured_by_its_packets() {
 
 #[test]
 fn fragmented_and_old_quicktime_files_are_read() {
-    let options = [H264, &["-g", "30", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]].concat();
+    let options =
+        [H264, &["-g", "30", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]].concat();
     let bytes = clip(&moving("320x240", 30, 3.0), &options, "mp4");
     let found = probe(&bytes).unwrap();
     assert_eq!((found.frame_count, found.duration_us), (Some(90), Some(3_000_000)));
@@ -211,9 +234,16 @@ fn the_fast_decoder_gives_the_same_frames_nearly() {
     let bytes = clip(&moving("320x240", 30, 3.0), &[H264, &["-crf", "28"]].concat(), "mp4");
     let exact = decode(&bytes).unwrap();
     let options = DecodeOptions { decoder: DecoderMode::Fast };
-    let fast = vultus_media::decode(Cursor::new(bytes.clone()), bytes.len() as u64, &Limits::default(), options).unwrap();
+    let fast = vultus_media::decode(
+        Cursor::new(bytes.clone()),
+        bytes.len() as u64,
+        &Limits::default(),
+        options,
+    )
+    .unwrap();
     assert_eq!(exact.frames.len(), fast.frames.len());
-    let differences: Vec<f64> = exact.frames.iter().zip(&fast.frames).map(|(a, b)| difference(&a.rgb, &b.rgb)).collect();
+    let differences: Vec<f64> =
+        exact.frames.iter().zip(&fast.frames).map(|(a, b)| difference(&a.rgb, &b.rgb)).collect();
     assert!(differences.iter().any(|&d| d > 0.0), "the filter was really left out");
     assert!(differences.iter().all(|&d| d < 8.0), "{differences:?}");
 }

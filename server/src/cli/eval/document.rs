@@ -1,4 +1,5 @@
-//! `vultus eval document`: how much of the machine-readable zones of labelled pictures is read right.
+//! `vultus eval document`: how much of the machine-readable zones of labelled pictures is read
+//! right.
 
 use super::super::local::{LocalChecker, LocalMedium};
 use super::super::{Done, report};
@@ -40,7 +41,9 @@ impl<'t> Judged<'t> {
         Self {
             truth,
             lines: lines.iter().filter_map(|line| line.as_str().map(str::to_owned)).collect(),
-            format: mrz["format"].as_str().map_or_else(|| NONE.to_owned(), |format| format.replace('_', "-")),
+            format: mrz["format"]
+                .as_str()
+                .map_or_else(|| NONE.to_owned(), |format| format.replace('_', "-")),
             valid: mrz["valid"].as_bool().unwrap_or_default(),
             corrected: mrz["corrected"].as_bool().unwrap_or_default(),
             verdict: analysis.resolution.map_or_else(
@@ -48,15 +51,25 @@ impl<'t> Judged<'t> {
                 |resolution| super::super::check::resolution_name(resolution).to_owned(),
             ),
             reasons: analysis.reasons.iter().map(|reason| reason.code.clone()).collect(),
-            quality: analysis.result.as_ref().map_or(Value::Null, |result| result["media"][0]["quality"].clone()),
+            quality: analysis
+                .result
+                .as_ref()
+                .map_or(Value::Null, |result| result["media"][0]["quality"].clone()),
             elapsed,
         }
     }
 
     /// The lines to compare, as (read, true). A line whose transcription is in doubt is left out.
     fn compared(&self) -> Vec<(&str, &str)> {
-        let truths = self.truth.lines.iter().enumerate().filter(|(at, _)| Some(*at) != self.truth.doubtful_line);
-        truths.map(|(at, truth)| (self.lines.get(at).map_or("", String::as_str), truth.as_str())).collect()
+        let truths = self
+            .truth
+            .lines
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| Some(*at) != self.truth.doubtful_line);
+        truths
+            .map(|(at, truth)| (self.lines.get(at).map_or("", String::as_str), truth.as_str()))
+            .collect()
     }
 
     fn is_located(&self) -> bool {
@@ -64,7 +77,8 @@ impl<'t> Judged<'t> {
     }
 
     fn is_right(&self) -> bool {
-        self.lines.len() == self.truth.lines.len() && self.compared().iter().all(|(read, truth)| read == truth)
+        self.lines.len() == self.truth.lines.len()
+            && self.compared().iter().all(|(read, truth)| read == truth)
     }
 
     /// Characters read right, and characters there are.
@@ -80,8 +94,15 @@ impl<'t> Judged<'t> {
 
     /// A wrong zone that nothing in it gives away.
     fn deceives(&self) -> bool {
-        let is_wrong = if self.truth.format.as_deref() == Some(NONE) { self.is_located() } else { !self.is_right() };
-        (self.truth.has_lines() || self.truth.format.is_some()) && self.valid && !self.corrected && is_wrong
+        let is_wrong = if self.truth.format.as_deref() == Some(NONE) {
+            self.is_located()
+        } else {
+            !self.is_right()
+        };
+        (self.truth.has_lines() || self.truth.format.is_some())
+            && self.valid
+            && !self.corrected
+            && is_wrong
     }
 }
 
@@ -147,11 +168,19 @@ fn share(part: usize, whole: usize) -> Option<f64> {
 pub(super) fn run(config: Option<&Path>, arguments: &DocumentArguments) -> Done {
     let list = read_documents(&arguments.list, &arguments.root)?;
     let tags = ["photo_id", "photo_id_front"].map(str::to_owned).to_vec();
-    let samples = list.iter().map(|truth| vec![LocalMedium { path: truth.image.clone(), tags: tags.clone() }]).collect();
+    let samples = list
+        .iter()
+        .map(|truth| vec![LocalMedium { path: truth.image.clone(), tags: tags.clone() }])
+        .collect();
     let params = arguments.mrz_only.then(|| json!({"visualZone": false, "extractPortrait": false}));
-    let answers = LocalChecker::with(config, async |checker| judge_all_timed(checker, "document", params, samples).await)?;
-    let judged: Vec<Judged<'_>> =
-        list.iter().zip(&answers).map(|(truth, (analysis, elapsed))| Judged::new(truth, analysis, *elapsed)).collect();
+    let answers = LocalChecker::with(config, async |checker| {
+        judge_all_timed(checker, "document", params, samples).await
+    })?;
+    let judged: Vec<Judged<'_>> = list
+        .iter()
+        .zip(&answers)
+        .map(|(truth, (analysis, elapsed))| Judged::new(truth, analysis, *elapsed))
+        .collect();
     if arguments.json {
         print_json(&judged)
     } else {
@@ -194,11 +223,16 @@ fn mean_drop(judged: &[Judged<'_>]) -> Option<f64> {
 /// Figures of the originals alone where the list has variants, else of all.
 fn total(judged: &[Judged<'_>]) -> Figures {
     let names = variants(judged);
-    if names.contains(&ORIGINAL) { of_variant(judged, ORIGINAL) } else { Figures::of(judged.iter()) }
+    if names.contains(&ORIGINAL) {
+        of_variant(judged, ORIGINAL)
+    } else {
+        Figures::of(judged.iter())
+    }
 }
 
 fn mean_seconds(judged: &[Judged<'_>]) -> f64 {
-    judged.iter().map(|picture| picture.elapsed.as_secs_f64()).sum::<f64>() / judged.len().max(1) as f64
+    judged.iter().map(|picture| picture.elapsed.as_secs_f64()).sum::<f64>()
+        / judged.len().max(1) as f64
 }
 
 fn print_json(judged: &[Judged<'_>]) {
@@ -251,9 +285,17 @@ fn print_tables(judged: &[Judged<'_>]) {
         print_pictures(judged);
     }
     let mut rows = vec![
-        ["pictures", "", "fully right", "characters right", "check digits right", "type right", "wrong but passing"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "pictures",
+            "",
+            "fully right",
+            "characters right",
+            "check digits right",
+            "type right",
+            "wrong but passing",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     for name in names {
         let figures = of_variant(judged, name);
@@ -270,19 +312,33 @@ fn print_tables(judged: &[Judged<'_>]) {
     report::table(&rows);
     print_reasons(judged);
     if let Some(drop) = mean_drop(judged) {
-        report::line(format_args!("mean drop of fully right zones over all variants: {:.1} points", drop * 100.0));
+        report::line(format_args!(
+            "mean drop of fully right zones over all variants: {:.1} points",
+            drop * 100.0
+        ));
     }
-    report::line(format_args!("time per picture: {:.2} s (wall clock, all workers together)", mean_seconds(judged)));
+    report::line(format_args!(
+        "time per picture: {:.2} s (wall clock, all workers together)",
+        mean_seconds(judged)
+    ));
 }
 
-/// How many pictures of each class have which reason: of what is wrong with a picture, the rates of hits and of false alarms.
+/// How many pictures of each class have which reason: of what is wrong with a picture, the rates of
+/// hits and of false alarms.
 fn print_reasons(judged: &[Judged<'_>]) {
     let names = variants(judged);
-    let by_name: Vec<BTreeMap<&str, usize>> = names.iter().map(|name| reasons(judged, name)).collect();
+    let by_name: Vec<BTreeMap<&str, usize>> =
+        names.iter().map(|name| reasons(judged, name)).collect();
     let codes: BTreeSet<&str> = by_name.iter().flat_map(BTreeMap::keys).copied().collect();
-    let mut rows = vec![std::iter::once("reasons").chain(names.iter().copied()).map(str::to_owned).collect::<Vec<_>>()];
+    let mut rows = vec![
+        std::iter::once("reasons")
+            .chain(names.iter().copied())
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
+    ];
     for code in codes {
-        let counts = by_name.iter().map(|counts| counts.get(code).copied().unwrap_or_default().to_string());
+        let counts =
+            by_name.iter().map(|counts| counts.get(code).copied().unwrap_or_default().to_string());
         rows.push(std::iter::once(code.to_owned()).chain(counts).collect());
     }
     report::table(&rows);
@@ -290,9 +346,18 @@ fn print_reasons(judged: &[Judged<'_>]) {
 
 fn print_pictures(judged: &[Judged<'_>]) {
     let mut rows = vec![
-        ["picture", "type", "lines right", "characters", "check digits", "corrected", "seconds", "verdict"]
-            .map(str::to_owned)
-            .to_vec(),
+        [
+            "picture",
+            "type",
+            "lines right",
+            "characters",
+            "check digits",
+            "corrected",
+            "seconds",
+            "verdict",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
     ];
     for picture in judged {
         let (right, all) = picture.characters();
@@ -304,7 +369,8 @@ fn print_pictures(judged: &[Judged<'_>]) {
             format!("{}{type_mark}", picture.format),
             if known { format!("{lines} of {}", picture.compared().len()) } else { "-".to_owned() },
             if known { format!("{right} of {all}") } else { "-".to_owned() },
-            if picture.is_located() { if picture.valid { "right" } else { "wrong" } } else { "-" }.to_owned(),
+            if picture.is_located() { if picture.valid { "right" } else { "wrong" } } else { "-" }
+                .to_owned(),
             if picture.corrected { "yes" } else { "no" }.to_owned(),
             format!("{:.2}", picture.elapsed.as_secs_f64()),
             format!("{} {}", picture.verdict, picture.reasons.join(", ")),
@@ -379,18 +445,30 @@ mod tests {
         assert_eq!((figures.transcribed, figures.right), (3, 1));
         assert_eq!(figures.characters(), Some(15.0 / 16.0));
         assert_eq!(figures.types(), Some(0.75));
-        assert_eq!(figures.deceiving, 1, "wrong, though all check digits are right and nothing was corrected");
+        assert_eq!(
+            figures.deceiving, 1,
+            "wrong, though all check digits are right and nothing was corrected"
+        );
         let invented = [judged(&none, &["AB", "CD"], true)];
         assert_eq!(Figures::of(invented.iter()).deceiving, 1, "a zone where there is none");
     }
 
     #[test]
     fn the_drop_is_that_of_all_variants_against_the_originals() {
-        let (original, turned) = (truth(ORIGINAL, "TD2", &["AB", "CD"]), truth("turned", "TD2", &["AB", "CD"]));
+        let (original, turned) =
+            (truth(ORIGINAL, "TD2", &["AB", "CD"]), truth("turned", "TD2", &["AB", "CD"]));
         let right = ["AB", "CD"];
-        let pictures = [judged(&original, &right, true), judged(&turned, &right, true), judged(&turned, &["AB", "CX"], false)];
+        let pictures = [
+            judged(&original, &right, true),
+            judged(&turned, &right, true),
+            judged(&turned, &["AB", "CX"], false),
+        ];
         assert_eq!(mean_drop(&pictures), Some(0.5));
         assert_eq!(total(&pictures).pictures, 1);
-        assert_eq!(reasons(&pictures, "turned"), BTreeMap::from([("GLARE", 2)]), "two pictures, each counted once");
+        assert_eq!(
+            reasons(&pictures, "turned"),
+            BTreeMap::from([("GLARE", 2)]),
+            "two pictures, each counted once"
+        );
     }
 }

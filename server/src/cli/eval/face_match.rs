@@ -36,7 +36,8 @@ struct Figures {
 
 pub(super) fn run(config: Option<&Path>, arguments: &FaceMatchArguments) -> Done {
     let pairs = read_pairs(&arguments.pairs, &arguments.root)?;
-    let samples = pairs.iter().map(|pair| vec![medium(&pair.image_a), medium(&pair.image_b)]).collect();
+    let samples =
+        pairs.iter().map(|pair| vec![medium(&pair.image_a), medium(&pair.image_b)]).collect();
     let params = arguments.aligned.then(|| json!({"aligned": true}));
     let (answers, seconds) = LocalChecker::with(config, async |checker| {
         let begun = Instant::now();
@@ -57,20 +58,28 @@ fn medium(path: &Path) -> LocalMedium {
 }
 
 fn figures(pairs: &[Pair], answers: &[CheckedAnalysis], seconds: f64) -> Figures {
-    let cosine = |answer: &CheckedAnalysis| answer.result.as_ref().and_then(|result| result["cosine"].as_f64());
+    let cosine = |answer: &CheckedAnalysis| {
+        answer.result.as_ref().and_then(|result| result["cosine"].as_f64())
+    };
     let scores: Vec<Labelled> = pairs
         .iter()
         .zip(answers)
-        .map(|(pair, answer)| Labelled { score: cosine(answer).unwrap_or(FAILED_COSINE), positive: pair.same })
+        .map(|(pair, answer)| Labelled {
+            score: cosine(answer).unwrap_or(FAILED_COSINE),
+            positive: pair.same,
+        })
         .collect();
     let folds: Option<Vec<u32>> = pairs.iter().map(|pair| pair.fold).collect();
     let folds = folds.unwrap_or_else(|| metrics::ten_folds(&scores));
     // By score, not by verdict: aligned pictures never get SUCCESS.
     let accepted = |answer: &CheckedAnalysis| {
         let similarity = answer.result.as_ref().and_then(|result| result["similarity"].as_f64());
-        similarity.zip(answer.params["acceptFrom"].as_f64()).is_some_and(|(similarity, threshold)| similarity >= threshold)
+        similarity
+            .zip(answer.params["acceptFrom"].as_f64())
+            .is_some_and(|(similarity, threshold)| similarity >= threshold)
     };
-    let right = pairs.iter().zip(answers).filter(|(pair, answer)| accepted(answer) == pair.same).count();
+    let right =
+        pairs.iter().zip(answers).filter(|(pair, answer)| accepted(answer) == pair.same).count();
     let wrong_of = |same: bool| {
         let all = pairs.iter().zip(answers).filter(|(pair, _)| pair.same == same);
         let wrong = all.clone().filter(|(_, answer)| accepted(answer) != same).count();
@@ -82,7 +91,10 @@ fn figures(pairs: &[Pair], answers: &[CheckedAnalysis], seconds: f64) -> Figures
         accuracy: metrics::cross_validated_accuracy(&scores, &folds),
         accuracy_at_shipped_threshold: right as f64 / pairs.len() as f64,
         eer: metrics::equal_error_rate(&scores),
-        fnmr_at_fmr: FMR_POINTS.iter().map(|&(name, fmr)| (name, metrics::fnmr_at_fmr(&scores, fmr))).collect(),
+        fnmr_at_fmr: FMR_POINTS
+            .iter()
+            .map(|&(name, fmr)| (name, metrics::fnmr_at_fmr(&scores, fmr)))
+            .collect(),
         failures_to_acquire: failed_pictures as f64 / pictures as f64,
         failed_pictures,
         pictures,
@@ -97,7 +109,10 @@ fn failures_to_acquire(pairs: &[Pair], answers: &[CheckedAnalysis]) -> (usize, u
     for (pair, answer) in pairs.iter().zip(answers) {
         for (index, image) in [&pair.image_a, &pair.image_b].into_iter().enumerate() {
             pictures.insert(image);
-            let without_face = answer.reasons.iter().any(|reason| reason.code == "NO_FACE" && reason.medium == Some(index));
+            let without_face = answer
+                .reasons
+                .iter()
+                .any(|reason| reason.code == "NO_FACE" && reason.medium == Some(index));
             if without_face || answer.result.is_none() {
                 failed.insert(image);
             }
@@ -107,7 +122,8 @@ fn failures_to_acquire(pairs: &[Pair], answers: &[CheckedAnalysis]) -> (usize, u
 }
 
 fn print_json(figures: &Figures) {
-    let fnmr: serde_json::Map<_, _> = figures.fnmr_at_fmr.iter().map(|&(name, rate)| (name.to_owned(), json!(rate))).collect();
+    let fnmr: serde_json::Map<_, _> =
+        figures.fnmr_at_fmr.iter().map(|&(name, rate)| (name.to_owned(), json!(rate))).collect();
     report::json(&json!({
         "pairs": figures.pairs,
         "accuracy": figures.accuracy.map(|(mean, _)| mean),
@@ -134,15 +150,29 @@ fn print_table(figures: &Figures) {
             "accuracy (cross-validated threshold)",
             format!("{} ± {}", percent(figures.accuracy.map(|a| a.0)), percent(deviation)),
         ),
-        row("accuracy at the shipped threshold", percent(Some(figures.accuracy_at_shipped_threshold))),
+        row(
+            "accuracy at the shipped threshold",
+            percent(Some(figures.accuracy_at_shipped_threshold)),
+        ),
         row(
             "FMR / FNMR at the shipped threshold",
             format!("{} / {}", percent(Some(figures.shipped.0)), percent(Some(figures.shipped.1))),
         ),
         row("EER", percent(figures.eer)),
     ];
-    rows.extend(figures.fnmr_at_fmr.iter().map(|&(name, rate)| row(&format!("FNMR at FMR {name}"), percent(rate))));
-    rows.push(row("failures to acquire", format!("{} of {} pictures", figures.failed_pictures, figures.pictures)));
-    rows.push(row("time per image", format!("{:.1} ms (wall clock, all workers together)", figures.milliseconds_per_image)));
+    rows.extend(
+        figures
+            .fnmr_at_fmr
+            .iter()
+            .map(|&(name, rate)| row(&format!("FNMR at FMR {name}"), percent(rate))),
+    );
+    rows.push(row(
+        "failures to acquire",
+        format!("{} of {} pictures", figures.failed_pictures, figures.pictures),
+    ));
+    rows.push(row(
+        "time per image",
+        format!("{:.1} ms (wall clock, all workers together)", figures.milliseconds_per_image),
+    ));
     report::table(&rows);
 }

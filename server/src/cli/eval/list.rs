@@ -32,7 +32,8 @@ pub(super) struct DocumentTruth {
     /// As the list names it.
     pub(super) file: String,
     pub(super) image: PathBuf,
-    /// `TD1`, `TD2`, `TD3`, `MRV-A`, `MRV-B`, or `none` for a picture without a machine-readable zone; `None` when not known.
+    /// `TD1`, `TD2`, `TD3`, `MRV-A`, `MRV-B`, or `none` for a picture without a machine-readable
+    /// zone; `None` when not known.
     pub(super) format: Option<String>,
     /// The lines of the zone; empty when nobody wrote them down.
     pub(super) lines: Vec<String>,
@@ -57,7 +58,8 @@ struct Table {
 impl Table {
     fn read(path: &Path) -> Result<Self, CommandError> {
         let reading = |error| CommandError::because(&format!("reading {}", path.display()), &error);
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(reading)?;
+        let mut reader =
+            csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(reading)?;
         let heading = reader.headers().map_err(reading)?.clone();
         let rows = reader.records().collect::<Result<Vec<_>, _>>().map_err(reading)?;
         if rows.is_empty() {
@@ -71,20 +73,28 @@ impl Table {
     }
 
     fn required(&self, name: &str) -> Result<usize, CommandError> {
-        self.column(name).ok_or_else(|| CommandError::new(format!("{} has no column `{name}`", self.path.display())))
+        self.column(name).ok_or_else(|| {
+            CommandError::new(format!("{} has no column `{name}`", self.path.display()))
+        })
     }
 
     /// The error that cell `column` of row `row` (from 0) is not `expected`.
     fn bad(&self, row: usize, column: usize, expected: &str) -> CommandError {
         let name = self.heading.get(column).unwrap_or_default();
-        CommandError::new(format!("{} line {}: `{name}` must be {expected}", self.path.display(), row + 2))
+        CommandError::new(format!(
+            "{} line {}: `{name}` must be {expected}",
+            self.path.display(),
+            row + 2
+        ))
     }
 }
 
-/// Reads pairs: columns `image_a`, `image_b`, `same` (1 or 0) and optionally `lfw_fold`; paths under `root`.
+/// Reads pairs: columns `image_a`, `image_b`, `same` (1 or 0) and optionally `lfw_fold`; paths
+/// under `root`.
 pub(super) fn read_pairs(path: &Path, root: &Path) -> Result<Vec<Pair>, CommandError> {
     let table = Table::read(path)?;
-    let (a, b, same) = (table.required("image_a")?, table.required("image_b")?, table.required("same")?);
+    let (a, b, same) =
+        (table.required("image_a")?, table.required("image_b")?, table.required("same")?);
     let fold = table.column("lfw_fold");
     let pair = |(at, row): (usize, &csv::StringRecord)| {
         Ok(Pair {
@@ -95,14 +105,19 @@ pub(super) fn read_pairs(path: &Path, root: &Path) -> Result<Vec<Pair>, CommandE
                 "0" | "false" => false,
                 _ => return Err(table.bad(at, same, "1 or 0")),
             },
-            fold: fold.map(|fold| row[fold].parse().map_err(|_| table.bad(at, fold, "a whole number"))).transpose()?,
+            fold: fold
+                .map(|fold| row[fold].parse().map_err(|_| table.bad(at, fold, "a whole number")))
+                .transpose()?,
         })
     };
     table.rows.iter().enumerate().map(pair).collect()
 }
 
 /// Reads presentations: columns `image` and `label`; paths under `root`.
-pub(super) fn read_presentations(path: &Path, root: &Path) -> Result<Vec<Presentation>, CommandError> {
+pub(super) fn read_presentations(
+    path: &Path,
+    root: &Path,
+) -> Result<Vec<Presentation>, CommandError> {
     let table = Table::read(path)?;
     let (image, label) = (table.required("image")?, table.required("label")?);
     let presentation = |(at, row): (usize, &csv::StringRecord)| {
@@ -114,8 +129,8 @@ pub(super) fn read_presentations(path: &Path, root: &Path) -> Result<Vec<Present
     table.rows.iter().enumerate().map(presentation).collect()
 }
 
-/// Reads documents: columns `file`, `type`, `line1`, `line2`, `line3` and optionally `names_certain` (`no` leaves the line with the names
-/// out) and `variant`; paths under `root`.
+/// Reads documents: columns `file`, `type`, `line1`, `line2`, `line3` and optionally
+/// `names_certain` (`no` leaves the line with the names out) and `variant`; paths under `root`.
 pub(super) fn read_documents(path: &Path, root: &Path) -> Result<Vec<DocumentTruth>, CommandError> {
     const FORMATS: [&str; 6] = ["TD1", "TD2", "TD3", "MRV-A", "MRV-B", "none"];
     let table = Table::read(path)?;
@@ -133,7 +148,11 @@ pub(super) fn read_documents(path: &Path, root: &Path) -> Result<Vec<DocumentTru
             file: row[file].to_owned(),
             image: root.join(&row[file]),
             format: known,
-            lines: lines.iter().map(|line| row[*line].to_owned()).filter(|line| !line.is_empty()).collect(),
+            lines: lines
+                .iter()
+                .map(|line| row[*line].to_owned())
+                .filter(|line| !line.is_empty())
+                .collect(),
             doubtful_line: is_doubtful.then_some(names),
             variant: variant.map_or("original", |variant| &row[variant]).to_owned(),
         })

@@ -39,9 +39,13 @@ struct Figures {
 
 pub(super) fn run(config: Option<&Path>, arguments: &LivenessArguments) -> Done {
     let list = read_presentations(&arguments.list, &arguments.root)?;
-    let samples =
-        list.iter().map(|p| vec![LocalMedium { path: p.image.clone(), tags: vec!["photo_selfie".to_owned()] }]).collect();
-    let answers = LocalChecker::with(config, async |checker| judge_all(checker, "liveness", None, samples).await)?;
+    let samples = list
+        .iter()
+        .map(|p| vec![LocalMedium { path: p.image.clone(), tags: vec!["photo_selfie".to_owned()] }])
+        .collect();
+    let answers = LocalChecker::with(config, async |checker| {
+        judge_all(checker, "liveness", None, samples).await
+    })?;
     let figures = figures(&list, &answers);
     if arguments.json {
         print_json(&figures)
@@ -52,13 +56,19 @@ pub(super) fn run(config: Option<&Path>, arguments: &LivenessArguments) -> Done 
 }
 
 fn figures(list: &[Presentation], answers: &[CheckedAnalysis]) -> Figures {
-    let score = |answer: &CheckedAnalysis| answer.result.as_ref().and_then(|result| result["score"].as_f64());
+    let score = |answer: &CheckedAnalysis| {
+        answer.result.as_ref().and_then(|result| result["score"].as_f64())
+    };
     let mut bona_fide = Class::default();
     let mut attacks: BTreeMap<String, Class> = BTreeMap::new();
     let mut scores = Vec::new();
     for (presentation, answer) in list.iter().zip(answers) {
         let attack = presentation.is_attack();
-        let class = if attack { attacks.entry(presentation.label.clone()).or_default() } else { &mut bona_fide };
+        let class = if attack {
+            attacks.entry(presentation.label.clone()).or_default()
+        } else {
+            &mut bona_fide
+        };
         class.presentations += 1;
         class.wrong += usize::from((answer.resolution == Some(Resolution::Success)) == attack);
         match score(answer) {
@@ -107,9 +117,15 @@ fn print_table(figures: &Figures) {
             class.without_score.to_string(),
         ]
     };
-    let mut rows = vec![["class", "presentations", "error rate", "wrong", "without score"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        ["class", "presentations", "error rate", "wrong", "without score"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
     rows.push(row("bona fide".to_owned(), &figures.bona_fide, "BPCER"));
-    rows.extend(figures.attacks.iter().map(|(name, class)| row(format!("attack: {name}"), class, "APCER")));
+    rows.extend(
+        figures.attacks.iter().map(|(name, class)| row(format!("attack: {name}"), class, "APCER")),
+    );
     report::table(&rows);
     report::line(format_args!(
         "APCER (worst species) {}, BPCER {}, EER {}, AUC {}, threshold {}",

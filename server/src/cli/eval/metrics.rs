@@ -1,6 +1,8 @@
-//! Error rates out of scores: verification (ISO/IEC 19795-1) and presentation attack detection (ISO/IEC 30107-3).
+//! Error rates out of scores: verification (ISO/IEC 19795-1) and presentation attack detection
+//! (ISO/IEC 30107-3).
 //!
-//! Pure arithmetic. Scores are "higher means the positive class"; a sample without a score is a failure, counted by its caller.
+//! Pure arithmetic. Scores are "higher means the positive class"; a sample without a score is a
+//! failure, counted by its caller.
 
 /// A score with its truth.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,7 +22,8 @@ fn thresholds(scores: &[Labelled]) -> Vec<f64> {
     all
 }
 
-/// Operating points in ascending order of the threshold: (threshold, false positives, false negatives) as counts.
+/// Operating points in ascending order of the threshold: (threshold, false positives, false
+/// negatives) as counts.
 fn operating_points(scores: &[Labelled]) -> Vec<(f64, usize, usize)> {
     let mut sorted = scores.to_vec();
     sorted.sort_by(|a, b| a.score.total_cmp(&b.score));
@@ -61,7 +64,8 @@ pub(super) fn fnmr_at_fmr(scores: &[Labelled], fmr: f64) -> Option<f64> {
         .map(|(_, _, fnn)| fnn as f64 / positives)
 }
 
-/// Area under the ROC curve: the chance that a positive scores above a negative, ties counting half.
+/// Area under the ROC curve: the chance that a positive scores above a negative, ties counting
+/// half.
 pub(super) fn area_under_curve(scores: &[Labelled]) -> Option<f64> {
     let (positives, negatives) = class_sizes(scores)?;
     let mut sorted = scores.to_vec();
@@ -82,8 +86,9 @@ fn class_sizes(scores: &[Labelled]) -> Option<(f64, f64)> {
     (positives > 0 && negatives > 0).then_some((positives as f64, negatives as f64))
 }
 
-/// Cross-validated accuracy: for each fold, the threshold that is best on the others is applied to it (the LFW protocol).
-/// Returns the mean over the folds and their standard deviation. `folds[i]` is the fold of `scores[i]`.
+/// Cross-validated accuracy: for each fold, the threshold that is best on the others is applied to
+/// it (the LFW protocol). Returns the mean over the folds and their standard deviation. `folds[i]`
+/// is the fold of `scores[i]`.
 pub(super) fn cross_validated_accuracy(scores: &[Labelled], folds: &[u32]) -> Option<(f64, f64)> {
     let mut names: Vec<u32> = folds.to_vec();
     names.sort_unstable();
@@ -94,10 +99,13 @@ pub(super) fn cross_validated_accuracy(scores: &[Labelled], folds: &[u32]) -> Op
     let split = |fold: u32, inside: bool| -> Vec<Labelled> {
         scores.iter().zip(folds).filter(|&(_, &f)| (f == fold) == inside).map(|(s, _)| *s).collect()
     };
-    let accuracies: Vec<f64> =
-        names.iter().map(|&fold| accuracy_at(&split(fold, true), best_threshold(&split(fold, false)))).collect();
+    let accuracies: Vec<f64> = names
+        .iter()
+        .map(|&fold| accuracy_at(&split(fold, true), best_threshold(&split(fold, false))))
+        .collect();
     let mean = accuracies.iter().sum::<f64>() / accuracies.len() as f64;
-    let variance = accuracies.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / accuracies.len() as f64;
+    let variance =
+        accuracies.iter().map(|a| (a - mean).powi(2)).sum::<f64>() / accuracies.len() as f64;
     Some((mean, variance.sqrt()))
 }
 
@@ -110,7 +118,8 @@ pub(super) fn accuracy_at(scores: &[Labelled], threshold: f64) -> f64 {
 /// The middle of the best plateau: between the best threshold and the score below it.
 fn best_threshold(scores: &[Labelled]) -> f64 {
     let points = operating_points(scores);
-    let best = points.iter().enumerate().min_by_key(|(_, (_, fp, fnn))| fp + fnn).map_or(0, |(at, _)| at);
+    let best =
+        points.iter().enumerate().min_by_key(|(_, (_, fp, fnn))| fp + fnn).map_or(0, |(at, _)| at);
     let upper = points.get(best).map_or(0.0, |point| point.0);
     let lower = best.checked_sub(1).and_then(|at| points.get(at)).map_or(upper, |point| point.0);
     if upper.is_finite() { (lower + upper) / 2.0 } else { lower + 1e-9 }

@@ -1,5 +1,5 @@
-//! `vultus eval`: error rates on labelled data, through the same worker and plugins as the server's, so that anybody can
-//! reproduce our figures on data of their own.
+//! `vultus eval`: error rates on labelled data, through the same worker and plugins as the
+//! server's, so that anybody can reproduce our figures on data of their own.
 
 mod document;
 mod face_match;
@@ -28,7 +28,8 @@ pub(crate) enum EvalCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct DocumentArguments {
-    /// CSV with columns file, type (TD1, TD2, TD3, MRV-A, MRV-B or none), line1, line2, line3 and optionally names_certain and variant
+    /// CSV with columns file, type (TD1, TD2, TD3, MRV-A, MRV-B or none), line1, line2, line3 and
+    /// optionally names_certain and variant
     #[arg(long)]
     pub(super) list: PathBuf,
     /// Folder that the paths in the list start from
@@ -60,7 +61,8 @@ pub(crate) struct FaceMatchArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LivenessArguments {
-    /// CSV with columns image and label (`live` or `bona_fide`; anything else names the species of an attack)
+    /// CSV with columns image and label (`live` or `bona_fide`; anything else names the species of
+    /// an attack)
     #[arg(long)]
     pub(super) list: PathBuf,
     /// Folder that the paths in the list start from
@@ -80,7 +82,8 @@ pub(super) fn run(config: Option<&Path>, command: &EvalCommand) -> Done {
     }
 }
 
-/// Judges each sample by one analysis, as many at once as there are workers; gives the answers in the order of the samples.
+/// Judges each sample by one analysis, as many at once as there are workers; gives the answers in
+/// the order of the samples.
 async fn judge_all(
     checker: &LocalChecker,
     kind: &str,
@@ -108,17 +111,24 @@ async fn judge_all_timed(
             argument: "analysis".to_owned(),
         };
         async move {
-            let names: Vec<String> = media.iter().map(|medium| medium.path.display().to_string()).collect();
+            let names: Vec<String> =
+                media.iter().map(|medium| medium.path.display().to_string()).collect();
             let began = Instant::now();
             let checked = checker.check(media, vec![request]).await;
-            let judged = checked.map_err(|error| CommandError::because(&format!("judging {}", names.join(" and ")), &error))?;
-            let first = judged.into_iter().next().ok_or_else(|| CommandError::new("the worker gave no answer"))?;
+            let judged = checked.map_err(|error| {
+                CommandError::because(&format!("judging {}", names.join(" and ")), &error)
+            })?;
+            let first = judged
+                .into_iter()
+                .next()
+                .ok_or_else(|| CommandError::new("the worker gave no answer"))?;
             Ok::<_, CommandError>((at, (first, began.elapsed())))
         }
     };
     let mut answers: Vec<Option<(CheckedAnalysis, Duration)>> = Vec::new();
     answers.resize_with(total, || None);
-    let mut running = stream::iter(samples.into_iter().enumerate().map(judge)).buffer_unordered(checker.workers());
+    let mut running = stream::iter(samples.into_iter().enumerate().map(judge))
+        .buffer_unordered(checker.workers());
     let mut done = 0;
     while let Some(answer) = running.next().await {
         let (at, analysis) = answer?;

@@ -1,4 +1,5 @@
-//! `vultus plugin check`: has a process of its own examine a plugin, and tells rule by rule what holds.
+//! `vultus plugin check`: has a process of its own examine a plugin, and tells rule by rule what
+//! holds.
 //!
 //! Exit codes: 0 all rules hold, 2 a rule is broken, 1 it could not be examined.
 
@@ -15,7 +16,8 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 use vultus_worker_protocol::conformance::{
-    ConformanceEvent, ConformanceRequest, ENVIRONMENT, RULES, RuleInfo, RuleReport, RuleVerdict, SampleFile,
+    ConformanceEvent, ConformanceRequest, ENVIRONMENT, RULES, RuleInfo, RuleReport, RuleVerdict,
+    SampleFile,
 };
 use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, PluginOrigin, WorkerSetup};
 
@@ -51,10 +53,18 @@ struct Identity {
 /// Runs the command.
 pub(super) fn run(config: Option<&Path>, arguments: &CheckArguments) -> Done {
     let (request, worker) = request(config, arguments)?;
-    let mut examination = Examination { worker, request, identity: None, reports: Vec::new(), hangs: 0, gaps: BTreeSet::new() };
+    let mut examination = Examination {
+        worker,
+        request,
+        identity: None,
+        reports: Vec::new(),
+        hangs: 0,
+        gaps: BTreeSet::new(),
+    };
     examination.run()?;
     report::progress_done();
-    let broken = examination.reports.iter().filter(|report| report.verdict == RuleVerdict::Broken).count();
+    let broken =
+        examination.reports.iter().filter(|report| report.verdict == RuleVerdict::Broken).count();
     if arguments.json {
         print_json(&examination);
     } else {
@@ -64,11 +74,17 @@ pub(super) fn run(config: Option<&Path>, arguments: &CheckArguments) -> Done {
 }
 
 /// The request, and the executable that it is for.
-fn request(config: Option<&Path>, arguments: &CheckArguments) -> Result<(ConformanceRequest, PathBuf), CommandError> {
-    let found =
-        |path: &Path| std::fs::canonicalize(path).map_err(|error| CommandError::because(&path.display().to_string(), &error));
+fn request(
+    config: Option<&Path>,
+    arguments: &CheckArguments,
+) -> Result<(ConformanceRequest, PathBuf), CommandError> {
+    let found = |path: &Path| {
+        std::fs::canonicalize(path)
+            .map_err(|error| CommandError::because(&path.display().to_string(), &error))
+    };
     let file = found(&arguments.file)?;
-    let pools = app::pools_config(&load(config)?).map_err(|error| CommandError::because("plugin check", &error))?;
+    let pools = app::pools_config(&load(config)?)
+        .map_err(|error| CommandError::because("plugin check", &error))?;
     let as_text = |path: &Path| path.display().to_string();
     let mut plugins: Vec<PluginFile> =
         pools.built_in.iter().filter(|provider| provider.path != as_text(&file)).cloned().collect();
@@ -83,8 +99,16 @@ fn request(config: Option<&Path>, arguments: &CheckArguments) -> Result<(Conform
     let known = known.chain(third_party.map(|found| (found.source.as_path(), &found.file)));
     let settings = known.filter(|(path, _)| *path == file).map(|(_, known)| known).next();
     let settings = settings.map_or_else(|| json!({}), |known| known.settings.clone());
-    plugins.push(PluginFile { path: as_text(&file), settings, origin, grants: Vec::new(), only_for_features: false });
-    let sample = |medium: &TaggedFile| Ok(SampleFile { path: as_text(&found(&medium.path)?), tags: medium.tags.clone() });
+    plugins.push(PluginFile {
+        path: as_text(&file),
+        settings,
+        origin,
+        grants: Vec::new(),
+        only_for_features: false,
+    });
+    let sample = |medium: &TaggedFile| {
+        Ok(SampleFile { path: as_text(&found(&medium.path)?), tags: medium.tags.clone() })
+    };
     let setup = WorkerSetup {
         protocol: PROTOCOL_VERSION,
         plugins,
@@ -136,24 +160,31 @@ impl Examination {
                     (rule, format!("it did not come back within {} s", limit.as_secs()))
                 }
             };
-            let Some(rule) = rule.and_then(|name| RULES.iter().find(|rule| rule.name == name)) else {
-                return Err(CommandError::new(format!("the examining process failed before the first rule: {problem}")));
+            let Some(rule) = rule.and_then(|name| RULES.iter().find(|rule| rule.name == name))
+            else {
+                return Err(CommandError::new(format!(
+                    "the examining process failed before the first rule: {problem}"
+                )));
             };
             self.reports.push(without_process(rule, RuleVerdict::Broken, problem));
-            // Without a manifest there is nothing to ask for; a plugin that hangs again and again would go on like that.
+            // Without a manifest there is nothing to ask for; a plugin that hangs again and again
+            // would go on like that.
             let why = match self.identity {
                 None => "the plugin cannot be opened",
                 Some(_) if self.hangs >= HANGS => "the plugin hung too often",
                 Some(_) => continue,
             };
             let rest = RULES[self.reports.len()..].iter();
-            self.reports.extend(rest.map(|rule| without_process(rule, RuleVerdict::NotReached, why.to_owned())));
+            self.reports.extend(
+                rest.map(|rule| without_process(rule, RuleVerdict::NotReached, why.to_owned())),
+            );
         }
         Ok(())
     }
 
     fn one_process(&mut self) -> Result<End, CommandError> {
-        let starting = |error: std::io::Error| CommandError::because("starting the examining process", &error);
+        let starting =
+            |error: std::io::Error| CommandError::because("starting the examining process", &error);
         let mut child = Command::new(&self.worker)
             .arg(EXAMINE)
             .env_clear()
@@ -164,15 +195,19 @@ impl Examination {
             .stderr(Stdio::inherit())
             .spawn()
             .map_err(starting)?;
-        let text = serde_json::to_vec(&self.request).map_err(|error| CommandError::because("writing the request", &error))?;
+        let text = serde_json::to_vec(&self.request)
+            .map_err(|error| CommandError::because("writing the request", &error))?;
         if let Some(mut stdin) = child.stdin.take() {
             // A process that died at once shows by its end.
             let _ = stdin.write_all(&text);
         }
         let followed = self.follow(&mut child);
-        // It is ended in any case: nothing of it may stay behind. A process that has ended already cannot be killed.
+        // It is ended in any case: nothing of it may stay behind. A process that has ended already
+        // cannot be killed.
         let _ = child.kill();
-        let status = child.wait().map_err(|error| CommandError::because("waiting for the examining process", &error))?;
+        let status = child
+            .wait()
+            .map_err(|error| CommandError::because("waiting for the examining process", &error))?;
         Ok(match followed? {
             End::Died { rule, .. } => End::Died { rule, how: describe(status) },
             other => other,
@@ -182,7 +217,10 @@ impl Examination {
     /// Reads events until the process ends or a rule takes too long.
     fn follow(&mut self, child: &mut Child) -> Result<End, CommandError> {
         let (sender, lines) = mpsc::channel();
-        let output = child.stdout.take().ok_or_else(|| CommandError::new("the examining process has no output"))?;
+        let output = child
+            .stdout
+            .take()
+            .ok_or_else(|| CommandError::new("the examining process has no output"))?;
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if sender.send(line).is_err() {
@@ -194,24 +232,34 @@ impl Examination {
         loop {
             let line = match lines.recv_timeout(limit) {
                 Ok(line) => line,
-                Err(mpsc::RecvTimeoutError::Timeout) => return Ok(End::Hung { rule: begun, limit }),
-                Err(mpsc::RecvTimeoutError::Disconnected) if self.reports.len() == RULES.len() => return Ok(End::Done),
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(End::Died { rule: begun, how: String::new() }),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    return Ok(End::Hung { rule: begun, limit });
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) if self.reports.len() == RULES.len() => {
+                    return Ok(End::Done);
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    return Ok(End::Died { rule: begun, how: String::new() });
+                }
             };
-            // A plugin may write to standard output, which it must not; what is no event is passed over.
+            // A plugin may write to standard output, which it must not; what is no event is passed
+            // over.
             match serde_json::from_str(&line) {
                 Ok(ConformanceEvent::Begin { rule, limit_ms }) => {
                     report::progress(format_args!("{rule} …"));
                     (begun, limit) = (Some(rule), Duration::from_millis(limit_ms));
                 }
                 Ok(ConformanceEvent::End(report)) => {
-                    let expected = RULES.get(self.reports.len()).is_some_and(|rule| rule.name == report.rule);
+                    let expected =
+                        RULES.get(self.reports.len()).is_some_and(|rule| rule.name == report.rule);
                     if expected {
                         self.reports.push(report);
                         begun = None;
                     }
                 }
-                Ok(ConformanceEvent::Opened { id, version, sha256 }) => self.identity = Some(Identity { id, version, sha256 }),
+                Ok(ConformanceEvent::Opened { id, version, sha256 }) => {
+                    self.identity = Some(Identity { id, version, sha256 })
+                }
                 Ok(ConformanceEvent::Gap { sentence }) => {
                     self.gaps.insert(sentence);
                 }
@@ -240,7 +288,9 @@ fn print_json(examination: &Examination) {
     let plugin = examination.identity.as_ref();
     let plugin = plugin.map(|it| json!({"id": it.id, "version": it.version, "sha256": it.sha256}));
     let broken = examination.reports.iter().any(|report| report.verdict == RuleVerdict::Broken);
-    report::json(&json!({"holds": !broken, "plugin": plugin, "rules": examination.reports, "sandboxGaps": examination.gaps}));
+    report::json(
+        &json!({"holds": !broken, "plugin": plugin, "rules": examination.reports, "sandboxGaps": examination.gaps}),
+    );
 }
 
 fn print_table(examination: &Examination, file: &Path, broken: usize) {
@@ -256,13 +306,18 @@ fn print_table(examination: &Examination, file: &Path, broken: usize) {
         let mut details = report.details.iter();
         let first = details.next().cloned().unwrap_or_default();
         rows.push(vec![report.rule.clone(), abi.join(","), verdict.to_owned(), first]);
-        rows.extend(details.map(|detail| vec![String::new(), String::new(), String::new(), detail.clone()]));
+        rows.extend(
+            details.map(|detail| vec![String::new(), String::new(), String::new(), detail.clone()]),
+        );
     }
     report::table(&rows);
     for gap in &examination.gaps {
         report::line(format_args!("examined with a weaker sandbox: {gap}"));
     }
-    let name = examination.identity.as_ref().map_or_else(|| file.display().to_string(), |it| format!("{} {}", it.id, it.version));
+    let name = examination
+        .identity
+        .as_ref()
+        .map_or_else(|| file.display().to_string(), |it| format!("{} {}", it.id, it.version));
     match broken {
         0 => report::line(format_args!("{name}: all rules hold")),
         1 => report::line(format_args!("{name}: 1 rule is broken")),

@@ -1,4 +1,5 @@
-//! `vultus plugin`: for who writes an analyzer (`new`, `check`) and for who runs a server with some (`list`, `lock`).
+//! `vultus plugin`: for who writes an analyzer (`new`, `check`) and for who runs a server with some
+//! (`list`, `lock`).
 
 mod check;
 mod lock;

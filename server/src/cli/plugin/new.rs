@@ -1,4 +1,5 @@
-//! `vultus plugin new`: a project that builds, passes its own test and runs, to be changed into what its author wants.
+//! `vultus plugin new`: a project that builds, passes its own test and runs, to be changed into
+//! what its author wants.
 
 use crate::cli::{CommandError, Done, report};
 use clap::{Args, ValueEnum};
@@ -20,7 +21,8 @@ pub(crate) struct NewArguments {
     /// Folder that the project's folder is made in
     #[arg(long, default_value = ".", value_name = "DIR")]
     path: PathBuf,
-    /// For Rust: use the crate `vultus-plugin-api` in this folder, instead of a copy of it in the project
+    /// For Rust: use the crate `vultus-plugin-api` in this folder, instead of a copy of it in the
+    /// project
     #[arg(long, value_name = "DIR")]
     api: Option<PathBuf>,
 }
@@ -41,7 +43,8 @@ const RUST: &[Template] = &[
     (".gitignore", "/target\n"),
 ];
 
-/// The crate that a project in Rust is written against, as it was when this program was built: nothing else is needed to build one.
+/// The crate that a project in Rust is written against, as it was when this program was built:
+/// nothing else is needed to build one.
 static API_SOURCES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../plugin-api/src");
 const API: &[Template] = &[
     ("Cargo.toml", include_str!("templates/rust/vultus-plugin-api.toml.in")),
@@ -89,7 +92,8 @@ pub(super) fn run(arguments: &NewArguments) -> Done {
 /// A name that is good for a crate, a file and, with `_` for `-`, an analysis type.
 fn checked_name(name: &str) -> Result<&str, CommandError> {
     let begins_well = name.bytes().next().is_some_and(|first| first.is_ascii_lowercase());
-    let is_plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    let is_plain =
+        name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     if begins_well && is_plain && !name.ends_with('-') && name.len() <= 40 {
         return Ok(name);
     }
@@ -104,12 +108,18 @@ fn api_dependency(arguments: &NewArguments) -> Result<String, CommandError> {
         return Ok(format!("path = \"{API_FOLDER}\""));
     };
     if arguments.lang == Language::C {
-        return Err(CommandError::new("--api is for projects in Rust; one in C gets the header as a file"));
+        return Err(CommandError::new(
+            "--api is for projects in Rust; one in C gets the header as a file",
+        ));
     }
-    let named = |error: std::io::Error| CommandError::because(&format!("--api {}", path.display()), &error);
+    let named =
+        |error: std::io::Error| CommandError::because(&format!("--api {}", path.display()), &error);
     let path = fs::canonicalize(path).map_err(named)?;
     if !path.join("Cargo.toml").is_file() {
-        return Err(CommandError::new(format!("--api {}: there is no Cargo.toml in it", path.display())));
+        return Err(CommandError::new(format!(
+            "--api {}: there is no Cargo.toml in it",
+            path.display()
+        )));
     }
     Ok(format!("path = {:?}", path.display().to_string()))
 }
@@ -120,7 +130,8 @@ fn write_api(folder: &Path) -> Result<(), CommandError> {
     }
     let sources = folder.join("src");
     let extracted = fs::create_dir_all(&sources).and_then(|()| API_SOURCES.extract(&sources));
-    extracted.map_err(|error| CommandError::because(&format!("writing {}", sources.display()), &error))
+    extracted
+        .map_err(|error| CommandError::because(&format!("writing {}", sources.display()), &error))
 }
 
 fn filled(template: &str, name: &str, api: &str) -> String {
@@ -138,11 +149,14 @@ fn filled(template: &str, name: &str, api: &str) -> String {
 
 fn capitalised(word: &str) -> String {
     let mut letters = word.chars();
-    letters.next().map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
+    letters
+        .next()
+        .map_or_else(String::new, |first| first.to_ascii_uppercase().to_string() + letters.as_str())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
+    let written =
+        path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(path, text));
     written.map_err(|error| CommandError::because(&format!("writing {}", path.display()), &error))
 }
 
@@ -164,10 +178,14 @@ mod tests {
             let text = filled(text, "smile-check", "path = \"vultus-plugin-api\"");
             assert!(!text.contains("{{"), "{file}");
         }
-        assert!(filled("{{snake}} {{type}} {{title}}", "smile-check", "").starts_with("smile_check SmileCheck Smile Check"));
+        assert!(
+            filled("{{snake}} {{type}} {{title}}", "smile-check", "")
+                .starts_with("smile_check SmileCheck Smile Check")
+        );
     }
 
-    /// Of the manifest of the copy: what cannot be inherited from a workspace stands in it, and is the same.
+    /// Of the manifest of the copy: what cannot be inherited from a workspace stands in it, and is
+    /// the same.
     #[test]
     fn the_copied_interface_is_described_as_the_crate_itself() {
         let parsed = |text: &str| text.parse::<toml::Table>().unwrap();
@@ -183,11 +201,15 @@ mod tests {
         assert_eq!(copy["features"], own["features"]);
         for (name, of_own) in own["dependencies"].as_table().unwrap() {
             let mut wanted = workspace["workspace"]["dependencies"][name].clone();
-            if let (Some(optional), Some(wanted)) = (of_own.get("optional"), wanted.as_table_mut()) {
+            if let (Some(optional), Some(wanted)) = (of_own.get("optional"), wanted.as_table_mut())
+            {
                 wanted.insert("optional".to_owned(), optional.clone());
             }
             assert_eq!(copy["dependencies"][name], wanted, "{name}");
         }
-        assert_eq!(copy["dependencies"].as_table().unwrap().len(), own["dependencies"].as_table().unwrap().len());
+        assert_eq!(
+            copy["dependencies"].as_table().unwrap().len(),
+            own["dependencies"].as_table().unwrap().len()
+        );
     }
 }

@@ -1,6 +1,7 @@
-//! The folder with plugins of third parties: which files in it are used, and by which pool. Files are never opened as plugins
-//! here; they are hashed while they are copied under the name of their hash, and workers load the copies: what was looked at is
-//! what runs, also after the file was replaced.
+//! The folder with plugins of third parties: which files in it are used, and by which pool. Files
+//! are never opened as plugins here; they are hashed while they are copied under the name of their
+//! hash, and workers load the copies: what was looked at is what runs, also after the file was
+//! replaced.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -110,14 +111,16 @@ pub struct FoundPlugin {
 }
 
 impl PluginFolder {
-    /// The plugins in `folder`, copied to `copies`, or to a temporary folder. `settings` are by key (see [`plugin_key`]).
+    /// The plugins in `folder`, copied to `copies`, or to a temporary folder. `settings` are by key
+    /// (see [`plugin_key`]).
     pub fn new(
         folder: &Path,
         lock_required: bool,
         settings: BTreeMap<String, Value>,
         copies: Option<&Path>,
     ) -> Result<Self, FolderError> {
-        let folder = fs::canonicalize(folder).map_err(failed("looking at the plugin folder", folder))?;
+        let folder =
+            fs::canonicalize(folder).map_err(failed("looking at the plugin folder", folder))?;
         let copies = match copies {
             Some(path) => {
                 let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -126,11 +129,18 @@ impl PluginFolder {
                 Copies { path, _temporary: None }
             }
             None => {
-                let temporary = tempfile::tempdir().map_err(failed("making a temporary folder in", &std::env::temp_dir()))?;
+                let temporary = tempfile::tempdir()
+                    .map_err(failed("making a temporary folder in", &std::env::temp_dir()))?;
                 Copies { path: temporary.path().to_owned(), _temporary: Some(temporary) }
             }
         };
-        Ok(Self { lock: folder.join(FILE_NAME), folder, lock_required, settings, copies: Arc::new(copies) })
+        Ok(Self {
+            lock: folder.join(FILE_NAME),
+            folder,
+            lock_required,
+            settings,
+            copies: Arc::new(copies),
+        })
     }
 
     /// Where the lock file is, or will be.
@@ -152,11 +162,13 @@ impl PluginFolder {
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(reading)?;
-        Lock::parse(&text).map(Some).map_err(|source| FolderError::Lock { path: self.lock.clone(), source })
+        Lock::parse(&text)
+            .map(Some)
+            .map_err(|source| FolderError::Lock { path: self.lock.clone(), source })
     }
 
-    /// Looks at every file: refuses those that anybody could have written, that lead out of the folder, or that the lock file
-    /// does not name; copies the others.
+    /// Looks at every file: refuses those that anybody could have written, that lead out of the
+    /// folder, or that the lock file does not name; copies the others.
     pub fn scan(&self) -> Result<Scan, FolderError> {
         let lock = self.read_lock()?;
         if lock.is_none() && self.lock_required {
@@ -173,7 +185,10 @@ impl PluginFolder {
     /// Writes the lock file.
     pub fn write_lock(&self, lock: &Lock) -> Result<(), FolderError> {
         let writing = || failed("writing the lock file", &self.lock);
-        let mut file = tempfile::Builder::new().prefix(".plugins-").tempfile_in(&self.folder).map_err(writing())?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".plugins-")
+            .tempfile_in(&self.folder)
+            .map_err(writing())?;
         file.write_all(lock.to_text().as_bytes()).map_err(writing())?;
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(writing())?;
         file.persist(&self.lock).map_err(|error| writing()(error.error))?;
@@ -181,19 +196,30 @@ impl PluginFolder {
     }
 
     fn scan_by(&self, lock: Option<&Lock>) -> Result<Scan, FolderError> {
-        let shared: BTreeSet<&str> =
-            lock.iter().flat_map(|lock| lock.plugins.values()).filter_map(|p| p.pool.as_deref()).collect();
-        let mut scan = Scan { locked_ids: lock.map(|lock| lock.plugins.keys().cloned().collect()), ..Scan::default() };
+        let shared: BTreeSet<&str> = lock
+            .iter()
+            .flat_map(|lock| lock.plugins.values())
+            .filter_map(|p| p.pool.as_deref())
+            .collect();
+        let mut scan = Scan {
+            locked_ids: lock.map(|lock| lock.plugins.keys().cloned().collect()),
+            ..Scan::default()
+        };
         let mut seen = BTreeMap::new();
         for path in self.files()? {
-            let found =
-                self.look_at(&path, lock).and_then(|(pool, found)| match seen.insert(found.sha256.clone(), path.clone()) {
+            let found = self.look_at(&path, lock).and_then(|(pool, found)| {
+                match seen.insert(found.sha256.clone(), path.clone()) {
                     Some(first) => Err(format!("it is the same file as {}", first.display())),
                     None => Ok((pool, found)),
-                });
+                }
+            });
             let placed = found.and_then(|(pool, found)| scan.place(pool, found, &shared));
             if let Err(detail) = placed {
-                scan.refused.push(RefusedPlugin { path: path.display().to_string(), detail, missing: None });
+                scan.refused.push(RefusedPlugin {
+                    path: path.display().to_string(),
+                    detail,
+                    missing: None,
+                });
             }
         }
         Ok(scan)
@@ -205,7 +231,8 @@ impl PluginFolder {
         files.push(self.lock.clone());
         let of = |path: PathBuf| {
             let metadata = fs::metadata(&path).ok()?;
-            let time = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+            let time =
+                i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
             Some((path, metadata.size(), time, metadata.ino()))
         };
         Ok(files.into_iter().filter_map(of).collect())
@@ -233,24 +260,40 @@ impl PluginFolder {
         Ok(paths)
     }
 
-    /// The pool that the lock file names for a file, if it does, and what is to be loaded. An error says why it is not used.
-    fn look_at(&self, path: &Path, lock: Option<&Lock>) -> Result<(Option<String>, FoundPlugin), String> {
+    /// The pool that the lock file names for a file, if it does, and what is to be loaded. An error
+    /// says why it is not used.
+    fn look_at(
+        &self,
+        path: &Path,
+        lock: Option<&Lock>,
+    ) -> Result<(Option<String>, FoundPlugin), String> {
         let key = plugin_key(path);
         if BUILT_IN.contains(&key.as_str()) || !is_pool_name(&key.to_lowercase()) {
-            return Err(format!("the name {key:?} is reserved, or not of letters, digits, _ and -"));
+            return Err(format!(
+                "the name {key:?} is reserved, or not of letters, digits, _ and -"
+            ));
         }
         let file = self.open_trusted(path)?;
-        let (sha256, copy) = self.copy(file).map_err(|error| format!("copying it failed: {error}"))?;
+        let (sha256, copy) =
+            self.copy(file).map_err(|error| format!("copying it failed: {error}"))?;
         let entry = match lock {
             None => None,
             Some(lock) => {
-                let absent = || format!("the lock file does not name it (SHA-256 {sha256}); `vultus plugin lock` renews that");
+                let absent = || {
+                    format!(
+                        "the lock file does not name it (SHA-256 {sha256}); `vultus plugin lock` renews that"
+                    )
+                };
                 Some(lock.entry(&sha256).ok_or_else(absent)?)
             }
         };
         let file = PluginFile {
             path: copy.display().to_string(),
-            settings: self.settings.get(&key).cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+            settings: self
+                .settings
+                .get(&key)
+                .cloned()
+                .unwrap_or_else(|| Value::Object(serde_json::Map::new())),
             origin: PluginOrigin::ThirdParty,
             grants: entry.map(|entry| entry.plugin.grants.clone()).unwrap_or_default(),
             only_for_features: false,
@@ -261,12 +304,14 @@ impl PluginFolder {
     }
 
     fn open_trusted(&self, path: &Path) -> Result<File, String> {
-        let real = fs::canonicalize(path).map_err(|error| format!("following it failed: {error}"))?;
+        let real =
+            fs::canonicalize(path).map_err(|error| format!("following it failed: {error}"))?;
         if !real.starts_with(&self.folder) {
             return Err("it is a link that leads out of the plugin folder".to_owned());
         }
         let looking = |error: io::Error| format!("looking at it failed: {error}");
-        let folders = real.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.folder));
+        let folders =
+            real.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.folder));
         for folder in folders {
             if fs::metadata(folder).map_err(looking)?.mode() & 0o002 != 0 {
                 return Err(format!("everybody can write to {}", folder.display()));
@@ -290,7 +335,8 @@ impl PluginFolder {
 
     /// Copies what is read, under the name of its hash.
     fn copy(&self, mut file: File) -> io::Result<(String, PathBuf)> {
-        let mut incoming = tempfile::Builder::new().prefix(".incoming-").tempfile_in(&self.copies.path)?;
+        let mut incoming =
+            tempfile::Builder::new().prefix(".incoming-").tempfile_in(&self.copies.path)?;
         let mut digest = Sha256::new();
         let mut chunk = vec![0; 1 << 16];
         loop {
@@ -311,7 +357,12 @@ impl PluginFolder {
 
 impl Scan {
     /// Puts a plugin into the pool that the lock file names, or into one of its own.
-    fn place(&mut self, pool: Option<String>, found: FoundPlugin, shared: &BTreeSet<&str>) -> Result<(), String> {
+    fn place(
+        &mut self,
+        pool: Option<String>,
+        found: FoundPlugin,
+        shared: &BTreeSet<&str>,
+    ) -> Result<(), String> {
         if let Some(name) = pool {
             match self.pools.iter_mut().find(|pool| pool.name == name) {
                 Some(pool) => pool.plugins.push(found),
@@ -321,7 +372,9 @@ impl Scan {
         }
         let name = plugin_key(&found.source);
         if shared.contains(name.as_str()) || self.pools.iter().any(|pool| pool.name == name) {
-            return Err(format!("another plugin, or a pool of the lock file, has the name {name:?}"));
+            return Err(format!(
+                "another plugin, or a pool of the lock file, has the name {name:?}"
+            ));
         }
         self.pools.push(PoolSpec { name, plugins: vec![found] });
         Ok(())
@@ -382,7 +435,10 @@ mod tests {
         assert_eq!(pools(&scan), [("good", 1)]);
         assert_eq!(refused(&scan), ["link", "liveness", "open", "twin"]);
         fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(folder.plugins(false).scan().unwrap().pools.is_empty(), "a folder that everybody can write to");
+        assert!(
+            folder.plugins(false).scan().unwrap().pools.is_empty(),
+            "a folder that everybody can write to"
+        );
     }
 
     #[test]
@@ -397,7 +453,10 @@ mod tests {
         assert_eq!(fs::read_to_string(&first.plugins[0].file.path).unwrap(), "first");
         assert_eq!(first.plugins[0].sha256, sha256("first"));
         plugins.prune(&BTreeSet::from([PathBuf::from(&second.plugins[0].file.path)])).unwrap();
-        assert!(!Path::new(&first.plugins[0].file.path).exists() && Path::new(&second.plugins[0].file.path).exists());
+        assert!(
+            !Path::new(&first.plugins[0].file.path).exists()
+                && Path::new(&second.plugins[0].file.path).exists()
+        );
     }
 
     #[test]
@@ -407,18 +466,28 @@ mod tests {
             folder.write(&format!("lib{name}.so"), 0o644, name);
         }
         assert!(matches!(folder.plugins(true).scan(), Err(FolderError::NoLock { .. })));
-        assert_eq!(folder.plugins(false).scan().unwrap().pools.len(), 5, "without one each has its own pool");
+        assert_eq!(
+            folder.plugins(false).scan().unwrap().pools.len(),
+            5,
+            "without one each has its own pool"
+        );
         let entry = |name: &str, more: &str| {
-            format!("[plugins.\"org.{name}\"]\nversions = {{ \"1.0.0\" = \"{}\" }}\n{more}\n", sha256(name))
+            format!(
+                "[plugins.\"org.{name}\"]\nversions = {{ \"1.0.0\" = \"{}\" }}\n{more}\n",
+                sha256(name)
+            )
         };
         let together = "pool = \"shared\"";
         let granted = format!("{together}\ngrants = [\"face_template/1\"]");
-        let text = [entry("a", together), entry("b", &granted), entry("c", ""), entry("shared", "")].join("");
+        let text =
+            [entry("a", together), entry("b", &granted), entry("c", ""), entry("shared", "")]
+                .join("");
         folder.write(FILE_NAME, 0o644, &text);
         let scan = folder.plugins(true).scan().unwrap();
         assert_eq!(pools(&scan), [("shared", 2), ("c", 1)]);
         assert_eq!(refused(&scan), ["d", "shared"]);
-        let grants: Vec<_> = scan.pools[0].plugins.iter().map(|plugin| plugin.file.grants.clone()).collect();
+        let grants: Vec<_> =
+            scan.pools[0].plugins.iter().map(|plugin| plugin.file.grants.clone()).collect();
         assert_eq!(grants, [vec![], vec!["face_template/1".to_owned()]]);
         folder.write(FILE_NAME, 0o666, &text);
         assert!(matches!(folder.plugins(true).scan(), Err(FolderError::OpenLock { .. })));

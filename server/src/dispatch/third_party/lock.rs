@@ -1,5 +1,5 @@
-//! The lock file: which plugin files of third parties may be used, which of them share a pool, and which restricted features
-//! they are granted. Pure: from text and back.
+//! The lock file: which plugin files of third parties may be used, which of them share a pool, and
+//! which restricted features they are granted. Pure: from text and back.
 //!
 //! ```toml
 //! [plugins."org.example.age"]
@@ -60,7 +60,9 @@ pub enum LockError {
     #[error("{0}")]
     Shape(#[from] toml::de::Error),
     /// A pool's name that cannot be.
-    #[error("plugins.{id:?}.pool: {pool:?} must be 1 to 64 lower-case letters, digits, _ and -, and not one of the server's own")]
+    #[error(
+        "plugins.{id:?}.pool: {pool:?} must be 1 to 64 lower-case letters, digits, _ and -, and not one of the server's own"
+    )]
     Pool {
         /// The plugin.
         id: String,
@@ -68,7 +70,9 @@ pub enum LockError {
         pool: String,
     },
     /// A hash that is none.
-    #[error("plugins.{id:?}.versions.{version:?} must be the 64 lower-case hexadecimal digits of a SHA-256")]
+    #[error(
+        "plugins.{id:?}.versions.{version:?} must be the 64 lower-case hexadecimal digits of a SHA-256"
+    )]
     Hash {
         /// The plugin.
         id: String,
@@ -111,9 +115,16 @@ impl Lock {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let mut lines = HEADER.to_owned();
         for (id, plugin) in &self.plugins {
-            let versions = plugin.versions.iter().map(|(version, sha256)| format!("{} = {}", quoted(version), quoted(sha256)));
+            let versions = plugin
+                .versions
+                .iter()
+                .map(|(version, sha256)| format!("{} = {}", quoted(version), quoted(sha256)));
             let versions: Vec<String> = versions.collect();
-            lines.push_str(&format!("\n[plugins.{}]\nversions = {{ {} }}\n", quoted(id), versions.join(", ")));
+            lines.push_str(&format!(
+                "\n[plugins.{}]\nversions = {{ {} }}\n",
+                quoted(id),
+                versions.join(", ")
+            ));
             if let Some(pool) = &plugin.pool {
                 lines.push_str(&format!("pool = {}\n", quoted(pool)));
             }
@@ -132,9 +143,13 @@ impl Lock {
         })
     }
 
-    /// The lock for the plugins that are there now, (id, version, sha256), with the pools and grants of this one.
+    /// The lock for the plugins that are there now, (id, version, sha256), with the pools and
+    /// grants of this one.
     #[must_use]
-    pub fn renewed<'p>(&self, found: impl IntoIterator<Item = (&'p str, &'p str, &'p str)>) -> Self {
+    pub fn renewed<'p>(
+        &self,
+        found: impl IntoIterator<Item = (&'p str, &'p str, &'p str)>,
+    ) -> Self {
         let mut renewed = Self::default();
         for (id, version, sha256) in found {
             let before = self.plugins.get(id);
@@ -148,11 +163,16 @@ impl Lock {
         renewed
     }
 
-    /// What changed against an older one, a line each: `+` what may be used now, `-` what may not any more.
+    /// What changed against an older one, a line each: `+` what may be used now, `-` what may not
+    /// any more.
     pub fn changes_since(&self, older: &Self) -> Vec<String> {
         let lines = |lock: &Self| -> BTreeSet<String> {
             let of = |(id, plugin): (&String, &LockedPlugin)| -> Vec<String> {
-                plugin.versions.iter().map(|(version, sha256)| format!("{id} {version} {sha256}")).collect()
+                plugin
+                    .versions
+                    .iter()
+                    .map(|(version, sha256)| format!("{id} {version} {sha256}"))
+                    .collect()
             };
             lock.plugins.iter().flat_map(of).collect()
         };
@@ -170,7 +190,9 @@ fn is_sha256(text: &str) -> bool {
 /// Whether a pool of third parties may have the name.
 pub(crate) fn is_pool_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
         && !["built-in", "probe"].contains(&name)
 }
 
@@ -194,7 +216,10 @@ mod tests {
         let renewed = lock.renewed([("org.a", "1.1.0", hash('c').as_str())]);
         assert_eq!(renewed.plugins.keys().collect::<Vec<_>>(), ["org.a"]);
         let plugin = &renewed.plugins["org.a"];
-        assert_eq!((plugin.pool.as_deref(), plugin.grants.as_slice()), (Some("both"), &["face_template/1".to_owned()][..]));
+        assert_eq!(
+            (plugin.pool.as_deref(), plugin.grants.as_slice()),
+            (Some("both"), &["face_template/1".to_owned()][..])
+        );
         assert_eq!(renewed.entry(&hash('c')).unwrap().version, "1.1.0");
         assert!(renewed.entry(&hash('a')).is_none());
         assert_eq!(Lock::parse(&renewed.to_text()).unwrap(), renewed);
@@ -205,7 +230,9 @@ mod tests {
 
     #[test]
     fn a_lock_with_a_wrong_hash_pool_or_field_is_refused() {
-        let with = |line: &str| Lock::parse(&format!("[plugins.\"org.a\"]\n{line}\n")).unwrap_err().to_string();
+        let with = |line: &str| {
+            Lock::parse(&format!("[plugins.\"org.a\"]\n{line}\n")).unwrap_err().to_string()
+        };
         assert!(with("versions = { \"1.0.0\" = \"abc\" }").contains("SHA-256"));
         assert!(with("versions = {}\npool = \"built-in\"").contains("pool"));
         assert!(with("versions = {}\nallow = true").contains("unknown field"));

@@ -1,5 +1,6 @@
-//! Plugins of third parties: where they come from, what the lock file says of them, and how they come into use and leave it while
-//! the node works. Nothing of a plugin is ever loaded into the node.
+//! Plugins of third parties: where they come from, what the lock file says of them, and how they
+//! come into use and leave it while the node works. Nothing of a plugin is ever loaded into the
+//! node.
 
 mod describe;
 mod folder;

@@ -1,5 +1,6 @@
-//! Bringing plugins into use and taking them out of it while the node works: a new pool starts beside the old one, is tested, and
-//! takes over its name; the old one finishes what it began. Nothing is ever unloaded in place.
+//! Bringing plugins into use and taking them out of it while the node works: a new pool starts
+//! beside the old one, is tested, and takes over its name; the old one finishes what it began.
+//! Nothing is ever unloaded in place.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -19,7 +20,8 @@ use crate::dispatch::process::Spawner;
 use crate::dispatch::run::{LoadedPlugin, PoolHealth};
 use crate::dispatch::supervisor::{WorkerPools, first_start, occupy};
 
-/// A last word on plugins that would work, such as whether the operator's policy fits them. An error says why not.
+/// A last word on plugins that would work, such as whether the operator's policy fits them. An
+/// error says why not.
 pub type Accept = dyn Fn(&[LoadedPlugin]) -> Result<(), String> + Send + Sync;
 
 /// Accepts every plugin.
@@ -78,20 +80,26 @@ struct Failed {
 }
 
 impl WorkerPools {
-    /// Makes the pools of third parties those of `scan`. What already is as it should be stays; what fails to start, its self-test or
-    /// `accept` is refused, and what it would have replaced stays. `again`: pools in quarantine start afresh.
+    /// Makes the pools of third parties those of `scan`. What already is as it should be stays;
+    /// what fails to start, its self-test or `accept` is refused, and what it would have replaced
+    /// stays. `again`: pools in quarantine start afresh.
     pub async fn use_plugins(&self, scan: Scan, accept: &Accept, again: bool) -> Reloaded {
         let inner = &self.inner;
         let _one_at_a_time = inner.reloading.lock().await;
         let before = inner.third_party().pools.clone();
         let names: BTreeSet<String> = scan.pools.iter().map(|spec| spec.name.clone()).collect();
-        let leaving: Vec<Arc<Pool>> =
-            before.iter().filter(|pool| !names.contains(pool.plan.name.as_str()) && !is_held(pool, &scan)).cloned().collect();
+        let leaving: Vec<Arc<Pool>> = before
+            .iter()
+            .filter(|pool| !names.contains(pool.plan.name.as_str()) && !is_held(pool, &scan))
+            .cloned()
+            .collect();
         let mut failed = Vec::new();
         let mut new = Vec::new();
         for spec in scan.pools {
-            let is_in_use =
-                |pool: &Arc<Pool>| pool.plan.spec.as_ref() == Some(&spec) && !(again && pool.health() == PoolHealth::Quarantined);
+            let is_in_use = |pool: &Arc<Pool>| {
+                pool.plan.spec.as_ref() == Some(&spec)
+                    && !(again && pool.health() == PoolHealth::Quarantined)
+            };
             if !before.iter().any(is_in_use) {
                 new.push(spec);
             }
@@ -105,7 +113,9 @@ impl WorkerPools {
         }
         for (spec, pool, outcome) in brought_up {
             let others = self.others(&pool, &leaving);
-            let outcome = outcome.and_then(|()| refuse_conflicts(&pool, &others)).and_then(|()| accept(&pool.plugins()));
+            let outcome = outcome
+                .and_then(|()| refuse_conflicts(&pool, &others))
+                .and_then(|()| accept(&pool.plugins()));
             match outcome {
                 Ok(()) => {
                     reloaded.in_use.push(pool.plan.name.to_string());
@@ -119,17 +129,24 @@ impl WorkerPools {
             }
         }
         for pool in leaving {
-            let fails_elsewhere = failed.iter().any(|failed| failed.spec.plugins.iter().any(|p| pool.plan.has_source(&p.source)));
+            let fails_elsewhere = failed
+                .iter()
+                .any(|failed| failed.spec.plugins.iter().any(|p| pool.plan.has_source(&p.source)));
             if !fails_elsewhere {
                 reloaded.taken_out.push(pool.plan.name.to_string());
                 self.take_out(&pool);
             }
         }
-        reloaded.refused = scan.refused.into_iter().chain(failed.iter().flat_map(|failed| failed.refused.clone())).collect();
+        reloaded.refused = scan
+            .refused
+            .into_iter()
+            .chain(failed.iter().flat_map(|failed| failed.refused.clone()))
+            .collect();
         self.take_note(&reloaded);
         inner.changed.send_modify(|generation| *generation += 1);
         self.delete_unused_copies().await;
-        reloaded.refused = reloaded.refused.into_iter().map(|refused| self.with_provider(refused)).collect();
+        reloaded.refused =
+            reloaded.refused.into_iter().map(|refused| self.with_provider(refused)).collect();
         reloaded
     }
 
@@ -142,8 +159,10 @@ impl WorkerPools {
 
     /// The pools that stay beside `pool`: all but the one that it replaces and those that leave.
     fn others(&self, pool: &Pool, leaving: &[Arc<Pool>]) -> Vec<Arc<Pool>> {
-        let is_other =
-            |other: &Arc<Pool>| other.plan.name != pool.plan.name && !leaving.iter().any(|leaving| Arc::ptr_eq(leaving, other));
+        let is_other = |other: &Arc<Pool>| {
+            other.plan.name != pool.plan.name
+                && !leaving.iter().any(|leaving| Arc::ptr_eq(leaving, other))
+        };
         self.inner.pools().into_iter().filter(is_other).collect()
     }
 
@@ -174,20 +193,30 @@ impl WorkerPools {
         let Some(folder) = self.plugin_folder().cloned() else { return };
         let used: BTreeSet<PathBuf> = {
             let now = self.inner.third_party();
-            now.pools.iter().chain(&now.draining).flat_map(|pool| pool.plan.own.keys().cloned()).collect()
+            now.pools
+                .iter()
+                .chain(&now.draining)
+                .flat_map(|pool| pool.plan.own.keys().cloned())
+                .collect()
         };
         let pruned = tokio::task::spawn_blocking(move || folder.prune(&used)).await;
         if let Ok(Err(error)) = pruned {
-            tracing::warn!(error = &error as &dyn std::error::Error, "copies of plugins that nobody uses are left");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "copies of plugins that nobody uses are left"
+            );
         }
     }
 }
 
-/// Whether a pool stays though the look at the folder did not give it: its file is there but refused, such as one that is to replace
-/// it and is not in the lock file yet. A plugin whose id the lock file does not name any more is never held.
+/// Whether a pool stays though the look at the folder did not give it: its file is there but
+/// refused, such as one that is to replace it and is not in the lock file yet. A plugin whose id
+/// the lock file does not name any more is never held.
 fn is_held(pool: &Pool, scan: &Scan) -> bool {
     let is_refused = scan.refused.iter().any(|refused| pool.plan.has_source(refused.path.as_ref()));
-    let is_locked = |plugin: &LoadedPlugin| scan.locked_ids.as_ref().is_none_or(|ids| ids.contains(&plugin.manifest.id));
+    let is_locked = |plugin: &LoadedPlugin| {
+        scan.locked_ids.as_ref().is_none_or(|ids| ids.contains(&plugin.manifest.id))
+    };
     is_refused && pool.plugins().iter().all(is_locked)
 }
 
@@ -215,7 +244,9 @@ fn refuse_mislabelled(pool: &Pool, spec: &PoolSpec) -> Result<(), String> {
             return Err("the worker opened another file than the node looked at".to_owned());
         }
         let is = (&plugin.manifest.id, &plugin.manifest.version);
-        if let Some((id, version)) = found.locked.as_ref().filter(|(id, version)| is != (id, version)) {
+        if let Some((id, version)) =
+            found.locked.as_ref().filter(|(id, version)| is != (id, version))
+        {
             return Err(format!("it is {} {}, the lock file calls it {id} {version}", is.0, is.1));
         }
     }
@@ -229,7 +260,10 @@ fn refuse_conflicts(pool: &Pool, others: &[Arc<Pool>]) -> Result<(), String> {
         for other in &theirs {
             let (id, other_id) = (&plugin.manifest.id, &other.manifest.id);
             if id == other_id {
-                return Err(format!("a plugin with the id {id} is in use already, from {}", other.path.display()));
+                return Err(format!(
+                    "a plugin with the id {id} is in use already, from {}",
+                    other.path.display()
+                ));
             }
             let offered = |kind: &str| other.manifest.analyses.iter().any(|spec| spec.kind == kind);
             if let Some(spec) = plugin.manifest.analyses.iter().find(|spec| offered(&spec.kind)) {

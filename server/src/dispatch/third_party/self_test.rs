@@ -1,5 +1,5 @@
-//! Before a plugin of a third party takes work, each of its analyses judges one small picture. What it says of it does not
-//! matter; that it answers within its own rules and time does.
+//! Before a plugin of a third party takes work, each of its analyses judges one small picture. What
+//! it says of it does not matter; that it answers within its own rules and time does.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -21,13 +21,16 @@ const TIMEOUT_MS: u64 = 10_000;
 /// Until a worker is free for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A plugin that fails so with a picture fails so with any, or breaks its own description.
-const FATAL: [&str; 4] = ["ANALYZER_PANICKED", "BAD_RESULT", "DEADLINE_EXCEEDED", "ANALYZER_UNAVAILABLE"];
+const FATAL: [&str; 4] =
+    ["ANALYZER_PANICKED", "BAD_RESULT", "DEADLINE_EXCEEDED", "ANALYZER_UNAVAILABLE"];
 
-/// Tries every analysis of the pool's own plugins that takes pictures. An error says which failed and how.
+/// Tries every analysis of the pool's own plugins that takes pictures. An error says which failed
+/// and how.
 pub(crate) async fn run(pool: &Arc<Pool>) -> Result<(), String> {
     for plugin in pool.plugins() {
         for spec in &plugin.manifest.analyses {
-            let failed = |detail: String| format!("its self-test of {} failed: {detail}", spec.kind);
+            let failed =
+                |detail: String| format!("its self-test of {} failed: {detail}", spec.kind);
             let Some(request) = request(spec) else { continue };
             judge(pool, request).await.map_err(failed)?;
         }
@@ -37,10 +40,16 @@ pub(crate) async fn run(pool: &Arc<Pool>) -> Result<(), String> {
 }
 
 async fn judge(pool: &Arc<Pool>, request: RunRequest) -> Result<(), String> {
-    let media = request.media.iter().map(|_| memfd::sealed("self-test", PICTURE)).collect::<Result<Vec<OwnedFd>, _>>();
+    let media = request
+        .media
+        .iter()
+        .map(|_| memfd::sealed("self-test", PICTURE))
+        .collect::<Result<Vec<OwnedFd>, _>>();
     let media = media.map_err(|error| format!("no memory for its picture: {error}"))?;
     let no_worker = || "no worker takes it".to_owned();
-    let permit = tokio::time::timeout(PATIENCE, pool.reserve_if_available()).await.map_err(|_| no_worker())?;
+    let permit = tokio::time::timeout(PATIENCE, pool.reserve_if_available())
+        .await
+        .map_err(|_| no_worker())?;
     let worker = FreeWorker::new(Arc::clone(pool), permit.map_err(|_| no_worker())?);
     let (sender, mut events) = mpsc::channel(16);
     let cancel = RunCancel::new();
@@ -56,7 +65,9 @@ async fn judge(pool: &Arc<Pool>, request: RunRequest) -> Result<(), String> {
     let (end, failure) = tokio::join!(worker.run(request, media, sender, &cancel), listening);
     match (end, failure) {
         (RunEnd::WorkerDied(death), _) => Err(format!("the worker died ({})", death.detail)),
-        (_, Some(failure)) if FATAL.contains(&failure.code.as_str()) => Err(format!("{} ({})", failure.code, failure.detail)),
+        (_, Some(failure)) if FATAL.contains(&failure.code.as_str()) => {
+            Err(format!("{} ({})", failure.code, failure.detail))
+        }
         (RunEnd::Done(_) | RunEnd::WorkerStopped, _) => Ok(()),
         (RunEnd::Unavailable { .. }, _) => Err(no_worker()),
     }
@@ -74,8 +85,17 @@ fn request(spec: &AnalysisSpec) -> Option<RunRequest> {
         // One at least, where one may be.
         let count = slot.min.max(u32::from(place == 0 && takes_pictures));
         for _ in 0..count {
-            slotted.push(SlottedMedium { index: u32::try_from(media.len()).ok()?, slot: slot.name.clone(), named: true });
-            media.push(RunMedium { id: "self-test".to_owned(), byte_size: PICTURE.len() as u64, tags: tags(slot), frame: None });
+            slotted.push(SlottedMedium {
+                index: u32::try_from(media.len()).ok()?,
+                slot: slot.name.clone(),
+                named: true,
+            });
+            media.push(RunMedium {
+                id: "self-test".to_owned(),
+                byte_size: PICTURE.len() as u64,
+                tags: tags(slot),
+                frame: None,
+            });
         }
     }
     let analysis = RunAnalysis {
@@ -94,6 +114,7 @@ fn tags(slot: &Slot) -> Vec<String> {
 
 fn defaults(schema: &Value) -> Value {
     let properties = schema["properties"].as_object().into_iter().flatten();
-    let given = properties.filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())));
+    let given = properties
+        .filter_map(|(name, property)| Some((name.clone(), property.get("default")?.clone())));
     Value::Object(given.collect::<Map<_, _>>())
 }

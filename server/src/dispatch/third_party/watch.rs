@@ -1,4 +1,5 @@
-//! Looks at the plugin folder from time to time, and brings what changed into use. A reconciler: each look stands for itself.
+//! Looks at the plugin folder from time to time, and brings what changed into use. A reconciler:
+//! each look stands for itself.
 
 use std::time::Duration;
 
@@ -10,8 +11,9 @@ use super::folder::{FolderError, PluginFolder, Scan};
 use super::reload::Accept;
 use crate::dispatch::supervisor::WorkerPools;
 
-/// Watches until `stop`, every `interval` (none: not by itself), and whenever `asked` says so. A change is heeded once the folder
-/// looks the same twice, so that a file is not taken while it is being written.
+/// Watches until `stop`, every `interval` (none: not by itself), and whenever `asked` says so. A
+/// change is heeded once the folder looks the same twice, so that a file is not taken while it is
+/// being written.
 pub async fn watch(
     pools: WorkerPools,
     accept: Box<Accept>,
@@ -24,7 +26,8 @@ pub async fn watch(
     if let Some(looks) = &mut looks {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
-    // What was in use at the start was looked at before that: the first look finds out whether it is still so.
+    // What was in use at the start was looked at before that: the first look finds out whether it
+    // is still so.
     let (mut applied, mut last) = (None, None);
     loop {
         let by_request = tokio::select! {
@@ -35,7 +38,10 @@ pub async fn watch(
         let now = match of_folder(&folder, PluginFolder::signature).await {
             Ok(signature) => Some(signature),
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the plugin folder cannot be looked at");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the plugin folder cannot be looked at"
+                );
                 continue;
             }
         };
@@ -46,7 +52,10 @@ pub async fn watch(
         }
         match of_folder(&folder, PluginFolder::scan).await {
             Ok(scan) => apply(&pools, scan, &accept, by_request).await,
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the plugins stay as they are"),
+            Err(error) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the plugins stay as they are"
+            ),
         }
         applied = now;
     }

@@ -13,13 +13,19 @@ use super::{Node, credentials, respond};
 
 /// Largest message of a client, in bytes.
 const MAX_MESSAGE_BYTES: usize = super::request::MAX_BODY_BYTES;
-/// Read and write buffers of an idle socket, in bytes each; the default of 128 KiB would make 10 000 sockets cost gigabytes.
+/// Read and write buffers of an idle socket, in bytes each; the default of 128 KiB would make 10
+/// 000 sockets cost gigabytes.
 const BUFFER_BYTES: usize = 4 << 10;
 /// A client that reads nothing is cut off when so much waits for it, in bytes.
 const MAX_WRITE_BUFFER_BYTES: usize = 16 << 20;
 
 /// Upgrades the connection, unless it comes from a page of a foreign origin.
-pub(super) fn upgrade(node: Node, request_id: RequestId, headers: &HeaderMap, upgrade: WebSocketUpgrade) -> Response {
+pub(super) fn upgrade(
+    node: Node,
+    request_id: RequestId,
+    headers: &HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     if !origin_allowed(headers, &node.options.allowed_origins) {
         let error = Error::Forbidden("pages of this origin may not connect".to_owned());
         return respond::refusal_with(StatusCode::FORBIDDEN, &error, &request_id);
@@ -33,11 +39,14 @@ pub(super) fn upgrade(node: Node, request_id: RequestId, headers: &HeaderMap, up
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(MAX_MESSAGE_BYTES)
         .max_frame_size(MAX_MESSAGE_BYTES)
-        .on_upgrade(move |websocket| socket::Socket::new(node, request_id, base_url, token, websocket).run())
+        .on_upgrade(move |websocket| {
+            socket::Socket::new(node, request_id, base_url, token, websocket).run()
+        })
         .into_response()
 }
 
-/// A browser names the page's origin: it must be this server's own or a configured one. Other clients name none.
+/// A browser names the page's origin: it must be this server's own or a configured one. Other
+/// clients name none.
 fn origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
@@ -69,7 +78,12 @@ mod tests {
         assert!(origin_allowed(&with(None), &allowed));
         assert!(origin_allowed(&with(Some("http://vultus.example:8000")), &allowed));
         assert!(origin_allowed(&with(Some("https://console.example")), &allowed));
-        for foreign in ["https://evil.example", "null", "http://vultus.example:8001", "https://console.example.evil"] {
+        for foreign in [
+            "https://evil.example",
+            "null",
+            "http://vultus.example:8001",
+            "https://console.example.evil",
+        ] {
             assert!(!origin_allowed(&with(Some(foreign)), &allowed), "{foreign}");
         }
     }

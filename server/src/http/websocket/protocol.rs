@@ -1,4 +1,5 @@
-//! The rules of graphql-transport-ws as a state machine: text in, one step out. No sockets, no schema, no clock.
+//! The rules of graphql-transport-ws as a state machine: text in, one step out. No sockets, no
+//! schema, no clock.
 //!
 //! <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>
 
@@ -31,7 +32,8 @@ impl Closing {
     /// The server stops.
     pub(super) const GOING_AWAY: Self = Self { code: 1001, reason: "Going away" };
     /// A binary frame.
-    pub(super) const UNSUPPORTED: Self = Self { code: 1003, reason: "Only text messages are understood" };
+    pub(super) const UNSUPPORTED: Self =
+        Self { code: 1003, reason: "Only text messages are understood" };
     /// What came is no message of the protocol.
     pub(super) const BAD_MESSAGE: Self = Self { code: 4400, reason: "Invalid message" };
     /// An operation before the connection was acknowledged.
@@ -39,13 +41,17 @@ impl Closing {
     /// No valid token, or not any more.
     pub(super) const FORBIDDEN: Self = Self { code: 4403, reason: "Forbidden" };
     /// The client does not speak the subprotocol.
-    pub(super) const NO_SUBPROTOCOL: Self = Self { code: 4406, reason: "Subprotocol not acceptable" };
+    pub(super) const NO_SUBPROTOCOL: Self =
+        Self { code: 4406, reason: "Subprotocol not acceptable" };
     /// No `connection_init` in time.
-    pub(super) const INIT_TIMEOUT: Self = Self { code: 4408, reason: "Connection initialisation timeout" };
+    pub(super) const INIT_TIMEOUT: Self =
+        Self { code: 4408, reason: "Connection initialisation timeout" };
     /// The id of an operation that still runs.
-    pub(super) const DUPLICATE_ID: Self = Self { code: 4409, reason: "Subscriber for this id already exists" };
+    pub(super) const DUPLICATE_ID: Self =
+        Self { code: 4409, reason: "Subscriber for this id already exists" };
     /// A second `connection_init`.
-    pub(super) const SECOND_INIT: Self = Self { code: 4429, reason: "Too many initialisation requests" };
+    pub(super) const SECOND_INIT: Self =
+        Self { code: 4429, reason: "Too many initialisation requests" };
 }
 
 /// What a client sends.
@@ -113,7 +119,9 @@ impl Protocol {
 
     /// Takes one text message. `request_id` goes into errors that the protocol itself answers with.
     pub(super) fn receive(&mut self, text: &str, request_id: &str) -> Step {
-        let Ok(message) = serde_json::from_str::<ClientMessage>(text) else { return Step::Close(Closing::BAD_MESSAGE) };
+        let Ok(message) = serde_json::from_str::<ClientMessage>(text) else {
+            return Step::Close(Closing::BAD_MESSAGE);
+        };
         match message {
             ClientMessage::ConnectionInit { payload } => match self.phase {
                 Phase::Fresh => {
@@ -149,11 +157,16 @@ impl Protocol {
         if self.running.len() >= MAX_OPERATIONS {
             let error = Error::LimitExceeded {
                 argument: None,
-                message: format!("this socket has {MAX_OPERATIONS} operations running, which is the limit"),
+                message: format!(
+                    "this socket has {MAX_OPERATIONS} operations running, which is the limit"
+                ),
                 reason: Some("TOO_MANY_SUBSCRIPTIONS".to_owned()),
             };
             let wire = publish(&error, request_id);
-            return Step::Reply(error_message(&id, &json!([{"message": wire.message, "extensions": wire.extensions}])));
+            return Step::Reply(error_message(
+                &id,
+                &json!([{"message": wire.message, "extensions": wire.extensions}]),
+            ));
         }
         self.running.insert(id.clone());
         Step::Start { id, request }
@@ -205,7 +218,8 @@ mod tests {
     const INIT: &str = r#"{"type":"connection_init","payload":{"Authorization":"Bearer t"}}"#;
 
     fn subscribe(id: &str) -> String {
-        json!({"type": "subscribe", "id": id, "payload": {"query": "subscription { a }"}}).to_string()
+        json!({"type": "subscribe", "id": id, "payload": {"query": "subscription { a }"}})
+            .to_string()
     }
 
     fn acknowledged() -> Protocol {
@@ -243,7 +257,10 @@ mod tests {
         assert_eq!(close_code(&protocol.receive(&subscribe("1"), "r")), Some(4409));
         assert!(protocol.ended("1"));
         assert!(matches!(protocol.receive(&subscribe("1"), "r"), Step::Start { .. }));
-        assert!(matches!(protocol.receive(r#"{"type":"complete","id":"1"}"#, "r"), Step::Stop { .. }));
+        assert!(matches!(
+            protocol.receive(r#"{"type":"complete","id":"1"}"#, "r"),
+            Step::Stop { .. }
+        ));
         assert!(matches!(protocol.receive(&subscribe("1"), "r"), Step::Start { .. }));
     }
 
@@ -266,7 +283,10 @@ mod tests {
         let ping = r#"{"type":"ping","payload":{"n":1}}"#;
         for mut protocol in [Protocol::new(), acknowledged()] {
             let Step::Reply(reply) = protocol.receive(ping, "r") else { panic!("no reply") };
-            assert_eq!(serde_json::from_str::<Value>(&reply).unwrap(), json!({"type": "pong", "payload": {"n": 1}}));
+            assert_eq!(
+                serde_json::from_str::<Value>(&reply).unwrap(),
+                json!({"type": "pong", "payload": {"n": 1}})
+            );
         }
     }
 
@@ -274,15 +294,23 @@ mod tests {
     fn the_operation_over_the_limit_gets_an_error_and_the_socket_stays() {
         let mut protocol = acknowledged();
         for n in 0..MAX_OPERATIONS {
-            assert!(matches!(protocol.receive(&subscribe(&n.to_string()), "r"), Step::Start { .. }));
+            assert!(matches!(
+                protocol.receive(&subscribe(&n.to_string()), "r"),
+                Step::Start { .. }
+            ));
         }
-        let Step::Reply(reply) = protocol.receive(&subscribe("more"), "r") else { panic!("no reply") };
+        let Step::Reply(reply) = protocol.receive(&subscribe("more"), "r") else {
+            panic!("no reply")
+        };
         assert!(reply.contains("LIMIT_EXCEEDED") && reply.contains(r#""type":"error""#), "{reply}");
         assert!(!protocol.is_running("more"));
     }
 
     #[test]
     fn completing_what_does_not_run_is_no_error() {
-        assert!(matches!(acknowledged().receive(r#"{"type":"complete","id":"9"}"#, "r"), Step::Nothing));
+        assert!(matches!(
+            acknowledged().receive(r#"{"type":"complete","id":"9"}"#, "r"),
+            Step::Nothing
+        ));
     }
 }

@@ -1,7 +1,8 @@
 //! One socket: moves messages between the client, the protocol's rules and the running operations.
 //!
-//! A running operation is asked for its next result only when everything before has gone out. As subscriptions are
-//! level-triggered, a slow client so gets the newest state when it reads on, holds up nobody else, and fills no queue.
+//! A running operation is asked for its next result only when everything before has gone out. As
+//! subscriptions are level-triggered, a slow client so gets the newest state when it reads on,
+//! holds up nobody else, and fills no queue.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
@@ -15,7 +16,9 @@ use futures::{SinkExt, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 use vultus_core::{Error, Principal};
 
-use super::protocol::{Closing, Protocol, SUBPROTOCOL, Step, complete_message, error_message, next_message};
+use super::protocol::{
+    Closing, Protocol, SUBPROTOCOL, Step, complete_message, error_message, next_message,
+};
 use crate::graphql::context::{Auth, RequestContext};
 use crate::graphql::error::{error_response, publish};
 use crate::http::request::GraphQlRequest;
@@ -73,7 +76,13 @@ enum End {
 }
 
 impl Socket {
-    pub(super) fn new(node: Node, request_id: RequestId, base_url: String, token: Option<String>, websocket: WebSocket) -> Self {
+    pub(super) fn new(
+        node: Node,
+        request_id: RequestId,
+        base_url: String,
+        token: Option<String>,
+        websocket: WebSocket,
+    ) -> Self {
         Self {
             node,
             request_id,
@@ -90,7 +99,10 @@ impl Socket {
     }
 
     pub(super) async fn run(mut self) {
-        let speaks_it = self.websocket.protocol().is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
+        let speaks_it = self
+            .websocket
+            .protocol()
+            .is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
         let end = if speaks_it { self.serve().await } else { End::Close(Closing::NO_SUBPROTOCOL) };
         // Whatever still runs is dropped before the socket closes.
         self.operations.clear();
@@ -119,7 +131,12 @@ impl Socket {
         }
     }
 
-    async fn wait(&mut self, init_deadline: Instant, recheck: &mut Interval, ping: &mut Interval) -> Woken {
+    async fn wait(
+        &mut self,
+        init_deadline: Instant,
+        recheck: &mut Interval,
+        ping: &mut Interval,
+    ) -> Woken {
         let awaits_init = self.protocol.awaits_init();
         let nothing_waits = self.waiting.is_empty();
         let Self { node, websocket, operations, waiting, unflushed, .. } = self;
@@ -129,7 +146,9 @@ impl Socket {
                 if let std::task::Poll::Ready(result) = websocket.poll_ready_unpin(cx) {
                     return std::task::Poll::Ready(Woken::Writable(result));
                 }
-            } else if *unflushed && let std::task::Poll::Ready(result) = websocket.poll_flush_unpin(cx) {
+            } else if *unflushed
+                && let std::task::Poll::Ready(result) = websocket.poll_flush_unpin(cx)
+            {
                 return std::task::Poll::Ready(Woken::Flushed(result));
             }
             if waiting.len() < MAX_WAITING
@@ -201,7 +220,8 @@ impl Socket {
     }
 
     async fn authenticate(&mut self, payload: Option<serde_json::Value>) -> Result<(), End> {
-        let token = credentials::token_in_payload(payload.as_ref()).or_else(|| self.header_token.take());
+        let token =
+            credentials::token_in_payload(payload.as_ref()).or_else(|| self.header_token.take());
         let Some(token) = token else { return Err(End::Close(Closing::FORBIDDEN)) };
         match self.node.services.authenticate(&token).await {
             Ok(authenticated) => {
@@ -249,9 +269,20 @@ impl Socket {
                     Some((principal, _)) => Auth::Valid(*principal),
                     None => Auth::Absent,
                 };
-                let context = RequestContext::new(self.node.services.clone(), auth, request_id.to_owned(), self.base_url.clone());
+                let context = RequestContext::new(
+                    self.node.services.clone(),
+                    auth,
+                    request_id.to_owned(),
+                    self.base_url.clone(),
+                );
                 let name = request.operation_name.clone();
-                self.node.api.stream(checked, request.query.clone(), name, request.library_variables(), context)
+                self.node.api.stream(
+                    checked,
+                    request.query.clone(),
+                    name,
+                    request.library_variables(),
+                    context,
+                )
             }
             Err(error) => {
                 let response = error_response(&error, request_id);
@@ -288,12 +319,16 @@ impl Socket {
     }
 }
 
-/// The request itself was refused: by a limit, the syntax or the schema. Errors of resolvers have a path.
+/// The request itself was refused: by a limit, the syntax or the schema. Errors of resolvers have a
+/// path.
 fn was_not_executed(response: &Response) -> bool {
-    response.data == Value::Null && !response.errors.is_empty() && response.errors.iter().all(|error| error.path.is_empty())
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty())
 }
 
-/// A refusal of the token is the client's matter; anything else is logged, since the close frame cannot tell it.
+/// A refusal of the token is the client's matter; anything else is logged, since the close frame
+/// cannot tell it.
 fn note_fault(error: &Error, request_id: &RequestId) {
     match error {
         Error::Internal { .. } => drop(publish(error, request_id.as_str())),

@@ -1,4 +1,5 @@
-//! Where blobs lie: what every kind of storage must do. It sees sealed bytes only, and keys that tell nothing.
+//! Where blobs lie: what every kind of storage must do. It sees sealed bytes only, and keys that
+//! tell nothing.
 
 use super::sealed::{CHUNK_BYTES, HEADER_BYTES};
 use super::{Result, blocking};
@@ -20,7 +21,8 @@ pub(super) const HEAD_BYTES: u64 = (HEADER_BYTES + 16 * (CHUNK_BYTES + 16)) as u
 /// A storage of blobs. None has a rename: a blob is written under its final key, or not there.
 #[async_trait]
 pub(super) trait Backend: Debug + Send + Sync {
-    /// Writes a sealed upload, safe there once this is done. What is there already has the same plain bytes, and may stay.
+    /// Writes a sealed upload, safe there once this is done. What is there already has the same
+    /// plain bytes, and may stay.
     async fn put(&self, key: &str, blob: &StoredForm) -> Result<()>;
     /// Writes several; all are safe once this is done. After an error, some may be there.
     async fn put_all(&self, blobs: &[(String, StoredForm)]) -> Result<()> {
@@ -30,7 +32,8 @@ pub(super) trait Backend: Debug + Send + Sync {
     async fn open(&self, key: &str) -> Result<Stored>;
     /// Deletes a blob; one that is not there is no error.
     async fn delete(&self, key: &str) -> Result<()>;
-    /// What tells this storage from any other, and is the same for all who reach it, on whatever way.
+    /// What tells this storage from any other, and is the same for all who reach it, on whatever
+    /// way.
     async fn identity(&self) -> Result<String>;
     /// All blobs, in any order.
     fn list(&self) -> BoxStream<'_, Result<Listed>>;

@@ -1,4 +1,5 @@
-//! Blobs as objects in a bucket of an S3-compatible storage. A `PUT` is whole and safe, or not there.
+//! Blobs as objects in a bucket of an S3-compatible storage. A `PUT` is whole and safe, or not
+//! there.
 
 use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored, StoredForm};
 use super::{BlobError, Result, checked};
@@ -8,7 +9,10 @@ use futures::TryStreamExt;
 use futures::stream::BoxStream;
 use object_store::aws::AmazonS3Builder;
 use object_store::path::Path;
-use object_store::{ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig, WriteMultipart};
+use object_store::{
+    ClientOptions, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
+    WriteMultipart,
+};
 use secrecy::{ExposeSecret, SecretString};
 use std::ops::Range;
 use std::sync::Arc;
@@ -37,7 +41,8 @@ pub struct BucketOptions {
     pub endpoint: Option<String>,
     /// Region.
     pub region: String,
-    /// Id of the access key and the key; absent: that of the machine's role, from the metadata service.
+    /// Id of the access key and the key; absent: that of the machine's role, from the metadata
+    /// service.
     pub access_key: Option<(String, SecretString)>,
 }
 
@@ -54,20 +59,32 @@ impl Bucket {
     pub(super) fn new(options: &BucketOptions) -> Result<Self> {
         // Another part of the process may have installed it already: it is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let retry = RetryConfig { max_retries: RETRIES.0, retry_timeout: RETRIES.1, ..RetryConfig::default() };
+        let retry = RetryConfig {
+            max_retries: RETRIES.0,
+            retry_timeout: RETRIES.1,
+            ..RetryConfig::default()
+        };
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&options.bucket)
             .with_region(&options.region)
-            .with_client_options(ClientOptions::new().with_connect_timeout(CONNECT).with_timeout(REQUEST))
+            .with_client_options(
+                ClientOptions::new().with_connect_timeout(CONNECT).with_timeout(REQUEST),
+            )
             .with_retry(retry);
         if let Some(endpoint) = &options.endpoint {
-            builder = builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
+            builder =
+                builder.with_endpoint(endpoint).with_allow_http(endpoint.starts_with("http://"));
         }
         if let Some((id, key)) = &options.access_key {
             builder = builder.with_access_key_id(id).with_secret_access_key(key.expose_secret());
         }
-        let objects = builder.build().map_err(|error| BlobError::object("setting up the bucket", error))?;
-        Ok(Self { objects: Arc::new(objects), name: options.bucket.clone(), prefix: Path::from(options.prefix.as_str()) })
+        let objects =
+            builder.build().map_err(|error| BlobError::object("setting up the bucket", error))?;
+        Ok(Self {
+            objects: Arc::new(objects),
+            name: options.bucket.clone(),
+            prefix: Path::from(options.prefix.as_str()),
+        })
     }
 
     fn place(&self, key: &str) -> Result<Path> {
@@ -75,19 +92,27 @@ impl Bucket {
     }
 
     async fn put_in_parts(&self, place: &Path, stored: &StoredForm) -> Result<()> {
-        let upload = self.objects.put_multipart(place).await.map_err(|error| failed("writing to the bucket", error))?;
+        let upload = self
+            .objects
+            .put_multipart(place)
+            .await
+            .map_err(|error| failed("writing to the bucket", error))?;
         let mut writer = WriteMultipart::new_with_chunk_size(upload, PART_BYTES as usize);
         let mut at = 0;
         while at < stored.len {
             let end = (at + PART_BYTES).min(stored.len);
             let written = async {
-                writer.wait_for_capacity(PARTS).await.map_err(|error| failed("writing to the bucket", error))?;
+                writer
+                    .wait_for_capacity(PARTS)
+                    .await
+                    .map_err(|error| failed("writing to the bucket", error))?;
                 stored.read(at..end).await
             };
             match written.await {
                 Ok(bytes) => writer.put(bytes),
                 Err(error) => {
-                    // What cannot be taken back the storage forgets by its own rules for unfinished uploads.
+                    // What cannot be taken back the storage forgets by its own rules for unfinished
+                    // uploads.
                     let _ = writer.abort().await;
                     return Err(error);
                 }
@@ -112,11 +137,20 @@ impl Backend for Bucket {
 
     async fn open(&self, key: &str) -> Result<Stored> {
         let place = self.place(key)?;
-        let options = GetOptions { range: Some(GetRange::Bounded(0..HEAD_BYTES)), ..GetOptions::default() };
-        let found = self.objects.get_opts(&place, options).await.map_err(|error| failed("opening a blob", error))?;
+        let options =
+            GetOptions { range: Some(GetRange::Bounded(0..HEAD_BYTES)), ..GetOptions::default() };
+        let found = self
+            .objects
+            .get_opts(&place, options)
+            .await
+            .map_err(|error| failed("opening a blob", error))?;
         let (stored_bytes, version) = (found.meta.size, found.meta.e_tag.clone());
         let head = found.bytes().await.map_err(|error| failed("opening a blob", error))?;
-        Ok(Stored { stored_bytes, head, rest: Box::new(Object { objects: Arc::clone(&self.objects), place, version }) })
+        Ok(Stored {
+            stored_bytes,
+            head,
+            rest: Box::new(Object { objects: Arc::clone(&self.objects), place, version }),
+        })
     }
 
     async fn delete(&self, key: &str) -> Result<()> {
@@ -133,13 +167,22 @@ impl Backend for Bucket {
 
     fn list(&self) -> BoxStream<'_, Result<Listed>> {
         let listed = self.objects.list(Some(&self.prefix));
-        Box::pin(listed.map_err(|error| failed("listing the bucket", error)).try_filter_map(|object| {
-            let key = object.location.prefix_match(&self.prefix).map(|parts| Path::from_iter(parts).to_string());
-            let written_at = OffsetDateTime::from_unix_timestamp(object.last_modified.timestamp());
-            let written_at = written_at.map_err(|error| BlobError::internal("listing the bucket", error));
-            let key = key.filter(|key| checked(key).is_ok());
-            std::future::ready(written_at.map(|written_at| key.map(|key| Listed { key, written_at })))
-        }))
+        Box::pin(listed.map_err(|error| failed("listing the bucket", error)).try_filter_map(
+            |object| {
+                let key = object
+                    .location
+                    .prefix_match(&self.prefix)
+                    .map(|parts| Path::from_iter(parts).to_string());
+                let written_at =
+                    OffsetDateTime::from_unix_timestamp(object.last_modified.timestamp());
+                let written_at =
+                    written_at.map_err(|error| BlobError::internal("listing the bucket", error));
+                let key = key.filter(|key| checked(key).is_ok());
+                std::future::ready(
+                    written_at.map(|written_at| key.map(|key| Listed { key, written_at })),
+                )
+            },
+        ))
     }
 }
 
@@ -156,7 +199,11 @@ impl Source for Object {
     async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let range = Some(GetRange::Bounded(range));
         let options = GetOptions { range, if_match: self.version.clone(), ..GetOptions::default() };
-        let found = self.objects.get_opts(&self.place, options).await.map_err(|error| failed("reading a blob", error))?;
+        let found = self
+            .objects
+            .get_opts(&self.place, options)
+            .await
+            .map_err(|error| failed("reading a blob", error))?;
         found.bytes().await.map_err(|error| failed("reading a blob", error))
     }
 }

@@ -1,9 +1,10 @@
 //! Blobs as files of a GridFS bucket in the store's MongoDB database.
 //!
-//! A file is one version of a blob. Its chunks are written first, under an id of its own, and its document, which bears the blob's key,
-//! last; that key is unique, so that of several writers one is first. Deleting goes the other way round: who dies half-way leaves the
-//! document, and the deletion is begun again. What a dead writer left has chunks and no document, shows in no listing, and is taken away by
-//! [`Backend::sweep_unfinished`].
+//! A file is one version of a blob. Its chunks are written first, under an id of its own, and its
+//! document, which bears the blob's key, last; that key is unique, so that of several writers one
+//! is first. Deleting goes the other way round: who dies half-way leaves the document, and the
+//! deletion is begun again. What a dead writer left has chunks and no document, shows in no
+//! listing, and is taken away by [`Backend::sweep_unfinished`].
 
 use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored, StoredForm};
 use super::{BlobError, Result, checked};
@@ -37,7 +38,8 @@ const PIECE_BYTES: u64 = 16 * CHUNK_BYTES as u64;
 const COMMAND: Duration = Duration::from_secs(30);
 /// Who writes longer than this gives up: its chunks may have been taken for a dead writer's.
 const LONGEST_WRITING: time::Duration = time::Duration::minutes(5);
-/// Chunks without a document are a dead writer's after this time; the difference is for clocks that differ.
+/// Chunks without a document are a dead writer's after this time; the difference is for clocks that
+/// differ.
 const UNFINISHED: time::Duration = time::Duration::minutes(15);
 /// How often a writer begins again because of others.
 const ATTEMPTS: u32 = 4;
@@ -63,7 +65,8 @@ struct Chunk {
 }
 
 impl GridFs {
-    /// In the database that a URI names, with connections of its own; builds and checks the indexes.
+    /// In the database that a URI names, with connections of its own; builds and checks the
+    /// indexes.
     pub(super) async fn open(uri: &str) -> Result<Self> {
         let (client, database) = connect(uri).await.map_err(from_store)?;
         if let Err(error) = build_indexes(&database).await {
@@ -71,27 +74,38 @@ impl GridFs {
             return Err(error);
         }
         // Durability is the database's: most members' journals.
-        let options = GridFsBucketOptions::builder().bucket_name(BUCKET.to_owned()).chunk_size_bytes(CHUNK_BYTES).build();
+        let options = GridFsBucketOptions::builder()
+            .bucket_name(BUCKET.to_owned())
+            .chunk_size_bytes(CHUNK_BYTES)
+            .build();
         let bucket = database.gridfs_bucket(options);
-        let (files, chunks) = (database.collection(&part("files")), database.collection(&part("chunks")));
+        let (files, chunks) =
+            (database.collection(&part("files")), database.collection(&part("chunks")));
         Ok(Self { client, bucket, files, chunks, looked_at: Mutex::default() })
     }
 
-    /// What is read in one session after something else is at least as new as that, also from another primary.
+    /// What is read in one session after something else is at least as new as that, also from
+    /// another primary.
     async fn session(&self) -> Result<ClientSession> {
-        in_time("beginning a session", async { self.client.start_session().causal_consistency(true).await }).await
+        in_time("beginning a session", async {
+            self.client.start_session().causal_consistency(true).await
+        })
+        .await
     }
 
     /// The file under a key, and whether all of it is there.
     async fn find(&self, key: &str, stored_bytes: u64) -> Result<Option<(ObjectId, bool)>> {
         let mut session = self.session().await?;
-        let found = async { self.files.find_one(doc! { "filename": key }).session(&mut session).await };
+        let found =
+            async { self.files.find_one(doc! { "filename": key }).session(&mut session).await };
         let Some(file) = in_time("looking for a blob", found).await? else { return Ok(None) };
         let id = id_of(&file)?;
         let chunks = self.chunks.count_documents(doc! { "files_id": id }).session(&mut session);
         let chunks = in_time("looking for a blob", async { chunks.await }).await?;
-        let in_time = file.upload_date.timestamp_millis() - id.timestamp().timestamp_millis() <= millis(LONGEST_WRITING);
-        let whole = file.length == stored_bytes && chunks == file.length.div_ceil(u64::from(file.chunk_size_bytes));
+        let in_time = file.upload_date.timestamp_millis() - id.timestamp().timestamp_millis()
+            <= millis(LONGEST_WRITING);
+        let whole = file.length == stored_bytes
+            && chunks == file.length.div_ceil(u64::from(file.chunk_size_bytes));
         Ok(Some((id, whole && in_time)))
     }
 
@@ -99,7 +113,10 @@ impl GridFs {
     async fn write(&self, key: &str, blob: &StoredForm) -> Result<bool> {
         let id = ObjectId::new();
         // Dropped unfinished, it deletes its chunks; where it cannot, the sweeper does.
-        let mut upload = in_time("writing a blob", async { self.bucket.open_upload_stream(key).id(id.into()).await }).await?;
+        let mut upload = in_time("writing a blob", async {
+            self.bucket.open_upload_stream(key).id(id.into()).await
+        })
+        .await?;
         send(&mut upload, blob).await?;
         let closed = async {
             match upload.close().await.map_err(of_stream) {
@@ -110,7 +127,8 @@ impl GridFs {
         if !in_time("writing a blob", closed).await? {
             return Ok(false);
         }
-        let took = OffsetDateTime::now_utc().unix_timestamp() * 1000 - id.timestamp().timestamp_millis();
+        let took =
+            OffsetDateTime::now_utc().unix_timestamp() * 1000 - id.timestamp().timestamp_millis();
         if took > millis(LONGEST_WRITING) {
             self.discard(id).await?;
             return Err(BlobError::Unavailable("writing a blob took too long".to_owned()));
@@ -131,9 +149,13 @@ impl GridFs {
         in_time(context, deleted).await
     }
 
-    /// Looks at the next chunks after an id and before another, and deletes those without a document. Gives the last id that was looked
-    /// at; none: there were no more.
-    async fn sweep_some(&self, after: Option<ObjectId>, before: ObjectId) -> Result<Option<ObjectId>> {
+    /// Looks at the next chunks after an id and before another, and deletes those without a
+    /// document. Gives the last id that was looked at; none: there were no more.
+    async fn sweep_some(
+        &self,
+        after: Option<ObjectId>,
+        before: ObjectId,
+    ) -> Result<Option<ObjectId>> {
         let context = "looking for unfinished blobs";
         let after = after.unwrap_or(ObjectId::from_bytes([0; 12]));
         let range = doc! { "files_id": { "$gt": after, "$lt": before } };
@@ -142,15 +164,24 @@ impl GridFs {
             let found = chunks.find(range).sort(doc! { "files_id": 1, "n": 1 }).limit(BATCH);
             // Answered by the index alone.
             let found = found.projection(doc! { "_id": 0, "files_id": 1 }).await?;
-            found.try_filter_map(|chunk| std::future::ready(Ok(chunk.get_object_id("files_id").ok()))).try_collect().await
+            found
+                .try_filter_map(|chunk| {
+                    std::future::ready(Ok(chunk.get_object_id("files_id").ok()))
+                })
+                .try_collect()
+                .await
         };
         let mut ids: Vec<ObjectId> = in_time(context, ids).await?;
         ids.dedup();
         let Some(last) = ids.last().copied() else { return Ok(None) };
         let finished = async {
             let files = self.files.clone_with_type::<Document>();
-            let found = files.find(doc! { "_id": { "$in": &ids } }).projection(doc! { "_id": 1 }).await?;
-            found.try_filter_map(|file| std::future::ready(Ok(file.get_object_id("_id").ok()))).try_collect().await
+            let found =
+                files.find(doc! { "_id": { "$in": &ids } }).projection(doc! { "_id": 1 }).await?;
+            found
+                .try_filter_map(|file| std::future::ready(Ok(file.get_object_id("_id").ok())))
+                .try_collect()
+                .await
         };
         let finished: HashSet<ObjectId> = in_time(context, finished).await?;
         let mut unfinished = 0_u32;
@@ -189,7 +220,8 @@ impl Backend for GridFs {
 
     async fn open(&self, key: &str) -> Result<Stored> {
         let (key, mut session) = (checked(key)?, self.session().await?);
-        let found = async { self.files.find_one(doc! { "filename": key }).session(&mut session).await };
+        let found =
+            async { self.files.find_one(doc! { "filename": key }).session(&mut session).await };
         let file = in_time("opening a blob", found).await?.ok_or(BlobError::NotFound)?;
         let stored_bytes = file.length;
         let file = OpenFile {
@@ -205,7 +237,9 @@ impl Backend for GridFs {
 
     async fn delete(&self, key: &str) -> Result<()> {
         let key = checked(key)?;
-        let found = async { self.files.find(doc! { "filename": key }).await?.try_collect::<Vec<_>>().await };
+        let found = async {
+            self.files.find(doc! { "filename": key }).await?.try_collect::<Vec<_>>().await
+        };
         for file in in_time("deleting a blob", found).await? {
             self.discard(id_of(&file)?).await?;
         }
@@ -221,10 +255,14 @@ impl Backend for GridFs {
         let files = futures::stream::once(async { self.files.find(doc! {}).await }).try_flatten();
         let files = files.map_err(|error| failed("listing blobs", error));
         Box::pin(files.try_filter_map(|file| {
-            let written_at = OffsetDateTime::from_unix_timestamp(file.upload_date.timestamp_millis() / 1000);
-            let written_at = written_at.map_err(|error| BlobError::internal("listing blobs", error));
+            let written_at =
+                OffsetDateTime::from_unix_timestamp(file.upload_date.timestamp_millis() / 1000);
+            let written_at =
+                written_at.map_err(|error| BlobError::internal("listing blobs", error));
             let key = file.filename.filter(|key| checked(key).is_ok());
-            std::future::ready(written_at.map(|written_at| key.map(|key| Listed { key, written_at })))
+            std::future::ready(
+                written_at.map(|written_at| key.map(|key| Listed { key, written_at })),
+            )
         }))
     }
 
@@ -260,12 +298,19 @@ impl Source for OpenFile {
         }
         let mut session = self.session.lock().await;
         let (first, end) = (range.start / self.chunk_bytes, range.end.div_ceil(self.chunk_bytes));
-        let wanted = doc! { "files_id": self.id, "n": { "$gte": number(first), "$lt": number(end) } };
+        let wanted =
+            doc! { "files_id": self.id, "n": { "$gte": number(first), "$lt": number(end) } };
         let mut bytes = Vec::with_capacity(((end - first) * self.chunk_bytes) as usize);
         let read = async {
-            let mut found = self.chunks.find(wanted).sort(doc! { "files_id": 1, "n": 1 }).session(&mut *session).await?;
+            let mut found = self
+                .chunks
+                .find(wanted)
+                .sort(doc! { "files_id": 1, "n": 1 })
+                .session(&mut *session)
+                .await?;
             while let Some(chunk) = found.next(&mut session).await.transpose()? {
-                // One that is missing makes the bytes too few; what is in the wrong place does not decrypt.
+                // One that is missing makes the bytes too few; what is in the wrong place does not
+                // decrypt.
                 bytes.extend_from_slice(&chunk.data.bytes);
             }
             Ok(())
@@ -275,7 +320,8 @@ impl Source for OpenFile {
         if bytes.len() >= place(range.end) {
             return Ok(Bytes::from(bytes).slice(place(range.start)..place(range.end)));
         }
-        let still = async { self.files.find_one(doc! { "_id": self.id }).session(&mut *session).await };
+        let still =
+            async { self.files.find_one(doc! { "_id": self.id }).session(&mut *session).await };
         match in_time(context, still).await? {
             Some(_) => Err(BlobError::Damaged("a part of it is missing")),
             None => Err(BlobError::NotFound),
@@ -289,15 +335,24 @@ async fn send(upload: &mut GridFsUploadStream, blob: &StoredForm) -> Result<()> 
     while at < blob.len {
         let end = (at + PIECE_BYTES).min(blob.len);
         let piece = blob.read(at..end).await?;
-        in_time("writing a blob", async { upload.write_all(&piece).await.map_err(of_stream) }).await?;
+        in_time("writing a blob", async { upload.write_all(&piece).await.map_err(of_stream) })
+            .await?;
         at = end;
     }
     Ok(())
 }
 
 async fn build_indexes(database: &Database) -> Result<()> {
-    let unique = |keys: Document| IndexModel::builder().keys(keys).options(IndexOptions::builder().unique(true).build()).build();
-    for (name, index) in [("files", unique(doc! { "filename": 1 })), ("chunks", unique(doc! { "files_id": 1, "n": 1 }))] {
+    let unique = |keys: Document| {
+        IndexModel::builder()
+            .keys(keys)
+            .options(IndexOptions::builder().unique(true).build())
+            .build()
+    };
+    for (name, index) in [
+        ("files", unique(doc! { "filename": 1 })),
+        ("chunks", unique(doc! { "files_id": 1, "n": 1 })),
+    ] {
         let collection = database.collection::<Document>(&part(name));
         let context = format!("building the index of the collection `{}`", collection.name());
         in_time(&context, async { collection.create_index(index).await }).await?;
@@ -350,7 +405,10 @@ fn from_store(error: StoreError) -> BlobError {
     }
 }
 
-async fn in_time<T>(context: &str, work: impl Future<Output = mongodb::error::Result<T>>) -> Result<T> {
+async fn in_time<T>(
+    context: &str,
+    work: impl Future<Output = mongodb::error::Result<T>>,
+) -> Result<T> {
     match tokio::time::timeout(COMMAND, work).await {
         Ok(done) => done.map_err(|error| failed(context, error)),
         Err(_) => Err(BlobError::Unavailable(format!("{context}: no answer in time"))),

@@ -1,8 +1,10 @@
-//! The keys of blobs. The installation's master key wraps the companies' keys, a company's key wraps the keys of its folders, and a
-//! folder's key wraps the content key in the header of each of its blobs. The store holds wrapped keys only; when a folder's goes, its
-//! blobs cannot be read any more, wherever copies of them are.
+//! The keys of blobs. The installation's master key wraps the companies' keys, a company's key
+//! wraps the keys of its folders, and a folder's key wraps the content key in the header of each of
+//! its blobs. The store holds wrapped keys only; when a folder's goes, its blobs cannot be read any
+//! more, wherever copies of them are.
 //!
-//! A wrapped key is `version ‖ nonce ‖ AES-256-GCM(key)`; who it belongs to is associated data, so that none can stand for another.
+//! A wrapped key is `version ‖ nonce ‖ AES-256-GCM(key)`; who it belongs to is associated data,
+//! so that none can stand for another.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -27,7 +29,9 @@ pub(super) type Secret = Zeroizing<[u8; KEY_BYTES]>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// There is none: the data are from a version that did not encrypt.
-    #[error("there is no key: the data are from before encryption; `vultus store migrate` encrypts them")]
+    #[error(
+        "there is no key: the data are from before encryption; `vultus store migrate` encrypts them"
+    )]
     Missing,
     /// It was wrapped under another key, or for something else, or was changed.
     #[error("a key does not open with this master key")]
@@ -89,7 +93,11 @@ impl CompanyKey {
             out.copy_from_slice(&mac(&key[..], label));
             out
         };
-        Ok(FolderKey { company: self.id, names: derived(b"vultus/names/1"), contents: derived(b"vultus/contents/1") })
+        Ok(FolderKey {
+            company: self.id,
+            names: derived(b"vultus/names/1"),
+            contents: derived(b"vultus/contents/1"),
+        })
     }
 
     fn folder_label(&self, id: FolderId) -> Vec<u8> {
@@ -98,8 +106,9 @@ impl CompanyKey {
 }
 
 impl FolderKey {
-    /// Name of a blob of the folder: `company/<2 hex>/<hmac>` with the HMAC-SHA256 over the lower-case hexadecimal SHA-256 of the bytes.
-    /// The same bytes have one name in a folder, and names that tell nothing of one another in two.
+    /// Name of a blob of the folder: `company/<2 hex>/<hmac>` with the HMAC-SHA256 over the
+    /// lower-case hexadecimal SHA-256 of the bytes. The same bytes have one name in a folder, and
+    /// names that tell nothing of one another in two.
     pub fn blob_key(&self, sha256: &str) -> String {
         let name = hex::encode(mac(&self.names[..], sha256.as_bytes()));
         format!("{}/{}/{name}", self.company, &name[..2])
@@ -150,7 +159,9 @@ fn cipher(key: &Secret) -> Aes256Gcm {
 fn wrap(under: &Secret, label: &[u8], key: &Secret) -> Vec<u8> {
     let nonce: [u8; NONCE_BYTES] = rand::random();
     let payload = Payload { msg: &key[..], aad: label };
-    let sealed = cipher(under).encrypt(&Nonce::from(nonce), payload).expect("32 bytes are not too many for AES-GCM");
+    let sealed = cipher(under)
+        .encrypt(&Nonce::from(nonce), payload)
+        .expect("32 bytes are not too many for AES-GCM");
     [&[VERSION][..], &nonce, &sealed].concat()
 }
 
@@ -163,7 +174,9 @@ fn unwrap(under: &Secret, label: &[u8], wrapped: &[u8]) -> Result<Secret, KeyErr
     }
     let (nonce, sealed) = wrapped[1..].split_at(NONCE_BYTES);
     let nonce = Nonce::try_from(nonce).map_err(|_| KeyError::Wrong)?;
-    let opened = cipher(under).decrypt(&nonce, Payload { msg: sealed, aad: label }).map_err(|_| KeyError::Wrong)?;
+    let opened = cipher(under)
+        .decrypt(&nonce, Payload { msg: sealed, aad: label })
+        .map_err(|_| KeyError::Wrong)?;
     let opened = Zeroizing::new(opened);
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     key.copy_from_slice(&opened);
@@ -198,7 +211,10 @@ mod tests {
         assert_eq!(master.open(company(1), &rewrapped).unwrap_err(), KeyError::Wrong);
         let same = other.open(company(1), &rewrapped).unwrap();
         assert_eq!(same.open(folder(1), &of_folder).unwrap().blob_key("ab"), name);
-        assert_ne!(key.open(folder(2), &key.make_folder_key(folder(2))).unwrap().blob_key("ab"), name);
+        assert_ne!(
+            key.open(folder(2), &key.make_folder_key(folder(2))).unwrap().blob_key("ab"),
+            name
+        );
     }
 
     #[test]

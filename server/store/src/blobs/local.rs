@@ -1,5 +1,5 @@
-//! Blobs as files in the data folder; directories 0700, files 0600. The final place is a hard link to the spooled file, so that a video
-//! is written once.
+//! Blobs as files in the data folder; directories 0700, files 0600. The final place is a hard link
+//! to the spooled file, so that a video is written once.
 
 use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored, StoredForm};
 use super::{BlobError, Result, blocking, checked, make_private_dirs, parent};
@@ -41,9 +41,14 @@ impl LocalFiles {
     /// In the data folder, which must exist.
     pub(super) fn open(data: &Path) -> Result<Self> {
         let root = data.join(BLOBS);
-        make_private_dirs(data, &root).map_err(|error| BlobError::io("making the folder of the blobs", error))?;
+        make_private_dirs(data, &root)
+            .map_err(|error| BlobError::io("making the folder of the blobs", error))?;
         let objects = LocalFileSystem::new_with_prefix(&root);
-        Ok(Self { objects: objects.map_err(|error| BlobError::object("opening the folder of the blobs", error))?, root })
+        Ok(Self {
+            objects: objects
+                .map_err(|error| BlobError::object("opening the folder of the blobs", error))?,
+            root,
+        })
     }
 }
 
@@ -55,7 +60,8 @@ impl Backend for LocalFiles {
 
     async fn put_all(&self, blobs: &[(String, StoredForm)]) -> Result<()> {
         let root = self.root.clone();
-        let place = |(key, blob): &(String, StoredForm)| Ok((self.root.join(checked(key)?), blob.clone()));
+        let place =
+            |(key, blob): &(String, StoredForm)| Ok((self.root.join(checked(key)?), blob.clone()));
         let placed: Vec<(PathBuf, StoredForm)> = blobs.iter().map(place).collect::<Result<_>>()?;
         blocking("linking blobs", move || link_and_sync(&root, &placed)).await
     }
@@ -87,11 +93,13 @@ impl Backend for LocalFiles {
     }
 
     fn list(&self) -> BoxStream<'_, Result<Listed>> {
-        let listed = self.objects.list(None).map_err(|error| BlobError::object("listing blobs", error));
+        let listed =
+            self.objects.list(None).map_err(|error| BlobError::object("listing blobs", error));
         Box::pin(listed.try_filter_map(|object| async move {
             let key = object.location.as_ref().to_owned();
             let written_at = OffsetDateTime::from_unix_timestamp(object.last_modified.timestamp());
-            let written_at = written_at.map_err(|error| BlobError::internal("listing blobs", error))?;
+            let written_at =
+                written_at.map_err(|error| BlobError::internal("listing blobs", error))?;
             Ok(checked(&key).is_ok().then_some(Listed { key, written_at }))
         }))
     }
@@ -133,7 +141,9 @@ fn name_of(root: &Path) -> io::Result<String> {
         file.write_all(Uuid::new_v4().to_string().as_bytes())?;
         file.as_file().sync_all()?;
         match file.persist_noclobber(&path) {
-            Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => return Err(refused.error),
+            Err(refused) if refused.error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(refused.error);
+            }
             _ => {}
         }
     }
@@ -142,7 +152,8 @@ fn name_of(root: &Path) -> io::Result<String> {
     std::fs::read_to_string(&path)
 }
 
-/// First all names, then all syncs: a file system with a journal makes everything safe with the first of them.
+/// First all names, then all syncs: a file system with a journal makes everything safe with the
+/// first of them.
 fn link_and_sync(root: &Path, blobs: &[(PathBuf, StoredForm)]) -> io::Result<()> {
     let mut folders = BTreeSet::new();
     for (to, blob) in blobs {
@@ -153,12 +164,16 @@ fn link_and_sync(root: &Path, blobs: &[(PathBuf, StoredForm)]) -> io::Result<()>
         link_over(root, &blob.path, to)?;
         folders.insert(folder);
     }
-    blobs.iter().filter(|(_, blob)| !blob.is_safe).try_for_each(|(_, blob)| blob.file.sync_all())?;
+    blobs
+        .iter()
+        .filter(|(_, blob)| !blob.is_safe)
+        .try_for_each(|(_, blob)| blob.file.sync_all())?;
     folders.into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
 }
 
-/// Gives a spooled file its final name too; a folder on another file system gets a copy. What has that name already is replaced: it may not
-/// be whole on disk, if the power failed while it was written.
+/// Gives a spooled file its final name too; a folder on another file system gets a copy. What has
+/// that name already is replaced: it may not be whole on disk, if the power failed while it was
+/// written.
 fn link_over(root: &Path, from: &Path, to: &Path) -> io::Result<()> {
     let linked = match std::fs::hard_link(from, to) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace(from, to),
@@ -189,7 +204,8 @@ fn copy_over(root: &Path, from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// All folders of a company's blobs, so that they are synced into their parent once and not one by one as blobs come.
+/// All folders of a company's blobs, so that they are synced into their parent once and not one by
+/// one as blobs come.
 fn make_folders(root: &Path, company: &Path) -> io::Result<()> {
     make_private_dirs(root, company)?;
     for first_byte in 0..=u8::MAX {

@@ -22,7 +22,8 @@ pub struct OpenBlob {
 
 impl OpenBlob {
     pub(super) fn new(stored: Stored, key: &str, folder: &FolderKey) -> Result<Self> {
-        let (content, plain_bytes) = sealed::open_header(&stored.head, stored.stored_bytes, folder, key)?;
+        let (content, plain_bytes) =
+            sealed::open_header(&stored.head, stored.stored_bytes, folder, key)?;
         Ok(Self { key: Arc::new(content), plain_bytes, head: stored.head, rest: stored.rest })
     }
 
@@ -49,7 +50,8 @@ impl OpenBlob {
         Ok(hex::encode(hasher.finalize()))
     }
 
-    /// The plain bytes from `range.start` to before `range.end`; only the chunks that hold them are read.
+    /// The plain bytes from `range.start` to before `range.end`; only the chunks that hold them are
+    /// read.
     pub fn range(self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
         let range = range.start..range.end.min(self.plain_bytes);
         Box::pin(futures::stream::try_unfold((self, range), |(blob, range)| async move {
@@ -60,7 +62,8 @@ impl OpenBlob {
             let first = range.start / chunk;
             let end = range.end.div_ceil(chunk).min(first + PIECE_CHUNKS);
             let piece = Bytes::from(blob.piece(first..end).await?);
-            let (from, to) = (range.start - first * chunk, (range.end - first * chunk).min(piece.len() as u64));
+            let (from, to) =
+                (range.start - first * chunk, (range.end - first * chunk).min(piece.len() as u64));
             let rest = (first * chunk + to)..range.end;
             Ok(Some((piece.slice(from as usize..to as usize), (blob, rest))))
         }))
@@ -69,7 +72,10 @@ impl OpenBlob {
     /// Some chunks, opened.
     async fn piece(&self, chunks: Range<u64>) -> Result<Vec<u8>> {
         let (first, plain_bytes) = (chunks.start, self.plain_bytes);
-        let range = sealed::stored_range(first..chunks.end.min(sealed::chunk_count(plain_bytes)), plain_bytes);
+        let range = sealed::stored_range(
+            first..chunks.end.min(sealed::chunk_count(plain_bytes)),
+            plain_bytes,
+        );
         let stored = if range.end <= self.head.len() as u64 {
             self.head.slice(range.start as usize..range.end as usize)
         } else {
@@ -80,6 +86,8 @@ impl OpenBlob {
             let mut plain = Vec::with_capacity(stored.len());
             sealed::open_chunks(&key, first, plain_bytes, &stored, &mut plain).map(|()| plain)
         };
-        tokio::task::spawn_blocking(open).await.map_err(|error| BlobError::internal("opening a blob", error))?
+        tokio::task::spawn_blocking(open)
+            .await
+            .map_err(|error| BlobError::internal("opening a blob", error))?
     }
 }

@@ -1,5 +1,5 @@
-//! Plain bytes for other processes: in anonymous memory, sealed against every change, read-only. Never on disk; where the machine
-//! swaps, the swap must be encrypted.
+//! Plain bytes for other processes: in anonymous memory, sealed against every change, read-only.
+//! Never on disk; where the machine swaps, the swap must be encrypted.
 
 use super::sealed::{self, ContentKey};
 use super::{BlobError, Result};
@@ -23,7 +23,9 @@ impl Plain {
     /// A descriptor of its own, read-only, at the beginning of the bytes.
     pub fn descriptor(&self) -> Result<OwnedFd> {
         let opened = File::open(format!("/proc/self/fd/{}", self.0.as_raw_fd()));
-        opened.map(OwnedFd::from).map_err(|error| BlobError::internal("opening a file in memory", error))
+        opened
+            .map(OwnedFd::from)
+            .map_err(|error| BlobError::internal("opening a file in memory", error))
     }
 
     /// Fills it piece by piece.
@@ -42,7 +44,11 @@ pub(super) struct PlainWriter(File);
 impl PlainWriter {
     pub(super) fn new() -> Result<Self> {
         let descriptor = memfd_create("medium", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING);
-        Ok(Self(descriptor.map_err(|error| BlobError::internal("making a file in memory", error))?.into()))
+        Ok(Self(
+            descriptor
+                .map_err(|error| BlobError::internal("making a file in memory", error))?
+                .into(),
+        ))
     }
 
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -51,13 +57,18 @@ impl PlainWriter {
 
     pub(super) fn finish(self) -> Result<Plain> {
         let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-        fcntl_add_seals(&self.0, seals).map_err(|error| BlobError::internal("sealing a file in memory", error))?;
+        fcntl_add_seals(&self.0, seals)
+            .map_err(|error| BlobError::internal("sealing a file in memory", error))?;
         Ok(Plain(self.0))
     }
 }
 
 /// Opens all chunks of a blob; `read` fills a buffer from a place in storage. Blocks.
-pub(super) fn decrypted(key: &ContentKey, plain_bytes: u64, read: impl Fn(&mut [u8], u64) -> io::Result<()>) -> Result<Plain> {
+pub(super) fn decrypted(
+    key: &ContentKey,
+    plain_bytes: u64,
+    read: impl Fn(&mut [u8], u64) -> io::Result<()>,
+) -> Result<Plain> {
     let count = sealed::chunk_count(plain_bytes);
     let mut stored = Vec::new();
     let pieces = (0..count).step_by(PIECE_CHUNKS as usize).map(|first| {
@@ -85,7 +96,9 @@ pub struct Reserved(#[expect(dead_code, reason = "it gives itself back")] OwnedS
 impl MemoryBudget {
     /// Of so many bytes.
     pub fn new(bytes: u64) -> Self {
-        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, Semaphore::MAX_PERMITS as u32);
+        let units = u32::try_from(bytes.div_ceil(UNIT))
+            .unwrap_or(u32::MAX)
+            .clamp(1, Semaphore::MAX_PERMITS as u32);
         Self { free: Arc::new(Semaphore::new(units as usize)), units }
     }
 

@@ -1,13 +1,15 @@
-//! How a blob lies in storage: a header, then the bytes in chunks of 64 KiB, each sealed by AES-256-GCM in the STREAM construction.
+//! How a blob lies in storage: a header, then the bytes in chunks of 64 KiB, each sealed by
+//! AES-256-GCM in the STREAM construction.
 //!
 //! ```text
 //! magic and version 8 ‖ length of the plain bytes 8 ‖ nonce prefix 7 ‖ 0 ‖ wrapped content key 61 ‖ chunk ‖ chunk ‖ …
 //! ```
 //!
-//! Every chunk is sealed under the blob's own content key, with its index and whether it is the last one in the nonce: none can be
-//! left out, moved, repeated or taken from another blob, and each opens alone. The content key is wrapped under the folder's key with
-//! the rest of the header and the blob's name as associated data: a whole blob cannot stand for another, and its length is known to be
-//! true before the first chunk is read.
+//! Every chunk is sealed under the blob's own content key, with its index and whether it is the
+//! last one in the nonce: none can be left out, moved, repeated or taken from another blob, and
+//! each opens alone. The content key is wrapped under the folder's key with the rest of the header
+//! and the blob's name as associated data: a whole blob cannot stand for another, and its length is
+//! known to be true before the first chunk is read.
 
 use super::keys::{self, FolderKey, KEY_BYTES, KeyError, Secret, WRAPPED_BYTES};
 use super::{BlobError, Result};
@@ -53,12 +55,16 @@ impl ContentKey {
 
     /// Seals a chunk in its place.
     pub(super) fn seal(&self, index: u32, last: bool, chunk: &mut Vec<u8>) {
-        self.stream.encrypt_in_place(index, last, b"", chunk).expect("a chunk is not too long for AES-GCM");
+        self.stream
+            .encrypt_in_place(index, last, b"", chunk)
+            .expect("a chunk is not too long for AES-GCM");
     }
 
     /// Opens a sealed chunk in its place.
     pub(super) fn open(&self, index: u32, last: bool, chunk: &mut Vec<u8>) -> Result<()> {
-        self.stream.decrypt_in_place(index, last, b"", chunk).map_err(|_| BlobError::Damaged("a part of it does not open"))
+        self.stream
+            .decrypt_in_place(index, last, b"", chunk)
+            .map_err(|_| BlobError::Damaged("a part of it does not open"))
     }
 
     /// The header of the blob that these chunks make.
@@ -74,8 +80,14 @@ impl ContentKey {
     }
 }
 
-/// Opens a header: the content key and the number of plain bytes. `stored_bytes` is the length of the blob as it lies in storage.
-pub(super) fn open_header(header: &[u8], stored_bytes: u64, folder: &FolderKey, blob_key: &str) -> Result<(ContentKey, u64)> {
+/// Opens a header: the content key and the number of plain bytes. `stored_bytes` is the length of
+/// the blob as it lies in storage.
+pub(super) fn open_header(
+    header: &[u8],
+    stored_bytes: u64,
+    folder: &FolderKey,
+    blob_key: &str,
+) -> Result<(ContentKey, u64)> {
     let damaged = |what| Err(BlobError::Damaged(what));
     let Some(header) = header.get(..HEADER_BYTES) else { return damaged("it is too short") };
     if !header.starts_with(MAGIC) {
@@ -84,7 +96,9 @@ pub(super) fn open_header(header: &[u8], stored_bytes: u64, folder: &FolderKey, 
     let (plain, wrapped) = header.split_at(PLAIN_HEADER_BYTES);
     let key = match folder.unwrap(&label(plain, blob_key), wrapped) {
         Ok(key) => key,
-        Err(KeyError::Missing | KeyError::Wrong | KeyError::Newer(_)) => return damaged("its header does not open"),
+        Err(KeyError::Missing | KeyError::Wrong | KeyError::Newer(_)) => {
+            return damaged("its header does not open");
+        }
     };
     let mut length = [0; 8];
     length.copy_from_slice(&plain[8..16]);
@@ -108,7 +122,8 @@ pub(super) fn chunk_count(plain_bytes: u64) -> u64 {
 
 /// Length in storage.
 pub(super) fn stored_len(plain_bytes: u64) -> u64 {
-    HEADER_BYTES as u64 + plain_bytes.saturating_add(chunk_count(plain_bytes).saturating_mul(TAG_BYTES as u64))
+    HEADER_BYTES as u64
+        + plain_bytes.saturating_add(chunk_count(plain_bytes).saturating_mul(TAG_BYTES as u64))
 }
 
 /// Where some chunks lie in storage.
@@ -117,8 +132,15 @@ pub(super) fn stored_range(chunks: Range<u64>, plain_bytes: u64) -> Range<u64> {
     place(chunks.start)..place(chunks.end).min(stored_len(plain_bytes))
 }
 
-/// Opens successive chunks, of which the first has the index `first`; appends the plain bytes to `plain`.
-pub(super) fn open_chunks(key: &ContentKey, first: u64, plain_bytes: u64, stored: &[u8], plain: &mut Vec<u8>) -> Result<()> {
+/// Opens successive chunks, of which the first has the index `first`; appends the plain bytes to
+/// `plain`.
+pub(super) fn open_chunks(
+    key: &ContentKey,
+    first: u64,
+    plain_bytes: u64,
+    stored: &[u8],
+    plain: &mut Vec<u8>,
+) -> Result<()> {
     let count = chunk_count(plain_bytes);
     let mut chunk = Vec::with_capacity(CHUNK_BYTES + TAG_BYTES);
     for (at, sealed) in stored.chunks(SEALED_CHUNK_BYTES as usize).enumerate() {
@@ -132,7 +154,8 @@ pub(super) fn open_chunks(key: &ContentKey, first: u64, plain_bytes: u64, stored
     Ok(())
 }
 
-/// Seals bytes as they come. The last chunk is held back until [`Sealer::finish`], because it is sealed differently.
+/// Seals bytes as they come. The last chunk is held back until [`Sealer::finish`], because it is
+/// sealed differently.
 #[derive(Debug)]
 pub(super) struct Sealer {
     key: ContentKey,
@@ -214,7 +237,8 @@ mod tests {
     #[test]
     fn any_length_comes_back_and_every_chunk_opens_alone() {
         let folder = folder_key(1);
-        for count in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 200_000] {
+        for count in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 200_000]
+        {
             let (plain, name) = (bytes(count), "a/b");
             let blob = sealed(&plain, &folder, name);
             assert_eq!(blob.len() as u64, stored_len(count as u64));
@@ -223,7 +247,14 @@ mod tests {
             for index in 0..chunk_count(length) {
                 let range = stored_range(index..index + 1, length);
                 let mut alone = Vec::new();
-                open_chunks(&key, index, length, &blob[range.start as usize..range.end as usize], &mut alone).unwrap();
+                open_chunks(
+                    &key,
+                    index,
+                    length,
+                    &blob[range.start as usize..range.end as usize],
+                    &mut alone,
+                )
+                .unwrap();
                 let from = index as usize * CHUNK_BYTES;
                 assert_eq!(alone, plain[from..(from + CHUNK_BYTES).min(count)]);
             }
@@ -240,7 +271,9 @@ mod tests {
             assert!(opened(&changed, &folder, "one").is_err(), "byte {at}");
         }
         let chunk = SEALED_CHUNK_BYTES as usize;
-        for length in [0, HEADER_BYTES, HEADER_BYTES + chunk, HEADER_BYTES + 3 * chunk, blob.len() - 1] {
+        for length in
+            [0, HEADER_BYTES, HEADER_BYTES + chunk, HEADER_BYTES + 3 * chunk, blob.len() - 1]
+        {
             assert!(opened(&blob[..length], &folder, "one").is_err(), "cut to {length}");
         }
         let (first, second) = (HEADER_BYTES, HEADER_BYTES + chunk);

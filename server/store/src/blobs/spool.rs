@@ -1,8 +1,9 @@
-//! Uploads on their way in: sealed under a content key of their own as they arrive, counted and hashed on the way, and written to a
-//! temporary file. The content key is in memory only until the folder is known whose key wraps it, so that nothing readable is on disk
-//! at any time.
+//! Uploads on their way in: sealed under a content key of their own as they arrive, counted and
+//! hashed on the way, and written to a temporary file. The content key is in memory only until the
+//! folder is known whose key wraps it, so that nothing readable is on disk at any time.
 //!
-//! The file lies on the file system of the blobs and goes away with its value, whatever happens to the request.
+//! The file lies on the file system of the blobs and goes away with its value, whatever happens to
+//! the request.
 
 use super::backend::StoredForm;
 use super::keys::FolderKey;
@@ -56,7 +57,8 @@ impl Sink {
             Self::Unopened(folder) => folder,
         };
         // `tempfile` makes files with mode 0600.
-        let (mut file, path) = tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?.into_parts();
+        let (mut file, path) =
+            tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?.into_parts();
         file.write_all(&[0; HEADER_BYTES])?;
         Ok(Box::new(OpenSink { file, path, hasher: Sha256::new(), sealer: Sealer::new() }))
     }
@@ -69,7 +71,14 @@ impl Sink {
         let (last, key, byte_size) = sealer.finish();
         file.write_all(&last)?;
         let (sha256, ahead) = (hex::encode(hasher.finalize()), AtomicBool::new(false));
-        let content = Content { file: Arc::new(file), key, byte_size, sha256, sealed: Mutex::default(), ahead };
+        let content = Content {
+            file: Arc::new(file),
+            key,
+            byte_size,
+            sha256,
+            sealed: Mutex::default(),
+            ahead,
+        };
         Ok(SpooledBlob { content: Arc::new(content), path, first })
     }
 }
@@ -114,7 +123,9 @@ impl Spool {
 
     /// Absent after a write that failed or was given up.
     fn take_sink(&mut self) -> Result<Sink> {
-        self.sink.take().ok_or_else(|| BlobError::internal("writing an upload", io::Error::other("an earlier write failed")))
+        self.sink.take().ok_or_else(|| {
+            BlobError::internal("writing an upload", io::Error::other("an earlier write failed"))
+        })
     }
 
     /// Bytes written so far.
@@ -129,7 +140,8 @@ impl Spool {
     }
 }
 
-/// A whole upload in the spool: it can be examined, sealed for its folder, and committed. Dropped, its temporary name goes away.
+/// A whole upload in the spool: it can be examined, sealed for its folder, and committed. Dropped,
+/// its temporary name goes away.
 #[derive(Debug)]
 pub struct SpooledBlob {
     content: Arc<Content>,
@@ -161,7 +173,9 @@ impl SpooledBlob {
     pub async fn plain(&self) -> Result<Plain> {
         let content = Arc::clone(&self.content);
         let opening = tokio::task::spawn_blocking(move || {
-            plain::decrypted(&content.key, content.byte_size, |buffer, at| content.file.read_exact_at(buffer, at))
+            plain::decrypted(&content.key, content.byte_size, |buffer, at| {
+                content.file.read_exact_at(buffer, at)
+            })
         });
         opening.await.map_err(|error| BlobError::internal("opening an upload", error))?
     }
@@ -185,7 +199,12 @@ impl SpooledBlob {
     pub(super) fn stored_form(&self) -> StoredForm {
         let len = sealed::stored_len(self.content.byte_size);
         let is_safe = self.content.ahead.load(Ordering::Acquire);
-        StoredForm { file: Arc::clone(&self.content.file), path: self.path.to_path_buf(), len, is_safe }
+        StoredForm {
+            file: Arc::clone(&self.content.file),
+            path: self.path.to_path_buf(),
+            len,
+            is_safe,
+        }
     }
 
     /// Makes it a blob of a folder by writing its header, unless it is one. Gives the blob's key.
@@ -197,7 +216,8 @@ impl SpooledBlob {
         blocking("sealing an upload", move || content.seal(&folder)).await
     }
 
-    /// Seals it for a folder and writes it to the disk ahead of [`super::BlobStore::commit`], which then has less to wait for.
+    /// Seals it for a folder and writes it to the disk ahead of [`super::BlobStore::commit`], which
+    /// then has less to wait for.
     pub async fn write_ahead(&self, folder: Arc<FolderKey>) -> Result<()> {
         let content = Arc::clone(&self.content);
         blocking("writing an upload", move || content.write_ahead(&folder)).await
@@ -227,7 +247,8 @@ impl Content {
     fn sealed_for(&self, folder: &FolderKey) -> Result<Option<String>> {
         let name = folder.blob_key(&self.sha256);
         let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = is_name(sealed.as_deref(), &name).map_err(|error| BlobError::io("sealing an upload", error))?;
+        let known = is_name(sealed.as_deref(), &name)
+            .map_err(|error| BlobError::io("sealing an upload", error))?;
         Ok(known.then_some(name))
     }
 }

@@ -14,8 +14,9 @@ fn tombstone(key: &str, swept: bool, seconds: i64) -> Vec<Tombstone> {
     vec![Tombstone { key: key.to_owned(), swept, made_at: at(seconds) }]
 }
 
-/// A tombstone refuses every way to reference its blob, and nothing of the request is stored; that goes on after the deletion, until the
-/// key is revived. A key whose deletion goes on cannot be revived.
+/// A tombstone refuses every way to reference its blob, and nothing of the request is stored; that
+/// goes on after the deletion, until the key is revived. A key whose deletion goes on cannot be
+/// revived.
 pub async fn a_tombstone_refuses_a_reference_until_the_swept_key_is_revived(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (existing, new) = world.queued(0, &["a"]).await;
@@ -30,7 +31,8 @@ pub async fn a_tombstone_refuses_a_reference_until_the_swept_key_is_revived(stor
     for key in [medium.blob_key.clone(), thumbnail, artifact] {
         let keys = [key.clone()];
         let refused = async || {
-            let additions = FolderAdditions { media: vec![medium.clone()], group: None, now: Some(at(1)) };
+            let additions =
+                FolderAdditions { media: vec![medium.clone()], group: None, now: Some(at(1)) };
             let refused = if key.starts_with("artifact") {
                 store.apply_result(run.token, id, &result, at(2)).await.map(|_| ())
             } else {
@@ -38,36 +40,60 @@ pub async fn a_tombstone_refuses_a_reference_until_the_swept_key_is_revived(stor
             };
             let Err(StoreError::BlobSwept { key: named }) = refused else { panic!("{refused:?}") };
             assert_eq!(named, key);
-            assert!(store.folders(world.scope(), &[folder.id]).await.expect("reading works").is_empty());
+            assert!(
+                store.folders(world.scope(), &[folder.id]).await.expect("reading works").is_empty()
+            );
             assert!(!world.analysis(id).await.state.is_final());
         };
-        assert_eq!(store.tombstone_unreferenced(&keys, at(5), ABANDONED).await.expect("marking works"), keys);
+        assert_eq!(
+            store.tombstone_unreferenced(&keys, at(5), ABANDONED).await.expect("marking works"),
+            keys
+        );
         assert!(store.tombstones_before(at(5), 10).await.expect("reading works").is_empty());
-        assert_eq!(store.tombstones_before(at(6), 10).await.expect("reading works"), tombstone(&key, false, 5));
+        assert_eq!(
+            store.tombstones_before(at(6), 10).await.expect("reading works"),
+            tombstone(&key, false, 5)
+        );
         refused().await;
         store.revive(&tombstone(&key, true, 5)).await.expect("reviving works");
-        assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, false, 5), "the deletion goes on");
+        assert_eq!(
+            store.tombstones(&keys).await.expect("reading works"),
+            tombstone(&key, false, 5),
+            "the deletion goes on"
+        );
         store.mark_swept(&keys).await.expect("marking works");
         assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, true, 5));
         refused().await;
         let earlier = Tombstone { key: key.clone(), swept: true, made_at: at(4) };
         store.revive(&[earlier]).await.expect("reviving works");
-        assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, true, 5), "it is of another deletion");
+        assert_eq!(
+            store.tombstones(&keys).await.expect("reading works"),
+            tombstone(&key, true, 5),
+            "it is of another deletion"
+        );
         store.revive(&tombstone(&key, true, 5)).await.expect("reviving works");
         assert!(store.tombstones(&keys).await.expect("reading works").is_empty());
     }
     let additions = FolderAdditions { media: vec![medium], group: None, now: Some(at(1)) };
     store.create_folder(&folder, &additions, None).await.expect("the references work now");
-    assert_eq!(store.apply_result(run.token, id, &result, at(2)).await.expect("writing works"), Applied::Yes);
+    assert_eq!(
+        store.apply_result(run.token, id, &result, at(2)).await.expect("writing works"),
+        Applied::Yes
+    );
     assert_eq!(world.contents(existing.id).await.artifacts.len(), 1);
 }
 
-/// A blob is deleted by one at a time: a key whose deletion goes on is given to nobody else, until it counts as killed. One that was
-/// deleted can be deleted again at once.
-pub async fn a_blob_is_deleted_by_one_at_a_time_and_a_killed_deletion_is_taken_over(store: Arc<dyn Store>) {
+/// A blob is deleted by one at a time: a key whose deletion goes on is given to nobody else, until
+/// it counts as killed. One that was deleted can be deleted again at once.
+pub async fn a_blob_is_deleted_by_one_at_a_time_and_a_killed_deletion_is_taken_over(
+    store: Arc<dyn Store>,
+) {
     let keys = ["one".to_owned(), "two".to_owned()];
     let mark = async |seconds| {
-        let mut marked = store.tombstone_unreferenced(&keys, at(seconds), ABANDONED).await.expect("marking works");
+        let mut marked = store
+            .tombstone_unreferenced(&keys, at(seconds), ABANDONED)
+            .await
+            .expect("marking works");
         marked.sort();
         marked
     };
@@ -82,23 +108,52 @@ pub async fn a_blob_is_deleted_by_one_at_a_time_and_a_killed_deletion_is_taken_o
     assert_eq!(store.tombstones_before(at(70), 1).await.expect("reading works").len(), 1);
 }
 
-/// What a medium, a thumbnail or an artifact references gets no tombstone; the erasure gives it one, and gives it to who erases.
+/// What a medium, a thumbnail or an artifact references gets no tombstone; the erasure gives it
+/// one, and gives it to who erases.
 pub async fn referenced_blobs_get_no_tombstone(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["a"]).await;
     let run = world.claim(1).await.expect("the run waits");
     let medium = run.media[0].clone();
     let result = verdict(Resolution::Success, medium.id);
-    world.store.apply_result(run.token, new.group.analyses[0], &result, at(2)).await.expect("writing works");
-    let mut keys = vec![medium.blob_key, medium.thumbnail_key.expect("it has one"), format!("artifact-of-{}", medium.id)];
-    assert!(world.store.tombstone_unreferenced(&keys, at(3), ABANDONED).await.expect("marking works").is_empty());
-    let mut erased = world.store.erase_folder(world.scope(), folder.id, at(3)).await.expect("erasing works").keys;
+    world
+        .store
+        .apply_result(run.token, new.group.analyses[0], &result, at(2))
+        .await
+        .expect("writing works");
+    let mut keys = vec![
+        medium.blob_key,
+        medium.thumbnail_key.expect("it has one"),
+        format!("artifact-of-{}", medium.id),
+    ];
+    assert!(
+        world
+            .store
+            .tombstone_unreferenced(&keys, at(3), ABANDONED)
+            .await
+            .expect("marking works")
+            .is_empty()
+    );
+    let mut erased = world
+        .store
+        .erase_folder(world.scope(), folder.id, at(3))
+        .await
+        .expect("erasing works")
+        .keys;
     erased.sort();
     keys.sort();
     assert_eq!(erased, keys);
-    assert!(world.store.tombstone_unreferenced(&keys, at(4), ABANDONED).await.expect("marking works").is_empty());
+    assert!(
+        world
+            .store
+            .tombstone_unreferenced(&keys, at(4), ABANDONED)
+            .await
+            .expect("marking works")
+            .is_empty()
+    );
     world.store.mark_swept(&keys).await.expect("marking works");
-    let mut marked = world.store.tombstone_unreferenced(&keys, at(4), ABANDONED).await.expect("marking works");
+    let mut marked =
+        world.store.tombstone_unreferenced(&keys, at(4), ABANDONED).await.expect("marking works");
     marked.sort();
     assert_eq!(marked, keys);
 }

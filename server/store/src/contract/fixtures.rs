@@ -8,8 +8,9 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId, CompanyId, Folder, FolderId,
-    GroupId, MediaId, MediaKind, Medium, Provenance, Reason, Resolution, Role, RunId, User, UserId,
+    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId,
+    CompanyId, Folder, FolderId, GroupId, MediaId, MediaKind, Medium, Provenance, Reason,
+    Resolution, Role, RunId, User, UserId,
 };
 
 /// The lease of the rules.
@@ -17,7 +18,9 @@ pub const LEASE: Duration = Duration::seconds(10);
 
 /// Seconds after the beginning of a rule's time.
 pub fn at(seconds: i64) -> OffsetDateTime {
-    OffsetDateTime::UNIX_EPOCH + Duration::seconds(1_790_000_000 + seconds) + Duration::nanoseconds(7)
+    OffsetDateTime::UNIX_EPOCH
+        + Duration::seconds(1_790_000_000 + seconds)
+        + Duration::nanoseconds(7)
 }
 
 /// An identifier.
@@ -87,14 +90,21 @@ impl World {
         let folder = self.folder(seconds);
         let medium = medium(folder.id, seconds);
         let group = group(folder.id, seconds, kinds, &[medium.id]);
-        let additions = FolderAdditions { media: vec![medium], group: Some(group.clone()), now: Some(at(seconds)) };
+        let additions = FolderAdditions {
+            media: vec![medium],
+            group: Some(group.clone()),
+            now: Some(at(seconds)),
+        };
         self.store.create_folder(&folder, &additions, None).await.expect("a folder is made");
         (folder, group)
     }
 
     /// Claims a run of the pool `built-in` at `seconds`.
     pub async fn claim(&self, seconds: i64) -> Option<ClaimedRun> {
-        self.store.claim_run(&["built-in".to_owned()], "node", at(seconds), LEASE).await.expect("claiming works")
+        self.store
+            .claim_run(&["built-in".to_owned()], "node", at(seconds), LEASE)
+            .await
+            .expect("claiming works")
     }
 
     /// The folder as it is now.
@@ -152,17 +162,39 @@ pub fn medium(folder: FolderId, seconds: i64) -> Medium {
 /// One group, one run for the pool `built-in`, one analysis of each kind over the same media.
 pub fn group(folder: FolderId, seconds: i64, kinds: &[&str], media: &[MediaId]) -> NewGroup {
     let (group_id, run_id): (GroupId, RunId) = (new_id(), new_id());
-    let analyses: Vec<Analysis> = kinds.iter().map(|kind| analysis(folder, group_id, run_id, seconds, kind, media)).collect();
+    let analyses: Vec<Analysis> =
+        kinds.iter().map(|kind| analysis(folder, group_id, run_id, seconds, kind, media)).collect();
     let ids = analyses.iter().map(|analysis| analysis.id).collect();
     NewGroup {
-        group: AnalysisGroup { id: group_id, folder_id: folder, analyses: ids, created_at: at(seconds) },
-        runs: vec![NewRun { id: run_id, pool: "built-in".to_owned(), turn_at: at(seconds), analyses }],
+        group: AnalysisGroup {
+            id: group_id,
+            folder_id: folder,
+            analyses: ids,
+            created_at: at(seconds),
+        },
+        runs: vec![NewRun {
+            id: run_id,
+            pool: "built-in".to_owned(),
+            turn_at: at(seconds),
+            analyses,
+        }],
         media_seen: None,
     }
 }
 
-fn analysis(folder: FolderId, group: GroupId, run: RunId, seconds: i64, kind: &str, media: &[MediaId]) -> Analysis {
-    let taken = |media_id: &MediaId| TakenMedium { media_id: *media_id, slot: "faces".to_owned(), named: true };
+fn analysis(
+    folder: FolderId,
+    group: GroupId,
+    run: RunId,
+    seconds: i64,
+    kind: &str,
+    media: &[MediaId],
+) -> Analysis {
+    let taken = |media_id: &MediaId| TakenMedium {
+        media_id: *media_id,
+        slot: "faces".to_owned(),
+        named: true,
+    };
     Analysis {
         id: new_id(),
         folder_id: folder,
@@ -203,7 +235,12 @@ pub fn provenance() -> Provenance {
 pub fn verdict(resolution: Resolution, media: MediaId) -> AnalysisResult {
     AnalysisResult::Finished {
         resolution,
-        reasons: vec![Reason { code: "SPOOF".to_owned(), message: "It is.".to_owned(), media_id: Some(media), frame: Some(3) }],
+        reasons: vec![Reason {
+            code: "SPOOF".to_owned(),
+            message: "It is.".to_owned(),
+            media_id: Some(media),
+            frame: Some(3),
+        }],
         result: json!({"score": 0.875}),
         provenance: provenance(),
         artifacts: vec![Artifact {
@@ -220,7 +257,10 @@ pub fn verdict(resolution: Resolution, media: MediaId) -> AnalysisResult {
 
 /// A failure.
 pub fn crash() -> AnalysisFailure {
-    AnalysisFailure { code: "ANALYZER_CRASHED".to_owned(), message: "contract died twice".to_owned() }
+    AnalysisFailure {
+        code: "ANALYZER_CRASHED".to_owned(),
+        message: "contract died twice".to_owned(),
+    }
 }
 
 /// An idempotency key.

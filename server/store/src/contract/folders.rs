@@ -16,33 +16,56 @@ pub async fn a_folder_comes_back_as_it_was_given(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let metadata = json!({"name": "Zoë \u{1F600}", "deep": {"a": [true, null, 1.25]}});
     let folder = Folder { external_id: Some("case/1".to_owned()), metadata, ..world.folder(0) };
-    let plain = Medium { thumbnail_key: None, duration_us: None, frame_rate: None, frame_count: None, ..medium(folder.id, 1) };
+    let plain = Medium {
+        thumbnail_key: None,
+        duration_us: None,
+        frame_rate: None,
+        frame_count: None,
+        ..medium(folder.id, 1)
+    };
     let media = vec![medium(folder.id, 1), plain];
     let new = group(folder.id, 2, &["liveness", "face_match"], &[media[1].id, media[0].id]);
-    let additions = FolderAdditions { media: media.clone(), group: Some(new.clone()), now: Some(at(2)) };
-    assert_eq!(world.store.create_folder(&folder, &additions, None).await.expect("making works"), Created::New);
+    let additions =
+        FolderAdditions { media: media.clone(), group: Some(new.clone()), now: Some(at(2)) };
+    assert_eq!(
+        world.store.create_folder(&folder, &additions, None).await.expect("making works"),
+        Created::New
+    );
     let (second, _) = world.queued(3, &["liveness"]).await;
 
-    let found = world.store.folders(world.scope(), &[second.id, folder.id]).await.expect("reading works");
+    let found =
+        world.store.folders(world.scope(), &[second.id, folder.id]).await.expect("reading works");
     assert_eq!(found[0].folder.id, second.id);
     assert_eq!(found[1].folder, Folder { media_changed_at: Some(at(1)), ..folder.clone() });
     assert_eq!(found[1].media, media);
     assert_eq!(found[1].analyses, new.runs[0].analyses);
-    assert_eq!(world.store.groups(world.scope(), folder.id).await.expect("reading works"), vec![new.group]);
-    assert_eq!(world.store.medium(world.scope(), media[0].id).await.expect("reading works"), Some(media[0].clone()));
-    let by_external_id = world.store.folder_by_external_id(world.scope(), world.company.id, "case/1").await;
+    assert_eq!(
+        world.store.groups(world.scope(), folder.id).await.expect("reading works"),
+        vec![new.group]
+    );
+    assert_eq!(
+        world.store.medium(world.scope(), media[0].id).await.expect("reading works"),
+        Some(media[0].clone())
+    );
+    let by_external_id =
+        world.store.folder_by_external_id(world.scope(), world.company.id, "case/1").await;
     assert_eq!(by_external_id.expect("reading works"), Some(folder.id));
 }
 
-/// A repeated key replays what it made, another request under it is refused, and other users' keys never meet it.
+/// A repeated key replays what it made, another request under it is refused, and other users' keys
+/// never meet it.
 pub async fn a_repeated_key_replays_and_another_request_under_it_is_refused(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let folder = world.folder(0);
     let media = vec![medium(folder.id, 0), medium(folder.id, 0)];
     let new = group(folder.id, 0, &["b", "a"], &[media[0].id]);
-    let additions = FolderAdditions { media: media.clone(), group: Some(new.clone()), now: Some(at(0)) };
+    let additions =
+        FolderAdditions { media: media.clone(), group: Some(new.clone()), now: Some(at(0)) };
     let first = key(&world, "k", "same");
-    assert_eq!(world.store.create_folder(&folder, &additions, Some(&first)).await.expect("making works"), Created::New);
+    assert_eq!(
+        world.store.create_folder(&folder, &additions, Some(&first)).await.expect("making works"),
+        Created::New
+    );
     let replay = Replay {
         folder_id: Some(folder.id),
         media: media.iter().map(|medium| medium.id).collect(),
@@ -52,16 +75,22 @@ pub async fn a_repeated_key_replays_and_another_request_under_it_is_refused(stor
     assert_eq!(world.store.replay(&first).await.expect("asking works"), Some(replay.clone()));
     let nothing = FolderAdditions::default();
     let again = world.folder(1);
-    let replayed = world.store.create_folder(&again, &nothing, Some(&first)).await.expect("replaying works");
+    let replayed =
+        world.store.create_folder(&again, &nothing, Some(&first)).await.expect("replaying works");
     assert_eq!(replayed, Created::Replayed(replay));
     let other = key(&world, "k", "another request");
-    for refused in [world.store.create_folder(&again, &nothing, Some(&other)).await.err(), world.store.replay(&other).await.err()]
-    {
+    for refused in [
+        world.store.create_folder(&again, &nothing, Some(&other)).await.err(),
+        world.store.replay(&other).await.err(),
+    ] {
         assert!(matches!(refused, Some(StoreError::IdempotencyMismatch)), "{refused:?}");
     }
     assert!(none_is_there(&world, again.id).await);
     let neighbour = world.neighbour().await;
-    assert_eq!(neighbour.store.replay(&key(&neighbour, "k", "same")).await.expect("asking works"), None);
+    assert_eq!(
+        neighbour.store.replay(&key(&neighbour, "k", "same")).await.expect("asking works"),
+        None
+    );
 }
 
 /// A hundred identical requests at once make one folder; all others replay it.
@@ -72,14 +101,19 @@ pub async fn a_hundred_identical_requests_make_one_folder(store: Arc<dyn Store>)
         tokio::spawn(async move {
             let folder = world.folder(0);
             let key = key(&world, "once", "same");
-            let created = world.store.create_folder(&folder, &FolderAdditions::default(), Some(&key)).await;
+            let created =
+                world.store.create_folder(&folder, &FolderAdditions::default(), Some(&key)).await;
             match created.expect("all are answered") {
                 Created::New => (folder.id, true),
                 Created::Replayed(replay) => (replay.folder_id.expect("a folder was made"), false),
             }
         })
     });
-    let answers = futures::future::join_all(requests).await.into_iter().collect::<Result<Vec<_>, _>>().expect("none panics");
+    let answers = futures::future::join_all(requests)
+        .await
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .expect("none panics");
     assert_eq!(answers.iter().filter(|(_, new)| *new).count(), 1);
     assert!(answers.iter().all(|(id, _)| *id == answers[0].0));
     let (listed, _) = list_all(&world).await;
@@ -88,10 +122,15 @@ pub async fn a_hundred_identical_requests_make_one_folder(store: Arc<dyn Store>)
 
 async fn list_all(world: &World) -> (Vec<Folder>, bool) {
     let all = FolderFilter::default();
-    world.store.list_folders(world.scope(), &all, FolderOrder::default(), None, 1000).await.expect("listing works")
+    world
+        .store
+        .list_folders(world.scope(), &all, FolderOrder::default(), None, 1000)
+        .await
+        .expect("listing works")
 }
 
-/// An external id is unique within its company: the duplicate names the folder that has it, and a cleared one is free again.
+/// An external id is unique within its company: the duplicate names the folder that has it, and a
+/// cleared one is free again.
 pub async fn an_external_id_is_unique_within_its_company(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let neighbour = world.neighbour().await;
@@ -100,14 +139,32 @@ pub async fn an_external_id_is_unique_within_its_company(store: Arc<dyn Store>) 
     let (first, second, third) = (named(&world), named(&world), world.folder(0));
     world.store.create_folder(&first, &nothing, None).await.expect("making works");
     world.store.create_folder(&third, &nothing, None).await.expect("making works");
-    neighbour.store.create_folder(&named(&neighbour), &nothing, None).await.expect("the neighbour's ids are their own");
-    let update = |id, external_id| world.store.update_folder(world.scope(), id, None, Some(external_id), at(1));
-    for refused in [world.store.create_folder(&second, &nothing, None).await.err(), update(third.id, Some("E-1")).await.err()] {
-        let Some(StoreError::Duplicate { what: "externalId", existing }) = refused else { panic!("{refused:?}") };
+    neighbour
+        .store
+        .create_folder(&named(&neighbour), &nothing, None)
+        .await
+        .expect("the neighbour's ids are their own");
+    let update = |id, external_id| {
+        world.store.update_folder(world.scope(), id, None, Some(external_id), at(1))
+    };
+    for refused in [
+        world.store.create_folder(&second, &nothing, None).await.err(),
+        update(third.id, Some("E-1")).await.err(),
+    ] {
+        let Some(StoreError::Duplicate { what: "externalId", existing }) = refused else {
+            panic!("{refused:?}")
+        };
         assert_eq!(existing, first.id.to_string());
     }
     assert!(none_is_there(&world, second.id).await);
-    assert_eq!(update(first.id, Some("E-1")).await.expect("its own id is no duplicate").external_id.as_deref(), Some("E-1"));
+    assert_eq!(
+        update(first.id, Some("E-1"))
+            .await
+            .expect("its own id is no duplicate")
+            .external_id
+            .as_deref(),
+        Some("E-1")
+    );
     assert_eq!(update(first.id, None).await.expect("clearing works").external_id, None);
     world.store.create_folder(&second, &nothing, None).await.expect("the id is free again");
 }
@@ -120,18 +177,29 @@ pub async fn foreign_things_do_not_exist(store: Arc<dyn Store>) {
     let contents = world.contents(folder.id).await;
     let (medium_id, analysis_id) = (contents.media[0].id, new.group.analyses[0]);
     let claimed = world.claim(1).await.expect("the run waits");
-    let written = world.store.apply_result(claimed.token, analysis_id, &verdict(Resolution::Success, medium_id), at(2)).await;
+    let written = world
+        .store
+        .apply_result(claimed.token, analysis_id, &verdict(Resolution::Success, medium_id), at(2))
+        .await;
     assert_eq!(written.expect("writing works"), Applied::Yes);
     let colleague = Scope::Owner(world.company.id, neighbour.owner.id);
-    for scope in [neighbour.scope(), neighbour.owner_scope(), colleague, Scope::Owner(neighbour.company.id, world.owner.id)] {
+    for scope in [
+        neighbour.scope(),
+        neighbour.owner_scope(),
+        colleague,
+        Scope::Owner(neighbour.company.id, world.owner.id),
+    ] {
         let store = &world.store;
         assert!(store.folders(scope, &[folder.id]).await.expect("reading works").is_empty());
         assert_eq!(store.medium(scope, medium_id).await.expect("reading works"), None);
         assert!(store.analyses(scope, &[analysis_id]).await.expect("reading works").is_empty());
         assert!(store.groups(scope, folder.id).await.expect("reading works").is_empty());
-        let listed = store.list_folders(scope, &FolderFilter::default(), FolderOrder::default(), None, 10).await;
+        let listed = store
+            .list_folders(scope, &FolderFilter::default(), FolderOrder::default(), None, 10)
+            .await;
         assert!(listed.expect("listing works").0.is_empty());
-        let additions = FolderAdditions { media: vec![medium(folder.id, 1)], group: None, now: Some(at(1)) };
+        let additions =
+            FolderAdditions { media: vec![medium(folder.id, 1)], group: None, now: Some(at(1)) };
         let refusals = [
             store.add_to_folder(scope, folder.id, &additions, None).await.err(),
             store.update_folder(scope, folder.id, Some(&json!({"x": 1})), None, at(1)).await.err(),
@@ -139,7 +207,10 @@ pub async fn foreign_things_do_not_exist(store: Arc<dyn Store>) {
             store.cancel_analysis(scope, analysis_id, at(1)).await.err(),
             store.erase_folder(scope, folder.id, at(9)).await.err(),
         ];
-        assert!(refusals.iter().all(|refused| matches!(refused, Some(StoreError::NotFound(_)))), "{refusals:?}");
+        assert!(
+            refusals.iter().all(|refused| matches!(refused, Some(StoreError::NotFound(_)))),
+            "{refusals:?}"
+        );
     }
     for scope in [Scope::Everything, world.scope(), world.owner_scope()] {
         let seen = world.store.folders(scope, &[folder.id]).await.expect("reading works");
@@ -147,7 +218,8 @@ pub async fn foreign_things_do_not_exist(store: Arc<dyn Store>) {
     }
 }
 
-/// Analyses that take a medium which is not in the folder are refused, and nothing of the request is stored.
+/// Analyses that take a medium which is not in the folder are refused, and nothing of the request
+/// is stored.
 pub async fn analyses_of_a_missing_medium_are_refused_whole(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (other, _) = world.queued(0, &["liveness"]).await;
@@ -161,10 +233,14 @@ pub async fn analyses_of_a_missing_medium_are_refused_whole(store: Arc<dyn Store
         assert!(matches!(refused, Err(StoreError::NotFound("medium"))), "{refused:?}");
         assert!(none_is_there(&world, folder.id).await);
     }
-    assert_eq!(world.store.queue_depth().await.expect("counting works"), QueueDepth { queued: 1, leased: 0 });
+    assert_eq!(
+        world.store.queue_depth().await.expect("counting works"),
+        QueueDepth { queued: 1, leased: 0 }
+    );
 }
 
-/// Every change of a folder, its media and its analyses raises the folder's revision; its time of change never goes back.
+/// Every change of a folder, its media and its analyses raises the folder's revision; its time of
+/// change never goes back.
 pub async fn every_change_raises_the_revision_and_time_never_goes_back(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["a", "b"]).await;
@@ -172,12 +248,19 @@ pub async fn every_change_raises_the_revision_and_time_never_goes_back(store: Ar
     let mut before = world.contents(folder.id).await.folder;
     let mut expect_raised = async |what: &str| {
         let now = world.contents(folder.id).await.folder;
-        assert!(now.revision > before.revision && now.updated_at >= before.updated_at, "{what}: {now:?}");
+        assert!(
+            now.revision > before.revision && now.updated_at >= before.updated_at,
+            "{what}: {now:?}"
+        );
         before = now;
     };
-    store.update_folder(world.scope(), folder.id, Some(&json!({"k": "v"})), None, at(50)).await.expect("changing works");
+    store
+        .update_folder(world.scope(), folder.id, Some(&json!({"k": "v"})), None, at(50))
+        .await
+        .expect("changing works");
     expect_raised("metadata").await;
-    let additions = FolderAdditions { media: vec![medium(folder.id, 60)], group: None, now: Some(at(60)) };
+    let additions =
+        FolderAdditions { media: vec![medium(folder.id, 60)], group: None, now: Some(at(60)) };
     store.add_to_folder(world.scope(), folder.id, &additions, None).await.expect("adding works");
     expect_raised("a medium").await;
     // From here on by a clock that is behind.
@@ -198,43 +281,74 @@ pub async fn every_change_raises_the_revision_and_time_never_goes_back(store: Ar
     assert_eq!(world.analysis(first).await.revision, 4);
 }
 
-/// Deleting a medium cancels the unfinished analyses that take it, and returns only the blobs that nothing else references.
-pub async fn deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_blobs(store: Arc<dyn Store>) {
+/// Deleting a medium cancels the unfinished analyses that take it, and returns only the blobs that
+/// nothing else references.
+pub async fn deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_blobs(
+    store: Arc<dyn Store>,
+) {
     let world = World::new(store).await;
     let folder = world.folder(0);
     let kept = medium(folder.id, 0);
     let deleted = Medium { thumbnail_key: kept.thumbnail_key.clone(), ..medium(folder.id, 0) };
-    let [taking, other] =
-        ["taking", "other"].map(|kind| group(folder.id, 0, &[kind], &[if kind == "taking" { deleted.id } else { kept.id }]));
-    let additions = FolderAdditions { media: vec![kept.clone(), deleted.clone()], group: Some(taking.clone()), now: Some(at(0)) };
+    let [taking, other] = ["taking", "other"].map(|kind| {
+        group(folder.id, 0, &[kind], &[if kind == "taking" { deleted.id } else { kept.id }])
+    });
+    let additions = FolderAdditions {
+        media: vec![kept.clone(), deleted.clone()],
+        group: Some(taking.clone()),
+        now: Some(at(0)),
+    };
     world.store.create_folder(&folder, &additions, None).await.expect("making works");
     let additions = FolderAdditions { media: vec![], group: Some(other.clone()), now: Some(at(0)) };
-    world.store.add_to_folder(world.scope(), folder.id, &additions, None).await.expect("adding works");
+    world
+        .store
+        .add_to_folder(world.scope(), folder.id, &additions, None)
+        .await
+        .expect("adding works");
 
-    let (after, orphans) = world.store.delete_medium(world.scope(), deleted.id, at(9)).await.expect("deleting works");
+    let (after, orphans) =
+        world.store.delete_medium(world.scope(), deleted.id, at(9)).await.expect("deleting works");
     assert_eq!(after.media_changed_at, Some(at(9)));
     assert_eq!(orphans.keys, vec![deleted.blob_key], "the thumbnail is another medium's too");
     let marked = world.store.tombstones_before(at(10), 10).await.expect("reading works");
-    let expected: Vec<_> = orphans.keys.iter().map(|key| Tombstone { key: key.clone(), swept: false, made_at: at(9) }).collect();
+    let expected: Vec<_> = orphans
+        .keys
+        .iter()
+        .map(|key| Tombstone { key: key.clone(), swept: false, made_at: at(9) })
+        .collect();
     assert_eq!(marked, expected, "they are marked in the same step");
     assert_eq!(world.contents(folder.id).await.media, vec![kept]);
     assert_eq!(world.analysis(taking.group.analyses[0]).await.state, AnalysisState::Cancelled);
     assert_eq!(world.analysis(other.group.analyses[0]).await.state, AnalysisState::Queued);
-    let claimed = world.store.claim_run(&["built-in".to_owned()], "node", at(10), LEASE).await.expect("claiming works");
+    let claimed = world
+        .store
+        .claim_run(&["built-in".to_owned()], "node", at(10), LEASE)
+        .await
+        .expect("claiming works");
     assert_eq!(claimed.expect("the other run waits").token.run_id, other.runs[0].id);
 }
 
-/// Analyses whose planner saw other media than the folder has at their commit are stale; those that saw them all are not.
-pub async fn analyses_planned_over_other_media_than_the_folder_has_are_stale(store: Arc<dyn Store>) {
+/// Analyses whose planner saw other media than the folder has at their commit are stale; those that
+/// saw them all are not.
+pub async fn analyses_planned_over_other_media_than_the_folder_has_are_stale(
+    store: Arc<dyn Store>,
+) {
     let world = World::new(store).await;
     let (folder, _) = world.queued(0, &["a"]).await;
     let plan = async |seconds: i64| {
         let seen = world.contents(folder.id).await;
-        NewGroup { media_seen: seen.folder.media_changed_at, ..group(folder.id, seconds, &["a"], &[seen.media[0].id]) }
+        NewGroup {
+            media_seen: seen.folder.media_changed_at,
+            ..group(folder.id, seconds, &["a"], &[seen.media[0].id])
+        }
     };
     let add = async |media: Vec<Medium>, new: Option<NewGroup>, seconds: i64| {
         let additions = FolderAdditions { media, group: new, now: Some(at(seconds)) };
-        world.store.add_to_folder(world.scope(), folder.id, &additions, None).await.expect("adding works");
+        world
+            .store
+            .add_to_folder(world.scope(), folder.id, &additions, None)
+            .await
+            .expect("adding works");
     };
     let is_stale = async || {
         let contents = world.contents(folder.id).await;
@@ -259,7 +373,8 @@ pub async fn analyses_planned_over_other_media_than_the_folder_has_are_stale(sto
 pub async fn a_folders_key_comes_with_its_run_and_goes_with_the_folder(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, _) = world.queued(0, &["liveness"]).await;
-    let key = WrappedFolderKey { company_id: world.company.id, wrapped_key: folder.wrapped_key.clone() };
+    let key =
+        WrappedFolderKey { company_id: world.company.id, wrapped_key: folder.wrapped_key.clone() };
     assert_eq!(world.store.folder_key(folder.id).await.expect("reading works"), Some(key));
     assert_eq!(world.claim(1).await.expect("the run waits").folder_key, folder.wrapped_key);
     assert_eq!(world.store.folder_key(new_id()).await.expect("reading works"), None);

@@ -14,7 +14,11 @@ async fn page(
     after: Option<FolderCursor>,
     limit: u32,
 ) -> (Vec<Folder>, bool) {
-    world.store.list_folders(world.scope(), filter, order, after, limit).await.expect("listing works")
+    world
+        .store
+        .list_folders(world.scope(), filter, order, after, limit)
+        .await
+        .expect("listing works")
 }
 
 async fn ids(world: &World, filter: &FolderFilter, order: FolderOrder) -> Vec<FolderId> {
@@ -25,11 +29,16 @@ async fn ids(world: &World, filter: &FolderFilter, order: FolderOrder) -> Vec<Fo
 
 async fn make(world: &World, seconds: i64, metadata: Value) -> FolderId {
     let folder = Folder { metadata, ..world.folder(seconds) };
-    world.store.create_folder(&folder, &FolderAdditions::default(), None).await.expect("making works");
+    world
+        .store
+        .create_folder(&folder, &FolderAdditions::default(), None)
+        .await
+        .expect("making works");
     folder.id
 }
 
-/// A walk over the pages sees each folder that was there at its beginning once, though others are added between the pages.
+/// A walk over the pages sees each folder that was there at its beginning once, though others are
+/// added between the pages.
 pub async fn pages_neither_repeat_nor_miss_while_folders_are_added(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let mut expected = Vec::new();
@@ -44,12 +53,19 @@ pub async fn pages_neither_repeat_nor_miss_while_folders_are_added(store: Arc<dy
             assert!(folders.len() == 4 || !more);
             let last = folders.last().expect("a page is never empty here");
             after = Some(FolderCursor { time: last.created_at, id: last.id });
-            seen.extend(folders.into_iter().map(|folder| folder.id).filter(|id| expected.contains(id)));
+            seen.extend(
+                folders.into_iter().map(|folder| folder.id).filter(|id| expected.contains(id)),
+            );
             if !more {
                 break;
             }
             // On the side of the walk's beginning.
-            make(&world, if order == FolderOrder::CreatedDescending { 1000 } else { -1000 }, json!({})).await;
+            make(
+                &world,
+                if order == FolderOrder::CreatedDescending { 1000 } else { -1000 },
+                json!({}),
+            )
+            .await;
         }
         assert_eq!(seen.len(), expected.len(), "{order:?}");
         seen.sort();
@@ -58,13 +74,17 @@ pub async fn pages_neither_repeat_nor_miss_while_folders_are_added(store: Arc<dy
     }
 }
 
-/// Each filter selects exactly what it says; metadata keys need no escaping, and only strings are equal to strings.
+/// Each filter selects exactly what it says; metadata keys need no escaping, and only strings are
+/// equal to strings.
 pub async fn filters_are_met_exactly(store: Arc<dyn Store>) {
     let world = World::new(store).await;
-    let keys = ["plain", "with \"quotes\"", "a.b", "$", "back\\slash", "[0]", "o'clock", "ключ", "100%_"];
+    let keys =
+        ["plain", "with \"quotes\"", "a.b", "$", "back\\slash", "[0]", "o'clock", "ключ", "100%_"];
     let mut by_key = Vec::new();
     for (number, key) in keys.iter().enumerate() {
-        by_key.push(make(&world, i64::try_from(number).expect("few"), json!({ *key: "value" })).await);
+        by_key.push(
+            make(&world, i64::try_from(number).expect("few"), json!({ *key: "value" })).await,
+        );
     }
     let decoys = json!({"plain": 1, "nested": {"plain": "value"}, "list": ["value"], "a": {"b": "value"}, "Plain": "value"});
     make(&world, 100, decoys).await;
@@ -79,7 +99,11 @@ pub async fn filters_are_met_exactly(store: Arc<dyn Store>) {
     assert!(ids(&world, &metadata("plain", "1"), order).await.is_empty(), "a number is no string");
     assert!(ids(&world, &metadata("plain", "VALUE"), order).await.is_empty());
 
-    let range = FolderFilter { created_from: Some(at(2)), created_before: Some(at(4)), ..FolderFilter::default() };
+    let range = FolderFilter {
+        created_from: Some(at(2)),
+        created_before: Some(at(4)),
+        ..FolderFilter::default()
+    };
     assert_eq!(ids(&world, &range, order).await, by_key[2..4]);
     let (queued, _) = world.queued(200, &["liveness", "face_match"]).await;
     let processing = FolderFilter { processing: Some(true), ..FolderFilter::default() };
@@ -87,10 +111,15 @@ pub async fn filters_are_met_exactly(store: Arc<dyn Store>) {
     let idle = FolderFilter { processing: Some(false), ..FolderFilter::default() };
     assert_eq!(ids(&world, &idle, order).await.len(), by_key.len() + 1);
     for (kind, found) in [("face_match", vec![queued.id]), ("document", vec![])] {
-        let of_type = FolderFilter { analysis_type: Some(kind.to_owned()), ..FolderFilter::default() };
+        let of_type =
+            FolderFilter { analysis_type: Some(kind.to_owned()), ..FolderFilter::default() };
         assert_eq!(ids(&world, &of_type, order).await, found);
     }
-    world.store.update_folder(world.scope(), by_key[0], None, Some(Some("E")), at(300)).await.expect("changing works");
+    world
+        .store
+        .update_folder(world.scope(), by_key[0], None, Some(Some("E")), at(300))
+        .await
+        .expect("changing works");
     let external = FolderFilter { external_id: Some("E".to_owned()), ..FolderFilter::default() };
     assert_eq!(ids(&world, &external, order).await, vec![by_key[0]]);
 }
@@ -103,7 +132,11 @@ pub async fn orders_follow_creation_and_change(store: Arc<dyn Store>) {
     for seconds in 0..3 {
         made.push(make(&world, seconds, json!({})).await);
     }
-    world.store.update_folder(world.scope(), made[0], Some(&json!({})), None, at(10)).await.expect("changing works");
+    world
+        .store
+        .update_folder(world.scope(), made[0], Some(&json!({})), None, at(10))
+        .await
+        .expect("changing works");
     let [a, b, c] = [made[0], made[1], made[2]];
     assert_eq!(ids(&world, &all, FolderOrder::CreatedAscending).await, [a, b, c]);
     assert_eq!(ids(&world, &all, FolderOrder::CreatedDescending).await, [c, b, a]);
@@ -112,7 +145,10 @@ pub async fn orders_follow_creation_and_change(store: Arc<dyn Store>) {
     let after = Some(FolderCursor { time: at(2), id: c });
     let (rest, more) = page(&world, &all, FolderOrder::UpdatedDescending, after, 5).await;
     assert_eq!((rest.len(), rest[0].id, more), (1, b, false));
-    let listed =
-        world.store.list_folders(world.owner_scope(), &all, FolderOrder::default(), None, 2).await.expect("listing works");
+    let listed = world
+        .store
+        .list_folders(world.owner_scope(), &all, FolderOrder::default(), None, 2)
+        .await
+        .expect("listing works");
     assert!(listed.0.len() == 2 && listed.1);
 }

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use vultus_core::{AnalysisFailure, AnalysisState, FolderId, Resolution};
 
-/// Each run is claimed once though many ask at once, the oldest first, and only by who has its pool.
+/// Each run is claimed once though many ask at once, the oldest first, and only by who has its
+/// pool.
 pub async fn each_run_is_claimed_once_oldest_first_and_by_its_pool_only(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let mut made = Vec::new();
@@ -18,7 +19,10 @@ pub async fn each_run_is_claimed_once_oldest_first_and_by_its_pool_only(store: A
     made.sort();
     let foreign = world.store.claim_run(&["plugin".to_owned()], "node", at(20), LEASE).await;
     assert_eq!(foreign.expect("claiming works"), None);
-    assert_eq!(world.store.claim_run(&[], "node", at(20), LEASE).await.expect("claiming works"), None);
+    assert_eq!(
+        world.store.claim_run(&[], "node", at(20), LEASE).await.expect("claiming works"),
+        None
+    );
     let first = world.claim(20).await.expect("a run waits");
     assert_eq!((first.folder_id, first.token.run_id), (made[0].1, made[0].2));
     assert_eq!((first.company_id, first.one_by_one, first.deaths), (world.company.id, false, 0));
@@ -28,16 +32,22 @@ pub async fn each_run_is_claimed_once_oldest_first_and_by_its_pool_only(store: A
         let world = world.clone();
         tokio::spawn(async move { world.claim(20).await.map(|run| run.token.run_id) })
     });
-    let claims = futures::future::join_all(claims).await.into_iter().collect::<Result<Vec<_>, _>>().expect("none panics");
+    let claims = futures::future::join_all(claims)
+        .await
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .expect("none panics");
     let claims: Vec<_> = claims.into_iter().flatten().collect();
     let depth = world.store.queue_depth().await.expect("counting works");
     let all = (9, 9, QueueDepth { queued: 0, leased: 10 });
     assert_eq!((claims.len(), claims.iter().collect::<HashSet<_>>().len(), depth), all);
 }
 
-/// An expired lease is taken over: what was being judged is judged again, nothing counts as a crash, and no write under the old token
-/// takes effect.
-pub async fn an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_stale(store: Arc<dyn Store>) {
+/// An expired lease is taken over: what was being judged is judged again, nothing counts as a
+/// crash, and no write under the old token takes effect.
+pub async fn an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_stale(
+    store: Arc<dyn Store>,
+) {
     let world = World::new(store).await;
     let (_, new) = world.queued(0, &["a", "b"]).await;
     let store = &world.store;
@@ -45,31 +55,49 @@ pub async fn an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_s
     let [a, b] = [old.analyses[0].id, old.analyses[1].id];
     let media = old.media[0].id;
     store.enter_analysis(old.token, a, at(1)).await.expect("entering works");
-    store.apply_result(old.token, a, &verdict(Resolution::Success, media), at(2)).await.expect("writing works");
+    store
+        .apply_result(old.token, a, &verdict(Resolution::Success, media), at(2))
+        .await
+        .expect("writing works");
     store.enter_analysis(old.token, b, at(3)).await.expect("entering works");
     assert_eq!(world.claim(10).await, None, "the lease holds until second 11");
 
     let taken = world.claim(11).await.expect("the lease ran out");
     assert_eq!(taken.token.run_id, new.runs[0].id);
     assert!(taken.token.fence > old.token.fence && !taken.one_by_one && taken.deaths == 0);
-    assert_eq!(taken.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![b], "the verdict on a stays");
+    assert_eq!(
+        taken.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(),
+        vec![b],
+        "the verdict on a stays"
+    );
     assert_eq!((taken.analyses[0].state, taken.analyses[0].deaths), (AnalysisState::Queued, 0));
     let stale = [
         store.enter_analysis(old.token, b, at(12)).await.expect("asking works"),
         store.record_progress(old.token, b, 0.9).await.expect("asking works"),
-        store.apply_result(old.token, b, &verdict(Resolution::Success, media), at(12)).await.expect("asking works"),
+        store
+            .apply_result(old.token, b, &verdict(Resolution::Success, media), at(12))
+            .await
+            .expect("asking works"),
         store.release_run(old.token, None, at(12)).await.expect("asking works"),
     ];
     assert_eq!(stale, [Applied::Stale; 4]);
     assert!(!store.heartbeat(old.token, at(12), LEASE).await.expect("asking works"));
-    let death = store.record_death(old.token, WorkerDeath { active: Some(b) }, &crash(), at(12)).await;
+    let death =
+        store.record_death(old.token, WorkerDeath { active: Some(b) }, &crash(), at(12)).await;
     assert_eq!(death.expect("asking works"), DeathVerdict::Stale);
 
-    assert_eq!(store.enter_analysis(taken.token, b, at(13)).await.expect("entering works"), Applied::Yes);
-    let written = store.apply_result(taken.token, b, &verdict(Resolution::Declined, media), at(14)).await;
+    assert_eq!(
+        store.enter_analysis(taken.token, b, at(13)).await.expect("entering works"),
+        Applied::Yes
+    );
+    let written =
+        store.apply_result(taken.token, b, &verdict(Resolution::Declined, media), at(14)).await;
     assert_eq!(written.expect("writing works"), Applied::Yes);
     let after = world.analysis(b).await;
-    assert_eq!((after.resolution, after.attempts, after.deaths), (Some(Resolution::Declined), 2, 0));
+    assert_eq!(
+        (after.resolution, after.attempts, after.deaths),
+        (Some(Resolution::Declined), 2, 0)
+    );
     assert_eq!(after.started_at, Some(at(3)), "when a worker first entered it");
 }
 
@@ -79,7 +107,8 @@ async fn ask(world: &World, seconds: i64, turn: i64) -> FolderId {
     let medium = medium(folder.id, seconds);
     let mut new = group(folder.id, seconds, &["a"], &[medium.id]);
     new.runs[0].turn_at = at(turn);
-    let additions = FolderAdditions { media: vec![medium], group: Some(new), now: Some(at(seconds)) };
+    let additions =
+        FolderAdditions { media: vec![medium], group: Some(new), now: Some(at(seconds)) };
     world.store.create_folder(&folder, &additions, None).await.expect("a folder is made");
     folder.id
 }
@@ -97,7 +126,8 @@ pub async fn a_later_turn_lets_others_pass_until_it_begins(store: Arc<dyn Store>
     assert_eq!(world.claim(8).await.expect("nobody has to be let pass").folder_id, alone);
 }
 
-/// What comes in, or back, before the turn of a run that was just claimed is claimed before what waits behind it.
+/// What comes in, or back, before the turn of a run that was just claimed is claimed before what
+/// waits behind it.
 pub async fn an_earlier_turn_goes_first_also_right_after_a_later_one(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     for turn in [5, 6, 9] {
@@ -111,7 +141,8 @@ pub async fn an_earlier_turn_goes_first_also_right_after_a_later_one(store: Arc<
     let back = world.store.release_run(first.token, None, at(10)).await;
     assert_eq!(back.expect("releasing works"), Applied::Yes);
     assert_eq!(world.claim(10).await.expect("a run waits").folder_id, first.folder_id);
-    let death = world.store.record_death(later.token, WorkerDeath { active: None }, &crash(), at(10)).await;
+    let death =
+        world.store.record_death(later.token, WorkerDeath { active: None }, &crash(), at(10)).await;
     assert_eq!(death.expect("recording works"), DeathVerdict::Retried);
     assert_eq!(world.claim(10).await.expect("a run waits").folder_id, later.folder_id);
 }
@@ -133,7 +164,11 @@ pub async fn a_run_given_back_waits_until_its_time(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (_, new) = world.queued(0, &["a"]).await;
     let run = world.claim(0).await.expect("the run waits");
-    world.store.enter_analysis(run.token, new.group.analyses[0], at(1)).await.expect("entering works");
+    world
+        .store
+        .enter_analysis(run.token, new.group.analyses[0], at(1))
+        .await
+        .expect("entering works");
     let released = world.store.release_run(run.token, Some(at(30)), at(2)).await;
     assert_eq!(released.expect("releasing works"), Applied::Yes);
     assert_eq!(world.analysis(new.group.analyses[0]).await.state, AnalysisState::Queued);
@@ -144,14 +179,19 @@ pub async fn a_run_given_back_waits_until_its_time(store: Arc<dyn Store>) {
     assert!(again.token.fence > run.token.fence);
 }
 
-/// A run with nothing left to do leaves the queue: when released, when its node died before it could, and when all is cancelled.
+/// A run with nothing left to do leaves the queue: when released, when its node died before it
+/// could, and when all is cancelled.
 pub async fn a_run_with_nothing_left_leaves_the_queue(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let failed = AnalysisResult::Failed(crash());
     for release in [true, false] {
         let (_, new) = world.queued(0, &["a"]).await;
         let run = world.claim(0).await.expect("the run waits");
-        world.store.apply_result(run.token, new.group.analyses[0], &failed, at(1)).await.expect("writing works");
+        world
+            .store
+            .apply_result(run.token, new.group.analyses[0], &failed, at(1))
+            .await
+            .expect("writing works");
         if release {
             world.store.release_run(run.token, None, at(1)).await.expect("releasing works");
         }
@@ -159,13 +199,20 @@ pub async fn a_run_with_nothing_left_leaves_the_queue(store: Arc<dyn Store>) {
         assert_eq!(world.store.queue_depth().await.expect("counting works"), QueueDepth::default());
     }
     let (_, new) = world.queued(0, &["a"]).await;
-    world.store.cancel_analysis(world.scope(), new.group.analyses[0], at(1)).await.expect("cancelling works");
+    world
+        .store
+        .cancel_analysis(world.scope(), new.group.analyses[0], at(1))
+        .await
+        .expect("cancelling works");
     assert_eq!(world.store.queue_depth().await.expect("counting works"), QueueDepth::default());
     assert_eq!(world.claim(100).await, None);
 }
 
-/// Erasing a folder that runs makes all writes of the run stale, and returns the blobs that nothing else references.
-pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blobs(store: Arc<dyn Store>) {
+/// Erasing a folder that runs makes all writes of the run stale, and returns the blobs that nothing
+/// else references.
+pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blobs(
+    store: Arc<dyn Store>,
+) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["a", "b"]).await;
     let (other, _) = world.queued(1, &["a"]).await;
@@ -173,36 +220,66 @@ pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blo
     shared.blob_key = world.contents(other.id).await.media[0].blob_key.clone();
     let shared_thumbnail = shared.thumbnail_key.clone().expect("it has one");
     let additions = FolderAdditions { media: vec![shared], group: None, now: Some(at(0)) };
-    world.store.add_to_folder(world.scope(), folder.id, &additions, None).await.expect("adding works");
+    world
+        .store
+        .add_to_folder(world.scope(), folder.id, &additions, None)
+        .await
+        .expect("adding works");
     let [a, b] = [new.group.analyses[0], new.group.analyses[1]];
     let run = world.claim(1).await.expect("the run waits");
     let own = run.media[0].clone();
     world.store.enter_analysis(run.token, a, at(1)).await.expect("entering works");
-    world.store.apply_result(run.token, a, &verdict(Resolution::Success, own.id), at(2)).await.expect("writing works");
+    world
+        .store
+        .apply_result(run.token, a, &verdict(Resolution::Success, own.id), at(2))
+        .await
+        .expect("writing works");
     world.store.enter_analysis(run.token, b, at(2)).await.expect("entering works");
 
-    let orphans = world.store.erase_folder(world.scope(), folder.id, at(3)).await.expect("erasing works");
-    let expected =
-        [own.blob_key.clone(), own.thumbnail_key.expect("it has one"), shared_thumbnail, format!("artifact-of-{}", own.id)];
+    let orphans =
+        world.store.erase_folder(world.scope(), folder.id, at(3)).await.expect("erasing works");
+    let expected = [
+        own.blob_key.clone(),
+        own.thumbnail_key.expect("it has one"),
+        shared_thumbnail,
+        format!("artifact-of-{}", own.id),
+    ];
     let expected = HashSet::from(expected);
     assert_eq!(orphans.keys.into_iter().collect::<HashSet<_>>(), expected);
     let marked = world.store.tombstones_before(at(4), 10).await.expect("reading works");
-    let marked: HashSet<_> = marked.into_iter().filter(|marked| !marked.swept).map(|marked| marked.key).collect();
+    let marked: HashSet<_> =
+        marked.into_iter().filter(|marked| !marked.swept).map(|marked| marked.key).collect();
     assert_eq!(marked, expected, "they are marked in the same step");
-    let late = world.store.apply_result(run.token, b, &verdict(Resolution::Success, own.id), at(3)).await;
+    let late =
+        world.store.apply_result(run.token, b, &verdict(Resolution::Success, own.id), at(3)).await;
     assert_eq!(late.expect("asking works"), Applied::Stale);
-    assert_eq!(world.store.record_progress(run.token, b, 0.5).await.expect("asking works"), Applied::Stale);
-    assert_eq!(world.store.release_run(run.token, None, at(3)).await.expect("asking works"), Applied::Stale);
+    assert_eq!(
+        world.store.record_progress(run.token, b, 0.5).await.expect("asking works"),
+        Applied::Stale
+    );
+    assert_eq!(
+        world.store.release_run(run.token, None, at(3)).await.expect("asking works"),
+        Applied::Stale
+    );
     assert!(!world.store.heartbeat(run.token, at(3), LEASE).await.expect("asking works"));
-    assert!(world.store.folders(Scope::Everything, &[folder.id]).await.expect("reading works").is_empty());
-    assert!(world.store.analyses(Scope::Everything, &[a, b]).await.expect("reading works").is_empty());
+    assert!(
+        world
+            .store
+            .folders(Scope::Everything, &[folder.id])
+            .await
+            .expect("reading works")
+            .is_empty()
+    );
+    assert!(
+        world.store.analyses(Scope::Everything, &[a, b]).await.expect("reading works").is_empty()
+    );
     let again = world.store.erase_folder(world.scope(), folder.id, at(4)).await;
     assert!(matches!(again, Err(StoreError::NotFound("folder"))), "{again:?}");
     assert_eq!(world.contents(other.id).await.media.len(), 1);
 }
 
-/// What waits for a pool that nobody serves fails with the reason given, once it was asked for long enough ago; what others serve, what is
-/// newer and what a node is at work on stays.
+/// What waits for a pool that nobody serves fails with the reason given, once it was asked for long
+/// enough ago; what others serve, what is newer and what a node is at work on stays.
 pub async fn what_waits_for_a_pool_that_nobody_serves_fails(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let store = &world.store;
@@ -211,7 +288,11 @@ pub async fn what_waits_for_a_pool_that_nobody_serves_fails(store: Arc<dyn Store
         let medium = medium(folder.id, seconds);
         let mut new = group(folder.id, seconds, &["a", "b"], &[medium.id]);
         new.runs[0].pool = pool.to_owned();
-        let additions = FolderAdditions { media: vec![medium], group: Some(new.clone()), now: Some(at(seconds)) };
+        let additions = FolderAdditions {
+            media: vec![medium],
+            group: Some(new.clone()),
+            now: Some(at(seconds)),
+        };
         store.create_folder(&folder, &additions, None).await.expect("a folder is made");
         (folder.id, new.group.analyses)
     };
@@ -219,18 +300,35 @@ pub async fn what_waits_for_a_pool_that_nobody_serves_fails(store: Arc<dyn Store
     let (_, served) = ask(0, "served").await;
     let (_, newer) = ask(60, "gone").await;
     let (_, leased) = ask(1, "elsewhere").await;
-    let run = store.claim_run(&["elsewhere".to_owned()], "other", at(95), LEASE).await.expect("claiming works");
+    let run = store
+        .claim_run(&["elsewhere".to_owned()], "other", at(95), LEASE)
+        .await
+        .expect("claiming works");
     let token = run.expect("it waits").token;
     let before = world.contents(gone_folder).await.folder.revision;
     store.cancel_analysis(world.scope(), gone[1], at(2)).await.expect("cancelling works");
 
-    let failure = AnalysisFailure { code: "ANALYZER_REMOVED".to_owned(), message: "Nobody judges it.".to_owned() };
-    let fail =
-        async |now: i64| store.fail_unserved(&["served".to_owned()], at(60), &failure, at(now)).await.expect("failing works");
+    let failure = AnalysisFailure {
+        code: "ANALYZER_REMOVED".to_owned(),
+        message: "Nobody judges it.".to_owned(),
+    };
+    let fail = async |now: i64| {
+        store
+            .fail_unserved(&["served".to_owned()], at(60), &failure, at(now))
+            .await
+            .expect("failing works")
+    };
     assert_eq!(fail(100).await, 1);
     let failed = world.analysis(gone[0]).await;
-    assert_eq!((failed.state, failed.failure, failed.finished_at), (AnalysisState::Failed, Some(failure.clone()), Some(at(100))));
-    assert_eq!(world.analysis(gone[1]).await.state, AnalysisState::Cancelled, "what is final stays so");
+    assert_eq!(
+        (failed.state, failed.failure, failed.finished_at),
+        (AnalysisState::Failed, Some(failure.clone()), Some(at(100)))
+    );
+    assert_eq!(
+        world.analysis(gone[1]).await.state,
+        AnalysisState::Cancelled,
+        "what is final stays so"
+    );
     assert!(world.contents(gone_folder).await.folder.revision > before + 1);
     for other in [&served, &newer, &leased] {
         assert_eq!(world.analysis(other[0]).await.state, AnalysisState::Queued);
@@ -239,5 +337,8 @@ pub async fn what_waits_for_a_pool_that_nobody_serves_fails(store: Arc<dyn Store
     assert_eq!(fail(105).await, 2, "its lease ran out");
     let late = store.enter_analysis(token, leased[0], at(106)).await.expect("asking works");
     assert_eq!(late, Applied::Stale);
-    assert_eq!(store.queue_depth().await.expect("counting works"), QueueDepth { queued: 2, leased: 0 });
+    assert_eq!(
+        store.queue_depth().await.expect("counting works"),
+        QueueDepth { queued: 2, leased: 0 }
+    );
 }

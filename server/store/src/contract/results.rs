@@ -18,19 +18,43 @@ pub async fn a_result_is_applied_once(store: Arc<dyn Store>) {
     let media = run.media[0].id;
     world.store.enter_analysis(run.token, id, at(2)).await.expect("entering works");
     let result = verdict(Resolution::Declined, media);
-    assert_eq!(world.store.apply_result(run.token, id, &result, at(5)).await.expect("writing works"), Applied::Yes);
+    assert_eq!(
+        world.store.apply_result(run.token, id, &result, at(5)).await.expect("writing works"),
+        Applied::Yes
+    );
     let other = verdict(Resolution::Success, media);
-    assert_eq!(world.store.apply_result(run.token, id, &other, at(6)).await.expect("asking works"), Applied::AlreadyFinal);
-    assert_eq!(world.store.enter_analysis(run.token, id, at(6)).await.expect("asking works"), Applied::AlreadyFinal);
+    assert_eq!(
+        world.store.apply_result(run.token, id, &other, at(6)).await.expect("asking works"),
+        Applied::AlreadyFinal
+    );
+    assert_eq!(
+        world.store.enter_analysis(run.token, id, at(6)).await.expect("asking works"),
+        Applied::AlreadyFinal
+    );
 
-    let (analysis, artifacts) = world.store.analyses(world.scope(), &[id]).await.expect("reading works").remove(0);
-    assert_eq!((analysis.state, analysis.resolution), (AnalysisState::Finished, Some(Resolution::Declined)));
-    assert_eq!((analysis.started_at, analysis.finished_at, analysis.attempts), (Some(at(2)), Some(at(5)), 1));
-    let AnalysisResult::Finished { reasons, result, artifacts: given, .. } = result else { unreachable!("it is a verdict") };
-    assert_eq!((analysis.reasons, analysis.result, analysis.provenance), (reasons, Some(result), provenance()));
+    let (analysis, artifacts) =
+        world.store.analyses(world.scope(), &[id]).await.expect("reading works").remove(0);
+    assert_eq!(
+        (analysis.state, analysis.resolution),
+        (AnalysisState::Finished, Some(Resolution::Declined))
+    );
+    assert_eq!(
+        (analysis.started_at, analysis.finished_at, analysis.attempts),
+        (Some(at(2)), Some(at(5)), 1)
+    );
+    let AnalysisResult::Finished { reasons, result, artifacts: given, .. } = result else {
+        unreachable!("it is a verdict")
+    };
+    assert_eq!(
+        (analysis.reasons, analysis.result, analysis.provenance),
+        (reasons, Some(result), provenance())
+    );
     assert!((analysis.progress - 1.0).abs() < f32::EPSILON);
     assert_eq!(artifacts.len(), 1);
-    assert_eq!((artifacts[0].analysis_id, &artifacts[0].blob_key, artifacts[0].byte_size), (id, &given[0].blob_key, 12_345));
+    assert_eq!(
+        (artifacts[0].analysis_id, &artifacts[0].blob_key, artifacts[0].byte_size),
+        (id, &given[0].blob_key, 12_345)
+    );
     assert_eq!(world.contents(folder.id).await.artifacts, artifacts);
 }
 
@@ -43,7 +67,10 @@ pub async fn a_failure_keeps_its_reason(store: Arc<dyn Store>) {
     let applied = world.store.apply_result(run.token, new.group.analyses[0], &result, at(5)).await;
     assert_eq!(applied.expect("writing works"), Applied::Yes);
     let analysis = world.analysis(new.group.analyses[0]).await;
-    assert_eq!((analysis.state, analysis.failure, analysis.resolution), (AnalysisState::Failed, Some(crash()), None));
+    assert_eq!(
+        (analysis.state, analysis.failure, analysis.resolution),
+        (AnalysisState::Failed, Some(crash()), None)
+    );
     assert_eq!((analysis.provenance, analysis.params), (provenance(), json!({"threshold": 0.5})));
 }
 
@@ -54,16 +81,19 @@ pub async fn progress_never_goes_back(store: Arc<dyn Store>) {
     let id = new.group.analyses[0];
     let run = world.claim(1).await.expect("the run waits");
     world.store.enter_analysis(run.token, id, at(2)).await.expect("entering works");
-    for (fraction, expected) in [(0.5, 0.5), (0.25, 0.5), (f32::NAN, 0.5), (0.75, 0.75), (7.0, 1.0)] {
+    for (fraction, expected) in [(0.5, 0.5), (0.25, 0.5), (f32::NAN, 0.5), (0.75, 0.75), (7.0, 1.0)]
+    {
         let applied = world.store.record_progress(run.token, id, fraction).await;
         assert_eq!(applied.expect("writing works"), Applied::Yes);
         assert!((world.analysis(id).await.progress - expected).abs() < f32::EPSILON, "{fraction}");
     }
 }
 
-/// A first death gives the run back to be judged one by one; the second while the same analysis is active fails it, and it alone. A
-/// death while nothing was active blames nobody.
-pub async fn two_deaths_while_active_fail_an_analysis_and_the_rest_is_retried_one_by_one(store: Arc<dyn Store>) {
+/// A first death gives the run back to be judged one by one; the second while the same analysis is
+/// active fails it, and it alone. A death while nothing was active blames nobody.
+pub async fn two_deaths_while_active_fail_an_analysis_and_the_rest_is_retried_one_by_one(
+    store: Arc<dyn Store>,
+) {
     let world = World::new(store).await;
     let (_, new) = world.queued(0, &["innocent", "killer", "waiting"]).await;
     let [innocent, killer, waiting] = [0, 1, 2].map(|at| new.group.analyses[at]);
@@ -79,16 +109,27 @@ pub async fn two_deaths_while_active_fail_an_analysis_and_the_rest_is_retried_on
         if let Some(active) = active {
             world.store.enter_analysis(run.token, active, at(round)).await.expect("entering works");
         }
-        let verdict = world.store.record_death(run.token, WorkerDeath { active }, &crash(), at(round)).await;
+        let verdict =
+            world.store.record_death(run.token, WorkerDeath { active }, &crash(), at(round)).await;
         assert_eq!(verdict.expect("recording works"), expected, "round {round}");
         let late = world.store.heartbeat(run.token, at(round), super::fixtures::LEASE).await;
         assert!(!late.expect("asking works"), "the token ends with the death");
     }
     let failed = world.analysis(killer).await;
-    assert_eq!((failed.state, failed.failure, failed.deaths, failed.attempts), (AnalysisState::Failed, Some(crash()), 2, 2));
+    assert_eq!(
+        (failed.state, failed.failure, failed.deaths, failed.attempts),
+        (AnalysisState::Failed, Some(crash()), 2, 2)
+    );
     let run = world.claim(10).await.expect("the others are retried");
-    let left: Vec<_> = run.analyses.iter().map(|analysis| (analysis.id, analysis.state, analysis.deaths)).collect();
-    assert_eq!(left, vec![(innocent, AnalysisState::Queued, 1), (waiting, AnalysisState::Queued, 0)]);
+    let left: Vec<_> = run
+        .analyses
+        .iter()
+        .map(|analysis| (analysis.id, analysis.state, analysis.deaths))
+        .collect();
+    assert_eq!(
+        left,
+        vec![(innocent, AnalysisState::Queued, 1), (waiting, AnalysisState::Queued, 0)]
+    );
     assert!(run.one_by_one);
 }
 
@@ -100,22 +141,29 @@ pub async fn a_cancelled_analysis_stays_cancelled(store: Arc<dyn Store>) {
     let run = world.claim(1).await.expect("the run waits");
     let media = run.media[0].id;
     world.store.enter_analysis(run.token, a, at(2)).await.expect("entering works");
-    let cancelled = world.store.cancel_analysis(world.scope(), a, at(3)).await.expect("cancelling works");
+    let cancelled =
+        world.store.cancel_analysis(world.scope(), a, at(3)).await.expect("cancelling works");
     let Cancelled::Now(analysis) = cancelled else { panic!("{cancelled:?}") };
     assert_eq!((analysis.state, analysis.finished_at), (AnalysisState::Cancelled, Some(at(3))));
     let again = world.store.cancel_analysis(world.scope(), a, at(4)).await.expect("asking works");
     assert_eq!(again, Cancelled::AlreadyFinal(analysis.clone()));
-    let late = world.store.apply_result(run.token, a, &verdict(Resolution::Success, media), at(5)).await;
+    let late =
+        world.store.apply_result(run.token, a, &verdict(Resolution::Success, media), at(5)).await;
     assert_eq!(late.expect("asking works"), Applied::AlreadyFinal);
-    assert_eq!(world.store.record_progress(run.token, a, 0.9).await.expect("asking works"), Applied::AlreadyFinal);
-    let death = world.store.record_death(run.token, WorkerDeath { active: Some(a) }, &crash(), at(6)).await;
+    assert_eq!(
+        world.store.record_progress(run.token, a, 0.9).await.expect("asking works"),
+        Applied::AlreadyFinal
+    );
+    let death =
+        world.store.record_death(run.token, WorkerDeath { active: Some(a) }, &crash(), at(6)).await;
     assert_eq!(death.expect("recording works"), DeathVerdict::Retried);
     assert_eq!(world.analysis(a).await, *analysis);
     let next = world.claim(7).await.expect("the other is retried");
     assert_eq!(next.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![b]);
 }
 
-/// Writes to one run that come side by side count once each; one that is refused keeps none of the others from being written.
+/// Writes to one run that come side by side count once each; one that is refused keeps none of the
+/// others from being written.
 pub async fn writes_side_by_side_count_once_each(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["a", "b", "c", "d"]).await;
@@ -133,7 +181,10 @@ pub async fn writes_side_by_side_count_once_each(store: Arc<dyn Store>) {
         result
     };
     let results = [0, 1, 2, 3].map(of);
-    let deleted = world.store.tombstone_unreferenced(&["artifact-1".to_owned()], at(2), Duration::MINUTE).await;
+    let deleted = world
+        .store
+        .tombstone_unreferenced(&["artifact-1".to_owned()], at(2), Duration::MINUTE)
+        .await;
     assert_eq!(deleted.expect("marking works").len(), 1);
     let twice = ids.iter().zip(&results).flat_map(|pair| [pair; 2]);
     let writing = twice.map(|(id, result)| world.store.apply_result(run.token, *id, result, at(3)));
@@ -141,24 +192,36 @@ pub async fn writes_side_by_side_count_once_each(store: Arc<dyn Store>) {
     for n in 0..ids.len() {
         let both = [written.next(), written.next()].map(|one| one.expect("each has an answer"));
         if n == 1 {
-            assert!(both.iter().all(|one| matches!(one, Err(StoreError::BlobSwept { .. }))), "{both:?}");
+            assert!(
+                both.iter().all(|one| matches!(one, Err(StoreError::BlobSwept { .. }))),
+                "{both:?}"
+            );
             continue;
         }
         let both = both.map(|one| one.expect("writing works"));
         assert!(both.contains(&Applied::Yes) && both.contains(&Applied::AlreadyFinal), "{both:?}");
     }
     let contents = world.contents(folder.id).await;
-    let finished = contents.analyses.iter().filter(|analysis| analysis.state == AnalysisState::Finished).count();
+    let finished = contents
+        .analyses
+        .iter()
+        .filter(|analysis| analysis.state == AnalysisState::Finished)
+        .count();
     assert_eq!((finished, contents.artifacts.len()), (3, 3));
     assert!(contents.analyses.iter().all(|analysis| analysis.attempts == 1));
-    assert_eq!(world.store.release_run(run.token, None, at(4)).await.expect("releasing works"), Applied::Yes);
+    assert_eq!(
+        world.store.release_run(run.token, None, at(4)).await.expect("releasing works"),
+        Applied::Yes
+    );
     let next = world.claim(5).await.expect("one is left");
     assert_eq!(next.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![ids[1]]);
 }
 
-/// Writes to many runs that come side by side: those under a stale token are refused, and each of the others is kept, also in a folder
-/// that several of them are in.
-pub async fn writes_to_many_runs_at_once_are_each_answered_for_their_own_run(store: Arc<dyn Store>) {
+/// Writes to many runs that come side by side: those under a stale token are refused, and each of
+/// the others is kept, also in a folder that several of them are in.
+pub async fn writes_to_many_runs_at_once_are_each_answered_for_their_own_run(
+    store: Arc<dyn Store>,
+) {
     const RUNS: i64 = 24;
     let world = World::new(store).await;
     let mut runs = Vec::new();
@@ -166,8 +229,13 @@ pub async fn writes_to_many_runs_at_once_are_each_answered_for_their_own_run(sto
         let (folder, _) = world.queued(second, &["a"]).await;
         let medium = medium(folder.id, second);
         let group = group(folder.id, second + 1, &["b"], &[medium.id]);
-        let more = FolderAdditions { media: vec![medium], group: Some(group), now: Some(at(second + 1)) };
-        world.store.add_to_folder(world.scope(), folder.id, &more, None).await.expect("a second run is added");
+        let more =
+            FolderAdditions { media: vec![medium], group: Some(group), now: Some(at(second + 1)) };
+        world
+            .store
+            .add_to_folder(world.scope(), folder.id, &more, None)
+            .await
+            .expect("a second run is added");
         for _ in 0..2 {
             runs.push(world.claim(RUNS).await.expect("the run waits"));
         }
@@ -175,22 +243,35 @@ pub async fn writes_to_many_runs_at_once_are_each_answered_for_their_own_run(sto
     // The lease of some runs out, and they are claimed again.
     let lost = runs.iter().step_by(5);
     for run in lost.clone() {
-        world.store.heartbeat(run.token, at(0), Duration::SECOND).await.expect("the lease is shortened");
+        world
+            .store
+            .heartbeat(run.token, at(0), Duration::SECOND)
+            .await
+            .expect("the lease is shortened");
     }
-    let again: Vec<_> = join_all(lost.clone().map(|_| world.claim(RUNS))).await.into_iter().flatten().collect();
+    let again: Vec<_> =
+        join_all(lost.clone().map(|_| world.claim(RUNS))).await.into_iter().flatten().collect();
     assert_eq!(again.len(), lost.count());
     let write = async |run: &ClaimedRun| {
         let entered = world.store.enter_analysis(run.token, run.analyses[0].id, at(RUNS + 1)).await;
         let result = verdict(Resolution::Success, run.media[0].id);
-        let applied = world.store.apply_result(run.token, run.analyses[0].id, &result, at(RUNS + 2)).await;
+        let applied =
+            world.store.apply_result(run.token, run.analyses[0].id, &result, at(RUNS + 2)).await;
         (entered.expect("entering works"), applied.expect("writing works"))
     };
     let written = join_all(runs.iter().map(write)).await;
     for (n, run) in runs.iter().enumerate() {
         let contents = world.contents(run.folder_id).await;
-        let analysis = contents.analyses.iter().find(|analysis| analysis.id == run.analyses[0].id).expect("it is there");
-        let (expected, state) =
-            if n % 5 == 0 { (Applied::Stale, AnalysisState::Queued) } else { (Applied::Yes, AnalysisState::Finished) };
+        let analysis = contents
+            .analyses
+            .iter()
+            .find(|analysis| analysis.id == run.analyses[0].id)
+            .expect("it is there");
+        let (expected, state) = if n % 5 == 0 {
+            (Applied::Stale, AnalysisState::Queued)
+        } else {
+            (Applied::Yes, AnalysisState::Finished)
+        };
         assert_eq!((written[n], analysis.state), ((expected, expected), state), "run {n}");
     }
     for (entered, applied) in join_all(again.iter().map(write)).await {
@@ -198,6 +279,7 @@ pub async fn writes_to_many_runs_at_once_are_each_answered_for_their_own_run(sto
     }
     // The folders' counts agree with their analyses.
     let open = FolderFilter { processing: Some(true), ..FolderFilter::default() };
-    let listed = world.store.list_folders(world.scope(), &open, FolderOrder::default(), None, 50).await;
+    let listed =
+        world.store.list_folders(world.scope(), &open, FolderOrder::default(), None, 50).await;
     assert!(listed.expect("listing works").0.is_empty());
 }

@@ -2,8 +2,8 @@
 
 use super::fixtures::{LEASE, World, at, group, key, medium, new_id, user_of, verdict};
 use crate::export::{
-    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, Record, RunRecord,
-    SessionRecord, UserRecord,
+    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord,
+    MediumRecord, Record, RunRecord, SessionRecord, UserRecord,
 };
 use crate::records::*;
 use crate::traits::Store;
@@ -12,7 +12,8 @@ use serde_json::json;
 use std::sync::Arc;
 use vultus_core::{AnalysisState, Artifact, Folder, Resolution};
 
-/// A company with its user, one session, two folders and an idempotency key; the second folder has a run that waits and one that is done.
+/// A company with its user, one session, two folders and an idempotency key; the second folder has
+/// a run that waits and one that is done.
 fn some_records(world: &World) -> Vec<Record> {
     let company = Company { id: new_id(), ..world.company.clone() };
     let locked = UserWithPassword {
@@ -22,7 +23,13 @@ fn some_records(world: &World) -> Vec<Record> {
         locked_until: Some(at(99)),
     };
     let owner = locked.user.clone();
-    let session = Session { id: new_id(), user_id: owner.id, created_at: at(0), expires_at: at(100), revoked: true };
+    let session = Session {
+        id: new_id(),
+        user_id: owner.id,
+        created_at: at(0),
+        expires_at: at(100),
+        revoked: true,
+    };
     let tokens = vec![("aa".repeat(32), true), ("bb".repeat(32), false)];
     let folder = |external_id: Option<&str>| Folder {
         company_id: company.id,
@@ -41,14 +48,20 @@ fn some_records(world: &World) -> Vec<Record> {
         let new = group(full.id, 2, &["liveness"], &[first.0.id]);
         let mut analysis = new.runs[0].analyses[0].clone();
         if done {
-            let AnalysisResult::Finished { reasons, result, artifacts: made, .. } = verdict(Resolution::Declined, first.0.id)
+            let AnalysisResult::Finished { reasons, result, artifacts: made, .. } =
+                verdict(Resolution::Declined, first.0.id)
             else {
                 unreachable!("it is a verdict")
             };
-            (analysis.state, analysis.resolution, analysis.progress) = (AnalysisState::Finished, Some(Resolution::Declined), 1.0);
+            (analysis.state, analysis.resolution, analysis.progress) =
+                (AnalysisState::Finished, Some(Resolution::Declined), 1.0);
             (analysis.reasons, analysis.result) = (reasons, Some(result));
-            (analysis.attempts, analysis.started_at, analysis.finished_at) = (2, Some(at(4)), Some(at(5)));
-            artifacts.extend(made.into_iter().map(|made| ArtifactRecord(Artifact { analysis_id: analysis.id, ..made })));
+            (analysis.attempts, analysis.started_at, analysis.finished_at) =
+                (2, Some(at(4)), Some(at(5)));
+            artifacts.extend(
+                made.into_iter()
+                    .map(|made| ArtifactRecord(Artifact { analysis_id: analysis.id, ..made })),
+            );
         }
         runs.push(RunRecord {
             id: new.runs[0].id,
@@ -78,7 +91,14 @@ fn some_records(world: &World) -> Vec<Record> {
         Record::User(UserRecord(locked)),
         Record::Session(SessionRecord { session, refresh_tokens: tokens }),
         Record::Folder(Box::new(nothing())),
-        Record::Folder(Box::new(FolderRecord { folder: full, media: vec![first], groups, runs, analyses, artifacts })),
+        Record::Folder(Box::new(FolderRecord {
+            folder: full,
+            media: vec![first],
+            groups,
+            runs,
+            analyses,
+            artifacts,
+        })),
         Record::Idempotency(IdempotencyRecord { key: idempotency, replay, created_at: at(5) }),
     ]
 }
@@ -87,7 +107,8 @@ async fn exported(store: &Arc<dyn Store>) -> Vec<Record> {
     store.export().await.expect("exporting works").try_collect().await.expect("exporting works")
 }
 
-/// Records come back as they went in, in their order, and a run that waited waits again, from its time on.
+/// Records come back as they went in, in their order, and a run that waited waits again, from its
+/// time on.
 pub async fn records_come_back_as_they_went_in_and_their_runs_wait(store: Arc<dyn Store>) {
     let world = World::new(Arc::clone(&store)).await;
     let before = exported(&store).await;
@@ -95,11 +116,16 @@ pub async fn records_come_back_as_they_went_in_and_their_runs_wait(store: Arc<dy
     let records = some_records(&world);
     store.import(records.clone()).await.expect("importing works");
     let after = exported(&store).await;
-    let (old, new): (Vec<_>, Vec<_>) = after.into_iter().partition(|record| before.contains(record));
+    let (old, new): (Vec<_>, Vec<_>) =
+        after.into_iter().partition(|record| before.contains(record));
     assert_eq!(old.len(), 2);
     assert_eq!(new, records);
-    let claim =
-        async |seconds| store.claim_run(&["built-in".to_owned()], "node", at(seconds), LEASE).await.expect("claiming works");
+    let claim = async |seconds| {
+        store
+            .claim_run(&["built-in".to_owned()], "node", at(seconds), LEASE)
+            .await
+            .expect("claiming works")
+    };
     assert_eq!(claim(5).await, None);
     let run = claim(6).await.expect("it waits");
     assert_eq!((run.one_by_one, run.deaths, run.analyses.len(), run.media.len()), (true, 1, 1, 1));
@@ -112,7 +138,10 @@ pub async fn an_export_is_of_one_moment(store: Arc<dyn Store>) {
     // More than a store reads ahead.
     for seconds in 0..170 {
         let folder = world.folder(seconds);
-        store.create_folder(&folder, &FolderAdditions::default(), None).await.expect("a folder is made");
+        store
+            .create_folder(&folder, &FolderAdditions::default(), None)
+            .await
+            .expect("a folder is made");
     }
     let mut records = store.export().await.expect("exporting works");
     records.try_next().await.expect("exporting works").expect("a company comes first");

@@ -6,7 +6,8 @@
 //! blobs/…           the blobs as they lie in storage, encrypted, by their keys
 //! ```
 //!
-//! Keys are in it in wrapped form only: without the master key nobody reads its media. The records are readable.
+//! Keys are in it in wrapped form only: without the master key nobody reads its media. The records
+//! are readable.
 
 use super::fill::{fill, place};
 use super::totals::{Tally, Totals, blob_keys, compare, tally};
@@ -37,9 +38,14 @@ struct Manifest {
     totals: Totals,
 }
 
-/// Backs an installation up into a folder that is empty or not there, also beside running nodes. What is erased while it runs is not in
-/// it.
-pub async fn backup(store: &dyn Store, blobs: &BlobStore, target: &Path, mut progress: impl FnMut(&Totals)) -> Result<Totals> {
+/// Backs an installation up into a folder that is empty or not there, also beside running nodes.
+/// What is erased while it runs is not in it.
+pub async fn backup(
+    store: &dyn Store,
+    blobs: &BlobStore,
+    target: &Path,
+    mut progress: impl FnMut(&Totals),
+) -> Result<Totals> {
     empty_folder(target)?;
     let path = target.join(RECORDS);
     let mut file = BufWriter::new(new_file(&path)?);
@@ -54,19 +60,29 @@ pub async fn backup(store: &dyn Store, blobs: &BlobStore, target: &Path, mut pro
         file.write_all(tally.take(&record)?.as_bytes()).map_err(file_error("writing", &path))?;
         progress(tally.so_far());
     }
-    let written = file.into_inner().map_err(|error| file_error("writing", &path)(error.into_error()))?;
+    let written =
+        file.into_inner().map_err(|error| file_error("writing", &path)(error.into_error()))?;
     written.sync_all().map_err(file_error("writing", &path))?;
     let totals = tally.finish();
-    let manifest = Manifest { version: RECORDS_VERSION, created_at: OffsetDateTime::now_utc(), totals: totals.clone() };
+    let manifest = Manifest {
+        version: RECORDS_VERSION,
+        created_at: OffsetDateTime::now_utc(),
+        totals: totals.clone(),
+    };
     let path = target.join(MANIFEST);
     let mut file = new_file(&path)?;
     let text = serde_json::to_string_pretty(&manifest)? + "\n";
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(file_error("writing", &path))?;
-    File::open(target).and_then(|folder| folder.sync_all()).map_err(file_error("writing", target))?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(file_error("writing", &path))?;
+    File::open(target)
+        .and_then(|folder| folder.sync_all())
+        .map_err(file_error("writing", target))?;
     Ok(totals)
 }
 
-/// Copies the blobs of a folder. What was erased since the records were read is taken out of the record; false: the whole folder was.
+/// Copies the blobs of a folder. What was erased since the records were read is taken out of the
+/// record; false: the whole folder was.
 async fn copy_blobs(
     store: &dyn Store,
     blobs: &BlobStore,
@@ -85,7 +101,10 @@ async fn copy_blobs(
                 folder.media.retain(|medium| media.contains(&medium.0.id));
                 folder.artifacts.retain(|artifact| artifacts.contains(&artifact.0.id));
                 if blob_keys(folder).contains(&key) {
-                    let text = format!("a file of folder {} is missing: `vultus store verify` says more", folder.folder.id);
+                    let text = format!(
+                        "a file of folder {} is missing: `vultus store verify` says more",
+                        folder.folder.id
+                    );
                     return Err(MaintenanceError::Refused(text));
                 }
             }
@@ -98,7 +117,11 @@ async fn copy_blobs(
 async fn copy_out(blobs: &BlobStore, key: &str, path: &Path) -> Result<u64> {
     let (_, mut pieces) = blobs.sealed(key).await?;
     if let Some(folder) = path.parent() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(file_error("making", folder))?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
+            .map_err(file_error("making", folder))?;
     }
     let mut file = new_file(path)?;
     let mut bytes = 0;
@@ -110,19 +133,30 @@ async fn copy_out(blobs: &BlobStore, key: &str, path: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Restores a backup into a store that is empty, or holds what an earlier attempt restored. Afterwards the store holds exactly what the
-/// backup says.
-pub async fn restore(store: &dyn Store, blobs: &BlobStore, source: &Path, progress: impl FnMut(&Totals)) -> Result<Totals> {
+/// Restores a backup into a store that is empty, or holds what an earlier attempt restored.
+/// Afterwards the store holds exactly what the backup says.
+pub async fn restore(
+    store: &dyn Store,
+    blobs: &BlobStore,
+    source: &Path,
+    progress: impl FnMut(&Totals),
+) -> Result<Totals> {
     let path = source.join(MANIFEST);
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(MaintenanceError::Refused(format!("{} is no complete backup: it has no {MANIFEST}", source.display())));
+            return Err(MaintenanceError::Refused(format!(
+                "{} is no complete backup: it has no {MANIFEST}",
+                source.display()
+            )));
         }
         other => other.map_err(file_error("reading", &path))?,
     };
     let manifest: Manifest = serde_json::from_str(&text)?;
     if manifest.version > RECORDS_VERSION {
-        let text = format!("the backup was made by a newer program (version {} of its records)", manifest.version);
+        let text = format!(
+            "the backup was made by a newer program (version {} of its records)",
+            manifest.version
+        );
         return Err(MaintenanceError::Refused(text));
     }
     let path = source.join(RECORDS);
@@ -133,11 +167,16 @@ pub async fn restore(store: &dyn Store, blobs: &BlobStore, source: &Path, progre
         )));
     }
     let lines = BufReader::new(File::open(&path).map_err(file_error("reading", &path))?).lines();
-    let records = lines.map(|line| Ok(serde_json::from_str(&line.map_err(file_error("reading", &path))?)?));
+    let records =
+        lines.map(|line| Ok(serde_json::from_str(&line.map_err(file_error("reading", &path))?)?));
     let blob = async |key: &str| copy_in(blobs, key, &source.join(BLOBS).join(key)).await;
     let totals = fill(Box::pin(futures::stream::iter(records)), store, blob, progress).await?;
     compare(&manifest.totals, &totals, "the backup's files are not those that its manifest names")?;
-    compare(&totals.without_blobs(), &tally(store).await?, "the store holds something else than was written")?;
+    compare(
+        &totals.without_blobs(),
+        &tally(store).await?,
+        "the store holds something else than was written",
+    )?;
     Ok(totals)
 }
 
@@ -149,7 +188,8 @@ async fn copy_in(blobs: &BlobStore, key: &str, path: &Path) -> Result<u64> {
 
 fn hash_of(path: &Path) -> Result<String> {
     let mut hasher = Sha256::new();
-    let mut file = BufReader::with_capacity(1 << 20, File::open(path).map_err(file_error("reading", path))?);
+    let mut file =
+        BufReader::with_capacity(1 << 20, File::open(path).map_err(file_error("reading", path))?);
     loop {
         let bytes = file.fill_buf().map_err(file_error("reading", path))?;
         if bytes.is_empty() {
@@ -162,14 +202,26 @@ fn hash_of(path: &Path) -> Result<String> {
 }
 
 fn empty_folder(path: &Path) -> Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(file_error("making", path))?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(file_error("making", path))?;
     let mut entries = std::fs::read_dir(path).map_err(file_error("reading", path))?;
     if entries.next().is_some() {
-        return Err(MaintenanceError::Refused(format!("{} is not empty: a backup needs a folder of its own", path.display())));
+        return Err(MaintenanceError::Refused(format!(
+            "{} is not empty: a backup needs a folder of its own",
+            path.display()
+        )));
     }
     Ok(())
 }
 
 fn new_file(path: &Path) -> Result<File> {
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(file_error("making", path))
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(file_error("making", path))
 }

@@ -1,4 +1,5 @@
-//! An installation moved from one store to another, of any kind: records, and blobs where these lie elsewhere too.
+//! An installation moved from one store to another, of any kind: records, and blobs where these lie
+//! elsewhere too.
 
 use super::fill::{fill, place};
 use super::totals::{Totals, compare, tally};
@@ -16,15 +17,23 @@ pub struct Place<'a> {
     pub blobs: &'a BlobStore,
 }
 
-/// Copies everything into a store that is empty, or holds what an earlier attempt copied, while no node works on either. Blobs are copied as
-/// they are, encrypted, and each is read again where it was written; where both sides have the same storage of blobs, `copies_blobs` is
-/// false. Afterwards both stores are read and compared.
-pub async fn copy(from: Place<'_>, to: Place<'_>, copies_blobs: bool, progress: impl FnMut(&Totals)) -> Result<Totals> {
+/// Copies everything into a store that is empty, or holds what an earlier attempt copied, while no
+/// node works on either. Blobs are copied as they are, encrypted, and each is read again where it
+/// was written; where both sides have the same storage of blobs, `copies_blobs` is false.
+/// Afterwards both stores are read and compared.
+pub async fn copy(
+    from: Place<'_>,
+    to: Place<'_>,
+    copies_blobs: bool,
+    progress: impl FnMut(&Totals),
+) -> Result<Totals> {
     let records = Box::pin(from.store.export().await?.map_err(MaintenanceError::from));
     let blob = async |key: &str| {
         let (len, pieces) = match from.blobs.sealed(key).await {
             Err(BlobError::NotFound) => {
-                return Err(MaintenanceError::Refused(format!("the file {key} is missing: `vultus store verify` says of what")));
+                return Err(MaintenanceError::Refused(format!(
+                    "the file {key} is missing: `vultus store verify` says of what"
+                )));
             }
             other => other?,
         };
@@ -33,7 +42,8 @@ pub async fn copy(from: Place<'_>, to: Place<'_>, copies_blobs: bool, progress: 
     let totals = fill(records, to.store, blob, progress).await?;
     let records = totals.without_blobs();
     compare(&records, &tally(to.store).await?, "the copy differs from what was read")?;
-    let changed = "the source was changed while it was copied: stop its nodes, and copy into a new store";
+    let changed =
+        "the source was changed while it was copied: stop its nodes, and copy into a new store";
     compare(&records, &tally(from.store).await?, changed)?;
     Ok(totals)
 }

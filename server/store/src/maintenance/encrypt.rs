@@ -1,5 +1,5 @@
-//! Data from before encryption: every folder gets a key, and its blobs are written again, encrypted. Killed half-way, it is run again
-//! and goes on with the folders that are left.
+//! Data from before encryption: every folder gets a key, and its blobs are written again,
+//! encrypted. Killed half-way, it is run again and goes on with the folders that are left.
 
 use super::{MaintenanceError, Result, file_error};
 use crate::blobs::keys::{CompanyKey, FolderKey, MasterKey};
@@ -30,8 +30,9 @@ pub struct Encrypted {
     pub missing: u64,
 }
 
-/// Encrypts what is plain. `plain` is the folder with the plain blobs; the encrypted ones go into `blobs`. The plain files are deleted as
-/// soon as nothing references them; what a disk keeps of deleted files is not in its power.
+/// Encrypts what is plain. `plain` is the folder with the plain blobs; the encrypted ones go into
+/// `blobs`. The plain files are deleted as soon as nothing references them; what a disk keeps of
+/// deleted files is not in its power.
 pub async fn encrypt(
     store: &SqliteStore,
     blobs: &BlobStore,
@@ -83,17 +84,25 @@ async fn encrypt_folder(
     let key = Arc::new(company.open(id, &wrapped)?);
     let mut renamed = Vec::new();
     let media = contents.media.iter().flat_map(|medium| {
-        [Some((&medium.blob_key, Some(&medium.sha256))), medium.thumbnail_key.as_ref().map(|key| (key, None))]
+        [
+            Some((&medium.blob_key, Some(&medium.sha256))),
+            medium.thumbnail_key.as_ref().map(|key| (key, None)),
+        ]
     });
-    let artifacts = contents.artifacts.iter().map(|artifact| Some((&artifact.blob_key, Some(&artifact.sha256))));
+    let artifacts = contents
+        .artifacts
+        .iter()
+        .map(|artifact| Some((&artifact.blob_key, Some(&artifact.sha256))));
     for (old, sha256) in media.chain(artifacts).flatten() {
         if renamed.iter().any(|(known, _)| known == old) {
             continue;
         }
         match encrypt_file(blobs, &plain.join(old), &key).await? {
             Some(stored) if sha256.is_some_and(|expected| expected != stored.sha256()) => {
-                let text =
-                    format!("{} holds other bytes than the store says: folder {id} is left as it is", plain.join(old).display());
+                let text = format!(
+                    "{} holds other bytes than the store says: folder {id} is left as it is",
+                    plain.join(old).display()
+                );
                 return Err(MaintenanceError::Refused(text));
             }
             Some(stored) => {
@@ -107,14 +116,20 @@ async fn encrypt_folder(
         done.folders += 1;
     }
     let old: Vec<String> = renamed.into_iter().map(|(old, _)| old).collect();
-    blobs.delete_unreferenced(store, &old, OffsetDateTime::now_utc()).await.map_err(|error| match error {
-        crate::blobs::DeletionError::Blobs(error) => MaintenanceError::from(error),
-        crate::blobs::DeletionError::Store(error) => error.into(),
+    blobs.delete_unreferenced(store, &old, OffsetDateTime::now_utc()).await.map_err(|error| {
+        match error {
+            crate::blobs::DeletionError::Blobs(error) => MaintenanceError::from(error),
+            crate::blobs::DeletionError::Store(error) => error.into(),
+        }
     })?;
     Ok(())
 }
 
-async fn encrypt_file(blobs: &BlobStore, path: &Path, key: &Arc<FolderKey>) -> Result<Option<StoredBlob>> {
+async fn encrypt_file(
+    blobs: &BlobStore,
+    path: &Path,
+    key: &Arc<FolderKey>,
+) -> Result<Option<StoredBlob>> {
     let mut file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -129,6 +144,7 @@ async fn encrypt_file(blobs: &BlobStore, path: &Path, key: &Arc<FolderKey>) -> R
         }
         spool.write(&buffer[..count]).await?;
     }
-    let stored: std::result::Result<StoredBlob, BlobError> = blobs.commit(&spool.finish().await?, key).await;
+    let stored: std::result::Result<StoredBlob, BlobError> =
+        blobs.commit(&spool.finish().await?, key).await;
     Ok(Some(stored?))
 }

@@ -1,4 +1,5 @@
-//! Records and blobs into a store that is empty, or holds the beginning of them because an earlier attempt was stopped.
+//! Records and blobs into a store that is empty, or holds the beginning of them because an earlier
+//! attempt was stopped.
 
 use super::totals::{Tally, Totals, blob_keys};
 use super::{MaintenanceError, Result};
@@ -13,8 +14,9 @@ use sha2::{Digest, Sha256};
 /// Records that are written in one step.
 const BATCH: usize = 100;
 
-/// Writes records in their order, each after its blobs: `blob` sees to it that one is there, and gives its length. Who is stopped leaves the
-/// beginning of the records, and the next attempt goes on after it; a store that holds anything else is refused.
+/// Writes records in their order, each after its blobs: `blob` sees to it that one is there, and
+/// gives its length. Who is stopped leaves the beginning of the records, and the next attempt goes
+/// on after it; a store that holds anything else is refused.
 pub(super) async fn fill(
     mut records: BoxStream<'_, Result<Record>>,
     store: &dyn Store,
@@ -44,7 +46,11 @@ pub(super) async fn fill(
     }
 }
 
-async fn pass(record: &Record, passed: &mut Tally, blob: &mut impl AsyncFnMut(&str) -> Result<u64>) -> Result<()> {
+async fn pass(
+    record: &Record,
+    passed: &mut Tally,
+    blob: &mut impl AsyncFnMut(&str) -> Result<u64>,
+) -> Result<()> {
     if let Record::Folder(folder) = record {
         for key in blob_keys(folder) {
             passed.blob(blob(&key).await?);
@@ -53,7 +59,8 @@ async fn pass(record: &Record, passed: &mut Tally, blob: &mut impl AsyncFnMut(&s
     passed.take(record).map(drop)
 }
 
-/// Puts a blob, as it lies in storage, into another one, and reads it again there, unless an earlier attempt did that. Gives its length.
+/// Puts a blob, as it lies in storage, into another one, and reads it again there, unless an
+/// earlier attempt did that. Gives its length.
 pub(super) async fn place(
     blobs: &BlobStore,
     key: &str,

@@ -1,11 +1,12 @@
-//! A new master key: each company's key is wrapped anew. Folders' keys and blobs stay as they are, and nodes go on meanwhile.
+//! A new master key: each company's key is wrapped anew. Folders' keys and blobs stay as they are,
+//! and nodes go on meanwhile.
 
 use super::Result;
 use crate::blobs::keys::MasterKey;
 use crate::traits::Store;
 
-/// Wraps all companies' keys, which `old` opens, under `new`. Killed half-way, it is run again: what `new` opens already is left alone.
-/// Gives how many it wrapped.
+/// Wraps all companies' keys, which `old` opens, under `new`. Killed half-way, it is run again:
+/// what `new` opens already is left alone. Gives how many it wrapped.
 pub async fn rekey(store: &dyn Store, old: &MasterKey, new: &MasterKey) -> Result<u64> {
     let mut wrapped = 0;
     for company in store.companies().await? {

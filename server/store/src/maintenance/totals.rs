@@ -72,7 +72,10 @@ pub(super) async fn tally(store: &dyn Store) -> Result<Totals> {
 
 /// The keys of the blobs that a folder references.
 pub(super) fn blob_keys(folder: &FolderRecord) -> Vec<String> {
-    let media = folder.media.iter().flat_map(|medium| [Some(medium.0.blob_key.clone()), medium.0.thumbnail_key.clone()]);
+    let media = folder
+        .media
+        .iter()
+        .flat_map(|medium| [Some(medium.0.blob_key.clone()), medium.0.thumbnail_key.clone()]);
     let artifacts = folder.artifacts.iter().map(|artifact| Some(artifact.0.blob_key.clone()));
     let mut keys: Vec<String> = media.chain(artifacts).flatten().collect();
     keys.sort();

@@ -1,4 +1,5 @@
-//! Is everything there, and is it what was written? Reads every blob that is referenced, and lists what nothing references.
+//! Is everything there, and is it what was written? Reads every blob that is referenced, and lists
+//! what nothing references.
 
 use super::Result;
 use crate::blobs::keys::{CompanyKey, FolderKey, KeyError, MasterKey};
@@ -30,7 +31,8 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether all that is referenced is there and whole. Orphans are no fault: the sweeper takes them.
+    /// Whether all that is referenced is there and whole. Orphans are no fault: the sweeper takes
+    /// them.
     pub fn is_sound(&self) -> bool {
         self.findings.is_empty()
     }
@@ -84,7 +86,8 @@ struct Reference {
     sha256: Option<String>,
 }
 
-/// Verifies an installation, also while nodes work on it. `progress` is told the folders and blobs so far.
+/// Verifies an installation, also while nodes work on it. `progress` is told the folders and blobs
+/// so far.
 pub async fn verify(
     store: &dyn Store,
     blobs: &BlobStore,
@@ -94,7 +97,8 @@ pub async fn verify(
     let mut found = Verification::default();
     let mut referenced = HashSet::new();
     let mut companies = HashMap::new();
-    // Listed before the store is read: what is written meanwhile is younger than what counts as an orphan.
+    // Listed before the store is read: what is written meanwhile is younger than what counts as an
+    // orphan.
     let begun = OffsetDateTime::now_utc();
     let mut after = None;
     loop {
@@ -128,14 +132,26 @@ async fn verify_folder(
 ) -> Result<()> {
     let folder = &contents.folder;
     found.folders += 1;
-    let key = match open_key(store, master, companies, folder.company_id, folder.id, &folder.wrapped_key).await? {
-        Ok(key) => key,
-        Err(error) => {
-            let problem = if error == KeyError::Missing { Problem::NotEncrypted } else { Problem::KeyUnusable };
-            found.findings.push(Finding { folder: folder.id, what: "its key".to_owned(), blob_key: None, problem });
-            return Ok(());
-        }
-    };
+    let key =
+        match open_key(store, master, companies, folder.company_id, folder.id, &folder.wrapped_key)
+            .await?
+        {
+            Ok(key) => key,
+            Err(error) => {
+                let problem = if error == KeyError::Missing {
+                    Problem::NotEncrypted
+                } else {
+                    Problem::KeyUnusable
+                };
+                found.findings.push(Finding {
+                    folder: folder.id,
+                    what: "its key".to_owned(),
+                    blob_key: None,
+                    problem,
+                });
+                return Ok(());
+            }
+        };
     for reference in references(contents) {
         let problem = match read(blobs, &reference, &key).await? {
             Ok(bytes) => {
@@ -149,7 +165,12 @@ async fn verify_folder(
         let now = store.folders(Scope::Everything, &[folder.id]).await?.pop();
         if now.is_some_and(|now| references(&now).iter().any(|still| still.key == reference.key)) {
             let blob_key = Some(reference.key);
-            found.findings.push(Finding { folder: folder.id, what: reference.what, blob_key, problem });
+            found.findings.push(Finding {
+                folder: folder.id,
+                what: reference.what,
+                blob_key,
+                problem,
+            });
         }
     }
     Ok(())
@@ -165,21 +186,31 @@ async fn open_key(
 ) -> Result<std::result::Result<FolderKey, KeyError>> {
     let key = match companies.entry(company) {
         Entry::Occupied(known) => known.into_mut(),
-        Entry::Vacant(unknown) => match master.open(company, &store.company(company).await?.wrapped_key) {
-            Ok(key) => unknown.insert(key),
-            Err(error) => return Ok(Err(error)),
-        },
+        Entry::Vacant(unknown) => {
+            match master.open(company, &store.company(company).await?.wrapped_key) {
+                Ok(key) => unknown.insert(key),
+                Err(error) => return Ok(Err(error)),
+            }
+        }
     };
     Ok(key.open(folder, wrapped))
 }
 
-async fn read(blobs: &BlobStore, reference: &Reference, key: &FolderKey) -> Result<std::result::Result<u64, Problem>> {
+async fn read(
+    blobs: &BlobStore,
+    reference: &Reference,
+    key: &FolderKey,
+) -> Result<std::result::Result<u64, Problem>> {
     let opened = async {
         let blob = blobs.open(&reference.key, key).await?;
         Ok((blob.sha256().await?, blob.byte_size()))
     };
     match opened.await {
-        Ok((sha256, _)) if reference.sha256.as_ref().is_some_and(|expected| *expected != sha256) => Ok(Err(Problem::HashDiffers)),
+        Ok((sha256, _))
+            if reference.sha256.as_ref().is_some_and(|expected| *expected != sha256) =>
+        {
+            Ok(Err(Problem::HashDiffers))
+        }
         Ok((_, bytes)) => Ok(Ok(bytes)),
         Err(BlobError::NotFound) => Ok(Err(Problem::Missing)),
         Err(BlobError::Damaged(_)) => Ok(Err(Problem::Damaged)),
@@ -193,12 +224,20 @@ fn references(contents: &FolderContents) -> Vec<Reference> {
         let (what, sha256) = (format!("medium {}", medium.id), Some(medium.sha256.clone()));
         all.push(Reference { key: medium.blob_key.clone(), what, sha256 });
         if let Some(key) = &medium.thumbnail_key {
-            all.push(Reference { key: key.clone(), what: format!("thumbnail of medium {}", medium.id), sha256: None });
+            all.push(Reference {
+                key: key.clone(),
+                what: format!("thumbnail of medium {}", medium.id),
+                sha256: None,
+            });
         }
     }
     for artifact in &contents.artifacts {
         let what = format!("artifact {} of analysis {}", artifact.name, artifact.analysis_id);
-        all.push(Reference { key: artifact.blob_key.clone(), what, sha256: Some(artifact.sha256.clone()) });
+        all.push(Reference {
+            key: artifact.blob_key.clone(),
+            what,
+            sha256: Some(artifact.sha256.clone()),
+        });
     }
     all
 }

@@ -17,7 +17,8 @@ use vultus_core::{CompanyId, SessionId, User, UserId};
 /// Sessions and tokens are kept for this long after they expired.
 pub(super) const KEEP: Duration = Duration::days(1);
 
-/// When the server may forget something that lives for a while, by its own clock: a caller's clock decides nothing but expiry.
+/// When the server may forget something that lives for a while, by its own clock: a caller's clock
+/// decides nothing but expiry.
 pub(super) fn forget_after(lifetime: Duration) -> DateTime {
     let milliseconds = i64::try_from(lifetime.whole_milliseconds()).unwrap_or(i64::MAX);
     DateTime::from_millis(DateTime::now().timestamp_millis().saturating_add(milliseconds))
@@ -38,17 +39,27 @@ pub(super) async fn company(collections: &Collections, company: CompanyId) -> An
 }
 
 pub(super) async fn companies(collections: &Collections) -> Answer<Vec<Company>> {
-    let found: Vec<CompanyDocument> = collections.companies.find(doc! {}).sort(doc! { "_id": 1 }).await?.try_collect().await?;
+    let found: Vec<CompanyDocument> =
+        collections.companies.find(doc! {}).sort(doc! { "_id": 1 }).await?.try_collect().await?;
     Ok(found.into_iter().map(Into::into).collect())
 }
 
-pub(super) async fn replace_company_key(collections: &Collections, company: CompanyId, old: &[u8], new: &[u8]) -> Answer<bool> {
+pub(super) async fn replace_company_key(
+    collections: &Collections,
+    company: CompanyId,
+    old: &[u8],
+    new: &[u8],
+) -> Answer<bool> {
     let seen = doc! { "_id": id(company), "wrapped_key": binary(old) };
     let replaced = doc! { "$set": { "wrapped_key": binary(new) } };
     Ok(collections.companies.update_one(seen, replaced).await?.matched_count == 1)
 }
 
-pub(super) async fn create_user(collections: &Collections, user: &User, password_hash: &str) -> Answer<()> {
+pub(super) async fn create_user(
+    collections: &Collections,
+    user: &User,
+    password_hash: &str,
+) -> Answer<()> {
     company(collections, user.company_id).await?;
     let error = match collections.users.insert_one(UserDocument::new(user, password_hash)).await {
         Ok(_) => return Ok(()),
@@ -66,13 +77,18 @@ pub(super) async fn count_users(collections: &Collections) -> Answer<u64> {
     Ok(collections.users.count_documents(doc! {}).await?)
 }
 
-pub(super) async fn user_by_email(collections: &Collections, email: &str) -> Answer<Option<UserWithPassword>> {
+pub(super) async fn user_by_email(
+    collections: &Collections,
+    email: &str,
+) -> Answer<Option<UserWithPassword>> {
     Ok(collections.users.find_one(doc! { "email": email }).await?.map(Into::into))
 }
 
 pub(super) async fn users(collections: &Collections, wanted: &[UserId]) -> Answer<Vec<User>> {
-    let found: Vec<UserDocument> = collections.users.find(doc! { "_id": { "$in": ids(wanted) } }).await?.try_collect().await?;
-    let by_id: HashMap<UserId, User> = found.into_iter().map(User::from).map(|user| (user.id, user)).collect();
+    let found: Vec<UserDocument> =
+        collections.users.find(doc! { "_id": { "$in": ids(wanted) } }).await?.try_collect().await?;
+    let by_id: HashMap<UserId, User> =
+        found.into_iter().map(User::from).map(|user| (user.id, user)).collect();
     Ok(wanted.iter().filter_map(|id| by_id.get(id).cloned()).collect())
 }
 
@@ -83,7 +99,8 @@ pub(super) async fn record_failed_login(
 ) -> Answer<()> {
     let mut update = doc! { "$inc": { "failed_logins": 1_i64 } };
     if let Some(until) = locked_until {
-        // A lock is only ever prolonged: failures that are recorded side by side do not take it back.
+        // A lock is only ever prolonged: failures that are recorded side by side do not take it
+        // back.
         update.insert("$max", doc! { "locked_until": nanoseconds(until) });
     }
     match collections.users.update_one(doc! { "_id": id(user) }, update).await?.matched_count {
@@ -92,21 +109,49 @@ pub(super) async fn record_failed_login(
     }
 }
 
-pub(super) async fn create_session(transaction: &mut Transaction, session: &Session, refresh_sha256: &str) -> Answer<()> {
+pub(super) async fn create_session(
+    transaction: &mut Transaction,
+    session: &Session,
+    refresh_sha256: &str,
+) -> Answer<()> {
     let Transaction { session: within, collections, .. } = transaction;
     let cleared = doc! { "$set": { "failed_logins": 0_i64, "locked_until": null } };
-    let user = collections.users.update_one(doc! { "_id": id(session.user_id) }, cleared).session(&mut *within).await?;
+    let user = collections
+        .users
+        .update_one(doc! { "_id": id(session.user_id) }, cleared)
+        .session(&mut *within)
+        .await?;
     if user.matched_count == 0 {
         return Err(StoreError::NotFound("user").into());
     }
     let forget_at = forget_after(session.expires_at - session.created_at + KEEP);
-    collections.sessions.insert_one(SessionDocument::new(session, forget_at)).session(&mut *within).await?;
+    collections
+        .sessions
+        .insert_one(SessionDocument::new(session, forget_at))
+        .session(&mut *within)
+        .await?;
     insert_token(transaction, refresh_sha256, session.id, forget_at).await
 }
 
-async fn insert_token(transaction: &mut Transaction, sha256: &str, session: SessionId, forget_at: DateTime) -> Answer<()> {
-    let token = TokenDocument { sha256: sha256.to_owned(), v: V1, session_id: id(session), used: false, forget_at };
-    transaction.collections.refresh_tokens.insert_one(token).session(&mut transaction.session).await?;
+async fn insert_token(
+    transaction: &mut Transaction,
+    sha256: &str,
+    session: SessionId,
+    forget_at: DateTime,
+) -> Answer<()> {
+    let token = TokenDocument {
+        sha256: sha256.to_owned(),
+        v: V1,
+        session_id: id(session),
+        used: false,
+        forget_at,
+    };
+    transaction
+        .collections
+        .refresh_tokens
+        .insert_one(token)
+        .session(&mut transaction.session)
+        .await?;
     Ok(())
 }
 
@@ -118,36 +163,61 @@ pub(super) async fn rotate_refresh(
     expires_at: OffsetDateTime,
 ) -> Answer<Rotation> {
     let Transaction { session: within, collections, .. } = transaction;
-    let Some(token) = collections.refresh_tokens.find_one(doc! { "_id": old }).session(&mut *within).await? else {
+    let Some(token) =
+        collections.refresh_tokens.find_one(doc! { "_id": old }).session(&mut *within).await?
+    else {
         return Ok(Rotation::Unknown);
     };
-    let found = collections.sessions.find_one(doc! { "_id": token.session_id }).session(&mut *within).await?;
-    let Some(session) = found.map(Session::from).filter(|session| !session.revoked && session.expires_at > now) else {
+    let found = collections
+        .sessions
+        .find_one(doc! { "_id": token.session_id })
+        .session(&mut *within)
+        .await?;
+    let Some(session) =
+        found.map(Session::from).filter(|session| !session.revoked && session.expires_at > now)
+    else {
         return Ok(Rotation::Unknown);
     };
     if token.used {
         let revoked = doc! { "$set": { "revoked": true } };
-        collections.sessions.update_one(doc! { "_id": token.session_id }, revoked).session(&mut *within).await?;
+        collections
+            .sessions
+            .update_one(doc! { "_id": token.session_id }, revoked)
+            .session(&mut *within)
+            .await?;
         return Ok(Rotation::Reused);
     }
-    let owner = collections.users.find_one(doc! { "_id": id(session.user_id) }).session(&mut *within).await?;
+    let owner = collections
+        .users
+        .find_one(doc! { "_id": id(session.user_id) })
+        .session(&mut *within)
+        .await?;
     let owner = owner.ok_or(StoreError::NotFound("user"))?;
     let used = doc! { "$set": { "used": true } };
     collections.refresh_tokens.update_one(doc! { "_id": old }, used).session(&mut *within).await?;
     let forget_at = forget_after(expires_at - now + KEEP);
-    let extended = doc! { "$set": { "expires_at": nanoseconds(expires_at), "forget_at": forget_at } };
-    collections.sessions.update_one(doc! { "_id": token.session_id }, extended).session(&mut *within).await?;
+    let extended =
+        doc! { "$set": { "expires_at": nanoseconds(expires_at), "forget_at": forget_at } };
+    collections
+        .sessions
+        .update_one(doc! { "_id": token.session_id }, extended)
+        .session(&mut *within)
+        .await?;
     insert_token(transaction, new, session.id, forget_at).await?;
     Ok(Rotation::Rotated(Session { expires_at, ..session }, owner.into()))
 }
 
-pub(super) async fn session(collections: &Collections, session: SessionId) -> Answer<Option<Session>> {
+pub(super) async fn session(
+    collections: &Collections,
+    session: SessionId,
+) -> Answer<Option<Session>> {
     Ok(collections.sessions.find_one(doc! { "_id": id(session) }).await?.map(Into::into))
 }
 
 pub(super) async fn revoke_session(collections: &Collections, session: SessionId) -> Answer<()> {
     let revoked = doc! { "$set": { "revoked": true } };
-    match collections.sessions.update_one(doc! { "_id": id(session) }, revoked).await?.matched_count {
+    match collections.sessions.update_one(doc! { "_id": id(session) }, revoked).await?.matched_count
+    {
         0 => Err(StoreError::NotFound("session").into()),
         _ => Ok(()),
     }

@@ -1,8 +1,12 @@
-//! What makes things in a folder: the folder itself, its media, its analyses, at most once per idempotency key.
+//! What makes things in a folder: the folder itself, its media, its analyses, at most once per
+//! idempotency key.
 
 use super::accounts::forget_after;
 use super::collections::Collections;
-use super::documents::{AnalysisDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, RunDocument};
+use super::documents::{
+    AnalysisDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership,
+    RunDocument,
+};
 use super::fault::Answer;
 use super::scope::{of_folders, with};
 use super::sweeping;
@@ -36,7 +40,8 @@ pub(super) async fn create_folder(
     let now = additions.now.unwrap_or(folder.created_at);
     remember(transaction, key, folder.id, additions, now).await?;
     let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();
-    let stored = Folder { media_changed_at: folder.media_changed_at.max(newest_medium), ..folder.clone() };
+    let stored =
+        Folder { media_changed_at: folder.media_changed_at.max(newest_medium), ..folder.clone() };
     let mut document = FolderDocument::new(&stored);
     if let Some(new) = &additions.group {
         document.open_analyses = open_analyses(new);
@@ -73,13 +78,19 @@ pub(super) async fn add_to_folder(
     }
     let filter = with(doc! { "_id": id(folder) }, of_folders(scope));
     let Transaction { session, collections, .. } = &mut *transaction;
-    // Written first, so that of several requests to one folder the later ones are told at once. Gives the folder as it was.
-    let before = collections.folders.find_one_and_update(filter, update).session(&mut *session).await?;
+    // Written first, so that of several requests to one folder the later ones are told at once.
+    // Gives the folder as it was.
+    let before =
+        collections.folders.find_one_and_update(filter, update).session(&mut *session).await?;
     let before = before.ok_or(StoreError::NotFound("folder"))?;
     let dates = dates(&before, additions, newest_medium);
     if !dates.is_empty() {
         let dates = doc! { "$set": dates };
-        collections.folders.update_one(doc! { "_id": id(folder) }, dates).session(&mut *session).await?;
+        collections
+            .folders
+            .update_one(doc! { "_id": id(folder) }, dates)
+            .session(&mut *session)
+            .await?;
     }
     add(transaction, &before, before.members, additions).await?;
     let now = additions.now.or(asked).or(newest_medium).unwrap_or_else(|| time(before.updated_at));
@@ -88,18 +99,28 @@ pub(super) async fn add_to_folder(
 }
 
 /// What the folder's dates become.
-fn dates(before: &FolderDocument, additions: &FolderAdditions, newest_medium: Option<OffsetDateTime>) -> Document {
+fn dates(
+    before: &FolderDocument,
+    additions: &FolderAdditions,
+    newest_medium: Option<OffsetDateTime>,
+) -> Document {
     let mut changed_at = before.media_changed_at;
     if let Some(newest) = newest_medium.map(nanoseconds)
         && changed_at.is_none_or(|changed| changed < newest)
     {
-        // Later than every analysis asked for in other requests: while these media were on their way, none of those could take them.
+        // Later than every analysis asked for in other requests: while these media were on their
+        // way, none of those could take them.
         changed_at = Some(newest.max(after(before.asked_at)));
     }
     let asked = additions.group.as_ref().and_then(newest_analysis).map(nanoseconds);
     let asked_at = before.asked_at.max(asked);
-    if additions.group.as_ref().is_some_and(|new| new.media_seen.map(nanoseconds) != before.media_changed_at) {
-        // A medium came or went between the look at the folder and this commit: later than these analyses, which could not heed it.
+    if additions
+        .group
+        .as_ref()
+        .is_some_and(|new| new.media_seen.map(nanoseconds) != before.media_changed_at)
+    {
+        // A medium came or went between the look at the folder and this commit: later than these
+        // analyses, which could not heed it.
         changed_at = Some(changed_at.unwrap_or(0).max(after(asked_at)));
     }
     let mut dates = Document::new();
@@ -148,13 +169,19 @@ fn newest_analysis(new: &NewGroup) -> Option<OffsetDateTime> {
 }
 
 /// Refuses a folder whose external id another folder of the company has.
-async fn refuse_duplicate(transaction: &mut Transaction, folder: &Folder, external_id: &str) -> Answer<()> {
+async fn refuse_duplicate(
+    transaction: &mut Transaction,
+    folder: &Folder,
+    external_id: &str,
+) -> Answer<()> {
     let Transaction { session, collections, .. } = transaction;
     let filter = doc! { "company_id": id(folder.company_id), "external_id": external_id, "_id": { "$ne": id(folder.id) } };
     match collections.folders.find_one(filter).session(session).await? {
-        Some(holder) => {
-            Err(StoreError::Duplicate { what: "externalId", existing: typed::<FolderId>(holder.id).to_string() }.into())
+        Some(holder) => Err(StoreError::Duplicate {
+            what: "externalId",
+            existing: typed::<FolderId>(holder.id).to_string(),
         }
+        .into()),
         None => Ok(()),
     }
 }
@@ -175,19 +202,25 @@ async fn add(
     if !additions.media.is_empty() {
         let keys: Vec<&str> = additions.media.iter().flat_map(blob_keys).collect();
         sweeping::reference(transaction, &keys).await?;
-        let media: Vec<MediumDocument> = additions.media.iter().map(|medium| MediumDocument::new(medium, next())).collect();
+        let media: Vec<MediumDocument> =
+            additions.media.iter().map(|medium| MediumDocument::new(medium, next())).collect();
         transaction.collections.media.insert_many(media).session(&mut transaction.session).await?;
     }
     let Some(new) = &additions.group else { return Ok(()) };
     refuse_missing_media(transaction, folder, additions, new).await?;
     let Transaction { session, collections, .. } = transaction;
     let group = next();
-    collections.groups.insert_one(GroupDocument::new(&new.group, group)).session(&mut *session).await?;
+    collections
+        .groups
+        .insert_one(GroupDocument::new(&new.group, group))
+        .session(&mut *session)
+        .await?;
     let runs: Vec<RunDocument> = new.runs.iter().map(|run| RunDocument::new(run, group)).collect();
     if runs.is_empty() {
         return Ok(());
     }
-    let analyses: Vec<AnalysisDocument> = analyses(new).map(|analysis| AnalysisDocument::new(analysis, next())).collect();
+    let analyses: Vec<AnalysisDocument> =
+        analyses(new).map(|analysis| AnalysisDocument::new(analysis, next())).collect();
     collections.runs.insert_many(runs).session(&mut *session).await?;
     if !analyses.is_empty() {
         collections.analyses.insert_many(analyses).session(&mut *session).await?;
@@ -200,7 +233,8 @@ fn blob_keys(medium: &Medium) -> impl Iterator<Item = &str> {
     std::iter::once(medium.blob_key.as_str()).chain(medium.thumbnail_key.as_deref())
 }
 
-/// A medium may have been deleted since the request looked at the folder. Deleting one writes the folder, as this transaction does.
+/// A medium may have been deleted since the request looked at the folder. Deleting one writes the
+/// folder, as this transaction does.
 async fn refuse_missing_media(
     transaction: &mut Transaction,
     folder: &FolderDocument,
@@ -208,7 +242,8 @@ async fn refuse_missing_media(
     new: &NewGroup,
 ) -> Answer<()> {
     let own: HashSet<_> = additions.media.iter().map(|medium| medium.id).collect();
-    let taken: HashSet<_> = analyses(new).flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
+    let taken: HashSet<_> =
+        analyses(new).flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
     let earlier: Vec<_> = taken.difference(&own).collect();
     if earlier.is_empty() {
         return Ok(());
@@ -226,19 +261,32 @@ fn named(key: &IdempotencyKey) -> Document {
 /// What the key made before; another request's key is refused.
 fn of_key(found: Option<KeyDocument>, key: &IdempotencyKey) -> Answer<Option<Replay>> {
     match found {
-        Some(found) if found.fingerprint != key.fingerprint => Err(StoreError::IdempotencyMismatch.into()),
+        Some(found) if found.fingerprint != key.fingerprint => {
+            Err(StoreError::IdempotencyMismatch.into())
+        }
         other => Ok(other.map(Into::into)),
     }
 }
 
-async fn replayed(transaction: &mut Transaction, key: Option<&IdempotencyKey>) -> Answer<Option<Replay>> {
+async fn replayed(
+    transaction: &mut Transaction,
+    key: Option<&IdempotencyKey>,
+) -> Answer<Option<Replay>> {
     let Some(key) = key else { return Ok(None) };
-    let found = transaction.collections.idempotency.find_one(named(key)).session(&mut transaction.session).await?;
+    let found = transaction
+        .collections
+        .idempotency
+        .find_one(named(key))
+        .session(&mut transaction.session)
+        .await?;
     of_key(found, key)
 }
 
 /// What the key made before, for those who ask first.
-pub(super) async fn replay(collections: &Collections, key: &IdempotencyKey) -> Answer<Option<Replay>> {
+pub(super) async fn replay(
+    collections: &Collections,
+    key: &IdempotencyKey,
+) -> Answer<Option<Replay>> {
     of_key(collections.idempotency.find_one(named(key)).await?, key)
 }
 
@@ -250,7 +298,13 @@ async fn remember(
     now: OffsetDateTime,
 ) -> Answer<()> {
     let Some(key) = key else { return Ok(()) };
-    let document = KeyDocument::new(key, &Replay::of(folder, additions), now, forget_after(KEEP_KEYS));
-    transaction.collections.idempotency.insert_one(document).session(&mut transaction.session).await?;
+    let document =
+        KeyDocument::new(key, &Replay::of(folder, additions), now, forget_after(KEEP_KEYS));
+    transaction
+        .collections
+        .idempotency
+        .insert_one(document)
+        .session(&mut transaction.session)
+        .await?;
     Ok(())
 }

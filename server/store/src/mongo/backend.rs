@@ -1,9 +1,12 @@
-//! [`Store`] over the replica set: each use case is one command, or the attempts at one transaction.
+//! [`Store`] over the replica set: each use case is one command, or the attempts at one
+//! transaction.
 
 use super::documents::RunDocument;
 use super::transaction::alone;
 use super::writes::Happening;
-use super::{MongoStore, accounts, additions, exporting, folders, listing, queue, schema, sweeping};
+use super::{
+    MongoStore, accounts, additions, exporting, folders, listing, queue, schema, sweeping,
+};
 use crate::events::ChangeStream;
 use crate::export::Record;
 use crate::records::*;
@@ -14,12 +17,12 @@ use mongodb::bson::doc;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium, SessionId,
-    User, UserId,
+    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId,
+    MediaId, Medium, SessionId, User, UserId,
 };
 
-/// A waiter for runs looks again after this time at the latest: leases and waiting times run out without any write, and the stream
-/// that wakes may be lost.
+/// A waiter for runs looks again after this time at the latest: leases and waiting times run out
+/// without any write, and the stream that wakes may be lost.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl MongoStore {
@@ -50,7 +53,11 @@ impl Store for MongoStore {
     }
 
     async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool> {
-        alone("changing a company's key", accounts::replace_company_key(&self.collections, id, old, new)).await
+        alone(
+            "changing a company's key",
+            accounts::replace_company_key(&self.collections, id, old, new),
+        )
+        .await
     }
 
     async fn create_user(&self, user: &User, password_hash: &str) -> Result<()> {
@@ -69,8 +76,16 @@ impl Store for MongoStore {
         alone("reading users", accounts::users(&self.collections, ids)).await
     }
 
-    async fn record_failed_login(&self, id: UserId, locked_until: Option<OffsetDateTime>) -> Result<()> {
-        alone("recording a failed login", accounts::record_failed_login(&self.collections, id, locked_until)).await
+    async fn record_failed_login(
+        &self,
+        id: UserId,
+        locked_until: Option<OffsetDateTime>,
+    ) -> Result<()> {
+        alone(
+            "recording a failed login",
+            accounts::record_failed_login(&self.collections, id, locked_until),
+        )
+        .await
     }
 
     async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()> {
@@ -84,7 +99,13 @@ impl Store for MongoStore {
         }
     }
 
-    async fn rotate_refresh(&self, old: &str, new: &str, now: OffsetDateTime, expires_at: OffsetDateTime) -> Result<Rotation> {
+    async fn rotate_refresh(
+        &self,
+        old: &str,
+        new: &str,
+        now: OffsetDateTime,
+        expires_at: OffsetDateTime,
+    ) -> Result<Rotation> {
         let mut attempts = self.attempts("rotating a refresh token");
         loop {
             let mut transaction = attempts.begin().await?;
@@ -103,7 +124,12 @@ impl Store for MongoStore {
         alone("revoking a session", accounts::revoke_session(&self.collections, id)).await
     }
 
-    async fn create_folder(&self, folder: &Folder, additions: &FolderAdditions, key: Option<&IdempotencyKey>) -> Result<Created> {
+    async fn create_folder(
+        &self,
+        folder: &Folder,
+        additions: &FolderAdditions,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created> {
         let mut attempts = self.attempts("making a folder");
         loop {
             let mut transaction = attempts.begin().await?;
@@ -145,10 +171,19 @@ impl Store for MongoStore {
         external_id: Option<Option<&str>>,
         now: OffsetDateTime,
     ) -> Result<Folder> {
-        alone("changing a folder", folders::update_folder(&self.collections, scope, id, metadata, external_id, now)).await
+        alone(
+            "changing a folder",
+            folders::update_folder(&self.collections, scope, id, metadata, external_id, now),
+        )
+        .await
     }
 
-    async fn delete_medium(&self, scope: Scope, id: MediaId, now: OffsetDateTime) -> Result<(Folder, Orphans)> {
+    async fn delete_medium(
+        &self,
+        scope: Scope,
+        id: MediaId,
+        now: OffsetDateTime,
+    ) -> Result<(Folder, Orphans)> {
         let mut attempts = self.attempts("deleting a medium");
         loop {
             let mut transaction = attempts.begin().await?;
@@ -159,7 +194,12 @@ impl Store for MongoStore {
         }
     }
 
-    async fn erase_folder(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans> {
+    async fn erase_folder(
+        &self,
+        scope: Scope,
+        id: FolderId,
+        now: OffsetDateTime,
+    ) -> Result<Orphans> {
         let mut attempts = self.attempts("erasing a folder");
         loop {
             let mut transaction = attempts.begin().await?;
@@ -174,8 +214,17 @@ impl Store for MongoStore {
         alone("reading folders", folders::folders(&self.collections, scope, ids)).await
     }
 
-    async fn folder_by_external_id(&self, scope: Scope, company: CompanyId, external_id: &str) -> Result<Option<FolderId>> {
-        alone("looking for an external id", folders::folder_by_external_id(&self.collections, scope, company, external_id)).await
+    async fn folder_by_external_id(
+        &self,
+        scope: Scope,
+        company: CompanyId,
+        external_id: &str,
+    ) -> Result<Option<FolderId>> {
+        alone(
+            "looking for an external id",
+            folders::folder_by_external_id(&self.collections, scope, company, external_id),
+        )
+        .await
     }
 
     async fn list_folders(
@@ -186,11 +235,16 @@ impl Store for MongoStore {
         after: Option<FolderCursor>,
         limit: u32,
     ) -> Result<(Vec<Folder>, bool)> {
-        alone("listing folders", listing::list_folders(&self.collections, scope, filter, order, after, limit)).await
+        alone(
+            "listing folders",
+            listing::list_folders(&self.collections, scope, filter, order, after, limit),
+        )
+        .await
     }
 
     async fn contents(&self, folders: Vec<Folder>) -> Result<Vec<FolderContents>> {
-        alone("reading the contents of folders", folders::contents(&self.collections, folders)).await
+        alone("reading the contents of folders", folders::contents(&self.collections, folders))
+            .await
     }
 
     async fn folder_ids(&self, after: Option<FolderId>, limit: u32) -> Result<Vec<FolderId>> {
@@ -209,11 +263,20 @@ impl Store for MongoStore {
         alone("reading groups of analyses", folders::groups(&self.collections, scope, id)).await
     }
 
-    async fn analyses(&self, scope: Scope, ids: &[AnalysisId]) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
+    async fn analyses(
+        &self,
+        scope: Scope,
+        ids: &[AnalysisId],
+    ) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
         alone("reading analyses", folders::analyses(&self.collections, scope, ids)).await
     }
 
-    async fn cancel_analysis(&self, scope: Scope, id: AnalysisId, now: OffsetDateTime) -> Result<Cancelled> {
+    async fn cancel_analysis(
+        &self,
+        scope: Scope,
+        id: AnalysisId,
+        now: OffsetDateTime,
+    ) -> Result<Cancelled> {
         let mut attempts = self.attempts("cancelling an analysis");
         loop {
             let mut transaction = attempts.begin().await?;
@@ -224,7 +287,13 @@ impl Store for MongoStore {
         }
     }
 
-    async fn claim_run(&self, pools: &[String], node: &str, now: OffsetDateTime, lease: Duration) -> Result<Option<ClaimedRun>> {
+    async fn claim_run(
+        &self,
+        pools: &[String],
+        node: &str,
+        now: OffsetDateTime,
+        lease: Duration,
+    ) -> Result<Option<ClaimedRun>> {
         loop {
             let taken = async {
                 let _turn = self.claiming.acquire().await;
@@ -237,7 +306,8 @@ impl Store for MongoStore {
                 continue;
             }
             let token = queue::token(&run);
-            let claimed = alone("reading a claimed run", queue::unfinished(&self.collections, run)).await?;
+            let claimed =
+                alone("reading a claimed run", queue::unfinished(&self.collections, run)).await?;
             if claimed.is_some() {
                 return Ok(claimed);
             }
@@ -245,15 +315,30 @@ impl Store for MongoStore {
         }
     }
 
-    async fn heartbeat(&self, token: LeaseToken, now: OffsetDateTime, lease: Duration) -> Result<bool> {
+    async fn heartbeat(
+        &self,
+        token: LeaseToken,
+        now: OffsetDateTime,
+        lease: Duration,
+    ) -> Result<bool> {
         alone("extending a lease", queue::heartbeat(&self.collections, token, now, lease)).await
     }
 
-    async fn enter_analysis(&self, token: LeaseToken, id: AnalysisId, now: OffsetDateTime) -> Result<Applied> {
+    async fn enter_analysis(
+        &self,
+        token: LeaseToken,
+        id: AnalysisId,
+        now: OffsetDateTime,
+    ) -> Result<Applied> {
         self.writes.write(token, id, Happening::Entered(now)).await
     }
 
-    async fn record_progress(&self, token: LeaseToken, id: AnalysisId, fraction: f32) -> Result<Applied> {
+    async fn record_progress(
+        &self,
+        token: LeaseToken,
+        id: AnalysisId,
+        fraction: f32,
+    ) -> Result<Applied> {
         self.writes.write(token, id, Happening::Progress(fraction)).await
     }
 
@@ -290,9 +375,16 @@ impl Store for MongoStore {
         self.writes.hurry(token);
     }
 
-    async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied> {
+    async fn release_run(
+        &self,
+        token: LeaseToken,
+        retry_at: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Result<Applied> {
         // Mostly its last result has ended it.
-        if self.writes.take_ended(token) || alone("looking at a run", queue::ended_under(&self.collections, token)).await? {
+        if self.writes.take_ended(token)
+            || alone("looking at a run", queue::ended_under(&self.collections, token)).await?
+        {
             return Ok(Applied::Yes);
         }
         let mut attempts = self.attempts("releasing a run");
@@ -315,7 +407,9 @@ impl Store for MongoStore {
     ) -> Result<u64> {
         let context = "failing what nobody judges";
         let mut failed = 0;
-        for run in alone(context, queue::unserved(&self.collections, pools, asked_before, now)).await? {
+        for run in
+            alone(context, queue::unserved(&self.collections, pools, asked_before, now)).await?
+        {
             let mut attempts = self.attempts(context);
             failed += loop {
                 let mut transaction = attempts.begin().await?;
@@ -332,11 +426,17 @@ impl Store for MongoStore {
         alone("counting runs", queue::queue_depth(&self.collections)).await
     }
 
-    async fn tombstone_unreferenced(&self, keys: &[String], now: OffsetDateTime, abandoned: Duration) -> Result<Vec<String>> {
+    async fn tombstone_unreferenced(
+        &self,
+        keys: &[String],
+        now: OffsetDateTime,
+        abandoned: Duration,
+    ) -> Result<Vec<String>> {
         let mut attempts = self.attempts("marking blobs for deletion");
         loop {
             let mut transaction = attempts.begin().await?;
-            let done = sweeping::tombstone_unreferenced(&mut transaction, keys, now, abandoned).await;
+            let done =
+                sweeping::tombstone_unreferenced(&mut transaction, keys, now, abandoned).await;
             if let Some(answer) = attempts.end(transaction, done).await? {
                 return Ok(answer);
             }
@@ -352,11 +452,20 @@ impl Store for MongoStore {
     }
 
     async fn revive(&self, tombstones: &[Tombstone]) -> Result<()> {
-        alone("marking blobs as written again", sweeping::revive(&self.collections, tombstones)).await
+        alone("marking blobs as written again", sweeping::revive(&self.collections, tombstones))
+            .await
     }
 
-    async fn tombstones_before(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Tombstone>> {
-        alone("reading old tombstones of blobs", sweeping::tombstones_before(&self.collections, before, limit)).await
+    async fn tombstones_before(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Tombstone>> {
+        alone(
+            "reading old tombstones of blobs",
+            sweeping::tombstones_before(&self.collections, before, limit),
+        )
+        .await
     }
 
     async fn import(&self, records: Vec<Record>) -> Result<()> {
@@ -383,7 +492,11 @@ impl Store for MongoStore {
     }
 
     async fn has_blobs(&self, identity: &str) -> Result<bool> {
-        alone("comparing where blobs lie", schema::has(&self.collections.database, "blobs", identity)).await
+        alone(
+            "comparing where blobs lie",
+            schema::has(&self.collections.database, "blobs", identity),
+        )
+        .await
     }
 
     fn changes(&self) -> ChangeStream {

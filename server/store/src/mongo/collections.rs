@@ -1,8 +1,9 @@
-//! The collections, their indexes, and how both come to be: made and checked at each start, by whichever nodes start together.
+//! The collections, their indexes, and how both come to be: made and checked at each start, by
+//! whichever nodes start together.
 
 use super::documents::{
-    AnalysisDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, RunDocument, SessionDocument,
-    TokenDocument, UserDocument,
+    AnalysisDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument,
+    RunDocument, SessionDocument, TokenDocument, UserDocument,
 };
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
@@ -28,8 +29,19 @@ pub(super) struct Collections {
 }
 
 /// Names of all collections.
-pub(super) const NAMES: [&str; 11] =
-    ["companies", "users", "sessions", "refresh_tokens", FOLDERS, "media", "groups", ANALYSES, RUNS, "idempotency", BLOBS];
+pub(super) const NAMES: [&str; 11] = [
+    "companies",
+    "users",
+    "sessions",
+    "refresh_tokens",
+    FOLDERS,
+    "media",
+    "groups",
+    ANALYSES,
+    RUNS,
+    "idempotency",
+    BLOBS,
+];
 /// The collection whose changes are everybody's events.
 pub(super) const FOLDERS: &str = "folders";
 /// The collection of analyses.
@@ -62,10 +74,12 @@ impl Collections {
 /// The indexes of each collection.
 pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
     let at_once = Duration::ZERO;
-    let forget = |fields: Document| index(fields, IndexOptions::builder().expire_after(at_once).build());
+    let forget =
+        |fields: Document| index(fields, IndexOptions::builder().expire_after(at_once).build());
     let unique = |fields: Document| index(fields, IndexOptions::builder().unique(true).build());
-    let partial =
-        |fields: Document, only: Document| index(fields, IndexOptions::builder().partial_filter_expression(only).build());
+    let partial = |fields: Document, only: Document| {
+        index(fields, IndexOptions::builder().partial_filter_expression(only).build())
+    };
     let plain = |fields: Document| index(fields, IndexOptions::default());
     vec![
         ("users", vec![unique(doc! { "email": 1 })]),
@@ -88,7 +102,10 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
                 plain(doc! { "owner_id": 1, "created_at": 1, "_id": 1 }),
                 plain(doc! { "owner_id": 1, "updated_at": 1, "_id": 1 }),
                 plain(doc! { "company_id": 1, "metadata_pairs": 1, "created_at": 1 }),
-                partial(doc! { "company_id": 1, "created_at": 1, "open_analyses": 1 }, doc! { "open_analyses": { "$gt": 0 } }),
+                partial(
+                    doc! { "company_id": 1, "created_at": 1, "open_analyses": 1 },
+                    doc! { "open_analyses": { "$gt": 0 } },
+                ),
             ],
         ),
         (
@@ -105,15 +122,21 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
             vec![
                 plain(doc! { "member.folder_id": 1, "member.place": 1 }),
                 plain(doc! { "run_id": 1, "member.place": 1 }),
-                index(doc! { "artifacts.blob_key": 1 }, IndexOptions::builder().sparse(true).build()),
+                index(
+                    doc! { "artifacts.blob_key": 1 },
+                    IndexOptions::builder().sparse(true).build(),
+                ),
             ],
         ),
         (
             "runs",
             vec![
-                // Without `ready_at`, so that claims and heartbeats leave it as it is: what was deleted of an index stays in the way of
-                // those who read it for minutes.
-                partial(doc! { "pool": 1, "turn_at": 1, "_id": 1 }, doc! { "state": { "$in": ["QUEUED", "LEASED"] } }),
+                // Without `ready_at`, so that claims and heartbeats leave it as it is: what was
+                // deleted of an index stays in the way of those who read it for minutes.
+                partial(
+                    doc! { "pool": 1, "turn_at": 1, "_id": 1 },
+                    doc! { "state": { "$in": ["QUEUED", "LEASED"] } },
+                ),
                 plain(doc! { "member.folder_id": 1 }),
             ],
         ),

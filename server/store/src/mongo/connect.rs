@@ -24,7 +24,9 @@ const REFUSED: [i32; 2] = [13, 18];
 
 /// A client of the replica set and its database. Durability is set here and not left to the URI.
 pub(crate) async fn connect(uri: &str) -> Result<(Client, Database)> {
-    let mut options = ClientOptions::parse(uri).await.map_err(|error| refused(format!("the URI is not valid: {error}")))?;
+    let mut options = ClientOptions::parse(uri)
+        .await
+        .map_err(|error| refused(format!("the URI is not valid: {error}")))?;
     options.app_name.get_or_insert_with(|| "vultus".to_owned());
     options.write_concern = Some(durable());
     options.read_concern = Some(ReadConcern::majority());
@@ -35,10 +37,13 @@ pub(crate) async fn connect(uri: &str) -> Result<(Client, Database)> {
     options.heartbeat_freq.get_or_insert(HEARTBEAT);
     options.max_pool_size.get_or_insert(CONNECTIONS);
     if options.direct_connection == Some(true) {
-        return Err(refused("directConnection is set: a node must be able to follow the primary".to_owned()));
+        return Err(refused(
+            "directConnection is set: a node must be able to follow the primary".to_owned(),
+        ));
     }
     let name = options.default_database.clone().unwrap_or_else(|| DEFAULT_DATABASE.to_owned());
-    let client = Client::with_options(options.clone()).map_err(|error| refused(error.to_string()))?;
+    let client =
+        Client::with_options(options.clone()).map_err(|error| refused(error.to_string()))?;
     let database = client.database(&name);
     if let Err(error) = check(&database).await {
         client.shutdown().immediate(true).await;
@@ -78,7 +83,11 @@ async fn check(database: &Database) -> std::result::Result<(), Unfit> {
         )));
     }
     // Needs the rights that a node needs.
-    database.run_command(doc! { "listCollections": 1, "nameOnly": true, "authorizedCollections": false }).await?;
+    database
+        .run_command(
+            doc! { "listCollections": 1, "nameOnly": true, "authorizedCollections": false },
+        )
+        .await?;
     Ok(())
 }
 
@@ -91,8 +100,12 @@ fn no_replica_set() -> &'static str {
 async fn explain(options: &ClientOptions, error: &Error) -> String {
     let refusal = super::fault::code(error).is_some_and(|code| REFUSED.contains(&code));
     match error.kind.as_ref() {
-        ErrorKind::Authentication { .. } => "the server refuses the user name or the password".to_owned(),
-        _ if refusal => "the user may not use this database: it needs the role readWrite on it".to_owned(),
+        ErrorKind::Authentication { .. } => {
+            "the server refuses the user name or the password".to_owned()
+        }
+        _ if refusal => {
+            "the user may not use this database: it needs the role readWrite on it".to_owned()
+        }
         ErrorKind::ServerSelection { .. } => look_closer(options).await,
         _ => error.to_string(),
     }
@@ -100,10 +113,13 @@ async fn explain(options: &ClientOptions, error: &Error) -> String {
 
 /// Asks the first member alone, without taking part in its replica set.
 async fn look_closer(options: &ClientOptions) -> String {
-    let Some(first) = options.hosts.first().cloned() else { return "the URI names no server".to_owned() };
+    let Some(first) = options.hosts.first().cloned() else {
+        return "the URI names no server".to_owned();
+    };
     let address = first.to_string();
     let mut alone = options.clone();
-    (alone.hosts, alone.direct_connection, alone.repl_set_name, alone.credential) = (vec![first], Some(true), None, None);
+    (alone.hosts, alone.direct_connection, alone.repl_set_name, alone.credential) =
+        (vec![first], Some(true), None, None);
     alone.selection_criteria = None;
     let asked = async {
         let client = Client::with_options(alone)?;
@@ -113,7 +129,9 @@ async fn look_closer(options: &ClientOptions) -> String {
     };
     match asked.await {
         // The driver's own sentence, which names both versions.
-        Err(error) if error.to_string().contains("wire version") => format!("the server is of another age: {error}"),
+        Err(error) if error.to_string().contains("wire version") => {
+            format!("the server is of another age: {error}")
+        }
         Err(_) => format!("no server answers at {address}"),
         Ok(hello) => what_it_is(&address, &hello, options.repl_set_name.as_deref()),
     }
@@ -123,10 +141,16 @@ fn what_it_is(address: &str, hello: &Document, wanted: Option<&str>) -> String {
     let is_member = hello.get_bool("isreplicaset").unwrap_or_default();
     match (hello.get_str("setName").ok(), wanted) {
         (Some(name), Some(wanted)) if name != wanted => {
-            format!("the server at {address} is in the replica set `{name}`, and the URI says `{wanted}`")
+            format!(
+                "the server at {address} is in the replica set `{name}`, and the URI says `{wanted}`"
+            )
         }
-        (Some(name), _) => format!("the replica set `{name}` has no primary that can be reached by the names of its members"),
-        (None, _) if is_member => format!("the replica set of {address} was never initiated: run rs.initiate() once"),
+        (Some(name), _) => format!(
+            "the replica set `{name}` has no primary that can be reached by the names of its members"
+        ),
+        (None, _) if is_member => {
+            format!("the replica set of {address} was never initiated: run rs.initiate() once")
+        }
         (None, _) => no_replica_set().to_owned(),
     }
 }

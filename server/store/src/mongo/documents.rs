@@ -1,12 +1,18 @@
-//! The stored documents as types. Each has a version `v`; a change of shape raises it, and the older ones stay readable.
+//! The stored documents as types. Each has a version `v`; a change of shape raises it, and the
+//! older ones stay readable.
 
 mod accounts;
 mod analyses;
 mod folders;
 
 pub(super) use accounts::{CompanyDocument, SessionDocument, TokenDocument, UserDocument};
-pub(super) use analyses::{AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument, RunState};
-pub(super) use folders::{FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, metadata_pair, metadata_pairs};
+pub(super) use analyses::{
+    AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument, RunState,
+};
+pub(super) use folders::{
+    FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, metadata_pair,
+    metadata_pairs,
+};
 
 #[cfg(test)]
 mod tests;

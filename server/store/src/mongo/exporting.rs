@@ -4,16 +4,16 @@ use super::accounts::{KEEP, forget_after};
 use super::additions::KEEP_KEYS;
 use super::collections::Collections;
 use super::documents::{
-    AnalysisDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, RunDocument,
-    SessionDocument, TokenDocument, UserDocument,
+    AnalysisDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument,
+    Membership, RunDocument, SessionDocument, TokenDocument, UserDocument,
 };
 use super::fault::{Answer, Fault, code, is_duplicate};
 use super::sweeping;
 use super::transaction::Transaction;
 use super::values::{count, id, nanoseconds, typed};
 use crate::export::{
-    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, Record,
-    SessionRecord, UserRecord,
+    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord,
+    MediumRecord, Record, SessionRecord, UserRecord,
 };
 use crate::stored::V1;
 use crate::traits::StoreError;
@@ -30,7 +30,8 @@ const BATCH: i64 = 100;
 /// The server does not have the snapshot any more.
 const SNAPSHOT_TOO_OLD: i32 = 239;
 
-/// All records as of one moment: the session reads one snapshot, which the server keeps for five minutes unless it is told otherwise.
+/// All records as of one moment: the session reads one snapshot, which the server keeps for five
+/// minutes unless it is told otherwise.
 pub(super) async fn export(
     collections: &Collections,
     session: &mut ClientSession,
@@ -63,12 +64,19 @@ async fn export_all(
         let of_session = doc! { "session_id": stored.id };
         let tokens = all(&collections.refresh_tokens, of_session, by_id.clone(), session).await?;
         let refresh_tokens = tokens.into_iter().map(|token| (token.sha256, token.used)).collect();
-        give(records, Record::Session(SessionRecord { session: stored.into(), refresh_tokens })).await?;
+        give(records, Record::Session(SessionRecord { session: stored.into(), refresh_tokens }))
+            .await?;
     }
     let mut after: Option<Uuid> = None;
     loop {
         let filter = after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } });
-        let cursor = collections.folders.find(filter).sort(by_id.clone()).limit(BATCH).session(&mut *session).await?;
+        let cursor = collections
+            .folders
+            .find(filter)
+            .sort(by_id.clone())
+            .limit(BATCH)
+            .session(&mut *session)
+            .await?;
         let folders = drain(cursor, session).await?;
         let Some(last) = folders.last() else { break };
         after = Some(last.id);
@@ -99,7 +107,10 @@ async fn all<T: DeserializeOwned + Send + Sync>(
     drain(cursor, session).await
 }
 
-async fn drain<T: DeserializeOwned>(mut cursor: mongodb::SessionCursor<T>, session: &mut ClientSession) -> Answer<Vec<T>> {
+async fn drain<T: DeserializeOwned>(
+    mut cursor: mongodb::SessionCursor<T>,
+    session: &mut ClientSession,
+) -> Answer<Vec<T>> {
     let mut found = Vec::new();
     while let Some(document) = cursor.next(&mut *session).await.transpose()? {
         found.push(document);
@@ -116,7 +127,8 @@ async fn folder_records(
     let within = doc! { "member.folder_id": { "$in": folders.iter().map(|folder| folder.id).collect::<Vec<_>>() } };
     let order = doc! { "member.folder_id": 1, "member.place": 1 };
     let mut records: Vec<FolderRecord> = folders.into_iter().map(without_members).collect();
-    let places: HashMap<FolderId, usize> = records.iter().enumerate().map(|(at, record)| (record.folder.id, at)).collect();
+    let places: HashMap<FolderId, usize> =
+        records.iter().enumerate().map(|(at, record)| (record.folder.id, at)).collect();
     // Each is found: one snapshot has both.
     let place = |folder: FolderId| places.get(&folder).copied().unwrap_or_default();
     for medium in all(&collections.media, within.clone(), order.clone(), session).await? {
@@ -127,7 +139,9 @@ async fn folder_records(
         let group = GroupRecord(group.into());
         records[place(group.0.folder_id)].groups.push(group);
     }
-    for run in all(&collections.runs, within.clone(), doc! { "member.place": 1, "_id": 1 }, session).await? {
+    for run in all(&collections.runs, within.clone(), doc! { "member.place": 1, "_id": 1 }, session)
+        .await?
+    {
         records[place(typed(run.member.folder_id))].runs.push(run.into());
     }
     for stored in all(&collections.analyses, within, order, session).await? {
@@ -157,7 +171,9 @@ pub(super) async fn import(transaction: &mut Transaction, records: &[Record]) ->
             Record::Company(CompanyRecord(company)) => {
                 insert(transaction, |c| &c.companies, vec![CompanyDocument::from(company)]).await
             }
-            Record::User(UserRecord(user)) => insert(transaction, |c| &c.users, vec![UserDocument::from(user)]).await,
+            Record::User(UserRecord(user)) => {
+                insert(transaction, |c| &c.users, vec![UserDocument::from(user)]).await
+            }
             Record::Session(session) => import_session(transaction, session).await,
             Record::Folder(folder) => import_folder(transaction, folder).await,
             Record::Idempotency(IdempotencyRecord { key, replay, created_at }) => {
@@ -173,7 +189,10 @@ pub(super) async fn import(transaction: &mut Transaction, records: &[Record]) ->
 fn refused(record: &Record, fault: Fault) -> Fault {
     match fault {
         Fault::Driver(error) if is_duplicate(&error) => Fault::Known(StoreError::Internal {
-            context: format!("importing {}: something with the same id or name is there already", record.kind()),
+            context: format!(
+                "importing {}: something with the same id or name is there already",
+                record.kind()
+            ),
             source: Box::new(error),
         }),
         other => other,
@@ -216,23 +235,41 @@ async fn import_folder(transaction: &mut Transaction, record: &FolderRecord) -> 
         owner_id: id(folder.owner_id),
         place: places.next().unwrap_or(i64::MAX),
     };
-    let media = record.media.iter().map(|MediumRecord(medium)| MediumDocument::new(medium, next())).collect();
-    let groups = record.groups.iter().map(|GroupRecord(group)| GroupDocument::new(group, next())).collect();
+    let media = record
+        .media
+        .iter()
+        .map(|MediumRecord(medium)| MediumDocument::new(medium, next()))
+        .collect();
+    let groups =
+        record.groups.iter().map(|GroupRecord(group)| GroupDocument::new(group, next())).collect();
     let open_of = |run: RunId| {
-        let of_run = record.analyses.iter().filter(|analysis| analysis.0.run_id == run && !analysis.0.state.is_final());
+        let of_run = record
+            .analyses
+            .iter()
+            .filter(|analysis| analysis.0.run_id == run && !analysis.0.state.is_final());
         count(of_run.count() as u64)
     };
-    let runs = record.runs.iter().map(|run| RunDocument::imported(run, next(), open_of(run.id))).collect();
-    let analyses: Vec<AnalysisDocument> = record.analyses.iter().map(|analysis| imported(record, &analysis.0, next())).collect();
+    let runs =
+        record.runs.iter().map(|run| RunDocument::imported(run, next(), open_of(run.id))).collect();
+    let analyses: Vec<AnalysisDocument> =
+        record.analyses.iter().map(|analysis| imported(record, &analysis.0, next())).collect();
     let mut document = FolderDocument::new(folder);
     let open = record.analyses.iter().filter(|analysis| !analysis.0.state.is_final()).count();
     document.open_analyses = count(open as u64);
-    let types: BTreeSet<&str> = record.analyses.iter().map(|analysis| analysis.0.kind.as_str()).collect();
+    let types: BTreeSet<&str> =
+        record.analyses.iter().map(|analysis| analysis.0.kind.as_str()).collect();
     document.analysis_types = types.into_iter().map(str::to_owned).collect();
-    document.asked_at = record.analyses.iter().map(|analysis| nanoseconds(analysis.0.created_at)).max();
+    document.asked_at =
+        record.analyses.iter().map(|analysis| nanoseconds(analysis.0.created_at)).max();
     document.members = next().place;
-    let of_media = record.media.iter().flat_map(|medium| std::iter::once(&medium.0.blob_key).chain(&medium.0.thumbnail_key));
-    let keys: Vec<&str> = of_media.chain(record.artifacts.iter().map(|made| &made.0.blob_key)).map(String::as_str).collect();
+    let of_media = record
+        .media
+        .iter()
+        .flat_map(|medium| std::iter::once(&medium.0.blob_key).chain(&medium.0.thumbnail_key));
+    let keys: Vec<&str> = of_media
+        .chain(record.artifacts.iter().map(|made| &made.0.blob_key))
+        .map(String::as_str)
+        .collect();
     sweeping::reference(transaction, &keys).await?;
     insert(transaction, |c| &c.folders, vec![document]).await?;
     insert(transaction, |c| &c.media, media).await?;
@@ -241,7 +278,11 @@ async fn import_folder(transaction: &mut Transaction, record: &FolderRecord) -> 
     insert(transaction, |c| &c.analyses, analyses).await
 }
 
-fn imported(record: &FolderRecord, analysis: &vultus_core::Analysis, member: Membership) -> AnalysisDocument {
+fn imported(
+    record: &FolderRecord,
+    analysis: &vultus_core::Analysis,
+    member: Membership,
+) -> AnalysisDocument {
     let mut document = AnalysisDocument::new(analysis, member);
     let own = record.artifacts.iter().filter(|made| made.0.analysis_id == analysis.id);
     document.artifacts = own.map(|made| (&made.0).into()).collect();

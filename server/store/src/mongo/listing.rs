@@ -1,4 +1,5 @@
-//! Pages of folders: one command, put together from the filter; every value is a value, none is part of an operator's name.
+//! Pages of folders: one command, put together from the filter; every value is a value, none is
+//! part of an operator's name.
 
 use super::collections::Collections;
 use super::documents::{FolderDocument, metadata_pair};
@@ -37,7 +38,8 @@ pub(super) async fn list_folders(
         .sort(doc! { field: direction, "_id": direction })
         .limit(i64::from(wanted))
         .batch_size(wanted);
-    let mut folders: Vec<Folder> = found.await?.map_ok(|folder: FolderDocument| folder.into()).try_collect().await?;
+    let mut folders: Vec<Folder> =
+        found.await?.map_ok(|folder: FolderDocument| folder.into()).try_collect().await?;
     let more = folders.len() > limit as usize;
     folders.truncate(limit as usize);
     Ok((folders, more))
@@ -70,6 +72,11 @@ fn matching(filter: &FolderFilter) -> Vec<Document> {
         Some(false) => conditions.push(doc! { "open_analyses": { "$lte": 0 } }),
         None => {}
     }
-    conditions.extend(filter.metadata_equals.iter().map(|(key, value)| doc! { "metadata_pairs": metadata_pair(key, value) }));
+    conditions.extend(
+        filter
+            .metadata_equals
+            .iter()
+            .map(|(key, value)| doc! { "metadata_pairs": metadata_pair(key, value) }),
+    );
     conditions
 }

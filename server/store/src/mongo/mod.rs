@@ -1,8 +1,10 @@
-//! The backend for clusters: one MongoDB replica set, which holds the data, is the queue, and carries the events between nodes.
+//! The backend for clusters: one MongoDB replica set, which holds the data, is the queue, and
+//! carries the events between nodes.
 //!
-//! Writes are answered once most members have them in their journals; reads see only what most members have, from the primary. What
-//! concerns one document is one atomic command; what concerns several is one transaction ([`transaction`]). What must be erased from
-//! raw files is not seen to here: the bytes of media lie elsewhere, encrypted.
+//! Writes are answered once most members have them in their journals; reads see only what most
+//! members have, from the primary. What concerns one document is one atomic command; what concerns
+//! several is one transaction ([`transaction`]). What must be erased from raw files is not seen to
+//! here: the bytes of media lie elsewhere, encrypted.
 
 mod accounts;
 mod additions;
@@ -49,7 +51,8 @@ pub(crate) fn into_store_error(context: &str, error: mongodb::error::Error) -> S
     fault::Fault::from(error).into_store(context)
 }
 
-/// Claims of one node at the same time: measured with three nodes on two cores, fewer wait for the members, more are in each other's way.
+/// Claims of one node at the same time: measured with three nodes on two cores, fewer wait for the
+/// members, more are in each other's way.
 const CLAIMS: usize = 4;
 
 /// A store in one database of a replica set.
@@ -60,15 +63,18 @@ pub struct MongoStore {
     signals: Arc<Signals>,
     stop: CancellationToken,
     watcher: Mutex<Option<JoinHandle<()>>>,
-    /// For claims: all that ask at once ask for the same run, and the server has all but one try again.
+    /// For claims: all that ask at once ask for the same run, and the server has all but one try
+    /// again.
     claiming: tokio::sync::Semaphore,
     beginning: queue::Beginning,
     writes: Writes,
 }
 
 impl MongoStore {
-    /// Connects to the replica set of a URI such as `mongodb://user:password@host1,host2,host3/vultus?replicaSet=rs0`, brings the
-    /// documents to the newest version, builds the indexes, and begins to watch. Any number of nodes may do it at once.
+    /// Connects to the replica set of a URI such as
+    /// `mongodb://user:password@host1,host2,host3/vultus?replicaSet=rs0`, brings the documents to
+    /// the newest version, builds the indexes, and begins to watch. Any number of nodes may do it
+    /// at once.
     pub async fn open(uri: &str) -> Result<Arc<Self>> {
         let (client, database) = connect::connect(uri).await?;
         let opened = async {
@@ -83,7 +89,12 @@ impl MongoStore {
             }
         };
         let (signals, stop) = (Arc::new(Signals::default()), CancellationToken::new());
-        let watcher = tokio::spawn(watch::pass_on(database.clone(), stream, Arc::clone(&signals), stop.clone()));
+        let watcher = tokio::spawn(watch::pass_on(
+            database.clone(),
+            stream,
+            Arc::clone(&signals),
+            stop.clone(),
+        ));
         let collections = Collections::of(&database);
         let writes = Writes::new(client.clone(), collections.clone());
         let claiming = tokio::sync::Semaphore::new(CLAIMS);
@@ -117,9 +128,12 @@ impl MongoStore {
         let begun = self.client.start_session().snapshot(true).await;
         let mut session = begun.map_err(|error| fault::Fault::from(error).into_store(context))?;
         let (sender, records) = tokio::sync::mpsc::channel(RECORDS);
-        // The driver leaves a read concern that a collection has as it is, and then reads no snapshot.
+        // The driver leaves a read concern that a collection has as it is, and then reads no
+        // snapshot.
         let concern = DatabaseOptions::builder().read_concern(ReadConcern::snapshot()).build();
-        let collections = Collections::of(&self.client.database_with_options(self.collections.database.name(), concern));
+        let collections = Collections::of(
+            &self.client.database_with_options(self.collections.database.name(), concern),
+        );
         tokio::spawn(async move {
             if let Err(fault) = exporting::export(&collections, &mut session, &sender).await {
                 // Nobody may be left to be told.
@@ -138,7 +152,10 @@ impl MongoStore {
         if let Some(watcher) = watcher
             && let Err(error) = watcher.await
         {
-            tracing::warn!(error = &error as &dyn std::error::Error, "the task that watches the database ended badly");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the task that watches the database ended badly"
+            );
         }
         self.client.clone().shutdown().immediate(true).await;
         self.signals.close();

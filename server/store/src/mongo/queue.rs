@@ -1,4 +1,5 @@
-//! Runs as a queue: claiming under a lease with a fencing token, extending, giving back, and worker deaths.
+//! Runs as a queue: claiming under a lease with a fencing token, extending, giving back, and worker
+//! deaths.
 
 use super::collections::{Collections, RUNS};
 use super::documents::{AnalysisDocument, FolderDocument, MediumDocument, RunDocument, RunState};
@@ -6,7 +7,9 @@ use super::fault::{Answer, Fault, MAX_TIME_EXPIRED, code};
 use super::results::{fail, open, touch};
 use super::transaction::Transaction;
 use super::values::{count, counted, few, id, ids, nanoseconds, typed};
-use crate::records::{Applied, ClaimedRun, DeathVerdict, LeaseToken, NewGroup, QueueDepth, WorkerDeath};
+use crate::records::{
+    Applied, ClaimedRun, DeathVerdict, LeaseToken, NewGroup, QueueDepth, WorkerDeath,
+};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, Uuid, deserialize_from_slice, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
@@ -26,7 +29,8 @@ pub(super) fn fence(token: LeaseToken) -> i64 {
     count(token.fence)
 }
 
-/// How long a claim waits for the run whose turn it is, if a transaction holds it: its node may stand still in the middle of it.
+/// How long a claim waits for the run whose turn it is, if a transaction holds it: its node may
+/// stand still in the middle of it.
 const TURN_WAIT: StdDuration = StdDuration::from_secs(1);
 /// How long for each of the next ones.
 const NEXT_WAIT: StdDuration = StdDuration::from_millis(50);
@@ -36,18 +40,21 @@ const NEXT: i64 = 32;
 /// How long it is remembered where the queue began.
 const BEGINNING_LASTS: StdDuration = StdDuration::from_millis(100);
 
-/// Where the queue begins, by what was claimed a moment ago. What was taken leaves its place in the index, which the server keeps for
-/// minutes, and a look from the very start passes over all of these: under load, claims begin at the last run that was claimed, and only
-/// sometimes at the start. What another node puts before that waits until then.
+/// Where the queue begins, by what was claimed a moment ago. What was taken leaves its place in the
+/// index, which the server keeps for minutes, and a look from the very start passes over all of
+/// these: under load, claims begin at the last run that was claimed, and only sometimes at the
+/// start. What another node puts before that waits until then.
 #[derive(Debug, Default)]
 pub(super) struct Beginning(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Raised by whatever makes older knowledge worthless: what a claim that began before finds is not remembered.
+    /// Raised by whatever makes older knowledge worthless: what a claim that began before finds is
+    /// not remembered.
     generation: u64,
     found: Option<Found>,
-    /// The earliest turn that came in since the last look from the very start: a look that goes on may have missed it.
+    /// The earliest turn that came in since the last look from the very start: a look that goes on
+    /// may have missed it.
     came: Option<i64>,
 }
 
@@ -69,12 +76,16 @@ impl Beginning {
         let known = self.known();
         let is_new = |found: &&Found| {
             let since = now - found.now;
-            found.pools == pools && found.at.elapsed() < BEGINNING_LASTS && !since.is_negative() && since < BEGINNING_LASTS
+            found.pools == pools
+                && found.at.elapsed() < BEGINNING_LASTS
+                && !since.is_negative()
+                && since < BEGINNING_LASTS
         };
         (known.generation, known.found.as_ref().filter(is_new).map(|found| found.turn_at))
     }
 
-    /// A run that was found from a known turn on. When to look from the start again stays as it was.
+    /// A run that was found from a known turn on. When to look from the start again stays as it
+    /// was.
     fn advance(&self, generation: u64, turn_at: i64) {
         let mut known = self.known();
         let turn_at = known.came.map_or(turn_at, |came| came.min(turn_at));
@@ -114,8 +125,9 @@ impl Beginning {
     }
 }
 
-/// Takes the run whose turn it is of those that wait, or whose lease ran out; its fence is raised, so that all older tokens are
-/// stale. One atomic update: of many nodes that ask, one gets it. A run that a transaction holds is left out for now.
+/// Takes the run whose turn it is of those that wait, or whose lease ran out; its fence is raised,
+/// so that all older tokens are stale. One atomic update: of many nodes that ask, one gets it. A
+/// run that a transaction holds is left out for now.
 pub(super) async fn take(
     collections: &Collections,
     beginning: &Beginning,
@@ -137,7 +149,11 @@ pub(super) async fn take(
         "$inc": { "fence": 1_i64 },
     };
     let take = async |filter: Document, wait: StdDuration| {
-        let update = collections.runs.find_one_and_update(filter, taken.clone()).sort(turns()).max_time(wait);
+        let update = collections
+            .runs
+            .find_one_and_update(filter, taken.clone())
+            .sort(turns())
+            .max_time(wait);
         match update.return_document(ReturnDocument::After).await {
             Err(error) if code(&error) == Some(MAX_TIME_EXPIRED) => match written(&error) {
                 None => Ok(None),
@@ -162,7 +178,8 @@ pub(super) async fn take(
         return Ok(taken);
     }
     let runs = collections.runs.clone_with_type::<Document>();
-    let next = runs.find(waiting.clone()).sort(turns()).limit(NEXT).projection(doc! { "_id": 1 }).await?;
+    let next =
+        runs.find(waiting.clone()).sort(turns()).limit(NEXT).projection(doc! { "_id": 1 }).await?;
     let next: Vec<Document> = next.try_collect().await?;
     for mut one in next {
         one.extend(waiting.clone());
@@ -173,22 +190,30 @@ pub(super) async fn take(
     Ok(None)
 }
 
-/// What a claim answered that was written, but given up before most members had it; `None` when it was given up before.
+/// What a claim answered that was written, but given up before most members had it; `None` when it
+/// was given up before.
 fn written(error: &Error) -> Option<Answer<Option<RunDocument>>> {
     #[derive(Deserialize)]
     struct Found {
         value: Option<RunDocument>,
     }
-    let ErrorKind::Write(WriteFailure::WriteConcernError(_)) = error.kind.as_ref() else { return None };
-    let found = error.server_response().map(|answer| deserialize_from_slice::<Found>(answer.as_bytes()));
+    let ErrorKind::Write(WriteFailure::WriteConcernError(_)) = error.kind.as_ref() else {
+        return None;
+    };
+    let found =
+        error.server_response().map(|answer| deserialize_from_slice::<Found>(answer.as_bytes()));
     Some(match found {
         Some(found) => found.map(|found| found.value).map_err(Fault::from),
         None => Err(error.clone().into()),
     })
 }
 
-/// Waits until most members have a claim; left alone it would keep everybody from the run until its lease is over.
-async fn confirm(collections: &Collections, run: Option<RunDocument>) -> Answer<Option<Option<RunDocument>>> {
+/// Waits until most members have a claim; left alone it would keep everybody from the run until its
+/// lease is over.
+async fn confirm(
+    collections: &Collections,
+    run: Option<RunDocument>,
+) -> Answer<Option<Option<RunDocument>>> {
     let Some(run) = run else { return Ok(None) };
     let own = doc! { "_id": run.id, "fence": run.fence, "state": "LEASED", "node": &run.node };
     let again = doc! { "$set": { "ready_at": run.ready_at } };
@@ -213,9 +238,12 @@ struct Joined {
     media: Vec<MediumDocument>,
 }
 
-/// What is to be done in a run that was taken; `None` when nothing is left: its node went away between the last result and the
-/// release.
-pub(super) async fn unfinished(collections: &Collections, run: RunDocument) -> Answer<Option<ClaimedRun>> {
+/// What is to be done in a run that was taken; `None` when nothing is left: its node went away
+/// between the last result and the release.
+pub(super) async fn unfinished(
+    collections: &Collections,
+    run: RunDocument,
+) -> Answer<Option<ClaimedRun>> {
     let joined = |from: &str, on: Document, name: &str| {
         let pipeline = [doc! { "$match": on }, doc! { "$sort": { "member.place": 1 } }];
         doc! { "$lookup": { "from": from, "pipeline": pipeline.to_vec(), "as": name } }
@@ -237,8 +265,10 @@ pub(super) async fn unfinished(collections: &Collections, run: RunDocument) -> A
     }
     let folder = Folder::from(folder);
     let analyses: Vec<Analysis> = analyses.into_iter().map(Into::into).collect();
-    let taken: HashSet<_> = analyses.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
-    let media = media.into_iter().map(Medium::from).filter(|medium| taken.contains(&medium.id)).collect();
+    let taken: HashSet<_> =
+        analyses.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
+    let media =
+        media.into_iter().map(Medium::from).filter(|medium| taken.contains(&medium.id)).collect();
     Ok(Some(ClaimedRun {
         token: token(&run),
         pool: run.pool,
@@ -254,11 +284,15 @@ pub(super) async fn unfinished(collections: &Collections, run: RunDocument) -> A
 
 /// Ends a taken run with nothing left to do.
 pub(super) async fn end(collections: &Collections, token: LeaseToken) -> Answer<()> {
-    collections.runs.update_one(held(token), doc! { "$set": { "state": "DONE", "node": null } }).await?;
+    collections
+        .runs
+        .update_one(held(token), doc! { "$set": { "state": "DONE", "node": null } })
+        .await?;
     Ok(())
 }
 
-/// The run of a current token, which is written so that nobody else can take it while this transaction lasts.
+/// The run of a current token, which is written so that nobody else can take it while this
+/// transaction lasts.
 async fn hold(transaction: &mut Transaction, token: LeaseToken) -> Answer<Option<RunDocument>> {
     let run = write_held(transaction, token, 0).await?;
     if run.is_none() {
@@ -299,7 +333,9 @@ pub(super) async fn release_run(
     retry_at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> Answer<Applied> {
-    let Some(run) = hold(transaction, token).await? else { return transaction.undo(Applied::Stale) };
+    let Some(run) = hold(transaction, token).await? else {
+        return transaction.undo(Applied::Stale);
+    };
     requeue(transaction, &run, now).await?;
     give_back(transaction, run.id, retry_at, doc! {}).await?;
     Ok(Applied::Yes)
@@ -312,13 +348,16 @@ pub(super) async fn record_death(
     failure: &AnalysisFailure,
     now: OffsetDateTime,
 ) -> Answer<DeathVerdict> {
-    let Some(run) = hold(transaction, token).await? else { return transaction.undo(DeathVerdict::Stale) };
+    let Some(run) = hold(transaction, token).await? else {
+        return transaction.undo(DeathVerdict::Stale);
+    };
     let mut verdict = DeathVerdict::Retried;
     if let Some(active) = death.active {
         let Transaction { session, collections, .. } = &mut *transaction;
         // Somebody may have cancelled it.
         let blamed = doc! { "_id": id(active), "run_id": run.id, "state": open() };
-        let update = collections.analyses.find_one_and_update(blamed, doc! { "$inc": { "deaths": 1_i64 } });
+        let update =
+            collections.analyses.find_one_and_update(blamed, doc! { "$inc": { "deaths": 1_i64 } });
         let blamed = update.return_document(ReturnDocument::After).session(session).await?;
         if blamed.is_some_and(|analysis| analysis.deaths >= FATAL_DEATHS) {
             fail(transaction, active, failure, now).await?;
@@ -334,11 +373,16 @@ pub(super) async fn record_death(
 }
 
 /// What was being judged will be judged again.
-pub(super) async fn requeue(transaction: &mut Transaction, run: &RunDocument, now: OffsetDateTime) -> Answer<()> {
+pub(super) async fn requeue(
+    transaction: &mut Transaction,
+    run: &RunDocument,
+    now: OffsetDateTime,
+) -> Answer<()> {
     let Transaction { session, collections, .. } = &mut *transaction;
     let again = doc! { "$set": { "state": "QUEUED" }, "$inc": { "revision": 1_i64 } };
     let filter = doc! { "run_id": run.id, "state": "RUNNING" };
-    let changed = collections.analyses.update_many(filter, again).session(session).await?.modified_count;
+    let changed =
+        collections.analyses.update_many(filter, again).session(session).await?.modified_count;
     if changed > 0 {
         touch(transaction, run.member.folder_id, 0, Some(now)).await?;
     }
@@ -346,7 +390,11 @@ pub(super) async fn requeue(transaction: &mut Transaction, run: &RunDocument, no
 }
 
 /// After a claim of a run that was claimed before: requeues, if the token still is current.
-pub(super) async fn requeue_claimed(transaction: &mut Transaction, run: &RunDocument, now: OffsetDateTime) -> Answer<bool> {
+pub(super) async fn requeue_claimed(
+    transaction: &mut Transaction,
+    run: &RunDocument,
+    now: OffsetDateTime,
+) -> Answer<bool> {
     if hold(transaction, token(run)).await?.is_none() {
         return transaction.undo(false);
     }
@@ -355,7 +403,12 @@ pub(super) async fn requeue_claimed(transaction: &mut Transaction, run: &RunDocu
 }
 
 /// Back to the queue with what is not final, or done.
-async fn give_back(transaction: &mut Transaction, run: Uuid, retry_at: Option<OffsetDateTime>, more: Document) -> Answer<()> {
+async fn give_back(
+    transaction: &mut Transaction,
+    run: Uuid,
+    retry_at: Option<OffsetDateTime>,
+    more: Document,
+) -> Answer<()> {
     let is_open = doc! { "$gt": ["$open_analyses", 0_i64] };
     let mut set = doc! {
         "state": { "$cond": [is_open, "QUEUED", "DONE"] },
@@ -364,7 +417,11 @@ async fn give_back(transaction: &mut Transaction, run: Uuid, retry_at: Option<Of
     };
     set.extend(more);
     let Transaction { session, collections, .. } = transaction;
-    collections.runs.update_one(doc! { "_id": run }, vec![doc! { "$set": set }]).session(session).await?;
+    collections
+        .runs
+        .update_one(doc! { "_id": run }, vec![doc! { "$set": set }])
+        .session(session)
+        .await?;
     Ok(())
 }
 
@@ -375,16 +432,20 @@ pub(super) async fn one_less(transaction: &mut Transaction, run: Uuid, state: &s
     Ok(())
 }
 
-/// Writes the run of a token, if it is current: `finals` of its analyses became final, maybe none. Gives the run as it is then. Nobody else
-/// can take it while this transaction lasts.
-pub(super) async fn write_held(transaction: &mut Transaction, token: LeaseToken, finals: i64) -> Answer<Option<RunDocument>> {
+/// Writes the run of a token, if it is current: `finals` of its analyses became final, maybe none.
+/// Gives the run as it is then. Nobody else can take it while this transaction lasts.
+pub(super) async fn write_held(
+    transaction: &mut Transaction,
+    token: LeaseToken,
+    finals: i64,
+) -> Answer<Option<RunDocument>> {
     let Transaction { session, collections, .. } = transaction;
     let update = collections.runs.find_one_and_update(held(token), less("LEASED", finals));
     Ok(update.return_document(ReturnDocument::After).session(session).await?)
 }
 
-/// The runs of several tokens, written like that of one: `finals` of each one's analyses became final. Gives the runs as they are then;
-/// `None` when one of the tokens is not current.
+/// The runs of several tokens, written like that of one: `finals` of each one's analyses became
+/// final. Gives the runs as they are then; `None` when one of the tokens is not current.
 pub(super) async fn write_all_held(
     transaction: &mut Transaction,
     writes: &[(LeaseToken, i64)],
@@ -421,7 +482,8 @@ fn less(state: &str, finals: i64) -> Vec<Document> {
     vec![doc! { "$set": { "open_analyses": left, "state": state, "writes": writes } }]
 }
 
-/// Runs that wait for other pools than these and were asked for before a time; none that a node is at work on.
+/// Runs that wait for other pools than these and were asked for before a time; none that a node is
+/// at work on.
 pub(super) async fn unserved(
     collections: &Collections,
     pools: &[String],
@@ -436,7 +498,8 @@ pub(super) async fn unserved(
     Ok(collections.runs.find(filter).await?.try_collect().await?)
 }
 
-/// Fails what is left of an unserved run, unless somebody claimed it meanwhile. Whoever held its lease must not write any more.
+/// Fails what is left of an unserved run, unless somebody claimed it meanwhile. Whoever held its
+/// lease must not write any more.
 pub(super) async fn fail_run(
     transaction: &mut Transaction,
     run: &RunDocument,
@@ -444,9 +507,12 @@ pub(super) async fn fail_run(
     now: OffsetDateTime,
 ) -> Answer<u64> {
     let Transaction { session, collections, .. } = &mut *transaction;
-    let unclaimed = doc! { "_id": run.id, "fence": run.fence, "state": { "$in": ["QUEUED", "LEASED"] } };
+    let unclaimed =
+        doc! { "_id": run.id, "fence": run.fence, "state": { "$in": ["QUEUED", "LEASED"] } };
     let ended = doc! { "$set": { "state": "DONE", "node": null, "open_analyses": 0_i64 }, "$inc": { "fence": 1_i64 } };
-    if collections.runs.update_one(unclaimed, ended).session(&mut *session).await?.matched_count == 0 {
+    if collections.runs.update_one(unclaimed, ended).session(&mut *session).await?.matched_count
+        == 0
+    {
         return Ok(0);
     }
     let left = doc! { "run_id": run.id, "state": open() };
@@ -466,9 +532,12 @@ pub(super) async fn fail_run(
 pub(super) async fn queue_depth(collections: &Collections) -> Answer<QueueDepth> {
     let live = doc! { "$match": { "state": { "$in": ["QUEUED", "LEASED"] } } };
     let grouped = doc! { "$group": { "_id": "$state", "number": { "$sum": 1_i64 } } };
-    let found: Vec<Document> = collections.runs.aggregate([live, grouped]).await?.try_collect().await?;
+    let found: Vec<Document> =
+        collections.runs.aggregate([live, grouped]).await?.try_collect().await?;
     let of = |state: RunState| {
-        let found = found.iter().find(|row| row.get_str("_id").is_ok_and(|name| name == crate::names::Named::name(state)));
+        let found = found.iter().find(|row| {
+            row.get_str("_id").is_ok_and(|name| name == crate::names::Named::name(state))
+        });
         found.and_then(|row| row.get_i64("number").ok()).map_or(0, counted)
     };
     Ok(QueueDepth { queued: of(RunState::Queued), leased: of(RunState::Leased) })

@@ -1,5 +1,6 @@
-//! What happens to analyses: entered, progress, verdict or failure, cancelled. Under a lease each write checks the token in the same
-//! transaction, by writing the run: a claim by somebody else and the write cannot both succeed.
+//! What happens to analyses: entered, progress, verdict or failure, cancelled. Under a lease each
+//! write checks the token in the same transaction, by writing the run: a claim by somebody else and
+//! the write cannot both succeed.
 
 use super::additions::touched;
 use super::collections::{ANALYSES, FOLDERS};
@@ -26,11 +27,17 @@ pub(super) fn open() -> Document {
 /// One write: under which token, and what happened to which analysis.
 pub(super) type Write<'a> = (LeaseToken, AnalysisId, &'a Happening);
 
-/// Writes what happened to analyses of whichever runs, in order, each run and folder once. `None`, with nothing written, when one of them
-/// would not be written: then somebody has to ask which, and why. Else the tokens of the runs whose last result was among them.
-pub(super) async fn write_all(transaction: &mut Transaction, writes: &[Write<'_>]) -> Answer<Option<Vec<LeaseToken>>> {
-    let updates =
-        writes.iter().map(|write| Ok(doc! { "q": open_one(write), "u": update_of(write.2)? })).collect::<Answer<_>>()?;
+/// Writes what happened to analyses of whichever runs, in order, each run and folder once. `None`,
+/// with nothing written, when one of them would not be written: then somebody has to ask which, and
+/// why. Else the tokens of the runs whose last result was among them.
+pub(super) async fn write_all(
+    transaction: &mut Transaction,
+    writes: &[Write<'_>],
+) -> Answer<Option<Vec<LeaseToken>>> {
+    let updates = writes
+        .iter()
+        .map(|write| Ok(doc! { "q": open_one(write), "u": update_of(write.2)? }))
+        .collect::<Answer<_>>()?;
     if transaction.update(ANALYSES, updates).await? < writes.len() {
         return transaction.undo(None);
     }
@@ -42,18 +49,26 @@ pub(super) async fn write_all(transaction: &mut Transaction, writes: &[Write<'_>
         }
     }
     let finals: Vec<_> = of_runs.iter().map(|(token, sum)| (*token, sum.finals)).collect();
-    let Some(runs) = queue::write_all_held(transaction, &finals).await? else { return transaction.undo(None) };
-    let keys: Vec<&str> = writes.iter().flat_map(|(_, _, happening)| artifact_keys(happening)).collect();
+    let Some(runs) = queue::write_all_held(transaction, &finals).await? else {
+        return transaction.undo(None);
+    };
+    let keys: Vec<&str> =
+        writes.iter().flat_map(|(_, _, happening)| artifact_keys(happening)).collect();
     sweeping::reference(transaction, &keys).await?;
     let mut of_folders: HashMap<Uuid, Sum> = HashMap::new();
     let mut ended = Vec::new();
     for run in runs {
-        let Some((token, sum)) = of_runs.iter().find(|(token, _)| id(token.run_id) == run.id) else { continue };
+        let Some((token, sum)) = of_runs.iter().find(|(token, _)| id(token.run_id) == run.id)
+        else {
+            continue;
+        };
         *of_folders.entry(run.member.folder_id).or_default() += *sum;
         ended.extend(run.has_ended().then_some(*token));
     }
-    let touches: Vec<_> =
-        of_folders.iter().map(|(folder, sum)| doc! { "q": { "_id": folder }, "u": touching(sum.finals, sum.latest) }).collect();
+    let touches: Vec<_> = of_folders
+        .iter()
+        .map(|(folder, sum)| doc! { "q": { "_id": folder }, "u": touching(sum.finals, sum.latest) })
+        .collect();
     if transaction.update(FOLDERS, touches).await? < of_folders.len() {
         return transaction.undo(None);
     }
@@ -145,8 +160,10 @@ fn update_of(happening: &Happening) -> Answer<Bson> {
             .into(),
         ]),
         Happening::Progress(fraction) => {
-            // Not-a-number is no progress; what is judged again begins anew, and takes nothing back.
-            let fraction = f64::from(if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) });
+            // Not-a-number is no progress; what is judged again begins anew, and takes nothing
+            // back.
+            let fraction =
+                f64::from(if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) });
             let is_more = doc! { "$cond": [{ "$lt": ["$progress", fraction] }, 1_i64, 0_i64] };
             let further = doc! { "$set": {
                 "progress": { "$max": ["$progress", fraction] },
@@ -157,8 +174,10 @@ fn update_of(happening: &Happening) -> Answer<Bson> {
         Happening::Result(result, now) => match &**result {
             AnalysisResult::Failed(failure) => failed(failure, *now)?.into(),
             AnalysisResult::Finished { resolution, reasons, result, provenance, artifacts } => {
-                let artifacts: Vec<ArtifactDocument> = artifacts.iter().map(ArtifactDocument::from).collect();
-                let reasons: Vec<ReasonDocument> = reasons.iter().map(ReasonDocument::from).collect();
+                let artifacts: Vec<ArtifactDocument> =
+                    artifacts.iter().map(ArtifactDocument::from).collect();
+                let reasons: Vec<ReasonDocument> =
+                    reasons.iter().map(ReasonDocument::from).collect();
                 doc! {
                     "$set": {
                         "state": "FINISHED",
@@ -180,14 +199,21 @@ fn update_of(happening: &Happening) -> Answer<Bson> {
 }
 
 /// Why an analysis was not written: it is final, or it is not this run's.
-async fn unwritten(transaction: &mut Transaction, token: LeaseToken, analysis: AnalysisId, is_current: bool) -> Answer<Applied> {
+async fn unwritten(
+    transaction: &mut Transaction,
+    token: LeaseToken,
+    analysis: AnalysisId,
+    is_current: bool,
+) -> Answer<Applied> {
     let Transaction { session, collections, .. } = &mut *transaction;
     let own = doc! { "_id": id(analysis), "run_id": id(token.run_id) };
     let found = collections.analyses.find_one(own).session(session).await?;
     Ok(match found.map(|found| found.state.0.is_final()) {
         Some(true) if is_current => Applied::AlreadyFinal,
         // The run's last result ends the run itself.
-        Some(true) if queue::ended_under(&transaction.collections, token).await? => Applied::AlreadyFinal,
+        Some(true) if queue::ended_under(&transaction.collections, token).await? => {
+            Applied::AlreadyFinal
+        }
         _ => Applied::Stale,
     })
 }
@@ -218,22 +244,39 @@ fn failed(failure: &AnalysisFailure, now: OffsetDateTime) -> Answer<Document> {
     })
 }
 
-/// CANCELLED; its run leaves the queue if nothing else of it is left to do. The caller has seen that it is not final, and touches the
-/// folder.
-pub(super) async fn cancel(transaction: &mut Transaction, analysis: &Analysis, now: OffsetDateTime) -> Answer<()> {
+/// CANCELLED; its run leaves the queue if nothing else of it is left to do. The caller has seen
+/// that it is not final, and touches the folder.
+pub(super) async fn cancel(
+    transaction: &mut Transaction,
+    analysis: &Analysis,
+    now: OffsetDateTime,
+) -> Answer<()> {
     let cancelled = doc! {
         "$set": { "state": "CANCELLED", "finished_at": nanoseconds(now) },
         "$inc": { "revision": 1_i64 },
     };
     let Transaction { session, collections, .. } = &mut *transaction;
-    collections.analyses.update_one(doc! { "_id": id(analysis.id) }, cancelled).session(session).await?;
+    collections
+        .analyses
+        .update_one(doc! { "_id": id(analysis.id) }, cancelled)
+        .session(session)
+        .await?;
     queue::one_less(transaction, id(analysis.run_id), "QUEUED").await
 }
 
 /// Raises a folder's revision and time of change; `closed` of its analyses became final.
-pub(super) async fn touch(transaction: &mut Transaction, folder: Uuid, closed: i64, now: Option<OffsetDateTime>) -> Answer<()> {
+pub(super) async fn touch(
+    transaction: &mut Transaction,
+    folder: Uuid,
+    closed: i64,
+    now: Option<OffsetDateTime>,
+) -> Answer<()> {
     let Transaction { session, collections, .. } = transaction;
-    let touched = collections.folders.update_one(doc! { "_id": folder }, touching(closed, now)).session(session).await?;
+    let touched = collections
+        .folders
+        .update_one(doc! { "_id": folder }, touching(closed, now))
+        .session(session)
+        .await?;
     match touched.matched_count {
         0 => Err(crate::traits::StoreError::NotFound("folder").into()),
         _ => Ok(()),

@@ -1,4 +1,5 @@
-//! The version of the installation's documents: brought up to date once, however many nodes start, and refused when newer.
+//! The version of the installation's documents: brought up to date once, however many nodes start,
+//! and refused when newer.
 
 use super::collections::{NAMES, indexes};
 use super::fault::{Answer, Fault, code, is_duplicate};
@@ -50,7 +51,9 @@ pub(super) async fn prepare(database: &Database) -> Answer<()> {
             step(database, version + 1).await?;
             unlock(database, &holder, version + 1).await?;
         } else if began.elapsed() > PATIENCE {
-            return Err(refused("another node began to migrate the documents and did not finish".to_owned()));
+            return Err(refused(
+                "another node began to migrate the documents and did not finish".to_owned(),
+            ));
         } else {
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -75,14 +78,18 @@ async fn current(database: &Database) -> Answer<i32> {
 }
 
 async fn written(database: &Database) -> Answer<i32> {
-    let found = meta(database).clone_with_type::<SchemaDocument>().find_one(doc! { "_id": ID }).await?;
+    let found =
+        meta(database).clone_with_type::<SchemaDocument>().find_one(doc! { "_id": ID }).await?;
     Ok(found.map_or(0, |found| found.version))
 }
 
 /// The version that is written down, beside the newest one.
 pub(super) async fn state(database: &Database) -> Answer<SchemaState> {
     let version = written(database).await?;
-    Ok(SchemaState { version: usize::try_from(version).unwrap_or_default(), newest: NEWEST.unsigned_abs() as usize })
+    Ok(SchemaState {
+        version: usize::try_from(version).unwrap_or_default(),
+        newest: NEWEST.unsigned_abs() as usize,
+    })
 }
 
 /// Takes the right to make the next step, by the server's clock.
@@ -124,20 +131,25 @@ async fn make_collections(database: &Database) -> Answer<()> {
     Ok(())
 }
 
-/// Whether this is the fingerprint of something of the installation; the first one that is asked about is.
+/// Whether this is the fingerprint of something of the installation; the first one that is asked
+/// about is.
 pub(super) async fn has(database: &Database, what: &str, fingerprint: &str) -> Answer<bool> {
     let first = doc! { "$setOnInsert": { "v": i32::from(V1), "fingerprint": fingerprint } };
     let meta = meta(database);
     let asked = || meta.find_one_and_update(doc! { "_id": what }, first.clone()).upsert(true);
     let found = match asked().return_document(ReturnDocument::After).await {
         // Two nodes asked at once, and the other one was first.
-        Err(error) if is_duplicate(&error) => asked().return_document(ReturnDocument::After).await?,
+        Err(error) if is_duplicate(&error) => {
+            asked().return_document(ReturnDocument::After).await?
+        }
         other => other?,
     };
-    Ok(found.is_some_and(|found| found.get_str("fingerprint").is_ok_and(|known| known == fingerprint)))
+    Ok(found
+        .is_some_and(|found| found.get_str("fingerprint").is_ok_and(|known| known == fingerprint)))
 }
 
-/// Builds what is not there. An index that cannot be built, or is there and another one, ends the start.
+/// Builds what is not there. An index that cannot be built, or is there and another one, ends the
+/// start.
 async fn build_indexes(database: &Database) -> Answer<()> {
     for (name, wanted) in indexes() {
         database.collection::<Document>(name).create_indexes(wanted).await.map_err(|source| {
@@ -151,5 +163,8 @@ async fn build_indexes(database: &Database) -> Answer<()> {
 }
 
 fn refused(text: String) -> Fault {
-    Fault::Known(StoreError::Internal { context: "opening the database".to_owned(), source: text.into() })
+    Fault::Known(StoreError::Internal {
+        context: "opening the database".to_owned(),
+        source: text.into(),
+    })
 }

@@ -18,7 +18,9 @@ pub(super) fn of_members(scope: Scope) -> Document {
     match scope {
         Scope::Everything => doc! {},
         Scope::Company(company) => doc! { "member.company_id": id(company) },
-        Scope::Owner(company, owner) => doc! { "member.company_id": id(company), "member.owner_id": id(owner) },
+        Scope::Owner(company, owner) => {
+            doc! { "member.company_id": id(company), "member.owner_id": id(owner) }
+        }
     }
 }
 

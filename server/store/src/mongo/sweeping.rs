@@ -1,7 +1,8 @@
 //! Which blobs are referenced, and tombstones for those that are not.
 //!
-//! The collection `blobs` has a document for each key that was ever referenced and not swept. Whoever references a key and whoever
-//! gives it a tombstone write the same document, so that of two transactions that meet, one is tried again and sees the other.
+//! The collection `blobs` has a document for each key that was ever referenced and not swept.
+//! Whoever references a key and whoever gives it a tombstone write the same document, so that of
+//! two transactions that meet, one is tried again and sees the other.
 
 use super::collections::{BLOBS, Collections};
 use super::fault::Answer;
@@ -38,7 +39,8 @@ pub(super) async fn reference(transaction: &mut Transaction, keys: &[&str]) -> A
 
 async fn refuse_swept(transaction: &mut Transaction, keys: &[&str]) -> Answer<()> {
     let filter = doc! { "_id": { "$in": keys }, "swept_at": { "$exists": true } };
-    let found = transaction.collections.blobs.find_one(filter).session(&mut transaction.session).await?;
+    let found =
+        transaction.collections.blobs.find_one(filter).session(&mut transaction.session).await?;
     match found.and_then(|found| found.get_str("_id").ok().map(str::to_owned)) {
         Some(key) => Err(StoreError::BlobSwept { key }.into()),
         None => Ok(()),
@@ -61,7 +63,11 @@ async fn referenced(transaction: &mut Transaction, keys: &[String]) -> Answer<Ha
         .session(&mut *session)
         .await?;
     while let Some(medium) = cursor.next(&mut *session).await.transpose()? {
-        found.extend(["blob_key", "thumbnail_key"].iter().filter_map(|field| medium.get_str(field).ok().map(str::to_owned)));
+        found.extend(
+            ["blob_key", "thumbnail_key"]
+                .iter()
+                .filter_map(|field| medium.get_str(field).ok().map(str::to_owned)),
+        );
     }
     let mut cursor = collections
         .analyses
@@ -71,8 +77,11 @@ async fn referenced(transaction: &mut Transaction, keys: &[String]) -> Answer<Ha
         .session(&mut *session)
         .await?;
     while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
-        let artifacts = analysis.get_array("artifacts").into_iter().flatten().filter_map(Bson::as_document);
-        found.extend(artifacts.filter_map(|artifact| artifact.get_str("blob_key").ok().map(str::to_owned)));
+        let artifacts =
+            analysis.get_array("artifacts").into_iter().flatten().filter_map(Bson::as_document);
+        found.extend(
+            artifacts.filter_map(|artifact| artifact.get_str("blob_key").ok().map(str::to_owned)),
+        );
     }
     Ok(found)
 }
@@ -87,7 +96,8 @@ pub(super) async fn tombstone_unreferenced(
     let mut taken = referenced(transaction, keys).await?;
     taken.extend(being_deleted(transaction, keys, now - abandoned).await?);
     // Each once: what was marked already is taken.
-    let free: Vec<String> = keys.iter().filter(|key| taken.insert((*key).clone())).cloned().collect();
+    let free: Vec<String> =
+        keys.iter().filter(|key| taken.insert((*key).clone())).cloned().collect();
     let updates: Vec<Document> = free
         .iter()
         .map(|key| {
@@ -102,7 +112,11 @@ pub(super) async fn tombstone_unreferenced(
 }
 
 /// Those of the keys whose deletion goes on. One that began before `killed` does not.
-async fn being_deleted(transaction: &mut Transaction, keys: &[String], killed: OffsetDateTime) -> Answer<Vec<String>> {
+async fn being_deleted(
+    transaction: &mut Transaction,
+    keys: &[String],
+    killed: OffsetDateTime,
+) -> Answer<Vec<String>> {
     let Transaction { session, collections, .. } = transaction;
     let filter = doc! { "_id": { "$in": keys }, "swept_at": { "$gte": nanoseconds(killed) }, "swept": false };
     let mut cursor = collections.blobs.find(filter).session(&mut *session).await?;
@@ -134,13 +148,20 @@ fn tombstone(blob: &Document) -> Option<Tombstone> {
     Some(Tombstone { key, swept: blob.get_bool("swept").unwrap_or_default(), made_at })
 }
 
-pub(super) async fn tombstones(collections: &Collections, keys: &[String]) -> Answer<Vec<Tombstone>> {
+pub(super) async fn tombstones(
+    collections: &Collections,
+    keys: &[String],
+) -> Answer<Vec<Tombstone>> {
     let marked = doc! { "_id": { "$in": keys }, "swept_at": { "$exists": true } };
     let found: Vec<Document> = collections.blobs.find(marked).await?.try_collect().await?;
     Ok(found.iter().filter_map(tombstone).collect())
 }
 
-pub(super) async fn tombstones_before(collections: &Collections, before: OffsetDateTime, limit: u32) -> Answer<Vec<Tombstone>> {
+pub(super) async fn tombstones_before(
+    collections: &Collections,
+    before: OffsetDateTime,
+    limit: u32,
+) -> Answer<Vec<Tombstone>> {
     let marked = doc! { "swept_at": { "$lt": nanoseconds(before) } };
     let found = collections.blobs.find(marked).sort(doc! { "swept_at": 1 }).limit(i64::from(limit));
     let found: Vec<Document> = found.await?.try_collect().await?;
@@ -150,7 +171,15 @@ pub(super) async fn tombstones_before(collections: &Collections, before: OffsetD
 /// Keys of the newest media's blobs.
 pub(super) async fn newest_blobs(collections: &Collections, limit: u32) -> Answer<Vec<String>> {
     let media = collections.media.clone_with_type::<Document>();
-    let newest = media.find(doc! {}).sort(doc! { "_id": -1 }).limit(limit.into()).projection(doc! { "blob_key": 1 });
+    let newest = media
+        .find(doc! {})
+        .sort(doc! { "_id": -1 })
+        .limit(limit.into())
+        .projection(doc! { "blob_key": 1 });
     let found: Vec<Document> = newest.await?.try_collect().await?;
-    Ok(found.iter().filter_map(|medium| medium.get_str("blob_key").ok()).map(str::to_owned).collect())
+    Ok(found
+        .iter()
+        .filter_map(|medium| medium.get_str("blob_key").ok())
+        .map(str::to_owned)
+        .collect())
 }

@@ -1,4 +1,5 @@
-//! Transactions: several documents change together or not at all, tried again while others are in the way.
+//! Transactions: several documents change together or not at all, tried again while others are in
+//! the way.
 
 use super::collections::Collections;
 use super::fault::{Answer, Fault};
@@ -37,11 +38,21 @@ impl Transaction {
     }
 
     /// Several updates of a collection in one command; how many documents they found or made.
-    pub(super) async fn update(&mut self, collection: &str, updates: Vec<Document>) -> Answer<usize> {
+    pub(super) async fn update(
+        &mut self,
+        collection: &str,
+        updates: Vec<Document>,
+    ) -> Answer<usize> {
         let command = doc! { "update": collection, "updates": updates };
-        let answer = self.collections.database.run_command(command).session(&mut self.session).await?;
+        let answer =
+            self.collections.database.run_command(command).session(&mut self.session).await?;
         // The driver looks at the command's own error only.
-        match answer.get_array("writeErrors").ok().and_then(|errors| errors.first()).and_then(Bson::as_document) {
+        match answer
+            .get_array("writeErrors")
+            .ok()
+            .and_then(|errors| errors.first())
+            .and_then(Bson::as_document)
+        {
             None => {
                 let found = answer.get_i32("n").map(i64::from).or_else(|_| answer.get_i64("n"));
                 let found = found.map_err(|error| StoreError::Internal {
@@ -89,16 +100,29 @@ impl Attempts {
     pub(super) async fn begin(&mut self) -> Result<Transaction> {
         let begun = async {
             let mut session = self.client.start_session().await?;
-            session.start_transaction().read_concern(ReadConcern::snapshot()).write_concern(durable()).await?;
+            session
+                .start_transaction()
+                .read_concern(ReadConcern::snapshot())
+                .write_concern(durable())
+                .await?;
             Ok::<_, Fault>(session)
         };
         let session = self.in_time(begun).await.map_err(|fault| fault.into_store(self.context))?;
         self.made += 1;
-        Ok(Transaction { session, collections: self.collections.clone(), attempt: self.made - 1, undo: false })
+        Ok(Transaction {
+            session,
+            collections: self.collections.clone(),
+            attempt: self.made - 1,
+            undo: false,
+        })
     }
 
     /// Ends an attempt: the answer, once it is committed; `None` asks for another attempt.
-    pub(super) async fn end<T>(&mut self, mut transaction: Transaction, done: Answer<T>) -> Result<Option<T>> {
+    pub(super) async fn end<T>(
+        &mut self,
+        mut transaction: Transaction,
+        done: Answer<T>,
+    ) -> Result<Option<T>> {
         let fault = match done {
             Ok(answer) if transaction.undo => {
                 self.abort(transaction).await;
@@ -125,7 +149,8 @@ impl Attempts {
             match self.in_time(async { Ok(session.commit_transaction().await?) }).await {
                 // It may be committed or not; asking again is safe, and tells.
                 Err(Fault::Driver(error))
-                    if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) && self.began.elapsed() < PATIENCE =>
+                    if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT)
+                        && self.began.elapsed() < PATIENCE =>
                 {
                     tokio::time::sleep(LONGEST_WAIT).await;
                 }
@@ -153,7 +178,10 @@ fn wait_after(attempts: u32) -> Duration {
 }
 
 /// A use case that needs no transaction, within its time.
-pub(super) async fn alone<T>(context: &'static str, work: impl Future<Output = Answer<T>>) -> Result<T> {
+pub(super) async fn alone<T>(
+    context: &'static str,
+    work: impl Future<Output = Answer<T>>,
+) -> Result<T> {
     let done = tokio::time::timeout(PATIENCE, work).await.unwrap_or(Err(Fault::TimeOut));
     done.map_err(|fault| fault.into_store(context))
 }

@@ -73,7 +73,8 @@ pub(super) fn few(stored: i64) -> u32 {
     u32::try_from(stored).unwrap_or_default()
 }
 
-/// JSON as text: numbers, depth and names of keys (`$`, dots, NUL) survive exactly, and no part of it is ever taken for an operator.
+/// JSON as text: numbers, depth and names of keys (`$`, dots, NUL) survive exactly, and no part of
+/// it is ever taken for an operator.
 #[derive(Debug, Clone)]
 pub(super) struct Json(pub(super) serde_json::Value);
 

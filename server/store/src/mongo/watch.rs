@@ -1,5 +1,6 @@
-//! The change stream: what any node wrote becomes a signal in this process. After a lost stream it goes on where it was; when that
-//! is not possible any more, readers are told that they missed some.
+//! The change stream: what any node wrote becomes a signal in this process. After a lost stream it
+//! goes on where it was; when that is not possible any more, readers are told that they missed
+//! some.
 
 use super::collections::{FOLDERS, RUNS};
 use super::fault::code;
@@ -18,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Wait before a lost stream is opened again.
 const AGAIN: Duration = Duration::from_millis(250);
-/// The oplog does not reach back to where the stream was, or the stream cannot be resumed for another reason.
+/// The oplog does not reach back to where the stream was, or the stream cannot be resumed for
+/// another reason.
 const LOST: [i32; 4] = [136, 222, 280, 286];
 
 /// One event, cut down to what is needed.
@@ -46,7 +48,10 @@ struct Key {
 }
 
 /// Opens the stream of what happens from now on, or after a token.
-pub(super) async fn open(database: &Database, after: Option<ResumeToken>) -> mongodb::error::Result<ChangeStream<Event>> {
+pub(super) async fn open(
+    database: &Database,
+    after: Option<ResumeToken>,
+) -> mongodb::error::Result<ChangeStream<Event>> {
     let folders = doc! { "ns.coll": FOLDERS, "operationType": { "$in": ["insert", "update", "replace", "delete"] } };
     let runs = doc! {
         "ns.coll": RUNS,
@@ -64,7 +69,12 @@ pub(super) async fn open(database: &Database, after: Option<ResumeToken>) -> mon
 }
 
 /// Passes events on until it is told to stop.
-pub(super) async fn pass_on(database: Database, mut stream: ChangeStream<Event>, signals: Arc<Signals>, stop: CancellationToken) {
+pub(super) async fn pass_on(
+    database: Database,
+    mut stream: ChangeStream<Event>,
+    signals: Arc<Signals>,
+    stop: CancellationToken,
+) {
     let mut token = stream.resume_token();
     loop {
         let event = tokio::select! {
@@ -78,7 +88,10 @@ pub(super) async fn pass_on(database: Database, mut stream: ChangeStream<Event>,
             }
             lost => {
                 if let Some(Err(error)) = &lost {
-                    tracing::warn!(error = error as &dyn std::error::Error, "the stream of changes broke off");
+                    tracing::warn!(
+                        error = error as &dyn std::error::Error,
+                        "the stream of changes broke off"
+                    );
                 }
                 let forgotten = lost.and_then(Result::err).is_some_and(|error| is_lost(&error));
                 let reopened = tokio::select! {
@@ -93,7 +106,11 @@ pub(super) async fn pass_on(database: Database, mut stream: ChangeStream<Event>,
 }
 
 /// Tries until it works.
-async fn reopen(database: &Database, mut token: Option<ResumeToken>, signals: &Signals) -> ChangeStream<Event> {
+async fn reopen(
+    database: &Database,
+    mut token: Option<ResumeToken>,
+    signals: &Signals,
+) -> ChangeStream<Event> {
     loop {
         match open(database, token.clone()).await {
             Ok(stream) => {
@@ -118,10 +135,15 @@ fn tell(signals: &Signals, event: &Event) {
     if event.ns.coll == RUNS {
         return signals.wake_for_runs();
     }
-    // A deleted folder has no revision; an update without one is a part of a change whose other part has it.
+    // A deleted folder has no revision; an update without one is a part of a change whose other
+    // part has it.
     let revision = if event.operation == "delete" { Some(0) } else { event.revision };
     if let Some(revision) = revision {
         let may_settle = event.open.is_some() || event.operation == "delete";
-        signals.send(Change::Folder(FolderChange { folder_id: typed(event.key.id), revision: counted(revision), may_settle }));
+        signals.send(Change::Folder(FolderChange {
+            folder_id: typed(event.key.id),
+            revision: counted(revision),
+            may_settle,
+        }));
     }
 }

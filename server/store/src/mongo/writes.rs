@@ -1,9 +1,12 @@
-//! Writes to runs, put together: what comes while a transaction is on its way waits, and shares the next one, whichever runs it is of. Under
-//! load most of what a write costs is its transaction, and side by side writes to one run or one folder would be in one another's way.
-//! That an analysis has begun, or got on, waits for a result to share one with: most analyses end sooner than anybody looks.
+//! Writes to runs, put together: what comes while a transaction is on its way waits, and shares the
+//! next one, whichever runs it is of. Under load most of what a write costs is its transaction, and
+//! side by side writes to one run or one folder would be in one another's way. That an analysis has
+//! begun, or got on, waits for a result to share one with: most analyses end sooner than anybody
+//! looks.
 //!
-//! When one of them cannot be written with the others (a stale token, a blob that was swept, another node at work on the same folder), those
-//! of each run go on by themselves, and what comes for these runs meanwhile waits for that.
+//! When one of them cannot be written with the others (a stale token, a blob that was swept,
+//! another node at work on the same folder), those of each run go on by themselves, and what comes
+//! for these runs meanwhile waits for that.
 
 use super::collections::Collections;
 use super::results::{self, Write, Written};
@@ -20,8 +23,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{timeout, timeout_at};
 use vultus_core::AnalysisId;
 
-/// Most writes of one transaction: fewer than the runs that a claim looks past, since a node that stands still in the midst of one keeps all of
-/// its runs from being claimed.
+/// Most writes of one transaction: fewer than the runs that a claim looks past, since a node that
+/// stands still in the midst of one keeps all of its runs from being claimed.
 const MOST_WRITES: usize = 24;
 /// About most bytes of their results: the server takes 16 MiB in one command.
 const MOST_BYTES: usize = 4 << 20;
@@ -29,7 +32,8 @@ const MOST_BYTES: usize = 4 << 20;
 const ENTRY_BYTES: usize = 1 << 10;
 /// Attempts at a transaction of several while others are in the way.
 const ATTEMPTS: u32 = 2;
-/// How long a transaction of several may take before its commit: a connection on which nothing comes back holds up no other run for longer.
+/// How long a transaction of several may take before its commit: a connection on which nothing
+/// comes back holds up no other run for longer.
 const TOGETHER: Duration = Duration::from_secs(2);
 /// How long what is no result waits for one.
 const LINGER: Duration = Duration::from_secs(1);
@@ -99,12 +103,18 @@ struct State {
 impl State {
     /// What to do in a line now.
     fn next(&mut self, line: Line) -> Next {
-        let Some(waiting) = self.waiting.get_mut(&line).filter(|waiting| !waiting.is_empty()) else {
+        let Some(waiting) = self.waiting.get_mut(&line).filter(|waiting| !waiting.is_empty())
+        else {
             self.waiting.remove(&line);
             return Next::Leave;
         };
         // One that does not linger takes the others along.
-        let until = waiting.iter().map(|one| one.lingers_until).min().flatten().filter(|until| *until > Instant::now());
+        let until = waiting
+            .iter()
+            .map(|one| one.lingers_until)
+            .min()
+            .flatten()
+            .filter(|until| *until > Instant::now());
         if let Some(until) = until.filter(|_| line == Line::Shared && waiting.len() < MOST_WRITES) {
             return Next::Linger(until);
         }
@@ -160,19 +170,32 @@ impl Writes {
         self.state().ended.remove(&token)
     }
 
-    /// Writes what happened to an analysis, with whatever else waits. It is written also if the caller goes away.
-    pub(super) async fn write(&self, token: LeaseToken, analysis: AnalysisId, happening: Happening) -> Result<Applied> {
+    /// Writes what happened to an analysis, with whatever else waits. It is written also if the
+    /// caller goes away.
+    pub(super) async fn write(
+        &self,
+        token: LeaseToken,
+        analysis: AnalysisId,
+        happening: Happening,
+    ) -> Result<Applied> {
         let (answer, answered) = oneshot::channel();
         let (size, entered) = (happening.size(), Instant::now());
         let lingers_until = (!matches!(happening, Happening::Result(..))).then(|| entered + LINGER);
         self.enter(Waiting { token, analysis, happening, size, entered, lingers_until, answer });
-        answered.await.unwrap_or_else(|_| Err(StoreError::Unavailable("writing to a run: its task is gone".to_owned())))
+        answered.await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable("writing to a run: its task is gone".to_owned()))
+        })
     }
 
     /// No result comes that what waits of this run could wait for.
     pub(super) fn hurry(&self, token: LeaseToken) {
         let mut state = self.state();
-        let theirs = state.waiting.get_mut(&Line::Shared).into_iter().flatten().filter(|one| one.token == token);
+        let theirs = state
+            .waiting
+            .get_mut(&Line::Shared)
+            .into_iter()
+            .flatten()
+            .filter(|one| one.token == token);
         theirs.for_each(|one| one.lingers_until = None);
         drop(state);
         self.came.notify_one();
@@ -190,7 +213,8 @@ impl Writes {
         self.came.notify_one();
     }
 
-    /// Starts the task of a line. Without the lock: where no task can start any more, the line is given up at once.
+    /// Starts the task of a line. Without the lock: where no task can start any more, the line is
+    /// given up at once.
     fn open(&self, line: Line) {
         let leaving = Leaving { state: Arc::clone(&self.state), line, has_left: false };
         tokio::spawn(self.clone().serve(leaving));
@@ -202,7 +226,9 @@ impl Writes {
             match (next, leaving.line) {
                 (Next::Write(writes), Line::Shared) => self.write_together(writes).await,
                 (Next::Write(writes), Line::Of(_)) => self.write_each(writes).await,
-                (Next::Linger(until), _) => drop(timeout_at(until.into(), self.came.notified()).await),
+                (Next::Linger(until), _) => {
+                    drop(timeout_at(until.into(), self.came.notified()).await)
+                }
                 (Next::Leave, _) => break,
             }
         }
@@ -213,7 +239,9 @@ impl Writes {
         let writes: Vec<_> = waiting.iter().map(Waiting::write).collect();
         for _ in 0..ATTEMPTS {
             match self.transact_together(&writes).await {
-                Together::Written => return waiting.into_iter().for_each(|one| one.answer(Ok(Applied::Yes))),
+                Together::Written => {
+                    return waiting.into_iter().for_each(|one| one.answer(Ok(Applied::Yes)));
+                }
                 Together::Unknown(error) => return refuse(waiting, &error.to_string()),
                 Together::InTheWay => {}
                 Together::NotWritten => break,
@@ -227,7 +255,8 @@ impl Writes {
         let mut state = self.state();
         let tokens: HashSet<LeaseToken> = waiting.iter().map(|one| one.token).collect();
         let shared = state.waiting.get_mut(&Line::Shared).map(std::mem::take).unwrap_or_default();
-        let (theirs, others): (Vec<_>, _) = shared.into_iter().partition(|one| tokens.contains(&one.token));
+        let (theirs, others): (Vec<_>, _) =
+            shared.into_iter().partition(|one| tokens.contains(&one.token));
         state.waiting.insert(Line::Shared, others);
         let mut new = Vec::new();
         for one in waiting.into_iter().chain(theirs) {
@@ -241,14 +270,17 @@ impl Writes {
     }
 
     async fn transact_together(&self, writes: &[Write<'_>]) -> Together {
-        let mut attempts = Attempts::new(self.client.clone(), self.collections.clone(), "writing to runs");
+        let mut attempts =
+            Attempts::new(self.client.clone(), self.collections.clone(), "writing to runs");
         let begun = async {
             let mut transaction = attempts.begin().await?;
             let done = results::write_all(&mut transaction, writes).await;
             Ok::<_, StoreError>((transaction, done))
         };
         // What is not ended here, the driver ends by itself.
-        let Ok(Ok((transaction, done))) = timeout(TOGETHER, begun).await else { return Together::NotWritten };
+        let Ok(Ok((transaction, done))) = timeout(TOGETHER, begun).await else {
+            return Together::NotWritten;
+        };
         match done {
             Ok(Some(ended)) => match attempts.end(transaction, Ok(ended)).await {
                 Ok(Some(ended)) => {
@@ -281,7 +313,9 @@ impl Writes {
     }
 
     async fn transact(&self, write: Write<'_>, entered: Instant) -> Result<Applied> {
-        let mut attempts = Attempts::new(self.client.clone(), self.collections.clone(), "writing to a run").since(entered);
+        let mut attempts =
+            Attempts::new(self.client.clone(), self.collections.clone(), "writing to a run")
+                .since(entered);
         loop {
             let mut transaction = attempts.begin().await?;
             let done = results::write(&mut transaction, write).await;
@@ -307,7 +341,9 @@ enum Together {
 }
 
 fn refuse(waiting: impl IntoIterator<Item = Waiting>, message: &str) {
-    waiting.into_iter().for_each(|one| one.answer(Err(StoreError::Unavailable(message.to_owned()))));
+    waiting
+        .into_iter()
+        .for_each(|one| one.answer(Err(StoreError::Unavailable(message.to_owned()))));
 }
 
 /// Sees to it that a task which ends in the midst of its work leaves nobody waiting for it.

@@ -42,28 +42,49 @@ pub(super) fn create_company(connection: &Connection, company: &Company) -> Answ
     let made = change(
         connection,
         "INSERT INTO companies (id, name, wrapped_key, created_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING",
-        params![company.id.to_string(), company.name, company.wrapped_key, nanoseconds(company.created_at)],
+        params![
+            company.id.to_string(),
+            company.name,
+            company.wrapped_key,
+            nanoseconds(company.created_at)
+        ],
     )?;
-    if made == 1 { Ok(()) } else { Err(StoreError::Duplicate { what: "company", existing: company.id.to_string() }.into()) }
+    if made == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Duplicate { what: "company", existing: company.id.to_string() }.into())
+    }
 }
 
 const COMPANY: &str = "id, name, ifnull(wrapped_key, x''), created_at";
 
 fn company_row(row: &Row<'_>) -> rusqlite::Result<Company> {
-    Ok(Company { id: parsed(row, 0)?, name: row.get(1)?, wrapped_key: row.get(2)?, created_at: time(row, 3)? })
+    Ok(Company {
+        id: parsed(row, 0)?,
+        name: row.get(1)?,
+        wrapped_key: row.get(2)?,
+        created_at: time(row, 3)?,
+    })
 }
 
 pub(super) fn company(connection: &Connection, id: CompanyId) -> Answer<Company> {
     let sql = format!("SELECT {COMPANY} FROM companies WHERE id = ?1");
-    optional(connection, &sql, [id.to_string()], company_row)?.ok_or(Fault::Known(StoreError::NotFound("company")))
+    optional(connection, &sql, [id.to_string()], company_row)?
+        .ok_or(Fault::Known(StoreError::NotFound("company")))
 }
 
 pub(super) fn companies(connection: &Connection) -> Answer<Vec<Company>> {
     all(connection, &format!("SELECT {COMPANY} FROM companies ORDER BY id"), (), company_row)
 }
 
-pub(super) fn replace_company_key(connection: &Connection, id: CompanyId, old: &[u8], new: &[u8]) -> Answer<bool> {
-    let sql = "UPDATE companies SET wrapped_key = ?3 WHERE id = ?1 AND ifnull(wrapped_key, x'') = ?2";
+pub(super) fn replace_company_key(
+    connection: &Connection,
+    id: CompanyId,
+    old: &[u8],
+    new: &[u8],
+) -> Answer<bool> {
+    let sql =
+        "UPDATE companies SET wrapped_key = ?3 WHERE id = ?1 AND ifnull(wrapped_key, x'') = ?2";
     Ok(change(connection, sql, (id.to_string(), old, new))? == 1)
 }
 
@@ -95,8 +116,13 @@ pub(super) fn count_users(connection: &Connection) -> Answer<u64> {
     Ok(connection.query_row("SELECT count(*) FROM users", (), |row| row.get(0))?)
 }
 
-pub(super) fn user_by_email(connection: &Connection, email: &str) -> Answer<Option<UserWithPassword>> {
-    let sql = format!("SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u WHERE u.email = ?1");
+pub(super) fn user_by_email(
+    connection: &Connection,
+    email: &str,
+) -> Answer<Option<UserWithPassword>> {
+    let sql = format!(
+        "SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u WHERE u.email = ?1"
+    );
     optional(connection, &sql, [email], user_with_password)
 }
 
@@ -111,7 +137,9 @@ fn user_with_password(row: &Row<'_>) -> rusqlite::Result<UserWithPassword> {
 
 /// In the order of their ids.
 pub(super) fn all_users(connection: &Connection) -> Answer<Vec<UserWithPassword>> {
-    let sql = format!("SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u ORDER BY u.id");
+    let sql = format!(
+        "SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u ORDER BY u.id"
+    );
     all(connection, &sql, (), user_with_password)
 }
 
@@ -119,7 +147,11 @@ pub(super) fn all_users(connection: &Connection) -> Answer<Vec<UserWithPassword>
 pub(super) fn insert_user(connection: &Connection, user: &UserWithPassword) -> Answer<()> {
     create_user(connection, &user.user, &user.password_hash)?;
     let sql = "UPDATE users SET failed_logins = ?2, locked_until = ?3 WHERE id = ?1";
-    change(connection, sql, (user.user.id.to_string(), user.failed_logins, user.locked_until.map(nanoseconds)))?;
+    change(
+        connection,
+        sql,
+        (user.user.id.to_string(), user.failed_logins, user.locked_until.map(nanoseconds)),
+    )?;
     Ok(())
 }
 
@@ -129,7 +161,9 @@ pub(super) fn all_sessions(connection: &Connection) -> Answer<Vec<SessionRecord>
     let tokens = "SELECT sha256, used FROM refresh_tokens WHERE session_id = ?1 ORDER BY sha256";
     let mut sessions = Vec::new();
     for session in all(connection, &sql, (), session_row)? {
-        let refresh_tokens = all(connection, tokens, [session.id.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let refresh_tokens = all(connection, tokens, [session.id.to_string()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         sessions.push(SessionRecord { session, refresh_tokens });
     }
     Ok(sessions)
@@ -140,7 +174,17 @@ pub(super) fn insert_session(connection: &Connection, record: &SessionRecord) ->
     let session = &record.session;
     let sql = "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked) VALUES (?1, ?2, ?3, ?4, ?5)";
     let (id, user) = (session.id.to_string(), session.user_id.to_string());
-    change(connection, sql, (&id, user, nanoseconds(session.created_at), nanoseconds(session.expires_at), session.revoked))?;
+    change(
+        connection,
+        sql,
+        (
+            &id,
+            user,
+            nanoseconds(session.created_at),
+            nanoseconds(session.expires_at),
+            session.revoked,
+        ),
+    )?;
     for (sha256, used) in &record.refresh_tokens {
         let sql = "INSERT INTO refresh_tokens (sha256, session_id, used) VALUES (?1, ?2, ?3)";
         change(connection, sql, (sha256, &id, used))?;
@@ -149,11 +193,17 @@ pub(super) fn insert_session(connection: &Connection, record: &SessionRecord) ->
 }
 
 pub(super) fn users(connection: &Connection, ids: &[UserId]) -> Answer<Vec<User>> {
-    let sql = format!("SELECT {USER} FROM json_each(?1) wanted JOIN users u ON u.id = wanted.value ORDER BY wanted.key");
+    let sql = format!(
+        "SELECT {USER} FROM json_each(?1) wanted JOIN users u ON u.id = wanted.value ORDER BY wanted.key"
+    );
     all(connection, &sql, [json_list(ids)], user)
 }
 
-pub(super) fn record_failed_login(connection: &Connection, id: UserId, locked_until: Option<OffsetDateTime>) -> Answer<()> {
+pub(super) fn record_failed_login(
+    connection: &Connection,
+    id: UserId,
+    locked_until: Option<OffsetDateTime>,
+) -> Answer<()> {
     // A lock is only ever prolonged: failures that are recorded side by side do not take it back.
     let sql = "UPDATE users SET failed_logins = failed_logins + 1,
         locked_until = CASE WHEN ?2 IS NULL THEN locked_until ELSE max(ifnull(locked_until, ?2), ?2) END WHERE id = ?1";
@@ -163,7 +213,11 @@ pub(super) fn record_failed_login(connection: &Connection, id: UserId, locked_un
     }
 }
 
-pub(super) fn create_session(connection: &Connection, session: &Session, refresh_sha256: &str) -> Answer<()> {
+pub(super) fn create_session(
+    connection: &Connection,
+    session: &Session,
+    refresh_sha256: &str,
+) -> Answer<()> {
     let cleared = "UPDATE users SET failed_logins = 0, locked_until = NULL WHERE id = ?1";
     if change(connection, cleared, [session.user_id.to_string()])? == 0 {
         return Err(StoreError::NotFound("user").into());
@@ -188,7 +242,11 @@ pub(super) fn create_session(connection: &Connection, session: &Session, refresh
 }
 
 fn insert_token(connection: &Connection, sha256: &str, session: SessionId) -> Answer<()> {
-    change(connection, "INSERT INTO refresh_tokens (sha256, session_id) VALUES (?1, ?2)", (sha256, session.to_string()))?;
+    change(
+        connection,
+        "INSERT INTO refresh_tokens (sha256, session_id) VALUES (?1, ?2)",
+        (sha256, session.to_string()),
+    )?;
     Ok(())
 }
 
@@ -199,9 +257,11 @@ pub(super) fn rotate_refresh(
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
 ) -> Answer<Rotation> {
-    let sql =
-        format!("SELECT {SESSION}, t.used FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.sha256 = ?1");
-    let found = optional(connection, &sql, [old], |row| Ok((session_row(row)?, row.get::<_, bool>(5)?)))?;
+    let sql = format!(
+        "SELECT {SESSION}, t.used FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.sha256 = ?1"
+    );
+    let found =
+        optional(connection, &sql, [old], |row| Ok((session_row(row)?, row.get::<_, bool>(5)?)))?;
     let Some((session, used)) = found else { return Ok(Rotation::Unknown) };
     if session.revoked || session.expires_at <= now {
         return Ok(Rotation::Unknown);

@@ -1,4 +1,5 @@
-//! What makes things in a folder: the folder itself, its media, its analyses, at most once per idempotency key.
+//! What makes things in a folder: the folder itself, its media, its analyses, at most once per
+//! idempotency key.
 
 use super::documents::{GroupAnalyses, StoredReplay};
 use super::fault::Answer;
@@ -37,7 +38,11 @@ pub(super) fn create_folder(
     let stored = Folder { media_changed_at, revision: folder.revision.max(1), ..folder.clone() };
     rows::insert_folder(connection, &stored)?;
     add(connection, effects, folder.id, additions)?;
-    effects.changes.push(FolderChange { folder_id: folder.id, revision: stored.revision, may_settle: true });
+    effects.changes.push(FolderChange {
+        folder_id: folder.id,
+        revision: stored.revision,
+        may_settle: true,
+    });
     remember(connection, key, folder.id, additions, additions.now.unwrap_or(folder.created_at))?;
     Ok(Created::New)
 }
@@ -56,15 +61,19 @@ pub(super) fn add_to_folder(
     let folder = scope::folder(connection, scope, id)?;
     add(connection, effects, id, additions)?;
     let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();
-    if let Some(newest) = newest_medium.filter(|newest| folder.media_changed_at.is_none_or(|before| before < *newest)) {
-        // Later than every analysis asked for in other requests: while these media were on their way, none of those could take them.
+    if let Some(newest) =
+        newest_medium.filter(|newest| folder.media_changed_at.is_none_or(|before| before < *newest))
+    {
+        // Later than every analysis asked for in other requests: while these media were on their
+        // way, none of those could take them.
         let sql = "UPDATE folders SET media_changed_at = max(?2,
             (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1 AND group_id IS NOT ?3)) WHERE id = ?1";
         let group = additions.group.as_ref().map(|new| new.group.id.to_string());
         change(connection, sql, (id.to_string(), nanoseconds(newest), group))?;
     }
     if additions.group.as_ref().is_some_and(|new| new.media_seen != folder.media_changed_at) {
-        // A medium came or went between the look at the folder and this commit: later than these analyses, which could not heed it.
+        // A medium came or went between the look at the folder and this commit: later than these
+        // analyses, which could not heed it.
         let sql = "UPDATE folders SET media_changed_at = max(ifnull(media_changed_at, 0),
             (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1)) WHERE id = ?1";
         change(connection, sql, [id.to_string()])?;
@@ -77,7 +86,11 @@ pub(super) fn add_to_folder(
 }
 
 /// Refuses a folder whose external id another folder of the company has.
-pub(super) fn refuse_duplicate(connection: &Connection, folder: &Folder, external_id: &str) -> Answer<()> {
+pub(super) fn refuse_duplicate(
+    connection: &Connection,
+    folder: &Folder,
+    external_id: &str,
+) -> Answer<()> {
     let sql = "SELECT id FROM folders WHERE company_id = ?1 AND external_id = ?2 AND id <> ?3";
     let arguments = (folder.company_id.to_string(), external_id, folder.id.to_string());
     match optional(connection, sql, arguments, |row| row.get(0))? {
@@ -86,7 +99,12 @@ pub(super) fn refuse_duplicate(connection: &Connection, folder: &Folder, externa
     }
 }
 
-fn add(connection: &Connection, effects: &mut Effects, folder: FolderId, additions: &FolderAdditions) -> Answer<()> {
+fn add(
+    connection: &Connection,
+    effects: &mut Effects,
+    folder: FolderId,
+    additions: &FolderAdditions,
+) -> Answer<()> {
     for medium in &additions.media {
         refuse_swept(connection, &medium.blob_key)?;
         if let Some(key) = &medium.thumbnail_key {
@@ -100,7 +118,12 @@ fn add(connection: &Connection, effects: &mut Effects, folder: FolderId, additio
     }
 }
 
-fn add_group(connection: &Connection, effects: &mut Effects, folder: FolderId, new: &NewGroup) -> Answer<()> {
+fn add_group(
+    connection: &Connection,
+    effects: &mut Effects,
+    folder: FolderId,
+    new: &NewGroup,
+) -> Answer<()> {
     refuse_missing_media(connection, folder, new)?;
     let group = &new.group;
     change(
@@ -130,7 +153,8 @@ fn add_group(connection: &Connection, effects: &mut Effects, folder: FolderId, n
 /// A medium may have been deleted since the request looked at the folder.
 fn refuse_missing_media(connection: &Connection, folder: FolderId, new: &NewGroup) -> Answer<()> {
     let analyses = new.runs.iter().flat_map(|run| &run.analyses);
-    let taken: HashSet<_> = analyses.flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
+    let taken: HashSet<_> =
+        analyses.flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
     let sql = "SELECT count(*) FROM json_each(?1) wanted JOIN media m ON m.id = wanted.value AND m.folder_id = ?2";
     let arguments = (json_list(&taken), folder.to_string());
     let found: usize = connection.prepare_cached(sql)?.query_row(arguments, |row| row.get(0))?;
@@ -142,9 +166,13 @@ fn replayed(connection: &Connection, key: Option<&IdempotencyKey>) -> Answer<Opt
     let Some(key) = key else { return Ok(None) };
     let sql = "SELECT fingerprint, replay_doc FROM idempotency WHERE user_id = ?1 AND operation = ?2 AND key = ?3";
     let arguments = (key.user_id.to_string(), &key.operation, &key.key);
-    let found = optional(connection, sql, arguments, |row| Ok((row.get::<_, String>(0)?, document::<StoredReplay>(row, 1)?)))?;
+    let found = optional(connection, sql, arguments, |row| {
+        Ok((row.get::<_, String>(0)?, document::<StoredReplay>(row, 1)?))
+    })?;
     match found {
-        Some((fingerprint, _)) if fingerprint != key.fingerprint => Err(StoreError::IdempotencyMismatch.into()),
+        Some((fingerprint, _)) if fingerprint != key.fingerprint => {
+            Err(StoreError::IdempotencyMismatch.into())
+        }
         Some((_, replay)) => Ok(Some(replay.into())),
         None => Ok(None),
     }
@@ -163,7 +191,11 @@ fn remember(
     now: OffsetDateTime,
 ) -> Answer<()> {
     let Some(key) = key else { return Ok(()) };
-    change(connection, "DELETE FROM idempotency WHERE created_at < ?1", [nanoseconds(now - KEEP_KEYS)])?;
+    change(
+        connection,
+        "DELETE FROM idempotency WHERE created_at < ?1",
+        [nanoseconds(now - KEEP_KEYS)],
+    )?;
     change(
         connection,
         "INSERT INTO idempotency (user_id, operation, key, fingerprint, replay_doc, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -1,6 +1,8 @@
 //! [`Store`] over the file: each use case is one piece of work for the writer or for a reader.
 
-use super::{SqliteStore, accounts, additions, exporting, folders, listing, queue, results, sweeping};
+use super::{
+    SqliteStore, accounts, additions, exporting, folders, listing, queue, results, sweeping,
+};
 use crate::events::ChangeStream;
 use crate::export::Record;
 use crate::records::*;
@@ -10,11 +12,12 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium, SessionId,
-    User, UserId,
+    Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId,
+    MediaId, Medium, SessionId, User, UserId,
 };
 
-/// A waiter for runs looks again after this time at the latest: leases and waiting times run out without any write.
+/// A waiter for runs looks again after this time at the latest: leases and waiting times run out
+/// without any write.
 const LOOK_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[async_trait]
@@ -34,12 +37,16 @@ impl Store for SqliteStore {
 
     async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool> {
         let (old, new) = (old.to_vec(), new.to_vec());
-        self.write("changing a company's key", move |c, _| accounts::replace_company_key(c, id, &old, &new)).await
+        self.write("changing a company's key", move |c, _| {
+            accounts::replace_company_key(c, id, &old, &new)
+        })
+        .await
     }
 
     async fn create_user(&self, user: &User, password_hash: &str) -> Result<()> {
         let (user, password_hash) = (user.clone(), password_hash.to_owned());
-        self.write("making a user", move |c, _| accounts::create_user(c, &user, &password_hash)).await
+        self.write("making a user", move |c, _| accounts::create_user(c, &user, &password_hash))
+            .await
     }
 
     async fn count_users(&self) -> Result<u64> {
@@ -56,18 +63,37 @@ impl Store for SqliteStore {
         self.read("reading users", move |c| accounts::users(c, &ids)).await
     }
 
-    async fn record_failed_login(&self, id: UserId, locked_until: Option<OffsetDateTime>) -> Result<()> {
-        self.write("recording a failed login", move |c, _| accounts::record_failed_login(c, id, locked_until)).await
+    async fn record_failed_login(
+        &self,
+        id: UserId,
+        locked_until: Option<OffsetDateTime>,
+    ) -> Result<()> {
+        self.write("recording a failed login", move |c, _| {
+            accounts::record_failed_login(c, id, locked_until)
+        })
+        .await
     }
 
     async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()> {
         let (session, refresh_sha256) = (*session, refresh_sha256.to_owned());
-        self.write("making a session", move |c, _| accounts::create_session(c, &session, &refresh_sha256)).await
+        self.write("making a session", move |c, _| {
+            accounts::create_session(c, &session, &refresh_sha256)
+        })
+        .await
     }
 
-    async fn rotate_refresh(&self, old: &str, new: &str, now: OffsetDateTime, expires_at: OffsetDateTime) -> Result<Rotation> {
+    async fn rotate_refresh(
+        &self,
+        old: &str,
+        new: &str,
+        now: OffsetDateTime,
+        expires_at: OffsetDateTime,
+    ) -> Result<Rotation> {
         let (old, new) = (old.to_owned(), new.to_owned());
-        self.write("rotating a refresh token", move |c, _| accounts::rotate_refresh(c, &old, &new, now, expires_at)).await
+        self.write("rotating a refresh token", move |c, _| {
+            accounts::rotate_refresh(c, &old, &new, now, expires_at)
+        })
+        .await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>> {
@@ -78,9 +104,17 @@ impl Store for SqliteStore {
         self.write("revoking a session", move |c, _| accounts::revoke_session(c, id)).await
     }
 
-    async fn create_folder(&self, folder: &Folder, additions: &FolderAdditions, key: Option<&IdempotencyKey>) -> Result<Created> {
+    async fn create_folder(
+        &self,
+        folder: &Folder,
+        additions: &FolderAdditions,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created> {
         let (folder, additions, key) = (folder.clone(), additions.clone(), key.cloned());
-        self.write("making a folder", move |c, e| additions::create_folder(c, e, &folder, &additions, key.as_ref())).await
+        self.write("making a folder", move |c, e| {
+            additions::create_folder(c, e, &folder, &additions, key.as_ref())
+        })
+        .await
     }
 
     async fn add_to_folder(
@@ -91,7 +125,10 @@ impl Store for SqliteStore {
         key: Option<&IdempotencyKey>,
     ) -> Result<Created> {
         let (additions, key) = (additions.clone(), key.cloned());
-        self.write("adding to a folder", move |c, e| additions::add_to_folder(c, e, scope, id, &additions, key.as_ref())).await
+        self.write("adding to a folder", move |c, e| {
+            additions::add_to_folder(c, e, scope, id, &additions, key.as_ref())
+        })
+        .await
     }
 
     async fn replay(&self, key: &IdempotencyKey) -> Result<Option<Replay>> {
@@ -116,13 +153,25 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn delete_medium(&self, scope: Scope, id: MediaId, now: OffsetDateTime) -> Result<(Folder, Orphans)> {
-        let deleted = self.write("deleting a medium", move |c, e| folders::delete_medium(c, e, scope, id, now)).await?;
+    async fn delete_medium(
+        &self,
+        scope: Scope,
+        id: MediaId,
+        now: OffsetDateTime,
+    ) -> Result<(Folder, Orphans)> {
+        let deleted = self
+            .write("deleting a medium", move |c, e| folders::delete_medium(c, e, scope, id, now))
+            .await?;
         self.forget_deleted("forgetting a deleted medium").await?;
         Ok(deleted)
     }
 
-    async fn erase_folder(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans> {
+    async fn erase_folder(
+        &self,
+        scope: Scope,
+        id: FolderId,
+        now: OffsetDateTime,
+    ) -> Result<Orphans> {
         self.erase(scope, id, now).await
     }
 
@@ -131,7 +180,12 @@ impl Store for SqliteStore {
         self.read("reading folders", move |c| folders::folders(c, scope, &ids)).await
     }
 
-    async fn folder_by_external_id(&self, scope: Scope, company: CompanyId, external_id: &str) -> Result<Option<FolderId>> {
+    async fn folder_by_external_id(
+        &self,
+        scope: Scope,
+        company: CompanyId,
+        external_id: &str,
+    ) -> Result<Option<FolderId>> {
         let external_id = external_id.to_owned();
         let work = move |c: &_| folders::folder_by_external_id(c, scope, company, &external_id);
         self.read("looking for an external id", work).await
@@ -146,7 +200,10 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<(Vec<Folder>, bool)> {
         let filter = filter.clone();
-        self.read("listing folders", move |c| listing::list_folders(c, scope, &filter, order, after, limit)).await
+        self.read("listing folders", move |c| {
+            listing::list_folders(c, scope, &filter, order, after, limit)
+        })
+        .await
     }
 
     async fn contents(&self, folders: Vec<Folder>) -> Result<Vec<FolderContents>> {
@@ -169,30 +226,73 @@ impl Store for SqliteStore {
         self.read("reading groups of analyses", move |c| folders::groups(c, scope, id)).await
     }
 
-    async fn analyses(&self, scope: Scope, ids: &[AnalysisId]) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
+    async fn analyses(
+        &self,
+        scope: Scope,
+        ids: &[AnalysisId],
+    ) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
         let ids = ids.to_vec();
         self.read("reading analyses", move |c| folders::analyses(c, scope, &ids)).await
     }
 
-    async fn cancel_analysis(&self, scope: Scope, id: AnalysisId, now: OffsetDateTime) -> Result<Cancelled> {
-        self.write("cancelling an analysis", move |c, e| folders::cancel_analysis(c, e, scope, id, now)).await
+    async fn cancel_analysis(
+        &self,
+        scope: Scope,
+        id: AnalysisId,
+        now: OffsetDateTime,
+    ) -> Result<Cancelled> {
+        self.write("cancelling an analysis", move |c, e| {
+            folders::cancel_analysis(c, e, scope, id, now)
+        })
+        .await
     }
 
-    async fn claim_run(&self, pools: &[String], node: &str, now: OffsetDateTime, lease: Duration) -> Result<Option<ClaimedRun>> {
+    async fn claim_run(
+        &self,
+        pools: &[String],
+        node: &str,
+        now: OffsetDateTime,
+        lease: Duration,
+    ) -> Result<Option<ClaimedRun>> {
         let (pools, node) = (pools.to_vec(), node.to_owned());
-        self.write_lazily("claiming a run", move |c, e| queue::claim_run(c, e, &pools, &node, now, lease)).await
+        self.write_lazily("claiming a run", move |c, e| {
+            queue::claim_run(c, e, &pools, &node, now, lease)
+        })
+        .await
     }
 
-    async fn heartbeat(&self, token: LeaseToken, now: OffsetDateTime, lease: Duration) -> Result<bool> {
-        self.write_lazily("extending a lease", move |c, _| queue::heartbeat(c, token, now, lease)).await
+    async fn heartbeat(
+        &self,
+        token: LeaseToken,
+        now: OffsetDateTime,
+        lease: Duration,
+    ) -> Result<bool> {
+        self.write_lazily("extending a lease", move |c, _| queue::heartbeat(c, token, now, lease))
+            .await
     }
 
-    async fn enter_analysis(&self, token: LeaseToken, id: AnalysisId, now: OffsetDateTime) -> Result<Applied> {
-        self.write_lazily("entering an analysis", move |c, e| results::enter_analysis(c, e, token, id, now)).await
+    async fn enter_analysis(
+        &self,
+        token: LeaseToken,
+        id: AnalysisId,
+        now: OffsetDateTime,
+    ) -> Result<Applied> {
+        self.write_lazily("entering an analysis", move |c, e| {
+            results::enter_analysis(c, e, token, id, now)
+        })
+        .await
     }
 
-    async fn record_progress(&self, token: LeaseToken, id: AnalysisId, fraction: f32) -> Result<Applied> {
-        self.write_lazily("recording progress", move |c, e| results::record_progress(c, e, token, id, fraction)).await
+    async fn record_progress(
+        &self,
+        token: LeaseToken,
+        id: AnalysisId,
+        fraction: f32,
+    ) -> Result<Applied> {
+        self.write_lazily("recording progress", move |c, e| {
+            results::record_progress(c, e, token, id, fraction)
+        })
+        .await
     }
 
     async fn apply_result(
@@ -203,7 +303,10 @@ impl Store for SqliteStore {
         now: OffsetDateTime,
     ) -> Result<Applied> {
         let result = result.clone();
-        self.write("writing a result", move |c, e| results::apply_result(c, e, token, id, &result, now)).await
+        self.write("writing a result", move |c, e| {
+            results::apply_result(c, e, token, id, &result, now)
+        })
+        .await
     }
 
     async fn record_death(
@@ -214,11 +317,22 @@ impl Store for SqliteStore {
         now: OffsetDateTime,
     ) -> Result<DeathVerdict> {
         let failure = failure.clone();
-        self.write("recording a worker's death", move |c, e| queue::record_death(c, e, token, death, &failure, now)).await
+        self.write("recording a worker's death", move |c, e| {
+            queue::record_death(c, e, token, death, &failure, now)
+        })
+        .await
     }
 
-    async fn release_run(&self, token: LeaseToken, retry_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Result<Applied> {
-        self.write_lazily("releasing a run", move |c, e| queue::release_run(c, e, token, retry_at, now)).await
+    async fn release_run(
+        &self,
+        token: LeaseToken,
+        retry_at: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> Result<Applied> {
+        self.write_lazily("releasing a run", move |c, e| {
+            queue::release_run(c, e, token, retry_at, now)
+        })
+        .await
     }
 
     async fn fail_unserved(
@@ -229,17 +343,25 @@ impl Store for SqliteStore {
         now: OffsetDateTime,
     ) -> Result<u64> {
         let (pools, failure) = (pools.to_vec(), failure.clone());
-        self.write("failing what nobody judges", move |c, e| queue::fail_unserved(c, e, &pools, asked_before, &failure, now))
-            .await
+        self.write("failing what nobody judges", move |c, e| {
+            queue::fail_unserved(c, e, &pools, asked_before, &failure, now)
+        })
+        .await
     }
 
     async fn queue_depth(&self) -> Result<QueueDepth> {
         self.read("counting runs", queue::queue_depth).await
     }
 
-    async fn tombstone_unreferenced(&self, keys: &[String], now: OffsetDateTime, abandoned: Duration) -> Result<Vec<String>> {
+    async fn tombstone_unreferenced(
+        &self,
+        keys: &[String],
+        now: OffsetDateTime,
+        abandoned: Duration,
+    ) -> Result<Vec<String>> {
         let keys = keys.to_vec();
-        let work = move |c: &_, _: &mut _| sweeping::tombstone_unreferenced(c, &keys, now, abandoned);
+        let work =
+            move |c: &_, _: &mut _| sweeping::tombstone_unreferenced(c, &keys, now, abandoned);
         self.write("marking blobs for deletion", work).await
     }
 
@@ -255,11 +377,19 @@ impl Store for SqliteStore {
 
     async fn revive(&self, tombstones: &[Tombstone]) -> Result<()> {
         let tombstones = tombstones.to_vec();
-        self.write("marking blobs as written again", move |c, _| sweeping::revive(c, &tombstones)).await
+        self.write("marking blobs as written again", move |c, _| sweeping::revive(c, &tombstones))
+            .await
     }
 
-    async fn tombstones_before(&self, before: OffsetDateTime, limit: u32) -> Result<Vec<Tombstone>> {
-        self.read("reading old tombstones of blobs", move |c| sweeping::tombstones_before(c, before, limit)).await
+    async fn tombstones_before(
+        &self,
+        before: OffsetDateTime,
+        limit: u32,
+    ) -> Result<Vec<Tombstone>> {
+        self.read("reading old tombstones of blobs", move |c| {
+            sweeping::tombstones_before(c, before, limit)
+        })
+        .await
     }
 
     async fn export(&self) -> Result<BoxStream<'static, Result<Record>>> {
@@ -280,8 +410,10 @@ impl Store for SqliteStore {
     }
 
     async fn ping(&self) -> Result<()> {
-        self.read("asking the store", |c| Ok(c.query_row("SELECT 1 FROM companies LIMIT 1", (), |_| Ok(())).or_else(none)?))
-            .await?;
+        self.read("asking the store", |c| {
+            Ok(c.query_row("SELECT 1 FROM companies LIMIT 1", (), |_| Ok(())).or_else(none)?)
+        })
+        .await?;
         self.write("asking the store's writer", |_, _| Ok(())).await
     }
 

@@ -1,12 +1,13 @@
-//! Documents in columns: what is read whole and never searched. Each has a version `v`; a change of shape raises it, and the older
-//! ones stay readable.
+//! Documents in columns: what is read whole and never searched. Each has a version `v`; a change of
+//! shape raises it, and the older ones stay readable.
 
 use crate::stored::{Name, StoredFailure, StoredProvenance, V1, Version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisId, FolderId, GroupId, MediaId, MediaKind, Medium, Provenance, Reason, Tag,
+    Analysis, AnalysisFailure, AnalysisId, FolderId, GroupId, MediaId, MediaKind, Medium,
+    Provenance, Reason, Tag,
 };
 
 /// What is known about a medium's content.
@@ -105,7 +106,11 @@ impl From<&Analysis> for AnalysisRequest {
             slot: medium.slot.clone(),
             named: medium.named,
         };
-        Self { v: V1, media: analysis.media.iter().map(taken).collect(), params: analysis.params.clone() }
+        Self {
+            v: V1,
+            media: analysis.media.iter().map(taken).collect(),
+            params: analysis.params.clone(),
+        }
     }
 }
 
@@ -154,13 +159,23 @@ pub(super) struct StoredReason {
 
 impl From<&Reason> for StoredReason {
     fn from(reason: &Reason) -> Self {
-        Self { code: reason.code.clone(), message: reason.message.clone(), media_id: reason.media_id, frame: reason.frame }
+        Self {
+            code: reason.code.clone(),
+            message: reason.message.clone(),
+            media_id: reason.media_id,
+            frame: reason.frame,
+        }
     }
 }
 
 impl From<StoredReason> for Reason {
     fn from(stored: StoredReason) -> Self {
-        Self { code: stored.code, message: stored.message, media_id: stored.media_id, frame: stored.frame }
+        Self {
+            code: stored.code,
+            message: stored.message,
+            media_id: stored.media_id,
+            frame: stored.frame,
+        }
     }
 }
 
@@ -190,13 +205,24 @@ pub(super) struct StoredReplay {
 
 impl From<crate::Replay> for StoredReplay {
     fn from(replay: crate::Replay) -> Self {
-        Self { v: V1, folder_id: replay.folder_id, media: replay.media, group_id: replay.group_id, analyses: replay.analyses }
+        Self {
+            v: V1,
+            folder_id: replay.folder_id,
+            media: replay.media,
+            group_id: replay.group_id,
+            analyses: replay.analyses,
+        }
     }
 }
 
 impl From<StoredReplay> for crate::Replay {
     fn from(stored: StoredReplay) -> Self {
-        Self { folder_id: stored.folder_id, media: stored.media, group_id: stored.group_id, analyses: stored.analyses }
+        Self {
+            folder_id: stored.folder_id,
+            media: stored.media,
+            group_id: stored.group_id,
+            analyses: stored.analyses,
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use super::rows::{self, all, change};
 use super::values::{document, nanoseconds, optional_time, parsed, time};
 use super::{accounts, folders};
 use crate::export::{
-    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, Record, RunRecord,
-    UserRecord,
+    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord,
+    MediumRecord, Record, RunRecord, UserRecord,
 };
 use crate::records::{FolderContents, IdempotencyKey, Scope};
 use rusqlite::{Connection, Row, params};
@@ -18,9 +18,13 @@ const BATCH: u32 = 100;
 
 /// Gives all records, until `give` says that nobody wants more.
 pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bool) -> Answer<()> {
-    let mut some =
-        accounts::companies(connection)?.into_iter().map(|company| Record::Company(CompanyRecord(company))).collect::<Vec<_>>();
-    some.extend(accounts::all_users(connection)?.into_iter().map(|user| Record::User(UserRecord(user))));
+    let mut some = accounts::companies(connection)?
+        .into_iter()
+        .map(|company| Record::Company(CompanyRecord(company)))
+        .collect::<Vec<_>>();
+    some.extend(
+        accounts::all_users(connection)?.into_iter().map(|user| Record::User(UserRecord(user))),
+    );
     some.extend(accounts::all_sessions(connection)?.into_iter().map(Record::Session));
     for record in some {
         if !give(record) {
@@ -38,8 +42,7 @@ pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bo
             }
         }
     }
-    let sql =
-        "SELECT user_id, operation, key, fingerprint, replay_doc, created_at FROM idempotency ORDER BY user_id, operation, key";
+    let sql = "SELECT user_id, operation, key, fingerprint, replay_doc, created_at FROM idempotency ORDER BY user_id, operation, key";
     for record in all(connection, sql, (), idempotency)? {
         if !give(Record::Idempotency(record)) {
             return Ok(());
@@ -50,10 +53,14 @@ pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bo
 
 fn folder_record(connection: &Connection, contents: FolderContents) -> Answer<FolderRecord> {
     let id = contents.folder.id;
-    let sql = "SELECT id, pool, state = 'DONE', fence, retry_at, one_by_one, deaths, created_at FROM runs
+    let sql =
+        "SELECT id, pool, state = 'DONE', fence, retry_at, one_by_one, deaths, created_at FROM runs
                WHERE folder_id = ?1 ORDER BY row";
     Ok(FolderRecord {
-        groups: folders::groups(connection, Scope::Everything, id)?.into_iter().map(GroupRecord).collect(),
+        groups: folders::groups(connection, Scope::Everything, id)?
+            .into_iter()
+            .map(GroupRecord)
+            .collect(),
         runs: all(connection, sql, [id.to_string()], run)?,
         folder: contents.folder,
         media: contents.media.into_iter().map(MediumRecord).collect(),
@@ -76,15 +83,26 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {
 }
 
 fn idempotency(row: &Row<'_>) -> rusqlite::Result<IdempotencyRecord> {
-    let key = IdempotencyKey { user_id: parsed(row, 0)?, operation: row.get(1)?, key: row.get(2)?, fingerprint: row.get(3)? };
-    Ok(IdempotencyRecord { key, replay: document::<StoredReplay>(row, 4)?.into(), created_at: time(row, 5)? })
+    let key = IdempotencyKey {
+        user_id: parsed(row, 0)?,
+        operation: row.get(1)?,
+        key: row.get(2)?,
+        fingerprint: row.get(3)?,
+    };
+    Ok(IdempotencyRecord {
+        key,
+        replay: document::<StoredReplay>(row, 4)?.into(),
+        created_at: time(row, 5)?,
+    })
 }
 
 /// Writes records as they were.
 pub(super) fn import(connection: &Connection, records: &[Record]) -> Answer<()> {
     for record in records {
         match record {
-            Record::Company(CompanyRecord(company)) => accounts::create_company(connection, company)?,
+            Record::Company(CompanyRecord(company)) => {
+                accounts::create_company(connection, company)?
+            }
             Record::User(UserRecord(user)) => accounts::insert_user(connection, user)?,
             Record::Session(session) => accounts::insert_session(connection, session)?,
             Record::Folder(folder) => import_folder(connection, folder)?,
@@ -103,7 +121,11 @@ fn import_folder(connection: &Connection, record: &FolderRecord) -> Answer<()> {
     for GroupRecord(group) in &record.groups {
         let analyses = serde_json::to_string(&GroupAnalyses::new(&group.analyses))?;
         let sql = "INSERT INTO analysis_groups (id, folder_id, analyses_doc, created_at) VALUES (?1, ?2, ?3, ?4)";
-        change(connection, sql, (group.id.to_string(), id.to_string(), analyses, nanoseconds(group.created_at)))?;
+        change(
+            connection,
+            sql,
+            (group.id.to_string(), id.to_string(), analyses, nanoseconds(group.created_at)),
+        )?;
     }
     for run in &record.runs {
         let sql = "INSERT INTO runs (id, folder_id, pool, state, fence, retry_at, one_by_one, deaths, created_at)
@@ -135,9 +157,17 @@ fn import_folder(connection: &Connection, record: &FolderRecord) -> Answer<()> {
 fn import_idempotency(connection: &Connection, record: &IdempotencyRecord) -> Answer<()> {
     let IdempotencyRecord { key, replay, created_at } = record;
     let replay = serde_json::to_string(&StoredReplay::from(replay.clone()))?;
-    let sql = "INSERT INTO idempotency (user_id, operation, key, fingerprint, replay_doc, created_at)
+    let sql =
+        "INSERT INTO idempotency (user_id, operation, key, fingerprint, replay_doc, created_at)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    let arguments = params![key.user_id.to_string(), key.operation, key.key, key.fingerprint, replay, nanoseconds(*created_at)];
+    let arguments = params![
+        key.user_id.to_string(),
+        key.operation,
+        key.key,
+        key.fingerprint,
+        replay,
+        nanoseconds(*created_at)
+    ];
     change(connection, sql, arguments)?;
     Ok(())
 }

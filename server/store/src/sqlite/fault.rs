@@ -40,14 +40,21 @@ impl Fault {
     pub(super) fn into_store(self, context: &str) -> StoreError {
         match self {
             Self::Known(error) => error,
-            Self::Sqlite(error) if may_pass(&error) => StoreError::Unavailable(format!("{context}: {error}")),
-            Self::Sqlite(error) => StoreError::Internal { context: context.to_owned(), source: Box::new(error) },
-            Self::Document(error) => StoreError::Internal { context: context.to_owned(), source: Box::new(error) },
+            Self::Sqlite(error) if may_pass(&error) => {
+                StoreError::Unavailable(format!("{context}: {error}"))
+            }
+            Self::Sqlite(error) => {
+                StoreError::Internal { context: context.to_owned(), source: Box::new(error) }
+            }
+            Self::Document(error) => {
+                StoreError::Internal { context: context.to_owned(), source: Box::new(error) }
+            }
         }
     }
 }
 
-/// Whether a later attempt may work: the disk is full, another process writes, or the disk does not answer.
+/// Whether a later attempt may work: the disk is full, another process writes, or the disk does not
+/// answer.
 fn may_pass(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -69,7 +76,10 @@ mod tests {
 
     #[test]
     fn a_full_disk_a_busy_file_and_a_failing_disk_are_unavailable_and_a_broken_file_is_not() {
-        let fault = |code| Fault::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).into_store("testing");
+        let fault = |code| {
+            Fault::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+                .into_store("testing")
+        };
         for code in [ffi::SQLITE_FULL, ffi::SQLITE_BUSY, ffi::SQLITE_IOERR_FSYNC] {
             assert!(matches!(fault(code), StoreError::Unavailable(_)), "{code}");
         }

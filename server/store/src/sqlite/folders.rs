@@ -15,13 +15,20 @@ use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::collections::HashMap;
 use time::{Duration, OffsetDateTime};
-use vultus_core::{Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium};
+use vultus_core::{
+    Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium,
+};
 
 /// What was referenced until now has no tombstone, so that none can be old.
 const NEVER: Duration = Duration::ZERO;
 
 /// Raises a folder's revision and time of change, and announces it.
-pub(super) fn touch(connection: &Connection, effects: &mut Effects, id: FolderId, now: Option<OffsetDateTime>) -> Answer<()> {
+pub(super) fn touch(
+    connection: &Connection,
+    effects: &mut Effects,
+    id: FolderId,
+    now: Option<OffsetDateTime>,
+) -> Answer<()> {
     let sql = "UPDATE folders SET revision = revision + 1, updated_at = max(updated_at, ifnull(?2, updated_at)) WHERE id = ?1
                RETURNING revision";
     let changed = optional(connection, sql, (id.to_string(), now.map(nanoseconds)), |row| {
@@ -74,15 +81,22 @@ pub(super) fn delete_medium(
         (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1)) WHERE id = ?1";
     change(connection, sql, (medium.folder_id.to_string(), nanoseconds(now)))?;
     touch(connection, effects, medium.folder_id, Some(now))?;
-    let mut keys: Vec<String> = std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
+    let mut keys: Vec<String> =
+        std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
     keys.extend(delete_artifacts(connection, medium.folder_id, id)?);
     let orphans = Orphans { keys: tombstone(connection, &keys, now, NEVER)? };
     Ok((scope::folder(connection, scope, medium.folder_id)?, orphans))
 }
 
-/// Deletes the artifacts of the analyses that took a medium, because they may show what is in it; gives their blob keys.
-fn delete_artifacts(connection: &Connection, folder: FolderId, medium: MediaId) -> Answer<Vec<String>> {
-    let sql = format!("SELECT {} FROM analyses a WHERE a.folder_id = ?1 ORDER BY a.row", rows::ANALYSIS);
+/// Deletes the artifacts of the analyses that took a medium, because they may show what is in it;
+/// gives their blob keys.
+fn delete_artifacts(
+    connection: &Connection,
+    folder: FolderId,
+    medium: MediaId,
+) -> Answer<Vec<String>> {
+    let sql =
+        format!("SELECT {} FROM analyses a WHERE a.folder_id = ?1 ORDER BY a.row", rows::ANALYSIS);
     let mut keys = Vec::new();
     for analysis in all(connection, &sql, [folder.to_string()], rows::analysis)? {
         if analysis.media.iter().any(|taken| taken.media_id == medium) {
@@ -95,7 +109,8 @@ fn delete_artifacts(connection: &Connection, folder: FolderId, medium: MediaId) 
     Ok(keys)
 }
 
-/// Deletes all rows of a folder. Its runs go too, so that a write under one of their tokens finds nothing and is stale.
+/// Deletes all rows of a folder. Its runs go too, so that a write under one of their tokens finds
+/// nothing and is stale.
 pub(super) fn erase_folder(
     connection: &Connection,
     effects: &mut Effects,
@@ -109,14 +124,20 @@ pub(super) fn erase_folder(
                UNION SELECT r.blob_key FROM artifacts r JOIN analyses a ON a.id = r.analysis_id WHERE a.folder_id = ?1";
     let keys: Vec<String> = all(connection, sql, [id.to_string()], |row| row.get(0))?;
     let forget_keys = "DELETE FROM idempotency WHERE json_extract(replay_doc, '$.folder_id') = ?1";
-    for sql in ["DELETE FROM runs WHERE folder_id = ?1", "DELETE FROM folders WHERE id = ?1", forget_keys] {
+    for sql in
+        ["DELETE FROM runs WHERE folder_id = ?1", "DELETE FROM folders WHERE id = ?1", forget_keys]
+    {
         change(connection, sql, [id.to_string()])?;
     }
     effects.changes.push(FolderChange { folder_id: id, revision: 0, may_settle: true });
     Ok(Orphans { keys: tombstone(connection, &keys, now, NEVER)? })
 }
 
-pub(super) fn folders(connection: &Connection, scope: Scope, ids: &[FolderId]) -> Answer<Vec<FolderContents>> {
+pub(super) fn folders(
+    connection: &Connection,
+    scope: Scope,
+    ids: &[FolderId],
+) -> Answer<Vec<FolderContents>> {
     let sql = format!(
         "SELECT {} FROM json_each(?3) wanted JOIN folders f ON f.id = wanted.value WHERE {} ORDER BY wanted.key",
         rows::FOLDER,
@@ -126,24 +147,40 @@ pub(super) fn folders(connection: &Connection, scope: Scope, ids: &[FolderId]) -
     contents(connection, all(connection, &sql, (company, owner, json_list(ids)), rows::folder)?)
 }
 
-pub(super) fn folder_ids(connection: &Connection, after: Option<FolderId>, limit: u32) -> Answer<Vec<FolderId>> {
+pub(super) fn folder_ids(
+    connection: &Connection,
+    after: Option<FolderId>,
+    limit: u32,
+) -> Answer<Vec<FolderId>> {
     let sql = "SELECT id FROM folders WHERE id > ?1 ORDER BY id LIMIT ?2";
     let after = after.map(|id| id.to_string()).unwrap_or_default();
     all(connection, sql, (after, limit), |row| parsed(row, 0))
 }
 
-pub(super) fn folder_key(connection: &Connection, id: FolderId) -> Answer<Option<WrappedFolderKey>> {
+pub(super) fn folder_key(
+    connection: &Connection,
+    id: FolderId,
+) -> Answer<Option<WrappedFolderKey>> {
     let sql = "SELECT company_id, ifnull(wrapped_key, x'') FROM folders WHERE id = ?1";
-    let key = |row: &rusqlite::Row<'_>| Ok(WrappedFolderKey { company_id: parsed(row, 0)?, wrapped_key: row.get(1)? });
+    let key = |row: &rusqlite::Row<'_>| {
+        Ok(WrappedFolderKey { company_id: parsed(row, 0)?, wrapped_key: row.get(1)? })
+    };
     optional(connection, sql, [id.to_string()], key)
 }
 
 /// Three statements, however many folders there are.
-pub(super) fn contents(connection: &Connection, folders: Vec<Folder>) -> Answer<Vec<FolderContents>> {
+pub(super) fn contents(
+    connection: &Connection,
+    folders: Vec<Folder>,
+) -> Answer<Vec<FolderContents>> {
     let ids = json_list(folders.iter().map(|folder| folder.id));
     let among = "IN (SELECT value FROM json_each(?1))";
-    let media = format!("SELECT {} FROM media m WHERE m.folder_id {among} ORDER BY m.row", rows::MEDIUM);
-    let analyses = format!("SELECT {} FROM analyses a WHERE a.folder_id {among} ORDER BY a.row", rows::ANALYSIS);
+    let media =
+        format!("SELECT {} FROM media m WHERE m.folder_id {among} ORDER BY m.row", rows::MEDIUM);
+    let analyses = format!(
+        "SELECT {} FROM analyses a WHERE a.folder_id {among} ORDER BY a.row",
+        rows::ANALYSIS
+    );
     let artifacts = format!(
         "SELECT {}, a.folder_id FROM artifacts r JOIN analyses a ON a.id = r.analysis_id WHERE a.folder_id {among} ORDER BY r.row",
         rows::ARTIFACT
@@ -157,7 +194,9 @@ pub(super) fn contents(connection: &Connection, folders: Vec<Folder>) -> Answer<
         analyses_of.entry(analysis.folder_id).or_default().push(analysis);
     }
     let mut artifacts_of: HashMap<FolderId, Vec<Artifact>> = HashMap::new();
-    for (artifact, folder) in all(connection, &artifacts, [&ids], |row| Ok((rows::artifact(row)?, parsed(row, 7)?)))? {
+    for (artifact, folder) in
+        all(connection, &artifacts, [&ids], |row| Ok((rows::artifact(row)?, parsed(row, 7)?)))?
+    {
         artifacts_of.entry(folder).or_default().push(artifact);
     }
     // An id may be asked for twice, so that nothing is taken out of the maps.
@@ -176,9 +215,14 @@ pub(super) fn folder_by_external_id(
     company: CompanyId,
     external_id: &str,
 ) -> Answer<Option<FolderId>> {
-    let sql = format!("SELECT f.id FROM folders f WHERE {} AND f.company_id = ?3 AND f.external_id = ?4", scope::CONDITION);
+    let sql = format!(
+        "SELECT f.id FROM folders f WHERE {} AND f.company_id = ?3 AND f.external_id = ?4",
+        scope::CONDITION
+    );
     let (scope_company, owner) = scope::arguments(scope);
-    optional(connection, &sql, (scope_company, owner, company.to_string(), external_id), |row| parsed(row, 0))
+    optional(connection, &sql, (scope_company, owner, company.to_string(), external_id), |row| {
+        parsed(row, 0)
+    })
 }
 
 pub(super) fn medium(connection: &Connection, scope: Scope, id: MediaId) -> Answer<Option<Medium>> {
@@ -191,7 +235,11 @@ pub(super) fn medium(connection: &Connection, scope: Scope, id: MediaId) -> Answ
     optional(connection, &sql, (company, owner, id.to_string()), rows::medium)
 }
 
-pub(super) fn groups(connection: &Connection, scope: Scope, id: FolderId) -> Answer<Vec<AnalysisGroup>> {
+pub(super) fn groups(
+    connection: &Connection,
+    scope: Scope,
+    id: FolderId,
+) -> Answer<Vec<AnalysisGroup>> {
     let sql = format!(
         "SELECT {} FROM analysis_groups g JOIN folders f ON f.id = g.folder_id WHERE {} AND f.id = ?3 ORDER BY g.row",
         rows::GROUP,
@@ -201,7 +249,11 @@ pub(super) fn groups(connection: &Connection, scope: Scope, id: FolderId) -> Ans
     all(connection, &sql, (company, owner, id.to_string()), rows::group)
 }
 
-pub(super) fn analyses(connection: &Connection, scope: Scope, ids: &[AnalysisId]) -> Answer<Vec<(Analysis, Vec<Artifact>)>> {
+pub(super) fn analyses(
+    connection: &Connection,
+    scope: Scope,
+    ids: &[AnalysisId],
+) -> Answer<Vec<(Analysis, Vec<Artifact>)>> {
     let sql = format!(
         "SELECT {} FROM json_each(?3) wanted JOIN analyses a ON a.id = wanted.value JOIN folders f ON f.id = a.folder_id
          WHERE {} ORDER BY wanted.key",
@@ -214,7 +266,12 @@ pub(super) fn analyses(connection: &Connection, scope: Scope, ids: &[AnalysisId]
         "SELECT {} FROM artifacts r WHERE r.analysis_id IN (SELECT value FROM json_each(?1)) ORDER BY r.row",
         rows::ARTIFACT
     );
-    let artifacts = all(connection, &sql, [json_list(found.iter().map(|analysis| analysis.id))], rows::artifact)?;
+    let artifacts = all(
+        connection,
+        &sql,
+        [json_list(found.iter().map(|analysis| analysis.id))],
+        rows::artifact,
+    )?;
     let of = |id| artifacts.iter().filter(|artifact| artifact.analysis_id == id).cloned().collect();
     Ok(found.into_iter().map(|analysis| (analysis.clone(), of(analysis.id))).collect())
 }
@@ -226,8 +283,10 @@ pub(super) fn cancel_analysis(
     id: AnalysisId,
     now: OffsetDateTime,
 ) -> Answer<crate::Cancelled> {
-    let one =
-        |connection| analyses(connection, scope, &[id]).map(|mut found| found.pop().map(|(analysis, _)| Box::new(analysis)));
+    let one = |connection| {
+        analyses(connection, scope, &[id])
+            .map(|mut found| found.pop().map(|(analysis, _)| Box::new(analysis)))
+    };
     let analysis = one(connection)?.ok_or(StoreError::NotFound("analysis"))?;
     if analysis.state.is_final() {
         return Ok(crate::Cancelled::AlreadyFinal(analysis));

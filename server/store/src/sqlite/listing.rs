@@ -1,4 +1,5 @@
-//! Pages of folders: one statement, put together from the filter; every value is bound, none is part of the text.
+//! Pages of folders: one statement, put together from the filter; every value is bound, none is
+//! part of the text.
 
 use super::fault::Answer;
 use super::rows;
@@ -34,22 +35,33 @@ pub(super) fn list_folders(
     within(&mut conditions, scope);
     matching(&mut conditions, filter);
     let (after_sql, order_sql) = match order {
-        FolderOrder::CreatedDescending => ("(f.created_at, f.id) < (?, ?)", "f.created_at DESC, f.id DESC"),
+        FolderOrder::CreatedDescending => {
+            ("(f.created_at, f.id) < (?, ?)", "f.created_at DESC, f.id DESC")
+        }
         FolderOrder::CreatedAscending => ("(f.created_at, f.id) > (?, ?)", "f.created_at, f.id"),
-        FolderOrder::UpdatedDescending => ("(f.updated_at, f.id) < (?, ?)", "f.updated_at DESC, f.id DESC"),
+        FolderOrder::UpdatedDescending => {
+            ("(f.updated_at, f.id) < (?, ?)", "f.updated_at DESC, f.id DESC")
+        }
         FolderOrder::UpdatedAscending => ("(f.updated_at, f.id) > (?, ?)", "f.updated_at, f.id"),
     };
     if let Some(cursor) = after {
-        conditions.and(after_sql, [Value::Integer(nanoseconds(cursor.time)), Value::Text(cursor.id.to_string())]);
+        conditions.and(
+            after_sql,
+            [Value::Integer(nanoseconds(cursor.time)), Value::Text(cursor.id.to_string())],
+        );
     }
     if conditions.sql.is_empty() {
         conditions.and("true", []);
     }
     // One more than asked for tells whether there are more.
     conditions.values.push(Value::Integer(i64::from(limit) + 1));
-    let sql =
-        format!("SELECT {} FROM folders f WHERE {} ORDER BY {order_sql} LIMIT ?", rows::FOLDER, conditions.sql.join(" AND "));
-    let mut folders = rows::all(connection, &sql, params_from_iter(conditions.values), rows::folder)?;
+    let sql = format!(
+        "SELECT {} FROM folders f WHERE {} ORDER BY {order_sql} LIMIT ?",
+        rows::FOLDER,
+        conditions.sql.join(" AND ")
+    );
+    let mut folders =
+        rows::all(connection, &sql, params_from_iter(conditions.values), rows::folder)?;
     let more = folders.len() > limit as usize;
     folders.truncate(limit as usize);
     Ok((folders, more))
@@ -58,10 +70,15 @@ pub(super) fn list_folders(
 fn within(conditions: &mut Conditions, scope: Scope) {
     match scope {
         Scope::Everything => {}
-        Scope::Company(company) => conditions.and("f.company_id = ?", [Value::Text(company.to_string())]),
+        Scope::Company(company) => {
+            conditions.and("f.company_id = ?", [Value::Text(company.to_string())])
+        }
         Scope::Owner(company, owner) => {
             // The unary plus leaves the choice of index to the owner.
-            conditions.and("f.owner_id = ? AND +f.company_id = ?", [owner.to_string(), company.to_string()].map(Value::Text));
+            conditions.and(
+                "f.owner_id = ? AND +f.company_id = ?",
+                [owner.to_string(), company.to_string()].map(Value::Text),
+            );
         }
     }
 }
@@ -90,8 +107,7 @@ fn matching(conditions: &mut Conditions, filter: &FolderFilter) {
     }
     for (key, value) in &filter.metadata_equals {
         // The key is compared as a value, so that no key needs escaping into a JSON path.
-        let sql =
-            "EXISTS (SELECT 1 FROM json_each(f.metadata) entry WHERE entry.key = ? AND entry.type = 'text' AND entry.value = ?)";
+        let sql = "EXISTS (SELECT 1 FROM json_each(f.metadata) entry WHERE entry.key = ? AND entry.type = 'text' AND entry.value = ?)";
         conditions.and(sql, [key.clone(), value.clone()].map(Value::Text));
     }
 }

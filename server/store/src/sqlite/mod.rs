@@ -1,7 +1,8 @@
-//! The default backend: one SQLite file (WAL, every commit synced but those that only move leases), one thread that writes, a few connections that read.
+//! The default backend: one SQLite file (WAL, every commit synced but those that only move leases),
+//! one thread that writes, a few connections that read.
 //!
-//! Other processes may write too (the command line while the node runs): they are noticed within a second. That only one node uses a
-//! data folder is not seen to here.
+//! Other processes may write too (the command line while the node runs): they are noticed within a
+//! second. That only one node uses a data folder is not seen to here.
 
 mod accounts;
 mod additions;
@@ -73,16 +74,26 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it (mode 0600) if it is not there, and brings it to the newest schema. Blocks for a moment.
+    /// Opens the file, makes it (mode 0600) if it is not there, and brings it to the newest schema.
+    /// Blocks for a moment.
     pub fn open(path: &Path, options: Options) -> Result<Arc<Self>> {
         let context = "opening the data";
-        let io = |source| StoreError::Internal { context: context.to_owned(), source: Box::new(source) };
+        let io =
+            |source| StoreError::Internal { context: context.to_owned(), source: Box::new(source) };
         // SQLite gives its -wal and -shm files the mode of the file itself.
         OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
-        let (writer, readers) = connect(path, options).map_err(|fault| fault.into_store(context))?;
+        let (writer, readers) =
+            connect(path, options).map_err(|fault| fault.into_store(context))?;
         let signals = Arc::new(Signals::default());
-        let writer = Writer::start(writer, options.busy_timeout, Arc::clone(&signals)).map_err(io)?;
-        Ok(Arc::new(Self { path: path.to_owned(), options, writer: Arc::new(writer), readers: Readers::new(readers), signals }))
+        let writer =
+            Writer::start(writer, options.busy_timeout, Arc::clone(&signals)).map_err(io)?;
+        Ok(Arc::new(Self {
+            path: path.to_owned(),
+            options,
+            writer: Arc::new(writer),
+            readers: Readers::new(readers),
+            signals,
+        }))
     }
 
     async fn read<T, F>(&self, context: &'static str, work: F) -> Result<T>
@@ -101,7 +112,8 @@ impl SqliteStore {
         self.writer.write(context, Durability::Synced, work).await
     }
 
-    /// For what may be lost with the power: the state of leases, and what is being judged under them.
+    /// For what may be lost with the power: the state of leases, and what is being judged under
+    /// them.
     async fn write_lazily<T, F>(&self, context: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -111,32 +123,41 @@ impl SqliteStore {
     }
 
     async fn erase(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans> {
-        let erase = move |connection: &_, effects: &mut _| folders::erase_folder(connection, effects, scope, id, now);
+        let erase = move |connection: &_, effects: &mut _| {
+            folders::erase_folder(connection, effects, scope, id, now)
+        };
         let orphans = self.write("erasing a folder", erase).await?;
         self.forget_deleted("forgetting an erased folder").await?;
         Ok(orphans)
     }
 
-    /// Moves the log into the file, where deleted rows are overwritten already (`secure_delete`), and empties the log.
+    /// Moves the log into the file, where deleted rows are overwritten already (`secure_delete`),
+    /// and empties the log.
     async fn forget_deleted(&self, context: &'static str) -> Result<()> {
         // A reader in an older snapshot would keep the log.
         let paused = self.readers.pause().await?;
         let truncated = self.writer.truncate(context).await?;
         drop(paused);
         if !truncated {
-            tracing::warn!("another process reads the data: deleted rows stay in the log until it is done");
+            tracing::warn!(
+                "another process reads the data: deleted rows stay in the log until it is done"
+            );
         }
         Ok(())
     }
 
-    /// Reads on a connection of its own, in one snapshot, for as long as somebody takes the records.
+    /// Reads on a connection of its own, in one snapshot, for as long as somebody takes the
+    /// records.
     fn export_records(&self) -> Result<BoxStream<'static, Result<Record>>> {
         let context = "exporting the data";
-        let connection = open_reader(&self.path, self.options).map_err(|fault| fault.into_store(context))?;
+        let connection =
+            open_reader(&self.path, self.options).map_err(|fault| fault.into_store(context))?;
         let (sender, records) = tokio::sync::mpsc::channel(RECORDS);
         tokio::task::spawn_blocking(move || {
             let exported = readers::in_snapshot(&connection, |connection| {
-                exporting::export(connection, &mut |record| sender.blocking_send(Ok(record)).is_ok())
+                exporting::export(connection, &mut |record| {
+                    sender.blocking_send(Ok(record)).is_ok()
+                })
             });
             if let Err(fault) = exported {
                 // Nobody may be left to be told.
@@ -154,7 +175,10 @@ impl SqliteStore {
         let writer = Arc::clone(&self.writer);
         let stopped = tokio::task::spawn_blocking(move || writer.stop()).await;
         self.signals.close();
-        stopped.map_err(|source| StoreError::Internal { context: "closing the store".to_owned(), source: Box::new(source) })
+        stopped.map_err(|source| StoreError::Internal {
+            context: "closing the store".to_owned(),
+            source: Box::new(source),
+        })
     }
 }
 
@@ -164,8 +188,13 @@ fn connect(path: &Path, options: Options) -> Answer<(Connection, Vec<Connection>
     prepare(&writer, options)?;
     let mode: String = writer.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
     if mode != "wal" {
-        let source = format!("its file system does not allow a write-ahead log (journal mode `{mode}`)").into();
-        return Err(Fault::Known(StoreError::Internal { context: "opening the data".to_owned(), source }));
+        let source =
+            format!("its file system does not allow a write-ahead log (journal mode `{mode}`)")
+                .into();
+        return Err(Fault::Known(StoreError::Internal {
+            context: "opening the data".to_owned(),
+            source,
+        }));
     }
     // For the migration; afterwards each batch says what it needs.
     writer.pragma_update(None, "synchronous", "FULL")?;

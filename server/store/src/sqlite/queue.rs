@@ -1,4 +1,5 @@
-//! Runs as a queue: claiming under a lease with a fencing token, extending, giving back, and worker deaths.
+//! Runs as a queue: claiming under a lease with a fencing token, extending, giving back, and worker
+//! deaths.
 
 use super::fault::Answer;
 use super::folders::touch;
@@ -15,8 +16,8 @@ use vultus_core::{AnalysisFailure, AnalysisId, CompanyId, FolderId, RunId};
 /// Deaths while active that fail an analysis.
 const FATAL_DEATHS: u32 = 2;
 
-/// The run whose turn it is (`created_at` is when that begins) of those that wait, or whose lease ran out, becomes the caller's; its fence
-/// is raised, so that all older tokens are stale.
+/// The run whose turn it is (`created_at` is when that begins) of those that wait, or whose lease
+/// ran out, becomes the caller's; its fence is raised, so that all older tokens are stale.
 const CLAIM: &str = "UPDATE runs SET state = 'LEASED', node = ?2, lease_until = ?3, fence = fence + 1, retry_at = NULL
     WHERE row = (
         SELECT r.row FROM runs r
@@ -63,8 +64,16 @@ pub(super) fn claim_run(
             end_run(connection, run.token.run_id)?;
             continue;
         }
-        let taken: HashSet<_> = run.analyses.iter().flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
-        let sql = format!("SELECT {} FROM media m WHERE m.id IN (SELECT value FROM json_each(?1)) ORDER BY m.row", rows::MEDIUM);
+        let taken: HashSet<_> = run
+            .analyses
+            .iter()
+            .flat_map(|analysis| &analysis.media)
+            .map(|taken| taken.media_id)
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM media m WHERE m.id IN (SELECT value FROM json_each(?1)) ORDER BY m.row",
+            rows::MEDIUM
+        );
         run.media = all(connection, &sql, [json_list(&taken)], rows::medium)?;
         return Ok(Some(run));
     }
@@ -76,9 +85,15 @@ pub(super) fn current(connection: &Connection, token: LeaseToken) -> Answer<Opti
     optional(connection, sql, (token.run_id.to_string(), token.fence), |row| parsed(row, 0))
 }
 
-pub(super) fn heartbeat(connection: &Connection, token: LeaseToken, now: OffsetDateTime, lease: Duration) -> Answer<bool> {
+pub(super) fn heartbeat(
+    connection: &Connection,
+    token: LeaseToken,
+    now: OffsetDateTime,
+    lease: Duration,
+) -> Answer<bool> {
     let sql = "UPDATE runs SET lease_until = ?3 WHERE id = ?1 AND fence = ?2 AND state = 'LEASED'";
-    Ok(change(connection, sql, (token.run_id.to_string(), token.fence, nanoseconds(now + lease)))? == 1)
+    Ok(change(connection, sql, (token.run_id.to_string(), token.fence, nanoseconds(now + lease)))?
+        == 1)
 }
 
 pub(super) fn release_run(
@@ -112,12 +127,17 @@ pub(super) fn record_death(
         verdict = DeathVerdict::Failed;
     }
     requeue(connection, effects, token.run_id, folder, now)?;
-    change(connection, "UPDATE runs SET deaths = deaths + 1, one_by_one = 1 WHERE id = ?1", [token.run_id.to_string()])?;
+    change(
+        connection,
+        "UPDATE runs SET deaths = deaths + 1, one_by_one = 1 WHERE id = ?1",
+        [token.run_id.to_string()],
+    )?;
     give_back(connection, effects, token.run_id, None)?;
     Ok(verdict)
 }
 
-/// Counts a death against the active analysis; how many it has now, if it is not final (somebody may have cancelled it).
+/// Counts a death against the active analysis; how many it has now, if it is not final (somebody
+/// may have cancelled it).
 fn blame(connection: &Connection, run: RunId, active: AnalysisId) -> Answer<Option<u32>> {
     let sql = "UPDATE analyses SET deaths = deaths + 1
                WHERE id = ?1 AND run_id = ?2 AND state IN ('QUEUED', 'RUNNING') RETURNING deaths";
@@ -125,7 +145,13 @@ fn blame(connection: &Connection, run: RunId, active: AnalysisId) -> Answer<Opti
 }
 
 /// What was being judged will be judged again.
-fn requeue(connection: &Connection, effects: &mut Effects, run: RunId, folder: FolderId, now: OffsetDateTime) -> Answer<()> {
+fn requeue(
+    connection: &Connection,
+    effects: &mut Effects,
+    run: RunId,
+    folder: FolderId,
+    now: OffsetDateTime,
+) -> Answer<()> {
     if running_to_queued(connection, run)? > 0 {
         touch(connection, effects, folder, Some(now))?;
     }
@@ -133,7 +159,12 @@ fn requeue(connection: &Connection, effects: &mut Effects, run: RunId, folder: F
 }
 
 /// Back to the queue with what is not final, or done.
-fn give_back(connection: &Connection, effects: &mut Effects, run: RunId, retry_at: Option<OffsetDateTime>) -> Answer<()> {
+fn give_back(
+    connection: &Connection,
+    effects: &mut Effects,
+    run: RunId,
+    retry_at: Option<OffsetDateTime>,
+) -> Answer<()> {
     let sql = "UPDATE runs SET state = 'QUEUED', node = NULL, lease_until = NULL, retry_at = ?2
                WHERE id = ?1 AND EXISTS (SELECT 1 FROM analyses a WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING'))";
     if change(connection, sql, (run.to_string(), retry_at.map(nanoseconds)))? == 0 {
@@ -169,7 +200,9 @@ pub(super) fn fail_unserved(
                WHERE (state = 'QUEUED' OR (state = 'LEASED' AND lease_until <= ?3))
                  AND created_at < ?2 AND pool NOT IN (SELECT value FROM json_each(?1)) ORDER BY row";
     let arguments = (json_list(pools), nanoseconds(asked_before), nanoseconds(now));
-    let runs = all(connection, sql, arguments, |row| Ok((parsed::<RunId>(row, 0)?, parsed::<FolderId>(row, 1)?)))?;
+    let runs = all(connection, sql, arguments, |row| {
+        Ok((parsed::<RunId>(row, 0)?, parsed::<FolderId>(row, 1)?))
+    })?;
     let mut failed = 0;
     for (run, folder) in runs {
         let sql = "SELECT id FROM analyses WHERE run_id = ?1 AND state IN ('QUEUED', 'RUNNING') ORDER BY row";
@@ -186,8 +219,10 @@ pub(super) fn fail_unserved(
 }
 
 pub(super) fn queue_depth(connection: &Connection) -> Answer<QueueDepth> {
-    let sql = "SELECT count(*) FILTER (WHERE state = 'QUEUED'), count(*) FILTER (WHERE state = 'LEASED')
+    let sql =
+        "SELECT count(*) FILTER (WHERE state = 'QUEUED'), count(*) FILTER (WHERE state = 'LEASED')
                FROM runs WHERE state <> 'DONE'";
-    let depth = |row: &rusqlite::Row<'_>| Ok(QueueDepth { queued: row.get(0)?, leased: row.get(1)? });
+    let depth =
+        |row: &rusqlite::Row<'_>| Ok(QueueDepth { queued: row.get(0)?, leased: row.get(1)? });
     Ok(connection.prepare_cached(sql)?.query_row((), depth)?)
 }

@@ -41,7 +41,10 @@ impl Readers {
             drop(permit);
             answer.map_err(|fault| fault.into_store(context))
         });
-        reading.await.map_err(|error| StoreError::Internal { context: context.to_owned(), source: Box::new(error) })?
+        reading.await.map_err(|error| StoreError::Internal {
+            context: context.to_owned(),
+            source: Box::new(error),
+        })?
     }
 
     /// Waits until nobody reads, and lets nobody begin while the guard lives.
@@ -59,7 +62,10 @@ impl Readers {
     }
 }
 
-pub(super) fn in_snapshot<T>(connection: &Connection, work: impl FnOnce(&Connection) -> Answer<T>) -> Answer<T> {
+pub(super) fn in_snapshot<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> Answer<T>,
+) -> Answer<T> {
     let snapshot = connection.unchecked_transaction()?;
     let answer = work(&snapshot);
     snapshot.finish()?;

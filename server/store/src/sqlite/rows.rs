@@ -1,6 +1,9 @@
-//! Rows to domain values and back. The column lists stand beside the functions that read them in that order.
+//! Rows to domain values and back. The column lists stand beside the functions that read them in
+//! that order.
 
-use super::documents::{AnalysisOutcome, AnalysisRequest, GroupAnalyses, MediumColumns, MediumProperties};
+use super::documents::{
+    AnalysisOutcome, AnalysisRequest, GroupAnalyses, MediumColumns, MediumProperties,
+};
 use super::fault::Answer;
 use super::values::{document, name, nanoseconds, optional_name, optional_time, parsed, time};
 use crate::names::Named;
@@ -51,8 +54,7 @@ pub(super) fn insert_folder(connection: &Connection, folder: &Folder) -> Answer<
 }
 
 /// Columns of [`medium`], of `media m`.
-pub(super) const MEDIUM: &str =
-    "m.id, m.folder_id, m.metadata, m.properties_doc, m.sha256, m.blob_key, m.thumbnail_key, m.created_at";
+pub(super) const MEDIUM: &str = "m.id, m.folder_id, m.metadata, m.properties_doc, m.sha256, m.blob_key, m.thumbnail_key, m.created_at";
 
 /// A medium out of [`MEDIUM`].
 pub(super) fn medium(row: &Row<'_>) -> rusqlite::Result<Medium> {
@@ -69,7 +71,11 @@ pub(super) fn medium(row: &Row<'_>) -> rusqlite::Result<Medium> {
 }
 
 /// Writes a new medium into a folder.
-pub(super) fn insert_medium(connection: &Connection, folder: FolderId, medium: &Medium) -> Answer<()> {
+pub(super) fn insert_medium(
+    connection: &Connection,
+    folder: FolderId,
+    medium: &Medium,
+) -> Answer<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO media (id, folder_id, metadata, properties_doc, sha256, blob_key, thumbnail_key, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -121,14 +127,22 @@ pub(super) fn analysis(row: &Row<'_>) -> rusqlite::Result<Analysis> {
 }
 
 /// Writes a new analysis into a folder.
-pub(super) fn insert_analysis(connection: &Connection, folder: FolderId, analysis: &Analysis) -> Answer<()> {
+pub(super) fn insert_analysis(
+    connection: &Connection,
+    folder: FolderId,
+    analysis: &Analysis,
+) -> Answer<()> {
     let mut statement = connection.prepare_cached(
         "INSERT INTO analyses (id, folder_id, group_id, run_id, kind, state, resolution, progress, request_doc, outcome_doc,
                                attempts, deaths, timeout_ms, created_at, started_at, finished_at, revision)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
-    let outcome =
-        AnalysisOutcome::new(&analysis.reasons, analysis.result.as_ref(), analysis.failure.as_ref(), &analysis.provenance);
+    let outcome = AnalysisOutcome::new(
+        &analysis.reasons,
+        analysis.result.as_ref(),
+        analysis.failure.as_ref(),
+        &analysis.provenance,
+    );
     statement.execute(params![
         analysis.id.to_string(),
         folder.to_string(),
@@ -152,7 +166,8 @@ pub(super) fn insert_analysis(connection: &Connection, folder: FolderId, analysi
 }
 
 /// Columns of [`artifact`], of `artifacts r`.
-pub(super) const ARTIFACT: &str = "r.id, r.analysis_id, r.name, r.content_type, r.byte_size, r.sha256, r.blob_key";
+pub(super) const ARTIFACT: &str =
+    "r.id, r.analysis_id, r.name, r.content_type, r.byte_size, r.sha256, r.blob_key";
 
 /// An artifact out of [`ARTIFACT`].
 pub(super) fn artifact(row: &Row<'_>) -> rusqlite::Result<Artifact> {
@@ -191,7 +206,12 @@ pub(super) const GROUP: &str = "g.id, g.folder_id, g.analyses_doc, g.created_at"
 /// A group out of [`GROUP`].
 pub(super) fn group(row: &Row<'_>) -> rusqlite::Result<AnalysisGroup> {
     let analyses: GroupAnalyses = document(row, 2)?;
-    Ok(AnalysisGroup { id: parsed(row, 0)?, folder_id: parsed(row, 1)?, analyses: analyses.analyses, created_at: time(row, 3)? })
+    Ok(AnalysisGroup {
+        id: parsed(row, 0)?,
+        folder_id: parsed(row, 1)?,
+        analyses: analyses.analyses,
+        created_at: time(row, 3)?,
+    })
 }
 
 /// All rows of a query.

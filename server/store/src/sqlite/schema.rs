@@ -1,4 +1,5 @@
-//! The tables, and how an older file becomes a current one: each step runs once, in one transaction with its number.
+//! The tables, and how an older file becomes a current one: each step runs once, in one transaction
+//! with its number.
 
 use super::fault::{Answer, Fault};
 use crate::traits::StoreError;
@@ -45,9 +46,12 @@ mod tests {
     fn migrations_run_once() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
-        connection.execute("INSERT INTO tombstones (blob_key, created_at) VALUES ('kept', 0)", ()).unwrap();
+        connection
+            .execute("INSERT INTO tombstones (blob_key, created_at) VALUES ('kept', 0)", ())
+            .unwrap();
         migrate(&mut connection).unwrap();
-        let kept: u64 = connection.query_row("SELECT count(*) FROM tombstones", (), |row| row.get(0)).unwrap();
+        let kept: u64 =
+            connection.query_row("SELECT count(*) FROM tombstones", (), |row| row.get(0)).unwrap();
         assert_eq!(kept, 1);
     }
 
@@ -58,7 +62,9 @@ mod tests {
         let error = migrate(&mut connection).unwrap_err().into_store("opening");
         let source = std::error::Error::source(&error).expect("it says why").to_string();
         assert!(source.contains("99") && source.contains("newer program"), "{source}");
-        let tables: u64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).unwrap();
+        let tables: u64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))
+            .unwrap();
         assert_eq!(tables, 0);
     }
 }

@@ -8,7 +8,8 @@ use rusqlite::Connection;
 use vultus_core::{Folder, FolderId};
 
 /// The condition, with the company as ?1 and the owner as ?2; an absent one admits all.
-pub(super) const CONDITION: &str = "(?1 IS NULL OR f.company_id = ?1) AND (?2 IS NULL OR f.owner_id = ?2)";
+pub(super) const CONDITION: &str =
+    "(?1 IS NULL OR f.company_id = ?1) AND (?2 IS NULL OR f.owner_id = ?2)";
 
 /// ?1 and ?2 of [`CONDITION`].
 pub(super) fn arguments(scope: Scope) -> (Option<String>, Option<String>) {

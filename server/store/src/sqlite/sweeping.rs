@@ -15,7 +15,12 @@ const UNREFERENCED: &str = "NOT EXISTS (SELECT 1 FROM media WHERE blob_key = wan
 
 /// Refuses a key that is being swept.
 pub(super) fn refuse_swept(connection: &Connection, key: &str) -> Answer<()> {
-    match optional(connection, "SELECT blob_key FROM tombstones WHERE blob_key = ?1", [key], |row| row.get(0))? {
+    match optional(
+        connection,
+        "SELECT blob_key FROM tombstones WHERE blob_key = ?1",
+        [key],
+        |row| row.get(0),
+    )? {
         Some(key) => Err(StoreError::BlobSwept { key }.into()),
         None => Ok(()),
     }
@@ -34,7 +39,12 @@ pub(super) fn tombstone_unreferenced(
          ON CONFLICT (blob_key) DO UPDATE SET created_at = excluded.created_at, swept = 0 WHERE swept OR created_at < ?3
          RETURNING blob_key"
     );
-    all(connection, &sql, (json_list(keys), nanoseconds(now), nanoseconds(now - abandoned)), |row| row.get(0))
+    all(
+        connection,
+        &sql,
+        (json_list(keys), nanoseconds(now), nanoseconds(now - abandoned)),
+        |row| row.get(0),
+    )
 }
 
 pub(super) fn mark_swept(connection: &Connection, keys: &[String]) -> Answer<()> {
@@ -60,7 +70,11 @@ pub(super) fn tombstones(connection: &Connection, keys: &[String]) -> Answer<Vec
     all(connection, sql, [json_list(keys)], tombstone)
 }
 
-pub(super) fn tombstones_before(connection: &Connection, before: OffsetDateTime, limit: u32) -> Answer<Vec<Tombstone>> {
+pub(super) fn tombstones_before(
+    connection: &Connection,
+    before: OffsetDateTime,
+    limit: u32,
+) -> Answer<Vec<Tombstone>> {
     let sql = "SELECT blob_key, swept, created_at FROM tombstones WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
     all(connection, sql, (nanoseconds(before), limit), tombstone)
 }

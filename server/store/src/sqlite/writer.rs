@@ -1,7 +1,9 @@
-//! The one thread that writes: commands are gathered into one transaction, each in a savepoint of its own, and answered after COMMIT.
+//! The one thread that writes: commands are gathered into one transaction, each in a savepoint of
+//! its own, and answered after COMMIT.
 //!
-//! So many requests share one fsync, none sees another's failure, and an answered write is on disk. A batch of writes that only move
-//! leases is not synced: it outlives the process, and after a power failure the runs are simply judged again.
+//! So many requests share one fsync, none sees another's failure, and an answered write is on disk.
+//! A batch of writes that only move leases is not synced: it outlives the process, and after a
+//! power failure the runs are simply judged again.
 
 use super::fault::Answer;
 use crate::events::{Change, FolderChange};
@@ -16,7 +18,8 @@ use tokio::sync::oneshot;
 
 /// Most commands in one transaction.
 const BATCH: usize = 128;
-/// How long an emptying of the log waits for readers in other processes, before it is tried again later.
+/// How long an emptying of the log waits for readers in other processes, before it is tried again
+/// later.
 const TRUNCATE_WAIT: Duration = Duration::from_millis(250);
 /// How often writes of other processes are looked for, and owed checkpoints retried.
 const TICK: Duration = Duration::from_millis(500);
@@ -34,7 +37,8 @@ pub(super) struct Effects {
 type Outcome = std::result::Result<(), String>;
 /// Gives a command's answer to who asked, once it is known how the batch ended.
 type Deliver = Box<dyn FnOnce(&Outcome) + Send>;
-/// A command: its work in a savepoint, which says whether to keep what it did. Without a transaction it does nothing.
+/// A command: its work in a savepoint, which says whether to keep what it did. Without a
+/// transaction it does nothing.
 type Work = Box<dyn FnOnce(Option<(&Connection, &mut Effects)>) -> (bool, Deliver) + Send>;
 
 /// Whether a write must outlive a power failure before it is answered.
@@ -47,7 +51,8 @@ pub(super) enum Durability {
 }
 
 impl Durability {
-    /// Value of `PRAGMA synchronous`. With a write-ahead log, NORMAL syncs at checkpoints only, and loses no order.
+    /// Value of `PRAGMA synchronous`. With a write-ahead log, NORMAL syncs at checkpoints only, and
+    /// loses no order.
     fn pragma(self) -> &'static str {
         match self {
             Self::Synced => "FULL",
@@ -58,7 +63,8 @@ impl Durability {
 
 enum Command {
     Write(Work, Durability),
-    /// Moves the log into the file and truncates it; false if another process reads and it must be retried.
+    /// Moves the log into the file and truncates it; false if another process reads and it must be
+    /// retried.
     Truncate(oneshot::Sender<Answer<bool>>),
 }
 
@@ -77,15 +83,25 @@ impl std::fmt::Debug for Command {
 
 impl Writer {
     /// Starts the thread over a connection.
-    pub(super) fn start(connection: Connection, busy_timeout: Duration, signals: Arc<Signals>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        busy_timeout: Duration,
+        signals: Arc<Signals>,
+    ) -> std::io::Result<Self> {
         let (sender, commands) = channel();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
-        let thread = thread.spawn(move || Loop::new(connection, signals, busy_timeout).run(&commands))?;
+        let thread =
+            thread.spawn(move || Loop::new(connection, signals, busy_timeout).run(&commands))?;
         Ok(Self { commands: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
     /// Does `work` in the next batch. It is done even if nobody waits for the answer any more.
-    pub(super) async fn write<T, F>(&self, context: &'static str, durability: Durability, work: F) -> crate::Result<T>
+    pub(super) async fn write<T, F>(
+        &self,
+        context: &'static str,
+        durability: Durability,
+        work: F,
+    ) -> crate::Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
@@ -140,7 +156,8 @@ fn closed() -> StoreError {
 struct Loop {
     connection: Connection,
     signals: Arc<Signals>,
-    /// Changes when another connection writes, never by our own writes; the other connections of this process only read.
+    /// Changes when another connection writes, never by our own writes; the other connections of
+    /// this process only read.
     data_version: Option<i64>,
     truncate_owed: bool,
     busy_timeout: Duration,
@@ -150,7 +167,14 @@ struct Loop {
 
 impl Loop {
     fn new(connection: Connection, signals: Arc<Signals>, busy_timeout: Duration) -> Self {
-        Self { connection, signals, data_version: None, truncate_owed: false, busy_timeout, durability: None }
+        Self {
+            connection,
+            signals,
+            data_version: None,
+            truncate_owed: false,
+            busy_timeout,
+            durability: None,
+        }
     }
 
     fn run(mut self, commands: &Receiver<Command>) {
@@ -172,7 +196,8 @@ impl Loop {
         }
     }
 
-    /// Commands that wait already join the first one's batch; a truncation comes after the batch before it.
+    /// Commands that wait already join the first one's batch; a truncation comes after the batch
+    /// before it.
     fn take(&mut self, first: Command, commands: &Receiver<Command>) {
         let mut next = Some(first);
         while let Some(command) = next.take() {
@@ -224,8 +249,8 @@ impl Loop {
         }
     }
 
-    /// One transaction over as many commands as it lasts for: SQLite may end it by itself, when the disk is full for example. Then
-    /// nothing of it is kept, and the rest goes into the next one.
+    /// One transaction over as many commands as it lasts for: SQLite may end it by itself, when the
+    /// disk is full for example. Then nothing of it is kept, and the rest goes into the next one.
     fn commit_some(
         &mut self,
         durability: Durability,
@@ -249,7 +274,9 @@ impl Loop {
             let (keep, deliver) = work(Some((connection, &mut own)));
             deliveries.push(deliver);
             if connection.is_autocommit() {
-                return Err("the disk is full or failing, and the transaction was undone".to_owned());
+                return Err(
+                    "the disk is full or failing, and the transaction was undone".to_owned()
+                );
             }
             if keep {
                 sql("RELEASE command")?;
@@ -267,7 +294,9 @@ impl Loop {
             return Ok(());
         }
         self.durability = None;
-        self.connection.pragma_update(None, "synchronous", durability.pragma()).map_err(|error| error.to_string())?;
+        self.connection
+            .pragma_update(None, "synchronous", durability.pragma())
+            .map_err(|error| error.to_string())?;
         self.durability = Some(durability);
         Ok(())
     }
@@ -285,7 +314,8 @@ impl Loop {
     }
 
     fn look_for_foreign_writes(&mut self) {
-        let version = self.connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
+        let version =
+            self.connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
         let Ok(version) = version else { return };
         if self.data_version.replace(version).is_some_and(|before| before != version) {
             self.signals.send(Change::Missed);
@@ -295,7 +325,9 @@ impl Loop {
 
     fn truncate(&self) -> Answer<bool> {
         self.connection.busy_timeout(TRUNCATE_WAIT)?;
-        let busy = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
+        let busy = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
         self.connection.busy_timeout(self.busy_timeout)?;
         Ok(busy? == 0)
     }
@@ -308,19 +340,26 @@ mod tests {
     fn writer(pages: u32) -> (Writer, tempfile::TempDir) {
         let data = tempfile::tempdir().unwrap();
         let connection = Connection::open(data.path().join("db")).unwrap();
-        connection.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x INTEGER UNIQUE, y BLOB)").unwrap();
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x INTEGER UNIQUE, y BLOB)")
+            .unwrap();
         connection.pragma_update(None, "max_page_count", pages).unwrap();
         (Writer::start(connection, TICK, Arc::default()).unwrap(), data)
     }
 
     async fn insert(writer: &Writer, x: u32, bytes: u32) -> crate::Result<usize> {
         let sql = "INSERT INTO t VALUES (?1, zeroblob(?2))";
-        writer.write("inserting", Durability::Synced, move |connection, _| Ok(connection.execute(sql, (x, bytes))?)).await
+        writer
+            .write("inserting", Durability::Synced, move |connection, _| {
+                Ok(connection.execute(sql, (x, bytes))?)
+            })
+            .await
     }
 
     async fn rows(writer: &Writer) -> u32 {
-        let count =
-            |connection: &Connection, _: &mut Effects| Ok(connection.query_row("SELECT count(*) FROM t", (), |row| row.get(0))?);
+        let count = |connection: &Connection, _: &mut Effects| {
+            Ok(connection.query_row("SELECT count(*) FROM t", (), |row| row.get(0))?)
+        };
         writer.write("counting", Durability::Lazy, count).await.unwrap()
     }
 
@@ -330,12 +369,13 @@ mod tests {
         let commands = (0..100).map(|number| {
             let writer = &writer;
             async move {
-                let twice = writer.write("inserting twice", Durability::Lazy, move |connection, _| {
-                    connection.execute("INSERT INTO t VALUES (?1, NULL)", [1000 + number])?;
-                    // Every third breaks the unique index after its first insert.
-                    let second = if number % 3 == 0 { 1000 + number } else { 2000 + number };
-                    Ok(connection.execute("INSERT INTO t VALUES (?1, NULL)", [second])?)
-                });
+                let twice =
+                    writer.write("inserting twice", Durability::Lazy, move |connection, _| {
+                        connection.execute("INSERT INTO t VALUES (?1, NULL)", [1000 + number])?;
+                        // Every third breaks the unique index after its first insert.
+                        let second = if number % 3 == 0 { 1000 + number } else { 2000 + number };
+                        Ok(connection.execute("INSERT INTO t VALUES (?1, NULL)", [second])?)
+                    });
                 twice.await
             }
         });
@@ -360,8 +400,10 @@ mod tests {
         insert(&writer, 1, 10).await.unwrap();
         writer.stop();
         assert!(matches!(insert(&writer, 2, 10).await, Err(StoreError::Unavailable(_))));
-        let rows: u32 =
-            Connection::open(data.path().join("db")).unwrap().query_row("SELECT count(*) FROM t", (), |row| row.get(0)).unwrap();
+        let rows: u32 = Connection::open(data.path().join("db"))
+            .unwrap()
+            .query_row("SELECT count(*) FROM t", (), |row| row.get(0))
+            .unwrap();
         assert_eq!(rows, 1);
     }
 }

@@ -1,7 +1,9 @@
-//! Framing over a socketpair: `[length: u32 little-endian][descriptors: u32 little-endian][JSON]`, with the descriptors by
-//! SCM_RIGHTS beside the first byte. Blocking, for threads of their own: the node wraps it, the worker lives on it.
+//! Framing over a socketpair: `[length: u32 little-endian][descriptors: u32 little-endian][JSON]`,
+//! with the descriptors by SCM_RIGHTS beside the first byte. Blocking, for threads of their own:
+//! the node wraps it, the worker lives on it.
 //!
-//! Both ends bound what they read. Descriptors that were not announced, or that come later than the first byte, are closed.
+//! Both ends bound what they read. Descriptors that were not announced, or that come later than the
+//! first byte, are closed.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
@@ -10,7 +12,8 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -103,7 +106,11 @@ impl Channel {
     }
 
     /// Sends one message and descriptors, which the other end receives as its own copies.
-    pub fn send<T: Serialize>(&mut self, message: &T, descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
+    pub fn send<T: Serialize>(
+        &mut self,
+        message: &T,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), ChannelError> {
         if descriptors.len() > MAX_DESCRIPTORS {
             return Err(ChannelError::TooManyDescriptors { count: descriptors.len() });
         }
@@ -116,17 +123,28 @@ impl Channel {
         frame[..4].copy_from_slice(&(length as u32).to_le_bytes());
         frame[4..HEADER_BYTES].copy_from_slice(&(descriptors.len() as u32).to_le_bytes());
         let sent = self.send_first(&frame, descriptors)?;
-        self.socket.write_all(&frame[sent..]).map_err(|source| socket_error("sending a message", source))
+        self.socket
+            .write_all(&frame[sent..])
+            .map_err(|source| socket_error("sending a message", source))
     }
 
-    fn send_first(&self, frame: &[u8], descriptors: &[BorrowedFd<'_>]) -> Result<usize, ChannelError> {
+    fn send_first(
+        &self,
+        frame: &[u8],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<usize, ChannelError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
             return Err(ChannelError::TooManyDescriptors { count: descriptors.len() });
         }
         rustix::io::retry_on_intr(|| {
-            rustix::net::sendmsg(self.socket.as_fd(), &[IoSlice::new(frame)], &mut control, SendFlags::NOSIGNAL)
+            rustix::net::sendmsg(
+                self.socket.as_fd(),
+                &[IoSlice::new(frame)],
+                &mut control,
+                SendFlags::NOSIGNAL,
+            )
         })
         .map_err(|errno| socket_error("sending a message", errno.into()))
     }
@@ -155,11 +173,20 @@ impl Channel {
     }
 
     /// Reads the beginning of a header, with what lies beside it. Never reads past the header.
-    fn receive_first(&self, header: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> Result<usize, ChannelError> {
+    fn receive_first(
+        &self,
+        header: &mut [u8],
+        descriptors: &mut Vec<OwnedFd>,
+    ) -> Result<usize, ChannelError> {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = rustix::io::retry_on_intr(|| {
-            rustix::net::recvmsg(self.socket.as_fd(), &mut [IoSliceMut::new(header)], &mut control, RecvFlags::CMSG_CLOEXEC)
+            rustix::net::recvmsg(
+                self.socket.as_fd(),
+                &mut [IoSliceMut::new(header)],
+                &mut control,
+                RecvFlags::CMSG_CLOEXEC,
+            )
         })
         .map_err(|errno| socket_error("receiving a message", errno.into()))?;
         for message in control.drain() {
@@ -183,7 +210,9 @@ impl Channel {
 
 fn socket_error(doing: &'static str, source: io::Error) -> ChannelError {
     match source.kind() {
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ChannelError::Closed,
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionReset => ChannelError::Closed,
         _ => ChannelError::Socket { doing, source },
     }
 }
@@ -213,7 +242,10 @@ mod tests {
         File::from(descriptors.remove(0)).read_to_string(&mut text).unwrap();
         assert_eq!(text, "one");
         let (message, descriptors): (ToWorker, _) = far.receive().unwrap();
-        assert!(matches!(message, ToWorker::Cancel { run, .. } if run == "second") && descriptors.is_empty());
+        assert!(
+            matches!(message, ToWorker::Cancel { run, .. } if run == "second")
+                && descriptors.is_empty()
+        );
         drop(near);
         assert!(matches!(far.receive::<ToWorker>(), Err(ChannelError::Closed)));
     }
@@ -232,7 +264,10 @@ mod tests {
     fn an_announced_length_over_the_limit_is_refused_before_it_is_read() {
         let (mut near, mut far) = Channel::pair().unwrap();
         near.socket.write_all(&[0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]).unwrap();
-        assert!(matches!(far.receive::<FromWorker>(), Err(ChannelError::TooLong { bytes: 0x7fff_ffff })));
+        assert!(matches!(
+            far.receive::<FromWorker>(),
+            Err(ChannelError::TooLong { bytes: 0x7fff_ffff })
+        ));
     }
 
     #[test]
@@ -240,7 +275,10 @@ mod tests {
         let (mut near, mut far) = Channel::pair().unwrap();
         near.socket.write_all(&[2, 0, 0, 0, 3, 0, 0, 0, b'{', b'}']).unwrap();
         let refused = far.receive::<FromWorker>();
-        assert!(matches!(refused, Err(ChannelError::DescriptorsDiffer { announced: 3, received: 0 })));
+        assert!(matches!(
+            refused,
+            Err(ChannelError::DescriptorsDiffer { announced: 3, received: 0 })
+        ));
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! What `vultus plugin check` and the process that examines a plugin say to each other: a request on standard input, one
-//! event a line on standard output. Not part of the protocol between node and worker.
+//! What `vultus plugin check` and the process that examines a plugin say to each other: a request
+//! on standard input, one event a line on standard output. Not part of the protocol between node
+//! and worker.
 
 use serde::{Deserialize, Serialize};
 
 use crate::WorkerSetup;
 
-/// All of the environment of the examining process: without a cache of its own for each thread, the allocator of the C library knows to
-/// the byte what is in use, and a leak of one small allocation in each call shows.
+/// All of the environment of the examining process: without a cache of its own for each thread, the
+/// allocator of the C library knows to the byte what is in use, and a leak of one small allocation
+/// in each call shows.
 pub const ENVIRONMENT: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0");
 
 /// What to examine, as JSON on standard input.

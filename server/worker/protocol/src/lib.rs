@@ -1,8 +1,8 @@
 //! The messages between the node and its worker processes.
 //!
-//! A message is JSON behind a length prefix on a `SOCK_STREAM` pair; media, thumbnails and artifacts travel beside it as
-//! descriptors (SCM_RIGHTS). The node treats everything that a worker says as hostile: lengths, counts and names are bounded
-//! by [`channel`] and by these types.
+//! A message is JSON behind a length prefix on a `SOCK_STREAM` pair; media, thumbnails and
+//! artifacts travel beside it as descriptors (SCM_RIGHTS). The node treats everything that a worker
+//! says as hostile: lengths, counts and names are bounded by [`channel`] and by these types.
 
 pub mod channel;
 pub mod conformance;

@@ -1,6 +1,8 @@
-//! Bytes in anonymous memory that cannot change any more: how thumbnails, artifacts and long outcomes cross the line.
+//! Bytes in anonymous memory that cannot change any more: how thumbnails, artifacts and long
+//! outcomes cross the line.
 //!
-//! The reader trusts nothing: a descriptor that is not sealed, or is not as long as announced, is refused.
+//! The reader trusts nothing: a descriptor that is not sealed, or is not as long as announced, is
+//! refused.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -49,8 +51,13 @@ pub fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(OwnedFd::from(file))
 }
 
-/// Whether another process sealed exactly `announced` bytes, at most `limit`, in it. Nothing is read.
-pub fn check_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<OwnedFd, MemfdError> {
+/// Whether another process sealed exactly `announced` bytes, at most `limit`, in it. Nothing is
+/// read.
+pub fn check_sealed(
+    descriptor: OwnedFd,
+    announced: u64,
+    limit: u64,
+) -> Result<OwnedFd, MemfdError> {
     if announced > limit {
         return Err(MemfdError::TooLong { announced, limit });
     }
@@ -102,7 +109,10 @@ mod tests {
         let ordinary = OwnedFd::from(tempfile::tempfile().unwrap());
         assert!(matches!(read_sealed(ordinary, 0, 5), Err(MemfdError::NotSealed)));
         let longer = sealed("test", b"bytes").unwrap();
-        assert!(matches!(read_sealed(longer, 4, 5), Err(MemfdError::LengthDiffers { announced: 4, actual: 5 })));
+        assert!(matches!(
+            read_sealed(longer, 4, 5),
+            Err(MemfdError::LengthDiffers { announced: 4, actual: 5 })
+        ));
         let huge = sealed("test", b"bytes").unwrap();
         assert!(matches!(read_sealed(huge, 6, 5), Err(MemfdError::TooLong { .. })));
     }

@@ -22,7 +22,8 @@ pub enum ToWorker {
     },
 }
 
-/// What a worker is told before anything else: with its environment cleared, everything comes from here.
+/// What a worker is told before anything else: with its environment cleared, everything comes from
+/// here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WorkerSetup {
     /// [`crate::PROTOCOL_VERSION`] of the node.
@@ -37,7 +38,8 @@ pub struct WorkerSetup {
     pub threads: u32,
     /// The media limits, as `vultus_media::Limits` writes them.
     pub limits: Value,
-    /// The decoder's options, as `vultus_media::DecodeOptions` writes them; null means the defaults.
+    /// The decoder's options, as `vultus_media::DecodeOptions` writes them; null means the
+    /// defaults.
     #[serde(default)]
     pub decode: Value,
     /// Most bytes of address space (RLIMIT_AS); absent means no limit.
@@ -121,7 +123,8 @@ pub struct RunMedium {
     pub byte_size: u64,
     /// Its tags.
     pub tags: Vec<String>,
-    /// Sizes of its decoded frame, where a probe left one: then its descriptor is the frame's, and nobody needs its bytes.
+    /// Sizes of its decoded frame, where a probe left one: then its descriptor is the frame's, and
+    /// nobody needs its bytes.
     #[serde(default)]
     pub frame: Option<FrameReport>,
 }
@@ -164,7 +167,8 @@ pub enum FromWorker {
         /// Why, for the operator's log.
         detail: String,
     },
-    /// Answers `Probe`. One descriptor when there is a thumbnail (JPEG, at most 256 px), and one when there is a frame.
+    /// Answers `Probe`. One descriptor when there is a thumbnail (JPEG, at most 256 px), and one
+    /// when there is a frame.
     Probed {
         /// The probe.
         probe: String,
@@ -192,8 +196,8 @@ pub enum FromWorker {
         /// Fraction done, 0–1.
         fraction: f32,
     },
-    /// An analysis is done. Descriptors: one for each artifact; and a last one holding the outcome as JSON where
-    /// `outcome_bytes` is not 0 (then `Judgement::outcome` is null).
+    /// An analysis is done. Descriptors: one for each artifact; and a last one holding the outcome
+    /// as JSON where `outcome_bytes` is not 0 (then `Judgement::outcome` is null).
     Judged {
         /// The run.
         run: String,
@@ -274,7 +278,8 @@ pub struct ProbeReport {
     pub width: u32,
     /// Height in pixels once upright.
     pub height: u32,
-    /// EXIF orientation (1–8) that was applied; rotation matrices are given as the orientation of the same effect.
+    /// EXIF orientation (1–8) that was applied; rotation matrices are given as the orientation of
+    /// the same effect.
     pub orientation_applied: u8,
     /// Duration in microseconds, of videos.
     pub duration_us: Option<i64>,
@@ -289,7 +294,8 @@ pub struct ProbeReport {
     pub frame: Option<FrameReport>,
 }
 
-/// A single picture as a probe decoded it, so that a run that follows need not decode it again: packed RGB in a sealed descriptor.
+/// A single picture as a probe decoded it, so that a run that follows need not decode it again:
+/// packed RGB in a sealed descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameReport {
     /// Width of the upright source, in pixels.
@@ -316,14 +322,16 @@ pub struct RefusalReport {
     pub code: String,
     /// One sentence for the client.
     pub message: String,
-    /// Whether a limit was exceeded (LIMIT_EXCEEDED) rather than the input being bad (INVALID_INPUT).
+    /// Whether a limit was exceeded (LIMIT_EXCEEDED) rather than the input being bad
+    /// (INVALID_INPUT).
     pub is_limit: bool,
 }
 
 /// A verdict with everything that explains it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Judgement {
-    /// The plugin's outcome, as `vultus_plugin_api::Outcome` writes it: resolution, reasons, result.
+    /// The plugin's outcome, as `vultus_plugin_api::Outcome` writes it: resolution, reasons,
+    /// result.
     pub outcome: Value,
     /// Id of the plugin that judged.
     pub plugin: String,
@@ -338,8 +346,9 @@ pub struct Judgement {
 /// Why an analysis has no verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AnalysisFailure {
-    /// Stable code: `MEDIA_UNREADABLE`, `ANALYZER_FAILED`, `ANALYZER_PANICKED`, `BAD_RESULT`, `DEADLINE_EXCEEDED`, `CANCELLED`, `ANALYZER_UNAVAILABLE`,
-    /// `ANALYZER_CRASHED`, `NO_ANALYZER`, `TOO_MANY_MEDIA`.
+    /// Stable code: `MEDIA_UNREADABLE`, `ANALYZER_FAILED`, `ANALYZER_PANICKED`, `BAD_RESULT`,
+    /// `DEADLINE_EXCEEDED`, `CANCELLED`, `ANALYZER_UNAVAILABLE`, `ANALYZER_CRASHED`, `NO_ANALYZER`,
+    /// `TOO_MANY_MEDIA`.
     pub code: String,
     /// For the client: one sentence without internals.
     pub message: String,

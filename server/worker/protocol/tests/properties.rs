@@ -1,5 +1,5 @@
-//! The channel under whatever the other end may send: an error or a message, never a panic, and what is sent comes back as it was.
-//! The same seed each time, so that a failure comes back.
+//! The channel under whatever the other end may send: an error or a message, never a panic, and
+//! what is sent comes back as it was. The same seed each time, so that a failure comes back.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
 use std::io::Write;
@@ -37,10 +37,12 @@ fn receive_all(bytes: &[u8]) -> Vec<Result<FromWorker, ChannelError>> {
 
 #[test]
 fn any_bytes_are_an_error_or_a_message() {
-    let frame = (any::<u32>(), 0..200u32, 0..80u32, vec(any::<u8>(), 0..200)).prop_map(|(wild, length, descriptors, content)| {
-        let length = if wild % 4 == 0 { wild } else { length };
-        [&length.to_le_bytes()[..], &descriptors.to_le_bytes(), &content].concat()
-    });
+    let frame = (any::<u32>(), 0..200u32, 0..80u32, vec(any::<u8>(), 0..200)).prop_map(
+        |(wild, length, descriptors, content)| {
+            let length = if wild % 4 == 0 { wild } else { length };
+            [&length.to_le_bytes()[..], &descriptors.to_le_bytes(), &content].concat()
+        },
+    );
     runner()
         .run(&frame, |bytes| {
             let last = receive_all(&bytes).pop().unwrap();
@@ -61,7 +63,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(3, 20, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
-            proptest::collection::btree_map("[a-z]{1,8}", inner, 0..4).prop_map(|map| map.into_iter().collect::<Value>()),
+            proptest::collection::btree_map("[a-z]{1,8}", inner, 0..4)
+                .prop_map(|map| map.into_iter().collect::<Value>()),
         ]
     })
 }
@@ -97,7 +100,9 @@ fn messages_with_a_part_of_another_shape_are_an_error_or_a_message() {
         .run(&changed, |(mut message, at, with)| {
             replace(&mut message, usize::from(at), with);
             let text = message.to_string();
-            let frame = [&(text.len() as u32).to_le_bytes()[..], &0u32.to_le_bytes(), text.as_bytes()].concat();
+            let frame =
+                [&(text.len() as u32).to_le_bytes()[..], &0u32.to_le_bytes(), text.as_bytes()]
+                    .concat();
             prop_assert!(receive_all(&frame).len() <= 2);
             Ok(())
         })
@@ -112,9 +117,15 @@ fn what_is_sent_comes_back_with_its_descriptors() {
             let (mut near, mut far) = Channel::pair().unwrap();
             let files: Vec<_> = (0..count).map(|_| tempfile::tempfile().unwrap()).collect();
             let descriptors: Vec<_> = files.iter().map(AsFd::as_fd).collect();
-            near.send(&ToWorker::Cancel { run: run.clone(), analysis: analysis.clone() }, &descriptors).unwrap();
+            near.send(
+                &ToWorker::Cancel { run: run.clone(), analysis: analysis.clone() },
+                &descriptors,
+            )
+            .unwrap();
             let (message, beside) = far.receive::<ToWorker>().unwrap();
-            let ToWorker::Cancel { run: got_run, analysis: got_analysis } = message else { panic!("another message") };
+            let ToWorker::Cancel { run: got_run, analysis: got_analysis } = message else {
+                panic!("another message")
+            };
             prop_assert_eq!((got_run, got_analysis, beside.len()), (run, analysis, count));
             Ok(())
         })

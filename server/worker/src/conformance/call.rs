@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use vultus_plugin_api::manifest::{AnalysisSpec, Provided, Scope};
 use vultus_plugin_api::{Config, Failure, LogLevel, PixelFormat};
-use vultus_plugin_host::{FeatureRequest, FrameView, Instance, JobHost, JobMedium, JobRequest, Plugin};
+use vultus_plugin_host::{
+    FeatureRequest, FrameView, Instance, JobHost, JobMedium, JobRequest, Plugin,
+};
 
 use super::scene::Scene;
 
@@ -52,16 +54,25 @@ pub(super) struct Layout {
 }
 
 impl<'p> Job<'p> {
-    pub(super) fn new(spec: &AnalysisSpec, params: Value, scene: Scene, layout: Layout, providers: &'p [Provider]) -> Self {
+    pub(super) fn new(
+        spec: &AnalysisSpec,
+        params: Value,
+        scene: Scene,
+        layout: Layout,
+        providers: &'p [Provider],
+    ) -> Self {
         let frames = scene
             .pictures
             .iter()
             .zip(&scene.media)
             .flat_map(|(pictures, medium)| {
-                pictures.iter().enumerate().map(move |(index, _)| view(pictures, medium, index as u32, medium.index, layout))
+                pictures.iter().enumerate().map(move |(index, _)| {
+                    view(pictures, medium, index as u32, medium.index, layout)
+                })
             })
             .collect();
-        let request = JobRequest { analysis: spec.kind.clone(), params, media: scene.media.clone() };
+        let request =
+            JobRequest { analysis: spec.kind.clone(), params, media: scene.media.clone() };
         let (listed, timeout) = (spec.features.clone(), Duration::from_millis(spec.timeout_ms));
         Self { request, scene, frames, listed, timeout, providers, known: Mutex::default() }
     }
@@ -76,8 +87,10 @@ impl<'p> Job<'p> {
         if let Some(known) = self.known().get(&key) {
             return known.clone();
         }
-        let found = self.providers.iter().find_map(|provider| Some((provider, provider.provided(name)?)));
-        let (provider, provided) = found.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
+        let found =
+            self.providers.iter().find_map(|provider| Some((provider, provider.provided(name)?)));
+        let (provider, provided) =
+            found.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
         let result = self.provide(provider, provided, medium, frame).map(Arc::from);
         self.known().insert(key, result.clone());
         result
@@ -100,14 +113,22 @@ impl<'p> Job<'p> {
         let wanted = match (provided.scope, frame) {
             (Scope::Frame, Some(frame)) if (frame as usize) < pictures.len() => frame..frame + 1,
             (Scope::Medium, None) => 0..pictures.len() as u32,
-            _ => return Err(Failure::invalid_input(format!("{} has no value for this", provided.feature))),
+            _ => {
+                return Err(Failure::invalid_input(format!(
+                    "{} has no value for this",
+                    provided.feature
+                )));
+            }
         };
         let frames = wanted.map(|index| view(pictures, described, index, 0, layout)).collect();
         let alone = JobMedium { index: 0, slot: String::new(), named: false, ..described.clone() };
         let job = JobRequest { analysis: String::new(), params: Value::Null, media: vec![alone] };
         let request = FeatureRequest { feature: provided.feature.clone(), medium: 0, frame };
         let Ok(mut instance) = provider.instance.try_lock() else {
-            return Err(Failure::internal(format!("{} is needed while it is being computed", provided.feature)));
+            return Err(Failure::internal(format!(
+                "{} is needed while it is being computed",
+                provided.feature
+            )));
         };
         let mut host = Host::nested(self, frames, medium, &provided.needs);
         instance.provide(&mut host, &request, &job)
@@ -127,7 +148,8 @@ fn view(
     let mut pixels = scaled.pixels_as(layout.format);
     if layout.padding > 0 {
         // What lies between the rows is nothing that belongs to the picture.
-        let mut padded = Vec::with_capacity(pixels.len() + (layout.padding * scaled.height) as usize);
+        let mut padded =
+            Vec::with_capacity(pixels.len() + (layout.padding * scaled.height) as usize);
         for line in pixels.chunks(row as usize) {
             padded.extend_from_slice(line);
             padded.extend(std::iter::repeat_n(0xEE, layout.padding as usize));
@@ -234,17 +256,28 @@ impl JobHost for Host<'_, '_> {
         self.next = 0;
     }
 
-    fn feature(&mut self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
+    fn feature(
+        &mut self,
+        medium: u32,
+        frame: Option<u32>,
+        name: &str,
+    ) -> Result<Arc<[u8]>, Failure> {
         if !self.listed.iter().any(|listed| listed == name) {
             self.unlisted.push(name.to_owned());
-            return Err(Failure::unsupported(format!("the manifest does not list the feature {name}")));
+            return Err(Failure::unsupported(format!(
+                "the manifest does not list the feature {name}"
+            )));
         }
         if self.told_to_stop_at().is_some() {
             return Err(Failure::cancelled(format!("before computing {name}")));
         }
         let medium = match self.medium {
             Some(only) if medium == 0 => only,
-            Some(_) => return Err(Failure::invalid_input(format!("there is no medium {medium} in this job"))),
+            Some(_) => {
+                return Err(Failure::invalid_input(format!(
+                    "there is no medium {medium} in this job"
+                )));
+            }
             None => medium,
         };
         self.job.feature(medium, frame, name)

@@ -19,10 +19,13 @@ const SHORT: Duration = Duration::from_millis(20);
 
 pub(super) fn before(subject: &Subject<'_>) -> Finding {
     over_all(subject, |spec, problems| {
-        let jobs = [Amount::Fewest, Amount::Long].into_iter().filter_map(|amount| job(subject, spec, ORDINARY, amount));
+        let jobs = [Amount::Fewest, Amount::Long]
+            .into_iter()
+            .filter_map(|amount| job(subject, spec, ORDINARY, amount));
         for job in jobs {
             let called = best_of(subject, &job, Cancel::Before)?;
-            problems.extend(problem(&called, true).map(|problem| format!("{}: {problem}", spec.kind)));
+            problems
+                .extend(problem(&called, true).map(|problem| format!("{}: {problem}", spec.kind)));
             worst(&called)?;
         }
         Some(())
@@ -34,21 +37,28 @@ pub(super) fn during(subject: &Subject<'_>) -> Finding {
         // At the second frame of many: it has to look between frames.
         if let Some(job) = job(subject, spec, ORDINARY, Amount::Long) {
             let called = best_of(subject, &job, Cancel::AtFrame(1))?;
-            problems.extend(problem(&called, true).map(|problem| format!("{}, at the second frame: {problem}", spec.kind)));
+            problems.extend(
+                problem(&called, true)
+                    .map(|problem| format!("{}, at the second frame: {problem}", spec.kind)),
+            );
         }
         // In the middle of one large frame: it may finish it, if that is soon.
         let job = job(subject, spec, (spec.max_side, spec.max_side), Amount::Fewest)?;
         let whole = call(&mut subject.create().ok()?, &job, Cancel::Never).took;
         if whole > SHORT {
             let called = best_of(subject, &job, Cancel::After(whole / 3))?;
-            let place = format!("{}, in a frame of {} × {}", spec.kind, spec.max_side, spec.max_side);
+            let place =
+                format!("{}, in a frame of {} × {}", spec.kind, spec.max_side, spec.max_side);
             problems.extend(problem(&called, false).map(|problem| format!("{place}: {problem}")));
         }
         Some(())
     })
 }
 
-fn over_all(subject: &Subject<'_>, check: impl Fn(&AnalysisSpec, &mut Vec<String>) -> Option<()>) -> Finding {
+fn over_all(
+    subject: &Subject<'_>,
+    check: impl Fn(&AnalysisSpec, &mut Vec<String>) -> Option<()>,
+) -> Finding {
     let mut problems = Vec::new();
     for spec in subject.analyses() {
         check(spec, &mut problems);
@@ -59,7 +69,12 @@ fn over_all(subject: &Subject<'_>, check: impl Fn(&AnalysisSpec, &mut Vec<String
     }
 }
 
-fn job<'s>(subject: &'s Subject<'_>, spec: &AnalysisSpec, size: (u32, u32), amount: Amount) -> Option<Job<'s>> {
+fn job<'s>(
+    subject: &'s Subject<'_>,
+    spec: &AnalysisSpec,
+    size: (u32, u32),
+    amount: Amount,
+) -> Option<Job<'s>> {
     Some(subject.job(spec, Scene::made(spec, Content::Noise, size, amount)?))
 }
 
@@ -79,11 +94,16 @@ fn problem(called: &Called, must_be_cancelled: bool) -> Option<String> {
     let after = called.stopped_after?;
     let ms = after.as_millis();
     match &called.result {
-        _ if after > PROMPT => Some(format!("it returned {ms} ms after it was told to stop, at most 100 are allowed")),
-        Ok(_) if must_be_cancelled => Some("it went on to an outcome although it was told to stop".to_owned()),
-        Err(failure) if failure.status != Status::Cancelled && must_be_cancelled => {
-            Some(format!("told to stop, it answered {} instead of CANCELLED", failure.status.name()))
+        _ if after > PROMPT => {
+            Some(format!("it returned {ms} ms after it was told to stop, at most 100 are allowed"))
         }
+        Ok(_) if must_be_cancelled => {
+            Some("it went on to an outcome although it was told to stop".to_owned())
+        }
+        Err(failure) if failure.status != Status::Cancelled && must_be_cancelled => Some(format!(
+            "told to stop, it answered {} instead of CANCELLED",
+            failure.status.name()
+        )),
         Ok(_) | Err(_) => None,
     }
 }

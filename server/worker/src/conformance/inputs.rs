@@ -36,16 +36,23 @@ fn try_all<'s>(
             tried += 1;
             let called = call(&mut instance, &job, Cancel::Never);
             longest = longest.max(called.took);
-            problems.extend(judge(&called).map(|problem| format!("{}, {what}: {problem}", spec.kind)));
+            problems
+                .extend(judge(&called).map(|problem| format!("{}, {what}: {problem}", spec.kind)));
             if called.took > Duration::from_millis(spec.timeout_ms) {
                 let took = called.took.as_millis();
-                problems.push(format!("{}, {what}: it took {took} ms, its timeout_ms is {}", spec.kind, spec.timeout_ms));
+                problems.push(format!(
+                    "{}, {what}: it took {took} ms, its timeout_ms is {}",
+                    spec.kind, spec.timeout_ms
+                ));
             }
         }
     }
     match tried {
         0 => Finding::NotApplicable(nothing),
-        _ => Finding::of(problems, format!("{tried} jobs, the longest {:.0} ms", longest.as_secs_f64() * 1e3)),
+        _ => Finding::of(
+            problems,
+            format!("{tried} jobs, the longest {:.0} ms", longest.as_secs_f64() * 1e3),
+        ),
     }
 }
 
@@ -77,7 +84,10 @@ pub(super) fn empty(subject: &Subject<'_>) -> Finding {
 pub(super) fn tiny(subject: &Subject<'_>) -> Finding {
     const SIZES: [(u32, u32); 6] = [(1, 1), (2, 2), (3, 3), (1, 3), (3, 1), (2, 640)];
     try_all(subject, NO_ANALYSIS, may_refuse, |spec| {
-        SIZES.iter().filter_map(|size| made(subject, spec, Content::Noise, *size, Amount::Fewest)).collect()
+        SIZES
+            .iter()
+            .filter_map(|size| made(subject, spec, Content::Noise, *size, Amount::Fewest))
+            .collect()
     })
 }
 
@@ -85,21 +95,32 @@ pub(super) fn huge(subject: &Subject<'_>) -> Finding {
     try_all(subject, NO_ANALYSIS, must_judge, |spec| {
         let side = spec.max_side;
         let sizes = [(side, side), (side, 16), (side * 2, side)];
-        sizes.iter().filter_map(|size| made(subject, spec, Content::Noise, *size, Amount::Fewest)).collect()
+        sizes
+            .iter()
+            .filter_map(|size| made(subject, spec, Content::Noise, *size, Amount::Fewest))
+            .collect()
     })
 }
 
 pub(super) fn grey(subject: &Subject<'_>) -> Finding {
     try_all(subject, NO_ANALYSIS, must_judge, |spec| {
         let levels = [128, 0, 255];
-        levels.iter().filter_map(|level| made(subject, spec, Content::Flat(*level), ORDINARY, Amount::Fewest)).collect()
+        levels
+            .iter()
+            .filter_map(|level| {
+                made(subject, spec, Content::Flat(*level), ORDINARY, Amount::Fewest)
+            })
+            .collect()
     })
 }
 
 pub(super) fn no_face(subject: &Subject<'_>) -> Finding {
     try_all(subject, NO_ANALYSIS, must_judge, |spec| {
         let contents = [Content::Gradient, Content::Noise];
-        contents.iter().filter_map(|content| made(subject, spec, *content, ORDINARY, Amount::Fewest)).collect()
+        contents
+            .iter()
+            .filter_map(|content| made(subject, spec, *content, ORDINARY, Amount::Fewest))
+            .collect()
     })
 }
 
@@ -113,7 +134,9 @@ pub(super) fn long(subject: &Subject<'_>) -> Finding {
 pub(super) fn many_media(subject: &Subject<'_>) -> Finding {
     try_all(subject, NO_ANALYSIS, must_judge, |spec| {
         let job = made(subject, spec, Content::Gradient, SMALL, Amount::MostMedia);
-        job.map(|(_, job)| (format!("{} media", job.request.media.len()), job)).into_iter().collect()
+        job.map(|(_, job)| (format!("{} media", job.request.media.len()), job))
+            .into_iter()
+            .collect()
     })
 }
 
@@ -123,7 +146,10 @@ pub(super) fn own_media(subject: &Subject<'_>) -> Finding {
     }
     try_all(subject, "the media given fit no analysis", must_judge, |spec| {
         let scene = Scene::of_samples(spec, subject.samples());
-        scene.map(|scene| ("the media given".to_owned(), subject.job(spec, scene))).into_iter().collect()
+        scene
+            .map(|scene| ("the media given".to_owned(), subject.job(spec, scene)))
+            .into_iter()
+            .collect()
     })
 }
 
@@ -137,7 +163,8 @@ pub(super) fn parameters(subject: &Subject<'_>) -> Finding {
     })
 }
 
-/// The defaults, each time with one parameter at an end of what its schema allows, as far as the whole is allowed.
+/// The defaults, each time with one parameter at an end of what its schema allows, as far as the
+/// whole is allowed.
 fn edges(spec: &AnalysisSpec) -> Vec<(String, Value)> {
     let Some(properties) = spec.params_schema.get("properties").and_then(Value::as_object) else {
         return Vec::new();
@@ -147,9 +174,11 @@ fn edges(spec: &AnalysisSpec) -> Vec<(String, Value)> {
     };
     let mut found = Vec::new();
     for (name, property) in properties {
-        let bounds = ["minimum", "maximum"].iter().filter_map(|bound| property.get(*bound)).cloned();
+        let bounds =
+            ["minimum", "maximum"].iter().filter_map(|bound| property.get(*bound)).cloned();
         let choices = property.get("enum").and_then(Value::as_array).into_iter().flatten().cloned();
-        let flags = (property.get("type") == Some(&Value::from("boolean"))).then_some([Value::from(true), Value::from(false)]);
+        let flags = (property.get("type") == Some(&Value::from("boolean")))
+            .then_some([Value::from(true), Value::from(false)]);
         for value in bounds.chain(choices).chain(flags.into_iter().flatten()) {
             let mut params = defaults(spec);
             params[name.as_str()] = value.clone();
@@ -171,7 +200,11 @@ pub(super) fn pixel_formats(subject: &Subject<'_>) -> Finding {
             let layout = Layout { format, ..subject.layout(spec) };
             Some((format.name().to_owned(), subject.job_with(spec, scene, layout, defaults(spec))))
         };
-        spec.pixel_formats.iter().filter_map(|name| PixelFormat::from_name(name)).filter_map(job).collect()
+        spec.pixel_formats
+            .iter()
+            .filter_map(|name| PixelFormat::from_name(name))
+            .filter_map(job)
+            .collect()
     })
 }
 
@@ -189,12 +222,18 @@ pub(super) fn provides(subject: &Subject<'_>) -> Finding {
         }],
         ..AnalysisSpec::default()
     };
-    let cases =
-        [(Content::Flat(128), ORDINARY), (Content::Noise, ORDINARY), (Content::Noise, (1, 1)), (Content::Noise, (1920, 1920))];
+    let cases = [
+        (Content::Flat(128), ORDINARY),
+        (Content::Noise, ORDINARY),
+        (Content::Noise, (1, 1)),
+        (Content::Noise, (1920, 1920)),
+    ];
     let (mut problems, mut tried) = (Vec::new(), 0);
     for provided in &subject.plugin.manifest().provides {
         for (content, size) in cases {
-            let Some((what, job)) = made(subject, &spec, content, size, Amount::Fewest) else { continue };
+            let Some((what, job)) = made(subject, &spec, content, size, Amount::Fewest) else {
+                continue;
+            };
             let frame = match provided.scope {
                 Scope::Frame => Some(0),
                 Scope::Medium => None,

@@ -1,9 +1,11 @@
-//! `vultus plugin check`: examines one plugin, rule by rule, in a process of its own that is locked in like a worker.
+//! `vultus plugin check`: examines one plugin, rule by rule, in a process of its own that is locked
+//! in like a worker.
 //!
-//! The command starts this process with a request on standard input and reads one event a line from standard output. A
-//! plugin that ends the process or hangs breaks the rule that was begun last; the command starts another process for the rules
-//! after it. Here a plugin is called directly, not through a run: so that the suite can lay frames in memory as it likes, tell
-//! the plugin to stop at a given frame, and weigh the heap before and after.
+//! The command starts this process with a request on standard input and reads one event a line from
+//! standard output. A plugin that ends the process or hangs breaks the rule that was begun last;
+//! the command starts another process for the rules after it. Here a plugin is called directly, not
+//! through a run: so that the suite can lay frames in memory as it likes, tell the plugin to stop
+//! at a given frame, and weigh the heap before and after.
 
 mod call;
 mod cancel;
@@ -19,7 +21,9 @@ use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use vultus_media::Limits;
-use vultus_worker_protocol::conformance::{ConformanceEvent, ConformanceRequest, RULES, RuleReport, RuleVerdict};
+use vultus_worker_protocol::conformance::{
+    ConformanceEvent, ConformanceRequest, RULES, RuleReport, RuleVerdict,
+};
 
 use crate::sandbox;
 use scene::Sample;
@@ -84,8 +88,10 @@ pub fn run() -> Result<(), ConformanceError> {
             Err(error) => return tell(&failed(format!("{}: {error}", sample.path))),
         }
     }
-    let gauges = resources::Gauges::open().map_err(|error| ConformanceError::Sandbox(format!("reading /proc: {error}")))?;
-    let sandbox_failed = |error: sandbox::SandboxError| ConformanceError::Sandbox(error.to_string());
+    let gauges = resources::Gauges::open()
+        .map_err(|error| ConformanceError::Sandbox(format!("reading /proc: {error}")))?;
+    let sandbox_failed =
+        |error: sandbox::SandboxError| ConformanceError::Sandbox(error.to_string());
     let parent = rustix::process::getppid().map_or(0, |parent| parent.as_raw_nonzero().get());
     let locked = sandbox::lock_in(&request.setup, parent).map_err(sandbox_failed)?;
     for gap in locked.gaps {
@@ -113,8 +119,10 @@ fn failed(detail: String) -> ConformanceEvent {
 fn examine(parts: &Parts, first: Option<&str>, cpu_seconds: u64) -> Result<(), ConformanceError> {
     let mut subject = None;
     for rule in RULES.iter().skip_while(|rule| first.is_some_and(|first| first != rule.name)) {
-        sandbox::allow_cpu_seconds(cpu_seconds).map_err(|error| ConformanceError::Sandbox(error.to_string()))?;
-        // In a process that goes on after another one died, the plugin is opened within the first rule.
+        sandbox::allow_cpu_seconds(cpu_seconds)
+            .map_err(|error| ConformanceError::Sandbox(error.to_string()))?;
+        // In a process that goes on after another one died, the plugin is opened within the first
+        // rule.
         let unopened = if opening::is_of_opening(rule.name) { RULE_MARGIN } else { RULE_LIMIT };
         let limit = subject.as_ref().map_or(unopened, rule_limit);
         let limit_ms = limit.as_millis() as u64;
@@ -126,18 +134,25 @@ fn examine(parts: &Parts, first: Option<&str>, cpu_seconds: u64) -> Result<(), C
                     // Opening may be what fails; then nothing after it is reached.
                     subject = Subject::open(parts).ok();
                 }
-                subject.as_ref().map_or(Finding::NotReached("the plugin cannot be opened"), |subject| check(rule.name, subject))
+                subject
+                    .as_ref()
+                    .map_or(Finding::NotReached("the plugin cannot be opened"), |subject| {
+                        check(rule.name, subject)
+                    })
             }
         };
         if rule.name == "manifest"
             && let Ok(plugin) = parts.open()
         {
             let manifest = plugin.manifest();
-            let (id, version, sha256) = (manifest.id.clone(), manifest.version.clone(), plugin.file_sha256().to_owned());
+            let (id, version, sha256) =
+                (manifest.id.clone(), manifest.version.clone(), plugin.file_sha256().to_owned());
             tell(&ConformanceEvent::Opened { id, version, sha256 })?;
         }
         let (verdict, details) = match finding {
-            Finding::Holds(remark) => (RuleVerdict::Holds, Some(remark).filter(|r| !r.is_empty()).into_iter().collect()),
+            Finding::Holds(remark) => {
+                (RuleVerdict::Holds, Some(remark).filter(|r| !r.is_empty()).into_iter().collect())
+            }
             Finding::Broken(problems) => (RuleVerdict::Broken, problems),
             Finding::NotApplicable(why) => (RuleVerdict::NotApplicable, vec![why.to_owned()]),
             Finding::NotReached(why) => (RuleVerdict::NotReached, vec![why.to_owned()]),
@@ -148,7 +163,8 @@ fn examine(parts: &Parts, first: Option<&str>, cpu_seconds: u64) -> Result<(), C
     Ok(())
 }
 
-/// A plugin that keeps to its own time limit keeps to this one: no rule makes more than a few calls that could last as long.
+/// A plugin that keeps to its own time limit keeps to this one: no rule makes more than a few calls
+/// that could last as long.
 fn rule_limit(subject: &Subject<'_>) -> Duration {
     let longest = subject.analyses().iter().map(|spec| spec.timeout_ms).max().unwrap_or_default();
     (RULE_MARGIN + 4 * Duration::from_millis(longest)).min(RULE_LIMIT)

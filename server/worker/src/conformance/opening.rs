@@ -1,4 +1,5 @@
-//! The rules about the file, its header and its manifest: what can be said before an analysis is asked for.
+//! The rules about the file, its header and its manifest: what can be said before an analysis is
+//! asked for.
 
 use std::path::Path;
 
@@ -17,7 +18,15 @@ const INSTANCE_SLACK_BYTES: usize = 256 << 10;
 
 /// Whether a rule is one of those here.
 pub(super) fn is_of_opening(rule: &str) -> bool {
-    matches!(rule, "file" | "header" | "manifest" | "manifest_is_constant" | "features_have_providers" | "create")
+    matches!(
+        rule,
+        "file"
+            | "header"
+            | "manifest"
+            | "manifest_is_constant"
+            | "features_have_providers"
+            | "create"
+    )
 }
 
 /// Checks one of the rules here; none for a rule of another module.
@@ -29,7 +38,9 @@ pub(super) fn check(rule: &str, parts: &Parts) -> Option<Finding> {
     }
     let opened = parts.open();
     Some(match (rule, opened) {
-        ("file", opened) => file(opened, parts.gauges.threads().saturating_sub(threads_before), &parts.file),
+        ("file", opened) => {
+            file(opened, parts.gauges.threads().saturating_sub(threads_before), &parts.file)
+        }
         ("header", opened) => header(opened),
         ("manifest", opened) => manifest(opened),
         (_, Err(_)) => Finding::NotReached("the plugin cannot be opened"),
@@ -41,23 +52,37 @@ pub(super) fn check(rule: &str, parts: &Parts) -> Option<Finding> {
 
 fn file(opened: Result<Plugin, OpenError>, started: usize, path: &Path) -> Finding {
     match opened {
-        _ if started > 0 => Finding::Broken(vec![format!("its constructors started {started} threads while it was loaded")]),
-        Err(error @ (OpenError::Read { .. } | OpenError::NotElf { .. } | OpenError::OtherMachine { .. })) => broken(&error),
+        _ if started > 0 => Finding::Broken(vec![format!(
+            "its constructors started {started} threads while it was loaded"
+        )]),
+        Err(
+            error @ (OpenError::Read { .. }
+            | OpenError::NotElf { .. }
+            | OpenError::OtherMachine { .. }),
+        ) => broken(&error),
         Err(error @ (OpenError::Load { .. } | OpenError::NoSymbol { .. })) => broken(&error),
         Err(_) => Finding::Holds(String::new()),
         Ok(plugin) => {
             let others = other_exports(path);
-            let remark = if others.is_empty() { String::new() } else { format!("; it should not export {}", others.join(", ")) };
+            let remark = if others.is_empty() {
+                String::new()
+            } else {
+                format!("; it should not export {}", others.join(", "))
+            };
             Finding::Holds(format!("sha256 {}{remark}", plugin.file_sha256()))
         }
     }
 }
 
-/// What the library exports beside the one constant. The loader has read it: what is no library does not come here.
+/// What the library exports beside the one constant. The loader has read it: what is no library
+/// does not come here.
 fn other_exports(path: &Path) -> Vec<String> {
     let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
     let exports = object::File::parse(bytes.as_slice()).and_then(|library| {
-        let names = library.exports()?.into_iter().map(|export| String::from_utf8_lossy(export.name()).into_owned());
+        let names = library
+            .exports()?
+            .into_iter()
+            .map(|export| String::from_utf8_lossy(export.name()).into_owned());
         Ok(names.filter(|name| name != SYMBOL).collect::<Vec<_>>())
     });
     exports.unwrap_or_default()
@@ -66,9 +91,11 @@ fn other_exports(path: &Path) -> Vec<String> {
 fn header(opened: Result<Plugin, OpenError>) -> Finding {
     match opened {
         Err(error @ OpenError::Header { .. }) => broken(&error),
-        Err(OpenError::NoManifest { .. } | OpenError::ManifestShape { .. } | OpenError::ManifestRules { .. }) => {
-            Finding::Holds(String::new())
-        }
+        Err(
+            OpenError::NoManifest { .. }
+            | OpenError::ManifestShape { .. }
+            | OpenError::ManifestRules { .. },
+        ) => Finding::Holds(String::new()),
         Err(_) => Finding::NotReached("the file is no plugin"),
         Ok(plugin) => Finding::Holds(format!("built for ABI 1.{}", plugin.abi_minor())),
     }
@@ -77,14 +104,21 @@ fn header(opened: Result<Plugin, OpenError>) -> Finding {
 fn manifest(opened: Result<Plugin, OpenError>) -> Finding {
     match opened {
         Err(OpenError::ManifestRules { problems, .. }) => Finding::Broken(problems),
-        Err(error @ (OpenError::NoManifest { .. } | OpenError::ManifestShape { .. })) => broken(&error),
+        Err(error @ (OpenError::NoManifest { .. } | OpenError::ManifestShape { .. })) => {
+            broken(&error)
+        }
         Err(_) => Finding::NotReached("the plugin cannot be opened"),
         Ok(plugin) => {
             let manifest = plugin.manifest();
             let analyses = manifest.analyses.iter().map(|spec| spec.kind.clone());
             let features = manifest.provides.iter().map(|provided| provided.feature.clone());
             let offered: Vec<String> = analyses.chain(features).collect();
-            Finding::Holds(format!("{} {} offers {}", manifest.id, manifest.version, offered.join(", ")))
+            Finding::Holds(format!(
+                "{} {} offers {}",
+                manifest.id,
+                manifest.version,
+                offered.join(", ")
+            ))
         }
     }
 }
@@ -93,7 +127,9 @@ fn manifest_is_constant(plugin: &Plugin) -> Finding {
     let problems = match (plugin.manifest_json(), plugin.manifest_json()) {
         (Ok(first), Ok(second)) if first == second => Vec::new(),
         (Ok(_), Ok(_)) => vec!["manifest_json wrote another manifest the second time".to_owned()],
-        (Err(failure), _) | (_, Err(failure)) => vec![format!("manifest_json failed the second time: {failure}")],
+        (Err(failure), _) | (_, Err(failure)) => {
+            vec![format!("manifest_json failed the second time: {failure}")]
+        }
     };
     Finding::of(problems, "")
 }
@@ -108,12 +144,19 @@ fn features_have_providers(plugin: &Plugin, parts: &Parts) -> Finding {
     }
     let mut all = match parts.providers() {
         Ok(all) => all,
-        Err(error) => return Finding::Broken(vec![format!("a provider cannot be opened: {error}")]),
+        Err(error) => {
+            return Finding::Broken(vec![format!("a provider cannot be opened: {error}")]);
+        }
     };
-    let restricted = all.iter().flat_map(|manifest| &manifest.provides).filter(|provided| provided.restricted);
-    let granted: Vec<String> = restricted.filter(|p| asked.contains(&p.feature.as_str())).map(|p| p.feature.clone()).collect();
+    let restricted =
+        all.iter().flat_map(|manifest| &manifest.provides).filter(|provided| provided.restricted);
+    let granted: Vec<String> = restricted
+        .filter(|p| asked.contains(&p.feature.as_str()))
+        .map(|p| p.feature.clone())
+        .collect();
     all.push(manifest.clone());
-    let problems: Vec<String> = resolve_features(&all).err().map(|error| error.to_string()).into_iter().collect();
+    let problems: Vec<String> =
+        resolve_features(&all).err().map(|error| error.to_string()).into_iter().collect();
     let remark = match granted.as_slice() {
         [] => asked.join(", "),
         some => format!("{}; the operator must grant {}", asked.join(", "), some.join(", ")),
@@ -130,23 +173,30 @@ fn create(plugin: &Plugin, parts: &Parts) -> Finding {
     let before = (heap_bytes(), parts.gauges.descriptors());
     for round in 0..INSTANCES {
         if let Err(failure) = make() {
-            return Finding::Broken(vec![format!("create answered {failure} after {round} instances were made and ended")]);
+            return Finding::Broken(vec![format!(
+                "create answered {failure} after {round} instances were made and ended"
+            )]);
         }
     }
     let mut problems = Vec::new();
     let grown = heap_bytes().saturating_sub(before.0);
     if grown > INSTANCE_SLACK_BYTES {
-        problems.push(format!("{INSTANCES} instances made and ended left {grown} bytes of heap behind"));
+        problems.push(format!(
+            "{INSTANCES} instances made and ended left {grown} bytes of heap behind"
+        ));
     }
     let opened = parts.gauges.descriptors().saturating_sub(before.1);
     if opened > 0 {
-        problems.push(format!("{INSTANCES} instances made and ended left {opened} descriptors open"));
+        problems
+            .push(format!("{INSTANCES} instances made and ended left {opened} descriptors open"));
     }
     // As many at once as the manifest allows, at most a few: a worker makes two.
     let most = plugin.manifest().instances.max.min(4);
     let together: Result<Vec<_>, _> = (0..most).map(|_| make()).collect();
     if let Err(failure) = together {
-        problems.push(format!("create answered {failure} although the manifest allows {most} instances at once"));
+        problems.push(format!(
+            "create answered {failure} although the manifest allows {most} instances at once"
+        ));
     }
     Finding::of(problems, format!("{INSTANCES} times, {most} at once"))
 }

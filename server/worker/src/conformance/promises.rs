@@ -1,4 +1,5 @@
-//! What a plugin promises to every host: that padding, a newer host, another thread and earlier jobs change nothing.
+//! What a plugin promises to every host: that padding, a newer host, another thread and earlier
+//! jobs change nothing.
 
 use vultus_plugin_api::{Failure, Outcome};
 
@@ -22,17 +23,23 @@ fn same(one: &Result<Outcome, Failure>, other: &Result<Outcome, Failure>) -> boo
 
 /// The author's media where they fit, else made ones: with a face, more of the plugin runs.
 fn scene(subject: &Subject<'_>, spec: &vultus_plugin_api::manifest::AnalysisSpec) -> Option<Scene> {
-    Scene::of_samples(spec, subject.samples()).or_else(|| Scene::made(spec, Content::Noise, ORDINARY, Amount::Fewest))
+    Scene::of_samples(spec, subject.samples())
+        .or_else(|| Scene::made(spec, Content::Noise, ORDINARY, Amount::Fewest))
 }
 
 pub(super) fn padded_rows(subject: &Subject<'_>) -> Finding {
     let (mut problems, mut tried) = (Vec::new(), 0);
     for spec in subject.analyses() {
-        let (Some(scene), Ok(mut instance)) = (scene(subject, spec), subject.create()) else { continue };
+        let (Some(scene), Ok(mut instance)) = (scene(subject, spec), subject.create()) else {
+            continue;
+        };
         let plain = subject.job(spec, scene.clone());
         let layout = Layout { padding: 37, ..subject.layout(spec) };
         let padded = subject.job_with(spec, scene, layout, defaults(spec));
-        let (first, second) = (call(&mut instance, &plain, Cancel::Never), call(&mut instance, &padded, Cancel::Never));
+        let (first, second) = (
+            call(&mut instance, &plain, Cancel::Never),
+            call(&mut instance, &padded, Cancel::Never),
+        );
         tried += 1;
         if spec.deterministic && !same(&first.result, &second.result) {
             problems.push(format!("{}: 37 bytes between the rows change the result", spec.kind));
@@ -41,7 +48,11 @@ pub(super) fn padded_rows(subject: &Subject<'_>) -> Finding {
             problems.push(format!("{}: it fails when there are bytes between the rows", spec.kind));
         }
     }
-    if tried == 0 { Finding::NotApplicable(NO_ANALYSIS) } else { Finding::of(problems, "37 bytes of padding") }
+    if tried == 0 {
+        Finding::NotApplicable(NO_ANALYSIS)
+    } else {
+        Finding::of(problems, "37 bytes of padding")
+    }
 }
 
 pub(super) fn newer_host(subject: &Subject<'_>) -> Finding {
@@ -61,7 +72,11 @@ pub(super) fn newer_host(subject: &Subject<'_>) -> Finding {
             ));
         }
     }
-    if tried == 0 { Finding::NotApplicable(NO_ANALYSIS) } else { Finding::of(problems, "40 bytes appended to each struct") }
+    if tried == 0 {
+        Finding::NotApplicable(NO_ANALYSIS)
+    } else {
+        Finding::of(problems, "40 bytes appended to each struct")
+    }
 }
 
 pub(super) fn listed_features(subject: &Subject<'_>) -> Finding {
@@ -71,8 +86,14 @@ pub(super) fn listed_features(subject: &Subject<'_>) -> Finding {
             let Some((mut instance, _, job)) = ordinary(subject, spec, content) else { continue };
             unlisted(&spec.kind, &call(&mut instance, &job, Cancel::Never), &mut problems);
         }
-        if let (Some(scene), Ok(mut instance)) = (Scene::of_samples(spec, subject.samples()), subject.create()) {
-            unlisted(&spec.kind, &call(&mut instance, &subject.job(spec, scene), Cancel::Never), &mut problems);
+        if let (Some(scene), Ok(mut instance)) =
+            (Scene::of_samples(spec, subject.samples()), subject.create())
+        {
+            unlisted(
+                &spec.kind,
+                &call(&mut instance, &subject.job(spec, scene), Cancel::Never),
+                &mut problems,
+            );
         }
     }
     problems.dedup();
@@ -83,7 +104,9 @@ pub(super) fn artifacts(subject: &Subject<'_>) -> Finding {
     let (mut problems, mut given) = (Vec::new(), 0);
     for spec in subject.analyses() {
         let made = [Amount::Fewest, Amount::MostMedia, Amount::Long];
-        let made = made.into_iter().filter_map(|amount| Scene::made(spec, Content::Noise, super::scene::SMALL, amount));
+        let made = made
+            .into_iter()
+            .filter_map(|amount| Scene::made(spec, Content::Noise, super::scene::SMALL, amount));
         for scene in made.chain(Scene::of_samples(spec, subject.samples())) {
             let Ok(mut instance) = subject.create() else { continue };
             let called = call(&mut instance, &subject.job(spec, scene), Cancel::Never);
@@ -99,20 +122,28 @@ pub(super) fn artifacts(subject: &Subject<'_>) -> Finding {
 }
 
 fn unlisted(kind: &str, called: &Called, problems: &mut Vec<String>) {
-    problems.extend(called.unlisted.iter().map(|name| format!("{kind} asks for {name}, which its manifest does not list")));
+    problems.extend(
+        called
+            .unlisted
+            .iter()
+            .map(|name| format!("{kind} asks for {name}, which its manifest does not list")),
+    );
 }
 
 pub(super) fn same_result(subject: &Subject<'_>) -> Finding {
     let (mut problems, mut tried) = (Vec::new(), 0);
     for spec in subject.analyses().iter().filter(|spec| spec.deterministic) {
-        let (Some(scene), Ok(mut instance), Ok(mut other)) = (scene(subject, spec), subject.create(), subject.create()) else {
+        let (Some(scene), Ok(mut instance), Ok(mut other)) =
+            (scene(subject, spec), subject.create(), subject.create())
+        else {
             continue;
         };
         let job = subject.job(spec, scene);
         tried += 1;
         let first = call(&mut instance, &job, Cancel::Never);
         if !same(&first.result, &call(&mut instance, &job, Cancel::Never).result) {
-            problems.push(format!("{}: the same job at once again gives another result", spec.kind));
+            problems
+                .push(format!("{}: the same job at once again gives another result", spec.kind));
         }
         for content in [Content::Flat(255), Content::Gradient] {
             if let Some(between) = subject.small_job(spec, content) {
@@ -120,7 +151,8 @@ pub(super) fn same_result(subject: &Subject<'_>) -> Finding {
             }
         }
         if !same(&first.result, &call(&mut instance, &job, Cancel::Never).result) {
-            problems.push(format!("{}: the same job gives another result after other jobs", spec.kind));
+            problems
+                .push(format!("{}: the same job gives another result after other jobs", spec.kind));
         }
         if !same(&first.result, &call(&mut other, &job, Cancel::Never).result) {
             problems.push(format!("{}: another instance gives another result", spec.kind));
@@ -137,7 +169,9 @@ pub(super) fn threads(subject: &Subject<'_>) -> Finding {
     let (mut problems, mut tried) = (Vec::new(), 0);
     let together = subject.plugin.manifest().instances.max.min(3) as usize;
     for spec in subject.analyses() {
-        let Some((mut instance, _, job)) = ordinary(subject, spec, Content::Noise) else { continue };
+        let Some((mut instance, _, job)) = ordinary(subject, spec, Content::Noise) else {
+            continue;
+        };
         tried += 1;
         let here = call(&mut instance, &job, Cancel::Never);
         let elsewhere = std::thread::scope(|scope| {
@@ -146,25 +180,38 @@ pub(super) fn threads(subject: &Subject<'_>) -> Finding {
         });
         let other = |called: &Option<Called>| {
             called.as_ref().is_none_or(|called| {
-                (spec.deterministic && !same(&here.result, &called.result)) || (here.result.is_ok() && called.result.is_err())
+                (spec.deterministic && !same(&here.result, &called.result))
+                    || (here.result.is_ok() && called.result.is_err())
             })
         };
         if other(&elsewhere) {
-            problems.push(format!("{}: an instance answers otherwise on another thread", spec.kind));
+            problems
+                .push(format!("{}: an instance answers otherwise on another thread", spec.kind));
         }
         let instances: Result<Vec<_>, Failure> = (0..together).map(|_| subject.create()).collect();
         let Ok(mut instances) = instances else {
-            problems.push(format!("{together} instances cannot be made, although the manifest allows them"));
+            problems.push(format!(
+                "{together} instances cannot be made, although the manifest allows them"
+            ));
             continue;
         };
         let at_once: Vec<Option<Called>> = std::thread::scope(|scope| {
-            let started: Vec<_> =
-                instances.iter_mut().map(|instance| scope.spawn(|| call(instance, &job, Cancel::Never))).collect();
+            let started: Vec<_> = instances
+                .iter_mut()
+                .map(|instance| scope.spawn(|| call(instance, &job, Cancel::Never)))
+                .collect();
             started.into_iter().map(|thread| thread.join().ok()).collect()
         });
         if at_once.iter().any(other) {
-            problems.push(format!("{}: {together} instances called at once do not answer alike", spec.kind));
+            problems.push(format!(
+                "{}: {together} instances called at once do not answer alike",
+                spec.kind
+            ));
         }
     }
-    if tried == 0 { Finding::NotApplicable(NO_ANALYSIS) } else { Finding::of(problems, format!("{together} instances at once")) }
+    if tried == 0 {
+        Finding::NotApplicable(NO_ANALYSIS)
+    } else {
+        Finding::of(problems, format!("{together} instances at once"))
+    }
 }

@@ -20,7 +20,8 @@ const CALLS: usize = 1_000;
 const WARM_UP: usize = 60;
 /// The weighing ends after this time, however many calls that were.
 const BUDGET: Duration = Duration::from_secs(60);
-/// Growth of the heap over all calls that is no leak. One allocation of the smallest size in each call is above it.
+/// Growth of the heap over all calls that is no leak. One allocation of the smallest size in each
+/// call is above it.
 const HEAP_SLACK_BYTES: usize = 16 << 10;
 /// Growth of the process' memory that is no leak: pages come in lots.
 const RESIDENT_SLACK_BYTES: usize = 24 << 20;
@@ -32,7 +33,8 @@ pub(super) fn heap_bytes() -> usize {
     info.uordblks + info.hblkhd
 }
 
-/// Readings of the process' own state, opened before it is locked in: afterwards `/proc` is out of reach.
+/// Readings of the process' own state, opened before it is locked in: afterwards `/proc` is out of
+/// reach.
 #[derive(Debug)]
 pub(super) struct Gauges {
     tasks: Mutex<Dir>,
@@ -42,7 +44,9 @@ pub(super) struct Gauges {
 
 impl Gauges {
     pub(super) fn open() -> io::Result<Self> {
-        let folder = |path: &str| Ok::<_, io::Error>(Mutex::new(Dir::new(OwnedFd::from(File::open(path)?))?));
+        let folder = |path: &str| {
+            Ok::<_, io::Error>(Mutex::new(Dir::new(OwnedFd::from(File::open(path)?))?))
+        };
         Ok(Self {
             tasks: folder("/proc/self/task")?,
             descriptors: folder("/proc/self/fd")?,
@@ -63,8 +67,12 @@ impl Gauges {
     /// Bytes of the process in memory.
     fn resident_bytes(&self) -> usize {
         let mut text = [0; 128];
-        let read = self.memory.read_at(&mut text, 0).expect("a file of /proc that is open can be read");
-        let pages = String::from_utf8_lossy(&text[..read]).split_whitespace().nth(1).and_then(|pages| pages.parse().ok());
+        let read =
+            self.memory.read_at(&mut text, 0).expect("a file of /proc that is open can be read");
+        let pages = String::from_utf8_lossy(&text[..read])
+            .split_whitespace()
+            .nth(1)
+            .and_then(|pages| pages.parse().ok());
         let pages: usize = pages.expect("the second number of statm counts pages");
         pages * page_bytes()
     }
@@ -97,8 +105,10 @@ fn has_children() -> bool {
 pub(super) fn memory(subject: &Subject<'_>) -> Finding {
     let (mut problems, mut remarks) = (Vec::new(), Vec::new());
     for spec in subject.analyses() {
-        let jobs: Vec<Job<'_>> =
-            [Content::Noise, Content::Flat(128)].into_iter().filter_map(|content| subject.small_job(spec, content)).collect();
+        let jobs: Vec<Job<'_>> = [Content::Noise, Content::Flat(128)]
+            .into_iter()
+            .filter_map(|content| subject.small_job(spec, content))
+            .collect();
         let Ok(mut instance) = subject.create() else { continue };
         // Each tenth call is stopped at once: failures have to clean up as well.
         let mut round = |number: usize| {
@@ -121,7 +131,11 @@ pub(super) fn memory(subject: &Subject<'_>) -> Finding {
         if heap > HEAP_SLACK_BYTES {
             problems.push(format!("{}: {calls} calls left {heap} bytes of heap behind", spec.kind));
         } else if resident > RESIDENT_SLACK_BYTES {
-            problems.push(format!("{}: the process grew by {} KiB over {calls} calls", spec.kind, resident >> 10));
+            problems.push(format!(
+                "{}: the process grew by {} KiB over {calls} calls",
+                spec.kind,
+                resident >> 10
+            ));
         }
         let each = begun.elapsed().as_secs_f64() * 1e3 / calls.max(1) as f64;
         remarks.push(match calls {
@@ -145,7 +159,11 @@ pub(super) fn leftovers(subject: &Subject<'_>) -> Finding {
         let gauges = subject.gauges();
         let counts = || {
             let children = usize::from(has_children());
-            [("threads", gauges.threads()), ("descriptors", gauges.descriptors()), ("children", children)]
+            [
+                ("threads", gauges.threads()),
+                ("descriptors", gauges.descriptors()),
+                ("children", children),
+            ]
         };
         let before = counts();
         for _ in 0..5 {
@@ -153,7 +171,11 @@ pub(super) fn leftovers(subject: &Subject<'_>) -> Finding {
         }
         for ((what, before), (_, after)) in before.into_iter().zip(counts()) {
             if after > before {
-                problems.push(format!("{}: five calls left {} {what} behind", spec.kind, after - before));
+                problems.push(format!(
+                    "{}: five calls left {} {what} behind",
+                    spec.kind,
+                    after - before
+                ));
             }
         }
     }

@@ -1,4 +1,5 @@
-//! The media that a plugin is tried on: made pictures of all kinds, and the files that the author gives.
+//! The media that a plugin is tried on: made pictures of all kinds, and the files that the author
+//! gives.
 
 use vultus_media::{DecodeOptions, Frames, Limits, MediaKind};
 use vultus_plugin_api::JobMedium;
@@ -31,9 +32,12 @@ impl Content {
     pub(super) fn picture(self, (width, height): (u32, u32), salt: u32) -> Picture {
         match self {
             Self::Flat(level) => Picture::filled(width, height, [level; 3]),
-            Self::Gradient => Picture::from_fn(width, height, |x, _| [(x * 255 / width.max(1)) as u8; 3]),
+            Self::Gradient => {
+                Picture::from_fn(width, height, |x, _| [(x * 255 / width.max(1)) as u8; 3])
+            }
             Self::Noise => Picture::from_fn(width, height, |x, y| {
-                let mixed = (x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77) ^ salt).wrapping_mul(0xC2B2_AE3D);
+                let mixed = (x.wrapping_mul(0x9E37_79B1) ^ y.wrapping_mul(0x85EB_CA77) ^ salt)
+                    .wrapping_mul(0xC2B2_AE3D);
                 let [a, b, c, _] = (mixed ^ (mixed >> 15)).to_le_bytes();
                 [a, b, c]
             }),
@@ -73,13 +77,20 @@ pub(super) struct Sample {
 
 impl Scene {
     /// Made media for an analysis. None where its slots take no medium of that many frames.
-    pub(super) fn made(spec: &AnalysisSpec, content: Content, size: (u32, u32), amount: Amount) -> Option<Self> {
+    pub(super) fn made(
+        spec: &AnalysisSpec,
+        content: Content,
+        size: (u32, u32),
+        amount: Amount,
+    ) -> Option<Self> {
         let mut scene = Self::default();
         let none_needed = spec.slots.iter().all(|slot| slot.min == 0);
         for (place, slot) in spec.slots.iter().enumerate() {
             let count = match amount {
                 Amount::MostMedia => slot.max,
-                Amount::Fewest | Amount::NoFrame | Amount::Long => slot.min.max(u32::from(none_needed && place == 0)),
+                Amount::Fewest | Amount::NoFrame | Amount::Long => {
+                    slot.min.max(u32::from(none_needed && place == 0))
+                }
             };
             let kind = match amount {
                 Amount::Long => slot.kinds.iter().copied().find(|kind| *kind != SlotKind::Image),
@@ -97,9 +108,18 @@ impl Scene {
         Some(scene)
     }
 
-    fn add(&mut self, slot: &Slot, kind: SlotKind, content: Content, size: (u32, u32), frames: u32) {
+    fn add(
+        &mut self,
+        slot: &Slot,
+        kind: SlotKind,
+        content: Content,
+        size: (u32, u32),
+        frames: u32,
+    ) {
         let index = self.media.len() as u32;
-        let picture = |frame: u32| content.picture(size, index * 1_000 + frame).at(i64::from(frame) * STEP_US);
+        let picture = |frame: u32| {
+            content.picture(size, index * 1_000 + frame).at(i64::from(frame) * STEP_US)
+        };
         let pictures: Vec<Picture> = (0..frames).map(picture).collect();
         let tags = slot.all_tags.iter().chain(slot.any_tags.first()).cloned().collect();
         let duration_us = (kind == SlotKind::Video).then(|| i64::from(frames) * STEP_US);
@@ -121,13 +141,17 @@ impl Scene {
         self.pictures.push(sample.pictures);
     }
 
-    /// The author's media, each in the first slot that it fits and that is not full. None when a slot stays below its least
-    /// number, or nothing fits.
+    /// The author's media, each in the first slot that it fits and that is not full. None when a
+    /// slot stays below its least number, or nothing fits.
     pub(super) fn of_samples(spec: &AnalysisSpec, samples: &[Sample]) -> Option<Self> {
         let mut scene = Self::default();
-        let taken = |scene: &Self, slot: &Slot| scene.media.iter().filter(|medium| medium.slot == slot.name).count() as u32;
+        let taken = |scene: &Self, slot: &Slot| {
+            scene.media.iter().filter(|medium| medium.slot == slot.name).count() as u32
+        };
         for sample in samples {
-            if let Some(slot) = spec.slots.iter().find(|slot| sample.fits(slot) && taken(&scene, slot) < slot.max) {
+            if let Some(slot) =
+                spec.slots.iter().find(|slot| sample.fits(slot) && taken(&scene, slot) < slot.max)
+            {
                 scene.push(slot, sample.clone());
             }
         }
@@ -138,10 +162,15 @@ impl Scene {
 
 impl Sample {
     /// Decodes a file. The error is a sentence.
-    pub(super) fn decode(file: std::fs::File, tags: Vec<String>, limits: &Limits) -> Result<Self, String> {
+    pub(super) fn decode(
+        file: std::fs::File,
+        tags: Vec<String>,
+        limits: &Limits,
+    ) -> Result<Self, String> {
         let byte_size = file.metadata().map_err(|error| error.to_string())?.len();
         let source = MediumSource::new(file.into());
-        let frames = vultus_media::decode(source, byte_size, limits, DecodeOptions::default()).map_err(|e| e.to_string())?;
+        let frames = vultus_media::decode(source, byte_size, limits, DecodeOptions::default())
+            .map_err(|e| e.to_string())?;
         let Frames { kind, width, height, duration_us, frames, .. } = frames;
         let kind = match kind {
             MediaKind::Image => SlotKind::Image,
@@ -150,7 +179,12 @@ impl Sample {
         };
         let pictures = frames
             .into_iter()
-            .map(|frame| Picture { width: frame.width, height: frame.height, rgb: frame.rgb, pts_us: frame.pts_us })
+            .map(|frame| Picture {
+                width: frame.width,
+                height: frame.height,
+                rgb: frame.rgb,
+                pts_us: frame.pts_us,
+            })
             .collect();
         Ok(Self { kind, tags, duration_us, size: (width, height), pictures })
     }

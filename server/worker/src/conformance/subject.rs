@@ -27,7 +27,11 @@ pub(super) struct Parts {
 
 impl Parts {
     /// From a worker's setup, whose last plugin is the one to examine.
-    pub(super) fn of(setup: &WorkerSetup, samples: Vec<Sample>, gauges: Gauges) -> Result<Self, String> {
+    pub(super) fn of(
+        setup: &WorkerSetup,
+        samples: Vec<Sample>,
+        gauges: Gauges,
+    ) -> Result<Self, String> {
         let config = |file: &PluginFile| match &file.settings {
             Value::Object(settings) => Ok(Config {
                 onnxruntime: setup.onnxruntime.clone(),
@@ -38,9 +42,17 @@ impl Parts {
             _ => Err(format!("the settings of {} are no JSON object", file.path)),
         };
         let (file, others) = setup.plugins.split_last().ok_or("there is no plugin to examine")?;
-        let providers =
-            others.iter().map(|file| Ok((PathBuf::from(&file.path), config(file)?))).collect::<Result<_, String>>()?;
-        Ok(Self { file: PathBuf::from(&file.path), config: config(file)?, providers, samples, gauges })
+        let providers = others
+            .iter()
+            .map(|file| Ok((PathBuf::from(&file.path), config(file)?)))
+            .collect::<Result<_, String>>()?;
+        Ok(Self {
+            file: PathBuf::from(&file.path),
+            config: config(file)?,
+            providers,
+            samples,
+            gauges,
+        })
     }
 
     pub(super) fn open(&self) -> Result<Plugin, OpenError> {
@@ -53,7 +65,9 @@ impl Parts {
 
     /// The manifests of the providers.
     pub(super) fn providers(&self) -> Result<Vec<Manifest>, String> {
-        let open = |(path, _): &(PathBuf, Config)| Plugin::open(path).map(|plugin| plugin.manifest().clone());
+        let open = |(path, _): &(PathBuf, Config)| {
+            Plugin::open(path).map(|plugin| plugin.manifest().clone())
+        };
         self.providers.iter().map(|part| open(part).map_err(|error| error.to_string())).collect()
     }
 }
@@ -87,7 +101,10 @@ impl<'p> Subject<'p> {
             providers.push(Provider::new(other, config).map_err(|failure| failure.to_string())?);
         }
         if !plugin.manifest().provides.is_empty() {
-            providers.push(Provider::new(plugin.clone(), &parts.config).map_err(|failure| failure.to_string())?);
+            providers.push(
+                Provider::new(plugin.clone(), &parts.config)
+                    .map_err(|failure| failure.to_string())?,
+            );
         }
         // Whether an instance can be made at all decides whether the plugin counts as opened.
         parts.create(&plugin).map_err(|failure| failure.to_string())?;
@@ -120,12 +137,22 @@ impl<'p> Subject<'p> {
         self.job_with(spec, scene, self.layout(spec), defaults(spec))
     }
 
-    pub(super) fn job_with(&self, spec: &AnalysisSpec, scene: Scene, layout: Layout, params: Value) -> Job<'_> {
+    pub(super) fn job_with(
+        &self,
+        spec: &AnalysisSpec,
+        scene: Scene,
+        layout: Layout,
+        params: Value,
+    ) -> Job<'_> {
         Job::new(spec, params, scene, layout, &self.providers)
     }
 
     pub(super) fn layout(&self, spec: &AnalysisSpec) -> Layout {
-        let format = spec.pixel_formats.first().and_then(|name| PixelFormat::from_name(name)).unwrap_or(PixelFormat::Rgb8);
+        let format = spec
+            .pixel_formats
+            .first()
+            .and_then(|name| PixelFormat::from_name(name))
+            .unwrap_or(PixelFormat::Rgb8);
         Layout { format, max_side: spec.max_side, padding: 0 }
     }
 
@@ -145,13 +172,24 @@ pub(super) fn call_as_newer_host(instance: &mut Instance, job: &Job<'_>) -> Call
     call_by(job, Cancel::Never, |host| instance.analyze_as_newer_host(host, &job.request))
 }
 
-fn call_by(job: &Job<'_>, cancel: Cancel, analyze: impl FnOnce(&mut Host<'_, '_>) -> Result<Outcome, Failure>) -> Called {
+fn call_by(
+    job: &Job<'_>,
+    cancel: Cancel,
+    analyze: impl FnOnce(&mut Host<'_, '_>) -> Result<Outcome, Failure>,
+) -> Called {
     let mut host = Host::new(job, cancel);
     let begun = Instant::now();
     let result = analyze(&mut host);
     let took = begun.elapsed();
     let stopped_after = host.told_to_stop_at().map(|at| at.elapsed());
-    Called { result, took, stopped_after, unlisted: host.unlisted, artifacts: host.artifacts, refused: host.refused }
+    Called {
+        result,
+        took,
+        stopped_after,
+        unlisted: host.unlisted,
+        artifacts: host.artifacts,
+        refused: host.refused,
+    }
 }
 
 /// The parameters that a request without any gets.
@@ -165,12 +203,17 @@ pub(super) fn defaults(spec: &AnalysisSpec) -> Value {
     Value::Object(properties.into_iter().flatten().filter_map(with_default).collect())
 }
 
-/// What is wrong with an answer to a job that can be judged: "no face" is an outcome, not a failure.
+/// What is wrong with an answer to a job that can be judged: "no face" is an outcome, not a
+/// failure.
 pub(super) fn must_judge(called: &Called) -> Option<String> {
     let failure = called.result.as_ref().err()?;
     Some(match failure.status {
-        Status::Internal if failure.message.starts_with("the outcome of") => failure.message.clone(),
-        status => format!("it answered {} instead of an outcome: {}", status.name(), failure.message),
+        Status::Internal if failure.message.starts_with("the outcome of") => {
+            failure.message.clone()
+        }
+        status => {
+            format!("it answered {} instead of an outcome: {}", status.name(), failure.message)
+        }
     })
 }
 

@@ -1,21 +1,29 @@
-//! Which files a worker may open: a Landlock domain that lets it read its plugins, the weights, the libraries that those
-//! need and what they ask about the processor, and write in its temporary folder only. Nothing may be executed.
+//! Which files a worker may open: a Landlock domain that lets it read its plugins, the weights, the
+//! libraries that those need and what they ask about the processor, and write in its temporary
+//! folder only. Nothing may be executed.
 
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, RestrictionStatus, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
-    RulesetStatus, Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, BitFlags, RestrictionStatus, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 use vultus_worker_protocol::WorkerSetup;
 
-/// The newest rights that are asked for; a kernel that knows fewer enforces those. What older ones lack (truncating,
-/// signals, sockets) is refused by the filter of system calls.
+/// The newest rights that are asked for; a kernel that knows fewer enforces those. What older ones
+/// lack (truncating, signals, sockets) is refused by the filter of system calls.
 const NEWEST: ABI = ABI::V6;
 
 /// Where the dynamic linker looks.
-const LIBRARIES: [&str; 7] =
-    ["/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/etc/ld.so.cache"];
+const LIBRARIES: [&str; 7] = [
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/etc/ld.so.cache",
+];
 /// What the C library and ONNX Runtime ask about the machine.
 const MACHINE: [&str; 7] = [
     "/proc/cpuinfo",
@@ -55,7 +63,8 @@ fn in_scratch() -> BitFlags<AccessFs> {
 }
 
 fn of_setup(setup: &WorkerSetup) -> Vec<PathBuf> {
-    let mut paths: Vec<PathBuf> = setup.plugins.iter().map(|plugin| PathBuf::from(&plugin.path)).collect();
+    let mut paths: Vec<PathBuf> =
+        setup.plugins.iter().map(|plugin| PathBuf::from(&plugin.path)).collect();
     paths.extend(setup.onnxruntime.as_ref().map(PathBuf::from));
     if let Some(folder) = setup.weights_dir.as_ref().map(PathBuf::from) {
         paths.extend(linked(&folder));

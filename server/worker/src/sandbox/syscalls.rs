@@ -1,14 +1,18 @@
-//! Which system calls a worker may make. Everything else is refused with an error that a library can deal with.
+//! Which system calls a worker may make. Everything else is refused with an error that a library
+//! can deal with.
 //!
-//! Two filters. The first lets through what decoding, inference and threads need, with the arguments that they need, and
-//! answers everything else with ENOSYS, as an older kernel would: libraries then fall back, such as from `clone3` to
-//! `clone`, whose flags a filter can see. The second answers what is refused on purpose with EPERM.
+//! Two filters. The first lets through what decoding, inference and threads need, with the
+//! arguments that they need, and answers everything else with ENOSYS, as an older kernel would:
+//! libraries then fall back, such as from `clone3` to `clone`, whose flags a filter can see. The
+//! second answers what is refused on purpose with EPERM.
 
 use std::collections::BTreeMap;
 
 use seccompiler::SeccompCmpArgLen::Dword;
 use seccompiler::SeccompCmpOp::{self, Eq, MaskedEq};
-use seccompiler::{BpfProgram, SeccompAction, SeccompCondition, SeccompFilter, SeccompRule, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
 
 /// What threads of this process share; a `clone` without one of these is a process.
 const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_SIGHAND | libc::CLONE_THREAD) as u64;
@@ -20,13 +24,19 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u64;
-/// `prctl`: the name of a thread, names of memory areas (PR_SET_VMA), and what comes before the second filter.
-const PRCTL: [u64; 4] = [libc::PR_SET_NAME as u64, libc::PR_GET_NAME as u64, 0x5356_4d41, libc::PR_SET_NO_NEW_PRIVS as u64];
+/// `prctl`: the name of a thread, names of memory areas (PR_SET_VMA), and what comes before the
+/// second filter.
+const PRCTL: [u64; 4] = [
+    libc::PR_SET_NAME as u64,
+    libc::PR_GET_NAME as u64,
+    0x5356_4d41,
+    libc::PR_SET_NO_NEW_PRIVS as u64,
+];
 /// `ioctl`: whether a descriptor is a terminal, how much there is to read.
 const IOCTL: [u64; 2] = [libc::TCGETS, libc::FIONREAD];
 
-/// Calls that are let through whatever their arguments are: memory, files within the Landlock rules, time, threads,
-/// waiting, the socket to the node.
+/// Calls that are let through whatever their arguments are: memory, files within the Landlock
+/// rules, time, threads, waiting, the socket to the node.
 const ALLOWED: &[libc::c_long] = &[
     // memory
     libc::SYS_brk,
@@ -158,8 +168,8 @@ const ALLOWED_OLD: &[libc::c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_OLD: &[libc::c_long] = &[];
 
-/// What is refused on purpose: sockets, processes, other processes' memory, mounts, the kernel's inner parts, and what
-/// Landlock does not judge.
+/// What is refused on purpose: sockets, processes, other processes' memory, mounts, the kernel's
+/// inner parts, and what Landlock does not judge.
 const REFUSED: &[libc::c_long] = &[
     libc::SYS_socket,
     libc::SYS_socketpair,
@@ -291,7 +301,11 @@ fn any_arguments(lists: &[&[libc::c_long]]) -> Rules {
     lists.iter().copied().flatten().map(|&call| (call, Vec::new())).collect()
 }
 
-fn compile(rules: Rules, others: SeccompAction, these: SeccompAction) -> Result<BpfProgram, seccompiler::Error> {
+fn compile(
+    rules: Rules,
+    others: SeccompAction,
+    these: SeccompAction,
+) -> Result<BpfProgram, seccompiler::Error> {
     let machine = TargetArch::try_from(std::env::consts::ARCH)?;
     Ok(SeccompFilter::new(rules, others, these, machine)?.try_into()?)
 }
@@ -307,6 +321,7 @@ fn each(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, seccompiler::E
 /// Opening for writing, or for reading without truncation.
 fn opening(flags: u8) -> Result<Vec<SeccompRule>, seccompiler::Error> {
     let mode = |mode: i32| one(flags, MaskedEq(libc::O_ACCMODE as u64), mode as u64);
-    let reading = one(flags, MaskedEq((libc::O_ACCMODE | libc::O_TRUNC) as u64), libc::O_RDONLY as u64)?;
+    let reading =
+        one(flags, MaskedEq((libc::O_ACCMODE | libc::O_TRUNC) as u64), libc::O_RDONLY as u64)?;
     Ok(vec![reading, mode(libc::O_WRONLY)?, mode(libc::O_RDWR)?])
 }

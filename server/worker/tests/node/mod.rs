@@ -1,4 +1,5 @@
-//! The node's end of the socket, for tests: starts the real worker, compiles plugins in C, waits with deadlines.
+//! The node's end of the socket, for tests: starts the real worker, compiles plugins in C, waits
+//! with deadlines.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
@@ -16,8 +17,9 @@ use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use serde_json::{Value, json};
 use vultus_worker_protocol::channel::{Channel, ChannelError};
 use vultus_worker_protocol::{
-    AnalysisFailure, FromWorker, Judgement, PROTOCOL_VERSION, PluginFile, PluginOrigin, RunAnalysis, RunMedium, RunRequest,
-    SandboxLevel, SlottedMedium, ToWorker, WorkerReady, WorkerSetup,
+    AnalysisFailure, FromWorker, Judgement, PROTOCOL_VERSION, PluginFile, PluginOrigin,
+    RunAnalysis, RunMedium, RunRequest, SandboxLevel, SlottedMedium, ToWorker, WorkerReady,
+    WorkerSetup,
 };
 
 pub(crate) type Judged = Result<Box<Judgement>, AnalysisFailure>;
@@ -35,23 +37,39 @@ impl Node {
     }
 
     /// The same with a setup that differs.
-    pub(crate) fn start_with(plugins: Vec<PluginFile>, change: impl FnOnce(&mut WorkerSetup)) -> Self {
+    pub(crate) fn start_with(
+        plugins: Vec<PluginFile>,
+        change: impl FnOnce(&mut WorkerSetup),
+    ) -> Self {
         Self::spawn(&mut Command::new(env!("CARGO_BIN_EXE_vultus-worker")), plugins, change)
     }
 
     /// The same on a kernel that does not know a system call.
-    pub(crate) fn start_without(call: libc::c_long, plugins: Vec<PluginFile>, change: impl FnOnce(&mut WorkerSetup)) -> Self {
+    pub(crate) fn start_without(
+        call: libc::c_long,
+        plugins: Vec<PluginFile>,
+        change: impl FnOnce(&mut WorkerSetup),
+    ) -> Self {
         let rules = [(call, Vec::new())].into_iter().collect();
         let machine = std::env::consts::ARCH.try_into().unwrap();
         let (others, this) = (SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32));
-        let filter: BpfProgram = SeccompFilter::new(rules, others, this, machine).unwrap().try_into().unwrap();
+        let filter: BpfProgram =
+            SeccompFilter::new(rules, others, this, machine).unwrap().try_into().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_vultus-worker"));
         // SAFETY: between fork and exec only system calls are made; the filter is ready.
-        unsafe { command.pre_exec(move || seccompiler::apply_filter(&filter).map_err(|_| std::io::ErrorKind::Other.into())) };
+        unsafe {
+            command.pre_exec(move || {
+                seccompiler::apply_filter(&filter).map_err(|_| std::io::ErrorKind::Other.into())
+            })
+        };
         Self::spawn(&mut command, plugins, change)
     }
 
-    fn spawn(command: &mut Command, plugins: Vec<PluginFile>, change: impl FnOnce(&mut WorkerSetup)) -> Self {
+    fn spawn(
+        command: &mut Command,
+        plugins: Vec<PluginFile>,
+        change: impl FnOnce(&mut WorkerSetup),
+    ) -> Self {
         let (near, far) = Channel::pair().unwrap();
         let child = command
             .args(["0", &std::process::id().to_string()])
@@ -122,11 +140,22 @@ impl Node {
     pub(crate) fn run(&mut self, run: &str, media: &[&str], analyses: &[RunAnalysis]) {
         let opened: Vec<(OwnedFd, u64)> = media
             .iter()
-            .map(|name| if name.ends_with(".jpg") { sample(name) } else { (bytes(name.as_bytes()), name.len() as u64) })
+            .map(|name| {
+                if name.ends_with(".jpg") {
+                    sample(name)
+                } else {
+                    (bytes(name.as_bytes()), name.len() as u64)
+                }
+            })
             .collect();
         let described = media.iter().zip(&opened);
         let media = described
-            .map(|(name, (_, size))| RunMedium { id: (*name).to_owned(), byte_size: *size, tags: Vec::new(), frame: None })
+            .map(|(name, (_, size))| RunMedium {
+                id: (*name).to_owned(),
+                byte_size: *size,
+                tags: Vec::new(),
+                frame: None,
+            })
             .collect();
         let request = RunRequest { run: run.to_owned(), media, analyses: analyses.to_vec() };
         let descriptors: Vec<OwnedFd> = opened.into_iter().map(|(file, _)| file).collect();
@@ -164,7 +193,11 @@ impl Drop for Node {
 
 /// An analysis over media of the run.
 pub(crate) fn analysis(id: &str, kind: &str, params: Value, media: &[usize]) -> RunAnalysis {
-    let slotted = |index: &usize| SlottedMedium { index: *index as u32, slot: "pictures".to_owned(), named: false };
+    let slotted = |index: &usize| SlottedMedium {
+        index: *index as u32,
+        slot: "pictures".to_owned(),
+        named: false,
+    };
     RunAnalysis {
         id: id.to_owned(),
         kind: kind.to_owned(),
@@ -178,11 +211,16 @@ pub(crate) fn sharpness_of(judged: &Judged) -> Value {
     judged.as_ref().unwrap().outcome["result"]["sharpness"].clone()
 }
 
-/// A plugin in C, compiled once for all tests of this process: a worker may open the file that it was told of and no other,
-/// so another must never take its place.
+/// A plugin in C, compiled once for all tests of this process: a worker may open the file that it
+/// was told of and no other, so another must never take its place.
 pub(crate) fn plugin(source: &str) -> PluginFile {
     static COMPILED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    let library = COMPILED.lock().unwrap().entry(source.to_owned()).or_insert_with(|| compiled(source)).clone();
+    let library = COMPILED
+        .lock()
+        .unwrap()
+        .entry(source.to_owned())
+        .or_insert_with(|| compiled(source))
+        .clone();
     PluginFile {
         path: library.display().to_string(),
         settings: json!({}),
@@ -225,10 +263,13 @@ pub(crate) fn built_in_plugins() -> Vec<PluginFile> {
 
 /// The defaults of an analysis' parameters, as the node merges them.
 pub(crate) fn default_params(ready: &WorkerReady, kind: &str) -> Value {
-    let analyses = ready.plugins.iter().flat_map(|plugin| plugin.manifest["analyses"].as_array().unwrap());
+    let analyses =
+        ready.plugins.iter().flat_map(|plugin| plugin.manifest["analyses"].as_array().unwrap());
     let spec = analyses.into_iter().find(|spec| spec["type"] == kind).unwrap();
     let properties = spec["params_schema"]["properties"].as_object().unwrap();
-    let given = properties.iter().filter_map(|(name, schema)| schema.get("default").map(|value| (name.clone(), value.clone())));
+    let given = properties.iter().filter_map(|(name, schema)| {
+        schema.get("default").map(|value| (name.clone(), value.clone()))
+    });
     Value::Object(given.collect())
 }
 
@@ -238,7 +279,9 @@ pub(crate) fn path(relative: &str) -> PathBuf {
         .join("../..")
         .join(relative)
         .canonicalize()
-        .unwrap_or_else(|error| panic!("{relative} is missing ({error}); `make setup` fetches samples and models"))
+        .unwrap_or_else(|error| {
+            panic!("{relative} is missing ({error}); `make setup` fetches samples and models")
+        })
 }
 
 /// A sample picture, with its size in bytes.

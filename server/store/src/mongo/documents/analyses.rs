@@ -149,7 +149,12 @@ impl From<&Reason> for ReasonDocument {
 
 impl From<ReasonDocument> for Reason {
     fn from(stored: ReasonDocument) -> Self {
-        Self { code: stored.code, message: stored.message, media_id: stored.media_id.map(typed), frame: stored.frame.map(few) }
+        Self {
+            code: stored.code,
+            message: stored.message,
+            media_id: stored.media_id.map(typed),
+            frame: stored.frame.map(few),
+        }
     }
 }
 
@@ -262,7 +267,11 @@ impl RunDocument {
     }
 
     /// A run as it was exported, with so many analyses that are not final.
-    pub(in crate::mongo) fn imported(run: &RunRecord, member: Membership, open_analyses: i64) -> Self {
+    pub(in crate::mongo) fn imported(
+        run: &RunRecord,
+        member: Membership,
+        open_analyses: i64,
+    ) -> Self {
         Self {
             id: id(run.id),
             v: V1,
@@ -282,7 +291,8 @@ impl RunDocument {
 
 impl From<RunDocument> for RunRecord {
     fn from(stored: RunDocument) -> Self {
-        let waits_until = (stored.state.0 == RunState::Queued && stored.ready_at > 0).then(|| time(stored.ready_at));
+        let waits_until = (stored.state.0 == RunState::Queued && stored.ready_at > 0)
+            .then(|| time(stored.ready_at));
         Self {
             id: typed(stored.id),
             pool: stored.pool,

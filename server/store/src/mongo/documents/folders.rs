@@ -86,7 +86,9 @@ impl From<FolderDocument> for Folder {
 /// Digests of the string values at the top level of metadata: what the listing finds folders by.
 pub(in crate::mongo) fn metadata_pairs(metadata: &serde_json::Value) -> Vec<Binary> {
     let strings = metadata.as_object().into_iter().flatten();
-    strings.filter_map(|(key, value)| value.as_str().map(|value| metadata_pair(key, value))).collect()
+    strings
+        .filter_map(|(key, value)| value.as_str().map(|value| metadata_pair(key, value)))
+        .collect()
 }
 
 /// The digest of one key and value.
@@ -200,7 +202,13 @@ impl GroupDocument {
     /// A group as a member of a folder.
     pub(in crate::mongo) fn new(group: &AnalysisGroup, member: Membership) -> Self {
         let analyses = group.analyses.iter().map(id).collect();
-        Self { id: id(group.id), v: V1, member, analyses, created_at: nanoseconds(group.created_at) }
+        Self {
+            id: id(group.id),
+            v: V1,
+            member,
+            analyses,
+            created_at: nanoseconds(group.created_at),
+        }
     }
 }
 
@@ -234,7 +242,12 @@ pub(in crate::mongo) struct KeyDocument {
 
 impl KeyDocument {
     /// What a request with a key made.
-    pub(in crate::mongo) fn new(key: &IdempotencyKey, replay: &Replay, created_at: OffsetDateTime, forget_at: DateTime) -> Self {
+    pub(in crate::mongo) fn new(
+        key: &IdempotencyKey,
+        replay: &Replay,
+        created_at: OffsetDateTime,
+        forget_at: DateTime,
+    ) -> Self {
         Self {
             user_id: id(key.user_id),
             operation: key.operation.clone(),

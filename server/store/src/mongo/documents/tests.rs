@@ -1,5 +1,8 @@
 use super::*;
-use mongodb::bson::{Binary, Bson, Document, Uuid, deserialize_from_document, doc, serialize_to_document, spec::BinarySubtype};
+use mongodb::bson::{
+    Binary, Bson, Document, Uuid, deserialize_from_document, doc, serialize_to_document,
+    spec::BinarySubtype,
+};
 use serde_json::json;
 use vultus_core::{Analysis, Folder, MediaKind, Medium};
 
@@ -36,7 +39,10 @@ fn documents_as_the_first_release_wrote_them_stay_readable() {
         "frame_rate": null, "blob_key": "k", "thumbnail_key": null, "created_at": 8_i64,
     };
     let read: Medium = deserialize_from_document::<MediumDocument>(medium).unwrap().into();
-    assert_eq!((read.kind, read.byte_size, read.frame_count), (MediaKind::ShotSet, 5_000_000_000, Some(3)));
+    assert_eq!(
+        (read.kind, read.byte_size, read.frame_count),
+        (MediaKind::ShotSet, 5_000_000_000, Some(3))
+    );
     let analysis = doc! {
         "_id": Uuid::from_bytes([5; 16]), "v": 1, "member": member(), "group_id": Uuid::from_bytes([6; 16]),
         "run_id": Uuid::from_bytes([7; 16]), "kind": "liveness", "state": "FINISHED", "resolution": "DECLINED",
@@ -50,7 +56,8 @@ fn documents_as_the_first_release_wrote_them_stay_readable() {
         "attempts": 1_i64, "deaths": 0_i64, "timeout_ms": 60_000_i64, "created_at": 1_i64, "started_at": 2_i64,
         "finished_at": 3_i64, "revision": 4_i64,
     };
-    let (read, artifacts): (Analysis, _) = deserialize_from_document::<AnalysisDocument>(analysis).unwrap().into_parts();
+    let (read, artifacts): (Analysis, _) =
+        deserialize_from_document::<AnalysisDocument>(analysis).unwrap().into_parts();
     assert_eq!((read.reasons[0].frame, read.result), (Some(3), Some(json!({"score": 0.25}))));
     assert_eq!((artifacts[0].analysis_id, artifacts[0].byte_size), (read.id, 9));
 }
