@@ -1,9 +1,14 @@
 //! The one place that wires a node together, starts it and stops it. No rules of its own.
 
+mod background;
 mod data_folder;
+mod error;
 pub mod operations;
+mod options;
 
 pub use data_folder::{DataError, DataFolder};
+pub use error::ServeError;
+pub use options::{checker_options, pools_config, unlocked_plugins};
 
 use crate::auth::keys::{KeyError, Keys, MasterKeySource};
 use crate::auth::passwords::Passwords;
@@ -38,76 +43,6 @@ const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Blobs of which a node must have one to be in the right place.
 const STORED_BLOBS: u32 = 8;
-
-/// Why a node did not start, or did not stop cleanly.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The data folder cannot be used.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// The keys cannot be used.
-    #[error(transparent)]
-    Keys(#[from] KeyError),
-    /// The keys of companies do not open.
-    #[error("opening the keys in the store")]
-    Keyring(#[from] KeyringError),
-    /// This node's keys are not those of the other nodes.
-    #[error(
-        "the keys in {folder} are not those of the other nodes: copy theirs, or set keys_dir to a folder that all nodes share. (To \
-         change the keys of the whole cluster, stop all nodes and delete the document `keys` of the collection `meta`.)"
-    )]
-    OtherKeys {
-        /// Where this node's are.
-        folder: PathBuf,
-    },
-    /// Asking the store about the keys failed.
-    #[error("comparing the keys with the other nodes'")]
-    CompareKeys(#[source] StoreError),
-    /// This node's files of media lie elsewhere than those of the other nodes.
-    #[error(
-        "`url` below `[blobs]` leads to another place than that of the other nodes, which all need the same one: \"gridfs\", a bucket, or \
-         \"file\" where all machines mount one folder as `blobs` in data_dir (is it mounted?). (To move the files of the whole cluster: \
-         `vultus store backup`, and `restore` into a new database; or stop all nodes, move the files by your own means, and delete the \
-         document `blobs` of the collection `meta`.)"
-    )]
-    OtherBlobs,
-    /// Asking the store where the files of media lie failed.
-    #[error("comparing where media lie with the other nodes")]
-    CompareBlobs(#[source] StoreError),
-    /// The files of media cannot be used.
-    #[error("opening the files of media")]
-    Blobs(#[from] BlobError),
-    /// Something that belongs to the server is missing.
-    #[error(transparent)]
-    Deployment(#[from] DeploymentError),
-    /// A store cannot be copied into itself.
-    #[error("both configurations name the same store")]
-    SameStore,
-    /// The workers do not start.
-    #[error("starting the workers")]
-    Workers(#[from] StartError),
-    /// The use cases cannot start, such as for a policy that an analyzer refuses.
-    #[error("starting the services")]
-    Services(#[from] vultus_core::Error),
-    /// A company or a user cannot be made.
-    #[error("making it")]
-    Directory(#[source] vultus_core::Error),
-    /// The address is taken, or is not this machine's.
-    #[error("listening on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
-    /// Signals cannot be waited for.
-    #[error("waiting for signals")]
-    Signals(#[source] io::Error),
-    /// Serving ended with an error.
-    #[error("serving HTTP")]
-    Http(#[source] io::Error),
-}
 
 /// What a node of a cluster does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,73 +155,6 @@ async fn open_blobs(config: &Config, folder: &Path) -> Result<Arc<BlobStore>, Se
     Ok(BlobStore::bucket(folder, &options)?)
 }
 
-fn master_key_source(config: &Config, folder: &Path) -> MasterKeySource {
-    match (&config.blobs.master_key, &config.blobs.master_key_file) {
-        (Some(text), _) => MasterKeySource::Text(text.clone()),
-        (None, Some(path)) => MasterKeySource::File(path.clone()),
-        (None, None) => MasterKeySource::File(keys_dir(config, folder).join("master.key")),
-    }
-}
-
-/// The folder with the secret keys.
-fn keys_dir(config: &Config, folder: &Path) -> PathBuf {
-    config.keys_dir.clone().unwrap_or_else(|| folder.join("keys"))
-}
-
-/// How the configuration sets the workers up, for the command line, which has no data folder.
-pub fn pools_config(config: &Config) -> Result<PoolsConfig, DeploymentError> {
-    pools_with_copies(config, None)
-}
-
-/// The plugins of third parties that are there, whether the lock file names them or not, with what
-/// opens them.
-pub fn unlocked_plugins(config: &Config) -> Result<(PoolsConfig, Scan), DeploymentError> {
-    let mut without = config.clone();
-    without.plugins_dir = None;
-    let pools = pools_with_copies(&without, None)?;
-    let Some(folder) = &config.plugins_dir else { return Ok((pools, Scan::default())) };
-    let folder = PluginFolder::new(folder, false, BTreeMap::new(), None)?;
-    let scan = folder.scan_unlocked()?;
-    Ok((PoolsConfig { plugin_folder: Some(folder), ..pools }, scan))
-}
-
-/// The same with plugins loaded from copies in a folder; none: a temporary one.
-fn pools_with_copies(
-    config: &Config,
-    plugin_copies: Option<PathBuf>,
-) -> Result<PoolsConfig, DeploymentError> {
-    let settings = config
-        .analyzers
-        .iter()
-        .map(|(name, analyzer)| (name.clone(), analyzer.settings.clone().into()));
-    let mut pools = PoolsConfig::find(&DeploymentChoice {
-        plugins_dir: config.plugins_dir.clone(),
-        lock_required: config.mode == Mode::Production,
-        plugin_copies,
-        models_dir: config.models_dir.clone(),
-        onnxruntime: config.onnxruntime.clone(),
-        plugin_settings: settings.collect(),
-    })?;
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    pools.workers = config.workers.count.unwrap_or(processors);
-    pools.probe_workers = config.workers.probe_count.unwrap_or((processors / 4).max(2));
-    pools.threads = config.workers.threads;
-    pools.limits = config.limits.media.clone();
-    pools.decode = match config.workers.decoder {
-        Decoder::Exact => json!({"decoder": "exact"}),
-        Decoder::Fast => json!({"decoder": "fast"}),
-    };
-    pools.memory_bytes = Some(config.workers.memory_bytes);
-    pools.cpu_seconds = config.workers.cpu.as_secs();
-    pools.sandbox = config.workers.sandbox;
-    pools.drain_timeout = LAST_ANSWERS;
-    pools.stderr = match config.mode {
-        Mode::Development => WorkerStderr::Inherit,
-        Mode::Production => WorkerStderr::Discard,
-    };
-    Ok(pools)
-}
-
 /// Whether blobs lie here where the other nodes', or the ones before, put them.
 async fn check_place(store: &dyn Store, blobs: &BlobStore) -> Result<(), ServeError> {
     let finds_stored = async || {
@@ -355,7 +223,7 @@ impl Node {
             passwords,
             clock: clock.clone(),
         };
-        let services = match Services::start(parts, config) {
+        let services = match Services::start(parts, options::service_options(config)) {
             Ok(services) => services,
             Err(error) => {
                 pools.shutdown().await;
@@ -385,59 +253,6 @@ impl Node {
         }
         let background = Background::start(sweeper, config, &pools, &services)?;
         Ok(Self { store, pools, services, dispatcher, background })
-    }
-}
-
-/// Work that goes on beside the requests.
-struct Background {
-    stop: CancellationToken,
-    tasks: JoinSet<()>,
-}
-
-impl Background {
-    fn start(
-        sweeper: Sweeper,
-        config: &Config,
-        pools: &WorkerPools,
-        services: &Services,
-    ) -> Result<Self, ServeError> {
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let (stopped, interval) = (stop.clone().cancelled_owned(), config.sweep_interval);
-        tasks.spawn(async move { sweeper.run(interval, stopped).await });
-        let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
-        let (ask, asked) = mpsc::channel(1);
-        tasks.spawn({
-            let stop = stop.clone();
-            async move {
-                while let Some(Some(())) = stop.run_until_cancelled(hang_up.recv()).await {
-                    // One that waits already stands for all.
-                    let _ = ask.try_send(());
-                }
-            }
-        });
-        let services = services.clone();
-        let accept = Box::new(move |plugins: &[LoadedPlugin]| services.accept_plugins(plugins));
-        tasks.spawn(third_party::watch(
-            pools.clone(),
-            accept,
-            config.plugins_watch,
-            asked,
-            stop.clone(),
-        ));
-        Ok(Self { stop, tasks })
-    }
-
-    async fn stop(mut self) {
-        self.stop.cancel();
-        while let Some(joined) = self.tasks.join_next().await {
-            if let Err(error) = joined {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "a background task ended badly"
-                );
-            }
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! They need the executable `vultus-worker` in the target folder: `cargo build -p vultus-worker`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,12 +13,11 @@ use serde_json::{Value, json};
 use vultus::auth::keys::Keys;
 use vultus::auth::passwords::Passwords;
 use vultus::clock::Clock;
-use vultus::config::Config;
 use vultus::dispatch::deployment::{PoolsConfig, WorkerStderr};
 use vultus::dispatch::third_party::Scan;
 use vultus::dispatch::{RunningRuns, WorkerPools};
 use vultus::keyring::Keyring;
-use vultus::service::{NewFolder, Parts, Services};
+use vultus::service::{CheckerOptions, NewFolder, Options, Parts, RequestLimits, Services};
 use vultus_core::{CompanyId, Principal, Role};
 use vultus_store::blobs::BlobStore;
 use vultus_store::blobs::keys::MasterKey;
@@ -66,7 +66,7 @@ impl Node {
             passwords: Passwords::new(1).unwrap(),
             clock: Clock::system(),
         };
-        let services = Services::start(parts, &Config::defaults()).unwrap();
+        let services = Services::start(parts, options()).unwrap();
         Self { data, store, keyring, caller, blobs, pools, services }
     }
 
@@ -93,6 +93,34 @@ impl Node {
     async fn stop(self) {
         self.services.finish_shutdown().await;
         self.pools.shutdown().await;
+    }
+}
+
+/// Limits that no request of these tests meets.
+fn options() -> Options {
+    let limits = RequestLimits {
+        media_per_request: 10,
+        analyses_per_request: 10,
+        media_per_folder: 10,
+        metadata_bytes: 1 << 16,
+        wait: Duration::from_secs(30),
+        upload_bytes: 1 << 20,
+        pixels: 1 << 20,
+        video: Duration::from_secs(10),
+    };
+    Options {
+        public_url: None,
+        access_lifetime: Duration::from_secs(900),
+        refresh_lifetime: Duration::from_secs(3600),
+        uploads: 8,
+        checks: 8,
+        check_memory_bytes: 1 << 24,
+        sandbox_required: false,
+        checker: CheckerOptions {
+            policies: BTreeMap::new(),
+            limits,
+            upload_memory_bytes: 1 << 24,
+        },
     }
 }
 

@@ -36,7 +36,11 @@ impl LocalChecker {
         let workers = pools_config.workers;
         block_on(async {
             let pools = WorkerPools::start(pools_config).await.map_err(|error| starting(&error))?;
-            let done = match Checker::new(pools.clone(), &config, Clock::system()) {
+            let done = match Checker::new(
+                pools.clone(),
+                app::checker_options(&config),
+                Clock::system(),
+            ) {
                 Ok(checker) => work(&Self { checker, workers }).await,
                 Err(error) => Err(starting(&error)),
             };

@@ -3,6 +3,7 @@
 use super::Services;
 use super::catalog::Catalog;
 use super::intake::{self, KnownMedium};
+use super::options::{CheckerOptions, RequestLimits};
 use super::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use super::types::{
     AnalysisRequest, CheckedAnalysis, CheckedArtifact, CheckedMedium, CheckedReason, NewMedium,
@@ -10,7 +11,6 @@ use super::types::{
 use super::upload::Readable;
 use crate::auth::policy::{self, Action};
 use crate::clock::Clock;
-use crate::config::{Config, LimitsConfig};
 use crate::dispatch::apply::{self, Verdict};
 use crate::dispatch::run::Judged;
 use crate::dispatch::{RunCancel, WorkerPools, run_direct};
@@ -36,23 +36,18 @@ const UNREADABLE: &str = "MEDIA_UNREADABLE";
 pub struct Checker {
     pub(super) pools: WorkerPools,
     pub(super) catalog: Arc<Catalog>,
-    pub(super) limits: LimitsConfig,
+    pub(super) limits: RequestLimits,
     /// For uploads that are decrypted to be examined.
     pub(super) memory: MemoryBudget,
 }
 
 impl Checker {
     /// With the configured policy and limits. A policy that an analyzer refuses is an error.
-    pub fn new(pools: WorkerPools, config: &Config, clock: Clock) -> Result<Self> {
-        let policies = config
-            .analyzers
-            .iter()
-            .map(|(kind, analyzer)| (kind.clone(), analyzer.params.clone()))
-            .collect();
-        let catalog = Catalog::new(pools.clone(), policies, clock)
+    pub fn new(pools: WorkerPools, options: CheckerOptions, clock: Clock) -> Result<Self> {
+        let catalog = Catalog::new(pools.clone(), options.policies, clock)
             .map_err(|message| Error::invalid("analyzers", message))?;
-        let memory = MemoryBudget::new(config.blobs.memory_bytes);
-        Ok(Self { pools, catalog: Arc::new(catalog), limits: config.limits.clone(), memory })
+        let memory = MemoryBudget::new(options.upload_memory_bytes);
+        Ok(Self { pools, catalog: Arc::new(catalog), limits: options.limits, memory })
     }
 
     /// Judges media at once. Dropping the future stops the work.

@@ -31,6 +31,7 @@ mod info;
 mod instant;
 mod intake;
 mod media;
+mod options;
 mod params;
 mod plan;
 mod request;
@@ -41,6 +42,7 @@ mod users;
 pub use crate::dispatch::{Figures, RunTotals};
 pub use downloads::MAX_LINK_LIFETIME;
 pub use instant::{Checker, overall_resolution};
+pub use options::{CheckerOptions, Options, RequestLimits};
 pub use types::*;
 pub use users::{DEFAULT_COMPANY, UserDirectory};
 
@@ -49,7 +51,6 @@ use crate::auth::keys::Keys;
 use crate::auth::passwords::Passwords;
 use crate::auth::tokens::AccessTokens;
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::dispatch::{RunningRuns, WorkerPools};
 use crate::keyring::Keyring;
 use account::SessionCache;
@@ -67,7 +68,6 @@ use url::Url;
 use vultus_core::{Error, Result};
 use vultus_store::Store;
 use vultus_store::blobs::BlobStore;
-use vultus_worker_protocol::SandboxLevel;
 
 /// At the end requests that write get this long.
 const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(5);
@@ -129,8 +129,8 @@ struct Inner {
 impl Services {
     /// Wires the use cases, and starts the task that spreads changes to those that watch. A policy
     /// that an analyzer refuses is an error.
-    pub fn start(parts: Parts, config: &Config) -> Result<Self> {
-        let checker = Checker::new(parts.pools, config, parts.clock.clone())?;
+    pub fn start(parts: Parts, options: Options) -> Result<Self> {
+        let checker = Checker::new(parts.pools, options.checker, parts.clock.clone())?;
         let stopping = CancellationToken::new();
         let hub = Arc::new(Hub::default());
         let hub_task =
@@ -140,8 +140,8 @@ impl Services {
         };
         Ok(Self {
             inner: Arc::new(Inner {
-                access_tokens: AccessTokens::new(&parts.keys, lifetime(config.access_lifetime)?),
-                refresh_lifetime: lifetime(config.refresh_lifetime)?,
+                access_tokens: AccessTokens::new(&parts.keys, lifetime(options.access_lifetime)?),
+                refresh_lifetime: lifetime(options.refresh_lifetime)?,
                 download_key: parts.keys.downloads,
                 passwords: parts.passwords,
                 keyring: parts.keyring,
@@ -154,14 +154,14 @@ impl Services {
                 hub_task: Mutex::new(Some(hub_task)),
                 to_finish: TaskTracker::new(),
                 turns: Turns::default(),
-                public_url: config.public_url.clone(),
-                sandbox_required: config.workers.sandbox == SandboxLevel::Required,
+                public_url: options.public_url,
+                sandbox_required: options.sandbox_required,
                 sessions: SessionCache::default(),
                 unknown_names: UnknownNames::default(),
                 failed_logins: Arc::default(),
-                uploads: Arc::new(Semaphore::new(config.limits.uploads)),
-                checks: Arc::new(Semaphore::new(config.check.concurrent)),
-                check_memory: MemoryBudget::new(config.check.memory_bytes),
+                uploads: Arc::new(Semaphore::new(options.uploads)),
+                checks: Arc::new(Semaphore::new(options.checks)),
+                check_memory: MemoryBudget::new(options.check_memory_bytes),
                 stopping,
             }),
         })
