@@ -1,8 +1,9 @@
-//! Domain types and rules. Pure: no async, no input or output, no clock, no framework or driver
-//! type.
+//! Domain types and rules. Pure: no async, no input or output, no framework or driver type. The only
+//! contact with the machine is [`clock`], which reads the time.
 
 pub mod account;
 pub mod analysis;
+pub mod clock;
 pub mod error;
 pub mod folder;
 pub mod ids;
@@ -14,6 +15,7 @@ pub use account::{Principal, Role, User};
 pub use analysis::{
     Analysis, AnalysisFailure, AnalysisState, Artifact, Provenance, Reason, Resolution,
 };
+pub use clock::Clock;
 pub use error::{Error, Result};
 pub use folder::{AnalysisGroup, Folder, FolderState};
 pub use ids::*;

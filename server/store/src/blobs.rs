@@ -13,6 +13,7 @@
 mod backend;
 mod bucket;
 mod gridfs;
+pub mod keyring;
 pub mod keys;
 mod local;
 mod open;

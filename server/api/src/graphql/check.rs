@@ -1,0 +1,187 @@
+//! Instant checks: judged at once, nothing stored, so that nothing has an id.
+
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::analysis::{AnalysisState, Failure, Provenance, Resolution};
+use super::context::caller;
+use super::document::DocumentResult;
+use super::inputs::{AnalysisRequestInput, MediaInput, analysis_requests, new_media};
+use super::media::MediaKind;
+use super::scalars::int;
+use vultus_service::{self, CheckedAnalysis, CheckedArtifact};
+
+/// What to judge at once.
+#[derive(Debug, InputObject)]
+pub struct CheckInput {
+    /// The media.
+    media: Vec<MediaInput>,
+    /// The analyses; their media are named by key, as there are no ids.
+    analyses: Vec<AnalysisRequestInput>,
+}
+
+/// The verdicts of an instant check.
+#[derive(SimpleObject)]
+pub struct CheckPayload {
+    /// The worst of the verdicts; null when one of the analyses has none.
+    resolution: Option<Resolution>,
+    /// One result for each analysis, in the order of the request.
+    analyses: Vec<CheckResult>,
+}
+
+/// A medium of an instant check.
+#[derive(Debug, SimpleObject)]
+pub struct CheckMedia {
+    /// Its place in the request, counted from 0.
+    index: i32,
+    /// The client's name for it.
+    key: Option<String>,
+    /// Kind, by content.
+    kind: MediaKind,
+    /// The slot that it was taken for.
+    slot: String,
+}
+
+/// Why the verdict is what it is.
+#[derive(Debug, SimpleObject)]
+pub struct CheckReason {
+    /// Stable code, such as `NO_FACE`; the analyzer documents its own.
+    code: String,
+    /// One sentence for people.
+    message: String,
+    /// The place in the request of the medium that is meant, counted from 0.
+    media_index: Option<i32>,
+    /// The frame of it that is meant, counted from 0 in the frames that were taken from the medium.
+    frame: Option<i32>,
+}
+
+/// A file that an instant check made.
+pub struct CheckArtifact(CheckedArtifact);
+
+/// A file that an instant check made, such as the best shot.
+#[Object]
+impl CheckArtifact {
+    /// The analyzer's name for it, such as `best_shot`.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// MIME type.
+    async fn content_type(&self) -> &str {
+        &self.0.content_type
+    }
+
+    /// Size of the file, in bytes.
+    async fn byte_size(&self) -> i32 {
+        int(self.0.bytes.len())
+    }
+
+    /// The file in base64. It is kept nowhere.
+    async fn base64(&self) -> String {
+        STANDARD.encode(&self.0.bytes)
+    }
+}
+
+/// The result of one analysis of an instant check.
+pub struct CheckResult(CheckedAnalysis);
+
+/// The result of one analysis of an instant check.
+#[Object]
+impl CheckResult {
+    /// Type, such as `liveness`.
+    #[graphql(name = "type")]
+    async fn kind(&self) -> &str {
+        &self.0.kind
+    }
+
+    /// FINISHED or FAILED.
+    async fn state(&self) -> AnalysisState {
+        self.0.state.into()
+    }
+
+    /// The verdict; null unless FINISHED.
+    async fn resolution(&self) -> Option<Resolution> {
+        self.0.resolution.map(Into::into)
+    }
+
+    /// Why the verdict is what it is. A verdict other than SUCCESS has at least one.
+    async fn reasons(&self) -> Vec<CheckReason> {
+        let of_reason = |reason: &service::CheckedReason| CheckReason {
+            code: reason.code.clone(),
+            message: reason.message.clone(),
+            media_index: reason.medium.map(int),
+            frame: reason.frame.map(int),
+        };
+        self.0.reasons.iter().map(of_reason).collect()
+    }
+
+    /// The media that it took. Index n of a medium in `result` is the nth of these.
+    async fn media(&self) -> Vec<CheckMedia> {
+        let of_medium = |medium: &service::CheckedMedium| CheckMedia {
+            index: int(medium.index),
+            key: medium.key.clone(),
+            kind: medium.kind.into(),
+            slot: medium.slot.clone(),
+        };
+        self.0.media.iter().map(of_medium).collect()
+    }
+
+    /// Of liveness: probability of a presentation attack, 0–1.
+    async fn score(&self) -> Option<f64> {
+        self.number("liveness", "score")
+    }
+
+    /// Of a face match: calibrated similarity of the least similar pair, 0–1.
+    async fn similarity(&self) -> Option<f64> {
+        self.number("face_match", "similarity")
+    }
+
+    /// Of a document: what it says.
+    async fn document(&self) -> Option<DocumentResult> {
+        let result = self.0.result.as_ref().filter(|_| self.0.kind == "document")?;
+        Some(DocumentResult::read(result, |_| None, |_| None))
+    }
+
+    /// The parameters that apply: the defaults, the company's and the request's, merged and
+    /// validated.
+    async fn params(&self) -> &Value {
+        &self.0.params
+    }
+
+    /// The analyzer's result in the shape of its result schema; null unless FINISHED.
+    async fn result(&self) -> Option<&Value> {
+        self.0.result.as_ref()
+    }
+
+    /// Why there is no verdict; null unless FAILED.
+    async fn failure(&self) -> Option<Failure> {
+        self.0.failure.as_ref().map(Failure::from)
+    }
+
+    /// What judged, and by which rules.
+    async fn provenance(&self) -> Provenance {
+        Provenance::from(&self.0.provenance)
+    }
+
+    /// The files that it made.
+    async fn artifacts(&self) -> Vec<CheckArtifact> {
+        self.0.artifacts.iter().cloned().map(CheckArtifact).collect()
+    }
+}
+
+impl CheckResult {
+    fn number(&self, kind: &str, name: &str) -> Option<f64> {
+        self.0.result.as_ref().filter(|_| self.0.kind == kind)?.get(name)?.as_f64()
+    }
+}
+
+pub(super) async fn check(ctx: &Context<'_>, input: CheckInput) -> Result<CheckPayload> {
+    let (services, principal) = caller(ctx)?;
+    let requests = analysis_requests(input.analyses)?;
+    let media = new_media(ctx, input.media)?;
+    let analyses = services.check(&principal, media, requests).await?;
+    let resolution = service::overall_resolution(&analyses).map(Into::into);
+    Ok(CheckPayload { resolution, analyses: analyses.into_iter().map(CheckResult).collect() })
+}

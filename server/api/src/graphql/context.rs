@@ -1,0 +1,209 @@
+//! What resolvers know of the request that they answer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_graphql::Context;
+use tokio::time::Instant;
+use vultus_core::{Error, Principal, Result};
+
+use vultus_service::{ClientKey, Services, UploadedFile};
+
+/// Longest `waitMs`, in milliseconds.
+pub const MAX_WAIT_MS: i32 = 30_000;
+
+/// Most objects in the lists of one answer. Complexity is judged before the lengths of lists are
+/// known; this is judged while they become known, so that lists within lists within lists end here.
+const MAX_OBJECTS: usize = 50_000;
+
+/// Counts the objects of one answer.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ObjectCount(Arc<AtomicUsize>);
+
+impl ObjectCount {
+    /// Adds so many, or refuses.
+    pub(super) fn add(&self, objects: usize) -> Result<()> {
+        let before = self.0.fetch_add(objects, Ordering::Relaxed);
+        if before.saturating_add(objects) <= MAX_OBJECTS {
+            return Ok(());
+        }
+        Err(Error::LimitExceeded {
+            argument: Some("query".to_owned()),
+            message: format!(
+                "the answer would have more than {MAX_OBJECTS} objects: ask for shorter pages, or for less within them"
+            ),
+            reason: Some("ANSWER_TOO_LARGE".to_owned()),
+        })
+    }
+
+    /// A subscription begins its next answer.
+    pub(super) fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub enum Auth {
+    /// A verified token.
+    Valid(Principal),
+    /// A token that was refused, with the reason: what needs none works all the same.
+    Refused(String),
+    /// No token.
+    Absent,
+}
+
+impl Auth {
+    /// The principal, or UNAUTHENTICATED.
+    pub fn principal(&self) -> Result<Principal> {
+        match self {
+            Self::Valid(principal) => Ok(*principal),
+            Self::Refused(reason) => Err(Error::Unauthenticated(reason.clone())),
+            Self::Absent => {
+                Err(Error::Unauthenticated("log in first, and send the access token".to_owned()))
+            }
+        }
+    }
+}
+
+/// The client's `Idempotency-Key` with what the request is.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The header.
+    pub key: String,
+    /// SHA-256 over the query, the variables and the files' hashes.
+    pub fingerprint: String,
+}
+
+/// One request.
+pub struct RequestContext {
+    services: Services,
+    auth: Auth,
+    request_id: String,
+    base_url: String,
+    began: Instant,
+    idempotency: Option<Idempotency>,
+    files: Mutex<Vec<Option<UploadedFile>>>,
+    objects: ObjectCount,
+}
+
+impl RequestContext {
+    /// A request without files.
+    pub fn new(services: Services, auth: Auth, request_id: String, base_url: String) -> Self {
+        let (idempotency, files, objects) = (None, Mutex::default(), ObjectCount::default());
+        Self {
+            services,
+            auth,
+            request_id,
+            base_url,
+            began: Instant::now(),
+            idempotency,
+            files,
+            objects,
+        }
+    }
+
+    /// With the client's key for things that it makes.
+    #[must_use]
+    pub fn with_idempotency(mut self, idempotency: Option<Idempotency>) -> Self {
+        self.idempotency = idempotency;
+        self
+    }
+
+    /// With the files that came with it.
+    #[must_use]
+    pub fn with_files(mut self, files: Vec<UploadedFile>) -> Self {
+        self.files = Mutex::new(files.into_iter().map(Some).collect());
+        self
+    }
+
+    /// The use cases.
+    pub fn services(&self) -> &Services {
+        &self.services
+    }
+
+    /// Who is asking, or UNAUTHENTICATED.
+    pub fn principal(&self) -> Result<Principal> {
+        self.auth.principal()
+    }
+
+    /// Who is asking, if anybody.
+    pub(super) fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    /// Id of the request, for errors and the log.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// The beginning of absolute URLs.
+    pub(super) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// The client's key, for the mutation `operation`.
+    pub(super) fn client_key(&self, operation: &'static str) -> Option<ClientKey> {
+        let Idempotency { key, fingerprint } = self.idempotency.clone()?;
+        Some(ClientKey { key, operation, fingerprint })
+    }
+
+    /// When a wait of `wait_ms` ends. The budget counts from the beginning of the request, so that
+    /// several waits in one request share it.
+    pub(super) fn wait_until(&self, wait_ms: i32) -> Instant {
+        self.began
+            + Duration::from_millis(
+                u64::try_from(wait_ms.clamp(0, MAX_WAIT_MS)).unwrap_or_default(),
+            )
+    }
+
+    /// The counter of the answer's objects.
+    pub(super) fn objects(&self) -> &ObjectCount {
+        &self.objects
+    }
+
+    /// Takes a file out of the request: each can be used once.
+    pub(super) fn take_file(&self, index: usize, argument: &str) -> Result<UploadedFile> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.get_mut(index).and_then(Option::take).ok_or_else(|| Error::InvalidInput {
+            argument: Some(argument.to_owned()),
+            message:
+                "no file came with the request for this place; send it as multipart/form-data, once"
+                    .to_owned(),
+            reason: Some("FILE_MISSING".to_owned()),
+        })
+    }
+}
+
+/// The request that a resolver answers.
+pub(super) fn request<'c>(ctx: &Context<'c>) -> Result<&'c RequestContext> {
+    ctx.data_opt::<RequestContext>()
+        .ok_or_else(|| Error::broken("a request was executed without its context"))
+}
+
+/// The use cases and who is asking, or UNAUTHENTICATED.
+pub(super) fn caller<'c>(ctx: &Context<'c>) -> Result<(&'c Services, Principal)> {
+    let request = request(ctx)?;
+    Ok((request.services(), request.principal()?))
+}
+
+/// Counts a list into the answer, which may not grow without end.
+pub(super) fn counted<T>(ctx: &Context<'_>, list: Vec<T>) -> Result<Vec<T>> {
+    request(ctx)?.objects().add(list.len())?;
+    Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_has_at_most_50_000_objects_and_the_next_begins_anew() {
+        let count = ObjectCount::default();
+        assert!(count.add(50_000).is_ok());
+        assert!(matches!(count.add(1), Err(Error::LimitExceeded { .. })));
+        count.reset();
+        assert!(count.add(1).is_ok());
+    }
+}

@@ -1,0 +1,386 @@
+//! Folders and what they add up to.
+
+use std::sync::Arc;
+
+use async_graphql::connection::{Connection, Edge};
+use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use time::OffsetDateTime;
+use vultus_core::summary::{self, FolderVerdict};
+use vultus_core::{Error, FolderId};
+
+use super::account::User;
+use super::analysis::{self, AnalysisConnection, AnalysisState, Reason, Resolution};
+use super::artifact::Artifact;
+use super::context::{caller, counted};
+use super::group::{AnalysisGroup, groups};
+use super::inputs::{AnalysisFilter, MediaFilter};
+use super::media::{self, MediaConnection, MediaKind};
+use super::results::{FacePair, ResultView};
+use super::scalars::int;
+use super::{loader, page};
+use vultus_service::{FolderContents, FolderCursor};
+
+/// Where a folder is, from its analyses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "vultus_core::FolderState")]
+pub enum FolderState {
+    /// No analysis was asked for.
+    Empty,
+    /// One of the newest of each type is not final.
+    Processing,
+    /// All of the newest of each type have a verdict.
+    Finished,
+    /// One of the newest of each type failed or was cancelled.
+    Failed,
+}
+
+/// A page of folders.
+pub type FolderConnection = Connection<String, Folder>;
+
+/// What a client keeps about one person in one case.
+#[derive(Debug, Clone)]
+pub struct Folder(pub(super) Arc<FolderContents>);
+
+/// What a client keeps about one person in one case: media, and analyses of them.
+#[Object]
+impl Folder {
+    /// Id.
+    pub async fn id(&self) -> ID {
+        self.0.folder.id.into()
+    }
+
+    /// The client's own key, unique within the company.
+    async fn external_id(&self) -> Option<&str> {
+        self.0.folder.external_id.as_deref()
+    }
+
+    /// The client's own data: an object.
+    async fn metadata(&self) -> &Value {
+        &self.0.folder.metadata
+    }
+
+    /// When it was made.
+    async fn created_at(&self) -> OffsetDateTime {
+        self.0.folder.created_at
+    }
+
+    /// When it, its media or its analyses last changed.
+    async fn updated_at(&self) -> OffsetDateTime {
+        self.0.folder.updated_at
+    }
+
+    /// Counts the changes of the folder, its media and its analyses, from 1.
+    async fn revision(&self) -> i32 {
+        int(self.0.folder.revision)
+    }
+
+    /// The user who made it; null when the viewer may not see users of that company.
+    async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        Ok(loader::user(ctx, self.0.folder.owner_id).await?.map(User))
+    }
+
+    /// Its media, oldest first.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn media(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page begins.")] after: Option<String>,
+        #[graphql(desc = "Which media.")] filter: Option<MediaFilter>,
+    ) -> Result<MediaConnection> {
+        let mut media = media::all(&self.0);
+        media.retain(|medium| filter.as_ref().is_none_or(|filter| filter.accepts(medium.medium())));
+        let page =
+            page::of_list(media, first, after.as_deref(), |medium| medium.medium().id.to_string())?;
+        Ok(page::counted(ctx, page)?)
+    }
+
+    /// Its analyses, oldest first.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn analyses(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page begins.")] after: Option<String>,
+        #[graphql(desc = "Which analyses.")] filter: Option<AnalysisFilter>,
+    ) -> Result<AnalysisConnection> {
+        let wanted = |analysis: &vultus_core::Analysis| {
+            filter.as_ref().is_none_or(|filter| filter.accepts(analysis))
+        };
+        let analyses = analysis::all(&self.0, wanted);
+        let page = page::of_list(analyses, first, after.as_deref(), |analysis| {
+            analysis.analysis_id().to_string()
+        })?;
+        Ok(page::counted(ctx, page)?)
+    }
+
+    /// The groups of analyses that were asked for together, oldest first.
+    #[graphql(complexity = "1 + 4 * child_complexity")]
+    async fn groups(&self, ctx: &Context<'_>) -> Result<Vec<AnalysisGroup>> {
+        Ok(counted(ctx, groups(&self.0))?)
+    }
+
+    /// Where it is: by the newest analysis of each type.
+    async fn state(&self) -> FolderState {
+        self.verdict().state.into()
+    }
+
+    /// The worst verdict over the newest analysis of each type; null until all of them are
+    /// finished, and when stale.
+    async fn resolution(&self) -> Option<Resolution> {
+        self.verdict().resolution.map(Into::into)
+    }
+
+    /// Whether a medium was added or deleted after the newest analyses were asked for, so that they
+    /// do not speak for all of it.
+    async fn stale(&self) -> bool {
+        self.verdict().stale
+    }
+
+    /// The verdict of the newest finished group alone, whatever earlier groups said.
+    async fn last_group_resolution(&self) -> Option<Resolution> {
+        self.verdict().last_group_resolution.map(Into::into)
+    }
+
+    /// What the newest analyses of each type add up to.
+    async fn summary(&self) -> FolderSummary {
+        FolderSummary(self.0.clone())
+    }
+}
+
+impl Folder {
+    fn verdict(&self) -> FolderVerdict {
+        summary::verdict(&self.0.analyses, self.0.folder.media_changed_at)
+    }
+}
+
+/// How many analyses of a type are in a state.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct AnalysisCount {
+    /// The type.
+    #[graphql(name = "type")]
+    kind: String,
+    /// The state.
+    state: AnalysisState,
+    /// How many.
+    count: i32,
+}
+
+/// How many media of a kind there are.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct MediaCount {
+    /// The kind.
+    kind: MediaKind,
+    /// How many.
+    count: i32,
+}
+
+/// What a folder's analyses add up to.
+pub struct FolderSummary(Arc<FolderContents>);
+
+/// What a folder's analyses add up to: scores and reasons are those of the newest analysis of each
+/// type.
+#[Object]
+impl FolderSummary {
+    /// Media by kind; kinds without any are left out.
+    async fn media(&self) -> Vec<MediaCount> {
+        let kinds = [
+            vultus_core::MediaKind::Image,
+            vultus_core::MediaKind::Video,
+            vultus_core::MediaKind::ShotSet,
+        ];
+        let count = |kind: vultus_core::MediaKind| {
+            self.0.media.iter().filter(|medium| medium.kind == kind).count()
+        };
+        let counts =
+            kinds.into_iter().map(|kind| MediaCount { kind: kind.into(), count: int(count(kind)) });
+        counts.filter(|count| count.count > 0).collect()
+    }
+
+    /// All analyses by type and state; what there is none of is left out.
+    async fn analyses(&self) -> Vec<AnalysisCount> {
+        let mut counts: Vec<AnalysisCount> = Vec::new();
+        for analysis in &self.0.analyses {
+            let state = AnalysisState::from(analysis.state);
+            match counts
+                .iter_mut()
+                .find(|count| count.kind == analysis.kind && count.state == state)
+            {
+                Some(count) => count.count += 1,
+                None => counts.push(AnalysisCount { kind: analysis.kind.clone(), state, count: 1 }),
+            }
+        }
+        counts
+    }
+
+    /// Probability of a presentation attack on the worst medium, 0–1; null without a finished
+    /// liveness analysis.
+    async fn worst_liveness_score(&self) -> Option<f64> {
+        self.newest("liveness").and_then(|analysis| ResultView::of(analysis).number("score"))
+    }
+
+    /// The two media whose faces are least alike; null without a finished face match.
+    async fn least_similar_pair(&self) -> Option<FacePair> {
+        self.newest("face_match")
+            .and_then(|analysis| ResultView::of(analysis).least_similar_pair(&self.0))
+    }
+
+    /// The best picture of the person, of the newest analysis that has one.
+    async fn best_shot(&self) -> Option<Artifact> {
+        let newest = summary::newest_of_each_type(&self.0.analyses);
+        let is_newest = |artifact: &&vultus_core::Artifact| {
+            artifact.name == "best_shot"
+                && newest.iter().any(|analysis| analysis.id == artifact.analysis_id)
+        };
+        self.0.artifacts.iter().rfind(is_newest).cloned().map(Artifact)
+    }
+
+    /// All reasons of the newest analysis of each type.
+    #[graphql(complexity = "1 + 2 * child_complexity")]
+    async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<Reason>> {
+        let newest = summary::newest_of_each_type(&self.0.analyses);
+        Ok(counted(
+            ctx,
+            newest.into_iter().flat_map(|newest| analysis::reasons(newest, &self.0)).collect(),
+        )?)
+    }
+}
+
+impl FolderSummary {
+    fn newest(&self, kind: &str) -> Option<&vultus_core::Analysis> {
+        summary::newest_of_each_type(&self.0.analyses)
+            .into_iter()
+            .find(|analysis| analysis.kind == kind)
+    }
+}
+
+/// The worst of the verdicts that there are.
+pub(super) fn worst<'a>(
+    analyses: impl Iterator<Item = &'a vultus_core::Analysis>,
+) -> Option<Resolution> {
+    analyses.filter_map(|analysis| analysis.resolution).max().map(Into::into)
+}
+
+/// Order of a listing; folders of the same time are ordered by id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Enum)]
+#[graphql(remote = "vultus_service::FolderOrder")]
+pub enum FolderOrder {
+    /// Newest first.
+    #[default]
+    CreatedDescending,
+    /// Oldest first.
+    CreatedAscending,
+    /// Last changed first.
+    UpdatedDescending,
+    /// Longest unchanged first.
+    UpdatedAscending,
+}
+
+/// A key and the text that it must have.
+#[derive(Debug, Clone, InputObject)]
+pub struct MetadataEquals {
+    /// A key at the top of the metadata.
+    key: String,
+    /// Its text.
+    value: String,
+}
+
+/// Which folders to list. All conditions must hold.
+#[derive(Debug, Clone, Default, InputObject)]
+pub struct FolderFilter {
+    /// Made at or after this time.
+    created_from: Option<OffsetDateTime>,
+    /// Made before this time.
+    created_before: Option<OffsetDateTime>,
+    /// With this external id.
+    external_id: Option<String>,
+    /// With an analysis of this type.
+    analysis_type: Option<String>,
+    /// True: with an analysis that is not final. False: without.
+    processing: Option<bool>,
+    /// With these texts in the metadata.
+    #[graphql(default)]
+    metadata_equals: Vec<MetadataEquals>,
+}
+
+impl From<FolderFilter> for vultus_service::FolderFilter {
+    fn from(filter: FolderFilter) -> Self {
+        Self {
+            created_from: filter.created_from,
+            created_before: filter.created_before,
+            external_id: filter.external_id,
+            analysis_type: filter.analysis_type,
+            processing: filter.processing,
+            metadata_equals: filter
+                .metadata_equals
+                .into_iter()
+                .map(|pair| (pair.key, pair.value))
+                .collect(),
+        }
+    }
+}
+
+/// What a query for a page of folders asks for.
+pub(super) struct FolderPage {
+    pub(super) first: i32,
+    pub(super) after: Option<String>,
+    pub(super) filter: FolderFilter,
+    pub(super) order: FolderOrder,
+}
+
+pub(super) async fn list(ctx: &Context<'_>, asked: FolderPage) -> Result<FolderConnection> {
+    let (services, principal) = caller(ctx)?;
+    let first = page::parse_first(asked.first)?;
+    let after = asked.after.as_deref().map(parse_cursor).transpose()?;
+    let limit = u32::try_from(first).unwrap_or(u32::MAX);
+    let order = vultus_service::FolderOrder::from(asked.order);
+    let (folders, has_more) =
+        services.list_folders(&principal, &asked.filter.into(), order, after, limit).await?;
+    let mut connection = Connection::new(after.is_some(), has_more);
+    connection.edges.extend(folders.into_iter().map(|contents| {
+        let time = match asked.order {
+            FolderOrder::CreatedDescending | FolderOrder::CreatedAscending => {
+                contents.folder.created_at
+            }
+            FolderOrder::UpdatedDescending | FolderOrder::UpdatedAscending => {
+                contents.folder.updated_at
+            }
+        };
+        Edge::new(cursor(FolderCursor { time, id: contents.folder.id }), Folder(Arc::new(contents)))
+    }));
+    Ok(page::counted(ctx, connection)?)
+}
+
+fn cursor(at: FolderCursor) -> String {
+    URL_SAFE_NO_PAD.encode(format!("{}:{}", at.time.unix_timestamp_nanos(), at.id))
+}
+
+fn parse_cursor(text: &str) -> vultus_core::Result<FolderCursor> {
+    let parsed = || {
+        let plain = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let (nanos, id) = plain.split_once(':')?;
+        let time = OffsetDateTime::from_unix_timestamp_nanos(nanos.parse().ok()?).ok()?;
+        Some(FolderCursor { time, id: id.parse::<FolderId>().ok()? })
+    };
+    parsed().ok_or_else(|| Error::invalid("after", "is no cursor of a list of folders"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_survives_the_wire_and_anything_else_is_refused() {
+        let at = FolderCursor {
+            time: OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_123_456_000).unwrap(),
+            id: FolderId(uuid::Uuid::now_v7()),
+        };
+        assert_eq!(parse_cursor(&cursor(at)).unwrap(), at);
+        for wrong in ["", "x", "MTI6YWJj", &"A".repeat(10_000)] {
+            assert!(parse_cursor(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Groups: the analyses that were asked for in one request.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Object, Result};
+use time::OffsetDateTime;
+use vultus_core::GroupId;
+
+use super::analysis::{Analysis, Resolution, all};
+use super::context::counted;
+use super::folder::worst;
+use vultus_service::FolderContents;
+
+/// The analyses that were asked for in one request.
+#[derive(Debug, Clone)]
+pub struct AnalysisGroup {
+    id: GroupId,
+    contents: Arc<FolderContents>,
+}
+
+/// The analyses that were asked for in one request.
+#[Object]
+impl AnalysisGroup {
+    /// Id.
+    async fn id(&self) -> ID {
+        self.id.into()
+    }
+
+    /// When they were asked for.
+    async fn created_at(&self) -> Option<OffsetDateTime> {
+        self.members().map(|analysis| analysis.created_at).min()
+    }
+
+    /// The analyses, in the order of the request.
+    #[graphql(complexity = "1 + 4 * child_complexity")]
+    async fn analyses(&self, ctx: &Context<'_>) -> Result<Vec<Analysis>> {
+        Ok(counted(ctx, all(&self.contents, |analysis| analysis.group_id == self.id))?)
+    }
+
+    /// The worst of the verdicts; null until all are finished.
+    async fn resolution(&self) -> Option<Resolution> {
+        let all_finished =
+            self.members().all(|analysis| analysis.state == vultus_core::AnalysisState::Finished);
+        if all_finished { worst(self.members()) } else { None }
+    }
+}
+
+impl AnalysisGroup {
+    fn members(&self) -> impl Iterator<Item = &vultus_core::Analysis> {
+        self.contents.analyses.iter().filter(|analysis| analysis.group_id == self.id)
+    }
+}
+
+/// A group of a folder.
+pub(super) fn group(contents: &Arc<FolderContents>, id: GroupId) -> AnalysisGroup {
+    AnalysisGroup { id, contents: contents.clone() }
+}
+
+/// The groups of a folder, oldest first.
+pub(super) fn groups(contents: &Arc<FolderContents>) -> Vec<AnalysisGroup> {
+    let mut ids: Vec<GroupId> = Vec::new();
+    for analysis in &contents.analyses {
+        if !ids.contains(&analysis.group_id) {
+            ids.push(analysis.group_id);
+        }
+    }
+    ids.into_iter().map(|id| group(contents, id)).collect()
+}

@@ -1,0 +1,358 @@
+//! What the server is and can do: loaded analyzers, limits.
+
+use std::time::Duration;
+
+use async_graphql::{Context, Enum, Object, Result, SimpleObject};
+use serde_json::Value;
+use vultus_plugin_api::manifest::{AnalysisSpec, Slot};
+
+use super::context::caller;
+use super::error::ErrorCode;
+use super::media::MediaKind;
+use super::scalars::int;
+use vultus_service::{AnalyzerInfo, Figures, RunTotals, SandboxInfo};
+
+/// How an analyzer is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "vultus_service::AnalyzerHealth")]
+pub enum AnalyzerHealth {
+    /// Nothing is wrong.
+    Ready,
+    /// It takes work, and something is wrong: workers were lost lately, or more than half of its
+    /// newest analyses failed.
+    Degraded,
+    /// It takes no work: its workers crashed too often, or do not start. It is tried again from
+    /// time to time.
+    Unavailable,
+    /// It takes no work until the operator does something.
+    Quarantined,
+}
+
+/// How the analyses of a type went on this node since it started.
+#[derive(Debug, Clone, Copy, SimpleObject)]
+pub struct AnalysisFigures {
+    /// How many ended, cancelled ones left out.
+    runs: i32,
+    /// How many of them FAILED.
+    failures: i32,
+    /// Half of the newest 1 000 took at most so many milliseconds; null before the first.
+    p50_ms: Option<f64>,
+    /// Nineteen in twenty of them did.
+    p95_ms: Option<f64>,
+}
+
+impl From<Figures> for AnalysisFigures {
+    fn from(figures: Figures) -> Self {
+        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+        Self {
+            runs: int(figures.runs),
+            failures: int(figures.failures),
+            p50_ms: figures.p50.map(ms),
+            p95_ms: figures.p95.map(ms),
+        }
+    }
+}
+
+/// A file of weights that an analyzer uses.
+#[derive(Debug, Clone, SimpleObject)]
+pub struct WeightFile {
+    /// Name of the file.
+    file: String,
+    /// SHA-256 of the file, in hexadecimal.
+    sha256: String,
+}
+
+pub(super) fn weight_files(weights: &[(String, String)]) -> Vec<WeightFile> {
+    weights
+        .iter()
+        .map(|(file, sha256)| WeightFile { file: file.clone(), sha256: sha256.clone() })
+        .collect()
+}
+
+/// A loaded plugin.
+pub struct Analyzer(AnalyzerInfo);
+
+/// A loaded plugin: it offers types of analysis, or features to other plugins, or both.
+#[Object]
+impl Analyzer {
+    /// Id of the plugin: a reverse domain name.
+    async fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Name for people.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Version of the plugin.
+    async fn version(&self) -> &str {
+        &self.0.version
+    }
+
+    /// Who ships it.
+    async fn vendor(&self) -> &str {
+        &self.0.vendor
+    }
+
+    /// SPDX licence expression of its code.
+    async fn license(&self) -> &str {
+        &self.0.license
+    }
+
+    /// SHA-256 of its file, in hexadecimal.
+    async fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
+    /// The types of analysis that clients can ask for.
+    #[graphql(complexity = "1 + 2 * child_complexity")]
+    async fn types(&self) -> Vec<AnalysisType> {
+        let effective = |spec: &AnalysisSpec| {
+            self.0.effective_params.get(&spec.kind).cloned().unwrap_or(Value::Null)
+        };
+        let figures = |spec: &AnalysisSpec| self.0.figures.get(&spec.kind).copied();
+        let of_spec = |spec: &AnalysisSpec| AnalysisType {
+            effective_params: effective(spec),
+            figures: figures(spec),
+            spec: spec.clone(),
+        };
+        self.0.analyses.iter().map(of_spec).collect()
+    }
+
+    /// The features that it computes for other plugins, such as `faces/1`.
+    async fn provides(&self) -> &[String] {
+        &self.0.provides
+    }
+
+    /// The weights in use.
+    async fn weights(&self) -> Vec<WeightFile> {
+        weight_files(&self.0.weights)
+    }
+
+    /// How it is doing.
+    async fn health(&self) -> AnalyzerHealth {
+        self.0.condition.health.into()
+    }
+
+    /// Why it is not READY, in one sentence; null when it is, and unless you may see the folders of
+    /// all companies.
+    async fn health_reason(&self) -> Option<&str> {
+        self.0.condition.reason.as_deref()
+    }
+}
+
+/// A type of analysis.
+pub struct AnalysisType {
+    spec: AnalysisSpec,
+    figures: Option<Figures>,
+    effective_params: Value,
+}
+
+/// A type of analysis that clients can ask for.
+#[Object]
+impl AnalysisType {
+    /// Name, such as `face_match`.
+    #[graphql(name = "type")]
+    async fn kind(&self) -> &str {
+        &self.spec.kind
+    }
+
+    /// Title for people.
+    async fn title(&self) -> &str {
+        &self.spec.title
+    }
+
+    /// Which media it takes. A medium goes to the first slot that it fits.
+    async fn slots(&self) -> Vec<AnalysisSlot> {
+        self.spec.slots.iter().cloned().map(AnalysisSlot).collect()
+    }
+
+    /// JSON Schema of the parameters of a request, with their defaults.
+    async fn params_schema(&self) -> &Value {
+        &self.spec.params_schema
+    }
+
+    /// JSON Schema of `result`.
+    async fn result_schema(&self) -> &Value {
+        &self.spec.result_schema
+    }
+
+    /// The parameters that apply when a request gives none.
+    async fn effective_params(&self) -> &Value {
+        &self.effective_params
+    }
+
+    /// After this time the analysis is stopped and FAILED, in milliseconds.
+    async fn timeout_ms(&self) -> i32 {
+        int(self.spec.timeout_ms)
+    }
+
+    /// How its analyses went; null unless you may see the folders of all companies.
+    async fn figures(&self) -> Option<AnalysisFigures> {
+        self.figures.map(Into::into)
+    }
+
+    /// Whether the same media and parameters always give the same result.
+    async fn deterministic(&self) -> bool {
+        self.spec.deterministic
+    }
+}
+
+/// A place for media in an analysis.
+pub struct AnalysisSlot(Slot);
+
+/// A place for media in an analysis.
+#[Object]
+impl AnalysisSlot {
+    /// Name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Kinds of media that fit.
+    async fn kinds(&self) -> Vec<MediaKind> {
+        self.0.kinds.iter().map(|&kind| kind.into()).collect()
+    }
+
+    /// A medium needs at least one of these tags (empty: no condition).
+    async fn any_tags(&self) -> &[String] {
+        &self.0.any_tags
+    }
+
+    /// A medium needs all of these tags.
+    async fn all_tags(&self) -> &[String] {
+        &self.0.all_tags
+    }
+
+    /// A medium with one of these tags is left out unless the request names it.
+    async fn unless_named_tags(&self) -> &[String] {
+        &self.0.unless_named_tags
+    }
+
+    /// Fewest media.
+    async fn min(&self) -> i32 {
+        int(self.0.min)
+    }
+
+    /// Most media.
+    async fn max(&self) -> i32 {
+        int(self.0.max)
+    }
+}
+
+/// What the server is.
+#[derive(Debug, SimpleObject)]
+pub struct ServerInfo {
+    /// Version of the server.
+    version: String,
+    /// Limits that clients should know.
+    limits: ServerLimits,
+    /// All that `errors[].extensions.code` can be: the list is closed.
+    error_codes: Vec<ErrorCode>,
+    /// What the work of this node cost since it started; null unless you may see the folders of all
+    /// companies.
+    run_costs: Option<RunCosts>,
+    /// The sandbox of the workers; null unless you may see the folders of all companies.
+    sandbox: Option<Sandbox>,
+}
+
+/// How far workers, which decode media and run plugins, are locked in on this machine.
+#[derive(Debug, SimpleObject)]
+pub struct Sandbox {
+    /// Whether the server is configured to refuse to start where something is missing.
+    required: bool,
+    /// What the kernel does not offer, one sentence each. None: everything is enforced.
+    gaps: Vec<String>,
+}
+
+/// What the workers of this node did since it started, over all runs that ended well: CPU time, and
+/// media decoded. A run is the analyses asked for together, stored or not.
+#[derive(Debug, SimpleObject)]
+pub struct RunCosts {
+    /// How many runs.
+    runs: i32,
+    /// Decoding and scaling media, in milliseconds.
+    decode_ms: f64,
+    /// Finding faces, in milliseconds.
+    detection_ms: f64,
+    /// Templates and tracks of faces, in milliseconds.
+    embedding_ms: f64,
+    /// The analyses themselves, in milliseconds.
+    analysis_ms: f64,
+    /// All of it, with what belongs to none of these, in milliseconds.
+    total_ms: f64,
+    /// Media that runs decoded, each once for all analyses of the run.
+    media_decoded: i32,
+    /// Media that their probe had decoded a moment before, so that the run did not.
+    media_reused: i32,
+}
+
+impl RunCosts {
+    fn of(totals: RunTotals) -> Self {
+        let ms = |us: u64| us as f64 / 1000.0;
+        Self {
+            runs: int(totals.runs),
+            decode_ms: ms(totals.decode_us),
+            detection_ms: ms(totals.detection_us),
+            embedding_ms: ms(totals.embedding_us),
+            analysis_ms: ms(totals.analysis_us),
+            total_ms: ms(totals.total_us),
+            media_decoded: int(totals.media_decoded),
+            media_reused: int(totals.media_reused),
+        }
+    }
+}
+
+/// Limits that clients should know.
+#[derive(Debug, SimpleObject)]
+pub struct ServerLimits {
+    /// Largest file, in bytes.
+    upload_bytes: i32,
+    /// Most media in one request.
+    media_per_request: i32,
+    /// Most analyses in one request.
+    analyses_per_request: i32,
+    /// Most pixels of one picture.
+    pixels: i32,
+    /// Longest video, in seconds.
+    video_seconds: i32,
+    /// Longest `waitMs`, in milliseconds.
+    wait_ms: i32,
+    /// Deepest nesting of fields in a query.
+    query_depth: i32,
+    /// Highest complexity of a query: a field counts 1, and the fields of a page once for each 25
+    /// objects begun.
+    query_complexity: i32,
+}
+
+pub(super) async fn analyzers(ctx: &Context<'_>) -> Result<Vec<Analyzer>> {
+    let (services, principal) = caller(ctx)?;
+    Ok(services.analyzers(&principal).into_iter().map(Analyzer).collect())
+}
+
+pub(super) async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo> {
+    let (services, principal) = caller(ctx)?;
+    let info = services.server_info();
+    let limits = ServerLimits {
+        upload_bytes: int(info.limits.upload_bytes),
+        media_per_request: int(info.limits.media_per_request),
+        analyses_per_request: int(info.limits.analyses_per_request),
+        pixels: int(info.limits.pixels),
+        video_seconds: int(info.limits.video_seconds),
+        wait_ms: int(info.limits.wait_ms),
+        query_depth: int(super::limits::MAX_DEPTH),
+        query_complexity: int(super::limits::MAX_COMPLEXITY),
+    };
+    let run_costs = services.run_totals(&principal).map(RunCosts::of);
+    let sandbox = services
+        .sandbox(&principal)
+        .map(|SandboxInfo { required, gaps }| Sandbox { required, gaps });
+    Ok(ServerInfo {
+        version: info.version.to_owned(),
+        limits,
+        error_codes: ErrorCode::ALL.to_vec(),
+        run_costs,
+        sandbox,
+    })
+}

@@ -1,0 +1,137 @@
+//! Inputs that several operations share, and their way into the use cases.
+
+use async_graphql::{Context, ID, InputObject};
+use serde_json::Value;
+use vultus_core::{Error, Medium, Result};
+
+use super::analysis::AnalysisState;
+use super::context::{MAX_WAIT_MS, request};
+use super::media::MediaKind;
+use super::scalars::parse_id;
+use super::upload::Upload;
+use vultus_service::{self, NewMedium, Urgency};
+
+/// A medium to be judged.
+#[derive(Debug, InputObject)]
+pub struct MediaInput {
+    /// The client's name for it, unique within the call: analyses of the same call name it by
+    /// `mediaKeys`.
+    pub(super) key: Option<String>,
+    /// The file. Its content decides the kind, not its name or declared type.
+    pub(super) file: Upload,
+    /// Known tags, such as `video_selfie` or `photo_id_front`, and free ones that begin with `x_`.
+    #[graphql(default)]
+    pub(super) tags: Vec<String>,
+    /// The client's own data: an object.
+    pub(super) metadata: Option<Value>,
+}
+
+/// An analysis to be made. With neither ids nor keys it takes all media that fit its slots.
+#[derive(Debug, InputObject)]
+#[graphql(name = "AnalysisRequest")]
+pub struct AnalysisRequestInput {
+    /// Type, such as `liveness`; `analyzers` lists them.
+    #[graphql(name = "type")]
+    pub(super) kind: String,
+    /// These media of the folder.
+    pub(super) media_ids: Option<Vec<ID>>,
+    /// These media of the same call.
+    pub(super) media_keys: Option<Vec<String>>,
+    /// Parameters, in the shape of the type's params schema. They may only be stricter than the
+    /// company's.
+    pub(super) params: Option<Value>,
+}
+
+/// Which media. All conditions must hold.
+#[derive(Debug, InputObject)]
+pub struct MediaFilter {
+    /// Of this kind.
+    kind: Option<MediaKind>,
+    /// With this tag.
+    tag: Option<String>,
+}
+
+impl MediaFilter {
+    pub(super) fn accepts(&self, medium: &Medium) -> bool {
+        self.kind.is_none_or(|kind| MediaKind::from(medium.kind) == kind)
+            && self
+                .tag
+                .as_ref()
+                .is_none_or(|tag| medium.tags.iter().any(|other| other.as_str() == tag))
+    }
+}
+
+/// Which analyses. All conditions must hold.
+#[derive(Debug, InputObject)]
+pub struct AnalysisFilter {
+    /// Of this type.
+    #[graphql(name = "type")]
+    kind: Option<String>,
+    /// In this state.
+    state: Option<AnalysisState>,
+}
+
+impl AnalysisFilter {
+    pub(super) fn accepts(&self, analysis: &vultus_core::Analysis) -> bool {
+        self.kind.as_ref().is_none_or(|kind| analysis.kind == *kind)
+            && self.state.is_none_or(|state| AnalysisState::from(analysis.state) == state)
+    }
+}
+
+/// The media of a call with their files.
+pub(super) fn new_media(ctx: &Context<'_>, inputs: Vec<MediaInput>) -> Result<Vec<NewMedium>> {
+    let request = request(ctx)?;
+    let new_medium = |(index, input): (usize, MediaInput)| {
+        let argument = format!("input.media[{index}]");
+        Ok(NewMedium {
+            key: input.key,
+            file: request.take_file(input.file.0, &format!("{argument}.file"))?,
+            tags: input.tags,
+            metadata: input.metadata.unwrap_or(Value::Null),
+            argument,
+        })
+    };
+    inputs.into_iter().enumerate().map(new_medium).collect()
+}
+
+/// The analyses of a call.
+pub(super) fn analysis_requests(
+    inputs: Vec<AnalysisRequestInput>,
+) -> Result<Vec<service::AnalysisRequest>> {
+    let analysis_request = |(index, input): (usize, AnalysisRequestInput)| {
+        let argument = format!("input.analyses[{index}]");
+        let media_ids = input.media_ids.map(|ids| {
+            let parse = |(at, id): (usize, &ID)| {
+                parse_id(id, "medium", &format!("{argument}.mediaIds[{at}]"))
+            };
+            ids.iter().enumerate().map(parse).collect::<Result<Vec<_>>>()
+        });
+        Ok(service::AnalysisRequest {
+            kind: input.kind,
+            media_ids: media_ids.transpose()?,
+            media_keys: input.media_keys,
+            params: input.params,
+            argument,
+        })
+    };
+    inputs.into_iter().enumerate().map(analysis_request).collect()
+}
+
+/// `waitMs` within its limits.
+pub(super) fn checked_wait(wait_ms: Option<i32>) -> Result<Option<i32>> {
+    match wait_ms {
+        Some(ms) if !(0..=MAX_WAIT_MS).contains(&ms) => {
+            Err(Error::invalid("input.waitMs", format!("must be 0 to {MAX_WAIT_MS}")))
+        }
+        Some(0) | None => Ok(None),
+        Some(ms) => Ok(Some(ms)),
+    }
+}
+
+/// A request that waits for its verdicts is judged before those that do not.
+pub(super) fn urgency(wait_ms: Option<i32>) -> Urgency {
+    match wait_ms {
+        Some(_) => Urgency::Waited,
+        None => Urgency::Later,
+    }
+}

@@ -1,0 +1,351 @@
+//! The root of mutations: folders, media and analyses. Everything is checked before anything is
+//! stored.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
+use serde_json::Value;
+use vultus_core::{AnalysisId, FolderId, MediaId};
+
+use super::account::{self, LoginInput, LogoutPayload, RefreshInput, TokensPayload};
+use super::analysis::{self, Analysis};
+use super::check::{self, CheckInput, CheckPayload};
+use super::context::{caller, request};
+use super::folder::Folder;
+use super::group::{AnalysisGroup, group};
+use super::inputs::{
+    AnalysisRequestInput, MediaInput, analysis_requests, checked_wait, new_media, urgency,
+};
+use super::media::{self, Media};
+use super::scalars::parse_id;
+use vultus_service::{FolderChanged, FolderUpdate, NewFolder};
+
+/// A folder to be made, with all that it begins with.
+#[derive(Debug, InputObject)]
+pub struct CreateFolderInput {
+    /// The client's own key, unique within the company. One that is taken is a CONFLICT with the
+    /// other folder's `existingId`.
+    external_id: Option<String>,
+    /// The client's own data: an object.
+    metadata: Option<Value>,
+    /// Its first media.
+    #[graphql(default)]
+    media: Vec<MediaInput>,
+    /// Its first analyses.
+    #[graphql(default)]
+    analyses: Vec<AnalysisRequestInput>,
+    /// Wait so long for the analyses to become final, in milliseconds, at most 30 000. When the
+    /// time is up, the answer shows them as they are; they go on.
+    wait_ms: Option<i32>,
+}
+
+/// Media to be added to a folder.
+#[derive(Debug, InputObject)]
+pub struct AddMediaInput {
+    /// The folder.
+    folder_id: ID,
+    /// The media.
+    media: Vec<MediaInput>,
+}
+
+/// Analyses to be made of a folder's media.
+#[derive(Debug, InputObject)]
+pub struct RequestAnalysesInput {
+    /// The folder.
+    folder_id: ID,
+    /// The analyses.
+    analyses: Vec<AnalysisRequestInput>,
+    /// Wait so long for them to become final, in milliseconds, at most 30 000. When the time is up,
+    /// the answer shows them as they are; they go on.
+    wait_ms: Option<i32>,
+}
+
+/// An analysis to be stopped.
+#[derive(Debug, InputObject)]
+pub struct CancelAnalysisInput {
+    /// The analysis.
+    analysis_id: ID,
+}
+
+/// A change of a folder's own fields.
+#[derive(Debug, InputObject)]
+pub struct UpdateFolderInput {
+    /// The folder.
+    folder_id: ID,
+    /// The client's own data, which takes the place of the old; absent leaves it as it is.
+    metadata: Option<Value>,
+    /// The client's own key; null clears it, absent leaves it as it is.
+    external_id: MaybeUndefined<String>,
+}
+
+/// A medium to be deleted.
+#[derive(Debug, InputObject)]
+pub struct DeleteMediaInput {
+    /// The medium.
+    media_id: ID,
+}
+
+/// A folder to be erased.
+#[derive(Debug, InputObject)]
+pub struct DeleteFolderInput {
+    /// The folder.
+    folder_id: ID,
+}
+
+/// A folder that was made.
+#[derive(SimpleObject)]
+pub struct CreateFolderPayload {
+    /// The folder as it is now.
+    folder: Folder,
+    /// The media made, in the order of the request.
+    media: Vec<Media>,
+    /// The group of the analyses made; null without any.
+    group: Option<AnalysisGroup>,
+    /// The analyses made, in the order of the request.
+    analyses: Vec<Analysis>,
+    /// Whether an earlier request with the same `Idempotency-Key` made it.
+    replayed: bool,
+}
+
+/// Media that were added.
+#[derive(SimpleObject)]
+pub struct AddMediaPayload {
+    /// The folder as it is now.
+    folder: Folder,
+    /// The media made, in the order of the request.
+    media: Vec<Media>,
+    /// Whether an earlier request with the same `Idempotency-Key` made them.
+    replayed: bool,
+}
+
+/// Analyses that were asked for.
+#[derive(SimpleObject)]
+pub struct RequestAnalysesPayload {
+    /// The folder as it is now.
+    folder: Folder,
+    /// The group of the analyses made.
+    group: Option<AnalysisGroup>,
+    /// The analyses made, in the order of the request.
+    analyses: Vec<Analysis>,
+    /// Whether an earlier request with the same `Idempotency-Key` made them.
+    replayed: bool,
+}
+
+/// An analysis that was stopped, unless it was final already.
+#[derive(SimpleObject)]
+pub struct CancelAnalysisPayload {
+    /// The analysis as it is now: its state tells whether it was stopped.
+    analysis: Analysis,
+}
+
+/// A folder that was changed.
+#[derive(SimpleObject)]
+pub struct UpdateFolderPayload {
+    /// The folder as it is now.
+    folder: Folder,
+}
+
+/// A medium that was deleted.
+#[derive(SimpleObject)]
+pub struct DeleteMediaPayload {
+    /// Id of the medium that is gone.
+    deleted_id: ID,
+    /// The folder as it is now.
+    folder: Folder,
+}
+
+/// A folder that was erased.
+#[derive(SimpleObject)]
+pub struct DeleteFolderPayload {
+    /// Id of the folder that is gone.
+    deleted_id: ID,
+}
+
+/// What was made, as the answer shows it.
+struct Made {
+    folder: Folder,
+    media: Vec<Media>,
+    group: Option<AnalysisGroup>,
+    analyses: Vec<Analysis>,
+    replayed: bool,
+}
+
+/// Waits for the analyses if the client wants that, and reads what was made.
+async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -> Result<Made> {
+    let (services, principal) = caller(ctx)?;
+    let contents = match wait_ms {
+        Some(ms) if !changed.analyses.is_empty() => {
+            let until = request(ctx)?.wait_until(ms);
+            services.wait_final(&principal, changed.folder_id, &changed.analyses, until).await?
+        }
+        _ => services.contents(&principal, changed.folder_id).await?,
+    };
+    let contents = Arc::new(contents);
+    let of_analysis = |id: &AnalysisId| analysis::all(&contents, |analysis| analysis.id == *id);
+    Ok(Made {
+        media: changed.media.iter().filter_map(|&id| media::in_folder(&contents, id)).collect(),
+        group: changed.group.map(|id| group(&contents, id)),
+        analyses: changed.analyses.iter().flat_map(of_analysis).collect(),
+        replayed: changed.replayed,
+        folder: Folder(contents),
+    })
+}
+
+/// The root of mutations.
+pub struct Mutation;
+
+/// What changes something. An `Idempotency-Key` header makes the making ones safe to repeat.
+#[Object]
+impl Mutation {
+    /// Begins a session. Must be the only field of its request.
+    async fn login(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The credentials.")] input: LoginInput,
+    ) -> Result<TokensPayload> {
+        account::login(ctx, input).await
+    }
+
+    /// Gives new tokens for a refresh token, which is then used up. Must be the only field of its
+    /// request.
+    async fn refresh(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The token.")] input: RefreshInput,
+    ) -> Result<TokensPayload> {
+        account::refresh(ctx, input).await
+    }
+
+    /// Ends the session: its tokens are refused within a second, and its websockets are closed
+    /// within five.
+    async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload> {
+        account::logout(ctx).await
+    }
+
+    /// Makes a folder, with its first media and analyses: all or nothing.
+    async fn create_folder(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What it begins with.")] input: CreateFolderInput,
+    ) -> Result<CreateFolderPayload> {
+        let (services, principal) = caller(ctx)?;
+        let wait_ms = checked_wait(input.wait_ms)?;
+        let new = NewFolder {
+            external_id: input.external_id,
+            metadata: input.metadata.unwrap_or(Value::Null),
+            analyses: analysis_requests(input.analyses)?,
+            media: new_media(ctx, input.media)?,
+            urgency: urgency(wait_ms),
+        };
+        let changed = services
+            .create_folder(&principal, new, request(ctx)?.client_key("createFolder"))
+            .await?;
+        let Made { folder, media, group, analyses, replayed } = made(ctx, changed, wait_ms).await?;
+        Ok(CreateFolderPayload { folder, media, group, analyses, replayed })
+    }
+
+    /// Adds media to a folder: all or none.
+    async fn add_media(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The media.")] input: AddMediaInput,
+    ) -> Result<AddMediaPayload> {
+        let (services, principal) = caller(ctx)?;
+        let id: FolderId = parse_id(&input.folder_id, "folder", "input.folderId")?;
+        let media = new_media(ctx, input.media)?;
+        let changed =
+            services.add_media(&principal, id, media, request(ctx)?.client_key("addMedia")).await;
+        let changed = changed.map_err(|error| error.at("input.folderId"))?;
+        let Made { folder, media, replayed, .. } = made(ctx, changed, None).await?;
+        Ok(AddMediaPayload { folder, media, replayed })
+    }
+
+    /// Asks for analyses of a folder's media: all or none.
+    async fn request_analyses(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The analyses.")] input: RequestAnalysesInput,
+    ) -> Result<RequestAnalysesPayload> {
+        let (services, principal) = caller(ctx)?;
+        let wait_ms = checked_wait(input.wait_ms)?;
+        let id: FolderId = parse_id(&input.folder_id, "folder", "input.folderId")?;
+        let requests = analysis_requests(input.analyses)?;
+        let key = request(ctx)?.client_key("requestAnalyses");
+        let changed =
+            services.request_analyses(&principal, id, requests, urgency(wait_ms), key).await;
+        let changed = changed.map_err(|error| error.at("input.folderId"))?;
+        let Made { folder, group, analyses, replayed, .. } = made(ctx, changed, wait_ms).await?;
+        Ok(RequestAnalysesPayload { folder, group, analyses, replayed })
+    }
+
+    /// Stops an analysis. One that is final already stays as it is.
+    async fn cancel_analysis(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The analysis.")] input: CancelAnalysisInput,
+    ) -> Result<CancelAnalysisPayload> {
+        let (services, principal) = caller(ctx)?;
+        let id: AnalysisId = parse_id(&input.analysis_id, "analysis", "input.analysisId")?;
+        let cancelled = services.cancel_analysis(&principal, id).await;
+        let (analysis, artifacts) = cancelled.map_err(|error| error.at("input.analysisId"))?;
+        Ok(CancelAnalysisPayload { analysis: analysis::of(analysis, artifacts, None) })
+    }
+
+    /// Changes a folder's metadata or external id.
+    async fn update_folder(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The change.")] input: UpdateFolderInput,
+    ) -> Result<UpdateFolderPayload> {
+        let (services, principal) = caller(ctx)?;
+        let id: FolderId = parse_id(&input.folder_id, "folder", "input.folderId")?;
+        let external_id = match input.external_id {
+            MaybeUndefined::Undefined => None,
+            MaybeUndefined::Null => Some(None),
+            MaybeUndefined::Value(value) => Some(Some(value)),
+        };
+        let update = FolderUpdate { metadata: input.metadata, external_id };
+        let contents = services
+            .update_folder(&principal, id, update)
+            .await
+            .map_err(|error| error.at("input.folderId"))?;
+        Ok(UpdateFolderPayload { folder: Folder(Arc::new(contents)) })
+    }
+
+    /// Deletes a medium. Analyses of it that are not final are cancelled.
+    async fn delete_media(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The medium.")] input: DeleteMediaInput,
+    ) -> Result<DeleteMediaPayload> {
+        let (services, principal) = caller(ctx)?;
+        let id: MediaId = parse_id(&input.media_id, "medium", "input.mediaId")?;
+        let contents = services
+            .delete_medium(&principal, id)
+            .await
+            .map_err(|error| error.at("input.mediaId"))?;
+        Ok(DeleteMediaPayload { deleted_id: id.into(), folder: Folder(Arc::new(contents)) })
+    }
+
+    /// Erases a folder with all in it, for good.
+    async fn delete_folder(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The folder.")] input: DeleteFolderInput,
+    ) -> Result<DeleteFolderPayload> {
+        let (services, principal) = caller(ctx)?;
+        let id: FolderId = parse_id(&input.folder_id, "folder", "input.folderId")?;
+        services.delete_folder(&principal, id).await.map_err(|error| error.at("input.folderId"))?;
+        Ok(DeleteFolderPayload { deleted_id: id.into() })
+    }
+
+    /// Judges media at once and stores nothing. UNAVAILABLE when too many checks go on; with files
+    /// it must be the only field of its request.
+    async fn check(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to judge.")] input: CheckInput,
+    ) -> Result<CheckPayload> {
+        check::check(ctx, input).await
+    }
+}

@@ -1,0 +1,200 @@
+//! The root of queries.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, ID, Interface, Object, Result};
+use vultus_core::{AnalysisId, Error, FolderId, MediaId, Principal, UserId};
+
+use super::account::{self, User, Viewer};
+use super::analysis::{
+    self, Analysis, CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis,
+};
+use super::context::caller;
+use super::folder::{self, Folder, FolderConnection, FolderFilter, FolderOrder, FolderPage};
+use super::info::{self, Analyzer, ServerInfo};
+use super::media::{self, Image, Media, ShotSet, Video};
+use super::{loader, page};
+use vultus_service::Services;
+
+/// Something with an id. All concrete types stand here, side by side: within nested interfaces the
+/// library would refuse `node { ... on CustomAnalysis }`.
+#[derive(Debug, Clone, Interface)]
+#[graphql(field(name = "id", ty = "ID", desc = "Id: a UUID that is unique over all types."))]
+pub enum Node {
+    /// A user.
+    User(User),
+    /// A folder.
+    Folder(Folder),
+    /// A picture.
+    Image(Image),
+    /// A video.
+    Video(Video),
+    /// A shot set.
+    ShotSet(ShotSet),
+    /// A liveness analysis.
+    Liveness(LivenessAnalysis),
+    /// A face match.
+    FaceMatch(FaceMatchAnalysis),
+    /// A document analysis.
+    Document(DocumentAnalysis),
+    /// An analysis of another type.
+    Custom(CustomAnalysis),
+}
+
+impl From<Media> for Node {
+    fn from(medium: Media) -> Self {
+        match medium {
+            Media::Image(image) => Self::Image(image),
+            Media::Video(video) => Self::Video(video),
+            Media::ShotSet(set) => Self::ShotSet(set),
+        }
+    }
+}
+
+impl From<Analysis> for Node {
+    fn from(analysis: Analysis) -> Self {
+        match analysis {
+            Analysis::Liveness(analysis) => Self::Liveness(analysis),
+            Analysis::FaceMatch(analysis) => Self::FaceMatch(analysis),
+            Analysis::Document(analysis) => Self::Document(analysis),
+            Analysis::Custom(analysis) => Self::Custom(analysis),
+        }
+    }
+}
+
+async fn find_analysis(
+    services: &Services,
+    principal: &Principal,
+    id: &ID,
+) -> vultus_core::Result<Option<Analysis>> {
+    let Ok(id) = id.parse::<AnalysisId>() else { return Ok(None) };
+    let found = services.analysis(principal, id).await?;
+    Ok(found.map(|(analysis, artifacts)| analysis::of(analysis, artifacts, None)))
+}
+
+async fn find_folder(
+    services: &Services,
+    principal: &Principal,
+    id: &ID,
+) -> vultus_core::Result<Option<Folder>> {
+    let Ok(id) = id.parse::<FolderId>() else { return Ok(None) };
+    Ok(services.folder(principal, id).await?.map(|contents| Folder(Arc::new(contents))))
+}
+
+async fn find_medium(
+    ctx: &Context<'_>,
+    services: &Services,
+    principal: &Principal,
+    id: &ID,
+) -> vultus_core::Result<Option<Media>> {
+    let Ok(id) = id.parse::<MediaId>() else { return Ok(None) };
+    let Some(medium) = services.medium(principal, id).await? else { return Ok(None) };
+    let contents = loader::folder(ctx, medium.folder_id).await?;
+    Ok(contents.and_then(|contents| media::in_folder(&contents, id)))
+}
+
+async fn find_user(
+    services: &Services,
+    principal: &Principal,
+    id: &ID,
+) -> vultus_core::Result<Option<User>> {
+    let Ok(id) = id.parse::<UserId>() else { return Ok(None) };
+    match services.user(principal, id).await {
+        Ok(user) => Ok(user.map(User)),
+        // Whose role sees no users sees none here either, and may still see the rest.
+        Err(Error::Forbidden(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+/// The root of queries.
+pub struct Query;
+
+/// What can be read. What belongs to somebody else is null, exactly as if it did not exist.
+#[Object]
+impl Query {
+    /// Who is asking, and what one may do.
+    async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer> {
+        account::viewer(ctx).await
+    }
+
+    /// Anything by its id.
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<Option<Node>> {
+        let (services, principal) = caller(ctx)?;
+        let (folder, medium, analysis, user) = tokio::try_join!(
+            find_folder(services, &principal, &id),
+            find_medium(ctx, services, &principal, &id),
+            find_analysis(services, &principal, &id),
+            find_user(services, &principal, &id),
+        )?;
+        let node = folder
+            .map(Node::from)
+            .or(medium.map(Node::from))
+            .or(analysis.map(Node::from))
+            .or(user.map(Node::from));
+        Ok(node)
+    }
+
+    /// A folder by its id.
+    async fn folder(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<Option<Folder>> {
+        let (services, principal) = caller(ctx)?;
+        Ok(find_folder(services, &principal, &id).await?)
+    }
+
+    /// A folder of one's company by the client's own key.
+    async fn folder_by_external_id(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The key that the client gave it.")] external_id: String,
+    ) -> Result<Option<Folder>> {
+        let (services, principal) = caller(ctx)?;
+        let found = services.folder_by_external_id(&principal, &external_id).await?;
+        Ok(found.map(|contents| Folder(Arc::new(contents))))
+    }
+
+    /// Folders, newest first unless ordered otherwise.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn folders(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page begins; it belongs to one order.")] after: Option<String>,
+        #[graphql(desc = "Which folders.")] filter: Option<FolderFilter>,
+        #[graphql(desc = "In which order.", default)] order_by: FolderOrder,
+    ) -> Result<FolderConnection> {
+        folder::list(
+            ctx,
+            FolderPage { first, after, filter: filter.unwrap_or_default(), order: order_by },
+        )
+        .await
+    }
+
+    /// An analysis by its id.
+    async fn analysis(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<Option<Analysis>> {
+        let (services, principal) = caller(ctx)?;
+        Ok(find_analysis(services, &principal, &id).await?)
+    }
+
+    /// The loaded plugins.
+    #[graphql(complexity = "1 + 2 * child_complexity")]
+    async fn analyzers(&self, ctx: &Context<'_>) -> Result<Vec<Analyzer>> {
+        info::analyzers(ctx).await
+    }
+
+    /// What the server is, with the limits that clients should know.
+    async fn server_info(&self, ctx: &Context<'_>) -> Result<ServerInfo> {
+        info::server_info(ctx).await
+    }
+}

@@ -1,0 +1,291 @@
+//! `POST /graphql`: a request or a batch as JSON, or one request with files as multipart.
+
+use axum::extract::{Extension, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
+use sha2::{Digest, Sha256};
+use vultus_core::{Error, Principal, Result};
+
+use super::body::BodySource;
+use super::multipart::{FileLimits, Spool, Upload};
+use super::request::{GraphQlRequest, MAX_BODY_BYTES, Requests};
+use super::request_id::RequestId;
+use super::respond::{self, Token};
+use super::{Node, body, credentials, multipart, request};
+use crate::graphql::CheckedDocument;
+use crate::graphql::context::{Auth, Idempotency, RequestContext};
+use crate::graphql::error::error_response;
+use vultus_service::{UploadSink, UploadedFile};
+
+/// Longest `Idempotency-Key`, in bytes.
+const MAX_KEY_BYTES: usize = 255;
+/// The mutation that stores nothing: its files are spooled to memory.
+const INSTANT: &str = "check";
+
+/// Answers a POST.
+pub(super) async fn handle(
+    State(node): State<Node>,
+    Extension(request_id): Extension<RequestId>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let exchange = Exchange {
+        base_url: node.base_url(&parts.headers),
+        node,
+        request_id,
+        headers: parts.headers,
+    };
+    let body = BodySource::new(body);
+    let answered = match ContentType::of(&exchange.headers) {
+        ContentType::Json => exchange.json(body.clone()).await,
+        ContentType::Multipart(boundary) => exchange.multipart(body.clone(), boundary).await,
+        ContentType::Other => {
+            body.drain().await;
+            let error = Error::InvalidInput {
+                argument: None,
+                message: "the body must be application/json, or multipart/form-data for files"
+                    .to_owned(),
+                reason: Some("UNSUPPORTED_MEDIA_TYPE".to_owned()),
+            };
+            return respond::refusal_with(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                &error,
+                &exchange.request_id,
+            );
+        }
+    };
+    match answered {
+        Ok(response) => response,
+        Err(error) => {
+            body.drain().await;
+            respond::refusal(&error, &exchange.request_id)
+        }
+    }
+}
+
+enum ContentType {
+    Json,
+    Multipart(String),
+    Other,
+}
+
+impl ContentType {
+    /// Text/plain and forms are what pages of other origins can send unasked: they are no requests
+    /// here.
+    fn of(headers: &HeaderMap) -> Self {
+        let Some(text) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
+        else {
+            return Self::Other;
+        };
+        let essence = text.split(';').next().unwrap_or_default().trim();
+        if essence.eq_ignore_ascii_case("application/json") {
+            return Self::Json;
+        }
+        match multer::parse_boundary(text) {
+            Ok(boundary) if !boundary.is_empty() && boundary.len() <= 70 => {
+                Self::Multipart(boundary)
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// One HTTP request with what is known of it.
+struct Exchange {
+    node: Node,
+    request_id: RequestId,
+    headers: HeaderMap,
+    base_url: String,
+}
+
+impl Exchange {
+    async fn json(&self, body: BodySource) -> Result<Response> {
+        let body = body::read_all(body, MAX_BODY_BYTES).await?;
+        let requests = request::parse(&body)?;
+        let auth = self.authenticate().await?;
+        let token = if matches!(auth, Auth::Refused(_)) { Token::Refused } else { Token::Other };
+        match requests {
+            Requests::Single(request) => {
+                let checked = self.check(&request)?;
+                let response = self.execute(request, checked, auth, Vec::new()).await?;
+                Ok(respond::single(&response, token))
+            }
+            Requests::Batch(requests) => self.batch(requests, &auth).await,
+        }
+    }
+
+    async fn batch(&self, requests: Vec<GraphQlRequest>, auth: &Auth) -> Result<Response> {
+        if self.headers.contains_key(IDEMPOTENCY_KEY) {
+            return Err(Error::invalid(
+                "",
+                "an Idempotency-Key stands for one request, not for a batch",
+            ));
+        }
+        let many = requests.len() > 1;
+        let answers = requests.into_iter().map(|request| async move {
+            let answered = match self.check(&request) {
+                // A batch would try many passwords with one request.
+                Ok(checked) if many && checked.asks_for("login") => {
+                    Err(Error::invalid("query", "login cannot be part of a batch"))
+                }
+                Ok(checked) => self.execute(request, checked, auth.clone(), Vec::new()).await,
+                Err(error) => Err(error),
+            };
+            answered.unwrap_or_else(|error| error_response(&error, self.request_id.as_str()))
+        });
+        let responses: Vec<_> = answers.collect::<FuturesOrdered<_>>().collect().await;
+        Ok(respond::batch(&responses))
+    }
+
+    async fn multipart(&self, source: BodySource, boundary: String) -> Result<Response> {
+        if !credentials::is_preflighted(&self.headers) {
+            return Err(Error::InvalidInput {
+                argument: None,
+                message: "multipart needs a header that foreign pages cannot send: an access token, or `GraphQL-Preflight: 1`"
+                    .to_owned(),
+                reason: Some("PREFLIGHT_HEADER_MISSING".to_owned()),
+            });
+        }
+        let auth = self.authenticate().await?;
+        // Files of strangers are not even looked at.
+        let principal = auth.principal()?;
+        let limits = self.node.services.server_info().limits;
+        let limits =
+            FileLimits { file_bytes: limits.upload_bytes, files: limits.media_per_request };
+        let mut checked = None;
+        let admit = |request: &GraphQlRequest| {
+            let document = self.check(request)?;
+            let spool =
+                if document.root_fields == [INSTANT] { SpoolKind::Memory } else { SpoolKind::Disk };
+            if spool == SpoolKind::Disk && document.asks_for(INSTANT) {
+                return Err(Error::invalid(
+                    "query",
+                    "`check` with files must be the only field of its request",
+                ));
+            }
+            checked = Some(document);
+            Ok(move || self.begin(principal, spool))
+        };
+        let Upload { request, files } = multipart::read(source, boundary, limits, admit).await?;
+        let checked = checked
+            .ok_or_else(|| Error::broken("a multipart request was read without being checked"))?;
+        let response = self.execute(request, checked, auth, files).await?;
+        Ok(respond::single(&response, Token::Other))
+    }
+
+    fn begin(&self, principal: Principal, spool: SpoolKind) -> Result<UploadSink> {
+        match spool {
+            SpoolKind::Disk => self.node.services.begin_upload(&principal),
+            SpoolKind::Memory => self.node.services.begin_instant_upload(&principal),
+        }
+    }
+
+    /// A refused token is kept as such: what needs none, such as a refresh, works all the same.
+    async fn authenticate(&self) -> Result<Auth> {
+        let Some(token) = credentials::token(&self.headers) else { return Ok(Auth::Absent) };
+        match self.node.services.authenticate(&token).await {
+            Ok(authenticated) => Ok(Auth::Valid(authenticated.principal)),
+            Err(Error::Unauthenticated(message)) => Ok(Auth::Refused(message)),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn check(&self, request: &GraphQlRequest) -> Result<CheckedDocument> {
+        self.node.api.check(&request.query, request.operation_name.as_deref())
+    }
+
+    async fn execute(
+        &self,
+        request: GraphQlRequest,
+        checked: CheckedDocument,
+        auth: Auth,
+        files: Vec<UploadedFile>,
+    ) -> Result<async_graphql::Response> {
+        let idempotency = match self.idempotency_key()? {
+            Some(key) => {
+                if checked.root_fields.len() != 1 {
+                    return Err(Error::invalid(
+                        "query",
+                        "a request with an Idempotency-Key must have exactly one root field",
+                    ));
+                }
+                Some(Idempotency { key, fingerprint: fingerprint(&request, &files) })
+            }
+            None => None,
+        };
+        let services = self.node.services.clone();
+        let context = RequestContext::new(
+            services,
+            auth,
+            self.request_id.as_str().to_owned(),
+            self.base_url.clone(),
+        )
+        .with_idempotency(idempotency)
+        .with_files(files);
+        let variables = request.library_variables();
+        Ok(self
+            .node
+            .api
+            .execute(checked, request.query, request.operation_name, variables, context)
+            .await)
+    }
+
+    fn idempotency_key(&self) -> Result<Option<String>> {
+        let Some(value) = self.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+        let plain = |text: &&str| {
+            !text.is_empty()
+                && text.len() <= MAX_KEY_BYTES
+                && text.bytes().all(|b| b.is_ascii_graphic())
+        };
+        match value.to_str().ok().filter(plain) {
+            Some(key) => Ok(Some(key.to_owned())),
+            None => Err(Error::invalid(
+                "Idempotency-Key",
+                "the Idempotency-Key must be 1 to 255 visible ASCII characters",
+            )),
+        }
+    }
+}
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SpoolKind {
+    Disk,
+    Memory,
+}
+
+/// What the request is: its operation, its variables (the files' places are marked in them) and the
+/// files' hashes, never the raw body, whose boundary and part names differ from one attempt to the
+/// next.
+fn fingerprint(request: &GraphQlRequest, files: &[UploadedFile]) -> String {
+    let variables =
+        serde_json::Value::Object(request.variables.clone().unwrap_or_default()).to_string();
+    let name = request.operation_name.as_deref().unwrap_or_default();
+    let mut hash = Sha256::new();
+    let texts = [request.query.as_str(), name, variables.as_str()];
+    for text in texts.into_iter().chain(files.iter().map(|file| file.sha256())) {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    hex::encode(hash.finalize())
+}
+
+impl Spool for UploadSink {
+    type File = UploadedFile;
+
+    async fn write(&mut self, bytes: Bytes) -> Result<()> {
+        UploadSink::write(self, &bytes).await
+    }
+
+    async fn finish(
+        self,
+        name: Option<String>,
+        declared_type: Option<String>,
+    ) -> Result<UploadedFile> {
+        UploadSink::finish(self, name, declared_type).await
+    }
+}

@@ -1,0 +1,84 @@
+//! From the errors of the store, the blobs and the probes to the domain's error.
+
+use std::time::Duration;
+use vultus_core::{Error, Result};
+use vultus_pools::ProbeError;
+use vultus_store::StoreError;
+use vultus_store::blobs::BlobError;
+use vultus_store::blobs::keyring::KeyringError;
+
+/// What a client is told to wait when the store or the disk does not take its request.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The result of a use case of the store, for the domain.
+pub(super) fn stored<T>(result: vultus_store::Result<T>) -> Result<T> {
+    result.map_err(of_store)
+}
+
+pub(super) fn of_store(error: StoreError) -> Error {
+    match error {
+        StoreError::NotFound(what) => Error::NotFound { what, argument: None },
+        StoreError::Duplicate { what, existing } => Error::Conflict {
+            argument: Some(format!("input.{what}")),
+            message: format!("this {what} is taken"),
+            existing: Some(existing),
+        },
+        StoreError::IdempotencyMismatch => Error::Conflict {
+            argument: Some("Idempotency-Key".to_owned()),
+            message: "this key was used for a different request".to_owned(),
+            existing: None,
+        },
+        StoreError::Unavailable(_) => unavailable("the store does not answer; try again"),
+        StoreError::BlobSwept { .. } => {
+            unavailable("the same file is just being deleted; try again")
+        }
+        internal @ StoreError::Internal { .. } => Error::internal("using the store", internal),
+    }
+}
+
+pub(super) fn of_blob(error: BlobError) -> Error {
+    match error {
+        BlobError::TooLarge { limit } => Error::LimitExceeded {
+            argument: None,
+            message: format!("the file is larger than {limit} bytes"),
+            reason: Some("TOO_MANY_BYTES".to_owned()),
+        },
+        BlobError::Unavailable(_) => {
+            unavailable("the storage of files does not take or give it; try again later")
+        }
+        internal @ (BlobError::NotFound | BlobError::Damaged(_) | BlobError::Internal { .. }) => {
+            Error::internal("using the files of media", internal)
+        }
+    }
+}
+
+pub(super) fn of_keyring(error: KeyringError) -> Error {
+    match error {
+        KeyringError::Store(error) => of_store(error),
+        KeyringError::Key(error) => Error::internal("opening a key", error),
+    }
+}
+
+/// A probe's answer about the file at `argument`.
+pub(super) fn of_probe(error: ProbeError, argument: String) -> Error {
+    match error {
+        ProbeError::Refused(refusal) if refusal.is_limit => Error::LimitExceeded {
+            argument: Some(argument),
+            message: refusal.message,
+            reason: Some(refusal.code),
+        },
+        ProbeError::Refused(refusal) => Error::InvalidInput {
+            argument: Some(argument),
+            message: refusal.message,
+            reason: Some(refusal.code),
+        },
+        ProbeError::Unavailable { retry_after } => Error::Unavailable {
+            message: "no worker can examine the file now; try again".to_owned(),
+            retry_after,
+        },
+    }
+}
+
+fn unavailable(message: &str) -> Error {
+    Error::Unavailable { message: message.to_owned(), retry_after: RETRY_AFTER }
+}

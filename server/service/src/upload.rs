@@ -1,0 +1,326 @@
+//! Files on their way in: spooled to disk (encrypted) for folders, to memory for instant checks,
+//! hashed while they arrive, with the size limit enforced byte by byte. Nothing is looked into
+//! here; that is the probe's part.
+
+use super::Services;
+use super::admission::{MemoryBudget, Reserved};
+use super::errors::of_blob;
+use rustix::fs::{MemfdFlags, SealFlags};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::OwnedSemaphorePermit;
+use vultus_auth::policy::{self, Action};
+use vultus_core::{Error, Principal, Result};
+use vultus_store::blobs::{BlobError, MemoryBudget as PlainMemory, Plain, Spool, SpooledBlob};
+
+/// What a client is told to wait when too many files arrive at once.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// A file that arrived whole. Cheap to clone; the bytes go when the last clone does, unless they
+/// were committed.
+#[derive(Debug, Clone)]
+pub struct UploadedFile(Arc<Arrived>);
+
+#[derive(Debug)]
+struct Arrived {
+    content: Content,
+    byte_size: u64,
+    sha256: String,
+    file_name: Option<String>,
+    declared_type: Option<String>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Disk(SpooledBlob),
+    Open { file: OwnedFd, _reserved: Option<Reserved> },
+}
+
+impl UploadedFile {
+    /// A file of this machine, for [`super::Checker`]: nothing is copied.
+    pub fn local(path: &Path) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        let mut byte_size = 0;
+        loop {
+            let read = file.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            hasher.update(&buffer[..read]);
+            byte_size += read as u64;
+        }
+        let file_name = path.file_name().and_then(|name| plain_name(&name.to_string_lossy()));
+        let content = Content::Open { file: file.into(), _reserved: None };
+        Ok(Self(Arc::new(Arrived {
+            content,
+            byte_size,
+            sha256: hex::encode(hasher.finalize()),
+            file_name,
+            declared_type: None,
+        })))
+    }
+
+    /// Size in bytes.
+    pub fn byte_size(&self) -> u64 {
+        self.0.byte_size
+    }
+
+    /// SHA-256 of the bytes, lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.0.sha256
+    }
+
+    /// The name that the client gave, without folders.
+    pub fn file_name(&self) -> Option<&str> {
+        self.0.file_name.as_deref()
+    }
+
+    /// The type that the client declared; never trusted.
+    pub fn declared_type(&self) -> Option<&str> {
+        self.0.declared_type.as_deref()
+    }
+
+    /// The bytes, to be read by a worker. Those of the spool are decrypted into memory, as soon as
+    /// there is room.
+    pub(super) async fn readable(&self, memory: &PlainMemory) -> Result<Readable> {
+        match &self.0.content {
+            Content::Disk(spooled) => {
+                let reserved = memory.reserve(self.byte_size()).await;
+                Ok(Readable::Decrypted(spooled.plain().await.map_err(of_blob)?, reserved))
+            }
+            Content::Open { .. } => Ok(Readable::AsItIs(self.clone())),
+        }
+    }
+
+    /// The first bytes, at most 16.
+    pub(super) fn first_bytes(&self) -> Result<Vec<u8>> {
+        match &self.0.content {
+            Content::Disk(spooled) => Ok(spooled.first_bytes().to_vec()),
+            Content::Open { file, .. } => {
+                let mut first = Vec::with_capacity(16);
+                let read = File::from(reopened(file)?).take(16).read_to_end(&mut first);
+                read.map(|_| first).map_err(|e| Error::internal("reading an upload", e))
+            }
+        }
+    }
+
+    /// The file in the spool; `None` for one elsewhere, which can only be checked.
+    pub(super) fn spooled(&self) -> Option<&SpooledBlob> {
+        match &self.0.content {
+            Content::Disk(spooled) => Some(spooled),
+            Content::Open { .. } => None,
+        }
+    }
+}
+
+/// The bytes of a file, open for other processes while it lives.
+pub(super) enum Readable {
+    /// Out of the spool.
+    Decrypted(
+        Plain,
+        #[expect(dead_code, reason = "it gives the memory back")] vultus_store::blobs::Reserved,
+    ),
+    /// In memory, or a file of this machine.
+    AsItIs(UploadedFile),
+}
+
+impl Readable {
+    /// A descriptor of its own, read-only, at the beginning of the bytes.
+    pub(super) fn descriptor(&self) -> Result<OwnedFd> {
+        match self {
+            Self::Decrypted(plain, _) => plain.descriptor().map_err(of_blob),
+            Self::AsItIs(UploadedFile(arrived)) => match &arrived.content {
+                Content::Open { file, .. } => reopened(file),
+                Content::Disk(_) => Err(Error::broken("an upload on disk is not decrypted")),
+            },
+        }
+    }
+}
+
+fn reopened(file: &OwnedFd) -> Result<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    File::open(path).map(OwnedFd::from).map_err(|e| Error::internal("opening an upload", e))
+}
+
+/// Takes the bytes of one file. Dropping it before the end leaves nothing behind.
+pub struct UploadSink {
+    target: Target,
+    _permit: OwnedSemaphorePermit,
+}
+
+enum Target {
+    Disk(Box<Spool>),
+    Memory(Box<MemorySpool>),
+}
+
+struct MemorySpool {
+    file: File,
+    hasher: Sha256,
+    byte_size: u64,
+    limit: u64,
+    reserved: Reserved,
+}
+
+impl UploadSink {
+    /// Takes the next bytes, and waits until they are written. One byte over the limit is
+    /// LIMIT_EXCEEDED.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        match &mut self.target {
+            Target::Disk(spool) => spool.write(bytes).await.map_err(of_blob),
+            Target::Memory(spool) => spool.write(bytes),
+        }
+    }
+
+    /// Size so far, in bytes.
+    pub fn byte_size(&self) -> u64 {
+        match &self.target {
+            Target::Disk(spool) => spool.byte_size(),
+            Target::Memory(spool) => spool.byte_size,
+        }
+    }
+
+    /// The file is complete.
+    pub async fn finish(
+        self,
+        file_name: Option<String>,
+        declared_type: Option<String>,
+    ) -> Result<UploadedFile> {
+        let (content, byte_size, sha256) = match self.target {
+            Target::Disk(spool) => {
+                let spooled = spool.finish().await.map_err(of_blob)?;
+                let (byte_size, sha256) = (spooled.byte_size(), spooled.sha256().to_owned());
+                (Content::Disk(spooled), byte_size, sha256)
+            }
+            Target::Memory(spool) => spool.finish()?,
+        };
+        let file_name = file_name.as_deref().and_then(plain_name);
+        Ok(UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name, declared_type })))
+    }
+}
+
+impl MemorySpool {
+    fn new(limit: u64, budget: &MemoryBudget) -> Result<Self> {
+        let file =
+            rustix::fs::memfd_create("upload", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
+                .map_err(|e| Error::internal("making a file in memory", e))?;
+        Ok(Self {
+            file: file.into(),
+            hasher: Sha256::new(),
+            byte_size: 0,
+            limit,
+            reserved: budget.reserve_none(),
+        })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let byte_size = self.byte_size.saturating_add(bytes.len() as u64);
+        if byte_size > self.limit {
+            return Err(of_blob(BlobError::TooLarge { limit: self.limit }));
+        }
+        self.reserved.grow(bytes.len() as u64)?;
+        self.hasher.update(bytes);
+        self.file
+            .write_all(bytes)
+            .map_err(|e| Error::internal("writing an upload to memory", e))?;
+        self.byte_size = byte_size;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(Content, u64, String)> {
+        let seals = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        rustix::fs::fcntl_add_seals(&self.file, seals)
+            .map_err(|e| Error::internal("sealing an upload in memory", e))?;
+        let content = Content::Open { file: self.file.into(), _reserved: Some(self.reserved) };
+        Ok((content, self.byte_size, hex::encode(self.hasher.finalize())))
+    }
+}
+
+impl Services {
+    /// Begins an upload to disk, for a folder.
+    pub fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
+        policy::authorize(caller, Action::AddMedia)?;
+        let permit = self.upload_permit()?;
+        let spool = self.inner.blobs.spool(self.inner.checker.limits.upload_bytes);
+        Ok(UploadSink { target: Target::Disk(Box::new(spool)), _permit: permit })
+    }
+
+    /// Begins an upload to memory, for an instant check.
+    pub fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
+        policy::authorize(caller, Action::Check)?;
+        let permit = self.upload_permit()?;
+        let spool =
+            MemorySpool::new(self.inner.checker.limits.upload_bytes, &self.inner.check_memory)?;
+        Ok(UploadSink { target: Target::Memory(Box::new(spool)), _permit: permit })
+    }
+
+    fn upload_permit(&self) -> Result<OwnedSemaphorePermit> {
+        self.inner.uploads.clone().try_acquire_owned().map_err(|_| Error::Unavailable {
+            message: "too many files are being received; try again".to_owned(),
+            retry_after: RETRY_AFTER,
+        })
+    }
+}
+
+/// The last part of a name, without control characters, at most 255 bytes; `None` when nothing is
+/// left.
+fn plain_name(name: &str) -> Option<String> {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let mut plain: String = last.chars().filter(|c| !c.is_control()).collect();
+    while plain.len() > 255 {
+        plain.pop();
+    }
+    (!plain.is_empty()).then_some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_memory_is_counted_against_the_budget_until_it_is_dropped() {
+        let budget = MemoryBudget::new(10);
+        let mut first = MemorySpool::new(100, &budget).unwrap();
+        first.write(b"12345678").unwrap();
+        let mut second = MemorySpool::new(100, &budget).unwrap();
+        assert!(matches!(second.write(b"123"), Err(Error::Unavailable { .. })));
+        drop(first.finish().unwrap());
+        second.write(b"123").unwrap();
+    }
+
+    #[test]
+    fn one_byte_over_the_limit_is_refused_and_what_arrived_can_be_read_twice() {
+        let budget = MemoryBudget::new(1000);
+        let mut spool = MemorySpool::new(3, &budget).unwrap();
+        spool.write(b"abc").unwrap();
+        assert!(matches!(spool.write(b"d"), Err(Error::LimitExceeded { .. })));
+        let (content, byte_size, sha256) = spool.finish().unwrap();
+        let file = UploadedFile(Arc::new(Arrived {
+            content,
+            byte_size,
+            sha256,
+            file_name: None,
+            declared_type: None,
+        }));
+        for _ in 0..2 {
+            let mut text = String::new();
+            File::from(Readable::AsItIs(file.clone()).descriptor().unwrap())
+                .read_to_string(&mut text)
+                .unwrap();
+            assert_eq!(text, "abc");
+        }
+    }
+
+    #[test]
+    fn a_clients_file_name_loses_folders_and_control_characters() {
+        assert_eq!(plain_name("../../etc/pass\u{0}wd").as_deref(), Some("passwd"));
+        assert_eq!(plain_name("C:\\me\\selfie.mp4").as_deref(), Some("selfie.mp4"));
+        assert_eq!(plain_name("a/"), None);
+    }
+}

@@ -1,0 +1,184 @@
+//! Clients that leave in the middle: what was begun comes to its end, and nothing stays half-done.
+//!
+//! They need the executable `vultus-worker` in the target folder: `cargo build -p vultus-worker`.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::poll;
+use serde_json::{Value, json};
+use vultus_auth::keys::Keys;
+use vultus_auth::passwords::Passwords;
+use vultus_core::clock::Clock;
+use vultus_core::{CompanyId, Principal, Role};
+use vultus_pools::deployment::{PoolsConfig, WorkerStderr};
+use vultus_pools::plugins::Scan;
+use vultus_pools::{RunningRuns, WorkerPools};
+use vultus_service::{CheckerOptions, NewFolder, Options, Parts, RequestLimits, Services};
+use vultus_store::blobs::BlobStore;
+use vultus_store::blobs::keyring::Keyring;
+use vultus_store::blobs::keys::MasterKey;
+use vultus_store::contract::{at, medium, new_id, user_of};
+use vultus_store::sqlite::{Options, SqliteStore};
+use vultus_store::{Company, FolderAdditions, Scope, Store};
+use vultus_worker_protocol::SandboxLevel;
+
+struct Node {
+    data: tempfile::TempDir,
+    store: Arc<dyn Store>,
+    keyring: Keyring,
+    caller: Principal,
+    blobs: Arc<BlobStore>,
+    pools: WorkerPools,
+    services: Services,
+}
+
+impl Node {
+    async fn start() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&data.path().join("vultus.db"), Options::default()).unwrap();
+        let blobs = BlobStore::local(data.path()).unwrap();
+        let master = MasterKey::new(&[7; 32]);
+        let id: CompanyId = new_id();
+        let company = Company {
+            id,
+            name: "Company".to_owned(),
+            wrapped_key: master.make_company_key(id),
+            created_at: at(0),
+        };
+        store.create_company(&company).await.unwrap();
+        let user = user_of(&company);
+        store.create_user(&user, "$argon2id$hash").await.unwrap();
+        let caller =
+            Principal { user_id: user.id, company_id: id, role: Role::Client, session_id: None };
+        let keyring = Keyring::new(store.clone(), Arc::new(master));
+        let pools = WorkerPools::start(workers()).await.unwrap();
+        let parts = Parts {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            keyring: keyring.clone(),
+            pools: pools.clone(),
+            running: RunningRuns::default(),
+            keys: Keys::open(data.path()).unwrap(),
+            passwords: Passwords::new(1).unwrap(),
+            clock: Clock::system(),
+        };
+        let services = Services::start(parts, options()).unwrap();
+        Self { data, store, keyring, caller, blobs, pools, services }
+    }
+
+    /// Files of media.
+    fn files(&self) -> usize {
+        fn below(folder: &Path) -> usize {
+            let entries = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
+            entries.map(|path| if path.is_dir() { below(&path) } else { 1 }).sum()
+        }
+        below(&self.data.path().join("blobs"))
+    }
+
+    async fn wait_for_files(&self, count: usize) {
+        let begun = Instant::now();
+        let mut tick = tokio::time::interval(Duration::from_millis(5));
+        while self.files() != count {
+            // Shorter than the ten minutes after which a sweeper would help, and no sweeper runs
+            // here.
+            assert!(begun.elapsed() < Duration::from_secs(20), "{} files are left", self.files());
+            tick.tick().await;
+        }
+    }
+
+    async fn stop(self) {
+        self.services.finish_shutdown().await;
+        self.pools.shutdown().await;
+    }
+}
+
+/// Limits that no request of these tests meets.
+fn options() -> Options {
+    let limits = RequestLimits {
+        media_per_request: 10,
+        analyses_per_request: 10,
+        media_per_folder: 10,
+        metadata_bytes: 1 << 16,
+        wait: Duration::from_secs(30),
+        upload_bytes: 1 << 20,
+        pixels: 1 << 20,
+        video: Duration::from_secs(10),
+    };
+    Options {
+        public_url: None,
+        access_lifetime: Duration::from_secs(900),
+        refresh_lifetime: Duration::from_secs(3600),
+        uploads: 8,
+        checks: 8,
+        check_memory_bytes: 1 << 24,
+        sandbox_required: false,
+        checker: CheckerOptions { policies: BTreeMap::new(), limits, upload_memory_bytes: 1 << 24 },
+    }
+}
+
+/// Workers without plugins: they are not asked anything here.
+fn workers() -> PoolsConfig {
+    let test = std::env::current_exe().unwrap();
+    let worker_executable: PathBuf = test.parent().unwrap().join("../vultus-worker");
+    assert!(worker_executable.exists(), "build the worker first: cargo build -p vultus-worker");
+    PoolsConfig {
+        worker_executable,
+        built_in: Vec::new(),
+        providers_for_others: Vec::new(),
+        third_party: Scan::default(),
+        plugin_folder: None,
+        onnxruntime: None,
+        weights_dir: None,
+        workers: 1,
+        probe_workers: 0,
+        threads: 1,
+        limits: json!({}),
+        decode: Value::Null,
+        memory_bytes: Some(1 << 30),
+        cpu_seconds: 60,
+        start_timeout: Duration::from_secs(20),
+        drain_timeout: Duration::from_secs(5),
+        stderr: WorkerStderr::Discard,
+        sandbox: SandboxLevel::BestEffort,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erasure_and_a_deletion_whose_client_leaves_delete_the_files_too() {
+    let node = Node::start().await;
+    let caller = node.caller;
+    let request = NewFolder { metadata: json!({}), ..NewFolder::default() };
+    let id = node.services.create_folder(&caller, request, None).await.unwrap().folder_id;
+    let folder = node.services.contents(&caller, id).await.unwrap().folder;
+    let key = node.keyring.folder(folder.company_id, folder.id, &folder.wrapped_key).await.unwrap();
+    let mut media = Vec::new();
+    for bytes in [&b"first"[..], b"second"] {
+        let blob = node.blobs.put_bytes(&key, bytes).await.unwrap();
+        let medium = vultus_core::Medium {
+            blob_key: blob.key().to_owned(),
+            thumbnail_key: None,
+            ..medium(folder.id, 0)
+        };
+        let additions = FolderAdditions { media: vec![medium.clone()], group: None, now: None };
+        node.store.add_to_folder(Scope::Everything, folder.id, &additions, None).await.unwrap();
+        media.push(medium);
+    }
+    assert_eq!(node.files(), 2);
+    {
+        // Polled once, and never again: what a server does when the connection breaks.
+        let mut deletion = Box::pin(node.services.delete_medium(&caller, media[0].id));
+        assert!(poll!(&mut deletion).is_pending());
+    }
+    node.wait_for_files(1).await;
+    {
+        let mut erasure = Box::pin(node.services.delete_folder(&caller, folder.id));
+        assert!(poll!(&mut erasure).is_pending());
+    }
+    node.wait_for_files(0).await;
+    assert!(node.store.folders(Scope::Everything, &[folder.id]).await.unwrap().is_empty());
+    node.stop().await;
+}

@@ -1,0 +1,82 @@
+//! Why a node does not start, or does not stop cleanly.
+
+use super::data_folder::DataError;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use vultus_auth::keys::KeyError;
+use vultus_pools::deployment::DeploymentError;
+use vultus_pools::worker_pools::StartError;
+use vultus_store::StoreError;
+use vultus_store::blobs::BlobError;
+use vultus_store::blobs::keyring::KeyringError;
+
+/// Why a node did not start, or did not stop cleanly.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The keys of companies do not open.
+    #[error("opening the keys in the store")]
+    Keyring(#[from] KeyringError),
+    /// This node's keys are not those of the other nodes.
+    #[error(
+        "the keys in {folder} are not those of the other nodes: copy theirs, or set keys_dir to a folder that all nodes share. (To \
+         change the keys of the whole cluster, stop all nodes and delete the document `keys` of the collection `meta`.)"
+    )]
+    OtherKeys {
+        /// Where this node's are.
+        folder: PathBuf,
+    },
+    /// Asking the store about the keys failed.
+    #[error("comparing the keys with the other nodes'")]
+    CompareKeys(#[source] StoreError),
+    /// This node's files of media lie elsewhere than those of the other nodes.
+    #[error(
+        "`url` below `[blobs]` leads to another place than that of the other nodes, which all need the same one: \"gridfs\", a bucket, or \
+         \"file\" where all machines mount one folder as `blobs` in data_dir (is it mounted?). (To move the files of the whole cluster: \
+         `vultus store backup`, and `restore` into a new database; or stop all nodes, move the files by your own means, and delete the \
+         document `blobs` of the collection `meta`.)"
+    )]
+    OtherBlobs,
+    /// Asking the store where the files of media lie failed.
+    #[error("comparing where media lie with the other nodes")]
+    CompareBlobs(#[source] StoreError),
+    /// The files of media cannot be used.
+    #[error("opening the files of media")]
+    Blobs(#[from] BlobError),
+    /// Something that belongs to the server is missing.
+    #[error(transparent)]
+    Deployment(#[from] DeploymentError),
+    /// A store cannot be copied into itself.
+    #[error("both configurations name the same store")]
+    SameStore,
+    /// The workers do not start.
+    #[error("starting the workers")]
+    Workers(#[from] StartError),
+    /// The use cases cannot start, such as for a policy that an analyzer refuses.
+    #[error("starting the services")]
+    Services(#[from] vultus_core::Error),
+    /// A company or a user cannot be made.
+    #[error("making it")]
+    Directory(#[source] vultus_core::Error),
+    /// The address is taken, or is not this machine's.
+    #[error("listening on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Signals cannot be waited for.
+    #[error("waiting for signals")]
+    Signals(#[source] io::Error),
+    /// Serving ended with an error.
+    #[error("serving HTTP")]
+    Http(#[source] io::Error),
+}

@@ -1,0 +1,190 @@
+//! The commands of the operator: serve, analyzers, models, schema, configuration.
+
+use super::{CommandError, Done, FAILURE, report};
+use crate::app::{self, NodeRole};
+use crate::config::{Config, sources};
+use crate::telemetry;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
+use std::ffi::OsString;
+use std::future::Future;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::ExitCode;
+use vultus_pools::WorkerPools;
+use vultus_pools::deployment::{DeploymentChoice, PoolsConfig};
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// What this node of a cluster does
+    #[arg(long, value_enum, default_value = "all")]
+    role: RoleOfNode,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RoleOfNode {
+    /// Take requests; other nodes judge what is stored
+    Api,
+    /// Judge; only the health check is served
+    Work,
+    /// Both
+    All,
+}
+
+impl From<RoleOfNode> for NodeRole {
+    fn from(role: RoleOfNode) -> Self {
+        match role {
+            RoleOfNode::Api => Self::Api,
+            RoleOfNode::Work => Self::Work,
+            RoleOfNode::All => Self::All,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Compare every installed file with the sha256 in models.toml
+    Verify {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Report all problems of the configuration
+    Check,
+    /// Print every key with the value that applies
+    Print,
+}
+
+/// Reads the configuration.
+pub(super) fn load(config: Option<&Path>) -> Result<Config, CommandError> {
+    sources::load(config).map_err(|error| CommandError::because("configuration", &error))
+}
+
+/// Runs a future to its end.
+pub(super) fn block_on<T>(
+    future: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| CommandError::because("starting the runtime", &error))?.block_on(future)
+}
+
+/// `vultus serve`.
+pub(super) fn serve(config: Option<&Path>, arguments: &ServeArguments) -> Done {
+    let config = load(config)?;
+    telemetry::start(&config.log);
+    block_on(async {
+        let stop = app::stop_signal()
+            .map_err(|error| CommandError::because("waiting for signals", &error))?;
+        let ready = |address| report::line(format_args!("Vultus is ready at http://{address}/"));
+        app::serve(config, arguments.role.into(), ready, stop)
+            .await
+            .map_err(|error| CommandError::because("serve", &error))?;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// `vultus plugin list`, also `vultus plugins list`.
+pub(super) fn list_plugins(config: Option<&Path>, as_json: bool) -> Done {
+    let config = load(config)?;
+    let mut pools_config =
+        app::pools_config(&config).map_err(|error| CommandError::because("plugin list", &error))?;
+    (pools_config.workers, pools_config.probe_workers) = (1, 0);
+    let (plugins, refused) = block_on(async {
+        let pools = WorkerPools::start(pools_config)
+            .await
+            .map_err(|error| CommandError::because("plugin list", &error))?;
+        let listed = (pools.plugins(), pools.refused());
+        pools.shutdown().await;
+        Ok(listed)
+    })?;
+    if as_json {
+        let plugin = |p: &vultus_pools::LoadedPlugin| json!({"manifest": p.manifest, "path": p.path, "sha256": p.file_sha256, "weights": p.weights});
+        let refusal =
+            |r: &vultus_worker_protocol::RefusedPlugin| json!({"path": r.path, "reason": r.detail});
+        let listed: Vec<_> = plugins.iter().map(plugin).collect();
+        let refused: Vec<_> = refused.iter().map(refusal).collect();
+        report::json(&json!({"plugins": listed, "refused": refused}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows =
+        vec![["plugin", "version", "analyses", "provides", "sha256"].map(str::to_owned).to_vec()];
+    for plugin in &plugins {
+        let manifest = &plugin.manifest;
+        let analyses: Vec<&str> =
+            manifest.analyses.iter().map(|analysis| analysis.kind.as_str()).collect();
+        let provides: Vec<&str> =
+            manifest.provides.iter().map(|provided| provided.feature.as_str()).collect();
+        let sha256 = plugin.file_sha256.chars().take(16).collect();
+        rows.push(vec![
+            manifest.id.clone(),
+            manifest.version.clone(),
+            analyses.join(", "),
+            provides.join(", "),
+            sha256,
+        ]);
+    }
+    report::table(&rows);
+    for refusal in &refused {
+        report::line(format_args!("refused: {}: {}", refusal.path, refusal.detail));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vultus models verify`.
+pub(super) fn verify_models(config: Option<&Path>, as_json: bool) -> Done {
+    let config = load(config)?;
+    let pools_config = app::pools_config(&config)
+        .map_err(|error| CommandError::because("models verify", &error))?;
+    let weights = pools_config.weights_dir.as_deref();
+    let dir = weights.and_then(Path::parent).ok_or_else(|| {
+        CommandError::new("models verify: no models found; name their folder by `models_dir`")
+    })?;
+    let list = dir.join("models.toml");
+    let verifying = |error: vultus_models::Error| CommandError::because("models verify", &error);
+    let mut reports = vultus_models::verify(&list, &dir.join("weights")).map_err(verifying)?;
+    reports.push(vultus_models::verify_runtime(&list, &dir.join("runtime")).map_err(verifying)?);
+    let intact = reports.iter().all(vultus_models::FileReport::is_intact);
+    if as_json {
+        let file = |r: &vultus_models::FileReport| json!({"file": r.file, "intact": r.is_intact(), "state": r.describe()});
+        report::json(
+            &json!({"intact": intact, "files": reports.iter().map(file).collect::<Vec<_>>()}),
+        );
+    } else {
+        for file in &reports {
+            report::line(format_args!("{}: {}", file.path.display(), file.describe()));
+        }
+    }
+    Ok(if intact { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) })
+}
+
+/// `vultus schema`.
+pub(super) fn print_schema() -> Done {
+    report::line(vultus_api::graphql::sdl().trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vultus config check`.
+pub(super) fn check_config(config: Option<&Path>) -> Done {
+    load(config)?;
+    report::line("the configuration is valid");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vultus config print`.
+pub(super) fn print_config(config: Option<&Path>) -> Done {
+    report::line(load(config)?.to_toml().trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vultus worker`: this process becomes the worker executable that lies beside it.
+pub(super) fn become_worker(arguments: &[OsString]) -> Done {
+    let found = PoolsConfig::find(&DeploymentChoice::default())
+        .map_err(|error| CommandError::because("worker", &error))?;
+    let path = found.worker_executable;
+    let error = std::process::Command::new(&path).args(arguments).exec();
+    Err(CommandError::because(&format!("starting {}", path.display()), &error))
+}
