@@ -1,20 +1,17 @@
 //! The store: one contract, several backends.
 //!
 //! Each atomic use case is one method of [`Store`]; no transaction and no driver type crosses it.
-//! The backends are [`sqlite`] and [`mongo`]; [`contract`] holds the suite that every backend
-//! passes. Bytes lie in [`blobs`], outside of the database.
+//! A backend is a crate that implements it, and passes the suite in `contract` (a feature, for
+//! tests alone). Bytes lie in `vultus-blobs`, outside of the database.
 
-pub mod blobs;
+#[cfg(feature = "contract")]
 pub mod contract;
 pub mod events;
 pub mod export;
-pub mod maintenance;
-pub mod mongo;
-mod names;
+pub mod names;
 pub mod records;
-mod signals;
-pub mod sqlite;
-mod stored;
+pub mod signals;
+pub mod stored;
 mod traits;
 
 pub use events::{Change, ChangeStream, FolderChange};

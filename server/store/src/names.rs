@@ -6,10 +6,10 @@ use vultus_core::{AnalysisState, MediaKind, Resolution, Role};
 /// A stored name that nothing has.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown {0} in the store")]
-pub(crate) struct UnknownName(&'static str);
+pub struct UnknownName(&'static str);
 
 /// A closed set of values, each with a stored name.
-pub(crate) trait Named: Copy + 'static {
+pub trait Named: Copy + 'static {
     /// What they are, for messages.
     const WHAT: &'static str;
     /// All of them.
@@ -19,7 +19,7 @@ pub(crate) trait Named: Copy + 'static {
 }
 
 /// The value of a stored name.
-pub(crate) fn named<T: Named>(name: &str) -> Result<T, UnknownName> {
+pub fn named<T: Named>(name: &str) -> Result<T, UnknownName> {
     T::ALL.iter().copied().find(|item| item.name() == name).ok_or(UnknownName(T::WHAT))
 }
 

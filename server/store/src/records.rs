@@ -94,7 +94,7 @@ pub struct Replay {
 
 impl Replay {
     /// Of what a request puts into a folder.
-    pub(crate) fn of(folder: FolderId, additions: &FolderAdditions) -> Self {
+    pub fn of(folder: FolderId, additions: &FolderAdditions) -> Self {
         let group = additions.group.as_ref().map(|new| &new.group);
         Self {
             folder_id: Some(folder),
@@ -338,7 +338,7 @@ pub struct Company {
     pub id: CompanyId,
     /// Name.
     pub name: String,
-    /// Its key, wrapped under the installation's master key (see [`crate::blobs::keys`]).
+    /// Its key, wrapped under the installation's master key (see `vultus_blobs::keys`).
     pub wrapped_key: Vec<u8>,
     /// When it was made.
     pub created_at: OffsetDateTime,

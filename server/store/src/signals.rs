@@ -10,7 +10,7 @@ const CHANGES_KEPT: usize = 1024;
 
 /// What tells others of writes.
 #[derive(Debug)]
-pub(crate) struct Signals {
+pub struct Signals {
     changes: Mutex<Option<broadcast::Sender<Change>>>,
     runs: Notify,
 }
@@ -30,23 +30,23 @@ impl Signals {
     }
 
     /// Changes from now on; none once closed.
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Change> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.sender().as_ref().map_or_else(|| broadcast::channel(1).1, broadcast::Sender::subscribe)
     }
 
     /// Waits until a run may be waiting.
-    pub(crate) async fn run_waiting(&self) {
+    pub async fn run_waiting(&self) {
         self.runs.notified().await;
     }
 
     /// Ends all subscriptions.
-    pub(crate) fn close(&self) {
+    pub fn close(&self) {
         self.sender().take();
         self.wake_for_runs();
     }
 
     /// Tells all who listen.
-    pub(crate) fn send(&self, change: Change) {
+    pub fn send(&self, change: Change) {
         if let Some(sender) = self.sender().as_ref() {
             // An error says that nobody listens.
             let _ = sender.send(change);
@@ -54,7 +54,7 @@ impl Signals {
     }
 
     /// A run may be waiting.
-    pub(crate) fn wake_for_runs(&self) {
+    pub fn wake_for_runs(&self) {
         // All who wait now, and the next one who comes: it may be between a claim that found
         // nothing and its wait.
         self.runs.notify_waiters();

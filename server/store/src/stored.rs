@@ -7,10 +7,10 @@ use vultus_core::{AnalysisFailure, Provenance};
 /// The version of a document: 1, refusing any other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i32")]
-pub(crate) struct Version;
+pub struct Version;
 
 /// The only version so far.
-pub(crate) const V1: Version = Version;
+pub const V1: Version = Version;
 
 impl TryFrom<i64> for Version {
     type Error = String;
@@ -31,7 +31,7 @@ impl From<Version> for i32 {
 
 /// A value of a closed set under its stored name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Name<T>(pub(crate) T);
+pub struct Name<T>(pub T);
 
 impl<T: Named> Serialize for Name<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -48,7 +48,7 @@ impl<'de, T: Named> Deserialize<'de> for Name<T> {
 
 /// Why an analysis failed.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct StoredFailure {
+pub struct StoredFailure {
     code: String,
     message: String,
 }
@@ -67,7 +67,7 @@ impl From<StoredFailure> for AnalysisFailure {
 
 /// What judged.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct StoredProvenance {
+pub struct StoredProvenance {
     analyzer: Option<String>,
     analyzer_version: Option<String>,
     analyzer_sha256: Option<String>,

@@ -304,7 +304,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Whether the installation's blobs lie where this says
-    /// ([`crate::blobs::BlobStore::identity`]). The first node that asks decides. Of an embedded
+    /// (`vultus_blobs::BlobStore::identity`). The first node that asks decides. Of an embedded
     /// store they lie where its one node looks.
     async fn has_blobs(&self, identity: &str) -> Result<bool> {
         let _ = identity;

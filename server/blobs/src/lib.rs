@@ -1,0 +1,428 @@
+//! Bytes of media and artifacts, encrypted under their folder's key, outside of the database.
+//!
+//! A blob's way in: [`BlobStore::spool`] → [`Spool::write`] … → [`Spool::finish`] → (probe,
+//! and [`SpooledBlob::write_ahead`]) → [`BlobStore::commit`] → the row that references it.
+//! Where the bytes lie is a backend's matter ([`backend`]); what they look like there is in
+//! [`sealed`], whose keys open them in [`keys`]. Not here: which blobs are referenced (the
+//! [`vultus_store::Store`] knows), and who may read them.
+//!
+//! No lock and no hold keeps a blob between its writing and the commit that references it: a
+//! tombstone makes that commit fail if somebody deleted it meanwhile, here or on another node, and
+//! the caller writes it again (see [`BlobStore::await_deletions`]).
+
+pub mod backend;
+mod bucket;
+pub mod keyring;
+pub mod keys;
+mod local;
+mod open;
+mod plain;
+mod sealed;
+mod spool;
+mod sweeper;
+
+pub use bucket::BucketOptions;
+pub use open::OpenBlob;
+pub use plain::{MemoryBudget, Plain, Reserved};
+pub use spool::{Spool, SpooledBlob};
+pub use sweeper::{MIN_AGE, Sweeper};
+
+use backend::{Backend, StoredForm};
+use bucket::Bucket;
+use bytes::Bytes;
+use futures::future::try_join_all;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use keys::FolderKey;
+use local::LocalFiles;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use vultus_store::Tombstone;
+use vultus_store::{Store, StoreError};
+
+/// Folder of unfinished uploads in the data folder.
+const SPOOL: &str = "spool";
+/// Shape of a key: a UUID, two hexadecimal digits, a SHA-256 in hexadecimal.
+const KEY_PART_BYTES: [usize; 3] = [36, 2, 64];
+/// A deletion that was begun so long ago and is not done was killed: 10 minutes.
+const ABANDONED: time::Duration = time::Duration::minutes(10);
+/// How long a commit waits for the deletion that it collided with.
+const DELETION_DEADLINE: Duration = Duration::from_secs(5);
+/// Bytes of a blob that are copied at a time.
+const SEALED_PIECE: u64 = 4 << 20;
+/// Blobs that are deleted side by side.
+const DELETIONS: usize = 8;
+
+/// Why a blob could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// There is no such blob.
+    #[error("blob not found")]
+    NotFound,
+    /// More bytes came than the limit allows.
+    #[error("more than {limit} bytes")]
+    TooLarge {
+        /// Most bytes.
+        limit: u64,
+    },
+    /// Its bytes are not those that were written, or its key does not open it.
+    #[error("a blob is damaged: {0}")]
+    Damaged(&'static str),
+    /// The disk is full or over quota, or the storage does not answer; a later attempt may work.
+    #[error("the storage of blobs is unavailable: {0}")]
+    Unavailable(String),
+    /// A fault.
+    #[error("blobs: {context}")]
+    Internal {
+        /// What was being done.
+        context: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl BlobError {
+    /// A fault, with what was being done.
+    pub fn internal(context: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Internal { context: context.to_owned(), source: Box::new(source) }
+    }
+
+    fn io(context: &str, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Self::Unavailable(format!("{context}: {error}"))
+            }
+            io::ErrorKind::NotFound => Self::NotFound,
+            _ => Self::internal(context, error),
+        }
+    }
+
+    fn object(context: &str, error: object_store::Error) -> Self {
+        match error {
+            object_store::Error::NotFound { .. } => Self::NotFound,
+            other => Self::internal(context, other),
+        }
+    }
+}
+
+/// Result of an operation on blobs.
+pub type Result<T> = std::result::Result<T, BlobError>;
+
+/// A blob in its final place, safe there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredBlob {
+    key: String,
+    sha256: String,
+}
+
+impl StoredBlob {
+    /// Key in the blob store.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// SHA-256 of the plain bytes, lower-case hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+}
+
+/// The blobs of an installation, and this node's spool.
+#[derive(Debug)]
+pub struct BlobStore {
+    spool: PathBuf,
+    backend: Box<dyn Backend>,
+}
+
+impl BlobStore {
+    /// Blobs as files below `data`, which must exist; makes its folders `blobs` and `spool`.
+    pub fn local(data: &Path) -> Result<Arc<Self>> {
+        let backend = LocalFiles::open(data)?;
+        Self::over(data, Box::new(backend))
+    }
+
+    /// Blobs as objects of a bucket; uploads are still spooled below `data`. Nothing is asked of
+    /// the bucket yet.
+    pub fn bucket(data: &Path, options: &BucketOptions) -> Result<Arc<Self>> {
+        Self::over(data, Box::new(Bucket::new(options)?))
+    }
+
+    /// Blobs in a storage that is handed in; uploads are still spooled below `data`.
+    pub fn over(data: &Path, backend: Box<dyn Backend>) -> Result<Arc<Self>> {
+        let spool = data.join(SPOOL);
+        make_private_dirs(data, &spool)
+            .map_err(|error| BlobError::io("making the spool", error))?;
+        Ok(Arc::new(Self { spool, backend }))
+    }
+
+    /// Removes what uploads left in the spool when the node was killed. Only for the node that
+    /// holds the data folder's lock.
+    pub fn clear_spool(&self) -> Result<()> {
+        let clear = || -> io::Result<()> {
+            for entry in std::fs::read_dir(&self.spool)? {
+                std::fs::remove_file(entry?.path())?;
+            }
+            Ok(())
+        };
+        clear().map_err(|error| BlobError::io("clearing the spool", error))
+    }
+
+    /// Begins an upload of at most `limit` bytes.
+    pub fn spool(&self, limit: u64) -> Spool {
+        Spool::new(&self.spool, limit)
+    }
+
+    /// Puts uploads in their final places under the folder's key, safe there. After an error, some
+    /// may be there: [`FolderKey::blob_key`] names them.
+    pub async fn commit_all(
+        &self,
+        spooled: &[&SpooledBlob],
+        folder: &Arc<FolderKey>,
+    ) -> Result<Vec<StoredBlob>> {
+        let keys = try_join_all(spooled.iter().map(|blob| blob.seal(folder))).await?;
+        let forms: Vec<_> =
+            keys.into_iter().zip(spooled).map(|(key, blob)| (key, blob.stored_form())).collect();
+        self.backend.put_all(&forms).await?;
+        let stored = |((key, _), blob): ((String, StoredForm), &&SpooledBlob)| StoredBlob {
+            key,
+            sha256: blob.sha256().to_owned(),
+        };
+        Ok(forms.into_iter().zip(spooled).map(stored).collect())
+    }
+
+    /// Puts one upload in its final place.
+    pub async fn commit(
+        &self,
+        spooled: &SpooledBlob,
+        folder: &Arc<FolderKey>,
+    ) -> Result<StoredBlob> {
+        let mut stored = self.commit_all(&[spooled], folder).await?;
+        Ok(stored.pop().expect("one upload gives one blob"))
+    }
+
+    /// Puts bytes that are in memory into the spool, sealed for a folder and safe there:
+    /// [`BlobStore::commit_all`] has less to wait for.
+    pub async fn spool_ahead(
+        &self,
+        folder: &Arc<FolderKey>,
+        bytes: Vec<u8>,
+    ) -> Result<SpooledBlob> {
+        let (spool, folder) = (self.spool.clone(), Arc::clone(folder));
+        blocking("writing a blob", move || SpooledBlob::of_bytes(&spool, &bytes, &folder)).await
+    }
+
+    /// Stores bytes that are in memory, such as a best shot.
+    pub async fn put_bytes(&self, folder: &Arc<FolderKey>, bytes: &[u8]) -> Result<StoredBlob> {
+        self.commit(&self.spool_ahead(folder, bytes.to_vec()).await?, folder).await
+    }
+
+    /// Opens a blob of a folder.
+    pub async fn open(&self, key: &str, folder: &FolderKey) -> Result<OpenBlob> {
+        OpenBlob::new(self.backend.open(checked(key)?).await?, key, folder)
+    }
+
+    /// A blob as it lies in storage, encrypted, with its length there: for copies of it elsewhere.
+    pub async fn sealed(&self, key: &str) -> Result<(u64, BoxStream<'static, Result<Bytes>>)> {
+        let stored = self.backend.open(checked(key)?).await?;
+        let len = stored.stored_bytes;
+        let rest = futures::stream::try_unfold(
+            (stored.head.len() as u64, stored.rest),
+            move |(at, rest)| async move {
+                let end = (at + SEALED_PIECE).min(len);
+                if at == end {
+                    return Ok(None);
+                }
+                Ok(Some((rest.read(at..end).await?, (end, rest))))
+            },
+        );
+        Ok((len, Box::pin(futures::stream::once(async { Ok(stored.head) }).chain(rest))))
+    }
+
+    /// Puts a blob that was read by [`BlobStore::sealed`] under its key. Gives its length in
+    /// storage.
+    pub async fn put_sealed(
+        &self,
+        key: &str,
+        mut pieces: BoxStream<'_, Result<Bytes>>,
+    ) -> Result<u64> {
+        let (key, folder) = (checked(key)?, self.spool.clone());
+        let make = move || tempfile::Builder::new().prefix("copy-").tempfile_in(folder);
+        let (file, path) = blocking("making a spool file", make).await?.into_parts();
+        let (file, mut len) = (Arc::new(file), 0);
+        while let Some(piece) = pieces.try_next().await? {
+            let (into, at) = (Arc::clone(&file), len);
+            len += piece.len() as u64;
+            blocking("writing the spool", move || into.write_all_at(&piece, at)).await?;
+        }
+        self.backend
+            .put(key, &StoredForm { file, path: path.to_path_buf(), len, is_safe: false })
+            .await?;
+        Ok(len)
+    }
+
+    /// Deletes those of the keys that nothing references, and returns how many that were: after an
+    /// erasure, or after a write whose blobs nobody wants any more.
+    ///
+    /// The tombstones stand from the question to the deletion and beyond, so that no commit
+    /// references a blob that is gone; the sweeper takes them away.
+    pub async fn delete_unreferenced(
+        &self,
+        store: &dyn Store,
+        keys: &[String],
+        now: OffsetDateTime,
+    ) -> Deleted {
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let unreferenced = store.tombstone_unreferenced(keys, now, ABANDONED).await?;
+        self.delete_tombstoned(store, &unreferenced).await?;
+        Ok(unreferenced.len() as u64)
+    }
+
+    /// Deletes what the store has given a tombstone for this caller: what an erasure left.
+    pub async fn delete_tombstoned(
+        &self,
+        store: &dyn Store,
+        keys: &[String],
+    ) -> std::result::Result<(), DeletionError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        for some in keys.chunks(DELETIONS) {
+            let deletions: Vec<_> = some.iter().map(|key| self.delete(key)).collect();
+            try_join_all(deletions).await?;
+        }
+        Ok(store.mark_swept(keys).await?)
+    }
+
+    /// What tells where the blobs lie from any other place, the same for all nodes that reach it. A
+    /// folder is given a name for that.
+    pub async fn identity(&self) -> Result<String> {
+        self.backend.identity().await
+    }
+
+    /// Whether one of these is there.
+    pub async fn has_any(&self, keys: &[String]) -> Result<bool> {
+        for key in keys {
+            match self.backend.open(key).await {
+                Err(BlobError::NotFound) => {}
+                found => return found.map(|_| true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// All blobs with the time of their writing, in any order.
+    pub fn list(&self) -> BoxStream<'_, Result<(String, OffsetDateTime)>> {
+        Box::pin(self.backend.list().map_ok(|listed| (listed.key, listed.written_at)))
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        self.backend.delete(checked(key)?).await
+    }
+
+    /// A commit was refused with [`StoreError::BlobSwept`]: waits until the deletions of these keys
+    /// are done, and gives their tombstones. Then write the blobs again, [`Store::revive`] by these
+    /// tombstones, and commit again, in this order.
+    pub async fn await_deletions(
+        &self,
+        store: &dyn Store,
+        keys: &[String],
+    ) -> std::result::Result<Vec<Tombstone>, StoreError> {
+        let begun = std::time::Instant::now();
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let tombstones = store.tombstones(keys).await?;
+            if tombstones.iter().all(|tombstone| tombstone.swept) {
+                return Ok(tombstones);
+            }
+            if begun.elapsed() > DELETION_DEADLINE {
+                return Err(StoreError::Unavailable("the same file is being deleted".to_owned()));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
+        }
+    }
+}
+
+/// The bytes of a file, piece by piece.
+pub fn pieces_of(file: File) -> BoxStream<'static, Result<Bytes>> {
+    let file = Arc::new(file);
+    Box::pin(futures::stream::try_unfold(0, move |at| {
+        let file = Arc::clone(&file);
+        async move {
+            let read = move || {
+                let mut bytes = vec![0; SEALED_PIECE as usize];
+                let count = file.read_at(&mut bytes, at)?;
+                bytes.truncate(count);
+                Ok(bytes)
+            };
+            let bytes = blocking("reading a file", read).await?;
+            let end = at + bytes.len() as u64;
+            Ok((end > at).then(|| (Bytes::from(bytes), end)))
+        }
+    }))
+}
+
+/// How many blobs were deleted.
+pub type Deleted = std::result::Result<u64, DeletionError>;
+
+/// Why a deletion stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum DeletionError {
+    /// By the blobs.
+    #[error(transparent)]
+    Blobs(#[from] BlobError),
+    /// By the store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A key that [`FolderKey::blob_key`] can have made; anything else is `NotFound`.
+pub fn checked(key: &str) -> Result<&str> {
+    let parts: Vec<&str> = key.split('/').collect();
+    let plain = |part: &str| {
+        part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-')
+    };
+    if parts.iter().map(|part| part.len()).ne(KEY_PART_BYTES)
+        || !parts.iter().all(|part| plain(part))
+    {
+        return Err(BlobError::NotFound);
+    }
+    Ok(key)
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().expect("a blob lies in a folder").to_owned()
+}
+
+/// Makes `folder` and what lies between it and `root`, for the owner only, each synced into its
+/// parent.
+fn make_private_dirs(root: &Path, folder: &Path) -> io::Result<()> {
+    if folder == root || folder.is_dir() {
+        return Ok(());
+    }
+    let above = parent(folder);
+    make_private_dirs(root, &above)?;
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => File::open(above)?.sync_all(),
+    }
+}
+
+/// Runs file work on a blocking thread.
+async fn blocking<T: Send + 'static>(
+    context: &'static str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| BlobError::io(context, error)),
+        Err(error) => Err(BlobError::internal(context, error)),
+    }
+}

@@ -1,0 +1,103 @@
+//! Takes away blobs that nothing references: what a killed upload or a killed erasure left.
+//!
+//! A reconciler: each sweep looks at what is there, and may be stopped at any point. A tombstone in
+//! the store keeps a commit from referencing a blob that was deleted, also on another node; it goes
+//! away 10 minutes later, when no such commit is left.
+
+use super::backend::Listed;
+use super::{ABANDONED, BlobStore, Deleted};
+use futures::TryStreamExt;
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use vultus_store::Store;
+use vultus_store::Tombstone;
+
+/// A blob is left alone for this long after it was written: 10 minutes.
+pub const MIN_AGE: Duration = Duration::from_secs(600);
+/// Keys per question to the store.
+const BATCH: usize = 500;
+
+/// The sweeper of one installation; several nodes may each have one.
+pub struct Sweeper {
+    blobs: Arc<BlobStore>,
+    store: Arc<dyn Store>,
+}
+
+impl Sweeper {
+    /// Over blobs and the store that references them.
+    pub fn new(blobs: Arc<BlobStore>, store: Arc<dyn Store>) -> Self {
+        Self { blobs, store }
+    }
+
+    /// Deletes what nothing references and is older than [`MIN_AGE`] at `now`. Returns how many
+    /// blobs that was.
+    pub async fn sweep_once(&self, now: OffsetDateTime) -> Deleted {
+        let mut deleted = self.clear_tombstones(now, MIN_AGE).await?;
+        self.blobs.backend.sweep_unfinished(now).await?;
+        let mut listing = self.blobs.backend.list().try_ready_chunks(BATCH);
+        loop {
+            let Some(batch) = listing.try_next().await.map_err(|error| error.1)? else {
+                return Ok(deleted);
+            };
+            let old = |listed: &Listed| now - listed.written_at >= MIN_AGE;
+            let keys: Vec<String> =
+                batch.into_iter().filter(old).map(|listed| listed.key).collect();
+            deleted += self.delete(&keys, now).await?;
+        }
+    }
+
+    /// Completes all deletions that were begun before `now`, however short ago. Only where no other
+    /// node uses the store, at its start.
+    pub async fn complete_deletions(&self, now: OffsetDateTime) -> Deleted {
+        self.clear_tombstones(now, Duration::ZERO).await
+    }
+
+    /// Takes away old tombstones; the blobs of those that a killed deletion left may be there or
+    /// not.
+    async fn clear_tombstones(&self, now: OffsetDateTime, abandoned: Duration) -> Deleted {
+        let mut deleted = 0;
+        loop {
+            let old = self.store.tombstones_before(now - abandoned, BATCH as u32).await?;
+            let more = old.len() == BATCH;
+            let (swept, killed): (Vec<_>, Vec<_>) =
+                old.into_iter().partition(|tombstone| tombstone.swept);
+            let keys = |tombstones: Vec<Tombstone>| {
+                tombstones.into_iter().map(|tombstone| tombstone.key).collect::<Vec<_>>()
+            };
+            self.store.revive(&swept).await?;
+            let abandoned = time::Duration::try_from(abandoned).unwrap_or(ABANDONED);
+            let taken_over =
+                self.store.tombstone_unreferenced(&keys(killed), now, abandoned).await?;
+            self.blobs.delete_tombstoned(self.store.as_ref(), &taken_over).await?;
+            deleted += taken_over.len() as u64;
+            if !more {
+                return Ok(deleted);
+            }
+        }
+    }
+
+    async fn delete(&self, keys: &[String], now: OffsetDateTime) -> Deleted {
+        self.blobs.delete_unreferenced(self.store.as_ref(), keys, now).await
+    }
+
+    /// Sweeps at each `interval` until `shutdown` is done.
+    pub async fn run(&self, interval: Duration, shutdown: impl Future<Output = ()>) {
+        let mut shutdown = std::pin::pin!(shutdown);
+        let mut timer = tokio::time::interval(interval);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return,
+                _ = timer.tick() => {}
+            }
+            match self.sweep_once(OffsetDateTime::now_utc()).await {
+                Ok(0) => {}
+                Ok(deleted) => tracing::info!(deleted, "swept unreferenced blobs"),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "sweep of blobs stopped"
+                ),
+            }
+        }
+    }
+}

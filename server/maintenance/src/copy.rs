@@ -1,0 +1,49 @@
+//! An installation moved from one store to another, of any kind: records, and blobs where these lie
+//! elsewhere too.
+
+use super::fill::{fill, place};
+use super::totals::{Totals, compare, tally};
+use super::{MaintenanceError, Result};
+use futures::TryStreamExt;
+use vultus_blobs::{BlobError, BlobStore};
+use vultus_store::Store;
+
+/// A store with its blobs.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The store.
+    pub store: &'a dyn Store,
+    /// The blobs.
+    pub blobs: &'a BlobStore,
+}
+
+/// Copies everything into a store that is empty, or holds what an earlier attempt copied, while no
+/// node works on either. Blobs are copied as they are, encrypted, and each is read again where it
+/// was written; where both sides have the same storage of blobs, `copies_blobs` is false.
+/// Afterwards both stores are read and compared.
+pub async fn copy(
+    from: Place<'_>,
+    to: Place<'_>,
+    copies_blobs: bool,
+    progress: impl FnMut(&Totals),
+) -> Result<Totals> {
+    let records = Box::pin(from.store.export().await?.map_err(MaintenanceError::from));
+    let blob = async |key: &str| {
+        let (len, pieces) = match from.blobs.sealed(key).await {
+            Err(BlobError::NotFound) => {
+                return Err(MaintenanceError::Refused(format!(
+                    "the file {key} is missing: `vultus store verify` says of what"
+                )));
+            }
+            other => other?,
+        };
+        if copies_blobs { place(to.blobs, key, len, pieces).await } else { Ok(len) }
+    };
+    let totals = fill(records, to.store, blob, progress).await?;
+    let records = totals.without_blobs();
+    compare(&records, &tally(to.store).await?, "the copy differs from what was read")?;
+    let changed =
+        "the source was changed while it was copied: stop its nodes, and copy into a new store";
+    compare(&records, &tally(from.store).await?, changed)?;
+    Ok(totals)
+}

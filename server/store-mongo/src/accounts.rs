@@ -1,0 +1,224 @@
+//! Companies, users, sessions and refresh tokens.
+
+use super::collections::Collections;
+use super::documents::{CompanyDocument, SessionDocument, TokenDocument, UserDocument};
+use super::fault::{Answer, is_duplicate};
+use super::transaction::Transaction;
+use super::values::{binary, id, ids, nanoseconds, typed};
+use futures::TryStreamExt;
+use mongodb::bson::{DateTime, doc};
+use std::collections::HashMap;
+use time::{Duration, OffsetDateTime};
+use vultus_core::{CompanyId, SessionId, User, UserId};
+use vultus_store::StoreError;
+use vultus_store::stored::V1;
+use vultus_store::{Company, Rotation, Session, UserWithPassword};
+
+/// Sessions and tokens are kept for this long after they expired.
+pub(super) const KEEP: Duration = Duration::days(1);
+
+/// When the server may forget something that lives for a while, by its own clock: a caller's clock
+/// decides nothing but expiry.
+pub(super) fn forget_after(lifetime: Duration) -> DateTime {
+    let milliseconds = i64::try_from(lifetime.whole_milliseconds()).unwrap_or(i64::MAX);
+    DateTime::from_millis(DateTime::now().timestamp_millis().saturating_add(milliseconds))
+}
+
+pub(super) async fn create_company(collections: &Collections, company: &Company) -> Answer<()> {
+    match collections.companies.insert_one(CompanyDocument::from(company)).await {
+        Err(error) if is_duplicate(&error) => {
+            Err(StoreError::Duplicate { what: "company", existing: company.id.to_string() }.into())
+        }
+        other => Ok(other.map(drop)?),
+    }
+}
+
+pub(super) async fn company(collections: &Collections, company: CompanyId) -> Answer<Company> {
+    let found = collections.companies.find_one(doc! { "_id": id(company) }).await?;
+    Ok(found.ok_or(StoreError::NotFound("company"))?.into())
+}
+
+pub(super) async fn companies(collections: &Collections) -> Answer<Vec<Company>> {
+    let found: Vec<CompanyDocument> =
+        collections.companies.find(doc! {}).sort(doc! { "_id": 1 }).await?.try_collect().await?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+pub(super) async fn replace_company_key(
+    collections: &Collections,
+    company: CompanyId,
+    old: &[u8],
+    new: &[u8],
+) -> Answer<bool> {
+    let seen = doc! { "_id": id(company), "wrapped_key": binary(old) };
+    let replaced = doc! { "$set": { "wrapped_key": binary(new) } };
+    Ok(collections.companies.update_one(seen, replaced).await?.matched_count == 1)
+}
+
+pub(super) async fn create_user(
+    collections: &Collections,
+    user: &User,
+    password_hash: &str,
+) -> Answer<()> {
+    company(collections, user.company_id).await?;
+    let error = match collections.users.insert_one(UserDocument::new(user, password_hash)).await {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    if !is_duplicate(&error) {
+        return Err(error.into());
+    }
+    let holder = collections.users.find_one(doc! { "email": &user.email }).await?;
+    let existing = holder.map(|holder| typed::<UserId>(holder.id).to_string()).ok_or(error)?;
+    Err(StoreError::Duplicate { what: "email", existing }.into())
+}
+
+pub(super) async fn count_users(collections: &Collections) -> Answer<u64> {
+    Ok(collections.users.count_documents(doc! {}).await?)
+}
+
+pub(super) async fn user_by_email(
+    collections: &Collections,
+    email: &str,
+) -> Answer<Option<UserWithPassword>> {
+    Ok(collections.users.find_one(doc! { "email": email }).await?.map(Into::into))
+}
+
+pub(super) async fn users(collections: &Collections, wanted: &[UserId]) -> Answer<Vec<User>> {
+    let found: Vec<UserDocument> =
+        collections.users.find(doc! { "_id": { "$in": ids(wanted) } }).await?.try_collect().await?;
+    let by_id: HashMap<UserId, User> =
+        found.into_iter().map(User::from).map(|user| (user.id, user)).collect();
+    Ok(wanted.iter().filter_map(|id| by_id.get(id).cloned()).collect())
+}
+
+pub(super) async fn record_failed_login(
+    collections: &Collections,
+    user: UserId,
+    locked_until: Option<OffsetDateTime>,
+) -> Answer<()> {
+    let mut update = doc! { "$inc": { "failed_logins": 1_i64 } };
+    if let Some(until) = locked_until {
+        // A lock is only ever prolonged: failures that are recorded side by side do not take it
+        // back.
+        update.insert("$max", doc! { "locked_until": nanoseconds(until) });
+    }
+    match collections.users.update_one(doc! { "_id": id(user) }, update).await?.matched_count {
+        0 => Err(StoreError::NotFound("user").into()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) async fn create_session(
+    transaction: &mut Transaction,
+    session: &Session,
+    refresh_sha256: &str,
+) -> Answer<()> {
+    let Transaction { session: within, collections, .. } = transaction;
+    let cleared = doc! { "$set": { "failed_logins": 0_i64, "locked_until": null } };
+    let user = collections
+        .users
+        .update_one(doc! { "_id": id(session.user_id) }, cleared)
+        .session(&mut *within)
+        .await?;
+    if user.matched_count == 0 {
+        return Err(StoreError::NotFound("user").into());
+    }
+    let forget_at = forget_after(session.expires_at - session.created_at + KEEP);
+    collections
+        .sessions
+        .insert_one(SessionDocument::new(session, forget_at))
+        .session(&mut *within)
+        .await?;
+    insert_token(transaction, refresh_sha256, session.id, forget_at).await
+}
+
+async fn insert_token(
+    transaction: &mut Transaction,
+    sha256: &str,
+    session: SessionId,
+    forget_at: DateTime,
+) -> Answer<()> {
+    let token = TokenDocument {
+        sha256: sha256.to_owned(),
+        v: V1,
+        session_id: id(session),
+        used: false,
+        forget_at,
+    };
+    transaction
+        .collections
+        .refresh_tokens
+        .insert_one(token)
+        .session(&mut transaction.session)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn rotate_refresh(
+    transaction: &mut Transaction,
+    old: &str,
+    new: &str,
+    now: OffsetDateTime,
+    expires_at: OffsetDateTime,
+) -> Answer<Rotation> {
+    let Transaction { session: within, collections, .. } = transaction;
+    let Some(token) =
+        collections.refresh_tokens.find_one(doc! { "_id": old }).session(&mut *within).await?
+    else {
+        return Ok(Rotation::Unknown);
+    };
+    let found = collections
+        .sessions
+        .find_one(doc! { "_id": token.session_id })
+        .session(&mut *within)
+        .await?;
+    let Some(session) =
+        found.map(Session::from).filter(|session| !session.revoked && session.expires_at > now)
+    else {
+        return Ok(Rotation::Unknown);
+    };
+    if token.used {
+        let revoked = doc! { "$set": { "revoked": true } };
+        collections
+            .sessions
+            .update_one(doc! { "_id": token.session_id }, revoked)
+            .session(&mut *within)
+            .await?;
+        return Ok(Rotation::Reused);
+    }
+    let owner = collections
+        .users
+        .find_one(doc! { "_id": id(session.user_id) })
+        .session(&mut *within)
+        .await?;
+    let owner = owner.ok_or(StoreError::NotFound("user"))?;
+    let used = doc! { "$set": { "used": true } };
+    collections.refresh_tokens.update_one(doc! { "_id": old }, used).session(&mut *within).await?;
+    let forget_at = forget_after(expires_at - now + KEEP);
+    let extended =
+        doc! { "$set": { "expires_at": nanoseconds(expires_at), "forget_at": forget_at } };
+    collections
+        .sessions
+        .update_one(doc! { "_id": token.session_id }, extended)
+        .session(&mut *within)
+        .await?;
+    insert_token(transaction, new, session.id, forget_at).await?;
+    Ok(Rotation::Rotated(Session { expires_at, ..session }, owner.into()))
+}
+
+pub(super) async fn session(
+    collections: &Collections,
+    session: SessionId,
+) -> Answer<Option<Session>> {
+    Ok(collections.sessions.find_one(doc! { "_id": id(session) }).await?.map(Into::into))
+}
+
+pub(super) async fn revoke_session(collections: &Collections, session: SessionId) -> Answer<()> {
+    let revoked = doc! { "$set": { "revoked": true } };
+    match collections.sessions.update_one(doc! { "_id": id(session) }, revoked).await?.matched_count
+    {
+        0 => Err(StoreError::NotFound("session").into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,310 @@
+//! What makes things in a folder: the folder itself, its media, its analyses, at most once per
+//! idempotency key.
+
+use super::accounts::forget_after;
+use super::collections::Collections;
+use super::documents::{
+    AnalysisDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership,
+    RunDocument,
+};
+use super::fault::Answer;
+use super::scope::{of_folders, with};
+use super::sweeping;
+use super::transaction::Transaction;
+use super::values::{count, id, ids, nanoseconds, time, typed};
+use mongodb::bson::{Document, doc};
+use std::collections::{BTreeSet, HashSet};
+use time::{Duration, OffsetDateTime};
+use vultus_core::{Folder, FolderId, Medium};
+use vultus_store::StoreError;
+use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope};
+
+/// Idempotency keys are kept for this long.
+pub(super) const KEEP_KEYS: Duration = Duration::hours(48);
+
+pub(super) async fn create_folder(
+    transaction: &mut Transaction,
+    folder: &Folder,
+    additions: &FolderAdditions,
+    key: Option<&IdempotencyKey>,
+) -> Answer<Created> {
+    // What exists already is met as a duplicate key; the next attempt says what it is.
+    if transaction.attempt > 0 {
+        if let Some(replay) = replayed(transaction, key).await? {
+            return Ok(Created::Replayed(replay));
+        }
+        if let Some(external_id) = &folder.external_id {
+            refuse_duplicate(transaction, folder, external_id).await?;
+        }
+    }
+    let now = additions.now.unwrap_or(folder.created_at);
+    remember(transaction, key, folder.id, additions, now).await?;
+    let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();
+    let stored =
+        Folder { media_changed_at: folder.media_changed_at.max(newest_medium), ..folder.clone() };
+    let mut document = FolderDocument::new(&stored);
+    if let Some(new) = &additions.group {
+        document.open_analyses = open_analyses(new);
+        document.analysis_types = analysis_types(new).into_iter().map(str::to_owned).collect();
+        document.asked_at = newest_analysis(new).map(nanoseconds);
+    }
+    document.members = members(additions);
+    add(transaction, &document, 0, additions).await?;
+    transaction.collections.folders.insert_one(document).session(&mut transaction.session).await?;
+    Ok(Created::New)
+}
+
+pub(super) async fn add_to_folder(
+    transaction: &mut Transaction,
+    scope: Scope,
+    folder: FolderId,
+    additions: &FolderAdditions,
+    key: Option<&IdempotencyKey>,
+) -> Answer<Created> {
+    if let Some(replay) = replayed(transaction, key).await? {
+        return Ok(Created::Replayed(replay));
+    }
+    let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();
+    let asked = additions.group.as_ref().map(|new| new.group.created_at);
+    let mut update = touched(additions.now.or(asked).or(newest_medium));
+    let raised = update.entry("$inc").or_insert_with(|| doc! {}.into());
+    if let Some(raised) = raised.as_document_mut() {
+        raised.insert("members", members(additions));
+        raised.insert("open_analyses", additions.group.as_ref().map_or(0, open_analyses));
+    }
+    if let Some(new) = &additions.group {
+        let types: Vec<&str> = analysis_types(new).into_iter().collect();
+        update.insert("$addToSet", doc! { "analysis_types": { "$each": types } });
+    }
+    let filter = with(doc! { "_id": id(folder) }, of_folders(scope));
+    let Transaction { session, collections, .. } = &mut *transaction;
+    // Written first, so that of several requests to one folder the later ones are told at once.
+    // Gives the folder as it was.
+    let before =
+        collections.folders.find_one_and_update(filter, update).session(&mut *session).await?;
+    let before = before.ok_or(StoreError::NotFound("folder"))?;
+    let dates = dates(&before, additions, newest_medium);
+    if !dates.is_empty() {
+        let dates = doc! { "$set": dates };
+        collections
+            .folders
+            .update_one(doc! { "_id": id(folder) }, dates)
+            .session(&mut *session)
+            .await?;
+    }
+    add(transaction, &before, before.members, additions).await?;
+    let now = additions.now.or(asked).or(newest_medium).unwrap_or_else(|| time(before.updated_at));
+    remember(transaction, key, folder, additions, now).await?;
+    Ok(Created::New)
+}
+
+/// What the folder's dates become.
+fn dates(
+    before: &FolderDocument,
+    additions: &FolderAdditions,
+    newest_medium: Option<OffsetDateTime>,
+) -> Document {
+    let mut changed_at = before.media_changed_at;
+    if let Some(newest) = newest_medium.map(nanoseconds)
+        && changed_at.is_none_or(|changed| changed < newest)
+    {
+        // Later than every analysis asked for in other requests: while these media were on their
+        // way, none of those could take them.
+        changed_at = Some(newest.max(after(before.asked_at)));
+    }
+    let asked = additions.group.as_ref().and_then(newest_analysis).map(nanoseconds);
+    let asked_at = before.asked_at.max(asked);
+    if additions
+        .group
+        .as_ref()
+        .is_some_and(|new| new.media_seen.map(nanoseconds) != before.media_changed_at)
+    {
+        // A medium came or went between the look at the folder and this commit: later than these
+        // analyses, which could not heed it.
+        changed_at = Some(changed_at.unwrap_or(0).max(after(asked_at)));
+    }
+    let mut dates = Document::new();
+    if changed_at != before.media_changed_at {
+        dates.insert("media_changed_at", changed_at);
+    }
+    if asked_at != before.asked_at {
+        dates.insert("asked_at", asked_at);
+    }
+    dates
+}
+
+/// The moment after analyses were asked for, if any were.
+pub(super) fn after(asked_at: Option<i64>) -> i64 {
+    asked_at.map_or(0, |asked| asked.saturating_add(1))
+}
+
+/// The update that every change of a folder makes: it is the event, too.
+pub(super) fn touched(now: Option<OffsetDateTime>) -> Document {
+    let mut update = doc! { "$inc": { "revision": 1_i64 } };
+    if let Some(now) = now {
+        update.insert("$max", doc! { "updated_at": nanoseconds(now) });
+    }
+    update
+}
+
+fn members(additions: &FolderAdditions) -> i64 {
+    let of_group = additions.group.as_ref().map_or(0, |new| 1 + analyses(new).count());
+    count((additions.media.len() + of_group) as u64)
+}
+
+fn analyses(new: &NewGroup) -> impl Iterator<Item = &vultus_core::Analysis> {
+    new.runs.iter().flat_map(|run| &run.analyses)
+}
+
+fn open_analyses(new: &NewGroup) -> i64 {
+    count(analyses(new).filter(|analysis| !analysis.state.is_final()).count() as u64)
+}
+
+fn analysis_types(new: &NewGroup) -> BTreeSet<&str> {
+    analyses(new).map(|analysis| analysis.kind.as_str()).collect()
+}
+
+fn newest_analysis(new: &NewGroup) -> Option<OffsetDateTime> {
+    analyses(new).map(|analysis| analysis.created_at).max()
+}
+
+/// Refuses a folder whose external id another folder of the company has.
+async fn refuse_duplicate(
+    transaction: &mut Transaction,
+    folder: &Folder,
+    external_id: &str,
+) -> Answer<()> {
+    let Transaction { session, collections, .. } = transaction;
+    let filter = doc! { "company_id": id(folder.company_id), "external_id": external_id, "_id": { "$ne": id(folder.id) } };
+    match collections.folders.find_one(filter).session(session).await? {
+        Some(holder) => Err(StoreError::Duplicate {
+            what: "externalId",
+            existing: typed::<FolderId>(holder.id).to_string(),
+        }
+        .into()),
+        None => Ok(()),
+    }
+}
+
+async fn add(
+    transaction: &mut Transaction,
+    folder: &FolderDocument,
+    first_place: i64,
+    additions: &FolderAdditions,
+) -> Answer<()> {
+    let mut place = first_place..;
+    let mut next = || Membership {
+        folder_id: folder.id,
+        company_id: folder.company_id,
+        owner_id: folder.owner_id,
+        place: place.next().unwrap_or(i64::MAX),
+    };
+    if !additions.media.is_empty() {
+        let keys: Vec<&str> = additions.media.iter().flat_map(blob_keys).collect();
+        sweeping::reference(transaction, &keys).await?;
+        let media: Vec<MediumDocument> =
+            additions.media.iter().map(|medium| MediumDocument::new(medium, next())).collect();
+        transaction.collections.media.insert_many(media).session(&mut transaction.session).await?;
+    }
+    let Some(new) = &additions.group else { return Ok(()) };
+    refuse_missing_media(transaction, folder, additions, new).await?;
+    let Transaction { session, collections, .. } = transaction;
+    let group = next();
+    collections
+        .groups
+        .insert_one(GroupDocument::new(&new.group, group))
+        .session(&mut *session)
+        .await?;
+    let runs: Vec<RunDocument> = new.runs.iter().map(|run| RunDocument::new(run, group)).collect();
+    if runs.is_empty() {
+        return Ok(());
+    }
+    let analyses: Vec<AnalysisDocument> =
+        analyses(new).map(|analysis| AnalysisDocument::new(analysis, next())).collect();
+    collections.runs.insert_many(runs).session(&mut *session).await?;
+    if !analyses.is_empty() {
+        collections.analyses.insert_many(analyses).session(&mut *session).await?;
+    }
+    Ok(())
+}
+
+/// The keys under which a medium's bytes lie.
+fn blob_keys(medium: &Medium) -> impl Iterator<Item = &str> {
+    std::iter::once(medium.blob_key.as_str()).chain(medium.thumbnail_key.as_deref())
+}
+
+/// A medium may have been deleted since the request looked at the folder. Deleting one writes the
+/// folder, as this transaction does.
+async fn refuse_missing_media(
+    transaction: &mut Transaction,
+    folder: &FolderDocument,
+    additions: &FolderAdditions,
+    new: &NewGroup,
+) -> Answer<()> {
+    let own: HashSet<_> = additions.media.iter().map(|medium| medium.id).collect();
+    let taken: HashSet<_> =
+        analyses(new).flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
+    let earlier: Vec<_> = taken.difference(&own).collect();
+    if earlier.is_empty() {
+        return Ok(());
+    }
+    let Transaction { session, collections, .. } = transaction;
+    let filter = doc! { "_id": { "$in": ids(&earlier) }, "member.folder_id": folder.id };
+    let found = collections.media.count_documents(filter).session(session).await?;
+    if found == earlier.len() as u64 { Ok(()) } else { Err(StoreError::NotFound("medium").into()) }
+}
+
+fn named(key: &IdempotencyKey) -> Document {
+    doc! { "user_id": id(key.user_id), "operation": &key.operation, "key": &key.key }
+}
+
+/// What the key made before; another request's key is refused.
+fn of_key(found: Option<KeyDocument>, key: &IdempotencyKey) -> Answer<Option<Replay>> {
+    match found {
+        Some(found) if found.fingerprint != key.fingerprint => {
+            Err(StoreError::IdempotencyMismatch.into())
+        }
+        other => Ok(other.map(Into::into)),
+    }
+}
+
+async fn replayed(
+    transaction: &mut Transaction,
+    key: Option<&IdempotencyKey>,
+) -> Answer<Option<Replay>> {
+    let Some(key) = key else { return Ok(None) };
+    let found = transaction
+        .collections
+        .idempotency
+        .find_one(named(key))
+        .session(&mut transaction.session)
+        .await?;
+    of_key(found, key)
+}
+
+/// What the key made before, for those who ask first.
+pub(super) async fn replay(
+    collections: &Collections,
+    key: &IdempotencyKey,
+) -> Answer<Option<Replay>> {
+    of_key(collections.idempotency.find_one(named(key)).await?, key)
+}
+
+async fn remember(
+    transaction: &mut Transaction,
+    key: Option<&IdempotencyKey>,
+    folder: FolderId,
+    additions: &FolderAdditions,
+    now: OffsetDateTime,
+) -> Answer<()> {
+    let Some(key) = key else { return Ok(()) };
+    let document =
+        KeyDocument::new(key, &Replay::of(folder, additions), now, forget_after(KEEP_KEYS));
+    transaction
+        .collections
+        .idempotency
+        .insert_one(document)
+        .session(&mut transaction.session)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! Companies, users, sessions and refresh tokens.
+
+use super::super::values::{binary, few, id, nanoseconds, time, typed};
+use mongodb::bson::{Binary, DateTime, Uuid};
+use serde::{Deserialize, Serialize};
+use vultus_core::{Role, User};
+use vultus_store::stored::{Name, V1, Version};
+use vultus_store::{Company, Session, UserWithPassword};
+
+/// A company.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CompanyDocument {
+    #[serde(rename = "_id")]
+    id: Uuid,
+    v: Version,
+    name: String,
+    wrapped_key: Binary,
+    created_at: i64,
+}
+
+impl From<&Company> for CompanyDocument {
+    fn from(company: &Company) -> Self {
+        Self {
+            id: id(company.id),
+            v: V1,
+            name: company.name.clone(),
+            wrapped_key: binary(&company.wrapped_key),
+            created_at: nanoseconds(company.created_at),
+        }
+    }
+}
+
+impl From<CompanyDocument> for Company {
+    fn from(stored: CompanyDocument) -> Self {
+        Self {
+            id: typed(stored.id),
+            name: stored.name,
+            wrapped_key: stored.wrapped_key.bytes,
+            created_at: time(stored.created_at),
+        }
+    }
+}
+
+/// A user with what proves the password.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct UserDocument {
+    #[serde(rename = "_id")]
+    pub(crate) id: Uuid,
+    v: Version,
+    company_id: Uuid,
+    email: String,
+    name: String,
+    role: Name<Role>,
+    is_service: bool,
+    password_hash: String,
+    failed_logins: i64,
+    locked_until: Option<i64>,
+    created_at: i64,
+}
+
+impl UserDocument {
+    /// A new user.
+    pub(crate) fn new(user: &User, password_hash: &str) -> Self {
+        Self {
+            id: id(user.id),
+            v: V1,
+            company_id: id(user.company_id),
+            email: user.email.clone(),
+            name: user.name.clone(),
+            role: Name(user.role),
+            is_service: user.is_service,
+            password_hash: password_hash.to_owned(),
+            failed_logins: 0,
+            locked_until: None,
+            created_at: nanoseconds(user.created_at),
+        }
+    }
+}
+
+impl From<&UserWithPassword> for UserDocument {
+    fn from(user: &UserWithPassword) -> Self {
+        Self {
+            failed_logins: user.failed_logins.into(),
+            locked_until: user.locked_until.map(nanoseconds),
+            ..Self::new(&user.user, &user.password_hash)
+        }
+    }
+}
+
+impl From<UserDocument> for User {
+    fn from(stored: UserDocument) -> Self {
+        Self {
+            id: typed(stored.id),
+            company_id: typed(stored.company_id),
+            email: stored.email,
+            name: stored.name,
+            role: stored.role.0,
+            is_service: stored.is_service,
+            created_at: time(stored.created_at),
+        }
+    }
+}
+
+impl From<UserDocument> for UserWithPassword {
+    fn from(mut stored: UserDocument) -> Self {
+        Self {
+            password_hash: std::mem::take(&mut stored.password_hash),
+            failed_logins: few(stored.failed_logins),
+            locked_until: stored.locked_until.map(time),
+            user: stored.into(),
+        }
+    }
+}
+
+/// A session.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SessionDocument {
+    #[serde(rename = "_id")]
+    pub(crate) id: Uuid,
+    v: Version,
+    user_id: Uuid,
+    created_at: i64,
+    expires_at: i64,
+    revoked: bool,
+    /// When the server may forget it, by the server's own clock.
+    forget_at: DateTime,
+}
+
+impl SessionDocument {
+    /// A new session.
+    pub(crate) fn new(session: &Session, forget_at: DateTime) -> Self {
+        Self {
+            id: id(session.id),
+            v: V1,
+            user_id: id(session.user_id),
+            created_at: nanoseconds(session.created_at),
+            expires_at: nanoseconds(session.expires_at),
+            revoked: session.revoked,
+            forget_at,
+        }
+    }
+}
+
+impl From<SessionDocument> for Session {
+    fn from(stored: SessionDocument) -> Self {
+        Self {
+            id: typed(stored.id),
+            user_id: typed(stored.user_id),
+            created_at: time(stored.created_at),
+            expires_at: time(stored.expires_at),
+            revoked: stored.revoked,
+        }
+    }
+}
+
+/// A refresh token. Used ones are kept, so that a second use is noticed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TokenDocument {
+    #[serde(rename = "_id")]
+    pub(crate) sha256: String,
+    pub(crate) v: Version,
+    pub(crate) session_id: Uuid,
+    pub(crate) used: bool,
+    /// When the server may forget it, by the server's own clock.
+    pub(crate) forget_at: DateTime,
+}

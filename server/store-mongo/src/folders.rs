@@ -1,0 +1,345 @@
+//! Folders and media that exist: reading them whole, changing them, and deleting them.
+
+use super::additions::{after, touched};
+use super::collections::Collections;
+use super::documents::{
+    AnalysisDocument, FolderDocument, GroupDocument, MediumDocument, metadata_pairs,
+};
+use super::fault::{Answer, is_duplicate};
+use super::results::cancel;
+use super::scope::{of_folders, of_members, with};
+use super::sweeping::tombstone_unreferenced;
+use super::transaction::Transaction;
+use super::values::{id, ids, nanoseconds, typed};
+use futures::TryStreamExt;
+use mongodb::bson::{Document, Uuid, doc, serialize_to_bson};
+use mongodb::options::ReturnDocument;
+use serde_json::Value;
+use std::collections::HashMap;
+use time::{Duration, OffsetDateTime};
+use vultus_core::{
+    Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium,
+};
+use vultus_store::StoreError;
+use vultus_store::{Cancelled, FolderContents, Orphans, Scope, WrappedFolderKey};
+
+/// One atomic update: no transaction needed.
+pub(super) async fn update_folder(
+    collections: &Collections,
+    scope: Scope,
+    folder: FolderId,
+    metadata: Option<&Value>,
+    external_id: Option<Option<&str>>,
+    now: OffsetDateTime,
+) -> Answer<Folder> {
+    let mut update = touched(Some(now));
+    let mut set = Document::new();
+    if let Some(metadata) = metadata {
+        set.insert("metadata", metadata.to_string());
+        set.insert("metadata_pairs", serialize_to_bson(&metadata_pairs(metadata))?);
+    }
+    match external_id {
+        Some(Some(external_id)) => drop(set.insert("external_id", external_id)),
+        Some(None) => drop(update.insert("$unset", doc! { "external_id": "" })),
+        None => {}
+    }
+    if !set.is_empty() {
+        update.insert("$set", set);
+    }
+    let filter = with(doc! { "_id": id(folder) }, of_folders(scope));
+    let changed = collections
+        .folders
+        .find_one_and_update(filter.clone(), update)
+        .return_document(ReturnDocument::After)
+        .await;
+    let error = match changed {
+        Ok(changed) => return Ok(changed.ok_or(StoreError::NotFound("folder"))?.into()),
+        Err(error) => error,
+    };
+    if !is_duplicate(&error) {
+        return Err(error.into());
+    }
+    let own = collections.folders.find_one(filter).await?.ok_or(StoreError::NotFound("folder"))?;
+    let holder = doc! { "company_id": own.company_id, "external_id": external_id.flatten() };
+    let holder = collections.folders.find_one(holder).await?.ok_or(error)?;
+    Err(StoreError::Duplicate {
+        what: "externalId",
+        existing: typed::<FolderId>(holder.id).to_string(),
+    }
+    .into())
+}
+
+pub(super) async fn delete_medium(
+    transaction: &mut Transaction,
+    scope: Scope,
+    medium: MediaId,
+    now: OffsetDateTime,
+) -> Answer<(Folder, Orphans)> {
+    let Transaction { session, collections, .. } = &mut *transaction;
+    let filter = with(doc! { "_id": id(medium) }, of_members(scope));
+    let found = collections
+        .media
+        .find_one(filter)
+        .session(&mut *session)
+        .await?
+        .ok_or(StoreError::NotFound("medium"))?;
+    let found: Medium = found.into();
+    let folder = id(found.folder_id);
+    let taking = doc! { "member.folder_id": folder, "media.media_id": id(medium) };
+    let mut cursor = collections
+        .analyses
+        .find(taking.clone())
+        .sort(doc! { "member.place": 1 })
+        .session(&mut *session)
+        .await?;
+    let mut cancelled = 0;
+    let mut keys: Vec<String> =
+        std::iter::once(found.blob_key).chain(found.thumbnail_key).collect();
+    let mut unfinished = Vec::new();
+    while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
+        // The artifacts of the analyses that took a medium may show what is in it.
+        keys.extend(analysis.artifacts.iter().map(|artifact| artifact.blob_key.clone()));
+        if !analysis.state.0.is_final() {
+            unfinished.push(Analysis::from(analysis));
+        }
+    }
+    for analysis in &unfinished {
+        cancel(transaction, analysis, now).await?;
+        cancelled += 1;
+    }
+    let Transaction { session, collections, .. } = &mut *transaction;
+    collections
+        .analyses
+        .update_many(taking, doc! { "$set": { "artifacts": [] } })
+        .session(&mut *session)
+        .await?;
+    collections.media.delete_one(doc! { "_id": id(medium) }).session(&mut *session).await?;
+    let changed = changed_folder(transaction, folder, cancelled, now).await?;
+    Ok((changed, Orphans { keys: tombstone_unreferenced(transaction, &keys, now, NEVER).await? }))
+}
+
+/// A folder after the deletion of a medium: no verdict from before counts for what is left.
+async fn changed_folder(
+    transaction: &mut Transaction,
+    folder: Uuid,
+    cancelled: i64,
+    now: OffsetDateTime,
+) -> Answer<Folder> {
+    let Transaction { session, collections, .. } = transaction;
+    let before =
+        collections.folders.find_one(doc! { "_id": folder }).session(&mut *session).await?;
+    let before = before.ok_or(StoreError::NotFound("folder"))?;
+    let changed_at = nanoseconds(now)
+        .max(after(before.asked_at))
+        .max(before.media_changed_at.unwrap_or(i64::MIN));
+    let mut update = touched(Some(now));
+    update.insert("$set", doc! { "media_changed_at": changed_at });
+    if let Ok(raised) = update.get_document_mut("$inc") {
+        raised.insert("open_analyses", -cancelled);
+    }
+    let update = collections.folders.find_one_and_update(doc! { "_id": folder }, update);
+    let after = update.return_document(ReturnDocument::After).session(session).await?;
+    Ok(after.ok_or(StoreError::NotFound("folder"))?.into())
+}
+
+/// Deletes all documents of a folder, and marks its blobs. Its runs go too, so that a write under
+/// one of their tokens finds nothing and is stale.
+pub(super) async fn erase_folder(
+    transaction: &mut Transaction,
+    scope: Scope,
+    folder: FolderId,
+    now: OffsetDateTime,
+) -> Answer<Orphans> {
+    let Transaction { session, collections, .. } = &mut *transaction;
+    let filter = with(doc! { "_id": id(folder) }, of_folders(scope));
+    // Deleted first: whoever puts something into the folder writes it, too, and one of the two is
+    // tried again.
+    if collections.folders.delete_one(filter).session(&mut *session).await?.deleted_count == 0 {
+        return Err(StoreError::NotFound("folder").into());
+    }
+    let within = doc! { "member.folder_id": id(folder) };
+    let mut keys = Vec::new();
+    let mut cursor = collections.media.find(within.clone()).session(&mut *session).await?;
+    while let Some(medium) = cursor.next(&mut *session).await.transpose()? {
+        let medium: Medium = medium.into();
+        keys.push(medium.blob_key);
+        keys.extend(medium.thumbnail_key);
+    }
+    let mut cursor = collections.analyses.find(within.clone()).session(&mut *session).await?;
+    while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
+        keys.extend(analysis.artifacts.into_iter().map(|artifact| artifact.blob_key));
+    }
+    collections.runs.delete_many(within.clone()).session(&mut *session).await?;
+    collections.analyses.delete_many(within.clone()).session(&mut *session).await?;
+    collections.groups.delete_many(within.clone()).session(&mut *session).await?;
+    collections.media.delete_many(within).session(&mut *session).await?;
+    collections
+        .idempotency
+        .delete_many(doc! { "folder_id": id(folder) })
+        .session(&mut *session)
+        .await?;
+    Ok(Orphans { keys: tombstone_unreferenced(transaction, &keys, now, NEVER).await? })
+}
+
+pub(super) async fn folders(
+    collections: &Collections,
+    scope: Scope,
+    wanted: &[FolderId],
+) -> Answer<Vec<FolderContents>> {
+    let filter = with(doc! { "_id": { "$in": ids(wanted) } }, of_folders(scope));
+    let found: Vec<FolderDocument> = collections.folders.find(filter).await?.try_collect().await?;
+    let by_id: HashMap<FolderId, Folder> =
+        found.into_iter().map(Folder::from).map(|folder| (folder.id, folder)).collect();
+    contents(collections, wanted.iter().filter_map(|id| by_id.get(id).cloned()).collect()).await
+}
+
+/// Two commands, side by side, however many folders there are.
+pub(super) async fn contents(
+    collections: &Collections,
+    folders: Vec<Folder>,
+) -> Answer<Vec<FolderContents>> {
+    if folders.is_empty() {
+        return Ok(Vec::new());
+    }
+    let among = doc! { "member.folder_id": { "$in": ids(folders.iter().map(|folder| folder.id)) } };
+    // In the order of the index, so that nothing is sorted.
+    let order = doc! { "member.folder_id": 1, "member.place": 1 };
+    let media = async {
+        let found =
+            collections.media.find(among.clone()).sort(order.clone()).batch_size(ALL).await?;
+        found.try_collect::<Vec<MediumDocument>>().await
+    };
+    let analyses = async {
+        let found =
+            collections.analyses.find(among.clone()).sort(order.clone()).batch_size(ALL).await?;
+        found.try_collect::<Vec<AnalysisDocument>>().await
+    };
+    let (media, analyses) = futures::future::try_join(media, analyses).await?;
+    let mut media_of: HashMap<FolderId, Vec<Medium>> = HashMap::new();
+    for medium in media.into_iter().map(Medium::from) {
+        media_of.entry(medium.folder_id).or_default().push(medium);
+    }
+    let mut analyses_of: HashMap<FolderId, (Vec<Analysis>, Vec<Artifact>)> = HashMap::new();
+    for (analysis, artifacts) in analyses.into_iter().map(AnalysisDocument::into_parts) {
+        let of_folder = analyses_of.entry(analysis.folder_id).or_default();
+        of_folder.0.push(analysis);
+        of_folder.1.extend(artifacts);
+    }
+    // An id may be asked for twice, so that nothing is taken out of the maps.
+    let of = |folder: Folder| {
+        let (analyses, artifacts) = analyses_of.get(&folder.id).cloned().unwrap_or_default();
+        FolderContents {
+            media: media_of.get(&folder.id).cloned().unwrap_or_default(),
+            analyses,
+            artifacts,
+            folder,
+        }
+    };
+    Ok(folders.into_iter().map(of).collect())
+}
+
+/// What nothing referenced before can be under no deletion that goes on.
+const NEVER: Duration = Duration::ZERO;
+
+/// As many documents as fit into the first answer.
+pub(super) const ALL: u32 = 10_000;
+
+pub(super) async fn folder_by_external_id(
+    collections: &Collections,
+    scope: Scope,
+    company: CompanyId,
+    external_id: &str,
+) -> Answer<Option<FolderId>> {
+    let named = doc! { "$and": [{ "company_id": id(company), "external_id": external_id }, of_folders(scope)] };
+    Ok(collections.folders.find_one(named).await?.map(|found| typed(found.id)))
+}
+
+pub(super) async fn medium(
+    collections: &Collections,
+    scope: Scope,
+    medium: MediaId,
+) -> Answer<Option<Medium>> {
+    let filter = with(doc! { "_id": id(medium) }, of_members(scope));
+    Ok(collections.media.find_one(filter).await?.map(Into::into))
+}
+
+pub(super) async fn groups(
+    collections: &Collections,
+    scope: Scope,
+    folder: FolderId,
+) -> Answer<Vec<AnalysisGroup>> {
+    let filter = with(doc! { "member.folder_id": id(folder) }, of_members(scope));
+    let found: Vec<GroupDocument> = collections
+        .groups
+        .find(filter)
+        .sort(doc! { "member.place": 1 })
+        .await?
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().map(Into::into).collect())
+}
+
+pub(super) async fn analyses(
+    collections: &Collections,
+    scope: Scope,
+    wanted: &[AnalysisId],
+) -> Answer<Vec<(Analysis, Vec<Artifact>)>> {
+    let filter = with(doc! { "_id": { "$in": ids(wanted) } }, of_members(scope));
+    let found: Vec<AnalysisDocument> =
+        collections.analyses.find(filter).batch_size(ALL).await?.try_collect().await?;
+    let parts =
+        found.into_iter().map(AnalysisDocument::into_parts).map(|parts| (parts.0.id, parts));
+    let by_id: HashMap<AnalysisId, (Analysis, Vec<Artifact>)> = parts.collect();
+    Ok(wanted.iter().filter_map(|id| by_id.get(id).cloned()).collect())
+}
+
+pub(super) async fn folder_ids(
+    collections: &Collections,
+    after: Option<FolderId>,
+    limit: u32,
+) -> Answer<Vec<FolderId>> {
+    let filter = after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": id(after) } });
+    let folders = collections.folders.clone_with_type::<OnlyId>();
+    let ids = folders.find(filter).sort(doc! { "_id": 1 }).limit(i64::from(limit));
+    let found: Vec<OnlyId> = ids.projection(doc! { "_id": 1 }).await?.try_collect().await?;
+    Ok(found.into_iter().map(|found| typed(found.id)).collect())
+}
+
+#[derive(serde::Deserialize)]
+struct OnlyId {
+    #[serde(rename = "_id")]
+    id: Uuid,
+}
+
+pub(super) async fn folder_key(
+    collections: &Collections,
+    folder: FolderId,
+) -> Answer<Option<WrappedFolderKey>> {
+    let found = collections.folders.find_one(doc! { "_id": id(folder) }).await?.map(Folder::from);
+    Ok(found.map(|folder| WrappedFolderKey {
+        company_id: folder.company_id,
+        wrapped_key: folder.wrapped_key,
+    }))
+}
+
+pub(super) async fn cancel_analysis(
+    transaction: &mut Transaction,
+    scope: Scope,
+    analysis: AnalysisId,
+    now: OffsetDateTime,
+) -> Answer<Cancelled> {
+    let filter = with(doc! { "_id": id(analysis) }, of_members(scope));
+    let found = one(transaction, filter.clone()).await?;
+    if found.state.is_final() {
+        return Ok(Cancelled::AlreadyFinal(Box::new(found)));
+    }
+    cancel(transaction, &found, now).await?;
+    super::results::touch(transaction, id(found.folder_id), 1, Some(now)).await?;
+    Ok(Cancelled::Now(Box::new(one(transaction, filter).await?)))
+}
+
+async fn one(transaction: &mut Transaction, filter: Document) -> Answer<Analysis> {
+    let Transaction { session, collections, .. } = transaction;
+    let found = collections.analyses.find_one(filter).session(session).await?;
+    Ok(found.ok_or(StoreError::NotFound("analysis"))?.into())
+}

@@ -1,0 +1,170 @@
+//! The version of the installation's documents: brought up to date once, however many nodes start,
+//! and refused when newer.
+
+use super::collections::{NAMES, indexes};
+use super::fault::{Answer, Fault, code, is_duplicate};
+use mongodb::bson::{Document, doc};
+use mongodb::options::ReturnDocument;
+use mongodb::{Collection, Database};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+use vultus_store::SchemaState;
+use vultus_store::StoreError;
+use vultus_store::stored::{V1, Version};
+
+/// The newest version that this program knows. A step that was released is never edited.
+const NEWEST: i32 = 1;
+/// The name of the version's document.
+const ID: &str = "schema";
+/// How long a node may work on one step before another takes over.
+const LOCK_MS: i64 = 60_000;
+/// How long a start waits for another node's steps.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often it looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// The server's code for a collection that is there.
+const NAMESPACE_EXISTS: i32 = 48;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SchemaDocument {
+    #[serde(rename = "_id")]
+    id: String,
+    v: Version,
+    version: i32,
+}
+
+/// Brings the database to the newest version, and builds and checks the indexes.
+pub(super) async fn prepare(database: &Database) -> Answer<()> {
+    let began = Instant::now();
+    let holder = uuid::Uuid::now_v7().to_string();
+    loop {
+        let version = current(database).await?;
+        if version > NEWEST {
+            return Err(refused(format!(
+                "the documents have version {version}, and this program knows versions up to {NEWEST}: use a newer program"
+            )));
+        }
+        if version == NEWEST {
+            break;
+        }
+        if lock(database, &holder, version).await? {
+            step(database, version + 1).await?;
+            unlock(database, &holder, version + 1).await?;
+        } else if began.elapsed() > PATIENCE {
+            return Err(refused(
+                "another node began to migrate the documents and did not finish".to_owned(),
+            ));
+        } else {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+    build_indexes(database).await
+}
+
+fn meta(database: &Database) -> Collection<Document> {
+    database.collection("meta")
+}
+
+/// The version of the documents; 0 where there are none.
+async fn current(database: &Database) -> Answer<i32> {
+    let meta = meta(database);
+    let none = doc! { "$setOnInsert": { "v": i32::from(V1), "version": 0 } };
+    match meta.update_one(doc! { "_id": ID }, none).upsert(true).await {
+        // Another node was first to make the document.
+        Err(error) if !is_duplicate(&error) => return Err(error.into()),
+        _ => {}
+    }
+    written(database).await
+}
+
+async fn written(database: &Database) -> Answer<i32> {
+    let found =
+        meta(database).clone_with_type::<SchemaDocument>().find_one(doc! { "_id": ID }).await?;
+    Ok(found.map_or(0, |found| found.version))
+}
+
+/// The version that is written down, beside the newest one.
+pub(super) async fn state(database: &Database) -> Answer<SchemaState> {
+    let version = written(database).await?;
+    Ok(SchemaState {
+        version: usize::try_from(version).unwrap_or_default(),
+        newest: NEWEST.unsigned_abs() as usize,
+    })
+}
+
+/// Takes the right to make the next step, by the server's clock.
+async fn lock(database: &Database, holder: &str, version: i32) -> Answer<bool> {
+    let free = doc! { "$lt": [{ "$ifNull": ["$lock.until", "$$NOW"] }, { "$add": ["$$NOW", 1] }] };
+    let filter = doc! { "_id": ID, "version": version, "$expr": free };
+    let until = doc! { "$add": ["$$NOW", LOCK_MS] };
+    let taken = doc! { "$set": { "lock": { "holder": holder, "until": until } } };
+    Ok(meta(database).find_one_and_update(filter, vec![taken]).await?.is_some())
+}
+
+/// Writes the new version down, if nobody took over meanwhile.
+async fn unlock(database: &Database, holder: &str, version: i32) -> Answer<()> {
+    let update = doc! {
+        "$set": { "version": version },
+        "$push": { "steps": { "version": version, "by": holder } },
+        "$unset": { "lock": "" },
+    };
+    meta(database).update_one(doc! { "_id": ID, "lock.holder": holder }, update).await?;
+    Ok(())
+}
+
+/// Makes one version out of the one before. Each step can be repeated: its node may die half-way.
+async fn step(database: &Database, version: i32) -> Answer<()> {
+    match version {
+        1 => make_collections(database).await,
+        other => Err(refused(format!("there is no step to version {other}"))),
+    }
+}
+
+/// Collections are there before the first transaction, which cannot well make them.
+async fn make_collections(database: &Database) -> Answer<()> {
+    for name in NAMES {
+        match database.create_collection(name).await {
+            Err(error) if code(&error) != Some(NAMESPACE_EXISTS) => return Err(error.into()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whether this is the fingerprint of something of the installation; the first one that is asked
+/// about is.
+pub(super) async fn has(database: &Database, what: &str, fingerprint: &str) -> Answer<bool> {
+    let first = doc! { "$setOnInsert": { "v": i32::from(V1), "fingerprint": fingerprint } };
+    let meta = meta(database);
+    let asked = || meta.find_one_and_update(doc! { "_id": what }, first.clone()).upsert(true);
+    let found = match asked().return_document(ReturnDocument::After).await {
+        // Two nodes asked at once, and the other one was first.
+        Err(error) if is_duplicate(&error) => {
+            asked().return_document(ReturnDocument::After).await?
+        }
+        other => other?,
+    };
+    Ok(found
+        .is_some_and(|found| found.get_str("fingerprint").is_ok_and(|known| known == fingerprint)))
+}
+
+/// Builds what is not there. An index that cannot be built, or is there and another one, ends the
+/// start.
+async fn build_indexes(database: &Database) -> Answer<()> {
+    for (name, wanted) in indexes() {
+        database.collection::<Document>(name).create_indexes(wanted).await.map_err(|source| {
+            Fault::Known(StoreError::Internal {
+                context: format!("building the indexes of the collection `{name}`"),
+                source: Box::new(source),
+            })
+        })?;
+    }
+    Ok(())
+}
+
+fn refused(text: String) -> Fault {
+    Fault::Known(StoreError::Internal {
+        context: "opening the database".to_owned(),
+        source: text.into(),
+    })
+}

@@ -1,0 +1,185 @@
+//! Which blobs are referenced, and tombstones for those that are not.
+//!
+//! The collection `blobs` has a document for each key that was ever referenced and not swept.
+//! Whoever references a key and whoever gives it a tombstone write the same document, so that of
+//! two transactions that meet, one is tried again and sees the other.
+
+use super::collections::{BLOBS, Collections};
+use super::fault::Answer;
+use super::transaction::Transaction;
+use super::values::{nanoseconds, time};
+use futures::TryStreamExt;
+use mongodb::bson::{Bson, Document, doc};
+use std::collections::HashSet;
+use time::{Duration, OffsetDateTime};
+use vultus_store::StoreError;
+use vultus_store::Tombstone;
+use vultus_store::stored::V1;
+
+/// References keys. A key with a tombstone is refused, and ends the transaction.
+pub(super) async fn reference(transaction: &mut Transaction, keys: &[&str]) -> Answer<()> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    // The first attempt meets a tombstone as a duplicate key; the next one says which it was.
+    if transaction.attempt > 0 {
+        refuse_swept(transaction, keys).await?;
+    }
+    let distinct: HashSet<&str> = keys.iter().copied().collect();
+    let updates: Vec<Document> = distinct
+        .into_iter()
+        .map(|key| {
+            let live = doc! { "_id": key, "swept_at": { "$exists": false } };
+            doc! { "q": live, "u": { "$set": { "v": i32::from(V1) }, "$inc": { "references": 1_i64 } }, "upsert": true }
+        })
+        .collect();
+    transaction.update(BLOBS, updates).await?;
+    Ok(())
+}
+
+async fn refuse_swept(transaction: &mut Transaction, keys: &[&str]) -> Answer<()> {
+    let filter = doc! { "_id": { "$in": keys }, "swept_at": { "$exists": true } };
+    let found =
+        transaction.collections.blobs.find_one(filter).session(&mut transaction.session).await?;
+    match found.and_then(|found| found.get_str("_id").ok().map(str::to_owned)) {
+        Some(key) => Err(StoreError::BlobSwept { key }.into()),
+        None => Ok(()),
+    }
+}
+
+async fn referenced(transaction: &mut Transaction, keys: &[String]) -> Answer<HashSet<String>> {
+    let Transaction { session, collections, .. } = transaction;
+    let mut found = HashSet::new();
+    if keys.is_empty() {
+        return Ok(found);
+    }
+    let among = doc! { "$in": keys };
+    let media = doc! { "$or": [{ "blob_key": &among }, { "thumbnail_key": &among }] };
+    let mut cursor = collections
+        .media
+        .clone_with_type::<Document>()
+        .find(media)
+        .projection(doc! { "_id": 0, "blob_key": 1, "thumbnail_key": 1 })
+        .session(&mut *session)
+        .await?;
+    while let Some(medium) = cursor.next(&mut *session).await.transpose()? {
+        found.extend(
+            ["blob_key", "thumbnail_key"]
+                .iter()
+                .filter_map(|field| medium.get_str(field).ok().map(str::to_owned)),
+        );
+    }
+    let mut cursor = collections
+        .analyses
+        .clone_with_type::<Document>()
+        .find(doc! { "artifacts.blob_key": &among })
+        .projection(doc! { "_id": 0, "artifacts.blob_key": 1 })
+        .session(&mut *session)
+        .await?;
+    while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
+        let artifacts =
+            analysis.get_array("artifacts").into_iter().flatten().filter_map(Bson::as_document);
+        found.extend(
+            artifacts.filter_map(|artifact| artifact.get_str("blob_key").ok().map(str::to_owned)),
+        );
+    }
+    Ok(found)
+}
+
+/// Marks those of the keys that nothing references and nobody else is deleting, each once.
+pub(super) async fn tombstone_unreferenced(
+    transaction: &mut Transaction,
+    keys: &[String],
+    now: OffsetDateTime,
+    abandoned: Duration,
+) -> Answer<Vec<String>> {
+    let mut taken = referenced(transaction, keys).await?;
+    taken.extend(being_deleted(transaction, keys, now - abandoned).await?);
+    // Each once: what was marked already is taken.
+    let free: Vec<String> =
+        keys.iter().filter(|key| taken.insert((*key).clone())).cloned().collect();
+    let updates: Vec<Document> = free
+        .iter()
+        .map(|key| {
+            let marked = doc! { "$set": { "v": i32::from(V1), "swept_at": nanoseconds(now), "swept": false } };
+            doc! { "q": { "_id": key }, "u": marked, "upsert": true }
+        })
+        .collect();
+    if !updates.is_empty() {
+        transaction.update(BLOBS, updates).await?;
+    }
+    Ok(free)
+}
+
+/// Those of the keys whose deletion goes on. One that began before `killed` does not.
+async fn being_deleted(
+    transaction: &mut Transaction,
+    keys: &[String],
+    killed: OffsetDateTime,
+) -> Answer<Vec<String>> {
+    let Transaction { session, collections, .. } = transaction;
+    let filter = doc! { "_id": { "$in": keys }, "swept_at": { "$gte": nanoseconds(killed) }, "swept": false };
+    let mut cursor = collections.blobs.find(filter).session(&mut *session).await?;
+    let mut found = Vec::new();
+    while let Some(blob) = cursor.next(&mut *session).await.transpose()? {
+        found.extend(blob.get_str("_id").ok().map(str::to_owned));
+    }
+    Ok(found)
+}
+
+pub(super) async fn mark_swept(collections: &Collections, keys: &[String]) -> Answer<()> {
+    let marked = doc! { "_id": { "$in": keys }, "swept_at": { "$exists": true } };
+    collections.blobs.update_many(marked, doc! { "$set": { "swept": true } }).await?;
+    Ok(())
+}
+
+pub(super) async fn revive(collections: &Collections, tombstones: &[Tombstone]) -> Answer<()> {
+    let same = |made: &Tombstone| doc! { "_id": &made.key, "swept_at": nanoseconds(made.made_at), "swept": true };
+    let these: Vec<Document> = tombstones.iter().map(same).collect();
+    if !these.is_empty() {
+        collections.blobs.delete_many(doc! { "$or": these }).await?;
+    }
+    Ok(())
+}
+
+fn tombstone(blob: &Document) -> Option<Tombstone> {
+    let key = blob.get_str("_id").ok()?.to_owned();
+    let made_at = time(blob.get_i64("swept_at").ok()?);
+    Some(Tombstone { key, swept: blob.get_bool("swept").unwrap_or_default(), made_at })
+}
+
+pub(super) async fn tombstones(
+    collections: &Collections,
+    keys: &[String],
+) -> Answer<Vec<Tombstone>> {
+    let marked = doc! { "_id": { "$in": keys }, "swept_at": { "$exists": true } };
+    let found: Vec<Document> = collections.blobs.find(marked).await?.try_collect().await?;
+    Ok(found.iter().filter_map(tombstone).collect())
+}
+
+pub(super) async fn tombstones_before(
+    collections: &Collections,
+    before: OffsetDateTime,
+    limit: u32,
+) -> Answer<Vec<Tombstone>> {
+    let marked = doc! { "swept_at": { "$lt": nanoseconds(before) } };
+    let found = collections.blobs.find(marked).sort(doc! { "swept_at": 1 }).limit(i64::from(limit));
+    let found: Vec<Document> = found.await?.try_collect().await?;
+    Ok(found.iter().filter_map(tombstone).collect())
+}
+
+/// Keys of the newest media's blobs.
+pub(super) async fn newest_blobs(collections: &Collections, limit: u32) -> Answer<Vec<String>> {
+    let media = collections.media.clone_with_type::<Document>();
+    let newest = media
+        .find(doc! {})
+        .sort(doc! { "_id": -1 })
+        .limit(limit.into())
+        .projection(doc! { "blob_key": 1 });
+    let found: Vec<Document> = newest.await?.try_collect().await?;
+    Ok(found
+        .iter()
+        .filter_map(|medium| medium.get_str("blob_key").ok())
+        .map(str::to_owned)
+        .collect())
+}

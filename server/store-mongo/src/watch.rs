@@ -1,0 +1,149 @@
+//! The change stream: what any node wrote becomes a signal in this process. After a lost stream it
+//! goes on where it was; when that is not possible any more, readers are told that they missed
+//! some.
+
+use super::collections::{FOLDERS, RUNS};
+use super::fault::code;
+use super::values::{counted, typed};
+use futures::StreamExt;
+use mongodb::Database;
+use mongodb::bson::{Uuid, doc};
+use mongodb::change_stream::ChangeStream;
+use mongodb::change_stream::event::ResumeToken;
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use vultus_store::events::{Change, FolderChange};
+use vultus_store::signals::Signals;
+
+/// Wait before a lost stream is opened again.
+const AGAIN: Duration = Duration::from_millis(250);
+/// The oplog does not reach back to where the stream was, or the stream cannot be resumed for
+/// another reason.
+const LOST: [i32; 4] = [136, 222, 280, 286];
+
+/// One event, cut down to what is needed.
+#[derive(Debug, Deserialize)]
+pub(super) struct Event {
+    #[serde(rename = "operationType")]
+    operation: String,
+    ns: Namespace,
+    #[serde(rename = "documentKey")]
+    key: Key,
+    revision: Option<i64>,
+    /// The number of analyses that are not final, if it changed.
+    open: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Namespace {
+    coll: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Key {
+    #[serde(rename = "_id")]
+    id: Uuid,
+}
+
+/// Opens the stream of what happens from now on, or after a token.
+pub(super) async fn open(
+    database: &Database,
+    after: Option<ResumeToken>,
+) -> mongodb::error::Result<ChangeStream<Event>> {
+    let folders = doc! { "ns.coll": FOLDERS, "operationType": { "$in": ["insert", "update", "replace", "delete"] } };
+    let runs = doc! {
+        "ns.coll": RUNS,
+        "$or": [{ "operationType": "insert" }, { "updateDescription.updatedFields.state": "QUEUED" }],
+    };
+    let needed = doc! {
+        "operationType": 1,
+        "ns": 1,
+        "documentKey": 1,
+        "revision": { "$ifNull": ["$updateDescription.updatedFields.revision", "$fullDocument.revision"] },
+        "open": "$updateDescription.updatedFields.open_analyses",
+    };
+    let stages = [doc! { "$match": { "$or": [folders, runs] } }, doc! { "$project": needed }];
+    Ok(database.watch().pipeline(stages).resume_after(after).await?.with_type())
+}
+
+/// Passes events on until it is told to stop.
+pub(super) async fn pass_on(
+    database: Database,
+    mut stream: ChangeStream<Event>,
+    signals: Arc<Signals>,
+    stop: CancellationToken,
+) {
+    let mut token = stream.resume_token();
+    loop {
+        let event = tokio::select! {
+            () = stop.cancelled() => return,
+            event = stream.next() => event,
+        };
+        match event {
+            Some(Ok(event)) => {
+                token = stream.resume_token();
+                tell(&signals, &event);
+            }
+            lost => {
+                if let Some(Err(error)) = &lost {
+                    tracing::warn!(
+                        error = error as &dyn std::error::Error,
+                        "the stream of changes broke off"
+                    );
+                }
+                let forgotten = lost.and_then(Result::err).is_some_and(|error| is_lost(&error));
+                let reopened = tokio::select! {
+                    () = stop.cancelled() => return,
+                    reopened = reopen(&database, token.take().filter(|_| !forgotten), &signals) => reopened,
+                };
+                stream = reopened;
+                token = stream.resume_token();
+            }
+        }
+    }
+}
+
+/// Tries until it works.
+async fn reopen(
+    database: &Database,
+    mut token: Option<ResumeToken>,
+    signals: &Signals,
+) -> ChangeStream<Event> {
+    loop {
+        match open(database, token.clone()).await {
+            Ok(stream) => {
+                if token.is_none() {
+                    signals.send(Change::Missed);
+                }
+                signals.wake_for_runs();
+                tracing::info!(resumed = token.is_some(), "the stream of changes goes on");
+                return stream;
+            }
+            Err(error) if is_lost(&error) => token = None,
+            Err(_) => tokio::time::sleep(AGAIN).await,
+        }
+    }
+}
+
+fn is_lost(error: &mongodb::error::Error) -> bool {
+    code(error).is_some_and(|code| LOST.contains(&code))
+}
+
+fn tell(signals: &Signals, event: &Event) {
+    if event.ns.coll == RUNS {
+        return signals.wake_for_runs();
+    }
+    // A deleted folder has no revision; an update without one is a part of a change whose other
+    // part has it.
+    let revision = if event.operation == "delete" { Some(0) } else { event.revision };
+    if let Some(revision) = revision {
+        let may_settle = event.open.is_some() || event.operation == "delete";
+        signals.send(Change::Folder(FolderChange {
+            folder_id: typed(event.key.id),
+            revision: counted(revision),
+            may_settle,
+        }));
+    }
+}

@@ -1,0 +1,291 @@
+//! Companies, users, sessions and refresh tokens.
+
+use super::fault::{Answer, Fault};
+use super::rows::{all, change, optional};
+use super::values::{json_list, name, nanoseconds, optional_time, parsed, time};
+use ::time::{Duration, OffsetDateTime};
+use rusqlite::{Connection, Row, params};
+use vultus_core::{CompanyId, SessionId, User, UserId};
+use vultus_store::StoreError;
+use vultus_store::export::SessionRecord;
+use vultus_store::names::Named;
+use vultus_store::{Company, Rotation, Session, UserWithPassword};
+
+const USER: &str = "u.id, u.company_id, u.email, u.name, u.role, u.is_service, u.created_at";
+const SESSION: &str = "s.id, s.user_id, s.created_at, s.expires_at, s.revoked";
+/// Expired sessions are kept for this long.
+const KEEP_SESSIONS: Duration = Duration::days(1);
+
+fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+    Ok(User {
+        id: parsed(row, 0)?,
+        company_id: parsed(row, 1)?,
+        email: row.get(2)?,
+        name: row.get(3)?,
+        role: name(row, 4)?,
+        is_service: row.get(5)?,
+        created_at: time(row, 6)?,
+    })
+}
+
+fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        id: parsed(row, 0)?,
+        user_id: parsed(row, 1)?,
+        created_at: time(row, 2)?,
+        expires_at: time(row, 3)?,
+        revoked: row.get(4)?,
+    })
+}
+
+pub(super) fn create_company(connection: &Connection, company: &Company) -> Answer<()> {
+    let made = change(
+        connection,
+        "INSERT INTO companies (id, name, wrapped_key, created_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING",
+        params![
+            company.id.to_string(),
+            company.name,
+            company.wrapped_key,
+            nanoseconds(company.created_at)
+        ],
+    )?;
+    if made == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::Duplicate { what: "company", existing: company.id.to_string() }.into())
+    }
+}
+
+const COMPANY: &str = "id, name, ifnull(wrapped_key, x''), created_at";
+
+fn company_row(row: &Row<'_>) -> rusqlite::Result<Company> {
+    Ok(Company {
+        id: parsed(row, 0)?,
+        name: row.get(1)?,
+        wrapped_key: row.get(2)?,
+        created_at: time(row, 3)?,
+    })
+}
+
+pub(super) fn company(connection: &Connection, id: CompanyId) -> Answer<Company> {
+    let sql = format!("SELECT {COMPANY} FROM companies WHERE id = ?1");
+    optional(connection, &sql, [id.to_string()], company_row)?
+        .ok_or(Fault::Known(StoreError::NotFound("company")))
+}
+
+pub(super) fn companies(connection: &Connection) -> Answer<Vec<Company>> {
+    all(connection, &format!("SELECT {COMPANY} FROM companies ORDER BY id"), (), company_row)
+}
+
+pub(super) fn replace_company_key(
+    connection: &Connection,
+    id: CompanyId,
+    old: &[u8],
+    new: &[u8],
+) -> Answer<bool> {
+    let sql =
+        "UPDATE companies SET wrapped_key = ?3 WHERE id = ?1 AND ifnull(wrapped_key, x'') = ?2";
+    Ok(change(connection, sql, (id.to_string(), old, new))? == 1)
+}
+
+pub(super) fn create_user(connection: &Connection, user: &User, password_hash: &str) -> Answer<()> {
+    let taken = "SELECT id FROM users WHERE email = ?1";
+    if let Some(existing) = optional(connection, taken, [&user.email], |row| row.get(0))? {
+        return Err(StoreError::Duplicate { what: "email", existing }.into());
+    }
+    company(connection, user.company_id)?;
+    change(
+        connection,
+        "INSERT INTO users (id, company_id, email, name, role, is_service, password_hash, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            user.id.to_string(),
+            user.company_id.to_string(),
+            user.email,
+            user.name,
+            user.role.name(),
+            user.is_service,
+            password_hash,
+            nanoseconds(user.created_at),
+        ],
+    )?;
+    Ok(())
+}
+
+pub(super) fn count_users(connection: &Connection) -> Answer<u64> {
+    Ok(connection.query_row("SELECT count(*) FROM users", (), |row| row.get(0))?)
+}
+
+pub(super) fn user_by_email(
+    connection: &Connection,
+    email: &str,
+) -> Answer<Option<UserWithPassword>> {
+    let sql = format!(
+        "SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u WHERE u.email = ?1"
+    );
+    optional(connection, &sql, [email], user_with_password)
+}
+
+fn user_with_password(row: &Row<'_>) -> rusqlite::Result<UserWithPassword> {
+    Ok(UserWithPassword {
+        user: user(row)?,
+        password_hash: row.get(7)?,
+        failed_logins: row.get(8)?,
+        locked_until: optional_time(row, 9)?,
+    })
+}
+
+/// In the order of their ids.
+pub(super) fn all_users(connection: &Connection) -> Answer<Vec<UserWithPassword>> {
+    let sql = format!(
+        "SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u ORDER BY u.id"
+    );
+    all(connection, &sql, (), user_with_password)
+}
+
+/// With what is known of its logins.
+pub(super) fn insert_user(connection: &Connection, user: &UserWithPassword) -> Answer<()> {
+    create_user(connection, &user.user, &user.password_hash)?;
+    let sql = "UPDATE users SET failed_logins = ?2, locked_until = ?3 WHERE id = ?1";
+    change(
+        connection,
+        sql,
+        (user.user.id.to_string(), user.failed_logins, user.locked_until.map(nanoseconds)),
+    )?;
+    Ok(())
+}
+
+/// In the order of their ids.
+pub(super) fn all_sessions(connection: &Connection) -> Answer<Vec<SessionRecord>> {
+    let sql = format!("SELECT {SESSION} FROM sessions s ORDER BY s.id");
+    let tokens = "SELECT sha256, used FROM refresh_tokens WHERE session_id = ?1 ORDER BY sha256";
+    let mut sessions = Vec::new();
+    for session in all(connection, &sql, (), session_row)? {
+        let refresh_tokens = all(connection, tokens, [session.id.to_string()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        sessions.push(SessionRecord { session, refresh_tokens });
+    }
+    Ok(sessions)
+}
+
+/// With its tokens.
+pub(super) fn insert_session(connection: &Connection, record: &SessionRecord) -> Answer<()> {
+    let session = &record.session;
+    let sql = "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let (id, user) = (session.id.to_string(), session.user_id.to_string());
+    change(
+        connection,
+        sql,
+        (
+            &id,
+            user,
+            nanoseconds(session.created_at),
+            nanoseconds(session.expires_at),
+            session.revoked,
+        ),
+    )?;
+    for (sha256, used) in &record.refresh_tokens {
+        let sql = "INSERT INTO refresh_tokens (sha256, session_id, used) VALUES (?1, ?2, ?3)";
+        change(connection, sql, (sha256, &id, used))?;
+    }
+    Ok(())
+}
+
+pub(super) fn users(connection: &Connection, ids: &[UserId]) -> Answer<Vec<User>> {
+    let sql = format!(
+        "SELECT {USER} FROM json_each(?1) wanted JOIN users u ON u.id = wanted.value ORDER BY wanted.key"
+    );
+    all(connection, &sql, [json_list(ids)], user)
+}
+
+pub(super) fn record_failed_login(
+    connection: &Connection,
+    id: UserId,
+    locked_until: Option<OffsetDateTime>,
+) -> Answer<()> {
+    // A lock is only ever prolonged: failures that are recorded side by side do not take it back.
+    let sql = "UPDATE users SET failed_logins = failed_logins + 1,
+        locked_until = CASE WHEN ?2 IS NULL THEN locked_until ELSE max(ifnull(locked_until, ?2), ?2) END WHERE id = ?1";
+    match change(connection, sql, (id.to_string(), locked_until.map(nanoseconds)))? {
+        0 => Err(StoreError::NotFound("user").into()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn create_session(
+    connection: &Connection,
+    session: &Session,
+    refresh_sha256: &str,
+) -> Answer<()> {
+    let cleared = "UPDATE users SET failed_logins = 0, locked_until = NULL WHERE id = ?1";
+    if change(connection, cleared, [session.user_id.to_string()])? == 0 {
+        return Err(StoreError::NotFound("user").into());
+    }
+    change(
+        connection,
+        "DELETE FROM sessions WHERE row IN (SELECT row FROM sessions WHERE expires_at < ?1 LIMIT 100)",
+        [nanoseconds(session.created_at - KEEP_SESSIONS)],
+    )?;
+    change(
+        connection,
+        "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            session.id.to_string(),
+            session.user_id.to_string(),
+            nanoseconds(session.created_at),
+            nanoseconds(session.expires_at),
+            session.revoked,
+        ],
+    )?;
+    insert_token(connection, refresh_sha256, session.id)
+}
+
+fn insert_token(connection: &Connection, sha256: &str, session: SessionId) -> Answer<()> {
+    change(
+        connection,
+        "INSERT INTO refresh_tokens (sha256, session_id) VALUES (?1, ?2)",
+        (sha256, session.to_string()),
+    )?;
+    Ok(())
+}
+
+pub(super) fn rotate_refresh(
+    connection: &Connection,
+    old: &str,
+    new: &str,
+    now: OffsetDateTime,
+    expires_at: OffsetDateTime,
+) -> Answer<Rotation> {
+    let sql = format!(
+        "SELECT {SESSION}, t.used FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.sha256 = ?1"
+    );
+    let found =
+        optional(connection, &sql, [old], |row| Ok((session_row(row)?, row.get::<_, bool>(5)?)))?;
+    let Some((session, used)) = found else { return Ok(Rotation::Unknown) };
+    if session.revoked || session.expires_at <= now {
+        return Ok(Rotation::Unknown);
+    }
+    if used {
+        revoke_session(connection, session.id)?;
+        return Ok(Rotation::Reused);
+    }
+    change(connection, "UPDATE refresh_tokens SET used = 1 WHERE sha256 = ?1", [old])?;
+    insert_token(connection, new, session.id)?;
+    let extended = "UPDATE sessions SET expires_at = ?2 WHERE id = ?1";
+    change(connection, extended, (session.id.to_string(), nanoseconds(expires_at)))?;
+    let owner = users(connection, &[session.user_id])?.pop().ok_or(StoreError::NotFound("user"))?;
+    Ok(Rotation::Rotated(Session { expires_at, ..session }, owner))
+}
+
+pub(super) fn session(connection: &Connection, id: SessionId) -> Answer<Option<Session>> {
+    let sql = format!("SELECT {SESSION} FROM sessions s WHERE s.id = ?1");
+    optional(connection, &sql, [id.to_string()], session_row)
+}
+
+pub(super) fn revoke_session(connection: &Connection, id: SessionId) -> Answer<()> {
+    match change(connection, "UPDATE sessions SET revoked = 1 WHERE id = ?1", [id.to_string()])? {
+        0 => Err(StoreError::NotFound("session").into()),
+        _ => Ok(()),
+    }
+}

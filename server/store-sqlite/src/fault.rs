@@ -1,0 +1,88 @@
+//! What goes wrong inside the backend, on its way to [`StoreError`].
+
+use rusqlite::ErrorCode;
+use vultus_store::StoreError;
+
+/// Result of a piece of work on a connection.
+pub(super) type Answer<T> = std::result::Result<T, Fault>;
+
+/// Why a piece of work on a connection was not done.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// An answer of the contract.
+    Known(StoreError),
+    /// SQLite says so.
+    Sqlite(rusqlite::Error),
+    /// A stored document cannot be read or written.
+    Document(serde_json::Error),
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Self {
+        Self::Known(error)
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Document(error)
+    }
+}
+
+impl Fault {
+    /// As the contract has it; `context` is what was being done.
+    pub(super) fn into_store(self, context: &str) -> StoreError {
+        match self {
+            Self::Known(error) => error,
+            Self::Sqlite(error) if may_pass(&error) => {
+                StoreError::Unavailable(format!("{context}: {error}"))
+            }
+            Self::Sqlite(error) => {
+                StoreError::Internal { context: context.to_owned(), source: Box::new(error) }
+            }
+            Self::Document(error) => {
+                StoreError::Internal { context: context.to_owned(), source: Box::new(error) }
+            }
+        }
+    }
+}
+
+/// Whether a later attempt may work: the disk is full, another process writes, or the disk does not
+/// answer.
+fn may_pass(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::OutOfMemory
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rusqlite::ffi;
+
+    #[test]
+    fn a_full_disk_a_busy_file_and_a_failing_disk_are_unavailable_and_a_broken_file_is_not() {
+        let fault = |code| {
+            Fault::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+                .into_store("testing")
+        };
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_BUSY, ffi::SQLITE_IOERR_FSYNC] {
+            assert!(matches!(fault(code), StoreError::Unavailable(_)), "{code}");
+        }
+        assert!(matches!(fault(ffi::SQLITE_CORRUPT), StoreError::Internal { .. }));
+    }
+}

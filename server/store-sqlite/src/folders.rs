@@ -1,0 +1,298 @@
+//! Folders and media that exist: reading them whole, changing them, and making them forgotten.
+
+use super::additions::refuse_duplicate;
+use super::fault::Answer;
+use super::results::cancel;
+use super::rows::{self, all, change, optional};
+use super::scope;
+use super::sweeping::tombstone_unreferenced as tombstone;
+use super::values::{json_list, nanoseconds, parsed};
+use super::writer::Effects;
+use rusqlite::{Connection, params};
+use serde_json::Value;
+use std::collections::HashMap;
+use time::{Duration, OffsetDateTime};
+use vultus_core::{
+    Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium,
+};
+use vultus_store::StoreError;
+use vultus_store::events::FolderChange;
+use vultus_store::{FolderContents, Orphans, Scope, WrappedFolderKey};
+
+/// What was referenced until now has no tombstone, so that none can be old.
+const NEVER: Duration = Duration::ZERO;
+
+/// Raises a folder's revision and time of change, and announces it.
+pub(super) fn touch(
+    connection: &Connection,
+    effects: &mut Effects,
+    id: FolderId,
+    now: Option<OffsetDateTime>,
+) -> Answer<()> {
+    let sql = "UPDATE folders SET revision = revision + 1, updated_at = max(updated_at, ifnull(?2, updated_at)) WHERE id = ?1
+               RETURNING revision";
+    let changed = optional(connection, sql, (id.to_string(), now.map(nanoseconds)), |row| {
+        Ok(FolderChange { folder_id: id, revision: row.get(0)?, may_settle: true })
+    })?;
+    effects.changes.push(changed.ok_or(StoreError::NotFound("folder"))?);
+    Ok(())
+}
+
+pub(super) fn update_folder(
+    connection: &Connection,
+    effects: &mut Effects,
+    scope: Scope,
+    id: FolderId,
+    metadata: Option<&Value>,
+    external_id: Option<Option<&str>>,
+    now: OffsetDateTime,
+) -> Answer<Folder> {
+    let folder = scope::folder(connection, scope, id)?;
+    if let Some(Some(external_id)) = external_id {
+        refuse_duplicate(connection, &folder, external_id)?;
+    }
+    let metadata = metadata.unwrap_or(&folder.metadata).to_string();
+    let external_id = external_id.unwrap_or(folder.external_id.as_deref());
+    let sql = "UPDATE folders SET metadata = ?2, external_id = ?3 WHERE id = ?1";
+    change(connection, sql, params![id.to_string(), metadata, external_id])?;
+    touch(connection, effects, id, Some(now))?;
+    scope::folder(connection, scope, id)
+}
+
+pub(super) fn delete_medium(
+    connection: &Connection,
+    effects: &mut Effects,
+    scope: Scope,
+    id: MediaId,
+    now: OffsetDateTime,
+) -> Answer<(Folder, Orphans)> {
+    let medium = medium(connection, scope, id)?.ok_or(StoreError::NotFound("medium"))?;
+    let sql = format!(
+        "SELECT {} FROM analyses a WHERE a.folder_id = ?1 AND a.state IN ('QUEUED', 'RUNNING') ORDER BY a.row",
+        rows::ANALYSIS
+    );
+    for analysis in all(connection, &sql, [medium.folder_id.to_string()], rows::analysis)? {
+        if analysis.media.iter().any(|taken| taken.media_id == id) {
+            cancel(connection, &analysis, now)?;
+        }
+    }
+    change(connection, "DELETE FROM media WHERE id = ?1", [id.to_string()])?;
+    let sql = "UPDATE folders SET media_changed_at = max(ifnull(media_changed_at, ?2), ?2,
+        (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1)) WHERE id = ?1";
+    change(connection, sql, (medium.folder_id.to_string(), nanoseconds(now)))?;
+    touch(connection, effects, medium.folder_id, Some(now))?;
+    let mut keys: Vec<String> =
+        std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
+    keys.extend(delete_artifacts(connection, medium.folder_id, id)?);
+    let orphans = Orphans { keys: tombstone(connection, &keys, now, NEVER)? };
+    Ok((scope::folder(connection, scope, medium.folder_id)?, orphans))
+}
+
+/// Deletes the artifacts of the analyses that took a medium, because they may show what is in it;
+/// gives their blob keys.
+fn delete_artifacts(
+    connection: &Connection,
+    folder: FolderId,
+    medium: MediaId,
+) -> Answer<Vec<String>> {
+    let sql =
+        format!("SELECT {} FROM analyses a WHERE a.folder_id = ?1 ORDER BY a.row", rows::ANALYSIS);
+    let mut keys = Vec::new();
+    for analysis in all(connection, &sql, [folder.to_string()], rows::analysis)? {
+        if analysis.media.iter().any(|taken| taken.media_id == medium) {
+            let of_analysis = [analysis.id.to_string()];
+            let sql = "SELECT blob_key FROM artifacts WHERE analysis_id = ?1";
+            keys.extend(all(connection, sql, of_analysis.clone(), |row| row.get::<_, String>(0))?);
+            change(connection, "DELETE FROM artifacts WHERE analysis_id = ?1", of_analysis)?;
+        }
+    }
+    Ok(keys)
+}
+
+/// Deletes all rows of a folder. Its runs go too, so that a write under one of their tokens finds
+/// nothing and is stale.
+pub(super) fn erase_folder(
+    connection: &Connection,
+    effects: &mut Effects,
+    scope: Scope,
+    id: FolderId,
+    now: OffsetDateTime,
+) -> Answer<Orphans> {
+    scope::folder(connection, scope, id)?;
+    let sql = "SELECT blob_key FROM media WHERE folder_id = ?1
+               UNION SELECT thumbnail_key FROM media WHERE folder_id = ?1 AND thumbnail_key IS NOT NULL
+               UNION SELECT r.blob_key FROM artifacts r JOIN analyses a ON a.id = r.analysis_id WHERE a.folder_id = ?1";
+    let keys: Vec<String> = all(connection, sql, [id.to_string()], |row| row.get(0))?;
+    let forget_keys = "DELETE FROM idempotency WHERE json_extract(replay_doc, '$.folder_id') = ?1";
+    for sql in
+        ["DELETE FROM runs WHERE folder_id = ?1", "DELETE FROM folders WHERE id = ?1", forget_keys]
+    {
+        change(connection, sql, [id.to_string()])?;
+    }
+    effects.changes.push(FolderChange { folder_id: id, revision: 0, may_settle: true });
+    Ok(Orphans { keys: tombstone(connection, &keys, now, NEVER)? })
+}
+
+pub(super) fn folders(
+    connection: &Connection,
+    scope: Scope,
+    ids: &[FolderId],
+) -> Answer<Vec<FolderContents>> {
+    let sql = format!(
+        "SELECT {} FROM json_each(?3) wanted JOIN folders f ON f.id = wanted.value WHERE {} ORDER BY wanted.key",
+        rows::FOLDER,
+        scope::CONDITION
+    );
+    let (company, owner) = scope::arguments(scope);
+    contents(connection, all(connection, &sql, (company, owner, json_list(ids)), rows::folder)?)
+}
+
+pub(super) fn folder_ids(
+    connection: &Connection,
+    after: Option<FolderId>,
+    limit: u32,
+) -> Answer<Vec<FolderId>> {
+    let sql = "SELECT id FROM folders WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let after = after.map(|id| id.to_string()).unwrap_or_default();
+    all(connection, sql, (after, limit), |row| parsed(row, 0))
+}
+
+pub(super) fn folder_key(
+    connection: &Connection,
+    id: FolderId,
+) -> Answer<Option<WrappedFolderKey>> {
+    let sql = "SELECT company_id, ifnull(wrapped_key, x'') FROM folders WHERE id = ?1";
+    let key = |row: &rusqlite::Row<'_>| {
+        Ok(WrappedFolderKey { company_id: parsed(row, 0)?, wrapped_key: row.get(1)? })
+    };
+    optional(connection, sql, [id.to_string()], key)
+}
+
+/// Three statements, however many folders there are.
+pub(super) fn contents(
+    connection: &Connection,
+    folders: Vec<Folder>,
+) -> Answer<Vec<FolderContents>> {
+    let ids = json_list(folders.iter().map(|folder| folder.id));
+    let among = "IN (SELECT value FROM json_each(?1))";
+    let media =
+        format!("SELECT {} FROM media m WHERE m.folder_id {among} ORDER BY m.row", rows::MEDIUM);
+    let analyses = format!(
+        "SELECT {} FROM analyses a WHERE a.folder_id {among} ORDER BY a.row",
+        rows::ANALYSIS
+    );
+    let artifacts = format!(
+        "SELECT {}, a.folder_id FROM artifacts r JOIN analyses a ON a.id = r.analysis_id WHERE a.folder_id {among} ORDER BY r.row",
+        rows::ARTIFACT
+    );
+    let mut media_of: HashMap<FolderId, Vec<Medium>> = HashMap::new();
+    for medium in all(connection, &media, [&ids], rows::medium)? {
+        media_of.entry(medium.folder_id).or_default().push(medium);
+    }
+    let mut analyses_of: HashMap<FolderId, Vec<Analysis>> = HashMap::new();
+    for analysis in all(connection, &analyses, [&ids], rows::analysis)? {
+        analyses_of.entry(analysis.folder_id).or_default().push(analysis);
+    }
+    let mut artifacts_of: HashMap<FolderId, Vec<Artifact>> = HashMap::new();
+    for (artifact, folder) in
+        all(connection, &artifacts, [&ids], |row| Ok((rows::artifact(row)?, parsed(row, 7)?)))?
+    {
+        artifacts_of.entry(folder).or_default().push(artifact);
+    }
+    // An id may be asked for twice, so that nothing is taken out of the maps.
+    let of = |folder: Folder| FolderContents {
+        media: media_of.get(&folder.id).cloned().unwrap_or_default(),
+        analyses: analyses_of.get(&folder.id).cloned().unwrap_or_default(),
+        artifacts: artifacts_of.get(&folder.id).cloned().unwrap_or_default(),
+        folder,
+    };
+    Ok(folders.into_iter().map(of).collect())
+}
+
+pub(super) fn folder_by_external_id(
+    connection: &Connection,
+    scope: Scope,
+    company: CompanyId,
+    external_id: &str,
+) -> Answer<Option<FolderId>> {
+    let sql = format!(
+        "SELECT f.id FROM folders f WHERE {} AND f.company_id = ?3 AND f.external_id = ?4",
+        scope::CONDITION
+    );
+    let (scope_company, owner) = scope::arguments(scope);
+    optional(connection, &sql, (scope_company, owner, company.to_string(), external_id), |row| {
+        parsed(row, 0)
+    })
+}
+
+pub(super) fn medium(connection: &Connection, scope: Scope, id: MediaId) -> Answer<Option<Medium>> {
+    let sql = format!(
+        "SELECT {} FROM media m JOIN folders f ON f.id = m.folder_id WHERE {} AND m.id = ?3",
+        rows::MEDIUM,
+        scope::CONDITION
+    );
+    let (company, owner) = scope::arguments(scope);
+    optional(connection, &sql, (company, owner, id.to_string()), rows::medium)
+}
+
+pub(super) fn groups(
+    connection: &Connection,
+    scope: Scope,
+    id: FolderId,
+) -> Answer<Vec<AnalysisGroup>> {
+    let sql = format!(
+        "SELECT {} FROM analysis_groups g JOIN folders f ON f.id = g.folder_id WHERE {} AND f.id = ?3 ORDER BY g.row",
+        rows::GROUP,
+        scope::CONDITION
+    );
+    let (company, owner) = scope::arguments(scope);
+    all(connection, &sql, (company, owner, id.to_string()), rows::group)
+}
+
+pub(super) fn analyses(
+    connection: &Connection,
+    scope: Scope,
+    ids: &[AnalysisId],
+) -> Answer<Vec<(Analysis, Vec<Artifact>)>> {
+    let sql = format!(
+        "SELECT {} FROM json_each(?3) wanted JOIN analyses a ON a.id = wanted.value JOIN folders f ON f.id = a.folder_id
+         WHERE {} ORDER BY wanted.key",
+        rows::ANALYSIS,
+        scope::CONDITION
+    );
+    let (company, owner) = scope::arguments(scope);
+    let found = all(connection, &sql, (company, owner, json_list(ids)), rows::analysis)?;
+    let sql = format!(
+        "SELECT {} FROM artifacts r WHERE r.analysis_id IN (SELECT value FROM json_each(?1)) ORDER BY r.row",
+        rows::ARTIFACT
+    );
+    let artifacts = all(
+        connection,
+        &sql,
+        [json_list(found.iter().map(|analysis| analysis.id))],
+        rows::artifact,
+    )?;
+    let of = |id| artifacts.iter().filter(|artifact| artifact.analysis_id == id).cloned().collect();
+    Ok(found.into_iter().map(|analysis| (analysis.clone(), of(analysis.id))).collect())
+}
+
+pub(super) fn cancel_analysis(
+    connection: &Connection,
+    effects: &mut Effects,
+    scope: Scope,
+    id: AnalysisId,
+    now: OffsetDateTime,
+) -> Answer<vultus_store::Cancelled> {
+    let one = |connection| {
+        analyses(connection, scope, &[id])
+            .map(|mut found| found.pop().map(|(analysis, _)| Box::new(analysis)))
+    };
+    let analysis = one(connection)?.ok_or(StoreError::NotFound("analysis"))?;
+    if analysis.state.is_final() {
+        return Ok(vultus_store::Cancelled::AlreadyFinal(analysis));
+    }
+    cancel(connection, &analysis, now)?;
+    touch(connection, effects, analysis.folder_id, Some(now))?;
+    let cancelled = one(connection)?.ok_or(StoreError::NotFound("analysis"))?;
+    Ok(vultus_store::Cancelled::Now(cancelled))
+}

@@ -1,0 +1,225 @@
+//! The default backend: one SQLite file (WAL, every commit synced but those that only move leases),
+//! one thread that writes, a few connections that read.
+//!
+//! Other processes may write too (the command line while the node runs): they are noticed within a
+//! second. That only one node uses a data folder is not seen to here.
+
+mod accounts;
+mod additions;
+mod backend;
+mod documents;
+mod exporting;
+mod fault;
+mod folders;
+mod legacy;
+mod listing;
+mod queue;
+mod readers;
+mod results;
+mod rows;
+mod schema;
+mod scope;
+mod sweeping;
+mod values;
+mod writer;
+
+use fault::{Answer, Fault};
+use futures::stream::BoxStream;
+use readers::Readers;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use vultus_core::FolderId;
+use vultus_store::export::Record;
+use vultus_store::signals::Signals;
+use vultus_store::{Orphans, Scope};
+use vultus_store::{Result, StoreError};
+use writer::{Durability, Effects, Writer};
+
+/// Prepared statements kept per connection.
+const STATEMENTS: usize = 96;
+/// Largest log that stays on disk after a checkpoint: 64 MiB.
+const LOG_BYTES: i64 = 64 << 20;
+
+/// Records that are read ahead of who takes them.
+const RECORDS: usize = 64;
+
+/// How to open the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Connections that read at once.
+    pub readers: usize,
+    /// How long to wait for another process that writes.
+    pub busy_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { readers: 4, busy_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// A store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    options: Options,
+    writer: Arc<Writer>,
+    readers: Readers,
+    signals: Arc<Signals>,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it (mode 0600) if it is not there, and brings it to the newest schema.
+    /// Blocks for a moment.
+    pub fn open(path: &Path, options: Options) -> Result<Arc<Self>> {
+        let context = "opening the data";
+        let io =
+            |source| StoreError::Internal { context: context.to_owned(), source: Box::new(source) };
+        // SQLite gives its -wal and -shm files the mode of the file itself.
+        OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
+        let (writer, readers) =
+            connect(path, options).map_err(|fault| fault.into_store(context))?;
+        let signals = Arc::new(Signals::default());
+        let writer =
+            Writer::start(writer, options.busy_timeout, Arc::clone(&signals)).map_err(io)?;
+        Ok(Arc::new(Self {
+            path: path.to_owned(),
+            options,
+            writer: Arc::new(writer),
+            readers: Readers::new(readers),
+            signals,
+        }))
+    }
+
+    async fn read<T, F>(&self, context: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Answer<T> + Send + 'static,
+    {
+        self.readers.read(context, work).await
+    }
+
+    async fn write<T, F>(&self, context: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
+    {
+        self.writer.write(context, Durability::Synced, work).await
+    }
+
+    /// For what may be lost with the power: the state of leases, and what is being judged under
+    /// them.
+    async fn write_lazily<T, F>(&self, context: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
+    {
+        self.writer.write(context, Durability::Lazy, work).await
+    }
+
+    async fn erase(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans> {
+        let erase = move |connection: &_, effects: &mut _| {
+            folders::erase_folder(connection, effects, scope, id, now)
+        };
+        let orphans = self.write("erasing a folder", erase).await?;
+        self.forget_deleted("forgetting an erased folder").await?;
+        Ok(orphans)
+    }
+
+    /// Moves the log into the file, where deleted rows are overwritten already (`secure_delete`),
+    /// and empties the log.
+    async fn forget_deleted(&self, context: &'static str) -> Result<()> {
+        // A reader in an older snapshot would keep the log.
+        let paused = self.readers.pause().await?;
+        let truncated = self.writer.truncate(context).await?;
+        drop(paused);
+        if !truncated {
+            tracing::warn!(
+                "another process reads the data: deleted rows stay in the log until it is done"
+            );
+        }
+        Ok(())
+    }
+
+    /// Reads on a connection of its own, in one snapshot, for as long as somebody takes the
+    /// records.
+    fn export_records(&self) -> Result<BoxStream<'static, Result<Record>>> {
+        let context = "exporting the data";
+        let connection =
+            open_reader(&self.path, self.options).map_err(|fault| fault.into_store(context))?;
+        let (sender, records) = tokio::sync::mpsc::channel(RECORDS);
+        tokio::task::spawn_blocking(move || {
+            let exported = readers::in_snapshot(&connection, |connection| {
+                exporting::export(connection, &mut |record| {
+                    sender.blocking_send(Ok(record)).is_ok()
+                })
+            });
+            if let Err(fault) = exported {
+                // Nobody may be left to be told.
+                let _ = sender.blocking_send(Err(fault.into_store(context)));
+            }
+        });
+        Ok(Box::pin(futures::stream::unfold(records, |mut records| async move {
+            let record = records.recv().await?;
+            Some((record, records))
+        })))
+    }
+
+    async fn shut(&self) -> Result<()> {
+        self.readers.close().await;
+        let writer = Arc::clone(&self.writer);
+        let stopped = tokio::task::spawn_blocking(move || writer.stop()).await;
+        self.signals.close();
+        stopped.map_err(|source| StoreError::Internal {
+            context: "closing the store".to_owned(),
+            source: Box::new(source),
+        })
+    }
+}
+
+fn connect(path: &Path, options: Options) -> Answer<(Connection, Vec<Connection>)> {
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut writer = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    prepare(&writer, options)?;
+    let mode: String = writer.query_row("PRAGMA journal_mode = WAL", (), |row| row.get(0))?;
+    if mode != "wal" {
+        let source =
+            format!("its file system does not allow a write-ahead log (journal mode `{mode}`)")
+                .into();
+        return Err(Fault::Known(StoreError::Internal {
+            context: "opening the data".to_owned(),
+            source,
+        }));
+    }
+    // For the migration; afterwards each batch says what it needs.
+    writer.pragma_update(None, "synchronous", "FULL")?;
+    writer.pragma_update(None, "secure_delete", "ON")?;
+    writer.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    schema::migrate(&mut writer)?;
+    let mut readers = Vec::new();
+    for _ in 0..options.readers.max(1) {
+        readers.push(open_reader(path, options)?);
+    }
+    Ok((writer, readers))
+}
+
+fn open_reader(path: &Path, options: Options) -> Answer<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let reader = Connection::open_with_flags(path, flags)?;
+    prepare(&reader, options)?;
+    Ok(reader)
+}
+
+fn prepare(connection: &Connection, options: Options) -> Answer<()> {
+    connection.busy_timeout(options.busy_timeout)?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    // No sorting and no undoing of a savepoint leaves bytes in a file elsewhere.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! Runs as a queue: claiming under a lease with a fencing token, extending, giving back, and worker
+//! deaths.
+
+use super::fault::Answer;
+use super::folders::touch;
+use super::results::{fail, running_to_queued};
+use super::rows::{self, all, change, optional};
+use super::values::{json_list, nanoseconds, parsed};
+use super::writer::Effects;
+use rusqlite::{Connection, params};
+use std::collections::HashSet;
+use time::{Duration, OffsetDateTime};
+use vultus_core::{AnalysisFailure, AnalysisId, CompanyId, FolderId, RunId};
+use vultus_store::{Applied, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth, WorkerDeath};
+
+/// Deaths while active that fail an analysis.
+const FATAL_DEATHS: u32 = 2;
+
+/// The run whose turn it is (`created_at` is when that begins) of those that wait, or whose lease
+/// ran out, becomes the caller's; its fence is raised, so that all older tokens are stale.
+const CLAIM: &str = "UPDATE runs SET state = 'LEASED', node = ?2, lease_until = ?3, fence = fence + 1, retry_at = NULL
+    WHERE row = (
+        SELECT r.row FROM runs r
+        WHERE r.state <> 'DONE' AND r.pool IN (SELECT value FROM json_each(?1))
+          AND ((r.state = 'QUEUED' AND (r.retry_at IS NULL OR r.retry_at <= ?4)) OR (r.state = 'LEASED' AND r.lease_until <= ?4))
+        ORDER BY r.created_at, r.row LIMIT 1)
+    RETURNING id, fence, pool, folder_id, one_by_one, deaths,
+              (SELECT company_id FROM folders f WHERE f.id = folder_id),
+              (SELECT wrapped_key FROM folders f WHERE f.id = folder_id)";
+
+pub(super) fn claim_run(
+    connection: &Connection,
+    effects: &mut Effects,
+    pools: &[String],
+    node: &str,
+    now: OffsetDateTime,
+    lease: Duration,
+) -> Answer<Option<ClaimedRun>> {
+    let pools = json_list(pools);
+    loop {
+        let arguments = params![pools, node, nanoseconds(now + lease), nanoseconds(now)];
+        let claimed = optional(connection, CLAIM, arguments, |row| {
+            Ok(ClaimedRun {
+                token: LeaseToken { run_id: parsed(row, 0)?, fence: row.get(1)? },
+                pool: row.get(2)?,
+                folder_id: parsed(row, 3)?,
+                one_by_one: row.get(4)?,
+                deaths: row.get(5)?,
+                company_id: parsed::<CompanyId>(row, 6)?,
+                folder_key: row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default(),
+                analyses: Vec::new(),
+                media: Vec::new(),
+            })
+        })?;
+        let Some(mut run) = claimed else { return Ok(None) };
+        requeue(connection, effects, run.token.run_id, run.folder_id, now)?;
+        let sql = format!(
+            "SELECT {} FROM analyses a WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING') ORDER BY a.row",
+            rows::ANALYSIS
+        );
+        run.analyses = all(connection, &sql, [run.token.run_id.to_string()], rows::analysis)?;
+        if run.analyses.is_empty() {
+            // Its node went away between the last result and the release.
+            end_run(connection, run.token.run_id)?;
+            continue;
+        }
+        let taken: HashSet<_> = run
+            .analyses
+            .iter()
+            .flat_map(|analysis| &analysis.media)
+            .map(|taken| taken.media_id)
+            .collect();
+        let sql = format!(
+            "SELECT {} FROM media m WHERE m.id IN (SELECT value FROM json_each(?1)) ORDER BY m.row",
+            rows::MEDIUM
+        );
+        run.media = all(connection, &sql, [json_list(&taken)], rows::medium)?;
+        return Ok(Some(run));
+    }
+}
+
+/// The folder of the token's run, if the token is current.
+pub(super) fn current(connection: &Connection, token: LeaseToken) -> Answer<Option<FolderId>> {
+    let sql = "SELECT folder_id FROM runs WHERE id = ?1 AND fence = ?2 AND state = 'LEASED'";
+    optional(connection, sql, (token.run_id.to_string(), token.fence), |row| parsed(row, 0))
+}
+
+pub(super) fn heartbeat(
+    connection: &Connection,
+    token: LeaseToken,
+    now: OffsetDateTime,
+    lease: Duration,
+) -> Answer<bool> {
+    let sql = "UPDATE runs SET lease_until = ?3 WHERE id = ?1 AND fence = ?2 AND state = 'LEASED'";
+    Ok(change(connection, sql, (token.run_id.to_string(), token.fence, nanoseconds(now + lease)))?
+        == 1)
+}
+
+pub(super) fn release_run(
+    connection: &Connection,
+    effects: &mut Effects,
+    token: LeaseToken,
+    retry_at: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Answer<Applied> {
+    let Some(folder) = current(connection, token)? else { return Ok(Applied::Stale) };
+    requeue(connection, effects, token.run_id, folder, now)?;
+    give_back(connection, effects, token.run_id, retry_at)?;
+    Ok(Applied::Yes)
+}
+
+pub(super) fn record_death(
+    connection: &Connection,
+    effects: &mut Effects,
+    token: LeaseToken,
+    death: WorkerDeath,
+    failure: &AnalysisFailure,
+    now: OffsetDateTime,
+) -> Answer<DeathVerdict> {
+    let Some(folder) = current(connection, token)? else { return Ok(DeathVerdict::Stale) };
+    let mut verdict = DeathVerdict::Retried;
+    if let Some(active) = death.active
+        && blame(connection, token.run_id, active)?.is_some_and(|deaths| deaths >= FATAL_DEATHS)
+    {
+        fail(connection, active, failure, now)?;
+        touch(connection, effects, folder, Some(now))?;
+        verdict = DeathVerdict::Failed;
+    }
+    requeue(connection, effects, token.run_id, folder, now)?;
+    change(
+        connection,
+        "UPDATE runs SET deaths = deaths + 1, one_by_one = 1 WHERE id = ?1",
+        [token.run_id.to_string()],
+    )?;
+    give_back(connection, effects, token.run_id, None)?;
+    Ok(verdict)
+}
+
+/// Counts a death against the active analysis; how many it has now, if it is not final (somebody
+/// may have cancelled it).
+fn blame(connection: &Connection, run: RunId, active: AnalysisId) -> Answer<Option<u32>> {
+    let sql = "UPDATE analyses SET deaths = deaths + 1
+               WHERE id = ?1 AND run_id = ?2 AND state IN ('QUEUED', 'RUNNING') RETURNING deaths";
+    optional(connection, sql, (active.to_string(), run.to_string()), |row| row.get(0))
+}
+
+/// What was being judged will be judged again.
+fn requeue(
+    connection: &Connection,
+    effects: &mut Effects,
+    run: RunId,
+    folder: FolderId,
+    now: OffsetDateTime,
+) -> Answer<()> {
+    if running_to_queued(connection, run)? > 0 {
+        touch(connection, effects, folder, Some(now))?;
+    }
+    Ok(())
+}
+
+/// Back to the queue with what is not final, or done.
+fn give_back(
+    connection: &Connection,
+    effects: &mut Effects,
+    run: RunId,
+    retry_at: Option<OffsetDateTime>,
+) -> Answer<()> {
+    let sql = "UPDATE runs SET state = 'QUEUED', node = NULL, lease_until = NULL, retry_at = ?2
+               WHERE id = ?1 AND EXISTS (SELECT 1 FROM analyses a WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING'))";
+    if change(connection, sql, (run.to_string(), retry_at.map(nanoseconds)))? == 0 {
+        return end_run(connection, run);
+    }
+    effects.run_waiting = true;
+    Ok(())
+}
+
+fn end_run(connection: &Connection, run: RunId) -> Answer<()> {
+    let sql = "UPDATE runs SET state = 'DONE', node = NULL, lease_until = NULL, retry_at = NULL WHERE id = ?1";
+    change(connection, sql, [run.to_string()])?;
+    Ok(())
+}
+
+/// Takes a run off the queue that waits with nothing left to do.
+pub(super) fn end_if_idle(connection: &Connection, run: RunId) -> Answer<()> {
+    let sql = "UPDATE runs SET state = 'DONE', retry_at = NULL WHERE id = ?1 AND state = 'QUEUED'
+               AND NOT EXISTS (SELECT 1 FROM analyses a WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING'))";
+    change(connection, sql, [run.to_string()])?;
+    Ok(())
+}
+
+pub(super) fn fail_unserved(
+    connection: &Connection,
+    effects: &mut Effects,
+    pools: &[String],
+    asked_before: OffsetDateTime,
+    failure: &AnalysisFailure,
+    now: OffsetDateTime,
+) -> Answer<u64> {
+    let sql = "SELECT id, folder_id FROM runs
+               WHERE (state = 'QUEUED' OR (state = 'LEASED' AND lease_until <= ?3))
+                 AND created_at < ?2 AND pool NOT IN (SELECT value FROM json_each(?1)) ORDER BY row";
+    let arguments = (json_list(pools), nanoseconds(asked_before), nanoseconds(now));
+    let runs = all(connection, sql, arguments, |row| {
+        Ok((parsed::<RunId>(row, 0)?, parsed::<FolderId>(row, 1)?))
+    })?;
+    let mut failed = 0;
+    for (run, folder) in runs {
+        let sql = "SELECT id FROM analyses WHERE run_id = ?1 AND state IN ('QUEUED', 'RUNNING') ORDER BY row";
+        for id in all(connection, sql, [run.to_string()], |row| parsed::<AnalysisId>(row, 0))? {
+            fail(connection, id, failure, now)?;
+            failed += 1;
+        }
+        // Whoever holds its lease must not write any more.
+        change(connection, "UPDATE runs SET fence = fence + 1 WHERE id = ?1", [run.to_string()])?;
+        end_run(connection, run)?;
+        touch(connection, effects, folder, Some(now))?;
+    }
+    Ok(failed)
+}
+
+pub(super) fn queue_depth(connection: &Connection) -> Answer<QueueDepth> {
+    let sql =
+        "SELECT count(*) FILTER (WHERE state = 'QUEUED'), count(*) FILTER (WHERE state = 'LEASED')
+               FROM runs WHERE state <> 'DONE'";
+    let depth =
+        |row: &rusqlite::Row<'_>| Ok(QueueDepth { queued: row.get(0)?, leased: row.get(1)? });
+    Ok(connection.prepare_cached(sql)?.query_row((), depth)?)
+}
