@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use vultus_store::blobs::keys::MasterKey;
+use vultus_blobs::keys::MasterKey;
 
 /// Length of every key, in bytes.
 pub const KEY_BYTES: usize = 32;

@@ -3,10 +3,10 @@
 //! that no copy outlives the folder.
 
 use crate::keys::{CompanyKey, FolderKey, KeyError, MasterKey};
-use vultus_store::{Store, StoreError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use vultus_core::{CompanyId, FolderId};
+use vultus_store::{Store, StoreError};
 
 /// Opens keys. Cheap to clone.
 #[derive(Clone)]

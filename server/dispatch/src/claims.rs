@@ -9,13 +9,13 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use vultus_blobs::keyring::Keyring;
+use vultus_blobs::{BlobStore, MemoryBudget};
 use vultus_core::clock::Clock;
 use vultus_pools::RunningRuns;
 use vultus_pools::run::PoolName;
 use vultus_pools::worker_pools::WorkerPools;
 use vultus_store::Store;
-use vultus_store::blobs::keyring::Keyring;
-use vultus_store::blobs::{BlobStore, MemoryBudget};
 
 /// How long a run belongs to a node without a heartbeat.
 pub(super) const LEASE: time::Duration = time::Duration::seconds(10);

@@ -1,7 +1,6 @@
 //! The queue's half of judging: claims runs from the store under a lease, lets a pool judge them,
 //! and writes the results. Knows no worker process.
 
-mod blame;
 mod claims;
 mod run_failure;
 mod run_task;

@@ -3,7 +3,6 @@
 //! the next analysis is entered and judged, and they share a commit. Whatever goes wrong, the run
 //! is either given back, or its lease ends and somebody else takes it.
 
-use super::blame::{blamed, crash_failure};
 use super::claims::LEASE;
 use super::run_failure::{missing_medium, not_offered, unstorable};
 use super::stored_verdict;
@@ -16,17 +15,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use vultus_blobs::keyring::{Keyring, KeyringError};
+use vultus_blobs::keys::{FolderKey, KeyError};
+use vultus_blobs::{BlobError, BlobStore, MemoryBudget, Reserved};
 use vultus_core::analysis::TakenMedium;
 use vultus_core::clock::Clock;
 use vultus_core::{Analysis, AnalysisId, AnalysisState, MediaId, Medium};
 use vultus_pools::ProbedFrame;
+use vultus_pools::blame::{blamed, crash_failure};
 use vultus_pools::run::{Judged, PoolName, RunCancel, RunEnd, RunEvent};
 use vultus_pools::verdict::{self, Verdict};
 use vultus_pools::worker_pools::{FreeWorker, WorkerPools};
 use vultus_pools::{Registration, RunningRuns};
-use vultus_store::blobs::keyring::{Keyring, KeyringError};
-use vultus_store::blobs::keys::{FolderKey, KeyError};
-use vultus_store::blobs::{BlobError, BlobStore, MemoryBudget, Reserved};
 use vultus_store::{AnalysisResult, Applied, ClaimedRun, Scope, Store, StoreError, WorkerDeath};
 use vultus_worker_protocol::{
     AnalysisFailure, FrameReport, RunAnalysis, RunMedium, RunRequest, SlottedMedium,
@@ -317,7 +317,7 @@ impl RunTask {
             tracing::warn!(pool = %self.pool, kind = analysis.kind, "a pool judged what it does not offer");
             return self.write_failure(&analysis, &not_offered()).await;
         };
-        match verdict::verdict(judged, &analyzer) {
+        match verdict::accept(judged, &analyzer) {
             Ok(verdict) => self.write_verdict(&analysis, &verdict).await,
             // Cancelled in the store it is final already; cancelled by this node's end it is judged
             // later.

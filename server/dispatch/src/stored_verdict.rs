@@ -3,12 +3,12 @@
 use futures::future::try_join_all;
 use std::sync::Arc;
 use uuid::Uuid;
+use vultus_blobs::keys::FolderKey;
+use vultus_blobs::{BlobError, BlobStore, StoredBlob};
 use vultus_core::{Analysis, Artifact, ArtifactId, Provenance, Reason};
 use vultus_plugin_api::outcome;
 use vultus_pools::verdict::{ArtifactFile, Verdict};
 use vultus_store::AnalysisResult;
-use vultus_store::blobs::keys::FolderKey;
-use vultus_store::blobs::{BlobError, BlobStore, StoredBlob};
 
 /// Writes the artifacts of a verdict, encrypted for its folder.
 pub(crate) async fn write_artifacts(

@@ -2,6 +2,7 @@
 //! the node accepts as a verdict. Knows no store and no use case.
 
 mod analyzer;
+pub mod blame;
 mod breaker;
 mod costs;
 pub mod deployment;

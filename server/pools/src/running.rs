@@ -20,7 +20,7 @@ struct Entry {
 }
 
 /// A run in progress; dropping it takes it off the list.
-pub(super) struct Registration {
+pub struct Registration {
     runs: Runs,
     run: RunId,
     look_again: Arc<Notify>,
@@ -37,19 +37,15 @@ impl RunningRuns {
     }
 
     /// Stops all runs; what is not judged goes back to the queue.
-    pub(super) fn cancel_all(&self) {
+    pub fn cancel_all(&self) {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for entry in runs.values() {
             entry.cancel.cancel_run();
         }
     }
 
-    pub(super) fn register(
-        &self,
-        run: RunId,
-        folder: FolderId,
-        cancel: &RunCancel,
-    ) -> Registration {
+    /// Enters a run; it leaves the list when the registration is dropped.
+    pub fn register(&self, run: RunId, folder: FolderId, cancel: &RunCancel) -> Registration {
         let look_again = Arc::new(Notify::new());
         let entry = Entry { folder, look_again: look_again.clone(), cancel: cancel.clone() };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run, entry);
@@ -59,7 +55,7 @@ impl RunningRuns {
 
 impl Registration {
     /// Waits until the store must be looked at.
-    pub(super) async fn told(&self) {
+    pub async fn told(&self) {
         self.look_again.notified().await;
     }
 }

@@ -44,7 +44,7 @@ pub struct ArtifactFile {
 
 /// The verdict of an analysis, or why there is none. `analyzer` is what the node knows of who must
 /// have judged.
-pub fn verdict(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisFailure> {
+pub fn accept(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisFailure> {
     let judgement = judged.result?;
     let plugin = analyzer.plugin().to_owned();
     analyzer.check_origin(&judgement).map_err(|detail| bad_result(&plugin, detail))?;
@@ -167,7 +167,7 @@ mod tests {
             judged(success(), (0..17).map(|n| file(&format!("a{n}"), "image/png")).collect()),
         ];
         for judged in wrong {
-            let failure = verdict(judged, &example()).unwrap_err();
+            let failure = accept(judged, &example()).unwrap_err();
             assert_eq!(failure.code, "BAD_RESULT");
             assert!(!failure.retryable);
         }
@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn a_sound_verdict_keeps_its_artifacts_and_what_judged() {
         let verdict =
-            verdict(judged(success(), vec![file("best_shot", "image/jpeg")]), &example()).unwrap();
+            accept(judged(success(), vec![file("best_shot", "image/jpeg")]), &example()).unwrap();
         assert_eq!(verdict.resolution, Resolution::Success);
         assert_eq!(verdict.artifacts.len(), 1);
         assert_eq!(verdict.provenance.analyzer.as_deref(), Some("org.example"));

@@ -27,7 +27,7 @@ use super::pool::{Job, Pool, RETRY_AFTER, RunJob, Start};
 use super::process::Spawner;
 use super::run::{LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel, RunEnd, RunEvent};
 use super::session::{self, ProbeEnd};
-use super::{plan, slot};
+use super::{plan, worker_seat};
 
 /// A worker answers a probe within this time.
 const PROBE_DEADLINE: Duration = Duration::from_secs(5);
@@ -438,7 +438,7 @@ pub(crate) async fn occupy(pool: Arc<Pool>, number: usize) {
             () = pool.retired.cancelled() => return,
         }
     }
-    slot::keep(pool).await;
+    worker_seat::keep(pool).await;
 }
 
 /// How the first attempt to start a worker of a pool ended.

@@ -10,9 +10,9 @@ use secrecy::ExposeSecret;
 use sha2::Sha256;
 use std::io;
 use std::time::Duration;
+use vultus_blobs::{BlobError, OpenBlob};
 use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, MediaId, Result};
 use vultus_store::Scope;
-use vultus_store::blobs::{BlobError, OpenBlob};
 
 /// Longest life of a link.
 pub const MAX_LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,11 +1,11 @@
 //! From the errors of the store, the blobs and the probes to the domain's error.
 
 use std::time::Duration;
+use vultus_blobs::BlobError;
+use vultus_blobs::keyring::KeyringError;
 use vultus_core::{Error, Result};
 use vultus_pools::ProbeError;
 use vultus_store::StoreError;
-use vultus_store::blobs::BlobError;
-use vultus_store::blobs::keyring::KeyringError;
 
 /// What a client is told to wait when the store or the disk does not take its request.
 const RETRY_AFTER: Duration = Duration::from_secs(5);

@@ -13,9 +13,9 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 use vultus_auth::policy::{self, Action};
+use vultus_blobs::keys::FolderKey;
 use vultus_core::slots::Candidate;
 use vultus_core::{AnalysisGroup, Error, Folder, FolderId, MediaId, Principal, Result};
-use vultus_store::blobs::keys::FolderKey;
 use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope, StoreError};
 
 /// Times that blobs are written again because a deletion took them in between.

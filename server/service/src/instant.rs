@@ -13,6 +13,7 @@ use futures::future::try_join_all;
 use std::sync::Arc;
 use std::time::Duration;
 use vultus_auth::policy::{self, Action};
+use vultus_blobs::MemoryBudget;
 use vultus_core::clock::Clock;
 use vultus_core::slots::Candidate;
 use vultus_core::{
@@ -21,7 +22,6 @@ use vultus_core::{
 use vultus_pools::run::Judged;
 use vultus_pools::verdict::{self, Verdict};
 use vultus_pools::{RunCancel, WorkerPools, run_direct};
-use vultus_store::blobs::MemoryBudget;
 use vultus_worker_protocol::{RunAnalysis, RunMedium, RunRequest, SlottedMedium};
 
 /// What a client is told to wait when too many checks go on.
@@ -95,7 +95,7 @@ impl Checker {
                 .or_else(|| self.pools.analyzer(&plan.known.pool, &plan.known.kind));
             match (known, judged.result) {
                 (Some(analyzer), result) => {
-                    Ok(apply::verdict(Judged { result, ..judged }, &analyzer))
+                    Ok(verdict::accept(Judged { result, ..judged }, &analyzer))
                 }
                 // Its plugin was taken out of use meanwhile.
                 (None, Err(failure)) => Ok(Err(failure)),

@@ -11,10 +11,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
+use vultus_blobs::keys::FolderKey;
+use vultus_blobs::{BlobStore, SpooledBlob};
 use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
 use vultus_pools::{Probed, ProbedFrame};
-use vultus_store::blobs::keys::FolderKey;
-use vultus_store::blobs::{BlobStore, SpooledBlob};
 
 /// A medium of which is known what an analysis must know before its run.
 pub(super) struct KnownMedium {

@@ -62,12 +62,12 @@ use vultus_auth::backoff::UnknownNames;
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
 use vultus_auth::tokens::AccessTokens;
+use vultus_blobs::BlobStore;
+use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
 use vultus_core::{Error, Result};
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_store::Store;
-use vultus_store::blobs::BlobStore;
-use vultus_store::blobs::keyring::Keyring;
 
 /// At the end requests that write get this long.
 const LAST_WRITES: std::time::Duration = std::time::Duration::from_secs(5);

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use vultus_auth::policy::{self, Action};
+use vultus_blobs::{BlobError, MemoryBudget as PlainMemory, Plain, Spool, SpooledBlob};
 use vultus_core::{Error, Principal, Result};
-use vultus_store::blobs::{BlobError, MemoryBudget as PlainMemory, Plain, Spool, SpooledBlob};
 
 /// What a client is told to wait when too many files arrive at once.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -125,7 +125,7 @@ pub(super) enum Readable {
     /// Out of the spool.
     Decrypted(
         Plain,
-        #[expect(dead_code, reason = "it gives the memory back")] vultus_store::blobs::Reserved,
+        #[expect(dead_code, reason = "it gives the memory back")] vultus_blobs::Reserved,
     ),
     /// In memory, or a file of this machine.
     AsItIs(UploadedFile),

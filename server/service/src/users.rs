@@ -8,9 +8,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 use vultus_auth::login_name::normal_email;
 use vultus_auth::passwords::{self, Passwords};
+use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, Error, Result, Role, User, UserId};
-use vultus_store::blobs::keyring::Keyring;
 use vultus_store::{Company, Store, StoreError};
 
 /// The company of a fresh installation. A fixed id, so that the command line finds it without

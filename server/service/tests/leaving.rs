@@ -12,18 +12,18 @@ use futures::poll;
 use serde_json::{Value, json};
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
+use vultus_blobs::BlobStore;
+use vultus_blobs::keyring::Keyring;
+use vultus_blobs::keys::MasterKey;
 use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, Principal, Role};
 use vultus_pools::deployment::{PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::Scan;
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_service::{CheckerOptions, NewFolder, Options, Parts, RequestLimits, Services};
-use vultus_store::blobs::BlobStore;
-use vultus_store::blobs::keyring::Keyring;
-use vultus_store::blobs::keys::MasterKey;
 use vultus_store::contract::{at, medium, new_id, user_of};
-use vultus_store::sqlite::{Options, SqliteStore};
 use vultus_store::{Company, FolderAdditions, Scope, Store};
+use vultus_store_sqlite::{Options, SqliteStore};
 use vultus_worker_protocol::SandboxLevel;
 
 struct Node {

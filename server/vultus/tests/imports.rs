@@ -14,7 +14,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "rusqlite",
             "mongodb::",
             "object_store",
-            "vultus_store::sqlite",
+            "vultus_store_sqlite",
             "crate::graphql",
             "crate::http",
             "crate::app",
@@ -27,7 +27,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "async_graphql",
             "rusqlite",
             "mongodb::",
-            "vultus_store::sqlite",
+            "vultus_store_sqlite",
             "crate::service",
             "crate::graphql",
             "crate::http",
@@ -39,9 +39,9 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
         &[
             "rusqlite",
             "mongodb::",
-            "vultus_store::sqlite",
-            "vultus_store::mongo",
-            "vultus_store::blobs",
+            "vultus_store_sqlite",
+            "vultus_store_mongo",
+            "vultus_blobs",
             "vultus_worker_protocol",
             "crate::dispatch",
             "crate::app",
@@ -65,7 +65,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
             "async_graphql",
             "rusqlite",
             "mongodb::",
-            "vultus_store::sqlite",
+            "vultus_store_sqlite",
             "crate::service",
             "crate::graphql",
             "crate::http",
@@ -132,7 +132,7 @@ fn processes_environment_and_clock_are_touched_in_one_place_each() {
 #[test]
 fn the_rules_find_what_they_look_for() {
     assert!(uses("use axum::Router;", "axum"));
-    assert!(uses("    let x: vultus_store::sqlite::Options = y;", "vultus_store::sqlite"));
+    assert!(uses("    let x: vultus_store_sqlite::Options = y;", "vultus_store_sqlite"));
     assert!(!uses("// axum is for the edge", "axum"));
     assert!(!uses("use taxum::x;", "axum"));
     let paths: Vec<PathBuf> = sources().into_iter().map(|(path, _)| path).collect();

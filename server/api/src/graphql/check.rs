@@ -11,7 +11,7 @@ use super::document::DocumentResult;
 use super::inputs::{AnalysisRequestInput, MediaInput, analysis_requests, new_media};
 use super::media::MediaKind;
 use super::scalars::int;
-use vultus_service::{self, CheckedAnalysis, CheckedArtifact};
+use vultus_service::{CheckedAnalysis, CheckedArtifact};
 
 /// What to judge at once.
 #[derive(Debug, InputObject)]
@@ -108,7 +108,7 @@ impl CheckResult {
 
     /// Why the verdict is what it is. A verdict other than SUCCESS has at least one.
     async fn reasons(&self) -> Vec<CheckReason> {
-        let of_reason = |reason: &service::CheckedReason| CheckReason {
+        let of_reason = |reason: &vultus_service::CheckedReason| CheckReason {
             code: reason.code.clone(),
             message: reason.message.clone(),
             media_index: reason.medium.map(int),
@@ -119,7 +119,7 @@ impl CheckResult {
 
     /// The media that it took. Index n of a medium in `result` is the nth of these.
     async fn media(&self) -> Vec<CheckMedia> {
-        let of_medium = |medium: &service::CheckedMedium| CheckMedia {
+        let of_medium = |medium: &vultus_service::CheckedMedium| CheckMedia {
             index: int(medium.index),
             key: medium.key.clone(),
             kind: medium.kind.into(),
@@ -182,6 +182,6 @@ pub(super) async fn check(ctx: &Context<'_>, input: CheckInput) -> Result<CheckP
     let requests = analysis_requests(input.analyses)?;
     let media = new_media(ctx, input.media)?;
     let analyses = services.check(&principal, media, requests).await?;
-    let resolution = service::overall_resolution(&analyses).map(Into::into);
+    let resolution = vultus_service::overall_resolution(&analyses).map(Into::into);
     Ok(CheckPayload { resolution, analyses: analyses.into_iter().map(CheckResult).collect() })
 }

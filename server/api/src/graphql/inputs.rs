@@ -9,7 +9,7 @@ use super::context::{MAX_WAIT_MS, request};
 use super::media::MediaKind;
 use super::scalars::parse_id;
 use super::upload::Upload;
-use vultus_service::{self, NewMedium, Urgency};
+use vultus_service::{NewMedium, Urgency};
 
 /// A medium to be judged.
 #[derive(Debug, InputObject)]
@@ -97,7 +97,7 @@ pub(super) fn new_media(ctx: &Context<'_>, inputs: Vec<MediaInput>) -> Result<Ve
 /// The analyses of a call.
 pub(super) fn analysis_requests(
     inputs: Vec<AnalysisRequestInput>,
-) -> Result<Vec<service::AnalysisRequest>> {
+) -> Result<Vec<vultus_service::AnalysisRequest>> {
     let analysis_request = |(index, input): (usize, AnalysisRequestInput)| {
         let argument = format!("input.analyses[{index}]");
         let media_ids = input.media_ids.map(|ids| {
@@ -106,7 +106,7 @@ pub(super) fn analysis_requests(
             };
             ids.iter().enumerate().map(parse).collect::<Result<Vec<_>>>()
         });
-        Ok(service::AnalysisRequest {
+        Ok(vultus_service::AnalysisRequest {
             kind: input.kind,
             media_ids: media_ids.transpose()?,
             media_keys: input.media_keys,

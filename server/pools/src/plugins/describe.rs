@@ -36,7 +36,9 @@ async fn one(
         spawner.spawn().await.map_err(|error| format!("no worker could be started: {error}"))?;
     worker.send(ToWorker::Hello(Box::new(plan::describing(config, plugin))), Vec::new());
     let ready =
-        match tokio::time::timeout(config.start_timeout, slot::await_ready(&mut worker)).await {
+        match tokio::time::timeout(config.start_timeout, worker_seat::await_ready(&mut worker))
+            .await
+        {
             Ok(ready) => ready,
             Err(_) => Err("it was not open in time".to_owned()),
         };

@@ -6,10 +6,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use vultus_blobs::Sweeper;
 use vultus_pools::plugins;
 use vultus_pools::{LoadedPlugin, WorkerPools};
 use vultus_service::Services;
-use vultus_store::blobs::Sweeper;
 
 /// Work that goes on beside the requests.
 pub(super) struct Background {
@@ -41,7 +41,7 @@ impl Background {
         });
         let services = services.clone();
         let accept = Box::new(move |plugins: &[LoadedPlugin]| services.accept_plugins(plugins));
-        tasks.spawn(third_party::watch(
+        tasks.spawn(plugins::watch(
             pools.clone(),
             accept,
             config.plugins_watch,

@@ -7,9 +7,9 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use vultus_store::mongo::MongoStore;
-use vultus_store::sqlite::{Options, SqliteStore};
 use vultus_store::{Store, StoreError};
+use vultus_store_mongo::MongoStore;
+use vultus_store_sqlite::{Options, SqliteStore};
 
 /// Why a data folder cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -5,11 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use vultus_auth::keys::KeyError;
+use vultus_blobs::BlobError;
+use vultus_blobs::keyring::KeyringError;
 use vultus_pools::deployment::DeploymentError;
 use vultus_pools::worker_pools::StartError;
 use vultus_store::StoreError;
-use vultus_store::blobs::BlobError;
-use vultus_store::blobs::keyring::KeyringError;
 
 /// Why a node did not start, or did not stop cleanly.
 #[derive(Debug, thiserror::Error)]

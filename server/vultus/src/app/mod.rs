@@ -26,13 +26,13 @@ use tokio_util::sync::CancellationToken;
 use vultus_api::http::{HttpOptions, Surroundings};
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
+use vultus_blobs::keyring::{Keyring, KeyringError};
+use vultus_blobs::{BlobStore, BucketOptions, MemoryBudget, Sweeper};
 use vultus_core::clock::Clock;
 use vultus_dispatch::{Dispatcher, DispatcherParts};
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_service::{AddedUser, Parts, Services, UserDirectory};
 use vultus_store::Store;
-use vultus_store::blobs::keyring::{Keyring, KeyringError};
-use vultus_store::blobs::{BlobStore, BucketOptions, MemoryBudget, Sweeper};
 
 /// After the drain time open connections get this long to end.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -137,7 +137,9 @@ async fn open_keyring(
 async fn open_blobs(config: &Config, folder: &Path) -> Result<Arc<BlobStore>, ServeError> {
     let bucket = match &config.blobs.place {
         BlobsPlace::File => return Ok(BlobStore::local(folder)?),
-        BlobsPlace::GridFs(uri) => return Ok(BlobStore::gridfs(folder, uri.expose_secret()).await?),
+        BlobsPlace::GridFs(uri) => {
+            return Ok(vultus_store_mongo::gridfs_blobs(folder, uri.expose_secret()).await?);
+        }
         BlobsPlace::Bucket(bucket) => bucket,
     };
     let secret = config.blobs.secret_access_key.clone();

@@ -8,14 +8,14 @@ use secrecy::ExposeSecret;
 use std::path::Path;
 use std::sync::Arc;
 use vultus_auth::keys::MasterKeySource;
-use vultus_store::blobs::BlobStore;
-use vultus_store::blobs::keyring::KeyringError;
-use vultus_store::blobs::keys::MasterKey;
-use vultus_store::maintenance::MaintenanceError;
-use vultus_store::maintenance::encrypt::{self, Encrypted};
-use vultus_store::mongo::MongoStore;
-use vultus_store::sqlite::SqliteStore;
+use vultus_blobs::BlobStore;
+use vultus_blobs::keyring::KeyringError;
+use vultus_blobs::keys::MasterKey;
+use vultus_maintenance::MaintenanceError;
+use vultus_maintenance::encrypt::{self, Encrypted};
 use vultus_store::{SchemaState, Store};
+use vultus_store_mongo::MongoStore;
+use vultus_store_sqlite::SqliteStore;
 
 /// An installation that is operated on.
 pub struct Installation {

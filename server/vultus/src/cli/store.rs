@@ -7,11 +7,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use vultus_store::maintenance::archive::{backup, restore};
-use vultus_store::maintenance::copy::{Place, copy};
-use vultus_store::maintenance::rekey::rekey;
-use vultus_store::maintenance::totals::Totals;
-use vultus_store::maintenance::verify::{Finding, verify};
+use vultus_maintenance::archive::{backup, restore};
+use vultus_maintenance::copy::{Place, copy};
+use vultus_maintenance::rekey::rekey;
+use vultus_maintenance::totals::Totals;
+use vultus_maintenance::verify::{Finding, verify};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
@@ -110,7 +110,7 @@ fn migrate(config: Option<&Path>, arguments: &MigrateArguments) -> Done {
             }
             return Ok(ExitCode::SUCCESS);
         }
-        let progress = |done: vultus_store::maintenance::encrypt::Encrypted| {
+        let progress = |done: vultus_maintenance::encrypt::Encrypted| {
             report::progress(format_args!("{} of {plain} folders", done.folders));
         };
         let done = operations::migrate(&config, progress).await.map_err(|error| failed(&error))?;

@@ -3,7 +3,7 @@
 
 use vultus_worker_protocol::{AnalysisFailure, RunAnalysis};
 
-use vultus_pools::run::Death;
+use super::run::Death;
 
 /// So many deaths of a worker in the same analysis end it.
 pub const DEATHS_THAT_END: u32 = 2;
