@@ -1,33 +1,33 @@
-//! What a camera makes of a document: shown on a screen instead of lying on a table, or under a
-//! lamp that is reflected.
+//! Simulates photos of suspicious documents: a document shown on a screen, and a document that
+//! reflects a lamp.
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 
 /// Size of the photo of a screen, in pixels.
 const PHOTO: [u32; 2] = [1280, 960];
-/// Share of the photo that the document takes, at most.
+/// Maximum share of the photo's width and height that the document covers.
 const TAKEN: f32 = 0.8;
-/// Samples per pixel and direction, and their distance in pixels: the lens is not quite sharp.
+/// Samples per pixel and direction, and their distance in pixels. They blur the photo like a lens.
 const SAMPLES: i32 = 5;
 const SPREAD: f32 = 0.4;
-/// Share of a screen's pixel that shines, in each direction.
+/// Share of a screen pixel that emits light, in each direction.
 const SHINING: f32 = 0.8;
-/// How much narrower the screen becomes from left to right, per pixel: the camera is not quite in
-/// front of it.
+/// Perspective: how much narrower the screen becomes from left to right, per pixel.
 const ASIDE: f32 = 4e-5;
 const GAMMA: f32 = 2.2;
-/// Light of a reflected lamp in its middle; white paper has 1.
+/// Light in the centre of a reflected lamp. White paper has 1.
 const LAMP: f32 = 4.0;
-/// Where the lamp's light, falling off as exp(-r²), burns out grey paper, in units of its width.
+/// Radius within which the lamp burns out grey paper, in units of its width. Light falls as
+/// exp(-r²).
 const BURNT_OUT: f32 = 1.44;
 
-/// Photo of a screen that shows `document`: `pitch` pixels of the camera for each of the screen,
-/// turned by so many degrees. The screen's pixels are red, green and blue stripes, the camera's a
-/// Bayer mosaic, so that colours and waves arise as they really do.
+/// Photo of a screen that shows `document`. `pitch` is the number of camera pixels per screen
+/// pixel, `degrees` the rotation of the screen. Screen pixels are red, green and blue stripes,
+/// camera pixels form a Bayer mosaic, so the photo shows realistic moiré.
 pub fn on_screen(document: &RgbImage, pitch: f32, degrees: f32) -> RgbImage {
     let screen = Screen::new(document, pitch, degrees);
-    let mut noise = Noise::from_the_beginning();
+    let mut noise = Noise::seeded();
     let mut mosaic = vec![0.0f32; (PHOTO[0] * PHOTO[1]) as usize];
     for (at, level) in mosaic.iter_mut().enumerate() {
         let (x, y) = (at as u32 % PHOTO[0], at as u32 / PHOTO[0]);
@@ -41,7 +41,7 @@ pub fn on_screen(document: &RgbImage, pitch: f32, degrees: f32) -> RgbImage {
     })
 }
 
-/// Which colour the camera's pixel sees.
+/// Colour channel of a pixel of the camera's Bayer mosaic.
 fn colour(x: u32, y: u32) -> usize {
     match (x % 2, y % 2) {
         (0, 0) => 0,
@@ -67,7 +67,7 @@ fn mean_nearby(mosaic: &[f32], x: u32, y: u32, wanted: usize) -> f32 {
 }
 
 struct Screen {
-    /// In the screen's own pixels, as light.
+    /// Linear light of each screen pixel.
     shown: Vec<[f32; 3]>,
     size: [u32; 2],
     pitch: f32,
@@ -95,13 +95,13 @@ impl Screen {
         });
         let lens: Vec<_> = lens.collect();
         let all: f32 = lens.iter().map(|(_, _, weight)| weight).sum();
-        // Stripes and gaps leave less than a third of a white pixel's light: the camera makes up
-        // for it.
+        // Stripes and gaps leave less than a third of a white pixel's light. A camera compensates
+        // with its exposure.
         let exposure = 0.85 * 3.0 / (SHINING * SHINING) / all;
         Self { shown, size, pitch, sin_cos: degrees.to_radians().sin_cos(), exposure, lens }
     }
 
-    /// Light of a colour at a pixel of the camera.
+    /// Light of one colour at a pixel of the camera.
     fn light(&self, x: u32, y: u32, colour: usize) -> f32 {
         let (sin, cos) = self.sin_cos;
         let (x, y) = (x as f32 - PHOTO[0] as f32 / 2.0, y as f32 - PHOTO[1] as f32 / 2.0);
@@ -131,8 +131,8 @@ impl Screen {
     }
 }
 
-/// The picture with a lamp reflected at a place (in shares of its sides), which burns out about
-/// `share` of its area.
+/// The picture with the reflection of a lamp that burns out about `share` of its area. `at` is the
+/// centre of the reflection, in shares of width and height.
 pub fn under_a_lamp(picture: &RgbImage, at: [f32; 2], share: f32) -> RgbImage {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let reach = (share * width * height / std::f32::consts::PI).sqrt() / BURNT_OUT;
@@ -146,16 +146,16 @@ pub fn under_a_lamp(picture: &RgbImage, at: [f32; 2], share: f32) -> RgbImage {
     lit
 }
 
-/// Nearly normal numbers, the same every time.
+/// Approximately normal random numbers with a fixed seed.
 pub struct Noise(u32);
 
 impl Noise {
-    /// The first of them is next.
-    pub fn from_the_beginning() -> Self {
+    /// Starts the sequence. It is the same in every run.
+    pub fn seeded() -> Self {
         Self(0x2545_f491)
     }
 
-    /// The next, of variance 1.
+    /// Next number, of variance 1.
     pub fn draw(&mut self) -> f32 {
         let mut sum = 0.0;
         for _ in 0..4 {

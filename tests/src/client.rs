@@ -1,18 +1,19 @@
-//! A GraphQL client over HTTP: queries, and uploads by the GraphQL multipart request specification.
+//! GraphQL client over HTTP: queries, and uploads as in the GraphQL multipart request
+//! specification.
 
 use crate::socket::Socket;
 use serde_json::{Map, Value, json};
 
-/// A file of a request, at a path of the variables.
+/// A file of a request.
 #[derive(Debug, Clone)]
 pub struct Upload {
-    /// Such as `variables.input.media.0.file`.
+    /// Path of the variable that the file replaces, such as `variables.input.media.0.file`.
     pub path: String,
-    /// File name.
+    /// File name that the client declares.
     pub name: String,
-    /// Declared type.
+    /// Content type that the client declares.
     pub content_type: String,
-    /// Bytes.
+    /// Content.
     pub bytes: Vec<u8>,
 }
 
@@ -38,26 +39,26 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of a server that is not logged in.
+    /// A client without a token.
     pub fn new(url: &str) -> Self {
         Self { url: url.to_owned(), http: reqwest::Client::new(), token: None, headers: Vec::new() }
     }
 
-    /// The same client with a token.
+    /// Sets the access token.
     #[must_use]
     pub fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
         self
     }
 
-    /// The same client with one more header on every request.
+    /// Adds a header to every request.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The access token.
+    /// The access token of a client that is logged in.
     pub fn token(&self) -> &str {
         self.token.as_deref().expect("the client is logged in")
     }
@@ -67,11 +68,11 @@ impl Client {
         &self.url
     }
 
-    /// Logs in.
+    /// Logs in and keeps the access token.
     pub async fn login(self, email: &str, password: &str) -> Self {
         let data = self
             .data(
-                "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }",
+                "mutation($input: LoginInput!) { login(input: $input) { accessToken } }",
                 json!({"input": {"email": email, "password": password}}),
             )
             .await;
@@ -91,12 +92,12 @@ impl Client {
         request
     }
 
-    /// The whole answer to a query: data and errors.
+    /// Sends a query. Returns the whole answer: data and errors.
     pub async fn query(&self, query: &str, variables: Value) -> Value {
         self.try_query(query, variables).await.expect("the server answers with JSON")
     }
 
-    /// The same, where the server may be gone.
+    /// Sends a query to a server that may be down.
     pub async fn try_query(&self, query: &str, variables: Value) -> reqwest::Result<Value> {
         self.post()
             .json(&json!({"query": query, "variables": variables}))
@@ -106,22 +107,22 @@ impl Client {
             .await
     }
 
-    /// The data of a query that must succeed.
+    /// Sends a query that must succeed, and returns its data.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
         data_of(self.query(query, variables).await)
     }
 
-    /// The first error's extensions of a query that must fail, with its `message` added.
+    /// Sends a query that must fail. Returns the first error's extensions and its `message`.
     pub async fn error(&self, query: &str, variables: Value) -> Value {
         error_of(self.query(query, variables).await)
     }
 
-    /// The whole answer to a request with files.
+    /// Sends a request with files. Returns the whole answer.
     pub async fn upload(&self, query: &str, variables: Value, files: Vec<Upload>) -> Value {
         self.try_upload(query, variables, files).await.expect("the server answers with JSON")
     }
 
-    /// The same, where the server may be gone.
+    /// Sends a request with files to a server that may be down.
     pub async fn try_upload(
         &self,
         query: &str,
@@ -147,22 +148,22 @@ impl Client {
         self.post().multipart(form).send().await?.json().await
     }
 
-    /// The data of a request with files that must succeed.
+    /// Sends a request with files that must succeed, and returns its data.
     pub async fn upload_data(&self, query: &str, variables: Value, files: Vec<Upload>) -> Value {
         data_of(self.upload(query, variables, files).await)
     }
 
-    /// The first error of a request with files that must fail.
+    /// Sends a request with files that must fail, and returns the error as [`Client::error`] does.
     pub async fn upload_error(&self, query: &str, variables: Value, files: Vec<Upload>) -> Value {
         error_of(self.upload(query, variables, files).await)
     }
 
-    /// A websocket that has been acknowledged.
+    /// Opens a websocket and waits for `connection_ack`.
     pub async fn socket(&self) -> Socket {
         Socket::open(&self.url, self.token.as_deref()).await
     }
 
-    /// GET of a path or URL of this server, without the token.
+    /// Sends GET without the token. `url` may be a path of this server.
     pub async fn get(&self, url: &str) -> reqwest::Response {
         let url = if url.starts_with('/') { format!("{}{url}", self.url) } else { url.to_owned() };
         self.http.get(url).send().await.expect("the server answers")
@@ -189,7 +190,7 @@ fn data_of(answer: Value) -> Value {
 
 fn error_of(answer: Value) -> Value {
     let error = &answer["errors"][0];
-    assert!(error.is_object(), "the request succeeded but must not: {answer:#}");
+    assert!(error.is_object(), "the request succeeded, but must fail: {answer:#}");
     let mut extensions = error["extensions"].clone();
     if !extensions.is_object() {
         extensions = json!({});

@@ -1,4 +1,4 @@
-//! A cluster for tests: a replica set, and nodes of the real server that share it.
+//! Starts a cluster: a MongoDB replica set and nodes of the real server that share it.
 
 use crate::client::Client;
 use crate::node::{Node, NodeOptions};
@@ -6,16 +6,16 @@ use crate::replica_set::ReplicaSet;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// How a cluster is started.
+/// Options of a cluster.
 #[derive(Debug, Clone, Default)]
 pub struct ClusterOptions {
-    /// Members of the replica set that [`Cluster::start`] makes.
+    /// Number of members of the replica set that [`Cluster::start`] starts.
     pub members: usize,
     /// The role of each node.
     pub roles: Vec<&'static str>,
     /// Third-party plugin files for every node.
     pub plugins: Vec<PathBuf>,
-    /// TOML that is added to every node's configuration.
+    /// TOML appended to the configuration of every node.
     pub config: String,
 }
 
@@ -24,24 +24,24 @@ pub struct ClusterOptions {
 pub struct Cluster {
     /// The nodes, in the order of their roles.
     pub nodes: Vec<Node>,
-    /// The database.
+    /// The replica set.
     pub set: ReplicaSet,
     email: String,
     password: String,
     shared: TempDir,
 }
 
-/// The cluster's database.
+/// Name of the cluster's database.
 pub const DATABASE: &str = "vultus";
 
 impl Cluster {
-    /// Starts the replica set and the nodes, and waits until all are ready. The first node is one
-    /// that takes requests.
+    /// Starts the replica set and the nodes, and waits until all are ready. The first node must
+    /// have a role that takes requests.
     pub async fn start(options: ClusterOptions) -> Self {
         Self::start_on(ReplicaSet::start(options.members).await, options).await
     }
 
-    /// Starts the nodes on a replica set.
+    /// Starts the nodes on a running replica set.
     pub async fn start_on(set: ReplicaSet, options: ClusterOptions) -> Self {
         let shared = tempfile::tempdir().expect("a temporary folder can be made");
         let mut nodes = Vec::new();
@@ -65,12 +65,12 @@ impl Cluster {
         Self { nodes, set, email, password, shared }
     }
 
-    /// The secret keys that the nodes share.
+    /// Folder of the secret keys that the nodes share.
     pub fn keys_dir(&self) -> PathBuf {
         self.shared.path().join("keys")
     }
 
-    /// A client of a node, logged in there as the first administrator.
+    /// Logs in at a node as the first administrator.
     pub async fn client(&self, node: usize) -> Client {
         self.nodes[node].anonymous().login(&self.email, &self.password).await
     }

@@ -1,14 +1,14 @@
-//! A MongoDB server that says other things of itself than it is: a proxy that changes its answers,
-//! each by as many bytes.
+//! Proxy in front of a MongoDB server that replaces bytes in the server's answers, such as its
+//! version. Replacements keep the length.
 
 use crate::ReplicaSet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Bytes of an answer, and what a client gets instead.
+/// Bytes of an answer, and their replacement.
 type Change = (Vec<u8>, Vec<u8>);
 
-/// The first member of a set, disguised; it is gone with the runtime of the test.
+/// Proxy of the first member of a set. It ends with the async runtime of the test.
 #[derive(Debug)]
 pub struct Disguise {
     port: u16,
@@ -16,7 +16,7 @@ pub struct Disguise {
 }
 
 impl Disguise {
-    /// In all answers, `changes` are made; they must be of equal lengths.
+    /// Starts the proxy. Each change is a pair of byte strings of equal length: found, replacement.
     pub async fn put_on(set: &ReplicaSet, changes: &[(&[u8], &[u8])]) -> Self {
         let uri = set.uri("");
         let address = uri
@@ -28,16 +28,21 @@ impl Disguise {
         let (_, real) = address.rsplit_once(':').expect("the host has a port");
         let listener = loop {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
-            if listener.local_addr().expect("it is bound").port().to_string().len() == real.len() {
+            if listener.local_addr().expect("the listener is bound").port().to_string().len()
+                == real.len()
+            {
                 break listener;
             }
         };
-        let port = listener.local_addr().expect("it is bound").port();
+        let port = listener.local_addr().expect("the listener is bound").port();
         let mut all: Vec<Change> =
             changes.iter().map(|(from, to)| (from.to_vec(), to.to_vec())).collect();
-        // A driver goes where the set says that its members are.
+        // The driver connects to the addresses that the replica set reports.
         all.push((address.clone().into_bytes(), format!("127.0.0.1:{port}").into_bytes()));
-        assert!(all.iter().all(|(from, to)| from.len() == to.len()), "an answer keeps its length");
+        assert!(
+            all.iter().all(|(from, to)| from.len() == to.len()),
+            "a replacement has the length of what it replaces"
+        );
         let disguised = uri.replace(real, &port.to_string());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -47,7 +52,7 @@ impl Disguise {
         Self { port, uri: disguised }
     }
 
-    /// The URI of one of its databases.
+    /// URI of a database behind the proxy.
     pub fn uri(&self, database: &str) -> String {
         self.uri.replace(&format!("{}/", self.port), &format!("{}/{database}", self.port))
     }
@@ -61,7 +66,7 @@ async fn pass_on(client: TcpStream, server: String, changes: Vec<Change>) {
         tokio::spawn(async move { tokio::io::copy(&mut from_client, &mut to_server).await });
     let answers = async {
         loop {
-            // A message of the wire protocol begins with its length.
+            // A message of the wire protocol starts with its length.
             let length = from_server.read_i32_le().await?;
             let mut message = vec![0; usize::try_from(length).unwrap_or_default()];
             message[..4].copy_from_slice(&length.to_le_bytes());
@@ -74,7 +79,7 @@ async fn pass_on(client: TcpStream, server: String, changes: Vec<Change>) {
             to_client.write_all(&message).await?;
         }
     };
-    // However a connection ends, the client sees its end.
+    // An error ends the connection, which the client notices.
     let _: std::io::Result<()> = answers.await;
     questions.abort();
 }

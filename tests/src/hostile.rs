@@ -1,10 +1,9 @@
-//! Every fault of `analyzers/faulty` as a plugin of its own, so that they can be loaded side by
-//! side.
+//! Compiles one plugin for each fault of `analyzers/faulty`, so that a node can load all of them.
 
 use crate::plugins::compiled;
 use std::path::{Path, PathBuf};
 
-/// What a plugin does, and the code of the failure that this must end in.
+/// Fault of a plugin, and the failure code that the analysis must get.
 pub const FAULTS: [(&str, &str); 19] = [
     ("abort", "ANALYZER_CRASHED"),
     ("segfault", "ANALYZER_CRASHED"),
@@ -27,12 +26,12 @@ pub const FAULTS: [(&str, &str); 19] = [
     ("fork", "ANALYZER_FAILED"),
 ];
 
-/// The analysis type of the plugin that does this; its id is `org.vultus.` and the same.
+/// Analysis type of the plugin with this fault. Its plugin id is `org.vultus.` and the type.
 pub fn kind(mode: &str) -> String {
     format!("f{}", mode.replace('_', ""))
 }
 
-/// A plugin for each fault.
+/// Compiles a plugin for each fault.
 pub fn plugins(folder: &Path) -> Vec<PathBuf> {
     let plugin = |(mode, _): &(&str, &str)| {
         let kind = kind(mode);

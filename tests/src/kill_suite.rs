@@ -1,8 +1,9 @@
-//! Kills and pauses parts of a cluster at random while it works, and counts by itself what came of
-//! it: the short form is a test, the long ones `make soak`.
+//! Kills and pauses parts of a cluster at random moments under load, then checks that no
+//! acknowledged work is lost or done twice. The short form is a test, the long forms are `make
+//! soak`.
 //!
-//! The only timers are the faults themselves (the random moment of the next one, the length of a
-//! pause) and the clients' back-off; all else waits for conditions.
+//! Timers are used only for faults (the random moment of the next one, the length of a pause) and
+//! for the clients' back-off. Everything else waits for a condition with a deadline.
 
 mod check;
 mod faults;
@@ -11,85 +12,84 @@ mod watch;
 
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::place::compiled_plugin;
+use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use watch::Finals;
 
-/// How much is done to the cluster.
+/// Size of a run of the suite.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Runs asked for, at least: as long as points are left, more are.
+    /// Minimum number of analysis runs. Clients request more until the last fault is over.
     pub runs: usize,
-    /// Random moments at which something is killed or paused.
+    /// Number of faults, each at a random moment.
     pub points: usize,
-    /// How long a paused node stays so.
+    /// Length of a pause.
     pub pause: Pause,
 }
 
-/// How long a paused node stays so.
+/// Length of the pause of a node.
 #[derive(Debug, Clone, Copy)]
 pub enum Pause {
-    /// This long.
+    /// A fixed time.
     For(Duration),
-    /// Until another node has one of the runs that were being judged, and its lease is over
-    /// therefore.
+    /// Until the lease of one of the node's runs has expired and another node has taken the run.
     UntilTakenOver,
 }
 
-/// What was counted.
+/// What the suite counted.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Folders whose making was acknowledged.
+    /// Folders whose creation was acknowledged.
     pub acknowledged: usize,
-    /// Changes of folders that were acknowledged after that.
+    /// Folders with an acknowledged change after that.
     pub changed: usize,
-    /// Folders whose making and erasure were acknowledged.
+    /// Folders whose creation and deletion were acknowledged.
     pub erased: usize,
-    /// Analyses that have a verdict.
+    /// Analyses with a verdict.
     pub finished: usize,
-    /// Those that failed because their workers were killed twice.
+    /// Analyses that failed because their workers were killed twice.
     pub blamed: usize,
     /// Analyses that became final more than once.
     pub twice: usize,
-    /// Writes under a stale token that were refused.
+    /// Writes with a stale fencing token that were rejected.
     pub stale_writes: usize,
-    /// Longest time that a run waited although its lease was over or nobody had it, and the
-    /// database answered.
+    /// Longest time that a run without a valid lease waited while the database answered.
     pub longest_stuck: Duration,
-    /// From the last fault until nothing was left to do.
+    /// Time from the last fault until all analyses were final.
     pub drained_after: Duration,
-    /// Files of media that were read again at the end, each whole.
+    /// Media files that `vultus store verify` read at the end.
     pub files: u64,
-    /// How often each thing was done.
-    pub done: HashMap<&'static str, usize>,
+    /// Number of faults of each kind.
+    pub faults: HashMap<&'static str, usize>,
 }
 
-/// Requests that are on their way or not final, at most: enough that every worker has work.
+/// Maximum number of open requests and analyses, enough to keep every worker busy.
 const OPEN: usize = 24;
-/// Clients.
+/// Number of clients.
 const CLIENTS: usize = 6;
 
-/// What the load, the faults and the counting share.
+/// State shared by the load, the faults and the checks.
 struct Stage {
-    /// Addresses of the nodes; a restarted one has another.
+    /// Addresses of the nodes. A restarted node has a new address.
     urls: Mutex<Vec<String>>,
     token: String,
     plan: Plan,
     made: AtomicUsize,
     erased: AtomicUsize,
     over: CancellationToken,
-    /// Folders, with the number that was last acknowledged to be in their metadata.
+    /// Acknowledged folders, with the number last acknowledged in their metadata.
     acknowledged: Mutex<HashMap<String, usize>>,
-    /// How often analyses became final, as the database reports it.
+    /// How often each analysis became final, as reported by the database.
     finals: Mutex<HashMap<[u8; 16], usize>>,
     open: Semaphore,
 }
 
-/// Runs the suite; panics where a promise is broken.
+/// Runs the suite. Panics if a guarantee is broken.
 pub async fn run(plan: Plan) -> Outcome {
     let mut cluster = Cluster::start(ClusterOptions {
         members: 3,
@@ -114,16 +114,16 @@ pub async fn run(plan: Plan) -> Outcome {
     let stuck = tokio::spawn(watch::longest_stuck(cluster.set.client().await, drained.clone()));
     let load: Vec<_> = (0..CLIENTS).map(|_| tokio::spawn(load::load(stage.clone()))).collect();
     let mut outcome =
-        Outcome { done: faults::inflict(&mut cluster, &stage).await, ..Outcome::default() };
+        Outcome { faults: faults::inflict(&mut cluster, &stage).await, ..Outcome::default() };
     let last_fault = Instant::now();
     stage.over.cancel();
     for task in load {
-        task.await.expect("the load goes on");
+        task.await.expect("a load task does not panic");
     }
     check::drained(&cluster).await;
     outcome.drained_after = last_fault.elapsed();
     drained.cancel();
-    outcome.longest_stuck = stuck.await.expect("the watch goes on");
+    outcome.longest_stuck = stuck.await.expect("the watch task does not panic");
     check::check(&cluster, &stage, &mut outcome).await;
     finals.end().await;
     outcome
@@ -134,12 +134,8 @@ fn random() -> u8 {
     std::collections::hash_map::RandomState::new().build_hasher().finish() as u8
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Now, as the store has times.
+/// The current time, as the store writes it.
 fn nanoseconds() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970");
     i64::try_from(now.as_nanos()).expect("before 2262")
 }

@@ -1,6 +1,6 @@
-//! The harness of the end-to-end tests: the real server on port 0 with real plugins in real worker
-//! processes, real media, and a client that knows nothing but the public API. A missing component
-//! fails the test; nothing is skipped in silence.
+//! Harness of the end-to-end tests. It starts the real server on port 0, with real plugins in real
+//! worker processes and real media, and drives it through the public API only. A missing component
+//! fails the test; a skipped suite is printed.
 
 pub mod capture;
 mod client;
@@ -22,7 +22,7 @@ pub use client::{Client, Upload};
 pub use cluster::{Cluster, ClusterOptions, DATABASE};
 pub use disguise::Disguise;
 pub use media::{
-    Clip, bona_fide_clip, clip_of, large_suites, sample, sample_path, shot_set, still_clip,
+    Clip, bona_fide_clip, clip_of, jpeg, large_suites, sample, sample_path, shot_set, still_clip,
 };
 pub use node::{Node, NodeOptions, PASSWORD};
 pub use place::{compiled_plugin, executable, workspace_root};
@@ -30,6 +30,7 @@ pub use plugins::compiled;
 pub use process::{DEADLINE, children_of, mapped_files, wait_until};
 pub use replica_set::{ReplicaSet, Standalone};
 pub use requests::{
-    Item, analysis, id_photo, item, media_input, reason_codes, selfie_photo, selfie_video,
+    CREATE_FOLDER, DELETE_FOLDER, Item, REQUEST_ANALYSES, analysis, id_photo, item, media_input,
+    reason_codes, selfie_photo, selfie_video,
 };
 pub use socket::Socket;

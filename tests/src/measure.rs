@@ -1,9 +1,10 @@
-//! Measuring from outside: CPU time and memory of a process tree, quantiles, and a table.
+//! Measures CPU time and memory of processes, and prints figures as a table.
 
 use crate::process::children_of;
+use std::process::ExitCode;
 use std::time::Duration;
 
-/// CPU time (user and system) that a process and its living descendants have used.
+/// CPU time (user and system) of a process and its running descendants.
 pub fn cpu_time(pid: u32) -> Duration {
     let ticks_per_second = rustix::param::clock_ticks_per_second();
     let ticks: u64 = tree(pid).into_iter().filter_map(ticks_of).sum();
@@ -12,13 +13,13 @@ pub fn cpu_time(pid: u32) -> Duration {
 
 fn ticks_of(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // After the name in brackets: state is field 3, utime and stime are fields 14 and 15, those of
-    // reaped children 16 and 17.
+    // The text after the name in brackets starts with field 3. Fields 14 and 15 are utime and
+    // stime, 16 and 17 those of reaped children.
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split_whitespace().collect();
     (11..=14).map(|at| fields.get(at)?.parse::<u64>().ok()).sum()
 }
 
-/// Proportional set size (each shared page counted once, in parts) of single processes, in bytes.
+/// Sum of the proportional set sizes (PSS) of processes, in bytes.
 pub fn memory(pids: &[u32]) -> u64 {
     let of = |pid: &u32| {
         let rollup = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
@@ -28,7 +29,7 @@ pub fn memory(pids: &[u32]) -> u64 {
     pids.iter().filter_map(of).sum::<u64>() * 1024
 }
 
-/// The most memory that a process ever had resident, in bytes.
+/// Peak resident memory of a process, in bytes.
 pub fn peak_memory(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| {
@@ -41,19 +42,30 @@ fn tree(pid: u32) -> Vec<u32> {
     std::iter::once(pid).chain(children_of(pid).into_iter().map(|(child, _)| child)).collect()
 }
 
-/// The middle value.
+/// Median.
 pub fn median(values: &mut [f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The value below which `share` of all lie.
+/// Quantile: the value below which `share` of all values are.
 pub fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let at = ((values.len() as f64 - 1.0) * share).round() as usize;
     values.get(at).copied().unwrap_or(f64::NAN)
 }
 
-/// A row of figures: what, measured, the bar that it must reach, and whether it does.
+/// Runs a benchmark, prints its figures, and returns failure if a bar is missed.
+pub fn bench(title: &str, measure: impl Future<Output = Vec<Figure>>) -> ExitCode {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
+    exit_code(print_figures(title, &runtime.block_on(measure)))
+}
+
+/// The exit code of a benchmark.
+pub fn exit_code(reached: bool) -> ExitCode {
+    if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A row of the table: name, measured value, required value, and whether it is reached.
 #[derive(Debug)]
 pub struct Figure {
     name: String,
@@ -63,7 +75,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// A figure with a bar.
+    /// A figure with a required value (`bar`).
     pub fn against(name: &str, measured: impl Into<String>, bar: &str, reached: bool) -> Self {
         Self {
             name: name.to_owned(),
@@ -73,14 +85,14 @@ impl Figure {
         }
     }
 
-    /// A figure for information.
+    /// A figure without a required value.
     pub fn plain(name: &str, measured: impl Into<String>) -> Self {
         Self { name: name.to_owned(), measured: measured.into(), bar: String::new(), reached: None }
     }
 }
 
-/// Prints the figures as a table, under the machine that they were measured on. Returns whether all
-/// bars are reached.
+/// Prints the figures as a table whose heading names the machine. Returns whether all bars are
+/// reached.
 pub fn print_figures(title: &str, figures: &[Figure]) -> bool {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info

@@ -1,7 +1,9 @@
-//! Real media for tests: the sample portraits that `make setup` fetches, and clips and shot sets
-//! made from them with ffmpeg.
+//! Media for tests: the sample portraits that `make setup` downloads, and clips and shot sets made
+//! from them with ffmpeg.
 
 use crate::place::workspace_root;
+use image::RgbImage;
+use image::codecs::jpeg::JpegEncoder;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,12 +14,12 @@ pub fn sample(name: &str) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("{}: {error}; run `make setup`", path.display()))
 }
 
-/// Where a sample lies.
+/// Path of a sample.
 pub fn sample_path(name: &str) -> PathBuf {
     workspace_root().join("samples/files").join(name)
 }
 
-/// The folder with the larger suites, where a developer has it.
+/// Folder of the larger test suites. Prints a note and returns `None` if it does not exist.
 pub fn large_suites() -> Option<PathBuf> {
     let path = workspace_root().join("../shared/testdata");
     if path.is_dir() {
@@ -27,16 +29,16 @@ pub fn large_suites() -> Option<PathBuf> {
     None
 }
 
-/// A piece of a clip: a still that moves a little, as a hand-held camera does.
+/// A piece of a clip: a still picture that moves like one from a hand-held camera.
 #[derive(Debug, Clone)]
 pub struct Clip {
-    /// The picture.
+    /// File of the picture.
     pub still: PathBuf,
-    /// Seconds.
+    /// Length of the piece.
     pub seconds: f32,
 }
 
-/// A 5 s clip of one person, made from a portrait: 720 x 1280, 30 fps, H.264.
+/// A 5 s clip made from one portrait: 720 x 1280, 30 fps, H.264.
 pub fn bona_fide_clip(folder: &Path) -> Vec<u8> {
     still_clip(folder, "obama2.jpg", 5.0)
 }
@@ -46,7 +48,7 @@ pub fn still_clip(folder: &Path, still: &str, seconds: f32) -> Vec<u8> {
     clip_of(folder, &[Clip { still: sample_path(still), seconds }])
 }
 
-/// A clip of several pieces, one after the other.
+/// A clip of several consecutive pieces.
 pub fn clip_of(folder: &Path, pieces: &[Clip]) -> Vec<u8> {
     let target = folder.join(format!("clip-{}.mp4", std::process::id()));
     let mut command = Command::new("ffmpeg");
@@ -58,31 +60,20 @@ pub fn clip_of(folder: &Path, pieces: &[Clip]) -> Vec<u8> {
     }
     let mut graph = String::new();
     for index in 0..pieces.len() {
-        // Covers the frame with the picture (a border would look like that of a print), then lets
-        // the frame wander over it.
+        // Scales the picture until it covers the frame, as a border would look like that of a
+        // print. Then moves the frame over it.
         graph.push_str(&format!(
             "[{index}:v]scale=780:1340:force_original_aspect_ratio=increase,\
-             crop=720:1280:x='(iw-720)/2+25*sin(2*t)':y='30+25*cos(1.5*t)',setsar=1,noise=alls=4:allf=t,format=yuv420p[p{index}];"
+             crop=720:1280:x='(iw-720)/2+25*sin(2*t)':y='30+25*cos(1.5*t)',\
+             setsar=1,noise=alls=4:allf=t,format=yuv420p[p{index}];"
         ));
     }
     for index in 0..pieces.len() {
         graph.push_str(&format!("[p{index}]"));
     }
     graph.push_str(&format!("concat=n={}:v=1:a=0[out]", pieces.len()));
-    command.args([
-        "-filter_complex",
-        &graph,
-        "-map",
-        "[out]",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "veryfast",
-        "-g",
-        "250",
-        "-r",
-        "30",
-    ]);
+    command.args(["-filter_complex", &graph, "-map", "[out]"]);
+    command.args(["-c:v", "libx264", "-preset", "veryfast", "-g", "250", "-r", "30"]);
     let status = command.arg(&target).status().expect("ffmpeg is installed by `make setup`");
     assert!(status.success(), "ffmpeg failed with {status}");
     let bytes = std::fs::read(&target).expect("the clip was written");
@@ -90,7 +81,16 @@ pub fn clip_of(folder: &Path, pieces: &[Clip]) -> Vec<u8> {
     bytes
 }
 
-/// A ZIP shot set of the given pictures, stored in order.
+/// The picture as a JPEG of quality 90.
+pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, 90)
+        .encode_image(picture)
+        .expect("a picture can be compressed");
+    bytes
+}
+
+/// A ZIP file with the pictures in this order, without compression.
 pub fn shot_set(pictures: &[Vec<u8>]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options =
@@ -98,7 +98,7 @@ pub fn shot_set(pictures: &[Vec<u8>]) -> Vec<u8> {
     for (index, picture) in pictures.iter().enumerate() {
         archive
             .start_file(format!("shot{}.jpg", index + 1), options)
-            .expect("an entry can be begun");
+            .expect("an entry can be started");
         std::io::Write::write_all(&mut archive, picture).expect("an entry can be written");
     }
     archive.finish().expect("the archive can be closed").into_inner()

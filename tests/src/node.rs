@@ -1,9 +1,9 @@
-//! A node of its own for each test: started on port 0 with a fresh data folder, and looked over
-//! when it ends.
+//! Starts a node for one test, on port 0 with a fresh data folder. Dropping the node stops it and
+//! checks that none of its processes is left running.
 
 use crate::client::Client;
 use crate::place::{executable, workspace_root};
-use crate::process::{children_of, is_alive, wait_until};
+use crate::process::{children_of, is_alive, poll, wait_until};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,19 +11,24 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The password of all users that tests make.
+/// Password of all users that tests create.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// How a node is started.
+/// Maximum time from SIGTERM until the node has ended.
+const STOP_LIMIT: Duration = Duration::from_secs(45);
+/// Maximum time from the end of a node until its workers are gone.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Options of a node.
 #[derive(Debug, Clone, Default)]
 pub struct NodeOptions {
-    /// TOML that is added to the configuration.
+    /// TOML appended to the configuration.
     pub config: String,
     /// Third-party plugin files, copied into the node's plugin folder.
     pub plugins: Vec<PathBuf>,
-    /// More arguments of `vultus serve`.
+    /// Additional arguments of `vultus serve`.
     pub arguments: Vec<String>,
-    /// A folder of blobs that several nodes share.
+    /// Blob folder shared by several nodes.
     pub blobs: Option<PathBuf>,
 }
 
@@ -40,12 +45,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node with the default configuration.
+    /// Starts a node with the default configuration.
     pub async fn start() -> Self {
         Self::start_with(NodeOptions::default()).await
     }
 
-    /// A node with options.
+    /// Starts a node with options.
     pub async fn start_with(options: NodeOptions) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let plugins = folder.path().join("plugins");
@@ -55,7 +60,7 @@ impl Node {
             std::fs::copy(file, plugins.join(name)).expect("a plugin can be copied");
         }
         if let Some(blobs) = &options.blobs {
-            std::fs::create_dir_all(blobs).expect("the folder of blobs can be made");
+            std::fs::create_dir_all(blobs).expect("the blob folder can be made");
             std::fs::create_dir(folder.path().join("data")).expect("the data folder can be made");
             std::os::unix::fs::symlink(blobs, folder.path().join("data/blobs"))
                 .expect("a link can be made");
@@ -84,9 +89,8 @@ impl Node {
 
     /// Starts the process on the node's data folder and waits until it is ready.
     pub async fn launch(&mut self) {
-        assert!(self.child.is_none(), "the node runs already");
-        // What clients need before the first request, though they speak plain HTTP here; a second
-        // time it is there already.
+        assert!(self.child.is_none(), "the node is already running");
+        // reqwest needs a TLS provider even for plain HTTP. This fails if one is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut child = Command::new(executable("vultus"))
             .arg("--config")
@@ -195,29 +199,29 @@ impl Node {
         (&self.email, &self.password)
     }
 
-    /// A client that is not logged in.
+    /// Returns a client without a token.
     pub fn anonymous(&self) -> Client {
         Client::new(&self.url)
     }
 
-    /// A client logged in as the first administrator.
+    /// Logs in as the first administrator.
     pub async fn client(&self) -> Client {
         Client::new(&self.url).login(&self.email, &self.password).await
     }
 
-    /// A client logged in as a user of its own, made by the command line on the node's data.
+    /// Creates a user with the command line and logs in as that user.
     pub async fn client_as(&self, email: &str, role: &str) -> Client {
-        self.user_made(email, &["--role", role]).await
+        self.create_user(email, &["--role", role]).await
     }
 
-    /// The same, with a company of its own.
+    /// Creates a company with one user and logs in as that user.
     pub async fn client_of_company(&self, company: &str, email: &str, role: &str) -> Client {
         let added = self.command(&["company", "add", "--name", company], "");
-        let id = added.trim().rsplit(' ').next().expect("it ends with the id");
-        self.user_made(email, &["--role", role, "--company", id]).await
+        let id = added.trim().rsplit(' ').next().expect("the output ends with the id");
+        self.create_user(email, &["--role", role, "--company", id]).await
     }
 
-    async fn user_made(&self, email: &str, options: &[&str]) -> Client {
+    async fn create_user(&self, email: &str, options: &[&str]) -> Client {
         self.command(
             &[&["user", "add", "--email", email, "--password-stdin"], options].concat(),
             PASSWORD,
@@ -225,7 +229,7 @@ impl Node {
         self.anonymous().login(email, PASSWORD).await
     }
 
-    /// What a command of the operator prints, run on the node's data.
+    /// Runs a command of the command line on the node's data and returns its output.
     fn command(&self, arguments: &[&str], input: &str) -> String {
         let mut child = Command::new(executable("vultus"))
             .arg("--config")
@@ -237,14 +241,14 @@ impl Node {
             .expect("the command line can be started");
         let mut stdin = child.stdin.take().expect("stdin is piped");
         std::io::Write::write_all(&mut stdin, input.as_bytes())
-            .expect("the command can be given its input");
+            .expect("the command reads its input");
         drop(stdin);
         let output = child.wait_with_output().expect("the command can be waited for");
         assert!(output.status.success(), "{arguments:?} failed with {}", output.status);
-        String::from_utf8(output.stdout).expect("it prints text")
+        String::from_utf8(output.stdout).expect("the output is UTF-8")
     }
 
-    /// The worker processes with plugins (those with the ONNX Runtime mapped).
+    /// Worker processes that load plugins: those that have ONNX Runtime mapped.
     pub fn workers(&self) -> Vec<u32> {
         let with_plugins = |pid: &u32| {
             crate::process::mapped_files(*pid).iter().any(|file| file.contains("libonnxruntime"))
@@ -252,7 +256,7 @@ impl Node {
         children_of(self.pid()).into_iter().map(|(pid, _)| pid).filter(with_plugins).collect()
     }
 
-    /// kill -9 of the node itself.
+    /// Kills the node with SIGKILL and waits until its workers are gone.
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("the node runs");
         let workers = children_of(child.id());
@@ -261,13 +265,13 @@ impl Node {
         assert_gone(&workers);
     }
 
-    /// SIGSTOP: the node does nothing any more, and its workers go on.
+    /// Pauses the node with SIGSTOP. Its workers keep running.
     pub fn pause(&self) {
         self.signal(rustix::process::Signal::STOP);
     }
 
-    /// SIGCONT.
-    pub fn go_on(&self) {
+    /// Resumes a paused node with SIGCONT.
+    pub fn resume(&self) {
         self.signal(rustix::process::Signal::CONT);
     }
 
@@ -277,33 +281,33 @@ impl Node {
             .expect("the node can be signalled");
     }
 
-    /// Whether the node says that it can do its work.
+    /// Whether `/readyz` answers with success.
     pub async fn is_ready(&self) -> bool {
         reqwest::get(format!("{}/readyz", self.url))
             .await
             .is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// SIGTERM, then waits for an orderly end.
+    /// Stops the node with SIGTERM and waits until it and its workers are gone.
     pub fn stop(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         let workers = children_of(child.id());
         let pid = rustix::process::Pid::from_child(&child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)
             .expect("the node can be signalled");
-        let begun = Instant::now();
-        while child.try_wait().expect("the node can be waited for").is_none() {
-            if begun.elapsed() > Duration::from_secs(45) {
-                child.kill().expect("the node can be killed");
-                panic!("the node did not end within 45 s of SIGTERM; its log:\n{}", self.log());
-            }
-            std::thread::yield_now();
-            std::thread::park_timeout(Duration::from_millis(10));
+        let ended =
+            poll(STOP_LIMIT, || child.try_wait().expect("the node can be waited for").map(drop));
+        if ended.is_none() {
+            child.kill().expect("the node can be killed");
+            panic!(
+                "the node did not end within {STOP_LIMIT:?} of SIGTERM; its log:\n{}",
+                self.log()
+            );
         }
         assert_gone(&workers);
     }
 
-    /// Files of media and artifacts.
+    /// Blob files of the node: media, thumbnails and artifacts.
     pub fn blobs(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.data().join("blobs")];
         let mut files = Vec::new();
@@ -313,10 +317,11 @@ impl Node {
                 if path.is_dir() { folders.push(path) } else { files.push(path) }
             }
         }
+        files.sort();
         files
     }
 
-    /// Temporary files of uploads that are left.
+    /// Temporary files of uploads.
     pub fn spooled_files(&self) -> Vec<PathBuf> {
         std::fs::read_dir(self.data().join("spool"))
             .map(|dir| dir.flatten().map(|e| e.path()).collect())
@@ -324,16 +329,12 @@ impl Node {
     }
 }
 
-/// Processes end with their node: the kernel's parent-death signal needs a moment, so this waits
-/// for the condition.
+/// Waits until processes of a stopped node are gone. The kernel delivers the parent-death signal
+/// with a delay.
 fn assert_gone(processes: &[(u32, String)]) {
-    let begun = Instant::now();
-    while let Some((pid, line)) = processes.iter().find(|(pid, _)| is_alive(*pid)) {
-        assert!(
-            begun.elapsed() < Duration::from_secs(10),
-            "process {pid} outlived its node: {line}"
-        );
-        std::thread::park_timeout(Duration::from_millis(10));
+    let survivor = || processes.iter().find(|(pid, _)| is_alive(*pid));
+    if poll(GONE_LIMIT, || survivor().is_none().then_some(())).is_none() {
+        panic!("a process outlived its node: {:?}", survivor());
     }
 }
 

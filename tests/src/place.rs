@@ -1,4 +1,4 @@
-//! Where the executables and the repository are.
+//! Finds the repository and the executables under test.
 
 use crate::plugins::compiled;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,10 @@ pub fn workspace_root() -> PathBuf {
         .to_owned()
 }
 
-/// An executable or library of the workspace, built by `make test` into the folder of this
-/// program's profile.
+/// Path of an executable or library of the workspace, built with the same profile as this program.
 pub fn executable(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("a program knows its own path");
-    // Tests and benchmarks lie in <target>/<profile>/deps, the demo in <target>/<profile>.
+    // Tests and benchmarks are in <target>/<profile>/deps, the demo is in <target>/<profile>.
     let found =
         this.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| {
@@ -23,12 +22,11 @@ pub fn executable(name: &str) -> PathBuf {
     })
 }
 
-/// A plugin of `analyzers/`, compiled with nothing but a C compiler and the header.
+/// Compiles a C plugin of `analyzers/` into a folder of this process and thread.
 pub fn compiled_plugin(source: &str, library: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("vultus-plugins-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for plugins");
-    // Plugins are found by their file's name, so that tests that run side by side have folders of
-    // their own.
+    // Tests run in parallel and compile plugins under the same file name.
     let of_thread =
         folder.join(format!("{:?}", std::thread::current().id()).replace(['(', ')'], ""));
     std::fs::create_dir_all(&of_thread).expect("a folder for plugins");

@@ -1,4 +1,4 @@
-//! Plugins for tests, compiled with nothing but a C compiler and the header.
+//! Compiles C plugins for tests. Needs only a C compiler and the plugin header.
 
 use crate::place::workspace_root;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub fn compiled(folder: &Path, source: &str, library: &str, defines: &[&str]) ->
         .args(["-lm", "-pthread", "-o"])
         .arg(&target)
         .status()
-        .expect("a C compiler is there");
+        .expect("a C compiler is installed");
     assert!(status.success(), "{source} does not compile");
     target
 }

@@ -1,18 +1,20 @@
-//! Looking at processes through /proc, and waiting for conditions.
+//! Reads processes from /proc, and waits for conditions.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
-/// No condition of a test may take longer than this.
+/// Maximum time that a test waits for a condition.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Asks again until `probe` answers with a value; panics with `what` after [`DEADLINE`].
+/// Pause between two probes of a condition.
+const PROBE_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Probes until `probe` returns a value. Panics with `what` after [`DEADLINE`].
 pub async fn wait_until<T, F>(what: &str, mut probe: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
     let begun = Instant::now();
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let mut tick = tokio::time::interval(PROBE_INTERVAL);
     loop {
         tick.tick().await;
         if let Some(value) = probe().await {
@@ -22,7 +24,21 @@ where
     }
 }
 
-/// All processes that descend from `pid`, with their command lines.
+/// As [`wait_until`], but outside an async runtime; returns `None` after `limit`.
+pub(crate) fn poll<T>(limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = probe() {
+            return Some(value);
+        }
+        if begun.elapsed() > limit {
+            return None;
+        }
+        std::thread::park_timeout(PROBE_INTERVAL);
+    }
+}
+
+/// All descendants of a process, with their command lines.
 pub fn children_of(pid: u32) -> Vec<(u32, String)> {
     let mut found = Vec::new();
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return found };

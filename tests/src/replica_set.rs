@@ -1,24 +1,25 @@
-//! A genuine MongoDB for tests: one- and three-member replica sets of `mongod` on free ports of the
-//! loopback address.
+//! Starts real MongoDB servers for tests: replica sets of `mongod` processes on free loopback
+//! ports.
 //!
-//! A set that all tests of one program share ends with the program, however that ends: the kernel
-//! kills its processes. A set of a test's own ends when it is dropped.
+//! A replica set that all tests of a program share ends with the program: the kernel kills its
+//! processes by the parent-death signal. Any other set ends when it is dropped.
 
 use crate::place::workspace_root;
 use crate::process::wait_until;
 use mongodb::Client;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::{ClientOptions, ServerAddress};
+use parking_lot::Mutex;
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
-/// The name of every set: they never meet.
+/// Name of every replica set. The sets do not know of each other.
 const NAME: &str = "rs0";
-/// Where `make setup` puts the server.
+/// The database server, as installed by `make setup`.
 const SERVER: &str = "tests/files/mongod";
 
 /// A running replica set.
@@ -26,11 +27,11 @@ const SERVER: &str = "tests/files/mongod";
 pub struct ReplicaSet {
     members: Vec<Member>,
     folder: PathBuf,
-    /// Arguments of every member beside its own.
+    /// Arguments of `mongod` that all members share.
     arguments: Vec<String>,
-    /// User and password of the nodes, where the set asks for them.
+    /// User and password of the nodes, if the set requires authentication.
     login: Option<(&'static str, String)>,
-    /// Deletes the folder when this program is gone, however it ended.
+    /// Process that deletes the folder after this program has ended.
     janitor: Child,
 }
 
@@ -42,8 +43,8 @@ struct Member {
 }
 
 impl ReplicaSet {
-    /// The set of this program with so many members: in memory, started by the first test that
-    /// asks.
+    /// The replica set that all tests of this program share, with data in memory. The first call
+    /// starts it.
     pub fn shared(members: usize) -> &'static Self {
         static SETS: [OnceLock<ReplicaSet>; 4] = [const { OnceLock::new() }; 4];
         SETS[members].get_or_init(|| {
@@ -53,14 +54,14 @@ impl ReplicaSet {
                     .build()
                     .expect("a runtime")
             };
-            // In a thread of its own: the caller may be a runtime already.
+            // On a new thread, as the caller's thread may be in an async runtime.
             let started =
                 std::thread::spawn(move || runtime().block_on(Self::start_in(memory(), members)));
             started.join().expect("the replica set starts")
         })
     }
 
-    /// A set of its own, on disk.
+    /// Starts a replica set with data on disk.
     pub async fn start(members: usize) -> Self {
         Self::start_in(std::env::temp_dir(), members).await
     }
@@ -74,8 +75,8 @@ impl ReplicaSet {
         set
     }
 
-    /// A set of its own, on disk, that asks for a password: members know one another by a key file,
-    /// nodes by a user of their own.
+    /// Starts a replica set with data on disk and authentication: a key file for the members, and a
+    /// user and password for the nodes.
     pub async fn start_with_login(members: usize) -> Self {
         let mut set = Self::prepare(std::env::temp_dir(), members);
         let key = set.folder.join("replica-set.key");
@@ -92,9 +93,9 @@ impl ReplicaSet {
         set.arguments = ["--replSet", NAME, "--keyFile", &key].map(str::to_owned).to_vec();
         set.launch_all().await;
         set.initiate().await;
-        // Whoever connects from the same machine may make the first user, if it may make others.
+        // Localhost exception: without credentials, only a user administrator can be created.
         let first = doc! { "createUser": "root", "pwd": &password, "roles": ["root"] };
-        wait_until("the first user to be made", || async {
+        wait_until("the first user to be created", || async {
             for member in &set.members {
                 if member.command(first.clone()).await.is_some() {
                     return Some(());
@@ -104,13 +105,10 @@ impl ReplicaSet {
         })
         .await;
         set.login = Some(("root", password.clone()));
-        let user = doc! { "createUser": "vultus", "pwd": &password, "roles": [{ "role": "readWrite", "db": "vultus" }] };
-        set.client()
-            .await
-            .database("admin")
-            .run_command(user)
-            .await
-            .expect("the nodes' user is made");
+        let roles = vec![doc! { "role": "readWrite", "db": "vultus" }];
+        let user = doc! { "createUser": "vultus", "pwd": &password, "roles": roles };
+        let admin = set.client().await.database("admin");
+        admin.run_command(user).await.expect("the nodes' user is created");
         set.login = Some(("vultus", password));
         set
     }
@@ -152,14 +150,18 @@ impl ReplicaSet {
             .zip(&self.members)
             .map(|(id, member)| doc! { "_id": id, "host": format!("127.0.0.1:{}", member.port) })
             .collect();
-        // Short times, so that tests need not wait long for an election.
-        let settings = doc! { "electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500, "heartbeatTimeoutSecs": 2 };
+        // Short timeouts make elections fast.
+        let settings = doc! {
+            "electionTimeoutMillis": 2000,
+            "heartbeatIntervalMillis": 500,
+            "heartbeatTimeoutSecs": 2,
+        };
         let set = doc! { "_id": NAME, "version": 1, "members": members, "settings": settings };
-        let begun = self.members[0].command(doc! { "replSetInitiate": set }).await;
-        begun.expect("the replica set is initiated");
+        let initiated = self.members[0].command(doc! { "replSetInitiate": set }).await;
+        initiated.expect("the replica set is initiated");
     }
 
-    /// Waits until there is a primary and all running members follow it. Gives the primary's index.
+    /// Waits for a primary that all running members follow. Returns its index.
     pub async fn settled(&self) -> usize {
         wait_until("a primary that all members follow", || async {
             let status = self.status().await?;
@@ -193,7 +195,7 @@ impl ReplicaSet {
         None
     }
 
-    /// The URI of one database of the set.
+    /// URI of a database of the set.
     pub fn uri(&self, database: &str) -> String {
         let hosts: Vec<String> =
             self.members.iter().map(|member| format!("127.0.0.1:{}", member.port)).collect();
@@ -204,17 +206,17 @@ impl ReplicaSet {
         format!("mongodb://{login}{}/{database}?replicaSet={NAME}{source}", hosts.join(","))
     }
 
-    /// A client of the set.
+    /// Connects to the set.
     pub async fn client(&self) -> Client {
         Client::with_uri_str(self.uri("admin")).await.expect("the URI is valid")
     }
 
-    /// How many members it has.
+    /// Number of members.
     pub fn members(&self) -> usize {
         self.members.len()
     }
 
-    /// The process of a member.
+    /// Process id of a member.
     pub fn pid(&self, member: usize) -> u32 {
         self.members[member].child.as_ref().expect("the member runs").id()
     }
@@ -223,10 +225,10 @@ impl ReplicaSet {
     pub fn kill(&mut self, member: usize) {
         let mut child = self.members[member].child.take().expect("the member runs");
         child.kill().expect("a member can be killed");
-        child.wait().expect("it is dead");
+        child.wait().expect("a killed member can be waited for");
     }
 
-    /// Starts a killed member again, on its data.
+    /// Restarts a killed member on its data.
     pub fn restart(&mut self, member: usize) {
         self.members[member].launch(&self.arguments);
     }
@@ -234,26 +236,27 @@ impl ReplicaSet {
     /// Makes the primary step down.
     pub async fn step_down(&self) {
         let primary = self.settled().await;
-        // It may answer or break the connection; who is primary next is asked for anyway.
+        // The primary may close the connection instead of answering. The caller asks for the new
+        // one.
         let _ = self.members[primary]
             .command(doc! { "replSetStepDown": 10, "secondaryCatchUpPeriodSecs": 5 })
             .await;
     }
 }
 
-/// A server that is in no replica set.
+/// A MongoDB server outside any replica set.
 #[derive(Debug)]
 pub struct Standalone(ReplicaSet);
 
 impl Standalone {
-    /// Starts one.
+    /// Starts the server.
     pub async fn start() -> Self {
         let mut set = ReplicaSet::prepare(std::env::temp_dir(), 1);
         set.launch_all().await;
         Self(set)
     }
 
-    /// The URI of one of its databases.
+    /// URI of a database of the server.
     pub fn uri(&self, database: &str) -> String {
         format!("mongodb://127.0.0.1:{}/{database}", self.0.members[0].port)
     }
@@ -265,7 +268,7 @@ impl Drop for ReplicaSet {
             let _ = child.kill();
             let _ = child.wait();
         }
-        // It deletes the folder when nobody can write to it any more.
+        // The end of its input tells the janitor to delete the folder; the servers are gone.
         drop(self.janitor.stdin.take());
         let _ = self.janitor.wait();
     }
@@ -275,7 +278,7 @@ impl Member {
     fn launch(&mut self, more: &[String]) {
         let server = workspace_root().join(SERVER);
         assert!(server.exists(), "{SERVER} is missing: run `make setup`");
-        // The parent's death takes the server with it, whatever happens to this program.
+        // The kernel kills the server when this program ends, even by SIGKILL.
         let mut command = Command::new("setpriv");
         command
             .args(["--pdeathsig", "KILL"])
@@ -284,23 +287,13 @@ impl Member {
             .arg(&self.data)
             .args(["--port", &self.port.to_string(), "--bind_ip", "127.0.0.1", "--nounixsocket"])
             .args(more)
-            .args([
-                "--oplogSize",
-                "64",
-                "--wiredTigerCacheSizeGB",
-                "0.25",
-                "--networkMessageCompressors",
-                "disabled",
-            ])
-            .args([
-                "--setParameter",
-                "ttlMonitorSleepSecs=2",
-                "--setParameter",
-                "enableTestCommands=1",
-            ])
+            .args(["--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25"])
+            .args(["--networkMessageCompressors", "disabled"])
+            .args(["--setParameter", "ttlMonitorSleepSecs=2"])
+            .args(["--setParameter", "enableTestCommands=1"])
             .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
-            // As docs/cluster.md asks for: a node that hangs in a transaction holds its documents
-            // no longer than a lease lasts.
+            // As docs/cluster.md requires: a node that hangs in a transaction must not hold its
+            // documents for longer than a lease.
             .args(["--setParameter", "transactionLifetimeLimitSeconds=5"])
             .arg("--logappend")
             .arg("--logpath")
@@ -308,14 +301,14 @@ impl Member {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        self.child = Some(keep(command));
+        self.child = Some(spawn_from_keeper(command));
     }
 
     fn log_path(&self) -> PathBuf {
         self.data.join("mongod.log")
     }
 
-    /// Runs a command on this member alone; `None` when it does not answer.
+    /// Runs a command on this member only. Returns `None` if it fails or times out.
     async fn command(&self, command: Document) -> Option<Document> {
         let soon = Duration::from_secs(10);
         let options = ClientOptions::builder()
@@ -331,9 +324,9 @@ impl Member {
     }
 }
 
-/// Starts a process from a thread that lasts as long as the program: the kernel's parent-death
-/// signal follows the thread.
-fn keep(command: Command) -> Child {
+/// Starts a process from a thread that lives as long as the program. The kernel sends the
+/// parent-death signal when the thread ends that started the process.
+fn spawn_from_keeper(command: Command) -> Child {
     type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
     static KEEPER: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
     let keeper = KEEPER.get_or_init(|| {
@@ -346,29 +339,27 @@ fn keep(command: Command) -> Child {
         Mutex::new(sender)
     });
     let (sender, answer) = mpsc::channel();
-    keeper
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .send((command, sender))
-        .expect("the keeper lasts");
-    answer.recv().expect("the keeper answers").expect("mongod can be started by setpriv")
+    keeper.lock().send((command, sender)).expect("the keeper thread never ends");
+    answer.recv().expect("the keeper thread answers").expect("mongod can be started by setpriv")
 }
 
-/// Ports that nobody listens on. All are held before the first is let go, so that they differ.
+/// Free ports. All listeners are open at the same time, so the ports differ.
 fn free_ports(number: usize) -> Vec<u16> {
     let held: Vec<TcpListener> =
         (0..number).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
-    held.iter().map(|listener| listener.local_addr().expect("it has an address").port()).collect()
+    held.iter()
+        .map(|listener| listener.local_addr().expect("a listener has an address").port())
+        .collect()
 }
 
-/// Where files live in memory, if the machine has that.
+/// A folder in memory if the machine has one, else the folder of temporary files.
 fn memory() -> PathBuf {
     let shared = Path::new("/dev/shm");
     if shared.is_dir() { shared.to_owned() } else { std::env::temp_dir() }
 }
 
-/// Waits until its input ends, which the end of this program does too, and deletes the folder once
-/// the servers in it are gone.
+/// Starts a shell that waits until its input ends, at the latest when this program ends, and then
+/// deletes the folder. It retries while a server still writes to the folder.
 fn janitor(folder: &Path) -> Child {
     let script = "cat >/dev/null; until rm -rf \"$1\" 2>/dev/null; do sleep 0.1; done";
     let mut janitor = Command::new("sh");

@@ -1,28 +1,52 @@
-//! The requests that many tests make: a folder with media, analyses of it, and waiting for the
+//! Requests that many tests send: create a folder with media, request analyses, wait for the
 //! verdict.
 
 use crate::client::{Client, Upload};
 use crate::process::wait_until;
 use serde_json::{Value, json};
 
-/// What a test reads of a folder.
+/// Fields that tests read of a folder.
 const FOLDER_FIELDS: &str = "id revision state resolution stale
   media(first: 50) { nodes { id kind tags contentType byteSize sha256 width height } }
   analyses(first: 50) { nodes {
-    id type state resolution attempts progress reasons { code message frame media { id } } failure { code message } params
+    id type state resolution attempts progress params
+    reasons { code message frame media { id } } failure { code message }
     media { id } artifacts { name contentType byteSize sha256 url }
     provenance { analyzer analyzerVersion weights { file sha256 } }
-    ... on LivenessAnalysis { score result perMedia { score framesJudged frames { frame score } } bestShot { name url } }
-    ... on FaceMatchAnalysis { similarity result perMedia { framesUsed } fmr pairs { similarity cosine } }
-    ... on DocumentAnalysis { documentType result
+    ... on LivenessAnalysis {
+      score result bestShot { name url }
+      perMedia { score framesJudged frames { frame score } }
+    }
+    ... on FaceMatchAnalysis {
+      similarity result fmr pairs { similarity cosine } perMedia { framesUsed }
+    }
+    ... on DocumentAnalysis {
+      documentType result
       fields { name value status mrz visual barcode medium media { id } corners { x y } }
-      mrz { format lines valid corrected surname givenNames documentNumber dateOfBirth dateOfExpiry media { id } corners { x y } checkDigits { documentNumber composite } }
-      barcodes { format text elements { id value } } portrait { corners { x y } artifact { name url } }
-      quality { side rotation cutOff grey widthPx corners { x y } } lines { text confidence } }
+      mrz {
+        format lines valid corrected surname givenNames documentNumber dateOfBirth dateOfExpiry
+        media { id } corners { x y } checkDigits { documentNumber composite }
+      }
+      barcodes { format text elements { id value } }
+      portrait { corners { x y } artifact { name url } }
+      quality { side rotation cutOff grey widthPx corners { x y } }
+      lines { text confidence }
+    }
     ... on CustomAnalysis { result }
   } }";
 
-/// A medium to be put into a folder.
+/// Creates a folder and reads only its id.
+pub const CREATE_FOLDER: &str =
+    "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }";
+/// Deletes a folder.
+pub const DELETE_FOLDER: &str =
+    "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }";
+/// Requests analyses of a folder and reads only ids.
+pub const REQUEST_ANALYSES: &str = "mutation($input: RequestAnalysesInput!) {
+  requestAnalyses(input: $input) { folder { id } analyses { id } }
+}";
+
+/// A medium of a request.
 #[derive(Debug, Clone)]
 pub struct Item {
     key: String,
@@ -30,7 +54,7 @@ pub struct Item {
     bytes: Vec<u8>,
 }
 
-/// A medium under a key, with tags.
+/// A medium with a key and tags.
 pub fn item(key: &str, tags: &[&str], bytes: Vec<u8>) -> Item {
     Item { key: key.to_owned(), tags: tags.iter().map(ToString::to_string).collect(), bytes }
 }
@@ -50,7 +74,7 @@ pub fn id_photo(bytes: Vec<u8>) -> Item {
     item("id", &["photo_id", "photo_id_front"], bytes)
 }
 
-/// Variables and files of media for `input`.
+/// Adds media to `input`. Returns the variables and the files of the request.
 pub fn media_input(items: &[Item], mut input: Value) -> (Value, Vec<Upload>) {
     let media: Vec<Value> = items
         .iter()
@@ -66,42 +90,42 @@ pub fn media_input(items: &[Item], mut input: Value) -> (Value, Vec<Upload>) {
 }
 
 impl Client {
-    /// Makes a folder with media and analyses (by type) and waits up to 30 s in the same call.
-    /// Gives the folder.
+    /// Creates a folder with media and analyses of these types. Returns it once all are final.
     pub async fn folder_with(&self, items: &[Item], analyses: &[&str]) -> Value {
-        let asked: Vec<Value> = analyses.iter().map(|kind| json!({"type": kind})).collect();
-        let folder = self.create(items, json!({"analyses": asked, "waitMs": 30_000})).await;
-        let id = folder["id"].as_str().expect("a folder has an id").to_owned();
-        self.final_folder(&id).await
+        let analyses: Vec<Value> = analyses.iter().map(|kind| json!({"type": kind})).collect();
+        self.judged(items, json!(analyses)).await
     }
 
-    /// Makes a folder and gives it as it is at once.
+    /// Creates a folder with media and analysis requests. Returns it once all analyses are final.
+    pub async fn judged(&self, items: &[Item], analyses: Value) -> Value {
+        let folder = self.create(items, json!({"analyses": analyses, "waitMs": 30_000})).await;
+        self.final_folder(folder["id"].as_str().expect("a folder has an id")).await
+    }
+
+    /// Creates a folder and returns the answer without waiting for its analyses.
     pub async fn create(&self, items: &[Item], input: Value) -> Value {
         let (variables, files) = media_input(items, input);
         let query = format!(
-            "mutation($input: CreateFolderInput!) {{ createFolder(input: $input) {{ folder {{ {FOLDER_FIELDS} }} }} }}"
+            "mutation($input: CreateFolderInput!) {{
+              createFolder(input: $input) {{ folder {{ {FOLDER_FIELDS} }} }}
+            }}"
         );
         self.upload_data(&query, variables, files).await["createFolder"]["folder"].clone()
     }
 
-    /// The error of a folder that must be refused.
+    /// Creates a folder that the server must reject, and returns the error.
     pub async fn refused(&self, items: &[Item], input: Value) -> Value {
         let (variables, files) = media_input(items, input);
-        self.upload_error(
-            "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }",
-            variables,
-            files,
-        )
-        .await
+        self.upload_error(CREATE_FOLDER, variables, files).await
     }
 
-    /// A folder as it is now.
+    /// Reads a folder.
     pub async fn folder(&self, id: &str) -> Value {
         let query = format!("query($id: ID!) {{ folder(id: $id) {{ {FOLDER_FIELDS} }} }}");
         self.data(&query, json!({"id": id})).await["folder"].clone()
     }
 
-    /// A folder once all of its analyses are final.
+    /// Waits until all analyses of a folder are final, and returns the folder.
     pub async fn final_folder(&self, id: &str) -> Value {
         wait_until("the folder's analyses to be final", || async {
             let folder = self.folder(id).await;
@@ -111,7 +135,7 @@ impl Client {
     }
 }
 
-/// The analysis of a type in a folder; panics when there is none.
+/// The newest analysis of a type in a folder. Panics if the folder has none.
 pub fn analysis<'f>(folder: &'f Value, kind: &str) -> &'f Value {
     let nodes = folder["analyses"]["nodes"].as_array().expect("a folder has analyses");
     nodes
@@ -121,7 +145,7 @@ pub fn analysis<'f>(folder: &'f Value, kind: &str) -> &'f Value {
         .unwrap_or_else(|| panic!("no {kind} in {folder:#}"))
 }
 
-/// The codes of an analysis' reasons.
+/// The reason codes of an analysis.
 pub fn reason_codes(analysis: &Value) -> Vec<&str> {
     analysis["reasons"]
         .as_array()

@@ -1,4 +1,4 @@
-//! A client of the graphql-transport-ws protocol.
+//! Client of the graphql-transport-ws protocol.
 
 use crate::process::DEADLINE;
 use futures::{SinkExt, StreamExt};
@@ -13,7 +13,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
-    /// Opens a socket without `connection_init`.
+    /// Opens a websocket without sending `connection_init`.
     pub async fn raw(url: &str) -> Self {
         let address = format!("{}/graphql", url.replacen("http", "ws", 1));
         let mut request = address.into_client_request().expect("a websocket address");
@@ -41,12 +41,13 @@ impl Socket {
         self.0.send(Message::text(message.to_string())).await.expect("the socket is open");
     }
 
-    /// Subscribes under an id.
+    /// Starts a subscription with this id.
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        self.send(json!({"id": id, "type": "subscribe", "payload": {"query": query, "variables": variables}})).await;
+        let payload = json!({"query": query, "variables": variables});
+        self.send(json!({"id": id, "type": "subscribe", "payload": payload})).await;
     }
 
-    /// The next message, pings left out; panics when the socket is closed or nothing comes in time.
+    /// The next message except pings. Panics if the server closes or sends nothing in time.
     pub async fn next(&mut self) -> Value {
         match self.next_or_close().await {
             Ok(message) => message,
@@ -54,7 +55,7 @@ impl Socket {
         }
     }
 
-    /// The next message, or the code with which the server closed.
+    /// The next message except pings, or the close code.
     pub async fn next_or_close(&mut self) -> Result<Value, u16> {
         loop {
             let message =

@@ -1,10 +1,10 @@
-//! `make demo`: a server with a fresh data folder, and the main job on real files through the
-//! public API alone.
+//! `make demo`: starts a server with a fresh data folder and checks real files through the public
+//! API.
 //!
-//! Two cases: a person's selfie video and photo against another photo of the same person, and
-//! against a different person's. With `DEMO=once` it stops afterwards; it exits with 1 when a
-//! verdict is wrong. With `DEMO=cluster` (`make cluster`) it starts three database servers with
-//! authentication and two nodes, and plays the cases on each node.
+//! There are two cases: a selfie video and photo are compared with another photo of the same
+//! person, and with a photo of a different person. The exit code is 1 if a verdict is wrong.
+//! `DEMO=once` stops the server afterwards. `DEMO=cluster` (`make cluster`) starts three database
+//! servers with authentication and two nodes, and runs the cases on each node.
 
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -56,7 +56,7 @@ const CASES: [Case; 2] = [
 #[tokio::main]
 async fn main() -> ExitCode {
     if std::env::var("DEMO").is_ok_and(|value| value == "cluster") {
-        return play_on_cluster().await;
+        return run_on_cluster().await;
     }
     let mut node = Node::start_with(NodeOptions {
         config: "[log]\nlevel = \"warn\"\n".to_owned(),
@@ -68,39 +68,36 @@ async fn main() -> ExitCode {
     let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);
     let mut right = true;
     for case in &CASES {
-        right &= play(&client, case, &clip).await;
+        right &= run(&client, case, &clip).await;
     }
     if !right {
-        say("A verdict is not what it must be.");
+        say("A verdict is wrong.");
         node.stop();
         return ExitCode::FAILURE;
     }
     say(
-        "\nNote: the clip is made from a still picture. To a passive check it looks bona fide: an injected picture or clip cannot be told",
+        "\nNote: the clip is made from a still picture, and passes as bona fide: a check of pixels",
     );
-    say(
-        "from a camera's by looking at pixels alone. See the README on what liveness can and cannot tell.",
-    );
+    say("alone cannot tell an injected picture or clip from one of a camera. The README says what");
+    say("liveness detection can and cannot tell.");
     if std::env::var("DEMO").is_ok_and(|value| value == "once") {
         node.stop();
         return ExitCode::SUCCESS;
     }
     let (email, password) = node.administrator();
     say(&format!("\nThe server keeps running. GraphiQL: {}/graphql", node.url));
-    say(
-        "Log in there with this mutation, then put the token into the headers pane as {\"Authorization\": \"Bearer …\"}:",
-    );
-    say(&format!(
-        "  mutation {{ login(input: {{ email: \"{email}\", password: \"{password}\" }}) {{ accessToken }} }}"
-    ));
+    say("Log in there with this mutation, then put the token into the headers pane:");
+    let input = format!("{{ email: \"{email}\", password: \"{password}\" }}");
+    say(&format!("  mutation {{ login(input: {input}) {{ accessToken }} }}"));
+    say("  {\"Authorization\": \"Bearer …\"}");
     say("Stop with Ctrl-C.");
     let ended = tokio::signal::ctrl_c().await;
     node.stop();
     if ended.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Plays the cases on both nodes of a cluster.
-async fn play_on_cluster() -> ExitCode {
+/// Runs the cases on both nodes of a cluster.
+async fn run_on_cluster() -> ExitCode {
     let set = ReplicaSet::start_with_login(3).await;
     say("A MongoDB replica set of three members runs on this machine, with authentication.");
     let options = ClusterOptions {
@@ -115,19 +112,19 @@ async fn play_on_cluster() -> ExitCode {
         say(&format!("\nNode {} at {}", number + 1, node.url));
         let client = cluster.client(number).await;
         for case in &CASES {
-            right &= play(&client, case, &clip).await;
+            right &= run(&client, case, &clip).await;
         }
     }
     if right {
         say("\nBoth nodes gave the right verdicts.");
         return ExitCode::SUCCESS;
     }
-    say("\nA verdict is not what it must be.");
+    say("\nA verdict is wrong.");
     ExitCode::FAILURE
 }
 
-/// Plays one case and says whether the verdict is right.
-async fn play(client: &Client, case: &Case, clip: &[u8]) -> bool {
+/// Runs one case. Returns whether the verdict is right.
+async fn run(client: &Client, case: &Case, clip: &[u8]) -> bool {
     say(&format!("\n== {}", case.title));
     let media = json!([
         {"key": "video", "file": null, "tags": ["video_selfie", "video_selfie_blank"]},
@@ -157,7 +154,7 @@ async fn play(client: &Client, case: &Case, clip: &[u8]) -> bool {
     folder["resolution"] == case.expected
 }
 
-/// Prints the live updates until the folder is final.
+/// Prints live updates until the folder is final.
 async fn watch(client: &Client, id: &Value) {
     let mut socket = client.socket().await;
     socket.subscribe("1", WATCH, json!({"id": id})).await;

@@ -1,7 +1,7 @@
-//! Makes harder pictures of labelled documents for `vultus eval document`: turned, tilted, askew,
-//! larger and smaller, badly compressed, noisy. `document_variants LIST.csv ROOT FOLDER` writes the
-//! pictures and a `documents.csv` with the column `variant`; and beside it `suspects.csv`, with
-//! what a genuine document never looks like: on a screen, under a lamp.
+//! Makes harder variants of labelled document pictures for `vultus eval document`: rotated, tilted,
+//! askew, scaled, strongly compressed and noisy ones. `document_variants LIST.csv ROOT FOLDER`
+//! writes the pictures and a `documents.csv` with the column `variant`. It also writes pictures of
+//! documents on screens and under lamps, listed in `suspects.csv`.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
@@ -10,21 +10,20 @@ use imageproc::geometric_transformations::{Border, Interpolation, Projection, wa
 use std::path::{Path, PathBuf};
 use vultus_tests::capture::{Noise, on_screen, under_a_lamp};
 
-/// What surrounds a document that is moved.
+/// Colour of the background around a moved document.
 const TABLE: Rgb<u8> = Rgb([96, 88, 80]);
-/// JPEG quality of what a camera takes of a screen or under a lamp.
+/// JPEG quality of simulated photos.
 const GOOD: u8 = 92;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Pixels of the camera for each pixel of a screen, and how far the screen is turned, in degrees.
+/// Camera pixels per screen pixel, and rotation of the screen in degrees.
 const SCREENS: [(f32, f32); 6] =
     [(1.5, 3.0), (1.8, 25.0), (2.2, 0.0), (2.7, 45.0), (3.5, 3.0), (5.0, 12.0)];
-/// Shares of a picture that a lamp burns out, and where.
+/// Share of a picture that a lamp burns out, and its position.
 const LAMPS: [(f32, [f32; 2]); 3] = [(0.05, [0.4, 0.45]), (0.12, [0.6, 0.4]), (0.25, [0.5, 0.6])];
 
-/// A changed picture: its class, and the picture with its JPEG quality; without one nothing is lost
-/// by saving it.
+/// A changed picture with its class. It is saved as a JPEG of this quality, or else as a PNG.
 struct Variant {
     class: String,
     picture: RgbImage,
@@ -82,8 +81,7 @@ fn suspects(original: &RgbImage) -> Vec<Variant> {
         .collect()
 }
 
-/// As seen by a camera that looks from `across` degrees left of and `down` degrees above the
-/// document's middle.
+/// The document seen by a camera `across` degrees left of and `down` degrees above its centre.
 fn tilted(original: &RgbImage, across: f32, down: f32) -> RgbImage {
     let (w, h) = (original.width() as f32, original.height() as f32);
     let distance = 1.6 * w.max(h);
@@ -96,7 +94,7 @@ fn tilted(original: &RgbImage, across: f32, down: f32) -> RgbImage {
     placed(original, [seen(0.0, 0.0), seen(w, 0.0), seen(w, h), seen(0.0, h)])
 }
 
-/// Turned by a few degrees.
+/// The document rotated by a few degrees.
 fn askew(original: &RgbImage, degrees: f32) -> RgbImage {
     let (w, h) = (original.width() as f32, original.height() as f32);
     let (sin, cos) = degrees.to_radians().sin_cos();
@@ -107,7 +105,7 @@ fn askew(original: &RgbImage, degrees: f32) -> RgbImage {
     placed(original, [seen(0.0, 0.0), seen(w, 0.0), seen(w, h), seen(0.0, h)])
 }
 
-/// The picture with its corners at these places, on a table that is a little larger.
+/// The picture projected to these corners, on a background with a margin.
 fn placed(original: &RgbImage, corners: [(f32, f32); 4]) -> RgbImage {
     let (w, h) = (original.width() as f32, original.height() as f32);
     let bound = |axis: fn(&(f32, f32)) -> f32| {
@@ -120,15 +118,15 @@ fn placed(original: &RgbImage, corners: [(f32, f32); 4]) -> RgbImage {
     let to = corners.map(|(x, y)| (x - left + margin, y - top + margin));
     let from = [(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)];
     let projection =
-        Projection::from_control_points(from, to).expect("the corners of a picture are no line");
+        Projection::from_control_points(from, to).expect("the corners are not on one line");
     let mut scene = RgbImage::new(size[0], size[1]);
     warp_into(original, projection, Interpolation::Bicubic, Border::Constant(TABLE), &mut scene);
     scene
 }
 
-/// With noise of about this many levels.
+/// The picture with noise of about this many levels.
 fn noisy(original: &RgbImage, levels: f32) -> RgbImage {
-    let mut noise = Noise::from_the_beginning();
+    let mut noise = Noise::seeded();
     let mut noisy = original.clone();
     noisy.pixels_mut().for_each(|pixel| {
         *pixel = Rgb(pixel
@@ -138,8 +136,8 @@ fn noisy(original: &RgbImage, levels: f32) -> RgbImage {
     noisy
 }
 
-/// Writes what `make` makes of each listed document, or of those of a known type, and their list.
-/// Returns how many.
+/// Writes the variants of each listed document, or only of those of a known type, and their list.
+/// Returns the number of variants.
 fn write(
     [list, root, folder]: [&Path; 3],
     name: &str,

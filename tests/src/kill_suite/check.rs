@@ -1,11 +1,12 @@
-//! What must be true once nothing is left to do.
+//! Checks the cluster after the last fault.
 
-use super::{Outcome, Stage, lock};
+use super::{Outcome, Stage};
+use crate::client::Client;
 use crate::cluster::{Cluster, DATABASE};
 use crate::place::executable;
 use crate::process::wait_until;
 use mongodb::bson::{Document, doc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::process::Command;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -20,10 +21,10 @@ pub(super) async fn drained(cluster: &Cluster) {
     .await;
 }
 
-/// What was acknowledged is there once and as it was acknowledged, what was erased is not, each
-/// analysis became final once, and every file is whole.
+/// Checks that each acknowledged folder exists once with its last acknowledged change, that deleted
+/// folders are gone, that each analysis became final once, and that every file is intact.
 pub(super) async fn check(cluster: &Cluster, stage: &Stage, outcome: &mut Outcome) {
-    let acknowledged = lock(&stage.acknowledged).clone();
+    let acknowledged = stage.acknowledged.lock().clone();
     outcome.acknowledged = acknowledged.len();
     outcome.erased = stage.erased.load(Relaxed);
     let database = cluster.set.client().await.database(DATABASE);
@@ -32,48 +33,49 @@ pub(super) async fn check(cluster: &Cluster, stage: &Stage, outcome: &mut Outcom
             .collection::<Document>(name)
             .count_documents(doc! {})
             .await
-            .expect("counting works");
+            .expect("the documents can be counted");
         assert_eq!(
             usize::try_from(counted).ok(),
             Some(acknowledged.len()),
-            "{name}: one for each acknowledged request"
+            "{name}: one document for each acknowledged request"
         );
     }
     let client = cluster.nodes[0].anonymous().with_token(&stage.token);
     for (id, number) in &acknowledged {
-        let folder = client
-            .data("query($id: ID!) { folder(id: $id) { metadata } }", serde_json::json!({"id": id}))
-            .await;
-        if *number > 0 {
-            outcome.changed += 1;
-            assert_eq!(
-                folder["folder"]["metadata"]["number"], *number,
-                "the acknowledged change of {id}"
-            );
-        }
-        let folder = client.folder(id).await;
-        let analysis = &folder["analyses"]["nodes"][0];
-        assert_eq!(folder["media"]["nodes"].as_array().map(Vec::len), Some(1), "{folder:#}");
-        match analysis["state"].as_str() {
-            Some("FINISHED") => outcome.finished += 1,
-            Some("FAILED") if is_blamed(analysis) => outcome.blamed += 1,
-            _ => panic!("an analysis that is neither judged nor failed by two deaths: {folder:#}"),
-        }
+        check_folder(&client, id, *number, outcome).await;
     }
     wait_until("the database to report every final state", || async {
-        (lock(&stage.finals).len() >= acknowledged.len()).then_some(())
+        (stage.finals.lock().len() >= acknowledged.len()).then_some(())
     })
     .await;
-    outcome.twice = lock(&stage.finals).values().filter(|times| **times != 1).count();
+    outcome.twice = stage.finals.lock().values().filter(|times| **times != 1).count();
     assert_eq!(outcome.twice, 0, "analyses that became final more than once");
     let refused =
         |node: &crate::node::Node| node.log().matches("under a stale token was refused").count();
     outcome.stale_writes = cluster.nodes.iter().map(refused).sum();
-    outcome.files = whole_files(cluster);
+    outcome.files = verified_files(cluster);
 }
 
-/// Reads every file of the cluster again.
-fn whole_files(cluster: &Cluster) -> u64 {
+/// Checks that a folder has its last acknowledged change, its medium and a final analysis.
+async fn check_folder(client: &Client, id: &str, number: usize, outcome: &mut Outcome) {
+    let query = "query($id: ID!) { folder(id: $id) { metadata } }";
+    let metadata = client.data(query, json!({"id": id})).await["folder"]["metadata"].clone();
+    if number > 0 {
+        outcome.changed += 1;
+        assert_eq!(metadata["number"], number, "the acknowledged change of {id}");
+    }
+    let folder = client.folder(id).await;
+    let analysis = &folder["analyses"]["nodes"][0];
+    assert_eq!(folder["media"]["nodes"].as_array().map(Vec::len), Some(1), "{folder:#}");
+    match analysis["state"].as_str() {
+        Some("FINISHED") => outcome.finished += 1,
+        Some("FAILED") if is_blamed(analysis) => outcome.blamed += 1,
+        _ => panic!("an analysis is neither finished nor failed by two worker deaths: {folder:#}"),
+    }
+}
+
+/// Reads every file of the cluster with `vultus store verify`. Returns how many there are.
+fn verified_files(cluster: &Cluster) -> u64 {
     let mut verify = Command::new(executable("vultus"));
     verify
         .arg("--config")
@@ -85,10 +87,10 @@ fn whole_files(cluster: &Cluster) -> u64 {
     let found: Value = serde_json::from_str(&text)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(found["sound"], true, "{found:#}");
-    found["files"].as_u64().expect("files are counted")
+    found["files"].as_u64().expect("the report has the number of files")
 }
 
-/// Killed twice while it was active, or without an answer in time on a machine that is too busy.
+/// Whether an analysis failed because its worker was killed twice, or timed out on a busy machine.
 fn is_blamed(analysis: &Value) -> bool {
     matches!(
         analysis["failure"]["code"].as_str(),

@@ -1,6 +1,6 @@
-//! What is done to the cluster.
+//! Inflicts faults on the cluster.
 
-use super::{Pause, Stage, lock, nanoseconds, random};
+use super::{Pause, Stage, nanoseconds, random};
 use crate::cluster::{Cluster, DATABASE};
 use crate::node::Node;
 use crate::process::{children_of, wait_until};
@@ -8,16 +8,17 @@ use mongodb::bson::{Document, doc};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// A lease, in nanoseconds.
+/// Duration of a lease, in nanoseconds.
 const LEASE_NS: i64 = 10_000_000_000;
-/// Things that are done to a cluster: each once, then any.
+/// Kinds of faults. Each is inflicted once, then random ones.
 const FAULTS: [&str; 6] =
     ["kill node", "kill workers", "kill primary", "pause node", "step down", "kill secondary"];
 
-/// As many faults as the plan says, at random moments. How often each was done.
+/// Inflicts the faults of the plan at random moments. Returns the number of each kind.
 pub(super) async fn inflict(cluster: &mut Cluster, stage: &Stage) -> HashMap<&'static str, usize> {
     let mut done = HashMap::new();
     for point in 0..stage.plan.points {
+        // The random moment of the fault; it waits for no condition.
         tokio::time::sleep(Duration::from_millis(200 + u64::from(random()) * 4)).await;
         let fault =
             FAULTS[if point < FAULTS.len() { point } else { usize::from(random()) % FAULTS.len() }];
@@ -33,13 +34,13 @@ async fn inflict_one(cluster: &mut Cluster, stage: &Stage, fault: &str) {
         "kill node" => {
             cluster.nodes[at].kill();
             cluster.nodes[at].launch().await;
-            lock(&stage.urls)[at] = cluster.nodes[at].url.clone();
+            stage.urls.lock()[at] = cluster.nodes[at].url.clone();
         }
         "kill workers" => {
             for (pid, _) in children_of(cluster.nodes[at].pid()) {
                 let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a process id"))
                     .expect("not 0");
-                // It may have ended by itself.
+                // The process may have ended already.
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
         }
@@ -53,7 +54,7 @@ async fn inflict_one(cluster: &mut Cluster, stage: &Stage, fault: &str) {
                 (primary + 1) % cluster.set.members()
             };
             cluster.set.kill(victim);
-            // Back at once, or only when the others have settled without it.
+            // Restarts the member at once, or after the others have elected a primary without it.
             if random().is_multiple_of(2) {
                 cluster.set.settled().await;
             }
@@ -68,43 +69,45 @@ async fn pause(cluster: &Cluster, at: usize, pause: Pause) {
     match pause {
         Pause::For(time) => {
             node.pause();
+            // The length of the fault; it waits for no condition.
             tokio::time::sleep(time).await;
         }
         Pause::UntilTakenOver => pause_until_taken_over(cluster, node).await,
     }
-    node.go_on();
+    node.resume();
 }
 
-/// Pauses a node that judges a run, until another node has that run.
+/// Pauses a node while it has a run, until another node has taken the run over.
 async fn pause_until_taken_over(cluster: &Cluster, node: &Node) {
     let client = cluster.set.client().await;
     let runs = client.database(DATABASE).collection::<Document>("runs");
     let name = name_of(node);
-    // Leases from before may be those of runs that were given up when the database was away.
+    // An older lease may belong to a run that the node gave up when the database was unreachable.
     cluster.set.settled().await;
     let from_now = nanoseconds() + LEASE_NS;
     let held = wait_until("the node to have a run", || async {
         let held = doc! { "state": "LEASED", "node": &name, "ready_at": { "$gt": from_now } };
         runs.find_one(held.clone()).await.ok()??;
         node.pause();
-        // It may have ended just before the pause.
+        // The run may have ended just before the pause.
         let found = runs.find_one(held).await.ok().flatten();
         if found.is_none() {
-            node.go_on();
+            node.resume();
         }
         found
     })
     .await;
     wait_until("the run of the paused node to be taken over", || async {
-        let taken = doc! { "_id": held.get("_id")?.clone(), "fence": { "$gt": held.get_i64("fence").ok()? } };
+        let (id, fence) = (held.get("_id")?.clone(), held.get_i64("fence").ok()?);
+        let taken = doc! { "_id": id, "fence": { "$gt": fence } };
         runs.find_one(taken).await.ok()?
     })
     .await;
 }
 
-/// The name under which a node claims runs, since its last start.
+/// The name under which a node has claimed runs since its last start.
 fn name_of(node: &Node) -> String {
     let log = node.log();
     let line = log.lines().rev().find(|line| line.contains("runs are claimed under this name"));
-    line.and_then(|line| line.split('"').nth(1)).expect("a node says its name").to_owned()
+    line.and_then(|line| line.split('"').nth(1)).expect("a node logs its name").to_owned()
 }

@@ -1,57 +1,54 @@
-//! Clients that make, change and erase folders, and ask again until they are answered.
+//! Clients that create, change and delete folders, and repeat each request until it is answered.
 
-use super::{Stage, lock, random};
+use super::{Stage, random};
 use crate::client::{Client, Upload};
 use crate::media::sample;
-use crate::requests::{media_input, selfie_photo};
+use crate::requests::{CREATE_FOLDER, DELETE_FOLDER, media_input, selfie_photo};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// One of so many folders is changed after it was made; another one is made and erased at once.
+/// One of this many folders is changed later; for another one, an extra folder is created and
+/// deleted.
 const EVERY: usize = 4;
-/// No request takes longer: a paused node does not answer at all.
+/// Timeout of a request. A paused node does not answer.
 const NO_ANSWER: Duration = Duration::from_secs(25);
-/// Before the same is asked of another node, unless the answer says how long to wait.
+/// Wait before a request is repeated at another node, unless the answer says how long to wait.
 const BACK_OFF: Duration = Duration::from_millis(200);
-/// A request that failed so often is never answered.
+/// Number of attempts after which the test fails.
 const ATTEMPTS: usize = 200;
 
-/// Keys of erasures begin so.
-const ERASE: &str = "erase-";
-const CREATE: &str =
-    "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }";
+/// Prefix of the idempotency keys of deletions.
+const DELETION: &str = "delete-";
 const UPDATE: &str =
     "mutation($input: UpdateFolderInput!) { updateFolder(input: $input) { folder { id } } }";
-const DELETE: &str =
-    "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }";
 
-/// Asks for runs until the last fault is over and there were enough of them.
+/// Creates folders until the last fault is over and the planned number of runs is reached.
 pub(super) async fn load(stage: Arc<Stage>) {
     while !stage.over.is_cancelled() || stage.made.load(Relaxed) < stage.plan.runs {
-        // Given back when the database reports a final state.
-        stage.open.acquire().await.expect("it is never closed").forget();
+        // The watch adds the permit again when the database reports a final state.
+        stage.open.acquire().await.expect("the semaphore is never closed").forget();
         let number = stage.made.fetch_add(1, Relaxed);
-        let id = make(
+        let id = create(
             &stage,
-            &format!("make-{number}"),
+            &format!("create-{number}"),
             json!([{"type": "faulty", "params": {"mode": "slow"}}]),
         )
         .await;
-        lock(&stage.acknowledged).insert(id.clone(), 0);
+        stage.acknowledged.lock().insert(id.clone(), 0);
         match number % EVERY {
             1 => {
                 let changed = json!({"input": {"folderId": id, "metadata": {"number": number}}});
                 ask(&stage, &format!("change-{number}"), UPDATE, changed, &[]).await;
-                lock(&stage.acknowledged).insert(id, number);
+                stage.acknowledged.lock().insert(id, number);
             }
             2 => {
-                let other = make(&stage, &format!("make-other-{number}"), json!([])).await;
+                let other = create(&stage, &format!("create-other-{number}"), json!([])).await;
                 ask(
                     &stage,
-                    &format!("{ERASE}{number}"),
-                    DELETE,
+                    &format!("{DELETION}{number}"),
+                    DELETE_FOLDER,
                     json!({"input": {"folderId": other}}),
                     &[],
                 )
@@ -63,21 +60,20 @@ pub(super) async fn load(stage: Arc<Stage>) {
     }
 }
 
-/// A folder with a photo and these analyses.
-async fn make(stage: &Stage, key: &str, analyses: Value) -> String {
+/// Creates a folder with a photo and these analyses. Returns its id.
+async fn create(stage: &Stage, key: &str, analyses: Value) -> String {
     let (variables, files) =
         media_input(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses}));
-    let made = ask(stage, key, CREATE, variables, &files).await;
-    made["createFolder"]["folder"]["id"].as_str().expect("a folder has an id").to_owned()
+    let created = ask(stage, key, CREATE_FOLDER, variables, &files).await;
+    created["createFolder"]["folder"]["id"].as_str().expect("a folder has an id").to_owned()
 }
 
-/// The same request under one idempotency key, to one node after the other, until one acknowledges
-/// it.
+/// Sends a request with an idempotency key to one node after the other until one acknowledges it.
 async fn ask(stage: &Stage, key: &str, query: &str, variables: Value, files: &[Upload]) -> Value {
     let first = usize::from(random());
     for attempt in 0..ATTEMPTS {
         let url = {
-            let urls = lock(&stage.urls);
+            let urls = stage.urls.lock();
             urls[(first + attempt) % urls.len()].clone()
         };
         let client = Client::new(&url).with_token(&stage.token).with_header("idempotency-key", key);
@@ -88,11 +84,14 @@ async fn ask(stage: &Stage, key: &str, query: &str, variables: Value, files: &[U
             }
         };
         let mut wait = BACK_OFF;
-        // A node that was killed gives no answer, or half of one.
+        // A killed node sends no answer or part of one.
         if let Ok(Ok(answer)) = tokio::time::timeout(NO_ANSWER, request).await {
             let Some(error) = answer["errors"].get(0) else { return answer["data"].clone() };
-            // What an earlier attempt erased, though nobody was told.
-            if key.starts_with(ERASE) && attempt > 0 && error["extensions"]["code"] == "NOT_FOUND" {
+            // An earlier attempt deleted the folder, but its answer was lost.
+            if key.starts_with(DELETION)
+                && attempt > 0
+                && error["extensions"]["code"] == "NOT_FOUND"
+            {
                 return Value::Null;
             }
             assert_eq!(
@@ -103,7 +102,8 @@ async fn ask(stage: &Stage, key: &str, query: &str, variables: Value, files: &[U
                 .as_u64()
                 .map_or(BACK_OFF, Duration::from_millis);
         }
+        // The client's back-off; the node may be down.
         tokio::time::sleep(wait).await;
     }
-    panic!("{key} is never acknowledged")
+    panic!("{key} was not acknowledged in {ATTEMPTS} attempts")
 }
