@@ -1,13 +1,14 @@
-//! One identity document at 1080p on one core: by `check`, so that nothing but the work itself and
-//! the way to it counts. Measured with and without the visual zone, also as multiples of one call
-//! of the detector of text, which takes turns with it; and the worker's memory at its highest. A
-//! passport drawn here, and the labelled pictures beside the project where there are any.
+//! Measures `check` of one identity document at 1080p on one core, with and without the visual
+//! zone, and the peak memory of the worker. Times are also given as multiples of one call of the
+//! text detector, which alternates with the checks. The pictures are a passport drawn here and, if
+//! they are present, the labelled pictures beside the project.
 
 #[path = "../../analyzers/document/test-support/specimen.rs"]
 #[expect(dead_code, reason = "shared by the tests of several crates, each of which uses a part")]
 mod specimen;
 
-use image::codecs::jpeg::JpegEncoder;
+mod models;
+
 use image::imageops::{self, FilterType};
 use image::{RgbImage, load_from_memory};
 use rustix::thread::{CpuSet, sched_setaffinity};
@@ -16,39 +17,35 @@ use specimen::{Specimen, photographed};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
-use vultus_tests::measure::{Figure, median, peak_memory, print_figures, quantile};
-use vultus_tests::{
-    Client, Node, NodeOptions, id_photo, large_suites, media_input, sample, workspace_root,
-};
-use vultus_vision::{Model, ModelOptions};
+use vultus_tests::measure::{Figure, exit_code, median, peak_memory, print_figures, quantile};
+use vultus_tests::{Client, Node, NodeOptions, id_photo, jpeg, large_suites, media_input, sample};
+use vultus_vision::Model;
 
 const ROUNDS: usize = 9;
 /// Size of the pictures, in pixels.
 const SIZE: [u32; 2] = [1920, 1080];
-/// Size at which the analyzer looks for text in such a picture.
+/// Size at which the analyzer detects text in such a picture: rows and columns.
 const DETECTION: [usize; 2] = [544, 960];
 const DETECTOR: &str = "ppocr_v4_det.onnx";
-/// Most seconds for zone, portrait and checks; and with the visual zone.
+/// Maximum seconds for zone, portrait and checks, and for these with the visual zone.
 const BARS: [f64; 2] = [1.2, 3.5];
-/// Most memory of the worker, in megabytes.
+/// Maximum memory of the worker, in megabytes.
 const MEMORY_BAR: f64 = 600.0;
-const CHECK: &str = "mutation($input: CheckInput!) { check(input: $input) { analyses { state document { mrz { valid } portrait { confidence } } } } }";
+const CHECK: &str = "mutation($input: CheckInput!) { check(input: $input) {
+  analyses { state document { mrz { valid } portrait { confidence } } }
+} }";
 
 fn main() -> ExitCode {
-    // What is started from here inherits it: client, node and worker share one core.
+    // Child processes inherit the affinity: client, node and worker share one core.
     let mut core = CpuSet::new();
     core.set(0);
-    sched_setaffinity(None, &core).expect("a process may choose among its cores");
+    sched_setaffinity(None, &core).expect("the affinity can be set");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime can be started");
     let figures = runtime.block_on(measure());
-    if print_figures("One document at 1080p, on one core", &figures) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    exit_code(print_figures("One document at 1080p, on one core", &figures))
 }
 
 async fn measure() -> Vec<Figure> {
@@ -58,13 +55,13 @@ async fn measure() -> Vec<Figure> {
     let mut detector = Detector::open();
     let passport = jpeg(&passport());
     let mut drawn = Times::default();
-    // The first round opens models and fills caches.
+    // The first round opens models and fills caches; its times are dropped.
     drawn.round(&client, &mut detector, &passport).await;
     drawn = Times::default();
     for _ in 0..ROUNDS {
         let checked = drawn.round(&client, &mut detector, &passport).await;
         assert_eq!(checked["mrz"]["valid"], true, "the passport is read: {checked}");
-        assert!(!checked["portrait"].is_null(), "its portrait is found: {checked}");
+        assert!(!checked["portrait"].is_null(), "the portrait is found: {checked}");
     }
     let mut labelled = Times::default();
     if let Some(folder) = large_suites() {
@@ -81,7 +78,7 @@ async fn measure() -> Vec<Figure> {
     }
     let peak = node.workers().into_iter().map(peak_memory).max().unwrap_or_default() as f64 / 1e6;
     figures.push(Figure::against(
-        "memory of the worker at its highest",
+        "peak memory of the worker",
         format!("{peak:.0} MB"),
         "≤ 600 MB",
         peak <= MEMORY_BAR,
@@ -89,16 +86,16 @@ async fn measure() -> Vec<Figure> {
     figures
 }
 
-/// Seconds of each round.
+/// Times of all rounds, in seconds.
 #[derive(Default)]
 struct Times {
     detection: Vec<f64>,
-    /// Without and with the visual zone.
+    /// Checks without and with the visual zone.
     check: [Vec<f64>; 2],
 }
 
 impl Times {
-    /// One call of each kind. Gives what the last one said of the document.
+    /// Measures one call of each kind. Returns the document of the last check.
     async fn round(&mut self, client: &Client, detector: &mut Detector, picture: &[u8]) -> Value {
         self.detection.push(detector.seconds());
         let mut document = Value::Null;
@@ -117,7 +114,7 @@ impl Times {
     fn figures(&self, of: &str) -> Vec<Figure> {
         let detection = median(&mut self.detection.clone());
         let mut figures = vec![Figure::plain(
-            &format!("{of}: one detection of text, p50"),
+            &format!("{of}: one text detection, p50"),
             format!("{:.0} ms", detection * 1e3),
         )];
         let names = ["zone, portrait and checks", "with the visual zone"];
@@ -137,7 +134,7 @@ impl Times {
     }
 }
 
-/// The detector of text, called as the analyzer calls it.
+/// The text detector, called as the analyzer calls it.
 struct Detector {
     model: Model,
     tensor: Vec<f32>,
@@ -145,13 +142,8 @@ struct Detector {
 
 impl Detector {
     fn open() -> Self {
-        let models = workspace_root().join("models");
-        let options = ModelOptions {
-            runtime: models.join("runtime/libonnxruntime.so"),
-            weights: models.join("weights"),
-            threads: 1,
-        };
-        let model = Model::open(&options, DETECTOR).expect("the detector of text can be opened");
+        let model =
+            Model::open(&models::options(), DETECTOR).expect("the text detector can be opened");
         let small = imageops::resize(
             &passport(),
             DETECTION[1] as u32,
@@ -169,12 +161,12 @@ impl Detector {
         let begun = Instant::now();
         self.model
             .run([1, 3, rows, columns], &self.tensor, |_| Ok(()))
-            .expect("the detector of text runs");
+            .expect("the text detector runs");
         begun.elapsed().as_secs_f64()
     }
 }
 
-/// A passport that lies on a table and takes most of the picture.
+/// A passport on a table that fills most of the picture.
 fn passport() -> RgbImage {
     let portrait =
         load_from_memory(&sample("obama.jpg")).expect("the sample is a picture").to_rgb8();
@@ -187,7 +179,7 @@ fn passport() -> RgbImage {
     )
 }
 
-/// All pictures of a folder, at the largest that fits.
+/// All pictures of a folder, scaled to fit `SIZE`.
 fn pictures(folder: &Path) -> Vec<Vec<u8>> {
     let entries = std::fs::read_dir(folder).expect("the labelled pictures can be listed");
     let mut files: Vec<_> =
@@ -206,12 +198,4 @@ fn pictures(folder: &Path) -> Vec<Vec<u8>> {
         ))
     };
     files.iter().map(fitted).collect()
-}
-
-fn jpeg(picture: &RgbImage) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 90)
-        .encode_image(picture)
-        .expect("a picture can be compressed");
-    bytes
 }

@@ -1,20 +1,17 @@
-//! Start to ready, and the memory of an idle node with one worker.
+//! Measures the time from start to ready, and the memory of an idle node with one worker.
 
 use std::process::ExitCode;
 use std::time::Instant;
-use vultus_tests::measure::{Figure, memory, print_figures};
+use vultus_tests::measure::{Figure, bench, memory};
 use vultus_tests::{Node, NodeOptions, children_of};
 
+/// Maximum memory of the node and one worker, in megabytes.
 const MEMORY_BAR: f64 = 350.0;
+/// Maximum seconds from start to ready.
 const START_BAR: f64 = 3.0;
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
-    if print_figures("Idle node with one worker", &runtime.block_on(measure())) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    bench("Idle node with one worker", measure())
 }
 
 async fn measure() -> Vec<Figure> {
@@ -22,8 +19,7 @@ async fn measure() -> Vec<Figure> {
         config: "[log]\nlevel = \"warn\"\n[workers]\ncount = 1\n".to_owned(),
         ..NodeOptions::default()
     };
-    // The first start makes keys and the first administrator; the second one is what an operator
-    // sees.
+    // The first start also creates keys and the first administrator, so the second one is measured.
     let mut node = Node::start_with(options()).await;
     node.stop();
     let begun = Instant::now();
@@ -42,6 +38,6 @@ async fn measure() -> Vec<Figure> {
             "≤ 350 MB",
             node_and_worker * 1.048_576 <= MEMORY_BAR,
         ),
-        Figure::plain("memory with the probe worker too", format!("{everything:.0} MiB")),
+        Figure::plain("memory including the probe worker", format!("{everything:.0} MiB")),
     ]
 }

@@ -1,7 +1,7 @@
-//! What the server adds to the work itself: `check` of two photos, and the stored path
-//! (`createFolder` with `waitMs`), against the same pipeline called directly in this process. The
-//! kinds of sample take turns, so that all see the same machine; between them the file system of
-//! the data folder is asked how long an fsync takes.
+//! Measures the overhead of the server: `check` of two photos, and the stored path (`createFolder`
+//! with `waitMs`), against the same pipeline called directly in this process. The calls alternate,
+//! so that load on the machine affects all of them. Each round also measures an fsync in the data
+//! folder.
 
 mod direct;
 
@@ -11,33 +11,30 @@ use std::fs::File;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
-use vultus_tests::measure::{Figure, median, print_figures, quantile};
+use vultus_tests::measure::{Figure, bench, median, quantile};
 use vultus_tests::{Client, Node, NodeOptions, Upload, analysis, sample};
 
 const ROUNDS: usize = 60;
-/// Rounds that are not counted: buffers and caches fill.
+/// Rounds that are not counted, while buffers and caches fill.
 const WARM_UP: usize = 6;
-/// What the server may add, in milliseconds.
+/// Maximum overhead of the server, in milliseconds.
 const BAR_MS: f64 = 15.0;
-/// fsyncs that the stored path may wait for.
+/// Number of fsyncs that the stored path may wait for in addition.
 const FSYNCS: f64 = 4.0;
 const SELFIE: &str = "obama2.jpg";
 const ID: &str = "obama.jpg";
 
-const CHECK: &str = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type score result } } }";
-const CREATE: &str =
-    "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { resolution analyses(first: 5) { nodes {
-  type ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { pairs { cosine } }
-} } } } }";
+const CHECK: &str = "mutation($input: CheckInput!) {
+  check(input: $input) { resolution analyses { type score result } }
+}";
+const CREATE: &str = "mutation($input: CreateFolderInput!) { createFolder(input: $input) {
+  folder { resolution analyses(first: 5) { nodes {
+    type ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { pairs { cosine } }
+  } } }
+} }";
 
 fn main() -> ExitCode {
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
-    let figures = runtime.block_on(measure());
-    if print_figures("Latency of two photos: liveness and face match", &figures) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    bench("Latency of two photos: liveness and face match", measure())
 }
 
 async fn measure() -> Vec<Figure> {
@@ -50,15 +47,19 @@ async fn measure() -> Vec<Figure> {
         .expect("a file beside the data folder can be made");
     let mut times: [Vec<f64>; 4] = Default::default();
     for round in 0..WARM_UP + ROUNDS {
-        let (selfie, id) = (unlike_others(&portraits.0, round), unlike_others(&portraits.1, round));
+        let (selfie, id) = (distinct(&portraits.0, round), distinct(&portraits.1, round));
         let clock = Instant::now();
         let expected = direct.judge(&selfie, Some(&id));
         let direct_ms = ms(clock);
         let (checked, check_ms) = check(&client, &selfie, &id).await;
         let (stored, stored_ms) = create(&client, &selfie, &id).await;
         if round == 0 {
-            assert_eq!(scores(&checked), expected, "`check` judges by the same pipeline");
-            assert_eq!(scores(&stored), expected, "the stored path judges by the same pipeline");
+            assert_eq!(scores(&checked), expected, "`check` gives the scores of the direct call");
+            assert_eq!(
+                scores(&stored),
+                expected,
+                "the stored path gives the scores of the direct call"
+            );
         }
         let fsync_ms = fsync(&mut disk);
         if round >= WARM_UP {
@@ -67,6 +68,11 @@ async fn measure() -> Vec<Figure> {
             }
         }
     }
+    figures(times)
+}
+
+/// The figures of the times of direct calls, checks, the stored path and fsyncs, in milliseconds.
+fn figures(times: [Vec<f64>; 4]) -> Vec<Figure> {
     let [mut direct, mut check, mut stored, mut fsync] = times;
     let spread = |values: &mut [f64]| {
         format!("{:.1} / {:.1} ms", quantile(values, 0.1), quantile(values, 0.9))
@@ -102,8 +108,8 @@ fn ms(begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64() * 1000.0
 }
 
-/// The picture with a few bytes after its end, so that no two rounds store the same file.
-fn unlike_others(picture: &[u8], round: usize) -> Vec<u8> {
+/// The picture with the round's number after its end, so that each round stores a different file.
+fn distinct(picture: &[u8], round: usize) -> Vec<u8> {
     [picture, &round.to_le_bytes()].concat()
 }
 
@@ -135,14 +141,11 @@ async fn create(client: &Client, selfie: &[u8], id: &[u8]) -> (Value, f64) {
     let data = client.upload_data(CREATE, json!({"input": input}), files).await;
     let taken = ms(begun);
     let folder = data["createFolder"]["folder"].clone();
-    assert_eq!(
-        folder["resolution"], "SUCCESS",
-        "the folder is judged when the answer comes: {folder}"
-    );
+    assert_eq!(folder["resolution"], "SUCCESS", "the answer has the verdict: {folder}");
     (folder, taken)
 }
 
-/// Attack score and cosine, as text: what the direct way must give too.
+/// Attack score and cosine as text, as [`Direct::judge`] returns them.
 fn scores(folder: &Value) -> (String, Option<String>) {
     let (liveness, face_match) = (analysis(folder, "liveness"), analysis(folder, "face_match"));
     let pairs = if face_match["result"].is_null() {
@@ -153,7 +156,7 @@ fn scores(folder: &Value) -> (String, Option<String>) {
     (liveness["score"].to_string(), Some(pairs[0]["cosine"].to_string()))
 }
 
-/// A small append made safe, as a commit of the database is. In milliseconds.
+/// Milliseconds of a small append and an fsync, as in a commit of the database.
 fn fsync(file: &mut File) -> f64 {
     let page = [7; 4096];
     let begun = Instant::now();

@@ -1,22 +1,22 @@
-//! Full checks per minute of one node on SQLite, and of two nodes on a MongoDB replica set of one
-//! and of three members, all on this machine: what the way through the database costs. Each is
-//! started anew for each round, so that none runs beside another.
+//! Measures full checks per minute of one node on SQLite, and of two nodes on a MongoDB replica set
+//! with one and with three members, all on this machine: the cost of the database. Each round
+//! starts and stops one installation, so that only one runs at a time.
 
 use serde_json::Value;
 use std::process::ExitCode;
 use std::time::Instant;
-use vultus_tests::measure::{Figure, print_figures, quantile};
+use vultus_tests::measure::{Figure, exit_code, print_figures, quantile};
 use vultus_tests::{
     Client, Cluster, ClusterOptions, Node, NodeOptions, id_photo, sample, selfie_video, still_clip,
 };
 
-/// Rounds of each.
+/// Rounds of each installation.
 const ROUNDS: usize = 3;
 /// Members of the replica sets.
 const MEMBERS: [usize; 2] = [1, 3];
 const CLIENTS: usize = 4;
 const CHECKS_PER_CLIENT: usize = 6;
-/// Least share of one node's throughput.
+/// Minimum throughput, as a share of the single node's.
 const BAR: f64 = 0.9;
 const CONFIG: &str = "[log]\nlevel = \"warn\"\n";
 
@@ -43,11 +43,7 @@ fn main() -> ExitCode {
             ratio >= BAR,
         ));
     }
-    if print_figures("Full checks, 4 clients, one node and two", &figures) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    exit_code(print_figures("Full checks, 4 clients, one node and two", &figures))
 }
 
 async fn one_node() -> f64 {
@@ -69,11 +65,11 @@ async fn two_nodes(members: usize) -> f64 {
     checks_per_minute(&cluster.nodes[0], clients.into_iter().cycle().take(CLIENTS).collect()).await
 }
 
-/// What clients get through that wait for each verdict.
+/// Throughput of clients that wait for each verdict.
 async fn checks_per_minute(node: &Node, clients: Vec<Client>) -> f64 {
     let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);
     let media = [selfie_video(clip), id_photo(sample("obama.jpg"))];
-    // Each worker's first run is slower.
+    // The first run of each worker is slower and not counted.
     let warm = clients.iter().map(|client| client.folder_with(&media, &["liveness", "face_match"]));
     futures::future::join_all(warm).await;
     let begun = Instant::now();
@@ -91,7 +87,7 @@ async fn checks_per_minute(node: &Node, clients: Vec<Client>) -> f64 {
         })
         .collect();
     for task in tasks {
-        task.await.expect("a client ends well");
+        task.await.expect("a client does not panic");
     }
     number as f64 * 60.0 / begun.elapsed().as_secs_f64()
 }

@@ -1,10 +1,12 @@
-//! Detect, align and embed one photo: ours against OpenCV's FaceDetectorYN and FaceRecognizerSF,
-//! same weights, longest side 320, one thread, at least 300 photos, each measured by both sides in
-//! turn. Decoding is not counted on either side.
+//! Measures detection, alignment and embedding of a photo against OpenCV's FaceDetectorYN and
+//! FaceRecognizerSF: same weights, longest side 320, one thread, at least 300 photos, each measured
+//! by both sides in turn. Decoding is not counted.
 //!
-//! OpenCV gets SFace in two forms, the file that we use and the one before the PRelu rewrite (which
-//! is for ONNX Runtime), and its faster one counts. It cannot run the packaged file itself, whose
+//! OpenCV runs SFace in two forms: the installed file, and the file before the PRelu rewrite, which
+//! is made for ONNX Runtime. The faster one counts. OpenCV cannot run the packaged file, whose
 //! weights are packed.
+
+mod models;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,16 +14,15 @@ use std::process::{Child, ChildStdout, Command, ExitCode, Stdio};
 use std::time::Instant;
 use vultus_models::RewriteStep;
 use vultus_models::rewrite::rewrite;
-use vultus_tests::measure::{Figure, median, print_figures};
+use vultus_tests::measure::{Figure, exit_code, median, print_figures};
 use vultus_tests::{sample_path, workspace_root};
-use vultus_vision::{
-    AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView,
-};
+use vultus_vision::{AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, PixelView};
 
 const PHOTOS: usize = 300;
+/// Maximum ratio of the median times.
 const BAR: f64 = 1.05;
 const INPUT_SIDE: u32 = 320;
-/// Rounds that are not counted: buffers and caches fill.
+/// Rounds that are not counted, while buffers and caches fill.
 const WARM_UP: usize = 10;
 
 fn main() -> ExitCode {
@@ -62,20 +63,16 @@ fn main() -> ExitCode {
             a / b <= BAR,
         ),
     ];
-    if print_figures("Detect + align + embed, one thread", &figures) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    exit_code(print_figures("Detect + align + embed, one thread", &figures))
 }
 
-/// The LFW pictures where a developer has them, or else the sample portraits.
+/// The LFW pictures if they are present, else the sample portraits.
 fn photos() -> Vec<PathBuf> {
     let lfw = workspace_root().join("../shared/testdata/lfw_full_grey");
     if let Ok(folder) = std::fs::read_dir(&lfw) {
         let mut files: Vec<PathBuf> = folder.flatten().map(|entry| entry.path()).collect();
         files.sort();
-        // Some more than are needed: a few show no face that both find.
+        // A tenth more than needed, as in some pictures one side finds no face.
         files.truncate(PHOTOS + PHOTOS / 10);
         return files;
     }
@@ -94,12 +91,7 @@ struct Ours {
 
 impl Ours {
     fn open() -> Self {
-        let models = workspace_root().join("models");
-        let options = ModelOptions {
-            runtime: models.join("runtime/libonnxruntime.so"),
-            weights: models.join("weights"),
-            threads: 1,
-        };
+        let options = models::options();
         Self {
             detector: FaceDetector::open(&options).expect("the detector can be opened"),
             embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface)
@@ -133,10 +125,10 @@ impl Ours {
     }
 }
 
-/// SFace with its weights unpacked and nothing else changed.
+/// Writes SFace with unpacked weights and no other change. Returns its path.
 fn unpacked_sface() -> PathBuf {
     let packaged = std::fs::read(weights("packaged/face_recognition_sface.onnx"))
-        .expect("the packaged model is kept");
+        .expect("the packaged model is installed");
     let unpacked =
         rewrite(&packaged, &[RewriteStep::UnpackWeights]).expect("its weights can be unpacked");
     let path = workspace_root().join("target/opencv/face_recognition_sface_unpacked.onnx");
@@ -169,7 +161,7 @@ impl Theirs {
         Self { child, answers, version: version.trim().to_owned() }
     }
 
-    /// The times with our file, and with the one before the rewrite.
+    /// The times with the installed file, and with the file before the rewrite.
     fn measure(&mut self, path: &Path) -> Option<[f64; 2]> {
         let stdin = self.child.stdin.as_mut().expect("stdin is piped");
         writeln!(stdin, "{}", path.display()).expect("OpenCV takes a photo");

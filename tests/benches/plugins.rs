@@ -1,6 +1,6 @@
-//! What it costs that plugins live behind a door: the door's share of a liveness run, the time from
-//! a killed worker to the next verdict, and how the server answers while plugins misbehave in every
-//! way that `analyzers/faulty` knows.
+//! Measures the cost of isolating plugins: the overhead of the plugin interface in a liveness run,
+//! the time from the death of a worker to the next verdict, and how the server answers while
+//! plugins show every fault of `analyzers/faulty`.
 
 mod direct;
 
@@ -10,36 +10,38 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use vultus_tests::hostile::{self, FAULTS};
-use vultus_tests::measure::{Figure, median, print_figures, quantile};
+use vultus_tests::measure::{Figure, exit_code, median, print_figures, quantile};
 use vultus_tests::{Client, Node, NodeOptions, Upload, compiled, sample};
 
 const ROUNDS: usize = 40;
 const RESTARTS: usize = 5;
 const HEALTHY: usize = 200;
-/// Most of a liveness run that the door may take.
-const DOOR: f64 = 0.03;
-/// From a killed worker to one that is ready with its weights.
+/// Maximum overhead of the plugin interface, as a share of a liveness run.
+const OVERHEAD: f64 = 0.03;
+/// Maximum time from the death of a worker until the next one has loaded its weights.
 const RESTART: Duration = Duration::from_millis(1500);
-/// Health of the server while plugins misbehave.
+/// Maximum latency of `/healthz` while plugins misbehave, in milliseconds.
 const HEALTH_MS: f64 = 100.0;
-/// What the manifest of the faulty plugins allows them, and what may be added to it until the
-/// failure is there.
+/// Timeout in the manifest of the faulty plugins.
 const DEADLINE: Duration = Duration::from_secs(1);
+/// Maximum time from the timeout to the failure.
 const GRACE: Duration = Duration::from_secs(3);
 
-const CHECK: &str = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type state score } } }";
+const CHECK: &str = "mutation($input: CheckInput!) {
+  check(input: $input) { resolution analyses { type state score } }
+}";
 const COSTS: &str =
     "{ serverInfo { runCosts { runs decodeMs detectionMs embeddingMs analysisMs totalMs } } }";
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
-    let door = runtime.block_on(door());
+    let overhead = runtime.block_on(overhead());
     let hostile = runtime.block_on(under_hostile_plugins());
     let reached = [
-        print_figures("The door to the plugins: liveness of one photo", &door),
+        print_figures("Plugin interface: liveness of one photo", &overhead),
         print_figures("Every fault at once, under a load of healthy analyses", &hostile),
     ];
-    if reached.iter().all(|reached| *reached) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    exit_code(reached.iter().all(|reached| *reached))
 }
 
 async fn check(client: &Client, kind: &str, params: Value) -> (Value, Duration) {
@@ -51,7 +53,54 @@ async fn check(client: &Client, kind: &str, params: Value) -> (Value, Duration) 
     (data["check"]["analyses"][0].clone(), begun.elapsed())
 }
 
-async fn door() -> Vec<Figure> {
+/// Times of one liveness check, in milliseconds.
+#[derive(Default)]
+struct Times {
+    check: Vec<f64>,
+    /// CPU time of the run in the worker.
+    worker: Vec<f64>,
+    /// The part of it that the worker's meter gives to no stage.
+    unmetered: Vec<f64>,
+    /// CPU time of the same work as direct calls.
+    direct: Vec<f64>,
+}
+
+async fn overhead() -> Vec<Figure> {
+    let mut times = liveness_times().await;
+    let mut restarts = Vec::new();
+    for _ in 0..RESTARTS {
+        restarts.push(restart().await);
+    }
+    let longest = quantile(&mut restarts, 1.0);
+    let (worker, direct) = (median(&mut times.worker), median(&mut times.direct));
+    let (share, unmetered) = ((worker - direct) / worker, median(&mut times.unmetered) / worker);
+    let percent = |share: f64| format!("{:.2} %", 100.0 * share);
+    vec![
+        Figure::plain("one check, p50", format!("{:.1} ms", median(&mut times.check))),
+        Figure::plain("CPU time of a run in the worker, p50", format!("{worker:.2} ms")),
+        Figure::plain("CPU time of the same work called directly, p50", format!("{direct:.2} ms")),
+        Figure::against(
+            "overhead of the interface, against direct calls",
+            percent(share),
+            "≤ 3 %",
+            share <= OVERHEAD,
+        ),
+        Figure::against(
+            "overhead of the interface, by the worker's meter",
+            percent(unmetered),
+            "≤ 3 %",
+            unmetered <= OVERHEAD,
+        ),
+        Figure::against(
+            "worker killed, until the next is ready (longest of 5)",
+            format!("{longest:.0} ms"),
+            "≤ 1500 ms",
+            longest <= ms(RESTART),
+        ),
+    ]
+}
+
+async fn liveness_times() -> Times {
     let node = node_with_one_worker().await;
     let client = node.client().await;
     let mut direct = Direct::open();
@@ -63,54 +112,26 @@ async fn door() -> Vec<Figure> {
         ["totalMs", "decodeMs", "detectionMs", "embeddingMs", "analysisMs"]
             .map(|name| told[name].as_f64().unwrap_or_default())
     };
-    let (mut checks, mut totals, mut others, mut directly) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut times = Times::default();
     for _ in 0..ROUNDS {
         let before = costs().await;
         let (analysis, took) = check(&client, "liveness", json!({})).await;
         let after = costs().await;
         let [total, parts @ ..] =
             std::array::from_fn::<f64, 5, _>(|part| after[part] - before[part]);
-        checks.push(ms(took));
-        totals.push(total);
-        others.push(total - parts.iter().sum::<f64>());
+        times.check.push(ms(took));
+        times.worker.push(total);
+        times.unmetered.push(total - parts.iter().sum::<f64>());
         let begun = own_cpu_time();
         let (score, _) = direct.judge(&photo, None);
-        directly.push(ms(own_cpu_time() - begun));
-        assert_eq!(analysis["score"].to_string(), score, "both ways give the same score");
+        times.direct.push(ms(own_cpu_time() - begun));
+        assert_eq!(
+            analysis["score"].to_string(),
+            score,
+            "the server gives the score of the direct call"
+        );
     }
-    let (total, direct) = (median(&mut totals), median(&mut directly));
-    let (share, other) = ((total - direct) / total, median(&mut others) / total);
-    drop(node);
-    let mut restarts = Vec::new();
-    for _ in 0..RESTARTS {
-        restarts.push(restart().await);
-    }
-    let longest = quantile(&mut restarts, 1.0);
-    let of_run = |share: f64| format!("{:.2} %", 100.0 * share);
-    vec![
-        Figure::plain("one check, p50", format!("{:.1} ms", median(&mut checks))),
-        Figure::plain("CPU time of a run in the worker, p50", format!("{total:.2} ms")),
-        Figure::plain("CPU time of the same work called directly, p50", format!("{direct:.2} ms")),
-        Figure::against(
-            "share of a run that is the door, against directly",
-            of_run(share),
-            "≤ 3 %",
-            share <= DOOR,
-        ),
-        Figure::against(
-            "share of a run that is the door, by the worker's meter",
-            of_run(other),
-            "≤ 3 %",
-            other <= DOOR,
-        ),
-        Figure::against(
-            "worker killed, until the next is ready (longest of 5)",
-            format!("{longest:.0} ms"),
-            "≤ 1500 ms",
-            longest <= ms(RESTART),
-        ),
-    ]
+    times
 }
 
 async fn node_with_one_worker() -> Node {
@@ -118,8 +139,8 @@ async fn node_with_one_worker() -> Node {
     Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await
 }
 
-/// How much longer a check takes when its worker was just killed, in milliseconds. A node of its
-/// own each time: several kills in a minute would be taken for a plugin that crashes.
+/// How much longer a check takes after its worker was killed, in milliseconds. Starts a new node
+/// each time, as the server would count several kills in a minute as crashes of the plugin.
 async fn restart() -> f64 {
     let node = node_with_one_worker().await;
     let client = node.client().await;
@@ -141,7 +162,7 @@ fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// CPU time of this process so far, over all threads.
+/// CPU time of this process, over all threads.
 fn own_cpu_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(
@@ -176,11 +197,12 @@ async fn under_hostile_plugins() -> Vec<Figure> {
     };
     let anonymous = node.anonymous();
     let ((faults, good), mut health) = futures::join!(load, ask_for_health(&anonymous, &done));
-    let longest = faults.into_iter().max_by_key(|(_, took)| *took).expect("there are faults");
+    let longest =
+        faults.into_iter().max_by_key(|(_, took)| *took).expect("the list of faults is not empty");
     let (p50, p99) = (quantile(&mut health, 0.5), quantile(&mut health, 0.99));
     vec![
         Figure::against(
-            "healthy analyses that end well",
+            "healthy analyses that finish",
             format!("{good} of {HEALTHY}"),
             "all",
             good == HEALTHY,
@@ -196,18 +218,23 @@ async fn under_hostile_plugins() -> Vec<Figure> {
     ]
 }
 
-/// The fault, and how long it took from its last start to its failure, by the server's own clock.
+/// Runs a faulty plugin. Returns the time from its last start to its failure, by the server's
+/// clock.
 async fn fail(client: &Client, mode: &'static str) -> (&'static str, Duration) {
     let kind = hostile::kind(mode);
     let asked = json!({"analyses": [{"type": kind, "params": {"mode": mode}}]});
     let folder = client.create(&[vultus_tests::selfie_photo(sample("obama2.jpg"))], asked).await;
     let id = folder["id"].as_str().expect("a folder has an id").to_owned();
     client.final_folder(&id).await;
-    let query = "query($id: ID!) { folder(id: $id) { analyses(first: 1) { nodes { state startedAt finishedAt } } } }";
+    let query = "query($id: ID!) { folder(id: $id) {
+      analyses(first: 1) { nodes { state startedAt finishedAt } }
+    } }";
     let analysis =
         client.data(query, json!({"id": id})).await["folder"]["analyses"]["nodes"][0].clone();
     assert_eq!(analysis["state"], "FAILED", "{mode}");
-    let seconds = |field: &str| seconds_of_day(analysis[field].as_str().expect("it ran and ended"));
+    let seconds = |field: &str| {
+        seconds_of_day(analysis[field].as_str().expect("a failed analysis has both times"))
+    };
     (
         mode,
         Duration::from_secs_f64(
@@ -216,7 +243,7 @@ async fn fail(client: &Client, mode: &'static str) -> (&'static str, Duration) {
     )
 }
 
-/// Of a time such as 2026-01-01T12:34:56.789Z.
+/// Seconds since midnight of a time such as 2026-01-01T12:34:56.789Z.
 fn seconds_of_day(time: &str) -> f64 {
     let clock = time.split_once('T').expect("a date and a time").1.trim_end_matches('Z');
     clock.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().expect("a number"))

@@ -1,13 +1,13 @@
-//! `make soak`: the kill suite in its long forms.
+//! `make soak`: runs the long forms of the kill suite.
 
 use std::time::{Duration, Instant};
 use vultus_tests::kill_suite::{Outcome, Pause, Plan, run};
 
-/// Writes under a stale token that the full form must have seen refused.
+/// Minimum number of rejected writes with a stale fencing token in the full form.
 const STALE_WRITES: usize = 10;
-/// Clusters that the full form is spread over.
+/// Number of clusters that the full form starts, one after the other.
 const PARTS: usize = 4;
-/// Nothing waits longer for a node once its lease is over.
+/// Maximum time that a run waits for a node after its lease has expired.
 const STUCK: Duration = Duration::from_secs(5);
 /// Twice a lease.
 const PAUSE: Pause = Pause::For(Duration::from_secs(20));
@@ -15,7 +15,7 @@ const PAUSE: Pause = Pause::For(Duration::from_secs(20));
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
     if std::env::var("SOAK").is_ok_and(|form| form == "full") {
-        // In parts, as the processor of a shared machine may be ours for minutes only.
+        // A shared machine may be quiet for minutes only, so the form can be run in parts.
         let parts =
             std::env::var("SOAK_PARTS").ok().and_then(|text| text.parse().ok()).unwrap_or(PARTS);
         let mut stale_writes = 0;
@@ -31,7 +31,7 @@ fn main() {
         let enough = STALE_WRITES * parts / PARTS;
         assert!(
             stale_writes >= enough,
-            "too few writes under a stale token to tell: {stale_writes}"
+            "too few writes with a stale fencing token: {stale_writes}"
         );
         return;
     }
@@ -45,7 +45,7 @@ fn judge(outcome: &Outcome) {
     println!("{outcome:#?}");
     assert!(
         outcome.longest_stuck <= STUCK,
-        "a run waited {:?} for a node after its lease",
+        "a run waited {:?} for a node after its lease had expired",
         outcome.longest_stuck
     );
 }

@@ -1,20 +1,21 @@
-//! Ten thousand idle websockets: what they cost in memory, and that the server still answers and
-//! tells news.
+//! Measures the memory of ten thousand idle websockets, and how fast the server then answers a
+//! query and publishes a change.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 use std::process::ExitCode;
 use std::time::Instant;
-use vultus_tests::measure::{Figure, memory, print_figures};
+use vultus_tests::measure::{Figure, bench, memory};
 use vultus_tests::{Client, Node, NodeOptions, Socket};
 
 const SOCKETS: usize = 10_000;
-/// Sockets that are opened at the same time.
+/// Number of sockets that are opened concurrently.
 const AT_ONCE: usize = 50;
+/// Maximum memory of all sockets, in megabytes.
 const MEMORY_BAR: f64 = 300.0;
 
 fn main() -> ExitCode {
-    // This process and the node, which inherits the limit, hold a descriptor for each socket.
+    // This process and the node, which inherits the limit, have a descriptor for each socket.
     let limit = getrlimit(Resource::Nofile);
     let wanted = SOCKETS as u64 + 1000;
     assert!(
@@ -23,12 +24,7 @@ fn main() -> ExitCode {
     );
     setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), ..limit })
         .expect("the limit of descriptors can be raised");
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
-    if print_figures("Ten thousand idle websockets", &runtime.block_on(measure())) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    bench("Ten thousand idle websockets", measure())
 }
 
 async fn measure() -> Vec<Figure> {
@@ -52,10 +48,12 @@ async fn measure() -> Vec<Figure> {
     client.data("{ viewer { user { id } } }", json!({})).await;
     let answered = begun.elapsed().as_secs_f64() * 1000.0;
     let begun = Instant::now();
-    let change = "mutation($input: UpdateFolderInput!) { updateFolder(input: $input) { folder { revision } } }";
+    let change = "mutation($input: UpdateFolderInput!) {
+      updateFolder(input: $input) { folder { revision } }
+    }";
     client.data(change, json!({"input": {"folderId": id, "metadata": {"news": true}}})).await;
     for socket in &mut sockets {
-        assert_eq!(socket.next().await["type"], "next", "every socket hears of the change");
+        assert_eq!(socket.next().await["type"], "next", "every socket receives the change");
     }
     let told = begun.elapsed().as_secs_f64();
     let cost = after - before;
@@ -63,17 +61,17 @@ async fn measure() -> Vec<Figure> {
         Figure::plain("sockets, each with a subscription", SOCKETS.to_string()),
         Figure::plain("opened in", format!("{opened:.1} s")),
         Figure::against(
-            "memory that they add (PSS)",
+            "additional memory (PSS)",
             format!("{cost:.0} MiB"),
             "< 300 MB",
             cost * 1.048_576 < MEMORY_BAR,
         ),
-        Figure::plain("a query in between", format!("{answered:.1} ms")),
-        Figure::plain("a change has reached all after", format!("{told:.2} s")),
+        Figure::plain("a query with all sockets open", format!("{answered:.1} ms")),
+        Figure::plain("until every socket has a change", format!("{told:.2} s")),
     ]
 }
 
-/// A socket that watches a folder, and has heard how it is now.
+/// Opens a socket, subscribes to a folder, and waits for its current state.
 async fn watching(client: &Client, id: &str) -> Socket {
     let mut socket = client.socket().await;
     socket

@@ -1,23 +1,24 @@
-//! What the built-in plugins do, as plain function calls in this process: the other side of
-//! comparisons.
+//! Calls the pipeline of the built-in plugins as functions of this process, for comparisons.
+
+#[path = "../models/mod.rs"]
+mod models;
 
 use jpeg_encoder::{ColorType, Encoder};
 use serde_json::json;
 use std::io::Cursor;
 use vultus_media::{DecodeOptions, Limits, StoredFrame};
-use vultus_tests::workspace_root;
 use vultus_vision::{
-    AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, ModelOptions, PixelView,
-    Quality, SpoofScorer, cosine,
+    AlignedFace, Channels, EmbeddingModel, FaceDetector, FaceEmbedder, PixelView, Quality,
+    SpoofScorer, cosine,
 };
 
-/// Sides of the frames that the built-in plugins ask for, in pixels: to find faces, and to cut them
-/// out.
+/// Side of the frames in which the built-in plugins detect faces, in pixels.
 const DETECTION_SIDE: u32 = 640;
+/// Side of the frames from which they crop faces, in pixels.
 const FACE_SIDE: u32 = 1920;
 
-/// The pipeline as functions: decode, find, cut, embed, score, compare, keep the best shot. What
-/// the worker does, without a process, a plugin interface or JSON in between.
+/// Decodes, detects, crops, embeds, scores, compares and keeps the best shot, as the worker does,
+/// but without a process, a plugin interface or JSON.
 pub struct Direct {
     detector: FaceDetector,
     embedder: FaceEmbedder,
@@ -26,14 +27,9 @@ pub struct Direct {
 }
 
 impl Direct {
-    /// With the models in place.
+    /// Opens the installed models.
     pub fn open() -> Self {
-        let models = workspace_root().join("models");
-        let options = ModelOptions {
-            runtime: models.join("runtime/libonnxruntime.so"),
-            weights: models.join("weights"),
-            threads: 1,
-        };
+        let options = models::options();
         Self {
             detector: FaceDetector::open(&options).expect("the detector can be opened"),
             embedder: FaceEmbedder::open(&options, EmbeddingModel::Sface)
@@ -43,7 +39,7 @@ impl Direct {
         }
     }
 
-    /// Attack score of the selfie, and cosine of both faces if there is a second photo, as text.
+    /// Attack score of the selfie, and cosine of both faces if there is an id photo, as text.
     pub fn judge(&mut self, selfie: &[u8], id: Option<&[u8]>) -> (String, Option<String>) {
         let (template, score) = self.face(&decode(selfie), true);
         let rounded = |value: f32| json!((f64::from(value) * 1e6).round() / 1e6).to_string();
@@ -60,7 +56,7 @@ impl Direct {
             .expect("the detector runs")
             .into_iter()
             .next()
-            .expect("a face is there");
+            .expect("the frame shows a face");
         let face = face.scaled(1.0 / scale(&small, frame));
         let picture = vultus_media::scale(frame, FACE_SIDE);
         let scale = scale(&picture, frame);
@@ -91,7 +87,7 @@ fn decode(bytes: &[u8]) -> StoredFrame {
     frames.expect("a photo can be decoded").frames.remove(0)
 }
 
-/// How much smaller a copy of a frame is, as the plugin interface counts it.
+/// Scale of a copy of a frame, as the plugin interface defines it.
 fn scale(copy: &StoredFrame, frame: &StoredFrame) -> f32 {
     copy.width as f32 / frame.width as f32
 }
