@@ -1,5 +1,6 @@
-// Judges the published schema with the reference implementation of GraphQL. Arguments: the folder of the package `graphql`, the schema's
-// file, a file with documents (JSON: name → text), and the answer of a server to its introspection query (or none: prints that query).
+// Checks the published schema with the reference implementation of GraphQL. Arguments: the folder of the package `graphql`, the schema
+// file, a file with queries (JSON: name → text), and a server's answer to the introspection query. With the first argument only, prints
+// the introspection query.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -20,17 +21,17 @@ for (const [name, text] of Object.entries(JSON.parse(readFileSync(documentsFile,
   for (const error of validate(published, parse(text))) problems.push(`${name}: ${error.message}`);
 }
 
-// What a server tells of itself is what is published: names, types, arguments, defaults, descriptions.
-const told = buildClientSchema(JSON.parse(readFileSync(introspectionFile, "utf8")).data);
-for (const error of validateSchema(told)) problems.push(`introspection: ${error.message}`);
+// The server's introspection equals the published schema: names, types, arguments, defaults, descriptions.
+const served = buildClientSchema(JSON.parse(readFileSync(introspectionFile, "utf8")).data);
+for (const error of validateSchema(served)) problems.push(`introspection: ${error.message}`);
 const text = (schema) => printSchema(lexicographicSortSchema(schema)).split("\n");
-const [ours, theirs] = [text(published), text(told)];
+const [ours, theirs] = [text(published), text(served)];
 const at = ours.findIndex((line, index) => line !== theirs[index]);
 if (at >= 0 || ours.length !== theirs.length) {
   problems.push(`introspection differs from the published schema: ${JSON.stringify(ours[at])} and ${JSON.stringify(theirs[at])}`);
 }
 
-// Everything is described.
+// Every type, field, argument and enum value has a description.
 for (const type of Object.values(published.getTypeMap())) {
   if (type.name.startsWith("__") || ["Boolean", "Float", "ID", "Int", "String"].includes(type.name)) continue;
   if (!type.description) problems.push(`${type.name} has no description`);

@@ -1,35 +1,30 @@
-//! Bad input: each a clear error with code and argument, nothing half-stored, server and worker
-//! alive.
+//! Invalid input: each error has a code and an argument, nothing is stored, and node and workers
+//! keep running.
 
 use serde_json::{Value, json};
 use std::io::Write;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use vultus_tests::{
-    Client, Item, Node, NodeOptions, id_photo, item, sample, selfie_photo, still_clip, wait_until,
+    CREATE_FOLDER, Client, DELETE_FOLDER, Item, Node, NodeOptions, id_photo, item, media_input,
+    sample, selfie_photo, still_clip, wait_until,
 };
 
-/// Sends one medium in a new folder, which must be refused; gives the error.
+/// Sends one medium in a new folder, which must be rejected. Returns the error.
 async fn refused(client: &Client, medium: Item) -> Value {
     client.refused(&[medium], json!({"analyses": [{"type": "liveness"}]})).await
 }
 
-/// Sends one medium to an instant check, which must be refused; gives the error.
+/// Sends one medium to an instant check, which must be rejected. Returns the error.
 async fn check_refused(client: &Client, medium: Item) -> Value {
-    let (variables, files) =
-        vultus_tests::media_input(&[medium], json!({"analyses": [{"type": "liveness"}]}));
-    client
-        .upload_error(
-            "mutation($input: CheckInput!) { check(input: $input) { resolution } }",
-            variables,
-            files,
-        )
-        .await
+    let (variables, files) = media_input(&[medium], json!({"analyses": [{"type": "liveness"}]}));
+    let check = "mutation($input: CheckInput!) { check(input: $input) { resolution } }";
+    client.upload_error(check, variables, files).await
 }
 
-/// Nothing is stored, nothing is spooled, and the next good request succeeds.
+/// Checks that nothing is stored or spooled, and that the next valid request succeeds.
 async fn nothing_is_left(node: &Node, client: &Client) {
     let listed = client.data("{ folders(first: 10) { nodes { id } } }", json!({})).await;
-    assert_eq!(listed["folders"]["nodes"], json!([]), "a refused request stored a folder");
+    assert_eq!(listed["folders"]["nodes"], json!([]), "a rejected request stored a folder");
     wait_until("the spool to be empty", || async { node.spooled_files().is_empty().then_some(()) })
         .await;
     let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["liveness"]).await;
@@ -46,7 +41,7 @@ fn expect(error: &Value, code: &str, reason: &str, argument: &str) {
 }
 
 #[tokio::test]
-async fn media_that_cannot_be_read_are_refused_by_the_probe() {
+async fn unreadable_media_are_rejected_by_the_probe() {
     let node = Node::start().await;
     let client = node.client().await;
     let workers = node.workers();
@@ -67,24 +62,22 @@ async fn media_that_cannot_be_read_are_refused_by_the_probe() {
         expect(&check_refused(&client, medium.clone()).await, code, reason, file);
         expect(&refused(&client, medium).await, code, reason, file);
     }
-    // A node is ready with its first worker: others may have come since.
+    // A node is ready with its first worker, so more workers may have started since.
     let now = node.workers();
-    assert!(
-        workers.iter().all(|pid| now.contains(pid)),
-        "no worker died of bad input: {workers:?}, {now:?}"
-    );
+    assert!(workers.iter().all(|pid| now.contains(pid)), "no worker died: {workers:?}, {now:?}");
     nothing_is_left(&node, &client).await;
 }
 
 #[tokio::test]
-async fn a_wrong_declared_type_does_not_matter_because_content_decides() {
+async fn content_decides_the_type_whatever_the_client_declares() {
     let node = Node::start().await;
     let client = node.client().await;
-    let (variables, mut files) =
-        vultus_tests::media_input(&[selfie_photo(sample("obama2.jpg"))], json!({}));
+    let (variables, mut files) = media_input(&[selfie_photo(sample("obama2.jpg"))], json!({}));
     files[0].content_type = "video/mp4".to_owned();
     files[0].name = "../../etc/selfie.mp4".to_owned();
-    let query = "mutation($input: CreateFolderInput!) { createFolder(input: $input) { media { kind contentType originalName } } }";
+    let query = "mutation($input: CreateFolderInput!) {
+      createFolder(input: $input) { media { kind contentType originalName } }
+    }";
     let media =
         client.upload_data(query, variables, files).await["createFolder"]["media"][0].clone();
     assert_eq!((&media["kind"], &media["contentType"]), (&json!("IMAGE"), &json!("image/jpeg")));
@@ -92,7 +85,7 @@ async fn a_wrong_declared_type_does_not_matter_because_content_decides() {
 }
 
 #[tokio::test]
-async fn unknown_tags_types_slots_and_ids_name_their_argument() {
+async fn error_names_the_wrong_argument() {
     let node = Node::start().await;
     let client = node.client().await;
     let photo = || selfie_photo(sample("obama2.jpg"));
@@ -112,7 +105,10 @@ async fn unknown_tags_types_slots_and_ids_name_their_argument() {
     assert!(error["argument"].as_str().unwrap().starts_with("input.analyses[0]"), "{error:#}");
     assert!(error["message"].as_str().unwrap().contains("at least 2"), "{error:#}");
     let error = client
-        .refused(&[photo()], json!({"analyses": [{"type": "liveness", "mediaKeys": ["nobody"]}]}))
+        .refused(
+            &[photo()],
+            json!({"analyses": [{"type": "liveness", "mediaKeys": ["no_such_key"]}]}),
+        )
         .await;
     assert_eq!(error["argument"], "input.analyses[0].mediaKeys[0]", "{error:#}");
     let error = client
@@ -126,20 +122,18 @@ async fn unknown_tags_types_slots_and_ids_name_their_argument() {
         "{error:#}"
     );
     let missing = "0192d0c4-0000-7000-8000-000000000000";
-    let delete =
-        "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }";
-    let error = client.error(delete, json!({"input": {"folderId": missing}})).await;
+    let error = client.error(DELETE_FOLDER, json!({"input": {"folderId": missing}})).await;
     assert_eq!(
         (&error["code"], &error["argument"]),
         (&json!("NOT_FOUND"), &json!("input.folderId"))
     );
-    let error = client.error(delete, json!({"input": {"folderId": {"$gt": ""}}})).await;
+    let error = client.error(DELETE_FOLDER, json!({"input": {"folderId": {"$gt": ""}}})).await;
     assert_eq!(error["code"], "INVALID_INPUT");
     nothing_is_left(&node, &client).await;
 }
 
 #[tokio::test]
-async fn one_byte_over_the_upload_limit_is_refused_while_it_arrives() {
+async fn upload_one_byte_over_the_limit_is_rejected() {
     let limit = 200_000;
     let node = Node::start_with(NodeOptions {
         config: format!("[limits.media]\nmax_bytes = {limit}\n"),
@@ -158,7 +152,7 @@ async fn one_byte_over_the_upload_limit_is_refused_while_it_arrives() {
             || error["message"].as_str().unwrap().contains("200 000"),
         "{error:#}"
     );
-    // Exactly at the limit it is only not a picture.
+    // A file of exactly the limit arrives whole, and is rejected because it is no picture.
     let error = refused(&client, item("m", &["photo_selfie"], vec![0xff; limit])).await;
     assert_eq!(error["code"], "INVALID_INPUT", "{error:#}");
     wait_until("the spool to be empty", || async { node.spooled_files().is_empty().then_some(()) })
@@ -166,23 +160,25 @@ async fn one_byte_over_the_upload_limit_is_refused_while_it_arrives() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_in_the_middle_of_an_upload_leaves_nothing() {
+async fn aborted_upload_leaves_nothing() {
     let node = Node::start().await;
     let client = node.client().await;
     let boundary = "vultusboundary";
-    let operations = json!({
-        "query": "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }",
-        "variables": {"input": {"media": [{"file": null, "tags": ["photo_selfie"]}]}},
-    });
+    let input = json!({"media": [{"file": null, "tags": ["photo_selfie"]}]});
+    let operations = json!({"query": CREATE_FOLDER, "variables": {"input": input}});
+    let map = json!({"0": ["variables.input.media.0.file"]});
+    let part = |name: &str| format!("--{boundary}\r\nContent-Disposition: form-data; name={name}");
     let head = format!(
-        "--{boundary}\r\nContent-Disposition: form-data; name=\"operations\"\r\n\r\n{operations}\r\n\
-         --{boundary}\r\nContent-Disposition: form-data; name=\"map\"\r\n\r\n{{\"0\": [\"variables.input.media.0.file\"]}}\r\n\
-         --{boundary}\r\nContent-Disposition: form-data; name=\"0\"; filename=\"a.jpg\"\r\nContent-Type: image/jpeg\r\n\r\n"
+        "{}\r\n\r\n{operations}\r\n{}\r\n\r\n{map}\r\n{}\r\nContent-Type: image/jpeg\r\n\r\n",
+        part("\"operations\""),
+        part("\"map\""),
+        part("\"0\"; filename=\"a.jpg\""),
     );
     let address = node.url.trim_start_matches("http://").to_owned();
     let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
     let request = format!(
-        "POST /graphql HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Type: multipart/form-data; boundary={boundary}\r\n\
+        "POST /graphql HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: multipart/form-data; boundary={boundary}\r\n\
          Content-Length: 1000000\r\n\r\n{head}",
         client.token()
     );
@@ -194,7 +190,7 @@ async fn a_client_that_goes_away_in_the_middle_of_an_upload_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_upload_leaves_the_connection_good_for_the_next_request() {
+async fn rejected_upload_keeps_the_connection_usable() {
     let node = Node::start().await;
     let address = node.url.trim_start_matches("http://").to_owned();
     let file = vec![b'x'; 1 << 20];
@@ -206,7 +202,8 @@ async fn a_refused_upload_leaves_the_connection_good_for_the_next_request() {
     for (kind, code) in refused {
         let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
         let head = format!(
-            "POST /graphql HTTP/1.1\r\nHost: {address}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
+            "POST /graphql HTTP/1.1\r\nHost: {address}\r\nContent-Type: {kind}\r\n\
+             Content-Length: {}\r\n\r\n",
             file.len()
         );
         stream.write_all(head.as_bytes()).await.unwrap();
@@ -222,7 +219,7 @@ async fn a_refused_upload_leaves_the_connection_good_for_the_next_request() {
 }
 
 #[tokio::test]
-async fn tokens_that_are_missing_forged_or_expired_are_unauthenticated() {
+async fn missing_forged_and_expired_tokens_are_unauthenticated() {
     let node = Node::start_with(NodeOptions {
         config: "[tokens]\naccess_seconds = 5\n".to_owned(),
         ..NodeOptions::default()
@@ -243,7 +240,7 @@ async fn tokens_that_are_missing_forged_or_expired_are_unauthenticated() {
 }
 
 #[tokio::test]
-async fn another_accounts_folder_looks_as_if_it_did_not_exist() {
+async fn foreign_folder_looks_like_a_missing_one() {
     let node = Node::start().await;
     let owner = node.client_as("owner@example.org", "client").await;
     let stranger = node.client_as("stranger@example.org", "client").await;
@@ -254,36 +251,24 @@ async fn another_accounts_folder_looks_as_if_it_did_not_exist() {
         )
         .await;
     let id = &folder["id"];
-    assert_eq!(
-        stranger.data("query($id: ID!) { folder(id: $id) { id } }", json!({"id": id})).await["folder"],
-        Value::Null
-    );
-    let foreign = stranger
-        .error(
-            "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }",
-            json!({"input": {"folderId": id}}),
-        )
-        .await;
-    let missing = stranger
-        .error(
-            "mutation($input: DeleteFolderInput!) { deleteFolder(input: $input) { deletedId } }",
-            json!({"input": {"folderId": "0192d0c4-0000-7000-8000-000000000000"}}),
-        )
-        .await;
-    assert_eq!((&foreign["code"], &foreign["message"]), (&missing["code"], &missing["message"]));
+    let seen = stranger.data("query($id: ID!) { folder(id: $id) { id } }", json!({"id": id})).await;
+    assert_eq!(seen["folder"], Value::Null);
+    let delete = async |id: Value| {
+        let error = stranger.error(DELETE_FOLDER, json!({"input": {"folderId": id}})).await;
+        (error["code"].clone(), error["message"].clone())
+    };
+    let missing = json!("0192d0c4-0000-7000-8000-000000000000");
+    assert_eq!(delete(id.clone()).await, delete(missing).await);
     let analysis = &folder["analyses"]["nodes"][0]["id"];
-    assert_eq!(
-        stranger.data("query($id: ID!) { node(id: $id) { id } }", json!({"id": analysis})).await["node"],
-        Value::Null
-    );
-    assert_eq!(
-        stranger.data("{ folders(first: 5) { nodes { id } } }", json!({})).await["folders"]["nodes"],
-        json!([])
-    );
+    let seen =
+        stranger.data("query($id: ID!) { node(id: $id) { id } }", json!({"id": analysis})).await;
+    assert_eq!(seen["node"], Value::Null);
+    let listed = stranger.data("{ folders(first: 5) { nodes { id } } }", json!({})).await;
+    assert_eq!(listed["folders"]["nodes"], json!([]));
 }
 
 #[tokio::test]
-async fn a_commit_that_is_refused_leaves_no_files() {
+async fn rejected_commit_leaves_no_files() {
     let node = Node::start().await;
     let client = node.client().await;
     client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": "taken"})).await;
@@ -297,12 +282,12 @@ async fn a_commit_that_is_refused_leaves_no_files() {
         "{error:#}"
     );
     assert_eq!(node.blobs(), before);
-    // What somebody else references stays, though a refused commit wrote it too.
+    // A file that another medium references stays, although the rejected commit wrote it too.
     client.refused(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": "taken"})).await;
     assert_eq!(node.blobs(), before);
 }
 
-/// A PNG that claims 65 535 x 65 535 pixels.
+/// A PNG whose header declares 65 535 x 65 535 pixels.
 fn huge_png_header() -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend(65_535u32.to_be_bytes());

@@ -1,13 +1,13 @@
-//! Several nodes on one MongoDB replica set: what one does the others see, whatever dies nothing is
-//! lost, and what is gone for a while comes back without a restart.
+//! Several nodes on one MongoDB replica set: nodes see each other's changes, faults lose no work,
+//! and a node recovers from a lost database without a restart.
 
 use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
 use vultus_tests::kill_suite::{Pause, Plan, run};
 use vultus_tests::{
-    Cluster, ClusterOptions, executable, id_photo, media_input, sample, selfie_photo, wait_until,
-    workspace_root,
+    CREATE_FOLDER, Cluster, ClusterOptions, executable, id_photo, media_input, sample,
+    selfie_photo, wait_until, workspace_root,
 };
 
 const WATCH: &str = "subscription($id: ID!) { folder(id: $id) { state resolution } }";
@@ -18,8 +18,8 @@ async fn cluster(members: usize, roles: &[&'static str]) -> Cluster {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_one_node_takes_another_judges_and_a_third_tells() {
-    // Media in the database, as the cluster page says; the other tests share a folder.
+async fn nodes_share_requests_runs_updates_and_sessions() {
+    // Media are in GridFS, as the cluster page recommends. The other tests share a blob folder.
     let config = "blobs.url = \"gridfs\"\n".to_owned();
     let options = ClusterOptions {
         members: 1,
@@ -29,7 +29,7 @@ async fn what_one_node_takes_another_judges_and_a_third_tells() {
     };
     let cluster = Cluster::start(options).await;
     let (first, second) = (cluster.client(0).await, cluster.nodes[1].anonymous());
-    // A token of one node is good on all: they have the same keys and sessions.
+    // A token of one node is valid on all nodes: they share keys and sessions.
     let second = second.with_token(first.token());
     let media = [selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
     let folder = first.create(&media, json!({"analyses": [{"type": "face_match"}]})).await;
@@ -46,8 +46,8 @@ async fn what_one_node_takes_another_judges_and_a_third_tells() {
         assert_eq!(seen["state"], "PROCESSING", "{message:#}");
     }
     assert_eq!(second.folder(id).await, first.folder(id).await);
-    assert!(cluster.nodes.iter().all(|node| node.blobs().is_empty()), "no node keeps files");
-    // The node that only judges serves its health and nothing else.
+    assert!(cluster.nodes.iter().all(|node| node.blobs().is_empty()), "no node stores files");
+    // A node of the role `work` serves only its health.
     assert!(cluster.nodes[2].is_ready().await);
     let url = format!("{}/graphql", cluster.nodes[2].url);
     let answer = reqwest::Client::new()
@@ -70,11 +70,11 @@ async fn what_one_node_takes_another_judges_and_a_third_tells() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_node_with_other_keys_or_other_files_or_without_a_database_says_why_it_does_not_start() {
+async fn misconfigured_node_says_why_it_does_not_start() {
     let cluster = cluster(1, &["all"]).await;
     let start = |url: &str, more: &[(&str, &str)]| {
         let folder = tempfile::tempdir().unwrap();
-        // A node that starts all the same is ended.
+        // `timeout` ends a node that starts against expectation.
         let output = Command::new("timeout")
             .arg("60")
             .arg(executable("vultus"))
@@ -95,13 +95,16 @@ async fn a_node_with_other_keys_or_other_files_or_without_a_database_says_why_it
     assert!(other_keys.contains("are not those of the other nodes"), "{other_keys}");
     let keys_dir = cluster.keys_dir();
     let keys = ("VULTUS_KEYS_DIR", keys_dir.to_str().unwrap());
-    let other_files = |more: &[(&str, &str)]| {
-        let said = start(&url, more);
-        assert!(said.contains("leads to another place than that of the other nodes"), "{said}");
+    let other_blobs = |more: &[(&str, &str)]| {
+        let message = start(&url, more);
+        assert!(
+            message.contains("leads to another place than that of the other nodes"),
+            "{message}"
+        );
     };
-    other_files(&[keys]);
-    other_files(&[keys, ("VULTUS_BLOBS_URL", "gridfs")]);
-    // Media that are not there tell it too, whatever was written down.
+    other_blobs(&[keys]);
+    other_blobs(&[keys, ("VULTUS_BLOBS_URL", "gridfs")]);
+    // Without the stored location, missing files of media reveal the wrong one.
     let client = cluster.client(0).await;
     client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": []})).await;
     let database = mongodb::Client::with_uri_str(&url).await.unwrap().default_database().unwrap();
@@ -110,17 +113,17 @@ async fn a_node_with_other_keys_or_other_files_or_without_a_database_says_why_it
         meta.delete_one(mongodb::bson::doc! { "_id": "blobs" }).await.unwrap().deleted_count,
         1
     );
-    other_files(&[keys]);
+    other_blobs(&[keys]);
     assert!(
         meta.find_one(mongodb::bson::doc! { "_id": "blobs" }).await.unwrap().is_none(),
-        "it decided nothing"
+        "the rejected node stored no location"
     );
-    let nobody = start("mongodb://127.0.0.1:1/vultus?serverSelectionTimeoutMS=300", &[]);
-    assert!(nobody.contains("no server answers at 127.0.0.1:1"), "{nobody}");
+    let no_server = start("mongodb://127.0.0.1:1/vultus?serverSelectionTimeoutMS=300", &[]);
+    assert!(no_server.contains("no server answers at 127.0.0.1:1"), "{no_server}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_database_turns_readiness_and_all_goes_on_once_it_is_back() {
+async fn node_recovers_without_restart_when_the_database_returns() {
     let mut cluster = cluster(1, &["all"]).await;
     let client = cluster.client(0).await;
     let folder =
@@ -128,14 +131,12 @@ async fn a_lost_database_turns_readiness_and_all_goes_on_once_it_is_back() {
     let id = folder["id"].as_str().unwrap().to_owned();
     cluster.set.kill(0);
     let node = &cluster.nodes[0];
-    wait_until("the node to say that it is not ready", || async {
+    wait_until("the node to report that it is not ready", || async {
         (!node.is_ready().await).then_some(())
     })
     .await;
     let (variables, files) = media_input(&[selfie_photo(sample("obama2.jpg"))], json!({}));
-    let create =
-        "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }";
-    let refused = client.upload_error(create, variables, files).await;
+    let refused = client.upload_error(CREATE_FOLDER, variables, files).await;
     assert_eq!(refused["code"], "UNAVAILABLE", "{refused:#}");
     assert!(refused["retryAfterMs"].as_u64().is_some_and(|wait| wait > 0), "{refused:#}");
     cluster.set.restart(0);
@@ -147,20 +148,20 @@ async fn a_lost_database_turns_readiness_and_all_goes_on_once_it_is_back() {
     assert_eq!(again["state"], "FINISHED", "{again:#}");
 }
 
-/// The short form: each kind of kill once. `make soak` does the long ones.
+/// The short form: each kind of fault once. `make soak` runs the long forms.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_done_twice_whatever_is_killed_or_paused() {
+async fn kills_and_pauses_lose_nothing_and_repeat_nothing() {
     let outcome = run(Plan { runs: 60, points: 6, pause: Pause::UntilTakenOver }).await;
     assert!(outcome.acknowledged >= 60 && outcome.finished > 0, "{outcome:?}");
     assert!(outcome.changed > 0 && outcome.erased > 0, "{outcome:?}");
     assert!(
         outcome.stale_writes > 0,
-        "the paused node wrote nothing under its old tokens: {outcome:?}"
+        "the paused node tried no write with a stale fencing token: {outcome:?}"
     );
 }
 
 #[test]
-fn the_configuration_in_the_cluster_page_is_valid() {
+fn cluster_page_configuration_is_valid() {
     let page = std::fs::read_to_string(workspace_root().join("docs/cluster.md")).unwrap();
     let blocks: Vec<&str> =
         page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
@@ -179,10 +180,9 @@ fn the_configuration_in_the_cluster_page_is_valid() {
     }
 }
 
-/// What the compose file tells the nodes is what a node understands; the file as a whole is checked
-/// by the compose tool, not here.
+/// Checks only the variables of the nodes in the compose file and the image.
 #[test]
-fn the_compose_file_sets_nothing_that_a_node_does_not_know() {
+fn compose_file_sets_only_known_variables() {
     let text = std::fs::read_to_string(workspace_root().join("docker-compose.yml")).unwrap();
     let image = std::fs::read_to_string(workspace_root().join("Dockerfile")).unwrap();
     let mut variables: Vec<(&str, String)> = Vec::new();
@@ -214,6 +214,6 @@ fn the_compose_file_sets_nothing_that_a_node_does_not_know() {
         String::from_utf8_lossy(&checked.stderr)
     );
     assert!(text.contains("command: [\"serve\", \"--role\", \"all\"]"));
-    // Each node has a volume of its own: files in it would be out of the other's reach.
+    // Each node has a separate volume, which the other node cannot read.
     assert!(text.contains("VULTUS_BLOBS_URL: \"gridfs\""));
 }

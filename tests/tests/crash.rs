@@ -1,5 +1,5 @@
-//! Killing anything at any moment loses no accepted work and writes no result twice; blame is
-//! exact.
+//! Kills workers and nodes during work: no accepted work is lost, no result is written twice, and
+//! only the analysis at fault fails.
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use vultus_tests::{
 
 const FOLDERS: usize = 10;
 
-/// Ten folders with a clip and a photo, both analyses asked for, none waited for. Gives their ids.
+/// Creates ten folders with a clip and a photo and two requested analyses. Returns their ids.
 async fn ten_folders(client: &Client, clip: &[u8]) -> Vec<String> {
     let mut ids = Vec::new();
     for _ in 0..FOLDERS {
@@ -24,8 +24,8 @@ async fn ten_folders(client: &Client, clip: &[u8]) -> Vec<String> {
     ids
 }
 
-/// Waits until a worker is inside an analysis and others still wait.
-async fn in_the_middle(client: &Client) {
+/// Waits until an analysis runs while others are queued.
+async fn work_in_progress(client: &Client) {
     wait_until("some analyses to run while others wait", || async {
         let folders = client
             .data(
@@ -45,59 +45,61 @@ async fn in_the_middle(client: &Client) {
     .await;
 }
 
-async fn all_are_right(client: &Client, ids: &[String]) {
+async fn all_succeed_once(client: &Client, ids: &[String]) {
     for id in ids {
         let folder = client.final_folder(id).await;
         assert_eq!(folder["resolution"], "SUCCESS", "{folder:#}");
         assert_eq!(
             folder["analyses"]["nodes"].as_array().unwrap().len(),
             2,
-            "nothing is judged twice over"
+            "no analysis is repeated"
         );
     }
 }
 
 #[tokio::test]
-async fn kill_9_of_a_worker_in_the_middle_of_ten_folders_loses_nothing() {
+async fn killed_worker_loses_no_work() {
     let node = Node::start().await;
     let client = node.client().await;
     let ids = ten_folders(&client, &still_clip(node.scratch(), "obama2.jpg", 2.0)).await;
-    in_the_middle(&client).await;
+    work_in_progress(&client).await;
     let killed = node.workers();
     for &pid in &killed {
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     }
-    all_are_right(&client, &ids).await;
+    all_succeed_once(&client, &ids).await;
     assert!(
         node.workers().iter().all(|pid| !killed.contains(pid)),
-        "fresh workers are in the place of the killed ones"
+        "new workers replace the killed ones"
     );
 }
 
 #[tokio::test]
-async fn kill_9_of_the_node_in_the_middle_of_ten_folders_loses_nothing() {
+async fn killed_node_loses_no_work() {
     let mut node = Node::start().await;
     let client = node.client().await;
     let ids = ten_folders(&client, &still_clip(node.scratch(), "obama2.jpg", 2.0)).await;
-    in_the_middle(&client).await;
+    work_in_progress(&client).await;
     node.kill();
     node.launch().await;
-    // The old token still holds: keys and sessions are on disk.
+    // The old token is still valid: keys and sessions are on disk.
     let client = node.anonymous().with_token(client.token());
-    all_are_right(&client, &ids).await;
+    all_succeed_once(&client, &ids).await;
     assert_eq!(node.spooled_files(), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]
-async fn a_plugin_that_crashes_twice_fails_alone_and_is_named() {
+async fn plugin_that_crashes_twice_fails_alone_and_is_named() {
     let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
     let node =
         Node::start_with(NodeOptions { plugins: vec![faulty], ..NodeOptions::default() }).await;
     let client = node.client().await;
-    let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": "segfault"}}, {"type": "liveness"}], "waitMs": 30_000});
-    let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
-    let folder = client.final_folder(folder["id"].as_str().unwrap()).await;
+    let analyses = json!([
+        {"type": "faulty", "params": {"mode": "segfault"}},
+        {"type": "liveness"},
+    ]);
+    let folder = client.judged(&[selfie_photo(sample("obama2.jpg"))], analyses).await;
     let faulty = analysis(&folder, "faulty");
     assert_eq!(
         (&faulty["state"], &faulty["failure"]["code"]),
@@ -108,20 +110,19 @@ async fn a_plugin_that_crashes_twice_fails_alone_and_is_named() {
     assert_eq!(faulty["attempts"], 2);
     assert_eq!(analysis(&folder, "liveness")["resolution"], "SUCCESS");
     assert_eq!(folder["state"], "FAILED");
-    assert_eq!(folder["resolution"], Value::Null, "nothing fails open");
+    assert_eq!(folder["resolution"], Value::Null, "a failed analysis gives no verdict");
 }
 
 #[tokio::test]
-async fn a_plugin_that_never_ends_is_ended_and_the_next_analysis_is_judged() {
+async fn endless_plugin_is_ended_and_the_next_run_succeeds() {
     let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
     let node =
         Node::start_with(NodeOptions { plugins: vec![faulty], ..NodeOptions::default() }).await;
     let client = node.client().await;
     let judge = async |mode: &str| {
-        let asked =
-            json!({"analyses": [{"type": "faulty", "params": {"mode": mode}}], "waitMs": 30_000});
-        let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
-        analysis(&client.final_folder(folder["id"].as_str().unwrap()).await, "faulty").clone()
+        let analyses = json!([{"type": "faulty", "params": {"mode": mode}}]);
+        let folder = client.judged(&[selfie_photo(sample("obama2.jpg"))], analyses).await;
+        analysis(&folder, "faulty").clone()
     };
     let endless = judge("loop").await;
     assert_eq!(endless["state"], "FAILED", "{endless:#}");
@@ -132,7 +133,7 @@ async fn a_plugin_that_never_ends_is_ended_and_the_next_analysis_is_judged() {
 }
 
 #[tokio::test]
-async fn the_example_in_c_is_an_analyzer_like_any_other() {
+async fn c_example_plugin_judges_a_selfie() {
     let (_folder, sharpness) = plugin("example-c/sharpness.c", "libsharpness.so");
     let node =
         Node::start_with(NodeOptions { plugins: vec![sharpness], ..NodeOptions::default() }).await;
@@ -148,23 +149,23 @@ async fn the_example_in_c_is_an_analyzer_like_any_other() {
 }
 
 #[tokio::test]
-async fn analyses_whose_plugin_was_taken_away_fail_and_say_so() {
+async fn analysis_of_a_removed_plugin_fails_with_its_code() {
     let config = "[workers]\nremoved_seconds = 2\n".to_owned();
     let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
     let mut node =
         Node::start_with(NodeOptions { config, plugins: vec![faulty], ..NodeOptions::default() })
             .await;
     let client = node.client().await;
-    let ask = async |analyses: Value| {
+    let request = async |analyses: Value| {
         let folder = client
             .create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses}))
             .await;
         folder["id"].as_str().unwrap().to_owned()
     };
-    // The one worker of the plugin is busy with the first, so that the second waits.
-    ask(json!([{"type": "faulty", "params": {"mode": "loop"}}])).await;
+    // The plugin's only worker is busy with the first analysis, so the second one stays queued.
+    request(json!([{"type": "faulty", "params": {"mode": "loop"}}])).await;
     let waiting =
-        ask(json!([{"type": "faulty", "params": {"mode": "ok"}}, {"type": "liveness"}])).await;
+        request(json!([{"type": "faulty", "params": {"mode": "ok"}}, {"type": "liveness"}])).await;
     node.kill();
     for file in std::fs::read_dir(node.scratch().join("plugins")).unwrap() {
         std::fs::remove_file(file.unwrap().path()).unwrap();
@@ -183,14 +184,15 @@ async fn analyses_whose_plugin_was_taken_away_fail_and_say_so() {
 }
 
 #[tokio::test]
-async fn a_verdict_that_the_store_refuses_for_good_fails_its_analysis_and_no_other() {
+async fn verdict_rejected_by_the_store_fails_only_its_analysis() {
     let node = Node::start().await;
     let client = node.client().await;
-    // The database itself refuses verdicts of one type: a fault that no waiting mends.
+    // A trigger makes the database reject verdicts of one type permanently.
     let database = rusqlite::Connection::open(node.data().join("vultus.db")).unwrap();
-    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON analyses WHEN NEW.state = 'FINISHED' AND NEW.kind = 'liveness'
-                  BEGIN SELECT RAISE(ABORT, 'refused by the test'); END";
-    database.execute_batch(refuse).unwrap();
+    let trigger = "CREATE TRIGGER reject BEFORE UPDATE ON analyses
+                   WHEN NEW.state = 'FINISHED' AND NEW.kind = 'liveness'
+                   BEGIN SELECT RAISE(ABORT, 'rejected by the test'); END";
+    database.execute_batch(trigger).unwrap();
     drop(database);
     let media = [selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
     let folder = client.folder_with(&media, &["liveness", "face_match"]).await;
@@ -205,11 +207,11 @@ async fn a_verdict_that_the_store_refuses_for_good_fails_its_analysis_and_no_oth
     let before = node.blobs().len();
     assert_eq!(
         before, 4,
-        "two photos and their thumbnails: the best shots of the refused verdicts are gone"
+        "two photos and their thumbnails; the best shots of the rejected verdicts are deleted"
     );
 }
 
-/// A plugin of `analyzers/`, in a folder that goes away with the first value.
+/// Compiles a plugin of `analyzers/`. Dropping the first value deletes its folder.
 fn plugin(source: &str, library: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = compiled(folder.path(), source, library, &[]);

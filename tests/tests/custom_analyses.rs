@@ -1,12 +1,12 @@
-//! Analyses of other people's plugins: from a new project to a verdict in the API, refused where a
-//! request is wrong, watched, and read with a result that keeps to its schema.
+//! Analyses of third-party plugins: builds a new project, checks it, requests analyses, and reads
+//! the results and the description of the analyzer.
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use vultus_tests::{
-    Node, NodeOptions, analysis, compiled, executable, item, reason_codes, sample, sample_path,
-    selfie_photo, workspace_root,
+    Client, Node, NodeOptions, Socket, analysis, compiled, executable, item, reason_codes, sample,
+    sample_path, selfie_photo, workspace_root,
 };
 
 fn vultus(arguments: &[&str]) -> Output {
@@ -19,18 +19,11 @@ fn vultus(arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-/// A new project in C, built by its own Makefile with nothing but a C compiler.
+/// Creates a new C project and builds it with its Makefile. Returns the library.
 fn project_in_c(folder: &Path) -> PathBuf {
-    let made = vultus(&[
-        "plugin",
-        "new",
-        "bright-enough",
-        "--lang",
-        "c",
-        "--path",
-        folder.to_str().unwrap(),
-    ]);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let path = folder.to_str().unwrap();
+    let new = vultus(&["plugin", "new", "bright-enough", "--lang", "c", "--path", path]);
+    assert!(new.status.success(), "{}", String::from_utf8_lossy(&new.stderr));
     let project = folder.join("bright-enough");
     for target in ["libbright_enough.so", "test"] {
         let output = Command::new("make").arg(target).current_dir(&project).output().unwrap();
@@ -43,7 +36,7 @@ fn project_in_c(folder: &Path) -> PathBuf {
     project.join("libbright_enough.so")
 }
 
-/// The example in C.
+/// Builds the C example plugin. Returns the library.
 fn example_c(folder: &Path) -> PathBuf {
     let library = folder.join("libexample_c.so");
     let status = Command::new("make")
@@ -57,7 +50,7 @@ fn example_c(folder: &Path) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_new_project_in_c_passes_the_conformance_suite_and_judges_in_the_api() {
+async fn new_c_project_passes_conformance_and_judges() {
     let folder = tempfile::tempdir().unwrap();
     let library = project_in_c(folder.path());
     let media = format!("{}:photo_selfie", sample_path("obama2.jpg").display());
@@ -91,7 +84,7 @@ async fn a_new_project_in_c_passes_the_conformance_suite_and_judges_in_the_api()
 }
 
 #[tokio::test]
-async fn a_plugin_that_ends_its_process_or_hangs_is_told_rule_by_rule_with_exit_code_2() {
+async fn plugin_check_reports_each_broken_rule() {
     let folder = tempfile::tempdir().unwrap();
     let build = |define: &str| {
         let library = folder.path().join(format!("{define}.so"));
@@ -116,7 +109,7 @@ async fn a_plugin_that_ends_its_process_or_hangs_is_told_rule_by_rule_with_exit_
             .unwrap()
             .iter()
             .find(|it| it["rule"] == rule)
-            .expect("every rule is told")
+            .expect("the report lists every rule")
             .clone();
         (
             found["verdict"].as_str().unwrap().to_owned(),
@@ -129,11 +122,7 @@ async fn a_plugin_that_ends_its_process_or_hangs_is_told_rule_by_rule_with_exit_
         verdict(&report, "tiny_input"),
         ("BROKEN".to_owned(), "it ended the process: signal 6".to_owned())
     );
-    assert_eq!(
-        verdict(&report, "memory").0,
-        "HOLDS",
-        "the rules after it are examined all the same"
-    );
+    assert_eq!(verdict(&report, "memory").0, "HOLDS", "the later rules are still checked");
 
     let text = folder.path().join("text.so");
     std::fs::write(&text, "no library").unwrap();
@@ -144,7 +133,7 @@ async fn a_plugin_that_ends_its_process_or_hangs_is_told_rule_by_rule_with_exit_
 }
 
 #[tokio::test]
-async fn a_wrong_request_for_a_custom_analysis_is_refused_when_it_is_made() {
+async fn invalid_custom_analysis_request_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let node = Node::start_with(NodeOptions {
         plugins: vec![example_c(folder.path())],
@@ -168,7 +157,7 @@ async fn a_wrong_request_for_a_custom_analysis_is_refused_when_it_is_made() {
     assert_eq!(refused(json!({"minSharpness": "much"})).await["code"], "INVALID_INPUT");
     let unknown = client.refused(&photo(), json!({"analyses": [{"type": "no_such_thing"}]})).await;
     assert_eq!(unknown["code"], "INVALID_INPUT", "{unknown}");
-    // Its slot needs a medium.
+    // The slot requires a medium.
     let nothing = client.refused(&[], json!({"analyses": [{"type": "sharpness"}]})).await;
     assert_eq!(nothing["code"], "INVALID_INPUT", "{nothing}");
     let many: Vec<_> = (0..17)
@@ -181,24 +170,21 @@ async fn a_wrong_request_for_a_custom_analysis_is_refused_when_it_is_made() {
 }
 
 #[tokio::test]
-async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
+async fn custom_analysis_can_be_watched_and_read() {
     let folder = tempfile::tempdir().unwrap();
     let library = example_c(folder.path());
     let node =
-        Node::start_with(NodeOptions { plugins: vec![library.clone()], ..NodeOptions::default() })
-            .await;
+        Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
     let client = node.client().await;
     let params = json!({"minMean": 250, "maxMean": 255});
-    let made = client
-        .create(
-            &[selfie_photo(sample("obama2.jpg"))],
-            json!({"analyses": [{"type": "sharpness", "params": params}, {"type": "liveness"}]}),
-        )
-        .await;
-    let id = analysis(&made, "sharpness")["id"].clone();
+    let analyses = json!([{"type": "sharpness", "params": params}, {"type": "liveness"}]);
+    let folder =
+        client.create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": analyses})).await;
+    let id = analysis(&folder, "sharpness")["id"].clone();
     let mut socket = client.socket().await;
     let watch = "subscription($id: ID!) { analysis(id: $id) { __typename type state resolution
-        reasons { code media { tags } } ... on CustomAnalysis { result params artifacts { name } media { tags } } } }";
+        reasons { code media { tags } }
+        ... on CustomAnalysis { result params artifacts { name } media { tags } } } }";
     socket.subscribe("1", watch, json!({"id": id})).await;
     let last = loop {
         let event = socket_next(&mut socket).await;
@@ -223,16 +209,29 @@ async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
         (&json!(250), &json!(60))
     );
     assert!(last["result"]["media"][0]["mean"].as_f64().unwrap() < 250.0, "{last:#}");
+}
 
-    let query = "{ analyzers { id version vendor license sha256 health provides weights { file sha256 }
-        healthReason types { type title figures { runs failures p50Ms p95Ms } slots { name kinds min max anyTags } paramsSchema resultSchema effectiveParams timeoutMs deterministic } } }";
-    let all = client.data(query, json!({})).await["analyzers"].clone();
-    let analyzer = all
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|it| it["id"] == "org.vultus.example-c")
-        .expect("it is listed");
+/// Reads the description of an analyzer.
+async fn analyzer(client: &Client, id: &str) -> Value {
+    let query = "{ analyzers {
+        id version vendor license sha256 provides weights { file sha256 } health healthReason
+        types { type title paramsSchema resultSchema effectiveParams timeoutMs deterministic
+            figures { runs failures p50Ms p95Ms } slots { name kinds min max anyTags } }
+    } }";
+    let analyzers = client.data(query, json!({})).await["analyzers"].clone();
+    let mut listed = analyzers.as_array().unwrap().iter();
+    listed.find(|analyzer| analyzer["id"] == id).expect("the analyzer is listed").clone()
+}
+
+#[tokio::test]
+async fn analyzers_are_described_with_types_and_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = example_c(folder.path());
+    let node =
+        Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["sharpness"]).await;
+    let analyzer = analyzer(&client, "org.vultus.example-c").await;
     assert_eq!(analyzer["sha256"].as_str().unwrap().len(), 64);
     let kind = &analyzer["types"][0];
     assert_eq!(
@@ -253,51 +252,38 @@ async fn a_custom_analysis_is_watched_and_read_and_its_analyzer_is_described() {
     assert_eq!(kind["paramsSchema"]["properties"]["minMean"]["default"], 40);
     assert_eq!(kind["resultSchema"]["required"], json!(["sharpness", "media"]));
     assert_eq!(kind["effectiveParams"]["minMean"], 40);
-    let quality = all
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|it| it["id"] == "org.vultus.quality")
-        .expect("it is built in");
-    let files: Vec<&str> = quality["weights"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|weight| weight["file"].as_str().unwrap())
-        .collect();
+}
+
+#[tokio::test]
+async fn built_in_analyzer_lists_its_weights() {
+    let node = Node::start().await;
+    let quality = analyzer(&node.client().await, "org.vultus.quality").await;
+    let weights = quality["weights"].as_array().unwrap();
+    let files: Vec<&str> = weights.iter().map(|weight| weight["file"].as_str().unwrap()).collect();
     assert_eq!(files, ["fr_landmark.onnx", "fr_eye.onnx", "fr_pose.onnx"]);
 }
 
 #[tokio::test]
-async fn an_analyzer_that_fails_again_and_again_is_degraded_and_only_those_who_see_all_are_told_why()
- {
+async fn degraded_analyzer_shows_its_reason_only_to_staff() {
     let folder = tempfile::tempdir().unwrap();
     let library = compiled(folder.path(), "faulty/faulty.c", "libfaulty.so", &[]);
     let node =
         Node::start_with(NodeOptions { plugins: vec![library], ..NodeOptions::default() }).await;
     let client = node.client().await;
     for _ in 0..5 {
-        let asked = json!({"analyses": [{"type": "faulty", "params": {"mode": "bad_schema"}}], "waitMs": 30_000});
-        let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
+        let analyses = json!([{"type": "faulty", "params": {"mode": "bad_schema"}}]);
+        let folder = client.judged(&[selfie_photo(sample("obama2.jpg"))], analyses).await;
         let failed = analysis(&folder, "faulty");
         assert_eq!(failed["failure"]["code"], "BAD_RESULT", "{failed:#}");
-        assert_eq!(failed["result"], Value::Null, "what breaks the schema is not stored");
+        assert_eq!(failed["result"], Value::Null, "a result that breaks its schema is not stored");
     }
-    let query = "{ analyzers { id health healthReason types { figures { runs failures } } } }";
-    let of_plugin = async |client: &vultus_tests::Client| {
-        let all = client.data(query, json!({})).await["analyzers"].clone();
-        all.as_array()
-            .unwrap()
-            .iter()
-            .find(|it| it["id"] == "org.vultus.faulty")
-            .expect("it is listed")
-            .clone()
-    };
-    let seen = of_plugin(&client).await;
+    let seen = analyzer(&client, "org.vultus.faulty").await;
     assert_eq!(seen["health"], "DEGRADED", "{seen:#}");
     assert_eq!(seen["healthReason"], "of the newest 5 analyses of the type faulty, 5 failed");
-    assert_eq!(seen["types"][0]["figures"], json!({"runs": 5, "failures": 5}));
-    let other = of_plugin(&node.client_as("client@example.org", "client").await).await;
+    let figures = &seen["types"][0]["figures"];
+    assert_eq!((&figures["runs"], &figures["failures"]), (&json!(5), &json!(5)));
+    let client = node.client_as("client@example.org", "client").await;
+    let other = analyzer(&client, "org.vultus.faulty").await;
     assert_eq!(
         (&other["health"], &other["healthReason"], &other["types"][0]["figures"]),
         (&json!("DEGRADED"), &Value::Null, &Value::Null)
@@ -305,14 +291,14 @@ async fn an_analyzer_that_fails_again_and_again_is_degraded_and_only_those_who_s
 }
 
 /// The analysis in the next event of the subscription.
-async fn socket_next(socket: &mut vultus_tests::Socket) -> Value {
+async fn socket_next(socket: &mut Socket) -> Value {
     let message = socket.next().await;
     assert_eq!(message["type"], "next", "{message:#}");
     message["payload"]["data"]["analysis"].clone()
 }
 
 #[tokio::test]
-async fn the_quality_analyzer_tells_a_good_picture_from_one_that_is_cut_off() {
+async fn quality_analyzer_rejects_a_cut_off_face() {
     let node = Node::start().await;
     let client = node.client().await;
     let good = client.folder_with(&[selfie_photo(sample("obama.jpg"))], &["quality"]).await;

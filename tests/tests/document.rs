@@ -1,15 +1,14 @@
-//! An identity document beside the main job: read, checked, and its portrait compared, in one
-//! request. And what is no document.
+//! Document analysis: reads and checks an identity document and compares its portrait, and gives no
+//! success for other pictures.
 
 use std::path::Path;
 use std::process::Command;
 
 use image::RgbImage;
-use image::codecs::jpeg::JpegEncoder;
 use serde_json::json;
 use vultus_tests::capture::on_screen;
 use vultus_tests::{
-    Node, analysis, bona_fide_clip, id_photo, item, media_input, reason_codes, sample,
+    Node, analysis, bona_fide_clip, id_photo, item, jpeg, media_input, reason_codes, sample,
     selfie_video, wait_until,
 };
 
@@ -19,13 +18,7 @@ mod specimen;
 
 use specimen::{Format, Specimen, photographed, table};
 
-fn jpeg(picture: &RgbImage) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 90).encode_image(picture).unwrap();
-    bytes
-}
-
-/// A passport with this sample portrait, small in the photo of a table.
+/// A passport with this sample portrait, on a table.
 fn passport(portrait: &str) -> RgbImage {
     let portrait = image::load_from_memory(&sample(portrait)).unwrap().to_rgb8();
     let page = Specimen::passport().draw(Some(&portrait));
@@ -38,7 +31,7 @@ fn passport(portrait: &str) -> RgbImage {
 }
 
 #[tokio::test]
-async fn liveness_match_with_the_portrait_and_the_document_come_from_one_request() {
+async fn one_request_judges_liveness_match_and_document() {
     let node = Node::start().await;
     let client = node.client().await;
     let media =
@@ -54,8 +47,8 @@ async fn liveness_match_with_the_portrait_and_the_document_come_from_one_request
         (Some("portrait"), Some("image/jpeg"))
     );
     assert_eq!(folder["resolution"], "SUCCESS");
-    // One run for all three, to which the photo came decoded by its probe: nobody decoded it again.
-    let costs = wait_until("the run is counted", async || {
+    // One run judges all three. The probe has decoded the photo, and the run reuses that.
+    let costs = wait_until("the run to be counted", async || {
         let info = client
             .data("{ serverInfo { runCosts { runs mediaDecoded mediaReused } } }", json!({}))
             .await;
@@ -66,7 +59,7 @@ async fn liveness_match_with_the_portrait_and_the_document_come_from_one_request
 }
 
 #[tokio::test]
-async fn the_answer_is_typed_and_its_corners_lie_on_the_document() {
+async fn document_result_is_typed_with_corners_in_the_picture() {
     let node = Node::start().await;
     let client = node.client().await;
     let folder = client.folder_with(&[id_photo(jpeg(&passport("obama.jpg")))], &["document"]).await;
@@ -83,7 +76,7 @@ async fn the_answer_is_typed_and_its_corners_lie_on_the_document() {
         (&mrz["surname"], &mrz["dateOfBirth"], &mrz["media"]["id"]),
         (&json!("NORDMANN"), &json!("1989-03-12"), medium)
     );
-    // The zone lies in the lower part of the passport, which lies in the middle of the photo.
+    // The zone is in the lower part of the passport, which is in the middle of the photo.
     for corner in mrz["corners"].as_array().unwrap() {
         let (x, y) = (corner["x"].as_f64().unwrap(), corner["y"].as_f64().unwrap());
         assert!((380.0..1540.0).contains(&x) && (650.0..950.0).contains(&y), "{x} {y}");
@@ -109,15 +102,18 @@ async fn the_answer_is_typed_and_its_corners_lie_on_the_document() {
     let portrait = client.get(document["portrait"]["artifact"]["url"].as_str().unwrap()).await;
     assert!(portrait.bytes().await.unwrap().starts_with(&[0xff, 0xd8]));
     let today = document["params"]["today"].as_str().unwrap();
-    assert_eq!(today.len(), "2026-11-26".len(), "the node says which day it is: {today}");
+    assert_eq!(today.len(), "2026-11-26".len(), "the node sets the date: {today}");
 }
 
 #[tokio::test]
-async fn an_instant_check_tells_the_document_as_well_and_no_request_says_which_day_it_is() {
+async fn instant_check_returns_the_document() {
     let node = Node::start().await;
     let client = node.client().await;
     let query = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses {
-        document { type mrz { lines medium media { id } } fields { name } portrait { artifactName artifact { name } } }
+        document {
+            type fields { name } mrz { lines medium media { id } }
+            portrait { artifactName artifact { name } }
+        }
         artifacts { name byteSize } } } }";
     let (variables, files) = media_input(
         &[id_photo(jpeg(&passport("obama.jpg")))],
@@ -135,13 +131,19 @@ async fn an_instant_check_tells_the_document_as_well_and_no_request_says_which_d
         document["portrait"]["artifactName"],
         checked["analyses"][0]["artifacts"][0]["name"]
     );
+}
+
+#[tokio::test]
+async fn request_that_sets_today_is_rejected() {
+    let node = Node::start().await;
+    let client = node.client().await;
     let old = json!({"analyses": [{"type": "document", "params": {"today": "2001-01-01"}}]});
     let refused = client.refused(&[id_photo(jpeg(&table(64, 64)))], old).await;
     assert_eq!(refused["code"], "INVALID_INPUT", "{refused}");
 }
 
 #[tokio::test]
-async fn somebody_elses_portrait_is_declined_though_the_document_is_fine() {
+async fn foreign_portrait_is_declined() {
     let node = Node::start().await;
     let client = node.client().await;
     let media =
@@ -153,7 +155,7 @@ async fn somebody_elses_portrait_is_declined_though_the_document_is_fine() {
 }
 
 #[tokio::test]
-async fn what_is_no_document_gets_reasons_and_what_cannot_be_read_a_refusal() {
+async fn picture_without_document_gets_reasons() {
     let node = Node::start().await;
     let client = node.client().await;
     let one_bit = one_bit_png(node.scratch(), &table(640, 480));
@@ -172,6 +174,12 @@ async fn what_is_no_document_gets_reasons_and_what_cannot_be_read_a_refusal() {
         assert_ne!(document["resolution"], "SUCCESS", "{name}");
         assert!(!reason_codes(document).is_empty(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn pdf_and_untagged_media_are_rejected() {
+    let node = Node::start().await;
+    let client = node.client().await;
     let pdf = b"%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n".to_vec();
     let input = json!({"analyses": [{"type": "document"}]});
     let refused = client.refused(&[id_photo(pdf)], input.clone()).await;
@@ -182,7 +190,7 @@ async fn what_is_no_document_gets_reasons_and_what_cannot_be_read_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_photo_of_a_screen_is_suspected() {
+async fn photo_of_a_screen_is_suspected() {
     let node = Node::start().await;
     let client = node.client().await;
     let portrait = image::load_from_memory(&sample("obama.jpg")).unwrap().to_rgb8();
@@ -194,7 +202,7 @@ async fn a_photo_of_a_screen_is_suspected() {
 }
 
 #[tokio::test]
-async fn a_huge_picture_is_read_and_forty_pages_of_text_are_no_document() {
+async fn huge_picture_is_read_at_full_size() {
     let node = Node::start().await;
     let client = node.client().await;
     let huge =
@@ -204,20 +212,18 @@ async fn a_huge_picture_is_read_and_forty_pages_of_text_are_no_document() {
     assert_eq!(document["mrz"]["lines"], json!(Specimen::passport().lines), "{document:#}");
     assert!(
         document["quality"][0]["widthPx"].as_u64().unwrap() > 4000,
-        "of the picture as it was sent: {document:#}"
+        "the width is that of the uploaded picture: {document:#}"
     );
-    let page = Specimen {
-        format: Format::Td3,
-        lines: Vec::new(),
-        fields: (0..9)
-            .map(|_| {
-                (
-                    "It was the best of times, it was the worst of times",
-                    "it was the age of wisdom".into(),
-                )
-            })
-            .collect(),
-    };
+}
+
+#[tokio::test]
+async fn forty_pages_of_text_are_no_document() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let (label, text) =
+        ("It was the best of times, it was the worst of times", "it was the age of wisdom");
+    let fields = (0..9).map(|_| (label, text.into())).collect();
+    let page = Specimen { format: Format::Td3, lines: Vec::new(), fields };
     let forty = ["-filter_complex", "loop=39:1,scale=400:-1,tile=8x5", "-frames:v", "1"];
     let pages = converted(node.scratch(), &page.draw(None), "pages.jpg", &forty);
     let folder = client.folder_with(&[id_photo(pages)], &["document"]).await;
@@ -225,18 +231,15 @@ async fn a_huge_picture_is_read_and_forty_pages_of_text_are_no_document() {
     assert_eq!(document["state"], "FINISHED", "{document:#}");
     assert_ne!(document["resolution"], "SUCCESS");
     assert!(document["mrz"].is_null() && document["documentType"] == "UNKNOWN", "{document:#}");
-    assert!(
-        document["lines"].as_array().unwrap().len() <= 80,
-        "what is read of a page has a limit"
-    );
+    assert!(document["lines"].as_array().unwrap().len() <= 80, "the number of lines is limited");
 }
 
-/// The picture in black and white, one bit a pixel.
+/// The picture as a PNG in black and white, one bit per pixel.
 fn one_bit_png(folder: &Path, picture: &RgbImage) -> Vec<u8> {
     converted(folder, picture, "one-bit.png", &["-pix_fmt", "monob"])
 }
 
-/// The picture as a file of this name, by these arguments of ffmpeg.
+/// The picture converted by ffmpeg with these arguments. The extension of `name` sets the format.
 fn converted(folder: &Path, picture: &RgbImage, name: &str, arguments: &[&str]) -> Vec<u8> {
     let (from, to) = (folder.join("from.jpg"), folder.join(name));
     std::fs::write(&from, jpeg(picture)).unwrap();
@@ -246,15 +249,14 @@ fn converted(folder: &Path, picture: &RgbImage, name: &str, arguments: &[&str]) 
     std::fs::read(&to).unwrap()
 }
 
-/// A picture of 64 x 64 in four inks: the smallest that a JPEG decoder reads. No block has any
-/// detail.
+/// The smallest CMYK picture that a JPEG decoder reads: 64 x 64, without detail in any block.
 fn cmyk_jpeg() -> Vec<u8> {
     let mut bytes = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
     bytes.extend([1; 64]);
     bytes.extend([0xff, 0xc0, 0, 20, 8, 0, 64, 0, 64, 4]);
     (1..=4).for_each(|ink| bytes.extend([ink, 0x11, 0]));
     for table in [0x00, 0x10] {
-        // One code of one bit, which says "nothing more".
+        // A single code of one bit: end of block.
         bytes.extend([0xff, 0xc4, 0, 20, table, 1]);
         bytes.extend([0; 16]);
     }

@@ -1,11 +1,12 @@
-//! Media are encrypted at rest: what that changes for clients (nothing), for operators (keys,
-//! verification), and for whoever tampers.
+//! Encryption at rest: clients notice nothing, operators rotate the master key and verify files,
+//! and tampered files are never sent.
 
 use reqwest::header::{CONTENT_RANGE, RANGE};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use vultus_tests::{Client, Node, executable, id_photo, sample, selfie_video, still_clip};
+use vultus_tests::{
+    Client, Node, REQUEST_ANALYSES, executable, id_photo, sample, selfie_video, still_clip,
+};
 
 fn store_command(node: &Node, arguments: &[&str]) -> Output {
     let mut command = Command::new(executable("vultus"));
@@ -33,23 +34,8 @@ async fn url_of(client: &Client, folder: &Value) -> String {
     found["folder"]["media"]["nodes"][0]["url"].as_str().expect("a medium has a link").to_owned()
 }
 
-fn blobs_of(node: &Node) -> Vec<PathBuf> {
-    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.path().is_dir() {
-                walk(&entry.path(), files)
-            } else {
-                files.push(entry.path())
-            }
-        }
-    }
-    let mut files = Vec::new();
-    walk(&node.data().join("blobs"), &mut files);
-    files
-}
-
 #[tokio::test]
-async fn ranges_of_an_encrypted_video_are_those_of_the_upload() {
+async fn ranges_of_an_encrypted_video_match_the_upload() {
     let node = Node::start().await;
     let client = node.client().await;
     let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);
@@ -68,7 +54,7 @@ async fn ranges_of_an_encrypted_video_are_those_of_the_upload() {
 }
 
 #[tokio::test]
-async fn a_node_without_the_right_master_key_does_not_start_and_a_new_key_is_put_in_its_place() {
+async fn node_needs_the_current_master_key_after_a_rekey() {
     let mut node = Node::start().await;
     let client = node.client().await;
     let photo = sample("obama.jpg");
@@ -83,7 +69,7 @@ async fn a_node_without_the_right_master_key_does_not_start_and_a_new_key_is_put
     let rekeyed = store_command(&node, &["rekey", "--to", new.to_str().unwrap()]);
     assert!(rekeyed.status.success(), "{}", error_of(&rekeyed));
     let answer = client.get(&url_of(&client, &folder).await).await;
-    assert_eq!(answer.bytes().await.unwrap(), photo, "a running node goes on");
+    assert_eq!(answer.bytes().await.unwrap(), photo, "the running node keeps working");
     node.stop();
     let refused = Command::new(executable("vultus"))
         .arg("--config")
@@ -107,14 +93,14 @@ async fn a_node_without_the_right_master_key_does_not_start_and_a_new_key_is_put
 }
 
 #[tokio::test]
-async fn damaged_media_are_named_by_verify_fail_their_analysis_and_are_never_sent() {
+async fn damaged_media_are_reported_and_never_sent() {
     let node = Node::start().await;
     let client = node.client().await;
-    // Of a photo, the run that follows at once would judge what the probe kept in memory.
+    // A video, as a run judges a new photo from memory, where the probe has left it.
     let clip = still_clip(node.scratch(), "obama2.jpg", 1.0);
     let folder = client.create(&[selfie_video(clip)], json!({})).await;
     let url = url_of(&client, &folder).await;
-    for path in blobs_of(&node) {
+    for path in node.blobs() {
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
@@ -124,11 +110,11 @@ async fn damaged_media_are_named_by_verify_fail_their_analysis_and_are_never_sen
     assert_eq!((code, &found["sound"]), (Some(1), &json!(false)));
     assert_eq!(found["findings"].as_array().unwrap().len(), 2);
     assert_eq!(found["findings"][0]["problem"], "damaged");
-    // Refused, or broken off: before the answer's head or after it.
+    // The server rejects the request, or closes the connection within the body.
     let whole = async { reqwest::get(&url).await?.error_for_status()?.bytes().await };
     assert!(whole.await.is_err());
     let asked = json!({"input": {"folderId": folder["id"], "analyses": [{"type": "liveness"}]}});
-    client.data("mutation($input: RequestAnalysesInput!) { requestAnalyses(input: $input) { group { id } } }", asked).await;
+    client.data(REQUEST_ANALYSES, asked).await;
     let judged = client.final_folder(folder["id"].as_str().unwrap()).await;
     assert_eq!(judged["state"], "FAILED", "{judged:#}");
 }

@@ -1,9 +1,6 @@
-//! Every way to misbehave that `analyzers/faulty` knows, under a load of healthy analyses of
-//! somebody else: the server answers all through, the healthy ones succeed, each faulty one fails
-//! alone with its plugin's name and a code, and nothing is left behind.
-//!
-//! The API has one company so far, so "somebody else" is another user, who sees nothing of the
-//! first one's folders.
+//! Runs every fault of `analyzers/faulty` under a load of healthy analyses of another company: the
+//! server keeps answering, the healthy analyses succeed, each faulty one fails alone with the name
+//! of its plugin and a code, and no process or file is left behind.
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -15,7 +12,7 @@ use vultus_tests::{
     wait_until,
 };
 
-/// Files that must not be loaded, by the word that the log gives for it.
+/// Plugin files that the node must reject, and a word of the logged reason.
 const REFUSED: [(&str, &str); 7] = [
     ("bad_magic", "magic"),
     ("other_major", "version"),
@@ -29,8 +26,8 @@ const REFUSED: [(&str, &str); 7] = [
 const HEALTHY_CLIENTS: usize = 4;
 const HEALTHY_EACH: usize = 50;
 
-/// A plugin of its own for each fault, the files that must be refused, one that must load though it
-/// is newer, and a healthy one.
+/// Compiles a plugin for each fault, the files that the node must reject, one with a newer minor
+/// version, which must load, and a healthy one.
 fn plugins(folder: &Path) -> Vec<PathBuf> {
     let mut all = hostile::plugins(folder);
     for (name, _) in REFUSED.iter().filter(|(name, _)| *name != "truncated") {
@@ -46,17 +43,16 @@ fn plugins(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// Asks for the analysis and gives it once it is final.
-async fn fail(client: &Client, kind: &str, mode: &str) -> Value {
-    let asked = json!({"analyses": [{"type": kind, "params": {"mode": mode}}]});
-    let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
-    let folder = client.final_folder(folder["id"].as_str().unwrap()).await;
-    assert_eq!(folder["resolution"], Value::Null, "nothing fails open: {folder:#}");
+/// Requests an analysis that must fail, and returns it.
+async fn failed(client: &Client, kind: &str, mode: &str) -> Value {
+    let analyses = json!([{"type": kind, "params": {"mode": mode}}]);
+    let folder = client.judged(&[selfie_photo(sample("obama2.jpg"))], analyses).await;
+    assert_eq!(folder["resolution"], Value::Null, "a failed analysis gives no verdict: {folder:#}");
     analysis(&folder, kind).clone()
 }
 
 async fn assert_fails(client: &Client, kind: &str, mode: &str, code: &str) {
-    let faulty = fail(client, kind, mode).await;
+    let faulty = failed(client, kind, mode).await;
     assert_eq!(
         (&faulty["state"], &faulty["failure"]["code"]),
         (&json!("FAILED"), &json!(code)),
@@ -66,7 +62,7 @@ async fn assert_fails(client: &Client, kind: &str, mode: &str, code: &str) {
     assert!(message.contains(&format!("org.vultus.{kind}")), "{mode}: {message}");
 }
 
-/// One client's healthy analyses; every tenth folder asks for liveness too.
+/// Requests healthy analyses, which must succeed. Every tenth folder includes liveness.
 async fn stay_healthy(client: &Client) {
     for number in 0..HEALTHY_EACH {
         let analyses: &[&str] =
@@ -78,7 +74,7 @@ async fn stay_healthy(client: &Client) {
     }
 }
 
-/// Asks for the node's health until `done`; every answer must be good. Gives how many there were.
+/// Polls the node's health until `done`. Every answer must be a success. Returns their number.
 async fn ask_for_health(client: &Client, done: &AtomicBool) -> usize {
     let mut answers = 0;
     let mut pace = tokio::time::interval(Duration::from_millis(50));
@@ -93,7 +89,7 @@ async fn ask_for_health(client: &Client, done: &AtomicBool) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_fails_alone_with_name_and_code_while_others_are_judged_and_leaves_nothing() {
+async fn every_fault_fails_alone_with_name_and_code() {
     let folder = tempfile::tempdir().unwrap();
     let config = "[workers]\nmemory_bytes = 1073741824\nsandbox = \"required\"\n".to_owned();
     let node = Node::start_with(NodeOptions {
@@ -135,7 +131,7 @@ async fn every_fault_fails_alone_with_name_and_code_while_others_are_judged_and_
     })
     .await;
     assert_eq!(node.spooled_files(), Vec::<PathBuf>::new());
-    // That no worker outlives the node is looked at when it is dropped.
+    // Dropping the node checks that no worker outlives it.
 }
 
 async fn assert_refused_files_are_named(node: &Node) {
@@ -144,7 +140,7 @@ async fn assert_refused_files_are_named(node: &Node) {
         let line = log.lines().find(|line| {
             line.contains("a plugin is not used") && line.contains(&format!("lib{name}.so"))
         });
-        let line = line.unwrap_or_else(|| panic!("nothing is said of {name}:\n{log}"));
+        let line = line.unwrap_or_else(|| panic!("the log does not name {name}:\n{log}"));
         assert!(line.contains(reason) || reason == "refused", "{line}");
     }
     let analyzers = node

@@ -1,4 +1,4 @@
-//! The node decodes nothing and loads no plugin; its workers hold no secret.
+//! The node process decodes no media and loads no plugin, and its workers hold no secret.
 
 use serde_json::json;
 use std::collections::HashSet;
@@ -6,12 +6,12 @@ use vultus_tests::{
     Node, children_of, id_photo, mapped_files, sample, selfie_video, still_clip, wait_until,
 };
 
-/// Parts of the names of what belongs into workers only.
+/// Parts of the paths of files that only workers may map.
 const WORKER_ONLY: [&str; 6] =
     ["libonnxruntime", "libvultus_", "libavcodec", "libavformat", "libswscale", "/plugins/"];
 
 #[tokio::test]
-async fn under_load_the_node_maps_no_decoder_no_runtime_and_no_plugin() {
+async fn node_maps_no_decoder_no_runtime_and_no_plugin() {
     let node = Node::start().await;
     let client = node.client().await;
     let clip = still_clip(node.scratch(), "obama2.jpg", 3.0);
@@ -31,14 +31,12 @@ async fn under_load_the_node_maps_no_decoder_no_runtime_and_no_plugin() {
     for part in WORKER_ONLY {
         let worker_has =
             workers.iter().any(|&pid| mapped_files(pid).iter().any(|file| file.contains(part)));
-        assert!(
-            worker_has || part == "/plugins/",
-            "the workers map {part}, so that looking for it in the node means something"
-        );
+        // Otherwise its absence in the node would prove nothing.
+        assert!(worker_has || part == "/plugins/", "no worker maps {part}");
     }
     for id in ids {
         wait_until(
-            "the folder to be judged, the node's libraries looked at all the while",
+            "the folder to be finished, while the node maps no library of workers",
             || async {
                 for file in mapped_files(node.pid()) {
                     assert!(
@@ -54,7 +52,7 @@ async fn under_load_the_node_maps_no_decoder_no_runtime_and_no_plugin() {
 }
 
 #[tokio::test]
-async fn workers_have_no_environment_and_only_the_descriptors_they_need() {
+async fn workers_have_no_environment_and_only_needed_descriptors() {
     let node = Node::start().await;
     for (pid, line) in children_of(node.pid()) {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();

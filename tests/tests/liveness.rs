@@ -1,10 +1,10 @@
-//! Liveness over clips: one bad segment changes the verdict, one person only, and the reasons that
-//! never become SUCCESS.
+//! Liveness of clips and photos: a bad segment, a second person or an unusable face never gives
+//! SUCCESS.
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use vultus_tests::{
-    Client, Clip, Node, analysis, clip_of, id_photo, item, large_suites, reason_codes, sample,
+    Client, Clip, Node, analysis, clip_of, id_photo, large_suites, reason_codes, sample,
     sample_path, selfie_photo, selfie_video, still_clip,
 };
 
@@ -18,7 +18,7 @@ async fn liveness_of(client: &Client, bytes: Vec<u8>) -> Value {
 }
 
 #[tokio::test]
-async fn an_attack_segment_spliced_into_a_bona_fide_clip_changes_the_verdict() {
+async fn attack_segment_in_a_bona_fide_clip_changes_the_verdict() {
     let Some(data) = large_suites() else { return };
     let node = Node::start().await;
     let client = node.client().await;
@@ -27,7 +27,7 @@ async fn an_attack_segment_spliced_into_a_bona_fide_clip_changes_the_verdict() {
     let bona_fide =
         liveness_of(&client, clip_of(node.scratch(), &[piece(live.clone(), 5.0)])).await;
     assert_eq!(bona_fide["resolution"], "SUCCESS", "{bona_fide:#}");
-    // One second of a printed photo of the same person in the middle of five.
+    // Five seconds, the middle one of which shows a printed photo of the same person.
     let spliced =
         clip_of(node.scratch(), &[piece(live.clone(), 2.0), piece(print, 1.0), piece(live, 2.0)]);
     let spliced = liveness_of(&client, spliced).await;
@@ -47,7 +47,7 @@ fn first_file(folder: &std::path::Path, prefix: &str) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_change_of_person_within_a_clip_is_never_success() {
+async fn change_of_person_in_a_clip_is_never_success() {
     let node = Node::start().await;
     let client = node.client().await;
     let clip = clip_of(
@@ -64,7 +64,7 @@ async fn a_change_of_person_within_a_clip_is_never_success() {
 }
 
 #[tokio::test]
-async fn media_without_one_usable_face_get_a_reason_and_no_success() {
+async fn media_without_one_usable_face_are_never_success() {
     let node = Node::start().await;
     let client = node.client().await;
     let work = node.scratch();
@@ -86,7 +86,7 @@ async fn media_without_one_usable_face_get_a_reason_and_no_success() {
         let liveness = analysis(&folder, "liveness");
         assert_ne!(liveness["resolution"], "SUCCESS", "{name}: {liveness:#}");
         assert!(reason_codes(liveness).contains(&code), "{name}: {liveness:#}");
-        assert_eq!(liveness["state"], "FINISHED", "{name} is an outcome, not a failure");
+        assert_eq!(liveness["state"], "FINISHED", "{name}: the analysis finishes");
     }
 }
 
@@ -102,7 +102,7 @@ fn side_by_side(work: &std::path::Path) -> Vec<u8> {
     picture(work, &["-i", a.to_str().unwrap(), "-i", b.to_str().unwrap()], graph)
 }
 
-/// One JPEG made by ffmpeg.
+/// A JPEG made by ffmpeg.
 fn picture(work: &std::path::Path, inputs: &[&str], filter: &str) -> Vec<u8> {
     let target = work.join("picture.jpg");
     let status = std::process::Command::new("ffmpeg")
@@ -117,13 +117,12 @@ fn picture(work: &std::path::Path, inputs: &[&str], filter: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn thresholds_make_the_outcome_three_way_and_may_only_be_stricter() {
+async fn thresholds_give_three_outcomes_and_only_tighten() {
     let node = Node::start().await;
     let client = node.client().await;
     let judge = async |params: Value| {
-        let asked = json!({"analyses": [{"type": "liveness", "params": params}], "waitMs": 30_000});
-        let folder = client.create(&[selfie_photo(sample("obama2.jpg"))], asked).await;
-        let folder = client.final_folder(folder["id"].as_str().unwrap()).await;
+        let analyses = json!([{"type": "liveness", "params": params}]);
+        let folder = client.judged(&[selfie_photo(sample("obama2.jpg"))], analyses).await;
         analysis(&folder, "liveness").clone()
     };
     let score = judge(json!({})).await["score"].as_f64().unwrap();
@@ -133,13 +132,14 @@ async fn thresholds_make_the_outcome_three_way_and_may_only_be_stricter() {
     assert_eq!(between["score"].as_f64().unwrap(), score, "a threshold never moves a score");
     let declined = judge(json!({"acceptBelow": score / 4.0, "declineFrom": score / 2.0})).await;
     assert_eq!(declined["resolution"], "DECLINED", "{declined:#}");
-    let laxer = json!({"analyses": [{"type": "liveness", "params": {"acceptBelow": 0.9, "declineFrom": 0.9}}]});
-    let error = client.refused(&[item("m", &["photo_selfie"], sample("obama2.jpg"))], laxer).await;
+    let lax = json!({"acceptBelow": 0.9, "declineFrom": 0.9});
+    let lax = json!({"analyses": [{"type": "liveness", "params": lax}]});
+    let error = client.refused(&[selfie_photo(sample("obama2.jpg"))], lax).await;
     assert_eq!(error["code"], "INVALID_INPUT", "{error:#}");
 }
 
 #[tokio::test]
-async fn a_still_picture_in_the_disguise_of_a_video_is_not_enough() {
+async fn still_picture_sent_as_a_video_is_never_success() {
     let node = Node::start().await;
     let client = node.client().await;
     let media = [

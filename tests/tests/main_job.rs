@@ -1,13 +1,13 @@
-//! The main job: media into a folder, analyses, verdicts, live updates.
+//! The main job: puts media into a folder, requests analyses, and reads verdicts and live updates.
 
 use serde_json::{Value, json};
 use vultus_tests::{
-    Node, analysis, bona_fide_clip, id_photo, item, reason_codes, sample, selfie_photo,
-    selfie_video, shot_set,
+    Node, REQUEST_ANALYSES, analysis, bona_fide_clip, id_photo, item, media_input, reason_codes,
+    sample, selfie_photo, selfie_video, shot_set,
 };
 
 #[tokio::test]
-async fn the_same_person_is_accepted_and_the_verdict_explains_itself() {
+async fn same_person_is_accepted_with_evidence() {
     let node = Node::start().await;
     let client = node.client().await;
     let media = [
@@ -41,7 +41,7 @@ async fn the_same_person_is_accepted_and_the_verdict_explains_itself() {
 }
 
 #[tokio::test]
-async fn a_different_person_is_declined_with_a_reason() {
+async fn different_person_is_declined_with_a_reason() {
     let node = Node::start().await;
     let client = node.client().await;
     let folder = client
@@ -75,11 +75,11 @@ async fn scores_are_bit_equal_alone_and_in_every_combination() {
     assert_eq!(result(&together, "face_match"), result(&face_match_alone, "face_match"));
     assert_eq!(result(&together, "liveness"), result(&reversed, "liveness"));
     assert_eq!(result(&together, "face_match"), result(&reversed, "face_match"));
-    assert!(result(&together, "liveness").len() > 200, "the comparison is of whole results");
+    assert!(result(&together, "liveness").len() > 200, "the results are complete");
 }
 
 #[tokio::test]
-async fn a_subscription_sends_the_present_state_and_every_later_revision_until_final() {
+async fn subscription_sends_state_and_each_later_revision() {
     let node = Node::start().await;
     let client = node.client().await;
     let folder = client
@@ -115,7 +115,7 @@ async fn a_subscription_sends_the_present_state_and_every_later_revision_until_f
     let last = seen.last().unwrap();
     assert_eq!(last["state"], "FINISHED");
     assert_eq!(last["resolution"], "SUCCESS");
-    // Subscribed once it is final: the state comes at once, and the subscription completes.
+    // A subscription to a final analysis sends its state and completes.
     socket
         .subscribe("b", "subscription($id: ID!) { analysis(id: $id) { state } }", json!({"id": id}))
         .await;
@@ -124,14 +124,13 @@ async fn a_subscription_sends_the_present_state_and_every_later_revision_until_f
 }
 
 #[tokio::test]
-async fn media_added_later_make_the_verdict_stale_until_they_are_judged() {
+async fn added_media_make_the_verdict_stale_until_judged() {
     let node = Node::start().await;
     let client = node.client().await;
     let folder = client.folder_with(&[selfie_photo(sample("obama2.jpg"))], &["liveness"]).await;
     assert_eq!((&folder["resolution"], &folder["stale"]), (&json!("SUCCESS"), &json!(false)));
     let id = folder["id"].as_str().unwrap();
-    let (variables, files) =
-        vultus_tests::media_input(&[id_photo(sample("obama.jpg"))], json!({"folderId": id}));
+    let (variables, files) = media_input(&[id_photo(sample("obama.jpg"))], json!({"folderId": id}));
     client
         .upload_data(
             "mutation($input: AddMediaInput!) { addMedia(input: $input) { media { id } } }",
@@ -141,8 +140,9 @@ async fn media_added_later_make_the_verdict_stale_until_they_are_judged() {
         .await;
     let stale = client.folder(id).await;
     assert_eq!((&stale["resolution"], &stale["stale"]), (&Value::Null, &json!(true)));
-    let asked = json!({"input": {"folderId": id, "analyses": [{"type": "liveness"}, {"type": "face_match"}], "waitMs": 30_000}});
-    client.data("mutation($input: RequestAnalysesInput!) { requestAnalyses(input: $input) { group { id } } }", asked).await;
+    let analyses = json!([{"type": "liveness"}, {"type": "face_match"}]);
+    let input = json!({"folderId": id, "analyses": analyses, "waitMs": 30_000});
+    client.data(REQUEST_ANALYSES, json!({"input": input})).await;
     let judged = client.final_folder(id).await;
     assert_eq!(
         (&judged["resolution"], &judged["stale"]),
@@ -152,7 +152,7 @@ async fn media_added_later_make_the_verdict_stale_until_they_are_judged() {
 }
 
 #[tokio::test]
-async fn a_shot_set_is_judged_like_a_clip() {
+async fn shot_set_is_judged_like_a_clip() {
     let node = Node::start().await;
     let client = node.client().await;
     let shots = shot_set(&[sample("obama2.jpg"), sample("obama2.jpg"), sample("obama2.jpg")]);
@@ -163,17 +163,17 @@ async fn a_shot_set_is_judged_like_a_clip() {
 }
 
 #[tokio::test]
-async fn an_instant_check_agrees_with_the_stored_path_and_stores_nothing() {
+async fn instant_check_equals_the_stored_path_and_stores_nothing() {
     let node = Node::start().await;
     let client = node.client().await;
     let media = [selfie_photo(sample("obama2.jpg")), id_photo(sample("obama.jpg"))];
     let stored = client.folder_with(&media, &["liveness", "face_match"]).await;
-    let files_before = files_below(&node.data().join("blobs"));
-    let (variables, files) = vultus_tests::media_input(
-        &media,
-        json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]}),
-    );
-    let query = "mutation($input: CheckInput!) { check(input: $input) { resolution analyses { type resolution result } } }";
+    let blobs = node.blobs();
+    let (variables, files) =
+        media_input(&media, json!({"analyses": [{"type": "liveness"}, {"type": "face_match"}]}));
+    let query = "mutation($input: CheckInput!) {
+      check(input: $input) { resolution analyses { type resolution result } }
+    }";
     let checked = client.upload_data(query, variables, files).await["check"].clone();
     assert_eq!(checked["resolution"], "SUCCESS");
     assert_eq!(checked["analyses"][0]["result"]["score"], analysis(&stored, "liveness")["score"]);
@@ -181,41 +181,43 @@ async fn an_instant_check_agrees_with_the_stored_path_and_stores_nothing() {
         checked["analyses"][1]["result"]["similarity"],
         analysis(&stored, "face_match")["similarity"]
     );
-    assert_eq!(files_below(&node.data().join("blobs")), files_before);
+    assert_eq!(node.blobs(), blobs);
     let folders = client.data("{ folders(first: 10) { nodes { id } } }", json!({})).await;
     assert_eq!(folders["folders"]["nodes"].as_array().unwrap().len(), 1);
 }
 
-fn files_below(folder: &std::path::Path) -> usize {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| if entry.path().is_dir() { files_below(&entry.path()) } else { 1 })
-        .sum()
+/// Creates a folder, and reads its id and whether an earlier answer was repeated.
+const CREATE_ONCE: &str = "mutation($input: CreateFolderInput!) {
+  createFolder(input: $input) { folder { id } replayed }
+}";
+
+#[tokio::test]
+async fn external_id_is_unique() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let first = client.data(CREATE_ONCE, json!({"input": {"externalId": "case-1"}})).await;
+    let error = client.error(CREATE_ONCE, json!({"input": {"externalId": "case-1"}})).await;
+    assert_eq!(error["code"], "CONFLICT");
+    assert_eq!(error["existingId"], first["createFolder"]["folder"]["id"]);
 }
 
 #[tokio::test]
-async fn an_external_id_is_unique_and_an_idempotency_key_makes_once() {
+async fn idempotency_key_creates_one_folder() {
     let node = Node::start().await;
     let client = node.client().await;
-    let create = "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } replayed } }";
-    let first = client.data(create, json!({"input": {"externalId": "case-1"}})).await;
-    let error = client.error(create, json!({"input": {"externalId": "case-1"}})).await;
-    assert_eq!(error["code"], "CONFLICT");
-    assert_eq!(error["existingId"], first["createFolder"]["folder"]["id"]);
-    let keyed = client.clone().with_header("idempotency-key", "k-1");
+    let keyed = client.with_header("idempotency-key", "k-1");
     let (a, b) = tokio::join!(
-        keyed.data(create, json!({"input": {"externalId": "case-2"}})),
-        keyed.data(create, json!({"input": {"externalId": "case-2"}}))
+        keyed.data(CREATE_ONCE, json!({"input": {"externalId": "case-2"}})),
+        keyed.data(CREATE_ONCE, json!({"input": {"externalId": "case-2"}}))
     );
     assert_eq!(a["createFolder"]["folder"]["id"], b["createFolder"]["folder"]["id"]);
     assert_ne!(a["createFolder"]["replayed"], b["createFolder"]["replayed"]);
-    let other = keyed.error(create, json!({"input": {"externalId": "case-3"}})).await;
+    let other = keyed.error(CREATE_ONCE, json!({"input": {"externalId": "case-3"}})).await;
     assert_eq!(other["code"], "CONFLICT");
 }
 
 #[tokio::test]
-async fn node_answers_fragments_on_each_interface_and_each_concrete_type() {
+async fn node_query_resolves_fragments_on_every_type() {
     let node = Node::start().await;
     let client = node.client().await;
     let media = [
@@ -230,8 +232,8 @@ async fn node_answers_fragments_on_each_interface_and_each_concrete_type() {
       __typename id
       ... on Folder { state } ... on User { role } ... on Media { kind } ... on Analysis { state }
       ... on Image { width } ... on Video { duration } ... on ShotSet { frameCount }
-      ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity } ... on DocumentAnalysis { documentType }
-      ... on CustomAnalysis { result }
+      ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity }
+      ... on DocumentAnalysis { documentType } ... on CustomAnalysis { result }
     } }";
     let ids = |list: &str| {
         folder[list]["nodes"]
@@ -247,35 +249,27 @@ async fn node_answers_fragments_on_each_interface_and_each_concrete_type() {
         assert_eq!(found["id"], id);
         seen.push(found["__typename"].as_str().unwrap().to_owned());
     }
-    assert_eq!(
-        seen,
-        [
-            "Folder",
-            "User",
-            "Video",
-            "Image",
-            "ShotSet",
-            "LivenessAnalysis",
-            "FaceMatchAnalysis",
-            "DocumentAnalysis"
-        ]
-    );
+    let things = ["Folder", "User", "Video", "Image", "ShotSet"];
+    let analyses = ["LivenessAnalysis", "FaceMatchAnalysis", "DocumentAnalysis"];
+    assert_eq!(seen, [&things[..], &analyses].concat());
 }
 
 #[tokio::test]
-async fn a_cancelled_analysis_stays_cancelled_and_never_counts_as_success() {
+async fn cancelled_analysis_stays_cancelled() {
     let node = Node::start().await;
     let client = node.client().await;
     let clip = bona_fide_clip(node.scratch());
     let mut last = Value::Null;
-    // Enough work before it that the last one still waits.
+    // Enough work that the last analysis is still queued.
     for _ in 0..6 {
         last = client
             .create(&[selfie_video(clip.clone())], json!({"analyses": [{"type": "liveness"}]}))
             .await;
     }
     let id = last["analyses"]["nodes"][0]["id"].clone();
-    let cancel = "mutation($input: CancelAnalysisInput!) { cancelAnalysis(input: $input) { analysis { state } } }";
+    let cancel = "mutation($input: CancelAnalysisInput!) {
+      cancelAnalysis(input: $input) { analysis { state } }
+    }";
     let cancelled = client.data(cancel, json!({"input": {"analysisId": id}})).await;
     assert_eq!(cancelled["cancelAnalysis"]["analysis"]["state"], "CANCELLED");
     let again = client.data(cancel, json!({"input": {"analysisId": id}})).await;
@@ -283,7 +277,7 @@ async fn a_cancelled_analysis_stays_cancelled_and_never_counts_as_success() {
     let folder = client.final_folder(last["id"].as_str().unwrap()).await;
     assert_eq!((&folder["state"], &folder["resolution"]), (&json!("FAILED"), &Value::Null));
     let later = client.folder_with(&[selfie_video(clip)], &["liveness"]).await;
-    assert_eq!(later["resolution"], "SUCCESS", "the queue goes on");
+    assert_eq!(later["resolution"], "SUCCESS", "the queue keeps working");
     assert_eq!(
         analysis(&client.folder(last["id"].as_str().unwrap()).await, "liveness")["state"],
         "CANCELLED"

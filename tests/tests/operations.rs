@@ -1,15 +1,15 @@
-//! `vultus store …` as an operator uses it: an installation moves from SQLite to MongoDB and
-//! back, is backed up and restored, and whoever asks for what cannot be done is told why.
+//! `vultus store …`: moves an installation from SQLite to MongoDB and back, backs it up and
+//! restores it, and says why a command cannot run.
 
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use vultus_tests::{
-    Client, Node, NodeOptions, ReplicaSet, executable, id_photo, sample, selfie_photo,
-    selfie_video, still_clip, workspace_root,
+    Client, Node, NodeOptions, REQUEST_ANALYSES, ReplicaSet, executable, id_photo, sample,
+    selfie_photo, selfie_video, still_clip, workspace_root,
 };
 
-/// A configuration of its own beside a node's: another data folder below `place`, another store.
+/// Writes a configuration with its data folder below `place`, and this store. Returns the file.
 fn config(place: &Path, name: &str, store: &str) -> PathBuf {
     let models = workspace_root().join("models");
     let data = place.join(name);
@@ -20,7 +20,7 @@ fn config(place: &Path, name: &str, store: &str) -> PathBuf {
     file
 }
 
-/// The same with the secret keys of a node.
+/// Writes a configuration beside a node's data folder, with a copy of the node's secret keys.
 fn config_with_keys(node: &Node, name: &str, store: &str) -> PathBuf {
     let (from, to) = (node.data().join("keys"), node.scratch().join(name).join("keys"));
     std::fs::create_dir_all(&to).unwrap();
@@ -34,7 +34,7 @@ fn path(file: &Path) -> String {
     file.display().to_string()
 }
 
-/// In a database of its own, with the media in it.
+/// Configures a new MongoDB database that also stores the media.
 fn on_mongodb() -> String {
     let uri = ReplicaSet::shared(1).uri(&format!("operations-{}", uuid::Uuid::now_v7()));
     format!("store.url = {uri:?}\nblobs.url = \"gridfs\"\n")
@@ -51,27 +51,34 @@ fn vultus(config: &Path, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-fn done(config: &Path, arguments: &[&str]) -> String {
+fn succeeds(config: &Path, arguments: &[&str]) -> String {
     let output = vultus(config, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn refused(config: &Path, arguments: &[&str]) -> String {
+fn fails(config: &Path, arguments: &[&str]) -> String {
     let output = vultus(config, arguments);
     assert!(!output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stdout));
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// The line of what was counted, such as `folders: 2`.
+/// The line of a count, such as `folders: 2`.
 fn counted<'t>(text: &'t str, what: &str) -> &'t str {
     text.lines()
         .find(|line| line.starts_with(what))
         .unwrap_or_else(|| panic!("no `{what}` in {text}"))
 }
 
-/// What clients see of some folders: all answers without links, which differ each time, and the
-/// bytes that the links lead to.
+/// Starts the stopped node with another configuration, and logs in.
+async fn launch_with(node: &mut Node, config: &Path) -> Client {
+    std::fs::copy(config, node.config_file()).unwrap();
+    node.launch().await;
+    node.client().await
+}
+
+/// What clients see of folders: the answers without links, which differ each time, and the files
+/// behind the links.
 async fn seen(client: &Client, ids: &[String]) -> (Vec<Value>, Vec<Vec<u8>>) {
     let (mut folders, mut files) = (Vec::new(), Vec::new());
     for id in ids {
@@ -108,7 +115,7 @@ fn take_urls(value: &mut Value) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_installation_moves_to_mongodb_and_back_and_clients_see_the_same() {
+async fn clients_see_the_same_after_a_move_to_mongodb_and_back() {
     let mut node = Node::start().await;
     let client = node.client().await;
     let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);
@@ -124,102 +131,102 @@ async fn an_installation_moves_to_mongodb_and_back_and_clients_see_the_same() {
 
     let sqlite = node.config_file();
     let mongodb = config_with_keys(&node, "on-mongodb", &on_mongodb());
-    let running = refused(&sqlite, &["copy", "--to", &path(&mongodb)]);
+    let running = fails(&sqlite, &["copy", "--to", &path(&mongodb)]);
     assert!(running.contains("in use by another node"), "{running}");
     node.stop();
-    let text = done(&sqlite, &["copy", "--to", &path(&mongodb)]);
+    let text = succeeds(&sqlite, &["copy", "--to", &path(&mongodb)]);
     println!("SQLite to MongoDB:\n{text}");
     assert_eq!(counted(&text, "folders"), "folders: 2");
     let sum = counted(&text, "sha256").to_owned();
     assert_eq!(
-        done(&sqlite, &["copy", "--to", &path(&mongodb)]),
+        succeeds(&sqlite, &["copy", "--to", &path(&mongodb)]),
         text,
-        "again: it goes on, and nothing was left to do"
+        "a second copy has nothing left to do"
     );
 
     let own = std::fs::read_to_string(&sqlite).unwrap();
-    std::fs::copy(&mongodb, node.config_file()).unwrap();
-    node.launch().await;
-    let client = node.client().await;
+    let client = launch_with(&mut node, &mongodb).await;
     assert_eq!(seen(&client, &ids).await, before, "on MongoDB");
-    // It is alive: what is there is judged, and what is new is stored.
-    let again = json!({"input": {"folderId": ids[1], "analyses": [{"type": "liveness"}], "waitMs": 30_000}});
-    client.data("mutation($input: RequestAnalysesInput!) { requestAnalyses(input: $input) { folder { id } } }", again).await;
+    // The moved installation judges stored media and stores new analyses.
+    let analyses = json!([{"type": "liveness"}]);
+    let input = json!({"folderId": ids[1], "analyses": analyses, "waitMs": 30_000});
+    client.data(REQUEST_ANALYSES, json!({"input": input})).await;
     let judged = client.final_folder(&ids[1]).await;
     assert_eq!(judged["state"], "FINISHED", "{judged:#}");
     let before = seen(&client, &ids).await;
     node.stop();
-    assert!(done(&mongodb, &["verify"]).contains("faults: 0; orphans: 0"));
+    assert!(succeeds(&mongodb, &["verify"]).contains("faults: 0; orphans: 0"));
 
     let back = config_with_keys(&node, "back", "");
-    let returned = done(&mongodb, &["copy", "--to", &path(&back)]);
+    let returned = succeeds(&mongodb, &["copy", "--to", &path(&back)]);
     println!("MongoDB to SQLite:\n{returned}");
     assert_eq!(counted(&returned, "folders"), "folders: 2");
-    assert_ne!(counted(&returned, "sha256"), sum, "with the new analysis");
-    std::fs::copy(&back, node.config_file()).unwrap();
-    node.launch().await;
-    let client = node.client().await;
+    assert_ne!(counted(&returned, "sha256"), sum, "the copy has the new analysis");
+    let client = launch_with(&mut node, &back).await;
     assert_eq!(seen(&client, &ids).await, before, "on SQLite again");
     node.stop();
-    assert!(done(&back, &["verify"]).contains("faults: 0; orphans: 0"));
+    assert!(succeeds(&back, &["verify"]).contains("faults: 0; orphans: 0"));
 
-    // The one that it began with was left as it was, and is another installation by now.
+    // The first installation is unchanged, and a copy never overwrites another installation.
     let old = node.scratch().join("old.toml");
     std::fs::write(&old, own).unwrap();
-    let filled = refused(&old, &["copy", "--to", &path(&mongodb)]);
+    let filled = fails(&old, &["copy", "--to", &path(&mongodb)]);
     assert!(filled.contains("not empty"), "{filled}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_backup_is_made_beside_a_node_and_restored_into_either_store() {
+async fn backup_beside_a_node_restores_into_either_store() {
     let node =
         Node::start_with(NodeOptions { config: on_mongodb(), ..NodeOptions::default() }).await;
     let client = node.client().await;
     client.create(&[selfie_photo(sample("obama2.jpg"))], json!({})).await;
     let of_node = node.config_file();
     let backup = node.scratch().join("backup").display().to_string();
-    let made = done(&of_node, &["backup", &backup]);
+    let made = succeeds(&of_node, &["backup", &backup]);
     assert_eq!((counted(&made, "folders"), counted(&made, "users")), ("folders: 1", "users: 1"));
-    assert!(refused(&of_node, &["backup", &backup]).contains("not empty"));
-    // What comes later is in no backup from before.
+    assert!(fails(&of_node, &["backup", &backup]).contains("not empty"));
+    // A later folder is not in the backup.
     client.create(&[selfie_photo(sample("obama2.jpg"))], json!({})).await;
 
     let sum = counted(&made, "sha256");
     for (name, store) in [("restored-sqlite", String::new()), ("restored-mongodb", on_mongodb())] {
         let keyless = config(node.scratch(), name, &store);
-        let no_key = refused(&keyless, &["restore", &backup]);
+        let no_key = fails(&keyless, &["restore", &backup]);
         assert!(no_key.contains("master.key"), "{no_key}");
         let target = config_with_keys(&node, name, &store);
-        let restored = done(&target, &["restore", &backup]);
+        let restored = succeeds(&target, &["restore", &backup]);
         assert_eq!(
             (counted(&restored, "folders"), counted(&restored, "sha256")),
             ("folders: 1", sum),
             "{name}"
         );
-        assert!(done(&target, &["verify"]).contains("faults: 0; orphans: 0"), "{name}");
+        assert!(succeeds(&target, &["verify"]).contains("faults: 0; orphans: 0"), "{name}");
         let pending: Value =
-            serde_json::from_str(&done(&target, &["migrate", "--dry-run", "--json"])).unwrap();
+            serde_json::from_str(&succeeds(&target, &["migrate", "--dry-run", "--json"])).unwrap();
         assert_eq!(
             (&pending["schema"], &pending["plainFolders"]),
             (&pending["newestSchema"], &json!(0)),
             "{name}"
         );
-        assert!(done(&target, &["migrate"]).contains("encrypted: 0 files of 0 folders"), "{name}");
         assert!(
-            refused(&target, &["restore", node.scratch().to_str().unwrap()])
+            succeeds(&target, &["migrate"]).contains("encrypted: 0 files of 0 folders"),
+            "{name}"
+        );
+        assert!(
+            fails(&target, &["restore", node.scratch().to_str().unwrap()])
                 .contains("no complete backup"),
             "{name}"
         );
     }
-    let filled = refused(&of_node, &["restore", &backup]);
+    let filled = fails(&of_node, &["restore", &backup]);
     assert!(filled.contains("in use by another node"), "{filled}");
 }
 
 #[tokio::test]
-async fn what_cannot_be_copied_says_why_and_writes_nothing() {
+async fn impossible_copy_says_why_and_writes_nothing() {
     let place = tempfile::tempdir().unwrap();
     let from = config(place.path(), "from", "");
-    // A first use makes the store and its key.
+    // The first use creates the store and its key.
     let made = Command::new(executable("vultus"))
         .arg("--config")
         .arg(&from)
@@ -231,7 +238,10 @@ async fn what_cannot_be_copied_says_why_and_writes_nothing() {
     let to = |name: &str, store: &str| config(place.path(), name, store).display().to_string();
     let cases = [
         (
-            to("nobody", "store.url = \"mongodb://127.0.0.1:1/db?serverSelectionTimeoutMS=300\"\n"),
+            to(
+                "no-server",
+                "store.url = \"mongodb://127.0.0.1:1/db?serverSelectionTimeoutMS=300\"\n",
+            ),
             "no server answers at 127.0.0.1:1",
         ),
         (to("malformed", "store.url = \"mongodb://\"\n"), "the URI is not valid"),
@@ -249,18 +259,17 @@ async fn what_cannot_be_copied_says_why_and_writes_nothing() {
                 std::fs::copy(own, keys.join("master.key")).unwrap();
             }
         }
-        let text = refused(&from, &["copy", "--to", &target]);
+        let text = fails(&from, &["copy", "--to", &target]);
         assert!(text.contains(reason), "{target}: {text}");
         let database = Path::new(&target).with_extension("").join("vultus.db");
         assert!(target == from.display().to_string() || !database.exists(), "{target}");
     }
-    // With the same data folder on both sides only the store changes, and the files stay where they
-    // are.
+    // If both configurations name the same data folder, only the store is copied, not the files.
     let uri = ReplicaSet::shared(1).uri(&format!("operations-{}", uuid::Uuid::now_v7()));
     let beside = place.path().join("beside.toml");
     let data = place.path().join("from");
     std::fs::write(&beside, format!("data_dir = {data:?}\nstore.url = {uri:?}\n")).unwrap();
-    let text = done(&from, &["copy", "--to", &beside.display().to_string()]);
+    let text = succeeds(&from, &["copy", "--to", &beside.display().to_string()]);
     assert!(text.contains("users: 1") && text.contains("files are left where they are"), "{text}");
-    assert!(done(&beside, &["verify"]).contains("faults: 0"));
+    assert!(succeeds(&beside, &["verify"]).contains("faults: 0"));
 }

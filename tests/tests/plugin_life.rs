@@ -1,5 +1,5 @@
-//! Plugins come into use, are replaced under load and leave it, without a restart; the lock file
-//! decides what may be loaded, what shares a pool and what is granted.
+//! Plugins are added, replaced under load and removed without a restart. The lock file decides
+//! which plugins are loaded, which share a pool, and what they are granted.
 
 use serde_json::{Value, json};
 use std::path::Path;
@@ -20,7 +20,7 @@ async fn watched(plugins: Vec<std::path::PathBuf>) -> Node {
         .await
 }
 
-/// Puts a file into the plugin folder the way an operator should: whole.
+/// Puts a file into the plugin folder with a rename, as operators should.
 fn install(node: &Node, file: &Path, name: &str) {
     let incoming = node.plugins().join("incoming");
     std::fs::copy(file, &incoming).unwrap();
@@ -45,14 +45,23 @@ fn text(output: &Output) -> String {
     )
 }
 
-/// Renews the lock file, and gives what the command said.
+/// Updates the lock file. Returns the output of the command.
 fn lock(node: &Node) -> String {
     let output = vultus(&node.config_file(), &["plugins", "lock"]);
     assert!(output.status.success(), "{}", text(&output));
     text(&output)
 }
 
-/// The version of a plugin that is in use.
+/// Replaces text in the lock file.
+fn edit_lock(node: &Node, from: &str, to: &str) {
+    let path = node.plugins().join("plugins.lock");
+    let before = std::fs::read_to_string(&path).unwrap();
+    let after = before.replace(from, to);
+    assert_ne!(before, after, "{before}");
+    std::fs::write(&path, after).unwrap();
+}
+
+/// Version of a plugin in use.
 async fn version(client: &Client, id: &str) -> Option<String> {
     let analyzers = client.data("{ analyzers { id version } }", json!({})).await;
     let found =
@@ -61,7 +70,7 @@ async fn version(client: &Client, id: &str) -> Option<String> {
 }
 
 async fn until_version(client: &Client, id: &str, wanted: Option<&str>) {
-    wait_until(&format!("{id} to be of the version {wanted:?}"), || async {
+    wait_until(&format!("{id} to have the version {wanted:?}"), || async {
         (version(client, id).await.as_deref() == wanted).then_some(())
     })
     .await;
@@ -74,14 +83,10 @@ async fn until_logged(node: &Node, parts: &[&str]) {
     .await;
 }
 
-/// A folder with as many analyses as fit, all of which must end well. Gives the versions that
-/// judged them.
+/// Requests ten analyses of one folder, which must finish. Returns the versions that judged them.
 async fn judge_ten(client: &Client) -> Vec<String> {
-    let asked: Vec<Value> = (0..PER_FOLDER).map(|_| json!({"type": "faulty"})).collect();
-    let folder = client
-        .create(&[selfie_photo(sample("obama2.jpg"))], json!({"analyses": asked, "waitMs": 30_000}))
-        .await;
-    let folder = client.final_folder(folder["id"].as_str().unwrap()).await;
+    let analyses = vec![json!({"type": "faulty"}); PER_FOLDER];
+    let folder = client.judged(&[selfie_photo(sample("obama2.jpg"))], json!(analyses)).await;
     let analyses = folder["analyses"]["nodes"].as_array().unwrap();
     assert_eq!(analyses.len(), PER_FOLDER);
     let version_of = |judged: &Value| {
@@ -90,7 +95,7 @@ async fn judge_ten(client: &Client) -> Vec<String> {
         assert_eq!(
             judged["result"]["value"].to_string(),
             version[..1],
-            "the version that judged is the one recorded: {judged:#}"
+            "the recorded version is the one that judged: {judged:#}"
         );
         version.to_owned()
     };
@@ -98,8 +103,7 @@ async fn judge_ten(client: &Client) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_upgrade_under_load_fails_nothing_and_each_analysis_records_the_version_that_judged_it()
-{
+async fn upgrade_under_load_fails_nothing_and_records_versions() {
     let folder = tempfile::tempdir().unwrap();
     let old = compiled(folder.path(), "faulty/faulty.c", "libfaulty.so", &[]);
     let new = compiled(folder.path(), "faulty/faulty.c", "libnew.so", &["-DVERSION=\"2.0.0\""]);
@@ -114,7 +118,7 @@ async fn an_upgrade_under_load_fails_nothing_and_each_analysis_records_the_versi
         versions
     };
     let upgrade = async {
-        wait_until("the load to be on", || async {
+        wait_until("the load to have started", || async {
             (judged.load(Relaxed) >= ANALYSES / 5).then_some(())
         })
         .await;
@@ -132,7 +136,7 @@ async fn an_upgrade_under_load_fails_nothing_and_each_analysis_records_the_versi
 }
 
 #[tokio::test]
-async fn what_fails_its_self_test_replaces_nothing_and_a_removed_plugin_leaves() {
+async fn faulty_upgrade_is_ignored_and_removed_plugin_leaves() {
     let folder = tempfile::tempdir().unwrap();
     let good = compiled(folder.path(), "faulty/faulty.c", "libgood.so", &[]);
     let crashing = compiled(
@@ -153,10 +157,10 @@ async fn what_fails_its_self_test_replaces_nothing_and_a_removed_plugin_leaves()
     until_logged(&node, &["a plugin is not used", "librival.so", "in use already"]).await;
     assert!(
         judge_ten(&client).await.iter().all(|version| version == "1.0.0"),
-        "the old one goes on"
+        "the old version stays in use"
     );
     std::fs::remove_file(node.plugins().join("libfaulty.so")).unwrap();
-    // Its place is free now.
+    // The id is free now.
     until_version(&client, id, Some("3.0.0")).await;
     std::fs::remove_file(node.plugins().join("librival.so")).unwrap();
     until_version(&client, id, None).await;
@@ -167,7 +171,7 @@ async fn what_fails_its_self_test_replaces_nothing_and_a_removed_plugin_leaves()
 }
 
 #[tokio::test]
-async fn the_lock_file_decides_what_is_loaded_and_what_is_taken_out() {
+async fn lock_file_decides_which_plugins_are_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let old = compiled(folder.path(), "faulty/faulty.c", "libfaulty.so", &[]);
     let new = compiled(folder.path(), "faulty/faulty.c", "libnew.so", &["-DVERSION=\"2.0.0\""]);
@@ -182,11 +186,9 @@ async fn the_lock_file_decides_what_is_loaded_and_what_is_taken_out() {
     )
     .await;
     assert_eq!(version(&client, id).await.as_deref(), Some("1.0.0"));
-    let said = lock(&node);
-    assert!(
-        said.contains("- org.vultus.faulty 1.0.0") && said.contains("+ org.vultus.faulty 2.0.0"),
-        "{said}"
-    );
+    let output = lock(&node);
+    assert!(output.contains("- org.vultus.faulty 1.0.0"), "{output}");
+    assert!(output.contains("+ org.vultus.faulty 2.0.0"), "{output}");
     until_version(&client, id, Some("2.0.0")).await;
     std::fs::write(node.plugins().join("plugins.lock"), "[plugins]\n").unwrap();
     until_version(&client, id, None).await;
@@ -195,7 +197,7 @@ async fn the_lock_file_decides_what_is_loaded_and_what_is_taken_out() {
 }
 
 #[test]
-fn production_does_not_start_with_plugins_and_without_a_lock_file() {
+fn production_without_a_lock_file_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let plugins = folder.path().join("plugins");
     std::fs::create_dir(&plugins).unwrap();
@@ -205,7 +207,10 @@ fn production_does_not_start_with_plugins_and_without_a_lock_file() {
     let data = folder.path().join("data");
     std::fs::write(
         &config,
-        format!("mode = \"production\"\nlisten = \"127.0.0.1:0\"\ndata_dir = {data:?}\nplugins_dir = {plugins:?}\nmodels_dir = {models:?}\n"),
+        format!(
+            "mode = \"production\"\nlisten = \"127.0.0.1:0\"\ndata_dir = {data:?}\n\
+             plugins_dir = {plugins:?}\nmodels_dir = {models:?}\n"
+        ),
     )
     .unwrap();
     let refused = vultus(&config, &["serve"]);
@@ -217,7 +222,7 @@ fn production_does_not_start_with_plugins_and_without_a_lock_file() {
 }
 
 #[tokio::test]
-async fn features_of_third_parties_need_one_pool_and_templates_need_a_grant() {
+async fn shared_features_need_one_pool_and_templates_a_grant() {
     let folder = tempfile::tempdir().unwrap();
     let provider = compiled(folder.path(), "faulty/newer_minor.c", "libnewer.so", &[]);
     let consumer = compiled(folder.path(), "faulty/feature_user.c", "libuser.so", &[]);
@@ -236,18 +241,13 @@ async fn features_of_third_parties_need_one_pool_and_templates_need_a_grant() {
     ];
     until_logged(&node, &needs).await;
     lock(&node);
-    let in_lock = |from: &str, to: &str| {
-        let path = node.plugins().join("plugins.lock");
-        let before = std::fs::read_to_string(&path).unwrap();
-        let after = before.replace(from, to);
-        assert_ne!(before, after, "{before}");
-        std::fs::write(&path, after).unwrap();
-    };
-    in_lock(
+    edit_lock(
+        &node,
         "[plugins.\"org.vultus.feature-user\"]\n",
         "[plugins.\"org.vultus.feature-user\"]\npool = \"both\"\n",
     );
-    in_lock(
+    edit_lock(
+        &node,
         "[plugins.\"org.vultus.newer\"]\n",
         "[plugins.\"org.vultus.newer\"]\npool = \"both\"\n",
     );
@@ -260,7 +260,7 @@ async fn features_of_third_parties_need_one_pool_and_templates_need_a_grant() {
         judged["result"]["bytes"].as_u64().unwrap()
     };
     assert_eq!(judge().await, "null".len() as u64);
-    // The same plugin, now after templates.
+    // A plugin with the same id asks for templates.
     std::fs::remove_file(node.plugins().join("libuser.so")).unwrap();
     until_version(&client, id, None).await;
     install(&node, &curious, "libcurious.so");
@@ -270,7 +270,7 @@ async fn features_of_third_parties_need_one_pool_and_templates_need_a_grant() {
         &["asks for the restricted feature face_template/1", "org.vultus.feature-user"],
     )
     .await;
-    in_lock("pool = \"both\"\n\n", "pool = \"both\"\ngrants = [\"face_template/1\"]\n\n");
+    edit_lock(&node, "pool = \"both\"\n\n", "pool = \"both\"\ngrants = [\"face_template/1\"]\n\n");
     until_version(&client, id, Some("1.0.0")).await;
     assert!(judge().await > 100, "a template");
 }

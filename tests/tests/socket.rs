@@ -1,8 +1,10 @@
-//! The graphql-transport-ws protocol as a client sees it: every refusal has the protocol's own
-//! code.
+//! The graphql-transport-ws protocol: the server closes with the code of the protocol.
 
 use serde_json::json;
 use vultus_tests::{Client, Node, NodeOptions, Socket, wait_until};
+
+const LOGIN: &str =
+    "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }";
 
 async fn closed_with(socket: &mut Socket) -> u16 {
     loop {
@@ -13,7 +15,7 @@ async fn closed_with(socket: &mut Socket) -> u16 {
 }
 
 #[tokio::test]
-async fn the_protocols_close_codes() {
+async fn each_protocol_violation_has_its_close_code() {
     let node = Node::start().await;
     let client = node.client().await;
 
@@ -25,7 +27,7 @@ async fn the_protocols_close_codes() {
     forged
         .send(json!({"type": "connection_init", "payload": {"Authorization": "Bearer a.b.c"}}))
         .await;
-    assert_eq!(closed_with(&mut forged).await, 4403, "a token that is not ours");
+    assert_eq!(closed_with(&mut forged).await, 4403, "an invalid token");
 
     let mut twice = client.socket().await;
     twice.send(json!({"type": "connection_init"})).await;
@@ -47,7 +49,7 @@ async fn the_protocols_close_codes() {
 }
 
 #[tokio::test]
-async fn queries_run_over_the_socket_and_a_missing_folder_is_an_error() {
+async fn query_over_the_socket_is_answered() {
     let node = Node::start().await;
     let client = node.client().await;
     let mut socket = client.socket().await;
@@ -57,6 +59,12 @@ async fn queries_run_over_the_socket_and_a_missing_folder_is_an_error() {
     let answer = socket.next().await;
     assert_eq!(answer["payload"]["data"]["viewer"]["user"]["role"], "ADMIN", "{answer}");
     assert_eq!(socket.next().await["type"], "complete");
+}
+
+#[tokio::test]
+async fn subscription_to_a_missing_folder_is_an_error() {
+    let node = Node::start().await;
+    let mut socket = node.client().await.socket().await;
     let missing = json!({"id": "0192d0c4-0000-7000-8000-000000000000"});
     socket.subscribe("m", "subscription($id: ID!) { folder(id: $id) { state } }", missing).await;
     let refused = socket.next().await.to_string();
@@ -64,7 +72,7 @@ async fn queries_run_over_the_socket_and_a_missing_folder_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_expired_or_revoked_token_closes_the_socket() {
+async fn expired_or_revoked_token_closes_the_socket() {
     let node = Node::start_with(NodeOptions {
         config: "[tokens]\naccess_seconds = 5\n".to_owned(),
         ..NodeOptions::default()
@@ -89,14 +97,12 @@ async fn an_expired_or_revoked_token_closes_the_socket() {
 }
 
 #[tokio::test]
-async fn refresh_tokens_rotate_and_reuse_revokes_the_session() {
+async fn reused_refresh_token_revokes_the_session() {
     let node = Node::start().await;
     let (email, password) = node.administrator();
-    let login =
-        "mutation($input: LoginInput!) { login(input: $input) { accessToken refreshToken } }";
     let first = node
         .anonymous()
-        .data(login, json!({"input": {"email": email, "password": password}}))
+        .data(LOGIN, json!({"input": {"email": email, "password": password}}))
         .await["login"]
         .clone();
     let refresh =
@@ -119,13 +125,19 @@ async fn refresh_tokens_rotate_and_reuse_revokes_the_session() {
         .error(refresh, json!({"input": {"refreshToken": second["refreshToken"]}}))
         .await;
     assert_eq!(after["code"], "UNAUTHENTICATED");
+}
+
+#[tokio::test]
+async fn unknown_user_and_wrong_password_look_the_same() {
+    let node = Node::start().await;
+    let (email, _) = node.administrator();
     let wrong = node
         .anonymous()
-        .error(login, json!({"input": {"email": email, "password": "wrong"}}))
+        .error(LOGIN, json!({"input": {"email": email, "password": "wrong"}}))
         .await;
     let unknown = node
         .anonymous()
-        .error(login, json!({"input": {"email": "nobody@example.org", "password": "wrong"}}))
+        .error(LOGIN, json!({"input": {"email": "unknown@example.org", "password": "wrong"}}))
         .await;
     assert_eq!((&wrong["code"], &wrong["message"]), (&unknown["code"], &unknown["message"]));
 }

@@ -1,6 +1,6 @@
-//! Every field of the schema × role × whose it is: own, a colleague's, another company's. What is
-//! not covered is listed in `uncovered.txt`, which stays empty: a new root field fails this test
-//! until it has its row in the table.
+//! Checks every field of the schema for every role and for own, a colleague's and another company's
+//! data. `uncovered.txt` lists the fields without a check and stays empty: a new root field fails
+//! this test until a table here has a row for it.
 
 mod schema;
 mod world;
@@ -9,18 +9,18 @@ use Reach::{Company, Everything, Nothing, Own};
 use schema::{Schema, Selection};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use vultus_tests::{Client, Upload, media_input, sample, selfie_photo};
+use vultus_tests::{Client, REQUEST_ANALYSES, Upload, media_input, sample, selfie_photo};
 use world::{ROLES, Reach, Things, Whose, World};
 
 const MISSING: &str = "0192d0c4-0000-7000-8000-000000000000";
 const EACH: [Whose; 3] = [Whose::Own, Whose::Colleagues, Whose::Foreign];
 
-/// How far each role reaches, in the order of [`ROLES`]: admin, operator, client, client_admin,
+/// Reach of each role, in the order of [`ROLES`]: admin, operator, client, client_admin,
 /// client_operator.
 type Row = [Reach; 5];
 const VIEW: Row = [Everything, Everything, Own, Company, Company];
 
-/// Fields that read one thing by its id, with their arguments.
+/// Fields that read one thing by its id.
 const BY_ID: [(&str, &str); 5] = [
     ("Query", "folder"),
     ("Query", "folderByExternalId"),
@@ -28,9 +28,9 @@ const BY_ID: [(&str, &str); 5] = [
     ("Subscription", "folder"),
     ("Subscription", "analysis"),
 ];
-/// Fields that anybody who is logged in may read, and that show only what the caller may see.
+/// Fields that every logged-in user may read. They show only what the caller may see.
 const FOR_ALL: [&str; 4] = ["viewer", "folders", "analyzers", "serverInfo"];
-/// Fields that change things: reach by role.
+/// Mutations of folders, with the reach of each role.
 const CHANGES: [(&str, Row); 8] = [
     ("createFolder", [Own, Nothing, Own, Own, Nothing]),
     ("addMedia", [Everything, Nothing, Own, Company, Nothing]),
@@ -41,7 +41,7 @@ const CHANGES: [(&str, Row); 8] = [
     ("deleteFolder", [Everything, Nothing, Own, Company, Nothing]),
     ("check", [Own, Nothing, Own, Own, Own]),
 ];
-/// Fields about the caller's session.
+/// Mutations of the caller's session.
 const SESSION: [&str; 3] = ["login", "refresh", "logout"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +57,7 @@ async fn every_field_shows_and_changes_only_what_the_role_reaches() {
     assert_eq!(uncovered, listed, "fields without a row in this test");
 }
 
-/// What a root field gave: its value, or the error's code.
+/// Result of a root field: its value, or the error code.
 fn outcome(answer: &Value, field: &str) -> Result<Value, String> {
     match answer["errors"][0]["extensions"]["code"].as_str() {
         Some(code) => Err(code.to_owned()),
@@ -124,7 +124,7 @@ async fn read(world: &World, caller: usize, selection: &Selection, things: [Opti
         };
         let query = format!("query($it: {declared}) {{ {field}({argument}: $it) {{ {text} }} }}");
         let answer = client.query(&query, json!({"it": value})).await;
-        // External ids are names within one's company.
+        // An external id is looked up in the caller's company only.
         let visible = VIEW[caller].covers(*whose)
             && !(field == "folderByExternalId" && *whose == Whose::Foreign);
         let what = format!("{role} {whose:?} {field} {}", selection.of);
@@ -136,7 +136,7 @@ async fn read(world: &World, caller: usize, selection: &Selection, things: [Opti
     }
 }
 
-/// Everything by its id alone; what is not visible looks like what is not there.
+/// Reads everything with `node`. A hidden thing must look like a missing one.
 async fn nodes(world: &World, caller: usize, things: [Option<&Things>; 3]) {
     let client = &world.callers[caller];
     let query = "query($id: ID!) { node(id: $id) { id __typename } }";
@@ -174,7 +174,7 @@ async fn watched(world: &World, caller: usize, things: [Option<&Things>; 3]) {
                 .await;
             let told = loop {
                 let told = socket.next().await;
-                // Earlier subscriptions that are final complete in between.
+                // Earlier subscriptions may complete in between.
                 if told["id"] == json!(name) {
                     break told;
                 }
@@ -199,15 +199,15 @@ async fn changing(world: &World, schema: &Schema, covered: &mut BTreeSet<String>
     for (field, row) in CHANGES {
         let mut selections = schema.selections(&[("Mutation", field)]);
         selections.retain(|selection| !readable.contains(&selection.of));
-        assert!(!selections.is_empty(), "{field} has no payload of its own");
+        assert!(!selections.is_empty(), "{field} has no payload type");
         for (caller, reach) in row.iter().enumerate() {
             for selection in &selections {
                 covered.extend(schema.asked(&selection.of));
-                // What makes something new has no object that could be somebody else's.
+                // A mutation that creates something has no foreign object.
                 let each =
                     if matches!(field, "createFolder" | "check") { &EACH[..1] } else { &EACH };
                 for whose in
-                    each.iter().filter(|whose| **whose != Whose::Own || row_can_own(caller, field))
+                    each.iter().filter(|whose| **whose != Whose::Own || can_own(caller, field))
                 {
                     change(world, caller, selection, *whose, *reach).await;
                 }
@@ -217,8 +217,8 @@ async fn changing(world: &World, schema: &Schema, covered: &mut BTreeSet<String>
     }
 }
 
-/// Whether a role can have folders of its own, or needs none.
-fn row_can_own(caller: usize, field: &str) -> bool {
+/// Whether the caller can create the folder that the field needs, or the field needs none.
+fn can_own(caller: usize, field: &str) -> bool {
     CHANGES[0].1[caller] != Nothing || matches!(field, "createFolder" | "check")
 }
 
@@ -246,7 +246,7 @@ async fn change(world: &World, caller: usize, selection: &Selection, whose: Whos
     );
 }
 
-/// A fresh folder for what would change it, and the input that does.
+/// Creates the folder that the field changes. Returns the input and the files of the request.
 async fn input_of(world: &World, caller: usize, field: &str, whose: Whose) -> (Value, Vec<Upload>) {
     let photo = [selfie_photo(sample("obama2.jpg"))];
     let with_photo = |input: Value| {
@@ -268,14 +268,9 @@ async fn input_of(world: &World, caller: usize, field: &str, whose: Whose) -> (V
             (json!({"folderId": folder, "analyses": [{"type": "liveness"}]}), Vec::new())
         }
         "cancelAnalysis" => {
-            let asked = "mutation($input: RequestAnalysesInput!) { requestAnalyses(input: $input) { analyses { id } } }";
-            let asked = owner
-                .data(
-                    asked,
-                    json!({"input": {"folderId": folder, "analyses": [{"type": "liveness"}]}}),
-                )
-                .await;
-            (json!({"analysisId": asked["requestAnalyses"]["analyses"][0]["id"]}), Vec::new())
+            let input = json!({"folderId": folder, "analyses": [{"type": "liveness"}]});
+            let requested = owner.data(REQUEST_ANALYSES, json!({"input": input})).await;
+            (json!({"analysisId": requested["requestAnalyses"]["analyses"][0]["id"]}), Vec::new())
         }
         "updateFolder" => (json!({"folderId": folder, "metadata": {"seen": true}}), Vec::new()),
         "deleteMedia" => (json!({"mediaId": things.medium}), Vec::new()),
@@ -284,9 +279,18 @@ async fn input_of(world: &World, caller: usize, field: &str, whose: Whose) -> (V
     }
 }
 
-/// Logging in needs no role; without a token, or after logging out, nothing else is answered.
+/// Every role can log in and out. Without a token, every other field is rejected.
 async fn sessions(world: &World, schema: &Schema, covered: &mut BTreeSet<String>) {
     let anonymous = world.node.anonymous();
+    each_role_logs_in_and_out(&anonymous, schema).await;
+    anonymous_is_rejected(world, &anonymous).await;
+    for of in ["TokensPayload", "LogoutPayload"] {
+        covered.extend(schema.asked(of));
+    }
+    covered.extend(SESSION.map(|field| format!("Mutation.{field}")));
+}
+
+async fn each_role_logs_in_and_out(anonymous: &Client, schema: &Schema) {
     let selections = schema.selections(&SESSION.map(|field| ("Mutation", field)));
     let text = |of: &str| {
         selections.iter().find(|selection| selection.of == of).map(|s| s.text.clone()).unwrap()
@@ -295,8 +299,9 @@ async fn sessions(world: &World, schema: &Schema, covered: &mut BTreeSet<String>
     for role in ROLES {
         let login =
             format!("mutation($input: LoginInput!) {{ login(input: $input) {{ {tokens} }} }}");
-        let input = json!({"input": {"email": format!("{role}@example.org"), "password": vultus_tests::PASSWORD}});
-        let login = anonymous.data(&login, input).await["login"].clone();
+        let email = format!("{role}@example.org");
+        let input = json!({"email": email, "password": vultus_tests::PASSWORD});
+        let login = anonymous.data(&login, json!({"input": input})).await["login"].clone();
         let refresh =
             format!("mutation($input: RefreshInput!) {{ refresh(input: $input) {{ {tokens} }} }}");
         let refresh = anonymous
@@ -313,6 +318,9 @@ async fn sessions(world: &World, schema: &Schema, covered: &mut BTreeSet<String>
             "{role}"
         );
     }
+}
+
+async fn anonymous_is_rejected(world: &World, anonymous: &Client) {
     for (field, _) in CHANGES {
         let kind = format!("{}{}Input", field[..1].to_uppercase(), &field[1..]);
         let query =
@@ -338,8 +346,4 @@ async fn sessions(world: &World, schema: &Schema, covered: &mut BTreeSet<String>
     ] {
         assert_eq!(anonymous.error(query, json!({})).await["code"], "UNAUTHENTICATED", "{query}");
     }
-    for of in ["TokensPayload", "LogoutPayload"] {
-        covered.extend(schema.asked(of));
-    }
-    covered.extend(SESSION.map(|field| format!("Mutation.{field}")));
 }

@@ -1,31 +1,33 @@
-//! What a server tells of its schema, and documents that ask for every field of it.
+//! Reads the schema by introspection, and builds queries for every field of it.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use vultus_tests::Client;
 
 const INTROSPECTION: &str = "{ __schema { types { kind name possibleTypes { name } fields {
-    name args { name defaultValue type { kind } } type { ...T ofType { ...T ofType { ...T ofType { ...T } } } } } } } }
+      name args { name defaultValue type { kind } }
+      type { ...T ofType { ...T ofType { ...T ofType { ...T } } } }
+    } } } }
     fragment T on __Type { kind name }";
 
 /// A field of a type.
 #[derive(Debug, Clone)]
 pub struct Field {
     pub name: String,
-    /// The named type within lists and non-nulls.
+    /// The named type inside lists and non-nulls.
     pub of: String,
     pub is_page: bool,
     needs_arguments: bool,
 }
 
-/// The types that have fields.
+/// The types of the schema that have fields.
 #[derive(Debug)]
 pub struct Schema {
     pub types: BTreeMap<String, Vec<Field>>,
     possible: BTreeMap<String, Vec<String>>,
 }
 
-/// How to get from a root field to a type: fields and fragments.
+/// A step of the path from a root field to a type.
 #[derive(Debug, Clone)]
 enum Step {
     Field(Field),
@@ -38,15 +40,15 @@ pub struct Selection {
     pub of: String,
     /// The root type and field.
     pub root: (&'static str, String),
-    /// What stands in the braces of the root field.
+    /// Selection set of the root field.
     pub text: String,
 }
 
 impl Schema {
     pub async fn of(client: &Client) -> Self {
-        let told = client.data(INTROSPECTION, json!({})).await;
+        let answer = client.data(INTROSPECTION, json!({})).await;
         let (mut types, mut possible) = (BTreeMap::new(), BTreeMap::new());
-        for each in told["__schema"]["types"].as_array().unwrap() {
+        for each in answer["__schema"]["types"].as_array().unwrap() {
             let name = each["name"].as_str().unwrap().to_owned();
             if name.starts_with("__") {
                 continue;
@@ -72,7 +74,7 @@ impl Schema {
             .collect()
     }
 
-    /// For each type the shortest way to it from the root fields given; roots that come first win.
+    /// For each type, the shortest path to it from these root fields. Earlier root fields win.
     pub fn selections(&self, roots: &[(&'static str, &str)]) -> Vec<Selection> {
         let mut found: BTreeMap<String, Selection> = BTreeMap::new();
         for &(root, name) in roots {
@@ -85,7 +87,7 @@ impl Schema {
                 if found.contains_key(&of) || !self.types.contains_key(&of) {
                     continue;
                 }
-                let text = around(&path, &self.all_of(&of));
+                let text = nested(&path, &self.all_of(&of));
                 found.insert(
                     of.clone(),
                     Selection { of: of.clone(), root: (root, name.to_owned()), text },
@@ -107,10 +109,10 @@ impl Schema {
         found.into_values().collect()
     }
 
-    /// Every field of a type, once; of what has fields itself only the type's name.
+    /// Selects every field of a type, and `__typename` of fields that have fields.
     fn all_of(&self, of: &str) -> String {
         let select = |field: &Field| match self.types.contains_key(&field.of) {
-            true => format!("{} {{ __typename }}", called(field)),
+            true => format!("{} {{ __typename }}", with_page(field)),
             false => field.name.clone(),
         };
         let fields = self.types[of].iter().filter(|field| !field.needs_arguments);
@@ -124,14 +126,14 @@ impl Schema {
     }
 }
 
-fn field(told: &Value) -> Field {
-    let mut of = &told["type"];
+fn field(definition: &Value) -> Field {
+    let mut of = &definition["type"];
     while of["ofType"].is_object() {
         of = &of["ofType"];
     }
-    let arguments = told["args"].as_array().unwrap();
+    let arguments = definition["args"].as_array().unwrap();
     Field {
-        name: told["name"].as_str().unwrap().to_owned(),
+        name: definition["name"].as_str().unwrap().to_owned(),
         of: of["name"].as_str().unwrap().to_owned(),
         is_page: arguments.iter().any(|argument| argument["name"] == "first"),
         needs_arguments: arguments
@@ -141,13 +143,13 @@ fn field(told: &Value) -> Field {
 }
 
 /// A field with the smallest page, so that nested pages stay within the limits of a request.
-fn called(field: &Field) -> String {
+fn with_page(field: &Field) -> String {
     if field.is_page { format!("{}(first: 5)", field.name) } else { field.name.clone() }
 }
 
-fn around(path: &[Step], inner: &str) -> String {
+fn nested(path: &[Step], inner: &str) -> String {
     path.iter().rev().fold(inner.to_owned(), |inner, step| match step {
-        Step::Field(field) => format!("{} {{ {inner} }}", called(field)),
+        Step::Field(field) => format!("{} {{ {inner} }}", with_page(field)),
         Step::Fragment(of) => format!("... on {of} {{ {inner} }}"),
     })
 }

@@ -1,4 +1,4 @@
-//! Users of every role, and folders of theirs, of a colleague and of another company.
+//! Users of every role, a colleague, a user of another company, and their folders.
 
 use serde_json::{Value, json};
 use vultus_tests::{
@@ -7,7 +7,7 @@ use vultus_tests::{
 
 pub const ROLES: [&str; 5] = ["admin", "operator", "client", "client_admin", "client_operator"];
 
-/// Whose a folder is, seen from a caller.
+/// Owner of a folder, relative to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     Own,
@@ -15,10 +15,10 @@ pub enum Whose {
     Foreign,
 }
 
-/// How far a role reaches with a field.
+/// Data that a role reaches with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
-    /// Not at all: FORBIDDEN.
+    /// The field answers FORBIDDEN.
     Nothing,
     Own,
     Company,
@@ -36,7 +36,7 @@ impl Reach {
     }
 }
 
-/// Ids in a folder.
+/// Ids of a folder and its contents.
 #[derive(Debug, Clone)]
 pub struct Things {
     pub folder: String,
@@ -48,7 +48,7 @@ pub struct Things {
 
 pub struct World {
     pub node: Node,
-    /// By role, in the order of [`ROLES`].
+    /// One client per role, in the order of [`ROLES`].
     pub callers: Vec<Client>,
     pub colleague: Client,
     pub stranger: Client,
@@ -68,7 +68,7 @@ impl World {
         Self { node, callers, colleague, stranger }
     }
 
-    /// A client whose folders are `whose` to the caller.
+    /// The client whose folders have this owner, relative to the caller.
     pub fn owner(&self, caller: usize, whose: Whose) -> &Client {
         match whose {
             Whose::Own => &self.callers[caller],
@@ -77,7 +77,7 @@ impl World {
         }
     }
 
-    /// A folder with a medium of each kind and an analysis of each type, all judged.
+    /// Creates a folder with a medium of each kind and two finished analyses.
     pub async fn full(&self, owner: &Client, name: &str) -> Things {
         let photo = sample("obama2.jpg");
         let media = [
@@ -86,8 +86,9 @@ impl World {
             item("clip", &["x_clip"], still_clip(self.node.scratch(), "obama2.jpg", 1.0)),
             item("shots", &["x_shots"], shot_set(&[photo.clone(), photo])),
         ];
-        let asked = json!({"externalId": name, "analyses": [{"type": "liveness"}, {"type": "face_match"}], "waitMs": 30_000});
-        let folder = owner.create(&media, asked).await;
+        let analyses = json!([{"type": "liveness"}, {"type": "face_match"}]);
+        let input = json!({"externalId": name, "analyses": analyses, "waitMs": 30_000});
+        let folder = owner.create(&media, input).await;
         let folder = owner.final_folder(folder["id"].as_str().unwrap()).await;
         let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
         let analysis = id(analysis(&folder, "liveness"));
@@ -98,7 +99,7 @@ impl World {
         }
     }
 
-    /// A folder with one photo and no analysis.
+    /// Creates a folder with one photo and no analysis.
     pub async fn plain(&self, owner: &Client, name: &str) -> Things {
         let folder =
             owner.create(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": name})).await;
