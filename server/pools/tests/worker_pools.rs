@@ -1,7 +1,7 @@
-//! The worker pools with real worker processes and a plugin that misbehaves on purpose.
+//! Worker pools with real worker processes and the faulty plugin.
 //!
-//! They need the executable `vultus-worker` in the target folder: `cargo build -p vultus-worker`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+//! These tests need `vultus-worker` in the target folder: `cargo build -p vultus-worker`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,8 +35,8 @@ fn faulty() -> PluginFile {
     }
 }
 
-/// Once for all tests of this process: a worker may open the file that it was told of and no other,
-/// so another must never take its place.
+/// Compiles the plugin once for all tests: a worker may open only the file that was there at its
+/// start, so the file must not be replaced.
 fn compiled() -> PathBuf {
     let library = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("libfaulty.so");
     let compiled = Command::new("cc")
@@ -91,7 +91,15 @@ fn request(analyses: &[(&str, &str, u64)]) -> RunRequest {
     }
 }
 
-/// The code of each analysis' failure, or `ok`.
+async fn wait_until(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the condition is not met in time");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Failure code of each analysis, or `ok`.
 async fn judge(
     pools: &WorkerPools,
     analyses: &[(&str, &str, u64)],
@@ -106,7 +114,7 @@ async fn judge(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pools_that_are_shut_down_leave_no_child_and_take_no_work() {
+async fn shut_down_pools_leave_no_child_and_take_no_work() {
     let pools = WorkerPools::start(config(2)).await.unwrap();
     assert_eq!(judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await, ["ok"]);
     let (name, pids) = (pools.pools()[0].clone(), pools.worker_pids());
@@ -122,7 +130,7 @@ async fn pools_that_are_shut_down_leave_no_child_and_take_no_work() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_analysis_that_kills_two_workers_has_crashed_and_the_others_are_judged() {
+async fn analysis_that_kills_two_workers_fails_alone() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let analyses = [("before", "ok", 5_000), ("bad", "segfault", 5_000), ("after", "ok", 5_000)];
     let direct =
@@ -136,7 +144,7 @@ async fn an_analysis_that_kills_two_workers_has_crashed_and_the_others_are_judge
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_death_of_a_worker_names_the_analysis_that_it_was_in() {
+async fn worker_death_names_its_active_analysis() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let (events, mut heard) = mpsc::channel(16);
     let run = request(&[("first", "ok", 5_000), ("second", "exit", 5_000)]);
@@ -155,7 +163,7 @@ async fn the_death_of_a_worker_names_the_analysis_that_it_was_in() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_analysis_that_ignores_its_deadline_is_ended_and_the_others_are_judged() {
+async fn analysis_past_its_deadline_fails_alone() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let codes =
         judge(&pools, &[("hangs", "loop", 100), ("fine", "ok", 5_000)], &RunCancel::new()).await;
@@ -164,7 +172,7 @@ async fn an_analysis_that_ignores_its_deadline_is_ended_and_the_others_are_judge
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelling_ends_an_analysis_that_does_not_listen_within_the_grace_period() {
+async fn cancel_ends_a_deaf_analysis_within_the_grace_period() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let cancel = RunCancel::new();
     let asked = Instant::now();
@@ -191,7 +199,7 @@ async fn cancelling_ends_an_analysis_that_does_not_listen_within_the_grace_perio
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn three_crashes_make_a_pool_unavailable_until_a_worker_survives_a_job() {
+async fn three_crashes_disable_a_pool_until_a_run_succeeds() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let name = pools.pools()[0].clone();
     for _ in 0..3 {
@@ -201,17 +209,13 @@ async fn three_crashes_make_a_pool_unavailable_until_a_worker_survives_a_job() {
             .await;
         assert!(matches!(end, RunEnd::WorkerDied(_)), "{end:?}");
     }
-    // The death is answered before it is counted.
-    let waited = Instant::now();
-    while pools.health(&name) == PoolHealth::Available {
-        assert!(waited.elapsed() < Duration::from_secs(5));
-        tokio::task::yield_now().await;
-    }
+    // A run ends before the death of its worker is counted.
+    wait_until(|| pools.health(&name) != PoolHealth::Available).await;
     assert_eq!(
         judge(&pools, &[("a", "ok", 5_000)], &RunCancel::new()).await,
         ["ANALYZER_UNAVAILABLE"]
     );
-    // Who waits for a worker gets the one that is tried.
+    // A waiting caller gets the worker of the trial run.
     let worker = pools.free_worker(&name).await.unwrap();
     let (events, _heard) = mpsc::channel(16);
     let end =
@@ -222,7 +226,7 @@ async fn three_crashes_make_a_pool_unavailable_until_a_worker_survives_a_job() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_killed_from_outside_is_replaced() {
+async fn worker_killed_from_outside_is_replaced() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let before = pools.worker_pids();
     let pid = rustix::process::Pid::from_raw(before[0] as i32).unwrap();
@@ -233,7 +237,7 @@ async fn a_worker_killed_from_outside_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_whose_own_plugin_is_refused_does_not_start() {
+async fn rejected_built_in_plugin_stops_the_start() {
     let broken = tempfile::Builder::new().suffix(".so").tempfile().unwrap();
     let mut config = config(1);
     config.built_in[0].path = broken.path().display().to_string();
@@ -242,7 +246,7 @@ async fn a_node_whose_own_plugin_is_refused_does_not_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_third_party_plugin_that_does_not_load_is_listed_and_the_others_work() {
+async fn third_party_plugin_that_fails_to_load_is_listed() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("libbroken.so"), b"no library").unwrap();
     let mut config = config(1);
@@ -258,25 +262,23 @@ async fn a_third_party_plugin_that_does_not_load_is_listed_and_the_others_work()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_probe_that_waits_behind_a_long_run_is_answered_and_the_wait_is_not_held_against_its_medium()
- {
+async fn wait_for_a_worker_does_not_count_as_probe_time() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let medium = tempfile::tempfile().unwrap();
-    while pools.free_workers(&pools.pools()[0]) == 0 {
-        tokio::task::yield_now().await;
-    }
+    wait_until(|| pools.free_workers(&pools.pools()[0]) > 0).await;
     let begun = Instant::now();
     let occupied = tokio::spawn({
         let pools = pools.clone();
         async move { judge(&pools, &[("endless", "loop", 4_000)], &RunCancel::new()).await }
     });
-    while pools.free_workers(&pools.pools()[0]) > 0 {
-        tokio::task::yield_now().await;
-    }
+    wait_until(|| pools.free_workers(&pools.pools()[0]) == 0).await;
     let probed = pools.probe(medium.into(), 0).await;
     let Err(ProbeError::Refused(refusal)) = probed else { panic!("{probed:?}") };
     assert!(!refusal.is_limit, "{refusal:?}");
-    assert!(begun.elapsed() > Duration::from_secs(5), "longer than a probe itself may take");
+    assert!(
+        begun.elapsed() > Duration::from_secs(5),
+        "the wait is longer than the timeout of a probe"
+    );
     assert_eq!(occupied.await.unwrap(), ["DEADLINE_EXCEEDED"]);
     pools.shutdown().await;
 }

@@ -1,7 +1,7 @@
-//! Clients that leave in the middle: what was begun comes to its end, and nothing stays half-done.
+//! Clients that disconnect during a request: the server completes deletions.
 //!
-//! They need the executable `vultus-worker` in the target folder: `cargo build -p vultus-worker`.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+//! These tests need `vultus-worker` in the target folder: `cargo build -p vultus-worker`.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use vultus_blobs::BlobStore;
 use vultus_blobs::keyring::Keyring;
 use vultus_blobs::keys::MasterKey;
 use vultus_core::clock::Clock;
-use vultus_core::{CompanyId, Principal, Role};
+use vultus_core::{CompanyId, FolderId, MediaId, Principal, Role};
 use vultus_pools::deployment::{PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::Scan;
 use vultus_pools::{RunningRuns, WorkerPools};
@@ -70,7 +70,7 @@ impl Node {
         Self { data, store, keyring, caller, blobs, pools, services }
     }
 
-    /// Files of media.
+    /// Number of blob files.
     fn files(&self) -> usize {
         fn below(folder: &Path) -> usize {
             let entries = std::fs::read_dir(folder).unwrap().flatten().map(|entry| entry.path());
@@ -79,13 +79,30 @@ impl Node {
         below(&self.data.path().join("blobs"))
     }
 
+    async fn folder_with_two_media(&self) -> (FolderId, [MediaId; 2]) {
+        let request = NewFolder { metadata: json!({}), ..NewFolder::default() };
+        let created = self.services.create_folder(&self.caller, request, None).await.unwrap();
+        let folder = self.services.contents(&self.caller, created.folder_id).await.unwrap().folder;
+        let key =
+            self.keyring.folder(folder.company_id, folder.id, &folder.wrapped_key).await.unwrap();
+        let mut media = [medium(folder.id, 0), medium(folder.id, 0)];
+        for (medium, bytes) in media.iter_mut().zip([&b"first"[..], b"second"]) {
+            let blob = self.blobs.put_bytes(&key, bytes).await.unwrap();
+            medium.blob_key = blob.key().to_owned();
+            medium.thumbnail_key = None;
+            let additions = FolderAdditions { media: vec![medium.clone()], group: None, now: None };
+            self.store.add_to_folder(Scope::Everything, folder.id, &additions, None).await.unwrap();
+        }
+        assert_eq!(self.files(), 2);
+        (folder.id, media.map(|medium| medium.id))
+    }
+
     async fn wait_for_files(&self, count: usize) {
         let begun = Instant::now();
         let mut tick = tokio::time::interval(Duration::from_millis(5));
         while self.files() != count {
-            // Shorter than the ten minutes after which a sweeper would help, and no sweeper runs
-            // here.
-            assert!(begun.elapsed() < Duration::from_secs(20), "{} files are left", self.files());
+            // No sweeper runs here, and one would wait for ten minutes.
+            assert!(begun.elapsed() < Duration::from_secs(20), "there are {} files", self.files());
             tick.tick().await;
         }
     }
@@ -121,6 +138,7 @@ fn options() -> Options {
 }
 
 /// Workers without plugins: they are not asked anything here.
+/// Workers without plugins, as no request here needs one.
 fn workers() -> PoolsConfig {
     let test = std::env::current_exe().unwrap();
     let worker_executable: PathBuf = test.parent().unwrap().join("../vultus-worker");
@@ -148,37 +166,26 @@ fn workers() -> PoolsConfig {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_erasure_and_a_deletion_whose_client_leaves_delete_the_files_too() {
+async fn medium_deletion_completes_after_the_client_leaves() {
     let node = Node::start().await;
-    let caller = node.caller;
-    let request = NewFolder { metadata: json!({}), ..NewFolder::default() };
-    let id = node.services.create_folder(&caller, request, None).await.unwrap().folder_id;
-    let folder = node.services.contents(&caller, id).await.unwrap().folder;
-    let key = node.keyring.folder(folder.company_id, folder.id, &folder.wrapped_key).await.unwrap();
-    let mut media = Vec::new();
-    for bytes in [&b"first"[..], b"second"] {
-        let blob = node.blobs.put_bytes(&key, bytes).await.unwrap();
-        let medium = vultus_core::Medium {
-            blob_key: blob.key().to_owned(),
-            thumbnail_key: None,
-            ..medium(folder.id, 0)
-        };
-        let additions = FolderAdditions { media: vec![medium.clone()], group: None, now: None };
-        node.store.add_to_folder(Scope::Everything, folder.id, &additions, None).await.unwrap();
-        media.push(medium);
-    }
-    assert_eq!(node.files(), 2);
-    {
-        // Polled once, and never again: what a server does when the connection breaks.
-        let mut deletion = Box::pin(node.services.delete_medium(&caller, media[0].id));
-        assert!(poll!(&mut deletion).is_pending());
-    }
+    let (_, media) = node.folder_with_two_media().await;
+    poll_once_and_drop(node.services.delete_medium(&node.caller, media[0])).await;
     node.wait_for_files(1).await;
-    {
-        let mut erasure = Box::pin(node.services.delete_folder(&caller, folder.id));
-        assert!(poll!(&mut erasure).is_pending());
-    }
-    node.wait_for_files(0).await;
-    assert!(node.store.folders(Scope::Everything, &[folder.id]).await.unwrap().is_empty());
     node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn folder_deletion_completes_after_the_client_leaves() {
+    let node = Node::start().await;
+    let (folder, _) = node.folder_with_two_media().await;
+    poll_once_and_drop(node.services.delete_folder(&node.caller, folder)).await;
+    node.wait_for_files(0).await;
+    assert!(node.store.folders(Scope::Everything, &[folder]).await.unwrap().is_empty());
+    node.stop().await;
+}
+
+/// Starts a request and drops it, as the server does when the client disconnects.
+async fn poll_once_and_drop(request: impl Future) {
+    let mut request = Box::pin(request);
+    assert!(poll!(&mut request).is_pending());
 }
