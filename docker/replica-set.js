@@ -1,4 +1,5 @@
-// Run by mongosh in the service `replica-set` of docker-compose.yml: makes the replica set and the user of the nodes, once.
+// Run by mongosh in the service `replica-set` of docker-compose.yml: initiates the replica set and creates the user of the nodes.
+// Safe to run again.
 const members = ["mongo1", "mongo2", "mongo3"];
 const root = `root:${encodeURIComponent(process.env.MONGO_ROOT_PASSWORD)}`;
 const first = connect(`mongodb://${root}@${members[0]}/admin?directConnection=true`);
@@ -17,4 +18,4 @@ if (set.getUser(name)) {
 } else {
   set.createUser({ user: name, ...user });
 }
-print("the replica set and the user of the nodes are there");
+print("the replica set and the user of the nodes are ready");

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `make bench`: measured comparisons with optimised builds. Each prints its figures with the bars; the exit code says whether all are reached.
-# One of them: `scripts/bench.sh throughput`.
+# `make bench`: runs the benchmarks with optimised builds. Each prints its figures and the required values; the exit code is 1 if one is
+# missed. To run a single benchmark: `scripts/bench.sh throughput`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -9,7 +9,7 @@ cargo build --release --workspace --bins --lib
 
 opencv=target/opencv
 if ! PYTHONPATH=$opencv python3 -c 'import cv2' 2>/dev/null; then
-    # The other side of one comparison; nothing of ours needs it.
+    # Used only by the benchmark `opencv`, which compares with OpenCV.
     python3 -m pip install --quiet --disable-pip-version-check --only-binary=:all: --upgrade --target "$opencv" opencv-python-headless==5.0.0.93
 fi
 

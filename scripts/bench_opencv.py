@@ -1,8 +1,8 @@
-"""The other side of the OpenCV comparison: reads picture paths on standard input, answers with milliseconds per picture.
+"""OpenCV's part of the benchmark `opencv`: reads picture paths from standard input and prints milliseconds per picture.
 
-Detect (longest side 320), align and embed with FaceDetectorYN and FaceRecognizerSF on one thread; decoding is not counted.
-Arguments: the detection model and one or more recognition models. First line of output: OpenCV's version. Each answer has one time
-for each recognition model, or `none` where no face is found.
+It detects (longest side 320), aligns and embeds with FaceDetectorYN and FaceRecognizerSF on one thread; decoding is not counted.
+Arguments: the detection model and one or more recognition models. The first line of output is OpenCV's version. Each further line has
+one time for each recognition model, or `none` if no face is found.
 """
 
 import sys

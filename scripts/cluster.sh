@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make cluster`: three database servers with authentication and two nodes of Vultus on this machine; plays the demo on both nodes.
+# `make cluster`: starts three database servers with authentication and two Vultus nodes on this machine, and runs the demo on both nodes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh

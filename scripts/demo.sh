@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make demo`: sets up, builds with optimisation, and does the main job on real files. DEMO=once stops afterwards.
+# `make demo`: sets up, builds with optimisation, starts a server and checks real files. DEMO=once stops the server afterwards.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh

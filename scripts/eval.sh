@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# `make eval`: accuracy on labelled pictures, through the same worker and plugins as the server's.
-# The labelled sets carry research terms and are not part of this repository: DATA=FOLDER names them, in the layout that the README describes.
+# `make eval`: measures accuracy on labelled pictures, with the worker and the plugins of the server.
+# The labelled sets have research terms and are not part of this repository. DATA=FOLDER is their folder, in the layout that the README
+# describes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -20,9 +21,9 @@ title "Face match, aligned pairs, fr_feature"
 "$vultus" --config "$fr_feature" eval face-match --pairs "$data/lfw_aligned112_pairs.csv" --root "$data/lfw_aligned112" --aligned
 title "Face match, full pictures, SFace"
 "$vultus" eval face-match --pairs "$data/lfw_full_grey_pairs.csv" --root "$data/lfw_full_grey"
-title "Documents, as they are"
+title "Documents, original pictures"
 "$vultus" eval document --list "$data/documents.csv" --root "$data/documents"
-title "Documents, saved again and changed"
+title "Documents, changed pictures"
 variants=$(mktemp -d)
 trap 'rm -rf "$fr_feature" "$variants"' EXIT
 target/release/document_variants "$data/documents.csv" "$data/documents" "$variants"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formatting, clippy without warnings and, where cargo-deny is installed, licences, advisories and sources.
+# `make lint`: checks formatting, clippy without warnings, and licences, advisories and sources if cargo-deny is installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh

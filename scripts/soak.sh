@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# `make soak`: three database servers and three nodes, of which something is killed or paused at every few seconds, for an hour; the exit
-# code says whether every promise held. SOAK=full does 100 points and 1 000 runs instead, which takes about a quarter of an hour.
+# `make soak`: starts three database servers and three nodes, and kills or pauses one of them every few seconds for an hour. The exit code
+# is 1 if a guarantee is broken. SOAK=full inflicts 100 faults during 1 000 runs instead, in about a quarter of an hour.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Sets up, builds everything (plugins and worker too, which tests start), and runs all tests. Arguments go to `cargo test`.
+# `make test`: sets up, builds everything (tests start the plugins and the worker), and runs all tests. Arguments go to `cargo test`.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup.sh
 export PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 if [[ -d ../shared/testdata ]]; then
-    echo "test: the larger suites on ../shared/testdata run too"
+    echo "test: includes the larger suites on ../shared/testdata"
 else
     echo "test: larger suites skipped: ../shared/testdata not present"
 fi
 cargo build --workspace
-# A feature for authors of plugins that nothing else turns on.
+# A feature for plugin authors that no other crate enables.
 cargo test --quiet --workspace --features vultus-plugin-api/files --test files
 exec cargo test --workspace "$@"
