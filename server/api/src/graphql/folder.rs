@@ -12,7 +12,7 @@ use vultus_core::summary::{self, FolderVerdict};
 use vultus_core::{Error, FolderId};
 
 use super::account::User;
-use super::analysis::{self, AnalysisConnection, AnalysisState, Reason, Resolution};
+use super::analysis::{self, AnalysisState, Reason, Resolution};
 use super::artifact::Artifact;
 use super::context::{caller, counted};
 use super::group::{AnalysisGroup, groups};
@@ -20,6 +20,7 @@ use super::inputs::{AnalysisFilter, MediaFilter};
 use super::media::{self, MediaConnection, MediaKind};
 use super::results::{FacePair, ResultView};
 use super::scalars::int;
+use super::typed_analyses::{self, AnalysisConnection};
 use super::{loader, page};
 use vultus_service::{FolderContents, FolderCursor};
 
@@ -110,7 +111,7 @@ impl Folder {
         let wanted = |analysis: &vultus_core::Analysis| {
             filter.as_ref().is_none_or(|filter| filter.accepts(analysis))
         };
-        let analyses = analysis::all(&self.0, wanted);
+        let analyses = typed_analyses::all(&self.0, wanted);
         let page = page::of_list(analyses, first, after.as_deref(), |analysis| {
             analysis.analysis_id().to_string()
         })?;

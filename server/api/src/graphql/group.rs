@@ -6,9 +6,10 @@ use async_graphql::{Context, ID, Object, Result};
 use time::OffsetDateTime;
 use vultus_core::GroupId;
 
-use super::analysis::{Analysis, Resolution, all};
+use super::analysis::Resolution;
 use super::context::counted;
 use super::folder::worst;
+use super::typed_analyses::{Analysis, all};
 use vultus_service::FolderContents;
 
 /// The analyses that were asked for in one request.

@@ -10,11 +10,11 @@ use time::OffsetDateTime;
 use vultus_core::{Error, MediaId, Medium};
 use vultus_plugin_api::manifest::SlotKind;
 
-use super::analysis::{self, Analysis};
 use super::context::{counted, request};
 use super::folder::Folder;
 use super::results::{self, Face};
 use super::scalars::{Url, int};
+use super::typed_analyses::{self, Analysis};
 use vultus_service::{Download, FolderContents};
 
 /// Longest life of a signed URL, in seconds.
@@ -201,7 +201,7 @@ macro_rules! media_object {
             pub async fn analyses(&self, ctx: &Context<'_>) -> Result<Vec<Analysis>> {
                 let id = self.0.medium().id;
                 let took_it = |analysis: &vultus_core::Analysis| analysis.media.iter().any(|taken| taken.media_id == id);
-                Ok(counted(ctx, analysis::all(&self.0.contents, took_it))?)
+                Ok(counted(ctx, typed_analyses::all(&self.0.contents, took_it))?)
             }
 
             /// The subject's face in each frame where the newest finished analysis of the medium

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod analysis;
+pub mod analysis_objects;
 pub mod artifact;
 pub mod check;
 pub mod context;
@@ -19,10 +20,12 @@ mod loader;
 pub mod media;
 pub mod mutation;
 mod page;
+pub mod quality;
 pub mod query;
 pub mod results;
 pub mod scalars;
 pub mod subscription;
+pub mod typed_analyses;
 pub mod upload;
 
 use std::panic::AssertUnwindSafe;
@@ -146,7 +149,9 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
         .override_output_type_description::<async_graphql::ID>("An id: opaque text.")
         .override_output_type_description::<folder::FolderConnection>("A page of folders.")
         .override_output_type_description::<media::MediaConnection>("A page of media.")
-        .override_output_type_description::<analysis::AnalysisConnection>("A page of analyses.")
+        .override_output_type_description::<typed_analyses::AnalysisConnection>(
+            "A page of analyses.",
+        )
 }
 
 /// The published contract: the schema in SDL, ending with a newline.

@@ -8,7 +8,6 @@ use serde_json::Value;
 use vultus_core::{AnalysisId, FolderId, MediaId};
 
 use super::account::{self, LoginInput, LogoutPayload, RefreshInput, TokensPayload};
-use super::analysis::{self, Analysis};
 use super::check::{self, CheckInput, CheckPayload};
 use super::context::{caller, request};
 use super::folder::Folder;
@@ -18,6 +17,7 @@ use super::inputs::{
 };
 use super::media::{self, Media};
 use super::scalars::parse_id;
+use super::typed_analyses::{self, Analysis};
 use vultus_service::{FolderChanged, FolderUpdate, NewFolder};
 
 /// A folder to be made, with all that it begins with.
@@ -181,7 +181,8 @@ async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -
         _ => services.contents(&principal, changed.folder_id).await?,
     };
     let contents = Arc::new(contents);
-    let of_analysis = |id: &AnalysisId| analysis::all(&contents, |analysis| analysis.id == *id);
+    let of_analysis =
+        |id: &AnalysisId| typed_analyses::all(&contents, |analysis| analysis.id == *id);
     Ok(Made {
         media: changed.media.iter().filter_map(|&id| media::in_folder(&contents, id)).collect(),
         group: changed.group.map(|id| group(&contents, id)),
@@ -288,7 +289,7 @@ impl Mutation {
         let id: AnalysisId = parse_id(&input.analysis_id, "analysis", "input.analysisId")?;
         let cancelled = services.cancel_analysis(&principal, id).await;
         let (analysis, artifacts) = cancelled.map_err(|error| error.at("input.analysisId"))?;
-        Ok(CancelAnalysisPayload { analysis: analysis::of(analysis, artifacts, None) })
+        Ok(CancelAnalysisPayload { analysis: typed_analyses::of(analysis, artifacts, None) })
     }
 
     /// Changes a folder's metadata or external id.

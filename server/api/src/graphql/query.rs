@@ -6,13 +6,14 @@ use async_graphql::{Context, ID, Interface, Object, Result};
 use vultus_core::{AnalysisId, Error, FolderId, MediaId, Principal, UserId};
 
 use super::account::{self, User, Viewer};
-use super::analysis::{
-    self, Analysis, CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis,
+use super::analysis_objects::{
+    CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis, QualityAnalysis,
 };
 use super::context::caller;
 use super::folder::{self, Folder, FolderConnection, FolderFilter, FolderOrder, FolderPage};
 use super::info::{self, Analyzer, ServerInfo};
 use super::media::{self, Image, Media, ShotSet, Video};
+use super::typed_analyses::{self, Analysis};
 use super::{loader, page};
 use vultus_service::Services;
 
@@ -37,6 +38,8 @@ pub enum Node {
     FaceMatch(FaceMatchAnalysis),
     /// A document analysis.
     Document(DocumentAnalysis),
+    /// A quality analysis.
+    Quality(QualityAnalysis),
     /// An analysis of another type.
     Custom(CustomAnalysis),
 }
@@ -57,6 +60,7 @@ impl From<Analysis> for Node {
             Analysis::Liveness(analysis) => Self::Liveness(analysis),
             Analysis::FaceMatch(analysis) => Self::FaceMatch(analysis),
             Analysis::Document(analysis) => Self::Document(analysis),
+            Analysis::Quality(analysis) => Self::Quality(analysis),
             Analysis::Custom(analysis) => Self::Custom(analysis),
         }
     }
@@ -69,7 +73,7 @@ async fn find_analysis(
 ) -> vultus_core::Result<Option<Analysis>> {
     let Ok(id) = id.parse::<AnalysisId>() else { return Ok(None) };
     let found = services.analysis(principal, id).await?;
-    Ok(found.map(|(analysis, artifacts)| analysis::of(analysis, artifacts, None)))
+    Ok(found.map(|(analysis, artifacts)| typed_analyses::of(analysis, artifacts, None)))
 }
 
 async fn find_folder(

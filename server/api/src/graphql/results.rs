@@ -13,6 +13,7 @@ use vultus_core::{Analysis, MediaId};
 use super::artifact::Artifact;
 use super::document::DocumentResult;
 use super::media::{self, Media};
+use super::quality::QualityMediaResult;
 use super::scalars::int;
 use vultus_service::FolderContents;
 
@@ -66,6 +67,14 @@ impl<'r> ResultView<'r> {
             media: self.medium(contents, value.get("medium")),
             face_count: int(value.get("faces").and_then(Value::as_u64).unwrap_or_default()),
             frames_used: integers(value.get("framesUsed")),
+        };
+        self.list("media").iter().map(of_medium).collect()
+    }
+
+    /// What a quality result says of each medium.
+    pub(super) fn quality_media(self, contents: &Arc<FolderContents>) -> Vec<QualityMediaResult> {
+        let of_medium = |value: &'r Value| {
+            QualityMediaResult::read(value, self.medium(contents, value.get("medium")))
         };
         self.list("media").iter().map(of_medium).collect()
     }

@@ -7,10 +7,10 @@ use async_graphql::{Context, ID, Result, Subscription};
 use futures::{Stream, StreamExt};
 use vultus_core::{AnalysisId, FolderId};
 
-use super::analysis::{self, Analysis};
 use super::context::{caller, request};
 use super::folder::Folder;
 use super::scalars::parse_id;
+use super::typed_analyses::{self, Analysis};
 
 /// The root of subscriptions.
 pub struct Subscription;
@@ -29,7 +29,7 @@ impl Subscription {
         let objects = request(ctx)?.objects().clone();
         Ok(services.watch_analysis(&principal, id).inspect(move |_| objects.reset()).map(|found| {
             match found {
-                Ok((analysis, artifacts)) => Ok(analysis::of(analysis, artifacts, None)),
+                Ok((analysis, artifacts)) => Ok(typed_analyses::of(analysis, artifacts, None)),
                 Err(error) => Err(error.at("id").into()),
             }
         }))

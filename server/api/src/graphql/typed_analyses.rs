@@ -1,0 +1,138 @@
+//! The list of typed analyses: which analysis type becomes which object. An analysis type that is
+//! not listed is a [`CustomAnalysis`]. [`super::query::Node`] repeats the objects, since the library
+//! refuses an interface inside another; the compiler finds what is missing there.
+
+use std::sync::Arc;
+
+use async_graphql::connection::Connection;
+use async_graphql::{ID, Interface};
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::analysis::{AnalysisState, Failure, Provenance, Reason, Resolution, StoredAnalysis};
+use super::analysis_objects::{
+    CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis, QualityAnalysis,
+};
+use super::artifact::Artifact;
+use super::folder::Folder;
+use super::group::AnalysisGroup;
+use super::media::Media;
+use vultus_service::FolderContents;
+
+/// A page of analyses.
+pub type AnalysisConnection = Connection<String, Analysis>;
+
+/// The analysis as its concrete type.
+pub(super) fn of(
+    analysis: vultus_core::Analysis,
+    artifacts: Vec<vultus_core::Artifact>,
+    contents: Option<Arc<FolderContents>>,
+) -> Analysis {
+    let analysis_type = analysis.kind.clone();
+    let stored = StoredAnalysis { analysis: Arc::new(analysis), artifacts, contents };
+    match analysis_type.as_str() {
+        "liveness" => Analysis::Liveness(LivenessAnalysis(stored)),
+        "face_match" => Analysis::FaceMatch(FaceMatchAnalysis(stored)),
+        "document" => Analysis::Document(DocumentAnalysis(stored)),
+        "quality" => Analysis::Quality(QualityAnalysis(stored)),
+        _ => Analysis::Custom(CustomAnalysis(stored)),
+    }
+}
+
+/// The analyses of a folder that `wanted` picks, oldest first.
+pub(super) fn all(
+    contents: &Arc<FolderContents>,
+    wanted: impl Fn(&vultus_core::Analysis) -> bool,
+) -> Vec<Analysis> {
+    let with_artifacts = |analysis: &vultus_core::Analysis| {
+        let artifacts = contents
+            .artifacts
+            .iter()
+            .filter(|artifact| artifact.analysis_id == analysis.id)
+            .cloned()
+            .collect();
+        of(analysis.clone(), artifacts, Some(contents.clone()))
+    };
+    contents.analyses.iter().filter(|analysis| wanted(analysis)).map(with_artifacts).collect()
+}
+
+impl Analysis {
+    /// The id.
+    pub(super) fn analysis_id(&self) -> vultus_core::AnalysisId {
+        match self {
+            Self::Liveness(analysis) => analysis.0.analysis.id,
+            Self::FaceMatch(analysis) => analysis.0.analysis.id,
+            Self::Document(analysis) => analysis.0.analysis.id,
+            Self::Quality(analysis) => analysis.0.analysis.id,
+            Self::Custom(analysis) => analysis.0.analysis.id,
+        }
+    }
+}
+
+/// A question about media, and its verdict.
+#[expect(
+    clippy::duplicated_attributes,
+    reason = "fields of one type look like repetitions to the lint"
+)]
+#[derive(Debug, Clone, Interface)]
+#[graphql(
+    field(name = "id", ty = "ID", desc = "Id."),
+    field(name = "type", method = "kind", ty = "String", desc = "Type, such as `liveness`."),
+    field(name = "state", ty = "AnalysisState", desc = "Where it is."),
+    field(
+        name = "resolution",
+        ty = "Option<Resolution>",
+        desc = "The verdict; null unless FINISHED."
+    ),
+    field(
+        name = "reasons",
+        ty = "Vec<Reason>",
+        desc = "Why the verdict is what it is. A verdict other than SUCCESS has at least one."
+    ),
+    field(name = "progress", ty = "f64", desc = "How far it is, 0–1."),
+    field(
+        name = "media",
+        ty = "Vec<Media>",
+        desc = "The media that it took, in the order of its slots. Index n of a medium in `result` is the nth of those taken."
+    ),
+    field(name = "folder", ty = "Folder", desc = "Its folder."),
+    field(name = "group", ty = "AnalysisGroup", desc = "What it was asked for with."),
+    field(
+        name = "params",
+        ty = "Value",
+        desc = "The parameters that apply: the defaults, the company's and the request's, merged and validated."
+    ),
+    field(
+        name = "result",
+        ty = "Option<Value>",
+        desc = "The analyzer's result in the shape of its result schema; null unless FINISHED."
+    ),
+    field(name = "artifacts", ty = "Vec<Artifact>", desc = "The files that it made."),
+    field(name = "created_at", ty = "OffsetDateTime", desc = "When it was asked for."),
+    field(
+        name = "started_at",
+        ty = "Option<OffsetDateTime>",
+        desc = "When a worker first began it."
+    ),
+    field(name = "finished_at", ty = "Option<OffsetDateTime>", desc = "When it became final."),
+    field(name = "attempts", ty = "i32", desc = "Times that a worker began it."),
+    field(name = "revision", ty = "i32", desc = "Counts its changes, from 1."),
+    field(
+        name = "failure",
+        ty = "Option<Failure>",
+        desc = "Why there is no verdict; null unless FAILED."
+    ),
+    field(name = "provenance", ty = "Provenance", desc = "What judged, and by which rules.")
+)]
+pub enum Analysis {
+    /// Whether a living person was before the camera.
+    Liveness(LivenessAnalysis),
+    /// Whether the faces of several media are the same person's.
+    FaceMatch(FaceMatchAnalysis),
+    /// What an identity document says.
+    Document(DocumentAnalysis),
+    /// Whether pictures of a face are good enough.
+    Quality(QualityAnalysis),
+    /// Any other type.
+    Custom(CustomAnalysis),
+}
