@@ -18,7 +18,7 @@ part() {
 }
 
 part make setup
-part install_tool cargo-machete MACHETE
-part install_tool cargo-deny DENY
+part install_tool cargo-machete 0.9.2
+part install_tool cargo-deny 0.20.2
 LINT_TOOLS=required part make lint
 part make test

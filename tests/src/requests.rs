@@ -32,6 +32,10 @@ const FOLDER_FIELDS: &str = "id revision state resolution stale
       quality { side rotation cutOff grey widthPx corners { x y } }
       lines { text confidence }
     }
+    ... on QualityAnalysis {
+      overall result
+      qualityPerMedia: perMedia { frame faceCount overall measures { sharpness yaw } media { id } }
+    }
     ... on CustomAnalysis { result }
   } }";
 

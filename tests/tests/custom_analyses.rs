@@ -304,7 +304,14 @@ async fn quality_analyzer_rejects_a_cut_off_face() {
     let good = client.folder_with(&[selfie_photo(sample("obama.jpg"))], &["quality"]).await;
     let good = analysis(&good, "quality");
     assert_eq!(good["resolution"], "SUCCESS", "{good:#}");
-    assert!(good["result"]["media"][0]["measures"]["sharpness"].as_f64().unwrap() > 50.0);
+    let (typed, raw) = (&good["qualityPerMedia"][0], &good["result"]["media"][0]);
+    assert!(typed["measures"]["sharpness"].as_f64().unwrap() > 50.0, "{good:#}");
+    assert_eq!(typed["measures"]["sharpness"], raw["measures"]["sharpness"]);
+    assert_eq!((&typed["frame"], &typed["faceCount"]), (&json!(0), &json!(1)));
+    assert_eq!(
+        (&typed["overall"], &typed["media"]["id"]),
+        (&good["overall"], &good["media"][0]["id"])
+    );
     let cut =
         client.folder_with(&[selfie_photo(sample("obama_partial_face2.jpg"))], &["quality"]).await;
     let cut = analysis(&cut, "quality");
