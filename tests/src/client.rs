@@ -107,6 +107,12 @@ impl Client {
             .await
     }
 
+    /// The text of the answer to any JSON body, such as a batch.
+    pub async fn post_text(&self, body: &Value) -> String {
+        let answer = self.post().json(body).send().await.expect("the server answers");
+        answer.text().await.expect("the answer arrives whole")
+    }
+
     /// Sends a query that must succeed, and returns its data.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
         data_of(self.query(query, variables).await)

@@ -4,6 +4,13 @@
 use async_graphql::{Enum, ErrorExtensionValues, Response, ServerError, Value};
 use vultus_core::Error;
 
+use super::answer::{cut_errors, left_out_error};
+use super::request_limits::RequestLimits;
+
+/// Longest message and longest name of an argument in an error, in bytes: both may repeat names
+/// of the request.
+const MAX_MESSAGE_BYTES: usize = 1_000;
+
 /// What kind of error it is: the closed list of `errors[].extensions.code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 pub enum ErrorCode {
@@ -107,13 +114,19 @@ pub fn publish(error: &Error, request_id: &str) -> WireError {
     extensions
         .set("retryable", matches!(error, Error::Unavailable { .. } | Error::Internal { .. }));
     extensions.set("requestId", request_id);
+    let message = shortened(&message).to_owned();
     WireError { message, extensions }
 }
 
 fn set(extensions: &mut ErrorExtensionValues, name: &str, value: Option<&str>) {
     if let Some(value) = value {
-        extensions.set(name, value);
+        extensions.set(name, shortened(value));
     }
+}
+
+/// The beginning of a text that is too long.
+fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(MAX_MESSAGE_BYTES)]
 }
 
 /// The error with all its causes, for the log.
@@ -128,29 +141,33 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Makes every error of a response fit for the wire.
-pub fn publish_response(response: &mut Response, request_id: &str) {
+/// Makes every error of a response fit for the wire, and keeps the first ones only.
+pub fn publish_response(response: &mut Response, request_id: &str, limits: &RequestLimits) {
+    let left_out = cut_errors(response, limits.answer.errors);
     for error in &mut response.errors {
         let wire = match error.source::<Error>() {
             Some(ours) => publish(ours, request_id),
-            None => publish(&from_library(error), request_id),
+            None => publish(&from_library(error, limits), request_id),
         };
         error.message = wire.message;
         error.extensions = Some(wire.extensions);
         error.source = None;
     }
+    if left_out > 0 {
+        response.errors.push(left_out_error(left_out, request_id));
+    }
 }
 
 /// What the GraphQL library objects to is always the request; its texts repeat values of the
 /// client, which are cut off.
-fn from_library(error: &ServerError) -> Error {
+fn from_library(error: &ServerError, limits: &RequestLimits) -> Error {
     let text = error.message.as_str();
     if text == "Query is too complex." || text == "Query is nested too deep." {
         return Error::LimitExceeded {
             argument: Some("query".to_owned()),
             message: format!(
                 "the query asks for too much at once (complexity over {})",
-                super::limits::MAX_COMPLEXITY
+                limits.query.complexity
             ),
             reason: Some("QUERY_COMPLEXITY".to_owned()),
         };
@@ -265,10 +282,16 @@ mod tests {
             ),
             ServerError::new("Expected input type \"Int\", found \"hunter2\".", None),
         ]);
-        publish_response(&mut response, "r");
+        publish_response(&mut response, "r", &RequestLimits::default());
         assert!(!format!("{response:?}").contains("hunter2"));
         let first = response.errors[0].extensions.as_ref().unwrap();
         assert_eq!(first.get("argument"), Some(&Value::from("input.media[0].tags")));
         assert_eq!(first_code(&response), Some("INVALID_INPUT"));
+    }
+
+    #[test]
+    fn a_message_is_cut_at_1000_bytes() {
+        let wire = publish(&Error::Forbidden("ö".repeat(1_000)), "r");
+        assert_eq!(wire.message.len(), MAX_MESSAGE_BYTES);
     }
 }

@@ -9,6 +9,7 @@ use vultus_plugin_api::manifest::{AnalysisSpec, Slot};
 use super::context::caller;
 use super::error::ErrorCode;
 use super::media::MediaKind;
+use super::request_limits::QueryLimits;
 use super::scalars::int;
 use vultus_service::{AnalyzerInfo, Figures, RunTotals, SandboxInfo};
 
@@ -334,6 +335,7 @@ pub(super) async fn analyzers(ctx: &Context<'_>) -> Result<Vec<Analyzer>> {
 pub(super) async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo> {
     let (services, principal) = caller(ctx)?;
     let info = services.server_info();
+    let query = ctx.data::<QueryLimits>()?;
     let limits = ServerLimits {
         upload_bytes: int(info.limits.upload_bytes),
         media_per_request: int(info.limits.media_per_request),
@@ -341,8 +343,8 @@ pub(super) async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo> {
         pixels: int(info.limits.pixels),
         video_seconds: int(info.limits.video_seconds),
         wait_ms: int(info.limits.wait_ms),
-        query_depth: int(super::limits::MAX_DEPTH),
-        query_complexity: int(super::limits::MAX_COMPLEXITY),
+        query_depth: int(query.depth),
+        query_complexity: int(query.complexity),
     };
     let run_costs = services.run_totals(&principal).map(RunCosts::of);
     let sandbox = services

@@ -4,8 +4,14 @@
 //! The library's own limits come too late for hostile documents: its visitors walk fragments once
 //! per use, so that a chain of fragments that each use the next one twice takes exponential time
 //! before any limit is compared. Here each fragment is measured once and its cost is multiplied.
-//! The weight of the fields (pages count more than once) is checked afterwards by the schema, with
-//! [`MAX_COMPLEXITY`].
+//! The schema validates fragments that no operation uses as well, so that they are counted too, and
+//! then refused. The weight of the fields (pages count more than once) is checked afterwards by the
+//! schema.
+
+mod cost;
+mod overlap;
+mod size;
+mod tokens;
 
 use std::collections::HashMap;
 
@@ -14,34 +20,15 @@ use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
     ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
 };
+use serde_json::{Map, Value as Json};
 use vultus_core::{Error, Result};
 
-/// Deepest nesting of fields.
-pub const MAX_DEPTH: usize = 12;
-/// Deepest nesting inside `__schema` and `__type`, where introspection is on: the usual query of
-/// tools needs 13.
-pub const MAX_INTROSPECTION_DEPTH: usize = 20;
-/// Highest sum of the weights of all fields.
-pub const MAX_COMPLEXITY: usize = 1_000;
-/// Most aliases, counted at each use of a fragment.
-pub const MAX_ALIASES: usize = 30;
-/// Most fields at the root of an operation.
-pub const MAX_ROOT_FIELDS: usize = 20;
-/// Most tokens of a document.
-pub const MAX_TOKENS: usize = 15_000;
-/// Deepest nesting of brackets of any kind, which bounds the parser's recursion.
-pub const MAX_NESTING: usize = 50;
-/// Most selections (fields, spreads, inline fragments), counted at each use of a fragment.
-pub const MAX_SELECTIONS: usize = 2_000;
+use super::request_limits::QueryLimits;
+use cost::{Cost, size_in_memory};
+
 /// Most sets within sets, through fragments: as deep as measuring recurses, with about 2 KiB of
 /// stack for each.
 const MAX_LEVELS: usize = 200;
-/// Most operations in one document.
-pub const MAX_OPERATIONS: usize = 10;
-/// Most fragments in one document.
-pub const MAX_FRAGMENTS: usize = 100;
-/// Most directives on one field.
-pub const MAX_DIRECTIVES: usize = 5;
 
 /// Whether clients may ask what the schema is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +48,29 @@ pub struct CheckedDocument {
     pub kind: OperationType,
     /// Names of the fields at its root, fragments resolved, each as often as it is there.
     pub root_fields: Vec<String>,
+    /// How often it uses variables, counted at each use of a fragment.
+    variable_uses: usize,
 }
 
 impl CheckedDocument {
+    /// Refuses variables that are too large for the number of their uses: each use is a copy.
+    pub fn check_variables(
+        &self,
+        variables: Option<&Map<String, Json>>,
+        limits: &QueryLimits,
+    ) -> Result<()> {
+        let values = variables.into_iter().flat_map(Map::values);
+        let largest = values.map(size_in_memory).max().unwrap_or_default();
+        if largest.saturating_mul(self.variable_uses) <= limits.variable_bytes {
+            return Ok(());
+        }
+        Err(Error::LimitExceeded {
+            argument: Some("variables".to_owned()),
+            message: "the variables are too large for the number of their uses".to_owned(),
+            reason: Some("QUERY_VARIABLE_BYTES".to_owned()),
+        })
+    }
+
     /// Whether `name` is among the fields at the root.
     pub fn asks_for(&self, name: &str) -> bool {
         self.root_fields.iter().any(|field| field == name)
@@ -75,38 +82,37 @@ pub fn check(
     query: &str,
     operation_name: Option<&str>,
     introspection: Introspection,
+    limits: &QueryLimits,
 ) -> Result<CheckedDocument> {
-    check_tokens(query)?;
+    tokens::check(query, limits)?;
     let document = parse_query(query).map_err(|error| syntax_error(error.positions().next()))?;
-    let mut measure = Measure { document: &document, introspection, fragments: HashMap::new() };
-    let operations: Vec<_> = document.operations.iter().collect();
-    if operations.len() > MAX_OPERATIONS {
-        return Err(exceeded("QUERY_OPERATIONS", "operations", MAX_OPERATIONS));
-    }
-    if document.fragments.len() > MAX_FRAGMENTS {
-        return Err(exceeded("QUERY_FRAGMENTS", "fragments", MAX_FRAGMENTS));
-    }
+    size::check(&document, limits)?;
+    let fragments = HashMap::new();
+    let mut measure = Measure { document: &document, introspection, limits, fragments };
     let mut total = Cost::default();
     let mut selected = None;
-    for (name, operation) in &operations {
+    let operations = document.operations.iter().count();
+    for (name, operation) in document.operations.iter() {
         let (cost, root_fields) = measure.operation(&operation.node)?;
         total.add(&cost);
-        total.within_limits()?;
+        total.within(limits)?;
         let is_selected = match operation_name {
             Some(wanted) => name.is_some_and(|name| name.as_str() == wanted),
-            None => operations.len() == 1,
+            None => operations == 1,
         };
         if is_selected {
             selected = Some((operation.node.ty, root_fields));
         }
     }
-    match selected {
-        Some((kind, root_fields)) => Ok(CheckedDocument { document, kind, root_fields }),
-        None => Err(Error::invalid(
+    measure.all_fragments_are_used()?;
+    overlap::check(&document, total.variable_uses, limits)?;
+    let Some((kind, root_fields)) = selected else {
+        return Err(Error::invalid(
             "operationName",
             "the document has no operation of this name, or several and none is named",
-        )),
-    }
+        ));
+    };
+    Ok(CheckedDocument { document, kind, root_fields, variable_uses: total.variable_uses })
 }
 
 fn syntax_error(position: Option<Pos>) -> Error {
@@ -121,6 +127,7 @@ fn syntax_error(position: Option<Pos>) -> Error {
     }
 }
 
+/// A document is refused: it has more than `limit` of something.
 fn exceeded(reason: &str, what: &str, limit: usize) -> Error {
     Error::LimitExceeded {
         argument: Some("query".to_owned()),
@@ -129,120 +136,19 @@ fn exceeded(reason: &str, what: &str, limit: usize) -> Error {
     }
 }
 
-/// Counts tokens and nesting, so that nothing recursive ever sees a hostile text.
-fn check_tokens(query: &str) -> Result<()> {
-    let bytes = query.as_bytes();
-    let (mut at, mut tokens, mut nesting) = (0usize, 0usize, 0usize);
-    while let Some(&byte) = bytes.get(at) {
-        at = match byte {
-            b' ' | b'\t' | b'\r' | b'\n' | b',' => {
-                at += 1;
-                continue;
-            }
-            b'#' => {
-                at += bytes[at..]
-                    .iter()
-                    .position(|&b| b == b'\n' || b == b'\r')
-                    .unwrap_or(bytes.len() - at);
-                continue;
-            }
-            b'"' => end_of_string(bytes, at),
-            b'{' | b'(' | b'[' => {
-                nesting += 1;
-                at + 1
-            }
-            b'}' | b')' | b']' => {
-                nesting = nesting.saturating_sub(1);
-                at + 1
-            }
-            _ if is_word(byte) => at + bytes[at..].iter().take_while(|&&b| is_word(b)).count(),
-            _ => at + 1,
-        };
-        tokens += 1;
-        if tokens > MAX_TOKENS {
-            return Err(exceeded("QUERY_TOKENS", "tokens", MAX_TOKENS));
-        }
-        if nesting > MAX_NESTING {
-            return Err(exceeded("QUERY_NESTING", "levels of brackets", MAX_NESTING));
-        }
-    }
-    Ok(())
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
-}
-
-/// Index after the string that begins at `start`; the end of the text when it is not closed.
-fn end_of_string(bytes: &[u8], start: usize) -> usize {
-    let rest = &bytes[start..];
-    if rest.starts_with(br#"""""#) {
-        let mut at = 3;
-        while at < rest.len() {
-            if rest[at..].starts_with(br#"\""""#) {
-                at += 4;
-            } else if rest[at..].starts_with(br#"""""#) {
-                return start + at + 3;
-            } else {
-                at += 1;
-            }
-        }
-        return bytes.len();
-    }
-    let mut at = 1;
-    while let Some(&byte) = rest.get(at) {
-        match byte {
-            b'\\' => at += 2,
-            b'"' => return start + at + 1,
-            b'\n' | b'\r' => return start + at,
-            _ => at += 1,
-        }
-    }
-    bytes.len()
-}
-
-/// What a selection set costs with all fragments written out.
-#[derive(Debug, Clone, Copy, Default)]
-struct Cost {
-    selections: usize,
-    aliases: usize,
-    depth: usize,
-    introspection_depth: usize,
-}
-
-impl Cost {
-    fn add(&mut self, other: &Self) {
-        self.selections = self.selections.saturating_add(other.selections);
-        self.aliases = self.aliases.saturating_add(other.aliases);
-        self.depth = self.depth.max(other.depth);
-        self.introspection_depth = self.introspection_depth.max(other.introspection_depth);
-    }
-
-    fn within_limits(&self) -> Result<()> {
-        if self.selections > MAX_SELECTIONS {
-            return Err(exceeded("QUERY_SELECTIONS", "selections", MAX_SELECTIONS));
-        }
-        if self.aliases > MAX_ALIASES {
-            return Err(exceeded("QUERY_ALIASES", "aliases", MAX_ALIASES));
-        }
-        if self.depth > MAX_DEPTH || self.introspection_depth > MAX_INTROSPECTION_DEPTH {
-            return Err(exceeded("QUERY_DEPTH", "levels of fields", MAX_DEPTH));
-        }
-        Ok(())
-    }
-}
-
 struct Measure<'d> {
     document: &'d ExecutableDocument,
     introspection: Introspection,
+    limits: &'d QueryLimits,
     /// `None`: being measured, so that a second visit is a cycle.
     fragments: HashMap<&'d str, Option<Cost>>,
 }
 
 impl<'d> Measure<'d> {
     fn operation(&mut self, operation: &'d OperationDefinition) -> Result<(Cost, Vec<String>)> {
-        let cost = self.selection_set(&operation.selection_set.node, 1)?;
-        cost.within_limits()?;
+        let mut cost = self.selection_set(&operation.selection_set.node, 1)?;
+        cost.add_directives(&operation.directives);
+        cost.within(self.limits)?;
         let mut root_fields = Vec::new();
         self.root_fields(&operation.selection_set.node, &mut root_fields)?;
         if self.introspection == Introspection::Refused
@@ -275,10 +181,15 @@ impl<'d> Measure<'d> {
             Selection::Field(field) => {
                 let mut cost = self.selection_set(&field.node.selection_set.node, level + 1)?;
                 cost.aliases = cost.aliases.saturating_add(usize::from(field.node.alias.is_some()));
+                cost.add_arguments(field.node.arguments.iter().map(|(_, value)| &value.node));
+                let name = field.node.name.node.as_str();
+                cost.multiply_values(name);
                 // Only the field of this name is judged so; a fragment may be called `__schema` and
                 // gains nothing by it.
-                if is_introspection(field.node.name.node.as_str()) {
+                if is_introspection(name) {
                     cost.introspection_depth = cost.introspection_depth.max(cost.depth) + 1;
+                    cost.introspection_values =
+                        cost.introspection_values.saturating_add(cost.values);
                     cost.depth = 1;
                 } else {
                     cost.depth += 1;
@@ -293,6 +204,7 @@ impl<'d> Measure<'d> {
             }
         };
         cost.selections = cost.selections.saturating_add(1);
+        cost.add_directives(selection.directives());
         Ok(cost)
     }
 
@@ -306,9 +218,23 @@ impl<'d> Measure<'d> {
             return Err(Error::invalid("query", "a fragment is used that is not defined"));
         };
         self.fragments.insert(name, None);
-        let cost = self.selection_set(&fragment.node.selection_set.node, level)?;
+        let mut cost = self.selection_set(&fragment.node.selection_set.node, level)?;
+        cost.add_directives(&fragment.node.directives);
         self.fragments.insert(name, Some(cost));
         Ok(cost)
+    }
+
+    /// Only what operations use was measured. The schema refuses unused fragments too, but only
+    /// after it has validated them.
+    fn all_fragments_are_used(&self) -> Result<()> {
+        if self.fragments.len() == self.document.fragments.len() {
+            return Ok(());
+        }
+        Err(Error::InvalidInput {
+            argument: Some("query".to_owned()),
+            message: "the document defines a fragment that no operation uses".to_owned(),
+            reason: Some("UNUSED_FRAGMENT".to_owned()),
+        })
     }
 
     /// Called after the costs are known to be within the limits, so that writing out the fragments
@@ -328,8 +254,9 @@ impl<'d> Measure<'d> {
                     }
                 }
             }
-            if names.len() > MAX_ROOT_FIELDS {
-                return Err(exceeded("QUERY_ROOT_FIELDS", "root fields", MAX_ROOT_FIELDS));
+            let limit = self.limits.root_fields;
+            if names.len() > limit {
+                return Err(exceeded("QUERY_ROOT_FIELDS", "root fields", limit));
             }
         }
         Ok(())
@@ -341,107 +268,4 @@ fn is_introspection(field: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reason_of(query: &str) -> String {
-        match check(query, None, Introspection::Refused) {
-            Ok(_) => "accepted".to_owned(),
-            Err(Error::LimitExceeded { reason, .. } | Error::InvalidInput { reason, .. }) => {
-                reason.unwrap_or_default()
-            }
-            Err(other) => panic!("another error than a refusal: {other}"),
-        }
-    }
-
-    fn nested(levels: usize) -> String {
-        format!("{}{}", "{ a ".repeat(levels), "}".repeat(levels))
-    }
-
-    #[test]
-    fn depth_of_12_passes_and_13_does_not() {
-        assert_eq!(reason_of(&nested(12)), "accepted");
-        assert_eq!(reason_of(&nested(13)), "QUERY_DEPTH");
-    }
-
-    #[test]
-    fn depth_counts_through_fragments_and_a_fragment_named_schema_is_no_exemption() {
-        let query =
-            format!("query {{ a {{ ...__schema }} }} fragment __schema on Q {}", nested(12));
-        assert_eq!(reason_of(&query), "QUERY_DEPTH");
-    }
-
-    #[test]
-    fn thirty_aliases_pass_and_31_do_not_also_through_a_fragment_used_twice() {
-        let aliases = |count: usize| (0..count).map(|n| format!("a{n}: b ")).collect::<String>();
-        assert_eq!(reason_of(&format!("{{ x {{ {} }} }}", aliases(30))), "accepted");
-        assert_eq!(reason_of(&format!("{{ x {{ {} }} }}", aliases(31))), "QUERY_ALIASES");
-        let twice =
-            format!("{{ x {{ ...f }} y {{ ...f }} }} fragment f on Q {{ {} }}", aliases(16));
-        assert_eq!(reason_of(&twice), "QUERY_ALIASES");
-    }
-
-    #[test]
-    fn root_fields_are_counted_through_fragments() {
-        let fields = (0..21).map(|n| format!("f{n} ")).collect::<String>();
-        assert_eq!(
-            reason_of(&format!("{{ ...f }} fragment f on Q {{ {fields} }}")),
-            "QUERY_ROOT_FIELDS"
-        );
-    }
-
-    #[test]
-    fn fragments_that_double_each_other_are_refused_without_being_written_out() {
-        let mut query = "{ ...f0 }".to_owned();
-        for n in 0..60 {
-            query.push_str(&format!(" fragment f{n} on Q {{ ...f{} ...f{} }}", n + 1, n + 1));
-        }
-        query.push_str(" fragment f60 on Q { a }");
-        assert_eq!(reason_of(&query), "QUERY_SELECTIONS");
-    }
-
-    #[test]
-    fn a_fragment_that_uses_itself_is_refused() {
-        assert_eq!(reason_of("{ ...a } fragment a on Q { ...b } fragment b on Q { ...a }"), "");
-    }
-
-    #[test]
-    fn tokens_and_brackets_are_counted_before_parsing() {
-        assert_eq!(reason_of(&format!("{{ {} }}", "a ".repeat(15_000))), "QUERY_TOKENS");
-        assert_eq!(reason_of(&format!("{{ a(b: {}", "[".repeat(100_000))), "QUERY_NESTING");
-        let in_a_string = format!(
-            "{{ a(b: \"{}\", c: \"\"\"{}\"\"\") }} # {}",
-            "[".repeat(99),
-            "{".repeat(99),
-            "(".repeat(99)
-        );
-        assert_eq!(reason_of(&in_a_string), "accepted");
-    }
-
-    #[test]
-    fn a_syntax_error_names_the_place_and_echoes_nothing() {
-        let error = check("{ secret_of_the_client( }", None, Introspection::Refused).unwrap_err();
-        assert!(!error.to_string().contains("secret"), "{error}");
-        assert!(error.to_string().contains("line 1"), "{error}");
-    }
-
-    #[test]
-    fn introspection_is_refused_in_production_and_has_its_own_depth_in_development() {
-        let query = format!("{{ __schema {} }}", nested(14));
-        assert_eq!(reason_of(&query), "INTROSPECTION_OFF");
-        assert!(check(&query, None, Introspection::Allowed).is_ok());
-        assert!(check(&nested(14), None, Introspection::Allowed).is_err());
-        assert_eq!(
-            reason_of("{ ...f } fragment f on Q { __type(name: \"User\") { name } }"),
-            "INTROSPECTION_OFF"
-        );
-    }
-
-    #[test]
-    fn root_fields_of_the_selected_operation_are_named_through_fragments() {
-        let query = "mutation A { ...f } mutation B { logout } fragment f on M { x: login }";
-        let checked = check(query, Some("A"), Introspection::Refused).unwrap();
-        assert!(checked.asks_for("login") && !checked.asks_for("logout"));
-        assert!(check(query, None, Introspection::Refused).is_err());
-    }
-}
+mod tests;

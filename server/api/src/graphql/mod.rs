@@ -6,6 +6,7 @@
 pub mod account;
 pub mod analysis;
 pub mod analysis_objects;
+pub mod answer;
 pub mod artifact;
 pub mod check;
 pub mod context;
@@ -22,6 +23,7 @@ pub mod mutation;
 mod page;
 pub mod quality;
 pub mod query;
+pub mod request_limits;
 pub mod results;
 pub mod scalars;
 pub mod subscription;
@@ -29,6 +31,7 @@ pub mod typed_analyses;
 pub mod upload;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Request, Response, Schema, SchemaBuilder, Variables};
@@ -41,6 +44,7 @@ use error::{error_response, publish_response};
 pub use limits::{CheckedDocument, Introspection};
 use mutation::Mutation;
 use query::Query;
+use request_limits::{QueryLimits, RequestLimits};
 use subscription::Subscription;
 
 /// Mutations that take credentials. Each must be the only field of its request: repeated under
@@ -52,23 +56,36 @@ const CREDENTIAL_MUTATIONS: [&str; 2] = ["login", "refresh"];
 pub struct Api {
     schema: Schema<Query, Mutation, Subscription>,
     introspection: Introspection,
+    limits: Arc<RequestLimits>,
 }
 
 impl Api {
     /// With or without introspection and suggestions of names.
-    pub fn new(introspection: Introspection) -> Self {
-        let builder = builder();
+    pub fn new(introspection: Introspection, limits: RequestLimits) -> Self {
+        let builder = builder(&limits.query);
         let builder = match introspection {
             Introspection::Allowed => builder,
             Introspection::Refused => builder.disable_introspection().disable_suggestions(),
         };
-        Self { schema: builder.finish(), introspection }
+        Self { schema: builder.finish(), introspection, limits: Arc::new(limits) }
     }
 
-    /// Parses a document and judges it by the limits, before anything else of the request is looked
-    /// at.
-    pub fn check(&self, query: &str, operation_name: Option<&str>) -> Result<CheckedDocument> {
-        let checked = limits::check(query, operation_name, self.introspection)?;
+    /// The limits of requests and answers.
+    pub fn limits(&self) -> &RequestLimits {
+        &self.limits
+    }
+
+    /// Parses a document and judges it and its variables by the limits, before anything else of the
+    /// request is looked at.
+    pub fn check(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+        variables: Option<&serde_json::Map<String, serde_json::Value>>,
+    ) -> Result<CheckedDocument> {
+        let limits = &self.limits.query;
+        let checked = limits::check(query, operation_name, self.introspection, limits)?;
+        checked.check_variables(variables, limits)?;
         let many = checked.root_fields.len() > 1;
         if many && CREDENTIAL_MUTATIONS.iter().any(|name| checked.asks_for(name)) {
             return Err(Error::invalid(
@@ -98,7 +115,7 @@ impl Api {
             Ok(response) => response,
             Err(_) => return error_response(&Error::broken("a resolver panicked"), &request_id),
         };
-        publish_response(&mut response, &request_id);
+        publish_response(&mut response, &request_id, &self.limits);
         response
     }
 
@@ -113,11 +130,12 @@ impl Api {
     ) -> BoxStream<'static, Response> {
         let request_id = context.request_id().to_owned();
         let request = request(checked, query, operation_name, variables, context);
+        let limits = self.limits.clone();
         let answers = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         answers
             .map(move |answer| match answer {
                 Ok(mut response) => {
-                    publish_response(&mut response, &request_id);
+                    publish_response(&mut response, &request_id, &limits);
                     response
                 }
                 Err(_) => error_response(&Error::broken("a subscription panicked"), &request_id),
@@ -142,10 +160,10 @@ fn request(
     request.data(context)
 }
 
-fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+fn builder(limits: &QueryLimits) -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query, Mutation, Subscription)
-        .limit_complexity(limits::MAX_COMPLEXITY)
-        .limit_directives(limits::MAX_DIRECTIVES)
+        .data(limits.clone())
+        .limit_complexity(limits.complexity)
         .override_output_type_description::<async_graphql::ID>("An id: opaque text.")
         .override_output_type_description::<folder::FolderConnection>("A page of folders.")
         .override_output_type_description::<media::MediaConnection>("A page of media.")
@@ -157,7 +175,8 @@ fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
 /// The published contract: the schema in SDL, ending with a newline.
 pub fn sdl() -> String {
     let options = async_graphql::SDLExportOptions::new().include_specified_by();
-    let mut sdl = builder().finish().sdl_with_options(options).trim_end().to_owned();
+    let mut sdl =
+        builder(&QueryLimits::default()).finish().sdl_with_options(options).trim_end().to_owned();
     sdl.push('\n');
     sdl
 }

@@ -5,8 +5,8 @@ use super::*;
 use serde_json::Value;
 
 async fn passes(query: &str) -> bool {
-    let api = Api::new(Introspection::Refused);
-    if api.check(query, None).is_err() {
+    let api = Api::new(Introspection::Refused, RequestLimits::default());
+    if api.check(query, None, None).is_err() {
         return false;
     }
     let response = api.schema.execute(query).await;
@@ -17,7 +17,7 @@ async fn passes(query: &str) -> bool {
 async fn every_type_field_argument_and_enum_value_is_described() {
     let query = "{ __schema { types { name description
         fields { name description args { name description } } inputFields { name description } enumValues { name description } } } }";
-    let response = builder().finish().execute(query).await;
+    let response = builder(&QueryLimits::default()).finish().execute(query).await;
     let schema = serde_json::to_value(response.data).unwrap();
     let mut bare = Vec::new();
     let types = schema["__schema"]["types"].as_array().unwrap();
@@ -80,10 +80,10 @@ async fn a_listing_of_a_hundred_folders_with_media_and_analyses_is_within_the_co
 
 #[test]
 fn credentials_are_tried_one_at_a_time() {
-    let api = Api::new(Introspection::Refused);
+    let api = Api::new(Introspection::Refused, RequestLimits::default());
     let login = "login(input: {email: \"a@b\", password: \"c\"}) { accessToken }";
-    assert!(api.check(&format!("mutation {{ {login} }}"), None).is_ok());
-    assert!(api.check(&format!("mutation {{ a: {login} b: {login} }}"), None).is_err());
+    assert!(api.check(&format!("mutation {{ {login} }}"), None, None).is_ok());
+    assert!(api.check(&format!("mutation {{ a: {login} b: {login} }}"), None, None).is_err());
     assert!(
         api.check(
             &format!("mutation {{ ...f b: {login} }} fragment f on Mutation {{ {login} }}"),
@@ -95,16 +95,16 @@ fn credentials_are_tried_one_at_a_time() {
 
 #[test]
 fn a_subscription_has_one_root_field() {
-    let api = Api::new(Introspection::Refused);
+    let api = Api::new(Introspection::Refused, RequestLimits::default());
     assert!(
-        api.check("subscription { a: folder(id: 1) { id } b: folder(id: 2) { id } }", None)
+        api.check("subscription { a: folder(id: 1) { id } b: folder(id: 2) { id } }", None, None)
             .is_err()
     );
 }
 
 #[tokio::test]
 async fn production_neither_explains_nor_suggests_names() {
-    let api = Api::new(Introspection::Refused);
+    let api = Api::new(Introspection::Refused, RequestLimits::default());
     let response = api.schema.execute("{ vieweer { user { id } } }").await;
     assert!(!format!("{response:?}").contains("Did you mean"));
     let response = api.schema.execute("{ __schema { types { name } } }").await;

@@ -9,12 +9,13 @@ use super::{Node, json};
 
 /// The process answers.
 pub(super) async fn alive() -> Response {
-    json(StatusCode::OK, &value!({"status": "alive"}))
+    json(StatusCode::OK, value!({"status": "alive"}).to_string().into_bytes())
 }
 
 /// Store and workers are there, and no shutdown has begun.
 pub(super) async fn ready(State(node): State<Node>) -> Response {
     let readiness = node.services.ready().await;
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &value!({"ready": readiness.ready, "missing": readiness.missing}))
+    let body = value!({"ready": readiness.ready, "missing": readiness.missing});
+    json(status, body.to_string().into_bytes())
 }

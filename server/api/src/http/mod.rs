@@ -30,6 +30,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use vultus_core::Error;
 
+use crate::graphql::request_limits::RequestLimits;
 use crate::graphql::{Api, Introspection};
 use request_id::RequestId;
 use vultus_service::Services;
@@ -42,6 +43,8 @@ pub struct HttpOptions {
     /// Origins of pages that may open websockets, besides the server's own:
     /// `https://console.example`.
     pub allowed_origins: Vec<String>,
+    /// What requests may cost and how large answers may get.
+    pub limits: RequestLimits,
 }
 
 /// Who is expected to connect.
@@ -93,7 +96,8 @@ fn with_health(routes: Router<Node>, services: Services, options: HttpOptions) -
         Surroundings::Development => Introspection::Allowed,
         Surroundings::Production => Introspection::Refused,
     };
-    let node = Node { services, api: Api::new(introspection), options: Arc::new(options) };
+    let api = Api::new(introspection, options.limits.clone());
+    let node = Node { services, api, options: Arc::new(options) };
     routes
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -147,14 +151,7 @@ fn nosniff(response: &mut Response) {
 }
 
 /// A JSON body with a status.
-fn json(status: StatusCode, body: &impl serde::Serialize) -> Response {
-    let text = match serde_json::to_vec(body) {
-        Ok(text) => text,
-        // Only maps with keys that are no strings fail, and there are none in what is sent.
-        Err(error) => {
-            return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
-        }
-    };
+fn json(status: StatusCode, text: Vec<u8>) -> Response {
     let mut response = (status, text).into_response();
     response
         .headers_mut()

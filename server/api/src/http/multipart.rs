@@ -13,8 +13,9 @@ use serde_json::Value;
 use vultus_core::{Error, Result};
 
 use super::body::BodySource;
-use super::request::{self, GraphQlRequest, MAX_BODY_BYTES};
+use super::request::{self, GraphQlRequest};
 use crate::graphql::error::argument_path;
+use crate::graphql::request_limits::RequestLimits;
 
 /// Largest `map`, in bytes.
 const MAX_MAP_BYTES: usize = 64 << 10;
@@ -23,13 +24,15 @@ const LEASH_BYTES: u64 = 4 << 20;
 /// Longest declared type that is kept, in bytes.
 const MAX_TYPE_BYTES: usize = 127;
 
-/// What files may be.
+/// What a request with files may be.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct FileLimits {
+pub(crate) struct MultipartLimits<'l> {
     /// Largest file, in bytes.
     pub(crate) file_bytes: u64,
     /// Most files in one request.
     pub(crate) files: usize,
+    /// Limits of `operations`.
+    pub(crate) request: &'l RequestLimits,
 }
 
 /// Where files go while they arrive. Dropping a spool that is not finished removes it.
@@ -63,7 +66,7 @@ pub(crate) fn marker(index: usize) -> String {
 pub(crate) async fn read<S, A, B>(
     source: BodySource,
     boundary: String,
-    limits: FileLimits,
+    limits: MultipartLimits<'_>,
     admit: A,
 ) -> Result<Upload<S::File>>
 where
@@ -73,8 +76,10 @@ where
 {
     source.allow(LEASH_BYTES);
     let mut parts = Multipart::new(source.clone(), boundary);
-    let operations = text_part(&mut parts, &source, "operations", MAX_BODY_BYTES).await?;
-    let mut request = request::parse_single(&operations)?;
+    let operations =
+        text_part(&mut parts, &source, "operations", limits.request.body_bytes).await?;
+    let mut request = request::parse_single(&operations, limits.request)?;
+    drop(operations);
     let begin = admit(&request)?;
     let map = text_part(&mut parts, &source, "map", MAX_MAP_BYTES).await?;
     let places = FileMap::parse(&map, limits.files)?;
@@ -285,7 +290,6 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    const LIMITS: FileLimits = FileLimits { file_bytes: 10, files: 3 };
     const OPERATIONS: &str = r#"{"query":"mutation($i: I!) { a(input: $i) { b } }","variables":{"i":{"media":[{"file":null},{"file":null}]}}}"#;
 
     /// Keeps the bytes; counts itself, so that tests see what is left behind.
@@ -328,7 +332,9 @@ mod tests {
                 Ok(Memory(Vec::new(), counter.clone()))
             })
         };
-        let result = read(BodySource::new(body), "B".to_owned(), LIMITS, admit).await;
+        let request = RequestLimits::default();
+        let limits = MultipartLimits { file_bytes: 10, files: 3, request: &request };
+        let result = read(BodySource::new(body), "B".to_owned(), limits, admit).await;
         (result, open.load(Ordering::SeqCst))
     }
 

@@ -1,5 +1,7 @@
 //! `POST /graphql`: a request or a batch as JSON, or one request with files as multipart.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
@@ -10,8 +12,8 @@ use sha2::{Digest, Sha256};
 use vultus_core::{Error, Principal, Result};
 
 use super::body::BodySource;
-use super::multipart::{FileLimits, Spool, Upload};
-use super::request::{GraphQlRequest, MAX_BODY_BYTES, Requests};
+use super::multipart::{MultipartLimits, Spool, Upload};
+use super::request::{GraphQlRequest, Requests};
 use super::request_id::RequestId;
 use super::respond::{self, Token};
 use super::{Node, body, credentials, multipart, request};
@@ -103,18 +105,25 @@ struct Exchange {
 
 impl Exchange {
     async fn json(&self, body: BodySource) -> Result<Response> {
-        let body = body::read_all(body, MAX_BODY_BYTES).await?;
-        let requests = request::parse(&body)?;
+        let limits = self.node.api.limits();
+        let body = body::read_all(body, limits.body_bytes).await?;
+        let requests = request::parse(&body, limits)?;
+        drop(body);
         let auth = self.authenticate().await?;
         let token = if matches!(auth, Auth::Refused(_)) { Token::Refused } else { Token::Other };
         match requests {
             Requests::Single(request) => {
                 let checked = self.check(&request)?;
                 let response = self.execute(request, checked, auth, Vec::new()).await?;
-                Ok(respond::single(&response, token))
+                Ok(self.single(&response, token))
             }
             Requests::Batch(requests) => self.batch(requests, &auth).await,
         }
+    }
+
+    fn single(&self, response: &async_graphql::Response, token: Token) -> Response {
+        let limit = self.node.api.limits().answer.bytes;
+        respond::single(response, token, respond::text(response, limit, &self.request_id))
     }
 
     async fn batch(&self, requests: Vec<GraphQlRequest>, auth: &Auth) -> Result<Response> {
@@ -125,6 +134,8 @@ impl Exchange {
             ));
         }
         let many = requests.len() > 1;
+        // Each answer is written as soon as it is there, within what the others left.
+        let left = &AtomicUsize::new(self.node.api.limits().answer.bytes);
         let answers = requests.into_iter().map(|request| async move {
             let answered = match self.check(&request) {
                 // A batch would try many passwords with one request.
@@ -134,10 +145,15 @@ impl Exchange {
                 Ok(checked) => self.execute(request, checked, auth.clone(), Vec::new()).await,
                 Err(error) => Err(error),
             };
-            answered.unwrap_or_else(|error| error_response(&error, self.request_id.as_str()))
+            let response =
+                answered.unwrap_or_else(|error| error_response(&error, self.request_id.as_str()));
+            let text = respond::text(&response, left.load(Ordering::Relaxed), &self.request_id);
+            // One task polls all of them, so that nothing changes between the two.
+            left.store(left.load(Ordering::Relaxed).saturating_sub(text.len()), Ordering::Relaxed);
+            text
         });
-        let responses: Vec<_> = answers.collect::<FuturesOrdered<_>>().collect().await;
-        Ok(respond::batch(&responses))
+        let answers: Vec<_> = answers.collect::<FuturesOrdered<_>>().collect().await;
+        Ok(respond::batch(&answers))
     }
 
     async fn multipart(&self, source: BodySource, boundary: String) -> Result<Response> {
@@ -153,8 +169,11 @@ impl Exchange {
         // Files of strangers are not even looked at.
         let principal = auth.principal()?;
         let limits = self.node.services.server_info().limits;
-        let limits =
-            FileLimits { file_bytes: limits.upload_bytes, files: limits.media_per_request };
+        let limits = MultipartLimits {
+            file_bytes: limits.upload_bytes,
+            files: limits.media_per_request,
+            request: self.node.api.limits(),
+        };
         let mut checked = None;
         let admit = |request: &GraphQlRequest| {
             let document = self.check(request)?;
@@ -173,7 +192,7 @@ impl Exchange {
         let checked = checked
             .ok_or_else(|| Error::broken("a multipart request was read without being checked"))?;
         let response = self.execute(request, checked, auth, files).await?;
-        Ok(respond::single(&response, Token::Other))
+        Ok(self.single(&response, Token::Other))
     }
 
     fn begin(&self, principal: Principal, spool: SpoolKind) -> Result<UploadSink> {
@@ -194,7 +213,8 @@ impl Exchange {
     }
 
     fn check(&self, request: &GraphQlRequest) -> Result<CheckedDocument> {
-        self.node.api.check(&request.query, request.operation_name.as_deref())
+        let variables = request.variables.as_ref();
+        self.node.api.check(&request.query, request.operation_name.as_deref(), variables)
     }
 
     async fn execute(

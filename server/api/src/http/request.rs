@@ -4,10 +4,7 @@ use async_graphql::Variables;
 use serde::Deserialize;
 use vultus_core::{Error, Result};
 
-/// Largest JSON body, and largest `operations` of a multipart body, in bytes.
-pub(crate) const MAX_BODY_BYTES: usize = 1 << 20;
-/// Most requests in one batch.
-pub(crate) const MAX_BATCH: usize = 10;
+use crate::graphql::request_limits::RequestLimits;
 
 /// One operation as a client asks for it.
 #[derive(Debug, Clone, Deserialize)]
@@ -40,18 +37,19 @@ pub(crate) enum Requests {
 }
 
 /// Parses a JSON body.
-pub(crate) fn parse(body: &[u8]) -> Result<Requests> {
+pub(crate) fn parse(body: &[u8], limits: &RequestLimits) -> Result<Requests> {
     let is_batch = body.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[');
     if !is_batch {
-        return parse_single(body).map(Requests::Single);
+        return parse_single(body, limits).map(Requests::Single);
     }
+    check_values(body, limits)?;
     let requests: Vec<GraphQlRequest> =
         serde_json::from_slice(body).map_err(|error| not_a_request(&error))?;
     match requests.len() {
         0 => Err(Error::invalid("", "the batch is empty")),
-        n if n > MAX_BATCH => Err(Error::LimitExceeded {
+        n if n > limits.batch => Err(Error::LimitExceeded {
             argument: None,
-            message: format!("the batch has {n} requests; {MAX_BATCH} is the limit"),
+            message: format!("the batch has {n} requests; {} is the limit", limits.batch),
             reason: Some("BATCH_TOO_LARGE".to_owned()),
         }),
         _ => Ok(Requests::Batch(requests)),
@@ -59,8 +57,39 @@ pub(crate) fn parse(body: &[u8]) -> Result<Requests> {
 }
 
 /// Parses one request.
-pub(crate) fn parse_single(text: &[u8]) -> Result<GraphQlRequest> {
+pub(crate) fn parse_single(text: &[u8], limits: &RequestLimits) -> Result<GraphQlRequest> {
+    check_values(text, limits)?;
     serde_json::from_slice(text).map_err(|error| not_a_request(&error))
+}
+
+fn check_values(text: &[u8], limits: &RequestLimits) -> Result<()> {
+    if !has_too_many_values(text, limits.json_values) {
+        return Ok(());
+    }
+    Err(Error::LimitExceeded {
+        argument: None,
+        message: format!("the request has more than {} JSON values", limits.json_values),
+        reason: Some("TOO_MANY_VALUES".to_owned()),
+    })
+}
+
+/// Whether JSON text has more values than `limit`. Told from the text, because a parsed value takes
+/// up to 600 times the memory of its text. Names of fields are strings and count as values.
+pub(crate) fn has_too_many_values(text: &[u8], limit: usize) -> bool {
+    let (mut values, mut in_string, mut is_escaped) = (1usize, false, false);
+    for byte in text {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b',' | b':' | b'[' | b'{' if !in_string => values += 1,
+            _ => {}
+        }
+        if values > limit {
+            return true;
+        }
+    }
+    false
 }
 
 /// The parser's own texts may repeat what the client sent; only the place is told.
@@ -77,21 +106,33 @@ fn not_a_request(error: &serde_json::Error) -> Error {
 mod tests {
     use super::*;
 
+    fn parsed(body: &[u8]) -> Result<Requests> {
+        parse(body, &RequestLimits::default())
+    }
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        for (text, values) in [(r#"{"a":[1,2]}"#, 5), (r#""\"[,:{""#, 1), ("[[[]]]", 4), ("1", 1)] {
+            assert!(!has_too_many_values(text.as_bytes(), values), "{text}");
+            assert!(has_too_many_values(text.as_bytes(), values - 1), "{text}");
+        }
+    }
+
     #[test]
     fn ten_requests_are_a_batch_and_eleven_are_not() {
         let batch = |count: usize| format!("[{}]", vec![r#"{"query":"{a}"}"#; count].join(","));
         assert!(
-            matches!(parse(batch(10).as_bytes()), Ok(Requests::Batch(requests)) if requests.len() == 10)
+            matches!(parsed(batch(10).as_bytes()), Ok(Requests::Batch(requests)) if requests.len() == 10)
         );
-        assert!(matches!(parse(batch(11).as_bytes()), Err(Error::LimitExceeded { .. })));
-        assert!(parse(b"[]").is_err());
+        assert!(matches!(parsed(batch(11).as_bytes()), Err(Error::LimitExceeded { .. })));
+        assert!(parsed(b"[]").is_err());
     }
 
     #[test]
     fn a_body_that_is_no_request_is_refused_without_being_repeated() {
-        let error = parse(br#"{"query": 5, "password": "hunter2"}"#).unwrap_err();
+        let error = parsed(br#"{"query": 5, "password": "hunter2"}"#).unwrap_err();
         assert!(!error.to_string().contains("hunter2"));
-        assert!(parse(br#"{"variables": {}}"#).is_err());
-        assert!(parse(br#"{"query": "{a}", "variables": []}"#).is_err());
+        assert!(parsed(br#"{"variables": {}}"#).is_err());
+        assert!(parsed(br#"{"query": "{a}", "variables": []}"#).is_err());
     }
 }

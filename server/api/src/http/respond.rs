@@ -8,7 +8,8 @@ use vultus_core::Error;
 
 use super::json;
 use super::request_id::RequestId;
-use crate::graphql::error::{first_code, publish};
+use crate::graphql::answer::to_json;
+use crate::graphql::error::{error_response, first_code, publish};
 
 /// Refuses a whole request with one error, with the status that fits it.
 pub(super) fn refusal(error: &Error, request_id: &RequestId) -> Response {
@@ -18,10 +19,8 @@ pub(super) fn refusal(error: &Error, request_id: &RequestId) -> Response {
 /// The same with another status.
 pub(super) fn refusal_with(status: StatusCode, error: &Error, request_id: &RequestId) -> Response {
     let wire = publish(error, request_id.as_str());
-    let mut response = json(
-        status,
-        &value!({"errors": [{"message": wire.message, "extensions": wire.extensions}]}),
-    );
+    let body = value!({"errors": [{"message": wire.message, "extensions": wire.extensions}]});
+    let mut response = json(status, body.to_string().into_bytes());
     if let Error::Unavailable { retry_after, .. } = error {
         let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
         if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
@@ -58,7 +57,7 @@ pub(super) enum Token {
 
 /// Answers one executed request: 200 whatever its fields say; 400 when it was refused before
 /// anything ran; 401 when it needed the token that was refused.
-pub(super) fn single(response: &GraphQlResponse, token: Token) -> Response {
+pub(super) fn single(response: &GraphQlResponse, token: Token, answer: Vec<u8>) -> Response {
     let status = if token == Token::Refused && first_code(response) == Some("UNAUTHENTICATED") {
         StatusCode::UNAUTHORIZED
     } else if never_ran(response) {
@@ -66,7 +65,7 @@ pub(super) fn single(response: &GraphQlResponse, token: Token) -> Response {
     } else {
         StatusCode::OK
     };
-    json(status, response)
+    json(status, answer)
 }
 
 fn never_ran(response: &GraphQlResponse) -> bool {
@@ -75,7 +74,23 @@ fn never_ran(response: &GraphQlResponse) -> bool {
         && response.errors.iter().all(|error| error.path.is_empty())
 }
 
+/// The answer as JSON; over `limit` bytes: an error in its place.
+pub(super) fn text(response: &GraphQlResponse, limit: usize, request_id: &RequestId) -> Vec<u8> {
+    to_json(response, limit).unwrap_or_else(|error| {
+        let response = error_response(&error, request_id.as_str());
+        // One error of ours, far below any limit.
+        to_json(&response, usize::MAX).unwrap_or_default()
+    })
+}
+
 /// Answers a batch, in the order of its requests.
-pub(super) fn batch(responses: &[GraphQlResponse]) -> Response {
-    json(StatusCode::OK, &responses)
+pub(super) fn batch(answers: &[Vec<u8>]) -> Response {
+    let mut text =
+        Vec::with_capacity(answers.iter().map(|answer| answer.len() + 1).sum::<usize>() + 1);
+    for answer in answers {
+        text.push(if text.is_empty() { b'[' } else { b',' });
+        text.extend_from_slice(answer);
+    }
+    text.push(b']');
+    json(StatusCode::OK, text)
 }

@@ -3,6 +3,7 @@
 mod background;
 mod data_folder;
 mod error;
+mod limits;
 pub mod operations;
 mod options;
 
@@ -271,6 +272,7 @@ fn serve_http(
             Mode::Production => Surroundings::Production,
         },
         allowed_origins: config.allowed_origins.clone(),
+        limits: limits::request_limits(&config.limits),
     };
     let router = match role {
         NodeRole::Work => vultus_api::http::health_router(node.services.clone(), options),

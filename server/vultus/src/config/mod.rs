@@ -3,10 +3,12 @@
 //! looked for by [`vultus_pools::deployment`].
 
 mod keys;
+mod request;
 pub mod sources;
 mod values;
 
 pub use keys::example;
+pub use request::{AnswerConfig, QueryConfig, RequestConfig};
 pub use values::Problem;
 
 use secrecy::SecretString;
@@ -163,6 +165,12 @@ pub struct LimitsConfig {
     pub uploads: usize,
     /// Longest wait for verdicts.
     pub wait: Duration,
+    /// Requests as a whole.
+    pub request: RequestConfig,
+    /// Documents.
+    pub query: QueryConfig,
+    /// Answers.
+    pub answer: AnswerConfig,
     /// Largest file, in bytes (`media.max_bytes`).
     pub upload_bytes: u64,
     /// Largest picture, in pixels (`media.max_pixels`).
@@ -496,6 +504,9 @@ fn limits(values: &Values) -> LimitsConfig {
         metadata_bytes: values.count("limits.metadata_bytes"),
         uploads: values.count("limits.uploads"),
         wait: Duration::from_millis(values.integer("limits.wait_ms")),
+        request: RequestConfig::from_values(values),
+        query: QueryConfig::from_values(values),
+        answer: AnswerConfig::from_values(values),
         upload_bytes: values.integer("limits.media.max_bytes"),
         pixels: values.integer("limits.media.max_pixels"),
         video: Duration::from_secs_f64(seconds),

@@ -11,13 +11,14 @@ use vultus_core::Error;
 use super::request_id::RequestId;
 use super::{Node, credentials, respond};
 
-/// Largest message of a client, in bytes.
-const MAX_MESSAGE_BYTES: usize = super::request::MAX_BODY_BYTES;
 /// Read and write buffers of an idle socket, in bytes each; the default of 128 KiB would make 10
 /// 000 sockets cost gigabytes.
 const BUFFER_BYTES: usize = 4 << 10;
-/// A client that reads nothing is cut off when so much waits for it, in bytes.
+/// A client that reads nothing is cut off when so much waits for it, in bytes; where answers may be
+/// larger, so much as one answer.
 const MAX_WRITE_BUFFER_BYTES: usize = 16 << 20;
+/// What a frame adds to its message, and messages of the protocol beside an answer, in bytes.
+const FRAME_BYTES: usize = 64 << 10;
 
 /// Upgrades the connection, unless it comes from a page of a foreign origin.
 pub(super) fn upgrade(
@@ -32,13 +33,16 @@ pub(super) fn upgrade(
     }
     let token = credentials::token(headers);
     let base_url = node.base_url(headers);
+    let limits = node.api.limits();
+    let message_bytes = limits.body_bytes;
+    let write_buffer = MAX_WRITE_BUFFER_BYTES.max(limits.answer.bytes.saturating_add(FRAME_BYTES));
     upgrade
         .protocols([protocol::SUBPROTOCOL])
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
-        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
-        .max_message_size(MAX_MESSAGE_BYTES)
-        .max_frame_size(MAX_MESSAGE_BYTES)
+        .max_write_buffer_size(write_buffer)
+        .max_message_size(message_bytes)
+        .max_frame_size(message_bytes)
         .on_upgrade(move |websocket| {
             socket::Socket::new(node, request_id, base_url, token, websocket).run()
         })

@@ -5,17 +5,22 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
+use async_graphql::Response;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use vultus_core::Error;
 
-use crate::graphql::error::publish;
-use crate::http::request::GraphQlRequest;
+use crate::graphql::answer::to_json;
+use crate::graphql::error::{error_response, publish};
+use crate::http::request::{GraphQlRequest, has_too_many_values};
 
 /// Name of the subprotocol.
 pub(super) const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// Most operations that one socket may have running.
 pub(super) const MAX_OPERATIONS: usize = 100;
+/// Longest payload of a ping that its pong repeats, in bytes of JSON. A pong waits in memory while
+/// its client does not read.
+const MAX_PONG_BYTES: usize = 1_000;
 /// Longest id of an operation, in bytes.
 const MAX_ID_BYTES: usize = 128;
 
@@ -105,11 +110,13 @@ enum Phase {
 pub(super) struct Protocol {
     phase: Phase,
     running: HashSet<String>,
+    max_values: usize,
 }
 
 impl Protocol {
-    pub(super) fn new() -> Self {
-        Self { phase: Phase::Fresh, running: HashSet::new() }
+    /// Messages have at most `max_values` JSON values.
+    pub(super) fn new(max_values: usize) -> Self {
+        Self { phase: Phase::Fresh, running: HashSet::new(), max_values }
     }
 
     /// Whether `connection_init` is still awaited.
@@ -119,6 +126,9 @@ impl Protocol {
 
     /// Takes one text message. `request_id` goes into errors that the protocol itself answers with.
     pub(super) fn receive(&mut self, text: &str, request_id: &str) -> Step {
+        if has_too_many_values(text.as_bytes(), self.max_values) {
+            return Step::Close(Closing::BAD_MESSAGE);
+        }
         let Ok(message) = serde_json::from_str::<ClientMessage>(text) else {
             return Step::Close(Closing::BAD_MESSAGE);
         };
@@ -190,15 +200,32 @@ impl Protocol {
 }
 
 fn pong(payload: Option<Value>) -> String {
+    let payload =
+        payload.and_then(|payload| to_json(&payload, MAX_PONG_BYTES).ok().map(|_| payload));
     match payload {
         Some(payload) => json!({"type": "pong", "payload": payload}).to_string(),
         None => json!({"type": "pong"}).to_string(),
     }
 }
 
-/// A result of an operation.
-pub(super) fn next_message(id: &str, payload: &impl serde::Serialize) -> String {
-    json!({"type": "next", "id": id, "payload": payload}).to_string()
+/// A message that carries a result.
+#[derive(Serialize)]
+struct Next<'m> {
+    r#type: &'static str,
+    id: &'m str,
+    payload: &'m Response,
+}
+
+/// A result of an operation; over `limit` bytes: an error in its place.
+pub(super) fn next_message(id: &str, payload: &Response, limit: usize, request_id: &str) -> String {
+    let written = |payload: &Response, limit: usize| {
+        let text = to_json(&Next { r#type: "next", id, payload }, limit)?;
+        String::from_utf8(text).map_err(|error| Error::internal("writing a message", error))
+    };
+    written(payload, limit).unwrap_or_else(|error| {
+        // One error of ours, far below any limit.
+        written(&error_response(&error, request_id), usize::MAX).unwrap_or_default()
+    })
 }
 
 /// The operation was not executed; nothing follows for this id.
@@ -223,7 +250,7 @@ mod tests {
     }
 
     fn acknowledged() -> Protocol {
-        let mut protocol = Protocol::new();
+        let mut protocol = Protocol::new(1_000);
         assert!(matches!(protocol.receive(INIT, "r"), Step::Authenticate(Some(_))));
         assert!(protocol.acknowledge().contains("connection_ack"));
         protocol
@@ -238,9 +265,9 @@ mod tests {
 
     #[test]
     fn an_operation_before_the_acknowledgement_closes_with_4401() {
-        let mut protocol = Protocol::new();
+        let mut protocol = Protocol::new(1_000);
         assert_eq!(close_code(&protocol.receive(&subscribe("1"), "r")), Some(4401));
-        let mut protocol = Protocol::new();
+        let mut protocol = Protocol::new(1_000);
         protocol.receive(INIT, "r");
         assert_eq!(close_code(&protocol.receive(&subscribe("1"), "r")), Some(4401));
     }
@@ -281,7 +308,7 @@ mod tests {
     #[test]
     fn a_ping_is_answered_before_and_after_init_with_its_payload() {
         let ping = r#"{"type":"ping","payload":{"n":1}}"#;
-        for mut protocol in [Protocol::new(), acknowledged()] {
+        for mut protocol in [Protocol::new(1_000), acknowledged()] {
             let Step::Reply(reply) = protocol.receive(ping, "r") else { panic!("no reply") };
             assert_eq!(
                 serde_json::from_str::<Value>(&reply).unwrap(),
@@ -312,5 +339,27 @@ mod tests {
             acknowledged().receive(r#"{"type":"complete","id":"9"}"#, "r"),
             Step::Nothing
         ));
+    }
+
+    #[test]
+    fn a_message_with_too_many_values_closes_with_4400() {
+        let values = vec!["1"; 1_000].join(",");
+        let text = format!(r#"{{"type":"connection_init","payload":{{"a":[{values}]}}}}"#);
+        assert_eq!(close_code(&Protocol::new(1_000).receive(&text, "r")), Some(4400));
+    }
+
+    #[test]
+    fn a_long_payload_of_a_ping_is_not_repeated() {
+        let ping = json!({"type": "ping", "payload": {"n": "1".repeat(1_000)}}).to_string();
+        let Step::Reply(reply) = acknowledged().receive(&ping, "r") else { panic!("no reply") };
+        assert_eq!(reply, r#"{"type":"pong"}"#);
+    }
+
+    #[test]
+    fn a_result_over_the_limit_becomes_an_error() {
+        let response = Response::new("x".repeat(1_000));
+        assert!(next_message("1", &response, 2_000, "r").contains("xxx"));
+        let message = next_message("1", &response, 1_000, "r");
+        assert!(message.contains("ANSWER_TOO_LARGE") && !message.contains("xxx"), "{message}");
     }
 }

@@ -83,13 +83,14 @@ impl Socket {
         token: Option<String>,
         websocket: WebSocket,
     ) -> Self {
+        let protocol = Protocol::new(node.api.limits().json_values);
         Self {
             node,
             request_id,
             base_url,
             header_token: token,
             websocket,
-            protocol: Protocol::new(),
+            protocol,
             authenticated: None,
             operations: SelectAll::new(),
             aborts: HashMap::new(),
@@ -263,7 +264,8 @@ impl Socket {
 
     fn results(&self, request: &GraphQlRequest) -> BoxStream<'static, Response> {
         let request_id = self.request_id.as_str();
-        match self.node.api.check(&request.query, request.operation_name.as_deref()) {
+        let name = request.operation_name.as_deref();
+        match self.node.api.check(&request.query, name, request.variables.as_ref()) {
             Ok(checked) => {
                 let auth = match &self.authenticated {
                     Some((principal, _)) => Auth::Valid(*principal),
@@ -308,7 +310,10 @@ impl Socket {
                 self.stop(&id);
                 error_message(&id, &response.errors)
             }
-            Some(response) => next_message(&id, &response),
+            Some(response) => {
+                let limit = self.node.api.limits().answer.bytes;
+                next_message(&id, &response, limit, self.request_id.as_str())
+            }
             None => {
                 self.protocol.ended(&id);
                 self.aborts.remove(&id);

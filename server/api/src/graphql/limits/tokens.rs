@@ -1,0 +1,84 @@
+//! Counts the tokens of a document's text, so that nothing recursive ever sees a hostile text.
+
+use vultus_core::Result;
+
+use super::exceeded;
+use crate::graphql::request_limits::QueryLimits;
+
+/// Refuses a text with too many tokens, too long names or too deep nesting.
+pub(super) fn check(query: &str, limits: &QueryLimits) -> Result<()> {
+    let bytes = query.as_bytes();
+    let (mut at, mut tokens, mut nesting) = (0usize, 0usize, 0usize);
+    while let Some(&byte) = bytes.get(at) {
+        at = match byte {
+            b' ' | b'\t' | b'\r' | b'\n' | b',' => {
+                at += 1;
+                continue;
+            }
+            b'#' => {
+                at += bytes[at..]
+                    .iter()
+                    .position(|&b| b == b'\n' || b == b'\r')
+                    .unwrap_or(bytes.len() - at);
+                continue;
+            }
+            b'"' => end_of_string(bytes, at),
+            b'{' | b'(' | b'[' => {
+                nesting += 1;
+                at + 1
+            }
+            b'}' | b')' | b']' => {
+                nesting = nesting.saturating_sub(1);
+                at + 1
+            }
+            _ if is_word(byte) => {
+                let length = bytes[at..].iter().take_while(|&&b| is_word(b)).count();
+                if length > limits.name_bytes {
+                    return Err(exceeded("QUERY_NAME", "bytes in a name", limits.name_bytes));
+                }
+                at + length
+            }
+            _ => at + 1,
+        };
+        tokens += 1;
+        if tokens > limits.tokens {
+            return Err(exceeded("QUERY_TOKENS", "tokens", limits.tokens));
+        }
+        if nesting > limits.nesting {
+            return Err(exceeded("QUERY_NESTING", "levels of brackets", limits.nesting));
+        }
+    }
+    Ok(())
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+/// Index after the string that begins at `start`; the end of the text when it is not closed.
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let rest = &bytes[start..];
+    if rest.starts_with(br#"""""#) {
+        let mut at = 3;
+        while at < rest.len() {
+            if rest[at..].starts_with(br#"\""""#) {
+                at += 4;
+            } else if rest[at..].starts_with(br#"""""#) {
+                return start + at + 3;
+            } else {
+                at += 1;
+            }
+        }
+        return bytes.len();
+    }
+    let mut at = 1;
+    while let Some(&byte) = rest.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            b'"' => return start + at + 1,
+            b'\n' | b'\r' => return start + at,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
