@@ -8,6 +8,7 @@ pub mod error;
 pub mod folder;
 pub mod ids;
 pub mod media;
+pub mod rules;
 pub mod slots;
 pub mod summary;
 
