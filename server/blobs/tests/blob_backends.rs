@@ -1,5 +1,5 @@
-//! The rules of every storage of blobs, over local files, a bucket of a real S3 server and GridFS
-//! in a genuine MongoDB, and moving blobs between them.
+//! The rules of every storage of blobs, over local files, a bucket of an S3 server and GridFS in
+//! MongoDB, and copies between them.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests a fault is a panic, too")]
 
@@ -16,14 +16,14 @@ use vultus_blobs::keys::{FolderKey, MasterKey};
 use vultus_blobs::{BlobError, BlobStore, BucketOptions, StoredBlob, Sweeper};
 use vultus_maintenance::copy::{Place, copy};
 use vultus_store::contract::{World, new_id};
-use vultus_store::{FolderAdditions, Store};
+use vultus_store::{Archive, FolderAdditions, Folders};
 use vultus_store_mongo::gridfs_blobs;
 use vultus_store_sqlite::{Options, SqliteStore};
 use vultus_tests::ReplicaSet;
 
 const ACCESS: (&str, &str) = ("test-access", "test-secret");
 
-/// Blobs of one kind of storage, with what lives as long as they do.
+/// Blobs of one kind of storage, with guards of their data.
 struct Storage {
     blobs: Arc<BlobStore>,
     data: TempDir,
@@ -35,7 +35,7 @@ async fn local() -> Storage {
     Storage { blobs: BlobStore::local(data.path()).unwrap(), data, _bucket: None }
 }
 
-/// Files in a folder that is another file system, as one that all nodes mount.
+/// Files in a folder on another file system, like one that all nodes mount.
 async fn mounted() -> Storage {
     let data = tempfile::tempdir().unwrap();
     let device = |folder: &TempDir| std::fs::metadata(folder.path()).unwrap().dev();
@@ -48,7 +48,7 @@ async fn mounted() -> Storage {
     Storage { blobs: BlobStore::local(data.path()).unwrap(), data, _bucket: Some(elsewhere) }
 }
 
-/// A bucket in a database of its own.
+/// GridFS in a new database.
 async fn gridfs() -> Storage {
     gridfs_in(&ReplicaSet::shared(1).uri(&format!("blobs-{}", uuid::Uuid::now_v7()))).await
 }
@@ -58,7 +58,7 @@ async fn gridfs_in(uri: &str) -> Storage {
     Storage { blobs: gridfs_blobs(data.path(), uri).await.unwrap(), data, _bucket: None }
 }
 
-/// A bucket of an S3 server of its own, on loopback.
+/// A bucket of a new S3 server on loopback.
 async fn bucket() -> Storage {
     let (data, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     std::fs::create_dir(root.path().join("media")).unwrap();
@@ -125,9 +125,9 @@ impl Storage {
     }
 }
 
-async fn blobs_come_back_whole_and_in_ranges(storage: Storage) {
+async fn blobs_are_read_whole_and_in_ranges(storage: Storage) {
     let key = folder_key();
-    // Empty, small, several chunks, several pieces, and so long that a bucket takes it in parts.
+    // Empty, small, several chunks, several pieces, and long enough for a multipart upload.
     for count in [0, 10, 300_000, 2_500_000, 9_000_000] {
         let bytes = bytes(count);
         let blob = storage.store(&key, &bytes).await;
@@ -142,7 +142,7 @@ async fn blobs_come_back_whole_and_in_ranges(storage: Storage) {
     assert_eq!(std::fs::read_dir(storage.data.path().join("spool")).unwrap().count(), 0);
 }
 
-async fn the_same_bytes_may_be_written_again_and_are_there_once(storage: Storage) {
+async fn rewritten_blob_exists_once(storage: Storage) {
     let key = folder_key();
     let first = storage.store(&key, &bytes(1_500_000)).await;
     let open = storage.blobs.open(first.key(), &key).await.unwrap();
@@ -150,13 +150,13 @@ async fn the_same_bytes_may_be_written_again_and_are_there_once(storage: Storage
     assert_eq!(first.key(), second.key());
     assert_eq!(storage.listed().await, [first.key()]);
     assert_eq!(storage.plain(&key, &second).await, bytes(1_500_000));
-    // Who had it open reads the version that it opened, or an error: never a mixture.
+    // An open blob reads the version that it opened, or fails; it never mixes versions.
     if let Ok(read) = open.range(0..1_500_000).try_collect::<Vec<_>>().await {
         assert_eq!(read.concat(), bytes(1_500_000));
     }
 }
 
-async fn what_is_deleted_is_gone_and_the_sweeper_takes_what_nothing_references(storage: Storage) {
+async fn deleted_and_swept_blobs_are_gone(storage: Storage) {
     let store =
         SqliteStore::open(&storage.data.path().join("vultus.db"), Options::default()).unwrap();
     let world = World::new(store.clone()).await;
@@ -167,7 +167,7 @@ async fn what_is_deleted_is_gone_and_the_sweeper_takes_what_nothing_references(s
         .blobs
         .delete_tombstoned(store.as_ref(), &[gone.key().to_owned()])
         .await
-        .expect("it is no error that it is gone");
+        .expect("deleting a missing blob works");
     assert!(matches!(storage.blobs.open(gone.key(), &key).await, Err(BlobError::NotFound)));
     assert_eq!(storage.listed().await, [orphan.key()]);
     let folder = world.folder(0);
@@ -222,13 +222,13 @@ macro_rules! on_every_storage {
 }
 
 on_every_storage! {
-    blobs_come_back_whole_and_in_ranges,
-    the_same_bytes_may_be_written_again_and_are_there_once,
-    what_is_deleted_is_gone_and_the_sweeper_takes_what_nothing_references,
+    blobs_are_read_whole_and_in_ranges,
+    rewritten_blob_exists_once,
+    deleted_and_swept_blobs_are_gone,
 }
 
 #[tokio::test]
-async fn what_a_writer_that_died_left_of_a_copy_is_swept() {
+async fn partial_copy_of_a_dead_writer_is_swept() {
     let storage = mounted().await;
     let unfinished = |name: &str| {
         let path = storage.data.path().join("blobs").join(name);
@@ -239,13 +239,13 @@ async fn what_a_writer_that_died_left_of_a_copy_is_swept() {
     let sweeper = Sweeper::new(storage.blobs.clone(), empty(&storage));
     let now = OffsetDateTime::now_utc();
     sweeper.sweep_once(now + Duration::minutes(59)).await.unwrap();
-    assert!(left.exists(), "somebody may be writing it");
+    assert!(left.exists(), "it may still be written");
     sweeper.sweep_once(now + Duration::minutes(61)).await.unwrap();
     assert!(!left.exists() && other.exists());
 }
 
 #[tokio::test]
-async fn a_storage_is_told_from_others_and_known_again_on_another_way() {
+async fn identity_of_a_storage_is_independent_of_its_address() {
     let (here, elsewhere) = (local().await, local().await);
     let link = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(here.data.path().join("blobs"), link.path().join("blobs")).unwrap();
@@ -265,13 +265,13 @@ async fn a_storage_is_told_from_others_and_known_again_on_another_way() {
 }
 
 #[tokio::test]
-async fn a_bucket_that_does_not_answer_is_unavailable_and_leaves_nothing_behind() {
+async fn bucket_without_an_answer_is_unavailable() {
     let storage = bucket().await;
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let nobody =
+    let unreachable =
         BlobStore::bucket(storage.data.path(), &options(&format!("http://{closed}"), ACCESS.1))
             .unwrap();
-    let unavailable = nobody.put_bytes(&folder_key(), b"photo").await;
+    let unavailable = unreachable.put_bytes(&folder_key(), b"photo").await;
     assert!(matches!(unavailable, Err(BlobError::Unavailable(_))), "{unavailable:?}");
     assert_eq!(
         std::fs::read_dir(storage.data.path().join("spool")).unwrap().count(),
@@ -280,7 +280,7 @@ async fn a_bucket_that_does_not_answer_is_unavailable_and_leaves_nothing_behind(
     );
 }
 
-/// An installation with three folders of one photo each.
+/// A store with three folders of one photo each.
 async fn filled(storage: &Storage, key: &Arc<FolderKey>) -> (Arc<SqliteStore>, Vec<StoredBlob>) {
     let store = empty(storage);
     let world = World::new(store.clone()).await;
@@ -305,8 +305,7 @@ fn empty(storage: &Storage) -> Arc<SqliteStore> {
 }
 
 #[tokio::test]
-async fn an_installation_moves_with_its_blobs_from_storage_to_storage_and_both_sides_are_compared()
-{
+async fn installation_is_copied_between_all_storages() {
     let (first, key) = (local().await, folder_key());
     let (mut store, blobs) = filled(&first, &key).await;
     let mut from = first;
@@ -336,7 +335,7 @@ async fn an_installation_moves_with_its_blobs_from_storage_to_storage_and_both_s
 }
 
 #[tokio::test]
-async fn a_copy_that_was_stopped_goes_on_and_a_store_with_something_else_is_refused() {
+async fn interrupted_copy_continues_and_other_data_are_rejected() {
     let (from, to, key) = (local().await, gridfs().await, folder_key());
     let (old, new) = (filled(&from, &key).await.0, empty(&to));
     let places = (
@@ -344,8 +343,7 @@ async fn a_copy_that_was_stopped_goes_on_and_a_store_with_something_else_is_refu
         Place { store: new.as_ref(), blobs: &to.blobs },
     );
     let records: Vec<_> = old.export().await.unwrap().try_collect().await.unwrap();
-    // As a copy leaves it that is killed after the first folder's records and the second folder's
-    // file.
+    // Like a copy that is killed after the records of the first folder and the file of the second.
     new.import(records[..3].to_vec()).await.unwrap();
     let totals = copy(places.0, places.1, true, |_| ()).await.unwrap();
     assert_eq!((totals.records["folders"], totals.blobs, to.listed().await.len()), (3, 3, 3));
@@ -362,11 +360,11 @@ async fn a_copy_that_was_stopped_goes_on_and_a_store_with_something_else_is_refu
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("not empty"), "{refused}");
-    assert_eq!(other.listed().await, Vec::<String>::new(), "nothing was written to it");
+    assert_eq!(other.listed().await, Vec::<String>::new(), "nothing is written to it");
 }
 
 #[tokio::test]
-async fn a_copy_names_the_file_that_is_missing() {
+async fn copy_names_the_missing_file() {
     let (from, to, key) = (local().await, local().await, folder_key());
     let (store, blobs) = filled(&from, &key).await;
     std::fs::remove_file(from.data.path().join("blobs").join(blobs[1].key())).unwrap();

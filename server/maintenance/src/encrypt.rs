@@ -1,5 +1,6 @@
-//! Data from before encryption: every folder gets a key, and its blobs are written again,
-//! encrypted. Killed half-way, it is run again and goes on with the folders that are left.
+//! Encrypts the data of versions before encryption: every folder gets a key, and its blobs are
+//! written again, encrypted. An interrupted run can be repeated and continues with the remaining
+//! folders.
 
 use super::{MaintenanceError, Result, file_error};
 use std::collections::HashMap;
@@ -10,29 +11,29 @@ use time::OffsetDateTime;
 use vultus_blobs::keys::{CompanyKey, FolderKey, MasterKey};
 use vultus_blobs::{BlobError, BlobStore, StoredBlob};
 use vultus_core::{CompanyId, FolderId};
+use vultus_store::{Accounts, Folders, StoreError};
 use vultus_store::{FolderContents, Scope};
-use vultus_store::{Store, StoreError};
 use vultus_store_sqlite::SqliteStore;
 
-/// Folders that are looked for at a time.
+/// Number of folders that are read at a time.
 const BATCH: u32 = 100;
-/// Bytes that are read at a time.
+/// Size of a read.
 const BUFFER: usize = 1 << 20;
 
-/// What was done.
+/// Result of encrypting.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Encrypted {
-    /// Folders that have a key now.
+    /// Number of folders that got a key.
     pub folders: u64,
-    /// Blobs that were encrypted.
+    /// Number of encrypted blobs.
     pub blobs: u64,
-    /// Blobs that were referenced and not there before.
+    /// Number of referenced blobs that did not exist.
     pub missing: u64,
 }
 
-/// Encrypts what is plain. `plain` is the folder with the plain blobs; the encrypted ones go into
-/// `blobs`. The plain files are deleted as soon as nothing references them; what a disk keeps of
-/// deleted files is not in its power.
+/// Encrypts all plain folders. `plain` is the folder with the plain blobs; the encrypted ones are
+/// written to `blobs`. A plain file is deleted as soon as nothing references it; its bytes may stay
+/// on the disk until they are overwritten.
 pub async fn encrypt(
     store: &SqliteStore,
     blobs: &BlobStore,
@@ -47,7 +48,7 @@ pub async fn encrypt(
             wrapped = master.make_company_key(company.id);
             if !store.replace_company_key(company.id, b"", &wrapped).await? {
                 return Err(MaintenanceError::Refused(
-                    "somebody else encrypts the same data: wait until that is done".to_owned(),
+                    "another process is encrypting the same data: wait until it ends".to_owned(),
                 ));
             }
         }
@@ -100,7 +101,7 @@ async fn encrypt_folder(
         match encrypt_file(blobs, &plain.join(old), &key).await? {
             Some(stored) if sha256.is_some_and(|expected| expected != stored.sha256()) => {
                 let text = format!(
-                    "{} holds other bytes than the store says: folder {id} is left as it is",
+                    "the hash of {} differs from the one in the store: folder {id} is not changed",
                     plain.join(old).display()
                 );
                 return Err(MaintenanceError::Refused(text));

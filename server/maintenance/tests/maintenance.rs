@@ -1,4 +1,4 @@
-//! Verifying, encrypting what an older version left, and changing the master key.
+//! Verifying, encrypting the data of an older version, changing the master key, backups.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests a fault is a panic, too")]
 
@@ -16,7 +16,7 @@ use vultus_maintenance::encrypt::{Encrypted, encrypt};
 use vultus_maintenance::rekey::rekey;
 use vultus_maintenance::verify::{Problem, Verification, verify};
 use vultus_store::contract::{at, medium, new_id, user_of};
-use vultus_store::{Company, FolderAdditions, Store};
+use vultus_store::{Accounts, Company, FolderAdditions, Folders, Store};
 use vultus_store_sqlite::{Options, SqliteStore};
 
 struct Installation {
@@ -93,7 +93,7 @@ impl Installation {
 }
 
 #[tokio::test]
-async fn a_sound_installation_is_found_sound_and_every_fault_is_named() {
+async fn verification_names_every_fault() {
     let data = Installation::new().await;
     let mut media = Vec::new();
     for bytes in [&b"first"[..], b"second", b"third", b"fourth"] {
@@ -118,7 +118,7 @@ async fn a_sound_installation_is_found_sound_and_every_fault_is_named() {
         (media[3].0.id.to_string(), vec![1; 61]),
     )
     .unwrap();
-    let orphan = data.blobs.put_bytes(&media[0].1, b"nobody's").await.unwrap();
+    let orphan = data.blobs.put_bytes(&media[0].1, b"orphan").await.unwrap();
     let old = std::fs::File::options().write(true).open(data.path(orphan.key())).unwrap();
     old.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(700)).unwrap();
 
@@ -135,7 +135,7 @@ async fn a_sound_installation_is_found_sound_and_every_fault_is_named() {
 }
 
 #[tokio::test]
-async fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
+async fn new_master_key_replaces_the_old_one() {
     let data = Installation::new().await;
     data.with_photo(b"photo").await;
     let (old, new) = (&data.master, MasterKey::new(&[2; 32]));
@@ -150,8 +150,8 @@ async fn a_new_master_key_opens_everything_and_the_old_one_nothing() {
     assert_eq!(with_old.findings[0].problem, Problem::KeyUnusable);
 }
 
-/// Makes a data folder as the version before encryption left it: two folders that share a photo,
-/// and one whose file is gone.
+/// A data folder of the version before encryption: two folders that share a photo, and one whose
+/// file is missing.
 async fn plain_data() -> (TempDir, Vec<Medium>) {
     let data = Installation::new().await;
     let mut media = Vec::new();
@@ -204,7 +204,7 @@ fn holds(folder: &Path, needle: &[u8]) -> bool {
 }
 
 #[tokio::test]
-async fn plain_data_of_an_older_version_are_encrypted_folder_by_folder_and_nothing_is_lost() {
+async fn plain_data_of_an_older_version_are_encrypted() {
     let (folder, media) = plain_data().await;
     let store = SqliteStore::open(&folder.path().join("vultus.db"), Options::default()).unwrap();
     let blobs = BlobStore::local(folder.path()).unwrap();
@@ -236,7 +236,7 @@ async fn plain_data_of_an_older_version_are_encrypted_folder_by_folder_and_nothi
 }
 
 #[tokio::test]
-async fn a_backup_restores_into_an_empty_store_and_a_changed_one_is_refused() {
+async fn backup_is_restored_unless_it_was_changed() {
     let data = Installation::new().await;
     for bytes in [&b"first"[..], b"second"] {
         data.with_photo(bytes).await;
@@ -247,7 +247,7 @@ async fn a_backup_restores_into_an_empty_store_and_a_changed_one_is_refused() {
     data.with_photo(b"third").await;
     let totals = backup(data.store.as_ref(), &data.blobs, &target, |_| ()).await.unwrap();
     assert_eq!((totals.records["folders"], totals.records["users"], totals.blobs), (3, 3, 6));
-    assert!(!holds(&target, b"second"), "media are in it encrypted only");
+    assert!(!holds(&target, b"second"), "it contains encrypted media only");
     let occupied = backup(data.store.as_ref(), &data.blobs, &target, |_| ()).await;
     assert!(occupied.unwrap_err().to_string().contains("not empty"));
 
@@ -260,7 +260,7 @@ async fn a_backup_restores_into_an_empty_store_and_a_changed_one_is_refused() {
     assert_eq!(
         restore(store.as_ref(), &blobs, &target, |_| ()).await.unwrap(),
         totals,
-        "it goes on where it was stopped"
+        "it continues where it stopped"
     );
     let filled = restore(data.store.as_ref(), &data.blobs, &earlier, |_| ()).await;
     assert!(filled.unwrap_err().to_string().contains("not empty"));

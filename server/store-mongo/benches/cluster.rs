@@ -1,7 +1,7 @@
-//! Figures of the store for clusters, each beside what the same replica set does raw in the same
-//! run: claims with empty work, events across nodes, and the listing of folders as they become
-//! many. Part of `make bench`; the numbers of things come down by `CLUSTER_SCALE=0.1`, and
-//! `CLUSTER_PART=queue` or `listing` does only that.
+//! Benchmark of the store for clusters, compared with raw commands on the same replica set in the
+//! same run: claims of empty runs, events across nodes, and listings of few and many folders. Part
+//! of `make bench`. `CLUSTER_SCALE=0.1` reduces the numbers; `CLUSTER_PART=queue` or `listing` runs
+//! only that part.
 
 use futures::future::join_all;
 use mongodb::bson::{Bson, Document, Uuid, doc};
@@ -17,7 +17,7 @@ use vultus_store_mongo::MongoStore;
 use vultus_tests::ReplicaSet;
 use vultus_tests::measure::{Figure, print_figures, quantile};
 
-/// Nodes, and tasks of each.
+/// Number of nodes, and of tasks of each.
 const NODES: usize = 3;
 const TASKS: usize = 8;
 const INSERTS: usize = 4_000;
@@ -140,7 +140,7 @@ async fn make_runs(world: &World, number: usize) {
         let world = world.clone();
         tokio::spawn(async move {
             for turn in 0..number / tasks {
-                // As those of clients that ask one after the other.
+                // Like the runs of clients that send one request after the other.
                 world.queued(i64::try_from(turn).unwrap_or_default(), &["a"]).await;
             }
         })
@@ -148,8 +148,8 @@ async fn make_runs(world: &World, number: usize) {
     join_all(made).await;
 }
 
-/// All nodes claim and finish until nothing is left: how many runs, how many different ones, and
-/// the time.
+/// All nodes claim and finish runs until none is left. Returns the number of runs, the number of
+/// distinct runs, and the time.
 async fn claim_all(nodes: &[Arc<dyn Store>]) -> (usize, usize, Duration) {
     let begun = Instant::now();
     let workers = (0..NODES * TASKS).map(|worker| {
@@ -178,7 +178,7 @@ async fn claim_all(nodes: &[Arc<dyn Store>]) -> (usize, usize, Duration) {
     (done.len(), done.iter().collect::<HashSet<_>>().len(), begun.elapsed())
 }
 
-/// Milliseconds from before a write to its event, in the driver alone.
+/// Milliseconds from before a write to its event, with the driver alone.
 async fn raw_latency(raw: &mongodb::Database) -> Vec<f64> {
     use futures::StreamExt;
     let collection = raw.collection::<Document>("events");
@@ -196,13 +196,13 @@ async fn raw_latency(raw: &mongodb::Database) -> Vec<f64> {
             .write_concern(journaled());
         let (written, event) = tokio::join!(async { write.await }, stream.next());
         written.expect("writing works");
-        event.expect("the stream goes on").expect("an event");
+        event.expect("the stream continues").expect("an event");
         took.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     took
 }
 
-/// The same through the stores of two nodes.
+/// Milliseconds from before a write to its event, through the stores of two nodes.
 async fn event_latency(world: &World, other: &Arc<dyn Store>) -> Vec<f64> {
     let (folder, _) = world.queued(0, &["a"]).await;
     let mut changes = other.changes();
@@ -234,7 +234,7 @@ async fn event_latency(world: &World, other: &Arc<dyn Store>) -> Vec<f64> {
     took
 }
 
-/// Pages of 50 folders with all that is in them, first among few folders, then among many.
+/// Reads pages of 50 folders with their contents, first among few folders, then among many.
 async fn listing() -> Vec<Figure> {
     let set = ReplicaSet::start(1).await;
     let uri = set.uri("vultus");
@@ -276,7 +276,7 @@ async fn listing() -> Vec<Figure> {
     ]
 }
 
-/// Makes more folders like the first one, each older, with a medium and two analyses.
+/// Adds copies of the first folder, each older, with a medium and two analyses.
 async fn grow(database: &mongodb::Database, from: usize, to: usize) {
     let fast = WriteConcern::builder().w(Acknowledgment::Nodes(1)).build();
     let template = async |name: &str| {
@@ -334,7 +334,7 @@ fn copy(of: &Document, number: usize, folder: Uuid) -> Document {
     copy
 }
 
-/// Median time of a page, and the commands that one takes.
+/// Median time of a page, and its number of commands.
 async fn pages(world: &World, database: &mongodb::Database) -> (f64, f64) {
     const READ: usize = 100;
     let queries = async || {

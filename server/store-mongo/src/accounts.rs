@@ -9,16 +9,14 @@ use futures::TryStreamExt;
 use mongodb::bson::{DateTime, doc};
 use std::collections::HashMap;
 use time::{Duration, OffsetDateTime};
+use vultus_core::rules::KEEP_SESSIONS;
 use vultus_core::{CompanyId, SessionId, User, UserId};
 use vultus_store::StoreError;
 use vultus_store::stored::V1;
 use vultus_store::{Company, Rotation, Session, UserWithPassword};
 
-/// Sessions and tokens are kept for this long after they expired.
-pub(super) const KEEP: Duration = Duration::days(1);
-
-/// When the server may forget something that lives for a while, by its own clock: a caller's clock
-/// decides nothing but expiry.
+/// When the server deletes a document with this lifetime. By the clock of this node, because the
+/// clock of the caller decides expiry only.
 pub(super) fn forget_after(lifetime: Duration) -> DateTime {
     let milliseconds = i64::try_from(lifetime.whole_milliseconds()).unwrap_or(i64::MAX);
     DateTime::from_millis(DateTime::now().timestamp_millis().saturating_add(milliseconds))
@@ -99,8 +97,7 @@ pub(super) async fn record_failed_login(
 ) -> Answer<()> {
     let mut update = doc! { "$inc": { "failed_logins": 1_i64 } };
     if let Some(until) = locked_until {
-        // A lock is only ever prolonged: failures that are recorded side by side do not take it
-        // back.
+        // A lock is never shortened by a failure that is recorded concurrently.
         update.insert("$max", doc! { "locked_until": nanoseconds(until) });
     }
     match collections.users.update_one(doc! { "_id": id(user) }, update).await?.matched_count {
@@ -110,7 +107,7 @@ pub(super) async fn record_failed_login(
 }
 
 pub(super) async fn create_session(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     session: &Session,
     refresh_sha256: &str,
 ) -> Answer<()> {
@@ -124,7 +121,7 @@ pub(super) async fn create_session(
     if user.matched_count == 0 {
         return Err(StoreError::NotFound("user").into());
     }
-    let forget_at = forget_after(session.expires_at - session.created_at + KEEP);
+    let forget_at = forget_after(session.expires_at - session.created_at + KEEP_SESSIONS);
     collections
         .sessions
         .insert_one(SessionDocument::new(session, forget_at))
@@ -134,7 +131,7 @@ pub(super) async fn create_session(
 }
 
 async fn insert_token(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     sha256: &str,
     session: SessionId,
     forget_at: DateTime,
@@ -156,7 +153,7 @@ async fn insert_token(
 }
 
 pub(super) async fn rotate_refresh(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     old: &str,
     new: &str,
     now: OffsetDateTime,
@@ -195,7 +192,7 @@ pub(super) async fn rotate_refresh(
     let owner = owner.ok_or(StoreError::NotFound("user"))?;
     let used = doc! { "$set": { "used": true } };
     collections.refresh_tokens.update_one(doc! { "_id": old }, used).session(&mut *within).await?;
-    let forget_at = forget_after(expires_at - now + KEEP);
+    let forget_at = forget_after(expires_at - now + KEEP_SESSIONS);
     let extended =
         doc! { "$set": { "expires_at": nanoseconds(expires_at), "forget_at": forget_at } };
     collections

@@ -1,5 +1,4 @@
-//! What makes things in a folder: the folder itself, its media, its analyses, at most once per
-//! idempotency key.
+//! Creating folders, media and analyses, at most once per idempotency key.
 
 use super::accounts::forget_after;
 use super::collections::Collections;
@@ -12,23 +11,22 @@ use super::scope::{of_folders, with};
 use super::sweeping;
 use super::transaction::Transaction;
 use super::values::{count, id, ids, nanoseconds, time, typed};
+use ::time::OffsetDateTime;
 use mongodb::bson::{Document, doc};
 use std::collections::{BTreeSet, HashSet};
-use time::{Duration, OffsetDateTime};
+use vultus_core::rules::{KEEP_IDEMPOTENCY_KEYS, media_changed_by_addition, media_changed_by_plan};
 use vultus_core::{Folder, FolderId, Medium};
 use vultus_store::StoreError;
 use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope};
 
-/// Idempotency keys are kept for this long.
-pub(super) const KEEP_KEYS: Duration = Duration::hours(48);
-
 pub(super) async fn create_folder(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     folder: &Folder,
     additions: &FolderAdditions,
     key: Option<&IdempotencyKey>,
 ) -> Answer<Created> {
-    // What exists already is met as a duplicate key; the next attempt says what it is.
+    // The first attempt fails with a duplicate key if something exists; the next one finds out
+    // what.
     if transaction.attempt > 0 {
         if let Some(replay) = replayed(transaction, key).await? {
             return Ok(Created::Replayed(replay));
@@ -55,7 +53,7 @@ pub(super) async fn create_folder(
 }
 
 pub(super) async fn add_to_folder(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     scope: Scope,
     folder: FolderId,
     additions: &FolderAdditions,
@@ -65,8 +63,8 @@ pub(super) async fn add_to_folder(
         return Ok(Created::Replayed(replay));
     }
     let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();
-    let asked = additions.group.as_ref().map(|new| new.group.created_at);
-    let mut update = touched(additions.now.or(asked).or(newest_medium));
+    let requested = additions.group.as_ref().map(|new| new.group.created_at);
+    let mut update = touched(additions.now.or(requested).or(newest_medium));
     let raised = update.entry("$inc").or_insert_with(|| doc! {}.into());
     if let Some(raised) = raised.as_document_mut() {
         raised.insert("members", members(additions));
@@ -78,8 +76,8 @@ pub(super) async fn add_to_folder(
     }
     let filter = with(doc! { "_id": id(folder) }, of_folders(scope));
     let Transaction { session, collections, .. } = &mut *transaction;
-    // Written first, so that of several requests to one folder the later ones are told at once.
-    // Gives the folder as it was.
+    // Written first, so that concurrent requests to one folder conflict at once. Returns the folder
+    // before the update.
     let before =
         collections.folders.find_one_and_update(filter, update).session(&mut *session).await?;
     let before = before.ok_or(StoreError::NotFound("folder"))?;
@@ -93,52 +91,37 @@ pub(super) async fn add_to_folder(
             .await?;
     }
     add(transaction, &before, before.members, additions).await?;
-    let now = additions.now.or(asked).or(newest_medium).unwrap_or_else(|| time(before.updated_at));
+    let now =
+        additions.now.or(requested).or(newest_medium).unwrap_or_else(|| time(before.updated_at));
     remember(transaction, key, folder, additions, now).await?;
     Ok(Created::New)
 }
 
-/// What the folder's dates become.
+/// The dates of the folder that the additions change.
 fn dates(
     before: &FolderDocument,
     additions: &FolderAdditions,
     newest_medium: Option<OffsetDateTime>,
 ) -> Document {
-    let mut changed_at = before.media_changed_at;
-    if let Some(newest) = newest_medium.map(nanoseconds)
-        && changed_at.is_none_or(|changed| changed < newest)
-    {
-        // Later than every analysis asked for in other requests: while these media were on their
-        // way, none of those could take them.
-        changed_at = Some(newest.max(after(before.asked_at)));
-    }
-    let asked = additions.group.as_ref().and_then(newest_analysis).map(nanoseconds);
-    let asked_at = before.asked_at.max(asked);
-    if additions
-        .group
-        .as_ref()
-        .is_some_and(|new| new.media_seen.map(nanoseconds) != before.media_changed_at)
-    {
-        // A medium came or went between the look at the folder and this commit: later than these
-        // analyses, which could not heed it.
-        changed_at = Some(changed_at.unwrap_or(0).max(after(asked_at)));
+    let stored = before.media_changed_at.map(time);
+    let others_requested_at = before.asked_at.map(time);
+    let mut changed_at = media_changed_by_addition(stored, newest_medium, others_requested_at);
+    let mut requested_at = others_requested_at;
+    if let Some(new) = &additions.group {
+        requested_at = requested_at.max(newest_analysis(new));
+        changed_at = media_changed_by_plan(changed_at, stored, new.media_seen, requested_at);
     }
     let mut dates = Document::new();
-    if changed_at != before.media_changed_at {
-        dates.insert("media_changed_at", changed_at);
+    if changed_at != stored {
+        dates.insert("media_changed_at", changed_at.map(nanoseconds));
     }
-    if asked_at != before.asked_at {
-        dates.insert("asked_at", asked_at);
+    if requested_at != others_requested_at {
+        dates.insert("asked_at", requested_at.map(nanoseconds));
     }
     dates
 }
 
-/// The moment after analyses were asked for, if any were.
-pub(super) fn after(asked_at: Option<i64>) -> i64 {
-    asked_at.map_or(0, |asked| asked.saturating_add(1))
-}
-
-/// The update that every change of a folder makes: it is the event, too.
+/// The update of every change of a folder. It also is the event for the change stream.
 pub(super) fn touched(now: Option<OffsetDateTime>) -> Document {
     let mut update = doc! { "$inc": { "revision": 1_i64 } };
     if let Some(now) = now {
@@ -168,14 +151,18 @@ fn newest_analysis(new: &NewGroup) -> Option<OffsetDateTime> {
     analyses(new).map(|analysis| analysis.created_at).max()
 }
 
-/// Refuses a folder whose external id another folder of the company has.
+/// Fails if another folder of the company has this external id.
 async fn refuse_duplicate(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     folder: &Folder,
     external_id: &str,
 ) -> Answer<()> {
     let Transaction { session, collections, .. } = transaction;
-    let filter = doc! { "company_id": id(folder.company_id), "external_id": external_id, "_id": { "$ne": id(folder.id) } };
+    let filter = doc! {
+        "company_id": id(folder.company_id),
+        "external_id": external_id,
+        "_id": { "$ne": id(folder.id) },
+    };
     match collections.folders.find_one(filter).session(session).await? {
         Some(holder) => Err(StoreError::Duplicate {
             what: "externalId",
@@ -187,7 +174,7 @@ async fn refuse_duplicate(
 }
 
 async fn add(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     folder: &FolderDocument,
     first_place: i64,
     additions: &FolderAdditions,
@@ -228,15 +215,15 @@ async fn add(
     Ok(())
 }
 
-/// The keys under which a medium's bytes lie.
+/// The blob keys of a medium.
 fn blob_keys(medium: &Medium) -> impl Iterator<Item = &str> {
     std::iter::once(medium.blob_key.as_str()).chain(medium.thumbnail_key.as_deref())
 }
 
-/// A medium may have been deleted since the request looked at the folder. Deleting one writes the
-/// folder, as this transaction does.
+/// Fails if a medium was deleted after the request read the folder. A concurrent deletion writes
+/// the folder too and conflicts with this transaction.
 async fn refuse_missing_media(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     folder: &FolderDocument,
     additions: &FolderAdditions,
     new: &NewGroup,
@@ -258,7 +245,7 @@ fn named(key: &IdempotencyKey) -> Document {
     doc! { "user_id": id(key.user_id), "operation": &key.operation, "key": &key.key }
 }
 
-/// What the key made before; another request's key is refused.
+/// What an earlier request with this key created. Fails if that was a different request.
 fn of_key(found: Option<KeyDocument>, key: &IdempotencyKey) -> Answer<Option<Replay>> {
     match found {
         Some(found) if found.fingerprint != key.fingerprint => {
@@ -269,7 +256,7 @@ fn of_key(found: Option<KeyDocument>, key: &IdempotencyKey) -> Answer<Option<Rep
 }
 
 async fn replayed(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     key: Option<&IdempotencyKey>,
 ) -> Answer<Option<Replay>> {
     let Some(key) = key else { return Ok(None) };
@@ -282,7 +269,7 @@ async fn replayed(
     of_key(found, key)
 }
 
-/// What the key made before, for those who ask first.
+/// What an earlier request with this key created.
 pub(super) async fn replay(
     collections: &Collections,
     key: &IdempotencyKey,
@@ -291,15 +278,19 @@ pub(super) async fn replay(
 }
 
 async fn remember(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     key: Option<&IdempotencyKey>,
     folder: FolderId,
     additions: &FolderAdditions,
     now: OffsetDateTime,
 ) -> Answer<()> {
     let Some(key) = key else { return Ok(()) };
-    let document =
-        KeyDocument::new(key, &Replay::of(folder, additions), now, forget_after(KEEP_KEYS));
+    let document = KeyDocument::new(
+        key,
+        &Replay::of(folder, additions),
+        now,
+        forget_after(KEEP_IDEMPOTENCY_KEYS),
+    );
     transaction
         .collections
         .idempotency

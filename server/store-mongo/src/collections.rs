@@ -1,5 +1,5 @@
-//! The collections, their indexes, and how both come to be: made and checked at each start, by
-//! whichever nodes start together.
+//! The collections and their indexes. Every start creates and checks them, also when several nodes
+//! start at the same time.
 
 use super::documents::{
     AnalysisDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument,
@@ -24,7 +24,7 @@ pub(super) struct Collections {
     pub(super) analyses: Collection<AnalysisDocument>,
     pub(super) runs: Collection<RunDocument>,
     pub(super) idempotency: Collection<KeyDocument>,
-    /// One document per blob that is or was referenced: where references and sweeping meet.
+    /// One document per blob that is or was referenced. References and deletions conflict on it.
     pub(super) blobs: Collection<Document>,
 }
 
@@ -42,7 +42,7 @@ pub(super) const NAMES: [&str; 11] = [
     "idempotency",
     BLOBS,
 ];
-/// The collection whose changes are everybody's events.
+/// The collection whose changes are the events for all nodes.
 pub(super) const FOLDERS: &str = "folders";
 /// The collection of analyses.
 pub(super) const ANALYSES: &str = "analyses";
@@ -52,7 +52,7 @@ pub(super) const RUNS: &str = "runs";
 pub(super) const BLOBS: &str = "blobs";
 
 impl Collections {
-    /// Of a database.
+    /// The collections of a database.
     pub(super) fn of(database: &Database) -> Self {
         Self {
             database: database.clone(),
@@ -131,8 +131,8 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
         (
             "runs",
             vec![
-                // Without `ready_at`, so that claims and heartbeats leave it as it is: what was
-                // deleted of an index stays in the way of those who read it for minutes.
+                // Without `ready_at`, so that claims and heartbeats do not change the index:
+                // deleted entries slow down its readers for minutes.
                 partial(
                     doc! { "pool": 1, "turn_at": 1, "_id": 1 },
                     doc! { "state": { "$in": ["QUEUED", "LEASED"] } },

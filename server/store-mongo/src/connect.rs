@@ -1,4 +1,4 @@
-//! From the URI to a client: what a replica set must be, and a clear word where it is not.
+//! Connecting to the replica set of a URI, and checking that it is suitable.
 
 use super::transaction::durable;
 use mongodb::bson::{Document, doc};
@@ -8,21 +8,22 @@ use mongodb::{Client, Database};
 use std::time::Duration;
 use vultus_store::{Result, StoreError};
 
-/// Where the URI names no database.
+/// Database if the URI names none.
 const DEFAULT_DATABASE: &str = "vultus";
-/// Oldest server: transactions, change streams and partial indexes are as they are used here.
+/// Oldest supported server, by its transactions, change streams and partial indexes.
 const OLDEST: (i32, i32) = (6, 0);
-/// How long an operation waits for a primary before the caller is told to try again.
+/// Maximum wait of an operation for a primary.
 const SELECTION: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(3);
-/// How often members are looked at.
+/// Interval of monitoring the members.
 const HEARTBEAT: Duration = Duration::from_secs(2);
-/// Connections to each member, unless the URI says otherwise.
+/// Maximum number of connections to each member, unless the URI sets it.
 const CONNECTIONS: u32 = 64;
-/// Not authorized, and authentication failed.
+/// Codes of the server: not authorized, and authentication failed.
 const REFUSED: [i32; 2] = [13, 18];
 
-/// A client of the replica set and its database. Durability is set here and not left to the URI.
+/// A client of the replica set and its database. The write concern is set here, whatever the URI
+/// says.
 pub(crate) async fn connect(uri: &str) -> Result<(Client, Database)> {
     let mut options = ClientOptions::parse(uri)
         .await
@@ -66,7 +67,7 @@ impl From<Error> for Unfit {
     }
 }
 
-/// What a server must be, before anything is written to it.
+/// Checks the server before anything is written to it.
 async fn check(database: &Database) -> std::result::Result<(), Unfit> {
     let hello = database.run_command(doc! { "hello": 1 }).await?;
     if !hello.contains_key("setName") {
@@ -82,7 +83,7 @@ async fn check(database: &Database) -> std::result::Result<(), Unfit> {
             OLDEST.0, OLDEST.1
         )));
     }
-    // Needs the rights that a node needs.
+    // Fails if the user lacks the rights that a node needs.
     database
         .run_command(
             doc! { "listCollections": 1, "nameOnly": true, "authorizedCollections": false },
@@ -96,7 +97,7 @@ fn no_replica_set() -> &'static str {
      start mongod with --replSet, and run rs.initiate() once (one member is enough)"
 }
 
-/// Why the first answer did not come, in words that help.
+/// Explains why the server did not answer the first command.
 async fn explain(options: &ClientOptions, error: &Error) -> String {
     let refusal = super::fault::code(error).is_some_and(|code| REFUSED.contains(&code));
     match error.kind.as_ref() {
@@ -111,26 +112,26 @@ async fn explain(options: &ClientOptions, error: &Error) -> String {
     }
 }
 
-/// Asks the first member alone, without taking part in its replica set.
+/// Queries the first member with a direct connection.
 async fn look_closer(options: &ClientOptions) -> String {
     let Some(first) = options.hosts.first().cloned() else {
         return "the URI names no server".to_owned();
     };
     let address = first.to_string();
-    let mut alone = options.clone();
-    (alone.hosts, alone.direct_connection, alone.repl_set_name, alone.credential) =
+    let mut direct = options.clone();
+    (direct.hosts, direct.direct_connection, direct.repl_set_name, direct.credential) =
         (vec![first], Some(true), None, None);
-    alone.selection_criteria = None;
-    let asked = async {
-        let client = Client::with_options(alone)?;
+    direct.selection_criteria = None;
+    let hello = async {
+        let client = Client::with_options(direct)?;
         let hello = client.database("admin").run_command(doc! { "hello": 1 }).await;
         client.shutdown().immediate(true).await;
         hello
     };
-    match asked.await {
-        // The driver's own sentence, which names both versions.
+    match hello.await {
+        // The error of the driver names both versions.
         Err(error) if error.to_string().contains("wire version") => {
-            format!("the server is of another age: {error}")
+            format!("the version of the server is not supported: {error}")
         }
         Err(_) => format!("no server answers at {address}"),
         Ok(hello) => what_it_is(&address, &hello, options.repl_set_name.as_deref()),
@@ -142,11 +143,13 @@ fn what_it_is(address: &str, hello: &Document, wanted: Option<&str>) -> String {
     match (hello.get_str("setName").ok(), wanted) {
         (Some(name), Some(wanted)) if name != wanted => {
             format!(
-                "the server at {address} is in the replica set `{name}`, and the URI says `{wanted}`"
+                "the server at {address} is in the replica set `{name}`, \
+                 and the URI names `{wanted}`"
             )
         }
         (Some(name), _) => format!(
-            "the replica set `{name}` has no primary that can be reached by the names of its members"
+            "the replica set `{name}` has no primary that can be reached \
+             by the names of its members"
         ),
         (None, _) if is_member => {
             format!("the replica set of {address} was never initiated: run rs.initiate() once")

@@ -1,5 +1,5 @@
-//! The stored documents as types. Each has a version `v`; a change of shape raises it, and the
-//! older ones stay readable.
+//! The stored documents as types. Each has a version `v`. A change of the shape raises it; older
+//! versions stay readable.
 
 mod accounts;
 mod analyses;

@@ -1,7 +1,6 @@
-//! All of the database as records, and records into an empty one.
+//! Exporting the whole database as records, and importing records into an empty database.
 
-use super::accounts::{KEEP, forget_after};
-use super::additions::KEEP_KEYS;
+use super::accounts::forget_after;
 use super::collections::Collections;
 use super::documents::{
     AnalysisDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument,
@@ -16,6 +15,7 @@ use mongodb::{ClientSession, Collection};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeSet, HashMap};
 use tokio::sync::mpsc::Sender;
+use vultus_core::rules::{KEEP_IDEMPOTENCY_KEYS, KEEP_SESSIONS};
 use vultus_core::{FolderId, RunId};
 use vultus_store::StoreError;
 use vultus_store::export::{
@@ -24,26 +24,28 @@ use vultus_store::export::{
 };
 use vultus_store::stored::V1;
 
-/// Folders that are read at a time.
+/// Folders read with one command.
 const BATCH: i64 = 100;
 
-/// The server does not have the snapshot any more.
+/// Code of the server: it has discarded the snapshot.
 const SNAPSHOT_TOO_OLD: i32 = 239;
 
-/// All records as of one moment: the session reads one snapshot, which the server keeps for five
-/// minutes unless it is told otherwise.
+/// Sends all records of one moment: the session reads a snapshot, which the server keeps for five
+/// minutes by default.
 pub(super) async fn export(
     collections: &Collections,
     session: &mut ClientSession,
     records: &Sender<vultus_store::Result<Record>>,
 ) -> Answer<()> {
     match export_all(collections, session, records).await {
-        Err(Fault::Driver(error)) if code(&error) == Some(SNAPSHOT_TOO_OLD) => Err(Fault::Known(StoreError::Internal {
-            context: "exporting the data: the server has forgotten the moment that was being read; let it remember for longer \
-                      (minSnapshotHistoryWindowInSeconds), and begin again"
-                .to_owned(),
-            source: Box::new(error),
-        })),
+        Err(Fault::Driver(error)) if code(&error) == Some(SNAPSHOT_TOO_OLD) => {
+            Err(Fault::Known(StoreError::Internal {
+                context: "exporting the data: the server has discarded the snapshot; raise \
+                          minSnapshotHistoryWindowInSeconds and start again"
+                    .to_owned(),
+                source: Box::new(error),
+            }))
+        }
         other => other,
     }
 }
@@ -91,9 +93,10 @@ async fn export_all(
     Ok(())
 }
 
-/// Nobody takes more: ends the reading.
+/// Sends a record. Fails if the receiver is gone, which ends the export.
 async fn give(records: &Sender<vultus_store::Result<Record>>, record: Record) -> Answer<()> {
-    let gone = |_| Fault::Known(StoreError::Unavailable("nobody takes the records".to_owned()));
+    let gone =
+        |_| Fault::Known(StoreError::Unavailable("the receiver of the records is gone".to_owned()));
     records.send(Ok(record)).await.map_err(gone)
 }
 
@@ -118,18 +121,19 @@ async fn drain<T: DeserializeOwned>(
     Ok(found)
 }
 
-/// Whole folders, in their order, in a fixed number of commands.
+/// Reads folders with their contents, in order, with a fixed number of commands.
 async fn folder_records(
     collections: &Collections,
     session: &mut ClientSession,
     folders: Vec<FolderDocument>,
 ) -> Answer<Vec<FolderRecord>> {
-    let within = doc! { "member.folder_id": { "$in": folders.iter().map(|folder| folder.id).collect::<Vec<_>>() } };
+    let ids: Vec<Uuid> = folders.iter().map(|folder| folder.id).collect();
+    let within = doc! { "member.folder_id": { "$in": ids } };
     let order = doc! { "member.folder_id": 1, "member.place": 1 };
     let mut records: Vec<FolderRecord> = folders.into_iter().map(without_members).collect();
     let places: HashMap<FolderId, usize> =
         records.iter().enumerate().map(|(at, record)| (record.folder.id, at)).collect();
-    // Each is found: one snapshot has both.
+    // Each is found, because both are in the same snapshot.
     let place = |folder: FolderId| places.get(&folder).copied().unwrap_or_default();
     for medium in all(&collections.media, within.clone(), order.clone(), session).await? {
         let medium = MediumRecord(medium.into());
@@ -164,8 +168,8 @@ fn without_members(folder: FolderDocument) -> FolderRecord {
     }
 }
 
-/// Writes records as they were. What is there already ends it: another attempt would meet it again.
-pub(super) async fn import(transaction: &mut Transaction, records: &[Record]) -> Answer<()> {
+/// Writes records unchanged. Fails without a retry if one exists already.
+pub(super) async fn import(transaction: &mut Transaction<'_>, records: &[Record]) -> Answer<()> {
     for record in records {
         let written = match record {
             Record::Company(CompanyRecord(company)) => {
@@ -177,7 +181,8 @@ pub(super) async fn import(transaction: &mut Transaction, records: &[Record]) ->
             Record::Session(session) => import_session(transaction, session).await,
             Record::Folder(folder) => import_folder(transaction, folder).await,
             Record::Idempotency(IdempotencyRecord { key, replay, created_at }) => {
-                let document = KeyDocument::new(key, replay, *created_at, forget_after(KEEP_KEYS));
+                let document =
+                    KeyDocument::new(key, replay, *created_at, forget_after(KEEP_IDEMPOTENCY_KEYS));
                 insert(transaction, |c| &c.idempotency, vec![document]).await
             }
         };
@@ -190,7 +195,7 @@ fn refused(record: &Record, fault: Fault) -> Fault {
     match fault {
         Fault::Driver(error) if is_duplicate(&error) => Fault::Known(StoreError::Internal {
             context: format!(
-                "importing {}: something with the same id or name is there already",
+                "importing {}: a record with the same id or name exists already",
                 record.kind()
             ),
             source: Box::new(error),
@@ -200,7 +205,7 @@ fn refused(record: &Record, fault: Fault) -> Fault {
 }
 
 async fn insert<T: serde::Serialize + Send + Sync>(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     collection: impl Fn(&Collections) -> &Collection<T>,
     documents: Vec<T>,
 ) -> Answer<()> {
@@ -212,9 +217,9 @@ async fn insert<T: serde::Serialize + Send + Sync>(
     Ok(())
 }
 
-async fn import_session(transaction: &mut Transaction, record: &SessionRecord) -> Answer<()> {
+async fn import_session(transaction: &mut Transaction<'_>, record: &SessionRecord) -> Answer<()> {
     let session = &record.session;
-    let forget_at = forget_after(session.expires_at - session.created_at + KEEP);
+    let forget_at = forget_after(session.expires_at - session.created_at + KEEP_SESSIONS);
     insert(transaction, |c| &c.sessions, vec![SessionDocument::new(session, forget_at)]).await?;
     let tokens = record.refresh_tokens.iter().map(|(sha256, used)| TokenDocument {
         sha256: sha256.clone(),
@@ -226,7 +231,7 @@ async fn import_session(transaction: &mut Transaction, record: &SessionRecord) -
     insert(transaction, |c| &c.refresh_tokens, tokens.collect()).await
 }
 
-async fn import_folder(transaction: &mut Transaction, record: &FolderRecord) -> Answer<()> {
+async fn import_folder(transaction: &mut Transaction<'_>, record: &FolderRecord) -> Answer<()> {
     let folder = &record.folder;
     let mut places = 0_i64..;
     let mut next = || Membership {

@@ -1,4 +1,4 @@
-//! What goes wrong inside the backend, on its way to [`StoreError`].
+//! Errors inside the backend, and how they become a [`StoreError`].
 
 use mongodb::error::{
     Error, ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR,
@@ -6,25 +6,25 @@ use mongodb::error::{
 };
 use vultus_store::StoreError;
 
-/// Result of a piece of work in the database.
+/// Result of work in the database.
 pub(super) type Answer<T> = std::result::Result<T, Fault>;
 
-/// A value of a unique index that exists already.
+/// Code of the server: the value of a unique index exists already.
 const DUPLICATE_KEY: i32 = 11_000;
 
-/// The server gave a command up at the time that it was given.
+/// Code of the server: the command exceeded its time limit.
 pub(super) const MAX_TIME_EXPIRED: i32 = 50;
 
-/// Why a piece of work in the database was not done.
+/// Why work in the database failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// An answer of the contract.
+    /// An error of the contract.
     Known(StoreError),
-    /// The driver or the server says so.
+    /// An error of the driver or the server.
     Driver(Error),
-    /// The server refused one write of a command, with this code.
+    /// The server rejected one write of a command with this code.
     Refused(i32),
-    /// Nobody answered in time.
+    /// The server did not answer in time.
     TimeOut,
 }
 
@@ -47,30 +47,30 @@ impl From<mongodb::bson::error::Error> for Fault {
 }
 
 impl Fault {
-    /// As the contract has it; `context` is what was being done.
+    /// Converts it into an error of the contract; `context` is what was being done.
     pub(super) fn into_store(self, context: &str) -> StoreError {
         match self {
             Self::Known(error) => error,
             Self::TimeOut => StoreError::Unavailable(format!("{context}: no answer in time")),
-            Self::Driver(error) if may_pass(&error) => {
+            Self::Driver(error) if is_transient(&error) => {
                 StoreError::Unavailable(format!("{context}: {error}"))
             }
             Self::Driver(error) => {
                 StoreError::Internal { context: context.to_owned(), source: Box::new(error) }
             }
-            Self::Refused(code) if PASSING.contains(&code) => StoreError::Unavailable(format!(
-                "{context}: the server refused a write with code {code}"
+            Self::Refused(code) if TRANSIENT.contains(&code) => StoreError::Unavailable(format!(
+                "{context}: the server rejected a write with code {code}"
             )),
             Self::Refused(code) => StoreError::Internal {
                 context: context.to_owned(),
-                source: format!("the server refused a write with code {code}").into(),
+                source: format!("the server rejected a write with code {code}").into(),
             },
         }
     }
 
-    /// Whether the same work, done again at once, may succeed: another transaction was in the way.
-    /// A value that became a duplicate since the transaction began counts too, because the next
-    /// attempt looks for it.
+    /// Whether an immediate retry may succeed, because the work conflicted with another
+    /// transaction. A value that became a duplicate after the transaction began counts too, because
+    /// the next attempt checks for it.
     pub(super) fn is_conflict(&self) -> bool {
         match self {
             Self::Known(_) | Self::TimeOut => false,
@@ -82,12 +82,12 @@ impl Fault {
     }
 }
 
-/// Whether a unique index refused a write.
+/// Whether a unique index rejected a write.
 pub(crate) fn is_duplicate(error: &Error) -> bool {
     code(error) == Some(DUPLICATE_KEY)
 }
 
-/// The server's code of an error.
+/// The code of the server in an error.
 pub(super) fn code(error: &Error) -> Option<i32> {
     match error.kind.as_ref() {
         ErrorKind::Command(command) => Some(command.code),
@@ -106,15 +106,15 @@ pub(super) fn code(error: &Error) -> Option<i32> {
 }
 
 /// Codes of a server that is stepping down, shutting down, full, overloaded or too slow.
-const PASSING: [i32; 22] = [
+const TRANSIENT: [i32; 22] = [
     6, 7, 43, 50, 63, 64, 89, 91, 100, 112, 133, 134, 175, 189, 237, 262, 9001, 10_107, 11_600,
     11_602, 13_435, 13_436,
 ];
 /// Disk full.
 const OUT_OF_DISK_SPACE: i32 = 14_031;
 
-/// Whether a later attempt may work.
-fn may_pass(error: &Error) -> bool {
+/// Whether a later attempt may succeed.
+fn is_transient(error: &Error) -> bool {
     let labels =
         [RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT];
     if labels.iter().any(|label| error.contains_label(label)) {
@@ -127,7 +127,7 @@ fn may_pass(error: &Error) -> bool {
         | ErrorKind::DnsResolve { .. }
         | ErrorKind::Shutdown
         | ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
-        _ => code(error).is_some_and(|code| PASSING.contains(&code) || code == OUT_OF_DISK_SPACE),
+        _ => code(error).is_some_and(|code| TRANSIENT.contains(&code) || code == OUT_OF_DISK_SPACE),
     }
 }
 
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_connection_is_unavailable_and_a_wrong_document_is_not() {
+    fn lost_connection_is_unavailable_and_wrong_document_is_not() {
         let io = Error::from(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
         assert!(matches!(Fault::from(io).into_store("testing"), StoreError::Unavailable(_)));
         let wrong = mongodb::bson::deserialize_from_document::<u32>(mongodb::bson::Document::new())

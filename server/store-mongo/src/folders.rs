@@ -1,6 +1,6 @@
-//! Folders and media that exist: reading them whole, changing them, and deleting them.
+//! Reading, changing and erasing folders and media.
 
-use super::additions::{after, touched};
+use super::additions::touched;
 use super::collections::Collections;
 use super::documents::{
     AnalysisDocument, FolderDocument, GroupDocument, MediumDocument, metadata_pairs,
@@ -10,20 +10,21 @@ use super::results::cancel;
 use super::scope::{of_folders, of_members, with};
 use super::sweeping::tombstone_unreferenced;
 use super::transaction::Transaction;
-use super::values::{id, ids, nanoseconds, typed};
+use super::values::{id, ids, nanoseconds, time, typed};
+use ::time::{Duration, OffsetDateTime};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, Uuid, doc, serialize_to_bson};
 use mongodb::options::ReturnDocument;
 use serde_json::Value;
 use std::collections::HashMap;
-use time::{Duration, OffsetDateTime};
+use vultus_core::rules::media_changed_by_deletion;
 use vultus_core::{
     Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium,
 };
 use vultus_store::StoreError;
 use vultus_store::{Cancelled, FolderContents, Orphans, Scope, WrappedFolderKey};
 
-/// One atomic update: no transaction needed.
+/// Changes a folder with one atomic update.
 pub(super) async fn update_folder(
     collections: &Collections,
     scope: Scope,
@@ -70,7 +71,7 @@ pub(super) async fn update_folder(
 }
 
 pub(super) async fn delete_medium(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     scope: Scope,
     medium: MediaId,
     now: OffsetDateTime,
@@ -97,7 +98,7 @@ pub(super) async fn delete_medium(
         std::iter::once(found.blob_key).chain(found.thumbnail_key).collect();
     let mut unfinished = Vec::new();
     while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
-        // The artifacts of the analyses that took a medium may show what is in it.
+        // The artifacts of the analyses that used a medium may show its content.
         keys.extend(analysis.artifacts.iter().map(|artifact| artifact.blob_key.clone()));
         if !analysis.state.0.is_final() {
             unfinished.push(Analysis::from(analysis));
@@ -118,9 +119,9 @@ pub(super) async fn delete_medium(
     Ok((changed, Orphans { keys: tombstone_unreferenced(transaction, &keys, now, NEVER).await? }))
 }
 
-/// A folder after the deletion of a medium: no verdict from before counts for what is left.
+/// Changes a folder after the deletion of a medium, so that its verdict is stale.
 async fn changed_folder(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     folder: Uuid,
     cancelled: i64,
     now: OffsetDateTime,
@@ -129,11 +130,13 @@ async fn changed_folder(
     let before =
         collections.folders.find_one(doc! { "_id": folder }).session(&mut *session).await?;
     let before = before.ok_or(StoreError::NotFound("folder"))?;
-    let changed_at = nanoseconds(now)
-        .max(after(before.asked_at))
-        .max(before.media_changed_at.unwrap_or(i64::MIN));
+    let changed_at = media_changed_by_deletion(
+        before.media_changed_at.map(time),
+        now,
+        before.asked_at.map(time),
+    );
     let mut update = touched(Some(now));
-    update.insert("$set", doc! { "media_changed_at": changed_at });
+    update.insert("$set", doc! { "media_changed_at": nanoseconds(changed_at) });
     if let Ok(raised) = update.get_document_mut("$inc") {
         raised.insert("open_analyses", -cancelled);
     }
@@ -142,18 +145,17 @@ async fn changed_folder(
     Ok(after.ok_or(StoreError::NotFound("folder"))?.into())
 }
 
-/// Deletes all documents of a folder, and marks its blobs. Its runs go too, so that a write under
-/// one of their tokens finds nothing and is stale.
+/// Deletes all documents of a folder, also its runs, so that a write under one of their tokens is
+/// stale. Adds tombstones for its blobs.
 pub(super) async fn erase_folder(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     scope: Scope,
     folder: FolderId,
     now: OffsetDateTime,
 ) -> Answer<Orphans> {
     let Transaction { session, collections, .. } = &mut *transaction;
     let filter = with(doc! { "_id": id(folder) }, of_folders(scope));
-    // Deleted first: whoever puts something into the folder writes it, too, and one of the two is
-    // tried again.
+    // Deleted first: concurrent additions write the folder too, so that one of both conflicts.
     if collections.folders.delete_one(filter).session(&mut *session).await?.deleted_count == 0 {
         return Err(StoreError::NotFound("folder").into());
     }
@@ -193,7 +195,7 @@ pub(super) async fn folders(
     contents(collections, wanted.iter().filter_map(|id| by_id.get(id).cloned()).collect()).await
 }
 
-/// Two commands, side by side, however many folders there are.
+/// Reads the contents of any number of folders with two concurrent commands.
 pub(super) async fn contents(
     collections: &Collections,
     folders: Vec<Folder>,
@@ -202,7 +204,7 @@ pub(super) async fn contents(
         return Ok(Vec::new());
     }
     let among = doc! { "member.folder_id": { "$in": ids(folders.iter().map(|folder| folder.id)) } };
-    // In the order of the index, so that nothing is sorted.
+    // In the order of the index, so that the server need not sort.
     let order = doc! { "member.folder_id": 1, "member.place": 1 };
     let media = async {
         let found =
@@ -225,7 +227,7 @@ pub(super) async fn contents(
         of_folder.0.push(analysis);
         of_folder.1.extend(artifacts);
     }
-    // An id may be asked for twice, so that nothing is taken out of the maps.
+    // Cloned, because the same folder may be requested twice.
     let of = |folder: Folder| {
         let (analyses, artifacts) = analyses_of.get(&folder.id).cloned().unwrap_or_default();
         FolderContents {
@@ -238,10 +240,10 @@ pub(super) async fn contents(
     Ok(folders.into_iter().map(of).collect())
 }
 
-/// What nothing referenced before can be under no deletion that goes on.
+/// No tombstone of a killed deletion is replaced: what was referenced until now has none.
 const NEVER: Duration = Duration::ZERO;
 
-/// As many documents as fit into the first answer.
+/// Batch size: as many documents as fit into the first answer.
 pub(super) const ALL: u32 = 10_000;
 
 pub(super) async fn folder_by_external_id(
@@ -250,7 +252,8 @@ pub(super) async fn folder_by_external_id(
     company: CompanyId,
     external_id: &str,
 ) -> Answer<Option<FolderId>> {
-    let named = doc! { "$and": [{ "company_id": id(company), "external_id": external_id }, of_folders(scope)] };
+    let named = doc! { "company_id": id(company), "external_id": external_id };
+    let named = doc! { "$and": [named, of_folders(scope)] };
     Ok(collections.folders.find_one(named).await?.map(|found| typed(found.id)))
 }
 
@@ -323,7 +326,7 @@ pub(super) async fn folder_key(
 }
 
 pub(super) async fn cancel_analysis(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     scope: Scope,
     analysis: AnalysisId,
     now: OffsetDateTime,
@@ -338,7 +341,7 @@ pub(super) async fn cancel_analysis(
     Ok(Cancelled::Now(Box::new(one(transaction, filter).await?)))
 }
 
-async fn one(transaction: &mut Transaction, filter: Document) -> Answer<Analysis> {
+async fn one(transaction: &mut Transaction<'_>, filter: Document) -> Answer<Analysis> {
     let Transaction { session, collections, .. } = transaction;
     let found = collections.analyses.find_one(filter).session(session).await?;
     Ok(found.ok_or(StoreError::NotFound("analysis"))?.into())

@@ -1,14 +1,15 @@
 //! Blobs as files of a GridFS bucket in the store's MongoDB database.
 //!
-//! A file is one version of a blob. Its chunks are written first, under an id of its own, and its
-//! document, which bears the blob's key, last; that key is unique, so that of several writers one
-//! is first. Deleting goes the other way round: who dies half-way leaves the document, and the
-//! deletion is begun again. What a dead writer left has chunks and no document, shows in no
-//! listing, and is taken away by [`Backend::sweep_unfinished`].
+//! A file is one version of a blob. Its chunks are written first, under a new id, and its document
+//! with the blob's key last; the key is unique, so that one of several writers succeeds. A deletion
+//! removes the chunks before the document: if it dies in between, the document stays and the
+//! deletion is repeated. A writer that dies leaves chunks without a document, which no listing
+//! shows; [`Backend::sweep_unfinished`] removes them.
+
+mod open_file;
 
 use crate::{connect, into_store_error, is_duplicate};
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{AsyncWriteExt, TryStreamExt};
 use mongodb::bson::oid::ObjectId;
@@ -17,45 +18,46 @@ use mongodb::error::{Error, ErrorKind, GridFsErrorKind};
 use mongodb::gridfs::{FilesCollectionDocument, GridFsBucket, GridFsUploadStream};
 use mongodb::options::{GridFsBucketOptions, IndexOptions};
 use mongodb::{Client, ClientSession, Collection, Database, IndexModel};
+use open_file::OpenFile;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::io;
-use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use vultus_blobs::backend::{Backend, HEAD_BYTES, Listed, Source, Stored, StoredForm};
+use vultus_blobs::backend::{Backend, HEAD_BYTES, Listed, Source as _, Stored, StoredForm};
 use vultus_blobs::{BlobError, BlobStore, Result, checked};
 use vultus_store::StoreError;
 
 /// The bucket: its collections are `blobs.files` and `blobs.chunks`.
 const BUCKET: &str = "blobs";
-/// Bytes of a chunk; what other programs take for GridFS's usual size, too.
+/// Size of a chunk, the usual one of GridFS.
 const CHUNK_BYTES: u32 = 255 << 10;
-/// Bytes that are sent with one command: just under 4 MiB.
+/// Size of the pieces that are sent with one command: just under 4 MiB.
 const PIECE_BYTES: u64 = 16 * CHUNK_BYTES as u64;
-/// Longest time for one command.
+/// Timeout of one command.
 const COMMAND: Duration = Duration::from_secs(30);
-/// Who writes longer than this gives up: its chunks may have been taken for a dead writer's.
-const LONGEST_WRITING: time::Duration = time::Duration::minutes(5);
-/// Chunks without a document are a dead writer's after this time; the difference is for clocks that
+/// Maximum time of a write. After that the sweeper may have removed its chunks.
+const MAX_WRITING: time::Duration = time::Duration::minutes(5);
+/// Age at which chunks without a document are removed. It exceeds [`MAX_WRITING`], because clocks
 /// differ.
 const UNFINISHED: time::Duration = time::Duration::minutes(15);
-/// How often a writer begins again because of others.
+/// Maximum number of attempts of a write that conflicts with others.
 const ATTEMPTS: u32 = 4;
-/// Chunks that are looked at in one step.
+/// Number of chunks that are checked in one step.
 const BATCH: i64 = 10_000;
 
-/// A bucket.
+/// A GridFS bucket.
 #[derive(Debug)]
 pub struct GridFs {
     client: Client,
     bucket: GridFsBucket,
     files: Collection<FilesCollectionDocument>,
     chunks: Collection<Chunk>,
-    /// The chunks of all ids up to this one were looked at for dead writers'.
-    looked_at: Mutex<Option<ObjectId>>,
+    /// The chunks of all ids up to this one are checked.
+    swept_to: Mutex<Option<ObjectId>>,
 }
 
 /// A part of a file.
@@ -66,15 +68,15 @@ struct Chunk {
 }
 
 impl GridFs {
-    /// In the database that a URI names, with connections of its own; builds and checks the
-    /// indexes.
+    /// Opens the bucket in the database that a URI names with separate connections, and builds and
+    /// checks the indexes.
     pub async fn open(uri: &str) -> Result<Self> {
         let (client, database) = connect(uri).await.map_err(from_store)?;
         if let Err(error) = build_indexes(&database).await {
             client.shutdown().immediate(true).await;
             return Err(error);
         }
-        // Durability is the database's: most members' journals.
+        // The write concern is that of the database.
         let options = GridFsBucketOptions::builder()
             .bucket_name(BUCKET.to_owned())
             .chunk_size_bytes(CHUNK_BYTES)
@@ -82,11 +84,11 @@ impl GridFs {
         let bucket = database.gridfs_bucket(options);
         let (files, chunks) =
             (database.collection(&part("files")), database.collection(&part("chunks")));
-        Ok(Self { client, bucket, files, chunks, looked_at: Mutex::default() })
+        Ok(Self { client, bucket, files, chunks, swept_to: Mutex::default() })
     }
 
-    /// What is read in one session after something else is at least as new as that, also from
-    /// another primary.
+    /// A session with causal consistency: later reads in it are at least as new as earlier ones,
+    /// also after a change of the primary.
     async fn session(&self) -> Result<ClientSession> {
         in_time("beginning a session", async {
             self.client.start_session().causal_consistency(true).await
@@ -94,7 +96,7 @@ impl GridFs {
         .await
     }
 
-    /// The file under a key, and whether all of it is there.
+    /// The file with a key, and whether it is complete.
     async fn find(&self, key: &str, stored_bytes: u64) -> Result<Option<(ObjectId, bool)>> {
         let mut session = self.session().await?;
         let found =
@@ -104,16 +106,16 @@ impl GridFs {
         let chunks = self.chunks.count_documents(doc! { "files_id": id }).session(&mut session);
         let chunks = in_time("looking for a blob", async { chunks.await }).await?;
         let in_time = file.upload_date.timestamp_millis() - id.timestamp().timestamp_millis()
-            <= millis(LONGEST_WRITING);
+            <= millis(MAX_WRITING);
         let whole = file.length == stored_bytes
             && chunks == file.length.div_ceil(u64::from(file.chunk_size_bytes));
         Ok(Some((id, whole && in_time)))
     }
 
-    /// Writes a file. False: another writer was first.
+    /// Writes a file. Returns false if another writer was first.
     async fn write(&self, key: &str, blob: &StoredForm) -> Result<bool> {
         let id = ObjectId::new();
-        // Dropped unfinished, it deletes its chunks; where it cannot, the sweeper does.
+        // Dropping it unfinished deletes its chunks; if that fails, the sweeper does.
         let mut upload = in_time("writing a blob", async {
             self.bucket.open_upload_stream(key).id(id.into()).await
         })
@@ -130,14 +132,15 @@ impl GridFs {
         }
         let took =
             OffsetDateTime::now_utc().unix_timestamp() * 1000 - id.timestamp().timestamp_millis();
-        if took > millis(LONGEST_WRITING) {
+        if took > millis(MAX_WRITING) {
             self.discard(id).await?;
             return Err(BlobError::Unavailable("writing a blob took too long".to_owned()));
         }
         Ok(true)
     }
 
-    /// Deletes a file: its chunks before its document, so that who dies in between can be followed.
+    /// Deletes a file: its chunks before its document, so that an interrupted deletion can be
+    /// repeated.
     async fn discard(&self, id: ObjectId) -> Result<()> {
         let context = "deleting a blob";
         in_time(context, async { self.chunks.delete_many(doc! { "files_id": id }).await }).await?;
@@ -150,20 +153,20 @@ impl GridFs {
         in_time(context, deleted).await
     }
 
-    /// Looks at the next chunks after an id and before another, and deletes those without a
-    /// document. Gives the last id that was looked at; none: there were no more.
+    /// Checks the next chunks after an id and before another, and deletes those without a document.
+    /// Returns the last checked id; `None` if there were no more.
     async fn sweep_some(
         &self,
         after: Option<ObjectId>,
         before: ObjectId,
     ) -> Result<Option<ObjectId>> {
-        let context = "looking for unfinished blobs";
+        let context = "searching unfinished blobs";
         let after = after.unwrap_or(ObjectId::from_bytes([0; 12]));
         let range = doc! { "files_id": { "$gt": after, "$lt": before } };
         let ids = async {
             let chunks = self.chunks.clone_with_type::<Document>();
             let found = chunks.find(range).sort(doc! { "files_id": 1, "n": 1 }).limit(BATCH);
-            // Answered by the index alone.
+            // The index contains the answer.
             let found = found.projection(doc! { "_id": 0, "files_id": 1 }).await?;
             found
                 .try_filter_map(|chunk| {
@@ -191,17 +194,13 @@ impl GridFs {
             unfinished += 1;
         }
         if unfinished > 0 {
-            tracing::info!(unfinished, "deleted the chunks of blobs that nobody goes on writing");
+            tracing::info!(unfinished, "deleted the chunks of abandoned writes");
         }
         Ok(Some(last))
     }
-
-    fn looked_at(&self) -> std::sync::MutexGuard<'_, Option<ObjectId>> {
-        self.looked_at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Blobs in the database that a URI names; uploads are spooled below `data`.
+/// Stores blobs in the database that a URI names, and spools uploads below `data`.
 pub async fn gridfs_blobs(data: &Path, uri: &str) -> Result<Arc<BlobStore>> {
     BlobStore::over(data, Box::new(GridFs::open(uri).await?))
 }
@@ -213,7 +212,7 @@ impl Backend for GridFs {
         for _ in 0..ATTEMPTS {
             match self.find(key, blob.len).await? {
                 Some((_, true)) => return Ok(()),
-                // Its writer or its deleter died, or a command's answer was lost.
+                // Its writer or its deletion died, or the answer to a command was lost.
                 Some((id, false)) => self.discard(id).await?,
                 None => {}
             }
@@ -221,7 +220,7 @@ impl Backend for GridFs {
                 return Ok(());
             }
         }
-        Err(BlobError::Unavailable("others write and delete the same blob".to_owned()))
+        Err(BlobError::Unavailable("other nodes are writing and deleting the same blob".to_owned()))
     }
 
     async fn open(&self, key: &str) -> Result<Stored> {
@@ -253,7 +252,7 @@ impl Backend for GridFs {
     }
 
     async fn identity(&self) -> Result<String> {
-        // The database is the store's.
+        // The database is that of the store.
         Ok("gridfs".to_owned())
     }
 
@@ -276,66 +275,16 @@ impl Backend for GridFs {
         let seconds = u32::try_from((now - UNFINISHED).unix_timestamp()).unwrap_or_default();
         let before = ObjectId::from_parts(seconds, [0; 5], [0; 3]);
         loop {
-            let after = *self.looked_at();
+            let after = *self.swept_to.lock();
             match self.sweep_some(after, before).await? {
-                Some(last) => *self.looked_at() = Some(last),
+                Some(last) => *self.swept_to.lock() = Some(last),
                 None => return Ok(()),
             }
         }
     }
 }
 
-/// One version of a blob.
-#[derive(Debug)]
-struct OpenFile {
-    id: ObjectId,
-    chunk_bytes: u64,
-    files: Collection<FilesCollectionDocument>,
-    chunks: Collection<Chunk>,
-    session: tokio::sync::Mutex<ClientSession>,
-}
-
-#[async_trait]
-impl Source for OpenFile {
-    async fn read(&self, range: Range<u64>) -> Result<Bytes> {
-        let context = "reading a blob";
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let mut session = self.session.lock().await;
-        let (first, end) = (range.start / self.chunk_bytes, range.end.div_ceil(self.chunk_bytes));
-        let wanted =
-            doc! { "files_id": self.id, "n": { "$gte": number(first), "$lt": number(end) } };
-        let mut bytes = Vec::with_capacity(((end - first) * self.chunk_bytes) as usize);
-        let read = async {
-            let mut found = self
-                .chunks
-                .find(wanted)
-                .sort(doc! { "files_id": 1, "n": 1 })
-                .session(&mut *session)
-                .await?;
-            while let Some(chunk) = found.next(&mut session).await.transpose()? {
-                // One that is missing makes the bytes too few; what is in the wrong place does not
-                // decrypt.
-                bytes.extend_from_slice(&chunk.data.bytes);
-            }
-            Ok(())
-        };
-        in_time(context, read).await?;
-        let place = |at: u64| (at - first * self.chunk_bytes) as usize;
-        if bytes.len() >= place(range.end) {
-            return Ok(Bytes::from(bytes).slice(place(range.start)..place(range.end)));
-        }
-        let still =
-            async { self.files.find_one(doc! { "_id": self.id }).session(&mut *session).await };
-        match in_time(context, still).await? {
-            Some(_) => Err(BlobError::Damaged("a part of it is missing")),
-            None => Err(BlobError::NotFound),
-        }
-    }
-}
-
-/// Sends all of a blob but its document.
+/// Sends the chunks of a blob.
 async fn send(upload: &mut GridFsUploadStream, blob: &StoredForm) -> Result<()> {
     let mut at = 0;
     while at < blob.len {
@@ -371,7 +320,7 @@ fn part(name: &str) -> String {
     format!("{BUCKET}.{name}")
 }
 
-/// The id of a file; all that were written here have such ids.
+/// The id of a file that this program wrote.
 fn id_of(file: &FilesCollectionDocument) -> Result<ObjectId> {
     file.id.as_object_id().ok_or(BlobError::Damaged("it was not written by this program"))
 }
@@ -388,7 +337,7 @@ fn is_gone(error: &Error) -> bool {
     matches!(error.kind.as_ref(), ErrorKind::GridFs(GridFsErrorKind::FileNotFound { .. }))
 }
 
-/// The driver's error out of one of its streams: what went wrong first.
+/// The first error of a stream of the driver.
 fn of_stream(error: io::Error) -> Error {
     let error = error.downcast::<Error>().unwrap_or_else(Error::from);
     match error.kind.as_ref() {

@@ -1,14 +1,15 @@
-//! The backend for clusters: one MongoDB replica set, which holds the data, is the queue, and
-//! carries the events between nodes.
+//! The store for clusters: one MongoDB replica set holds the data, is the queue, and carries the
+//! events between nodes. GridFS in the same database is a storage of blobs ([`GridFs`]).
 //!
-//! Writes are answered once most members have them in their journals; reads see only what most
-//! members have, from the primary. What concerns one document is one atomic command; what concerns
-//! several is one transaction ([`transaction`]). What must be erased from raw files is not seen to
-//! here: the bytes of media lie elsewhere, encrypted.
+//! Writes are acknowledged once most members have them in their journals; reads are from the
+//! primary and see only what most members have. A change of one document is one atomic command; a
+//! change of several is one transaction ([`transaction`]). Erased documents are not overwritten in
+//! MongoDB's files: the bytes of media are stored elsewhere, encrypted.
 
 mod accounts;
 mod additions;
 mod backend;
+mod claim;
 mod collections;
 mod connect;
 mod documents;
@@ -18,6 +19,7 @@ mod folders;
 mod gridfs;
 mod listing;
 mod queue;
+mod queue_head;
 mod results;
 mod schema;
 mod scope;
@@ -36,7 +38,9 @@ use collections::Collections;
 use futures::stream::BoxStream;
 use mongodb::Client;
 use mongodb::options::{DatabaseOptions, ReadConcern};
-use std::sync::{Arc, Mutex, PoisonError};
+use parking_lot::Mutex;
+use queue_head::QueueHead;
+use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use transaction::Attempts;
@@ -46,16 +50,16 @@ use vultus_store::signals::Signals;
 use vultus_store::{Result, StoreError};
 use writes::Writes;
 
-/// Records that are read ahead of who takes them.
+/// Records that are read ahead of the consumer.
 const RECORDS: usize = 64;
 
-/// The driver's error as the contract has it; `context` is what was being done.
+/// Maps an error of the driver; `context` is what was being done.
 pub(crate) fn into_store_error(context: &str, error: mongodb::error::Error) -> StoreError {
     fault::Fault::from(error).into_store(context)
 }
 
-/// Claims of one node at the same time: measured with three nodes on two cores, fewer wait for the
-/// members, more are in each other's way.
+/// Concurrent claims of one node. Measured with three nodes on two cores: fewer wait for the
+/// members, more conflict with each other.
 const CLAIMS: usize = 4;
 
 /// A store in one database of a replica set.
@@ -66,18 +70,18 @@ pub struct MongoStore {
     signals: Arc<Signals>,
     stop: CancellationToken,
     watcher: Mutex<Option<JoinHandle<()>>>,
-    /// For claims: all that ask at once ask for the same run, and the server has all but one try
-    /// again.
+    /// Limits claims: concurrent claims ask for the same run, and the server makes all but one of
+    /// them retry.
     claiming: tokio::sync::Semaphore,
-    beginning: queue::Beginning,
+    queue_head: QueueHead,
     writes: Writes,
 }
 
 impl MongoStore {
     /// Connects to the replica set of a URI such as
-    /// `mongodb://user:password@host1,host2,host3/vultus?replicaSet=rs0`, brings the documents to
-    /// the newest version, builds the indexes, and begins to watch. Any number of nodes may do it
-    /// at once.
+    /// `mongodb://user:password@host1,host2,host3/vultus?replicaSet=rs0`, migrates the documents to
+    /// the newest version, builds the indexes, and starts to watch for changes. Any number of nodes
+    /// may do so at once.
     pub async fn open(uri: &str) -> Result<Arc<Self>> {
         let (client, database) = connect(uri).await?;
         let opened = async {
@@ -108,38 +112,37 @@ impl MongoStore {
             stop,
             watcher: Mutex::new(Some(watcher)),
             claiming,
-            beginning: queue::Beginning::default(),
+            queue_head: QueueHead::default(),
             writes,
         }))
     }
 
-    /// How new the documents of a database are. Changes nothing.
+    /// The schema version of a database. Changes nothing.
     pub async fn inspect(uri: &str) -> Result<SchemaState> {
         let (client, database) = connect(uri).await?;
         let state = schema::state(&database).await;
         client.shutdown().immediate(true).await;
-        state.map_err(|fault| fault.into_store("looking at the database"))
+        state.map_err(|fault| fault.into_store("inspecting the database"))
     }
 
     fn attempts(&self, context: &'static str) -> Attempts {
         Attempts::new(self.client.clone(), self.collections.clone(), context)
     }
 
-    /// Reads in one snapshot, for as long as somebody takes the records.
+    /// Exports in one snapshot until the stream is dropped.
     async fn export_records(&self) -> Result<BoxStream<'static, Result<Record>>> {
         let context = "exporting the data";
         let begun = self.client.start_session().snapshot(true).await;
         let mut session = begun.map_err(|error| fault::Fault::from(error).into_store(context))?;
         let (sender, records) = tokio::sync::mpsc::channel(RECORDS);
-        // The driver leaves a read concern that a collection has as it is, and then reads no
-        // snapshot.
+        // The driver keeps the read concern of a collection, and then would not read a snapshot.
         let concern = DatabaseOptions::builder().read_concern(ReadConcern::snapshot()).build();
         let collections = Collections::of(
             &self.client.database_with_options(self.collections.database.name(), concern),
         );
         tokio::spawn(async move {
             if let Err(fault) = exporting::export(&collections, &mut session, &sender).await {
-                // Nobody may be left to be told.
+                // The receiver may be gone.
                 let _ = sender.send(Err(fault.into_store(context))).await;
             }
         });
@@ -151,13 +154,13 @@ impl MongoStore {
 
     async fn shut(&self) {
         self.stop.cancel();
-        let watcher = self.watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let watcher = self.watcher.lock().take();
         if let Some(watcher) = watcher
             && let Err(error) = watcher.await
         {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the task that watches the database ended badly"
+                "the task that watches the database failed"
             );
         }
         self.client.clone().shutdown().immediate(true).await;

@@ -1,5 +1,5 @@
-//! Pages of folders: one command, put together from the filter; every value is a value, none is
-//! part of an operator's name.
+//! Pages of folders. One command is assembled from the filter; no value of a client can become an
+//! operator.
 
 use super::collections::Collections;
 use super::documents::{FolderDocument, metadata_pair};
@@ -30,7 +30,7 @@ pub(super) async fn list_folders(
     if let Some(cursor) = after {
         conditions.extend(beyond(field, direction, cursor));
     }
-    // One more than asked for tells whether there are more.
+    // One more than requested, to know whether more follow.
     let wanted = limit.saturating_add(1);
     let found = collections
         .folders
@@ -45,7 +45,7 @@ pub(super) async fn list_folders(
     Ok((folders, more))
 }
 
-/// What comes after a position. The first condition bounds the index, the second one settles ties.
+/// Filter of what follows a position. The first condition bounds the index, the second breaks ties.
 fn beyond(field: &str, direction: i32, cursor: FolderCursor) -> [Document; 2] {
     let (strictly, at_most) = if direction < 0 { ("$lt", "$lte") } else { ("$gt", "$gte") };
     let time = nanoseconds(cursor.time);

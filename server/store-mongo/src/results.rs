@@ -1,6 +1,6 @@
-//! What happens to analyses: entered, progress, verdict or failure, cancelled. Under a lease each
-//! write checks the token in the same transaction, by writing the run: a claim by somebody else and
-//! the write cannot both succeed.
+//! Events of analyses: entered, progress, verdict or failure, cancelled. Under a lease each write
+//! checks the token in the same transaction by writing the run, so that it conflicts with a claim
+//! by another node.
 
 use super::additions::touched;
 use super::collections::{ANALYSES, FOLDERS};
@@ -10,7 +10,7 @@ use super::queue;
 use super::sweeping;
 use super::transaction::Transaction;
 use super::values::{id, nanoseconds};
-use super::writes::Happening;
+use super::writes::RunEvent;
 use mongodb::bson::{Bson, Document, Uuid, doc, serialize_to_bson};
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -19,41 +19,40 @@ use vultus_store::names::Named;
 use vultus_store::stored::{StoredFailure, StoredProvenance};
 use vultus_store::{AnalysisResult, Applied, LeaseToken};
 
-/// States that an analysis leaves again.
+/// Filter of the states that are not final.
 pub(super) fn open() -> Document {
     doc! { "$in": ["QUEUED", "RUNNING"] }
 }
 
-/// One write: under which token, and what happened to which analysis.
-pub(super) type Write<'a> = (LeaseToken, AnalysisId, &'a Happening);
+/// One write: an event of an analysis under a token.
+pub(super) type Write<'a> = (LeaseToken, AnalysisId, &'a RunEvent);
 
-/// Writes what happened to analyses of whichever runs, in order, each run and folder once. `None`,
-/// with nothing written, when one of them would not be written: then somebody has to ask which, and
-/// why. Else the tokens of the runs whose last result was among them.
+/// Writes events of analyses of several runs in order, and each run and folder once. Returns the
+/// tokens of the runs that ended by their last result. Returns `None`, with nothing written, if one
+/// of the events would change nothing: the caller then writes each by itself to get its answer.
 pub(super) async fn write_all(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     writes: &[Write<'_>],
 ) -> Answer<Option<Vec<LeaseToken>>> {
     let updates = writes
         .iter()
         .map(|write| Ok(doc! { "q": open_one(write), "u": update_of(write.2)? }))
         .collect::<Answer<_>>()?;
-    if transaction.update(ANALYSES, updates).await? < writes.len() {
+    if transaction.update(ANALYSES, updates).await?.modified < writes.len() {
         return transaction.undo(None);
     }
     let mut of_runs: Vec<(LeaseToken, Sum)> = Vec::new();
-    for (token, _, happening) in writes {
+    for (token, _, event) in writes {
         match of_runs.iter_mut().find(|(other, _)| other == token) {
-            Some((_, sum)) => *sum += Sum::of(happening),
-            None => of_runs.push((*token, Sum::of(happening))),
+            Some((_, sum)) => *sum += Sum::of(event),
+            None => of_runs.push((*token, Sum::of(event))),
         }
     }
     let finals: Vec<_> = of_runs.iter().map(|(token, sum)| (*token, sum.finals)).collect();
     let Some(runs) = queue::write_all_held(transaction, &finals).await? else {
         return transaction.undo(None);
     };
-    let keys: Vec<&str> =
-        writes.iter().flat_map(|(_, _, happening)| artifact_keys(happening)).collect();
+    let keys: Vec<&str> = writes.iter().flat_map(|(_, _, event)| artifact_keys(event)).collect();
     sweeping::reference(transaction, &keys).await?;
     let mut of_folders: HashMap<Uuid, Sum> = HashMap::new();
     let mut ended = Vec::new();
@@ -69,27 +68,27 @@ pub(super) async fn write_all(
         .iter()
         .map(|(folder, sum)| doc! { "q": { "_id": folder }, "u": touching(sum.finals, sum.latest) })
         .collect();
-    if transaction.update(FOLDERS, touches).await? < of_folders.len() {
+    if transaction.update(FOLDERS, touches).await?.found < of_folders.len() {
         return transaction.undo(None);
     }
     Ok(Some(ended))
 }
 
-/// What writes to a run or in a folder come to.
+/// The effect of several writes on their run or folder.
 #[derive(Debug, Default, Clone, Copy)]
 struct Sum {
     /// Analyses that became final.
     finals: i64,
-    /// When the last of them happened that change a folder's time.
+    /// Time of the latest of those that change the folder's time.
     latest: Option<OffsetDateTime>,
 }
 
 impl Sum {
-    fn of(happening: &Happening) -> Self {
-        match happening {
-            Happening::Entered(now) => Self { finals: 0, latest: Some(*now) },
-            Happening::Progress(_) => Self::default(),
-            Happening::Result(_, now) => Self { finals: 1, latest: Some(*now) },
+    fn of(event: &RunEvent) -> Self {
+        match event {
+            RunEvent::Entered(now) => Self { finals: 0, latest: Some(*now) },
+            RunEvent::Progress(_) => Self::default(),
+            RunEvent::Result(_, now) => Self { finals: 1, latest: Some(*now) },
         }
     }
 }
@@ -101,56 +100,58 @@ impl std::ops::AddAssign for Sum {
     }
 }
 
-/// What became of a write by itself.
+/// Outcome of a single write.
 pub(super) struct Written {
     pub(super) applied: Applied,
-    /// Whether it was the run's last result, which ends it.
+    /// Whether it was the last result of the run, which ends the run.
     pub(super) run_ended: bool,
 }
 
-/// Writes what happened to one analysis, its run and its folder.
-pub(super) async fn write(transaction: &mut Transaction, write: Write<'_>) -> Answer<Written> {
-    let (token, analysis, happening) = write;
-    let update = doc! { "q": open_one(&write), "u": update_of(happening)? };
-    let is_written = transaction.update(ANALYSES, vec![update]).await? == 1;
-    let Sum { finals, latest } = if is_written { Sum::of(happening) } else { Sum::default() };
+/// Writes an event of one analysis, its run and its folder.
+pub(super) async fn write(transaction: &mut Transaction<'_>, write: Write<'_>) -> Answer<Written> {
+    let (token, analysis, event) = write;
+    let update = doc! { "q": open_one(&write), "u": update_of(event)? };
+    let updated = transaction.update(ANALYSES, vec![update]).await?;
+    let (is_open, is_changed) = (updated.found == 1, updated.modified == 1);
+    let Sum { finals, latest } = if is_changed { Sum::of(event) } else { Sum::default() };
     let run = queue::write_held(transaction, token, finals).await?;
-    let applied = match (is_written, &run) {
+    let applied = match (is_open, &run) {
         (true, Some(_)) => Applied::Yes,
         (true, None) => Applied::Stale,
         (false, _) => unwritten(transaction, token, analysis, run.is_some()).await?,
     };
     if applied == Applied::Stale {
-        queue::tell_stale(token);
+        queue::log_stale(token);
     }
-    let Some(run) = run.filter(|_| is_written) else {
+    // Without a change, such as progress that is not higher, the folder keeps its revision.
+    let Some(run) = run.filter(|_| is_changed) else {
         return transaction.undo(Written { applied, run_ended: false });
     };
-    let keys: Vec<&str> = artifact_keys(happening).collect();
+    let keys: Vec<&str> = artifact_keys(event).collect();
     sweeping::reference(transaction, &keys).await?;
     touch(transaction, run.member.folder_id, finals, latest).await?;
     Ok(Written { applied, run_ended: finals > 0 && run.has_ended() })
 }
 
-/// The analysis of a write, unless it is final.
+/// Filter of the analysis of a write, unless it is final.
 fn open_one((token, analysis, _): &Write<'_>) -> Document {
     doc! { "_id": id(*analysis), "run_id": id(token.run_id), "state": open() }
 }
 
-fn artifact_keys(happening: &Happening) -> impl Iterator<Item = &str> {
-    let artifacts = match happening {
-        Happening::Result(result, _) => match &**result {
+fn artifact_keys(event: &RunEvent) -> impl Iterator<Item = &str> {
+    let artifacts = match event {
+        RunEvent::Result(result, _) => match &**result {
             AnalysisResult::Finished { artifacts, .. } => artifacts.as_slice(),
             AnalysisResult::Failed(_) => &[],
         },
-        Happening::Entered(_) | Happening::Progress(_) => &[],
+        RunEvent::Entered(_) | RunEvent::Progress(_) => &[],
     };
     artifacts.iter().map(|artifact| artifact.blob_key.as_str())
 }
 
-fn update_of(happening: &Happening) -> Answer<Bson> {
-    Ok(match happening {
-        Happening::Entered(now) => Bson::Array(vec![
+fn update_of(event: &RunEvent) -> Answer<Bson> {
+    Ok(match event {
+        RunEvent::Entered(now) => Bson::Array(vec![
             doc! { "$set": {
                 "state": "RUNNING",
                 "attempts": { "$add": ["$attempts", 1_i64] },
@@ -159,9 +160,8 @@ fn update_of(happening: &Happening) -> Answer<Bson> {
             } }
             .into(),
         ]),
-        Happening::Progress(fraction) => {
-            // Not-a-number is no progress; what is judged again begins anew, and takes nothing
-            // back.
+        RunEvent::Progress(fraction) => {
+            // NaN counts as 0. The progress of an earlier attempt is not taken back.
             let fraction =
                 f64::from(if fraction.is_nan() { 0.0 } else { fraction.clamp(0.0, 1.0) });
             let is_more = doc! { "$cond": [{ "$lt": ["$progress", fraction] }, 1_i64, 0_i64] };
@@ -171,7 +171,7 @@ fn update_of(happening: &Happening) -> Answer<Bson> {
             } };
             Bson::Array(vec![further.into()])
         }
-        Happening::Result(result, now) => match &**result {
+        RunEvent::Result(result, now) => match &**result {
             AnalysisResult::Failed(failure) => failed(failure, *now)?.into(),
             AnalysisResult::Finished { resolution, reasons, result, provenance, artifacts } => {
                 let artifacts: Vec<ArtifactDocument> =
@@ -198,9 +198,9 @@ fn update_of(happening: &Happening) -> Answer<Bson> {
     })
 }
 
-/// Why an analysis was not written: it is final, or it is not this run's.
+/// Why an analysis was not written: it is final, or it does not belong to the token's run.
 async fn unwritten(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     token: LeaseToken,
     analysis: AnalysisId,
     is_current: bool,
@@ -210,7 +210,7 @@ async fn unwritten(
     let found = collections.analyses.find_one(own).session(session).await?;
     Ok(match found.map(|found| found.state.0.is_final()) {
         Some(true) if is_current => Applied::AlreadyFinal,
-        // The run's last result ends the run itself.
+        // The last result ended the run, so that the token does not match any more.
         Some(true) if queue::ended_under(&transaction.collections, token).await? => {
             Applied::AlreadyFinal
         }
@@ -218,9 +218,9 @@ async fn unwritten(
     })
 }
 
-/// FAILED, keeping what is known of its provenance. Run and folder are the caller's.
+/// Sets an analysis to FAILED and keeps its provenance. The caller writes run and folder.
 pub(super) async fn fail(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     analysis: AnalysisId,
     failure: &AnalysisFailure,
     now: OffsetDateTime,
@@ -244,10 +244,10 @@ fn failed(failure: &AnalysisFailure, now: OffsetDateTime) -> Answer<Document> {
     })
 }
 
-/// CANCELLED; its run leaves the queue if nothing else of it is left to do. The caller has seen
-/// that it is not final, and touches the folder.
+/// Sets an analysis, which the caller has found not to be final, to CANCELLED. Ends its run if it
+/// waits with nothing left to do. The caller writes the folder.
 pub(super) async fn cancel(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     analysis: &Analysis,
     now: OffsetDateTime,
 ) -> Answer<()> {
@@ -264,9 +264,9 @@ pub(super) async fn cancel(
     queue::one_less(transaction, id(analysis.run_id), "QUEUED").await
 }
 
-/// Raises a folder's revision and time of change; `closed` of its analyses became final.
+/// Raises the revision and time of change of a folder, and counts `closed` final analyses.
 pub(super) async fn touch(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     folder: Uuid,
     closed: i64,
     now: Option<OffsetDateTime>,

@@ -1,5 +1,5 @@
-//! The version of the installation's documents: brought up to date once, however many nodes start,
-//! and refused when newer.
+//! The version of the documents. One of the nodes that start migrates older documents; newer ones
+//! are rejected.
 
 use super::collections::{NAMES, indexes};
 use super::fault::{Answer, Fault, code, is_duplicate};
@@ -12,17 +12,17 @@ use vultus_store::SchemaState;
 use vultus_store::StoreError;
 use vultus_store::stored::{V1, Version};
 
-/// The newest version that this program knows. A step that was released is never edited.
+/// The newest version that this program knows. A released step is never edited.
 const NEWEST: i32 = 1;
-/// The name of the version's document.
+/// Id of the document with the version.
 const ID: &str = "schema";
-/// How long a node may work on one step before another takes over.
+/// Maximum time of one step before another node takes over.
 const LOCK_MS: i64 = 60_000;
-/// How long a start waits for another node's steps.
+/// Maximum wait of a start for the steps of another node.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How often it looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// The server's code for a collection that is there.
+/// Interval of checking for their end.
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// Code of the server: the collection exists.
 const NAMESPACE_EXISTS: i32 = 48;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -33,7 +33,7 @@ struct SchemaDocument {
     version: i32,
 }
 
-/// Brings the database to the newest version, and builds and checks the indexes.
+/// Migrates the database to the newest version, and builds and checks the indexes.
 pub(super) async fn prepare(database: &Database) -> Answer<()> {
     let began = Instant::now();
     let holder = uuid::Uuid::now_v7().to_string();
@@ -41,7 +41,8 @@ pub(super) async fn prepare(database: &Database) -> Answer<()> {
         let version = current(database).await?;
         if version > NEWEST {
             return Err(refused(format!(
-                "the documents have version {version}, and this program knows versions up to {NEWEST}: use a newer program"
+                "the documents have version {version}, and this program knows versions up to \
+                 {NEWEST}: use a newer program"
             )));
         }
         if version == NEWEST {
@@ -55,7 +56,7 @@ pub(super) async fn prepare(database: &Database) -> Answer<()> {
                 "another node began to migrate the documents and did not finish".to_owned(),
             ));
         } else {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
     build_indexes(database).await
@@ -65,12 +66,12 @@ fn meta(database: &Database) -> Collection<Document> {
     database.collection("meta")
 }
 
-/// The version of the documents; 0 where there are none.
+/// The version of the documents; 0 if there are none.
 async fn current(database: &Database) -> Answer<i32> {
     let meta = meta(database);
     let none = doc! { "$setOnInsert": { "v": i32::from(V1), "version": 0 } };
     match meta.update_one(doc! { "_id": ID }, none).upsert(true).await {
-        // Another node was first to make the document.
+        // Another node created the document first.
         Err(error) if !is_duplicate(&error) => return Err(error.into()),
         _ => {}
     }
@@ -83,7 +84,7 @@ async fn written(database: &Database) -> Answer<i32> {
     Ok(found.map_or(0, |found| found.version))
 }
 
-/// The version that is written down, beside the newest one.
+/// The stored version and the newest one.
 pub(super) async fn state(database: &Database) -> Answer<SchemaState> {
     let version = written(database).await?;
     Ok(SchemaState {
@@ -92,7 +93,7 @@ pub(super) async fn state(database: &Database) -> Answer<SchemaState> {
     })
 }
 
-/// Takes the right to make the next step, by the server's clock.
+/// Acquires the lock for the next step, by the clock of the server.
 async fn lock(database: &Database, holder: &str, version: i32) -> Answer<bool> {
     let free = doc! { "$lt": [{ "$ifNull": ["$lock.until", "$$NOW"] }, { "$add": ["$$NOW", 1] }] };
     let filter = doc! { "_id": ID, "version": version, "$expr": free };
@@ -101,7 +102,7 @@ async fn lock(database: &Database, holder: &str, version: i32) -> Answer<bool> {
     Ok(meta(database).find_one_and_update(filter, vec![taken]).await?.is_some())
 }
 
-/// Writes the new version down, if nobody took over meanwhile.
+/// Stores the new version, unless another node has taken over.
 async fn unlock(database: &Database, holder: &str, version: i32) -> Answer<()> {
     let update = doc! {
         "$set": { "version": version },
@@ -112,7 +113,7 @@ async fn unlock(database: &Database, holder: &str, version: i32) -> Answer<()> {
     Ok(())
 }
 
-/// Makes one version out of the one before. Each step can be repeated: its node may die half-way.
+/// Migrates to a version from the one before. Each step can be repeated, because its node may die.
 async fn step(database: &Database, version: i32) -> Answer<()> {
     match version {
         1 => make_collections(database).await,
@@ -120,7 +121,7 @@ async fn step(database: &Database, version: i32) -> Answer<()> {
     }
 }
 
-/// Collections are there before the first transaction, which cannot well make them.
+/// Creates the collections before the first transaction: creating them within one would conflict.
 async fn make_collections(database: &Database) -> Answer<()> {
     for name in NAMES {
         match database.create_collection(name).await {
@@ -131,14 +132,14 @@ async fn make_collections(database: &Database) -> Answer<()> {
     Ok(())
 }
 
-/// Whether this is the fingerprint of something of the installation; the first one that is asked
-/// about is.
-pub(super) async fn has(database: &Database, what: &str, fingerprint: &str) -> Answer<bool> {
+/// Registers the fingerprint of something that all nodes share, if none is stored; returns whether
+/// it equals the stored one.
+pub(super) async fn register(database: &Database, what: &str, fingerprint: &str) -> Answer<bool> {
     let first = doc! { "$setOnInsert": { "v": i32::from(V1), "fingerprint": fingerprint } };
     let meta = meta(database);
     let asked = || meta.find_one_and_update(doc! { "_id": what }, first.clone()).upsert(true);
     let found = match asked().return_document(ReturnDocument::After).await {
-        // Two nodes asked at once, and the other one was first.
+        // Another node registered its fingerprint at the same time.
         Err(error) if is_duplicate(&error) => {
             asked().return_document(ReturnDocument::After).await?
         }
@@ -148,8 +149,7 @@ pub(super) async fn has(database: &Database, what: &str, fingerprint: &str) -> A
         .is_some_and(|found| found.get_str("fingerprint").is_ok_and(|known| known == fingerprint)))
 }
 
-/// Builds what is not there. An index that cannot be built, or is there and another one, ends the
-/// start.
+/// Builds missing indexes. Fails if one cannot be built or exists in another form.
 async fn build_indexes(database: &Database) -> Answer<()> {
     for (name, wanted) in indexes() {
         database.collection::<Document>(name).create_indexes(wanted).await.map_err(|source| {

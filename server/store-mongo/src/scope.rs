@@ -1,10 +1,10 @@
-//! Who sees what, as a filter; what is outside of the scope does not exist.
+//! The scope of a caller as a filter. What is outside the scope does not exist.
 
 use super::values::id;
 use mongodb::bson::{Document, doc};
 use vultus_store::Scope;
 
-/// Of folders.
+/// Filter of folders.
 pub(super) fn of_folders(scope: Scope) -> Document {
     match scope {
         Scope::Everything => doc! {},
@@ -13,7 +13,7 @@ pub(super) fn of_folders(scope: Scope) -> Document {
     }
 }
 
-/// Of what is in folders.
+/// Filter of documents that belong to folders.
 pub(super) fn of_members(scope: Scope) -> Document {
     match scope {
         Scope::Everything => doc! {},
@@ -24,7 +24,7 @@ pub(super) fn of_members(scope: Scope) -> Document {
     }
 }
 
-/// A filter with more conditions.
+/// Adds conditions to a filter.
 pub(super) fn with(mut filter: Document, more: Document) -> Document {
     filter.extend(more);
     filter

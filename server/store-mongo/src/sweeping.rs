@@ -1,8 +1,8 @@
-//! Which blobs are referenced, and tombstones for those that are not.
+//! References to blobs, and tombstones of those that are not referenced.
 //!
 //! The collection `blobs` has a document for each key that was ever referenced and not swept.
-//! Whoever references a key and whoever gives it a tombstone write the same document, so that of
-//! two transactions that meet, one is tried again and sees the other.
+//! Adding a reference and adding a tombstone write the same document, so that concurrent
+//! transactions conflict and one of them is retried.
 
 use super::collections::{BLOBS, Collections};
 use super::fault::Answer;
@@ -16,12 +16,12 @@ use vultus_store::StoreError;
 use vultus_store::Tombstone;
 use vultus_store::stored::V1;
 
-/// References keys. A key with a tombstone is refused, and ends the transaction.
-pub(super) async fn reference(transaction: &mut Transaction, keys: &[&str]) -> Answer<()> {
+/// Counts references to keys. Fails if a key has a tombstone.
+pub(super) async fn reference(transaction: &mut Transaction<'_>, keys: &[&str]) -> Answer<()> {
     if keys.is_empty() {
         return Ok(());
     }
-    // The first attempt meets a tombstone as a duplicate key; the next one says which it was.
+    // The first attempt fails with a duplicate key if there is a tombstone; the next one finds it.
     if transaction.attempt > 0 {
         refuse_swept(transaction, keys).await?;
     }
@@ -30,14 +30,18 @@ pub(super) async fn reference(transaction: &mut Transaction, keys: &[&str]) -> A
         .into_iter()
         .map(|key| {
             let live = doc! { "_id": key, "swept_at": { "$exists": false } };
-            doc! { "q": live, "u": { "$set": { "v": i32::from(V1) }, "$inc": { "references": 1_i64 } }, "upsert": true }
+            let update = doc! {
+                "$set": { "v": i32::from(V1) },
+                "$inc": { "references": 1_i64 },
+            };
+            doc! { "q": live, "u": update, "upsert": true }
         })
         .collect();
     transaction.update(BLOBS, updates).await?;
     Ok(())
 }
 
-async fn refuse_swept(transaction: &mut Transaction, keys: &[&str]) -> Answer<()> {
+async fn refuse_swept(transaction: &mut Transaction<'_>, keys: &[&str]) -> Answer<()> {
     let filter = doc! { "_id": { "$in": keys }, "swept_at": { "$exists": true } };
     let found =
         transaction.collections.blobs.find_one(filter).session(&mut transaction.session).await?;
@@ -47,7 +51,7 @@ async fn refuse_swept(transaction: &mut Transaction, keys: &[&str]) -> Answer<()
     }
 }
 
-async fn referenced(transaction: &mut Transaction, keys: &[String]) -> Answer<HashSet<String>> {
+async fn referenced(transaction: &mut Transaction<'_>, keys: &[String]) -> Answer<HashSet<String>> {
     let Transaction { session, collections, .. } = transaction;
     let mut found = HashSet::new();
     if keys.is_empty() {
@@ -86,22 +90,23 @@ async fn referenced(transaction: &mut Transaction, keys: &[String]) -> Answer<Ha
     Ok(found)
 }
 
-/// Marks those of the keys that nothing references and nobody else is deleting, each once.
+/// Adds tombstones for those of the keys that nothing references and that are not being deleted.
 pub(super) async fn tombstone_unreferenced(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     keys: &[String],
     now: OffsetDateTime,
     abandoned: Duration,
 ) -> Answer<Vec<String>> {
     let mut taken = referenced(transaction, keys).await?;
     taken.extend(being_deleted(transaction, keys, now - abandoned).await?);
-    // Each once: what was marked already is taken.
+    // Each key once.
     let free: Vec<String> =
         keys.iter().filter(|key| taken.insert((*key).clone())).cloned().collect();
     let updates: Vec<Document> = free
         .iter()
         .map(|key| {
-            let marked = doc! { "$set": { "v": i32::from(V1), "swept_at": nanoseconds(now), "swept": false } };
+            let marked = doc! { "v": i32::from(V1), "swept_at": nanoseconds(now), "swept": false };
+            let marked = doc! { "$set": marked };
             doc! { "q": { "_id": key }, "u": marked, "upsert": true }
         })
         .collect();
@@ -111,14 +116,18 @@ pub(super) async fn tombstone_unreferenced(
     Ok(free)
 }
 
-/// Those of the keys whose deletion goes on. One that began before `killed` does not.
+/// Those of the keys that are being deleted. A deletion that began before `killed` does not count.
 async fn being_deleted(
-    transaction: &mut Transaction,
+    transaction: &mut Transaction<'_>,
     keys: &[String],
     killed: OffsetDateTime,
 ) -> Answer<Vec<String>> {
     let Transaction { session, collections, .. } = transaction;
-    let filter = doc! { "_id": { "$in": keys }, "swept_at": { "$gte": nanoseconds(killed) }, "swept": false };
+    let filter = doc! {
+        "_id": { "$in": keys },
+        "swept_at": { "$gte": nanoseconds(killed) },
+        "swept": false,
+    };
     let mut cursor = collections.blobs.find(filter).session(&mut *session).await?;
     let mut found = Vec::new();
     while let Some(blob) = cursor.next(&mut *session).await.transpose()? {
@@ -134,7 +143,9 @@ pub(super) async fn mark_swept(collections: &Collections, keys: &[String]) -> An
 }
 
 pub(super) async fn revive(collections: &Collections, tombstones: &[Tombstone]) -> Answer<()> {
-    let same = |made: &Tombstone| doc! { "_id": &made.key, "swept_at": nanoseconds(made.made_at), "swept": true };
+    let same = |made: &Tombstone| {
+        doc! { "_id": &made.key, "swept_at": nanoseconds(made.made_at), "swept": true }
+    };
     let these: Vec<Document> = tombstones.iter().map(same).collect();
     if !these.is_empty() {
         collections.blobs.delete_many(doc! { "$or": these }).await?;
@@ -168,7 +179,7 @@ pub(super) async fn tombstones_before(
     Ok(found.iter().filter_map(tombstone).collect())
 }
 
-/// Keys of the newest media's blobs.
+/// Blob keys of the newest media.
 pub(super) async fn newest_blobs(collections: &Collections, limit: u32) -> Answer<Vec<String>> {
     let media = collections.media.clone_with_type::<Document>();
     let newest = media

@@ -1,16 +1,18 @@
-//! Transactions: several documents change together or not at all, tried again while others are in
-//! the way.
+//! Transactions: several documents change together or not at all. Conflicts with other transactions
+//! are retried.
 
 use super::collections::Collections;
 use super::fault::{Answer, Fault};
+use futures::future::BoxFuture;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT;
 use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
 use mongodb::{Client, ClientSession};
+use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 use vultus_store::{Result, StoreError};
 
-/// No use case tries for longer than this.
+/// Maximum time of a use case, with all its attempts.
 pub(super) const PATIENCE: Duration = Duration::from_secs(12);
 /// Wait before the second attempt, doubled for each further one up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(2);
@@ -21,63 +23,69 @@ pub(super) fn durable() -> WriteConcern {
     WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
 }
 
-/// One transaction, from inside.
-pub(super) struct Transaction {
+/// An open transaction. `'env` is the lifetime of what the work borrows: it tells the compiler that
+/// the borrows of [`Attempts::run`]'s closure outlive every transaction that is passed to it.
+pub(super) struct Transaction<'env> {
     pub(super) session: ClientSession,
     pub(super) collections: Collections,
-    /// Counts from 0. Later attempts look for what the first one takes for unlikely.
+    /// Counts from 0. Later attempts check first for what the first attempt assumes not to exist.
     pub(super) attempt: u32,
     undo: bool,
+    environment: PhantomData<&'env ()>,
 }
 
-impl Transaction {
-    /// Whatever was written is not kept; the answer counts all the same.
+impl Transaction<'_> {
+    /// Discards what the transaction wrote, and returns the answer nevertheless.
     pub(super) fn undo<T>(&mut self, answer: T) -> Answer<T> {
         self.undo = true;
         Ok(answer)
     }
 
-    /// Several updates of a collection in one command; how many documents they found or made.
+    /// Sends several updates of a collection in one command.
     pub(super) async fn update(
         &mut self,
         collection: &str,
         updates: Vec<Document>,
-    ) -> Answer<usize> {
+    ) -> Answer<Updated> {
         let command = doc! { "update": collection, "updates": updates };
         let answer =
             self.collections.database.run_command(command).session(&mut self.session).await?;
-        // The driver looks at the command's own error only.
+        // The driver reports the error of the command only, not those of its updates.
         match answer
             .get_array("writeErrors")
             .ok()
             .and_then(|errors| errors.first())
             .and_then(Bson::as_document)
         {
-            None => {
-                let found = answer.get_i32("n").map(i64::from).or_else(|_| answer.get_i64("n"));
-                let found = found.map_err(|error| StoreError::Internal {
-                    context: "reading how many documents were written".to_owned(),
-                    source: Box::new(error),
-                })?;
-                Ok(found.try_into().unwrap_or_default())
-            }
+            None => Ok(Updated {
+                found: count_of(&answer, "n")?,
+                modified: count_of(&answer, "nModified")?,
+            }),
             Some(error) => Err(Fault::Refused(error.get_i32("code").unwrap_or_default())),
         }
     }
 }
 
-/// The attempts at one use case:
-///
-/// ```text
-/// let mut attempts = self.attempts("making a folder");
-/// loop {
-///     let mut transaction = attempts.begin().await?;
-///     let done = work(&mut transaction).await;
-///     if let Some(answer) = attempts.end(transaction, done).await? {
-///         return Ok(answer);
-///     }
-/// }
-/// ```
+/// What a command of updates did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Updated {
+    /// Documents that matched or were inserted.
+    pub(super) found: usize,
+    /// Documents whose contents changed.
+    pub(super) modified: usize,
+}
+
+fn count_of(answer: &Document, name: &str) -> Answer<usize> {
+    let count = answer.get_i32(name).map(i64::from).or_else(|_| answer.get_i64(name));
+    let count = count.map_err(|error| StoreError::Internal {
+        context: "reading how many documents were written".to_owned(),
+        source: Box::new(error),
+    })?;
+    Ok(count.try_into().unwrap_or_default())
+}
+
+/// The attempts at one use case, such as
+/// `self.attempts("creating a folder").run(move |t| create_folder(t, folder).boxed())`.
 pub(super) struct Attempts {
     client: Client,
     collections: Collections,
@@ -91,13 +99,28 @@ impl Attempts {
         Self { client, collections, context, began: Instant::now(), made: 0 }
     }
 
-    /// Counts their time from another moment.
+    /// Measures their time from another moment.
     pub(super) fn since(self, began: Instant) -> Self {
         Self { began, ..self }
     }
 
+    /// Runs `work` in a transaction until an attempt is committed, it fails for another reason than
+    /// a conflict, or [`PATIENCE`] is over.
+    pub(super) async fn run<'env, T>(
+        mut self,
+        work: impl for<'t> Fn(&'t mut Transaction<'env>) -> BoxFuture<'t, Answer<T>>,
+    ) -> Result<T> {
+        loop {
+            let mut transaction = self.begin().await?;
+            let done = work(&mut transaction).await;
+            if let Some(answer) = self.end(transaction, done).await? {
+                return Ok(answer);
+            }
+        }
+    }
+
     /// Begins an attempt.
-    pub(super) async fn begin(&mut self) -> Result<Transaction> {
+    pub(super) async fn begin<'env>(&mut self) -> Result<Transaction<'env>> {
         let begun = async {
             let mut session = self.client.start_session().await?;
             session
@@ -114,13 +137,15 @@ impl Attempts {
             collections: self.collections.clone(),
             attempt: self.made - 1,
             undo: false,
+            environment: PhantomData,
         })
     }
 
-    /// Ends an attempt: the answer, once it is committed; `None` asks for another attempt.
+    /// Ends an attempt. Returns the answer once it is committed, and `None` if another attempt is
+    /// needed.
     pub(super) async fn end<T>(
         &mut self,
-        mut transaction: Transaction,
+        mut transaction: Transaction<'_>,
         done: Answer<T>,
     ) -> Result<Option<T>> {
         let fault = match done {
@@ -147,7 +172,7 @@ impl Attempts {
     async fn commit(&self, session: &mut ClientSession) -> Answer<()> {
         loop {
             match self.in_time(async { Ok(session.commit_transaction().await?) }).await {
-                // It may be committed or not; asking again is safe, and tells.
+                // It may be committed or not. Committing again is safe, and returns which.
                 Err(Fault::Driver(error))
                     if error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT)
                         && self.began.elapsed() < PATIENCE =>
@@ -159,26 +184,26 @@ impl Attempts {
         }
     }
 
-    async fn abort(&self, mut transaction: Transaction) {
-        // The server ends what it is not told to end.
+    async fn abort(&self, mut transaction: Transaction<'_>) {
+        // If this fails, the server ends the transaction by itself.
         let _ = self.in_time(async { Ok(transaction.session.abort_transaction().await?) }).await;
     }
 
-    /// Runs a part of the use case within what is left of its time.
+    /// Runs a part of the use case within its remaining time.
     pub(super) async fn in_time<T>(&self, work: impl Future<Output = Answer<T>>) -> Answer<T> {
         let left = (PATIENCE + LONGEST_WAIT).saturating_sub(self.began.elapsed());
         tokio::time::timeout(left, work).await.unwrap_or(Err(Fault::TimeOut))
     }
 }
 
-/// Grows, and differs between those that were in one another's way.
+/// Exponential back-off with jitter, so that conflicting transactions do not meet again.
 fn wait_after(attempts: u32) -> Duration {
     let grown = FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempts.min(16))).min(LONGEST_WAIT);
     grown.mul_f64(0.25 + 0.75 * f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0)
 }
 
-/// A use case that needs no transaction, within its time.
-pub(super) async fn alone<T>(
+/// Runs a use case that needs no transaction, for at most [`PATIENCE`].
+pub(super) async fn without_transaction<T>(
     context: &'static str,
     work: impl Future<Output = Answer<T>>,
 ) -> Result<T> {

@@ -1,15 +1,15 @@
-//! Single values in documents: times, identifiers, JSON.
+//! Conversion of single values in documents: times, identifiers, JSON.
 
 use mongodb::bson::{Binary, Bson, Uuid, spec::BinarySubtype};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::{Duration, OffsetDateTime};
 
-/// An identifier of the domain in a document.
+/// An identifier of the domain as it is stored.
 pub(super) fn id(id: impl Id) -> Uuid {
     Uuid::from_bytes(id.uuid().into_bytes())
 }
 
-/// An identifier of the domain out of a document.
+/// An identifier of the domain, read from a document.
 pub(super) fn typed<T: From<uuid::Uuid>>(id: Uuid) -> T {
     uuid::Uuid::from_bytes(id.bytes()).into()
 }
@@ -48,33 +48,33 @@ pub(super) fn binary(bytes: &[u8]) -> Binary {
     Binary { subtype: BinarySubtype::Generic, bytes: bytes.to_vec() }
 }
 
-/// Nanoseconds since 1970 (UTC); times after the year 2262 are stored as then.
+/// Nanoseconds since 1970 (UTC). Times after the year 2262 become the largest value.
 pub(super) fn nanoseconds(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos()).unwrap_or(i64::MAX)
 }
 
-/// A time out of [`nanoseconds`].
+/// A time that was stored by [`nanoseconds`].
 pub(super) fn time(stored: i64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + Duration::nanoseconds(stored)
 }
 
-/// A count or a size in a document; those above 2⁶³ do not occur and are stored as that.
+/// A count or size as it is stored. Larger values than the type of the document do not occur.
 pub(super) fn count(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A count out of a document.
+/// A count, read from a document.
 pub(super) fn counted(stored: i64) -> u64 {
     u64::try_from(stored).unwrap_or_default()
 }
 
-/// A small count out of a document.
+/// A small count, read from a document.
 pub(super) fn few(stored: i64) -> u32 {
     u32::try_from(stored).unwrap_or_default()
 }
 
-/// JSON as text: numbers, depth and names of keys (`$`, dots, NUL) survive exactly, and no part of
-/// it is ever taken for an operator.
+/// JSON as text: numbers, depth and names of keys (`$`, dots, NUL) are kept exactly, and no part of
+/// it can become an operator.
 #[derive(Debug, Clone)]
 pub(super) struct Json(pub(super) serde_json::Value);
 

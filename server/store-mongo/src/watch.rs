@@ -1,6 +1,5 @@
-//! The change stream: what any node wrote becomes a signal in this process. After a lost stream it
-//! goes on where it was; when that is not possible any more, readers are told that they missed
-//! some.
+//! The change stream: writes of all nodes become notifications in this process. A lost stream is
+//! resumed; if that is not possible, readers are told that they missed changes.
 
 use super::collections::{FOLDERS, RUNS};
 use super::fault::code;
@@ -17,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 use vultus_store::events::{Change, FolderChange};
 use vultus_store::signals::Signals;
 
-/// Wait before a lost stream is opened again.
+/// Wait before a lost stream is reopened.
 const AGAIN: Duration = Duration::from_millis(250);
-/// The oplog does not reach back to where the stream was, or the stream cannot be resumed for
-/// another reason.
+/// Codes of the server: the stream cannot be resumed, for example because the oplog does not reach
+/// back far enough.
 const LOST: [i32; 4] = [136, 222, 280, 286];
 
-/// One event, cut down to what is needed.
+/// The needed fields of an event.
 #[derive(Debug, Deserialize)]
 pub(super) struct Event {
     #[serde(rename = "operationType")]
@@ -47,28 +46,36 @@ struct Key {
     id: Uuid,
 }
 
-/// Opens the stream of what happens from now on, or after a token.
+/// Opens the stream of changes from now on, or after a token.
 pub(super) async fn open(
     database: &Database,
     after: Option<ResumeToken>,
 ) -> mongodb::error::Result<ChangeStream<Event>> {
-    let folders = doc! { "ns.coll": FOLDERS, "operationType": { "$in": ["insert", "update", "replace", "delete"] } };
+    let folders = doc! {
+        "ns.coll": FOLDERS,
+        "operationType": { "$in": ["insert", "update", "replace", "delete"] },
+    };
     let runs = doc! {
         "ns.coll": RUNS,
-        "$or": [{ "operationType": "insert" }, { "updateDescription.updatedFields.state": "QUEUED" }],
+        "$or": [
+            { "operationType": "insert" },
+            { "updateDescription.updatedFields.state": "QUEUED" },
+        ],
     };
     let needed = doc! {
         "operationType": 1,
         "ns": 1,
         "documentKey": 1,
-        "revision": { "$ifNull": ["$updateDescription.updatedFields.revision", "$fullDocument.revision"] },
+        "revision": {
+            "$ifNull": ["$updateDescription.updatedFields.revision", "$fullDocument.revision"],
+        },
         "open": "$updateDescription.updatedFields.open_analyses",
     };
     let stages = [doc! { "$match": { "$or": [folders, runs] } }, doc! { "$project": needed }];
     Ok(database.watch().pipeline(stages).resume_after(after).await?.with_type())
 }
 
-/// Passes events on until it is told to stop.
+/// Passes events on until `stop` is cancelled.
 pub(super) async fn pass_on(
     database: Database,
     mut stream: ChangeStream<Event>,
@@ -90,22 +97,22 @@ pub(super) async fn pass_on(
                 if let Some(Err(error)) = &lost {
                     tracing::warn!(
                         error = error as &dyn std::error::Error,
-                        "the stream of changes broke off"
+                        "the change stream was lost"
                     );
                 }
                 let forgotten = lost.and_then(Result::err).is_some_and(|error| is_lost(&error));
-                let reopened = tokio::select! {
+                let resumed = token.take().filter(|_| !forgotten);
+                stream = tokio::select! {
                     () = stop.cancelled() => return,
-                    reopened = reopen(&database, token.take().filter(|_| !forgotten), &signals) => reopened,
+                    reopened = reopen(&database, resumed, &signals) => reopened,
                 };
-                stream = reopened;
                 token = stream.resume_token();
             }
         }
     }
 }
 
-/// Tries until it works.
+/// Retries until the stream is open.
 async fn reopen(
     database: &Database,
     mut token: Option<ResumeToken>,
@@ -118,7 +125,7 @@ async fn reopen(
                     signals.send(Change::Missed);
                 }
                 signals.wake_for_runs();
-                tracing::info!(resumed = token.is_some(), "the stream of changes goes on");
+                tracing::info!(resumed = token.is_some(), "the change stream was reopened");
                 return stream;
             }
             Err(error) if is_lost(&error) => token = None,
@@ -135,8 +142,8 @@ fn tell(signals: &Signals, event: &Event) {
     if event.ns.coll == RUNS {
         return signals.wake_for_runs();
     }
-    // A deleted folder has no revision; an update without one is a part of a change whose other
-    // part has it.
+    // A deleted folder has no revision. An update without a revision is followed, in the same
+    // transaction, by one with it.
     let revision = if event.operation == "delete" { Some(0) } else { event.revision };
     if let Some(revision) = revision {
         let may_settle = event.open.is_some() || event.operation == "delete";

@@ -1,20 +1,24 @@
-//! Writes to runs, put together: what comes while a transaction is on its way waits, and shares the
-//! next one, whichever runs it is of. Under load most of what a write costs is its transaction, and
-//! side by side writes to one run or one folder would be in one another's way. That an analysis has
-//! begun, or got on, waits for a result to share one with: most analyses end sooner than anybody
-//! looks.
+//! Batches the writes of a node to its runs. Under load most of the cost of a write is its
+//! transaction, and concurrent transactions of one run or folder would conflict.
 //!
-//! When one of them cannot be written with the others (a stale token, a blob that was swept,
-//! another node at work on the same folder), those of each run go on by themselves, and what comes
-//! for these runs meanwhile waits for that.
+//! Writes that arrive while a transaction is running wait in the shared line and share the next
+//! transaction, whichever runs they belong to. The start and the progress of an analysis are held
+//! back for up to [`LINGER`] to share a transaction with a result: most analyses end before a
+//! client reads their progress.
+//!
+//! When one write fails in a shared transaction (a stale token, a swept blob, a conflict with
+//! another node in the same folder), the writes of each run move to a line for that run alone.
+//! Later writes of these runs wait there too, until the line is empty.
 
 use super::collections::Collections;
 use super::results::{self, Write, Written};
 use super::transaction::Attempts;
+use futures::FutureExt;
 use mongodb::Client;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::sync::{Notify, oneshot};
@@ -23,32 +27,33 @@ use vultus_core::AnalysisId;
 use vultus_store::{AnalysisResult, Applied, LeaseToken};
 use vultus_store::{Result, StoreError};
 
-/// Most writes of one transaction: fewer than the runs that a claim looks past, since a node that
-/// stands still in the midst of one keeps all of its runs from being claimed.
-const MOST_WRITES: usize = 24;
-/// About most bytes of their results: the server takes 16 MiB in one command.
-const MOST_BYTES: usize = 4 << 20;
-/// More than a reason, an artifact or a provenance takes.
+/// Maximum writes of one transaction. Fewer than the runs that a claim can skip
+/// ([`super::claim`]), because a node that is suspended within a transaction blocks the claims of
+/// all its runs.
+const MAX_WRITES: usize = 24;
+/// Approximate maximum size of their results. The server accepts 16 MiB in one command.
+const MAX_BYTES: usize = 4 << 20;
+/// Upper bound of the size of a reason, an artifact or a provenance.
 const ENTRY_BYTES: usize = 1 << 10;
-/// Attempts at a transaction of several while others are in the way.
+/// Attempts at a shared transaction that conflicts with others.
 const ATTEMPTS: u32 = 2;
-/// How long a transaction of several may take before its commit: a connection on which nothing
-/// comes back holds up no other run for longer.
+/// Maximum time of a shared transaction before its commit, so that a dead connection delays the
+/// other runs no longer than this.
 const TOGETHER: Duration = Duration::from_secs(2);
-/// How long what is no result waits for one.
+/// Maximum time that a non-result write is held back to share a transaction with a result.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// What happens to an analysis.
+/// What a worker reports about an analysis of its run.
 #[derive(Debug, Clone)]
-pub(super) enum Happening {
+pub(super) enum RunEvent {
     Entered(OffsetDateTime),
     /// 0–1.
     Progress(f32),
     Result(Box<AnalysisResult>, OffsetDateTime),
 }
 
-impl Happening {
-    /// About as many bytes as it has in a command.
+impl RunEvent {
+    /// Approximate size in a command.
     fn size(&self) -> usize {
         match self {
             Self::Result(result, _) => match &**result {
@@ -62,31 +67,31 @@ impl Happening {
     }
 }
 
-/// One write, and who waits for what became of it.
+/// A write whose caller waits for the answer.
 #[derive(Debug)]
 struct Waiting {
     token: LeaseToken,
     analysis: AnalysisId,
-    happening: Happening,
+    event: RunEvent,
     size: usize,
     entered: Instant,
-    /// Until when it waits for a result to share a transaction with.
+    /// Until when it is held back; `None` if it is not.
     lingers_until: Option<Instant>,
     answer: oneshot::Sender<Result<Applied>>,
 }
 
 impl Waiting {
     fn write(&self) -> Write<'_> {
-        (self.token, self.analysis, &self.happening)
+        (self.token, self.analysis, &self.event)
     }
 
-    /// An answer that nobody waits for any more is nobody's loss.
+    /// Passes the answer on, unless the caller went away.
     fn answer(self, answer: Result<Applied>) {
         let _ = self.answer.send(answer);
     }
 }
 
-/// Where writes wait for those before them: a task is at work on each.
+/// A queue of writes with one task that writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Line {
     Shared,
@@ -96,38 +101,39 @@ enum Line {
 #[derive(Debug, Default)]
 struct State {
     waiting: HashMap<Line, Vec<Waiting>>,
-    /// Runs whose last result was written here, until they are released: then nobody need be asked.
+    /// Runs whose last result this node wrote, until they are released: the release then needs no
+    /// query.
     ended: HashSet<LeaseToken>,
 }
 
 impl State {
-    /// What to do in a line now.
+    /// The next step of a line's task.
     fn next(&mut self, line: Line) -> Next {
         let Some(waiting) = self.waiting.get_mut(&line).filter(|waiting| !waiting.is_empty())
         else {
             self.waiting.remove(&line);
             return Next::Leave;
         };
-        // One that does not linger takes the others along.
+        // A write that is not held back takes the others along.
         let until = waiting
             .iter()
             .map(|one| one.lingers_until)
             .min()
             .flatten()
             .filter(|until| *until > Instant::now());
-        if let Some(until) = until.filter(|_| line == Line::Shared && waiting.len() < MOST_WRITES) {
+        if let Some(until) = until.filter(|_| line == Line::Shared && waiting.len() < MAX_WRITES) {
             return Next::Linger(until);
         }
         let mut bytes = 0;
-        let fit = waiting.iter().take(MOST_WRITES).take_while(|one| {
+        let fit = waiting.iter().take(MAX_WRITES).take_while(|one| {
             bytes += one.size;
-            bytes <= MOST_BYTES
+            bytes <= MAX_BYTES
         });
         let fit = fit.count().max(1);
         Next::Write(waiting.drain(..fit).collect())
     }
 
-    /// Puts a write in a line; whether the line is new, so that it needs a task.
+    /// Adds a write to a line. Returns whether the line is new and needs a task.
     fn queue(&mut self, line: Line, write: Waiting) -> bool {
         let waiting = self.waiting.entry(line);
         let is_new = matches!(waiting, Entry::Vacant(_));
@@ -136,13 +142,13 @@ impl State {
     }
 }
 
-/// What the task of a line does.
+/// The next step of a line's task.
 enum Next {
-    /// As much as fits in a transaction.
+    /// Write these, which fit in one transaction.
     Write(Vec<Waiting>),
-    /// Until then nothing that waits is in a hurry.
+    /// Wait: all writes of the line are held back until then.
     Linger(Instant),
-    /// Nothing waits: the line is left to whoever comes next.
+    /// End: the line is empty and removed.
     Leave,
 }
 
@@ -152,53 +158,51 @@ pub(super) struct Writes {
     client: Client,
     collections: Collections,
     state: Arc<Mutex<State>>,
-    /// Something came, or does not linger any more.
-    came: Arc<Notify>,
+    /// A write was added, or is not held back any more.
+    changed: Arc<Notify>,
 }
 
 impl Writes {
     pub(super) fn new(client: Client, collections: Collections) -> Self {
-        Self { client, collections, state: Arc::default(), came: Arc::default() }
+        Self { client, collections, state: Arc::default(), changed: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
-    /// Whether the run's last result was written here under this token. Asked once.
+    /// Returns whether this node wrote the run's last result under this token, and forgets it.
     pub(super) fn take_ended(&self, token: LeaseToken) -> bool {
         self.state().ended.remove(&token)
     }
 
-    /// Writes what happened to an analysis, with whatever else waits. It is written also if the
+    /// Writes an event of an analysis together with other waiting writes. It is written even if the
     /// caller goes away.
     pub(super) async fn write(
         &self,
         token: LeaseToken,
         analysis: AnalysisId,
-        happening: Happening,
+        event: RunEvent,
     ) -> Result<Applied> {
         let (answer, answered) = oneshot::channel();
-        let (size, entered) = (happening.size(), Instant::now());
-        let lingers_until = (!matches!(happening, Happening::Result(..))).then(|| entered + LINGER);
-        self.enter(Waiting { token, analysis, happening, size, entered, lingers_until, answer });
+        let (size, entered) = (event.size(), Instant::now());
+        let lingers_until = (!matches!(event, RunEvent::Result(..))).then(|| entered + LINGER);
+        self.enter(Waiting { token, analysis, event, size, entered, lingers_until, answer });
         answered.await.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable("writing to a run: its task is gone".to_owned()))
+            Err(StoreError::Unavailable("writing to a run: the writing task ended".to_owned()))
         })
     }
 
-    /// No result comes that what waits of this run could wait for.
-    pub(super) fn hurry(&self, token: LeaseToken) {
+    /// Writes at once what is held back of this run, because no result of it is about to follow.
+    pub(super) fn flush_kept_back(&self, token: LeaseToken) {
         let mut state = self.state();
-        let theirs = state
-            .waiting
-            .get_mut(&Line::Shared)
-            .into_iter()
-            .flatten()
-            .filter(|one| one.token == token);
-        theirs.for_each(|one| one.lingers_until = None);
+        for write in state.waiting.get_mut(&Line::Shared).into_iter().flatten() {
+            if write.token == token {
+                write.lingers_until = None;
+            }
+        }
         drop(state);
-        self.came.notify_one();
+        self.changed.notify_one();
     }
 
     fn enter(&self, write: Waiting) {
@@ -210,29 +214,29 @@ impl Writes {
         if is_new {
             self.open(line);
         }
-        self.came.notify_one();
+        self.changed.notify_one();
     }
 
-    /// Starts the task of a line. Without the lock: where no task can start any more, the line is
-    /// given up at once.
+    /// Starts the task of a line. The caller must not hold the lock: if the runtime is shutting
+    /// down, the guard is dropped at once and takes it.
     fn open(&self, line: Line) {
-        let leaving = Leaving { state: Arc::clone(&self.state), line, has_left: false };
-        tokio::spawn(self.clone().serve(leaving));
+        let guard = LineGuard { state: Arc::clone(&self.state), line, is_done: false };
+        tokio::spawn(self.clone().serve(guard));
     }
 
-    async fn serve(self, mut leaving: Leaving) {
+    async fn serve(self, mut guard: LineGuard) {
         loop {
-            let next = self.state().next(leaving.line);
-            match (next, leaving.line) {
+            let next = self.state().next(guard.line);
+            match (next, guard.line) {
                 (Next::Write(writes), Line::Shared) => self.write_together(writes).await,
                 (Next::Write(writes), Line::Of(_)) => self.write_each(writes).await,
                 (Next::Linger(until), _) => {
-                    drop(timeout_at(until.into(), self.came.notified()).await)
+                    drop(timeout_at(until.into(), self.changed.notified()).await)
                 }
                 (Next::Leave, _) => break,
             }
         }
-        leaving.has_left = true;
+        guard.is_done = true;
     }
 
     async fn write_together(&self, waiting: Vec<Waiting>) {
@@ -243,15 +247,15 @@ impl Writes {
                     return waiting.into_iter().for_each(|one| one.answer(Ok(Applied::Yes)));
                 }
                 Together::Unknown(error) => return refuse(waiting, &error.to_string()),
-                Together::InTheWay => {}
+                Together::Conflict => {}
                 Together::NotWritten => break,
             }
         }
-        self.part(waiting);
+        self.split(waiting);
     }
 
-    /// From now on these runs have lines of their own, until nothing of them waits.
-    fn part(&self, waiting: Vec<Waiting>) {
+    /// Moves the writes of these runs from the shared line to one line per run.
+    fn split(&self, waiting: Vec<Waiting>) {
         let mut state = self.state();
         let tokens: HashSet<LeaseToken> = waiting.iter().map(|one| one.token).collect();
         let shared = state.waiting.get_mut(&Line::Shared).map(std::mem::take).unwrap_or_default();
@@ -277,7 +281,7 @@ impl Writes {
             let done = results::write_all(&mut transaction, writes).await;
             Ok::<_, StoreError>((transaction, done))
         };
-        // What is not ended here, the driver ends by itself.
+        // The driver aborts a transaction that is dropped here.
         let Ok(Ok((transaction, done))) = timeout(TOGETHER, begun).await else {
             return Together::NotWritten;
         };
@@ -287,11 +291,11 @@ impl Writes {
                     self.state().ended.extend(ended);
                     Together::Written
                 }
-                Ok(None) => Together::InTheWay,
+                Ok(None) => Together::Conflict,
                 Err(error) => Together::Unknown(error),
             },
             not_written => match timeout(TOGETHER, attempts.end(transaction, not_written)).await {
-                Ok(Ok(None)) => Together::InTheWay,
+                Ok(Ok(None)) => Together::Conflict,
                 _ => Together::NotWritten,
             },
         }
@@ -313,30 +317,26 @@ impl Writes {
     }
 
     async fn transact(&self, write: Write<'_>, entered: Instant) -> Result<Applied> {
-        let mut attempts =
+        let attempts =
             Attempts::new(self.client.clone(), self.collections.clone(), "writing to a run")
                 .since(entered);
-        loop {
-            let mut transaction = attempts.begin().await?;
-            let done = results::write(&mut transaction, write).await;
-            if let Some(Written { applied, run_ended }) = attempts.end(transaction, done).await? {
-                if run_ended {
-                    self.state().ended.insert(write.0);
-                }
-                return Ok(applied);
-            }
+        let written = attempts.run(move |t| results::write(t, write).boxed()).await?;
+        let Written { applied, run_ended } = written;
+        if run_ended {
+            self.state().ended.insert(write.0);
         }
+        Ok(applied)
     }
 }
 
-/// What became of several writes.
+/// Outcome of a shared transaction.
 enum Together {
     Written,
-    /// Nothing is written: one of them cannot be, or the server does not answer.
+    /// Nothing is written: one of the writes failed, or the server does not answer.
     NotWritten,
-    /// Nothing is written: other transactions were in the way.
-    InTheWay,
-    /// They may be written or not.
+    /// Nothing is written: it conflicted with another transaction.
+    Conflict,
+    /// All are written, or none; the answer to the commit was lost.
     Unknown(StoreError),
 }
 
@@ -346,17 +346,18 @@ fn refuse(waiting: impl IntoIterator<Item = Waiting>, message: &str) {
         .for_each(|one| one.answer(Err(StoreError::Unavailable(message.to_owned()))));
 }
 
-/// Sees to it that a task which ends in the midst of its work leaves nobody waiting for it.
-struct Leaving {
+/// Drop guard of a line's task: if the task panics or is aborted, removes the line, so that waiting
+/// callers get an error instead of hanging and the next write starts a new task.
+struct LineGuard {
     state: Arc<Mutex<State>>,
     line: Line,
-    has_left: bool,
+    is_done: bool,
 }
 
-impl Drop for Leaving {
+impl Drop for LineGuard {
     fn drop(&mut self) {
-        if !self.has_left {
-            self.state.lock().unwrap_or_else(PoisonError::into_inner).waiting.remove(&self.line);
+        if !self.is_done {
+            self.state.lock().waiting.remove(&self.line);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What only GridFS must show: several writers of one blob, writers and deleters that die half-way,
-//! ranges that read few chunks.
+//! Rules of GridFS alone: concurrent writers of a blob, interrupted writes and deletions, ranges
+//! that read few chunks.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests a fault is a panic, too")]
 
@@ -19,7 +19,7 @@ use vultus_store_mongo::gridfs_blobs;
 use vultus_store_sqlite::{Options, SqliteStore};
 use vultus_tests::{ReplicaSet, Standalone};
 
-/// A bucket, and its database as anybody sees it.
+/// A bucket with its database.
 struct Bucket {
     uri: String,
     database: Database,
@@ -45,7 +45,7 @@ impl Bucket {
         SqliteStore::open(&self.data.path().join("vultus.db"), Options::default()).unwrap()
     }
 
-    /// How many documents the two collections hold.
+    /// Numbers of documents in the two collections.
     async fn counts(&self) -> (u64, u64) {
         let count = async |name: &str| {
             self.database.collection::<Document>(name).count_documents(doc! {}).await.unwrap()
@@ -73,7 +73,7 @@ fn bytes(count: usize) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_writers_of_one_blob_one_is_first_and_all_succeed() {
+async fn concurrent_writers_of_a_blob_store_it_once() {
     let bucket = Bucket::new().await;
     let bytes = bytes(1_200_000);
     let nodes = join_all((0..4).map(|_| gridfs_blobs(bucket.data.path(), &bucket.uri))).await;
@@ -92,7 +92,7 @@ async fn of_many_writers_of_one_blob_one_is_first_and_all_succeed() {
 }
 
 #[tokio::test]
-async fn a_range_reads_its_chunks_and_no_others() {
+async fn range_reads_its_chunks_only() {
     let bucket = Bucket::new().await;
     let bytes = bytes(20_000_000);
     let blob = bucket.blobs.put_bytes(&bucket.key, &bytes).await.unwrap();
@@ -121,7 +121,7 @@ async fn a_range_reads_its_chunks_and_no_others() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_is_in_no_collection() {
+async fn deleted_blob_is_in_no_collection() {
     let bucket = Bucket::new().await;
     let blob = bucket.blobs.put_bytes(&bucket.key, &bytes(700_000)).await.unwrap();
     assert_eq!(bucket.counts().await, (1, 3));
@@ -136,9 +136,9 @@ async fn what_is_deleted_is_in_no_collection() {
 }
 
 #[tokio::test]
-async fn what_a_dead_writer_left_goes_away_once_it_is_old_and_what_is_finished_stays() {
+async fn chunks_of_dead_writers_are_swept_once_old() {
     let bucket = Bucket::new().await;
-    // Chunks as a writer leaves them who dies before the document; ids bear the time.
+    // Chunks of a writer that died before its document; their ids contain the time.
     bucket.blobs.put_bytes(&bucket.key, &bytes(700_000)).await.unwrap();
     bucket.delete("blobs.files").await;
     let finished = bucket.blobs.put_bytes(&bucket.key, b"finished").await.unwrap();
@@ -161,7 +161,7 @@ async fn what_a_dead_writer_left_goes_away_once_it_is_old_and_what_is_finished_s
 }
 
 #[tokio::test]
-async fn what_lost_a_part_is_damaged_and_is_written_whole_again() {
+async fn incomplete_blob_is_damaged_until_it_is_written_again() {
     let bucket = Bucket::new().await;
     let (bytes, key) = (bytes(2_500_000), &bucket.key);
     let blob = bucket.blobs.put_bytes(key, &bytes).await.unwrap();
@@ -169,7 +169,7 @@ async fn what_lost_a_part_is_damaged_and_is_written_whole_again() {
     chunks.delete_one(doc! { "n": 7 }).await.unwrap();
     let damaged = bucket.read(blob.key()).await;
     assert!(matches!(damaged, Err(BlobError::Damaged("a part of it is missing"))), "{damaged:?}");
-    // As after a deleter that died, and after a command whose answer was lost.
+    // As after an interrupted deletion, and after a command whose answer was lost.
     bucket.blobs.put_bytes(key, &bytes).await.unwrap();
     assert_eq!(bucket.read(blob.key()).await.unwrap(), bytes);
     bucket.delete("blobs.chunks").await;
@@ -185,10 +185,10 @@ async fn what_lost_a_part_is_damaged_and_is_written_whole_again() {
 }
 
 #[tokio::test]
-async fn a_writer_that_was_paused_for_so_long_that_its_chunks_may_be_gone_is_not_believed() {
+async fn blob_of_a_writer_that_took_too_long_is_not_trusted() {
     let bucket = Bucket::new().await;
     let blob = bucket.blobs.put_bytes(&bucket.key, b"photo").await.unwrap();
-    // The same file as if its writing had begun six minutes before its end.
+    // The same file as if its write had begun six minutes before its end.
     let mut file = bucket.all("blobs.files").await.remove(0);
     let ended = file.get_datetime("uploadDate").unwrap().timestamp_millis() / 1000;
     let id = ObjectId::from_parts(u32::try_from(ended - 360).unwrap(), [1; 5], [1; 3]);
@@ -204,7 +204,7 @@ async fn a_writer_that_was_paused_for_so_long_that_its_chunks_may_be_gone_is_not
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_hold_the_bucket_is_refused_and_one_that_is_gone_is_unavailable() {
+async fn unsuitable_database_is_rejected_and_a_lost_one_unavailable() {
     let alone = Standalone::start().await;
     let data = tempfile::tempdir().unwrap();
     let refused = gridfs_blobs(data.path(), &alone.uri("db")).await.map(drop).unwrap_err();

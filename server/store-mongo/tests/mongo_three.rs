@@ -1,4 +1,4 @@
-//! The contract over MongoDB with three members, and over two nodes of a cluster.
+//! The contract suite over MongoDB with three members.
 
 use std::sync::Arc;
 use vultus_store::Store;

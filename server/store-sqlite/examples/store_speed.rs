@@ -1,8 +1,8 @@
-//! Measures the SQLite store on this machine: one fsync, folders made by one and by 16 tasks, and a
-//! claim-to-result cycle.
+//! Measures the SQLite store on this machine: one fsync, creating folders by one and by 16 tasks,
+//! and a cycle from claim to result.
 //!
-//! `cargo run -p vultus-store-sqlite --example store_speed [FOLDER]`: the data lies in a temporary folder
-//! below FOLDER (default: here).
+//! `cargo run -p vultus-store-sqlite --example store_speed [FOLDER]`: the data are in a temporary
+//! folder below FOLDER (default: the current folder).
 
 use std::fs::File;
 use std::io::{Result, Write};
@@ -13,7 +13,7 @@ use vultus_store::Store;
 use vultus_store::contract::{World, at, verdict};
 use vultus_store_sqlite::{Options, SqliteStore};
 
-/// Folders made in each measurement.
+/// Number of folders in each measurement.
 const FOLDERS: i64 = 2000;
 
 fn fsync_p50(data: &std::path::Path) -> Result<Duration> {
@@ -59,12 +59,12 @@ async fn main() -> Result<()> {
     let world = World::new(store).await;
     writeln!(
         out,
-        "folders made by 1 task:           {:.0} /s",
+        "folders created by 1 task:        {:.0} /s",
         creates_per_second(&world, 1).await
     )?;
     writeln!(
         out,
-        "folders made by 16 tasks:         {:.0} /s",
+        "folders created by 16 tasks:      {:.0} /s",
         creates_per_second(&world, 16).await
     )?;
     let begun = Instant::now();

@@ -3,8 +3,9 @@
 use super::fault::{Answer, Fault};
 use super::rows::{all, change, optional};
 use super::values::{json_list, name, nanoseconds, optional_time, parsed, time};
-use ::time::{Duration, OffsetDateTime};
+use ::time::OffsetDateTime;
 use rusqlite::{Connection, Row, params};
+use vultus_core::rules::KEEP_SESSIONS;
 use vultus_core::{CompanyId, SessionId, User, UserId};
 use vultus_store::StoreError;
 use vultus_store::export::SessionRecord;
@@ -13,8 +14,6 @@ use vultus_store::{Company, Rotation, Session, UserWithPassword};
 
 const USER: &str = "u.id, u.company_id, u.email, u.name, u.role, u.is_service, u.created_at";
 const SESSION: &str = "s.id, s.user_id, s.created_at, s.expires_at, s.revoked";
-/// Expired sessions are kept for this long.
-const KEEP_SESSIONS: Duration = Duration::days(1);
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
@@ -41,7 +40,8 @@ fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
 pub(super) fn create_company(connection: &Connection, company: &Company) -> Answer<()> {
     let made = change(
         connection,
-        "INSERT INTO companies (id, name, wrapped_key, created_at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO companies (id, name, wrapped_key, created_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (id) DO NOTHING",
         params![
             company.id.to_string(),
             company.name,
@@ -96,7 +96,8 @@ pub(super) fn create_user(connection: &Connection, user: &User, password_hash: &
     company(connection, user.company_id)?;
     change(
         connection,
-        "INSERT INTO users (id, company_id, email, name, role, is_service, password_hash, created_at)
+        "INSERT INTO users
+         (id, company_id, email, name, role, is_service, password_hash, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             user.id.to_string(),
@@ -121,7 +122,8 @@ pub(super) fn user_by_email(
     email: &str,
 ) -> Answer<Option<UserWithPassword>> {
     let sql = format!(
-        "SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u WHERE u.email = ?1"
+        "SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u
+         WHERE u.email = ?1"
     );
     optional(connection, &sql, [email], user_with_password)
 }
@@ -135,7 +137,7 @@ fn user_with_password(row: &Row<'_>) -> rusqlite::Result<UserWithPassword> {
     })
 }
 
-/// In the order of their ids.
+/// All users, ordered by id.
 pub(super) fn all_users(connection: &Connection) -> Answer<Vec<UserWithPassword>> {
     let sql = format!(
         "SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u ORDER BY u.id"
@@ -143,7 +145,7 @@ pub(super) fn all_users(connection: &Connection) -> Answer<Vec<UserWithPassword>
     all(connection, &sql, (), user_with_password)
 }
 
-/// With what is known of its logins.
+/// Inserts a user with the state of its logins.
 pub(super) fn insert_user(connection: &Connection, user: &UserWithPassword) -> Answer<()> {
     create_user(connection, &user.user, &user.password_hash)?;
     let sql = "UPDATE users SET failed_logins = ?2, locked_until = ?3 WHERE id = ?1";
@@ -155,7 +157,7 @@ pub(super) fn insert_user(connection: &Connection, user: &UserWithPassword) -> A
     Ok(())
 }
 
-/// In the order of their ids.
+/// All sessions with their tokens, ordered by id.
 pub(super) fn all_sessions(connection: &Connection) -> Answer<Vec<SessionRecord>> {
     let sql = format!("SELECT {SESSION} FROM sessions s ORDER BY s.id");
     let tokens = "SELECT sha256, used FROM refresh_tokens WHERE session_id = ?1 ORDER BY sha256";
@@ -169,10 +171,11 @@ pub(super) fn all_sessions(connection: &Connection) -> Answer<Vec<SessionRecord>
     Ok(sessions)
 }
 
-/// With its tokens.
+/// Inserts a session with its tokens.
 pub(super) fn insert_session(connection: &Connection, record: &SessionRecord) -> Answer<()> {
     let session = &record.session;
-    let sql = "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let sql = "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked)
+               VALUES (?1, ?2, ?3, ?4, ?5)";
     let (id, user) = (session.id.to_string(), session.user_id.to_string());
     change(
         connection,
@@ -194,7 +197,8 @@ pub(super) fn insert_session(connection: &Connection, record: &SessionRecord) ->
 
 pub(super) fn users(connection: &Connection, ids: &[UserId]) -> Answer<Vec<User>> {
     let sql = format!(
-        "SELECT {USER} FROM json_each(?1) wanted JOIN users u ON u.id = wanted.value ORDER BY wanted.key"
+        "SELECT {USER} FROM json_each(?1) wanted JOIN users u ON u.id = wanted.value
+         ORDER BY wanted.key"
     );
     all(connection, &sql, [json_list(ids)], user)
 }
@@ -204,9 +208,11 @@ pub(super) fn record_failed_login(
     id: UserId,
     locked_until: Option<OffsetDateTime>,
 ) -> Answer<()> {
-    // A lock is only ever prolonged: failures that are recorded side by side do not take it back.
+    // A lock is never shortened by a failure that is recorded concurrently.
     let sql = "UPDATE users SET failed_logins = failed_logins + 1,
-        locked_until = CASE WHEN ?2 IS NULL THEN locked_until ELSE max(ifnull(locked_until, ?2), ?2) END WHERE id = ?1";
+        locked_until = CASE WHEN ?2 IS NULL THEN locked_until
+                       ELSE max(ifnull(locked_until, ?2), ?2) END
+        WHERE id = ?1";
     match change(connection, sql, (id.to_string(), locked_until.map(nanoseconds)))? {
         0 => Err(StoreError::NotFound("user").into()),
         _ => Ok(()),
@@ -224,12 +230,14 @@ pub(super) fn create_session(
     }
     change(
         connection,
-        "DELETE FROM sessions WHERE row IN (SELECT row FROM sessions WHERE expires_at < ?1 LIMIT 100)",
+        "DELETE FROM sessions
+         WHERE row IN (SELECT row FROM sessions WHERE expires_at < ?1 LIMIT 100)",
         [nanoseconds(session.created_at - KEEP_SESSIONS)],
     )?;
     change(
         connection,
-        "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
             session.id.to_string(),
             session.user_id.to_string(),
@@ -258,7 +266,8 @@ pub(super) fn rotate_refresh(
     expires_at: OffsetDateTime,
 ) -> Answer<Rotation> {
     let sql = format!(
-        "SELECT {SESSION}, t.used FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.sha256 = ?1"
+        "SELECT {SESSION}, t.used FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+         WHERE t.sha256 = ?1"
     );
     let found =
         optional(connection, &sql, [old], |row| Ok((session_row(row)?, row.get::<_, bool>(5)?)))?;

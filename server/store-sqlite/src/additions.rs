@@ -1,24 +1,21 @@
-//! What makes things in a folder: the folder itself, its media, its analyses, at most once per
-//! idempotency key.
+//! Creating folders, media and analyses, at most once per idempotency key.
 
 use super::documents::{GroupAnalyses, StoredReplay};
 use super::fault::Answer;
-use super::folders::touch;
+use super::folders::{Settles, touch};
 use super::rows::{self, change, optional};
 use super::scope;
 use super::sweeping::refuse_swept;
-use super::values::{document, json_list, nanoseconds};
+use super::values::{document, json_list, nanoseconds, optional_time};
 use super::writer::Effects;
 use rusqlite::{Connection, params};
 use std::collections::HashSet;
-use time::{Duration, OffsetDateTime};
-use vultus_core::{Folder, FolderId};
+use time::OffsetDateTime;
+use vultus_core::rules::{KEEP_IDEMPOTENCY_KEYS, media_changed_by_addition, media_changed_by_plan};
+use vultus_core::{Folder, FolderId, GroupId};
 use vultus_store::StoreError;
 use vultus_store::events::FolderChange;
 use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope};
-
-/// Idempotency keys are kept for this long at least; the next use of any key clears older ones.
-const KEEP_KEYS: Duration = Duration::hours(48);
 
 pub(super) fn create_folder(
     connection: &Connection,
@@ -41,7 +38,7 @@ pub(super) fn create_folder(
     effects.changes.push(FolderChange {
         folder_id: folder.id,
         revision: stored.revision,
-        may_settle: true,
+        may_settle: false,
     });
     remember(connection, key, folder.id, additions, additions.now.unwrap_or(folder.created_at))?;
     Ok(Created::New)
@@ -61,31 +58,47 @@ pub(super) fn add_to_folder(
     let folder = scope::folder(connection, scope, id)?;
     add(connection, effects, id, additions)?;
     let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();
-    if let Some(newest) =
-        newest_medium.filter(|newest| folder.media_changed_at.is_none_or(|before| before < *newest))
-    {
-        // Later than every analysis asked for in other requests: while these media were on their
-        // way, none of those could take them.
-        let sql = "UPDATE folders SET media_changed_at = max(?2,
-            (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1 AND group_id IS NOT ?3)) WHERE id = ?1";
-        let group = additions.group.as_ref().map(|new| new.group.id.to_string());
-        change(connection, sql, (id.to_string(), nanoseconds(newest), group))?;
+    let changed_at = media_changed_at(connection, &folder, additions, newest_medium)?;
+    if changed_at != folder.media_changed_at {
+        let sql = "UPDATE folders SET media_changed_at = ?2 WHERE id = ?1";
+        change(connection, sql, (id.to_string(), changed_at.map(nanoseconds)))?;
     }
-    if additions.group.as_ref().is_some_and(|new| new.media_seen != folder.media_changed_at) {
-        // A medium came or went between the look at the folder and this commit: later than these
-        // analyses, which could not heed it.
-        let sql = "UPDATE folders SET media_changed_at = max(ifnull(media_changed_at, 0),
-            (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1)) WHERE id = ?1";
-        change(connection, sql, [id.to_string()])?;
-    }
-    let asked = additions.group.as_ref().map(|new| new.group.created_at);
-    let now = additions.now.or(asked).or(newest_medium);
-    touch(connection, effects, id, now)?;
+    let requested = additions.group.as_ref().map(|new| new.group.created_at);
+    let now = additions.now.or(requested).or(newest_medium);
+    touch(connection, effects, id, Settles::No, now)?;
     remember(connection, key, id, additions, now.unwrap_or(folder.updated_at))?;
     Ok(Created::New)
 }
 
-/// Refuses a folder whose external id another folder of the company has.
+/// When the folder's media count as changed after the additions, which are stored already.
+fn media_changed_at(
+    connection: &Connection,
+    folder: &Folder,
+    additions: &FolderAdditions,
+    newest_medium: Option<OffsetDateTime>,
+) -> Answer<Option<OffsetDateTime>> {
+    let stored = folder.media_changed_at;
+    let group = additions.group.as_ref();
+    let own = group.map(|new| new.group.id);
+    let others_requested_at = newest_analysis(connection, folder.id, own)?;
+    let changed_at = media_changed_by_addition(stored, newest_medium, others_requested_at);
+    let Some(new) = group else { return Ok(changed_at) };
+    let requested_at = newest_analysis(connection, folder.id, None)?;
+    Ok(media_changed_by_plan(changed_at, stored, new.media_seen, requested_at))
+}
+
+/// When the newest analysis of a folder was created, without those of one group.
+pub(super) fn newest_analysis(
+    connection: &Connection,
+    folder: FolderId,
+    except: Option<GroupId>,
+) -> Answer<Option<OffsetDateTime>> {
+    let sql = "SELECT max(created_at) FROM analyses WHERE folder_id = ?1 AND group_id IS NOT ?2";
+    let arguments = (folder.to_string(), except.map(|group| group.to_string()));
+    Ok(connection.prepare_cached(sql)?.query_row(arguments, |row| optional_time(row, 0))?)
+}
+
+/// Fails if another folder of the company has this external id.
 pub(super) fn refuse_duplicate(
     connection: &Connection,
     folder: &Folder,
@@ -128,7 +141,8 @@ fn add_group(
     let group = &new.group;
     change(
         connection,
-        "INSERT INTO analysis_groups (id, folder_id, analyses_doc, created_at) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO analysis_groups (id, folder_id, analyses_doc, created_at)
+         VALUES (?1, ?2, ?3, ?4)",
         params![
             group.id.to_string(),
             folder.to_string(),
@@ -139,7 +153,8 @@ fn add_group(
     for run in &new.runs {
         change(
             connection,
-            "INSERT INTO runs (id, folder_id, pool, state, created_at) VALUES (?1, ?2, ?3, 'QUEUED', ?4)",
+            "INSERT INTO runs (id, folder_id, pool, state, turn_at)
+             VALUES (?1, ?2, ?3, 'QUEUED', ?4)",
             params![run.id.to_string(), folder.to_string(), run.pool, nanoseconds(run.turn_at)],
         )?;
         for analysis in &run.analyses {
@@ -150,21 +165,23 @@ fn add_group(
     Ok(())
 }
 
-/// A medium may have been deleted since the request looked at the folder.
+/// Fails if a medium was deleted after the request read the folder.
 fn refuse_missing_media(connection: &Connection, folder: FolderId, new: &NewGroup) -> Answer<()> {
     let analyses = new.runs.iter().flat_map(|run| &run.analyses);
     let taken: HashSet<_> =
         analyses.flat_map(|analysis| &analysis.media).map(|taken| taken.media_id).collect();
-    let sql = "SELECT count(*) FROM json_each(?1) wanted JOIN media m ON m.id = wanted.value AND m.folder_id = ?2";
+    let sql = "SELECT count(*) FROM json_each(?1) wanted
+               JOIN media m ON m.id = wanted.value AND m.folder_id = ?2";
     let arguments = (json_list(&taken), folder.to_string());
     let found: usize = connection.prepare_cached(sql)?.query_row(arguments, |row| row.get(0))?;
     if found == taken.len() { Ok(()) } else { Err(StoreError::NotFound("medium").into()) }
 }
 
-/// What the key made before; another request's key is refused.
+/// What an earlier request with this key created. Fails if that was a different request.
 fn replayed(connection: &Connection, key: Option<&IdempotencyKey>) -> Answer<Option<Replay>> {
     let Some(key) = key else { return Ok(None) };
-    let sql = "SELECT fingerprint, replay_doc FROM idempotency WHERE user_id = ?1 AND operation = ?2 AND key = ?3";
+    let sql = "SELECT fingerprint, replay_doc FROM idempotency
+               WHERE user_id = ?1 AND operation = ?2 AND key = ?3";
     let arguments = (key.user_id.to_string(), &key.operation, &key.key);
     let found = optional(connection, sql, arguments, |row| {
         Ok((row.get::<_, String>(0)?, document::<StoredReplay>(row, 1)?))
@@ -178,11 +195,12 @@ fn replayed(connection: &Connection, key: Option<&IdempotencyKey>) -> Answer<Opt
     }
 }
 
-/// What the key made before, for those who ask first.
+/// What an earlier request with this key created.
 pub(super) fn replay(connection: &Connection, key: &IdempotencyKey) -> Answer<Option<Replay>> {
     replayed(connection, Some(key))
 }
 
+/// Stores what the request created under its key, and deletes keys that are too old.
 fn remember(
     connection: &Connection,
     key: Option<&IdempotencyKey>,
@@ -194,11 +212,12 @@ fn remember(
     change(
         connection,
         "DELETE FROM idempotency WHERE created_at < ?1",
-        [nanoseconds(now - KEEP_KEYS)],
+        [nanoseconds(now - KEEP_IDEMPOTENCY_KEYS)],
     )?;
     change(
         connection,
-        "INSERT INTO idempotency (user_id, operation, key, fingerprint, replay_doc, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO idempotency (user_id, operation, key, fingerprint, replay_doc, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             key.user_id.to_string(),
             key.operation,

@@ -1,5 +1,5 @@
-//! Documents in columns: what is read whole and never searched. Each has a version `v`; a change of
-//! shape raises it, and the older ones stay readable.
+//! JSON documents in columns, for what is read whole and never searched. Each has a version `v`. A
+//! change of the shape raises it; older versions stay readable.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,9 +8,10 @@ use vultus_core::{
     Analysis, AnalysisFailure, AnalysisId, FolderId, GroupId, MediaId, MediaKind, Medium,
     Provenance, Reason, Tag,
 };
+use vultus_store::Replay;
 use vultus_store::stored::{Name, StoredFailure, StoredProvenance, V1, Version};
 
-/// What is known about a medium's content.
+/// Properties of a medium's content.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct MediumProperties {
     v: Version,
@@ -58,7 +59,7 @@ pub(super) struct MediumColumns {
 }
 
 impl MediumProperties {
-    /// The medium, with its other columns.
+    /// Joins the properties with the other columns of the medium.
     pub(super) fn into_medium(self, columns: MediumColumns) -> Medium {
         Medium {
             id: columns.id,
@@ -83,7 +84,7 @@ impl MediumProperties {
     }
 }
 
-/// What an analysis was asked for with: never changes.
+/// The request of an analysis. It never changes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AnalysisRequest {
     v: Version,
@@ -120,7 +121,7 @@ impl From<StoredTakenMedium> for TakenMedium {
     }
 }
 
-/// What came out of an analysis: written once.
+/// The outcome of an analysis. It is written once.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AnalysisOutcome {
     v: Version,
@@ -131,7 +132,6 @@ pub(super) struct AnalysisOutcome {
 }
 
 impl AnalysisOutcome {
-    /// Of parts.
     pub(super) fn new(
         reasons: &[Reason],
         result: Option<&Value>,
@@ -187,13 +187,12 @@ pub(super) struct GroupAnalyses {
 }
 
 impl GroupAnalyses {
-    /// Of a group.
     pub(super) fn new(analyses: &[AnalysisId]) -> Self {
         Self { v: V1, analyses: analyses.to_vec() }
     }
 }
 
-/// What an idempotent request made.
+/// What an idempotent request created.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredReplay {
     v: Version,
@@ -203,8 +202,8 @@ pub(super) struct StoredReplay {
     analyses: Vec<AnalysisId>,
 }
 
-impl From<vultus_store::Replay> for StoredReplay {
-    fn from(replay: vultus_store::Replay) -> Self {
+impl From<Replay> for StoredReplay {
+    fn from(replay: Replay) -> Self {
         Self {
             v: V1,
             folder_id: replay.folder_id,
@@ -215,7 +214,7 @@ impl From<vultus_store::Replay> for StoredReplay {
     }
 }
 
-impl From<StoredReplay> for vultus_store::Replay {
+impl From<StoredReplay> for Replay {
     fn from(stored: StoredReplay) -> Self {
         Self {
             folder_id: stored.folder_id,
@@ -231,22 +230,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_document_of_a_newer_version_is_refused() {
+    fn document_of_a_newer_version_is_rejected() {
         assert!(serde_json::from_str::<GroupAnalyses>(r#"{"v":1,"analyses":[]}"#).is_ok());
         let error = serde_json::from_str::<GroupAnalyses>(r#"{"v":2,"analyses":[]}"#).unwrap_err();
         assert!(error.to_string().contains("version 2"), "{error}");
     }
 
     #[test]
-    fn documents_as_the_first_release_wrote_them_stay_readable() {
-        let outcome = r#"{"v":1,"reasons":[{"code":"NO_FACE","message":"m","media_id":null,"frame":3}],"result":{"score":0.25},
-            "failure":null,"provenance":{"analyzer":"a","analyzer_version":null,"analyzer_sha256":null,
-            "weights":[["f","s"]],"parameter_sources":[]}}"#;
+    fn documents_of_the_first_release_stay_readable() {
+        let outcome = r#"{"v":1,
+            "reasons":[{"code":"NO_FACE","message":"m","media_id":null,"frame":3}],
+            "result":{"score":0.25},"failure":null,
+            "provenance":{"analyzer":"a","analyzer_version":null,"analyzer_sha256":null,
+                "weights":[["f","s"]],"parameter_sources":[]}}"#;
         let outcome: AnalysisOutcome = serde_json::from_str(outcome).unwrap();
         assert_eq!(Reason::from(outcome.reasons.into_iter().next().unwrap()).frame, Some(3));
         assert_eq!(outcome.result.unwrap()["score"], 0.25);
-        let properties = r#"{"v":1,"kind":"SHOT_SET","tags":["x_a"],"original_name":null,"content_type":"application/zip",
-            "byte_size":7,"width":1,"height":2,"orientation_applied":1,"duration_us":null,"frame_count":3,"frame_rate":null}"#;
+        let properties = r#"{"v":1,"kind":"SHOT_SET","tags":["x_a"],"original_name":null,
+            "content_type":"application/zip","byte_size":7,"width":1,"height":2,
+            "orientation_applied":1,"duration_us":null,"frame_count":3,"frame_rate":null}"#;
         let properties: MediumProperties = serde_json::from_str(properties).unwrap();
         assert_eq!(properties.kind.0, MediaKind::ShotSet);
     }

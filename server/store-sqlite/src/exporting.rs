@@ -1,4 +1,4 @@
-//! All of the file as records, and records into an empty file.
+//! Exporting the whole file as records, and importing records into an empty file.
 
 use super::documents::{GroupAnalyses, StoredReplay};
 use super::fault::Answer;
@@ -13,10 +13,10 @@ use vultus_store::export::{
 };
 use vultus_store::{FolderContents, IdempotencyKey, Scope};
 
-/// Folders that are read at a time.
+/// Folders read with one statement.
 const BATCH: u32 = 100;
 
-/// Gives all records, until `give` says that nobody wants more.
+/// Passes all records to `give`, until it returns false.
 pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bool) -> Answer<()> {
     let mut some = accounts::companies(connection)?
         .into_iter()
@@ -42,7 +42,8 @@ pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bo
             }
         }
     }
-    let sql = "SELECT user_id, operation, key, fingerprint, replay_doc, created_at FROM idempotency ORDER BY user_id, operation, key";
+    let sql = "SELECT user_id, operation, key, fingerprint, replay_doc, created_at
+               FROM idempotency ORDER BY user_id, operation, key";
     for record in all(connection, sql, (), idempotency)? {
         if !give(Record::Idempotency(record)) {
             return Ok(());
@@ -53,9 +54,8 @@ pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bo
 
 fn folder_record(connection: &Connection, contents: FolderContents) -> Answer<FolderRecord> {
     let id = contents.folder.id;
-    let sql =
-        "SELECT id, pool, state = 'DONE', fence, retry_at, one_by_one, deaths, created_at FROM runs
-               WHERE folder_id = ?1 ORDER BY row";
+    let sql = "SELECT id, pool, state = 'DONE', fence, retry_at, one_by_one, deaths, turn_at
+               FROM runs WHERE folder_id = ?1 ORDER BY row";
     Ok(FolderRecord {
         groups: folders::groups(connection, Scope::Everything, id)?
             .into_iter()
@@ -96,7 +96,7 @@ fn idempotency(row: &Row<'_>) -> rusqlite::Result<IdempotencyRecord> {
     })
 }
 
-/// Writes records as they were.
+/// Writes records unchanged.
 pub(super) fn import(connection: &Connection, records: &[Record]) -> Answer<()> {
     for record in records {
         match record {
@@ -120,7 +120,8 @@ fn import_folder(connection: &Connection, record: &FolderRecord) -> Answer<()> {
     }
     for GroupRecord(group) in &record.groups {
         let analyses = serde_json::to_string(&GroupAnalyses::new(&group.analyses))?;
-        let sql = "INSERT INTO analysis_groups (id, folder_id, analyses_doc, created_at) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT INTO analysis_groups (id, folder_id, analyses_doc, created_at)
+                   VALUES (?1, ?2, ?3, ?4)";
         change(
             connection,
             sql,
@@ -128,7 +129,8 @@ fn import_folder(connection: &Connection, record: &FolderRecord) -> Answer<()> {
         )?;
     }
     for run in &record.runs {
-        let sql = "INSERT INTO runs (id, folder_id, pool, state, fence, retry_at, one_by_one, deaths, created_at)
+        let sql = "INSERT INTO runs
+                   (id, folder_id, pool, state, fence, retry_at, one_by_one, deaths, turn_at)
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         let state = if run.done { "DONE" } else { "QUEUED" };
         let (retry_at, turn_at) = (run.retry_at.map(nanoseconds), nanoseconds(run.turn_at));

@@ -1,17 +1,17 @@
-//! What goes wrong inside the backend, on its way to [`StoreError`].
+//! Errors inside the backend, and how they become a [`StoreError`].
 
 use rusqlite::ErrorCode;
 use vultus_store::StoreError;
 
-/// Result of a piece of work on a connection.
+/// Result of work on a connection.
 pub(super) type Answer<T> = std::result::Result<T, Fault>;
 
-/// Why a piece of work on a connection was not done.
+/// Why work on a connection failed.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// An answer of the contract.
+    /// An error of the contract.
     Known(StoreError),
-    /// SQLite says so.
+    /// An error of SQLite.
     Sqlite(rusqlite::Error),
     /// A stored document cannot be read or written.
     Document(serde_json::Error),
@@ -36,11 +36,11 @@ impl From<serde_json::Error> for Fault {
 }
 
 impl Fault {
-    /// As the contract has it; `context` is what was being done.
+    /// Converts it into an error of the contract; `context` is what was being done.
     pub(super) fn into_store(self, context: &str) -> StoreError {
         match self {
             Self::Known(error) => error,
-            Self::Sqlite(error) if may_pass(&error) => {
+            Self::Sqlite(error) if is_transient(&error) => {
                 StoreError::Unavailable(format!("{context}: {error}"))
             }
             Self::Sqlite(error) => {
@@ -53,9 +53,9 @@ impl Fault {
     }
 }
 
-/// Whether a later attempt may work: the disk is full, another process writes, or the disk does not
-/// answer.
-fn may_pass(error: &rusqlite::Error) -> bool {
+/// Whether a later attempt may succeed: the disk is full, another process writes, or the disk does
+/// not answer.
+fn is_transient(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
         Some(
@@ -75,7 +75,7 @@ mod tests {
     use rusqlite::ffi;
 
     #[test]
-    fn a_full_disk_a_busy_file_and_a_failing_disk_are_unavailable_and_a_broken_file_is_not() {
+    fn transient_faults_are_unavailable_and_a_broken_file_is_not() {
         let fault = |code| {
             Fault::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
                 .into_store("testing")

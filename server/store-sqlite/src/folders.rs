@@ -1,6 +1,6 @@
-//! Folders and media that exist: reading them whole, changing them, and making them forgotten.
+//! Reading, changing and erasing folders and media.
 
-use super::additions::refuse_duplicate;
+use super::additions::{newest_analysis, refuse_duplicate};
 use super::fault::Answer;
 use super::results::cancel;
 use super::rows::{self, all, change, optional};
@@ -12,27 +12,38 @@ use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::collections::HashMap;
 use time::{Duration, OffsetDateTime};
+use vultus_core::rules::media_changed_by_deletion;
 use vultus_core::{
     Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium,
 };
 use vultus_store::StoreError;
 use vultus_store::events::FolderChange;
-use vultus_store::{FolderContents, Orphans, Scope, WrappedFolderKey};
+use vultus_store::{Cancelled, FolderContents, Orphans, Scope, WrappedFolderKey};
 
-/// What was referenced until now has no tombstone, so that none can be old.
+/// No tombstone of a killed deletion is replaced: what was referenced until now has none.
 const NEVER: Duration = Duration::ZERO;
 
-/// Raises a folder's revision and time of change, and announces it.
+/// Whether an analysis of the folder may have become final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settles {
+    No,
+    Maybe,
+}
+
+/// Raises the revision and time of change of a folder, and announces the change.
 pub(super) fn touch(
     connection: &Connection,
     effects: &mut Effects,
     id: FolderId,
+    settles: Settles,
     now: Option<OffsetDateTime>,
 ) -> Answer<()> {
-    let sql = "UPDATE folders SET revision = revision + 1, updated_at = max(updated_at, ifnull(?2, updated_at)) WHERE id = ?1
-               RETURNING revision";
+    let sql = "UPDATE folders SET revision = revision + 1,
+               updated_at = max(updated_at, ifnull(?2, updated_at))
+               WHERE id = ?1 RETURNING revision";
+    let may_settle = settles == Settles::Maybe;
     let changed = optional(connection, sql, (id.to_string(), now.map(nanoseconds)), |row| {
-        Ok(FolderChange { folder_id: id, revision: row.get(0)?, may_settle: true })
+        Ok(FolderChange { folder_id: id, revision: row.get(0)?, may_settle })
     })?;
     effects.changes.push(changed.ok_or(StoreError::NotFound("folder"))?);
     Ok(())
@@ -55,7 +66,7 @@ pub(super) fn update_folder(
     let external_id = external_id.unwrap_or(folder.external_id.as_deref());
     let sql = "UPDATE folders SET metadata = ?2, external_id = ?3 WHERE id = ?1";
     change(connection, sql, params![id.to_string(), metadata, external_id])?;
-    touch(connection, effects, id, Some(now))?;
+    touch(connection, effects, id, Settles::No, Some(now))?;
     scope::folder(connection, scope, id)
 }
 
@@ -68,7 +79,8 @@ pub(super) fn delete_medium(
 ) -> Answer<(Folder, Orphans)> {
     let medium = medium(connection, scope, id)?.ok_or(StoreError::NotFound("medium"))?;
     let sql = format!(
-        "SELECT {} FROM analyses a WHERE a.folder_id = ?1 AND a.state IN ('QUEUED', 'RUNNING') ORDER BY a.row",
+        "SELECT {} FROM analyses a
+         WHERE a.folder_id = ?1 AND a.state IN ('QUEUED', 'RUNNING') ORDER BY a.row",
         rows::ANALYSIS
     );
     for analysis in all(connection, &sql, [medium.folder_id.to_string()], rows::analysis)? {
@@ -77,10 +89,12 @@ pub(super) fn delete_medium(
         }
     }
     change(connection, "DELETE FROM media WHERE id = ?1", [id.to_string()])?;
-    let sql = "UPDATE folders SET media_changed_at = max(ifnull(media_changed_at, ?2), ?2,
-        (SELECT ifnull(max(created_at) + 1, 0) FROM analyses WHERE folder_id = ?1)) WHERE id = ?1";
-    change(connection, sql, (medium.folder_id.to_string(), nanoseconds(now)))?;
-    touch(connection, effects, medium.folder_id, Some(now))?;
+    let before = scope::folder(connection, scope, medium.folder_id)?.media_changed_at;
+    let requested_at = newest_analysis(connection, medium.folder_id, None)?;
+    let changed_at = media_changed_by_deletion(before, now, requested_at);
+    let sql = "UPDATE folders SET media_changed_at = ?2 WHERE id = ?1";
+    change(connection, sql, (medium.folder_id.to_string(), nanoseconds(changed_at)))?;
+    touch(connection, effects, medium.folder_id, Settles::Maybe, Some(now))?;
     let mut keys: Vec<String> =
         std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
     keys.extend(delete_artifacts(connection, medium.folder_id, id)?);
@@ -88,8 +102,8 @@ pub(super) fn delete_medium(
     Ok((scope::folder(connection, scope, medium.folder_id)?, orphans))
 }
 
-/// Deletes the artifacts of the analyses that took a medium, because they may show what is in it;
-/// gives their blob keys.
+/// Deletes the artifacts of the analyses that used a medium, because they may show its content.
+/// Returns their blob keys.
 fn delete_artifacts(
     connection: &Connection,
     folder: FolderId,
@@ -109,8 +123,7 @@ fn delete_artifacts(
     Ok(keys)
 }
 
-/// Deletes all rows of a folder. Its runs go too, so that a write under one of their tokens finds
-/// nothing and is stale.
+/// Deletes all rows of a folder, also its runs, so that a write under one of their tokens is stale.
 pub(super) fn erase_folder(
     connection: &Connection,
     effects: &mut Effects,
@@ -120,8 +133,10 @@ pub(super) fn erase_folder(
 ) -> Answer<Orphans> {
     scope::folder(connection, scope, id)?;
     let sql = "SELECT blob_key FROM media WHERE folder_id = ?1
-               UNION SELECT thumbnail_key FROM media WHERE folder_id = ?1 AND thumbnail_key IS NOT NULL
-               UNION SELECT r.blob_key FROM artifacts r JOIN analyses a ON a.id = r.analysis_id WHERE a.folder_id = ?1";
+               UNION SELECT thumbnail_key FROM media
+                   WHERE folder_id = ?1 AND thumbnail_key IS NOT NULL
+               UNION SELECT r.blob_key FROM artifacts r JOIN analyses a ON a.id = r.analysis_id
+                   WHERE a.folder_id = ?1";
     let keys: Vec<String> = all(connection, sql, [id.to_string()], |row| row.get(0))?;
     let forget_keys = "DELETE FROM idempotency WHERE json_extract(replay_doc, '$.folder_id') = ?1";
     for sql in
@@ -139,7 +154,8 @@ pub(super) fn folders(
     ids: &[FolderId],
 ) -> Answer<Vec<FolderContents>> {
     let sql = format!(
-        "SELECT {} FROM json_each(?3) wanted JOIN folders f ON f.id = wanted.value WHERE {} ORDER BY wanted.key",
+        "SELECT {} FROM json_each(?3) wanted JOIN folders f ON f.id = wanted.value
+         WHERE {} ORDER BY wanted.key",
         rows::FOLDER,
         scope::CONDITION
     );
@@ -168,7 +184,7 @@ pub(super) fn folder_key(
     optional(connection, sql, [id.to_string()], key)
 }
 
-/// Three statements, however many folders there are.
+/// Reads the contents of any number of folders with three statements.
 pub(super) fn contents(
     connection: &Connection,
     folders: Vec<Folder>,
@@ -182,7 +198,8 @@ pub(super) fn contents(
         rows::ANALYSIS
     );
     let artifacts = format!(
-        "SELECT {}, a.folder_id FROM artifacts r JOIN analyses a ON a.id = r.analysis_id WHERE a.folder_id {among} ORDER BY r.row",
+        "SELECT {}, a.folder_id FROM artifacts r JOIN analyses a ON a.id = r.analysis_id
+         WHERE a.folder_id {among} ORDER BY r.row",
         rows::ARTIFACT
     );
     let mut media_of: HashMap<FolderId, Vec<Medium>> = HashMap::new();
@@ -199,7 +216,7 @@ pub(super) fn contents(
     {
         artifacts_of.entry(folder).or_default().push(artifact);
     }
-    // An id may be asked for twice, so that nothing is taken out of the maps.
+    // Cloned, because the same folder may be requested twice.
     let of = |folder: Folder| FolderContents {
         media: media_of.get(&folder.id).cloned().unwrap_or_default(),
         analyses: analyses_of.get(&folder.id).cloned().unwrap_or_default(),
@@ -241,7 +258,8 @@ pub(super) fn groups(
     id: FolderId,
 ) -> Answer<Vec<AnalysisGroup>> {
     let sql = format!(
-        "SELECT {} FROM analysis_groups g JOIN folders f ON f.id = g.folder_id WHERE {} AND f.id = ?3 ORDER BY g.row",
+        "SELECT {} FROM analysis_groups g JOIN folders f ON f.id = g.folder_id
+         WHERE {} AND f.id = ?3 ORDER BY g.row",
         rows::GROUP,
         scope::CONDITION
     );
@@ -255,7 +273,8 @@ pub(super) fn analyses(
     ids: &[AnalysisId],
 ) -> Answer<Vec<(Analysis, Vec<Artifact>)>> {
     let sql = format!(
-        "SELECT {} FROM json_each(?3) wanted JOIN analyses a ON a.id = wanted.value JOIN folders f ON f.id = a.folder_id
+        "SELECT {} FROM json_each(?3) wanted
+         JOIN analyses a ON a.id = wanted.value JOIN folders f ON f.id = a.folder_id
          WHERE {} ORDER BY wanted.key",
         rows::ANALYSIS,
         scope::CONDITION
@@ -263,7 +282,8 @@ pub(super) fn analyses(
     let (company, owner) = scope::arguments(scope);
     let found = all(connection, &sql, (company, owner, json_list(ids)), rows::analysis)?;
     let sql = format!(
-        "SELECT {} FROM artifacts r WHERE r.analysis_id IN (SELECT value FROM json_each(?1)) ORDER BY r.row",
+        "SELECT {} FROM artifacts r
+         WHERE r.analysis_id IN (SELECT value FROM json_each(?1)) ORDER BY r.row",
         rows::ARTIFACT
     );
     let artifacts = all(
@@ -282,17 +302,17 @@ pub(super) fn cancel_analysis(
     scope: Scope,
     id: AnalysisId,
     now: OffsetDateTime,
-) -> Answer<vultus_store::Cancelled> {
+) -> Answer<Cancelled> {
     let one = |connection| {
         analyses(connection, scope, &[id])
             .map(|mut found| found.pop().map(|(analysis, _)| Box::new(analysis)))
     };
     let analysis = one(connection)?.ok_or(StoreError::NotFound("analysis"))?;
     if analysis.state.is_final() {
-        return Ok(vultus_store::Cancelled::AlreadyFinal(analysis));
+        return Ok(Cancelled::AlreadyFinal(analysis));
     }
     cancel(connection, &analysis, now)?;
-    touch(connection, effects, analysis.folder_id, Some(now))?;
+    touch(connection, effects, analysis.folder_id, Settles::Maybe, Some(now))?;
     let cancelled = one(connection)?.ok_or(StoreError::NotFound("analysis"))?;
-    Ok(vultus_store::Cancelled::Now(cancelled))
+    Ok(Cancelled::Now(cancelled))
 }

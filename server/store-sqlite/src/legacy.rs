@@ -1,8 +1,8 @@
-//! Files from before encryption: which folders have plain blobs, and how a folder gets its key once
-//! its blobs were encrypted.
+//! Files of versions before encryption: which folders have plain blobs, and how a folder gets its
+//! key once its blobs are encrypted.
 
 use super::fault::Answer;
-use super::folders::touch;
+use super::folders::{Settles, touch};
 use super::rows::{all, change, optional};
 use super::values::parsed;
 use super::{Options, SqliteStore, open_reader, schema};
@@ -13,32 +13,33 @@ use vultus_store::Result;
 use vultus_store::SchemaState;
 
 impl SqliteStore {
-    /// The state of a file's schema, and how many folders have plain blobs. Changes nothing. Blocks
-    /// for a moment.
+    /// The schema version of a file, and how many folders have plain blobs. Changes nothing. Blocks
+    /// the thread for a moment.
     pub fn inspect(path: &Path) -> Result<(SchemaState, u64)> {
         let newest = schema::NEWEST;
         if !path.exists() {
             return Ok((SchemaState { version: 0, newest }, 0));
         }
-        inspect(path, newest).map_err(|fault| fault.into_store("looking at the data"))
+        inspect(path, newest).map_err(|fault| fault.into_store("inspecting the data"))
     }
 
-    /// Folders whose blobs are plain, at most `limit`.
+    /// Ids of at most `limit` folders whose blobs are plain.
     pub async fn plain_folders(&self, limit: u32) -> Result<Vec<FolderId>> {
         let sql = "SELECT id FROM folders WHERE wrapped_key IS NULL ORDER BY id LIMIT ?1";
-        self.read("looking for plain media", move |c| all(c, sql, [limit], |row| parsed(row, 0)))
+        self.read("searching plain media", move |c| all(c, sql, [limit], |row| parsed(row, 0)))
             .await
     }
 
-    /// How many folders have plain blobs.
+    /// Number of folders with plain blobs.
     pub async fn count_plain_folders(&self) -> Result<u64> {
         let sql = "SELECT count(*) FROM folders WHERE wrapped_key IS NULL";
         self.read("counting plain media", move |c| Ok(c.query_row(sql, (), |row| row.get(0))?))
             .await
     }
 
-    /// Gives a plain folder its key, and its references the keys of the encrypted blobs, in one
-    /// step: pairs of old and new keys. False: it has a key already, or is gone.
+    /// Sets the key of a plain folder and replaces the blob keys of its references (pairs of old
+    /// and new) in one transaction. Returns false if the folder has a key already or does not
+    /// exist.
     pub async fn give_folder_key(
         &self,
         id: FolderId,
@@ -46,11 +47,11 @@ impl SqliteStore {
         renamed: &[(String, String)],
     ) -> Result<bool> {
         let (wrapped_key, renamed) = (wrapped_key.to_vec(), renamed.to_vec());
-        self.write("giving a folder its key", move |c, effects| {
+        self.write("setting the key of a folder", move |c, effects| {
             if !give_key(c, id, &wrapped_key, &renamed)? {
                 return Ok(false);
             }
-            touch(c, effects, id, None)?;
+            touch(c, effects, id, Settles::No, None)?;
             Ok(true)
         })
         .await
@@ -94,7 +95,7 @@ fn inspect(path: &Path, newest: usize) -> Answer<(SchemaState, u64)> {
     let version: usize = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let plain = match version {
         0 => "SELECT 0",
-        // Before there were keys.
+        // Version 1 has no keys.
         1 => "SELECT count(*) FROM folders",
         _ => "SELECT count(*) FROM folders WHERE wrapped_key IS NULL",
     };

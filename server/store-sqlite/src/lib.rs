@@ -1,8 +1,8 @@
-//! The default backend: one SQLite file (WAL, every commit synced but those that only move leases),
-//! one thread that writes, a few connections that read.
+//! The default store: one SQLite file (WAL; every commit is fsynced, except lease updates), one
+//! thread that writes, a few connections that read.
 //!
-//! Other processes may write too (the command line while the node runs): they are noticed within a
-//! second. That only one node uses a data folder is not seen to here.
+//! Other processes may write too (the command line while the node runs); their writes are noticed
+//! within a second. The lock that keeps a second node out of a data folder is not in this crate.
 
 mod accounts;
 mod additions;
@@ -42,16 +42,15 @@ use writer::{Durability, Effects, Writer};
 
 /// Prepared statements kept per connection.
 const STATEMENTS: usize = 96;
-/// Largest log that stays on disk after a checkpoint: 64 MiB.
+/// Maximum size of the log that stays on disk after a checkpoint.
 const LOG_BYTES: i64 = 64 << 20;
-
-/// Records that are read ahead of who takes them.
+/// Records that are read ahead of the consumer.
 const RECORDS: usize = 64;
 
 /// How to open the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// Connections that read at once.
+    /// Number of connections that read.
     pub readers: usize,
     /// How long to wait for another process that writes.
     pub busy_timeout: Duration,
@@ -74,13 +73,13 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it (mode 0600) if it is not there, and brings it to the newest schema.
-    /// Blocks for a moment.
+    /// Opens the file, creates it (mode 0600) if it does not exist, and migrates it to the newest
+    /// schema. Blocks the thread for a moment.
     pub fn open(path: &Path, options: Options) -> Result<Arc<Self>> {
         let context = "opening the data";
         let io =
             |source| StoreError::Internal { context: context.to_owned(), source: Box::new(source) };
-        // SQLite gives its -wal and -shm files the mode of the file itself.
+        // The -wal and -shm files of SQLite get the mode of the file itself.
         OpenOptions::new().create(true).append(true).mode(0o600).open(path).map_err(io)?;
         let (writer, readers) =
             connect(path, options).map_err(|fault| fault.into_store(context))?;
@@ -112,8 +111,7 @@ impl SqliteStore {
         self.writer.write(context, Durability::Synced, work).await
     }
 
-    /// For what may be lost with the power: the state of leases, and what is being judged under
-    /// them.
+    /// Writes without fsync: leases and RUNNING analyses, which a power failure may undo.
     async fn write_lazily<T, F>(&self, context: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -127,27 +125,26 @@ impl SqliteStore {
             folders::erase_folder(connection, effects, scope, id, now)
         };
         let orphans = self.write("erasing a folder", erase).await?;
-        self.forget_deleted("forgetting an erased folder").await?;
+        self.forget_deleted("removing an erased folder from the log").await?;
         Ok(orphans)
     }
 
-    /// Moves the log into the file, where deleted rows are overwritten already (`secure_delete`),
-    /// and empties the log.
+    /// Removes deleted rows from the raw files: moves the log into the file, where they are
+    /// overwritten (`secure_delete`), and truncates the log.
     async fn forget_deleted(&self, context: &'static str) -> Result<()> {
-        // A reader in an older snapshot would keep the log.
+        // A reader with an older snapshot would prevent the truncation.
         let paused = self.readers.pause().await?;
         let truncated = self.writer.truncate(context).await?;
         drop(paused);
         if !truncated {
             tracing::warn!(
-                "another process reads the data: deleted rows stay in the log until it is done"
+                "another process reads the data: deleted rows stay in the log until it ends"
             );
         }
         Ok(())
     }
 
-    /// Reads on a connection of its own, in one snapshot, for as long as somebody takes the
-    /// records.
+    /// Exports in one snapshot on a separate connection until the stream is dropped.
     fn export_records(&self) -> Result<BoxStream<'static, Result<Record>>> {
         let context = "exporting the data";
         let connection =
@@ -160,7 +157,7 @@ impl SqliteStore {
                 })
             });
             if let Err(fault) = exported {
-                // Nobody may be left to be told.
+                // The receiver may be gone.
                 let _ = sender.blocking_send(Err(fault.into_store(context)));
             }
         });
@@ -196,7 +193,7 @@ fn connect(path: &Path, options: Options) -> Answer<(Connection, Vec<Connection>
             source,
         }));
     }
-    // For the migration; afterwards each batch says what it needs.
+    // For the migration; later each batch sets what it needs.
     writer.pragma_update(None, "synchronous", "FULL")?;
     writer.pragma_update(None, "secure_delete", "ON")?;
     writer.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
@@ -218,7 +215,7 @@ fn open_reader(path: &Path, options: Options) -> Answer<Connection> {
 fn prepare(connection: &Connection, options: Options) -> Answer<()> {
     connection.busy_timeout(options.busy_timeout)?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    // No sorting and no undoing of a savepoint leaves bytes in a file elsewhere.
+    // Sorting and savepoints must not write to temporary files.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())

@@ -1,5 +1,5 @@
-//! Pages of folders: one statement, put together from the filter; every value is bound, none is
-//! part of the text.
+//! Pages of folders. One statement is assembled from the filter; every value is a bound parameter,
+//! never part of the text.
 
 use super::fault::Answer;
 use super::rows;
@@ -8,6 +8,13 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use vultus_core::Folder;
 use vultus_store::{FolderCursor, FolderFilter, FolderOrder, Scope};
+
+/// Condition: an analysis is not final.
+const PROCESSING: &str = "EXISTS (SELECT 1 FROM analyses a
+    WHERE a.folder_id = f.id AND a.state IN ('QUEUED', 'RUNNING'))";
+/// Condition: all analyses are final.
+const IDLE: &str = "NOT EXISTS (SELECT 1 FROM analyses a
+    WHERE a.folder_id = f.id AND a.state IN ('QUEUED', 'RUNNING'))";
 
 /// Conditions that are joined with AND, and the values of their `?` in order.
 #[derive(Default)]
@@ -53,7 +60,7 @@ pub(super) fn list_folders(
     if conditions.sql.is_empty() {
         conditions.and("true", []);
     }
-    // One more than asked for tells whether there are more.
+    // One more than requested, to know whether more follow.
     conditions.values.push(Value::Integer(i64::from(limit) + 1));
     let sql = format!(
         "SELECT {} FROM folders f WHERE {} ORDER BY {order_sql} LIMIT ?",
@@ -74,7 +81,7 @@ fn within(conditions: &mut Conditions, scope: Scope) {
             conditions.and("f.company_id = ?", [Value::Text(company.to_string())])
         }
         Scope::Owner(company, owner) => {
-            // The unary plus leaves the choice of index to the owner.
+            // The unary plus makes SQLite use the index of the owner.
             conditions.and(
                 "f.owner_id = ? AND +f.company_id = ?",
                 [owner.to_string(), company.to_string()].map(Value::Text),
@@ -98,16 +105,14 @@ fn matching(conditions: &mut Conditions, filter: &FolderFilter) {
         conditions.and(sql, [Value::Text(kind.clone())]);
     }
     match filter.processing {
-        Some(true) => {
-            conditions.and("EXISTS (SELECT 1 FROM analyses a WHERE a.folder_id = f.id AND a.state IN ('QUEUED', 'RUNNING'))", [])
-        }
-        Some(false) => conditions
-            .and("NOT EXISTS (SELECT 1 FROM analyses a WHERE a.folder_id = f.id AND a.state IN ('QUEUED', 'RUNNING'))", []),
+        Some(true) => conditions.and(PROCESSING, []),
+        Some(false) => conditions.and(IDLE, []),
         None => {}
     }
     for (key, value) in &filter.metadata_equals {
         // The key is compared as a value, so that no key needs escaping into a JSON path.
-        let sql = "EXISTS (SELECT 1 FROM json_each(f.metadata) entry WHERE entry.key = ? AND entry.type = 'text' AND entry.value = ?)";
+        let sql = "EXISTS (SELECT 1 FROM json_each(f.metadata) entry
+                   WHERE entry.key = ? AND entry.type = 'text' AND entry.value = ?)";
         conditions.and(sql, [key.clone(), value.clone()].map(Value::Text));
     }
 }

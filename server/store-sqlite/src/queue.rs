@@ -2,7 +2,7 @@
 //! deaths.
 
 use super::fault::Answer;
-use super::folders::touch;
+use super::folders::{Settles, touch};
 use super::results::{fail, running_to_queued};
 use super::rows::{self, all, change, optional};
 use super::values::{json_list, nanoseconds, parsed};
@@ -10,20 +10,20 @@ use super::writer::Effects;
 use rusqlite::{Connection, params};
 use std::collections::HashSet;
 use time::{Duration, OffsetDateTime};
+use vultus_core::rules::FATAL_DEATHS;
 use vultus_core::{AnalysisFailure, AnalysisId, CompanyId, FolderId, RunId};
 use vultus_store::{Applied, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth, WorkerDeath};
 
-/// Deaths while active that fail an analysis.
-const FATAL_DEATHS: u32 = 2;
-
-/// The run whose turn it is (`created_at` is when that begins) of those that wait, or whose lease
-/// ran out, becomes the caller's; its fence is raised, so that all older tokens are stale.
-const CLAIM: &str = "UPDATE runs SET state = 'LEASED', node = ?2, lease_until = ?3, fence = fence + 1, retry_at = NULL
+/// Leases the waiting run (or one whose lease expired) with the earliest turn, and raises its
+/// fence, so that all older tokens are stale.
+const CLAIM: &str = "UPDATE runs
+    SET state = 'LEASED', node = ?2, lease_until = ?3, fence = fence + 1, retry_at = NULL
     WHERE row = (
         SELECT r.row FROM runs r
         WHERE r.state <> 'DONE' AND r.pool IN (SELECT value FROM json_each(?1))
-          AND ((r.state = 'QUEUED' AND (r.retry_at IS NULL OR r.retry_at <= ?4)) OR (r.state = 'LEASED' AND r.lease_until <= ?4))
-        ORDER BY r.created_at, r.row LIMIT 1)
+          AND ((r.state = 'QUEUED' AND (r.retry_at IS NULL OR r.retry_at <= ?4))
+            OR (r.state = 'LEASED' AND r.lease_until <= ?4))
+        ORDER BY r.turn_at, r.row LIMIT 1)
     RETURNING id, fence, pool, folder_id, one_by_one, deaths,
               (SELECT company_id FROM folders f WHERE f.id = folder_id),
               (SELECT wrapped_key FROM folders f WHERE f.id = folder_id)";
@@ -55,12 +55,13 @@ pub(super) fn claim_run(
         let Some(mut run) = claimed else { return Ok(None) };
         requeue(connection, effects, run.token.run_id, run.folder_id, now)?;
         let sql = format!(
-            "SELECT {} FROM analyses a WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING') ORDER BY a.row",
+            "SELECT {} FROM analyses a
+             WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING') ORDER BY a.row",
             rows::ANALYSIS
         );
         run.analyses = all(connection, &sql, [run.token.run_id.to_string()], rows::analysis)?;
         if run.analyses.is_empty() {
-            // Its node went away between the last result and the release.
+            // Its node died between the last result and the release.
             end_run(connection, run.token.run_id)?;
             continue;
         }
@@ -123,7 +124,7 @@ pub(super) fn record_death(
         && blame(connection, token.run_id, active)?.is_some_and(|deaths| deaths >= FATAL_DEATHS)
     {
         fail(connection, active, failure, now)?;
-        touch(connection, effects, folder, Some(now))?;
+        touch(connection, effects, folder, Settles::Maybe, Some(now))?;
         verdict = DeathVerdict::Failed;
     }
     requeue(connection, effects, token.run_id, folder, now)?;
@@ -136,15 +137,15 @@ pub(super) fn record_death(
     Ok(verdict)
 }
 
-/// Counts a death against the active analysis; how many it has now, if it is not final (somebody
-/// may have cancelled it).
+/// Counts a death of the active analysis and returns its number of deaths; `None` if it is final
+/// (it may have been cancelled).
 fn blame(connection: &Connection, run: RunId, active: AnalysisId) -> Answer<Option<u32>> {
     let sql = "UPDATE analyses SET deaths = deaths + 1
                WHERE id = ?1 AND run_id = ?2 AND state IN ('QUEUED', 'RUNNING') RETURNING deaths";
     optional(connection, sql, (active.to_string(), run.to_string()), |row| row.get(0))
 }
 
-/// What was being judged will be judged again.
+/// Puts the RUNNING analyses of a run back to QUEUED.
 fn requeue(
     connection: &Connection,
     effects: &mut Effects,
@@ -153,12 +154,12 @@ fn requeue(
     now: OffsetDateTime,
 ) -> Answer<()> {
     if running_to_queued(connection, run)? > 0 {
-        touch(connection, effects, folder, Some(now))?;
+        touch(connection, effects, folder, Settles::No, Some(now))?;
     }
     Ok(())
 }
 
-/// Back to the queue with what is not final, or done.
+/// Puts a run back into the queue if it has unfinished analyses, and ends it otherwise.
 fn give_back(
     connection: &Connection,
     effects: &mut Effects,
@@ -166,7 +167,8 @@ fn give_back(
     retry_at: Option<OffsetDateTime>,
 ) -> Answer<()> {
     let sql = "UPDATE runs SET state = 'QUEUED', node = NULL, lease_until = NULL, retry_at = ?2
-               WHERE id = ?1 AND EXISTS (SELECT 1 FROM analyses a WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING'))";
+               WHERE id = ?1 AND EXISTS (SELECT 1 FROM analyses a
+                   WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING'))";
     if change(connection, sql, (run.to_string(), retry_at.map(nanoseconds)))? == 0 {
         return end_run(connection, run);
     }
@@ -175,15 +177,17 @@ fn give_back(
 }
 
 fn end_run(connection: &Connection, run: RunId) -> Answer<()> {
-    let sql = "UPDATE runs SET state = 'DONE', node = NULL, lease_until = NULL, retry_at = NULL WHERE id = ?1";
+    let sql = "UPDATE runs SET state = 'DONE', node = NULL, lease_until = NULL, retry_at = NULL
+               WHERE id = ?1";
     change(connection, sql, [run.to_string()])?;
     Ok(())
 }
 
-/// Takes a run off the queue that waits with nothing left to do.
+/// Ends a run that waits with nothing left to do.
 pub(super) fn end_if_idle(connection: &Connection, run: RunId) -> Answer<()> {
     let sql = "UPDATE runs SET state = 'DONE', retry_at = NULL WHERE id = ?1 AND state = 'QUEUED'
-               AND NOT EXISTS (SELECT 1 FROM analyses a WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING'))";
+               AND NOT EXISTS (SELECT 1 FROM analyses a
+                   WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING'))";
     change(connection, sql, [run.to_string()])?;
     Ok(())
 }
@@ -198,22 +202,24 @@ pub(super) fn fail_unserved(
 ) -> Answer<u64> {
     let sql = "SELECT id, folder_id FROM runs
                WHERE (state = 'QUEUED' OR (state = 'LEASED' AND lease_until <= ?3))
-                 AND created_at < ?2 AND pool NOT IN (SELECT value FROM json_each(?1)) ORDER BY row";
+                 AND turn_at < ?2 AND pool NOT IN (SELECT value FROM json_each(?1))
+               ORDER BY row";
     let arguments = (json_list(pools), nanoseconds(asked_before), nanoseconds(now));
     let runs = all(connection, sql, arguments, |row| {
         Ok((parsed::<RunId>(row, 0)?, parsed::<FolderId>(row, 1)?))
     })?;
     let mut failed = 0;
     for (run, folder) in runs {
-        let sql = "SELECT id FROM analyses WHERE run_id = ?1 AND state IN ('QUEUED', 'RUNNING') ORDER BY row";
+        let sql = "SELECT id FROM analyses
+                   WHERE run_id = ?1 AND state IN ('QUEUED', 'RUNNING') ORDER BY row";
         for id in all(connection, sql, [run.to_string()], |row| parsed::<AnalysisId>(row, 0))? {
             fail(connection, id, failure, now)?;
             failed += 1;
         }
-        // Whoever holds its lease must not write any more.
+        // The node of an expired lease cannot write any more.
         change(connection, "UPDATE runs SET fence = fence + 1 WHERE id = ?1", [run.to_string()])?;
         end_run(connection, run)?;
-        touch(connection, effects, folder, Some(now))?;
+        touch(connection, effects, folder, Settles::Maybe, Some(now))?;
     }
     Ok(failed)
 }

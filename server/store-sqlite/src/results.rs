@@ -1,9 +1,9 @@
-//! What happens to analyses: entered, progress, verdict or failure, cancelled. Under a lease each
-//! write checks the token first.
+//! Events of analyses: entered, progress, verdict or failure, cancelled. Under a lease each write
+//! checks the token first.
 
 use super::documents::AnalysisOutcome;
 use super::fault::Answer;
-use super::folders::touch;
+use super::folders::{Settles, touch};
 use super::queue::{current, end_if_idle};
 use super::rows::{self, change, optional};
 use super::sweeping::refuse_swept;
@@ -17,9 +17,11 @@ use vultus_core::{
 use vultus_store::names::Named;
 use vultus_store::{AnalysisResult, Applied, LeaseToken};
 
-/// Whether a write under a token may go on.
+/// Whether a write under a token is allowed.
 enum Gate {
+    /// It is, in this folder.
     Open(FolderId),
+    /// It is not; the answer to the caller.
     Closed(Applied),
 }
 
@@ -47,10 +49,10 @@ pub(super) fn enter_analysis(
         Gate::Open(folder) => folder,
         Gate::Closed(applied) => return Ok(applied),
     };
-    let sql = "UPDATE analyses SET state = 'RUNNING', attempts = attempts + 1, started_at = ifnull(started_at, ?2),
-               revision = revision + 1 WHERE id = ?1";
+    let sql = "UPDATE analyses SET state = 'RUNNING', attempts = attempts + 1,
+               started_at = ifnull(started_at, ?2), revision = revision + 1 WHERE id = ?1";
     change(connection, sql, (id.to_string(), nanoseconds(now)))?;
-    touch(connection, effects, folder, Some(now))?;
+    touch(connection, effects, folder, Settles::No, Some(now))?;
     Ok(Applied::Yes)
 }
 
@@ -65,9 +67,10 @@ pub(super) fn record_progress(
         Gate::Open(folder) => folder,
         Gate::Closed(applied) => return Ok(applied),
     };
-    let sql = "UPDATE analyses SET progress = ?2, revision = revision + 1 WHERE id = ?1 AND progress < ?2";
+    let sql = "UPDATE analyses SET progress = ?2, revision = revision + 1
+               WHERE id = ?1 AND progress < ?2";
     if change(connection, sql, (id.to_string(), fraction.clamp(0.0, 1.0)))? > 0 {
-        touch(connection, effects, folder, None)?;
+        touch(connection, effects, folder, Settles::No, None)?;
     }
     Ok(Applied::Yes)
 }
@@ -93,8 +96,8 @@ pub(super) fn apply_result(
                 None,
                 provenance,
             ))?;
-            let sql = "UPDATE analyses SET state = 'FINISHED', resolution = ?2, progress = 1, outcome_doc = ?3, finished_at = ?4,
-                       revision = revision + 1 WHERE id = ?1";
+            let sql = "UPDATE analyses SET state = 'FINISHED', resolution = ?2, progress = 1,
+                       outcome_doc = ?3, finished_at = ?4, revision = revision + 1 WHERE id = ?1";
             change(
                 connection,
                 sql,
@@ -109,11 +112,11 @@ pub(super) fn apply_result(
             }
         }
     }
-    touch(connection, effects, folder, Some(now))?;
+    touch(connection, effects, folder, Settles::Maybe, Some(now))?;
     Ok(Applied::Yes)
 }
 
-/// FAILED, keeping what is known of its provenance.
+/// Sets an analysis to FAILED and keeps its provenance.
 pub(super) fn fail(
     connection: &Connection,
     id: AnalysisId,
@@ -125,25 +128,28 @@ pub(super) fn fail(
         .prepare_cached(sql)?
         .query_row([id.to_string()], |row| document::<AnalysisOutcome>(row, 0))?;
     let outcome = AnalysisOutcome::new(&[], None, Some(failure), &before.provenance.into());
-    let sql = "UPDATE analyses SET state = 'FAILED', outcome_doc = ?2, finished_at = ?3, revision = revision + 1 WHERE id = ?1";
+    let sql = "UPDATE analyses SET state = 'FAILED', outcome_doc = ?2, finished_at = ?3,
+               revision = revision + 1 WHERE id = ?1";
     change(connection, sql, (id.to_string(), serde_json::to_string(&outcome)?, nanoseconds(now)))?;
     Ok(())
 }
 
-/// CANCELLED; its run leaves the queue if nothing else of it is left to do. The caller has seen
-/// that it is not final.
+/// Sets an analysis, which the caller has found not to be final, to CANCELLED. Ends its run if it
+/// waits with nothing left to do.
 pub(super) fn cancel(
     connection: &Connection,
     analysis: &Analysis,
     now: OffsetDateTime,
 ) -> Answer<()> {
-    let sql = "UPDATE analyses SET state = 'CANCELLED', finished_at = ?2, revision = revision + 1 WHERE id = ?1";
+    let sql = "UPDATE analyses SET state = 'CANCELLED', finished_at = ?2, revision = revision + 1
+               WHERE id = ?1";
     change(connection, sql, (analysis.id.to_string(), nanoseconds(now)))?;
     end_if_idle(connection, analysis.run_id)
 }
 
-/// Puts what was being judged back to QUEUED; how many that was.
+/// Puts the RUNNING analyses of a run back to QUEUED and returns their number.
 pub(super) fn running_to_queued(connection: &Connection, run: RunId) -> Answer<usize> {
-    let sql = "UPDATE analyses SET state = 'QUEUED', revision = revision + 1 WHERE run_id = ?1 AND state = 'RUNNING'";
+    let sql = "UPDATE analyses SET state = 'QUEUED', revision = revision + 1
+               WHERE run_id = ?1 AND state = 'RUNNING'";
     change(connection, sql, [run.to_string()])
 }

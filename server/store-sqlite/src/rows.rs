@@ -1,5 +1,5 @@
-//! Rows to domain values and back. The column lists stand beside the functions that read them in
-//! that order.
+//! Conversion of rows to domain values and back. Each list of columns precedes the function that
+//! reads them in that order.
 
 use super::documents::{
     AnalysisOutcome, AnalysisRequest, GroupAnalyses, MediumColumns, MediumProperties,
@@ -12,8 +12,8 @@ use vultus_store::names::Named;
 
 /// Columns of [`folder`], of `folders f`.
 pub(super) const FOLDER: &str =
-    "f.id, f.company_id, f.owner_id, f.external_id, f.metadata, f.created_at, f.updated_at, f.media_changed_at, f.revision,
-    f.wrapped_key";
+    "f.id, f.company_id, f.owner_id, f.external_id, f.metadata, f.created_at, f.updated_at,
+    f.media_changed_at, f.revision, f.wrapped_key";
 
 /// A folder out of [`FOLDER`].
 pub(super) fn folder(row: &Row<'_>) -> rusqlite::Result<Folder> {
@@ -34,8 +34,8 @@ pub(super) fn folder(row: &Row<'_>) -> rusqlite::Result<Folder> {
 /// Writes a new folder.
 pub(super) fn insert_folder(connection: &Connection, folder: &Folder) -> Answer<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO folders (id, company_id, owner_id, external_id, metadata, created_at, updated_at, media_changed_at, revision,
-                              wrapped_key)
+        "INSERT INTO folders (id, company_id, owner_id, external_id, metadata, created_at,
+                              updated_at, media_changed_at, revision, wrapped_key)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     statement.execute(params![
@@ -54,7 +54,9 @@ pub(super) fn insert_folder(connection: &Connection, folder: &Folder) -> Answer<
 }
 
 /// Columns of [`medium`], of `media m`.
-pub(super) const MEDIUM: &str = "m.id, m.folder_id, m.metadata, m.properties_doc, m.sha256, m.blob_key, m.thumbnail_key, m.created_at";
+pub(super) const MEDIUM: &str =
+    "m.id, m.folder_id, m.metadata, m.properties_doc, m.sha256, m.blob_key, m.thumbnail_key,
+    m.created_at";
 
 /// A medium out of [`MEDIUM`].
 pub(super) fn medium(row: &Row<'_>) -> rusqlite::Result<Medium> {
@@ -77,7 +79,8 @@ pub(super) fn insert_medium(
     medium: &Medium,
 ) -> Answer<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO media (id, folder_id, metadata, properties_doc, sha256, blob_key, thumbnail_key, created_at)
+        "INSERT INTO media (id, folder_id, metadata, properties_doc, sha256, blob_key,
+                            thumbnail_key, created_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     statement.execute(params![
@@ -94,8 +97,10 @@ pub(super) fn insert_medium(
 }
 
 /// Columns of [`analysis`], of `analyses a`.
-pub(super) const ANALYSIS: &str = "a.id, a.folder_id, a.group_id, a.run_id, a.kind, a.state, a.resolution, a.progress,
-    a.request_doc, a.outcome_doc, a.attempts, a.deaths, a.timeout_ms, a.created_at, a.started_at, a.finished_at, a.revision";
+pub(super) const ANALYSIS: &str =
+    "a.id, a.folder_id, a.group_id, a.run_id, a.kind, a.state, a.resolution, a.progress,
+    a.request_doc, a.outcome_doc, a.attempts, a.deaths, a.timeout_ms, a.created_at, a.started_at,
+    a.finished_at, a.revision";
 
 /// An analysis out of [`ANALYSIS`].
 pub(super) fn analysis(row: &Row<'_>) -> rusqlite::Result<Analysis> {
@@ -133,8 +138,9 @@ pub(super) fn insert_analysis(
     analysis: &Analysis,
 ) -> Answer<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO analyses (id, folder_id, group_id, run_id, kind, state, resolution, progress, request_doc, outcome_doc,
-                               attempts, deaths, timeout_ms, created_at, started_at, finished_at, revision)
+        "INSERT INTO analyses (id, folder_id, group_id, run_id, kind, state, resolution, progress,
+                               request_doc, outcome_doc, attempts, deaths, timeout_ms, created_at,
+                               started_at, finished_at, revision)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
     let outcome = AnalysisOutcome::new(
@@ -226,7 +232,7 @@ pub(super) fn all<T>(
     Ok(rows)
 }
 
-/// The only row of a query, if there is one.
+/// The row of a query that returns at most one.
 pub(super) fn optional<T>(
     connection: &Connection,
     sql: &str,
@@ -237,7 +243,7 @@ pub(super) fn optional<T>(
     Ok(connection.prepare_cached(sql)?.query_row(params, map).optional()?)
 }
 
-/// Changes rows; how many.
+/// Executes a statement and returns the number of changed rows.
 pub(super) fn change(connection: &Connection, sql: &str, params: impl Params) -> Answer<usize> {
     Ok(connection.prepare_cached(sql)?.execute(params)?)
 }

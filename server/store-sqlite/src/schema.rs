@@ -1,29 +1,34 @@
-//! The tables, and how an older file becomes a current one: each step runs once, in one transaction
-//! with its number.
+//! The tables, and the migration of older files. Each step runs once; all steps and the new version
+//! are committed together.
 
 use super::fault::{Answer, Fault};
 use rusqlite::{Connection, TransactionBehavior};
 use vultus_store::StoreError;
 
-/// Steps in order; the n-th makes version n + 1. A step that was released is never edited.
-const STEPS: [&str; 2] = [include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+/// Migration steps in order; step `n` (from 0) leads to version `n + 1`. A released step is never
+/// edited.
+const STEPS: [&str; 3] = [
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+];
 
 /// The newest version.
 pub(super) const NEWEST: usize = STEPS.len();
 
-/// Marks the file as ours: "VULT".
+/// Identifies files of this program: "VULT".
 const APPLICATION_ID: i64 = 0x5655_4c54;
 
-/// Brings the file to the newest version; refuses a file that a newer program wrote.
+/// Migrates the file to the newest version. Fails if a newer program wrote it.
 pub(super) fn migrate(connection: &mut Connection) -> Answer<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: usize = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if version > STEPS.len() {
+    if version > NEWEST {
         return Err(Fault::Known(StoreError::Internal {
             context: "opening the data".to_owned(),
             source: format!(
-                "it has schema version {version}, and this program knows versions up to {}: use a newer program",
-                STEPS.len()
+                "it has schema version {version}, and this program knows versions up to {NEWEST}: \
+                 use a newer program"
             )
             .into(),
         }));
@@ -56,7 +61,34 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_version_is_refused_and_left_as_it_is() {
+    fn turns_of_runs_of_version_2_are_kept() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..2] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 2).unwrap();
+        let rows = "
+            INSERT INTO companies (id, name, created_at) VALUES ('c', 'c', 0);
+            INSERT INTO users (id, company_id, email, name, role, is_service, password_hash,
+                created_at) VALUES ('u', 'c', 'e', 'n', 'ADMIN', 0, 'h', 0);
+            INSERT INTO folders (id, company_id, owner_id, metadata, created_at, updated_at,
+                revision) VALUES ('f', 'c', 'u', '{}', 0, 0, 1);
+            INSERT INTO runs (id, folder_id, pool, state, created_at)
+                VALUES ('later', 'f', 'p', 'QUEUED', 9), ('sooner', 'f', 'p', 'QUEUED', 5);";
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        let runs: Vec<(String, i64)> = connection
+            .prepare("SELECT id, turn_at FROM runs WHERE state <> 'DONE' ORDER BY turn_at, row")
+            .unwrap()
+            .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap()
+            .collect::<rusqlite::Result<_>>()
+            .unwrap();
+        assert_eq!(runs, [("sooner".to_owned(), 5), ("later".to_owned(), 9)]);
+    }
+
+    #[test]
+    fn newer_version_is_rejected_and_not_changed() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection.pragma_update(None, "user_version", 99).unwrap();
         let error = migrate(&mut connection).unwrap_err().into_store("opening");

@@ -1,4 +1,4 @@
-//! Who sees what, as a condition on `folders f`; what is outside of the scope does not exist.
+//! The scope of a caller as a condition on `folders f`. What is outside the scope does not exist.
 
 use super::fault::{Answer, Fault};
 use super::rows;
@@ -7,7 +7,7 @@ use vultus_core::{Folder, FolderId};
 use vultus_store::Scope;
 use vultus_store::StoreError;
 
-/// The condition, with the company as ?1 and the owner as ?2; an absent one admits all.
+/// The condition, with the company as ?1 and the owner as ?2; NULL allows all.
 pub(super) const CONDITION: &str =
     "(?1 IS NULL OR f.company_id = ?1) AND (?2 IS NULL OR f.owner_id = ?2)";
 

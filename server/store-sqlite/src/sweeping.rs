@@ -1,4 +1,4 @@
-//! Which blobs are referenced, and tombstones for those that are not.
+//! References to blobs, and tombstones of those that are not referenced.
 
 use super::fault::Answer;
 use super::rows::{all, change, optional};
@@ -8,12 +8,12 @@ use time::{Duration, OffsetDateTime};
 use vultus_store::StoreError;
 use vultus_store::Tombstone;
 
-/// Nothing references `wanted.value`.
+/// Condition: nothing references `wanted.value`.
 const UNREFERENCED: &str = "NOT EXISTS (SELECT 1 FROM media WHERE blob_key = wanted.value)
     AND NOT EXISTS (SELECT 1 FROM media WHERE thumbnail_key = wanted.value)
     AND NOT EXISTS (SELECT 1 FROM artifacts WHERE blob_key = wanted.value)";
 
-/// Refuses a key that is being swept.
+/// Fails if a key has a tombstone.
 pub(super) fn refuse_swept(connection: &Connection, key: &str) -> Answer<()> {
     match optional(
         connection,
@@ -26,7 +26,7 @@ pub(super) fn refuse_swept(connection: &Connection, key: &str) -> Answer<()> {
     }
 }
 
-/// Marks those of the keys that nothing references and nobody else is deleting, each once.
+/// Adds tombstones for those of the keys that nothing references and that are not being deleted.
 pub(super) fn tombstone_unreferenced(
     connection: &Connection,
     keys: &[String],
@@ -36,7 +36,8 @@ pub(super) fn tombstone_unreferenced(
     let sql = format!(
         "INSERT INTO tombstones (blob_key, created_at, swept)
          SELECT DISTINCT wanted.value, ?2, 0 FROM json_each(?1) wanted WHERE {UNREFERENCED}
-         ON CONFLICT (blob_key) DO UPDATE SET created_at = excluded.created_at, swept = 0 WHERE swept OR created_at < ?3
+         ON CONFLICT (blob_key) DO UPDATE SET created_at = excluded.created_at, swept = 0
+         WHERE swept OR created_at < ?3
          RETURNING blob_key"
     );
     all(
@@ -66,7 +67,8 @@ fn tombstone(row: &Row<'_>) -> rusqlite::Result<Tombstone> {
 }
 
 pub(super) fn tombstones(connection: &Connection, keys: &[String]) -> Answer<Vec<Tombstone>> {
-    let sql = "SELECT blob_key, swept, created_at FROM tombstones WHERE blob_key IN (SELECT value FROM json_each(?1))";
+    let sql = "SELECT blob_key, swept, created_at FROM tombstones
+               WHERE blob_key IN (SELECT value FROM json_each(?1))";
     all(connection, sql, [json_list(keys)], tombstone)
 }
 
@@ -75,6 +77,7 @@ pub(super) fn tombstones_before(
     before: OffsetDateTime,
     limit: u32,
 ) -> Answer<Vec<Tombstone>> {
-    let sql = "SELECT blob_key, swept, created_at FROM tombstones WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
+    let sql = "SELECT blob_key, swept, created_at FROM tombstones
+               WHERE created_at < ?1 ORDER BY created_at LIMIT ?2";
     all(connection, sql, (nanoseconds(before), limit), tombstone)
 }

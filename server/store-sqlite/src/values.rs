@@ -1,4 +1,4 @@
-//! Single values as columns: times, identifiers, documents and names.
+//! Conversion of single columns: times, identifiers, documents and names.
 
 use rusqlite::Row;
 use rusqlite::types::Type;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use time::{Duration, OffsetDateTime};
 use vultus_store::names::{Named, named};
 
-/// Nanoseconds since 1970 (UTC); times after the year 2262 are stored as then.
+/// Nanoseconds since 1970 (UTC). Times after the year 2262 become the largest value.
 pub(super) fn nanoseconds(time: OffsetDateTime) -> i64 {
     i64::try_from(time.unix_timestamp_nanos()).unwrap_or(i64::MAX)
 }
 
-/// A time out of [`nanoseconds`].
+/// A time that was stored by [`nanoseconds`].
 pub(super) fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<OffsetDateTime> {
     Ok(OffsetDateTime::UNIX_EPOCH + Duration::nanoseconds(row.get(at)?))
 }
@@ -49,12 +49,12 @@ pub(super) fn json_list<T: ToString>(items: impl IntoIterator<Item = T>) -> Stri
     serde_json::Value::from_iter(items.into_iter().map(|item| item.to_string())).to_string()
 }
 
-/// A value of a closed set out of its stored name.
+/// A value of a closed set, read from its stored name.
 pub(super) fn name<T: Named>(row: &Row<'_>, at: usize) -> rusqlite::Result<T> {
     named(row.get_ref(at)?.as_str()?).map_err(|error| conversion(at, error))
 }
 
-/// The same, where it may be absent.
+/// [`name`] of a column that may be NULL.
 pub(super) fn optional_name<T: Named>(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<T>> {
     if row.get_ref(at)?.data_type() == Type::Null { Ok(None) } else { name(row, at).map(Some) }
 }

@@ -1,14 +1,15 @@
-//! The one thread that writes: commands are gathered into one transaction, each in a savepoint of
-//! its own, and answered after COMMIT.
+//! The thread that writes. Waiting commands share one transaction, each in a separate savepoint,
+//! and are answered after COMMIT.
 //!
-//! So many requests share one fsync, none sees another's failure, and an answered write is on disk.
-//! A batch of writes that only move leases is not synced: it outlives the process, and after a
-//! power failure the runs are simply judged again.
+//! So many requests share one fsync, a failing command does not affect the others, and an answered
+//! write is on disk. Lease updates are not fsynced: they survive the process, and after a power
+//! failure the runs are processed again.
 
 use super::fault::Answer;
+use parking_lot::Mutex;
 use rusqlite::Connection;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
@@ -16,15 +17,15 @@ use vultus_store::StoreError;
 use vultus_store::events::{Change, FolderChange};
 use vultus_store::signals::Signals;
 
-/// Most commands in one transaction.
+/// Maximum number of commands in one transaction.
 const BATCH: usize = 128;
-/// How long an emptying of the log waits for readers in other processes, before it is tried again
+/// How long a truncation of the log waits for readers in other processes before it is retried
 /// later.
 const TRUNCATE_WAIT: Duration = Duration::from_millis(250);
-/// How often writes of other processes are looked for, and owed checkpoints retried.
+/// Interval of checking for writes of other processes and of retrying pending truncations.
 const TICK: Duration = Duration::from_millis(500);
 
-/// What a command does to the world once it is committed.
+/// What to announce once a command is committed.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
     /// Folders that changed.
@@ -33,26 +34,26 @@ pub(super) struct Effects {
     pub(super) run_waiting: bool,
 }
 
-/// How a batch ended, for those in it.
+/// Outcome of a batch.
 type Outcome = std::result::Result<(), String>;
-/// Gives a command's answer to who asked, once it is known how the batch ended.
+/// Sends the answer of a command to its caller, once the outcome of the batch is known.
 type Deliver = Box<dyn FnOnce(&Outcome) + Send>;
-/// A command: its work in a savepoint, which says whether to keep what it did. Without a
-/// transaction it does nothing.
+/// A command: its work within a savepoint, which returns whether to keep the savepoint. Without a
+/// transaction it does nothing and answers with an error.
 type Work = Box<dyn FnOnce(Option<(&Connection, &mut Effects)>) -> (bool, Deliver) + Send>;
 
-/// Whether a write must outlive a power failure before it is answered.
+/// Whether a write must survive a power failure once it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// It is on disk.
+    /// It is fsynced.
     Synced,
-    /// The operating system has it; the next synced write takes it along.
+    /// It is in the operating system's cache; the next fsync includes it.
     Lazy,
 }
 
 impl Durability {
-    /// Value of `PRAGMA synchronous`. With a write-ahead log, NORMAL syncs at checkpoints only, and
-    /// loses no order.
+    /// Value of `PRAGMA synchronous`. With a write-ahead log, NORMAL syncs at checkpoints only and
+    /// keeps the order of commits.
     fn pragma(self) -> &'static str {
         match self {
             Self::Synced => "FULL",
@@ -63,12 +64,12 @@ impl Durability {
 
 enum Command {
     Write(Work, Durability),
-    /// Moves the log into the file and truncates it; false if another process reads and it must be
-    /// retried.
+    /// Moves the log into the file and truncates it. Answers false if a reader in another process
+    /// prevents that, and it is retried.
     Truncate(oneshot::Sender<Answer<bool>>),
 }
 
-/// The thread that writes, from outside.
+/// Handle of the thread that writes.
 #[derive(Debug)]
 pub(super) struct Writer {
     commands: Mutex<Option<Sender<Command>>>,
@@ -82,7 +83,7 @@ impl std::fmt::Debug for Command {
 }
 
 impl Writer {
-    /// Starts the thread over a connection.
+    /// Starts the thread with a connection.
     pub(super) fn start(
         connection: Connection,
         busy_timeout: Duration,
@@ -95,7 +96,7 @@ impl Writer {
         Ok(Self { commands: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// Does `work` in the next batch. It is done even if nobody waits for the answer any more.
+    /// Runs `work` in the next batch, even if the caller goes away.
     pub(super) async fn write<T, F>(
         &self,
         context: &'static str,
@@ -118,7 +119,7 @@ impl Writer {
                     Ok(()) => done.map_err(|fault| fault.into_store(context)),
                     Err(error) => Err(StoreError::Unavailable(format!("{context}: {error}"))),
                 };
-                // Nobody waits: the request went away.
+                // The caller may be gone.
                 let _ = sender.send(answer);
             });
             (keep, deliver)
@@ -127,7 +128,7 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Truncates the log; false if another process reads from it and the writer goes on trying.
+    /// Truncates the log. Returns false if another process reads it and the writer keeps retrying.
     pub(super) async fn truncate(&self, context: &'static str) -> vultus_store::Result<bool> {
         let (sender, answer) = oneshot::channel();
         self.send(Command::Truncate(sender))?;
@@ -135,16 +136,16 @@ impl Writer {
     }
 
     fn send(&self, command: Command) -> vultus_store::Result<()> {
-        let commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let commands = self.commands.lock();
         commands.as_ref().and_then(|commands| commands.send(command).ok()).ok_or_else(closed)
     }
 
-    /// Finishes what was sent, closes the file and joins the thread.
+    /// Completes the commands that were sent, closes the file and joins the thread.
     pub(super) fn stop(&self) {
-        self.commands.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.commands.lock().take();
+        let thread = self.thread.lock().take();
         if let Some(Err(_)) = thread.map(JoinHandle::join) {
-            tracing::error!("the store's writer had panicked");
+            tracing::error!("the writer thread of the store panicked");
         }
     }
 }
@@ -156,12 +157,11 @@ fn closed() -> StoreError {
 struct Loop {
     connection: Connection,
     signals: Arc<Signals>,
-    /// Changes when another connection writes, never by our own writes; the other connections of
-    /// this process only read.
+    /// Changes when another connection writes. The other connections of this process only read.
     data_version: Option<i64>,
-    truncate_owed: bool,
+    truncate_pending: bool,
     busy_timeout: Duration,
-    /// How the connection commits now.
+    /// Current setting of the connection.
     durability: Option<Durability>,
 }
 
@@ -171,33 +171,32 @@ impl Loop {
             connection,
             signals,
             data_version: None,
-            truncate_owed: false,
+            truncate_pending: false,
             busy_timeout,
             durability: None,
         }
     }
 
     fn run(mut self, commands: &Receiver<Command>) {
-        let mut looked_at = Instant::now();
-        self.look_for_foreign_writes();
+        let mut checked_at = Instant::now();
+        self.check_for_foreign_writes();
         loop {
             match commands.recv_timeout(TICK) {
                 Ok(command) => self.take(command, commands),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if looked_at.elapsed() >= TICK {
-                looked_at = Instant::now();
-                self.look_for_foreign_writes();
-                if self.truncate_owed {
-                    self.truncate_owed = !matches!(self.truncate(), Ok(true));
+            if checked_at.elapsed() >= TICK {
+                checked_at = Instant::now();
+                self.check_for_foreign_writes();
+                if self.truncate_pending {
+                    self.truncate_pending = !matches!(self.truncate(), Ok(true));
                 }
             }
         }
     }
 
-    /// Commands that wait already join the first one's batch; a truncation comes after the batch
-    /// before it.
+    /// Commits the first command together with those that wait already, up to a truncation.
     fn take(&mut self, first: Command, commands: &Receiver<Command>) {
         let mut next = Some(first);
         while let Some(command) = next.take() {
@@ -223,8 +222,8 @@ impl Loop {
                 }
                 Command::Truncate(answer) => {
                     let truncated = self.truncate();
-                    self.truncate_owed |= !matches!(truncated, Ok(true));
-                    // Nobody waits: the request went away.
+                    self.truncate_pending |= !matches!(truncated, Ok(true));
+                    // The caller may be gone.
                     let _ = answer.send(truncated);
                 }
             }
@@ -240,7 +239,7 @@ impl Loop {
             if outcome.is_ok() {
                 self.announce(&effects);
             } else if !self.connection.is_autocommit() {
-                // If that fails too, the next BEGIN says so to those who ask next.
+                // If that fails too, the next BEGIN reports it.
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
             for deliver in deliveries {
@@ -302,18 +301,15 @@ impl Loop {
     }
 
     fn announce(&self, effects: &Effects) {
-        for (at, change) in effects.changes.iter().enumerate() {
-            let later = &effects.changes[at + 1..];
-            if !later.iter().any(|other| other.folder_id == change.folder_id) {
-                self.signals.send(Change::Folder(*change));
-            }
+        for change in merged(&effects.changes) {
+            self.signals.send(Change::Folder(change));
         }
         if effects.run_waiting {
             self.signals.wake_for_runs();
         }
     }
 
-    fn look_for_foreign_writes(&mut self) {
+    fn check_for_foreign_writes(&mut self) {
         let version =
             self.connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
         let Ok(version) = version else { return };
@@ -333,77 +329,16 @@ impl Loop {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn writer(pages: u32) -> (Writer, tempfile::TempDir) {
-        let data = tempfile::tempdir().unwrap();
-        let connection = Connection::open(data.path().join("db")).unwrap();
-        connection
-            .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x INTEGER UNIQUE, y BLOB)")
-            .unwrap();
-        connection.pragma_update(None, "max_page_count", pages).unwrap();
-        (Writer::start(connection, TICK, Arc::default()).unwrap(), data)
+/// The last change of each folder, in order. It may settle if one of them may.
+fn merged(changes: &[FolderChange]) -> Vec<FolderChange> {
+    let mut merged: Vec<FolderChange> = Vec::with_capacity(changes.len());
+    for change in changes {
+        let earlier = merged.iter().position(|other| other.folder_id == change.folder_id);
+        let settled = earlier.is_some_and(|at| merged.remove(at).may_settle);
+        merged.push(FolderChange { may_settle: change.may_settle || settled, ..*change });
     }
-
-    async fn insert(writer: &Writer, x: u32, bytes: u32) -> vultus_store::Result<usize> {
-        let sql = "INSERT INTO t VALUES (?1, zeroblob(?2))";
-        writer
-            .write("inserting", Durability::Synced, move |connection, _| {
-                Ok(connection.execute(sql, (x, bytes))?)
-            })
-            .await
-    }
-
-    async fn rows(writer: &Writer) -> u32 {
-        let count = |connection: &Connection, _: &mut Effects| {
-            Ok(connection.query_row("SELECT count(*) FROM t", (), |row| row.get(0))?)
-        };
-        writer.write("counting", Durability::Lazy, count).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_failed_command_is_undone_alone_and_the_others_of_its_batch_are_kept() {
-        let (writer, _data) = writer(1000);
-        let commands = (0..100).map(|number| {
-            let writer = &writer;
-            async move {
-                let twice =
-                    writer.write("inserting twice", Durability::Lazy, move |connection, _| {
-                        connection.execute("INSERT INTO t VALUES (?1, NULL)", [1000 + number])?;
-                        // Every third breaks the unique index after its first insert.
-                        let second = if number % 3 == 0 { 1000 + number } else { 2000 + number };
-                        Ok(connection.execute("INSERT INTO t VALUES (?1, NULL)", [second])?)
-                    });
-                twice.await
-            }
-        });
-        let answers = futures::future::join_all(commands).await;
-        let kept = u32::try_from(answers.iter().filter(|answer| answer.is_ok()).count()).unwrap();
-        assert_eq!(kept, 66);
-        assert_eq!(rows(&writer).await, 2 * kept);
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_unavailable_and_what_fits_is_still_written() {
-        let (writer, _data) = writer(40);
-        let large = insert(&writer, 1, 1 << 20).await;
-        assert!(matches!(large, Err(StoreError::Unavailable(_))), "{large:?}");
-        insert(&writer, 2, 10).await.unwrap();
-        assert_eq!(rows(&writer).await, 1);
-    }
-
-    #[tokio::test]
-    async fn a_stopped_writer_finishes_what_it_was_sent_and_refuses_more() {
-        let (writer, data) = writer(1000);
-        insert(&writer, 1, 10).await.unwrap();
-        writer.stop();
-        assert!(matches!(insert(&writer, 2, 10).await, Err(StoreError::Unavailable(_))));
-        let rows: u32 = Connection::open(data.path().join("db"))
-            .unwrap()
-            .query_row("SELECT count(*) FROM t", (), |row| row.get(0))
-            .unwrap();
-        assert_eq!(rows, 1);
-    }
+    merged
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
-//! An answered write survives `kill -9`: this program runs itself as the writing child and kills it
-//! in the middle of its work.
+//! An answered write survives `kill -9`: this program starts itself as a writing child process and
+//! kills it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use vultus_core::FolderId;
 use vultus_store::contract::World;
-use vultus_store::{Scope, Store};
+use vultus_store::{Folders, Queue, Scope, Store};
 use vultus_store_sqlite::{Options, SqliteStore};
 
-/// Names the child's data folder.
+/// Variable with the data folder of the child.
 const CHILD: &str = "VULTUS_DURABILITY_DATA";
-/// Acknowledged folders before the child is killed.
+/// Number of acknowledged folders before the child is killed.
 const ENOUGH: usize = 300;
 
 fn main() {
@@ -57,7 +57,7 @@ fn answered_writes_survive_a_kill() {
         answered.push(line.parse().expect("an id"));
     }
     child.kill().expect("it is killed with SIGKILL");
-    // What was answered before the kill took effect; a torn last line was not answered.
+    // Folders that were answered before the kill took effect. A torn last line was not answered.
     answered.extend(lines.map_while(Result::ok).filter_map(|line| line.parse::<FolderId>().ok()));
     child.wait().expect("it is dead");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -65,13 +65,13 @@ fn answered_writes_survive_a_kill() {
         let store = SqliteStore::open(&data.path().join("vultus.db"), Options::default())
             .expect("it opens again");
         let found = store.folders(Scope::Everything, &answered).await.expect("reading works");
-        assert_eq!(found.len(), answered.len(), "every answered folder is there");
+        assert_eq!(found.len(), answered.len(), "every answered folder exists");
         assert!(
             found.iter().all(|folder| folder.media.len() == 1 && folder.analyses.len() == 2),
-            "and whole"
+            "every answered folder is complete"
         );
         let depth = store.queue_depth().await.expect("counting works");
-        assert!(depth.queued >= answered.len() as u64, "with its run");
+        assert!(depth.queued >= answered.len() as u64, "every answered folder has its run");
         store.close().await.expect("it closes");
     });
     let mut out = std::io::stdout();

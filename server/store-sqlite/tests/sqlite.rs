@@ -1,4 +1,4 @@
-//! The contract over SQLite, and what only files can show: erasure in the raw bytes, modes, other
+//! The contract suite over SQLite, and rules about its files: erasure of raw bytes, modes, other
 //! processes.
 
 use serde_json::json;
@@ -37,13 +37,13 @@ fn files_with(data: &Path, needle: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_erased_running_folder_leaves_no_canary_in_the_raw_files() {
+async fn erased_folder_leaves_nothing_in_the_raw_files() {
     const CANARY: &str = "canary-4711-QXZ";
     let (store, data) = make().await;
     let world = World::new(store).await;
     let mut doomed = Vec::new();
-    // Values of many sizes, between rows that stay: inline, on overflow pages, and moved about by
-    // the balancing of pages.
+    // Values of many sizes between rows that stay: inline, on overflow pages, and moved when pages
+    // are rebalanced.
     for round in 0..40 {
         let keep = Folder { metadata: json!({"keep": "k".repeat(37 * round)}), ..world.folder(0) };
         world.store.create_folder(&keep, &FolderAdditions::default(), None).await.unwrap();
@@ -81,8 +81,8 @@ async fn an_erased_running_folder_leaves_no_canary_in_the_raw_files() {
         world.store.enter_analysis(run.token, new.group.analyses[1], at(1)).await.unwrap();
         doomed.push((folder.id, run.token, new.group.analyses[1]));
     }
-    assert!(!files_with(data.path(), CANARY).is_empty(), "the canary is there before");
-    // Readers at work the whole time must not keep the log.
+    assert!(!files_with(data.path(), CANARY).is_empty(), "the canary is stored before");
+    // A permanent reader must not prevent the truncation of the log.
     let reading = tokio::spawn({
         let world = world.clone();
         async move {
@@ -122,11 +122,11 @@ async fn files_are_for_the_owner_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn writes_of_another_process_are_noticed_and_wake_who_waits_for_runs() {
+async fn writes_of_another_process_are_noticed() {
     let (store, data) = make().await;
     let world = World::new(Arc::clone(&store)).await;
     let mut changes = store.changes();
-    // Another connection is to SQLite what another process is.
+    // For SQLite another connection is like another process.
     let foreign = open(data.path());
     let elsewhere = World { store: Arc::clone(&foreign), ..world.clone() };
     let (folder, _) = elsewhere.queued(0, &["liveness"]).await;
@@ -135,7 +135,7 @@ async fn writes_of_another_process_are_noticed_and_wake_who_waits_for_runs() {
     assert_eq!(world.contents(folder.id).await.folder.id, folder.id);
     tokio::time::timeout(DEADLINE, store.run_waiting()).await.expect("it wakes");
     assert!(world.claim(1).await.is_some());
-    // One's own writes are told by name.
+    // Writes of this process are announced with their folder.
     world.queued(5, &["liveness"]).await;
     assert!(matches!(
         tokio::time::timeout(DEADLINE, changes.next()).await,
@@ -144,7 +144,7 @@ async fn writes_of_another_process_are_noticed_and_wake_who_waits_for_runs() {
 }
 
 #[tokio::test]
-async fn what_was_written_is_there_after_closing_and_opening() {
+async fn data_survive_closing_and_opening() {
     let (store, data) = make().await;
     let world = World::new(Arc::clone(&store)).await;
     let (folder, _) = world.queued(0, &["liveness"]).await;
@@ -156,7 +156,7 @@ async fn what_was_written_is_there_after_closing_and_opening() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_new_run_wakes_who_waits_and_who_begins_to_wait_just_after() {
+async fn new_run_wakes_current_and_next_waiter() {
     let (store, _data) = make().await;
     let world = World::new(Arc::clone(&store)).await;
     let mut waiting = Box::pin(store.run_waiting());
@@ -165,16 +165,16 @@ async fn a_new_run_wakes_who_waits_and_who_begins_to_wait_just_after() {
     assert!(futures::poll!(&mut waiting).is_ready(), "it waited before");
     assert!(
         futures::poll!(Box::pin(store.run_waiting())).is_ready(),
-        "it looked before and waits after"
+        "it checked before the run was queued and waits after that"
     );
     assert!(
         futures::poll!(Box::pin(store.run_waiting())).is_pending(),
-        "and nothing wakes without a reason"
+        "nothing wakes it without a new run"
     );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_elsewhere_delays_the_forgetting_and_does_not_prevent_it() {
+async fn foreign_reader_only_delays_truncating_the_log() {
     const CANARY: &str = "canary-0815-JWK";
     let (store, data) = make().await;
     let world = World::new(store).await;
@@ -190,5 +190,5 @@ async fn a_reader_elsewhere_delays_the_forgetting_and_does_not_prevent_it() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(DEADLINE, forgotten).await.expect("the writer goes on trying");
+    tokio::time::timeout(DEADLINE, forgotten).await.expect("the writer retries");
 }

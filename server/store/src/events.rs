@@ -1,4 +1,4 @@
-//! Level-triggered changes: a signal names the folder and its revision; readers re-read the state.
+//! Changes of folders. A change names the folder and its revision; readers then read the state.
 
 use tokio::sync::broadcast;
 use vultus_core::FolderId;
@@ -8,9 +8,9 @@ use vultus_core::FolderId;
 pub struct FolderChange {
     /// The folder.
     pub folder_id: FolderId,
-    /// Its revision after the change; 0 when it was erased.
+    /// Its revision after the change; 0 if it was erased.
     pub revision: u64,
-    /// False: no analysis in it became final.
+    /// False if no analysis in it became final.
     pub may_settle: bool,
 }
 
@@ -18,18 +18,18 @@ pub struct FolderChange {
 #[derive(Debug)]
 pub struct ChangeStream(broadcast::Receiver<Change>);
 
-/// What a reader of changes gets.
+/// Item of a [`ChangeStream`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// One folder.
+    /// One folder changed.
     Folder(FolderChange),
-    /// Some were missed: re-read whatever is watched.
+    /// Changes were missed: read every watched folder again.
     Missed,
 }
 
 impl ChangeStream {
-    /// Over a broadcast channel. A backend that sees writes of others without their folders sends
-    /// [`Change::Missed`].
+    /// Creates a stream from a broadcast channel. A backend that notices writes without knowing
+    /// their folders sends [`Change::Missed`].
     pub fn new(receiver: broadcast::Receiver<Change>) -> Self {
         Self(receiver)
     }
@@ -50,7 +50,7 @@ mod tests {
     use uuid::Uuid;
 
     #[tokio::test]
-    async fn a_slow_reader_is_told_that_it_missed_some_and_goes_on_with_the_newest() {
+    async fn slow_reader_is_told_that_it_missed_changes() {
         let (sender, receiver) = broadcast::channel(2);
         let mut changes = ChangeStream::new(receiver);
         let change = |revision| {

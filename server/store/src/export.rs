@@ -1,9 +1,9 @@
-//! All that a store holds, as records: for backups, and for moving an installation from one kind of
+//! The contents of a store as records, for backups and for moving an installation from one kind of
 //! store to another.
 //!
-//! The shape is a contract of its own, with a version: renaming a field of the domain changes
-//! nothing here. What is not in it: tombstones and change feeds, which are about a store and not
-//! about the data, and blobs, which lie elsewhere.
+//! The format is a separate contract with a version: renaming a field of the domain does not change
+//! it. It does not contain tombstones and change feeds, which belong to a store and not to the
+//! data, nor blobs, which are stored elsewhere.
 
 use crate::records::{Company, IdempotencyKey, Replay, Session, UserWithPassword};
 use serde::{Deserialize, Serialize};
@@ -19,8 +19,8 @@ use vultus_core::{
 /// Version of the records.
 pub const RECORDS_VERSION: u32 = 1;
 
-/// One thing of a store, with all that belongs to it alone. Records come in the order of the
-/// variants, and within one in the order of their ids.
+/// One entity with everything that belongs to it alone. Records come in the order of the variants,
+/// and those of one variant in the order of their ids.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", content = "of", rename_all = "snake_case")]
 pub enum Record {
@@ -37,7 +37,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// What it is, for counts.
+    /// Plural name of the variant, for counts.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Company(_) => "companies",
@@ -55,11 +55,11 @@ pub struct SessionRecord {
     /// The session.
     #[serde(with = "SessionShape")]
     pub session: Session,
-    /// Its tokens, by their SHA-256, in the order of these; and whether each was used.
+    /// SHA-256 of each of its tokens, in ascending order, and whether the token was used.
     pub refresh_tokens: Vec<(String, bool)>,
 }
 
-/// A folder with all that is in it.
+/// A folder with its contents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FolderRecord {
     /// The folder.
@@ -77,38 +77,38 @@ pub struct FolderRecord {
     pub artifacts: Vec<ArtifactRecord>,
 }
 
-/// A run as it waits or is done. Leases do not move: nobody works on a run of a store that was just
-/// filled.
+/// A run, waiting or done. Leases are not exported: no node processes a run of a store that was
+/// just filled.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// Id.
     pub id: RunId,
-    /// The pool it is for.
+    /// The pool of workers.
     pub pool: String,
     /// Whether it left the queue.
     pub done: bool,
-    /// Raised with each claim.
+    /// Increases with each claim.
     pub fence: u64,
-    /// Not before this time.
+    /// It cannot be claimed before this time.
     pub retry_at: Option<OffsetDateTime>,
-    /// Whether analyses must be judged one by one.
+    /// Whether its analyses must run one by one.
     pub one_by_one: bool,
     /// Worker deaths so far.
     pub deaths: u32,
-    /// When its turn begins.
+    /// Its turn: waiting runs are claimed in this order.
     #[serde(alias = "created_at")]
     pub turn_at: OffsetDateTime,
 }
 
-/// An idempotency key with what it made.
+/// An idempotency key with what its request created.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IdempotencyRecord {
     /// The key.
     #[serde(with = "IdempotencyKeyShape")]
     pub key: IdempotencyKey,
-    /// What it made.
+    /// What the request created.
     pub replay: Replay,
-    /// When.
+    /// Time of the request.
     pub created_at: OffsetDateTime,
 }
 
@@ -135,10 +135,12 @@ records! {
     ArtifactRecord(Artifact as "ArtifactShape");
 }
 
-/// Shapes: the fields by the names that they have in records, whatever they are called in the
-/// domain.
+/// Shapes: the names of the fields in records. A field that is renamed in the domain keeps its name
+/// here.
 macro_rules! shapes {
-    ($($name:ident of $item:literal { $($field:ident: $type:ty $(as $shape:literal)?),+ $(,)? })+) => {$(
+    ($($name:ident of $item:literal {
+        $($field:ident: $type:ty $(as $shape:literal)?),+ $(,)?
+    })+) => {$(
         #[derive(Serialize, Deserialize)]
         #[serde(remote = $item)]
         struct $name {
@@ -148,42 +150,110 @@ macro_rules! shapes {
 }
 
 shapes! {
-    CompanyShape of "Company" { id: CompanyId, name: String, wrapped_key: Vec<u8> as "hexadecimal", created_at: OffsetDateTime }
+    CompanyShape of "Company" {
+        id: CompanyId,
+        name: String,
+        wrapped_key: Vec<u8> as "hexadecimal",
+        created_at: OffsetDateTime,
+    }
     UserWithPasswordShape of "UserWithPassword" {
-        user: User as "UserShape", password_hash: String, failed_logins: u32, locked_until: Option<OffsetDateTime>
+        user: User as "UserShape",
+        password_hash: String,
+        failed_logins: u32,
+        locked_until: Option<OffsetDateTime>,
     }
     UserShape of "User" {
-        id: UserId, company_id: CompanyId, email: String, name: String, role: Role, is_service: bool, created_at: OffsetDateTime
+        id: UserId,
+        company_id: CompanyId,
+        email: String,
+        name: String,
+        role: Role,
+        is_service: bool,
+        created_at: OffsetDateTime,
     }
     SessionShape of "Session" {
-        id: SessionId, user_id: UserId, created_at: OffsetDateTime, expires_at: OffsetDateTime, revoked: bool
+        id: SessionId,
+        user_id: UserId,
+        created_at: OffsetDateTime,
+        expires_at: OffsetDateTime,
+        revoked: bool,
     }
     FolderShape of "Folder" {
-        id: FolderId, company_id: CompanyId, owner_id: UserId, external_id: Option<String>, metadata: Value,
-        created_at: OffsetDateTime, updated_at: OffsetDateTime, media_changed_at: Option<OffsetDateTime>, revision: u64,
-        wrapped_key: Vec<u8> as "hexadecimal"
+        id: FolderId,
+        company_id: CompanyId,
+        owner_id: UserId,
+        external_id: Option<String>,
+        metadata: Value,
+        created_at: OffsetDateTime,
+        updated_at: OffsetDateTime,
+        media_changed_at: Option<OffsetDateTime>,
+        revision: u64,
+        wrapped_key: Vec<u8> as "hexadecimal",
     }
     MediumShape of "Medium" {
-        id: MediaId, folder_id: FolderId, kind: MediaKind, tags: Vec<Tag>, metadata: Value, original_name: Option<String>,
-        content_type: String, byte_size: u64, sha256: String, width: u32, height: u32, orientation_applied: u8,
-        duration_us: Option<i64>, frame_count: Option<u64>, frame_rate: Option<f64>, blob_key: String,
-        thumbnail_key: Option<String>, created_at: OffsetDateTime
+        id: MediaId,
+        folder_id: FolderId,
+        kind: MediaKind,
+        tags: Vec<Tag>,
+        metadata: Value,
+        original_name: Option<String>,
+        content_type: String,
+        byte_size: u64,
+        sha256: String,
+        width: u32,
+        height: u32,
+        orientation_applied: u8,
+        duration_us: Option<i64>,
+        frame_count: Option<u64>,
+        frame_rate: Option<f64>,
+        blob_key: String,
+        thumbnail_key: Option<String>,
+        created_at: OffsetDateTime,
     }
     GroupShape of "AnalysisGroup" {
-        id: GroupId, folder_id: FolderId, analyses: Vec<AnalysisId>, created_at: OffsetDateTime
+        id: GroupId,
+        folder_id: FolderId,
+        analyses: Vec<AnalysisId>,
+        created_at: OffsetDateTime,
     }
     AnalysisShape of "Analysis" {
-        id: AnalysisId, folder_id: FolderId, group_id: GroupId, run_id: RunId, kind: String, state: AnalysisState,
-        resolution: Option<Resolution>, reasons: Vec<Reason>, progress: f32, media: Vec<TakenMedium>, params: Value,
-        result: Option<Value>, failure: Option<AnalysisFailure>, provenance: Provenance, attempts: u32, deaths: u32,
-        timeout_ms: u64, created_at: OffsetDateTime, started_at: Option<OffsetDateTime>, finished_at: Option<OffsetDateTime>,
-        revision: u64
+        id: AnalysisId,
+        folder_id: FolderId,
+        group_id: GroupId,
+        run_id: RunId,
+        kind: String,
+        state: AnalysisState,
+        resolution: Option<Resolution>,
+        reasons: Vec<Reason>,
+        progress: f32,
+        media: Vec<TakenMedium>,
+        params: Value,
+        result: Option<Value>,
+        failure: Option<AnalysisFailure>,
+        provenance: Provenance,
+        attempts: u32,
+        deaths: u32,
+        timeout_ms: u64,
+        created_at: OffsetDateTime,
+        started_at: Option<OffsetDateTime>,
+        finished_at: Option<OffsetDateTime>,
+        revision: u64,
     }
     ArtifactShape of "Artifact" {
-        id: ArtifactId, analysis_id: AnalysisId, name: String, content_type: String, byte_size: u64, sha256: String,
-        blob_key: String
+        id: ArtifactId,
+        analysis_id: AnalysisId,
+        name: String,
+        content_type: String,
+        byte_size: u64,
+        sha256: String,
+        blob_key: String,
     }
-    IdempotencyKeyShape of "IdempotencyKey" { user_id: UserId, operation: String, key: String, fingerprint: String }
+    IdempotencyKeyShape of "IdempotencyKey" {
+        user_id: UserId,
+        operation: String,
+        key: String,
+        fingerprint: String,
+    }
 }
 
 /// Bytes as hexadecimal text.

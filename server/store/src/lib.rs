@@ -1,8 +1,8 @@
-//! The store: one contract, several backends.
+//! The interface of the store. A backend is a crate that implements it and passes the suite in the
+//! module `contract`, which is behind a feature of that name and only for tests.
 //!
-//! Each atomic use case is one method of [`Store`]; no transaction and no driver type crosses it.
-//! A backend is a crate that implements it, and passes the suite in `contract` (a feature, for
-//! tests alone). Bytes lie in `vultus-blobs`, outside of the database.
+//! Each atomic use case is one method of a part of [`Store`]; no transaction and no type of a
+//! driver crosses it. The bytes of media are not stored here, but in `vultus-blobs`.
 
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -16,4 +16,7 @@ mod traits;
 
 pub use events::{Change, ChangeStream, FolderChange};
 pub use records::*;
-pub use traits::{Result, Store, StoreError};
+pub use traits::{
+    Accounts, Analyses, Archive, BlobIndex, Events, Folders, Installation, Queue, Result, Store,
+    StoreError,
+};

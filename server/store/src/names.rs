@@ -1,24 +1,24 @@
-//! The names under which states, verdicts and roles are stored. They never follow a renaming of the
-//! domain.
+//! The stored names of states, verdicts and roles. They do not change when the domain renames a
+//! value.
 
 use vultus_core::{AnalysisState, MediaKind, Resolution, Role};
 
-/// A stored name that nothing has.
+/// A stored name that no value has.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown {0} in the store")]
 pub struct UnknownName(&'static str);
 
 /// A closed set of values, each with a stored name.
 pub trait Named: Copy + 'static {
-    /// What they are, for messages.
+    /// What the values are, for messages.
     const WHAT: &'static str;
     /// All of them.
     const ALL: &'static [Self];
-    /// The stored name of one.
+    /// The stored name of a value.
     fn name(self) -> &'static str;
 }
 
-/// The value of a stored name.
+/// The value with a stored name.
 pub fn named<T: Named>(name: &str) -> Result<T, UnknownName> {
     T::ALL.iter().copied().find(|item| item.name() == name).ok_or(UnknownName(T::WHAT))
 }

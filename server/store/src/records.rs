@@ -1,4 +1,4 @@
-//! What goes into and comes out of the store's use cases: plain values, no driver types.
+//! Arguments and results of the store's use cases: plain values, no types of a driver.
 
 use time::OffsetDateTime;
 use vultus_core::{
@@ -6,16 +6,16 @@ use vultus_core::{
     GroupId, MediaId, Medium, Provenance, Reason, Resolution, RunId, SessionId, User, UserId,
 };
 
-/// How new the form of the stored data is.
+/// Version of the stored data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SchemaState {
-    /// The data's version; 0: there are none.
+    /// Version of the data; 0 if there are none.
     pub version: usize,
-    /// The newest that this program knows.
+    /// Newest version that this program knows.
     pub newest: usize,
 }
 
-/// A user together with what proves the password.
+/// A user with the password hash and the state of its logins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserWithPassword {
     /// The user.
@@ -24,62 +24,61 @@ pub struct UserWithPassword {
     pub password_hash: String,
     /// Failed logins since the last success.
     pub failed_logins: u32,
-    /// No login before this time.
+    /// Logins before this time are rejected.
     pub locked_until: Option<OffsetDateTime>,
 }
 
-/// A login: the family of all refresh tokens that descend from it.
+/// A session: a login, and all refresh tokens that descend from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     /// Id.
     pub id: SessionId,
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
     /// When it began.
     pub created_at: OffsetDateTime,
-    /// When its newest refresh token expires.
+    /// Expiry of its newest refresh token.
     pub expires_at: OffsetDateTime,
     /// Whether it was revoked.
     pub revoked: bool,
 }
 
-/// Answer to the rotation of a refresh token.
+/// Result of rotating a refresh token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rotation {
-    /// The token was current; the new one is in its place.
+    /// The token was current; the new one replaces it.
     Rotated(Session, User),
-    /// The token was used before: the whole session is now revoked.
+    /// The token was used before; the session is now revoked.
     Reused,
     /// Unknown, expired or revoked.
     Unknown,
 }
 
-/// Who sees what: the part of the principal that queries filter by. Made by the server's
-/// `auth::policy` only.
+/// What a caller may see; queries filter by it. Only the server's `auth::policy` creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// All companies.
     Everything,
     /// One company.
     Company(CompanyId),
-    /// What one user of one company owns.
+    /// The folders that one user of one company owns.
     Owner(CompanyId, UserId),
 }
 
-/// The `Idempotency-Key` of a request, with what the request was.
+/// The `Idempotency-Key` of a request, with a fingerprint of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// Whose: keys of different principals never meet.
+    /// The user: keys of different users are independent.
     pub user_id: UserId,
     /// The operation, such as `createFolder`.
     pub operation: String,
     /// The client's key.
     pub key: String,
-    /// SHA-256 over operation, variables and the files' hashes.
+    /// SHA-256 over the operation, its variables and the hashes of its files.
     pub fingerprint: String,
 }
 
-/// What an earlier request with the same idempotency key made.
+/// What an earlier request with the same idempotency key created.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Replay {
     /// The folder.
@@ -93,7 +92,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Of what a request puts into a folder.
+    /// The replay of a request that adds this to a folder.
     pub fn of(folder: FolderId, additions: &FolderAdditions) -> Self {
         let group = additions.group.as_ref().map(|new| &new.group);
         Self {
@@ -105,12 +104,12 @@ impl Replay {
     }
 }
 
-/// Answer to a request that makes something.
+/// Result of a request that creates something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// It was made now.
+    /// It was created now.
     New,
-    /// An earlier request with the same key and fingerprint made it.
+    /// An earlier request with the same key and fingerprint created it.
     Replayed(Replay),
 }
 
@@ -121,41 +120,41 @@ pub struct NewRun {
     pub id: RunId,
     /// The pool of workers that has its analyzers.
     pub pool: String,
-    /// When its turn begins: waiting runs are claimed in this order.
+    /// Its turn: waiting runs are claimed in this order.
     pub turn_at: OffsetDateTime,
     /// Its analyses, state QUEUED.
     pub analyses: Vec<Analysis>,
 }
 
-/// Analyses asked for in one request: one group, one run per pool.
+/// The analyses of one request: one group, and one run per pool.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewGroup {
     /// The group.
     pub group: AnalysisGroup,
     /// Its runs.
     pub runs: Vec<NewRun>,
-    /// When the folder's media last changed, as who planned the analyses saw it. Analyses that are
-    /// added to a folder whose media changed since are stale from the beginning.
+    /// The time of the last change of the folder's media that the planner read. If the media
+    /// changed after that, the analyses are stale from the beginning.
     pub media_seen: Option<OffsetDateTime>,
 }
 
-/// A change of one folder that makes things: media, analyses or both. Applied whole or not at all.
+/// Media and analyses to be added to a folder in one commit.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct FolderAdditions {
-    /// Media; their blobs are written already, and are referenced from this commit on.
+    /// Media; their blobs are written already and are referenced from this commit on.
     pub media: Vec<Medium>,
     /// Analyses.
     pub group: Option<NewGroup>,
-    /// When.
+    /// Time of the request.
     pub now: Option<OffsetDateTime>,
 }
 
-/// Which folders to list.
+/// Which folders to list; all conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FolderFilter {
-    /// Made at or after.
+    /// Created at or after this time.
     pub created_from: Option<OffsetDateTime>,
-    /// Made before.
+    /// Created before this time.
     pub created_before: Option<OffsetDateTime>,
     /// With this external id.
     pub external_id: Option<String>,
@@ -167,7 +166,7 @@ pub struct FolderFilter {
     pub metadata_equals: Vec<(String, String)>,
 }
 
-/// Order of a listing; ties are broken by id.
+/// Order of a listing. Ties are broken by id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FolderOrder {
     /// Newest first.
@@ -181,16 +180,16 @@ pub enum FolderOrder {
     UpdatedAscending,
 }
 
-/// Position in a listing: the order's time and the id of the last folder seen.
+/// Position in a listing: the last folder of the page before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FolderCursor {
-    /// `created_at` or `updated_at`, by the order.
+    /// Its `created_at` or `updated_at`, depending on the order.
     pub time: OffsetDateTime,
     /// The folder.
     pub id: FolderId,
 }
 
-/// A folder with all that its summary needs.
+/// A folder with everything that its summary needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FolderContents {
     /// The folder.
@@ -203,39 +202,40 @@ pub struct FolderContents {
     pub artifacts: Vec<Artifact>,
 }
 
-/// Proof that a node may write a run's results: current until the lease is taken by somebody else.
+/// Fencing token of a lease: proves that a node may write to a run. It is stale once another node
+/// claims the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LeaseToken {
     /// The run.
     pub run_id: RunId,
-    /// Raised with each claim.
+    /// Increases with each claim.
     pub fence: u64,
 }
 
-/// A run that was claimed.
+/// A claimed run, with all that a worker needs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClaimedRun {
-    /// The proof.
+    /// The fencing token.
     pub token: LeaseToken,
-    /// The pool it is for.
+    /// The pool of workers.
     pub pool: String,
-    /// The company, whose blob keys are used.
+    /// The company, whose key opens the folder's key.
     pub company_id: CompanyId,
     /// The folder.
     pub folder_id: FolderId,
-    /// The folder's wrapped key, which opens the media and seals the artifacts.
+    /// The wrapped key of the folder: decrypts its media and encrypts its artifacts.
     pub folder_key: Vec<u8>,
     /// Its analyses that are not final, in order.
     pub analyses: Vec<Analysis>,
-    /// The media that they take.
+    /// The media that they use.
     pub media: Vec<Medium>,
-    /// Whether analyses must be judged one by one, because a worker died in this run before.
+    /// Whether the analyses must run one by one, because a worker died in this run before.
     pub one_by_one: bool,
-    /// Worker deaths in this run so far, with or without an active analysis.
+    /// Deaths of workers in this run so far, with or without an active analysis.
     pub deaths: u32,
 }
 
-/// A result to be written for one analysis.
+/// Result of an analysis.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AnalysisResult {
     /// A verdict.
@@ -246,62 +246,62 @@ pub enum AnalysisResult {
         reasons: Vec<Reason>,
         /// The analyzer's result.
         result: serde_json::Value,
-        /// What judged.
+        /// Analyzer, weights and parameters that produced it.
         provenance: Provenance,
         /// Artifacts; their blobs are written already.
         artifacts: Vec<Artifact>,
     },
-    /// None.
+    /// No verdict, and why.
     Failed(AnalysisFailure),
 }
 
 /// Whether a write under a lease took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
-    /// It did.
+    /// It took effect.
     Yes,
-    /// The token is not current any more: somebody else has the run, or the folder is gone.
+    /// The token is stale: another node has claimed the run, or the folder is erased.
     Stale,
-    /// The analysis was final already (cancelled, or applied before).
+    /// The analysis was final already: cancelled, or its result was written before.
     AlreadyFinal,
 }
 
-/// How a worker's death in a run is recorded.
+/// Death of a worker while it processed a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerDeath {
-    /// The analysis that was active, if one was.
+    /// The analysis that was active.
     pub active: Option<AnalysisId>,
 }
 
-/// Answer to a recorded death.
+/// Result of recording a death.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeathVerdict {
-    /// The run goes back to the queue; unfinished analyses are retried one by one.
+    /// The run is in the queue again; its unfinished analyses are retried one by one.
     Retried,
-    /// The active analysis died the second time and is now FAILED with `ANALYZER_CRASHED`; the
-    /// others are retried.
+    /// The active analysis reached the fatal number of deaths and is FAILED; the others are
+    /// retried.
     Failed,
-    /// The token is not current any more.
+    /// The token is stale.
     Stale,
 }
 
-/// Answer to a cancellation.
+/// Result of a cancellation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cancelled {
     /// It is CANCELLED now.
     Now(Box<Analysis>),
-    /// It was final already, and stays as it is.
+    /// It was final already and did not change.
     AlreadyFinal(Box<Analysis>),
 }
 
-/// Blob keys that nothing references any more, to be deleted at once (erasure) or by the sweeper.
+/// Blobs that nothing references any more: the caller deletes them, or else the sweeper does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Orphans {
     /// Keys.
     pub keys: Vec<String>,
 }
 
-/// A folder's wrapped key, with whose key opens it.
+/// The wrapped key of a folder, with the company whose key opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WrappedFolderKey {
     /// The folder's company.
@@ -310,24 +310,25 @@ pub struct WrappedFolderKey {
     pub wrapped_key: Vec<u8>,
 }
 
-/// Says that a blob is being deleted, or was: until it goes, no commit may reference the key.
+/// Marks a blob that is being deleted or was deleted. While it exists, no commit can reference the
+/// key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tombstone {
     /// The blob's key.
     pub key: String,
-    /// Whether the deletion is done: then whoever has written the blob again may take the tombstone
-    /// away.
+    /// Whether the deletion is done. Then a caller that has written the blob again may remove the
+    /// tombstone.
     pub swept: bool,
-    /// When it was made. A later deletion of the same blob has a tombstone of another time.
+    /// Time of the deletion. A later deletion of the same blob has a tombstone of another time.
     pub made_at: OffsetDateTime,
 }
 
-/// Numbers for health and metrics.
+/// Numbers of runs, for health and metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueDepth {
-    /// Runs waiting.
+    /// Waiting runs.
     pub queued: u64,
-    /// Runs under a lease.
+    /// Leased runs.
     pub leased: u64,
 }
 
@@ -340,6 +341,6 @@ pub struct Company {
     pub name: String,
     /// Its key, wrapped under the installation's master key (see `vultus_blobs::keys`).
     pub wrapped_key: Vec<u8>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: OffsetDateTime,
 }

@@ -1,14 +1,13 @@
-//! What tells the readers of one store in this process about writes: changes of folders, and that a
-//! run may be waiting.
+//! Notifications within a process, for backends: changes of folders, and that a run may be waiting.
 
 use crate::events::Change;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, broadcast};
 
-/// Changes that a slow reader may be behind, before it is told that it missed some.
+/// Number of changes that a slow reader may lag behind before it misses some.
 const CHANGES_KEPT: usize = 1024;
 
-/// What tells others of writes.
+/// Sends notifications to all readers of a store.
 #[derive(Debug)]
 pub struct Signals {
     changes: Mutex<Option<broadcast::Sender<Change>>>,
@@ -26,10 +25,10 @@ impl Default for Signals {
 
 impl Signals {
     fn sender(&self) -> MutexGuard<'_, Option<broadcast::Sender<Change>>> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changes.lock()
     }
 
-    /// Changes from now on; none once closed.
+    /// Changes from now on. The stream is empty once the store is closed.
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.sender().as_ref().map_or_else(|| broadcast::channel(1).1, broadcast::Sender::subscribe)
     }
@@ -45,18 +44,18 @@ impl Signals {
         self.wake_for_runs();
     }
 
-    /// Tells all who listen.
+    /// Sends a change to all readers.
     pub fn send(&self, change: Change) {
         if let Some(sender) = self.sender().as_ref() {
-            // An error says that nobody listens.
+            // An error means that there is no reader.
             let _ = sender.send(change);
         }
     }
 
-    /// A run may be waiting.
+    /// Wakes all waiters, because a run may be waiting.
     pub fn wake_for_runs(&self) {
-        // All who wait now, and the next one who comes: it may be between a claim that found
-        // nothing and its wait.
+        // All current waiters, and the next one: it may be between a claim that found nothing and
+        // its wait.
         self.runs.notify_waiters();
         self.runs.notify_one();
     }

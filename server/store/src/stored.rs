@@ -1,15 +1,15 @@
-//! What all backends store alike: versions, names and the parts of documents that are only text.
+//! Parts of documents that all backends store in the same form.
 
 use crate::names::{Named, named};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use vultus_core::{AnalysisFailure, Provenance};
 
-/// The version of a document: 1, refusing any other one.
+/// The version of a document. Only version 1 can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i32")]
 pub struct Version;
 
-/// The only version so far.
+/// The current version.
 pub const V1: Version = Version;
 
 impl TryFrom<i64> for Version {
@@ -18,7 +18,7 @@ impl TryFrom<i64> for Version {
         if version == 1 {
             Ok(Self)
         } else {
-            Err(format!("document of version {version}, and 1 is the newest known"))
+            Err(format!("the document has version {version}; the newest known version is 1"))
         }
     }
 }
@@ -29,7 +29,7 @@ impl From<Version> for i32 {
     }
 }
 
-/// A value of a closed set under its stored name.
+/// A value of a closed set, stored by its name.
 #[derive(Debug, Clone, Copy)]
 pub struct Name<T>(pub T);
 
@@ -65,7 +65,7 @@ impl From<StoredFailure> for AnalysisFailure {
     }
 }
 
-/// What judged.
+/// Analyzer, weights and parameters that produced a verdict.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct StoredProvenance {
     analyzer: Option<String>,

@@ -41,7 +41,7 @@ impl From<CompanyDocument> for Company {
     }
 }
 
-/// A user with what proves the password.
+/// A user with the password hash.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct UserDocument {
     #[serde(rename = "_id")]
@@ -122,7 +122,7 @@ pub(crate) struct SessionDocument {
     created_at: i64,
     expires_at: i64,
     revoked: bool,
-    /// When the server may forget it, by the server's own clock.
+    /// When the server deletes it.
     forget_at: DateTime,
 }
 
@@ -153,7 +153,7 @@ impl From<SessionDocument> for Session {
     }
 }
 
-/// A refresh token. Used ones are kept, so that a second use is noticed.
+/// A refresh token. Used tokens are kept, so that a second use is recognized.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct TokenDocument {
     #[serde(rename = "_id")]
@@ -161,6 +161,6 @@ pub(crate) struct TokenDocument {
     pub(crate) v: Version,
     pub(crate) session_id: Uuid,
     pub(crate) used: bool,
-    /// When the server may forget it, by the server's own clock.
+    /// When the server deletes it.
     pub(crate) forget_at: DateTime,
 }

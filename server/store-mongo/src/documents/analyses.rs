@@ -1,4 +1,4 @@
-//! Analyses with what came out of them, and runs.
+//! Analyses with their outcomes, and runs.
 
 use super::super::values::{Json, count, counted, few, id, nanoseconds, time, typed};
 use super::folders::Membership;
@@ -158,7 +158,7 @@ impl From<ReasonDocument> for Reason {
     }
 }
 
-/// A file that an analysis made.
+/// A file that an analysis produced.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ArtifactDocument {
     id: Uuid,
@@ -196,14 +196,14 @@ impl From<&Artifact> for ArtifactDocument {
     }
 }
 
-/// Where a run is.
+/// State of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunState {
-    /// It waits, or may not be claimed before its time.
+    /// It waits.
     Queued,
-    /// A node has it.
+    /// A node has leased it.
     Leased,
-    /// Nothing of it is left to do.
+    /// It has nothing left to do.
     Done,
 }
 
@@ -229,15 +229,15 @@ pub(crate) struct RunDocument {
     pub(crate) pool: String,
     pub(crate) state: Name<RunState>,
     pub(crate) node: Option<String>,
-    /// QUEUED: not to be claimed before; LEASED: when the lease runs out.
+    /// QUEUED: when it can be claimed. LEASED: expiry of the lease.
     pub(crate) ready_at: i64,
-    /// Raised with each claim.
+    /// Increases with each claim.
     pub(crate) fence: i64,
     pub(crate) one_by_one: bool,
     pub(crate) deaths: i64,
-    /// Its analyses that are not final.
+    /// Number of its analyses that are not final.
     pub(crate) open_analyses: i64,
-    /// Waiting runs are claimed in this order.
+    /// Its turn: waiting runs are claimed in this order.
     pub(crate) turn_at: i64,
 }
 
@@ -266,7 +266,7 @@ impl RunDocument {
         }
     }
 
-    /// A run as it was exported, with so many analyses that are not final.
+    /// An exported run with this number of analyses that are not final.
     pub(crate) fn imported(run: &RunRecord, member: Membership, open_analyses: i64) -> Self {
         Self {
             id: id(run.id),

@@ -10,10 +10,10 @@ use vultus_store::export::IdempotencyRecord;
 use vultus_store::stored::{Name, V1, Version};
 use vultus_store::{IdempotencyKey, Replay};
 
-/// Bytes of a pair's digest.
+/// Length of the digest of a pair.
 const PAIR_BYTES: usize = 16;
 
-/// A folder, with what its listing filters by.
+/// A folder, with the fields that listings filter by.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct FolderDocument {
     #[serde(rename = "_id")]
@@ -21,10 +21,10 @@ pub(crate) struct FolderDocument {
     v: Version,
     pub(crate) company_id: Uuid,
     pub(crate) owner_id: Uuid,
-    /// Absent rather than null, so that the unique index leaves it out.
+    /// Absent rather than null, so that the unique index omits it.
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<String>,
-    /// The key of its blobs, wrapped: here and nowhere else.
+    /// The wrapped key of its blobs. It is stored nowhere else.
     wrapped_key: Binary,
     metadata: Json,
     metadata_pairs: Vec<Binary>,
@@ -32,13 +32,13 @@ pub(crate) struct FolderDocument {
     pub(crate) updated_at: i64,
     pub(crate) media_changed_at: Option<i64>,
     pub(crate) revision: i64,
-    /// Analyses that are not final.
+    /// Number of its analyses that are not final.
     pub(crate) open_analyses: i64,
     /// The types of its analyses, each once.
     pub(crate) analysis_types: Vec<String>,
-    /// When its newest analysis was asked for.
+    /// Creation time of its newest analysis.
     pub(crate) asked_at: Option<i64>,
-    /// Media, groups and analyses ever put into it: the next one's place in the order.
+    /// Number of media, groups and analyses ever added: the place of the next one.
     pub(crate) members: i64,
 }
 
@@ -83,7 +83,7 @@ impl From<FolderDocument> for Folder {
     }
 }
 
-/// Digests of the string values at the top level of metadata: what the listing finds folders by.
+/// Digests of the string values at the top level of metadata, for the index of listings.
 pub(crate) fn metadata_pairs(metadata: &serde_json::Value) -> Vec<Binary> {
     let strings = metadata.as_object().into_iter().flatten();
     strings
@@ -100,13 +100,13 @@ pub(crate) fn metadata_pair(key: &str, value: &str) -> Binary {
     binary(&digest.finalize()[..PAIR_BYTES])
 }
 
-/// Who may see a member of a folder: copied from the folder, where it never changes.
+/// The folder of a member with its company and owner, which never change.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Membership {
     pub(crate) folder_id: Uuid,
     pub(crate) company_id: Uuid,
     pub(crate) owner_id: Uuid,
-    /// Place in the folder's order.
+    /// Place in the order of the folder.
     pub(crate) place: i64,
 }
 
@@ -187,7 +187,7 @@ impl From<MediumDocument> for Medium {
     }
 }
 
-/// The analyses asked for in one request.
+/// The analyses of one request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct GroupDocument {
     #[serde(rename = "_id")]
@@ -223,7 +223,7 @@ impl From<GroupDocument> for AnalysisGroup {
     }
 }
 
-/// What an idempotent request made. The three parts of the key together are unique.
+/// What an idempotent request created. The three parts of the key are unique together.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct KeyDocument {
     user_id: Uuid,
@@ -236,12 +236,12 @@ pub(crate) struct KeyDocument {
     group_id: Option<Uuid>,
     analyses: Vec<Uuid>,
     created_at: i64,
-    /// When the server may forget it, by the server's own clock.
+    /// When the server deletes it.
     forget_at: DateTime,
 }
 
 impl KeyDocument {
-    /// What a request with a key made.
+    /// What a request with a key created.
     pub(crate) fn new(
         key: &IdempotencyKey,
         replay: &Replay,

@@ -7,20 +7,29 @@ use serde_json::json;
 use vultus_core::{Analysis, Folder, MediaKind, Medium};
 
 fn member() -> Document {
-    doc! { "folder_id": Uuid::from_bytes([1; 16]), "company_id": Uuid::from_bytes([2; 16]), "owner_id": Uuid::from_bytes([3; 16]), "place": 7_i64 }
+    doc! {
+        "folder_id": Uuid::from_bytes([1; 16]),
+        "company_id": Uuid::from_bytes([2; 16]),
+        "owner_id": Uuid::from_bytes([3; 16]),
+        "place": 7_i64,
+    }
 }
 
 fn folder() -> Document {
     doc! {
-        "_id": Uuid::from_bytes([1; 16]), "v": 1, "company_id": Uuid::from_bytes([2; 16]), "owner_id": Uuid::from_bytes([3; 16]),
-        "metadata": r#"{"$gt":"","a.b":[18446744073709551615]}"#, "metadata_pairs": [], "wrapped_key": Binary { subtype: BinarySubtype::Generic, bytes: vec![9] }, "created_at": 5_i64, "updated_at": 6_i64,
-        "media_changed_at": null, "revision": 2_i64, "open_analyses": 0_i64, "analysis_types": [], "asked_at": null,
+        "_id": Uuid::from_bytes([1; 16]), "v": 1, "company_id": Uuid::from_bytes([2; 16]),
+        "owner_id": Uuid::from_bytes([3; 16]),
+        "metadata": r#"{"$gt":"","a.b":[18446744073709551615]}"#, "metadata_pairs": [],
+        "wrapped_key": Binary { subtype: BinarySubtype::Generic, bytes: vec![9] },
+        "created_at": 5_i64, "updated_at": 6_i64,
+        "media_changed_at": null, "revision": 2_i64, "open_analyses": 0_i64, "analysis_types": [],
+        "asked_at": null,
         "members": 0_i64,
     }
 }
 
 #[test]
-fn a_document_of_a_newer_version_is_refused() {
+fn document_of_a_newer_version_is_rejected() {
     let mut newer = folder();
     newer.insert("v", 2);
     let error = deserialize_from_document::<FolderDocument>(newer).unwrap_err();
@@ -28,14 +37,17 @@ fn a_document_of_a_newer_version_is_refused() {
 }
 
 #[test]
-fn documents_as_the_first_release_wrote_them_stay_readable() {
+fn documents_of_the_first_release_stay_readable() {
     let read: Folder = deserialize_from_document::<FolderDocument>(folder()).unwrap().into();
     assert_eq!((read.external_id, read.revision), (None, 2));
     assert_eq!(read.metadata, json!({"$gt": "", "a.b": [u64::MAX]}), "JSON survives exactly");
     let medium = doc! {
-        "_id": Uuid::from_bytes([4; 16]), "v": 1, "member": member(), "kind": "SHOT_SET", "tags": ["x_a"], "metadata": "{}",
-        "original_name": null, "content_type": "application/zip", "byte_size": 5_000_000_000_i64, "sha256": "ab",
-        "width": 1_i64, "height": 2_i64, "orientation_applied": 1, "duration_us": null, "frame_count": 3_i64,
+        "_id": Uuid::from_bytes([4; 16]), "v": 1, "member": member(), "kind": "SHOT_SET",
+        "tags": ["x_a"], "metadata": "{}",
+        "original_name": null, "content_type": "application/zip", "byte_size": 5_000_000_000_i64,
+        "sha256": "ab",
+        "width": 1_i64, "height": 2_i64, "orientation_applied": 1, "duration_us": null,
+        "frame_count": 3_i64,
         "frame_rate": null, "blob_key": "k", "thumbnail_key": null, "created_at": 8_i64,
     };
     let read: Medium = deserialize_from_document::<MediumDocument>(medium).unwrap().into();
@@ -44,16 +56,22 @@ fn documents_as_the_first_release_wrote_them_stay_readable() {
         (MediaKind::ShotSet, 5_000_000_000, Some(3))
     );
     let analysis = doc! {
-        "_id": Uuid::from_bytes([5; 16]), "v": 1, "member": member(), "group_id": Uuid::from_bytes([6; 16]),
-        "run_id": Uuid::from_bytes([7; 16]), "kind": "liveness", "state": "FINISHED", "resolution": "DECLINED",
-        "reasons": [{ "code": "SPOOF", "message": "m", "media_id": null, "frame": 3_i64 }], "progress": 1.0,
-        "media": [{ "media_id": Uuid::from_bytes([4; 16]), "slot": "faces", "named": true }], "params": "{}",
+        "_id": Uuid::from_bytes([5; 16]), "v": 1, "member": member(),
+        "group_id": Uuid::from_bytes([6; 16]),
+        "run_id": Uuid::from_bytes([7; 16]), "kind": "liveness", "state": "FINISHED",
+        "resolution": "DECLINED",
+        "reasons": [{ "code": "SPOOF", "message": "m", "media_id": null, "frame": 3_i64 }],
+        "progress": 1.0,
+        "media": [{ "media_id": Uuid::from_bytes([4; 16]), "slot": "faces", "named": true }],
+        "params": "{}",
         "result": r#"{"score":0.25}"#, "failure": null,
         "provenance": { "analyzer": "a", "analyzer_version": null, "analyzer_sha256": null,
             "weights": [["f", "s"]], "parameter_sources": [] },
-        "artifacts": [{ "id": Uuid::from_bytes([8; 16]), "name": "best_shot", "content_type": "image/jpeg",
+        "artifacts": [{ "id": Uuid::from_bytes([8; 16]), "name": "best_shot",
+            "content_type": "image/jpeg",
             "byte_size": 9_i64, "sha256": "cd", "blob_key": "b" }],
-        "attempts": 1_i64, "deaths": 0_i64, "timeout_ms": 60_000_i64, "created_at": 1_i64, "started_at": 2_i64,
+        "attempts": 1_i64, "deaths": 0_i64, "timeout_ms": 60_000_i64, "created_at": 1_i64,
+        "started_at": 2_i64,
         "finished_at": 3_i64, "revision": 4_i64,
     };
     let (read, artifacts): (Analysis, _) =

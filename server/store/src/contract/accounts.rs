@@ -2,7 +2,7 @@
 
 use super::fixtures::{World, at, new_id, user_of};
 use crate::records::{Company, Rotation, Session};
-use crate::traits::{Store, StoreError};
+use crate::{Store, StoreError};
 use std::sync::Arc;
 use vultus_core::User;
 
@@ -16,8 +16,8 @@ fn session(world: &World) -> Session {
     }
 }
 
-/// A taken e-mail is a duplicate that names its user.
-pub async fn a_taken_email_is_a_duplicate_that_names_its_user(store: Arc<dyn Store>) {
+/// A taken e-mail is a duplicate, and the error names its user.
+pub(crate) async fn taken_email_is_a_duplicate_that_names_its_user(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let second = User { email: world.owner.email.clone(), ..user_of(&world.company) };
     let refused = world.store.create_user(&second, "hash").await;
@@ -39,8 +39,8 @@ pub async fn a_taken_email_is_a_duplicate_that_names_its_user(store: Arc<dyn Sto
     );
 }
 
-/// Failed logins are counted and locked, and a session clears them.
-pub async fn failed_logins_are_counted_and_cleared_by_a_session(store: Arc<dyn Store>) {
+/// Failed logins are counted and may lock the account; a new session resets both.
+pub(crate) async fn failed_logins_are_counted_until_a_session_begins(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     for locked_until in [None, Some(at(60))] {
         world
@@ -59,23 +59,23 @@ pub async fn failed_logins_are_counted_and_cleared_by_a_session(store: Arc<dyn S
         (found.failed_logins, found.locked_until)
     };
     assert_eq!(state().await, (2, Some(at(60))));
-    world.store.create_session(&session(&world), "first").await.expect("a session is made");
+    world.store.create_session(&session(&world), "first").await.expect("creating a session works");
     assert_eq!(state().await, (0, None));
 }
 
-/// A refresh token rotates once, and its reuse revokes the session with all of its tokens.
-pub async fn a_refresh_token_rotates_once_and_its_reuse_revokes_the_session(store: Arc<dyn Store>) {
+/// A refresh token rotates once. Its reuse revokes the session with all its tokens.
+pub(crate) async fn reused_refresh_token_revokes_its_session(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let made = session(&world);
-    world.store.create_session(&made, "first").await.expect("a session is made");
-    let rotate = |old: &'static str, new: &'static str| {
-        let store = Arc::clone(&world.store);
-        async move { store.rotate_refresh(old, new, at(10), at(200)).await.expect("rotating works") }
+    world.store.create_session(&made, "first").await.expect("creating a session works");
+    let rotate = async |old: &str, new: &str| {
+        let rotated = world.store.rotate_refresh(old, new, at(10), at(200)).await;
+        rotated.expect("rotating works")
     };
     let extended = Session { expires_at: at(200), ..made };
     assert_eq!(rotate("first", "second").await, Rotation::Rotated(extended, world.owner.clone()));
     assert_eq!(world.store.session(made.id).await.expect("reading works"), Some(extended));
-    assert_eq!(rotate("first", "thief's").await, Rotation::Reused);
+    assert_eq!(rotate("first", "stolen").await, Rotation::Reused);
     assert!(
         world
             .store
@@ -87,12 +87,12 @@ pub async fn a_refresh_token_rotates_once_and_its_reuse_revokes_the_session(stor
     assert_eq!(rotate("second", "third").await, Rotation::Unknown, "the whole family is revoked");
 }
 
-/// An expired or revoked session, and an unknown token, rotate nothing.
-pub async fn an_expired_or_revoked_session_rotates_nothing(store: Arc<dyn Store>) {
+/// Tokens of expired and revoked sessions, and unknown tokens, do not rotate.
+pub(crate) async fn expired_or_revoked_session_rotates_no_token(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (expired, revoked) = (session(&world), session(&world));
-    world.store.create_session(&expired, "expired").await.expect("a session is made");
-    world.store.create_session(&revoked, "revoked").await.expect("a session is made");
+    world.store.create_session(&expired, "expired").await.expect("creating a session works");
+    world.store.create_session(&revoked, "revoked").await.expect("creating a session works");
     world.store.revoke_session(revoked.id).await.expect("revoking works");
     for (token, now) in [("expired", at(100)), ("revoked", at(1)), ("never seen", at(1))] {
         let rotation =
@@ -101,14 +101,12 @@ pub async fn an_expired_or_revoked_session_rotates_nothing(store: Arc<dyn Store>
     }
     let rotation =
         world.store.rotate_refresh("new", "newer", at(1), at(300)).await.expect("asking works");
-    assert_eq!(rotation, Rotation::Unknown, "no refused rotation leaves its new token behind");
+    assert_eq!(rotation, Rotation::Unknown, "a rejected rotation stores no new token");
 }
 
-/// A company is made once; its key is replaced only in the place of the one that the caller has
-/// seen.
-pub async fn a_company_is_made_once_and_its_key_is_replaced_only_in_place_of_the_old_one(
-    store: Arc<dyn Store>,
-) {
+/// A company id can be used once. The key of a company is replaced only if the stored key is the
+/// one that the caller read.
+pub(crate) async fn company_key_is_replaced_only_if_the_old_one_matches(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (neighbour, company) = (world.neighbour().await, world.company.clone());
     let other = Company { wrapped_key: b"another".to_vec(), ..company.clone() };

@@ -2,22 +2,22 @@
 
 use super::fixtures::{World, at, medium, verdict};
 use crate::records::*;
-use crate::traits::{Store, StoreError};
+use crate::{Store, StoreError};
 use std::sync::Arc;
 use time::Duration;
 use vultus_core::Resolution;
 
-/// After this time a deletion that is not done counts as killed.
+/// A deletion that is not done after this time counts as killed.
 const ABANDONED: Duration = Duration::seconds(60);
 
 fn tombstone(key: &str, swept: bool, seconds: i64) -> Vec<Tombstone> {
     vec![Tombstone { key: key.to_owned(), swept, made_at: at(seconds) }]
 }
 
-/// A tombstone refuses every way to reference its blob, and nothing of the request is stored; that
-/// goes on after the deletion, until the key is revived. A key whose deletion goes on cannot be
-/// revived.
-pub async fn a_tombstone_refuses_a_reference_until_the_swept_key_is_revived(store: Arc<dyn Store>) {
+/// A tombstone rejects every kind of reference to its blob, and nothing of the request is stored,
+/// also after the deletion, until the key is revived. A key cannot be revived before its deletion
+/// is done.
+pub(crate) async fn tombstone_rejects_references_until_it_is_revived(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (existing, new) = world.queued(0, &["a"]).await;
     let id = new.group.analyses[0];
@@ -59,7 +59,7 @@ pub async fn a_tombstone_refuses_a_reference_until_the_swept_key_is_revived(stor
         assert_eq!(
             store.tombstones(&keys).await.expect("reading works"),
             tombstone(&key, false, 5),
-            "the deletion goes on"
+            "the deletion is not done"
         );
         store.mark_swept(&keys).await.expect("marking works");
         assert_eq!(store.tombstones(&keys).await.expect("reading works"), tombstone(&key, true, 5));
@@ -69,7 +69,7 @@ pub async fn a_tombstone_refuses_a_reference_until_the_swept_key_is_revived(stor
         assert_eq!(
             store.tombstones(&keys).await.expect("reading works"),
             tombstone(&key, true, 5),
-            "it is of another deletion"
+            "it belongs to another deletion"
         );
         store.revive(&tombstone(&key, true, 5)).await.expect("reviving works");
         assert!(store.tombstones(&keys).await.expect("reading works").is_empty());
@@ -83,11 +83,9 @@ pub async fn a_tombstone_refuses_a_reference_until_the_swept_key_is_revived(stor
     assert_eq!(world.contents(existing.id).await.artifacts.len(), 1);
 }
 
-/// A blob is deleted by one at a time: a key whose deletion goes on is given to nobody else, until
-/// it counts as killed. One that was deleted can be deleted again at once.
-pub async fn a_blob_is_deleted_by_one_at_a_time_and_a_killed_deletion_is_taken_over(
-    store: Arc<dyn Store>,
-) {
+/// A blob has one deletion at a time: a key is not returned to another caller until its deletion is
+/// done or counts as killed.
+pub(crate) async fn killed_deletion_of_a_blob_is_taken_over(store: Arc<dyn Store>) {
     let keys = ["one".to_owned(), "two".to_owned()];
     let mark = async |seconds| {
         let mut marked = store
@@ -108,9 +106,9 @@ pub async fn a_blob_is_deleted_by_one_at_a_time_and_a_killed_deletion_is_taken_o
     assert_eq!(store.tombstones_before(at(70), 1).await.expect("reading works").len(), 1);
 }
 
-/// What a medium, a thumbnail or an artifact references gets no tombstone; the erasure gives it
-/// one, and gives it to who erases.
-pub async fn referenced_blobs_get_no_tombstone(store: Arc<dyn Store>) {
+/// A blob that a medium, a thumbnail or an artifact references gets no tombstone. Erasing the
+/// folder adds the tombstone and returns the key.
+pub(crate) async fn referenced_blobs_get_no_tombstone(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["a"]).await;
     let run = world.claim(1).await.expect("the run waits");

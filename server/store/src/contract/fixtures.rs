@@ -1,7 +1,7 @@
-//! A company with an owner in an empty store, and things to put into its folders.
+//! Test data: a company with a user in an empty store, and what to put into its folders.
 
+use crate::Store;
 use crate::records::*;
-use crate::traits::Store;
 use serde_json::json;
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
@@ -13,10 +13,10 @@ use vultus_core::{
     Resolution, Role, RunId, User, UserId,
 };
 
-/// The lease of the rules.
+/// Duration of leases in the rules.
 pub const LEASE: Duration = Duration::seconds(10);
 
-/// Seconds after the beginning of a rule's time.
+/// A time, in seconds after the start of a rule.
 pub fn at(seconds: i64) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH
         + Duration::seconds(1_790_000_000 + seconds)
@@ -40,7 +40,7 @@ pub struct World {
 }
 
 impl World {
-    /// Makes company and user.
+    /// Creates the company and the user.
     pub async fn new(store: Arc<dyn Store>) -> Self {
         let company = Company {
             id: new_id::<CompanyId>(),
@@ -48,13 +48,13 @@ impl World {
             wrapped_key: b"wrapped key of the company \0\xff".to_vec(),
             created_at: at(0),
         };
-        store.create_company(&company).await.expect("a company is made");
+        store.create_company(&company).await.expect("creating a company works");
         let owner = user_of(&company);
-        store.create_user(&owner, "$argon2id$hash").await.expect("a user is made");
+        store.create_user(&owner, "$argon2id$hash").await.expect("creating a user works");
         Self { store, company, owner }
     }
 
-    /// Another company with a user, in the same store.
+    /// Another company with a user in the same store.
     pub async fn neighbour(&self) -> Self {
         Self::new(Arc::clone(&self.store)).await
     }
@@ -69,7 +69,7 @@ impl World {
         Scope::Owner(self.company.id, self.owner.id)
     }
 
-    /// A folder, made at `seconds`; not stored yet.
+    /// A folder created at `seconds`; it is not stored yet.
     pub fn folder(&self, seconds: i64) -> Folder {
         Folder {
             id: new_id(),
@@ -95,7 +95,7 @@ impl World {
             group: Some(group.clone()),
             now: Some(at(seconds)),
         };
-        self.store.create_folder(&folder, &additions, None).await.expect("a folder is made");
+        self.store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
         (folder, group)
     }
 
@@ -220,7 +220,7 @@ fn analysis(
     }
 }
 
-/// What judged.
+/// A provenance with all its fields set.
 pub fn provenance() -> Provenance {
     Provenance {
         analyzer: Some("contract".to_owned()),

@@ -2,17 +2,17 @@
 
 use super::fixtures::{LEASE, World, at, group, key, medium, new_id, verdict};
 use crate::records::*;
-use crate::traits::{Store, StoreError};
+use crate::{Store, StoreError};
 use serde_json::json;
 use std::sync::Arc;
 use vultus_core::{AnalysisState, Folder, FolderId, Medium, Resolution, summary};
 
-async fn none_is_there(world: &World, id: FolderId) -> bool {
+async fn is_missing(world: &World, id: FolderId) -> bool {
     world.store.folders(Scope::Everything, &[id]).await.expect("reading works").is_empty()
 }
 
-/// A folder with media and analyses comes back as it was given, in the order of the ids asked for.
-pub async fn a_folder_comes_back_as_it_was_given(store: Arc<dyn Store>) {
+/// A folder with media and analyses is read as it was written; folders come in the requested order.
+pub(crate) async fn folder_is_read_as_it_was_written(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let metadata = json!({"name": "Zoë \u{1F600}", "deep": {"a": [true, null, 1.25]}});
     let folder = Folder { external_id: Some("case/1".to_owned()), metadata, ..world.folder(0) };
@@ -52,9 +52,9 @@ pub async fn a_folder_comes_back_as_it_was_given(store: Arc<dyn Store>) {
     assert_eq!(by_external_id.expect("reading works"), Some(folder.id));
 }
 
-/// A repeated key replays what it made, another request under it is refused, and other users' keys
-/// never meet it.
-pub async fn a_repeated_key_replays_and_another_request_under_it_is_refused(store: Arc<dyn Store>) {
+/// A repeated idempotency key replays the first request, another request with the key is rejected,
+/// and the same key of another user is independent.
+pub(crate) async fn repeated_key_replays_the_same_request_only(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let folder = world.folder(0);
     let media = vec![medium(folder.id, 0), medium(folder.id, 0)];
@@ -85,7 +85,7 @@ pub async fn a_repeated_key_replays_and_another_request_under_it_is_refused(stor
     ] {
         assert!(matches!(refused, Some(StoreError::IdempotencyMismatch)), "{refused:?}");
     }
-    assert!(none_is_there(&world, again.id).await);
+    assert!(is_missing(&world, again.id).await);
     let neighbour = world.neighbour().await;
     assert_eq!(
         neighbour.store.replay(&key(&neighbour, "k", "same")).await.expect("asking works"),
@@ -93,8 +93,8 @@ pub async fn a_repeated_key_replays_and_another_request_under_it_is_refused(stor
     );
 }
 
-/// A hundred identical requests at once make one folder; all others replay it.
-pub async fn a_hundred_identical_requests_make_one_folder(store: Arc<dyn Store>) {
+/// A hundred concurrent identical requests create one folder; all others replay it.
+pub(crate) async fn concurrent_identical_requests_create_one_folder(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let requests = (0..100).map(|_| {
         let world = world.clone();
@@ -105,7 +105,9 @@ pub async fn a_hundred_identical_requests_make_one_folder(store: Arc<dyn Store>)
                 world.store.create_folder(&folder, &FolderAdditions::default(), Some(&key)).await;
             match created.expect("all are answered") {
                 Created::New => (folder.id, true),
-                Created::Replayed(replay) => (replay.folder_id.expect("a folder was made"), false),
+                Created::Replayed(replay) => {
+                    (replay.folder_id.expect("the folder was created"), false)
+                }
             }
         })
     });
@@ -129,9 +131,9 @@ async fn list_all(world: &World) -> (Vec<Folder>, bool) {
         .expect("listing works")
 }
 
-/// An external id is unique within its company: the duplicate names the folder that has it, and a
-/// cleared one is free again.
-pub async fn an_external_id_is_unique_within_its_company(store: Arc<dyn Store>) {
+/// An external id is unique within its company: a duplicate names the folder that has it, and a
+/// cleared one can be used again.
+pub(crate) async fn external_id_is_unique_within_its_company(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let neighbour = world.neighbour().await;
     let named = |world: &World| Folder { external_id: Some("E-1".to_owned()), ..world.folder(0) };
@@ -143,7 +145,7 @@ pub async fn an_external_id_is_unique_within_its_company(store: Arc<dyn Store>) 
         .store
         .create_folder(&named(&neighbour), &nothing, None)
         .await
-        .expect("the neighbour's ids are their own");
+        .expect("the neighbour may use the same id");
     let update = |id, external_id| {
         world.store.update_folder(world.scope(), id, None, Some(external_id), at(1))
     };
@@ -156,11 +158,11 @@ pub async fn an_external_id_is_unique_within_its_company(store: Arc<dyn Store>) 
         };
         assert_eq!(existing, first.id.to_string());
     }
-    assert!(none_is_there(&world, second.id).await);
+    assert!(is_missing(&world, second.id).await);
     assert_eq!(
         update(first.id, Some("E-1"))
             .await
-            .expect("its own id is no duplicate")
+            .expect("keeping the id is no duplicate")
             .external_id
             .as_deref(),
         Some("E-1")
@@ -169,8 +171,8 @@ pub async fn an_external_id_is_unique_within_its_company(store: Arc<dyn Store>) 
     world.store.create_folder(&second, &nothing, None).await.expect("the id is free again");
 }
 
-/// What belongs to another company, or to another owner under an owner's scope, does not exist.
-pub async fn foreign_things_do_not_exist(store: Arc<dyn Store>) {
+/// What belongs to another company, or to another owner in the scope of an owner, does not exist.
+pub(crate) async fn what_is_outside_the_scope_does_not_exist(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let neighbour = world.neighbour().await;
     let (folder, new) = world.queued(0, &["liveness"]).await;
@@ -218,9 +220,9 @@ pub async fn foreign_things_do_not_exist(store: Arc<dyn Store>) {
     }
 }
 
-/// Analyses that take a medium which is not in the folder are refused, and nothing of the request
-/// is stored.
-pub async fn analyses_of_a_missing_medium_are_refused_whole(store: Arc<dyn Store>) {
+/// Analyses of a medium that is not in the folder are rejected, and nothing of the request is
+/// stored.
+pub(crate) async fn analyses_of_a_missing_medium_are_rejected_whole(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (other, _) = world.queued(0, &["liveness"]).await;
     let foreign = world.contents(other.id).await.media[0].id;
@@ -231,7 +233,7 @@ pub async fn analyses_of_a_missing_medium_are_refused_whole(store: Arc<dyn Store
         let additions = FolderAdditions { media: vec![own], group: Some(new), now: Some(at(1)) };
         let refused = world.store.create_folder(&folder, &additions, None).await;
         assert!(matches!(refused, Err(StoreError::NotFound("medium"))), "{refused:?}");
-        assert!(none_is_there(&world, folder.id).await);
+        assert!(is_missing(&world, folder.id).await);
     }
     assert_eq!(
         world.store.queue_depth().await.expect("counting works"),
@@ -239,9 +241,9 @@ pub async fn analyses_of_a_missing_medium_are_refused_whole(store: Arc<dyn Store
     );
 }
 
-/// Every change of a folder, its media and its analyses raises the folder's revision; its time of
-/// change never goes back.
-pub async fn every_change_raises_the_revision_and_time_never_goes_back(store: Arc<dyn Store>) {
+/// Every change of a folder, its media and its analyses raises the revision of the folder. Its time
+/// of change never goes back.
+pub(crate) async fn every_change_raises_the_revision_of_the_folder(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["a", "b"]).await;
     let (store, [first, second]) = (&world.store, [new.group.analyses[0], new.group.analyses[1]]);
@@ -263,7 +265,7 @@ pub async fn every_change_raises_the_revision_and_time_never_goes_back(store: Ar
         FolderAdditions { media: vec![medium(folder.id, 60)], group: None, now: Some(at(60)) };
     store.add_to_folder(world.scope(), folder.id, &additions, None).await.expect("adding works");
     expect_raised("a medium").await;
-    // From here on by a clock that is behind.
+    // From here on the clock is behind.
     let token = world.claim(1).await.expect("the run waits").token;
     store.enter_analysis(token, first, at(2)).await.expect("entering works");
     expect_raised("entering").await;
@@ -281,11 +283,9 @@ pub async fn every_change_raises_the_revision_and_time_never_goes_back(store: Ar
     assert_eq!(world.analysis(first).await.revision, 4);
 }
 
-/// Deleting a medium cancels the unfinished analyses that take it, and returns only the blobs that
+/// Deleting a medium cancels the unfinished analyses that use it, and returns only the blobs that
 /// nothing else references.
-pub async fn deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_blobs(
-    store: Arc<dyn Store>,
-) {
+pub(crate) async fn deleting_a_medium_cancels_its_unfinished_analyses(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let folder = world.folder(0);
     let kept = medium(folder.id, 0);
@@ -309,14 +309,14 @@ pub async fn deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_bl
     let (after, orphans) =
         world.store.delete_medium(world.scope(), deleted.id, at(9)).await.expect("deleting works");
     assert_eq!(after.media_changed_at, Some(at(9)));
-    assert_eq!(orphans.keys, vec![deleted.blob_key], "the thumbnail is another medium's too");
+    assert_eq!(orphans.keys, vec![deleted.blob_key], "another medium has the same thumbnail");
     let marked = world.store.tombstones_before(at(10), 10).await.expect("reading works");
     let expected: Vec<_> = orphans
         .keys
         .iter()
         .map(|key| Tombstone { key: key.clone(), swept: false, made_at: at(9) })
         .collect();
-    assert_eq!(marked, expected, "they are marked in the same step");
+    assert_eq!(marked, expected, "the tombstones are part of the same commit");
     assert_eq!(world.contents(folder.id).await.media, vec![kept]);
     assert_eq!(world.analysis(taking.group.analyses[0]).await.state, AnalysisState::Cancelled);
     assert_eq!(world.analysis(other.group.analyses[0]).await.state, AnalysisState::Queued);
@@ -330,9 +330,7 @@ pub async fn deleting_a_medium_cancels_what_takes_it_and_returns_only_its_own_bl
 
 /// Analyses whose planner saw other media than the folder has at their commit are stale; those that
 /// saw them all are not.
-pub async fn analyses_planned_over_other_media_than_the_folder_has_are_stale(
-    store: Arc<dyn Store>,
-) {
+pub(crate) async fn analyses_planned_over_other_media_are_stale(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, _) = world.queued(0, &["a"]).await;
     let plan = async |seconds: i64| {
@@ -359,18 +357,18 @@ pub async fn analyses_planned_over_other_media_than_the_folder_has_are_stale(
     let early = plan(20).await;
     add(vec![medium(folder.id, 10)], None, 10).await;
     add(Vec::new(), Some(early), 20).await;
-    assert!(is_stale().await, "the medium came after the look and before the commit");
+    assert!(is_stale().await, "the medium was added between planning and commit");
     add(Vec::new(), Some(plan(30).await), 30).await;
     assert!(!is_stale().await);
     let early = plan(50).await;
     let deleted = world.contents(folder.id).await.media[1].id;
     world.store.delete_medium(world.scope(), deleted, at(40)).await.expect("deleting works");
     add(Vec::new(), Some(early), 50).await;
-    assert!(is_stale().await, "a medium went");
+    assert!(is_stale().await, "a medium was deleted between planning and commit");
 }
 
-/// A folder's key comes with its run; once the folder is erased it is nowhere.
-pub async fn a_folders_key_comes_with_its_run_and_goes_with_the_folder(store: Arc<dyn Store>) {
+/// The key of a folder comes with its run. Erasing the folder deletes it.
+pub(crate) async fn folder_key_comes_with_the_run_until_erasure(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, _) = world.queued(0, &["liveness"]).await;
     let key =
@@ -382,8 +380,8 @@ pub async fn a_folders_key_comes_with_its_run_and_goes_with_the_folder(store: Ar
     assert_eq!(world.store.folder_key(folder.id).await.expect("reading works"), None);
 }
 
-/// Ids of folders come in order, page by page, each once.
-pub async fn ids_of_folders_come_in_order_each_once(store: Arc<dyn Store>) {
+/// Folder ids are listed in order, page by page, each once.
+pub(crate) async fn folder_ids_are_listed_in_order(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let mut ids = Vec::new();
     for owner in [&world, &world.neighbour().await, &world] {

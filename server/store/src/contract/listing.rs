@@ -1,8 +1,8 @@
 //! Rules of pages, filters and orders.
 
 use super::fixtures::{World, at};
+use crate::Store;
 use crate::records::*;
-use crate::traits::Store;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use vultus_core::{Folder, FolderId};
@@ -37,13 +37,13 @@ async fn make(world: &World, seconds: i64, metadata: Value) -> FolderId {
     folder.id
 }
 
-/// A walk over the pages sees each folder that was there at its beginning once, though others are
+/// Reading page by page returns each folder that existed at the beginning once, even if others are
 /// added between the pages.
-pub async fn pages_neither_repeat_nor_miss_while_folders_are_added(store: Arc<dyn Store>) {
+pub(crate) async fn pages_neither_repeat_nor_miss_folders(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let mut expected = Vec::new();
     for number in 0..25 {
-        // Several at the same time, so that the id breaks ties.
+        // Several with the same time, so that the id breaks ties.
         expected.push(make(&world, number / 4, json!({})).await);
     }
     for order in [FolderOrder::CreatedDescending, FolderOrder::CreatedAscending] {
@@ -59,7 +59,7 @@ pub async fn pages_neither_repeat_nor_miss_while_folders_are_added(store: Arc<dy
             if !more {
                 break;
             }
-            // On the side of the walk's beginning.
+            // Before the first page in this order.
             make(
                 &world,
                 if order == FolderOrder::CreatedDescending { 1000 } else { -1000 },
@@ -74,19 +74,25 @@ pub async fn pages_neither_repeat_nor_miss_while_folders_are_added(store: Arc<dy
     }
 }
 
-/// Each filter selects exactly what it says; metadata keys need no escaping, and only strings are
-/// equal to strings.
-pub async fn filters_are_met_exactly(store: Arc<dyn Store>) {
+/// Each filter selects exactly what matches. Metadata keys need no escaping, and a string equals
+/// only a string.
+pub(crate) async fn filters_select_exactly_what_matches(store: Arc<dyn Store>) {
     let world = World::new(store).await;
-    let keys =
-        ["plain", "with \"quotes\"", "a.b", "$", "back\\slash", "[0]", "o'clock", "ключ", "100%_"];
+    let mut keys = vec!["plain", "with \"quotes\"", "a.b", "$", "back\\slash", "[0]"];
+    keys.extend(["o'clock", "ключ", "100%_"]);
     let mut by_key = Vec::new();
     for (number, key) in keys.iter().enumerate() {
         by_key.push(
             make(&world, i64::try_from(number).expect("few"), json!({ *key: "value" })).await,
         );
     }
-    let decoys = json!({"plain": 1, "nested": {"plain": "value"}, "list": ["value"], "a": {"b": "value"}, "Plain": "value"});
+    let decoys = json!({
+        "plain": 1,
+        "nested": {"plain": "value"},
+        "list": ["value"],
+        "a": {"b": "value"},
+        "Plain": "value",
+    });
     make(&world, 100, decoys).await;
     let metadata = |key: &str, value: &str| FolderFilter {
         metadata_equals: vec![(key.to_owned(), value.to_owned())],
@@ -96,7 +102,10 @@ pub async fn filters_are_met_exactly(store: Arc<dyn Store>) {
     for (key, id) in keys.iter().zip(&by_key) {
         assert_eq!(ids(&world, &metadata(key, "value"), order).await, vec![*id], "{key}");
     }
-    assert!(ids(&world, &metadata("plain", "1"), order).await.is_empty(), "a number is no string");
+    assert!(
+        ids(&world, &metadata("plain", "1"), order).await.is_empty(),
+        "a number is not a string"
+    );
     assert!(ids(&world, &metadata("plain", "VALUE"), order).await.is_empty());
 
     let range = FolderFilter {
@@ -124,8 +133,9 @@ pub async fn filters_are_met_exactly(store: Arc<dyn Store>) {
     assert_eq!(ids(&world, &external, order).await, vec![by_key[0]]);
 }
 
-/// Orders follow creation and last change, both ways; an owner sees only their own.
-pub async fn orders_follow_creation_and_change(store: Arc<dyn Store>) {
+/// Orders follow the times of creation and last change, ascending and descending, also within the
+/// scope of an owner.
+pub(crate) async fn orders_follow_creation_and_change(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let all = FolderFilter::default();
     let mut made = Vec::new();

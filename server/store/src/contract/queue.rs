@@ -2,14 +2,13 @@
 
 use super::fixtures::{LEASE, World, at, crash, group, medium, verdict};
 use crate::records::*;
-use crate::traits::{Store, StoreError};
+use crate::{Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
 use vultus_core::{AnalysisFailure, AnalysisState, FolderId, Resolution};
 
-/// Each run is claimed once though many ask at once, the oldest first, and only by who has its
-/// pool.
-pub async fn each_run_is_claimed_once_oldest_first_and_by_its_pool_only(store: Arc<dyn Store>) {
+/// Each run is claimed once by many concurrent claims, the oldest first, and only for its pool.
+pub(crate) async fn each_run_is_claimed_once_by_its_pool_oldest_first(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let mut made = Vec::new();
     for seconds in [5, 3, 4, 6, 1, 2, 9, 8, 7, 10] {
@@ -43,11 +42,9 @@ pub async fn each_run_is_claimed_once_oldest_first_and_by_its_pool_only(store: A
     assert_eq!((claims.len(), claims.iter().collect::<HashSet<_>>().len(), depth), all);
 }
 
-/// An expired lease is taken over: what was being judged is judged again, nothing counts as a
-/// crash, and no write under the old token takes effect.
-pub async fn an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_stale(
-    store: Arc<dyn Store>,
-) {
+/// A run with an expired lease can be claimed again: its RUNNING analyses are processed again,
+/// nothing counts as a crash, and no write under the old token takes effect.
+pub(crate) async fn expired_lease_is_taken_over_and_its_token_is_stale(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (_, new) = world.queued(0, &["a", "b"]).await;
     let store = &world.store;
@@ -62,7 +59,7 @@ pub async fn an_expired_lease_is_taken_over_without_blame_and_the_old_token_is_s
     store.enter_analysis(old.token, b, at(3)).await.expect("entering works");
     assert_eq!(world.claim(10).await, None, "the lease holds until second 11");
 
-    let taken = world.claim(11).await.expect("the lease ran out");
+    let taken = world.claim(11).await.expect("the lease expired");
     assert_eq!(taken.token.run_id, new.runs[0].id);
     assert!(taken.token.fence > old.token.fence && !taken.one_by_one && taken.deaths == 0);
     assert_eq!(
@@ -109,12 +106,12 @@ async fn ask(world: &World, seconds: i64, turn: i64) -> FolderId {
     new.runs[0].turn_at = at(turn);
     let additions =
         FolderAdditions { media: vec![medium], group: Some(new), now: Some(at(seconds)) };
-    world.store.create_folder(&folder, &additions, None).await.expect("a folder is made");
+    world.store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
     folder.id
 }
 
-/// A run whose turn begins later lets those pass that were asked for after it, until then.
-pub async fn a_later_turn_lets_others_pass_until_it_begins(store: Arc<dyn Store>) {
+/// A run with a later turn waits for runs with earlier turns, also if these were created after it.
+pub(crate) async fn later_turn_waits_for_earlier_ones(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let patient = ask(&world, 0, 5).await;
     let (first, last) = (ask(&world, 1, 1).await, ask(&world, 6, 6).await);
@@ -123,12 +120,12 @@ pub async fn a_later_turn_lets_others_pass_until_it_begins(store: Arc<dyn Store>
         assert_eq!(run.folder_id, expected);
     }
     let alone = ask(&world, 8, 20).await;
-    assert_eq!(world.claim(8).await.expect("nobody has to be let pass").folder_id, alone);
+    assert_eq!(world.claim(8).await.expect("no other run waits").folder_id, alone);
 }
 
-/// What comes in, or back, before the turn of a run that was just claimed is claimed before what
-/// waits behind it.
-pub async fn an_earlier_turn_goes_first_also_right_after_a_later_one(store: Arc<dyn Store>) {
+/// A run that is created or put back with an earlier turn than a run that was just claimed is
+/// claimed before the runs behind that one.
+pub(crate) async fn earlier_turn_goes_first_even_after_a_later_claim(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     for turn in [5, 6, 9] {
         ask(&world, 0, turn).await;
@@ -147,20 +144,20 @@ pub async fn an_earlier_turn_goes_first_also_right_after_a_later_one(store: Arc<
     assert_eq!(world.claim(10).await.expect("a run waits").folder_id, later.folder_id);
 }
 
-/// A heartbeat keeps the lease.
-pub async fn a_heartbeat_keeps_the_lease(store: Arc<dyn Store>) {
+/// A heartbeat extends the lease.
+pub(crate) async fn heartbeat_extends_the_lease(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     world.queued(0, &["a"]).await;
     let run = world.claim(0).await.expect("the run waits");
     assert!(world.store.heartbeat(run.token, at(9), LEASE).await.expect("asking works"));
     assert_eq!(world.claim(18).await, None);
-    let taken = world.claim(19).await.expect("the lease ran out");
+    let taken = world.claim(19).await.expect("the lease expired");
     assert!(!world.store.heartbeat(run.token, at(19), LEASE).await.expect("asking works"));
     assert!(world.store.heartbeat(taken.token, at(19), LEASE).await.expect("asking works"));
 }
 
-/// A run that is given back waits until its time, with what was being judged QUEUED again.
-pub async fn a_run_given_back_waits_until_its_time(store: Arc<dyn Store>) {
+/// A released run waits until its retry time, and its RUNNING analyses are QUEUED again.
+pub(crate) async fn released_run_waits_until_its_retry_time(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (_, new) = world.queued(0, &["a"]).await;
     let run = world.claim(0).await.expect("the run waits");
@@ -175,13 +172,13 @@ pub async fn a_run_given_back_waits_until_its_time(store: Arc<dyn Store>) {
     let twice = world.store.release_run(run.token, None, at(2)).await;
     assert_eq!(twice.expect("asking works"), Applied::Stale);
     assert_eq!(world.claim(29).await, None);
-    let again = world.claim(30).await.expect("its time has come");
+    let again = world.claim(30).await.expect("its retry time is reached");
     assert!(again.token.fence > run.token.fence);
 }
 
-/// A run with nothing left to do leaves the queue: when released, when its node died before it
-/// could, and when all is cancelled.
-pub async fn a_run_with_nothing_left_leaves_the_queue(store: Arc<dyn Store>) {
+/// A run with nothing left to do leaves the queue: when it is released, when its node died before
+/// the release, and when all its analyses are cancelled.
+pub(crate) async fn run_with_nothing_left_leaves_the_queue(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let failed = AnalysisResult::Failed(crash());
     for release in [true, false] {
@@ -208,11 +205,9 @@ pub async fn a_run_with_nothing_left_leaves_the_queue(store: Arc<dyn Store>) {
     assert_eq!(world.claim(100).await, None);
 }
 
-/// Erasing a folder that runs makes all writes of the run stale, and returns the blobs that nothing
-/// else references.
-pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blobs(
-    store: Arc<dyn Store>,
-) {
+/// Erasing a folder with a leased run makes all writes of the run stale, and returns the blobs that
+/// nothing else references.
+pub(crate) async fn erasing_a_running_folder_makes_its_writes_stale(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["a", "b"]).await;
     let (other, _) = world.queued(1, &["a"]).await;
@@ -249,7 +244,7 @@ pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blo
     let marked = world.store.tombstones_before(at(4), 10).await.expect("reading works");
     let marked: HashSet<_> =
         marked.into_iter().filter(|marked| !marked.swept).map(|marked| marked.key).collect();
-    assert_eq!(marked, expected, "they are marked in the same step");
+    assert_eq!(marked, expected, "the tombstones are part of the same commit");
     let late =
         world.store.apply_result(run.token, b, &verdict(Resolution::Success, own.id), at(3)).await;
     assert_eq!(late.expect("asking works"), Applied::Stale);
@@ -278,9 +273,9 @@ pub async fn erasing_a_running_folder_makes_its_writes_stale_and_returns_its_blo
     assert_eq!(world.contents(other.id).await.media.len(), 1);
 }
 
-/// What waits for a pool that nobody serves fails with the reason given, once it was asked for long
-/// enough ago; what others serve, what is newer and what a node is at work on stays.
-pub async fn what_waits_for_a_pool_that_nobody_serves_fails(store: Arc<dyn Store>) {
+/// Waiting runs of pools that no node serves fail with the given reason once they are old enough.
+/// Runs of served pools, newer runs and leased runs stay.
+pub(crate) async fn runs_of_unserved_pools_fail(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let store = &world.store;
     let ask = async |seconds: i64, pool: &str| {
@@ -293,7 +288,7 @@ pub async fn what_waits_for_a_pool_that_nobody_serves_fails(store: Arc<dyn Store
             group: Some(new.clone()),
             now: Some(at(seconds)),
         };
-        store.create_folder(&folder, &additions, None).await.expect("a folder is made");
+        store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
         (folder.id, new.group.analyses)
     };
     let (gone_folder, gone) = ask(0, "gone").await;
@@ -310,7 +305,7 @@ pub async fn what_waits_for_a_pool_that_nobody_serves_fails(store: Arc<dyn Store
 
     let failure = AnalysisFailure {
         code: "ANALYZER_REMOVED".to_owned(),
-        message: "Nobody judges it.".to_owned(),
+        message: "No node serves it.".to_owned(),
     };
     let fail = async |now: i64| {
         store
@@ -327,14 +322,14 @@ pub async fn what_waits_for_a_pool_that_nobody_serves_fails(store: Arc<dyn Store
     assert_eq!(
         world.analysis(gone[1]).await.state,
         AnalysisState::Cancelled,
-        "what is final stays so"
+        "a final analysis stays final"
     );
     assert!(world.contents(gone_folder).await.folder.revision > before + 1);
     for other in [&served, &newer, &leased] {
         assert_eq!(world.analysis(other[0]).await.state, AnalysisState::Queued);
     }
     assert_eq!(fail(100).await, 0);
-    assert_eq!(fail(105).await, 2, "its lease ran out");
+    assert_eq!(fail(105).await, 2, "its lease expired");
     let late = store.enter_analysis(token, leased[0], at(106)).await.expect("asking works");
     assert_eq!(late, Applied::Stale);
     assert_eq!(

@@ -2,15 +2,15 @@
 
 use super::fixtures::{World, at, crash, group, medium, provenance, verdict};
 use crate::records::*;
-use crate::traits::{Store, StoreError};
+use crate::{Store, StoreError};
 use futures::future::join_all;
 use serde_json::json;
 use std::sync::Arc;
 use time::Duration;
 use vultus_core::{AnalysisState, Resolution};
 
-/// A result is applied once, whole, and read back with its artifacts; a second one changes nothing.
-pub async fn a_result_is_applied_once(store: Arc<dyn Store>) {
+/// A result is applied once and read back with its artifacts. A second one changes nothing.
+pub(crate) async fn result_is_applied_once(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["liveness"]).await;
     let id = new.group.analyses[0];
@@ -58,8 +58,8 @@ pub async fn a_result_is_applied_once(store: Arc<dyn Store>) {
     assert_eq!(world.contents(folder.id).await.artifacts, artifacts);
 }
 
-/// A failure keeps its reason and what is known of who judged.
-pub async fn a_failure_keeps_its_reason(store: Arc<dyn Store>) {
+/// A failure is stored with its reason, and keeps the provenance of the analysis.
+pub(crate) async fn failure_keeps_its_reason_and_provenance(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (_, new) = world.queued(0, &["liveness"]).await;
     let run = world.claim(1).await.expect("the run waits");
@@ -75,7 +75,7 @@ pub async fn a_failure_keeps_its_reason(store: Arc<dyn Store>) {
 }
 
 /// Progress never goes back, and stays within 0–1.
-pub async fn progress_never_goes_back(store: Arc<dyn Store>) {
+pub(crate) async fn progress_never_goes_back(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (_, new) = world.queued(0, &["liveness"]).await;
     let id = new.group.analyses[0];
@@ -89,11 +89,32 @@ pub async fn progress_never_goes_back(store: Arc<dyn Store>) {
     }
 }
 
-/// A first death gives the run back to be judged one by one; the second while the same analysis is
-/// active fails it, and it alone. A death while nothing was active blames nobody.
-pub async fn two_deaths_while_active_fail_an_analysis_and_the_rest_is_retried_one_by_one(
-    store: Arc<dyn Store>,
-) {
+/// Progress that is not higher than before raises no revision, neither of the analysis nor of the
+/// folder.
+pub(crate) async fn progress_that_is_not_higher_changes_nothing(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (folder, new) = world.queued(0, &["liveness"]).await;
+    let id = new.group.analyses[0];
+    let run = world.claim(1).await.expect("the run waits");
+    world.store.enter_analysis(run.token, id, at(2)).await.expect("entering works");
+    world.store.record_progress(run.token, id, 0.5).await.expect("writing works");
+    let revisions = async || {
+        let contents = world.contents(folder.id).await;
+        (contents.folder.revision, contents.analyses[0].revision)
+    };
+    let before = revisions().await;
+    for fraction in [0.5, 0.25, -1.0, f32::NAN] {
+        let applied = world.store.record_progress(run.token, id, fraction).await;
+        assert_eq!(applied.expect("writing works"), Applied::Yes);
+        assert_eq!(revisions().await, before, "{fraction}");
+    }
+    world.store.record_progress(run.token, id, 0.75).await.expect("writing works");
+    assert_eq!(revisions().await, (before.0 + 1, before.1 + 1));
+}
+
+/// The first death puts the run back to be processed one by one. The second death while the same
+/// analysis is active fails that analysis only. A death while none is active counts for none.
+pub(crate) async fn second_death_while_active_fails_the_analysis(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (_, new) = world.queued(0, &["innocent", "killer", "waiting"]).await;
     let [innocent, killer, waiting] = [0, 1, 2].map(|at| new.group.analyses[at]);
@@ -104,7 +125,7 @@ pub async fn two_deaths_while_active_fail_an_analysis_and_the_rest_is_retried_on
         (Some(killer), DeathVerdict::Failed),
     ];
     for (round, (active, expected)) in (0..).zip(deaths) {
-        let run = world.claim(round).await.expect("the run waits, at once after a death");
+        let run = world.claim(round).await.expect("the run waits again right after a death");
         assert_eq!((run.one_by_one, run.deaths), (round > 0, u32::try_from(round).expect("few")));
         if let Some(active) = active {
             world.store.enter_analysis(run.token, active, at(round)).await.expect("entering works");
@@ -133,8 +154,8 @@ pub async fn two_deaths_while_active_fail_an_analysis_and_the_rest_is_retried_on
     assert!(run.one_by_one);
 }
 
-/// A cancelled analysis stays cancelled, whatever its worker writes; others of its run go on.
-pub async fn a_cancelled_analysis_stays_cancelled(store: Arc<dyn Store>) {
+/// A cancelled analysis stays cancelled, whatever its worker writes. Others of its run continue.
+pub(crate) async fn cancelled_analysis_stays_cancelled(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (_, new) = world.queued(0, &["a", "b"]).await;
     let [a, b] = [new.group.analyses[0], new.group.analyses[1]];
@@ -162,9 +183,8 @@ pub async fn a_cancelled_analysis_stays_cancelled(store: Arc<dyn Store>) {
     assert_eq!(next.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![b]);
 }
 
-/// Writes to one run that come side by side count once each; one that is refused keeps none of the
-/// others from being written.
-pub async fn writes_side_by_side_count_once_each(store: Arc<dyn Store>) {
+/// Concurrent writes to one run count once each. A rejected one does not affect the others.
+pub(crate) async fn concurrent_writes_to_one_run_count_once_each(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, new) = world.queued(0, &["a", "b", "c", "d"]).await;
     let run = world.claim(1).await.expect("the run waits");
@@ -217,11 +237,9 @@ pub async fn writes_side_by_side_count_once_each(store: Arc<dyn Store>) {
     assert_eq!(next.analyses.iter().map(|analysis| analysis.id).collect::<Vec<_>>(), vec![ids[1]]);
 }
 
-/// Writes to many runs that come side by side: those under a stale token are refused, and each of
-/// the others is kept, also in a folder that several of them are in.
-pub async fn writes_to_many_runs_at_once_are_each_answered_for_their_own_run(
-    store: Arc<dyn Store>,
-) {
+/// Of concurrent writes to many runs, those under a stale token are rejected and all others are
+/// kept, also when several are in one folder.
+pub(crate) async fn concurrent_writes_to_many_runs_get_separate_answers(store: Arc<dyn Store>) {
     const RUNS: i64 = 24;
     let world = World::new(store).await;
     let mut runs = Vec::new();
@@ -240,7 +258,7 @@ pub async fn writes_to_many_runs_at_once_are_each_answered_for_their_own_run(
             runs.push(world.claim(RUNS).await.expect("the run waits"));
         }
     }
-    // The lease of some runs out, and they are claimed again.
+    // The leases of some expire, and they are claimed again.
     let lost = runs.iter().step_by(5);
     for run in lost.clone() {
         world

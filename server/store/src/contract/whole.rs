@@ -1,19 +1,19 @@
 //! Rules of exporting and importing a store as a whole.
 
 use super::fixtures::{LEASE, World, at, group, key, medium, new_id, user_of, verdict};
+use crate::Store;
 use crate::export::{
     AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord,
     MediumRecord, Record, RunRecord, SessionRecord, UserRecord,
 };
 use crate::records::*;
-use crate::traits::Store;
 use futures::TryStreamExt;
 use serde_json::json;
 use std::sync::Arc;
 use vultus_core::{AnalysisState, Artifact, Folder, Resolution};
 
-/// A company with its user, one session, two folders and an idempotency key; the second folder has
-/// a run that waits and one that is done.
+/// A company with a user, one session, two folders and an idempotency key. The second folder has a
+/// waiting run and a finished one.
 fn some_records(world: &World) -> Vec<Record> {
     let company = Company { id: new_id(), ..world.company.clone() };
     let locked = UserWithPassword {
@@ -107,9 +107,9 @@ async fn exported(store: &Arc<dyn Store>) -> Vec<Record> {
     store.export().await.expect("exporting works").try_collect().await.expect("exporting works")
 }
 
-/// Records come back as they went in, in their order, and a run that waited waits again, from its
-/// time on.
-pub async fn records_come_back_as_they_went_in_and_their_runs_wait(store: Arc<dyn Store>) {
+/// Imported records are exported unchanged and in the same order. A waiting run can be claimed from
+/// its retry time on.
+pub(crate) async fn imported_records_are_exported_unchanged(store: Arc<dyn Store>) {
     let world = World::new(Arc::clone(&store)).await;
     let before = exported(&store).await;
     assert_eq!(before.iter().map(Record::kind).collect::<Vec<_>>(), ["companies", "users"]);
@@ -132,30 +132,68 @@ pub async fn records_come_back_as_they_went_in_and_their_runs_wait(store: Arc<dy
     assert!(run.token.fence > 4);
 }
 
-/// An export is of the moment when it began, whatever is written while it is read.
-pub async fn an_export_is_of_one_moment(store: Arc<dyn Store>) {
+/// Imported runs are claimed in the order of their turns, whatever the order of their folders.
+pub(crate) async fn turns_of_imported_runs_are_kept(store: Arc<dyn Store>) {
     let world = World::new(Arc::clone(&store)).await;
-    // More than a store reads ahead.
+    let mut expected = Vec::new();
+    let mut records = Vec::new();
+    for turn in [7, 3, 5] {
+        let folder = world.folder(0);
+        let medium = medium(folder.id, 1);
+        let new = group(folder.id, turn, &["liveness"], &[medium.id]);
+        expected.push((turn, folder.id));
+        records.push(Record::Folder(Box::new(FolderRecord {
+            folder,
+            media: vec![MediumRecord(medium)],
+            runs: vec![RunRecord {
+                id: new.runs[0].id,
+                pool: "built-in".to_owned(),
+                done: false,
+                fence: 0,
+                retry_at: None,
+                one_by_one: false,
+                deaths: 0,
+                turn_at: at(turn),
+            }],
+            analyses: new.runs[0].analyses.iter().cloned().map(AnalysisRecord).collect(),
+            groups: vec![GroupRecord(new.group)],
+            artifacts: Vec::new(),
+        })));
+    }
+    store.import(records).await.expect("importing works");
+    expected.sort_by_key(|(turn, _)| *turn);
+    for (turn, folder) in expected {
+        assert_eq!(world.claim(10).await.expect("a run waits").folder_id, folder, "turn {turn}");
+    }
+}
+
+/// An export is a snapshot of the moment when it began, whatever is written while it is read.
+pub(crate) async fn export_is_a_snapshot_of_one_moment(store: Arc<dyn Store>) {
+    let world = World::new(Arc::clone(&store)).await;
+    // More than a backend reads ahead.
     for seconds in 0..170 {
         let folder = world.folder(seconds);
         store
             .create_folder(&folder, &FolderAdditions::default(), None)
             .await
-            .expect("a folder is made");
+            .expect("creating a folder works");
     }
     let mut records = store.export().await.expect("exporting works");
     records.try_next().await.expect("exporting works").expect("a company comes first");
     let late = world.folder(200);
-    store.create_folder(&late, &FolderAdditions::default(), None).await.expect("a folder is made");
+    store
+        .create_folder(&late, &FolderAdditions::default(), None)
+        .await
+        .expect("creating a folder works");
     let rest: Vec<Record> = records.try_collect().await.expect("exporting works");
     let folders = rest.iter().filter(|record| record.kind() == "folders").count();
-    assert_eq!(folders, 170, "what came later is not in it");
+    assert_eq!(folders, 170, "later folders are not in it");
     let after = exported(&store).await;
     assert_eq!(after.iter().filter(|record| record.kind() == "folders").count(), 171);
 }
 
-/// An import that meets what is there already changes nothing.
-pub async fn an_import_over_what_is_there_changes_nothing(store: Arc<dyn Store>) {
+/// An import that contains an existing record changes nothing.
+pub(crate) async fn failed_import_changes_nothing(store: Arc<dyn Store>) {
     let world = World::new(Arc::clone(&store)).await;
     let mut records = some_records(&world);
     records.push(Record::Company(CompanyRecord(world.company.clone())));

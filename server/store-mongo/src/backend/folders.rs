@@ -1,0 +1,153 @@
+//! Folders and media.
+
+use crate::transaction::without_transaction;
+use crate::{MongoStore, additions, folders, listing};
+use async_trait::async_trait;
+use futures::FutureExt;
+use serde_json::Value;
+use time::OffsetDateTime;
+use vultus_core::{AnalysisGroup, CompanyId, Folder, FolderId, MediaId, Medium};
+use vultus_store::{
+    Created, FolderAdditions, FolderContents, FolderCursor, FolderFilter, FolderOrder, Folders,
+    IdempotencyKey, Orphans, Replay, Result, Scope, WrappedFolderKey,
+};
+
+#[async_trait]
+impl Folders for MongoStore {
+    async fn create_folder(
+        &self,
+        folder: &Folder,
+        additions: &FolderAdditions,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created> {
+        let done = self
+            .attempts("creating a folder")
+            .run(move |t| additions::create_folder(t, folder, additions, key).boxed())
+            .await?;
+        self.queue_head.observe_new_runs(additions.group.as_ref());
+        Ok(done)
+    }
+
+    async fn add_to_folder(
+        &self,
+        scope: Scope,
+        id: FolderId,
+        additions: &FolderAdditions,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created> {
+        let done = self
+            .attempts("adding to a folder")
+            .run(move |t| additions::add_to_folder(t, scope, id, additions, key).boxed())
+            .await?;
+        self.queue_head.observe_new_runs(additions.group.as_ref());
+        Ok(done)
+    }
+
+    async fn replay(&self, key: &IdempotencyKey) -> Result<Option<Replay>> {
+        without_transaction("reading an idempotency key", additions::replay(&self.collections, key))
+            .await
+    }
+
+    async fn update_folder(
+        &self,
+        scope: Scope,
+        id: FolderId,
+        metadata: Option<&Value>,
+        external_id: Option<Option<&str>>,
+        now: OffsetDateTime,
+    ) -> Result<Folder> {
+        without_transaction(
+            "changing a folder",
+            folders::update_folder(&self.collections, scope, id, metadata, external_id, now),
+        )
+        .await
+    }
+
+    async fn delete_medium(
+        &self,
+        scope: Scope,
+        id: MediaId,
+        now: OffsetDateTime,
+    ) -> Result<(Folder, Orphans)> {
+        self.attempts("deleting a medium")
+            .run(move |t| folders::delete_medium(t, scope, id, now).boxed())
+            .await
+    }
+
+    async fn erase_folder(
+        &self,
+        scope: Scope,
+        id: FolderId,
+        now: OffsetDateTime,
+    ) -> Result<Orphans> {
+        self.attempts("erasing a folder")
+            .run(move |t| folders::erase_folder(t, scope, id, now).boxed())
+            .await
+    }
+
+    async fn folders(&self, scope: Scope, ids: &[FolderId]) -> Result<Vec<FolderContents>> {
+        without_transaction("reading folders", folders::folders(&self.collections, scope, ids))
+            .await
+    }
+
+    async fn folder_by_external_id(
+        &self,
+        scope: Scope,
+        company: CompanyId,
+        external_id: &str,
+    ) -> Result<Option<FolderId>> {
+        without_transaction(
+            "searching an external id",
+            folders::folder_by_external_id(&self.collections, scope, company, external_id),
+        )
+        .await
+    }
+
+    async fn list_folders(
+        &self,
+        scope: Scope,
+        filter: &FolderFilter,
+        order: FolderOrder,
+        after: Option<FolderCursor>,
+        limit: u32,
+    ) -> Result<(Vec<Folder>, bool)> {
+        without_transaction(
+            "listing folders",
+            listing::list_folders(&self.collections, scope, filter, order, after, limit),
+        )
+        .await
+    }
+
+    async fn contents(&self, folders: Vec<Folder>) -> Result<Vec<FolderContents>> {
+        without_transaction(
+            "reading the contents of folders",
+            folders::contents(&self.collections, folders),
+        )
+        .await
+    }
+
+    async fn folder_ids(&self, after: Option<FolderId>, limit: u32) -> Result<Vec<FolderId>> {
+        without_transaction(
+            "reading ids of folders",
+            folders::folder_ids(&self.collections, after, limit),
+        )
+        .await
+    }
+
+    async fn folder_key(&self, id: FolderId) -> Result<Option<WrappedFolderKey>> {
+        without_transaction("reading a folder's key", folders::folder_key(&self.collections, id))
+            .await
+    }
+
+    async fn medium(&self, scope: Scope, id: MediaId) -> Result<Option<Medium>> {
+        without_transaction("reading a medium", folders::medium(&self.collections, scope, id)).await
+    }
+
+    async fn groups(&self, scope: Scope, id: FolderId) -> Result<Vec<AnalysisGroup>> {
+        without_transaction(
+            "reading groups of analyses",
+            folders::groups(&self.collections, scope, id),
+        )
+        .await
+    }
+}

@@ -1,0 +1,25 @@
+//! What all nodes share.
+
+use crate::transaction::without_transaction;
+use crate::{MongoStore, schema};
+use async_trait::async_trait;
+use vultus_store::{Installation, Result};
+
+#[async_trait]
+impl Installation for MongoStore {
+    async fn register_keys(&self, fingerprint: &str) -> Result<bool> {
+        without_transaction(
+            "registering the secret keys",
+            schema::register(&self.collections.database, "keys", fingerprint),
+        )
+        .await
+    }
+
+    async fn register_blobs_place(&self, identity: &str) -> Result<bool> {
+        without_transaction(
+            "registering the place of blobs",
+            schema::register(&self.collections.database, "blobs", identity),
+        )
+        .await
+    }
+}

@@ -1,0 +1,79 @@
+use super::*;
+use vultus_core::FolderId;
+
+fn writer(pages: u32) -> (Writer, tempfile::TempDir) {
+    let data = tempfile::tempdir().unwrap();
+    let connection = Connection::open(data.path().join("db")).unwrap();
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x INTEGER UNIQUE, y BLOB)")
+        .unwrap();
+    connection.pragma_update(None, "max_page_count", pages).unwrap();
+    (Writer::start(connection, TICK, Arc::default()).unwrap(), data)
+}
+
+async fn insert(writer: &Writer, x: u32, bytes: u32) -> vultus_store::Result<usize> {
+    let sql = "INSERT INTO t VALUES (?1, zeroblob(?2))";
+    writer
+        .write("inserting", Durability::Synced, move |connection, _| {
+            Ok(connection.execute(sql, (x, bytes))?)
+        })
+        .await
+}
+
+async fn rows(writer: &Writer) -> u32 {
+    let count = |connection: &Connection, _: &mut Effects| {
+        Ok(connection.query_row("SELECT count(*) FROM t", (), |row| row.get(0))?)
+    };
+    writer.write("counting", Durability::Lazy, count).await.unwrap()
+}
+
+#[tokio::test]
+async fn failed_command_is_undone_and_the_rest_of_its_batch_is_kept() {
+    let (writer, _data) = writer(1000);
+    let commands = (0..100).map(|number| {
+        let writer = &writer;
+        async move {
+            let twice = writer.write("inserting twice", Durability::Lazy, move |connection, _| {
+                connection.execute("INSERT INTO t VALUES (?1, NULL)", [1000 + number])?;
+                // Every third breaks the unique index after its first insert.
+                let second = if number % 3 == 0 { 1000 + number } else { 2000 + number };
+                Ok(connection.execute("INSERT INTO t VALUES (?1, NULL)", [second])?)
+            });
+            twice.await
+        }
+    });
+    let answers = futures::future::join_all(commands).await;
+    let kept = u32::try_from(answers.iter().filter(|answer| answer.is_ok()).count()).unwrap();
+    assert_eq!(kept, 66);
+    assert_eq!(rows(&writer).await, 2 * kept);
+}
+
+#[tokio::test]
+async fn full_disk_is_unavailable_and_smaller_writes_still_succeed() {
+    let (writer, _data) = writer(40);
+    let large = insert(&writer, 1, 1 << 20).await;
+    assert!(matches!(large, Err(StoreError::Unavailable(_))), "{large:?}");
+    insert(&writer, 2, 10).await.unwrap();
+    assert_eq!(rows(&writer).await, 1);
+}
+
+#[tokio::test]
+async fn stopped_writer_completes_sent_commands_and_rejects_more() {
+    let (writer, data) = writer(1000);
+    insert(&writer, 1, 10).await.unwrap();
+    writer.stop();
+    assert!(matches!(insert(&writer, 2, 10).await, Err(StoreError::Unavailable(_))));
+    let rows: u32 = Connection::open(data.path().join("db"))
+        .unwrap()
+        .query_row("SELECT count(*) FROM t", (), |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 1);
+}
+
+#[test]
+fn merged_change_may_settle_if_one_of_them_may() {
+    let (a, b) = (FolderId::from(uuid::Uuid::nil()), FolderId::from(uuid::Uuid::max()));
+    let change = |folder_id, revision, may_settle| FolderChange { folder_id, revision, may_settle };
+    let changes = [change(a, 2, true), change(b, 2, false), change(a, 3, false)];
+    assert_eq!(merged(&changes), [change(b, 2, false), change(a, 3, true)]);
+}

@@ -1,0 +1,41 @@
+//! Why a use case of the store failed.
+
+/// Error of a use case.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It does not exist within the scope.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// A unique value is taken: an e-mail, a folder's external id, or a company's id.
+    #[error("{what} is taken")]
+    Duplicate {
+        /// `externalId`, `email` or `company`.
+        what: &'static str,
+        /// Id of the thing that has it.
+        existing: String,
+    },
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for a different request")]
+    IdempotencyMismatch,
+    /// The blob was deleted before this commit referenced it: write it again.
+    #[error("the blob was deleted before it was referenced")]
+    BlobSwept {
+        /// The key.
+        key: String,
+    },
+    /// The store cannot be reached, or is full; a later attempt may succeed.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A fault.
+    #[error("store: {context}")]
+    Internal {
+        /// What was being done.
+        context: String,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Result of a use case.
+pub type Result<T> = std::result::Result<T, StoreError>;
