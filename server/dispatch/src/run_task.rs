@@ -252,7 +252,7 @@ impl RunTask {
                     ended = &mut running, if end.is_none() => end = Some(ended),
                     // After the writes: each has reached the store.
                     () = ready(()), if all_told && !in_hurry => {
-                        self.shared.store.hurry(self.run.token);
+                        self.shared.store.flush_kept_back(self.run.token);
                         in_hurry = true;
                     }
                 }
@@ -262,7 +262,7 @@ impl RunTask {
         if ended.is_err() {
             // Each write ends by itself: what it wrote in vain, it deletes.
             let written = async { while writes.next().await.is_some() {} };
-            tokio::join!(biased; written, async { self.shared.store.hurry(self.run.token) });
+            tokio::join!(biased; written, async { self.shared.store.flush_kept_back(self.run.token) });
         }
         ended
     }

@@ -39,7 +39,8 @@ struct Node {
 impl Node {
     async fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&data.path().join("vultus.db"), Options::default()).unwrap();
+        let store: Arc<dyn Store> =
+            SqliteStore::open(&data.path().join("vultus.db"), Options::default()).unwrap();
         let blobs = BlobStore::local(data.path()).unwrap();
         let master = MasterKey::new(&[7; 32]);
         let id: CompanyId = new_id();

@@ -162,7 +162,7 @@ async fn check_place(store: &dyn Store, blobs: &BlobStore) -> Result<(), ServeEr
     };
     // Twice, as they may be erased in between.
     let is_here = (finds_stored().await? || finds_stored().await?)
-        && store.has_blobs(&blobs.identity().await?).await.map_err(ServeError::CompareBlobs)?;
+        && store.register_blobs_place(&blobs.identity().await?).await.map_err(ServeError::CompareBlobs)?;
     if is_here { Ok(()) } else { Err(ServeError::OtherBlobs) }
 }
 
@@ -190,7 +190,7 @@ impl Node {
         }
         let opened = async {
             let store = data_folder::open_store(&config.store, folder.path()).await?;
-            if !store.has_keys(&keys.fingerprint()).await.map_err(ServeError::CompareKeys)? {
+            if !store.register_keys(&keys.fingerprint()).await.map_err(ServeError::CompareKeys)? {
                 return Err(ServeError::OtherKeys { folder: keys_dir });
             }
             let keyring = open_keyring(config, folder.path(), &store).await?;

@@ -13,7 +13,7 @@ use vultus_blobs::keyring::KeyringError;
 use vultus_blobs::keys::MasterKey;
 use vultus_maintenance::MaintenanceError;
 use vultus_maintenance::encrypt::{self, Encrypted};
-use vultus_store::{SchemaState, Store};
+use vultus_store::{Accounts, SchemaState, Store};
 use vultus_store_mongo::MongoStore;
 use vultus_store_sqlite::SqliteStore;
 
