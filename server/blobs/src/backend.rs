@@ -1,5 +1,5 @@
-//! Where blobs lie: what every kind of storage must do. It sees sealed bytes only, and keys that
-//! tell nothing.
+//! The interface of a storage of blobs. A storage gets sealed bytes only, and keys that reveal
+//! nothing.
 
 use super::sealed::{CHUNK_BYTES, HEADER_BYTES};
 use super::{Result, blocking};
@@ -15,50 +15,49 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use time::OffsetDateTime;
 
-/// Bytes that [`Backend::open`] reads with one request: the header and the first chunks.
+/// Number of bytes that [`Backend::open`] reads with one request: the header and the first chunks.
 pub const HEAD_BYTES: u64 = (HEADER_BYTES + 16 * (CHUNK_BYTES + 16)) as u64;
 
-/// A storage of blobs. None has a rename: a blob is written under its final key, or not there.
+/// A storage of blobs. It needs no rename: a blob is written under its final key.
 #[async_trait]
 pub trait Backend: Debug + Send + Sync {
-    /// Writes a sealed upload, safe there once this is done. What is there already has the same
-    /// plain bytes, and may stay.
+    /// Stores a sealed upload durably. An existing blob with this key has the same plain bytes and
+    /// may be kept.
     async fn put(&self, key: &str, blob: &StoredForm) -> Result<()>;
-    /// Writes several; all are safe once this is done. After an error, some may be there.
+    /// Stores several sealed uploads durably. After an error, some may be stored.
     async fn put_all(&self, blobs: &[(String, StoredForm)]) -> Result<()> {
         try_join_all(blobs.iter().map(|(key, blob)| self.put(key, blob))).await.map(drop)
     }
-    /// Opens a blob; `NotFound` if it is not there.
+    /// Opens a blob. Fails with `NotFound` if it does not exist.
     async fn open(&self, key: &str) -> Result<Stored>;
-    /// Deletes a blob; one that is not there is no error.
+    /// Deletes a blob, if it exists.
     async fn delete(&self, key: &str) -> Result<()>;
-    /// What tells this storage from any other, and is the same for all who reach it, on whatever
-    /// way.
+    /// Identity of the storage, the same for all nodes and under every address of it.
     async fn identity(&self) -> Result<String>;
     /// All blobs, in any order.
     fn list(&self) -> BoxStream<'_, Result<Listed>>;
-    /// Takes away what writers that died long before `now` left here and no listing shows.
+    /// Removes what writers that died long before `now` left and what no listing shows.
     async fn sweep_unfinished(&self, now: OffsetDateTime) -> Result<()> {
         let _ = now;
         Ok(())
     }
 }
 
-/// A blob as it is to lie in storage, in a file of the spool.
+/// A sealed blob in a file of the spool, ready to be stored.
 #[derive(Debug, Clone)]
 pub struct StoredForm {
     /// The file.
     pub file: Arc<File>,
-    /// Its name in the spool.
+    /// Its path in the spool.
     pub path: PathBuf,
     /// Its length.
     pub len: u64,
-    /// Whether the file, not its name, is safe on disk already.
+    /// Whether the contents of the file, though not its name, are fsynced already.
     pub is_safe: bool,
 }
 
 impl StoredForm {
-    /// Reads a part, whole.
+    /// Reads a range completely.
     pub async fn read(&self, range: Range<u64>) -> Result<Bytes> {
         let file = Arc::clone(&self.file);
         let read = move || {
@@ -70,21 +69,21 @@ impl StoredForm {
     }
 }
 
-/// A blob in its storage.
+/// An open blob of a storage.
 #[derive(Debug)]
 pub struct Stored {
-    /// Its length there.
+    /// Its stored length.
     pub stored_bytes: u64,
-    /// Its beginning: [`HEAD_BYTES`], or all of it.
+    /// Its first [`HEAD_BYTES`], or all of it.
     pub head: Bytes,
-    /// Where the rest comes from.
+    /// Source of the remaining bytes.
     pub rest: Box<dyn Source>,
 }
 
-/// The bytes of one version of a blob: whoever writes it again meanwhile does not change them.
+/// The bytes of one version of a blob. Writing the blob again does not change them.
 #[async_trait]
 pub trait Source: Debug + Send + Sync {
-    /// Reads a part, whole.
+    /// Reads a range completely.
     async fn read(&self, range: Range<u64>) -> Result<Bytes>;
 }
 
@@ -93,6 +92,6 @@ pub trait Source: Debug + Send + Sync {
 pub struct Listed {
     /// Its key.
     pub key: String,
-    /// When it was written, by the storage's clock.
+    /// Time of writing, by the clock of the storage.
     pub written_at: OffsetDateTime,
 }

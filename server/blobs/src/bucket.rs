@@ -1,5 +1,4 @@
-//! Blobs as objects in a bucket of an S3-compatible storage. A `PUT` is whole and safe, or not
-//! there.
+//! Blobs as objects in a bucket of an S3-compatible storage. A `PUT` is atomic and durable.
 
 use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored, StoredForm};
 use super::{BlobError, Result, checked};
@@ -19,29 +18,29 @@ use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
 
-/// Larger blobs are sent in parts of this size: 8 MiB.
+/// Larger blobs are sent in parts of this size.
 const PART_BYTES: u64 = 8 << 20;
-/// Parts that are sent side by side.
+/// Number of parts that are sent concurrently.
 const PARTS: usize = 4;
-/// Longest time for a connection to be made.
+/// Timeout for establishing a connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Longest time for one request.
+/// Timeout of one request.
 const REQUEST: Duration = Duration::from_secs(60);
-/// Requests that fail are tried again, so often and for so long.
+/// Maximum number of retries of a failed request, and their maximum time.
 const RETRIES: (usize, Duration) = (3, Duration::from_secs(20));
 
-/// Where a bucket is.
+/// Address and credentials of a bucket.
 #[derive(Debug, Clone)]
 pub struct BucketOptions {
     /// Its name.
     pub bucket: String,
-    /// Keys begin with this; may be empty.
+    /// Prefix of all keys; may be empty.
     pub prefix: String,
-    /// Address of the storage; absent: Amazon's of the region.
+    /// URL of the storage; by default Amazon's for the region.
     pub endpoint: Option<String>,
     /// Region.
     pub region: String,
-    /// Id of the access key and the key; absent: that of the machine's role, from the metadata
+    /// Id and secret of the access key; by default those of the machine's role, from the metadata
     /// service.
     pub access_key: Option<(String, SecretString)>,
 }
@@ -55,9 +54,9 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// Over the bucket; nothing is asked yet.
+    /// Opens the bucket without sending a request.
     pub(super) fn new(options: &BucketOptions) -> Result<Self> {
-        // Another part of the process may have installed it already: it is the same one.
+        // Another part of the process may have installed the same provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let retry = RetryConfig {
             max_retries: RETRIES.0,
@@ -111,8 +110,7 @@ impl Bucket {
             match written.await {
                 Ok(bytes) => writer.put(bytes),
                 Err(error) => {
-                    // What cannot be taken back the storage forgets by its own rules for unfinished
-                    // uploads.
+                    // If that fails, the storage removes the unfinished upload by its own rules.
                     let _ = writer.abort().await;
                     return Err(error);
                 }
@@ -161,7 +159,7 @@ impl Backend for Bucket {
     }
 
     async fn identity(&self) -> Result<String> {
-        // Not the endpoint: it may have several addresses.
+        // Without the endpoint, which may have several addresses.
         Ok(format!("s3://{}/{}", self.name, self.prefix))
     }
 
@@ -208,7 +206,7 @@ impl Source for Object {
     }
 }
 
-/// What is wrong with the storage may pass; what is wrong with the request does not.
+/// Faults of the storage are transient; faults of the request are not.
 fn failed(context: &str, error: object_store::Error) -> BlobError {
     use object_store::Error::{Generic, JoinError, Precondition};
     match error {

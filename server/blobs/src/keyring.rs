@@ -1,44 +1,45 @@
-//! The keys of companies and folders, opened. Companies' keys are opened once and kept: they never
-//! change, only how they are wrapped does. Folders' keys are opened for each use and never kept, so
-//! that no copy outlives the folder.
+//! The unwrapped keys of companies and folders. The key of a company is unwrapped once and cached: it
+//! never changes, only its wrapping does. The key of a folder is unwrapped for each use and not
+//! cached, so that no copy outlives the folder.
 
 use crate::keys::{CompanyKey, FolderKey, KeyError, MasterKey};
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use vultus_core::{CompanyId, FolderId};
 use vultus_store::{Store, StoreError};
 
-/// Opens keys. Cheap to clone.
+/// Unwraps keys. Cheap to clone.
 #[derive(Clone)]
 pub struct Keyring {
     store: Arc<dyn Store>,
     master: Arc<MasterKey>,
-    known: Arc<Mutex<HashMap<CompanyId, Arc<CompanyKey>>>>,
+    companies: Arc<Mutex<HashMap<CompanyId, Arc<CompanyKey>>>>,
 }
 
-/// Why a key cannot be had.
+/// Why a key is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The company cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It does not open.
+    /// The key cannot be unwrapped.
     #[error(transparent)]
     Key(#[from] KeyError),
 }
 
 impl Keyring {
-    /// Over the store with the wrapped keys, and the key that opens them.
+    /// Creates a keyring for the wrapped keys in a store and the master key that unwraps them.
     pub fn new(store: Arc<dyn Store>, master: Arc<MasterKey>) -> Self {
-        Self { store, master, known: Arc::default() }
+        Self { store, master, companies: Arc::default() }
     }
 
-    /// Makes a key for a new company; gives it wrapped.
+    /// Creates a key for a new company and returns it wrapped.
     pub fn make_company_key(&self, id: CompanyId) -> Vec<u8> {
         self.master.make_company_key(id)
     }
 
-    /// Makes a key for a new folder; gives it wrapped.
+    /// Creates a key for a new folder and returns it wrapped.
     pub async fn make_folder_key(
         &self,
         company: CompanyId,
@@ -47,7 +48,7 @@ impl Keyring {
         Ok(self.company(company).await?.make_folder_key(id))
     }
 
-    /// Opens a folder's key.
+    /// Unwraps the key of a folder.
     pub async fn folder(
         &self,
         company: CompanyId,
@@ -57,8 +58,7 @@ impl Keyring {
         Ok(Arc::new(self.company(company).await?.open(id, wrapped)?))
     }
 
-    /// Opens the keys of all companies there are, so that a node with the wrong master key does not
-    /// start.
+    /// Unwraps the keys of all companies, so that a node with the wrong master key does not start.
     pub async fn check(&self) -> Result<(), KeyringError> {
         for company in self.store.companies().await? {
             self.master.open(company.id, &company.wrapped_key)?;
@@ -67,11 +67,11 @@ impl Keyring {
     }
 
     async fn company(&self, id: CompanyId) -> Result<Arc<CompanyKey>, KeyringError> {
-        if let Some(key) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        if let Some(key) = self.companies.lock().get(&id) {
             return Ok(key.clone());
         }
         let key = Arc::new(self.master.open(id, &self.store.company(id).await?.wrapped_key)?);
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(id, key.clone());
+        self.companies.lock().insert(id, key.clone());
         Ok(key)
     }
 }

@@ -1,10 +1,10 @@
-//! The keys of blobs. The installation's master key wraps the companies' keys, a company's key
-//! wraps the keys of its folders, and a folder's key wraps the content key in the header of each of
-//! its blobs. The store holds wrapped keys only; when a folder's goes, its blobs cannot be read any
-//! more, wherever copies of them are.
+//! The keys of blobs. The master key of the installation wraps the keys of the companies, a
+//! company's key wraps the keys of its folders, and a folder's key wraps the content key in the
+//! header of each of its blobs. The store contains wrapped keys only. Once a folder's key is
+//! erased, no copy of its blobs can be read.
 //!
-//! A wrapped key is `version ‖ nonce ‖ AES-256-GCM(key)`; who it belongs to is associated data,
-//! so that none can stand for another.
+//! A wrapped key is `version ‖ nonce ‖ AES-256-GCM(key)`. Its owner is associated data, so that
+//! it cannot be used in place of another key.
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
@@ -15,25 +15,23 @@ use zeroize::Zeroizing;
 
 /// Length of every key, in bytes.
 pub const KEY_BYTES: usize = 32;
-/// The only version of wrapped keys so far.
+/// Current version of wrapped keys.
 const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 /// Length of a wrapped key, in bytes.
 pub(super) const WRAPPED_BYTES: usize = 1 + NONCE_BYTES + KEY_BYTES + TAG_BYTES;
 
-/// Key material; overwritten when it is dropped, and never printed.
+/// Key material. It is overwritten when dropped, and never printed.
 pub(super) type Secret = Zeroizing<[u8; KEY_BYTES]>;
 
-/// Why a wrapped key does not open.
+/// Why a wrapped key cannot be unwrapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// There is none: the data are from a version that did not encrypt.
-    #[error(
-        "there is no key: the data are from before encryption; `vultus store migrate` encrypts them"
-    )]
+    /// It is missing: the data are of a version that did not encrypt.
+    #[error("the data are not encrypted yet; `vultus store migrate` encrypts them")]
     Missing,
-    /// It was wrapped under another key, or for something else, or was changed.
+    /// It was wrapped under another key or for another owner, or was changed.
     #[error("a key does not open with this master key")]
     Wrong,
     /// A newer program wrapped it.
@@ -41,7 +39,7 @@ pub enum KeyError {
     Newer(u8),
 }
 
-/// The key that an operator configures; all nodes on one store have the same.
+/// The key that an operator configures, the same for all nodes of a store.
 pub struct MasterKey(Secret);
 
 /// A company's key.
@@ -50,7 +48,7 @@ pub struct CompanyKey {
     key: Secret,
 }
 
-/// A folder's key, with what is derived from it.
+/// The keys that are derived from a folder's key.
 pub struct FolderKey {
     company: CompanyId,
     names: Secret,
@@ -58,34 +56,34 @@ pub struct FolderKey {
 }
 
 impl MasterKey {
-    /// Over 32 bytes from elsewhere.
+    /// Creates a key from its bytes.
     pub fn new(bytes: &[u8; KEY_BYTES]) -> Self {
         Self(Zeroizing::new(*bytes))
     }
 
-    /// Makes a key for a new company; gives it wrapped.
+    /// Creates a key for a new company and returns it wrapped.
     pub fn make_company_key(&self, id: CompanyId) -> Vec<u8> {
         wrap(&self.0, &company_label(id), &random())
     }
 
-    /// Opens a company's key.
+    /// Unwraps the key of a company.
     pub fn open(&self, id: CompanyId, wrapped: &[u8]) -> Result<CompanyKey, KeyError> {
         Ok(CompanyKey { id, key: unwrap(&self.0, &company_label(id), wrapped)? })
     }
 
-    /// A company's key, wrapped under another master key.
+    /// Wraps the key of a company under another master key.
     pub fn rewrap(&self, to: &Self, id: CompanyId, wrapped: &[u8]) -> Result<Vec<u8>, KeyError> {
         Ok(wrap(&to.0, &company_label(id), &unwrap(&self.0, &company_label(id), wrapped)?))
     }
 }
 
 impl CompanyKey {
-    /// Makes a key for a new folder; gives it wrapped.
+    /// Creates a key for a new folder and returns it wrapped.
     pub fn make_folder_key(&self, id: FolderId) -> Vec<u8> {
         wrap(&self.key, &self.folder_label(id), &random())
     }
 
-    /// Opens a folder's key.
+    /// Unwraps the key of a folder.
     pub fn open(&self, id: FolderId, wrapped: &[u8]) -> Result<FolderKey, KeyError> {
         let key = unwrap(&self.key, &self.folder_label(id), wrapped)?;
         let derived = |label: &[u8]| {
@@ -107,19 +105,19 @@ impl CompanyKey {
 
 impl FolderKey {
     /// Name of a blob of the folder: `company/<2 hex>/<hmac>` with the HMAC-SHA256 over the
-    /// lower-case hexadecimal SHA-256 of the bytes. The same bytes have one name in a folder, and
-    /// names that tell nothing of one another in two.
+    /// lower-case hexadecimal SHA-256 of the bytes. The same bytes have one name within a folder,
+    /// and unrelated names in two folders.
     pub fn blob_key(&self, sha256: &str) -> String {
         let name = hex::encode(mac(&self.names[..], sha256.as_bytes()));
         format!("{}/{}/{name}", self.company, &name[..2])
     }
 
-    /// Wraps the content key of a blob; `label` says which blob.
+    /// Wraps the content key of a blob; `label` identifies the blob.
     pub(super) fn wrap(&self, label: &[u8], content: &Secret) -> Vec<u8> {
         wrap(&self.contents, label, content)
     }
 
-    /// Opens the content key of a blob.
+    /// Unwraps the content key of a blob.
     pub(super) fn unwrap(&self, label: &[u8], wrapped: &[u8]) -> Result<Secret, KeyError> {
         unwrap(&self.contents, label, wrapped)
     }
@@ -147,7 +145,7 @@ fn mac(key: &[u8], bytes: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// A new key.
+/// A new random key.
 pub(super) fn random() -> Secret {
     Zeroizing::new(rand::random())
 }
@@ -197,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapped_key_opens_for_its_owner_under_its_master_only() {
+    fn wrapped_key_opens_for_its_owner_and_master_only() {
         let (master, other) = (MasterKey::new(&[1; 32]), MasterKey::new(&[2; 32]));
         let wrapped = master.make_company_key(company(1));
         assert!(master.open(company(1), &wrapped).is_ok());
@@ -218,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn changed_absent_and_newer_wrapped_keys_are_told_apart() {
+    fn changed_missing_and_newer_keys_have_different_errors() {
         let master = MasterKey::new(&[1; 32]);
         let wrapped = master.make_company_key(company(1));
         for at in 0..wrapped.len() {

@@ -1,17 +1,17 @@
-//! Bytes of media and artifacts, encrypted under their folder's key, outside of the database.
+//! Bytes of media and artifacts, encrypted under the key of their folder, outside the database.
 //!
-//! A blob's way in: [`BlobStore::spool`] → [`Spool::write`] … → [`Spool::finish`] → (probe,
-//! and [`SpooledBlob::write_ahead`]) → [`BlobStore::commit`] → the row that references it.
-//! Where the bytes lie is a backend's matter ([`backend`]); what they look like there is in
-//! [`sealed`], whose keys open them in [`keys`]. Not here: which blobs are referenced (the
-//! [`vultus_store::Store`] knows), and who may read them.
+//! The path of a blob: [`BlobStore::spool`] → [`Spool::write`] … → [`Spool::finish`] →
+//! (probe, and [`SpooledBlob::write_ahead`]) → [`BlobStore::commit`] → the row that references
+//! it. A [`backend`] stores the bytes, [`sealed`] defines their format, [`keys`] their keys. Not in
+//! this crate: which blobs are referenced (see [`vultus_store::BlobIndex`]), and who may read them.
 //!
-//! No lock and no hold keeps a blob between its writing and the commit that references it: a
-//! tombstone makes that commit fail if somebody deleted it meanwhile, here or on another node, and
-//! the caller writes it again (see [`BlobStore::await_deletions`]).
+//! No lock protects a blob between its writing and the commit that references it. If it is deleted
+//! in between, on this or another node, a tombstone makes the commit fail, and the caller writes
+//! the blob again (see [`BlobStore::await_deletions`]).
 
 pub mod backend;
 mod bucket;
+mod error;
 pub mod keyring;
 pub mod keys;
 mod local;
@@ -22,6 +22,7 @@ mod spool;
 mod sweeper;
 
 pub use bucket::BucketOptions;
+pub use error::{BlobError, Deleted, DeletionError, Result};
 pub use open::OpenBlob;
 pub use plain::{MemoryBudget, Plain, Reserved};
 pub use spool::{Spool, SpooledBlob};
@@ -49,72 +50,16 @@ use vultus_store::{Store, StoreError};
 const SPOOL: &str = "spool";
 /// Shape of a key: a UUID, two hexadecimal digits, a SHA-256 in hexadecimal.
 const KEY_PART_BYTES: [usize; 3] = [36, 2, 64];
-/// A deletion that was begun so long ago and is not done was killed: 10 minutes.
+/// A deletion that is not done after this time counts as killed.
 const ABANDONED: time::Duration = time::Duration::minutes(10);
-/// How long a commit waits for the deletion that it collided with.
+/// Maximum wait of a commit for the deletion of a blob that it references.
 const DELETION_DEADLINE: Duration = Duration::from_secs(5);
-/// Bytes of a blob that are copied at a time.
+/// Size of the pieces in which sealed blobs are copied.
 const SEALED_PIECE: u64 = 4 << 20;
-/// Blobs that are deleted side by side.
+/// Number of concurrent deletions.
 const DELETIONS: usize = 8;
 
-/// Why a blob could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum BlobError {
-    /// There is no such blob.
-    #[error("blob not found")]
-    NotFound,
-    /// More bytes came than the limit allows.
-    #[error("more than {limit} bytes")]
-    TooLarge {
-        /// Most bytes.
-        limit: u64,
-    },
-    /// Its bytes are not those that were written, or its key does not open it.
-    #[error("a blob is damaged: {0}")]
-    Damaged(&'static str),
-    /// The disk is full or over quota, or the storage does not answer; a later attempt may work.
-    #[error("the storage of blobs is unavailable: {0}")]
-    Unavailable(String),
-    /// A fault.
-    #[error("blobs: {context}")]
-    Internal {
-        /// What was being done.
-        context: String,
-        /// The cause.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
-
-impl BlobError {
-    /// A fault, with what was being done.
-    pub fn internal(context: &str, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        Self::Internal { context: context.to_owned(), source: Box::new(source) }
-    }
-
-    fn io(context: &str, error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Self::Unavailable(format!("{context}: {error}"))
-            }
-            io::ErrorKind::NotFound => Self::NotFound,
-            _ => Self::internal(context, error),
-        }
-    }
-
-    fn object(context: &str, error: object_store::Error) -> Self {
-        match error {
-            object_store::Error::NotFound { .. } => Self::NotFound,
-            other => Self::internal(context, other),
-        }
-    }
-}
-
-/// Result of an operation on blobs.
-pub type Result<T> = std::result::Result<T, BlobError>;
-
-/// A blob in its final place, safe there.
+/// A blob that is stored durably.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBlob {
     key: String,
@@ -133,7 +78,7 @@ impl StoredBlob {
     }
 }
 
-/// The blobs of an installation, and this node's spool.
+/// The blobs of an installation, and the spool of this node.
 #[derive(Debug)]
 pub struct BlobStore {
     spool: PathBuf,
@@ -141,28 +86,28 @@ pub struct BlobStore {
 }
 
 impl BlobStore {
-    /// Blobs as files below `data`, which must exist; makes its folders `blobs` and `spool`.
+    /// Stores blobs as files below `data`, which must exist; creates its folders `blobs` and
+    /// `spool`.
     pub fn local(data: &Path) -> Result<Arc<Self>> {
         let backend = LocalFiles::open(data)?;
         Self::over(data, Box::new(backend))
     }
 
-    /// Blobs as objects of a bucket; uploads are still spooled below `data`. Nothing is asked of
-    /// the bucket yet.
+    /// Stores blobs as objects of a bucket, and spools uploads below `data`. Sends no request yet.
     pub fn bucket(data: &Path, options: &BucketOptions) -> Result<Arc<Self>> {
         Self::over(data, Box::new(Bucket::new(options)?))
     }
 
-    /// Blobs in a storage that is handed in; uploads are still spooled below `data`.
+    /// Stores blobs in the given backend, and spools uploads below `data`.
     pub fn over(data: &Path, backend: Box<dyn Backend>) -> Result<Arc<Self>> {
         let spool = data.join(SPOOL);
         make_private_dirs(data, &spool)
-            .map_err(|error| BlobError::io("making the spool", error))?;
+            .map_err(|error| BlobError::io("creating the spool", error))?;
         Ok(Arc::new(Self { spool, backend }))
     }
 
-    /// Removes what uploads left in the spool when the node was killed. Only for the node that
-    /// holds the data folder's lock.
+    /// Removes the uploads that a killed node left in the spool. Only for the node that holds the
+    /// lock of the data folder.
     pub fn clear_spool(&self) -> Result<()> {
         let clear = || -> io::Result<()> {
             for entry in std::fs::read_dir(&self.spool)? {
@@ -173,13 +118,13 @@ impl BlobStore {
         clear().map_err(|error| BlobError::io("clearing the spool", error))
     }
 
-    /// Begins an upload of at most `limit` bytes.
+    /// Starts an upload of at most `limit` bytes.
     pub fn spool(&self, limit: u64) -> Spool {
         Spool::new(&self.spool, limit)
     }
 
-    /// Puts uploads in their final places under the folder's key, safe there. After an error, some
-    /// may be there: [`FolderKey::blob_key`] names them.
+    /// Stores uploads durably under the key of the folder. After an error, some may be stored:
+    /// [`FolderKey::blob_key`] names them.
     pub async fn commit_all(
         &self,
         spooled: &[&SpooledBlob],
@@ -196,7 +141,7 @@ impl BlobStore {
         Ok(forms.into_iter().zip(spooled).map(stored).collect())
     }
 
-    /// Puts one upload in its final place.
+    /// Stores one upload durably.
     pub async fn commit(
         &self,
         spooled: &SpooledBlob,
@@ -206,8 +151,8 @@ impl BlobStore {
         Ok(stored.pop().expect("one upload gives one blob"))
     }
 
-    /// Puts bytes that are in memory into the spool, sealed for a folder and safe there:
-    /// [`BlobStore::commit_all`] has less to wait for.
+    /// Writes bytes durably into the spool, sealed for a folder, so that [`BlobStore::commit_all`]
+    /// takes less time.
     pub async fn spool_ahead(
         &self,
         folder: &Arc<FolderKey>,
@@ -217,7 +162,7 @@ impl BlobStore {
         blocking("writing a blob", move || SpooledBlob::of_bytes(&spool, &bytes, &folder)).await
     }
 
-    /// Stores bytes that are in memory, such as a best shot.
+    /// Stores bytes from memory, such as a best shot.
     pub async fn put_bytes(&self, folder: &Arc<FolderKey>, bytes: &[u8]) -> Result<StoredBlob> {
         self.commit(&self.spool_ahead(folder, bytes.to_vec()).await?, folder).await
     }
@@ -227,7 +172,7 @@ impl BlobStore {
         OpenBlob::new(self.backend.open(checked(key)?).await?, key, folder)
     }
 
-    /// A blob as it lies in storage, encrypted, with its length there: for copies of it elsewhere.
+    /// A blob in its stored, encrypted form, with its stored length: for copies of it.
     pub async fn sealed(&self, key: &str) -> Result<(u64, BoxStream<'static, Result<Bytes>>)> {
         let stored = self.backend.open(checked(key)?).await?;
         let len = stored.stored_bytes;
@@ -244,8 +189,8 @@ impl BlobStore {
         Ok((len, Box::pin(futures::stream::once(async { Ok(stored.head) }).chain(rest))))
     }
 
-    /// Puts a blob that was read by [`BlobStore::sealed`] under its key. Gives its length in
-    /// storage.
+    /// Stores a blob that was read by [`BlobStore::sealed`] under its key. Returns its stored
+    /// length.
     pub async fn put_sealed(
         &self,
         key: &str,
@@ -253,7 +198,7 @@ impl BlobStore {
     ) -> Result<u64> {
         let (key, folder) = (checked(key)?, self.spool.clone());
         let make = move || tempfile::Builder::new().prefix("copy-").tempfile_in(folder);
-        let (file, path) = blocking("making a spool file", make).await?.into_parts();
+        let (file, path) = blocking("creating a spool file", make).await?.into_parts();
         let (file, mut len) = (Arc::new(file), 0);
         while let Some(piece) = pieces.try_next().await? {
             let (into, at) = (Arc::clone(&file), len);
@@ -266,11 +211,11 @@ impl BlobStore {
         Ok(len)
     }
 
-    /// Deletes those of the keys that nothing references, and returns how many that were: after an
-    /// erasure, or after a write whose blobs nobody wants any more.
+    /// Deletes those of the keys that nothing references, and returns their number: after an
+    /// erasure, or after a write whose blobs are not needed.
     ///
-    /// The tombstones stand from the question to the deletion and beyond, so that no commit
-    /// references a blob that is gone; the sweeper takes them away.
+    /// Their tombstones exist from the query of references until after the deletion, so that no
+    /// commit references a deleted blob; the sweeper removes them.
     pub async fn delete_unreferenced(
         &self,
         store: &dyn Store,
@@ -285,7 +230,7 @@ impl BlobStore {
         Ok(unreferenced.len() as u64)
     }
 
-    /// Deletes what the store has given a tombstone for this caller: what an erasure left.
+    /// Deletes blobs for which the store added a tombstone on behalf of this caller.
     pub async fn delete_tombstoned(
         &self,
         store: &dyn Store,
@@ -301,13 +246,12 @@ impl BlobStore {
         Ok(store.mark_swept(keys).await?)
     }
 
-    /// What tells where the blobs lie from any other place, the same for all nodes that reach it. A
-    /// folder is given a name for that.
+    /// Identity of the storage, the same for all nodes that use it. A folder gets a name for that.
     pub async fn identity(&self) -> Result<String> {
         self.backend.identity().await
     }
 
-    /// Whether one of these is there.
+    /// Whether one of these blobs exists.
     pub async fn has_any(&self, keys: &[String]) -> Result<bool> {
         for key in keys {
             match self.backend.open(key).await {
@@ -318,7 +262,7 @@ impl BlobStore {
         Ok(false)
     }
 
-    /// All blobs with the time of their writing, in any order.
+    /// The keys of all blobs with the time of writing, in any order.
     pub fn list(&self) -> BoxStream<'_, Result<(String, OffsetDateTime)>> {
         Box::pin(self.backend.list().map_ok(|listed| (listed.key, listed.written_at)))
     }
@@ -327,9 +271,9 @@ impl BlobStore {
         self.backend.delete(checked(key)?).await
     }
 
-    /// A commit was refused with [`StoreError::BlobSwept`]: waits until the deletions of these keys
-    /// are done, and gives their tombstones. Then write the blobs again, [`Store::revive`] by these
-    /// tombstones, and commit again, in this order.
+    /// After a commit failed with [`StoreError::BlobSwept`]: waits until the deletions of these
+    /// keys are done, and returns their tombstones. The caller then writes the blobs again, calls
+    /// [`vultus_store::BlobIndex::revive`] with these tombstones, and commits again, in this order.
     pub async fn await_deletions(
         &self,
         store: &dyn Store,
@@ -351,7 +295,7 @@ impl BlobStore {
     }
 }
 
-/// The bytes of a file, piece by piece.
+/// The bytes of a file in pieces.
 pub fn pieces_of(file: File) -> BoxStream<'static, Result<Bytes>> {
     let file = Arc::new(file);
     Box::pin(futures::stream::try_unfold(0, move |at| {
@@ -370,21 +314,7 @@ pub fn pieces_of(file: File) -> BoxStream<'static, Result<Bytes>> {
     }))
 }
 
-/// How many blobs were deleted.
-pub type Deleted = std::result::Result<u64, DeletionError>;
-
-/// Why a deletion stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum DeletionError {
-    /// By the blobs.
-    #[error(transparent)]
-    Blobs(#[from] BlobError),
-    /// By the store.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// A key that [`FolderKey::blob_key`] can have made; anything else is `NotFound`.
+/// Checks the shape of a key. Fails with `NotFound` if [`FolderKey::blob_key`] cannot have made it.
 pub fn checked(key: &str) -> Result<&str> {
     let parts: Vec<&str> = key.split('/').collect();
     let plain = |part: &str| {
@@ -402,7 +332,7 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().expect("a blob lies in a folder").to_owned()
 }
 
-/// Makes `folder` and what lies between it and `root`, for the owner only, each synced into its
+/// Creates `folder` and the folders between it and `root`, for the owner only, and syncs each
 /// parent.
 fn make_private_dirs(root: &Path, folder: &Path) -> io::Result<()> {
     if folder == root || folder.is_dir() {
@@ -416,7 +346,7 @@ fn make_private_dirs(root: &Path, folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Runs file work on a blocking thread.
+/// Runs work with files on a blocking thread.
 async fn blocking<T: Send + 'static>(
     context: &'static str,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,

@@ -1,5 +1,5 @@
-//! Blobs as files in the data folder; directories 0700, files 0600. The final place is a hard link
-//! to the spooled file, so that a video is written once.
+//! Blobs as files in the data folder, with modes 0700 for folders and 0600 for files. A blob is a
+//! hard link to the spooled file, so that a video is written once.
 
 use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored, StoredForm};
 use super::{BlobError, Result, blocking, checked, make_private_dirs, parent};
@@ -23,11 +23,11 @@ use uuid::Uuid;
 
 /// Folder of the blobs in the data folder.
 const BLOBS: &str = "blobs";
-/// File in it with its name.
+/// File in it that contains the name of the storage.
 const NAME: &str = "name";
-/// Files in it that are being written begin so.
+/// Prefix of files in it that are being written.
 const UNFINISHED: &str = ".unfinished-";
-/// Nobody goes on writing a file that was not written to for so long.
+/// A file that was not written to for this long has no writer any more.
 const ABANDONED: time::Duration = time::Duration::hours(1);
 
 /// Files below one folder.
@@ -38,11 +38,11 @@ pub(super) struct LocalFiles {
 }
 
 impl LocalFiles {
-    /// In the data folder, which must exist.
+    /// Opens the storage in the data folder, which must exist.
     pub(super) fn open(data: &Path) -> Result<Self> {
         let root = data.join(BLOBS);
         make_private_dirs(data, &root)
-            .map_err(|error| BlobError::io("making the folder of the blobs", error))?;
+            .map_err(|error| BlobError::io("creating the folder of the blobs", error))?;
         let objects = LocalFileSystem::new_with_prefix(&root);
         Ok(Self {
             objects: objects
@@ -124,7 +124,7 @@ fn sweep_abandoned(root: &Path, before: SystemTime) -> io::Result<()> {
             true => std::fs::remove_file(entry.path()),
             false => Ok(()),
         });
-        // Finished meanwhile, or swept by another node.
+        // It was completed meanwhile, or removed by another node.
         match swept {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -133,7 +133,7 @@ fn sweep_abandoned(root: &Path, before: SystemTime) -> io::Result<()> {
     Ok(())
 }
 
-/// The name of a folder, whatever path leads to it; the first who asks gives it one.
+/// The name of a folder, independent of the path to it. The first call gives it one.
 fn name_of(root: &Path) -> io::Result<String> {
     let path = root.join(NAME);
     if !path.try_exists()? {
@@ -147,13 +147,13 @@ fn name_of(root: &Path) -> io::Result<String> {
             _ => {}
         }
     }
-    // Whoever tells it to others must find it again after a power failure.
+    // The caller registers the name, so it must survive a power failure.
     File::open(root)?.sync_all()?;
     std::fs::read_to_string(&path)
 }
 
-/// First all names, then all syncs: a file system with a journal makes everything safe with the
-/// first of them.
+/// Links all files before it syncs them: a file system with a journal writes everything with the
+/// first sync.
 fn link_and_sync(root: &Path, blobs: &[(PathBuf, StoredForm)]) -> io::Result<()> {
     let mut folders = BTreeSet::new();
     for (to, blob) in blobs {
@@ -171,9 +171,8 @@ fn link_and_sync(root: &Path, blobs: &[(PathBuf, StoredForm)]) -> io::Result<()>
     folders.into_iter().try_for_each(|folder| File::open(folder)?.sync_all())
 }
 
-/// Gives a spooled file its final name too; a folder on another file system gets a copy. What has
-/// that name already is replaced: it may not be whole on disk, if the power failed while it was
-/// written.
+/// Links a spooled file to its final name, or copies it to another file system. An existing file is
+/// replaced, because it may be torn if the power failed while it was written.
 fn link_over(root: &Path, from: &Path, to: &Path) -> io::Result<()> {
     let linked = match std::fs::hard_link(from, to) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => replace(from, to),
@@ -189,7 +188,7 @@ fn replace(from: &Path, to: &Path) -> io::Result<()> {
     let beside = from.with_extension("link");
     std::fs::hard_link(from, &beside)?;
     let renamed = std::fs::rename(&beside, to);
-    // Still there if it was the same file already, or could not be moved.
+    // It still exists if both names were the same file, or if renaming failed.
     match std::fs::remove_file(beside) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => renamed,
@@ -204,8 +203,7 @@ fn copy_over(root: &Path, from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// All folders of a company's blobs, so that they are synced into their parent once and not one by
-/// one as blobs come.
+/// Creates all folders of a company's blobs at once, so that their parent is synced once.
 fn make_folders(root: &Path, company: &Path) -> io::Result<()> {
     make_private_dirs(root, company)?;
     for first_byte in 0..=u8::MAX {

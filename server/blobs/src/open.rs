@@ -1,4 +1,4 @@
-//! An open blob: plain bytes out of sealed ones, whole or a part.
+//! An open blob, which decrypts all its bytes or a range.
 
 use super::backend::{Source, Stored};
 use super::keys::FolderKey;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A blob whose header was opened. What is read is either what was written, or an error.
+/// A blob whose header is decrypted. Reading returns the bytes that were written, or an error.
 #[derive(Debug)]
 pub struct OpenBlob {
     key: Arc<ContentKey>,
@@ -32,7 +32,7 @@ impl OpenBlob {
         self.plain_bytes
     }
 
-    /// All plain bytes, in memory, to be read by another process.
+    /// All plain bytes in memory, to be passed to another process.
     pub async fn plain(&self) -> Result<Plain> {
         let mut writer = PlainWriter::new()?;
         for first in (0..sealed::chunk_count(self.plain_bytes)).step_by(PIECE_CHUNKS as usize) {
@@ -41,7 +41,7 @@ impl OpenBlob {
         writer.finish()
     }
 
-    /// SHA-256 of the plain bytes, lower-case hexadecimal: reads all of them.
+    /// SHA-256 of the plain bytes, lower-case hexadecimal. Reads all of them.
     pub async fn sha256(&self) -> Result<String> {
         let mut hasher = Sha256::new();
         for first in (0..sealed::chunk_count(self.plain_bytes)).step_by(PIECE_CHUNKS as usize) {
@@ -50,8 +50,7 @@ impl OpenBlob {
         Ok(hex::encode(hasher.finalize()))
     }
 
-    /// The plain bytes from `range.start` to before `range.end`; only the chunks that hold them are
-    /// read.
+    /// The plain bytes of a range. Reads only the chunks that contain it.
     pub fn range(self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
         let range = range.start..range.end.min(self.plain_bytes);
         Box::pin(futures::stream::try_unfold((self, range), |(blob, range)| async move {
@@ -69,7 +68,7 @@ impl OpenBlob {
         }))
     }
 
-    /// Some chunks, opened.
+    /// The plain bytes of some chunks.
     async fn piece(&self, chunks: Range<u64>) -> Result<Vec<u8>> {
         let (first, plain_bytes) = (chunks.start, self.plain_bytes);
         let range = sealed::stored_range(

@@ -1,5 +1,5 @@
-//! Plain bytes for other processes: in anonymous memory, sealed against every change, read-only.
-//! Never on disk; where the machine swaps, the swap must be encrypted.
+//! Plain bytes for other processes, in anonymous read-only memory that is sealed against changes.
+//! They are never written to disk; if the machine swaps, the swap must be encrypted.
 
 use super::sealed::{self, ContentKey};
 use super::{BlobError, Result};
@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Chunks that are opened at a time.
+/// Number of chunks that are decrypted at a time.
 pub(super) const PIECE_CHUNKS: u64 = 16;
 /// Unit of [`MemoryBudget`].
 const UNIT: u64 = 64 << 10;
@@ -20,7 +20,7 @@ const UNIT: u64 = 64 << 10;
 pub struct Plain(File);
 
 impl Plain {
-    /// A descriptor of its own, read-only, at the beginning of the bytes.
+    /// A new read-only descriptor, positioned at the beginning of the bytes.
     pub fn descriptor(&self) -> Result<OwnedFd> {
         let opened = File::open(format!("/proc/self/fd/{}", self.0.as_raw_fd()));
         opened
@@ -28,7 +28,7 @@ impl Plain {
             .map_err(|error| BlobError::internal("opening a file in memory", error))
     }
 
-    /// Fills it piece by piece.
+    /// Writes pieces into new memory.
     pub(super) fn filled(pieces: impl IntoIterator<Item = Result<Vec<u8>>>) -> Result<Self> {
         let mut writer = PlainWriter::new()?;
         for piece in pieces {
@@ -38,7 +38,7 @@ impl Plain {
     }
 }
 
-/// Plain bytes that are being written.
+/// Writer of plain bytes.
 pub(super) struct PlainWriter(File);
 
 impl PlainWriter {
@@ -46,7 +46,7 @@ impl PlainWriter {
         let descriptor = memfd_create("medium", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING);
         Ok(Self(
             descriptor
-                .map_err(|error| BlobError::internal("making a file in memory", error))?
+                .map_err(|error| BlobError::internal("creating a file in memory", error))?
                 .into(),
         ))
     }
@@ -63,7 +63,8 @@ impl PlainWriter {
     }
 }
 
-/// Opens all chunks of a blob; `read` fills a buffer from a place in storage. Blocks.
+/// Decrypts all chunks of a blob. `read` fills a buffer from an offset in storage. Blocks the
+/// thread.
 pub(super) fn decrypted(
     key: &ContentKey,
     plain_bytes: u64,
@@ -82,19 +83,21 @@ pub(super) fn decrypted(
     Plain::filled(pieces)
 }
 
-/// How much plain bytes may be in memory at a time; who wants more waits in a line.
+/// Limits the plain bytes in memory. Requests that exceed it wait in order.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget {
     free: Arc<Semaphore>,
     units: u32,
 }
 
-/// A part of the budget, until it is dropped.
+/// A reserved part of the budget; dropping it releases it.
 #[derive(Debug)]
-pub struct Reserved(#[expect(dead_code, reason = "it gives itself back")] OwnedSemaphorePermit);
+pub struct Reserved(
+    #[expect(dead_code, reason = "dropping it releases the permit")] OwnedSemaphorePermit,
+);
 
 impl MemoryBudget {
-    /// Of so many bytes.
+    /// A budget of this many bytes.
     pub fn new(bytes: u64) -> Self {
         let units = u32::try_from(bytes.div_ceil(UNIT))
             .unwrap_or(u32::MAX)
@@ -102,7 +105,7 @@ impl MemoryBudget {
         Self { free: Arc::new(Semaphore::new(units as usize)), units }
     }
 
-    /// Waits until there is room. What is larger than the whole budget gets it alone.
+    /// Waits until this many bytes are free. A larger request than the budget waits for all of it.
     pub async fn reserve(&self, bytes: u64) -> Reserved {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
         let permit = Arc::clone(&self.free).acquire_many_owned(units).await;

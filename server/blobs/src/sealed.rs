@@ -1,15 +1,16 @@
-//! How a blob lies in storage: a header, then the bytes in chunks of 64 KiB, each sealed by
+//! The stored form of a blob: a header, then the bytes in chunks of 64 KiB, each sealed by
 //! AES-256-GCM in the STREAM construction.
 //!
 //! ```text
-//! magic and version 8 ‖ length of the plain bytes 8 ‖ nonce prefix 7 ‖ 0 ‖ wrapped content key 61 ‖ chunk ‖ chunk ‖ …
+//! magic and version 8 ‖ length of the plain bytes 8 ‖ nonce prefix 7 ‖ 0
+//!     ‖ wrapped content key 61 ‖ chunk ‖ chunk ‖ …
 //! ```
 //!
-//! Every chunk is sealed under the blob's own content key, with its index and whether it is the
-//! last one in the nonce: none can be left out, moved, repeated or taken from another blob, and
-//! each opens alone. The content key is wrapped under the folder's key with the rest of the header
-//! and the blob's name as associated data: a whole blob cannot stand for another, and its length is
-//! known to be true before the first chunk is read.
+//! Every chunk is sealed under the content key of the blob. Its nonce contains its index and
+//! whether it is the last one, so that no chunk can be removed, moved, repeated or taken from
+//! another blob, and each can be decrypted alone. The content key is wrapped under the folder's key
+//! with the rest of the header and the blob's name as associated data, so that a blob cannot
+//! replace another one, and its length is authenticated before the first chunk is read.
 
 use super::keys::{self, FolderKey, KEY_BYTES, KeyError, Secret, WRAPPED_BYTES};
 use super::{BlobError, Result};
@@ -17,9 +18,9 @@ use aead_stream::{NewStream, StreamBE32, StreamPrimitive};
 use aes_gcm::Aes256Gcm;
 use std::ops::Range;
 
-/// Plain bytes of a chunk; the last one may have fewer.
+/// Plain bytes of a chunk; the last chunk may be shorter.
 pub(super) const CHUNK_BYTES: usize = 64 << 10;
-/// What sealing adds to a chunk.
+/// Number of bytes that sealing adds to a chunk.
 const TAG_BYTES: usize = 16;
 const SEALED_CHUNK_BYTES: u64 = (CHUNK_BYTES + TAG_BYTES) as u64;
 const MAGIC: &[u8; 8] = b"VULTUSB1";
@@ -43,7 +44,7 @@ impl std::fmt::Debug for ContentKey {
 }
 
 impl ContentKey {
-    /// For a new blob.
+    /// Creates the key of a new blob.
     pub(super) fn random() -> Self {
         Self::new(keys::random(), rand::random())
     }
@@ -53,21 +54,21 @@ impl ContentKey {
         Self { key, prefix, stream }
     }
 
-    /// Seals a chunk in its place.
+    /// Encrypts a chunk in place.
     pub(super) fn seal(&self, index: u32, last: bool, chunk: &mut Vec<u8>) {
         self.stream
             .encrypt_in_place(index, last, b"", chunk)
             .expect("a chunk is not too long for AES-GCM");
     }
 
-    /// Opens a sealed chunk in its place.
+    /// Decrypts a chunk in place.
     pub(super) fn open(&self, index: u32, last: bool, chunk: &mut Vec<u8>) -> Result<()> {
         self.stream
             .decrypt_in_place(index, last, b"", chunk)
-            .map_err(|_| BlobError::Damaged("a part of it does not open"))
+            .map_err(|_| BlobError::Damaged("a chunk does not decrypt"))
     }
 
-    /// The header of the blob that these chunks make.
+    /// The header of the blob.
     pub(super) fn header(&self, plain_bytes: u64, folder: &FolderKey, blob_key: &str) -> Vec<u8> {
         let mut header = Vec::with_capacity(HEADER_BYTES);
         header.extend_from_slice(MAGIC);
@@ -80,8 +81,8 @@ impl ContentKey {
     }
 }
 
-/// Opens a header: the content key and the number of plain bytes. `stored_bytes` is the length of
-/// the blob as it lies in storage.
+/// Decrypts a header to the content key and the number of plain bytes. `stored_bytes` is the stored
+/// length of the blob.
 pub(super) fn open_header(
     header: &[u8],
     stored_bytes: u64,
@@ -97,14 +98,14 @@ pub(super) fn open_header(
     let key = match folder.unwrap(&label(plain, blob_key), wrapped) {
         Ok(key) => key,
         Err(KeyError::Missing | KeyError::Wrong | KeyError::Newer(_)) => {
-            return damaged("its header does not open");
+            return damaged("its header does not decrypt");
         }
     };
     let mut length = [0; 8];
     length.copy_from_slice(&plain[8..16]);
     let plain_bytes = u64::from_be_bytes(length);
     if stored_bytes != stored_len(plain_bytes) {
-        return damaged("it has another length than its header says");
+        return damaged("its length differs from the one in its header");
     }
     let mut prefix = [0; PREFIX_BYTES];
     prefix.copy_from_slice(&plain[16..16 + PREFIX_BYTES]);
@@ -115,25 +116,25 @@ fn label(plain_header: &[u8], blob_key: &str) -> Vec<u8> {
     [b"vultus/content-key/1".as_slice(), plain_header, blob_key.as_bytes()].concat()
 }
 
-/// How many chunks a blob has; an empty one has one.
+/// Number of chunks of a blob. An empty blob has one.
 pub(super) fn chunk_count(plain_bytes: u64) -> u64 {
     plain_bytes.div_ceil(CHUNK_BYTES as u64).max(1)
 }
 
-/// Length in storage.
+/// Stored length of a blob.
 pub(super) fn stored_len(plain_bytes: u64) -> u64 {
     HEADER_BYTES as u64
         + plain_bytes.saturating_add(chunk_count(plain_bytes).saturating_mul(TAG_BYTES as u64))
 }
 
-/// Where some chunks lie in storage.
+/// Stored range of some chunks.
 pub(super) fn stored_range(chunks: Range<u64>, plain_bytes: u64) -> Range<u64> {
     let place = |index: u64| HEADER_BYTES as u64 + index * SEALED_CHUNK_BYTES;
     place(chunks.start)..place(chunks.end).min(stored_len(plain_bytes))
 }
 
-/// Opens successive chunks, of which the first has the index `first`; appends the plain bytes to
-/// `plain`.
+/// Decrypts successive chunks, of which the first has the index `first`, and appends the plain
+/// bytes to `plain`.
 pub(super) fn open_chunks(
     key: &ContentKey,
     first: u64,
@@ -154,7 +155,7 @@ pub(super) fn open_chunks(
     Ok(())
 }
 
-/// Seals bytes as they come. The last chunk is held back until [`Sealer::finish`], because it is
+/// Seals bytes as they arrive. The last chunk is held back until [`Sealer::finish`], because it is
 /// sealed differently.
 #[derive(Debug)]
 pub(super) struct Sealer {
@@ -169,7 +170,7 @@ impl Sealer {
         Self { key: ContentKey::random(), index: 0, rest: Vec::new(), plain_bytes: 0 }
     }
 
-    /// Takes the next bytes; gives the sealed chunks that are complete.
+    /// Takes the next bytes and returns the sealed chunks that are complete.
     pub(super) fn update(&mut self, mut bytes: &[u8]) -> Vec<u8> {
         self.plain_bytes += bytes.len() as u64;
         let mut sealed = Vec::with_capacity(bytes.len() + TAG_BYTES);
@@ -183,7 +184,7 @@ impl Sealer {
         sealed
     }
 
-    /// The last chunk, the key, and how many plain bytes there were.
+    /// Returns the last chunk, the key, and the number of plain bytes.
     pub(super) fn finish(mut self) -> (Vec<u8>, ContentKey, u64) {
         let mut sealed = Vec::with_capacity(self.rest.len() + TAG_BYTES);
         self.seal_rest(true, &mut sealed);
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn any_length_comes_back_and_every_chunk_opens_alone() {
+    fn every_length_is_restored_and_every_chunk_opens_alone() {
         let folder = folder_key(1);
         for count in [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 200_000]
         {
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blob_that_was_changed_cut_reordered_or_swapped_does_not_open() {
+    fn changed_cut_reordered_or_swapped_blob_does_not_open() {
         let (folder, plain) = (folder_key(1), bytes(3 * CHUNK_BYTES + 5));
         let blob = sealed(&plain, &folder, "one");
         for at in (0..blob.len()).step_by(997).chain(0..HEADER_BYTES) {
@@ -291,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_plain_bytes_shows() {
+    fn stored_form_shows_no_plain_bytes() {
         let plain = b"canary ".repeat(20_000);
         let blob = sealed(&plain, &folder_key(1), "name");
         assert!(!blob.windows(6).any(|window| window == b"canary"));

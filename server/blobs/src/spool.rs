@@ -1,30 +1,31 @@
-//! Uploads on their way in: sealed under a content key of their own as they arrive, counted and
-//! hashed on the way, and written to a temporary file. The content key is in memory only until the
-//! folder is known whose key wraps it, so that nothing readable is on disk at any time.
+//! Uploads: sealed under a separate content key as they arrive, counted and hashed, and written to
+//! a temporary file. The content key is only in memory until the folder whose key wraps it is
+//! known, so that no readable bytes are on disk at any time.
 //!
-//! The file lies on the file system of the blobs and goes away with its value, whatever happens to
-//! the request.
+//! The file is on the file system of the blobs and is removed when its value is dropped.
 
 use super::backend::StoredForm;
 use super::keys::FolderKey;
 use super::plain::{self, Plain};
 use super::sealed::{self, ContentKey, HEADER_BYTES, Sealer};
 use super::{BlobError, Result, blocking};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use tempfile::TempPath;
 
-/// Bytes that are collected before they are hashed, sealed and written on a blocking thread.
+/// Number of bytes that are collected before they are hashed, sealed and written on a blocking
+/// thread.
 const BATCH_BYTES: usize = 256 << 10;
-/// Bytes at the beginning that are kept, to tell kinds of files apart.
+/// Number of bytes at the beginning that are kept to recognize the kind of file.
 const FIRST_BYTES: usize = 16;
 
-/// An upload that is being written. Dropped unfinished, it leaves nothing.
+/// An upload in progress. Dropping it removes its file.
 #[derive(Debug)]
 pub struct Spool {
     sink: Option<Sink>,
@@ -34,10 +35,10 @@ pub struct Spool {
     first: Vec<u8>,
 }
 
-/// Where the bytes go, on a blocking thread.
+/// Destination of the bytes, used on a blocking thread.
 #[derive(Debug)]
 enum Sink {
-    /// Nothing was written yet; the file will be in this folder.
+    /// Nothing is written yet; the file will be in this folder.
     Unopened(PathBuf),
     Open(Box<OpenSink>),
 }
@@ -56,14 +57,14 @@ impl Sink {
             Self::Open(sink) => return Ok(sink),
             Self::Unopened(folder) => folder,
         };
-        // `tempfile` makes files with mode 0600.
+        // `tempfile` creates files with mode 0600.
         let (mut file, path) =
             tempfile::Builder::new().prefix("upload-").tempfile_in(folder)?.into_parts();
         file.write_all(&[0; HEADER_BYTES])?;
         Ok(Box::new(OpenSink { file, path, hasher: Sha256::new(), sealer: Sealer::new() }))
     }
 
-    /// Takes the last bytes.
+    /// Writes the last bytes and completes the upload.
     fn complete(self, bytes: &[u8], first: Vec<u8>) -> io::Result<SpooledBlob> {
         let mut sink = self.open()?;
         sink.take(bytes)?;
@@ -96,7 +97,7 @@ impl Spool {
         Self { sink, waiting: Vec::new(), limit, byte_size: 0, first: Vec::new() }
     }
 
-    /// Appends bytes; `TooLarge` as soon as there are more than the limit.
+    /// Appends bytes. Fails with `TooLarge` as soon as they exceed the limit.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let byte_size = self.byte_size.saturating_add(bytes.len() as u64);
         if byte_size > self.limit {
@@ -121,27 +122,27 @@ impl Spool {
         Ok(())
     }
 
-    /// Absent after a write that failed or was given up.
+    /// The sink is absent after a write that failed or was cancelled.
     fn take_sink(&mut self) -> Result<Sink> {
         self.sink.take().ok_or_else(|| {
             BlobError::internal("writing an upload", io::Error::other("an earlier write failed"))
         })
     }
 
-    /// Bytes written so far.
+    /// Number of bytes written so far.
     pub fn byte_size(&self) -> u64 {
         self.byte_size
     }
 
-    /// All bytes are there.
+    /// Completes the upload.
     pub async fn finish(mut self) -> Result<SpooledBlob> {
         let (sink, waiting, first) = (self.take_sink()?, self.waiting, self.first);
         blocking("writing an upload", move || sink.complete(&waiting, first)).await
     }
 }
 
-/// A whole upload in the spool: it can be examined, sealed for its folder, and committed. Dropped,
-/// its temporary name goes away.
+/// A complete upload in the spool: it can be examined, sealed for its folder, and committed.
+/// Dropping it removes its temporary name.
 #[derive(Debug)]
 pub struct SpooledBlob {
     content: Arc<Content>,
@@ -155,21 +156,21 @@ struct Content {
     key: ContentKey,
     byte_size: u64,
     sha256: String,
-    /// The name under which it is sealed, once it is.
+    /// The blob key for which it is sealed, if it is.
     sealed: Mutex<Option<String>>,
-    /// Whether all of it was made safe on disk after that.
+    /// Whether it was fsynced after that.
     ahead: AtomicBool,
 }
 
 impl SpooledBlob {
-    /// All at once, from bytes in memory, sealed for a folder and on the disk. Blocks.
+    /// A complete upload of bytes from memory, sealed for a folder and fsynced. Blocks the thread.
     pub(super) fn of_bytes(spool: &Path, bytes: &[u8], folder: &FolderKey) -> io::Result<Self> {
         let blob = Sink::Unopened(spool.to_owned()).complete(bytes, Vec::new())?;
         blob.content.write_ahead(folder)?;
         Ok(blob)
     }
 
-    /// The plain bytes, in memory, to be read by another process.
+    /// The plain bytes in memory, to be passed to another process.
     pub async fn plain(&self) -> Result<Plain> {
         let content = Arc::clone(&self.content);
         let opening = tokio::task::spawn_blocking(move || {
@@ -195,7 +196,7 @@ impl SpooledBlob {
         &self.content.sha256
     }
 
-    /// As it lies in the spool; to be sealed first.
+    /// The file in the spool; it must be sealed before it is stored.
     pub(super) fn stored_form(&self) -> StoredForm {
         let len = sealed::stored_len(self.content.byte_size);
         let is_safe = self.content.ahead.load(Ordering::Acquire);
@@ -207,7 +208,7 @@ impl SpooledBlob {
         }
     }
 
-    /// Makes it a blob of a folder by writing its header, unless it is one. Gives the blob's key.
+    /// Seals it for a folder by writing its header, unless it is sealed. Returns the blob key.
     pub(super) async fn seal(&self, folder: &Arc<FolderKey>) -> Result<String> {
         if let Some(name) = self.content.sealed_for(folder)? {
             return Ok(name);
@@ -216,8 +217,8 @@ impl SpooledBlob {
         blocking("sealing an upload", move || content.seal(&folder)).await
     }
 
-    /// Seals it for a folder and writes it to the disk ahead of [`super::BlobStore::commit`], which
-    /// then has less to wait for.
+    /// Seals it for a folder and fsyncs it before [`super::BlobStore::commit`], which then takes
+    /// less time.
     pub async fn write_ahead(&self, folder: Arc<FolderKey>) -> Result<()> {
         let content = Arc::clone(&self.content);
         blocking("writing an upload", move || content.write_ahead(&folder)).await
@@ -227,7 +228,7 @@ impl SpooledBlob {
 impl Content {
     fn seal(&self, folder: &FolderKey) -> io::Result<String> {
         let name = folder.blob_key(&self.sha256);
-        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sealed = self.sealed.lock();
         if is_name(sealed.as_deref(), &name)? {
             return Ok(name);
         }
@@ -243,10 +244,10 @@ impl Content {
         Ok(())
     }
 
-    /// Its key, if it is sealed already.
+    /// The blob key, if it is sealed already.
     fn sealed_for(&self, folder: &FolderKey) -> Result<Option<String>> {
         let name = folder.blob_key(&self.sha256);
-        let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let sealed = self.sealed.lock();
         let known = is_name(sealed.as_deref(), &name)
             .map_err(|error| BlobError::io("sealing an upload", error))?;
         Ok(known.then_some(name))

@@ -1,8 +1,8 @@
-//! Takes away blobs that nothing references: what a killed upload or a killed erasure left.
+//! Deletes blobs that nothing references: those that a killed upload or erasure left.
 //!
-//! A reconciler: each sweep looks at what is there, and may be stopped at any point. A tombstone in
-//! the store keeps a commit from referencing a blob that was deleted, also on another node; it goes
-//! away 10 minutes later, when no such commit is left.
+//! A reconciler: each sweep works from the current state and may be stopped at any point. A
+//! tombstone in the store prevents commits on all nodes from referencing a deleted blob. It is
+//! removed 10 minutes later, when no such commit can be running any more.
 
 use super::backend::Listed;
 use super::{ABANDONED, BlobStore, Deleted};
@@ -13,25 +13,25 @@ use time::OffsetDateTime;
 use vultus_store::Store;
 use vultus_store::Tombstone;
 
-/// A blob is left alone for this long after it was written: 10 minutes.
+/// Minimum age of a blob that is swept.
 pub const MIN_AGE: Duration = Duration::from_secs(600);
-/// Keys per question to the store.
+/// Maximum number of keys in a query of the store.
 const BATCH: usize = 500;
 
-/// The sweeper of one installation; several nodes may each have one.
+/// The sweeper of an installation. Several nodes may run one each.
 pub struct Sweeper {
     blobs: Arc<BlobStore>,
     store: Arc<dyn Store>,
 }
 
 impl Sweeper {
-    /// Over blobs and the store that references them.
+    /// Creates a sweeper for blobs and the store that references them.
     pub fn new(blobs: Arc<BlobStore>, store: Arc<dyn Store>) -> Self {
         Self { blobs, store }
     }
 
-    /// Deletes what nothing references and is older than [`MIN_AGE`] at `now`. Returns how many
-    /// blobs that was.
+    /// Deletes the unreferenced blobs that are older than [`MIN_AGE`] at `now`. Returns their
+    /// number.
     pub async fn sweep_once(&self, now: OffsetDateTime) -> Deleted {
         let mut deleted = self.clear_tombstones(now, MIN_AGE).await?;
         self.blobs.backend.sweep_unfinished(now).await?;
@@ -47,14 +47,13 @@ impl Sweeper {
         }
     }
 
-    /// Completes all deletions that were begun before `now`, however short ago. Only where no other
-    /// node uses the store, at its start.
+    /// Completes all deletions that were begun before `now`. Only at the start of a node that uses
+    /// the store alone.
     pub async fn complete_deletions(&self, now: OffsetDateTime) -> Deleted {
         self.clear_tombstones(now, Duration::ZERO).await
     }
 
-    /// Takes away old tombstones; the blobs of those that a killed deletion left may be there or
-    /// not.
+    /// Removes old tombstones and completes killed deletions, whose blobs may exist or not.
     async fn clear_tombstones(&self, now: OffsetDateTime, abandoned: Duration) -> Deleted {
         let mut deleted = 0;
         loop {
@@ -81,7 +80,7 @@ impl Sweeper {
         self.blobs.delete_unreferenced(self.store.as_ref(), keys, now).await
     }
 
-    /// Sweeps at each `interval` until `shutdown` is done.
+    /// Sweeps at each `interval` until `shutdown` completes.
     pub async fn run(&self, interval: Duration, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut timer = tokio::time::interval(interval);
