@@ -1,13 +1,13 @@
-//! Backup into a folder, and restoring from it: into any kind of store, empty before.
+//! Backup into a folder, and restoring it into an empty store of any kind.
 //!
 //! ```text
 //! manifest.json     written last: without it the backup is not complete
-//! records.jsonl     one record per line, as of one moment (see [`crate::export`])
-//! blobs/…           the blobs as they lie in storage, encrypted, by their keys
+//! records.jsonl     one record per line, as of one moment (see vultus_store::export)
+//! blobs/…           the blobs in their stored, encrypted form, by their keys
 //! ```
 //!
-//! Keys are in it in wrapped form only: without the master key nobody reads its media. The records
-//! are readable.
+//! It contains wrapped keys only: its media cannot be read without the master key. The records are
+//! not encrypted.
 
 use super::fill::{fill, place};
 use super::totals::{Tally, Totals, blob_keys, compare, tally};
@@ -29,7 +29,7 @@ const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records.jsonl";
 const BLOBS: &str = "blobs";
 
-/// What `manifest.json` says.
+/// Contents of `manifest.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Manifest {
     version: u32,
@@ -38,8 +38,8 @@ struct Manifest {
     totals: Totals,
 }
 
-/// Backs an installation up into a folder that is empty or not there, also beside running nodes.
-/// What is erased while it runs is not in it.
+/// Backs an installation up into an empty or new folder, also while nodes are running. Folders that
+/// are erased during the backup are not in it.
 pub async fn backup(
     store: &dyn Store,
     blobs: &BlobStore,
@@ -81,8 +81,8 @@ pub async fn backup(
     Ok(totals)
 }
 
-/// Copies the blobs of a folder. What was erased since the records were read is taken out of the
-/// record; false: the whole folder was.
+/// Copies the blobs of a folder. Media and artifacts that were erased since the record was read are
+/// removed from it. Returns false if the whole folder was erased.
 async fn copy_blobs(
     store: &dyn Store,
     blobs: &BlobStore,
@@ -102,7 +102,7 @@ async fn copy_blobs(
                 folder.artifacts.retain(|artifact| artifacts.contains(&artifact.0.id));
                 if blob_keys(folder).contains(&key) {
                     let text = format!(
-                        "a file of folder {} is missing: `vultus store verify` says more",
+                        "a file of folder {} is missing: run `vultus store verify`",
                         folder.folder.id
                     );
                     return Err(MaintenanceError::Refused(text));
@@ -121,7 +121,7 @@ async fn copy_out(blobs: &BlobStore, key: &str, path: &Path) -> Result<u64> {
             .recursive(true)
             .mode(0o700)
             .create(folder)
-            .map_err(file_error("making", folder))?;
+            .map_err(file_error("creating", folder))?;
     }
     let mut file = new_file(path)?;
     let mut bytes = 0;
@@ -133,8 +133,8 @@ async fn copy_out(blobs: &BlobStore, key: &str, path: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
-/// Restores a backup into a store that is empty, or holds what an earlier attempt restored.
-/// Afterwards the store holds exactly what the backup says.
+/// Restores a backup into a store that is empty, or that an earlier attempt filled partly.
+/// Afterwards the contents of the store are compared with the backup.
 pub async fn restore(
     store: &dyn Store,
     blobs: &BlobStore,
@@ -145,7 +145,7 @@ pub async fn restore(
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(MaintenanceError::Refused(format!(
-                "{} is no complete backup: it has no {MANIFEST}",
+                "{} is no complete backup: {MANIFEST} is missing",
                 source.display()
             )));
         }
@@ -162,7 +162,7 @@ pub async fn restore(
     let path = source.join(RECORDS);
     if hash_of(&path)? != manifest.totals.records_sha256 {
         return Err(MaintenanceError::Refused(format!(
-            "{} is not the file that the manifest names: it was changed",
+            "{} was changed: its hash differs from the one in the manifest",
             path.display()
         )));
     }
@@ -171,11 +171,11 @@ pub async fn restore(
         lines.map(|line| Ok(serde_json::from_str(&line.map_err(file_error("reading", &path))?)?));
     let blob = async |key: &str| copy_in(blobs, key, &source.join(BLOBS).join(key)).await;
     let totals = fill(Box::pin(futures::stream::iter(records)), store, blob, progress).await?;
-    compare(&manifest.totals, &totals, "the backup's files are not those that its manifest names")?;
+    compare(&manifest.totals, &totals, "the files of the backup differ from its manifest")?;
     compare(
         &totals.without_blobs(),
         &tally(store).await?,
-        "the store holds something else than was written",
+        "the store differs from what was written",
     )?;
     Ok(totals)
 }
@@ -206,11 +206,11 @@ fn empty_folder(path: &Path) -> Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .map_err(file_error("making", path))?;
+        .map_err(file_error("creating", path))?;
     let mut entries = std::fs::read_dir(path).map_err(file_error("reading", path))?;
     if entries.next().is_some() {
         return Err(MaintenanceError::Refused(format!(
-            "{} is not empty: a backup needs a folder of its own",
+            "{} is not empty: a backup needs an empty folder",
             path.display()
         )));
     }
@@ -223,5 +223,5 @@ fn new_file(path: &Path) -> Result<File> {
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .map_err(file_error("making", path))
+        .map_err(file_error("creating", path))
 }

@@ -1,5 +1,4 @@
-//! An installation moved from one store to another, of any kind: records, and blobs where these lie
-//! elsewhere too.
+//! Copying an installation from one store to another of any kind, and its blobs to another storage.
 
 use super::fill::{fill, place};
 use super::totals::{Totals, compare, tally};
@@ -17,10 +16,10 @@ pub struct Place<'a> {
     pub blobs: &'a BlobStore,
 }
 
-/// Copies everything into a store that is empty, or holds what an earlier attempt copied, while no
-/// node works on either. Blobs are copied as they are, encrypted, and each is read again where it
-/// was written; where both sides have the same storage of blobs, `copies_blobs` is false.
-/// Afterwards both stores are read and compared.
+/// Copies everything into a store that is empty, or that an earlier attempt filled partly, while no
+/// node uses either. Blobs are copied in their encrypted form and read again after writing, unless
+/// `copies_blobs` is false because both sides have the same storage of blobs. Afterwards both
+/// stores are read and compared.
 pub async fn copy(
     from: Place<'_>,
     to: Place<'_>,
@@ -32,7 +31,7 @@ pub async fn copy(
         let (len, pieces) = match from.blobs.sealed(key).await {
             Err(BlobError::NotFound) => {
                 return Err(MaintenanceError::Refused(format!(
-                    "the file {key} is missing: `vultus store verify` says of what"
+                    "the file {key} is missing: run `vultus store verify`"
                 )));
             }
             other => other?,
@@ -42,8 +41,7 @@ pub async fn copy(
     let totals = fill(records, to.store, blob, progress).await?;
     let records = totals.without_blobs();
     compare(&records, &tally(to.store).await?, "the copy differs from what was read")?;
-    let changed =
-        "the source was changed while it was copied: stop its nodes, and copy into a new store";
+    let changed = "the source changed during the copy: stop its nodes, and copy into a new store";
     compare(&records, &tally(from.store).await?, changed)?;
     Ok(totals)
 }

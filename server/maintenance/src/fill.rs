@@ -1,5 +1,4 @@
-//! Records and blobs into a store that is empty, or holds the beginning of them because an earlier
-//! attempt was stopped.
+//! Writing records and blobs into a store that is empty, or that an earlier attempt filled partly.
 
 use super::totals::{Tally, Totals, blob_keys};
 use super::{MaintenanceError, Result};
@@ -11,12 +10,12 @@ use vultus_blobs::{BlobError, BlobStore};
 use vultus_store::Store;
 use vultus_store::export::Record;
 
-/// Records that are written in one step.
+/// Number of records that are written in one commit.
 const BATCH: usize = 100;
 
-/// Writes records in their order, each after its blobs: `blob` sees to it that one is there, and
-/// gives its length. Who is stopped leaves the beginning of the records, and the next attempt goes
-/// on after it; a store that holds anything else is refused.
+/// Writes records in order, each after its blobs: `blob` stores a blob unless it exists, and
+/// returns its length. An interrupted attempt leaves the first records, and the next attempt
+/// continues after them. A store with other contents is rejected.
 pub(super) async fn fill(
     mut records: BoxStream<'_, Result<Record>>,
     store: &dyn Store,
@@ -28,7 +27,7 @@ pub(super) async fn fill(
     while let Some(found) = there.try_next().await? {
         if records.try_next().await?.as_ref() != Some(&found) {
             return Err(MaintenanceError::Refused(
-                "the store to be filled is not empty, and what it holds is not the beginning of this: use a new one".to_owned(),
+                "the target store is not empty and contains other data: use a new one".to_owned(),
             ));
         }
         pass(&found, &mut passed, &mut blob).await?;
@@ -59,8 +58,8 @@ async fn pass(
     passed.take(record).map(drop)
 }
 
-/// Puts a blob, as it lies in storage, into another one, and reads it again there, unless an
-/// earlier attempt did that. Gives its length.
+/// Copies a sealed blob into another storage and reads it again there, unless an earlier attempt
+/// did so. Returns its length.
 pub(super) async fn place(
     blobs: &BlobStore,
     key: &str,
@@ -81,7 +80,7 @@ pub(super) async fn place(
     }
     if read.finalize() != written.finalize() {
         return Err(MaintenanceError::Refused(format!(
-            "the file {key} is not stored as it was read: the storage to be filled cannot be trusted"
+            "the file {key} differs from its source after writing: the target storage is faulty"
         )));
     }
     Ok(len)

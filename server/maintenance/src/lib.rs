@@ -1,6 +1,7 @@
-//! What operators do to an installation as a whole: verify it, change its master key, encrypt what
-//! an older version left plain, back it up, restore it, and copy it from one kind of store to
-//! another. Works through [`vultus_store::Store`] and [`vultus_blobs`] alone.
+//! Operations on a whole installation: verifying it, changing its master key, encrypting the data
+//! of older versions, backing it up, restoring it, and copying it from one kind of store to
+//! another. Uses the interfaces of `vultus-store` and `vultus-blobs`; only [`encrypt`] needs
+//! SQLite.
 
 pub mod archive;
 pub mod copy;
@@ -15,16 +16,16 @@ use vultus_blobs::BlobError;
 use vultus_blobs::keys::KeyError;
 use vultus_store::StoreError;
 
-/// Why it stopped.
+/// Why an operation stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum MaintenanceError {
-    /// By the store.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// By the blobs.
+    /// The blob storage failed.
     #[error(transparent)]
     Blobs(#[from] BlobError),
-    /// By a key.
+    /// A key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// A file cannot be read or written.
@@ -41,7 +42,7 @@ pub enum MaintenanceError {
     /// A record cannot be read or written.
     #[error("a record is malformed")]
     Record(#[from] serde_json::Error),
-    /// It cannot be done, and why.
+    /// The operation was rejected, and why.
     #[error("{0}")]
     Refused(String),
 }

@@ -1,12 +1,12 @@
-//! A new master key: each company's key is wrapped anew. Folders' keys and blobs stay as they are,
-//! and nodes go on meanwhile.
+//! Changing the master key: the key of each company is wrapped again. The keys of folders and the
+//! blobs do not change, and nodes may run at the same time.
 
 use super::Result;
 use vultus_blobs::keys::MasterKey;
 use vultus_store::Store;
 
-/// Wraps all companies' keys, which `old` opens, under `new`. Killed half-way, it is run again:
-/// what `new` opens already is left alone. Gives how many it wrapped.
+/// Wraps the keys of all companies, which `old` opens, under `new`. An interrupted run can be
+/// repeated: keys that `new` opens are skipped. Returns the number of wrapped keys.
 pub async fn rekey(store: &dyn Store, old: &MasterKey, new: &MasterKey) -> Result<u64> {
     let mut wrapped = 0;
     for company in store.companies().await? {
@@ -15,7 +15,8 @@ pub async fn rekey(store: &dyn Store, old: &MasterKey, new: &MasterKey) -> Resul
         }
         let key = old.rewrap(new, company.id, &company.wrapped_key)?;
         if !store.replace_company_key(company.id, &company.wrapped_key, &key).await? {
-            let text = "a company's key was changed by somebody else meanwhile: nothing is lost; run this again";
+            let text = "another process changed the key of a company at the same time: nothing is \
+                        lost, run this again";
             return Err(super::MaintenanceError::Refused(text.to_owned()));
         }
         wrapped += 1;

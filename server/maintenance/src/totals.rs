@@ -1,4 +1,4 @@
-//! What an installation holds, counted and hashed: to compare two sides of a copy.
+//! Counts and hashes of an installation's contents, to compare a copy with its source.
 
 use super::{MaintenanceError, Result};
 use futures::TryStreamExt;
@@ -8,27 +8,27 @@ use std::collections::BTreeMap;
 use vultus_store::Store;
 use vultus_store::export::{FolderRecord, Record};
 
-/// What was written or read.
+/// Counts and hashes of contents.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Records by what they are.
+    /// Number of records of each kind.
     pub records: BTreeMap<String, u64>,
     /// SHA-256 over the records, one JSON object per line.
     pub records_sha256: String,
-    /// Blobs.
+    /// Number of blobs.
     pub blobs: u64,
-    /// Their bytes in storage.
+    /// Their stored bytes.
     pub blob_bytes: u64,
 }
 
 impl Totals {
-    /// Of the records alone.
+    /// The totals of the records only.
     pub(super) fn without_blobs(&self) -> Self {
         Self { blobs: 0, blob_bytes: 0, ..self.clone() }
     }
 }
 
-/// Counts and hashes records as they pass.
+/// Counts and hashes records and blobs one after the other.
 #[derive(Default)]
 pub(super) struct Tally {
     hasher: Sha256,
@@ -36,7 +36,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Takes a record; gives its line.
+    /// Adds a record and returns its line.
     pub(super) fn take(&mut self, record: &Record) -> Result<String> {
         let line = serde_json::to_string(record)? + "\n";
         self.hasher.update(&line);
@@ -44,13 +44,13 @@ impl Tally {
         Ok(line)
     }
 
-    /// Takes a blob of this length.
+    /// Adds a blob of this length.
     pub(super) fn blob(&mut self, bytes: u64) {
         self.totals.blobs += 1;
         self.totals.blob_bytes += bytes;
     }
 
-    /// So far, for those who watch.
+    /// The totals so far.
     pub(super) fn so_far(&self) -> &Totals {
         &self.totals
     }
@@ -60,7 +60,7 @@ impl Tally {
     }
 }
 
-/// The totals of what a store holds now, without blobs.
+/// The totals of the current contents of a store, without blobs.
 pub(super) async fn tally(store: &dyn Store) -> Result<Totals> {
     let mut tally = Tally::default();
     let mut records = store.export().await?;
@@ -83,7 +83,7 @@ pub(super) fn blob_keys(folder: &FolderRecord) -> Vec<String> {
     keys
 }
 
-/// Refuses totals that are not the expected ones.
+/// Fails if the totals differ from the expected ones.
 pub(super) fn compare(expected: &Totals, found: &Totals, what: &str) -> Result<()> {
     if expected == found {
         return Ok(());

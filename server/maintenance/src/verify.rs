@@ -1,5 +1,4 @@
-//! Is everything there, and is it what was written? Reads every blob that is referenced, and lists
-//! what nothing references.
+//! Verifies an installation: reads every referenced blob, and lists the unreferenced ones.
 
 use super::Result;
 use futures::TryStreamExt;
@@ -12,53 +11,53 @@ use vultus_core::{CompanyId, FolderId};
 use vultus_store::Store;
 use vultus_store::{FolderContents, Scope};
 
-/// Folders that are read at a time.
+/// Number of folders that are read at a time.
 const BATCH: u32 = 100;
 
-/// What was found.
+/// Result of a verification.
 #[derive(Debug, Default)]
 pub struct Verification {
-    /// Folders looked at.
+    /// Number of verified folders.
     pub folders: u64,
-    /// Blobs that are whole.
+    /// Number of intact blobs.
     pub blobs: u64,
-    /// Their plain bytes.
+    /// Number of their plain bytes.
     pub bytes: u64,
-    /// What is wrong.
+    /// The faults.
     pub findings: Vec<Finding>,
-    /// Blobs that nothing references, older than the sweeper leaves alone.
+    /// Unreferenced blobs that are old enough to be swept.
     pub orphans: Vec<String>,
 }
 
 impl Verification {
-    /// Whether all that is referenced is there and whole. Orphans are no fault: the sweeper takes
+    /// Whether all referenced blobs exist and are intact. Orphans are no fault: the sweeper deletes
     /// them.
     pub fn is_sound(&self) -> bool {
         self.findings.is_empty()
     }
 }
 
-/// One thing that is wrong.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The folder.
     pub folder: FolderId,
-    /// The thing in it, such as `medium 0190…`.
+    /// The faulty entity of the folder, such as `medium 0190…`.
     pub what: String,
-    /// The blob's key; none where the folder's own key does not open.
+    /// Key of the blob; `None` if the key of the folder does not open.
     pub blob_key: Option<String>,
-    /// What is wrong with it.
+    /// The kind of fault.
     pub problem: Problem,
 }
 
-/// What is wrong.
+/// The kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Problem {
-    /// The blob is not there.
+    /// The blob does not exist.
     Missing,
     /// It does not decrypt.
     Damaged,
-    /// It decrypts to other bytes than the store says.
+    /// The hash of its plain bytes differs from the one in the store.
     HashDiffers,
     /// The folder's key does not open.
     KeyUnusable,
@@ -86,8 +85,7 @@ struct Reference {
     sha256: Option<String>,
 }
 
-/// Verifies an installation, also while nodes work on it. `progress` is told the folders and blobs
-/// so far.
+/// Verifies an installation, also while nodes are running. `progress` is called after each folder.
 pub async fn verify(
     store: &dyn Store,
     blobs: &BlobStore,
@@ -97,7 +95,7 @@ pub async fn verify(
     let mut found = Verification::default();
     let mut referenced = HashSet::new();
     let mut companies = HashMap::new();
-    // Listed before the store is read: what is written meanwhile is younger than what counts as an
+    // Taken before the store is read: what is written during the verification is too young to be an
     // orphan.
     let begun = OffsetDateTime::now_utc();
     let mut after = None;
@@ -161,7 +159,7 @@ async fn verify_folder(
             }
             Err(problem) => problem,
         };
-        // It may have been erased since the folder was read.
+        // It may have been erased after the folder was read.
         let now = store.folders(Scope::Everything, &[folder.id]).await?.pop();
         if now.is_some_and(|now| references(&now).iter().any(|still| still.key == reference.key)) {
             let blob_key = Some(reference.key);
