@@ -53,8 +53,8 @@ impl Fault {
     }
 }
 
-/// Whether a later attempt may succeed: the disk is full, another process writes, or the disk does
-/// not answer.
+/// Whether a later attempt may succeed: the disk is full, another process writes, the disk does
+/// not answer, or the read took too long.
 fn is_transient(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),
@@ -65,6 +65,7 @@ fn is_transient(error: &rusqlite::Error) -> bool {
                 | ErrorCode::SystemIoFailure
                 | ErrorCode::CannotOpen
                 | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
         )
     )
 }

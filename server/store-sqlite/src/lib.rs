@@ -1,5 +1,5 @@
 //! The default store: one SQLite file (WAL; every commit is fsynced, except lease updates), one
-//! thread that writes, a few connections that read.
+//! thread that writes, a few threads that read.
 //!
 //! Other processes may write too (the command line while the node runs); their writes are noticed
 //! within a second. The lock that keeps a second node out of a data folder is not in this crate.
@@ -25,7 +25,7 @@ mod writer;
 
 use fault::{Answer, Fault};
 use futures::stream::BoxStream;
-use readers::Readers;
+use readers::{Limits, Readers};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -54,11 +54,20 @@ pub struct Options {
     pub readers: usize,
     /// How long to wait for another process that writes.
     pub busy_timeout: Duration,
+    /// Longest time that a read waits for a free connection, before it is `Unavailable`.
+    pub read_wait: Duration,
+    /// Longest time that a read may take, before it is interrupted.
+    pub longest_read: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { readers: 4, busy_timeout: Duration::from_secs(5) }
+        Self {
+            readers: 4,
+            busy_timeout: Duration::from_secs(5),
+            read_wait: Duration::from_secs(5),
+            longest_read: Duration::from_secs(30),
+        }
     }
 }
 
@@ -68,7 +77,7 @@ pub struct SqliteStore {
     path: PathBuf,
     options: Options,
     writer: Arc<Writer>,
-    readers: Readers,
+    readers: Arc<Readers>,
     signals: Arc<Signals>,
 }
 
@@ -86,11 +95,15 @@ impl SqliteStore {
         let signals = Arc::new(Signals::default());
         let writer =
             Writer::start(writer, options.busy_timeout, Arc::clone(&signals)).map_err(io)?;
+        let limits = Limits { wait: options.read_wait, longest: options.longest_read };
+        let reopened = path.to_owned();
+        let readers =
+            Readers::start(readers, limits, move || open_reader(&reopened, options)).map_err(io)?;
         Ok(Arc::new(Self {
             path: path.to_owned(),
             options,
             writer: Arc::new(writer),
-            readers: Readers::new(readers),
+            readers: Arc::new(readers),
             signals,
         }))
     }
@@ -132,16 +145,22 @@ impl SqliteStore {
     /// Removes deleted rows from the raw files: moves the log into the file, where they are
     /// overwritten (`secure_delete`), and truncates the log.
     async fn forget_deleted(&self, context: &'static str) -> Result<()> {
-        // A reader with an older snapshot would prevent the truncation.
-        let paused = self.readers.pause().await?;
-        let truncated = self.writer.truncate(context).await?;
-        drop(paused);
-        if !truncated {
-            tracing::warn!(
-                "another process reads the data: deleted rows stay in the log until it ends"
-            );
-        }
-        Ok(())
+        let (readers, writer) = (Arc::clone(&self.readers), Arc::clone(&self.writer));
+        // A task, because a caller that is not polled must not hold the pause.
+        let forgetting = tokio::spawn(async move {
+            // A reader with an older snapshot would prevent the truncation.
+            let paused = readers.pause().await;
+            let truncated = writer.truncate(context).await?;
+            drop(paused);
+            if !truncated {
+                tracing::warn!("a reader keeps deleted rows in the log until it ends");
+            }
+            Ok(())
+        });
+        forgetting.await.map_err(|error| StoreError::Internal {
+            context: context.to_owned(),
+            source: Box::new(error),
+        })?
     }
 
     /// Exports in one snapshot on a separate connection until the stream is dropped.

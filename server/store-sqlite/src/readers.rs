@@ -1,29 +1,133 @@
-//! A few read-only connections, used on blocking threads.
+//! The threads that read: each has its own read-only connection, and reads wait in one queue.
+//!
+//! A caller holds nothing. A read is a job of a thread, which takes it, does it and takes the next
+//! one, however seldom the caller is polled, and also if it is gone. A caller that waits too long
+//! is told so, and a watchdog interrupts and replaces a reader that is held too long.
+
+mod watchdog;
 
 use super::fault::Answer;
-use rusqlite::Connection;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use rusqlite::{Connection, InterruptHandle};
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
 use vultus_store::StoreError;
 
-/// The connections for reading.
-#[derive(Debug)]
-pub(super) struct Readers {
-    idle: Arc<Mutex<Vec<Connection>>>,
-    free: Arc<Semaphore>,
-    count: u32,
+/// Reads that may wait. Callers beyond are told at once to try again.
+const MOST_WAITING: usize = 16_384;
+/// Longest time that a pause waits for the reads that are being done.
+const PAUSE_WAIT: Duration = Duration::from_secs(2);
+
+/// The bounds of reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Longest time that a read waits for a reader.
+    pub(super) wait: Duration,
+    /// Longest time that a read may take. Then it is interrupted; after twice this time its reader
+    /// is replaced.
+    pub(super) longest: Duration,
 }
 
-fn lock(idle: &Mutex<Vec<Connection>>) -> MutexGuard<'_, Vec<Connection>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
+type Open = Box<dyn Fn() -> Answer<Connection> + Send + Sync>;
+
+/// The readers, from outside.
+pub(super) struct Readers(Arc<Shared>);
+
+impl std::fmt::Debug for Readers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Readers")
+    }
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes readers: a job, the end of a pause, or the end of the store.
+    work: Condvar,
+    /// Wakes the watchdog at the end of the store.
+    closing: Condvar,
+    /// A read or a reader ended.
+    ended: Notify,
+    open: Open,
+    limits: Limits,
+    /// Readers that there are to be.
+    count: usize,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    reading: HashMap<u64, Reading>,
+    readers: usize,
+    last_id: u64,
+    pauses: usize,
+    closed: bool,
+}
+
+struct Job {
+    id: u64,
+    context: &'static str,
+    work: Box<dyn FnOnce(&Connection) -> Health + Send>,
+}
+
+/// What a reader does now.
+struct Reading {
+    context: &'static str,
+    since: Instant,
+    interrupt: Arc<InterruptHandle>,
+    overdue: Overdue,
+}
+
+impl State {
+    /// Readers that are there, without those that were replaced.
+    fn useful_readers(&self) -> usize {
+        let replaced =
+            self.reading.values().filter(|reading| reading.overdue == Overdue::Replaced).count();
+        self.readers - replaced
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Overdue {
+    No,
+    Interrupted,
+    Replaced,
+}
+
+/// Whether a connection can be used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Sound,
+    /// The read panicked.
+    Doubtful,
 }
 
 impl Readers {
-    /// Over open connections.
-    pub(super) fn new(connections: Vec<Connection>) -> Self {
-        let count = u32::try_from(connections.len()).expect("there are a few connections");
-        let free = Arc::new(Semaphore::new(connections.len()));
-        Self { idle: Arc::new(Mutex::new(connections)), free, count }
+    /// Starts a thread for each connection, and the watchdog. `open` makes further connections.
+    pub(super) fn start(
+        connections: Vec<Connection>,
+        limits: Limits,
+        open: impl Fn() -> Answer<Connection> + Send + Sync + 'static,
+    ) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared {
+            state: Mutex::default(),
+            work: Condvar::new(),
+            closing: Condvar::new(),
+            ended: Notify::new(),
+            open: Box::new(open),
+            limits,
+            count: connections.len(),
+        });
+        // Dropped after an error, it ends those that were started.
+        let readers = Self(Arc::clone(&shared));
+        for connection in connections {
+            shared.start_reader(connection)?;
+        }
+        let watchdog = std::thread::Builder::new().name("store-watchdog".to_owned());
+        watchdog.spawn(move || shared.watch())?;
+        Ok(readers)
     }
 
     /// Reads in one snapshot.
@@ -32,33 +136,199 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Answer<T> + Send + 'static,
     {
-        let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|_| closed())?;
-        let idle = Arc::clone(&self.idle);
-        let reading = tokio::task::spawn_blocking(move || {
-            let connection = lock(&idle).pop().ok_or_else(closed)?;
-            let answer = in_snapshot(&connection, work);
-            lock(&idle).push(connection);
-            drop(permit);
-            answer.map_err(|fault| fault.into_store(context))
+        let (sender, mut answer) = oneshot::channel();
+        let work = Box::new(move |connection: &Connection| {
+            if sender.is_closed() {
+                return Health::Sound;
+            }
+            let done = catch_unwind(AssertUnwindSafe(|| in_snapshot(connection, work)));
+            let (answer, health) = match done {
+                Ok(answer) => (answer.map_err(|fault| fault.into_store(context)), Health::Sound),
+                Err(_) => (Err(panicked(context)), Health::Doubtful),
+            };
+            // The caller may be gone.
+            let _ = sender.send(answer);
+            health
         });
-        reading.await.map_err(|error| StoreError::Internal {
-            context: context.to_owned(),
-            source: Box::new(error),
-        })?
-    }
-
-    /// Waits until nobody reads, and lets nobody begin while the guard lives.
-    pub(super) async fn pause(&self) -> vultus_store::Result<SemaphorePermit<'_>> {
-        self.free.acquire_many(self.count).await.map_err(|_| closed())
-    }
-
-    /// Lets nobody begin any more, waits for those who read, and closes the files.
-    pub(super) async fn close(&self) {
-        if let Ok(all) = self.free.acquire_many(self.count).await {
-            self.free.close();
-            drop(all);
+        let job = self.0.enqueue(context, work)?;
+        if let Ok(answered) = timeout(self.0.limits.wait, &mut answer).await {
+            return answered.map_err(|_| closed())?;
         }
-        lock(&self.idle).clear();
+        if self.0.withdraw(job) {
+            return Err(unavailable(context, "no reader was free in time"));
+        }
+        // It is being read: the watchdog interrupts it at its time.
+        match timeout(self.0.limits.longest + PAUSE_WAIT, answer).await {
+            Ok(answered) => answered.map_err(|_| closed())?,
+            Err(_) => Err(unavailable(context, "the read takes too long")),
+        }
+    }
+
+    /// Waits until no read is being done, and lets none begin while the guard lives. `None`: a read
+    /// takes too long to be waited for.
+    pub(super) async fn pause(&self) -> Option<Pause> {
+        self.0.lock().pauses += 1;
+        let pause = Pause(Arc::clone(&self.0));
+        let deadline = Instant::now() + PAUSE_WAIT;
+        self.0.wait_until(deadline, |state| state.reading.is_empty()).await.then_some(pause)
+    }
+
+    /// Lets no read enter any more, waits for those that are in the queue, and closes the files.
+    pub(super) async fn close(&self) {
+        self.0.begin_close();
+        let deadline = Instant::now() + self.0.limits.longest;
+        if !self.0.wait_until(deadline, |state| state.readers == 0).await {
+            tracing::error!("the store is closed while a read is still being done");
+        }
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.0.begin_close();
+    }
+}
+
+/// No read begins while this lives.
+pub(super) struct Pause(Arc<Shared>);
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        self.0.lock().pauses -= 1;
+        self.0.work.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(
+        &self,
+        context: &'static str,
+        work: Box<dyn FnOnce(&Connection) -> Health + Send>,
+    ) -> vultus_store::Result<u64> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(closed());
+        }
+        if state.jobs.len() >= MOST_WAITING {
+            return Err(unavailable(context, "too many reads wait"));
+        }
+        state.last_id += 1;
+        let id = state.last_id;
+        state.jobs.push_back(Job { id, context, work });
+        drop(state);
+        self.work.notify_one();
+        Ok(id)
+    }
+
+    /// Takes a job back. False: a reader has taken it already.
+    fn withdraw(&self, job: u64) -> bool {
+        let mut state = self.lock();
+        let at = state.jobs.iter().position(|waiting| waiting.id == job);
+        at.and_then(|at| state.jobs.remove(at)).is_some()
+    }
+
+    fn begin_close(&self) {
+        self.lock().closed = true;
+        self.work.notify_all();
+        self.closing.notify_all();
+    }
+
+    /// Waits for a condition that the end of a read or of a reader may bring about.
+    async fn wait_until(&self, deadline: Instant, holds: impl Fn(&State) -> bool) -> bool {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            // Before the look, so that no end after it is missed.
+            ended.as_mut().enable();
+            if holds(&self.lock()) {
+                return true;
+            }
+            if timeout_at(deadline, ended).await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    fn start_reader(self: &Arc<Self>, connection: Connection) -> std::io::Result<()> {
+        let mut state = self.lock();
+        state.readers += 1;
+        state.last_id += 1;
+        let leaving = Leaving { shared: Arc::clone(self), reader: state.last_id };
+        drop(state);
+        let thread = std::thread::Builder::new().name("store-reader".to_owned());
+        // If it cannot be started, the closure is dropped and takes the reader out of the count.
+        thread.spawn(move || leaving.shared.serve(leaving.reader, connection)).map(drop)
+    }
+
+    /// The life of a reader.
+    fn serve(&self, reader: u64, mut connection: Connection) {
+        let mut interrupt = Arc::new(connection.get_interrupt_handle());
+        while let Some(job) = self.next(reader, &interrupt) {
+            let health = (job.work)(&connection);
+            if health == Health::Doubtful || !connection.is_autocommit() {
+                match (self.open)() {
+                    Ok(fresh) => {
+                        connection = fresh;
+                        interrupt = Arc::new(connection.get_interrupt_handle());
+                        tracing::warn!(read = job.context, "a reader of the store was reopened");
+                    }
+                    // The unwinding has ended its transaction; it can go on.
+                    Err(fault) => tracing::error!(
+                        error = &fault.into_store(job.context) as &dyn std::error::Error,
+                        "a reader of the store could not be reopened"
+                    ),
+                }
+            }
+            self.lock().reading.remove(&reader);
+            self.ended.notify_waiters();
+        }
+    }
+
+    /// The next job of a reader. `None`: it is not needed any more.
+    fn next(&self, reader: u64, interrupt: &Arc<InterruptHandle>) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            // One too many after a replaced reader came back.
+            if state.useful_readers() > self.count {
+                return None;
+            }
+            if state.pauses == 0
+                && let Some(job) = state.jobs.pop_front()
+            {
+                let reading = Reading {
+                    context: job.context,
+                    since: Instant::now(),
+                    interrupt: Arc::clone(interrupt),
+                    overdue: Overdue::No,
+                };
+                state.reading.insert(reader, reading);
+                return Some(job);
+            }
+            if state.closed && state.jobs.is_empty() {
+                return None;
+            }
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+/// Drop guard: takes a reader that ends, also by a panic, out of the count.
+struct Leaving {
+    shared: Arc<Shared>,
+    reader: u64,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.readers -= 1;
+        state.reading.remove(&self.reader);
+        drop(state);
+        self.shared.ended.notify_waiters();
     }
 }
 
@@ -75,3 +345,15 @@ pub(super) fn in_snapshot<T>(
 fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())
 }
+
+fn unavailable(context: &str, reason: &str) -> StoreError {
+    StoreError::Unavailable(format!("{context}: {reason}"))
+}
+
+/// The panic's text is in the log already, by the panic hook.
+pub(super) fn panicked(context: &str) -> StoreError {
+    StoreError::Internal { context: context.to_owned(), source: "it panicked".into() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,10 @@
 //! failure the runs are processed again.
 
 use super::fault::Answer;
+use super::readers::panicked;
 use parking_lot::Mutex;
 use rusqlite::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -109,8 +111,12 @@ impl Writer {
     {
         let (sender, answer) = oneshot::channel();
         let work: Work = Box::new(move |transaction| {
+            // A panic undoes this command only.
             let done = match transaction {
-                Some((connection, effects)) => work(connection, effects),
+                Some((connection, effects)) => {
+                    catch_unwind(AssertUnwindSafe(|| work(connection, effects)))
+                        .unwrap_or_else(|_| Err(panicked(context).into()))
+                }
                 None => Err(closed().into()),
             };
             let keep = done.is_ok();
@@ -182,7 +188,7 @@ impl Loop {
         self.check_for_foreign_writes();
         loop {
             match commands.recv_timeout(TICK) {
-                Ok(command) => self.take(command, commands),
+                Ok(command) => self.take_or_recover(command, commands),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -193,6 +199,18 @@ impl Loop {
                     self.truncate_pending = !matches!(self.truncate(), Ok(true));
                 }
             }
+        }
+    }
+
+    /// Keeps the thread alive if a batch panics: its commands fail, and later ones are processed.
+    fn take_or_recover(&mut self, first: Command, commands: &Receiver<Command>) {
+        if catch_unwind(AssertUnwindSafe(|| self.take(first, commands))).is_ok() {
+            return;
+        }
+        tracing::error!("the writer of the store panicked; it continues with the next batch");
+        if !self.connection.is_autocommit() {
+            // If that fails too, the next BEGIN reports it.
+            let _ = self.connection.execute_batch("ROLLBACK");
         }
     }
 

@@ -49,6 +49,19 @@ async fn failed_command_is_undone_and_the_rest_of_its_batch_is_kept() {
 }
 
 #[tokio::test]
+async fn panic_in_a_write_undoes_it_alone() {
+    let (writer, _data) = writer(1000);
+    let panics = writer.write("panicking", Durability::Synced, |connection, _| -> Answer<()> {
+        connection.execute("INSERT INTO t VALUES (1, NULL)", ())?;
+        panic!("on purpose")
+    });
+    let (panicked, inserted) = tokio::join!(panics, insert(&writer, 2, 10));
+    assert!(matches!(panicked, Err(StoreError::Internal { .. })), "{panicked:?}");
+    inserted.unwrap();
+    assert_eq!(rows(&writer).await, 1);
+}
+
+#[tokio::test]
 async fn full_disk_is_unavailable_and_smaller_writes_still_succeed() {
     let (writer, _data) = writer(40);
     let large = insert(&writer, 1, 1 << 20).await;
