@@ -10,14 +10,14 @@ mod folders;
 mod installation;
 mod queue;
 
-use super::MongoStore;
+use super::Cases;
 use super::transaction::without_transaction;
 use async_trait::async_trait;
 use mongodb::bson::doc;
 use vultus_store::{Result, Store};
 
 #[async_trait]
-impl Store for MongoStore {
+impl Store for Cases {
     async fn ping(&self) -> Result<()> {
         let ping = async { Ok(self.collections.database.run_command(doc! { "ping": 1 }).await?) };
         without_transaction("pinging the database", ping).await.map(drop)

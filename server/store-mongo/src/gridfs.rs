@@ -18,7 +18,7 @@ use mongodb::error::{Error, ErrorKind, GridFsErrorKind};
 use mongodb::gridfs::{FilesCollectionDocument, GridFsBucket, GridFsUploadStream};
 use mongodb::options::{GridFsBucketOptions, IndexOptions};
 use mongodb::{Client, ClientSession, Collection, Database, IndexModel};
-use open_file::OpenFile;
+use open_file::{FileSource, OpenFile};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -27,7 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use vultus_blobs::backend::{Backend, HEAD_BYTES, Listed, Source as _, Stored, StoredForm};
+use vultus_blobs::backend::{Backend, HEAD_BYTES, Listed, Stored, StoredForm};
 use vultus_blobs::{BlobError, BlobStore, Result, checked};
 use vultus_store::StoreError;
 
@@ -49,15 +49,16 @@ const ATTEMPTS: u32 = 4;
 /// Number of chunks that are checked in one step.
 const BATCH: i64 = 10_000;
 
-/// A GridFS bucket.
-#[derive(Debug)]
+/// A GridFS bucket. Its operations run as tasks: a caller that is not polled, such as the body of a
+/// download whose client does not read, holds no connection.
+#[derive(Debug, Clone)]
 pub struct GridFs {
     client: Client,
     bucket: GridFsBucket,
     files: Collection<FilesCollectionDocument>,
     chunks: Collection<Chunk>,
     /// The chunks of all ids up to this one are checked.
-    swept_to: Mutex<Option<ObjectId>>,
+    swept_to: Arc<Mutex<Option<ObjectId>>>,
 }
 
 /// A part of a file.
@@ -84,7 +85,7 @@ impl GridFs {
         let bucket = database.gridfs_bucket(options);
         let (files, chunks) =
             (database.collection(&part("files")), database.collection(&part("chunks")));
-        Ok(Self { client, bucket, files, chunks, swept_to: Mutex::default() })
+        Ok(Self { client, bucket, files, chunks, swept_to: Arc::default() })
     }
 
     /// A session with causal consistency: later reads in it are at least as new as earlier ones,
@@ -198,17 +199,8 @@ impl GridFs {
         }
         Ok(Some(last))
     }
-}
 
-/// Stores blobs in the database that a URI names, and spools uploads below `data`.
-pub async fn gridfs_blobs(data: &Path, uri: &str) -> Result<Arc<BlobStore>> {
-    BlobStore::over(data, Box::new(GridFs::open(uri).await?))
-}
-
-#[async_trait]
-impl Backend for GridFs {
-    async fn put(&self, key: &str, blob: &StoredForm) -> Result<()> {
-        let key = checked(key)?;
+    async fn put_whole(&self, key: &str, blob: &StoredForm) -> Result<()> {
         for _ in 0..ATTEMPTS {
             match self.find(key, blob.len).await? {
                 Some((_, true)) => return Ok(()),
@@ -223,8 +215,8 @@ impl Backend for GridFs {
         Err(BlobError::Unavailable("other nodes are writing and deleting the same blob".to_owned()))
     }
 
-    async fn open(&self, key: &str) -> Result<Stored> {
-        let (key, mut session) = (checked(key)?, self.session().await?);
+    async fn open_file(&self, key: &str) -> Result<Stored> {
+        let mut session = self.session().await?;
         let found =
             async { self.files.find_one(doc! { "filename": key }).session(&mut session).await };
         let file = in_time("opening a blob", found).await?.ok_or(BlobError::NotFound)?;
@@ -236,12 +228,11 @@ impl Backend for GridFs {
             chunks: self.chunks.clone(),
             session: tokio::sync::Mutex::new(session),
         };
-        let head = file.read(0..stored_bytes.min(HEAD_BYTES)).await?;
-        Ok(Stored { stored_bytes, head, rest: Box::new(file) })
+        let head = file.read_part(0..stored_bytes.min(HEAD_BYTES)).await?;
+        Ok(Stored { stored_bytes, head, rest: Box::new(FileSource(Arc::new(file))) })
     }
 
-    async fn delete(&self, key: &str) -> Result<()> {
-        let key = checked(key)?;
+    async fn delete_all(&self, key: &str) -> Result<()> {
         let found = async {
             self.files.find(doc! { "filename": key }).await?.try_collect::<Vec<_>>().await
         };
@@ -249,6 +240,29 @@ impl Backend for GridFs {
             self.discard(id_of(&file)?).await?;
         }
         Ok(())
+    }
+}
+
+/// Stores blobs in the database that a URI names, and spools uploads below `data`.
+pub async fn gridfs_blobs(data: &Path, uri: &str) -> Result<Arc<BlobStore>> {
+    BlobStore::over(data, Box::new(GridFs::open(uri).await?))
+}
+
+#[async_trait]
+impl Backend for GridFs {
+    async fn put(&self, key: &str, blob: &StoredForm) -> Result<()> {
+        let (this, key, blob) = (self.clone(), checked(key)?.to_owned(), blob.clone());
+        as_task(async move { this.put_whole(&key, &blob).await }).await
+    }
+
+    async fn open(&self, key: &str) -> Result<Stored> {
+        let (this, key) = (self.clone(), checked(key)?.to_owned());
+        as_task(async move { this.open_file(&key).await }).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<()> {
+        let (this, key) = (self.clone(), checked(key)?.to_owned());
+        as_task(async move { this.delete_all(&key).await }).await
     }
 
     async fn identity(&self) -> Result<String> {
@@ -358,6 +372,14 @@ fn from_store(error: StoreError) -> BlobError {
         StoreError::Internal { context, source } => BlobError::Internal { context, source },
         other => BlobError::internal("using GridFS", other),
     }
+}
+
+/// Runs an operation as a task and waits for it.
+pub(super) async fn as_task<T: Send + 'static>(
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    let task = tokio::spawn(work);
+    task.await.map_err(|error| BlobError::internal("waiting for GridFS", error))?
 }
 
 async fn in_time<T>(

@@ -3,7 +3,8 @@
 //!
 //! Writes are acknowledged once most members have them in their journals; reads are from the
 //! primary and see only what most members have. A change of one document is one atomic command; a
-//! change of several is one transaction ([`transaction`]). Erased documents are not overwritten in
+//! change of several is one transaction ([`transaction`]). Each use case runs as a task
+//! ([`tasks`]). Erased documents are not overwritten in
 //! MongoDB's files: the bytes of media are stored elsewhere, encrypted.
 
 mod accounts;
@@ -24,6 +25,7 @@ mod results;
 mod schema;
 mod scope;
 mod sweeping;
+mod tasks;
 mod transaction;
 mod values;
 mod watch;
@@ -62,9 +64,13 @@ pub(crate) fn into_store_error(context: &str, error: mongodb::error::Error) -> S
 /// members, more conflict with each other.
 const CLAIMS: usize = 4;
 
-/// A store in one database of a replica set.
+/// A store in one database of a replica set. Each use case runs as a task (see [`tasks`]).
 #[derive(Debug)]
-pub struct MongoStore {
+pub struct MongoStore(Arc<Cases>);
+
+/// The use cases, driven by their caller.
+#[derive(Debug)]
+struct Cases {
     client: Client,
     collections: Collections,
     signals: Arc<Signals>,
@@ -105,7 +111,7 @@ impl MongoStore {
         let collections = Collections::of(&database);
         let writes = Writes::new(client.clone(), collections.clone());
         let claiming = tokio::sync::Semaphore::new(CLAIMS);
-        Ok(Arc::new(Self {
+        Ok(Arc::new(Self(Arc::new(Cases {
             client,
             collections,
             signals,
@@ -114,7 +120,7 @@ impl MongoStore {
             claiming,
             queue_head: QueueHead::default(),
             writes,
-        }))
+        }))))
     }
 
     /// The schema version of a database. Changes nothing.
@@ -125,6 +131,21 @@ impl MongoStore {
         state.map_err(|fault| fault.into_store("inspecting the database"))
     }
 
+    /// Runs a use case as a task and waits for it.
+    async fn run<T, F>(&self, work: impl FnOnce(Arc<Cases>) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let task = tokio::spawn(work(Arc::clone(&self.0)));
+        task.await.map_err(|error| StoreError::Internal {
+            context: "waiting for a use case of the database".to_owned(),
+            source: Box::new(error),
+        })?
+    }
+}
+
+impl Cases {
     fn attempts(&self, context: &'static str) -> Attempts {
         Attempts::new(self.client.clone(), self.collections.clone(), context)
     }
@@ -170,6 +191,6 @@ impl MongoStore {
 
 impl Drop for MongoStore {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.0.stop.cancel();
     }
 }

@@ -88,6 +88,7 @@ macro_rules! contract_tests {
                 turns_of_imported_runs_are_kept,
                 export_is_a_snapshot_of_one_moment,
                 failed_import_changes_nothing,
+                unpolled_callers_hold_no_connection,
             }
             changes {
                 changes_come_in_order_and_never_before_the_state,

@@ -55,7 +55,7 @@ pub enum Rotation {
 }
 
 /// What a caller may see; queries filter by it. Only the server's `auth::policy` creates it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// All companies.
     Everything,

@@ -1,7 +1,7 @@
 //! Companies, users and sessions.
 
 use crate::transaction::without_transaction;
-use crate::{MongoStore, accounts};
+use crate::{Cases, accounts};
 use async_trait::async_trait;
 use futures::FutureExt;
 use time::OffsetDateTime;
@@ -9,7 +9,7 @@ use vultus_core::{CompanyId, SessionId, User, UserId};
 use vultus_store::{Accounts, Company, Result, Rotation, Session, UserWithPassword};
 
 #[async_trait]
-impl Accounts for MongoStore {
+impl Accounts for Cases {
     async fn create_company(&self, company: &Company) -> Result<()> {
         without_transaction(
             "creating a company",

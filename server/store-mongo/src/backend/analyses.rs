@@ -1,7 +1,7 @@
 //! Analyses as clients see them.
 
 use crate::transaction::without_transaction;
-use crate::{MongoStore, folders};
+use crate::{Cases, folders};
 use async_trait::async_trait;
 use futures::FutureExt;
 use time::OffsetDateTime;
@@ -9,7 +9,7 @@ use vultus_core::{Analysis, AnalysisId, Artifact};
 use vultus_store::{Analyses, Cancelled, Result, Scope};
 
 #[async_trait]
-impl Analyses for MongoStore {
+impl Analyses for Cases {
     async fn analyses(
         &self,
         scope: Scope,

@@ -1,6 +1,6 @@
 //! The store as a whole.
 
-use crate::{MongoStore, exporting};
+use crate::{Cases, exporting};
 use async_trait::async_trait;
 use futures::FutureExt;
 use futures::stream::BoxStream;
@@ -8,7 +8,7 @@ use vultus_store::export::Record;
 use vultus_store::{Archive, Result};
 
 #[async_trait]
-impl Archive for MongoStore {
+impl Archive for Cases {
     async fn export(&self) -> Result<BoxStream<'static, Result<Record>>> {
         self.export_records().await
     }

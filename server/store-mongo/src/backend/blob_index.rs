@@ -1,14 +1,14 @@
 //! References to blobs.
 
 use crate::transaction::without_transaction;
-use crate::{MongoStore, sweeping};
+use crate::{Cases, sweeping};
 use async_trait::async_trait;
 use futures::FutureExt;
 use time::{Duration, OffsetDateTime};
 use vultus_store::{BlobIndex, Result, Tombstone};
 
 #[async_trait]
-impl BlobIndex for MongoStore {
+impl BlobIndex for Cases {
     async fn tombstone_unreferenced(
         &self,
         keys: &[String],

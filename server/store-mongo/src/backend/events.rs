@@ -1,6 +1,6 @@
 //! Notifications about writes.
 
-use crate::MongoStore;
+use crate::Cases;
 use async_trait::async_trait;
 use vultus_store::{ChangeStream, Events};
 
@@ -9,7 +9,7 @@ use vultus_store::{ChangeStream, Events};
 const MAX_WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 #[async_trait]
-impl Events for MongoStore {
+impl Events for Cases {
     fn changes(&self) -> ChangeStream {
         ChangeStream::new(self.signals.subscribe())
     }

@@ -1,7 +1,7 @@
 //! Folders and media.
 
 use crate::transaction::without_transaction;
-use crate::{MongoStore, additions, folders, listing};
+use crate::{Cases, additions, folders, listing};
 use async_trait::async_trait;
 use futures::FutureExt;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use vultus_store::{
 };
 
 #[async_trait]
-impl Folders for MongoStore {
+impl Folders for Cases {
     async fn create_folder(
         &self,
         folder: &Folder,

@@ -1,12 +1,12 @@
 //! What all nodes share.
 
 use crate::transaction::without_transaction;
-use crate::{MongoStore, schema};
+use crate::{Cases, schema};
 use async_trait::async_trait;
 use vultus_store::{Installation, Result};
 
 #[async_trait]
-impl Installation for MongoStore {
+impl Installation for Cases {
     async fn register_keys(&self, fingerprint: &str) -> Result<bool> {
         without_transaction(
             "registering the secret keys",

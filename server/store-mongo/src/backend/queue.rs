@@ -3,7 +3,7 @@
 use crate::documents::RunDocument;
 use crate::transaction::without_transaction;
 use crate::writes::RunEvent;
-use crate::{MongoStore, claim, queue};
+use crate::{Cases, claim, queue};
 use async_trait::async_trait;
 use futures::FutureExt;
 use time::{Duration, OffsetDateTime};
@@ -13,7 +13,7 @@ use vultus_store::{
     WorkerDeath,
 };
 
-impl MongoStore {
+impl Cases {
     async fn requeue(&self, run: &RunDocument, now: OffsetDateTime) -> Result<bool> {
         self.attempts("requeueing a run")
             .run(move |t| queue::requeue_claimed(t, run, now).boxed())
@@ -22,7 +22,7 @@ impl MongoStore {
 }
 
 #[async_trait]
-impl Queue for MongoStore {
+impl Queue for Cases {
     async fn claim_run(
         &self,
         pools: &[String],

@@ -1,6 +1,6 @@
 //! Reading a file of the bucket.
 
-use super::{Chunk, in_time, number};
+use super::{Chunk, as_task, in_time, number};
 use async_trait::async_trait;
 use bytes::Bytes;
 use mongodb::bson::doc;
@@ -8,6 +8,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::gridfs::FilesCollectionDocument;
 use mongodb::{ClientSession, Collection};
 use std::ops::Range;
+use std::sync::Arc;
 use vultus_blobs::backend::Source;
 use vultus_blobs::{BlobError, Result};
 
@@ -21,9 +22,20 @@ pub(super) struct OpenFile {
     pub(super) session: tokio::sync::Mutex<ClientSession>,
 }
 
+/// An open file whose reads run as tasks.
+#[derive(Debug)]
+pub(super) struct FileSource(pub(super) Arc<OpenFile>);
+
 #[async_trait]
-impl Source for OpenFile {
+impl Source for FileSource {
     async fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        let file = Arc::clone(&self.0);
+        as_task(async move { file.read_part(range).await }).await
+    }
+}
+
+impl OpenFile {
+    pub(super) async fn read_part(&self, range: Range<u64>) -> Result<Bytes> {
         let context = "reading a blob";
         if range.is_empty() {
             return Ok(Bytes::new());

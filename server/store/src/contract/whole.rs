@@ -201,3 +201,20 @@ pub(crate) async fn failed_import_changes_nothing(store: Arc<dyn Store>) {
     store.import(records).await.expect_err("a company is there already");
     assert_eq!(exported(&store).await, before);
 }
+
+/// Callers that are polled once and never again hold no connection: a socket or a request may be
+/// unpolled for as long as its client does not read.
+pub(crate) async fn unpolled_callers_hold_no_connection(store: Arc<dyn Store>) {
+    let world = World::new(store).await;
+    let (folder, _) = world.queued(0, &["a"]).await;
+    let read = || world.store.folders(Scope::Everything, std::slice::from_ref(&folder.id));
+    // More than the connections of any backend.
+    let mut callers: Vec<_> = (0..300).map(|_| read()).collect();
+    for caller in &mut callers {
+        let _ = futures::poll!(caller.as_mut());
+    }
+    let others = tokio::time::timeout(std::time::Duration::from_secs(10), read()).await;
+    assert_eq!(others.expect("another caller is answered").expect("reading works").len(), 1);
+    world.store.ping().await.expect("the store answers");
+    drop(callers);
+}

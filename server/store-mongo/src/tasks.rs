@@ -1,0 +1,27 @@
+//! [`Store`] for callers. Each use case runs as a task, so that a caller that is not polled, or goes
+//! away, holds nothing: no connection of the pool, no turn to claim, no document of an open
+//! transaction. A task ends by itself, within the time of its use case.
+
+mod accounts;
+mod analyses;
+mod archive;
+mod blob_index;
+mod events;
+mod folders;
+mod installation;
+mod queue;
+
+use super::MongoStore;
+use async_trait::async_trait;
+use vultus_store::{Result, Store};
+
+#[async_trait]
+impl Store for MongoStore {
+    async fn ping(&self) -> Result<()> {
+        self.run(|cases| async move { cases.ping().await }).await
+    }
+
+    async fn close(&self) -> Result<()> {
+        self.0.close().await
+    }
+}

@@ -1,0 +1,80 @@
+//! Companies, users and sessions.
+
+use crate::MongoStore;
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use vultus_core::{CompanyId, SessionId, User, UserId};
+use vultus_store::{Accounts, Company, Result, Rotation, Session, UserWithPassword};
+
+#[async_trait]
+impl Accounts for MongoStore {
+    async fn create_company(&self, company: &Company) -> Result<()> {
+        let company = company.clone();
+        self.run(|cases| async move { cases.create_company(&company).await }).await
+    }
+
+    async fn company(&self, id: CompanyId) -> Result<Company> {
+        self.run(|cases| async move { cases.company(id).await }).await
+    }
+
+    async fn companies(&self) -> Result<Vec<Company>> {
+        self.run(|cases| async move { cases.companies().await }).await
+    }
+
+    async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool> {
+        let (old, new) = (old.to_vec(), new.to_vec());
+        self.run(|cases| async move { cases.replace_company_key(id, &old, &new).await }).await
+    }
+
+    async fn create_user(&self, user: &User, password_hash: &str) -> Result<()> {
+        let (user, password_hash) = (user.clone(), password_hash.to_owned());
+        self.run(|cases| async move { cases.create_user(&user, &password_hash).await }).await
+    }
+
+    async fn count_users(&self) -> Result<u64> {
+        self.run(|cases| async move { cases.count_users().await }).await
+    }
+
+    async fn user_by_email(&self, email: &str) -> Result<Option<UserWithPassword>> {
+        let email = email.to_owned();
+        self.run(|cases| async move { cases.user_by_email(&email).await }).await
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>> {
+        let ids = ids.to_vec();
+        self.run(|cases| async move { cases.users(&ids).await }).await
+    }
+
+    async fn record_failed_login(
+        &self,
+        id: UserId,
+        locked_until: Option<OffsetDateTime>,
+    ) -> Result<()> {
+        self.run(|cases| async move { cases.record_failed_login(id, locked_until).await }).await
+    }
+
+    async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()> {
+        let (session, refresh_sha256) = (*session, refresh_sha256.to_owned());
+        self.run(|cases| async move { cases.create_session(&session, &refresh_sha256).await }).await
+    }
+
+    async fn rotate_refresh(
+        &self,
+        old: &str,
+        new: &str,
+        now: OffsetDateTime,
+        expires_at: OffsetDateTime,
+    ) -> Result<Rotation> {
+        let (old, new) = (old.to_owned(), new.to_owned());
+        self.run(|cases| async move { cases.rotate_refresh(&old, &new, now, expires_at).await })
+            .await
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>> {
+        self.run(|cases| async move { cases.session(id).await }).await
+    }
+
+    async fn revoke_session(&self, id: SessionId) -> Result<()> {
+        self.run(|cases| async move { cases.revoke_session(id).await }).await
+    }
+}

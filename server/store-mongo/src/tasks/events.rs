@@ -1,0 +1,16 @@
+//! Notifications about writes.
+
+use crate::MongoStore;
+use async_trait::async_trait;
+use vultus_store::{ChangeStream, Events};
+
+#[async_trait]
+impl Events for MongoStore {
+    fn changes(&self) -> ChangeStream {
+        self.0.changes()
+    }
+
+    async fn run_waiting(&self) {
+        self.0.run_waiting().await;
+    }
+}
