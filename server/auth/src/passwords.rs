@@ -7,6 +7,7 @@ use rand::seq::IndexedRandom;
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 use vultus_core::{Error, Result};
 
 /// Memory of one hash, in KiB (OWASP's recommendation for t=2, p=1 is 19 MiB).
@@ -58,19 +59,24 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let permit = self
-            .permits
-            .clone()
-            .acquire_owned()
+        let permits = self.permits.clone();
+        // A task: a caller that is not polled must not be handed a permit.
+        let hashing = tokio::spawn(async move {
+            let permit = permits
+                .acquire_owned()
+                .await
+                .map_err(|e| Error::internal("waiting to hash a password", e))?;
+            tokio::task::spawn_blocking(move || {
+                let result = work();
+                drop(permit);
+                result
+            })
             .await
-            .map_err(|e| Error::internal("waiting to hash a password", e))?;
-        tokio::task::spawn_blocking(move || {
-            let result = work();
-            drop(permit);
-            result
-        })
-        .await
-        .map_err(|e| Error::internal("hashing a password", e))?
+            .map_err(|e| Error::internal("hashing a password", e))?
+        });
+        AbortOnDropHandle::new(hashing)
+            .await
+            .map_err(|e| Error::internal("waiting for the hash of a password", e))?
     }
 }
 

@@ -51,6 +51,13 @@ impl Services {
     /// Tokens for a name and a password. A wrong name and a wrong password look the same, also in
     /// time.
     pub async fn login(&self, email: &str, password: SecretString) -> Result<Tokens> {
+        let (services, email) = (self.clone(), email.to_owned());
+        // A task: the turn that all logins wait for must not be held by a caller that is not
+        // polled.
+        self.to_the_end(async move { services.log_in(&email, password).await }).await
+    }
+
+    async fn log_in(&self, email: &str, password: SecretString) -> Result<Tokens> {
         let refused = || Error::Unauthenticated("wrong e-mail or password".to_owned());
         let now = self.inner.clock.now();
         // A name that cannot be one goes the same way as one that nobody has.

@@ -1,13 +1,12 @@
 //! Every request has an id: in the answer's header, in its errors and in the log. Panics end here.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, HeaderValue, header::HeaderName};
 use axum::middleware::Next;
 use axum::response::Response;
-use futures::FutureExt;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 use uuid::Uuid;
 use vultus_core::Error;
@@ -50,9 +49,10 @@ pub(super) async fn layer(mut request: Request, next: Next) -> Response {
     let span =
         tracing::info_span!("request", request_id = id.as_str(), method = %request.method(), route);
     let began = Instant::now();
-    let answered =
-        AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span.clone()).await;
-    let mut response = match answered {
+    // A task: a connection does not poll a request while it cannot write the answers before it, and
+    // what the request holds must not wait for that. A client that leaves ends it.
+    let answering = tokio::spawn(next.run(request).instrument(span.clone()));
+    let mut response = match AbortOnDropHandle::new(answering).await {
         Ok(response) => response,
         // The panic's text is in the log already, by the panic hook; it may hold anything, so that
         // it goes no further.
