@@ -1,9 +1,9 @@
 //! Watching folders and analyses: the current state first, then each newer one. Level-triggered: a
 //! slow reader gets the newest state.
 
-use super::Services;
 use super::errors::stored;
 use super::types::FolderContents;
+use super::{NextAnswer, Services};
 use futures::Stream;
 use futures::stream::unfold;
 use std::collections::HashMap;
@@ -96,14 +96,15 @@ struct Watch {
     folder: FolderId,
     changes: watch::Receiver<Changes>,
     seen: Option<u64>,
+    next_answer: NextAnswer,
     /// The store did not answer when the state was read last.
     unanswered: bool,
 }
 
 impl Watch {
-    fn new(services: &Services, scope: Scope, folder: FolderId) -> Self {
-        let changes = services.inner.hub.watch(folder);
-        Self { services: services.clone(), scope, folder, changes, seen: None, unanswered: false }
+    fn new(services: &Services, scope: Scope, folder: FolderId, next_answer: NextAnswer) -> Self {
+        let (services, changes) = (services.clone(), services.inner.hub.watch(folder));
+        Self { services, scope, folder, changes, seen: None, next_answer, unanswered: false }
     }
 
     /// Waits for a change, but not before the first state was given. False: the node stops.
@@ -123,13 +124,15 @@ impl Watch {
         }
     }
 
-    async fn next_folder(&mut self) -> Option<Result<FolderContents>> {
+    async fn next_folder(&mut self) -> Option<Result<Arc<FolderContents>>> {
         while self.changed().await {
+            let slot = self.next_answer.reserve().await;
             self.changes.mark_unchanged();
-            match self.services.contents_of(self.scope, self.folder).await {
+            match self.services.shared_contents(self.scope, self.folder).await {
                 Ok(contents) if self.seen == Some(contents.folder.revision) => {}
                 Ok(contents) => {
                     self.seen = Some(contents.folder.revision);
+                    self.next_answer.keep(slot);
                     return Some(Ok(contents));
                 }
                 Err(Error::Unavailable { .. }) if self.seen.is_some() => self.unanswered = true,
@@ -141,11 +144,13 @@ impl Watch {
 
     async fn next_analysis(&mut self, id: AnalysisId) -> Option<Result<(Analysis, Vec<Artifact>)>> {
         while self.changed().await {
+            let slot = self.next_answer.reserve().await;
             self.changes.mark_unchanged();
             match self.services.analysis_in(self.scope, id).await {
                 Ok((analysis, _)) if self.seen == Some(analysis.revision) => {}
                 Ok(found) => {
                     self.seen = Some(found.0.revision);
+                    self.next_answer.keep(slot);
                     return Some(Ok(found));
                 }
                 Err(Error::Unavailable { .. }) if self.seen.is_some() => self.unanswered = true,
@@ -163,9 +168,10 @@ impl Services {
         &self,
         caller: &Principal,
         id: FolderId,
-    ) -> impl Stream<Item = Result<FolderContents>> + Send + use<> {
-        let start =
-            policy::authorize(caller, Action::ViewFolder).map(|scope| Watch::new(self, scope, id));
+        next_answer: NextAnswer,
+    ) -> impl Stream<Item = Result<Arc<FolderContents>>> + Send + use<> {
+        let start = policy::authorize(caller, Action::ViewFolder)
+            .map(|scope| Watch::new(self, scope, id, next_answer));
         unfold(Some(start), |state| async {
             let mut watch = match state? {
                 Ok(watch) => watch,
@@ -182,11 +188,12 @@ impl Services {
         &self,
         caller: &Principal,
         id: AnalysisId,
+        next_answer: NextAnswer,
     ) -> impl Stream<Item = Result<(Analysis, Vec<Artifact>)>> + Send + use<> {
         let scope = policy::authorize(caller, Action::ViewFolder);
         let services = self.clone();
         unfold(Some((scope, None::<Watch>)), move |state| {
-            let services = services.clone();
+            let (services, next_answer) = (services.clone(), next_answer.clone());
             async move {
                 let (scope, watch) = state?;
                 let begun = async {
@@ -195,7 +202,8 @@ impl Services {
                         Some(watch) => Ok((scope, watch)),
                         None => {
                             let (analysis, _) = services.analysis_in(scope, id).await?;
-                            Ok((scope, Watch::new(&services, scope, analysis.folder_id)))
+                            let folder = analysis.folder_id;
+                            Ok((scope, Watch::new(&services, scope, folder, next_answer)))
                         }
                     }
                 };

@@ -21,6 +21,7 @@
 mod account;
 mod admission;
 mod analysis;
+mod answers;
 mod catalog;
 mod downloads;
 mod errors;
@@ -35,10 +36,12 @@ mod options;
 mod params;
 mod plan;
 mod request;
+mod shared_reads;
 pub mod types;
 mod upload;
 mod users;
 
+pub use answers::{AnswerSlot, AnswerSlots, NextAnswer};
 pub use downloads::MAX_LINK_LIFETIME;
 pub use instant::{Checker, overall_resolution};
 pub use options::{CheckerOptions, Options, RequestLimits};
@@ -51,6 +54,7 @@ use admission::MemoryBudget;
 use events::Hub;
 use idempotency::Turns;
 use secrecy::SecretSlice;
+use shared_reads::SharedReads;
 use std::sync::{Arc, Mutex, PoisonError};
 use time::Duration;
 use tokio::sync::Semaphore;
@@ -107,6 +111,7 @@ struct Inner {
     checker: Checker,
     hub: Arc<Hub>,
     hub_task: Mutex<Option<JoinHandle<()>>>,
+    shared_reads: SharedReads,
     /// What must come to its end though its client leaves.
     to_finish: TaskTracker,
     turns: Turns,
@@ -152,6 +157,7 @@ impl Services {
                 checker,
                 hub,
                 hub_task: Mutex::new(Some(hub_task)),
+                shared_reads: SharedReads::default(),
                 to_finish: TaskTracker::new(),
                 turns: Turns::default(),
                 public_url: options.public_url,

@@ -8,7 +8,7 @@ use async_graphql::Context;
 use tokio::time::Instant;
 use vultus_core::{Error, Principal, Result};
 
-use vultus_service::{ClientKey, Services, UploadedFile};
+use vultus_service::{ClientKey, NextAnswer, Services, UploadedFile};
 
 /// Longest `waitMs`, in milliseconds.
 pub const MAX_WAIT_MS: i32 = 30_000;
@@ -86,6 +86,7 @@ pub struct RequestContext {
     idempotency: Option<Idempotency>,
     files: Mutex<Vec<Option<UploadedFile>>>,
     objects: ObjectCount,
+    next_answer: NextAnswer,
 }
 
 impl RequestContext {
@@ -101,7 +102,15 @@ impl RequestContext {
             idempotency,
             files,
             objects,
+            next_answer: NextAnswer::default(),
         }
+    }
+
+    /// With a bound on the answers of subscriptions that are in memory.
+    #[must_use]
+    pub fn with_next_answer(mut self, next_answer: NextAnswer) -> Self {
+        self.next_answer = next_answer;
+        self
     }
 
     /// With the client's key for things that it makes.
@@ -161,6 +170,11 @@ impl RequestContext {
     /// The counter of the answer's objects.
     pub(super) fn objects(&self) -> &ObjectCount {
         &self.objects
+    }
+
+    /// What a subscription shares with its connection.
+    pub(super) fn next_answer(&self) -> NextAnswer {
+        self.next_answer.clone()
     }
 
     /// Takes a file out of the request: each can be used once.

@@ -1,8 +1,6 @@
 //! The root of subscriptions: the current state first, then each newer one. A slow client misses
 //! states in between, never the newest.
 
-use std::sync::Arc;
-
 use async_graphql::{Context, ID, Result, Subscription};
 use futures::{Stream, StreamExt};
 use vultus_core::{AnalysisId, FolderId};
@@ -26,12 +24,11 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<Analysis>> + use<>> {
         let (services, principal) = caller(ctx)?;
         let id: AnalysisId = parse_id(&id, "analysis", "id")?;
-        let objects = request(ctx)?.objects().clone();
-        Ok(services.watch_analysis(&principal, id).inspect(move |_| objects.reset()).map(|found| {
-            match found {
-                Ok((analysis, artifacts)) => Ok(typed_analyses::of(analysis, artifacts, None)),
-                Err(error) => Err(error.at("id").into()),
-            }
+        let (objects, next) = (request(ctx)?.objects().clone(), request(ctx)?.next_answer());
+        let states = services.watch_analysis(&principal, id, next);
+        Ok(states.inspect(move |_| objects.reset()).map(|found| match found {
+            Ok((analysis, artifacts)) => Ok(typed_analyses::of(analysis, artifacts, None)),
+            Err(error) => Err(error.at("id").into()),
         }))
     }
 
@@ -43,12 +40,11 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<Folder>> + use<>> {
         let (services, principal) = caller(ctx)?;
         let id: FolderId = parse_id(&id, "folder", "id")?;
-        let objects = request(ctx)?.objects().clone();
-        Ok(services.watch_folder(&principal, id).inspect(move |_| objects.reset()).map(|found| {
-            match found {
-                Ok(contents) => Ok(Folder(Arc::new(contents))),
-                Err(error) => Err(error.at("id").into()),
-            }
+        let (objects, next) = (request(ctx)?.objects().clone(), request(ctx)?.next_answer());
+        let states = services.watch_folder(&principal, id, next);
+        Ok(states.inspect(move |_| objects.reset()).map(|found| match found {
+            Ok(contents) => Ok(Folder(contents)),
+            Err(error) => Err(error.at("id").into()),
         }))
     }
 }

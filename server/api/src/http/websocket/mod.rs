@@ -1,5 +1,7 @@
 //! Websockets at `GET /graphql`: who may open one, and what it is then given to.
 
+mod operations;
+mod outgoing;
 mod protocol;
 mod socket;
 

@@ -39,6 +39,10 @@ impl Closing {
     /// A binary frame.
     pub(super) const UNSUPPORTED: Self =
         Self { code: 1003, reason: "Only text messages are understood" };
+    /// The client does not read what is sent to it.
+    pub(super) const TOO_SLOW: Self = Self { code: 1008, reason: "The client reads too slowly" };
+    /// The token cannot be judged now.
+    pub(super) const TRY_AGAIN: Self = Self { code: 1013, reason: "Try again later" };
     /// What came is no message of the protocol.
     pub(super) const BAD_MESSAGE: Self = Self { code: 4400, reason: "Invalid message" };
     /// An operation before the connection was acknowledged.

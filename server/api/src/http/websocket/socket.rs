@@ -1,21 +1,23 @@
 //! One socket: moves messages between the client, the protocol's rules and the running operations.
 //!
-//! A running operation is asked for its next result only when everything before has gone out. As
-//! subscriptions are level-triggered, a slow client so gets the newest state when it reads on,
-//! holds up nobody else, and fills no queue.
+//! The loop waits for everything at once and awaits nothing by itself: operations are tasks
+//! ([`super::operations`]), and tokens are judged beside them. A result is taken from an operation
+//! only when everything before has gone out, and a client that reads too slowly is disconnected.
 
-use std::collections::{HashMap, VecDeque};
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 use async_graphql::{Response, Value};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
-use futures::future::{AbortHandle, Abortable};
-use futures::stream::{BoxStream, SelectAll};
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use futures::{SinkExt, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 use vultus_core::{Error, Principal};
 
+use super::operations::{Operations, Yielded};
+use super::outgoing::Outgoing;
 use super::protocol::{
     Closing, Protocol, SUBPROTOCOL, Step, complete_message, error_message, next_message,
 };
@@ -24,6 +26,7 @@ use crate::graphql::error::{error_response, publish};
 use crate::http::request::GraphQlRequest;
 use crate::http::request_id::RequestId;
 use crate::http::{Node, credentials};
+use crate::service::{Authenticated, NextAnswer};
 
 /// `connection_init` must come within this time.
 const INIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,14 +36,11 @@ const RECHECK: Duration = Duration::from_secs(4);
 const PING: Duration = Duration::from_secs(30);
 /// A closing client has this long to take what is left.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Replies that may wait; until they are gone, the client is not listened to.
-const MAX_WAITING: usize = 64;
+/// So many times in a row a token may not be judged because the store does not answer.
+const MAX_UNJUDGED: u32 = 3;
 
-/// What a running operation yields: its results, then that it is over.
-struct Yielded {
-    id: String,
-    response: Option<Response>,
-}
+/// A token with what was found about it.
+type Judged = (String, vultus_core::Result<Authenticated>);
 
 pub(super) struct Socket {
     node: Node,
@@ -51,22 +51,25 @@ pub(super) struct Socket {
     protocol: Protocol,
     /// Whose token it is, and the token, to be judged again from time to time.
     authenticated: Option<(Principal, String)>,
-    operations: SelectAll<Abortable<BoxStream<'static, Yielded>>>,
-    aborts: HashMap<String, AbortHandle>,
-    waiting: VecDeque<Message>,
-    unflushed: bool,
+    /// A token that is being judged.
+    judging: Option<BoxFuture<'static, Judged>>,
+    unjudged: u32,
+    operations: Operations,
+    outgoing: Outgoing,
 }
 
 /// What the loop woke for.
 enum Woken {
     Stopping,
     InitTimeout,
+    TooSlow,
     Recheck,
+    Judged(Judged),
     Ping,
     Writable(Result<(), axum::Error>),
     Flushed(Result<(), axum::Error>),
     Incoming(Option<Result<Message, axum::Error>>),
-    Yielded(Option<Yielded>),
+    Yielded(Yielded),
 }
 
 /// Why the loop ends.
@@ -92,10 +95,10 @@ impl Socket {
             websocket,
             protocol,
             authenticated: None,
-            operations: SelectAll::new(),
-            aborts: HashMap::new(),
-            waiting: VecDeque::new(),
-            unflushed: false,
+            judging: None,
+            unjudged: 0,
+            operations: Operations::new(),
+            outgoing: Outgoing::default(),
         }
     }
 
@@ -125,9 +128,8 @@ impl Socket {
         let mut ping = ticks(PING);
         loop {
             let woken = self.wait(init_deadline, &mut recheck, &mut ping).await;
-            match self.handle(woken).await {
-                Ok(()) => {}
-                Err(end) => return end,
+            if let Err(end) = self.handle(woken) {
+                return end;
             }
         }
     }
@@ -139,110 +141,143 @@ impl Socket {
         ping: &mut Interval,
     ) -> Woken {
         let awaits_init = self.protocol.awaits_init();
-        let nothing_waits = self.waiting.is_empty();
-        let Self { node, websocket, operations, waiting, unflushed, .. } = self;
+        // Before its token is judged, a client has nothing to say.
+        let is_judged = self.authenticated.is_some() || self.judging.is_none();
+        let listens = is_judged && self.outgoing.has_room();
+        let (may_yield, too_slow) = (self.outgoing.is_done(), self.outgoing.deadline());
+        let Self { node, websocket, judging, operations, outgoing, .. } = self;
         // Reading and writing are two halves of one socket; each is polled for its own wish only.
         let mut io = poll_fn(|cx| {
-            if !waiting.is_empty() {
-                if let std::task::Poll::Ready(result) = websocket.poll_ready_unpin(cx) {
-                    return std::task::Poll::Ready(Woken::Writable(result));
+            if outgoing.waits() {
+                if let Poll::Ready(result) = websocket.poll_ready_unpin(cx) {
+                    return Poll::Ready(Woken::Writable(result));
                 }
-            } else if *unflushed
-                && let std::task::Poll::Ready(result) = websocket.poll_flush_unpin(cx)
+            } else if outgoing.is_unflushed()
+                && let Poll::Ready(result) = websocket.poll_flush_unpin(cx)
             {
-                return std::task::Poll::Ready(Woken::Flushed(result));
+                return Poll::Ready(Woken::Flushed(result));
             }
-            if waiting.len() < MAX_WAITING
-                && let std::task::Poll::Ready(message) = websocket.poll_next_unpin(cx)
-            {
-                return std::task::Poll::Ready(Woken::Incoming(message));
+            if listens && let Poll::Ready(message) = websocket.poll_next_unpin(cx) {
+                return Poll::Ready(Woken::Incoming(message));
             }
-            std::task::Poll::Pending
+            Poll::Pending
         });
-        let may_yield = nothing_waits && !*unflushed && !operations.is_empty();
         tokio::select! {
             () = node.services.stopping().cancelled() => Woken::Stopping,
             () = sleep_until(init_deadline), if awaits_init => Woken::InitTimeout,
+            () = until(too_slow) => Woken::TooSlow,
             _ = recheck.tick() => Woken::Recheck,
+            judged = judged(judging) => Woken::Judged(judged),
             _ = ping.tick() => Woken::Ping,
             woken = &mut io => woken,
             yielded = operations.next(), if may_yield => Woken::Yielded(yielded),
         }
     }
 
-    async fn handle(&mut self, woken: Woken) -> Result<(), End> {
+    fn handle(&mut self, woken: Woken) -> Result<(), End> {
         match woken {
             Woken::Stopping => return Err(End::Close(Closing::GOING_AWAY)),
             Woken::InitTimeout => return Err(End::Close(Closing::INIT_TIMEOUT)),
-            Woken::Recheck => self.recheck().await?,
+            Woken::TooSlow => {
+                tracing::info!(
+                    request_id = self.request_id.as_str(),
+                    "a websocket is closed: its client reads too slowly"
+                );
+                return Err(End::Close(Closing::TOO_SLOW));
+            }
+            Woken::Recheck => self.recheck(),
+            Woken::Judged(judged) => self.judged(judged)?,
             Woken::Ping => {
-                if self.waiting.is_empty() && !self.unflushed {
-                    self.waiting.push_back(Message::Ping(bytes::Bytes::new()));
+                if self.outgoing.is_done() {
+                    self.outgoing.push(Message::Ping(bytes::Bytes::new()), None);
                 }
             }
             Woken::Writable(ready) => {
                 ready.map_err(|_| End::Gone)?;
-                if let Some(message) = self.waiting.pop_front() {
+                if let Some(message) = self.outgoing.next() {
                     self.websocket.start_send_unpin(message).map_err(|_| End::Gone)?;
-                    self.unflushed = true;
                 }
             }
             Woken::Flushed(result) => {
                 result.map_err(|_| End::Gone)?;
-                self.unflushed = false;
+                self.outgoing.flushed();
             }
-            Woken::Incoming(message) => self.incoming(message).await?,
-            Woken::Yielded(Some(yielded)) => self.yielded(yielded),
-            Woken::Yielded(None) => {}
+            Woken::Incoming(message) => self.incoming(message)?,
+            Woken::Yielded(yielded) => self.yielded(yielded),
         }
         Ok(())
     }
 
-    async fn incoming(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+    fn reply(&mut self, text: String) {
+        self.outgoing.push(Message::Text(text.into()), None);
+    }
+
+    fn incoming(&mut self, message: Option<Result<Message, axum::Error>>) -> Result<(), End> {
         let text = match message {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Binary(_))) => return Err(End::Close(Closing::UNSUPPORTED)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
                 // The library has put a pong into its buffer, which goes out with the next flush.
-                self.unflushed = true;
+                self.outgoing.must_flush();
                 return Ok(());
             }
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
         };
         match self.protocol.receive(text.as_str(), self.request_id.as_str()) {
-            Step::Authenticate(payload) => self.authenticate(payload).await?,
+            Step::Authenticate(payload) => self.authenticate(payload)?,
             Step::Start { id, request } => self.start(id, request),
-            Step::Stop { id } => self.stop(&id),
-            Step::Reply(reply) => self.waiting.push_back(Message::Text(reply.into())),
+            Step::Stop { id } => self.operations.stop(&id),
+            Step::Reply(reply) => self.reply(reply),
             Step::Nothing => {}
             Step::Close(closing) => return Err(End::Close(closing)),
         }
         Ok(())
     }
 
-    async fn authenticate(&mut self, payload: Option<serde_json::Value>) -> Result<(), End> {
+    fn authenticate(&mut self, payload: Option<serde_json::Value>) -> Result<(), End> {
         let token =
             credentials::token_in_payload(payload.as_ref()).or_else(|| self.header_token.take());
         let Some(token) = token else { return Err(End::Close(Closing::FORBIDDEN)) };
-        match self.node.services.authenticate(&token).await {
-            Ok(authenticated) => {
-                self.authenticated = Some((authenticated.principal, token));
-                let ack = self.protocol.acknowledge();
-                self.waiting.push_back(Message::Text(ack.into()));
-                Ok(())
-            }
-            Err(error) => {
-                note_fault(&error, &self.request_id);
-                Err(End::Close(Closing::FORBIDDEN))
-            }
+        self.judge(token);
+        Ok(())
+    }
+
+    /// Looks again whether the token has expired or its session was revoked.
+    fn recheck(&mut self) {
+        if let Some((_, token)) = &self.authenticated
+            && self.judging.is_none()
+        {
+            self.judge(token.clone());
         }
     }
 
-    /// Closes the socket when its token has expired or its session was revoked.
-    async fn recheck(&mut self) -> Result<(), End> {
-        let Some((_, token)) = &self.authenticated else { return Ok(()) };
-        match self.node.services.authenticate(token).await {
-            Ok(_) => Ok(()),
+    fn judge(&mut self, token: String) {
+        let services = self.node.services.clone();
+        self.judging = Some(Box::pin(async move {
+            let judged = services.authenticate(&token).await;
+            (token, judged)
+        }));
+    }
+
+    fn judged(&mut self, (token, judged): Judged) -> Result<(), End> {
+        self.judging = None;
+        let is_first = self.authenticated.is_none();
+        match judged {
+            Ok(authenticated) => {
+                self.unjudged = 0;
+                if is_first {
+                    self.authenticated = Some((authenticated.principal, token));
+                    let ack = self.protocol.acknowledge();
+                    self.reply(ack);
+                }
+                Ok(())
+            }
+            // Nothing can be read from that store either: the socket may live until it answers.
+            Err(Error::Unavailable { .. }) if !is_first && self.unjudged < MAX_UNJUDGED => {
+                self.unjudged += 1;
+                Ok(())
+            }
+            Err(Error::Unavailable { .. }) => Err(End::Close(Closing::TRY_AGAIN)),
             Err(error) => {
                 note_fault(&error, &self.request_id);
                 Err(End::Close(Closing::FORBIDDEN))
@@ -251,18 +286,12 @@ impl Socket {
     }
 
     fn start(&mut self, id: String, request: GraphQlRequest) {
-        let results = self.results(&request);
-        let (handle, registration) = AbortHandle::new_pair();
-        let (of_results, of_end) = (id.clone(), id.clone());
-        let stream = results
-            .map(move |response| Yielded { id: of_results.clone(), response: Some(response) })
-            .chain(futures::stream::once(async move { Yielded { id: of_end, response: None } }))
-            .boxed();
-        self.aborts.insert(id, handle);
-        self.operations.push(Abortable::new(stream, registration));
+        let next = self.operations.next_answer();
+        let results = self.results(&request, next.clone());
+        self.operations.start(id, results, next);
     }
 
-    fn results(&self, request: &GraphQlRequest) -> BoxStream<'static, Response> {
+    fn results(&self, request: &GraphQlRequest, next: NextAnswer) -> BoxStream<'static, Response> {
         let request_id = self.request_id.as_str();
         let name = request.operation_name.as_deref();
         match self.node.api.check(&request.query, name, request.variables.as_ref()) {
@@ -276,7 +305,8 @@ impl Socket {
                     auth,
                     request_id.to_owned(),
                     self.base_url.clone(),
-                );
+                )
+                .with_next_answer(next);
                 let name = request.operation_name.clone();
                 self.node.api.stream(
                     checked,
@@ -293,21 +323,15 @@ impl Socket {
         }
     }
 
-    fn stop(&mut self, id: &str) {
-        if let Some(handle) = self.aborts.remove(id) {
-            handle.abort();
-        }
-    }
-
     fn yielded(&mut self, yielded: Yielded) {
-        let Yielded { id, response } = yielded;
+        let Yielded { id, response, slot, .. } = yielded;
         if !self.protocol.is_running(&id) {
             return;
         }
         let message = match response {
             Some(response) if was_not_executed(&response) => {
                 self.protocol.ended(&id);
-                self.stop(&id);
+                self.operations.stop(&id);
                 error_message(&id, &response.errors)
             }
             Some(response) => {
@@ -316,11 +340,27 @@ impl Socket {
             }
             None => {
                 self.protocol.ended(&id);
-                self.aborts.remove(&id);
+                self.operations.stop(&id);
                 complete_message(&id)
             }
         };
-        self.waiting.push_back(Message::Text(message.into()));
+        self.outgoing.push(Message::Text(message.into()), slot);
+    }
+}
+
+/// Waits for a moment, or without end where there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}
+
+/// Waits for the judgement of a token, or without end where none is being judged.
+async fn judged(judging: &mut Option<BoxFuture<'static, Judged>>) -> Judged {
+    match judging {
+        Some(judging) => judging.await,
+        None => pending().await,
     }
 }
 
