@@ -169,6 +169,11 @@ impl Client {
         Socket::open(&self.url, self.token.as_deref()).await
     }
 
+    /// A websocket that has been acknowledged, and whose system keeps little of what is not read.
+    pub async fn reluctant_socket(&self) -> Socket {
+        Socket::open_with_small_buffer(&self.url, self.token.as_deref()).await
+    }
+
     /// Sends GET without the token. `url` may be a path of this server.
     pub async fn get(&self, url: &str) -> reqwest::Response {
         let url = if url.starts_with('/') { format!("{}{url}", self.url) } else { url.to_owned() };

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// An open websocket.
@@ -15,20 +16,36 @@ pub struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 impl Socket {
     /// Opens a websocket without sending `connection_init`.
     pub async fn raw(url: &str) -> Self {
-        let address = format!("{}/graphql", url.replacen("http", "ws", 1));
-        let mut request = address.into_client_request().expect("a websocket address");
-        request.headers_mut().insert(
-            "sec-websocket-protocol",
-            "graphql-transport-ws".parse().expect("a header value"),
-        );
-        let (stream, _) = tokio_tungstenite::connect_async(request)
+        let (stream, _) = tokio_tungstenite::connect_async(request(url))
             .await
             .expect("the server accepts the websocket");
         Self(stream)
     }
 
+    /// Opens a socket whose system keeps little of what the client does not read.
+    async fn raw_with_small_buffer(url: &str) -> Self {
+        let host = url.strip_prefix("http://").expect("a plain address");
+        let connection = tokio::net::TcpSocket::new_v4().expect("a connection can be made");
+        connection.set_recv_buffer_size(16 << 10).expect("the size can be set");
+        let address = host.parse().expect("an address with a port");
+        let connection = connection.connect(address).await.expect("the server listens");
+        let (stream, _) =
+            tokio_tungstenite::client_async(request(url), MaybeTlsStream::Plain(connection))
+                .await
+                .expect("the server accepts the websocket");
+        Self(stream)
+    }
+
     pub(crate) async fn open(url: &str, token: Option<&str>) -> Self {
-        let mut socket = Self::raw(url).await;
+        Self::raw(url).await.begun(token).await
+    }
+
+    pub(crate) async fn open_with_small_buffer(url: &str, token: Option<&str>) -> Self {
+        Self::raw_with_small_buffer(url).await.begun(token).await
+    }
+
+    async fn begun(self, token: Option<&str>) -> Self {
+        let mut socket = self;
         let payload =
             token.map_or(json!({}), |token| json!({"Authorization": format!("Bearer {token}")}));
         socket.send(json!({"type": "connection_init", "payload": payload})).await;
@@ -77,4 +94,13 @@ impl Socket {
             }
         }
     }
+}
+
+fn request(url: &str) -> Request {
+    let address = format!("{}/graphql", url.replacen("http", "ws", 1));
+    let mut request = address.into_client_request().expect("a websocket address");
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", "graphql-transport-ws".parse().expect("a header value"));
+    request
 }
