@@ -162,7 +162,10 @@ async fn check_place(store: &dyn Store, blobs: &BlobStore) -> Result<(), ServeEr
     };
     // Twice, as they may be erased in between.
     let is_here = (finds_stored().await? || finds_stored().await?)
-        && store.register_blobs_place(&blobs.identity().await?).await.map_err(ServeError::CompareBlobs)?;
+        && store
+            .register_blobs_place(&blobs.identity().await?)
+            .await
+            .map_err(ServeError::CompareBlobs)?;
     if is_here { Ok(()) } else { Err(ServeError::OtherBlobs) }
 }
 

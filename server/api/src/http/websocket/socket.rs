@@ -26,7 +26,7 @@ use crate::graphql::error::{error_response, publish};
 use crate::http::request::GraphQlRequest;
 use crate::http::request_id::RequestId;
 use crate::http::{Node, credentials};
-use crate::service::{Authenticated, NextAnswer};
+use vultus_service::{Authenticated, NextAnswer};
 
 /// `connection_init` must come within this time.
 const INIT_TIMEOUT: Duration = Duration::from_secs(5);
