@@ -1,22 +1,22 @@
-//! Companies, users, roles, and who is asking.
+//! Users, roles, and the principal of a request.
 
 use crate::ids::{CompanyId, SessionId, UserId};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// What a user may do; the one table over it is the server's `auth::policy`.
+/// Role of a user. The server's `auth::policy` is the only table of what each role may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Role {
-    /// All objects of all companies; cannot decide.
+    /// Sees and changes all objects of all companies; cannot settle analyses.
     Admin,
-    /// Sees all; decides where a person must.
+    /// Sees all companies; settles analyses that are OPERATOR_REQUIRED.
     Operator,
-    /// Own folders.
+    /// Sees and changes its own folders only.
     Client,
-    /// All of the own company.
+    /// Sees and changes everything in its own company.
     ClientAdmin,
-    /// Decides within the own company.
+    /// Settles analyses within its own company.
     ClientOperator,
 }
 
@@ -25,21 +25,21 @@ pub enum Role {
 pub struct User {
     /// Id.
     pub id: UserId,
-    /// The company; every user has one, the first administrator's is made with it.
+    /// The user's company. The first administrator's company is created with that user.
     pub company_id: CompanyId,
-    /// Login name, lower case.
+    /// Login name, in lower case.
     pub email: String,
-    /// Name for people.
+    /// Display name.
     pub name: String,
     /// Role.
     pub role: Role,
-    /// A machine account.
+    /// Whether this is a machine account.
     pub is_service: bool,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: OffsetDateTime,
 }
 
-/// Who is asking.
+/// The authenticated sender of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Principal {
     /// The user.
@@ -48,6 +48,6 @@ pub struct Principal {
     pub company_id: CompanyId,
     /// The user's role.
     pub role: Role,
-    /// The login; absent for the command line on the node itself.
+    /// The login session; absent for commands on the node's own command line.
     pub session_id: Option<SessionId>,
 }

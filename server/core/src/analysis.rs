@@ -1,28 +1,28 @@
-//! Analyses: states, verdicts, reasons, and what explains them.
+//! Analyses: states, verdicts, reasons and provenance.
 
 use crate::ids::{AnalysisId, ArtifactId, FolderId, GroupId, MediaId, RunId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-/// Where an analysis is.
+/// State of an analysis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AnalysisState {
-    /// Accepted, not begun.
+    /// Accepted; no worker has entered it yet.
     Queued,
-    /// A worker is on it.
+    /// A worker is judging it.
     Running,
     /// It has a verdict.
     Finished,
-    /// It has none and will not get one.
+    /// It has no verdict and will not get one.
     Failed,
-    /// Somebody stopped it.
+    /// A user cancelled it.
     Cancelled,
 }
 
 impl AnalysisState {
-    /// Whether it never changes again.
+    /// Whether the state never changes again.
     pub fn is_final(self) -> bool {
         match self {
             Self::Queued | Self::Running => false,
@@ -31,7 +31,7 @@ impl AnalysisState {
     }
 }
 
-/// The verdict, ordered from best to worst: the maximum of several is the one that counts.
+/// The verdict, ordered from best to worst: the maximum of several verdicts is the one that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Resolution {
@@ -39,20 +39,20 @@ pub enum Resolution {
     Success,
     /// A person must decide.
     OperatorRequired,
-    /// Refused.
+    /// Rejected.
     Declined,
 }
 
-/// Why the verdict is what it is.
+/// A reason for a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
     /// Stable code, such as `NO_FACE`.
     pub code: String,
-    /// One sentence for people.
+    /// One sentence for the user.
     pub message: String,
-    /// The medium that is meant.
+    /// The medium that the reason is about.
     pub media_id: Option<MediaId>,
-    /// The frame of it, counted from 0 in the run's set.
+    /// Index of the frame, from 0, among the frames of that medium in the run.
     pub frame: Option<u32>,
 }
 
@@ -65,28 +65,28 @@ pub struct AnalysisFailure {
     pub message: String,
 }
 
-/// What judged, and by which rules: enough to explain the verdict later.
+/// Which plugin, weights and parameters produced a verdict, so that it can be explained later.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Provenance {
     /// Id of the plugin.
     pub analyzer: Option<String>,
-    /// Its version.
+    /// Version of the plugin.
     pub analyzer_version: Option<String>,
-    /// SHA-256 of its file.
+    /// SHA-256 of the plugin's file, lower-case hexadecimal.
     pub analyzer_sha256: Option<String>,
-    /// SHA-256 of each weight file in use: (file, sha256).
+    /// SHA-256 of each weight file in use, as (file, sha256).
     pub weights: Vec<(String, String)>,
-    /// Where each parameter came from: (name, `default` | `company` | `request`).
+    /// Source of each parameter, as (name, `default` | `company` | `request`).
     pub parameter_sources: Vec<(String, String)>,
 }
 
-/// A file that an analysis made, such as the best shot.
+/// A file that an analysis produced, such as the best shot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
     /// Id.
     pub id: ArtifactId,
-    /// The analysis that made it.
+    /// The analysis that produced it.
     pub analysis_id: AnalysisId,
     /// The plugin's name for it, such as `best_shot`.
     pub name: String,
@@ -116,23 +116,23 @@ pub struct TakenMedium {
 pub struct Analysis {
     /// Id.
     pub id: AnalysisId,
-    /// Its folder.
+    /// The folder that it belongs to.
     pub folder_id: FolderId,
-    /// What it was asked for with.
+    /// The group of analyses requested together with it.
     pub group_id: GroupId,
     /// The run that it belongs to.
     pub run_id: RunId,
     /// Type, such as `liveness`.
     pub kind: String,
-    /// Where it is.
+    /// State.
     pub state: AnalysisState,
     /// The verdict; only when FINISHED.
     pub resolution: Option<Resolution>,
-    /// Why.
+    /// Reasons for the verdict.
     pub reasons: Vec<Reason>,
-    /// How far it is, 0–1.
+    /// Fraction done, 0–1.
     pub progress: f32,
-    /// The media that it takes, in slot order. Index n here is medium n of `result`.
+    /// The media that it takes, in slot order. `result` refers to them by their index in this list.
     pub media: Vec<TakenMedium>,
     /// Merged and validated parameters.
     pub params: Value,
@@ -140,20 +140,20 @@ pub struct Analysis {
     pub result: Option<Value>,
     /// Why it failed; only when FAILED.
     pub failure: Option<AnalysisFailure>,
-    /// What judged.
+    /// Which plugin, weights and parameters produced the verdict.
     pub provenance: Provenance,
-    /// Times that a worker entered it.
+    /// Number of times that a worker entered it.
     pub attempts: u32,
-    /// Worker deaths while it was active; the second one fails it.
+    /// Number of worker deaths while it was active; the second one fails it.
     pub deaths: u32,
-    /// Time that it may take, in milliseconds.
+    /// Time limit in milliseconds.
     pub timeout_ms: u64,
-    /// When it was asked for.
+    /// Time of the request.
     pub created_at: OffsetDateTime,
-    /// When a worker first entered it.
+    /// Time at which a worker first entered it.
     pub started_at: Option<OffsetDateTime>,
-    /// When it became final.
+    /// Time at which its state became final.
     pub finished_at: Option<OffsetDateTime>,
-    /// Counts its changes, from 1.
+    /// Number of changes, counted from 1.
     pub revision: u64,
 }

@@ -1,11 +1,11 @@
-//! One error type: an outside text for the client and an inside context for the log.
+//! The error type of the domain: a text for the client and a context for the log.
 
 use std::time::Duration;
 
-/// Result of an operation of the domain.
+/// Result of a domain operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong, in the closed list that clients see.
+/// The closed list of errors that clients see.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No valid credentials.
@@ -14,18 +14,18 @@ pub enum Error {
     /// The principal may not do this.
     #[error("{0}")]
     Forbidden(String),
-    /// It does not exist, or belongs to somebody else (which looks the same).
+    /// The object does not exist or belongs to another user; clients cannot tell which.
     #[error("{what} not found")]
     NotFound {
-        /// The kind of thing: `folder`.
+        /// Kind of the object, such as `folder`.
         what: &'static str,
-        /// The argument that named it, as a path: `input.folderId`.
+        /// Path of the argument that named it, such as `input.folderId`.
         argument: Option<String>,
     },
-    /// The input is wrong.
+    /// The input is invalid.
     #[error("{message}")]
     InvalidInput {
-        /// The argument, as a path: `input.media[1].file`.
+        /// Path of the argument, such as `input.media[1].file`.
         argument: Option<String>,
         /// What is wrong with it; `reason` is a stable code where there is one, such as
         /// `TRUNCATED`.
@@ -33,14 +33,14 @@ pub enum Error {
         /// Stable code of the refusal, where there is one.
         reason: Option<String>,
     },
-    /// It contradicts what is stored.
+    /// The request contradicts what is stored.
     #[error("{message}")]
     Conflict {
         /// The argument, as a path.
         argument: Option<String>,
-        /// What it contradicts.
+        /// What the request contradicts.
         message: String,
-        /// The id of the thing that is there already.
+        /// Id of the object that exists already.
         existing: Option<String>,
     },
     /// A limit was exceeded.
@@ -48,20 +48,20 @@ pub enum Error {
     LimitExceeded {
         /// The argument, as a path.
         argument: Option<String>,
-        /// Which limit, and by what.
+        /// Which limit was exceeded, and by how much.
         message: String,
         /// Stable code of the refusal, where there is one.
         reason: Option<String>,
     },
-    /// It may work later.
+    /// A temporary failure: the same request may succeed later.
     #[error("{message}")]
     Unavailable {
         /// What is missing.
         message: String,
-        /// When to try again.
+        /// Time after which the client may try again.
         retry_after: Duration,
     },
-    /// A fault of ours. The client sees only the request id.
+    /// A fault of the server. The client sees only the request id.
     #[error("internal error: {context}")]
     Internal {
         /// What was being done to what.
@@ -73,7 +73,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Input that is wrong, at `argument`.
+    /// Invalid input at the argument with this path.
     pub fn invalid(argument: impl Into<String>, message: impl Into<String>) -> Self {
         Self::InvalidInput {
             argument: Some(argument.into()),
@@ -82,12 +82,12 @@ impl Error {
         }
     }
 
-    /// Something that the principal cannot see.
+    /// An object that does not exist or that the principal cannot see.
     pub fn not_found(what: &'static str, argument: impl Into<String>) -> Self {
         Self::NotFound { what, argument: Some(argument.into()) }
     }
 
-    /// A fault of ours, with its cause.
+    /// A fault of the server, with its cause.
     pub fn internal(
         context: impl Into<String>,
         source: impl std::error::Error + Send + Sync + 'static,
@@ -95,12 +95,12 @@ impl Error {
         Self::Internal { context: context.into(), source: Some(Box::new(source)) }
     }
 
-    /// A fault of ours without a deeper cause.
+    /// A fault of the server without an underlying error.
     pub fn broken(context: impl Into<String>) -> Self {
         Self::Internal { context: context.into(), source: None }
     }
 
-    /// The same error about `argument`, where none is named yet.
+    /// Adds the path of the argument, unless the error has one already.
     #[must_use]
     pub fn at(mut self, path: &str) -> Self {
         match &mut self {

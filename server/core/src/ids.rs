@@ -1,5 +1,5 @@
-//! Typed identifiers. All are UUIDv7; the caller brings the value, because making one needs a
-//! clock.
+//! Typed identifiers. All are UUIDv7. The caller supplies the value, because creating a UUIDv7
+//! needs a clock.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -47,10 +47,10 @@ typed_id! {
     MediaId,
     /// An analysis.
     AnalysisId,
-    /// The analyses asked for in one request.
+    /// The analyses requested together.
     GroupId,
     /// The analyses of one group for one worker pool: the unit of work.
     RunId,
-    /// A picture or file that an analysis made.
+    /// A picture or file that an analysis produced.
     ArtifactId,
 }

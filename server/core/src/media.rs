@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 use time::OffsetDateTime;
 
-/// Kind of a medium, by its content.
+/// Kind of a medium, determined by its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MediaKind {
@@ -32,7 +32,7 @@ impl FromStr for MediaKind {
 }
 
 impl MediaKind {
-    /// The name in stores and messages.
+    /// The name used in stores and messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Image => "IMAGE",
@@ -44,10 +44,10 @@ impl MediaKind {
 
 /// A kind that is not IMAGE, VIDEO or SHOT_SET.
 #[derive(Debug, thiserror::Error)]
-#[error("not a kind of media")]
+#[error("the kind of a medium is IMAGE, VIDEO or SHOT_SET")]
 pub struct UnknownKind;
 
-/// The tags with a meaning; free ones begin with `x_`.
+/// The tags that have a meaning; free tags begin with `x_`.
 pub const KNOWN_TAGS: [&str; 18] = [
     "video_selfie",
     "video_selfie_blank",
@@ -69,10 +69,10 @@ pub const KNOWN_TAGS: [&str; 18] = [
     "photo_id_back",
 ];
 
-/// Longest tag, in bytes.
+/// Maximum length of a tag, in bytes.
 pub const MAX_TAG_BYTES: usize = 64;
 
-/// A tag on a medium: a known one, or `x_` and lower-case letters, digits and `_`.
+/// A tag of a medium: a known tag, or `x_` followed by lower-case letters, digits and `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Tag(String);
@@ -121,48 +121,46 @@ impl From<Tag> for String {
 
 /// A tag that is neither known nor free.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "unknown tag `{0}`: use a known tag, or a free one of `x_` and lower-case letters, digits and `_`"
-)]
+#[error("unknown tag `{0}`: use a known tag, or `x_` and lower-case letters, digits and `_`")]
 pub struct UnknownTag(pub String);
 
-/// A medium as it is stored. The bytes lie in the blob store under `blob_key`.
+/// A medium as it is stored. Its bytes are in the blob store under `blob_key`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Medium {
     /// Id.
     pub id: MediaId,
-    /// Its folder.
+    /// The folder that it belongs to.
     pub folder_id: FolderId,
-    /// Kind by content.
+    /// Kind, determined by content.
     pub kind: MediaKind,
     /// Tags, sorted.
     pub tags: Vec<Tag>,
     /// The client's own data: a JSON object.
     pub metadata: serde_json::Value,
-    /// The file name that the client gave, without folders; for people only.
+    /// The file name that the client gave, without folders; only for display.
     pub original_name: Option<String>,
-    /// MIME type by content.
+    /// MIME type, determined by content.
     pub content_type: String,
     /// Size in bytes.
     pub byte_size: u64,
     /// SHA-256 of the bytes, lower-case hexadecimal.
     pub sha256: String,
-    /// Width in pixels once upright.
+    /// Width in pixels, after rotation to upright.
     pub width: u32,
-    /// Height in pixels once upright.
+    /// Height in pixels, after rotation to upright.
     pub height: u32,
     /// EXIF orientation (1–8) that was applied.
     pub orientation_applied: u8,
-    /// Duration in microseconds, of videos.
+    /// Duration in microseconds; only for videos.
     pub duration_us: Option<i64>,
-    /// Frames, of videos and shot sets.
+    /// Number of frames; only for videos and shot sets.
     pub frame_count: Option<u64>,
-    /// Mean frame rate in 1/s, of videos.
+    /// Mean frame rate in 1/s; only for videos.
     pub frame_rate: Option<f64>,
     /// Key of the bytes in the blob store.
     pub blob_key: String,
     /// Key of the thumbnail (JPEG).
     pub thumbnail_key: Option<String>,
-    /// When it was added.
+    /// Time at which it was added.
     pub created_at: OffsetDateTime,
 }

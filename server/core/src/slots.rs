@@ -1,4 +1,4 @@
-//! Which media an analysis takes: matching media to the slots of its analyzer.
+//! Matching of media to the slots of an analyzer: decides which media an analysis takes.
 
 use crate::analysis::TakenMedium;
 use crate::ids::MediaId;
@@ -9,21 +9,21 @@ use crate::media::{MediaKind, Tag};
 pub struct Slot {
     /// Name.
     pub name: String,
-    /// Kinds that fit.
+    /// Kinds of media that fit.
     pub kinds: Vec<MediaKind>,
-    /// At least one of these tags (empty: no condition).
+    /// A medium needs at least one of these tags (empty: no condition).
     pub any_tags: Vec<String>,
-    /// All of these tags.
+    /// A medium needs all of these tags.
     pub all_tags: Vec<String>,
     /// A medium with one of these is left out unless the request names it.
     pub unless_named_tags: Vec<String>,
-    /// Fewest media.
+    /// Minimum number of media.
     pub min: u32,
-    /// Most media.
+    /// Maximum number of media.
     pub max: u32,
 }
 
-/// What the matching looks at.
+/// The properties of a medium that the matching looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// The medium.
@@ -44,7 +44,7 @@ pub enum Mismatch {
         index: usize,
         /// The medium's kind.
         kind: &'static str,
-        /// What the slots take.
+        /// What the slots accept.
         accepted: String,
     },
     /// A medium is named twice.
@@ -58,21 +58,21 @@ pub enum Mismatch {
     TooFew {
         /// The slot.
         slot: String,
-        /// Fewest media.
+        /// Minimum number of media.
         min: u32,
-        /// Media that fit.
+        /// Number of media that fit.
         found: u32,
-        /// What the slot takes.
+        /// What the slot accepts.
         accepted: String,
     },
-    /// More media fit a slot than it takes.
-    #[error("slot `{slot}` takes at most {max} media and {found} fit: name those that you mean")]
+    /// More media fit a slot than it accepts.
+    #[error("slot `{slot}` takes at most {max} media and {found} fit: name the media to use")]
     TooMany {
         /// The slot.
         slot: String,
-        /// Most media.
+        /// Maximum number of media.
         max: u32,
-        /// Media that fit.
+        /// Number of media that fit.
         found: u32,
     },
 }
@@ -105,8 +105,9 @@ impl Slot {
     }
 }
 
-/// Gives each medium the first slot that it fits and has room. `named` lists the media that the
-/// request names; without it, all of the folder's media that fit are taken and the rest left out.
+/// Assigns each medium to the first slot that it fits and that has room. With `named`, `media` are
+/// those that the request names, and each of them must fit; otherwise they are all media of the
+/// folder, and those that do not fit are left out.
 pub fn assign(
     slots: &[Slot],
     media: &[Candidate<'_>],

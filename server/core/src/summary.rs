@@ -1,8 +1,8 @@
-//! The folder's verdict out of its analyses.
+//! The folder's state and verdict, derived from its analyses.
 //!
-//! It is the worst over the newest analysis of each type ever asked for. A later success of one
-//! type never hides a decline of another; FAILED and CANCELLED never count as SUCCESS; a change of
-//! media after the analyses makes it stale.
+//! The verdict is the worst over the newest analysis of each type ever requested. A later success
+//! of one type never hides a decline of another. FAILED and CANCELLED never count as SUCCESS. A
+//! change of media after the analyses makes the verdict stale.
 
 use crate::analysis::{Analysis, AnalysisState, Resolution};
 use crate::folder::FolderState;
@@ -13,16 +13,16 @@ use time::OffsetDateTime;
 pub struct FolderVerdict {
     /// State.
     pub state: FolderState,
-    /// The verdict; none until finished, or when stale.
+    /// The verdict; absent until the folder is finished, and while the verdict is stale.
     pub resolution: Option<Resolution>,
-    /// A usable medium was added or deleted after the newest analyses were asked for.
+    /// Whether a usable medium was added or deleted after the newest analyses were requested.
     pub stale: bool,
-    /// The verdict of the newest finished group alone (what the Oz API calls the folder's).
+    /// The verdict of the newest finished group alone, which the Oz API calls the folder's verdict.
     pub last_group_resolution: Option<Resolution>,
 }
 
-/// Newest analysis of each type, in the order of their first request. `analyses` may come in any
-/// order.
+/// Newest analysis of each type, in the order in which the types were first requested. `analyses`
+/// may be in any order.
 pub fn newest_of_each_type(analyses: &[Analysis]) -> Vec<&Analysis> {
     let mut sorted: Vec<&Analysis> = analyses.iter().collect();
     sorted.sort_by_key(|analysis| (analysis.created_at, analysis.id));
@@ -36,7 +36,7 @@ pub fn newest_of_each_type(analyses: &[Analysis]) -> Vec<&Analysis> {
     newest
 }
 
-/// The folder's verdict from all of its analyses.
+/// The folder's state and verdict, from all of its analyses in any order.
 pub fn verdict(analyses: &[Analysis], media_changed_at: Option<OffsetDateTime>) -> FolderVerdict {
     let newest = newest_of_each_type(analyses);
     let last_group_resolution = last_group(analyses);
@@ -95,7 +95,7 @@ mod tests {
         OffsetDateTime::UNIX_EPOCH + time::Duration::seconds(seconds)
     }
 
-    /// An analysis of group number `seconds`, asked for then.
+    /// An analysis of group number `seconds`, requested at that second.
     fn analysis(
         seconds: u8,
         kind: &str,
