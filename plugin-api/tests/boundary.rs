@@ -202,7 +202,7 @@ fn each_result_and_message_is_released_exactly_once() {
 }
 
 #[test]
-fn an_instance_is_destroyed_once_and_none_without_create() {
+fn each_created_instance_is_destroyed_exactly_once() {
     static COUNTERS: Counters = Counters::new();
     let entry = table!(COUNTERS, SOME, |_| (0, std::ptr::null_mut(), 0));
     assert_eq!(COUNTERS.destroyed.load(SeqCst), 0);
@@ -214,7 +214,7 @@ fn an_instance_is_destroyed_once_and_none_without_create() {
 }
 
 #[test]
-fn status_0_without_an_instance_is_a_failure_and_nothing_is_destroyed() {
+fn status_0_without_an_instance_is_a_failure() {
     static COUNTERS: Counters = Counters::new();
     let entry = table!(COUNTERS, std::ptr::null_mut(), |_| (0, std::ptr::null_mut(), 0));
     let failure = entry.create(&Config::default()).unwrap_err();
@@ -260,7 +260,7 @@ fn of_analyzer(
 }
 
 #[test]
-fn progress_is_clamped_and_what_is_no_number_is_ignored() {
+fn progress_is_clamped_and_non_finite_values_are_ignored() {
     let (_, host) = of_analyzer(|instance, host| instance.analyze(host, &request()));
     assert_eq!(host.progress, [0.5, 1.0, 0.0]);
 }
@@ -282,7 +282,7 @@ fn a_host_of_a_later_minor_version_is_understood() {
 }
 
 #[test]
-fn what_is_reserved_is_zero() {
+fn reserved_fields_are_zero() {
     let table = vultus_plugin_api::plugin::<Nothing>();
     assert!(table.reserved.iter().all(Option::is_none));
     assert_eq!((table.header.flags, table.header.reserved0), (0, 0));
@@ -306,7 +306,7 @@ fn what_is_reserved_is_zero() {
 }
 
 #[test]
-fn text_needs_no_closing_nul() {
+fn text_needs_no_terminating_nul() {
     static COUNTERS: Counters = Counters::new();
     let entry = table!(COUNTERS, SOME, |job| {
         // SAFETY: the host's job is valid during the call; the view is only read.

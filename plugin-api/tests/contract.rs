@@ -203,7 +203,7 @@ fn bench_with_pictures(width: u32) -> Bench {
 }
 
 #[test]
-fn a_panic_becomes_status_6_with_its_text_and_the_next_call_works() {
+fn panic_becomes_status_6_and_the_next_call_works() {
     let bench = bench_with_pictures(20);
     let failure = bench.run("subject", json!({"do": "panic"})).unwrap_err();
     assert_eq!(failure, Failure::new(Status::Panic, "the plugin panicked: at pixel 7"));
@@ -211,7 +211,7 @@ fn a_panic_becomes_status_6_with_its_text_and_the_next_call_works() {
 }
 
 #[test]
-fn a_panic_or_failure_of_new_comes_back_as_status_and_message() {
+fn panic_or_failure_of_new_is_returned_with_its_message() {
     let with = |what: &str| {
         let settings = [("new".to_owned(), json!(what))].into_iter().collect();
         Bench::new::<Subject>(&Config { settings, ..Config::default() }).map(drop).unwrap_err()
@@ -246,7 +246,7 @@ fn frames_come_medium_by_medium_with_time_and_size() {
 }
 
 #[test]
-fn frames_are_scaled_to_max_side_and_converted_to_the_first_format() {
+fn frames_are_scaled_and_converted_to_the_first_format() {
     let bench = bench_with_pictures(20);
     let first = |analysis| bench.run(analysis, json!({})).unwrap().outcome.result[0].clone();
     let gray = first("gray");
@@ -257,7 +257,7 @@ fn frames_are_scaled_to_max_side_and_converted_to_the_first_format() {
 }
 
 #[test]
-fn media_cross_the_line_whole() {
+fn media_cross_the_abi_unchanged() {
     let run = bench_with_pictures(20).run("subject", json!({"do": "media"})).unwrap();
     let expected = json!([
         [0, "pictures", "IMAGE", ["photo_selfie"], 20, 10, null, 1, true],
@@ -267,7 +267,7 @@ fn media_cross_the_line_whole() {
 }
 
 #[test]
-fn a_feature_is_computed_once_also_for_another_feature() {
+fn feature_is_computed_once_even_for_another_feature() {
     let bench = bench_with_pictures(33);
     for _ in 0..2 {
         assert_eq!(bench.feature(1, None, "sum/1").unwrap(), json!(1 + 2));
@@ -279,7 +279,7 @@ fn a_feature_is_computed_once_also_for_another_feature() {
 }
 
 #[test]
-fn a_feature_that_the_manifest_does_not_ask_for_is_refused() {
+fn unlisted_feature_is_refused() {
     let bench = bench_with_pictures(20);
     let ask = |name: &str| bench.run("subject", json!({"do": "feature", "name": name}));
     let failure = ask("unlisted/1").unwrap_err();
@@ -384,7 +384,7 @@ fn analyze_with(broken: Broken) -> Result<Vec<u8>, Failure> {
 }
 
 #[test]
-fn a_failure_of_the_host_wins_over_the_plugins_success() {
+fn host_failure_overrides_plugin_success() {
     let failure = analyze_with(Broken::Fails).unwrap_err();
     assert_eq!(failure, Failure::unavailable("the decoder is gone"));
 }
@@ -396,7 +396,7 @@ fn a_frame_with_too_few_pixels_never_reaches_the_plugin() {
 }
 
 #[test]
-fn a_panic_of_the_host_passes_the_plugin_by() {
+fn host_panic_propagates_past_the_plugin() {
     let caught = std::panic::catch_unwind(|| analyze_with(Broken::Panics)).unwrap_err();
     assert_eq!(caught.downcast_ref::<&str>(), Some(&"in the host"));
 }

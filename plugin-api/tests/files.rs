@@ -43,7 +43,7 @@ fn a_file_is_read_upright_with_its_pixels() {
 }
 
 #[test]
-fn what_is_no_picture_is_refused_by_name() {
+fn file_that_is_not_a_picture_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text.jpg");
     std::fs::write(&path, b"no picture").unwrap();

@@ -185,13 +185,13 @@ fn c_program() -> String {
 }
 
 #[test]
-fn layout_in_rust_is_that_of_the_snapshot() {
+fn rust_layout_equals_the_snapshot() {
     let snapshot = include_str!("snapshots/layout-v1.txt");
     assert_eq!(rust_layout(), snapshot, "ABI v1 is fixed: append to structs, never move a field");
 }
 
 #[test]
-fn layout_in_the_c_header_is_that_of_the_snapshot_in_c11_and_in_cpp17() {
+fn c_header_layout_equals_the_snapshot_in_c11_and_cpp17() {
     let snapshot = include_str!("snapshots/layout-v1.txt");
     let folder = tempfile::tempdir().unwrap();
     let include = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");

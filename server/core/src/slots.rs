@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_medium_that_fits_no_slot_is_an_error_and_an_unnamed_one_is_left_out() {
+    fn only_named_media_must_fit_a_slot() {
         let media = [medium(1, MediaKind::ShotSet, &[]), medium(2, MediaKind::Image, &[])];
         let slots = [slot(&[], 1, 9)];
         assert_eq!(assign(&slots, &media, false).unwrap().len(), 1);

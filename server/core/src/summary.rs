@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_success_never_hides_an_earlier_decline_of_another_type() {
+    fn later_success_never_hides_a_decline_of_another_type() {
         let analyses = [
             finished(1, "liveness", Resolution::Declined),
             finished(2, "face_match", Resolution::Success),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_analysis_of_the_same_type_takes_the_place_of_the_older_in_whatever_order_they_come()
+    fn newest_analysis_of_a_type_counts_in_any_input_order()
     {
         let mut analyses = [
             finished(1, "liveness", Resolution::Declined),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_analysis_that_is_not_final_makes_the_folder_processing_again() {
+    fn repeated_analysis_makes_the_folder_processing_again() {
         for state in [AnalysisState::Queued, AnalysisState::Running] {
             let analyses = [
                 finished(1, "liveness", Resolution::Success),
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_or_cancelled_analysis_never_counts_as_success_until_it_is_repeated() {
+    fn failed_or_cancelled_analysis_never_counts_as_success() {
         for state in [AnalysisState::Failed, AnalysisState::Cancelled] {
             let mut analyses = vec![
                 finished(1, "liveness", Resolution::Success),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_media_after_any_of_the_newest_makes_the_verdict_stale() {
+    fn media_change_after_a_newest_analysis_makes_verdict_stale() {
         let analyses = [
             finished(1, "liveness", Resolution::Success),
             finished(3, "face_match", Resolution::Success),

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_longer_than_the_socket_buffer_arrives_whole() {
+    fn message_longer_than_the_socket_buffer_arrives_whole() {
         let (mut near, mut far) = Channel::pair().unwrap();
         let text = "x".repeat(3_000_000);
         let sender = std::thread::spawn(move || near.send(&cancel(&text), &[]).unwrap());
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announced_length_over_the_limit_is_refused_before_it_is_read() {
+    fn oversized_length_is_refused_before_reading() {
         let (mut near, mut far) = Channel::pair().unwrap();
         near.socket.write_all(&[0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]).unwrap();
         assert!(matches!(
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_that_were_announced_but_not_sent_are_noticed() {
+    fn missing_descriptors_are_detected() {
         let (mut near, mut far) = Channel::pair().unwrap();
         near.socket.write_all(&[2, 0, 0, 0, 3, 0, 0, 0, b'{', b'}']).unwrap();
         let refused = far.receive::<FromWorker>();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn json_that_is_no_message_is_refused() {
+    fn json_that_is_not_a_message_is_refused() {
         let (mut near, mut far) = Channel::pair().unwrap();
         near.send(&serde_json::json!({"message": "launch"}), &[]).unwrap();
         assert!(matches!(far.receive::<FromWorker>(), Err(ChannelError::NotAMessage(_))));

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rule_has_a_name_of_its_own_and_a_rule_of_the_abi() {
+    fn rule_names_are_unique_and_refer_to_abi_rules() {
         let names: std::collections::BTreeSet<_> = RULES.iter().map(|rule| rule.name).collect();
         assert_eq!(names.len(), RULES.len());
         assert!(RULES.iter().all(|rule| !rule.abi.is_empty()));

@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn unsealed_or_ordinary_files_and_wrong_lengths_are_refused() {
+    fn unsealed_descriptors_and_wrong_lengths_are_refused() {
         let open = memfd_create("open", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
         assert!(matches!(read_sealed(open, 0, 5), Err(MemfdError::NotSealed)));
         let ordinary = OwnedFd::from(tempfile::tempfile().unwrap());

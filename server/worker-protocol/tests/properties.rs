@@ -84,7 +84,7 @@ fn replace(value: &mut Value, at: usize, with: Value) {
 }
 
 #[test]
-fn messages_with_a_part_of_another_shape_are_an_error_or_a_message() {
+fn mutated_messages_are_an_error_or_a_message() {
     let messages = [
         json!({"message": "probed", "probe": "p", "result": {"Ok": {"kind": "IMAGE", "content_type": "image/png", "width": 1, "height": 1,
             "orientation_applied": 1, "duration_us": null, "frame_count": null, "frame_rate": null, "thumbnail_bytes": 0, "frame": null}}}),
@@ -110,7 +110,7 @@ fn messages_with_a_part_of_another_shape_are_an_error_or_a_message() {
 }
 
 #[test]
-fn what_is_sent_comes_back_with_its_descriptors() {
+fn messages_and_descriptors_round_trip() {
     let sent = (".{0,40}", proptest::option::of(".{0,40}"), 0..8usize);
     runner()
         .run(&sent, |(run, analysis, count)| {

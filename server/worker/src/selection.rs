@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_consumer_may_stand_before_its_provider_and_unneeded_providers_are_left_out() {
+    fn order_does_not_matter_and_unneeded_providers_are_left_out() {
         let plugins = [
             plugin("consumer", &[], &["age/1"]),
             plugin("provider", &[("age/1", &["faces/1"])], &[]),
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_refused_with_both_names_and_others_are_used() {
+    fn cycle_is_refused_with_both_names_and_others_are_used() {
         let plugins = [
             plugin("a", &[("one/1", &["two/1"])], &[]),
             plugin("b", &[("two/1", &["one/1"])], &[]),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_provider_is_named_with_its_consumer_and_refuses_those_behind() {
+    fn missing_provider_refuses_direct_and_indirect_consumers() {
         let plugins = [plugin("a", &[("one/1", &["zero/1"])], &[]), plugin("b", &[], &["one/1"])];
         let selection = selected(&plugins, &[]);
         assert!(selection.used.is_empty());

@@ -140,7 +140,7 @@ fn breaks(define: &str, rules: &[&str]) {
 }
 
 #[test]
-fn a_plugin_that_keeps_to_all_rules_breaks_none() {
+fn plugin_that_follows_all_rules_passes() {
     let told = wrong("RIGHT");
     assert_eq!(told.broken(), [""; 0], "{:#?}", told.reports);
     assert_eq!(told.reports.len(), RULES.len());
@@ -149,7 +149,7 @@ fn a_plugin_that_keeps_to_all_rules_breaks_none() {
 }
 
 #[test]
-fn a_second_exported_name_is_told_and_breaks_nothing() {
+fn second_exported_name_is_reported_and_breaks_nothing() {
     let told = wrong("WRONG_EXPORT");
     assert_eq!(told.broken(), [""; 0], "{:#?}", told.reports);
     assert!(
@@ -165,7 +165,7 @@ fn a_constructor_that_starts_a_thread_is_found() {
 }
 
 #[test]
-fn a_manifest_that_changes_and_one_that_allows_more_instances_than_there_are_is_found() {
+fn changing_manifest_and_wrong_instance_count_are_found() {
     breaks("WRONG_MANIFEST", &["manifest_is_constant"]);
     let told = wrong("WRONG_ONLY_ONE");
     assert!(told.broken().contains(&"create"), "{:#?}", told.reports);
@@ -180,13 +180,13 @@ fn a_result_against_its_schema_is_found() {
 }
 
 #[test]
-fn a_failure_instead_of_the_outcome_no_face_is_found() {
+fn failure_instead_of_a_no_face_outcome_is_found() {
     let told = wrong("WRONG_NO_FACE");
     assert_eq!(told.broken(), ["grey_input"], "{:#?}", told.reports);
 }
 
 #[test]
-fn rows_media_and_parameters_that_are_read_wrongly_are_found() {
+fn misread_rows_media_and_parameters_are_found() {
     breaks("WRONG_STRIDE", &["padded_rows"]);
     breaks("WRONG_MEDIUM_SIZE", &["newer_host"]);
     breaks("WRONG_PARAMETER", &["parameters"]);
@@ -209,7 +209,7 @@ fn a_plugin_that_does_not_stop_in_time_is_found() {
 }
 
 #[test]
-fn a_leak_of_eight_bytes_and_a_result_that_is_not_released_are_found() {
+fn eight_byte_leak_and_unreleased_result_are_found() {
     breaks("WRONG_LEAK", &["memory"]);
     breaks("WRONG_RELEASE", &["memory"]);
 }
@@ -223,7 +223,7 @@ fn a_thread_and_a_descriptor_left_behind_are_found() {
 }
 
 #[test]
-fn an_end_of_the_process_leaves_the_rule_unfinished_and_the_next_process_goes_on_after_it() {
+fn examination_resumes_after_the_rule_that_ended_the_process() {
     let library = Library::wrong("WRONG_TINY");
     let file = || vec![plugin_file(&library.path(), PluginOrigin::ThirdParty)];
     let told = examine(file(), vec![], None);
@@ -233,7 +233,7 @@ fn an_end_of_the_process_leaves_the_rule_unfinished_and_the_next_process_goes_on
 }
 
 #[test]
-fn the_example_in_c_and_a_built_in_analyzer_with_models_keep_to_all_rules() {
+fn c_example_and_built_in_analyzer_follow_all_rules() {
     let example = Library::compile(&root().join("analyzers/example-c/sharpness.c"), "EXAMPLE");
     let sample = |tag: &str| SampleFile {
         path: root().join("samples/files/obama.jpg").canonicalize().unwrap().display().to_string(),
@@ -262,7 +262,7 @@ fn the_example_in_c_and_a_built_in_analyzer_with_models_keep_to_all_rules() {
 }
 
 #[test]
-fn a_medium_that_cannot_be_read_is_no_fault_of_the_plugin() {
+fn unreadable_medium_does_not_count_against_the_plugin() {
     let library = Library::wrong("RIGHT");
     let medium = SampleFile { path: "/etc/hostname".into(), tags: vec![] };
     let told =

@@ -16,7 +16,7 @@ fn judge(node: &mut Node, mode: &str) -> Judged {
 }
 
 #[test]
-fn a_plugin_is_refused_sockets_files_processes_and_signals_and_the_worker_goes_on() {
+fn sockets_files_processes_and_signals_are_refused() {
     let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
     assert_eq!(node.ready().sandbox_gaps, Vec::<String>::new());
     let refusals = [
@@ -41,7 +41,7 @@ fn a_plugin_is_refused_sockets_files_processes_and_signals_and_the_worker_goes_o
 }
 
 #[test]
-fn threads_and_the_temporary_folder_are_allowed_and_the_folder_is_empty_in_the_next_run() {
+fn threads_are_allowed_and_the_temporary_folder_is_emptied() {
     let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
     node.ready();
     for _ in 0..2 {
@@ -60,7 +60,7 @@ fn constructors_of_a_library_run_inside_the_sandbox() {
 }
 
 #[test]
-fn the_cpu_limit_is_raised_for_each_run_and_ends_a_run_that_uses_more() {
+fn cpu_limit_applies_to_each_run_separately() {
     let mut node = Node::start_with(vec![plugin("faulty/faulty.c")], |setup| setup.cpu_seconds = 1);
     node.ready();
     // Together they use more than any single limit.
@@ -74,7 +74,7 @@ fn the_cpu_limit_is_raised_for_each_run_and_ends_a_run_that_uses_more() {
 }
 
 #[test]
-fn every_thread_of_a_worker_is_filtered_in_namespaces_of_its_own_and_without_capabilities() {
+fn every_thread_is_filtered_isolated_and_without_capabilities() {
     let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
     node.ready();
     let process = format!("/proc/{}", node.pid());
@@ -110,7 +110,7 @@ fn every_thread_of_a_worker_is_filtered_in_namespaces_of_its_own_and_without_cap
 /// A worker on a kernel that refuses the call: with `required` it says why and ends before it opens
 /// a plugin; else it says what is missing and works.
 #[test]
-fn what_the_kernel_does_not_offer_is_said_or_refused() {
+fn missing_kernel_feature_is_reported_or_refused() {
     for (call, gap) in
         [(libc::SYS_landlock_create_ruleset, "Landlock"), (libc::SYS_unshare, "network namespace")]
     {
@@ -136,7 +136,7 @@ fn what_the_kernel_does_not_offer_is_said_or_refused() {
 
 /// Built-in analyzers under it, for a look at what they need: all of their files and calls.
 #[test]
-fn the_built_in_analyzers_work_inside_of_it_with_threads_too() {
+fn built_in_analyzers_work_in_the_sandbox_with_threads() {
     let mut node = Node::start_with(node::built_in_plugins(), |setup| setup.threads = 2);
     let ready = node.ready();
     assert!(ready.refused.is_empty(), "{:?}", ready.refused);

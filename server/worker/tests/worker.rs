@@ -12,7 +12,7 @@ use vultus_worker_protocol::{FromWorker, ProbeRequest, RunMedium, RunRequest, To
 const SOON: Duration = Duration::from_secs(10);
 
 #[test]
-fn a_worker_keeps_no_descriptor_and_no_right_that_it_was_not_given() {
+fn worker_keeps_no_inherited_descriptor_or_right() {
     let _kept = node::leak_descriptor_to_children();
     let mut node = Node::start(Vec::new());
     node.ready();
@@ -43,7 +43,7 @@ fn a_worker_keeps_no_descriptor_and_no_right_that_it_was_not_given() {
 }
 
 #[test]
-fn a_worker_ends_when_the_node_closes_the_socket_even_in_an_endless_call() {
+fn worker_ends_when_the_socket_closes_even_in_an_endless_call() {
     let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
     node.ready();
     node.run("r", &[], &[node::analysis("a", "faulty", json!({"mode": "loop"}), &[])]);
@@ -52,7 +52,7 @@ fn a_worker_ends_when_the_node_closes_the_socket_even_in_an_endless_call() {
 }
 
 #[test]
-fn a_worker_dies_with_the_thread_that_spawned_it_though_the_socket_stays_open() {
+fn worker_dies_with_the_thread_that_spawned_it() {
     let node = std::thread::spawn(|| {
         let mut node = Node::start(Vec::new());
         node.ready();
@@ -63,7 +63,7 @@ fn a_worker_dies_with_the_thread_that_spawned_it_though_the_socket_stays_open() 
 }
 
 #[test]
-fn a_probe_tells_what_a_picture_is_and_gives_a_thumbnail() {
+fn probe_describes_a_picture_and_returns_a_thumbnail() {
     let mut node = Node::start(Vec::new());
     node.ready();
     let (file, size) = sample("obama.jpg");
@@ -83,7 +83,7 @@ fn a_probe_tells_what_a_picture_is_and_gives_a_thumbnail() {
 }
 
 #[test]
-fn a_probe_refuses_what_is_no_medium_and_the_worker_goes_on() {
+fn probe_refuses_other_files_and_the_worker_continues() {
     let mut node = Node::start(Vec::new());
     node.ready();
     for _ in 0..2 {
@@ -98,7 +98,7 @@ fn a_probe_refuses_what_is_no_medium_and_the_worker_goes_on() {
 }
 
 #[test]
-fn a_run_over_the_frame_that_a_probe_left_judges_as_one_over_the_file() {
+fn probed_frame_gives_the_same_result_as_the_file() {
     let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
     node.ready();
     let (file, size) = sample("obama.jpg");
@@ -148,7 +148,7 @@ fn results_are_the_same_alone_and_in_every_combination() {
 }
 
 #[test]
-fn a_medium_that_became_unreadable_fails_the_analyses_that_take_it_and_no_other() {
+fn unreadable_medium_fails_only_the_analyses_that_take_it() {
     let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
     node.ready();
     let judged = node.judge(
@@ -186,7 +186,7 @@ fn outcomes_against_the_rules_are_bad_results_and_cancellation_reaches_a_running
 }
 
 #[test]
-fn an_analysis_that_looks_at_its_deadline_ends_by_it() {
+fn analysis_that_checks_its_deadline_ends_by_it() {
     let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
     node.ready();
     let mut slow = node::analysis("a", "faulty", json!({"mode": "until_cancelled"}), &[]);
@@ -196,7 +196,7 @@ fn an_analysis_that_looks_at_its_deadline_ends_by_it() {
 }
 
 #[test]
-fn a_file_that_is_no_plugin_is_refused_with_the_reason_and_the_others_are_used() {
+fn refused_plugin_is_reported_and_the_others_are_used() {
     let mut node = Node::start(vec![plugin("faulty/bad_magic.c"), plugin("example-c/sharpness.c")]);
     let ready = node.ready();
     assert_eq!(ready.plugins.len(), 1);
@@ -205,7 +205,7 @@ fn a_file_that_is_no_plugin_is_refused_with_the_reason_and_the_others_are_used()
 }
 
 #[test]
-fn built_in_analyses_score_the_same_alone_and_together_and_say_what_they_were_made_with() {
+fn built_in_scores_do_not_depend_on_other_analyses() {
     let mut node = Node::start(node::built_in_plugins());
     let ready = node.ready();
     assert!(ready.refused.is_empty(), "{:?}", ready.refused);

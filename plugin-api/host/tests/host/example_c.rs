@@ -43,7 +43,7 @@ fn codes(outcome: &Outcome) -> Vec<(&str, Option<u32>)> {
 }
 
 #[test]
-fn a_blurred_picture_scores_lower_than_the_sharp_one_and_is_declined() {
+fn blurred_picture_scores_lower_and_is_declined() {
     let outcome = judge(vec![gray(0, 0, SIDE, checker), blurred()], json!({}));
     let sharpness = |medium: usize| outcome.result["media"][medium]["sharpness"].as_f64().unwrap();
     assert!(sharpness(0) > 10.0 * sharpness(1), "{}", outcome.result);

@@ -20,7 +20,7 @@ fn run(plugin: &Plugin, mode: &str) -> Result<Outcome, Failure> {
 }
 
 #[test]
-fn an_outcome_against_the_rules_is_an_internal_failure_that_names_plugin_and_rule() {
+fn invalid_outcome_is_an_internal_failure_naming_the_rule() {
     let plugin = Library::compile("faulty/faulty.c").open();
     assert_eq!(run(&plugin, "ok").unwrap().result, json!({ "value": 1 }));
     let cases = [
@@ -87,7 +87,7 @@ fn artifacts_over_the_limits_are_refused_one_by_one() {
 }
 
 #[test]
-fn a_plugin_that_heeds_the_flag_ends_as_cancelled() {
+fn plugin_that_obeys_the_flag_ends_as_cancelled() {
     let plugin = Library::compile("faulty/faulty.c").open();
     let mut host = TestHost { cancelled: true, ..TestHost::default() };
     let params = json!({ "mode": "until_cancelled" });
@@ -129,7 +129,7 @@ fn only_the_process_of_a_crashing_plugin_ends() {
 }
 
 #[test]
-fn a_plugin_that_ignores_the_flag_ends_by_a_kill_only() {
+fn plugin_that_ignores_the_flag_ends_only_by_kill() {
     let mut child = child("loop");
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "looping"), "the child never got there");

@@ -55,7 +55,7 @@ fn a_missing_provider_is_refused_with_plugin_and_feature() {
 }
 
 #[test]
-fn a_circle_is_refused_with_all_names_on_it() {
+fn cycle_is_refused_with_every_name_in_it() {
     let plugins = [
         plugin("x.start", &[("a_start/1", &["left/1"])]),
         plugin("x.left", &[("left/1", &["right/1"])]),
@@ -82,7 +82,7 @@ fn two_plugins_may_share_neither_id_nor_analysis_nor_feature() {
 }
 
 #[test]
-fn an_optional_need_may_have_no_provider_but_must_not_close_a_circle() {
+fn optional_need_may_lack_a_provider_but_not_close_a_cycle() {
     let mut template = plugin("a.template", &[("face_template/1", &[])]);
     template.provides[0].optional_needs.push("document_portrait/1".to_owned());
     resolve_features(std::slice::from_ref(&template)).unwrap();

@@ -30,7 +30,7 @@ fn a_wrong_header_is_refused_before_any_function_is_called() {
 }
 
 #[test]
-fn what_is_no_plugin_is_refused_by_what_it_lacks() {
+fn files_that_are_not_plugins_are_refused_with_the_reason() {
     assert!(matches!(refused("faulty/no_symbol.c"), OpenError::NoSymbol { .. }));
     let folder = tempfile::tempdir().unwrap();
     let open = |name: &str, content: &[u8]| {
@@ -51,7 +51,7 @@ fn what_is_no_plugin_is_refused_by_what_it_lacks() {
 }
 
 #[test]
-fn a_manifest_that_is_not_json_or_not_given_is_refused() {
+fn missing_or_non_json_manifest_is_refused() {
     assert!(matches!(refused("faulty/manifest_not_json.c"), OpenError::ManifestShape { .. }));
     match refused("faulty/manifest_failure.c") {
         OpenError::NoManifest { source, .. } => assert_eq!(source.message, "the manifest is lost"),
@@ -60,7 +60,7 @@ fn a_manifest_that_is_not_json_or_not_given_is_refused() {
 }
 
 #[test]
-fn all_broken_rules_of_a_manifest_are_told_at_once() {
+fn all_broken_manifest_rules_are_reported_at_once() {
     let OpenError::ManifestRules { problems, .. } = refused("faulty/manifest_rules.c") else {
         panic!("refused for another reason");
     };
@@ -84,7 +84,7 @@ fn all_broken_rules_of_a_manifest_are_told_at_once() {
 }
 
 #[test]
-fn a_newer_minor_version_loads_and_its_unknown_parts_are_ignored() {
+fn newer_minor_version_loads_and_unknown_parts_are_ignored() {
     let library = Library::compile("faulty/newer_minor.c");
     let plugin = library.open();
     assert_eq!((plugin.abi_minor(), plugin.manifest().id.as_str()), (7, "org.vultus.newer"));
@@ -114,7 +114,7 @@ fn a_feature_is_checked_for_name_scope_medium_and_json() {
 }
 
 #[test]
-fn a_plugin_that_nobody_holds_any_more_stays_loaded() {
+fn dropped_plugin_stays_loaded() {
     let library = Library::compile("faulty/newer_minor.c");
     let path = library.path().canonicalize().unwrap();
     let mapped =

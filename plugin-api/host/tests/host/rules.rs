@@ -85,7 +85,7 @@ fn every_rule_of_the_abi_names_a_test_that_exists() {
 }
 
 #[test]
-fn a_rule_without_a_test_with_a_wrong_one_or_out_of_order_is_noticed() {
+fn untested_and_misnumbered_rules_are_reported() {
     let good =
         "1. It MUST.\n   (`opening::a_wrong_header_is_refused_before_any_function_is_called`)\n";
     assert_eq!(problems(good), [""; 0]);
@@ -106,7 +106,7 @@ fn a_rule_without_a_test_with_a_wrong_one_or_out_of_order_is_noticed() {
 }
 
 #[test]
-fn the_crate_for_authors_depends_on_nothing_of_this_repository_and_may_be_published() {
+fn plugin_api_has_no_workspace_dependency_and_is_publishable() {
     let manifest = std::fs::read_to_string(repository().join("plugin-api/Cargo.toml")).unwrap();
     let (_, dependencies) = manifest.split_once("[dependencies]").unwrap();
     assert!(

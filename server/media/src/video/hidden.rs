@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_units_are_walked_to_where_they_break_off() {
+    fn broken_av1_units_are_read_up_to_the_break() {
         assert_eq!(av1_unit(&[]).frames, 0);
         assert_eq!(av1_unit(&[OBU_FRAME << 3 | 2, 0x80]).frames, 0, "a size without an end");
         assert_eq!(av1_unit(&[OBU_FRAME << 3 | 2, 200, 1]).frames, 1, "longer than what is there");

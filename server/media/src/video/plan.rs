@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn long_clips_give_the_most_and_short_ones_all_frames() {
+    fn long_clips_give_max_frames_and_short_clips_all_frames() {
         let times: Vec<i64> = (0..3000).map(|i| i * 33_333).collect();
         let plan = Plan::new(&clip(&times, 30), &Limits::default());
         assert_eq!(plan.targets.len(), 24);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_shown_before_its_key_frame_brings_the_segment_before() {
+    fn frame_shown_before_its_key_frame_needs_previous_segment() {
         // Packet 4 is a key frame shown at 50; packet 5 follows it in the file and is shown before
         // it.
         let index = Index::from_times(vec![0, 10, 20, 30, 50, 40, 60, 70], vec![0, 4], 1);

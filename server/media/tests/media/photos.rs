@@ -47,7 +47,7 @@ fn all_eight_exif_orientations_give_the_same_upright_picture() {
 }
 
 #[test]
-fn the_orientation_of_a_png_counts_also_behind_the_pixels() {
+fn png_orientation_after_the_pixels_is_applied() {
     let picture = asymmetric(40, 30);
     let bytes = png(stored_for(&picture, 6), Some(exif(6)));
     let at = bytes.windows(4).position(|name| name == b"eXIf").unwrap() - 4;
@@ -59,7 +59,7 @@ fn the_orientation_of_a_png_counts_also_behind_the_pixels() {
 }
 
 #[test]
-fn every_pixel_format_becomes_rgb_and_transparency_lies_on_white() {
+fn every_pixel_format_becomes_rgb_on_white() {
     let grey = ImageBuffer::from_pixel(4, 4, Luma([77_u8]));
     assert_eq!(decode(&png(grey, None)).unwrap().frames[0].rgb[..3], [77; 3]);
     let deep = ImageBuffer::from_pixel(4, 4, image::Rgb([0xffff_u16, 0x8080, 0]));
@@ -155,7 +155,7 @@ fn a_thumbnail_is_small_upright_and_carries_no_metadata() {
 }
 
 #[test]
-fn large_pictures_are_kept_within_the_budget_and_report_their_own_size() {
+fn large_pictures_fit_the_budget_and_keep_their_reported_size() {
     let bytes = jpeg(&asymmetric(3000, 2000), Some(exif(8)));
     let limits = Limits { max_stored_side: 1500, ..Limits::default() };
     let frames = decode_within(&bytes, &limits).unwrap();
@@ -168,7 +168,7 @@ fn large_pictures_are_kept_within_the_budget_and_report_their_own_size() {
 }
 
 #[test]
-fn bytes_that_are_no_picture_are_refused_with_what_they_are() {
+fn other_formats_are_refused_by_name() {
     assert_eq!(probe(b""), Err(Refusal::Empty));
     for (bytes, format) in
         [(&b"just text"[..], "unknown"), (b"GIF89a....", "GIF"), (b"<svg/>", "SVG")]

@@ -99,7 +99,7 @@ fn names_that_lead_out_of_the_archive_are_refused() {
 }
 
 #[test]
-fn archives_within_archives_are_refused_also_under_other_names() {
+fn nested_archives_are_refused_under_any_name() {
     let inner = archive(&[stored("a.png", &numbered(1))]);
     assert_refused(&[stored("b.png", &inner)], &Refusal::ZipNested { entry: 0 });
     assert_refused(&[stored("b.zip", &end_record(0, 0, 0))], &Refusal::ZipNested { entry: 0 });
@@ -119,7 +119,7 @@ fn links_devices_encryption_and_other_methods_are_refused() {
 }
 
 #[test]
-fn bombs_are_refused_by_what_their_headers_say_and_by_what_they_are() {
+fn zip_bombs_are_refused_by_declared_and_actual_size() {
     let bomb = zeros("a.png", 20 << 20);
     let ratio = u64::from(bomb.declared) / bomb.data.len() as u64;
     assert_refused(
@@ -168,7 +168,7 @@ fn entries_that_share_bytes_or_names_are_refused() {
 }
 
 #[test]
-fn the_number_of_entries_is_bounded_before_the_directory_is_read() {
+fn entry_count_is_bounded_before_reading_the_directory() {
     let entries: Vec<Entry> = (0..201).map(|i| stored(&format!("{i}.png"), b"")).collect();
     assert_refused(&entries, &Refusal::ZipTooManyEntries { actual: 201, limit: 200 });
     let mut million = vec![0; 46 << 10];
@@ -191,7 +191,7 @@ fn a_cut_or_padded_archive_is_refused() {
 }
 
 #[test]
-fn no_picture_of_a_set_may_be_unreadable() {
+fn every_picture_of_a_set_must_be_readable() {
     let whole = jpeg(&asymmetric(64, 48), None);
     let entries = |last: &[u8]| vec![stored("a.jpg", &whole), stored("b.jpg", last)];
     let refused = |refusal| Refusal::ZipEntry { entry: 1, refusal: Box::new(refusal) };

@@ -41,7 +41,7 @@ fn assert_same_as_reference(frames: &Frames, reference: &[Vec<u8>], rate: f64) {
 }
 
 #[test]
-fn a_clip_of_a_phone_is_probed_and_sampled_over_its_whole_length() {
+fn phone_clip_is_sampled_over_its_whole_length() {
     let options = [H264, &["-g", "250", "-t", "5", "-movflags", "+faststart"]].concat();
     let bytes = clip(&moving("320x240", 30, 5.0), &options, "mp4");
     let found = probe(&bytes).unwrap();
@@ -62,7 +62,7 @@ fn a_clip_of_a_phone_is_probed_and_sampled_over_its_whole_length() {
 }
 
 #[test]
-fn skipping_what_no_kept_frame_needs_changes_no_pixel() {
+fn skipping_unneeded_packets_changes_no_pixel() {
     let gops: [&[&str]; 3] = [
         &["-g", "25", "-bf", "3", "-b_strategy", "0", "-x264-params", "open-gop=1"],
         &["-g", "25", "-bf", "3", "-b_strategy", "0"],
@@ -77,7 +77,7 @@ fn skipping_what_no_kept_frame_needs_changes_no_pixel() {
 }
 
 #[test]
-fn wrong_key_frame_marks_do_not_change_the_frames() {
+fn wrong_key_frame_flags_do_not_change_the_frames() {
     let options = [H264, &["-g", "100"]].concat();
     let bytes = clip(&moving("160x120", 25, 12.0), &options, "mp4");
     let mut unmarked = bytes.clone();
@@ -87,7 +87,7 @@ fn wrong_key_frame_marks_do_not_change_the_frames() {
 }
 
 #[test]
-fn matrices_bring_every_turned_and_mirrored_clip_upright() {
+fn display_matrices_turn_every_clip_upright() {
     let bytes = clip(QUADRANTS, &[H264, &["-t", "1"]].concat(), "mp4");
     let cases = [
         ([1, 0, 0, 1], 1, [RED, GREEN, BLUE, BLACK]),
@@ -157,7 +157,7 @@ fn every_codec_and_container_of_the_list_gives_true_colours() {
 }
 
 #[test]
-fn a_recording_of_a_browser_without_duration_is_measured_by_its_packets() {
+fn duration_of_a_browser_recording_comes_from_its_packets() {
     for codec in ["libvpx", "libvpx-vp9"] {
         let options = [
             "-c:v",
@@ -230,7 +230,7 @@ fn frames_share_the_budget_and_keep_their_shape() {
 }
 
 #[test]
-fn the_fast_decoder_gives_the_same_frames_nearly() {
+fn fast_decoder_gives_nearly_the_same_frames() {
     let bytes = clip(&moving("320x240", 30, 3.0), &[H264, &["-crf", "28"]].concat(), "mp4");
     let exact = decode(&bytes).unwrap();
     let options = DecodeOptions { decoder: DecoderMode::Fast };
