@@ -163,8 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn newest_analysis_of_a_type_counts_in_any_input_order()
-    {
+    fn newest_analysis_of_a_type_counts_in_any_input_order() {
         let mut analyses = [
             finished(1, "liveness", Resolution::Declined),
             finished(2, "face_match", Resolution::OperatorRequired),

@@ -1,12 +1,13 @@
-//! Bytes to frames, with every limit enforced: the only user of `image`, `ffmpeg-next` and `zip`.
+//! Decodes media to frames and enforces every limit: the only user of `image`, `ffmpeg-next` and
+//! `zip`.
 //!
-//! Used by the worker process alone. [`probe`] says what a medium is, or refuses it with a typed
-//! [`Refusal`] before anything is committed; [`decode`] gives a run its bounded set of upright RGB
-//! frames. Both decide the kind from the content, never from a name or a declared type, and give
+//! Only the worker process uses it. [`probe`] describes a medium, or rejects it with a typed
+//! [`Refusal`] before anything is committed; [`decode`] returns a run's bounded set of upright RGB
+//! frames. Both decide the kind from the content, never from a name or a declared type, and return
 //! the same output for the same bytes.
 //!
-//! Deliberately not here: file names, tags, sockets, analyzers, and any clock (deadlines are the
-//! worker's).
+//! Deliberately not here: file names, tags, sockets, analyzers, and any clock (the worker enforces
+//! deadlines).
 
 mod limits;
 mod orientation;
@@ -88,13 +89,13 @@ pub struct Frames {
     pub frames: Vec<StoredFrame>,
 }
 
-/// Says what the medium is, after checking all of it that can be checked cheaply.
+/// Describes a medium, after checking everything that can be checked cheaply.
 ///
-/// Photos are decoded completely. Of a shot set every picture is decoded completely, one at a time.
-/// Of a video all packets of the video track are read and its first frame is decoded.
+/// A photo is decoded completely. A shot set is decoded completely, one picture at a time. Of a
+/// video, all packets of the video track are read and the first frame is decoded.
 ///
 /// # Errors
-/// Any [`Refusal`]; nothing that this function refuses may be committed.
+/// Any [`Refusal`]. A medium that this function rejects must not be committed.
 pub fn probe<S>(source: S, byte_size: u64, limits: &Limits) -> Result<Probe, Refusal>
 where
     S: Read + Seek + Send + 'static,
@@ -107,10 +108,10 @@ where
     }
 }
 
-/// Decodes the medium into its bounded set of frames.
+/// Decodes a medium into its bounded set of frames.
 ///
 /// # Errors
-/// Any [`Refusal`]; a medium that [`probe`] took is refused only if its pixel data is damaged.
+/// Any [`Refusal`]. A medium that [`probe`] accepted is rejected only if its pixel data is damaged.
 pub fn decode<S>(
     source: S,
     byte_size: u64,

@@ -1,42 +1,43 @@
-//! The one value that bounds every medium, and the operator's choice of decoder. No limit is
-//! written anywhere else.
+//! The limits of a medium, and the operator's choice of decoder. No media limit is defined anywhere
+//! else.
 
 use serde::{Deserialize, Serialize};
 
-/// Bounds of one medium. Whatever exceeds one is refused with the actual value and the limit.
+/// Limits of one medium. The refusal of a medium states the actual value and the limit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Largest medium, in bytes.
+    /// Maximum size of a medium, in bytes.
     pub max_bytes: u64,
-    /// Largest picture, in pixels (width × height), taken from its header.
+    /// Maximum number of pixels of a picture (width × height), taken from its header.
     pub max_pixels: u64,
-    /// Most scans of a progressive JPEG (cameras and encoders write about 10; each costs a pass
-    /// over all pixels).
+    /// Maximum number of scans of a progressive JPEG. Cameras and encoders write about 10; each
+    /// scan costs a pass over all pixels.
     pub max_jpeg_scans: u32,
-    /// Most frames kept per medium.
+    /// Maximum number of frames kept per medium.
     pub max_frames_stored: u32,
-    /// Longest video, in seconds.
+    /// Maximum duration of a video, in seconds.
     pub max_seconds: f64,
-    /// Longest side of a video, in pixels.
+    /// Maximum side of a video, in pixels.
     pub max_video_side: u32,
-    /// Highest mean frame rate of a video, in frames per second.
+    /// Maximum mean frame rate of a video, in frames per second.
     pub max_frame_rate: f64,
-    /// Most pixels that decoding the sampled frames of one video may touch (frames to decode ×
-    /// frame size): the bound of its CPU time, about 3 s per thousand million for H.264.
+    /// Maximum number of pixels that decoding the sampled frames of one video may touch (frames to
+    /// decode × frame size). This bounds its CPU time: about 3 s per thousand million pixels of
+    /// H.264.
     pub max_video_pixels: u64,
-    /// Most entries of a shot set's ZIP.
+    /// Maximum number of entries of a shot set's ZIP.
     pub max_zip_entries: u32,
-    /// Most bytes of all entries of a ZIP after inflation.
+    /// Maximum size of all entries of a ZIP after inflation, in bytes.
     pub max_inflated_bytes: u64,
-    /// Highest ratio of inflated to compressed size of one ZIP entry.
+    /// Maximum ratio of inflated to compressed size of one ZIP entry.
     pub max_ratio: u32,
-    /// Most pixels of all pictures of a shot set together.
+    /// Maximum number of pixels of all pictures of a shot set together.
     pub max_set_pixels: u64,
-    /// Longest side of a stored frame, in pixels; larger ones are scaled down.
+    /// Maximum side of a stored frame, in pixels; larger frames are scaled down.
     pub max_stored_side: u32,
-    /// Budget of decoded frames kept per medium, in bytes of packed RGB; frames are scaled down to
-    /// fit.
+    /// Maximum size of the decoded frames kept per medium, in bytes of packed RGB; frames are
+    /// scaled down to fit.
     pub frame_bytes: u64,
 }
 
@@ -62,8 +63,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Size at which one of `frames` stored frames of `width` × `height` is kept: the same shape,
-    /// scaled down to [`Limits::max_stored_side`] and to an equal share of [`Limits::frame_bytes`].
+    /// Size at which one of `frames` stored frames of `width` × `height` pixels is kept: the same
+    /// aspect ratio, scaled down to [`Limits::max_stored_side`] and to an equal share of
+    /// [`Limits::frame_bytes`].
     pub(crate) fn stored_size(&self, width: u32, height: u32, frames: usize) -> (u32, u32) {
         let share = self.frame_bytes as f64 / frames.max(1) as f64;
         let pixels = f64::from(width) * f64::from(height);
@@ -78,7 +80,7 @@ impl Limits {
     }
 }
 
-/// How [`crate::decode`] works.
+/// Options of [`crate::decode`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DecodeOptions {
@@ -86,14 +88,14 @@ pub struct DecodeOptions {
     pub decoder: DecoderMode,
 }
 
-/// Exactness of the video decoder: an operator's setting, never a client's.
+/// Exactness of the video decoder: set by the operator, never by a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DecoderMode {
     /// Sampled frames are bit-exact. Frames that no sampled frame depends on are not decoded.
     #[default]
     Exact,
-    /// As `Exact`, and the in-loop deblocking filter is left out: faster, with errors that add up
-    /// until the next key frame.
+    /// As `Exact`, without the in-loop deblocking filter: faster, with errors that accumulate until
+    /// the next key frame.
     Fast,
 }

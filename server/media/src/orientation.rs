@@ -1,7 +1,7 @@
-//! The eight ways a picture may lie, and turning packed RGB upright. Does not read EXIF or
-//! containers.
+//! The eight orientations of a picture, and the rotation of packed RGB to upright. Does not read
+//! EXIF or containers.
 
-/// What has to be done to a stored picture to see it upright, in the code of EXIF (1 to 8).
+/// The transformation that makes a stored picture upright, as an EXIF code (1 to 8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Orientation(u8);
 
@@ -14,19 +14,19 @@ impl Orientation {
         self.0
     }
 
-    /// Whether width and height change places.
+    /// Whether the transformation swaps width and height.
     pub(crate) fn swaps_sides(self) -> bool {
         self.0 >= 5
     }
 
-    /// Width and height after turning.
+    /// Width and height after the transformation.
     pub(crate) fn turned(self, (width, height): (u32, u32)) -> (u32, u32) {
         if self.swaps_sides() { (height, width) } else { (width, height) }
     }
 
-    /// From the linear part `[a, b, c, d]` of a display matrix, which maps a stored point (p, q) to
-    /// (a·p + c·q, b·p + d·q), y downwards (ISO/IEC 14496-12, `tkhd`). Angles between are taken
-    /// to the nearest quarter turn; a matrix that collapses the picture counts as upright.
+    /// From the linear part `[a, b, c, d]` of a display matrix, which maps a stored point (p, q)
+    /// to (a·p + c·q, b·p + d·q), y downwards (ISO/IEC 14496-12, `tkhd`). Other angles are
+    /// rounded to the nearest quarter turn; a matrix that collapses the picture counts as upright.
     pub(crate) fn from_matrix([a, b, c, d]: [i32; 4]) -> Self {
         let [a, b, c, d] = [a, b, c, d].map(i64::from);
         let straight = a.abs().min(d.abs()) >= b.abs().max(c.abs());
@@ -50,7 +50,8 @@ impl Orientation {
         })
     }
 
-    /// Copies `height` rows of packed RGB, `stride` bytes apart, into an upright packed picture.
+    /// Copies `height` rows of packed RGB, `stride` bytes apart, into an upright picture without
+    /// padding.
     pub(crate) fn apply(self, rows: &[u8], stride: usize, width: usize, height: usize) -> Vec<u8> {
         let line = width * 3;
         let row = |y: usize| &rows[y * stride..y * stride + line];
@@ -68,7 +69,7 @@ impl Orientation {
         upright
     }
 
-    /// Orientations 5 to 8, in tiles that stay in the first cache.
+    /// Orientations 5 to 8, in tiles that fit the first-level cache.
     fn transpose<'a>(
         self,
         row: &dyn Fn(usize) -> &'a [u8],
@@ -110,8 +111,8 @@ fn mirrored(row: &[u8], upright: &mut Vec<u8>) {
 mod tests {
     use super::*;
 
-    /// The definition, pixel by pixel: where the EXIF standard says the stored row 0 and column 0
-    /// are seen.
+    /// The definition, pixel by pixel: where the EXIF standard places the stored row 0 and column
+    /// 0.
     fn by_definition(code: u8, rgb: &[u8], width: usize, height: usize) -> Vec<u8> {
         let (to_width, to_height) = if code >= 5 { (height, width) } else { (width, height) };
         let mut upright = Vec::new();

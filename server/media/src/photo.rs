@@ -1,7 +1,7 @@
-//! Single pictures: JPEG, PNG and WebP to upright packed RGB.
+//! Single pictures: decodes JPEG, PNG and WebP to upright packed RGB.
 //!
 //! Transparent pictures are laid on white, 16-bit channels become 8-bit, grey and CMYK become RGB;
-//! colour profiles are not applied. Animated pictures are refused, in `picture_header.rs`.
+//! colour profiles are not applied. Animated pictures are rejected in `picture_header.rs`.
 
 use crate::limits::Limits;
 use crate::orientation::Orientation;
@@ -15,7 +15,7 @@ use image::codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{DynamicImage, ImageDecoder, ImageError};
 use std::io::{Cursor, ErrorKind, Read, Seek};
 
-/// Most bytes that a picture's decoder may set aside for one buffer.
+/// Maximum size of one buffer of a picture decoder, in bytes.
 const DECODER_BYTES: u64 = 512 << 20;
 
 /// A decoded picture, upright.
@@ -24,9 +24,9 @@ pub(crate) struct Picture {
     pub(crate) width: u32,
     /// Height of the source after orientation, in pixels.
     pub(crate) height: u32,
-    /// What was done to make it upright.
+    /// The orientation that was applied.
     pub(crate) orientation: Orientation,
-    /// The picture, scaled down to the size at which it is kept.
+    /// The picture, scaled down to its stored size.
     pub(crate) frame: StoredFrame,
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn decode<S: Read + Seek>(
     })
 }
 
-/// One picture of `count` that share the frame budget.
+/// Decodes one of `count` pictures that share the frame budget.
 pub(crate) fn picture(
     bytes: &[u8],
     format: PictureFormat,
@@ -120,7 +120,7 @@ fn pixels_of(
     .ok_or(Refusal::Unreadable { format: format.name(), step: "reading the size" })
 }
 
-/// Decodes; `None` if the decoder sees another size than the walk that checked the limits did.
+/// Decodes a picture. `None` if the decoder reads another size than the check of the limits did.
 fn all_pixels(
     mut decoder: impl ImageDecoder,
     header: &PictureHeader<'_>,

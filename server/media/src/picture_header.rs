@@ -1,18 +1,20 @@
-//! The structure of JPEG, PNG and WebP files, walked before any pixel is decoded: size, number of
-//! scans, animation, and whether the end is there. Does not decode; the decoders are in `photo.rs`.
+//! Walks the structure of JPEG, PNG and WebP files before any pixel is decoded: size, number of
+//! scans, animation, and whether the file is complete. Does not decode; the decoders are in
+//! `photo.rs`.
 
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 use crate::sniff::PictureFormat;
 
-/// What the walk found.
+/// Result of the walk.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PictureHeader<'a> {
     /// Stored width, in pixels, before orientation.
     pub(crate) width: u32,
     /// Stored height, in pixels, before orientation.
     pub(crate) height: u32,
-    /// The EXIF block of a PNG, which may come after the pixels, where its decoder does not look.
+    /// The EXIF block of a PNG. It may follow the pixels, where the PNG decoder does not look for
+    /// it.
     pub(crate) png_exif: Option<&'a [u8]>,
 }
 
@@ -48,7 +50,7 @@ const JPEG_CUT: Refusal = Refusal::Truncated { format: "JPEG" };
 const PNG_CUT: Refusal = Refusal::Truncated { format: "PNG" };
 const WEBP_CUT: Refusal = Refusal::Truncated { format: "WebP" };
 
-/// ITU T.81, annex B: segments up to the end marker. What follows the end marker is not looked at.
+/// ITU T.81, annex B: segments up to the end marker. Bytes after the end marker are ignored.
 fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusal> {
     let mut header = None;
     let mut scans = 0;

@@ -1,5 +1,5 @@
-//! Stored frames, scaling and thumbnails: packed 8-bit RGB only. Deterministic on one kind of
-//! processor.
+//! Stored frames, scaling and thumbnails, for packed 8-bit RGB only. Deterministic on one processor
+//! type.
 
 use crate::refusal::Refusal;
 use fast_image_resize::images::{Image, ImageRef};
@@ -28,8 +28,8 @@ pub struct StoredFrame {
     pub index: u32,
 }
 
-/// The frame with its longest side at most `max_side` pixels; borrowed if it is that small already.
-/// Bilinear with the support of the reduction, so that nothing aliases.
+/// The frame scaled to at most `max_side` pixels; borrowed if it is that small already. Bilinear,
+/// with the filter support widened by the reduction, so that nothing aliases.
 #[must_use]
 pub fn scale(frame: &StoredFrame, max_side: u32) -> Cow<'_, StoredFrame> {
     let longest = frame.width.max(frame.height);
@@ -45,8 +45,8 @@ pub fn scale(frame: &StoredFrame, max_side: u32) -> Cow<'_, StoredFrame> {
     Cow::Owned(StoredFrame { width, height, rgb, pts_us: frame.pts_us, index: frame.index })
 }
 
-/// Packed RGB of size `from`, scaled to size `to`; both sizes are at least 1 × 1 and `rgb` fits
-/// `from`.
+/// Scales packed RGB of size `from` to size `to`. Both sizes are at least 1 × 1, and `rgb` has
+/// width × height × 3 bytes of `from`.
 pub(crate) fn resize(rgb: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
     let source = ImageRef::new(from.0, from.1, rgb, PixelType::U8x3)
         .expect("packed RGB has width × height × 3 bytes");
@@ -58,11 +58,11 @@ pub(crate) fn resize(rgb: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
     scaled.into_vec()
 }
 
-/// A JPEG of the frame, longest side 256 pixels at most, without metadata.
+/// A JPEG of the frame, at most 256 pixels on the longer side, without metadata.
 pub(crate) fn thumbnail(frame: &StoredFrame) -> Result<Vec<u8>, Refusal> {
     let small = scale(frame, THUMBNAIL_SIDE);
     let mut jpeg = Vec::new();
-    // At most THUMBNAIL_SIDE each.
+    // At most THUMBNAIL_SIDE pixels each.
     let (width, height) = (small.width as u16, small.height as u16);
     Encoder::new(&mut jpeg, THUMBNAIL_QUALITY)
         .encode(&small.rgb, width, height, ColorType::Rgb)
@@ -81,7 +81,7 @@ mod tests {
         let frame = StoredFrame { width, height, rgb, pts_us: 7, index: 3 };
         let small = scale(&frame, 320);
         assert_eq!((small.width, small.height, small.pts_us, small.index), (320, 180, 7, 3));
-        // At the rims the support of the filter is cut, so the mean is that of fewer stripes.
+        // At the edges the support of the filter is cut, so the mean is that of fewer stripes.
         let inside =
             |row: &[u8]| row[3..row.len() - 3].iter().all(|&value| value.abs_diff(100) <= 2);
         assert!(small.rgb.chunks_exact(960).all(inside), "one-pixel stripes become their mean");

@@ -1,9 +1,9 @@
-//! Why a medium is refused: one typed variant per reason, with what was exceeded. Never any content
-//! of the file.
+//! Why a medium is rejected: one typed variant per reason, with the exceeded limit. Never contains
+//! content of the file.
 
 use serde::Serialize;
 
-/// Why a medium is refused.
+/// Why a medium is rejected.
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
 #[serde(tag = "reason", rename_all = "snake_case")]
 #[expect(
@@ -11,28 +11,28 @@ use serde::Serialize;
     reason = "fields named actual and limit carry the unit of the variant's text"
 )]
 pub enum Refusal {
-    /// No bytes at all.
+    /// No bytes.
     #[error("the medium is empty")]
     Empty,
     /// Larger than [`crate::Limits::max_bytes`].
     #[error("the medium has {actual} bytes, the limit is {limit}")]
     TooManyBytes { actual: u64, limit: u64 },
-    /// A known format that is not taken, or `unknown`.
+    /// A known format that is not accepted, or `unknown`.
     #[error("the format is not supported: {format}")]
     UnsupportedFormat { format: String },
-    /// A taken container with a video codec that is not taken.
+    /// An accepted container with a video codec that is not accepted.
     #[error("the video codec is not supported: {codec}")]
     UnsupportedCodec { codec: String },
-    /// The medium ends before its own headers say.
+    /// The medium is shorter than its own headers say.
     #[error("the {format} data is cut off")]
     Truncated { format: &'static str },
-    /// Damaged or not following its format.
+    /// Damaged, or not valid in its format.
     #[error("the {format} data is damaged: {step} failed")]
     Unreadable { format: &'static str, step: &'static str },
     /// The bytes could not be read from their file.
     #[error("the medium could not be read: {kind}")]
     Io { kind: String },
-    /// An animated picture: what is judged would not be what people see.
+    /// An animated picture: the analyzers would judge other pixels than people see.
     #[error("animated pictures are not supported: {format}")]
     Animated { format: &'static str },
     /// Larger than [`crate::Limits::max_pixels`].
@@ -41,26 +41,26 @@ pub enum Refusal {
     /// More scans than [`crate::Limits::max_jpeg_scans`].
     #[error("the progressive JPEG has more than {limit} scans")]
     TooManyScans { actual: u32, limit: u32 },
-    /// Side over [`crate::Limits::max_video_side`].
+    /// A side exceeds [`crate::Limits::max_video_side`].
     #[error("the video has a side of {actual} pixels, the limit is {limit}")]
     VideoSideTooLong { actual: u32, limit: u32 },
     /// Longer than [`crate::Limits::max_seconds`].
     #[error("the video is {actual:.1} s long, the limit is {limit:.1} s")]
     TooLong { actual: f64, limit: f64 },
-    /// Frame rate over [`crate::Limits::max_frame_rate`].
+    /// The frame rate exceeds [`crate::Limits::max_frame_rate`].
     #[error("the video has {actual:.1} frames per second, the limit is {limit:.1}")]
     FrameRateTooHigh { actual: f64, limit: f64 },
-    /// Over [`crate::Limits::max_video_pixels`].
+    /// Decoding would exceed [`crate::Limits::max_video_pixels`].
     #[error("decoding the video would touch {actual} pixels, the limit is {limit}")]
     TooMuchVideo { actual: u64, limit: u64 },
-    /// A container without a video track, for example audio only.
+    /// A container without a video track, such as audio only.
     #[error("the medium has no video track")]
     NoVideoStream,
-    /// A video track without a frame to show.
+    /// A video track without visible frames.
     #[error("the video track has no frames")]
     NoFrames,
-    /// Pictures of one medium that differ in size: faces in them could not be compared in one
-    /// measure.
+    /// The pictures of one medium differ in size, so that faces in them could not be compared in
+    /// the same units.
     #[error("the pictures of the medium do not all have the same size")]
     MixedSizes,
     /// A ZIP without pictures.
@@ -69,10 +69,10 @@ pub enum Refusal {
     /// More entries than [`crate::Limits::max_zip_entries`].
     #[error("the ZIP has {actual} entries, the limit is {limit}")]
     ZipTooManyEntries { actual: u64, limit: u64 },
-    /// An entry's name is absolute or leads out of the archive.
+    /// The name of an entry is absolute or leads out of the archive.
     #[error("ZIP entry {entry} has a path that leads out of the archive")]
     ZipTraversal { entry: u32 },
-    /// An entry is a folder or lies in one.
+    /// An entry is a folder or is in one.
     #[error("ZIP entry {entry} is in a folder; shot sets are flat")]
     ZipNotFlat { entry: u32 },
     /// An entry is itself an archive.
@@ -84,34 +84,35 @@ pub enum Refusal {
     /// An entry is encrypted.
     #[error("ZIP entry {entry} is encrypted")]
     ZipEncrypted { entry: u32 },
-    /// An entry's compression method is neither stored nor deflate.
+    /// The compression method of an entry is neither stored nor deflate.
     #[error("ZIP entry {entry} uses a compression method other than stored and deflate")]
     ZipMethod { entry: u32 },
-    /// Two entries of one name.
+    /// Two entries have the same name.
     #[error("the ZIP has two entries of the same name")]
     ZipDuplicate,
-    /// Entries share bytes.
+    /// Two entries share bytes of the archive.
     #[error("entries of the ZIP overlap")]
     ZipOverlap,
-    /// The inflated size is not the declared one.
+    /// The inflated size differs from the declared size.
     #[error("ZIP entry {entry} does not have its declared size")]
     ZipSizeMismatch { entry: u32 },
-    /// Over [`crate::Limits::max_ratio`].
+    /// The ratio exceeds [`crate::Limits::max_ratio`].
     #[error("ZIP entry {entry} inflates {actual} times, the limit is {limit}")]
     ZipRatio { entry: u32, actual: u64, limit: u64 },
-    /// Over [`crate::Limits::max_inflated_bytes`].
+    /// The sizes together exceed [`crate::Limits::max_inflated_bytes`].
     #[error("the ZIP inflates to {actual} bytes, the limit is {limit}")]
     ZipInflated { actual: u64, limit: u64 },
-    /// Over [`crate::Limits::max_set_pixels`].
+    /// The pictures together exceed [`crate::Limits::max_set_pixels`].
     #[error("the pictures of the ZIP have {actual} pixels together, the limit is {limit}")]
     ZipTooManyPixels { actual: u64, limit: u64 },
-    /// A picture of a shot set is refused.
+    /// A picture of a shot set is rejected.
     #[error("ZIP entry {entry}: {refusal}")]
     ZipEntry { entry: u32, refusal: Box<Refusal> },
 }
 
 impl Refusal {
-    /// Stable code for clients. A refused picture of a shot set gives the picture's own code.
+    /// Stable code for clients. A rejected picture of a shot set has the code of the picture's own
+    /// refusal.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -150,7 +151,7 @@ impl Refusal {
         }
     }
 
-    /// Whether a limit was exceeded (LIMIT_EXCEEDED) rather than the medium being wrong
+    /// Whether a limit was exceeded (LIMIT_EXCEEDED) rather than the medium being invalid
     /// (INVALID_INPUT).
     #[must_use]
     pub fn is_limit(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! The directory is checked before anything is inflated; entries are inflated one at a time, in
 //! memory. Entries of `__MACOSX/`, which the archiver of macOS adds, are checked like all others
-//! but not read as pictures; any other folder is refused. Nothing is ever written to a file.
+//! but not read as pictures; any other folder is rejected. Nothing is ever written to a file.
 
 use crate::limits::Limits;
 use crate::photo::{self, Picture};
@@ -20,7 +20,7 @@ const CONTENT_TYPE: &str = "application/zip";
 const END_OF_DIRECTORY: &[u8] = b"PK\x05\x06";
 const ZIP64_LOCATOR: &[u8] = b"PK\x06\x07";
 
-/// File type bits of a Unix mode, and the regular file among them.
+/// File type bits of a Unix mode, and their value for a regular file.
 const TYPE_BITS: u32 = 0o170_000;
 const REGULAR_FILE: u32 = 0o100_000;
 
@@ -58,7 +58,8 @@ pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resul
     })
 }
 
-/// Decodes the pictures of a shot set; of more than can be stored, those at even distances.
+/// Decodes the pictures of a shot set. If there are more than can be stored, decodes evenly spaced
+/// ones.
 pub(crate) fn decode<S: Read + Seek>(
     source: Source<S>,
     limits: &Limits,
@@ -92,9 +93,9 @@ pub(crate) fn decode<S: Read + Seek>(
     })
 }
 
-/// A picture of the set: its position in the directory, which refusals name, and its place in the
-/// archive.
+/// A picture of the set.
 struct Shot {
+    /// Position in the directory, which refusals name.
     entry: u32,
     name: String,
     size: u64,
@@ -129,7 +130,7 @@ struct ShotSet<S> {
 }
 
 impl<S: Read + Seek> ShotSet<S> {
-    /// Opens the archive and checks its directory; reads no entry.
+    /// Opens the archive and checks its directory, without reading an entry.
     fn open(mut source: Source<S>, limits: &Limits) -> Result<Self, Refusal> {
         check_end_of_directory(&mut source, limits)?;
         let mut archive = ZipArchive::new(BufReader::new(source)).map_err(|_| DAMAGED)?;
@@ -147,7 +148,7 @@ impl<S: Read + Seek> ShotSet<S> {
         Ok(Self { archive, shots })
     }
 
-    /// Inflates one picture and tells its format.
+    /// Inflates one picture and detects its format.
     fn read(&mut self, shot: usize) -> Result<(Vec<u8>, PictureFormat), Refusal> {
         let Shot { entry, size, .. } = self.shots[shot];
         let file = self.archive.by_index(entry as usize).map_err(|_| DAMAGED)?;
@@ -173,8 +174,8 @@ impl<S: Read + Seek> ShotSet<S> {
 }
 
 /// Reads the end record alone and requires the plain layout: entries, directory, end record with
-/// its comment, end of file. So the number of entries is bounded before the directory is read, and
-/// no second directory can hide.
+/// its comment, end of file. This bounds the number of entries before the directory is read, and
+/// excludes a second, hidden directory.
 fn check_end_of_directory<S: Read + Seek>(
     source: &mut Source<S>,
     limits: &Limits,
@@ -210,7 +211,7 @@ fn check_end_of_directory<S: Read + Seek>(
     Ok(())
 }
 
-/// Checks every entry of the directory; gives the pictures in natural order.
+/// Checks every entry of the directory and returns the pictures in natural order of their names.
 fn checked_entries<R: Read + Seek>(
     archive: &ZipArchive<R>,
     limits: &Limits,
@@ -238,7 +239,7 @@ fn checked_entries<R: Read + Seek>(
     Ok(shots)
 }
 
-/// Whether the name is that of a picture (or else of what macOS adds); refuses paths.
+/// Whether the name is that of a picture, rather than of an entry that macOS adds. Rejects paths.
 fn check_name(name: &str, entry: u32) -> Result<bool, Refusal> {
     let mut parts = name.split(['/', '\\']);
     let leads_out = name.starts_with(['/', '\\'])

@@ -1,9 +1,9 @@
-//! The format of a medium from its first bytes. Names the formats that are refused; looks no
-//! further than the head.
+//! Detects the format of a medium from its first bytes, and names the formats that are rejected.
+//! Looks no further than the head.
 
 use crate::refusal::Refusal;
 
-/// A format that is taken.
+/// An accepted format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Picture(PictureFormat),
@@ -11,7 +11,7 @@ pub(crate) enum Format {
     Zip,
 }
 
-/// A picture format that is taken.
+/// An accepted picture format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PictureFormat {
     Jpeg,
@@ -37,7 +37,7 @@ impl PictureFormat {
     }
 }
 
-/// A video container that is taken.
+/// An accepted video container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Container {
     Mp4,
@@ -66,7 +66,7 @@ impl Container {
     }
 }
 
-/// Prefixes of formats that are refused by name.
+/// Prefixes of formats that are rejected by name.
 const REFUSED: &[(&[u8], &str)] = &[
     (b"GIF8", "GIF"),
     (b"II*\0", "TIFF"),
@@ -101,7 +101,7 @@ const REFUSED: &[(&[u8], &str)] = &[
     (b"\x7fELF", "ELF"),
 ];
 
-/// Tells the format, or refuses it by name.
+/// Detects the format, or rejects it by name.
 pub(crate) fn sniff(head: &[u8]) -> Result<Format, Refusal> {
     if head.starts_with(b"\xff\xd8\xff") {
         return Ok(Format::Picture(PictureFormat::Jpeg));
@@ -144,7 +144,8 @@ fn refuse(format: &str) -> Result<Format, Refusal> {
     Err(Refusal::UnsupportedFormat { format: format.to_owned() })
 }
 
-/// A file of boxes: by the brands of `ftyp`, or an old QuickTime or bare fragment without it.
+/// A file of boxes: decided by the brands of `ftyp`; without `ftyp`, an old QuickTime file or a
+/// bare fragment.
 fn iso_media(first_box: &[u8], head: &[u8]) -> Option<Result<Format, Refusal>> {
     match first_box {
         b"ftyp" => {}

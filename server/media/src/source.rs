@@ -1,17 +1,17 @@
-//! The bytes of one medium: a shared, seekable view of known length whose total of bytes read is
-//! bounded. Not a cache: callers buffer.
+//! The bytes of one medium: a shared, seekable view of known length with a bound on the total
+//! number of bytes read. Not a cache: callers buffer.
 
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Bytes looked at to tell the format; covers an `ftyp` box, an EBML header and an XML prologue
-/// before `<svg`.
+/// Number of bytes from which the format is detected. Covers an `ftyp` box, an EBML header and an
+/// XML prologue before `<svg`.
 const HEAD_BYTES: u64 = 4096;
 
-/// How often, on average, each byte may be read: demuxing twice, tables, and re-filled buffers
-/// after seeks. A container that sends its reader around in circles runs out of it.
+/// Mean number of reads per byte: demuxing twice, tables, and buffers filled again after seeks. A
+/// container whose structure sends its reader in circles exceeds it.
 const READS_PER_BYTE: u64 = 8;
 const READ_ALLOWANCE: u64 = 32 << 20;
 
@@ -20,7 +20,7 @@ struct Shared<S> {
     bytes_left: u64,
 }
 
-/// A view with its own position on the medium's bytes.
+/// A view of the medium's bytes with its own position.
 pub(crate) struct Source<S> {
     shared: Arc<Mutex<Shared<S>>>,
     position: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Source<S> {
 }
 
 impl<S> Source<S> {
-    /// A second view of the same bytes, at their start.
+    /// Another view of the same bytes, at their start.
     pub(crate) fn reopened(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), position: 0, length: self.length }
     }
@@ -40,7 +40,7 @@ impl<S> Source<S> {
 }
 
 impl<S: Read + Seek> Source<S> {
-    /// Wraps a medium that should have `byte_size` bytes.
+    /// Wraps a medium that is declared to have `byte_size` bytes.
     pub(crate) fn new(mut stream: S, byte_size: u64, limits: &Limits) -> Result<Self, Refusal> {
         let length = stream.seek(SeekFrom::End(0)).map_err(|e| Refusal::io(&e))?;
         let actual = length.max(byte_size);
@@ -58,12 +58,12 @@ impl<S: Read + Seek> Source<S> {
         Ok(Self { shared, position: 0, length })
     }
 
-    /// The first bytes, from which the format is told.
+    /// The first bytes, from which the format is detected.
     pub(crate) fn head(&mut self) -> Result<Vec<u8>, Refusal> {
         self.bytes(HEAD_BYTES)
     }
 
-    /// All bytes; for pictures, whose decoders want them at once.
+    /// All bytes, for picture decoders, which need them at once.
     pub(crate) fn all(&mut self) -> Result<Vec<u8>, Refusal> {
         self.bytes(self.length)
     }
@@ -87,7 +87,7 @@ impl<S: Read + Seek> Read for Source<S> {
         }
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(bytes_left) = shared.bytes_left.checked_sub(wanted as u64) else {
-            return Err(io::Error::other("the medium sends its reader around in circles"));
+            return Err(io::Error::other("the medium makes its reader go in circles"));
         };
         shared.stream.seek(SeekFrom::Start(self.position))?;
         let read = shared.stream.read(&mut buffer[..wanted])?;

@@ -1,16 +1,17 @@
-//! Whether a container ends where its own headers say: a walk over the outermost boxes of MP4 and
-//! QuickTime and the outermost elements of Matroska. FFmpeg plays what is there of a cut file; a
-//! biometric server must say that it is cut.
+//! Checks whether a container is as long as its own headers say: walks the outermost boxes of MP4
+//! and QuickTime and the outermost elements of Matroska. FFmpeg plays the available part of a
+//! truncated file; a biometric server must reject it.
 
 use crate::refusal::Refusal;
 use crate::sniff::Container;
 use crate::source::Source;
 use std::io::{BufReader, Read, Seek};
 
-/// Most boxes or elements looked at; a two-minute recording in fragments has some ten thousand.
+/// Maximum number of boxes or elements examined; a fragmented recording of two minutes has about
+/// ten thousand.
 const MOST_STEPS: u32 = 2_000_000;
 
-/// Refuses a container that is cut off.
+/// Rejects a truncated container.
 pub(super) fn check_whole<S: Read + Seek>(
     source: Source<S>,
     container: Container,
@@ -39,7 +40,7 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
         Refusal::Unreadable { format: self.format, step: "reading the container's structure" }
     }
 
-    /// Moves to a position; small moves stay in the buffer.
+    /// Moves to a position; short moves stay in the buffer.
     fn go_to(&mut self, to: u64) -> Result<(), Refusal> {
         let step = i64::try_from(to).ok().and_then(|to| to.checked_sub_unsigned(self.at));
         let step = step.ok_or_else(|| self.damaged())?;
@@ -58,8 +59,8 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
         Ok(bytes)
     }
 
-    /// ISO/IEC 14496-12: boxes up to the end of the file. Bytes after a complete movie that are no
-    /// box (some phones append their own) are passed over.
+    /// ISO/IEC 14496-12: boxes up to the end of the file. Bytes after a complete movie that are not
+    /// a box are ignored, because some phones append data.
     fn iso_media(mut self) -> Result<(), Refusal> {
         let (mut has_movie, mut has_data) = (false, false);
         for _ in 0..MOST_STEPS {
@@ -96,8 +97,8 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
         }
     }
 
-    /// RFC 8794: the header, then the segment; if that has no length (a live recording), its
-    /// clusters and theirs.
+    /// RFC 8794: the header, then the segment. A segment of unknown length (a live recording) is
+    /// entered, and so are its clusters.
     fn matroska(mut self) -> Result<(), Refusal> {
         const SEGMENT: u32 = 0x1853_8067;
         const CLUSTER: u32 = 0x1f43_b675;

@@ -1,5 +1,5 @@
-//! Opening a container and reading the packets of its one video track. The demuxer is the one that
-//! the content named; FFmpeg does not probe, opens nothing else, and decodes nothing here.
+//! Opens a container and reads the packets of its one video track. The content determines the
+//! demuxer; FFmpeg does not probe, opens nothing else, and decodes nothing here.
 
 use crate::limits::Limits;
 use crate::orientation::Orientation;
@@ -14,16 +14,17 @@ use std::ffi::CStr;
 use std::io::{Read, Seek};
 use std::ptr;
 
-/// Bytes of the reading buffer.
+/// Size of the read buffer, in bytes.
 const BUFFER_BYTES: usize = 64 << 10;
-/// Largest single block that FFmpeg may set aside: bounds sample tables and frames made of lies.
+/// Maximum size of a single allocation by FFmpeg, in bytes. Bounds sample tables and frames whose
+/// sizes are false.
 const LARGEST_BLOCK: usize = 128 << 20;
-/// Demuxers that may be opened.
+/// Demuxers that FFmpeg may open.
 const FORMATS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm";
-/// Most tracks of a container; phones write up to six.
+/// Maximum number of tracks of a container; phones write up to six.
 const MOST_TRACKS: &str = "32";
 
-/// Decoders that may be used, by what they decode.
+/// Allowed decoders, by codec.
 const CODECS: [(ffi::AVCodecID, &str); 6] = [
     (ffi::AVCodecID::AV_CODEC_ID_H264, "h264"),
     (ffi::AVCodecID::AV_CODEC_ID_HEVC, "hevc"),
@@ -39,11 +40,11 @@ pub(super) struct Track {
     stream: usize,
     container: Container,
     length: u64,
-    /// Name of the decoder for it.
+    /// Name of the decoder that the track needs.
     pub(super) decoder: &'static str,
 }
 
-/// Opens the container and picks its first video track that is not a cover picture.
+/// Opens the container and selects its first video track that is not a cover picture.
 pub(super) fn open<S>(source: Source<S>, container: Container) -> Result<Track, Refusal>
 where
     S: Read + Seek + Send + 'static,
@@ -76,10 +77,10 @@ fn demuxer(mut io: StreamIo, container: Container) -> Option<Input> {
     options.set("protocol_whitelist", "none");
     options.set("codec_whitelist", &CODECS.map(|(_, decoder)| decoder).join(","));
     options.set("max_streams", MOST_TRACKS);
-    // SAFETY: the context is freshly allocated and checked; `io` outlives it, being handed over
-    // together with it. `avformat_open_input` frees the context when it fails, and leaves `pb`
-    // alone because of the flag. `disown` gives up the dictionary, which `own` takes back with
-    // whatever FFmpeg left in it.
+    // SAFETY: the context is freshly allocated and checked; `io` outlives it, because both are
+    // handed over together. `avformat_open_input` frees the context when it fails, and leaves `pb`
+    // alone because of the flag. `disown` releases the dictionary; `own` takes it back with the
+    // options that FFmpeg left in it.
     unsafe {
         ffi::av_max_alloc(LARGEST_BLOCK);
         let format = ffi::av_find_input_format(name.as_ptr());
@@ -124,13 +125,12 @@ fn choose_track(input: &Input) -> Result<(usize, &'static str), Refusal> {
 }
 
 impl Track {
-    /// The codec.
     pub(super) fn codec(&self) -> ffi::AVCodecID {
         let by_decoder = CODECS.iter().find(|(_, decoder)| *decoder == self.decoder);
         by_decoder.map_or(ffi::AVCodecID::AV_CODEC_ID_NONE, |(codec, _)| *codec)
     }
 
-    /// Name of the container's format.
+    /// Name of the container format.
     pub(super) fn format(&self) -> &'static str {
         self.container.name()
     }
@@ -141,7 +141,7 @@ impl Track {
         Ok(stream.parameters())
     }
 
-    /// The size that the container gives for a frame, in pixels; 0 × 0 if it gives none.
+    /// The frame size that the container declares, in pixels; 0 × 0 if it declares none.
     fn header_size(&self) -> (u32, u32) {
         self.parameters().map_or((0, 0), |parameters| {
             // SAFETY: the parameters belong to a stream of the open input.
@@ -151,13 +151,13 @@ impl Track {
         })
     }
 
-    /// Pixels of a frame by the container's header.
+    /// Number of pixels of a frame, by the container's header.
     pub(super) fn pixels(&self) -> u64 {
         let (width, height) = self.header_size();
         u64::from(width) * u64::from(height)
     }
 
-    /// Refuses a frame size over the limit, from the header.
+    /// Rejects a frame size over the limit, from the header.
     pub(super) fn check_size(&self, limits: &Limits) -> Result<(), Refusal> {
         check_side(self.header_size(), limits)
     }
@@ -183,7 +183,7 @@ impl Track {
         }
     }
 
-    /// A time of the track in microseconds.
+    /// Converts a time of the track to microseconds.
     pub(super) fn microseconds(&self, time: i64) -> i64 {
         let base = self.input.stream(self.stream).map(|stream| stream.time_base());
         let (num, den) = base
@@ -192,7 +192,7 @@ impl Track {
         i64::try_from(value).unwrap_or(if value < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
     }
 
-    /// The next packet of the track; `None` at its end.
+    /// The next packet of the track; `None` at the end.
     pub(super) fn next_packet(&mut self) -> Result<Option<Packet>, Refusal> {
         let mut packet = Packet::empty();
         loop {
@@ -212,19 +212,19 @@ impl Track {
         }
     }
 
-    /// Whether the container says that the packet is decoded but not shown (edit lists).
+    /// Whether the container marks the packet as decoded but not shown (edit lists).
     pub(super) fn is_hidden(&self, packet: &Packet) -> bool {
         // SAFETY: the packet was read from the input and is alive.
         unsafe { (*packet::Ref::as_ptr(packet)).flags & ffi::AV_PKT_FLAG_DISCARD != 0 }
     }
 
-    /// Refuses an MP4 whose sample tables point behind the end of the file, of any track.
+    /// Rejects an MP4 in which the sample table of any track points past the end of the file.
     pub(super) fn check_tables(&self) -> Result<(), Refusal> {
         if !matches!(self.container, Container::Mp4 | Container::QuickTime) {
             return Ok(());
         }
         for stream in self.input.streams() {
-            // SAFETY: the stream is of the open input, which FFmpeg only takes as mutable by
+            // SAFETY: the stream belongs to the open input, which FFmpeg takes as mutable only by
             // convention; entries are checked for null and read at once.
             let end = unsafe {
                 let stream = stream.as_ptr().cast_mut();
@@ -242,7 +242,7 @@ impl Track {
     }
 }
 
-/// Refuses a frame size over the limit.
+/// Rejects a frame size over the limit.
 pub(super) fn check_side((width, height): (u32, u32), limits: &Limits) -> Result<(), Refusal> {
     let actual = width.max(height);
     if actual > limits.max_video_side {

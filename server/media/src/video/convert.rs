@@ -1,5 +1,6 @@
-//! A decoded frame to upright packed RGB: colour matrix and range, pixel shape, reduction,
-//! orientation. High dynamic range (PQ, HLG) is converted by its matrix only, without tone mapping.
+//! Converts a decoded frame to upright packed RGB: colour matrix and range, pixel aspect ratio,
+//! reduction, orientation. High dynamic range (PQ, HLG) is converted by its matrix only, without
+//! tone mapping.
 
 use crate::orientation::Orientation;
 use ffmpeg_next::color::{Range, Space};
@@ -7,7 +8,7 @@ use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling::{Context, Flags};
 use ffmpeg_next::{ffi, frame};
 
-/// What a scaler is set up for.
+/// The parameters of a scaler.
 #[derive(Clone, PartialEq)]
 struct Setup {
     format: Pixel,
@@ -17,14 +18,14 @@ struct Setup {
     full_range: bool,
 }
 
-/// Converts the frames of one track; sets up again only when the frames change.
+/// Converts the frames of one track; creates a new scaler only when the frames change.
 #[derive(Default)]
 pub(super) struct Converter {
     ready: Option<(Setup, Context, frame::Video)>,
 }
 
 impl Converter {
-    /// Width and height at which the frame is seen, with square pixels, before orientation.
+    /// Width and height of the frame with square pixels, before orientation.
     pub(super) fn display_size(&self, frame: &frame::Video) -> (u32, u32) {
         let (width, height) = (frame.width(), frame.height());
         let shape = frame.aspect_ratio();
@@ -35,7 +36,8 @@ impl Converter {
         (((f64::from(width) * ratio).round() as u32).max(1), height)
     }
 
-    /// The frame at size `to` (before orientation), upright. `None` if FFmpeg cannot convert it.
+    /// The upright frame, scaled to size `to` (before orientation). `None` if FFmpeg cannot convert
+    /// it.
     pub(super) fn upright(
         &mut self,
         frame: &frame::Video,
@@ -55,8 +57,8 @@ impl Converter {
         }
         let (_, scaler, rgb) = self.ready.as_mut()?;
         scaler.run(frame, rgb).ok()?;
-        // Rows of FFmpeg's own picture are padded: its vector code may write behind the end of a
-        // row.
+        // FFmpeg allocates this picture with padded rows, because its vector code may write past
+        // the end of a row.
         Some(orientation.apply(rgb.data(0), rgb.stride(0), to.0 as usize, to.1 as usize))
     }
 }
@@ -65,8 +67,8 @@ fn scaler(setup: &Setup) -> Option<Context> {
     let Setup { format, from, to, .. } = *setup;
     let flags = Flags::BILINEAR;
     let mut scaler = Context::get(format, from.0, from.1, Pixel::RGB24, to.0, to.1, flags).ok()?;
-    // SAFETY: the context was just made; the tables are FFmpeg's own and constant. The call fails
-    // only for formats that have no matrix, which need none.
+    // SAFETY: the context was just created; the tables belong to FFmpeg and are constant. The call
+    // fails only for formats that have no matrix, which need none.
     unsafe {
         let table = ffi::sws_getCoefficients(setup.matrix);
         let unit = 1 << 16;
@@ -84,8 +86,8 @@ fn scaler(setup: &Setup) -> Option<Context> {
     Some(scaler)
 }
 
-/// The frame's colour matrix; unnamed, that of HD for 720 lines and more, else that of SD, as
-/// players do.
+/// The frame's colour matrix. If it is not declared, that of HD from 720 lines on and that of SD
+/// below, as players assume.
 fn matrix(frame: &frame::Video) -> i32 {
     match frame.color_space() {
         Space::BT709 => ffi::SWS_CS_ITU709,

@@ -1,8 +1,8 @@
-//! Decoding the planned packets of a track, on one thread, and keeping the planned frames.
+//! Decodes the planned packets of a track, on one thread, and keeps the planned frames.
 //!
-//! Packets carry their position in the file as their time, so a decoded frame is found again
-//! exactly, whatever the container's times are worth. Frames that nothing depends on and that are
-//! not kept are not decoded; that changes no kept pixel.
+//! Packets carry their position in the file as their time, so that a decoded frame is identified
+//! exactly, even if the container's times are wrong. Frames that no other frame depends on and that
+//! are not kept are not decoded; that changes no pixel of the kept frames.
 
 use super::container::{Track, check_side};
 use super::convert::Converter;
@@ -16,7 +16,7 @@ use ffmpeg_next::codec::{self, decoder};
 use ffmpeg_next::{Packet, ffi, frame};
 use std::ops::Range;
 
-/// Packets that may fail to decode before the rest is left alone.
+/// Maximum number of packets that may fail to decode before decoding stops.
 const MOST_ERRORS: u32 = 32;
 
 /// The kept frames of a track.
@@ -25,7 +25,7 @@ pub(super) struct Decoded {
     pub(super) width: u32,
     /// Height after orientation, in pixels.
     pub(super) height: u32,
-    /// In the order in which they are shown.
+    /// The frames, in presentation order.
     pub(super) frames: Vec<StoredFrame>,
 }
 
@@ -40,7 +40,6 @@ pub(super) struct TrackDecoder {
 }
 
 impl TrackDecoder {
-    /// Opens the decoder that the track needs.
     pub(super) fn new(
         track: Track,
         limits: &Limits,
@@ -51,7 +50,7 @@ impl TrackDecoder {
         let codec = decoder::find_by_name(track.decoder)
             .ok_or_else(|| Refusal::UnsupportedCodec { codec: track.decoder.to_owned() })?;
         let mut context = codec::Context::from_parameters(track.parameters()?).map_err(refuse)?;
-        // SAFETY: the context is ours and not opened yet, when these fields are set by the user
+        // SAFETY: we own the context and have not opened it yet; these fields are set by the user
         // (avcodec.h).
         unsafe {
             let context = context.as_mut_ptr();
@@ -74,7 +73,7 @@ impl TrackDecoder {
         })
     }
 
-    /// Decodes the plan's spans. Frames that are damaged or missing are left out.
+    /// Decodes the spans of the plan. Damaged and missing frames are left out.
     pub(super) fn decode(mut self, plan: &Plan, limits: &Limits) -> Result<Decoded, Refusal> {
         let mut kept = Kept::new(plan, limits);
         let mut at = 0;
@@ -91,8 +90,8 @@ impl TrackDecoder {
             if kept.is_full() {
                 break;
             }
-            // The end of a span: what the decoder still holds back comes out, and it forgets all
-            // references.
+            // At the end of a span the decoder returns the frames that it still holds, then drops
+            // all references.
             if self.decoder.send_eof().is_ok() {
                 self.take_frames(span, &mut kept)?;
             }
@@ -110,12 +109,11 @@ impl TrackDecoder {
     ) -> Result<(), Refusal> {
         match (self.track.codec(), packet.data()) {
             (ffi::AVCodecID::AV_CODEC_ID_VP9, Some(data)) => {
-                // One by one, so that each counts, also those that are not shown.
+                // One by one, so that each frame counts, including those that are not shown.
                 for part in vp9_parts(data) {
                     let shown = self.send(Packet::copy(&data[part]), at, span, kept)?;
                     if shown == 0 {
-                        // SAFETY: the context is ours; its size is that of the frame that was
-                        // decoded last.
+                        // SAFETY: we own the context; its size is that of the frame decoded last.
                         let (width, height) = unsafe {
                             ((*self.decoder.as_ptr()).width, (*self.decoder.as_ptr()).height)
                         };
@@ -136,7 +134,7 @@ impl TrackDecoder {
         }
     }
 
-    /// Decodes a packet; gives how many frames came out.
+    /// Decodes a packet and returns the number of frames that the decoder returned.
     fn send(
         &mut self,
         mut packet: Packet,
@@ -151,7 +149,7 @@ impl TrackDecoder {
         } else {
             ffi::AVDiscard::AVDISCARD_NONREF
         };
-        // SAFETY: the context is ours; `skip_frame` may be changed between packets of a decoder
+        // SAFETY: we own the context; `skip_frame` may be changed between packets of a decoder
         // without threads.
         unsafe { (*self.decoder.as_mut_ptr()).skip_frame = skip };
         if self.decoder.send_packet(&packet).is_err() {
@@ -189,7 +187,7 @@ impl TrackDecoder {
     }
 }
 
-/// The plan's targets and what was decoded for them.
+/// The targets of the plan and the frames decoded for them.
 struct Kept<'a> {
     plan: &'a Plan,
     limits: &'a Limits,
@@ -198,12 +196,13 @@ struct Kept<'a> {
     frames: Vec<Option<StoredFrame>>,
     /// Size of the first kept frame before orientation.
     size: Option<(u32, u32)>,
-    /// The size changed on the way.
+    /// Whether kept frames differ in size.
     mixed: bool,
-    /// Pixels decoded so far: the header, by which the plan was checked, may have lied about the
-    /// size, and there are frames that are never shown.
+    /// Number of pixels decoded so far. The plan was checked with the size in the header, which may
+    /// be false, and some frames are never shown.
     pixels: u64,
-    /// Start of a span that turned out not to be a key frame: nothing of that span can be trusted.
+    /// Start of a span whose first frame turned out not to be a key frame: no frame of that span
+    /// can be trusted.
     unmarked_start: Option<usize>,
 }
 

@@ -1,15 +1,15 @@
-//! Frames of a packet that are decoded and never shown. They cost what shown ones do, and no
-//! decoder tells of them.
+//! Frames of a packet that are decoded but never shown. They cost as much as shown frames, and no
+//! decoder reports them.
 //!
 //! VP9 puts several frames into one packet, a superframe (VP9 bitstream specification, annex B);
-//! AV1 a whole temporal unit (AV1 specification, 5 and 7.5). In the other codecs a packet is one
-//! frame.
+//! AV1 puts a whole temporal unit into a packet (AV1 specification, 5 and 7.5). In the other codecs
+//! a packet is one frame.
 
 use std::ops::Range;
 
-/// The frames of a VP9 packet, each decodable by itself: the superframe index at its end begins and
-/// ends with the same byte 0b110sizes_frames and holds the sizes, low bytes first. One part where
-/// there is no whole index, as decoders take it then.
+/// The frames of a VP9 packet, each decodable by itself. The superframe index at its end begins and
+/// ends with the same byte 0b110sizes_frames and holds the sizes in little-endian order. Without a
+/// complete index the packet is one part, as decoders treat it.
 pub(super) fn vp9_parts(packet: &[u8]) -> Vec<Range<usize>> {
     superframe(packet).unwrap_or_else(|| std::iter::once(0..packet.len()).collect())
 }
@@ -37,16 +37,15 @@ fn superframe(packet: &[u8]) -> Option<Vec<Range<usize>>> {
     Some(parts)
 }
 
-/// The hidden frames of AV1 temporal units.
 #[derive(Debug, Default)]
 pub(super) struct Av1Hidden {
-    /// Largest frame by the sequence headers so far, in pixels.
+    /// Size of the largest frame according to the sequence headers so far, in pixels.
     largest: Option<u64>,
 }
 
 impl Av1Hidden {
-    /// Pixels of the hidden frames of one unit, at most; `largest` is what a frame without a known
-    /// size counts as.
+    /// Upper bound of the number of pixels of the hidden frames of one unit. `largest` is the size
+    /// assumed for a frame while no sequence header is known.
     pub(super) fn pixels(&mut self, packet: &[u8], largest: u64) -> u64 {
         let unit = av1_unit(packet);
         self.largest = self.largest.max(unit.largest);
@@ -54,7 +53,7 @@ impl Av1Hidden {
     }
 }
 
-/// What an AV1 temporal unit holds.
+/// Content of an AV1 temporal unit.
 #[derive(Debug, Default)]
 struct Av1Unit {
     frames: u64,
@@ -65,7 +64,7 @@ const OBU_SEQUENCE_HEADER: u8 = 1;
 const OBU_FRAME_HEADER: u8 = 3;
 const OBU_FRAME: u8 = 6;
 
-/// Walks the OBUs. Where one breaks off, the decoder stops too.
+/// Walks the OBUs. Stops at an OBU that is cut off, as the decoder does.
 fn av1_unit(mut rest: &[u8]) -> Av1Unit {
     let mut unit = Av1Unit::default();
     while let Some((&header, after)) = rest.split_first() {
@@ -79,7 +78,7 @@ fn av1_unit(mut rest: &[u8]) -> Av1Unit {
         }
         match kind {
             OBU_SEQUENCE_HEADER => unit.largest = unit.largest.max(largest_frame(&body[..size])),
-            // The header of a frame that is shown again has one bit set in front and costs nothing.
+            // The header of a frame that is shown again starts with a set bit and costs nothing.
             OBU_FRAME_HEADER if body.first().is_none_or(|first| first & 0x80 == 0) => {
                 unit.frames += 1
             }
@@ -91,7 +90,7 @@ fn av1_unit(mut rest: &[u8]) -> Av1Unit {
     unit
 }
 
-/// An unsigned number in at most 8 bytes, low bits first; with the bytes that it took.
+/// An unsigned number of at most 8 bytes in little-endian base 128, with the number of bytes read.
 fn leb128(bytes: &[u8]) -> Option<(u64, usize)> {
     let mut value = 0;
     for (at, byte) in bytes.iter().take(8).enumerate() {
@@ -103,7 +102,7 @@ fn leb128(bytes: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// Pixels of the largest frame of a sequence, from its header (5.5.1).
+/// Number of pixels of the largest frame of a sequence, from its header (5.5.1).
 fn largest_frame(header: &[u8]) -> Option<u64> {
     let mut bits = Bits { bytes: header, at: 0 };
     bits.take(3 + 1)?;
@@ -145,7 +144,7 @@ fn largest_frame(header: &[u8]) -> Option<u64> {
     Some((bits.take(width_bits)? + 1) * (bits.take(height_bits)? + 1))
 }
 
-/// Bits, high ones first.
+/// Reads bits, most significant first.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,

@@ -6,25 +6,25 @@ use super::plan::Target;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 
-/// Length of the last frame where nothing tells it, in microseconds.
+/// Duration of the last frame if the container does not declare it, in microseconds.
 const FRAME_US: i64 = 40_000;
 
-/// Room for a camera's clock over its nominal frame rate.
+/// Tolerance for a camera clock that exceeds its nominal frame rate.
 const CLOCK_SLACK: f64 = 1.01;
 
-/// What the packets of a track say.
+/// Index of the packets of a track.
 #[derive(Debug)]
 pub(super) struct Index {
-    /// Time at which each packet's frame is shown, in microseconds from the first shown frame; in
+    /// Presentation time of each packet's frame, in microseconds from the first shown frame; in
     /// file order.
     pub(super) times: Vec<i64>,
-    /// Packets that are key frames, ascending.
+    /// Indices of the packets that are key frames, ascending.
     pub(super) keys: Vec<usize>,
-    /// Shown frames in the order of their times.
+    /// Shown frames, in presentation order.
     pub(super) shown: Vec<Target>,
-    /// From the first shown frame to the end of the last, in microseconds.
+    /// Time from the start of the first shown frame to the end of the last, in microseconds.
     pub(super) duration_us: i64,
-    /// Pixels of one frame, by the container's header.
+    /// Number of pixels of one frame, by the container's header.
     pub(super) pixels: u64,
 }
 
@@ -65,7 +65,8 @@ impl Index {
         Ok(index)
     }
 
-    /// `end` is when the last shown frame ends, or no later than it starts where nothing tells.
+    /// `end` is the end of the last shown frame, or not after its start if the container does not
+    /// declare it.
     fn assemble(
         mut times: Vec<i64>,
         keys: Vec<usize>,
@@ -120,7 +121,7 @@ impl Index {
     }
 }
 
-/// The refusal of a track with more packets than the longest clip at the highest frame rate.
+/// The refusal of a track with more packets than the longest clip at the highest frame rate has.
 fn too_many(times: &[i64], limits: &Limits) -> Refusal {
     let (first, last) = (times.iter().min().copied(), times.iter().max().copied());
     let seconds = last.unwrap_or(0).saturating_sub(first.unwrap_or(0)) as f64 / 1e6;

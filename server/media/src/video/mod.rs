@@ -1,8 +1,8 @@
-//! Videos: MP4, QuickTime, WebM and Matroska through FFmpeg, to sampled upright frames.
+//! Videos: decodes MP4, QuickTime, WebM and Matroska through FFmpeg to sampled upright frames.
 //!
-//! The walk: `boxes` (is the file whole) → `container` (open, no probing, no network) → `index`
-//! (all packets of the track, no decoding) → `plan` (which frames, and what must be decoded for
-//! them) → `decoder` → `convert`. Audio is never decoded.
+//! The order of work: `boxes` (is the file complete) → `container` (open, no probing, no network)
+//! → `index` (all packets of the track, no decoding) → `plan` (which frames to keep, and what
+//! must be decoded for them) → `decoder` → `convert`. Audio is never decoded.
 
 mod boxes;
 mod container;
@@ -23,8 +23,8 @@ use index::Index;
 use plan::Plan;
 use std::io::{Read, Seek};
 
-/// Probes a video: reads all packets of its track and decodes its first frame, or, if that cannot
-/// be decoded, the sampled frames up to the first that can.
+/// Probes a video: reads all packets of its track and decodes its first frame. If that cannot be
+/// decoded, decodes the sampled frames and takes the first good one.
 pub(crate) fn probe<S>(
     source: Source<S>,
     container: Container,
@@ -82,7 +82,7 @@ where
     })
 }
 
-/// The sampled frames; refuses a clip of which more than a quarter of them cannot be decoded.
+/// The sampled frames. Rejects a clip if more than a quarter of them cannot be decoded.
 fn sampled<S>(
     source: &Source<S>,
     container: Container,
@@ -96,7 +96,7 @@ where
     let track = container::open(source.reopened(), container)?;
     let mut decoded = TrackDecoder::new(track, limits, options)?.decode(plan, limits)?;
     if decoded.frames.len() < plan.targets.len() && plan.skips_packets() {
-        // The container's key frame marks are wrong, or a key frame is damaged: read on from the
+        // The container's key frame flags are wrong, or a key frame is damaged: decode from the
         // start instead.
         let whole = plan.without_skipping(index);
         whole.check(index, limits)?;
@@ -112,7 +112,7 @@ where
     Ok(decoded)
 }
 
-/// Everything that is checked before the first frame is decoded.
+/// Runs every check that precedes the decoding of the first frame.
 fn examine<S>(
     source: &Source<S>,
     container: Container,

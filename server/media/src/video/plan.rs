@@ -1,14 +1,14 @@
-//! Which frames of a video are kept, and which packets must be decoded for them. Pure: no FFmpeg
-//! here.
+//! Selects the frames of a video to keep, and the packets to decode for them. Pure: does not use
+//! FFmpeg.
 
 use super::index::Index;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 use std::ops::Range;
 
-/// Sampled frames per second of a clip, before the bounds below.
+/// Number of sampled frames per second of a clip, before the bounds below.
 const SAMPLES_PER_SECOND: f64 = 2.5;
-/// Fewest sampled frames; a clip with fewer frames gives all of them.
+/// Minimum number of sampled frames; a clip with fewer frames gives all of them.
 const FEWEST_SAMPLES: u32 = 8;
 
 /// A frame to keep.
@@ -20,22 +20,22 @@ pub(super) struct Target {
     pub(super) pts_us: i64,
 }
 
-/// What to decode.
+/// The frames to keep and the packets to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Plan {
-    /// Frames to keep, in the order in which they are shown.
+    /// Frames to keep, in presentation order.
     pub(super) targets: Vec<Target>,
-    /// Runs of packets to decode, in the order of the file; each starts at a key frame or at the
-    /// first packet.
+    /// Ranges of packets to decode, in file order. Each starts at a key frame or at the first
+    /// packet.
     pub(super) spans: Vec<Range<usize>>,
-    /// Packets before the last decoded one that are left out.
+    /// Number of packets before the last decoded one that are not decoded.
     skipped: usize,
 }
 
 impl Plan {
-    /// The sampling of a clip: n = 2.5 per second, 8 at least and `max_frames_stored` at most, one
-    /// frame nearest to the middle of each of n equal parts of the clip, so that the first and the
-    /// last part are always looked at.
+    /// Samples a clip: n = 2.5 frames per second, at least 8 and at most `max_frames_stored`. Takes
+    /// the frame nearest to the middle of each of n equal parts of the clip, so that the first and
+    /// the last part are always covered.
     pub(super) fn new(index: &Index, limits: &Limits) -> Self {
         let shown = &index.shown;
         let wanted = (index.duration_us as f64 / 1e6 * SAMPLES_PER_SECOND).round();
@@ -71,7 +71,7 @@ impl Plan {
         let start_of = |segment: usize| if segment == 0 { 0 } else { keys[segment] };
         let runs = targets.iter().map(|&Target { packet, .. }| {
             let mut segment = segment_of(packet);
-            // A frame shown before its key frame may lean on the segment before.
+            // A frame shown before its key frame may depend on the previous segment.
             if segment > 0 && index.times[packet] < index.times[keys[segment]] {
                 segment -= 1;
             }
@@ -83,18 +83,18 @@ impl Plan {
         Self { targets, spans, skipped }
     }
 
-    /// Whether packets before the last decoded one are left out.
+    /// Whether packets before the last decoded one are not decoded.
     pub(super) fn skips_packets(&self) -> bool {
         self.skipped > 0
     }
 
-    /// The same frames, decoding everything before them.
+    /// The same frames, with everything before them decoded.
     pub(super) fn without_skipping(&self, index: &Index) -> Self {
         let end = self.spans.last().map_or(0, |span| span.end).min(index.times.len());
         Self { targets: self.targets.clone(), spans: std::iter::once(0..end).collect(), skipped: 0 }
     }
 
-    /// Refuses a plan that takes too much work.
+    /// Rejects a plan whose decoding costs too much.
     pub(super) fn check(&self, index: &Index, limits: &Limits) -> Result<(), Refusal> {
         let packets: u64 = self.spans.iter().map(|span| span.len() as u64).sum();
         let actual = packets.saturating_mul(index.pixels);
@@ -105,7 +105,7 @@ impl Plan {
     }
 }
 
-/// The same packets as runs that neither touch nor overlap, ascending.
+/// Merges ranges into ascending ones that neither touch nor overlap.
 fn merged(mut runs: Vec<Range<usize>>) -> Vec<Range<usize>> {
     runs.sort_unstable_by_key(|run| run.start);
     let mut spans: Vec<Range<usize>> = Vec::new();
@@ -122,7 +122,7 @@ fn merged(mut runs: Vec<Range<usize>>) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
-    /// A clip of given times in microseconds, a key frame at every `gop`-th packet.
+    /// A clip with these times in microseconds and a key frame at every `gop`-th packet.
     fn clip(times: &[i64], gop: usize) -> Index {
         Index::from_times(times.to_vec(), (0..times.len()).step_by(gop).collect(), 1280 * 720)
     }

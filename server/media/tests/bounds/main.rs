@@ -1,5 +1,5 @@
-//! What a refusal may cost: time on the processor and memory. One test alone in its process, so
-//! that both can be measured.
+//! The cost of a rejection: CPU time and memory. It is the only test of its process, so that both
+//! can be measured.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]
 
@@ -19,7 +19,7 @@ use std::fs::File;
 use std::io::Write;
 use vultus_media::Limits;
 
-/// Milliseconds this thread has run on a processor.
+/// CPU time of this thread, in milliseconds.
 fn processor_ms() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e6
@@ -32,13 +32,14 @@ fn status_mb(line: &str) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
-/// Probes a file of these bytes; processor time in ms and growth of the memory's peak in MB.
+/// Probes a file with these bytes. Returns the CPU time in ms and the growth of the peak memory in
+/// MB.
 fn cost(bytes: Vec<u8>, code: &str) -> (f64, f64) {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&bytes).unwrap();
     let length = bytes.len() as u64;
     drop(bytes);
-    // "5" sets the peak back to what is resident now (proc(5)).
+    // "5" resets the peak to the current resident size (proc(5)).
     File::options().write(true).open("/proc/self/clear_refs").unwrap().write_all(b"5").unwrap();
     let (resident, started) = (status_mb("VmRSS:"), processor_ms());
     let refusal = vultus_media::probe(file, length, &Limits::default()).unwrap_err();
@@ -57,7 +58,7 @@ fn gif_of_many_frames() -> Vec<u8> {
     bytes
 }
 
-/// A million entries that share one name and one place, in a directory of 47 MB.
+/// A million entries that share one name and one position, in a directory of 47 MB.
 fn million_entries() -> Vec<u8> {
     let mut bytes = archive(&[stored("a", b"")]);
     let directory = bytes.windows(4).position(|at| at == b"PK\x01\x02").unwrap();

@@ -1,10 +1,11 @@
-//! ZIP archives for the tests, written byte by byte, so that they can lie (APPNOTE 6.3, 4.3).
+//! ZIP archives for the tests, written byte by byte so that their headers can be false (APPNOTE
+//! 6.3, 4.3).
 
-/// One entry and what its headers say about it.
+/// One entry with its headers.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) name: Vec<u8>,
-    /// Bytes as they stand in the archive.
+    /// Bytes as stored in the archive.
     pub(crate) data: Vec<u8>,
     /// 0 stored, 8 deflate.
     pub(crate) method: u16,
@@ -14,7 +15,7 @@ pub(crate) struct Entry {
     pub(crate) crc: u32,
     /// Unix mode.
     pub(crate) mode: u32,
-    /// Uses the local header of an earlier entry.
+    /// Index of an earlier entry whose local header this one uses.
     pub(crate) shares_data_of: Option<usize>,
 }
 
@@ -52,7 +53,7 @@ pub(crate) fn zeros(name: &str, length: usize) -> Entry {
     }
 }
 
-/// The archive of the entries.
+/// An archive of these entries.
 pub(crate) fn archive(entries: &[Entry]) -> Vec<u8> {
     let (mut bytes, mut directory, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     for entry in entries {
@@ -87,7 +88,7 @@ pub(crate) fn archive(entries: &[Entry]) -> Vec<u8> {
     bytes
 }
 
-/// The end record of a directory.
+/// The end record of the central directory.
 pub(crate) fn end_record(entries: u16, directory_bytes: u32, directory_start: u32) -> Vec<u8> {
     let mut bytes = b"PK\x05\x06\0\0\0\0".to_vec();
     bytes.extend(entries.to_le_bytes());

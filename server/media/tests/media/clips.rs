@@ -1,21 +1,21 @@
-//! Clips for the tests, made with the `ffmpeg` command that `make setup` installs.
+//! Clips for the tests, encoded with the `ffmpeg` command that `make setup` installs.
 
 use std::process::{Command, Stdio};
 
-/// Red, green / blue, black: tells every turn and mirror apart.
+/// Red, green / blue, black: distinguishes every rotation and mirroring.
 pub(crate) const QUADRANTS: &str = "color=black:s=320x240:r=30,drawbox=0:0:160:120:red:fill,\
     drawbox=160:0:160:120:lime:fill,drawbox=0:120:160:120:blue:fill,format=yuv420p";
 
-/// Bitexact x264 without scene cuts, so that tests say where key frames are.
+/// Bit-exact x264 without scene cuts, so that the tests control the key frames.
 pub(crate) const H264: &[&str] =
     &["-c:v", "libx264", "-preset", "veryfast", "-sc_threshold", "0", "-threads", "1"];
 
-/// A moving picture of a size, frame rate and duration in seconds.
+/// A moving picture of this size, frame rate and duration in seconds.
 pub(crate) fn moving(size: &str, rate: u32, seconds: f64) -> String {
     format!("testsrc2=s={size}:r={rate}:d={seconds},format=yuv420p")
 }
 
-/// Runs ffmpeg on a lavfi source; the file's bytes.
+/// Runs ffmpeg on a lavfi source and returns the bytes of the file.
 pub(crate) fn clip(source: &str, options: &[&str], extension: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(format!("clip.{extension}"));
@@ -26,7 +26,7 @@ pub(crate) fn clip(source: &str, options: &[&str], extension: &str) -> Vec<u8> {
     std::fs::read(file).unwrap()
 }
 
-/// As `clip`, encoded in two passes, as VP9 needs for frames that are never shown.
+/// As `clip`, encoded in two passes, which VP9 needs for frames that are never shown.
 pub(crate) fn two_passes(source: &str, options: &[&str], extension: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let (file, log) =
@@ -45,7 +45,7 @@ pub(crate) fn two_passes(source: &str, options: &[&str], extension: &str) -> Vec
     std::fs::read(file).unwrap()
 }
 
-/// As `clip`, written to a pipe: the muxer cannot go back and write a duration.
+/// As `clip`, written to a pipe, so that the muxer cannot go back and write a duration.
 pub(crate) fn piped(source: &str, options: &[&str]) -> Vec<u8> {
     let output = ffmpeg().args(["-f", "lavfi", "-i", source]).args(options).arg("pipe:1").output();
     let output = output.expect("the ffmpeg command is installed");
@@ -53,8 +53,8 @@ pub(crate) fn piped(source: &str, options: &[&str]) -> Vec<u8> {
     output.stdout
 }
 
-/// All frames of a clip as ffmpeg's own program shows them: upright, packed RGB, in the order in
-/// which they are shown.
+/// All frames of a clip as the `ffmpeg` command decodes them: upright, packed RGB, in presentation
+/// order.
 pub(crate) fn reference_frames(clip: &[u8], extension: &str, frame_bytes: usize) -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join(format!("clip.{extension}"));

@@ -1,4 +1,4 @@
-//! What the media crate takes and refuses, on files made here: pictures by `image`, clips by the
+//! What the media crate accepts and rejects, on files made here: pictures by `image`, clips by the
 //! `ffmpeg` command, archives byte by byte.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]

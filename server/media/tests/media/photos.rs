@@ -6,7 +6,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageBuffer, Luma, Rgba, RgbaImage};
 use vultus_media::{Limits, MediaKind, Refusal};
 
-/// How the upright picture has to be stored for an EXIF orientation to bring it upright again.
+/// The stored form of an upright picture that this EXIF orientation makes upright again.
 fn stored_for(picture: &image::RgbImage, code: u8) -> image::RgbImage {
     let inverse = match code {
         6 => 8,

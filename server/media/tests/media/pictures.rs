@@ -1,9 +1,9 @@
-//! Picture files for the tests: an asymmetric picture in every format, and files made of bytes.
+//! Picture files for the tests: an asymmetric picture in every format, and files built from bytes.
 
 use image::codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder};
 use image::{DynamicImage, ImageEncoder, Rgb, RgbImage};
 
-/// A smooth picture without any symmetry.
+/// A smooth picture without symmetry.
 pub(crate) fn asymmetric(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let corner = if x < width / 4 && y < height / 3 { 120 } else { 0 };
@@ -11,7 +11,7 @@ pub(crate) fn asymmetric(width: u32, height: u32) -> RgbImage {
     })
 }
 
-/// An EXIF block with nothing but an orientation.
+/// An EXIF block that holds only an orientation.
 pub(crate) fn exif(orientation: u8) -> Vec<u8> {
     let mut block = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     block.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
@@ -46,7 +46,7 @@ fn with_exif(mut encoder: impl ImageEncoder, picture: DynamicImage, exif: Option
     picture.write_with_encoder(encoder).unwrap();
 }
 
-/// A PNG header that claims a size, without pixels behind it.
+/// A PNG header that declares a size, without pixels.
 pub(crate) fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR".to_vec();
     bytes.extend(width.to_be_bytes());
@@ -55,8 +55,8 @@ pub(crate) fn png_header(width: u32, height: u32) -> Vec<u8> {
     bytes
 }
 
-/// A JPEG header of a frame kind (0xc0 baseline, 0xc2 progressive) that claims a size, then `scans`
-/// empty scans.
+/// A JPEG header of a frame kind (0xc0 baseline, 0xc2 progressive) that declares a size, then
+/// `scans` empty scans.
 pub(crate) fn jpeg_header(kind: u8, width: u16, height: u16, scans: usize) -> Vec<u8> {
     let mut bytes = vec![0xff, 0xd8, 0xff, kind, 0, 11, 8];
     bytes.extend(height.to_be_bytes());
@@ -69,8 +69,8 @@ pub(crate) fn jpeg_header(kind: u8, width: u16, height: u16, scans: usize) -> Ve
     bytes
 }
 
-/// An 8 × 8 JPEG of one CMYK colour, inverted as Adobe programs write it, coded here by hand (ITU
-/// T.81, annex F): quantisation by 8, so that a DC difference is the level itself; one DC code of 4
+/// An 8 × 8 JPEG of one CMYK colour, inverted as Adobe programs write it and encoded by hand (ITU
+/// T.81, annex F): quantised by 8, so that a DC difference is the level itself; one DC code of 4
 /// bits per category.
 pub(crate) fn cmyk_jpeg(inks: [u8; 4]) -> Vec<u8> {
     let mut bytes = b"\xff\xd8\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0".to_vec();

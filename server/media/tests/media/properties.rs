@@ -1,6 +1,6 @@
-//! Files that no encoder writes: right on the outside and anything within. Every one is refused or
-//! read; none crashes, hangs or asks for memory by its lies. The same seed each time, so that a
-//! failure comes back.
+//! Files that no encoder writes: a valid signature with arbitrary content. Each is rejected or
+//! read; none crashes, hangs or allocates memory by a false size. The seed is fixed, so that a
+//! failure is reproducible.
 
 use crate::archives::{Entry, archive, stored};
 use crate::{decode_within, probe_within};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use vultus_media::Limits;
 
-/// Small, so that what is read by chance is read quickly.
+/// Small limits, so that a file that is valid by chance is decoded quickly.
 fn limits() -> Limits {
     Limits {
         max_pixels: 1 << 20,
@@ -39,7 +39,7 @@ fn check(files: impl Strategy<Value = Vec<u8>>) {
     }
 }
 
-/// A length field: right, or a lie.
+/// A length field: correct, or false.
 fn length() -> impl Strategy<Value = Option<u32>> {
     prop_oneof![4 => Just(None), 1 => any::<u32>().prop_map(Some), 1 => (0..64u32).prop_map(Some)]
 }

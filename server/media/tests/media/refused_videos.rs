@@ -1,4 +1,4 @@
-//! Clips that are refused, each for its own reason.
+//! Clips that are rejected, each for its own reason.
 
 use crate::clips::{H264, clip, moving, piped, two_passes};
 use crate::{decode_within, probe, probe_within};
@@ -123,7 +123,7 @@ fn frames_that_are_never_shown_count_against_the_budget() {
         "250",
     ];
     let within = |frames: u64| Limits { max_video_pixels: frames * 64 * 48, ..Limits::default() };
-    // What the frames that are shown cost: every one up to the last that is kept.
+    // The cost of the shown frames: every one up to the last that is kept.
     let plain = clip(&source, H264, "mp4");
     let shown = (1..=100).find(|&frames| decode_within(&plain, &within(frames)).is_ok()).unwrap();
     for (codec, bytes) in

@@ -1,11 +1,11 @@
-//! Damaged files of every kind: refused or read, never a panic, and always the same answer.
+//! Damaged files of every kind: rejected or read, never a panic, and always the same answer.
 
 use crate::archives::{archive, stored};
 use crate::clips::{H264, clip, moving};
 use crate::pictures::{asymmetric, jpeg, png, webp};
 use crate::{decode, probe};
 
-/// A sequence of numbers that looks random and is always the same (xorshift).
+/// A fixed pseudo-random sequence of numbers (xorshift).
 fn numbers(mut state: u64) -> impl FnMut(usize) -> usize {
     move |below| {
         state ^= state << 13;
@@ -36,7 +36,7 @@ fn damaged_files_are_refused_or_read_and_never_crash() {
     for file in &files {
         for round in 0..120 {
             let mut bytes = file.clone();
-            // Headers, where the structure is, are hit as often as all the rest.
+            // Headers hold the structure, so they are damaged as often as all the rest.
             let range = if round % 2 == 0 { bytes.len() } else { bytes.len().min(900) };
             for _ in 0..=next(6) {
                 let at = 4 + next(range - 4);

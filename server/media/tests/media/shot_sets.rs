@@ -1,4 +1,4 @@
-//! Shot sets, and the traps that archives can set.
+//! Shot sets, and malicious archives.
 
 use crate::archives::{Entry, archive, end_record, stored, zeros};
 use crate::pictures::{asymmetric, exif, jpeg, png, png_header, webp};
@@ -6,7 +6,7 @@ use crate::{decode, decode_within, probe, probe_within};
 use image::{Rgb, RgbImage};
 use vultus_media::{Limits, MediaKind, Refusal};
 
-/// A picture whose red tells its number.
+/// A picture whose red value is its number.
 fn numbered(number: u8) -> Vec<u8> {
     png(RgbImage::from_pixel(16, 12, Rgb([number, 0, 0])), None)
 }

@@ -1,4 +1,4 @@
-//! Clips of phones and browsers, and which of their frames are kept.
+//! Clips of phones and browsers, and the frames that are kept of them.
 
 use crate::clips::{H264, QUADRANTS, clip, moving, piped, reference_frames, with_matrix};
 use crate::{decode, decode_within, probe};
@@ -10,7 +10,7 @@ const GREEN: [u8; 3] = [0, 255, 0];
 const BLUE: [u8; 3] = [0, 0, 255];
 const BLACK: [u8; 3] = [0, 0, 0];
 
-/// The colours in the middles of the four quarters: top left, top right, bottom left, bottom right.
+/// The colours at the centres of the four quarters: top left, top right, bottom left, bottom right.
 fn quarters(frame: &StoredFrame) -> [[u8; 3]; 4] {
     let (w, h) = (frame.width as usize, frame.height as usize);
     [(1, 1), (3, 1), (1, 3), (3, 3)].map(|(x, y)| {
@@ -31,7 +31,7 @@ fn difference(a: &[u8], b: &[u8]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / a.len() as f64
 }
 
-/// Every stored frame is the frame that is shown at its time, and none of its neighbours.
+/// Checks that every stored frame is the reference frame at its time, and not a neighbour.
 fn assert_same_as_reference(frames: &Frames, reference: &[Vec<u8>], rate: f64) {
     for frame in &frames.frames {
         let at = (frame.pts_us as f64 * rate / 1e6).round() as usize;
@@ -206,7 +206,7 @@ fn a_variable_frame_rate_is_sampled_by_time_not_by_count() {
     assert_eq!(count, 36);
     assert_eq!(frames.frames.len(), 9, "2.5 per second of about 3.53 s");
     let late = frames.frames.iter().filter(|frame| frame.pts_us >= 1_000_000).count();
-    assert_eq!(late, 6, "all the late frames: they stand for most of the time");
+    assert_eq!(late, 6, "all late frames, because they cover most of the time");
     assert!(frames.frames.windows(2).all(|pair| pair[0].pts_us < pair[1].pts_us));
 }
 
@@ -244,6 +244,6 @@ fn fast_decoder_gives_nearly_the_same_frames() {
     assert_eq!(exact.frames.len(), fast.frames.len());
     let differences: Vec<f64> =
         exact.frames.iter().zip(&fast.frames).map(|(a, b)| difference(&a.rgb, &b.rgb)).collect();
-    assert!(differences.iter().any(|&d| d > 0.0), "the filter was really left out");
+    assert!(differences.iter().any(|&d| d > 0.0), "the filter was not applied");
     assert!(differences.iter().all(|&d| d < 8.0), "{differences:?}");
 }
