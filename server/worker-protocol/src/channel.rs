@@ -1,8 +1,8 @@
 //! Framing over a socketpair: `[length: u32 little-endian][descriptors: u32 little-endian][JSON]`,
-//! with the descriptors by SCM_RIGHTS beside the first byte. Blocking, for threads of their own:
-//! the node wraps it, the worker lives on it.
+//! with the descriptors attached to the first byte (SCM_RIGHTS). Blocking: each end is used by a
+//! dedicated thread.
 //!
-//! Both ends bound what they read. Descriptors that were not announced, or that come later than the
+//! Both ends limit what they read. Descriptors that were not announced, or that arrive after the
 //! first byte, are closed.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -18,49 +18,49 @@ use rustix::net::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Most bytes of JSON in one message.
+/// Maximum size of the JSON of one message, in bytes.
 pub const MAX_JSON_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most descriptors beside one message.
+/// Maximum number of descriptors attached to one message.
 pub const MAX_DESCRIPTORS: usize = 64;
 
 const HEADER_BYTES: usize = 8;
 
-/// Why a message could not be sent or received. After any of these the channel is of no more use.
+/// Why a message could not be sent or received. After any of these errors the channel is unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum ChannelError {
-    /// The other end is gone.
+    /// The other end closed the channel.
     #[error("the other end closed the channel")]
     Closed,
     /// A message with more JSON than [`MAX_JSON_BYTES`].
     #[error("a message of {bytes} bytes exceeds the limit of {MAX_JSON_BYTES}")]
     TooLong {
-        /// Its announced length.
+        /// The announced length.
         bytes: usize,
     },
     /// A message with more descriptors than [`MAX_DESCRIPTORS`].
-    #[error("{count} descriptors beside a message exceed the limit of {MAX_DESCRIPTORS}")]
+    #[error("a message with {count} descriptors exceeds the limit of {MAX_DESCRIPTORS}")]
     TooManyDescriptors {
-        /// How many were announced.
+        /// The announced number.
         count: usize,
     },
-    /// Descriptors were announced that did not come, or came unannounced.
-    #[error("{announced} descriptors were announced, {received} came")]
+    /// The number of descriptors differs from the announced one.
+    #[error("{announced} descriptors were announced, {received} were received")]
     DescriptorsDiffer {
-        /// As the header said.
+        /// The number in the header.
         announced: usize,
-        /// As they came.
+        /// The number received.
         received: usize,
     },
-    /// The JSON is not a message.
-    #[error("a message is not what was agreed")]
+    /// The JSON is not a valid message.
+    #[error("the JSON is not a message of the protocol")]
     NotAMessage(#[source] serde_json::Error),
     /// The socket failed.
     #[error("{doing} failed")]
     Socket {
-        /// What was being done.
+        /// The operation.
         doing: &'static str,
-        /// Why it failed.
+        /// Error of the operating system.
         #[source]
         source: io::Error,
     },
@@ -79,12 +79,12 @@ impl Channel {
         Ok((Self { socket: one }, Self { socket: other }))
     }
 
-    /// The end that an inherited descriptor is.
+    /// The end for an inherited descriptor.
     pub fn from_descriptor(descriptor: OwnedFd) -> Self {
         Self { socket: UnixStream::from(descriptor) }
     }
 
-    /// The descriptor, to hand it to a child.
+    /// The descriptor, to pass it to a child process.
     pub fn into_descriptor(self) -> OwnedFd {
         OwnedFd::from(self.socket)
     }
@@ -94,18 +94,18 @@ impl Channel {
         Ok(Self { socket: self.socket.try_clone()? })
     }
 
-    /// Gives up sending when the other end does not read for this long.
+    /// Sets the time after which sending fails if the other end does not read.
     pub fn set_send_timeout(&self, timeout: Duration) -> io::Result<()> {
         self.socket.set_write_timeout(Some(timeout))
     }
 
-    /// Ends both directions for all handles; the other end sees the end of the stream.
+    /// Shuts down both directions for all handles; the other end reads the end of the stream.
     pub fn close(&self) {
-        // It may be closed by the other end already; then there is nothing left to do.
+        // The other end may have closed it already; then nothing is left to do.
         let _ = self.socket.shutdown(std::net::Shutdown::Both);
     }
 
-    /// Sends one message and descriptors, which the other end receives as its own copies.
+    /// Sends one message with descriptors, of which the other end receives copies.
     pub fn send<T: Serialize>(
         &mut self,
         message: &T,
@@ -149,7 +149,7 @@ impl Channel {
         .map_err(|errno| socket_error("sending a message", errno.into()))
     }
 
-    /// Waits for one message with its descriptors, each closed on exec.
+    /// Waits for one message with its descriptors. Descriptors are closed on exec.
     pub fn receive<T: DeserializeOwned>(&mut self) -> Result<(T, Vec<OwnedFd>), ChannelError> {
         let mut header = [0; HEADER_BYTES];
         let mut descriptors = Vec::new();
@@ -172,7 +172,7 @@ impl Channel {
         Ok((message, descriptors))
     }
 
-    /// Reads the beginning of a header, with what lies beside it. Never reads past the header.
+    /// Reads the start of a header with the attached descriptors. Never reads past the header.
     fn receive_first(
         &self,
         header: &mut [u8],

@@ -1,28 +1,28 @@
-//! What `vultus plugin check` and the process that examines a plugin say to each other: a request
-//! on standard input, one event a line on standard output. Not part of the protocol between node
-//! and worker.
+//! Messages between `vultus plugin check` and the process that examines a plugin: a request on
+//! standard input, one event per line on standard output. Not part of the protocol between node and
+//! worker.
 
 use serde::{Deserialize, Serialize};
 
-use crate::WorkerSetup;
+use crate::message::WorkerSetup;
 
-/// All of the environment of the examining process: without a cache of its own for each thread, the
-/// allocator of the C library knows to the byte what is in use, and a leak of one small allocation
-/// in each call shows.
+/// The whole environment of the examining process. Without a cache per thread, the C library's
+/// allocator reports the bytes in use exactly, so that a leak of one small allocation per call is
+/// visible.
 pub const ENVIRONMENT: (&str, &str) = ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0");
 
-/// What to examine, as JSON on standard input.
+/// A request to examine a plugin, as JSON on standard input.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConformanceRequest {
-    /// As for a worker: the plugin to examine is the last one, those before it provide features.
+    /// The setup of a worker. The last plugin is examined; those before it provide features.
     pub setup: WorkerSetup,
-    /// Media to try beside the made ones.
+    /// Media to use in addition to the generated ones.
     pub media: Vec<SampleFile>,
-    /// The rule to begin with; the first when absent.
+    /// Name of the rule to start with; absent: the first rule.
     pub first_rule: Option<String>,
 }
 
-/// A file to try.
+/// A media file for an examination.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SampleFile {
     /// Absolute path.
@@ -35,48 +35,48 @@ pub struct SampleFile {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum ConformanceEvent {
-    /// A rule is begun; it is done within the limit, or the plugin hangs.
+    /// The examination of a rule begins. If it does not end within the limit, the plugin hangs.
     Begin {
-        /// Its name.
+        /// Name of the rule.
         rule: String,
-        /// Milliseconds that it may take.
+        /// Time limit in milliseconds.
         limit_ms: u64,
     },
-    /// A rule was examined.
+    /// The examination of a rule ended.
     End(RuleReport),
-    /// The plugin could be opened.
+    /// The plugin was opened.
     Opened {
-        /// Its id.
+        /// Id of the plugin.
         id: String,
-        /// Its version.
+        /// Version of the plugin.
         version: String,
-        /// SHA-256 of the file.
+        /// SHA-256 of its file, lower-case hexadecimal.
         sha256: String,
     },
-    /// What the sandbox could not enforce on this kernel.
+    /// The kernel lacks a part of the sandbox.
     Gap {
         /// One sentence for the operator.
         sentence: String,
     },
-    /// The examination cannot be made, at no fault of the plugin.
+    /// The examination is impossible for a reason other than the plugin.
     Failed {
-        /// Why.
+        /// The reason.
         detail: String,
     },
 }
 
-/// What was found about one rule.
+/// Result of the examination of one rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleReport {
     /// Name of the rule.
     pub rule: String,
-    /// What it asks, as one phrase.
+    /// The requirement, as one phrase.
     pub about: String,
-    /// Numbers of the rules of `ABI.md` behind it.
+    /// Numbers of the corresponding rules of `ABI.md`.
     pub abi: Vec<u32>,
     /// Whether it holds.
     pub verdict: RuleVerdict,
-    /// What was found; of a broken rule at least one sentence.
+    /// Findings; at least one sentence if the rule is broken.
     pub details: Vec<String>,
 }
 
@@ -84,42 +84,43 @@ pub struct RuleReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RuleVerdict {
-    /// It does.
+    /// The plugin follows the rule.
     Holds,
-    /// It does not.
+    /// The plugin breaks the rule.
     Broken,
-    /// The plugin has nothing that the rule is about.
+    /// The rule does not concern this plugin.
     NotApplicable,
-    /// Something before it is broken.
+    /// Not examined, because an earlier rule is broken.
     NotReached,
 }
 
-/// A rule with its place in the suite, for who starts and restarts an examination.
+/// A rule of the suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RuleInfo {
     /// Name.
     pub name: &'static str,
-    /// What it asks, as one phrase.
+    /// The requirement, as one phrase.
     pub about: &'static str,
-    /// Numbers of the rules of `ABI.md` behind it.
+    /// Numbers of the corresponding rules of `ABI.md`.
     pub abi: &'static [u32],
 }
 
 macro_rules! rules {
     ($($name:literal [$($abi:literal),*] $about:literal)*) => {
-        /// All rules, in the order in which they are examined.
-        pub const RULES: &[RuleInfo] = &[$(RuleInfo { name: $name, about: $about, abi: &[$($abi),*] }),*];
+        /// All rules, in the order of the examination.
+        pub const RULES: &[RuleInfo] =
+            &[$(RuleInfo { name: $name, about: $about, abi: &[$($abi),*] }),*];
     };
 }
 
 rules! {
     "file" [1, 2, 6] "a shared library for this machine that exports VULTUS_PLUGIN"
     "header" [3, 4, 7, 9] "magic, version, size and functions of VULTUS_PLUGIN"
-    "manifest" [5, 16, 17, 18, 19, 20, 21, 22, 23] "the manifest keeps to its rules"
-    "manifest_is_constant" [17] "the manifest is the same each time"
-    "features_have_providers" [24] "what it asks of others is provided"
-    "create" [25, 26, 27] "instances are made and ended again and again"
-    "empty_input" [33, 50] "media without a frame"
+    "manifest" [5, 16, 17, 18, 19, 20, 21, 22, 23] "the manifest follows its rules"
+    "manifest_is_constant" [17] "the manifest is constant"
+    "features_have_providers" [24] "every feature that it needs has a provider"
+    "create" [25, 26, 27] "instances can be created and destroyed repeatedly"
+    "empty_input" [33, 50] "media without frames"
     "tiny_input" [33, 42] "pictures of one to three pixels"
     "huge_input" [20, 42] "pictures of max_side, within timeout_ms"
     "grey_input" [33, 49, 53] "grey, black and white pictures"
@@ -130,16 +131,16 @@ rules! {
     "parameters" [21] "parameters at the ends of what their schema allows"
     "pixel_formats" [42] "each pixel format of the manifest"
     "padded_rows" [43] "rows with padding between them"
-    "newer_host" [8, 40] "a host of a later minor version"
-    "listed_features" [45] "asks for no feature that its manifest does not list"
-    "artifacts" [47] "leaves only artifacts that a host keeps"
-    "same_input_same_result" [30] "same input, same result, on any instance after any other job"
-    "threads" [28] "an instance on another thread, several at once"
+    "newer_host" [8, 40] "a host with a later minor version of the ABI"
+    "listed_features" [45] "requests only features that its manifest lists"
+    "artifacts" [47] "creates only artifacts that a host accepts"
+    "same_input_same_result" [30] "the same input gives the same result on any instance, after any job"
+    "threads" [28] "an instance on another thread, and several instances at once"
     "cancel_before" [36] "stops within 100 ms when cancelled before the first frame"
     "cancel_during" [36] "stops within 100 ms when cancelled in the middle"
     "provides" [55] "its own features on all kinds of pictures"
-    "leftovers" [29, 38] "leaves no thread, descriptor or child behind"
-    "memory" [11, 12, 27] "no leak over 1 000 calls"
+    "leftovers" [29, 38] "leaves no thread, descriptor or child process behind"
+    "memory" [11, 12, 27] "no memory leak over 1 000 calls"
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The messages between the node and its worker processes.
 //!
-//! A message is JSON behind a length prefix on a `SOCK_STREAM` pair; media, thumbnails and
-//! artifacts travel beside it as descriptors (SCM_RIGHTS). The node treats everything that a worker
-//! says as hostile: lengths, counts and names are bounded by [`channel`] and by these types.
+//! A message is JSON with a length prefix on a `SOCK_STREAM` pair; media, thumbnails and artifacts
+//! are attached as descriptors (SCM_RIGHTS). The node treats all messages of a worker as hostile:
+//! [`channel`] and these types limit lengths, counts and names.
 
 pub mod channel;
 pub mod conformance;
@@ -11,8 +11,9 @@ mod message;
 
 pub use message::*;
 
-/// Raised whenever a message changes its meaning: node and worker must agree.
+/// Version of the protocol. Increased whenever the meaning of a message changes: node and worker
+/// must have the same.
 pub const PROTOCOL_VERSION: u32 = 3;
 
-/// Largest frame that a probe leaves, in bytes: 8 megapixels.
+/// Maximum size of the frame that a probe returns, in bytes: 8 megapixels.
 pub const MAX_FRAME_BYTES: u64 = 24 << 20;

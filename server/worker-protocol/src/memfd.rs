@@ -1,8 +1,6 @@
-//! Bytes in anonymous memory that cannot change any more: how thumbnails, artifacts and long
-//! outcomes cross the line.
+//! Immutable bytes in anonymous memory: thumbnails, artifacts and long outcomes are sent in it.
 //!
-//! The reader trusts nothing: a descriptor that is not sealed, or is not as long as announced, is
-//! refused.
+//! The reader rejects a descriptor that is not sealed, or whose length is not the announced one.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,29 +10,29 @@ use rustix::buffer::spare_capacity;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, memfd_create};
 use rustix::io::{Errno, pread};
 
-/// The seals that make a descriptor safe to read: nobody can write, shrink or grow it.
+/// The seals that make a descriptor safe to read: no process can write, shrink or grow it.
 const SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW);
 
-/// Why a descriptor was refused.
+/// Why a descriptor was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum MemfdError {
-    /// More bytes announced than the reader takes.
+    /// The announced length exceeds the reader's limit.
     #[error("{announced} bytes exceed the limit of {limit}")]
     TooLong {
-        /// As the message said.
+        /// The announced length, in bytes.
         announced: u64,
-        /// What the reader takes.
+        /// The reader's limit, in bytes.
         limit: u64,
     },
-    /// It is no anonymous file, or can still change.
+    /// It is not an anonymous file, or it is not sealed.
     #[error("the descriptor is not a sealed anonymous file")]
     NotSealed,
-    /// It is not as long as announced.
+    /// Its length is not the announced one.
     #[error("the descriptor holds {actual} bytes, {announced} were announced")]
     LengthDiffers {
-        /// As the message said.
+        /// The announced length, in bytes.
         announced: u64,
-        /// What it holds.
+        /// The actual length, in bytes.
         actual: u64,
     },
     /// It could not be read.
@@ -42,7 +40,7 @@ pub enum MemfdError {
     Unreadable(#[source] io::Error),
 }
 
-/// Puts `bytes` into anonymous memory, sealed. `name` shows in `/proc` only.
+/// Copies `bytes` into sealed anonymous memory. `name` is visible in `/proc` only.
 pub fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     let descriptor = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let mut file = File::from(descriptor);
@@ -51,8 +49,8 @@ pub fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
     Ok(OwnedFd::from(file))
 }
 
-/// Whether another process sealed exactly `announced` bytes, at most `limit`, in it. Nothing is
-/// read.
+/// Checks that the descriptor is sealed and holds exactly `announced` bytes, at most `limit`. Does
+/// not read its content.
 pub fn check_sealed(
     descriptor: OwnedFd,
     announced: u64,
@@ -73,7 +71,7 @@ pub fn check_sealed(
     Ok(OwnedFd::from(file))
 }
 
-/// Reads what another process sealed: `announced` bytes, at most `limit`.
+/// Reads `announced` bytes, at most `limit`, that another process sealed.
 pub fn read_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Vec<u8>, MemfdError> {
     let file = File::from(check_sealed(descriptor, announced, limit)?);
     let mut bytes = Vec::with_capacity(announced as usize);
@@ -85,7 +83,7 @@ pub fn read_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Ve
             Err(error) => return Err(MemfdError::Unreadable(error.into())),
         }
     }
-    // The capacity may be larger than what was asked for; the file is not.
+    // The capacity may exceed the announced length; the file does not.
     bytes.truncate(announced as usize);
     Ok(bytes)
 }

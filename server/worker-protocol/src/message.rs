@@ -1,66 +1,65 @@
-//! The message types. Indices of media count within their run; ids are opaque text to the worker.
+//! The message types. Indices of media refer to their run; ids are opaque text to the worker.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// From the node to a worker.
+/// A message from the node to a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
 pub enum ToWorker {
-    /// The first message: who the worker is.
+    /// The first message: the worker's configuration.
     Hello(Box<WorkerSetup>),
     /// Examine one medium. One descriptor: the medium.
     Probe(ProbeRequest),
-    /// Judge media. Descriptors: one for each medium, in order.
+    /// Judge media. Descriptors: one per medium, in order.
     Run(Box<RunRequest>),
-    /// Stop what is running: one analysis, or the whole run.
+    /// Stop one analysis, or the whole run.
     Cancel {
         /// The run.
         run: String,
-        /// The analysis; absent means all of the run.
+        /// The analysis; absent: the whole run.
         analysis: Option<String>,
     },
 }
 
-/// What a worker is told before anything else: with its environment cleared, everything comes from
-/// here.
+/// Configuration of a worker. Its environment is empty, so that this is its only source of
+/// settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WorkerSetup {
     /// [`crate::PROTOCOL_VERSION`] of the node.
     pub protocol: u32,
-    /// Plugin files to open, providers first. Empty: a worker for probes only.
+    /// Plugin files to open, providers first. Empty: the worker only probes.
     pub plugins: Vec<PluginFile>,
-    /// The ONNX Runtime library.
+    /// Absolute path of the ONNX Runtime library.
     pub onnxruntime: Option<String>,
-    /// The folder with the weights.
+    /// Absolute path of the folder with the weights.
     pub weights_dir: Option<String>,
-    /// Threads of one inference.
+    /// Number of threads of one inference.
     pub threads: u32,
-    /// The media limits, as `vultus_media::Limits` writes them.
+    /// The media limits, as serialised from `vultus_media::Limits`.
     pub limits: Value,
-    /// The decoder's options, as `vultus_media::DecodeOptions` writes them; null means the
-    /// defaults.
+    /// The decoder's options, as serialised from `vultus_media::DecodeOptions`; null: the defaults.
     #[serde(default)]
     pub decode: Value,
-    /// Most bytes of address space (RLIMIT_AS); absent means no limit.
+    /// Maximum address space in bytes (RLIMIT_AS); absent: no limit.
     pub memory_bytes: Option<u64>,
-    /// CPU seconds that one run or probe may use (the soft RLIMIT_CPU is raised for each).
+    /// CPU time in seconds that one run or probe may use (the soft RLIMIT_CPU is raised for each).
     pub cpu_seconds: u64,
-    /// What becomes of a worker where the kernel does not offer all of the sandbox.
+    /// What to do if the kernel lacks a part of the sandbox.
     #[serde(default)]
     pub sandbox: SandboxLevel,
-    /// The plugins are opened and described, and not set up.
+    /// Whether to open and describe the plugins without creating instances.
     #[serde(default)]
     pub only_describe: bool,
 }
 
-/// What becomes of a worker where the kernel does not offer all of the sandbox.
+/// What a worker does if the kernel lacks a part of the sandbox.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SandboxLevel {
     /// It does not start.
     Required,
-    /// It starts, and says what is missing.
+    /// It starts and reports what is missing.
     #[default]
     BestEffort,
 }
@@ -70,43 +69,43 @@ pub enum SandboxLevel {
 pub struct PluginFile {
     /// Absolute path of the shared library.
     pub path: String,
-    /// The operator's settings for it: a JSON object.
+    /// The operator's settings for the plugin: a JSON object.
     pub settings: Value,
-    /// Where it comes from, which decides the features that it may ask for.
+    /// Origin of the plugin, which decides whether it may use restricted features.
     #[serde(default)]
     pub origin: PluginOrigin,
-    /// Restricted features that the operator granted to it, such as `face_template/1`.
+    /// Restricted features that the operator granted to the plugin, such as `face_template/1`.
     #[serde(default)]
     pub grants: Vec<String>,
-    /// It is used only if another plugin of the worker needs one of its features.
+    /// Whether to use the plugin only if another plugin of the worker needs one of its features.
     #[serde(default)]
     pub only_for_features: bool,
 }
 
-/// Where a plugin comes from.
+/// Origin of a plugin.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PluginOrigin {
-    /// Ships with the server: may ask for restricted features.
+    /// Ships with the server; may use restricted features.
     BuiltIn,
-    /// Somebody else's: refused when it asks for a restricted feature.
+    /// Supplied by a third party; rejected if it requests a restricted feature without a grant.
     #[default]
     ThirdParty,
 }
 
-/// A probe: is this medium what it should be?
+/// A request to examine one medium.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProbeRequest {
-    /// Names the probe in the answer.
+    /// Id of the probe, repeated in the answer.
     pub probe: String,
     /// Size of the medium in bytes.
     pub byte_size: u64,
 }
 
-/// A run: the analyses asked for together on one folder, for one worker pool.
+/// A request to judge: the analyses requested together on one folder, for one worker pool.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunRequest {
-    /// Names the run in every answer.
+    /// Id of the run, repeated in every answer.
     pub run: String,
     /// The media, in the order of the descriptors.
     pub media: Vec<RunMedium>,
@@ -117,14 +116,14 @@ pub struct RunRequest {
 /// A medium of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunMedium {
-    /// The medium's id, for messages only.
+    /// Id of the medium, used in messages only.
     pub id: String,
     /// Size in bytes.
     pub byte_size: u64,
     /// Its tags.
     pub tags: Vec<String>,
-    /// Sizes of its decoded frame, where a probe left one: then its descriptor is the frame's, and
-    /// nobody needs its bytes.
+    /// Size of the decoded frame, if a probe decoded it already. The descriptor is then that of the
+    /// frame, and the medium itself is not read.
     #[serde(default)]
     pub frame: Option<FrameReport>,
 }
@@ -132,16 +131,16 @@ pub struct RunMedium {
 /// An analysis of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunAnalysis {
-    /// The analysis' id.
+    /// Id of the analysis.
     pub id: String,
     /// Its type, such as `liveness`.
     #[serde(rename = "type")]
     pub kind: String,
     /// Merged and validated parameters.
     pub params: Value,
-    /// Which media it takes.
+    /// The media that it takes.
     pub media: Vec<SlottedMedium>,
-    /// Time that it may take, in milliseconds.
+    /// Time limit in milliseconds.
     pub timeout_ms: u64,
 }
 
@@ -152,27 +151,27 @@ pub struct SlottedMedium {
     pub index: u32,
     /// The slot's name.
     pub slot: String,
-    /// Whether the request named this medium (rather than taking all that fit).
+    /// Whether the request named this medium, rather than taking all that fit.
     pub named: bool,
 }
 
-/// From a worker to the node.
+/// A message from a worker to the node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "snake_case")]
 pub enum FromWorker {
     /// Answers `Hello` once all plugins are open.
     Ready(Box<WorkerReady>),
-    /// The worker cannot start; it exits.
+    /// The worker cannot start and exits.
     Unfit {
-        /// Why, for the operator's log.
+        /// The reason, for the operator's log.
         detail: String,
     },
-    /// Answers `Probe`. One descriptor when there is a thumbnail (JPEG, at most 256 px), and one
-    /// when there is a frame.
+    /// Answers `Probe`. One descriptor if there is a thumbnail (JPEG, at most 256 px), followed by
+    /// one if there is a frame.
     Probed {
         /// The probe.
         probe: String,
-        /// What was found, or why the medium is refused.
+        /// The description of the medium, or why it is rejected.
         result: Result<ProbeReport, RefusalReport>,
     },
     /// The worker is about to decode the media of a run.
@@ -180,14 +179,14 @@ pub enum FromWorker {
         /// The run.
         run: String,
     },
-    /// The worker enters an analysis: from here to `Judged` a death is blamed on it.
+    /// The worker enters an analysis: until `Judged`, the worker's death counts against it.
     Entered {
         /// The run.
         run: String,
         /// The analysis.
         analysis: String,
     },
-    /// How far an analysis is, 0–1.
+    /// Progress of an analysis.
     Progress {
         /// The run.
         run: String,
@@ -196,31 +195,31 @@ pub enum FromWorker {
         /// Fraction done, 0–1.
         fraction: f32,
     },
-    /// An analysis is done. Descriptors: one for each artifact; and a last one holding the outcome
-    /// as JSON where `outcome_bytes` is not 0 (then `Judgement::outcome` is null).
+    /// An analysis is done. Descriptors: one per artifact, followed by one with the outcome as JSON
+    /// if `outcome_bytes` is not 0 (then `Judgement::outcome` is null).
     Judged {
         /// The run.
         run: String,
         /// The analysis.
         analysis: String,
-        /// Verdict or failure.
+        /// The verdict or the failure.
         result: Result<Box<Judgement>, AnalysisFailure>,
         /// The artifacts, in the order of the descriptors.
         artifacts: Vec<ArtifactReport>,
-        /// Bytes of the outcome in the last descriptor; 0: it is in the message.
+        /// Size of the outcome in the last descriptor, in bytes; 0: the outcome is in the message.
         #[serde(default)]
         outcome_bytes: u64,
     },
-    /// Everything that the run asked for was answered.
+    /// All analyses of the run are answered.
     RunDone {
         /// The run.
         run: String,
-        /// What it cost.
+        /// Costs of the run.
         costs: RunCosts,
     },
-    /// A line for the operator's log, from a plugin.
+    /// A line of a plugin for the operator's log.
     Log {
-        /// The plugin's id.
+        /// Id of the plugin.
         plugin: String,
         /// 0 error, 1 warning, 2 information, 3 debug.
         level: u32,
@@ -229,73 +228,73 @@ pub enum FromWorker {
     },
 }
 
-/// A worker that is ready.
+/// Describes a worker that is ready.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WorkerReady {
     /// [`crate::PROTOCOL_VERSION`] of the worker.
     pub protocol: u32,
     /// The plugins that it opened.
     pub plugins: Vec<PluginReport>,
-    /// Plugin files that it refused, with the reason.
+    /// Plugin files that it rejected, with the reason.
     pub refused: Vec<RefusedPlugin>,
-    /// What the sandbox could not enforce on this kernel, one sentence each.
+    /// Parts of the sandbox that the kernel lacks, one sentence each.
     pub sandbox_gaps: Vec<String>,
 }
 
-/// A plugin as the worker opened it.
+/// An opened plugin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PluginReport {
-    /// Its manifest, as `vultus_plugin_api::Manifest` writes it.
+    /// Its manifest, as serialised from `vultus_plugin_api::Manifest`.
     pub manifest: Value,
     /// Path of the file.
     pub path: String,
     /// SHA-256 of the file, lower-case hexadecimal.
     pub file_sha256: String,
-    /// SHA-256 of each weight file that it names: (file, sha256).
+    /// SHA-256 of each weight file that it names, as (file, sha256).
     pub weights: Vec<(String, String)>,
 }
 
-/// A plugin file that was refused.
+/// A plugin file that was rejected.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RefusedPlugin {
     /// Path of the file.
     pub path: String,
-    /// Why.
+    /// The reason.
     pub detail: String,
-    /// The feature that it needs and that nobody in its worker provides.
+    /// The feature that the plugin needs and that no plugin of the worker provides.
     #[serde(default)]
     pub missing: Option<String>,
 }
 
-/// What a probe found.
+/// Description of a medium, as a probe determined it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ProbeReport {
     /// `IMAGE`, `VIDEO` or `SHOT_SET`.
     pub kind: String,
-    /// MIME type by content.
+    /// MIME type, determined by content.
     pub content_type: String,
-    /// Width in pixels once upright.
+    /// Width in pixels, after rotation to upright.
     pub width: u32,
-    /// Height in pixels once upright.
+    /// Height in pixels, after rotation to upright.
     pub height: u32,
-    /// EXIF orientation (1–8) that was applied; rotation matrices are given as the orientation of
+    /// EXIF orientation (1–8) that was applied; a rotation matrix is given as the orientation of
     /// the same effect.
     pub orientation_applied: u8,
-    /// Duration in microseconds, of videos.
+    /// Duration in microseconds; only for videos.
     pub duration_us: Option<i64>,
-    /// Frames, of videos and shot sets.
+    /// Number of frames; only for videos and shot sets.
     pub frame_count: Option<u64>,
-    /// Mean frame rate in 1/s, of videos.
+    /// Mean frame rate in 1/s; only for videos.
     pub frame_rate: Option<f64>,
-    /// Bytes of the thumbnail in the descriptor beside this message (0: none).
+    /// Size of the thumbnail in the attached descriptor, in bytes; 0: no thumbnail.
     pub thumbnail_bytes: u64,
-    /// The decoded frame of a single picture, in the last descriptor beside this message.
+    /// The decoded frame of a single picture, in the last attached descriptor.
     #[serde(default)]
     pub frame: Option<FrameReport>,
 }
 
-/// A single picture as a probe decoded it, so that a run that follows need not decode it again:
-/// packed RGB in a sealed descriptor.
+/// A single picture that a probe decoded, so that a following run need not decode it again: packed
+/// RGB in a sealed descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrameReport {
     /// Width of the upright source, in pixels.
@@ -309,37 +308,37 @@ pub struct FrameReport {
 }
 
 impl FrameReport {
-    /// Bytes of the frame.
+    /// Size of the frame in bytes.
     pub fn byte_size(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height) * 3
     }
 }
 
-/// Why a medium is refused.
+/// Why a medium is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusalReport {
     /// Stable code, such as `TRUNCATED` or `UNSUPPORTED_FORMAT`.
     pub code: String,
     /// One sentence for the client.
     pub message: String,
-    /// Whether a limit was exceeded (LIMIT_EXCEEDED) rather than the input being bad
+    /// Whether a limit was exceeded (LIMIT_EXCEEDED) rather than the medium being invalid
     /// (INVALID_INPUT).
     pub is_limit: bool,
 }
 
-/// A verdict with everything that explains it.
+/// A verdict with its provenance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Judgement {
-    /// The plugin's outcome, as `vultus_plugin_api::Outcome` writes it: resolution, reasons,
+    /// The plugin's outcome, as serialised from `vultus_plugin_api::Outcome`: resolution, reasons,
     /// result.
     pub outcome: Value,
     /// Id of the plugin that judged.
     pub plugin: String,
-    /// Its version.
+    /// Version of the plugin.
     pub plugin_version: String,
-    /// SHA-256 of its file.
+    /// SHA-256 of the plugin's file.
     pub plugin_sha256: String,
-    /// SHA-256 of the weights in use, its own and those of the providers: (file, sha256).
+    /// SHA-256 of the weights in use, those of the providers included, as (file, sha256).
     pub weights: Vec<(String, String)>,
 }
 
@@ -350,18 +349,18 @@ pub struct AnalysisFailure {
     /// `DEADLINE_EXCEEDED`, `CANCELLED`, `ANALYZER_UNAVAILABLE`, `ANALYZER_CRASHED`, `NO_ANALYZER`,
     /// `TOO_MANY_MEDIA`.
     pub code: String,
-    /// For the client: one sentence without internals.
+    /// For the client: one sentence without internal details.
     pub message: String,
     /// For the operator's log.
     pub detail: String,
-    /// Whether another attempt may help.
+    /// Whether another attempt may succeed.
     pub retryable: bool,
 }
 
 /// An artifact of an analysis, such as the best shot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ArtifactReport {
-    /// The plugin's name for it.
+    /// The name that the plugin gave it.
     pub name: String,
     /// MIME type.
     pub content_type: String,
@@ -369,21 +368,21 @@ pub struct ArtifactReport {
     pub byte_size: u64,
 }
 
-/// What a run cost: microseconds of the worker's CPU time, and how often media were decoded.
+/// Costs of a run: CPU time of the worker in microseconds, and numbers of media.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct RunCosts {
-    /// Decoding and scaling media.
+    /// CPU time of decoding and scaling media.
     pub decode_us: u64,
-    /// Inside `provide`, per kind of feature: faces.
+    /// CPU time inside `provide`, for faces.
     pub detection_us: u64,
-    /// Inside `provide`: templates and tracks.
+    /// CPU time inside `provide`, for all other features (templates, tracks).
     pub embedding_us: u64,
-    /// Inside `analyze`, without the features it asked for.
+    /// CPU time inside `analyze`, without the features that it requested.
     pub analysis_us: u64,
-    /// Everything of this run.
+    /// CPU time of the whole run.
     pub total_us: u64,
-    /// Media that it decoded, each once.
+    /// Number of media that the run decoded.
     pub media_decoded: u64,
-    /// Media that came decoded, by their probe.
+    /// Number of media that a probe had decoded.
     pub media_reused: u64,
 }

@@ -1,6 +1,6 @@
-//! The channel under whatever the other end may send: an error or a message, never a panic, and
-//! what is sent comes back as it was. The same seed each time, so that a failure comes back.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+//! The channel under arbitrary input: an error or a message, never a panic; and messages that are
+//! sent arrive unchanged. The seed is fixed, so that a failure is reproducible.
+#![expect(clippy::unwrap_used, reason = "a failed setup must fail the test")]
 
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -18,7 +18,7 @@ fn runner() -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
-/// What a channel makes of raw bytes, up to the end or the first error.
+/// All messages that a channel reads from raw bytes, up to the first error.
 fn receive_all(bytes: &[u8]) -> Vec<Result<FromWorker, ChannelError>> {
     let (mut far, near) = UnixStream::pair().unwrap();
     let mut channel = Channel::from_descriptor(near.into());
@@ -46,7 +46,7 @@ fn any_bytes_are_an_error_or_a_message() {
     runner()
         .run(&frame, |bytes| {
             let last = receive_all(&bytes).pop().unwrap();
-            prop_assert!(last.is_err(), "a stream ends with an error, be it its end");
+            prop_assert!(last.is_err(), "a stream ends with an error; its end is one");
             Ok(())
         })
         .unwrap();
@@ -86,10 +86,14 @@ fn replace(value: &mut Value, at: usize, with: Value) {
 #[test]
 fn mutated_messages_are_an_error_or_a_message() {
     let messages = [
-        json!({"message": "probed", "probe": "p", "result": {"Ok": {"kind": "IMAGE", "content_type": "image/png", "width": 1, "height": 1,
-            "orientation_applied": 1, "duration_us": null, "frame_count": null, "frame_rate": null, "thumbnail_bytes": 0, "frame": null}}}),
-        json!({"message": "judged", "run": "r", "analysis": "a", "artifacts": [{"name": "n", "content_type": "image/png", "byte_size": 1}],
-            "result": {"Err": {"code": "C", "message": "m", "detail": "d", "retryable": true}}, "outcome_bytes": 0}),
+        json!({"message": "probed", "probe": "p", "result": {"Ok": {
+            "kind": "IMAGE", "content_type": "image/png", "width": 1, "height": 1,
+            "orientation_applied": 1, "duration_us": null, "frame_count": null,
+            "frame_rate": null, "thumbnail_bytes": 0, "frame": null}}}),
+        json!({"message": "judged", "run": "r", "analysis": "a",
+            "artifacts": [{"name": "n", "content_type": "image/png", "byte_size": 1}],
+            "result": {"Err": {"code": "C", "message": "m", "detail": "d", "retryable": true}},
+            "outcome_bytes": 0}),
         json!({"message": "progress", "run": "r", "analysis": "a", "fraction": 0.5}),
     ];
     for message in &messages {

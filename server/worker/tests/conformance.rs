@@ -1,6 +1,6 @@
 //! The suite behind `vultus plugin check`, on real plugins in the real process: each broken rule is
 //! found, and no other.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+#![expect(clippy::unwrap_used, reason = "a failed setup must fail the test")]
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,6 +1,6 @@
 //! The node's end of the socket, for tests: starts the real worker, compiles plugins in C, waits
 //! with deadlines.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on shall fail")]
+#![expect(clippy::unwrap_used, reason = "a failed setup must fail the test")]
 #![expect(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::BTreeMap;
