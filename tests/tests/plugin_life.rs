@@ -267,7 +267,7 @@ async fn shared_features_need_one_pool_and_templates_a_grant() {
     lock(&node);
     until_logged(
         &node,
-        &["asks for the restricted feature face_template/1", "org.vultus.feature-user"],
+        &["requests the restricted feature face_template/1", "org.vultus.feature-user"],
     )
     .await;
     edit_lock(&node, "pool = \"both\"\n\n", "pool = \"both\"\ngrants = [\"face_template/1\"]\n\n");

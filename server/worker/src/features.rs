@@ -1,20 +1,20 @@
-//! Features of a run, computed once: by medium, frame and name. Only successes are kept, so that
-//! the cancellation of one analysis cannot leave a failure behind for the next.
+//! Features of a run, each computed once per medium and frame. Failures are not kept, so that the
+//! cancellation of one analysis does not fail the next one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Which feature of what.
+/// Identifies a feature of a medium or frame.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FeatureKey {
     /// Index of the medium in its run.
     pub(crate) medium: usize,
-    /// None: the medium as a whole.
+    /// Absent: a feature of the medium as a whole.
     pub(crate) frame: Option<u32>,
     pub(crate) name: String,
 }
 
-/// What was computed so far.
+/// The features computed so far.
 #[derive(Debug, Default)]
 pub(crate) struct FeatureMemo {
     known: HashMap<FeatureKey, Arc<[u8]>>,

@@ -1,9 +1,9 @@
-//! What a plugin sees and may do during a call: its media, their frames, the features it listed,
-//! nothing else.
+//! The host of a call: what a plugin can see and do during it. It sees its media, their frames and
+//! the features that its manifest lists, and nothing else.
 //!
-//! The same type serves `analyze` and, nested in it, `provide`. A provider sees the one medium that
-//! it is asked about and none of the analysis around it, so a feature is the same whoever asks for
-//! it.
+//! The same type serves `analyze` and, nested in it, `provide`. A provider sees only the medium
+//! that it is asked about, and nothing of the analysis, so that a feature does not depend on who
+//! requests it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,23 +20,23 @@ use crate::meter::Work;
 use crate::plugins::is_of_frames;
 use crate::run::Run;
 
-/// Progress is told at most so often.
+/// Minimum time between two progress messages.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
-/// Longest line for the log, in characters.
+/// Maximum length of a log line, in characters.
 const LOG_CHARS: usize = 1_000;
 
-/// What a call sees of the run.
+/// The part of the run that is visible to a call.
 #[derive(Debug)]
 pub(crate) struct View {
     /// Indices of the media in the run, in the call's order.
     pub(crate) media: Vec<usize>,
-    /// The one frame that there is, if the call is about one.
+    /// The frame, if the call is about a single frame.
     pub(crate) only_frame: Option<u32>,
     pub(crate) max_side: u32,
     pub(crate) format: PixelFormat,
-    /// Features that it may ask for.
+    /// Features that the call may request.
     pub(crate) features: Vec<String>,
-    /// Those of them that need no provider.
+    /// Features among them that may lack a provider.
     pub(crate) optional: Vec<String>,
     /// Id of the plugin that is called.
     pub(crate) plugin: String,
@@ -62,7 +62,7 @@ pub(crate) struct Host<'h, 'r> {
     pub(crate) run: &'h mut Run<'r>,
     pub(crate) judging: &'h mut Judging,
     pub(crate) view: View,
-    /// Place in `view.media`, and frame, that `next_frame` looks at next.
+    /// Position in `view.media`, and index of the frame, that `next_frame` returns next.
     next: (usize, u32),
     /// Whether this is a call of `provide`.
     provides: bool,
@@ -95,7 +95,7 @@ impl<'h, 'r> Host<'h, 'r> {
         }
     }
 
-    /// The medium as a provider sees it: on its own.
+    /// The medium alone, as a provider sees it.
     fn alone(&mut self, place: usize) -> Result<JobMedium, Failure> {
         let index = self.view.media.get(place).copied().unwrap_or_default();
         let tags =
@@ -107,9 +107,9 @@ impl<'h, 'r> Host<'h, 'r> {
         let name = &key.name;
         let provided = self.run.plugins.provided(name);
         let provided =
-            provided.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
+            provided.ok_or_else(|| Failure::unsupported(format!("no plugin provides {name}")))?;
         if is_of_frames(provided) != key.frame.is_some() {
-            return Err(Failure::invalid_input(format!("{name} is not of this scope")));
+            return Err(Failure::invalid_input(format!("{name} has another scope")));
         }
         let features = [provided.needs.as_slice(), &provided.optional_needs].concat();
         let (max_side, optional) = (provided.max_side, provided.optional_needs.clone());
@@ -145,7 +145,7 @@ impl<'h, 'r> Host<'h, 'r> {
     }
 }
 
-/// A medium as a plugin is told of it.
+/// The description of a medium for a plugin.
 pub(crate) fn describe(
     decoded: &Decoded,
     index: u32,
@@ -284,7 +284,7 @@ impl JobHost for Host<'_, '_> {
 
     fn artifact(&mut self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure> {
         if self.provides {
-            return Err(Failure::new(Status::Unsupported, "features leave no artifacts"));
+            return Err(Failure::new(Status::Unsupported, "a provider cannot create artifacts"));
         }
         let report = ArtifactReport {
             name: name.to_owned(),

@@ -1,8 +1,7 @@
-//! What the node says: tasks for the main thread, cancellations for the task that runs. Read by a
-//! thread of its own.
+//! Receives messages from the node on a dedicated thread: passes tasks to the main thread, and sets
+//! the flags of cancelled runs.
 //!
-//! When the node closes the socket, or says something that is no message, the process ends at once,
-//! whatever it is doing.
+//! When the node closes the socket or sends an invalid message, the process exits at once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -16,14 +15,14 @@ use std::time::Duration;
 use vultus_worker_protocol::channel::{Channel, ChannelError};
 use vultus_worker_protocol::{ProbeRequest, RunRequest, ToWorker};
 
-/// Something to do, with the descriptors of its media.
+/// A task with the descriptors of its media.
 #[derive(Debug)]
 pub(crate) enum Task {
     Probe(ProbeRequest, Vec<OwnedFd>),
     Run(Box<RunRequest>, Vec<OwnedFd>, Arc<Cancel>),
 }
 
-/// The flags of one run.
+/// The cancellation flags of one run.
 #[derive(Debug)]
 pub(crate) struct Cancel {
     all: AtomicBool,
@@ -50,12 +49,12 @@ impl Cancel {
         }
     }
 
-    /// Whether the whole run is to stop.
+    /// Whether the whole run is cancelled.
     pub(crate) fn is_set(&self) -> bool {
         self.all.load(Ordering::Relaxed)
     }
 
-    /// Whether the analysis is to stop.
+    /// Whether the analysis is cancelled.
     pub(crate) fn covers(&self, analysis: &str) -> bool {
         self.is_set()
             || self.analyses.get(analysis).is_some_and(|flag| flag.load(Ordering::Relaxed))
@@ -64,7 +63,7 @@ impl Cancel {
 
 type Flags = Arc<Mutex<HashMap<String, Arc<Cancel>>>>;
 
-/// The reading end of the main thread.
+/// The main thread's end of the inbox.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     tasks: mpsc::Receiver<Task>,
@@ -72,7 +71,7 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
-    /// Starts the thread that reads.
+    /// Starts the receiving thread.
     pub(crate) fn start(channel: Channel) -> io::Result<Self> {
         let (sender, tasks) = mpsc::channel();
         let flags = Flags::default();
@@ -84,7 +83,7 @@ impl Inbox {
         Ok(Self { tasks, flags })
     }
 
-    /// Waits for the next task, at most for `limit`.
+    /// Waits for the next task, for at most `limit`.
     pub(crate) fn next(&self, limit: Option<Duration>) -> Result<Task, RecvTimeoutError> {
         match limit {
             Some(limit) => self.tasks.recv_timeout(limit),
@@ -92,7 +91,7 @@ impl Inbox {
         }
     }
 
-    /// Forgets the flags of a run, unless another run of the same name has come since.
+    /// Forgets the flags of a run, unless a later run with the same name replaced them.
     pub(crate) fn finished(&self, run: &str, cancel: &Arc<Cancel>) {
         let mut flags = self.flags.lock().unwrap_or_else(PoisonError::into_inner);
         if flags.get(run).is_some_and(|newest| Arc::ptr_eq(newest, cancel)) {
@@ -131,7 +130,7 @@ fn read(mut channel: Channel, tasks: &mpsc::Sender<Task>, flags: &Flags) {
             return;
         }
     };
-    // SAFETY: ends the process at once, without destructors of libraries that another thread may be
-    // in.
+    // SAFETY: exits at once, without running destructors of libraries that another thread may be
+    // executing.
     unsafe { libc::_exit(code) }
 }

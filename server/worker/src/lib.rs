@@ -1,9 +1,9 @@
 //! The worker process: the only place where media are decoded and plugins run.
 //!
-//! Life: the node starts it with a socket and nothing else; it locks itself in ([`sandbox`]), opens
-//! its plugins, answers `Ready`, and then does one probe or run at a time, until the node closes
-//! the socket. A second thread reads the socket all the while, so that a cancellation is seen in
-//! the middle of a run. It holds no secret and no state between runs.
+//! The node starts it with a socket and nothing else. The worker locks itself in ([`sandbox`]),
+//! opens its plugins and answers `Ready`. Then it executes one probe or run at a time until the
+//! node closes the socket. A second thread reads the socket, so that a cancellation takes effect
+//! during a run. The worker holds no secret, and no state between runs.
 
 pub mod conformance;
 mod failure;
@@ -34,30 +34,28 @@ use outbox::Outbox;
 use plugins::Plugins;
 use sandbox::{Locked, SandboxError};
 
-/// Memory that a run left behind is given back to the system after so much idleness.
+/// Idle time after which memory freed by a run is returned to the system.
 const IDLE_TRIM: Duration = Duration::from_secs(1);
 
-/// Why a worker ends other than by the node's wish.
+/// Why a worker ends before the node closes the socket.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// It was not started by a node.
-    #[error(
-        "this program is started by the Vultus node, with a socket; run `vultus serve` or `vultus check`"
-    )]
+    #[error("the Vultus node starts this program; run `vultus serve` or `vultus check` instead")]
     Usage,
-    /// It could not lock itself in.
+    /// The sandbox could not be set up.
     #[error("{0}")]
     Sandbox(#[from] SandboxError),
     /// The socket failed.
-    #[error("speaking with the node: {0}")]
+    #[error("communicating with the node: {0}")]
     Channel(#[from] ChannelError),
-    /// The node did not say what it must.
+    /// The node's setup is invalid.
     #[error("{0}")]
     Setup(String),
 }
 
-/// Runs the worker with its arguments: descriptor of the socket, process id of the node. Returns
-/// once the node is gone.
+/// Runs the worker. The arguments are the descriptor of the socket and the process id of the node.
+/// Returns when the node closes the socket.
 pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerError> {
     let mut number =
         || arguments.next().and_then(|text| text.parse().ok()).ok_or(WorkerError::Usage);
@@ -68,7 +66,7 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerErro
     let setup = match channel.receive::<ToWorker>() {
         Ok((ToWorker::Hello(setup), _)) => setup,
         Ok(_) => {
-            return Err(WorkerError::Setup("the node's first message is no setup".to_owned()));
+            return Err(WorkerError::Setup("the node's first message is not a setup".to_owned()));
         }
         Err(ChannelError::Closed) => return Ok(()),
         Err(error) => return Err(error.into()),
@@ -89,7 +87,7 @@ pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), WorkerErro
 
 fn clone_failed(source: std::io::Error) -> WorkerError {
     WorkerError::Channel(ChannelError::Socket {
-        doing: "taking a second handle on the socket",
+        doing: "duplicating the handle of the socket",
         source,
     })
 }
@@ -102,13 +100,13 @@ struct Worker {
     scratch: Option<&'static Path>,
 }
 
-/// Locks the process in, opens the plugins and says so. Still single-threaded up to the first
-/// plugin.
+/// Locks the process in, opens the plugins and answers `Ready`. Runs on a single thread until the
+/// first plugin is opened.
 fn prepare(setup: &WorkerSetup, parent: i32, outbox: &mut Outbox) -> Result<Worker, WorkerError> {
     if setup.protocol != PROTOCOL_VERSION {
         let theirs = setup.protocol;
         return Err(WorkerError::Setup(format!(
-            "the node speaks protocol {theirs}, this worker {PROTOCOL_VERSION}"
+            "the node uses protocol {theirs}, this worker {PROTOCOL_VERSION}"
         )));
     }
     let malformed = |what: &str, error: serde_json::Error| {

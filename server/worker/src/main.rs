@@ -1,5 +1,5 @@
-//! The worker process. Started by the node only: `vultus-worker <descriptor of the socket> <process
-//! id of the node>`; and by `vultus plugin check`, as `vultus-worker conform`.
+//! The worker process. The node starts it as `vultus-worker <descriptor of the socket> <process id
+//! of the node>`; `vultus plugin check` starts it as `vultus-worker conform`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // There is nobody else to tell when this fails, too.
+            // If this fails as well, there is no other place to report it.
             let _ = writeln!(std::io::stderr(), "vultus-worker: {error}");
             ExitCode::from(2)
         }

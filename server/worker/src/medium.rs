@@ -1,8 +1,8 @@
-//! A medium of a run: its bounded set of frames, decoded once, and the scaled copies that were
-//! asked for.
+//! A medium of a run: its bounded set of frames, decoded once, and the scaled copies that analyses
+//! requested.
 //!
-//! Pixels are shared, never changed: a plugin may look at them until its call returns, whoever else
-//! got the same frame.
+//! Pixels are shared and never changed: a plugin may read them until its call returns, while other
+//! plugins hold the same frame.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -20,13 +20,13 @@ use crate::source::MediumSource;
 /// A medium of a run.
 #[derive(Debug)]
 pub(crate) enum Medium {
-    /// No analysis of the run takes it.
+    /// No analysis of the run takes the medium.
     Unused,
-    /// It cannot be decoded.
+    /// The medium cannot be decoded.
     Refused(RefusalReport),
-    /// The frame that a probe left is not what it should be.
+    /// The frame that a probe decoded did not arrive intact.
     Lost(MemfdError),
-    /// Its frames are there.
+    /// The medium is decoded.
     Decoded(Box<Decoded>),
 }
 
@@ -47,7 +47,7 @@ impl std::fmt::Debug for Decoded {
     }
 }
 
-/// A frame as an analysis gets it.
+/// A frame as an analysis receives it.
 #[derive(Clone)]
 pub(crate) struct Picture {
     pub(crate) width: u32,
@@ -67,7 +67,7 @@ impl AsRef<[u8]> for Shared {
 }
 
 impl Medium {
-    /// A single picture that a probe decoded.
+    /// A single picture that a probe has decoded.
     pub(crate) fn of_frame(report: FrameReport, frame: OwnedFd) -> Self {
         let rgb = match memfd::read_sealed(frame, report.byte_size(), MAX_FRAME_BYTES) {
             Ok(rgb) => rgb,
@@ -85,7 +85,7 @@ impl Medium {
         }))
     }
 
-    /// Decodes a medium, or says why not.
+    /// Decodes a medium, or records why it cannot be decoded.
     pub(crate) fn decode(
         descriptor: OwnedFd,
         byte_size: u64,
@@ -118,13 +118,13 @@ impl Decoded {
         }
     }
 
-    /// How many frames there are.
+    /// Number of frames.
     pub(crate) fn frame_count(&self) -> u32 {
         self.frames.len() as u32
     }
 
-    /// A frame with its longest side at most `max_side` pixels, in a format. None past the last
-    /// one.
+    /// A frame, scaled to at most `max_side` pixels and converted to a format. `None` past the last
+    /// frame.
     pub(crate) fn picture(
         &mut self,
         index: u32,
@@ -132,7 +132,7 @@ impl Decoded {
         format: PixelFormat,
     ) -> Option<Picture> {
         let frame = self.frames.get(index as usize)?;
-        // All sides that the frame fits into mean the same picture.
+        // All maximum sides that the frame fits into give the same picture.
         let side = max_side.min(frame.width.max(frame.height));
         let prepared = self
             .prepared

@@ -1,26 +1,27 @@
-//! What a run costs: CPU time of the whole process, split by what it is spent on. Time is counted
-//! once: inside a feature it is not the analysis', inside a nested feature not the outer one's.
+//! The costs of a run: CPU time of the whole process, by activity. Each moment counts once: the
+//! time inside a feature does not count as the analysis', and the time inside a nested feature does
+//! not count as the outer feature's.
 
 use std::time::Duration;
 
 use vultus_worker_protocol::RunCosts;
 
-/// What CPU time is spent on.
+/// An activity that uses CPU time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Decoding and scaling media.
     Decode,
     /// Finding faces.
     Detection,
-    /// Every other feature: templates, tracks.
+    /// All other features: templates, tracks.
     Embedding,
     /// Inside `analyze`.
     Analysis,
-    /// The worker itself.
+    /// The worker's own work.
     Other,
 }
 
-/// A clock that knows what is being done.
+/// Attributes CPU time to activities.
 #[derive(Debug)]
 pub(crate) struct Meter {
     doing: Work,
@@ -33,7 +34,7 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    /// Starts with the worker's own work.
+    /// Starts with the activity [`Work::Other`].
     pub(crate) fn start() -> Self {
         Self {
             doing: Work::Other,
@@ -44,7 +45,7 @@ impl Meter {
         }
     }
 
-    /// From now on, `work` is being done. Gives what was done before, to switch back to.
+    /// Switches to another activity and returns the previous one.
     pub(crate) fn switch(&mut self, work: Work) -> Work {
         let now = process_cpu();
         self.spent[self.doing as usize] += now.saturating_sub(self.since);
@@ -52,7 +53,7 @@ impl Meter {
         std::mem::replace(&mut self.doing, work)
     }
 
-    /// What was spent so far.
+    /// The costs so far.
     pub(crate) fn costs(&mut self) -> RunCosts {
         self.switch(self.doing);
         let of = |work: Work| self.spent[work as usize].as_micros() as u64;
@@ -68,10 +69,10 @@ impl Meter {
     }
 }
 
-/// CPU time of this process since it started, over all threads.
+/// CPU time of this process since its start, over all threads.
 pub(crate) fn process_cpu() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid place to write to; this clock exists on every Linux.
+    // SAFETY: `time` is valid for writing; this clock exists on every Linux.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

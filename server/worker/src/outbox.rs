@@ -1,5 +1,4 @@
-//! What the worker says to the node. A failure here means that the node is gone, so the worker
-//! ends.
+//! Sends messages to the node. An error means that the node is gone, so the worker ends.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -18,7 +17,7 @@ impl Outbox {
         Self { channel }
     }
 
-    /// Sends a message with descriptors, of which the node gets its own copies.
+    /// Sends a message with descriptors, of which the node receives copies.
     pub(crate) fn send(
         &mut self,
         message: &FromWorker,
@@ -29,7 +28,7 @@ impl Outbox {
     }
 }
 
-/// Seals bytes that go beside a message.
+/// Seals bytes that are attached to a message.
 pub(crate) fn seal(name: &'static str, bytes: &[u8]) -> Result<OwnedFd, ChannelError> {
     memfd::sealed(name, bytes)
         .map_err(|source| ChannelError::Socket { doing: "sealing bytes for the node", source })

@@ -1,8 +1,7 @@
-//! The plugins of a worker: opened once, checked against each other, with the instances that do the
-//! work.
+//! The plugins of a worker, opened once and checked against each other, with their instances.
 //!
-//! A plugin that cannot be used is left out with the reason; the others go on. Instances that judge
-//! are never those that provide features, since a provider is called in the middle of a judgement.
+//! A plugin that cannot be used is rejected with the reason; the others are used. Judging instances
+//! are never providing instances, because a provider is called in the middle of a judgement.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,8 +19,9 @@ use crate::weights::Weights;
 pub(crate) struct Plugins {
     loaded: Vec<Loaded>,
     refused: Vec<RefusedPlugin>,
-    /// The plugin of each analysis, and of each feature.
+    /// Index of the plugin that offers each analysis.
     analyses: BTreeMap<String, usize>,
+    /// Index of the plugin that provides each feature.
     features: BTreeMap<String, usize>,
 }
 
@@ -31,12 +31,12 @@ struct Loaded {
     config: Config,
     weights: Vec<(String, String)>,
     judge: Option<Instance>,
-    /// Providers that are not being called now.
+    /// Providing instances that are not in a call.
     providers: Vec<Instance>,
     instances: u32,
 }
 
-/// Who judged: the part of a verdict that says how it came to be.
+/// The plugin and weights that judge: part of a verdict's provenance.
 #[derive(Debug, Clone)]
 pub(crate) struct Provenance {
     pub(crate) plugin: String,
@@ -46,8 +46,8 @@ pub(crate) struct Provenance {
 }
 
 impl Plugins {
-    /// Opens the plugins of the setup and sets up those that can work together. Never fails as a
-    /// whole: a worker without plugins can probe.
+    /// Opens the plugins of the setup and creates instances of those that can work together. Never
+    /// fails as a whole: a worker without plugins can probe.
     pub(crate) fn open(setup: &WorkerSetup) -> Self {
         let mut plugins = Self {
             loaded: Vec::new(),
@@ -78,7 +78,7 @@ impl Plugins {
                 Err(detail) => drop(refused.insert(place, Refusal::because(detail))),
             }
         }
-        // Those that need a feature of one that could not be set up go with it.
+        // Plugins that need a feature of a rejected plugin are rejected as well.
         let Selection { used, refused } = selection::select(&candidates, refused);
         for loaded in used.iter().filter_map(|place| set_up.remove(place)) {
             plugins.take(loaded);
@@ -103,7 +103,7 @@ impl Plugins {
         self.loaded.push(loaded);
     }
 
-    /// What is known of the plugins in use.
+    /// Reports on the plugins in use.
     pub(crate) fn reports(&self) -> Vec<PluginReport> {
         let report = |loaded: &Loaded| PluginReport {
             manifest: serde_json::to_value(loaded.plugin.manifest())
@@ -115,25 +115,25 @@ impl Plugins {
         self.loaded.iter().map(report).collect()
     }
 
-    /// Files that are not in use, with the reason.
+    /// Plugin files that are not used, with the reason.
     pub(crate) fn refused(&self) -> &[RefusedPlugin] {
         &self.refused
     }
 
-    /// The analysis of a type.
+    /// The analysis of this type.
     pub(crate) fn analysis(&self, kind: &str) -> Option<&AnalysisSpec> {
         let manifest = self.loaded[*self.analyses.get(kind)?].plugin.manifest();
         manifest.analyses.iter().find(|spec| spec.kind == kind)
     }
 
-    /// The feature of a name.
+    /// The feature with this name.
     pub(crate) fn provided(&self, feature: &str) -> Option<&Provided> {
         let manifest = self.loaded[*self.features.get(feature)?].plugin.manifest();
         manifest.provides.iter().find(|provided| provided.feature == feature)
     }
 
-    /// Who judges an analysis, with the weights behind it: its own and those of all features that
-    /// it can ask for.
+    /// The plugin that judges an analysis, with its weights and those of all features that it can
+    /// request.
     pub(crate) fn provenance(&self, spec: &AnalysisSpec) -> Option<Provenance> {
         let judge = &self.loaded[*self.analyses.get(&spec.kind)?];
         let mut weights: BTreeMap<String, String> = judge.weights.iter().cloned().collect();
@@ -161,7 +161,7 @@ impl Plugins {
         })
     }
 
-    /// Takes the instance that judges an analysis; [`Self::give_back_judge`] returns it.
+    /// Takes the judging instance of an analysis; [`Self::give_back_judge`] returns it.
     pub(crate) fn take_judge(&mut self, kind: &str) -> Result<Instance, Failure> {
         let loaded = self.analyses.get(kind).and_then(|place| self.loaded.get_mut(*place));
         let judge = loaded.and_then(|loaded| loaded.judge.take());
@@ -174,13 +174,12 @@ impl Plugins {
         }
     }
 
-    /// Takes an instance that provides a feature, making another one where the plugin allows it and
-    /// all are being called: that is so when a plugin's feature needs another feature of the same
-    /// plugin.
+    /// Takes an instance that provides a feature. Creates another one if all are in a call and the
+    /// plugin allows it: this happens when a feature needs another feature of the same plugin.
     pub(crate) fn take_provider(&mut self, feature: &str) -> Result<Instance, Failure> {
         let loaded = self.features.get(feature).and_then(|place| self.loaded.get_mut(*place));
         let loaded =
-            loaded.ok_or_else(|| Failure::unsupported(format!("nobody provides {feature}")))?;
+            loaded.ok_or_else(|| Failure::unsupported(format!("no plugin provides {feature}")))?;
         match loaded.providers.pop() {
             Some(provider) => Ok(provider),
             None => loaded.create(),
@@ -204,7 +203,7 @@ fn candidate<'c>(file: &'c PluginFile, plugin: &'c Plugin) -> Candidate<'c> {
 }
 
 impl Loaded {
-    /// Opened, and nothing else.
+    /// A plugin that was opened without creating instances.
     fn described(plugin: Plugin) -> Self {
         Self {
             plugin,
@@ -216,7 +215,7 @@ impl Loaded {
         }
     }
 
-    /// Looks at the weights and makes the first instances.
+    /// Checks the weights and creates the first instances.
     fn set_up(
         plugin: Plugin,
         file: &PluginFile,
@@ -236,7 +235,9 @@ impl Loaded {
         };
         let mut loaded =
             Self { plugin, config, weights, judge: None, providers: Vec::new(), instances: 0 };
-        loaded.create_first().map_err(|failure| format!("it could not be set up: {failure}"))?;
+        loaded
+            .create_first()
+            .map_err(|failure| format!("creating an instance failed: {failure}"))?;
         Ok(loaded)
     }
 
@@ -266,7 +267,7 @@ impl Loaded {
     }
 }
 
-/// Whether a feature is computed for one frame.
+/// Whether a feature is computed per frame.
 pub(crate) fn is_of_frames(provided: &Provided) -> bool {
     match provided.scope {
         Scope::Frame => true,

@@ -1,4 +1,4 @@
-//! Probes: what is this medium, or why is it refused?
+//! Probes: describes a medium or rejects it.
 
 use std::os::fd::OwnedFd;
 
@@ -21,7 +21,7 @@ pub(crate) fn answer(
     let medium = descriptors.into_iter().next().map(MediumSource::new);
     let found = match medium {
         Some(file) => vultus_media::probe(file, request.byte_size, limits),
-        None => Err(Refusal::Io { kind: "no descriptor came with it".to_owned() }),
+        None => Err(Refusal::Io { kind: "the request has no descriptor".to_owned() }),
     };
     let (mut result, thumbnail, frame) = match found {
         Ok(probe) => {
@@ -54,14 +54,14 @@ pub(crate) fn answer(
         let sealed = (frame.rgb.len() as u64 <= MAX_FRAME_BYTES).then(|| seal("frame", &frame.rgb));
         match sealed {
             Some(Ok(sealed)) => beside.push(sealed),
-            // Too large, or no memory for it: the run decodes again.
+            // Too large, or memory is short: the run decodes the picture again.
             None | Some(Err(_)) => report.frame = None,
         }
     }
     outbox.send(&FromWorker::Probed { probe: request.probe.clone(), result }, &beside)
 }
 
-/// The refusal as the node takes it.
+/// The refusal as it is sent to the node.
 pub(crate) fn report(refusal: &Refusal) -> RefusalReport {
     RefusalReport {
         code: refusal.code().to_owned(),

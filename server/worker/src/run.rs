@@ -1,5 +1,5 @@
-//! Runs: each medium decoded once, then one analysis after the other, each seeing only its own
-//! media.
+//! Runs: decodes each medium once, then executes one analysis after the other. Each analysis sees
+//! only its own media.
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
@@ -23,9 +23,9 @@ use crate::meter::{Meter, Work};
 use crate::outbox::{Outbox, seal};
 use crate::plugins::{Plugins, Provenance};
 
-/// Outcomes longer than this go beside the message, in bytes.
+/// Maximum size of an outcome inside a message, in bytes; longer outcomes are attached.
 const INLINE_OUTCOME_BYTES: usize = 64 << 10;
-/// Lines that the plugins of one run may write to the log.
+/// Number of log lines that the plugins of one run may write.
 const LOG_LINES: u32 = 50;
 
 /// How media are decoded.
@@ -43,14 +43,14 @@ pub(crate) struct Run<'r> {
     pub(crate) media: Vec<Medium>,
     pub(crate) memo: FeatureMemo,
     pub(crate) meter: Meter,
-    /// Lines for the log that its plugins may still write.
+    /// Number of log lines that the plugins may still write.
     pub(crate) log_lines_left: u32,
     outbox: &'r mut Outbox,
-    /// The first thing that could not be told in the middle of a call.
+    /// The first error of a message that was sent during a call.
     untold: Option<ChannelError>,
 }
 
-/// Does one run and tells the node everything about it.
+/// Executes one run and sends all results to the node.
 pub(crate) fn answer(
     request: &RunRequest,
     descriptors: Vec<OwnedFd>,
@@ -83,7 +83,7 @@ pub(crate) fn answer(
     outbox.send(&FromWorker::RunDone { run: request.run.clone(), costs }, &[])
 }
 
-/// Decodes the media that an analysis takes, unless a probe has done so.
+/// Decodes the media that an analysis takes, unless a probe has decoded them.
 fn decode(
     request: &RunRequest,
     descriptors: Vec<OwnedFd>,
@@ -113,14 +113,14 @@ fn decode(
         .collect()
 }
 
-/// A verdict or a failure, and what it leaves behind.
+/// The result of an analysis with its artifacts.
 struct Answer {
     result: Result<Box<Judgement>, AnalysisFailure>,
     artifacts: Vec<(ArtifactReport, Vec<u8>)>,
 }
 
 impl Run<'_> {
-    /// Tells the node something in the middle of a call. A failure ends the run after the call.
+    /// Sends a message during a call. After an error the run ends when the call returns.
     pub(crate) fn tell(&mut self, message: &FromWorker) {
         if let Err(error) = self.outbox.send(message, &[]) {
             self.untold.get_or_insert(error);
@@ -212,8 +212,7 @@ impl Run<'_> {
         }
     }
 
-    /// The media of an analysis, as its plugin is told of them. A failure when one could not be
-    /// decoded.
+    /// The media of an analysis as its plugin sees them. Fails if one could not be decoded.
     fn job_media(&self, analysis: &RunAnalysis) -> Result<Vec<JobMedium>, AnalysisFailure> {
         let mut media = Vec::with_capacity(analysis.media.len());
         for (place, slotted) in analysis.media.iter().enumerate() {
@@ -251,7 +250,7 @@ fn judgement(outcome: serde_json::Value, provenance: Provenance) -> Judgement {
     }
 }
 
-/// The first format of the analysis' list that there is.
+/// The analysis' first pixel format that this host knows.
 fn pixel_format(spec: &AnalysisSpec) -> PixelFormat {
     spec.pixel_formats
         .iter()

@@ -1,11 +1,11 @@
-//! Locking the process in, as an ordered list of steps, all taken while it has one thread and
-//! before any plugin is opened: constructors of libraries run inside of it, and every thread that
-//! comes later inherits it.
+//! Locks the process in. The steps are executed in order, while the process has a single thread and
+//! before any plugin is opened: constructors of libraries run inside the sandbox, and every later
+//! thread inherits it.
 //!
-//! What is done: only the node's socket is kept; the process dies with the node; limits on memory,
-//! CPU time, file size, descriptors; no core dumps; namespaces of its own, no capabilities, no new
-//! privileges; files by Landlock; system calls by seccomp. What the kernel does not offer is said
-//! in [`lock_in`]'s answer, or refused, never passed over.
+//! The steps: keep only the node's socket; die with the node; limit memory, CPU time, file size and
+//! descriptors; disable core dumps; enter new namespaces; drop capabilities and new privileges;
+//! restrict files by Landlock and system calls by seccomp. A part that the kernel lacks is reported
+//! by [`lock_in`] or refused, never silently skipped.
 
 mod files;
 mod namespaces;
@@ -19,36 +19,39 @@ use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, Signal};
 use vultus_worker_protocol::{SandboxLevel, WorkerSetup};
 
-/// Where the socket ends up.
+/// Descriptor number of the socket.
 const SOCKET: RawFd = 3;
-/// Most bytes of one file: anonymous ones count too, and the largest of these holds an artifact of
-/// 8 MiB.
+/// Maximum size of one file, in bytes. It includes anonymous files, the largest of which holds an
+/// artifact of 8 MiB or a frame of 24 MiB.
 const FILE_BYTES: u64 = 64 << 20;
-/// Most open descriptors: media and artifacts of a run, plugins, weights.
+/// Maximum number of open descriptors: media and artifacts of a run, plugins, weights.
 const DESCRIPTORS: u64 = 256;
 
-/// A step of the sandbox that the kernel refused.
+/// A step of the sandbox failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// The system call failed.
     #[error("{step} failed: {source}")]
     Step {
-        /// What was being done.
+        /// The step.
         step: &'static str,
-        /// Why it failed.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The node died before its death could be watched.
+    /// The node died before the worker could watch it.
     #[error("the node that started this worker is gone")]
     Orphaned,
-    /// A library started a thread, which the steps to come would not bind.
-    #[error("the worker has {0} threads before it is locked in")]
+    /// A library started a thread, which the following steps would not restrict.
+    #[error("the worker has {0} threads before its sandbox is set up")]
     Threads(usize),
-    /// The Landlock rules could not be made, though the kernel has Landlock.
+    /// The Landlock rules could not be created, although the kernel has Landlock.
     #[error("restricting the access to files failed: {0}")]
     Files(#[from] landlock::RulesetError),
-    /// The configuration does not allow for what the kernel does not offer.
-    #[error("the sandbox is not complete on this machine, and the configuration requires it (workers.sandbox): {}", .0.join(" "))]
+    /// The kernel lacks a part of the sandbox, and the configuration requires all of it.
+    #[error(
+        "this machine lacks a part of the sandbox that the setting workers.sandbox requires: {}",
+        .0.join(" ")
+    )]
     Incomplete(Vec<String>),
 }
 
@@ -60,8 +63,8 @@ fn last_failed(step: &'static str) -> SandboxError {
     SandboxError::Step { step, source: io::Error::last_os_error() }
 }
 
-/// Keeps the standard streams and the socket, closes every other descriptor that was inherited, and
-/// gives the socket. To be called first, once, before anything was opened.
+/// Keeps the standard streams and the socket, closes every other inherited descriptor, and returns
+/// the socket. Must be called first and once, before anything is opened.
 pub(crate) fn keep_only(inherited: RawFd) -> Result<OwnedFd, SandboxError> {
     const STEP: &str = "closing inherited descriptors";
     if inherited != SOCKET {
@@ -78,36 +81,38 @@ pub(crate) fn keep_only(inherited: RawFd) -> Result<OwnedFd, SandboxError> {
     let socket = unsafe { OwnedFd::from_raw_fd(SOCKET) };
     let nothing = std::fs::File::open("/dev/null")
         .map_err(|source| SandboxError::Step { step: STEP, source })?;
-    // SAFETY: plain numbers; standard input is not in use, it may be the socket's old place.
+    // SAFETY: plain numbers; standard input is not used, and may be the original descriptor of the
+    // socket.
     if unsafe { libc::dup2(nothing.as_raw_fd(), 0) } < 0 {
         return Err(last_failed(STEP));
     }
     Ok(socket)
 }
 
-/// Dies when the thread of the node that spawned this process ends.
+/// Makes this process die when the thread of the node that spawned it ends.
 pub(crate) fn bind_to_parent(parent: i32) -> Result<(), SandboxError> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(failed("binding to the node"))?;
-    // It may have died before the call: then somebody else is the parent now.
+    // The node may have died before the call; then another process is the parent now.
     match rustix::process::getppid() {
         Some(now) if now.as_raw_nonzero().get() == parent => Ok(()),
         _ => Err(SandboxError::Orphaned),
     }
 }
 
-/// Where the worker may leave files, and what the sandbox does not hold on this machine, one
-/// sentence each.
+/// The result of the lock-in.
 #[derive(Debug)]
 pub(crate) struct Locked {
+    /// The temporary folder, in which the worker may write.
     pub(crate) scratch: Option<&'static Path>,
+    /// Parts of the sandbox that the kernel lacks, one sentence each.
     pub(crate) gaps: Vec<String>,
 }
 
-/// The remaining steps. `parent` is the node's process id.
+/// Executes the remaining steps. `parent` is the node's process id.
 pub(crate) fn lock_in(setup: &WorkerSetup, parent: i32) -> Result<Locked, SandboxError> {
     refuse_threads()?;
-    // The name in `ps`; the executable was opened by number. It may fail without harm.
+    // The name in `ps`, because the executable was opened by descriptor. A failure is harmless.
     let _ = rustix::thread::set_name(c"vultus-worker");
     rustix::process::umask(Mode::from_raw_mode(0o077));
     set_limits(setup)?;
@@ -116,24 +121,24 @@ pub(crate) fn lock_in(setup: &WorkerSetup, parent: i32) -> Result<Locked, Sandbo
         Ok(scratch) => Some(scratch),
         Err(error) => {
             gaps.push(format!(
-                "Workers have no network namespace and no temporary folder of their own: {error}."
+                "Workers have no separate network namespace and temporary folder: {error}."
             ));
             None
         }
     };
     namespaces::drop_capabilities().map_err(failed("dropping capabilities"))?;
-    // A change of credentials may have undone it.
+    // A change of credentials may have cleared the signal.
     bind_to_parent(parent)?;
     rustix::thread::set_no_new_privs(true).map_err(failed("giving up new privileges"))?;
     if !files::confine(setup, scratch)? {
         gaps.push(
-            "Workers may open whatever files the server's user may: the kernel has no Landlock."
+            "Workers may open every file that the server's user may: the kernel has no Landlock."
                 .to_owned(),
         );
     }
     if let Err(error) = syscalls::filter() {
         gaps.push(format!(
-            "Workers may make every system call, such as for network connections: {error}."
+            "Workers may use every system call, for example to open network connections: {error}."
         ));
     }
     match setup.sandbox {
@@ -142,7 +147,8 @@ pub(crate) fn lock_in(setup: &WorkerSetup, parent: i32) -> Result<Locked, Sandbo
     }
 }
 
-/// Each step binds the calling thread and those that it starts: there must be no other.
+/// Each step restricts the calling thread and the threads that it starts, so there must be no
+/// other.
 fn refuse_threads() -> Result<(), SandboxError> {
     let listed = std::fs::read_dir("/proc/self/task");
     let threads =
@@ -151,9 +157,10 @@ fn refuse_threads() -> Result<(), SandboxError> {
 }
 
 fn set_limits(setup: &WorkerSetup) -> Result<(), SandboxError> {
-    // A write over the file limit shall be an error, not a death. The signals to stop are the
-    // node's, which drains first: a service manager sends them to the whole group, and a death by
-    // them would count against the analysis. SAFETY: ignoring a signal installs no handler.
+    // A write over the file limit must fail with an error, not end the process. SIGTERM and SIGINT
+    // are for the node, which drains first: a service manager sends them to the whole process
+    // group, and the death of a worker would count against its analysis. SAFETY: ignoring a signal
+    // installs no handler.
     unsafe {
         for signal in [libc::SIGXFSZ, libc::SIGTERM, libc::SIGINT] {
             libc::signal(signal, libc::SIG_IGN);
@@ -166,10 +173,10 @@ fn set_limits(setup: &WorkerSetup) -> Result<(), SandboxError> {
         limit(Resource::As, bytes)?;
     }
     allow_cpu_seconds(setup.cpu_seconds)?;
-    // Frames are of a few MiB each. What a run frees serves the next one, instead of being mapped
-    // and zeroed page by page again; an idle worker gives it back. Each arena of glibc reserves
-    // address space for itself; two are enough for one working thread. SAFETY: settings of the
-    // allocator, made while the process has one thread.
+    // Frames have a few MiB each. The next run reuses the memory that a run frees, instead of
+    // mapping and zeroing it page by page; an idle worker returns it. Each arena of glibc reserves
+    // address space; two are enough for one working thread. SAFETY: sets options of the allocator
+    // while the process has one thread.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 256 << 20);
@@ -178,7 +185,7 @@ fn set_limits(setup: &WorkerSetup) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// Lowers a limit, hard and soft, to `most` or to what is allowed, whichever is less.
+/// Lowers a hard and soft limit to `most`, or to the present limit if that is lower.
 fn limit(resource: Resource, most: u64) -> Result<(), SandboxError> {
     let allowed =
         rustix::process::getrlimit(resource).maximum.map_or(most, |allowed| allowed.min(most));
@@ -186,8 +193,8 @@ fn limit(resource: Resource, most: u64) -> Result<(), SandboxError> {
     rustix::process::setrlimit(resource, both).map_err(failed("setting a resource limit"))
 }
 
-/// Lets the process use `seconds` of CPU time from now on. RLIMIT_CPU counts over its whole life,
-/// so each task raises it.
+/// Allows the process `seconds` of CPU time from now on. RLIMIT_CPU counts from the start of the
+/// process, so each task raises it.
 pub(crate) fn allow_cpu_seconds(seconds: u64) -> Result<(), SandboxError> {
     let used = crate::meter::process_cpu().as_secs();
     let maximum = rustix::process::getrlimit(Resource::Cpu).maximum;
@@ -197,7 +204,7 @@ pub(crate) fn allow_cpu_seconds(seconds: u64) -> Result<(), SandboxError> {
         .map_err(failed("setting the CPU limit"))
 }
 
-/// Removes what a run left in the temporary folder.
+/// Removes the files that a run left in the temporary folder.
 pub(crate) fn empty(scratch: &Path) -> Result<(), SandboxError> {
     let failed = |source| SandboxError::Step { step: "emptying the temporary folder", source };
     for entry in std::fs::read_dir(scratch).map_err(failed)? {
@@ -213,8 +220,8 @@ pub(crate) fn empty(scratch: &Path) -> Result<(), SandboxError> {
     Ok(())
 }
 
-/// Gives free memory of the allocator back to the system.
+/// Returns free memory of the allocator to the system.
 pub(crate) fn give_back_memory() {
-    // SAFETY: has no precondition; it only releases what is free.
+    // SAFETY: has no precondition; it releases only free memory.
     unsafe { libc::malloc_trim(0) };
 }

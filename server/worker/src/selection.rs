@@ -1,5 +1,5 @@
-//! Which of the opened plugins may be used together, and why the others may not. Pure: from what
-//! they say of themselves and what the node says of their files.
+//! Selects the opened plugins that can be used together, and gives the reasons for the others.
+//! Pure: uses only the manifests and what the node says about the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +12,17 @@ use vultus_plugin_host::{FeatureError, resolve_features};
 pub(crate) struct Candidate<'c> {
     pub(crate) manifest: &'c Manifest,
     pub(crate) third_party: bool,
-    /// Restricted features that it may ask for all the same.
+    /// Restricted features that the operator granted to it.
     pub(crate) grants: &'c [String],
-    /// Used only if another plugin needs one of its features.
+    /// Whether to use it only if another plugin needs one of its features.
     pub(crate) only_for_features: bool,
 }
 
-/// Why a plugin is not used.
+/// Why a plugin is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) detail: String,
-    /// The feature that nobody here provides.
+    /// The feature that no plugin provides.
     pub(crate) missing: Option<String>,
 }
 
@@ -32,14 +32,14 @@ impl Refusal {
     }
 }
 
-/// Places of candidates by what becomes of them. Providers that nobody needs are in neither.
+/// Result of the selection, by index of the candidates. Unneeded providers are in neither set.
 #[derive(Debug)]
 pub(crate) struct Selection {
     pub(crate) used: BTreeSet<usize>,
     pub(crate) refused: BTreeMap<usize, Refusal>,
 }
 
-/// Selects among `candidates`, without those that are `refused` already.
+/// Selects among `candidates`, without those that are already in `refused`.
 pub(crate) fn select(candidates: &[Candidate<'_>], refused: BTreeMap<usize, Refusal>) -> Selection {
     let mut selecting = Selecting { candidates, kept: BTreeSet::new(), refused };
     selecting.keep_unique();
@@ -60,7 +60,7 @@ struct Selecting<'c> {
 }
 
 impl<'c> Selecting<'c> {
-    /// Of two with one id, analysis or feature, the first is kept.
+    /// Keeps the first of two plugins with the same id, analysis or feature.
     fn keep_unique(&mut self) {
         for place in 0..self.candidates.len() {
             if self.refused.contains_key(&place) {
@@ -97,15 +97,16 @@ impl<'c> Selecting<'c> {
             if let Some((feature, provider)) = denied {
                 let id = &candidate.manifest.id;
                 let detail = format!(
-                    "{id} asks for the restricted feature {feature} of {provider}, which the operator has not granted it (in the lock file)"
+                    "{id} requests the restricted feature {feature} of {provider} without a grant \
+                     in the lock file"
                 );
                 self.refuse(place, Refusal::because(detail));
             }
         }
     }
 
-    /// Refuses what needs a feature that nobody provides, then what needed a feature of those, and
-    /// so on.
+    /// Rejects plugins that need a feature without a provider, then those that need a feature of a
+    /// rejected plugin, and so on.
     fn refuse_unmet(&mut self) {
         let unmet = |selecting: &Self| {
             selecting.kept.iter().copied().find_map(|place| {
@@ -137,7 +138,7 @@ impl<'c> Selecting<'c> {
         }
     }
 
-    /// Refuses all plugins of a circle. False when there was none.
+    /// Rejects all plugins of a cycle. Returns false if there is no cycle.
     fn refuse_cycle(&mut self) -> bool {
         let manifests: Vec<Manifest> =
             self.kept.iter().map(|&place| self.candidates[place].manifest.clone()).collect();
@@ -145,18 +146,18 @@ impl<'c> Selecting<'c> {
             return false;
         };
         let FeatureError::Cycle { path } = &error else { return false };
-        let in_circle = |place: &usize| {
+        let in_cycle = |place: &usize| {
             let id = format!("({})", self.candidates[*place].manifest.id);
             path.iter().any(|step| step.ends_with(&id))
         };
-        let places: Vec<usize> = self.kept.iter().copied().filter(in_circle).collect();
+        let places: Vec<usize> = self.kept.iter().copied().filter(in_cycle).collect();
         for &place in &places {
             self.refuse(place, Refusal::because(error.to_string()));
         }
         !places.is_empty()
     }
 
-    /// What is there for itself, with the providers behind it.
+    /// The plugins that are used for themselves, with their direct and indirect providers.
     fn needed(&self) -> BTreeSet<usize> {
         let own =
             self.kept.iter().copied().filter(|&place| !self.candidates[place].only_for_features);
@@ -191,14 +192,14 @@ impl<'c> Selecting<'c> {
     }
 }
 
-/// Features that a plugin's analyses want and its own features need.
+/// Features that the plugin's analyses request and that its own features need.
 fn asked(manifest: &Manifest) -> impl Iterator<Item = &str> {
     let wanted = manifest.analyses.iter().flat_map(|spec| &spec.features);
     let needed = manifest.provides.iter().flat_map(|provided| &provided.needs);
     wanted.chain(needed).map(String::as_str)
 }
 
-/// Features that a plugin's own features use where there is a provider.
+/// Features that the plugin's own features use if they have a provider.
 fn wished(manifest: &Manifest) -> impl Iterator<Item = &str> {
     manifest.provides.iter().flat_map(|provided| &provided.optional_needs).map(String::as_str)
 }
@@ -208,17 +209,22 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A plugin that provides `feature` for `needs`, and has an analysis of its own name that wants
+    /// A plugin that provides features, each with its needs, and one analysis that requests
     /// `wants`.
     fn plugin(name: &str, provides: &[(&str, &[&str])], wants: &[&str]) -> Manifest {
-        let provided = |(feature, needs): &(&str, &[&str])| json!({"feature": feature, "scope": "frame", "needs": needs, "restricted": feature.starts_with("secret")});
+        let provided = |(feature, needs): &(&str, &[&str])| {
+            let restricted = feature.starts_with("secret");
+            json!({"feature": feature, "scope": "frame", "needs": needs, "restricted": restricted})
+        };
         let analysis = json!({
-            "type": name, "title": name, "params_schema": {"type": "object"}, "result_schema": {}, "features": wants,
+            "type": name, "title": name, "params_schema": {"type": "object"},
+            "result_schema": {}, "features": wants,
             "slots": [{"name": "media", "kinds": ["IMAGE"], "min": 1, "max": 1}],
         });
         serde_json::from_value(json!({
-            "id": format!("org.example.{name}"), "name": name, "version": "1.0.0", "vendor": "x", "license": "x",
-            "analyses": [analysis], "provides": provides.iter().map(provided).collect::<Vec<_>>(),
+            "id": format!("org.example.{name}"), "name": name, "version": "1.0.0", "vendor": "x",
+            "license": "x", "analyses": [analysis],
+            "provides": provides.iter().map(provided).collect::<Vec<_>>(),
         }))
         .unwrap()
     }
@@ -284,7 +290,7 @@ mod tests {
         assert_eq!(denied.used, BTreeSet::from([0]));
         assert!(
             denied.refused[&1].detail.contains(
-                "org.example.b asks for the restricted feature secret/1 of org.example.a"
+                "org.example.b requests the restricted feature secret/1 of org.example.a"
             )
         );
         assert_eq!(selected(&plugins, &["secret/1".to_owned()]).used, BTreeSet::from([0, 1]));

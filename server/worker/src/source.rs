@@ -1,12 +1,12 @@
-//! Reading a medium's descriptor at a position of its own: the node, and other workers, may hold
-//! the same open file, whose position they would share.
+//! Reads a medium's descriptor with its own position: the node and other workers may hold the same
+//! open file, and would share the file's position.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 
-/// A medium to read.
+/// A medium to be read.
 #[derive(Debug)]
 pub(crate) struct MediumSource {
     file: File,

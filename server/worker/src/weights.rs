@@ -1,4 +1,4 @@
-//! Hashes of weight files: what a verdict was made with, and whether it is what the plugin pinned.
+//! Hashes the weight files and checks them against the hashes that the plugin pinned.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use vultus_plugin_api::manifest::Weight;
 
-/// Hashes the weight files of one folder, each once.
+/// Hashes the weight files of one folder, each one once.
 #[derive(Debug)]
 pub(crate) struct Weights {
     folder: Option<PathBuf>,
@@ -33,8 +33,8 @@ impl Weights {
         Self { folder: folder.map(PathBuf::from), hashed: BTreeMap::new() }
     }
 
-    /// The (file, sha256) of all weights that are there. An error when a needed one is missing, or
-    /// one is not as pinned.
+    /// Returns (file, sha256) of all weights that exist. Fails if a required one is missing, or if
+    /// one differs from its pinned hash.
     pub(crate) fn verify(
         &mut self,
         weights: &[Weight],

@@ -1,5 +1,5 @@
-//! Which files a worker may open: a Landlock domain that lets it read its plugins, the weights, the
-//! libraries that those need and what they ask about the processor, and write in its temporary
+//! The files that a worker may open. A Landlock domain allows reading the plugins, the weights, the
+//! libraries that they need and the descriptions of the processor, and writing in the temporary
 //! folder only. Nothing may be executed.
 
 use std::path::{Path, PathBuf};
@@ -10,11 +10,11 @@ use landlock::{
 };
 use vultus_worker_protocol::WorkerSetup;
 
-/// The newest rights that are asked for; a kernel that knows fewer enforces those. What older ones
-/// lack (truncating, signals, sockets) is refused by the filter of system calls.
+/// The newest version of Landlock that is used; an older kernel enforces the rights that it knows.
+/// The filter of system calls refuses what older versions lack (truncating, signals, sockets).
 const NEWEST: ABI = ABI::V6;
 
-/// Where the dynamic linker looks.
+/// Folders that the dynamic linker searches.
 const LIBRARIES: [&str; 7] = [
     "/lib",
     "/lib64",
@@ -24,7 +24,7 @@ const LIBRARIES: [&str; 7] = [
     "/usr/local/lib64",
     "/etc/ld.so.cache",
 ];
-/// What the C library and ONNX Runtime ask about the machine.
+/// Files that the C library and ONNX Runtime read about the machine.
 const MACHINE: [&str; 7] = [
     "/proc/cpuinfo",
     "/proc/meminfo",
@@ -35,7 +35,8 @@ const MACHINE: [&str; 7] = [
     "/dev/zero",
 ];
 
-/// Confines the calling thread and those that it starts. False where the kernel has no Landlock.
+/// Restricts the calling thread and the threads that it starts. Returns false if the kernel has no
+/// Landlock.
 pub(super) fn confine(setup: &WorkerSetup, scratch: Option<&Path>) -> Result<bool, RulesetError> {
     let read = AccessFs::ReadFile | AccessFs::ReadDir;
     let ruleset = Ruleset::default()
@@ -73,7 +74,7 @@ fn of_setup(setup: &WorkerSetup) -> Vec<PathBuf> {
     paths
 }
 
-/// Files outside of a folder that links in it lead to.
+/// Files outside a folder that symbolic links in it point to.
 fn linked(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let links = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_symlink()));

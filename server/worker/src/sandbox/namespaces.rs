@@ -1,6 +1,5 @@
-//! A user, mount and network namespace of the worker's own: no network device, no right over
-//! anything outside, and a temporary folder in memory that nobody else sees and that vanishes with
-//! the process.
+//! Moves the worker into a user, mount and network namespace: no network device, no right over
+//! anything outside, and a private temporary folder in memory that vanishes with the process.
 
 use std::io;
 use std::path::Path;
@@ -9,13 +8,14 @@ use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 
-/// The temporary folder: in the worker's own view of the file system, memory is mounted here.
+/// The temporary folder: memory is mounted here in the worker's mount namespace.
 const SCRATCH: &str = "/dev/shm";
-/// Most that it holds; it counts as memory of the machine, not of the worker's address space.
+/// Size limit of the folder. Its content counts as memory of the machine, not as address space of
+/// the worker.
 const SCRATCH_OPTIONS: &std::ffi::CStr = c"size=64m,nr_inodes=4096,mode=0700";
 
-/// Moves the process, which must have one thread, into namespaces of its own, and into the
-/// temporary folder. Gives that folder.
+/// Moves the process, which must have one thread, into new namespaces and into the temporary
+/// folder. Returns that folder.
 pub(super) fn enter() -> io::Result<&'static Path> {
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let all = UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWNET;
@@ -31,7 +31,7 @@ pub(super) fn enter() -> io::Result<&'static Path> {
     Ok(Path::new(SCRATCH))
 }
 
-/// Gives up every capability, those over the own namespaces too.
+/// Drops every capability, including those over the new namespaces.
 pub(super) fn drop_capabilities() -> Result<(), Errno> {
     let none = CapabilitySet::empty();
     rustix::thread::set_capabilities(

@@ -1,10 +1,10 @@
-//! Which system calls a worker may make. Everything else is refused with an error that a library
-//! can deal with.
+//! The system calls that a worker may make. All others fail with an error that a library can
+//! handle.
 //!
-//! Two filters. The first lets through what decoding, inference and threads need, with the
-//! arguments that they need, and answers everything else with ENOSYS, as an older kernel would:
-//! libraries then fall back, such as from `clone3` to `clone`, whose flags a filter can see. The
-//! second answers what is refused on purpose with EPERM.
+//! There are two filters. The first allows the calls, and the arguments, that decoding, inference
+//! and threads need, and answers all others with ENOSYS, as an older kernel would. Libraries then
+//! fall back, for example from `clone3` to `clone`, whose flags a filter can see. The second
+//! answers explicitly refused calls with EPERM.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 
-/// What threads of this process share; a `clone` without one of these is a process.
+/// Flags of `clone` that make a thread; without any of them it makes a process.
 const THREAD: u64 = (libc::CLONE_VM | libc::CLONE_SIGHAND | libc::CLONE_THREAD) as u64;
-/// Namespaces that a thread must not have for itself.
+/// Flags of `clone` that would give a thread a new namespace.
 const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWUTS
@@ -24,19 +24,20 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWUSER
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u64;
-/// `prctl`: the name of a thread, names of memory areas (PR_SET_VMA), and what comes before the
-/// second filter.
+/// Allowed options of `prctl`: the name of a thread, names of memory areas (PR_SET_VMA), and the
+/// flag that must be set before the second filter.
 const PRCTL: [u64; 4] = [
     libc::PR_SET_NAME as u64,
     libc::PR_GET_NAME as u64,
     0x5356_4d41,
     libc::PR_SET_NO_NEW_PRIVS as u64,
 ];
-/// `ioctl`: whether a descriptor is a terminal, how much there is to read.
+/// Allowed requests of `ioctl`: whether a descriptor is a terminal, and the number of bytes to
+/// read.
 const IOCTL: [u64; 2] = [libc::TCGETS, libc::FIONREAD];
 
-/// Calls that are let through whatever their arguments are: memory, files within the Landlock
-/// rules, time, threads, waiting, the socket to the node.
+/// Calls that are allowed with any arguments: memory, files within the Landlock rules, time,
+/// threads, waiting, the socket to the node.
 const ALLOWED: &[libc::c_long] = &[
     // memory
     libc::SYS_brk,
@@ -123,7 +124,7 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_rt_sigtimedwait,
     libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
-    // waiting
+    // waiting for descriptors
     libc::SYS_ppoll,
     libc::SYS_pselect6,
     libc::SYS_epoll_create1,
@@ -133,18 +134,18 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_uname,
     libc::SYS_sysinfo,
     libc::SYS_getrandom,
-    // the socket to the node; no other can be made
+    // the socket to the node; no other can be created
     libc::SYS_sendto,
     libc::SYS_sendmsg,
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
     libc::SYS_shutdown,
     libc::SYS_getsockopt,
-    // the second filter, which ends this
+    // for the second filter, which then refuses it
     libc::SYS_seccomp,
 ];
 
-/// The same on processors that have more than one name for a thing.
+/// Older names of the same calls, on processors that have them.
 #[cfg(target_arch = "x86_64")]
 const ALLOWED_OLD: &[libc::c_long] = &[
     libc::SYS_stat,
@@ -162,14 +163,14 @@ const ALLOWED_OLD: &[libc::c_long] = &[
     libc::SYS_select,
     libc::SYS_epoll_wait,
     libc::SYS_time,
-    // Asks for the registers of matrix instructions, among others.
+    // Requests the registers of matrix instructions, among others.
     libc::SYS_arch_prctl,
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_OLD: &[libc::c_long] = &[];
 
-/// What is refused on purpose: sockets, processes, other processes' memory, mounts, the kernel's
-/// inner parts, and what Landlock does not judge.
+/// Calls that are refused explicitly: sockets, processes, memory of other processes, mounts, kernel
+/// administration, and what Landlock does not restrict.
 const REFUSED: &[libc::c_long] = &[
     libc::SYS_socket,
     libc::SYS_socketpair,
@@ -275,15 +276,15 @@ pub(super) fn filter() -> Result<(), seccompiler::Error> {
 
 fn allowing(pid: u64) -> Result<BpfProgram, seccompiler::Error> {
     let mut rules = any_arguments(&[ALLOWED, ALLOWED_OLD]);
-    // A thread of this process, in its namespaces.
+    // Threads of this process, in its namespaces.
     rules.insert(libc::SYS_clone, vec![one(0, MaskedEq(THREAD | NAMESPACES), THREAD)?]);
-    // Abort.
+    // For abort.
     rules.insert(libc::SYS_tgkill, vec![one(0, Eq, pid)?]);
-    // Limits of this process, not of others of the same user.
+    // Limits of this process, not of other processes of the same user.
     rules.insert(libc::SYS_prlimit64, vec![one(0, Eq, 0)?, one(0, Eq, pid)?]);
     rules.insert(libc::SYS_prctl, each(0, &PRCTL)?);
     rules.insert(libc::SYS_ioctl, each(1, &IOCTL)?);
-    // Truncating what is opened for reading is not judged by the first versions of Landlock.
+    // The first versions of Landlock do not restrict truncation of a file opened for reading.
     rules.insert(libc::SYS_openat, opening(2)?);
     #[cfg(target_arch = "x86_64")]
     rules.insert(libc::SYS_open, opening(1)?);
@@ -318,7 +319,7 @@ fn each(argument: u8, values: &[u64]) -> Result<Vec<SeccompRule>, seccompiler::E
     values.iter().map(|&value| one(argument, Eq, value)).collect()
 }
 
-/// Opening for writing, or for reading without truncation.
+/// Allows opening for writing, or for reading without truncation.
 fn opening(flags: u8) -> Result<Vec<SeccompRule>, seccompiler::Error> {
     let mode = |mode: i32| one(flags, MaskedEq(libc::O_ACCMODE as u64), mode as u64);
     let reading =
