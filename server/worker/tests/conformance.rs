@@ -1,5 +1,5 @@
-//! The suite behind `vultus plugin check`, on real plugins in the real process: each broken rule is
-//! found, and no other.
+//! The suite behind `vultus plugin check`, on real plugins in the real process: it finds each
+//! broken rule, and reports no other.
 #![expect(clippy::unwrap_used, reason = "a failed setup must fail the test")]
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A plugin in C, in a folder that goes away with it.
+/// A compiled C plugin in a temporary folder.
 struct Library {
     folder: tempfile::TempDir,
 }
@@ -50,7 +50,7 @@ impl Library {
         library
     }
 
-    /// `wrong.c`, breaking one rule.
+    /// Compiles `wrong.c` so that it breaks one rule.
     fn wrong(define: &str) -> Self {
         Self::compile(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wrong.c"), define)
     }
@@ -60,7 +60,7 @@ impl Library {
     }
 }
 
-/// What one process told, and the rule that it had begun when it ended.
+/// The events of one process, and the rule that it had begun when it ended.
 struct Told {
     reports: BTreeMap<String, RuleReport>,
     unfinished: Option<String>,
@@ -127,7 +127,7 @@ fn examine(plugins: Vec<PluginFile>, media: Vec<SampleFile>, first_rule: Option<
     told
 }
 
-/// Examines `wrong.c` with one macro.
+/// Examines `wrong.c` compiled with one macro.
 fn wrong(define: &str) -> Told {
     let library = Library::wrong(define);
     examine(vec![plugin_file(&library.path(), PluginOrigin::ThirdParty)], vec![], None)

@@ -1,5 +1,5 @@
-//! The sandbox as a plugin meets it: what is refused, what is not, and the traps of the kernel's
-//! interfaces. They need a kernel that offers all of it: Linux 5.13 with Landlock, and user
+//! The sandbox as a plugin sees it: what is refused, what is allowed, and the pitfalls of the
+//! kernel's interfaces. The tests need a kernel with all of it: Linux 5.13 with Landlock, and user
 //! namespaces.
 
 mod node;
@@ -63,7 +63,7 @@ fn constructors_of_a_library_run_inside_the_sandbox() {
 fn cpu_limit_applies_to_each_run_separately() {
     let mut node = Node::start_with(vec![plugin("faulty/faulty.c")], |setup| setup.cpu_seconds = 1);
     node.ready();
-    // Together they use more than any single limit.
+    // Together the runs use more than the limit of one.
     for run in 0..3 {
         assert!(judge(&mut node, "burn").is_ok(), "run {run}");
     }
@@ -107,8 +107,8 @@ fn every_thread_is_filtered_isolated_and_without_capabilities() {
     );
 }
 
-/// A worker on a kernel that refuses the call: with `required` it says why and ends before it opens
-/// a plugin; else it says what is missing and works.
+/// On a kernel that refuses the call, a worker with `required` reports why and ends before it opens
+/// a plugin; otherwise it reports what is missing and works.
 #[test]
 fn missing_kernel_feature_is_reported_or_refused() {
     for (call, gap) in
@@ -129,12 +129,12 @@ fn missing_kernel_feature_is_reported_or_refused() {
         assert_eq!(
             judge(&mut lenient, "socket").unwrap_err().code,
             "ANALYZER_FAILED",
-            "what remains holds"
+            "the other parts of the sandbox still work"
         );
     }
 }
 
-/// Built-in analyzers under it, for a look at what they need: all of their files and calls.
+/// The built-in analyzers need only the allowed files and calls.
 #[test]
 fn built_in_analyzers_work_in_the_sandbox_with_threads() {
     let mut node = Node::start_with(node::built_in_plugins(), |setup| setup.threads = 2);

@@ -1,4 +1,4 @@
-//! The worker process as the node meets it: started with a socket, spoken to in messages.
+//! The worker process as the node sees it: started with a socket, controlled by messages.
 
 mod node;
 
@@ -22,7 +22,7 @@ fn worker_keeps_no_inherited_descriptor_or_right() {
         .map(|e| e.unwrap().file_name().into_string().unwrap())
         .collect();
     open.sort();
-    // The socket has a second handle, for the thread that reads.
+    // The socket has a second handle, for the receiving thread.
     assert_eq!(open, ["0", "1", "2", "3", "4"]);
     for descriptor in ["0", "1", "2"] {
         assert_eq!(
@@ -122,7 +122,7 @@ fn probed_frame_gives_the_same_result_as_the_file() {
     let pixels = beside.into_iter().last().unwrap();
     assert_eq!(sharpness_of(&over_frame(pixels)), over_file);
     let cut = vultus_worker_protocol::memfd::sealed("cut", &[0; 12]).unwrap();
-    let failure = over_frame(cut).expect_err("a frame that is none is not judged");
+    let failure = over_frame(cut).expect_err("an incomplete frame is not judged");
     assert!(failure.retryable, "the next attempt decodes the file: {failure:?}");
 }
 
@@ -165,7 +165,7 @@ fn unreadable_medium_fails_only_the_analyses_that_take_it() {
 }
 
 #[test]
-fn outcomes_against_the_rules_are_bad_results_and_cancellation_reaches_a_running_analysis() {
+fn invalid_outcomes_are_bad_results() {
     let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
     node.ready();
     for (mode, code) in [
@@ -176,6 +176,12 @@ fn outcomes_against_the_rules_are_bad_results_and_cancellation_reaches_a_running
         let judged = node.judge(&[], &[node::analysis("a", "faulty", json!({"mode": mode}), &[])]);
         assert_eq!(judged[0].as_ref().unwrap_err().code, code, "{mode}");
     }
+}
+
+#[test]
+fn cancellation_reaches_a_running_analysis() {
+    let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
+    node.ready();
     let slow = node::analysis("a", "faulty", json!({"mode": "until_cancelled"}), &[]);
     node.run("r", &[], &[slow, node::analysis("b", "faulty", json!({"mode": "ok"}), &[])]);
     node.until(|message| matches!(message, FromWorker::Entered { .. }));

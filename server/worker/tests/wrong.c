@@ -1,6 +1,6 @@
 /*
- * wrong.c - a plugin that keeps to all rules, or breaks the one that the macro WRONG_… says. For the tests of the suite behind
- * `vultus plugin check`.
+ * wrong.c - a plugin that follows all rules, or breaks the one that the macro WRONG_... names. For the
+ * tests of the suite behind `vultus plugin check`.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -170,7 +170,7 @@ static uint32_t analyze(void *instance, const VultusJob *job, VultusBuf *out) {
 #endif
 #ifdef WRONG_NO_FACE
   if (count > 3 && sum / (double)count > 200) {
-    give("nobody there", out);
+    give("no face there", out);
     return VULTUS_INTERNAL;
   }
 #endif

@@ -1,4 +1,4 @@
-//! One call of the plugin: the job, the host that it meets, and what was seen of it.
+//! One call of the plugin: the job, its host, and what was observed.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,7 +13,7 @@ use vultus_plugin_host::{
 
 use super::scene::Scene;
 
-/// A plugin whose features others may ask for, with an instance that is called for it.
+/// A plugin that provides features, with the instance that is called for them.
 pub(super) struct Provider {
     pub(super) plugin: Plugin,
     pub(super) instance: Mutex<Instance>,
@@ -33,7 +33,7 @@ impl Provider {
 type FeatureKey = (u32, Option<u32>, String);
 type Features = HashMap<FeatureKey, Result<Arc<[u8]>, Failure>>;
 
-/// A job that can be given again and again: its frames are prepared and its features computed once.
+/// A job that can be repeated: its frames are prepared once and its features computed once.
 pub(super) struct Job<'p> {
     pub(super) request: JobRequest,
     scene: Scene,
@@ -44,12 +44,12 @@ pub(super) struct Job<'p> {
     known: Mutex<Features>,
 }
 
-/// How the frames of a job lie in memory.
+/// The memory layout of a job's frames.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layout {
     pub(super) format: PixelFormat,
     pub(super) max_side: u32,
-    /// Bytes between one row and the next.
+    /// Bytes between the end of one row and the start of the next.
     pub(super) padding: u32,
 }
 
@@ -90,13 +90,13 @@ impl<'p> Job<'p> {
         let found =
             self.providers.iter().find_map(|provider| Some((provider, provider.provided(name)?)));
         let (provider, provided) =
-            found.ok_or_else(|| Failure::unsupported(format!("nobody provides {name}")))?;
+            found.ok_or_else(|| Failure::unsupported(format!("no plugin provides {name}")))?;
         let result = self.provide(provider, provided, medium, frame).map(Arc::from);
         self.known().insert(key, result.clone());
         result
     }
 
-    /// Has a provider compute a feature, with the one medium as all that it sees.
+    /// Calls a provider to compute a feature. The provider sees only the one medium.
     pub(super) fn provide(
         &self,
         provider: &Provider,
@@ -147,7 +147,7 @@ fn view(
     let row = scaled.width * layout.format.bytes_per_pixel() as u32;
     let mut pixels = scaled.pixels_as(layout.format);
     if layout.padding > 0 {
-        // What lies between the rows is nothing that belongs to the picture.
+        // The padding differs from every picture, so that reading it changes the result.
         let mut padded =
             Vec::with_capacity(pixels.len() + (layout.padding * scaled.height) as usize);
         for line in pixels.chunks(row as usize) {
@@ -171,35 +171,36 @@ fn view(
     }
 }
 
-/// When the plugin is told to stop.
+/// When the plugin is cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cancel {
     /// Not at all.
     Never,
     /// Before it was called.
     Before,
-    /// As it gets its nth frame, counted from 0.
+    /// When it requests the frame with this index, counted from 0.
     AtFrame(usize),
-    /// So long after it was called.
+    /// This long after the call began.
     After(Duration),
 }
 
-/// The host of one call, which watches what the plugin does.
+/// The host of one call; records what the plugin does.
 pub(super) struct Host<'j, 'p> {
     job: &'j Job<'p>,
     frames: Vec<FrameView>,
     listed: &'j [String],
-    /// In a nested call: the medium of the job that is its medium 0.
+    /// In a nested call: the index in the job of its only medium.
     medium: Option<u32>,
     next: usize,
     begun: Instant,
     cancel: Cancel,
-    /// Since when it has been told to stop.
+    /// Time at which the plugin was cancelled.
     pub(super) cancelled_at: Option<Instant>,
-    /// Features that it asked for and does not list.
+    /// Features that the plugin requested although it does not list them.
     pub(super) unlisted: Vec<String>,
-    /// Artifacts that it gave, and why some of them were refused.
+    /// Number of artifacts that the host accepted.
     pub(super) artifacts: usize,
+    /// Why the other artifacts were rejected.
     pub(super) refused: Vec<String>,
 }
 
@@ -230,7 +231,7 @@ impl<'j, 'p> Host<'j, 'p> {
         self.cancelled_at.get_or_insert_with(Instant::now);
     }
 
-    /// When it began to be told to stop, whether or not it has looked.
+    /// Time at which the plugin was cancelled, whether or not it has checked.
     pub(super) fn told_to_stop_at(&self) -> Option<Instant> {
         let by_time = match self.cancel {
             Cancel::After(delay) => Some(self.begun + delay).filter(|at| *at <= Instant::now()),

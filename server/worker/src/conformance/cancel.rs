@@ -1,4 +1,4 @@
-//! Whether a plugin stops when it is told to.
+//! Checks that a plugin stops when it is cancelled.
 
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use super::call::{Cancel, Job};
 use super::scene::{Amount, Content, ORDINARY, Scene};
 use super::subject::{Called, Subject, call};
 
-/// How soon a plugin has to return.
+/// Time within which a plugin has to return.
 const PROMPT: Duration = Duration::from_millis(100);
-/// A busy machine must not look like a slow plugin: the best of so many tries counts.
+/// Number of tries, of which the best counts, so that a busy machine does not look like a slow
+/// plugin.
 const TRIES: usize = 3;
-/// A call that is over so soon cannot be stopped in its middle.
+/// A call of at most this duration cannot be cancelled in the middle.
 const SHORT: Duration = Duration::from_millis(20);
 
 pub(super) fn before(subject: &Subject<'_>) -> Finding {
@@ -34,7 +35,7 @@ pub(super) fn before(subject: &Subject<'_>) -> Finding {
 
 pub(super) fn during(subject: &Subject<'_>) -> Finding {
     over_all(subject, |spec, problems| {
-        // At the second frame of many: it has to look between frames.
+        // At the second of many frames: the plugin has to check between frames.
         if let Some(job) = job(subject, spec, ORDINARY, Amount::Long) {
             let called = best_of(subject, &job, Cancel::AtFrame(1))?;
             problems.extend(
@@ -42,7 +43,7 @@ pub(super) fn during(subject: &Subject<'_>) -> Finding {
                     .map(|problem| format!("{}, at the second frame: {problem}", spec.kind)),
             );
         }
-        // In the middle of one large frame: it may finish it, if that is soon.
+        // In the middle of one large frame: the plugin may finish the frame if that is quick.
         let job = job(subject, spec, (spec.max_side, spec.max_side), Amount::Fewest)?;
         let whole = call(&mut subject.create().ok()?, &job, Cancel::Never).took;
         if whole > SHORT {
@@ -78,7 +79,7 @@ fn job<'s>(
     Some(subject.job(spec, Scene::made(spec, Content::Noise, size, amount)?))
 }
 
-/// The quickest of a few tries.
+/// The quickest of several tries.
 fn best_of(subject: &Subject<'_>, job: &Job<'_>, cancel: Cancel) -> Option<Called> {
     let mut instance = subject.create().ok()?;
     let tries = (0..TRIES).map(|_| call(&mut instance, job, cancel));
@@ -89,21 +90,20 @@ fn worst(called: &Called) -> Option<Duration> {
     called.stopped_after
 }
 
-/// What is wrong with how it stopped.
+/// Describes how the plugin failed to stop.
 fn problem(called: &Called, must_be_cancelled: bool) -> Option<String> {
     let after = called.stopped_after?;
     let ms = after.as_millis();
     match &called.result {
         _ if after > PROMPT => {
-            Some(format!("it returned {ms} ms after it was told to stop, at most 100 are allowed"))
+            Some(format!("it returned {ms} ms after it was cancelled; at most 100 are allowed"))
         }
         Ok(_) if must_be_cancelled => {
-            Some("it went on to an outcome although it was told to stop".to_owned())
+            Some("it returned an outcome although it was cancelled".to_owned())
         }
-        Err(failure) if failure.status != Status::Cancelled && must_be_cancelled => Some(format!(
-            "told to stop, it answered {} instead of CANCELLED",
-            failure.status.name()
-        )),
+        Err(failure) if failure.status != Status::Cancelled && must_be_cancelled => {
+            Some(format!("it returned {} instead of CANCELLED", failure.status.name()))
+        }
         Ok(_) | Err(_) => None,
     }
 }

@@ -1,4 +1,4 @@
-//! Jobs of all kinds: whatever lies in them, the answer is an outcome that keeps to the rules.
+//! Jobs with all kinds of input: the answer must be a valid outcome every time.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::call::{Cancel, Job, Layout};
 use super::scene::{Amount, Content, MOST_FRAMES, ORDINARY, SMALL, Scene};
 use super::subject::{Called, Subject, call, defaults, may_refuse, must_judge};
 
-/// What is wrong with an answer.
+/// Checks an answer; returns what is wrong with it.
 type Judge = fn(&Called) -> Option<String>;
 
-/// Tries every analysis on what `jobs` makes for it.
+/// Calls every analysis with the jobs that `jobs` creates for it.
 fn try_all<'s>(
     subject: &'s Subject<'_>,
     nothing: &'static str,
@@ -30,7 +30,7 @@ fn try_all<'s>(
         }
         let mut instance = match subject.create() {
             Ok(instance) => instance,
-            Err(failure) => return Finding::Broken(vec![format!("create answered {failure}")]),
+            Err(failure) => return Finding::Broken(vec![format!("create returned {failure}")]),
         };
         for (what, job) in jobs {
             tried += 1;
@@ -163,8 +163,8 @@ pub(super) fn parameters(subject: &Subject<'_>) -> Finding {
     })
 }
 
-/// The defaults, each time with one parameter at an end of what its schema allows, as far as the
-/// whole is allowed.
+/// The default parameters, each time with one parameter at a bound of its schema, if the schema
+/// accepts the result.
 fn edges(spec: &AnalysisSpec) -> Vec<(String, Value)> {
     let Some(properties) = spec.params_schema.get("properties").and_then(Value::as_object) else {
         return Vec::new();
@@ -208,12 +208,12 @@ pub(super) fn pixel_formats(subject: &Subject<'_>) -> Finding {
     })
 }
 
-/// Its own features, asked for as another plugin would.
+/// The plugin's own features, requested as another plugin would request them.
 pub(super) fn provides(subject: &Subject<'_>) -> Finding {
     let Some(provider) = subject.own_provider() else {
         return Finding::NotApplicable("it provides no feature");
     };
-    // The media of a job without an analysis: one picture of each kind.
+    // The media of a job without an analysis: one picture.
     let spec = AnalysisSpec {
         slots: vec![vultus_plugin_api::manifest::Slot {
             name: "any".into(),
@@ -239,11 +239,11 @@ pub(super) fn provides(subject: &Subject<'_>) -> Finding {
                 Scope::Medium => None,
             };
             tried += 1;
-            // A feature may have its conditions, such as pictures of one size.
+            // A feature may have conditions, such as pictures of one size.
             if let Err(failure) = job.provide(provider, provided, 0, frame)
                 && failure.status != Status::InvalidInput
             {
-                problems.push(format!("{}, {what}: it answered {failure}", provided.feature));
+                problems.push(format!("{}, {what}: it returned {failure}", provided.feature));
             }
         }
     }

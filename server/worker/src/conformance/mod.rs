@@ -1,11 +1,11 @@
-//! `vultus plugin check`: examines one plugin, rule by rule, in a process of its own that is locked
+//! `vultus plugin check`: examines one plugin, rule by rule, in a separate process that is locked
 //! in like a worker.
 //!
-//! The command starts this process with a request on standard input and reads one event a line from
-//! standard output. A plugin that ends the process or hangs breaks the rule that was begun last;
-//! the command starts another process for the rules after it. Here a plugin is called directly, not
-//! through a run: so that the suite can lay frames in memory as it likes, tell the plugin to stop
-//! at a given frame, and weigh the heap before and after.
+//! The command starts this process with a request on standard input and reads one event per line
+//! from standard output. A plugin that ends the process or hangs breaks the rule whose examination
+//! began last; the command starts another process for the following rules. The plugin is called
+//! directly rather than through a run, so that the suite controls the memory layout of frames,
+//! cancels at a given frame, and measures the heap before and after.
 
 mod call;
 mod cancel;
@@ -29,14 +29,14 @@ use crate::sandbox;
 use scene::Sample;
 use subject::{Parts, Subject};
 
-/// The argument that turns the worker's executable into this.
+/// The argument that starts the worker's executable as an examiner.
 pub const ARGUMENT: &str = "conform";
 
-/// Longest request, in bytes.
+/// Maximum size of a request, in bytes.
 const REQUEST_BYTES: u64 = 1 << 20;
-/// What one rule may take beside the plugin's own time.
+/// Time limit of one rule, without the plugin's own time.
 const RULE_MARGIN: Duration = Duration::from_secs(20);
-/// Most that one rule may take.
+/// Maximum time limit of one rule.
 const RULE_LIMIT: Duration = Duration::from_secs(150);
 
 /// What was found about a rule.
@@ -58,16 +58,16 @@ impl Finding {
     }
 }
 
-/// Why the examination could not be made.
+/// Why the examination is impossible.
 #[derive(Debug, thiserror::Error)]
 pub enum ConformanceError {
-    /// The request is none.
+    /// The request is malformed.
     #[error("reading the request: {0}")]
     Request(String),
-    /// The process could not be locked in.
+    /// The sandbox could not be set up.
     #[error("{0}")]
     Sandbox(String),
-    /// The output is gone.
+    /// Standard output is closed.
     #[error("writing an event: {0}")]
     Output(#[from] io::Error),
 }
@@ -75,7 +75,7 @@ pub enum ConformanceError {
 /// Runs the examination to its end.
 ///
 /// # Errors
-/// See [`ConformanceError`]; what is wrong with the plugin is no error.
+/// See [`ConformanceError`]. A plugin that breaks rules is not an error.
 pub fn run() -> Result<(), ConformanceError> {
     let mut text = String::new();
     let unreadable = |error: &dyn std::error::Error| ConformanceError::Request(error.to_string());
@@ -115,14 +115,13 @@ fn failed(detail: String) -> ConformanceEvent {
     ConformanceEvent::Failed { detail }
 }
 
-/// Examines all rules from `first` on.
+/// Examines all rules, starting with `first`.
 fn examine(parts: &Parts, first: Option<&str>, cpu_seconds: u64) -> Result<(), ConformanceError> {
     let mut subject = None;
     for rule in RULES.iter().skip_while(|rule| first.is_some_and(|first| first != rule.name)) {
         sandbox::allow_cpu_seconds(cpu_seconds)
             .map_err(|error| ConformanceError::Sandbox(error.to_string()))?;
-        // In a process that goes on after another one died, the plugin is opened within the first
-        // rule.
+        // In a process that resumes after a crash, the plugin is opened during the first rule.
         let unopened = if opening::is_of_opening(rule.name) { RULE_MARGIN } else { RULE_LIMIT };
         let limit = subject.as_ref().map_or(unopened, rule_limit);
         let limit_ms = limit.as_millis() as u64;
@@ -131,7 +130,7 @@ fn examine(parts: &Parts, first: Option<&str>, cpu_seconds: u64) -> Result<(), C
             Some(finding) => finding,
             None => {
                 if subject.is_none() {
-                    // Opening may be what fails; then nothing after it is reached.
+                    // Opening may be what fails; then the following rules are not reached.
                     subject = Subject::open(parts).ok();
                 }
                 subject
@@ -163,8 +162,8 @@ fn examine(parts: &Parts, first: Option<&str>, cpu_seconds: u64) -> Result<(), C
     Ok(())
 }
 
-/// A plugin that keeps to its own time limit keeps to this one: no rule makes more than a few calls
-/// that could last as long.
+/// Time limit of a rule. A plugin that respects its own time limit respects this one: no rule makes
+/// more than a few calls that can last that long.
 fn rule_limit(subject: &Subject<'_>) -> Duration {
     let longest = subject.analyses().iter().map(|spec| spec.timeout_ms).max().unwrap_or_default();
     (RULE_MARGIN + 4 * Duration::from_millis(longest)).min(RULE_LIMIT)

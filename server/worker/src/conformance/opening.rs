@@ -1,5 +1,4 @@
-//! The rules about the file, its header and its manifest: what can be said before an analysis is
-//! asked for.
+//! The rules about the file, its header and its manifest: everything that precedes an analysis.
 
 use std::path::Path;
 
@@ -11,12 +10,12 @@ use super::Finding;
 use super::resources::heap_bytes;
 use super::subject::Parts;
 
-/// Instances made and ended one after the other.
+/// Number of instances that are created and destroyed one after the other.
 const INSTANCES: usize = 20;
-/// Growth of the heap over them that is no leak: allocators keep a little.
+/// Growth of the heap over them that is not a leak: allocators keep some memory.
 const INSTANCE_SLACK_BYTES: usize = 256 << 10;
 
-/// Whether a rule is one of those here.
+/// Whether this module examines the rule.
 pub(super) fn is_of_opening(rule: &str) -> bool {
     matches!(
         rule,
@@ -29,9 +28,9 @@ pub(super) fn is_of_opening(rule: &str) -> bool {
     )
 }
 
-/// Checks one of the rules here; none for a rule of another module.
+/// Examines a rule of this module; `None` for a rule of another module.
 pub(super) fn check(rule: &str, parts: &Parts) -> Option<Finding> {
-    // A plugin is loaded for the first time here, or was already: constructors run once.
+    // If the plugin is already loaded, its constructors do not run again.
     let threads_before = parts.gauges.threads();
     if !is_of_opening(rule) {
         return None;
@@ -74,8 +73,8 @@ fn file(opened: Result<Plugin, OpenError>, started: usize, path: &Path) -> Findi
     }
 }
 
-/// What the library exports beside the one constant. The loader has read it: what is no library
-/// does not come here.
+/// Symbols that the library exports in addition to the constant. The loader has accepted the file,
+/// so it is a library.
 fn other_exports(path: &Path) -> Vec<String> {
     let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
     let exports = object::File::parse(bytes.as_slice()).and_then(|library| {
@@ -96,7 +95,7 @@ fn header(opened: Result<Plugin, OpenError>) -> Finding {
             | OpenError::ManifestShape { .. }
             | OpenError::ManifestRules { .. },
         ) => Finding::Holds(String::new()),
-        Err(_) => Finding::NotReached("the file is no plugin"),
+        Err(_) => Finding::NotReached("the file is not a plugin"),
         Ok(plugin) => Finding::Holds(format!("built for ABI 1.{}", plugin.abi_minor())),
     }
 }
@@ -126,7 +125,9 @@ fn manifest(opened: Result<Plugin, OpenError>) -> Finding {
 fn manifest_is_constant(plugin: &Plugin) -> Finding {
     let problems = match (plugin.manifest_json(), plugin.manifest_json()) {
         (Ok(first), Ok(second)) if first == second => Vec::new(),
-        (Ok(_), Ok(_)) => vec!["manifest_json wrote another manifest the second time".to_owned()],
+        (Ok(_), Ok(_)) => {
+            vec!["manifest_json returned another manifest the second time".to_owned()]
+        }
         (Err(failure), _) | (_, Err(failure)) => {
             vec![format!("manifest_json failed the second time: {failure}")]
         }
@@ -140,7 +141,7 @@ fn features_have_providers(plugin: &Plugin, parts: &Parts) -> Finding {
     let needed = manifest.provides.iter().flat_map(|provided| &provided.needs);
     let asked: Vec<&str> = wanted.chain(needed).map(String::as_str).collect();
     if asked.is_empty() {
-        return Finding::NotApplicable("it asks for no feature");
+        return Finding::NotApplicable("it requests no feature");
     }
     let mut all = match parts.providers() {
         Ok(all) => all,
@@ -166,15 +167,15 @@ fn features_have_providers(plugin: &Plugin, parts: &Parts) -> Finding {
 
 fn create(plugin: &Plugin, parts: &Parts) -> Finding {
     let make = || parts.create(plugin);
-    // The first one may set up what stays, such as a runtime.
+    // The first instance may create something that stays, such as a runtime.
     if let Err(failure) = make() {
-        return Finding::Broken(vec![format!("create answered {failure}")]);
+        return Finding::Broken(vec![format!("create returned {failure}")]);
     }
     let before = (heap_bytes(), parts.gauges.descriptors());
     for round in 0..INSTANCES {
         if let Err(failure) = make() {
             return Finding::Broken(vec![format!(
-                "create answered {failure} after {round} instances were made and ended"
+                "create returned {failure} after {round} instances were created and destroyed"
             )]);
         }
     }
@@ -182,20 +183,21 @@ fn create(plugin: &Plugin, parts: &Parts) -> Finding {
     let grown = heap_bytes().saturating_sub(before.0);
     if grown > INSTANCE_SLACK_BYTES {
         problems.push(format!(
-            "{INSTANCES} instances made and ended left {grown} bytes of heap behind"
+            "{INSTANCES} instances created and destroyed left {grown} bytes of heap"
         ));
     }
     let opened = parts.gauges.descriptors().saturating_sub(before.1);
     if opened > 0 {
-        problems
-            .push(format!("{INSTANCES} instances made and ended left {opened} descriptors open"));
+        problems.push(format!(
+            "{INSTANCES} instances created and destroyed left {opened} descriptors open"
+        ));
     }
-    // As many at once as the manifest allows, at most a few: a worker makes two.
+    // As many at once as the manifest allows, but at most 4: a worker creates two.
     let most = plugin.manifest().instances.max.min(4);
     let together: Result<Vec<_>, _> = (0..most).map(|_| make()).collect();
     if let Err(failure) = together {
         problems.push(format!(
-            "create answered {failure} although the manifest allows {most} instances at once"
+            "create returned {failure} although the manifest allows {most} instances at once"
         ));
     }
     Finding::of(problems, format!("{INSTANCES} times, {most} at once"))

@@ -1,5 +1,5 @@
-//! What a plugin promises to every host: that padding, a newer host, another thread and earlier
-//! jobs change nothing.
+//! The guarantees of a plugin to every host: padding, a newer host, another thread and earlier jobs
+//! do not change its results.
 
 use vultus_plugin_api::{Failure, Outcome};
 
@@ -10,9 +10,9 @@ use super::scene::{Amount, Content, ORDINARY, Scene};
 use super::subject::{Called, Subject, call, call_as_newer_host, defaults};
 
 const NO_ANALYSIS: &str = "it offers no analysis";
-const NOT_DETERMINISTIC: &str = "it does not say that it is deterministic";
+const NOT_DETERMINISTIC: &str = "its manifest does not declare it deterministic";
 
-/// Whether two answers are the same; failures count by their status.
+/// Whether two answers are equal; of failures only the status is compared.
 fn same(one: &Result<Outcome, Failure>, other: &Result<Outcome, Failure>) -> bool {
     match (one, other) {
         (Ok(one), Ok(other)) => one == other,
@@ -21,7 +21,8 @@ fn same(one: &Result<Outcome, Failure>, other: &Result<Outcome, Failure>) -> boo
     }
 }
 
-/// The author's media where they fit, else made ones: with a face, more of the plugin runs.
+/// The author's media if they fit, else generated ones. With a face, more of the plugin's code
+/// runs.
 fn scene(subject: &Subject<'_>, spec: &vultus_plugin_api::manifest::AnalysisSpec) -> Option<Scene> {
     Scene::of_samples(spec, subject.samples())
         .or_else(|| Scene::made(spec, Content::Noise, ORDINARY, Amount::Fewest))
@@ -42,10 +43,11 @@ pub(super) fn padded_rows(subject: &Subject<'_>) -> Finding {
         );
         tried += 1;
         if spec.deterministic && !same(&first.result, &second.result) {
-            problems.push(format!("{}: 37 bytes between the rows change the result", spec.kind));
+            problems
+                .push(format!("{}: 37 bytes of padding between rows change the result", spec.kind));
         }
         if first.result.is_ok() && second.result.is_err() {
-            problems.push(format!("{}: it fails when there are bytes between the rows", spec.kind));
+            problems.push(format!("{}: it fails if rows are padded", spec.kind));
         }
     }
     if tried == 0 {
@@ -67,7 +69,8 @@ pub(super) fn newer_host(subject: &Subject<'_>) -> Finding {
         let differs = spec.deterministic && !same(&own.result, &newer.result);
         if differs || (own.result.is_ok() && newer.result.is_err()) {
             problems.push(format!(
-                "{}: it answers otherwise when media lie further apart and structs are longer (walk media by medium_size)",
+                "{}: its answer changes if media are further apart and structs are longer \
+                 (use medium_size to iterate over media)",
                 spec.kind
             ));
         }
@@ -116,7 +119,7 @@ pub(super) fn artifacts(subject: &Subject<'_>) -> Finding {
     }
     problems.dedup();
     match given {
-        0 if problems.is_empty() => Finding::NotApplicable("it left no artifact"),
+        0 if problems.is_empty() => Finding::NotApplicable("it created no artifact"),
         _ => Finding::of(problems, format!("{given} artifacts")),
     }
 }
@@ -126,7 +129,7 @@ fn unlisted(kind: &str, called: &Called, problems: &mut Vec<String>) {
         called
             .unlisted
             .iter()
-            .map(|name| format!("{kind} asks for {name}, which its manifest does not list")),
+            .map(|name| format!("{kind} requests {name}, which its manifest does not list")),
     );
 }
 
@@ -142,8 +145,10 @@ pub(super) fn same_result(subject: &Subject<'_>) -> Finding {
         tried += 1;
         let first = call(&mut instance, &job, Cancel::Never);
         if !same(&first.result, &call(&mut instance, &job, Cancel::Never).result) {
-            problems
-                .push(format!("{}: the same job at once again gives another result", spec.kind));
+            problems.push(format!(
+                "{}: repeating the same job at once gives another result",
+                spec.kind
+            ));
         }
         for content in [Content::Flat(255), Content::Gradient] {
             if let Some(between) = subject.small_job(spec, content) {
@@ -185,13 +190,15 @@ pub(super) fn threads(subject: &Subject<'_>) -> Finding {
             })
         };
         if other(&elsewhere) {
-            problems
-                .push(format!("{}: an instance answers otherwise on another thread", spec.kind));
+            problems.push(format!(
+                "{}: the answer of an instance differs on another thread",
+                spec.kind
+            ));
         }
         let instances: Result<Vec<_>, Failure> = (0..together).map(|_| subject.create()).collect();
         let Ok(mut instances) = instances else {
             problems.push(format!(
-                "{together} instances cannot be made, although the manifest allows them"
+                "{together} instances cannot be created, although the manifest allows them"
             ));
             continue;
         };
@@ -204,7 +211,7 @@ pub(super) fn threads(subject: &Subject<'_>) -> Finding {
         });
         if at_once.iter().any(other) {
             problems.push(format!(
-                "{}: {together} instances called at once do not answer alike",
+                "{}: the answers of {together} instances that are called at once differ",
                 spec.kind
             ));
         }

@@ -1,4 +1,4 @@
-//! What calls leave behind: heap, memory of the process, descriptors, threads, children.
+//! What calls leave behind: heap, process memory, descriptors, threads, child processes.
 
 use std::fs::File;
 use std::io;
@@ -14,27 +14,27 @@ use super::call::{Cancel, Job};
 use super::scene::Content;
 use super::subject::{Subject, call};
 
-/// Calls that are weighed.
+/// Number of calls over which memory is measured.
 const CALLS: usize = 1_000;
-/// Calls before the first weighing: what is set up once is no leak.
+/// Number of calls before the first measurement: what is set up once is not a leak.
 const WARM_UP: usize = 60;
-/// The weighing ends after this time, however many calls that were.
+/// Time after which the measurement ends, even with fewer calls.
 const BUDGET: Duration = Duration::from_secs(60);
-/// Growth of the heap over all calls that is no leak. One allocation of the smallest size in each
-/// call is above it.
+/// Growth of the heap over all calls that is not a leak. Leaking one allocation of the smallest
+/// size per call exceeds it.
 const HEAP_SLACK_BYTES: usize = 16 << 10;
-/// Growth of the process' memory that is no leak: pages come in lots.
+/// Growth of the process memory that is not a leak: pages are allocated in batches.
 const RESIDENT_SLACK_BYTES: usize = 24 << 20;
 
-/// Bytes of the heap in use, over all arenas of the allocator.
+/// Size of the heap in use, over all arenas of the allocator, in bytes.
 pub(super) fn heap_bytes() -> usize {
     // SAFETY: has no precondition.
     let info = unsafe { libc::mallinfo2() };
     info.uordblks + info.hblkhd
 }
 
-/// Readings of the process' own state, opened before it is locked in: afterwards `/proc` is out of
-/// reach.
+/// Measures the state of this process. The files are opened before the lock-in, because afterwards
+/// `/proc` is inaccessible.
 #[derive(Debug)]
 pub(super) struct Gauges {
     tasks: Mutex<Dir>,
@@ -54,17 +54,17 @@ impl Gauges {
         })
     }
 
-    /// Threads of this process.
+    /// Number of threads of this process.
     pub(super) fn threads(&self) -> usize {
         count(&self.tasks)
     }
 
-    /// Open descriptors.
+    /// Number of open descriptors.
     pub(super) fn descriptors(&self) -> usize {
         count(&self.descriptors)
     }
 
-    /// Bytes of the process in memory.
+    /// Resident memory of the process in bytes.
     fn resident_bytes(&self) -> usize {
         let mut text = [0; 128];
         let read =
@@ -92,7 +92,7 @@ fn page_bytes() -> usize {
     usize::try_from(bytes).unwrap_or(4096)
 }
 
-/// Whether this process has a child, ended or not.
+/// Whether this process has a child process, running or ended.
 fn has_children() -> bool {
     // SAFETY: an all-zero siginfo is valid, and the call only writes to it.
     let answer = unsafe {
@@ -110,11 +110,11 @@ pub(super) fn memory(subject: &Subject<'_>) -> Finding {
             .filter_map(|content| subject.small_job(spec, content))
             .collect();
         let Ok(mut instance) = subject.create() else { continue };
-        // Each tenth call is stopped at once: failures have to clean up as well.
+        // Every tenth call is cancelled at once: failures have to free their memory as well.
         let mut round = |number: usize| {
             let cancel = if number % 10 == 9 { Cancel::Before } else { Cancel::Never };
             if let Some(job) = jobs.get(number % jobs.len().max(1)) {
-                // What it answers is another rule's matter.
+                // Other rules check the answer.
                 drop(call(&mut instance, job, cancel));
             }
         };
@@ -129,7 +129,7 @@ pub(super) fn memory(subject: &Subject<'_>) -> Finding {
         let heap = heap_bytes().saturating_sub(heap);
         let resident = gauges.resident_bytes().saturating_sub(resident);
         if heap > HEAP_SLACK_BYTES {
-            problems.push(format!("{}: {calls} calls left {heap} bytes of heap behind", spec.kind));
+            problems.push(format!("{}: {calls} calls left {heap} bytes of heap", spec.kind));
         } else if resident > RESIDENT_SLACK_BYTES {
             problems.push(format!(
                 "{}: the process grew by {} KiB over {calls} calls",
@@ -138,10 +138,11 @@ pub(super) fn memory(subject: &Subject<'_>) -> Finding {
             ));
         }
         let each = begun.elapsed().as_secs_f64() * 1e3 / calls.max(1) as f64;
-        remarks.push(match calls {
-            CALLS => format!("{}: {heap} bytes over {calls} calls", spec.kind),
-            fewer => format!("{}: {heap} bytes over {fewer} calls; {CALLS} of {each:.0} ms did not fit into 60 s", spec.kind),
-        });
+        let mut remark = format!("{}: {heap} bytes over {calls} calls", spec.kind);
+        if calls < CALLS {
+            remark += &format!("; {CALLS} of {each:.0} ms did not fit into {} s", BUDGET.as_secs());
+        }
+        remarks.push(remark);
     }
     match subject.analyses() {
         [] => Finding::NotApplicable("it offers no analysis"),
@@ -154,7 +155,8 @@ pub(super) fn leftovers(subject: &Subject<'_>) -> Finding {
     for spec in subject.analyses() {
         let Ok(mut instance) = subject.create() else { continue };
         let Some(job) = subject.small_job(spec, Content::Noise) else { continue };
-        // A runtime may set up threads and files at the first call; what each call leaves counts.
+        // A runtime may create threads and files at the first call; only what each call leaves
+        // counts.
         drop(call(&mut instance, &job, Cancel::Never));
         let gauges = subject.gauges();
         let counts = || {
@@ -171,11 +173,7 @@ pub(super) fn leftovers(subject: &Subject<'_>) -> Finding {
         }
         for ((what, before), (_, after)) in before.into_iter().zip(counts()) {
             if after > before {
-                problems.push(format!(
-                    "{}: five calls left {} {what} behind",
-                    spec.kind,
-                    after - before
-                ));
+                problems.push(format!("{}: five calls left {} {what}", spec.kind, after - before));
             }
         }
     }

@@ -1,5 +1,5 @@
-//! The media that a plugin is tried on: made pictures of all kinds, and the files that the author
-//! gives.
+//! The media on which a plugin is examined: generated pictures of all kinds, and the author's
+//! files.
 
 use vultus_media::{DecodeOptions, Frames, Limits, MediaKind};
 use vultus_plugin_api::JobMedium;
@@ -8,23 +8,23 @@ use vultus_plugin_api::testing::Picture;
 
 use crate::source::MediumSource;
 
-/// Time between two frames of a made clip, in microseconds.
+/// Time between two frames of a generated clip, in microseconds.
 const STEP_US: i64 = 40_000;
-/// Frames of a long medium: as many as a run keeps.
+/// Number of frames of a long medium: as many as a run keeps.
 pub(super) const MOST_FRAMES: u32 = 24;
-/// Size of the ordinary made pictures, in pixels.
+/// Size of ordinary generated pictures, in pixels.
 pub(super) const ORDINARY: (u32, u32) = (320, 240);
-/// Size of the small made pictures, in pixels.
+/// Size of small generated pictures, in pixels.
 pub(super) const SMALL: (u32, u32) = (64, 48);
 
-/// What made pictures show.
+/// Content of generated pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     /// One level of grey.
     Flat(u8),
-    /// A different colour for each pixel, always the same ones.
+    /// A different colour for each pixel, the same in every examination.
     Noise,
-    /// From dark at the left to bright at the right.
+    /// From dark on the left to bright on the right.
     Gradient,
 }
 
@@ -48,13 +48,13 @@ impl Content {
 /// How many media and frames a scene has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Amount {
-    /// As few media as the slots take, at least one, of one frame each.
+    /// As few media as the slots take, but at least one, with one frame each.
     Fewest,
-    /// The same without any frame.
+    /// As `Fewest`, without frames.
     NoFrame,
-    /// The same, of as many frames as a run keeps.
+    /// As `Fewest`, with as many frames as a run keeps.
     Long,
-    /// As many media as the slots take, of one frame each.
+    /// As many media as the slots take, with one frame each.
     MostMedia,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Scene {
     pub(super) pictures: Vec<Vec<Picture>>,
 }
 
-/// A file that the author gave, decoded.
+/// A decoded file of the author.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     kind: SlotKind,
@@ -76,7 +76,7 @@ pub(super) struct Sample {
 }
 
 impl Scene {
-    /// Made media for an analysis. None where its slots take no medium of that many frames.
+    /// Generated media for an analysis. `None` if its slots take no medium with that many frames.
     pub(super) fn made(
         spec: &AnalysisSpec,
         content: Content,
@@ -141,8 +141,8 @@ impl Scene {
         self.pictures.push(sample.pictures);
     }
 
-    /// The author's media, each in the first slot that it fits and that is not full. None when a
-    /// slot stays below its least number, or nothing fits.
+    /// The author's media, each in the first slot that it fits and that is not full. `None` if a
+    /// slot has too few media, or if none fits.
     pub(super) fn of_samples(spec: &AnalysisSpec, samples: &[Sample]) -> Option<Self> {
         let mut scene = Self::default();
         let taken = |scene: &Self, slot: &Slot| {
@@ -161,7 +161,7 @@ impl Scene {
 }
 
 impl Sample {
-    /// Decodes a file. The error is a sentence.
+    /// Decodes a file. The error is a sentence for the author.
     pub(super) fn decode(
         file: std::fs::File,
         tags: Vec<String>,

@@ -1,4 +1,4 @@
-//! The plugin under examination with all that it needs, and the ways to call it.
+//! The plugin under examination with everything that it needs, and the ways to call it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use super::call::{Cancel, Host, Job, Layout, Provider};
 use super::resources::Gauges;
 use super::scene::{Amount, Content, SMALL, Sample, Scene};
 
-/// The day that parameters filled in by the node are given.
+/// The value of parameters that the node fills in.
 const DAY: &str = "2026-01-15";
 
-/// Where everything is, before anything is opened.
+/// The files and settings of an examination, before anything is opened.
 pub(super) struct Parts {
     pub(super) file: PathBuf,
     config: Config,
@@ -26,7 +26,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// From a worker's setup, whose last plugin is the one to examine.
+    /// Reads a worker's setup, whose last plugin is the one to examine.
     pub(super) fn of(
         setup: &WorkerSetup,
         samples: Vec<Sample>,
@@ -39,7 +39,7 @@ impl Parts {
                 threads: setup.threads,
                 settings: settings.clone(),
             }),
-            _ => Err(format!("the settings of {} are no JSON object", file.path)),
+            _ => Err(format!("the settings of {} are not a JSON object", file.path)),
         };
         let (file, others) = setup.plugins.split_last().ok_or("there is no plugin to examine")?;
         let providers = others
@@ -72,23 +72,24 @@ impl Parts {
     }
 }
 
-/// The plugin, opened.
+/// The opened plugin.
 pub(super) struct Subject<'p> {
     parts: &'p Parts,
     pub(super) plugin: Plugin,
-    /// Others, and the plugin itself where it provides features.
+    /// The other plugins, followed by the plugin itself if it provides features.
     providers: Vec<Provider>,
 }
 
-/// How a call ended, and what was seen of it.
+/// How a call ended, and what was observed.
 pub(super) struct Called {
     pub(super) result: Result<Outcome, Failure>,
     pub(super) took: Duration,
-    /// From being told to stop until it returned.
+    /// Time from the cancellation until the plugin returned.
     pub(super) stopped_after: Option<Duration>,
     pub(super) unlisted: Vec<String>,
-    /// How many artifacts it gave that a host keeps, and why others were refused.
+    /// Number of accepted artifacts.
     pub(super) artifacts: usize,
+    /// Why the other artifacts were rejected.
     pub(super) refused: Vec<String>,
 }
 
@@ -106,7 +107,7 @@ impl<'p> Subject<'p> {
                     .map_err(|failure| failure.to_string())?,
             );
         }
-        // Whether an instance can be made at all decides whether the plugin counts as opened.
+        // A plugin counts as opened only if an instance can be created.
         parts.create(&plugin).map_err(|failure| failure.to_string())?;
         Ok(Self { parts, plugin, providers })
     }
@@ -123,7 +124,7 @@ impl<'p> Subject<'p> {
         &self.parts.samples
     }
 
-    /// The plugin as a provider of its own features.
+    /// The plugin as the provider of the features that it computes.
     pub(super) fn own_provider(&self) -> Option<&Provider> {
         self.providers.last().filter(|_| !self.plugin.manifest().provides.is_empty())
     }
@@ -132,7 +133,7 @@ impl<'p> Subject<'p> {
         self.parts.create(&self.plugin)
     }
 
-    /// A job as the manifest wants it: first pixel format, default parameters.
+    /// A job with the manifest's first pixel format and default parameters.
     pub(super) fn job(&self, spec: &AnalysisSpec, scene: Scene) -> Job<'_> {
         self.job_with(spec, scene, self.layout(spec), defaults(spec))
     }
@@ -156,7 +157,7 @@ impl<'p> Subject<'p> {
         Layout { format, max_side: spec.max_side, padding: 0 }
     }
 
-    /// A job on small made pictures. Every analysis has one.
+    /// A job on small generated pictures, for any analysis.
     pub(super) fn small_job(&self, spec: &AnalysisSpec, content: Content) -> Option<Job<'_>> {
         Some(self.job(spec, Scene::made(spec, content, SMALL, Amount::Fewest)?))
     }
@@ -167,7 +168,7 @@ pub(super) fn call(instance: &mut Instance, job: &Job<'_>, cancel: Cancel) -> Ca
     call_by(job, cancel, |host| instance.analyze(host, &job.request))
 }
 
-/// The same as a host of a later minor version.
+/// Calls an instance as a host with a later minor version would.
 pub(super) fn call_as_newer_host(instance: &mut Instance, job: &Job<'_>) -> Called {
     call_by(job, Cancel::Never, |host| instance.analyze_as_newer_host(host, &job.request))
 }
@@ -192,18 +193,18 @@ fn call_by(
     }
 }
 
-/// The parameters that a request without any gets.
+/// The parameters of a request that gives none.
 pub(super) fn defaults(spec: &AnalysisSpec) -> Value {
     let properties = spec.params_schema.get("properties").and_then(Value::as_object);
     let with_default = |(name, property): (&String, &Value)| {
-        // What the node itself fills in is the same in every examination.
+        // Parameters that the node fills in are the same in every examination.
         let filled = property.get("x-filled-by-node").map(|_| Value::from(DAY));
         Some((name.clone(), filled.or_else(|| property.get("default").cloned())?))
     };
     Value::Object(properties.into_iter().flatten().filter_map(with_default).collect())
 }
 
-/// What is wrong with an answer to a job that can be judged: "no face" is an outcome, not a
+/// What is wrong with the answer to a job that can be judged: "no face" is an outcome, not a
 /// failure.
 pub(super) fn must_judge(called: &Called) -> Option<String> {
     let failure = called.result.as_ref().err()?;
@@ -212,12 +213,12 @@ pub(super) fn must_judge(called: &Called) -> Option<String> {
             failure.message.clone()
         }
         status => {
-            format!("it answered {} instead of an outcome: {}", status.name(), failure.message)
+            format!("it returned {} instead of an outcome: {}", status.name(), failure.message)
         }
     })
 }
 
-/// The same for a job that it may also refuse as bad input.
+/// As [`must_judge`], for a job that the plugin may also reject as invalid input.
 pub(super) fn may_refuse(called: &Called) -> Option<String> {
     match &called.result {
         Err(failure) if failure.status == Status::InvalidInput => None,

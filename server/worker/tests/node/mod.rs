@@ -24,19 +24,19 @@ use vultus_worker_protocol::{
 
 pub(crate) type Judged = Result<Box<Judgement>, AnalysisFailure>;
 
-/// A worker and the socket to it.
+/// A worker with the socket to it.
 pub(crate) struct Node {
     child: Child,
     channel: Option<Channel>,
 }
 
 impl Node {
-    /// Starts the real executable and tells it its setup.
+    /// Starts the real executable and sends its setup.
     pub(crate) fn start(plugins: Vec<PluginFile>) -> Self {
         Self::start_with(plugins, |_| {})
     }
 
-    /// The same with a setup that differs.
+    /// Starts it with a changed setup.
     pub(crate) fn start_with(
         plugins: Vec<PluginFile>,
         change: impl FnOnce(&mut WorkerSetup),
@@ -44,7 +44,7 @@ impl Node {
         Self::spawn(&mut Command::new(env!("CARGO_BIN_EXE_vultus-worker")), plugins, change)
     }
 
-    /// The same on a kernel that does not know a system call.
+    /// Starts it as on a kernel that lacks a system call.
     pub(crate) fn start_without(
         call: libc::c_long,
         plugins: Vec<PluginFile>,
@@ -56,7 +56,7 @@ impl Node {
         let filter: BpfProgram =
             SeccompFilter::new(rules, others, this, machine).unwrap().try_into().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_vultus-worker"));
-        // SAFETY: between fork and exec only system calls are made; the filter is ready.
+        // SAFETY: only system calls are made between fork and exec; the filter was built before.
         unsafe {
             command.pre_exec(move || {
                 seccompiler::apply_filter(&filter).map_err(|_| std::io::ErrorKind::Other.into())
@@ -136,7 +136,7 @@ impl Node {
         while !found(&self.receive().0) {}
     }
 
-    /// Asks for a run. Media are names of samples; a name that is none stands for its own text.
+    /// Sends a run. `media` are names of samples; any other text is sent as the medium's content.
     pub(crate) fn run(&mut self, run: &str, media: &[&str], analyses: &[RunAnalysis]) {
         let opened: Vec<(OwnedFd, u64)> = media
             .iter()
@@ -162,7 +162,7 @@ impl Node {
         self.send(&ToWorker::Run(Box::new(request)), &descriptors);
     }
 
-    /// Runs analyses; their results in the order in which they came.
+    /// Runs analyses and returns their results in the order of arrival.
     pub(crate) fn judge(&mut self, media: &[&str], analyses: &[RunAnalysis]) -> Vec<Judged> {
         self.run("r", media, analyses);
         self.judged_until_done()
@@ -191,7 +191,7 @@ impl Drop for Node {
     }
 }
 
-/// An analysis over media of the run.
+/// An analysis of media of the run, by index.
 pub(crate) fn analysis(id: &str, kind: &str, params: Value, media: &[usize]) -> RunAnalysis {
     let slotted = |index: &usize| SlottedMedium {
         index: *index as u32,
@@ -211,8 +211,8 @@ pub(crate) fn sharpness_of(judged: &Judged) -> Value {
     judged.as_ref().unwrap().outcome["result"]["sharpness"].clone()
 }
 
-/// A plugin in C, compiled once for all tests of this process: a worker may open the file that it
-/// was told of and no other, so another must never take its place.
+/// A plugin in C, compiled once for all tests of this process: a worker may open only the file that
+/// its setup names, so no other file may replace it.
 pub(crate) fn plugin(source: &str) -> PluginFile {
     static COMPILED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
     let library = COMPILED
@@ -261,7 +261,7 @@ pub(crate) fn built_in_plugins() -> Vec<PluginFile> {
     libraries.into_iter().map(file).collect()
 }
 
-/// The defaults of an analysis' parameters, as the node merges them.
+/// The default parameters of an analysis, as the node merges them.
 pub(crate) fn default_params(ready: &WorkerReady, kind: &str) -> Value {
     let analyses =
         ready.plugins.iter().flat_map(|plugin| plugin.manifest["analyses"].as_array().unwrap());
@@ -273,7 +273,7 @@ pub(crate) fn default_params(ready: &WorkerReady, kind: &str) -> Value {
     Value::Object(given.collect())
 }
 
-/// A path below the root of the workspace.
+/// A path relative to the root of the workspace.
 pub(crate) fn path(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
@@ -291,7 +291,7 @@ pub(crate) fn sample(name: &str) -> (OwnedFd, u64) {
     (file.into(), size)
 }
 
-/// A file with the bytes.
+/// A file with these bytes.
 pub(crate) fn bytes(content: &[u8]) -> OwnedFd {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(content).unwrap();
@@ -299,16 +299,16 @@ pub(crate) fn bytes(content: &[u8]) -> OwnedFd {
     file.into()
 }
 
-/// A descriptor that every child of this process inherits.
+/// Opens a descriptor that every child of this process inherits.
 pub(crate) fn leak_descriptor_to_children() -> OwnedFd {
     let file = tempfile::tempfile().unwrap();
-    // Far above those that the worker uses itself.
+    // Far above the descriptors that the worker opens itself.
     let leaked = rustix::io::fcntl_dupfd_cloexec(&file, 50).unwrap();
     rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
     leaked
 }
 
-/// Whether the child ended by itself within the time.
+/// Whether the child ends within the time limit.
 pub(crate) fn ended_within(child: &mut Child, limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
