@@ -1,7 +1,7 @@
 /*
  * vultus_plugin.h - the Vultus plugin ABI, version 1.0.
  *
- * All that a plugin in C or C++ needs. Normative rules: ABI.md. For C11 and C++17, 64-bit
+ * Everything that a plugin in C or C++ needs. The rules are in ABI.md. For C11 and C++17, 64-bit
  * little-endian machines.
  *
  * A plugin is a shared library that exports ONE symbol, VULTUS_PLUGIN, a constant VultusPlugin.
@@ -31,22 +31,22 @@ extern "C" {
 #define VULTUS_EXPORT
 #endif
 
-/* Limits of the host; what is over them is refused. */
+/* Limits of the host. Anything over them is rejected. */
 #define VULTUS_MAX_RESULT_BYTES (4u << 20)   /* manifest, outcome, feature */
 #define VULTUS_MAX_ARTIFACT_BYTES (8u << 20)
 #define VULTUS_MAX_ARTIFACTS 16u             /* of one analysis */
-#define VULTUS_MAX_MESSAGE_BYTES 2048u       /* failure or log; the rest is cut off */
+#define VULTUS_MAX_MESSAGE_BYTES 2048u       /* failure or log; longer ones are cut */
 
-/* What a function answers. */
+/* Status that a function returns. */
 enum {
   VULTUS_OK = 0,
-  VULTUS_INVALID_INPUT = 1,     /* wrong parameters or settings, unreadable media; never retried */
-  VULTUS_CANCELLED = 2,         /* stopped because the host asked to */
-  VULTUS_DEADLINE_EXCEEDED = 3, /* stopped because the time was over */
-  VULTUS_UNAVAILABLE = 4,       /* something needed is not there now; may be retried */
-  VULTUS_INTERNAL = 5,          /* a fault of the plugin */
+  VULTUS_INVALID_INPUT = 1,     /* invalid parameters or settings, unreadable media; never retried */
+  VULTUS_CANCELLED = 2,         /* stopped because the host cancelled the call */
+  VULTUS_DEADLINE_EXCEEDED = 3, /* stopped because the time limit was reached */
+  VULTUS_UNAVAILABLE = 4,       /* a resource is unavailable now; may be retried */
+  VULTUS_INTERNAL = 5,          /* an internal error of the plugin */
   VULTUS_PANIC = 6,             /* the instance is broken and is not used again */
-  VULTUS_UNSUPPORTED = 7        /* the plugin does not do this */
+  VULTUS_UNSUPPORTED = 7        /* the plugin does not support the request */
 };
 
 /* VultusMedium.kind */
@@ -55,7 +55,7 @@ enum { VULTUS_IMAGE = 1, VULTUS_VIDEO = 2, VULTUS_SHOT_SET = 3 };
 /* VultusMedium.flags: the request named this medium. */
 #define VULTUS_MEDIUM_NAMED 1u
 
-/* VultusFrame.format, eight bits a channel, interleaved, in planes[0]. */
+/* VultusFrame.format, eight bits per channel, interleaved, in planes[0]. */
 enum { VULTUS_RGB8 = 1, VULTUS_BGR8 = 2, VULTUS_GRAY8 = 3 };
 
 /* VultusJob.log */
@@ -64,18 +64,18 @@ enum { VULTUS_LOG_ERROR = 1, VULTUS_LOG_WARN = 2, VULTUS_LOG_INFO = 3, VULTUS_LO
 /* In place of a frame index: the medium as a whole. */
 #define VULTUS_NO_FRAME UINT32_MAX
 
-/* VultusMedium.duration_us when it is not known. */
+/* VultusMedium.duration_us if the duration is unknown. */
 #define VULTUS_NO_DURATION INT64_C(-1)
 
 #define VULTUS_MAX_PLANES 4
 
-/* A borrowed view, valid until the call that it was handed over in returns. */
+/* A borrowed view, valid until the call to which it was passed returns. */
 typedef struct VultusBytes {
   const uint8_t *ptr; /* may be NULL when len is 0 */
   uint64_t len;
 } VultusBytes;
 
-/* Bytes that the receiver gives back: it calls release exactly once, unless release is NULL. */
+/* Bytes that the receiver returns: it calls release exactly once, unless release is NULL. */
 typedef struct VultusBuf {
   uint8_t *ptr; /* may be NULL when len is 0 */
   uint64_t len;
@@ -85,22 +85,22 @@ typedef struct VultusBuf {
 
 typedef struct VultusPlane {
   const uint8_t *data; /* top row first */
-  uint64_t len;        /* at least stride * (height - 1) + the bytes of one row */
-  uint32_t stride;     /* bytes from one row to the next */
+  uint64_t len;        /* at least stride * (height - 1) plus the bytes of one row */
+  uint32_t stride;     /* bytes from the start of one row to the start of the next */
   uint32_t reserved0;
 } VultusPlane;
 
-/* A picture, upright, scaled to at most the analysis' max_side. */
+/* An upright picture, scaled to at most the analysis' max_side. */
 typedef struct VultusFrame {
   uint32_t struct_size; /* as the host built it: read no field beyond it */
   uint32_t medium;      /* index in VultusJob.media */
-  uint32_t index;       /* in its medium's set */
+  uint32_t index;       /* index in its medium */
   uint32_t format;      /* VULTUS_RGB8 ... */
   uint32_t width;       /* pixels */
   uint32_t height;
   uint32_t source_width; /* of the upright picture before scaling: coordinates of features */
   uint32_t source_height;
-  int64_t pts_us; /* time in the medium; 0 for pictures */
+  int64_t pts_us; /* presentation time; 0 for pictures */
   uint32_t plane_count;
   uint32_t reserved0;
   VultusPlane planes[VULTUS_MAX_PLANES];
@@ -116,36 +116,36 @@ typedef struct VultusMedium {
   uint32_t width; /* of its upright pictures, in pixels */
   uint32_t height;
   int64_t duration_us;  /* or VULTUS_NO_DURATION */
-  uint32_t frame_count; /* in the run's set */
+  uint32_t frame_count; /* in the run */
   uint32_t reserved0;
 } VultusMedium;
 
-/* One job. All of it is valid until analyze or provide returns, on the calling thread only. */
+/* A job. All of it is valid until analyze or provide returns, on the calling thread only. */
 typedef struct VultusJob {
   uint32_t struct_size; /* as the host built it: read no field beyond it */
   uint32_t medium_size; /* bytes from one element of media to the next */
   void *ctx;            /* first argument of every callback */
   VultusBytes analysis;    /* type; empty inside provide */
   VultusBytes params_json; /* merged, validated parameters; empty inside provide */
-  const VultusMedium *media; /* walk it with vultus_medium() */
+  const VultusMedium *media; /* access it with vultus_medium() */
   uint32_t media_count;
   uint32_t reserved0;
   /* The next frame, medium by medium, in order; NULL after the last. */
   const VultusFrame *(*next_frame)(void *ctx);
-  /* Starts the iteration again. */
+  /* Restarts the iteration. */
   void (*rewind)(void *ctx);
   /* A feature of a frame, or of a medium with VULTUS_NO_FRAME. *out is JSON, valid until the call
      returns; with a status other than 0 a message, valid until the next callback. */
   uint32_t (*feature)(void *ctx, uint32_t medium, uint32_t frame, VultusBytes name, VultusBytes *out);
   /* 1 once the call should return VULTUS_CANCELLED. */
   uint32_t (*is_cancelled)(void *ctx);
-  /* Microseconds left. */
+  /* Remaining time in microseconds. */
   uint64_t (*deadline_us)(void *ctx);
-  /* How much is done, 0 to 1. */
+  /* Reports the fraction done, 0 to 1. */
   void (*progress)(void *ctx, float fraction);
-  /* A line for the operator's log. */
+  /* Writes a line to the operator's log. */
   void (*log)(void *ctx, uint32_t level, VultusBytes message);
-  /* Keeps a file with the result; the bytes are copied. */
+  /* Stores a file with the result; the bytes are copied. */
   uint32_t (*artifact)(void *ctx, VultusBytes name, VultusBytes mime, VultusBytes data);
   /* A named extension of the host, or NULL. */
   const void *(*get_extension)(void *ctx, VultusBytes id);
@@ -160,7 +160,7 @@ typedef struct VultusFeatureRequest {
   VultusBytes feature; /* such as "faces/1" */
 } VultusFeatureRequest;
 
-/* The part that never changes, whatever the version. */
+/* The part that is the same in every version. */
 typedef struct VultusHeader {
   uint8_t magic[8];     /* VULTUS_MAGIC */
   uint16_t abi_major;   /* VULTUS_ABI_MAJOR */
@@ -172,9 +172,9 @@ typedef struct VultusHeader {
 
 typedef struct VultusPlugin {
   VultusHeader header;
-  /* Writes the manifest, a JSON object, always the same. */
+  /* Writes the manifest, a JSON object that is always the same. */
   uint32_t (*manifest_json)(VultusBuf *out);
-  /* Makes an instance. config_json: {"onnxruntime", "weights_dir", "threads", "settings"}. With a
+  /* Creates an instance. config_json: {"onnxruntime", "weights_dir", "threads", "settings"}. With a
      status other than 0 error may hold a message. */
   uint32_t (*create)(VultusBytes config_json, void **instance, VultusBuf *error);
   void (*destroy)(void *instance);

@@ -1,29 +1,30 @@
-//! ABI v1, word for word as `include/vultus_plugin.h` has it: the structs and functions that cross
-//! the line between a host and a plugin. Rules in `ABI.md`. Authors in Rust never need this module.
+//! ABI v1: the structs and functions that cross the boundary between a host and a plugin, exactly
+//! as in `include/vultus_plugin.h`. The rules are in `ABI.md`. Authors in Rust never need this
+//! module.
 //!
-//! Only `#[repr(C)]`, `extern "C"` and fixed-width integers; lengths are in bytes. Made for 64-bit
+//! Only `#[repr(C)]`, `extern "C"` and fixed-width integers; lengths are in bytes. For 64-bit
 //! little-endian machines.
 
 use std::ffi::c_void;
 
 /// First eight bytes of `VULTUS_PLUGIN`.
 pub const MAGIC: [u8; 8] = *b"VULTUSPL";
-/// Must be equal on both sides.
+/// Major version. Must be equal on both sides.
 pub const ABI_MAJOR: u16 = 1;
-/// Grows when something is appended; the sides need not agree.
+/// Minor version. Increased when something is appended; the sides may differ.
 pub const ABI_MINOR: u16 = 0;
-/// Name of the one symbol that a plugin exports.
+/// Name of the only symbol that a plugin exports.
 pub const SYMBOL: &str = "VULTUS_PLUGIN";
 
-/// Status of a call that did what it should; the others are [`crate::Status`].
+/// Status of a successful call; the others are [`crate::Status`].
 pub const STATUS_OK: u32 = 0;
-/// Stands for "no frame, the medium as a whole" where a frame index is expected.
+/// In place of a frame index: the medium as a whole.
 pub const NO_FRAME: u32 = u32::MAX;
-/// `Medium::duration_us` of a medium without a known duration.
+/// `Medium::duration_us` of a medium with unknown duration.
 pub const NO_DURATION: i64 = -1;
-/// Bit of `Medium::flags`: the request named this medium.
+/// Bit of `Medium::flags`: the request named the medium.
 pub const MEDIUM_NAMED: u32 = 1;
-/// Most planes that a frame can have.
+/// Maximum number of planes of a frame.
 pub const MAX_PLANES: usize = 4;
 
 /// Kinds of media in `Medium::kind`.
@@ -38,21 +39,21 @@ pub mod kind {
 
 /// Pixel formats in `Frame::format`.
 pub mod format {
-    /// Three bytes a pixel: red, green, blue.
+    /// Three bytes per pixel: red, green, blue.
     pub const RGB8: u32 = 1;
-    /// Three bytes a pixel: blue, green, red.
+    /// Three bytes per pixel: blue, green, red.
     pub const BGR8: u32 = 2;
-    /// One byte a pixel: luma.
+    /// One byte per pixel: luma.
     pub const GRAY8: u32 = 3;
 }
 
-/// A borrowed view of bytes. Valid until the call that it was handed over in returns.
+/// A borrowed view of bytes. Valid until the call to which it was passed returns.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Bytes {
     /// First byte; may be null when `len` is 0.
     pub ptr: *const u8,
-    /// Bytes.
+    /// Length in bytes.
     pub len: u64,
 }
 
@@ -65,10 +66,10 @@ impl Bytes {
         Self { ptr: bytes.as_ptr(), len: bytes.len() as u64 }
     }
 
-    /// The bytes, or `None` when there are more than `limit`, or a null pointer has a length.
+    /// The bytes, or `None` if there are more than `limit`, or if a null pointer has a length.
     ///
     /// # Safety
-    /// `ptr` must be null, or point to `len` readable bytes that nobody writes to during `'a`.
+    /// `ptr` must be null, or point to `len` readable bytes that do not change during `'a`.
     pub unsafe fn get<'a>(self, limit: u64) -> Option<&'a [u8]> {
         if self.len == 0 {
             return Some(&[]);
@@ -76,30 +77,30 @@ impl Bytes {
         if self.ptr.is_null() || self.len > limit || self.len > isize::MAX as u64 {
             return None;
         }
-        // SAFETY: not null, at most isize::MAX bytes; the caller vouches for the rest.
+        // SAFETY: not null, at most isize::MAX bytes; the caller guarantees the rest.
         Some(unsafe { std::slice::from_raw_parts(self.ptr, self.len as usize) })
     }
 }
 
-/// Bytes that the receiver gives back by `release`: who allocates frees.
+/// Bytes that the receiver returns through `release`: the side that allocates also frees.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Buf {
     /// First byte; may be null when `len` is 0.
     pub ptr: *mut u8,
-    /// Bytes used.
+    /// Length in bytes.
     pub len: u64,
-    /// Bytes allocated; only `release` reads it.
+    /// Allocated bytes; only `release` reads it.
     pub cap: u64,
-    /// Called exactly once by the receiver; null when there is nothing to free.
+    /// Called exactly once by the receiver; null if there is nothing to free.
     pub release: Option<unsafe extern "C" fn(buf: *mut Buf)>,
 }
 
 impl Buf {
-    /// No bytes, nothing to free.
+    /// No bytes, and nothing to free.
     pub const EMPTY: Self = Self { ptr: std::ptr::null_mut(), len: 0, cap: 0, release: None };
 
-    /// Hands `bytes` over; `release` frees them with this library's allocator.
+    /// Transfers `bytes`; `release` frees them with this library's allocator.
     pub fn from_vec(bytes: Vec<u8>) -> Self {
         let mut bytes = std::mem::ManuallyDrop::new(bytes);
         Self {
@@ -111,12 +112,12 @@ impl Buf {
     }
 }
 
-/// Frees what [`Buf::from_vec`] handed over.
+/// Frees the bytes that [`Buf::from_vec`] transferred.
 ///
 /// # Safety
-/// `buf` must point to a `Buf` made by [`Buf::from_vec`] that was not released yet.
+/// `buf` must point to a `Buf` created by [`Buf::from_vec`] that has not been released.
 unsafe extern "C" fn release_vec(buf: *mut Buf) {
-    // SAFETY: the caller hands over a valid pointer; the fields are as `from_vec` left them.
+    // SAFETY: the caller passes a valid pointer; the fields are those that `from_vec` wrote.
     unsafe {
         let buf = &mut *buf;
         if !buf.ptr.is_null() {
@@ -132,9 +133,9 @@ unsafe extern "C" fn release_vec(buf: *mut Buf) {
 pub struct Plane {
     /// First byte of the top row.
     pub data: *const u8,
-    /// Readable bytes: at least `stride * (height - 1)` + the bytes of one row.
+    /// Readable bytes: at least `stride * (height - 1)` plus the bytes of one row.
     pub len: u64,
-    /// Bytes from one row to the next.
+    /// Bytes from the start of one row to the start of the next.
     pub stride: u32,
     /// 0.
     pub reserved0: u32,
@@ -145,33 +146,33 @@ impl Plane {
     pub const EMPTY: Self = Self { data: std::ptr::null(), len: 0, stride: 0, reserved0: 0 };
 }
 
-/// A picture, upright. Pointer and pixels are valid until `analyze` or `provide` returns.
+/// An upright picture. The pointer and the pixels are valid until `analyze` or `provide` returns.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Frame {
-    /// Bytes of this struct as the host built it.
+    /// Size of this struct in bytes, as the host built it.
     pub struct_size: u32,
     /// Index of the medium in `Job::media`.
     pub medium: u32,
-    /// Index of the frame in its medium's set.
+    /// Index of the frame in its medium.
     pub index: u32,
     /// One of [`format`].
     pub format: u32,
     /// Pixels per row.
     pub width: u32,
-    /// Rows.
+    /// Number of rows.
     pub height: u32,
     /// Width of the medium's upright pictures before scaling, in pixels.
     pub source_width: u32,
     /// Height of the medium's upright pictures before scaling, in pixels.
     pub source_height: u32,
-    /// Time in the medium in microseconds, 0 for pictures.
+    /// Presentation time in microseconds; 0 for pictures.
     pub pts_us: i64,
-    /// Planes in use.
+    /// Number of planes in use.
     pub plane_count: u32,
     /// 0.
     pub reserved0: u32,
-    /// The planes; interleaved formats use the first only.
+    /// The planes; interleaved formats use only the first.
     pub planes: [Plane; MAX_PLANES],
 }
 
@@ -179,11 +180,11 @@ pub struct Frame {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Medium {
-    /// Index that reasons, frames and features use.
+    /// Index of the medium in reasons, frames and features.
     pub index: u32,
     /// One of [`kind`].
     pub kind: u32,
-    /// Name of the slot that it fills, UTF-8.
+    /// Name of the medium's slot, UTF-8.
     pub slot: Bytes,
     /// The tags, each UTF-8.
     pub tags: *const Bytes,
@@ -195,20 +196,20 @@ pub struct Medium {
     pub width: u32,
     /// Height of its upright pictures, in pixels.
     pub height: u32,
-    /// Microseconds, or [`NO_DURATION`].
+    /// Duration in microseconds, or [`NO_DURATION`].
     pub duration_us: i64,
-    /// Frames in the run's set.
+    /// Number of frames in the run.
     pub frame_count: u32,
     /// 0.
     pub reserved0: u32,
 }
 
-/// One job with its callbacks. Everything is valid until `analyze` or `provide` returns, and only
-/// on the thread that was called.
+/// A job with its callbacks. All of it is valid until `analyze` or `provide` returns, and only on
+/// the calling thread.
 #[repr(C)]
 #[derive(Debug)]
 pub struct Job {
-    /// Bytes of this struct as the host built it.
+    /// Size of this struct in bytes, as the host built it.
     pub struct_size: u32,
     /// Bytes from one element of `media` to the next.
     pub medium_size: u32,
@@ -216,7 +217,7 @@ pub struct Job {
     pub ctx: *mut c_void,
     /// Analysis type, UTF-8; empty inside `provide`.
     pub analysis: Bytes,
-    /// The merged, validated parameters: a JSON object; empty inside `provide`.
+    /// The merged and validated parameters: a JSON object; empty inside `provide`.
     pub params_json: Bytes,
     /// The media.
     pub media: *const Medium,
@@ -224,24 +225,24 @@ pub struct Job {
     pub media_count: u32,
     /// 0.
     pub reserved0: u32,
-    /// The next frame, medium by medium; null after the last.
+    /// Returns the next frame, medium by medium; null after the last.
     pub next_frame: Option<unsafe extern "C" fn(ctx: *mut c_void) -> *const Frame>,
-    /// Starts the iteration again.
+    /// Restarts the iteration.
     pub rewind: Option<unsafe extern "C" fn(ctx: *mut c_void)>,
-    /// A feature of a frame ([`NO_FRAME`]: of the medium). `out` is JSON when the status is 0, else
-    /// a message that is valid until the next callback.
+    /// A feature of a frame, or with [`NO_FRAME`] of a medium. `out` is JSON if the status is 0;
+    /// otherwise it is a message that is valid until the next callback.
     pub feature: Option<FeatureFn>,
-    /// 1 once the analysis should stop, else 0.
+    /// Returns 1 once the analysis should stop, else 0.
     pub is_cancelled: Option<unsafe extern "C" fn(ctx: *mut c_void) -> u32>,
-    /// Microseconds left.
+    /// Returns the remaining time in microseconds.
     pub deadline_us: Option<unsafe extern "C" fn(ctx: *mut c_void) -> u64>,
-    /// How much is done, 0 to 1.
+    /// Reports the fraction done, 0 to 1.
     pub progress: Option<unsafe extern "C" fn(ctx: *mut c_void, fraction: f32)>,
-    /// A line for the operator's log, UTF-8; levels are [`crate::LogLevel`].
+    /// Writes a line to the operator's log, UTF-8; the levels are [`crate::LogLevel`].
     pub log: Option<unsafe extern "C" fn(ctx: *mut c_void, level: u32, message: Bytes)>,
-    /// Keeps a file with the result. Returns a status.
+    /// Stores a file with the result. Returns a status.
     pub artifact: Option<ArtifactFn>,
-    /// A named extension of the host, or null.
+    /// Returns a named extension of the host, or null.
     pub get_extension: Option<unsafe extern "C" fn(ctx: *mut c_void, id: Bytes) -> *const c_void>,
     /// Null.
     pub reserved: [Option<unsafe extern "C" fn()>; 4],
@@ -260,11 +261,11 @@ pub type FeatureFn = unsafe extern "C" fn(
 pub type ArtifactFn =
     unsafe extern "C" fn(ctx: *mut c_void, name: Bytes, mime: Bytes, data: Bytes) -> u32;
 
-/// What `provide` is asked for.
+/// The request of a call of `provide`.
 #[repr(C)]
 #[derive(Debug)]
 pub struct FeatureRequest {
-    /// Bytes of this struct as the host built it.
+    /// Size of this struct in bytes, as the host built it.
     pub struct_size: u32,
     /// Index of the medium in `Job::media`.
     pub medium: u32,
@@ -276,7 +277,7 @@ pub struct FeatureRequest {
     pub feature: Bytes,
 }
 
-/// The part of `VULTUS_PLUGIN` that never changes, whatever the version.
+/// The part of `VULTUS_PLUGIN` that is the same in every version.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
@@ -286,7 +287,7 @@ pub struct Header {
     pub abi_major: u16,
     /// [`ABI_MINOR`] of the header that the plugin was built with.
     pub abi_minor: u16,
-    /// Bytes of [`Plugin`] as the plugin built it.
+    /// Size of [`Plugin`] in bytes, as the plugin built it.
     pub struct_size: u32,
     /// 0: none defined in v1.
     pub flags: u32,
@@ -298,22 +299,21 @@ pub struct Header {
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Plugin {
-    /// Read and checked before any function is called.
+    /// Checked before any function is called.
     pub header: Header,
-    /// Writes the manifest, a JSON object; on another status a message.
+    /// Writes the manifest, a JSON object; on failure a message.
     pub manifest_json: Option<unsafe extern "C" fn(out: *mut Buf) -> u32>,
-    /// Makes an instance from [`crate::Config`] as JSON; on another status than 0 a message in
-    /// `error`.
+    /// Creates an instance from [`crate::Config`] as JSON; on failure writes a message to `error`.
     pub create: Option<CreateFn>,
-    /// Ends an instance.
+    /// Destroys an instance.
     pub destroy: Option<unsafe extern "C" fn(instance: *mut c_void)>,
-    /// Judges a job: an outcome as JSON, on another status a message. Null without analyses.
+    /// Judges a job: writes an outcome as JSON, on failure a message. Null without analyses.
     pub analyze: Option<AnalyzeFn>,
-    /// Computes a feature: JSON, on another status a message. Null without features.
+    /// Computes a feature: writes JSON, on failure a message. Null without features.
     pub provide: Option<ProvideFn>,
-    /// A named extension of the plugin, or null. May be null itself.
+    /// Returns a named extension of the plugin, or null. May itself be null.
     pub get_extension: Option<unsafe extern "C" fn(id: Bytes) -> *const c_void>,
-    /// Null. Later minor versions use these up, then append.
+    /// Null. Later minor versions use these slots first, then append.
     pub reserved: [Option<unsafe extern "C" fn()>; 8],
 }
 

@@ -1,14 +1,14 @@
-//! What an artifact may be called and what it may be. The host refuses anything else when it is
-//! handed over, and the node checks again.
+//! Rules for the name and type of an artifact. The host rejects any other artifact when the plugin
+//! passes it, and the node checks again.
 
-/// Types of artifacts: nothing that a browser would run.
+/// Allowed types of artifacts: none that a browser would execute.
 pub const TYPES: [&str; 4] = ["image/jpeg", "image/png", "image/webp", "application/json"];
 
-/// Longest name, in bytes.
+/// Maximum length of a name, in bytes.
 pub const MAX_NAME_BYTES: usize = 64;
 
 /// Whether an artifact may have this name: lower-case letters, digits, `_`, `-` and `.`, not
-/// beginning with `.`.
+/// starting with `.`.
 ///
 /// ```
 /// assert!(vultus_plugin_api::artifact::is_name("best_shot"));

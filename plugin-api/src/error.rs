@@ -1,33 +1,35 @@
-//! Failures of a plugin: faults only. "No face" or "attack" are outcomes, see [`crate::Outcome`].
+//! Failures of a plugin: faults only. "No face" and "attack" are outcomes, see [`crate::Outcome`].
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What kind of fault it was. The numbers cross the ABI; 0 is "no fault".
+/// Kind of a fault. The numbers cross the ABI; 0 is "no fault".
 ///
 /// ```
 /// use vultus_plugin_api::Status;
 ///
 /// assert_eq!(Status::from_code(Status::Cancelled.code()), Status::Cancelled);
-/// assert_eq!(Status::from_code(99), Status::Internal, "what is not known is the plugin's fault");
+/// assert_eq!(Status::from_code(99), Status::Internal, "an unknown number is a fault of the
+/// plugin");
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[repr(u32)]
 pub enum Status {
-    /// The request cannot be judged: wrong parameters or settings, unreadable media. Never retried.
+    /// The request cannot be judged: invalid parameters or settings, unreadable media. Never
+    /// retried.
     InvalidInput = 1,
-    /// Stopped because the host asked to.
+    /// Stopped because the host cancelled the call.
     Cancelled = 2,
-    /// Stopped because the time was over.
+    /// Stopped because the time limit was reached.
     DeadlineExceeded = 3,
-    /// Something needed is not there now (a model file, memory). May be retried.
+    /// A resource is unavailable now (a model file, memory). May be retried.
     Unavailable = 4,
-    /// A fault of the plugin.
+    /// An internal error of the plugin.
     Internal = 5,
     /// The plugin panicked; its instance is not used again.
     Panic = 6,
-    /// The plugin does not do this.
+    /// The plugin does not support the request.
     Unsupported = 7,
 }
 
@@ -50,7 +52,7 @@ impl Status {
         }
     }
 
-    /// The name as it stands in logs and messages, such as `INVALID_INPUT`.
+    /// The name in logs and messages, such as `INVALID_INPUT`.
     pub fn name(self) -> &'static str {
         match self {
             Self::InvalidInput => "INVALID_INPUT",
@@ -64,7 +66,7 @@ impl Status {
     }
 }
 
-/// A fault, with a message for the operator's log (never for the client; no personal data).
+/// A fault with a message for the operator's log (never for the client; without personal data).
 ///
 /// ```
 /// use vultus_plugin_api::{Failure, Status};
@@ -75,7 +77,7 @@ impl Status {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What kind.
+    /// Kind of the fault.
     pub status: Status,
     /// What was being done to what, and what went wrong.
     pub message: String,

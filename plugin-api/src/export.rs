@@ -1,4 +1,4 @@
-//! Turns an [`Analyzer`] into the C functions of `VULTUS_PLUGIN`: panics become status 6, failures
+//! Converts an [`Analyzer`] to the C functions of `VULTUS_PLUGIN`: panics become status 6, failures
 //! become their status and message.
 
 use std::any::Any;
@@ -6,11 +6,13 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::abi;
+use crate::analyzer::Analyzer;
+use crate::config::Config;
 use crate::error::{Failure, Status};
 use crate::job::{FeatureRequest, Job};
-use crate::{Analyzer, Config};
 
-/// Emits the static `VULTUS_PLUGIN` for a type that implements [`Analyzer`]. Once per library.
+/// Defines the static `VULTUS_PLUGIN` for a type that implements [`Analyzer`]. Use it once per
+/// library.
 ///
 /// ```
 /// # use vultus_plugin_api::{Analyzer, Config, Failure, Manifest};
@@ -34,8 +36,8 @@ macro_rules! export_analyzer {
         const VULTUS_PLUGIN_TABLE: $crate::abi::Plugin = $crate::plugin::<$analyzer>();
 
         /// The one symbol that a host reads.
-        // A module of its own keeps the symbol apart from the analyzer's code when several
-        // analyzers are linked into one test.
+        // A separate module keeps the symbol apart from the analyzer's code when several analyzers
+        // are linked into one test.
         #[doc(hidden)]
         pub mod vultus_plugin_export {
             /// See `ABI.md`.
@@ -45,7 +47,7 @@ macro_rules! export_analyzer {
     };
 }
 
-/// The table of functions for `A`; what [`export_analyzer!`] puts into `VULTUS_PLUGIN`.
+/// The function table of `A`, which [`export_analyzer!`] puts into `VULTUS_PLUGIN`.
 pub const fn plugin<A: Analyzer>() -> abi::Plugin {
     abi::Plugin {
         header: abi::Header {
@@ -70,7 +72,7 @@ pub const fn plugin<A: Analyzer>() -> abi::Plugin {
 /// `out` must be valid for writing.
 unsafe extern "C" fn manifest_json<A: Analyzer>(out: *mut abi::Buf) -> u32 {
     let result = guard(|| to_json("the manifest", &A::manifest()));
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe { answer(result, out) }
 }
 
@@ -82,17 +84,17 @@ unsafe extern "C" fn create<A: Analyzer>(
     error: *mut abi::Buf,
 ) -> u32 {
     let result = guard(|| {
-        // SAFETY: a valid view by the caller's word.
+        // SAFETY: the caller guarantees a valid view.
         let json = unsafe { config_json.get(u64::MAX) }.unwrap_or_default();
         let config: Config = serde_json::from_slice(json).map_err(|error| {
             Failure::invalid_input(format!("reading the configuration: {error}"))
         })?;
         let analyzer = Box::new(A::new(&config)?);
-        // SAFETY: valid for writing by the caller's word.
+        // SAFETY: the caller guarantees that it is valid for writing.
         unsafe { *instance = Box::into_raw(analyzer).cast() };
         Ok(Vec::new())
     });
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe { answer(result, error) }
 }
 
@@ -100,24 +102,24 @@ unsafe extern "C" fn create<A: Analyzer>(
 /// `instance` must come from [`create`] of the same `A` and not be used again.
 unsafe extern "C" fn destroy<A: Analyzer>(instance: *mut c_void) {
     let dropped = guard(|| {
-        // SAFETY: by the caller's word it is the box that `create` handed over.
+        // SAFETY: the caller guarantees that it is the box that `create` returned.
         drop(unsafe { Box::from_raw(instance.cast::<A>()) });
         Ok(())
     });
-    // A panic while dropping has nobody to go to: the panic hook has already written it.
+    // There is no caller to return a panic in drop to; the panic hook has already written it.
     drop(dropped);
 }
 
 /// # Safety
-/// `instance` must come from [`create`] of the same `A`, `job` be valid, `out` valid for writing;
-/// no other call may use `instance` meanwhile.
+/// `instance` must come from [`create`] of the same `A`, `job` must be valid, and `out` valid for
+/// writing. No other call may use `instance` at the same time.
 unsafe extern "C" fn analyze<A: Analyzer>(
     instance: *mut c_void,
     job: *const abi::Job,
     out: *mut abi::Buf,
 ) -> u32 {
     let result = guard(|| {
-        // SAFETY: by the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (analyzer, job) = unsafe { (&mut *instance.cast::<A>(), Job::from_raw(job)?) };
         let outcome = analyzer.analyze(&job)?;
         match job.into_fault() {
@@ -125,7 +127,7 @@ unsafe extern "C" fn analyze<A: Analyzer>(
             Some(fault) => Err(fault),
         }
     });
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe { answer(result, out) }
 }
 
@@ -138,10 +140,10 @@ unsafe extern "C" fn provide<A: Analyzer>(
     out: *mut abi::Buf,
 ) -> u32 {
     let result = guard(|| {
-        // SAFETY: by the caller's word.
+        // SAFETY: guaranteed by the caller.
         let (analyzer, job, request) =
             unsafe { (&mut *instance.cast::<A>(), Job::from_raw(job)?, &*request) };
-        // SAFETY: a valid view by the caller's word.
+        // SAFETY: the caller guarantees a valid view.
         let feature = unsafe { request.feature.get(u64::MAX) }.unwrap_or_default();
         let request = FeatureRequest {
             feature: String::from_utf8_lossy(feature).into_owned(),
@@ -151,11 +153,11 @@ unsafe extern "C" fn provide<A: Analyzer>(
         let bytes = analyzer.provide(&job, &request)?;
         job.into_fault().map_or(Ok(bytes), Err)
     });
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe { answer(result, out) }
 }
 
-/// Runs `call` and turns a panic into a failure.
+/// Runs `call` and converts a panic to a failure.
 fn guard<T>(call: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|payload| {
         let message = panic_message(payload.as_ref());
@@ -170,7 +172,7 @@ fn panic_message(payload: &(dyn Any + Send)) -> String {
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("with a payload that is no text");
+        .unwrap_or("with a payload that is not text");
     format!("the plugin panicked: {text}")
 }
 
@@ -178,7 +180,7 @@ fn to_json<T: serde::Serialize>(what: &str, value: &T) -> Result<Vec<u8>, Failur
     serde_json::to_vec(value).map_err(|error| Failure::internal(format!("writing {what}: {error}")))
 }
 
-/// Writes bytes or message to `out` and gives the status.
+/// Writes bytes or a message to `out` and returns the status.
 ///
 /// # Safety
 /// `out` must be null or valid for writing.
@@ -188,7 +190,7 @@ unsafe fn answer(result: Result<Vec<u8>, Failure>, out: *mut abi::Buf) -> u32 {
         Err(failure) => (failure.status.code(), failure.message.into_bytes()),
     };
     if !out.is_null() {
-        // SAFETY: valid for writing by the caller's word; whatever was there owned nothing.
+        // SAFETY: the caller guarantees that it is valid for writing; the old value owned nothing.
         unsafe { out.write(abi::Buf::from_vec(bytes)) };
     }
     code

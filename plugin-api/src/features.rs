@@ -1,7 +1,7 @@
-//! Shapes of the features that the server's own plugins provide to everybody.
+//! JSON shapes of the features that the server's plugins provide to every plugin.
 //!
-//! A feature's name and version fix its shape: `faces/1` will never mean anything else. Fields may
-//! be added, so that reading ignores what it does not know.
+//! The name and version of a feature determine its shape: `faces/1` never changes its meaning.
+//! Fields may be added, so a reader must ignore unknown fields.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ pub const FACES: &str = "faces/1";
 
 /// `faces/1`, of a frame: the faces found, largest first. Coordinates are pixels of the upright
 /// picture before scaling ([`crate::Frame::source_width`]); multiply them by
-/// [`crate::Frame::scale`] to find them in the pixels of the frame.
+/// [`crate::Frame::scale`] to get pixels of the frame.
 ///
 /// ```
 /// use vultus_plugin_api::features::Faces;
@@ -23,12 +23,12 @@ pub const FACES: &str = "faces/1";
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Faces {
-    /// Empty when there is none.
+    /// The faces; empty if no face was found.
     pub faces: Vec<Face>,
 }
 
 impl Faces {
-    /// The largest face, if there is any.
+    /// The largest face, if any.
     pub fn largest(&self) -> Option<&Face> {
         self.faces.first()
     }
@@ -37,12 +37,12 @@ impl Faces {
 /// One face of [`Faces`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Face {
-    /// Left edge, upper edge, width, height. May reach beyond the picture.
+    /// Left edge, top edge, width, height. May extend beyond the picture.
     #[serde(rename = "box")]
     pub rect: [f32; 4],
-    /// How sure the detector is, 0–1.
+    /// Confidence of the detector, 0–1.
     pub score: f32,
-    /// Eye at the image's left, eye at its right, nose tip, mouth corner at its left, mouth corner
-    /// at its right.
+    /// Left eye, right eye, nose tip, left mouth corner, right mouth corner, as (x, y); left and
+    /// right as in the image.
     pub landmarks: [[f32; 2]; 5],
 }

@@ -1,9 +1,9 @@
-//! A frame as an analyzer sees it: borrowed pixels, their place in the medium and their scale.
+//! A frame as an analyzer sees it: borrowed pixels with their time and scale.
 
 use crate::abi;
 use crate::error::Failure;
 
-/// How pixels are laid out, eight bits a channel, interleaved.
+/// Layout of pixels: interleaved, eight bits per channel.
 ///
 /// ```
 /// use vultus_plugin_api::PixelFormat;
@@ -22,7 +22,7 @@ pub enum PixelFormat {
 }
 
 impl PixelFormat {
-    /// Bytes that one pixel takes.
+    /// Number of bytes of one pixel.
     pub fn bytes_per_pixel(self) -> usize {
         match self {
             Self::Rgb8 | Self::Bgr8 => 3,
@@ -39,7 +39,7 @@ impl PixelFormat {
         }
     }
 
-    /// The format of that name in a manifest.
+    /// The format with this name in a manifest.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Rgb8, Self::Bgr8, Self::Gray8].into_iter().find(|format| format.name() == name)
     }
@@ -59,8 +59,8 @@ impl PixelFormat {
     }
 }
 
-/// A frame, upright, scaled to at most the analysis' `max_side`. The pixels are borrowed from the
-/// host for as long as the job. Read it row by row: rows may lie further apart than they are long.
+/// An upright frame, scaled to at most the analysis' `max_side`. The pixels are borrowed from the
+/// host during the job. Read it row by row, because rows may be padded.
 ///
 /// ```
 /// use vultus_plugin_api::testing::Picture;
@@ -95,18 +95,17 @@ impl<'a> Frame<'a> {
         self.index
     }
 
-    /// Pixels per row, at least 1.
+    /// Pixels per row; at least 1.
     pub fn width(&self) -> u32 {
         self.width
     }
 
-    /// Rows, at least 1.
+    /// Number of rows; at least 1.
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// Bytes from the start of one row to the start of the next; may be more than a row's pixels
-    /// take.
+    /// Bytes from the start of one row to the start of the next; may exceed the bytes of a row.
     pub fn stride(&self) -> usize {
         self.stride
     }
@@ -116,7 +115,7 @@ impl<'a> Frame<'a> {
         self.pixels
     }
 
-    /// The pixels of row `y` without padding, or `None` below the last row.
+    /// The pixels of row `y` without padding; `None` below the last row.
     pub fn row(&self, y: u32) -> Option<&'a [u8]> {
         if y >= self.height {
             return None;
@@ -125,18 +124,18 @@ impl<'a> Frame<'a> {
         self.pixels.get(start..start + self.width as usize * self.format.bytes_per_pixel())
     }
 
-    /// How the pixels are laid out.
+    /// Layout of the pixels.
     pub fn format(&self) -> PixelFormat {
         self.format
     }
 
-    /// Time in the medium, in microseconds; 0 for a picture.
+    /// Presentation time in microseconds; 0 for a picture.
     pub fn pts_us(&self) -> i64 {
         self.pts_us
     }
 
-    /// Width of the medium's upright pictures before scaling, in pixels: the coordinates of
-    /// features.
+    /// Width of the medium's upright pictures before scaling, in pixels. Coordinates of features
+    /// refer to it.
     pub fn source_width(&self) -> u32 {
         self.source_width
     }
@@ -146,15 +145,16 @@ impl<'a> Frame<'a> {
         self.source_height
     }
 
-    /// `width / source_width`: multiply coordinates of features by it to find them in `pixels`.
+    /// `width / source_width`: multiply coordinates of features by it to get coordinates in
+    /// `pixels`.
     pub fn scale(&self) -> f32 {
         self.width as f32 / self.source_width as f32
     }
 
-    /// Checks what a host handed over.
+    /// Checks a frame that a host passed.
     ///
     /// # Safety
-    /// `raw` and its planes must be as `abi::Frame` says and stay so during `'a`.
+    /// `raw` and its planes must follow `abi::Frame` during `'a`.
     pub(crate) unsafe fn from_raw(raw: &'a abi::Frame) -> Result<Self, Failure> {
         let broken = |what: &str| {
             let (medium, index) = (raw.medium, raw.index);
@@ -175,7 +175,7 @@ impl<'a> Frame<'a> {
             .checked_mul(raw.height as usize - 1)
             .and_then(|rows| rows.checked_add(row))
             .ok_or_else(|| broken("a size that overflows"))?;
-        // SAFETY: the caller vouches for the plane.
+        // SAFETY: the caller guarantees the plane.
         let pixels = unsafe { abi::Bytes { ptr: plane.data, len: plane.len }.get(u64::MAX) };
         let pixels = pixels.ok_or_else(|| broken("a null plane"))?;
         if raw.plane_count == 0 || stride < row || pixels.len() < needed {

@@ -1,5 +1,5 @@
-//! A job as an analyzer sees it: media, parameters, frames, features and the way to report back.
-//! A safe view over [`abi::Job`]; the host's side of it is in [`crate::calling`].
+//! A job as an analyzer sees it: media, parameters, frames, features and callbacks. A safe view of
+//! [`abi::Job`]; the host's side is in [`crate::calling`].
 
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -16,27 +16,27 @@ use crate::manifest::SlotKind;
 /// One medium of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobMedium {
-    /// Index that reasons, frames and features use.
+    /// Index of the medium in reasons, frames and features.
     pub index: u32,
-    /// Name of the slot that it fills. Inside `provide`: empty.
+    /// Name of the medium's slot; empty inside `provide`.
     pub slot: String,
-    /// What it is.
+    /// Kind.
     pub kind: SlotKind,
-    /// Its tags.
+    /// Tags.
     pub tags: Vec<String>,
     /// Width of its upright pictures, in pixels.
     pub width: u32,
     /// Height of its upright pictures, in pixels.
     pub height: u32,
-    /// Duration in microseconds, where known.
+    /// Duration in microseconds, if known.
     pub duration_us: Option<i64>,
-    /// Frames in the run's set.
+    /// Number of frames in the run.
     pub frame_count: u32,
-    /// Whether the request named it (rather than leaving the choice to the server).
+    /// Whether the request named the medium, rather than taking all that fit.
     pub named: bool,
 }
 
-/// What `provide` is asked for.
+/// The request of a call of `provide`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeatureRequest {
     /// Name and version, such as `faces/1`.
@@ -47,22 +47,22 @@ pub struct FeatureRequest {
     pub frame: Option<u32>,
 }
 
-/// How important a line for the operator's log is.
+/// Importance of a line in the operator's log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum LogLevel {
-    /// Something is broken.
+    /// An error.
     Error = 1,
     /// Something looks wrong.
     Warn = 2,
-    /// Worth knowing.
+    /// Information.
     Info = 3,
     /// For the author of the plugin.
     Debug = 4,
 }
 
 impl LogLevel {
-    /// The level for a number that crossed the ABI; unknown ones are [`LogLevel::Debug`].
+    /// The level for a number that crossed the ABI; unknown numbers are [`LogLevel::Debug`].
     pub fn from_code(code: u32) -> Self {
         match code {
             1 => Self::Error,
@@ -73,12 +73,12 @@ impl LogLevel {
     }
 }
 
-/// One job: valid during the call, on the thread that was called.
+/// A job: valid during the call, on the calling thread.
 ///
 /// ```
 /// use vultus_plugin_api::{Failure, Job, LogLevel};
 ///
-/// /// The shape of most analyses: frame by frame, ready to stop.
+/// /// The structure of most analyses: frame by frame, ready to stop.
 /// fn count_frames(job: &Job<'_>) -> Result<u32, Failure> {
 ///     let all: u32 = job.media().iter().map(|medium| medium.frame_count).sum();
 ///     let mut seen = 0;
@@ -99,7 +99,7 @@ pub struct Job<'a> {
     analysis: String,
     params: Value,
     media: Vec<JobMedium>,
-    /// The first thing that the host did wrong; turns the call into a failure.
+    /// The first error of the host; it becomes the result of the call.
     fault: RefCell<Option<Failure>>,
 }
 
@@ -109,21 +109,21 @@ impl<'a> Job<'a> {
         &self.analysis
     }
 
-    /// The parameters, merged with the defaults and validated by the node. `null` inside `provide`.
+    /// The parameters, merged with the defaults and validated by the node; `null` inside `provide`.
     pub fn params(&self) -> &Value {
         &self.params
     }
 
-    /// The media. Inside `provide`: as the run sees them.
+    /// The media; inside `provide`, all media of the run.
     pub fn media(&self) -> &[JobMedium] {
         &self.media
     }
 
-    /// The next frame, medium by medium, in order; `None` after the last. Inside `provide`: the one
-    /// frame asked about, or all frames of the one medium.
+    /// The next frame, medium by medium, in order; `None` after the last. Inside `provide`: the
+    /// requested frame, or all frames of the requested medium.
     pub fn next_frame(&self) -> Option<Frame<'a>> {
         let next = self.raw.next_frame?;
-        // SAFETY: the callback and its ctx are valid during the call, and we are on its thread.
+        // SAFETY: the callback and its ctx are valid during the call, and this is its thread.
         let raw = unsafe { next(self.raw.ctx).as_ref() }?;
         // SAFETY: the host keeps the frame and its pixels until the call returns, which is `'a`.
         match unsafe { Frame::from_raw(raw) } {
@@ -135,7 +135,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Starts the iteration again.
+    /// Restarts the iteration.
     pub fn rewind(&self) {
         if let Some(rewind) = self.raw.rewind {
             // SAFETY: as in `next_frame`.
@@ -146,8 +146,8 @@ impl<'a> Job<'a> {
     /// A feature of one frame, as JSON, such as `faces/1`. Computed once per run and frame.
     ///
     /// # Errors
-    /// `Unsupported` when nobody provides it or this plugin did not list it; else the provider's
-    /// failure.
+    /// `Unsupported` if no plugin provides it or if this plugin does not list it; otherwise the
+    /// provider's failure.
     pub fn feature(&self, frame: &Frame<'_>, name: &str) -> Result<Vec<u8>, Failure> {
         self.call_feature(frame.medium, frame.index, name)
     }
@@ -155,7 +155,7 @@ impl<'a> Job<'a> {
     /// [`Job::feature`], parsed.
     ///
     /// # Errors
-    /// As there, and `Internal` when the JSON has another shape.
+    /// As there, and `Internal` if the JSON has another shape.
     pub fn feature_json<T: DeserializeOwned>(
         &self,
         frame: &Frame<'_>,
@@ -175,7 +175,7 @@ impl<'a> Job<'a> {
     /// [`Job::medium_feature`], parsed.
     ///
     /// # Errors
-    /// As there, and `Internal` when the JSON has another shape.
+    /// As there, and `Internal` if the JSON has another shape.
     pub fn medium_feature_json<T: DeserializeOwned>(
         &self,
         medium: u32,
@@ -184,21 +184,20 @@ impl<'a> Job<'a> {
         parse_feature(name, &self.medium_feature(medium, name)?)
     }
 
-    /// Whether the analysis should stop; look at it between frames, then return
-    /// `Failure::cancelled`.
+    /// Whether the analysis should stop. Check it between frames, then return `Failure::cancelled`.
     pub fn is_cancelled(&self) -> bool {
         // SAFETY: as in `next_frame`.
         self.raw.is_cancelled.is_some_and(|is_cancelled| unsafe { is_cancelled(self.raw.ctx) } != 0)
     }
 
-    /// Time left until the deadline.
+    /// Remaining time until the deadline.
     pub fn remaining(&self) -> Duration {
         // SAFETY: as in `next_frame`.
         let us = self.raw.deadline_us.map_or(u64::MAX, |left| unsafe { left(self.raw.ctx) });
         Duration::from_micros(us)
     }
 
-    /// Tells how much is done, 0 to 1.
+    /// Reports the fraction done, 0 to 1.
     pub fn progress(&self, fraction: f32) {
         if let Some(progress) = self.raw.progress {
             // SAFETY: as in `next_frame`.
@@ -206,23 +205,23 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Writes a line to the operator's log. No personal data, no biometrics.
+    /// Writes a line to the operator's log, without personal or biometric data.
     pub fn log(&self, level: LogLevel, message: &str) {
         if let Some(log) = self.raw.log {
-            // SAFETY: as in `next_frame`; the host only reads the message during the call.
+            // SAFETY: as in `next_frame`; the host reads the message only during the call.
             unsafe { log(self.raw.ctx, level as u32, abi::Bytes::of(message.as_bytes())) }
         }
     }
 
-    /// Keeps a file with the result, such as the best shot. `name` is lower-case letters, digits,
-    /// `_`, `-` and `.`; at most [`crate::calling::MAX_ARTIFACTS`] of
-    /// [`crate::calling::MAX_ARTIFACT_BYTES`] each.
+    /// Stores a file with the result, such as the best shot. `name` consists of lower-case letters,
+    /// digits, `_`, `-` and `.`. There are at most [`crate::limits::MAX_ARTIFACTS`], of at most
+    /// [`crate::limits::MAX_ARTIFACT_BYTES`] each.
     ///
     /// # Errors
-    /// `InvalidInput` over the limits or with a bad name, else what the host met.
+    /// `InvalidInput` over the limits or for an invalid name; otherwise the host's failure.
     pub fn artifact(&self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure> {
         let Some(artifact) = self.raw.artifact else {
-            return Err(Failure::unsupported("the host keeps no artifacts"));
+            return Err(Failure::unsupported("the host stores no artifacts"));
         };
         let [name_bytes, mime, data] =
             [name.as_bytes(), mime.as_bytes(), bytes].map(abi::Bytes::of);
@@ -236,11 +235,10 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// A named extension of the host, or null. What it points to is said where the extension is
-    /// described.
+    /// A named extension of the host, or null. Its documentation says what it points to.
     pub fn extension(&self, id: &str) -> *const c_void {
         self.raw.get_extension.map_or(std::ptr::null(), |get| {
-            // SAFETY: as in `next_frame`; the host only reads the id during the call.
+            // SAFETY: as in `next_frame`; the host reads the id only during the call.
             unsafe { get(self.raw.ctx, abi::Bytes::of(id.as_bytes())) }
         })
     }
@@ -253,36 +251,36 @@ impl<'a> Job<'a> {
         let name_bytes = abi::Bytes::of(name.as_bytes());
         // SAFETY: as in `next_frame`; `out` is written during the call.
         let code = unsafe { feature(self.raw.ctx, medium, frame, name_bytes, &mut out) };
-        // SAFETY: the host's view is valid at least until the next callback; it is copied here.
+        // SAFETY: the host's view is valid until the next callback at least; it is copied here.
         let bytes = unsafe { out.get(u64::MAX) }.unwrap_or_default();
         match code {
             abi::STATUS_OK => Ok(bytes.to_vec()),
             code => Err(Failure::new(
                 Status::from_code(code),
-                format!("asking for {name}: {}", String::from_utf8_lossy(bytes)),
+                format!("requesting {name}: {}", String::from_utf8_lossy(bytes)),
             )),
         }
     }
 
-    /// What the host did wrong during the call, if anything.
+    /// The first error of the host during the call, if any.
     pub(crate) fn into_fault(self) -> Option<Failure> {
         self.fault.into_inner()
     }
 
-    /// Checks what a host handed over.
+    /// Checks a job that a host passed.
     ///
     /// # Safety
-    /// `raw` must be as `abi::Job` says and stay so during `'a`.
+    /// `raw` must follow `abi::Job` during `'a`.
     pub(crate) unsafe fn from_raw(raw: *const abi::Job) -> Result<Self, Failure> {
-        // SAFETY: the caller vouches for the pointer.
-        let raw: &'a abi::Job = unsafe { raw.as_ref() }
-            .ok_or_else(|| Failure::internal("the host handed over no job"))?;
+        // SAFETY: the caller guarantees the pointer.
+        let raw: &'a abi::Job =
+            unsafe { raw.as_ref() }.ok_or_else(|| Failure::internal("the host passed no job"))?;
         if (raw.struct_size as usize) < size_of::<abi::Job>()
             || (raw.medium_size as usize) < size_of::<abi::Medium>()
         {
             return Err(Failure::internal("the host's job is smaller than that of v1.0"));
         }
-        // SAFETY: views are valid during `'a` by the caller's word.
+        // SAFETY: the caller guarantees that views are valid during `'a`.
         let params = unsafe { raw.params_json.get(u64::MAX) }.unwrap_or_default();
         let params = match params {
             [] => Value::Null,
@@ -291,8 +289,8 @@ impl<'a> Job<'a> {
         };
         let mut media = Vec::with_capacity(raw.media_count as usize);
         for i in 0..raw.media_count as usize {
-            // SAFETY: `media_count` elements lie `medium_size` bytes apart, each at least v1.0's
-            // size.
+            // SAFETY: `media_count` elements are `medium_size` bytes apart, each at least as long
+            // as in v1.0.
             media.push(unsafe {
                 let medium = raw.media.byte_add(i * raw.medium_size as usize);
                 medium_from_raw(&*medium)?
@@ -310,19 +308,21 @@ fn parse_feature<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, Fail
 }
 
 /// # Safety
-/// `raw` must be as `abi::Medium` says.
+/// `raw` must follow `abi::Medium`.
 unsafe fn medium_from_raw(raw: &abi::Medium) -> Result<JobMedium, Failure> {
     let kind = match raw.kind {
         abi::kind::IMAGE => SlotKind::Image,
         abi::kind::VIDEO => SlotKind::Video,
         abi::kind::SHOT_SET => SlotKind::ShotSet,
         other => {
-            return Err(Failure::internal(format!("the host's medium is of kind {other}")));
+            return Err(Failure::internal(format!(
+                "the host's medium has the unknown kind {other}"
+            )));
         }
     };
     let mut tags = Vec::with_capacity(raw.tag_count as usize);
     for i in 0..raw.tag_count as usize {
-        // SAFETY: `tag_count` views lie at `tags`.
+        // SAFETY: there are `tag_count` views at `tags`.
         tags.push(unsafe { text(*raw.tags.add(i)) });
     }
     Ok(JobMedium {
@@ -342,7 +342,7 @@ unsafe fn medium_from_raw(raw: &abi::Medium) -> Result<JobMedium, Failure> {
 /// # Safety
 /// `bytes` must be a valid view.
 unsafe fn text(bytes: abi::Bytes) -> String {
-    // SAFETY: the caller vouches for the view.
+    // SAFETY: the caller guarantees the view.
     let bytes = unsafe { bytes.get(u64::MAX) }.unwrap_or_default();
     String::from_utf8_lossy(bytes).into_owned()
 }

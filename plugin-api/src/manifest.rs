@@ -1,7 +1,8 @@
-//! The manifest: what a plugin is, which analyses it offers, which features it wants and provides.
+//! The manifest: describes a plugin, the analyses that it offers, and the features that it needs
+//! and provides.
 //!
-//! Later versions of this crate may add fields to these structs. An author who ends each literal
-//! with `..Manifest::default()` (`..AnalysisSpec::default()`, …) need not care.
+//! Later versions of this crate may add fields to these structs. To be unaffected, end each literal
+//! with `..Manifest::default()` (`..AnalysisSpec::default()`, …).
 //!
 //! ```
 //! use serde_json::json;
@@ -16,7 +17,12 @@
 //!     analyses: vec![AnalysisSpec {
 //!         kind: "brightness".into(),
 //!         title: "Is the picture bright enough?".into(),
-//!         slots: vec![Slot { name: "pictures".into(), kinds: vec![SlotKind::Image], max: 8, ..Slot::default() }],
+//!         slots: vec![Slot {
+//!             name: "pictures".into(),
+//!             kinds: vec![SlotKind::Image],
+//!             max: 8,
+//!             ..Slot::default()
+//!         }],
 //!         result_schema: json!({ "type": "object" }),
 //!         ..AnalysisSpec::default()
 //!     }],
@@ -28,61 +34,61 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// A plugin's description of itself, as JSON across the ABI. The default is empty: a host refuses
-/// it until the five texts and an analysis or a feature are there.
+/// Description of a plugin, as JSON across the ABI. The default is empty: a host rejects it until
+/// the five texts are set and it has an analysis or a feature.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Reverse DNS name, such as `org.vultus.liveness`; unique among loaded plugins.
+    /// Name in reverse DNS notation, such as `org.vultus.liveness`; unique among loaded plugins.
     pub id: String,
-    /// Name for people.
+    /// Display name.
     pub name: String,
     /// Semantic version of the plugin.
     pub version: String,
-    /// Who ships it.
+    /// Name of the vendor.
     pub vendor: String,
     /// SPDX licence expression of the code.
     pub license: String,
-    /// The analyses that clients can ask for.
+    /// The analyses that clients can request.
     #[serde(default)]
     pub analyses: Vec<AnalysisSpec>,
-    /// The features that this plugin computes for others.
+    /// The features that this plugin computes for other plugins.
     #[serde(default)]
     pub provides: Vec<Provided>,
     /// Weight files that it opens, relative to `Config::weights_dir`.
     #[serde(default)]
     pub weights: Vec<Weight>,
-    /// How many instances one worker may create.
+    /// Number of instances that one worker may create.
     #[serde(default)]
     pub instances: Instances,
 }
 
-/// One analysis type that a plugin offers. The default takes no parameters, RGB frames of at most 1
-/// 920 pixels and 30 seconds; name, title, slots and result schema have to be filled in.
+/// One analysis type that a plugin offers. The default takes no parameters, RGB frames of at most
+/// 1920 pixels and 30 seconds; name, title, slots and result schema must be set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnalysisSpec {
-    /// The name in the API: lower-case letters, digits and `_`, such as `face_match`.
+    /// Name in the API: lower-case letters, digits and `_`, such as `face_match`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Title for people.
+    /// Display title.
     pub title: String,
-    /// Which media it takes. A medium goes to the first slot that it fits.
+    /// The media that it takes. A medium goes to the first slot that it fits.
     pub slots: Vec<Slot>,
-    /// JSON Schema of the request's parameters, with a `default` for each.
+    /// JSON Schema of the request's parameters, with a `default` for each of them.
     pub params_schema: Value,
     /// JSON Schema of `Outcome::result`.
     pub result_schema: Value,
-    /// Features wanted, such as `faces/1`.
+    /// Features that the analysis requests, such as `faces/1`.
     #[serde(default)]
     pub features: Vec<String>,
-    /// Pixel formats accepted, best first: `rgb8`, `bgr8`, `gray8`.
+    /// Accepted pixel formats, best first: `rgb8`, `bgr8`, `gray8`.
     #[serde(default = "rgb8")]
     pub pixel_formats: Vec<String>,
-    /// Longest side of the frames handed over, in pixels; larger ones are scaled down.
+    /// Maximum side of the frames, in pixels; larger frames are scaled down.
     #[serde(default = "default_max_side")]
     pub max_side: u32,
-    /// After this time the analysis is cancelled, in milliseconds.
+    /// Time limit in milliseconds, after which the analysis is cancelled.
     #[serde(default = "default_timeout_ms")]
     pub timeout_ms: u64,
     /// Whether the same input always gives the same result.
@@ -119,8 +125,8 @@ fn default_timeout_ms() -> u64 {
     30_000
 }
 
-/// A place for media in an analysis. The default takes exactly one medium; its name and kinds have
-/// to be filled in.
+/// A place for media in an analysis. The default takes exactly one medium; name and kinds must be
+/// set.
 ///
 /// ```
 /// use vultus_plugin_api::manifest::{Slot, SlotKind};
@@ -142,18 +148,18 @@ pub struct Slot {
     pub name: String,
     /// Kinds of media that fit.
     pub kinds: Vec<SlotKind>,
-    /// At least one of these tags must be on the medium (empty: no condition).
+    /// The medium needs at least one of these tags (empty: no condition).
     #[serde(default)]
     pub any_tags: Vec<String>,
-    /// All of these tags must be on the medium.
+    /// The medium needs all of these tags.
     #[serde(default)]
     pub all_tags: Vec<String>,
     /// A medium with one of these tags is left out unless the request names it.
     #[serde(default)]
     pub unless_named_tags: Vec<String>,
-    /// Fewest media that this slot needs.
+    /// Minimum number of media.
     pub min: u32,
-    /// Most media that it takes.
+    /// Maximum number of media.
     pub max: u32,
 }
 
@@ -171,7 +177,7 @@ impl Default for Slot {
     }
 }
 
-/// Kind of a medium, as a slot names it.
+/// Kind of a medium.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SlotKind {
@@ -183,8 +189,8 @@ pub enum SlotKind {
     ShotSet,
 }
 
-/// A feature that a plugin computes for others. The default is of a frame and needs nothing; its
-/// name has to be filled in.
+/// A feature that a plugin computes for other plugins. The default applies to a frame and needs
+/// nothing; the name must be set.
 ///
 /// ```
 /// use vultus_plugin_api::manifest::{Provided, Scope};
@@ -202,19 +208,19 @@ pub enum SlotKind {
 pub struct Provided {
     /// Name and version, such as `faces/1`.
     pub feature: String,
-    /// Computed for one frame, or for one medium as a whole.
+    /// Whether it is computed for one frame or for one medium as a whole.
     pub scope: Scope,
-    /// Features that it needs itself.
+    /// Features that it needs.
     #[serde(default)]
     pub needs: Vec<String>,
-    /// Features that it uses where a plugin provides them; where none does, asking for one gives
-    /// the JSON `null`.
+    /// Features that it uses if a plugin provides them; without a provider, a request for one
+    /// returns the JSON `null`.
     #[serde(default)]
     pub optional_needs: Vec<String>,
-    /// Biometric templates and the like: third parties need the operator's explicit grant.
+    /// Whether third parties need the operator's explicit grant, as for biometric templates.
     #[serde(default)]
     pub restricted: bool,
-    /// Longest side of the frames that `provide` is handed, in pixels.
+    /// Maximum side of the frames that `provide` receives, in pixels.
     #[serde(default = "default_max_side")]
     pub max_side: u32,
 }
@@ -232,7 +238,7 @@ impl Default for Provided {
     }
 }
 
-/// What a feature is computed over.
+/// What a feature is computed for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -248,14 +254,14 @@ pub enum Scope {
 /// use vultus_plugin_api::manifest::Weight;
 ///
 /// let weight = Weight { file: "smile.onnx".into(), license: "MIT".into(), ..Weight::default() };
-/// assert!(weight.sha256.is_empty(), "not pinned: any content will do");
+/// assert!(weight.sha256.is_empty(), "not pinned: any content is accepted");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weight {
     /// File name inside `Config::weights_dir`.
     pub file: String,
-    /// SHA-256 of the file, lower-case hexadecimal. Empty: not pinned by the plugin.
+    /// SHA-256 of the file, lower-case hexadecimal. Empty: the plugin does not pin the content.
     #[serde(default)]
     pub sha256: String,
     /// SPDX licence of the weights, or a remark.
@@ -266,11 +272,11 @@ pub struct Weight {
     pub optional: bool,
 }
 
-/// How many instances of a plugin one worker may create.
+/// Number of instances of a plugin that one worker may create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Instances {
-    /// At most this many (at least 1).
+    /// Maximum number (at least 1).
     pub max: u32,
 }
 

@@ -11,11 +11,11 @@ pub enum Resolution {
     Success,
     /// A person must decide.
     OperatorRequired,
-    /// Refused.
+    /// Rejected.
     Declined,
 }
 
-/// Why the verdict is what it is. Codes are stable and documented by the analyzer.
+/// A reason for the verdict. Codes are stable and documented by the analyzer.
 ///
 /// ```
 /// use vultus_plugin_api::Reason;
@@ -28,12 +28,12 @@ pub enum Resolution {
 pub struct Reason {
     /// Stable code, upper-case letters, digits and `_`, such as `NO_FACE`.
     pub code: String,
-    /// One sentence for people, without personal data.
+    /// One sentence for the user, without personal data.
     pub message: String,
-    /// Index of the medium in the job, where one is meant.
+    /// Index of the medium in the job, if the reason is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<u32>,
-    /// Index of the frame in that medium, where one is meant.
+    /// Index of the frame in that medium, if the reason is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame: Option<u32>,
 }
@@ -44,14 +44,14 @@ impl Reason {
         Self { code: code.to_owned(), message: message.into(), medium: None, frame: None }
     }
 
-    /// The same, about medium `index` of the job.
+    /// The same reason, about medium `index` of the job.
     #[must_use]
     pub fn medium(mut self, index: u32) -> Self {
         self.medium = Some(index);
         self
     }
 
-    /// The same, about frame `index` of its medium.
+    /// The same reason, about frame `index` of its medium.
     #[must_use]
     pub fn frame(mut self, index: u32) -> Self {
         self.frame = Some(index);
@@ -59,25 +59,25 @@ impl Reason {
     }
 }
 
-/// What an analysis found.
+/// Result of an analysis.
 ///
 /// ```
 /// use serde_json::json;
 /// use vultus_plugin_api::{Outcome, Reason, Resolution};
 ///
-/// let nobody = Outcome {
+/// let no_face = Outcome {
 ///     resolution: Resolution::Declined,
 ///     reasons: vec![Reason::new("NO_FACE", "No face was found.")],
 ///     result: json!({ "faces": 0 }),
 /// };
-/// assert!(nobody.resolution > Resolution::OperatorRequired, "they are in order: the worst is the greatest");
+/// assert!(no_face.resolution > Resolution::OperatorRequired, "ordered from best to worst");
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// The verdict.
     pub resolution: Resolution,
-    /// Why. A verdict other than SUCCESS has at least one.
+    /// Reasons. A verdict other than SUCCESS has at least one.
     #[serde(default)]
     pub reasons: Vec<Reason>,
     /// Scores and details, in the shape of the analysis' `result_schema`. Numbers are finite.

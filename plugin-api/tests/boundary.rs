@@ -1,5 +1,5 @@
-//! What host and plugin owe each other at the line between them, proved with a table of C functions
-//! written by hand that counts what is done to it.
+//! The obligations of host and plugin at the ABI, tested with a hand-written table of C functions
+//! that count their calls.
 
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use vultus_plugin_api::{
     Resolution, abi,
 };
 
-/// What was done to the table of a test.
+/// Numbers of calls to the functions of a test's table.
 struct Counters {
     created: AtomicU32,
     destroyed: AtomicU32,
@@ -30,7 +30,7 @@ impl Counters {
     }
 }
 
-/// A table whose functions count in `$counters` and whose analyze runs `$analyze`.
+/// A table whose functions count in `$counters` and whose `analyze` runs `$analyze`.
 macro_rules! table {
     ($counters:ident, $create:expr, $analyze:expr) => {{
         unsafe extern "C" fn release(_: *mut abi::Buf) {
@@ -45,7 +45,7 @@ macro_rules! table {
             _: *mut abi::Buf,
         ) -> u32 {
             $counters.created.fetch_add(1, SeqCst);
-            // SAFETY: the host hands over a place to write to.
+            // SAFETY: the host passes a pointer that is valid for writing.
             unsafe { *instance = $create };
             abi::STATUS_OK
         }
@@ -59,7 +59,7 @@ macro_rules! table {
         ) -> u32 {
             let analyze: fn(*const abi::Job) -> (u32, *mut u8, u64) = $analyze;
             let (status, ptr, len) = analyze(job);
-            // SAFETY: the host hands over a place to write to.
+            // SAFETY: the host passes a pointer that is valid for writing.
             unsafe { *out = abi::Buf { ptr, len, cap: 0, release: Some(release) } };
             status
         }
@@ -76,14 +76,14 @@ macro_rules! table {
     }};
 }
 
-/// Text that lives for ever, as a plugin hands it over.
+/// Static text, as a plugin returns it.
 fn constant(text: &'static str) -> (*mut u8, u64) {
     (text.as_ptr().cast_mut(), text.len() as u64)
 }
 
 const SOME: *mut c_void = std::ptr::dangling_mut::<u8>().cast();
 
-/// An analyzer that looks at what the host hands over.
+/// An analyzer that returns what the host passed to it.
 struct Nothing;
 
 impl Analyzer for Nothing {
@@ -218,7 +218,7 @@ fn status_0_without_an_instance_is_a_failure() {
     static COUNTERS: Counters = Counters::new();
     let entry = table!(COUNTERS, std::ptr::null_mut(), |_| (0, std::ptr::null_mut(), 0));
     let failure = entry.create(&Config::default()).unwrap_err();
-    assert_eq!(failure.message, "create gave status 0 and no instance");
+    assert_eq!(failure.message, "create returned status 0 without an instance");
     assert_eq!(COUNTERS.destroyed.load(SeqCst), 0);
 }
 
@@ -245,7 +245,7 @@ fn an_instance_moves_between_threads() {
     assert_eq!(judge(&mut instance).unwrap(), bytes);
 }
 
-/// The analyzer above with its outcome.
+/// The result of the analyzer `Nothing`, with the host of its call.
 fn of_analyzer(
     judge: impl FnOnce(&mut RawInstance, &mut Recorder) -> Result<Vec<u8>, Failure>,
 ) -> (Value, Recorder) {
@@ -327,7 +327,7 @@ fn text_needs_no_terminating_nul() {
     );
 }
 
-/// Resolves to one implementation only where `T` is not `Send`.
+/// Resolves to a single implementation only if `T` is not `Send`.
 trait NotSend<Marker> {
     fn proven() {}
 }
@@ -337,6 +337,6 @@ impl<T: ?Sized + Send> NotSend<Sendable> for T {}
 
 #[test]
 fn a_job_and_its_callbacks_stay_on_their_thread() {
-    // Does not compile as soon as a `Job` may be sent to another thread.
+    // Does not compile once a `Job` can be sent to another thread.
     <Job<'static> as NotSend<_>>::proven();
 }

@@ -9,8 +9,8 @@ fn write_png(path: &std::path::Path) {
         .expect("a PNG can be written");
 }
 
-/// A grey JPEG of 16 × 8 pixels, dark at the left and bright at the right, that says it has to be
-/// turned by a quarter.
+/// A grey JPEG of 16 × 8 pixels, dark on the left and bright on the right, whose EXIF orientation
+/// is a quarter turn.
 fn write_turned_jpeg(path: &std::path::Path) {
     let mut jpeg = Vec::new();
     let picture =
@@ -18,7 +18,7 @@ fn write_turned_jpeg(path: &std::path::Path) {
     picture
         .write_to(&mut std::io::Cursor::new(&mut jpeg), image::ImageFormat::Jpeg)
         .expect("a JPEG can be made");
-    // An APP1 segment with one tag, Orientation = 6: turn clockwise.
+    // An APP1 segment with one tag, Orientation = 6: rotate clockwise.
     let tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0";
     let mut segment = vec![0xFF, 0xE1, 0, (2 + 6 + tiff.len()) as u8];
     segment.extend_from_slice(b"Exif\0\0");

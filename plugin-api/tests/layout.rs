@@ -1,5 +1,5 @@
-//! The layout of ABI v1 is fixed: sizes and offsets of every struct, in Rust and in the C header,
-//! are those of the checked-in snapshot.
+//! The layout of ABI v1 is fixed: the sizes and offsets of every struct, in Rust and in the C
+//! header, equal the checked-in snapshot.
 
 use std::mem::offset_of;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Command;
 use vultus_plugin_api::abi;
 use vultus_plugin_api::{Status, calling};
 
-/// A struct: its name in C, its size, its fields with their offsets.
+/// A struct: its name in C, its size, and its fields with their offsets.
 struct Layout {
     name: &'static str,
     size: usize,
@@ -117,7 +117,7 @@ fn layouts() -> Vec<Layout> {
     ]
 }
 
-/// Constants: the C expression and the value here.
+/// Constants: the C expression and the value in Rust.
 fn constants() -> Vec<(&'static str, u64)> {
     vec![
         ("VULTUS_ABI_MAJOR", abi::ABI_MAJOR.into()),
@@ -165,7 +165,7 @@ fn rust_layout() -> String {
     text
 }
 
-/// A C program that prints the same by `sizeof` and `offsetof`.
+/// A C program that prints the layout by `sizeof` and `offsetof`.
 fn c_program() -> String {
     let mut c = String::from(
         "#include <stddef.h>\n#include <stdio.h>\n#include \"vultus_plugin.h\"\nint main(void) {\n\

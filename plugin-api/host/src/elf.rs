@@ -1,4 +1,4 @@
-//! A look at a file's first bytes and its digest before the dynamic linker sees it.
+//! Checks a file's first bytes and computes its digest before the dynamic linker opens it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::OpenError;
+use crate::error::OpenError;
 
 /// `e_machine` of this process.
 #[cfg(target_arch = "x86_64")]
@@ -17,11 +17,11 @@ const MACHINE: u16 = 183;
 
 /// `e_type` of a shared library.
 const ET_DYN: u16 = 3;
-/// Bytes of an ELF header up to and with `e_machine`.
+/// Bytes of an ELF header up to and including `e_machine`.
 const LEAST: usize = 20;
 
-/// Refuses what is no 64-bit little-endian shared library for this machine; gives the file's
-/// SHA-256 in lower-case hexadecimal.
+/// Rejects a file that is not a 64-bit little-endian shared library for this machine. Returns the
+/// file's SHA-256 in lower-case hexadecimal.
 pub(crate) fn inspect(path: &Path) -> Result<String, OpenError> {
     let read = |source| OpenError::Read { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(read)?;

@@ -1,4 +1,4 @@
-//! Why a plugin cannot be opened, and why plugins do not fit together.
+//! Why a plugin cannot be opened, and why plugins cannot work together.
 
 use std::io;
 use std::path::PathBuf;
@@ -14,10 +14,10 @@ pub enum OpenError {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// The file is no shared library.
+    /// The file is not a shared library.
     #[error("{path} is not an ELF shared library")]
     NotElf {
         /// The file.
@@ -33,50 +33,50 @@ pub enum OpenError {
         /// `e_machine` of this process.
         expected: u16,
     },
-    /// The dynamic linker refuses it, such as for a missing library.
+    /// The dynamic linker rejects the file, for example because of a missing library.
     #[error("loading {path}")]
     Load {
         /// The file.
         path: PathBuf,
-        /// What the dynamic linker said.
+        /// Error of the dynamic linker.
         source: libloading::Error,
     },
-    /// A shared library that is no plugin.
+    /// A shared library that is not a plugin.
     #[error("{path} exports no symbol VULTUS_PLUGIN")]
     NoSymbol {
         /// The file.
         path: PathBuf,
     },
-    /// The header does not fit; no function of the plugin was called.
+    /// The header is invalid; no function of the plugin was called.
     #[error("checking the header of {path}")]
     Header {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// What is invalid.
         source: HeaderError,
     },
-    /// The plugin failed to give its manifest.
-    #[error("asking {path} for its manifest")]
+    /// The plugin failed to return its manifest.
+    #[error("requesting the manifest of {path}")]
     NoManifest {
         /// The file.
         path: PathBuf,
-        /// What the plugin said.
+        /// The plugin's failure.
         source: Failure,
     },
-    /// The manifest is not JSON, or has not the fields of a manifest.
+    /// The manifest is not JSON, or lacks the fields of a manifest.
     #[error("reading the manifest of {path}")]
     ManifestShape {
         /// The file.
         path: PathBuf,
-        /// Where it is wrong.
+        /// Position and cause of the error.
         source: serde_json::Error,
     },
-    /// The manifest breaks rules; all that was found.
+    /// The manifest breaks rules. All of them are listed.
     #[error("the manifest of {id} in {path} is not valid: {}", problems.join("; "))]
     ManifestRules {
         /// The file.
         path: PathBuf,
-        /// The plugin's id, as it says.
+        /// The plugin's id according to the manifest.
         id: String,
         /// One sentence each.
         problems: Vec<String>,
@@ -86,13 +86,13 @@ pub enum OpenError {
 /// Why a set of plugins cannot work together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeatureError {
-    /// Two plugins with one id.
+    /// Two plugins have the same id.
     #[error("two plugins have the id {id}")]
     DuplicateId {
         /// The id.
         id: String,
     },
-    /// Two plugins offer one analysis.
+    /// Two plugins offer the same analysis.
     #[error("both {first} and {second} offer the analysis {analysis}")]
     DuplicateAnalysis {
         /// The analysis type.
@@ -102,7 +102,7 @@ pub enum FeatureError {
         /// Id of the other.
         second: String,
     },
-    /// Two plugins provide one feature.
+    /// Two plugins provide the same feature.
     #[error("both {first} and {second} provide the feature {feature}")]
     DuplicateFeature {
         /// The feature.
@@ -112,7 +112,7 @@ pub enum FeatureError {
         /// Id of the other.
         second: String,
     },
-    /// Nobody provides what a plugin needs.
+    /// No plugin provides a feature that a plugin needs.
     #[error("{plugin} needs the feature {feature}, which no plugin provides")]
     Missing {
         /// Id of the plugin.
@@ -120,11 +120,11 @@ pub enum FeatureError {
         /// The feature.
         feature: String,
     },
-    /// Features that need each other.
+    /// Features need each other in a cycle.
     #[error("features need each other: {}", path.join(" -> "))]
     Cycle {
-        /// The features along the circle with their plugins' ids, such as `faces/1
-        /// (org.example.a)`; the first stands at the end again.
+        /// The features of the cycle with their plugins' ids, such as `faces/1 (org.example.a)`;
+        /// the first one is repeated at the end.
         path: Vec<String>,
     },
 }

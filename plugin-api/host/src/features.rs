@@ -1,19 +1,19 @@
-//! Which plugin provides which feature, for plugins that share a worker.
+//! Finds the provider of each feature, for plugins that share a worker.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use vultus_plugin_api::Manifest;
 
-use crate::FeatureError;
+use crate::error::FeatureError;
 
-/// Who provides what among the plugins given to [`resolve_features`].
+/// The providers among the plugins that were passed to [`resolve_features`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Features {
     providers: BTreeMap<String, usize>,
 }
 
 impl Features {
-    /// Place, in the slice given to [`resolve_features`], of the plugin that provides `feature`.
+    /// Index, in the slice passed to [`resolve_features`], of the plugin that provides `feature`.
     pub fn provider(&self, feature: &str) -> Option<usize> {
         self.providers.get(feature).copied()
     }
@@ -22,8 +22,8 @@ impl Features {
 /// Finds the provider of each feature.
 ///
 /// # Errors
-/// When two plugins share an id, an analysis or a feature, when a feature that is wanted has no
-/// provider, or when features need each other in a circle. See [`FeatureError`].
+/// Two plugins share an id, an analysis or a feature; a requested feature has no provider; or
+/// features need each other in a cycle. See [`FeatureError`].
 pub fn resolve_features(manifests: &[Manifest]) -> Result<Features, FeatureError> {
     let mut ids = BTreeSet::new();
     let mut analyses = BTreeMap::new();
@@ -64,7 +64,7 @@ struct Node<'m> {
     needs: Vec<&'m str>,
 }
 
-/// Walks from each feature along what it needs, and along what it uses where that is provided.
+/// Rejects cycles along needs, and along optional needs that have a provider.
 fn refuse_cycle(manifests: &[Manifest]) -> Result<(), FeatureError> {
     let is_provided = |feature: &str| {
         manifests.iter().flat_map(|it| &it.provides).any(|it| it.feature == feature)
@@ -80,26 +80,26 @@ fn refuse_cycle(manifests: &[Manifest]) -> Result<(), FeatureError> {
     }
     let mut done = BTreeSet::new();
     for &start in nodes.keys() {
-        // The way from `start`: each feature with the place of the next need to look at.
-        let mut way = vec![(start, 0)];
-        while let Some((feature, next)) = way.last_mut() {
+        // The path from `start`: each feature with the index of its next need to visit.
+        let mut path = vec![(start, 0)];
+        while let Some((feature, next)) = path.last_mut() {
             let need = nodes.get(*feature).and_then(|node| node.needs.get(*next)).copied();
             *next += 1;
             let Some(need) = need else {
                 done.insert(*feature);
-                way.pop();
+                path.pop();
                 continue;
             };
-            if let Some(begin) = way.iter().position(|(seen, _)| *seen == need) {
-                let circle = way[begin..].iter().chain(&way[begin..=begin]);
+            if let Some(begin) = path.iter().position(|(seen, _)| *seen == need) {
+                let cycle = path[begin..].iter().chain(&path[begin..=begin]);
                 let name = |feature: &str| match nodes.get(feature) {
                     Some(node) => format!("{feature} ({})", node.plugin),
                     None => feature.to_owned(),
                 };
-                return Err(FeatureError::Cycle { path: circle.map(|(f, _)| name(f)).collect() });
+                return Err(FeatureError::Cycle { path: cycle.map(|(f, _)| name(f)).collect() });
             }
             if !done.contains(need) {
-                way.push((need, 0));
+                path.push((need, 0));
             }
         }
     }

@@ -1,14 +1,14 @@
-//! One instance of a plugin: calls it, and lets nothing unchecked out.
+//! An instance of a plugin. Calls it and checks everything that it returns.
 
 use serde::de::IgnoredAny;
 use vultus_plugin_api::calling::{JobHost, JobRequest, RawInstance};
 use vultus_plugin_api::manifest::Scope;
 use vultus_plugin_api::{Config, Failure, FeatureRequest, Outcome, Status};
 
-use crate::Plugin;
 use crate::outcome_rules::{OutcomeRules, check_outcome};
+use crate::plugin::Plugin;
 
-/// One instance. After a panic it is destroyed and made anew for the next call.
+/// An instance. After a panic it is destroyed, and created again for the next call.
 #[derive(Debug)]
 pub struct Instance {
     plugin: Plugin,
@@ -17,29 +17,38 @@ pub struct Instance {
     refused_outcome: bool,
 }
 
+impl Plugin {
+    /// Creates an instance. The caller limits their number to `instances.max` of the manifest.
+    ///
+    /// # Errors
+    /// The plugin's failure: `InvalidInput` for wrong settings, `Unavailable` for a missing model, …
+    pub fn create(&self, config: &Config) -> Result<Instance, Failure> {
+        Instance::create(self.clone(), config.clone())
+    }
+}
+
 impl Instance {
-    pub(crate) fn create(plugin: Plugin, config: Config) -> Result<Self, Failure> {
+    fn create(plugin: Plugin, config: Config) -> Result<Self, Failure> {
         let raw = Some(plugin.entry().create(&config)?);
         Ok(Self { plugin, config, raw, refused_outcome: false })
     }
 
-    /// The plugin that this is an instance of.
+    /// The plugin of this instance.
     pub fn plugin(&self) -> &Plugin {
         &self.plugin
     }
 
-    /// Whether the newest call of [`Instance::analyze`] failed because its outcome was against the
-    /// rules.
+    /// Whether the latest call of [`Instance::analyze`] failed because the outcome was invalid.
     pub fn refused_outcome(&self) -> bool {
         self.refused_outcome
     }
 
-    /// Judges a job. The outcome is checked: size, JSON, finite numbers, `result_schema`, reasons.
+    /// Judges a job and checks the outcome: size, JSON, finite numbers, `result_schema`, reasons.
     ///
     /// # Errors
-    /// The plugin's failure; the host's own while it served the plugin; `Unsupported` for an
-    /// analysis that the manifest does not list; `Internal`, saying what is wrong, for an outcome
-    /// against the rules.
+    /// The failure of the plugin, or of the host while it served the plugin; `Unsupported` for an
+    /// analysis that the manifest does not list; `Internal`, with the broken rule, for an invalid
+    /// outcome.
     pub fn analyze(
         &mut self,
         host: &mut dyn JobHost,
@@ -48,7 +57,7 @@ impl Instance {
         self.analyze_by(request, |raw| raw.analyze(host, request))
     }
 
-    /// The same as a host of a later minor version would call it, see
+    /// Judges a job as a host with a later minor version would, see
     /// [`RawInstance::analyze_as_newer_host`].
     ///
     /// # Errors
@@ -85,11 +94,11 @@ impl Instance {
         })
     }
 
-    /// Computes a feature: JSON, at most 4 MiB, whose shape the feature's name and version say.
+    /// Computes a feature: JSON of at most 4 MiB, in the shape that its name and version determine.
     ///
     /// # Errors
-    /// As [`Instance::analyze`]; `InvalidInput` for a medium or frame that is not there, or a scope
-    /// that the feature has not.
+    /// As [`Instance::analyze`]; `InvalidInput` for a medium or frame that does not exist, or for
+    /// the wrong scope.
     pub fn provide(
         &mut self,
         host: &mut dyn JobHost,
@@ -143,7 +152,7 @@ fn check_media(request: &JobRequest) -> Result<(), Failure> {
     for (place, medium) in request.media.iter().enumerate() {
         if medium.index as usize != place {
             let index = medium.index;
-            return Err(Failure::internal(format!("medium {index} stands at place {place}")));
+            return Err(Failure::internal(format!("medium {index} is at position {place}")));
         }
     }
     Ok(())

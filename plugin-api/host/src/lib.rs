@@ -1,11 +1,11 @@
 //! Opens, validates and calls plugins: the only user of libloading.
 //!
-//! A plugin's header is checked before any function of it runs, its manifest before it is used, and
-//! every result before it is handed on. Nothing is ever unloaded: thread-locals and code of a
-//! library may be in use after its last call. Used by worker processes only; a plugin that crashes
-//! takes its process along. The rules for plugins are in `ABI.md`.
+//! A plugin's header is checked before any of its functions runs, its manifest before it is used,
+//! and every result before it is returned. Nothing is ever unloaded, because thread-locals and code
+//! of a library may be in use after its last call. Only worker processes use this crate; a plugin
+//! that crashes ends its process. The rules for plugins are in `ABI.md`.
 //!
-//! Not here: which files may be loaded at all (trust), where instances and features are kept.
+//! Not here: which files may be loaded (trust), and the storage of instances and features.
 
 mod elf;
 mod error;

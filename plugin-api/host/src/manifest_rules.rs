@@ -1,4 +1,4 @@
-//! What a manifest must keep to beyond its shape. Finds all problems at once.
+//! The rules for a manifest beyond its shape. Reports all problems at once.
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -12,12 +12,12 @@ const MAX_SIDE: RangeInclusive<u32> = 16..=8192;
 const TIMEOUT_MS: RangeInclusive<u64> = 1..=600_000;
 const INSTANCES: RangeInclusive<u32> = 1..=64;
 const MAX_MEDIA_OF_SLOT: u32 = 64;
-/// Longest name for people, in characters.
+/// Maximum length of a display text, in characters.
 const MAX_TEXT: usize = 200;
-/// Longest name for machines, in bytes.
+/// Maximum length of a name, in bytes.
 const MAX_NAME: usize = 64;
 
-/// What is wrong with a manifest, one sentence each; empty when it may be used.
+/// All problems of a manifest, one sentence each; empty if it is valid.
 pub fn manifest_problems(manifest: &Manifest) -> Vec<String> {
     let mut problems = Vec::new();
     let mut check = |ok: bool, problem: String| {
@@ -25,8 +25,11 @@ pub fn manifest_problems(manifest: &Manifest) -> Vec<String> {
             problems.push(problem);
         }
     };
-    check(is_id(&manifest.id), format!("id {:?} is no reverse DNS name", manifest.id));
-    check(is_semver(&manifest.version), format!("version {:?} is not semantic", manifest.version));
+    check(is_id(&manifest.id), format!("id {:?} is not a reverse DNS name", manifest.id));
+    check(
+        is_semver(&manifest.version),
+        format!("version {:?} is not a semantic version", manifest.version),
+    );
     let texts =
         [("name", &manifest.name), ("vendor", &manifest.vendor), ("license", &manifest.license)];
     for (field, text) in texts {
@@ -42,7 +45,7 @@ pub fn manifest_problems(manifest: &Manifest) -> Vec<String> {
         "it offers neither an analysis nor a feature".into(),
     );
     let kinds = manifest.analyses.iter().map(|spec| spec.kind.as_str());
-    check(are_unique(kinds), "an analysis type stands twice".into());
+    check(are_unique(kinds), "an analysis type is listed twice".into());
     let features = manifest.provides.iter().map(|provided| provided.feature.as_str());
     check(are_unique(features), "a feature is provided twice".into());
     for spec in &manifest.analyses {
@@ -55,7 +58,7 @@ pub fn manifest_problems(manifest: &Manifest) -> Vec<String> {
     problems
 }
 
-/// What the manifest promises and the table of functions does not hold.
+/// Functions that the manifest needs and the function table lacks.
 pub(crate) fn function_problems(manifest: &Manifest, entry: &Entry) -> Vec<String> {
     let mut problems = Vec::new();
     if !manifest.analyses.is_empty() && !entry.has_analyze() {
@@ -85,12 +88,12 @@ fn analysis_problems(spec: &AnalysisSpec) -> Vec<String> {
         "pixel_formats is empty or has an unknown name".into(),
     );
     for feature in &spec.features {
-        check(is_feature(feature), format!("the feature {feature:?} is no name/version"));
+        check(is_feature(feature), format!("the feature {feature:?} is not name/version"));
     }
     check(!spec.slots.is_empty(), "it has no slot".into());
     check(
         are_unique(spec.slots.iter().map(|slot| slot.name.as_str())),
-        "a slot stands twice".into(),
+        "a slot is listed twice".into(),
     );
     for slot in &spec.slots {
         check(is_slot(slot), format!("the slot {:?} is malformed", slot.name));
@@ -113,11 +116,11 @@ fn is_slot(slot: &Slot) -> bool {
         && tags.all(|tag| is_name(tag))
 }
 
-/// It must describe an object, and its defaults, taken together, must satisfy it as far as they go.
+/// Checks that the schema describes an object and accepts the object of its own defaults.
 fn check_params_schema(schema: &Value) -> Result<(), String> {
     let validator = compile_schema(schema)?;
     if schema["type"] != "object" {
-        return Err("does not say \"type\": \"object\"".into());
+        return Err("does not have \"type\": \"object\"".into());
     }
     let properties = schema["properties"].as_object();
     let defaults: serde_json::Map<String, Value> = properties
@@ -128,13 +131,13 @@ fn check_params_schema(schema: &Value) -> Result<(), String> {
     let defaults = Value::Object(defaults);
     validator
         .validate(&defaults)
-        .map_err(|error| format!("refuses its own defaults at {}: {error}", error.instance_path()))
+        .map_err(|error| format!("rejects its own defaults at {}: {error}", error.instance_path()))
 }
 
-/// Compiles a schema of a manifest; the error is the end of a sentence.
+/// Compiles a schema of a manifest. The error continues a sentence that starts with its name.
 ///
 /// # Errors
-/// When it does not compile without loading anything from elsewhere.
+/// The schema does not compile without loading other documents.
 pub fn compile_schema(schema: &Value) -> Result<jsonschema::Validator, String> {
     jsonschema::validator_for(schema).map_err(|error| format!("does not compile: {error}"))
 }
@@ -143,12 +146,12 @@ fn provided_problems(provided: &Provided) -> Vec<String> {
     let mut problems = Vec::new();
     let name = &provided.feature;
     if !is_feature(name) {
-        problems.push(format!("the provided feature {name:?} is no name/version"));
+        problems.push(format!("the provided feature {name:?} is not name/version"));
     }
     for need in
         provided.needs.iter().chain(&provided.optional_needs).filter(|need| !is_feature(need))
     {
-        problems.push(format!("feature {name:?}: its need {need:?} is no name/version"));
+        problems.push(format!("feature {name:?}: its need {need:?} is not name/version"));
     }
     if !MAX_SIDE.contains(&provided.max_side) {
         problems.push(format!("feature {name:?}: max_side is not {MAX_SIDE:?}"));
@@ -159,7 +162,7 @@ fn provided_problems(provided: &Provided) -> Vec<String> {
 fn weight_problem(weight: &Weight) -> Option<String> {
     let file = &weight.file;
     if file.is_empty() || file.starts_with('.') || file.contains(['/', '\\', '\0']) {
-        return Some(format!("the weight file {file:?} is no plain file name"));
+        return Some(format!("the weight file {file:?} is not a plain file name"));
     }
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let sha256 = &weight.sha256;
@@ -177,7 +180,7 @@ fn is_text(text: &str) -> bool {
     !text.trim().is_empty() && text.chars().count() <= MAX_TEXT
 }
 
-/// A lower-case letter, then lower-case letters, digits and `_`.
+/// A lower-case letter followed by lower-case letters, digits and `_`.
 fn is_name(name: &str) -> bool {
     name.len() <= MAX_NAME
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -202,7 +205,7 @@ fn is_feature(feature: &str) -> bool {
     })
 }
 
-/// Three numbers, with a pre-release or build part if any.
+/// Three numbers, optionally with a pre-release or build part.
 fn is_semver(version: &str) -> bool {
     let (core, extra) = match version.find(['-', '+']) {
         Some(at) => version.split_at(at),

@@ -1,64 +1,63 @@
-//! What an outcome must be before anybody sees it. The plugin is treated as hostile.
+//! The rules for an outcome, checked before it is used. The plugin is treated as hostile.
 
 use std::collections::VecDeque;
 
 use jsonschema::Validator;
 use serde_json::Value;
+use vultus_plugin_api::limits::MAX_REASONS;
 use vultus_plugin_api::{JobMedium, Outcome, Reason, Resolution};
 
-/// Most reasons of one outcome.
-const MAX_REASONS: usize = 256;
-/// Longest code of a reason, in bytes.
+/// Maximum length of a reason's code, in bytes.
 const MAX_CODE: usize = 64;
-/// Longest message of a reason, in characters.
+/// Maximum length of a reason's message, in characters.
 const MAX_MESSAGE: usize = 500;
 
-/// What an outcome is checked against.
+/// The context of an outcome.
 pub(crate) struct OutcomeRules<'a> {
-    /// Of `Outcome::result`.
+    /// The schema of `Outcome::result`.
     pub(crate) schema: &'a Validator,
     /// The media of the job.
     pub(crate) media: &'a [JobMedium],
 }
 
-/// Why an outcome is refused. Never repeats a value of the result.
+/// Why an outcome is rejected. Never repeats a value of the result.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OutcomeError {
     /// Not text.
     #[error("is not UTF-8")]
     NotUtf8,
-    /// Not JSON, or without the fields of an outcome.
+    /// Not JSON, or not the fields of an outcome.
     #[error("is not the JSON of an outcome: {0}")]
     NotOutcome(String),
     /// A number that is infinite in 64-bit floating point.
     #[error("has a number that is not finite")]
     NotFinite,
-    /// The result has another shape than `result_schema` says.
+    /// The result does not satisfy `result_schema`.
     #[error("breaks its result_schema at {place}: {problem}")]
     Schema {
         /// JSON pointer into the result.
         place: String,
-        /// What is wrong, without the value.
+        /// The problem, without the value.
         problem: String,
     },
     /// A verdict other than SUCCESS without a reason.
     #[error("has no reason for a resolution other than SUCCESS")]
     NoReason,
     /// Too many reasons.
-    #[error("has {0} reasons, at most {MAX_REASONS} are taken")]
+    #[error("has {0} reasons, at most {MAX_REASONS} are accepted")]
     ManyReasons(usize),
-    /// A code that is not upper-case letters, digits and `_`.
+    /// A code that does not consist of upper-case letters, digits and `_`.
     #[error("has a malformed code in reason {0}")]
     BadCode(usize),
-    /// No message, or a very long one.
-    #[error("has no message, or more than {MAX_MESSAGE} characters of it, in reason {0}")]
+    /// An empty message, or one that is too long.
+    #[error("has an empty message, or one over {MAX_MESSAGE} characters, in reason {0}")]
     BadMessage(usize),
     /// A medium or frame that is not in the job.
-    #[error("points to a medium or frame that is not there in reason {0}")]
+    #[error("refers to a medium or frame that does not exist in reason {0}")]
     BadIndex(usize),
 }
 
-/// Reads and checks an outcome.
+/// Parses and checks an outcome.
 pub(crate) fn check_outcome(
     json: &[u8],
     rules: &OutcomeRules<'_>,
@@ -86,7 +85,7 @@ pub(crate) fn check_outcome(
     Ok(outcome)
 }
 
-/// What kind of error and where, without the text that serde may quote from the input.
+/// Kind and position of an error, without the text that serde may quote from the input.
 fn place_of(error: &serde_json::Error) -> String {
     let kind = match error.classify() {
         serde_json::error::Category::Io => "reading",
@@ -97,7 +96,7 @@ fn place_of(error: &serde_json::Error) -> String {
     format!("{kind}, line {} column {}", error.line(), error.column())
 }
 
-/// Whether every number is finite. Without recursion, although serde_json bounds the depth anyway.
+/// Whether every number is finite. Not recursive, although serde_json limits the depth anyway.
 fn is_finite(value: &Value) -> bool {
     let mut waiting = VecDeque::from([value]);
     while let Some(value) = waiting.pop_front() {

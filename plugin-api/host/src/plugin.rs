@@ -1,4 +1,4 @@
-//! A plugin file, opened and checked.
+//! An opened and validated plugin file.
 
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
@@ -8,10 +8,11 @@ use std::sync::Arc;
 use jsonschema::Validator;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use vultus_plugin_api::calling::Entry;
-use vultus_plugin_api::{Config, Failure, Manifest, abi};
+use vultus_plugin_api::{Failure, Manifest, abi};
 
+use crate::elf;
+use crate::error::OpenError;
 use crate::manifest_rules::{function_problems, manifest_problems};
-use crate::{Instance, OpenError, elf};
 
 /// An opened, validated plugin. Cheap to clone; the library stays loaded until the process ends.
 #[derive(Clone)]
@@ -24,20 +25,20 @@ struct Inner {
     file_sha256: String,
     manifest: Manifest,
     entry: Entry,
-    /// By analysis type.
+    /// Compiled result schemas by analysis type.
     result_schemas: HashMap<String, Validator>,
 }
 
 impl Plugin {
-    /// Opens a plugin: looks at the file, loads it, checks its header, then reads and checks its
-    /// manifest. Constructors of the library run while it is loaded; so this is for sandboxed
-    /// processes.
+    /// Opens a plugin: inspects the file, loads it, checks its header, then reads and checks its
+    /// manifest. Constructors of the library run while it is loaded, so call this only in a
+    /// sandboxed process.
     ///
     /// # Errors
     /// See [`OpenError`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let read = |source| OpenError::Read { path: path.to_owned(), source };
-        // A path without a slash would be searched for by the dynamic linker.
+        // The dynamic linker would search for a path without a slash.
         let path = std::path::absolute(path).map_err(read)?;
         let file_sha256 = elf::inspect(&path)?;
         let entry = load(&path)?;
@@ -50,7 +51,7 @@ impl Plugin {
         problems.extend(function_problems(&manifest, &entry));
         let mut result_schemas = HashMap::new();
         for spec in &manifest.analyses {
-            // A schema that does not compile is among the problems already.
+            // A schema that does not compile is already among the problems.
             if let Ok(schema) = jsonschema::validator_for(&spec.result_schema) {
                 result_schemas.insert(spec.kind.clone(), schema);
             }
@@ -62,15 +63,16 @@ impl Plugin {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// What the plugin says about itself.
+    /// The plugin's description of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.inner.manifest
     }
 
-    /// The manifest's JSON as the plugin writes it now; it must be what it was when it was opened.
+    /// The manifest's JSON as the plugin writes it now. It must equal the one that was read on
+    /// opening.
     ///
     /// # Errors
-    /// What the plugin says, or `Internal` when it is too long.
+    /// The plugin's failure; `Internal` if the manifest is too long.
     pub fn manifest_json(&self) -> Result<Vec<u8>, Failure> {
         self.inner.entry.manifest_json()
     }
@@ -85,17 +87,9 @@ impl Plugin {
         &self.inner.path
     }
 
-    /// The minor version of the ABI that it was built for.
+    /// The minor version of the ABI that the plugin was built for.
     pub fn abi_minor(&self) -> u16 {
         self.inner.entry.abi_minor()
-    }
-
-    /// Makes an instance. How many there may be at once is in the manifest; the caller counts.
-    ///
-    /// # Errors
-    /// What the plugin says: `InvalidInput` for settings, `Unavailable` for a missing model, …
-    pub fn create(&self, config: &Config) -> Result<Instance, Failure> {
-        Instance::create(self.clone(), config.clone())
     }
 
     pub(crate) fn entry(&self) -> &Entry {
@@ -113,22 +107,22 @@ impl std::fmt::Debug for Plugin {
     }
 }
 
-/// Loads the library for ever, and checks the header of its symbol.
+/// Loads the library until the process ends, and checks the header of its symbol.
 fn load(path: &Path) -> Result<Entry, OpenError> {
-    // SAFETY: constructors of the library run here; the caller's process is made for that. Nothing
-    // is ever unloaded, so no destructor runs before the process ends.
+    // SAFETY: constructors of the library run here; the caller's process is sandboxed for that.
+    // Nothing is ever unloaded, so no destructor runs before the process ends.
     let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
     let library = library.map_err(|source| OpenError::Load { path: path.to_owned(), source })?;
     let library = ManuallyDrop::new(library);
     let no_symbol = || OpenError::NoSymbol { path: path.to_owned() };
-    // SAFETY: the symbol's address is taken as a pointer, whatever lies there.
+    // SAFETY: only the address of the symbol is read, as a pointer.
     let symbol = unsafe { library.get::<*const abi::Plugin>(abi::SYMBOL) };
     let symbol = *symbol.map_err(|_| no_symbol())?;
     if symbol.is_null() {
         return Err(no_symbol());
     }
-    // SAFETY: a plugin's symbol is an `abi::Plugin`; of anything else only the header is read. The
-    // library is never unloaded.
+    // SAFETY: a plugin's symbol is an `abi::Plugin`; of any other symbol only the header is read.
+    // The library is never unloaded.
     let entry = unsafe { Entry::read(symbol) };
     entry.map_err(|source| OpenError::Header { path: path.to_owned(), source })
 }

@@ -1,5 +1,5 @@
-//! The callbacks of a job: C functions over a [`JobHost`]. They keep all that was handed to the
-//! plugin alive until its call returns, and bound what a plugin can make the host keep.
+//! The callbacks of a job: C functions over a [`JobHost`]. They keep everything that was passed to
+//! the plugin alive until its call returns, and limit what a plugin can make the host keep.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -13,26 +13,25 @@ use crate::abi;
 use crate::artifact;
 use crate::error::{Failure, Status};
 use crate::job::{JobMedium, LogLevel};
+use crate::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES};
 use crate::manifest::SlotKind;
 
-use super::{
-    FrameView, JobHost, JobRequest, MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, Pixels,
-};
+use super::job_host::{FrameView, JobHost, JobRequest, Pixels};
 
-/// Longest name of a feature or artifact, in bytes.
+/// Maximum length of the name of a feature or artifact, in bytes.
 const MAX_NAME_BYTES: u64 = 100;
 
-/// Which version of the host a plugin meets.
+/// The version of the host that a plugin sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HostVersion {
-    /// This one.
+    /// This version.
     Own,
-    /// One with a later minor version, which has appended fields to job, media and frames.
+    /// A later minor version, which appended fields to job, media and frames.
     Newer,
 }
 
-/// A struct with the fields that a later minor version could have appended. What is in them is
-/// nothing that this version defines.
+/// A struct with fields that a later minor version could have appended. Their content has no
+/// meaning in this version.
 #[repr(C)]
 struct Longer<T> {
     known: T,
@@ -44,7 +43,7 @@ impl<T> Longer<T> {
         Self { known, appended: [0xA5A5_A5A5_A5A5_A5A5; 5] }
     }
 
-    /// Bytes of the struct, as a host of this version says them.
+    /// Size of the struct in bytes, as a host of this version declares it.
     fn size(version: HostVersion) -> u32 {
         match version {
             HostVersion::Own => size_of::<T>() as u32,
@@ -53,7 +52,7 @@ impl<T> Longer<T> {
     }
 }
 
-/// A frame as the plugin got it, with the pixels that it points to.
+/// A frame that was passed to the plugin, with the pixels that it points to.
 type HandedOut = (Box<Longer<abi::Frame>>, Pixels);
 
 /// State behind `ctx` during one call.
@@ -61,21 +60,23 @@ struct Call<'h> {
     host: &'h mut dyn JobHost,
     version: HostVersion,
     media: usize,
-    /// What was handed out, by medium and frame: boxed, so that the pointers stay.
+    /// The frames passed so far, by medium and frame. They are boxed, so that pointers to them stay
+    /// valid.
     frames: HashMap<(u32, u32), HandedOut>,
     features: HashMap<(u32, u32, String), Arc<[u8]>>,
-    /// The newest failure of `feature`; the plugin may read it until the next callback.
+    /// The message of the latest failure of `feature`; the plugin may read it until the next
+    /// callback.
     message: String,
-    /// Names of those handed over.
+    /// Names of the accepted artifacts.
     artifacts: Vec<String>,
-    /// The host's own failure while it served a callback: the call's result, whatever the plugin
-    /// says.
+    /// The host's own failure during a callback. It is the result of the call, whatever the plugin
+    /// returns.
     failure: Option<Failure>,
-    /// A panic of the host: must not cross the plugin's frames, so it waits here.
+    /// A panic of the host. It must not unwind through the plugin's frames, so it is kept here.
     panic: Option<Box<dyn Any + Send>>,
 }
 
-/// Builds the job, runs `call` with it, then lets the host's own failure or panic win.
+/// Builds the job and runs `call` with it. A failure or panic of the host takes precedence.
 pub(super) fn with_job<R>(
     host: &mut dyn JobHost,
     request: &JobRequest,
@@ -105,7 +106,7 @@ pub(super) fn with_job<R>(
         failure: None,
         panic: None,
     };
-    // Only one of the two lists is used; the other stays empty.
+    // Only one of the two lists is used; the other is empty.
     let longer: Vec<Longer<abi::Medium>> = match version {
         HostVersion::Own => Vec::new(),
         HostVersion::Newer => media.iter().map(|medium| Longer::new(*medium)).collect(),
@@ -165,12 +166,14 @@ fn view(text: &str) -> abi::Bytes {
     abi::Bytes::of(text.as_bytes())
 }
 
-/// Runs `serve` with the call behind `ctx`; `fallback` when the host panics, and ever after.
+/// Runs `serve` with the call behind `ctx`. Returns `fallback` if the host panics, and for all
+/// callbacks after that.
 ///
 /// # Safety
 /// `ctx` must be the `Job::ctx` of a call that has not returned, on its thread.
 unsafe fn serve<R>(ctx: *mut c_void, fallback: R, serve: impl FnOnce(&mut Call<'_>) -> R) -> R {
-    // SAFETY: `with_job` put a `Call` there; the plugin's thread is ours, so nobody else holds it.
+    // SAFETY: `with_job` put a `Call` there, and the plugin runs on our thread, so no other
+    // reference is in use.
     let call = unsafe { &mut *ctx.cast::<Call<'_>>() };
     if call.panic.is_some() {
         return fallback;
@@ -187,7 +190,7 @@ unsafe fn serve<R>(ctx: *mut c_void, fallback: R, serve: impl FnOnce(&mut Call<'
 /// # Safety
 /// As [`serve`].
 unsafe extern "C" fn next_frame(ctx: *mut c_void) -> *const abi::Frame {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         serve(ctx, std::ptr::null(), |call| {
             if call.failure.is_some() {
@@ -213,7 +216,7 @@ impl Call<'_> {
         }
         if !frame.is_whole() || frame.medium as usize >= self.media {
             self.failure = Some(Failure::internal(format!(
-                "frame {} of medium {} has not the pixels that its size needs",
+                "frame {} of medium {} has too few pixels for its size",
                 frame.index, frame.medium
             )));
             return std::ptr::null();
@@ -244,10 +247,10 @@ impl Call<'_> {
             return Err(Failure::invalid_input(format!("more than {MAX_ARTIFACTS} artifacts")));
         }
         if !artifact::is_name(name) || !artifact::TYPES.contains(&mime) {
-            return Err(Failure::invalid_input("a bad name or type of an artifact"));
+            return Err(Failure::invalid_input("the name or type of an artifact is invalid"));
         }
         if self.artifacts.iter().any(|known| known == name) {
-            return Err(Failure::invalid_input("two artifacts of one name"));
+            return Err(Failure::invalid_input("two artifacts have the same name"));
         }
         self.host.artifact(name, mime, data)?;
         self.artifacts.push(name.to_owned());
@@ -283,7 +286,7 @@ fn raw_frame(frame: &FrameView) -> abi::Frame {
 /// # Safety
 /// As [`serve`].
 unsafe extern "C" fn rewind(ctx: *mut c_void) {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe { serve(ctx, (), |call| call.host.rewind()) }
 }
 
@@ -296,11 +299,15 @@ unsafe extern "C" fn feature(
     name: abi::Bytes,
     out: *mut abi::Bytes,
 ) -> u32 {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         serve(ctx, Status::Internal.code(), |call| {
             let answer = text(name, MAX_NAME_BYTES)
-                .ok_or_else(|| Failure::invalid_input("the feature's name is no short UTF-8 text"))
+                .ok_or_else(|| {
+                    Failure::invalid_input(
+                        "the name of the feature is not valid UTF-8, or is too long",
+                    )
+                })
                 .and_then(|name| call.feature(medium, frame, name));
             let (code, bytes) = match answer {
                 Ok(bytes) => (abi::STATUS_OK, bytes),
@@ -320,21 +327,21 @@ unsafe extern "C" fn feature(
 /// # Safety
 /// As [`serve`].
 unsafe extern "C" fn is_cancelled(ctx: *mut c_void) -> u32 {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe { serve(ctx, 1, |call| u32::from(call.failure.is_some() || call.host.is_cancelled())) }
 }
 
 /// # Safety
 /// As [`serve`].
 unsafe extern "C" fn deadline_us(ctx: *mut c_void) -> u64 {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe { serve(ctx, 0, |call| call.host.deadline_us()) }
 }
 
 /// # Safety
 /// As [`serve`].
 unsafe extern "C" fn progress(ctx: *mut c_void, fraction: f32) {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         serve(ctx, (), |call| {
             if fraction.is_finite() {
@@ -347,7 +354,7 @@ unsafe extern "C" fn progress(ctx: *mut c_void, fraction: f32) {
 /// # Safety
 /// As [`serve`]; `message` must be a valid view.
 unsafe extern "C" fn log(ctx: *mut c_void, level: u32, message: abi::Bytes) {
-    // SAFETY: by the caller's word; a shorter view of the same bytes is as valid.
+    // SAFETY: guaranteed by the caller; a shorter view of the same bytes is also valid.
     unsafe {
         serve(ctx, (), |call| {
             let kept = message.len.min(MAX_MESSAGE_BYTES as u64);
@@ -365,14 +372,15 @@ unsafe extern "C" fn artifact(
     mime: abi::Bytes,
     data: abi::Bytes,
 ) -> u32 {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     unsafe {
         serve(ctx, Status::Internal.code(), |call| {
             let (name, mime) = (text(name, MAX_NAME_BYTES), text(mime, MAX_NAME_BYTES));
             let given = match (name, mime, data.get(MAX_ARTIFACT_BYTES)) {
                 (Some(name), Some(mime), Some(data)) => call.artifact(name, mime, data),
                 _ => Err(Failure::invalid_input(format!(
-                    "an artifact of more than {MAX_ARTIFACT_BYTES} bytes, or whose name or type is no text of at most {MAX_NAME_BYTES}"
+                    "an artifact exceeds {MAX_ARTIFACT_BYTES} bytes, or its name or type is not \
+                     text of at most {MAX_NAME_BYTES} bytes"
                 ))),
             };
             let Err(refusal) = given else { return abi::STATUS_OK };
@@ -385,6 +393,6 @@ unsafe extern "C" fn artifact(
 /// # Safety
 /// `bytes` must be a valid view.
 unsafe fn text<'a>(bytes: abi::Bytes, limit: u64) -> Option<&'a str> {
-    // SAFETY: by the caller's word.
+    // SAFETY: guaranteed by the caller.
     std::str::from_utf8(unsafe { bytes.get(limit) }?).ok()
 }

@@ -1,34 +1,35 @@
-//! The checked table of a plugin's functions, and one instance of it.
+//! The checked function table of a plugin, and an instance of the plugin.
 
 use std::ffi::c_void;
 use std::fmt;
 
-use crate::Config;
 use crate::abi;
+use crate::config::Config;
 use crate::error::{Failure, Status};
 use crate::job::FeatureRequest;
+use crate::limits::{MAX_MESSAGE_BYTES, MAX_RESULT_BYTES};
 
 use super::callbacks::{HostVersion, with_job};
-use super::{JobHost, JobRequest, MAX_MESSAGE_BYTES, MAX_RESULT_BYTES};
+use super::job_host::{JobHost, JobRequest};
 
-/// Why a `VULTUS_PLUGIN` cannot be used. Found before any function of the plugin ran.
+/// Why a `VULTUS_PLUGIN` cannot be used. Determined before any function of the plugin runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HeaderError {
-    /// The first bytes are not those of a Vultus plugin.
+    /// The first bytes are not [`abi::MAGIC`].
     BadMagic,
     /// Built for another major version of the ABI.
     OtherMajor {
-        /// The plugin's.
+        /// The plugin's major version.
         found: u16,
     },
-    /// Smaller than v1.0.
+    /// Smaller than in v1.0.
     ShortStruct {
-        /// Bytes that the plugin says.
+        /// Size in bytes that the plugin declares.
         found: u32,
-        /// Bytes of v1.0.
+        /// Size in bytes in v1.0.
         needed: u32,
     },
-    /// A function that must be there is null.
+    /// A required function is null.
     MissingFunction(&'static str),
 }
 
@@ -38,11 +39,11 @@ impl fmt::Display for HeaderError {
             Self::BadMagic => write!(f, "VULTUS_PLUGIN does not begin with the magic bytes"),
             Self::OtherMajor { found } => write!(
                 f,
-                "built for ABI major version {found}, this host speaks {}",
+                "built for ABI major version {found}, this host requires {}",
                 abi::ABI_MAJOR
             ),
             Self::ShortStruct { found, needed } => {
-                write!(f, "VULTUS_PLUGIN says {found} bytes, v1.0 has {needed}")
+                write!(f, "VULTUS_PLUGIN declares {found} bytes, v1.0 has {needed}")
             }
             Self::MissingFunction(name) => write!(f, "the function {name} is null"),
         }
@@ -51,7 +52,7 @@ impl fmt::Display for HeaderError {
 
 impl std::error::Error for HeaderError {}
 
-/// The functions of a plugin whose header was checked.
+/// The functions of a plugin with a valid header.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
     abi_minor: u16,
@@ -63,18 +64,18 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Reads and checks a `VULTUS_PLUGIN`; calls nothing.
+    /// Reads and checks a `VULTUS_PLUGIN`, without calling a function.
     ///
     /// # Safety
-    /// `symbol` must point to at least an [`abi::Header`], and to as many bytes as it says if magic
-    /// and major version are right; the functions must be as `ABI.md` says and stay loaded for
-    /// ever.
+    /// `symbol` must point to at least an [`abi::Header`], and to as many bytes as the header
+    /// declares if magic and major version are right. The functions must follow `ABI.md` and stay
+    /// loaded until the process ends.
     ///
     /// # Errors
     /// See [`HeaderError`].
     pub unsafe fn read(symbol: *const abi::Plugin) -> Result<Self, HeaderError> {
-        // A foreign symbol need not be aligned as ours.
-        // SAFETY: the caller vouches for a header's worth of bytes.
+        // A foreign symbol may have another alignment than ours.
+        // SAFETY: the caller guarantees the bytes of a header.
         let header = unsafe { symbol.cast::<abi::Header>().read_unaligned() };
         if header.magic != abi::MAGIC {
             return Err(HeaderError::BadMagic);
@@ -86,7 +87,7 @@ impl Entry {
         if header.struct_size < needed {
             return Err(HeaderError::ShortStruct { found: header.struct_size, needed });
         }
-        // SAFETY: the header says that the struct is at least as long as ours.
+        // SAFETY: the header declares that the struct is at least as long as ours.
         let plugin = unsafe { symbol.read_unaligned() };
         let missing = HeaderError::MissingFunction;
         if plugin.analyze.is_none() && plugin.provide.is_none() {
@@ -107,64 +108,65 @@ impl Entry {
         self.abi_minor
     }
 
-    /// Whether the function `analyze` is there.
+    /// Whether the function `analyze` exists.
     pub fn has_analyze(&self) -> bool {
         self.analyze.is_some()
     }
 
-    /// Whether the function `provide` is there.
+    /// Whether the function `provide` exists.
     pub fn has_provide(&self) -> bool {
         self.provide.is_some()
     }
 
-    /// The manifest's JSON, as the plugin wrote it.
+    /// The manifest's JSON, as the plugin writes it.
     ///
     /// # Errors
-    /// What the plugin says, or `Internal` when it is over [`MAX_RESULT_BYTES`].
+    /// The plugin's failure; `Internal` if the manifest exceeds [`MAX_RESULT_BYTES`].
     pub fn manifest_json(&self) -> Result<Vec<u8>, Failure> {
         let mut out = abi::Buf::EMPTY;
-        // SAFETY: the functions are as `ABI.md` says by the word given to `read`.
+        // SAFETY: the caller of `read` guaranteed that the functions follow `ABI.md`.
         let code = unsafe { (self.manifest_json)(&mut out) };
-        // SAFETY: the plugin wrote `out` or left it empty.
+        // SAFETY: the plugin wrote `out`, or it is still empty.
         unsafe { receive(code, out, "the manifest") }
     }
 
-    /// Makes an instance.
+    /// Creates an instance.
     ///
     /// # Errors
-    /// What the plugin says: `InvalidInput` for settings, `Unavailable` for a missing model, …
+    /// The plugin's failure: `InvalidInput` for wrong settings, `Unavailable` for a missing model,
+    /// …
     pub fn create(&self, config: &Config) -> Result<RawInstance, Failure> {
         let json = serde_json::to_vec(config)
             .map_err(|error| Failure::internal(format!("writing the configuration: {error}")))?;
         let mut instance = std::ptr::null_mut();
         let mut error = abi::Buf::EMPTY;
-        // SAFETY: as in `manifest_json`; all three outlive the call.
+        // SAFETY: as in `manifest_json`; all three arguments outlive the call.
         let code = unsafe { (self.create)(abi::Bytes::of(&json), &mut instance, &mut error) };
-        // SAFETY: the plugin wrote `error` or left it empty.
+        // SAFETY: the plugin wrote `error`, or it is still empty.
         unsafe { receive(code, error, "the error of create") }?;
         if instance.is_null() {
-            return Err(Failure::internal("create gave status 0 and no instance"));
+            return Err(Failure::internal("create returned status 0 without an instance"));
         }
         Ok(RawInstance { entry: *self, instance })
     }
 }
 
-/// One instance of a plugin; destroyed when dropped. What it hands over is not judged here.
+/// One instance of a plugin; destroyed on drop. Does not check what the plugin returns.
 #[derive(Debug)]
 pub struct RawInstance {
     entry: Entry,
     instance: *mut c_void,
 }
 
-// SAFETY: the ABI lets an instance move between threads as long as no two call it at once (rule 28
-// of `ABI.md`), and calling needs `&mut`.
+// SAFETY: the ABI allows an instance to move between threads if no two call it at once (rule 28 of
+// `ABI.md`), and a call needs `&mut`.
 unsafe impl Send for RawInstance {}
 
 impl RawInstance {
-    /// Judges a job and gives the outcome's JSON, unchecked.
+    /// Judges a job and returns the outcome's JSON, unchecked.
     ///
     /// # Errors
-    /// What plugin or host met; `Internal` over [`MAX_RESULT_BYTES`].
+    /// The failure of the plugin or of the host; `Internal` over [`MAX_RESULT_BYTES`].
     pub fn analyze(
         &mut self,
         host: &mut dyn JobHost,
@@ -173,8 +175,8 @@ impl RawInstance {
         self.analyze_on(host, request, HostVersion::Own)
     }
 
-    /// The same as a host of a later minor version would call it: job, media and frames are longer
-    /// than this version knows. A plugin that keeps to rule 8 of `ABI.md` answers as before.
+    /// Judges a job as a host with a later minor version would: job, media and frames are longer
+    /// than this version knows. A plugin that follows rule 8 of `ABI.md` gives the same answer.
     ///
     /// # Errors
     /// As [`RawInstance::analyze`].
@@ -198,15 +200,15 @@ impl RawInstance {
         let instance = self.instance;
         with_job(host, request, version, |job| {
             let mut out = abi::Buf::EMPTY;
-            // SAFETY: the instance comes from this plugin, `&mut self` keeps others out, `job` is
-            // valid.
+            // SAFETY: the instance belongs to this plugin, `&mut self` excludes other calls, and
+            // `job` is valid.
             let code = unsafe { analyze(instance, job, &mut out) };
-            // SAFETY: the plugin wrote `out` or left it empty.
+            // SAFETY: the plugin wrote `out`, or it is still empty.
             unsafe { receive(code, out, "the outcome") }
         })
     }
 
-    /// Computes a feature and gives its JSON, unchecked.
+    /// Computes a feature and returns its JSON, unchecked.
     ///
     /// # Errors
     /// As [`RawInstance::analyze`].
@@ -231,7 +233,7 @@ impl RawInstance {
             let mut out = abi::Buf::EMPTY;
             // SAFETY: as in `analyze`; `asked` borrows from `feature`, which outlives the call.
             let code = unsafe { provide(instance, job, &asked, &mut out) };
-            // SAFETY: the plugin wrote `out` or left it empty.
+            // SAFETY: the plugin wrote `out`, or it is still empty.
             unsafe { receive(code, out, "the feature") }
         })
     }
@@ -239,19 +241,19 @@ impl RawInstance {
 
 impl Drop for RawInstance {
     fn drop(&mut self) {
-        // SAFETY: the instance comes from this plugin and is not used again.
+        // SAFETY: the instance belongs to this plugin and is not used again.
         unsafe { (self.entry.destroy)(self.instance) }
     }
 }
 
-/// Copies what the plugin handed over, releases it, and turns a status into a failure.
+/// Copies the bytes that the plugin returned, releases them, and converts a status to a failure.
 ///
 /// # Safety
-/// `buf` must be as `ABI.md` says.
+/// `buf` must follow `ABI.md`.
 unsafe fn receive(code: u32, mut buf: abi::Buf, what: &str) -> Result<Vec<u8>, Failure> {
     let limit = if code == abi::STATUS_OK { MAX_RESULT_BYTES } else { MAX_MESSAGE_BYTES as u64 };
     let kept = if code == abi::STATUS_OK { buf.len } else { buf.len.min(limit) };
-    // SAFETY: the caller vouches for `buf.len` bytes; `kept` is not more.
+    // SAFETY: the caller guarantees `buf.len` bytes; `kept` is not more.
     let bytes = unsafe { abi::Bytes { ptr: buf.ptr, len: kept }.get(limit) }.map(<[u8]>::to_vec);
     let len = buf.len;
     if let Some(release) = buf.release {
@@ -261,10 +263,12 @@ unsafe fn receive(code: u32, mut buf: abi::Buf, what: &str) -> Result<Vec<u8>, F
     if code != abi::STATUS_OK {
         let message = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
         let message =
-            if message.is_empty() { "the plugin gives no message".into() } else { message };
+            if message.is_empty() { "the plugin returned no message".into() } else { message };
         return Err(Failure::new(Status::from_code(code), message));
     }
     bytes.ok_or_else(|| {
-        Failure::internal(format!("{what} is {len} bytes, at most {MAX_RESULT_BYTES} are taken"))
+        Failure::internal(format!(
+            "{what} has {len} bytes, at most {MAX_RESULT_BYTES} are accepted"
+        ))
     })
 }

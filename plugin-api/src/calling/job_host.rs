@@ -1,4 +1,4 @@
-//! What a host offers to a call, as safe Rust: the request and the trait behind the callbacks.
+//! The host's side of a call in safe Rust: the request, and the trait behind the callbacks.
 
 use std::sync::Arc;
 
@@ -8,38 +8,38 @@ use crate::error::Failure;
 use crate::frame::PixelFormat;
 use crate::job::{JobMedium, LogLevel};
 
-/// What an instance is asked to judge.
+/// The request to judge a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRequest {
     /// The analysis type; empty for `provide`.
     pub analysis: String,
-    /// The merged, validated parameters; `null` for `provide`.
+    /// The merged and validated parameters; `null` for `provide`.
     pub params: Value,
-    /// The media; `index` of each is its place here.
+    /// The media; the `index` of each is its position in this list.
     pub media: Vec<JobMedium>,
 }
 
-/// Pixels that live as long as anybody holds them: an `Arc<Vec<u8>>` is one.
+/// Shared pixels: an `Arc<Vec<u8>>`, for example. They live as long as any owner.
 pub type Pixels = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
-/// A frame that a host hands to a plugin. The pixels stay shared with the host; nothing is copied.
+/// A frame that a host passes to a plugin. The pixels are shared with the host, not copied.
 #[derive(Clone)]
 pub struct FrameView {
     /// Index of the medium in [`JobRequest::media`].
     pub medium: u32,
     /// Index of the frame in its medium.
     pub index: u32,
-    /// How the pixels are laid out.
+    /// Layout of the pixels.
     pub format: PixelFormat,
     /// Pixels per row.
     pub width: u32,
-    /// Rows.
+    /// Number of rows.
     pub height: u32,
-    /// Bytes from one row to the next.
+    /// Bytes from the start of one row to the start of the next.
     pub stride: u32,
-    /// At least `stride * (height - 1)` + one row of pixels.
+    /// At least `stride * (height - 1)` bytes plus one row of pixels.
     pub pixels: Pixels,
-    /// Time in the medium, in microseconds.
+    /// Presentation time in microseconds.
     pub pts_us: i64,
     /// Width of the medium's upright pictures before scaling, in pixels.
     pub source_width: u32,
@@ -48,7 +48,7 @@ pub struct FrameView {
 }
 
 impl FrameView {
-    /// Whether the pixels are as many as the size says.
+    /// Whether there are enough pixels for the size.
     pub(crate) fn is_whole(&self) -> bool {
         let row = u64::from(self.width) * self.format.bytes_per_pixel() as u64;
         let Some(rows_above) = self.height.checked_sub(1) else {
@@ -64,21 +64,21 @@ impl FrameView {
     }
 }
 
-/// What a host does for a job. Called only on the thread that made the call, and only during it.
+/// The services of a host during a call. Called only on the thread of the call, and only during it.
 pub trait JobHost {
-    /// The next frame, medium by medium, in order. A frame that was handed out once in this call is
-    /// not asked again: the plugin gets the first one for the same medium and index.
+    /// The next frame, medium by medium, in order. If the same medium and index is returned again
+    /// in a call, the plugin receives the first frame again.
     ///
     /// # Errors
-    /// The call ends with this failure, whatever the plugin answers.
+    /// The call ends with this failure, whatever the plugin returns.
     fn next_frame(&mut self) -> Result<Option<FrameView>, Failure>;
-    /// Starts the iteration again.
+    /// Restarts the iteration.
     fn rewind(&mut self);
-    /// A feature of a frame, or of a medium as a whole (`frame` is `None`). Asked at most once per
-    /// call.
+    /// A feature of a frame, or of a medium as a whole (`frame` is `None`). Requested at most once
+    /// per call.
     ///
     /// # Errors
-    /// What the provider met; `Unsupported` when nobody provides it to this plugin.
+    /// The provider's failure; `Unsupported` if no provider is available to this plugin.
     fn feature(
         &mut self,
         medium: u32,
@@ -89,17 +89,17 @@ pub trait JobHost {
     fn is_cancelled(&self) -> bool;
     /// Time left, in microseconds.
     fn deadline_us(&self) -> u64;
-    /// How much is done, 0 to 1; always finite.
+    /// Reports the fraction done, 0 to 1; always finite.
     fn progress(&mut self, fraction: f32);
-    /// A line for the operator's log, at most [`super::MAX_MESSAGE_BYTES`].
+    /// Writes a line to the operator's log, at most [`crate::limits::MAX_MESSAGE_BYTES`].
     fn log(&mut self, level: LogLevel, message: &str);
-    /// A file to keep with the result; name, type and limits are checked already.
+    /// Stores a file with the result; name, type and limits are already checked.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// The file cannot be stored.
     fn artifact(&mut self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Failure>;
-    /// A file was refused before it got here, for its name, type or size or for being one too many.
-    /// The plugin was told.
+    /// Reports a file that was rejected before [`JobHost::artifact`], for its name, type or size,
+    /// or because there were too many. The plugin was told.
     fn artifact_refused(&mut self, refusal: &Failure) {
         let _ = refusal;
     }

@@ -1,8 +1,8 @@
-//! Pictures for tests: made, scaled and converted as a worker would hand them over.
+//! Pictures for tests: generated, scaled and converted as by a worker.
 
 use crate::frame::{Frame, PixelFormat};
 
-/// A picture for a test, with red, green and blue of eight bits.
+/// A picture for a test, with 8-bit red, green and blue.
 ///
 /// ```
 /// use vultus_plugin_api::testing::Picture;
@@ -14,11 +14,11 @@ use crate::frame::{Frame, PixelFormat};
 pub struct Picture {
     /// Pixels per row.
     pub width: u32,
-    /// Rows.
+    /// Number of rows.
     pub height: u32,
     /// `width * height * 3` bytes: red, green, blue.
     pub rgb: Vec<u8>,
-    /// Time in the medium, in microseconds.
+    /// Presentation time in microseconds.
     pub pts_us: i64,
 }
 
@@ -42,8 +42,8 @@ impl Picture {
         self
     }
 
-    /// The picture at most `max_side` pixels long, as a host would hand it over: each pixel is the
-    /// mean of those under it.
+    /// The picture scaled to at most `max_side` pixels, as a host would do it: each pixel is the
+    /// mean of the pixels that it covers.
     #[must_use]
     pub fn scaled(&self, max_side: u32) -> Self {
         let (width, height, rgb) = scaled(self, max_side);
@@ -62,37 +62,7 @@ impl Picture {
         converted(self.rgb.clone(), format)
     }
 
-    /// Reads a JPEG, PNG or WebP file, turned upright as its EXIF orientation says. With the
-    /// feature `files`.
-    ///
-    /// ```no_run
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use vultus_plugin_api::testing::Picture;
-    ///
-    /// let portrait = Picture::open("tests/portrait.jpg")?;
-    /// assert!(portrait.width >= 320);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// When the file cannot be read or is no picture of a known format; the error names the file.
-    #[cfg(feature = "files")]
-    pub fn open(path: impl AsRef<std::path::Path>) -> std::io::Result<Self> {
-        super::files::open(path.as_ref())
-    }
-
-    /// Reads all pictures of a folder in the order of their names, 40 milliseconds apart: a clip or
-    /// a shot set. With the feature `files`.
-    ///
-    /// # Errors
-    /// As [`Picture::open`]; and when the folder holds none.
-    #[cfg(feature = "files")]
-    pub fn open_all(folder: impl AsRef<std::path::Path>) -> std::io::Result<Vec<Self>> {
-        super::files::open_all(folder.as_ref())
-    }
-
-    /// The picture as frame 0 of medium 0, unscaled: for tests of an analyzer's inner functions.
+    /// The picture as frame 0 of medium 0, unscaled. For tests of an analyzer's inner functions.
     pub fn frame(&self) -> Frame<'_> {
         Frame {
             medium: 0,
@@ -109,7 +79,8 @@ impl Picture {
     }
 }
 
-/// The picture at most `max_side` long: the mean of the source pixels under each target pixel.
+/// Scales a picture to at most `max_side` pixels: each pixel is the mean of the source pixels that
+/// it covers.
 pub(super) fn scaled(picture: &Picture, max_side: u32) -> (u32, u32, Vec<u8>) {
     let longest = picture.width.max(picture.height);
     if longest <= max_side {
@@ -143,7 +114,7 @@ pub(super) fn scaled(picture: &Picture, max_side: u32) -> (u32, u32, Vec<u8>) {
     (width, height, rgb)
 }
 
-/// Red, green, blue in another format; luma by BT.601 in sixteen-bit fixed point.
+/// Converts red, green, blue to another format; luma by BT.601 in 16-bit fixed point.
 pub(super) fn converted(mut rgb: Vec<u8>, format: PixelFormat) -> Vec<u8> {
     match format {
         PixelFormat::Rgb8 => rgb,

@@ -1,4 +1,4 @@
-//! The example in C works through the host like any plugin.
+//! The example in C works through the host like every plugin.
 
 use serde_json::{Value, json};
 use vultus_plugin_api::{Outcome, Resolution, Status};

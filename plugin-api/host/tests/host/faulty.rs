@@ -1,5 +1,5 @@
-//! Whatever a plugin answers, only a sound outcome comes out; whatever it does, it does in its own
-//! process.
+//! Only a valid outcome is returned, whatever a plugin answers; and what a plugin does affects only
+//! its own process.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -11,7 +11,7 @@ use vultus_plugin_host::{JobRequest, Plugin};
 
 use crate::support::{Library, TestHost, analyze, image};
 
-/// Names the mode to a child process of these tests.
+/// Environment variable with the mode for a child process of these tests.
 const MODE: &str = "VULTUS_TEST_FAULTY_MODE";
 
 fn run(plugin: &Plugin, mode: &str) -> Result<Outcome, Failure> {
@@ -34,18 +34,18 @@ fn invalid_outcome_is_an_internal_failure_naming_the_rule() {
         ("bad_schema", "breaks its result_schema at /value"),
         ("no_reason", "has no reason for a resolution other than SUCCESS"),
         ("bad_code", "has a malformed code in reason 0"),
-        ("bad_medium", "points to a medium or frame that is not there in reason 0"),
-        ("bad_frame", "points to a medium or frame that is not there in reason 0"),
+        ("bad_medium", "refers to a medium or frame that does not exist in reason 0"),
+        ("bad_frame", "refers to a medium or frame that does not exist in reason 0"),
     ];
     for (mode, rule) in cases {
         let failure = run(&plugin, mode).expect_err(mode);
         assert_eq!(failure.status, Status::Internal, "{mode}");
         let start = format!("the outcome of faulty by org.vultus.faulty: {rule}");
         assert!(failure.message.starts_with(&start), "{mode}: {failure}");
-        assert!(!failure.message.contains("secret"), "a value is repeated: {failure}");
+        assert!(!failure.message.contains("secret"), "the message repeats a value: {failure}");
     }
     let huge = run(&plugin, "huge").unwrap_err();
-    assert_eq!(huge.message, "the outcome is 5242880 bytes, at most 4194304 are taken");
+    assert_eq!(huge.message, "the outcome has 5242880 bytes, at most 4194304 are accepted");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn an_instance_that_panicked_is_replaced_before_the_next_call() {
         instance.analyze(&mut TestHost::default(), &request)
     };
     assert_eq!(run("panic_status").unwrap_err().status, Status::Panic);
-    // The old instance would abort.
+    // The instance that panicked would abort.
     assert!(run("ok").is_ok());
 }
 
@@ -95,7 +95,7 @@ fn plugin_that_obeys_the_flag_ends_as_cancelled() {
     assert_eq!(failure, Failure::cancelled("cancelled as asked"));
 }
 
-/// Runs this test program again, for the one test that misbehaves.
+/// Runs this test program again, with the one test that misbehaves.
 fn child(mode: &str) -> Child {
     Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "faulty::misbehaves_when_told_to_by_a_parent", "--nocapture"])
@@ -106,7 +106,7 @@ fn child(mode: &str) -> Child {
         .expect("a child")
 }
 
-/// Does nothing unless a test below started it.
+/// Does nothing unless another test started this process.
 #[test]
 fn misbehaves_when_told_to_by_a_parent() {
     let Ok(mode) = std::env::var(MODE) else {

@@ -1,22 +1,23 @@
-//! Which sets of plugins fit together.
+//! Which sets of plugins can work together.
 
 use serde_json::json;
 use vultus_plugin_api::Manifest;
 use vultus_plugin_host::{FeatureError, resolve_features};
 
-/// A plugin that provides features, each with what it needs.
+/// A plugin that provides features, each with its needs.
 fn plugin(id: &str, provides: &[(&str, &[&str])]) -> Manifest {
     let provides: Vec<_> = provides
         .iter()
         .map(|(feature, needs)| json!({ "feature": feature, "scope": "frame", "needs": needs }))
         .collect();
     serde_json::from_value(json!({
-        "id": id, "name": id, "version": "1.0.0", "vendor": "Test", "license": "MIT", "provides": provides,
+        "id": id, "name": id, "version": "1.0.0", "vendor": "Test", "license": "MIT",
+        "provides": provides,
     }))
     .expect("a manifest")
 }
 
-/// The same with an analysis that wants features.
+/// A plugin with an analysis that requests features.
 fn analyzer(id: &str, analysis: &str, wants: &[&str]) -> Manifest {
     let mut manifest = plugin(id, &[]);
     let spec = json!({
@@ -88,7 +89,7 @@ fn optional_need_may_lack_a_provider_but_not_close_a_cycle() {
     resolve_features(std::slice::from_ref(&template)).unwrap();
     let portrait = plugin("a.document", &[("document_portrait/1", &["face_template/1"])]);
     let error = resolve_features(&[template, portrait]).unwrap_err();
-    let expected = "features need each other: document_portrait/1 (a.document) -> face_template/1 (a.template) -> \
-                    document_portrait/1 (a.document)";
+    let expected = "features need each other: document_portrait/1 (a.document) -> \
+                    face_template/1 (a.template) -> document_portrait/1 (a.document)";
     assert_eq!(error.to_string(), expected);
 }

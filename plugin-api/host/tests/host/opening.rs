@@ -1,5 +1,5 @@
-//! What is refused when a plugin is opened, and that nothing of it ran. The refused ones' functions
-//! abort.
+//! What is rejected when a plugin is opened. The functions of the rejected plugins abort, so that a
+//! call would be noticed.
 
 use std::path::Path;
 
@@ -65,15 +65,15 @@ fn all_broken_manifest_rules_are_reported_at_once() {
         panic!("refused for another reason");
     };
     let expected = [
-        "id \"faulty\" is no reverse DNS name",
-        "version \"1\" is not semantic",
+        "id \"faulty\" is not a reverse DNS name",
+        "version \"1\" is not a semantic version",
         "name is empty",
         "the type is not lower-case letters",
         "it has no slot",
-        "params_schema refuses its own defaults at /a",
+        "params_schema rejects its own defaults at /a",
         "result_schema does not compile",
-        "the provided feature \"faces\" is no name/version",
-        "the weight file \"../secret\" is no plain file name",
+        "the provided feature \"faces\" is not name/version",
+        "the weight file \"../secret\" is not a plain file name",
         "the function provide is null",
     ];
     for part in expected {

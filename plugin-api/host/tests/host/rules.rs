@@ -1,5 +1,5 @@
 //! `ABI.md` against the tests: its rules are numbered without a gap, each names a test, and each
-//! test named is there.
+//! named test exists.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Where the tests of a name before `::` are.
+/// The source file of a test's module, the part before `::`.
 fn source(module: &str) -> Option<PathBuf> {
     let folder = match module {
         "contract" | "boundary" | "layout" => "plugin-api/tests",
@@ -43,13 +43,13 @@ fn tests_of(rule: &str) -> Vec<(&str, &str)> {
     rule.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_once("::")).collect()
 }
 
-/// Why a list of rules is wrong, one sentence for each.
+/// The problems of a list of rules, one sentence each.
 fn problems(text: &str) -> Vec<String> {
     let mut sources: BTreeMap<String, Option<String>> = BTreeMap::new();
     let mut problems = Vec::new();
     for (place, (number, rule)) in (1..).zip(rules(text)) {
         if number != place {
-            problems.push(format!("rule {number} stands at place {place}"));
+            problems.push(format!("rule {number} is at position {place}"));
         }
         let tests = tests_of(&rule);
         if tests.is_empty() {
@@ -70,7 +70,7 @@ fn problems(text: &str) -> Vec<String> {
                 })
             });
             if !found {
-                problems.push(format!("rule {number} names {module}::{test}, which is no test"));
+                problems.push(format!("rule {number} names {module}::{test}, which is not a test"));
             }
         }
     }
@@ -92,16 +92,16 @@ fn untested_and_misnumbered_rules_are_reported() {
     assert_eq!(problems("1. It MUST.\n"), ["rule 1 names no test"]);
     assert_eq!(
         problems("1. It (`opening::no_such`) MUST.\n"),
-        ["rule 1 names opening::no_such, which is no test"]
+        ["rule 1 names opening::no_such, which is not a test"]
     );
-    // A function that is no test does not count.
+    // A function that is not a test does not count.
     assert_eq!(
         problems("1. It (`opening::refused`) MUST.\n"),
-        ["rule 1 names opening::refused, which is no test"]
+        ["rule 1 names opening::refused, which is not a test"]
     );
     assert_eq!(
         problems(&format!("{good}{}", good.replace("1.", "3."))),
-        ["rule 3 stands at place 2"]
+        ["rule 3 is at position 2"]
     );
 }
 
@@ -113,5 +113,5 @@ fn plugin_api_has_no_workspace_dependency_and_is_publishable() {
         !dependencies.lines().any(|line| line.starts_with("vultus") || line.contains("path =")),
         "{manifest}"
     );
-    assert!(!manifest.contains("publish"), "nothing keeps it from being published");
+    assert!(!manifest.contains("publish"), "it can be published");
 }

@@ -1,4 +1,4 @@
-//! Compiles plugins in C, and plays the worker for them.
+//! Compiles plugins in C, and is their host.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,7 @@ use vultus_plugin_api::manifest::SlotKind;
 use vultus_plugin_api::{Config, Failure, LogLevel, Outcome, PixelFormat};
 use vultus_plugin_host::{FrameView, JobHost, JobMedium, JobRequest, Plugin};
 
-/// A compiled plugin, in a folder that goes away with it.
+/// A compiled plugin in a temporary folder.
 pub(crate) struct Library {
     folder: tempfile::TempDir,
     name: &'static str,
@@ -51,7 +51,7 @@ pub(crate) struct TestHost {
     pub(crate) cancelled: bool,
     pub(crate) artifacts: Vec<(String, String, Vec<u8>)>,
     pub(crate) log: Vec<String>,
-    /// Lines of the log go to standard output at once.
+    /// Whether log lines are written to standard output at once.
     pub(crate) echo: bool,
 }
 
@@ -67,7 +67,7 @@ impl JobHost for TestHost {
     }
 
     fn feature(&mut self, _: u32, _: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
-        Err(Failure::unsupported(format!("nobody provides {name}")))
+        Err(Failure::unsupported(format!("no plugin provides {name}")))
     }
 
     fn is_cancelled(&self) -> bool {

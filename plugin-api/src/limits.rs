@@ -1,0 +1,12 @@
+//! Limits of the ABI. The host enforces them during a call, and the node again afterwards.
+
+/// Maximum size of a result, manifest or feature, in bytes.
+pub const MAX_RESULT_BYTES: u64 = 4 << 20;
+/// Maximum size of an artifact, in bytes.
+pub const MAX_ARTIFACT_BYTES: u64 = 8 << 20;
+/// Maximum number of artifacts of one analysis.
+pub const MAX_ARTIFACTS: usize = 16;
+/// Maximum number of reasons of one outcome.
+pub const MAX_REASONS: usize = 256;
+/// Maximum length of a message of a failure or of the log, in bytes; longer ones are cut.
+pub const MAX_MESSAGE_BYTES: usize = 2048;
