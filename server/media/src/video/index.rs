@@ -2,7 +2,6 @@
 //! rate.
 
 use super::container::Track;
-use super::plan::Target;
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 
@@ -11,6 +10,15 @@ const FRAME_US: i64 = 40_000;
 
 /// Tolerance for a camera clock that exceeds its nominal frame rate.
 const CLOCK_SLACK: f64 = 1.01;
+
+/// A shown frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ShownFrame {
+    /// Index of its packet in file order.
+    pub(super) packet: usize,
+    /// Presentation time in microseconds from the first shown frame.
+    pub(super) pts_us: i64,
+}
 
 /// Index of the packets of a track.
 #[derive(Debug)]
@@ -21,7 +29,7 @@ pub(super) struct Index {
     /// Indices of the packets that are key frames, ascending.
     pub(super) keys: Vec<usize>,
     /// Shown frames, in presentation order.
-    pub(super) shown: Vec<Target>,
+    pub(super) shown: Vec<ShownFrame>,
     /// Time from the start of the first shown frame to the end of the last, in microseconds.
     pub(super) duration_us: i64,
     /// Number of pixels of one frame, by the container's header.
@@ -73,19 +81,19 @@ impl Index {
         hidden: &[usize],
         end: i64,
     ) -> Result<Self, Refusal> {
-        let mut shown: Vec<Target> = times
+        let mut shown: Vec<ShownFrame> = times
             .iter()
             .enumerate()
             .filter(|(packet, _)| hidden.binary_search(packet).is_err())
-            .map(|(packet, &pts_us)| Target { packet, pts_us })
+            .map(|(packet, &pts_us)| ShownFrame { packet, pts_us })
             .collect();
-        shown.sort_by_key(|target| (target.pts_us, target.packet));
+        shown.sort_by_key(|frame| (frame.pts_us, frame.packet));
         let (Some(first), Some(last)) = (shown.first().copied(), shown.last().copied()) else {
             return Err(Refusal::NoFrames);
         };
         let zero = first.pts_us;
         times.iter_mut().for_each(|time| *time = time.saturating_sub(zero));
-        shown.iter_mut().for_each(|target| target.pts_us = target.pts_us.saturating_sub(zero));
+        shown.iter_mut().for_each(|frame| frame.pts_us = frame.pts_us.saturating_sub(zero));
         let between = last.pts_us.saturating_sub(zero);
         let length = match end.saturating_sub(last.pts_us) {
             told if told > 0 => told,

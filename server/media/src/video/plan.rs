@@ -1,7 +1,7 @@
 //! Selects the frames of a video to keep, and the packets to decode for them. Pure: does not use
 //! FFmpeg.
 
-use super::index::Index;
+use super::index::{Index, ShownFrame};
 use crate::limits::Limits;
 use crate::refusal::Refusal;
 use std::ops::Range;
@@ -11,20 +11,11 @@ const SAMPLES_PER_SECOND: f64 = 2.5;
 /// Minimum number of sampled frames; a clip with fewer frames gives all of them.
 const FEWEST_SAMPLES: u32 = 8;
 
-/// A frame to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Target {
-    /// Its packet, counted from 0 in the order of the file.
-    pub(super) packet: usize,
-    /// Its time from the first frame, in microseconds.
-    pub(super) pts_us: i64,
-}
-
 /// The frames to keep and the packets to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Plan {
     /// Frames to keep, in presentation order.
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Vec<ShownFrame>,
     /// Ranges of packets to decode, in file order. Each starts at a key frame or at the first
     /// packet.
     pub(super) spans: Vec<Range<usize>>,
@@ -42,7 +33,7 @@ impl Plan {
         let most = limits.max_frames_stored.max(1);
         let count = (wanted as u32).clamp(FEWEST_SAMPLES.min(most), most) as usize;
         let count = count.min(shown.len());
-        let mut targets: Vec<Target> = Vec::with_capacity(count);
+        let mut targets: Vec<ShownFrame> = Vec::with_capacity(count);
         let mut next = 0;
         for i in 0..count {
             let time = (2 * i as i128 + 1) * i128::from(index.duration_us) / (2 * count as i128);
@@ -64,12 +55,12 @@ impl Plan {
         Self::for_targets(index, index.shown.iter().take(1).copied().collect())
     }
 
-    fn for_targets(index: &Index, targets: Vec<Target>) -> Self {
+    fn for_targets(index: &Index, targets: Vec<ShownFrame>) -> Self {
         let keys = &index.keys;
         let segment_of =
             |packet: usize| keys.partition_point(|&key| key <= packet).saturating_sub(1);
         let start_of = |segment: usize| if segment == 0 { 0 } else { keys[segment] };
-        let runs = targets.iter().map(|&Target { packet, .. }| {
+        let runs = targets.iter().map(|&ShownFrame { packet, .. }| {
             let mut segment = segment_of(packet);
             // A frame shown before its key frame may depend on the previous segment.
             if segment > 0 && index.times[packet] < index.times[keys[segment]] {
@@ -169,14 +160,14 @@ mod tests {
         // Packet 4 is a key frame shown at 50; packet 5 follows it in the file and is shown before
         // it.
         let index = Index::from_times(vec![0, 10, 20, 30, 50, 40, 60, 70], vec![0, 4], 1);
-        let target = Target { packet: 5, pts_us: 40 };
+        let target = ShownFrame { packet: 5, pts_us: 40 };
         assert_eq!(Plan::for_targets(&index, vec![target]).spans, std::slice::from_ref(&(0..6)));
-        let later = Target { packet: 6, pts_us: 60 };
+        let later = ShownFrame { packet: 6, pts_us: 60 };
         assert_eq!(
             Plan::for_targets(&index, vec![target, later]).spans,
             std::slice::from_ref(&(0..7))
         );
-        let target = Target { packet: 6, pts_us: 60 };
+        let target = ShownFrame { packet: 6, pts_us: 60 };
         assert_eq!(Plan::for_targets(&index, vec![target]).spans, std::slice::from_ref(&(4..7)));
     }
 
