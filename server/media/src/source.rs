@@ -3,8 +3,9 @@
 
 use crate::limits::Limits;
 use crate::refusal::Refusal;
+use parking_lot::Mutex;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// Number of bytes from which the format is detected. Covers an `ftyp` box, an EBML header and an
 /// XML prologue before `<svg`.
@@ -85,7 +86,7 @@ impl<S: Read + Seek> Read for Source<S> {
         if wanted == 0 {
             return Ok(0);
         }
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.shared.lock();
         let Some(bytes_left) = shared.bytes_left.checked_sub(wanted as u64) else {
             return Err(io::Error::other("the medium makes its reader go in circles"));
         };

@@ -6,12 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use vultus_worker_protocol::channel::{Channel, ChannelError};
 use vultus_worker_protocol::{ProbeRequest, RunRequest, ToWorker};
 
@@ -93,7 +94,7 @@ impl Inbox {
 
     /// Forgets the flags of a run, unless a later run with the same name replaced them.
     pub(crate) fn finished(&self, run: &str, cancel: &Arc<Cancel>) {
-        let mut flags = self.flags.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flags = self.flags.lock();
         if flags.get(run).is_some_and(|newest| Arc::ptr_eq(newest, cancel)) {
             flags.remove(run);
         }
@@ -111,15 +112,11 @@ fn read(mut channel: Channel, tasks: &mpsc::Sender<Task>, flags: &Flags) {
             ToWorker::Probe(request) => Task::Probe(request, descriptors),
             ToWorker::Run(request) => {
                 let cancel = Arc::new(Cancel::of(&request));
-                flags
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(request.run.clone(), Arc::clone(&cancel));
+                flags.lock().insert(request.run.clone(), Arc::clone(&cancel));
                 Task::Run(request, descriptors, cancel)
             }
             ToWorker::Cancel { run, analysis } => {
-                if let Some(cancel) = flags.lock().unwrap_or_else(PoisonError::into_inner).get(&run)
-                {
+                if let Some(cancel) = flags.lock().get(&run) {
                     cancel.set(analysis.as_deref());
                 }
                 continue;

@@ -1,9 +1,10 @@
 //! One call of the plugin: the job, its host, and what was observed.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::Value;
 use vultus_plugin_api::manifest::{AnalysisSpec, Provided, Scope};
 use vultus_plugin_api::{Config, Failure, LogLevel, PixelFormat};
@@ -77,14 +78,10 @@ impl<'p> Job<'p> {
         Self { request, scene, frames, listed, timeout, providers, known: Mutex::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, Features> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A feature of one of the job's media, computed once.
     fn feature(&self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
         let key = (medium, frame, name.to_owned());
-        if let Some(known) = self.known().get(&key) {
+        if let Some(known) = self.known.lock().get(&key) {
             return known.clone();
         }
         let found =
@@ -92,7 +89,7 @@ impl<'p> Job<'p> {
         let (provider, provided) =
             found.ok_or_else(|| Failure::unsupported(format!("no plugin provides {name}")))?;
         let result = self.provide(provider, provided, medium, frame).map(Arc::from);
-        self.known().insert(key, result.clone());
+        self.known.lock().insert(key, result.clone());
         result
     }
 
@@ -124,7 +121,7 @@ impl<'p> Job<'p> {
         let alone = JobMedium { index: 0, slot: String::new(), named: false, ..described.clone() };
         let job = JobRequest { analysis: String::new(), params: Value::Null, media: vec![alone] };
         let request = FeatureRequest { feature: provided.feature.clone(), medium: 0, frame };
-        let Ok(mut instance) = provider.instance.try_lock() else {
+        let Some(mut instance) = provider.instance.try_lock() else {
             return Err(Failure::internal(format!(
                 "{} is needed while it is being computed",
                 provided.feature

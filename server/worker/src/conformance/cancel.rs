@@ -5,8 +5,8 @@ use std::time::Duration;
 use vultus_plugin_api::Status;
 use vultus_plugin_api::manifest::AnalysisSpec;
 
-use super::Finding;
 use super::call::{Cancel, Job};
+use super::finding::Finding;
 use super::scene::{Amount, Content, ORDINARY, Scene};
 use super::subject::{Called, Subject, call};
 

@@ -7,8 +7,8 @@ use vultus_plugin_api::manifest::{AnalysisSpec, Scope};
 use vultus_plugin_api::{PixelFormat, Status};
 use vultus_plugin_host::Instance;
 
-use super::Finding;
 use super::call::{Cancel, Job, Layout};
+use super::finding::Finding;
 use super::scene::{Amount, Content, MOST_FRAMES, ORDINARY, SMALL, Scene};
 use super::subject::{Called, Subject, call, defaults, may_refuse, must_judge};
 

@@ -9,6 +9,8 @@
 
 mod call;
 mod cancel;
+mod finding;
+mod gauges;
 mod inputs;
 mod opening;
 mod promises;
@@ -26,6 +28,8 @@ use vultus_worker_protocol::conformance::{
 };
 
 use crate::sandbox;
+use finding::Finding;
+use gauges::Gauges;
 use scene::Sample;
 use subject::{Parts, Subject};
 
@@ -38,25 +42,6 @@ const REQUEST_BYTES: u64 = 1 << 20;
 const RULE_MARGIN: Duration = Duration::from_secs(20);
 /// Maximum time limit of one rule.
 const RULE_LIMIT: Duration = Duration::from_secs(150);
-
-/// What was found about a rule.
-pub(crate) enum Finding {
-    /// It holds; a remark, if there is something to say.
-    Holds(String),
-    /// It is broken in these ways.
-    Broken(Vec<String>),
-    /// The plugin has nothing that it is about.
-    NotApplicable(&'static str),
-    /// Something before it is broken.
-    NotReached(&'static str),
-}
-
-impl Finding {
-    /// Broken if there are problems.
-    fn of(problems: Vec<String>, remark: impl Into<String>) -> Self {
-        if problems.is_empty() { Self::Holds(remark.into()) } else { Self::Broken(problems) }
-    }
-}
 
 /// Why the examination is impossible.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +73,7 @@ pub fn run() -> Result<(), ConformanceError> {
             Err(error) => return tell(&failed(format!("{}: {error}", sample.path))),
         }
     }
-    let gauges = resources::Gauges::open()
+    let gauges = Gauges::open()
         .map_err(|error| ConformanceError::Sandbox(format!("reading /proc: {error}")))?;
     let sandbox_failed =
         |error: sandbox::SandboxError| ConformanceError::Sandbox(error.to_string());

@@ -6,8 +6,8 @@ use object::Object;
 use vultus_plugin_api::abi::SYMBOL;
 use vultus_plugin_host::{OpenError, Plugin, resolve_features};
 
-use super::Finding;
-use super::resources::heap_bytes;
+use super::finding::Finding;
+use super::gauges::heap_bytes;
 use super::subject::Parts;
 
 /// Number of instances that are created and destroyed one after the other.

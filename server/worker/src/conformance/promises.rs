@@ -3,8 +3,8 @@
 
 use vultus_plugin_api::{Failure, Outcome};
 
-use super::Finding;
 use super::call::{Cancel, Layout};
+use super::finding::Finding;
 use super::inputs::ordinary;
 use super::scene::{Amount, Content, ORDINARY, Scene};
 use super::subject::{Called, Subject, call, call_as_newer_host, defaults};

@@ -10,7 +10,7 @@ use vultus_plugin_host::{Instance, OpenError, Plugin};
 use vultus_worker_protocol::{PluginFile, WorkerSetup};
 
 use super::call::{Cancel, Host, Job, Layout, Provider};
-use super::resources::Gauges;
+use super::gauges::Gauges;
 use super::scene::{Amount, Content, SMALL, Sample, Scene};
 
 /// The value of parameters that the node fills in.
