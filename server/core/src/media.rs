@@ -18,19 +18,6 @@ pub enum MediaKind {
     ShotSet,
 }
 
-impl FromStr for MediaKind {
-    type Err = UnknownKind;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "IMAGE" => Ok(Self::Image),
-            "VIDEO" => Ok(Self::Video),
-            "SHOT_SET" => Ok(Self::ShotSet),
-            _ => Err(UnknownKind),
-        }
-    }
-}
-
 impl MediaKind {
     /// The name used in stores and messages.
     pub fn name(self) -> &'static str {
@@ -41,11 +28,6 @@ impl MediaKind {
         }
     }
 }
-
-/// A kind that is not IMAGE, VIDEO or SHOT_SET.
-#[derive(Debug, thiserror::Error)]
-#[error("the kind of a medium is IMAGE, VIDEO or SHOT_SET")]
-pub struct UnknownKind;
 
 /// The tags that have a meaning; free tags begin with `x_`.
 pub const KNOWN_TAGS: [&str; 18] = [

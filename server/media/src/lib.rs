@@ -10,6 +10,7 @@
 //! deadlines).
 
 mod limits;
+mod medium;
 mod orientation;
 mod photo;
 mod picture_header;
@@ -20,74 +21,16 @@ mod sniff;
 mod source;
 mod video;
 
-use serde::{Deserialize, Serialize};
 use std::io::{Read, Seek};
 
 pub use limits::{DecodeOptions, DecoderMode, Limits};
+pub use medium::{Frames, Probe};
 pub use pixels::{StoredFrame, scale};
 pub use refusal::Refusal;
+pub use vultus_core::MediaKind;
 
 use sniff::Format;
 use source::Source;
-
-/// What a medium is, decided from its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum MediaKind {
-    /// One still picture.
-    Image,
-    /// A clip with one video track that is judged.
-    Video,
-    /// A ZIP of still pictures in natural order of their names.
-    ShotSet,
-}
-
-/// What [`probe`] found out about a medium.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Probe {
-    /// Kind by content.
-    pub kind: MediaKind,
-    /// Media type by content, for example `image/jpeg`.
-    pub content_type: String,
-    /// Size of the medium, in bytes.
-    pub byte_size: u64,
-    /// Width after orientation, in pixels; of a shot set: of its first picture.
-    pub width: u32,
-    /// Height after orientation, in pixels; of a shot set: of its first picture.
-    pub height: u32,
-    /// EXIF orientation (1 to 8) that was applied; rotation matrices of videos are given in the
-    /// same code.
-    pub orientation_applied: u8,
-    /// Duration of the presented frames, in microseconds; videos only.
-    pub duration_us: Option<i64>,
-    /// Presented frames of a video, or pictures of a shot set.
-    pub frame_count: Option<u64>,
-    /// Mean frames per second; videos only.
-    pub frame_rate: Option<f64>,
-    /// JPEG of the (first) picture, upright, longest side 256 pixels at most, without any metadata.
-    pub thumbnail: Vec<u8>,
-    /// Of a single picture the frame that [`decode`] gives, so that it need not be decoded twice.
-    pub frame: Option<StoredFrame>,
-}
-
-/// The bounded set of frames of one medium, fixed by the medium and the limits alone.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Frames {
-    /// Kind by content.
-    pub kind: MediaKind,
-    /// Media type by content.
-    pub content_type: String,
-    /// Width of the source after orientation, in pixels.
-    pub width: u32,
-    /// Height of the source after orientation, in pixels.
-    pub height: u32,
-    /// Duration of the presented frames, in microseconds; videos only.
-    pub duration_us: Option<i64>,
-    /// Presented frames of a video, or pictures of a shot set.
-    pub frame_count: Option<u64>,
-    /// The stored frames, in presentation order.
-    pub frames: Vec<StoredFrame>,
-}
 
 /// Describes a medium, after checking everything that can be checked cheaply.
 ///

@@ -4,16 +4,18 @@
 //! colour profiles are not applied. Animated pictures are rejected in `picture_header.rs`.
 
 use crate::limits::Limits;
+use crate::medium::{Frames, Probe};
 use crate::orientation::Orientation;
 use crate::picture_header::{self, PictureHeader};
 use crate::pixels::{self, StoredFrame};
 use crate::refusal::Refusal;
 use crate::sniff::PictureFormat;
 use crate::source::Source;
-use crate::{Frames, MediaKind, Probe};
 use image::codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{DynamicImage, ImageDecoder, ImageError};
 use std::io::{Cursor, ErrorKind, Read, Seek};
+use vultus_core::MediaKind;
+use vultus_worker_protocol::ProbeReport;
 
 /// Maximum size of one buffer of a picture decoder, in bytes.
 const DECODER_BYTES: u64 = 512 << 20;
@@ -39,19 +41,19 @@ pub(crate) fn probe<S: Read + Seek>(
     let bytes = source.all()?;
     let picture = picture(&bytes, format, limits, 1)?;
     let thumbnail = pixels::thumbnail(&picture.frame)?;
-    Ok(Probe {
+    let report = ProbeReport {
         kind: MediaKind::Image,
         content_type: format.content_type().to_owned(),
-        byte_size: source.length(),
         width: picture.width,
         height: picture.height,
         orientation_applied: picture.orientation.exif(),
         duration_us: None,
         frame_count: None,
         frame_rate: None,
-        thumbnail,
-        frame: Some(picture.frame),
-    })
+        thumbnail_bytes: 0,
+        frame: None,
+    };
+    Ok(Probe::new(report, thumbnail, Some(picture.frame)))
 }
 
 /// Decodes a single picture.

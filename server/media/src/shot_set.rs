@@ -5,14 +5,16 @@
 //! but not read as pictures; any other folder is rejected. Nothing is ever written to a file.
 
 use crate::limits::Limits;
+use crate::medium::{Frames, Probe};
 use crate::photo::{self, Picture};
 use crate::picture_header;
 use crate::pixels;
 use crate::refusal::Refusal;
 use crate::sniff::{self, Format, PictureFormat};
 use crate::source::Source;
-use crate::{Frames, MediaKind, Probe};
 use std::io::{BufReader, Read, Seek, SeekFrom};
+use vultus_core::MediaKind;
+use vultus_worker_protocol::ProbeReport;
 use zip::read::ZipFileEntry;
 use zip::{CompressionMethod, ZipArchive};
 
@@ -28,7 +30,6 @@ const DAMAGED: Refusal = Refusal::Unreadable { format: "ZIP", step: "reading the
 
 /// Probes a shot set by decoding every picture.
 pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Result<Probe, Refusal> {
-    let byte_size = source.length();
     let mut set = ShotSet::open(source, limits)?;
     let mut all_pixels = 0;
     let mut first = None;
@@ -43,19 +44,19 @@ pub(crate) fn probe<S: Read + Seek>(source: Source<S>, limits: &Limits) -> Resul
         }
     }
     let first = first.ok_or(Refusal::ZipEmpty)?;
-    Ok(Probe {
+    let report = ProbeReport {
         kind: MediaKind::ShotSet,
         content_type: CONTENT_TYPE.to_owned(),
-        byte_size,
         width: first.width,
         height: first.height,
         orientation_applied: first.orientation.exif(),
         duration_us: None,
         frame_count: Some(set.shots.len() as u64),
         frame_rate: None,
-        thumbnail: pixels::thumbnail(&first.frame)?,
+        thumbnail_bytes: 0,
         frame: None,
-    })
+    };
+    Ok(Probe::new(report, pixels::thumbnail(&first.frame)?, None))
 }
 
 /// Decodes the pictures of a shot set. If there are more than can be stored, decodes evenly spaced

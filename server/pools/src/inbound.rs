@@ -280,7 +280,7 @@ mod tests {
     fn a_frame_that_is_not_as_large_as_announced_is_a_violation() {
         let probed = |bytes: &[u8], width: u32| {
             let report = ProbeReport {
-                kind: "IMAGE".to_owned(),
+                kind: vultus_core::MediaKind::Image,
                 content_type: "image/png".to_owned(),
                 width: 2,
                 height: 2,

@@ -145,11 +145,7 @@ impl Checker {
             }
             _ => None,
         };
-        let kind = probed
-            .report
-            .kind
-            .parse()
-            .map_err(|e| Error::internal("reading a probe's answer", e))?;
+        let kind = probed.report.kind;
         let known = KnownMedium { key: medium.key, file, tags, kind };
         Ok(ExaminedMedium { known, metadata, probed, thumbnail })
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use vultus_core::MediaKind;
 
 /// A message from the node to a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -267,10 +268,10 @@ pub struct RefusedPlugin {
 }
 
 /// Description of a medium, as a probe determined it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProbeReport {
-    /// `IMAGE`, `VIDEO` or `SHOT_SET`.
-    pub kind: String,
+    /// Kind, determined by content.
+    pub kind: MediaKind,
     /// MIME type, determined by content.
     pub content_type: String,
     /// Width in pixels, after rotation to upright.

@@ -2,11 +2,9 @@
 
 use std::os::fd::OwnedFd;
 
-use vultus_media::{Limits, MediaKind, Refusal};
+use vultus_media::{Limits, Probe, Refusal};
 use vultus_worker_protocol::channel::ChannelError;
-use vultus_worker_protocol::{
-    FrameReport, FromWorker, MAX_FRAME_BYTES, ProbeReport, ProbeRequest, RefusalReport,
-};
+use vultus_worker_protocol::{FromWorker, MAX_FRAME_BYTES, ProbeRequest, RefusalReport};
 
 use crate::outbox::{Outbox, seal};
 use crate::source::MediumSource;
@@ -24,26 +22,7 @@ pub(crate) fn answer(
         None => Err(Refusal::Io { kind: "the request has no descriptor".to_owned() }),
     };
     let (mut result, thumbnail, frame) = match found {
-        Ok(probe) => {
-            let report = ProbeReport {
-                kind: kind_name(probe.kind).to_owned(),
-                content_type: probe.content_type,
-                width: probe.width,
-                height: probe.height,
-                orientation_applied: probe.orientation_applied,
-                duration_us: probe.duration_us,
-                frame_count: probe.frame_count,
-                frame_rate: probe.frame_rate,
-                thumbnail_bytes: probe.thumbnail.len() as u64,
-                frame: probe.frame.as_ref().map(|frame| FrameReport {
-                    source_width: probe.width,
-                    source_height: probe.height,
-                    width: frame.width,
-                    height: frame.height,
-                }),
-            };
-            (Ok(report), probe.thumbnail, probe.frame)
-        }
+        Ok(Probe { report, thumbnail, frame }) => (Ok(report), thumbnail, frame),
         Err(refusal) => (Err(report(&refusal)), Vec::new(), None),
     };
     let mut beside = Vec::new();
@@ -67,13 +46,5 @@ pub(crate) fn report(refusal: &Refusal) -> RefusalReport {
         code: refusal.code().to_owned(),
         message: refusal.to_string(),
         is_limit: refusal.is_limit(),
-    }
-}
-
-fn kind_name(kind: MediaKind) -> &'static str {
-    match kind {
-        MediaKind::Image => "IMAGE",
-        MediaKind::Video => "VIDEO",
-        MediaKind::ShotSet => "SHOT_SET",
     }
 }

@@ -71,7 +71,7 @@ fn probe_describes_a_picture_and_returns_a_thumbnail() {
     let (message, beside) = node.receive();
     let FromWorker::Probed { probe, result: Ok(report) } = message else { panic!("{message:?}") };
     assert_eq!(
-        (probe.as_str(), report.kind.as_str(), report.content_type.as_str()),
+        (probe.as_str(), report.kind.name(), report.content_type.as_str()),
         ("p", "IMAGE", "image/jpeg")
     );
     let thumbnail = vultus_worker_protocol::memfd::read_sealed(

@@ -12,16 +12,18 @@ mod hidden;
 mod index;
 mod plan;
 
-use crate::limits::Limits;
+use crate::limits::{DecodeOptions, DecoderMode, Limits};
+use crate::medium::{Frames, Probe};
 use crate::pixels;
 use crate::refusal::Refusal;
 use crate::sniff::Container;
 use crate::source::Source;
-use crate::{DecodeOptions, DecoderMode, Frames, MediaKind, Probe};
 use decoder::{Decoded, TrackDecoder};
 use index::Index;
 use plan::Plan;
 use std::io::{Read, Seek};
+use vultus_core::MediaKind;
+use vultus_worker_protocol::ProbeReport;
 
 /// Probes a video: reads all packets of its track and decodes its first frame. If that cannot be
 /// decoded, decodes the sampled frames and takes the first good one.
@@ -33,7 +35,6 @@ pub(crate) fn probe<S>(
 where
     S: Read + Seek + Send + 'static,
 {
-    let byte_size = source.length();
     let (index, plan) = examine(&source, container, limits)?;
     let track = container::open(source.reopened(), container)?;
     let orientation = track.orientation();
@@ -44,19 +45,19 @@ where
         decoded = sampled(&source, container, limits, quick, (&index, &plan))?;
     }
     let first = decoded.frames.first().ok_or(Refusal::NoFrames)?;
-    Ok(Probe {
+    let report = ProbeReport {
         kind: MediaKind::Video,
         content_type: container.content_type().to_owned(),
-        byte_size,
         width: decoded.width,
         height: decoded.height,
         orientation_applied: orientation.exif(),
         duration_us: Some(index.duration_us),
         frame_count: Some(index.shown.len() as u64),
         frame_rate: Some(index.frame_rate()),
-        thumbnail: pixels::thumbnail(first)?,
+        thumbnail_bytes: 0,
         frame: None,
-    })
+    };
+    Ok(Probe::new(report, pixels::thumbnail(first)?, None))
 }
 
 /// Decodes the sampled frames of a video.

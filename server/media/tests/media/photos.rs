@@ -40,8 +40,14 @@ fn all_eight_exif_orientations_give_the_same_upright_picture() {
             let difference = mean_difference(&frame.rgb, picture.as_raw());
             assert!(difference <= tolerance, "{content_type} {code}: {difference}");
             let probe = probe(&bytes).unwrap();
-            assert_eq!((probe.kind, probe.content_type.as_str()), (MediaKind::Image, content_type));
-            assert_eq!((probe.width, probe.height, probe.orientation_applied), (80, 56, code));
+            assert_eq!(
+                (probe.report.kind, probe.report.content_type.as_str()),
+                (MediaKind::Image, content_type)
+            );
+            assert_eq!(
+                (probe.report.width, probe.report.height, probe.report.orientation_applied),
+                (80, 56, code)
+            );
         }
     }
 }

@@ -27,7 +27,7 @@ fn check(files: impl Strategy<Value = Vec<u8>>) {
     let result = runner.run(&files, |bytes| {
         if let Ok(probe) = probe_within(&bytes, &limits()) {
             prop_assert!(
-                u64::from(probe.width) * u64::from(probe.height) <= 1 << 20,
+                u64::from(probe.report.width) * u64::from(probe.report.height) <= 1 << 20,
                 "the limits hold"
             );
             let _ = decode_within(&bytes, &limits());

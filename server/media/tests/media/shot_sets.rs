@@ -33,10 +33,13 @@ fn pictures_come_in_natural_order_of_their_names() {
     ];
     let bytes = archive(&entries);
     let found = probe(&bytes).unwrap();
-    assert_eq!((found.kind, found.content_type.as_str()), (MediaKind::ShotSet, "application/zip"));
-    assert_eq!((found.frame_count, found.duration_us), (Some(4), None));
     assert_eq!(
-        (found.width, found.height, found.orientation_applied),
+        (found.report.kind, found.report.content_type.as_str()),
+        (MediaKind::ShotSet, "application/zip")
+    );
+    assert_eq!((found.report.frame_count, found.report.duration_us), (Some(4), None));
+    assert_eq!(
+        (found.report.width, found.report.height, found.report.orientation_applied),
         (16, 12, 6),
         "of the first picture, upright"
     );
@@ -71,7 +74,7 @@ fn archives_written_as_a_stream_are_read() {
         writer.write_all(&numbered(i)).unwrap();
     }
     writer.finish().unwrap();
-    assert_eq!(probe(&bytes).unwrap().frame_count, Some(3));
+    assert_eq!(probe(&bytes).unwrap().report.frame_count, Some(3));
     assert_eq!(numbers(&bytes, &Limits::default()), [1, 2, 3]);
 }
 

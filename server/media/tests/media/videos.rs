@@ -45,10 +45,16 @@ fn phone_clip_is_sampled_over_its_whole_length() {
     let options = [H264, &["-g", "250", "-t", "5", "-movflags", "+faststart"]].concat();
     let bytes = clip(&moving("320x240", 30, 5.0), &options, "mp4");
     let found = probe(&bytes).unwrap();
-    assert_eq!((found.kind, found.content_type.as_str()), (MediaKind::Video, "video/mp4"));
-    assert_eq!((found.width, found.height, found.orientation_applied), (320, 240, 1));
-    assert_eq!((found.duration_us, found.frame_count), (Some(5_000_000), Some(150)));
-    assert!((found.frame_rate.unwrap() - 30.0).abs() < 1e-6);
+    assert_eq!(
+        (found.report.kind, found.report.content_type.as_str()),
+        (MediaKind::Video, "video/mp4")
+    );
+    assert_eq!(
+        (found.report.width, found.report.height, found.report.orientation_applied),
+        (320, 240, 1)
+    );
+    assert_eq!((found.report.duration_us, found.report.frame_count), (Some(5_000_000), Some(150)));
+    assert!((found.report.frame_rate.unwrap() - 30.0).abs() < 1e-6);
     assert_eq!(image::load_from_memory(&found.thumbnail).unwrap().width(), 256);
     let frames = decode(&bytes).unwrap();
     assert_eq!(frames.frames.len(), 13, "2.5 per second of 5 s, rounded");
@@ -103,7 +109,10 @@ fn display_matrices_turn_every_clip_upright() {
         let turned = with_matrix(bytes.clone(), matrix);
         let found = probe(&turned).unwrap();
         let size = if code >= 5 { (240, 320) } else { (320, 240) };
-        assert_eq!((found.orientation_applied, found.width, found.height), (code, size.0, size.1));
+        assert_eq!(
+            (found.report.orientation_applied, found.report.width, found.report.height),
+            (code, size.0, size.1)
+        );
         let frames = decode(&turned).unwrap();
         assert_eq!((frames.width, frames.height), size);
         for frame in &frames.frames {
@@ -143,7 +152,7 @@ fn every_codec_and_container_of_the_list_gives_true_colours() {
         let bytes = clip(QUADRANTS, &[options, &["-t", "0.6"]].concat(), extension);
         let found = probe(&bytes).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
         assert_eq!(
-            (found.content_type.as_str(), found.frame_count),
+            (found.report.content_type.as_str(), found.report.frame_count),
             (content_type, Some(18)),
             "{name}"
         );
@@ -175,8 +184,8 @@ fn duration_of_a_browser_recording_comes_from_its_packets() {
         ];
         let bytes = piped(&moving("320x240", 30, 4.0), &options);
         let found = probe(&bytes).unwrap();
-        assert_eq!(found.frame_count, Some(120), "{codec}");
-        let duration = found.duration_us.unwrap();
+        assert_eq!(found.report.frame_count, Some(120), "{codec}");
+        let duration = found.report.duration_us.unwrap();
         assert!((3_960_000..=4_040_000).contains(&duration), "{codec}: {duration}");
         let frames = decode(&bytes).unwrap();
         assert_eq!(frames.frames.len(), 10);
@@ -190,7 +199,7 @@ fn fragmented_and_old_quicktime_files_are_read() {
         [H264, &["-g", "30", "-movflags", "frag_keyframe+empty_moov+default_base_moof"]].concat();
     let bytes = clip(&moving("320x240", 30, 3.0), &options, "mp4");
     let found = probe(&bytes).unwrap();
-    assert_eq!((found.frame_count, found.duration_us), (Some(90), Some(3_000_000)));
+    assert_eq!((found.report.frame_count, found.report.duration_us), (Some(90), Some(3_000_000)));
     let frames = decode(&bytes).unwrap();
     assert_same_as_reference(&frames, &reference_frames(&bytes, "mp4", 320 * 240 * 3), 30.0);
 }
