@@ -6,6 +6,7 @@
 
 use std::os::fd::OwnedFd;
 
+use vultus_plugin_api::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_REASONS, MAX_RESULT_BYTES};
 use vultus_plugin_api::{Outcome, artifact};
 use vultus_worker_protocol::memfd::{MemfdError, check_sealed, read_sealed};
 use vultus_worker_protocol::{
@@ -17,14 +18,6 @@ use super::run::Judged;
 
 /// Most bytes of a thumbnail.
 const THUMBNAIL_BYTES: u64 = 1024 * 1024;
-/// Most bytes of an outcome.
-const OUTCOME_BYTES: u64 = 4 * 1024 * 1024;
-/// Most bytes of one artifact.
-const ARTIFACT_BYTES: u64 = 8 * 1024 * 1024;
-/// Most artifacts of one analysis.
-const ARTIFACTS: usize = 16;
-/// Most reasons of one outcome.
-const REASONS: usize = 256;
 /// Longest text for people or logs, in characters.
 const TEXT_CHARS: usize = 1_000;
 
@@ -158,7 +151,7 @@ fn accept_judged(
     outcome_bytes: u64,
     descriptors: Vec<OwnedFd>,
 ) -> Result<Accepted, Violation> {
-    check(artifacts.len() <= ARTIFACTS, "too many artifacts")?;
+    check(artifacts.len() <= MAX_ARTIFACTS, "too many artifacts")?;
     expect_descriptors(artifacts.len() + usize::from(outcome_bytes > 0), &descriptors)?;
     let mut descriptors = descriptors.into_iter();
     let mut kept = Vec::with_capacity(artifacts.len());
@@ -168,7 +161,7 @@ fn accept_judged(
             artifact::TYPES.contains(&report.content_type.as_str()),
             "the type of an artifact is not allowed",
         )?;
-        let bytes = read_sealed(descriptor, report.byte_size, ARTIFACT_BYTES)?;
+        let bytes = read_sealed(descriptor, report.byte_size, MAX_ARTIFACT_BYTES)?;
         kept.push((report, bytes));
     }
     let result = match result {
@@ -177,7 +170,7 @@ fn accept_judged(
                 judgement.outcome = serde_json::from_slice(&read_sealed(
                     descriptor,
                     outcome_bytes,
-                    OUTCOME_BYTES,
+                    MAX_RESULT_BYTES,
                 )?)?;
             }
             check_outcome(&judgement)?;
@@ -198,7 +191,7 @@ fn accept_judged(
 
 fn check_outcome(judgement: &Judgement) -> Result<(), Violation> {
     let outcome: Outcome = serde::Deserialize::deserialize(&judgement.outcome)?;
-    check(outcome.reasons.len() <= REASONS, "too many reasons")?;
+    check(outcome.reasons.len() <= MAX_REASONS, "too many reasons")?;
     for reason in &outcome.reasons {
         check(is_code(&reason.code), "the code of a reason is malformed")?;
         check(reason.message.chars().count() <= TEXT_CHARS, "the text of a reason is too long")?;

@@ -6,15 +6,9 @@ use super::run::Judged;
 use std::collections::HashSet;
 use vultus_core::{Provenance, Resolution};
 use vultus_plugin_api::artifact;
+use vultus_plugin_api::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_REASONS};
 use vultus_plugin_api::outcome::{self, Outcome};
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport};
-
-/// Most artifacts of one analysis.
-const MAX_ARTIFACTS: usize = 16;
-/// Largest artifact, in bytes.
-const MAX_ARTIFACT_BYTES: usize = 16 << 20;
-/// Most reasons of one verdict.
-const MAX_REASONS: usize = 256;
 
 /// A verdict that holds together.
 #[derive(Debug)]
@@ -105,7 +99,7 @@ fn accepted(
             format!("artifact {} has a type that is not allowed", report.name),
         ));
     }
-    if bytes.len() > MAX_ARTIFACT_BYTES {
+    if bytes.len() as u64 > MAX_ARTIFACT_BYTES {
         return Err(bad_result(
             plugin,
             format!("artifact {} has {} bytes", report.name, bytes.len()),
