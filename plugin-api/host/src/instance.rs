@@ -21,7 +21,7 @@ impl Plugin {
     /// Creates an instance. The caller limits their number to `instances.max` of the manifest.
     ///
     /// # Errors
-    /// The plugin's failure: `InvalidInput` for wrong settings, `Unavailable` for a missing model, …
+    /// The plugin's failure, such as `InvalidInput` for wrong settings.
     pub fn create(&self, config: &Config) -> Result<Instance, Failure> {
         Instance::create(self.clone(), config.clone())
     }

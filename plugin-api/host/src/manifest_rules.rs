@@ -116,7 +116,7 @@ fn is_slot(slot: &Slot) -> bool {
         && tags.all(|tag| is_name(tag))
 }
 
-/// Checks that the schema describes an object and accepts the object of its own defaults.
+/// Checks that the schema describes an object and accepts the object that consists of its defaults.
 fn check_params_schema(schema: &Value) -> Result<(), String> {
     let validator = compile_schema(schema)?;
     if schema["type"] != "object" {

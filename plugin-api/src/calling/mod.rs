@@ -1,6 +1,6 @@
-//! The host's side of the ABI: reads `VULTUS_PLUGIN`, holds an instance and calls it with a job. For
-//! hosts ([`crate::testing`] and the crate `vultus-plugin-host`); authors of analyzers do not need
-//! it. Opening files and checking results belong to `vultus-plugin-host`.
+//! The host's side of the ABI: reads `VULTUS_PLUGIN`, holds an instance and calls it with a job.
+//! For hosts ([`crate::testing`] and the crate `vultus-plugin-host`); authors of analyzers do not
+//! need it. Opening files and checking results belong to `vultus-plugin-host`.
 
 mod callbacks;
 mod entry;

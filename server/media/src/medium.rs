@@ -9,10 +9,11 @@ use vultus_worker_protocol::{FrameReport, ProbeReport};
 pub struct Probe {
     /// Description of the medium; of a shot set, the size is that of its first picture.
     pub report: ProbeReport,
-    /// Upright JPEG of the (first) picture, at most 256 pixels on the longer side, without metadata.
+    /// Upright JPEG of the (first) picture, at most 256 pixels on the longer side, without any
+    /// metadata.
     pub thumbnail: Vec<u8>,
-    /// Of a single picture, the frame that [`crate::decode`] returns, so that it need not be decoded
-    /// twice.
+    /// Of a single picture, the frame that [`crate::decode`] returns, so that it need not be
+    /// decoded twice.
     pub frame: Option<StoredFrame>,
 }
 

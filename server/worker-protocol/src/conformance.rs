@@ -134,7 +134,7 @@ rules! {
     "newer_host" [8, 40] "a host with a later minor version of the ABI"
     "listed_features" [45] "requests only features that its manifest lists"
     "artifacts" [47] "creates only artifacts that a host accepts"
-    "same_input_same_result" [30] "the same input gives the same result on any instance, after any job"
+    "same_input_same_result" [30] "same input, same result, on any instance and after any other job"
     "threads" [28] "an instance on another thread, and several instances at once"
     "cancel_before" [36] "stops within 100 ms when cancelled before the first frame"
     "cancel_during" [36] "stops within 100 ms when cancelled in the middle"
