@@ -389,7 +389,7 @@ pub(crate) fn cancelled_failure() -> AnalysisFailure {
 fn deadline_failure(plugin: &str) -> AnalysisFailure {
     AnalysisFailure {
         code: "DEADLINE_EXCEEDED".to_owned(),
-        message: format!("The analyzer {plugin} took longer than it may."),
+        message: format!("The analyzer {plugin} exceeded its time limit."),
         detail: "the worker did not stop within the grace period and was killed".to_owned(),
         retryable: false,
     }

@@ -111,7 +111,7 @@ fn accepted(
 fn bad_result(plugin: &str, detail: String) -> AnalysisFailure {
     AnalysisFailure {
         code: "BAD_RESULT".to_owned(),
-        message: format!("The analyzer {plugin} gave a result that breaks its own description."),
+        message: format!("The analyzer {plugin} returned an invalid result."),
         detail,
         retryable: false,
     }
