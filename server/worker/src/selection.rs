@@ -76,7 +76,7 @@ impl<'c> Selecting<'c> {
                     | FeatureError::DuplicateFeature { .. }),
                 ) => self.refuse(place, Refusal::because(error.to_string())),
                 Ok(_) | Err(FeatureError::Missing { .. } | FeatureError::Cycle { .. }) => {
-                    drop(self.kept.insert(place))
+                    self.kept.insert(place);
                 }
             }
         }
