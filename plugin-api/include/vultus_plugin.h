@@ -1,7 +1,7 @@
 /*
  * vultus_plugin.h - the Vultus plugin ABI, version 1.0.
  *
- * Everything that a plugin in C or C++ needs. The rules are in ABI.md. For C11 and C++17, 64-bit
+ * Everything that a plugin in C or C++ needs. Normative rules: ABI.md. For C11 and C++17, 64-bit
  * little-endian machines.
  *
  * A plugin is a shared library that exports ONE symbol, VULTUS_PLUGIN, a constant VultusPlugin.
