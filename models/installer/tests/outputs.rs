@@ -1,7 +1,7 @@
-//! Rewritten networks compute what the packaged ones compute, measured with ONNX Runtime on real
+//! Rewritten models give the same outputs as the original ones, measured with ONNX Runtime on real
 //! pictures.
 //!
-//! Needs what `make setup` puts in place: models/weights, models/runtime, samples/files.
+//! Needs the files that `make setup` installs: models/weights, models/runtime, samples/files.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -13,7 +13,8 @@ use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::Tensor as Value;
 use vultus_models::onnx::{
-    self, Attribute, Dimension, Graph, Length, Model, Node, OperatorSetId, Tensor, ValueInfo,
+    self, Attribute, DataType, Dimension, Graph, Length, Model, Node, OperatorSetId, Tensor,
+    ValueInfo,
 };
 use vultus_models::{Manifest, RewriteStep, Sha256Sum, rewrite};
 
@@ -27,7 +28,7 @@ fn environment() -> &'static Environment {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
     ENVIRONMENT.get_or_init(|| {
         let library = root().join("models/runtime/libonnxruntime.so");
-        ort::init_from(library).expect("make setup puts ONNX Runtime in place").build().unwrap()
+        ort::init_from(library).expect("make setup installs ONNX Runtime").build().unwrap()
     })
 }
 
@@ -41,10 +42,10 @@ fn session(model: &[u8]) -> Session {
 }
 
 fn installed(file: &str) -> Vec<u8> {
-    fs::read(root().join("models/weights").join(file)).expect("make setup puts the models in place")
+    fs::read(root().join("models/weights").join(file)).expect("make setup installs the models")
 }
 
-/// Runs on one input and gives every output in order.
+/// Runs the model on one input and returns all outputs in order.
 fn run(session: &mut Session, input: &str, shape: [i64; 4], elements: &[f32]) -> Vec<Vec<f32>> {
     let value = Value::from_array((shape, elements.to_vec())).unwrap();
     let outputs = session.run(ort::inputs![input => value]).unwrap();
@@ -54,10 +55,11 @@ fn run(session: &mut Session, input: &str, shape: [i64; 4], elements: &[f32]) ->
         .collect()
 }
 
-/// A sample picture's upper square, where the face is, as `side`×`side` BGR planes of 0 to 255.
+/// The upper square of a sample picture, where the face is, scaled to `side`×`side` pixels: three
+/// planes in BGR order with levels 0–255.
 fn picture(file: &str, side: u32) -> Vec<f32> {
     let picture = image::open(root().join("samples/files").join(file))
-        .expect("make setup puts the samples in place");
+        .expect("make setup installs the samples");
     let width = picture.width();
     let square = picture.crop_imm(0, 0, width, width).resize_exact(
         side,
@@ -84,7 +86,7 @@ fn assert_same_outputs(file: &str, input: &str, side: u32, scaled: fn(f32) -> f3
             expected.iter().zip(&found).fold(0_f32, |worst, (a, b)| worst.max((a - b).abs()));
         assert!(
             largest > 0.1,
-            "{name}: the packaged network gives next to nothing, so there is nothing to compare"
+            "{name}: the outputs of the original model are near zero, a comparison proves nothing"
         );
         assert_eq!(expected.len(), found.len());
         assert!(difference <= 1e-5, "{name}: outputs up to {largest} differ by {difference}");
@@ -92,22 +94,22 @@ fn assert_same_outputs(file: &str, input: &str, side: u32, scaled: fn(f32) -> f3
 }
 
 #[test]
-fn rewritten_sface_gives_the_outputs_of_the_packaged_one() {
+fn rewritten_sface_gives_the_original_outputs() {
     assert_same_outputs("face_recognition_sface.onnx", "data", 112, |value| value);
 }
 
 #[test]
-fn rewritten_fr_feature_gives_the_outputs_of_the_packaged_one() {
+fn rewritten_fr_feature_gives_the_original_outputs() {
     assert_same_outputs("fr_feature.onnx", "input", 112, |value| (value - 127.0) / 128.0);
 }
 
 #[test]
-fn rewritten_fr_liveness_gives_the_outputs_of_the_packaged_one() {
+fn rewritten_fr_liveness_gives_the_original_outputs() {
     assert_same_outputs("fr_liveness.onnx", "input", 128, |value| value);
 }
 
 #[test]
-fn rewriting_the_packaged_models_gives_the_pinned_files() {
+fn rewrite_of_every_model_gives_the_pinned_checksum() {
     let manifest = Manifest::read(&root().join("models/models.toml")).unwrap();
     for model in &manifest.models {
         let packaged = installed(&format!("packaged/{}", model.file));
@@ -116,10 +118,10 @@ fn rewriting_the_packaged_models_gives_the_pinned_files() {
     }
 }
 
-/// The packaged YuNet does not run at all, so what can be seen is that the unpacked one does, at
-/// free sizes.
+/// ONNX Runtime cannot run the original YuNet, so there are no outputs to compare: the test checks
+/// that the rewritten one runs at several sizes.
 #[test]
-fn unpacked_yunet_gives_one_row_per_cell_at_any_multiple_of_32() {
+fn rewritten_yunet_gives_one_row_per_cell_at_any_size() {
     let mut yunet = session(&installed("face_detection_yunet.onnx"));
     for (height, width) in [(320, 320), (192, 160), (640, 384)] {
         let elements = vec![0.0; 3 * height * width];
@@ -136,10 +138,10 @@ fn unpacked_yunet_gives_one_row_per_cell_at_any_multiple_of_32() {
     }
 }
 
-/// Blocks along either axis, the last one of a line incomplete, with zero points: ONNX Runtime
-/// itself is the judge.
+/// Blocks along either axis, with an incomplete last block and with zero points. The expected
+/// values are those of ONNX Runtime.
 #[test]
-fn unpacked_blocks_are_what_onnx_runtime_unpacks() {
+fn unpacked_blocks_equal_those_of_onnx_runtime() {
     for (axis, block, scale_dims) in [(1, 2, [3_i64, 3]), (0, 2, [2, 5]), (-1, 5, [3, 1])] {
         let packed = packed_model(axis, block, scale_dims);
         let unpacked = rewrite::rewrite(&packed, &[RewriteStep::UnpackWeights]).unwrap();
@@ -163,7 +165,7 @@ fn unpacked_blocks_are_what_onnx_runtime_unpacks() {
 fn packed_model(axis: i64, block: i64, scale_dims: [i64; 2]) -> Vec<u8> {
     let int8 = |name: &str, dims: &[i64], elements: Vec<i8>| Tensor {
         dims: dims.to_vec(),
-        data_type: Some(onnx::INT8),
+        data_type: Some(DataType::Int8.into()),
         name: Some(name.into()),
         raw_data: Some(elements.into_iter().map(i8::cast_unsigned).collect()),
         ..Tensor::default()
@@ -172,7 +174,7 @@ fn packed_model(axis: i64, block: i64, scale_dims: [i64; 2]) -> Vec<u8> {
     let scales: Vec<f32> = (0..blocks).map(|block| 0.1 + 0.07 * f32::from(block)).collect();
     let shape = Tensor {
         dims: vec![4],
-        data_type: Some(onnx::INT64),
+        data_type: Some(DataType::Int64.into()),
         name: Some("shape".into()),
         raw_data: Some([1_i64, 1, 5, 3].iter().flat_map(|length| length.to_le_bytes()).collect()),
         ..Tensor::default()
@@ -180,7 +182,7 @@ fn packed_model(axis: i64, block: i64, scale_dims: [i64; 2]) -> Vec<u8> {
     let integer = |name: &str, value| Attribute {
         name: Some(name.into()),
         i: Some(value),
-        kind: Some(2),
+        r#type: Some(2),
         ..Attribute::default()
     };
     let mut dequantize = node("DequantizeLinear", &["weights", "scales", "zeros"], "unpacked");
@@ -222,19 +224,21 @@ fn node(op_type: &str, input: &[&str], output: &str) -> Node {
 
 fn value_info(name: &str) -> ValueInfo {
     let dim = [1, 1, 5, 3]
-        .map(|length| Dimension { value: Some(Length::Fixed(length)), denotation: None })
+        .map(|length| Dimension { value: Some(Length::DimValue(length)), denotation: None })
         .to_vec();
-    let tensor =
-        onnx::TensorType { elem_type: Some(onnx::FLOAT), shape: Some(onnx::TensorShape { dim }) };
+    let tensor = onnx::TensorType {
+        elem_type: Some(DataType::Float.into()),
+        shape: Some(onnx::TensorShape { dim }),
+    };
     let r#type = Some(onnx::Type { tensor_type: Some(tensor), denotation: None });
     ValueInfo { name: Some(name.to_owned()), r#type, doc_string: None }
 }
 
 #[test]
-fn a_model_with_fields_that_would_be_lost_is_refused() {
+fn model_with_an_unlisted_field_is_rejected() {
     let mut model = packed_model(1, 2, [3, 3]);
     assert!(onnx::decode(&model).is_some());
-    // Field 25 of a model holds functions, which the installer does not know: an empty one.
+    // Field 25 of a model is a function, which onnx.proto does not list; this one is empty.
     model.extend([0xca, 0x01, 0x00]);
     assert_eq!(rewrite::rewrite(&model, &[]), Err(rewrite::RewriteError::NotUnderstood));
 }

@@ -1,7 +1,7 @@
-//! Frees the height and width of a fully convolutional network with one picture input.
+//! Makes the height and width of a fully convolutional network with one picture input free.
 //!
-//! Only the declared shapes change. That the inside copes with other sizes is a property of the
-//! model (YuNet: any multiples of 32) that this cannot see.
+//! Only the declared shapes change. Whether the network accepts other sizes is a property of the
+//! model (YuNet: any multiples of 32) that this rewrite cannot check.
 
 use super::RewriteError;
 use crate::onnx::{Dimension, Graph, Length, ValueInfo};
@@ -21,8 +21,8 @@ pub(super) fn free_input_size(graph: &mut Graph) -> Result<(), RewriteError> {
             problem: "the shape is not [batch, channels, height, width]",
         });
     };
-    height.value = Some(Length::Named("height".to_owned()));
-    width.value = Some(Length::Named("width".to_owned()));
+    height.value = Some(Length::DimParam("height".to_owned()));
+    width.value = Some(Length::DimParam("width".to_owned()));
     for output in &mut graph.output {
         let value = output.name.clone().unwrap_or_default();
         let [_, rows, _] = shape(output)? else {
@@ -31,7 +31,7 @@ pub(super) fn free_input_size(graph: &mut Graph) -> Result<(), RewriteError> {
                 problem: "the shape is not [batch, rows, columns]",
             });
         };
-        rows.value = Some(Length::Named(format!("anchors_{value}")));
+        rows.value = Some(Length::DimParam(format!("anchors_{value}")));
     }
     graph.value_info.clear();
     Ok(())
