@@ -1,5 +1,5 @@
-//! Takes named files out of a package archive, in memory. Nothing else of the archive is written
-//! anywhere, so its other paths, links and modes do not matter.
+//! Reads named files from a package archive into memory. Nothing is unpacked to disk, so paths,
+//! links and modes inside the archive have no effect.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -8,11 +8,12 @@ use std::path::Path;
 
 use crate::{Error, PackageFormat, Result};
 
-/// Largest file taken out of a package, in bytes; the largest listed one has 41 MB. Guards against
-/// a hostile archive.
+/// Largest file read from a package, in bytes; the largest listed file has 41 MB. Protects against
+/// decompression bombs.
 const LARGEST_ENTRY: u64 = 256 << 20;
 
-/// The bytes of `wanted` by path inside the archive; every one of them, or an error.
+/// The bytes of the `wanted` files by path inside the archive.
+/// [`Error::EntryMissing`] if one is not there.
 pub(crate) fn read_entries(
     archive: &Path,
     format: PackageFormat,

@@ -1,5 +1,5 @@
-//! SHA-256 sums as a type of their own, parsed once, so that a malformed sum is found when the list
-//! is read.
+//! A type for SHA-256 checksums. Lists parse them once, so that a malformed checksum is reported
+//! when the list is read.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -7,18 +7,18 @@ use std::io::{self, Read};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// A SHA-256 sum; written and shown as 64 lower-case hexadecimal digits.
+/// A SHA-256 checksum; parsed from and displayed as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Sha256Sum([u8; 32]);
 
 impl Sha256Sum {
-    /// The sum of bytes in memory.
+    /// The checksum of bytes in memory.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// The sum of all that `reader` still gives, read in pieces of 64 KiB.
+    /// The checksum of all remaining bytes of `reader`, read in chunks of 64 KiB.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Self> {
         let mut hasher = Sha256::new();
         let mut piece = vec![0; 64 * 1024];

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::Sha256Sum;
+use crate::checksum::Sha256Sum;
 
 /// Result with this crate's [`enum@Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What was being done to which file when it failed.
+/// An operation that failed, and the file it was applied to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -17,60 +17,61 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// A file could not be written or put in its place.
+    /// A file could not be written or renamed.
     #[error("cannot write {path}")]
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// `models.toml` or `samples.toml` does not follow its format.
-    #[error("{path} is not a valid list")]
+    /// `models.toml`, `samples.toml` or `tools.toml` cannot be parsed.
+    #[error("cannot parse {path}")]
     Manifest {
         /// The list.
         path: PathBuf,
-        /// Where and why.
+        /// Position and cause.
         source: toml::de::Error,
     },
-    /// `models.toml` or `samples.toml` contradicts itself.
+    /// `models.toml`, `samples.toml` or `tools.toml` breaks a rule of its format.
     #[error("{path}: {problem}")]
     ManifestRule {
         /// The list.
         path: PathBuf,
-        /// The contradiction.
+        /// The rule that is broken.
         problem: String,
     },
-    /// A package archive is damaged or of another format than its name says.
+    /// A package archive is damaged, or its format is not the one of its file extension.
     #[error("cannot unpack {archive}")]
     Archive {
         /// The archive.
         archive: PathBuf,
-        /// What the unpacker said.
+        /// Error of the decoder.
         source: io::Error,
     },
-    /// A package does not hold a file that the list names.
-    #[error("{archive} holds no file `{entry}`")]
+    /// A package does not contain a file that the list names.
+    #[error("{archive} contains no file `{entry}`")]
     EntryMissing {
         /// The archive.
         archive: PathBuf,
         /// The path inside it.
         entry: String,
     },
-    /// A file is not the pinned one.
+    /// The checksum of a file differs from the pinned one.
     #[error(
-        "checksum mismatch: {what} has sha256 {found}, expected {expected}; nothing was installed from it. \
-         Download it again; if it stays so, the source has changed and must not be used"
+        "checksum mismatch: {what} has sha256 {found}, expected {expected}; nothing was installed \
+         from it. Download it again; if the mismatch persists, the source has changed and must \
+         not be used"
     )]
     Checksum {
-        /// The archive, the file inside an archive, or the file made from it.
+        /// The archive, the file inside an archive, or the rewritten file.
         what: String,
-        /// The pinned sum.
+        /// The pinned checksum.
         expected: Sha256Sum,
-        /// The sum of the bytes at hand.
+        /// The checksum of the actual bytes.
         found: Sha256Sum,
     },
     /// A model could not be rewritten.
@@ -79,7 +80,7 @@ pub enum Error {
     Rewrite {
         /// The model's file name.
         model: String,
-        /// Why not.
+        /// The cause.
         source: crate::rewrite::RewriteError,
     },
 }
@@ -100,7 +101,7 @@ impl Error {
     }
 }
 
-/// Refuses bytes whose sum is not the pinned one.
+/// Returns [`Error::Checksum`] if the checksums differ.
 #[cfg(feature = "install")]
 pub(crate) fn expect_sum(
     what: impl Into<String>,

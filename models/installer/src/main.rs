@@ -1,7 +1,7 @@
-//! `vultus-models`: lists the packages to download, installs from them, checks what is installed,
-//! rewrites one file.
+//! `vultus-models`: lists the packages to download, installs files from them, verifies installed
+//! files, rewrites a single model.
 //!
-//! Called by `scripts/setup.sh`, which downloads. Paths default to those of the repository.
+//! `scripts/setup.sh` calls it and does the downloads. Paths default to those of the repository.
 
 use std::error::Error;
 use std::fs;
@@ -15,7 +15,7 @@ use vultus_models::{FileReport, Manifest, Package, Plan, Registry, RewriteStep, 
 #[derive(Parser)]
 #[command(about = "Installs and checks the neural models and the sample pictures")]
 struct Arguments {
-    /// Folder that holds `models/`, `samples/` and `tests/`.
+    /// Folder that contains `models/`, `samples/` and `tests/`.
     #[arg(long, default_value = ".", global = true)]
     root: PathBuf,
     #[command(subcommand)]
@@ -24,21 +24,21 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Print the packages of files that are not in place: registry, name, version, archive, sha256
-    /// with tabs between.
+    /// Print the packages needed for files that are missing or changed, one per line: registry,
+    /// name, version, archive, sha256, separated by tabs.
     Packages,
-    /// Unpack, check, rewrite and put in place what is not there yet.
+    /// Install the files that are missing or changed: unpack, check, rewrite.
     Install {
         /// Folder of the downloaded archives.
         #[arg(long)]
         packages: PathBuf,
     },
-    /// Compare every installed file with its pinned sha256; exit code 1 if one differs or is
+    /// Compare every installed file with its pinned sha256; exit code 1 if a file differs or is
     /// missing.
     Verify,
-    /// Rewrite one model file, without any checksum.
+    /// Rewrite one model file without comparing checksums.
     Rewrite {
-        /// Steps, in order.
+        /// Rewrite step; repeat the option for several, in order.
         #[arg(long = "step", required = true, value_enum)]
         steps: Vec<RewriteStep>,
         /// File to read.
@@ -59,7 +59,7 @@ fn main() -> ExitCode {
                 text.push_str(&format!(": {cause}"));
                 source = cause.source();
             }
-            // Without a terminal to tell there is only the exit code left.
+            // If stderr cannot be written, the exit code still reports the failure.
             let _ = writeln!(io::stderr(), "{text}");
             ExitCode::FAILURE
         }
@@ -106,7 +106,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The lists of the repository and where their files go.
+/// The lists of the repository and the folders of their files.
 struct Lists {
     models_dir: PathBuf,
     samples_dir: PathBuf,

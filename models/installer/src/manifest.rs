@@ -1,35 +1,37 @@
 //! `models/models.toml`, `samples/samples.toml` and `tests/tools.toml` as types: packages, the
-//! files in them, their sums and uses.
+//! files in them, their checksums and uses.
 //!
-//! Parsing refuses unknown keys, unknown package names and file names that would leave the target
-//! folder.
+//! Reading a list rejects unknown keys, unknown package names, and file names that could escape
+//! from the target folder.
 
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::{Error, Result, Sha256Sum};
+use crate::checksum::Sha256Sum;
+use crate::error::{Error, Result};
+use crate::rewrite_step::RewriteStep;
 
 /// `models.toml`: the packages, the models in them, and ONNX Runtime.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Registry packages, by `package[].name` referred to below.
+    /// Registry packages; models refer to them by name.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
-    /// The models, each one installed file.
+    /// The models; each is one installed file.
     #[serde(rename = "model")]
     pub models: Vec<Model>,
-    /// The library that runs them.
+    /// The library that runs the models.
     pub runtime: Runtime,
 }
 
-/// `samples.toml` and `tools.toml`: pictures for the demo and the tests, and what only tests use.
+/// `samples.toml` (pictures for the demo and the tests) and `tools.toml` (files for tests only).
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Samples {
-    /// The package that holds them all.
+    /// The package that contains all files.
     pub package: Package,
     /// The files.
     #[serde(rename = "sample")]
@@ -40,17 +42,17 @@ pub struct Samples {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// Which registry has it.
+    /// Registry that publishes it.
     pub registry: Registry,
     /// Name in the registry.
     pub name: String,
     /// Exact version.
     pub version: String,
-    /// File name of the archive as the registry's client stores it.
+    /// File name under which the registry's client stores the archive.
     pub archive: String,
-    /// Sum of the archive.
+    /// Checksum of the archive.
     pub sha256: Sha256Sum,
-    /// The package's own licence (SPDX).
+    /// Licence of the package (SPDX).
     pub licence: String,
 }
 
@@ -64,7 +66,7 @@ pub enum Registry {
     Npm,
 }
 
-/// How a package is packed, told by the archive's name.
+/// Archive format of a package, derived from its file extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackageFormat {
     /// A Python wheel: zip.
@@ -74,7 +76,7 @@ pub enum PackageFormat {
 }
 
 impl Package {
-    /// The archive's format; `None` when its name has an unknown ending.
+    /// Format of the archive; `None` if the extension is unknown.
     pub fn format(&self) -> Option<PackageFormat> {
         if self.archive.ends_with(".whl") {
             return Some(PackageFormat::Wheel);
@@ -90,43 +92,26 @@ impl Package {
 pub struct Model {
     /// Installed file name in `models/weights/`.
     pub file: String,
-    /// What it does, in a few words.
+    /// Task of the model, in a few words.
     pub task: String,
     /// Licence of the weights (SPDX).
     pub licence: String,
-    /// What the licence leaves open.
+    /// Questions that the licence leaves open, such as the terms of the training data.
     pub licence_remark: String,
     /// Card with strengths, weaknesses and measured error rates, relative to `models/`.
     pub card: String,
     /// The plugins that load it.
     pub used_by: Vec<String>,
-    /// Name of the package that holds it.
+    /// Name of the package that contains it.
     pub package: String,
     /// Path inside the package.
     pub path: String,
-    /// Sum of the file in the package.
+    /// Checksum of the file in the package.
     pub original_sha256: Sha256Sum,
-    /// What is done to the graph at installation, in this order.
+    /// Rewrites of the graph at installation, in this order.
     pub rewrite: Vec<RewriteStep>,
-    /// Sum of the installed file.
+    /// Checksum of the installed file.
     pub sha256: Sha256Sum,
-}
-
-/// A rewrite of an ONNX graph that keeps its outputs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "install", derive(clap::ValueEnum))]
-#[cfg_attr(feature = "install", value(rename_all = "snake_case"))]
-pub enum RewriteStep {
-    /// Turn weights kept as int8 blocks into float32.
-    UnpackWeights,
-    /// Let the first input take any height and width, and the outputs any number of rows.
-    FreeInputSize,
-    /// Replace `PRelu(x, a)` by `a·x + (1−a)·Relu(x)`.
-    SplitPrelu,
-    /// Set weights below 1e-15 to zero, which no output can show, but which cost time as subnormal
-    /// numbers.
-    ZeroTinyWeights,
 }
 
 /// ONNX Runtime, the library that runs the models.
@@ -139,30 +124,30 @@ pub struct Runtime {
     pub version: String,
     /// Its licence (SPDX).
     pub licence: String,
-    /// Name of the package that holds it.
+    /// Name of the package that contains it.
     pub package: String,
     /// Path inside the package.
     pub path: String,
-    /// Sum of the file, which is installed as it is.
+    /// Checksum of the file, which is installed unchanged.
     pub sha256: Sha256Sum,
 }
 
-/// One file.
+/// One file of a [`Samples`] list.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
     /// Installed file name in `files/` beside the list.
     pub file: String,
-    /// What it shows, or is.
+    /// Content of the file.
     pub shows: String,
     /// Path inside the package.
     pub path: String,
-    /// Sum of the file.
+    /// Checksum of the file.
     pub sha256: Sha256Sum,
 }
 
 impl Manifest {
-    /// Reads and checks `models.toml`.
+    /// Reads and validates `models.toml`.
     pub fn read(path: &Path) -> Result<Self> {
         let manifest: Self = read_list(path)?;
         manifest
@@ -171,8 +156,8 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The package of that name; `read` made sure that there is one for each model and for the
-    /// runtime.
+    /// The package `name`. [`Manifest::read`] guarantees that the packages of all models and of the
+    /// runtime exist.
     pub fn package(&self, name: &str) -> Option<&Package> {
         self.packages.iter().find(|package| package.name == name)
     }
@@ -183,9 +168,7 @@ impl Manifest {
         for (file, package) in files.chain([(&self.runtime.file, &self.runtime.package)]) {
             check_file_name(file)?;
             if self.package(package).is_none() {
-                return Err(format!(
-                    "`{file}` is said to come from `{package}`, which is not among the packages"
-                ));
+                return Err(format!("the package `{package}` of `{file}` is not listed"));
             }
         }
         check_unique(self.models.iter().map(|model| model.file.as_str()))
@@ -193,7 +176,7 @@ impl Manifest {
 }
 
 impl Samples {
-    /// Reads and checks `samples.toml`.
+    /// Reads and validates `samples.toml` or `tools.toml`.
     pub fn read(path: &Path) -> Result<Self> {
         let samples: Self = read_list(path)?;
         samples
@@ -222,7 +205,8 @@ fn check_package(package: &Package) -> Result<(), String> {
     }
 }
 
-/// A plain file name: it can neither leave the folder it is put into nor be hidden there.
+/// Accepts letters, digits, `.`, `_` and `-`, not starting with `.`: such a file stays in its
+/// target folder and is not hidden there.
 fn check_file_name(name: &str) -> Result<(), String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     if !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain) {

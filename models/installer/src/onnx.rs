@@ -10,8 +10,9 @@
 //! because `make setup` compiles the installer first, and the generator would add half a minute of
 //! processor time.
 
+/// The generated messages under their ONNX names.
 #[rustfmt::skip]
-mod messages;
+pub mod messages;
 
 use prost::Message;
 

@@ -1,4 +1,4 @@
-//! Compares installed files with the sums in the lists. It reads files and changes nothing.
+//! Compares installed files with the checksums in the lists. Read-only.
 
 use std::fs::File;
 use std::io;
@@ -6,45 +6,45 @@ use std::path::{Path, PathBuf};
 
 use crate::{Manifest, Result, Samples, Sha256Sum};
 
-/// What was found of one listed file.
+/// Result of checking one listed file.
 #[derive(Debug)]
 pub struct FileReport {
     /// File name as listed.
     pub file: String,
-    /// Where it was looked for.
+    /// Full path of the file.
     pub path: PathBuf,
-    /// The sum it must have.
+    /// The pinned checksum.
     pub expected: Sha256Sum,
-    /// How it stands.
+    /// Outcome of the check.
     pub state: FileState,
 }
 
-/// How a listed file stands.
+/// Outcome of checking a listed file.
 #[derive(Debug)]
 pub enum FileState {
-    /// There, with the listed sum.
+    /// The file has the pinned checksum.
     Intact,
-    /// Not there.
+    /// The file does not exist.
     Missing,
-    /// There, with another sum.
+    /// The file has another checksum.
     Changed {
-        /// Its sum.
+        /// Its checksum.
         found: Sha256Sum,
     },
-    /// There, but it cannot be read.
+    /// The file exists but cannot be read.
     Unreadable {
-        /// What the system said.
+        /// Error of the operating system.
         source: io::Error,
     },
 }
 
 impl FileReport {
-    /// Whether the file is the listed one.
+    /// Whether the file has the pinned checksum.
     pub fn is_intact(&self) -> bool {
         matches!(self.state, FileState::Intact)
     }
 
-    /// One line for people, such as `changed: has sha256 …, expected …`.
+    /// The state as a line of text, such as `changed: has sha256 …, expected …`.
     pub fn describe(&self) -> String {
         match &self.state {
             FileState::Intact => "intact".to_owned(),
@@ -57,8 +57,8 @@ impl FileReport {
     }
 }
 
-/// Compares each model of `models_toml` with the file in `weights_dir`. An error means that the
-/// list itself is unusable; missing and changed files are reported, in the order of the list.
+/// Compares each model of `models_toml` with the file in `weights_dir`, in the order of the list.
+/// An error means that the list cannot be read; missing and changed files are in the reports.
 pub fn verify(models_toml: &Path, weights_dir: &Path) -> Result<Vec<FileReport>> {
     let manifest = Manifest::read(models_toml)?;
     Ok(manifest
@@ -74,7 +74,7 @@ pub fn verify_runtime(models_toml: &Path, runtime_dir: &Path) -> Result<FileRepo
     Ok(examine(runtime_dir, &runtime.file, runtime.sha256))
 }
 
-/// Compares each picture of `samples_toml` with the file in `samples_dir`.
+/// Compares each file of `samples_toml` with the installed one in `samples_dir`.
 pub fn verify_samples(samples_toml: &Path, samples_dir: &Path) -> Result<Vec<FileReport>> {
     let samples = Samples::read(samples_toml)?;
     Ok(samples

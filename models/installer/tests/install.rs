@@ -1,4 +1,4 @@
-//! Installing from packages and checking what is installed, with small packages made here.
+//! Installation from packages and verification of installed files, with small generated packages.
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -15,7 +15,7 @@ use vultus_models::{
 const LIBRARY: &[u8] = b"not really a library";
 const PICTURE: &[u8] = b"not really a picture";
 
-/// A folder like the repository's, with lists whose sums fit the packages beside it.
+/// A folder laid out like the repository, with lists whose checksums match the packages in it.
 struct Site {
     dir: TempDir,
     lists: Lists,
@@ -57,7 +57,7 @@ impl Site {
         self.dir.path().join(path)
     }
 
-    /// Writes the lists, reads them back and carries out what they ask for.
+    /// Writes the lists, reads them back and installs; returns the number of installed files.
     fn install(&self) -> Result<usize, Error> {
         self.write_lists();
         let manifest = Manifest::read(&self.path("models/models.toml"))?;
@@ -71,20 +71,23 @@ impl Site {
         let library_sum = Sha256Sum::of_bytes(LIBRARY);
         let package = |name: &str, archive: &str, sum: Sha256Sum| {
             format!(
-                "registry='pypi'\nname='{name}'\nversion='1'\narchive='{archive}'\nsha256='{sum}'\nlicence='MIT'\n"
+                "registry='pypi'\nname='{name}'\nversion='1'\narchive='{archive}'\n\
+                 sha256='{sum}'\nlicence='MIT'\n"
             )
         };
         let models = format!(
-            "[[package]]\n{}[[package]]\n{}[[model]]\nfile='{file}'\ntask='t'\nlicence='MIT'\nlicence_remark='r'\n\
-             card='c.md'\nused_by=[]\npackage='{package_of_model}'\npath='weights/network.onnx'\n\
-             original_sha256='{original_sum}'\nrewrite=['split_prelu']\nsha256='{installed_sum}'\n\
-             [runtime]\nfile='library.so'\nversion='1'\nlicence='MIT'\npackage='library'\npath='package/library.so'\n\
-             sha256='{library_sum}'\n",
+            "[[package]]\n{}[[package]]\n{}[[model]]\nfile='{file}'\ntask='t'\nlicence='MIT'\n\
+             licence_remark='r'\ncard='c.md'\nused_by=[]\npackage='{package_of_model}'\n\
+             path='weights/network.onnx'\noriginal_sha256='{original_sum}'\n\
+             rewrite=['split_prelu']\nsha256='{installed_sum}'\n\
+             [runtime]\nfile='library.so'\nversion='1'\nlicence='MIT'\npackage='library'\n\
+             path='package/library.so'\nsha256='{library_sum}'\n",
             package("models", "models-1.whl", *wheel_sum),
             package("library", "library-1.tgz", sum_of(&self.path("packages/library-1.tgz"))),
         );
         let samples = format!(
-            "[package]\n{}[[sample]]\nfile='one.jpg'\nshows='s'\npath='pictures-1/one.jpg'\nsha256='{}'\n",
+            "[package]\n{}[[sample]]\nfile='one.jpg'\nshows='s'\npath='pictures-1/one.jpg'\n\
+             sha256='{}'\n",
             package(
                 "pictures",
                 "pictures-1.tar.gz",
@@ -96,7 +99,7 @@ impl Site {
         fs::write(self.path("samples/samples.toml"), samples).unwrap();
     }
 
-    /// Everything below models/weights.
+    /// All files below models/weights.
     fn weights(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.path("models/weights")];
@@ -173,7 +176,7 @@ fn intact_files_need_no_package() {
 }
 
 #[test]
-fn a_changed_file_is_made_again_from_its_package_alone() {
+fn changed_file_is_reinstalled_without_the_others() {
     let site = Site::new();
     site.install().unwrap();
     fs::write(site.path("models/weights/network.onnx"), b"changed").unwrap();
@@ -182,8 +185,7 @@ fn a_changed_file_is_made_again_from_its_package_alone() {
 }
 
 #[test]
-fn a_changed_archive_a_changed_entry_and_a_changed_result_are_each_refused_before_anything_is_placed()
- {
+fn checksum_mismatch_of_any_step_installs_nothing() {
     type Field = fn(&mut Lists) -> &mut Sha256Sum;
     let wrong = Sha256Sum::of_bytes(b"another file");
     let changes: [(Field, &str); 3] = [
@@ -203,7 +205,7 @@ fn a_changed_archive_a_changed_entry_and_a_changed_result_are_each_refused_befor
 }
 
 #[test]
-fn a_package_without_the_listed_file_is_refused_by_its_name() {
+fn missing_package_entry_is_named_in_the_error() {
     let mut site = Site::new();
     write_wheel(&site.path("packages/models-1.whl"), "weights/other.onnx", &model());
     site.lists.wheel_sum = sum_of(&site.path("packages/models-1.whl"));
@@ -215,7 +217,7 @@ fn a_package_without_the_listed_file_is_refused_by_its_name() {
 }
 
 #[test]
-fn verify_tells_missing_and_changed_files_apart() {
+fn verify_distinguishes_missing_and_changed_files() {
     let site = Site::new();
     site.install().unwrap();
     let state = || {
@@ -233,28 +235,32 @@ fn verify_tells_missing_and_changed_files_apart() {
 }
 
 #[test]
-fn a_list_may_not_name_files_outside_its_folder_nor_unknown_packages() {
+fn file_name_outside_the_target_folder_is_rejected() {
     for file in ["../network.onnx", "/etc/network.onnx", "a/b.onnx", ".hidden", ""] {
         let mut site = Site::new();
         site.lists.file = file.to_owned();
         let error = site.install().unwrap_err();
         assert!(matches!(&error, Error::ManifestRule { .. }), "{file}: {error:?}");
     }
-    let mut site = Site::new();
-    site.lists.package_of_model = "nowhere".to_owned();
-    assert!(
-        matches!(site.install().unwrap_err(), Error::ManifestRule { problem, .. } if problem.contains("`nowhere`"))
-    );
 }
 
 #[test]
-fn a_list_with_an_unknown_key_is_refused() {
+fn unlisted_package_is_rejected() {
+    let mut site = Site::new();
+    site.lists.package_of_model = "nowhere".to_owned();
+    let error = site.install().unwrap_err();
+    let Error::ManifestRule { problem, .. } = &error else { panic!("{error:?}") };
+    assert!(problem.contains("`nowhere`"), "{problem}");
+}
+
+#[test]
+fn unknown_key_in_a_list_is_rejected() {
     let site = Site::new();
     site.write_lists();
     let path = site.path("models/models.toml");
     let text = fs::read_to_string(&path).unwrap() + "sha265 = 'a typing error'\n";
     fs::write(&path, text).unwrap();
-    assert!(
-        matches!(Manifest::read(&path).unwrap_err(), Error::Manifest { source, .. } if source.to_string().contains("sha265"))
-    );
+    let error = Manifest::read(&path).unwrap_err();
+    let Error::Manifest { source, .. } = &error else { panic!("{error:?}") };
+    assert!(source.to_string().contains("sha265"), "{source}");
 }

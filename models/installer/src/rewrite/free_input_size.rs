@@ -3,7 +3,7 @@
 //! Only the declared shapes change. Whether the network accepts other sizes is a property of the
 //! model (YuNet: any multiples of 32) that this rewrite cannot check.
 
-use super::RewriteError;
+use super::error::RewriteError;
 use crate::onnx::{Dimension, Graph, Length, ValueInfo};
 
 pub(super) fn free_input_size(graph: &mut Graph) -> Result<(), RewriteError> {

@@ -1,11 +1,13 @@
 //! Replaces every `PRelu(x, a)` by `a·x + (1−a)·Relu(x)`, the same function.
 //!
-//! ONNX Runtime's CPU provider has no PRelu for its blocked memory layout: it reorders before and
-//! after each one, and takes half of the network's time so. It has Relu, Mul and Add.
+//! The CPU provider of ONNX Runtime has no PRelu for its blocked memory layout. It reorders memory
+//! before and after each one, which takes half of the network's run time. Relu, Mul and Add exist
+//! for the blocked layout.
 
 use std::collections::HashMap;
 
-use super::{RewriteError, drop_unused, initializers};
+use super::error::RewriteError;
+use super::graph::{drop_unused, initializers};
 use crate::onnx::{Graph, Node, Tensor};
 
 pub(super) fn split_prelu(graph: &mut Graph) -> Result<(), RewriteError> {
@@ -56,7 +58,7 @@ fn operation(op_type: &str, input: &[&str], output: &str) -> Node {
     }
 }
 
-/// The made-up names must not be taken: a value has one origin in ONNX.
+/// The names of the new values must be unused: in ONNX every value has exactly one producer.
 fn refuse_double_names(graph: &Graph) -> Result<(), RewriteError> {
     let mut names = std::collections::HashSet::new();
     let made = graph.node.iter().flat_map(|node| &node.output).map(String::as_str);

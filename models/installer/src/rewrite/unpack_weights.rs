@@ -1,13 +1,14 @@
-//! Turns weights kept as int8 blocks (`DequantizeLinear` with `block_size`, mostly followed by a
-//! `Reshape`) into float32 constants: element = (q − zero point of its block) · scale of its
-//! block, all in float32.
+//! Converts weights stored as int8 blocks (`DequantizeLinear` with `block_size`, usually followed
+//! by a `Reshape`) to float32 constants: element = (q − zero point of its block) · scale of its
+//! block, computed in float32.
 //!
-//! ONNX Runtime does this on each call, and cannot do it at all for the one-dimensional biases of
-//! YuNet.
+//! ONNX Runtime would do this in every run, and does not support it for the one-dimensional biases
+//! of YuNet.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{RewriteError, drop_unused, initializers};
+use super::error::RewriteError;
+use super::graph::{drop_unused, initializers};
 use crate::onnx::{Graph, Node, Tensor, element_count};
 
 pub(super) fn unpack_weights(graph: &mut Graph) -> Result<(), RewriteError> {
@@ -44,8 +45,8 @@ pub(super) fn unpack_weights(graph: &mut Graph) -> Result<(), RewriteError> {
     Ok(())
 }
 
-/// Which operations read a value, by its name. Graph outputs count as read by the operation after
-/// the last.
+/// Indices of the operations that read a value, by the value's name. Graph outputs are listed as
+/// read by the index after the last operation.
 fn readers(graph: &Graph) -> HashMap<&str, Vec<usize>> {
     let mut readers: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, node) in graph.node.iter().enumerate() {
@@ -57,7 +58,7 @@ fn readers(graph: &Graph) -> HashMap<&str, Vec<usize>> {
     readers
 }
 
-/// Index, output and constant shape of the Reshape that alone reads the value.
+/// Index, output and constant shape of the Reshape if it is the only reader of the value.
 fn reshape_after<'a>(
     value: &str,
     graph: &'a Graph,
@@ -74,7 +75,7 @@ fn reshape_after<'a>(
     Some((*at, output, constants.get(shape.as_str())?.int64s()?))
 }
 
-/// Name, elements and shape of what a DequantizeLinear makes.
+/// Name, elements and shape of the output of a DequantizeLinear.
 fn dequantize<'a>(
     node: &'a Node,
     constants: &HashMap<&str, &'a Tensor>,
@@ -105,12 +106,12 @@ fn dequantize<'a>(
     Ok((name, elements.collect(), &packed.dims))
 }
 
-/// Which scale belongs to which element.
+/// Assignment of scales to elements.
 enum Blocks {
-    /// One scale for all.
+    /// One scale for all elements.
     One,
-    /// `size` neighbours along an axis of `length` share one; `inner` elements lie between
-    /// neighbours.
+    /// `size` neighbours along an axis of `length` share a scale; `inner` is the distance in memory
+    /// between neighbours, in elements.
     AlongAxis { size: usize, length: usize, per_line: usize, inner: usize },
 }
 

@@ -5,7 +5,7 @@
 //! times longer for a subnormal operand: fr_feature needs 62 ms with its 190 000 tiny weights and
 //! 5 ms without them (one thread).
 
-use super::RewriteError;
+use super::error::RewriteError;
 use crate::onnx::{DataType, Graph, Tensor};
 
 /// Far below the resolution of float32 for numbers around 1 (1e-8), far above the subnormal numbers
