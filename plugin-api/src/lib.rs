@@ -109,7 +109,10 @@ mod job;
 pub mod limits;
 pub mod manifest;
 pub mod outcome;
+pub mod params;
+mod settings;
 pub mod testing;
+pub mod verdict;
 
 pub use analyzer::Analyzer;
 pub use config::Config;
@@ -119,3 +122,4 @@ pub use frame::{Frame, PixelFormat};
 pub use job::{FeatureRequest, Job, JobMedium, LogLevel};
 pub use manifest::Manifest;
 pub use outcome::{Outcome, Reason, Resolution};
+pub use settings::NoSettings;
