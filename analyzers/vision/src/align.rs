@@ -1,5 +1,5 @@
-//! The 112x112 crop that both embedding models were trained on: a similarity transform from the
-//! five landmarks to fixed places, sampled bilinearly, black outside the picture.
+//! The 112x112 crop on which both embedding models were trained: a similarity transform takes the
+//! five landmarks to fixed places; bilinear sampling, black outside the picture.
 
 use crate::VisionError;
 use crate::geometry::{Landmarks, Point};
@@ -10,7 +10,7 @@ pub const ALIGNED_SIDE: usize = 112;
 
 const AREA: usize = ALIGNED_SIDE * ALIGNED_SIDE;
 
-/// Where the five landmarks come to lie (the ArcFace points).
+/// Target places of the five landmarks (the ArcFace template).
 const PLACES: Landmarks = [
     [38.2946, 51.6963],
     [73.5318, 51.5014],
@@ -32,8 +32,8 @@ impl Default for AlignedFace {
 }
 
 impl AlignedFace {
-    /// Cuts the face with these landmarks (in pixels of `picture`) out of `picture`, in place of
-    /// the face held.
+    /// Replaces the content by the face of `picture` with these landmarks (pixels of `picture`).
+    /// [`VisionError::Landmarks`] if they coincide.
     pub fn cut(
         &mut self,
         picture: &PixelView<'_>,
@@ -45,7 +45,8 @@ impl AlignedFace {
         Ok(())
     }
 
-    /// Takes a picture that is already aligned. `None` unless it measures 112x112.
+    /// Replaces the content by a picture that is already aligned. `None` if its size is not
+    /// 112x112.
     pub fn take(&mut self, picture: &PixelView<'_>) -> Option<()> {
         let side = ALIGNED_SIDE as u32;
         if picture.width() != side || picture.height() != side {
@@ -68,8 +69,8 @@ impl AlignedFace {
         &self.planes
     }
 
-    /// Variance of the Laplacian of the grey face without its rim, in squared levels: low when
-    /// blurred.
+    /// Variance of the Laplacian of the grey face without its border, in squared levels. Low values
+    /// mean blur (Pech-Pacheco et al., ICPR 2000).
     pub fn laplacian_variance(&self) -> f32 {
         const RIM: usize = 16;
         let (red, rest) = self.planes.split_at(AREA);
@@ -107,8 +108,8 @@ struct Similarity {
 }
 
 impl Similarity {
-    /// The rotation, scale and shift that takes `from` to `to` with the least squared error:
-    /// Umeyama's solution, which in the plane and without reflection has this closed form.
+    /// The rotation, scale and shift that takes `from` to `to` with the least squared error
+    /// (Umeyama 1991; without reflection it has this closed form in the plane).
     fn forward(from: &Landmarks, to: &Landmarks) -> Option<Self> {
         let mean = |points: &Landmarks| -> [f64; 2] {
             let sum = points.iter().fold([0.0, 0.0], |sum: [f64; 2], p: &Point| {
@@ -135,8 +136,8 @@ impl Similarity {
         })
     }
 
-    /// The transform from aligned to picture coordinates: the inverse of the least-squares fit from
-    /// the picture to the places, since that is the direction in which the models' makers fitted.
+    /// The transform from aligned to picture coordinates. It is the inverse of the least-squares
+    /// fit from the picture to the places, the direction in which the training data was fitted.
     fn least_squares(places: &Landmarks, picture: &Landmarks) -> Option<Self> {
         let fit = Self::forward(picture, places)?;
         let square = fit.a * fit.a + fit.b * fit.b;
@@ -197,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_turned_scaled_and_shifted_face_comes_back_to_the_places() {
+    fn alignment_inverts_rotation_scale_and_shift() {
         let (sin, cos) = 0.6f64.sin_cos();
         let moved = PLACES.map(|[x, y]| {
             let (x, y) = (f64::from(x), f64::from(y));
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_already_in_place_is_copied_level_for_level() {
+    fn face_already_aligned_is_copied_unchanged() {
         let bytes: Vec<u8> = (0..AREA * 3).map(|i| (i * 31 % 255) as u8).collect();
         let picture = PixelView::new(&bytes, 112, 112, 336, Channels::Rgb).unwrap();
         let (mut cut, mut taken) = (AlignedFace::default(), AlignedFace::default());
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn landmarks_in_one_point_are_refused() {
+    fn degenerate_landmarks_are_rejected() {
         let bytes = [0u8; 12];
         let picture = PixelView::new(&bytes, 2, 2, 6, Channels::Rgb).unwrap();
         assert!(AlignedFace::default().cut(&picture, &[[1.0, 1.0]; 5]).is_err());

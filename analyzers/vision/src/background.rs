@@ -1,21 +1,21 @@
-//! How restless the surroundings of a face are.
+//! Measures how uniform the background around a face is.
 
 use crate::geometry::Rect;
 use crate::pixels::PixelView;
 
-/// Longest side of the copy that is looked at: finer grain than that is noise.
+/// Longest side, in cells, of the reduced copy that is measured: finer structure is noise.
 const SIDE: usize = 160;
-/// Head and hair reach beyond the detector's box by these shares of its width (each side) and
+/// Head and hair extend beyond the detector's box by these shares of its width (each side) and
 /// height (above).
 const ASIDE: f32 = 0.45;
 const ABOVE: f32 = 0.55;
-/// Shoulders begin about here below the box, in its heights; what lies below is left out.
+/// Shoulders begin this far below the box, as a share of its height; everything below is ignored.
 const SHOULDERS: f32 = 0.15;
-/// Fewer cells than this tell nothing.
+/// Minimum number of background cells for a measurement.
 const FEWEST_CELLS: u32 = 200;
 
-/// Mean difference between neighbouring spots beside and above the head in `face`, in levels of
-/// 0–255; none where too little of the surroundings is in the picture.
+/// Mean difference between neighbouring cells beside and above the head, in levels of 0–255.
+/// `face` is the box in pixels of `picture`. `None` if too little background is visible.
 pub fn background_unrest(picture: &PixelView<'_>, face: &Rect) -> Option<f32> {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let step = width.max(height).div_ceil(SIDE).max(1);
@@ -54,7 +54,7 @@ fn mean(picture: &PixelView<'_>, (column, row): (usize, usize), step: usize) -> 
     let channels = picture.channels().count();
     let bytes = (row * step..(row + 1) * step)
         .map(|y| &picture.row(y)[column * step * channels..(column + 1) * step * channels]);
-    // The mean of all channels is luma enough for differences.
+    // The mean of all channels is close enough to luma for differences.
     let sum: u32 = bytes.flatten().map(|level| u32::from(*level)).sum();
     sum as f32 / (step * step * channels) as f32
 }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wall_is_calm_a_pattern_is_not_and_the_face_itself_does_not_count() {
+    fn pattern_counts_only_outside_the_face() {
         assert_eq!(unrest(|_, _| 180), Some(0.0));
         let pattern = unrest(|x, y| if (x / 12 + y / 12) % 2 == 0 { 40 } else { 200 }).unwrap();
         assert!(pattern > 15.0, "{pattern}");
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_that_fills_the_picture_leaves_no_background() {
+    fn face_that_fills_the_picture_has_no_background() {
         let bytes = vec![90; 200 * 200];
         let picture = PixelView::new(&bytes, 200, 200, 200, Channels::Gray).unwrap();
         assert_eq!(background_unrest(&picture, &Rect::from([10.0, 10.0, 180.0, 180.0])), None);

@@ -1,4 +1,4 @@
-//! Finding faces with YuNet: boxes, five landmarks and scores.
+//! Face detection with YuNet: boxes, five landmarks and scores.
 
 use crate::VisionError;
 use crate::features::Face;
@@ -7,14 +7,15 @@ use crate::pixels::{Channels, PixelView};
 use crate::resize::{Planes, Resizer};
 use crate::session::{Model, ModelOptions, Outputs};
 
-/// Longest sides, in pixels, at which faces are looked for, until some are found. Of 555 LFW
-/// pictures, 320 misses one, 160–288 none, 640 sixty-three (faces that fill the picture); 640 is
-/// for small faces.
+/// Longest sides, in pixels, at which detection is tried until a face is found. Of 555 LFW pictures
+/// 320 misses one, 160–288 none, 640 misses 63 (faces that fill the picture); 640 finds small
+/// faces.
 pub const CASCADE: [u32; 3] = [320, 192, 640];
 
-/// Lowest score of a face.
+/// Minimum score of a face, 0–1.
 pub const MIN_SCORE: f32 = 0.6;
 
+/// Intersection over union from which two boxes are the same face.
 const MAX_OVERLAP: f32 = 0.3;
 const STRIDES: [usize; 3] = [8, 16, 32];
 const MAX_FACES: usize = 64;
@@ -44,7 +45,7 @@ impl FaceDetector {
         })
     }
 
-    /// Looks at one size after the other until faces are found; they are in pixels of `picture`.
+    /// Tries the sizes of [`CASCADE`] until faces are found. Coordinates are pixels of `picture`.
     pub fn find(&mut self, picture: &PixelView<'_>) -> Result<Vec<Face>, VisionError> {
         for side in CASCADE {
             let faces = self.find_at(picture, side)?;
@@ -55,7 +56,8 @@ impl FaceDetector {
         Ok(Vec::new())
     }
 
-    /// Looks with the longest side scaled to `side` pixels. Largest face first.
+    /// Detects faces with the longest side scaled to `side` pixels. Largest face first, in pixels
+    /// of `picture`.
     pub fn find_at(
         &mut self,
         picture: &PixelView<'_>,
@@ -88,7 +90,7 @@ impl FaceDetector {
     }
 }
 
-/// Adds the faces of one stride, in pixels of the network's input.
+/// Adds the faces of one stride to `found`, in pixels of the network's input.
 fn decode(
     outputs: &Outputs<'_>,
     names: &[String; 4],
@@ -127,7 +129,7 @@ fn decode(
     Ok(())
 }
 
-/// Non-maximum suppression: of faces that overlap, the one with the best score stays.
+/// Non-maximum suppression: of overlapping faces, keeps the one with the best score.
 fn suppress(mut found: Vec<Face>) -> Vec<Face> {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Face> = Vec::new();

@@ -1,4 +1,4 @@
-//! Turning an aligned face into a template: a direction that is nearly the same for one person.
+//! Computes the template of an aligned face: a unit vector that is similar for faces of one person.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,13 +6,13 @@ use crate::VisionError;
 use crate::align::AlignedFace;
 use crate::session::{Model, ModelOptions};
 
-/// The embedding models that there are. Templates of different models cannot be compared.
+/// The supported embedding models. Templates of different models cannot be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmbeddingModel {
-    /// SFace, 128 numbers. Clean Apache-2.0 origin, more accurate at low false match rates.
+    /// SFace, 128 numbers. Apache-2.0; more accurate at low false match rates.
     Sface,
-    /// The embedding of the npm package faceplugin-face-recognition-js, 512 numbers. Faster.
+    /// The model of the npm package faceplugin-face-recognition-js, 512 numbers. Faster.
     FrFeature,
 }
 
@@ -60,12 +60,12 @@ impl FaceEmbedder {
         self.kind
     }
 
-    /// The template of `face`, of length 1.
+    /// The template of `face`, a vector of Euclidean length 1.
     pub fn embed(&mut self, face: &AlignedFace) -> Result<Vec<f32>, VisionError> {
         let planes = face.planes();
         self.tensor.clear();
         match self.kind {
-            // RGB 0–255: the graph itself subtracts and scales.
+            // RGB 0–255: the graph itself normalises the input.
             EmbeddingModel::Sface => self.tensor.extend(planes.iter().map(|v| f32::from(*v))),
             // BGR, (v - 127) / 128.
             EmbeddingModel::FrFeature => {
@@ -83,8 +83,8 @@ impl FaceEmbedder {
     }
 }
 
-/// Cosine of the angle between two templates of length 1: 1 for the same, about 0 for strangers.
-/// Zero when they have different lengths, because then they come from different models.
+/// Cosine of the angle between two unit vectors: 1 for identical templates, about 0 for different
+/// people. 0 if they differ in dimension, because they then come from different models.
 pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     if a.len() != b.len() {
         return 0.0;
@@ -92,8 +92,8 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
     a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>().clamp(-1.0, 1.0)
 }
 
-/// The direction in the middle of several templates. `None` of none, or when they cancel each
-/// other.
+/// The normalised mean of several templates. `None` if there are none or if they cancel each other
+/// out.
 pub fn mean_template<'a>(templates: impl IntoIterator<Item = &'a [f32]>) -> Option<Vec<f32>> {
     let mut sum: Vec<f32> = Vec::new();
     for template in templates {
@@ -106,7 +106,7 @@ pub fn mean_template<'a>(templates: impl IntoIterator<Item = &'a [f32]>) -> Opti
     normalised(&sum)
 }
 
-/// `raw` scaled to length 1. `None` when it has no direction or is not finite.
+/// `raw` scaled to Euclidean length 1. `None` if its length is zero or not finite.
 fn normalised(raw: &[f32]) -> Option<Vec<f32>> {
     let length = raw.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
     let usable = length.is_finite() && length > 1e-9;

@@ -1,15 +1,15 @@
-//! What can go wrong between pixels and a model's answer. None of it tells anything about a person.
+//! Errors of models and pixel buffers. They contain no personal data.
 
-/// A fault of the runtime, of a weight file or of the caller's pixels.
+/// A failure of the runtime, of a weight file or of the caller's pixel buffer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VisionError {
     /// The ONNX Runtime library could not be loaded.
     #[error("cannot load ONNX Runtime from {path}")]
     Runtime {
-        /// Where it was looked for.
+        /// Path that was tried.
         path: String,
-        /// What the loader said.
+        /// Error of the loader.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -18,41 +18,42 @@ pub enum VisionError {
     Open {
         /// The weight file.
         file: String,
-        /// What the runtime said.
+        /// Error of the runtime.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A model refused to run.
+    /// A model failed to run.
     #[error("cannot run the model {file}")]
     Run {
         /// The weight file.
         file: String,
-        /// What the runtime said.
+        /// Error of the runtime.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A model has not the outputs that its task needs: another model under the same file name.
-    #[error("the model {file} has no usable output {output}")]
+    /// A model lacks an output or its values are invalid: probably another model under the same
+    /// file name.
+    #[error("the output {output} of the model {file} is missing or invalid")]
     Output {
         /// The weight file.
         file: String,
-        /// The output that is missing, too short or not made of finite numbers.
+        /// The output that is missing, too short or contains numbers that are not finite.
         output: String,
     },
-    /// The caller's pixel buffer does not hold what its size promises.
-    #[error("a picture of {width}x{height} does not fit its {length} bytes")]
+    /// The caller's pixel buffer is too small for the stated size.
+    #[error("a pixel buffer of {length} bytes is too small for a picture of {width}x{height}")]
     Pixels {
-        /// Promised width in pixels.
+        /// Stated width in pixels.
         width: u32,
-        /// Promised height in pixels.
+        /// Stated height in pixels.
         height: u32,
-        /// Bytes there are.
+        /// Size of the buffer in bytes.
         length: usize,
     },
-    /// Five landmarks that lie in one point cannot be aligned.
+    /// The five landmarks coincide, so that the face cannot be aligned.
     #[error("the landmarks of the face are degenerate")]
     Landmarks,
-    /// The operator named no weight folder.
-    #[error("no weights_dir is configured for a plugin that needs models")]
+    /// No weights folder is configured.
+    #[error("weights_dir is not configured, but the plugin needs models")]
     NoWeights,
 }

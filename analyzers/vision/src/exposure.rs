@@ -1,27 +1,26 @@
-//! How the light lies on a face: shares of levels that are nearly black or white, and how many
-//! different ones there are.
+//! Measures the exposure of a face: the shares of nearly black and nearly white pixels, and the
+//! range of levels.
 //!
-//! The mean level is left out on purpose: it depends on the colour of the skin more than on the
+//! The mean level is deliberately not used: it depends more on the colour of the skin than on the
 //! light.
 
 use crate::align::{ALIGNED_SIDE, AlignedFace};
 
-/// Levels up to this one are lost in the dark …
+/// Levels up to this one count as underexposed.
 const DARK: usize = 25;
-/// … and those from this one on in the light.
+/// Levels from this one on count as overexposed.
 const LIGHT: usize = 247;
-/// What lies within this distance of the edge of the aligned face is hair or background more often
-/// than skin.
+/// Border of the aligned face, in pixels, that is ignored: mostly hair and background.
 const RIM: usize = 16;
 
-/// The light on a face.
+/// The exposure of a face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Exposure {
-    /// Share of pixels that are lost in the dark, 0–1.
+    /// Share of underexposed pixels, 0–1.
     pub dark: f32,
-    /// Share of pixels that are lost in the light, 0–1.
+    /// Share of overexposed pixels, 0–1.
     pub light: f32,
-    /// Entropy of the levels, in bits, 0–8: low where everything has nearly the same level.
+    /// Entropy of the levels in bits, 0–8. Low if all pixels have nearly the same level.
     pub range: f32,
 }
 
@@ -65,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn black_white_and_grey_differ_in_what_is_lost_and_none_has_range() {
+    fn uniform_faces_have_no_range() {
         let [black, white, grey] = [0, 255, 128].map(|level| measured(|_| level));
         assert_eq!((black.dark, black.light, black.range), (1.0, 0.0, 0.0));
         assert_eq!((white.dark, white.light, white.range), (0.0, 1.0, 0.0));
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_range_is_the_entropy_of_the_levels() {
+    fn range_is_the_entropy_of_the_levels() {
         let four = measured(|at| [60, 100, 140, 180][at % 4]);
         assert!((four.range - 2.0).abs() < 1e-3, "{four:?}");
     }

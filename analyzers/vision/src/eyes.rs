@@ -1,4 +1,4 @@
-//! Whether eyes are open, by `fr_eye` on the eyes that `fr_landmark` found.
+//! Open eyes: the model `fr_eye`, applied to the eyes that `fr_landmark` located.
 
 use crate::VisionError;
 use crate::landmarks::{FaceOutline, grey};
@@ -8,19 +8,19 @@ use crate::session::{Model, ModelOptions};
 
 const SIDE: usize = 24;
 const WEIGHTS: &str = "fr_eye.onnx";
-/// Side of the model's crop, in distances of the eye's corners.
+/// Side of the model's crop, in widths of the eye (corner to corner).
 const CROP: f32 = 1.6;
 const LEVELS: f32 = 255.0;
 
-/// The probability that each eye is open, 0–1; that at the image's left first.
+/// The probability, 0–1, that each eye is open.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OpenEyes {
-    /// Left and right in the image.
+    /// The eye at the image's left, then the one at its right.
     pub each: [f32; 2],
 }
 
 impl OpenEyes {
-    /// The eye that is less surely open.
+    /// The lower of the two probabilities.
     pub fn least(self) -> f32 {
         self.each[0].min(self.each[1])
     }
@@ -47,7 +47,7 @@ impl EyeScorer {
         })
     }
 
-    /// Scores both eyes of a face.
+    /// Scores both eyes of the face with this outline (pixels of `picture`).
     pub fn score(
         &mut self,
         picture: &PixelView<'_>,
@@ -70,10 +70,9 @@ impl EyeScorer {
         grey(&mut self.resizer, &part, SIDE, &mut self.planes, LEVELS, &mut self.tensor);
         self.model.run([1, 1, SIDE, SIDE], &self.tensor, |outputs| {
             let logits = &outputs.only(2)?[..2];
-            // Of two classes the softmax is a logistic function of their difference; class 0 is
-            // "closed".
+            // Softmax over two classes; class 0 is "closed".
             let open = 1.0 / (1.0 + (logits[0] - logits[1]).exp());
-            if open.is_finite() { Ok(open) } else { Err(outputs.unusable("its only one")) }
+            if open.is_finite() { Ok(open) } else { Err(outputs.unusable("(the only one)")) }
         })
     }
 }

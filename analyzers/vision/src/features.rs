@@ -1,6 +1,6 @@
-//! The shapes of the features that the built-in plugins exchange as JSON.
+//! The types of the features that the built-in plugins exchange as JSON.
 //!
-//! Coordinates are pixels of the medium's upright pictures before any scaling.
+//! Coordinates are pixels of the medium's upright pictures, before scaling.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,27 +8,27 @@ use crate::embedder::EmbeddingModel;
 use crate::geometry::{Landmarks, Point, Rect};
 use crate::quality::Quality;
 
-/// `faces/1`, of a frame: the faces found, largest first.
+/// `faces/1`, per frame: the detected faces, largest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Faces {
-    /// Empty when there is none.
+    /// Empty if no face was found.
     pub faces: Vec<Face>,
 }
 
 /// One face.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Face {
-    /// The detector's box; may reach beyond the picture.
+    /// The detector's box; may extend beyond the picture.
     #[serde(rename = "box")]
     pub rect: Rect,
-    /// How sure the detector is, 0–1.
+    /// The detector's score, 0–1.
     pub score: f32,
     /// Eyes, nose tip, mouth corners.
     pub landmarks: Landmarks,
 }
 
 impl Face {
-    /// The same face after the picture was scaled by `factor`.
+    /// The face in a picture scaled by `factor`.
     #[must_use]
     pub fn scaled(self, factor: f32) -> Self {
         let landmarks = self.landmarks.map(|[x, y]| [x * factor, y * factor]);
@@ -36,28 +36,28 @@ impl Face {
     }
 }
 
-/// `upright_document/1`, of a frame: where an identity document lies and which way up it is.
+/// `upright_document/1`, per frame: location and rotation of an identity document.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct UprightDocument {
-    /// Its corners, clockwise from its own upper left; null when its edges were not found (it may
-    /// fill the picture).
+    /// The corners, clockwise from the document's upper left; null if no edges were found, as when
+    /// the document fills the picture.
     pub corners: Option<[Point; 4]>,
-    /// How far it is turned clockwise in the picture: 0, 90, 180 or 270 degrees.
+    /// Clockwise rotation of the document in the picture: 0, 90, 180 or 270 degrees.
     pub rotation: u16,
 }
 
-/// `document_portrait/1`, of a frame: the holder's portrait on an identity document. Ghost images
-/// are not meant.
+/// `document_portrait/1`, per frame: the holder's portrait on an identity document, not a ghost
+/// image.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DocumentPortrait {
-    /// The face as it lies in the picture; null without one.
+    /// The face in picture coordinates; null without a portrait.
     pub face: Option<Face>,
 }
 
-/// `face_template/1` and `face_template_aligned/1`, of a frame: the template of its largest face.
+/// `face_template/1` and `face_template_aligned/1`, per frame: the template of the largest face.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FaceTemplates {
-    /// Empty when there is no face.
+    /// Empty if there is no face.
     pub templates: Vec<FaceTemplate>,
 }
 
@@ -66,31 +66,31 @@ pub struct FaceTemplates {
 pub struct FaceTemplate {
     /// Index of the face in `faces/1` of the frame; 0 for an aligned picture.
     pub face: u32,
-    /// The model that made it.
+    /// The model that computed it.
     pub model: EmbeddingModel,
-    /// Direction of length 1.
+    /// The template, a vector of Euclidean length 1.
     pub vector: Vec<f32>,
 }
 
-/// `face_track/1`, of a medium: the one person that it shows, frame by frame.
+/// `face_track/1`, per medium: its subject, frame by frame.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FaceTrack {
-    /// The model that made the templates.
+    /// The model that computed the templates.
     pub model: EmbeddingModel,
     /// Width of the medium's upright pictures in pixels.
     pub width: u32,
     /// Height of the medium's upright pictures in pixels.
     pub height: u32,
-    /// The frames in which the subject's face was found, in order.
+    /// The frames that show the subject's face, in order.
     pub frames: Vec<TrackFrame>,
-    /// Indices of the frames without it.
+    /// Indices of the frames without the subject's face.
     pub missing: Vec<u32>,
-    /// For every frame, how many faces are large enough to count, see [`significant_faces`].
+    /// Number of faces per frame that are large enough to count, see [`significant_faces`].
     pub face_counts: Vec<u32>,
-    /// Indices of the frames at which another person begins.
+    /// Indices of the first frames that show another person.
     pub changes: Vec<u32>,
-    /// Whether the face jumped to another place at one of the changes.
+    /// Whether the face moved to another place at one of the changes.
     pub broken: bool,
 }
 
@@ -104,31 +104,31 @@ pub struct TrackFrame {
     pub pts_us: i64,
     /// Index of the face in `faces/1` of the frame.
     pub face: u32,
-    /// Its box.
+    /// Box of the face.
     #[serde(rename = "box")]
     pub rect: Rect,
-    /// Its landmarks.
+    /// Landmarks of the face.
     pub landmarks: Landmarks,
     /// The detector's score, 0–1.
     pub score: f32,
-    /// Cosine to the frame compared before; null for the first and for those not embedded.
+    /// Cosine to the previous embedded frame; null for the first frame and those not embedded.
     pub similarity_to_previous: Option<f32>,
-    /// Cosine to the mean of the subject so far; null for the first and for those not embedded.
+    /// Cosine to the mean of the subject so far; null for the first frame and those not embedded.
     pub similarity_to_subject: Option<f32>,
-    /// How well the face can be judged.
+    /// Quality of the face.
     pub quality: Quality,
-    /// Its template; null for frames that were not embedded.
+    /// Template of the face; null for frames that were not embedded.
     pub template: Option<Vec<f32>>,
 }
 
-/// A second face counts when its side is at least this share of the largest face's …
+/// Minimum side of a further face that counts, as a share of the largest face's side.
 const SIGNIFICANT_SIDE: f32 = 0.5;
-/// … and the detector is at least this sure of it.
+/// Minimum detector score of a further face that counts.
 const SIGNIFICANT_SCORE: f32 = 0.7;
 
-/// How many of a frame's faces (largest first) count as persons before the camera: the largest, and
-/// those at least half as tall. Passers-by in the background are smaller: of 50 live webcam frames
-/// 22 hold a second face, up to 0.44 of the first.
+/// Number of faces (given largest first) that count as persons in front of the camera: the largest,
+/// and those at least half as tall. People in the background are smaller: of 50 live webcam frames
+/// 22 show a second face, whose side is up to 0.44 of the first.
 pub fn significant_faces(faces: &[Face]) -> u32 {
     let Some(largest) = faces.first() else {
         return 0;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_passer_by_in_the_background_does_not_count() {
+    fn small_face_in_the_background_does_not_count() {
         assert_eq!(significant_faces(&[]), 0);
         assert_eq!(significant_faces(&[face(200.0, 0.9), face(88.0, 0.9)]), 1);
         assert_eq!(significant_faces(&[face(200.0, 0.9), face(120.0, 0.9)]), 2);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn faces_are_written_as_the_feature_contract_says() {
+    fn faces_json_follows_the_feature_contract() {
         let faces = Faces { faces: vec![face(2.0, 0.5)] };
         let json = serde_json::to_string(&faces).unwrap();
         assert!(

@@ -5,11 +5,10 @@ use serde::{Deserialize, Serialize};
 /// A point: x to the right, y down.
 pub type Point = [f32; 2];
 
-/// Eye at the image's left, eye at its right, nose tip, mouth corner at its left, mouth corner at
-/// its right.
+/// Left eye, right eye, nose tip, left and right mouth corner; left and right as seen in the image.
 pub type Landmarks = [Point; 5];
 
-/// A box, written `[x, y, width, height]` in JSON. It may reach beyond the picture.
+/// A box; `[x, y, width, height]` in JSON, in pixels. It may extend beyond the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(from = "[f32; 4]", into = "[f32; 4]")]
 pub struct Rect {
@@ -41,7 +40,7 @@ impl Rect {
         self.width * self.height
     }
 
-    /// The point in the middle.
+    /// The centre.
     pub fn centre(&self) -> Point {
         [self.x + self.width / 2.0, self.y + self.height / 2.0]
     }
@@ -60,14 +59,14 @@ impl Rect {
         if union > 0.0 { shared / union } else { 0.0 }
     }
 
-    /// The share of this box that lies inside a picture of the given size, 0–1.
+    /// The share of this box inside a picture of the given size in pixels, 0–1.
     pub fn inside(&self, width: u32, height: u32) -> f32 {
         let picture = Self { x: 0.0, y: 0.0, width: width as f32, height: height as f32 };
         let area = self.area();
         if area > 0.0 { self.intersection(&picture) / area } else { 0.0 }
     }
 
-    /// The same box after the picture was scaled by `factor`.
+    /// The box in a picture scaled by `factor`.
     #[must_use]
     pub fn scaled(&self, factor: f32) -> Self {
         Self {
@@ -84,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn overlap_is_one_for_the_same_box_and_nothing_for_neighbours() {
+    fn overlap_is_intersection_over_union() {
         let a = Rect::from([10.0, 10.0, 20.0, 40.0]);
         let beside = Rect::from([30.0, 10.0, 20.0, 40.0]);
         let half = Rect::from([20.0, 10.0, 20.0, 40.0]);
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_box_over_the_edge_is_partly_inside() {
+    fn box_across_the_edge_is_partly_inside() {
         let cut = Rect::from([-10.0, 0.0, 40.0, 20.0]);
         assert!((cut.inside(100, 100) - 0.75).abs() < 1e-6);
     }

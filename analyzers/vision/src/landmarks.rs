@@ -1,4 +1,4 @@
-//! The 68 points of a face by `fr_landmark`, in the order of iBUG.
+//! The 68 facial landmarks of the model `fr_landmark`, in the iBUG 300-W order.
 
 use crate::VisionError;
 use crate::geometry::{Point, Rect};
@@ -10,16 +10,16 @@ use crate::spoof::crop;
 const SIDE: usize = 64;
 const POINTS: usize = 68;
 const WEIGHTS: &str = "fr_landmark.onnx";
-/// The model's grey levels end below 1.
+/// Divisor of grey levels; the model expects 0 to less than 1.
 const LEVELS: f32 = 256.0;
 
-/// The points of one face, in pixels of the picture that it was found in.
+/// The landmarks of one face, in pixels of its picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaceOutline {
     points: [Point; POINTS],
 }
 
-/// Corners and lids of one eye, as indices of the points.
+/// Indices of the corner and lid points of one eye.
 struct EyePoints {
     corners: [usize; 2],
     lids: [usize; 4],
@@ -31,8 +31,8 @@ const EYES: [EyePoints; 2] = [
 ];
 
 impl FaceOutline {
-    /// The centres of both eyes, that at the image's left first, with the distance of each eye's
-    /// corners.
+    /// Centre and width (corner to corner) of both eyes, in pixels; the one at the image's left
+    /// first.
     pub fn eyes(&self) -> [(Point, f32); 2] {
         EYES.map(|EyePoints { corners, lids }| {
             let sum = lids.iter().fold([0.0, 0.0], |sum, &at| {
@@ -65,7 +65,7 @@ impl LandmarkFinder {
         })
     }
 
-    /// The points of the face in `face` (pixels of `picture`).
+    /// The landmarks of the face in the box `face` (pixels of `picture`).
     pub fn find(
         &mut self,
         picture: &PixelView<'_>,
@@ -78,7 +78,7 @@ impl LandmarkFinder {
         self.model.run([1, 1, SIDE, SIDE], &self.tensor, |outputs| {
             let output = outputs.only(2 * POINTS)?;
             if output.iter().any(|value| !value.is_finite()) {
-                return Err(outputs.unusable("its only one"));
+                return Err(outputs.unusable("(the only one)"));
             }
             let mut points = [[0.0; 2]; POINTS];
             for (point, fractions) in points.iter_mut().zip(output.as_chunks::<2>().0) {
@@ -92,8 +92,8 @@ impl LandmarkFinder {
     }
 }
 
-/// Resizes a picture to a square of grey levels, divided by `levels`. `planes` is for work: three
-/// planes of that square.
+/// Resizes a picture to a square of `side` pixels of grey levels divided by `levels`. `planes` is
+/// scratch space for three planes of that size.
 pub(crate) fn grey(
     resizer: &mut Resizer,
     picture: &PixelView<'_>,

@@ -1,8 +1,8 @@
-//! What the built-in analyzers share: pixels, face geometry, the ONNX sessions and the features'
-//! shapes.
+//! Code shared by the built-in analyzers: pixel access, face geometry, ONNX sessions, face models,
+//! and the types of the features that plugins exchange.
 //!
-//! Everything that touches pixels in a loop lives here, because this crate alone is optimised in
-//! development builds. It decides nothing: thresholds that make a verdict belong to the analyzers.
+//! Pixel loops belong here, because this crate is optimised in development builds too. The crate
+//! makes no decisions: thresholds for verdicts belong to the analyzers.
 
 mod align;
 mod background;
@@ -18,6 +18,7 @@ mod pixels;
 mod plugin;
 mod pose;
 mod quality;
+mod quarter_turn;
 mod resize;
 mod session;
 mod spoof;
@@ -35,9 +36,10 @@ pub use features::{
 };
 pub use geometry::{Landmarks, Point, Rect};
 pub use landmarks::{FaceOutline, LandmarkFinder};
-pub use pixels::{Channels, PixelView, QuarterTurned};
+pub use pixels::{Channels, PixelView};
 pub use plugin::{failure, options, view, weight};
 pub use pose::{HeadPose, PoseEstimator};
 pub use quality::{Framing, Quality, yaw_offset};
+pub use quarter_turn::QuarterTurned;
 pub use session::{Model, ModelOptions, Outputs};
 pub use spoof::{CROP_FACTOR, SpoofScorer};

@@ -8,11 +8,11 @@ use vultus_plugin_api::{Config, Failure, Frame, PixelFormat};
 
 use crate::{Channels, ModelOptions, PixelView, VisionError};
 
-/// What the system's loader looks for when the operator names no ONNX Runtime.
+/// Library name passed to the system's loader if no ONNX Runtime is configured.
 const SYSTEM_RUNTIME: &str = "libonnxruntime.so";
 
-/// The weight files of the built-in plugins: name, SHA-256, licence. The same values stand in
-/// `models/models.toml`, where they come from and how they are made.
+/// The weight files of the built-in plugins: name, SHA-256, licence. The same values are in
+/// `models/models.toml`, together with the origin of the files.
 const WEIGHTS: [(&str, &str, &str); 10] = [
     (
         "face_detection_yunet.onnx",
@@ -46,7 +46,8 @@ const WEIGHTS: [(&str, &str, &str); 10] = [
     ("fr_liveness.onnx", "0484e01cc3cae5b5dedced4000e49c940b1771ef3209f9dadc05521533b0d3f1", "MIT"),
 ];
 
-/// The manifest entry of one of the built-in weight files.
+/// The manifest entry of a built-in weight file. Unknown files get an empty checksum, which the
+/// host rejects.
 pub fn weight(file: &str) -> Weight {
     let known = WEIGHTS.iter().find(|(name, _, _)| *name == file);
     let (sha256, license) = known.map_or(("", ""), |(_, sha256, license)| (*sha256, *license));
@@ -58,7 +59,7 @@ pub fn weight(file: &str) -> Weight {
     }
 }
 
-/// Where the plugin's models are to be found.
+/// Converts the plugin configuration to model options. `UNAVAILABLE` without a weights folder.
 pub fn options(config: &Config) -> Result<ModelOptions, Failure> {
     let weights = config.weights_dir.as_ref().ok_or_else(|| failure(VisionError::NoWeights))?;
     Ok(ModelOptions {
@@ -68,7 +69,7 @@ pub fn options(config: &Config) -> Result<ModelOptions, Failure> {
     })
 }
 
-/// The pixels of a frame.
+/// The pixels of a frame as a view. `INTERNAL` if the buffer is too small for the frame's size.
 pub fn view<'a>(frame: &Frame<'a>) -> Result<PixelView<'a>, Failure> {
     let channels = match frame.format() {
         PixelFormat::Rgb8 => Channels::Rgb,
@@ -79,7 +80,8 @@ pub fn view<'a>(frame: &Frame<'a>) -> Result<PixelView<'a>, Failure> {
     PixelView::new(frame.pixels(), width, height, frame.stride(), channels).map_err(failure)
 }
 
-/// A fault as the host wants to hear of it, with its sources.
+/// Converts an error to a plugin failure whose message includes all sources. Missing files and
+/// libraries are `UNAVAILABLE`, everything else is `INTERNAL`.
 pub fn failure(error: VisionError) -> Failure {
     let mut message = error.to_string();
     let mut source = std::error::Error::source(&error);
@@ -103,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pinned_weights_are_those_that_the_model_list_installs() {
+    fn pinned_weights_match_the_model_list() {
         let list = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/models.toml");
         let list = std::fs::read_to_string(list).unwrap();
         for (file, sha256, _) in WEIGHTS {
@@ -113,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_without_a_weights_folder_is_unavailable_not_broken() {
+    fn missing_weights_folder_is_unavailable() {
         let config = Config {
             onnxruntime: None,
             weights_dir: None,

@@ -1,4 +1,4 @@
-//! Where a head points, by `fr_pose`.
+//! Head pose, estimated by the model `fr_pose`.
 
 use crate::VisionError;
 use crate::geometry::Rect;
@@ -9,21 +9,21 @@ use crate::session::{Model, ModelOptions, Outputs};
 const SIDE: usize = 224;
 const BINS: usize = 66;
 const WEIGHTS: &str = "fr_pose.onnx";
-/// The box grows by this share of its width and height on each side.
+/// Margin added on each side of the box, as a share of its width and height.
 const MARGIN: f32 = 0.25;
-/// Mean and deviation of each channel in the model's training pictures.
+/// Mean and standard deviation per channel (the ImageNet statistics).
 const NORMS: [(f32, f32); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
-/// What the model says of the pitch of level faces, in degrees: −5 to −12.
+/// Offset of the model's pitch in degrees: it estimates −5 to −12 for level faces.
 const LEVEL_PITCH: f32 = -8.0;
 
-/// Angles of a head in degrees, 0 towards the camera.
+/// Angles of a head in degrees; 0 is facing the camera.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct HeadPose {
-    /// Positive when the nose points to the image's left.
+    /// Positive if the nose points to the image's left.
     pub yaw: f32,
-    /// Up and down; level faces lie within a few degrees of 0.
+    /// Up or down; within a few degrees of 0 for level faces.
     pub pitch: f32,
-    /// Tilted to a shoulder.
+    /// Tilt towards a shoulder.
     pub roll: f32,
 }
 
@@ -42,7 +42,7 @@ impl PoseEstimator {
         Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), tensor })
     }
 
-    /// The pose of the face in `face` (pixels of `picture`).
+    /// The pose of the face in the box `face` (pixels of `picture`).
     pub fn estimate(
         &mut self,
         picture: &PixelView<'_>,
@@ -68,7 +68,8 @@ impl PoseEstimator {
     }
 }
 
-/// The expected angle over the bins of 3 degrees that begin at −99.
+/// The expected angle in degrees: softmax over 66 bins of 3 degrees, starting at −99 (Ruiz et al.
+/// 2018, "Hopenet").
 fn degrees(outputs: &Outputs<'_>, name: &str) -> Result<f32, VisionError> {
     let logits = &outputs.read(name, BINS)?[..BINS];
     let highest = logits.iter().copied().fold(f32::MIN, f32::max);

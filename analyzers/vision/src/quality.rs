@@ -1,43 +1,43 @@
-//! How well a face can be judged: sharpness, frontality, size, place. Measures only, no thresholds
-//! that make a verdict.
+//! Quality of a face for comparison: sharpness, frontality, size, position. Measures only; no
+//! thresholds for verdicts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::align::AlignedFace;
 use crate::geometry::{Landmarks, Rect};
 
-/// Laplacian variance of the aligned face at which sharpness is one half. Measured on aligned
-/// faces: portraits 750–1830, live webcam frames 170–1030 (median 460), the same blurred
-/// 5–27.
+/// Laplacian variance of the aligned face at which sharpness is 0.5. Portraits have 750–1830,
+/// live webcam frames 170–1030 (median 460), the same blurred 5–27.
 const HALF_SHARP: f32 = 80.0;
-/// Nose offset, in eye distances, of a face turned so far that it counts as profile.
+/// Nose offset, in eye distances, of a face in profile.
 const PROFILE_OFFSET: f32 = 0.5;
-/// Roll, in radians, at which frontality has sunk to nothing.
+/// Roll, in radians, at which frontality is 0.
 const WORST_ROLL: f32 = 1.2;
-/// Where the nose tip lies between eyes (0) and mouth (1) in a level face.
+/// Position of the nose tip between eyes (0) and mouth (1) in a level face.
 const LEVEL_NOSE: f32 = 0.57;
-/// Width of a face in pixels that needs no more.
+/// Width of a face, in pixels, from which its size is 1.
 const FULL_WIDTH: f32 = 112.0;
-/// Share of the picture's width or height from which a face is nearer than it should be.
+/// Share of the picture's width or height above which a face is too near.
 const NEAR_SHARE: f32 = 0.5;
 
-/// The quality of one face. All values 0–1, 1 is best.
+/// The quality of one face. All values are 0–1; 1 is best.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Quality {
     /// 0 blurred, 1 sharp.
     pub sharpness: f32,
     /// 0 profile, 1 facing the camera.
     pub frontality: f32,
-    /// 0 tiny or filling the picture, 1 well-sized.
+    /// 0 tiny or filling the picture, 1 of good size.
     pub size: f32,
     /// 0 at the edge, 1 in the middle.
     pub centring: f32,
-    /// The four together.
+    /// Weighted product of the four.
     pub overall: f32,
 }
 
 impl Quality {
-    /// Measures the face `rect` of a picture of `width` x `height`, of which `aligned` is the crop.
+    /// Measures the face `rect` of a picture of `width` x `height` pixels; `aligned` is its aligned
+    /// crop.
     pub fn measure(
         aligned: &AlignedFace,
         rect: &Rect,
@@ -60,12 +60,12 @@ impl Quality {
     }
 }
 
-/// How a face lies in its picture.
+/// Size and position of a face in its picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Framing {
     /// Width of the box in pixels.
     pub width: f32,
-    /// The larger of its shares of the picture's width and height.
+    /// The larger of the box's shares of the picture's width and height.
     pub share: f32,
     /// The share of the box inside the picture, 0–1.
     pub inside: f32,
@@ -79,8 +79,9 @@ impl Framing {
     }
 }
 
-/// How far the nose tip lies beside the middle of the eyes, in eye distances: 0 facing the camera,
+/// Offset of the nose tip from the midpoint of the eyes, in eye distances: 0 facing the camera,
 /// about 0.2 at 25 degrees of yaw, 0.5 and more in profile. Positive towards the image's right.
+/// `f32::MAX` if the eyes coincide.
 pub fn yaw_offset(landmarks: &Landmarks) -> f32 {
     let axes = FaceAxes::of(landmarks);
     axes.map_or(f32::MAX, |axes| axes.along(landmarks[2]) / axes.eye_distance)
@@ -102,7 +103,8 @@ fn frontality(landmarks: &Landmarks) -> f32 {
     (1.0 - yaw) * (1.0 - pitch * pitch) * (1.0 - roll * roll)
 }
 
-/// A face's own coordinates: from the middle of the eyes along the line of the eyes, and across it.
+/// The coordinate system of a face: origin between the eyes, one axis along the line of the eyes,
+/// one across it.
 struct FaceAxes {
     origin: [f32; 2],
     direction: [f32; 2],
@@ -137,7 +139,7 @@ mod tests {
     const LEVEL: Landmarks = [[38.0, 52.0], [74.0, 52.0], [56.0, 74.0], [42.0, 92.0], [70.0, 92.0]];
 
     #[test]
-    fn a_turned_face_is_less_frontal_than_a_level_one() {
+    fn turned_face_is_less_frontal() {
         let mut turned = LEVEL;
         turned[2][0] += 14.0;
         assert!(frontality(&LEVEL) > 0.95);
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blurred_face_is_less_sharp() {
+    fn blurred_face_is_less_sharp() {
         let side = crate::ALIGNED_SIDE;
         let stripes: Vec<u8> =
             (0..side * side * 3).map(|i| if (i / 3 % side) % 8 < 4 { 200 } else { 60 }).collect();
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_without_eyes_apart_is_not_frontal() {
+    fn coinciding_landmarks_are_not_frontal() {
         assert_eq!(frontality(&[[5.0, 5.0]; 5]), 0.0);
         assert_eq!(yaw_offset(&[[5.0, 5.0]; 5]), f32::MAX);
     }

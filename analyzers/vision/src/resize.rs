@@ -1,9 +1,9 @@
-//! Bilinear resizing from interleaved bytes to planar floats, with the arithmetic of
-//! `cv2.INTER_LINEAR`.
+//! Bilinear resizing from interleaved bytes to planar floats, with the arithmetic of OpenCV's
+//! `INTER_LINEAR`.
 //!
-//! The models were measured with that very filter: half-pixel centres, edges repeated, no smoothing
-//! before shrinking, weights of 11 bits, results rounded to whole levels (OpenCV's own versions
-//! differ from each other by one level in the last rounding).
+//! The models were evaluated with this filter: half-pixel centres, repeated edges, no smoothing
+//! before shrinking, weights of 11 bits, results rounded to whole levels. OpenCV versions differ
+//! from each other by one level in the last rounding.
 
 use crate::pixels::{Channels, PixelView};
 
@@ -23,7 +23,7 @@ pub(crate) struct Planes<'a> {
     pub(crate) order: Channels,
 }
 
-/// Where each target column or row takes its two neighbours from, and their weights.
+/// Source positions and weights of the two neighbours of each target column or row.
 #[derive(Debug, Default)]
 struct Taps {
     first: Vec<u32>,
@@ -157,7 +157,7 @@ mod tests {
         assert!(worst <= 1.0, "off by {worst}");
     }
 
-    /// The expected levels were computed with cv2.resize of OpenCV 5.0 on the same bytes.
+    /// The expected levels were computed by cv2.resize of OpenCV 5.0 from the same bytes.
     #[test]
     fn levels_equal_those_of_opencv() {
         let bytes: Vec<u8> = (0..7 * 5 * 3u32).map(|i| (i * 37 % 251) as u8).collect();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_planes_follow_the_wanted_channel_order() {
+    fn planes_follow_the_requested_channel_order() {
         let bytes = [10, 20, 30, 10, 20, 30];
         let source = PixelView::new(&bytes, 2, 1, 6, Channels::Rgb).unwrap();
         assert_eq!(resized(&source, 2, 1, Channels::Bgr), [30.0, 30.0, 20.0, 20.0, 10.0, 10.0]);

@@ -1,7 +1,7 @@
-//! The seam to ONNX Runtime: the only file that names the `ort` crate.
+//! Wrapper of ONNX Runtime: the only file that uses the `ort` crate.
 //!
-//! The runtime library is opened once per plugin library. A session belongs to one caller; memory
-//! is kept small by planning buffers per input shape, and idle threads sleep instead of spinning.
+//! The runtime library is loaded once per plugin library. A session belongs to one caller. Buffers
+//! are planned per input shape to save memory, and idle threads sleep instead of spinning.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -14,18 +14,18 @@ use ort::value::TensorRef;
 
 use crate::VisionError;
 
-/// Where runtime and weights are, and how many threads an inference may use.
+/// Locations of runtime and weights, and the number of threads per inference.
 #[derive(Debug, Clone)]
 pub struct ModelOptions {
-    /// The ONNX Runtime library; a bare file name is searched by the system's loader.
+    /// The ONNX Runtime library; a bare file name is resolved by the system's loader.
     pub runtime: PathBuf,
     /// The folder with the weight files.
     pub weights: PathBuf,
-    /// Threads of one inference, at least 1.
+    /// Threads per inference, at least 1.
     pub threads: usize,
 }
 
-/// A model ready to run.
+/// An open model.
 #[derive(Debug)]
 pub struct Model {
     session: Session,
@@ -34,28 +34,28 @@ pub struct Model {
     output: String,
 }
 
-/// The answer of one run, readable by output name.
+/// The outputs of one run, readable by name.
 pub struct Outputs<'a> {
     values: SessionOutputs<'a>,
     file: &'a str,
 }
 
 impl Model {
-    /// Opens the weight file `file` in the weights folder.
+    /// Opens the weight file `file` in the weights folder. Buffers are planned for the input size.
     pub fn open(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
         Self::open_with(options, file, Buffers::Planned)
     }
 
-    /// The same for a model whose input differs in size from run to run: its buffers are kept, but
-    /// none is planned for a size.
+    /// Opens a model whose input size varies: buffers are kept between runs but not planned for a
+    /// size.
     pub fn open_for_many_sizes(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
         Self::open_with(options, file, Buffers::Kept)
     }
 
-    /// The same for a large model that is run seldom, on pictures of many sizes: its buffers are
-    /// given back after each run.
+    /// Opens a large model that runs rarely, on pictures of many sizes: buffers are freed after
+    /// each run.
     pub fn open_large(options: &ModelOptions, file: &str) -> Result<Self, VisionError> {
-        Self::open_with(options, file, Buffers::GivenBack)
+        Self::open_with(options, file, Buffers::Freed)
     }
 
     fn open_with(
@@ -71,11 +71,14 @@ impl Model {
             })?;
         let input =
             session.inputs().first().map(|input| input.name().to_owned()).ok_or_else(|| {
-                VisionError::Open { file: file.to_owned(), source: "it has no input".into() }
+                VisionError::Open { file: file.to_owned(), source: "the model has no input".into() }
             })?;
         let output =
             session.outputs().first().map(|output| output.name().to_owned()).ok_or_else(|| {
-                VisionError::Open { file: file.to_owned(), source: "it has no output".into() }
+                VisionError::Open {
+                    file: file.to_owned(),
+                    source: "the model has no output".into(),
+                }
             })?;
         Ok(Self { session, file: file.to_owned(), input, output })
     }
@@ -85,12 +88,13 @@ impl Model {
         &self.output
     }
 
-    /// What the model's makers noted in the file under `key`.
+    /// The custom metadata entry `key` of the model file.
     pub fn note(&self, key: &str) -> Option<String> {
         self.session.metadata().ok()?.custom(key)
     }
 
-    /// Runs the model on one tensor and hands its outputs to `read`.
+    /// Runs the model on `data` as a tensor of `shape` (batch, channels, rows, columns) and passes
+    /// the outputs to `read`.
     pub fn run<T>(
         &mut self,
         shape: [usize; 4],
@@ -112,7 +116,7 @@ impl Model {
 }
 
 impl Outputs<'_> {
-    /// The values of output `name`, which must be at least `length`.
+    /// The values of output `name`; [`VisionError::Output`] if there are fewer than `length`.
     pub fn read(&self, name: &str, length: usize) -> Result<&[f32], VisionError> {
         let values = self
             .values
@@ -123,26 +127,27 @@ impl Outputs<'_> {
         values.ok_or_else(|| self.unusable(name))
     }
 
-    /// The values of the only output, which must be at least `length`: for models whose output has
-    /// no telling name.
+    /// Like [`Outputs::read`], for models with a single output whose name is meaningless.
     pub fn only(&self, length: usize) -> Result<&[f32], VisionError> {
         let name = self.values.keys().next().unwrap_or_default().to_owned();
         self.read(&name, length)
     }
 
-    /// The error that says that output `name` makes no sense.
+    /// The error for output `name` with invalid values.
     pub fn unusable(&self, name: &str) -> VisionError {
         VisionError::Output { file: self.file.to_owned(), output: name.to_owned() }
     }
 }
 
-/// What a session does with its buffers between two runs.
+/// Handling of buffers between two runs of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Buffers {
-    /// Kept, as one block for each size of input.
+    /// Kept as one block per input size.
     Planned,
+    /// Kept in the allocator's arena.
     Kept,
-    GivenBack,
+    /// Freed.
+    Freed,
 }
 
 fn build(
@@ -160,12 +165,12 @@ fn build(
         .with_inter_op_spinning(false)?
         .with_memory_pattern(buffers == Buffers::Planned)?
         .with_execution_providers([CPU::default()
-            .with_arena_allocator(buffers != Buffers::GivenBack)
+            .with_arena_allocator(buffers != Buffers::Freed)
             .build()])?
         .commit_from_file(path)
 }
 
-/// The runtime, opened at the first call and never closed.
+/// The runtime, loaded by the first call and never unloaded.
 fn environment(path: &Path) -> Result<&'static Environment, VisionError> {
     static OPENED: OnceLock<Environment> = OnceLock::new();
     static OPENING: Mutex<()> = Mutex::new(());

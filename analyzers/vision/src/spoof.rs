@@ -1,4 +1,4 @@
-//! Passive liveness of one face in one picture by `fr_liveness`.
+//! Passive liveness of one face in one picture, scored by the model `fr_liveness`.
 
 use crate::VisionError;
 use crate::geometry::Rect;
@@ -6,7 +6,7 @@ use crate::pixels::{Channels, PixelView};
 use crate::resize::{Planes, Resizer};
 use crate::session::{Model, ModelOptions};
 
-/// How many times the face's box the model wants to see around it.
+/// Size of the model's crop, in sizes of the face's box.
 pub const CROP_FACTOR: f32 = 2.7;
 
 const SIDE: usize = 128;
@@ -27,8 +27,8 @@ impl SpoofScorer {
         Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), tensor })
     }
 
-    /// The probability, 0–1, that the face in `face` (pixels of `picture`) is an attack: a print,
-    /// a screen, a cut-out. It is one minus the model's class "live".
+    /// The probability, 0–1, that the face in the box `face` (pixels of `picture`) is a
+    /// presentation attack: a print, a screen, a cut-out. It is 1 minus the model's class "live".
     pub fn score(&mut self, picture: &PixelView<'_>, face: &Rect) -> Result<f32, VisionError> {
         let [left, top, right, bottom] = crop(picture.width(), picture.height(), face, CROP_FACTOR);
         let part = picture.part(left, top, right - left + 1, bottom - top + 1);
@@ -45,8 +45,9 @@ impl SpoofScorer {
     }
 }
 
-/// Left, top, right and bottom pixel of a model's crop: the box `factor` times larger about its
-/// centre, less where the picture is too small, and shifted back inside where it crosses an edge.
+/// Left, top, right and bottom pixel (inclusive) of a model's crop: the box enlarged by `factor`
+/// around its centre, by less if the picture is too small, and shifted into the picture if it
+/// crosses an edge.
 pub(crate) fn crop(width: u32, height: u32, face: &Rect, factor: f32) -> [usize; 4] {
     let (far_x, far_y) = ((width - 1) as f32, (height - 1) as f32);
     let (box_width, box_height) = (face.width.max(1.0), face.height.max(1.0));
@@ -77,13 +78,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_face_in_the_middle_gets_the_whole_factor() {
+    fn central_face_gets_the_full_crop_factor() {
         let face = Rect::from([270.0, 190.0, 100.0, 100.0]);
         assert_eq!(crop(640, 480, &face, CROP_FACTOR), [185, 105, 455, 375]);
     }
 
     #[test]
-    fn a_crop_over_the_edge_is_shifted_back_not_cut() {
+    fn crop_across_the_edge_is_shifted_back() {
         let face = Rect::from([0.0, 0.0, 100.0, 100.0]);
         assert_eq!(crop(640, 480, &face, CROP_FACTOR), [0, 0, 270, 270]);
         let face = Rect::from([560.0, 400.0, 100.0, 100.0]);
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_face_larger_than_the_picture_gives_the_picture() {
+    fn face_larger_than_the_picture_gives_the_picture() {
         let face = Rect::from([-50.0, -50.0, 400.0, 400.0]);
         let [left, top, right, bottom] = crop(300, 300, &face, CROP_FACTOR);
         assert_eq!([left, top], [0, 0]);

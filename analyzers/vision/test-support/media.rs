@@ -1,5 +1,5 @@
-//! Pictures and clips for the analyzers' tests, made from the sample portraits that `make setup`
-//! fetches. Included by path into the test modules of several crates; no part of any library.
+//! Pictures and clips for the tests of the analyzers, made from the sample portraits that `make
+//! setup` installs. Included by path into the test modules of several crates; part of no library.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ pub(crate) const STEP_US: i64 = 400_000;
 /// Longest side of the pictures used, in pixels.
 const SIDE: u32 = 720;
 
-/// The workspace's folder.
+/// The root folder of the workspace.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The installed models, one thread, these settings.
+/// A configuration with the installed models, one thread and these settings.
 pub(crate) fn config(settings: &str) -> Config {
     let path = |path: &str| Some(root().join(path).to_string_lossy().into_owned());
     Config {
@@ -35,8 +35,8 @@ pub(crate) fn sample(name: &str) -> DynamicImage {
     scaled(&picture.to_rgb8().into(), SIDE)
 }
 
-/// A file of the larger test data, where it is.
-#[expect(clippy::print_stdout, reason = "who runs the tests must see what was left out")]
+/// A file of the larger test data; `None` if that data is not present.
+#[expect(clippy::print_stdout, reason = "the skipped tests must be visible in the output")]
 pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let data = root().join("../shared/testdata");
     if !data.is_dir() {
@@ -51,13 +51,13 @@ pub(crate) fn scaled(picture: &DynamicImage, side: u32) -> DynamicImage {
     picture.resize(side, side, image::imageops::FilterType::Triangle)
 }
 
-/// As the bench takes it, at time 0.
+/// The picture for the test bench, at time 0.
 pub(crate) fn still(picture: &DynamicImage) -> Picture {
     let (width, height) = picture.dimensions();
     Picture { width, height, rgb: picture.to_rgb8().into_raw(), pts_us: 0 }
 }
 
-/// `count` frames of a camera held by hand: the picture wanders by a few pixels.
+/// `count` frames of a hand-held camera: the picture shifts by a few pixels.
 pub(crate) fn handheld(picture: &DynamicImage, count: usize) -> Vec<DynamicImage> {
     let (width, height) = picture.dimensions();
     (0..count)
@@ -68,7 +68,7 @@ pub(crate) fn handheld(picture: &DynamicImage, count: usize) -> Vec<DynamicImage
         .collect()
 }
 
-/// A clip of pictures, all brought to the size of the first (the rest is grey).
+/// A clip of pictures, all fitted to the size of the first and padded with grey.
 pub(crate) fn clip(frames: &[DynamicImage]) -> Vec<Picture> {
     let (width, height) = frames[0].dimensions();
     let on_canvas = |frame: &DynamicImage| {
@@ -85,10 +85,10 @@ pub(crate) fn clip(frames: &[DynamicImage]) -> Vec<Picture> {
     timed.collect()
 }
 
-/// An attack: the part of `picture` around `face` (left, top, width, height as fractions) printed
-/// and held before a plain wall, in a picture of the same size.
+/// A presentation attack: the part of `picture` around `face` (left, top, width, height as
+/// fractions) as a print in front of a plain wall, in a picture of the same size.
 pub(crate) fn print_of(picture: &DynamicImage, face: [f32; 4]) -> DynamicImage {
-    /// How much of the face's size is printed on each side of it.
+    /// Margin printed on each side of the face, as a share of its size.
     const AROUND: f32 = 0.3;
     /// Width of the printed face as a share of the scene's.
     const FACE_SHARE: f32 = 0.22;
@@ -112,10 +112,10 @@ pub(crate) fn print_of(picture: &DynamicImage, face: [f32; 4]) -> DynamicImage {
     scene.into()
 }
 
-/// The face of `obama.jpg`, as fractions of the picture.
+/// The face in `obama.jpg`: left, top, width and height as fractions of the picture.
 pub(crate) const OBAMA_FACE: [f32; 4] = [0.41, 0.07, 0.26, 0.29];
 
-/// Two pictures side by side, equally high.
+/// Two pictures side by side, scaled to the same height.
 pub(crate) fn beside(left: &DynamicImage, right: &DynamicImage) -> DynamicImage {
     let right = right.resize(u32::MAX / 4096, left.height(), image::imageops::FilterType::Triangle);
     let height = left.height().max(right.height());
