@@ -1,12 +1,12 @@
-//! The barcode of North American driving licences and identification cards: the AAMVA DL/ID Card
-//! Design Standard, annex D, versions 1 to 10 and the one before them.
+//! Parses the barcode of North American driving licences and identification cards: AAMVA DL/ID Card
+//! Design Standard, annex D, versions 1 to 10, and the version before them.
 
 use time::Date;
 
 use crate::date::{day_of, iso};
 use crate::report::{BarcodeElement, DocumentType, FieldName};
 
-/// What a barcode says.
+/// The content of an AAMVA barcode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Licence {
     pub(crate) kind: DocumentType,
@@ -52,10 +52,10 @@ const NAMES: &[(&str, &str)] = &[
     ("DDL", "Veteran"),
 ];
 
-/// Most elements that are kept of one barcode.
+/// Maximum number of elements kept per barcode.
 const MOST_ELEMENTS: usize = 128;
 
-/// Reads the content of a barcode; `None` when it is of another kind.
+/// Parses the content of a barcode; `None` if it is not an AAMVA barcode.
 pub(crate) fn read(content: &str) -> Option<Licence> {
     // The header: `@`, separators, `ANSI ` or `AAMVA`, and digits.
     let content = content.trim_start();
@@ -69,8 +69,7 @@ pub(crate) fn read(content: &str) -> Option<Licence> {
     if digits < 8 {
         return None;
     }
-    // Designators (type, offset, length) follow; the subfiles say their type again before their
-    // elements.
+    // Designators (type, offset, length) follow; each subfile repeats its type before its elements.
     let designator = header.get(digits..digits + 2)?;
     let kind = match designator {
         "DL" | "EN" => DocumentType::DrivingLicence,
@@ -89,8 +88,8 @@ pub(crate) fn read(content: &str) -> Option<Licence> {
     (licence.element("DAQ").is_some() && licence.surname().is_some()).then_some(licence)
 }
 
-/// An element in a line. The first of a subfile stands right behind the designators and the
-/// subfile's type: `…DLDAQT64235789`.
+/// Identifier and value of an element in a line. The first element of a subfile follows directly
+/// after the designators and the subfile's type: `…DLDAQT64235789`.
 fn element(part: &str) -> Option<(String, &str)> {
     let is_id = |text: &str| {
         text.len() == 3
@@ -103,7 +102,7 @@ fn element(part: &str) -> Option<(String, &str)> {
     };
     let part = match first {
         Some(at) if is_designator(part) => part.get(at + 2..)?,
-        // A jurisdiction's own subfile says its type right before its first element: `ZVZVA01`.
+        // A jurisdiction's subfile has its type directly before the first element: `ZVZVA01`.
         _ if part.starts_with('Z')
             && part.get(..2).is_some_and(|mark| part.get(2..4) == Some(mark)) =>
         {
@@ -118,11 +117,11 @@ fn element(part: &str) -> Option<(String, &str)> {
 impl Licence {
     fn element(&self, id: &str) -> Option<&str> {
         let found = self.elements.iter().find(|element| element.id == id)?;
-        // The standard's words for nothing.
+        // The standard's values for "not available".
         (!matches!(found.value.as_str(), "" | "NONE" | "unavl")).then_some(found.value.as_str())
     }
 
-    /// The parts of the full name of the first versions: `FAMILY,FIRST,MIDDLE`.
+    /// Family name and given names from the full name of early versions: `FAMILY,FIRST,MIDDLE`.
     fn full_name(&self) -> Option<(&str, &str)> {
         let full = self.element("DAA")?;
         full.split_once([',', '@']).or(Some((full, "")))
@@ -153,7 +152,7 @@ impl Licence {
         (!parts.is_empty()).then(|| parts.join(", "))
     }
 
-    /// The fields that a document of any kind has.
+    /// The elements that correspond to fields of the report.
     pub(crate) fn fields(&self) -> Vec<(FieldName, String)> {
         let sex = self.element("DBC").map(|sex| match sex {
             "1" | "M" => "M",
@@ -176,7 +175,7 @@ impl Licence {
     }
 }
 
-/// `MMDDCCYY` in the United States, `CCYYMMDD` in Canada and in the first version.
+/// Parses a date: `MMDDCCYY` in the United States, `CCYYMMDD` in Canada and in the first version.
 fn day(text: &str) -> Option<Date> {
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();
     let number = |from: usize, to: usize| digits.get(from..to)?.parse::<u16>().ok();
@@ -198,14 +197,19 @@ mod tests {
     use super::*;
 
     /// The example of the standard's annex D, with a subfile of the jurisdiction.
-    const SAMPLE: &str = "@\n\u{1e}\rANSI 636000100002DL00410278ZV03190008DLDAQT64235789\nDCSSAMPLE\nDDEN\nDACMICHAEL\nDDFN\nDADJOHN\nDDGN\nDCUJR\nDCAD\nDCBK\nDCDPH\nDBD06062019\nDBB06061986\nDBA12102024\nDBC1\nDAU068 in\nDAYBRO\nDAG2300 WEST BROAD STREET\nDAIRICHMOND\nDAJVA\nDAK232690000  \nDCF2424244747474786102204\nDCGUSA\nDCK123456789\nDDAF\nDDB06062018\nDDK1\rZVZVA01\r";
+    const SAMPLE: &str = "@\n\u{1e}\rANSI 636000100002DL00410278ZV03190008DLDAQT64235789\n\
+                          DCSSAMPLE\nDDEN\nDACMICHAEL\nDDFN\nDADJOHN\nDDGN\nDCUJR\nDCAD\nDCBK\n\
+                          DCDPH\nDBD06062019\nDBB06061986\nDBA12102024\nDBC1\nDAU068 in\nDAYBRO\n\
+                          DAG2300 WEST BROAD STREET\nDAIRICHMOND\nDAJVA\nDAK232690000  \n\
+                          DCF2424244747474786102204\nDCGUSA\nDCK123456789\nDDAF\nDDB06062018\n\
+                          DDK1\rZVZVA01\r";
 
     fn field(licence: &Licence, wanted: FieldName) -> Option<String> {
         licence.fields().into_iter().find(|(name, _)| *name == wanted).map(|(_, value)| value)
     }
 
     #[test]
-    fn the_example_of_the_standard_is_read() {
+    fn example_of_the_aamva_standard_is_read() {
         let licence = read(SAMPLE).unwrap();
         assert_eq!(licence.kind, DocumentType::DrivingLicence);
         let expected = [
@@ -228,8 +232,9 @@ mod tests {
     }
 
     #[test]
-    fn old_versions_with_one_full_name_and_year_first_are_read() {
-        let old = "@\n\u{1e}\rAAMVA6360000102DL00390187ZV02260032DLDAQ123456789\nDAADOE,JOHN,QUINCY\nDBB19760412\nDBA20301231\nDBCM\r";
+    fn old_version_with_full_name_and_year_first_is_read() {
+        let old = "@\n\u{1e}\rAAMVA6360000102DL00390187ZV02260032DLDAQ123456789\n\
+                   DAADOE,JOHN,QUINCY\nDBB19760412\nDBA20301231\nDBCM\r";
         let licence = read(old).unwrap();
         assert_eq!(field(&licence, FieldName::Surname).as_deref(), Some("DOE"));
         assert_eq!(field(&licence, FieldName::GivenNames).as_deref(), Some("JOHN QUINCY"));
@@ -247,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn other_barcodes_are_no_licence() {
+    fn barcode_that_is_no_licence_is_rejected() {
         for text in [
             "",
             "@",

@@ -1,14 +1,14 @@
-//! Barcodes as the report tells them.
+//! Converts barcodes to their form in the report.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::aamva::{self, Licence};
-use crate::judge::Page;
+use crate::page::Page;
 use crate::reading::{BarcodeFormat, RawBarcode};
 use crate::report::Barcode;
 
-/// All barcodes of all sides, and the first driving licence among them.
+/// All barcodes of all sides, and the first AAMVA driving licence among them.
 pub(crate) fn read(pages: &[Page<'_>]) -> (Vec<Barcode>, Option<Licence>) {
     let all =
         pages.iter().flat_map(|page| page.reading.barcodes.iter().map(|raw| of(page.medium, raw)));

@@ -1,16 +1,17 @@
-//! The checks: what is found wrong with a document, for `policy` to weigh.
+//! The checks of a document. They produce findings; `policy` maps findings to verdicts.
 
 use time::Date;
 use vultus_plugin_api::Reason;
+use vultus_plugin_api::verdict::Finding as _;
 
 use crate::date;
-use crate::judge::Page;
+use crate::page::Page;
 use crate::params::Params;
 use crate::policy::Finding;
 use crate::report::{DocumentType, Field, FieldName, FieldStatus, Mrz, Side};
 use crate::visual;
 
-/// A finding with the medium that it is about.
+/// A finding and the medium that it concerns, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) finding: Finding,
@@ -19,7 +20,7 @@ pub(crate) struct Found {
 
 impl Found {
     pub(crate) fn reason(&self) -> Reason {
-        let reason = Reason::new(self.finding.code(), self.finding.message());
+        let reason = self.finding.reason();
         match self.medium {
             Some(medium) => reason.medium(medium),
             None => reason,
@@ -27,19 +28,19 @@ impl Found {
     }
 }
 
-/// Nobody is older.
+/// Maximum age of a holder in years; a higher one is an impossible date.
 const OLDEST: i32 = 130;
 
-/// What is known of the document as a whole.
+/// Results for the document as a whole.
 pub(crate) struct Known<'k> {
     pub(crate) kind: DocumentType,
     pub(crate) mrz: Option<&'k Mrz>,
     pub(crate) fields: &'k [Field],
-    /// Whether a barcode of a North American licence or card was read.
+    /// Whether the AAMVA barcode of a licence or card was read.
     pub(crate) has_licence: bool,
 }
 
-/// All findings: of the document as a whole, then in the order of the sides.
+/// All findings: those of the document as a whole first, then those of each side.
 pub(crate) fn findings(
     pages: &[Page<'_>],
     known: &Known<'_>,
@@ -47,7 +48,7 @@ pub(crate) fn findings(
     today: Date,
 ) -> Vec<Found> {
     if is_nothing(pages, known) {
-        // What is wrong with a picture of no document does not matter.
+        // Without a document, faults of the picture do not matter.
         return pages
             .iter()
             .map(|page| Found { finding: Finding::NoDocument, medium: Some(page.medium) })
@@ -68,8 +69,8 @@ pub(crate) fn findings(
     found
 }
 
-/// Whether nothing speaks for a document: no zone, no barcode, no field, no name of a document, and
-/// no text on a rectangle with a portrait.
+/// Whether there is no sign of a document: no zone, no barcode, no text, and no rectangle with a
+/// portrait.
 fn is_nothing(pages: &[Page<'_>], known: &Known<'_>) -> bool {
     let has_zone = known.mrz.is_some() || pages.iter().any(|page| page.reading.mrz.is_some());
     let has_words = pages
@@ -80,19 +81,18 @@ fn is_nothing(pages: &[Page<'_>], known: &Known<'_>) -> bool {
     !(has_zone || has_words || has_card) && known.kind == DocumentType::Unknown
 }
 
-/// What concerns the document as a whole.
+/// Findings about the document as a whole.
 fn of_document(pages: &[Page<'_>], known: &Known<'_>, today: Date) -> Vec<Finding> {
     let has_zone = known.mrz.is_some();
     let has_portrait = pages.iter().any(|page| page.reading.portrait.is_some());
     let has_back = pages.iter().any(|page| page.side == Side::Back);
     let zone_was_located = pages.iter().any(|page| page.reading.mrz.is_some());
-    // The zone of a card stands on its back unless it is on its front. A licence says on its front
-    // all that is asked of it; where its design repeats that in a barcode on the back, the two are
-    // to be compared.
+    // The zone of a card is on its back if it is not on its front. A licence shows all fields on
+    // its front; if its design repeats them in a barcode on the back, both must be compared.
     let needs_back = match known.kind {
         DocumentType::IdCard => true,
         DocumentType::DrivingLicence => {
-            pages.iter().any(|page| visual::says_that_the_back_repeats_it(&page.reading.lines))
+            pages.iter().any(|page| visual::is_north_american_licence(&page.reading.lines))
         }
         DocumentType::Passport | DocumentType::Visa | DocumentType::Unknown => false,
     };
@@ -125,7 +125,7 @@ fn of_document(pages: &[Page<'_>], known: &Known<'_>, today: Date) -> Vec<Findin
 
 fn of_picture(page: &Page<'_>, params: &Params) -> Vec<Finding> {
     let quality = &page.reading.quality;
-    // What could not be measured is not good.
+    // A measure that is not a number counts as bad.
     let above = |value: f32, limit: f32| value.is_nan() || value > limit;
     let below = |value: f32, limit: f32| value.is_nan() || value < limit;
     let checks = [

@@ -1,8 +1,8 @@
-//! Whether two writings mean the same: print has diacritics, other scripts and the errors of a
-//! recogniser; the machine-readable zone has transliterations (ICAO 9303 part 3, section 6) and
-//! cuts names off.
+//! Compares values of different zones. The visual zone has diacritics, other scripts and
+//! recognition errors; the machine-readable zone has transliterations (ICAO 9303 part 3, section 6)
+//! and truncated names.
 
-/// Capital ASCII letters and digits alone.
+/// The text reduced to capital ASCII letters and digits.
 pub(crate) fn folded(text: &str) -> String {
     deunicode::deunicode(text)
         .chars()
@@ -14,7 +14,7 @@ pub(crate) fn folded(text: &str) -> String {
 /// The words of a text as capital ASCII letters and digits.
 pub(crate) fn words(text: &str) -> Vec<String> {
     let ascii = deunicode::deunicode(text).to_ascii_uppercase();
-    // An apostrophe joins (O'BRIEN is OBRIEN in the zone), everything else parts.
+    // An apostrophe is dropped (O'BRIEN is OBRIEN in the zone); other characters separate words.
     let joined: String =
         ascii.chars().filter(|character| !matches!(character, '\'' | '`')).collect();
     joined
@@ -24,8 +24,8 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The same text for all transliterations of one name, and for characters that a recogniser takes
-/// for each other.
+/// A canonical form: equal for all transliterations of a name, and for characters that a recogniser
+/// confuses.
 fn canonical(text: &str) -> String {
     let mut text: String = text.to_owned();
     for (long, short) in
@@ -36,7 +36,7 @@ fn canonical(text: &str) -> String {
     looks(&text)
 }
 
-/// One character for all that look alike.
+/// Replaces each character by a representative of the characters that look like it.
 pub(crate) fn looks(text: &str) -> String {
     let like = |character: char| match character {
         '0' | 'Q' | 'D' => 'O',
@@ -51,8 +51,8 @@ pub(crate) fn looks(text: &str) -> String {
     text.chars().map(like).collect()
 }
 
-/// Whether two names are the same: all words of one are among those of the other, or the first is
-/// the beginning of the second, as the zone cuts off what is too long.
+/// Whether two names are the same: all words of one are among those of the other, or `zone` is the
+/// beginning of `print`, since the zone truncates long names.
 pub(crate) fn same_name(zone: &str, print: &str) -> bool {
     let of = |text: &str| words(text).iter().map(|word| canonical(word)).collect::<Vec<_>>();
     let (zone, print) = (of(zone), of(print));
@@ -68,20 +68,20 @@ pub(crate) fn same_name(zone: &str, print: &str) -> bool {
         || (joined_zone.len() >= SHORTEST_CUT && joined_print.starts_with(&joined_zone))
 }
 
-/// Whether two numbers are the same but for characters that look alike.
+/// Whether two numbers are the same apart from spaces and characters that look alike.
 pub(crate) fn same_number(a: &str, b: &str) -> bool {
     let (a, b) = (looks(&folded(a)), looks(&folded(b)));
     !a.is_empty() && a == b
 }
 
-/// Whether a printed nationality or state is that of a code; `None` when that cannot be told.
+/// Whether a printed nationality or state matches a code; `None` if it is not recognised.
 pub(crate) fn same_state(code: &str, print: &str) -> Option<bool> {
     let words = words(print);
     let codes = words.iter().filter(|word| word.len() == 3 && mrz::country_name(word).is_some());
     let mut named: Vec<&str> = codes.map(String::as_str).collect();
     for (known, name) in mrz::codes() {
         let stems = self::words(name);
-        // HUNGARIAN is of HUNGARY: names of nations begin like their states', if at all.
+        // HUNGARIAN matches HUNGARY: a nationality usually begins like the name of the state.
         let begins = |word: &&String| {
             word.len() >= 5
                 && stems.first().is_some_and(|stem| stem.len() >= 5 && stem[..5] == word[..5])
@@ -96,7 +96,7 @@ pub(crate) fn same_state(code: &str, print: &str) -> Option<bool> {
     (!named.is_empty()).then_some(false)
 }
 
-/// Letters to insert, delete or replace to make `b` of `a`; more than `most` is as good as any.
+/// Levenshtein distance of `a` and `b`; may be any number above `most` if it exceeds `most`.
 pub(crate) fn distance(a: &str, b: &str, most: usize) -> usize {
     if a.len().abs_diff(b.len()) > most {
         return most + 1;
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_the_same_in_any_transliteration() {
+    fn transliterated_names_are_equal() {
         for (zone, print) in [
             ("MUELLER", "MÜLLER"),
             ("MULLER", "Müller"),
@@ -149,21 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_the_same_without_their_spaces() {
+    fn spaces_in_numbers_are_ignored() {
         assert!(same_number("L898902C3", "L 898902C3"));
         assert!(same_number("AO123456", "A0123456"));
         assert!(!same_number("L898902C3", "L898903C3"));
     }
 
     #[test]
-    fn nationalities_are_compared_where_they_can_be() {
+    fn unknown_nationality_is_not_compared() {
         assert_eq!(same_state("HUN", "MAGYAR/HUNGARIAN"), Some(true));
-        assert_eq!(
-            same_state("POL", "POLSKIE / POLISH"),
-            None,
-            "four letters in common are too few"
-        );
-        assert_eq!(same_state("D", "DEUTSCH"), None, "no language but English is known");
+        assert_eq!(same_state("POL", "POLSKIE / POLISH"), None, "four common letters are too few");
+        assert_eq!(same_state("D", "DEUTSCH"), None, "only English names are known");
         assert_eq!(same_state("UTO", "POL"), Some(false));
         assert_eq!(same_state("UTO", "HUNGARIAN"), Some(false));
     }

@@ -1,4 +1,4 @@
-//! Dates: ISO in the report, six digits in the machine-readable zone.
+//! Dates: ISO 8601 in the report, six digits in the machine-readable zone.
 
 use time::{Date, Month};
 
@@ -15,7 +15,7 @@ pub(crate) fn from_iso(text: &str) -> Option<Date> {
         .then(|| day_of(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?))?
 }
 
-/// Serde of an optional `YYYY-MM-DD`.
+/// Serde support for an optional `YYYY-MM-DD`.
 pub(crate) mod iso_option {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer};
@@ -26,27 +26,27 @@ pub(crate) mod iso_option {
     ) -> Result<Option<Date>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?;
         text.map(|text| {
-            super::from_iso(&text).ok_or_else(|| D::Error::custom("a day must be YYYY-MM-DD"))
+            super::from_iso(&text).ok_or_else(|| D::Error::custom("a date must be YYYY-MM-DD"))
         })
         .transpose()
     }
 }
 
-/// What a date is of: the rule for its century depends on it.
+/// The meaning of a date, which determines its century.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// A birth: the last such year that is not in the future.
+    /// A birth: the latest matching year that is not in the future.
     Birth,
-    /// An expiry: the such year nearest to today, as no document is valid for fifty years.
+    /// An expiry: the matching year nearest to today, since no document is valid for fifty years.
     Expiry,
 }
 
-/// The day, where there is one.
+/// The date; `None` if it is not in the calendar.
 pub(crate) fn day_of(year: i32, month: u8, day: u8) -> Option<Date> {
     Date::from_calendar_date(year, Month::try_from(month).ok()?, day).ok()
 }
 
-/// The year that two digits mean.
+/// The full year of a two-digit year.
 pub(crate) fn full_year(two_digits: i32, role: Role, today: Date) -> i32 {
     let this = today.year();
     let year = this - this.rem_euclid(100) + two_digits;
@@ -59,14 +59,14 @@ pub(crate) fn full_year(two_digits: i32, role: Role, today: Date) -> i32 {
     }
 }
 
-/// What six characters of a machine-readable zone say.
+/// A date field of a machine-readable zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ZoneDate {
-    /// A day.
+    /// A date.
     Day(Date),
-    /// Fillers stand for what is not known.
+    /// Fillers replace unknown parts.
     Unknown,
-    /// On no calendar.
+    /// Not in the calendar.
     Impossible,
 }
 
@@ -92,14 +92,14 @@ mod tests {
     const TODAY: Date = date!(2026 - 11 - 26);
 
     #[test]
-    fn the_century_of_a_birth_is_the_last_and_of_an_expiry_the_nearest() {
+    fn century_is_the_last_for_births_the_nearest_for_expiries() {
         assert_eq!(from_zone("740812", Role::Birth, TODAY), ZoneDate::Day(date!(1974 - 08 - 12)));
         assert_eq!(from_zone("260101", Role::Birth, TODAY), ZoneDate::Day(date!(2026 - 01 - 01)));
         assert_eq!(from_zone("270101", Role::Birth, TODAY), ZoneDate::Day(date!(1927 - 01 - 01)));
         assert_eq!(
             from_zone("961210", Role::Expiry, TODAY),
             ZoneDate::Day(date!(1996 - 12 - 10)),
-            "an old visa is expired"
+            "an old visa has expired"
         );
         assert_eq!(from_zone("360101", Role::Expiry, TODAY), ZoneDate::Day(date!(2036 - 01 - 01)));
         assert_eq!(from_zone("761231", Role::Expiry, TODAY), ZoneDate::Day(date!(2076 - 12 - 31)));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_date_may_be_unknown_or_impossible() {
+    fn zone_date_may_be_unknown_or_impossible() {
         assert_eq!(from_zone("74<<<<", Role::Birth, TODAY), ZoneDate::Unknown);
         assert_eq!(from_zone("740231", Role::Birth, TODAY), ZoneDate::Impossible);
         assert_eq!(from_zone("74O812", Role::Birth, TODAY), ZoneDate::Impossible);

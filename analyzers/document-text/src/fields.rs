@@ -1,11 +1,11 @@
-//! One list of fields out of all zones, each with what the zones say and whether they agree.
+//! Merges the fields of all zones and compares their values.
 
 use time::Date;
 
 use crate::aamva::Licence;
 use crate::compare::{same_name, same_number, same_state};
 use crate::date;
-use crate::judge::Page;
+use crate::page::Page;
 use crate::report::{DocumentType, Field, FieldName, FieldStatus, Mrz, MrzFormat, fraction};
 use crate::visual::{self, Printed};
 
@@ -25,7 +25,7 @@ const ALL: [FieldName; 13] = [
     FieldName::Address,
 ];
 
-/// All fields that any zone has.
+/// All fields that at least one zone contains.
 pub(crate) fn merged(
     pages: &[Page<'_>],
     kind: DocumentType,
@@ -62,8 +62,8 @@ pub(crate) fn merged(
     fields
 }
 
-/// What the visual zone says of a field: what stands behind its label, unless another line says
-/// what the other zones say.
+/// The value of a field in the visual zone: the one at its label, unless another line confirms the
+/// value of the other zones.
 fn seen(
     pages: &[Page<'_>],
     name: FieldName,
@@ -82,12 +82,12 @@ fn seen(
     pages.iter().find_map(confirmed).or(labelled)
 }
 
-/// Whether print agrees with another zone; `None` when that cannot be told.
+/// Whether a printed value agrees with another zone; `None` if they cannot be compared.
 fn agrees(name: FieldName, expected: &str, printed: &Printed) -> Option<bool> {
     match name {
         FieldName::Surname | FieldName::GivenNames => Some(same_name(expected, &printed.value)),
         FieldName::DocumentNumber => Some(same_number(expected, &printed.value)),
-        // The zone may hold other data of the issuer's there.
+        // The zone may contain other data of the issuer in this place.
         FieldName::PersonalNumber => same_number(expected, &printed.value).then_some(true),
         FieldName::IssuingState | FieldName::Nationality => same_state(expected, &printed.value),
         FieldName::DateOfBirth | FieldName::DateOfExpiry | FieldName::DateOfIssue => {
@@ -100,7 +100,7 @@ fn agrees(name: FieldName, expected: &str, printed: &Printed) -> Option<bool> {
     }
 }
 
-/// Whether two zones that machines read agree.
+/// Whether the values of two machine-readable sources (zone and barcode) agree.
 fn same_data(name: FieldName, a: &str, b: &str) -> bool {
     match name {
         FieldName::Surname | FieldName::GivenNames => same_name(a, b),
@@ -123,7 +123,8 @@ fn merge(
     seen: Option<(u32, Printed)>,
 ) -> Option<Field> {
     let machine = zone.or(barcode);
-    // What cannot be compared is left out rather than called equal or different.
+    // A printed value that cannot be compared is left out instead of being called equal or
+    // different.
     let compared =
         seen.as_ref().zip(machine).map(|((_, printed), expected)| agrees(name, expected, printed));
     let seen = seen.filter(|_| compared != Some(None));
@@ -154,7 +155,7 @@ fn merge(
 
 fn zone_value(mrz: &Mrz, name: FieldName) -> Option<String> {
     let text = |text: &String| (!text.is_empty()).then(|| text.clone());
-    // A date with fillers or off the calendar is no value to compare.
+    // A date with fillers or outside the calendar cannot be compared.
     let day = |text: &String| date::from_iso(text).map(|_| text.clone());
     match name {
         FieldName::Surname => text(&mrz.surname),
@@ -174,8 +175,8 @@ fn zone_value(mrz: &Mrz, name: FieldName) -> Option<String> {
     }
 }
 
-/// A value of the machine-readable zone whose check digit is wrong is worth less than a printed
-/// one.
+/// Prefers the value of the barcode or the visual zone if the check digit in the machine-readable
+/// zone is wrong.
 fn prefer_print_to_wrong_digits(fields: &mut [Field], mrz: &Mrz) {
     let digits = &mrz.check_digits;
     let wrong = [

@@ -1,10 +1,11 @@
-//! From readings to a verdict.
+//! Derives the report and the verdict from the readings of all sides.
 
 use time::Date;
 use vultus_plugin_api::{Failure, Outcome, Reason, Resolution};
 
 use crate::aamva::Licence;
 use crate::checks::{self, Found, Known};
+use crate::page::Page;
 use crate::params::Params;
 use crate::reading::{PageReading, Quad, TextLine};
 use crate::report::{
@@ -12,19 +13,19 @@ use crate::report::{
 };
 use crate::{barcode, fields, visual, zone};
 
-/// What the document analyzer has to say.
+/// Verdict, reasons and report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DocumentResult {
     /// The verdict.
     pub resolution: Resolution,
-    /// Why.
+    /// Reasons of a verdict other than SUCCESS.
     pub reasons: Vec<Reason>,
-    /// All that was found.
+    /// The detailed result.
     pub report: Report,
 }
 
 impl DocumentResult {
-    /// The same in the form that a plugin returns.
+    /// Converts to the outcome of a plugin.
     pub fn into_outcome(self) -> Result<Outcome, Failure> {
         let result = serde_json::to_value(self.report)
             .map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
@@ -32,16 +33,8 @@ impl DocumentResult {
     }
 }
 
-/// One side with the index of its medium.
-#[derive(Clone, Copy)]
-pub(crate) struct Page<'r> {
-    pub(crate) medium: u32,
-    pub(crate) side: Side,
-    pub(crate) reading: &'r PageReading,
-}
-
-/// Judges a document by its front and, where it was given, its back, as of `today`. The front is
-/// medium 0, the back medium 1.
+/// Judges a document by its front and, if given, its back, as of `today`. The front is medium 0,
+/// the back medium 1.
 pub fn judge(
     front: &PageReading,
     back: Option<&PageReading>,
@@ -69,7 +62,7 @@ pub fn judge(
     DocumentResult { resolution, reasons: findings.iter().map(Found::reason).collect(), report }
 }
 
-/// What the document is: by its machine-readable zone, its barcode, or the words on it.
+/// The document type: by the machine-readable zone, else the barcode, else the printed words.
 fn kind(pages: &[Page<'_>], mrz: Option<&Mrz>, licence: Option<&Licence>) -> DocumentType {
     let named = || pages.iter().find_map(|page| visual::kind(&page.reading.lines));
     mrz.map(zone::document_type)

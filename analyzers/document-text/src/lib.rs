@@ -1,9 +1,8 @@
-//! What the text of an identity document says. The analyzer's other half finds the document in the
-//! picture and reads its lines, its machine-readable zone and its barcodes ([`reading`]); this half
-//! makes fields, checks and a verdict of them ([`judge`]).
+//! Interprets the text of an identity document. The crate `vultus-document` finds the document in
+//! the picture and reads its lines, machine-readable zone and barcodes ([`reading`]); this crate
+//! derives fields, checks and a verdict from them ([`judge()`]).
 //!
-//! Pure: no pixels, no models, no clock and no I/O, so that every rule here can be tested with text
-//! alone.
+//! Pure: no pixels, no models, no clock and no I/O, so that every rule can be tested with text.
 
 mod aamva;
 mod barcode;
@@ -13,6 +12,7 @@ mod date;
 mod fields;
 mod judge;
 mod mrz;
+mod page;
 mod params;
 mod policy;
 mod printed_date;

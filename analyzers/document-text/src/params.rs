@@ -1,33 +1,33 @@
-//! Parameters of the analysis, as the request gives them.
+//! Parameters of the analysis.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use time::Date;
 use vultus_plugin_api::Failure;
+use vultus_plugin_api::params::{self, Stricter};
 
 use crate::policy::Policy;
 
-/// Parameters with their defaults.
+/// Parameters of a request, with their defaults.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Params {
-    /// The day that decides what has expired; the node fills it in, so that no analyzer needs a
-    /// clock.
+    /// The day (UTC) for expiry checks. The server sets it, so that the analyzer needs no clock.
     #[serde(with = "crate::date::iso_option")]
     pub today: Option<Date>,
     /// Whether to read the visual zone and compare it with the machine-readable zone.
     pub visual_zone: bool,
     /// Whether to keep the portrait.
     pub extract_portrait: bool,
-    /// Documents narrower than this many pixels are too small.
+    /// Minimum width of the document in pixels.
     pub min_width: u32,
-    /// Sharpness below this is a blur.
+    /// Minimum sharpness, 0–1.
     pub min_sharpness: f32,
-    /// Share of burnt-out area above which there is glare.
+    /// Maximum share of overexposed area, 0–1.
     pub max_glare: f32,
-    /// Pattern strength above which a screen or a print is suspected.
+    /// Maximum strength of a screen or print pattern, 0–1.
     pub max_moire: f32,
-    /// The operator's table of verdicts, which no request can change.
+    /// The operator's table of verdicts; requests cannot change it.
     #[serde(skip)]
     pub policy: Policy,
 }
@@ -48,17 +48,16 @@ impl Default for Params {
 }
 
 impl Params {
-    /// Reads and checks the parameters of a request; `policy` comes from the analyzer's settings.
-    pub fn read(params: &Value, policy: &Policy) -> Result<Self, Failure> {
-        let mut read: Self = if params.is_null() {
-            Self::default()
-        } else {
-            serde_json::from_value(params.clone())
-                .map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?
-        };
-        let fractions = [read.min_sharpness, read.max_glare, read.max_moire];
-        if fractions.iter().any(|fraction| !(0.0..=1.0).contains(fraction)) {
-            return Err(Failure::invalid_input("a limit lies outside 0 to 1"));
+    /// Reads and validates the parameters of a request; `policy` comes from the plugin's settings.
+    /// `INVALID_INPUT` if they do not match the schema.
+    pub fn read(request: &Value, policy: &Policy) -> Result<Self, Failure> {
+        let mut read: Self = params::read(request)?;
+        for (name, limit) in [
+            ("minSharpness", read.min_sharpness),
+            ("maxGlare", read.max_glare),
+            ("maxMoire", read.max_moire),
+        ] {
+            params::check_range(name, limit.into(), 1.0)?;
         }
         read.policy = policy.clone();
         Ok(read)
@@ -67,34 +66,47 @@ impl Params {
     /// The JSON Schema of the parameters.
     pub fn schema() -> Value {
         let defaults = Self::default();
-        // The mark tells the node in which direction a request may move a limit.
-        let limit = |default: f32, stricter: &str, description: &str| {
-            json!({
-                "type": "number", "minimum": 0, "maximum": 1, "default": (f64::from(default) * 1e4).round() / 1e4,
-                "x-stricter": stricter, "description": description
-            })
+        let limit = |default: f32, stricter: Stricter, description: &str| {
+            // Four decimals, so that 0.2 is not written as 0.20000000298.
+            let default = (f64::from(default) * 1e4).round() / 1e4;
+            params::threshold(1, default, stricter, description)
         };
-        let flag = |default: bool, description: &str| json!({"type": "boolean", "default": default, "description": description});
-        json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "type": "object",
-            "additionalProperties": false,
-            "properties": {
-                "today": {
-                    "type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "x-filled-by-node": "today",
-                    "description": "The day (UTC) that decides what has expired. The server fills it in when the analysis is asked for; a request cannot."
-                },
-                "visualZone": flag(defaults.visual_zone, "Read the visual zone and compare it with the machine-readable zone."),
-                "extractPortrait": flag(defaults.extract_portrait, "Keep the portrait as the artifact portrait."),
-                "minWidth": {
-                    "type": "integer", "minimum": 0, "maximum": 8192, "default": defaults.min_width, "x-stricter": "higher",
-                    "description": "Documents narrower than this many pixels are too small."
-                },
-                "minSharpness": limit(defaults.min_sharpness, "higher", "Sharpness below this is a blur."),
-                "maxGlare": limit(defaults.max_glare, "lower", "Share of burnt-out area above which there is glare."),
-                "maxMoire": limit(defaults.max_moire, "lower", "Pattern strength above which a screen or a print is suspected.")
-            }
-        })
+        params::schema(json!({
+            "today": {
+                "type": "string", "format": "date", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+                "x-filled-by-node": "today",
+                "description": "The day (UTC) for expiry checks. The server sets it when the \
+                                analysis is requested; a request cannot."
+            },
+            "visualZone": params::flag(
+                defaults.visual_zone,
+                "Read the visual zone and compare it with the machine-readable zone."
+            ),
+            "extractPortrait": params::flag(
+                defaults.extract_portrait,
+                "Keep the portrait as the artifact portrait."
+            ),
+            "minWidth": {
+                "type": "integer", "minimum": 0, "maximum": 8192, "default": defaults.min_width,
+                "x-stricter": "higher",
+                "description": "Minimum width of the document in pixels."
+            },
+            "minSharpness": limit(
+                defaults.min_sharpness,
+                Stricter::Higher,
+                "Minimum sharpness of the document."
+            ),
+            "maxGlare": limit(
+                defaults.max_glare,
+                Stricter::Lower,
+                "Maximum share of overexposed area."
+            ),
+            "maxMoire": limit(
+                defaults.max_moire,
+                Stricter::Lower,
+                "Pattern strength above which a screen or a print is suspected."
+            )
+        }))
     }
 }
 
@@ -104,7 +116,7 @@ mod tests {
     use time::macros::date;
 
     #[test]
-    fn the_schema_states_the_defaults_and_accepts_the_day_of_the_node() {
+    fn schema_states_the_defaults() {
         let read = |value| Params::read(&value, &Policy::default());
         let schema = Params::schema();
         let defaults: serde_json::Map<String, Value> = schema["properties"]
@@ -121,10 +133,13 @@ mod tests {
     }
 
     #[test]
-    fn wrong_parameters_are_refused() {
+    fn invalid_parameters_are_rejected() {
         let read = |value| Params::read(&value, &Policy::default());
         assert!(read(json!({"today": "26.11.2026"})).is_err());
         assert!(read(json!({"maxGlare": 1.5})).is_err());
-        assert!(read(json!({"policy": {}})).is_err(), "the table of verdicts is not the request's");
+        assert!(
+            read(json!({"policy": {}})).is_err(),
+            "a request cannot change the table of verdicts"
+        );
     }
 }

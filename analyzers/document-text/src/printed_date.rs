@@ -1,16 +1,16 @@
-//! Dates as documents print them, in many forms and languages.
+//! Parses printed dates in many formats and languages.
 
 use time::Date;
 
 use crate::date::{Role, day_of, full_year};
 
-/// The days that a printed date can mean, the likeliest first: more than one when day and month can
-/// be either way round.
+/// The dates that a printed text can mean, likeliest first: two if the order of day and month is
+/// ambiguous.
 pub(crate) fn from_print(text: &str, role: Role, today: Date) -> Vec<Date> {
     let parts = parts(text);
     let chained = |at: usize| matches!(parts.get(at), Some(Part::Number(..)));
-    // Three parts of a longer chain of numbers are a date only if the year is whole: 12.34.56.78
-    // has none, 3. 12.08.1974 has one.
+    // Three parts of a longer chain of numbers are a date only if the year has four digits:
+    // 12.34.56.78 has no date, 3. 12.08.1974 has one.
     let is_whole = |window: &[Part]| window.iter().any(|part| matches!(part, Part::Number(_, 4)));
     let is_alone = |at: usize, window: &[Part]| {
         window.iter().any(|part| matches!(part, Part::Month(_)))
@@ -29,14 +29,14 @@ pub(crate) fn from_print(text: &str, role: Role, today: Date) -> Vec<Date> {
 /// A part of a printed date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
-    /// Digits: their value and count.
+    /// Value and number of digits.
     Number(i32, usize),
     /// A month by name.
     Month(u8),
 }
 
-/// Numbers and months in the order of the text. A month that stands there in two languages (`08
-/// FEB/FÉV 92`) is one.
+/// Numbers and months in the order of the text. A month in two languages (`08 FEB/FÉV 92`) counts
+/// once.
 fn parts(text: &str) -> Vec<Part> {
     let folded = deunicode::deunicode(text).to_ascii_uppercase();
     let mut parts: Vec<Part> = Vec::new();
@@ -94,7 +94,7 @@ fn of_three(parts: [Part; 3], role: Role, today: Date) -> Vec<Date> {
     days
 }
 
-/// Eight digits without anything between: `DDMMYYYY`, `MMDDYYYY` or `YYYYMMDD`.
+/// Eight digits without separators: `DDMMYYYY`, `MMDDYYYY` or `YYYYMMDD`.
 fn packed(part: Part) -> Vec<Date> {
     let Part::Number(value, 8) = part else { return Vec::new() };
     let split = |order: [i32; 2]| {
@@ -112,7 +112,7 @@ fn packed(part: Part) -> Vec<Date> {
         .collect()
 }
 
-/// The month that a word names, by the beginnings that the languages of passports use.
+/// The month that a word names, by the prefixes of month names in the languages of passports.
 fn month_named(word: &str) -> Option<u8> {
     const NAMES: [&[&str]; 12] = [
         &["JAN", "GEN", "ENE", "STY", "SIJ", "LED", "TAM", "IAN", "OCAK", "SAU", "YAN"],
@@ -132,7 +132,7 @@ fn month_named(word: &str) -> Option<u8> {
         let begins = |name: &&str| word.len() >= 3 && word.starts_with(*name);
         NAMES[at].iter().filter(|name| begins(name)).map(|name| name.len()).max()
     };
-    // The longest beginning decides: MARR is November in Finnish, MAR is March.
+    // The longest prefix decides: MARR is November in Finnish, MAR is March.
     (0..12)
         .filter_map(|at| Some((of_month(at)?, at)))
         .max_by_key(|(length, at)| (*length, 12 - at))
@@ -147,7 +147,7 @@ mod tests {
     const TODAY: Date = date!(2026 - 11 - 26);
 
     #[test]
-    fn printed_dates_of_many_forms_are_read() {
+    fn printed_dates_are_read_in_many_formats() {
         let birth = |text: &str| from_print(text, Role::Birth, TODAY).first().copied();
         for text in [
             "12.08.1974",
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn day_and_month_that_can_be_either_give_both() {
+    fn ambiguous_day_and_month_give_both_dates() {
         assert_eq!(
             from_print("04/05/1990", Role::Birth, TODAY),
             [date!(1990 - 05 - 04), date!(1990 - 04 - 05)]

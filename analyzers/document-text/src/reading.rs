@@ -1,18 +1,15 @@
-//! What the pixels gave: the seam between the half that reads pictures and this half, which reads
-//! text.
+//! The input of this crate: what was recognised in the picture of a document side.
 //!
-//! Everything is in image coordinates: pixels of the upright original frame as it was decoded,
-//! before any scaling.
+//! Coordinates are pixels of the upright original frame, before scaling.
 
 use serde::{Deserialize, Serialize};
 
-/// Four corners in image coordinates: of a text in its reading direction clockwise from the top
-/// left.
+/// Four corners in image coordinates, clockwise from the top left of the text in reading direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Quad(pub [[f32; 2]; 4]);
 
 impl Quad {
-    /// Finite, in tenths of a pixel.
+    /// Rounded to tenths of a pixel; 0 for coordinates that are not finite.
     #[must_use]
     pub(crate) fn tidy(self) -> Self {
         Self(self.0.map(|corner| {
@@ -24,51 +21,51 @@ impl Quad {
 /// A line of the visual zone.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TextLine {
-    /// As read, with letters of any script.
+    /// The recognised text, in any script.
     pub text: String,
     /// Mean probability of its characters, 0–1.
     pub confidence: f32,
-    /// Where it stands.
+    /// Location of the line.
     pub quad: Quad,
 }
 
-/// The machine-readable zone as it was read, from the top.
+/// The machine-readable zone as recognised, before any correction.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MrzReading {
-    /// Its lines, from the top.
+    /// The lines, from the top.
     pub lines: Vec<MrzLine>,
-    /// The whole band.
+    /// Location of the whole zone.
     pub quad: Quad,
 }
 
 /// One line of the machine-readable zone.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct MrzLine {
-    /// The best reading, of A–Z, 0–9 and `<` alone. Runs of `<` may have the wrong length.
+    /// The best reading: only A–Z, 0–9 and `<`. Runs of `<` may have the wrong length.
     pub text: String,
-    /// For each character of `text` the best few readings with their probability, best first.
-    /// Empty: no others are known.
+    /// For each character of `text` the best few readings with their probabilities, best first.
+    /// Empty if no alternatives are known.
     pub alternatives: Vec<Vec<(char, f32)>>,
 }
 
-/// What the picture is like. Measures without a unit are 0–1.
+/// Quality of the picture. Measures without a unit are 0–1.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct PageQuality {
-    /// How sharp the document is; 1 is as sharp as can be.
+    /// Sharpness of the document; 1 is a clean scan.
     pub sharpness: f32,
-    /// Share of the document that is burnt out by light.
+    /// Share of the document that is overexposed.
     pub glare: f32,
-    /// Whether the document has no colours at all.
+    /// Whether the document has no colours.
     pub grey: bool,
-    /// Strength of the pattern that the pixels of a screen or the raster of a print leave.
+    /// Strength of the pattern of a screen's pixels or of a printed raster.
     pub moire: f32,
-    /// Whether a part of the document lies outside the picture.
+    /// Whether a part of the document is outside the picture.
     pub cut_off: bool,
     /// Width of the rectified document in pixels, without enlargement.
     pub width_px: u32,
 }
 
-/// Kind of barcode.
+/// Symbology of a barcode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum BarcodeFormat {
@@ -85,42 +82,42 @@ pub enum BarcodeFormat {
 /// A barcode, decoded but not interpreted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawBarcode {
-    /// Kind.
+    /// Symbology.
     pub format: BarcodeFormat,
-    /// Its content.
+    /// The content.
     pub bytes: Vec<u8>,
-    /// Its content as text, where it is one.
+    /// The content as text, if the decoder knows its encoding.
     pub text: Option<String>,
-    /// Where it is.
+    /// Location of the barcode.
     pub quad: Quad,
 }
 
-/// The holder's portrait; ghost images and other small faces are not meant.
+/// The holder's portrait; not a ghost image or another small face.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Portrait {
     /// The face, in image coordinates.
     pub quad: Quad,
     /// The detector's score, 0–1.
     pub confidence: f32,
-    /// Name of the artifact with the upright cut-out, where one was kept.
+    /// Name of the artifact with the upright portrait, if one was kept.
     pub artifact: Option<String>,
 }
 
-/// One side of a document as the pixels gave it.
+/// One side of a document as recognised in its picture.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageReading {
-    /// The edges of the document; `None` when none were found (it may fill the picture).
+    /// The edges of the document; `None` if none were found, as when it fills the picture.
     pub document: Option<Quad>,
-    /// How far the document is turned clockwise in the picture: 0, 90, 180 or 270 degrees.
+    /// Clockwise rotation of the document in the picture: 0, 90, 180 or 270 degrees.
     pub rotation: u16,
-    /// The machine-readable zone, where one was located.
+    /// The machine-readable zone, if one was located.
     pub mrz: Option<MrzReading>,
-    /// The lines of the visual zone. Empty when it was not read.
+    /// The lines of the visual zone. Empty if it was not read.
     pub lines: Vec<TextLine>,
     /// All barcodes.
     pub barcodes: Vec<RawBarcode>,
     /// The holder's portrait.
     pub portrait: Option<Portrait>,
-    /// What the picture is like.
+    /// Quality of the picture.
     pub quality: PageQuality,
 }

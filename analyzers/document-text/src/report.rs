@@ -1,19 +1,19 @@
-//! The shape of the analysis' result. [`schema`](crate::result_schema) is the same as JSON Schema.
+//! The result of the analysis. [`result_schema`](crate::result_schema) is its JSON Schema.
 
 use serde::Serialize;
 
 use crate::reading::{BarcodeFormat, Quad};
 
-/// `Outcome::result`.
+/// The result of the analysis (`Outcome::result`).
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// What kind of document it is.
+    /// Type of the document.
     #[serde(rename = "type")]
     pub kind: DocumentType,
     /// The sides, in the order of the media.
     pub media: Vec<MediumReport>,
-    /// What the document says of its holder and itself, from all zones.
+    /// The fields of the document, merged from all zones.
     pub fields: Vec<Field>,
     /// The machine-readable zone.
     pub mrz: Option<Mrz>,
@@ -25,7 +25,7 @@ pub struct Report {
     pub lines: Vec<Line>,
 }
 
-/// Kind of document.
+/// Type of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DocumentType {
@@ -37,7 +37,7 @@ pub enum DocumentType {
     IdCard,
     /// A driving licence.
     DrivingLicence,
-    /// It could not be told.
+    /// Not recognised.
     Unknown,
 }
 
@@ -47,13 +47,13 @@ pub enum DocumentType {
 pub struct MediumReport {
     /// Index of the medium.
     pub medium: u32,
-    /// Which side.
+    /// Front or back.
     pub side: Side,
-    /// The edges of the document.
+    /// The edges of the document; null if they were not found.
     pub document: Option<Quad>,
-    /// How far it is turned clockwise, in degrees.
+    /// Clockwise rotation of the document in the picture: 0, 90, 180 or 270 degrees.
     pub rotation: u16,
-    /// What the picture is like.
+    /// Quality of the picture.
     pub quality: Quality,
 }
 
@@ -63,23 +63,23 @@ pub struct MediumReport {
 pub enum Side {
     /// The side with the portrait.
     Front,
-    /// The other one.
+    /// The other side.
     Back,
 }
 
-/// What a picture is like.
+/// Quality of a picture.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Quality {
-    /// 0–1; 1 is as sharp as can be.
+    /// Sharpness, 0–1; 1 is a clean scan.
     pub sharpness: f64,
-    /// Share of burnt-out area, 0–1.
+    /// Share of overexposed area, 0–1.
     pub glare: f64,
-    /// Whether there are no colours.
+    /// Whether the document has no colours.
     pub grey: bool,
-    /// Strength of the pattern of a screen or raster, 0–1.
+    /// Strength of the pattern of a screen or of a printed raster, 0–1.
     pub moire: f64,
-    /// Whether a part is outside the picture.
+    /// Whether a part of the document is outside the picture.
     pub cut_off: bool,
     /// Width of the document in pixels.
     pub width_px: u32,
@@ -89,23 +89,23 @@ pub struct Quality {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Field {
-    /// Which one.
+    /// Name of the field.
     pub name: FieldName,
-    /// The value to go by: that of the most reliable zone. Dates are `YYYY-MM-DD`.
+    /// The value of the most reliable zone. Dates are `YYYY-MM-DD`.
     pub value: String,
-    /// How the zones agree.
+    /// Agreement of the zones.
     pub status: FieldStatus,
-    /// What the machine-readable zone says.
+    /// Value in the machine-readable zone.
     pub mrz: Option<String>,
-    /// What the visual zone says.
+    /// Value in the visual zone.
     pub visual: Option<String>,
-    /// What the barcode says.
+    /// Value in the barcode.
     pub barcode: Option<String>,
-    /// How surely the visual zone was read, 0–1.
+    /// Confidence of the recogniser in the visual zone, 0–1.
     pub confidence: Option<f64>,
-    /// The medium that shows it in its visual zone.
+    /// The medium whose visual zone shows the field.
     pub medium: Option<u32>,
-    /// Where it stands there.
+    /// Location in that medium.
     pub quad: Option<Quad>,
 }
 
@@ -117,9 +117,9 @@ pub enum FieldName {
     Surname,
     /// Secondary identifier.
     GivenNames,
-    /// Number of the document, long ones whole.
+    /// Number of the document; long numbers in full.
     DocumentNumber,
-    /// State or organization that issued it; a code in the machine-readable zone.
+    /// Issuing state or organization; a code in the machine-readable zone.
     IssuingState,
     /// The holder's nationality; a code in the machine-readable zone.
     Nationality,
@@ -131,29 +131,29 @@ pub enum FieldName {
     DateOfExpiry,
     /// Day of issue.
     DateOfIssue,
-    /// The holder's number, where the document has one.
+    /// The holder's personal number.
     PersonalNumber,
     /// Place of birth.
     PlaceOfBirth,
-    /// Authority that issued it.
+    /// Issuing authority.
     Authority,
     /// The holder's address.
     Address,
 }
 
-/// How the zones agree about a field.
+/// Agreement of the zones about a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldStatus {
-    /// At least two zones have it, and they agree.
+    /// At least two zones contain the field, and all agree.
     Match,
-    /// Two zones have it and differ.
+    /// Two zones contain the field and differ.
     Mismatch,
-    /// Only the machine-readable zone has it.
+    /// Only the machine-readable zone contains it, or the others cannot be compared.
     OnlyMrz,
-    /// Only the visual zone has it.
+    /// Only the visual zone contains it.
     OnlyVisual,
-    /// Only the barcode has it.
+    /// Only the barcode contains it, or the visual zone cannot be compared.
     OnlyBarcode,
 }
 
@@ -161,70 +161,71 @@ pub enum FieldStatus {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mrz {
-    /// The medium that shows it.
+    /// The medium that shows the zone.
     pub medium: u32,
-    /// Where it is.
+    /// Location in that medium.
     pub quad: Quad,
-    /// Its layout.
+    /// Layout of the zone.
     pub format: MrzFormat,
-    /// Its lines, of full length.
+    /// The lines, at full length.
     pub lines: Vec<String>,
-    /// Whether all check digits are right.
+    /// Whether all check digits are correct.
     pub valid: bool,
-    /// Whether the lines are not simply what was read: characters were put right by check digits or
-    /// by the rules of their field, or doubtful ones that no check digit covers were kept.
+    /// Whether the lines differ from the raw reading or are uncertain: characters were corrected by
+    /// check digits or by the rules of their field, or uncertain characters are not covered by a
+    /// check digit.
     pub corrected: bool,
-    /// Each check digit; null where the layout has none.
+    /// Validity of each check digit.
     pub check_digits: CheckDigits,
-    /// `P`, `ID`, `V` and the like.
+    /// Document code, such as `P`, `ID` or `V`.
     pub document_code: String,
     /// Code of the issuing state or organization.
     pub issuing_state: String,
-    /// Its name in English.
+    /// English name of that state.
     pub issuing_state_name: Option<String>,
     /// Primary identifier.
     pub surname: String,
     /// Secondary identifier.
     pub given_names: String,
-    /// Number of the document, long ones whole.
+    /// Number of the document; long numbers in full.
     pub document_number: String,
     /// Code of the nationality.
     pub nationality: String,
-    /// Its name in English.
+    /// English name of that state.
     pub nationality_name: Option<String>,
-    /// `YYYY-MM-DD`; the six characters as they are when they name no day.
+    /// `YYYY-MM-DD`; the six raw characters if they are not a date.
     pub date_of_birth: String,
     /// `M`, `F`, or `X` for unspecified.
     pub sex: String,
-    /// As the date of birth.
+    /// `YYYY-MM-DD`; the six raw characters if they are not a date.
     pub date_of_expiry: String,
-    /// Optional data; of a passport the personal number.
+    /// Optional data; the personal number of a passport.
     pub optional_data: Option<String>,
-    /// The second element of TD1.
+    /// The second optional data element of TD1.
     pub optional_data2: Option<String>,
 }
 
 /// Layout of a machine-readable zone, ICAO 9303 parts 4 to 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum MrzFormat {
-    /// Three lines of 30.
+    /// Three lines of 30 characters.
     #[serde(rename = "TD1")]
     Td1,
-    /// Two lines of 36.
+    /// Two lines of 36 characters.
     #[serde(rename = "TD2")]
     Td2,
-    /// Two lines of 44.
+    /// Two lines of 44 characters.
     #[serde(rename = "TD3")]
     Td3,
-    /// Visa, two lines of 44.
+    /// Visa, two lines of 44 characters.
     #[serde(rename = "MRV_A")]
     MrvA,
-    /// Visa, two lines of 36.
+    /// Visa, two lines of 36 characters.
     #[serde(rename = "MRV_B")]
     MrvB,
 }
 
-/// The check digits of a machine-readable zone.
+/// Validity of the check digits of a machine-readable zone; null where the layout has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckDigits {
@@ -236,7 +237,7 @@ pub struct CheckDigits {
     pub date_of_expiry: Option<bool>,
     /// Of the personal number.
     pub personal_number: Option<bool>,
-    /// Over all of them.
+    /// Composite check digit.
     pub composite: Option<bool>,
 }
 
@@ -244,26 +245,26 @@ pub struct CheckDigits {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Barcode {
-    /// The medium that shows it.
+    /// The medium that shows the barcode.
     pub medium: u32,
-    /// Where it is.
+    /// Location in that medium.
     pub quad: Quad,
-    /// Kind.
+    /// Symbology.
     pub format: BarcodeFormat,
-    /// Content as text, where it is one.
+    /// Content, if it is text.
     pub text: Option<String>,
-    /// Content in base64, where it is no text.
+    /// Content in base64, if it is not text.
     pub base64: Option<String>,
-    /// The elements of an AAMVA driving licence.
+    /// The elements of an AAMVA driving licence; empty for other barcodes.
     pub elements: Vec<BarcodeElement>,
 }
 
 /// An element of an AAMVA barcode.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BarcodeElement {
-    /// Three letters, such as `DCS`.
+    /// Identifier of three letters, such as `DCS`.
     pub id: String,
-    /// What the standard calls it; null for the jurisdiction's own.
+    /// Name in the standard; null for elements defined by the jurisdiction.
     pub name: Option<&'static str>,
     /// Content.
     pub value: String,
@@ -272,31 +273,31 @@ pub struct BarcodeElement {
 /// The holder's portrait.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PortraitReport {
-    /// The medium that shows it.
+    /// The medium that shows the portrait.
     pub medium: u32,
-    /// Where the face is.
+    /// Location of the face in that medium.
     pub quad: Quad,
     /// The detector's score, 0–1.
     pub confidence: f64,
-    /// Name of the artifact.
+    /// Name of the artifact with the portrait; null if none was kept.
     pub artifact: Option<String>,
 }
 
 /// A line of the visual zone.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
-    /// The medium that shows it.
+    /// The medium that shows the line.
     pub medium: u32,
-    /// As read.
+    /// The recognised text.
     pub text: String,
-    /// 0–1.
+    /// Confidence of the recogniser, 0–1.
     pub confidence: f64,
-    /// Where it stands.
+    /// Location in that medium.
     pub quad: Quad,
 }
 
-/// A measure of 0–1 in ten thousandths, which is all that it is good for. What is not finite
-/// becomes 0.
+/// A measure clamped to 0–1 and rounded to four decimals, its useful precision. 0 if it is not
+/// finite.
 pub(crate) fn fraction(value: f32) -> f64 {
     if value.is_finite() { (f64::from(value.clamp(0.0, 1.0)) * 1e4).round() / 1e4 } else { 0.0 }
 }

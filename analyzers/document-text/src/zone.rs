@@ -1,14 +1,15 @@
-//! The machine-readable zone as the report tells it.
+//! Converts the machine-readable zone to its form in the report.
 
 use mrz::{MrzData, Sex, country_name};
 use time::Date;
 
 use crate::date::{self, Role, ZoneDate};
-use crate::judge::Page;
 use crate::mrz::{self as reader, Zone};
+use crate::page::Page;
 use crate::report::{CheckDigits, DocumentType, Mrz, MrzFormat};
 
-/// The best zone of all sides: one whose check digits are right before one whose are not.
+/// The best zone of all sides: the one with the fewest wrong check digits; an uncorrected one wins
+/// a tie.
 pub(crate) fn best(pages: &[Page<'_>], today: Date) -> Option<Mrz> {
     let read = |page: &Page<'_>| {
         Some((
@@ -23,7 +24,7 @@ pub(crate) fn best(pages: &[Page<'_>], today: Date) -> Option<Mrz> {
     Some(report(medium, quad.tidy(), &zone, today))
 }
 
-/// What a document with this zone is.
+/// The document type of a zone's format.
 pub(crate) fn document_type(mrz: &Mrz) -> DocumentType {
     match mrz.format {
         MrzFormat::Td3 => DocumentType::Passport,
@@ -71,7 +72,7 @@ fn report(medium: u32, quad: crate::Quad, zone: &Zone, today: Date) -> Mrz {
     }
 }
 
-/// The day, or the six characters as they are.
+/// The date in ISO form, or the six raw characters if they are not a date.
 fn date_text(field: &str, role: Role, today: Date) -> String {
     match date::from_zone(field, role, today) {
         ZoneDate::Day(day) => date::iso(day),

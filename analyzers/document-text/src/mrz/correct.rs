@@ -1,6 +1,6 @@
-//! Putting misread characters right: by what a cell may hold, by the codes of states, by the shape
-//! of names, and by check digits. Check digits correct only when exactly one reading satisfies all
-//! of them.
+//! Corrects misread characters by the characters that a cell allows, by state codes, by the form of
+//! names, and by check digits. Check digits correct only if exactly one reading satisfies all of
+//! them.
 
 use mrz::{MrzData, MrzDate};
 
@@ -8,39 +8,39 @@ use super::fill::Cell;
 use super::layout::{Check, lookalikes};
 use crate::report::MrzFormat;
 
-/// The cells of a zone with the characters chosen so far.
+/// The cells of a zone with their currently chosen characters.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Grid {
     pub(super) format: MrzFormat,
     pub(super) cells: Vec<Vec<Cell>>,
     pub(super) text: Vec<Vec<char>>,
-    /// Characters that are not the best reading of their cell.
+    /// Number of characters that are not the best reading of their cell.
     pub(super) changed: u32,
 }
 
-/// Alternatives as likely as this are tried first, without the others, where there are few: with
-/// more of them, readings that satisfy the check digits are found by chance.
+/// Minimum probability of the alternatives that are tried first, without the others, if there are
+/// at most [`FEW`]: with more of them, the check digits would be satisfied by chance.
 const LIKELY: f32 = 0.15;
 const FEW: usize = 4;
 const FEW_CHANGES: usize = 2;
-/// Readings less likely than this are no alternatives.
+/// Minimum probability of an alternative.
 const LEAST_LIKELY: f32 = 0.01;
-/// Most characters that check digits may change.
+/// Maximum number of characters that check digits may change.
 const MOST_CHANGES: usize = 3;
-/// Most alternatives that are tried; a zone with more doubts is no zone to correct.
+/// Maximum number of alternatives that are tried; a zone with more uncertainty is not corrected.
 const MOST_ALTERNATIVES: usize = 28;
-/// Share of a cell's probability, among what it may hold, from which its best reading is sure.
+/// Minimum share of a certain reading in the probability of all allowed characters.
 const CONFIRMED: f32 = 0.85;
-/// What it must have of all of it.
+/// Minimum absolute probability of a certain reading.
 const LIKELIEST: f32 = 0.4;
-/// Most cells in doubt that check digits are trusted with: all their readings are tried.
+/// Maximum number of uncertain cells that check digits can confirm: all their readings are tried.
 const MOST_TOLD: usize = 4;
-/// What a filler of OCR-B is usually taken for.
+/// Characters with which a filler of OCR-B is usually confused.
 const LIKE_FILLER: [char; 10] = ['K', 'C', 'L', 'S', 'E', 'X', 'R', 'Z', 'G', 'I'];
 
 impl Grid {
-    /// The best readings, where the rules of the cells allow them, otherwise the likeliest that
-    /// they allow. `None` when the zone cannot be of this format.
+    /// Chooses for each cell the likeliest character that it allows. `None` if the zone cannot be
+    /// of this format.
     pub(super) fn new(format: MrzFormat, cells: Vec<Vec<Cell>>) -> Option<Self> {
         let mut changed = 0;
         let mut text = Vec::with_capacity(cells.len());
@@ -56,7 +56,7 @@ impl Grid {
         Some(Self { format, cells, text, changed })
     }
 
-    /// The values in it. `None` when it breaks a rule of its format that no check digit is about.
+    /// The values of the zone. `None` if it breaks a rule of its format other than check digits.
     pub(super) fn parse(&self) -> Option<MrzData> {
         parse(self.format, &self.lines())
     }
@@ -72,7 +72,7 @@ impl Grid {
         }
     }
 
-    /// Lets the codes of states be ones that exist, where exactly one reading is.
+    /// Corrects unknown state codes if exactly one reading is a known code.
     pub(super) fn correct_states(&mut self) {
         for (line, columns) in self.format.states() {
             let code: String = self.text[line][columns.clone()].iter().collect();
@@ -112,8 +112,9 @@ impl Grid {
         options
     }
 
-    /// Nothing but fillers follows the second pair of them: names have one pair, between primary
-    /// and secondary identifier. Letters that fillers are often taken for become fillers again.
+    /// Corrects letters among trailing fillers. Names contain one pair of fillers, between primary
+    /// and secondary identifier; after a second pair, only fillers follow. Letters that are often
+    /// confused with fillers become fillers there.
     pub(super) fn correct_names(&mut self) {
         let (line, columns) = self.format.names();
         let pair = |from: usize, text: &[char]| {
@@ -134,9 +135,9 @@ impl Grid {
         }
     }
 
-    /// All readings in which every check digit is right, found in the first of these ways that
-    /// finds any: among the likely alternatives of the recogniser, among all of them, or among the
-    /// lookalikes of OCR-B.
+    /// All readings with correct check digits. Searches the likely alternatives of the recogniser,
+    /// then all its alternatives, then the lookalikes of OCR-B, and stops at the first search that
+    /// succeeds.
     pub(super) fn solutions(&self) -> Vec<Self> {
         let suspects = self.suspects();
         for (least, changes, most) in
@@ -164,9 +165,9 @@ impl Grid {
         none_by_chance(found.unwrap_or_default(), &suspects)
     }
 
-    /// Whether a character stands alone among fillers in one of these cells: in data that is padded
-    /// with them, it is one of them that was misread, and what makes up for it by another change
-    /// satisfies the check digits by chance.
+    /// Whether one of these cells has a single character among fillers. In padded data it is a
+    /// misread filler, and another change that compensates for it satisfies the check digits only
+    /// by chance.
     fn has_lone_character(&self, cells: &[(usize, usize)]) -> bool {
         let checks = self.format.checks();
         let is_check =
@@ -181,8 +182,7 @@ impl Grid {
         })
     }
 
-    /// The cells that may be at fault: of check digits that are wrong, and of no other that is
-    /// right.
+    /// The cells that may be misread: covered by a wrong check digit and by no correct one.
     fn suspects(&self) -> Vec<(usize, usize)> {
         let checks = self.format.checks();
         let right: Vec<bool> = match self.parse() {
@@ -226,8 +226,8 @@ impl Grid {
         suspects.iter().flat_map(of).collect()
     }
 
-    /// All readings with up to so many changes out of at most so many substitutions in which every
-    /// check digit is right.
+    /// All readings with correct check digits that differ by at most `changes` of the
+    /// `substitutions`. Empty if there are more than `most` substitutions.
     fn search(
         &self,
         substitutions: &[(usize, usize, char)],
@@ -268,8 +268,8 @@ impl Grid {
         }
     }
 
-    /// Of each line, whether its cells are sure, or in doubt so that no other reading of them all
-    /// satisfies the check digits.
+    /// For each line, whether its cells are certain, or uncertain but such that no other reading
+    /// of them satisfies the check digits.
     pub(super) fn confirmed(&self) -> Vec<bool> {
         let is_filler = |line: usize, at: usize| {
             self.text[line].get(at).is_none_or(|character| *character == '<')
@@ -302,7 +302,7 @@ impl Grid {
             .collect()
     }
 
-    /// Whether, of all readings of these cells, this one alone satisfies the check digits.
+    /// Whether, of all readings of these cells, only the current one satisfies the check digits.
     fn is_only_reading(&self, cells: &[(usize, usize)]) -> bool {
         let mut readings = vec![self.clone()];
         for &(line, column) in cells {
@@ -321,7 +321,7 @@ impl Grid {
         readings.iter().filter(is_sound).all(|grid| grid.text == self.text)
     }
 
-    /// Whether a cell that no check digit covers was read with less than `least` probability.
+    /// Whether a cell that no check digit covers has a probability below `least`.
     pub(super) fn has_doubt(&self, least: f32) -> bool {
         let doubtful = |line: usize, column: usize, cell: &Cell| {
             cell.probability() < least && !self.format.is_covered(line, column)
@@ -331,7 +331,7 @@ impl Grid {
         })
     }
 
-    /// Whether the names have the pair of fillers between primary and secondary identifier.
+    /// Whether the names contain the pair of fillers between primary and secondary identifier.
     pub(super) fn has_name_separator(&self) -> bool {
         let (line, columns) = self.format.names();
         let names: String = self.text[line][columns].iter().collect();
@@ -339,20 +339,20 @@ impl Grid {
     }
 }
 
-/// The solutions, unless one of them looks as if it were found by chance: then nothing tells which
-/// is right.
+/// The solutions; none if one of them was probably found by chance, because then none is
+/// trustworthy.
 fn none_by_chance(found: Vec<Grid>, suspects: &[(usize, usize)]) -> Vec<Grid> {
     if found.iter().any(|grid| grid.has_lone_character(suspects)) { Vec::new() } else { found }
 }
 
-/// The likeliest character that the cell may hold.
+/// The likeliest character that the cell allows.
 fn allowed(format: MrzFormat, line: usize, column: usize, cell: &Cell) -> Option<char> {
     let read = cell.options.iter().map(|option| option.0);
     read.chain(lookalikes(cell.best()).iter().copied())
         .find(|character| format.allows(line, column, *character))
         .or_else(|| {
-            // What cannot be right stays as it was read, except for the letter that tells the
-            // format.
+            // A character that cannot be right stays as read, except for the first letter, which
+            // determines the format.
             ((line, column) != (0, 0)).then(|| cell.best())
         })
 }
@@ -373,7 +373,7 @@ pub(super) fn parse(format: MrzFormat, lines: &[String]) -> Option<MrzData> {
     }
 }
 
-/// Which check digits are right, in the order of the layout.
+/// Validity of the check digits, in the order of the layout.
 fn verified(format: MrzFormat, data: &MrzData) -> Vec<bool> {
     let checks = &data.checks;
     let all = [
@@ -388,7 +388,7 @@ fn verified(format: MrzFormat, data: &MrzData) -> Vec<bool> {
     present
 }
 
-/// Whether all check digits are right and the dates are none that cannot be.
+/// Whether all check digits are correct and the dates are possible.
 fn is_sound(data: &MrzData) -> bool {
     let possible = |date: MrzDate| {
         matches!(date, MrzDate::Calendar(_) | MrzDate::Unknown | MrzDate::PartiallyUnknown(_))

@@ -1,14 +1,14 @@
-//! Lines of the right length. A recogniser of text lines merges and loses `<` in long runs; where a
-//! line does not have the 30, 36 or 44 columns of a format, they are put back in every way that
-//! puts the missing ones into the runs that are there, for the check digits to choose.
+//! Restores the length of lines. A recogniser of text lines merges or loses `<` in long runs. If a
+//! line does not have the 30, 36 or 44 columns of a format, this module lists all ways to add the
+//! missing fillers to the existing runs; check digits then select one.
 
 use crate::reading::MrzLine;
 
-/// A cell of the zone: what it may be, best first.
+/// A cell of the zone with its possible characters and their probabilities, best first.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Cell {
     pub(super) options: Vec<(char, f32)>,
-    /// Put in, not read.
+    /// Whether the cell was inserted, not read.
     pub(super) filled: bool,
 }
 
@@ -28,21 +28,21 @@ impl Cell {
     }
 }
 
-/// A line of the right length.
+/// A line of full length.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Filled {
     pub(super) cells: Vec<Cell>,
-    /// How far it is from what was read: 0 for a line that had the right length or was put right at
-    /// its end.
+    /// Distance from the raw reading: 0 for a line that had the right length or was only extended
+    /// at its end.
     pub(super) cost: u32,
 }
 
-/// Most fillers that are taken out of a line that is too long.
+/// Maximum number of fillers removed from a line that is too long.
 const MOST_TOO_MANY: usize = 4;
-/// A line of less than this share of its width is of another format.
+/// Minimum length of a line as a share of the format's width; shorter lines are of another format.
 const LEAST_SHARE: f32 = 0.4;
 
-/// The cells of a line as it was read; what is not of the zone's alphabet is left out.
+/// The cells of a line as read; characters outside the zone's alphabet are dropped.
 pub(super) fn cells(line: &MrzLine) -> Vec<Cell> {
     let in_alphabet = |character: char| {
         character.is_ascii_uppercase() || character.is_ascii_digit() || character == Cell::FILLER
@@ -64,7 +64,7 @@ pub(super) fn cells(line: &MrzLine) -> Vec<Cell> {
     line.text.chars().enumerate().filter(|(_, character)| in_alphabet(*character)).map(of).collect()
 }
 
-/// All ways to make the line `width` cells long, the likeliest first; none when it is of another
+/// All ways to make the line `width` cells long, likeliest first; empty if the line is of another
 /// format.
 pub(super) fn fillings(line: &MrzLine, width: usize) -> Vec<Filled> {
     let cells = cells(line);
@@ -95,7 +95,8 @@ fn runs(cells: &[Cell]) -> Vec<(usize, usize)> {
     runs
 }
 
-/// All missing fillers into one run, or shared by two; the run at the end first, then the longest.
+/// Adds all missing fillers to one run, or distributes them over two; the run at the end first,
+/// then the longest.
 fn by_runs(cells: &[Cell], width: usize) -> Vec<Filled> {
     let missing = width - cells.len();
     let mut places = runs(cells);
@@ -118,7 +119,7 @@ fn by_runs(cells: &[Cell], width: usize) -> Vec<Filled> {
     };
     let mut found = Vec::new();
     for (rank, place) in places.iter().enumerate() {
-        // A run that was there at the end of the line is where fillers are lost without harm.
+        // An existing run at the end of the line is where lost fillers do no harm.
         let cost = if at_end(place) && place.1 > 0 { 0 } else { 1 + rank as u32 };
         found.push(Filled { cells: insert(&[(place.0, missing)]), cost });
     }
@@ -135,7 +136,7 @@ fn by_runs(cells: &[Cell], width: usize) -> Vec<Filled> {
     found
 }
 
-/// Takes the surplus out of one run of fillers.
+/// Removes the surplus from one run of fillers.
 fn without_surplus(cells: &[Cell], width: usize) -> Vec<Filled> {
     let surplus = cells.len() - width;
     let mut places: Vec<(usize, usize)> =
@@ -161,21 +162,21 @@ mod tests {
     }
 
     #[test]
-    fn a_short_run_at_the_end_is_filled_first() {
+    fn trailing_run_of_fillers_is_extended_first() {
         let filled = fillings(&line("P<UTOERIKSSON<<ANNA<MARIA<<<<"), 44);
         assert_eq!(text(&filled[0].cells), "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<");
         assert_eq!(filled[0].cost, 0);
     }
 
     #[test]
-    fn a_line_of_another_format_has_no_filling() {
+    fn line_of_another_format_has_no_filling() {
         assert!(fillings(&line("SHORT"), 30).is_empty());
         assert!(fillings(&line(&"A".repeat(44)), 36).is_empty());
         assert!(fillings(&line(&"A".repeat(32)), 30).is_empty(), "there is no run to shorten");
     }
 
     #[test]
-    fn a_run_that_is_too_long_is_shortened() {
+    fn run_of_fillers_that_is_too_long_is_shortened() {
         let filled = fillings(&line("ERIKSSON<<ANNA<MARIA<<<<<<<<<<<<"), 30);
         assert_eq!(text(&filled[0].cells), "ERIKSSON<<ANNA<MARIA<<<<<<<<<<");
         assert!(filled[0].cost > 0);

@@ -1,12 +1,11 @@
-//! Where what stands in a machine-readable zone (ICAO 9303 parts 4 to 7), as far as reading needs
-//! it: what a cell may hold and which check digits cover it. The values themselves are taken out by
-//! the `mrz` crate.
+//! Layouts of the machine-readable zone (ICAO 9303 parts 4 to 7): which characters each cell
+//! allows, and which check digits cover it. The `mrz` crate extracts the values.
 
 use std::ops::Range;
 
 use crate::report::MrzFormat;
 
-/// What a cell may hold.
+/// The characters that a cell allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     /// The first letter of the document code.
@@ -15,17 +14,17 @@ pub(super) enum Class {
     Letter,
     /// A digit: check digits.
     Digit,
-    /// A digit or filler: dates with unknown parts, check digits that may be left out.
+    /// A digit or filler: dates with unknown parts, optional check digits.
     DigitOrFiller,
     /// `M`, `F` or filler.
     Sex,
-    /// A letter or digit: the first of the document number, which never is a filler.
+    /// A letter or digit: the first character of the document number.
     Character,
-    /// Anything.
+    /// Any character of the zone's alphabet.
     Any,
 }
 
-/// A check digit: what it covers and where it stands, all as (line, columns).
+/// A check digit: the cells that it covers and its position, as (line, columns).
 pub(super) struct Check {
     pub(super) covered: &'static [(usize, Range<usize>)],
     pub(super) digit: (usize, usize),
@@ -44,7 +43,7 @@ impl Check {
     }
 }
 
-/// All formats, the more common first.
+/// All formats, most common first.
 pub(super) const FORMATS: [MrzFormat; 5] =
     [MrzFormat::Td3, MrzFormat::Td1, MrzFormat::Td2, MrzFormat::MrvA, MrzFormat::MrvB];
 
@@ -64,7 +63,7 @@ impl MrzFormat {
         }
     }
 
-    /// The first letters that a document code of this format may have.
+    /// First letters of document codes of this format.
     pub(super) const fn first_letters(self) -> &'static [char] {
         match self {
             Self::Td1 | Self::Td2 => &['I', 'A', 'C'],
@@ -111,8 +110,8 @@ impl MrzFormat {
         const NUMBER: Check = Check { covered: &[(1, 0..9)], digit: (1, 9) };
         match self {
             Self::Td1 => &[
-                // A number of more than nine characters goes on in the optional data, which the
-                // composite covers as well.
+                // A number of more than nine characters continues in the optional data, which the
+                // composite check digit covers too.
                 Check { covered: &[(0, 5..14)], digit: (0, 14) },
                 Check { covered: &[(1, 0..6)], digit: (1, 6) },
                 Check { covered: &[(1, 8..14)], digit: (1, 14) },
@@ -143,7 +142,7 @@ impl MrzFormat {
         self.checks().iter().any(|check| check.touches(line, column))
     }
 
-    /// What the cell may hold.
+    /// The characters that the cell allows.
     pub(super) fn class(self, line: usize, column: usize) -> Class {
         let within =
             |(at, columns): &(usize, Range<usize>)| *at == line && columns.contains(&column);
@@ -163,8 +162,8 @@ impl MrzFormat {
             return Class::DigitOrFiller;
         }
         match self.checks().iter().position(|check| check.digit == (line, column)) {
-            // The number's own may be left out when the number goes on, the personal number's when
-            // there is none.
+            // The check digit of a document number that continues in the optional data, and that of
+            // an empty personal number, may be a filler.
             Some(0) => Class::DigitOrFiller,
             Some(_) if self == Self::Td3 && column == 42 => Class::DigitOrFiller,
             Some(_) => Class::Digit,
@@ -172,7 +171,7 @@ impl MrzFormat {
         }
     }
 
-    /// Whether `character` may stand in the cell.
+    /// Whether the cell allows `character`.
     pub(super) fn allows(self, line: usize, column: usize, character: char) -> bool {
         match self.class(line, column) {
             Class::Code => self.first_letters().contains(&character),
@@ -188,7 +187,7 @@ impl MrzFormat {
     }
 }
 
-/// Characters of OCR-B that are taken for `character`, the likeliest first.
+/// Characters of OCR-B that are confused with `character`, likeliest first.
 pub(super) const fn lookalikes(character: char) -> &'static [char] {
     match character {
         'O' => &['0', 'Q', 'D'],

@@ -1,8 +1,8 @@
-//! The machine-readable zone: from lines as they were read to a zone of ICAO 9303 with its values.
+//! Interprets recognised lines as a machine-readable zone of ICAO 9303.
 //!
-//! The `mrz` crate knows the formats, their check digits, transliteration and codes of states. What
-//! is here is what reading adds: lines of wrong length (`fill`), misread characters (`correct`),
-//! and the rule that no zone with a changed or doubtful character is passed off as read.
+//! The `mrz` crate implements the formats, check digits, transliteration and state codes. This
+//! module handles errors of recognition: lines of wrong length (`fill`) and misread characters
+//! (`correct`). A zone with a changed or uncertain character is always marked as corrected.
 
 mod correct;
 mod fill;
@@ -19,13 +19,13 @@ use correct::Grid;
 use fill::{Filled, fillings};
 use layout::FORMATS;
 
-/// A zone that fits a format; its check digits may be wrong.
+/// A zone that matches a format; its check digits may be wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Zone {
     pub(crate) format: MrzFormat,
     pub(crate) lines: Vec<String>,
     pub(crate) data: MrzData,
-    /// Whether the lines are not simply what was read.
+    /// Whether the lines differ from the raw reading or are uncertain.
     pub(crate) corrected: bool,
 }
 
@@ -38,21 +38,20 @@ impl Zone {
     }
 }
 
-/// Cells that no check digit covers must be read at least this surely for the zone to count as
-/// simply read.
+/// Minimum probability of cells that no check digit covers; below it, the zone counts as corrected.
 const SURE: f32 = 0.7;
-/// Most ways to fill a line that are tried.
+/// Maximum number of fillings that are tried per line.
 const MOST_FILLINGS: usize = 96;
-/// Of the zones with wrong check digits so many are tried to be corrected.
+/// Maximum number of candidates with wrong check digits for which a correction is searched.
 const MOST_CORRECTED: usize = 4;
 
-/// A zone of full length with what speaks against it.
+/// A zone of full length with its penalties.
 struct Candidate {
     grid: Grid,
     data: MrzData,
-    /// How far the fillings are from what was read.
+    /// Distance of the filled lines from the raw reading.
     cost: u32,
-    /// Fillers that were put in or taken out.
+    /// Number of fillers inserted or removed.
     fillers: usize,
 }
 
@@ -66,7 +65,8 @@ impl Candidate {
     }
 }
 
-/// The zone in what was read; `None` when it fits no format.
+/// Interprets the reading as a zone, with corrections where they are unambiguous. `None` if it
+/// matches no format.
 pub(crate) fn read(reading: &MrzReading) -> Option<Zone> {
     let whole = |lines: &[MrzLine], format: MrzFormat| {
         lines.iter().all(|line| fill::cells(line).len() == format.width())
@@ -91,14 +91,14 @@ pub(crate) fn read(reading: &MrzReading) -> Option<Zone> {
     }
     match solutions.as_slice() {
         [only] => finish(only.clone(), true),
-        // None, or more than one: it stays as it was read.
+        // No solution, or an ambiguous one: the zone stays as it was read.
         _ => finish(best.grid.clone(), best.cost > 0),
     }
 }
 
-/// Whether each line of the reading need not be looked at again: all check digits are right as it
-/// was read, and every character of the line is read surely, or is one of a few in doubt of which
-/// no other readings satisfy the check digits. All `false` for what is no such zone.
+/// For each line, whether it needs no second reading: all check digits are correct as read, and
+/// every character of the line is certain, or is one of a few uncertain ones for which no other
+/// reading satisfies the check digits. All `false` if the reading is not a valid zone.
 pub fn confirmed(reading: &MrzReading) -> Vec<bool> {
     let none = vec![false; reading.lines.len()];
     let whole = |lines: &[MrzLine], format: MrzFormat| {
@@ -112,7 +112,7 @@ pub fn confirmed(reading: &MrzReading) -> Vec<bool> {
     if best.failures() > 0 || best.grid.changed > 0 { none } else { best.grid.confirmed() }
 }
 
-/// All ways to see neighbouring lines that are `wanted` as a zone.
+/// All interpretations of neighbouring lines as a zone, among the lines selected by `wanted`.
 fn candidates(
     reading: &MrzReading,
     wanted: impl Fn(&[MrzLine], MrzFormat) -> bool,
@@ -134,8 +134,7 @@ fn candidates(
     found
 }
 
-/// The ways to fill all lines together. Where no check digit can choose, only the likeliest way is
-/// taken.
+/// All combinations of line fillings. Lines without a check digit use their likeliest filling only.
 fn combinations(lines: &[MrzLine], format: MrzFormat) -> Vec<(Vec<Vec<fill::Cell>>, u32)> {
     let is_checked = |line: usize| format.checks().iter().any(|check| check.digit.0 == line);
     let mut combined: Vec<(Vec<Vec<fill::Cell>>, u32)> = vec![(Vec::new(), 0)];
@@ -154,7 +153,7 @@ fn combinations(lines: &[MrzLine], format: MrzFormat) -> Vec<(Vec<Vec<fill::Cell
     combined
 }
 
-/// The last rules, which no check digit is about.
+/// Applies the rules that are independent of check digits: state codes and names.
 fn finish(mut grid: Grid, corrected: bool) -> Option<Zone> {
     let was_filled = grid.cells[grid.format.names().0].iter().any(|cell| cell.filled);
     grid.correct_states();

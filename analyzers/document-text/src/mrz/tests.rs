@@ -1,4 +1,4 @@
-//! Zones of ICAO 9303 and their misreadings.
+//! Zones of ICAO 9303 and their misreadings. The specimens are those of ICAO 9303 parts 4 to 7.
 
 use mrz::{Date, MrvAFields, MrvBFields, MrzDate, Sex, Td1Fields, Td2Fields, Td3Fields};
 use rand::rngs::StdRng;
@@ -7,8 +7,12 @@ use rand::{RngExt, SeedableRng};
 
 use super::*;
 
-const TD1: &str = "I<UTOD231458907<<<<<<<<<<<<<<<\n7408122F1204159UTO<<<<<<<<<<<6\nERIKSSON<<ANNA<MARIA<<<<<<<<<<";
-const TD1_LONG: &str = "I<UTOD23145890<7349<<<<<<<<<<<\n3407127M9507122UTO<<<<<<<<<<<2\nSTEVENSON<<PETER<JOHN<<<<<<<<<";
+const TD1: &str = "I<UTOD231458907<<<<<<<<<<<<<<<\n\
+                   7408122F1204159UTO<<<<<<<<<<<6\n\
+                   ERIKSSON<<ANNA<MARIA<<<<<<<<<<";
+const TD1_LONG: &str = "I<UTOD23145890<7349<<<<<<<<<<<\n\
+                        3407127M9507122UTO<<<<<<<<<<<2\n\
+                        STEVENSON<<PETER<JOHN<<<<<<<<<";
 const TD2: &str = "I<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<\nD231458907UTO7408122F1204159<<<<<<<6";
 const TD3: &str =
     "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10";
@@ -44,7 +48,7 @@ fn value(character: char) -> usize {
 }
 
 #[test]
-fn the_specimens_of_icao_are_read_whole() {
+fn icao_specimens_are_read_unchanged() {
     let of = |text: &str| {
         let zone = read(&reading(text)).unwrap();
         assert!(zone.data.checks.all_valid() && !zone.corrected, "{text}");
@@ -66,11 +70,11 @@ fn the_specimens_of_icao_are_read_whole() {
     assert_eq!(
         of(TD1_LONG).data.full_document_number(),
         "D23145890734",
-        "a long number goes on in the optional data"
+        "a long number continues in the optional data"
     );
 }
 
-/// Random zones of all formats with their fields.
+/// A random zone of a random format.
 fn random_zone(rng: &mut StdRng) -> String {
     let letters = |rng: &mut StdRng, most: usize| -> String {
         (0..rng.random_range(1..=most)).map(|_| char::from(rng.random_range(b'A'..=b'Z'))).collect()
@@ -161,7 +165,7 @@ fn random_zone(rng: &mut StdRng) -> String {
 }
 
 #[test]
-fn every_generated_zone_is_read_as_it_was_written() {
+fn generated_zones_are_read_unchanged() {
     let mut rng = StdRng::seed_from_u64(9303);
     for _ in 0..2_000 {
         let text = random_zone(&mut rng);
@@ -172,7 +176,7 @@ fn every_generated_zone_is_read_as_it_was_written() {
 }
 
 #[test]
-fn a_misread_character_is_caught_or_corrected_with_the_flag() {
+fn misread_character_is_detected_or_flagged_as_corrected() {
     let mut rng = StdRng::seed_from_u64(7);
     let generated: Vec<String> = (0..3).map(|_| random_zone(&mut rng)).collect();
     for text in [TD1, TD1_LONG, TD2, TD3, MRV_A, MRV_B]
@@ -182,8 +186,8 @@ fn a_misread_character_is_caught_or_corrected_with_the_flag() {
         let format = read(&reading(text)).unwrap().format;
         for (line, row) in text.lines().enumerate() {
             for (column, truth) in row.char_indices() {
-                // What no check digit covers, or what counts the same in all of them, arithmetic
-                // cannot tell.
+                // Check digits cannot detect errors in cells that they do not cover, nor characters
+                // of equal value.
                 let blind =
                     |other: char| !format.is_covered(line, column) || value(other) == value(truth);
                 for other in ALPHABET.chars().filter(|other| *other != truth && !blind(*other)) {
@@ -197,11 +201,11 @@ fn a_misread_character_is_caught_or_corrected_with_the_flag() {
 }
 
 #[test]
-fn a_character_that_its_field_forbids_is_corrected_even_where_no_check_digit_covers_it() {
+fn character_not_allowed_in_its_field_is_corrected() {
     let zone = read(&reading(&replaced(TD3, 0, 6, '8'))).unwrap();
     assert_eq!(
         zone.lines[0], "P<UTOEBIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<",
-        "a digit is no part of a name; which letter it was is a guess"
+        "names have no digits; which letter it was is a guess"
     );
     assert!(zone.corrected);
     let zone = read(&reading(&replaced(TD3, 1, 10, '0'))).unwrap();
@@ -209,7 +213,7 @@ fn a_character_that_its_field_forbids_is_corrected_even_where_no_check_digit_cov
 }
 
 #[test]
-fn the_second_best_reading_is_taken_when_it_alone_satisfies_all_check_digits() {
+fn only_alternative_that_satisfies_check_digits_is_taken() {
     let mut rng = StdRng::seed_from_u64(11);
     for _ in 0..300 {
         let text = random_zone(&mut rng);
@@ -233,8 +237,8 @@ fn the_second_best_reading_is_taken_when_it_alone_satisfies_all_check_digits() {
 }
 
 #[test]
-fn two_readings_that_satisfy_all_check_digits_correct_nothing() {
-    // The check digit 3 is right for a number that begins with I, and 4 for one that begins with L.
+fn ambiguous_correction_changes_nothing() {
+    // The check digit is 3 for a number that begins with I, and 4 for one that begins with L.
     let misread = replaced(MRV_B, 1, 9, '3');
     let mut reading = doubtful(&misread, 1, 9, '4');
     reading.lines[1].alternatives[0] = vec![('L', 0.6), ('I', 0.39)];
@@ -242,14 +246,13 @@ fn two_readings_that_satisfy_all_check_digits_correct_nothing() {
     assert_eq!(zone.lines.join("\n"), misread);
     assert!(!zone.data.checks.all_valid());
     reading.lines[1].alternatives[0] = vec![('L', 0.99)];
-    assert_eq!(read(&reading).unwrap().lines.join("\n"), MRV_B, "one alone is taken");
+    assert_eq!(read(&reading).unwrap().lines.join("\n"), MRV_B, "a single solution is taken");
 }
 
 #[test]
-fn a_likely_alternative_goes_before_many_unlikely_ones() {
+fn likely_alternative_precedes_unlikely_ones() {
     let mut misread = doubtful(&replaced(TD3, 1, 28, '7'), 1, 28, 'Z');
-    // With these, more readings than one satisfy the check digits, and too many would have to be
-    // tried.
+    // With these, several readings satisfy the check digits, and there are too many to try.
     for column in 28..42 {
         misread.lines[1].alternatives[column].extend(['K', 'C', '4'].map(|other| (other, 0.02)));
     }
@@ -259,7 +262,7 @@ fn a_likely_alternative_goes_before_many_unlikely_ones() {
 }
 
 #[test]
-fn what_makes_up_for_a_character_alone_among_fillers_corrects_nothing() {
+fn correction_beside_a_lone_character_is_rejected() {
     let truth = TD3.lines().nth(1).unwrap();
     let lone = replaced(TD3, 1, 39, 'C');
     let mut options =
@@ -274,7 +277,7 @@ fn what_makes_up_for_a_character_alone_among_fillers_corrects_nothing() {
 }
 
 #[test]
-fn an_unsure_name_counts_as_corrected() {
+fn uncertain_name_counts_as_corrected() {
     let sure = read(&reading(TD3)).unwrap();
     let unsure = read(&doubtful(TD3, 0, 6, 'B')).unwrap();
     assert_eq!(sure.lines, unsure.lines);
@@ -282,7 +285,7 @@ fn an_unsure_name_counts_as_corrected() {
 }
 
 #[test]
-fn lost_fillers_are_put_back_and_the_check_digits_choose_where() {
+fn lost_fillers_are_restored_by_check_digits() {
     let whole = read(&reading(TD2)).unwrap();
     let short = TD2.replace("MARIA<<<<<<<<<<<", "MARIA<<<").replace("4159<<<<<<<6", "4159<<6");
     let zone = read(&reading(&short)).unwrap();
@@ -292,13 +295,13 @@ fn lost_fillers_are_put_back_and_the_check_digits_choose_where() {
 }
 
 #[test]
-fn a_name_whose_separator_was_lost_is_never_passed_off_as_read() {
+fn name_without_separator_counts_as_corrected() {
     let zone = read(&reading(&TD3.replace("ERIKSSON<<ANNA", "ERIKSSON<ANNA"))).unwrap();
     assert!(zone.data.checks.all_valid() && zone.corrected);
 }
 
 #[test]
-fn letters_within_the_fillers_after_a_name_are_fillers() {
+fn letters_among_trailing_fillers_become_fillers() {
     let misread = TD3.replace("MARIA<<<<<<<<<<<<<<<<<<<", "MARIA<<<<<<K<<<<<<C<<<<<");
     let zone = read(&reading(&misread)).unwrap();
     assert_eq!(zone.lines.join("\n"), TD3);
@@ -306,7 +309,7 @@ fn letters_within_the_fillers_after_a_name_are_fillers() {
 }
 
 #[test]
-fn text_that_is_no_zone_fits_no_format() {
+fn text_that_is_not_a_zone_fits_no_format() {
     for text in [
         "",
         "HELLO",
@@ -318,20 +321,20 @@ fn text_that_is_no_zone_fits_no_format() {
 }
 
 #[test]
-fn a_line_above_the_zone_does_no_harm() {
+fn line_above_the_zone_is_ignored() {
     let zone = read(&reading(&format!("UTOPIA<PASSPORT<PASSEPORT<<<<<<<<<<\n{TD3}"))).unwrap();
     assert_eq!(zone.lines.join("\n"), TD3);
     assert!(!zone.corrected);
 }
 
 #[test]
-fn a_line_is_confirmed_when_check_digits_tell_what_is_in_doubt() {
+fn line_is_confirmed_if_check_digits_settle_its_doubts() {
     assert_eq!(confirmed(&reading(TD3)), [true; 2]);
-    // The number is covered: 8 and B count differently. Names are not.
+    // Check digits cover the number, in which 8 and B differ in value, but not the names.
     assert_eq!(confirmed(&doubtful(TD3, 1, 1, 'B')), [true; 2]);
     assert_eq!(confirmed(&doubtful(TD3, 0, 6, 'K')), [false, true]);
-    // What a cell may not hold is no doubt, and what counts the same is one: so are two that make
-    // up for each other.
+    // An alternative that the cell does not allow causes no doubt. One of equal value does, and so
+    // do two that compensate for each other.
     assert_eq!(confirmed(&doubtful(TD3, 0, 0, 'R')), [true; 2]);
     assert_eq!(value('8'), value('S'));
     assert_eq!(confirmed(&doubtful(TD3, 1, 1, 'S')), [true, false]);
@@ -340,7 +343,7 @@ fn a_line_is_confirmed_when_check_digits_tell_what_is_in_doubt() {
     assert_eq!((value('B') + value('G')) % 10, (value('8') + value('9')) % 10);
     assert_eq!(confirmed(&doubtful(TD3, 1, 4, 'G')), [true; 2]);
     assert_eq!(confirmed(&two), [true, false]);
-    // A check digit that is wrong confirms nothing, and many doubts at once are too many.
+    // A wrong check digit confirms nothing, and so do check digits with many doubts at once.
     assert_eq!(confirmed(&reading(&replaced(TD3, 1, 1, '9'))), [false; 2]);
     let mut many = doubtful(TD3, 1, 1, 'B');
     for column in 2..7 {

@@ -1,9 +1,10 @@
-//! Where lines stand to each other: along and across the reading direction of the page, whichever
-//! way it lies in the picture.
+//! Positions of lines relative to each other, along and across the reading direction of the page,
+//! independent of its rotation in the picture.
 
 use crate::reading::{Quad, TextLine};
 
-/// A line with its place along (`left`, `right`) and across (`middle`) the reading direction.
+/// A line with its position along (`left`, `right`) and across (`middle`) the reading direction, in
+/// pixels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Placed<'l> {
     pub(super) line: &'l TextLine,
@@ -13,7 +14,7 @@ pub(super) struct Placed<'l> {
     pub(super) height: f32,
 }
 
-/// All lines of a page in its own directions, from the top.
+/// All lines of a page in the page's directions, from the top.
 pub(super) fn placed(lines: &[TextLine]) -> Vec<Placed<'_>> {
     let direction = |quad: &Quad| difference(quad.0[1], quad.0[0]);
     let sum = lines
@@ -31,9 +32,9 @@ fn difference(to: [f32; 2], from: [f32; 2]) -> [f32; 2] {
     [to[0] - from[0], to[1] - from[1]]
 }
 
-/// How many heights of a label its value may stand below it.
+/// Maximum distance of a value below its label, in heights of the label.
 const FARTHEST_BELOW: f32 = 3.2;
-/// How many heights of a label its value may stand to the right of its end.
+/// Maximum distance of a value to the right of its label's end, in heights of the label.
 const FARTHEST_RIGHT: f32 = 14.0;
 
 impl<'l> Placed<'l> {
@@ -53,8 +54,8 @@ impl<'l> Placed<'l> {
         }
     }
 
-    /// The lines that may be the value of this label, the likeliest first: below its beginning,
-    /// then to its right.
+    /// The lines that may be the value of this label, likeliest first: below its beginning, then to
+    /// its right.
     pub(super) fn value_places<'a>(&self, lines: &'a [Placed<'l>]) -> Vec<&'a Placed<'l>> {
         let mut below: Vec<(f32, &Placed<'l>)> = Vec::new();
         let mut right: Vec<(f32, &Placed<'l>)> = Vec::new();

@@ -1,6 +1,6 @@
-//! The visual zone: which of its lines are fields, by the words before them and by where they
-//! stand.
+//! Reads fields from the lines of the visual zone, by their labels and positions.
 
+mod label_words;
 mod labels;
 mod layout;
 
@@ -13,22 +13,22 @@ use crate::reading::{Quad, TextLine};
 use crate::report::{DocumentType, FieldName};
 use layout::{Placed, placed};
 
-/// A field as it is printed.
+/// A field of the visual zone.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Printed {
     pub(crate) field: FieldName,
-    /// Dates are ISO days, sexes `M`, `F` or `X`.
+    /// The value; dates are in ISO form, the sex is `M`, `F` or `X`.
     pub(crate) value: String,
-    /// All that a date can mean: more than one when day and month can be either way round.
+    /// All possible meanings of a date: two if the order of day and month is ambiguous.
     pub(crate) days: Vec<Date>,
     pub(crate) confidence: f32,
     pub(crate) quad: Quad,
 }
 
-/// Lines that were read less surely than this are no fields.
+/// Minimum confidence of a line; lines below it are ignored.
 const LEAST_CONFIDENCE: f32 = 0.5;
 
-/// All fields that the lines name, the first of each.
+/// All labelled fields of the lines; of several with the same name, the first.
 pub(crate) fn fields(lines: &[TextLine], kind: DocumentType, today: Date) -> Vec<Printed> {
     let placed: Vec<Placed<'_>> = placed(lines)
         .into_iter()
@@ -68,7 +68,7 @@ pub(crate) fn fields(lines: &[TextLine], kind: DocumentType, today: Date) -> Vec
     found
 }
 
-/// The line that says `value`, which another zone gave, wherever it stands.
+/// The line, anywhere on the page, that contains `value`, which another zone gave.
 pub(crate) fn confirmation(
     lines: &[TextLine],
     field: FieldName,
@@ -107,19 +107,19 @@ pub(crate) fn confirmation(
     })
 }
 
-/// Whether the line is one of a machine-readable zone.
+/// Whether the line belongs to a machine-readable zone.
 fn is_zone(text: &str) -> bool {
     text.matches('<').count() >= 3
 }
 
-/// A line that names a field, and what stands behind the name.
+/// A line with a field's label, and the text after the label.
 #[derive(Debug, PartialEq, Eq)]
 struct Label {
     field: FieldName,
     rest: Option<String>,
 }
 
-/// Most words of a label in one language.
+/// Maximum number of words of a label in one language.
 const LONGEST: usize = 5;
 
 impl Label {
@@ -132,7 +132,7 @@ impl Label {
         let mut several = false;
         for (at, segment) in text.split(separators).enumerate() {
             let words: Vec<&str> = segment.split_whitespace().collect();
-            // A number or a stray sign may stand before the name.
+            // A number or a stray character may precede the label.
             let first = words
                 .iter()
                 .position(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 1)
@@ -149,8 +149,7 @@ impl Label {
             match label {
                 Some((field, count)) => {
                     several |= named.is_some();
-                    // The last name decides what a line of several is about only where the first
-                    // gives none.
+                    // The first label of the line determines the field.
                     named.get_or_insert(field);
                     rest = words[first + count..].to_vec();
                 }
@@ -160,7 +159,7 @@ impl Label {
             }
         }
         let rest = rest.join(" ");
-        // Behind names in several languages stands what was misread of one more, not a value.
+        // Text after labels in several languages is one more label, misread, and not a value.
         let is_value = !several && rest.chars().any(char::is_alphanumeric);
         Some(Self { field: named?, rest: is_value.then_some(rest) })
     }
@@ -170,7 +169,7 @@ fn role(field: FieldName) -> Role {
     if field == FieldName::DateOfExpiry { Role::Expiry } else { Role::Birth }
 }
 
-/// `text` as the value of a field, where it can be one.
+/// `text` as the value of a field; `None` if it is not plausible.
 fn printed(field: FieldName, text: &str, line: &TextLine, today: Date) -> Option<Printed> {
     let mut days = Vec::new();
     let letters = text.chars().filter(|character| character.is_alphabetic()).count();
@@ -204,7 +203,7 @@ fn printed(field: FieldName, text: &str, line: &TextLine, today: Date) -> Option
     Some(Printed { field, value, days, confidence: line.confidence, quad: line.quad })
 }
 
-/// A sex among the words: `F`, `N/F` (Hungarian and English), `M`.
+/// The sex named by the words, such as `F`, `N/F` (Hungarian and English) or `M`.
 fn sex(text: &str) -> Option<&'static str> {
     let words = words(text);
     if words.is_empty() || words.len() > 4 {
@@ -219,7 +218,8 @@ fn sex(text: &str) -> Option<&'static str> {
     }
 }
 
-/// The longest run of words that can be a number: at least five characters with three digits.
+/// A document number: the whole text or a single word, with 5 to 20 characters and at least three
+/// digits.
 fn number(text: &str) -> Option<String> {
     let plausible = |text: &str| {
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
@@ -232,8 +232,8 @@ fn number(text: &str) -> Option<String> {
     words(text).into_iter().find(|word| plausible(word))
 }
 
-/// A field of a driving licence by the European model, whose fields are numbered (Directive
-/// 2006/126/EC).
+/// A field of a driving licence of the European model, whose fields are numbered (Directive
+/// 2006/126/EC, annex I).
 fn numbered(line: &TextLine, today: Date) -> Option<Printed> {
     let text = line.text.trim();
     let end = text.find(|character: char| !character.is_ascii_alphanumeric())?;
@@ -252,7 +252,7 @@ fn numbered(line: &TextLine, today: Date) -> Option<Printed> {
     printed(field, text[end..].trim_start_matches(['.', ' ', ')', ':']), line, today)
 }
 
-/// What kind of document the words name, the more telling first.
+/// The document type that the words name; the more specific types are tried first.
 pub(crate) fn kind(lines: &[TextLine]) -> Option<DocumentType> {
     const NAMES: [(DocumentType, &[&str]); 4] = [
         (
@@ -341,8 +341,7 @@ pub(crate) fn kind(lines: &[TextLine]) -> Option<DocumentType> {
         lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE && !is_zone(&line.text));
     let texts: Vec<(String, Vec<String>)> =
         sure.map(|line| (folded(&line.text), words(&line.text))).collect();
-    // A name of a document that stands alone or leads its line; within a sentence it says nothing
-    // of this document.
+    // The name must be most of its line; within a sentence it says nothing about this document.
     let names = |(text, words): &(String, Vec<String>), name: &str| match name.len() {
         ..8 => words.len() <= 3 && words.iter().any(|word| word == name),
         length => text.len() <= 3 * length && text.contains(name),
@@ -353,9 +352,9 @@ pub(crate) fn kind(lines: &[TextLine]) -> Option<DocumentType> {
     NAMES.iter().find(named).map(|(kind, _)| *kind)
 }
 
-/// Whether a licence's front is of the North American design (AAMVA DL/ID Card Design Standard),
-/// which puts a barcode with all its fields on the back: by labels that no other design has.
-pub(crate) fn says_that_the_back_repeats_it(lines: &[TextLine]) -> bool {
+/// Whether the front is that of a North American licence (AAMVA DL/ID Card Design Standard), whose
+/// back has a barcode with all fields. Recognised by at least two labels that no other design has.
+pub(crate) fn is_north_american_licence(lines: &[TextLine]) -> bool {
     const LABELS: [&str; 10] =
         ["DLN", "LN", "FN", "DD", "HGT", "WGT", "EYES", "HAIR", "REST", "END"];
     let sure = lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE);

@@ -1,4 +1,4 @@
-//! Lines as a recogniser gives them.
+//! Fields read from lines as a recogniser returns them.
 
 use super::*;
 use time::macros::date;
@@ -15,7 +15,7 @@ fn page(lines: &[(f32, f32, f32, f32, &str)]) -> Vec<TextLine> {
     lines.iter().map(line).collect()
 }
 
-/// The same page turned clockwise by a quarter in a picture of this height.
+/// The page rotated clockwise by a quarter turn, in a picture of this height.
 fn turned(lines: &[TextLine], height: f32) -> Vec<TextLine> {
     let turn = |line: &TextLine| TextLine {
         quad: Quad(line.quad.0.map(|[x, y]| [height - y, x])),
@@ -45,7 +45,14 @@ fn passport() -> Vec<TextLine> {
         (190.0, 198.0, 25.0, 13.0, "N/F"),
         (255.0, 184.0, 150.0, 9.0, "Születési hely / Place of birth / Lieu de naissance (6)"),
         (255.0, 198.0, 100.0, 13.0, "BUDAPEST 07"),
-        (190.0, 214.0, 160.0, 9.0, "Kiállítás dátuma / Date of issue / Date de délivrance (7)"),
+        (
+            190.0,
+            214.0,
+            160.0,
+            9.0,
+            "Kiállítás dátuma / Date of issue / \
+             Date de délivrance (7)",
+        ),
         (190.0, 228.0, 105.0, 13.0, "01 MÁR/MAR 12"),
         (190.0, 245.0, 165.0, 9.0, "Érvényességi idő / Date of expiry / Date d'expiration (8)"),
         (190.0, 259.0, 105.0, 13.0, "01 MÁR/MAR 22"),
@@ -63,7 +70,7 @@ fn values(lines: &[TextLine], kind: DocumentType) -> Vec<(FieldName, String)> {
 }
 
 #[test]
-fn the_fields_of_a_passport_stand_below_their_labels() {
+fn passport_fields_are_read_below_their_labels() {
     let expected = [
         (FieldName::Surname, "HANDRA"),
         (FieldName::GivenNames, "ROZÁLIA IRMA"),
@@ -81,7 +88,7 @@ fn the_fields_of_a_passport_stand_below_their_labels() {
 }
 
 #[test]
-fn a_page_that_lies_on_its_side_or_head_has_the_same_fields() {
+fn rotated_page_has_the_same_fields() {
     let upright = values(&passport(), DocumentType::Passport);
     let once = turned(&passport(), 400.0);
     assert_eq!(values(&once, DocumentType::Passport), upright);
@@ -89,7 +96,7 @@ fn a_page_that_lies_on_its_side_or_head_has_the_same_fields() {
 }
 
 #[test]
-fn values_behind_a_colon_or_to_the_right_are_found() {
+fn values_after_a_colon_or_to_the_right_are_read() {
     let card = page(&[
         (10.0, 10.0, 200.0, 14.0, "IDENTITY CARD"),
         (10.0, 40.0, 180.0, 12.0, "Surname: ERIKSSON"),
@@ -108,7 +115,7 @@ fn values_behind_a_colon_or_to_the_right_are_found() {
 }
 
 #[test]
-fn the_numbered_fields_of_a_european_driving_licence_are_found() {
+fn numbered_fields_of_a_european_licence_are_read() {
     let licence = page(&[
         (100.0, 10.0, 200.0, 14.0, "FÜHRERSCHEIN"),
         (100.0, 40.0, 150.0, 12.0, "1. MUSTERMANN"),
@@ -131,7 +138,7 @@ fn the_numbered_fields_of_a_european_driving_licence_are_found() {
 }
 
 #[test]
-fn a_value_of_another_zone_is_confirmed_wherever_it_stands() {
+fn value_of_another_zone_is_confirmed_anywhere() {
     let lines = page(&[
         (0.0, 0.0, 10.0, 5.0, "HANDRA ROZÁLIA IRMA"),
         (0.0, 9.0, 10.0, 5.0, "No BD 0002028"),
@@ -151,21 +158,22 @@ fn a_value_of_another_zone_is_confirmed_wherever_it_stands() {
 }
 
 #[test]
-fn a_page_of_text_is_no_document_and_unsure_lines_are_no_fields() {
+fn plain_text_and_uncertain_lines_give_no_fields() {
     let text = page(&[
         (
             0.0,
             0.0,
             500.0,
             10.0,
-            "The quick brown fox, whose passport was lost in Paris on 12.08.1974, jumps over the lazy dog.",
+            "The quick brown fox, whose passport was lost in Paris on 12.08.1974, jumps over the \
+             lazy dog.",
         ),
         (
             0.0,
             12.0,
             500.0,
             10.0,
-            "A visa may be asked for at the embassy by whoever wants to stay.",
+            "A visa may be asked for at the embassy by anyone who wants to stay.",
         ),
     ]);
     assert_eq!(kind(&text), None);
