@@ -1,18 +1,18 @@
-//! Built-in provider of faces/1: face boxes, five landmarks and scores by YuNet.
+//! Built-in provider of `faces/1`: face boxes, five landmarks and scores by YuNet.
 //!
-//! It says what is there; whether one face, a large enough one or a whole one is needed is for the
-//! analyzers to decide.
+//! It only reports faces; analyzers decide how many faces they need, and of which size.
 
 use vultus_plugin_api::manifest::{Instances, Provided, Scope};
 use vultus_plugin_api::{
-    Analyzer, Config, Failure, FeatureRequest, Job, Manifest, export_analyzer,
+    Analyzer, Config, Failure, FeatureRequest, Job, Manifest, NoSettings, export_analyzer,
 };
 use vultus_vision::{CASCADE, Face, FaceDetector, Faces, PixelView, QuarterTurned, failure};
 
 /// The feature that this plugin provides.
 const FACES: &str = "faces/1";
 
-/// Upright faces of documents and portraits score 0.90 and more, sideways ones less.
+/// Minimum score of an upright face. Upright faces of documents and portraits score at least 0.90,
+/// rotated ones less.
 const UPRIGHT_SCORE: f32 = 0.88;
 
 /// The provider.
@@ -44,9 +44,7 @@ impl Analyzer for FaceDetect {
     }
 
     fn new(config: &Config) -> Result<Self, Failure> {
-        if let Some(setting) = config.settings.keys().next() {
-            return Err(Failure::invalid_input(format!("face-detect has no setting {setting}")));
-        }
+        config.read_settings::<NoSettings>("face-detect")?;
         let options = vultus_vision::options(config)?;
         Ok(Self { detector: FaceDetector::open(&options).map_err(failure)? })
     }
@@ -58,7 +56,7 @@ impl Analyzer for FaceDetect {
         }
         let frame = job
             .next_frame()
-            .ok_or_else(|| Failure::internal("faces/1 was asked for without a frame"))?;
+            .ok_or_else(|| Failure::internal("faces/1 was requested without a frame"))?;
         let picture = vultus_vision::view(&frame)?;
         let mut faces = self.detector.find(&picture).map_err(failure)?;
         if surest(&faces) < UPRIGHT_SCORE && may_lie_on_its_side(job, request.medium) {
@@ -72,9 +70,9 @@ impl Analyzer for FaceDetect {
 }
 
 impl FaceDetect {
-    /// Tries the picture turned by one, three and two quarters as well, and keeps the surest of
-    /// all. A face that lies on its side may be found unturned, but with landmarks that are of no
-    /// use.
+    /// Tries the picture rotated by 90, 270 and 180 degrees too, and keeps the faces with the
+    /// highest score. A face that lies on its side may be detected without rotation, but with
+    /// useless landmarks.
     fn find_turned(
         &mut self,
         picture: &PixelView<'_>,
@@ -92,12 +90,13 @@ impl FaceDetect {
     }
 }
 
-/// The score of the surest face; 0 without any.
+/// The highest score of all faces; 0 without a face.
 fn surest(faces: &[Face]) -> f32 {
     faces.iter().map(|face| face.score).fold(0.0, f32::max)
 }
 
-/// Documents are often photographed sideways, and carry no hint of it; selfies are not.
+/// Whether the medium shows a document. Documents are often photographed sideways without any
+/// orientation tag; selfies are not.
 fn may_lie_on_its_side(job: &Job<'_>, medium: u32) -> bool {
     job.media()
         .iter()

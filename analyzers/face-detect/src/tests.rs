@@ -1,4 +1,4 @@
-//! The provider on real models and pictures, through the plugin interface.
+//! The provider with real models and pictures, through the plugin interface.
 
 use vultus_plugin_api::manifest::SlotKind;
 use vultus_plugin_api::testing::{Bench, Picture};
@@ -19,7 +19,7 @@ fn faces(bench: &mut Bench, tags: &[&str], picture: Picture) -> Faces {
 }
 
 #[test]
-fn boxes_and_landmarks_are_in_pixels_of_the_source_whatever_its_size() {
+fn coordinates_are_in_source_pixels_at_every_size() {
     let mut bench = Bench::new::<FaceDetect>(&config("{}")).unwrap();
     let small = sample("obama.jpg");
     let large = media::scaled(&small, 1440);
@@ -35,7 +35,7 @@ fn boxes_and_landmarks_are_in_pixels_of_the_source_whatever_its_size() {
 }
 
 #[test]
-fn several_faces_come_largest_first_and_none_is_an_empty_list() {
+fn faces_are_listed_largest_first() {
     let mut bench = Bench::new::<FaceDetect>(&config("{}")).unwrap();
     let both = media::beside(&sample("obama3.jpg"), &sample("obama.jpg"));
     let found = faces(&mut bench, &[], still(&both)).faces;
@@ -46,7 +46,7 @@ fn several_faces_come_largest_first_and_none_is_an_empty_list() {
 }
 
 #[test]
-fn a_sideways_document_gives_the_face_where_it_lies() {
+fn sideways_document_gives_the_face_in_picture_coordinates() {
     let mut bench = Bench::new::<FaceDetect>(&config("{}")).unwrap();
     let upright = sample("obama2.jpg");
     let expected = faces(&mut bench, &["photo_id"], still(&upright)).faces[0].clone();
@@ -58,13 +58,13 @@ fn a_sideways_document_gives_the_face_where_it_lies() {
 }
 
 #[test]
-fn a_setting_that_does_not_exist_is_refused() {
+fn unknown_setting_is_rejected() {
     let failure: Failure = Bench::new::<FaceDetect>(&config(r#"{"score":0.5}"#)).err().unwrap();
     assert_eq!(failure.status, Status::InvalidInput);
 }
 
 #[test]
-fn of_the_lfw_pictures_no_face_is_missed() {
+fn no_face_of_lfw_is_missed() {
     let Some(folder) = media::shared("lfw_full_grey") else {
         return;
     };

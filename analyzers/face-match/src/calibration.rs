@@ -1,25 +1,26 @@
-//! What a cosine means: a similarity 0–1 for people, and the false match rate of a threshold.
+//! Calibration of cosines: a readable similarity of 0–1, and the false match rate of a threshold.
 //!
-//! The similarity is a logistic curve through two measured points: the model's default threshold is
-//! 0.5, and the mean cosine of two pictures of one person (0.68 with both models on LFW) is 0.9. It
-//! is strictly monotone, so that it changes no order, and no threshold of a request moves it.
+//! The similarity is a logistic curve through two measured points: the model's default threshold
+//! maps to 0.5, and the mean cosine of two pictures of one person (0.68 with both models on LFW) to
+//! 0.9. It is strictly monotone, so that it changes no order, and independent of the thresholds of
+//! a request.
 //!
-//! The false match rates were measured over 29.6 million pairs of different people (LFW). Between
-//! the measured points the rate is interpolated log-linearly; outside them nothing is claimed.
+//! The false match rates were measured on 29.6 million pairs of different people (LFW). Between the
+//! measured points, the rate is interpolated log-linearly; outside them, it is unknown.
 
 use vultus_vision::EmbeddingModel;
 
 /// Mean cosine of two pictures of the same person.
 const MEAN_GENUINE: f64 = 0.68;
-/// Similarity that stands for it.
+/// Similarity of that cosine.
 const GENUINE_SIMILARITY: f64 = 0.9;
 
-/// What is known of one embedding model.
+/// The calibration of one embedding model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Calibration {
-    /// Cosine of the default threshold: no false accept in 3000 LFW pairs of different people.
+    /// Cosine of the default threshold: no false match in 3000 LFW pairs of different people.
     threshold: f64,
-    /// Cosine and the decimal logarithm of the false match rate there.
+    /// Cosines and the decimal logarithms of their false match rates.
     rates: [(f64, f64); 4],
 }
 
@@ -38,18 +39,18 @@ impl Calibration {
         }
     }
 
-    /// The similarity 0–1 that stands for `cosine`.
+    /// The similarity, 0–1, of `cosine`.
     pub(crate) fn similarity(&self, cosine: f64) -> f64 {
         1.0 / (1.0 + (-self.steepness() * (cosine - self.threshold)).exp())
     }
 
-    /// The cosine that `similarity` stands for; infinite at 0 and 1, which no pair reaches.
+    /// The cosine of `similarity`; infinite at 0 and 1, which no pair reaches.
     pub(crate) fn cosine(&self, similarity: f64) -> f64 {
         self.threshold + (similarity / (1.0 - similarity)).ln() / self.steepness()
     }
 
-    /// How often two different people pass the threshold `similarity`; `None` where it was not
-    /// measured.
+    /// The share of pairs of different people that pass the threshold `similarity`; `None` outside
+    /// the measured range.
     pub(crate) fn false_match_rate(&self, similarity: f64) -> Option<f64> {
         let cosine = self.cosine(similarity);
         let between = |pair: &&[(f64, f64)]| (pair[0].0..=pair[1].0).contains(&cosine);
@@ -70,7 +71,7 @@ mod tests {
     const MODELS: [EmbeddingModel; 2] = [EmbeddingModel::Sface, EmbeddingModel::FrFeature];
 
     #[test]
-    fn the_default_threshold_is_one_half_and_the_mean_genuine_cosine_nine_tenths() {
+    fn calibration_maps_its_two_anchor_points() {
         for (model, threshold) in MODELS.into_iter().zip([0.38, 0.36]) {
             let calibration = Calibration::of(model);
             assert!((calibration.similarity(threshold) - 0.5).abs() < 1e-12);
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_similarity_rises_with_the_cosine_and_can_be_turned_back() {
+    fn similarity_is_monotone_and_invertible() {
         for model in MODELS {
             let calibration = Calibration::of(model);
             let similarities: Vec<f64> =
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_false_match_rate_is_the_measured_one_and_nothing_is_claimed_outside() {
+    fn false_match_rate_is_null_outside_the_measured_range() {
         let calibration = Calibration::of(EmbeddingModel::Sface);
         let rate = |cosine| calibration.false_match_rate(calibration.similarity(cosine));
         assert!((rate(0.428).unwrap().log10() + 4.0).abs() < 1e-6);

@@ -1,7 +1,7 @@
-//! Built-in analyzer: are the faces of two or more media the same person?
+//! Built-in analyzer: do the faces of two or more media belong to the same person?
 //!
-//! One template per medium, from the same track that liveness judges; all pairs are compared, and
-//! the least similar decides.
+//! Each medium has one template, from the same track that liveness uses. All pairs are compared,
+//! and the least similar pair decides.
 
 mod calibration;
 mod params;
@@ -10,8 +10,9 @@ mod report;
 mod subject;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
+use vultus_plugin_api::verdict::{self, Finding as _};
 use vultus_plugin_api::{
-    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, Resolution, export_analyzer,
+    Analyzer, Config, Failure, Frame, Job, Manifest, NoSettings, Outcome, Reason, export_analyzer,
 };
 use vultus_vision::{EmbeddingModel, FaceTemplates, FaceTrack, cosine};
 
@@ -66,24 +67,19 @@ impl Analyzer for FaceMatch {
     }
 
     fn new(config: &Config) -> Result<Self, Failure> {
-        match config.settings.keys().next() {
-            Some(setting) => {
-                Err(Failure::invalid_input(format!("face-match has no setting {setting}")))
-            }
-            None => Ok(Self),
-        }
+        config.read_settings::<NoSettings>("face-match").map(|_| Self)
     }
 
     fn analyze(&mut self, job: &Job<'_>) -> Result<Outcome, Failure> {
         let params = Params::read(job.params())?;
         if job.media().len() < 2 {
-            return Err(Failure::invalid_input("face_match needs two media"));
+            return Err(Failure::invalid_input("face_match needs at least two media"));
         }
         let total = job.media().len() as f32;
         let mut subjects = Vec::new();
         for medium in job.media() {
             if job.is_cancelled() {
-                return Err(Failure::cancelled("comparing the media's faces"));
+                return Err(Failure::cancelled("comparing the faces of the media"));
             }
             subjects.push(if params.aligned {
                 let frame = first_frame(job, medium.index)?;
@@ -99,7 +95,7 @@ impl Analyzer for FaceMatch {
     }
 }
 
-/// The one frame of an aligned picture.
+/// The only frame of an aligned picture.
 fn first_frame<'a>(job: &Job<'a>, medium: u32) -> Result<Frame<'a>, Failure> {
     job.rewind();
     while let Some(frame) = job.next_frame() {
@@ -131,7 +127,7 @@ fn conclude(params: &Params, subjects: Vec<Subject>) -> Result<Outcome, Failure>
         reasons.push(finding.reason());
         findings.push(finding);
     }
-    let worst = findings.iter().map(|finding| finding.resolution()).max();
+    let resolution = verdict::worst(findings.iter().map(|finding| finding.verdict()));
     let report = Report {
         similarity: least.map(|pair| pair.similarity),
         cosine: least.map(|pair| pair.cosine),
@@ -146,7 +142,7 @@ fn conclude(params: &Params, subjects: Vec<Subject>) -> Result<Outcome, Failure>
     };
     let result = serde_json::to_value(report)
         .map_err(|error| Failure::internal(format!("writing the result: {error}")))?;
-    Ok(Outcome { resolution: worst.unwrap_or(Resolution::Success), reasons, result })
+    Ok(Outcome { resolution, reasons, result })
 }
 
 fn similarity_finding(params: &Params, similarity: f64) -> Option<Finding> {
@@ -159,7 +155,7 @@ fn similarity_finding(params: &Params, similarity: f64) -> Option<Finding> {
     }
 }
 
-/// Every pair of media that both have a template.
+/// Compares all pairs of media that have a template.
 fn compare(calibration: &Calibration, subjects: &[Subject]) -> Vec<Pair> {
     let usable: Vec<(u32, &(EmbeddingModel, Vec<f32>))> =
         subjects.iter().filter_map(|s| Some((s.report.medium, s.template.as_ref()?))).collect();

@@ -1,27 +1,27 @@
-//! The shape of the analysis' result.
+//! The result of the analysis and its JSON Schema.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use vultus_vision::{EmbeddingModel, Rect};
 
-/// `Outcome::result`.
+/// The result of the analysis (`Outcome::result`).
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// Calibrated similarity of the least similar pair, 0–1; null when fewer than two media have
-    /// a face.
+    /// Calibrated similarity of the least similar pair, 0–1; null if fewer than two media have a
+    /// face.
     pub(crate) similarity: Option<f64>,
-    /// Its cosine.
+    /// Cosine of that pair.
     pub(crate) cosine: Option<f64>,
-    /// False match rate of `acceptFrom`; null outside the measured range.
+    /// False match rate of `acceptFrom`, 0–1; null outside the measured range.
     pub(crate) fmr: Option<f64>,
-    /// The embedding model; null when no medium has a face.
+    /// The embedding model; null if no medium has a face.
     pub(crate) model: Option<EmbeddingModel>,
     pub(crate) thresholds: Thresholds,
     pub(crate) pairs: Vec<Pair>,
     pub(crate) media: Vec<MediumReport>,
 }
 
-/// The thresholds applied, in calibrated similarity.
+/// The applied thresholds, as calibrated similarities.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Thresholds {
@@ -29,7 +29,7 @@ pub(crate) struct Thresholds {
     pub(crate) decline_below: f64,
 }
 
-/// Two media compared.
+/// The comparison of two media.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Pair {
     pub(crate) a: u32,
@@ -43,16 +43,16 @@ pub(crate) struct Pair {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MediumReport {
     pub(crate) medium: u32,
-    /// Most faces counted in one frame.
+    /// Maximum number of faces in one frame.
     pub(crate) faces: u32,
     /// Frames whose templates were averaged, best first.
     pub(crate) frames_used: Vec<u32>,
-    /// The face in the best of them; null without a face, and for aligned pictures.
+    /// Box of the face in the best of them; null without a face and for aligned pictures.
     #[serde(rename = "box")]
     pub(crate) rect: Option<Rect>,
 }
 
-/// Millionths: all that the values are good for, and the same text everywhere.
+/// Rounds to six decimals, the useful precision, so that the value has the same text everywhere.
 pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
@@ -64,7 +64,8 @@ pub(crate) fn schema() -> Value {
     let index = json!({"type": "integer", "minimum": 0});
     let cosine = json!({"type": "number", "minimum": -1, "maximum": 1});
     let pair = json!({
-        "type": "object", "additionalProperties": false, "required": ["a", "b", "similarity", "cosine"],
+        "type": "object", "additionalProperties": false,
+        "required": ["a", "b", "similarity", "cosine"],
         "properties": {"a": index, "b": index, "similarity": fraction, "cosine": cosine}
     });
     let medium = json!({
@@ -72,7 +73,10 @@ pub(crate) fn schema() -> Value {
         "required": ["medium", "faces", "framesUsed", "box"],
         "properties": {
             "medium": index, "faces": index, "framesUsed": {"type": "array", "items": index},
-            "box": {"type": ["array", "null"], "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
+            "box": {
+                "type": ["array", "null"], "items": {"type": "number"},
+                "minItems": 4, "maxItems": 4
+            }
         }
     });
     json!({
@@ -82,13 +86,15 @@ pub(crate) fn schema() -> Value {
         "properties": {
             "similarity": {
                 "type": ["number", "null"], "minimum": 0, "maximum": 1,
-                "description": "Calibrated similarity of the least similar pair; 0.5 is the model's default threshold."
+                "description": "Calibrated similarity of the least similar pair; 0.5 is the \
+                                model's default threshold."
             },
             "cosine": {"type": ["number", "null"], "minimum": -1, "maximum": 1},
             "fmr": optional_fraction,
             "model": {"enum": ["sface", "fr_feature", null]},
             "thresholds": {
-                "type": "object", "additionalProperties": false, "required": ["acceptFrom", "declineBelow"],
+                "type": "object", "additionalProperties": false,
+                "required": ["acceptFrom", "declineBelow"],
                 "properties": {"acceptFrom": fraction, "declineBelow": fraction}
             },
             "pairs": {"type": "array", "items": pair},

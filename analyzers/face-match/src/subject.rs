@@ -1,4 +1,4 @@
-//! The one template that stands for a medium, and what is wrong with the medium.
+//! The template that represents a medium, and the findings about the medium.
 
 use vultus_plugin_api::JobMedium;
 use vultus_plugin_api::manifest::SlotKind;
@@ -7,15 +7,15 @@ use vultus_vision::{EmbeddingModel, FaceTemplates, FaceTrack, mean_template};
 use crate::policy::Finding;
 use crate::report::MediumReport;
 
-/// Templates averaged of a clip: its best frames. The mean of five is as good as of all, and a
-/// single frame of another person cannot carry it.
+/// Number of best frames whose templates are averaged. The mean of five is as accurate as that of
+/// all frames, and a single frame of another person cannot dominate it.
 const BEST_FRAMES: usize = 5;
-/// Frames that a clip must have, unless it has fewer at all.
+/// Minimum number of usable frames of a clip.
 const FEWEST_FRAMES: usize = 3;
-/// Width in pixels under which a face is not worth comparing.
+/// Minimum width of a face in pixels.
 const SMALLEST_WIDTH: f32 = 32.0;
 
-/// A medium ready to be compared.
+/// A medium prepared for comparison.
 #[derive(Debug)]
 pub(crate) struct Subject {
     pub(crate) template: Option<(EmbeddingModel, Vec<f32>)>,
@@ -24,7 +24,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// The subject of a medium by its track.
+    /// The subject of a medium, from its track.
     pub(crate) fn of_track(medium: &JobMedium, track: &FaceTrack) -> Self {
         let mut findings = Vec::new();
         let mut frames: Vec<_> = track.frames.iter().filter(|f| f.template.is_some()).collect();
@@ -65,8 +65,8 @@ impl Subject {
     }
 }
 
-/// On a document the largest face counts, and a smaller copy of it beside it is usual. A video
-/// always has enough frames, or it is a still picture in disguise; a shot set may be one picture.
+/// Minimum number of usable frames of this medium. A genuine video always has enough frames; a
+/// shot set may be a single picture.
 fn fewest_frames(medium: &JobMedium) -> usize {
     match medium.kind {
         SlotKind::Video => FEWEST_FRAMES,
@@ -74,6 +74,7 @@ fn fewest_frames(medium: &JobMedium) -> usize {
     }
 }
 
+/// Whether the medium is a photo of a document, on which a smaller copy of the portrait is usual.
 fn is_id_photo(medium: &JobMedium) -> bool {
     medium.kind == SlotKind::Image && medium.tags.iter().any(|tag| tag.starts_with("photo_id"))
 }

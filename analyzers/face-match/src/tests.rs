@@ -1,4 +1,4 @@
-//! The analyzer on real models and pictures, through the plugin interface.
+//! The analyzer with real models and pictures, through the plugin interface.
 
 use serde_json::{Value, json};
 use vultus_face_detect::FaceDetect;
@@ -35,7 +35,7 @@ fn codes(outcome: &Outcome) -> Vec<&str> {
 }
 
 #[test]
-fn a_selfie_clip_matches_its_own_person_and_no_other() {
+fn selfie_clip_matches_only_the_same_person() {
     let mut bench = bench();
     bench.medium(SlotKind::Video, &["video_selfie"], clip(&handheld(&sample("obama.jpg"), 8)));
     image(&mut bench, &["photo_id", "photo_id_front"], "obama2.jpg");
@@ -57,7 +57,7 @@ fn a_selfie_clip_matches_its_own_person_and_no_other() {
 }
 
 #[test]
-fn the_least_similar_of_all_pairs_decides() {
+fn least_similar_pair_decides() {
     let mut bench = bench();
     for name in ["obama.jpg", "obama3.jpg", "biden.jpg"] {
         image(&mut bench, &["photo_selfie"], name);
@@ -73,7 +73,7 @@ fn the_least_similar_of_all_pairs_decides() {
 }
 
 #[test]
-fn a_threshold_moves_the_verdict_but_not_the_similarity() {
+fn threshold_does_not_change_the_similarity() {
     let mut bench = bench();
     image(&mut bench, &["photo_selfie"], "obama.jpg");
     image(&mut bench, &["photo_id"], "obama2.jpg");
@@ -82,11 +82,11 @@ fn a_threshold_moves_the_verdict_but_not_the_similarity() {
     assert_eq!(usual.outcome.result["similarity"], strict.outcome.result["similarity"]);
     assert_eq!(strict.outcome.resolution, Resolution::OperatorRequired);
     assert_eq!(codes(&strict.outcome), ["SIMILARITY_BELOW_THRESHOLD"]);
-    assert!(strict.outcome.result["fmr"].is_null(), "0.99 lies outside the measured table");
+    assert!(strict.outcome.result["fmr"].is_null(), "0.99 is outside the measured range");
 }
 
 #[test]
-fn several_faces_are_refused_in_a_selfie_and_usual_on_a_document() {
+fn second_face_is_declined_except_on_documents() {
     let both = media::beside(&sample("obama.jpg"), &sample("biden.jpg"));
     for (tags, refused) in [(["photo_selfie"], true), (["photo_id"], false)] {
         let mut bench = bench();
@@ -99,7 +99,7 @@ fn several_faces_are_refused_in_a_selfie_and_usual_on_a_document() {
 }
 
 #[test]
-fn a_medium_without_a_face_or_with_two_people_is_never_success() {
+fn medium_without_a_face_or_with_two_people_is_declined() {
     let mut bench = bench();
     let wall = image::RgbImage::from_pixel(320, 240, image::Rgb([90; 3])).into();
     bench.medium(SlotKind::Image, &[], vec![still(&wall)]);
@@ -122,7 +122,7 @@ fn a_medium_without_a_face_or_with_two_people_is_never_success() {
 }
 
 #[test]
-fn a_document_photographed_sideways_still_has_its_face() {
+fn sideways_document_is_matched() {
     let mut bench = bench();
     let sideways = sample("obama2.jpg").rotate90();
     bench.medium(SlotKind::Image, &["photo_id_front"], vec![still(&sideways)]);

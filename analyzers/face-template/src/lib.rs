@@ -1,13 +1,13 @@
-//! Built-in provider of face templates and of the face track that liveness and face match judge.
+//! Built-in provider of face templates and of the face track that liveness and face match use.
 //!
 //! - `face_template/1`, per frame: the template of the largest face;
 //! - `face_template_aligned/1`, per frame: the template of a picture that is already an aligned
-//!   112x112 face, without detection: for evaluation on published face sets only;
-//! - `face_track/1`, per medium: the one subject's face in every frame, with templates, quality and
-//!   the frames at which the person changes. Liveness and face match read the same track, so that
-//!   they cannot judge different people.
+//!   112x112 face, without detection; only for evaluation on published face sets;
+//! - `face_track/1`, per medium: the subject's face in every frame, with templates, quality and the
+//!   frames at which the person changes. Liveness and face match read the same track, so that they
+//!   cannot evaluate different people.
 //!
-//! All three carry templates and are therefore restricted.
+//! All three contain templates and are therefore restricted.
 
 mod settings;
 mod track;
@@ -30,8 +30,8 @@ const PORTRAIT: &str = "document_portrait/1";
 const TEMPLATE: &str = "face_template/1";
 const ALIGNED_TEMPLATE: &str = "face_template_aligned/1";
 const TRACK: &str = "face_track/1";
-/// Longest side of the frames that faces are cut from, in pixels: a face of a twentieth of the
-/// picture still has the 96 pixels that the models can use.
+/// Longest side, in pixels, of the frames from which faces are cut: a face of a twentieth of the
+/// picture still has 96 pixels, which is enough for the models.
 const MAX_SIDE: u32 = 1920;
 
 /// The provider.
@@ -112,7 +112,9 @@ impl FaceTemplateProvider {
         let taken = unscaled.then(|| self.aligned.take(&picture)).flatten();
         taken.ok_or_else(|| {
             let (width, height) = (frame.source_width(), frame.source_height());
-            Failure::invalid_input(format!("an aligned face must measure 112x112 pixels, this picture measures {width}x{height}"))
+            Failure::invalid_input(format!(
+                "an aligned face must have 112x112 pixels, but the picture has {width}x{height}"
+            ))
         })?;
         let vector = self.embed()?;
         let template = FaceTemplate { face: 0, model: self.settings.model, vector };
@@ -122,13 +124,13 @@ impl FaceTemplateProvider {
     fn track(&mut self, job: &Job<'_>, medium: u32) -> Result<vultus_vision::FaceTrack, Failure> {
         let medium = job.media().iter().find(|m| m.index == medium);
         let medium =
-            medium.ok_or_else(|| Failure::internal("face_track/1 of an unknown medium"))?;
+            medium.ok_or_else(|| Failure::internal("face_track/1 requested for unknown medium"))?;
         let mut tracker = Tracker::new(self.settings.model, medium.width, medium.height);
         let total = medium.frame_count as usize;
         let mut position = 0;
         while let Some(frame) = job.next_frame() {
             if job.is_cancelled() {
-                return Err(Failure::cancelled("following the face of a medium"));
+                return Err(Failure::cancelled("tracking the face of a medium"));
             }
             let faces = faces_of(job, &frame, is_document(medium))?;
             tracker.count(&faces);
@@ -142,8 +144,8 @@ impl FaceTemplateProvider {
         Ok(tracker.finish())
     }
 
-    /// The subject in `frame`, with its template when `due`, when its place alone does not vouch
-    /// for it, or when several faces may be it.
+    /// The subject in `frame`. Its template is computed if `due`, if its position does not confirm
+    /// its identity, or if several faces are candidates.
     fn sight(
         &mut self,
         tracker: &Tracker,
@@ -182,7 +184,7 @@ impl FaceTemplateProvider {
         Ok(seen.pop())
     }
 
-    /// Aligns `face` into the buffer. `false` when its landmarks allow no alignment.
+    /// Aligns `face` into the buffer. `false` if its landmarks coincide.
     fn cut(
         &mut self,
         frame: &Frame<'_>,
@@ -202,8 +204,7 @@ impl FaceTemplateProvider {
     }
 }
 
-/// The faces of a frame. Of a document it is the holder's portrait alone, where a plugin that knows
-/// documents is at hand.
+/// The faces of a frame. Of a document, only the holder's portrait, if a plugin provides it.
 fn faces_of(job: &Job<'_>, frame: &Frame<'_>, document: bool) -> Result<Vec<Face>, Failure> {
     if document {
         let portrait: Option<DocumentPortrait> = job.feature_json(frame, PORTRAIT)?;
@@ -221,7 +222,7 @@ fn is_document(medium: &JobMedium) -> bool {
 
 fn only_frame<'a>(job: &Job<'a>, feature: &str) -> Result<Frame<'a>, Failure> {
     job.next_frame()
-        .ok_or_else(|| Failure::internal(format!("{feature} was asked for without a frame")))
+        .ok_or_else(|| Failure::internal(format!("{feature} was requested without a frame")))
 }
 
 fn to_json(feature: &str, value: &impl Serialize) -> Result<Vec<u8>, Failure> {

@@ -1,4 +1,4 @@
-//! The provider on real models and pictures, through the plugin interface.
+//! The provider with real models and pictures, through the plugin interface.
 
 use vultus_face_detect::FaceDetect;
 use vultus_plugin_api::Status;
@@ -33,7 +33,7 @@ fn template(bench: &mut Bench, name: &str) -> Vec<f32> {
 }
 
 #[test]
-fn templates_of_one_person_are_alike_and_of_two_are_not() {
+fn templates_separate_people() {
     for (settings, length) in [("{}", 128), (r#"{"model":"fr_feature"}"#, 512)] {
         let mut bench = bench(settings);
         let [a, b, c] = ["obama.jpg", "obama3.jpg", "biden.jpg"].map(|n| template(&mut bench, n));
@@ -45,7 +45,7 @@ fn templates_of_one_person_are_alike_and_of_two_are_not() {
 }
 
 #[test]
-fn a_track_of_one_person_has_a_template_for_each_frame_and_no_change() {
+fn track_of_one_person_has_no_change() {
     let mut bench = bench("{}");
     let track = track(&mut bench, clip(&handheld(&sample("obama.jpg"), 12)));
     assert_eq!(track.frames.len(), 12);
@@ -57,7 +57,7 @@ fn a_track_of_one_person_has_a_template_for_each_frame_and_no_change() {
 }
 
 #[test]
-fn of_a_long_calm_set_only_a_subset_is_embedded_but_a_jump_always_is() {
+fn frame_with_a_jump_is_embedded_beyond_the_budget() {
     let mut bench = bench(r#"{"max_embedded":8}"#);
     let mut frames = handheld(&sample("obama.jpg"), 24);
     frames[4] = sample("biden.jpg");
@@ -68,7 +68,7 @@ fn of_a_long_calm_set_only_a_subset_is_embedded_but_a_jump_always_is() {
 }
 
 #[test]
-fn a_head_that_turns_from_profile_to_profile_is_one_person() {
+fn turning_head_is_one_person_in_real_video() {
     let Some(folder) = media::shared("videos") else {
         return;
     };
@@ -93,7 +93,7 @@ fn a_head_that_turns_from_profile_to_profile_is_one_person() {
 }
 
 #[test]
-fn a_picture_that_is_no_aligned_face_is_refused_as_one() {
+fn picture_of_another_size_is_not_an_aligned_face() {
     let mut bench = bench("{}");
     bench.medium(SlotKind::Image, &[], vec![Picture::filled(112, 113, [1, 2, 3])]);
     let failure = bench.feature(0, Some(0), ALIGNED_TEMPLATE).unwrap_err();

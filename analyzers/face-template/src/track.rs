@@ -1,36 +1,37 @@
-//! Following one person through the frames of a medium, and noticing when it becomes another one.
-//! Pure: it is told what was found and compares; it touches no pixels and no model.
+//! Tracks one person through the frames of a medium and detects when the person changes. Pure: it
+//! compares given faces and templates, without pixels and models.
 //!
-//! A frame begins another person when one of two things holds:
+//! A frame shows another person if one of two conditions holds:
 //!
-//! 1. its similarity to the frame before **and** to the mean of the subject so far is under
-//!    [`CHANGED_BELOW`]: a cut. Both are asked, because a head that turns quickly is unlike its
-//!    mean but like its last frame, and a blurred frame the other way round;
-//! 2. it is clear, and so was an earlier frame, and the two are under [`CHANGED_BELOW`]: a slow
-//!    morph, in which every frame is like the one before.
+//! 1. Its similarity to the previous frame **and** to the mean of the subject so far is below
+//!    [`CHANGED_BELOW`]: a cut. Both are required, because a quickly turning head differs from its
+//!    mean but not from the previous frame, and for a blurred frame it is the other way round.
+//! 2. The frame is clear, and its similarity to an earlier clear frame is below [`CHANGED_BELOW`]:
+//!    a slow morph, in which every frame is similar to the previous one.
 
 use vultus_vision::{
     EmbeddingModel, Face, FaceTrack, Quality, Rect, TrackFrame, cosine, mean_template,
     significant_faces,
 };
 
-/// Cosine under which two frames show different people. 998 of 1000 pairs of different people are
-/// under it with either model; within a clip of a head that turns from 48 to -34 degrees of yaw, at
-/// three, six and twelve frames a second, no similarity to the frame before or to the mean of the
-/// frames so far is under 0.60.
+/// Cosine below which two frames show different people. 998 of 1000 pairs of different people are
+/// below it with either model. In a clip of a head that turns from 48 to -34 degrees of yaw, at
+/// three, six and twelve frames per second, no similarity to the previous frame or to the mean is
+/// below 0.60.
 pub(crate) const CHANGED_BELOW: f32 = 0.35;
-/// Overlap from which a box continues the track, 0–1.
+/// Minimum intersection over union, 0–1, with the last box for a box that continues the track.
 const CONTINUES: f32 = 0.3;
-/// Overlap with the last embedded box under which a frame is embedded whatever the budget says.
+/// Intersection over union with the last embedded box below which a frame is embedded regardless of
+/// the budget.
 const WEAK_CONTINUITY: f32 = 0.5;
-/// Overlap under which the face has jumped to another place.
+/// Intersection over union below which the face has moved to another place.
 const JUMPED: f32 = 0.05;
-/// Faces compared where the boxes alone do not tell which one is the subject.
+/// Maximum number of faces compared if their boxes do not determine the subject.
 const MOST_CANDIDATES: usize = 3;
-/// Frontality and sharpness of a clear frame.
+/// Minimum frontality and sharpness of a clear frame.
 const CLEAR: [f32; 2] = [0.6, 0.4];
 
-/// The subject's face in one frame, as found and measured.
+/// The subject's face in one frame.
 #[derive(Debug, Clone)]
 pub(crate) struct Sighting {
     pub(crate) frame: u32,
@@ -41,21 +42,21 @@ pub(crate) struct Sighting {
     pub(crate) template: Option<Vec<f32>>,
 }
 
-/// The state of following.
+/// The state of tracking.
 #[derive(Debug)]
 pub(crate) struct Tracker {
     track: FaceTrack,
     last: Option<Rect>,
     last_embedded: Option<Rect>,
     previous: Option<Vec<f32>>,
-    /// Templates of the present person.
+    /// Templates of the current person.
     person: Vec<Vec<f32>>,
-    /// Those of them from clear frames.
+    /// Templates of the current person from clear frames.
     clear: Vec<Vec<f32>>,
 }
 
 impl Tracker {
-    /// Starts with no frame seen, in pictures of `width` x `height` pixels.
+    /// An empty track for pictures of `width` x `height` pixels.
     pub(crate) fn new(model: EmbeddingModel, width: u32, height: u32) -> Self {
         let track = FaceTrack {
             model,
@@ -77,8 +78,8 @@ impl Tracker {
         }
     }
 
-    /// Which of a frame's faces (largest first) may be the subject. One index: it is that one.
-    /// Several: their templates must tell.
+    /// Indices of the faces (given largest first) that may be the subject. If there are several,
+    /// their templates must be compared.
     pub(crate) fn candidates(&self, faces: &[Face]) -> Vec<usize> {
         let Some(last) = self.last else {
             return (0..faces.len().min(1)).collect();
@@ -92,8 +93,7 @@ impl Tracker {
         }
     }
 
-    /// Which of the candidates' templates is most like the subject so far; the first when there is
-    /// none.
+    /// Index of the template most similar to the subject so far; 0 if there is no subject yet.
     pub(crate) fn most_similar(&self, templates: &[Vec<f32>]) -> usize {
         let Some(mean) = self.mean() else { return 0 };
         let similarity = |i: &usize| cosine(&templates[*i], &mean);
@@ -101,22 +101,22 @@ impl Tracker {
         best.unwrap_or(0)
     }
 
-    /// Whether the frame with the face at `rect` must be embedded though it is over the budget.
+    /// Whether the frame with the face at `rect` must be embedded beyond the budget.
     pub(crate) fn continuity_is_weak(&self, rect: &Rect) -> bool {
         self.last_embedded.is_none_or(|last| last.overlap(rect) < WEAK_CONTINUITY)
     }
 
-    /// Takes note of the faces of the next frame.
+    /// Records the number of faces of the next frame.
     pub(crate) fn count(&mut self, faces: &[Face]) {
         self.track.face_counts.push(significant_faces(faces));
     }
 
-    /// Takes note of a frame without the subject.
+    /// Records a frame without the subject.
     pub(crate) fn miss(&mut self, frame: u32) {
         self.track.missing.push(frame);
     }
 
-    /// Takes note of the subject in the next frame.
+    /// Records the subject in the next frame.
     pub(crate) fn add(&mut self, sighting: Sighting) {
         let rect = sighting.face.rect;
         let template = sighting.template.as_deref();
@@ -157,7 +157,7 @@ impl Tracker {
         });
     }
 
-    /// The track of all frames seen.
+    /// The completed track.
     pub(crate) fn finish(self) -> FaceTrack {
         self.track
     }

@@ -1,4 +1,4 @@
-//! Rules of following, on made-up templates in a plane: the angle says who it is.
+//! Rules of tracking, with synthetic two-dimensional templates: the angle identifies the person.
 
 use super::*;
 
@@ -18,7 +18,7 @@ fn quality(frontality: f32) -> Quality {
     Quality { sharpness: 0.9, frontality, size: 1.0, centring: 1.0, overall: 0.8 }
 }
 
-/// Follows faces given as (left edge, who in degrees, frontality).
+/// Tracks faces given as (left edge, person in degrees, frontality).
 fn track(sightings: &[(f32, f32, f32)]) -> FaceTrack {
     let mut tracker = Tracker::new(EmbeddingModel::Sface, 640, 480);
     for (i, (x, who, frontality)) in sightings.iter().enumerate() {
@@ -37,7 +37,7 @@ fn track(sightings: &[(f32, f32, f32)]) -> FaceTrack {
 }
 
 #[test]
-fn a_cut_to_another_person_in_the_same_place_is_a_change() {
+fn cut_in_the_same_place_is_a_change() {
     let track = track(&[
         (100.0, ALICE, 1.0),
         (102.0, 5.0, 1.0),
@@ -50,34 +50,34 @@ fn a_cut_to_another_person_in_the_same_place_is_a_change() {
 }
 
 #[test]
-fn a_cut_to_another_person_in_another_place_breaks_the_track() {
+fn cut_to_another_place_breaks_the_track() {
     let track = track(&[(100.0, ALICE, 1.0), (400.0, BOB, 1.0)]);
     assert_eq!(track.changes, [1]);
     assert!(track.broken);
 }
 
 #[test]
-fn a_head_that_turns_is_still_the_same_person() {
+fn turning_head_is_no_change() {
     let angles = [(0.0, 0.2), (20.0, 0.3), (45.0, 0.5), (60.0, 0.9), (70.0, 0.7), (75.0, 0.4)];
     let sightings = angles.map(|(degrees, frontality)| (100.0, degrees, frontality));
     assert_eq!(track(&sightings).changes, [0u32; 0]);
 }
 
 #[test]
-fn a_slow_morph_between_two_clear_faces_is_a_change() {
+fn slow_morph_between_clear_faces_is_a_change() {
     let sightings: Vec<_> = (0..=6).map(|i| (100.0, 15.0 * i as f32, 1.0)).collect();
     assert_eq!(track(&sightings).changes, [5]);
 }
 
 #[test]
-fn a_frame_unlike_the_last_but_like_the_subject_is_no_change() {
+fn frame_like_the_subject_mean_is_no_change() {
     let track = track(&[(100.0, ALICE, 1.0), (100.0, 60.0, 0.3), (100.0, -20.0, 1.0)]);
     assert!(track.frames[2].similarity_to_previous.is_some_and(|s| s < CHANGED_BELOW));
     assert_eq!(track.changes, [0u32; 0]);
 }
 
 #[test]
-fn the_track_stays_with_its_subject_when_a_larger_face_enters() {
+fn larger_face_does_not_take_over_the_track() {
     let mut tracker = Tracker::new(EmbeddingModel::Sface, 640, 480);
     assert_eq!(tracker.candidates(&[face(100.0, 100.0), face(400.0, 80.0)]), [0]);
     tracker.add(Sighting {
@@ -95,7 +95,7 @@ fn the_track_stays_with_its_subject_when_a_larger_face_enters() {
 }
 
 #[test]
-fn an_even_subset_has_the_asked_size_and_the_first_frame() {
+fn even_subset_has_the_requested_size() {
     let chosen: Vec<usize> = (0..24).filter(|i| in_even_subset(*i, 24, 16)).collect();
     assert_eq!(chosen.len(), 16);
     assert_eq!(chosen[0], 0);

@@ -1,4 +1,4 @@
-//! The best picture of the face: whole, upright, sharp, frontal, well-sized and bona fide.
+//! Selects the best picture of the face: sharp, frontal, of good size and bona fide.
 
 use jpeg_encoder::{ColorType, Encoder};
 use vultus_plugin_api::{Failure, Frame, Job, PixelFormat};
@@ -11,7 +11,7 @@ use crate::report::{BestShot, rounded};
 const ARTIFACT: &str = "best_shot";
 const JPEG_QUALITY: u8 = 90;
 
-/// A frame that may become the best shot.
+/// A candidate for the best shot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Candidate<'a> {
     frame: Frame<'a>,
@@ -19,8 +19,8 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// `frame`, unless it looks like an attack, the person changes in its medium, or nobody
-    /// compared its face with the others.
+    /// `frame` as a candidate; `None` if it may be an attack, if the person changes within its
+    /// medium, or if its face was not compared with the others.
     pub(crate) fn of(
         frame: Frame<'a>,
         track: &FaceTrack,
@@ -33,7 +33,7 @@ impl<'a> Candidate<'a> {
         bona_fide.then_some(Self { frame, quality })
     }
 
-    /// Keeps the frame as the artifact.
+    /// Stores the frame as the artifact.
     pub(crate) fn keep(&self, job: &Job<'_>) -> Result<BestShot, Failure> {
         let jpeg = encode(&self.frame)?;
         job.artifact(ARTIFACT, "image/jpeg", &jpeg)?;
@@ -46,7 +46,7 @@ impl<'a> Candidate<'a> {
     }
 }
 
-/// The better of two; the first when they are equal.
+/// The better of two candidates; the first if they are equal.
 pub(crate) fn better<'a>(
     held: Option<Candidate<'a>>,
     next: Option<Candidate<'a>>,
@@ -60,7 +60,7 @@ pub(crate) fn better<'a>(
 
 fn encode(frame: &Frame<'_>) -> Result<Vec<u8>, Failure> {
     if frame.format() != PixelFormat::Rgb8 {
-        return Err(Failure::internal("the best shot's frame is not rgb8, as the manifest asks"));
+        return Err(Failure::internal("the frame is not rgb8, which the manifest requests"));
     }
     let rows: Vec<&[u8]> = (0..frame.height()).filter_map(|y| frame.row(y)).collect();
     let failed = |error: String| Failure::internal(format!("encoding the best shot: {error}"));

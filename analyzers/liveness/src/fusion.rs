@@ -1,10 +1,10 @@
-//! From scores of frames to the score of a medium. Pure.
+//! Combines the scores of frames to the score of a medium. Pure.
 //!
 //! The score of a medium is that of its **worst window**: the highest mean over [`WINDOW`]
-//! successive judged frames. Not the mean over the clip, in which a bona fide rest would hide an
-//! attack segment; and not the worst frame, which punishes one blurred frame. Measured on clips of
-//! 12 frames made from stills with shifts, noise, motion blur and hard compression (50 webcam and
-//! 25 portrait clips, all live; 50 printed attacks, all found by each rule):
+//! successive counted frames. The mean over the whole clip would hide a short attack segment; the
+//! worst frame alone would punish a single blurred frame. Measured on clips of 12 frames made from
+//! stills with shifts, noise, motion blur and strong compression (50 webcam and 25 portrait clips,
+//! all live; 50 printed attacks, all detected by each rule):
 //!
 //! | rule | live webcam clips rejected | live portrait clips rejected |
 //! | --- | --- | --- |
@@ -12,18 +12,18 @@
 //! | worst pair | 6 % | 4 % |
 //! | worst three | 2 % | 0 % |
 //!
-//! Its price: an attack must cover two successive sampled frames to be seen (0.8 s of a 5 s clip at
-//! 12 frames). A single frame of another person is seen all the same, as FACE_CHANGED, and face
-//! match never rests on one frame.
+//! The price: an attack must cover two successive sampled frames to be detected (0.8 s of a 5 s
+//! clip at 12 frames). A single frame of another person is still detected as FACE_CHANGED, and face
+//! match never relies on one frame.
 //!
-//! The model is for faces towards the camera: a bona fide face in profile scores up to 0.98. Frames
-//! turned further than [`TURNED`] are therefore scored and reported but not counted, as long as
-//! they are no more than half.
+//! The model expects faces towards the camera: a bona fide face in profile scores up to 0.98.
+//! Frames turned further than [`TURNED`] are therefore scored and reported, but not counted unless
+//! they are the majority.
 
-/// Successive frames that are averaged.
+/// Number of successive frames that are averaged.
 const WINDOW: usize = 3;
 
-/// Nose offset, in eye distances, from which a face is turned too far: about 30 degrees of yaw.
+/// Nose offset, in eye distances, above which a face is turned too far: about 30 degrees of yaw.
 pub(crate) const TURNED: f32 = 0.30;
 
 /// One scored frame.
@@ -40,13 +40,13 @@ pub(crate) struct Scored {
 pub(crate) struct Fused {
     /// Probability of an attack, 0–1.
     pub(crate) score: f32,
-    /// Frames that counted.
+    /// Number of frames that counted.
     pub(crate) counted: usize,
-    /// Whether most frames were turned away; then they all counted.
+    /// Whether most frames were turned away; in that case, all frames counted.
     pub(crate) mostly_turned: bool,
 }
 
-/// The worst window of the frames, in order. `None` without any.
+/// The score of the worst window of the frames, given in order. `None` without frames.
 pub(crate) fn fuse(frames: &[Scored]) -> Option<Fused> {
     let turned = frames.iter().filter(|frame| frame.turned).count();
     let mostly_turned = turned * 2 > frames.len();
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn two_attack_frames_in_a_row_outweigh_ten_live_ones() {
+    fn two_attack_frames_outweigh_ten_live_ones() {
         let mut clip = [0.02; 12];
         clip[5] = 0.98;
         clip[6] = 0.98;
@@ -85,20 +85,20 @@ mod tests {
     }
 
     #[test]
-    fn an_attack_at_either_end_is_seen() {
+    fn attack_at_either_end_is_detected() {
         assert!(score(&[0.9, 0.9, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]) > 0.5);
         assert!(score(&[0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9]) > 0.5);
     }
 
     #[test]
-    fn a_single_picture_has_its_own_score() {
+    fn single_picture_keeps_its_score() {
         assert_eq!(score(&[0.7]), 0.7);
         assert_eq!(score(&[0.2, 0.6]), 0.4);
         assert_eq!(fuse(&[]), None);
     }
 
     #[test]
-    fn turned_frames_count_only_when_they_are_the_most() {
+    fn turned_frames_count_only_as_the_majority() {
         let mut clip = frames(&[0.95, 0.95, 0.95, 0.01, 0.01, 0.01, 0.01]);
         clip[..3].iter_mut().for_each(|frame| frame.turned = true);
         let fused = fuse(&clip).unwrap();

@@ -1,9 +1,9 @@
 //! Built-in analyzer: presentation attack detection on photos, videos and shot sets.
 //!
-//! Every sampled frame of the one subject's track (`face_track/1`, the same that face match reads)
-//! is scored by `fr_liveness`; `fusion` makes the score of a medium, `policy` the verdict. Passive
-//! liveness cannot tell an injected picture from a camera, and the model lets worn masks pass: see
-//! the model's card.
+//! The model `fr_liveness` scores every sampled frame of the subject's track (`face_track/1`, the
+//! one that face match reads too); `fusion` computes the score of a medium, `policy` the verdict.
+//! Passive liveness cannot distinguish an injected picture from a camera, and the model does not
+//! detect worn masks: see the model's card.
 
 mod best_shot;
 mod fusion;
@@ -13,8 +13,9 @@ mod policy;
 mod report;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
+use vultus_plugin_api::verdict::Finding as _;
 use vultus_plugin_api::{
-    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, export_analyzer,
+    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, export_analyzer,
 };
 use vultus_vision::{FaceTrack, SpoofScorer, failure};
 
@@ -74,7 +75,7 @@ impl Analyzer for Liveness {
     }
 
     fn new(config: &Config) -> Result<Self, Failure> {
-        let policy = Policy::read(config)?;
+        let policy = Policy::read(config, "liveness")?;
         let options = vultus_vision::options(config)?;
         Ok(Self { scorer: SpoofScorer::open(&options).map_err(failure)?, policy })
     }
@@ -107,7 +108,7 @@ impl Analyzer for Liveness {
 }
 
 impl Liveness {
-    /// The score of the subject in `frame`; `None` when the track has it not there.
+    /// The score of the subject in `frame`; `None` if the track does not contain that frame.
     fn score(
         &mut self,
         frame: &Frame<'_>,
@@ -136,7 +137,7 @@ impl Liveness {
         let findings = media.iter().flat_map(|m| m.findings.iter().map(|f| f.finding));
         let resolution = self.policy.resolution(findings);
         let reason = |index: u32, found: &medium::Found| {
-            let reason = Reason::new(found.finding.code(), found.finding.message()).medium(index);
+            let reason = found.finding.reason().medium(index);
             match found.frame {
                 Some(frame) => reason.frame(frame),
                 None => reason,

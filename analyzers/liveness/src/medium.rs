@@ -1,4 +1,4 @@
-//! Judging one medium: its score, and what keeps it from passing.
+//! Evaluates one medium: its score and its findings.
 
 use vultus_plugin_api::JobMedium;
 use vultus_plugin_api::manifest::SlotKind;
@@ -9,15 +9,18 @@ use crate::params::Params;
 use crate::policy::Finding;
 use crate::report::{FrameReport, MediumReport, rounded};
 
-/// Frames that a clip must have judged, unless it has fewer at all.
+/// Minimum number of counted frames of a clip.
 const FEWEST_FRAMES: usize = 8;
-/// Share of the frames, in quarters, from which a flaw of single frames is one of the medium.
+/// Share of the frames, in quarters, above which a flaw of frames is a finding of the medium.
 const FLAWED_QUARTERS: usize = 1;
+/// Minimum width of a face in pixels. For the sources of the limits see `policy`.
 const SMALLEST_WIDTH: f32 = 48.0;
+/// Maximum share of a face in the picture's width or height.
 const CLOSEST_SHARE: f32 = 0.70;
+/// Minimum share of the face's box inside the picture.
 const LEAST_INSIDE: f32 = 0.96;
 
-/// The subject in one frame, scored.
+/// The subject in one frame with its score.
 #[derive(Debug, Clone)]
 pub(crate) struct ScoredFrame {
     pub(crate) frame: u32,
@@ -49,14 +52,14 @@ pub(crate) struct Judged {
     pub(crate) findings: Vec<Found>,
 }
 
-/// A finding, and the frame that shows it where there is one.
+/// A finding and the frame that it concerns, if any.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) finding: Finding,
     pub(crate) frame: Option<u32>,
 }
 
-/// Judges a medium by its track and the scores of the track's frames.
+/// Evaluates a medium from its track and the scores of the track's frames.
 pub(crate) fn judge(
     medium: &JobMedium,
     track: &FaceTrack,
@@ -98,8 +101,7 @@ pub(crate) fn judge(
         if mostly_turned {
             find(Finding::FaceNotFrontal, None);
         }
-        // A video always has enough frames, or it is a still picture in disguise; a shot set may be
-        // one picture.
+        // A genuine video always has enough frames; a shot set may be a single picture.
         let needed = match medium.kind {
             SlotKind::Video => FEWEST_FRAMES,
             SlotKind::Image | SlotKind::ShotSet => FEWEST_FRAMES.min(medium.frame_count as usize),
@@ -125,7 +127,7 @@ pub(crate) fn judge(
     Judged { report, findings }
 }
 
-/// Flaws of size and place that more than a quarter of the frames have, with the first such frame.
+/// Flaws of size and position of more than a quarter of the frames, each with its first frame.
 fn framing_findings(track: &FaceTrack, scored: &[ScoredFrame]) -> Vec<(Finding, u32)> {
     let framings: Vec<(u32, Framing)> =
         scored.iter().map(|f| (f.frame, Framing::of(&f.rect, track.width, track.height))).collect();

@@ -1,16 +1,17 @@
-//! Parameters of the analysis, as the request gives them.
+//! Parameters of the analysis.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use vultus_plugin_api::Failure;
+use vultus_plugin_api::params::{self, Stricter};
 
-/// Parameters with their defaults.
+/// Parameters of a request, with their defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Params {
-    /// Scores below this pass.
+    /// Scores (probability of an attack, 0–1) below this value pass.
     pub(crate) accept_below: f32,
-    /// Scores from this on are declined; between the two a person decides.
+    /// Scores from this value on are declined; between the two, an operator decides.
     pub(crate) decline_from: f32,
     /// Whether to keep the best picture of the face.
     pub(crate) extract_best_shot: bool,
@@ -23,48 +24,40 @@ impl Default for Params {
 }
 
 impl Params {
-    /// Reads and checks the parameters.
-    pub(crate) fn read(params: &Value) -> Result<Self, Failure> {
-        if params.is_null() {
-            return Ok(Self::default());
-        }
-        let params: Self = serde_json::from_value(params.clone())
-            .map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?;
-        let range = 0.0..=1.0;
-        if !range.contains(&params.accept_below) || !range.contains(&params.decline_from) {
-            return Err(Failure::invalid_input("a threshold lies outside 0 to 1"));
-        }
-        if params.accept_below > params.decline_from {
-            return Err(Failure::invalid_input("acceptBelow is greater than declineFrom"));
-        }
-        Ok(params)
+    /// Reads and validates the parameters of a request. `INVALID_INPUT` if they do not match the
+    /// schema.
+    pub(crate) fn read(request: &Value) -> Result<Self, Failure> {
+        let read: Self = params::read(request)?;
+        params::check_ordered(
+            ("acceptBelow", read.accept_below.into()),
+            ("declineFrom", read.decline_from.into()),
+        )?;
+        Ok(read)
     }
 
     /// The JSON Schema of the parameters.
     pub(crate) fn schema() -> Value {
-        // The marks tell the node in which direction a request may move a threshold, and how two of
-        // them are ordered.
-        let threshold = |description: &str, at_most: Option<&str>| {
-            let mut property = json!({"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "description": description});
-            property["x-stricter"] = json!("lower");
-            if let Some(other) = at_most {
-                property["x-at-most"] = json!(other);
-            }
-            property
+        let defaults = Self::default();
+        let threshold = |default: f32, description: &str| {
+            params::threshold(1, default.into(), Stricter::Lower, description)
         };
-        json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "type": "object",
-            "additionalProperties": false,
-            "properties": {
-                "acceptBelow": threshold("Scores below this pass. At most declineFrom.", Some("declineFrom")),
-                "declineFrom": threshold("Scores from this on are declined; between the two a person decides.", None),
-                "extractBestShot": {
-                    "type": "boolean", "default": true,
-                    "description": "Keep the best picture of the face as the artifact best_shot."
-                }
-            }
-        })
+        params::schema(json!({
+            "acceptBelow": params::at_most(
+                threshold(
+                    defaults.accept_below,
+                    "Scores below this value pass. At most declineFrom."
+                ),
+                "declineFrom"
+            ),
+            "declineFrom": threshold(
+                defaults.decline_from,
+                "Scores from this value on are declined; between the two, an operator decides."
+            ),
+            "extractBestShot": params::flag(
+                defaults.extract_best_shot,
+                "Keep the best picture of the face as the artifact best_shot."
+            )
+        }))
     }
 }
 
@@ -73,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thresholds_out_of_order_or_range_are_refused() {
+    fn thresholds_out_of_order_or_range_are_rejected() {
         assert_eq!(Params::read(&json!({})).unwrap(), Params::default());
         assert!(Params::read(&json!({"acceptBelow": 0.3, "declineFrom": 0.8})).is_ok());
         assert!(Params::read(&json!({"acceptBelow": 0.8, "declineFrom": 0.3})).is_err());

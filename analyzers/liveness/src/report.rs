@@ -1,21 +1,21 @@
-//! The shape of the analysis' result.
+//! The result of the analysis and its JSON Schema.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 use vultus_vision::Rect;
 
-/// `Outcome::result`.
+/// The result of the analysis (`Outcome::result`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    /// Probability of an attack of the worst medium, 0–1; null when none could be scored.
+    /// Probability of an attack in the worst medium, 0–1; null if no medium could be scored.
     pub(crate) score: Option<f64>,
     pub(crate) thresholds: Thresholds,
     pub(crate) media: Vec<MediumReport>,
     pub(crate) best_shot: Option<BestShot>,
 }
 
-/// The thresholds applied.
+/// The applied thresholds.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Thresholds {
@@ -29,9 +29,9 @@ pub(crate) struct Thresholds {
 pub(crate) struct MediumReport {
     pub(crate) medium: u32,
     pub(crate) score: Option<f64>,
-    /// Most faces counted in one frame.
+    /// Maximum number of faces in one frame.
     pub(crate) faces: u32,
-    /// Frames that counted for the score.
+    /// Number of frames that counted for the score.
     pub(crate) frames_judged: u32,
     pub(crate) frames: Vec<FrameReport>,
 }
@@ -43,7 +43,7 @@ pub(crate) struct FrameReport {
     pub(crate) frame: u32,
     pub(crate) pts_us: i64,
     pub(crate) score: f64,
-    /// Whether it counted for the medium's score; turned faces do not.
+    /// Whether the frame counted for the medium's score; turned faces do not.
     pub(crate) judged: bool,
     #[serde(rename = "box")]
     pub(crate) rect: Rect,
@@ -54,13 +54,13 @@ pub(crate) struct FrameReport {
 pub(crate) struct BestShot {
     pub(crate) medium: u32,
     pub(crate) frame: u32,
-    /// 0–1: sharp, frontal, well-sized, bona fide.
+    /// Quality of the face times the probability that it is bona fide, 0–1.
     pub(crate) quality: f64,
     /// Name of the artifact.
     pub(crate) artifact: String,
 }
 
-/// Millionths: all that the scores are good for, and the same text everywhere.
+/// Rounds to six decimals, the useful precision, so that the value has the same text everywhere.
 pub(crate) fn rounded(value: f32) -> f64 {
     (f64::from(value) * 1e6).round() / 1e6
 }
@@ -74,7 +74,8 @@ pub(crate) fn schema() -> Value {
         "type": "object", "additionalProperties": false,
         "required": ["frame", "ptsUs", "score", "judged", "box"],
         "properties": {
-            "frame": index, "ptsUs": {"type": "integer"}, "score": fraction, "judged": {"type": "boolean"},
+            "frame": index, "ptsUs": {"type": "integer"}, "score": fraction,
+            "judged": {"type": "boolean"},
             "box": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
         }
     });
@@ -96,7 +97,8 @@ pub(crate) fn schema() -> Value {
                 "description": "Probability of a presentation attack in the worst medium."
             },
             "thresholds": {
-                "type": "object", "additionalProperties": false, "required": ["acceptBelow", "declineFrom"],
+                "type": "object", "additionalProperties": false,
+                "required": ["acceptBelow", "declineFrom"],
                 "properties": {"acceptBelow": fraction, "declineFrom": fraction}
             },
             "media": {"type": "array", "items": medium},
@@ -104,7 +106,8 @@ pub(crate) fn schema() -> Value {
                 "type": ["object", "null"], "additionalProperties": false,
                 "required": ["medium", "frame", "quality", "artifact"],
                 "properties": {
-                    "medium": index, "frame": index, "quality": fraction, "artifact": {"type": "string"}
+                    "medium": index, "frame": index, "quality": fraction,
+                    "artifact": {"type": "string"}
                 }
             }
         }

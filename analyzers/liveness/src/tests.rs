@@ -1,4 +1,4 @@
-//! The analyzer on real models and pictures, through the plugin interface.
+//! The analyzer with real models and pictures, through the plugin interface.
 
 use serde_json::{Value, json};
 use vultus_face_detect::FaceDetect;
@@ -41,7 +41,7 @@ fn score(run: &TestRun) -> f64 {
 }
 
 #[test]
-fn portraits_pass_and_a_print_of_one_is_declined() {
+fn portraits_pass_and_a_print_is_declined() {
     for name in ["obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg"] {
         let run = image(&sample(name));
         assert_eq!(run.outcome.resolution, Resolution::Success, "{name} {:?}", run.outcome);
@@ -54,7 +54,7 @@ fn portraits_pass_and_a_print_of_one_is_declined() {
 }
 
 #[test]
-fn one_attack_segment_in_a_bona_fide_clip_changes_the_verdict() {
+fn attack_segment_in_a_bona_fide_clip_is_declined() {
     let live = sample("obama.jpg");
     let mut frames = handheld(&live, 12);
     let run_of = |frames: &[_]| run(SlotKind::Video, clip(frames));
@@ -70,7 +70,7 @@ fn one_attack_segment_in_a_bona_fide_clip_changes_the_verdict() {
 }
 
 #[test]
-fn another_person_within_the_clip_is_never_success() {
+fn second_person_in_a_clip_is_declined() {
     let mut frames = handheld(&sample("obama.jpg"), 10);
     frames.splice(6..8, handheld(&sample("biden.jpg"), 2));
     let run = run(SlotKind::Video, clip(&frames));
@@ -82,7 +82,7 @@ fn another_person_within_the_clip_is_never_success() {
 }
 
 #[test]
-fn a_medium_without_one_whole_well_sized_face_is_never_success() {
+fn medium_without_one_whole_face_is_never_success() {
     let portrait = sample("obama.jpg");
     let (width, height) = (portrait.width() as f32, portrait.height() as f32);
     let [x, y, w, h] = OBAMA_FACE;
@@ -107,7 +107,7 @@ fn a_medium_without_one_whole_well_sized_face_is_never_success() {
 }
 
 #[test]
-fn a_clip_that_loses_its_face_is_not_accepted_on_the_rest() {
+fn clip_that_loses_its_face_is_not_accepted() {
     let mut frames = handheld(&sample("obama.jpg"), 12);
     let wall = image::RgbImage::from_pixel(600, 700, image::Rgb([120; 3]));
     frames.splice(6..12, (0..6).map(|_| wall.clone().into()));
@@ -117,7 +117,7 @@ fn a_clip_that_loses_its_face_is_not_accepted_on_the_rest() {
 }
 
 #[test]
-fn the_best_shot_beats_a_blurred_a_turned_and_an_attack_frame() {
+fn best_shot_is_sharp_frontal_and_bona_fide() {
     let (best, turned) = (sample("obama.jpg"), sample("obama2.jpg"));
     let frames =
         [best.blur(4.0), turned, print_of(&best, OBAMA_FACE), best.clone(), best.blur(2.0)];
@@ -130,7 +130,7 @@ fn the_best_shot_beats_a_blurred_a_turned_and_an_attack_frame() {
 }
 
 #[test]
-fn the_worst_medium_decides_and_all_are_reported() {
+fn worst_medium_decides() {
     let live = sample("obama.jpg");
     let mut bench = bench();
     bench.medium(SlotKind::Image, &["photo_selfie"], vec![still(&live)]);
@@ -146,7 +146,7 @@ fn the_worst_medium_decides_and_all_are_reported() {
 }
 
 #[test]
-fn a_gap_between_the_thresholds_asks_a_person() {
+fn score_between_thresholds_requires_an_operator() {
     let mut bench = bench();
     bench.medium(SlotKind::Image, &[], vec![still(&sample("obama2.jpg"))]);
     let gap = json!({"acceptBelow": 0.0, "declineFrom": 0.9});
@@ -158,7 +158,7 @@ fn a_gap_between_the_thresholds_asks_a_person() {
 }
 
 #[test]
-fn of_the_webcam_set_at_most_one_of_fifty_is_wrong_on_each_side() {
+fn at_most_one_error_of_fifty_on_the_webcam_set() {
     let Some(folder) = media::shared("liveness") else {
         return;
     };

@@ -1,10 +1,10 @@
-//! Built-in analyzer: how well a picture of a face is suited to be compared or shown, after the
-//! idea of ISO/IEC 29794-5.
+//! Built-in analyzer: quality of a picture of a face for comparison or display, following the idea
+//! of ISO/IEC 29794-5.
 //!
-//! Seven measures of 0 to 100 ([`measures`]), each with a least value that the request may raise
-//! ([`params`]); what falls short is told as a reason, and decides ([`policy`]). Of a clip the best
-//! frame counts, as if it had been taken out as a photo. It says nothing about who the person is or
-//! whether they are alive.
+//! Seven measures from 0 to 100 ([`measures`]), each with a minimum that the request may raise
+//! ([`params`]). Every measure below its minimum is a reason and contributes to the verdict
+//! ([`policy`]). Of a clip, only the best frame counts. The analysis says nothing about identity or
+//! liveness.
 
 mod measures;
 mod params;
@@ -12,8 +12,9 @@ mod policy;
 mod report;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
+use vultus_plugin_api::verdict::{self, Finding as _};
 use vultus_plugin_api::{
-    Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, Reason, export_analyzer,
+    Analyzer, Config, Failure, Frame, Job, Manifest, NoSettings, Outcome, export_analyzer,
 };
 use vultus_vision::{
     AlignedFace, EyeScorer, Face, Faces, LandmarkFinder, PoseEstimator, VisionError, failure,
@@ -77,9 +78,7 @@ impl Analyzer for FaceQuality {
     }
 
     fn new(config: &Config) -> Result<Self, Failure> {
-        if let Some(setting) = config.settings.keys().next() {
-            return Err(Failure::invalid_input(format!("quality has no setting {setting}")));
-        }
+        config.read_settings::<NoSettings>("quality")?;
         let options = vultus_vision::options(config)?;
         let open = || -> Result<Self, VisionError> {
             Ok(Self {
@@ -138,7 +137,7 @@ impl FaceQuality {
             eyes: self.eyes.score(&picture, &outline).map_err(failure)?,
             aligned: match self.aligned.cut(&picture, &here.landmarks) {
                 Ok(()) => Some(&self.aligned),
-                // Landmarks in one point: such a face has neither sharpness nor light.
+                // Coinciding landmarks: sharpness and exposure of this face are 0.
                 Err(VisionError::Landmarks) => None,
                 Err(error) => return Err(failure(error)),
             },
@@ -172,9 +171,9 @@ fn conclude(params: &Params, best: Vec<Option<Best>>) -> Result<Outcome, Failure
             best.as_ref().map(|best| (best.frame, best.faces, &best.measures)),
         ));
     }
-    let resolution = policy::resolution(findings.iter().map(|(finding, ..)| *finding));
+    let resolution = verdict::worst(findings.iter().map(|(finding, ..)| finding.verdict()));
     let reason = |(finding, medium, frame): &(Finding, u32, Option<u32>)| {
-        let reason = Reason::new(finding.code(), finding.message()).medium(*medium);
+        let reason = finding.reason().medium(*medium);
         frame.map_or(reason.clone(), |frame| reason.frame(frame))
     };
     let reasons = findings.iter().map(reason).collect();

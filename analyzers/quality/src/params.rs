@@ -1,10 +1,11 @@
-//! Parameters of the analysis: the least value of each measure.
+//! Parameters of the analysis: the minimum of each measure.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use vultus_plugin_api::Failure;
+use vultus_plugin_api::params::{self, Stricter};
 
-/// Least values of 0–100; 0 means that the measure does not matter.
+/// Minimum of each measure, 0–100; 0 disables the check.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(crate) struct Params {
@@ -18,8 +19,8 @@ pub(crate) struct Params {
 }
 
 impl Default for Params {
-    /// What a selfie for a comparison needs: a head turned by at most 30 degrees, eyes 36 pixels
-    /// apart, any background.
+    /// The requirements of a selfie for comparison: head turned by at most 30 degrees, eyes 36
+    /// pixels apart, any background.
     fn default() -> Self {
         Self {
             min_pose: 75.0,
@@ -34,18 +35,14 @@ impl Default for Params {
 }
 
 impl Params {
-    /// Reads and checks the parameters.
-    pub(crate) fn read(params: &Value) -> Result<Self, Failure> {
-        if params.is_null() {
-            return Ok(Self::default());
+    /// Reads and validates the parameters of a request. `INVALID_INPUT` if they do not match the
+    /// schema.
+    pub(crate) fn read(request: &Value) -> Result<Self, Failure> {
+        let read: Self = params::read(request)?;
+        for (name, minimum) in read.all() {
+            params::check_range(name, minimum, 100.0)?;
         }
-        let params: Self = serde_json::from_value(params.clone())
-            .map_err(|e| Failure::invalid_input(format!("reading the parameters: {e}")))?;
-        let range = 0.0..=100.0;
-        if params.all().iter().any(|(_, least)| !range.contains(least)) {
-            return Err(Failure::invalid_input("a least value lies outside 0 to 100"));
-        }
-        Ok(params)
+        Ok(read)
     }
 
     fn all(&self) -> [(&'static str, f64); 7] {
@@ -63,41 +60,34 @@ impl Params {
     /// The JSON Schema of the parameters.
     pub(crate) fn schema() -> Value {
         let description = |name: &str| match name {
-            "minPose" => {
-                "How far the head faces the camera: 75 allows angles of 30 degrees, 88 of 20."
+            "minPose" => "Pose of the head: 75 allows angles of 30 degrees, 88 of 20.",
+            "minEyesOpen" => "Probability that both eyes are open.",
+            "minSharpness" => "Sharpness of the face.",
+            "minExposure" => "Exposure: how little of the face is underexposed or overexposed.",
+            "minSize" => "Size of the face: 100 is 90 pixels between the eyes.",
+            "minCentring" => {
+                "Centring: how close the face is to the middle, and whether it is complete."
             }
-            "minEyesOpen" => "How surely both eyes are open.",
-            "minSharpness" => "How sharp the face is.",
-            "minExposure" => "How little of the face is lost in the dark or the light.",
-            "minSize" => "How large the face is: 100 is 90 pixels between the eyes.",
-            "minCentring" => "How near to the middle and how whole the face is.",
-            _ => "How calm the background is: 50 allows little pattern. 0: it does not matter.",
+            _ => "Uniformity of the background: 50 allows little pattern, 0 disables the check.",
         };
-        let property = |(name, least): (&str, f64)| {
-            // A request may only ask for more than the company does.
-            let property = json!({
-                "type": "number", "minimum": 0, "maximum": 100, "default": least,
-                "description": format!("Least value: {}", description(name)), "x-stricter": "higher",
-            });
+        let property = |(name, minimum): (&str, f64)| {
+            let description = format!("Minimum: {}", description(name));
+            let property = params::threshold(100, minimum, Stricter::Higher, &description);
             (name.to_owned(), property)
         };
-        let properties: serde_json::Map<String, Value> =
+        let properties: Map<String, Value> =
             Self::default().all().into_iter().map(property).collect();
-        json!({
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "type": "object",
-            "additionalProperties": false,
-            "properties": properties
-        })
+        params::schema(properties)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
-    fn the_schema_names_the_parameters_that_are_read() {
+    fn schema_states_the_defaults() {
         let schema = Params::schema();
         let defaults: serde_json::Map<String, Value> = schema["properties"]
             .as_object()

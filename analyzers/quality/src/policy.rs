@@ -1,6 +1,6 @@
-//! Which shortcoming leads to which verdict.
+//! Maps findings to verdicts.
 //!
-//! | code | when | verdict |
+//! | code | condition | verdict |
 //! | --- | --- | --- |
 //! | `NO_FACE` | no frame shows a face | DECLINED |
 //! | `MULTIPLE_FACES` | a second face at least half as tall | OPERATOR_REQUIRED |
@@ -12,16 +12,17 @@
 //! | `OFF_CENTRE` | centring < `minCentring` | see below |
 //! | `BUSY_BACKGROUND` | background < `minBackground` | see below |
 //!
-//! A measure below half of its least value is DECLINED: a new picture is needed. One between that
-//! and the least value is OPERATOR_REQUIRED: a person may find it good enough. Closed eyes alone
-//! are never DECLINED, since the model takes shaded eyes and those behind glasses for closed.
+//! A measure below half of its minimum is DECLINED: a new picture is needed. One between half of
+//! the minimum and the minimum is OPERATOR_REQUIRED: an operator may accept it. Closed eyes alone
+//! are never DECLINED, since the model confuses shaded eyes and eyes behind glasses with closed
+//! ones.
 
-use vultus_plugin_api::Resolution;
+use vultus_plugin_api::verdict::{self, Verdict};
 
 use crate::measures::Measures;
 use crate::params::Params;
 
-/// What keeps a picture from passing.
+/// A finding that prevents SUCCESS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Finding {
     NoFace,
@@ -29,7 +30,7 @@ pub(crate) enum Finding {
     Short(Measure, Extent),
 }
 
-/// A measure that may fall short.
+/// A measure below its minimum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
     Pose,
@@ -41,18 +42,17 @@ pub(crate) enum Measure {
     Background,
 }
 
-/// How far it falls short.
+/// How far a measure is below its minimum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
-    /// Less than by half.
+    /// At least half of the minimum.
     Somewhat,
-    /// By half or more.
+    /// Less than half of the minimum.
     Badly,
 }
 
-impl Finding {
-    /// The stable code.
-    pub(crate) const fn code(self) -> &'static str {
+impl verdict::Finding for Finding {
+    fn code(self) -> &'static str {
         match self {
             Self::NoFace => "NO_FACE",
             Self::MultipleFaces => "MULTIPLE_FACES",
@@ -66,15 +66,14 @@ impl Finding {
         }
     }
 
-    /// One sentence for people: what to do about it.
-    pub(crate) const fn message(self) -> &'static str {
+    fn message(self) -> &'static str {
         match self {
             Self::NoFace => "No face was found.",
-            Self::MultipleFaces => "More than one face is in the picture.",
+            Self::MultipleFaces => "There is more than one face in the picture.",
             Self::Short(Measure::Pose, _) => {
                 "The head is turned away: look straight into the camera."
             }
-            Self::Short(Measure::EyesOpen, _) => "The eyes do not seem to be open.",
+            Self::Short(Measure::EyesOpen, _) => "The eyes do not appear to be open.",
             Self::Short(Measure::Sharpness, _) => {
                 "The face is blurred: hold the camera still and clean its lens."
             }
@@ -85,26 +84,26 @@ impl Finding {
                 "The face is too small or too near: change the distance to the camera."
             }
             Self::Short(Measure::Centring, _) => {
-                "The face is not in the middle of the picture, or is cut off."
+                "The face is not in the middle of the picture, or it is cut off."
             }
             Self::Short(Measure::Background, _) => {
-                "The background is restless: stand before a plain wall."
+                "The background is not uniform: stand in front of a plain wall."
             }
         }
     }
 
-    const fn resolution(self) -> Resolution {
+    fn verdict(self) -> Verdict {
         match self {
-            Self::NoFace => Resolution::Declined,
+            Self::NoFace => Verdict::Declined,
             Self::MultipleFaces
             | Self::Short(Measure::EyesOpen, _)
-            | Self::Short(_, Extent::Somewhat) => Resolution::OperatorRequired,
-            Self::Short(_, Extent::Badly) => Resolution::Declined,
+            | Self::Short(_, Extent::Somewhat) => Verdict::OperatorRequired,
+            Self::Short(_, Extent::Badly) => Verdict::Declined,
         }
     }
 }
 
-/// The measures that fall short of their least values.
+/// Findings for all measures below their minimum.
 pub(crate) fn shortcomings(measures: &Measures, params: &Params) -> Vec<Finding> {
     let all = [
         (Measure::Pose, Some(measures.pose), params.min_pose),
@@ -116,7 +115,7 @@ pub(crate) fn shortcomings(measures: &Measures, params: &Params) -> Vec<Finding>
         (Measure::Background, measures.background, params.min_background),
     ];
     let short = |(measure, value, least): (Measure, Option<f64>, f64)| {
-        // A background of which nothing can be seen falls short where one is asked for.
+        // A background that is not visible counts as 0, which matters only if a minimum is set.
         let value = value.unwrap_or(0.0);
         let extent = if value < least / 2.0 { Extent::Badly } else { Extent::Somewhat };
         (value < least).then_some(Finding::Short(measure, extent))
@@ -124,14 +123,11 @@ pub(crate) fn shortcomings(measures: &Measures, params: &Params) -> Vec<Finding>
     all.into_iter().filter_map(short).collect()
 }
 
-/// The worst of all findings; SUCCESS without any.
-pub(crate) fn resolution(findings: impl Iterator<Item = Finding>) -> Resolution {
-    findings.map(Finding::resolution).max().unwrap_or(Resolution::Success)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vultus_plugin_api::Resolution;
+    use vultus_plugin_api::verdict::Finding as _;
     use vultus_vision::HeadPose;
 
     const GOOD: Measures = Measures {
@@ -147,11 +143,12 @@ mod tests {
 
     fn judged(measures: Measures, params: Params) -> (Vec<&'static str>, Resolution) {
         let found = shortcomings(&measures, &params);
-        (found.iter().map(|finding| finding.code()).collect(), resolution(found.into_iter()))
+        let codes = found.iter().map(|finding| finding.code()).collect();
+        (codes, verdict::worst(found.into_iter().map(Finding::verdict)))
     }
 
     #[test]
-    fn a_measure_somewhat_below_its_least_value_is_for_a_person_and_one_far_below_is_declined() {
+    fn half_of_the_minimum_separates_operator_and_declined() {
         let params = Params::default();
         assert_eq!(judged(GOOD, params), (vec![], Resolution::Success));
         let somewhat = Measures { sharpness: 30.0, ..GOOD };
@@ -163,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_background_that_cannot_be_seen_matters_only_where_one_is_asked_for() {
+    fn invisible_background_matters_only_if_required() {
         assert_eq!(judged(GOOD, Params::default()).1, Resolution::Success);
         let strict = Params { min_background: 50.0, ..Params::default() };
         assert_eq!(judged(GOOD, strict), (vec!["BUSY_BACKGROUND"], Resolution::Declined));

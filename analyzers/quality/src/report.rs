@@ -1,20 +1,20 @@
-//! The result: what is written for the client, and its JSON Schema.
+//! The result of the analysis and its JSON Schema.
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::measures::Measures;
 
-/// `Outcome::result`.
+/// The result of the analysis (`Outcome::result`).
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    /// The lowest `overall` of all media; null when one of them shows no face.
+    /// The lowest `overall` of all media; null if one of them shows no face.
     overall: Option<f64>,
     media: Vec<MediumReport>,
 }
 
-/// What is said of one medium: of its best frame.
+/// The result of one medium: that of its best frame.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MediumReport {
@@ -48,7 +48,8 @@ impl Report {
 }
 
 impl MediumReport {
-    /// The best frame with its faces and measures; none without a face.
+    /// The report of a medium: index, number of faces and measures of its best frame; `None`
+    /// without a face.
     pub(crate) fn of(medium: u32, best: Option<(u32, u32, &Measures)>) -> Self {
         let Some((frame, faces, measures)) = best else {
             return Self { medium, frame: None, faces: 0, overall: None, measures: None };
@@ -80,22 +81,29 @@ impl MediumReport {
 pub(crate) fn schema() -> Value {
     let score =
         |about: &str| json!({"type": "number", "minimum": 0, "maximum": 100, "description": about});
-    let optional = |about: &str| json!({"type": ["number", "null"], "minimum": 0, "maximum": 100, "description": about});
+    let optional = |about: &str| {
+        json!({
+            "type": ["number", "null"], "minimum": 0, "maximum": 100, "description": about
+        })
+    };
     let index = json!({"type": "integer", "minimum": 0});
     let angle = |about: &str| json!({"type": "number", "description": about});
     let measures = json!({
         "type": ["object", "null"], "additionalProperties": false,
-        "required": ["pose", "eyesOpen", "sharpness", "exposure", "size", "centring", "background", "yaw", "pitch", "roll"],
+        "required": [
+            "pose", "eyesOpen", "sharpness", "exposure", "size", "centring", "background", "yaw",
+            "pitch", "roll"
+        ],
         "properties": {
-            "pose": score("100 facing the camera: the square of the cosine of the largest angle."),
-            "eyesOpen": score("100 both eyes surely open."),
-            "sharpness": score("100 sharp."),
-            "exposure": score("100 nothing of the face lost in the dark or the light."),
-            "size": score("100 at least 90 pixels between the eyes, and not too near."),
-            "centring": score("100 in the middle, and whole."),
-            "background": optional("100 a plain wall; null where too little of it can be seen."),
-            "yaw": angle("Degrees; positive when the nose points to the image's left."),
-            "pitch": angle("Degrees; level faces lie within a few degrees of 0."),
+            "pose": score("100: facing the camera. The squared cosine of the largest angle."),
+            "eyesOpen": score("100: both eyes are certainly open."),
+            "sharpness": score("100: sharp."),
+            "exposure": score("100: no part of the face is underexposed or overexposed."),
+            "size": score("100: at least 90 pixels between the eyes, and not too near."),
+            "centring": score("100: in the middle, and complete."),
+            "background": optional("100: a plain wall; null if too little of it is visible."),
+            "yaw": angle("Degrees; positive if the nose points to the image's left."),
+            "pitch": angle("Degrees; within a few degrees of 0 for level faces."),
             "roll": angle("Degrees.")
         }
     });
@@ -104,9 +112,12 @@ pub(crate) fn schema() -> Value {
         "required": ["medium", "frame", "faces", "overall", "measures"],
         "properties": {
             "medium": index,
-            "frame": {"type": ["integer", "null"], "minimum": 0, "description": "The best frame, of which all else is said."},
+            "frame": {
+                "type": ["integer", "null"], "minimum": 0,
+                "description": "The best frame, to which the other values refer."
+            },
             "faces": index,
-            "overall": optional("The lowest measure but for the background."),
+            "overall": optional("The lowest measure except the background."),
             "measures": measures
         }
     });
@@ -115,7 +126,7 @@ pub(crate) fn schema() -> Value {
         "type": "object", "additionalProperties": false,
         "required": ["overall", "media"],
         "properties": {
-            "overall": optional("Of the worst medium; null when one shows no face."),
+            "overall": optional("Of the worst medium; null if one shows no face."),
             "media": {"type": "array", "items": medium}
         }
     })

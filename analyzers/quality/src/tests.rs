@@ -1,4 +1,4 @@
-//! The analyzer on real models and pictures, through the plugin interface: the measures order
+//! The analyzer with real models and pictures, through the plugin interface: the measures order
 //! pictures as people would.
 
 use image::DynamicImage;
@@ -42,7 +42,7 @@ fn codes(outcome: &Outcome) -> Vec<&str> {
     outcome.reasons.iter().map(|reason| reason.code.as_str()).collect()
 }
 
-/// The picture with all levels multiplied.
+/// The picture with all levels multiplied by `factor`.
 fn lit(picture: &DynamicImage, factor: f32) -> DynamicImage {
     let mut rgb = picture.to_rgb8();
     rgb.pixels_mut().for_each(|pixel| {
@@ -52,7 +52,7 @@ fn lit(picture: &DynamicImage, factor: f32) -> DynamicImage {
 }
 
 #[test]
-fn good_portraits_pass_and_every_measure_is_high() {
+fn good_portraits_pass() {
     for name in ["obama.jpg", "obama2.jpg", "biden.jpg"] {
         let outcome = judged(&sample(name));
         assert_eq!(outcome.resolution, Resolution::Success, "{name} {outcome:#?}");
@@ -61,7 +61,7 @@ fn good_portraits_pass_and_every_measure_is_high() {
 }
 
 #[test]
-fn blur_dark_and_overexposed_pictures_score_lower_than_the_original() {
+fn degraded_pictures_score_lower_than_the_original() {
     let good = sample("obama.jpg");
     let original = judged(&good);
     for (worse, name, code) in [
@@ -86,12 +86,12 @@ fn blur_dark_and_overexposed_pictures_score_lower_than_the_original() {
 }
 
 #[test]
-fn a_far_face_and_one_at_the_edge_are_told() {
+fn far_face_and_face_at_the_edge_are_findings() {
     let portrait = sample("obama.jpg");
     let far = judged(&scaled(&portrait, 160));
     assert!(codes(&far).contains(&"WRONG_SIZE"), "{far:#?}");
     let (width, height) = (portrait.width(), portrait.height());
-    // Room at one side only moves the face to the edge.
+    // Padding on one side moves the face to the edge.
     let mut canvas = image::RgbImage::from_pixel(width * 5 / 2, height, image::Rgb([120; 3]));
     image::imageops::replace(&mut canvas, &portrait.to_rgb8(), 0, 0);
     let aside = judged(&canvas.into());
@@ -105,18 +105,18 @@ fn a_far_face_and_one_at_the_edge_are_told() {
 }
 
 #[test]
-fn no_face_is_declined_and_a_second_one_is_for_a_person() {
+fn no_face_and_several_faces_are_findings() {
     let wall = image::RgbImage::from_fn(640, 480, |x, y| image::Rgb([(x / 4 + y / 8) as u8; 3]));
-    let nobody = judged(&wall.into());
-    assert_eq!((nobody.resolution, codes(&nobody)), (Resolution::Declined, vec!["NO_FACE"]));
-    assert!(nobody.result["overall"].is_null());
+    let empty = judged(&wall.into());
+    assert_eq!((empty.resolution, codes(&empty)), (Resolution::Declined, vec!["NO_FACE"]));
+    assert!(empty.result["overall"].is_null());
     let two = judged(&media::beside(&sample("obama.jpg"), &sample("biden.jpg")));
     assert!(codes(&two).contains(&"MULTIPLE_FACES"), "{two:#?}");
     assert_ne!(two.resolution, Resolution::Success);
 }
 
 #[test]
-fn of_a_clip_the_best_frame_counts() {
+fn best_frame_of_a_clip_counts() {
     let good = sample("obama.jpg");
     let outcome = run(
         SlotKind::Video,
@@ -128,7 +128,7 @@ fn of_a_clip_the_best_frame_counts() {
 }
 
 #[test]
-fn a_request_can_ask_for_more() {
+fn request_can_raise_a_minimum() {
     let with = |params: Value| run(SlotKind::Image, vec![still(&sample("biden.jpg"))], params);
     let sharper = with(json!({"minSharpness": 95}));
     assert_eq!(
@@ -144,8 +144,8 @@ fn a_request_can_ask_for_more() {
     );
 }
 
-/// The measure of every picture of a folder of the larger test data that shows a face, with the
-/// picture's name.
+/// The measure `name` and the file name of every picture with a face in a folder of the larger test
+/// data.
 fn of_folder(folder: &std::path::Path, name: &str) -> Vec<(f64, String)> {
     let mut bench = bench();
     let mut found = Vec::new();
@@ -179,7 +179,7 @@ fn eyes_of_surprised_people_are_open() {
 }
 
 #[test]
-fn heads_that_are_turned_score_lower_than_those_that_face_the_camera() {
+fn turned_head_has_a_lower_pose() {
     let Some(folder) = media::shared("liveness/attacks") else {
         return;
     };
@@ -189,7 +189,7 @@ fn heads_that_are_turned_score_lower_than_those_that_face_the_camera() {
 }
 
 #[test]
-fn eyes_behind_sunglasses_are_not_seen_open() {
+fn eyes_behind_sunglasses_do_not_count_as_open() {
     let Some(folder) = media::shared("liveness/attacks") else {
         return;
     };
@@ -198,7 +198,7 @@ fn eyes_behind_sunglasses_are_not_seen_open() {
 }
 
 #[test]
-fn webcam_frames_of_people_looking_at_the_camera_face_it() {
+fn webcam_faces_are_mostly_frontal() {
     let Some(folder) = media::shared("liveness/nuaa/live") else {
         return;
     };
