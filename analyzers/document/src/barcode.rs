@@ -1,4 +1,4 @@
-//! Barcodes on the document: found and decoded, not interpreted.
+//! Finds and decodes barcodes; their content is interpreted by `vultus-document-text`.
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,9 +10,9 @@ use vultus_document_text::{BarcodeFormat, Quad, RawBarcode};
 
 use crate::sample;
 
-/// Longer side, in pixels, to which larger pictures are brought.
+/// Maximum longer side, in pixels, of the picture that is searched; larger ones are reduced.
 const SIDE: u32 = 1600;
-/// Most barcodes kept.
+/// Maximum number of barcodes.
 const MOST: usize = 8;
 
 /// The barcodes in `picture`.
@@ -28,7 +28,7 @@ pub(crate) fn read(picture: &RgbImage) -> Vec<RawBarcode> {
         TryHarder: Some(false),
         ..DecodeHints::default()
     };
-    // The decoder works on whatever lies in the picture: a fault of it costs the barcode, not the
+    // The decoder processes arbitrary pictures: if it panics, the barcode is lost, but not the
     // analysis.
     let found = catch_unwind(AssertUnwindSafe(|| {
         detect_multiple_in_luma_with_hints(luma, width, height, &mut hints)

@@ -1,8 +1,8 @@
-//! Where the document lies: four straight edges around it, found without a model.
+//! Finds the four straight edges of the document, without a model.
 //!
-//! A document that fills the picture has none of them, which is no fault. What is found is used to
-//! judge the picture and to cut the portrait; text is read where it stands, so that a wrong edge
-//! costs no line.
+//! A document that fills the picture has no visible edges; that is not an error. The edges are used
+//! to measure the picture and to cut out the portrait. Text is read independently of them, so that
+//! a wrong edge loses no line.
 
 use image::{GrayImage, RgbImage};
 use imageproc::edges::canny;
@@ -13,21 +13,21 @@ use vultus_document_text::Quad;
 use crate::plane::{self, Point, between};
 use crate::sample;
 
-/// Longer side of the picture in which edges are looked for.
+/// Longer side, in pixels, of the reduced picture that is searched.
 const SIDE: u32 = 512;
-/// Lines looked at, strongest first.
+/// Maximum number of candidate lines, strongest first.
 const MOST_LINES: usize = 24;
-/// Share of a side that must be an edge, for each side and on average.
+/// Minimum share of edge pixels, for each side and on average.
 const LEAST_SUPPORT: f32 = 0.45;
 const MEAN_SUPPORT: f32 = 0.65;
-/// Least area of a document, as a share of the picture.
+/// Minimum area of a document, as a share of the picture.
 const LEAST_AREA: f32 = 0.04;
-/// How far a corner may lie outside the picture, as a share of its longer side.
+/// Maximum distance of a corner outside the picture, as a share of the longer side.
 const OUTSIDE: f32 = 0.12;
-/// Proportions of documents: from square-ish by perspective to a card seen from below.
+/// Range of the side ratio of documents, including perspective.
 const PROPORTIONS: [f32; 2] = [1.15, 2.1];
 
-/// A line: points p with p·normal = offset.
+/// A line: the points p with p·normal = offset.
 #[derive(Debug, Clone, Copy)]
 struct Line {
     normal: Point,
@@ -52,8 +52,8 @@ impl Line {
     }
 }
 
-/// The edges of the document in `picture`, its corners clockwise from the one at the upper left of
-/// the picture.
+/// The corners of the document in `picture`, clockwise from the one nearest to the picture's upper
+/// left.
 pub(crate) fn find(picture: &RgbImage) -> Option<Quad> {
     let factor = SIDE as f32 / picture.width().max(picture.height()) as f32;
     let fitted = |length: u32| ((length as f32 * factor).round() as u32).max(1);
@@ -98,7 +98,7 @@ fn strongest(edges: &GrayImage) -> Vec<Line> {
     lines.into_iter().take(MOST_LINES).map(|(_, line)| refined(edges, line)).collect()
 }
 
-/// The line through the edge pixels near it: the search for lines knows whole degrees only.
+/// Fits the line to the edge pixels near it: the Hough transform only yields whole degrees.
 fn refined(edges: &GrayImage, mut line: Line) -> Line {
     for reach in [5i32, 2] {
         let along = [-line.normal[1], line.normal[0]];
@@ -139,7 +139,7 @@ fn refined(edges: &GrayImage, mut line: Line) -> Line {
     line
 }
 
-/// How many pixels along the line are edges.
+/// Number of edge pixels along the line.
 fn votes(edges: &GrayImage, line: &Line) -> f32 {
     let along = [-line.normal[1], line.normal[0]];
     let reach = (edges.width() + edges.height()) as i32;
@@ -166,7 +166,7 @@ fn is_edge(edges: &GrayImage, p: Point, across: Point) -> bool {
     })
 }
 
-/// Where the four lines meet: two of each direction.
+/// The intersections of the four lines, two of each direction.
 fn corners(sides: &[Line; 4]) -> Option<Quad> {
     let [a, b, c, d] = sides;
     let mut points = [a.meets(c)?, a.meets(d)?, b.meets(d)?, b.meets(c)?];
@@ -193,14 +193,14 @@ fn may_be_document(quad: &Quad, width: f32, height: f32) -> bool {
         && (PROPORTIONS[0]..PROPORTIONS[1]).contains(&proportion)
 }
 
-/// Mean share of the sides that are edges; `None` when too little is.
+/// Mean share of edge pixels along the sides; `None` if it is too small.
 fn support(edges: &GrayImage, quad: &Quad) -> Option<f32> {
     let mut sum = 0.0;
     for i in 0..4 {
         let (a, b) = (quad.0[i], quad.0[(i + 1) % 4]);
         let length = plane::distance(a, b).max(1.0);
         let across = [(a[1] - b[1]) / length, (b[0] - a[0]) / length];
-        // Corners are often rounded: the middle of a side counts.
+        // Corners are often rounded: only the middle of a side counts.
         let steps = (0.9 * length) as usize;
         let inside = |p: &Point| {
             (0.0..edges.width() as f32).contains(&p[0])
@@ -223,13 +223,12 @@ fn support(edges: &GrayImage, quad: &Quad) -> Option<f32> {
     (sum / 4.0 > MEAN_SUPPORT).then_some(sum / 4.0)
 }
 
-/// How many quarters clockwise the document is turned in the picture when its text runs in `angle`
-/// degrees.
+/// Clockwise rotation of the document in quarter turns, given the direction of its text in degrees.
 pub(crate) fn quarters(angle: f32) -> usize {
     (angle.rem_euclid(360.0) / 90.0).round() as usize % 4
 }
 
-/// The corners counted from the upper left of the document itself.
+/// The corners reordered to start at the upper left of the upright document.
 pub(crate) fn upright(quad: &Quad, quarters: usize) -> Quad {
     let mut corners = quad.0;
     corners.rotate_left(quarters % 4);

@@ -1,8 +1,9 @@
-//! Built-in analyzer: reads and checks an identity document, and finds its portrait for face match.
+//! Built-in analyzer: reads and checks an identity document, and locates its portrait for face
+//! match.
 //!
-//! This crate looks at pixels; `vultus-document-text` makes fields, checks and the verdict of what
-//! was read. It provides two features besides: `upright_document/1`, where the document lies and
-//! which way up it is, and `document_portrait/1`, the holder's face on it.
+//! This crate processes pixels; `vultus-document-text` derives fields, checks and the verdict from
+//! the recognised text. The plugin also provides two features: `upright_document/1`, location and
+//! rotation of the document, and `document_portrait/1`, the holder's face on it.
 
 mod barcode;
 mod edges;
@@ -35,7 +36,8 @@ const BACK: &str = "photo_id_back";
 /// Longest side of the frames that are read, in pixels.
 const MAX_SIDE: u32 = 2560;
 const TIMEOUT_MS: u64 = 60_000;
-/// Width of a face in pixels from which the portrait needs no closer look.
+/// Minimum width, in pixels, and score of a face that is accepted as the portrait without a search
+/// in the document.
 const LARGE_FACE: f32 = 64.0;
 const SURE_FACE: f32 = 0.88;
 
@@ -91,7 +93,7 @@ impl Analyzer for Document {
             }],
             provides: vec![provided(UPRIGHT), provided(PORTRAIT)],
             weights: weights.into_iter().map(vultus_vision::weight).collect(),
-            // One judges; the others provide the upright page and, with it, the portrait.
+            // One instance analyses; the others provide the upright document and the portrait.
             instances: Instances { max: 4 },
         }
     }
@@ -104,7 +106,7 @@ impl Analyzer for Document {
     fn analyze(&mut self, job: &Job<'_>) -> Result<Outcome, Failure> {
         let params = Params::read(job.params(), &self.policy)?;
         let today = params.today.ok_or_else(|| {
-            Failure::invalid_input("the document analysis was not told what day it is")
+            Failure::invalid_input("the parameter `today` of the document analysis is missing")
         })?;
         let total = job.media().len() as f32;
         let (mut front, mut back) = (None, None);
@@ -113,7 +115,7 @@ impl Analyzer for Document {
                 return Err(Failure::cancelled("reading a document"));
             }
             let reading = self.read_side(job, &frame, &params, front.is_none())?;
-            // The media come in the order of the slots.
+            // The media are in the order of the slots.
             match front {
                 None => front = Some(reading),
                 Some(_) => back = Some(reading),
@@ -121,13 +123,13 @@ impl Analyzer for Document {
             job.progress((frame.medium() + 1) as f32 / total);
         }
         let front =
-            front.ok_or_else(|| Failure::invalid_input("the document analysis got no front"))?;
+            front.ok_or_else(|| Failure::invalid_input("the front of the document is missing"))?;
         judge(&front, back.as_ref(), &params, today).into_outcome()
     }
 
     fn provide(&mut self, job: &Job<'_>, request: &FeatureRequest) -> Result<Vec<u8>, Failure> {
         let frame = job.next_frame().ok_or_else(|| {
-            Failure::internal("a document's feature was asked for without a frame")
+            Failure::internal("a feature of the document was requested without a frame")
         })?;
         let json = match request.feature.as_str() {
             UPRIGHT => serde_json::to_vec(&self.upright(job, &frame)?),
@@ -141,7 +143,7 @@ impl Analyzer for Document {
 }
 
 impl Document {
-    /// Reads one side; keeps the portrait of the first that has one.
+    /// Reads one side. `keep` asks to store its portrait as an artifact.
     fn read_side(
         &mut self,
         job: &Job<'_>,
@@ -197,7 +199,7 @@ impl Document {
     }
 }
 
-/// The faces of the frame, in its own pixels.
+/// The faces of the frame, in pixels of the (scaled) frame.
 fn faces(job: &Job<'_>, frame: &Frame<'_>) -> Result<Vec<vultus_vision::Face>, Failure> {
     let faces: Faces = job.feature_json(frame, FACES)?;
     Ok(faces.faces.into_iter().map(|face| face.scaled(frame.scale())).collect())
@@ -205,11 +207,11 @@ fn faces(job: &Job<'_>, frame: &Frame<'_>) -> Result<Vec<vultus_vision::Face>, F
 
 fn copied(frame: &Frame<'_>) -> Result<RgbImage, Failure> {
     if frame.format() != PixelFormat::Rgb8 {
-        return Err(Failure::internal("the document's frame is not rgb8, as the manifest asks"));
+        return Err(Failure::internal("the frame is not rgb8, which the manifest requests"));
     }
     let rows: Vec<&[u8]> = (0..frame.height()).filter_map(|y| frame.row(y)).collect();
     RgbImage::from_raw(frame.width(), frame.height(), rows.concat())
-        .ok_or_else(|| Failure::internal("a frame has fewer pixels than its size says"))
+        .ok_or_else(|| Failure::internal("the buffer of a frame is too small for its size"))
 }
 
 fn in_source_pixels(mut reading: PageReading, back: f32) -> PageReading {

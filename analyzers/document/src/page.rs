@@ -1,4 +1,4 @@
-//! One side of a document, from its picture to all that can be read in it.
+//! Reads one side of a document: edges, portrait, zone, lines, barcodes and quality.
 
 use image::RgbImage;
 use vultus_document_text::{PageReading, Quad, TextLine};
@@ -12,27 +12,26 @@ use crate::text::direction::DirectionReader;
 use crate::text::recognise::TextReader;
 use crate::{barcode, edges, portrait, quality, sample};
 
-/// Longer side, in pixels, of the picture in which lines are looked for.
+/// Longer side, in pixels, of the picture for line detection.
 const SIDE: u32 = 960;
-/// A document that takes less of the picture than this is cut out before it is read.
+/// Share of the picture's longer side below which a document is cut out before it is read.
 const SMALL: f32 = 0.6;
-/// Longer side of the document when it is cut out, at most.
+/// Maximum longer side, in pixels, of the document that is cut out.
 const CUT_SIDE: f32 = 1920.0;
-/// A picture whose longer side is shorter than this, in pixels, is looked at again without its
-/// noise when no zone is found in it.
+/// Longer side, in pixels, below which a picture without a zone is searched again after smoothing.
 const FEW_PIXELS: f32 = 640.0;
-/// A picture whose text is turned by more than this, in degrees, is turned back before it is read:
-/// the detector of text was trained on level lines, and loses the ends of others.
+/// Rotation of text, in degrees, above which the picture is levelled before it is read: the text
+/// detector was trained on level lines and loses the ends of others.
 const SKEWED: f32 = 8.0;
-/// Lines longer than this many heights tell in which direction the text runs.
+/// Minimum length, in heights, of lines that determine the direction of the text.
 const TELLING: f32 = 3.0;
-/// What is read of one side, at most, as the sum of the lines' widths in heights: a page of a book
-/// is no document. The largest lines come first.
+/// Maximum sum of the widths, in heights, of the lines that are read per side, largest lines first.
+/// A page of a book is not a document.
 const MOST_WIDTH: f32 = 600.0;
-/// A line read with less confidence is no text.
+/// Minimum confidence of a line.
 const LEAST_CONFIDENCE: f32 = 0.5;
 
-/// The models, opened when they are first needed.
+/// The models, opened on first use.
 #[derive(Debug)]
 pub(crate) struct Models {
     options: ModelOptions,
@@ -42,19 +41,20 @@ pub(crate) struct Models {
     direction: Option<DirectionReader>,
 }
 
-/// Where the document and its portrait are in a picture.
+/// The edges of the document and the face of its portrait in a picture.
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) document: Option<Quad>,
     pub(crate) face: Option<Face>,
 }
 
-/// A side with what the portrait is cut from.
+/// A side that was read, with the face and rotation for the portrait.
 #[derive(Debug)]
 pub(crate) struct Side {
     /// In pixels of the picture that was read.
     pub(crate) reading: PageReading,
     pub(crate) face: Option<Face>,
+    /// Clockwise rotation of the document in quarter turns.
     pub(crate) quarters: usize,
 }
 
@@ -66,7 +66,7 @@ fn opened<'m, T>(
     if slot.is_none() {
         *slot = Some(open(options).map_err(failure)?);
     }
-    slot.as_mut().ok_or_else(|| Failure::internal("a model that was just opened is gone"))
+    slot.as_mut().ok_or_else(|| Failure::internal("the model was not opened"))
 }
 
 impl Models {
@@ -74,7 +74,7 @@ impl Models {
         Self { options, faces: None, lines: None, reader: None, direction: None }
     }
 
-    /// Finds the document and its portrait. `faces` are those found in the whole picture.
+    /// Finds the document and its portrait. `faces` are the faces found in the whole picture.
     pub(crate) fn layout(&mut self, picture: &RgbImage, faces: &[Face]) -> Result<Layout, Failure> {
         let document = edges::find(picture);
         let mut face = portrait::largest(faces).cloned();
@@ -86,7 +86,7 @@ impl Models {
         Ok(Layout { document, face })
     }
 
-    /// Which way up the picture's text is, in degrees; `None` without text.
+    /// Direction of the picture's text, in degrees clockwise from the right; `None` without text.
     pub(crate) fn text_angle(&mut self, picture: &RgbImage) -> Result<Option<f32>, Failure> {
         let lines = opened(&mut self.lines, &self.options, TextDetector::open)?
             .find(picture, SIDE)
@@ -126,7 +126,7 @@ impl Models {
         } else {
             Vec::new()
         };
-        // Edges that leave out the machine-readable zone are not those of the document.
+        // Edges that do not enclose the machine-readable zone are not those of the document.
         let band = band.map(|quad| plane::mapped(&quad, |p| text.placed(p)));
         let document =
             layout.document.filter(|area| band.as_ref().is_none_or(|band| encloses(area, band)));
@@ -149,7 +149,7 @@ impl Models {
         Ok(Side { reading, face: layout.face, quarters })
     }
 
-    /// Lines and zone, of the document alone where it is small, else of the whole picture.
+    /// Lines and zone: of the document only if it is small, otherwise of the whole picture.
     fn find_text(
         &mut self,
         picture: &RgbImage,
@@ -175,8 +175,8 @@ impl Models {
         Ok(if softened.zone.is_some() { softened } else { seen })
     }
 
-    /// Lines and zone in a canvas, which is turned back where its text is not level; at first by
-    /// `guess`, in degrees.
+    /// Lines and zone in a canvas, which is levelled if its text is rotated; `guess` is the
+    /// expected rotation in degrees.
     fn find_in(
         &mut self,
         canvas: &RgbImage,
@@ -197,7 +197,7 @@ impl Models {
             Ok::<_, Failure>(TextSeen { canvas, back, turned, lines, zone: None })
         };
         let mut seen = detected(detector, guess)?;
-        // Where no text is, the guess was none.
+        // Without text, the guess is discarded.
         let left = turn(&seen.lines, hint.map(|hint| hint - seen.turned)).unwrap_or(-seen.turned);
         if left.abs() > SKEWED {
             seen = detected(detector, seen.turned + left)?;
@@ -248,25 +248,26 @@ impl Models {
 type Back = imageproc::geometric_transformations::Projection;
 type Cut = fn(&RgbImage, &Quad, u32, u32) -> Option<RgbImage>;
 
-/// What was found to read, in the picture or a part of it.
+/// Lines and zone found in the picture or in a part of it, the canvas.
 struct TextSeen {
     canvas: RgbImage,
-    /// From the part to the picture.
+    /// Projection from the canvas to the picture; `None` if they are the same.
     back: Option<Back>,
-    /// By how much it was turned back, in degrees: so much is to be added to directions in it.
+    /// Rotation that was removed from the canvas, in degrees; to be added to directions in it.
     turned: f32,
     lines: Vec<FoundLine>,
     zone: Option<FoundZone>,
 }
 
 impl TextSeen {
-    /// Where a point of the canvas lies in the picture.
+    /// Maps a point of the canvas to the picture.
     fn placed(&self, p: Point) -> Point {
         self.back.as_ref().map_or(p, |back| plane::project(back, p))
     }
 }
 
-/// A part of a picture as a canvas of its own, by one of the ways to cut, with the way back.
+/// A part of a picture as a canvas of `size`, cut by `cut`, with the projection back to the
+/// picture.
 fn canvas(picture: &RgbImage, area: &Quad, size: [f32; 2], cut: Cut) -> Option<(RgbImage, Back)> {
     let size = size.map(|side| side as u32);
     let canvas = cut(picture, area, size[0], size[1])?;
@@ -274,7 +275,7 @@ fn canvas(picture: &RgbImage, area: &Quad, size: [f32; 2], cut: Cut) -> Option<(
     Some((canvas, back))
 }
 
-/// The picture twice as large, without its noise.
+/// The picture enlarged twice and smoothed.
 fn softened(picture: &RgbImage) -> Option<(RgbImage, Back)> {
     let [width, height] = [picture.width() as f32, picture.height() as f32];
     canvas(picture, &plane::rectangle(width, height), [width * 2.0, height * 2.0], sample::cut_soft)
@@ -287,8 +288,8 @@ fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Back)> {
     canvas(picture, &area, [wide * factor, high * factor], sample::cut)
 }
 
-/// How far the text is likely turned from level, in degrees from -45 to 135, by the edges of the
-/// document and by what tells which way up it is; 0 where neither does.
+/// Expected rotation of the text in degrees, -45 to 135, from the edges of the document and the
+/// expected direction of text; 0 if neither is known.
 fn guessed_turn(document: Option<&Quad>, upright: Option<f32>) -> f32 {
     let lean = document.map_or(0.0, |area| {
         let [a, b, c, d] = area.0;
@@ -301,9 +302,9 @@ fn guessed_turn(document: Option<&Quad>, upright: Option<f32>) -> f32 {
     lean + if is_quarter { 90.0 } else { 0.0 }
 }
 
-/// How far the text is turned from level, in degrees from -45 to 135, by the middle of all length;
-/// `None` without text. Whether it is turned by a quarter is told by `upright` where something else
-/// tells and some text runs that way: there may be other text beside the document.
+/// Rotation of the text in degrees, -45 to 135: the median weighted by line length. `None` without
+/// text. `upright`, if known, decides whether the text is vertical, provided that some text runs
+/// that way: there may be other text beside the document.
 fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
     let telling = lines
         .iter()
@@ -314,7 +315,7 @@ fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
         (b[1] - a[1]).atan2(b[0] - a[0]).to_degrees()
     };
     let angles: Vec<(f32, f32)> = telling.map(|quad| (angle(quad), plane::width(quad))).collect();
-    // Lines that are square to the others tell how far these are turned, too.
+    // Perpendicular lines contribute to the rotation too.
     let mut folded: Vec<(f32, f32)> = angles
         .iter()
         .map(|(angle, length)| (angle - 90.0 * (angle / 90.0).round(), *length))
@@ -338,7 +339,7 @@ fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
     Some(middle + if is_quarter { 90.0 } else { 0.0 })
 }
 
-/// The picture turned back by so many degrees, whole, and the way from it to the picture.
+/// The whole picture rotated back by `degrees`, and the projection from it to the picture.
 fn levelled(picture: &RgbImage, degrees: f32) -> Option<(RgbImage, Back)> {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     let (sin, cos) = degrees.to_radians().sin_cos();
@@ -352,14 +353,14 @@ fn levelled(picture: &RgbImage, degrees: f32) -> Option<(RgbImage, Back)> {
     canvas(picture, &area, [wide, high], sample::cut)
 }
 
-/// The line read in the direction nearest to `angle`, in degrees.
+/// The line with the reading direction nearest to `angle`, in degrees.
 fn forwards(quad: Quad, angle: f32) -> Quad {
     let [a, b, ..] = quad.0;
     let own = (b[1] - a[1]).atan2(b[0] - a[0]);
     if (own - angle.to_radians()).cos() >= 0.0 { quad } else { plane::turned(&quad, 2) }
 }
 
-/// Whether the middle of `inner` and of its sides lies inside `outer`.
+/// Whether the centre of `inner` and the midpoints of its left and right sides are inside `outer`.
 fn encloses(outer: &Quad, inner: &Quad) -> bool {
     let q = outer.0;
     let is_inside = |p: Point| {

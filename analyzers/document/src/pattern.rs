@@ -1,29 +1,30 @@
-//! The pattern of a screen's pixels, or of a print's raster: one fine frequency that is there all
-//! over the document, which no print of a genuine document is. Guilloches and letters differ from
-//! place to place, frames and table lines are spread along an axis of the spectrum.
+//! Detects the pattern of a screen's pixels or of a printed raster: a single fine frequency all
+//! over the document. The print of a genuine document has none: guilloches and letters vary from
+//! place to place, and frames and lines are spread along an axis of the spectrum.
 
 use image::RgbImage;
 use vultus_document_text::Quad;
 
 use crate::plane;
 
-/// Side of the pieces whose spectrum is taken, in pixels.
+/// Side of the analysed pieces, in pixels.
 const SIDE: usize = 64;
-/// Pieces in each direction.
+/// Number of pieces in each direction.
 const ACROSS: usize = 4;
-/// Fewer pieces than this say nothing.
+/// Minimum number of pieces for a result.
 const FEWEST: usize = 4;
-/// Power below which a frequency is noise: that of about two levels under the window.
+/// Power of noise: that of about two levels under the window.
 const NOISE: f32 = 2000.0;
-/// Frequencies below this, in periods per piece, belong to print and paper.
+/// Minimum frequency of a pattern, in periods per piece; lower ones belong to print and paper.
 const COARSE: i32 = 8;
-/// Prominence, in natural logarithms of power, that counts as 1.
+/// Prominence, as a natural logarithm of power, that gives a strength of 1.
 const FULL: f32 = 6.0;
 
-/// A value for each frequency of a piece.
+/// One value per frequency of a piece.
 type Spectrum = Vec<f32>;
 
-/// How strong the pattern inside `area` is, 0–1.
+/// Strength of the pattern inside `area` (pixels of `picture`), 0–1: the largest median, over all
+/// pieces, of the prominence of a fine frequency.
 pub(crate) fn strength(picture: &RgbImage, area: &Quad) -> f32 {
     let waves = Waves::new();
     let pieces: Vec<Spectrum> = corners(picture, area)
@@ -43,7 +44,8 @@ pub(crate) fn strength(picture: &RgbImage, area: &Quad) -> f32 {
     (typical.fold(0.0, f32::max) / FULL).clamp(0.0, 1.0)
 }
 
-/// Upper left corners of the pieces, evenly over the area, those inside the picture.
+/// Upper left corners of the pieces, evenly distributed over the area; only those inside the
+/// picture.
 fn corners(picture: &RgbImage, area: &Quad) -> impl Iterator<Item = [u32; 2]> {
     let [a, b, c, d] = area.0;
     let share = |i: usize| (i as f32 + 0.5) / ACROSS as f32;
@@ -58,7 +60,7 @@ fn corners(picture: &RgbImage, area: &Quad) -> impl Iterator<Item = [u32; 2]> {
     (0..ACROSS * ACROSS).filter_map(corner)
 }
 
-/// Fine enough, and not of the blocks of eight pixels in which JPEG compresses.
+/// Whether a frequency is fine enough, and not one of the 8x8 blocks of JPEG.
 fn is_fine(u: i32, v: i32) -> bool {
     let is_of_blocks = (u % 8 == 0 && v.abs() < 2) || (v % 8 == 0 && u.abs() < 2);
     u * u + v * v >= COARSE * COARSE && !is_of_blocks
@@ -69,8 +71,8 @@ fn place(u: i32, v: i32) -> usize {
     wrapped(v) * SIDE + wrapped(u)
 }
 
-/// How far each frequency stands out of those around it, of those beside it and of those above and
-/// below: a line along an axis, which is what an edge makes, does not.
+/// How far each frequency exceeds the median of those around it, beside it, and above and below it.
+/// A line along an axis, the spectrum of an edge, does not stand out in all three.
 fn prominence(spectrum: &Spectrum) -> Spectrum {
     let ring: Vec<(i32, i32)> = around(3).filter(|(du, dv)| du.abs().max(dv.abs()) >= 2).collect();
     let steps = [-4, -3, -2, 2, 3, 4];
@@ -84,7 +86,7 @@ fn prominence(spectrum: &Spectrum) -> Spectrum {
     let mut out = vec![0.0; SIDE * SIDE];
     for (at, out) in out.iter_mut().enumerate() {
         let (u, v) = ((at % SIDE) as i32, (at / SIDE) as i32);
-        // The other half is the same.
+        // The other half of the spectrum is symmetric.
         if v > SIDE as i32 / 2 + 1 && v < SIDE as i32 - 1 {
             continue;
         }
@@ -94,8 +96,8 @@ fn prominence(spectrum: &Spectrum) -> Spectrum {
     out
 }
 
-/// The highest of each frequency and its neighbours: seen from the side, a pattern shifts from
-/// piece to piece.
+/// The maximum of each frequency and its neighbours: in perspective, the frequency of a pattern
+/// shifts from piece to piece.
 fn widened(spectrum: &Spectrum) -> Spectrum {
     let highest = |at: usize| {
         let (u, v) = ((at % SIDE) as i32, (at / SIDE) as i32);
@@ -108,13 +110,13 @@ fn around(reach: i32) -> impl Iterator<Item = (i32, i32)> {
     (-reach..=reach).flat_map(move |dv| (-reach..=reach).map(move |du| (du, dv)))
 }
 
-/// The middle value, the lower one of two.
+/// The median; the lower one of two.
 fn median(values: &mut [f32]) -> f32 {
     let middle = (values.len() - 1) / 2;
     *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
-/// Cosines and sines of all frequencies at all places, and the window over a piece.
+/// Tables of the discrete Fourier transform, and the Hann window of a piece.
 struct Waves {
     cos: Vec<f32>,
     sin: Vec<f32>,
@@ -134,7 +136,7 @@ impl Waves {
         }
     }
 
-    /// Logarithm of the power of each frequency of a piece, above the noise.
+    /// Natural logarithm of the power plus noise of each frequency of the piece at `left`, `top`.
     fn spectrum(&self, picture: &RgbImage, [left, top]: [u32; 2]) -> Spectrum {
         let mut levels = vec![0.0f32; SIDE * SIDE];
         for (at, level) in levels.iter_mut().enumerate() {
@@ -148,7 +150,7 @@ impl Waves {
         for (at, level) in levels.iter_mut().enumerate() {
             *level = (*level - mean) * self.window[at % SIDE] * self.window[at / SIDE];
         }
-        // First along the rows, then down the columns; the sums run over whole rows of frequencies.
+        // First along the rows, then along the columns.
         let (mut rows_re, mut rows_im) = (vec![0.0f32; SIDE * SIDE], vec![0.0f32; SIDE * SIDE]);
         for (at, level) in levels.iter().enumerate() {
             let (y, x) = (at / SIDE * SIDE, at % SIDE * SIDE);
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fine_wave_all_over_is_a_pattern_and_the_same_in_one_corner_is_none() {
+    fn only_a_fine_wave_all_over_is_a_pattern() {
         let wave = |x: f32, y: f32| 150.0 + 20.0 * (2.4 * x + 0.7 * y).sin();
         assert!(strength_of(wave) > 0.7, "{}", strength_of(wave));
         let in_a_corner = |x: f32, y: f32| if x < 200.0 && y < 150.0 { wave(x, y) } else { 150.0 };

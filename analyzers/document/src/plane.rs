@@ -1,4 +1,4 @@
-//! Flat geometry: quadrilaterals in pictures, and the projection that takes one to another.
+//! Plane geometry: quadrilaterals in pictures, and the projection between two of them.
 
 use imageproc::geometric_transformations::Projection;
 use vultus_document_text::Quad;
@@ -16,7 +16,7 @@ pub(crate) fn between(a: Point, b: Point, share: f32) -> Point {
     [a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share]
 }
 
-/// Middle of the four corners.
+/// Centroid of the four corners.
 pub(crate) fn centre(quad: &Quad) -> Point {
     let sum = quad.0.iter().fold([0.0, 0.0], |sum, p| [sum[0] + p[0], sum[1] + p[1]]);
     [sum[0] / 4.0, sum[1] / 4.0]
@@ -34,32 +34,31 @@ pub(crate) fn height(quad: &Quad) -> f32 {
     (distance(a, d) + distance(b, c)) / 2.0
 }
 
-/// The same area, with its corners counted from another one: as it reads after `quarters` turns
-/// clockwise.
+/// The same area with rotated corner order: as after `quarters` clockwise quarter turns.
 pub(crate) fn turned(quad: &Quad, quarters: usize) -> Quad {
     let mut corners = quad.0;
     corners.rotate_right(quarters % 4);
     Quad(corners)
 }
 
-/// All corners through `map`.
+/// The quadrilateral with `map` applied to all corners.
 pub(crate) fn mapped(quad: &Quad, map: impl Fn(Point) -> Point) -> Quad {
     Quad(quad.0.map(map))
 }
 
-/// An upright rectangle.
+/// An axis-parallel rectangle at the origin.
 pub(crate) fn rectangle(width: f32, height: f32) -> Quad {
     Quad([[0.0, 0.0], [width, 0.0], [width, height], [0.0, height]])
 }
 
-/// Area by the shoelace formula; positive when the corners run clockwise.
+/// Signed area by the shoelace formula; positive if the corners are in clockwise order.
 pub(crate) fn area(quad: &Quad) -> f32 {
     let q = quad.0;
     (0..4).map(|i| (q[i], q[(i + 1) % 4])).map(|(a, b)| a[0] * b[1] - b[0] * a[1]).sum::<f32>()
         / 2.0
 }
 
-/// Whether the corners are those of a convex quadrilateral, clockwise.
+/// Whether the quadrilateral is convex with corners in clockwise order.
 pub(crate) fn is_convex(quad: &Quad) -> bool {
     let q = quad.0;
     (0..4).all(|i| {
@@ -68,8 +67,8 @@ pub(crate) fn is_convex(quad: &Quad) -> bool {
     })
 }
 
-/// The quadrilateral with each side moved outwards: `sideways` left and right, `upright` above and
-/// below, in shares of its height.
+/// The quadrilateral with each side moved outwards, by shares of its height: `sideways` left and
+/// right, `upright` above and below.
 pub(crate) fn grown(quad: &Quad, sideways: f32, upright: f32) -> Quad {
     let [a, b, c, d] = quad.0;
     let (wide, high) = (width(quad).max(1.0), height(quad));
@@ -78,14 +77,13 @@ pub(crate) fn grown(quad: &Quad, sideways: f32, upright: f32) -> Quad {
     Quad([at(-x, -y), at(1.0 + x, -y), at(1.0 + x, 1.0 + y), at(-x, 1.0 + y)])
 }
 
-/// The projection that takes the corners of `from` to those of `to`; `None` when they are
-/// degenerate.
+/// The projection that takes the corners of `from` to those of `to`; `None` if they are degenerate.
 pub(crate) fn projection(from: &Quad, to: &Quad) -> Option<Projection> {
     let points = |quad: &Quad| quad.0.map(|[x, y]| (x, y));
     Projection::from_control_points(points(from), points(to))
 }
 
-/// Where a projection takes a point.
+/// The image of a point under a projection.
 pub(crate) fn project(projection: &Projection, [x, y]: Point) -> Point {
     let (x, y) = *projection * (x, y);
     [x, y]

@@ -1,5 +1,5 @@
-//! The holder's portrait. Where the face is large enough in the picture, `faces/1` has found it; in
-//! a small document it is looked for again in the document alone.
+//! The holder's portrait. If the face is large enough in the picture, `faces/1` contains it; in a
+//! small document, a second detection runs on the document only.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::{ExtendedColorType, ImageEncoder, RgbImage, imageops};
@@ -10,38 +10,40 @@ use vultus_vision::{Channels, Face, FaceDetector, PixelView, Rect, VisionError};
 use crate::plane::{self, Point};
 use crate::sample;
 
-/// Name of the artifact.
+/// Name of the artifact with the portrait.
 pub(crate) const ARTIFACT: &str = "portrait";
 const JPEG_QUALITY: u8 = 90;
-/// Longer side of the kept portrait, in pixels.
+/// Longer side of the stored portrait, in pixels.
 const KEPT_SIDE: f32 = 512.0;
-/// A face with less score may be the pattern of a guilloche.
+/// Minimum score of a portrait; a lower one may be the pattern of a guilloche.
 const SURE: f32 = 0.7;
-/// Widths of a face, in pixels, below which it is looked for again in the document alone.
+/// Size of a face, in pixels, below which a second detection runs on the document only.
 const SMALL: f32 = 48.0;
-/// Width and height of the document in which faces are looked for, at most.
+/// Longer side of the document for that detection, in pixels.
 const SIDE: f32 = 640.0;
-/// How much of the face's size is kept on each side of it, and above and below.
+/// Margins of the portrait: left and right as a share of the face's width, above and below as a
+/// share of its height.
 const AROUND: [f32; 2] = [0.45, 0.6];
 
-/// The largest face that is surely one: ghost images are smaller.
+/// The largest face with a sufficient score; ghost images are smaller.
 pub(crate) fn largest(faces: &[Face]) -> Option<&Face> {
     let sure = faces.iter().filter(|face| face.score >= SURE);
     sure.max_by(|a, b| a.rect.area().total_cmp(&b.rect.area()))
 }
 
-/// Whether the face is too small, or too unsure, to be taken as it is.
+/// Whether the face is missing or too small.
 pub(crate) fn is_doubtful(face: Option<&Face>) -> bool {
     face.is_none_or(|face| face.rect.width.min(face.rect.height) < SMALL)
 }
 
-/// Direction from the left to the right eye, in degrees: where right is for the document.
+/// Direction from the left to the right eye, in degrees clockwise, 0–360. It is the direction of
+/// text on the document.
 pub(crate) fn angle(face: &Face) -> f32 {
     let [left, right, ..] = face.landmarks;
     (right[1] - left[1]).atan2(right[0] - left[0]).to_degrees().rem_euclid(360.0)
 }
 
-/// Looks for the portrait in the document alone, in all four directions. Coordinates are those of
+/// Detects the portrait on the document only, in all four rotations. The result is in pixels of
 /// `picture`.
 pub(crate) fn find_in(
     detector: &mut FaceDetector,
@@ -55,7 +57,7 @@ pub(crate) fn find_in(
     let mut best: Option<Face> = None;
     for quarters in 0..4 {
         if quarters > 0 {
-            // Its next corner comes to the upper left.
+            // Rotate so that the next corner of the document is at the upper left.
             page = imageops::rotate270(&page);
         }
         let area = crate::edges::upright(document, quarters);
@@ -73,7 +75,7 @@ pub(crate) fn find_in(
     Ok(best)
 }
 
-/// The face after every point of its picture was moved.
+/// The face with `map` applied to all its points; the box is the bounding box of the result.
 fn carried(face: &Face, map: impl Fn(Point) -> Point) -> Face {
     let Rect { x, y, width, height } = face.rect;
     let corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]].map(&map);
@@ -90,7 +92,8 @@ fn carried(face: &Face, map: impl Fn(Point) -> Point) -> Face {
     }
 }
 
-/// The face as it is told of: its corners counted from the upper left of the document.
+/// The portrait for the report: corners in the document's orientation, coordinates scaled by
+/// `back`.
 pub(crate) fn described(
     face: &Face,
     quarters: usize,
@@ -102,7 +105,7 @@ pub(crate) fn described(
     Portrait { quad: crate::edges::upright(&quad, quarters), confidence: face.score, artifact }
 }
 
-/// The upright portrait with shoulders as a JPEG.
+/// The upright portrait with margins as a JPEG. `None` if the face is degenerate.
 pub(crate) fn cut_out(
     picture: &RgbImage,
     face: &Face,

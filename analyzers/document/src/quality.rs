@@ -1,27 +1,27 @@
-//! What the picture of a document is like: sharp or blurred, burnt out, without colours, with the
-//! pattern of a screen, cut off. Measures only; what they mean is for the policy.
+//! Measures the picture of a document: sharpness, overexposure, missing colours, screen patterns,
+//! cut-off parts. Measures only; thresholds belong to the policy.
 
 use image::RgbImage;
 use vultus_document_text::{PageQuality, Quad};
 
 use crate::{pattern, plane, sample};
 
-/// Width in pixels to which the document is brought before it is measured.
+/// Maximum width, in pixels, at which the document is measured.
 const WIDTH: f32 = 1000.0;
-/// Side of the cells that are measured one by one.
+/// Side of the measured cells, in pixels.
 const CELL: u32 = 24;
-/// Spread of levels from which a cell shows print.
+/// Standard deviation of levels above which a cell contains print.
 const PRINTED: f32 = 14.0;
-/// Level from which a pixel is burnt out.
+/// Level from which a pixel is overexposed.
 const BURNT: u8 = 250;
-/// Level from which paper is white.
+/// Level from which a pixel is white paper.
 const WHITE: u8 = 240;
-/// Mean and high colourfulness (in levels) under which a picture is grey.
+/// Mean and 99th percentile of colourfulness, in levels, below which a picture is grey.
 const GREY: [f32; 2] = [4.0, 16.0];
-/// How far a corner may lie outside the picture, as a share of the document's width.
+/// Tolerance for corners outside the picture, as a share of the document's longer side.
 const OUTSIDE: f32 = 0.01;
 
-/// Measures the document inside `document` (or the whole picture).
+/// Measures the document inside `document`, or the whole picture if it is `None`.
 pub(crate) fn measure(picture: &RgbImage, document: Option<&Quad>, quarters: usize) -> PageQuality {
     let whole = plane::rectangle(picture.width() as f32, picture.height() as f32);
     let area = crate::edges::upright(document.unwrap_or(&whole), quarters);
@@ -30,7 +30,7 @@ pub(crate) fn measure(picture: &RgbImage, document: Option<&Quad>, quarters: usi
     let size = |length: f32| ((length * factor) as u32).max(1);
     let page = match document {
         Some(_) => sample::cut(picture, &area, size(wide), size(high)),
-        // Which way up it is makes no difference to what is measured.
+        // The measures do not depend on the rotation.
         None => Some(sample::scaled(picture, size(whole.0[2][0]), size(whole.0[2][1]))),
     };
     let Some(page) = page else {
@@ -61,7 +61,7 @@ fn cells(page: &RgbImage) -> impl Iterator<Item = (u32, u32)> {
     (0..rows).flat_map(move |y| (0..columns).map(move |x| (x * CELL, y * CELL)))
 }
 
-/// How steep the edges of print are for their contrast: 0 for a smear, 1 for a clean scan.
+/// Steepness of printed edges relative to their contrast: 0 for a smear, 1 for a clean scan.
 fn sharpness(page: &RgbImage) -> f32 {
     let grey = sample::grey(page);
     let level = |x: u32, y: u32| f32::from(grey.get_pixel(x, y).0[0]);
@@ -95,19 +95,18 @@ fn sharpness(page: &RgbImage) -> f32 {
     (steepness[steepness.len() * 3 / 4] / 1.2).clamp(0.0, 1.0)
 }
 
-/// What a cell of the picture is.
+/// Brightness class of a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Light {
     Burnt,
     White,
     Other,
-    /// Burnt, but beside the document.
+    /// Overexposed, but beside the document.
     Outside,
 }
 
-/// Share of cells that are burnt out, unless the paper is simply white. Without edges of a
-/// document, burnt cells that hang together with a corner of the picture are what the document lies
-/// on.
+/// Share of overexposed cells; 0 if the paper is mostly white. If the edges of the document are
+/// unknown, overexposed cells connected to a corner of the picture count as the background.
 fn glare(page: &RgbImage, has_edges: bool) -> f32 {
     let mut light: Vec<Light> = cells(page).map(|cell| light(page, cell)).collect();
     if !has_edges {

@@ -1,5 +1,5 @@
-//! Cutting a quadrilateral out of a picture as an upright rectangle: smooth when it is enlarged,
-//! averaged when it is made smaller.
+//! Cuts a quadrilateral out of a picture as an upright rectangle: interpolated when enlarged,
+//! averaged when reduced.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -8,16 +8,16 @@ use vultus_document_text::Quad;
 
 use crate::plane::{self, Point};
 
-/// Most samples per pixel and direction when a picture is made smaller.
+/// Maximum number of samples per pixel and direction when a picture is reduced.
 const MOST_SAMPLES: usize = 4;
 
-/// The part of `picture` inside `quad` as a picture of `width` x `height` pixels. What lies outside
-/// the picture repeats its edge. `None` when the corners are degenerate.
+/// The part of `picture` inside `quad` as a picture of `width` x `height` pixels. Outside the
+/// picture, its edge pixels are repeated. `None` if the corners are degenerate.
 pub(crate) fn cut(picture: &RgbImage, quad: &Quad, width: u32, height: u32) -> Option<RgbImage> {
     cut_with(picture, quad, width, height, sharp_weights)
 }
 
-/// The same, without the noise of a picture that is enlarged, and without its sharpness.
+/// Like [`cut`], but smoothed when enlarged: with less noise and less sharpness.
 pub(crate) fn cut_soft(
     picture: &RgbImage,
     quad: &Quad,
@@ -43,7 +43,7 @@ fn cut_with(
     if !shrink.is_finite() {
         return None;
     }
-    // A little more than one pixel is still one.
+    // A reduction by up to 10 % needs only one sample.
     let samples = ((shrink - 0.1).ceil() as usize).clamp(1, MOST_SAMPLES);
     let smooth = shrink < 0.8;
     let mut out = RgbImage::new(width, height);
@@ -53,7 +53,7 @@ fn cut_with(
             let dx = ((i % samples) as f32 + 0.5) / samples as f32;
             let dy = ((i / samples) as f32 + 0.5) / samples as f32;
             let [sx, sy] = plane::project(&back, [x as f32 + dx, y as f32 + dy]);
-            // Pixel centres lie at half a pixel.
+            // Pixel centres are at half-pixel coordinates.
             let at = [sx - 0.5, sy - 0.5];
             let level = if smooth { cubic(picture, at, weights) } else { linear(picture, at) };
             for (sum, level) in sum.iter_mut().zip(level) {
@@ -72,7 +72,7 @@ fn linear(picture: &RgbImage, [x, y]: Point) -> [f32; 3] {
     let (left, top) = (x as u32, y as u32);
     let (fx, fy) = (x - left as f32, y - top as f32);
     let (next, below) = ((left + 1).min(picture.width() - 1), (top + 1).min(picture.height() - 1));
-    // Four pixels of every picture that is cut out are read here, so that rows are sliced once.
+    // Hot code: slice each row once instead of calling `get_pixel` four times.
     let row = |y: u32| {
         let start = y as usize * picture.width() as usize * 3;
         let row = &picture.as_raw()[start..start + picture.width() as usize * 3];
@@ -86,7 +86,7 @@ fn linear(picture: &RgbImage, [x, y]: Point) -> [f32; 3] {
     })
 }
 
-/// The weights of four neighbours at `t` beyond the second (Catmull-Rom).
+/// Weights of four neighbours, at the fraction `t` between the second and third (Catmull-Rom).
 fn sharp_weights(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [
@@ -97,7 +97,7 @@ fn sharp_weights(t: f32) -> [f32; 4] {
     ]
 }
 
-/// The same of a cubic B-spline.
+/// Weights of four neighbours of a cubic B-spline.
 fn soft_weights(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
     [
@@ -127,7 +127,7 @@ fn cubic(picture: &RgbImage, [x, y]: Point, weights: fn(f32) -> [f32; 4]) -> [f3
     sum
 }
 
-/// The picture scaled to `width` x `height`, averaged where it becomes smaller.
+/// The picture scaled to `width` x `height` pixels, averaged where it is reduced.
 pub(crate) fn scaled(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     let source =
         ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3);
@@ -137,10 +137,10 @@ pub(crate) fn scaled(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
         .resize(&source.expect("a picture has three bytes a pixel"), &mut scaled, &options)
         .expect("source and destination have the same pixel type");
     RgbImage::from_raw(scaled.width(), scaled.height(), scaled.into_vec())
-        .expect("it has the size that it was made with")
+        .expect("the buffer matches the size of the scaled picture")
 }
 
-/// Luma of a picture.
+/// Luma of a picture (ITU-R BT.601 weights).
 pub(crate) fn grey(picture: &RgbImage) -> GrayImage {
     GrayImage::from_fn(picture.width(), picture.height(), |x, y| {
         let [r, g, b] = picture.get_pixel(x, y).0.map(u32::from);

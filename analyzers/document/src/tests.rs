@@ -1,4 +1,4 @@
-//! The analyzer on real models, through the plugin interface, with specimens drawn by the tests.
+//! The analyzer with real models, through the plugin interface, on specimens drawn by the tests.
 
 use image::{DynamicImage, RgbImage, imageops};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ mod specimen;
 use media::{config, sample, still};
 use specimen::{Specimen, photographed, table};
 
-/// Where the page lies in the photos of these tests: seen from the side, turned a little.
+/// Corners of the page in the photos of these tests: in perspective and slightly rotated.
 const LYING: [[f32; 2]; 4] = [[210.0, 170.0], [1370.0, 110.0], [1440.0, 950.0], [170.0, 1010.0]];
 
 fn bench() -> Bench {
@@ -68,7 +68,7 @@ fn corners(value: &Value) -> Vec<[f64; 2]> {
 }
 
 #[test]
-fn a_passport_photographed_from_the_side_is_found_read_and_accepted() {
+fn passport_in_perspective_is_read_and_accepted() {
     let run = judged(&mut bench(), &passport_photo());
     let result = &run.outcome.result;
     assert_eq!(lines(&run), Specimen::passport().lines, "{result:#}");
@@ -79,7 +79,7 @@ fn a_passport_photographed_from_the_side_is_found_read_and_accepted() {
     }
     assert_eq!(result["media"][0]["rotation"], 0);
     assert_eq!(result["portrait"]["artifact"], "portrait");
-    // The portrait, not the ghost image on the right.
+    // The portrait is on the left, the ghost image on the right.
     assert!(
         corners(&result["portrait"]["quad"]).iter().all(|p| p[0] < 700.0),
         "{}",
@@ -95,7 +95,7 @@ fn a_passport_photographed_from_the_side_is_found_read_and_accepted() {
 }
 
 #[test]
-fn a_card_is_read_whichever_way_up_it_lies() {
+fn card_is_read_in_every_rotation() {
     let card = Specimen::card();
     let upright = photographed(
         &card.draw(None),
@@ -116,7 +116,7 @@ fn a_card_is_read_whichever_way_up_it_lies() {
 }
 
 #[test]
-fn a_passport_lying_on_its_side_is_read_beside_more_text_that_runs_across() {
+fn sideways_passport_is_read_beside_level_text() {
     let passport = Specimen::passport();
     let page = imageops::rotate90(&passport.draw(Some(&portrait())));
     let page = imageops::resize(
@@ -139,7 +139,7 @@ fn a_passport_lying_on_its_side_is_read_beside_more_text_that_runs_across() {
 }
 
 #[test]
-fn a_small_picture_full_of_noise_is_read() {
+fn small_noisy_picture_is_read() {
     let card = Specimen::card();
     let page = card.draw(None);
     let mut small = imageops::resize(
@@ -158,7 +158,7 @@ fn a_small_picture_full_of_noise_is_read() {
 }
 
 #[test]
-fn what_is_no_document_has_reasons_and_no_zone() {
+fn picture_without_document_is_never_success() {
     let mut bench = bench();
     let white = RgbImage::from_pixel(900, 700, image::Rgb([255; 3]));
     let text = pages_of_text();
@@ -176,7 +176,7 @@ fn what_is_no_document_has_reasons_and_no_zone() {
 }
 
 #[test]
-fn a_grey_copy_a_blurred_and_a_burnt_out_picture_are_told() {
+fn grey_blurred_and_overexposed_pictures_are_findings() {
     let mut bench = bench();
     let photo = passport_photo();
     let grey = DynamicImage::from(DynamicImage::from(photo.clone()).to_luma8()).to_rgb8();
@@ -192,7 +192,7 @@ fn a_grey_copy_a_blurred_and_a_burnt_out_picture_are_told() {
 }
 
 #[test]
-fn a_barcode_on_the_back_is_decoded() {
+fn barcode_on_the_back_is_decoded() {
     use rxing::{BarcodeFormat, Writer, pdf417::PDF417Writer};
     const CONTENT: &str =
         "@\n\u{1e}\rANSI 636000080002DL00410278ZV03190008DLDAQT64235789\nDCSSAMPLE\n";
@@ -214,7 +214,7 @@ fn a_barcode_on_the_back_is_decoded() {
 }
 
 #[test]
-fn the_portrait_of_a_small_document_is_found_where_it_lies_and_so_is_the_document() {
+fn portrait_and_edges_of_a_small_document_are_found() {
     let page = Specimen::passport().draw(Some(&portrait()));
     let small = [[900.0, 500.0], [1500.0, 520.0], [1480.0, 930.0], [890.0, 915.0]];
     let scene = photographed(&page, 2200, 1500, small);
@@ -234,7 +234,7 @@ fn the_portrait_of_a_small_document_is_found_where_it_lies_and_so_is_the_documen
 }
 
 #[test]
-fn an_analysis_that_is_not_told_the_day_is_refused() {
+fn analysis_without_today_is_rejected() {
     let mut bench = bench();
     bench.medium(SlotKind::Image, &[FRONT], vec![picture_of(&table(320, 240))]);
     assert_eq!(bench.run("document", json!({})).unwrap_err().status, Status::InvalidInput);

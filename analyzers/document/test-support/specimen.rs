@@ -1,18 +1,18 @@
-//! Specimens of identity documents, drawn by the tests themselves: nobody's document, no picture
-//! from elsewhere but a sample portrait. The font is OCR-B of Debian's `fonts-ocr-b`, which `make
-//! setup` installs. Included by path into the tests of several crates; no part of any library.
+//! Specimens of identity documents, drawn by the tests: no real document, no external picture
+//! except a sample portrait. The font is OCR-B of Debian's `fonts-ocr-b`, which `make setup`
+//! installs. Included by path into the tests of several crates; part of no library.
 
 use ab_glyph::{Font, FontVec, PxScale, ScaleFont, point};
 use image::imageops::{FilterType, overlay, resize};
 use image::{Rgb, RgbImage};
 use imageproc::geometric_transformations::{Border, Interpolation, Projection, warp_into};
 
-/// The font's file.
+/// The font file.
 const FONT: &str = "/usr/share/fonts/opentype/ocr-b/OCRB.otf";
 /// Pixels per millimetre of a drawn document.
 const SCALE: f32 = 10.0;
 
-/// Size and zone of a document, by ICAO 9303.
+/// Size and zone of a document according to ICAO 9303.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     /// A card: 85.6 x 54 mm, three lines of 30.
@@ -21,18 +21,18 @@ pub(crate) enum Format {
     Td3,
 }
 
-/// What a specimen says.
+/// The text of a specimen.
 #[derive(Debug, Clone)]
 pub(crate) struct Specimen {
     /// Its format.
     pub(crate) format: Format,
-    /// Of its machine-readable zone, from the top.
+    /// Lines of its machine-readable zone, from the top.
     pub(crate) lines: Vec<String>,
-    /// Label and value of the visual zone.
+    /// Labels and values of its visual zone.
     pub(crate) fields: Vec<(&'static str, String)>,
 }
 
-/// Check digit over `text` by ICAO 9303.
+/// Check digit of `text` according to ICAO 9303.
 fn digit(text: &str) -> char {
     let value = |c: u8| match c {
         b'0'..=b'9' => u32::from(c - b'0'),
@@ -49,7 +49,7 @@ fn filled(text: &str, width: usize) -> String {
 }
 
 impl Specimen {
-    /// A passport that is valid for long: issued by Norway to Kari Nordmann.
+    /// A passport with a distant date of expiry, issued by Norway to Kari Nordmann.
     pub(crate) fn passport() -> Self {
         let (number, birth, expiry) = ("FH0012345", "890312", "340817");
         let (n, b, e) = (digit(number), digit(birth), digit(expiry));
@@ -72,7 +72,7 @@ impl Specimen {
         }
     }
 
-    /// The back of a card of the same person.
+    /// The back of an identity card of the same person.
     pub(crate) fn card() -> Self {
         let (number, birth, expiry) = ("CD7743021", "890312", "340817");
         let (n, b, e) = (digit(number), digit(birth), digit(expiry));
@@ -86,7 +86,7 @@ impl Specimen {
         }
     }
 
-    /// The document, flat and whole, with `portrait` where it has one.
+    /// Draws the document, flat and complete, with `portrait` if given.
     pub(crate) fn draw(&self, portrait: Option<&RgbImage>) -> RgbImage {
         let (width, height) = match self.format {
             Format::Td1 => (856, 540),
@@ -113,7 +113,7 @@ impl Specimen {
             write(&mut page, &font, label, [left, top], 20.0, None);
             write(&mut page, &font, value, [left, top + 26.0], 34.0, None);
         }
-        // 2.54 mm from character to character; the last line stands 7 mm above the lower edge.
+        // Pitch of 2.54 mm; the last line is 7 mm above the lower edge.
         let pitch = 2.54 * SCALE;
         let (step, start) = match self.format {
             Format::Td1 => (4.3 * SCALE, 4.0 * SCALE),
@@ -127,8 +127,7 @@ impl Specimen {
     }
 }
 
-/// Writes `text` with its upper left corner at `at`, `pitch` pixels from character to character
-/// where given.
+/// Writes `text` with its upper left corner at `at`, with a fixed `pitch` in pixels if given.
 fn write(
     page: &mut RgbImage,
     font: &FontVec,
@@ -167,7 +166,7 @@ fn write(
     }
 }
 
-/// A dark table on which a document may lie, with the grain of a camera.
+/// A dark table as a background, with the noise of a camera.
 pub(crate) fn table(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         let grain = (x.wrapping_mul(31) ^ y.wrapping_mul(17) ^ (x * y)) % 9;
@@ -176,8 +175,8 @@ pub(crate) fn table(width: u32, height: u32) -> RgbImage {
     })
 }
 
-/// The document photographed on the table: its corners at `corners`, clockwise from its upper left,
-/// with noise.
+/// The document photographed on the table, with noise; its corners are at `corners`, clockwise from
+/// its upper left.
 pub(crate) fn photographed(
     page: &RgbImage,
     width: u32,
@@ -187,8 +186,8 @@ pub(crate) fn photographed(
     let (w, h) = (page.width() as f32, page.height() as f32);
     let from = [(0.0, 0.0), (w, 0.0), (w, h), (0.0, h)];
     let projection = Projection::from_control_points(from, corners.map(|[x, y]| (x, y)))
-        .expect("the corners are no line");
-    // Black is the mark of what lies outside, so nothing of the page may be quite black.
+        .expect("the corners are not collinear");
+    // Black marks the area outside the page, so no pixel of the page may be black.
     let mut lifted = page.clone();
     lifted.pixels_mut().for_each(|p| *p = Rgb(p.0.map(|v| v.max(2))));
     let mut placed = RgbImage::new(width, height);

@@ -1,32 +1,31 @@
-//! Where a machine-readable zone may be: two or three long parallel lines, one above the other,
-//! that begin at one edge and end at another.
+//! Finds places where a machine-readable zone may be: two or three long parallel lines, one above
+//! the other, with common left and right ends.
 
 use vultus_document_text::Quad;
 
 use crate::plane::{self, Point, distance};
 use crate::text::detect::FoundLine;
 
-/// Length of a line of a zone as a multiple of its height, at the least. The shortest have 30
-/// characters.
+/// Minimum length of a zone's line, in heights. The shortest lines have 30 characters.
 const SLENDER: f32 = 9.0;
-/// Share of the longest line's length from which a line has a direction of its own to go by.
+/// Minimum length of a line whose direction is reliable, as a share of the longest line.
 const WHOLE: f32 = 0.8;
-/// By how much lines may come nearer to each other from one end to the other.
+/// Maximum perspective convergence of the lines, as a share of their distance.
 const NEARER: f32 = 0.35;
-/// Less than this is within the error of the edges.
+/// Minimum convergence that is not a measurement error.
 const CERTAIN: f32 = 0.08;
-/// Gap between pieces of one line, in heights.
+/// Maximum gap between pieces of one line, in heights.
 const PIECE_GAP: f32 = 6.0;
-/// Most bands that are read.
+/// Maximum number of bands that are read.
 const MOST: usize = 3;
 
-/// A place where a zone may be: its lines from the top, all between the same edges.
+/// A place where a zone may be: its lines from the top, all with the same left and right ends.
 #[derive(Debug, Clone)]
 pub(crate) struct Band {
     pub(crate) lines: Vec<Quad>,
 }
 
-/// A stretch of text in the frame of its own direction.
+/// A piece of text as centre, unit direction, length and height, in pixels.
 #[derive(Debug, Clone, Copy)]
 struct Strip {
     centre: Point,
@@ -48,7 +47,7 @@ impl Strip {
         }
     }
 
-    /// The place of a point along and across the strip, from its centre.
+    /// The coordinates of a point along and across the strip, relative to its centre.
     fn place(&self, p: Point) -> [f32; 2] {
         let (x, y) = (p[0] - self.centre[0], p[1] - self.centre[1]);
         [
@@ -73,7 +72,7 @@ impl Strip {
     }
 }
 
-/// The likeliest bands among the lines of a picture, likeliest first.
+/// The bands among the lines of a picture, likeliest first.
 pub(crate) fn bands(found: &[FoundLine]) -> Vec<Band> {
     let strips = joined(found);
     let mut bands: Vec<(f32, Band)> = Vec::new();
@@ -115,7 +114,7 @@ pub(crate) fn bands(found: &[FoundLine]) -> Vec<Band> {
     kept
 }
 
-/// Pieces of one line as one strip: the detector breaks lines at wide gaps.
+/// Joins pieces of one line to one strip: the detector splits lines at wide gaps.
 fn joined(found: &[FoundLine]) -> Vec<Strip> {
     let mut strips: Vec<Strip> = found.iter().map(|line| Strip::of(&line.quad)).collect();
     strips.sort_by(|a, b| b.length.total_cmp(&a.length));
@@ -145,19 +144,19 @@ fn joined(found: &[FoundLine]) -> Vec<Strip> {
     joined
 }
 
-/// How far `other` lies across from `first` when both may be lines of one zone.
+/// Distance of `other` across the direction of `first`; `None` if they cannot be lines of one zone.
 fn follows(first: &Strip, other: &Strip) -> Option<f32> {
     let [along, across] = first.place(other.centre);
     let steps = across.abs() / first.height;
     let alike = (0.6..1.7).contains(&(other.height / first.height));
-    // The detector may miss the fillers at the end of one line, never most of both.
+    // The detector may miss the fillers at the end of one line, but not most of both lines.
     let inside = along.abs() + other.length / 2.0 < first.length / 2.0 + 2.5 * first.height;
     let long_enough = other.length > 0.25 * first.length;
     (alike && inside && long_enough && first.is_parallel(other) && (0.6..6.0).contains(&steps))
         .then_some(across)
 }
 
-/// Whether lines are about equally far apart, and not too far.
+/// Whether the distances between the lines are about equal and not too large.
 fn is_even(lines: &[(f32, Strip)]) -> bool {
     let gaps: Vec<f32> = lines.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
     let height = lines.iter().map(|(_, s)| s.height).fold(0.0, f32::max);
@@ -166,7 +165,7 @@ fn is_even(lines: &[(f32, Strip)]) -> bool {
     least > 0.6 * height && most < 3.2 * height && most < 1.35 * least
 }
 
-/// Long lines of the same length are likely; a third one makes it likelier.
+/// Score of a band: higher for long lines of equal length, and for three lines.
 fn likelihood(lines: &[(f32, Strip)]) -> f32 {
     let longest = lines.iter().map(|(_, s)| s.length).fold(0.0, f32::max);
     let slender = lines.iter().map(|(_, s)| s.length / s.height).fold(0.0, f32::max).min(40.0);
@@ -174,7 +173,7 @@ fn likelihood(lines: &[(f32, Strip)]) -> f32 {
     longest * alike * slender.sqrt()
 }
 
-/// The lines with their ends at the same edges.
+/// The band of these lines, extended to common left and right ends.
 fn between_edges(first: &Strip, lines: &[(f32, Strip)]) -> Band {
     let longest =
         lines.iter().max_by(|a, b| a.1.length.total_cmp(&b.1.length)).map_or(*first, |(_, s)| *s);
@@ -187,7 +186,7 @@ fn between_edges(first: &Strip, lines: &[(f32, Strip)]) -> Band {
     }
     let height = lines.iter().map(|(_, s)| s.height).sum::<f32>() / lines.len() as f32;
     let cut = |strip: &Strip| {
-        // A piece of a line has a less certain direction than the whole of another.
+        // The direction of a short piece is less certain than that of the longest line.
         let direction =
             if strip.length > WHOLE * longest.length { strip.direction } else { longest.direction };
         let turned =
@@ -211,8 +210,8 @@ fn between_edges(first: &Strip, lines: &[(f32, Strip)]) -> Band {
     Band { lines: cut.iter().map(|quad| narrowed(quad, nearer)).collect() }
 }
 
-/// By how much, of their distance in the middle, the first and last line are farther apart at the
-/// right than at the left: seen from the side, what is farther away is smaller.
+/// Perspective convergence: the difference between the distances of the first and last line at the
+/// right and at the left, as a share of their distance in the middle.
 fn nearing(lines: &[Quad]) -> f32 {
     let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return 0.0 };
     let gap = |near: usize, far: usize| {
@@ -225,7 +224,7 @@ fn nearing(lines: &[Quad]) -> f32 {
     (2.0 * (right - left) / (right + left).max(1.0)).clamp(-NEARER, NEARER)
 }
 
-/// The line with its height at the right larger by this share than at the left.
+/// The line with its height at the right larger than at the left by the share `nearer`.
 fn narrowed(quad: &Quad, nearer: f32) -> Quad {
     let [a, b, c, d] = quad.0;
     let (left, right) = (nearer / 4.0, -nearer / 4.0);
@@ -238,12 +237,18 @@ fn narrowed(quad: &Quad, nearer: f32) -> Quad {
 }
 
 impl Band {
-    /// The band read the other way round.
+    /// Direction of the lines in the picture, in degrees clockwise from the right, 0–360.
+    pub(crate) fn angle(&self) -> f32 {
+        let [a, b, ..] = self.lines[0].0;
+        (b[1] - a[1]).atan2(b[0] - a[0]).to_degrees().rem_euclid(360.0)
+    }
+
+    /// The band read in the opposite direction.
     pub(crate) fn reversed(&self) -> Self {
         Self { lines: self.lines.iter().rev().map(|line| plane::turned(line, 2)).collect() }
     }
 
-    /// The line that would come after the last (`1`) or before the first (`-1`).
+    /// The extrapolated line after the last one (`side` > 0) or before the first one (`side` < 0).
     pub(crate) fn next_line(&self, side: f32) -> Option<Quad> {
         let (near, far) = match self.lines.as_slice() {
             [.., far, near] if side > 0.0 => (near, far),
@@ -254,7 +259,7 @@ impl Band {
         Some(plane::mapped(near, |p| [p[0] + a[0] - b[0], p[1] + a[1] - b[1]]))
     }
 
-    /// All lines together.
+    /// The quadrilateral around all lines.
     pub(crate) fn quad(&self) -> Option<Quad> {
         let (first, last) = (self.lines.first()?, self.lines.last()?);
         Some(Quad([first.0[0], first.0[1], last.0[2], last.0[3]]))

@@ -1,65 +1,65 @@
-//! From what the recogniser saw along a line to its characters: a zone is set in one pitch, and its
-//! lines have 30, 36 or 44 characters, so that characters are looked for where they must be.
+//! Converts the recogniser's output for a line to its characters. A zone has a fixed pitch and
+//! lines of 30, 36 or 44 characters, which determines the positions of the characters. The best
+//! positions are found by dynamic programming.
 
 use crate::text::recognise::{MRZ, MrzSheet, NOTHING};
 
-/// Lengths of lines that there are.
+/// Possible lengths of lines, in characters.
 pub(crate) const LENGTHS: [usize; 3] = [30, 36, 44];
-/// How much a distance between two characters other than the pitch counts against a reading.
+/// Penalty for a distance between two characters that differs from the pitch (times the squared
+/// relative difference).
 const STIFFNESS: f32 = 9.0;
-/// What an empty place costs, as a likelihood.
+/// Likelihood assigned to an empty place.
 const EMPTY: f32 = 0.02;
-/// What counts against a reading for every character seen outside its places.
+/// Penalty for every recognised character without a place.
 const LEFT_OVER: f32 = 3.0;
-/// What counts against taking one letter for two, which are seen one by one; fillers of a run may
-/// be seen as one.
+/// Penalty for two places that share one recognised letter; a run of fillers may be recognised as
+/// one.
 const SHARED: f32 = 5.0;
-/// How much wider the pitch is at the end than at the beginning: seen from the side, it changes
-/// along a line.
+/// Relative changes of the pitch from beginning to end that are tried: perspective changes it along
+/// a line.
 const WIDENING: [f32; 3] = [0.0, -0.2, 0.2];
-/// What a changing pitch must gain per character to be believed: most lines are seen from the
-/// front.
+/// Penalty for a changing pitch, per character: most lines have none.
 const BELIEVED: f32 = 0.05;
-/// The filler's place in [`MRZ`].
+/// Index of the filler in [`MRZ`].
 const FILLER: usize = 36;
-/// What counts against a reading for every pitch, squared, that a character lies from where the
-/// line beside it has one.
+/// Penalty for the distance, in squared pitches, between a character and the one of the guiding
+/// line.
 const LEANING: f32 = 1.5;
-/// A character needs so much of a row's probability to count as seen.
+/// Minimum probability of a recognised character in a row.
 const SEEN: f32 = 0.3;
-/// Least mass by which a place's probabilities are divided: less than that makes it doubtful.
+/// Minimum divisor when the probabilities of a place are normalised; a place with less total
+/// probability stays uncertain.
 const SURE_MASS: f32 = 0.8;
-
-/// Share of characters in which two readings of one line must agree.
+/// Minimum share of equal characters in two agreeing readings of a line.
 const AGREEMENT: f32 = 0.7;
-
-/// Mean probability of a place that one reading is sure of and no other contradicts.
+/// Minimum mean probability of a place of which one reading is certain and that no other reading
+/// contradicts.
 const UNCONTRADICTED: f32 = 0.65;
-
-/// A reading whose fit is worse than the best one's by more than this is left out.
+/// Maximum difference of a reading's fit to the best one; readings with a worse fit are dropped.
 const WORSE: f32 = 0.25;
 
 /// Probabilities of the 37 characters at one place of a line.
 pub(crate) type Place = [f32; 37];
 
-/// A line seen as so and so many characters.
+/// A line interpreted with a given number of characters.
 #[derive(Debug, Clone)]
 pub(crate) struct Fit {
     pub(crate) places: Vec<Place>,
-    /// Where they are, as shares of the sheet's line from its left end.
+    /// Positions of the places, as shares of the line's length from its left end.
     pub(crate) along: Vec<f32>,
-    /// How well it fits, per character; 0 is perfect.
+    /// Logarithmic score per character; 0 is perfect.
     pub(crate) score: f32,
 }
 
-/// A character seen, and the row of its middle.
+/// A recognised character and the row of its centre.
 #[derive(Debug, Clone, Copy)]
 struct Peak {
     class: usize,
     row: f32,
 }
 
-/// Characters seen, with their rows: the peaks of the sheet.
+/// The recognised characters with their rows: the peaks of the sheet.
 fn seen(sheet: &MrzSheet) -> Vec<Peak> {
     let mut peaks = Vec::new();
     let mut run: Option<(usize, f32, f32)> = None;
@@ -88,12 +88,12 @@ fn seen(sheet: &MrzSheet) -> Vec<Peak> {
     peaks
 }
 
-/// Whether a filler is seen.
+/// Whether a filler is among the recognised characters.
 pub(crate) fn has_filler(sheet: &MrzSheet) -> bool {
     seen(sheet).iter().any(|peak| peak.class == FILLER)
 }
 
-/// The line as `length` characters; `None` when hardly anything is seen.
+/// The line as `length` characters; `None` if too few characters are recognised.
 pub(crate) fn fit(sheet: &MrzSheet, length: usize) -> Option<Fit> {
     let peaks = seen(sheet);
     let (first, last) = (peaks.first()?.row, peaks.last()?.row);
@@ -110,9 +110,9 @@ pub(crate) fn fit(sheet: &MrzSheet, length: usize) -> Option<Fit> {
     tried.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, fit)| fit)
 }
 
-/// The line with a character beside each of another line's, whose places are given as shares of the
-/// line. Lines of one zone are set below each other, so that one which reads well tells where the
-/// characters are of one that does not.
+/// The line with its characters at the positions of another line's characters, given as shares of
+/// the length. The characters of a zone's lines are aligned, so that a well read line determines
+/// the positions in a badly read one.
 pub(crate) fn fit_beside(sheet: &MrzSheet, along: &[f32]) -> Option<Fit> {
     let places: Vec<f32> = along.iter().map(|along| along * sheet.span - 0.5).collect();
     let (first, last) = (places.first()?, places.last()?);
@@ -128,17 +128,17 @@ pub(crate) fn fit_beside(sheet: &MrzSheet, along: &[f32]) -> Option<Fit> {
     )
 }
 
-/// How a line is set, in rows.
+/// Expected positions of a line's characters, in rows.
 struct Setting<'s> {
     length: usize,
     pitch: f32,
-    /// Before the n-th character.
+    /// Distance before the n-th character.
     gap: &'s dyn Fn(usize) -> f32,
-    /// The rows of another line's characters, where they are known.
+    /// Rows of the guiding line's characters, if there is one.
     beside: Option<&'s [f32]>,
 }
 
-/// The best places for characters set like that.
+/// The best positions of the characters for this setting.
 fn aligned(sheet: &MrzSheet, peaks: &[Peak], setting: &Setting<'_>) -> Option<Fit> {
     let (rows, length, pitch) = (sheet.rows.len(), setting.length, setting.pitch);
     let leaning = |n: usize, t: usize| {
@@ -181,7 +181,8 @@ fn aligned(sheet: &MrzSheet, peaks: &[Peak], setting: &Setting<'_>) -> Option<Fi
     let mut found: Option<(f32, Vec<usize>)> = None;
     for end in ends {
         let reached = best[length - 1][end];
-        // What is left over only lowers it, and the ends that come after this one reached no more.
+        // The penalty for unclaimed characters only lowers the score, and all later ends have at
+        // most this score.
         if found.as_ref().is_some_and(|(known, _)| reached <= *known) {
             break;
         }
@@ -200,14 +201,14 @@ fn aligned(sheet: &MrzSheet, peaks: &[Peak], setting: &Setting<'_>) -> Option<Fi
     Some(Fit { places, along, score: score / length as f32 })
 }
 
-/// Which of the characters seen a place at this row would be, where that is a letter or a digit.
+/// Index of the recognised letter or digit that a place at this row would take.
 fn letter_at(peaks: &[Peak], row: f32, pitch: f32) -> Option<usize> {
     let distance = |i: &usize| (peaks[*i].row - row).abs();
     let nearest = (0..peaks.len()).min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
     (peaks[nearest].class != FILLER && distance(&nearest) < 0.6 * pitch).then_some(nearest)
 }
 
-/// How many characters seen are nobody's: every place takes the nearest one.
+/// Number of recognised characters that no place takes, if every place takes the nearest one.
 fn unclaimed(peaks: &[Peak], places: &[usize], pitch: f32) -> usize {
     let mut claimed = vec![false; peaks.len()];
     for place in places {
@@ -222,7 +223,7 @@ fn unclaimed(peaks: &[Peak], places: &[usize], pitch: f32) -> usize {
     claimed.iter().filter(|claimed| !**claimed).count()
 }
 
-/// The probabilities of characters around row `centre`, and the highest of them.
+/// The normalised probabilities of characters around row `centre`, and the highest raw one.
 fn mass(sheet: &MrzSheet, centre: f32, pitch: f32) -> (Place, f32) {
     let reach = 0.5 * pitch;
     let low = (centre - reach).ceil().max(0.0) as usize;
@@ -231,7 +232,7 @@ fn mass(sheet: &MrzSheet, centre: f32, pitch: f32) -> (Place, f32) {
     for t in low..=high {
         let near = 1.0 - 0.5 * ((t as f32 - centre) / reach).powi(2);
         for (sum, value) in place.iter_mut().zip(&sheet.rows[t]) {
-            // A character shows in one row or in several: the surest tells.
+            // A character appears in one row or in several: the highest probability counts.
             *sum = sum.max(near * value);
         }
     }
@@ -240,8 +241,8 @@ fn mass(sheet: &MrzSheet, centre: f32, pitch: f32) -> (Place, f32) {
     (place.map(|value| value / total.max(SURE_MASS)), highest)
 }
 
-/// Whether a place was read with less than `least` probability. A filler between fillers is none to
-/// doubt: of a run some are often not seen.
+/// Whether a place has a probability below `least`. Fillers between fillers are ignored: some
+/// fillers of a run are often not recognised.
 pub(crate) fn has_doubt(places: &[Place], least: f32) -> bool {
     let is_filler =
         |place: &Place| place[FILLER] > 0.0 && place.iter().all(|value| *value <= place[FILLER]);
@@ -251,8 +252,8 @@ pub(crate) fn has_doubt(places: &[Place], least: f32) -> bool {
     places.iter().enumerate().any(|(at, place)| !is_sure(place) && !in_run(at))
 }
 
-/// Whether the readings that agree with the best one leave no doubt: at each place one of them is
-/// sure, and the others do not contradict it.
+/// Whether the readings that agree with the best one are certain: at each place, one of them is
+/// certain and the others do not contradict it.
 pub(crate) fn is_settled(readings: &[Fit], least: f32) -> bool {
     let agreeing = agreeing(readings);
     let Some(best) = agreeing.first() else { return false };
@@ -263,8 +264,8 @@ pub(crate) fn is_settled(readings: &[Fit], least: f32) -> bool {
     !has_doubt(&surest, least) && !has_doubt(&mean(&agreeing), UNCONTRADICTED)
 }
 
-/// The best reading of a line and those that agree with it and fit about as well: one that lies a
-/// place beside it would only blur it.
+/// The best reading of a line and those that agree with it and have a similar fit. A reading that
+/// is shifted by one place would only blur the mean.
 pub(crate) fn agreeing(readings: &[Fit]) -> Vec<&Fit> {
     let Some(best) = readings.iter().max_by(|a, b| a.score.total_cmp(&b.score)) else {
         return Vec::new();
@@ -278,7 +279,7 @@ pub(crate) fn agreeing(readings: &[Fit]) -> Vec<&Fit> {
     readings.iter().filter(agrees).collect()
 }
 
-/// The mean of several readings of one line.
+/// The mean of several readings of a line, place by place.
 pub(crate) fn mean(readings: &[&Fit]) -> Vec<Place> {
     let length = readings.iter().map(|fit| fit.places.len()).min().unwrap_or(0);
     let count = readings.len() as f32;
@@ -288,7 +289,8 @@ pub(crate) fn mean(readings: &[&Fit]) -> Vec<Place> {
     (0..length).map(sum).collect()
 }
 
-/// The likeliest characters of a place with their probabilities, best first.
+/// The characters of a place with a probability of at least `least`, best first, at most `most`. At
+/// least the best one.
 pub(crate) fn ranked(place: &Place, least: f32, most: usize) -> Vec<(char, f32)> {
     let mut ranked: Vec<(char, f32)> =
         MRZ.iter().zip(place).map(|(c, p)| (char::from(*c), *p)).collect();
@@ -306,7 +308,7 @@ pub(crate) fn ranked(place: &Place, least: f32, most: usize) -> Vec<(char, f32)>
 mod tests {
     use super::*;
 
-    /// A sheet with four rows for each character; what is `·` is not seen.
+    /// A sheet with four rows for each character; `·` is not recognised.
     fn sheet(line: &str) -> MrzSheet {
         let mut rows = Vec::new();
         for c in line.chars() {
@@ -328,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_seen_whole_tells_where_the_characters_of_the_next_are() {
+    fn complete_line_guides_the_incomplete_one() {
         let numbers = "L898902C36UTO7408122F1204159ZE184226B<<<<<10";
         let names = "P<UTOERIKSSON··ANNA·MARIA···················";
         let guide = fit(&sheet(numbers), 44).unwrap();
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn readings_that_fit_much_worse_than_the_best_are_left_out() {
+    fn readings_with_a_much_worse_fit_are_dropped() {
         let good = fit(&sheet("L898902C36UTO7408122F1204159ZE184226B<<<<<10"), 44).unwrap();
         let (near, far) = (
             Fit { score: good.score - 0.2, ..good.clone() },

@@ -1,5 +1,5 @@
-//! A band read line by line: first as it is, then what reads badly beside what reads well, and what
-//! stays in doubt again, cut out in other ways.
+//! Reads a band line by line: first with a standard crop, then badly read lines with the positions
+//! of well read ones, then lines that remain uncertain with other crops.
 
 use image::RgbImage;
 use vultus_document_text::{MrzLine, MrzReading, Quad, confirmed};
@@ -7,31 +7,45 @@ use vultus_vision::VisionError;
 
 use super::band::Band;
 use super::grid::{self, Fit, LENGTHS, Place};
-use super::{FoundZone, SURE_FIT, angle_of};
 use crate::plane;
 use crate::text::recognise::{MrzSheet, TextReader};
 
-/// A place read with less probability is read again.
+/// Minimum fit of a line that certainly belongs to a zone: no other place or direction is tried
+/// then.
+const SURE_FIT: f32 = -0.3;
+/// Minimum probability of a certain place; lines with a lower one are read again.
 const DOUBTFUL: f32 = 0.85;
-/// Mean fit per character from which lines are those of a zone.
+/// Minimum mean fit, per character, of the lines of a zone.
 const LEAST_FIT: f32 = -0.7;
-/// Fit of each line from which lines are those of a zone when one of them fits surely.
+/// Minimum fit of each line of a zone if one of them is certain.
 const LEAST_BESIDE: f32 = -1.7;
-/// Fit of a line, whatever its length, under which it is none of a zone.
+/// Minimum fit, for any length, of a line of a zone.
 const LEAST_OF_LINE: f32 = -1.6;
-/// Fit of a line that says nothing.
+/// Fit of an empty line.
 const NO_FIT: f32 = -4.0;
-/// Fillers that a zone has at the least.
+/// Minimum number of fillers in a zone.
 const FEWEST_FILLERS: usize = 4;
-/// Height of a line, in pixels, under which a softened crop of it says more than the picture
-/// itself, and narrower ones say less.
+/// Height of a line, in pixels, below which a smoothed crop reads better than the original, and
+/// narrower crops read worse.
 const SMALL: f32 = 24.0;
-/// Readings of a place with less probability, and more of them, are not told.
+/// Minimum probability, and maximum number, of reported alternatives per place.
 const LEAST_LIKELY: f32 = 0.005;
 const MOST_ALTERNATIVES: usize = 5;
 
-/// A way to cut a line out: how much is read beyond both of its ends and above and below, in
-/// heights, how much it is widened, and whether the noise is taken out.
+/// A zone that was found and read.
+#[derive(Debug, Clone)]
+pub(crate) struct FoundZone {
+    pub(crate) reading: MrzReading,
+    /// Direction of its lines in the picture, in degrees clockwise from the right, 0–360.
+    pub(crate) angle: f32,
+    /// Mean fit of its lines per character; 0 is perfect.
+    pub(crate) score: f32,
+    /// Whether no other place or direction needs to be tried.
+    pub(crate) is_sure: bool,
+}
+
+/// A way to cut a line out: margins at both ends and above and below, in heights; horizontal
+/// stretch; whether noise is reduced.
 #[derive(Debug, Clone, Copy)]
 struct Crop {
     beyond: f32,
@@ -40,16 +54,16 @@ struct Crop {
     soft: bool,
 }
 
-/// The first: more than one character beyond the ends, where the detector may miss the last.
+/// The standard crop. Its margin is more than one character, because the detector may miss the
+/// last one.
 const FIRST: Crop = Crop { beyond: 1.5, growth: 0.0, stretch: 1.0, soft: false };
-/// Those of a line that the first leaves doubts about. The end of a run of fillers may be missed
-/// for longer.
+/// Further crops of a small line that the standard crop leaves uncertain.
 const AGAIN: [Crop; 3] = [
     Crop { beyond: 1.5, growth: 0.12, stretch: 1.0, soft: false },
     Crop { beyond: 1.5, growth: -0.08, stretch: 1.25, soft: false },
     Crop { beyond: 1.5, growth: 0.0, stretch: 1.1, soft: true },
 ];
-/// Those of one that is not small: narrower crops say as much of it, and cost less.
+/// Further crops of a line that is not small: narrower crops read equally well and cost less.
 const AGAIN_TALL: [Crop; 2] = [
     Crop { beyond: 1.5, growth: 0.12, stretch: 0.8, soft: false },
     Crop { beyond: 1.5, growth: -0.08, stretch: 0.8, soft: false },
@@ -60,25 +74,24 @@ impl Crop {
         self.beyond * plane::height(line) / plane::width(line).max(1.0)
     }
 
-    /// Places along the crop of a line, from places along the line itself, both as shares of the
-    /// whole.
+    /// Converts positions along the line to positions along its crop, both as shares of the length.
     fn along(&self, line: &Quad, places: &[f32]) -> Vec<f32> {
         let margin = self.margin(line);
         places.iter().map(|place| (place + margin) / (1.0 + 2.0 * margin)).collect()
     }
 
-    /// The other way round.
+    /// Converts positions along the crop to positions along the line.
     fn back(&self, line: &Quad, places: &[f32]) -> Vec<f32> {
         let margin = self.margin(line);
         places.iter().map(|place| place * (1.0 + 2.0 * margin) - margin).collect()
     }
 }
 
-/// A line as it was read first.
+/// A line read with the standard crop.
 struct ReadLine {
     quad: Quad,
     sheet: MrzSheet,
-    /// As each of the lengths.
+    /// The fit for each of [`LENGTHS`].
     fits: Vec<Option<Fit>>,
 }
 
@@ -87,8 +100,8 @@ impl ReadLine {
         self.fits[kind].as_ref().map(|fit| fit.score)
     }
 
-    /// Text that is none of a zone hardly ever shows a filler, and a line of a zone without any,
-    /// which data fill, mostly fits well.
+    /// Whether the line may belong to a zone. Other text rarely contains a filler, and a line of a
+    /// zone without fillers, filled with data, usually fits well.
     fn may_be_of_zone(&self) -> bool {
         self.best() >= if grid::has_filler(&self.sheet) { LEAST_OF_LINE } else { LEAST_FIT }
     }
@@ -97,21 +110,21 @@ impl ReadLine {
         self.fits.iter().flatten().map(|fit| fit.score).fold(NO_FIT, f32::max)
     }
 
-    /// Beside the characters of another line, whose places are shares of the line.
+    /// The fit to the positions of another line's characters, given as shares of the length.
     fn beside(&self, guide: &[f32]) -> Option<Fit> {
         grid::fit_beside(&self.sheet, &FIRST.along(&self.quad, guide))
     }
 }
 
-/// Lines of one length.
+/// Lines with the same number of characters.
 struct Aligned {
     lines: Vec<(ReadLine, Fit)>,
-    /// Where the characters of a line are that fits surely, as shares of the line.
+    /// Positions of the characters of a certain line, as shares of its length.
     guide: Option<Vec<f32>>,
     score: f32,
 }
 
-/// Reads a band; `None` when it is no zone.
+/// Reads a band; `None` if it is not a zone.
 pub(super) fn read(
     reader: &mut TextReader,
     picture: &RgbImage,
@@ -133,17 +146,17 @@ pub(super) fn read(
         *text = as_line(&read_again(reader, picture, &line.quad, fit, guide.as_deref())?);
     }
     let fillers = reading.lines.iter().map(|line| line.text.matches('<').count()).sum::<usize>();
-    let zone = FoundZone { reading, angle: angle_of(&band), score, is_sure: guide.is_some() };
+    let zone = FoundZone { reading, angle: band.angle(), score, is_sure: guide.is_some() };
     Ok(Some(zone).filter(|_| fillers >= FEWEST_FILLERS))
 }
 
-/// All lines once, as many as the likeliest format has, with its place in [`LENGTHS`].
+/// Reads all lines once; returns as many as the likeliest format has, and its index in [`LENGTHS`].
 fn read_first(
     reader: &mut TextReader,
     picture: &RgbImage,
     band: &Band,
 ) -> Result<Option<(Vec<ReadLine>, usize)>, VisionError> {
-    // The middle one of three belongs to every zone that there may be among them.
+    // The middle one of three lines belongs to every possible zone among them.
     let mut order: Vec<usize> = (0..band.lines.len()).collect();
     order.sort_by_key(|at| *at != 1);
     let mut lines: Vec<(usize, ReadLine)> = Vec::new();
@@ -164,7 +177,7 @@ fn read_first(
         return Ok(None);
     }
     let Some(mut kind) = best_length(&lines) else { return Ok(None) };
-    // A card has a third line, which the detector may have missed.
+    // A card has three lines; the detector may have missed one.
     if LENGTHS[kind] == 30 && lines.len() == 2 {
         complete(reader, picture, &mut lines)?;
     }
@@ -176,8 +189,8 @@ fn read_first(
     Ok(Some((lines, kind)))
 }
 
-/// The lines as one length, those that fit badly beside one that fits surely; `None` when they do
-/// not fit together.
+/// Aligns all lines to one length; lines with a bad fit use the positions of a certain one. `None`
+/// if the lines do not form a zone.
 fn aligned((mut lines, kind): (Vec<ReadLine>, usize)) -> Option<Aligned> {
     let mut fits =
         lines.iter_mut().map(|line| line.fits[kind].take()).collect::<Option<Vec<Fit>>>()?;
@@ -200,7 +213,7 @@ fn aligned((mut lines, kind): (Vec<ReadLine>, usize)) -> Option<Aligned> {
     })
 }
 
-/// The places of a line, of more crops where the first leaves doubts.
+/// The places of a line; reads further crops if the first one leaves doubts.
 fn read_again(
     reader: &mut TextReader,
     picture: &RgbImage,
@@ -244,7 +257,7 @@ fn read_line(
     Ok(ReadLine { quad, sheet, fits })
 }
 
-/// The place in [`LENGTHS`] that all lines together fit best.
+/// Index in [`LENGTHS`] of the best total fit of all lines.
 fn best_length(lines: &[ReadLine]) -> Option<usize> {
     let total =
         |kind: usize| lines.iter().map(|line| line.score(kind).unwrap_or(NO_FIT)).sum::<f32>();
@@ -252,6 +265,7 @@ fn best_length(lines: &[ReadLine]) -> Option<usize> {
     (total(best) > NO_FIT * lines.len() as f32).then_some(best)
 }
 
+/// Adds the third line of a card, extrapolated below or above the two known lines, if one fits.
 fn complete(
     reader: &mut TextReader,
     picture: &RgbImage,

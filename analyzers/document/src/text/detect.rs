@@ -1,5 +1,5 @@
-//! Where lines of text are: PP-OCRv4's detector (a map of how likely each pixel is text) and the
-//! rectangles around the spots of that map.
+//! Detection of text lines: PP-OCRv4's detector, whose output is a map of text probabilities per
+//! pixel, and the rectangles around the connected regions of that map.
 
 use image::{GrayImage, Luma, RgbImage};
 use imageproc::contours::{BorderType, find_contours};
@@ -14,24 +14,24 @@ use crate::sample;
 pub(crate) const WEIGHTS: &str = "ppocr_v4_det.onnx";
 /// Sides of the network's input are multiples of this.
 const CELL: u32 = 32;
-/// A pixel from which it counts as text.
+/// Minimum probability of a text pixel.
 const TEXT: f32 = 0.3;
-/// Mean level of a spot from which it counts as a line.
+/// Minimum mean probability of a region that is a line.
 const LINE: f32 = 0.5;
-/// How far the rectangle of a spot is grown, since the network draws lines thinner than they are.
+/// Growth of a region's rectangle ("unclip ratio" of PP-OCR): the network shrinks lines.
 const GROWTH: f32 = 1.6;
-/// Smallest side of a spot, in pixels of the map.
+/// Minimum height of a region, in pixels of the map.
 const THINNEST: f32 = 3.0;
-/// Length, in heights, from which a spot is a long line.
+/// Minimum length of a long line, in heights.
 const LONG: f32 = 5.0;
-/// Most spots looked at: a page full of text has fewer lines.
+/// Maximum number of regions; a page full of text has fewer lines.
 const MOST: usize = 1000;
 
 /// A line of text in a picture.
 #[derive(Debug, Clone)]
 pub(crate) struct FoundLine {
-    /// Its rectangle, in pixels of the picture: the upper side runs along the text, but whether
-    /// forwards or backwards is not known.
+    /// Its rectangle, in pixels of the picture. The upper side is parallel to the text, but may be
+    /// upside down.
     pub(crate) quad: Quad,
 }
 
@@ -48,7 +48,7 @@ impl TextDetector {
         Ok(Self { model: Model::open_large(options, WEIGHTS)?, tensor: Vec::new() })
     }
 
-    /// The lines in `picture`, looked at with its longer side scaled to about `side` pixels.
+    /// The lines in `picture`, detected with its longer side scaled to about `side` pixels.
     pub(crate) fn find(
         &mut self,
         picture: &RgbImage,
@@ -74,7 +74,7 @@ impl TextDetector {
     }
 }
 
-/// Three planes, blue first, of values from -1 to 1.
+/// Fills `tensor` with three planes of the picture, blue first, with values from -1 to 1.
 pub(super) fn fill(picture: &RgbImage, tensor: &mut Vec<f32>) {
     let area = picture.width() as usize * picture.height() as usize;
     tensor.resize(3 * area, 0.0);
@@ -88,7 +88,7 @@ pub(super) fn fill(picture: &RgbImage, tensor: &mut Vec<f32>) {
 
 fn rectangles(map: &[f32], width: u32, height: u32) -> Vec<FoundLine> {
     let at = |x: u32, y: u32| map[(y * width + x) as usize];
-    // Dilated by one pixel to the right and below, as the network's makers do.
+    // Dilated by one pixel to the right and below, like in PP-OCR.
     let spots = GrayImage::from_fn(width, height, |x, y| {
         let (left, above) = (x.saturating_sub(1), y.saturating_sub(1));
         let text =
@@ -115,9 +115,9 @@ fn rectangles(map: &[f32], width: u32, height: u32) -> Vec<FoundLine> {
     lines
 }
 
-/// The rectangle around the points, its upper side the longer one: along the points where they are
-/// a long line, else the one of the least area. Along a long line the hull's few edges would be off
-/// by more than the line's height at its ends.
+/// The rectangle around the points with the longer side on top: along the principal axis for a long
+/// line, otherwise the one with the smallest area. For a long line, the few edges of the hull would
+/// be off by more than the line's height at its ends.
 fn least_rectangle(points: &[Pixel<i32>]) -> Option<Quad> {
     let hull: Vec<Point> =
         convex_hull(points).iter().map(|p| [p.x as f32 + 0.5, p.y as f32 + 0.5]).collect();
@@ -150,7 +150,7 @@ fn along_axis(points: &[Point], along: Point) -> Quad {
     Quad([corner(left, top), corner(right, top), corner(right, bottom), corner(left, bottom)])
 }
 
-/// The direction in which the points are spread most.
+/// The principal axis of the points, as a unit vector.
 fn principal_axis(points: &[Pixel<i32>]) -> Point {
     let count = points.len() as f32;
     let mean = points
@@ -165,8 +165,7 @@ fn principal_axis(points: &[Pixel<i32>]) -> Point {
     [angle.cos(), angle.sin()]
 }
 
-/// The corners counted so that the upper side is the longer one and runs to the right, or
-/// downwards.
+/// The corners reordered so that the upper side is the longer one and points to the right, or down.
 fn along_the_text(quad: Quad) -> Quad {
     let quad =
         if plane::height(&quad) > plane::width(&quad) { plane::turned(&quad, 1) } else { quad };

@@ -1,4 +1,4 @@
-//! Whether a line of text is upside down: PP-OCR's classifier, asked about a few long lines.
+//! Reading direction of text: PP-OCR's direction classifier, applied to a few long lines.
 
 use image::RgbImage;
 use vultus_document_text::Quad;
@@ -11,9 +11,9 @@ pub(crate) const WEIGHTS: &str = "ppocr_v2_cls.onnx";
 /// Size of the network's input.
 const WIDTH: u32 = 192;
 const HEIGHT: u32 = 48;
-/// Lines asked about.
+/// Maximum number of lines that are classified.
 const ASKED: usize = 9;
-/// Lines shorter than this many heights say little.
+/// Minimum length of a line, in heights; shorter ones are unreliable.
 const SHORTEST: f32 = 3.0;
 
 /// The classifier with its buffer.
@@ -29,7 +29,7 @@ impl DirectionReader {
         Ok(Self { model: Model::open(options, WEIGHTS)?, tensor: Vec::new() })
     }
 
-    /// The direction in which most of the text runs, in degrees clockwise from the right; `None`
+    /// The direction of most of the text, in degrees clockwise from the right, 0–360; `None`
     /// without text.
     pub(crate) fn angle(
         &mut self,
@@ -44,7 +44,7 @@ impl DirectionReader {
             lines.iter().filter(|q| plane::width(q) > SHORTEST * plane::height(q)).collect();
         long.sort_by(|a, b| plane::width(b).total_cmp(&plane::width(a)));
         let Some(longest) = long.first() else { return Ok(None) };
-        // Of lines that run across and lines that run down, those that make up more length count.
+        // Of horizontal and vertical lines, those with the greater total length count.
         let steep = |quad: &Quad| angle(quad).abs() > 45.0;
         let length = |wanted: bool| {
             long.iter().filter(|q| steep(q) == wanted).map(|q| plane::width(q)).sum::<f32>()
@@ -61,12 +61,12 @@ impl DirectionReader {
         Ok(Some(angle.rem_euclid(360.0)))
     }
 
-    /// How likely the line is upside down, 0–1.
+    /// Probability that the line is upside down, 0–1.
     fn upside_down(&mut self, picture: &RgbImage, quad: &Quad) -> Result<f32, VisionError> {
         let width = (HEIGHT as f32 * plane::width(quad) / plane::height(quad).max(1.0))
             .round()
             .clamp(8.0, WIDTH as f32);
-        // Of a line that is too long its beginning is enough.
+        // Of a line that is too long, only the beginning is classified.
         let [a, b, c, d] = quad.0;
         let share =
             (width * plane::height(quad) / HEIGHT as f32 / plane::width(quad).max(1.0)).min(1.0);

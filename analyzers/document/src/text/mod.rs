@@ -1,4 +1,4 @@
-//! Lines of text: where they are, which way up, and what they say.
+//! Lines of text: detection, direction and recognition.
 
 pub(crate) mod detect;
 pub(crate) mod direction;

@@ -1,5 +1,5 @@
-//! What a line says: PP-OCRv4's recogniser, whose answer is a row of probabilities over all
-//! characters for every few pixels of the line, and the two ways of reading it.
+//! Recognition of a line: PP-OCRv4's recogniser, whose output is a row of probabilities over all
+//! characters for every few pixels of the line, and two ways to decode it.
 
 use image::RgbImage;
 use vultus_document_text::Quad;
@@ -11,30 +11,30 @@ use crate::sample;
 pub(crate) const WEIGHTS: &str = "ppocr_v4_rec.onnx";
 /// Height of the network's input in pixels.
 pub(crate) const HEIGHT: u32 = 48;
-/// Narrowest input; narrower lines are padded.
+/// Minimum width of the input in pixels; narrower lines are padded.
 const NARROWEST: u32 = 320;
-/// Widths are rounded up to a multiple of this, so that the runtime meets few shapes.
+/// Widths are rounded up to a multiple of this, so that the runtime plans few shapes.
 const STEP: u32 = 64;
-/// Widest input: 40 times as wide as high.
+/// Maximum width of the input in pixels: 40 heights.
 const WIDEST: u32 = 1920;
 /// The characters of a machine-readable zone.
 pub(crate) const MRZ: &[u8; 37] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ<";
-/// Place of "nothing" in a row of an [`MrzSheet`].
+/// Index of "no character" in a row of an [`MrzSheet`].
 pub(crate) const NOTHING: usize = MRZ.len();
 
-/// Text and how sure the network is of it, 0–1.
+/// Recognised text and its mean probability, 0–1.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Text {
     pub(crate) text: String,
     pub(crate) confidence: f32,
 }
 
-/// For each place along a line the probabilities of the 37 characters, then that of nothing.
+/// For each position along a line, the probabilities of the 37 characters and of "no character".
 #[derive(Debug, Clone)]
 pub(crate) struct MrzSheet {
     /// Rows, from left to right.
     pub(crate) rows: Vec<[f32; 38]>,
-    /// Rows that the line itself takes; those after it are of the padding.
+    /// Number of rows of the line itself; the rows after it belong to the padding.
     pub(crate) span: f32,
 }
 
@@ -44,7 +44,7 @@ pub(crate) struct TextReader {
     model: Model,
     tensor: Vec<f32>,
     characters: Vec<String>,
-    /// For each class of the network the place in [`MRZ`], or [`NOTHING`], or none.
+    /// For each class of the network its index in [`MRZ`], [`NOTHING`], or `None`.
     places: Vec<Option<usize>>,
 }
 
@@ -54,7 +54,7 @@ impl TextReader {
         let model = Model::open_for_many_sizes(options, WEIGHTS)?;
         let listed = model.note("character").ok_or_else(|| VisionError::Open {
             file: WEIGHTS.to_owned(),
-            source: "it does not list its characters".into(),
+            source: "the model does not list its characters".into(),
         })?;
         let mut characters = vec![String::new()];
         characters.extend(listed.lines().map(str::to_owned));
@@ -93,8 +93,8 @@ impl TextReader {
     }
 
     /// Reads the line of `picture` inside `quad` as part of a machine-readable zone. `stretch`
-    /// widens the line before it is read, which gives more rows to a character; `soft` takes the
-    /// noise out of one that is enlarged.
+    /// widens the line, which gives more rows per character; `soft` reduces the noise of an
+    /// enlarged line.
     pub(crate) fn read_mrz(
         &mut self,
         picture: &RgbImage,
@@ -139,10 +139,10 @@ impl TextReader {
     }
 }
 
-/// A line as the network wants it, padded on the right.
+/// A line prepared for the network, padded on the right.
 struct Line {
     picture: RgbImage,
-    /// Without the padding.
+    /// Width without the padding, in pixels.
     width: u32,
 }
 
@@ -170,7 +170,7 @@ fn highest(row: &[f32]) -> (usize, f32) {
     best
 }
 
-/// The character of a machine-readable zone that a character of the network stands for.
+/// Index in [`MRZ`] of the character that a class of the network represents.
 fn mrz_place(character: &str) -> Option<usize> {
     let c = character.chars().next()?;
     let c = match c {
