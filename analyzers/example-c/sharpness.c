@@ -1,12 +1,12 @@
 /*
  * sharpness.c - an analyzer in plain C: are the pictures sharp and well exposed?
  *
- * An example of the ABI that uses nothing but vultus_plugin.h and the C library. It looks at whole
- * pictures, not at faces, and knows nothing about liveness.
+ * An example of the ABI that uses only vultus_plugin.h and the C library. It measures whole pictures,
+ * not faces, and does not check liveness.
  *
  * Sharpness is the variance of the Laplacian of the luma (Pech-Pacheco et al., "Diatom autofocusing in
  * brightfield microscopy", ICPR 2000), on pictures of at most 640 pixels a side, so that the camera's
- * resolution does not change the scale. A medium's figures are the means over its frames.
+ * resolution does not change the scale. The values of a medium are the means over its frames.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,11 +22,11 @@ static const char MANIFEST[] =
     "\"slots\":[{\"name\":\"pictures\",\"kinds\":[\"IMAGE\",\"VIDEO\",\"SHOT_SET\"],\"min\":1,\"max\":16}],"
     "\"params_schema\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{"
     "\"minSharpness\":{\"type\":\"number\",\"minimum\":0,\"default\":60,"
-    "\"description\":\"Least variance of the Laplacian of 8-bit luma.\"},"
+    "\"description\":\"Minimum variance of the Laplacian of 8-bit luma.\"},"
     "\"minMean\":{\"type\":\"number\",\"minimum\":0,\"maximum\":255,\"default\":40,"
-    "\"description\":\"Least mean luma.\"},"
+    "\"description\":\"Minimum mean luma.\"},"
     "\"maxMean\":{\"type\":\"number\",\"minimum\":0,\"maximum\":255,\"default\":215,"
-    "\"description\":\"Greatest mean luma.\"}}},"
+    "\"description\":\"Maximum mean luma.\"}}},"
     "\"result_schema\":{\"type\":\"object\",\"additionalProperties\":false,"
     "\"required\":[\"sharpness\",\"media\"],\"properties\":{"
     "\"sharpness\":{\"type\":\"number\",\"minimum\":0,\"description\":\"Of the least sharp medium.\"},"
@@ -37,7 +37,7 @@ static const char MANIFEST[] =
     "\"mean\":{\"type\":\"number\",\"minimum\":0,\"maximum\":255}}}}}},"
     "\"pixel_formats\":[\"gray8\"],\"max_side\":640,\"timeout_ms\":5000,\"deterministic\":true}]}";
 
-/* Text that grows; `failed` once memory ran out. */
+/* A growing text; `failed` is set when memory runs out. */
 typedef struct Text {
   char *bytes;
   size_t len;
@@ -75,7 +75,7 @@ static void release_text(VultusBuf *buf) {
   buf->len = 0;
 }
 
-/* Hands `text` over. */
+/* Passes the ownership of `text` to the host. */
 static void give_text(Text *text, VultusBuf *out) {
   out->ptr = (uint8_t *)text->bytes;
   out->len = text->len;
@@ -83,7 +83,7 @@ static void give_text(Text *text, VultusBuf *out) {
   out->release = release_text;
 }
 
-/* Hands over text that lives as long as the library: nothing to release. */
+/* Passes a static text, which needs no release. */
 static void give_constant(const char *constant, VultusBuf *out) {
   out->ptr = (uint8_t *)(uintptr_t)constant;
   out->len = strlen(constant);
@@ -91,7 +91,7 @@ static void give_constant(const char *constant, VultusBuf *out) {
   out->release = NULL;
 }
 
-/* The number of a key in a flat JSON object of numbers, which is what params_schema lets through. */
+/* The number of `key` in a flat JSON object of numbers, the only form that params_schema allows. */
 static double number_param(VultusBytes json, const char *key, double fallback) {
   char text[512];
   char quoted[64];
@@ -109,7 +109,7 @@ static double number_param(VultusBytes json, const char *key, double fallback) {
   return at == NULL ? fallback : strtod(at + 1, NULL);
 }
 
-/* Variance of the Laplacian and mean of the luma. Pictures under 3 pixels a side have no sharpness. */
+/* Variance of the Laplacian and mean of the luma. The sharpness of pictures under 3 pixels a side is 0. */
 static void measure(const VultusFrame *frame, double *sharpness, double *mean) {
   const uint8_t *luma = frame->planes[0].data;
   const size_t stride = frame->planes[0].stride;
@@ -195,7 +195,7 @@ static uint32_t manifest_json(VultusBuf *out) {
 
 static uint32_t create(VultusBytes config_json, void **instance, VultusBuf *error) {
   (void)config_json;
-  /* No state between jobs; the address only has to be there. */
+  /* No state between jobs; the instance only needs an address. */
   *instance = malloc(1);
   if (*instance == NULL) {
     give_constant("no memory for an instance", error);
@@ -220,7 +220,7 @@ static uint32_t analyze(void *instance, const VultusJob *job, VultusBuf *out) {
       give_constant("cancelled between two frames", out);
       status = VULTUS_CANCELLED;
     } else if (frame->format != VULTUS_GRAY8 || frame->medium >= job->media_count) {
-      give_constant("a frame that is not of a format asked for", out);
+      give_constant("a frame has a format that the manifest does not request", out);
       status = VULTUS_INTERNAL;
     } else {
       double sharpness, mean;

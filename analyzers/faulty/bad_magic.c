@@ -1,4 +1,4 @@
-/* Begins with other bytes than a plugin. */
+/* The magic bytes are wrong. */
 #include "never_called.h"
 
 VULTUS_EXPORT const VultusPlugin VULTUS_PLUGIN = {

@@ -1,6 +1,6 @@
 /*
- * early.c - what a library may do while it is being loaded, before any function of the plugin is called: its constructor
- * tries a socket, a file and a child process, and the analysis `early` gives the errors (0: it worked).
+ * early.c - tests the sandbox while a library is being loaded, before any function of the plugin is called. The
+ * constructor tries to open a socket and a file and to fork; the analysis `early` reports the errno of each (0: success).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,7 +34,7 @@ static uint32_t give(const char *text, VultusBuf *out) {
 
 static uint32_t manifest_json(VultusBuf *out) {
   return give("{\"id\":\"org.vultus.early\",\"name\":\"Early\",\"version\":\"1.0.0\",\"vendor\":\"Vultus\","
-              "\"license\":\"Apache-2.0\",\"analyses\":[{\"type\":\"early\",\"title\":\"Tries things while it is loaded\","
+              "\"license\":\"Apache-2.0\",\"analyses\":[{\"type\":\"early\",\"title\":\"Tests the sandbox while it is loaded\","
               "\"slots\":[{\"name\":\"media\",\"kinds\":[\"IMAGE\"],\"min\":0,\"max\":1}],"
               "\"params_schema\":{\"type\":\"object\"},\"result_schema\":{\"type\":\"object\"}}]}",
               out);

@@ -1,11 +1,11 @@
 /*
- * faulty.c - a plugin that misbehaves on purpose, for tests only. Never ship it.
+ * faulty.c - a plugin that misbehaves on purpose, for tests only. It is never shipped.
  *
- * Analysis `faulty`, parameter `mode`: see MODES at the end. Results are of the schema
- * {"value": number}. `panic_status` shows what a host sees of a panic of a Rust plugin; src/lib.rs panics.
- * Compiled with -DFAULTY=name it is the plugin org.vultus.name with the analysis `name`, so that many can be
- * loaded side by side; -DVERSION=\"2.0.0\" gives it another version, which is its `value` in mode `ok`; DEFAULT_MODE another
- * default of `mode`.
+ * Analysis `faulty`, parameter `mode`: see MODES at the end. Results have the schema {"value": number}.
+ * `panic_status` returns what a host receives when a Rust plugin panics; src/lib.rs really panics.
+ * Compiled with -DFAULTY=name, the plugin is org.vultus.name with the analysis `name`, so that several can be loaded
+ * side by side. -DVERSION=\"2.0.0\" sets its version, whose major number is the `value` in mode `ok`. -DDEFAULT_MODE sets
+ * the default of `mode`.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -76,13 +76,13 @@ static uint32_t mode_segfault(Instance *instance, const VultusJob *job, VultusBu
   return VULTUS_OK;
 }
 
-/* Ends the process as if all were well. */
+/* Exits with status 0. */
 static uint32_t mode_exit(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)job, (void)out;
   exit(0);
 }
 
-/* Never returns, and never looks at the cancel flag. */
+/* Never returns and never checks the cancel flag. */
 static uint32_t mode_loop(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)out;
   job->log(job->ctx, VULTUS_LOG_INFO, view("looping"));
@@ -92,7 +92,7 @@ static uint32_t mode_loop(Instance *instance, const VultusJob *job, VultusBuf *o
   return VULTUS_INTERNAL;
 }
 
-/* Runs until it is cancelled, and says so: the well-behaved sister of `loop`. */
+/* Runs until it is cancelled, and then returns VULTUS_CANCELLED. */
 static uint32_t mode_until_cancelled(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance;
   while (!job->is_cancelled(job->ctx)) {
@@ -101,7 +101,7 @@ static uint32_t mode_until_cancelled(Instance *instance, const VultusJob *job, V
   return VULTUS_CANCELLED;
 }
 
-/* Takes a while (0.3 s) without using the processor: what goes on meanwhile may be killed or paused. */
+/* Sleeps for 0.3 s, so that a test can kill or pause other parts meanwhile. */
 static uint32_t mode_slow(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance;
   for (int i = 0; i < 15 && !job->is_cancelled(job->ctx); i++) {
@@ -133,16 +133,16 @@ static uint32_t mode_huge(Instance *instance, const VultusJob *job, VultusBuf *o
   return VULTUS_OK;
 }
 
-/* What a host sees of a Rust plugin's panic; another call of this instance aborts. */
+/* Returns what a host receives when a Rust plugin panics; a further call of this instance aborts. */
 static uint32_t mode_panic_status(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)job;
   instance->broken = 1;
-  give("the plugin panicked: as asked", out);
+  give("the plugin panicked: as requested", out);
   return VULTUS_PANIC;
 }
 
-/* One artifact more than allowed, one too big, one with a path as its name: value = how many of the
-   three kinds of attempts were refused. */
+/* Writes one artifact more than allowed, one that is too large, and one whose name is a path. value = the number of
+   these three attempts that were rejected. */
 static uint32_t mode_artifacts(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance;
   int refused = 0;
@@ -164,7 +164,7 @@ static uint32_t mode_artifacts(Instance *instance, const VultusJob *job, VultusB
   return give(refused == 3 ? "{\"resolution\":\"SUCCESS\",\"result\":{\"value\":3}}" : "{}", out);
 }
 
-/* Dies by SIGSEGV at the end of the stack. */
+/* Dies by SIGSEGV because of a stack overflow. */
 __attribute__((noinline)) static int deeper(volatile char *above, int depth) {
   volatile char here[4096];
   here[0] = above[0];
@@ -178,7 +178,7 @@ static uint32_t mode_stack_overflow(Instance *instance, const VultusJob *job, Vu
   return deeper(top, 0) == 0 ? VULTUS_OK : VULTUS_INTERNAL;
 }
 
-/* Sleeps for ever. */
+/* Never returns; sleeps. */
 static uint32_t mode_sleep(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)job, (void)out;
   while (pause() != 0) {
@@ -194,7 +194,7 @@ static uint32_t mode_blocks_signals(Instance *instance, const VultusJob *job, Vu
   return mode_loop(instance, job, out);
 }
 
-/* Takes 10 GB, uses a page of each ten megabytes, gives none back; dies when there is no more. */
+/* Leaks 10 GB and touches one page of each 10 MB; aborts when an allocation fails. */
 static uint32_t mode_leak(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)job;
   for (int megabytes = 0; megabytes < 10000; megabytes += 10) {
@@ -207,7 +207,7 @@ static uint32_t mode_leak(Instance *instance, const VultusJob *job, VultusBuf *o
   return give("{\"resolution\":\"SUCCESS\",\"result\":{\"value\":10}}", out);
 }
 
-/* Tells progress, or writes log lines, as fast as it can and for ever. */
+/* Reports progress, or writes log lines, in an endless loop. */
 static uint32_t mode_progress_flood(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)out;
   volatile int stop = 0;
@@ -221,12 +221,12 @@ static uint32_t mode_log_flood(Instance *instance, const VultusJob *job, VultusB
   (void)instance, (void)out;
   volatile int stop = 0;
   while (!stop) {
-    job->log(job->ctx, VULTUS_LOG_ERROR, view("a line of no use"));
+    job->log(job->ctx, VULTUS_LOG_ERROR, view("a useless line"));
   }
   return VULTUS_INTERNAL;
 }
 
-/* What is forbidden: success where it was possible after all, a failure with the error where it was refused. */
+/* Result of a forbidden attempt: SUCCESS if it worked, a failure with the errno if it was refused. */
 static uint32_t refused(int worked, VultusBuf *out) {
   static char text[64];
   if (worked) {
@@ -247,7 +247,7 @@ static uint32_t mode_read_passwd(Instance *instance, const VultusJob *job, Vultu
   return refused(open("/etc/passwd", O_RDONLY) >= 0, out);
 }
 
-/* Besides, neither the mode nor the time of a file can be changed. */
+/* Also tries to create a folder, truncate a file and change a mode. */
 static uint32_t mode_write_outside(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)job;
   const int worked = open("/tmp/vultus-faulty-was-here", O_WRONLY | O_CREAT, 0600) >= 0 || mkdir("/tmp/vultus-faulty", 0700) == 0 ||
@@ -272,7 +272,7 @@ static uint32_t mode_exec(Instance *instance, const VultusJob *job, VultusBuf *o
   return refused(0, out);
 }
 
-/* A signal to the node, or a lower limit for it. */
+/* Tries to signal the parent process or to lower its limits. */
 static uint32_t mode_signal_parent(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)job;
   const struct rlimit none = {0, 0};
@@ -281,7 +281,8 @@ static uint32_t mode_signal_parent(Instance *instance, const VultusJob *job, Vul
 
 static void *nothing(void *argument) { return argument; }
 
-/* What is allowed: a thread, a file in the temporary folder. value = 1 if the file was not there yet. */
+/* Does what is allowed: starts a thread, writes a file and a folder in the temporary folder. value = 1 if they did not
+   exist before. */
 static uint32_t mode_allowed(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)job;
   pthread_t thread;
@@ -298,7 +299,7 @@ static uint32_t mode_allowed(Instance *instance, const VultusJob *job, VultusBuf
   return refused(1, out);
 }
 
-/* 0.9 s of processor time. */
+/* Uses 0.9 s of processor time. */
 static uint32_t mode_burn(Instance *instance, const VultusJob *job, VultusBuf *out) {
   (void)instance, (void)job;
   struct timespec start, now;
@@ -319,7 +320,7 @@ static uint32_t mode_ok(Instance *instance, const VultusJob *job, VultusBuf *out
 
 typedef uint32_t Behaviour(Instance *instance, const VultusJob *job, VultusBuf *out);
 
-/* A mode either behaves, or answers text with status 0. */
+/* A mode either calls a function, or answers with a fixed text and status 0. */
 static const struct Mode {
   const char *name;
   Behaviour *behaviour;

@@ -1,6 +1,6 @@
 /*
- * feature_user.c - asks another plugin for a feature of its only medium, and gives how long the answer is. Compiled with
- * -DFEATURE='"name/1"', and -DFRAME=0 where the feature is one of frames.
+ * feature_user.c - requests a feature of its only medium from another plugin and reports the length of the answer.
+ * Compiled with -DFEATURE='"name/1"', and with -DFRAME=0 for a feature per frame.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static uint32_t give(const char *text, VultusBuf *out) {
 
 static uint32_t manifest_json(VultusBuf *out) {
   return give("{\"id\":\"org.vultus.feature-user\",\"name\":\"Feature user\",\"version\":\"1.0.0\",\"vendor\":\"Vultus\","
-              "\"license\":\"Apache-2.0\",\"analyses\":[{\"type\":\"feature_user\",\"title\":\"Asks for a feature\","
+              "\"license\":\"Apache-2.0\",\"analyses\":[{\"type\":\"feature_user\",\"title\":\"Requests a feature\","
               "\"slots\":[{\"name\":\"media\",\"kinds\":[\"IMAGE\"],\"min\":1,\"max\":1}],\"features\":[\"" FEATURE "\"],"
               "\"params_schema\":{\"type\":\"object\"},\"result_schema\":{\"type\":\"object\"}}]}",
               out);
@@ -47,7 +47,7 @@ static uint32_t analyze(void *instance, const VultusJob *job, VultusBuf *out) {
   VultusBytes feature = {NULL, 0};
   const uint32_t status = job->feature(job->ctx, 0, FRAME, name, &feature);
   if (status != VULTUS_OK) {
-    give("the feature was not to be had", out);
+    give("the feature is not available", out);
     return status;
   }
   snprintf(text, sizeof text, "{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"bytes\":%llu}}",

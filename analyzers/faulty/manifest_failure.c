@@ -1,4 +1,4 @@
-/* Fails to give its manifest. */
+/* manifest_json returns a failure. */
 #include <string.h>
 
 #define manifest_json never_called_manifest_json

@@ -1,4 +1,4 @@
-/* A manifest that is not JSON. */
+/* The manifest is not JSON. */
 #include <string.h>
 
 #define manifest_json never_called_manifest_json

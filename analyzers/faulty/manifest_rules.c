@@ -1,4 +1,4 @@
-/* A manifest of the right shape that breaks many rules at once. */
+/* A well-formed manifest that violates many rules at once. */
 #include <string.h>
 
 #define manifest_json never_called_manifest_json

@@ -1,4 +1,4 @@
-/* Has no create. */
+/* The function `create` is missing. */
 #define create unused_create
 #include "never_called.h"
 #undef create

@@ -1,4 +1,4 @@
-/* Functions that end the process: a host that refuses a header must not have called any. */
+/* Functions that abort: a host that rejects the header must not call any of them. */
 #include <stdlib.h>
 
 #include "vultus_plugin.h"

@@ -1,7 +1,7 @@
-/* A plugin of a later minor version: one function and one flag that this host does not know. Loads. */
+/* A plugin of a later minor version, with one function and one flag that this host does not know. Must load. */
 #include <string.h>
 
-/* The header declares the symbol with the type of v1.0; here it is longer. */
+/* The header declares the symbol with the type of v1.0; this plugin's type is longer. */
 #define VULTUS_PLUGIN symbol_of_v1
 #include "vultus_plugin.h"
 #undef VULTUS_PLUGIN
@@ -34,7 +34,7 @@ static uint32_t create(VultusBytes config_json, void **instance, VultusBuf *erro
 
 static void destroy(void *instance) { (void)instance; }
 
-/* Answers `null`, unless asked for the text that is not JSON. */
+/* Answers `null` for medium 0 and invalid JSON for the others. */
 static uint32_t provide(void *instance, const VultusJob *job, const VultusFeatureRequest *request,
                         VultusBuf *out) {
   (void)instance, (void)job;

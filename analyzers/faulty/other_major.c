@@ -1,4 +1,4 @@
-/* Built for a major version that this host does not speak. */
+/* Built for a major ABI version that this host does not support. */
 #include "never_called.h"
 
 VULTUS_EXPORT const VultusPlugin VULTUS_PLUGIN = {

@@ -1,4 +1,4 @@
-/* Says that it is shorter than v1.0. */
+/* The stated size of the struct is shorter than in v1.0. */
 #include "never_called.h"
 
 VULTUS_EXPORT const VultusPlugin VULTUS_PLUGIN = {

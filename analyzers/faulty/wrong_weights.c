@@ -1,4 +1,4 @@
-/* Was made for other weights than those that are there: must be refused. */
+/* Pins a checksum that does not match the installed weights: must be rejected. */
 #include <string.h>
 
 #define manifest_json never_called_manifest_json
