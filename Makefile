@@ -1,16 +1,25 @@
-# Each target calls one script; the scripts say what they do. All but lint work on a fresh Debian 12 with Rust.
+# Each target calls one script of its name; the scripts say what they do. `make help` prints this list.
+# All but check and fmt work on a fresh Debian 12 with Rust; these two need the system packages of `make setup`.
 #
+#   make help    this list
 #   make setup   system packages, ONNX Runtime, models, sample pictures (the others call it)
 #   make demo    a server with a genuine and a fraudulent case; DEMO=once stops afterwards
+#   make run     a debug build of the server, with its data in ./data
 #   make test    all tests
+#   make check   formatting and clippy, without tests: the fast look before a commit
+#   make fmt     formats the code
+#   make lint    formatting, clippy, licences, advisories
+#   make docs    the documentation as a book, in target/book
 #   make cluster three database servers and two nodes on this machine, and the demo on both nodes
 #   make soak    an hour of kills and pauses in a cluster; SOAK=full for the shorter full form
 #   make bench   throughput and latency
-#   make eval    accuracy on labelled pictures
-#   make lint    formatting, clippy, licences
+#   make eval    accuracy on labelled pictures; DATA=FOLDER names them
 
-.PHONY: setup demo test cluster soak bench eval lint
+.PHONY: help setup demo run test check fmt lint docs cluster soak bench eval
 .DEFAULT_GOAL := demo
 
-setup demo test cluster soak bench eval lint:
+help:
+	@sed -n 's/^#   make/  make/p' Makefile
+
+setup demo run test check fmt lint docs cluster soak bench eval:
 	@scripts/$@.sh

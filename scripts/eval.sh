@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # `make eval`: measures accuracy on labelled pictures, with the worker and the plugins of the server.
-# The labelled sets have research terms and are not part of this repository. DATA=FOLDER is their folder, in the layout that the README
-# describes.
+# The labelled sets have research terms and are not part of this repository. DATA=FOLDER is their
+# folder, in the layout that docs/guides/measure-error-rates.md describes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 data=${DATA:-../shared/testdata}
-[[ -d $data ]] || { echo "eval: no labelled pictures at $data; give DATA=FOLDER (README, “Reproducing the error rates”)" >&2; exit 1; }
+[[ -d $data ]] || { echo "eval: no labelled pictures at $data; give DATA=FOLDER (docs/guides/measure-error-rates.md)" >&2; exit 1; }
 scripts/setup.sh
 cargo build --release --workspace --bins --lib
 vultus=target/release/vultus
