@@ -162,7 +162,7 @@ async fn kills_and_pauses_lose_nothing_and_repeat_nothing() {
 
 #[test]
 fn cluster_page_configuration_is_valid() {
-    let page = std::fs::read_to_string(workspace_root().join("docs/cluster.md")).unwrap();
+    let page = std::fs::read_to_string(workspace_root().join("docs/operating/cluster.md")).unwrap();
     let blocks: Vec<&str> =
         page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(!blocks.is_empty());
