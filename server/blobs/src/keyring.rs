@@ -1,5 +1,5 @@
-//! The unwrapped keys of companies and folders. The key of a company is unwrapped once and cached: it
-//! never changes, only its wrapping does. The key of a folder is unwrapped for each use and not
+//! The unwrapped keys of companies and folders. The key of a company is unwrapped once and cached:
+//! it never changes, only its wrapping does. The key of a folder is unwrapped for each use and not
 //! cached, so that no copy outlives the folder.
 
 use crate::keys::{CompanyKey, FolderKey, KeyError, MasterKey};

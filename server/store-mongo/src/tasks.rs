@@ -1,5 +1,5 @@
-//! [`Store`] for callers. Each use case runs as a task, so that a caller that is not polled, or goes
-//! away, holds nothing: no connection of the pool, no turn to claim, no document of an open
+//! [`Store`] for callers. Each use case runs as a task, so that a caller that is not polled, or
+//! goes away, holds nothing: no connection of the pool, no turn to claim, no document of an open
 //! transaction. A task ends by itself, within the time of its use case.
 
 mod accounts;

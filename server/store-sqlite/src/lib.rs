@@ -54,9 +54,9 @@ pub struct Options {
     pub readers: usize,
     /// How long to wait for another process that writes.
     pub busy_timeout: Duration,
-    /// Longest time that a read waits for a free connection, before it is `Unavailable`.
+    /// Maximum wait of a read for a free connection; then it fails with `Unavailable`.
     pub read_wait: Duration,
-    /// Longest time that a read may take, before it is interrupted.
+    /// Maximum time of a read; then it is interrupted.
     pub longest_read: Duration,
 }
 

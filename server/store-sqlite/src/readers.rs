@@ -1,39 +1,40 @@
-//! The threads that read: each has its own read-only connection, and reads wait in one queue.
+//! The threads that read. Each has a read-only connection; reads wait in one queue.
 //!
-//! A caller holds nothing. A read is a job of a thread, which takes it, does it and takes the next
-//! one, however seldom the caller is polled, and also if it is gone. A caller that waits too long
-//! is told so, and a watchdog interrupts and replaces a reader that is held too long.
+//! A caller holds nothing. A read is a job that a thread takes and executes, whether its caller is
+//! polled or not, and also if it is gone. A caller that waits too long gets an error, and a
+//! watchdog interrupts and replaces a reader whose read takes too long.
 
 mod watchdog;
 
 use super::fault::Answer;
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::{Connection, InterruptHandle};
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use vultus_store::StoreError;
 
-/// Reads that may wait. Callers beyond are told at once to try again.
-const MOST_WAITING: usize = 16_384;
-/// Longest time that a pause waits for the reads that are being done.
+/// Maximum number of waiting reads. Further callers get an error at once.
+const MAX_WAITING: usize = 16_384;
+/// Maximum wait of a pause for the running reads.
 const PAUSE_WAIT: Duration = Duration::from_secs(2);
 
-/// The bounds of reads.
+/// Time limits of reads.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Longest time that a read waits for a reader.
+    /// Maximum wait of a read for a reader.
     pub(super) wait: Duration,
-    /// Longest time that a read may take. Then it is interrupted; after twice this time its reader
-    /// is replaced.
+    /// Maximum time of a read. Then it is interrupted; after twice this time its reader is
+    /// replaced.
     pub(super) longest: Duration,
 }
 
 type Open = Box<dyn Fn() -> Answer<Connection> + Send + Sync>;
 
-/// The readers, from outside.
+/// Handle of the readers.
 pub(super) struct Readers(Arc<Shared>);
 
 impl std::fmt::Debug for Readers {
@@ -44,15 +45,15 @@ impl std::fmt::Debug for Readers {
 
 struct Shared {
     state: Mutex<State>,
-    /// Wakes readers: a job, the end of a pause, or the end of the store.
+    /// Wakes readers: a new job, the end of a pause, or the end of the store.
     work: Condvar,
     /// Wakes the watchdog at the end of the store.
     closing: Condvar,
-    /// A read or a reader ended.
+    /// Notified when a read or a reader ends.
     ended: Notify,
     open: Open,
     limits: Limits,
-    /// Readers that there are to be.
+    /// Intended number of readers.
     count: usize,
 }
 
@@ -72,7 +73,7 @@ struct Job {
     work: Box<dyn FnOnce(&Connection) -> Health + Send>,
 }
 
-/// What a reader does now.
+/// A running read.
 struct Reading {
     context: &'static str,
     since: Instant,
@@ -81,7 +82,7 @@ struct Reading {
 }
 
 impl State {
-    /// Readers that are there, without those that were replaced.
+    /// Number of readers without those that were replaced.
     fn useful_readers(&self) -> usize {
         let replaced =
             self.reading.values().filter(|reading| reading.overdue == Overdue::Replaced).count();
@@ -105,7 +106,7 @@ enum Health {
 }
 
 impl Readers {
-    /// Starts a thread for each connection, and the watchdog. `open` makes further connections.
+    /// Starts a thread for each connection, and the watchdog. `open` opens further connections.
     pub(super) fn start(
         connections: Vec<Connection>,
         limits: Limits,
@@ -120,7 +121,7 @@ impl Readers {
             limits,
             count: connections.len(),
         });
-        // Dropped after an error, it ends those that were started.
+        // Dropping it after an error ends the started threads.
         let readers = Self(Arc::clone(&shared));
         for connection in connections {
             shared.start_reader(connection)?;
@@ -157,15 +158,15 @@ impl Readers {
         if self.0.withdraw(job) {
             return Err(unavailable(context, "no reader was free in time"));
         }
-        // It is being read: the watchdog interrupts it at its time.
+        // The read is running; the watchdog interrupts it.
         match timeout(self.0.limits.longest + PAUSE_WAIT, answer).await {
             Ok(answered) => answered.map_err(|_| closed())?,
             Err(_) => Err(unavailable(context, "the read takes too long")),
         }
     }
 
-    /// Waits until no read is being done, and lets none begin while the guard lives. `None`: a read
-    /// takes too long to be waited for.
+    /// Waits until no read is running, and prevents new ones while the guard exists. Returns `None`
+    /// if a read takes too long.
     pub(super) async fn pause(&self) -> Option<Pause> {
         self.0.lock().pauses += 1;
         let pause = Pause(Arc::clone(&self.0));
@@ -173,12 +174,12 @@ impl Readers {
         self.0.wait_until(deadline, |state| state.reading.is_empty()).await.then_some(pause)
     }
 
-    /// Lets no read enter any more, waits for those that are in the queue, and closes the files.
+    /// Rejects new reads, waits for those in the queue, and closes the files.
     pub(super) async fn close(&self) {
         self.0.begin_close();
         let deadline = Instant::now() + self.0.limits.longest;
         if !self.0.wait_until(deadline, |state| state.readers == 0).await {
-            tracing::error!("the store is closed while a read is still being done");
+            tracing::error!("the store is closed while a read is running");
         }
     }
 }
@@ -189,7 +190,7 @@ impl Drop for Readers {
     }
 }
 
-/// No read begins while this lives.
+/// No read begins while this guard exists.
 pub(super) struct Pause(Arc<Shared>);
 
 impl Drop for Pause {
@@ -201,7 +202,7 @@ impl Drop for Pause {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn enqueue(
@@ -213,7 +214,7 @@ impl Shared {
         if state.closed {
             return Err(closed());
         }
-        if state.jobs.len() >= MOST_WAITING {
+        if state.jobs.len() >= MAX_WAITING {
             return Err(unavailable(context, "too many reads wait"));
         }
         state.last_id += 1;
@@ -224,7 +225,7 @@ impl Shared {
         Ok(id)
     }
 
-    /// Takes a job back. False: a reader has taken it already.
+    /// Removes a job from the queue. Returns false if a reader has taken it already.
     fn withdraw(&self, job: u64) -> bool {
         let mut state = self.lock();
         let at = state.jobs.iter().position(|waiting| waiting.id == job);
@@ -237,12 +238,12 @@ impl Shared {
         self.closing.notify_all();
     }
 
-    /// Waits for a condition that the end of a read or of a reader may bring about.
+    /// Waits for a condition that may hold after a read or a reader ends.
     async fn wait_until(&self, deadline: Instant, holds: impl Fn(&State) -> bool) -> bool {
         loop {
             let ended = self.ended.notified();
             tokio::pin!(ended);
-            // Before the look, so that no end after it is missed.
+            // Enabled before the check, so that no notification after it is missed.
             ended.as_mut().enable();
             if holds(&self.lock()) {
                 return true;
@@ -257,14 +258,14 @@ impl Shared {
         let mut state = self.lock();
         state.readers += 1;
         state.last_id += 1;
-        let leaving = Leaving { shared: Arc::clone(self), reader: state.last_id };
+        let guard = ReaderGuard { shared: Arc::clone(self), reader: state.last_id };
         drop(state);
         let thread = std::thread::Builder::new().name("store-reader".to_owned());
-        // If it cannot be started, the closure is dropped and takes the reader out of the count.
-        thread.spawn(move || leaving.shared.serve(leaving.reader, connection)).map(drop)
+        // If the thread cannot start, dropping the closure corrects the count of readers.
+        thread.spawn(move || guard.shared.serve(guard.reader, connection)).map(drop)
     }
 
-    /// The life of a reader.
+    /// The loop of a reader.
     fn serve(&self, reader: u64, mut connection: Connection) {
         let mut interrupt = Arc::new(connection.get_interrupt_handle());
         while let Some(job) = self.next(reader, &interrupt) {
@@ -276,7 +277,7 @@ impl Shared {
                         interrupt = Arc::new(connection.get_interrupt_handle());
                         tracing::warn!(read = job.context, "a reader of the store was reopened");
                     }
-                    // The unwinding has ended its transaction; it can go on.
+                    // Unwinding has ended its transaction, so that it stays usable.
                     Err(fault) => tracing::error!(
                         error = &fault.into_store(job.context) as &dyn std::error::Error,
                         "a reader of the store could not be reopened"
@@ -288,11 +289,11 @@ impl Shared {
         }
     }
 
-    /// The next job of a reader. `None`: it is not needed any more.
+    /// The next job of a reader; `None` if the reader must end.
     fn next(&self, reader: u64, interrupt: &Arc<InterruptHandle>) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            // One too many after a replaced reader came back.
+            // A replaced reader has finished its read.
             if state.useful_readers() > self.count {
                 return None;
             }
@@ -311,18 +312,18 @@ impl Shared {
             if state.closed && state.jobs.is_empty() {
                 return None;
             }
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            self.work.wait(&mut state);
         }
     }
 }
 
-/// Drop guard: takes a reader that ends, also by a panic, out of the count.
-struct Leaving {
+/// Drop guard: corrects the count of readers when one ends, also by a panic.
+struct ReaderGuard {
     shared: Arc<Shared>,
     reader: u64,
 }
 
-impl Drop for Leaving {
+impl Drop for ReaderGuard {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.readers -= 1;
@@ -350,7 +351,7 @@ fn unavailable(context: &str, reason: &str) -> StoreError {
     StoreError::Unavailable(format!("{context}: {reason}"))
 }
 
-/// The panic's text is in the log already, by the panic hook.
+/// Error of work that panicked. The panic hook has logged the message.
 pub(super) fn panicked(context: &str) -> StoreError {
     StoreError::Internal { context: context.to_owned(), source: "it panicked".into() }
 }

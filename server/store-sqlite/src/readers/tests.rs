@@ -1,4 +1,4 @@
-//! What readers do when a caller or a read misbehaves.
+//! Readers with callers or reads that misbehave.
 
 use super::*;
 use futures::FutureExt;
@@ -29,7 +29,7 @@ fn held() -> (Sender<()>, impl FnOnce(&Connection) -> Answer<()> + Send + 'stati
 }
 
 #[tokio::test]
-async fn callers_that_are_never_polled_hold_no_reader() {
+async fn unpolled_callers_hold_no_reader() {
     let (readers, _data) = readers(1, Limits { wait: LONG, longest: LONG });
     let mut unpolled: Vec<_> = (0..50).map(|_| Box::pin(one(&readers))).collect();
     for caller in &mut unpolled {
@@ -39,7 +39,7 @@ async fn callers_that_are_never_polled_hold_no_reader() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_read_costs_no_reader() {
+async fn panic_in_a_read_costs_no_reader() {
     let (readers, _data) = readers(1, Limits { wait: LONG, longest: LONG });
     for _ in 0..3 {
         let panics = readers.read("panicking", |_| -> Answer<()> { panic!("on purpose") });
@@ -49,7 +49,7 @@ async fn a_panic_in_a_read_costs_no_reader() {
 }
 
 #[tokio::test]
-async fn a_read_without_a_free_reader_is_unavailable_in_time() {
+async fn read_without_a_free_reader_is_unavailable() {
     let (readers, _data) = readers(1, Limits { wait: SHORT, longest: LONG });
     let (release, work) = held();
     let holding = readers.read("holding", work);
@@ -63,7 +63,7 @@ async fn a_read_without_a_free_reader_is_unavailable_in_time() {
 }
 
 #[tokio::test]
-async fn a_read_that_takes_too_long_is_interrupted() {
+async fn read_that_takes_too_long_is_interrupted() {
     let (readers, _data) = readers(1, Limits { wait: SHORT, longest: SHORT });
     let endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) \
                    SELECT count(*) FROM n";
@@ -76,21 +76,21 @@ async fn a_read_that_takes_too_long_is_interrupted() {
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_come_back_is_replaced() {
+async fn stuck_reader_is_replaced() {
     let (readers, _data) = readers(1, Limits { wait: LONG, longest: SHORT });
     let (release, work) = held();
     let mut stuck = Box::pin(readers.read("being stuck", work));
     assert!(stuck.as_mut().now_or_never().is_none());
     assert_eq!(one(&readers).await.unwrap(), 1);
     drop(release);
-    // The one that comes back is one too many, and ends.
+    // The replaced reader ends after its read.
     let deadline = Instant::now() + LONG;
     assert!(readers.0.wait_until(deadline, |state| state.readers == 1).await);
     assert_eq!(one(&readers).await.unwrap(), 1);
 }
 
 #[tokio::test]
-async fn no_read_begins_during_a_pause_and_all_go_on_after_it() {
+async fn reads_wait_for_the_end_of_a_pause() {
     let (readers, _data) = readers(2, Limits { wait: LONG, longest: LONG });
     let pause = readers.pause().await.unwrap();
     let mut waits = Box::pin(one(&readers));
@@ -101,7 +101,7 @@ async fn no_read_begins_during_a_pause_and_all_go_on_after_it() {
 }
 
 #[tokio::test]
-async fn closed_readers_finish_their_queue_and_refuse_more() {
+async fn closed_readers_finish_their_queue_and_reject_more() {
     let (readers, _data) = readers(1, Limits { wait: LONG, longest: LONG });
     let mut queued = Box::pin(one(&readers));
     let _ = queued.as_mut().now_or_never();

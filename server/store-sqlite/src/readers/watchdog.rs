@@ -1,46 +1,45 @@
 //! The watchdog of the readers: logs and interrupts reads that take too long, and replaces readers
-//! that do not come back.
+//! whose read does not end.
 
 use super::{Overdue, Shared, State};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use vultus_store::StoreError;
 
-/// How often the watchdog looks.
+/// Interval of its checks.
 const TICK: Duration = Duration::from_millis(250);
 
 impl Shared {
-    /// The life of the watchdog.
+    /// The loop of the watchdog.
     pub(super) fn watch(self: &Arc<Self>) {
         let mut state = self.lock();
         while !state.closed {
-            let missing = self.look_after(&mut state);
+            let missing = self.check(&mut state);
             drop(state);
             for _ in 0..missing {
                 self.replace_reader();
             }
             state = self.lock();
             if !state.closed {
-                let waited = self.closing.wait_timeout(state, TICK);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                self.closing.wait_for(&mut state, TICK);
             }
         }
     }
 
-    /// Interrupts the reads that take too long. Returns how many readers must be started.
-    fn look_after(&self, state: &mut State) -> usize {
+    /// Interrupts reads that take too long. Returns the number of readers to start.
+    fn check(&self, state: &mut State) -> usize {
         let longest = self.limits.longest;
         let waiting = state.jobs.len();
         for reading in state.reading.values_mut() {
             let held = reading.since.elapsed();
             let (next, message) = match reading.overdue {
                 Overdue::No if held > longest => {
-                    // Under the lock: the reader cannot have begun another read.
+                    // Under the lock, so that the reader cannot have begun another read.
                     reading.interrupt.interrupt();
-                    (Overdue::Interrupted, "a read of the store takes too long: interrupted")
+                    (Overdue::Interrupted, "interrupted a read of the store that takes too long")
                 }
                 Overdue::Interrupted if held > 2 * longest => {
-                    (Overdue::Replaced, "a reader of the store does not come back: replaced")
+                    (Overdue::Replaced, "replaced a reader of the store whose read does not end")
                 }
                 Overdue::No | Overdue::Interrupted | Overdue::Replaced => continue,
             };
@@ -48,7 +47,7 @@ impl Shared {
             let (read, held_seconds) = (reading.context, held.as_secs_f64());
             tracing::error!(read, held_seconds, waiting, "{message}");
         }
-        // At most as many again as there are to be: the process must not fill with stuck readers.
+        // At most twice the intended number, so that stuck readers cannot fill the process.
         let room = (2 * self.count).saturating_sub(state.readers);
         self.count.saturating_sub(state.useful_readers()).min(room)
     }
