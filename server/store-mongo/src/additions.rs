@@ -7,6 +7,7 @@ use super::documents::{
     RunDocument,
 };
 use super::fault::Answer;
+use super::folder_update::touched;
 use super::scope::{of_folders, with};
 use super::sweeping;
 use super::transaction::Transaction;
@@ -119,15 +120,6 @@ fn dates(
         dates.insert("asked_at", requested_at.map(nanoseconds));
     }
     dates
-}
-
-/// The update of every change of a folder. It also is the event for the change stream.
-pub(super) fn touched(now: Option<OffsetDateTime>) -> Document {
-    let mut update = doc! { "$inc": { "revision": 1_i64 } };
-    if let Some(now) = now {
-        update.insert("$max", doc! { "updated_at": nanoseconds(now) });
-    }
-    update
 }
 
 fn members(additions: &FolderAdditions) -> i64 {

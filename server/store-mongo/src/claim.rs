@@ -3,10 +3,10 @@
 use super::collections::Collections;
 use super::documents::{AnalysisDocument, FolderDocument, MediumDocument, RunDocument};
 use super::fault::{Answer, Fault, MAX_TIME_EXPIRED, code};
-use super::queue::held;
+use super::lease::{held, token};
 use super::queue_head::QueueHead;
 use super::results::open;
-use super::values::{counted, few, nanoseconds, typed};
+use super::values::{few, nanoseconds, typed};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, deserialize_from_slice, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
@@ -124,11 +124,6 @@ async fn confirm(
 
 fn turns() -> Document {
     doc! { "turn_at": 1, "_id": 1 }
-}
-
-/// The token of a run that was just claimed.
-pub(super) fn token(run: &RunDocument) -> LeaseToken {
-    LeaseToken { run_id: typed(run.id), fence: counted(run.fence) }
 }
 
 /// A folder with the analyses and media of a run.

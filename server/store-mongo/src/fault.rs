@@ -82,6 +82,11 @@ impl Fault {
     }
 }
 
+/// Maps an error of the driver; `context` is what was being done.
+pub(crate) fn into_store_error(context: &str, error: mongodb::error::Error) -> StoreError {
+    Fault::from(error).into_store(context)
+}
+
 /// Whether a unique index rejected a write.
 pub(crate) fn is_duplicate(error: &Error) -> bool {
     code(error) == Some(DUPLICATE_KEY)

@@ -1,11 +1,11 @@
 //! Reading, changing and erasing folders and media.
 
-use super::additions::touched;
 use super::collections::Collections;
 use super::documents::{
     AnalysisDocument, FolderDocument, GroupDocument, MediumDocument, metadata_pairs,
 };
 use super::fault::{Answer, is_duplicate};
+use super::folder_update::{touch, touched};
 use super::results::cancel;
 use super::scope::{of_folders, of_members, with};
 use super::sweeping::tombstone_unreferenced;
@@ -337,7 +337,7 @@ pub(super) async fn cancel_analysis(
         return Ok(Cancelled::AlreadyFinal(Box::new(found)));
     }
     cancel(transaction, &found, now).await?;
-    super::results::touch(transaction, id(found.folder_id), 1, Some(now)).await?;
+    touch(transaction, id(found.folder_id), 1, Some(now)).await?;
     Ok(Cancelled::Now(Box::new(one(transaction, filter).await?)))
 }
 

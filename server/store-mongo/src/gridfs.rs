@@ -8,7 +8,8 @@
 
 mod open_file;
 
-use crate::{connect, into_store_error, is_duplicate};
+use crate::connect::connect;
+use crate::fault::{into_store_error, is_duplicate};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use futures::{AsyncWriteExt, TryStreamExt};

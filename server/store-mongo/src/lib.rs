@@ -16,12 +16,15 @@ mod connect;
 mod documents;
 mod exporting;
 mod fault;
+mod folder_update;
 mod folders;
 mod gridfs;
+mod lease;
 mod listing;
 mod queue;
 mod queue_head;
 mod results;
+mod run_event;
 mod schema;
 mod scope;
 mod sweeping;
@@ -34,7 +37,6 @@ mod writes;
 pub use gridfs::{GridFs, gridfs_blobs};
 
 use connect::connect;
-use fault::is_duplicate;
 
 use collections::Collections;
 use futures::stream::BoxStream;
@@ -54,11 +56,6 @@ use writes::Writes;
 
 /// Records that are read ahead of the consumer.
 const RECORDS: usize = 64;
-
-/// Maps an error of the driver; `context` is what was being done.
-pub(crate) fn into_store_error(context: &str, error: mongodb::error::Error) -> StoreError {
-    fault::Fault::from(error).into_store(context)
-}
 
 /// Concurrent claims of one node. Measured with three nodes on two cores: fewer wait for the
 /// members, more conflict with each other.

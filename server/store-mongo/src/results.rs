@@ -2,15 +2,15 @@
 //! checks the token in the same transaction by writing the run, so that it conflicts with a claim
 //! by another node.
 
-use super::additions::touched;
 use super::collections::{ANALYSES, FOLDERS};
 use super::documents::{ArtifactDocument, ReasonDocument};
 use super::fault::Answer;
-use super::queue;
+use super::folder_update::{touch, touching};
+use super::lease;
+use super::run_event::{RunEvent, Write};
 use super::sweeping;
 use super::transaction::Transaction;
 use super::values::{id, nanoseconds};
-use super::writes::RunEvent;
 use mongodb::bson::{Bson, Document, Uuid, doc, serialize_to_bson};
 use std::collections::HashMap;
 use time::OffsetDateTime;
@@ -23,9 +23,6 @@ use vultus_store::{AnalysisResult, Applied, LeaseToken};
 pub(super) fn open() -> Document {
     doc! { "$in": ["QUEUED", "RUNNING"] }
 }
-
-/// One write: an event of an analysis under a token.
-pub(super) type Write<'a> = (LeaseToken, AnalysisId, &'a RunEvent);
 
 /// Writes events of analyses of several runs in order, and each run and folder once. Returns the
 /// tokens of the runs that ended by their last result. Returns `None`, with nothing written, if one
@@ -49,7 +46,7 @@ pub(super) async fn write_all(
         }
     }
     let finals: Vec<_> = of_runs.iter().map(|(token, sum)| (*token, sum.finals)).collect();
-    let Some(runs) = queue::write_all_held(transaction, &finals).await? else {
+    let Some(runs) = lease::write_all_held(transaction, &finals).await? else {
         return transaction.undo(None);
     };
     let keys: Vec<&str> = writes.iter().flat_map(|(_, _, event)| artifact_keys(event)).collect();
@@ -114,14 +111,14 @@ pub(super) async fn write(transaction: &mut Transaction<'_>, write: Write<'_>) -
     let updated = transaction.update(ANALYSES, vec![update]).await?;
     let (is_open, is_changed) = (updated.found == 1, updated.modified == 1);
     let Sum { finals, latest } = if is_changed { Sum::of(event) } else { Sum::default() };
-    let run = queue::write_held(transaction, token, finals).await?;
+    let run = lease::write_held(transaction, token, finals).await?;
     let applied = match (is_open, &run) {
         (true, Some(_)) => Applied::Yes,
         (true, None) => Applied::Stale,
         (false, _) => unwritten(transaction, token, analysis, run.is_some()).await?,
     };
     if applied == Applied::Stale {
-        queue::log_stale(token);
+        lease::log_stale(token);
     }
     // Without a change, such as progress that is not higher, the folder keeps its revision.
     let Some(run) = run.filter(|_| is_changed) else {
@@ -211,7 +208,7 @@ async fn unwritten(
     Ok(match found.map(|found| found.state.0.is_final()) {
         Some(true) if is_current => Applied::AlreadyFinal,
         // The last result ended the run, so that the token does not match any more.
-        Some(true) if queue::ended_under(&transaction.collections, token).await? => {
+        Some(true) if lease::ended_under(&transaction.collections, token).await? => {
             Applied::AlreadyFinal
         }
         _ => Applied::Stale,
@@ -261,32 +258,5 @@ pub(super) async fn cancel(
         .update_one(doc! { "_id": id(analysis.id) }, cancelled)
         .session(session)
         .await?;
-    queue::one_less(transaction, id(analysis.run_id), "QUEUED").await
-}
-
-/// Raises the revision and time of change of a folder, and counts `closed` final analyses.
-pub(super) async fn touch(
-    transaction: &mut Transaction<'_>,
-    folder: Uuid,
-    closed: i64,
-    now: Option<OffsetDateTime>,
-) -> Answer<()> {
-    let Transaction { session, collections, .. } = transaction;
-    let touched = collections
-        .folders
-        .update_one(doc! { "_id": folder }, touching(closed, now))
-        .session(session)
-        .await?;
-    match touched.matched_count {
-        0 => Err(vultus_store::StoreError::NotFound("folder").into()),
-        _ => Ok(()),
-    }
-}
-
-fn touching(closed: i64, now: Option<OffsetDateTime>) -> Document {
-    let mut update = touched(now);
-    if let Some(raised) = update.get_document_mut("$inc").ok().filter(|_| closed != 0) {
-        raised.insert("open_analyses", -closed);
-    }
-    update
+    lease::one_less(transaction, id(analysis.run_id), "QUEUED").await
 }

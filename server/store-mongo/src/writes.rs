@@ -11,7 +11,8 @@
 //! Later writes of these runs wait there too, until the line is empty.
 
 use super::collections::Collections;
-use super::results::{self, Write, Written};
+use super::results::{self, Written};
+use super::run_event::{RunEvent, Write};
 use super::transaction::Attempts;
 use futures::FutureExt;
 use mongodb::Client;
@@ -20,11 +21,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use time::OffsetDateTime;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{timeout, timeout_at};
 use vultus_core::AnalysisId;
-use vultus_store::{AnalysisResult, Applied, LeaseToken};
+use vultus_store::{Applied, LeaseToken};
 use vultus_store::{Result, StoreError};
 
 /// Maximum writes of one transaction. Fewer than the runs that a claim can skip
@@ -33,8 +33,7 @@ use vultus_store::{Result, StoreError};
 const MAX_WRITES: usize = 24;
 /// Approximate maximum size of their results. The server accepts 16 MiB in one command.
 const MAX_BYTES: usize = 4 << 20;
-/// Upper bound of the size of a reason, an artifact or a provenance.
-const ENTRY_BYTES: usize = 1 << 10;
+
 /// Attempts at a shared transaction that conflicts with others.
 const ATTEMPTS: u32 = 2;
 /// Maximum time of a shared transaction before its commit, so that a dead connection delays the
@@ -42,30 +41,6 @@ const ATTEMPTS: u32 = 2;
 const TOGETHER: Duration = Duration::from_secs(2);
 /// Maximum time that a non-result write is held back to share a transaction with a result.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// What a worker reports about an analysis of its run.
-#[derive(Debug, Clone)]
-pub(super) enum RunEvent {
-    Entered(OffsetDateTime),
-    /// 0–1.
-    Progress(f32),
-    Result(Box<AnalysisResult>, OffsetDateTime),
-}
-
-impl RunEvent {
-    /// Approximate size in a command.
-    fn size(&self) -> usize {
-        match self {
-            Self::Result(result, _) => match &**result {
-                AnalysisResult::Finished { result, reasons, artifacts, .. } => {
-                    result.to_string().len() + ENTRY_BYTES * (1 + reasons.len() + artifacts.len())
-                }
-                AnalysisResult::Failed(failure) => failure.message.len() + ENTRY_BYTES,
-            },
-            Self::Entered(_) | Self::Progress(_) => ENTRY_BYTES,
-        }
-    }
-}
 
 /// A write whose caller waits for the answer.
 #[derive(Debug)]

@@ -2,17 +2,17 @@
 
 use super::documents::{GroupAnalyses, StoredReplay};
 use super::fault::Answer;
-use super::folders::{Settles, touch};
+use super::folder_state::{Settles, newest_analysis, refuse_duplicate, touch};
 use super::rows::{self, change, optional};
 use super::scope;
 use super::sweeping::refuse_swept;
-use super::values::{document, json_list, nanoseconds, optional_time};
+use super::values::{document, json_list, nanoseconds};
 use super::writer::Effects;
 use rusqlite::{Connection, params};
 use std::collections::HashSet;
 use time::OffsetDateTime;
 use vultus_core::rules::{KEEP_IDEMPOTENCY_KEYS, media_changed_by_addition, media_changed_by_plan};
-use vultus_core::{Folder, FolderId, GroupId};
+use vultus_core::{Folder, FolderId};
 use vultus_store::StoreError;
 use vultus_store::events::FolderChange;
 use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope};
@@ -85,31 +85,6 @@ fn media_changed_at(
     let Some(new) = group else { return Ok(changed_at) };
     let requested_at = newest_analysis(connection, folder.id, None)?;
     Ok(media_changed_by_plan(changed_at, stored, new.media_seen, requested_at))
-}
-
-/// When the newest analysis of a folder was created, without those of one group.
-pub(super) fn newest_analysis(
-    connection: &Connection,
-    folder: FolderId,
-    except: Option<GroupId>,
-) -> Answer<Option<OffsetDateTime>> {
-    let sql = "SELECT max(created_at) FROM analyses WHERE folder_id = ?1 AND group_id IS NOT ?2";
-    let arguments = (folder.to_string(), except.map(|group| group.to_string()));
-    Ok(connection.prepare_cached(sql)?.query_row(arguments, |row| optional_time(row, 0))?)
-}
-
-/// Fails if another folder of the company has this external id.
-pub(super) fn refuse_duplicate(
-    connection: &Connection,
-    folder: &Folder,
-    external_id: &str,
-) -> Answer<()> {
-    let sql = "SELECT id FROM folders WHERE company_id = ?1 AND external_id = ?2 AND id <> ?3";
-    let arguments = (folder.company_id.to_string(), external_id, folder.id.to_string());
-    match optional(connection, sql, arguments, |row| row.get(0))? {
-        Some(existing) => Err(StoreError::Duplicate { what: "externalId", existing }.into()),
-        None => Ok(()),
-    }
 }
 
 fn add(

@@ -1,7 +1,7 @@
 //! Reading, changing and erasing folders and media.
 
-use super::additions::{newest_analysis, refuse_duplicate};
 use super::fault::Answer;
+use super::folder_state::{Settles, newest_analysis, refuse_duplicate, touch};
 use super::results::cancel;
 use super::rows::{self, all, change, optional};
 use super::scope;
@@ -22,32 +22,6 @@ use vultus_store::{Cancelled, FolderContents, Orphans, Scope, WrappedFolderKey};
 
 /// No tombstone of a killed deletion is replaced: what was referenced until now has none.
 const NEVER: Duration = Duration::ZERO;
-
-/// Whether an analysis of the folder may have become final.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Settles {
-    No,
-    Maybe,
-}
-
-/// Raises the revision and time of change of a folder, and announces the change.
-pub(super) fn touch(
-    connection: &Connection,
-    effects: &mut Effects,
-    id: FolderId,
-    settles: Settles,
-    now: Option<OffsetDateTime>,
-) -> Answer<()> {
-    let sql = "UPDATE folders SET revision = revision + 1,
-               updated_at = max(updated_at, ifnull(?2, updated_at))
-               WHERE id = ?1 RETURNING revision";
-    let may_settle = settles == Settles::Maybe;
-    let changed = optional(connection, sql, (id.to_string(), now.map(nanoseconds)), |row| {
-        Ok(FolderChange { folder_id: id, revision: row.get(0)?, may_settle })
-    })?;
-    effects.changes.push(changed.ok_or(StoreError::NotFound("folder"))?);
-    Ok(())
-}
 
 pub(super) fn update_folder(
     connection: &Connection,

@@ -2,7 +2,7 @@
 //! key once its blobs are encrypted.
 
 use super::fault::Answer;
-use super::folders::{Settles, touch};
+use super::folder_state::{Settles, touch};
 use super::rows::{all, change, optional};
 use super::values::parsed;
 use super::{Options, SqliteStore, open_reader, schema};

@@ -2,9 +2,10 @@
 //! deaths.
 
 use super::fault::Answer;
-use super::folders::{Settles, touch};
+use super::folder_state::{Settles, touch};
 use super::results::{fail, running_to_queued};
 use super::rows::{self, all, change, optional};
+use super::run_state::{current, end_run};
 use super::values::{json_list, nanoseconds, parsed};
 use super::writer::Effects;
 use rusqlite::{Connection, params};
@@ -78,12 +79,6 @@ pub(super) fn claim_run(
         run.media = all(connection, &sql, [json_list(&taken)], rows::medium)?;
         return Ok(Some(run));
     }
-}
-
-/// The folder of the token's run, if the token is current.
-pub(super) fn current(connection: &Connection, token: LeaseToken) -> Answer<Option<FolderId>> {
-    let sql = "SELECT folder_id FROM runs WHERE id = ?1 AND fence = ?2 AND state = 'LEASED'";
-    optional(connection, sql, (token.run_id.to_string(), token.fence), |row| parsed(row, 0))
 }
 
 pub(super) fn heartbeat(
@@ -173,22 +168,6 @@ fn give_back(
         return end_run(connection, run);
     }
     effects.run_waiting = true;
-    Ok(())
-}
-
-fn end_run(connection: &Connection, run: RunId) -> Answer<()> {
-    let sql = "UPDATE runs SET state = 'DONE', node = NULL, lease_until = NULL, retry_at = NULL
-               WHERE id = ?1";
-    change(connection, sql, [run.to_string()])?;
-    Ok(())
-}
-
-/// Ends a run that waits with nothing left to do.
-pub(super) fn end_if_idle(connection: &Connection, run: RunId) -> Answer<()> {
-    let sql = "UPDATE runs SET state = 'DONE', retry_at = NULL WHERE id = ?1 AND state = 'QUEUED'
-               AND NOT EXISTS (SELECT 1 FROM analyses a
-                   WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING'))";
-    change(connection, sql, [run.to_string()])?;
     Ok(())
 }
 

@@ -3,9 +3,9 @@
 
 use super::documents::AnalysisOutcome;
 use super::fault::Answer;
-use super::folders::{Settles, touch};
-use super::queue::{current, end_if_idle};
+use super::folder_state::{Settles, touch};
 use super::rows::{self, change, optional};
+use super::run_state::{current, end_if_idle};
 use super::sweeping::refuse_swept;
 use super::values::{document, name, nanoseconds};
 use super::writer::Effects;

@@ -1,9 +1,9 @@
 //! Runs as a queue.
 
 use crate::documents::RunDocument;
+use crate::run_event::RunEvent;
 use crate::transaction::without_transaction;
-use crate::writes::RunEvent;
-use crate::{Cases, claim, queue};
+use crate::{Cases, claim, lease, queue};
 use async_trait::async_trait;
 use futures::FutureExt;
 use time::{Duration, OffsetDateTime};
@@ -41,7 +41,7 @@ impl Queue for Cases {
             if run.fence > 1 && !self.requeue(&run, now).await? {
                 continue;
             }
-            let token = claim::token(&run);
+            let token = lease::token(&run);
             let claimed = without_transaction(
                 "reading a claimed run",
                 claim::unfinished(&self.collections, run),
@@ -123,7 +123,7 @@ impl Queue for Cases {
     ) -> Result<Applied> {
         // Usually its last result has ended it.
         if self.writes.take_ended(token)
-            || without_transaction("reading a run", queue::ended_under(&self.collections, token))
+            || without_transaction("reading a run", lease::ended_under(&self.collections, token))
                 .await?
         {
             return Ok(Applied::Yes);
