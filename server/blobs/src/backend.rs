@@ -2,7 +2,8 @@
 //! nothing.
 
 use super::sealed::{CHUNK_BYTES, HEADER_BYTES};
-use super::{Result, blocking};
+use crate::error::Result;
+use crate::files::blocking;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::future::try_join_all;

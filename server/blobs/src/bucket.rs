@@ -1,7 +1,8 @@
 //! Blobs as objects in a bucket of an S3-compatible storage. A `PUT` is atomic and durable.
 
 use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored, StoredForm};
-use super::{BlobError, Result, checked};
+use crate::error::{BlobError, Result};
+use crate::keys::checked;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;

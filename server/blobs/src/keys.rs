@@ -6,6 +6,7 @@
 //! A wrapped key is `version ‖ nonce ‖ AES-256-GCM(key)`. Its owner is associated data, so that
 //! it cannot be used in place of another key.
 
+use crate::error::BlobError;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Nonce};
 use hmac::{Hmac, Mac};
@@ -21,6 +22,9 @@ const NONCE_BYTES: usize = 12;
 const TAG_BYTES: usize = 16;
 /// Length of a wrapped key, in bytes.
 pub(super) const WRAPPED_BYTES: usize = 1 + NONCE_BYTES + KEY_BYTES + TAG_BYTES;
+
+/// Shape of a key: a UUID, two hexadecimal digits, a SHA-256 in hexadecimal.
+const KEY_PART_BYTES: [usize; 3] = [36, 2, 64];
 
 /// Key material. It is overwritten when dropped, and never printed.
 pub(super) type Secret = Zeroizing<[u8; KEY_BYTES]>;
@@ -134,6 +138,20 @@ macro_rules! never_printed {
 }
 
 never_printed!(MasterKey CompanyKey FolderKey);
+
+/// Checks the shape of a key. Fails with `NotFound` if [`FolderKey::blob_key`] cannot have made it.
+pub fn checked(key: &str) -> crate::error::Result<&str> {
+    let parts: Vec<&str> = key.split('/').collect();
+    let plain = |part: &str| {
+        part.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-')
+    };
+    if parts.iter().map(|part| part.len()).ne(KEY_PART_BYTES)
+        || !parts.iter().all(|part| plain(part))
+    {
+        return Err(BlobError::NotFound);
+    }
+    Ok(key)
+}
 
 fn company_label(id: CompanyId) -> Vec<u8> {
     [b"vultus/company-key/1".as_slice(), id.0.as_bytes()].concat()

@@ -2,7 +2,9 @@
 //! hard link to the spooled file, so that a video is written once.
 
 use super::backend::{Backend, HEAD_BYTES, Listed, Source, Stored, StoredForm};
-use super::{BlobError, Result, blocking, checked, make_private_dirs, parent};
+use crate::error::{BlobError, Result};
+use crate::files::{blocking, make_private_dirs, parent};
+use crate::keys::checked;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::TryStreamExt;

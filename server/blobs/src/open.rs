@@ -4,7 +4,7 @@ use super::backend::{Source, Stored};
 use super::keys::FolderKey;
 use super::plain::{PIECE_CHUNKS, Plain, PlainWriter};
 use super::sealed::{self, CHUNK_BYTES, ContentKey};
-use super::{BlobError, Result};
+use crate::error::{BlobError, Result};
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use sha2::{Digest, Sha256};

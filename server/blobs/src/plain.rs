@@ -2,7 +2,7 @@
 //! They are never written to disk; if the machine swaps, the swap must be encrypted.
 
 use super::sealed::{self, ContentKey};
-use super::{BlobError, Result};
+use crate::error::{BlobError, Result};
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use std::fs::File;
 use std::io::{self, Write};

@@ -13,7 +13,7 @@
 //! replace another one, and its length is authenticated before the first chunk is read.
 
 use super::keys::{self, FolderKey, KEY_BYTES, KeyError, Secret, WRAPPED_BYTES};
-use super::{BlobError, Result};
+use crate::error::{BlobError, Result};
 use aead_stream::{NewStream, StreamBE32, StreamPrimitive};
 use aes_gcm::Aes256Gcm;
 use std::ops::Range;

@@ -5,7 +5,8 @@
 //! removed 10 minutes later, when no such commit can be running any more.
 
 use super::backend::Listed;
-use super::{ABANDONED, BlobStore, Deleted};
+use crate::blob_store::{ABANDONED, BlobStore};
+use crate::error::Deleted;
 use futures::TryStreamExt;
 use std::sync::Arc;
 use std::time::Duration;

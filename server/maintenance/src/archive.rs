@@ -11,7 +11,7 @@
 
 use super::fill::{fill, place};
 use super::totals::{Tally, Totals, blob_keys, compare, tally};
-use super::{MaintenanceError, Result, file_error};
+use crate::error::{MaintenanceError, Result, file_error};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -2,7 +2,7 @@
 
 use super::fill::{fill, place};
 use super::totals::{Totals, compare, tally};
-use super::{MaintenanceError, Result};
+use crate::error::{MaintenanceError, Result};
 use futures::TryStreamExt;
 use vultus_blobs::{BlobError, BlobStore};
 use vultus_store::Store;

@@ -2,7 +2,7 @@
 //! written again, encrypted. An interrupted run can be repeated and continues with the remaining
 //! folders.
 
-use super::{MaintenanceError, Result, file_error};
+use crate::error::{MaintenanceError, Result, file_error};
 use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;

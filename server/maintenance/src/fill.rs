@@ -1,7 +1,7 @@
 //! Writing records and blobs into a store that is empty, or that an earlier attempt filled partly.
 
 use super::totals::{Tally, Totals, blob_keys};
-use super::{MaintenanceError, Result};
+use crate::error::{MaintenanceError, Result};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;

@@ -1,7 +1,7 @@
 //! Changing the master key: the key of each company is wrapped again. The keys of folders and the
 //! blobs do not change, and nodes may run at the same time.
 
-use super::Result;
+use crate::error::{MaintenanceError, Result};
 use vultus_blobs::keys::MasterKey;
 use vultus_store::Store;
 
@@ -17,7 +17,7 @@ pub async fn rekey(store: &dyn Store, old: &MasterKey, new: &MasterKey) -> Resul
         if !store.replace_company_key(company.id, &company.wrapped_key, &key).await? {
             let text = "another process changed the key of a company at the same time: nothing is \
                         lost, run this again";
-            return Err(super::MaintenanceError::Refused(text.to_owned()));
+            return Err(MaintenanceError::Refused(text.to_owned()));
         }
         wrapped += 1;
     }

@@ -1,6 +1,6 @@
 //! Counts and hashes of an installation's contents, to compare a copy with its source.
 
-use super::{MaintenanceError, Result};
+use crate::error::{MaintenanceError, Result};
 use futures::TryStreamExt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

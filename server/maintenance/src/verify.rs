@@ -1,6 +1,6 @@
 //! Verifies an installation: reads every referenced blob, and lists the unreferenced ones.
 
-use super::Result;
+use crate::error::Result;
 use futures::TryStreamExt;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
