@@ -108,3 +108,71 @@ fn root_fields_of_the_selected_operation_are_named_through_fragments() {
     assert!(document.asks_for("login") && !document.asks_for("logout"));
     assert!(checked(query, None, Introspection::Refused).is_err());
 }
+
+#[test]
+fn a_fragment_that_no_operation_uses_is_refused() {
+    assert_eq!(reason_of("{ a } fragment f on Q { a }"), "UNUSED_FRAGMENT");
+    assert_eq!(reason_of("{ ...f } fragment f on Q { ...g } fragment g on Q { a }"), "accepted");
+}
+
+#[test]
+fn selections_are_counted_in_unused_fragments() {
+    let query = format!("{{ a }} fragment f on Q {{ {} }}", "a ".repeat(2_000));
+    assert_eq!(reason_of(&query), "QUERY_SELECTIONS");
+}
+
+#[test]
+fn nested_sets_are_compared_with_a_budget() {
+    let nested = |sets: usize| {
+        let fields = "a(b: 1) ".repeat(1_000);
+        format!("{{ x {{ {} {fields} {} }} }}", "...{".repeat(sets), "}".repeat(sets))
+    };
+    assert_eq!(reason_of(&nested(3)), "accepted");
+    assert_eq!(reason_of(&nested(10)), "QUERY_VALIDATION");
+}
+
+#[test]
+fn arguments_multiply_the_comparisons_of_a_field() {
+    let arguments: String = (0..500).map(|n| format!("a{n}: 1 ")).collect();
+    let query = format!("{{ x {{ f({arguments}) {} }} }}", "f ".repeat(100));
+    assert_eq!(reason_of(&query), "QUERY_VALIDATION");
+}
+
+#[test]
+fn nested_literal_values_are_counted() {
+    let query = |count: usize| format!("{{ a(b: [[{}]]) }}", "1 ".repeat(count));
+    assert_eq!(reason_of(&query(4_998)), "accepted");
+    assert_eq!(reason_of(&query(4_999)), "QUERY_LITERALS");
+}
+
+#[test]
+fn directives_are_counted_at_one_place_and_in_all() {
+    assert_eq!(reason_of("query @a @a @a @a @a { a }"), "accepted");
+    assert_eq!(reason_of("query @a @a @a @a @a @a { a }"), "QUERY_DIRECTIVES");
+    let fields = "a @a @a @a @a @a ";
+    assert_eq!(reason_of(&format!("{{ x {{ {} }} }}", fields.repeat(40))), "accepted");
+    assert_eq!(reason_of(&format!("{{ x {{ {} }} }}", fields.repeat(41))), "QUERY_DIRECTIVES");
+}
+
+#[test]
+fn introspection_that_nests_lists_is_refused() {
+    let nested = |levels: usize| {
+        let inner = format!("{}name{}", "fields{type{".repeat(levels), "}}".repeat(levels));
+        format!("{{__schema{{types{{{inner}}}}}}}")
+    };
+    assert!(checked(&nested(2), None, Introspection::Allowed).is_ok());
+    assert!(checked(&nested(3), None, Introspection::Allowed).is_err());
+}
+
+#[test]
+fn each_use_of_a_variable_counts_its_size() {
+    let document =
+        checked("query($v: A) { a(b: $v) c(d: [$v]) }", None, Introspection::Refused).unwrap();
+    let limits = QueryLimits { variable_bytes: 3_000, ..QueryLimits::default() };
+    let admits = |length: usize| {
+        let variables = serde_json::json!({"v": "x".repeat(length)});
+        document.check_variables(variables.as_object(), &limits).is_ok()
+    };
+    assert!(admits(1_400));
+    assert!(!admits(1_500));
+}
