@@ -18,10 +18,10 @@ fn unused_fragments() -> String {
     format!("{{__typename}} fragment g on Query{{{fields}}} fragment f on Query{{{spreads}}}")
 }
 
-/// 1 800 fields that conflict with the first one, in each of 40 sets.
+/// 900 fields that conflict with the first one, in each of 28 sets.
 fn overlapping_pairs() -> String {
-    let fields: String = (0..1_800).map(|n| format!("a(b:{}) ", n % 2)).collect();
-    format!("{{viewer{{{}{fields}{}}}}}", "...{".repeat(40), "}".repeat(40))
+    let fields: String = (0..900).map(|n| format!("a(b:{}) ", n % 2)).collect();
+    format!("{{viewer{{{}{fields}{}}}}}", "...{".repeat(28), "}".repeat(28))
 }
 
 fn directives() -> String {
@@ -38,10 +38,10 @@ fn variable_definitions() -> String {
     format!("query({definitions}) {{__typename}}")
 }
 
-/// Types of the fields of the types of the fields, and so on.
+/// The fields of the types of the fields of all types, 80 times.
 fn nested_introspection() -> String {
-    let levels = "fields{type{".repeat(5);
-    format!("{{__schema{{types{{{levels} name {} }}}}}}", "}}".repeat(5))
+    let again = "fields{type{ofType{fields{type{ofType{name fields{name type{name}}}}}}}} ";
+    format!("{{__schema{{types{{{}}}}}}}", again.repeat(80))
 }
 
 /// All of the above with the reason for which each is refused.
