@@ -7,7 +7,7 @@ use vultus_worker_protocol::RunCosts;
 
 /// Runs that ended well, and what they cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RunTotals {
+pub struct TotalCosts {
     /// How many.
     pub runs: u64,
     /// CPU time in microseconds: decoding and scaling media.
@@ -26,7 +26,7 @@ pub struct RunTotals {
     pub media_reused: u64,
 }
 
-impl RunTotals {
+impl TotalCosts {
     /// Both together.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
@@ -68,8 +68,8 @@ impl CostCounter {
         self.media_reused.fetch_add(costs.media_reused, Relaxed);
     }
 
-    pub(crate) fn totals(&self) -> RunTotals {
-        RunTotals {
+    pub(crate) fn total(&self) -> TotalCosts {
+        TotalCosts {
             runs: self.runs.load(Relaxed),
             decode_us: self.decode_us.load(Relaxed),
             detection_us: self.detection_us.load(Relaxed),

@@ -22,11 +22,11 @@ pub mod worker_pools;
 mod worker_seat;
 
 pub use analyzer::Analyzer;
-pub use costs::RunTotals;
+pub use costs::TotalCosts;
 pub use direct::run_direct;
 pub use frames::{ProbedFrame, ProbedFrames};
 pub use inbound::Probed;
 pub use run::{Condition, LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel};
 pub use running::{Registration, RunningRuns};
-pub use statistics::Figures;
+pub use statistics::AnalysisStatistics;
 pub use worker_pools::WorkerPools;

@@ -23,7 +23,7 @@ use super::plugins::PoolSpec;
 use super::process::Spawner;
 use super::run::{Condition, LoadedPlugin, PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
 use super::session::ProbeEnd;
-use super::statistics::FigureCounter;
+use super::statistics::StatisticsCounter;
 
 /// What a caller is told to wait when no worker is to be had and nothing better is known.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -85,7 +85,7 @@ pub(crate) struct RunJob {
     pub(crate) reply: oneshot::Sender<RunEnd>,
 }
 
-/// A pool of workers. Shared by its slots and its callers.
+/// A pool of workers. Shared by its seats and its callers.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) plan: PoolPlan,
@@ -96,7 +96,7 @@ pub(crate) struct Pool {
     pub(crate) start: watch::Sender<Start>,
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) costs: CostCounter,
-    pub(crate) figures: FigureCounter,
+    pub(crate) statistics: StatisticsCounter,
     jobs: mpsc::UnboundedSender<Job>,
     queue: AsyncMutex<mpsc::UnboundedReceiver<Job>>,
     breaker: Mutex<Breaker>,
@@ -126,7 +126,7 @@ impl Pool {
             start: watch::Sender::new(Start::Pending),
             permits: Arc::new(Semaphore::new(0)),
             costs: CostCounter::default(),
-            figures: FigureCounter::default(),
+            statistics: StatisticsCounter::default(),
             jobs,
             queue: AsyncMutex::new(queue),
             breaker: Mutex::new(breaker),
@@ -144,7 +144,7 @@ impl Pool {
     }
 
     /// Whether somebody still keeps a worker of it.
-    pub(crate) fn has_slots(self: &Arc<Self>) -> bool {
+    pub(crate) fn has_seats(self: &Arc<Self>) -> bool {
         // The list that asks holds one.
         Arc::strong_count(self) > 1
     }
@@ -231,7 +231,7 @@ impl Pool {
             let breaker = self.breaker();
             (breaker.health(now), breaker.recent_crashes(now))
         };
-        match (health, self.figures.failing()) {
+        match (health, self.statistics.failing()) {
             (PoolHealth::Unavailable { retry_after }, _) => {
                 let seconds = retry_after.as_secs();
                 Condition::Unavailable(format!("{crashes} workers were lost within a minute; the next is tried in {seconds} s"))
@@ -335,10 +335,10 @@ impl Pool {
             weights: report.weights.clone(),
             pool: self.plan.name.clone(),
             condition: condition.clone(),
-            figures: manifest
+            statistics: manifest
                 .analyses
                 .iter()
-                .map(|spec| (spec.kind.clone(), self.figures.of(&spec.kind)))
+                .map(|spec| (spec.kind.clone(), self.statistics.of(&spec.kind)))
                 .collect(),
         })
         .collect()

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use vultus_plugin_api::Manifest;
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport, Judgement, RefusalReport, RunCosts};
 
-use super::statistics::Figures;
+use super::statistics::AnalysisStatistics;
 
 /// Name of a pool of workers: `built-in`, `probe`, or the key of a third-party plugin's file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,7 +79,7 @@ pub struct LoadedPlugin {
     /// How it is doing.
     pub condition: Condition,
     /// How its analyses went, by type.
-    pub figures: BTreeMap<String, Figures>,
+    pub statistics: BTreeMap<String, AnalysisStatistics>,
 }
 
 /// What happens during a run, in order. Analyses of the run not yet judged at its end got no

@@ -1,7 +1,7 @@
 //! One job on one worker: a probe or a run, with its deadlines and the cancel ladder (flag, grace,
 //! kill).
 //!
-//! It decides what a message means for the job; what becomes of the worker afterwards is the slot's
+//! It decides what a message means for the job; what becomes of the worker afterwards is the worker seat's
 //! matter.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,7 +20,7 @@ use super::analyzer::Analyzer;
 use super::inbound::{Probed, WorkerMessage};
 use super::process::{Inbound, Worker};
 use super::run::{CancelState, Death, Judged, RunEnd, RunEvent};
-use super::statistics::FigureCounter;
+use super::statistics::StatisticsCounter;
 
 /// What an analysis may take beyond its deadline or its cancellation before the worker is killed.
 const GRACE: Duration = Duration::from_secs(2);
@@ -110,7 +110,7 @@ pub(crate) async fn run(
     events: &mpsc::Sender<RunEvent>,
     cancel: watch::Receiver<CancelState>,
     analyzer_of: impl Fn(&str) -> Option<Arc<Analyzer>>,
-    figures: &FigureCounter,
+    statistics: &StatisticsCounter,
 ) -> (RunEnd, WorkerFate) {
     let open = |a: &RunAnalysis| {
         (
@@ -129,7 +129,7 @@ pub(crate) async fn run(
         told_all: false,
         log_lines: 0,
         events,
-        figures,
+        statistics,
         kinds,
         entered: None,
     };
@@ -167,7 +167,7 @@ struct Session<'a> {
     told_all: bool,
     log_lines: u32,
     events: &'a mpsc::Sender<RunEvent>,
-    figures: &'a FigureCounter,
+    statistics: &'a StatisticsCounter,
     /// The types of all analyses of the run.
     kinds: BTreeMap<String, String>,
     /// The analysis that was entered last, and when.
@@ -306,7 +306,7 @@ impl Session<'_> {
         {
             let entered =
                 self.entered.as_ref().filter(|(analysis, _)| *analysis == judged.analysis);
-            self.figures.judged(kind, judged, entered.map(|(_, at)| at.elapsed()));
+            self.statistics.judged(kind, judged, entered.map(|(_, at)| at.elapsed()));
         }
         // A caller that is gone shows by `closed`, which cancels the run.
         let _ = self.events.send(event).await;
@@ -319,7 +319,7 @@ impl Session<'_> {
             Phase::In(analysis) => (Some(analysis.clone()), false),
         };
         if let Some(kind) = active.as_ref().and_then(|analysis| self.kinds.get(analysis)) {
-            self.figures.died(kind);
+            self.statistics.died(kind);
         }
         let fate = if decoding { WorkerFate::DiedDecoding } else { WorkerFate::Crashed };
         (RunEnd::WorkerDied(Death { active, decoding, detail }), fate)

@@ -16,7 +16,7 @@ const FEWEST: usize = 5;
 
 /// What is known of the analyses of one type.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Figures {
+pub struct AnalysisStatistics {
     /// How many ended, cancelled ones left out.
     pub runs: u64,
     /// How many of them failed: without a verdict.
@@ -29,7 +29,7 @@ pub struct Figures {
 
 /// Counts by analysis type.
 #[derive(Debug, Default)]
-pub(crate) struct FigureCounter(Mutex<BTreeMap<String, Counted>>);
+pub(crate) struct StatisticsCounter(Mutex<BTreeMap<String, Counted>>);
 
 #[derive(Debug, Default)]
 struct Counted {
@@ -39,7 +39,7 @@ struct Counted {
     newest_failed: VecDeque<bool>,
 }
 
-impl FigureCounter {
+impl StatisticsCounter {
     /// Counts the end of an analysis; `took` where it was entered.
     pub(crate) fn judged(&self, kind: &str, judged: &Judged, took: Option<Duration>) {
         match &judged.result {
@@ -70,17 +70,17 @@ impl FigureCounter {
         counted.took.drain(..counted.took.len().saturating_sub(KEPT));
     }
 
-    /// The figures of a type; all zero before its first end.
-    pub(crate) fn of(&self, kind: &str) -> Figures {
+    /// The statistics of a type; all zero before its first end.
+    pub(crate) fn of(&self, kind: &str) -> AnalysisStatistics {
         let all = self.lock();
         let Some(counted) = all.get(kind) else {
-            return Figures::default();
+            return AnalysisStatistics::default();
         };
         let mut took: Vec<Duration> = counted.took.iter().copied().collect();
         took.sort_unstable();
         let at =
             |share: usize| took.get((took.len() * share).div_ceil(100).saturating_sub(1)).copied();
-        Figures { runs: counted.runs, failures: counted.failures, p50: at(50), p95: at(95) }
+        AnalysisStatistics { runs: counted.runs, failures: counted.failures, p50: at(50), p95: at(95) }
     }
 
     /// The first type of which more than half of the newest ended in failure, with how many of how
@@ -107,19 +107,19 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_newest_and_failures_are_counted() {
-        let counter = FigureCounter::default();
-        assert_eq!(counter.of("a"), Figures::default());
+        let counter = StatisticsCounter::default();
+        assert_eq!(counter.of("a"), AnalysisStatistics::default());
         (1..=100).for_each(|ms| counter.count("a", false, Some(Duration::from_millis(ms))));
-        let figures = counter.of("a");
+        let statistics = counter.of("a");
         assert_eq!(
-            (figures.p50, figures.p95),
+            (statistics.p50, statistics.p95),
             (Some(Duration::from_millis(50)), Some(Duration::from_millis(95)))
         );
         (0..KEPT).for_each(|_| counter.count("a", false, Some(Duration::from_secs(1))));
         counter.died("a");
-        let figures = counter.of("a");
+        let statistics = counter.of("a");
         assert_eq!(
-            (figures.runs, figures.failures, figures.p50),
+            (statistics.runs, statistics.failures, statistics.p50),
             (1_101, 1, Some(Duration::from_secs(1)))
         );
         assert_eq!(counter.of("b").runs, 0);
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_type_is_failing_while_more_than_half_of_the_newest_fail() {
-        let counter = FigureCounter::default();
+        let counter = StatisticsCounter::default();
         (0..4).for_each(|_| counter.died("a"));
         assert_eq!(counter.failing(), None, "four tell little");
         counter.died("a");

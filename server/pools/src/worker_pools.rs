@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use vultus_worker_protocol::{RefusalReport, RefusedPlugin, RunCosts, RunRequest};
 
 use super::analyzer::Analyzer;
-use super::costs::RunTotals;
+use super::costs::TotalCosts;
 use super::deployment::PoolsConfig;
 use super::frames::ProbedFrames;
 use super::inbound::Probed;
@@ -92,7 +92,7 @@ impl WorkerPools {
             config,
             spawner: Arc::new(spawner),
             stop: CancellationToken::new(),
-            slots: Mutex::new(JoinSet::new()),
+            seats: Mutex::new(JoinSet::new()),
         };
         let built_in = opener.open(plan::built_in(&opener.config));
         let probe = match opener.config.probe_workers {
@@ -214,9 +214,9 @@ impl WorkerPools {
     }
 
     /// What the runs of all pools cost since the start.
-    pub fn run_totals(&self) -> RunTotals {
+    pub fn total_costs(&self) -> TotalCosts {
         let pools = self.inner.pools();
-        pools.iter().map(|pool| pool.costs.totals()).fold(RunTotals::default(), RunTotals::plus)
+        pools.iter().map(|pool| pool.costs.total()).fold(TotalCosts::default(), TotalCosts::plus)
     }
 
     /// Examines one medium: a readable descriptor on `byte_size` bytes that nobody else seeks in.
@@ -330,18 +330,18 @@ impl WorkerPools {
         for pool in &pools {
             pool.permits.close();
         }
-        let mut slots =
-            std::mem::take(&mut *inner.opener.slots.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut seats =
+            std::mem::take(&mut *inner.opener.seats.lock().unwrap_or_else(PoisonError::into_inner));
         let drain_timeout = inner.opener.config.drain_timeout;
         let drained = tokio::time::timeout(drain_timeout, async {
-            while slots.join_next().await.is_some() {}
+            while seats.join_next().await.is_some() {}
         })
         .await;
         if drained.is_err() {
             tracing::warn!(
                 "workers are ended in the middle of runs, since these did not finish in time"
             );
-            slots.shutdown().await;
+            seats.shutdown().await;
         }
         for pool in &pools {
             pool.drop_jobs().await;
@@ -428,7 +428,7 @@ impl Drop for CancelOnDrop<'_> {
     }
 }
 
-/// The first slot of a pool starts at once, the others once it is known how that went: the node is
+/// The first seat of a pool starts at once, the others once it is known how that went: the node is
 /// ready sooner.
 pub(crate) async fn occupy(pool: Arc<Pool>, number: usize) {
     if number > 0 {

@@ -21,19 +21,19 @@ const WITHDRAWAL_POLL: Duration = Duration::from_millis(20);
 
 /// Keeps one worker of `pool` alive until the pool stops.
 pub(crate) async fn keep(pool: Arc<Pool>) {
-    let mut slot = Slot { pool, deaths: 0, owes_permit: false };
-    while slot.wait_for_turn().await {
-        match slot.start_worker().await {
+    let mut seat = WorkerSeat { pool, deaths: 0, owes_permit: false };
+    while seat.wait_for_turn().await {
+        match seat.start_worker().await {
             Ok(worker) => {
-                slot.pool.start.send_replace(Start::Ready);
-                slot.serve(worker).await;
+                seat.pool.start.send_replace(Start::Ready);
+                seat.serve(worker).await;
             }
-            Err(detail) => slot.could_not_start(detail),
+            Err(detail) => seat.could_not_start(detail),
         }
     }
 }
 
-struct Slot {
+struct WorkerSeat {
     pool: Arc<Pool>,
     /// Deaths since the last job that ended well.
     deaths: u32,
@@ -42,7 +42,7 @@ struct Slot {
     owes_permit: bool,
 }
 
-impl Slot {
+impl WorkerSeat {
     /// Back-off and breaker. False once the pool stops.
     async fn wait_for_turn(&self) -> bool {
         let mut pause = match self.deaths {
@@ -177,7 +177,7 @@ async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
                 &events,
                 cancel.watch(),
                 analyzer_of,
-                &pool.figures,
+                &pool.statistics,
             )
             .await;
             if let (RunEnd::Done(cost), WorkerFate::Lives) = (&end, fate) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use url::Url;
 use vultus_auth::policy::{self, Action};
 use vultus_core::Principal;
-use vultus_pools::{Condition, LoadedPlugin, PoolHealth, RunTotals};
+use vultus_pools::{Condition, LoadedPlugin, PoolHealth, TotalCosts};
 use vultus_store::Scope;
 
 /// A store that does not answer within this time counts as gone.
@@ -49,7 +49,7 @@ impl Services {
             provides: manifest.provides.into_iter().map(|provided| provided.feature).collect(),
             weights: plugin.weights,
             condition: condition(plugin.condition, sees_all),
-            figures: if sees_all { plugin.figures } else { BTreeMap::new() },
+            statistics: if sees_all { plugin.statistics } else { BTreeMap::new() },
         }
     }
 
@@ -71,8 +71,8 @@ impl Services {
 
     /// What the runs of this node cost since it started: those of all companies, so only for who
     /// may see the folders of all.
-    pub fn run_totals(&self, caller: &Principal) -> Option<RunTotals> {
-        sees_all(caller).then(|| self.inner.checker.pools.run_totals())
+    pub fn total_costs(&self, caller: &Principal) -> Option<TotalCosts> {
+        sees_all(caller).then(|| self.inner.checker.pools.total_costs())
     }
 
     /// What the workers' sandbox does not hold on this machine: of use to an attacker, so only for

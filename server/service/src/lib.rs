@@ -14,7 +14,7 @@
 //! events     watch_folder watch_analysis wait_final
 //! instant    check overall_resolution; Checker does it without a store
 //! downloads  signed_path open_download
-//! info       analyzers server_info sandbox run_totals ready public_url
+//! info       analyzers server_info sandbox total_costs ready public_url
 //! upload     begin_upload begin_instant_upload → UploadSink → UploadedFile
 //! ```
 
@@ -47,7 +47,7 @@ pub use instant::{Checker, overall_resolution};
 pub use options::{CheckerOptions, Options, RequestLimits};
 pub use types::*;
 pub use users::{DEFAULT_COMPANY, UserDirectory};
-pub use vultus_pools::{Figures, RunTotals};
+pub use vultus_pools::{AnalysisStatistics, TotalCosts};
 
 use account::SessionCache;
 use admission::MemoryBudget;

@@ -13,7 +13,7 @@ use vultus_core::{
     Provenance, Resolution, Role, User,
 };
 use vultus_plugin_api::manifest::AnalysisSpec;
-use vultus_pools::Figures;
+use vultus_pools::AnalysisStatistics;
 
 pub use super::upload::{UploadSink, UploadedFile};
 pub use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder};
@@ -308,7 +308,7 @@ pub struct AnalyzerInfo {
     pub condition: AnalyzerCondition,
     /// How its analyses went, by type: those of all companies, so none but for who may see the
     /// folders of all.
-    pub figures: BTreeMap<String, Figures>,
+    pub statistics: BTreeMap<String, AnalysisStatistics>,
 }
 
 /// What the server is.

@@ -11,7 +11,7 @@ use super::error::ErrorCode;
 use super::media::MediaKind;
 use super::request_limits::QueryLimits;
 use super::scalars::int;
-use vultus_service::{AnalyzerInfo, Figures, RunTotals, SandboxInfo};
+use vultus_service::{AnalysisStatistics, AnalyzerInfo, SandboxInfo, TotalCosts};
 
 /// How an analyzer is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
@@ -42,14 +42,14 @@ pub struct AnalysisFigures {
     p95_ms: Option<f64>,
 }
 
-impl From<Figures> for AnalysisFigures {
-    fn from(figures: Figures) -> Self {
+impl From<AnalysisStatistics> for AnalysisFigures {
+    fn from(statistics: AnalysisStatistics) -> Self {
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         Self {
-            runs: int(figures.runs),
-            failures: int(figures.failures),
-            p50_ms: figures.p50.map(ms),
-            p95_ms: figures.p95.map(ms),
+            runs: int(statistics.runs),
+            failures: int(statistics.failures),
+            p50_ms: statistics.p50.map(ms),
+            p95_ms: statistics.p95.map(ms),
         }
     }
 }
@@ -112,10 +112,10 @@ impl Analyzer {
         let effective = |spec: &AnalysisSpec| {
             self.0.effective_params.get(&spec.kind).cloned().unwrap_or(Value::Null)
         };
-        let figures = |spec: &AnalysisSpec| self.0.figures.get(&spec.kind).copied();
+        let statistics = |spec: &AnalysisSpec| self.0.statistics.get(&spec.kind).copied();
         let of_spec = |spec: &AnalysisSpec| AnalysisType {
             effective_params: effective(spec),
-            figures: figures(spec),
+            statistics: statistics(spec),
             spec: spec.clone(),
         };
         self.0.analyses.iter().map(of_spec).collect()
@@ -146,7 +146,7 @@ impl Analyzer {
 /// A type of analysis.
 pub struct AnalysisType {
     spec: AnalysisSpec,
-    figures: Option<Figures>,
+    statistics: Option<AnalysisStatistics>,
     effective_params: Value,
 }
 
@@ -191,7 +191,7 @@ impl AnalysisType {
 
     /// How its analyses went; null unless you may see the folders of all companies.
     async fn figures(&self) -> Option<AnalysisFigures> {
-        self.figures.map(Into::into)
+        self.statistics.map(Into::into)
     }
 
     /// Whether the same media and parameters always give the same result.
@@ -290,17 +290,17 @@ pub struct RunCosts {
 }
 
 impl RunCosts {
-    fn of(totals: RunTotals) -> Self {
+    fn of(costs: TotalCosts) -> Self {
         let ms = |us: u64| us as f64 / 1000.0;
         Self {
-            runs: int(totals.runs),
-            decode_ms: ms(totals.decode_us),
-            detection_ms: ms(totals.detection_us),
-            embedding_ms: ms(totals.embedding_us),
-            analysis_ms: ms(totals.analysis_us),
-            total_ms: ms(totals.total_us),
-            media_decoded: int(totals.media_decoded),
-            media_reused: int(totals.media_reused),
+            runs: int(costs.runs),
+            decode_ms: ms(costs.decode_us),
+            detection_ms: ms(costs.detection_us),
+            embedding_ms: ms(costs.embedding_us),
+            analysis_ms: ms(costs.analysis_us),
+            total_ms: ms(costs.total_us),
+            media_decoded: int(costs.media_decoded),
+            media_reused: int(costs.media_reused),
         }
     }
 }
@@ -346,7 +346,7 @@ pub(super) async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo> {
         query_depth: int(query.depth),
         query_complexity: int(query.complexity),
     };
-    let run_costs = services.run_totals(&principal).map(RunCosts::of);
+    let run_costs = services.total_costs(&principal).map(RunCosts::of);
     let sandbox = services
         .sandbox(&principal)
         .map(|SandboxInfo { required, gaps }| Sandbox { required, gaps });

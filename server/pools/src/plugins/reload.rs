@@ -46,17 +46,17 @@ pub(crate) struct Opener {
     pub(crate) config: PoolsConfig,
     pub(crate) spawner: Arc<Spawner>,
     pub(crate) stop: CancellationToken,
-    pub(crate) slots: Mutex<JoinSet<()>>,
+    pub(crate) seats: Mutex<JoinSet<()>>,
 }
 
 impl Opener {
     /// Opens a pool and starts its workers.
     pub(crate) fn open(&self, plan: PoolPlan) -> Arc<Pool> {
         let pool = Arc::new(Pool::new(plan, Arc::clone(&self.spawner), self.stop.child_token()));
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        while slots.try_join_next().is_some() {}
+        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        while seats.try_join_next().is_some() {}
         for number in 0..pool.plan.workers {
-            slots.spawn(occupy(Arc::clone(&pool), number));
+            seats.spawn(occupy(Arc::clone(&pool), number));
         }
         pool
     }
@@ -154,7 +154,7 @@ impl WorkerPools {
     fn take_note(&self, reloaded: &Reloaded) {
         let mut now = self.inner.third_party();
         now.refused.clone_from(&reloaded.refused);
-        now.draining.retain(|pool| pool.has_slots());
+        now.draining.retain(|pool| pool.has_seats());
     }
 
     /// The pools that stay beside `pool`: all but the one that it replaces and those that leave.

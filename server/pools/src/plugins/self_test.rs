@@ -35,7 +35,7 @@ pub(crate) async fn run(pool: &Arc<Pool>) -> Result<(), String> {
             judge(pool, request).await.map_err(failed)?;
         }
     }
-    pool.figures.forget();
+    pool.statistics.forget();
     Ok(())
 }
 
