@@ -25,8 +25,8 @@ use vultus_pools::ProbedFrame;
 use vultus_pools::blame::{blamed, crash_failure};
 use vultus_pools::run::{Judged, PoolName, RunCancel, RunEnd, RunEvent};
 use vultus_pools::verdict::{self, Verdict};
-use vultus_pools::worker_pools::{FreeWorker, WorkerPools};
-use vultus_pools::{Registration, RunningRuns};
+use vultus_pools::worker_pools::WorkerPools;
+use vultus_pools::{FreeWorker, Registration, RunningRuns};
 use vultus_store::{AnalysisResult, Applied, ClaimedRun, Scope, Store, StoreError, WorkerDeath};
 use vultus_worker_protocol::{
     AnalysisFailure, FrameReport, RunAnalysis, RunMedium, RunRequest, SlottedMedium,
@@ -242,7 +242,7 @@ impl RunTask {
                         self.keep_lease().await?;
                         self.stop_unwanted().await?;
                     }
-                    () = registration.told() => self.stop_unwanted().await?,
+                    () = registration.look_again() => self.stop_unwanted().await?,
                     Some(written) = writes.next() => written?,
                     event = events.recv(), if !all_told => match event {
                         Some(event) if is_too_soon(&event, &mut last_progress) => {}

@@ -1,32 +1,32 @@
-//! What the node knows itself of an analysis type of a pool. What a worker says with a verdict is
-//! held against it: the worker runs other people's code, and where a verdict comes from must be
-//! right for as long as it is kept.
+//! What the node itself knows about an analysis type of a pool. The node checks verdicts against
+//! it, because a worker runs third-party code and the origin of a stored verdict must be correct.
 
 use serde_json::Value;
 use vultus_plugin_api::Manifest;
 use vultus_worker_protocol::{Judgement, PluginReport};
 
-/// An analysis type, from the plugin file that the pool opened when it started.
+/// The analyzer of an analysis type, from the plugin file that the pool opened at its start.
 #[derive(Debug)]
 pub struct Analyzer {
     plugin: String,
     version: String,
     file_sha256: String,
-    /// Of all plugins of the pool: an analyzer's features may come from others.
+    /// Weights of all plugins of the pool, because features may come from other plugins.
     weights: Vec<(String, String)>,
     result: jsonschema::Validator,
 }
 
 impl Analyzer {
-    /// The analysis types of a plugin, by name. An error says which result schema is none.
+    /// The analyzers of a plugin, by analysis type. An error says which result schema is invalid.
     pub(super) fn of_plugin(
         manifest: &Manifest,
         report: &PluginReport,
         weights: &[(String, String)],
     ) -> Result<Vec<(String, Self)>, String> {
         let analyzer = |spec: &vultus_plugin_api::manifest::AnalysisSpec| {
-            let result = jsonschema::validator_for(&spec.result_schema)
-                .map_err(|error| format!("the result schema of {} is none: {error}", spec.kind))?;
+            let result = jsonschema::validator_for(&spec.result_schema).map_err(|error| {
+                format!("the result schema of {} is invalid: {error}", spec.kind)
+            })?;
             let analyzer = Self {
                 plugin: manifest.id.clone(),
                 version: manifest.version.clone(),
@@ -39,36 +39,37 @@ impl Analyzer {
         manifest.analyses.iter().map(analyzer).collect()
     }
 
-    /// The plugin's id.
+    /// Id of the plugin.
     pub fn plugin(&self) -> &str {
         &self.plugin
     }
 
-    /// Whether a judgement comes from this analyzer, as far as it says so itself.
+    /// Checks that the origin that a judgement states is this analyzer.
     pub(super) fn check_origin(&self, judgement: &Judgement) -> Result<(), String> {
-        let said = (
+        let stated = (
             judgement.plugin.as_str(),
             judgement.plugin_version.as_str(),
             judgement.plugin_sha256.as_str(),
         );
-        if said != (self.plugin.as_str(), self.version.as_str(), self.file_sha256.as_str()) {
-            return Err("the worker names another plugin than the pool opened".to_owned());
+        if stated != (self.plugin.as_str(), self.version.as_str(), self.file_sha256.as_str()) {
+            return Err("the worker states another plugin than the pool opened".to_owned());
         }
         match judgement.weights.iter().find(|weights| !self.weights.contains(weights)) {
             Some((file, _)) => {
-                Err(format!("the worker names weights that the pool did not open: {file}"))
+                Err(format!("the worker states weights that the pool did not open: {file}"))
             }
             None => Ok(()),
         }
     }
 
-    /// Whether a result has the shape that the manifest promises. The error names the place, never
-    /// the value.
+    /// Checks a result against the schema of the manifest. The error names the place, never the
+    /// value.
     pub(super) fn check_result(&self, result: &Value) -> Result<(), String> {
         match self.result.iter_errors(result).next() {
-            Some(error) => {
-                Err(format!("the result breaks its schema at {:?}", error.instance_path().as_str()))
-            }
+            Some(error) => Err(format!(
+                "the result violates its schema at {:?}",
+                error.instance_path().as_str()
+            )),
             None => Ok(()),
         }
     }
@@ -79,7 +80,7 @@ pub(super) mod tests {
     use super::*;
     use serde_json::json;
 
-    /// The analyzer `example` of the plugin `org.example`, whose result is an object with a number.
+    /// The analyzer `example` of the plugin `org.example`; its result is an object with a number.
     pub(in super::super) fn example() -> Analyzer {
         Analyzer {
             plugin: "org.example".to_owned(),
@@ -94,7 +95,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_judgement_of_another_plugin_version_file_or_weights_is_not_this_analyzers() {
+    fn judgement_of_another_origin_is_rejected() {
         let own = Judgement {
             outcome: Value::Null,
             plugin: "org.example".to_owned(),

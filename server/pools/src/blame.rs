@@ -1,16 +1,12 @@
-//! Who is to blame for the death of a worker, and what an analysis that killed two of them ends
-//! with. Pure.
+//! Which analysis is to blame for the death of a worker, and how an analysis that killed too many
+//! workers fails. Pure.
 
 use vultus_worker_protocol::{AnalysisFailure, RunAnalysis};
 
 use super::run::Death;
 
-/// So many deaths of a worker in the same analysis end it.
-pub const DEATHS_THAT_END: u32 = 2;
-
-/// The analysis that a death counts against: the one that was active; or, when the worker died
-/// elsewhere in the run, the only one that was asked for. None: nobody yet, the analyses have to be
-/// tried one by one.
+/// The analysis that a death counts against: the active one or, if none was active, the only one of
+/// the run. None if that is undecided; then the analyses must be tried one by one.
 pub fn blamed<'a>(death: &'a Death, asked: &'a [RunAnalysis]) -> Option<&'a str> {
     match (&death.active, asked) {
         (Some(active), _) => Some(active),
@@ -19,8 +15,8 @@ pub fn blamed<'a>(death: &'a Death, asked: &'a [RunAnalysis]) -> Option<&'a str>
     }
 }
 
-/// The failure of an analysis with [`DEATHS_THAT_END`] deaths. `plugin` names the plugin that
-/// judges it.
+/// The failure of an analysis with [`FATAL_DEATHS`](vultus_core::rules::FATAL_DEATHS) deaths.
+/// `plugin` is the id of the plugin that judges it.
 pub fn crash_failure(death: &Death, plugin: &str) -> AnalysisFailure {
     if death.decoding {
         return AnalysisFailure {

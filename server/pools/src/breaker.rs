@@ -1,22 +1,23 @@
-//! When to stop starting workers that keep dying, when to try again, and when to give up. Pure: the
-//! caller brings the clock.
+//! Crash breaker: decides when a pool stops starting workers that keep dying, when it tries again,
+//! and when it gives up. Pure: the caller passes the time.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::run::PoolHealth;
 
-/// So many crashes ...
+/// Number of crashes within [`WINDOW`] that open the breaker.
 const CRASHES: usize = 3;
-/// ... within this time open the breaker.
+/// Time for which a crash counts.
 const WINDOW: Duration = Duration::from_secs(60);
-/// How long it stays open at first; doubled whenever the trial fails. Short, so that a burst of
-/// kills from outside does not hold up healthy work for long.
+/// First pause of an open breaker, doubled whenever a trial fails. Short, so that a burst of kills
+/// from outside does not delay healthy work for long.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// Longest pause of an open breaker.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// After so many pauses without a job that ended well, a pool that may be given up is.
+/// Number of pauses without a successful job after which a third-party pool is quarantined.
 const OPENINGS: u32 = 5;
-/// How often those that wait for the outcome of a trial look again.
+/// How often callers that wait for the outcome of a trial ask again.
 const TRIAL_POLL: Duration = Duration::from_millis(250);
 
 /// Counts the crashes of one pool.
@@ -24,19 +25,20 @@ const TRIAL_POLL: Duration = Duration::from_millis(250);
 pub(crate) struct Breaker {
     crashes: VecDeque<Instant>,
     state: State,
-    /// Pauses since the last job that ended well.
+    /// Pauses since the last successful job.
     openings: u32,
+    /// Whether the pool is given up if all trials fail.
     quarantines: bool,
 }
 
-/// What a crash led to.
+/// Effect of a crash on the breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reaction {
-    /// Nothing yet.
+    /// No effect yet.
     None,
-    /// A pause.
+    /// A pause begins.
     Opened,
-    /// No further trial.
+    /// There is no further trial.
     Quarantined,
 }
 
@@ -48,31 +50,30 @@ enum State {
         until: Instant,
         pause: Duration,
     },
-    /// One worker is being tried.
+    /// One worker is on trial.
     Trial {
         pause: Duration,
     },
-    /// Given up.
+    /// The pool is given up.
     Quarantined,
 }
 
 /// Whether a worker may be started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// Now.
+    /// It may start now.
     Go,
     /// Ask again after this time.
     Wait(Duration),
 }
 
 impl Breaker {
-    /// One that gives a pool up whose trials all fail.
+    /// A breaker that quarantines the pool if all trials fail.
     pub(crate) fn with_quarantine() -> Self {
         Self { quarantines: true, ..Self::default() }
     }
 
-    /// Asked before a worker is started. Once the pause is over, the first to ask becomes the
-    /// trial.
+    /// Asks for a start of a worker. After a pause, the first caller's worker is the trial.
     pub(crate) fn admit(&mut self, now: Instant) -> Admission {
         match self.state {
             State::Closed => Admission::Go,
@@ -86,7 +87,7 @@ impl Breaker {
         }
     }
 
-    /// A worker died by itself, or could not start.
+    /// Counts a worker that died by itself or could not start.
     pub(crate) fn crashed(&mut self, now: Instant) -> Reaction {
         self.crashes.push_back(now);
         while self.crashes.front().is_some_and(|first| now.duration_since(*first) > WINDOW) {
@@ -106,7 +107,7 @@ impl Breaker {
         Reaction::Opened
     }
 
-    /// A worker did a job and lived: a trial has succeeded.
+    /// Counts a successful job, with which a trial succeeds.
     pub(crate) fn survived(&mut self) {
         self.openings = 0;
         if let State::Trial { .. } = self.state {
@@ -115,20 +116,20 @@ impl Breaker {
         }
     }
 
-    /// The worker on trial ended without showing whether it would crash, such as over a medium or a
-    /// cancellation: another is tried.
+    /// The worker on trial ended without a result, for example because of a medium or a
+    /// cancellation. Another one is tried.
     pub(crate) fn undecided(&mut self, now: Instant) {
         if let State::Trial { pause } = self.state {
             self.state = State::Open { until: now, pause };
         }
     }
 
-    /// Crashes that still count.
+    /// Number of crashes that still count.
     pub(crate) fn recent_crashes(&self, now: Instant) -> usize {
         self.crashes.iter().filter(|crash| now.duration_since(**crash) <= WINDOW).count()
     }
 
-    /// Whether work may be given to the pool.
+    /// Whether the pool takes work.
     pub(crate) fn health(&self, now: Instant) -> PoolHealth {
         match self.state {
             State::Closed | State::Trial { .. } => PoolHealth::Available,
@@ -145,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trial_that_decides_nothing_is_followed_by_another() {
+    fn undecided_trial_is_followed_by_another() {
         let start = Instant::now();
         let mut breaker = Breaker::default();
         for _ in 0..CRASHES {
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn three_crashes_within_a_minute_open_the_breaker_and_slower_ones_do_not() {
+    fn three_crashes_within_a_minute_open_the_breaker() {
         let start = Instant::now();
         let mut slow = Breaker::default();
         for minute in 0..5 {
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pool_whose_trials_all_fail_is_given_up_unless_the_node_needs_it() {
+    fn only_a_breaker_with_quarantine_gives_up() {
         for (mut breaker, end) in [
             (Breaker::with_quarantine(), Reaction::Quarantined),
             (Breaker::default(), Reaction::Opened),
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn after_the_pause_one_worker_is_tried_and_decides() {
+    fn after_the_pause_one_trial_decides() {
         let start = Instant::now();
         let mut breaker = Breaker::default();
         for _ in 0..CRASHES {

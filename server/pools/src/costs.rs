@@ -1,33 +1,33 @@
-//! What the runs of a pool cost so far, for operators and for benchmarks. Counted since the node
-//! started; kept nowhere.
+//! Costs of the runs of a pool, for operators and benchmarks. Counted since the node started and
+//! not stored.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use vultus_worker_protocol::RunCosts;
 
-/// Runs that ended well, and what they cost.
+/// Number and costs of the runs that ended without the loss of their worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TotalCosts {
-    /// How many.
+    /// Number of runs.
     pub runs: u64,
-    /// CPU time in microseconds: decoding and scaling media.
+    /// CPU time for decoding and scaling media, in microseconds.
     pub decode_us: u64,
-    /// Finding faces.
+    /// CPU time for finding faces, in microseconds.
     pub detection_us: u64,
-    /// Templates and tracks.
+    /// CPU time for face templates and tracks, in microseconds.
     pub embedding_us: u64,
-    /// The analyses themselves.
+    /// CPU time of the analyses themselves, in microseconds.
     pub analysis_us: u64,
-    /// All of it, with what belongs to none of these.
+    /// CPU time of the runs as a whole, in microseconds.
     pub total_us: u64,
-    /// Media that runs decoded.
+    /// Number of media that runs decoded.
     pub media_decoded: u64,
-    /// Media that came to a run decoded, by their probe.
+    /// Number of media that a probe had decoded for the run.
     pub media_reused: u64,
 }
 
 impl TotalCosts {
-    /// Both together.
+    /// The sum of both.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             runs: self.runs.saturating_add(other.runs),
@@ -42,7 +42,7 @@ impl TotalCosts {
     }
 }
 
-/// Adds up what runs cost. The sums are not of one instant: nothing is decided by them.
+/// Adds up the costs of runs. Its fields are read one after the other, not as a snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct CostCounter {
     runs: AtomicU64,
@@ -56,7 +56,7 @@ pub(crate) struct CostCounter {
 }
 
 impl CostCounter {
-    /// Counts one run. Costs are what a worker says, so that they wrap around rather than panic.
+    /// Counts one run. Costs come from the worker, so sums wrap around instead of panicking.
     pub(crate) fn add(&self, costs: RunCosts) {
         self.runs.fetch_add(1, Relaxed);
         self.decode_us.fetch_add(costs.decode_us, Relaxed);

@@ -1,5 +1,5 @@
-//! Where worker, plugins, runtime and weights are on disk, and how the pools are set up from them.
-//! The folder with plugins of third parties is the matter of [`super::plugins`].
+//! Finds worker, built-in plugins, runtime and weights on disk, and holds the options of the pools.
+//! [`super::plugins`] deals with the folder of third-party plugins.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,78 +10,84 @@ use std::time::Duration;
 use serde_json::Value;
 use vultus_worker_protocol::{PluginFile, PluginOrigin, SandboxLevel};
 
-use super::plugins::{FolderError, PluginFolder, Scan};
+use super::plugin_key::{BUILT_IN, plugin_key};
+use super::plugins::folder::PluginFolder;
+use super::plugins::folder_error::FolderError;
+use super::plugins::scan::Scan;
 pub use super::process::WorkerStderr;
 
-/// The built-in plugins by key, providers first.
-pub(crate) const BUILT_IN: [&str; 6] =
-    ["face_detect", "document", "face_template", "face_match", "liveness", "quality"];
-/// Built-in plugins that third-party pools load too where one of their plugins asks for a feature
-/// of these (and may).
+/// Built-in plugins that a third-party pool loads too if one of its plugins requests a feature of
+/// them and may use it.
 const PROVIDERS_FOR_OTHERS: [&str; 2] = ["face_detect", "face_template"];
-/// Most address space of one worker.
+/// Default limit of the address space of one worker: 4 GiB.
 const WORKER_MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
-/// CPU time that one run or probe may use, in seconds, over all threads.
+/// Default limit of the CPU time of one run or probe over all threads, in seconds.
 const WORKER_CPU_SECONDS: u64 = 300;
+/// Default time until a spawned worker must be ready.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Default time for running jobs at shutdown.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How the pools are set up. [`PoolsConfig::find`] makes one; every field may be changed
-/// afterwards.
+/// Options of the pools. [`PoolsConfig::find`] returns the defaults that each field names; every
+/// field may be changed afterwards.
 #[derive(Debug, Clone)]
 pub struct PoolsConfig {
-    /// The worker executable.
+    /// Path of the worker executable. Default: `vultus-worker` beside the running executable.
     pub worker_executable: PathBuf,
-    /// Built-in plugins, providers first.
+    /// Built-in plugins, providers of features first. Default: all that ship with the server.
     pub built_in: Vec<PluginFile>,
-    /// Built-in plugins that third-party pools load as well where they need them.
+    /// Built-in plugins that third-party pools load too, for their features. Default: the providers
+    /// of faces and of face templates.
     pub providers_for_others: Vec<PluginFile>,
-    /// The pools of third parties at the start.
+    /// The third-party pools at the start. Default: a scan of `plugin_folder`.
     pub third_party: Scan,
-    /// Where they come from, to be looked at again.
+    /// Folder of the third-party plugins, which is scanned again during operation. Default: none.
     pub plugin_folder: Option<PluginFolder>,
-    /// The ONNX Runtime library.
+    /// Path of the ONNX Runtime library. Default: the one in the models folder, if it exists.
     pub onnxruntime: Option<PathBuf>,
-    /// The folder with the weights.
+    /// Folder with the weights. Default: the one in the models folder, if it exists.
     pub weights_dir: Option<PathBuf>,
-    /// Workers of the built-in pool.
+    /// Number of workers of the built-in pool, at least 1. Default: the number of CPUs.
     pub workers: usize,
-    /// Workers that only probe; 0 lets the built-in pool do it.
+    /// Number of workers that only probe media. 0: the built-in pool probes them. Default: 1.
     pub probe_workers: usize,
-    /// Threads of one inference.
+    /// Number of threads of one inference, at least 1. Default: 1.
     pub threads: u32,
-    /// Media limits as a JSON object; an empty one means the defaults.
+    /// Media limits as a JSON object. Default: an empty object, which means the worker's defaults.
     pub limits: Value,
-    /// Options of the decoder as a JSON object, such as `{"decoder": "fast"}`; null means the
-    /// defaults.
+    /// Options of the decoder as a JSON object, such as `{"decoder": "fast"}`. Default: null, which
+    /// means the worker's defaults.
     pub decode: Value,
-    /// Most address space of one worker, in bytes; none means no limit.
+    /// Limit of the address space of one worker, in bytes; none means no limit. Default: 4 GiB.
     pub memory_bytes: Option<u64>,
-    /// CPU time that one run or probe may use, in seconds.
+    /// Limit of the CPU time of one run or probe over all threads, in seconds. Default: 300.
     pub cpu_seconds: u64,
-    /// What becomes of workers where the kernel does not offer all of the sandbox.
+    /// What happens to workers if the kernel does not support the whole sandbox. Default: they work
+    /// with a partial sandbox.
     pub sandbox: SandboxLevel,
-    /// From spawning a worker until it must be ready.
+    /// Time from spawning a worker until it must be ready. Default: 30 s.
     pub start_timeout: Duration,
-    /// How long running jobs may go on at shutdown.
+    /// Time that running jobs get at shutdown. Default: 20 s.
     pub drain_timeout: Duration,
-    /// Where the standard error of workers goes.
+    /// Where the standard error of workers goes. Default: discarded.
     pub stderr: WorkerStderr,
 }
 
-/// What the operator says about the deployment. Everything has a default.
+/// What the operator chooses. Everything has a default.
 #[derive(Debug, Clone, Default)]
 pub struct DeploymentChoice {
-    /// Folder with third-party plugins.
+    /// Folder of third-party plugins. Default: none, so that no such plugin is used.
     pub plugins_dir: Option<PathBuf>,
-    /// Whether only those may be used that its lock file names.
+    /// Whether a lock file is required and only plugins that it names may be used. Default: false.
     pub lock_required: bool,
-    /// Where workers load copies of them from; none: a temporary folder.
+    /// Folder for the copies that workers load. Default: a temporary folder.
     pub plugin_copies: Option<PathBuf>,
-    /// Folder with `weights/` and `runtime/`.
+    /// Folder with `weights/` and `runtime/`. Default: the first `models` folder that is found
+    /// beside or above the executable.
     pub models_dir: Option<PathBuf>,
-    /// The ONNX Runtime library, when it is not in `models_dir`.
+    /// Path of the ONNX Runtime library. Default: the one in `models_dir`.
     pub onnxruntime: Option<PathBuf>,
-    /// Settings of plugins, by key: the file's name without `lib`, `vultus_` and `.so`, such as
-    /// `face_template`.
+    /// Settings of plugins, by [`plugin_key`], such as `face_template`. Default: no settings.
     pub plugin_settings: BTreeMap<String, Value>,
 }
 
@@ -91,21 +97,21 @@ pub enum DeploymentError {
     /// A file that ships with the server is missing.
     #[error("{what} was not found; looked for {}", list(.looked_for))]
     NotFound {
-        /// What it is.
+        /// What is missing.
         what: String,
-        /// Where it was looked for.
+        /// The paths that were tried.
         looked_for: Vec<PathBuf>,
     },
-    /// A folder or file could not be looked at.
-    #[error("looking at {path} failed")]
+    /// A folder or file could not be read.
+    #[error("reading {path} failed")]
     Unreadable {
-        /// Which.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The plugins of third parties cannot be used as a whole.
+    /// The folder of third-party plugins cannot be used.
     #[error(transparent)]
     Plugins(#[from] FolderError),
 }
@@ -115,7 +121,7 @@ fn list(paths: &[PathBuf]) -> String {
 }
 
 impl PoolsConfig {
-    /// Finds the worker, the plugins and the models that belong to the executable that is running.
+    /// Finds the worker, the plugins and the models of the running executable.
     pub fn find(choice: &DeploymentChoice) -> Result<Self, DeploymentError> {
         let executable = std::env::current_exe().map_err(|source| DeploymentError::Unreadable {
             path: PathBuf::from("/proc/self/exe"),
@@ -125,8 +131,8 @@ impl PoolsConfig {
         Self::find_beside(&beside, choice)
     }
 
-    /// The same for executables in the folder `beside`, or in the one above it (where Cargo puts
-    /// those that tests start).
+    /// The same for an executable in the folder `beside`. Also looks in the folder above, where
+    /// Cargo puts the executables that tests start.
     pub fn find_beside(beside: &Path, choice: &DeploymentChoice) -> Result<Self, DeploymentError> {
         let above = beside.join("..");
         let worker_executable = first_existing(
@@ -186,23 +192,15 @@ impl PoolsConfig {
             memory_bytes: Some(WORKER_MEMORY_BYTES),
             cpu_seconds: WORKER_CPU_SECONDS,
             sandbox: SandboxLevel::BestEffort,
-            start_timeout: Duration::from_secs(30),
-            drain_timeout: Duration::from_secs(20),
+            start_timeout: START_TIMEOUT,
+            drain_timeout: DRAIN_TIMEOUT,
             stderr: WorkerStderr::Discard,
         })
     }
 }
 
-/// The key of a plugin file, by which settings and pools are named: the file's name without `lib`,
-/// `vultus_` and `.so`.
-pub fn plugin_key(path: &Path) -> String {
-    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let bare = stem.strip_prefix("lib").unwrap_or(&stem);
-    bare.strip_prefix("vultus_").unwrap_or(bare).to_owned()
-}
-
-/// The folder with `weights/` and `runtime/`: as chosen, or beside the executable, or in
-/// `share/vultus`, or in a folder above.
+/// The folder with `weights/` and `runtime/`: the chosen one, or the first that exists beside the
+/// executable, in `share/vultus`, or in a folder above.
 fn models_dir(beside: &Path, choice: &DeploymentChoice) -> Option<PathBuf> {
     if let Some(chosen) = &choice.models_dir {
         return Some(chosen.clone());
@@ -238,18 +236,8 @@ fn existing(path: PathBuf) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// Without `..` and links; a path that does not exist stays as it is, for the message that follows.
+/// The path without `..` and links. A path that does not exist stays unchanged, for the error
+/// message that follows.
 fn absolute(path: PathBuf) -> PathBuf {
     fs::canonicalize(&path).unwrap_or(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plugin_keys_are_the_bare_names() {
-        assert_eq!(plugin_key(Path::new("/a/libvultus_face_match.so")), "face_match");
-        assert_eq!(plugin_key(Path::new("libacme_age.so")), "acme_age");
-    }
 }

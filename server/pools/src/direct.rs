@@ -1,40 +1,42 @@
-//! Analyses without a store: what `check` and `eval` do. Applies the rule of blame in memory, as
-//! the claim loop does with the store: after a death one by one, after two deaths in the same
-//! analysis it has failed.
+//! Analyses without a store, for `check` and `eval`. Applies the rule of blame in memory, as the
+//! claim loop does with the store: after a death, analyses run one by one; an analysis fails after
+//! [`FATAL_DEATHS`] deaths.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 
 use tokio::sync::mpsc;
+use vultus_core::rules::FATAL_DEATHS;
 use vultus_worker_protocol::{AnalysisFailure, RunAnalysis, RunCosts, RunRequest};
 
-use super::blame::{DEATHS_THAT_END, blamed, crash_failure};
+use super::blame::{blamed, crash_failure};
+use super::pool::RETRY_AFTER;
 use super::run::{Judged, PoolName, RunCancel, RunEnd, RunEvent};
 use super::worker_pools::WorkerPools;
 
-/// Events of a run that wait for their reader.
+/// Capacity of the channel of events.
 const EVENTS: usize = 64;
 
-/// What [`run_direct`] found.
+/// Result of [`run_direct`].
 #[derive(Debug, Default)]
-pub struct Direct {
-    /// One for each analysis asked for, in the order of the request.
+pub struct DirectResult {
+    /// One for each requested analysis, in the order of the request.
     pub judged: Vec<Judged>,
-    /// What the runs cost that ended well.
+    /// Costs of the successful runs.
     pub costs: RunCosts,
 }
 
-/// Runs all analyses of `request`, each in the pool that offers it, and waits for the last.
-/// `observe` sees the events. `media` are readable descriptors in the order of the request's media;
-/// they are copied, one pool reads them at a time.
+/// Runs all analyses of `request`, each in the pool that offers it, one pool after the other.
+/// `observe` gets the events. `media` are readable descriptors in the order of the request's media;
+/// the pools get copies.
 pub async fn run_direct(
     pools: &WorkerPools,
     request: RunRequest,
     media: Vec<OwnedFd>,
     cancel: &RunCancel,
     mut observe: impl FnMut(&RunEvent),
-) -> Direct {
+) -> DirectResult {
     let mut by_pool: BTreeMap<PoolName, Vec<RunAnalysis>> = BTreeMap::new();
     let mut judged = BTreeMap::new();
     for analysis in &request.analyses {
@@ -57,7 +59,7 @@ pub async fn run_direct(
     }
     let judged =
         request.analyses.iter().filter_map(|analysis| judged.remove(&analysis.id)).collect();
-    Direct { judged, costs }
+    DirectResult { judged, costs }
 }
 
 struct DirectRun<'a> {
@@ -81,14 +83,14 @@ impl DirectRun<'_> {
         while let Some(first) = todo.first() {
             let batch = if one_by_one { vec![first.clone()] } else { todo.clone() };
             match self.attempt(batch.clone(), observe).await {
-                RunEnd::Done(cost) => add(&mut costs, cost),
+                RunEnd::Done(of_run) => add(&mut costs, of_run),
                 RunEnd::WorkerStopped => {}
                 RunEnd::WorkerDied(death) => {
                     one_by_one = true;
                     if let Some(id) = blamed(&death, &batch) {
                         let count = deaths.entry(id.to_owned()).or_default();
                         *count += 1;
-                        if *count >= DEATHS_THAT_END {
+                        if *count >= FATAL_DEATHS {
                             let failure = crash_failure(&death, &self.plugin_of(id));
                             keep(self.judged, failed(id, failure));
                         }
@@ -117,8 +119,8 @@ impl DirectRun<'_> {
             .map(OwnedFd::try_clone)
             .collect();
         let Ok(media) = media else {
-            // No descriptors left: as if no worker were to be had.
-            return RunEnd::Unavailable { retry_after: super::pool::RETRY_AFTER };
+            // The process has no descriptors left.
+            return RunEnd::Unavailable { retry_after: RETRY_AFTER };
         };
         let described =
             taken.iter().filter_map(|&at| self.request.media.get(at as usize)).cloned().collect();
@@ -137,17 +139,13 @@ impl DirectRun<'_> {
     }
 
     fn plugin_of(&self, analysis: &str) -> String {
-        let kind = self.request.analyses.iter().find(|a| a.id == analysis).map(|a| a.kind.as_str());
-        let plugins = self.pools.plugins();
-        let found = plugins
-            .iter()
-            .find(|p| p.manifest.analyses.iter().any(|spec| Some(spec.kind.as_str()) == kind));
-        found.map(|plugin| plugin.manifest.id.clone()).unwrap_or_default()
+        let analysis = self.request.analyses.iter().find(|asked| asked.id == analysis);
+        analysis.and_then(|asked| self.pools.plugin_of(&asked.kind)).unwrap_or_default()
     }
 }
 
-/// The media that these analyses take, by their index; the analyses then name them by their place
-/// in that list. A pool gets no descriptor of a medium that none of its analyses takes.
+/// Indexes of the media that the analyses take. The analyses are changed to refer to places in that
+/// list. So a pool gets no descriptor of a medium that its analyses do not take.
 fn only_taken(analyses: &mut [RunAnalysis]) -> Vec<u32> {
     let mut taken: Vec<u32> =
         analyses.iter().flat_map(|analysis| &analysis.media).map(|medium| medium.index).collect();
@@ -174,10 +172,10 @@ fn failed(analysis: &str, failure: AnalysisFailure) -> Judged {
     }
 }
 
-fn no_analyzer(kind: &str) -> AnalysisFailure {
+fn no_analyzer(analysis_type: &str) -> AnalysisFailure {
     AnalysisFailure {
         code: "NO_ANALYZER".to_owned(),
-        message: format!("No analyzer offers {kind:?}."),
+        message: format!("No analyzer offers {analysis_type:?}."),
         detail: String::new(),
         retryable: false,
     }
@@ -192,12 +190,12 @@ fn unavailable() -> AnalysisFailure {
     }
 }
 
-fn add(sum: &mut RunCosts, cost: RunCosts) {
-    sum.decode_us += cost.decode_us;
-    sum.detection_us += cost.detection_us;
-    sum.embedding_us += cost.embedding_us;
-    sum.analysis_us += cost.analysis_us;
-    sum.total_us += cost.total_us;
-    sum.media_decoded += cost.media_decoded;
-    sum.media_reused += cost.media_reused;
+fn add(sum: &mut RunCosts, costs: RunCosts) {
+    sum.decode_us += costs.decode_us;
+    sum.detection_us += costs.detection_us;
+    sum.embedding_us += costs.embedding_us;
+    sum.analysis_us += costs.analysis_us;
+    sum.total_us += costs.total_us;
+    sum.media_decoded += costs.media_decoded;
+    sum.media_reused += costs.media_reused;
 }

@@ -1,43 +1,45 @@
-//! Single pictures as probes decoded them, kept for the run that follows within seconds: so a
-//! picture is decoded once on its way from upload to verdict. A run without them decodes again. The
-//! node never looks at the pixels; they lie in sealed anonymous memory.
+//! Frames of single pictures that probes have decoded, kept for the run that follows within
+//! seconds, so that a picture is decoded once between upload and verdict. A run without a frame
+//! decodes the picture again. The node never reads the pixels, which lie in sealed anonymous
+//! memory.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use vultus_core::MediaId;
 use vultus_worker_protocol::FrameReport;
 
-/// How long a frame is kept.
+/// Time for which a frame is kept.
 const LIFE: Duration = Duration::from_secs(10);
-/// Most bytes of all frames together.
+/// Maximum size of all frames together, in bytes.
 const BUDGET: u64 = 128 << 20;
 
 /// A decoded picture.
 #[derive(Debug)]
 pub struct ProbedFrame {
-    /// Its sizes.
+    /// Dimensions of the frame.
     pub report: FrameReport,
-    /// Its pixels, sealed.
+    /// Sealed memory with the pixels.
     pub pixels: OwnedFd,
 }
 
-/// The frames of a node. Cheap to clone.
+/// The kept frames of a node. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct ProbedFrames(Arc<Mutex<Kept>>);
+pub struct ProbedFrames(Arc<Mutex<KeptFrames>>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptFrames {
     frames: HashMap<MediaId, ProbedFrame>,
     bytes: u64,
 }
 
 impl ProbedFrames {
-    /// Keeps a medium's frame for a while, if there is room.
+    /// Keeps the frame of a medium for a while, unless the budget is exceeded.
     pub fn keep(&self, medium: MediaId, frame: ProbedFrame) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         let bytes = kept.bytes + frame.report.byte_size();
         if bytes > BUDGET {
             return;
@@ -46,16 +48,16 @@ impl ProbedFrames {
         kept.frames.insert(medium, frame);
         drop(kept);
         let frames = self.clone();
-        // Nobody waits for it: at the end of the process there is nothing to forget.
+        // Not joined: the end of the process frees the frames anyway.
         tokio::spawn(async move {
             tokio::time::sleep(LIFE).await;
             drop(frames.take(medium));
         });
     }
 
-    /// Takes a medium's frame: the first run that asks gets it.
+    /// Takes the frame of a medium. Only the first caller gets it.
     pub fn take(&self, medium: MediaId) -> Option<ProbedFrame> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock();
         let frame = kept.frames.remove(&medium)?;
         kept.bytes -= frame.report.byte_size();
         Some(frame)
@@ -71,12 +73,12 @@ mod tests {
     fn frame(side: u32) -> ProbedFrame {
         let report =
             FrameReport { source_width: side, source_height: side, width: side, height: side };
-        // Only its sizes count here.
+        // The budget counts the reported dimensions, not the memory.
         ProbedFrame { report, pixels: sealed("frame", b"").unwrap() }
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_frame_is_given_once_and_forgotten_after_a_while() {
+    async fn frame_is_taken_once_and_expires() {
         let (frames, medium) = (ProbedFrames::default(), MediaId(Uuid::from_u128(1)));
         frames.keep(medium, frame(10));
         assert!(frames.take(medium).is_some());
@@ -84,7 +86,7 @@ mod tests {
         frames.keep(medium, frame(10));
         tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
         assert!(frames.take(medium).is_none());
-        assert_eq!(frames.0.lock().unwrap().bytes, 0);
+        assert_eq!(frames.0.lock().bytes, 0);
     }
 
     #[tokio::test]

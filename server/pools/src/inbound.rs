@@ -1,8 +1,6 @@
-//! What a worker says, made safe: sizes, counts, names and seals checked, descriptors read into
-//! memory.
+//! Checks the messages of a worker: sizes, counts, names and seals. Reads descriptors into memory.
 //!
-//! A worker runs other people's code over hostile media. A message outside these bounds ends the
-//! worker.
+//! A worker runs third-party code on hostile media. A message that fails a check ends the worker.
 
 use std::os::fd::OwnedFd;
 
@@ -16,64 +14,64 @@ use vultus_worker_protocol::{
 
 use super::run::Judged;
 
-/// Most bytes of a thumbnail.
+/// Maximum size of a thumbnail: 1 MiB.
 const THUMBNAIL_BYTES: u64 = 1024 * 1024;
-/// Longest text for people or logs, in characters.
+/// Maximum length of a text for users or logs, in characters.
 const TEXT_CHARS: usize = 1_000;
 
-/// A message of a worker within the bounds, with what came beside it.
+/// A message that passed all checks, with the content of its descriptors.
 #[derive(Debug)]
 pub(crate) enum WorkerMessage {
-    /// It is ready for work.
+    /// The worker is ready for work.
     Ready(Box<WorkerReady>),
-    /// It cannot start.
+    /// The worker cannot start.
     Unfit(String),
-    /// A probe's answer.
+    /// The result of a probe.
     Probed { probe: String, result: Result<Probed, RefusalReport> },
-    /// It decodes the media of a run.
+    /// The worker begins to decode the media of a run.
     Decoding { run: String },
-    /// It enters an analysis.
+    /// The worker begins an analysis.
     Entered { run: String, analysis: String },
-    /// How far it is, 0–1.
+    /// Progress of an analysis, 0–1.
     Progress { run: String, analysis: String, fraction: f32 },
-    /// An analysis is done.
+    /// An analysis has ended.
     Judged { run: String, judged: Judged },
-    /// A run is done.
+    /// A run has ended.
     RunDone { run: String, costs: RunCosts },
-    /// A line for the log.
+    /// A log line of a plugin.
     Log { plugin: String, level: u32, text: String },
 }
 
-/// What a probe found, with what came beside it.
+/// The result of a probe, with the content of its descriptors.
 #[derive(Debug)]
 pub struct Probed {
-    /// What it found.
+    /// The worker's report.
     pub report: ProbeReport,
-    /// A small JPEG.
+    /// A small JPEG picture.
     pub thumbnail: Option<Vec<u8>>,
-    /// The pixels of [`ProbeReport::frame`], sealed. The node passes them on and never looks at
-    /// them.
+    /// Sealed memory with the pixels of [`ProbeReport::frame`]. The node passes it on and never
+    /// reads it.
     pub frame: Option<OwnedFd>,
 }
 
-/// How a worker broke the rules.
+/// How a worker violated the protocol.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Violation {
-    /// More or fewer descriptors than the message needs.
-    #[error("{received} descriptors beside a message that needs {needed}")]
+    /// The number of descriptors does not fit the message.
+    #[error("a message with {received} descriptors instead of {needed}")]
     Descriptors { needed: usize, received: usize },
-    /// A descriptor that is not what was announced.
+    /// A descriptor is not what the message says.
     #[error("a descriptor of the worker cannot be used")]
     Descriptor(#[from] MemfdError),
-    /// An outcome that is none.
+    /// The outcome is malformed.
     #[error("an outcome is malformed")]
     Outcome(#[from] serde_json::Error),
-    /// Too many or malformed parts.
+    /// A part of the message is malformed, or there are too many parts.
     #[error("{0}")]
     Malformed(&'static str),
 }
 
-/// Checks one message and reads what came beside it.
+/// Checks one message and reads its descriptors.
 pub(crate) fn accept(
     message: FromWorker,
     descriptors: Vec<OwnedFd>,
@@ -109,7 +107,7 @@ fn accept_plain(message: FromWorker) -> WorkerMessage {
             WorkerMessage::Log { plugin: clipped(plugin), level, text: clipped(text) }
         }
         FromWorker::Probed { .. } | FromWorker::Judged { .. } => {
-            unreachable!("these carry descriptors and are taken before")
+            unreachable!("messages with descriptors are handled by `accept`")
         }
     }
 }
@@ -177,7 +175,7 @@ fn accept_judged(
             Ok(judgement)
         }
         Err(failure) => {
-            check(outcome_bytes == 0 && kept.is_empty(), "a failure came with an outcome")?;
+            check(outcome_bytes == 0 && kept.is_empty(), "a failure has an outcome or artifacts")?;
             check(is_code(&failure.code), "the code of a failure is malformed")?;
             Err(AnalysisFailure {
                 message: clipped(failure.message),
@@ -255,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_outcome_and_artifacts_are_read_from_their_descriptors() {
+    fn outcome_and_artifacts_are_read_from_descriptors() {
         let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": {"score": 0.25}});
         let text = outcome.to_string();
         let beside =
@@ -263,14 +261,14 @@ mod tests {
         let message =
             judged(Value::Null, vec![artifact("best_shot", "image/jpeg", 4)], text.len() as u64);
         let Ok(WorkerMessage::Judged { judged, .. }) = accept(message, beside) else {
-            panic!("refused")
+            panic!("rejected")
         };
         assert_eq!(judged.result.unwrap().outcome, outcome);
         assert_eq!(judged.artifacts[0].1, b"JPEG");
     }
 
     #[test]
-    fn a_frame_that_is_not_as_large_as_announced_is_a_violation() {
+    fn frame_of_another_size_than_stated_is_a_violation() {
         let probed = |bytes: &[u8], width: u32| {
             let report = ProbeReport {
                 kind: vultus_core::MediaKind::Image,
@@ -288,7 +286,7 @@ mod tests {
             accept(FromWorker::Probed { probe: "p".to_owned(), result: Ok(report) }, beside)
         };
         let Ok(WorkerMessage::Probed { result: Ok(found), .. }) = probed(&[0; 12], 2) else {
-            panic!("refused")
+            panic!("rejected")
         };
         assert_eq!(found.thumbnail.as_deref(), Some(&b"t"[..]));
         assert!(found.frame.is_some());
@@ -300,11 +298,12 @@ mod tests {
     }
 
     #[test]
-    fn outcomes_that_are_none_are_violations() {
+    fn malformed_outcome_is_a_violation() {
+        let bad_reason = json!({"code": "no face", "message": ""});
         for outcome in [
             json!({"resolution": "FINE", "result": {}}),
             json!({"resolution": "SUCCESS", "reasons": [], "result": {}, "more": 1}),
-            json!({"resolution": "DECLINED", "reasons": [{"code": "no face", "message": ""}], "result": {}}),
+            json!({"resolution": "DECLINED", "reasons": [bad_reason], "result": {}}),
             Value::Null,
         ] {
             assert!(accept(judged(outcome, Vec::new(), 0), Vec::new()).is_err());
@@ -312,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn artifacts_with_a_path_for_a_name_or_a_type_that_browsers_run_are_violations() {
+    fn artifact_with_bad_name_type_or_size_is_a_violation() {
         let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": {}});
         for bad in [
             artifact("../x", "image/jpeg", 1),
@@ -325,7 +324,20 @@ mod tests {
     }
 
     #[test]
-    fn descriptors_that_no_message_needs_are_violations() {
+    fn too_many_artifacts_are_a_violation() {
+        let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": {}});
+        let with = |count: usize| {
+            let artifacts =
+                (0..count).map(|n| artifact(&format!("a{n}"), "image/png", 1)).collect();
+            let beside = (0..count).map(|_| sealed("a", b"a").unwrap()).collect();
+            accept(judged(outcome.clone(), artifacts, 0), beside)
+        };
+        assert!(with(MAX_ARTIFACTS).is_ok());
+        assert!(matches!(with(MAX_ARTIFACTS + 1), Err(Violation::Malformed(_))));
+    }
+
+    #[test]
+    fn unexpected_descriptor_is_a_violation() {
         let message = FromWorker::Decoding { run: "r".to_owned() };
         assert!(matches!(
             accept(message, vec![sealed("x", b"x").unwrap()]),

@@ -1,5 +1,5 @@
-//! Worker processes: pools of them, the sessions with each, the plugins that they load, and what
-//! the node accepts as a verdict. Knows no store and no use case.
+//! Worker processes: pools of them, the sessions with each, the plugins that they load, and the
+//! verdicts that the node accepts from them. Knows no store and no use case.
 
 mod analyzer;
 pub mod blame;
@@ -8,11 +8,16 @@ mod costs;
 pub mod deployment;
 pub mod direct;
 mod frames;
+mod free_worker;
 mod inbound;
+mod loaded_plugin;
 mod plan;
+mod plugin_key;
 pub mod plugins;
 mod pool;
+mod pool_set;
 mod process;
+mod reported_plugins;
 pub mod run;
 mod running;
 mod session;
@@ -25,8 +30,11 @@ pub use analyzer::Analyzer;
 pub use costs::TotalCosts;
 pub use direct::run_direct;
 pub use frames::{ProbedFrame, ProbedFrames};
+pub use free_worker::FreeWorker;
 pub use inbound::Probed;
-pub use run::{Condition, LoadedPlugin, PoolHealth, PoolName, ProbeError, RunCancel};
+pub use loaded_plugin::{Condition, LoadedPlugin};
+pub use plugin_key::plugin_key;
+pub use run::{PoolHealth, PoolName, ProbeError, RunCancel};
 pub use running::{Registration, RunningRuns};
 pub use statistics::AnalysisStatistics;
 pub use worker_pools::WorkerPools;

@@ -1,11 +1,11 @@
-//! From the configuration to the plan of each pool: what its workers load and are allowed.
+//! Makes the plan of each pool from the options: what its workers load and may do.
 
 use std::path::PathBuf;
 
 use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, WorkerSetup};
 
 use super::deployment::PoolsConfig;
-use super::plugins::{FoundPlugin, PoolSpec};
+use super::plugins::scan::{FoundPlugin, PoolSpec};
 use super::pool::PoolPlan;
 use super::run::PoolName;
 
@@ -19,7 +19,7 @@ pub(crate) fn probe(config: &PoolsConfig) -> PoolPlan {
     plan(config, "probe", Vec::new(), &[], config.probe_workers)
 }
 
-/// A pool of third parties. The server's own providers are there for their features.
+/// The pool of third-party plugins. It also loads the built-in providers, for their features.
 pub(crate) fn third_party(config: &PoolsConfig, spec: &PoolSpec) -> PoolPlan {
     let for_features = |file: &PluginFile| PluginFile { only_for_features: true, ..file.clone() };
     let mut plugins: Vec<PluginFile> =
@@ -33,7 +33,7 @@ pub(crate) fn third_party(config: &PoolsConfig, spec: &PoolSpec) -> PoolPlan {
     PoolPlan { own, spec: Some(spec.clone()), ..plan(config, &spec.name, plugins, &[], 1) }
 }
 
-/// What a worker is told that only opens a plugin and says what it is.
+/// Setup of a worker that only opens a plugin and reports its manifest.
 pub(crate) fn describing(config: &PoolsConfig, plugin: &FoundPlugin) -> WorkerSetup {
     let plan = plan(config, "describing", vec![plugin.file.clone()], &[], 1);
     WorkerSetup { only_describe: true, ..plan.setup }

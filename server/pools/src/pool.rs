@@ -1,74 +1,76 @@
-//! A pool: workers of one make, the jobs that wait for them, and what is known of their plugins.
+//! A pool: workers with the same setup, the queue of their jobs, and their plugins.
 //!
-//! A permit stands for a worker that waits for a job; whoever holds one may put one job in the
-//! queue.
+//! A permit stands for an idle worker; its holder may put one job into the queue.
 
-use std::collections::{BTreeMap, HashMap};
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use vultus_plugin_api::Manifest;
+use vultus_plugin_api::manifest::AnalysisSpec;
 use vultus_worker_protocol::{
-    PROTOCOL_VERSION, PluginReport, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup,
+    PROTOCOL_VERSION, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup,
 };
 
 use super::analyzer::Analyzer;
 use super::breaker::{Admission, Breaker, Reaction};
 use super::costs::CostCounter;
-use super::plugins::PoolSpec;
+use super::loaded_plugin::{Condition, LoadedPlugin};
+use super::plugins::scan::PoolSpec;
 use super::process::Spawner;
-use super::run::{Condition, LoadedPlugin, PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
+use super::reported_plugins::{OwnFiles, ReportedPlugins};
+use super::run::{PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
 use super::session::ProbeEnd;
 use super::statistics::StatisticsCounter;
 
-/// What a caller is told to wait when no worker is to be had and nothing better is known.
+/// Time after which a caller should ask again, if no worker is available and no better estimate is
+/// known.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// The same for a pool in quarantine: until somebody has done something about it.
+/// The same for a pool in quarantine, which lasts until the operator acts.
 const QUARANTINE_RETRY_AFTER: Duration = Duration::from_secs(60);
 
-/// How long those that wait for an open breaker sleep at most.
+/// How often callers that wait for an open breaker check it.
 const BREAKER_POLL: Duration = Duration::from_millis(250);
 
-/// What a pool is made of.
+/// How a pool is set up.
 #[derive(Debug, Clone)]
 pub(crate) struct PoolPlan {
     pub(crate) name: PoolName,
-    /// What each worker is told first.
+    /// The first message to each worker.
     pub(crate) setup: WorkerSetup,
-    /// The plugin files that belong to this pool (others are loaded for their features): what is
-    /// loaded, and where that comes from.
-    pub(crate) own: BTreeMap<PathBuf, PathBuf>,
-    /// What it is made from, of pools of third parties.
+    /// The plugin files that belong to this pool.
+    pub(crate) own: OwnFiles,
+    /// The spec of a third-party pool; none for the pools of the node itself.
     pub(crate) spec: Option<PoolSpec>,
     pub(crate) workers: usize,
-    /// From spawning a worker until it must be ready.
+    /// Time from spawning a worker until it must be ready.
     pub(crate) start_timeout: Duration,
 }
 
 impl PoolPlan {
-    /// Whether a file is the source of one of the pool's plugins.
+    /// Whether `path` is the source of one of the pool's plugins.
     pub(crate) fn has_source(&self, path: &Path) -> bool {
         self.own.values().any(|source| source == path)
     }
 }
 
-/// How far a pool is with its first worker.
+/// State of the first worker of a pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Start {
-    /// None was ready yet.
+    /// No worker was ready yet.
     Pending,
     /// A worker was ready.
     Ready,
-    /// The first attempt failed; more are made.
+    /// The first attempt failed; further ones follow.
     Failed(String),
 }
 
-/// A job for whichever worker is free.
+/// A job for the next free worker.
 #[derive(Debug)]
 pub(crate) enum Job {
     Probe { medium: OwnedFd, byte_size: u64, limit: Duration, reply: oneshot::Sender<ProbeEnd> },
@@ -85,13 +87,13 @@ pub(crate) struct RunJob {
     pub(crate) reply: oneshot::Sender<RunEnd>,
 }
 
-/// A pool of workers. Shared by its seats and its callers.
+/// A pool of workers. Its seats and its callers share it.
 #[derive(Debug)]
 pub(crate) struct Pool {
     pub(crate) plan: PoolPlan,
     pub(crate) spawner: Arc<Spawner>,
     pub(crate) stop: CancellationToken,
-    /// Out of use: its workers finish what they were given, and end.
+    /// The pool is out of use: its workers finish the jobs that they have, and end.
     pub(crate) retired: CancellationToken,
     pub(crate) start: watch::Sender<Start>,
     pub(crate) permits: Arc<Semaphore>,
@@ -100,22 +102,13 @@ pub(crate) struct Pool {
     jobs: mpsc::UnboundedSender<Job>,
     queue: AsyncMutex<mpsc::UnboundedReceiver<Job>>,
     breaker: Mutex<Breaker>,
-    known: Mutex<Option<Known>>,
-}
-
-/// What the first worker that was ready said.
-#[derive(Debug, Clone)]
-struct Known {
-    ready: WorkerReady,
-    plugins: Vec<(Manifest, PluginReport)>,
-    /// The analysis types of the plugins that belong to the pool.
-    analyzers: HashMap<String, Arc<Analyzer>>,
+    reported: Mutex<Option<ReportedPlugins>>,
 }
 
 impl Pool {
     pub(crate) fn new(plan: PoolPlan, spawner: Arc<Spawner>, stop: CancellationToken) -> Self {
         let (jobs, queue) = mpsc::unbounded_channel();
-        // The node cannot do without its own plugins: they are tried for ever.
+        // The node needs its own plugins and never gives up on them.
         let breaker =
             if plan.spec.is_some() { Breaker::with_quarantine() } else { Breaker::default() };
         Self {
@@ -130,11 +123,11 @@ impl Pool {
             jobs,
             queue: AsyncMutex::new(queue),
             breaker: Mutex::new(breaker),
-            known: Mutex::new(None),
+            reported: Mutex::new(None),
         }
     }
 
-    /// Takes the pool out of use. Who has reserved a worker still gets it.
+    /// Takes the pool out of use. A caller that has reserved a worker still gets it.
     pub(crate) fn retire(&self) {
         self.retired.cancel();
     }
@@ -143,19 +136,27 @@ impl Pool {
         self.retired.is_cancelled()
     }
 
-    /// Whether somebody still keeps a worker of it.
+    /// Waits for the outcome of the first attempt to start a worker.
+    pub(crate) async fn first_start(&self) -> Start {
+        let mut start = self.start.subscribe();
+        match start.wait_for(|start| *start != Start::Pending).await {
+            Ok(start) => start.clone(),
+            Err(_) => Start::Failed("the pool ended".to_owned()),
+        }
+    }
+
+    /// Whether a seat or a caller still uses the pool.
     pub(crate) fn has_seats(self: &Arc<Self>) -> bool {
-        // The list that asks holds one.
+        // One reference belongs to the list of pools that asks.
         Arc::strong_count(self) > 1
     }
 
-    /// Takes back an offer to work, unless a caller holds it.
+    /// Takes back the permit of an idle worker, unless a caller holds it.
     pub(crate) fn withdraw_offer(&self) -> bool {
         self.permits.forget_permits(1) == 1
     }
 
-    /// Waits until a worker is free and reserves it, however long that takes. None once the pool
-    /// stops.
+    /// Waits without a time limit until a worker is free and reserves it. None once the pool ends.
     pub(crate) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             let permit = tokio::select! {
@@ -176,7 +177,8 @@ impl Pool {
         }
     }
 
-    /// Like [`Self::reserve`], but gives up when the pool takes no work.
+    /// Like [`Self::reserve`], but fails if the pool takes no work; the error says when to ask
+    /// again.
     pub(crate) async fn reserve_if_available(&self) -> Result<OwnedSemaphorePermit, Duration> {
         loop {
             match self.health() {
@@ -192,19 +194,19 @@ impl Pool {
         }
     }
 
-    /// Queues the job that a permit stands for.
+    /// Queues a job and uses up the permit for it.
     pub(crate) fn submit(&self, permit: OwnedSemaphorePermit, job: Job) {
         permit.forget();
-        // The queue's other end lives as long as the pool itself.
+        // The receiver of the queue lives as long as the pool.
         let _ = self.jobs.send(job);
     }
 
-    /// The next job. May be given up at any time without losing one.
+    /// The next job. Cancel safe.
     pub(crate) async fn next_job(&self) -> Option<Job> {
         self.queue.lock().await.recv().await
     }
 
-    /// Drops the jobs that wait; their callers hear that nobody answers.
+    /// Drops the queued jobs; their callers get an error.
     pub(crate) async fn drop_jobs(&self) {
         let mut queue = self.queue.lock().await;
         queue.close();
@@ -218,13 +220,13 @@ impl Pool {
         self.breaker().health(Instant::now())
     }
 
-    /// How its plugins are doing. They share their workers, so what befalls one befalls all.
+    /// How its plugins are doing. They share the workers and therefore their condition.
     fn condition(&self) -> Condition {
         if self.stop.is_cancelled() {
             return Condition::Unavailable("the server is stopping".to_owned());
         }
         if self.is_retired() {
-            return Condition::Unavailable("it is taken out of use".to_owned());
+            return Condition::Unavailable("the plugin was taken out of use".to_owned());
         }
         let now = Instant::now();
         let (health, crashes) = {
@@ -234,14 +236,20 @@ impl Pool {
         match (health, self.statistics.failing()) {
             (PoolHealth::Unavailable { retry_after }, _) => {
                 let seconds = retry_after.as_secs();
-                Condition::Unavailable(format!("{crashes} workers were lost within a minute; the next is tried in {seconds} s"))
+                Condition::Unavailable(format!(
+                    "{crashes} workers were lost within a minute; \
+                     the next one is started in {seconds} s"
+                ))
             }
             (PoolHealth::Quarantined, _) => Condition::Quarantined(
-                "its workers crashed whenever they were tried; replace its file, or send the server SIGHUP to try it again"
+                "its workers crashed at every attempt; replace its file, or send SIGHUP to the \
+                 server to try again"
                     .to_owned(),
             ),
-            (PoolHealth::Available, Some((kind, failed, count))) => {
-                Condition::Degraded(format!("of the newest {count} analyses of the type {kind}, {failed} failed"))
+            (PoolHealth::Available, Some((analysis_type, failed, count))) => {
+                Condition::Degraded(format!(
+                    "of the newest {count} analyses of the type {analysis_type}, {failed} failed"
+                ))
             }
             (PoolHealth::Available, None) if crashes > 0 => {
                 Condition::Degraded(format!("{crashes} of its workers were lost within a minute"))
@@ -258,10 +266,17 @@ impl Pool {
         match self.breaker().crashed(Instant::now()) {
             Reaction::None => {}
             Reaction::Opened => {
-                tracing::error!(pool = %self.plan.name, "too many worker crashes: the pool takes no work for a while");
+                tracing::error!(
+                    pool = %self.plan.name,
+                    "too many worker crashes: the pool takes no work for a while"
+                );
             }
             Reaction::Quarantined => {
-                tracing::error!(pool = %self.plan.name, "its workers crash whenever they are tried: the pool is in quarantine until its plugins are replaced");
+                tracing::error!(
+                    pool = %self.plan.name,
+                    "workers crash at every attempt: the pool is in quarantine until its plugins \
+                     are replaced"
+                );
             }
         }
     }
@@ -274,11 +289,11 @@ impl Pool {
         self.breaker().survived();
     }
 
-    fn breaker(&self) -> std::sync::MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    fn breaker(&self) -> MutexGuard<'_, Breaker> {
+        self.breaker.lock()
     }
 
-    /// Takes note of what a new worker said. An error when it is another make than those before it.
+    /// Records the report of a new worker. An error if it differs from the report of the first one.
     pub(crate) fn admit_worker(&self, ready: WorkerReady) -> Result<(), String> {
         if ready.protocol != PROTOCOL_VERSION {
             return Err(format!(
@@ -286,88 +301,59 @@ impl Pool {
                 ready.protocol
             ));
         }
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.as_ref() {
-            let files = |ready: &WorkerReady| -> Vec<(String, Vec<(String, String)>)> {
-                ready.plugins.iter().map(|p| (p.file_sha256.clone(), p.weights.clone())).collect()
-            };
-            if files(&known.ready) != files(&ready) {
+        let mut reported = self.reported.lock();
+        match reported.as_ref() {
+            Some(first) if first.has_same_files(&ready) => {}
+            Some(_) => {
                 return Err(
-                    "plugin or weight files on disk are no longer those that the node started with"
-                        .to_owned(),
+                    "plugin or weight files on disk have changed since the pool started".to_owned()
                 );
             }
-            return Ok(());
+            None => *reported = Some(ReportedPlugins::read(ready, &self.plan.own)?),
         }
-        let mut plugins = Vec::with_capacity(ready.plugins.len());
-        for report in &ready.plugins {
-            let manifest: Manifest =
-                serde::Deserialize::deserialize(&report.manifest).map_err(|error| {
-                    format!("the manifest of {} is malformed: {error}", report.path)
-                })?;
-            plugins.push((manifest, report.clone()));
-        }
-        let weights: Vec<_> =
-            ready.plugins.iter().flat_map(|report| report.weights.iter().cloned()).collect();
-        let mut analyzers = HashMap::new();
-        for (manifest, report) in
-            plugins.iter().filter(|(_, report)| self.plan.own.contains_key(Path::new(&report.path)))
-        {
-            let own = Analyzer::of_plugin(manifest, report, &weights)?;
-            analyzers.extend(own.into_iter().map(|(kind, analyzer)| (kind, Arc::new(analyzer))));
-        }
-        *known = Some(Known { ready, plugins, analyzers });
         Ok(())
     }
 
     /// The plugins that belong to this pool.
     pub(crate) fn plugins(&self) -> Vec<LoadedPlugin> {
         let condition = self.condition();
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = known.iter().flat_map(|known| known.plugins.iter());
-        all.filter_map(|(manifest, report)| {
-            Some((manifest, report, self.plan.own.get(Path::new(&report.path))?))
-        })
-        .map(|(manifest, report, source)| LoadedPlugin {
+        let statistics = |manifest: &Manifest| {
+            let of_type = |spec: &AnalysisSpec| (spec.kind.clone(), self.statistics.of(&spec.kind));
+            manifest.analyses.iter().map(of_type).collect()
+        };
+        let reported = self.reported.lock();
+        let own = reported.iter().flat_map(|reported| reported.own(&self.plan.own));
+        own.map(|(manifest, report, source)| LoadedPlugin {
             manifest: manifest.clone(),
             path: source.clone(),
             file_sha256: report.file_sha256.clone(),
             weights: report.weights.clone(),
             pool: self.plan.name.clone(),
             condition: condition.clone(),
-            statistics: manifest
-                .analyses
-                .iter()
-                .map(|spec| (spec.kind.clone(), self.statistics.of(&spec.kind)))
-                .collect(),
+            statistics: statistics(manifest),
         })
         .collect()
     }
 
-    /// The plugin files of this pool that its workers refused, by where they come from.
+    /// The plugin files of this pool that its workers refused, by their source.
     pub(crate) fn refused(&self) -> Vec<RefusedPlugin> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = known.iter().flat_map(|known| known.ready.refused.iter());
-        let own = |refused: &RefusedPlugin| {
-            let source = self.plan.own.get(Path::new(&refused.path))?;
-            Some(RefusedPlugin { path: source.display().to_string(), ..refused.clone() })
-        };
-        all.filter_map(own).collect()
+        let reported = self.reported.lock();
+        reported.as_ref().map(|reported| reported.refused(&self.plan.own)).unwrap_or_default()
     }
 
     /// What the sandbox of its workers could not enforce.
     pub(crate) fn sandbox_gaps(&self) -> Vec<String> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref().map(|known| known.ready.sandbox_gaps.clone()).unwrap_or_default()
+        let reported = self.reported.lock();
+        reported.as_ref().map(|reported| reported.sandbox_gaps().to_vec()).unwrap_or_default()
     }
 
-    /// What is known of an analysis type that one of its plugins offers.
+    /// The analyzer of an analysis type that one of its plugins offers.
     pub(crate) fn analyzer(&self, analysis_type: &str) -> Option<Arc<Analyzer>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.as_ref()?.analyzers.get(analysis_type).cloned()
+        let reported = self.reported.lock();
+        reported.as_ref()?.analyzer(analysis_type)
     }
 
-    /// Whether one of its plugins offers the analysis.
+    /// Whether one of its plugins offers the analysis type.
     pub(crate) fn offers(&self, analysis_type: &str) -> bool {
         self.analyzer(analysis_type).is_some()
     }

@@ -1,8 +1,8 @@
-//! One worker process: spawned, spoken to, reaped. Knows nothing of pools, runs or deadlines.
+//! One worker process: spawning, messages, reaping. Knows nothing of pools, runs or deadlines.
 //!
-//! All workers are spawned by one thread that lives as long as the pools, since the parent-death
-//! signal fires when the spawning thread ends. Each worker has two threads here, one that reads and
-//! one that writes; the async side sees channels.
+//! One thread spawns all workers and lives as long as the pools, because the parent-death signal
+//! fires when the spawning thread ends. Each worker has two threads in the node, a reader and a
+//! writer; async code uses channels.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -10,10 +10,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as blocking};
+use std::sync::{Arc, mpsc as blocking};
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
 use tokio::sync::{mpsc, oneshot, watch};
 use vultus_worker_protocol::ToWorker;
@@ -21,32 +22,33 @@ use vultus_worker_protocol::channel::{Channel, ChannelError};
 
 use super::inbound::{self, WorkerMessage};
 
-/// A worker that does not read its messages for this long is taken for dead.
+/// A worker that does not read its messages for this long counts as dead.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Messages of a worker that wait to be handled; then its reader waits.
+/// Capacity of the channel of messages from a worker. If it is full, the reader waits.
 const INBOUND_MESSAGES: usize = 64;
 
 /// Where the standard error of workers goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkerStderr {
-    /// To the node's own.
+    /// The standard error of the node.
     Inherit,
-    /// Nowhere.
+    /// Discarded.
     Discard,
 }
 
-/// The thread that spawns workers, all from the executable as it was when the thread started.
+/// Handle of the thread that spawns workers, all from the executable file that it opened at its
+/// start.
 #[derive(Debug)]
 pub(crate) struct Spawner {
     requests: blocking::Sender<oneshot::Sender<io::Result<Worker>>>,
-    /// Processes that were not reaped yet.
+    /// Ids of the processes that are not reaped yet.
     alive: watch::Sender<BTreeSet<u32>>,
 }
 
 impl Spawner {
-    /// Opens the worker executable and starts the thread. The thread ends when the spawner is
-    /// dropped, and with it every worker.
+    /// Opens the worker executable and starts the thread. Dropping the spawner ends the thread and
+    /// with it every worker.
     pub(crate) fn start(executable: &Path, stderr: WorkerStderr) -> io::Result<Self> {
         let opened = rustix::fs::open(executable, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
         let (requests, inbox) = blocking::channel::<oneshot::Sender<io::Result<Worker>>>();
@@ -54,14 +56,14 @@ impl Spawner {
         let counter = alive.clone();
         thread::Builder::new().name("worker-spawner".to_owned()).spawn(move || {
             for reply in inbox {
-                // When nobody waits any more, the worker is dropped with the reply, which ends it.
+                // If the caller stopped waiting, the reply is dropped, which ends the worker.
                 let _ = reply.send(spawn(&opened, stderr, &counter));
             }
         })?;
         Ok(Self { requests, alive })
     }
 
-    /// Starts one worker. It is told nothing yet.
+    /// Starts one worker. No message is sent to it yet.
     pub(crate) async fn spawn(&self) -> io::Result<Worker> {
         let (reply, answer) = oneshot::channel();
         let gone = || io::Error::other("the spawning thread ended");
@@ -69,14 +71,14 @@ impl Spawner {
         answer.await.map_err(|_| gone())?
     }
 
-    /// Process ids of those that are not reaped.
+    /// Ids of the processes that are not reaped yet.
     pub(crate) fn alive(&self) -> Vec<u32> {
         self.alive.borrow().iter().copied().collect()
     }
 
-    /// Waits until every process that was spawned is reaped.
+    /// Waits until every spawned process is reaped.
     pub(crate) async fn all_reaped(&self) {
-        // It cannot be closed while `self` holds the sender.
+        // The channel cannot close while `self` holds the sender.
         let _ = self.alive.subscribe().wait_for(BTreeSet::is_empty).await;
     }
 }
@@ -122,14 +124,14 @@ fn attach(process: &Arc<Process>, near: Channel) -> io::Result<Worker> {
         process.end();
         return Err(error);
     }
-    // From here on the reader reaps, whatever happens.
+    // From here on the reader reaps the process in every case.
     let worker = Worker { process: Arc::clone(process), outbound, inbound };
     let name = format!("worker-{}-out", process.pid);
     thread::Builder::new().name(name).spawn(move || write(near, &writer, &to_write))?;
     Ok(worker)
 }
 
-/// A worker process and the way to speak with it. Dropping it kills the process.
+/// A worker process and its channels. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Worker {
     process: Arc<Process>,
@@ -137,30 +139,33 @@ pub(crate) struct Worker {
     inbound: mpsc::Receiver<Inbound>,
 }
 
-/// What comes from a worker.
+/// An event from a worker.
 #[derive(Debug)]
 pub(crate) enum Inbound {
-    /// A message within the bounds.
+    /// A message that passed all checks.
     Message(Box<WorkerMessage>),
-    /// The worker is no more, and reaped. Nothing comes after this.
+    /// The worker ended and is reaped. This is the last event.
     Gone(String),
 }
 
 impl Worker {
-    /// Its process id.
+    /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid
     }
 
-    /// Sends a message soon. A worker that cannot be reached shows by its death.
+    /// Queues a message. If it cannot be sent, the worker dies and `receive` reports that.
     pub(crate) fn send(&self, message: ToWorker, descriptors: Vec<OwnedFd>) {
-        // The writing thread ends only once the worker is gone, which `receive` reports.
+        // The writing thread ends only after the worker, which `receive` reports.
         let _ = self.outbound.send((message, descriptors));
     }
 
-    /// Waits for what the worker says next. May be given up at any time without losing a message.
+    /// Waits for the next event. Cancel safe.
     pub(crate) async fn receive(&mut self) -> Inbound {
-        self.inbound.recv().await.unwrap_or_else(|| Inbound::Gone("already gone".to_owned()))
+        self.inbound
+            .recv()
+            .await
+            .unwrap_or_else(|| Inbound::Gone("it has already ended".to_owned()))
     }
 
     /// Kills the process. `receive` reports its end.
@@ -190,17 +195,17 @@ struct Process {
 
 impl Process {
     fn kill(&self) {
-        // It fails only for a process that was reaped already.
-        let _ = self.lock().kill();
+        // Fails only if the process is already reaped.
+        let _ = self.child.lock().kill();
     }
 
-    /// Reaps the process, killing it unless it ends by itself at once; says how it ended. Called
-    /// once for each process.
+    /// Reaps the process and returns how it ended. Kills it unless it ends by itself within a
+    /// moment. Called once for each process.
     fn end(&self) -> String {
-        // A dying process closes its socket shortly before it can be reaped: its own status is
-        // worth a moment.
+        // A dying process closes its socket shortly before it can be reaped. Waiting a moment gets
+        // its own exit status.
         let own = (0..50).find_map(|_| {
-            let status = self.lock().try_wait().ok().flatten();
+            let status = self.child.lock().try_wait().ok().flatten();
             if status.is_none() {
                 thread::sleep(Duration::from_millis(1));
             }
@@ -209,7 +214,7 @@ impl Process {
         self.kill();
         let ended = match own {
             Some(status) => status.to_string(),
-            None => match self.lock().wait() {
+            None => match self.child.lock().wait() {
                 Ok(status) => format!("killed: {status}"),
                 Err(error) => format!("waiting for it failed: {error}"),
             },
@@ -218,10 +223,6 @@ impl Process {
             alive.remove(&self.pid);
         });
         ended
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -235,7 +236,7 @@ fn read(mut channel: Channel, process: &Process, to: &mpsc::Sender<Inbound>) {
         match accepted {
             Ok(message) => {
                 if to.blocking_send(Inbound::Message(Box::new(message))).is_err() {
-                    break "nobody listens to it".to_owned();
+                    break "its receiver was dropped".to_owned();
                 }
             }
             Err(violation) => break with_source(&violation),
@@ -244,7 +245,7 @@ fn read(mut channel: Channel, process: &Process, to: &mpsc::Sender<Inbound>) {
     channel.close();
     let status = process.end();
     let detail = if why.is_empty() { status } else { format!("{why}; {status}") };
-    // Nobody listens when the worker was dropped.
+    // The receiver is closed if the worker was dropped.
     let _ = to.blocking_send(Inbound::Gone(detail));
 }
 

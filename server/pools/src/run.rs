@@ -1,24 +1,22 @@
-//! What callers of the worker pools say and hear: events, ends, cancellation. No processes here.
+//! The interface between the pools and their callers: events, ends, cancellation. No processes
+//! here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::analyzer::Analyzer;
 use tokio::sync::watch;
-use vultus_plugin_api::Manifest;
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport, Judgement, RefusalReport, RunCosts};
 
-use super::statistics::AnalysisStatistics;
+use super::analyzer::Analyzer;
 
 /// Name of a pool of workers: `built-in`, `probe`, or the key of a third-party plugin's file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PoolName(Arc<str>);
 
 impl PoolName {
-    /// The pool with the given name.
+    /// The name of a pool.
     pub fn new(name: &str) -> Self {
         Self(Arc::from(name))
     }
@@ -38,67 +36,35 @@ impl fmt::Display for PoolName {
 /// Whether a pool can take work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolHealth {
-    /// At least one worker is ready, or will be shortly.
+    /// At least one worker is ready or starting.
     Available,
-    /// Too many crashes, or no worker starts. A new attempt is made after the time given.
+    /// Too many crashes, or no worker starts. The pool tries again by itself.
     Unavailable {
-        /// When it makes sense to ask again.
+        /// Time after which a caller should ask again.
         retry_after: Duration,
     },
-    /// It crashed whenever it was tried. No further attempt is made until its plugins are replaced,
-    /// or the operator asks for one.
+    /// It crashed at every attempt. There is no further attempt until its plugins are replaced or
+    /// the operator requests one.
     Quarantined,
 }
 
-/// How a plugin is doing, for operators; whether it is given work is [`PoolHealth`]'s matter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
-    /// Nothing is wrong.
-    Ready,
-    /// It takes work, and something is wrong: one sentence.
-    Degraded(String),
-    /// It takes no work for a while: one sentence.
-    Unavailable(String),
-    /// It takes no work until the operator does something: one sentence.
-    Quarantined(String),
-}
-
-/// A plugin as the workers of a pool opened it.
-#[derive(Debug, Clone)]
-pub struct LoadedPlugin {
-    /// What it says of itself.
-    pub manifest: Manifest,
-    /// Where its file is.
-    pub path: PathBuf,
-    /// SHA-256 of the file, lower-case hexadecimal.
-    pub file_sha256: String,
-    /// SHA-256 of each weight file that it names and that is present: (file, sha256).
-    pub weights: Vec<(String, String)>,
-    /// The pool that runs it.
-    pub pool: PoolName,
-    /// How it is doing.
-    pub condition: Condition,
-    /// How its analyses went, by type.
-    pub statistics: BTreeMap<String, AnalysisStatistics>,
-}
-
-/// What happens during a run, in order. Analyses of the run not yet judged at its end got no
-/// verdict in it.
+/// Events of a run, in order. An analysis without a [`RunEvent::Judged`] event got no verdict in
+/// this run.
 #[derive(Debug)]
 pub enum RunEvent {
-    /// The worker began an analysis.
+    /// The worker has begun an analysis.
     Entered {
         /// The analysis.
         analysis: String,
     },
-    /// How far an analysis is. Left out when the receiver lags.
+    /// Progress of an analysis. Dropped if the receiver lags.
     Progress {
         /// The analysis.
         analysis: String,
         /// Fraction done, 0–1.
         fraction: f32,
     },
-    /// An analysis has its verdict or its failure: exactly once for each analysis of a run.
+    /// An analysis has a verdict or a failure. At most one such event for each analysis of a run.
     Judged(Judged),
 }
 
@@ -107,29 +73,29 @@ pub enum RunEvent {
 pub struct Judged {
     /// The analysis.
     pub analysis: String,
-    /// Its verdict, or why there is none.
+    /// The verdict, or the reason why there is none.
     pub result: Result<Box<Judgement>, AnalysisFailure>,
-    /// What it left behind, such as the best shot, with the bytes.
+    /// Artifacts, such as the best shot, with their bytes. Names, types and sizes are checked.
     pub artifacts: Vec<(ArtifactReport, Vec<u8>)>,
-    /// What the node knows of who judges this in the pool where it was judged, which may be another
-    /// one by now.
+    /// The analyzer of the pool that judged the analysis; the pool may have been replaced since.
     pub analyzer: Option<Arc<Analyzer>>,
 }
 
 /// How a run ended.
 #[derive(Debug)]
 pub enum RunEnd {
-    /// Every analysis of the run was judged.
+    /// Every analysis of the run has a verdict or a failure.
     Done(RunCosts),
-    /// The worker died by itself. Analyses not judged must be tried again under the rule of blame.
+    /// The worker died by itself. Analyses without a verdict must be tried again under the rule of
+    /// [`blame`](super::blame).
     WorkerDied(Death),
-    /// The supervisor ended the worker, since an analysis ignored its deadline or its cancellation.
-    /// That analysis was judged (`DEADLINE_EXCEEDED` or `CANCELLED`); the others must be tried
-    /// again, and nobody is to blame for that.
+    /// The pool killed the worker because an analysis ignored its deadline or its cancellation.
+    /// That analysis has failed (`DEADLINE_EXCEEDED` or `CANCELLED`); the others must be tried
+    /// again, without blame.
     WorkerStopped,
-    /// No worker takes work (crash breaker open, or shutting down); nothing was started.
+    /// No worker takes work (crash breaker open, or shutdown); nothing was started.
     Unavailable {
-        /// When it makes sense to ask again.
+        /// Time after which a caller should ask again.
         retry_after: Duration,
     },
 }
@@ -137,70 +103,64 @@ pub enum RunEnd {
 /// The death of a worker during a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Death {
-    /// The analysis that the worker was in, when it was in one.
+    /// The analysis that was active, if any.
     pub active: Option<String>,
-    /// Whether the worker was decoding the media of the run (then `active` is absent).
+    /// Whether the worker was decoding the media of the run. Then `active` is absent.
     pub decoding: bool,
-    /// How it died, for the operator's log.
+    /// How the worker died, for the operator's log.
     pub detail: String,
 }
 
-/// Why a probe gave no answer.
+/// Why a probe failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProbeError {
     /// The medium is refused.
     Refused(RefusalReport),
-    /// No worker could look at it in time.
+    /// No worker could examine the medium in time.
     Unavailable {
-        /// When it makes sense to ask again.
+        /// Time after which a caller should ask again.
         retry_after: Duration,
     },
 }
 
-/// Asks a run to stop, as a whole or one analysis of it. Cheap to clone; all clones mean the same
-/// run.
+/// Cancels a run or one of its analyses. Cheap to clone; all clones refer to the same run.
 #[derive(Debug, Clone)]
 pub struct RunCancel {
     state: Arc<watch::Sender<CancelState>>,
 }
 
-/// What was asked to stop, so far.
+/// What has been cancelled so far.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CancelState {
-    /// Everything.
+    /// The whole run.
     pub(crate) all: bool,
     /// These analyses.
     pub(crate) analyses: BTreeSet<String>,
 }
 
 impl CancelState {
-    /// Whether `analysis` is to stop.
+    /// Whether `analysis` is cancelled.
     pub(crate) fn covers(&self, analysis: &str) -> bool {
         self.all || self.analyses.contains(analysis)
     }
 }
 
 impl RunCancel {
-    /// For a new run: nothing is asked to stop.
+    /// For a new run: nothing is cancelled.
     pub fn new() -> Self {
         Self { state: Arc::new(watch::Sender::new(CancelState::default())) }
     }
 
-    /// Stops the whole run: analyses not judged yet end `CANCELLED`.
+    /// Cancels the whole run: analyses without a verdict end `CANCELLED`.
     pub fn cancel_run(&self) {
         self.state.send_modify(|state| state.all = true);
     }
 
-    /// Stops one analysis; it ends `CANCELLED` unless it was judged already.
+    /// Cancels one analysis; it ends `CANCELLED` unless it has a verdict already.
     pub fn cancel_analysis(&self, analysis: &str) {
         self.state.send_modify(|state| {
             state.analyses.insert(analysis.to_owned());
         });
-    }
-
-    /// Whether the whole run was asked to stop.
-    pub fn is_run_cancelled(&self) -> bool {
-        self.state.borrow().all
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<CancelState> {

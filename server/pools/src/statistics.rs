@@ -1,38 +1,39 @@
-//! How the analyses of a pool went, by type: what operators want to know of somebody else's plugin.
-//! Counted since the node started; kept nowhere.
+//! Statistics of the analyses of a pool, by analysis type, so that operators can judge a plugin.
+//! Counted since the node started and not stored.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::run::Judged;
 
-/// Durations that the percentiles are taken from: the newest ones.
+/// Number of the newest durations that the percentiles are computed from.
 const KEPT: usize = 1_000;
-/// The newest ends by which a plugin counts as failing.
+/// Number of the newest ends that decide whether a plugin is failing.
 const NEWEST: usize = 20;
-/// Of those, so many have to be there, and more than half of them failures.
+/// Minimum number of ends before a plugin can count as failing.
 const FEWEST: usize = 5;
 
-/// What is known of the analyses of one type.
+/// Statistics of the analyses of one type.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct AnalysisStatistics {
-    /// How many ended, cancelled ones left out.
+    /// Number of analyses that ended, without cancelled ones.
     pub runs: u64,
-    /// How many of them failed: without a verdict.
+    /// Number of them that failed, that is, ended without a verdict.
     pub failures: u64,
-    /// Half of the newest ones took at most this long, by the clock; none before the first.
+    /// Median wall time of the newest ones; none before the first.
     pub p50: Option<Duration>,
-    /// Nineteen in twenty of them did.
+    /// 95th percentile of their wall time.
     pub p95: Option<Duration>,
 }
 
 /// Counts by analysis type.
 #[derive(Debug, Default)]
-pub(crate) struct StatisticsCounter(Mutex<BTreeMap<String, Counted>>);
+pub(crate) struct StatisticsCounter(Mutex<BTreeMap<String, TypeCounts>>);
 
 #[derive(Debug, Default)]
-struct Counted {
+struct TypeCounts {
     runs: u64,
     failures: u64,
     took: VecDeque<Duration>,
@@ -40,28 +41,28 @@ struct Counted {
 }
 
 impl StatisticsCounter {
-    /// Counts the end of an analysis; `took` where it was entered.
-    pub(crate) fn judged(&self, kind: &str, judged: &Judged, took: Option<Duration>) {
+    /// Counts the end of an analysis; `took` is its duration, if it was entered.
+    pub(crate) fn judged(&self, analysis_type: &str, judged: &Judged, took: Option<Duration>) {
         match &judged.result {
-            Ok(_) => self.count(kind, false, took),
+            Ok(_) => self.count(analysis_type, false, took),
             Err(failure) if failure.code == "CANCELLED" => {}
-            Err(_) => self.count(kind, true, took),
+            Err(_) => self.count(analysis_type, true, took),
         }
     }
 
     /// Counts an analysis in which the worker died.
-    pub(crate) fn died(&self, kind: &str) {
-        self.count(kind, true, None);
+    pub(crate) fn died(&self, analysis_type: &str) {
+        self.count(analysis_type, true, None);
     }
 
-    /// Begins anew: what a self-test did is nobody's analysis.
+    /// Resets all counts, so that a self-test does not count.
     pub(crate) fn forget(&self) {
-        self.lock().clear();
+        self.0.lock().clear();
     }
 
-    fn count(&self, kind: &str, failed: bool, took: Option<Duration>) {
-        let mut all = self.lock();
-        let counted = all.entry(kind.to_owned()).or_default();
+    fn count(&self, analysis_type: &str, failed: bool, took: Option<Duration>) {
+        let mut all = self.0.lock();
+        let counted = all.entry(analysis_type.to_owned()).or_default();
         counted.runs += 1;
         counted.failures += u64::from(failed);
         counted.newest_failed.push_back(failed);
@@ -70,34 +71,35 @@ impl StatisticsCounter {
         counted.took.drain(..counted.took.len().saturating_sub(KEPT));
     }
 
-    /// The statistics of a type; all zero before its first end.
-    pub(crate) fn of(&self, kind: &str) -> AnalysisStatistics {
-        let all = self.lock();
-        let Some(counted) = all.get(kind) else {
+    /// The statistics of a type; all zero before the first analysis ends.
+    pub(crate) fn of(&self, analysis_type: &str) -> AnalysisStatistics {
+        let all = self.0.lock();
+        let Some(counted) = all.get(analysis_type) else {
             return AnalysisStatistics::default();
         };
         let mut took: Vec<Duration> = counted.took.iter().copied().collect();
         took.sort_unstable();
         let at =
             |share: usize| took.get((took.len() * share).div_ceil(100).saturating_sub(1)).copied();
-        AnalysisStatistics { runs: counted.runs, failures: counted.failures, p50: at(50), p95: at(95) }
+        AnalysisStatistics {
+            runs: counted.runs,
+            failures: counted.failures,
+            p50: at(50),
+            p95: at(95),
+        }
     }
 
-    /// The first type of which more than half of the newest ended in failure, with how many of how
-    /// many.
+    /// The first type of which more than half of the newest analyses failed, as (type, failed,
+    /// count).
     pub(crate) fn failing(&self) -> Option<(String, usize, usize)> {
-        let all = self.lock();
-        all.iter().find_map(|(kind, counted)| {
+        let all = self.0.lock();
+        all.iter().find_map(|(analysis_type, counted)| {
             let (count, failed) = (
                 counted.newest_failed.len(),
                 counted.newest_failed.iter().filter(|failed| **failed).count(),
             );
-            (count >= FEWEST && failed * 2 > count).then(|| (kind.clone(), failed, count))
+            (count >= FEWEST && failed * 2 > count).then(|| (analysis_type.clone(), failed, count))
         })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Counted>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -106,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn percentiles_are_of_the_newest_and_failures_are_counted() {
+    fn percentiles_cover_the_newest_analyses_only() {
         let counter = StatisticsCounter::default();
         assert_eq!(counter.of("a"), AnalysisStatistics::default());
         (1..=100).for_each(|ms| counter.count("a", false, Some(Duration::from_millis(ms))));
@@ -126,10 +128,10 @@ mod tests {
     }
 
     #[test]
-    fn a_type_is_failing_while_more_than_half_of_the_newest_fail() {
+    fn type_fails_while_over_half_of_the_newest_fail() {
         let counter = StatisticsCounter::default();
         (0..4).for_each(|_| counter.died("a"));
-        assert_eq!(counter.failing(), None, "four tell little");
+        assert_eq!(counter.failing(), None, "too few to decide");
         counter.died("a");
         assert_eq!(counter.failing(), Some(("a".to_owned(), 5, 5)));
         (0..5).for_each(|_| counter.count("a", false, None));

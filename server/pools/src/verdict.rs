@@ -1,49 +1,48 @@
-//! From what a worker says of an analysis to what is kept of it. The worker is not trusted: what
-//! does not hold together is a failure of the analyzer, never a verdict.
+//! Turns a judgement of a worker into a verdict that may be stored. The worker is not trusted: an
+//! inconsistent judgement is a failure of the analyzer, never a verdict. Sizes, counts and names
+//! were checked when the message arrived.
 
 use super::analyzer::Analyzer;
 use super::run::Judged;
 use std::collections::HashSet;
 use vultus_core::{Provenance, Resolution};
-use vultus_plugin_api::artifact;
-use vultus_plugin_api::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_REASONS};
 use vultus_plugin_api::outcome::{self, Outcome};
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport};
 
-/// A verdict that holds together.
+/// A consistent verdict.
 #[derive(Debug)]
 pub struct Verdict {
     /// The verdict.
     pub resolution: Resolution,
-    /// Why; media by index in the analysis.
+    /// The reasons; they refer to media by index in the analysis.
     pub reasons: Vec<outcome::Reason>,
-    /// The analyzer's result.
+    /// The result of the analyzer.
     pub result: serde_json::Value,
-    /// What judged. The sources of parameters are the caller's part.
+    /// What judged. The caller adds the sources of the parameters.
     pub provenance: Provenance,
-    /// Files that it left.
+    /// Files of the verdict.
     pub artifacts: Vec<ArtifactFile>,
 }
 
-/// A file that an analysis left, in memory.
+/// A file that belongs to a verdict, in memory.
 #[derive(Debug)]
 pub struct ArtifactFile {
-    /// The plugin's name for it.
+    /// Name that the plugin chose.
     pub name: String,
-    /// MIME type, one of a short list.
+    /// MIME type, one of [`vultus_plugin_api::artifact::TYPES`].
     pub content_type: String,
-    /// The bytes.
+    /// Content.
     pub bytes: Vec<u8>,
 }
 
-/// The verdict of an analysis, or why there is none. `analyzer` is what the node knows of who must
-/// have judged.
+/// The verdict of an analysis, or the reason why there is none. `analyzer` is the analyzer of the
+/// pool that judged.
 pub fn accept(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisFailure> {
     let judgement = judged.result?;
     let plugin = analyzer.plugin().to_owned();
     analyzer.check_origin(&judgement).map_err(|detail| bad_result(&plugin, detail))?;
     let outcome: Outcome = serde_json::from_value(judgement.outcome)
-        .map_err(|error| bad_result(&plugin, format!("its outcome: {error}")))?;
+        .map_err(|error| bad_result(&plugin, format!("the outcome is malformed: {error}")))?;
     if outcome.resolution != outcome::Resolution::Success && outcome.reasons.is_empty() {
         return Err(bad_result(
             &plugin,
@@ -51,17 +50,12 @@ pub fn accept(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisFa
         ));
     }
     analyzer.check_result(&outcome.result).map_err(|detail| bad_result(&plugin, detail))?;
-    if outcome.reasons.len() > MAX_REASONS {
-        return Err(bad_result(&plugin, format!("{} reasons", outcome.reasons.len())));
-    }
-    if judged.artifacts.len() > MAX_ARTIFACTS {
-        return Err(bad_result(&plugin, format!("{} artifacts", judged.artifacts.len())));
-    }
-    let artifacts: Vec<ArtifactFile> = judged
-        .artifacts
-        .into_iter()
-        .map(|(report, bytes)| accepted(&plugin, report, bytes))
-        .collect::<Result<_, _>>()?;
+    let file = |(report, bytes): (ArtifactReport, Vec<u8>)| ArtifactFile {
+        name: report.name,
+        content_type: report.content_type,
+        bytes,
+    };
+    let artifacts: Vec<ArtifactFile> = judged.artifacts.into_iter().map(file).collect();
     let mut names = HashSet::new();
     if let Some(twice) = artifacts.iter().find(|artifact| !names.insert(artifact.name.as_str())) {
         return Err(bad_result(&plugin, format!("two artifacts named {}", twice.name)));
@@ -83,29 +77,6 @@ pub fn accept(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisFa
         },
         artifacts,
     })
-}
-
-fn accepted(
-    plugin: &str,
-    report: ArtifactReport,
-    bytes: Vec<u8>,
-) -> Result<ArtifactFile, AnalysisFailure> {
-    if !artifact::is_name(&report.name) {
-        return Err(bad_result(plugin, "an artifact's name is malformed".to_owned()));
-    }
-    if !artifact::TYPES.contains(&report.content_type.as_str()) {
-        return Err(bad_result(
-            plugin,
-            format!("artifact {} has a type that is not allowed", report.name),
-        ));
-    }
-    if bytes.len() as u64 > MAX_ARTIFACT_BYTES {
-        return Err(bad_result(
-            plugin,
-            format!("artifact {} has {} bytes", report.name, bytes.len()),
-        ));
-    }
-    Ok(ArtifactFile { name: report.name, content_type: report.content_type, bytes })
 }
 
 fn bad_result(plugin: &str, detail: String) -> AnalysisFailure {
@@ -147,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verdict_that_does_not_hold_together_is_a_failure_and_never_a_success() {
+    fn inconsistent_verdict_is_a_failure() {
         let wrong = [
             judged(Value::Null, vec![]),
             judged(json!({"resolution": "PERFECT", "result": {}}), vec![]),
@@ -156,9 +127,7 @@ mod tests {
                 json!({"resolution": "SUCCESS", "reasons": [], "result": {"score": "high"}}),
                 vec![],
             ),
-            judged(success(), vec![file("best_shot", "text/html")]),
-            judged(success(), vec![file("../best", "image/png")]),
-            judged(success(), (0..17).map(|n| file(&format!("a{n}"), "image/png")).collect()),
+            judged(success(), vec![file("same", "image/png"), file("same", "image/png")]),
         ];
         for judged in wrong {
             let failure = accept(judged, &example()).unwrap_err();
@@ -168,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_verdict_keeps_its_artifacts_and_what_judged() {
+    fn verdict_keeps_its_artifacts_and_provenance() {
         let verdict =
             accept(judged(success(), vec![file("best_shot", "image/jpeg")]), &example()).unwrap();
         assert_eq!(verdict.resolution, Resolution::Success);

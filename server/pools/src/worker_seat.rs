@@ -1,9 +1,9 @@
-//! A place for one worker in a pool: keeps a worker there, gives it jobs, replaces it when it dies.
+//! The seat of one worker in a pool: keeps a worker there, gives it jobs, replaces it when it dies.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use vultus_worker_protocol::ToWorker;
+use vultus_worker_protocol::{ToWorker, WorkerReady};
 
 use super::breaker::Admission;
 use super::inbound::WorkerMessage;
@@ -12,15 +12,24 @@ use super::process::{Inbound, Worker};
 use super::run::RunEnd;
 use super::session::{self, WorkerFate};
 
-/// The first restart after a death is immediate; then the pause doubles from here ...
+/// Back-off after the second death in a row, doubled for each further one. The first restart is
+/// immediate.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-/// ... up to here.
+/// Longest back-off.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How often a worker of a pool that is out of use looks whether its offer came back.
+/// How often the worker of a retired pool checks whether its permit was released.
 const WITHDRAWAL_POLL: Duration = Duration::from_millis(20);
 
-/// Keeps one worker of `pool` alive until the pool stops.
-pub(crate) async fn keep(pool: Arc<Pool>) {
+/// Keeps a worker in the seat `number` of a pool until the pool ends. The first seat starts at
+/// once. The others wait for the outcome of its first start, so that the node is ready sooner.
+pub(crate) async fn occupy(pool: Arc<Pool>, number: usize) {
+    if number > 0 {
+        tokio::select! {
+            _ = pool.first_start() => {}
+            () = pool.stop.cancelled() => return,
+            () = pool.retired.cancelled() => return,
+        }
+    }
     let mut seat = WorkerSeat { pool, deaths: 0, owes_permit: false };
     while seat.wait_for_turn().await {
         match seat.start_worker().await {
@@ -35,15 +44,15 @@ pub(crate) async fn keep(pool: Arc<Pool>) {
 
 struct WorkerSeat {
     pool: Arc<Pool>,
-    /// Deaths since the last job that ended well.
+    /// Deaths since the last successful job.
     deaths: u32,
-    /// Its permit is with a caller though its worker died: the next worker must not add another
-    /// one.
+    /// Whether a caller still holds the permit of a worker that died. Then the next worker must
+    /// not add another one.
     owes_permit: bool,
 }
 
 impl WorkerSeat {
-    /// Back-off and breaker. False once the pool stops.
+    /// Waits for back-off and breaker. False once the pool ends.
     async fn wait_for_turn(&self) -> bool {
         let mut pause = match self.deaths {
             0 | 1 => Duration::ZERO,
@@ -53,7 +62,7 @@ impl WorkerSeat {
             tokio::select! {
                 biased;
                 () = self.pool.stop.cancelled() => return false,
-                // Unless somebody holds its offer to work.
+                // A caller that holds the permit still gets a worker.
                 () = self.pool.retired.cancelled(), if !self.owes_permit => return false,
                 () = tokio::time::sleep(pause) => {}
             }
@@ -70,11 +79,13 @@ impl WorkerSeat {
             .spawner
             .spawn()
             .await
-            .map_err(|error| format!("spawning it failed: {error}"))?;
+            .map_err(|error| format!("spawning the worker failed: {error}"))?;
         worker.send(ToWorker::Hello(Box::new(self.pool.plan.setup.clone())), Vec::new());
         let ready = tokio::select! {
             ready = await_ready(&mut worker) => ready,
-            () = tokio::time::sleep(self.pool.plan.start_timeout) => Err("it was not ready in time".to_owned()),
+            () = tokio::time::sleep(self.pool.plan.start_timeout) => {
+                Err("the worker was not ready in time".to_owned())
+            }
             () = self.pool.stop.cancelled() => Err("the pool stops".to_owned()),
         };
         match ready.and_then(|ready| self.pool.admit_worker(ready)) {
@@ -105,7 +116,7 @@ impl WorkerSeat {
         });
     }
 
-    /// Gives jobs to a ready worker until it is no more, or the pool stops.
+    /// Gives jobs to a ready worker until it is dead or the pool ends.
     async fn serve(&mut self, mut worker: Worker) {
         loop {
             if !std::mem::take(&mut self.owes_permit) {
@@ -136,14 +147,15 @@ impl WorkerSeat {
     async fn bury(&mut self, worker: Worker, fate: WorkerFate, detail: &str) {
         let pid = worker.pid();
         worker.end().await;
+        let pool = &self.pool.plan.name;
         match fate {
             WorkerFate::Crashed | WorkerFate::Hung => {
-                tracing::warn!(pool = %self.pool.plan.name, pid, ?fate, detail, "a worker was lost");
+                tracing::warn!(%pool, pid, ?fate, detail, "a worker was lost");
                 self.deaths += 1;
                 self.pool.crashed();
             }
             WorkerFate::DiedDecoding => {
-                tracing::warn!(pool = %self.pool.plan.name, pid, "a worker died over a medium");
+                tracing::warn!(%pool, pid, "a worker died while decoding a medium");
                 self.pool.undecided();
             }
             WorkerFate::Spent | WorkerFate::Lives => self.pool.undecided(),
@@ -151,7 +163,7 @@ impl WorkerSeat {
     }
 }
 
-/// Done once the pool is out of use and nobody holds this worker's offer to work.
+/// Waits until the pool is retired and this worker's permit could be taken back.
 async fn withdrawn(pool: &Pool) {
     pool.retired.cancelled().await;
     while !pool.withdraw_offer() {
@@ -163,25 +175,24 @@ async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
     match job {
         Job::Probe { medium, byte_size, limit, reply } => {
             let (end, fate) = session::probe(worker, medium, byte_size, limit).await;
-            // A caller that went away needs no answer.
+            // A caller that stopped waiting does not need the answer.
             let _ = reply.send(end);
             fate
         }
         Job::Run(job) => {
             let RunJob { request, media, events, cancel, reply } = *job;
-            let analyzer_of = |kind: &str| pool.analyzer(kind);
             let (end, fate) = session::run(
                 worker,
                 request,
                 media,
                 &events,
                 cancel.watch(),
-                analyzer_of,
+                |analysis_type: &str| pool.analyzer(analysis_type),
                 &pool.statistics,
             )
             .await;
-            if let (RunEnd::Done(cost), WorkerFate::Lives) = (&end, fate) {
-                pool.costs.add(*cost);
+            if let (RunEnd::Done(costs), WorkerFate::Lives) = (&end, fate) {
+                pool.costs.add(*costs);
             }
             drop(events);
             let _ = reply.send(end);
@@ -190,31 +201,31 @@ async fn do_job(worker: &mut Worker, job: Job, pool: &Pool) -> WorkerFate {
     }
 }
 
-/// Waits for what a worker says first.
-pub(crate) async fn await_ready(
-    worker: &mut Worker,
-) -> Result<vultus_worker_protocol::WorkerReady, String> {
+/// Waits until a new worker is ready.
+pub(crate) async fn await_ready(worker: &mut Worker) -> Result<WorkerReady, String> {
     loop {
         match worker.receive().await {
-            Inbound::Gone(detail) => return Err(format!("it ended before it was ready: {detail}")),
+            Inbound::Gone(detail) => {
+                return Err(format!("the worker ended before it was ready: {detail}"));
+            }
             Inbound::Message(message) => match *message {
                 WorkerMessage::Ready(ready) => return Ok(*ready),
                 WorkerMessage::Unfit(detail) => return Err(detail),
                 WorkerMessage::Log { plugin, level, text } => session::log(&plugin, level, &text),
-                _ => return Err("its first message was out of turn".to_owned()),
+                _ => return Err("the worker's first message was unexpected".to_owned()),
             },
         }
     }
 }
 
-/// Waits until an idle worker dies, or says something that nobody asked it.
+/// Waits until an idle worker dies or sends an unexpected message; returns the reason.
 async fn await_death(worker: &mut Worker) -> String {
     loop {
         match worker.receive().await {
             Inbound::Gone(detail) => return detail,
             Inbound::Message(message) => match *message {
                 WorkerMessage::Log { plugin, level, text } => session::log(&plugin, level, &text),
-                _ => return "spoke out of turn".to_owned(),
+                _ => return "it sent an unexpected message".to_owned(),
             },
         }
     }

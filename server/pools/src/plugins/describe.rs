@@ -1,15 +1,16 @@
-//! What a plugin file says of itself: read in a worker of its own, which opens nothing else and
-//! judges nothing.
+//! Reads the manifest of a plugin file in a separate worker, which opens only this file and judges
+//! nothing.
 
 use vultus_plugin_api::Manifest;
 use vultus_worker_protocol::ToWorker;
 
-use super::folder::{FolderError, FoundPlugin};
+use super::folder_error::FolderError;
+use super::scan::FoundPlugin;
 use crate::deployment::{PoolsConfig, WorkerStderr};
 use crate::process::Spawner;
 use crate::{plan, worker_seat};
 
-/// Opens each of `plugins` in a worker of its own. An error says why one cannot be used.
+/// Opens each plugin in a separate worker and returns its manifest, or why it cannot be used.
 pub async fn describe(
     config: &PoolsConfig,
     plugins: Vec<FoundPlugin>,
@@ -20,27 +21,27 @@ pub async fn describe(
     })?;
     let mut described = Vec::with_capacity(plugins.len());
     for plugin in plugins {
-        let manifest = one(config, &spawner, &plugin).await;
+        let manifest = manifest_of(config, &spawner, &plugin).await;
         described.push((plugin, manifest));
     }
     spawner.all_reaped().await;
     Ok(described)
 }
 
-async fn one(
+async fn manifest_of(
     config: &PoolsConfig,
     spawner: &Spawner,
     plugin: &FoundPlugin,
 ) -> Result<Manifest, String> {
     let mut worker =
-        spawner.spawn().await.map_err(|error| format!("no worker could be started: {error}"))?;
+        spawner.spawn().await.map_err(|error| format!("starting a worker failed: {error}"))?;
     worker.send(ToWorker::Hello(Box::new(plan::describing(config, plugin))), Vec::new());
     let ready =
         match tokio::time::timeout(config.start_timeout, worker_seat::await_ready(&mut worker))
             .await
         {
             Ok(ready) => ready,
-            Err(_) => Err("it was not open in time".to_owned()),
+            Err(_) => Err("opening the plugin exceeded the time limit".to_owned()),
         };
     worker.end().await;
     let ready = ready?;
@@ -51,10 +52,10 @@ async fn one(
         .plugins
         .into_iter()
         .next()
-        .ok_or_else(|| "the worker says nothing of it".to_owned())?;
+        .ok_or_else(|| "the worker did not report the plugin".to_owned())?;
     if report.file_sha256 != plugin.sha256 {
         return Err("the worker opened another file".to_owned());
     }
     serde_json::from_value(report.manifest)
-        .map_err(|error| format!("its manifest is malformed: {error}"))
+        .map_err(|error| format!("the manifest is malformed: {error}"))
 }

@@ -1,66 +1,26 @@
-//! The folder with plugins of third parties: which files in it are used, and by which pool. Files
-//! are never opened as plugins here; they are hashed while they are copied under the name of their
-//! hash, and workers load the copies: what was looked at is what runs, also after the file was
-//! replaced.
+//! The folder of third-party plugins: which files in it are used, and by which pool. Files are
+//! never opened as plugins here. They are hashed and copied, and workers load the copies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 use vultus_worker_protocol::{PluginFile, PluginOrigin, RefusedPlugin};
 
-use super::lock::{FILE_NAME, Lock, LockError, is_pool_name};
-use crate::deployment::{BUILT_IN, plugin_key};
+use super::copies::Copies;
+use super::folder_error::{FolderError, failed};
+use super::lock::{FILE_NAME, Lock, is_pool_name};
+use super::scan::{FoundPlugin, Scan};
+use crate::plugin_key::{BUILT_IN, plugin_key};
 
-/// Why the folder cannot be used as a whole.
-#[derive(Debug, thiserror::Error)]
-pub enum FolderError {
-    /// Something cannot be read or written.
-    #[error("{doing} {path}")]
-    Io {
-        /// What was being done.
-        doing: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// Why it failed.
-        #[source]
-        source: io::Error,
-    },
-    /// The lock file is not one.
-    #[error("reading the lock file {path}")]
-    Lock {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        #[source]
-        source: LockError,
-    },
-    /// Everybody could write to the lock file.
-    #[error("everybody can write to the lock file {path}")]
-    OpenLock {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The thread that looked ended.
-    #[error("looking at the plugin folder: {0}")]
-    Ended(String),
-    /// There is none, and there must be one.
-    #[error(
-        "plugins_dir is set and mode is \"production\", but there is no lock file {path}: look at the plugins and run `vultus plugin lock`"
-    )]
-    NoLock {
-        /// Where it should be.
-        path: PathBuf,
-    },
-}
+/// Permission bit of a file or folder that every user of the machine can write.
+const WORLD_WRITABLE: u32 = 0o002;
 
-/// A folder with plugins of third parties. Cheap to clone.
+/// A folder with third-party plugins. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PluginFolder {
     folder: PathBuf,
@@ -70,49 +30,9 @@ pub struct PluginFolder {
     copies: Arc<Copies>,
 }
 
-#[derive(Debug)]
-struct Copies {
-    path: PathBuf,
-    // It goes with the last clone.
-    _temporary: Option<TempDir>,
-}
-
-/// What a look at the folder found.
-#[derive(Debug, Clone, Default)]
-pub struct Scan {
-    /// The pools to have, each with its plugins.
-    pub pools: Vec<PoolSpec>,
-    /// Files that are not used, with the reason.
-    pub refused: Vec<RefusedPlugin>,
-    /// Ids that the lock file names; none without a lock file.
-    pub locked_ids: Option<BTreeSet<String>>,
-}
-
-/// A pool with its plugins.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PoolSpec {
-    /// Its name.
-    pub name: String,
-    /// The plugins that it runs.
-    pub plugins: Vec<FoundPlugin>,
-}
-
-/// A plugin file that may be used.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FoundPlugin {
-    /// Where it was found.
-    pub source: PathBuf,
-    /// What workers load: a copy of it.
-    pub file: PluginFile,
-    /// SHA-256 of the file, in hexadecimal.
-    pub sha256: String,
-    /// Id and version by the lock file.
-    pub locked: Option<(String, String)>,
-}
-
 impl PluginFolder {
-    /// The plugins in `folder`, copied to `copies`, or to a temporary folder. `settings` are by key
-    /// (see [`plugin_key`]).
+    /// The plugins in `folder`, copied to the folder `copies` or, if it is none, to a temporary
+    /// folder. `settings` are by [`plugin_key`].
     pub fn new(
         folder: &Path,
         lock_required: bool,
@@ -120,19 +40,10 @@ impl PluginFolder {
         copies: Option<&Path>,
     ) -> Result<Self, FolderError> {
         let folder =
-            fs::canonicalize(folder).map_err(failed("looking at the plugin folder", folder))?;
+            fs::canonicalize(folder).map_err(failed("reading the plugin folder", folder))?;
         let copies = match copies {
-            Some(path) => {
-                let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-                made.map_err(failed("making the folder", path))?;
-                let path = fs::canonicalize(path).map_err(failed("looking at", path))?;
-                Copies { path, _temporary: None }
-            }
-            None => {
-                let temporary = tempfile::tempdir()
-                    .map_err(failed("making a temporary folder in", &std::env::temp_dir()))?;
-                Copies { path: temporary.path().to_owned(), _temporary: Some(temporary) }
-            }
+            Some(path) => Copies::in_folder(path)?,
+            None => Copies::temporary()?,
         };
         Ok(Self {
             lock: folder.join(FILE_NAME),
@@ -143,12 +54,12 @@ impl PluginFolder {
         })
     }
 
-    /// Where the lock file is, or will be.
+    /// The path of the lock file, which may not exist.
     pub fn lock_path(&self) -> &Path {
         &self.lock
     }
 
-    /// The lock file, if there is one.
+    /// The lock file, if it exists.
     pub fn read_lock(&self) -> Result<Option<Lock>, FolderError> {
         let mut file = match File::open(&self.lock) {
             Ok(file) => file,
@@ -156,8 +67,8 @@ impl PluginFolder {
             Err(source) => return Err(failed("opening the lock file", &self.lock)(source)),
         };
         let reading = failed("reading the lock file", &self.lock);
-        let mode = file.metadata().map_err(failed("looking at", &self.lock))?.mode();
-        if mode & 0o002 != 0 {
+        let mode = file.metadata().map_err(failed("reading the metadata of", &self.lock))?.mode();
+        if mode & WORLD_WRITABLE != 0 {
             return Err(FolderError::OpenLock { path: self.lock.clone() });
         }
         let mut text = String::new();
@@ -167,19 +78,19 @@ impl PluginFolder {
             .map_err(|source| FolderError::Lock { path: self.lock.clone(), source })
     }
 
-    /// Looks at every file: refuses those that anybody could have written, that lead out of the
-    /// folder, or that the lock file does not name; copies the others.
+    /// Reads the folder: refuses files that are world-writable, that are links out of the folder,
+    /// or that the lock file does not name; copies the others.
     pub fn scan(&self) -> Result<Scan, FolderError> {
         let lock = self.read_lock()?;
         if lock.is_none() && self.lock_required {
             return Err(FolderError::NoLock { path: self.lock.clone() });
         }
-        self.scan_by(lock.as_ref())
+        self.scan_with(lock.as_ref())
     }
 
-    /// The same without a lock file, also where there is one: to write it anew.
+    /// The same, but ignores the lock file, in order to write a new one.
     pub fn scan_unlocked(&self) -> Result<Scan, FolderError> {
-        self.scan_by(None)
+        self.scan_with(None)
     }
 
     /// Writes the lock file.
@@ -195,11 +106,11 @@ impl PluginFolder {
         Ok(())
     }
 
-    fn scan_by(&self, lock: Option<&Lock>) -> Result<Scan, FolderError> {
-        let shared: BTreeSet<&str> = lock
+    fn scan_with(&self, lock: Option<&Lock>) -> Result<Scan, FolderError> {
+        let named_pools: BTreeSet<&str> = lock
             .iter()
             .flat_map(|lock| lock.plugins.values())
-            .filter_map(|p| p.pool.as_deref())
+            .filter_map(|plugin| plugin.pool.as_deref())
             .collect();
         let mut scan = Scan {
             locked_ids: lock.map(|lock| lock.plugins.keys().cloned().collect()),
@@ -207,13 +118,13 @@ impl PluginFolder {
         };
         let mut seen = BTreeMap::new();
         for path in self.files()? {
-            let found = self.look_at(&path, lock).and_then(|(pool, found)| {
+            let found = self.examine(&path, lock).and_then(|(pool, found)| {
                 match seen.insert(found.sha256.clone(), path.clone()) {
-                    Some(first) => Err(format!("it is the same file as {}", first.display())),
+                    Some(first) => Err(format!("the file is identical to {}", first.display())),
                     None => Ok((pool, found)),
                 }
             });
-            let placed = found.and_then(|(pool, found)| scan.place(pool, found, &shared));
+            let placed = found.and_then(|(pool, found)| scan.place(pool, found, &named_pools));
             if let Err(detail) = placed {
                 scan.refused.push(RefusedPlugin {
                     path: path.display().to_string(),
@@ -225,7 +136,7 @@ impl PluginFolder {
         Ok(scan)
     }
 
-    /// Something that changes whenever a file in the folder does: names, sizes, times.
+    /// Names, sizes and times of the files. Changes whenever a file in the folder changes.
     pub(crate) fn signature(&self) -> Result<Vec<(PathBuf, u64, i128, u64)>, FolderError> {
         let mut files = self.files()?;
         files.push(self.lock.clone());
@@ -238,31 +149,24 @@ impl PluginFolder {
         Ok(files.into_iter().filter_map(of).collect())
     }
 
-    /// Deletes copies that nobody uses.
+    /// Deletes all copies that are not in `used`.
     pub(crate) fn prune(&self, used: &BTreeSet<PathBuf>) -> Result<(), FolderError> {
-        let path = &self.copies.path;
-        for entry in fs::read_dir(path).map_err(failed("looking at", path))? {
-            let copy = entry.map_err(failed("looking at", path))?.path();
-            if !used.contains(&copy) {
-                fs::remove_file(&copy).map_err(failed("deleting", &copy))?;
-            }
-        }
-        Ok(())
+        self.copies.prune(used)
     }
 
     fn files(&self) -> Result<Vec<PathBuf>, FolderError> {
         let mut paths = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(failed("looking at", &self.folder))? {
-            paths.push(entry.map_err(failed("looking at", &self.folder))?.path());
+        for entry in fs::read_dir(&self.folder).map_err(failed("reading", &self.folder))? {
+            paths.push(entry.map_err(failed("reading", &self.folder))?.path());
         }
         paths.retain(|path| path.extension().is_some_and(|extension| extension == "so"));
         paths.sort();
         Ok(paths)
     }
 
-    /// The pool that the lock file names for a file, if it does, and what is to be loaded. An error
-    /// says why it is not used.
-    fn look_at(
+    /// The pool that the lock file names for a file, if any, and what workers load. An error says
+    /// why the file is not used.
+    fn examine(
         &self,
         path: &Path,
         lock: Option<&Lock>,
@@ -270,18 +174,20 @@ impl PluginFolder {
         let key = plugin_key(path);
         if BUILT_IN.contains(&key.as_str()) || !is_pool_name(&key.to_lowercase()) {
             return Err(format!(
-                "the name {key:?} is reserved, or not of letters, digits, _ and -"
+                "the name {key:?} is reserved, or has other characters than letters, digits, _ \
+                 and -"
             ));
         }
         let file = self.open_trusted(path)?;
         let (sha256, copy) =
-            self.copy(file).map_err(|error| format!("copying it failed: {error}"))?;
+            self.copies.add(file).map_err(|error| format!("copying the file failed: {error}"))?;
         let entry = match lock {
             None => None,
             Some(lock) => {
                 let absent = || {
                     format!(
-                        "the lock file does not name it (SHA-256 {sha256}); `vultus plugin lock` renews that"
+                        "the lock file does not name it (SHA-256 {sha256}); \
+                         `vultus plugin lock` renews the lock file"
                     )
                 };
                 Some(lock.entry(&sha256).ok_or_else(absent)?)
@@ -304,92 +210,42 @@ impl PluginFolder {
     }
 
     fn open_trusted(&self, path: &Path) -> Result<File, String> {
-        let real =
-            fs::canonicalize(path).map_err(|error| format!("following it failed: {error}"))?;
+        let real = fs::canonicalize(path)
+            .map_err(|error| format!("resolving the path failed: {error}"))?;
         if !real.starts_with(&self.folder) {
-            return Err("it is a link that leads out of the plugin folder".to_owned());
+            return Err("the file is a link out of the plugin folder".to_owned());
         }
-        let looking = |error: io::Error| format!("looking at it failed: {error}");
+        let opening = |error: io::Error| format!("opening the file failed: {error}");
         let folders =
             real.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.folder));
         for folder in folders {
-            if fs::metadata(folder).map_err(looking)?.mode() & 0o002 != 0 {
-                return Err(format!("everybody can write to {}", folder.display()));
+            if fs::metadata(folder).map_err(opening)?.mode() & WORLD_WRITABLE != 0 {
+                return Err(format!("the folder {} is world-writable", folder.display()));
             }
         }
-        // Not followed: what was a file a moment ago must be one still.
+        // Links are not followed: the path was resolved above and may have been replaced since.
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32)
             .open(&real)
-            .map_err(looking)?;
-        let metadata = file.metadata().map_err(looking)?;
+            .map_err(opening)?;
+        let metadata = file.metadata().map_err(opening)?;
         if !metadata.is_file() {
-            return Err("it is not a file".to_owned());
+            return Err("it is not a regular file".to_owned());
         }
-        if metadata.mode() & 0o002 != 0 {
-            return Err(format!("everybody can write to {}", real.display()));
+        if metadata.mode() & WORLD_WRITABLE != 0 {
+            return Err(format!("the file {} is world-writable", real.display()));
         }
         Ok(file)
     }
-
-    /// Copies what is read, under the name of its hash.
-    fn copy(&self, mut file: File) -> io::Result<(String, PathBuf)> {
-        let mut incoming =
-            tempfile::Builder::new().prefix(".incoming-").tempfile_in(&self.copies.path)?;
-        let mut digest = Sha256::new();
-        let mut chunk = vec![0; 1 << 16];
-        loop {
-            match file.read(&mut chunk)? {
-                0 => break,
-                read => {
-                    digest.update(&chunk[..read]);
-                    incoming.write_all(&chunk[..read])?;
-                }
-            }
-        }
-        let sha256 = hex::encode(digest.finalize());
-        let path = self.copies.path.join(format!("{sha256}.so"));
-        incoming.persist(&path).map_err(|error| error.error)?;
-        Ok((sha256, path))
-    }
-}
-
-impl Scan {
-    /// Puts a plugin into the pool that the lock file names, or into one of its own.
-    fn place(
-        &mut self,
-        pool: Option<String>,
-        found: FoundPlugin,
-        shared: &BTreeSet<&str>,
-    ) -> Result<(), String> {
-        if let Some(name) = pool {
-            match self.pools.iter_mut().find(|pool| pool.name == name) {
-                Some(pool) => pool.plugins.push(found),
-                None => self.pools.push(PoolSpec { name, plugins: vec![found] }),
-            }
-            return Ok(());
-        }
-        let name = plugin_key(&found.source);
-        if shared.contains(name.as_str()) || self.pools.iter().any(|pool| pool.name == name) {
-            return Err(format!(
-                "another plugin, or a pool of the lock file, has the name {name:?}"
-            ));
-        }
-        self.pools.push(PoolSpec { name, plugins: vec![found] });
-        Ok(())
-    }
-}
-
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
-    let path = path.to_owned();
-    move |source| FolderError::Io { doing, path, source }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
     use std::os::unix::fs::symlink;
+    use tempfile::TempDir;
 
     struct Folder(TempDir);
 
@@ -422,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_anybody_can_write_or_that_lead_out_are_refused() {
+    fn world_writable_files_and_links_out_are_refused() {
         let folder = Folder::new();
         let outside = tempfile::NamedTempFile::new().unwrap();
         folder.write("libgood.so", 0o644, "good");
@@ -435,14 +291,11 @@ mod tests {
         assert_eq!(pools(&scan), [("good", 1)]);
         assert_eq!(refused(&scan), ["link", "liveness", "open", "twin"]);
         fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        assert!(
-            folder.plugins(false).scan().unwrap().pools.is_empty(),
-            "a folder that everybody can write to"
-        );
+        assert!(folder.plugins(false).scan().unwrap().pools.is_empty(), "a world-writable folder");
     }
 
     #[test]
-    fn what_is_loaded_is_what_was_hashed_also_after_the_file_was_replaced() {
+    fn loaded_copy_is_the_hashed_file_after_a_replacement() {
         let folder = Folder::new();
         folder.write("libone.so", 0o644, "first");
         let plugins = folder.plugins(false);
@@ -460,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lock_file_decides_what_is_used_in_which_pool_and_must_be_there_in_production() {
+    fn lock_file_decides_use_and_pool_of_each_file() {
         let folder = Folder::new();
         for name in ["a", "b", "c", "d", "shared"] {
             folder.write(&format!("lib{name}.so"), 0o644, name);
@@ -469,7 +322,7 @@ mod tests {
         assert_eq!(
             folder.plugins(false).scan().unwrap().pools.len(),
             5,
-            "without one each has its own pool"
+            "without a lock file each plugin has a separate pool"
         );
         let entry = |name: &str, more: &str| {
             format!(

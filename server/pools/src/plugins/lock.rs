@@ -1,11 +1,11 @@
-//! The lock file: which plugin files of third parties may be used, which of them share a pool, and
-//! which restricted features they are granted. Pure: from text and back.
+//! The lock file: which third-party plugin files may be used, which of them share a pool, and which
+//! restricted features they may request. Pure: parses and writes text.
 //!
 //! ```toml
 //! [plugins."org.example.age"]
 //! versions = { "1.0.0" = "<sha256 of the file>", "1.1.0" = "<sha256 of the file>" }
-//! pool = "example"                  # with all others that name it: they share workers, and may use each other's features
-//! grants = ["face_template/1"]      # restricted features that it may ask for
+//! pool = "example"                  # shares workers and features with all plugins of this pool
+//! grants = ["face_template/1"]      # restricted features that it may request
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,10 @@ use serde::Deserialize;
 pub const FILE_NAME: &str = "plugins.lock";
 
 const HEADER: &str = "\
-# Which plugins the server may load: id, version, SHA-256 of the file. Written by `vultus plugin lock`, which keeps what you add:
-#   pool = \"name\"                 all plugins that name the same pool share worker processes, and may use each other's features
-#   grants = [\"face_template/1\"]  restricted features that the plugin may ask for
+# Plugins that the server may load: id, version, SHA-256 of the file.
+# Written by `vultus plugin lock`, which keeps what you add:
+#   pool = \"name\"                 plugins of the same pool share worker processes and features
+#   grants = [\"face_template/1\"]  restricted features that the plugin may request
 # A plugin whose entry is removed is taken out of use.
 ";
 
@@ -26,42 +27,43 @@ const HEADER: &str = "\
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
-    /// By id.
+    /// The plugins, by id.
     #[serde(default)]
     pub plugins: BTreeMap<String, LockedPlugin>,
 }
 
-/// What may be used of one plugin.
+/// The files of a plugin that may be used.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LockedPlugin {
     /// SHA-256 of the file, in hexadecimal, by version.
     pub versions: BTreeMap<String, String>,
-    /// The pool that it shares with others; absent: one of its own.
+    /// The pool that the plugin shares with others; none: a separate pool.
     #[serde(default)]
     pub pool: Option<String>,
-    /// Restricted features that it may ask for.
+    /// Restricted features that the plugin may request.
     #[serde(default)]
     pub grants: Vec<String>,
 }
 
-/// The entry of a file.
+/// The entry of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry<'l> {
+pub(crate) struct LockEntry<'l> {
     pub(crate) id: &'l str,
     pub(crate) version: &'l str,
     pub(crate) plugin: &'l LockedPlugin,
 }
 
-/// What is wrong with a lock file.
+/// Why a lock file is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// It is not TOML, or has not the fields of a lock file.
+    /// It is not TOML or has wrong fields.
     #[error("{0}")]
     Shape(#[from] toml::de::Error),
-    /// A pool's name that cannot be.
+    /// The name of a pool is invalid.
     #[error(
-        "plugins.{id:?}.pool: {pool:?} must be 1 to 64 lower-case letters, digits, _ and -, and not one of the server's own"
+        "plugins.{id:?}.pool: {pool:?} must be 1 to 64 lower-case letters, digits, _ and -, and \
+         must not be \"built-in\" or \"probe\""
     )]
     Pool {
         /// The plugin.
@@ -69,9 +71,10 @@ pub enum LockError {
         /// The name.
         pool: String,
     },
-    /// A hash that is none.
+    /// A hash is malformed.
     #[error(
-        "plugins.{id:?}.versions.{version:?} must be the 64 lower-case hexadecimal digits of a SHA-256"
+        "plugins.{id:?}.versions.{version:?} must be the 64 lower-case hexadecimal digits of a \
+         SHA-256"
     )]
     Hash {
         /// The plugin.
@@ -79,10 +82,10 @@ pub enum LockError {
         /// The version.
         version: String,
     },
-    /// One file that is two plugins.
+    /// Two plugins name the same file.
     #[error("plugins.{first:?} and plugins.{second:?} name the same file")]
     SameFile {
-        /// A plugin.
+        /// One plugin.
         first: String,
         /// The other.
         second: String,
@@ -135,16 +138,16 @@ impl Lock {
         lines
     }
 
-    /// The entry of the file with a hash.
-    pub(crate) fn entry(&self, sha256: &str) -> Option<Entry<'_>> {
+    /// The entry of the file with this hash.
+    pub(crate) fn entry(&self, sha256: &str) -> Option<LockEntry<'_>> {
         self.plugins.iter().find_map(|(id, plugin)| {
             let (version, _) = plugin.versions.iter().find(|(_, locked)| *locked == sha256)?;
-            Some(Entry { id, version, plugin })
+            Some(LockEntry { id, version, plugin })
         })
     }
 
-    /// The lock for the plugins that are there now, (id, version, sha256), with the pools and
-    /// grants of this one.
+    /// A lock of the plugins `found`, given as (id, version, sha256), with the pools and grants of
+    /// this lock.
     #[must_use]
     pub fn renewed<'p>(
         &self,
@@ -163,8 +166,8 @@ impl Lock {
         renewed
     }
 
-    /// What changed against an older one, a line each: `+` what may be used now, `-` what may not
-    /// any more.
+    /// The changes since an older lock, one line each: `+` for a file that may be used now, `-` for
+    /// a file that may not be used any more.
     pub fn changes_since(&self, older: &Self) -> Vec<String> {
         let lines = |lock: &Self| -> BTreeSet<String> {
             let of = |(id, plugin): (&String, &LockedPlugin)| -> Vec<String> {
@@ -187,7 +190,7 @@ fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-/// Whether a pool of third parties may have the name.
+/// Whether a third-party pool may have this name.
 pub(crate) fn is_pool_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name
@@ -205,9 +208,10 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_lock_keeps_pools_and_grants_and_forgets_files_that_are_gone() {
+    fn renewed_lock_keeps_pools_and_grants_but_no_old_files() {
         let text = format!(
-            "[plugins.\"org.a\"]\nversions = {{ \"1.0.0\" = \"{}\" }}\npool = \"both\"\ngrants = [\"face_template/1\"]\n\n\
+            "[plugins.\"org.a\"]\nversions = {{ \"1.0.0\" = \"{}\" }}\npool = \"both\"\n\
+             grants = [\"face_template/1\"]\n\n\
              [plugins.\"org.b\"]\nversions = {{ \"1.0.0\" = \"{}\" }}\n",
             hash('a'),
             hash('b')
@@ -229,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_with_a_wrong_hash_pool_or_field_is_refused() {
+    fn lock_with_a_wrong_hash_pool_or_field_is_invalid() {
         let with = |line: &str| {
             Lock::parse(&format!("[plugins.\"org.a\"]\n{line}\n")).unwrap_err().to_string()
         };

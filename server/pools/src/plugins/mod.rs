@@ -1,16 +1,19 @@
-//! Plugins of third parties: where they come from, what the lock file says of them, and how they
-//! come into use and leave it while the node works. Nothing of a plugin is ever loaded into the
-//! node.
+//! Third-party plugins: their folder, the lock file, and how they come into use and are taken out
+//! of use during operation. The node itself never loads a plugin.
 
+mod copies;
 mod describe;
-mod folder;
+pub(crate) mod folder;
+pub(crate) mod folder_error;
 pub mod lock;
-mod reload;
+pub(crate) mod reload;
+pub(crate) mod scan;
 mod self_test;
 mod watch;
 
 pub use describe::describe;
-pub use folder::{FolderError, FoundPlugin, PluginFolder, PoolSpec, Scan};
-pub use reload::{Accept, Reloaded, accept_all};
-pub(crate) use reload::{Opener, ThirdParty};
+pub use folder::PluginFolder;
+pub use folder_error::FolderError;
+pub use reload::{Accept, QuarantinedPools, Reloaded, accept_all};
+pub use scan::{FoundPlugin, PoolSpec, Scan};
 pub use watch::watch;

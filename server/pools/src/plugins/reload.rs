@@ -1,27 +1,25 @@
-//! Bringing plugins into use and taking them out of it while the node works: a new pool starts
-//! beside the old one, is tested, and takes over its name; the old one finishes what it began.
-//! Nothing is ever unloaded in place.
+//! Brings plugins into use and takes them out of use during operation. A new pool starts beside the
+//! old one, is tested, and takes over its name; the old one finishes its jobs. No plugin is
+//! unloaded from a running worker.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures::future::join_all;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+use vultus_plugin_api::manifest::AnalysisSpec;
 use vultus_worker_protocol::RefusedPlugin;
 
-use super::folder::{PoolSpec, Scan};
+use super::scan::{PoolSpec, Scan};
 use super::self_test;
-use crate::deployment::PoolsConfig;
+use crate::loaded_plugin::LoadedPlugin;
 use crate::plan;
-use crate::pool::{Pool, PoolPlan, Start};
-use crate::process::Spawner;
-use crate::run::{LoadedPlugin, PoolHealth};
-use crate::worker_pools::{WorkerPools, first_start, occupy};
+use crate::pool::{Pool, Start};
+use crate::pool_set::{PoolOpener, PoolSet};
+use crate::run::PoolHealth;
 
-/// A last word on plugins that would work, such as whether the operator's policy fits them. An
-/// error says why not.
+/// A final check of plugins that passed all other checks, such as whether the operator's policy
+/// fits them. An error says why they cannot be used.
 pub type Accept = dyn Fn(&[LoadedPlugin]) -> Result<(), String> + Send + Sync;
 
 /// Accepts every plugin.
@@ -29,189 +27,167 @@ pub fn accept_all(_: &[LoadedPlugin]) -> Result<(), String> {
     Ok(())
 }
 
-/// What a reload changed: names of pools, and files that are not used.
+/// What happens to pools in quarantine whose plugins did not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuarantinedPools {
+    /// They stay in quarantine.
+    Keep,
+    /// They are started again.
+    Restart,
+}
+
+/// The changes of a reload: names of pools, and files that are not used.
 #[derive(Debug, Default)]
 pub struct Reloaded {
-    /// Pools that are new, or took the place of an older one.
+    /// Pools that are new or replaced an older one.
     pub in_use: Vec<String>,
-    /// Pools that are no more.
+    /// Pools that were taken out of use.
     pub taken_out: Vec<String>,
     /// Files that are not used, with the reason.
     pub refused: Vec<RefusedPlugin>,
 }
 
-/// Opens pools.
-#[derive(Debug)]
-pub(crate) struct Opener {
-    pub(crate) config: PoolsConfig,
-    pub(crate) spawner: Arc<Spawner>,
-    pub(crate) stop: CancellationToken,
-    pub(crate) seats: Mutex<JoinSet<()>>,
-}
-
-impl Opener {
-    /// Opens a pool and starts its workers.
-    pub(crate) fn open(&self, plan: PoolPlan) -> Arc<Pool> {
-        let pool = Arc::new(Pool::new(plan, Arc::clone(&self.spawner), self.stop.child_token()));
-        let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        while seats.try_join_next().is_some() {}
-        for number in 0..pool.plan.workers {
-            seats.spawn(occupy(Arc::clone(&pool), number));
-        }
-        pool
-    }
-}
-
-/// The pools of third parties.
-#[derive(Debug, Default)]
-pub(crate) struct ThirdParty {
-    /// In use, by name.
-    pub(crate) pools: Vec<Arc<Pool>>,
-    /// Out of use; some of their workers may still finish something.
-    pub(crate) draining: Vec<Arc<Pool>>,
-    /// Files that are not used, and why.
-    pub(crate) refused: Vec<RefusedPlugin>,
-}
-
 /// A pool that failed to come into use.
-struct Failed {
+struct FailedPool {
     spec: PoolSpec,
     refused: Vec<RefusedPlugin>,
 }
 
-impl WorkerPools {
-    /// Makes the pools of third parties those of `scan`. What already is as it should be stays;
-    /// what fails to start, its self-test or `accept` is refused, and what it would have replaced
-    /// stays. `again`: pools in quarantine start afresh.
-    pub async fn use_plugins(&self, scan: Scan, accept: &Accept, again: bool) -> Reloaded {
-        let inner = &self.inner;
-        let _one_at_a_time = inner.reloading.lock().await;
-        let before = inner.third_party().pools.clone();
-        let names: BTreeSet<String> = scan.pools.iter().map(|spec| spec.name.clone()).collect();
-        let leaving: Vec<Arc<Pool>> = before
-            .iter()
-            .filter(|pool| !names.contains(pool.plan.name.as_str()) && !is_held(pool, &scan))
-            .cloned()
-            .collect();
-        let mut failed = Vec::new();
-        let mut new = Vec::new();
-        for spec in scan.pools {
-            let is_in_use = |pool: &Arc<Pool>| {
-                pool.plan.spec.as_ref() == Some(&spec)
-                    && !(again && pool.health() == PoolHealth::Quarantined)
-            };
-            if !before.iter().any(is_in_use) {
-                new.push(spec);
+/// Replaces the third-party pools by those of `scan`. A pool that is unchanged stays. A pool that
+/// fails to start, fails its self-test or is rejected by `accept` is refused, and the pool that it
+/// would have replaced stays.
+pub(crate) async fn use_plugins(
+    set: &PoolSet,
+    scan: Scan,
+    accept: &Accept,
+    quarantined: QuarantinedPools,
+) -> Reloaded {
+    let _one_at_a_time = set.reloading.lock().await;
+    let before = set.third_party().pools.clone();
+    let leaving = leaving(&before, &scan);
+    let new: Vec<PoolSpec> =
+        scan.pools.into_iter().filter(|spec| !is_in_use(&before, spec, quarantined)).collect();
+    let brought_up = join_all(new.into_iter().map(|spec| bring_up(&set.opener, spec))).await;
+    // At the start of the node its own pool may not be ready yet, and until then its analysis types
+    // are unknown.
+    set.built_in.first_start().await;
+    let mut reloaded = Reloaded::default();
+    let mut failed = Vec::new();
+    for (spec, pool, outcome) in brought_up {
+        let others = others(set, &pool, &leaving);
+        let outcome = outcome
+            .and_then(|()| refuse_conflicts(&pool, &others))
+            .and_then(|()| accept(&pool.plugins()));
+        match outcome {
+            Ok(()) => {
+                reloaded.in_use.push(pool.plan.name.to_string());
+                take_over(set, pool);
             }
-        }
-        let mut reloaded = Reloaded::default();
-        let built_in = inner.pools().into_iter().next();
-        let brought_up = join_all(new.into_iter().map(|spec| bring_up(&inner.opener, spec))).await;
-        if let Some(built_in) = built_in {
-            // At the start it may still be on its way, and nothing is known of its analyses before.
-            first_start(&built_in).await;
-        }
-        for (spec, pool, outcome) in brought_up {
-            let others = self.others(&pool, &leaving);
-            let outcome = outcome
-                .and_then(|()| refuse_conflicts(&pool, &others))
-                .and_then(|()| accept(&pool.plugins()));
-            match outcome {
-                Ok(()) => {
-                    reloaded.in_use.push(pool.plan.name.to_string());
-                    self.take_over(pool);
-                }
-                Err(detail) => {
-                    failed.push(Failed { spec, refused: refusals(&pool, &detail) });
-                    pool.retire();
-                    inner.third_party().draining.push(pool);
-                }
-            }
-        }
-        for pool in leaving {
-            let fails_elsewhere = failed
-                .iter()
-                .any(|failed| failed.spec.plugins.iter().any(|p| pool.plan.has_source(&p.source)));
-            if !fails_elsewhere {
-                reloaded.taken_out.push(pool.plan.name.to_string());
-                self.take_out(&pool);
-            }
-        }
-        reloaded.refused = scan
-            .refused
-            .into_iter()
-            .chain(failed.iter().flat_map(|failed| failed.refused.clone()))
-            .collect();
-        self.take_note(&reloaded);
-        inner.changed.send_modify(|generation| *generation += 1);
-        self.delete_unused_copies().await;
-        reloaded.refused =
-            reloaded.refused.into_iter().map(|refused| self.with_provider(refused)).collect();
-        reloaded
-    }
-
-    /// Keeps what is not used and why, and forgets pools that have ended.
-    fn take_note(&self, reloaded: &Reloaded) {
-        let mut now = self.inner.third_party();
-        now.refused.clone_from(&reloaded.refused);
-        now.draining.retain(|pool| pool.has_seats());
-    }
-
-    /// The pools that stay beside `pool`: all but the one that it replaces and those that leave.
-    fn others(&self, pool: &Pool, leaving: &[Arc<Pool>]) -> Vec<Arc<Pool>> {
-        let is_other = |other: &Arc<Pool>| {
-            other.plan.name != pool.plan.name
-                && !leaving.iter().any(|leaving| Arc::ptr_eq(leaving, other))
-        };
-        self.inner.pools().into_iter().filter(is_other).collect()
-    }
-
-    /// From here on, runs go to `pool` and not to the one that had its name.
-    fn take_over(&self, pool: Arc<Pool>) {
-        let mut now = self.inner.third_party();
-        match now.pools.iter().position(|old| old.plan.name == pool.plan.name) {
-            Some(place) => {
-                let old = std::mem::replace(&mut now.pools[place], pool);
-                old.retire();
-                now.draining.push(old);
-            }
-            None => {
-                now.pools.push(pool);
-                now.pools.sort_by(|a, b| a.plan.name.cmp(&b.plan.name));
+            Err(detail) => {
+                failed.push(FailedPool { spec, refused: refusals(&pool, &detail) });
+                pool.retire();
+                set.third_party().draining.push(pool);
             }
         }
     }
-
-    fn take_out(&self, pool: &Arc<Pool>) {
-        let mut now = self.inner.third_party();
-        now.pools.retain(|other| !Arc::ptr_eq(other, pool));
-        pool.retire();
-        now.draining.push(Arc::clone(pool));
+    for pool in leaving {
+        if !is_source_of_failed(&pool, &failed) {
+            reloaded.taken_out.push(pool.plan.name.to_string());
+            take_out(set, &pool);
+        }
     }
+    reloaded.refused = scan.refused;
+    reloaded.refused.extend(failed.into_iter().flat_map(|failed| failed.refused));
+    record(set, &reloaded);
+    set.generation.send_modify(|generation| *generation += 1);
+    delete_unused_copies(set).await;
+    reloaded.refused =
+        reloaded.refused.into_iter().map(|refused| set.with_provider(refused)).collect();
+    reloaded
+}
 
-    async fn delete_unused_copies(&self) {
-        let Some(folder) = self.plugin_folder().cloned() else { return };
-        let used: BTreeSet<PathBuf> = {
-            let now = self.inner.third_party();
-            now.pools
-                .iter()
-                .chain(&now.draining)
-                .flat_map(|pool| pool.plan.own.keys().cloned())
-                .collect()
-        };
-        let pruned = tokio::task::spawn_blocking(move || folder.prune(&used)).await;
-        if let Ok(Err(error)) = pruned {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "copies of plugins that nobody uses are left"
-            );
+/// The pools in use that the scan does not contain any more.
+fn leaving(in_use: &[Arc<Pool>], scan: &Scan) -> Vec<Arc<Pool>> {
+    let names: BTreeSet<&str> = scan.pools.iter().map(|spec| spec.name.as_str()).collect();
+    in_use
+        .iter()
+        .filter(|pool| !names.contains(pool.plan.name.as_str()) && !is_held(pool, scan))
+        .cloned()
+        .collect()
+}
+
+/// Whether a pool with this spec is in use and stays.
+fn is_in_use(in_use: &[Arc<Pool>], spec: &PoolSpec, quarantined: QuarantinedPools) -> bool {
+    in_use.iter().any(|pool| {
+        let restarts =
+            quarantined == QuarantinedPools::Restart && pool.health() == PoolHealth::Quarantined;
+        pool.plan.spec.as_ref() == Some(spec) && !restarts
+    })
+}
+
+/// Whether a plugin of a leaving pool failed to come into use in another pool.
+fn is_source_of_failed(pool: &Pool, failed: &[FailedPool]) -> bool {
+    failed.iter().flat_map(|failed| &failed.spec.plugins).any(|p| pool.plan.has_source(&p.source))
+}
+
+/// Stores which files are not used and why, and forgets pools that have ended.
+fn record(set: &PoolSet, reloaded: &Reloaded) {
+    let mut now = set.third_party();
+    now.refused.clone_from(&reloaded.refused);
+    now.draining.retain(|pool| pool.has_seats());
+}
+
+/// The pools that stay beside `pool`: all except the one that it replaces and the leaving ones.
+fn others(set: &PoolSet, pool: &Pool, leaving: &[Arc<Pool>]) -> Vec<Arc<Pool>> {
+    let is_other = |other: &Arc<Pool>| {
+        other.plan.name != pool.plan.name
+            && !leaving.iter().any(|leaving| Arc::ptr_eq(leaving, other))
+    };
+    set.pools().into_iter().filter(is_other).collect()
+}
+
+/// From here on, runs go to `pool` and no longer to the pool that had its name.
+fn take_over(set: &PoolSet, pool: Arc<Pool>) {
+    let mut now = set.third_party();
+    match now.pools.iter().position(|old| old.plan.name == pool.plan.name) {
+        Some(place) => {
+            let old = std::mem::replace(&mut now.pools[place], pool);
+            old.retire();
+            now.draining.push(old);
+        }
+        None => {
+            now.pools.push(pool);
+            now.pools.sort_by(|a, b| a.plan.name.cmp(&b.plan.name));
         }
     }
 }
 
-/// Whether a pool stays though the look at the folder did not give it: its file is there but
-/// refused, such as one that is to replace it and is not in the lock file yet. A plugin whose id
-/// the lock file does not name any more is never held.
+fn take_out(set: &PoolSet, pool: &Arc<Pool>) {
+    let mut now = set.third_party();
+    now.pools.retain(|other| !Arc::ptr_eq(other, pool));
+    pool.retire();
+    now.draining.push(Arc::clone(pool));
+}
+
+async fn delete_unused_copies(set: &PoolSet) {
+    let Some(folder) = set.opener.config.plugin_folder.clone() else { return };
+    let used: BTreeSet<PathBuf> = {
+        let now = set.third_party();
+        let pools = now.pools.iter().chain(&now.draining);
+        pools.flat_map(|pool| pool.plan.own.keys().cloned()).collect()
+    };
+    let pruned = tokio::task::spawn_blocking(move || folder.prune(&used)).await;
+    if let Ok(Err(error)) = pruned {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "deleting unused copies of plugins failed"
+        );
+    }
+}
+
+/// Whether a pool stays although the scan does not contain it: its file exists but is refused, for
+/// example because a replacement is not in the lock file yet. A plugin whose id was removed from
+/// the lock file is never held.
 fn is_held(pool: &Pool, scan: &Scan) -> bool {
     let is_refused = scan.refused.iter().any(|refused| pool.plan.has_source(refused.path.as_ref()));
     let is_locked = |plugin: &LoadedPlugin| {
@@ -221,9 +197,12 @@ fn is_held(pool: &Pool, scan: &Scan) -> bool {
 }
 
 /// Starts a pool and tests it. An error says why it cannot come into use.
-async fn bring_up(opener: &Opener, spec: PoolSpec) -> (PoolSpec, Arc<Pool>, Result<(), String>) {
+async fn bring_up(
+    opener: &PoolOpener,
+    spec: PoolSpec,
+) -> (PoolSpec, Arc<Pool>, Result<(), String>) {
     let pool = opener.open(plan::third_party(&opener.config, &spec));
-    let outcome = match first_start(&pool).await {
+    let outcome = match pool.first_start().await {
         Start::Failed(detail) => Err(detail),
         Start::Ready | Start::Pending => match refuse_mislabelled(&pool, &spec) {
             Ok(()) => self_test::run(&pool).await,
@@ -233,27 +212,30 @@ async fn bring_up(opener: &Opener, spec: PoolSpec) -> (PoolSpec, Arc<Pool>, Resu
     (spec, pool, outcome)
 }
 
-/// All plugins must be usable, and be what the lock file says of their files.
+/// All plugins of the pool must be usable, and be what the lock file says about their files.
 fn refuse_mislabelled(pool: &Pool, spec: &PoolSpec) -> Result<(), String> {
     let plugins = pool.plugins();
     for found in &spec.plugins {
         let Some(plugin) = plugins.iter().find(|plugin| plugin.path == found.source) else {
-            return Err("another plugin of its pool is refused".to_owned());
+            return Err("another plugin of the same pool is refused".to_owned());
         };
         if plugin.file_sha256 != found.sha256 {
-            return Err("the worker opened another file than the node looked at".to_owned());
+            return Err("the worker opened another file than the node checked".to_owned());
         }
-        let is = (&plugin.manifest.id, &plugin.manifest.version);
+        let actual = (&plugin.manifest.id, &plugin.manifest.version);
         if let Some((id, version)) =
-            found.locked.as_ref().filter(|(id, version)| is != (id, version))
+            found.locked.as_ref().filter(|(id, version)| actual != (id, version))
         {
-            return Err(format!("it is {} {}, the lock file calls it {id} {version}", is.0, is.1));
+            return Err(format!(
+                "the plugin is {} {}, but the lock file says {id} {version}",
+                actual.0, actual.1
+            ));
         }
     }
     Ok(())
 }
 
-/// An id, and an analysis type, is offered once.
+/// Each plugin id and each analysis type may be offered once.
 fn refuse_conflicts(pool: &Pool, others: &[Arc<Pool>]) -> Result<(), String> {
     let theirs: Vec<LoadedPlugin> = others.iter().flat_map(|other| other.plugins()).collect();
     for plugin in pool.plugins() {
@@ -265,8 +247,10 @@ fn refuse_conflicts(pool: &Pool, others: &[Arc<Pool>]) -> Result<(), String> {
                     other.path.display()
                 ));
             }
-            let offered = |kind: &str| other.manifest.analyses.iter().any(|spec| spec.kind == kind);
-            if let Some(spec) = plugin.manifest.analyses.iter().find(|spec| offered(&spec.kind)) {
+            let offered = |spec: &&AnalysisSpec| {
+                other.manifest.analyses.iter().any(|theirs| theirs.kind == spec.kind)
+            };
+            if let Some(spec) = plugin.manifest.analyses.iter().find(offered) {
                 return Err(format!("both {other_id} and {id} offer the analysis {}", spec.kind));
             }
         }
@@ -274,7 +258,7 @@ fn refuse_conflicts(pool: &Pool, others: &[Arc<Pool>]) -> Result<(), String> {
     Ok(())
 }
 
-/// Every plugin of the pool with its own reason where its worker gave one, else with `detail`.
+/// Every plugin of the pool with the reason that its worker gave, or else with `detail`.
 fn refusals(pool: &Pool, detail: &str) -> Vec<RefusedPlugin> {
     let own = pool.refused();
     let reason = |source: &PathBuf| {

@@ -1,5 +1,5 @@
-//! Before a plugin of a third party takes work, each of its analyses judges one small picture. What
-//! it says of it does not matter; that it answers within its own rules and time does.
+//! Self-test: before a third-party plugin takes work, each of its analyses judges a small picture.
+//! The verdict does not matter; the plugin must answer in time and as its manifest says.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -10,27 +10,27 @@ use tokio::sync::mpsc;
 use vultus_plugin_api::manifest::{AnalysisSpec, Slot, SlotKind};
 use vultus_worker_protocol::{RunAnalysis, RunMedium, RunRequest, SlottedMedium, memfd};
 
+use crate::free_worker::FreeWorker;
 use crate::pool::Pool;
 use crate::run::{RunCancel, RunEnd, RunEvent};
-use crate::worker_pools::FreeWorker;
 
 /// A grey gradient of 64 × 64 pixels.
 const PICTURE: &[u8] = include_bytes!("self_test.png");
-/// Most time for one analysis.
+/// Time limit of one analysis.
 const TIMEOUT_MS: u64 = 10_000;
-/// Until a worker is free for it.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// A plugin that fails so with a picture fails so with any, or breaks its own description.
+/// Maximum time to wait for a free worker.
+const WORKER_WAIT: Duration = Duration::from_secs(30);
+/// Failures that reject the plugin: it would fail with any picture, or violates its manifest.
 const FATAL: [&str; 4] =
     ["ANALYZER_PANICKED", "BAD_RESULT", "DEADLINE_EXCEEDED", "ANALYZER_UNAVAILABLE"];
 
-/// Tries every analysis of the pool's own plugins that takes pictures. An error says which failed
+/// Tests every analysis of the pool's plugins that takes pictures. An error says which one failed
 /// and how.
 pub(crate) async fn run(pool: &Arc<Pool>) -> Result<(), String> {
     for plugin in pool.plugins() {
         for spec in &plugin.manifest.analyses {
             let failed =
-                |detail: String| format!("its self-test of {} failed: {detail}", spec.kind);
+                |detail: String| format!("the self-test of {} failed: {detail}", spec.kind);
             let Some(request) = request(spec) else { continue };
             judge(pool, request).await.map_err(failed)?;
         }
@@ -45,9 +45,9 @@ async fn judge(pool: &Arc<Pool>, request: RunRequest) -> Result<(), String> {
         .iter()
         .map(|_| memfd::sealed("self-test", PICTURE))
         .collect::<Result<Vec<OwnedFd>, _>>();
-    let media = media.map_err(|error| format!("no memory for its picture: {error}"))?;
-    let no_worker = || "no worker takes it".to_owned();
-    let permit = tokio::time::timeout(PATIENCE, pool.reserve_if_available())
+    let media = media.map_err(|error| format!("copying the test picture failed: {error}"))?;
+    let no_worker = || "no worker was free".to_owned();
+    let permit = tokio::time::timeout(WORKER_WAIT, pool.reserve_if_available())
         .await
         .map_err(|_| no_worker())?;
     let worker = FreeWorker::new(Arc::clone(pool), permit.map_err(|_| no_worker())?);
@@ -73,7 +73,7 @@ async fn judge(pool: &Arc<Pool>, request: RunRequest) -> Result<(), String> {
     }
 }
 
-/// The analysis over as many pictures as it needs; none when it needs something else than pictures.
+/// A request of the analysis with as many pictures as it needs; none if it needs other media.
 fn request(spec: &AnalysisSpec) -> Option<RunRequest> {
     let mut media = Vec::new();
     let mut slotted = Vec::new();
@@ -82,7 +82,7 @@ fn request(spec: &AnalysisSpec) -> Option<RunRequest> {
         if slot.min > 0 && !takes_pictures {
             return None;
         }
-        // One at least, where one may be.
+        // The first slot gets at least one picture if it takes pictures.
         let count = slot.min.max(u32::from(place == 0 && takes_pictures));
         for _ in 0..count {
             slotted.push(SlottedMedium {

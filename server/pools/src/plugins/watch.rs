@@ -1,5 +1,5 @@
-//! Looks at the plugin folder from time to time, and brings what changed into use. A reconciler:
-//! each look stands for itself.
+//! Watches the plugin folder and brings changes into use. A reconciler: each pass is independent of
+//! earlier ones.
 
 use std::time::Duration;
 
@@ -7,40 +7,41 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::folder::{FolderError, PluginFolder, Scan};
-use super::reload::Accept;
+use super::folder::PluginFolder;
+use super::folder_error::FolderError;
+use super::reload::{Accept, QuarantinedPools};
+use super::scan::Scan;
 use crate::worker_pools::WorkerPools;
 
-/// Watches until `stop`, every `interval` (none: not by itself), and whenever `asked` says so. A
-/// change is heeded once the folder looks the same twice, so that a file is not taken while it is
+/// Watches until `stop`: at every `interval` (none: never) and on every message in `requested`. A
+/// change takes effect once two passes see the same files, so that a file is not used while it is
 /// being written.
 pub async fn watch(
     pools: WorkerPools,
     accept: Box<Accept>,
     interval: Option<Duration>,
-    mut asked: mpsc::Receiver<()>,
+    mut requested: mpsc::Receiver<()>,
     stop: CancellationToken,
 ) {
     let Some(folder) = pools.plugin_folder().cloned() else { return };
-    let mut looks = interval.map(tokio::time::interval);
-    if let Some(looks) = &mut looks {
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut ticks = interval.map(tokio::time::interval);
+    if let Some(ticks) = &mut ticks {
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
-    // What was in use at the start was looked at before that: the first look finds out whether it
-    // is still so.
+    // The plugins in use were scanned before the start, so the first pass applies its result.
     let (mut applied, mut last) = (None, None);
     loop {
         let by_request = tokio::select! {
             () = stop.cancelled() => return,
-            Some(()) = asked.recv() => true,
-            () = tick(&mut looks) => false,
+            Some(()) = requested.recv() => true,
+            () = tick(&mut ticks) => false,
         };
         let now = match of_folder(&folder, PluginFolder::signature).await {
             Ok(signature) => Some(signature),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the plugin folder cannot be looked at"
+                    "the plugin folder cannot be read"
                 );
                 continue;
             }
@@ -51,18 +52,21 @@ pub async fn watch(
             continue;
         }
         match of_folder(&folder, PluginFolder::scan).await {
-            Ok(scan) => apply(&pools, scan, &accept, by_request).await,
+            Ok(scan) if by_request => {
+                apply(&pools, scan, &accept, QuarantinedPools::Restart).await;
+            }
+            Ok(scan) => apply(&pools, scan, &accept, QuarantinedPools::Keep).await,
             Err(error) => tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "the plugins stay as they are"
+                "reading the plugin folder failed; the plugins stay unchanged"
             ),
         }
         applied = now;
     }
 }
 
-async fn apply(pools: &WorkerPools, scan: Scan, accept: &Accept, again: bool) {
-    let reloaded = pools.use_plugins(scan, accept, again).await;
+async fn apply(pools: &WorkerPools, scan: Scan, accept: &Accept, quarantined: QuarantinedPools) {
+    let reloaded = pools.use_plugins(scan, accept, quarantined).await;
     for pool in &reloaded.in_use {
         tracing::info!(pool, "plugins of a pool came into use");
     }
@@ -74,19 +78,19 @@ async fn apply(pools: &WorkerPools, scan: Scan, accept: &Accept, again: bool) {
     }
 }
 
-async fn tick(looks: &mut Option<tokio::time::Interval>) {
-    match looks {
-        Some(looks) => drop(looks.tick().await),
+async fn tick(ticks: &mut Option<tokio::time::Interval>) {
+    match ticks {
+        Some(ticks) => drop(ticks.tick().await),
         None => std::future::pending().await,
     }
 }
 
-/// Files are looked at off the threads that serve requests.
+/// Reads files on a thread for blocking work.
 async fn of_folder<T: Send + 'static>(
     folder: &PluginFolder,
-    look: fn(&PluginFolder) -> Result<T, FolderError>,
+    read: fn(&PluginFolder) -> Result<T, FolderError>,
 ) -> Result<T, FolderError> {
     let folder = folder.clone();
-    let looked = tokio::task::spawn_blocking(move || look(&folder)).await;
-    looked.unwrap_or_else(|error| Err(FolderError::Ended(error.to_string())))
+    let result = tokio::task::spawn_blocking(move || read(&folder)).await;
+    result.unwrap_or_else(|error| Err(FolderError::Ended(error.to_string())))
 }

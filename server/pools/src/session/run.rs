@@ -1,8 +1,5 @@
-//! One job on one worker: a probe or a run, with its deadlines and the cancel ladder (flag, grace,
-//! kill).
-//!
-//! It decides what a message means for the job; what becomes of the worker afterwards is the worker seat's
-//! matter.
+//! A run: a worker judges several analyses, each within its deadline. An analysis that is cancelled
+//! is asked to stop, gets a grace period, and then loses its worker.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
@@ -10,99 +7,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use vultus_worker_protocol::channel::MAX_DESCRIPTORS;
-use vultus_worker_protocol::{
-    AnalysisFailure, ProbeRequest, RefusalReport, RunAnalysis, RunCosts, RunRequest, ToWorker,
-};
+use vultus_worker_protocol::{AnalysisFailure, RunAnalysis, RunCosts, RunRequest, ToWorker};
 
-use super::analyzer::Analyzer;
-use super::inbound::{Probed, WorkerMessage};
-use super::process::{Inbound, Worker};
-use super::run::{CancelState, Death, Judged, RunEnd, RunEvent};
-use super::statistics::StatisticsCounter;
+use super::failure::{cancelled_failure, deadline_failure, failed};
+use super::fate::WorkerFate;
+use super::plugin_log::log;
+use crate::analyzer::Analyzer;
+use crate::inbound::WorkerMessage;
+use crate::process::{Inbound, Worker};
+use crate::run::{CancelState, Death, Judged, RunEnd, RunEvent};
+use crate::statistics::StatisticsCounter;
 
-/// What an analysis may take beyond its deadline or its cancellation before the worker is killed.
+/// Grace period: time that an analysis gets after its deadline or its cancellation before the
+/// worker is killed.
 const GRACE: Duration = Duration::from_secs(2);
-/// Decoding all the media of a run.
+/// Time limit for decoding all media of a run.
 const DECODE_DEADLINE: Duration = Duration::from_secs(60);
-/// Between two analyses, before the first and after the last.
+/// Time limit between two analyses, before the first and after the last.
 const PAUSE_DEADLINE: Duration = Duration::from_secs(10);
-/// Lines that the plugins of one run may write to the log.
+/// Maximum number of log lines of the plugins in one run; further lines are dropped.
 const LOG_LINES: u32 = 50;
 
-/// What became of the worker in a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WorkerFate {
-    /// It can take the next job.
-    Lives,
-    /// It died by itself, in plugin code or for no known reason: this counts as a crash of the
-    /// pool.
-    Crashed,
-    /// It died over hostile media. That says nothing about the pool.
-    DiedDecoding,
-    /// It must be killed, at nobody's fault but the job's.
-    Spent,
-    /// It must be killed, since an analysis did not stop at its deadline: this counts as a crash of
-    /// the pool.
-    Hung,
-}
-
-/// A process that did not look at the clock for longer than this, and as much again, stood still.
-const AWAKE_STEP: Duration = Duration::from_millis(100);
-
-/// How a probe ended.
-#[derive(Debug)]
-pub(crate) enum ProbeEnd {
-    /// The worker answered.
-    Answered(Result<Probed, RefusalReport>),
-    /// The worker died over it.
-    Died,
-    /// It took longer than the deadline.
-    TooSlow,
-}
-
-/// Has `worker` examine one medium, within `limit` from now.
-pub(crate) async fn probe(
-    worker: &mut Worker,
-    medium: OwnedFd,
-    byte_size: u64,
-    limit: Duration,
-) -> (ProbeEnd, WorkerFate) {
-    let mut too_slow = std::pin::pin!(awake_for(limit));
-    let name = "probe".to_owned();
-    worker.send(ToWorker::Probe(ProbeRequest { probe: name.clone(), byte_size }), vec![medium]);
-    loop {
-        let inbound = tokio::select! {
-            inbound = worker.receive() => inbound,
-            () = &mut too_slow => return (ProbeEnd::TooSlow, WorkerFate::Spent),
-        };
-        match inbound {
-            Inbound::Gone(_) => return (ProbeEnd::Died, WorkerFate::DiedDecoding),
-            Inbound::Message(message) => match *message {
-                WorkerMessage::Probed { probe, result } if probe == name => {
-                    return (ProbeEnd::Answered(result), WorkerFate::Lives);
-                }
-                WorkerMessage::Log { .. } => {}
-                _ => return (ProbeEnd::Died, WorkerFate::Crashed),
-            },
-        }
-    }
-}
-
-/// Waits for this long. Time in which this process stood still hardly counts: what came meanwhile
-/// shall be read before it is called late.
-async fn awake_for(limit: Duration) {
-    let mut left = limit;
-    while !left.is_zero() {
-        let (step, begun) = (left.min(AWAKE_STEP), Instant::now());
-        sleep(step).await;
-        left = left.saturating_sub(begun.elapsed().min(2 * step));
-    }
-}
-
-/// Has `worker` do a run. `media` are the descriptors of the request's media, in order;
-/// `analyzer_of` is what is known of the plugin of the worker that judges a type.
+/// Has `worker` judge a run. `media` are the descriptors of the request's media, in order;
+/// `analyzer_of` returns the analyzer of an analysis type.
 pub(crate) async fn run(
     worker: &mut Worker,
     request: RunRequest,
@@ -112,16 +41,16 @@ pub(crate) async fn run(
     analyzer_of: impl Fn(&str) -> Option<Arc<Analyzer>>,
     statistics: &StatisticsCounter,
 ) -> (RunEnd, WorkerFate) {
-    let open = |a: &RunAnalysis| {
-        (
-            a.id.clone(),
-            Open { limit: Duration::from_millis(a.timeout_ms), analyzer: analyzer_of(&a.kind) },
-        )
+    let unjudged = |analysis: &RunAnalysis| {
+        let limit = Duration::from_millis(analysis.timeout_ms);
+        let analyzer = analyzer_of(&analysis.kind);
+        (analysis.id.clone(), UnjudgedAnalysis { limit, analyzer })
     };
-    let kinds = request.analyses.iter().map(|a| (a.id.clone(), a.kind.clone())).collect();
+    let analysis_types =
+        request.analyses.iter().map(|analysis| (analysis.id.clone(), analysis.kind.clone()));
     let mut session = Session {
         run: request.run.clone(),
-        unjudged: request.analyses.iter().map(open).collect(),
+        unjudged: request.analyses.iter().map(unjudged).collect(),
         phase: Phase::Between,
         deadline: Instant::now() + PAUSE_DEADLINE,
         kill_at: None,
@@ -130,7 +59,7 @@ pub(crate) async fn run(
         log_lines: 0,
         events,
         statistics,
-        kinds,
+        analysis_types: analysis_types.collect(),
         entered: None,
     };
     if media.len() > MAX_DESCRIPTORS || media.len() != request.media.len() {
@@ -149,27 +78,28 @@ enum Phase {
 }
 
 /// An analysis without a verdict yet.
-struct Open {
+struct UnjudgedAnalysis {
     limit: Duration,
-    /// Who judges it.
     analyzer: Option<Arc<Analyzer>>,
 }
 
 struct Session<'a> {
     run: String,
-    unjudged: BTreeMap<String, Open>,
+    unjudged: BTreeMap<String, UnjudgedAnalysis>,
     phase: Phase,
     /// When the phase must be over.
     deadline: Instant,
-    /// When the worker is killed because what was cancelled still runs.
+    /// When the worker is killed because a cancelled analysis is still running.
     kill_at: Option<Instant>,
+    /// Analyses that the worker was told to stop.
     told: BTreeSet<String>,
+    /// Whether the worker was told to stop the whole run.
     told_all: bool,
     log_lines: u32,
     events: &'a mpsc::Sender<RunEvent>,
     statistics: &'a StatisticsCounter,
-    /// The types of all analyses of the run.
-    kinds: BTreeMap<String, String>,
+    /// The type of each analysis of the run.
+    analysis_types: BTreeMap<String, String>,
     /// The analysis that was entered last, and when.
     entered: Option<(String, Instant)>,
 }
@@ -192,8 +122,8 @@ impl Session<'_> {
             let timer = self.kill_at.map_or(self.deadline, |kill_at| kill_at.min(self.deadline));
             tokio::select! {
                 biased;
-                // What the worker says comes last, so that one that never stops talking cannot talk
-                // over its deadline.
+                // Messages come last, so that a worker that sends without pause cannot outlast
+                // its deadline.
                 () = sleep_until(timer) => {
                     let cancelled = cancel.borrow().clone();
                     return self.too_late(&cancelled).await;
@@ -211,14 +141,17 @@ impl Session<'_> {
                     Inbound::Message(message) => match self.take(*message).await {
                         Step::GoOn => {}
                         Step::Done(costs) => return (RunEnd::Done(costs), WorkerFate::Lives),
-                        Step::Violation(what) => return self.died(format!("broke the protocol: {what}")),
+                        Step::Violation(what) => {
+                            return self.died(format!("violated the protocol: {what}"));
+                        }
                     },
                 },
             }
         }
     }
 
-    /// Tells the worker what was cancelled since; starts the ladder when that is what it is doing.
+    /// Tells the worker which analyses were cancelled since the last call. If one of them is
+    /// running, the grace period begins.
     fn pass_on(&mut self, worker: &Worker, state: &CancelState) {
         if state.all && !self.told_all {
             self.told_all = true;
@@ -248,7 +181,8 @@ impl Session<'_> {
             WorkerMessage::Entered { run, analysis }
                 if run == self.run && !matches!(self.phase, Phase::In(_)) =>
             {
-                let Some(limit) = self.unjudged.get(&analysis).map(|open| open.limit) else {
+                let Some(limit) = self.unjudged.get(&analysis).map(|unjudged| unjudged.limit)
+                else {
                     return Step::Violation("entered an analysis that is not to be judged");
                 };
                 self.enter(Phase::In(analysis.clone()), limit + GRACE);
@@ -257,18 +191,16 @@ impl Session<'_> {
                 Step::GoOn
             }
             WorkerMessage::Progress { run, analysis, fraction } if run == self.run => {
-                // A receiver that lags gets a later one.
+                // A receiver that lags gets a later event instead.
                 let _ = self.events.try_send(RunEvent::Progress { analysis, fraction });
                 Step::GoOn
             }
             WorkerMessage::Judged { run, judged }
                 if run == self.run && self.phase == Phase::In(judged.analysis.clone()) =>
             {
-                let analyzer =
-                    self.unjudged.remove(&judged.analysis).and_then(|open| open.analyzer);
-                let judged = Judged { analyzer, ..judged };
+                let analyzer = self.take_analyzer(&judged.analysis);
                 self.enter(Phase::Between, PAUSE_DEADLINE);
-                self.tell(RunEvent::Judged(judged)).await;
+                self.tell(RunEvent::Judged(Judged { analyzer, ..judged })).await;
                 Step::GoOn
             }
             WorkerMessage::RunDone { run, costs }
@@ -290,8 +222,13 @@ impl Session<'_> {
             | WorkerMessage::Entered { .. }
             | WorkerMessage::Progress { .. }
             | WorkerMessage::Judged { .. }
-            | WorkerMessage::RunDone { .. } => Step::Violation("a message out of turn"),
+            | WorkerMessage::RunDone { .. } => Step::Violation("an unexpected message"),
         }
+    }
+
+    /// Counts an analysis as judged and returns its analyzer.
+    fn take_analyzer(&mut self, analysis: &str) -> Option<Arc<Analyzer>> {
+        self.unjudged.remove(analysis).and_then(|unjudged| unjudged.analyzer)
     }
 
     fn enter(&mut self, phase: Phase, limit: Duration) {
@@ -302,13 +239,14 @@ impl Session<'_> {
 
     async fn tell(&self, event: RunEvent) {
         if let RunEvent::Judged(judged) = &event
-            && let Some(kind) = self.kinds.get(&judged.analysis)
+            && let Some(analysis_type) = self.analysis_types.get(&judged.analysis)
         {
             let entered =
                 self.entered.as_ref().filter(|(analysis, _)| *analysis == judged.analysis);
-            self.statistics.judged(kind, judged, entered.map(|(_, at)| at.elapsed()));
+            let took = entered.map(|(_, at)| at.elapsed());
+            self.statistics.judged(analysis_type, judged, took);
         }
-        // A caller that is gone shows by `closed`, which cancels the run.
+        // A closed receiver is noticed by `closed`, which cancels the run.
         let _ = self.events.send(event).await;
     }
 
@@ -318,14 +256,16 @@ impl Session<'_> {
             Phase::Decoding => (None, true),
             Phase::In(analysis) => (Some(analysis.clone()), false),
         };
-        if let Some(kind) = active.as_ref().and_then(|analysis| self.kinds.get(analysis)) {
-            self.statistics.died(kind);
+        let active_type = active.as_ref().and_then(|analysis| self.analysis_types.get(analysis));
+        if let Some(analysis_type) = active_type {
+            self.statistics.died(analysis_type);
         }
         let fate = if decoding { WorkerFate::DiedDecoding } else { WorkerFate::Crashed };
         (RunEnd::WorkerDied(Death { active, decoding, detail }), fate)
     }
 
-    /// The time of the phase is over. Judges what is to blame; the worker has to go.
+    /// The deadline of the phase has passed. Ends the analyses that are to blame; the worker must
+    /// be killed.
     async fn too_late(&mut self, cancelled: &CancelState) -> (RunEnd, WorkerFate) {
         if self.told_all {
             for analysis in std::mem::take(&mut self.unjudged).into_keys() {
@@ -334,16 +274,15 @@ impl Session<'_> {
             return (RunEnd::Done(RunCosts::default()), WorkerFate::Spent);
         }
         let Phase::In(active) = self.phase.clone() else {
-            let (end, _) =
-                self.died("took longer than its deadline outside any analysis".to_owned());
+            let (end, _) = self.died("exceeded a deadline outside any analysis".to_owned());
             return (end, WorkerFate::Spent);
         };
-        let analyzer = self.unjudged.remove(&active).and_then(|open| open.analyzer);
-        let plugin = analyzer.as_ref().map(|analyzer| analyzer.plugin()).unwrap_or_default();
+        let analyzer = self.take_analyzer(&active);
         if cancelled.covers(&active) {
             self.tell(failed(active, cancelled_failure())).await;
             return (RunEnd::WorkerStopped, WorkerFate::Spent);
         }
+        let plugin = analyzer.as_ref().map(|analyzer| analyzer.plugin()).unwrap_or_default();
         self.tell(failed(active, deadline_failure(plugin))).await;
         (RunEnd::WorkerStopped, WorkerFate::Hung)
     }
@@ -356,67 +295,14 @@ impl Session<'_> {
         for analysis in analyses {
             let failure = AnalysisFailure {
                 code: "TOO_MANY_MEDIA".to_owned(),
-                message: format!("Analyses made together take at most {MAX_DESCRIPTORS} media."),
+                message: format!(
+                    "Analyses requested together take at most {MAX_DESCRIPTORS} media."
+                ),
                 detail: format!("{count} descriptors for the media of one run"),
                 retryable: false,
             };
             self.tell(failed(analysis.id.clone(), failure)).await;
         }
         (RunEnd::Done(RunCosts::default()), WorkerFate::Lives)
-    }
-}
-
-/// The event of an analysis that ends without a verdict.
-pub(crate) fn failed(analysis: String, failure: AnalysisFailure) -> RunEvent {
-    RunEvent::Judged(Judged {
-        analysis,
-        result: Err(failure),
-        artifacts: Vec::new(),
-        analyzer: None,
-    })
-}
-
-/// The failure of an analysis that was asked to stop.
-pub(crate) fn cancelled_failure() -> AnalysisFailure {
-    AnalysisFailure {
-        code: "CANCELLED".to_owned(),
-        message: "The analysis was cancelled.".to_owned(),
-        detail: String::new(),
-        retryable: false,
-    }
-}
-
-fn deadline_failure(plugin: &str) -> AnalysisFailure {
-    AnalysisFailure {
-        code: "DEADLINE_EXCEEDED".to_owned(),
-        message: format!("The analyzer {plugin} exceeded its time limit."),
-        detail: "the worker did not stop within the grace period and was killed".to_owned(),
-        retryable: false,
-    }
-}
-
-/// Writes a plugin's line to the log.
-pub(crate) fn log(plugin: &str, level: u32, text: &str) {
-    match level {
-        0 => tracing::error!(plugin, ?text, "plugin"),
-        1 => tracing::warn!(plugin, ?text, "plugin"),
-        2 => tracing::info!(plugin, ?text, "plugin"),
-        _ => tracing::debug!(plugin, ?text, "plugin"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn time_in_which_the_process_stood_still_does_not_count() {
-        let waiting = tokio::spawn(awake_for(5 * AWAKE_STEP));
-        tokio::task::yield_now().await;
-        // Nothing else runs in this process meanwhile, as when it is stopped.
-        std::thread::sleep(10 * AWAKE_STEP);
-        tokio::task::yield_now().await;
-        assert!(!waiting.is_finished());
-        waiting.await.unwrap();
     }
 }
