@@ -1,7 +1,9 @@
 //! The claim loop: waits for a free worker, takes a run from the queue under a lease, and hands it
 //! to [`super::run_task`].
 
-use super::run_task::{RunTask, Shared};
+use super::context::DispatchContext;
+use super::run_context::LEASE;
+use super::run_task::RunTask;
 use super::unserved::fail_unserved;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,40 +19,38 @@ use vultus_pools::run::PoolName;
 use vultus_pools::worker_pools::WorkerPools;
 use vultus_store::Store;
 
-/// How long a run belongs to a node without a heartbeat.
-pub(super) const LEASE: time::Duration = time::Duration::seconds(10);
-/// After a failed claim the store is left alone for this long.
+/// Pause after a failed claim.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
-/// After the drain time runs get this long to give themselves back to the queue.
-const GIVE_BACK: Duration = Duration::from_secs(3);
+/// Time that runs get after the drain time to return to the queue.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What the dispatcher works with.
+/// Options of the dispatcher. None has a default.
 pub struct DispatcherParts {
-    /// The store, which is the queue.
+    /// The store, which holds the queue.
     pub store: Arc<dyn Store>,
-    /// The bytes of media.
+    /// The storage of media and artifacts.
     pub blobs: Arc<BlobStore>,
     /// The keys of companies and folders.
     pub keyring: Keyring,
-    /// For the plain bytes of media that runs read.
+    /// Limits the memory for decrypted media of all runs, in bytes.
     pub memory: MemoryBudget,
-    /// The workers.
+    /// The worker pools.
     pub pools: WorkerPools,
-    /// Where runs register.
+    /// The list of runs in progress.
     pub running: RunningRuns,
     /// The clock.
     pub clock: Clock,
-    /// Name of this node and incarnation.
+    /// Name of the node, unique for each start; leases carry it.
     pub node: String,
-    /// No other node uses the data: leases from before the start are of a node that is gone, and
-    /// are taken at once.
+    /// Whether no other node uses the same data. Then a lease from before the start belongs to a
+    /// dead node and is claimed at once.
     pub sole_node: bool,
-    /// Analyses whose plugin is gone fail after this time. Only of a sole node: another one might
-    /// have the plugin.
+    /// Time without a pool for an analysis after which the analysis fails. Applies only to a sole
+    /// node, because another node might have the plugin.
     pub removed_after: Duration,
 }
 
-/// Moves runs from the queue to the workers until it is shut down.
+/// Moves runs from the queue to the workers until its shutdown.
 pub struct Dispatcher {
     running: RunningRuns,
     stopping: CancellationToken,
@@ -63,7 +63,7 @@ impl Dispatcher {
         let stopping = CancellationToken::new();
         let running = parts.running.clone();
         tracing::info!(node = parts.node, "runs are claimed under this name");
-        let shared = Arc::new(Shared {
+        let context = Arc::new(DispatchContext {
             keyring: parts.keyring,
             memory: parts.memory,
             store: parts.store,
@@ -73,23 +73,25 @@ impl Dispatcher {
             clock: parts.clock,
         });
         let mut loops = JoinSet::new();
-        loops.spawn(claim_for_all(shared.clone(), parts.node, stopping.clone(), parts.sole_node));
+        loops.spawn(claim_for_all(context.clone(), parts.node, stopping.clone(), parts.sole_node));
         if parts.sole_node {
-            loops.spawn(fail_unserved(shared, parts.removed_after, stopping.clone()));
+            loops.spawn(fail_unserved(context, parts.removed_after, stopping.clone()));
         }
         Self { running, stopping, loops }
     }
 
-    /// Claims nothing more, lets runs go on for `drain`, and gives the rest back to the queue.
+    /// Stops claiming, lets runs finish within `drain`, and returns the rest to the queue.
     pub async fn shutdown(mut self, drain: Duration) {
         self.stopping.cancel();
         if tokio::time::timeout(drain, join_all(&mut self.loops)).await.is_ok() {
             return;
         }
-        tracing::info!("runs that did not finish in time go back to the queue");
+        tracing::info!("runs did not finish within the drain time and return to the queue");
         self.running.cancel_all();
-        if tokio::time::timeout(GIVE_BACK, join_all(&mut self.loops)).await.is_err() {
-            tracing::warn!("runs could not be given back; they are taken up once their leases end");
+        if tokio::time::timeout(RELEASE_TIMEOUT, join_all(&mut self.loops)).await.is_err() {
+            tracing::warn!(
+                "runs could not return to the queue; they are claimed when their leases expire"
+            );
             self.loops.shutdown().await;
         }
     }
@@ -100,30 +102,30 @@ async fn join_all(tasks: &mut JoinSet<()>) {
         if let Err(error) = joined {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "a task of the dispatcher ended badly"
+                "a task of the dispatcher panicked"
             );
         }
     }
 }
 
-/// Keeps one loop per pool, also for pools that come later.
+/// Keeps one loop per pool, also for pools that are opened later.
 async fn claim_for_all(
-    shared: Arc<Shared>,
+    context: Arc<DispatchContext>,
     node: String,
     stopping: CancellationToken,
     sole_node: bool,
 ) {
-    let mut changes = shared.pools.changes();
+    let mut changes = context.pools.changes();
     let mut claimed: HashMap<tokio::task::Id, PoolName> = HashMap::new();
     let mut loops = JoinSet::new();
-    let orphaned_before = sole_node.then(|| shared.clock.now() + LEASE);
+    let orphaned_before = sole_node.then(|| context.clock.now() + LEASE);
     loop {
         changes.mark_unchanged();
-        for pool in shared.pools.pools() {
+        for pool in context.pools.pools() {
             if !claimed.values().any(|claimed| *claimed == pool) {
-                let (shared, node, stopping) = (shared.clone(), node.clone(), stopping.clone());
+                let (context, node, stopping) = (context.clone(), node.clone(), stopping.clone());
                 let claims =
-                    ClaimLoop { shared, pool: pool.clone(), node, stopping, orphaned_before };
+                    ClaimLoop { context, pool: pool.clone(), node, stopping, orphaned_before };
                 claimed.insert(loops.spawn(claims.run()).id(), pool);
             }
         }
@@ -134,7 +136,10 @@ async fn claim_for_all(
                 let task = match ended {
                     Ok((task, ())) => task,
                     Err(error) => {
-                        tracing::error!(error = &error as &dyn std::error::Error, "a claim loop ended badly");
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "a claim loop panicked"
+                        );
                         error.id()
                     }
                 };
@@ -146,17 +151,16 @@ async fn claim_for_all(
 }
 
 struct ClaimLoop {
-    shared: Arc<Shared>,
+    context: Arc<DispatchContext>,
     pool: PoolName,
     node: String,
     stopping: CancellationToken,
-    /// Until nothing is left of before: leases that end before this time are of a node that is
-    /// gone.
+    /// Leases that expire before this time belong to a dead node. None once no such lease is left.
     orphaned_before: Option<OffsetDateTime>,
 }
 
 impl ClaimLoop {
-    /// Ends with the pool.
+    /// Claims until the pool ends.
     async fn run(mut self) {
         let mut runs = JoinSet::new();
         loop {
@@ -166,7 +170,7 @@ impl ClaimLoop {
             let stopping = self.stopping.clone();
             tokio::select! {
                 () = stopping.cancelled() => break,
-                goes_on = self.step(&mut runs) => if !goes_on { break },
+                continues = self.step(&mut runs) => if !continues { break },
             }
         }
         while let Some(joined) = runs.join_next().await {
@@ -174,26 +178,28 @@ impl ClaimLoop {
         }
     }
 
-    /// Claims one run or waits for one. False: the pool has ended. A claim that is given up
-    /// half-way (at shutdown) at worst leaves a lease that runs out.
+    /// Claims one run, or waits for one. False once the pool has ended. A claim that is dropped at
+    /// shutdown may leave a lease, which expires.
     async fn step(&mut self, runs: &mut JoinSet<()>) -> bool {
-        let Some(worker) = self.shared.pools.free_worker(&self.pool).await else { return false };
-        let clock = self.shared.clock.now();
+        let Some(worker) = self.context.pools.free_worker(&self.pool).await else { return false };
+        let clock = self.context.clock.now();
         let now = self.orphaned_before.map_or(clock, |until| until.max(clock));
         match self
-            .shared
+            .context
             .store
             .claim_run(&[self.pool.as_str().to_owned()], &self.node, now, LEASE)
             .await
         {
             Ok(Some(run)) => {
-                tracing::debug!(run = %run.token.run_id, analyses = run.analyses.len(), "run claimed");
-                runs.spawn(RunTask::new(self.shared.clone(), self.pool.clone(), run).work(worker));
+                let analyses = run.analyses.len();
+                tracing::debug!(run = %run.token.run_id, analyses, "run claimed");
+                let task = RunTask::new(self.context.clone(), self.pool.clone(), run);
+                runs.spawn(task.work(worker));
             }
             Ok(None) => {
                 self.orphaned_before = None;
                 drop(worker);
-                self.shared.store.run_waiting().await;
+                self.context.store.run_waiting().await;
             }
             Err(error) => {
                 drop(worker);
@@ -211,7 +217,7 @@ fn log_panic(joined: Result<(), tokio::task::JoinError>) {
     {
         tracing::error!(
             error = &error as &dyn std::error::Error,
-            "a run's task panicked; its lease will end"
+            "the task of a run panicked; its lease will expire"
         );
     }
 }

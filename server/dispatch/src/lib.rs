@@ -2,8 +2,13 @@
 //! and writes the results. Knows no worker process.
 
 mod claims;
+mod context;
+mod open_media;
+mod run_context;
 mod run_failure;
+mod run_request;
 mod run_task;
+mod run_writes;
 mod stored_verdict;
 mod unserved;
 

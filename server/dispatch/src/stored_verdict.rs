@@ -1,4 +1,4 @@
-//! A verdict as the store keeps it.
+//! Converts a verdict to the form that the store keeps.
 
 use futures::future::try_join_all;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(crate) async fn write_artifacts(
     Ok(verdict.artifacts.iter().zip(stored).map(artifact).collect())
 }
 
-/// The verdict as the store keeps it: reasons name media by id.
+/// The verdict in the form that the store keeps. Its reasons refer to media by id.
 pub(crate) fn finished(
     verdict: &Verdict,
     analysis: &Analysis,
