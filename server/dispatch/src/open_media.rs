@@ -55,11 +55,11 @@ impl RunContext {
             self.run.media.iter().filter(|medium| taken.contains(&medium.id)).collect();
         let known: HashSet<MediaId> = wanted.iter().map(|medium| medium.id).collect();
         let frames: Vec<Option<ProbedFrame>> =
-            wanted.iter().map(|medium| self.node.pools.frames().take(medium.id)).collect();
+            wanted.iter().map(|medium| self.dispatch.pools.frames().take(medium.id)).collect();
         let encrypted = wanted.iter().zip(&frames).filter(|(_, frame)| frame.is_none());
         let encrypted_bytes = encrypted.map(|(medium, _)| medium.byte_size).sum();
         let mut open = OpenMedia {
-            reserved: self.node.memory.reserve(encrypted_bytes).await,
+            reserved: self.dispatch.memory.reserve(encrypted_bytes).await,
             media: Vec::new(),
             missing: taken.difference(&known).copied().collect(),
         };
@@ -86,7 +86,7 @@ impl RunContext {
     }
 
     async fn plain_of(&self, medium: &Medium, folder: &FolderKey) -> Result<OwnedFd, BlobError> {
-        let plain = self.node.blobs.open(&medium.blob_key, folder).await?.plain().await?;
+        let plain = self.dispatch.blobs.open(&medium.blob_key, folder).await?.plain().await?;
         plain.descriptor()
     }
 

@@ -43,7 +43,7 @@ impl From<KeyringError> for Abandoned {
 
 /// One claimed run.
 pub(super) struct RunContext {
-    pub(super) node: Arc<DispatchContext>,
+    pub(super) dispatch: Arc<DispatchContext>,
     pub(super) pool: PoolName,
     pub(super) run: ClaimedRun,
     pub(super) cancel: RunCancel,
@@ -52,12 +52,12 @@ pub(super) struct RunContext {
 }
 
 impl RunContext {
-    pub(super) fn new(node: Arc<DispatchContext>, pool: PoolName, run: ClaimedRun) -> Self {
-        Self { node, pool, run, cancel: RunCancel::new(), retry: AtomicBool::new(false) }
+    pub(super) fn new(dispatch: Arc<DispatchContext>, pool: PoolName, run: ClaimedRun) -> Self {
+        Self { dispatch, pool, run, cancel: RunCancel::new(), retry: AtomicBool::new(false) }
     }
 
     pub(super) fn now(&self) -> OffsetDateTime {
-        self.node.clock.now()
+        self.dispatch.clock.now()
     }
 
     /// The analysis of the run with this id. None if the worker names a wrong id.
@@ -69,11 +69,11 @@ impl RunContext {
     /// Id of the plugin that judges an analysis; empty if it is not known.
     pub(super) fn plugin_of(&self, analysis: Option<AnalysisId>) -> String {
         let analysis = self.run.analyses.iter().find(|known| Some(known.id) == analysis);
-        analysis.and_then(|known| self.node.pools.plugin_of(&known.kind)).unwrap_or_default()
+        analysis.and_then(|known| self.dispatch.pools.plugin_of(&known.kind)).unwrap_or_default()
     }
 
     pub(super) async fn folder_key(&self) -> Result<Arc<FolderKey>, KeyringError> {
-        self.node
+        self.dispatch
             .keyring
             .folder(self.run.company_id, self.run.folder_id, &self.run.folder_key)
             .await
@@ -81,7 +81,7 @@ impl RunContext {
 
     /// Extends the lease.
     pub(super) async fn keep_lease(&self) -> Result<(), Abandoned> {
-        if self.node.store.heartbeat(self.run.token, self.now(), LEASE).await? {
+        if self.dispatch.store.heartbeat(self.run.token, self.now(), LEASE).await? {
             return Ok(());
         }
         Err(Abandoned::Stale)
@@ -89,7 +89,7 @@ impl RunContext {
 
     /// Gives the run back to the queue, to be claimed at `retry_at` at the earliest.
     pub(super) async fn release(&self, retry_at: Option<OffsetDateTime>) -> Result<(), Abandoned> {
-        match self.node.store.release_run(self.run.token, retry_at, self.now()).await? {
+        match self.dispatch.store.release_run(self.run.token, retry_at, self.now()).await? {
             Applied::Yes | Applied::AlreadyFinal => Ok(()),
             Applied::Stale => Err(Abandoned::Stale),
         }

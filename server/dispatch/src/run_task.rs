@@ -30,7 +30,7 @@ const EVENTS: usize = 64;
 
 /// What follows after a part of the run.
 enum Next {
-    GoOn,
+    Continue,
     /// The run is released already.
     Released,
 }
@@ -43,8 +43,8 @@ pub(super) struct RunTask {
 }
 
 impl RunTask {
-    pub(super) fn new(node: Arc<DispatchContext>, pool: PoolName, run: ClaimedRun) -> Self {
-        Self { context: RunContext::new(node, pool, run), done: HashSet::new() }
+    pub(super) fn new(dispatch: Arc<DispatchContext>, pool: PoolName, run: ClaimedRun) -> Self {
+        Self { context: RunContext::new(dispatch, pool, run), done: HashSet::new() }
     }
 
     /// Judges all analyses of the run; the first part on `worker`.
@@ -64,8 +64,8 @@ impl RunTask {
     }
 
     async fn judge_all(&mut self, worker: FreeWorker) -> Result<(), Abandoned> {
-        let RunContext { node, run, cancel, .. } = &self.context;
-        let registration = node.running.register(run.token.run_id, run.folder_id, cancel);
+        let RunContext { dispatch, run, cancel, .. } = &self.context;
+        let registration = dispatch.running.register(run.token.run_id, run.folder_id, cancel);
         let mut worker = Some(worker);
         loop {
             let part = self.next_part();
@@ -97,7 +97,7 @@ impl RunTask {
         let OpenMedia { media, missing, reserved } = self.context.open_media(&part).await?;
         if !missing.is_empty() {
             self.fail_missing(&part, &missing).await?;
-            return Ok(Next::GoOn);
+            return Ok(Next::Continue);
         }
         let (media, descriptors): (Vec<OpenMedium>, Vec<OwnedFd>) = media.into_iter().unzip();
         let request = run_request(&self.context.run, &part, &media);
@@ -108,7 +108,7 @@ impl RunTask {
         match end {
             RunEnd::Done(costs) => {
                 self.log_costs(costs);
-                return Ok(Next::GoOn);
+                return Ok(Next::Continue);
             }
             RunEnd::WorkerDied(death) => self.record_death(death, &asked).await?,
             RunEnd::WorkerStopped => self.context.release(None).await?,
@@ -136,7 +136,7 @@ impl RunTask {
 
     /// Records the death of a worker. The store applies the rule of blame and releases the run.
     async fn record_death(&self, death: Death, asked: &[RunAnalysis]) -> Result<(), Abandoned> {
-        let RunContext { node, run, .. } = &self.context;
+        let RunContext { dispatch, run, .. } = &self.context;
         tracing::warn!(
             run = %run.token.run_id,
             detail = death.detail,
@@ -147,7 +147,7 @@ impl RunTask {
         let failure = crash_failure(&death, &self.context.plugin_of(active));
         let failure = vultus_core::AnalysisFailure { code: failure.code, message: failure.message };
         let death = WorkerDeath { active };
-        node.store.record_death(run.token, death, &failure, self.context.now()).await?;
+        dispatch.store.record_death(run.token, death, &failure, self.context.now()).await?;
         Ok(())
     }
 
@@ -173,14 +173,14 @@ impl RunTask {
         worker: Option<FreeWorker>,
         registration: &Registration,
     ) -> Result<RunEnd, Abandoned> {
-        let (context, store) = (&self.context, &self.context.node.store);
+        let (context, store) = (&self.context, &self.context.dispatch.store);
         let token = context.run.token;
         let (sender, mut events) = mpsc::channel(EVENTS);
         let running = async move {
             match worker {
                 Some(worker) => worker.run(request, media, sender, &context.cancel).await,
                 None => {
-                    let pools = &context.node.pools;
+                    let pools = &context.dispatch.pools;
                     pools.run(&context.pool, request, media, sender, &context.cancel).await
                 }
             }
@@ -233,9 +233,9 @@ impl RunTask {
     /// Cancels in the worker the analyses that were cancelled in the store. An erased folder ends
     /// the run.
     async fn stop_unwanted(&self) -> Result<(), Abandoned> {
-        let RunContext { node, run, cancel, .. } = &self.context;
+        let RunContext { dispatch, run, cancel, .. } = &self.context;
         let ids: Vec<AnalysisId> = run.analyses.iter().map(|analysis| analysis.id).collect();
-        let found = node.store.analyses(Scope::Everything, &ids).await?;
+        let found = dispatch.store.analyses(Scope::Everything, &ids).await?;
         if found.is_empty() {
             return Err(Abandoned::Stale);
         }

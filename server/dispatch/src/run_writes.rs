@@ -19,13 +19,13 @@ impl RunContext {
             RunEvent::Entered { analysis } => {
                 let Some(analysis) = self.analysis(&analysis) else { return Ok(()) };
                 let entering =
-                    self.node.store.enter_analysis(self.run.token, analysis.id, self.now());
+                    self.dispatch.store.enter_analysis(self.run.token, analysis.id, self.now());
                 self.observe_applied(entering.await?, analysis.id)
             }
             RunEvent::Progress { analysis, fraction } => {
                 let Some(analysis) = self.analysis(&analysis) else { return Ok(()) };
                 let recording =
-                    self.node.store.record_progress(self.run.token, analysis.id, fraction);
+                    self.dispatch.store.record_progress(self.run.token, analysis.id, fraction);
                 self.observe_applied(recording.await?, analysis.id)
             }
             RunEvent::Judged(judged) => self.write_judged(judged).await,
@@ -34,7 +34,7 @@ impl RunContext {
 
     async fn write_judged(&self, judged: Judged) -> Result<(), Abandoned> {
         let Some(analysis) = self.analysis(&judged.analysis) else { return Ok(()) };
-        let current = || self.node.pools.analyzer(&self.pool, &analysis.kind);
+        let current = || self.dispatch.pools.analyzer(&self.pool, &analysis.kind);
         let Some(analyzer) = judged.analyzer.clone().or_else(current) else {
             tracing::warn!(
                 pool = %self.pool,
@@ -64,12 +64,12 @@ impl RunContext {
     /// Writes a verdict with its artifacts. If the sweeper deletes the artifacts before the commit,
     /// they are written again.
     async fn write_verdict(&self, analysis: &Analysis, verdict: &Verdict) -> Result<(), Abandoned> {
-        let (folder, store) = (self.folder_key().await?, self.node.store.as_ref());
+        let (folder, store) = (self.folder_key().await?, self.dispatch.store.as_ref());
         let (mut attempt, mut swept) = (0, Vec::new());
         loop {
             attempt += 1;
             let artifacts =
-                stored_verdict::write_artifacts(verdict, analysis, &folder, &self.node.blobs)
+                stored_verdict::write_artifacts(verdict, analysis, &folder, &self.dispatch.blobs)
                     .await?;
             let keys: Vec<String> =
                 artifacts.iter().map(|artifact| artifact.blob_key.clone()).collect();
@@ -79,7 +79,7 @@ impl RunContext {
             let result = stored_verdict::finished(verdict, analysis, artifacts);
             match store.apply_result(self.run.token, analysis.id, &result, self.now()).await {
                 Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {
-                    swept = self.node.blobs.await_deletions(store, &keys).await?;
+                    swept = self.dispatch.blobs.await_deletions(store, &keys).await?;
                 }
                 Err(error @ StoreError::Internal { .. }) => {
                     self.delete_unreferenced(&keys).await;
@@ -113,8 +113,8 @@ impl RunContext {
     /// Deletes artifacts of a verdict that was not stored. Its folder may have been erased, and
     /// then its artifacts must not be left.
     async fn delete_unreferenced(&self, keys: &[String]) {
-        let store = self.node.store.as_ref();
-        if let Err(error) = self.node.blobs.delete_unreferenced(store, keys, self.now()).await {
+        let store = self.dispatch.store.as_ref();
+        if let Err(error) = self.dispatch.blobs.delete_unreferenced(store, keys, self.now()).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "deleting unreferenced artifacts failed; the sweeper deletes them later"
@@ -139,7 +139,7 @@ impl RunContext {
             message: failure.message.clone(),
         });
         let applying =
-            self.node.store.apply_result(self.run.token, analysis.id, &result, self.now());
+            self.dispatch.store.apply_result(self.run.token, analysis.id, &result, self.now());
         self.observe_applied(applying.await?, analysis.id)
     }
 

@@ -105,7 +105,7 @@ struct Session<'a> {
 }
 
 enum Step {
-    GoOn,
+    Continue,
     Done(RunCosts),
     Violation(&'static str),
 }
@@ -139,7 +139,7 @@ impl Session<'_> {
                 inbound = worker.receive() => match inbound {
                     Inbound::Gone(detail) => return self.died(detail),
                     Inbound::Message(message) => match self.take(*message).await {
-                        Step::GoOn => {}
+                        Step::Continue => {}
                         Step::Done(costs) => return (RunEnd::Done(costs), WorkerFate::Lives),
                         Step::Violation(what) => {
                             return self.died(format!("violated the protocol: {what}"));
@@ -176,7 +176,7 @@ impl Session<'_> {
         match message {
             WorkerMessage::Decoding { run } if run == self.run && self.phase == Phase::Between => {
                 self.enter(Phase::Decoding, DECODE_DEADLINE);
-                Step::GoOn
+                Step::Continue
             }
             WorkerMessage::Entered { run, analysis }
                 if run == self.run && !matches!(self.phase, Phase::In(_)) =>
@@ -188,12 +188,12 @@ impl Session<'_> {
                 self.enter(Phase::In(analysis.clone()), limit + GRACE);
                 self.entered = Some((analysis.clone(), Instant::now()));
                 self.tell(RunEvent::Entered { analysis }).await;
-                Step::GoOn
+                Step::Continue
             }
             WorkerMessage::Progress { run, analysis, fraction } if run == self.run => {
                 // A receiver that lags gets a later event instead.
                 let _ = self.events.try_send(RunEvent::Progress { analysis, fraction });
-                Step::GoOn
+                Step::Continue
             }
             WorkerMessage::Judged { run, judged }
                 if run == self.run && self.phase == Phase::In(judged.analysis.clone()) =>
@@ -201,7 +201,7 @@ impl Session<'_> {
                 let analyzer = self.take_analyzer(&judged.analysis);
                 self.enter(Phase::Between, PAUSE_DEADLINE);
                 self.tell(RunEvent::Judged(Judged { analyzer, ..judged })).await;
-                Step::GoOn
+                Step::Continue
             }
             WorkerMessage::RunDone { run, costs }
                 if run == self.run && self.unjudged.is_empty() =>
@@ -213,7 +213,7 @@ impl Session<'_> {
                 if self.log_lines <= LOG_LINES {
                     log(&plugin, level, &text);
                 }
-                Step::GoOn
+                Step::Continue
             }
             WorkerMessage::Ready(_)
             | WorkerMessage::Unfit(_)
