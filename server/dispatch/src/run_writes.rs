@@ -48,16 +48,18 @@ impl RunContext {
             // If it was cancelled in the store, it is final there. If this node cancelled it at its
             // shutdown, it is judged later.
             Err(failure) if failure.code == "CANCELLED" => Ok(()),
-            Err(failure) if failure.retryable && self.retry_later(analysis) => {
-                tracing::info!(
-                    analysis = %analysis.id,
-                    code = failure.code,
-                    detail = failure.detail,
-                    "an analysis failed and is tried again"
-                );
-                Ok(())
+            Err(failure) => {
+                if failure.retryable && self.retry_later(analysis) {
+                    tracing::info!(
+                        analysis = %analysis.id,
+                        code = failure.code,
+                        detail = failure.detail,
+                        "an analysis failed and is tried again"
+                    );
+                    return Ok(());
+                }
+                self.write_failure(analysis, &failure).await
             }
-            Err(failure) => self.write_failure(analysis, &failure).await,
         }
     }
 
