@@ -61,8 +61,10 @@ fn same_word(shown: &str, real: &str) -> bool {
             && real.starts_with(before)
             && real.ends_with(after);
     }
-    shown == real
-        || matches!((shown.parse(), real.parse()), (Ok(shown), Ok(real)) if same_number(shown, real))
+    match (shown.parse(), real.parse()) {
+        (Ok(shown), Ok(real)) => same_number(shown, real),
+        _ => shown == real,
+    }
 }
 
 fn same_number(shown: f64, real: f64) -> bool {

@@ -16,7 +16,7 @@ fn targets() -> BTreeSet<String> {
     phony.expect("the Makefile lists its targets").split(' ').map(str::to_owned).collect()
 }
 
-/// The targets in a command line `make …`, without variables, comment and the sign for any target.
+/// The targets in a command line `make …`, without variables and comment. `…` is any target.
 fn named(command: &str) -> Vec<&str> {
     let command = command.split('#').next().unwrap_or_default();
     let is_target = |word: &&str| !word.contains('=') && *word != "…";
