@@ -9,17 +9,18 @@
 #   make check   formatting and clippy, without tests: the fast look before a commit
 #   make fmt     formats the code
 #   make lint    formatting, clippy, licences, advisories
+#   make ci      lint with all tools, then all tests: what has to pass before a change lands
 #   make docs    the documentation as a book, in target/book
 #   make cluster three database servers and two nodes on this machine, and the demo on both nodes
 #   make soak    an hour of kills and pauses in a cluster; SOAK=full for the shorter full form
 #   make bench   throughput and latency
 #   make eval    accuracy on labelled pictures; DATA=FOLDER names them
 
-.PHONY: help setup demo run test check fmt lint docs cluster soak bench eval
+.PHONY: help setup demo run test check fmt lint ci docs cluster soak bench eval
 .DEFAULT_GOAL := demo
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
 
-setup demo run test check fmt lint docs cluster soak bench eval:
+setup demo run test check fmt lint ci docs cluster soak bench eval:
 	@scripts/$@.sh
