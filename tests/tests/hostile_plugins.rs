@@ -120,7 +120,7 @@ async fn every_fault_fails_alone_with_name_and_code() {
     let ((), answers) = futures::join!(load, ask_for_health(&anonymous, &done));
     assert!(answers > 0);
     assert_refused_files_are_named(&node).await;
-    let flood = node.log().matches("a line of no use").count();
+    let flood = node.log().matches("a useless line").count();
     assert!((1..=50).contains(&flood), "{flood} lines of a flood are in the log");
     for left in ["/tmp/vultus-faulty-was-here", "/tmp/vultus-faulty"] {
         assert!(!Path::new(left).exists(), "{left} was written");
