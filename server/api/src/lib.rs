@@ -1,4 +1,5 @@
-//! The edge: GraphQL and HTTP. It only translates; every rule is a use case's.
+//! The edge: GraphQL and HTTP. It translates requests into use cases, which contain all rules.
 
 pub mod graphql;
 pub mod http;
+pub mod problem;

@@ -1,147 +1,73 @@
-//! From the domain's error to what clients see: the one place where that happens, and where a fault
-//! of ours is logged.
+//! Errors in GraphQL's form: the extensions of a [`Problem`], and the library's own errors as ours.
 
 use async_graphql::{Enum, ErrorExtensionValues, Response, ServerError, Value};
 use vultus_core::Error;
 
 use super::answer::{cut_errors, left_out_error};
 use super::request_limits::RequestLimits;
-
-/// Longest message and longest name of an argument in an error, in bytes: both may repeat names
-/// of the request.
-const MAX_MESSAGE_BYTES: usize = 1_000;
+use crate::problem::{Code, Problem, argument_path};
 
 /// What kind of error it is: the closed list of `errors[].extensions.code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
+#[graphql(remote = "Code")]
 pub enum ErrorCode {
     /// There are no valid credentials: log in, or refresh the token.
     Unauthenticated,
-    /// The role may not do this.
+    /// The role does not permit this.
     Forbidden,
-    /// It does not exist, or belongs to somebody else, which looks the same.
+    /// It does not exist or belongs to another user; the answer does not tell which.
     NotFound,
-    /// The request is wrong; `argument` names the part that is.
+    /// The request is invalid; `argument` names the part that is wrong.
     InvalidInput,
-    /// It contradicts what is stored; `existingId` names the other thing where there is one.
+    /// The request contradicts what is stored; `existingId` names the existing object, if any.
     Conflict,
     /// A limit was exceeded.
     LimitExceeded,
-    /// It may work later, not before `retryAfterMs`.
+    /// A temporary failure: try again after `retryAfterMs`.
     Unavailable,
     /// A fault of the server. Tell its operator the `requestId`.
     Internal,
 }
 
-impl ErrorCode {
-    /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::InvalidInput,
-        Self::Conflict,
-        Self::LimitExceeded,
-        Self::Unavailable,
-        Self::Internal,
-    ];
-
-    /// The name on the wire.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Unauthenticated => "UNAUTHENTICATED",
-            Self::Forbidden => "FORBIDDEN",
-            Self::NotFound => "NOT_FOUND",
-            Self::InvalidInput => "INVALID_INPUT",
-            Self::Conflict => "CONFLICT",
-            Self::LimitExceeded => "LIMIT_EXCEEDED",
-            Self::Unavailable => "UNAVAILABLE",
-            Self::Internal => "INTERNAL",
-        }
-    }
-
-    fn of(error: &Error) -> Self {
-        match error {
-            Error::Unauthenticated(_) => Self::Unauthenticated,
-            Error::Forbidden(_) => Self::Forbidden,
-            Error::NotFound { .. } => Self::NotFound,
-            Error::InvalidInput { .. } => Self::InvalidInput,
-            Error::Conflict { .. } => Self::Conflict,
-            Error::LimitExceeded { .. } => Self::LimitExceeded,
-            Error::Unavailable { .. } => Self::Unavailable,
-            Error::Internal { .. } => Self::Internal,
-        }
-    }
-}
-
-/// An error as it goes over the wire.
+/// An error as GraphQL sends it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WireError {
     /// One sentence for people.
     pub message: String,
-    /// `code`, `retryable`, `requestId` and, where there are any, `argument`, `reason`,
-    /// `existingId`, `retryAfterMs`.
+    /// `code`, `retryable`, `requestId` and, if present, `argument`, `reason`, `existingId`,
+    /// `retryAfterMs`.
     pub extensions: ErrorExtensionValues,
 }
 
-/// What the client is told of `error`. A fault of ours is logged here with its chain, once, and
-/// shows only the request id.
+/// What the client is told of `error`; a fault of the server is logged.
 pub fn publish(error: &Error, request_id: &str) -> WireError {
-    let code = ErrorCode::of(error);
-    let mut extensions = ErrorExtensionValues::default();
-    let mut message = error.to_string();
-    match error {
-        Error::Unauthenticated(_) | Error::Forbidden(_) => {}
-        Error::NotFound { argument, .. } => set(&mut extensions, "argument", argument.as_deref()),
-        Error::InvalidInput { argument, reason, .. }
-        | Error::LimitExceeded { argument, reason, .. } => {
-            set(&mut extensions, "argument", argument.as_deref());
-            set(&mut extensions, "reason", reason.as_deref());
-        }
-        Error::Conflict { argument, existing, .. } => {
-            set(&mut extensions, "argument", argument.as_deref());
-            set(&mut extensions, "existingId", existing.as_deref());
-        }
-        Error::Unavailable { retry_after, .. } => {
-            extensions
-                .set("retryAfterMs", u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX));
-        }
-        Error::Internal { .. } => {
-            tracing::error!(request_id, error = %chain(error), "request failed");
-            message = "internal error: tell the operator of this server the requestId".to_owned();
-        }
-    }
-    extensions.set("code", code.name());
-    extensions
-        .set("retryable", matches!(error, Error::Unavailable { .. } | Error::Internal { .. }));
-    extensions.set("requestId", request_id);
-    let message = shortened(&message).to_owned();
-    WireError { message, extensions }
+    Problem::report(error, request_id).into()
 }
 
-fn set(extensions: &mut ErrorExtensionValues, name: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        extensions.set(name, shortened(value));
+impl From<Problem> for WireError {
+    fn from(problem: Problem) -> Self {
+        let mut extensions = ErrorExtensionValues::default();
+        extensions.set("code", problem.code.name());
+        extensions.set("retryable", problem.code.is_retryable());
+        if let Some(milliseconds) = problem.retry_after_ms() {
+            extensions.set("retryAfterMs", milliseconds);
+        }
+        let texts = [
+            ("requestId", Some(problem.request_id)),
+            ("argument", problem.argument),
+            ("reason", problem.reason),
+            ("existingId", problem.existing_id),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                extensions.set(name, text);
+            }
+        }
+        Self { message: problem.message, extensions }
     }
 }
 
-/// The beginning of a text that is too long.
-fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_MESSAGE_BYTES)]
-}
-
-/// The error with all its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-/// Makes every error of a response fit for the wire, and keeps the first ones only.
+/// Converts the errors of a response to their published form, and keeps the first ones only.
 pub fn publish_response(response: &mut Response, request_id: &str, limits: &RequestLimits) {
     let left_out = cut_errors(response, limits.answer.errors);
     for error in &mut response.errors {
@@ -158,15 +84,15 @@ pub fn publish_response(response: &mut Response, request_id: &str, limits: &Requ
     }
 }
 
-/// What the GraphQL library objects to is always the request; its texts repeat values of the
-/// client, which are cut off.
+/// Errors of the GraphQL library always concern the request. Its texts repeat values of the client,
+/// which are cut off.
 fn from_library(error: &ServerError, limits: &RequestLimits) -> Error {
     let text = error.message.as_str();
     if text == "Query is too complex." || text == "Query is nested too deep." {
         return Error::LimitExceeded {
             argument: Some("query".to_owned()),
             message: format!(
-                "the query asks for too much at once (complexity over {})",
+                "the query requests too much at once (complexity over {})",
                 limits.query.complexity
             ),
             reason: Some("QUERY_COMPLEXITY".to_owned()),
@@ -185,23 +111,7 @@ fn quoted_after(text: &str, prefix: &str) -> Option<String> {
     rest.split('"').next().map(argument_path)
 }
 
-/// `input.media.0.file` as `input.media[0].file`.
-pub fn argument_path(dotted: &str) -> String {
-    let mut path = String::with_capacity(dotted.len() + 4);
-    for part in dotted.split('.') {
-        if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
-            path.push_str(&format!("[{part}]"));
-        } else {
-            if !path.is_empty() {
-                path.push('.');
-            }
-            path.push_str(part);
-        }
-    }
-    path
-}
-
-/// The library's text up to the place where it quotes a value of the request.
+/// The library's text before it quotes a value of the request.
 fn without_values(text: &str) -> String {
     const QUOTES_BEGIN: [&str; 5] = [
         ", found ",
@@ -215,7 +125,7 @@ fn without_values(text: &str) -> String {
     if cut.is_empty() { "the request does not fit the schema".to_owned() } else { cut.to_owned() }
 }
 
-/// A whole response that is nothing but one error.
+/// A response that consists of one error.
 pub fn error_response(error: &Error, request_id: &str) -> Response {
     let wire = publish(error, request_id);
     let mut server_error = ServerError::new(wire.message, None);
@@ -241,17 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_ours_shows_only_the_request_id() {
-        let cause = std::io::Error::other("disk /var/secret is on fire");
-        let wire = publish(&Error::internal("writing blob 7", cause), "r-1");
-        let shown = format!("{wire:?}");
-        assert!(!shown.contains("secret") && !shown.contains("blob"), "{shown}");
-        assert_eq!(value(&wire, "code"), Some(&Value::from("INTERNAL")));
-        assert_eq!(value(&wire, "requestId"), Some(&Value::from("r-1")));
-    }
-
-    #[test]
-    fn what_may_work_later_says_when() {
+    fn a_temporary_failure_says_when_to_try_again() {
         let error = Error::Unavailable {
             message: "busy".into(),
             retry_after: Duration::from_millis(1_500),
@@ -262,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_carries_the_id_of_what_is_there() {
+    fn a_conflict_carries_the_id_of_the_existing_object() {
         let error = Error::Conflict {
             argument: Some("input.externalId".into()),
             message: "taken".into(),
@@ -274,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_of_the_library_lose_the_values_of_the_client_and_name_the_argument() {
+    fn errors_of_the_library_do_not_repeat_client_values() {
         let mut response = Response::from_errors(vec![
             ServerError::new(
                 "Invalid value for argument \"input.media.0.tags\", expected type \"String\"",
@@ -287,11 +187,5 @@ mod tests {
         let first = response.errors[0].extensions.as_ref().unwrap();
         assert_eq!(first.get("argument"), Some(&Value::from("input.media[0].tags")));
         assert_eq!(first_code(&response), Some("INVALID_INPUT"));
-    }
-
-    #[test]
-    fn a_message_is_cut_at_1000_bytes() {
-        let wire = publish(&Error::Forbidden("ö".repeat(1_000)), "r");
-        assert_eq!(wire.message.len(), MAX_MESSAGE_BYTES);
     }
 }

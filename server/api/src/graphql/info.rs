@@ -1,4 +1,4 @@
-//! What the server is and can do: loaded analyzers, limits.
+//! The server itself: version, loaded plugins, limits.
 
 use std::time::Duration;
 
@@ -11,34 +11,35 @@ use super::error::ErrorCode;
 use super::media::MediaKind;
 use super::request_limits::QueryLimits;
 use super::scalars::int;
+use crate::problem::Code;
 use vultus_service::{AnalysisStatistics, AnalyzerInfo, SandboxInfo, TotalCosts};
 
-/// How an analyzer is doing.
+/// Health of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "vultus_service::AnalyzerHealth")]
 pub enum AnalyzerHealth {
-    /// Nothing is wrong.
+    /// No fault is known.
     Ready,
-    /// It takes work, and something is wrong: workers were lost lately, or more than half of its
-    /// newest analyses failed.
+    /// It takes work but has faults: workers crashed recently, or more than half of its newest
+    /// analyses failed.
     Degraded,
-    /// It takes no work: its workers crashed too often, or do not start. It is tried again from
+    /// It takes no work: its workers crashed too often or do not start. The server tries again from
     /// time to time.
     Unavailable,
-    /// It takes no work until the operator does something.
+    /// It takes no work until the operator intervenes.
     Quarantined,
 }
 
-/// How the analyses of a type went on this node since it started.
+/// Statistics of the analyses of a type on this node since it started.
 #[derive(Debug, Clone, Copy, SimpleObject)]
 pub struct AnalysisFigures {
-    /// How many ended, cancelled ones left out.
+    /// Number of analyses that ended, without cancelled ones.
     runs: i32,
-    /// How many of them FAILED.
+    /// Number of those that FAILED.
     failures: i32,
-    /// Half of the newest 1 000 took at most so many milliseconds; null before the first.
+    /// Median duration of the newest 1 000, in milliseconds; null before the first.
     p50_ms: Option<f64>,
-    /// Nineteen in twenty of them did.
+    /// 95th percentile of their duration, in milliseconds.
     p95_ms: Option<f64>,
 }
 
@@ -73,7 +74,7 @@ pub(super) fn weight_files(weights: &[(String, String)]) -> Vec<WeightFile> {
 /// A loaded plugin.
 pub struct Analyzer(AnalyzerInfo);
 
-/// A loaded plugin: it offers types of analysis, or features to other plugins, or both.
+/// A loaded plugin. It offers analysis types to clients, features to other plugins, or both.
 #[Object]
 impl Analyzer {
     /// Id of the plugin: a reverse domain name.
@@ -81,7 +82,7 @@ impl Analyzer {
         &self.0.id
     }
 
-    /// Name for people.
+    /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -91,7 +92,7 @@ impl Analyzer {
         &self.0.version
     }
 
-    /// Who ships it.
+    /// The vendor.
     async fn vendor(&self) -> &str {
         &self.0.vendor
     }
@@ -106,7 +107,7 @@ impl Analyzer {
         &self.0.sha256
     }
 
-    /// The types of analysis that clients can ask for.
+    /// The analysis types that clients can request.
     #[graphql(complexity = "1 + 2 * child_complexity")]
     async fn types(&self) -> Vec<AnalysisType> {
         let effective = |spec: &AnalysisSpec| {
@@ -121,7 +122,7 @@ impl Analyzer {
         self.0.analyses.iter().map(of_spec).collect()
     }
 
-    /// The features that it computes for other plugins, such as `faces/1`.
+    /// The features that it provides to other plugins, such as `faces/1`.
     async fn provides(&self) -> &[String] {
         &self.0.provides
     }
@@ -131,26 +132,26 @@ impl Analyzer {
         weight_files(&self.0.weights)
     }
 
-    /// How it is doing.
+    /// Its health.
     async fn health(&self) -> AnalyzerHealth {
         self.0.condition.health.into()
     }
 
-    /// Why it is not READY, in one sentence; null when it is, and unless you may see the folders of
+    /// Why it is not READY, in one sentence; null if it is, or if you may not see the folders of
     /// all companies.
     async fn health_reason(&self) -> Option<&str> {
         self.0.condition.reason.as_deref()
     }
 }
 
-/// A type of analysis.
+/// An analysis type.
 pub struct AnalysisType {
     spec: AnalysisSpec,
     statistics: Option<AnalysisStatistics>,
     effective_params: Value,
 }
 
-/// A type of analysis that clients can ask for.
+/// An analysis type that clients can request.
 #[Object]
 impl AnalysisType {
     /// Name, such as `face_match`.
@@ -159,12 +160,12 @@ impl AnalysisType {
         &self.spec.kind
     }
 
-    /// Title for people.
+    /// Display title.
     async fn title(&self) -> &str {
         &self.spec.title
     }
 
-    /// Which media it takes. A medium goes to the first slot that it fits.
+    /// The media that it uses. A medium goes to the first slot that it fits.
     async fn slots(&self) -> Vec<AnalysisSlot> {
         self.spec.slots.iter().cloned().map(AnalysisSlot).collect()
     }
@@ -179,17 +180,17 @@ impl AnalysisType {
         &self.spec.result_schema
     }
 
-    /// The parameters that apply when a request gives none.
+    /// The parameters in effect if a request gives none.
     async fn effective_params(&self) -> &Value {
         &self.effective_params
     }
 
-    /// After this time the analysis is stopped and FAILED, in milliseconds.
+    /// Time limit in milliseconds; an analysis that exceeds it is FAILED.
     async fn timeout_ms(&self) -> i32 {
         int(self.spec.timeout_ms)
     }
 
-    /// How its analyses went; null unless you may see the folders of all companies.
+    /// Statistics of its analyses; null if you may not see the folders of all companies.
     async fn figures(&self) -> Option<AnalysisFigures> {
         self.statistics.map(Into::into)
     }
@@ -231,47 +232,48 @@ impl AnalysisSlot {
         &self.0.unless_named_tags
     }
 
-    /// Fewest media.
+    /// Minimum number of media.
     async fn min(&self) -> i32 {
         int(self.0.min)
     }
 
-    /// Most media.
+    /// Maximum number of media.
     async fn max(&self) -> i32 {
         int(self.0.max)
     }
 }
 
-/// What the server is.
+/// The server.
 #[derive(Debug, SimpleObject)]
 pub struct ServerInfo {
     /// Version of the server.
     version: String,
     /// Limits that clients should know.
     limits: ServerLimits,
-    /// All that `errors[].extensions.code` can be: the list is closed.
+    /// All values of `errors[].extensions.code`: the list is closed.
     error_codes: Vec<ErrorCode>,
-    /// What the work of this node cost since it started; null unless you may see the folders of all
+    /// Cost of the work of this node since it started; null if you may not see the folders of all
     /// companies.
     run_costs: Option<RunCosts>,
-    /// The sandbox of the workers; null unless you may see the folders of all companies.
+    /// The sandbox of the workers; null if you may not see the folders of all companies.
     sandbox: Option<Sandbox>,
 }
 
-/// How far workers, which decode media and run plugins, are locked in on this machine.
+/// The sandbox of the workers, which decode media and run plugins, on this machine.
 #[derive(Debug, SimpleObject)]
 pub struct Sandbox {
-    /// Whether the server is configured to refuse to start where something is missing.
+    /// Whether the server refuses to start if the sandbox is incomplete.
     required: bool,
-    /// What the kernel does not offer, one sentence each. None: everything is enforced.
+    /// The restrictions that the kernel does not support, one sentence each. Empty: everything is
+    /// enforced.
     gaps: Vec<String>,
 }
 
-/// What the workers of this node did since it started, over all runs that ended well: CPU time, and
-/// media decoded. A run is the analyses asked for together, stored or not.
+/// CPU time and decoded media of this node's workers since it started, over all successful runs. A
+/// run is the analyses of one request, stored or not.
 #[derive(Debug, SimpleObject)]
 pub struct RunCosts {
-    /// How many runs.
+    /// Number of runs.
     runs: i32,
     /// Decoding and scaling media, in milliseconds.
     decode_ms: f64,
@@ -281,11 +283,11 @@ pub struct RunCosts {
     embedding_ms: f64,
     /// The analyses themselves, in milliseconds.
     analysis_ms: f64,
-    /// All of it, with what belongs to none of these, in milliseconds.
+    /// The total, including time outside these steps, in milliseconds.
     total_ms: f64,
-    /// Media that runs decoded, each once for all analyses of the run.
+    /// Number of media that runs decoded, each once for all analyses of the run.
     media_decoded: i32,
-    /// Media that their probe had decoded a moment before, so that the run did not.
+    /// Number of media that runs took from the probe, which had just decoded them.
     media_reused: i32,
 }
 
@@ -308,22 +310,22 @@ impl RunCosts {
 /// Limits that clients should know.
 #[derive(Debug, SimpleObject)]
 pub struct ServerLimits {
-    /// Largest file, in bytes.
+    /// Maximum size of a file, in bytes.
     upload_bytes: i32,
-    /// Most media in one request.
+    /// Maximum number of media in a request.
     media_per_request: i32,
-    /// Most analyses in one request.
+    /// Maximum number of analyses in a request.
     analyses_per_request: i32,
-    /// Most pixels of one picture.
+    /// Maximum number of pixels of a picture.
     pixels: i32,
-    /// Longest video, in seconds.
+    /// Maximum duration of a video, in seconds.
     video_seconds: i32,
-    /// Longest `waitMs`, in milliseconds.
+    /// Maximum of `waitMs`, in milliseconds.
     wait_ms: i32,
-    /// Deepest nesting of fields in a query.
+    /// Maximum nesting of fields in a query.
     query_depth: i32,
-    /// Highest complexity of a query: a field counts 1, and the fields of a page once for each 25
-    /// objects begun.
+    /// Maximum complexity of a query: a field counts 1, and the fields of a page count once per 25
+    /// objects, rounded up.
     query_complexity: i32,
 }
 
@@ -353,7 +355,7 @@ pub(super) async fn server_info(ctx: &Context<'_>) -> Result<ServerInfo> {
     Ok(ServerInfo {
         version: info.version.to_owned(),
         limits,
-        error_codes: ErrorCode::ALL.to_vec(),
+        error_codes: Code::ALL.map(ErrorCode::from).to_vec(),
         run_costs,
         sandbox,
     })

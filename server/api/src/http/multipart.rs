@@ -14,8 +14,9 @@ use vultus_core::{Error, Result};
 
 use super::body::BodySource;
 use super::request::{self, GraphQlRequest};
-use crate::graphql::error::argument_path;
+
 use crate::graphql::request_limits::RequestLimits;
+use crate::problem::argument_path;
 
 /// Largest `map`, in bytes.
 const MAX_MAP_BYTES: usize = 64 << 10;

@@ -37,6 +37,11 @@ impl RequestId {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    #[cfg(test)]
+    pub(super) fn new(id: &str) -> Self {
+        Self(id.to_owned())
+    }
 }
 
 /// The layer around all routes.

@@ -1,28 +1,43 @@
-//! Answers of the transport: GraphQL bodies with the right status.
+//! Answers of the transport: GraphQL bodies with their HTTP status.
 
 use async_graphql::{Response as GraphQlResponse, Value};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
+use serde::Serialize;
 use serde_json::json as value;
 use vultus_core::Error;
 
 use super::json;
 use super::request_id::RequestId;
 use crate::graphql::answer::to_json;
-use crate::graphql::error::{error_response, first_code, publish};
+use crate::graphql::error::{error_response, first_code};
+use crate::problem::Problem;
 
 /// Refuses a whole request with one error, with the status that fits it.
 pub(super) fn refusal(error: &Error, request_id: &RequestId) -> Response {
-    refusal_with(status_of(error), error, request_id)
+    let problem = Problem::report(error, request_id.as_str());
+    answer(problem.status, &problem)
 }
 
 /// The same with another status.
 pub(super) fn refusal_with(status: StatusCode, error: &Error, request_id: &RequestId) -> Response {
-    let wire = publish(error, request_id.as_str());
-    let body = value!({"errors": [{"message": wire.message, "extensions": wire.extensions}]});
+    answer(status, &Problem::report(error, request_id.as_str()))
+}
+
+fn answer(status: StatusCode, problem: &Problem) -> Response {
+    let extensions = Extensions {
+        argument: problem.argument.as_deref(),
+        code: problem.code.name(),
+        existing_id: problem.existing_id.as_deref(),
+        reason: problem.reason.as_deref(),
+        request_id: &problem.request_id,
+        retry_after_ms: problem.retry_after_ms(),
+        retryable: problem.code.is_retryable(),
+    };
+    let body = value!({"errors": [{"message": problem.message, "extensions": extensions}]});
     let mut response = json(status, body.to_string().into_bytes());
-    if let Error::Unavailable { retry_after, .. } = error {
-        let seconds = retry_after.as_millis().div_ceil(1_000).max(1);
+    if let Some(after) = problem.retry_after {
+        let seconds = after.as_millis().div_ceil(1_000).max(1);
         if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
@@ -30,33 +45,32 @@ pub(super) fn refusal_with(status: StatusCode, error: &Error, request_id: &Reque
     response
 }
 
-fn status_of(error: &Error) -> StatusCode {
-    match error {
-        Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-        Error::Forbidden(_) => StatusCode::FORBIDDEN,
-        Error::NotFound { .. } => StatusCode::NOT_FOUND,
-        Error::InvalidInput { .. } => StatusCode::BAD_REQUEST,
-        Error::Conflict { .. } => StatusCode::CONFLICT,
-        Error::LimitExceeded { reason, .. } => match reason.as_deref() {
-            Some("BODY_TOO_LARGE" | "TOO_MANY_BYTES" | "TOO_MANY_FILES" | "BATCH_TOO_LARGE") => {
-                StatusCode::PAYLOAD_TOO_LARGE
-            }
-            _ => StatusCode::BAD_REQUEST,
-        },
-        Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
-    }
+/// The extensions of an error, with the names that GraphQL gives them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Extensions<'p> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    argument: Option<&'p str>,
+    code: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    existing_id: Option<&'p str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'p str>,
+    request_id: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    retryable: bool,
 }
 
-/// Whether a token came with the request and was refused.
+/// Whether the token of the request was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
     Refused,
     Other,
 }
 
-/// Answers one executed request: 200 whatever its fields say; 400 when it was refused before
-/// anything ran; 401 when it needed the token that was refused.
+/// Answers one executed request: 200 even with errors of its fields; 400 if it was refused before
+/// execution; 401 if it needs the token that was refused.
 pub(super) fn single(response: &GraphQlResponse, token: Token, answer: Vec<u8>) -> Response {
     let status = if token == Token::Refused && first_code(response) == Some("UNAUTHENTICATED") {
         StatusCode::UNAUTHORIZED
@@ -74,11 +88,11 @@ fn never_ran(response: &GraphQlResponse) -> bool {
         && response.errors.iter().all(|error| error.path.is_empty())
 }
 
-/// The answer as JSON; over `limit` bytes: an error in its place.
+/// The answer as JSON, or an error if it exceeds `limit` bytes.
 pub(super) fn text(response: &GraphQlResponse, limit: usize, request_id: &RequestId) -> Vec<u8> {
     to_json(response, limit).unwrap_or_else(|error| {
         let response = error_response(&error, request_id.as_str());
-        // One error of ours, far below any limit.
+        // A single error, far below any limit.
         to_json(&response, usize::MAX).unwrap_or_default()
     })
 }
@@ -93,4 +107,41 @@ pub(super) fn batch(answers: &[Vec<u8>]) -> Response {
     }
     text.push(b']');
     json(StatusCode::OK, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::error::publish;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn http_and_graphql_say_the_same_of_an_error() {
+        let request_id = RequestId::new("r-1");
+        for error in [
+            Error::not_found("folder", "folderId"),
+            Error::Conflict {
+                argument: Some("input.externalId".to_owned()),
+                message: "taken".to_owned(),
+                existing: Some("f-1".to_owned()),
+            },
+            Error::LimitExceeded {
+                argument: None,
+                message: "too many".to_owned(),
+                reason: Some("TOO_MANY_FILES".to_owned()),
+            },
+            Error::Unavailable {
+                message: "busy".to_owned(),
+                retry_after: Duration::from_millis(1_500),
+            },
+        ] {
+            let body = refusal(&error, &request_id).into_body();
+            let body = axum::body::to_bytes(body, 1_000).await.unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            let wire = publish(&error, request_id.as_str());
+            assert_eq!(body["errors"][0]["message"], wire.message);
+            let extensions = serde_json::to_value(wire.extensions).unwrap();
+            assert_eq!(body["errors"][0]["extensions"], extensions);
+        }
+    }
 }

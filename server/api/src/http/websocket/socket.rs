@@ -1,8 +1,9 @@
-//! One socket: moves messages between the client, the protocol's rules and the running operations.
+//! One socket: passes messages between the client, the protocol's rules and the running operations.
 //!
-//! The loop waits for everything at once and awaits nothing by itself: operations are tasks
-//! ([`super::operations`]), and tokens are judged beside them. A result is taken from an operation
-//! only when everything before has gone out, and a client that reads too slowly is disconnected.
+//! The loop waits for all events at once; handling an event does not wait: operations are tasks
+//! ([`super::operations`]), and tokens are checked concurrently. A result is taken from an
+//! operation only when all earlier messages are sent, and a client that reads too slowly is
+//! disconnected.
 
 use std::future::{pending, poll_fn};
 use std::task::Poll;
@@ -22,25 +23,26 @@ use super::protocol::{
     Closing, Protocol, SUBPROTOCOL, Step, complete_message, error_message, next_message,
 };
 use crate::graphql::context::{Auth, RequestContext};
-use crate::graphql::error::{error_response, publish};
+use crate::graphql::error::error_response;
 use crate::http::request::GraphQlRequest;
 use crate::http::request_id::RequestId;
 use crate::http::{Node, credentials};
+use crate::problem::log_fault;
 use vultus_service::{Authenticated, NextAnswer};
 
-/// `connection_init` must come within this time.
+/// Maximum time until `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How often it is looked whether the token is still good: a socket outlives it by less than 5 s.
+/// Interval of checks that the token is still valid: a socket outlives its token by less than 5 s.
 const RECHECK: Duration = Duration::from_secs(4);
-/// How often a ping goes out, so that dead connections are found.
+/// Interval of pings, which detect dead connections.
 const PING: Duration = Duration::from_secs(30);
-/// A closing client has this long to take what is left.
+/// Time for a client to read the last messages of a closing socket.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// So many times in a row a token may not be judged because the store does not answer.
-const MAX_UNJUDGED: u32 = 3;
+/// Maximum number of successive checks of a token that may fail because the store does not answer.
+const MAX_FAILED_CHECKS: u32 = 3;
 
-/// A token with what was found about it.
-type Judged = (String, vultus_core::Result<Authenticated>);
+/// A token with the result of its check.
+type CheckedToken = (String, vultus_core::Result<Authenticated>);
 
 pub(super) struct Socket {
     node: Node,
@@ -49,22 +51,22 @@ pub(super) struct Socket {
     header_token: Option<String>,
     websocket: WebSocket,
     protocol: Protocol,
-    /// Whose token it is, and the token, to be judged again from time to time.
+    /// The principal and the token, which is checked again periodically.
     authenticated: Option<(Principal, String)>,
-    /// A token that is being judged.
-    judging: Option<BoxFuture<'static, Judged>>,
-    unjudged: u32,
+    /// The running check of a token.
+    token_check: Option<BoxFuture<'static, CheckedToken>>,
+    failed_checks: u32,
     operations: Operations,
     outgoing: Outgoing,
 }
 
-/// What the loop woke for.
+/// An event of the loop.
 enum Woken {
     Stopping,
     InitTimeout,
     TooSlow,
     Recheck,
-    Judged(Judged),
+    TokenChecked(CheckedToken),
     Ping,
     Writable(Result<(), axum::Error>),
     Flushed(Result<(), axum::Error>),
@@ -95,8 +97,8 @@ impl Socket {
             websocket,
             protocol,
             authenticated: None,
-            judging: None,
-            unjudged: 0,
+            token_check: None,
+            failed_checks: 0,
             operations: Operations::new(),
             outgoing: Outgoing::default(),
         }
@@ -108,11 +110,11 @@ impl Socket {
             .protocol()
             .is_some_and(|protocol| protocol.as_bytes() == SUBPROTOCOL.as_bytes());
         let end = if speaks_it { self.serve().await } else { End::Close(Closing::NO_SUBPROTOCOL) };
-        // Whatever still runs is dropped before the socket closes.
+        // Running operations are dropped before the socket closes.
         self.operations.clear();
         if let End::Close(closing) = end {
             let frame = CloseFrame { code: closing.code, reason: closing.reason.into() };
-            // The client may be gone already: there is nobody to tell then.
+            // The client may have disconnected already; then the close frame is lost.
             let _ = timeout(CLOSE_TIMEOUT, async {
                 self.websocket.send(Message::Close(Some(frame))).await?;
                 while let Some(Ok(_)) = self.websocket.next().await {}
@@ -141,12 +143,12 @@ impl Socket {
         ping: &mut Interval,
     ) -> Woken {
         let awaits_init = self.protocol.awaits_init();
-        // Before its token is judged, a client has nothing to say.
-        let is_judged = self.authenticated.is_some() || self.judging.is_none();
-        let listens = is_judged && self.outgoing.has_room();
+        // Until its token is checked, a client may not send anything.
+        let may_send = self.authenticated.is_some() || self.token_check.is_none();
+        let listens = may_send && self.outgoing.has_room();
         let (may_yield, too_slow) = (self.outgoing.is_done(), self.outgoing.deadline());
-        let Self { node, websocket, judging, operations, outgoing, .. } = self;
-        // Reading and writing are two halves of one socket; each is polled for its own wish only.
+        let Self { node, websocket, token_check, operations, outgoing, .. } = self;
+        // Reading and writing share one socket; each is polled only when needed.
         let mut io = poll_fn(|cx| {
             if outgoing.waits() {
                 if let Poll::Ready(result) = websocket.poll_ready_unpin(cx) {
@@ -167,7 +169,7 @@ impl Socket {
             () = sleep_until(init_deadline), if awaits_init => Woken::InitTimeout,
             () = until(too_slow) => Woken::TooSlow,
             _ = recheck.tick() => Woken::Recheck,
-            judged = judged(judging) => Woken::Judged(judged),
+            checked = finished(token_check) => Woken::TokenChecked(checked),
             _ = ping.tick() => Woken::Ping,
             woken = &mut io => woken,
             yielded = operations.next(), if may_yield => Woken::Yielded(yielded),
@@ -181,12 +183,12 @@ impl Socket {
             Woken::TooSlow => {
                 tracing::info!(
                     request_id = self.request_id.as_str(),
-                    "a websocket is closed: its client reads too slowly"
+                    "websocket closed: the client reads too slowly"
                 );
                 return Err(End::Close(Closing::TOO_SLOW));
             }
             Woken::Recheck => self.recheck(),
-            Woken::Judged(judged) => self.judged(judged)?,
+            Woken::TokenChecked(checked) => self.token_checked(checked)?,
             Woken::Ping => {
                 if self.outgoing.is_done() {
                     self.outgoing.push(Message::Ping(bytes::Bytes::new()), None);
@@ -217,7 +219,7 @@ impl Socket {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Binary(_))) => return Err(End::Close(Closing::UNSUPPORTED)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {
-                // The library has put a pong into its buffer, which goes out with the next flush.
+                // The library has put a pong into its buffer, which the next flush sends.
                 self.outgoing.must_flush();
                 return Ok(());
             }
@@ -238,33 +240,33 @@ impl Socket {
         let token =
             credentials::token_in_payload(payload.as_ref()).or_else(|| self.header_token.take());
         let Some(token) = token else { return Err(End::Close(Closing::FORBIDDEN)) };
-        self.judge(token);
+        self.check_token(token);
         Ok(())
     }
 
-    /// Looks again whether the token has expired or its session was revoked.
+    /// Checks again whether the token has expired or its session was revoked.
     fn recheck(&mut self) {
         if let Some((_, token)) = &self.authenticated
-            && self.judging.is_none()
+            && self.token_check.is_none()
         {
-            self.judge(token.clone());
+            self.check_token(token.clone());
         }
     }
 
-    fn judge(&mut self, token: String) {
+    fn check_token(&mut self, token: String) {
         let services = self.node.services.clone();
-        self.judging = Some(Box::pin(async move {
-            let judged = services.authenticate(&token).await;
-            (token, judged)
+        self.token_check = Some(Box::pin(async move {
+            let result = services.authenticate(&token).await;
+            (token, result)
         }));
     }
 
-    fn judged(&mut self, (token, judged): Judged) -> Result<(), End> {
-        self.judging = None;
+    fn token_checked(&mut self, (token, result): CheckedToken) -> Result<(), End> {
+        self.token_check = None;
         let is_first = self.authenticated.is_none();
-        match judged {
+        match result {
             Ok(authenticated) => {
-                self.unjudged = 0;
+                self.failed_checks = 0;
                 if is_first {
                     self.authenticated = Some((authenticated.principal, token));
                     let ack = self.protocol.acknowledge();
@@ -272,14 +274,18 @@ impl Socket {
                 }
                 Ok(())
             }
-            // Nothing can be read from that store either: the socket may live until it answers.
-            Err(Error::Unavailable { .. }) if !is_first && self.unjudged < MAX_UNJUDGED => {
-                self.unjudged += 1;
+            // No data can be read from the store either: the socket may stay open until the store
+            // answers.
+            Err(Error::Unavailable { .. })
+                if !is_first && self.failed_checks < MAX_FAILED_CHECKS =>
+            {
+                self.failed_checks += 1;
                 Ok(())
             }
             Err(Error::Unavailable { .. }) => Err(End::Close(Closing::TRY_AGAIN)),
             Err(error) => {
-                note_fault(&error, &self.request_id);
+                // The close frame cannot tell a fault of the server from a refused token.
+                log_fault(&error, self.request_id.as_str());
                 Err(End::Close(Closing::FORBIDDEN))
             }
         }
@@ -348,7 +354,7 @@ impl Socket {
     }
 }
 
-/// Waits for a moment, or without end where there is none.
+/// Waits until `moment`; without one, never returns.
 async fn until(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
@@ -356,35 +362,20 @@ async fn until(moment: Option<Instant>) {
     }
 }
 
-/// Waits for the judgement of a token, or without end where none is being judged.
-async fn judged(judging: &mut Option<BoxFuture<'static, Judged>>) -> Judged {
-    match judging {
-        Some(judging) => judging.await,
+/// Waits for the running check of a token; without one, never returns.
+async fn finished(token_check: &mut Option<BoxFuture<'static, CheckedToken>>) -> CheckedToken {
+    match token_check {
+        Some(check) => check.await,
         None => pending().await,
     }
 }
 
-/// The request itself was refused: by a limit, the syntax or the schema. Errors of resolvers have a
+/// Whether the request was refused by a limit, the syntax or the schema. Errors of resolvers have a
 /// path.
 fn was_not_executed(response: &Response) -> bool {
     response.data == Value::Null
         && !response.errors.is_empty()
         && response.errors.iter().all(|error| error.path.is_empty())
-}
-
-/// A refusal of the token is the client's matter; anything else is logged, since the close frame
-/// cannot tell it.
-fn note_fault(error: &Error, request_id: &RequestId) {
-    match error {
-        Error::Internal { .. } => drop(publish(error, request_id.as_str())),
-        Error::Unauthenticated(_)
-        | Error::Forbidden(_)
-        | Error::NotFound { .. }
-        | Error::InvalidInput { .. }
-        | Error::Conflict { .. }
-        | Error::LimitExceeded { .. }
-        | Error::Unavailable { .. } => {}
-    }
 }
 
 fn ticks(period: Duration) -> Interval {
