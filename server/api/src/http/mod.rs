@@ -1,17 +1,18 @@
 //! The HTTP edge: routes, request ids, and the transport of GraphQL over HTTP and websockets. It
-//! only translates.
+//! contains no rules of the domain.
 //!
-//! The ready-made transport `async-graphql-axum` is deliberately not used: its extractors take
-//! bodies of any size past axum's own limit, run mutations over GET, text/plain and foreign-origin
-//! multipart, know no limit of a batch, echo the query in syntax errors, and its websocket has no
-//! time-out for `connection_init` and closes with other codes than the protocol's. This layer is a
-//! thin one over `Schema::execute` and `execute_stream`.
+//! The transport `async-graphql-axum` is deliberately not used: its extractors accept bodies of any
+//! size regardless of axum's limit, run mutations over GET, text/plain and foreign-origin
+//! multipart, have no limit of a batch and repeat the query in syntax errors, and its websocket has
+//! no timeout for `connection_init` and closes with other codes than the protocol's. This is a thin
+//! layer over `Schema::execute` and `execute_stream`.
 
 mod body;
 mod credentials;
 mod download;
 mod graphiql;
 mod health;
+mod layers;
 mod multipart;
 mod post;
 mod request;
@@ -25,7 +26,6 @@ use axum::Router;
 use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use vultus_core::Error;
@@ -35,7 +35,7 @@ use crate::graphql::{Api, Introspection};
 use request_id::RequestId;
 use vultus_service::Services;
 
-/// How the edge behaves.
+/// Options of the edge.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
     /// Whether GraphiQL, introspection and suggestions of names are on.
@@ -43,20 +43,20 @@ pub struct HttpOptions {
     /// Origins of pages that may open websockets, besides the server's own:
     /// `https://console.example`.
     pub allowed_origins: Vec<String>,
-    /// What requests may cost and how large answers may get.
+    /// Limits of requests and answers.
     pub limits: RequestLimits,
 }
 
-/// Who is expected to connect.
+/// The environment that the server runs in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surroundings {
-    /// Developers: GraphiQL, introspection and suggestions are on.
+    /// GraphiQL, introspection and suggestions are on.
     Development,
-    /// Clients: they are off.
+    /// GraphiQL, introspection and suggestions are off.
     Production,
 }
 
-/// What every handler needs.
+/// State of all handlers.
 #[derive(Clone)]
 pub(crate) struct Node {
     services: Services,
@@ -65,7 +65,7 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// The beginning of absolute URLs in answers to this request: the configured address, else the
+    /// Prefix of absolute URLs in answers to this request: the configured address, else the
     /// request's `Host` over http.
     fn base_url(&self, headers: &HeaderMap) -> String {
         if let Some(url) = self.services.public_url() {
@@ -86,7 +86,7 @@ pub fn router(services: Services, options: HttpOptions) -> Router {
     with_health(routes, services, options)
 }
 
-/// The routes of a node that only judges.
+/// The routes of a node that only runs analyses.
 pub fn health_router(services: Services, options: HttpOptions) -> Router {
     with_health(Router::new(), services, options)
 }
@@ -98,16 +98,16 @@ fn with_health(routes: Router<Node>, services: Services, options: HttpOptions) -
     };
     let api = Api::new(introspection, options.limits.clone());
     let node = Node { services, api, options: Arc::new(options) };
-    routes
+    let routes = routes
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .with_state(node)
-        .layer(from_fn(request_id::layer))
+        .with_state(node);
+    layers::around(routes)
 }
 
-/// A websocket, or the page of GraphiQL; queries never run over GET, so that no link or image can
+/// A websocket, or the GraphiQL page. Queries never run over GET, so that no link or image can
 /// start one.
 async fn get_graphql(
     State(node): State<Node>,
@@ -133,7 +133,8 @@ async fn get_graphql(
 async fn wrong_method(Extension(request_id): Extension<RequestId>) -> Response {
     let error = Error::InvalidInput {
         argument: None,
-        message: "this method is not for this path; GraphQL goes by POST or websocket".to_owned(),
+        message: "this path does not support this method; send GraphQL by POST or websocket"
+            .to_owned(),
         reason: Some("METHOD_NOT_ALLOWED".to_owned()),
     };
     respond::refusal_with(StatusCode::METHOD_NOT_ALLOWED, &error, &request_id)
@@ -143,7 +144,7 @@ async fn unknown_path(Extension(request_id): Extension<RequestId>) -> Response {
     respond::refusal(&Error::NotFound { what: "path", argument: None }, &request_id)
 }
 
-/// Adds the header that keeps browsers from guessing types.
+/// Adds the header that stops browsers from guessing types.
 fn nosniff(response: &mut Response) {
     response
         .headers_mut()

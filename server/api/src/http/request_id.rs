@@ -1,19 +1,11 @@
-//! Every request has an id: in the answer's header, in its errors and in the log. Panics end here.
+//! Every request has an id: in the answer's header, in its errors and in the log.
 
-use std::time::Instant;
+use axum::extract::Request;
+use axum::http::header::HeaderName;
+use tower_http::request_id::RequestId as RequestIdHeader;
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderValue, header::HeaderName};
-use axum::middleware::Next;
-use axum::response::Response;
-use tokio_util::task::AbortOnDropHandle;
-use tracing::Instrument;
-use uuid::Uuid;
-use vultus_core::Error;
-
-use super::{nosniff, respond};
-
-const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// The header that carries the id, in requests and answers.
+pub(super) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest id that a client may give, in bytes.
 const MAX_BYTES: usize = 64;
 
@@ -22,15 +14,11 @@ const MAX_BYTES: usize = 64;
 pub(crate) struct RequestId(String);
 
 impl RequestId {
-    /// The client's own, when it is a plain one; else a new one.
-    fn of(headers: &HeaderMap) -> Self {
-        let plain = |id: &&str| {
-            !id.is_empty()
-                && id.len() <= MAX_BYTES
-                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        };
-        let given = headers.get(&HEADER).and_then(|value| value.to_str().ok()).filter(plain);
-        Self(given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned))
+    /// The id that the layers gave to `request`.
+    pub(super) fn of(request: &Request) -> Self {
+        let id = request.extensions().get::<RequestIdHeader>();
+        let text = id.and_then(|id| id.header_value().to_str().ok());
+        Self(text.unwrap_or("unknown").to_owned())
     }
 
     /// As text.
@@ -44,51 +32,35 @@ impl RequestId {
     }
 }
 
-/// The layer around all routes.
-pub(super) async fn layer(mut request: Request, next: Next) -> Response {
-    let id = RequestId::of(request.headers());
-    request.extensions_mut().insert(id.clone());
-    // The route, not the path: paths hold signatures and ids.
-    let route =
-        request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
-    let span =
-        tracing::info_span!("request", request_id = id.as_str(), method = %request.method(), route);
-    let began = Instant::now();
-    // A task: a connection does not poll a request while it cannot write the answers before it, and
-    // what the request holds must not wait for that. A client that leaves ends it.
-    let answering = tokio::spawn(next.run(request).instrument(span.clone()));
-    let mut response = match AbortOnDropHandle::new(answering).await {
-        Ok(response) => response,
-        // The panic's text is in the log already, by the panic hook; it may hold anything, so that
-        // it goes no further.
-        Err(_) => respond::refusal(&Error::broken("a handler panicked"), &id),
+/// Removes a client's id that is not plain, so that the request gets a new one.
+pub(super) async fn drop_unplain(mut request: Request) -> Request {
+    let is_plain = |id: &[u8]| {
+        (1..=MAX_BYTES).contains(&id.len())
+            && id.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
-    let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), elapsed_ms, "answered"));
-    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-        response.headers_mut().insert(HEADER, value);
+    if request.headers().get(&HEADER).is_some_and(|id| !is_plain(id.as_bytes())) {
+        request.headers_mut().remove(&HEADER);
     }
-    nosniff(&mut response);
-    response
+    request
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::Body;
+    use axum::http::HeaderValue;
 
-    #[test]
-    fn a_plain_id_of_the_client_is_kept_and_any_other_replaced() {
-        let mut headers = HeaderMap::new();
-        headers.insert(HEADER, HeaderValue::from_static("abc-1_2"));
-        assert_eq!(RequestId::of(&headers).as_str(), "abc-1_2");
-        for bad in [
-            "a b",
-            "a\"b",
-            "",
-            "0123456789012345678901234567890123456789012345678901234567890123456789",
-        ] {
-            headers.insert(HEADER, HeaderValue::from_str(bad).unwrap());
-            assert_ne!(RequestId::of(&headers).as_str(), bad);
+    async fn kept(id: &str) -> Option<HeaderValue> {
+        let request = Request::builder().header(HEADER, id).body(Body::empty()).unwrap();
+        drop_unplain(request).await.headers().get(&HEADER).cloned()
+    }
+
+    #[tokio::test]
+    async fn only_a_plain_id_of_the_client_is_kept() {
+        assert_eq!(kept("abc-1_2").await.unwrap(), "abc-1_2");
+        let too_long = "0".repeat(MAX_BYTES + 1);
+        for bad in ["a b", "a\"b", "", too_long.as_str()] {
+            assert!(kept(bad).await.is_none(), "{bad}");
         }
     }
 }
