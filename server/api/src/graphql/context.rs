@@ -1,20 +1,21 @@
-//! What resolvers know of the request that they answer.
+//! The request, as resolvers see it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_graphql::Context;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use vultus_core::{Error, Principal, Result};
 
 use vultus_service::{ClientKey, NextAnswer, Services, UploadedFile};
 
-/// Longest `waitMs`, in milliseconds.
+/// Maximum of `waitMs`, in milliseconds.
 pub const MAX_WAIT_MS: i32 = 30_000;
 
-/// Most objects in the lists of one answer. Complexity is judged before the lengths of lists are
-/// known; this is judged while they become known, so that lists within lists within lists end here.
+/// Maximum number of objects in the lists of one answer. Complexity is checked before the lengths
+/// of lists are known; this limit also covers nested lists.
 const MAX_OBJECTS: usize = 50_000;
 
 /// Counts the objects of one answer.
@@ -22,7 +23,7 @@ const MAX_OBJECTS: usize = 50_000;
 pub(super) struct ObjectCount(Arc<AtomicUsize>);
 
 impl ObjectCount {
-    /// Adds so many, or refuses.
+    /// Adds objects, or refuses the answer.
     pub(super) fn add(&self, objects: usize) -> Result<()> {
         let before = self.0.fetch_add(objects, Ordering::Relaxed);
         if before.saturating_add(objects) <= MAX_OBJECTS {
@@ -31,24 +32,25 @@ impl ObjectCount {
         Err(Error::LimitExceeded {
             argument: Some("query".to_owned()),
             message: format!(
-                "the answer would have more than {MAX_OBJECTS} objects: ask for shorter pages, or for less within them"
+                "the answer would have more than {MAX_OBJECTS} objects: request shorter pages, or \
+                 fewer fields of their objects"
             ),
             reason: Some("ANSWER_TOO_LARGE".to_owned()),
         })
     }
 
-    /// A subscription begins its next answer.
+    /// Resets the count for the next answer of a subscription.
     pub(super) fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 }
 
-/// Who is asking.
+/// Credentials of the request.
 #[derive(Debug, Clone)]
 pub enum Auth {
     /// A verified token.
     Valid(Principal),
-    /// A token that was refused, with the reason: what needs none works all the same.
+    /// A token that was refused, with the reason. Fields that need no token still work.
     Refused(String),
     /// No token.
     Absent,
@@ -67,10 +69,10 @@ impl Auth {
     }
 }
 
-/// The client's `Idempotency-Key` with what the request is.
+/// The client's `Idempotency-Key` with a fingerprint of the request.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
-    /// The header.
+    /// Value of the header.
     pub key: String,
     /// SHA-256 over the query, the variables and the files' hashes.
     pub fingerprint: String,
@@ -106,21 +108,21 @@ impl RequestContext {
         }
     }
 
-    /// With a bound on the answers of subscriptions that are in memory.
+    /// Bounds the answers of subscriptions that are in memory.
     #[must_use]
     pub fn with_next_answer(mut self, next_answer: NextAnswer) -> Self {
         self.next_answer = next_answer;
         self
     }
 
-    /// With the client's key for things that it makes.
+    /// Sets the client's key for the objects that the request creates.
     #[must_use]
     pub fn with_idempotency(mut self, idempotency: Option<Idempotency>) -> Self {
         self.idempotency = idempotency;
         self
     }
 
-    /// With the files that came with it.
+    /// Adds the files of the request.
     #[must_use]
     pub fn with_files(mut self, files: Vec<UploadedFile>) -> Self {
         self.files = Mutex::new(files.into_iter().map(Some).collect());
@@ -132,12 +134,12 @@ impl RequestContext {
         &self.services
     }
 
-    /// Who is asking, or UNAUTHENTICATED.
+    /// The principal, or UNAUTHENTICATED.
     pub fn principal(&self) -> Result<Principal> {
         self.auth.principal()
     }
 
-    /// Who is asking, if anybody.
+    /// Credentials of the request.
     pub(super) fn auth(&self) -> &Auth {
         &self.auth
     }
@@ -147,7 +149,7 @@ impl RequestContext {
         &self.request_id
     }
 
-    /// The beginning of absolute URLs.
+    /// Prefix of absolute URLs.
     pub(super) fn base_url(&self) -> &str {
         &self.base_url
     }
@@ -158,8 +160,8 @@ impl RequestContext {
         Some(ClientKey { key, operation, fingerprint })
     }
 
-    /// When a wait of `wait_ms` ends. The budget counts from the beginning of the request, so that
-    /// several waits in one request share it.
+    /// End of a wait of `wait_ms`. It counts from the start of the request, so that several waits
+    /// in one request share it.
     pub(super) fn wait_until(&self, wait_ms: i32) -> Instant {
         self.began
             + Duration::from_millis(
@@ -172,14 +174,14 @@ impl RequestContext {
         &self.objects
     }
 
-    /// What a subscription shares with its connection.
+    /// The bound that a subscription shares with its connection.
     pub(super) fn next_answer(&self) -> NextAnswer {
         self.next_answer.clone()
     }
 
-    /// Takes a file out of the request: each can be used once.
+    /// Takes a file from the request: each can be used once.
     pub(super) fn take_file(&self, index: usize, argument: &str) -> Result<UploadedFile> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.lock();
         files.get_mut(index).and_then(Option::take).ok_or_else(|| Error::InvalidInput {
             argument: Some(argument.to_owned()),
             message:
@@ -196,13 +198,13 @@ pub(super) fn request<'c>(ctx: &Context<'c>) -> Result<&'c RequestContext> {
         .ok_or_else(|| Error::broken("a request was executed without its context"))
 }
 
-/// The use cases and who is asking, or UNAUTHENTICATED.
+/// The use cases and the principal, or UNAUTHENTICATED.
 pub(super) fn caller<'c>(ctx: &Context<'c>) -> Result<(&'c Services, Principal)> {
     let request = request(ctx)?;
     Ok((request.services(), request.principal()?))
 }
 
-/// Counts a list into the answer, which may not grow without end.
+/// Adds a list to the answer's number of objects.
 pub(super) fn counted<T>(ctx: &Context<'_>, list: Vec<T>) -> Result<Vec<T>> {
     request(ctx)?.objects().add(list.len())?;
     Ok(list)
@@ -213,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_has_at_most_50_000_objects_and_the_next_begins_anew() {
+    fn each_answer_has_at_most_50_000_objects() {
         let count = ObjectCount::default();
         assert!(count.add(50_000).is_ok());
         assert!(matches!(count.add(1), Err(Error::LimitExceeded { .. })));

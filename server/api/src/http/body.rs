@@ -1,29 +1,29 @@
-//! Reading request bodies with every limit enforced while they arrive. No parsing here.
+//! Reads request bodies and enforces all limits while they arrive. No parsing here.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
+use parking_lot::Mutex;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 use vultus_core::{Error, Result};
 
-/// A body that brings nothing for so long is given up.
+/// Idle timeout of a body. A client that sends nothing for this long is disconnected.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Beyond that, a client is waited for one second for so many bytes that it sends, all pauses
-/// together.
+/// Minimum rate of a body in bytes per second, over all waiting time beyond [`IDLE_TIMEOUT`].
 const SLOWEST_PER_SECOND: u64 = 8 << 10;
-/// After a refusal, so much more of the body is read and thrown away, so that the client gets to
-/// read the answer instead of a reset.
+/// Maximum number of bytes that are read and discarded after a refusal, so that the client receives
+/// the answer instead of a connection reset.
 const DRAIN_BYTES: u64 = 64 << 20;
-/// And for so long at most.
+/// Maximum time of discarding.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// All of a body of at most `limit` bytes.
+/// Reads a whole body of at most `limit` bytes.
 pub(crate) async fn read_all(mut source: BodySource, limit: usize) -> Result<Bytes> {
     let mut all = BytesMut::new();
     while let Some(chunk) = source.next().await {
@@ -47,14 +47,14 @@ fn too_large(limit: usize) -> Error {
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// The client went away, or broke the protocol.
-    #[error("the request body broke off")]
+    /// The client disconnected or violated the protocol.
+    #[error("the request body is incomplete")]
     Broken,
-    /// Nothing came for [`IDLE_TIMEOUT`], or all of it slower than [`SLOWEST_PER_SECOND`].
-    #[error("the request body came too slowly")]
+    /// The client was idle for [`IDLE_TIMEOUT`], or slower than [`SLOWEST_PER_SECOND`].
+    #[error("the request body arrived too slowly")]
     Idle,
-    /// More was read than was used: a part's headers, or what stands before the first part, do not
-    /// end.
+    /// The parser reads without result: the headers of a part, or the text before the first part,
+    /// do not end.
     #[error("the request body has an endless part header")]
     Unused,
 }
@@ -69,11 +69,10 @@ impl BodyError {
     }
 }
 
-/// The body as a stream that can be handed to a parser and still be drained afterwards.
+/// The body as a stream that a parser can read and that can be drained afterwards.
 ///
-/// It yields at most one chunk each time it is woken, so that a parser that reads ahead for as long
-/// as there is something does not fill memory; and not more than the leash allows between two calls
-/// of [`BodySource::allow`].
+/// It yields at most one chunk per wake-up, so that a parser that reads ahead does not fill memory,
+/// and at most the leash between two calls of [`BodySource::allow`].
 #[derive(Clone)]
 pub(crate) struct BodySource {
     shared: Arc<Shared>,
@@ -88,9 +87,9 @@ struct Inner {
     body: BodyDataStream,
     patience: Duration,
     idle: Pin<Box<Sleep>>,
-    /// Since when the client has been waited for.
+    /// Start of the current wait for the client.
     waiting_since: Option<Instant>,
-    /// How long it was waited for before that.
+    /// Total duration of the earlier waits.
     waited: Duration,
     received: u64,
     just_yielded: bool,
@@ -119,23 +118,23 @@ impl BodySource {
         }
     }
 
-    /// From now on, so many bytes may be read until this is called again.
+    /// Sets the number of bytes that may be read until the next call.
     pub(crate) fn allow(&self, bytes: u64) {
         self.shared.leash.store(bytes, Ordering::Relaxed);
     }
 
-    /// Reads on for a while and throws it away: a connection with an unread body is closed after
-    /// the answer, and a client that did not expect it loses this answer, or its next request.
+    /// Reads and discards the rest of the body. A connection with an unread body is closed after
+    /// the answer, which may lose the answer or the client's next request.
     pub(crate) async fn drain(mut self) {
         self.allow(DRAIN_BYTES);
-        // Draining is a courtesy: however it ends, the answer is sent.
+        // The answer is sent whether draining succeeds or not.
         let _ = timeout(DRAIN_TIME, async { while let Some(Ok(_)) = self.next().await {} }).await;
     }
 }
 
 impl Inner {
-    /// How much longer the client may be waited for. Time in which the server does not ask for more
-    /// is not the client's.
+    /// Remaining time to wait for the client. Time in which the server does not read does not
+    /// count.
     fn patience_left(&self) -> Duration {
         let earned = Duration::from_secs(self.received / SLOWEST_PER_SECOND);
         (self.patience + earned).saturating_sub(self.waited)
@@ -146,9 +145,7 @@ impl Stream for BodySource {
     type Item = std::result::Result<Bytes, BodyError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Ok(mut inner) = self.shared.stream.lock() else {
-            return Poll::Ready(Some(Err(BodyError::Broken)));
-        };
+        let mut inner = self.shared.stream.lock();
         if inner.ended {
             return Poll::Ready(None);
         }
@@ -202,20 +199,20 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_refused() {
+    async fn a_body_over_the_limit_is_refused() {
         assert_eq!(read_all(BodySource::new(Body::from("12345")), 5).await.unwrap().len(), 5);
         let error = read_all(BodySource::new(Body::from("123456")), 5).await.unwrap_err();
         assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
     }
 
     #[tokio::test]
-    async fn the_leash_stops_a_reader_that_uses_nothing() {
+    async fn the_leash_stops_reading_ahead() {
         let mut source = BodySource::new(Body::from(vec![0u8; 100]));
         source.allow(99);
         assert!(matches!(source.next().await, Some(Err(BodyError::Unused))));
     }
 
-    /// A body that brings `bytes` each time after `pause`.
+    /// A body that sends `bytes` after each `pause`.
     fn dripping(bytes: usize, pause: Duration) -> Body {
         let drop = move |()| async move {
             sleep(pause).await;
@@ -225,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_drips_is_given_up_though_something_always_comes_in_time() {
+    async fn slow_drip_body_times_out() {
         let begun = Instant::now();
         let mut source = BodySource::new(dripping(10, Duration::from_secs(20)));
         let mut received = 0;
@@ -244,7 +241,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_line_is_waited_for() {
+    async fn a_body_at_10_kib_per_second_does_not_time_out() {
         let mut source = BodySource::new(dripping(40 << 10, Duration::from_secs(4)));
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(3600) {
@@ -253,7 +250,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_never_comes_is_given_up() {
+    async fn a_body_that_never_arrives_times_out() {
         let body = Body::from_stream(futures::stream::pending::<
             std::result::Result<Bytes, std::io::Error>,
         >());

@@ -6,6 +6,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_range_header::parse_range_header;
 use serde::Deserialize;
 use vultus_core::Error;
 
@@ -13,14 +14,14 @@ use super::request_id::RequestId;
 use super::{Node, respond};
 use vultus_service::OpenDownload;
 
-/// What follows the `?` of a signed URL.
+/// The query parameters of a signed URL.
 #[derive(Deserialize)]
 pub(super) struct Signature {
     expires: i64,
     signature: String,
 }
 
-/// Sends the file, or the part of it that is asked for.
+/// Sends the file, or the requested range of it.
 pub(super) async fn handle(
     State(node): State<Node>,
     Extension(request_id): Extension<RequestId>,
@@ -82,8 +83,7 @@ fn send(download: OpenDownload, headers: &HeaderMap) -> Response {
         header::CONTENT_DISPOSITION,
         &format!("{disposition}; filename=\"{}\"", download.file_name),
     );
-    // Nobody in between keeps it, and the browser not beyond the visit: it may be erased at any
-    // time.
+    // No proxy or browser may store the file: it can be erased at any time.
     insert(&mut response, header::CACHE_CONTROL, "private, no-store");
     insert(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
     insert(&mut response, header::REFERRER_POLICY, "no-referrer");
@@ -96,7 +96,7 @@ fn insert(response: &mut Response, name: header::HeaderName, value: &str) {
     }
 }
 
-/// With `If-Range`, the part is wanted only of the same file.
+/// With `If-Range`, the range applies only if the file is unchanged.
 fn range_still_applies(headers: &HeaderMap, tag: Option<&str>) -> bool {
     headers
         .get(header::IF_RANGE)
@@ -114,31 +114,17 @@ enum Asked {
     Unsatisfiable,
 }
 
-/// One range of bytes. Several, and what is malformed, are answered with the whole file, as the
-/// standard allows.
+/// The range that a header asks for. A malformed header and several ranges are answered with the
+/// whole file, as the standard permits.
 fn parse_range(text: &str, size: u64) -> Asked {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.split_once('-'))
-    else {
+    let Ok(ranges) = parse_range_header(text) else { return Asked::Whole };
+    if ranges.len() > 1 {
         return Asked::Whole;
-    };
-    let (first, last) = (first.trim(), last.trim());
-    let number = |text: &str| {
-        text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten()
-    };
-    match (first.is_empty(), number(first), last.is_empty(), number(last)) {
-        (true, _, false, Some(0)) => Asked::Unsatisfiable,
-        (true, _, false, Some(_)) if size == 0 => Asked::Unsatisfiable,
-        (true, _, false, Some(count)) => {
-            Asked::Part { start: size.saturating_sub(count), end: size - 1 }
-        }
-        (false, Some(start), true, _) | (false, Some(start), false, Some(_)) if start >= size => {
-            Asked::Unsatisfiable
-        }
-        (false, Some(start), true, _) => Asked::Part { start, end: size - 1 },
-        (false, Some(start), false, Some(end)) if end >= start => {
-            Asked::Part { start, end: end.min(size - 1) }
-        }
-        _ => Asked::Whole,
+    }
+    match ranges.validate(size).ok().and_then(|ranges| ranges.into_iter().next()) {
+        Some(range) => Asked::Part { start: *range.start(), end: *range.end() },
+        // Beyond the file, or the file is empty.
+        None => Asked::Unsatisfiable,
     }
 }
 
@@ -147,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_cut_to_the_file_and_malformed_ones_give_the_whole() {
+    fn a_range_is_cut_to_the_file_and_ignored_if_malformed() {
         assert_eq!(parse_range("bytes=0-0", 10), Asked::Part { start: 0, end: 0 });
         assert_eq!(parse_range("bytes=5-", 10), Asked::Part { start: 5, end: 9 });
         assert_eq!(parse_range("bytes=5-99", 10), Asked::Part { start: 5, end: 9 });
@@ -165,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_part_is_sent_with_its_place_and_without_being_cached() {
+    async fn a_range_is_sent_with_its_position_and_not_cached() {
         let part = |range: std::ops::Range<u64>| {
             b"0123456789"[range.start as usize..range.end as usize].to_vec()
         };
