@@ -1,7 +1,10 @@
-//! The document analyzer's result as typed objects, read out of the JSON that it stores.
+//! The document analyzer's result as typed objects, read from its JSON.
 //!
-//! Reading is lenient, as in `results`: what a result of another version does not have, or has in
-//! another shape, is null or left out.
+//! Reading is lenient, as in `results`: a value that is absent or malformed is null or left out.
+
+mod barcode;
+mod mrz;
+mod point;
 
 use async_graphql::{Enum, SimpleObject};
 use serde::Deserialize;
@@ -10,8 +13,11 @@ use serde_json::Value;
 
 use super::artifact::Artifact;
 use super::media::Media;
+pub use barcode::{BarcodeElement, BarcodeFormat, DocumentBarcode};
+pub use mrz::{Mrz, MrzCheckDigits, MrzFormat};
+pub use point::Point;
 
-/// Kind of document.
+/// Type of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DocumentType {
@@ -23,7 +29,7 @@ pub enum DocumentType {
     IdCard,
     /// A driving licence.
     DrivingLicence,
-    /// It could not be told.
+    /// The type could not be determined.
     Unknown,
 }
 
@@ -37,42 +43,41 @@ pub enum DocumentFieldName {
     GivenNames,
     /// Number of the document.
     DocumentNumber,
-    /// State or organization that issued it; a code of ICAO 9303 where the machine-readable zone
-    /// has one.
+    /// Issuing state or organization; the ICAO 9303 code if the machine-readable zone has one.
     IssuingState,
-    /// The holder's nationality; likewise.
+    /// The holder's nationality; the ICAO 9303 code if the machine-readable zone has one.
     Nationality,
-    /// Day of birth.
+    /// Date of birth.
     DateOfBirth,
     /// `M`, `F` or `X`.
     Sex,
-    /// Last day of validity.
+    /// Date of expiry.
     DateOfExpiry,
-    /// Day of issue.
+    /// Date of issue.
     DateOfIssue,
-    /// The holder's own number.
+    /// The holder's personal number.
     PersonalNumber,
     /// Place of birth.
     PlaceOfBirth,
-    /// Authority that issued it.
+    /// Issuing authority.
     Authority,
     /// The holder's address.
     Address,
 }
 
-/// How the zones of a document agree about a field.
+/// Agreement of the zones of a document about a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DocumentFieldStatus {
-    /// At least two zones have it, and they agree.
+    /// At least two zones have the field, and they agree.
     Match,
-    /// Two zones have it and differ.
+    /// Two zones have the field and differ.
     Mismatch,
-    /// Only the machine-readable zone has it.
+    /// Only the machine-readable zone has the field.
     OnlyMrz,
-    /// Only the visual zone has it.
+    /// Only the visual zone has the field.
     OnlyVisual,
-    /// Only the barcode has it.
+    /// Only the barcode has the field.
     OnlyBarcode,
 }
 
@@ -80,208 +85,50 @@ pub enum DocumentFieldStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum DocumentSide {
-    /// The side that was given as `photo_id_front`.
+    /// The side with the tag `photo_id_front`.
     Front,
-    /// The side that was given as `photo_id_back`.
+    /// The side with the tag `photo_id_back`.
     Back,
 }
 
-/// Layout of a machine-readable zone (ICAO 9303 parts 4 to 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
-pub enum MrzFormat {
-    /// Cards: three lines of 30.
-    #[graphql(name = "TD1")]
-    #[serde(rename = "TD1")]
-    Td1,
-    /// Cards: two lines of 36.
-    #[graphql(name = "TD2")]
-    #[serde(rename = "TD2")]
-    Td2,
-    /// Passports: two lines of 44.
-    #[graphql(name = "TD3")]
-    #[serde(rename = "TD3")]
-    Td3,
-    /// Visas: two lines of 44.
-    #[graphql(name = "MRV_A")]
-    #[serde(rename = "MRV_A")]
-    MrvA,
-    /// Visas: two lines of 36.
-    #[graphql(name = "MRV_B")]
-    #[serde(rename = "MRV_B")]
-    MrvB,
-}
-
-/// Kind of barcode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum BarcodeFormat {
-    /// PDF417.
-    #[graphql(name = "PDF417")]
-    Pdf417,
-    /// QR code.
-    QrCode,
-    /// Data Matrix.
-    DataMatrix,
-    /// Aztec code.
-    Aztec,
-}
-
-/// A point in pixels of the upright picture.
-#[derive(Debug, Clone, Copy, PartialEq, SimpleObject, Deserialize)]
-#[serde(from = "[f64; 2]")]
-pub struct Point {
-    /// From the left edge.
-    x: f64,
-    /// From the upper edge.
-    y: f64,
-}
-
-impl From<[f64; 2]> for Point {
-    fn from([x, y]: [f64; 2]) -> Self {
-        Self { x, y }
-    }
-}
-
-/// A field of a document, out of all its zones.
+/// A field of a document, from all its zones.
 #[derive(Debug, Clone, SimpleObject, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DocumentField {
-    /// Which one.
+    /// Name of the field.
     name: DocumentFieldName,
-    /// The value to go by. Days are `YYYY-MM-DD`.
+    /// The value to use. Dates are `YYYY-MM-DD`.
     value: String,
-    /// How the zones agree about it.
+    /// Agreement of the zones.
     status: DocumentFieldStatus,
-    /// What the machine-readable zone says.
+    /// Value in the machine-readable zone.
     mrz: Option<String>,
-    /// What the visual zone says.
+    /// Value in the visual zone.
     visual: Option<String>,
-    /// What the barcode says.
+    /// Value in the barcode.
     barcode: Option<String>,
-    /// How surely the visual zone was read, 0–1.
+    /// Confidence of reading the visual zone, 0–1.
     confidence: Option<f64>,
-    /// Which medium shows it in its visual zone: the nth of `media` of the analysis, counted from
-    /// 0.
+    /// The medium whose visual zone shows it: index in `media` of the analysis, counted from 0.
     medium: Option<i32>,
-    /// That medium; null when it was deleted, and in an instant check.
+    /// That medium; null if it was deleted, and in an instant check.
     #[serde(skip)]
     media: Option<Media>,
-    /// Where it stands there: corners clockwise from its top left.
+    /// Its corners there, clockwise from the top left.
     #[serde(rename = "quad")]
     corners: Option<Vec<Point>>,
 }
 
-/// The check digits of a machine-readable zone: whether each is right, null where the layout has
-/// none.
-#[derive(Debug, Clone, Copy, SimpleObject, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct MrzCheckDigits {
-    /// Of the document number.
-    document_number: Option<bool>,
-    /// Of the date of birth.
-    date_of_birth: Option<bool>,
-    /// Of the date of expiry.
-    date_of_expiry: Option<bool>,
-    /// Of the personal number.
-    personal_number: Option<bool>,
-    /// Over all of them.
-    composite: Option<bool>,
-}
-
-/// The machine-readable zone of a document.
-#[derive(Debug, Clone, SimpleObject, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Mrz {
-    /// Which medium shows it: the nth of `media` of the analysis, counted from 0.
-    medium: i32,
-    /// That medium; null when it was deleted, and in an instant check.
-    #[serde(skip)]
-    media: Option<Media>,
-    /// Where it is: corners clockwise from its top left.
-    #[serde(rename = "quad")]
-    corners: Vec<Point>,
-    /// Its layout.
-    format: MrzFormat,
-    /// Its lines, of full length.
-    lines: Vec<String>,
-    /// Whether all check digits are right.
-    valid: bool,
-    /// Whether the lines are not simply what was read: characters were put right by check digits or
-    /// by the rules of their field, or doubtful ones that no check digit covers were kept.
-    corrected: bool,
-    /// Each check digit.
-    check_digits: MrzCheckDigits,
-    /// Document code, such as `P` or `ID`.
-    document_code: String,
-    /// Code of the issuing state or organization.
-    issuing_state: String,
-    /// Its name in English.
-    issuing_state_name: Option<String>,
-    /// Primary identifier.
-    surname: String,
-    /// Secondary identifier.
-    given_names: String,
-    /// Number of the document, long ones whole.
-    document_number: String,
-    /// Code of the nationality.
-    nationality: String,
-    /// Its name in English.
-    nationality_name: Option<String>,
-    /// `YYYY-MM-DD`, or the six characters when they name no day.
-    date_of_birth: String,
-    /// `M`, `F` or `X`.
-    sex: String,
-    /// As the date of birth.
-    date_of_expiry: String,
-    /// Optional data; of a passport the personal number.
-    optional_data: Option<String>,
-    /// The second optional data of TD1.
-    optional_data2: Option<String>,
-}
-
-/// An element of the barcode of a North American licence (AAMVA).
-#[derive(Debug, Clone, SimpleObject, Deserialize)]
-pub struct BarcodeElement {
-    /// Three letters, such as `DCS`.
-    id: String,
-    /// What the standard calls it; null for the jurisdiction's own.
-    name: Option<String>,
-    /// Content.
-    value: String,
-}
-
-/// A barcode on a document.
-#[derive(Debug, Clone, SimpleObject, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DocumentBarcode {
-    /// Which medium shows it: the nth of `media` of the analysis, counted from 0.
-    medium: i32,
-    /// That medium; null when it was deleted, and in an instant check.
-    #[serde(skip)]
-    media: Option<Media>,
-    /// Where it is: corners clockwise from its top left.
-    #[serde(rename = "quad")]
-    corners: Vec<Point>,
-    /// Kind.
-    format: BarcodeFormat,
-    /// Content as text, where it is one.
-    text: Option<String>,
-    /// Content in base64, where it is no text.
-    base64: Option<String>,
-    /// The elements of a North American licence.
-    elements: Vec<BarcodeElement>,
-}
-
-/// The holder's portrait on a document.
+/// The portrait of the holder on a document.
 #[derive(Debug, Clone, SimpleObject, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DocumentPortrait {
-    /// Which medium shows it: the nth of `media` of the analysis, counted from 0.
+    /// The medium that shows it: index in `media` of the analysis, counted from 0.
     medium: i32,
-    /// That medium; null when it was deleted, and in an instant check.
+    /// That medium; null if it was deleted, and in an instant check.
     #[serde(skip)]
     media: Option<Media>,
-    /// Where the face is: corners clockwise from its top left.
+    /// Corners of the face, clockwise from the top left.
     #[serde(rename = "quad")]
     corners: Vec<Point>,
     /// The detector's score, 0–1.
@@ -289,7 +136,7 @@ pub struct DocumentPortrait {
     /// Name of the artifact that holds the portrait.
     #[serde(rename = "artifact")]
     artifact_name: Option<String>,
-    /// The portrait; null in an instant check, whose `artifacts` have it by name.
+    /// The portrait; null in an instant check, whose `artifacts` contain it by name.
     #[serde(skip)]
     artifact: Option<Artifact>,
 }
@@ -298,39 +145,39 @@ pub struct DocumentPortrait {
 #[derive(Debug, Clone, SimpleObject, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DocumentLine {
-    /// Which medium shows it: the nth of `media` of the analysis, counted from 0.
+    /// The medium that shows it: index in `media` of the analysis, counted from 0.
     medium: i32,
-    /// As read.
+    /// The text as read.
     text: String,
-    /// How surely, 0–1.
+    /// Confidence, 0–1.
     confidence: f64,
-    /// Where it stands: corners clockwise from its top left.
+    /// Its corners, clockwise from the top left.
     #[serde(rename = "quad")]
     corners: Vec<Point>,
 }
 
-/// What the picture of one side of a document is like.
+/// Quality of the picture of one side of a document.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct DocumentQuality {
-    /// Which medium it is: the nth of `media` of the analysis, counted from 0.
+    /// The medium: index in `media` of the analysis, counted from 0.
     medium: i32,
-    /// That medium; null when it was deleted, and in an instant check.
+    /// That medium; null if it was deleted, and in an instant check.
     media: Option<Media>,
-    /// Which side it was given as.
+    /// The side, by the medium's tags.
     side: DocumentSide,
-    /// The edges of the document, clockwise from its own top left; null when none were found.
+    /// The corners of the document, clockwise from its top left; null if its edges were not found.
     corners: Option<Vec<Point>>,
-    /// How far the document is turned clockwise: 0, 90, 180 or 270 degrees.
+    /// Clockwise rotation of the document: 0, 90, 180 or 270 degrees.
     rotation: i32,
-    /// 0–1; 1 is as sharp as can be.
+    /// Sharpness, 0–1.
     sharpness: f64,
-    /// Share of burnt-out area, 0–1.
+    /// Share of overexposed area, 0–1.
     glare: f64,
     /// Whether the document has no colours.
     grey: bool,
-    /// Strength of the pattern of a screen or raster, 0–1.
+    /// Strength of a screen or print raster pattern, 0–1.
     moire: f64,
-    /// Whether a part is outside the picture.
+    /// Whether a part of the document is outside the picture.
     cut_off: bool,
     /// Width of the document in pixels.
     width_px: i32,
@@ -357,33 +204,33 @@ struct Measures {
     width_px: i32,
 }
 
-/// What a document says of its holder and itself.
+/// The contents of a document.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct DocumentResult {
-    /// What kind of document it is.
+    /// Type of the document.
     #[graphql(name = "type")]
     pub(super) kind: DocumentType,
-    /// Its fields, out of all zones.
+    /// Its fields, from all zones.
     pub(super) fields: Vec<DocumentField>,
     /// Its machine-readable zone.
     pub(super) mrz: Option<Mrz>,
     /// Its barcodes.
     pub(super) barcodes: Vec<DocumentBarcode>,
-    /// The holder's portrait.
+    /// The portrait of the holder.
     pub(super) portrait: Option<DocumentPortrait>,
-    /// What the picture of each side is like.
+    /// Quality of the picture of each side.
     pub(super) quality: Vec<DocumentQuality>,
-    /// The lines of the visual zone, in the order of reading.
+    /// The lines of the visual zone, in reading order.
     pub(super) lines: Vec<DocumentLine>,
 }
 
 impl DocumentResult {
-    /// The kind that a result tells.
+    /// The document type in a result.
     pub(super) fn kind_in(result: &Value) -> DocumentType {
         one(result, "type").unwrap_or(DocumentType::Unknown)
     }
 
-    /// Reads a result. `medium` finds what its indices mean, `artifact` what its names mean.
+    /// Reads a result. `medium` finds a medium by its index, `artifact` an artifact by its name.
     pub(super) fn read(
         result: &Value,
         medium: impl Fn(i32) -> Option<Media>,
@@ -393,7 +240,8 @@ impl DocumentResult {
         fields.iter_mut().for_each(|field| field.media = field.medium.and_then(&medium));
         let mut barcodes: Vec<DocumentBarcode> = list(result, "barcodes");
         barcodes.iter_mut().for_each(|barcode| barcode.media = medium(barcode.medium));
-        let mrz = one(result, "mrz").map(|mrz: Mrz| Mrz { media: medium(mrz.medium), ..mrz });
+        let mut mrz: Option<Mrz> = one(result, "mrz");
+        mrz.iter_mut().for_each(|mrz| mrz.media = medium(mrz.medium));
         let portrait = one(result, "portrait").map(|portrait: DocumentPortrait| DocumentPortrait {
             media: medium(portrait.medium),
             artifact: portrait.artifact_name.as_deref().and_then(artifact),
@@ -439,16 +287,18 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_another_version_wrote_is_left_out_and_the_rest_is_read() {
+    fn fields_of_another_version_are_left_out() {
         let quad = json!([[1, 2], [3.5, 2], [3.5, 4], [1, 4]]);
         let result = json!({
             "type": "PASSPORT",
             "fields": [
-                {"name": "SURNAME", "value": "ERIKSSON", "status": "only_mrz", "mrz": "ERIKSSON", "quad": quad, "medium": 0},
+                {"name": "SURNAME", "value": "ERIKSSON", "status": "only_mrz", "mrz": "ERIKSSON",
+                 "quad": quad, "medium": 0},
                 {"name": "SHOE_SIZE", "value": "42", "status": "match"}
             ],
             "media": [{"medium": 0, "side": "FRONT", "document": null, "rotation": 90, "quality": {
-                "sharpness": 0.5, "glare": 0.0, "grey": false, "moire": 0.1, "cutOff": true, "widthPx": 900}}],
+                "sharpness": 0.5, "glare": 0.0, "grey": false, "moire": 0.1, "cutOff": true,
+                "widthPx": 900}}],
             "mrz": {"medium": 0},
             "lines": 3
         });

@@ -1,0 +1,87 @@
+//! `map` of a multipart request: which file belongs to which variable.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+use vultus_core::{Error, Result};
+
+use super::bad_multipart;
+use crate::http::request::GraphQlRequest;
+use crate::problem::argument_path;
+
+/// The variable of one file.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// Path from the variables down.
+    steps: Vec<String>,
+    /// The same path for errors: `input.media[0].file`.
+    pub(super) argument: String,
+}
+
+impl Place {
+    fn parse(path: &str) -> Option<Self> {
+        let rest = path.strip_prefix("variables.")?;
+        let steps: Vec<String> = rest.split('.').map(str::to_owned).collect();
+        (!steps.iter().any(String::is_empty)).then(|| Self { steps, argument: argument_path(rest) })
+    }
+
+    pub(super) fn variable<'r>(&self, request: &'r mut GraphQlRequest) -> Option<&'r mut Value> {
+        let (first, rest) = self.steps.split_first()?;
+        let start = request.variables.as_mut()?.get_mut(first)?;
+        rest.iter().try_fold(start, |value, step| match value {
+            Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
+            Value::Object(fields) => fields.get_mut(step),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        })
+    }
+}
+
+/// `map`: name and variable of each file, sorted by variable, so that equal requests number their
+/// files in the same way.
+#[derive(Debug)]
+pub(super) struct FileMap(pub(super) Vec<(String, Place)>);
+
+impl FileMap {
+    pub(super) fn parse(text: &[u8], max_files: usize) -> Result<Self> {
+        let raw: HashMap<String, Vec<String>> = serde_json::from_slice(text)
+            .map_err(|_| bad_multipart("`map` is not an object of lists of paths"))?;
+        if raw.len() > max_files {
+            return Err(Error::LimitExceeded {
+                argument: None,
+                message: format!("the request has more than {max_files} files"),
+                reason: Some("TOO_MANY_FILES".to_owned()),
+            });
+        }
+        let mut places = Vec::with_capacity(raw.len());
+        let mut taken = HashSet::new();
+        for (name, paths) in raw {
+            let [path] = paths.as_slice() else {
+                return Err(bad_multipart("`map` must name exactly one place for each file"));
+            };
+            let place = Place::parse(path).ok_or_else(|| {
+                bad_multipart("`map` has a path that is not `variables.` and a variable")
+            })?;
+            if !taken.insert(place.steps.clone()) {
+                return Err(bad_multipart("`map` names one place twice").at(&place.argument));
+            }
+            places.push((name, place));
+        }
+        places.sort_by(|(_, a), (_, b)| a.steps.cmp(&b.steps));
+        Ok(Self(places))
+    }
+
+    pub(super) fn of(&self, name: &str) -> Option<&Place> {
+        self.0.iter().find(|(other, _)| other == name).map(|(_, place)| place)
+    }
+
+    pub(super) fn check_variables(&self, request: &GraphQlRequest) -> Result<()> {
+        let mut request = request.clone();
+        for (_, place) in &self.0 {
+            if place.variable(&mut request).is_none_or(|value| !value.is_null()) {
+                return Err(bad_multipart("the variable of a file must be present and null")
+                    .at(&place.argument));
+            }
+        }
+        Ok(())
+    }
+}
