@@ -1,4 +1,4 @@
-//! Users, logins, and what one may do.
+//! Users, logins and permissions.
 
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use time::OffsetDateTime;
@@ -11,62 +11,62 @@ use vultus_service::{Tokens, ViewerInfo};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "vultus_core::Role")]
 pub enum Role {
-    /// All objects of all companies; cannot decide.
+    /// Sees all objects of all companies; cannot take decisions.
     Admin,
-    /// Sees all; decides where a person must.
+    /// Sees all objects; takes the decisions that need a person.
     Operator,
-    /// Own folders.
+    /// Works with the folders that the user created.
     Client,
-    /// All of the own company.
+    /// Works with all folders of the user's company.
     ClientAdmin,
-    /// Decides within the own company.
+    /// Takes decisions within the user's company.
     ClientOperator,
 }
 
-/// Something that can be done.
+/// An action that a role may permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "policy::Action")]
 pub enum Action {
     /// Read folders, media, analyses and artifacts.
     ViewFolder,
-    /// Make a folder.
+    /// Create a folder.
     CreateFolder,
     /// Change a folder's metadata and external id.
     ChangeFolder,
-    /// Erase a folder with all in it.
+    /// Erase a folder with its contents.
     DeleteFolder,
     /// Add media to a folder.
     AddMedia,
     /// Delete a medium.
     DeleteMedia,
-    /// Ask for analyses.
+    /// Request analyses.
     RequestAnalysis,
     /// Cancel an analysis.
     CancelAnalysis,
-    /// Have media judged at once, with nothing stored.
+    /// Run an instant check, which stores nothing.
     Check,
     /// Read users.
     ViewUser,
 }
 
-/// Over which objects something can be done.
+/// The objects on which an action is permitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "policy::Reach")]
 pub enum Reach {
-    /// One's own.
+    /// Those that the user created.
     Own,
-    /// Those of one's company.
+    /// Those of the user's company.
     Company,
-    /// All.
+    /// All objects.
     Everything,
 }
 
-/// Something that the viewer may do.
+/// A permission of the viewer.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Permission {
     /// What.
     action: Action,
-    /// Over which objects.
+    /// The objects on which it is permitted.
     reach: Reach,
 }
 
@@ -87,7 +87,7 @@ impl User {
         &self.0.email
     }
 
-    /// Name for people.
+    /// Display name.
     async fn name(&self) -> &str {
         &self.0.name
     }
@@ -97,21 +97,21 @@ impl User {
         self.0.role.into()
     }
 
-    /// Whether it is a machine's account.
+    /// Whether the account belongs to a machine.
     async fn is_service(&self) -> bool {
         self.0.is_service
     }
 
-    /// When it was made.
+    /// Time of creation.
     async fn created_at(&self) -> OffsetDateTime {
         self.0.created_at
     }
 }
 
-/// Who is asking.
+/// The user who sends the request.
 pub struct Viewer(pub(super) ViewerInfo);
 
-/// Who is asking.
+/// The user who sends the request.
 #[Object]
 impl Viewer {
     /// The user.
@@ -119,7 +119,7 @@ impl Viewer {
         User(self.0.user.clone())
     }
 
-    /// What the user may do. What is not listed is refused with FORBIDDEN.
+    /// What the user may do. Any other action is refused with FORBIDDEN.
     #[graphql(complexity = "2 + 2 * child_complexity")]
     async fn permissions(&self) -> Vec<Permission> {
         self.0
@@ -140,7 +140,7 @@ pub struct LoginInput {
     password: String,
 }
 
-/// A refresh token that was not used before.
+/// An unused refresh token.
 #[derive(InputObject)]
 pub struct RefreshInput {
     /// The token of the last login or refresh.
@@ -154,8 +154,8 @@ pub struct TokensPayload(Tokens);
 /// Tokens after a login or a refresh.
 #[Object]
 impl TokensPayload {
-    /// Goes with every request: `Authorization: Bearer …`, or `X-Forensics-Access-Token`; on a
-    /// websocket in `connection_init`.
+    /// To be sent with every request: `Authorization: Bearer …`, or `X-Forensics-Access-Token`;
+    /// on a websocket in `connection_init`.
     async fn access_token(&self) -> &str {
         &self.0.access_token
     }
@@ -165,8 +165,8 @@ impl TokensPayload {
         self.0.access_expires_at
     }
 
-    /// Good for one `refresh`. A second use ends the session, since one of the two users must have
-    /// stolen it.
+    /// Valid for one `refresh`. A second use ends the session, since the token must have been
+    /// stolen.
     async fn refresh_token(&self) -> &str {
         &self.0.refresh_token
     }
@@ -176,7 +176,7 @@ impl TokensPayload {
         self.0.refresh_expires_at
     }
 
-    /// Who logged in.
+    /// The user who logged in.
     async fn user(&self) -> User {
         User(self.0.user.clone())
     }
@@ -185,7 +185,7 @@ impl TokensPayload {
 /// Answer to a logout.
 #[derive(Debug, SimpleObject)]
 pub struct LogoutPayload {
-    /// True: no token of this session is good any more.
+    /// True: all tokens of this session are revoked.
     logged_out: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What all analyses have in common: state, verdict, reasons, failure, provenance.
+//! The parts that all analyses share: state, verdict, reasons, failure, provenance.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use super::results::ResultView;
 use super::scalars::int;
 use vultus_service::FolderContents;
 
-/// Where an analysis is.
+/// State of an analysis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "vultus_core::AnalysisState")]
 pub enum AnalysisState {
-    /// Accepted, not begun.
+    /// Accepted, not started.
     Queued,
-    /// A worker is on it.
+    /// A worker runs it.
     Running,
     /// It has a verdict.
     Finished,
-    /// It has none and will not get one; `failure` says why.
+    /// It ended without a verdict; `failure` says why.
     Failed,
-    /// Somebody stopped it.
+    /// It was cancelled.
     Cancelled,
 }
 
@@ -38,20 +38,20 @@ pub enum Resolution {
     Success,
     /// A person must decide.
     OperatorRequired,
-    /// Refused.
+    /// Rejected.
     Declined,
 }
 
-/// Why the verdict is what it is.
+/// A reason for a verdict.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Reason {
-    /// Stable code, such as `NO_FACE`; the analyzer documents its own.
+    /// Stable code, such as `NO_FACE`; each analyzer documents its codes.
     code: String,
     /// One sentence for people.
     message: String,
-    /// The medium that is meant; null when none is, or when it was deleted.
+    /// The medium concerned; null if the reason concerns no single medium, or if it was deleted.
     media: Option<Media>,
-    /// The frame of it that is meant, counted from 0 in the frames that were taken from the medium.
+    /// The frame concerned, counted from 0 over the frames taken from the medium.
     frame: Option<i32>,
 }
 
@@ -64,7 +64,7 @@ pub struct Failure {
     message: String,
 }
 
-/// Where a parameter came from.
+/// Origin of a parameter.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct ParameterSource {
     /// Name of the parameter.
@@ -73,18 +73,18 @@ pub struct ParameterSource {
     source: String,
 }
 
-/// What judged, and by which rules.
+/// The plugin, weights and parameters behind a verdict.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Provenance {
-    /// Id of the plugin; null until it has judged.
+    /// Id of the plugin; null until the analysis is final.
     analyzer: Option<String>,
     /// Its version.
     analyzer_version: Option<String>,
     /// SHA-256 of its file, in hexadecimal.
     analyzer_sha256: Option<String>,
-    /// The weights in use, its own and those of the plugins whose features it used.
+    /// The weights of the plugin and of the plugins whose features it used.
     weights: Vec<WeightFile>,
-    /// Where each parameter came from.
+    /// Origin of each parameter.
     parameter_sources: Vec<ParameterSource>,
 }
 
@@ -110,7 +110,7 @@ impl From<&vultus_core::AnalysisFailure> for Failure {
     }
 }
 
-/// An analysis; with its folder where that was read already.
+/// An analysis, with its folder if that was read already.
 #[derive(Debug, Clone)]
 pub struct StoredAnalysis {
     pub(super) analysis: Arc<vultus_core::Analysis>,

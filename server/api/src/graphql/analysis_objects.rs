@@ -40,7 +40,7 @@ macro_rules! analysis_object {
                 self.0.analysis.kind.clone()
             }
 
-            /// Where it is.
+            /// State of the analysis.
             pub async fn state(&self) -> AnalysisState {
                 self.0.analysis.state.into()
             }
@@ -50,7 +50,7 @@ macro_rules! analysis_object {
                 self.0.analysis.resolution.map(Into::into)
             }
 
-            /// Why the verdict is what it is. A verdict other than SUCCESS has at least one.
+            /// The reasons for the verdict. A verdict other than SUCCESS has at least one.
             #[graphql(complexity = "1 + 2 * child_complexity")]
             pub async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<Reason>> {
                 if self.0.analysis.reasons.is_empty() {
@@ -59,18 +59,19 @@ macro_rules! analysis_object {
                 Ok(counted(ctx, reasons(&self.0.analysis, &self.0.contents(ctx).await?))?)
             }
 
-            /// How far it is, 0–1.
+            /// Progress, 0–1.
             pub async fn progress(&self) -> f64 {
                 f64::from(self.0.analysis.progress)
             }
 
-            /// The media that it took, in the order of its slots. Index n of a medium in `result`
-            /// is the nth of those taken.
+            /// The media that it used, in the order of its slots. Index n in `result` is the nth of
+            /// them.
             #[graphql(complexity = "1 + 2 * child_complexity")]
             pub async fn media(&self, ctx: &Context<'_>) -> Result<Vec<Media>> {
                 let contents = self.0.contents(ctx).await?;
-                let taken = self.0.analysis.media.iter().filter_map(|taken| media::in_folder(&contents, taken.media_id));
-                Ok(counted(ctx, taken.collect())?)
+                let used = self.0.analysis.media.iter();
+                let used = used.filter_map(|used| media::in_folder(&contents, used.media_id));
+                Ok(counted(ctx, used.collect())?)
             }
 
             /// Its folder.
@@ -78,13 +79,12 @@ macro_rules! analysis_object {
                 Ok(Folder(self.0.contents(ctx).await?))
             }
 
-            /// What it was asked for with.
+            /// The analyses that were requested together with it.
             pub async fn group(&self, ctx: &Context<'_>) -> Result<AnalysisGroup> {
                 Ok(group(&self.0.contents(ctx).await?, self.0.analysis.group_id))
             }
 
-            /// The parameters that apply: the defaults, the company's and the request's, merged and
-            /// validated.
+            /// The parameters in effect: those of the request over the company's over the defaults.
             pub async fn params(&self) -> Value {
                 self.0.analysis.params.clone()
             }
@@ -94,33 +94,33 @@ macro_rules! analysis_object {
                 self.0.analysis.result.clone()
             }
 
-            /// The files that it made.
+            /// The files that it produced.
             #[graphql(complexity = "1 + 2 * child_complexity")]
             pub async fn artifacts(&self) -> Vec<Artifact> {
                 self.0.artifacts.iter().cloned().map(Artifact).collect()
             }
 
-            /// When it was asked for.
+            /// Time of the request.
             pub async fn created_at(&self) -> OffsetDateTime {
                 self.0.analysis.created_at
             }
 
-            /// When a worker first began it.
+            /// Time at which a worker first started it.
             pub async fn started_at(&self) -> Option<OffsetDateTime> {
                 self.0.analysis.started_at
             }
 
-            /// When it became final.
+            /// Time at which it became final.
             pub async fn finished_at(&self) -> Option<OffsetDateTime> {
                 self.0.analysis.finished_at
             }
 
-            /// Times that a worker began it.
+            /// Number of times that a worker started it.
             pub async fn attempts(&self) -> i32 {
                 int(self.0.analysis.attempts)
             }
 
-            /// Counts its changes, from 1.
+            /// Number of its changes, counted from 1.
             pub async fn revision(&self) -> i32 {
                 int(self.0.analysis.revision)
             }
@@ -130,7 +130,7 @@ macro_rules! analysis_object {
                 self.0.analysis.failure.as_ref().map(Failure::from)
             }
 
-            /// What judged, and by which rules.
+            /// The plugin, weights and parameters behind the verdict.
             pub async fn provenance(&self) -> Provenance {
                 Provenance::from(&self.0.analysis.provenance)
             }
@@ -148,7 +148,7 @@ analysis_object! {
             ResultView::of(&self.0.analysis).number("score")
         }
 
-        /// What was found in each medium.
+        /// The findings of each medium.
         async fn per_media(&self, ctx: &Context<'_>) -> Result<Vec<LivenessMediaResult>> {
             let contents = self.0.contents(ctx).await?;
             Ok(counted(ctx, ResultView::of(&self.0.analysis).liveness_media(&contents))?)
@@ -170,7 +170,7 @@ analysis_object! {
         }
 
         /// False match rate at the threshold `acceptFrom`: the share of pairs of different people
-        /// that it accepts; null outside of what was measured.
+        /// that it accepts; null outside the measured range.
         async fn fmr(&self) -> Option<f64> {
             ResultView::of(&self.0.analysis).number("fmr")
         }
@@ -181,7 +181,7 @@ analysis_object! {
             Ok(counted(ctx, ResultView::of(&self.0.analysis).pairs(&contents))?)
         }
 
-        /// What was made of each medium.
+        /// How each medium was used.
         async fn per_media(&self, ctx: &Context<'_>) -> Result<Vec<FaceMatchMediaResult>> {
             let contents = self.0.contents(ctx).await?;
             Ok(counted(ctx, ResultView::of(&self.0.analysis).face_match_media(&contents))?)
@@ -190,20 +190,20 @@ analysis_object! {
 }
 
 analysis_object! {
-    /// What an identity document says, and whether it can be believed.
+    /// What an identity document says, and whether it is consistent.
     DocumentAnalysis {
-        /// What kind of document it is; null until it is told.
+        /// Type of the document; null until it is known.
         async fn document_type(&self) -> Option<DocumentType> {
             self.0.analysis.result.as_ref().map(DocumentResult::kind_in)
         }
 
-        /// What the document says, out of all its zones.
+        /// The fields of the document, from all its zones.
         async fn fields(&self, ctx: &Context<'_>) -> Result<Vec<DocumentField>> {
             let document = self.0.document(ctx).await?;
             Ok(counted(ctx, document.map(|document| document.fields).unwrap_or_default())?)
         }
 
-        /// Its machine-readable zone; null when none was read.
+        /// Its machine-readable zone; null if none was read.
         async fn mrz(&self, ctx: &Context<'_>) -> Result<Option<Mrz>> {
             Ok(self.0.document(ctx).await?.and_then(|document| document.mrz))
         }
@@ -214,18 +214,18 @@ analysis_object! {
             Ok(counted(ctx, document.map(|document| document.barcodes).unwrap_or_default())?)
         }
 
-        /// The holder's portrait on it.
+        /// The portrait of the holder.
         async fn portrait(&self, ctx: &Context<'_>) -> Result<Option<DocumentPortrait>> {
             Ok(self.0.document(ctx).await?.and_then(|document| document.portrait))
         }
 
-        /// What the picture of each side is like.
+        /// Quality of the picture of each side.
         async fn quality(&self, ctx: &Context<'_>) -> Result<Vec<DocumentQuality>> {
             let document = self.0.document(ctx).await?;
             Ok(counted(ctx, document.map(|document| document.quality).unwrap_or_default())?)
         }
 
-        /// The lines of its visual zone, in the order of reading.
+        /// The lines of its visual zone, in reading order.
         async fn lines(&self, ctx: &Context<'_>) -> Result<Vec<DocumentLine>> {
             let document = self.0.document(ctx).await?;
             Ok(counted(ctx, document.map(|document| document.lines).unwrap_or_default())?)
@@ -234,14 +234,14 @@ analysis_object! {
 }
 
 analysis_object! {
-    /// Whether pictures of a face are good enough to be judged.
+    /// Whether pictures of a face are good enough for analysis.
     QualityAnalysis {
-        /// Quality of the worst medium, 0–100; null when one of them shows no face.
+        /// Quality of the worst medium, 0–100; null if a medium shows no face.
         async fn overall(&self) -> Option<f64> {
             ResultView::of(&self.0.analysis).number("overall")
         }
 
-        /// What was measured in each medium.
+        /// The measurements of each medium.
         async fn per_media(&self, ctx: &Context<'_>) -> Result<Vec<QualityMediaResult>> {
             let contents = self.0.contents(ctx).await?;
             Ok(counted(ctx, ResultView::of(&self.0.analysis).quality_media(&contents))?)

@@ -1,7 +1,7 @@
-//! Limits of answers: how many errors one keeps, and how large it gets.
+//! Limits of answers: number of errors and size.
 //!
-//! An answer is written through a writer that stops at the limit, so that the text of a hostile
-//! answer is never built.
+//! Answers are written by a writer that stops at the limit, so that an oversized text is never
+//! built.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use vultus_core::{Error, Result};
 
 use super::error::{WireError, publish};
 
-/// Drops the errors after the first `limit`; gives their number.
+/// Drops the errors after the first `limit`; returns their number.
 pub(super) fn cut_errors(response: &mut Response, limit: usize) -> usize {
     let left_out = response.errors.len().saturating_sub(limit);
     if left_out > 0 {
@@ -21,7 +21,7 @@ pub(super) fn cut_errors(response: &mut Response, limit: usize) -> usize {
     left_out
 }
 
-/// The error that stands for those that were dropped.
+/// The error that replaces the dropped ones.
 pub(super) fn left_out_error(left_out: usize, request_id: &str) -> ServerError {
     let error = Error::LimitExceeded {
         argument: None,
@@ -48,7 +48,7 @@ pub fn to_json(answer: &impl Serialize, limit: usize) -> Result<Vec<u8>> {
 fn too_large(limit: usize) -> Error {
     Error::LimitExceeded {
         argument: None,
-        message: format!("the answer is larger than {limit} bytes: ask for less at once"),
+        message: format!("the answer is larger than {limit} bytes: request less at once"),
         reason: Some("ANSWER_TOO_LARGE".to_owned()),
     }
 }

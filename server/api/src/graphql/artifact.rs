@@ -1,4 +1,4 @@
-//! Files that analyses made.
+//! Files that analyses produced.
 
 use async_graphql::{Context, ID, Object, Result};
 
@@ -6,11 +6,11 @@ use super::media::signed_url;
 use super::scalars::{Url, int};
 use vultus_service::Download;
 
-/// A file that an analysis made.
+/// A file that an analysis produced.
 #[derive(Debug, Clone)]
 pub struct Artifact(pub(super) vultus_core::Artifact);
 
-/// A file that an analysis made, such as the best shot.
+/// A file that an analysis produced, such as the best shot.
 #[Object]
 impl Artifact {
     /// Id.
@@ -38,11 +38,12 @@ impl Artifact {
         &self.0.sha256
     }
 
-    /// The file itself, for whoever has the URL until it expires.
+    /// URL of the file. It needs no token and is valid until it expires.
     async fn url(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Life of the URL in seconds: 1 to 3 600.", default = 300)] expires_in: i32,
+        #[graphql(desc = "Lifetime of the URL in seconds: 1 to 3 600.", default = 300)]
+        expires_in: i32,
     ) -> Result<Url> {
         signed_url(ctx, &Download::Artifact(self.0.analysis_id, self.0.name.clone()), expires_in)
     }

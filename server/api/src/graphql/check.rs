@@ -1,4 +1,4 @@
-//! Instant checks: judged at once, nothing stored, so that nothing has an id.
+//! Instant checks: they answer with verdicts and store nothing, so that no object has an id.
 
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use base64::Engine;
@@ -13,19 +13,19 @@ use super::media::MediaKind;
 use super::scalars::int;
 use vultus_service::{CheckedAnalysis, CheckedArtifact};
 
-/// What to judge at once.
+/// An instant check.
 #[derive(Debug, InputObject)]
 pub struct CheckInput {
     /// The media.
     media: Vec<MediaInput>,
-    /// The analyses; their media are named by key, as there are no ids.
+    /// The analyses; they name media by key, since the media have no ids.
     analyses: Vec<AnalysisRequestInput>,
 }
 
 /// The verdicts of an instant check.
 #[derive(SimpleObject)]
 pub struct CheckPayload {
-    /// The worst of the verdicts; null when one of the analyses has none.
+    /// The worst of the verdicts; null if an analysis has no verdict.
     resolution: Option<Resolution>,
     /// One result for each analysis, in the order of the request.
     analyses: Vec<CheckResult>,
@@ -34,33 +34,33 @@ pub struct CheckPayload {
 /// A medium of an instant check.
 #[derive(Debug, SimpleObject)]
 pub struct CheckMedia {
-    /// Its place in the request, counted from 0.
+    /// Its position in the request, counted from 0.
     index: i32,
     /// The client's name for it.
     key: Option<String>,
-    /// Kind, by content.
+    /// Kind, determined from the content.
     kind: MediaKind,
-    /// The slot that it was taken for.
+    /// The slot that it was used for.
     slot: String,
 }
 
-/// Why the verdict is what it is.
+/// A reason for a verdict.
 #[derive(Debug, SimpleObject)]
 pub struct CheckReason {
-    /// Stable code, such as `NO_FACE`; the analyzer documents its own.
+    /// Stable code, such as `NO_FACE`; each analyzer documents its codes.
     code: String,
     /// One sentence for people.
     message: String,
-    /// The place in the request of the medium that is meant, counted from 0.
+    /// Position in the request of the medium concerned, counted from 0.
     media_index: Option<i32>,
-    /// The frame of it that is meant, counted from 0 in the frames that were taken from the medium.
+    /// The frame concerned, counted from 0 over the frames taken from the medium.
     frame: Option<i32>,
 }
 
-/// A file that an instant check made.
+/// A file that an instant check produced.
 pub struct CheckArtifact(CheckedArtifact);
 
-/// A file that an instant check made, such as the best shot.
+/// A file that an instant check produced, such as the best shot.
 #[Object]
 impl CheckArtifact {
     /// The analyzer's name for it, such as `best_shot`.
@@ -78,7 +78,7 @@ impl CheckArtifact {
         int(self.0.bytes.len())
     }
 
-    /// The file in base64. It is kept nowhere.
+    /// The file in base64. The server does not store it.
     async fn base64(&self) -> String {
         STANDARD.encode(&self.0.bytes)
     }
@@ -106,7 +106,7 @@ impl CheckResult {
         self.0.resolution.map(Into::into)
     }
 
-    /// Why the verdict is what it is. A verdict other than SUCCESS has at least one.
+    /// The reasons for the verdict. A verdict other than SUCCESS has at least one.
     async fn reasons(&self) -> Vec<CheckReason> {
         let of_reason = |reason: &vultus_service::CheckedReason| CheckReason {
             code: reason.code.clone(),
@@ -117,7 +117,7 @@ impl CheckResult {
         self.0.reasons.iter().map(of_reason).collect()
     }
 
-    /// The media that it took. Index n of a medium in `result` is the nth of these.
+    /// The media that it used. Index n in `result` is the nth of them.
     async fn media(&self) -> Vec<CheckMedia> {
         let of_medium = |medium: &vultus_service::CheckedMedium| CheckMedia {
             index: int(medium.index),
@@ -128,24 +128,23 @@ impl CheckResult {
         self.0.media.iter().map(of_medium).collect()
     }
 
-    /// Of liveness: probability of a presentation attack, 0–1.
+    /// For liveness: probability of a presentation attack, 0–1.
     async fn score(&self) -> Option<f64> {
         self.number("liveness", "score")
     }
 
-    /// Of a face match: calibrated similarity of the least similar pair, 0–1.
+    /// For a face match: calibrated similarity of the least similar pair, 0–1.
     async fn similarity(&self) -> Option<f64> {
         self.number("face_match", "similarity")
     }
 
-    /// Of a document: what it says.
+    /// For a document: what it says.
     async fn document(&self) -> Option<DocumentResult> {
         let result = self.0.result.as_ref().filter(|_| self.0.kind == "document")?;
         Some(DocumentResult::read(result, |_| None, |_| None))
     }
 
-    /// The parameters that apply: the defaults, the company's and the request's, merged and
-    /// validated.
+    /// The parameters in effect: those of the request over the company's over the defaults.
     async fn params(&self) -> &Value {
         &self.0.params
     }
@@ -160,12 +159,12 @@ impl CheckResult {
         self.0.failure.as_ref().map(Failure::from)
     }
 
-    /// What judged, and by which rules.
+    /// The plugin, weights and parameters behind the verdict.
     async fn provenance(&self) -> Provenance {
         Provenance::from(&self.0.provenance)
     }
 
-    /// The files that it made.
+    /// The files that it produced.
     async fn artifacts(&self) -> Vec<CheckArtifact> {
         self.0.artifacts.iter().cloned().map(CheckArtifact).collect()
     }

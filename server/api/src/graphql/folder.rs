@@ -1,4 +1,4 @@
-//! Folders and what they add up to.
+//! Folders and their summaries.
 
 use std::sync::Arc;
 
@@ -24,28 +24,28 @@ use super::typed_analyses::{self, AnalysisConnection};
 use super::{loader, page};
 use vultus_service::{FolderContents, FolderCursor};
 
-/// Where a folder is, from its analyses.
+/// State of a folder, derived from its analyses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "vultus_core::FolderState")]
 pub enum FolderState {
-    /// No analysis was asked for.
+    /// No analysis was requested.
     Empty,
-    /// One of the newest of each type is not final.
+    /// The newest analysis of some type is not final.
     Processing,
-    /// All of the newest of each type have a verdict.
+    /// The newest analysis of each type has a verdict.
     Finished,
-    /// One of the newest of each type failed or was cancelled.
+    /// The newest analysis of some type failed or was cancelled.
     Failed,
 }
 
 /// A page of folders.
 pub type FolderConnection = Connection<String, Folder>;
 
-/// What a client keeps about one person in one case.
+/// The media and analyses of one person in one case.
 #[derive(Debug, Clone)]
 pub struct Folder(pub(super) Arc<FolderContents>);
 
-/// What a client keeps about one person in one case: media, and analyses of them.
+/// The media of one person in one case, and the analyses of them.
 #[Object]
 impl Folder {
     /// Id.
@@ -53,32 +53,32 @@ impl Folder {
         self.0.folder.id.into()
     }
 
-    /// The client's own key, unique within the company.
+    /// The client's key for the folder, unique within the company.
     async fn external_id(&self) -> Option<&str> {
         self.0.folder.external_id.as_deref()
     }
 
-    /// The client's own data: an object.
+    /// The client's data: an object.
     async fn metadata(&self) -> &Value {
         &self.0.folder.metadata
     }
 
-    /// When it was made.
+    /// Time of creation.
     async fn created_at(&self) -> OffsetDateTime {
         self.0.folder.created_at
     }
 
-    /// When it, its media or its analyses last changed.
+    /// Time of the last change of the folder, its media or its analyses.
     async fn updated_at(&self) -> OffsetDateTime {
         self.0.folder.updated_at
     }
 
-    /// Counts the changes of the folder, its media and its analyses, from 1.
+    /// Number of changes of the folder, its media and its analyses, counted from 1.
     async fn revision(&self) -> i32 {
         int(self.0.folder.revision)
     }
 
-    /// The user who made it; null when the viewer may not see users of that company.
+    /// The user who created it; null if the viewer may not see users of that company.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         Ok(loader::user(ctx, self.0.folder.owner_id).await?.map(User))
     }
@@ -89,7 +89,7 @@ impl Folder {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
-        #[graphql(desc = "The cursor after which the page begins.")] after: Option<String>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
         #[graphql(desc = "Which media.")] filter: Option<MediaFilter>,
     ) -> Result<MediaConnection> {
         let mut media = media::all(&self.0);
@@ -105,7 +105,7 @@ impl Folder {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
-        #[graphql(desc = "The cursor after which the page begins.")] after: Option<String>,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
         #[graphql(desc = "Which analyses.")] filter: Option<AnalysisFilter>,
     ) -> Result<AnalysisConnection> {
         let wanted = |analysis: &vultus_core::Analysis| {
@@ -118,35 +118,34 @@ impl Folder {
         Ok(page::counted(ctx, page)?)
     }
 
-    /// The groups of analyses that were asked for together, oldest first.
+    /// The groups of analyses that were requested together, oldest first.
     #[graphql(complexity = "1 + 4 * child_complexity")]
     async fn groups(&self, ctx: &Context<'_>) -> Result<Vec<AnalysisGroup>> {
         Ok(counted(ctx, groups(&self.0))?)
     }
 
-    /// Where it is: by the newest analysis of each type.
+    /// State of the folder, by the newest analysis of each type.
     async fn state(&self) -> FolderState {
         self.verdict().state.into()
     }
 
-    /// The worst verdict over the newest analysis of each type; null until all of them are
-    /// finished, and when stale.
+    /// The worst verdict over the newest analysis of each type; null until all are finished, and if
+    /// stale.
     async fn resolution(&self) -> Option<Resolution> {
         self.verdict().resolution.map(Into::into)
     }
 
-    /// Whether a medium was added or deleted after the newest analyses were asked for, so that they
-    /// do not speak for all of it.
+    /// Whether a medium was added or deleted after the newest analyses were requested.
     async fn stale(&self) -> bool {
         self.verdict().stale
     }
 
-    /// The verdict of the newest finished group alone, whatever earlier groups said.
+    /// The verdict of the newest finished group alone.
     async fn last_group_resolution(&self) -> Option<Resolution> {
         self.verdict().last_group_resolution.map(Into::into)
     }
 
-    /// What the newest analyses of each type add up to.
+    /// Summary of the newest analysis of each type.
     async fn summary(&self) -> FolderSummary {
         FolderSummary(self.0.clone())
     }
@@ -158,7 +157,7 @@ impl Folder {
     }
 }
 
-/// How many analyses of a type are in a state.
+/// Number of analyses of a type in a state.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct AnalysisCount {
     /// The type.
@@ -166,27 +165,27 @@ pub struct AnalysisCount {
     kind: String,
     /// The state.
     state: AnalysisState,
-    /// How many.
+    /// The number.
     count: i32,
 }
 
-/// How many media of a kind there are.
+/// Number of media of a kind.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct MediaCount {
     /// The kind.
     kind: MediaKind,
-    /// How many.
+    /// The number.
     count: i32,
 }
 
-/// What a folder's analyses add up to.
+/// Summary of a folder's analyses.
 pub struct FolderSummary(Arc<FolderContents>);
 
-/// What a folder's analyses add up to: scores and reasons are those of the newest analysis of each
+/// Summary of a folder's analyses: scores and reasons are those of the newest analysis of each
 /// type.
 #[Object]
 impl FolderSummary {
-    /// Media by kind; kinds without any are left out.
+    /// Number of media by kind, without zeros.
     async fn media(&self) -> Vec<MediaCount> {
         let kinds = [
             vultus_core::MediaKind::Image,
@@ -201,7 +200,7 @@ impl FolderSummary {
         counts.filter(|count| count.count > 0).collect()
     }
 
-    /// All analyses by type and state; what there is none of is left out.
+    /// Number of analyses by type and state, without zeros.
     async fn analyses(&self) -> Vec<AnalysisCount> {
         let mut counts: Vec<AnalysisCount> = Vec::new();
         for analysis in &self.0.analyses {
@@ -229,7 +228,7 @@ impl FolderSummary {
             .and_then(|analysis| ResultView::of(analysis).least_similar_pair(&self.0))
     }
 
-    /// The best picture of the person, of the newest analysis that has one.
+    /// The best picture of the person, from the newest analysis that has one.
     async fn best_shot(&self) -> Option<Artifact> {
         let newest = summary::newest_of_each_type(&self.0.analyses);
         let is_newest = |artifact: &&vultus_core::Artifact| {
@@ -258,7 +257,7 @@ impl FolderSummary {
     }
 }
 
-/// The worst of the verdicts that there are.
+/// The worst of the existing verdicts.
 pub(super) fn worst<'a>(
     analyses: impl Iterator<Item = &'a vultus_core::Analysis>,
 ) -> Option<Resolution> {
@@ -274,27 +273,27 @@ pub enum FolderOrder {
     CreatedDescending,
     /// Oldest first.
     CreatedAscending,
-    /// Last changed first.
+    /// Most recently changed first.
     UpdatedDescending,
-    /// Longest unchanged first.
+    /// Least recently changed first.
     UpdatedAscending,
 }
 
-/// A key and the text that it must have.
+/// A condition on the metadata: a key and its text.
 #[derive(Debug, Clone, InputObject)]
 pub struct MetadataEquals {
     /// A key at the top of the metadata.
     key: String,
-    /// Its text.
+    /// The text that it must have.
     value: String,
 }
 
 /// Which folders to list. All conditions must hold.
 #[derive(Debug, Clone, Default, InputObject)]
 pub struct FolderFilter {
-    /// Made at or after this time.
+    /// Created at or after this time.
     created_from: Option<OffsetDateTime>,
-    /// Made before this time.
+    /// Created before this time.
     created_before: Option<OffsetDateTime>,
     /// With this external id.
     external_id: Option<String>,
@@ -324,7 +323,7 @@ impl From<FolderFilter> for vultus_service::FolderFilter {
     }
 }
 
-/// What a query for a page of folders asks for.
+/// The page of folders that a query requests.
 pub(super) struct FolderPage {
     pub(super) first: i32,
     pub(super) after: Option<String>,
@@ -366,7 +365,7 @@ fn parse_cursor(text: &str) -> vultus_core::Result<FolderCursor> {
         let time = OffsetDateTime::from_unix_timestamp_nanos(nanos.parse().ok()?).ok()?;
         Some(FolderCursor { time, id: id.parse::<FolderId>().ok()? })
     };
-    parsed().ok_or_else(|| Error::invalid("after", "is no cursor of a list of folders"))
+    parsed().ok_or_else(|| Error::invalid("after", "not a valid folder cursor"))
 }
 
 #[cfg(test)]
@@ -374,7 +373,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_survives_the_wire_and_anything_else_is_refused() {
+    fn only_a_cursor_of_the_server_is_accepted() {
         let at = FolderCursor {
             time: OffsetDateTime::from_unix_timestamp_nanos(1_700_000_000_123_456_000).unwrap(),
             id: FolderId(uuid::Uuid::now_v7()),

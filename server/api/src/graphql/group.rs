@@ -1,4 +1,4 @@
-//! Groups: the analyses that were asked for in one request.
+//! Groups: the analyses of one request.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use super::folder::worst;
 use super::typed_analyses::{Analysis, all};
 use vultus_service::FolderContents;
 
-/// The analyses that were asked for in one request.
+/// The analyses that were requested together.
 #[derive(Debug, Clone)]
 pub struct AnalysisGroup {
     id: GroupId,
     contents: Arc<FolderContents>,
 }
 
-/// The analyses that were asked for in one request.
+/// The analyses that were requested together.
 #[Object]
 impl AnalysisGroup {
     /// Id.
@@ -27,7 +27,7 @@ impl AnalysisGroup {
         self.id.into()
     }
 
-    /// When they were asked for.
+    /// Time of the request.
     async fn created_at(&self) -> Option<OffsetDateTime> {
         self.members().map(|analysis| analysis.created_at).min()
     }

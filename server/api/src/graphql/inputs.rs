@@ -1,4 +1,4 @@
-//! Inputs that several operations share, and their way into the use cases.
+//! Inputs that several operations share, and their translation for the use cases.
 
 use async_graphql::{Context, ID, InputObject};
 use serde_json::Value;
@@ -11,33 +11,32 @@ use super::scalars::parse_id;
 use super::upload::Upload;
 use vultus_service::{NewMedium, Urgency};
 
-/// A medium to be judged.
+/// A medium to analyze.
 #[derive(Debug, InputObject)]
 pub struct MediaInput {
-    /// The client's name for it, unique within the call: analyses of the same call name it by
-    /// `mediaKeys`.
+    /// The client's name for it, unique within the request, for `mediaKeys` of its analyses.
     pub(super) key: Option<String>,
-    /// The file. Its content decides the kind, not its name or declared type.
+    /// The file. Its content determines the kind; the name and declared type do not.
     pub(super) file: Upload,
-    /// Known tags, such as `video_selfie` or `photo_id_front`, and free ones that begin with `x_`.
+    /// Known tags, such as `video_selfie` or `photo_id_front`, and free ones with the prefix `x_`.
     #[graphql(default)]
     pub(super) tags: Vec<String>,
-    /// The client's own data: an object.
+    /// The client's data: an object.
     pub(super) metadata: Option<Value>,
 }
 
-/// An analysis to be made. With neither ids nor keys it takes all media that fit its slots.
+/// An analysis to run. Without ids and keys it uses all media that fit its slots.
 #[derive(Debug, InputObject)]
 #[graphql(name = "AnalysisRequest")]
 pub struct AnalysisRequestInput {
     /// Type, such as `liveness`; `analyzers` lists them.
     #[graphql(name = "type")]
     pub(super) kind: String,
-    /// These media of the folder.
+    /// Ids of media of the folder.
     pub(super) media_ids: Option<Vec<ID>>,
-    /// These media of the same call.
+    /// Keys of media of the same request.
     pub(super) media_keys: Option<Vec<String>>,
-    /// Parameters, in the shape of the type's params schema. They may only be stricter than the
+    /// Parameters, as the type's params schema describes. They may only be stricter than the
     /// company's.
     pub(super) params: Option<Value>,
 }
@@ -78,7 +77,7 @@ impl AnalysisFilter {
     }
 }
 
-/// The media of a call with their files.
+/// The media of a request with their files.
 pub(super) fn new_media(ctx: &Context<'_>, inputs: Vec<MediaInput>) -> Result<Vec<NewMedium>> {
     let request = request(ctx)?;
     let new_medium = |(index, input): (usize, MediaInput)| {
@@ -94,7 +93,7 @@ pub(super) fn new_media(ctx: &Context<'_>, inputs: Vec<MediaInput>) -> Result<Ve
     inputs.into_iter().enumerate().map(new_medium).collect()
 }
 
-/// The analyses of a call.
+/// The analyses of a request.
 pub(super) fn analysis_requests(
     inputs: Vec<AnalysisRequestInput>,
 ) -> Result<Vec<vultus_service::AnalysisRequest>> {
@@ -117,7 +116,7 @@ pub(super) fn analysis_requests(
     inputs.into_iter().enumerate().map(analysis_request).collect()
 }
 
-/// `waitMs` within its limits.
+/// Checks the limits of `waitMs`.
 pub(super) fn checked_wait(wait_ms: Option<i32>) -> Result<Option<i32>> {
     match wait_ms {
         Some(ms) if !(0..=MAX_WAIT_MS).contains(&ms) => {
@@ -128,7 +127,7 @@ pub(super) fn checked_wait(wait_ms: Option<i32>) -> Result<Option<i32>> {
     }
 }
 
-/// A request that waits for its verdicts is judged before those that do not.
+/// A request that waits for its verdicts has priority over those that do not.
 pub(super) fn urgency(wait_ms: Option<i32>) -> Urgency {
     match wait_ms {
         Some(_) => Urgency::Waited,

@@ -1,12 +1,11 @@
-//! What a GraphQL document may cost, judged on the text and the syntax tree before the schema sees
+//! Limits of a GraphQL document, checked on its text and syntax tree before the schema processes
 //! it.
 //!
-//! The library's own limits come too late for hostile documents: its visitors walk fragments once
-//! per use, so that a chain of fragments that each use the next one twice takes exponential time
-//! before any limit is compared. Here each fragment is measured once and its cost is multiplied.
-//! The schema validates fragments that no operation uses as well, so that they are counted too, and
-//! then refused. The weight of the fields (pages count more than once) is checked afterwards by the
-//! schema.
+//! The library's limits come too late for hostile documents: its visitors walk fragments once per
+//! use, so that a chain of fragments that each use the next one twice takes exponential time before
+//! any limit applies. Here each fragment is measured once and its cost is multiplied. Unused
+//! fragments are counted and refused too, since the schema validates them. The schema checks the
+//! weight of the fields (pages count more than once) afterwards.
 
 mod cost;
 mod overlap;
@@ -26,16 +25,16 @@ use vultus_core::{Error, Result};
 use super::request_limits::QueryLimits;
 use cost::{Cost, size_in_memory};
 
-/// Most sets within sets, through fragments: as deep as measuring recurses, with about 2 KiB of
-/// stack for each.
+/// Maximum nesting of selection sets, through fragments. It bounds the recursion of measuring,
+/// which takes about 2 KiB of stack per level.
 const MAX_LEVELS: usize = 200;
 
-/// Whether clients may ask what the schema is.
+/// Whether introspection is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Introspection {
-    /// They may: development.
+    /// On: development.
     Allowed,
-    /// They may not: production.
+    /// Off: production.
     Refused,
 }
 
@@ -44,11 +43,11 @@ pub enum Introspection {
 pub struct CheckedDocument {
     /// The syntax tree.
     pub document: ExecutableDocument,
-    /// Kind of the operation that is asked for.
+    /// Kind of the requested operation.
     pub kind: OperationType,
-    /// Names of the fields at its root, fragments resolved, each as often as it is there.
+    /// Names of its root fields, with fragments resolved and repetitions kept.
     pub root_fields: Vec<String>,
-    /// How often it uses variables, counted at each use of a fragment.
+    /// Number of uses of variables, counted at each use of a fragment.
     variable_uses: usize,
 }
 
@@ -71,7 +70,7 @@ impl CheckedDocument {
         })
     }
 
-    /// Whether `name` is among the fields at the root.
+    /// Whether `name` is a root field.
     pub fn asks_for(&self, name: &str) -> bool {
         self.root_fields.iter().any(|field| field == name)
     }
@@ -109,7 +108,7 @@ pub fn check(
     let Some((kind, root_fields)) = selected else {
         return Err(Error::invalid(
             "operationName",
-            "the document has no operation of this name, or several and none is named",
+            "the document has no operation of this name, or has several and the request names none",
         ));
     };
     Ok(CheckedDocument { document, kind, root_fields, variable_uses: total.variable_uses })
@@ -127,7 +126,7 @@ fn syntax_error(position: Option<Pos>) -> Error {
     }
 }
 
-/// A document is refused: it has more than `limit` of something.
+/// The refusal of a document that has more than `limit` of `what`.
 fn exceeded(reason: &str, what: &str, limit: usize) -> Error {
     Error::LimitExceeded {
         argument: Some("query".to_owned()),
@@ -140,7 +139,7 @@ struct Measure<'d> {
     document: &'d ExecutableDocument,
     introspection: Introspection,
     limits: &'d QueryLimits,
-    /// `None`: being measured, so that a second visit is a cycle.
+    /// `None` while the fragment is measured: a second visit is a cycle.
     fragments: HashMap<&'d str, Option<Cost>>,
 }
 
@@ -163,8 +162,7 @@ impl<'d> Measure<'d> {
         Ok((cost, root_fields))
     }
 
-    /// `level` counts the sets that lie around this one, through fragments too: measuring must not
-    /// use up the stack itself.
+    /// `level` is the number of enclosing sets, through fragments too, which bounds the recursion.
     fn selection_set(&mut self, set: &'d SelectionSet, level: usize) -> Result<Cost> {
         if level > MAX_LEVELS {
             return Err(exceeded("QUERY_DEPTH", "levels of nesting", MAX_LEVELS));
@@ -184,8 +182,7 @@ impl<'d> Measure<'d> {
                 cost.add_arguments(field.node.arguments.iter().map(|(_, value)| &value.node));
                 let name = field.node.name.node.as_str();
                 cost.multiply_values(name);
-                // Only the field of this name is judged so; a fragment may be called `__schema` and
-                // gains nothing by it.
+                // By the name of the field: a fragment named `__schema` gains nothing.
                 if is_introspection(name) {
                     cost.introspection_depth = cost.introspection_depth.max(cost.depth) + 1;
                     cost.introspection_values =
@@ -224,8 +221,8 @@ impl<'d> Measure<'d> {
         Ok(cost)
     }
 
-    /// Only what operations use was measured. The schema refuses unused fragments too, but only
-    /// after it has validated them.
+    /// Only used fragments were measured. The schema refuses unused ones too, but only after
+    /// validating them.
     fn all_fragments_are_used(&self) -> Result<()> {
         if self.fragments.len() == self.document.fragments.len() {
             return Ok(());
@@ -237,8 +234,7 @@ impl<'d> Measure<'d> {
         })
     }
 
-    /// Called after the costs are known to be within the limits, so that writing out the fragments
-    /// is cheap.
+    /// Call only when the costs are within the limits, so that expanding the fragments is cheap.
     fn root_fields(&self, set: &SelectionSet, names: &mut Vec<String>) -> Result<()> {
         for item in &set.items {
             match &item.node {

@@ -1,9 +1,8 @@
-//! Batching of reads: what the objects of one answer need is read together, so that a listing costs
-//! a fixed number of round trips.
+//! Batching of reads: the objects of one answer are read together, so that a listing costs a fixed
+//! number of round trips.
 //!
-//! Folders come with their media, analyses and artifacts, so that loading the folder loads them
-//! all. Nothing is cached beyond a batch: an answer never shows what was there before a mutation of
-//! the same request.
+//! Loading a folder loads its media, analyses and artifacts. Nothing is cached beyond a batch, so
+//! that an answer never shows the state before a mutation of the same request.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ pub(super) struct Reader {
 /// The loader of a request with a principal.
 pub(super) type Loaders = DataLoader<Reader>;
 
-/// For one request.
+/// The loaders of one request.
 pub(super) fn loaders(services: Services, principal: Principal) -> Loaders {
     DataLoader::new(Reader { services, principal }, tokio::spawn)
 }
@@ -55,7 +54,7 @@ fn loader<'c>(ctx: &Context<'c>) -> Result<&'c Loaders> {
         .ok_or_else(|| Error::broken("a request with a principal was executed without its loaders"))
 }
 
-/// A batch's error belongs to all who waited for it; each gets one of the same kind.
+/// A copy of a batch's error: every caller that waits for the batch gets one.
 fn of_batch(error: &Error) -> Error {
     match error {
         Error::Unauthenticated(message) => Error::Unauthenticated(message.clone()),
@@ -71,7 +70,7 @@ fn of_batch(error: &Error) -> Error {
     }
 }
 
-/// A folder with all in it.
+/// A folder with its contents.
 pub(super) async fn folder(ctx: &Context<'_>, id: FolderId) -> Result<Option<Arc<FolderContents>>> {
     loader(ctx)?.load_one(id).await.map_err(|error| of_batch(&error))
 }

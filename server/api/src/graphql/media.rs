@@ -17,10 +17,10 @@ use super::scalars::{Url, int};
 use super::typed_analyses::{self, Analysis};
 use vultus_service::{Download, FolderContents};
 
-/// Longest life of a signed URL, in seconds.
+/// Maximum lifetime of a signed URL, in seconds.
 const MAX_EXPIRES_IN: i32 = 3_600;
 
-/// Kind of a medium, by its content.
+/// Kind of a medium, determined from its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "vultus_core::MediaKind")]
 pub enum MediaKind {
@@ -93,7 +93,7 @@ impl Media {
     }
 }
 
-/// A URL that gives the bytes to whoever has it, until it expires.
+/// A signed URL of the bytes, valid until it expires.
 pub(super) fn signed_url(ctx: &Context<'_>, what: &Download, expires_in: i32) -> Result<Url> {
     let seconds =
         u64::try_from(expires_in).ok().filter(|_| (1..=MAX_EXPIRES_IN).contains(&expires_in));
@@ -119,7 +119,7 @@ macro_rules! media_object {
                 self.0.medium().id.into()
             }
 
-            /// Kind, by content.
+            /// Kind, determined from the content.
             pub async fn kind(&self) -> MediaKind {
                 self.0.medium().kind.into()
             }
@@ -129,17 +129,17 @@ macro_rules! media_object {
                 self.0.medium().tags.iter().map(ToString::to_string).collect()
             }
 
-            /// The client's own data.
+            /// The client's data.
             pub async fn metadata(&self) -> Value {
                 self.0.medium().metadata.clone()
             }
 
-            /// The file name that the client gave, without folders; for people only.
+            /// The client's file name, without folders; for display only.
             pub async fn original_name(&self) -> Option<String> {
                 self.0.medium().original_name.clone()
             }
 
-            /// MIME type, by content.
+            /// MIME type, determined from the content.
             pub async fn content_type(&self) -> String {
                 self.0.medium().content_type.clone()
             }
@@ -154,35 +154,37 @@ macro_rules! media_object {
                 self.0.medium().sha256.clone()
             }
 
-            /// Width once upright, in pixels.
+            /// Width of the upright picture, in pixels.
             pub async fn width(&self) -> i32 {
                 int(self.0.medium().width)
             }
 
-            /// Height once upright, in pixels.
+            /// Height of the upright picture, in pixels.
             pub async fn height(&self) -> i32 {
                 int(self.0.medium().height)
             }
 
-            /// When it was added.
+            /// Time of the upload.
             pub async fn created_at(&self) -> OffsetDateTime {
                 self.0.medium().created_at
             }
 
-            /// The file itself, for whoever has the URL until it expires.
+            /// URL of the file. It needs no token and is valid until it expires.
             pub async fn url(
                 &self,
                 ctx: &Context<'_>,
-                #[graphql(desc = "Life of the URL in seconds: 1 to 3 600.", default = 300)] expires_in: i32,
+                #[graphql(desc = "Lifetime of the URL in seconds: 1 to 3 600.", default = 300)]
+                expires_in: i32,
             ) -> Result<Url> {
                 self.0.url(ctx, Download::Medium(self.0.medium().id), expires_in).await
             }
 
-            /// A small JPEG picture of it.
+            /// URL of a thumbnail in JPEG.
             pub async fn thumbnail_url(
                 &self,
                 ctx: &Context<'_>,
-                #[graphql(desc = "Life of the URL in seconds: 1 to 3 600.", default = 300)] expires_in: i32,
+                #[graphql(desc = "Lifetime of the URL in seconds: 1 to 3 600.", default = 300)]
+                expires_in: i32,
             ) -> Result<Option<Url>> {
                 let medium = self.0.medium();
                 if medium.thumbnail_key.is_none() {
@@ -191,21 +193,22 @@ macro_rules! media_object {
                 self.0.url(ctx, Download::Thumbnail(medium.id), expires_in).await.map(Some)
             }
 
-            /// The folder that it is in.
+            /// The folder that contains it.
             pub async fn folder(&self) -> Folder {
                 Folder(self.0.contents.clone())
             }
 
-            /// The analyses that took it, oldest first.
+            /// The analyses that used it, oldest first.
             #[graphql(complexity = "1 + 4 * child_complexity")]
             pub async fn analyses(&self, ctx: &Context<'_>) -> Result<Vec<Analysis>> {
                 let id = self.0.medium().id;
-                let took_it = |analysis: &vultus_core::Analysis| analysis.media.iter().any(|taken| taken.media_id == id);
-                Ok(counted(ctx, typed_analyses::all(&self.0.contents, took_it))?)
+                let used_it = |analysis: &vultus_core::Analysis| {
+                    analysis.media.iter().any(|used| used.media_id == id)
+                };
+                Ok(counted(ctx, typed_analyses::all(&self.0.contents, used_it))?)
             }
 
-            /// The subject's face in each frame where the newest finished analysis of the medium
-            /// found it.
+            /// The subject's face in each frame in which the newest finished analysis found it.
             pub async fn faces(&self, ctx: &Context<'_>) -> Result<Vec<Face>> {
                 Ok(counted(ctx, results::faces(&self.0.contents, self.0.medium().id))?)
             }
@@ -228,7 +231,7 @@ media_object! {
             self.0.medium().duration_us.map(|us| us as f64 / 1e6)
         }
 
-        /// Number of frames, where it is known.
+        /// Number of frames; null if unknown.
         async fn frame_count(&self) -> Option<i32> {
             self.0.medium().frame_count.map(int)
         }
@@ -250,7 +253,7 @@ media_object! {
     }
 }
 
-/// Something that was uploaded to be judged.
+/// A picture, video or shot set that was uploaded for analysis.
 #[expect(
     clippy::duplicated_attributes,
     reason = "fields of one type look like repetitions to the lint"
@@ -258,52 +261,52 @@ media_object! {
 #[derive(Debug, Clone, Interface)]
 #[graphql(
     field(name = "id", ty = "ID", desc = "Id."),
-    field(name = "kind", ty = "MediaKind", desc = "Kind, by content."),
+    field(name = "kind", ty = "MediaKind", desc = "Kind, determined from the content."),
     field(name = "tags", ty = "Vec<String>", desc = "Tags, sorted."),
-    field(name = "metadata", ty = "Value", desc = "The client's own data."),
+    field(name = "metadata", ty = "Value", desc = "The client's data."),
     field(
         name = "original_name",
         ty = "Option<String>",
-        desc = "The file name that the client gave, without folders; for people only."
+        desc = "The client's file name, without folders; for display only."
     ),
-    field(name = "content_type", ty = "String", desc = "MIME type, by content."),
+    field(name = "content_type", ty = "String", desc = "MIME type, determined from the content."),
     field(name = "byte_size", ty = "i32", desc = "Size of the file, in bytes."),
     field(name = "sha256", ty = "String", desc = "SHA-256 of the file, in hexadecimal."),
-    field(name = "width", ty = "i32", desc = "Width once upright, in pixels."),
-    field(name = "height", ty = "i32", desc = "Height once upright, in pixels."),
-    field(name = "created_at", ty = "OffsetDateTime", desc = "When it was added."),
+    field(name = "width", ty = "i32", desc = "Width of the upright picture, in pixels."),
+    field(name = "height", ty = "i32", desc = "Height of the upright picture, in pixels."),
+    field(name = "created_at", ty = "OffsetDateTime", desc = "Time of the upload."),
     field(
         name = "url",
         ty = "Url",
-        desc = "The file itself, for whoever has the URL until it expires.",
+        desc = "URL of the file. It needs no token and is valid until it expires.",
         arg(
             name = "expires_in",
             ty = "i32",
             default = 300,
-            desc = "Life of the URL in seconds: 1 to 3 600."
+            desc = "Lifetime of the URL in seconds: 1 to 3 600."
         )
     ),
     field(
         name = "thumbnail_url",
         ty = "Option<Url>",
-        desc = "A small JPEG picture of it.",
+        desc = "URL of a thumbnail in JPEG.",
         arg(
             name = "expires_in",
             ty = "i32",
             default = 300,
-            desc = "Life of the URL in seconds: 1 to 3 600."
+            desc = "Lifetime of the URL in seconds: 1 to 3 600."
         )
     ),
-    field(name = "folder", ty = "Folder", desc = "The folder that it is in."),
+    field(name = "folder", ty = "Folder", desc = "The folder that contains it."),
     field(
         name = "analyses",
         ty = "Vec<Analysis>",
-        desc = "The analyses that took it, oldest first."
+        desc = "The analyses that used it, oldest first."
     ),
     field(
         name = "faces",
         ty = "Vec<Face>",
-        desc = "The subject's face in each frame where the newest finished analysis of the medium found it."
+        desc = "The subject's face in each frame in which the newest finished analysis found it."
     )
 )]
 pub enum Media {

@@ -1,7 +1,7 @@
-//! The GraphQL schema: one file per domain, and the one door through which documents are executed.
+//! The GraphQL schema: one file per domain, and [`Api`], the only way to execute documents.
 //!
-//! Types here are neither the domain's nor the store's: renaming a field of the API touches no
-//! stored data.
+//! These types are separate from the domain's and the store's: renaming a field of the API does not
+//! change stored data.
 
 pub mod account;
 pub mod analysis;
@@ -47,8 +47,8 @@ use query::Query;
 use request_limits::{QueryLimits, RequestLimits};
 use subscription::Subscription;
 
-/// Mutations that take credentials. Each must be the only field of its request: repeated under
-/// aliases it would try many at once.
+/// Mutations that take credentials. Each must be the only field of its request, so that a request
+/// cannot try many credentials under aliases.
 const CREDENTIAL_MUTATIONS: [&str; 2] = ["login", "refresh"];
 
 /// Executes documents. Cheap to clone.
@@ -60,7 +60,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// With or without introspection and suggestions of names.
+    /// Creates the schema, with or without introspection and suggestions of names.
     pub fn new(introspection: Introspection, limits: RequestLimits) -> Self {
         let builder = builder(&limits.query);
         let builder = match introspection {
@@ -75,8 +75,8 @@ impl Api {
         &self.limits
     }
 
-    /// Parses a document and judges it and its variables by the limits, before anything else of the
-    /// request is looked at.
+    /// Parses a document and checks it and its variables against the limits. This comes before any
+    /// other processing of the request.
     pub fn check(
         &self,
         query: &str,
@@ -99,7 +99,7 @@ impl Api {
         Ok(checked)
     }
 
-    /// Executes a query or mutation. Every error in the answer is fit for the wire.
+    /// Executes a query or mutation. All errors in the answer are in their published form.
     pub async fn execute(
         &self,
         checked: CheckedDocument,
@@ -172,7 +172,7 @@ fn builder(limits: &QueryLimits) -> SchemaBuilder<Query, Mutation, Subscription>
         )
 }
 
-/// The published contract: the schema in SDL, ending with a newline.
+/// The schema in SDL, which is the published contract.
 pub fn sdl() -> String {
     let options = async_graphql::SDLExportOptions::new().include_specified_by();
     let mut sdl =

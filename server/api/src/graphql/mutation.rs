@@ -20,13 +20,13 @@ use super::scalars::parse_id;
 use super::typed_analyses::{self, Analysis};
 use vultus_service::{FolderChanged, FolderUpdate, NewFolder};
 
-/// A folder to be made, with all that it begins with.
+/// A new folder with its first media and analyses.
 #[derive(Debug, InputObject)]
 pub struct CreateFolderInput {
-    /// The client's own key, unique within the company. One that is taken is a CONFLICT with the
-    /// other folder's `existingId`.
+    /// The client's key for the folder, unique within the company. A key in use is a CONFLICT with
+    /// the other folder's `existingId`.
     external_id: Option<String>,
-    /// The client's own data: an object.
+    /// The client's data: an object.
     metadata: Option<Value>,
     /// Its first media.
     #[graphql(default)]
@@ -34,12 +34,12 @@ pub struct CreateFolderInput {
     /// Its first analyses.
     #[graphql(default)]
     analyses: Vec<AnalysisRequestInput>,
-    /// Wait so long for the analyses to become final, in milliseconds, at most 30 000. When the
-    /// time is up, the answer shows them as they are; they go on.
+    /// Maximum time to wait for the analyses to become final, in milliseconds, at most 30 000.
+    /// Analyses that are not final by then continue.
     wait_ms: Option<i32>,
 }
 
-/// Media to be added to a folder.
+/// Media to add to a folder.
 #[derive(Debug, InputObject)]
 pub struct AddMediaInput {
     /// The folder.
@@ -48,120 +48,120 @@ pub struct AddMediaInput {
     media: Vec<MediaInput>,
 }
 
-/// Analyses to be made of a folder's media.
+/// Analyses to run on a folder's media.
 #[derive(Debug, InputObject)]
 pub struct RequestAnalysesInput {
     /// The folder.
     folder_id: ID,
     /// The analyses.
     analyses: Vec<AnalysisRequestInput>,
-    /// Wait so long for them to become final, in milliseconds, at most 30 000. When the time is up,
-    /// the answer shows them as they are; they go on.
+    /// Maximum time to wait for them to become final, in milliseconds, at most 30 000. Analyses
+    /// that are not final by then continue.
     wait_ms: Option<i32>,
 }
 
-/// An analysis to be stopped.
+/// An analysis to cancel.
 #[derive(Debug, InputObject)]
 pub struct CancelAnalysisInput {
     /// The analysis.
     analysis_id: ID,
 }
 
-/// A change of a folder's own fields.
+/// A change of a folder's metadata or external id.
 #[derive(Debug, InputObject)]
 pub struct UpdateFolderInput {
     /// The folder.
     folder_id: ID,
-    /// The client's own data, which takes the place of the old; absent leaves it as it is.
+    /// The client's data, which replaces the old data; omit it to keep the old data.
     metadata: Option<Value>,
-    /// The client's own key; null clears it, absent leaves it as it is.
+    /// The client's key; null clears it, omit it to keep the old key.
     external_id: MaybeUndefined<String>,
 }
 
-/// A medium to be deleted.
+/// A medium to delete.
 #[derive(Debug, InputObject)]
 pub struct DeleteMediaInput {
     /// The medium.
     media_id: ID,
 }
 
-/// A folder to be erased.
+/// A folder to erase.
 #[derive(Debug, InputObject)]
 pub struct DeleteFolderInput {
     /// The folder.
     folder_id: ID,
 }
 
-/// A folder that was made.
+/// The created folder.
 #[derive(SimpleObject)]
 pub struct CreateFolderPayload {
-    /// The folder as it is now.
+    /// The folder in its current state.
     folder: Folder,
-    /// The media made, in the order of the request.
+    /// The created media, in the order of the request.
     media: Vec<Media>,
-    /// The group of the analyses made; null without any.
+    /// The group of the created analyses; null if there are none.
     group: Option<AnalysisGroup>,
-    /// The analyses made, in the order of the request.
+    /// The created analyses, in the order of the request.
     analyses: Vec<Analysis>,
-    /// Whether an earlier request with the same `Idempotency-Key` made it.
+    /// Whether an earlier request with the same `Idempotency-Key` created it.
     replayed: bool,
 }
 
-/// Media that were added.
+/// The added media.
 #[derive(SimpleObject)]
 pub struct AddMediaPayload {
-    /// The folder as it is now.
+    /// The folder in its current state.
     folder: Folder,
-    /// The media made, in the order of the request.
+    /// The created media, in the order of the request.
     media: Vec<Media>,
-    /// Whether an earlier request with the same `Idempotency-Key` made them.
+    /// Whether an earlier request with the same `Idempotency-Key` created them.
     replayed: bool,
 }
 
-/// Analyses that were asked for.
+/// The requested analyses.
 #[derive(SimpleObject)]
 pub struct RequestAnalysesPayload {
-    /// The folder as it is now.
+    /// The folder in its current state.
     folder: Folder,
-    /// The group of the analyses made.
+    /// The group of the created analyses.
     group: Option<AnalysisGroup>,
-    /// The analyses made, in the order of the request.
+    /// The created analyses, in the order of the request.
     analyses: Vec<Analysis>,
-    /// Whether an earlier request with the same `Idempotency-Key` made them.
+    /// Whether an earlier request with the same `Idempotency-Key` created them.
     replayed: bool,
 }
 
-/// An analysis that was stopped, unless it was final already.
+/// The cancelled analysis, unless it was final already.
 #[derive(SimpleObject)]
 pub struct CancelAnalysisPayload {
-    /// The analysis as it is now: its state tells whether it was stopped.
+    /// The analysis in its current state, which tells whether it was cancelled.
     analysis: Analysis,
 }
 
-/// A folder that was changed.
+/// The changed folder.
 #[derive(SimpleObject)]
 pub struct UpdateFolderPayload {
-    /// The folder as it is now.
+    /// The folder in its current state.
     folder: Folder,
 }
 
-/// A medium that was deleted.
+/// The deleted medium.
 #[derive(SimpleObject)]
 pub struct DeleteMediaPayload {
-    /// Id of the medium that is gone.
+    /// Id of the deleted medium.
     deleted_id: ID,
-    /// The folder as it is now.
+    /// The folder in its current state.
     folder: Folder,
 }
 
-/// A folder that was erased.
+/// The erased folder.
 #[derive(SimpleObject)]
 pub struct DeleteFolderPayload {
-    /// Id of the folder that is gone.
+    /// Id of the erased folder.
     deleted_id: ID,
 }
 
-/// What was made, as the answer shows it.
+/// The created objects, as the answer shows them.
 struct Made {
     folder: Folder,
     media: Vec<Media>,
@@ -170,7 +170,7 @@ struct Made {
     replayed: bool,
 }
 
-/// Waits for the analyses if the client wants that, and reads what was made.
+/// Waits for the analyses if the client asks for it, and reads the created objects.
 async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -> Result<Made> {
     let (services, principal) = caller(ctx)?;
     let contents = match wait_ms {
@@ -195,10 +195,10 @@ async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -
 /// The root of mutations.
 pub struct Mutation;
 
-/// What changes something. An `Idempotency-Key` header makes the making ones safe to repeat.
+/// Changes. With an `Idempotency-Key` header, those that create objects are safe to repeat.
 #[Object]
 impl Mutation {
-    /// Begins a session. Must be the only field of its request.
+    /// Starts a session. Must be the only field of its request.
     async fn login(
         &self,
         ctx: &Context<'_>,
@@ -207,7 +207,7 @@ impl Mutation {
         account::login(ctx, input).await
     }
 
-    /// Gives new tokens for a refresh token, which is then used up. Must be the only field of its
+    /// Exchanges a refresh token for new tokens; it works once. Must be the only field of its
     /// request.
     async fn refresh(
         &self,
@@ -217,17 +217,17 @@ impl Mutation {
         account::refresh(ctx, input).await
     }
 
-    /// Ends the session: its tokens are refused within a second, and its websockets are closed
-    /// within five.
+    /// Ends the session: its tokens are refused within 1 s, and its websockets are closed within 5
+    /// s.
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload> {
         account::logout(ctx).await
     }
 
-    /// Makes a folder, with its first media and analyses: all or nothing.
+    /// Creates a folder with its first media and analyses: all or nothing.
     async fn create_folder(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What it begins with.")] input: CreateFolderInput,
+        #[graphql(desc = "The folder.")] input: CreateFolderInput,
     ) -> Result<CreateFolderPayload> {
         let (services, principal) = caller(ctx)?;
         let wait_ms = checked_wait(input.wait_ms)?;
@@ -261,7 +261,7 @@ impl Mutation {
         Ok(AddMediaPayload { folder, media, replayed })
     }
 
-    /// Asks for analyses of a folder's media: all or none.
+    /// Requests analyses of a folder's media: all or none.
     async fn request_analyses(
         &self,
         ctx: &Context<'_>,
@@ -279,7 +279,7 @@ impl Mutation {
         Ok(RequestAnalysesPayload { folder, group, analyses, replayed })
     }
 
-    /// Stops an analysis. One that is final already stays as it is.
+    /// Cancels an analysis. One that is final already does not change.
     async fn cancel_analysis(
         &self,
         ctx: &Context<'_>,
@@ -328,7 +328,7 @@ impl Mutation {
         Ok(DeleteMediaPayload { deleted_id: id.into(), folder: Folder(Arc::new(contents)) })
     }
 
-    /// Erases a folder with all in it, for good.
+    /// Erases a folder with its contents. This cannot be undone.
     async fn delete_folder(
         &self,
         ctx: &Context<'_>,
@@ -340,12 +340,12 @@ impl Mutation {
         Ok(DeleteFolderPayload { deleted_id: id.into() })
     }
 
-    /// Judges media at once and stores nothing. UNAVAILABLE when too many checks go on; with files
-    /// it must be the only field of its request.
+    /// Instant check: answers with verdicts and stores nothing. UNAVAILABLE if too many checks are
+    /// running. With files, it must be the only field of its request.
     async fn check(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "What to judge.")] input: CheckInput,
+        #[graphql(desc = "The media and analyses.")] input: CheckInput,
     ) -> Result<CheckPayload> {
         check::check(ctx, input).await
     }

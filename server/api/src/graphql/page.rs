@@ -1,4 +1,4 @@
-//! Pages of lists: how long they may be, what they weigh, and where they begin.
+//! Pages of lists: maximum length, weight and cursors.
 
 use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, OutputType};
@@ -6,10 +6,10 @@ use vultus_core::{Error, Result};
 
 use super::context::request;
 
-/// Longest page.
+/// Maximum length of a page.
 const MAX_FIRST: usize = 100;
-/// A page weighs its fields once for each so many objects begun: the objects of a page are read
-/// together, so that the tenth costs far less than the first.
+/// A page weighs its fields once per this number of objects, rounded up: the objects of a page are
+/// read together, so that the tenth costs far less than the first.
 const OBJECTS_PER_WEIGHT: usize = 25;
 
 /// Weight of a page of `first` objects.
@@ -18,14 +18,14 @@ pub(super) fn weight(first: i32, child_complexity: usize) -> usize {
     1 + child_complexity.saturating_mul(objects.div_ceil(OBJECTS_PER_WEIGHT))
 }
 
-/// `first` within its limits.
+/// Checks the limits of `first`.
 pub(super) fn parse_first(first: i32) -> Result<usize> {
     let first = usize::try_from(first).ok().filter(|first| (1..=MAX_FIRST).contains(first));
     first.ok_or_else(|| Error::invalid("first", format!("must be 1 to {MAX_FIRST}")))
 }
 
-/// The page of `items` after the one with the cursor `after`, where cursors are ids. A cursor that
-/// names nothing (any more) is an error: silently beginning again would make clients loop.
+/// The page of `items` after the one with the cursor `after`; cursors are ids. A cursor of a
+/// missing item is an error: starting over silently would make clients loop.
 pub(super) fn of_list<N: OutputType>(
     items: Vec<N>,
     first: i32,
@@ -38,7 +38,7 @@ pub(super) fn of_list<N: OutputType>(
         Some(after) => {
             let found = items.iter().position(|item| id(item) == after);
             found.ok_or_else(|| {
-                Error::invalid("after", "is no cursor of this list, or what it names is gone")
+                Error::invalid("after", "not a valid cursor of this list, or its item was deleted")
             })? + 1
         }
     };
@@ -50,7 +50,7 @@ pub(super) fn of_list<N: OutputType>(
     Ok(connection)
 }
 
-/// Counts the page into the answer.
+/// Adds the page to the answer's number of objects.
 pub(super) fn counted<N: OutputType>(
     ctx: &Context<'_>,
     page: Connection<String, N>,
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_of_none_of_too_many_and_after_nothing_are_refused() {
+    fn a_bad_length_and_an_unknown_cursor_are_refused() {
         assert!(page(0, None).is_err() && page(-1, None).is_err() && page(101, None).is_err());
         assert!(page(1, Some("9")).is_err());
     }

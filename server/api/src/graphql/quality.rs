@@ -6,17 +6,17 @@ use serde_json::Value;
 use super::media::Media;
 use super::scalars::int;
 
-/// What the quality analysis measured in one medium, in its best frame.
+/// The measurements of the quality analysis in the best frame of a medium.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct QualityMediaResult {
-    /// The medium; null when it was deleted.
+    /// The medium; null if it was deleted.
     pub(super) media: Option<Media>,
-    /// The frame that the measures are of, counted from 0 in the frames that were taken from the
-    /// medium; null when no frame shows a face.
+    /// The best frame, counted from 0 over the frames taken from the medium; null if no frame shows
+    /// a face.
     frame: Option<i32>,
     /// Number of faces in this frame.
     face_count: i32,
-    /// The lowest measure, 0–100, the background left out; null without a face.
+    /// The lowest measure without the background, 0–100; null without a face.
     overall: Option<f64>,
     /// The measures; null without a face.
     measures: Option<QualityMeasures>,
@@ -25,19 +25,20 @@ pub struct QualityMediaResult {
 /// Measures of the picture of a face. Scores go from 0 to 100, 100 being the best.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct QualityMeasures {
-    /// How straight the face looks into the camera: the square of the cosine of its largest angle.
+    /// How frontal the face is: the square of the cosine of its largest angle.
     pose: Option<f64>,
-    /// How surely both eyes are open.
+    /// Confidence that both eyes are open.
     eyes_open: Option<f64>,
-    /// How sharp the face is.
+    /// Sharpness of the face.
     sharpness: Option<f64>,
-    /// How little of the face is lost in the dark or the light.
+    /// Exposure: how little of the face is too dark or too bright.
     exposure: Option<f64>,
-    /// Whether the face is large enough (90 pixels between the eyes give 100), and not too near.
+    /// Size of the face: 90 pixels between the eyes give 100; a face too close to the camera gives
+    /// less.
     size: Option<f64>,
-    /// Whether the face is whole and in the middle of the picture.
+    /// How completely and centrally the picture shows the face.
     centring: Option<f64>,
-    /// How plain the background is; null where too little of it shows.
+    /// Uniformity of the background; null if too little of it is visible.
     background: Option<f64>,
     /// Angle in degrees; positive when the nose points to the left of the picture.
     yaw: Option<f64>,
@@ -48,7 +49,7 @@ pub struct QualityMeasures {
 }
 
 impl QualityMediaResult {
-    /// Reads one entry of `media`; what is absent or of another type is null.
+    /// Reads one entry of `media`; an absent value or one of another type is null.
     pub(super) fn read(value: &Value, media: Option<Media>) -> Self {
         Self {
             media,
@@ -96,7 +97,8 @@ mod tests {
 
     #[test]
     fn measures_are_read_under_the_names_of_the_result() {
-        let value = json!({"frame": 3, "faces": 1, "overall": 61.5, "measures": {"eyesOpen": 98.0, "yaw": -2.5}});
+        let measures = json!({"eyesOpen": 98.0, "yaw": -2.5});
+        let value = json!({"frame": 3, "faces": 1, "overall": 61.5, "measures": measures});
         let read = QualityMediaResult::read(&value, None);
         let measures = read.measures.unwrap();
         assert_eq!((read.frame, read.overall), (Some(3), Some(61.5)));

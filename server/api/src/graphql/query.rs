@@ -17,8 +17,8 @@ use super::typed_analyses::{self, Analysis};
 use super::{loader, page};
 use vultus_service::Services;
 
-/// Something with an id. All concrete types stand here, side by side: within nested interfaces the
-/// library would refuse `node { ... on CustomAnalysis }`.
+/// An object with an id. All concrete types are listed here: with nested interfaces the library
+/// would refuse `node { ... on CustomAnalysis }`.
 #[derive(Debug, Clone, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Id: a UUID that is unique over all types."))]
 pub enum Node {
@@ -105,7 +105,7 @@ async fn find_user(
     let Ok(id) = id.parse::<UserId>() else { return Ok(None) };
     match services.user(principal, id).await {
         Ok(user) => Ok(user.map(User)),
-        // Whose role sees no users sees none here either, and may still see the rest.
+        // A role that sees no users gets null instead of an error, since it may see other objects.
         Err(Error::Forbidden(_)) => Ok(None),
         Err(other) => Err(other),
     }
@@ -114,15 +114,15 @@ async fn find_user(
 /// The root of queries.
 pub struct Query;
 
-/// What can be read. What belongs to somebody else is null, exactly as if it did not exist.
+/// Queries. An object that you may not see is null, as if it did not exist.
 #[Object]
 impl Query {
-    /// Who is asking, and what one may do.
+    /// The user who sends the request, with permissions.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer> {
         account::viewer(ctx).await
     }
 
-    /// Anything by its id.
+    /// An object by its id.
     async fn node(
         &self,
         ctx: &Context<'_>,
@@ -153,26 +153,27 @@ impl Query {
         Ok(find_folder(services, &principal, &id).await?)
     }
 
-    /// A folder of one's company by the client's own key.
+    /// A folder of your company by the client's key.
     async fn folder_by_external_id(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The key that the client gave it.")] external_id: String,
+        #[graphql(desc = "The client's key.")] external_id: String,
     ) -> Result<Option<Folder>> {
         let (services, principal) = caller(ctx)?;
         let found = services.folder_by_external_id(&principal, &external_id).await?;
         Ok(found.map(|contents| Folder(Arc::new(contents))))
     }
 
-    /// Folders, newest first unless ordered otherwise.
+    /// Folders, by default newest first.
     #[graphql(complexity = "page::weight(first, child_complexity)")]
     async fn folders(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
-        #[graphql(desc = "The cursor after which the page begins; it belongs to one order.")] after: Option<String>,
+        #[graphql(desc = "The cursor after which the page starts; valid for one order.")]
+        after: Option<String>,
         #[graphql(desc = "Which folders.")] filter: Option<FolderFilter>,
-        #[graphql(desc = "In which order.", default)] order_by: FolderOrder,
+        #[graphql(desc = "The order.", default)] order_by: FolderOrder,
     ) -> Result<FolderConnection> {
         folder::list(
             ctx,
@@ -197,7 +198,7 @@ impl Query {
         info::analyzers(ctx).await
     }
 
-    /// What the server is, with the limits that clients should know.
+    /// The server, with the limits that clients should know.
     async fn server_info(&self, ctx: &Context<'_>) -> Result<ServerInfo> {
         info::server_info(ctx).await
     }

@@ -1,15 +1,15 @@
-//! What a request may cost and how large its answer may get: the options of this layer and of the
-//! transport above it. The defaults are those of the configuration; a test compares them.
+//! Limits of requests and answers: the options of this layer and of the transport. The defaults are
+//! those of the configuration; a test compares them.
 
 /// Limits of requests and answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Largest JSON body, largest `operations` of a multipart body and largest message of a
-    /// websocket, in bytes.
+    /// Maximum size of a JSON body, of `operations` in a multipart body and of a websocket message,
+    /// in bytes.
     pub body_bytes: usize,
-    /// Most requests in one batch.
+    /// Maximum number of requests in a batch.
     pub batch: usize,
-    /// Most JSON values in one body, nested ones included.
+    /// Maximum number of JSON values in a body, including nested ones.
     pub json_values: usize,
     /// Limits of one document.
     pub query: QueryLimits,
@@ -17,54 +17,54 @@ pub struct RequestLimits {
     pub answer: AnswerLimits,
 }
 
-/// Limits of one document. What counts "at each use" counts as if all fragments were written out.
+/// Limits of one document. "At each use" means: counted as if all fragments were expanded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryLimits {
-    /// Most tokens.
+    /// Maximum number of tokens.
     pub tokens: usize,
-    /// Longest name, in bytes: errors of the library repeat names.
+    /// Maximum length of a name, in bytes: errors of the library repeat names.
     pub name_bytes: usize,
-    /// Deepest nesting of brackets of any kind, which bounds the parser's recursion.
+    /// Maximum nesting of brackets of any kind, which bounds the parser's recursion.
     pub nesting: usize,
-    /// Most operations.
+    /// Maximum number of operations.
     pub operations: usize,
-    /// Most fragments.
+    /// Maximum number of fragments.
     pub fragments: usize,
-    /// Most variable definitions of all operations together.
+    /// Maximum number of variable definitions of all operations together.
     pub variables: usize,
-    /// Most directives in all of the document.
+    /// Maximum number of directives in the document.
     pub directives: usize,
-    /// Most directives at one place.
+    /// Maximum number of directives at one place.
     pub directives_per_place: usize,
-    /// Most literal values in all of the document, nested ones included.
+    /// Maximum number of literal values in the document, including nested ones.
     pub literals: usize,
-    /// Most selections (fields, spreads, inline fragments), at each use.
+    /// Maximum number of selections (fields, spreads, inline fragments), at each use.
     pub selections: usize,
-    /// Most aliases, at each use.
+    /// Maximum number of aliases, at each use.
     pub aliases: usize,
-    /// Most fields at the root of an operation, at each use.
+    /// Maximum number of root fields of an operation, at each use.
     pub root_fields: usize,
-    /// Deepest nesting of fields.
+    /// Maximum nesting of fields.
     pub depth: usize,
-    /// Deepest nesting inside `__schema` and `__type`: the usual query of tools needs 13.
+    /// Maximum nesting inside `__schema` and `__type`: the usual query of tools needs 13.
     pub introspection_depth: usize,
-    /// Most values that introspection may select, estimated from the lists it nests.
+    /// Maximum number of values that introspection may select, estimated from its nested lists.
     pub introspection_values: usize,
-    /// Highest sum of the weights of all fields.
+    /// Maximum sum of the weights of all fields.
     pub complexity: usize,
-    /// Most comparisons that validation may make: of fields that may overlap, and of the uses of
-    /// variables with the operations.
+    /// Maximum number of comparisons in validation: of fields that may overlap, and of variable
+    /// uses with operations.
     pub validation_steps: usize,
-    /// Most bytes of variables copied, at each use of a variable.
+    /// Maximum number of bytes that copies of variables may take: each use of a variable is a copy.
     pub variable_bytes: usize,
 }
 
 /// Limits of one answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnswerLimits {
-    /// Errors that are kept; one more says how many were left out.
+    /// Maximum number of errors; one more error reports how many were left out.
     pub errors: usize,
-    /// Largest answer, in bytes of JSON; of a batch: all its answers together.
+    /// Maximum size of an answer in bytes of JSON; for a batch, of all its answers together.
     pub bytes: usize,
 }
 

@@ -1,7 +1,7 @@
-//! The results of the built-in analyzers as typed objects, read out of the JSON that each stores in
-//! the shape of its result schema.
+//! The results of the built-in analyzers as typed objects, read from the JSON of their result
+//! schemas.
 //!
-//! Reading is lenient: what a result of an older version does not have is null or empty, never an
+//! Reading is lenient: a value that a result of an older version lacks is null or empty, not an
 //! error.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::quality::QualityMediaResult;
 use super::scalars::int;
 use vultus_service::FolderContents;
 
-/// A result together with the media that its indices mean.
+/// A result with the media that its indices refer to.
 #[derive(Clone, Copy)]
 pub(super) struct ResultView<'r> {
     analysis: &'r Analysis,
@@ -43,13 +43,13 @@ impl<'r> ResultView<'r> {
         list.map_or(&[], Vec::as_slice)
     }
 
-    /// The medium that index `index` of the result means, unless it was deleted.
+    /// The medium that `index` of the result refers to, unless it was deleted.
     fn medium(self, contents: &Arc<FolderContents>, index: Option<&Value>) -> Option<Media> {
         let index = usize::try_from(index?.as_u64()?).ok()?;
         media::in_folder(contents, self.analysis.media.get(index)?.media_id)
     }
 
-    /// What a liveness result says of each medium.
+    /// The media of a liveness result.
     pub(super) fn liveness_media(self, contents: &Arc<FolderContents>) -> Vec<LivenessMediaResult> {
         let of_medium = |value: &'r Value| LivenessMediaResult {
             media: self.medium(contents, value.get("medium")),
@@ -58,7 +58,7 @@ impl<'r> ResultView<'r> {
         self.list("media").iter().map(of_medium).collect()
     }
 
-    /// What a face match result says of each medium.
+    /// The media of a face match result.
     pub(super) fn face_match_media(
         self,
         contents: &Arc<FolderContents>,
@@ -71,7 +71,7 @@ impl<'r> ResultView<'r> {
         self.list("media").iter().map(of_medium).collect()
     }
 
-    /// What a quality result says of each medium.
+    /// The media of a quality result.
     pub(super) fn quality_media(self, contents: &Arc<FolderContents>) -> Vec<QualityMediaResult> {
         let of_medium = |value: &'r Value| {
             QualityMediaResult::read(value, self.medium(contents, value.get("medium")))
@@ -79,7 +79,7 @@ impl<'r> ResultView<'r> {
         self.list("media").iter().map(of_medium).collect()
     }
 
-    /// What a document result says; `None` where there is no result.
+    /// A document result, if there is one.
     pub(super) fn document(
         self,
         contents: &Arc<FolderContents>,
@@ -104,14 +104,14 @@ impl<'r> ResultView<'r> {
         self.list("pairs").iter().map(of_pair).collect()
     }
 
-    /// The pair that decided.
+    /// The pair that determined the verdict.
     pub(super) fn least_similar_pair(self, contents: &Arc<FolderContents>) -> Option<FacePair> {
         let similarity = |pair: &FacePair| pair.similarity.unwrap_or(f64::INFINITY);
         self.pairs(contents).into_iter().min_by(|a, b| similarity(a).total_cmp(&similarity(b)))
     }
 }
 
-/// The subject's face as the newest finished analysis of the medium saw it.
+/// The subject's face as the newest finished analysis of the medium found it.
 pub(super) fn faces(contents: &FolderContents, id: MediaId) -> Vec<Face> {
     let newest_first = contents.analyses.iter().rev().filter(|analysis| analysis.result.is_some());
     let found = newest_first.filter_map(|analysis| {
@@ -126,7 +126,7 @@ pub(super) fn faces(contents: &FolderContents, id: MediaId) -> Vec<Face> {
     found.into_iter().next().unwrap_or_default()
 }
 
-/// Liveness tells the face of each frame, a face match that of the best one.
+/// Liveness has the face of each frame, a face match that of the best frame.
 fn faces_of(medium: &Value) -> Vec<Face> {
     match medium.get("frames").and_then(Value::as_array) {
         Some(frames) => frames
@@ -145,17 +145,17 @@ fn integers(value: Option<&Value>) -> Vec<i32> {
     list.iter().filter_map(Value::as_u64).map(int).collect()
 }
 
-/// What liveness says of one medium.
+/// Liveness of one medium.
 #[derive(Debug, Clone)]
 pub struct LivenessMediaResult {
     media: Option<Media>,
     value: Value,
 }
 
-/// What liveness says of one medium.
+/// Liveness of one medium.
 #[Object]
 impl LivenessMediaResult {
-    /// The medium; null when it was deleted.
+    /// The medium; null if it was deleted.
     async fn media(&self) -> Option<&Media> {
         self.media.as_ref()
     }
@@ -165,12 +165,12 @@ impl LivenessMediaResult {
         self.value.get("score").and_then(Value::as_f64)
     }
 
-    /// Most faces that one of its frames shows.
+    /// Maximum number of faces in one of its frames.
     async fn face_count(&self) -> i32 {
         int(self.value.get("faces").and_then(Value::as_u64).unwrap_or_default())
     }
 
-    /// How many of its frames counted for the score.
+    /// Number of its frames that count for the score.
     async fn frames_judged(&self) -> i32 {
         int(self.value.get("framesJudged").and_then(Value::as_u64).unwrap_or_default())
     }
@@ -193,37 +193,37 @@ impl LivenessMediaResult {
     }
 }
 
-/// What liveness says of one frame.
+/// Liveness of one frame.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct LivenessFrame {
-    /// The frame, counted from 0 in the frames that were taken from its medium.
+    /// The frame, counted from 0 over the frames taken from its medium.
     frame: i32,
     /// Probability of a presentation attack on this frame alone, 0–1.
     score: Option<f64>,
-    /// Whether it counted for the score of its medium: frames with a turned face do not.
+    /// Whether it counts for the score of its medium: frames with a turned face do not.
     judged: bool,
 }
 
-/// What a face match made of one medium.
+/// How a face match used one medium.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct FaceMatchMediaResult {
-    /// The medium; null when it was deleted.
+    /// The medium; null if it was deleted.
     media: Option<Media>,
-    /// Most faces that one of its frames shows.
+    /// Maximum number of faces in one of its frames.
     face_count: i32,
-    /// The frames whose mean is the medium's template, counted from 0 in the frames that were taken
-    /// from it.
+    /// The frames whose mean is the medium's template, counted from 0 over the frames taken from
+    /// it.
     frames_used: Vec<i32>,
 }
 
-/// Two media, and how alike their faces are.
+/// Two media and the similarity of their faces.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct FacePair {
-    /// One medium; null when it was deleted.
+    /// One medium; null if it was deleted.
     first: Option<Media>,
-    /// The other; null when it was deleted.
+    /// The other medium; null if it was deleted.
     second: Option<Media>,
-    /// Calibrated similarity, 0–1; the analyzer's default threshold lies at 0.5.
+    /// Calibrated similarity, 0–1; the analyzer's default threshold is 0.5.
     similarity: Option<f64>,
     /// Cosine of the two templates, −1 to 1.
     cosine: Option<f64>,
@@ -232,7 +232,7 @@ pub struct FacePair {
 /// Where the subject's face is in one frame, in pixels of the upright picture.
 #[derive(Debug, Clone, PartialEq, SimpleObject)]
 pub struct Face {
-    /// The frame, counted from 0 in the frames that were taken from the medium.
+    /// The frame, counted from 0 over the frames taken from the medium.
     frame: i32,
     /// Left edge.
     x: f64,
@@ -263,8 +263,12 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn faces_are_read_out_of_both_built_in_results() {
-        let liveness = json!({"medium": 0, "frames": [{"frame": 3, "box": [1, 2, 3.5, 4]}, {"frame": 4, "box": [1, 2]}]});
+    fn faces_are_read_from_liveness_and_face_match_results() {
+        let frames = json!([
+            {"frame": 3, "box": [1, 2, 3.5, 4]},
+            {"frame": 4, "box": [1, 2]},
+        ]);
+        let liveness = json!({"medium": 0, "frames": frames});
         assert_eq!(
             faces_of(&liveness),
             [Face { frame: 3, x: 1.0, y: 2.0, width: 3.5, height: 4.0 }]

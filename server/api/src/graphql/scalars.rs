@@ -1,4 +1,4 @@
-//! Scalars of our own, and ids.
+//! The schema's scalars, and ids.
 
 use std::str::FromStr;
 
@@ -24,12 +24,12 @@ impl ScalarType for Url {
     }
 }
 
-/// The id in an argument that must name something of kind `what`. A malformed id names nothing.
+/// The id in an argument that refers to an object of kind `what`. A malformed id is not found.
 pub(super) fn parse_id<T: FromStr>(id: &ID, what: &'static str, argument: &str) -> Result<T> {
     id.parse().map_err(|_| Error::not_found(what, argument))
 }
 
-/// A number of things as `Int`, which ends at 2³¹ − 1.
+/// A count as `Int`, whose maximum is 2³¹ − 1.
 pub(super) fn int(number: impl TryInto<i32>) -> i32 {
     number.try_into().unwrap_or(i32::MAX)
 }

@@ -1,5 +1,5 @@
 //! The root of subscriptions: the current state first, then each newer one. A slow client misses
-//! states in between, never the newest.
+//! intermediate states, never the newest.
 
 use async_graphql::{Context, ID, Result, Subscription};
 use futures::{Stream, StreamExt};
@@ -13,10 +13,10 @@ use super::typed_analyses::{self, Analysis};
 /// The root of subscriptions.
 pub struct Subscription;
 
-/// What can be watched.
+/// Subscriptions.
 #[Subscription]
 impl Subscription {
-    /// An analysis: its state now, then each newer one; completes when it is final.
+    /// An analysis: its current state, then each newer one; completes when it is final.
     async fn analysis(
         &self,
         ctx: &Context<'_>,
@@ -32,7 +32,8 @@ impl Subscription {
         }))
     }
 
-    /// A folder: its state now, then each newer one. Ends with NOT_FOUND when the folder is erased.
+    /// A folder: its current state, then each newer one. Ends with NOT_FOUND when the folder is
+    /// erased.
     async fn folder(
         &self,
         ctx: &Context<'_>,

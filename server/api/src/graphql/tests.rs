@@ -1,5 +1,5 @@
-//! Rules of the schema as a whole. Nothing is resolved here: a document that passes the schema
-//! fails at its first resolver, with a path; one that does not pass fails without.
+//! Rules of the whole schema. Nothing is resolved: a valid document fails at its first resolver,
+//! with a path; an invalid one fails without a path.
 
 use super::*;
 use serde_json::Value;
@@ -16,7 +16,8 @@ async fn passes(query: &str) -> bool {
 #[tokio::test]
 async fn every_type_field_argument_and_enum_value_is_described() {
     let query = "{ __schema { types { name description
-        fields { name description args { name description } } inputFields { name description } enumValues { name description } } } }";
+        fields { name description args { name description } }
+        inputFields { name description } enumValues { name description } } } }";
     let response = builder(&QueryLimits::default()).finish().execute(query).await;
     let schema = serde_json::to_value(response.data).unwrap();
     let mut bare = Vec::new();
@@ -44,42 +45,52 @@ fn note_bare(thing: &Value, owner: &str, bare: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn a_node_can_be_asked_as_each_interface_and_each_concrete_type() {
+async fn a_node_can_be_queried_as_each_type() {
     let query = "{ node(id: \"x\") { __typename id
         ... on Media { kind url } ... on Analysis { type state media { id } }
-        ... on User { email } ... on Folder { state } ... on Image { width } ... on Video { duration } ... on ShotSet { frameCount }
-        ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity } ... on DocumentAnalysis { documentType }
+        ... on User { email } ... on Folder { state }
+        ... on Image { width } ... on Video { duration } ... on ShotSet { frameCount }
+        ... on LivenessAnalysis { score } ... on FaceMatchAnalysis { similarity }
+        ... on DocumentAnalysis { documentType }
         ... on CustomAnalysis { result } } }";
     assert!(passes(query).await);
 }
 
 #[tokio::test]
-async fn results_of_all_built_in_analyzers_can_be_asked_in_one_list() {
+async fn one_list_can_query_the_results_of_all_analyzers() {
     let query = "{ folder(id: \"x\") { analyses(first: 5) { nodes { type state
         ... on LivenessAnalysis { score perMedia { framesJudged } bestShot { url } }
         ... on FaceMatchAnalysis { similarity perMedia { framesUsed } pairs { similarity } }
-        ... on DocumentAnalysis { documentType fields { name value status media { id } corners { x y } } mrz { lines checkDigits { composite } }
-          barcodes { elements { id value } } portrait { artifact { url } corners { x y } } quality { cutOff sharpness } lines { text } } } } } }";
+        ... on DocumentAnalysis { documentType
+          fields { name value status media { id } corners { x y } }
+          mrz { lines checkDigits { composite } } barcodes { elements { id value } }
+          portrait { artifact { url } corners { x y } } quality { cutOff sharpness }
+          lines { text } } } } } }";
     assert!(passes(query).await);
 }
 
 #[tokio::test]
-async fn a_listing_of_a_hundred_folders_with_media_and_analyses_is_within_the_complexity() {
+async fn a_listing_of_100_folders_is_within_the_complexity() {
     let listing = |first: i32| {
         format!(
-            "{{ folders(first: {first}) {{ pageInfo {{ hasNextPage endCursor }} edges {{ cursor node {{ id externalId state resolution
+            "{{ folders(first: {first}) {{ pageInfo {{ hasNextPage endCursor }}
+            edges {{ cursor node {{ id externalId state resolution
             owner {{ id email }} media(first: 20) {{ nodes {{ id kind tags url thumbnailUrl }} }}
-            analyses(first: 20) {{ nodes {{ id type state resolution reasons {{ code message }} }} }} }} }} }} }}"
+            analyses(first: 20) {{ nodes {{ id type state resolution
+              reasons {{ code message }} }} }} }} }} }} }}"
         )
     };
     assert!(passes(&listing(100)).await);
-    let deep = "{ folders(first: 100) { nodes { analyses(first: 100) { nodes { group { analyses { media { id kind tags width height sha256
-        contentType byteSize createdAt url } } } } groups { analyses { media { id kind tags width height url } } } media(first: 100) { nodes { id kind tags width height url } } } } }";
+    let deep = "{ folders(first: 100) { nodes {
+        analyses(first: 100) { nodes { group { analyses { media {
+          id kind tags width height sha256 contentType byteSize createdAt url } } } } }
+        groups { analyses { media { id kind tags width height url } } }
+        media(first: 100) { nodes { id kind tags width height url } } } } }";
     assert!(!passes(deep).await);
 }
 
 #[test]
-fn credentials_are_tried_one_at_a_time() {
+fn a_request_can_try_one_set_of_credentials() {
     let api = Api::new(Introspection::Refused, RequestLimits::default());
     let login = "login(input: {email: \"a@b\", password: \"c\"}) { accessToken }";
     assert!(api.check(&format!("mutation {{ {login} }}"), None, None).is_ok());
@@ -103,7 +114,7 @@ fn a_subscription_has_one_root_field() {
 }
 
 #[tokio::test]
-async fn production_neither_explains_nor_suggests_names() {
+async fn production_has_no_introspection_or_suggestions() {
     let api = Api::new(Introspection::Refused, RequestLimits::default());
     let response = api.schema.execute("{ vieweer { user { id } } }").await;
     assert!(!format!("{response:?}").contains("Did you mean"));

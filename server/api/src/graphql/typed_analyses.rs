@@ -1,6 +1,6 @@
 //! The list of typed analyses: which analysis type becomes which object. An analysis type that is
-//! not listed is a [`CustomAnalysis`]. [`super::query::Node`] repeats the objects, since the library
-//! refuses an interface inside another; the compiler finds what is missing there.
+//! not listed is a [`CustomAnalysis`]. [`super::query::Node`] repeats the objects, since the
+//! library refuses an interface inside another; the compiler finds what is missing there.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ pub(super) fn of(
     }
 }
 
-/// The analyses of a folder that `wanted` picks, oldest first.
+/// The analyses of a folder that `wanted` selects, oldest first.
 pub(super) fn all(
     contents: &Arc<FolderContents>,
     wanted: impl Fn(&vultus_core::Analysis) -> bool,
@@ -69,7 +69,7 @@ impl Analysis {
     }
 }
 
-/// A question about media, and its verdict.
+/// A check of media and its verdict.
 #[expect(
     clippy::duplicated_attributes,
     reason = "fields of one type look like repetitions to the lint"
@@ -78,7 +78,7 @@ impl Analysis {
 #[graphql(
     field(name = "id", ty = "ID", desc = "Id."),
     field(name = "type", method = "kind", ty = "String", desc = "Type, such as `liveness`."),
-    field(name = "state", ty = "AnalysisState", desc = "Where it is."),
+    field(name = "state", ty = "AnalysisState", desc = "State of the analysis."),
     field(
         name = "resolution",
         ty = "Option<Resolution>",
@@ -87,42 +87,56 @@ impl Analysis {
     field(
         name = "reasons",
         ty = "Vec<Reason>",
-        desc = "Why the verdict is what it is. A verdict other than SUCCESS has at least one."
+        desc = "The reasons for the verdict. A verdict other than SUCCESS has at least one."
     ),
-    field(name = "progress", ty = "f64", desc = "How far it is, 0–1."),
+    field(name = "progress", ty = "f64", desc = "Progress, 0–1."),
     field(
         name = "media",
         ty = "Vec<Media>",
-        desc = "The media that it took, in the order of its slots. Index n of a medium in `result` is the nth of those taken."
+        desc = "The media that it used, in the order of its slots. Index n in `result` is the nth \
+                of them."
     ),
     field(name = "folder", ty = "Folder", desc = "Its folder."),
-    field(name = "group", ty = "AnalysisGroup", desc = "What it was asked for with."),
+    field(
+        name = "group",
+        ty = "AnalysisGroup",
+        desc = "The analyses that were requested together with it."
+    ),
     field(
         name = "params",
         ty = "Value",
-        desc = "The parameters that apply: the defaults, the company's and the request's, merged and validated."
+        desc = "The parameters in effect: those of the request over the company's over the \
+                defaults."
     ),
     field(
         name = "result",
         ty = "Option<Value>",
         desc = "The analyzer's result in the shape of its result schema; null unless FINISHED."
     ),
-    field(name = "artifacts", ty = "Vec<Artifact>", desc = "The files that it made."),
-    field(name = "created_at", ty = "OffsetDateTime", desc = "When it was asked for."),
+    field(name = "artifacts", ty = "Vec<Artifact>", desc = "The files that it produced."),
+    field(name = "created_at", ty = "OffsetDateTime", desc = "Time of the request."),
     field(
         name = "started_at",
         ty = "Option<OffsetDateTime>",
-        desc = "When a worker first began it."
+        desc = "Time at which a worker first started it."
     ),
-    field(name = "finished_at", ty = "Option<OffsetDateTime>", desc = "When it became final."),
-    field(name = "attempts", ty = "i32", desc = "Times that a worker began it."),
-    field(name = "revision", ty = "i32", desc = "Counts its changes, from 1."),
+    field(
+        name = "finished_at",
+        ty = "Option<OffsetDateTime>",
+        desc = "Time at which it became final."
+    ),
+    field(name = "attempts", ty = "i32", desc = "Number of times that a worker started it."),
+    field(name = "revision", ty = "i32", desc = "Number of its changes, counted from 1."),
     field(
         name = "failure",
         ty = "Option<Failure>",
         desc = "Why there is no verdict; null unless FAILED."
     ),
-    field(name = "provenance", ty = "Provenance", desc = "What judged, and by which rules.")
+    field(
+        name = "provenance",
+        ty = "Provenance",
+        desc = "The plugin, weights and parameters behind the verdict."
+    )
 )]
 pub enum Analysis {
     /// Whether a living person was before the camera.
@@ -131,8 +145,8 @@ pub enum Analysis {
     FaceMatch(FaceMatchAnalysis),
     /// What an identity document says.
     Document(DocumentAnalysis),
-    /// Whether pictures of a face are good enough.
+    /// Whether pictures of a face are good enough for analysis.
     Quality(QualityAnalysis),
-    /// Any other type.
+    /// An analysis of any other type.
     Custom(CustomAnalysis),
 }

@@ -1,13 +1,12 @@
-//! Where an access token may stand: request headers, and the payload of a websocket's
-//! `connection_init`.
+//! Access tokens in request headers and in the payload of a websocket's `connection_init`.
 
 use axum::http::{HeaderMap, header};
 use serde_json::Value;
 
 /// The two spellings of the Oz API's header.
 const TOKEN_HEADERS: [&str; 2] = ["x-forensics-access-token", "x-forensic-access-token"];
-/// Headers that a browser sends to another origin only after asking it, so that a page elsewhere
-/// cannot forge them.
+/// Headers that a browser sends to another origin only after a preflight request, so that a foreign
+/// page cannot forge them.
 const PREFLIGHT_HEADERS: [&str; 6] = [
     "graphql-preflight",
     "graphql-require-preflight",
@@ -17,11 +16,11 @@ const PREFLIGHT_HEADERS: [&str; 6] = [
     "idempotency-key",
 ];
 
-/// The access token of a request, if it brings one.
+/// The access token of a request, if there is one.
 pub(crate) fn token(headers: &HeaderMap) -> Option<String> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     if let Some(value) = text(header::AUTHORIZATION.as_str()) {
-        // Another scheme is a credential that is not valid here, rather than none at all.
+        // Another scheme is an invalid credential, not a missing one.
         return Some(bearer(value).unwrap_or(value).to_owned());
     }
     TOKEN_HEADERS.iter().find_map(|name| text(name)).map(str::to_owned)
@@ -32,8 +31,7 @@ fn bearer(value: &str) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Whether the request cannot come from a foreign page: it has a header that needs the server's
-/// consent.
+/// Whether the request has a header that a foreign page cannot send without a preflight request.
 pub(crate) fn is_preflighted(headers: &HeaderMap) -> bool {
     token(headers).is_some() || PREFLIGHT_HEADERS.iter().any(|name| headers.contains_key(*name))
 }
@@ -60,7 +58,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn all_spellings_of_the_header_are_understood() {
+    fn all_names_of_the_token_header_are_accepted() {
         for (name, value) in [
             ("authorization", "Bearer t"),
             ("authorization", "bearer  t"),

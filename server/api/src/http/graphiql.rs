@@ -1,15 +1,15 @@
 //! The page of GraphiQL, in development only.
 //!
-//! The page that the library brings loads GraphiQL and React from `unpkg.com`, so that it names an
-//! outside host and needs the internet. That is acceptable for a developer's own browser, and one
-//! reason why production does not serve it: no page of a production server refers to another host.
+//! The library's page loads GraphiQL and React from `unpkg.com`, so that it needs the internet.
+//! That is acceptable for developers; production does not serve it, since no page of a production
+//! server refers to another host.
 
 use async_graphql::http::GraphiQLSource;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 
-/// The page; the access token goes into its editor of headers, which it also sends in
-/// `connection_init`.
+/// The page. It sends the headers of its header editor, such as the access token, in
+/// `connection_init` too.
 pub(super) fn page() -> Response {
     let page = GraphiQLSource::build()
         .title("Vultus")

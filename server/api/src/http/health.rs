@@ -1,4 +1,4 @@
-//! Whether the node lives, and whether it can do its work.
+//! Liveness and readiness of the node.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,7 +12,7 @@ pub(super) async fn alive() -> Response {
     json(StatusCode::OK, value!({"status": "alive"}).to_string().into_bytes())
 }
 
-/// Store and workers are there, and no shutdown has begun.
+/// The store and the workers are available, and the node is not shutting down.
 pub(super) async fn ready(State(node): State<Node>) -> Response {
     let readiness = node.services.ready().await;
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

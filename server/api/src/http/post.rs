@@ -22,12 +22,12 @@ use crate::graphql::context::{Auth, Idempotency, RequestContext};
 use crate::graphql::error::error_response;
 use vultus_service::{UploadSink, UploadedFile};
 
-/// Longest `Idempotency-Key`, in bytes.
+/// Maximum length of an `Idempotency-Key`, in bytes.
 const MAX_KEY_BYTES: usize = 255;
 /// The mutation that stores nothing: its files are spooled to memory.
 const INSTANT: &str = "check";
 
-/// Answers a POST.
+/// Answers a POST request.
 pub(super) async fn handle(
     State(node): State<Node>,
     Extension(request_id): Extension<RequestId>,
@@ -75,8 +75,8 @@ enum ContentType {
 }
 
 impl ContentType {
-    /// Text/plain and forms are what pages of other origins can send unasked: they are no requests
-    /// here.
+    /// Does not accept text/plain and forms, which pages of other origins can send without a
+    /// preflight request.
     fn of(headers: &HeaderMap) -> Self {
         let Some(text) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
         else {
@@ -95,7 +95,7 @@ impl ContentType {
     }
 }
 
-/// One HTTP request with what is known of it.
+/// One HTTP request with its context.
 struct Exchange {
     node: Node,
     request_id: RequestId,
@@ -130,15 +130,15 @@ impl Exchange {
         if self.headers.contains_key(IDEMPOTENCY_KEY) {
             return Err(Error::invalid(
                 "",
-                "an Idempotency-Key stands for one request, not for a batch",
+                "an Idempotency-Key is valid for one request, not for a batch",
             ));
         }
         let many = requests.len() > 1;
-        // Each answer is written as soon as it is there, within what the others left.
+        // Each answer is written as soon as it is complete, within the bytes that the others leave.
         let left = &AtomicUsize::new(self.node.api.limits().answer.bytes);
         let answers = requests.into_iter().map(|request| async move {
             let answered = match self.check(&request) {
-                // A batch would try many passwords with one request.
+                // A batch could try many passwords with one request.
                 Ok(checked) if many && checked.asks_for("login") => {
                     Err(Error::invalid("query", "login cannot be part of a batch"))
                 }
@@ -148,7 +148,7 @@ impl Exchange {
             let response =
                 answered.unwrap_or_else(|error| error_response(&error, self.request_id.as_str()));
             let text = respond::text(&response, left.load(Ordering::Relaxed), &self.request_id);
-            // One task polls all of them, so that nothing changes between the two.
+            // One task polls all of them, so that load and store cannot interleave.
             left.store(left.load(Ordering::Relaxed).saturating_sub(text.len()), Ordering::Relaxed);
             text
         });
@@ -160,13 +160,14 @@ impl Exchange {
         if !credentials::is_preflighted(&self.headers) {
             return Err(Error::InvalidInput {
                 argument: None,
-                message: "multipart needs a header that foreign pages cannot send: an access token, or `GraphQL-Preflight: 1`"
+                message: "multipart needs a header that foreign pages cannot send: an access \
+                          token, or `GraphQL-Preflight: 1`"
                     .to_owned(),
                 reason: Some("PREFLIGHT_HEADER_MISSING".to_owned()),
             });
         }
         let auth = self.authenticate().await?;
-        // Files of strangers are not even looked at.
+        // Files of unauthenticated clients are not read.
         let principal = auth.principal()?;
         let limits = self.node.services.server_info().limits;
         let limits = MultipartLimits {
@@ -202,7 +203,8 @@ impl Exchange {
         }
     }
 
-    /// A refused token is kept as such: what needs none, such as a refresh, works all the same.
+    /// A refused token is not an error yet: fields that need no token, such as `refresh`, still
+    /// work.
     async fn authenticate(&self) -> Result<Auth> {
         let Some(token) = credentials::token(&self.headers) else { return Ok(Auth::Absent) };
         match self.node.services.authenticate(&token).await {
@@ -278,9 +280,8 @@ enum SpoolKind {
     Memory,
 }
 
-/// What the request is: its operation, its variables (the files' places are marked in them) and the
-/// files' hashes, never the raw body, whose boundary and part names differ from one attempt to the
-/// next.
+/// Hash of the operation, the variables (with markers for files) and the files' hashes. The raw
+/// body is not hashed, since its boundary and part names differ between attempts.
 fn fingerprint(request: &GraphQlRequest, files: &[UploadedFile]) -> String {
     let variables =
         serde_json::Value::Object(request.variables.clone().unwrap_or_default()).to_string();

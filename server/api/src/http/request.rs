@@ -12,7 +12,7 @@ use crate::graphql::request_limits::RequestLimits;
 pub(crate) struct GraphQlRequest {
     /// The document.
     pub(crate) query: String,
-    /// Which of its operations.
+    /// Name of the operation to execute.
     #[serde(default)]
     pub(crate) operation_name: Option<String>,
     /// Variables: a JSON object.
@@ -27,12 +27,12 @@ impl GraphQlRequest {
     }
 }
 
-/// What one HTTP body asks for.
+/// The requests of one HTTP body.
 #[derive(Debug)]
 pub(crate) enum Requests {
     /// One.
     Single(GraphQlRequest),
-    /// Several, answered in the same order.
+    /// Several requests, answered in the same order.
     Batch(Vec<GraphQlRequest>),
 }
 
@@ -73,8 +73,8 @@ fn check_values(text: &[u8], limits: &RequestLimits) -> Result<()> {
     })
 }
 
-/// Whether JSON text has more values than `limit`. Told from the text, because a parsed value takes
-/// up to 600 times the memory of its text. Names of fields are strings and count as values.
+/// Whether JSON text has more values than `limit`. Counted before parsing, because a parsed value
+/// takes up to 600 times the memory of its text. Names of fields are strings and count as values.
 pub(crate) fn has_too_many_values(text: &[u8], limit: usize) -> bool {
     let (mut values, mut in_string, mut is_escaped) = (1usize, false, false);
     for byte in text {
@@ -92,10 +92,11 @@ pub(crate) fn has_too_many_values(text: &[u8], limit: usize) -> bool {
     false
 }
 
-/// The parser's own texts may repeat what the client sent; only the place is told.
+/// The parser's texts may repeat the client's values, so that the error tells only the position.
 fn not_a_request(error: &serde_json::Error) -> Error {
     let message = format!(
-        "the body is not a GraphQL request (an object with `query`, `operationName` and `variables`): line {}, column {}",
+        "the body is not a GraphQL request (an object with `query`, `operationName` and \
+         `variables`): line {}, column {}",
         error.line(),
         error.column()
     );
@@ -119,17 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn ten_requests_are_a_batch_and_eleven_are_not() {
+    fn a_batch_has_1_to_10_requests() {
         let batch = |count: usize| format!("[{}]", vec![r#"{"query":"{a}"}"#; count].join(","));
-        assert!(
-            matches!(parsed(batch(10).as_bytes()), Ok(Requests::Batch(requests)) if requests.len() == 10)
-        );
+        let Ok(Requests::Batch(requests)) = parsed(batch(10).as_bytes()) else {
+            panic!("not a batch")
+        };
+        assert_eq!(requests.len(), 10);
         assert!(matches!(parsed(batch(11).as_bytes()), Err(Error::LimitExceeded { .. })));
         assert!(parsed(b"[]").is_err());
     }
 
     #[test]
-    fn a_body_that_is_no_request_is_refused_without_being_repeated() {
+    fn a_malformed_body_is_refused_without_its_text() {
         let error = parsed(br#"{"query": 5, "password": "hunter2"}"#).unwrap_err();
         assert!(!error.to_string().contains("hunter2"));
         assert!(parsed(br#"{"variables": {}}"#).is_err());

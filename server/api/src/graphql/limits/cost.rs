@@ -1,4 +1,4 @@
-//! What a selection set costs with all fragments written out.
+//! Cost of a selection set with all fragments expanded.
 
 use async_graphql::Positioned;
 use async_graphql::parser::types::Directive;
@@ -9,7 +9,7 @@ use vultus_core::Result;
 use super::exceeded;
 use crate::graphql::request_limits::QueryLimits;
 
-/// What a selection set costs with all fragments written out.
+/// Cost of a selection set with all fragments expanded.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cost {
     pub(super) selections: usize,
@@ -18,7 +18,7 @@ pub(super) struct Cost {
     pub(super) introspection_depth: usize,
     /// Values that `__schema` and `__type` select here.
     pub(super) introspection_values: usize,
-    /// Values selected here, were this inside `__schema`.
+    /// Values selected here if this is inside `__schema`.
     pub(super) values: usize,
     pub(super) variable_uses: usize,
 }
@@ -48,7 +48,7 @@ impl Cost {
         self.variable_uses = self.variable_uses.saturating_add(uses);
     }
 
-    /// The values below are members of `field`, should this be inside `__schema`.
+    /// Multiplies the values below by the members of `field`, in case this is inside `__schema`.
     pub(super) fn multiply_values(&mut self, field: &str) {
         let members = introspected_members(field);
         self.values = self.values.saturating_add(1).saturating_mul(members);
@@ -76,7 +76,7 @@ impl Cost {
     }
 }
 
-/// How many members a list of introspection is estimated to have; 1 for other fields.
+/// Estimated number of members of an introspection list; 1 for other fields.
 fn introspected_members(field: &str) -> usize {
     match field {
         "types" => 100,
@@ -87,7 +87,7 @@ fn introspected_members(field: &str) -> usize {
     }
 }
 
-/// About how much memory a variable takes and so a copy of it, in bytes.
+/// Approximate memory of a variable, and so of a copy of it, in bytes.
 pub(super) fn size_in_memory(value: &Json) -> usize {
     const OF_A_VALUE: usize = 64;
     OF_A_VALUE
@@ -101,7 +101,7 @@ pub(super) fn size_in_memory(value: &Json) -> usize {
         }
 }
 
-/// How many variables stand in a value of an argument.
+/// Number of variables in a value of an argument.
 fn variable_uses(value: &Value) -> usize {
     match value {
         Value::Variable(_) => 1,

@@ -2,7 +2,7 @@
 //! overlap rule walks every selection set anew with the fragments it uses, and reports one error
 //! for each pair of fields that conflict.
 //!
-//! The same walk is made here with a budget and without comparing anything. Call this only for
+//! This makes the same walk with a budget and without comparing anything. Call it only for
 //! documents without cycles of fragments.
 
 use std::collections::{HashMap, HashSet};
@@ -38,8 +38,8 @@ struct Steps<'d> {
     limit: &'d QueryLimits,
 }
 
-/// What the rule has met in one selection set: the first field of each output name with the number
-/// of its arguments, and the fragments.
+/// The visited parts of one selection set: the first field of each output name with its number of
+/// arguments, and the fragments.
 #[derive(Default)]
 struct Met<'d> {
     outputs: HashMap<(Option<&'d str>, &'d str), usize>,
@@ -58,7 +58,7 @@ impl<'d> Steps<'d> {
         Ok(())
     }
 
-    /// Walks each set that is written below `set`, and `set` itself.
+    /// Walks `set` and each set below it, without following fragments.
     fn every_set(&mut self, set: &'d SelectionSet) -> Result<()> {
         self.overlaps(None, set, &mut Met::default())?;
         for item in &set.items {
@@ -102,7 +102,7 @@ impl<'d> Steps<'d> {
         Ok(())
     }
 
-    /// A field of a name that was met before has its arguments compared with the first one's.
+    /// The arguments of a repeated field are compared with those of the first one.
     fn field(
         &mut self,
         on_type: Option<&'d str>,

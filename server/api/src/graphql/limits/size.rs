@@ -1,8 +1,7 @@
-//! Counts what a document holds, each part once: all operations and all fragments, whether an
-//! operation uses them or not. Validation walks all of it, so all of it is measured.
+//! Counts the parts of a document, each once: all operations and all fragments, used or not, since
+//! validation walks all of them.
 //!
-//! The recursion is bounded by the nesting of brackets, which was limited before the document was
-//! parsed.
+//! The recursion is bounded by the nesting of brackets, which is limited before parsing.
 
 use async_graphql::Positioned;
 use async_graphql::parser::types::{
@@ -14,7 +13,7 @@ use vultus_core::Result;
 use super::exceeded;
 use crate::graphql::request_limits::QueryLimits;
 
-/// Refuses a document that holds more than the limits allow.
+/// Refuses a document that exceeds a limit.
 pub(super) fn check(document: &ExecutableDocument, limits: &QueryLimits) -> Result<()> {
     let mut size = DocumentSize { limits, selections: 0, directives: 0, variables: 0, literals: 0 };
     let operations = document.operations.iter().count();

@@ -16,7 +16,7 @@ fn reason_of(query: &str) -> String {
         Err(Error::LimitExceeded { reason, .. } | Error::InvalidInput { reason, .. }) => {
             reason.unwrap_or_default()
         }
-        Err(other) => panic!("another error than a refusal: {other}"),
+        Err(other) => panic!("not a refusal: {other}"),
     }
 }
 
@@ -31,7 +31,7 @@ fn depth_of_12_passes_and_13_does_not() {
 }
 
 #[test]
-fn depth_counts_through_fragments_and_a_fragment_named_schema_is_no_exemption() {
+fn depth_counts_through_fragments_of_any_name() {
     let query = format!("query {{ a {{ ...__schema }} }} fragment __schema on Q {}", nested(12));
     assert_eq!(reason_of(&query), "QUERY_DEPTH");
 }
@@ -55,7 +55,7 @@ fn root_fields_are_counted_through_fragments() {
 }
 
 #[test]
-fn fragments_that_double_each_other_are_refused_without_being_written_out() {
+fn fragments_that_double_each_other_are_not_expanded() {
     let mut query = "{ ...f0 }".to_owned();
     for n in 0..60 {
         query.push_str(&format!(" fragment f{n} on Q {{ ...f{} ...f{} }}", n + 1, n + 1));
@@ -83,14 +83,14 @@ fn tokens_and_brackets_are_counted_before_parsing() {
 }
 
 #[test]
-fn a_syntax_error_names_the_place_and_echoes_nothing() {
+fn a_syntax_error_names_its_position_without_query_text() {
     let error = checked("{ secret_of_the_client( }", None, Introspection::Refused).unwrap_err();
     assert!(!error.to_string().contains("secret"), "{error}");
     assert!(error.to_string().contains("line 1"), "{error}");
 }
 
 #[test]
-fn introspection_is_refused_in_production_and_has_its_own_depth_in_development() {
+fn introspection_is_off_in_production_and_has_a_depth_limit() {
     let query = format!("{{ __schema {} }}", nested(14));
     assert_eq!(reason_of(&query), "INTROSPECTION_OFF");
     assert!(checked(&query, None, Introspection::Allowed).is_ok());
@@ -102,7 +102,7 @@ fn introspection_is_refused_in_production_and_has_its_own_depth_in_development()
 }
 
 #[test]
-fn root_fields_of_the_selected_operation_are_named_through_fragments() {
+fn root_fields_are_those_of_the_selected_operation() {
     let query = "mutation A { ...f } mutation B { logout } fragment f on M { x: login }";
     let document = checked(query, Some("A"), Introspection::Refused).unwrap();
     assert!(document.asks_for("login") && !document.asks_for("logout"));

@@ -1,4 +1,4 @@
-//! Counts the tokens of a document's text, so that nothing recursive ever sees a hostile text.
+//! Counts the tokens of a document's text, so that no recursive parser gets a hostile text.
 
 use vultus_core::Result;
 
@@ -55,7 +55,7 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
-/// Index after the string that begins at `start`; the end of the text when it is not closed.
+/// Index after the string that starts at `start`; the end of the text if the string is not closed.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let rest = &bytes[start..];
     if rest.starts_with(br#"""""#) {

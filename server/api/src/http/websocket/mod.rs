@@ -1,4 +1,4 @@
-//! Websockets at `GET /graphql`: who may open one, and what it is then given to.
+//! Websockets at `GET /graphql`: the check of the origin, and the upgrade.
 
 mod operations;
 mod outgoing;
@@ -16,10 +16,9 @@ use super::{Node, credentials, respond};
 /// Read and write buffers of an idle socket, in bytes each; the default of 128 KiB would make 10
 /// 000 sockets cost gigabytes.
 const BUFFER_BYTES: usize = 4 << 10;
-/// A client that reads nothing is cut off when so much waits for it, in bytes; where answers may be
-/// larger, so much as one answer.
+/// Maximum number of bytes that wait for a client before it is disconnected; at least one answer.
 const MAX_WRITE_BUFFER_BYTES: usize = 16 << 20;
-/// What a frame adds to its message, and messages of the protocol beside an answer, in bytes.
+/// Allowance for frame headers and protocol messages beside an answer, in bytes.
 const FRAME_BYTES: usize = 64 << 10;
 
 /// Upgrades the connection, unless it comes from a page of a foreign origin.
@@ -51,8 +50,8 @@ pub(super) fn upgrade(
         .into_response()
 }
 
-/// A browser names the page's origin: it must be this server's own or a configured one. Other
-/// clients name none.
+/// A browser sends the origin of the page: it must be this server's origin or a configured one.
+/// Other clients send no origin.
 fn origin_allowed(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
@@ -79,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_own_and_configured_origins_may_connect() {
+    fn only_same_and_configured_origins_may_connect() {
         let allowed = ["https://console.example".to_owned()];
         assert!(origin_allowed(&with(None), &allowed));
         assert!(origin_allowed(&with(Some("http://vultus.example:8000")), &allowed));

@@ -1,9 +1,9 @@
-//! The running operations of one socket. Each is a task, so that it is polled whatever the socket
-//! waits for: its client, its token or nothing.
+//! The running operations of one socket. Each is a task, so that it makes progress while the socket
+//! waits for its client or the check of its token.
 //!
 //! At most [`ANSWERS`] states of subscriptions are in memory at a time, each until it is sent. As
-//! subscriptions are level-triggered, a slow client gets the newest state when it reads on, and
-//! fills no queue.
+//! subscriptions are level-triggered, a slow client gets the newest state when it continues
+//! reading, and no queue grows.
 
 use std::collections::HashMap;
 
@@ -15,13 +15,13 @@ use tokio_util::task::AbortOnDropHandle;
 
 use vultus_service::{AnswerSlot, AnswerSlots, NextAnswer};
 
-/// States of subscriptions that one socket may have in memory.
+/// Maximum number of subscription states that a socket may have in memory.
 const ANSWERS: usize = 4;
 
-/// What a running operation yields: its results, then that it is over.
+/// An event of a running operation: a result, or its end.
 pub(super) struct Yielded {
     pub(super) id: String,
-    /// Tells operations that had the same id one after the other apart.
+    /// Distinguishes successive operations with the same id.
     number: u64,
     pub(super) response: Option<Response>,
     /// Held until the response is sent.
@@ -38,18 +38,18 @@ pub(super) struct Operations {
 
 impl Operations {
     pub(super) fn new() -> Self {
-        // A yield waits in its task until the one before it was taken.
+        // A yield waits in its task until the previous one is taken.
         let (sender, yielded) = mpsc::channel(1);
         let slots = AnswerSlots::new(ANSWERS);
         Self { running: HashMap::new(), started: 0, slots, sender, yielded }
     }
 
-    /// What the next operation shares with this socket.
+    /// The bound on answers that the next operation shares with this socket.
     pub(super) fn next_answer(&self) -> NextAnswer {
         self.slots.operation()
     }
 
-    /// Starts an operation. `next` is what its results were made with.
+    /// Starts an operation. `next` is the bound that its results were created with.
     pub(super) fn start(
         &mut self,
         id: String,
@@ -62,24 +62,24 @@ impl Operations {
         self.running.insert(id, (self.started, task));
     }
 
-    /// Stops an operation, or forgets one that is over.
+    /// Stops an operation, or removes one that has ended.
     pub(super) fn stop(&mut self, id: &str) {
         self.running.remove(id);
     }
 
-    /// Stops all.
+    /// Stops all operations.
     pub(super) fn clear(&mut self) {
         self.running.clear();
     }
 
-    /// The next yield of an operation that runs. May be given up at any time without losing one.
+    /// The next yield of a running operation. Cancel-safe: no yield is lost.
     pub(super) async fn next(&mut self) -> Yielded {
         loop {
             match self.yielded.recv().await {
                 Some(yielded) if self.is_current(&yielded) => return yielded,
-                // Of an operation that was stopped.
+                // A yield of a stopped operation.
                 Some(_) => {}
-                // There always is a sender: our own.
+                // `self` holds a sender, so that the channel is never closed.
                 None => std::future::pending().await,
             }
         }
@@ -104,6 +104,6 @@ async fn drive(
             return;
         }
     }
-    // The socket may be gone.
+    // The socket may be closed already.
     let _ = sender.send(Yielded { id, number, response: None, slot: None }).await;
 }

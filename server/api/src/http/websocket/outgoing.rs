@@ -1,4 +1,4 @@
-//! What one socket has to send, and when its client has proved to read too slowly.
+//! The outgoing messages of one socket, and the deadline for its client to read them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,30 +8,31 @@ use tokio::time::Instant;
 
 use vultus_service::AnswerSlot;
 
-/// Replies that may wait; until they are gone, the client is not listened to.
+/// Maximum number of waiting replies; at this number the socket stops reading from its client.
 const MAX_WAITING: usize = 64;
-/// A client is disconnected if it has not read what is sent to it after this time...
+/// Base time for a client to read its messages. After this time, and that by
+/// [`SEND_BYTES_PER_SECOND`], it is disconnected.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// ...and the time that it takes at this rate.
+/// Minimum rate in bytes per second: long messages extend the time.
 const SEND_BYTES_PER_SECOND: u64 = 64 << 10;
 
-/// The messages that wait, and what the connection has taken of those before.
+/// The waiting messages, and those that the connection has taken but not sent.
 #[derive(Default)]
 pub(super) struct Outgoing {
     waiting: VecDeque<(Message, Option<AnswerSlot>)>,
     unflushed: Option<Unflushed>,
 }
 
-/// What was given to the connection and has not gone out.
+/// Messages that the connection has taken but not sent.
 struct Unflushed {
     since: Instant,
     bytes: u64,
-    /// Given back once all has gone out.
+    /// Released when all messages are sent.
     slots: Vec<AnswerSlot>,
 }
 
 impl Outgoing {
-    /// Adds a message, with the slot of the answer in it.
+    /// Adds a message, with the slot of its answer.
     pub(super) fn push(&mut self, message: Message, slot: Option<AnswerSlot>) {
         self.waiting.push_back((message, slot));
     }
@@ -41,17 +42,17 @@ impl Outgoing {
         !self.waiting.is_empty()
     }
 
-    /// Whether the connection has not sent all that it has taken.
+    /// Whether the connection has unsent messages.
     pub(super) fn is_unflushed(&self) -> bool {
         self.unflushed.is_some()
     }
 
-    /// Whether everything has gone out.
+    /// Whether all messages are sent.
     pub(super) fn is_done(&self) -> bool {
         self.waiting.is_empty() && self.unflushed.is_none()
     }
 
-    /// Whether there is room for the reply to one more message of the client.
+    /// Whether there is room for one more reply.
     pub(super) fn has_room(&self) -> bool {
         self.waiting.len() < MAX_WAITING
     }
@@ -67,7 +68,7 @@ impl Outgoing {
         Some(message)
     }
 
-    /// The connection has put an answer of its own into its buffer.
+    /// Notes that the library has put a message into the connection's buffer.
     pub(super) fn must_flush(&mut self) {
         self.unflushed();
     }
@@ -77,12 +78,12 @@ impl Outgoing {
         self.unflushed.get_or_insert_with(nothing)
     }
 
-    /// All that the connection has taken has gone out.
+    /// Notes that the connection has sent all messages that it has taken.
     pub(super) fn flushed(&mut self) {
         self.unflushed = None;
     }
 
-    /// When the client has proved to be too slow.
+    /// The time at which the client counts as too slow.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let Unflushed { since, bytes, .. } = self.unflushed.as_ref()?;
         let at_that_rate = bytes.saturating_mul(1000) / SEND_BYTES_PER_SECOND;
@@ -95,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_to_read_grows_with_the_bytes_and_ends_once_sent() {
+    fn the_time_to_read_grows_with_the_bytes() {
         let mut outgoing = Outgoing::default();
         assert_eq!(outgoing.deadline(), None);
         let before = Instant::now();

@@ -16,15 +16,15 @@ use crate::http::request::{GraphQlRequest, has_too_many_values};
 
 /// Name of the subprotocol.
 pub(super) const SUBPROTOCOL: &str = "graphql-transport-ws";
-/// Most operations that one socket may have running.
+/// Maximum number of running operations of one socket.
 pub(super) const MAX_OPERATIONS: usize = 100;
-/// Longest payload of a ping that its pong repeats, in bytes of JSON. A pong waits in memory while
-/// its client does not read.
+/// Maximum size of a ping's payload that its pong repeats, in bytes of JSON. A pong stays in memory
+/// while its client does not read.
 const MAX_PONG_BYTES: usize = 1_000;
-/// Longest id of an operation, in bytes.
+/// Maximum length of an operation's id, in bytes.
 const MAX_ID_BYTES: usize = 128;
 
-/// Why the server closes a socket, with the code of the protocol.
+/// A close code of the protocol with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Closing {
     /// Close code.
@@ -34,20 +34,20 @@ pub(super) struct Closing {
 }
 
 impl Closing {
-    /// The server stops.
+    /// The server is shutting down.
     pub(super) const GOING_AWAY: Self = Self { code: 1001, reason: "Going away" };
     /// A binary frame.
     pub(super) const UNSUPPORTED: Self =
-        Self { code: 1003, reason: "Only text messages are understood" };
-    /// The client does not read what is sent to it.
+        Self { code: 1003, reason: "Only text messages are supported" };
+    /// The client reads too slowly.
     pub(super) const TOO_SLOW: Self = Self { code: 1008, reason: "The client reads too slowly" };
-    /// The token cannot be judged now.
+    /// The token cannot be checked at present.
     pub(super) const TRY_AGAIN: Self = Self { code: 1013, reason: "Try again later" };
-    /// What came is no message of the protocol.
+    /// The message is malformed.
     pub(super) const BAD_MESSAGE: Self = Self { code: 4400, reason: "Invalid message" };
     /// An operation before the connection was acknowledged.
     pub(super) const UNAUTHORIZED: Self = Self { code: 4401, reason: "Unauthorized" };
-    /// No valid token, or not any more.
+    /// The token is missing, invalid or expired.
     pub(super) const FORBIDDEN: Self = Self { code: 4403, reason: "Forbidden" };
     /// The client does not speak the subprotocol.
     pub(super) const NO_SUBPROTOCOL: Self =
@@ -63,7 +63,7 @@ impl Closing {
         Self { code: 4429, reason: "Too many initialisation requests" };
 }
 
-/// What a client sends.
+/// A message of a client.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ClientMessage {
@@ -85,14 +85,15 @@ enum ClientMessage {
     },
 }
 
-/// What is to be done about a message.
+/// The action that a message requires.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Judge the payload of `connection_init`; then [`Protocol::acknowledge`], or close.
+    /// Check the token in the payload of `connection_init`; then [`Protocol::acknowledge`], or
+    /// close.
     Authenticate(Option<Value>),
     /// Start an operation; when it ends, [`Protocol::ended`].
     Start { id: String, request: GraphQlRequest },
-    /// Stop an operation that the client does not want any more.
+    /// Stop an operation that the client has completed.
     Stop { id: String },
     /// Send this.
     Reply(String),
@@ -118,7 +119,7 @@ pub(super) struct Protocol {
 }
 
 impl Protocol {
-    /// Messages have at most `max_values` JSON values.
+    /// Creates the state of a new socket. Messages may have at most `max_values` JSON values.
     pub(super) fn new(max_values: usize) -> Self {
         Self { phase: Phase::Fresh, running: HashSet::new(), max_values }
     }
@@ -128,7 +129,7 @@ impl Protocol {
         self.phase == Phase::Fresh
     }
 
-    /// Takes one text message. `request_id` goes into errors that the protocol itself answers with.
+    /// Handles one text message. `request_id` is for errors of the protocol itself.
     pub(super) fn receive(&mut self, text: &str, request_id: &str) -> Step {
         if has_too_many_values(text.as_bytes(), self.max_values) {
             return Step::Close(Closing::BAD_MESSAGE);
@@ -172,7 +173,7 @@ impl Protocol {
             let error = Error::LimitExceeded {
                 argument: None,
                 message: format!(
-                    "this socket has {MAX_OPERATIONS} operations running, which is the limit"
+                    "this socket has {MAX_OPERATIONS} running operations, which is the limit"
                 ),
                 reason: Some("TOO_MANY_SUBSCRIPTIONS".to_owned()),
             };
@@ -186,18 +187,18 @@ impl Protocol {
         Step::Start { id, request }
     }
 
-    /// The token was good: the message to send.
+    /// The token is valid: returns the message to send.
     pub(super) fn acknowledge(&mut self) -> String {
         self.phase = Phase::Acknowledged;
         json!({"type": "connection_ack"}).to_string()
     }
 
-    /// An operation ended by itself: whether the client still waits for it.
+    /// Removes an operation that has ended; returns whether the client still waits for it.
     pub(super) fn ended(&mut self, id: &str) -> bool {
         self.running.remove(id)
     }
 
-    /// Whether the operation runs, so that what it yields is still wanted.
+    /// Whether the operation is running, so that its results are sent.
     pub(super) fn is_running(&self, id: &str) -> bool {
         self.running.contains(id)
     }
@@ -220,24 +221,24 @@ struct Next<'m> {
     payload: &'m Response,
 }
 
-/// A result of an operation; over `limit` bytes: an error in its place.
+/// The message with a result of an operation, or with an error if it exceeds `limit` bytes.
 pub(super) fn next_message(id: &str, payload: &Response, limit: usize, request_id: &str) -> String {
     let written = |payload: &Response, limit: usize| {
         let text = to_json(&Next { r#type: "next", id, payload }, limit)?;
         String::from_utf8(text).map_err(|error| Error::internal("writing a message", error))
     };
     written(payload, limit).unwrap_or_else(|error| {
-        // One error of ours, far below any limit.
+        // A single error, far below any limit.
         written(&error_response(&error, request_id), usize::MAX).unwrap_or_default()
     })
 }
 
-/// The operation was not executed; nothing follows for this id.
+/// The message that an operation was refused. No other message follows for this id.
 pub(super) fn error_message(id: &str, errors: &impl serde::Serialize) -> String {
     json!({"type": "error", "id": id, "payload": errors}).to_string()
 }
 
-/// The operation is over.
+/// The message that an operation has ended.
 pub(super) fn complete_message(id: &str) -> String {
     json!({"type": "complete", "id": id}).to_string()
 }
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_runs_closes_with_4409_and_can_be_used_again_after_it_ended() {
+    fn a_running_id_closes_with_4409_and_is_free_after_its_end() {
         let mut protocol = acknowledged();
         assert!(matches!(protocol.receive(&subscribe("1"), "r"), Step::Start { .. }));
         assert_eq!(close_code(&protocol.receive(&subscribe("1"), "r")), Some(4409));
@@ -296,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_closes_with_4400() {
+    fn a_malformed_message_closes_with_4400() {
         for text in [
             "",
             "{}",
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_is_answered_before_and_after_init_with_its_payload() {
+    fn a_pong_repeats_the_payload_before_and_after_init() {
         let ping = r#"{"type":"ping","payload":{"n":1}}"#;
         for mut protocol in [Protocol::new(1_000), acknowledged()] {
             let Step::Reply(reply) = protocol.receive(ping, "r") else { panic!("no reply") };
@@ -322,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_operation_over_the_limit_gets_an_error_and_the_socket_stays() {
+    fn an_operation_over_the_limit_gets_an_error() {
         let mut protocol = acknowledged();
         for n in 0..MAX_OPERATIONS {
             assert!(matches!(
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn completing_what_does_not_run_is_no_error() {
+    fn completing_an_unknown_id_is_ignored() {
         assert!(matches!(
             acknowledged().receive(r#"{"type":"complete","id":"9"}"#, "r"),
             Step::Nothing
