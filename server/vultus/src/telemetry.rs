@@ -18,8 +18,3 @@ pub fn start(config: &LogConfig) {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init().is_err(),
     };
 }
-
-/// A new request id, as it stands in logs, error extensions and the `X-Request-Id` header.
-pub fn new_request_id() -> String {
-    uuid::Uuid::now_v7().to_string()
-}
