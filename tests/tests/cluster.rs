@@ -92,15 +92,12 @@ async fn misconfigured_node_says_why_it_does_not_start() {
     };
     let url = cluster.set.uri(vultus_tests::DATABASE);
     let other_keys = start(&url, &[]);
-    assert!(other_keys.contains("are not those of the other nodes"), "{other_keys}");
+    assert!(other_keys.contains("differ from those of the other nodes"), "{other_keys}");
     let keys_dir = cluster.keys_dir();
     let keys = ("VULTUS_KEYS_DIR", keys_dir.to_str().unwrap());
     let other_blobs = |more: &[(&str, &str)]| {
         let message = start(&url, more);
-        assert!(
-            message.contains("leads to another place than that of the other nodes"),
-            "{message}"
-        );
+        assert!(message.contains("names another place than on the other nodes"), "{message}");
     };
     other_blobs(&[keys]);
     other_blobs(&[keys, ("VULTUS_BLOBS_URL", "gridfs")]);

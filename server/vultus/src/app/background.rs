@@ -1,7 +1,7 @@
 //! Background tasks of a node: the sweeper of blobs and the watcher of plugins.
 
 use super::ServeError;
-use crate::config::Config;
+use super::options::BackgroundOptions;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -11,7 +11,7 @@ use vultus_pools::plugins;
 use vultus_pools::{LoadedPlugin, WorkerPools};
 use vultus_service::Services;
 
-/// Work that goes on beside the requests.
+/// Tasks that run beside the requests.
 pub(super) struct Background {
     stop: CancellationToken,
     tasks: JoinSet<()>,
@@ -20,13 +20,13 @@ pub(super) struct Background {
 impl Background {
     pub(super) fn start(
         sweeper: Sweeper,
-        config: &Config,
+        options: BackgroundOptions,
         pools: &WorkerPools,
         services: &Services,
     ) -> Result<Self, ServeError> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let (stopped, interval) = (stop.clone().cancelled_owned(), config.sweep_interval);
+        let (stopped, interval) = (stop.clone().cancelled_owned(), options.sweep_interval);
         tasks.spawn(async move { sweeper.run(interval, stopped).await });
         let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
         let (ask, asked) = mpsc::channel(1);
@@ -34,7 +34,7 @@ impl Background {
             let stop = stop.clone();
             async move {
                 while let Some(Some(())) = stop.run_until_cancelled(hang_up.recv()).await {
-                    // One that waits already stands for all.
+                    // A scan that is already asked for serves all signals so far.
                     let _ = ask.try_send(());
                 }
             }
@@ -44,7 +44,7 @@ impl Background {
         tasks.spawn(plugins::watch(
             pools.clone(),
             accept,
-            config.plugins_watch,
+            options.plugins_watch,
             asked,
             stop.clone(),
         ));
@@ -57,7 +57,7 @@ impl Background {
             if let Err(error) = joined {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "a background task ended badly"
+                    "a background task failed"
                 );
             }
         }

@@ -1,6 +1,6 @@
-//! The data folder: made for the server's user alone, used by one node at a time.
+//! The data folder: readable by the server's user only, used by one node at a time.
 
-use crate::config::StoreConfig;
+use crate::config::StoreUrl;
 use secrecy::ExposeSecret;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
@@ -14,7 +14,7 @@ use vultus_store_sqlite::{Options, SqliteStore};
 /// Why a data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
-    /// It cannot be made or opened.
+    /// It cannot be created or opened.
     #[error("using the data folder {path}")]
     Unusable {
         /// The folder.
@@ -33,7 +33,8 @@ pub enum DataError {
     },
     /// An older version left media unencrypted.
     #[error(
-        "{folders} folders in {path} have unencrypted media from an older version: `vultus store migrate` encrypts them"
+        "{folders} folders in {path} have unencrypted media from an older version: \
+         `vultus store migrate` encrypts them"
     )]
     NotEncrypted {
         /// The folder.
@@ -59,16 +60,16 @@ pub enum DataError {
     },
 }
 
-/// A data folder that is this node's until it is dropped.
+/// A data folder, locked for this node until it is dropped.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    // The lock goes with the file.
+    // The lock is released when the file is closed.
     _lock: File,
 }
 
 impl DataFolder {
-    /// Makes the folder if it is not there, and takes it for this node.
+    /// Creates the folder if necessary, and locks it for this node.
     pub fn lock(path: &Path) -> Result<Self, DataError> {
         make(path)?;
         let unusable = |source| DataError::Unusable { path: path.to_owned(), source };
@@ -86,25 +87,22 @@ impl DataFolder {
         }
     }
 
-    /// Where it is.
+    /// Path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Makes the folder, for the server's user alone, if it is not there.
+/// Creates the folder if necessary, readable by the server's user only.
 pub(super) fn make(path: &Path) -> Result<(), DataError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.map_err(|source| DataError::Unusable { path: path.to_owned(), source })
 }
 
-/// Opens the configured store; also beside the node that uses it.
-pub(super) async fn open_store(
-    config: &StoreConfig,
-    folder: &Path,
-) -> Result<Arc<dyn Store>, DataError> {
-    match config {
-        StoreConfig::Sqlite => {
+/// Opens the configured store. A node may be using it.
+pub(super) async fn open_store(url: &StoreUrl, folder: &Path) -> Result<Arc<dyn Store>, DataError> {
+    match url {
+        StoreUrl::Sqlite => {
             let store = open_sqlite(folder).await?;
             let plain =
                 store.count_plain_folders().await.map_err(|error| store_error(folder, error))?;
@@ -113,7 +111,7 @@ pub(super) async fn open_store(
             }
             Ok(store)
         }
-        StoreConfig::Mongo(uri) => match MongoStore::open(uri.expose_secret()).await {
+        StoreUrl::Mongo(uri) => match MongoStore::open(uri.expose_secret()).await {
             Ok(store) => Ok(store),
             Err(source) => Err(DataError::Database { source }),
         },
@@ -133,7 +131,7 @@ pub(super) async fn open_sqlite(folder: &Path) -> Result<Arc<SqliteStore>, DataE
     }
 }
 
-/// SQLite's file in a data folder.
+/// Path of SQLite's file in a data folder.
 pub(super) fn sqlite_file(folder: &Path) -> PathBuf {
     folder.join("vultus.db")
 }
@@ -147,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_data_folder_is_used_by_one_node_at_a_time() {
+    fn second_node_cannot_lock_a_data_folder() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
         let first = DataFolder::lock(&path).unwrap();

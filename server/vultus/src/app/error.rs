@@ -20,36 +20,38 @@ pub enum ServeError {
     /// The keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// The keys of companies do not open.
+    /// The keys of companies cannot be opened.
     #[error("opening the keys in the store")]
     Keyring(#[from] KeyringError),
-    /// This node's keys are not those of the other nodes.
+    /// The keys of this node differ from those of the other nodes.
     #[error(
-        "the keys in {folder} are not those of the other nodes: copy theirs, or set keys_dir to a folder that all nodes share. (To \
-         change the keys of the whole cluster, stop all nodes and delete the document `keys` of the collection `meta`.)"
+        "the keys in {folder} differ from those of the other nodes: copy theirs, or set keys_dir \
+         to a folder that all nodes share. (To change the keys of the whole cluster, stop all \
+         nodes and delete the document `keys` of the collection `meta`.)"
     )]
     OtherKeys {
-        /// Where this node's are.
+        /// Folder with the keys of this node.
         folder: PathBuf,
     },
-    /// Asking the store about the keys failed.
-    #[error("comparing the keys with the other nodes'")]
+    /// The store could not compare the keys.
+    #[error("comparing the keys with those of the other nodes")]
     CompareKeys(#[source] StoreError),
-    /// This node's files of media lie elsewhere than those of the other nodes.
+    /// This node stores media elsewhere than the other nodes.
     #[error(
-        "`url` below `[blobs]` leads to another place than that of the other nodes, which all need the same one: \"gridfs\", a bucket, or \
-         \"file\" where all machines mount one folder as `blobs` in data_dir (is it mounted?). (To move the files of the whole cluster: \
-         `vultus store backup`, and `restore` into a new database; or stop all nodes, move the files by your own means, and delete the \
-         document `blobs` of the collection `meta`.)"
+        "blobs.url names another place than on the other nodes, and all nodes need the same one: \
+         \"gridfs\", a bucket, or \"file\" if all machines mount one folder as `blobs` in data_dir \
+         (is it mounted?). (To move the files of the whole cluster: `vultus store backup`, and \
+         `restore` into a new database; or stop all nodes, move the files by other means, and \
+         delete the document `blobs` of the collection `meta`.)"
     )]
     OtherBlobs,
-    /// Asking the store where the files of media lie failed.
-    #[error("comparing where media lie with the other nodes")]
+    /// The store could not compare where media are stored.
+    #[error("comparing the storage of media with that of the other nodes")]
     CompareBlobs(#[source] StoreError),
     /// The files of media cannot be used.
     #[error("opening the files of media")]
     Blobs(#[from] BlobError),
-    /// Something that belongs to the server is missing.
+    /// A file that belongs to the server is missing.
     #[error(transparent)]
     Deployment(#[from] DeploymentError),
     /// A store cannot be copied into itself.
@@ -58,13 +60,13 @@ pub enum ServeError {
     /// The workers do not start.
     #[error("starting the workers")]
     Workers(#[from] StartError),
-    /// The use cases cannot start, such as for a policy that an analyzer refuses.
+    /// The use cases cannot start: for example, an analyzer refuses a policy.
     #[error("starting the services")]
     Services(#[from] vultus_core::Error),
-    /// A company or a user cannot be made.
-    #[error("making it")]
+    /// A company or a user cannot be created or read.
+    #[error("creating or reading the company or user")]
     Directory(#[source] vultus_core::Error),
-    /// The address is taken, or is not this machine's.
+    /// The address is in use, or not an address of this machine.
     #[error("listening on {address}")]
     Listen {
         /// The address.
@@ -73,7 +75,7 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
-    /// Signals cannot be waited for.
+    /// Signals cannot be caught.
     #[error("waiting for signals")]
     Signals(#[source] io::Error),
     /// Serving ended with an error.

@@ -1,4 +1,4 @@
-//! The limits of requests and answers, from the configuration.
+//! Maps the configured limits of requests and answers onto the options of the API.
 
 use crate::config::LimitsConfig;
 use vultus_api::graphql::request_limits::{AnswerLimits, QueryLimits, RequestLimits};
@@ -40,7 +40,7 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn the_defaults_of_the_layer_are_those_of_the_keys() {
+    fn defaults_of_the_api_equal_those_of_the_keys() {
         assert_eq!(request_limits(&Config::defaults().limits), RequestLimits::default());
     }
 }

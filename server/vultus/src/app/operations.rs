@@ -1,9 +1,11 @@
-//! What the commands `vultus store …` work on, as the configuration says: store, blobs and master
-//! key.
+//! Opens the store, the blobs and the master key that the configuration names, for the commands
+//! `vultus store …`.
 
-use super::{DataError, ServeError, data_folder, master_key_source, open_blobs};
-use crate::app::DataFolder;
-use crate::config::{BlobsPlace, Config, StoreConfig};
+use super::ServeError;
+use super::data_folder::{self, DataError, DataFolder};
+use super::open::open_blobs;
+use super::options::master_key_source;
+use crate::config::{BlobsPlace, Config, StoreUrl};
 use secrecy::ExposeSecret;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,33 +19,33 @@ use vultus_store::{Accounts, SchemaState, Store};
 use vultus_store_mongo::MongoStore;
 use vultus_store_sqlite::SqliteStore;
 
-/// An installation that is operated on.
+/// An installation, open for a command.
 pub struct Installation {
     /// The store.
     pub store: Arc<dyn Store>,
     /// The blobs.
     pub blobs: Arc<BlobStore>,
-    /// The key that opens them.
+    /// The master key of the blobs.
     pub master: MasterKey,
-    // While it is held no node works on the data folder.
+    // While it is held, no node can use the data folder.
     _alone: Option<DataFolder>,
 }
 
 impl Installation {
-    /// Beside its nodes.
+    /// Opens it; its nodes may be running.
     pub async fn open(config: &Config) -> Result<Self, ServeError> {
         data_folder::make(&config.data_dir)?;
         Self::open_in(config, None).await
     }
 
-    /// One that is empty. The master key is the one that its data were encrypted with: none is made
-    /// here.
+    /// Opens an empty one, to fill it. The master key must exist: it is the one that the data were
+    /// encrypted with.
     pub async fn open_to_fill(config: &Config) -> Result<Self, ServeError> {
         let alone = DataFolder::lock(&config.data_dir)?;
         Self::open_empty(config, Some(alone)).await
     }
 
-    /// One that is to be copied, and the empty one that it is copied into; both may have the same
+    /// Opens the installation to copy, and the empty one to copy it into. Both may have the same
     /// data folder.
     pub async fn open_to_copy(from: &Config, to: &Config) -> Result<(Self, Self), ServeError> {
         let from_alone = DataFolder::lock(&from.data_dir)?;
@@ -64,7 +66,7 @@ impl Installation {
 
     async fn open_empty(config: &Config, alone: Option<DataFolder>) -> Result<Self, ServeError> {
         let master = master_key_source(config, &config.data_dir).open(false)?;
-        let store = data_folder::open_store(&config.store, &config.data_dir).await?;
+        let store = data_folder::open_store(&config.store.url, &config.data_dir).await?;
         Ok(Self {
             blobs: open_blobs(config, &config.data_dir).await?,
             store,
@@ -74,7 +76,7 @@ impl Installation {
     }
 
     async fn open_in(config: &Config, alone: Option<DataFolder>) -> Result<Self, ServeError> {
-        let store = data_folder::open_store(&config.store, &config.data_dir).await?;
+        let store = data_folder::open_store(&config.store.url, &config.data_dir).await?;
         let is_new = store.companies().await.map_err(KeyringError::from)?.is_empty();
         let master = master_key_source(config, &config.data_dir).open(is_new)?;
         Ok(Self {
@@ -93,14 +95,14 @@ impl Installation {
     }
 }
 
-/// Writes the master key into a new file, for its owner alone.
+/// Writes the master key into a new file, readable by its owner only.
 pub fn copy_master_key(config: &Config, to: &Path) -> Result<(), ServeError> {
     Ok(master_key_source(config, &config.data_dir).copy_to(to)?)
 }
 
 /// Whether two configurations name the same storage of blobs.
 pub fn same_blobs(one: &Config, other: &Config) -> bool {
-    match (&one.blobs.place, &other.blobs.place) {
+    match (one.blobs_place(), other.blobs_place()) {
         // Nodes of a cluster may share a folder of files.
         (BlobsPlace::File, BlobsPlace::File) => {
             same_folder(&one.data_dir.join("blobs"), &other.data_dir.join("blobs"))
@@ -114,28 +116,27 @@ pub fn same_blobs(one: &Config, other: &Config) -> bool {
 }
 
 fn same_store(one: &Config, other: &Config, one_folder: bool) -> bool {
-    match (&one.store, &other.store) {
-        (StoreConfig::Sqlite, StoreConfig::Sqlite) => one_folder,
-        (StoreConfig::Mongo(one), StoreConfig::Mongo(other)) => {
+    match (&one.store.url, &other.store.url) {
+        (StoreUrl::Sqlite, StoreUrl::Sqlite) => one_folder,
+        (StoreUrl::Mongo(one), StoreUrl::Mongo(other)) => {
             one.expose_secret() == other.expose_secret()
         }
-        (StoreConfig::Sqlite, StoreConfig::Mongo(_))
-        | (StoreConfig::Mongo(_), StoreConfig::Sqlite) => false,
+        (StoreUrl::Sqlite, StoreUrl::Mongo(_)) | (StoreUrl::Mongo(_), StoreUrl::Sqlite) => false,
     }
 }
 
-/// Whether two paths lead to the same folder, which is there.
+/// Whether two paths lead to the same, existing folder.
 fn same_folder(one: &Path, other: &Path) -> bool {
     std::fs::canonicalize(one)
         .is_ok_and(|one| std::fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
-/// Reads a key of the operator's from a file, and makes it if it is not there.
+/// Reads a master key from a file; creates the file if it does not exist.
 pub fn key_file(path: &Path) -> Result<MasterKey, ServeError> {
     Ok(MasterKeySource::File(path.to_owned()).open(true)?)
 }
 
-/// What a migration would have to do.
+/// What a migration has to do.
 #[derive(Debug, Clone, Copy)]
 pub struct Pending {
     /// The schema.
@@ -144,16 +145,16 @@ pub struct Pending {
     pub plain_folders: u64,
 }
 
-/// What is to be migrated; nothing is changed.
+/// Inspects what is to be migrated; changes nothing.
 pub async fn pending(config: &Config) -> Result<Pending, ServeError> {
-    match &config.store {
-        StoreConfig::Sqlite => {
+    match &config.store.url {
+        StoreUrl::Sqlite => {
             let inspected = SqliteStore::inspect(&data_folder::sqlite_file(&config.data_dir));
             let (schema, plain_folders) =
                 inspected.map_err(|error| data_folder::store_error(&config.data_dir, error))?;
             Ok(Pending { schema, plain_folders })
         }
-        StoreConfig::Mongo(uri) => {
+        StoreUrl::Mongo(uri) => {
             let inspected = MongoStore::inspect(uri.expose_secret()).await;
             let schema = inspected.map_err(|source| DataError::Database { source })?;
             Ok(Pending { schema, plain_folders: 0 })
@@ -164,22 +165,22 @@ pub async fn pending(config: &Config) -> Result<Pending, ServeError> {
 /// Why a migration stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum MigrateError {
-    /// It could not begin.
+    /// The installation could not be opened.
     #[error(transparent)]
     Open(#[from] ServeError),
-    /// While it encrypted.
-    #[error("encrypting the media; run this again to go on")]
+    /// Encrypting failed.
+    #[error("encrypting the media; run this command again to continue")]
     Encrypt(#[from] MaintenanceError),
 }
 
-/// Brings the store to the newest schema. In a data folder, which no node may use meanwhile, it
-/// encrypts what is plain; in MongoDB nothing ever was.
+/// Migrates the store to the newest schema. In a data folder, which no node may use meanwhile, it
+/// also encrypts unencrypted media; with MongoDB, media were always encrypted.
 pub async fn migrate(
     config: &Config,
     progress: impl FnMut(Encrypted),
 ) -> Result<Encrypted, MigrateError> {
-    if let StoreConfig::Mongo(_) = &config.store {
-        let store = data_folder::open_store(&config.store, &config.data_dir)
+    if let StoreUrl::Mongo(_) = &config.store.url {
+        let store = data_folder::open_store(&config.store.url, &config.data_dir)
             .await
             .map_err(ServeError::from)?;
         store.close().await.map_err(MaintenanceError::from)?;
@@ -187,15 +188,11 @@ pub async fn migrate(
     }
     let folder = DataFolder::lock(&config.data_dir).map_err(ServeError::from)?;
     let store = data_folder::open_sqlite(folder.path()).await.map_err(ServeError::from)?;
-    let may_make = store
-        .companies()
-        .await
-        .map_err(KeyringError::from)
-        .map_err(ServeError::from)?
-        .iter()
-        .all(|c| c.wrapped_key.is_empty());
-    let master =
-        master_key_source(config, folder.path()).open(may_make).map_err(ServeError::from)?;
+    let companies = store.companies().await.map_err(KeyringError::from);
+    let companies = companies.map_err(ServeError::from)?;
+    let may_create = companies.iter().all(|company| company.wrapped_key.is_empty());
+    let master = master_key_source(config, folder.path()).open(may_create);
+    let master = master.map_err(ServeError::from)?;
     let blobs = BlobStore::local(folder.path()).map_err(ServeError::from)?;
     blobs.clear_spool().map_err(ServeError::from)?;
     let done =

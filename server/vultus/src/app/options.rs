@@ -1,25 +1,29 @@
 //! Maps the configuration onto the options of each layer: the one place that knows both.
 
-use crate::config::{Config, Decoder, LimitsConfig, Mode};
+use super::limits;
+use crate::config::{BlobsConfig, BucketUrl, Config, Decoder, LimitsConfig, Mode, StoreUrl};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use vultus_api::http::{HttpOptions, Surroundings};
 use vultus_auth::keys::MasterKeySource;
+use vultus_blobs::{BucketOptions, MemoryBudget};
+use vultus_dispatch::DispatcherParts;
 use vultus_pools::deployment::{DeploymentChoice, DeploymentError, PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::{PluginFolder, Scan};
-use vultus_service::{CheckerOptions, Options, RequestLimits};
+use vultus_service::{CheckerOptions, Options, Parts, RequestLimits};
 use vultus_worker_protocol::SandboxLevel;
 
-/// At shutdown, jobs of workers that still run get this long to end.
+/// At shutdown, running jobs of workers get this long to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Options of the use cases.
 pub(super) fn service_options(config: &Config) -> Options {
     Options {
         public_url: config.public_url.clone(),
-        access_lifetime: config.access_lifetime,
-        refresh_lifetime: config.refresh_lifetime,
+        access_lifetime: config.tokens.access_seconds,
+        refresh_lifetime: config.tokens.refresh_seconds,
         uploads: config.limits.uploads,
         checks: config.check.concurrent,
         check_memory_bytes: config.check.memory_bytes,
@@ -30,11 +34,12 @@ pub(super) fn service_options(config: &Config) -> Options {
 
 /// Options of the part that judges media.
 pub fn checker_options(config: &Config) -> CheckerOptions {
-    let policy = |(analysis_type, analyzer): (&String, &crate::config::AnalyzerConfig)| {
-        (analysis_type.clone(), analyzer.params.clone())
-    };
+    let mut policies = BTreeMap::new();
+    for (analysis_type, analyzer) in &config.analyzers {
+        policies.insert(analysis_type.clone(), analyzer.params.clone());
+    }
     CheckerOptions {
-        policies: config.analyzers.iter().map(policy).collect(),
+        policies,
         limits: request_limits(&config.limits),
         upload_memory_bytes: config.blobs.memory_bytes,
     }
@@ -46,10 +51,66 @@ fn request_limits(limits: &LimitsConfig) -> RequestLimits {
         analyses_per_request: limits.analyses_per_request,
         media_per_folder: limits.media_per_folder,
         metadata_bytes: limits.metadata_bytes,
-        wait: limits.wait,
-        upload_bytes: limits.upload_bytes,
-        pixels: limits.pixels,
-        video: limits.video,
+        wait: limits.wait_ms,
+        upload_bytes: limits.media.max_bytes,
+        pixels: limits.media.max_pixels,
+        video: Duration::from_secs_f64(limits.media.max_seconds),
+    }
+}
+
+/// Options of the HTTP layer.
+pub(super) fn http_options(config: &Config) -> HttpOptions {
+    HttpOptions {
+        surroundings: match config.mode {
+            Mode::Development => Surroundings::Development,
+            Mode::Production => Surroundings::Production,
+        },
+        allowed_origins: config.allowed_origins.clone(),
+        limits: limits::request_limits(&config.limits),
+    }
+}
+
+/// What the dispatcher takes: the parts that it shares with the use cases, and its options.
+pub(super) fn dispatcher_parts(config: &Config, shared: &Parts) -> DispatcherParts {
+    DispatcherParts {
+        store: shared.store.clone(),
+        blobs: shared.blobs.clone(),
+        keyring: shared.keyring.clone(),
+        memory: MemoryBudget::new(config.blobs.memory_bytes),
+        pools: shared.pools.clone(),
+        running: shared.running.clone(),
+        clock: shared.clock.clone(),
+        node: uuid::Uuid::now_v7().to_string(),
+        sole_node: matches!(config.store.url, StoreUrl::Sqlite),
+        removed_after: config.workers.removed_seconds,
+    }
+}
+
+/// Options of the bucket of blobs.
+pub(super) fn bucket_options(bucket: &BucketUrl, blobs: &BlobsConfig) -> BucketOptions {
+    BucketOptions {
+        bucket: bucket.name.clone(),
+        prefix: bucket.prefix.clone(),
+        endpoint: bucket.endpoint.clone(),
+        region: bucket.region.clone(),
+        access_key: bucket.access_key_id.clone().zip(blobs.s3_secret_key.clone()),
+    }
+}
+
+/// Options of the background tasks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BackgroundOptions {
+    /// Pause between two sweeps of unreferenced files.
+    pub(super) sweep_interval: Duration,
+    /// Pause between two scans of the plugin folder; `None`: only at the start and on SIGHUP.
+    pub(super) plugins_watch: Option<Duration>,
+}
+
+pub(super) fn background_options(config: &Config) -> BackgroundOptions {
+    let watch = config.plugins.watch_seconds;
+    BackgroundOptions {
+        sweep_interval: config.sweeper.interval_seconds,
+        plugins_watch: (!watch.is_zero()).then_some(watch),
     }
 }
 
@@ -66,13 +127,13 @@ pub(super) fn keys_dir(config: &Config, folder: &Path) -> PathBuf {
     config.keys_dir.clone().unwrap_or_else(|| folder.join("keys"))
 }
 
-/// How the configuration sets the workers up, for the command line, which has no data folder.
+/// Configuration of the workers for the command line, which has no data folder.
 pub fn pools_config(config: &Config) -> Result<PoolsConfig, DeploymentError> {
     pools_with_copies(config, None)
 }
 
-/// The plugins of third parties that are there, whether the lock file names them or not, with what
-/// opens them.
+/// All third-party plugins in the folder, including those that the lock file does not name, and
+/// the pools that open them.
 pub fn unlocked_plugins(config: &Config) -> Result<(PoolsConfig, Scan), DeploymentError> {
     let mut without = config.clone();
     without.plugins_dir = None;
@@ -83,7 +144,7 @@ pub fn unlocked_plugins(config: &Config) -> Result<(PoolsConfig, Scan), Deployme
     Ok((PoolsConfig { plugin_folder: Some(folder), ..pools }, scan))
 }
 
-/// The same with plugins loaded from copies in a folder; none: a temporary one.
+/// The same, with plugins loaded from copies in a folder; `None`: in a temporary folder.
 pub(super) fn pools_with_copies(
     config: &Config,
     plugin_copies: Option<PathBuf>,
@@ -101,16 +162,22 @@ pub(super) fn pools_with_copies(
         plugin_settings: settings.collect(),
     })?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    pools.workers = config.workers.count.unwrap_or(processors);
-    pools.probe_workers = config.workers.probe_count.unwrap_or((processors / 4).max(2));
+    pools.workers = match config.workers.count {
+        0 => processors,
+        count => count,
+    };
+    pools.probe_workers = match config.workers.probe_count {
+        0 => (processors / 4).max(2),
+        count => count,
+    };
     pools.threads = config.workers.threads;
-    pools.limits = config.limits.media.clone();
+    pools.limits = json!(config.limits.media);
     pools.decode = match config.workers.decoder {
         Decoder::Exact => json!({"decoder": "exact"}),
         Decoder::Fast => json!({"decoder": "fast"}),
     };
     pools.memory_bytes = Some(config.workers.memory_bytes);
-    pools.cpu_seconds = config.workers.cpu.as_secs();
+    pools.cpu_seconds = config.workers.cpu_seconds;
     pools.sandbox = config.workers.sandbox;
     pools.drain_timeout = DRAIN;
     pools.stderr = match config.mode {

@@ -83,6 +83,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Schema => operate::print_schema(),
         Command::Config(operate::ConfigCommand::Check) => operate::check_config(config),
         Command::Config(operate::ConfigCommand::Print) => operate::print_config(config),
+        Command::Config(operate::ConfigCommand::Example) => operate::print_example(),
         Command::Worker { arguments } => operate::become_worker(&arguments),
     };
     done.unwrap_or_else(|error| {

@@ -2,7 +2,7 @@
 
 use super::{CommandError, Done, FAILURE, report};
 use crate::app::{self, NodeRole};
-use crate::config::{Config, sources};
+use crate::config::{self, Config, sources};
 use crate::telemetry;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -57,6 +57,8 @@ pub(crate) enum ConfigCommand {
     Check,
     /// Print every key with the value that applies
     Print,
+    /// Print an example file: every key with its meaning and default
+    Example,
 }
 
 /// Reads the configuration.
@@ -176,7 +178,15 @@ pub(super) fn check_config(config: Option<&Path>) -> Done {
 
 /// `vultus config print`.
 pub(super) fn print_config(config: Option<&Path>) -> Done {
-    report::line(load(config)?.to_toml().trim_end());
+    let effective = sources::effective(config);
+    let effective = effective.map_err(|error| CommandError::because("configuration", &error))?;
+    report::line(effective.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `vultus config example`.
+pub(super) fn print_example() -> Done {
+    report::line(config::example().trim_end());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,109 +1,77 @@
-//! Limits on requests, documents and answers, as the keys of `limits.request`, `limits.query` and
-//! `limits.answer` set them.
+//! Keys with limits on requests, documents and answers.
 
-use super::values::Values;
+use super::kinds::whole;
+use super::source::section;
 
-/// Requests as a whole.
-#[derive(Debug, Clone)]
-pub struct RequestConfig {
-    /// Largest JSON body, `operations` of a multipart body and message of a websocket, in bytes.
-    pub body_bytes: usize,
-    /// Most requests in one batch.
-    pub batch: usize,
-    /// Most JSON values in one body, nested ones included; names of fields count, too.
-    pub json_values: usize,
-}
+const MEBI: i64 = 1 << 20;
+const TEBI: i64 = 1 << 40;
 
-impl RequestConfig {
-    pub(super) fn from_values(values: &Values) -> Self {
-        Self {
-            body_bytes: values.count("limits.request.body_bytes"),
-            batch: values.count("limits.request.batch"),
-            json_values: values.count("limits.request.json_values"),
-        }
+section! {
+    /// Limits on requests as a whole.
+    pub struct RequestConfig {
+        /// Maximum size of a JSON body, of `operations` of a multipart body, and of a message of a
+        /// websocket, in bytes.
+        body_bytes: usize = MEBI, whole(1024..=256 * MEBI);
+        /// Maximum number of requests in one batch.
+        batch: usize = 10, whole(1..=1000);
+        /// Maximum number of JSON values in one body, including nested ones and names of fields.
+        json_values: usize = 100_000, whole(100..=100_000_000);
     }
 }
 
-/// Documents.
-#[derive(Debug, Clone)]
-pub struct QueryConfig {
-    /// Most tokens of a document.
-    pub tokens: usize,
-    /// Longest name in a document, in bytes.
-    pub name_bytes: usize,
-    /// Deepest nesting of brackets of any kind.
-    pub nesting: usize,
-    /// Most operations in one document.
-    pub operations: usize,
-    /// Most fragments in one document.
-    pub fragments: usize,
-    /// Most variable definitions in one document.
-    pub variables: usize,
-    /// Most directives in one document.
-    pub directives: usize,
-    /// Most directives at one place of a document.
-    pub directives_per_place: usize,
-    /// Most literal values in one document, nested ones included.
-    pub literals: usize,
-    /// Most selections (fields, fragments) of a document, counted at each use of a fragment.
-    pub selections: usize,
-    /// Most aliases of a document, counted at each use of a fragment.
-    pub aliases: usize,
-    /// Most fields at the root of an operation.
-    pub root_fields: usize,
-    /// Deepest nesting of fields.
-    pub depth: usize,
-    /// Deepest nesting inside of introspection, where it is on.
-    pub introspection_depth: usize,
-    /// Most values that introspection may select, estimated from the lists it nests.
-    pub introspection_values: usize,
-    /// Highest complexity: a field counts 1, the fields of a page once for each 25 objects begun.
-    pub complexity: usize,
-    /// Most comparisons of fields and variables that validation may make.
-    pub validation_steps: usize,
-    /// Most memory for the copies of variables, one for each use of the largest one, in bytes.
-    pub variable_bytes: usize,
-}
-
-impl QueryConfig {
-    pub(super) fn from_values(values: &Values) -> Self {
-        Self {
-            tokens: values.count("limits.query.tokens"),
-            name_bytes: values.count("limits.query.name_bytes"),
-            nesting: values.count("limits.query.nesting"),
-            operations: values.count("limits.query.operations"),
-            fragments: values.count("limits.query.fragments"),
-            variables: values.count("limits.query.variables"),
-            directives: values.count("limits.query.directives"),
-            directives_per_place: values.count("limits.query.directives_per_place"),
-            literals: values.count("limits.query.literals"),
-            selections: values.count("limits.query.selections"),
-            aliases: values.count("limits.query.aliases"),
-            root_fields: values.count("limits.query.root_fields"),
-            depth: values.count("limits.query.depth"),
-            introspection_depth: values.count("limits.query.introspection_depth"),
-            introspection_values: values.count("limits.query.introspection_values"),
-            complexity: values.count("limits.query.complexity"),
-            validation_steps: values.count("limits.query.validation_steps"),
-            variable_bytes: values.count("limits.query.variable_bytes"),
-        }
+section! {
+    /// Limits on documents.
+    pub struct QueryConfig {
+        /// Maximum number of tokens of a document.
+        tokens: usize = 15_000, whole(10..=1_000_000);
+        /// Maximum length of a name in a document, in bytes.
+        name_bytes: usize = 256, whole(16..=65_536);
+        /// Maximum nesting of brackets of any kind.
+        nesting: usize = 50, whole(5..=200);
+        /// Maximum number of operations in one document.
+        operations: usize = 10, whole(1..=1000);
+        /// Maximum number of fragments in one document.
+        fragments: usize = 100, whole(0..=10_000);
+        /// Maximum number of variable definitions in one document.
+        variables: usize = 100, whole(0..=10_000);
+        /// Maximum number of directives in one document.
+        directives: usize = 200, whole(0..=100_000);
+        /// Maximum number of directives at one place of a document.
+        directives_per_place: usize = 5, whole(0..=1000);
+        /// Maximum number of literal values in one document, including nested ones.
+        literals: usize = 5000, whole(0..=1_000_000);
+        /// Maximum number of selections (fields, fragments) of a document, counted at each use of
+        /// a fragment.
+        selections: usize = 2000, whole(1..=100_000);
+        /// Maximum number of aliases of a document, counted at each use of a fragment.
+        aliases: usize = 30, whole(0..=10_000);
+        /// Maximum number of fields at the root of an operation.
+        root_fields: usize = 20, whole(1..=10_000);
+        /// Maximum nesting of fields.
+        depth: usize = 12, whole(1..=100);
+        /// Maximum nesting within introspection, where it is on.
+        introspection_depth: usize = 20, whole(1..=100);
+        /// Maximum number of values that introspection may select, estimated from the lists that
+        /// it nests.
+        introspection_values: usize = 1_000_000, whole(100..=1_000_000_000);
+        /// Maximum complexity. A field counts 1; the fields of a page count once for each 25
+        /// objects begun.
+        complexity: usize = 1000, whole(1..=1_000_000);
+        /// Maximum number of comparisons of fields and variables in validation.
+        validation_steps: usize = 10_000, whole(100..=100_000_000);
+        /// Maximum memory for the copies of variables, one for each use of the largest one, in
+        /// bytes.
+        variable_bytes: usize = 32 * MEBI, whole(1024..=TEBI);
     }
 }
 
-/// Answers.
-#[derive(Debug, Clone)]
-pub struct AnswerConfig {
-    /// Errors that an answer keeps; one more says how many are left out.
-    pub errors: usize,
-    /// Largest answer, in bytes of JSON: of a request, a whole batch or a websocket's message.
-    pub bytes: usize,
-}
-
-impl AnswerConfig {
-    pub(super) fn from_values(values: &Values) -> Self {
-        Self {
-            errors: values.count("limits.answer.errors"),
-            bytes: values.count("limits.answer.bytes"),
-        }
+section! {
+    /// Limits on answers.
+    pub struct AnswerConfig {
+        /// Number of errors that an answer keeps; one more error says how many are left out.
+        errors: usize = 20, whole(1..=10_000);
+        /// Maximum size of an answer in bytes of JSON: of a request, of a whole batch, or of a
+        /// message of a websocket.
+        bytes: usize = 8 * MEBI, whole(1024..=1024 * MEBI);
     }
 }
