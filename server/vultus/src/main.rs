@@ -1,4 +1,4 @@
-//! The `vultus` executable: parses the command line and hands over to [`vultus::cli`].
+//! The `vultus` executable: parses the command line and calls [`vultus::cli`].
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     match vultus::cli::Arguments::try_parse() {
         Ok(arguments) => vultus::cli::run(arguments),
-        // Not clap's own exit code for mistakes, which is 2: that one means DECLINED.
+        // Clap's exit code for wrong arguments is 2, which here means DECLINED.
         Err(message) => {
             let _ = message.print();
             if message.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }

@@ -1,7 +1,8 @@
-//! Companies and accounts, made on the data of an installation, also while it serves.
+//! Companies and accounts. The commands work on the store, also while nodes serve from it.
 
 use super::operate::{block_on, load};
-use super::{CommandError, Done, report};
+use super::outcome::{CommandError, Done};
+use super::report;
 use crate::app;
 use clap::{Args, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,7 +15,7 @@ use vultus_service::NewUser;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum CompanyCommand {
-    /// Make a company: nobody of another one sees what is its
+    /// Add a company; users of other companies cannot see its data
     Add {
         /// Name for people
         #[arg(long)]
@@ -30,7 +31,7 @@ pub(crate) enum CompanyCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
-    /// Make a user; without --password-stdin a password is made and printed once
+    /// Add a user; without --password-stdin a password is generated and printed once
     Add(AddUser),
 }
 
@@ -102,14 +103,11 @@ pub(super) fn company(config: Option<&Path>, command: &CompanyCommand) -> Done {
                     .collect();
                 report::json(&json!({"companies": listed}));
             } else {
-                let rows = companies
-                    .iter()
-                    .map(|company| vec![company.id.to_string(), company.name.clone()]);
-                report::table(
-                    &std::iter::once(["id", "name"].map(str::to_owned).to_vec())
-                        .chain(rows)
-                        .collect::<Vec<_>>(),
-                );
+                let mut rows = vec![["id", "name"].map(str::to_owned).to_vec()];
+                for company in &companies {
+                    rows.push(vec![company.id.to_string(), company.name.clone()]);
+                }
+                report::table(&rows);
             }
         }
     }

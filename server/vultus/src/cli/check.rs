@@ -1,9 +1,10 @@
-//! `vultus check`: a verdict with no server. Judged in a temporary worker; nothing is stored.
+//! `vultus check`: a verdict without a server. A temporary worker judges; nothing is stored.
 //!
 //! Exit codes: 0 SUCCESS, 2 DECLINED, 3 OPERATOR_REQUIRED, 1 failure.
 
 use super::local::{LocalChecker, LocalMedium};
-use super::{CommandError, Done, FAILURE, report};
+use super::outcome::{CommandError, Done, FAILURE};
+use super::report;
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -14,18 +15,18 @@ use vultus_service::{AnalysisRequest, CheckedAnalysis, overall_resolution};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// A medium with its tags: FILE[:tag,tag…]
+    /// A medium, optionally with tags: FILE[:tag,tag…]
     #[arg(long, value_name = "FILE[:TAG,TAG…]")]
     media: Vec<TaggedFile>,
-    /// A selfie: photo, video or shot set (short for --media FILE:photo_selfie or
-    /// FILE:video_selfie,video_selfie_blank)
+    /// A selfie: photo, video or shot set. Short for --media FILE:photo_selfie, or
+    /// FILE:video_selfie,video_selfie_blank if it is no photo
     #[arg(long, value_name = "FILE")]
     selfie: Vec<PathBuf>,
-    /// A reference photo, as of an identity document (short for --media
-    /// FILE:photo_id,photo_id_front)
+    /// A reference photo, such as an identity document. Short for --media
+    /// FILE:photo_id,photo_id_front
     #[arg(long, value_name = "FILE")]
     reference: Vec<PathBuf>,
-    /// What to ask for: liveness, face_match, document, or a plugin's own type
+    /// Type of an analysis: liveness, face_match, document, or a type of a plugin
     #[arg(long, required = true, value_name = "TYPE")]
     analysis: Vec<String>,
     /// Parameters of an analysis: TYPE={…}
@@ -59,7 +60,7 @@ impl FromStr for TaggedFile {
 /// `TYPE={…}`.
 #[derive(Debug, Clone)]
 struct TypedParams {
-    kind: String,
+    analysis_type: String,
     params: Value,
 }
 
@@ -67,10 +68,10 @@ impl FromStr for TypedParams {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (kind, json) = text.split_once('=').ok_or("expected TYPE=JSON")?;
+        let (analysis_type, json) = text.split_once('=').ok_or("expected TYPE=JSON")?;
         let params = serde_json::from_str(json)
             .map_err(|error| format!("the parameters are not JSON: {error}"))?;
-        Ok(Self { kind: kind.to_owned(), params })
+        Ok(Self { analysis_type: analysis_type.to_owned(), params })
     }
 }
 
@@ -130,11 +131,11 @@ fn media(arguments: &CheckArguments) -> Result<Vec<LocalMedium>, CommandError> {
 
 fn requests(arguments: &CheckArguments) -> Result<Vec<AnalysisRequest>, CommandError> {
     if let Some(unused) =
-        arguments.params.iter().find(|params| !arguments.analysis.contains(&params.kind))
+        arguments.params.iter().find(|params| !arguments.analysis.contains(&params.analysis_type))
     {
         return Err(CommandError::new(format!(
-            "--params for `{}`, which no --analysis asks for",
-            unused.kind
+            "--params for `{}`, but there is no --analysis {}",
+            unused.analysis_type, unused.analysis_type
         )));
     }
     let request = |kind: &String| AnalysisRequest {
@@ -145,14 +146,14 @@ fn requests(arguments: &CheckArguments) -> Result<Vec<AnalysisRequest>, CommandE
             .params
             .iter()
             .rev()
-            .find(|params| params.kind == *kind)
+            .find(|params| params.analysis_type == *kind)
             .map(|params| params.params.clone()),
         argument: format!("--analysis {kind}"),
     };
     Ok(arguments.analysis.iter().map(request).collect())
 }
 
-/// An error with the file that it is about, where it names a medium.
+/// An error, with the name of the file if it is about a medium.
 fn explain(error: &vultus_core::Error, names: &[String]) -> String {
     use vultus_core::Error::{InvalidInput, LimitExceeded};
     let (InvalidInput { argument: Some(argument), .. }
@@ -177,11 +178,15 @@ fn to_json(judged: &[CheckedAnalysis], resolution: Option<Resolution>, names: &[
 }
 
 fn analysis_json(analysis: &CheckedAnalysis, names: &[String]) -> Value {
-    let reasons: Vec<Value> = analysis
-        .reasons
-        .iter()
-        .map(|reason| json!({"code": reason.code, "message": reason.message, "media": reason.medium, "frame": reason.frame}))
-        .collect();
+    let mut reasons = Vec::new();
+    for reason in &analysis.reasons {
+        reasons.push(json!({
+            "code": reason.code,
+            "message": reason.message,
+            "media": reason.medium,
+            "frame": reason.frame,
+        }));
+    }
     let result = analysis.result.as_ref();
     let media: Vec<Value> = analysis
         .media

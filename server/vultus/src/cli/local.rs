@@ -1,7 +1,7 @@
-//! Judging local files in workers of this command's own: no store, no queue, nothing written.
+//! Judges local files in temporary workers: no store, no queue, nothing written.
 
-use super::CommandError;
 use super::operate::{block_on, load};
+use super::outcome::CommandError;
 use crate::app;
 use serde_json::Value;
 use std::io::Read;
@@ -17,14 +17,14 @@ pub(super) struct LocalMedium {
     pub(super) tags: Vec<String>,
 }
 
-/// Workers and the rules of the configured analyzers.
+/// Workers, with the rules of the configured analyzers.
 pub(super) struct LocalChecker {
     checker: Checker,
     workers: usize,
 }
 
 impl LocalChecker {
-    /// Starts workers, hands a checker to `work`, and ends the workers whatever came out.
+    /// Starts workers, passes a checker to `work`, and stops the workers, also after an error.
     pub(super) fn with<T>(
         config: Option<&Path>,
         work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
@@ -46,34 +46,30 @@ impl LocalChecker {
         })
     }
 
-    /// How many runs go on at the same time.
+    /// Number of concurrent runs.
     pub(super) fn workers(&self) -> usize {
         self.workers
     }
 
-    /// Judges files at once.
+    /// Judges files together.
     pub(super) async fn check(
         &self,
         media: Vec<LocalMedium>,
         analyses: Vec<AnalysisRequest>,
     ) -> vultus_core::Result<Vec<CheckedAnalysis>> {
-        let new_medium = |(index, medium): (usize, LocalMedium)| {
+        let mut new_media = Vec::new();
+        for (index, LocalMedium { path, tags }) in media.into_iter().enumerate() {
             let argument = format!("media[{index}]");
-            let file = UploadedFile::local(&medium.path).map_err(|error| {
-                vultus_core::Error::invalid(&argument, format!("it cannot be read: {error}"))
+            let file = UploadedFile::local(&path).map_err(|error| {
+                vultus_core::Error::invalid(&argument, format!("the file cannot be read: {error}"))
             })?;
-            Ok(NewMedium { key: None, file, tags: medium.tags, metadata: Value::Null, argument })
-        };
-        let media = media
-            .into_iter()
-            .enumerate()
-            .map(new_medium)
-            .collect::<vultus_core::Result<Vec<_>>>()?;
-        self.checker.check(media, analyses).await
+            new_media.push(NewMedium { key: None, file, tags, metadata: Value::Null, argument });
+        }
+        self.checker.check(new_media, analyses).await
     }
 }
 
-/// Whether a file is a still picture, by its first bytes: only to choose the tags of `--selfie`.
+/// Whether a file is a still picture, by its first bytes. Only chooses the tags of `--selfie`.
 pub(super) fn is_photo(path: &Path) -> Result<bool, CommandError> {
     let reading = |error| CommandError::because(&format!("reading {}", path.display()), &error);
     let mut head = [0; 12];

@@ -1,27 +1,25 @@
-//! The command line. Prints for people on a terminal and as JSON for programs; holds no logic of
-//! the domain.
+//! The command line. Prints text for people and JSON for programs; contains no logic of the domain.
 
 mod accounts;
 mod check;
 mod eval;
 mod local;
 mod operate;
+mod outcome;
 mod plugin;
 mod report;
 mod store;
 
 use clap::{Parser, Subcommand};
+use outcome::FAILURE;
 use std::path::PathBuf;
 use std::process::ExitCode;
-
-/// Exit code of a fault; verdicts have codes of their own (see [`check`]).
-const FAILURE: u8 = 1;
 
 /// Open, self-hosted face-biometrics server.
 #[derive(Debug, Parser)]
 #[command(name = "vultus", version, about)]
 pub struct Arguments {
-    /// Configuration file (TOML); without one the file that VULTUS_CONFIG names, or defaults
+    /// Configuration file (TOML). Default: the file that VULTUS_CONFIG names, or else no file
     #[arg(long, global = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -32,41 +30,41 @@ pub struct Arguments {
 enum Command {
     /// Run the server
     Serve(operate::ServeArguments),
-    /// Judge media with no server: nothing is stored
+    /// Judge media without a server; nothing is stored
     Check(check::CheckArguments),
     /// Measure error rates on labelled data
     #[command(subcommand)]
     Eval(eval::EvalCommand),
-    /// Companies
+    /// Add and list companies
     #[command(subcommand)]
     Company(accounts::CompanyCommand),
-    /// Accounts
+    /// Add accounts
     #[command(subcommand)]
     User(accounts::UserCommand),
-    /// Analyzers: list those of this server, write and examine one of your own
+    /// List the analyzers of this server; create and examine your own
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(plugin::PluginCommand),
-    /// Neural models
+    /// Verify the neural models
     #[command(subcommand)]
     Models(operate::ModelsCommand),
-    /// The stored data as a whole
+    /// Back up, restore, copy, verify and migrate all stored data
     #[command(subcommand)]
     Store(store::StoreCommand),
     /// Print the GraphQL schema
     Schema,
-    /// Configuration
+    /// Check and print the configuration
     #[command(subcommand)]
     Config(operate::ConfigCommand),
-    /// Run a worker process (started by the server, not by people)
+    /// Run a worker process (for the server only)
     #[command(hide = true)]
     Worker {
-        /// Passed on to the worker
+        /// Arguments of the worker
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<std::ffi::OsString>,
     },
 }
 
-/// Runs a command and gives its exit code.
+/// Runs a command and returns its exit code.
 pub fn run(arguments: Arguments) -> ExitCode {
     let config = arguments.config.as_deref();
     let done = match arguments.command {
@@ -91,31 +89,3 @@ pub fn run(arguments: Arguments) -> ExitCode {
         ExitCode::from(FAILURE)
     })
 }
-
-/// What a command says when it cannot do its work.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct CommandError(String);
-
-impl CommandError {
-    fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// `doing`, then the error with all of its causes.
-    fn because(doing: &str, error: &dyn std::error::Error) -> Self {
-        let mut text = format!("{doing}: {error}");
-        let mut cause = error.source();
-        while let Some(inner) = cause {
-            let inner_text = inner.to_string();
-            if !text.contains(&inner_text) {
-                text.push_str(": ");
-                text.push_str(&inner_text);
-            }
-            cause = inner.source();
-        }
-        Self(text)
-    }
-}
-
-type Done = Result<ExitCode, CommandError>;

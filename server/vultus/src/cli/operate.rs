@@ -1,6 +1,7 @@
 //! The commands of the operator: serve, analyzers, models, schema, configuration.
 
-use super::{CommandError, Done, FAILURE, report};
+use super::outcome::{CommandError, Done, FAILURE};
+use super::report;
 use crate::app::{self, NodeRole};
 use crate::config::{self, Config, sources};
 use crate::telemetry;
@@ -11,21 +12,22 @@ use std::future::Future;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::ExitCode;
-use vultus_pools::WorkerPools;
 use vultus_pools::deployment::{DeploymentChoice, PoolsConfig};
+use vultus_pools::{LoadedPlugin, WorkerPools};
+use vultus_worker_protocol::RefusedPlugin;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
-    /// What this node of a cluster does
+    /// What this node does in a cluster
     #[arg(long, value_enum, default_value = "all")]
     role: RoleOfNode,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum RoleOfNode {
-    /// Take requests; other nodes judge what is stored
+    /// Take requests; other nodes judge stored media
     Api,
-    /// Judge; only the health check is served
+    /// Judge stored media; serve only the health check
     Work,
     /// Both
     All,
@@ -43,7 +45,7 @@ impl From<RoleOfNode> for NodeRole {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelsCommand {
-    /// Compare every installed file with the sha256 in models.toml
+    /// Compare each installed file with its sha256 in models.toml
     Verify {
         /// Print JSON
         #[arg(long)]
@@ -53,7 +55,7 @@ pub(crate) enum ModelsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Report all problems of the configuration
+    /// Check the configuration and report all problems
     Check,
     /// Print every key with the value that applies
     Print,
@@ -66,7 +68,7 @@ pub(super) fn load(config: Option<&Path>) -> Result<Config, CommandError> {
     sources::load(config).map_err(|error| CommandError::because("configuration", &error))
 }
 
-/// Runs a future to its end.
+/// Runs a future to completion.
 pub(super) fn block_on<T>(
     future: impl Future<Output = Result<T, CommandError>>,
 ) -> Result<T, CommandError> {
@@ -104,12 +106,7 @@ pub(super) fn list_plugins(config: Option<&Path>, as_json: bool) -> Done {
         Ok(listed)
     })?;
     if as_json {
-        let plugin = |p: &vultus_pools::LoadedPlugin| json!({"manifest": p.manifest, "path": p.path, "sha256": p.file_sha256, "weights": p.weights});
-        let refusal =
-            |r: &vultus_worker_protocol::RefusedPlugin| json!({"path": r.path, "reason": r.detail});
-        let listed: Vec<_> = plugins.iter().map(plugin).collect();
-        let refused: Vec<_> = refused.iter().map(refusal).collect();
-        report::json(&json!({"plugins": listed, "refused": refused}));
+        report::json(&plugins_json(&plugins, &refused));
         return Ok(ExitCode::SUCCESS);
     }
     let mut rows =
@@ -136,6 +133,23 @@ pub(super) fn list_plugins(config: Option<&Path>, as_json: bool) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+fn plugins_json(plugins: &[LoadedPlugin], refused: &[RefusedPlugin]) -> serde_json::Value {
+    let mut listed = Vec::new();
+    for plugin in plugins {
+        listed.push(json!({
+            "manifest": plugin.manifest,
+            "path": plugin.path,
+            "sha256": plugin.file_sha256,
+            "weights": plugin.weights,
+        }));
+    }
+    let mut not_loaded = Vec::new();
+    for refusal in refused {
+        not_loaded.push(json!({"path": refusal.path, "reason": refusal.detail}));
+    }
+    json!({"plugins": listed, "refused": not_loaded})
+}
+
 /// `vultus models verify`.
 pub(super) fn verify_models(config: Option<&Path>, as_json: bool) -> Done {
     let config = load(config)?;
@@ -143,7 +157,7 @@ pub(super) fn verify_models(config: Option<&Path>, as_json: bool) -> Done {
         .map_err(|error| CommandError::because("models verify", &error))?;
     let weights = pools_config.weights_dir.as_deref();
     let dir = weights.and_then(Path::parent).ok_or_else(|| {
-        CommandError::new("models verify: no models found; name their folder by `models_dir`")
+        CommandError::new("models verify: no models found; set models_dir to their folder")
     })?;
     let list = dir.join("models.toml");
     let verifying = |error: vultus_models::Error| CommandError::because("models verify", &error);
@@ -151,10 +165,12 @@ pub(super) fn verify_models(config: Option<&Path>, as_json: bool) -> Done {
     reports.push(vultus_models::verify_runtime(&list, &dir.join("runtime")).map_err(verifying)?);
     let intact = reports.iter().all(vultus_models::FileReport::is_intact);
     if as_json {
-        let file = |r: &vultus_models::FileReport| json!({"file": r.file, "intact": r.is_intact(), "state": r.describe()});
-        report::json(
-            &json!({"intact": intact, "files": reports.iter().map(file).collect::<Vec<_>>()}),
-        );
+        let mut files = Vec::new();
+        for file in &reports {
+            let (is_intact, state) = (file.is_intact(), file.describe());
+            files.push(json!({"file": file.file, "intact": is_intact, "state": state}));
+        }
+        report::json(&json!({"intact": intact, "files": files}));
     } else {
         for file in &reports {
             report::line(format_args!("{}: {}", file.path.display(), file.describe()));
@@ -190,11 +206,13 @@ pub(super) fn print_example() -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `vultus worker`: this process becomes the worker executable that lies beside it.
+/// `vultus worker`: replaces this process by the worker executable beside it.
 pub(super) fn become_worker(arguments: &[OsString]) -> Done {
     let found = PoolsConfig::find(&DeploymentChoice::default())
         .map_err(|error| CommandError::because("worker", &error))?;
     let path = found.worker_executable;
-    let error = std::process::Command::new(&path).args(arguments).exec();
+    #[expect(clippy::disallowed_methods, reason = "replaces this process; starts no other one")]
+    let mut command = std::process::Command::new(&path);
+    let error = command.args(arguments).exec();
     Err(CommandError::because(&format!("starting {}", path.display()), &error))
 }

@@ -3,25 +3,25 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-/// A line on standard output. A reader that went away ends the program quietly, but never as a
-/// success: its exit code is a verdict.
+/// Prints a line on standard output. If the reader has closed the pipe, the program exits silently,
+/// but never with success: its exit code is a verdict.
 pub(super) fn line(text: impl Display) {
     if writeln!(std::io::stdout().lock(), "{text}").is_err() {
-        std::process::exit(i32::from(super::FAILURE));
+        std::process::exit(i32::from(super::outcome::FAILURE));
     }
 }
 
-/// Pretty JSON on standard output.
+/// Prints JSON, indented, on standard output.
 pub(super) fn json(value: &serde_json::Value) {
     line(format_args!("{value:#}"));
 }
 
-/// An error on standard error.
+/// Prints an error on standard error.
 pub(super) fn error(error: &dyn std::error::Error) {
     let _ = writeln!(std::io::stderr().lock(), "vultus: {error}");
 }
 
-/// A progress line that is drawn over, on a terminal only.
+/// Shows a progress line in place of the last one, on a terminal only.
 pub(super) fn progress(text: impl Display) {
     let mut stderr = std::io::stderr().lock();
     if stderr.is_terminal() {
@@ -35,7 +35,7 @@ pub(super) fn progress_done() {
     progress("");
 }
 
-/// A table with aligned columns; the first row is the heading.
+/// Prints a table with aligned columns; the first row is the heading.
 pub(super) fn table(rows: &[Vec<String>]) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {

@@ -1,7 +1,8 @@
-//! `vultus store …`: what operators do to an installation as a whole.
+//! `vultus store …`: commands on all data of an installation.
 
 use super::operate::{block_on, load};
-use super::{CommandError, Done, FAILURE, report};
+use super::outcome::{CommandError, Done, FAILURE};
+use super::report;
 use crate::app::operations::{self, Installation};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -15,25 +16,24 @@ use vultus_maintenance::verify::{Finding, verify};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Bring the data to the newest form: the schema, and media that an older version left
+    /// Migrate the schema to the newest version, and encrypt media that an older version left
     /// unencrypted
     Migrate(MigrateArguments),
-    /// Read everything that is stored, and say what is missing or damaged; also beside running
-    /// nodes
+    /// Read all stored data and report what is missing or damaged; nodes may be running
     Verify(VerifyArguments),
-    /// Write a backup into a folder that is empty or not there; also beside running nodes
+    /// Write a backup into an empty or new folder; nodes may be running
     Backup(BackupArguments),
-    /// Fill an empty store from a backup
+    /// Restore a backup into an empty store
     Restore(RestoreArguments),
-    /// Copy everything into another store, which is empty, while no node works on either
+    /// Copy everything into another, empty store; no node may be running on either
     Copy(CopyArguments),
-    /// Put another master key in the place of the configured one; also beside running nodes
+    /// Replace the configured master key by another one; nodes may be running
     Rekey(RekeyArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct MigrateArguments {
-    /// Say what is to be done, and do nothing
+    /// Print what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
     /// Print JSON
@@ -50,9 +50,9 @@ pub(crate) struct VerifyArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupArguments {
-    /// The folder
+    /// Folder of the backup
     target: PathBuf,
-    /// Put the master key into the backup too (master.key): whoever has the backup can then read
+    /// Include the master key in the backup (master.key): any holder of the backup can then read
     /// everything
     #[arg(long)]
     with_master_key: bool,
@@ -60,7 +60,7 @@ pub(crate) struct BackupArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RestoreArguments {
-    /// The folder with the backup
+    /// Folder of the backup
     source: PathBuf,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct CopyArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct RekeyArguments {
-    /// File with the new key; made if it is not there
+    /// File with the new key; created if it does not exist
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
 }
@@ -99,9 +99,11 @@ fn migrate(config: Option<&Path>, arguments: &MigrateArguments) -> Done {
         let (schema, plain) = (pending.schema, pending.plain_folders);
         if arguments.dry_run {
             if arguments.json {
-                report::json(
-                    &json!({"schema": schema.version, "newestSchema": schema.newest, "plainFolders": plain}),
-                );
+                report::json(&json!({
+                    "schema": schema.version,
+                    "newestSchema": schema.newest,
+                    "plainFolders": plain,
+                }));
             } else {
                 report::line(format_args!(
                     "schema {} of {}; folders with unencrypted media: {plain}",
@@ -149,11 +151,14 @@ fn verify_all(config: Option<&Path>, as_json: bool) -> Done {
         data.close().await;
         let found = verified.map_err(|error| failed(&error))?;
         if as_json {
-            let finding = |finding: &Finding| json!({"folder": finding.folder, "what": finding.what, "blob": finding.blob_key, "problem": finding.problem.name()});
-            let findings: Vec<_> = found.findings.iter().map(finding).collect();
+            let findings: Vec<_> = found.findings.iter().map(finding_json).collect();
             report::json(&json!({
-                "sound": found.is_sound(), "folders": found.folders, "files": found.blobs, "bytes": found.bytes,
-                "findings": findings, "orphans": found.orphans,
+                "sound": found.is_sound(),
+                "folders": found.folders,
+                "files": found.blobs,
+                "bytes": found.bytes,
+                "findings": findings,
+                "orphans": found.orphans,
             }));
         } else {
             for finding in &found.findings {
@@ -181,6 +186,15 @@ fn verify_all(config: Option<&Path>, as_json: bool) -> Done {
     })
 }
 
+fn finding_json(finding: &Finding) -> serde_json::Value {
+    json!({
+        "folder": finding.folder,
+        "what": finding.what,
+        "blob": finding.blob_key,
+        "problem": finding.problem.name(),
+    })
+}
+
 fn change_key(config: Option<&Path>, to: &Path) -> Done {
     let config = load(config)?;
     let failed = |error: &dyn std::error::Error| CommandError::because("store rekey", error);
@@ -190,7 +204,7 @@ fn change_key(config: Option<&Path>, to: &Path) -> Done {
         let wrapped = rekey(data.store.as_ref(), &data.master, &new).await;
         data.close().await;
         let wrapped = wrapped.map_err(|error| failed(&error))?;
-        report::line(format_args!("companies whose keys are wrapped anew: {wrapped}"));
+        report::line(format_args!("companies whose keys were wrapped again: {wrapped}"));
         report::line(format_args!(
             "now set blobs.master_key_file to {} on every node, before its next start",
             to.display()
@@ -226,11 +240,11 @@ fn back_up(config: Option<&Path>, arguments: &BackupArguments) -> Done {
             operations::copy_master_key(&config, &arguments.target.join("master.key"))
                 .map_err(|error| failed(&error))?;
             report::line(
-                "the master key is in the backup: whoever has the backup can read all media",
+                "the master key is in the backup: any holder of the backup can read all media",
             );
         } else {
             report::line(
-                "the master key is not in the backup: without it nobody can read its media",
+                "the master key is not in the backup: without it the media cannot be read",
             );
         }
         Ok(ExitCode::SUCCESS)
@@ -270,10 +284,13 @@ fn copy_all(config: Option<&Path>, to: &Path) -> Done {
         to.close().await;
         show(&totals.map_err(|error| failed(&error))?);
         if !copies_blobs {
-            report::line("files are left where they are: both configurations name the same place");
+            report::line(
+                "files are left where they are: both configurations name the same storage",
+            );
         }
         report::line(
-            "copied and compared: records and files; the secret keys are not copied, and the nodes need the same as before",
+            "copied and compared: records and files. The secret keys are not copied: the nodes \
+             need the same keys as before",
         );
         Ok(ExitCode::SUCCESS)
     })

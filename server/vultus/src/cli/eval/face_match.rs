@@ -1,10 +1,12 @@
 //! `vultus eval face-match`: accuracy, EER, FNMR at fixed FMR, failures to acquire.
 
 use super::super::local::{LocalChecker, LocalMedium};
-use super::super::{Done, report};
+use super::super::outcome::Done;
+use super::super::report;
+use super::arguments::FaceMatchArguments;
+use super::judge::judge_all;
 use super::list::{Pair, read_pairs};
-use super::metrics::{self, Labelled};
-use super::{FaceMatchArguments, judge_all, percent};
+use super::metrics::{self, Labelled, percent};
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::Path;

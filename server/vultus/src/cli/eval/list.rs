@@ -1,7 +1,12 @@
 //! The labelled lists that evaluations read: CSV with a heading.
 
-use super::super::CommandError;
+use super::super::outcome::CommandError;
 use std::path::{Path, PathBuf};
+
+/// The variant of unaltered pictures.
+pub(super) const ORIGINAL: &str = "original";
+/// The type of pictures without a machine-readable zone.
+pub(super) const NONE: &str = "none";
 
 /// A comparison with its truth.
 #[derive(Debug, Clone)]
@@ -29,17 +34,17 @@ impl Presentation {
 /// A picture of a document with its truth.
 #[derive(Debug, Clone)]
 pub(super) struct DocumentTruth {
-    /// As the list names it.
+    /// Path as in the list.
     pub(super) file: String,
     pub(super) image: PathBuf,
     /// `TD1`, `TD2`, `TD3`, `MRV-A`, `MRV-B`, or `none` for a picture without a machine-readable
     /// zone; `None` when not known.
     pub(super) format: Option<String>,
-    /// The lines of the zone; empty when nobody wrote them down.
+    /// The lines of the zone; empty if not transcribed.
     pub(super) lines: Vec<String>,
-    /// The line with the names, where these are not certain.
+    /// Index of the line with the names, if these are not certain.
     pub(super) doubtful_line: Option<usize>,
-    /// What was done to the picture.
+    /// How the picture was altered; `original` if it was not.
     pub(super) variant: String,
 }
 
@@ -78,7 +83,7 @@ impl Table {
         })
     }
 
-    /// The error that cell `column` of row `row` (from 0) is not `expected`.
+    /// The error that the cell in `column` and `row` (from 0) is not `expected`.
     fn bad(&self, row: usize, column: usize, expected: &str) -> CommandError {
         let name = self.heading.get(column).unwrap_or_default();
         CommandError::new(format!(
@@ -132,7 +137,7 @@ pub(super) fn read_presentations(
 /// Reads documents: columns `file`, `type`, `line1`, `line2`, `line3` and optionally
 /// `names_certain` (`no` leaves the line with the names out) and `variant`; paths under `root`.
 pub(super) fn read_documents(path: &Path, root: &Path) -> Result<Vec<DocumentTruth>, CommandError> {
-    const FORMATS: [&str; 6] = ["TD1", "TD2", "TD3", "MRV-A", "MRV-B", "none"];
+    const FORMATS: [&str; 6] = ["TD1", "TD2", "TD3", "MRV-A", "MRV-B", NONE];
     let table = Table::read(path)?;
     let (file, format) = (table.required("file")?, table.required("type")?);
     let lines = [table.required("line1")?, table.required("line2")?, table.required("line3")?];
@@ -154,7 +159,7 @@ pub(super) fn read_documents(path: &Path, root: &Path) -> Result<Vec<DocumentTru
                 .filter(|line| !line.is_empty())
                 .collect(),
             doubtful_line: is_doubtful.then_some(names),
-            variant: variant.map_or("original", |variant| &row[variant]).to_owned(),
+            variant: variant.map_or(ORIGINAL, |variant| &row[variant]).to_owned(),
         })
     };
     table.rows.iter().enumerate().map(document).collect()

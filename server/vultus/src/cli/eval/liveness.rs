@@ -1,10 +1,12 @@
 //! `vultus eval liveness`: APCER, BPCER, EER, AUC on single presentations (ISO/IEC 30107-3).
 
 use super::super::local::{LocalChecker, LocalMedium};
-use super::super::{Done, report};
+use super::super::outcome::Done;
+use super::super::report;
+use super::arguments::LivenessArguments;
+use super::judge::judge_all;
 use super::list::{Presentation, read_presentations};
-use super::metrics::{self, Labelled};
-use super::{LivenessArguments, judge_all, percent};
+use super::metrics::{self, Labelled, percent};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -92,7 +94,11 @@ fn print_json(figures: &Figures) {
         .attacks
         .iter()
         .map(|(name, c)| {
-            let value = json!({"presentations": c.presentations, "apcer": c.rate(), "without_score": c.without_score});
+            let value = json!({
+                "presentations": c.presentations,
+                "apcer": c.rate(),
+                "without_score": c.without_score,
+            });
             (name.clone(), value)
         })
         .collect();
@@ -102,7 +108,10 @@ fn print_json(figures: &Figures) {
         "eer": figures.eer,
         "auc": figures.auc,
         "threshold": figures.threshold,
-        "bona_fide": {"presentations": figures.bona_fide.presentations, "without_score": figures.bona_fide.without_score},
+        "bona_fide": {
+            "presentations": figures.bona_fide.presentations,
+            "without_score": figures.bona_fide.without_score,
+        },
         "attacks": species,
     }));
 }

@@ -1,4 +1,4 @@
-//! Error rates out of scores: verification (ISO/IEC 19795-1) and presentation attack detection
+//! Error rates from scores: verification (ISO/IEC 19795-1) and presentation attack detection
 //! (ISO/IEC 30107-3).
 //!
 //! Pure arithmetic. Scores are "higher means the positive class"; a sample without a score is a
@@ -13,7 +13,7 @@ pub(super) struct Labelled {
     pub(super) positive: bool,
 }
 
-/// Thresholds that change something: each score, and one above all.
+/// Thresholds at which a rate changes: each score, and one above all of them.
 fn thresholds(scores: &[Labelled]) -> Vec<f64> {
     let mut all: Vec<f64> = scores.iter().map(|s| s.score).collect();
     all.push(f64::INFINITY);
@@ -138,6 +138,11 @@ pub(super) fn ten_folds(scores: &[Labelled]) -> Vec<u32> {
         .collect()
 }
 
+/// A rate in per cent.
+pub(super) fn percent(rate: Option<f64>) -> String {
+    rate.map_or_else(|| "-".to_owned(), |rate| format!("{:.2} %", rate * 100.0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_four_swapped_on_each_side_is_an_eer_of_a_quarter() {
+    fn one_swapped_of_four_per_class_gives_eer_of_a_quarter() {
         let all = scores(&[0.9, 0.8, 0.7, 0.2], &[0.1, 0.15, 0.3, 0.75]);
         assert_eq!(equal_error_rate(&all), Some(0.25));
         // 16 pairs; the positive 0.2 loses to 0.3 and 0.75, the positive 0.7 to 0.75.
@@ -166,24 +171,24 @@ mod tests {
     }
 
     #[test]
-    fn ties_count_half_and_a_threshold_accepts_its_own_score() {
+    fn ties_count_half_and_thresholds_are_inclusive() {
         let all = scores(&[0.5], &[0.5]);
         assert_eq!(area_under_curve(&all), Some(0.5));
         assert_eq!(accuracy_at(&scores(&[0.5], &[]), 0.5), 1.0);
     }
 
     #[test]
-    fn one_class_alone_has_no_rates() {
+    fn single_class_has_no_rates() {
         let all = scores(&[0.5, 0.6], &[]);
         assert_eq!(equal_error_rate(&all), None);
         assert_eq!(area_under_curve(&all), None);
     }
 
     #[test]
-    fn a_fold_is_judged_by_the_threshold_of_the_others() {
+    fn fold_is_judged_by_the_threshold_of_the_others() {
         let mut all = scores(&[0.9, 0.8], &[0.1, 0.2]);
         let mut folds = vec![1; 4];
-        // In the second fold every score is on the wrong side of what the first one teaches.
+        // In the second fold each score is on the wrong side of the first fold's threshold.
         all.extend(scores(&[0.05], &[0.95]));
         folds.extend([2, 2]);
         let (mean, deviation) = cross_validated_accuracy(&all, &folds).unwrap();

@@ -1,12 +1,13 @@
-//! `vultus plugin check`: has a process of its own examine a plugin, and tells rule by rule what
-//! holds.
+//! `vultus plugin check`: examines a plugin in a separate process, and reports for each rule
+//! whether it holds.
 //!
-//! Exit codes: 0 all rules hold, 2 a rule is broken, 1 it could not be examined.
+//! Exit codes: 0 all rules hold, 2 a rule is broken, 1 the plugin could not be examined.
 
 use crate::app;
 use crate::cli::check::TaggedFile;
 use crate::cli::operate::load;
-use crate::cli::{CommandError, Done, report};
+use crate::cli::outcome::{CommandError, Done};
+use crate::cli::report;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -23,18 +24,18 @@ use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, PluginOrigin, WorkerS
 
 /// Exit code of a plugin that breaks a rule.
 const BROKEN: u8 = 2;
-/// The argument that turns the worker's executable into an examiner.
+/// Argument that makes the worker's executable examine a plugin.
 const EXAMINE: &str = "conform";
-/// From the start of the process to its first word: media are decoded before.
+/// Maximum time from the start of the process to its first event. It decodes the media before.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// A plugin that hangs so often is not examined further.
+/// A plugin that hangs this often is not examined further.
 const HANGS: usize = 2;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
     /// The plugin: a shared library
     file: PathBuf,
-    /// A medium to try it on, beside made ones: FILE[:tag,tag…]
+    /// A medium to try it on, besides generated ones: FILE[:tag,tag…]
     #[arg(long, value_name = "FILE[:TAG,TAG…]")]
     media: Vec<TaggedFile>,
     /// Print JSON
@@ -42,7 +43,7 @@ pub(crate) struct CheckArguments {
     json: bool,
 }
 
-/// What is known of the plugin once it could be opened.
+/// Identity of the plugin, known once it is open.
 #[derive(Debug, Clone)]
 struct Identity {
     id: String,
@@ -73,7 +74,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &CheckArguments) -> Done {
     Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
 }
 
-/// The request, and the executable that it is for.
+/// The request, and the executable that takes it.
 fn request(
     config: Option<&Path>,
     arguments: &CheckArguments,
@@ -90,7 +91,7 @@ fn request(
         pools.built_in.iter().filter(|provider| provider.path != as_text(&file)).cloned().collect();
     let is_built_in = plugins.len() < pools.built_in.len();
     if !is_built_in {
-        // What a worker would load beside it.
+        // What a worker would load with it.
         plugins.clone_from(&pools.providers_for_others);
     }
     let origin = if is_built_in { PluginOrigin::BuiltIn } else { PluginOrigin::ThirdParty };
@@ -126,14 +127,14 @@ fn request(
     Ok((ConformanceRequest { setup, media, first_rule: None }, pools.worker_executable))
 }
 
-/// Processes one after the other, until every rule has a report.
+/// Runs one process after another until each rule has a report.
 struct Examination {
     worker: PathBuf,
     request: ConformanceRequest,
     identity: Option<Identity>,
     reports: Vec<RuleReport>,
     hangs: usize,
-    /// What the sandbox of the processes could not enforce.
+    /// What the sandbox could not enforce.
     gaps: BTreeSet<String>,
 }
 
@@ -143,7 +144,7 @@ enum End {
     Done,
     /// In the middle of a rule.
     Died { rule: Option<String>, how: String },
-    /// It was ended, since a rule took too long.
+    /// It was killed because a rule took too long.
     Hung { rule: Option<String>, limit: Duration },
 }
 
@@ -154,10 +155,10 @@ impl Examination {
             let (rule, problem) = match self.one_process()? {
                 End::Done if self.reports.len() == RULES.len() => return Ok(()),
                 End::Done => return Err(CommandError::new("the examining process ended early")),
-                End::Died { rule, how } => (rule, format!("it ended the process: {how}")),
+                End::Died { rule, how } => (rule, format!("the plugin ended the process: {how}")),
                 End::Hung { rule, limit } => {
                     self.hangs += 1;
-                    (rule, format!("it did not come back within {} s", limit.as_secs()))
+                    (rule, format!("the plugin did not return within {} s", limit.as_secs()))
                 }
             };
             let Some(rule) = rule.and_then(|name| RULES.iter().find(|rule| rule.name == name))
@@ -167,8 +168,8 @@ impl Examination {
                 )));
             };
             self.reports.push(without_process(rule, RuleVerdict::Broken, problem));
-            // Without a manifest there is nothing to ask for; a plugin that hangs again and again
-            // would go on like that.
+            // Without a manifest there is nothing to examine; a plugin that hangs repeatedly would
+            // hang again.
             let why = match self.identity {
                 None => "the plugin cannot be opened",
                 Some(_) if self.hangs >= HANGS => "the plugin hung too often",
@@ -185,7 +186,9 @@ impl Examination {
     fn one_process(&mut self) -> Result<End, CommandError> {
         let starting =
             |error: std::io::Error| CommandError::because("starting the examining process", &error);
-        let mut child = Command::new(&self.worker)
+        #[expect(clippy::disallowed_methods, reason = "the examiner is killed and awaited below")]
+        let mut command = Command::new(&self.worker);
+        let mut child = command
             .arg(EXAMINE)
             .env_clear()
             .envs([ENVIRONMENT])
@@ -198,12 +201,11 @@ impl Examination {
         let text = serde_json::to_vec(&self.request)
             .map_err(|error| CommandError::because("writing the request", &error))?;
         if let Some(mut stdin) = child.stdin.take() {
-            // A process that died at once shows by its end.
+            // If the process is dead already, its exit status says so.
             let _ = stdin.write_all(&text);
         }
         let followed = self.follow(&mut child);
-        // It is ended in any case: nothing of it may stay behind. A process that has ended already
-        // cannot be killed.
+        // The process must not outlive the command. Killing fails if it has ended already.
         let _ = child.kill();
         let status = child
             .wait()
@@ -242,8 +244,7 @@ impl Examination {
                     return Ok(End::Died { rule: begun, how: String::new() });
                 }
             };
-            // A plugin may write to standard output, which it must not; what is no event is passed
-            // over.
+            // A plugin may write to standard output although it must not: other lines are skipped.
             match serde_json::from_str(&line) {
                 Ok(ConformanceEvent::Begin { rule, limit_ms }) => {
                     report::progress(format_args!("{rule} …"));
@@ -278,7 +279,7 @@ fn describe(status: ExitStatus) -> String {
     }
 }
 
-/// A report that the examining process could not make itself.
+/// A report that the examining process could not give itself.
 fn without_process(rule: &RuleInfo, verdict: RuleVerdict, detail: String) -> RuleReport {
     let (rule, about, abi) = (rule.name.to_owned(), rule.about.to_owned(), rule.abi.to_vec());
     RuleReport { rule, about, abi, verdict, details: vec![detail] }
@@ -288,9 +289,12 @@ fn print_json(examination: &Examination) {
     let plugin = examination.identity.as_ref();
     let plugin = plugin.map(|it| json!({"id": it.id, "version": it.version, "sha256": it.sha256}));
     let broken = examination.reports.iter().any(|report| report.verdict == RuleVerdict::Broken);
-    report::json(
-        &json!({"holds": !broken, "plugin": plugin, "rules": examination.reports, "sandboxGaps": examination.gaps}),
-    );
+    report::json(&json!({
+        "holds": !broken,
+        "plugin": plugin,
+        "rules": examination.reports,
+        "sandboxGaps": examination.gaps,
+    }));
 }
 
 fn print_table(examination: &Examination, file: &Path, broken: usize) {

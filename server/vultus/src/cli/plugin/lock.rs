@@ -1,16 +1,17 @@
-//! `vultus plugin lock`: writes down which plugins of third parties may be loaded. Looks into each
-//! in a worker of its own.
+//! `vultus plugin lock`: writes the list of third-party plugins that may be loaded. Each is opened
+//! in a separate worker.
 
 use crate::app;
 use crate::cli::operate::{block_on, load};
-use crate::cli::{CommandError, Done, FAILURE, report};
+use crate::cli::outcome::{CommandError, Done, FAILURE};
+use crate::cli::report;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use vultus_pools::plugins::describe;
 use vultus_pools::plugins::lock::Lock;
 
-/// With `only_check` nothing is written: the exit code says whether the file is as it would be.
+/// With `only_check` nothing is written: the exit code says whether the file is up to date.
 pub(crate) fn run(config: Option<&Path>, only_check: bool) -> Done {
     let config = load(config)?;
     let failed = |error: &dyn std::error::Error| CommandError::because("plugin lock", error);
@@ -36,7 +37,7 @@ pub(crate) fn run(config: Option<&Path>, only_check: bool) -> Done {
                 {
                     refused.push((
                         path,
-                        format!("another file is {} {} too", manifest.id, manifest.version),
+                        format!("another file is also {} {}", manifest.id, manifest.version),
                     ));
                 }
             }
@@ -58,9 +59,9 @@ pub(crate) fn run(config: Option<&Path>, only_check: bool) -> Done {
         folder.write_lock(&lock).map_err(|error| failed(&error))?;
     }
     let state = match (is_new, only_check) {
-        (true, true) => "is not as it should be",
+        (true, true) => "is out of date",
         (true, false) => "was written",
-        (false, _) => "is as it should be",
+        (false, _) => "is up to date",
     };
     report::line(format_args!("{} {state}", folder.lock_path().display()));
     let good = refused.is_empty() && !(is_new && only_check);

@@ -1,31 +1,31 @@
-//! `vultus plugin`: for who writes an analyzer (`new`, `check`) and for who runs a server with some
-//! (`list`, `lock`).
+//! `vultus plugin`: `new` and `check` for authors of analyzers, `list` and `lock` for operators.
 
 mod check;
 mod lock;
 mod new;
 
-use super::{Done, operate};
+use super::operate;
+use super::outcome::Done;
 use clap::Subcommand;
 use std::path::Path;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// Open all analyzers in workers and list them
+    /// List all analyzers, as a worker loads them
     List {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// Write the lock file: only what is in plugins_dir now may be loaded
+    /// Write the lock file: only the files that are in plugins_dir now may be loaded
     Lock {
-        /// Write nothing; exit code 1 when the lock file is not as it would be
+        /// Write nothing; exit code 1 if the lock file is out of date
         #[arg(long)]
         check: bool,
     },
-    /// Write the project of a new analyzer, which builds and passes its own test
+    /// Create the project of a new analyzer, which builds and passes its tests
     New(new::NewArguments),
-    /// Examine a plugin, rule by rule; exit code 0 when all rules hold, 2 when one is broken
+    /// Examine a plugin, rule by rule; exit code 0 if all rules hold, 2 if one is broken
     Check(check::CheckArguments),
 }
 

@@ -1,14 +1,15 @@
-//! `vultus plugin new`: a project that builds, passes its own test and runs, to be changed into
-//! what its author wants.
+//! `vultus plugin new`: creates a project that builds, passes its tests and runs. Its author
+//! changes it from there.
 
-use crate::cli::{CommandError, Done, report};
+use crate::cli::outcome::{CommandError, Done};
+use crate::cli::report;
 use clap::{Args, ValueEnum};
 use include_dir::{Dir, include_dir};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Folder of the interface in a project in Rust.
+/// Folder of the interface crate in a Rust project.
 const API_FOLDER: &str = "vultus-plugin-api";
 
 #[derive(Debug, Args)]
@@ -18,11 +19,10 @@ pub(crate) struct NewArguments {
     /// Language of the project
     #[arg(long, value_enum, default_value = "rust")]
     lang: Language,
-    /// Folder that the project's folder is made in
+    /// Folder in which the project's folder is created
     #[arg(long, default_value = ".", value_name = "DIR")]
     path: PathBuf,
-    /// For Rust: use the crate `vultus-plugin-api` in this folder, instead of a copy of it in the
-    /// project
+    /// For Rust: use the crate `vultus-plugin-api` in this folder instead of a copy in the project
     #[arg(long, value_name = "DIR")]
     api: Option<PathBuf>,
 }
@@ -33,7 +33,7 @@ enum Language {
     C,
 }
 
-/// A file of a project: where, and its text before names are filled in.
+/// A file of a project: its path, and its text with placeholders for names.
 type Template = (&'static str, &'static str);
 
 const RUST: &[Template] = &[
@@ -43,8 +43,8 @@ const RUST: &[Template] = &[
     (".gitignore", "/target\n"),
 ];
 
-/// The crate that a project in Rust is written against, as it was when this program was built:
-/// nothing else is needed to build one.
+/// The interface crate of Rust projects, as of the build of this program: a project needs nothing
+/// else.
 static API_SOURCES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../plugin-api/src");
 const API: &[Template] = &[
     ("Cargo.toml", include_str!("templates/rust/vultus-plugin-api.toml.in")),
@@ -70,7 +70,7 @@ pub(super) fn run(arguments: &NewArguments) -> Done {
     let name = checked_name(&arguments.name)?;
     let folder = arguments.path.join(name);
     if folder.exists() {
-        return Err(CommandError::new(format!("{} is there already", folder.display())));
+        return Err(CommandError::new(format!("{} exists already", folder.display())));
     }
     let api = api_dependency(arguments)?;
     let templates = match arguments.lang {
@@ -78,18 +78,21 @@ pub(super) fn run(arguments: &NewArguments) -> Done {
         Language::C => C,
     };
     for (file, text) in templates {
-        // The header is given as it is.
+        // The header is copied unchanged.
         let text = if file.ends_with(".h") { (*text).to_owned() } else { filled(text, name, &api) };
         write(&folder.join(file), &text)?;
     }
     if arguments.lang == Language::Rust && arguments.api.is_none() {
         write_api(&folder.join(API_FOLDER))?;
     }
-    report::line(format_args!("{} is ready; its README.md says how to go on", folder.display()));
+    report::line(format_args!(
+        "{} is ready; see its README.md for the next steps",
+        folder.display()
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
-/// A name that is good for a crate, a file and, with `_` for `-`, an analysis type.
+/// A name that is valid for a crate, a file and, with `_` for `-`, an analysis type.
 fn checked_name(name: &str) -> Result<&str, CommandError> {
     let begins_well = name.bytes().next().is_some_and(|first| first.is_ascii_lowercase());
     let is_plain =
@@ -98,7 +101,8 @@ fn checked_name(name: &str) -> Result<&str, CommandError> {
         return Ok(name);
     }
     Err(CommandError::new(format!(
-        "`{name}` is no name for an analyzer: at most 40 lower-case letters, digits and hyphens, beginning with a letter"
+        "`{name}` is not a valid name of an analyzer: at most 40 lower-case letters, digits and \
+         hyphens, beginning with a letter"
     )))
 }
 
@@ -109,7 +113,7 @@ fn api_dependency(arguments: &NewArguments) -> Result<String, CommandError> {
     };
     if arguments.lang == Language::C {
         return Err(CommandError::new(
-            "--api is for projects in Rust; one in C gets the header as a file",
+            "--api is for Rust projects; a C project contains the header as a file",
         ));
     }
     let named =
@@ -117,7 +121,7 @@ fn api_dependency(arguments: &NewArguments) -> Result<String, CommandError> {
     let path = fs::canonicalize(path).map_err(named)?;
     if !path.join("Cargo.toml").is_file() {
         return Err(CommandError::new(format!(
-            "--api {}: there is no Cargo.toml in it",
+            "--api {}: the folder has no Cargo.toml",
             path.display()
         )));
     }
@@ -165,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_no_crate_or_lead_out_of_the_folder_are_refused() {
+    fn invalid_names_are_refused() {
         for name in ["", "-a", "a-", "9a", "A", "../up", "a b", "a_b", "ä"] {
             assert!(checked_name(name).is_err(), "{name}");
         }
@@ -173,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_of_every_template_is_filled_in() {
+    fn all_placeholders_of_templates_are_replaced() {
         for (file, text) in RUST.iter().chain(C).filter(|(file, _)| !file.ends_with(".h")) {
             let text = filled(text, "smile-check", "path = \"vultus-plugin-api\"");
             assert!(!text.contains("{{"), "{file}");
@@ -184,10 +188,9 @@ mod tests {
         );
     }
 
-    /// Of the manifest of the copy: what cannot be inherited from a workspace stands in it, and is
-    /// the same.
+    /// The copied manifest cannot inherit from the workspace, so it repeats those values.
     #[test]
-    fn the_copied_interface_is_described_as_the_crate_itself() {
+    fn copied_manifest_equals_that_of_the_crate() {
         let parsed = |text: &str| text.parse::<toml::Table>().unwrap();
         let own = parsed(include_str!("../../../../../plugin-api/Cargo.toml"));
         let workspace = parsed(include_str!("../../../../../Cargo.toml"));
