@@ -11,6 +11,7 @@ use futures::TryStreamExt;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
+use vultus_core::clock::Clock;
 use vultus_store::Store;
 use vultus_store::Tombstone;
 
@@ -90,7 +91,7 @@ impl Sweeper {
                 () = &mut shutdown => return,
                 _ = timer.tick() => {}
             }
-            match self.sweep_once(OffsetDateTime::now_utc()).await {
+            match self.sweep_once(Clock::system().now()).await {
                 Ok(0) => {}
                 Ok(deleted) => tracing::info!(deleted, "swept unreferenced blobs"),
                 Err(error) => tracing::warn!(

@@ -21,6 +21,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use time::OffsetDateTime;
 use vultus_blobs::{BlobError, BlobStore};
+use vultus_core::clock::Clock;
 use vultus_store::Scope;
 use vultus_store::Store;
 use vultus_store::export::{FolderRecord, RECORDS_VERSION, Record};
@@ -66,7 +67,7 @@ pub async fn backup(
     let totals = tally.finish();
     let manifest = Manifest {
         version: RECORDS_VERSION,
-        created_at: OffsetDateTime::now_utc(),
+        created_at: Clock::system().now(),
         totals: totals.clone(),
     };
     let path = target.join(MANIFEST);

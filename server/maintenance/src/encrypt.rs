@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use time::OffsetDateTime;
 use vultus_blobs::keys::{CompanyKey, FolderKey, MasterKey};
 use vultus_blobs::{BlobError, BlobStore, StoredBlob};
+use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, FolderId};
 use vultus_store::{Accounts, Folders, StoreError};
 use vultus_store::{FolderContents, Scope};
@@ -117,12 +117,12 @@ async fn encrypt_folder(
         done.folders += 1;
     }
     let old: Vec<String> = renamed.into_iter().map(|(old, _)| old).collect();
-    blobs.delete_unreferenced(store, &old, OffsetDateTime::now_utc()).await.map_err(|error| {
-        match error {
+    blobs.delete_unreferenced(store, &old, Clock::system().now()).await.map_err(
+        |error| match error {
             vultus_blobs::DeletionError::Blobs(error) => MaintenanceError::from(error),
             vultus_blobs::DeletionError::Store(error) => error.into(),
-        }
-    })?;
+        },
+    )?;
     Ok(())
 }
 

@@ -4,9 +4,9 @@ use crate::error::Result;
 use futures::TryStreamExt;
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use time::OffsetDateTime;
 use vultus_blobs::keys::{CompanyKey, FolderKey, KeyError, MasterKey};
 use vultus_blobs::{BlobError, BlobStore, MIN_AGE};
+use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, FolderId};
 use vultus_store::Store;
 use vultus_store::{FolderContents, Scope};
@@ -97,7 +97,7 @@ pub async fn verify(
     let mut companies = HashMap::new();
     // Taken before the store is read: what is written during the verification is too young to be an
     // orphan.
-    let begun = OffsetDateTime::now_utc();
+    let begun = Clock::system().now();
     let mut after = None;
     loop {
         let ids = store.folder_ids(after, BATCH).await?;

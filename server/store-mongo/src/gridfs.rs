@@ -30,6 +30,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use vultus_blobs::backend::{Backend, HEAD_BYTES, Listed, Stored, StoredForm};
 use vultus_blobs::{BlobError, BlobStore, Result, checked};
+use vultus_core::clock::Clock;
 use vultus_store::StoreError;
 
 /// The bucket: its collections are `blobs.files` and `blobs.chunks`.
@@ -133,7 +134,7 @@ impl GridFs {
             return Ok(false);
         }
         let took =
-            OffsetDateTime::now_utc().unix_timestamp() * 1000 - id.timestamp().timestamp_millis();
+            Clock::system().now().unix_timestamp() * 1000 - id.timestamp().timestamp_millis();
         if took > millis(MAX_WRITING) {
             self.discard(id).await?;
             return Err(BlobError::Unavailable("writing a blob took too long".to_owned()));
