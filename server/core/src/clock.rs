@@ -21,6 +21,7 @@ impl Clock {
     }
 
     /// Now in UTC, in whole microseconds: what the store keeps.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn now(&self) -> OffsetDateTime {
         let now = match &self.fixed {
             Some(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),

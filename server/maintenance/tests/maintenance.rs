@@ -1,6 +1,7 @@
 //! Verifying, encrypting the data of an older version, changing the master key, backups.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests a fault is a panic, too")]
+#![expect(clippy::disallowed_methods, reason = "tests compare with the system's clock")]
 
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};

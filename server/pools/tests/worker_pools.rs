@@ -2,6 +2,7 @@
 //!
 //! These tests need `vultus-worker` in the target folder: `cargo build -p vultus-worker`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "tests start compilers")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,11 @@
 //! of `make bench`. `CLUSTER_SCALE=0.1` reduces the numbers; `CLUSTER_PART=queue` or `listing` runs
 //! only that part.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the benchmark takes its options from the environment"
+)]
+
 use futures::future::join_all;
 use mongodb::bson::{Bson, Document, Uuid, doc};
 use mongodb::options::{Acknowledgment, WriteConcern};

@@ -2,6 +2,7 @@
 //! that read few chunks.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests a fault is a panic, too")]
+#![expect(clippy::disallowed_methods, reason = "tests compare with the system's clock")]
 
 use futures::TryStreamExt;
 use futures::future::join_all;

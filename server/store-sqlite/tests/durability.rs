@@ -1,6 +1,8 @@
 //! An answered write survives `kill -9`: this program starts itself as a writing child process and
 //! kills it.
 
+#![expect(clippy::disallowed_methods, reason = "the test starts itself as a child")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,6 +1,7 @@
 //! Blobs on local files: spool, commit, encryption, deletion, sweeping.
 
 #![expect(clippy::unwrap_used, reason = "in helpers of tests a fault is a panic, too")]
+#![expect(clippy::disallowed_methods, reason = "tests compare with the system's clock")]
 
 mod deletion;
 mod upload;

@@ -2,6 +2,10 @@
 //! `ffmpeg` command, archives byte by byte.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make clips by ffmpeg, and read pictures and archives that they made"
+)]
 
 mod archives;
 mod clips;

@@ -2,6 +2,7 @@
 //! with deadlines.
 #![expect(clippy::unwrap_used, reason = "a failed setup must fail the test")]
 #![expect(dead_code, reason = "each test binary uses a part of it")]
+#![expect(clippy::disallowed_methods, reason = "tests start compilers and workers")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
