@@ -98,6 +98,7 @@ fn a_request_can_try_one_set_of_credentials() {
     assert!(
         api.check(
             &format!("mutation {{ ...f b: {login} }} fragment f on Mutation {{ {login} }}"),
+            None,
             None
         )
         .is_err()
