@@ -23,7 +23,7 @@ use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_service::{CheckerOptions, NewFolder, Options, Parts, RequestLimits, Services};
 use vultus_store::contract::{at, medium, new_id, user_of};
 use vultus_store::{Company, FolderAdditions, Scope, Store};
-use vultus_store_sqlite::{Options, SqliteStore};
+use vultus_store_sqlite::{Options as SqliteOptions, SqliteStore};
 use vultus_worker_protocol::SandboxLevel;
 
 struct Node {
@@ -40,7 +40,7 @@ impl Node {
     async fn start() -> Self {
         let data = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> =
-            SqliteStore::open(&data.path().join("vultus.db"), Options::default()).unwrap();
+            SqliteStore::open(&data.path().join("vultus.db"), SqliteOptions::default()).unwrap();
         let blobs = BlobStore::local(data.path()).unwrap();
         let master = MasterKey::new(&[7; 32]);
         let id: CompanyId = new_id();
