@@ -3,7 +3,6 @@
 use async_graphql::{Enum, ErrorExtensionValues, Response, ServerError, Value};
 use vultus_core::Error;
 
-use super::answer::{cut_errors, left_out_error};
 use super::request_limits::RequestLimits;
 use crate::problem::{Code, Problem, argument_path};
 
@@ -82,6 +81,30 @@ pub fn publish_response(response: &mut Response, request_id: &str, limits: &Requ
     if left_out > 0 {
         response.errors.push(left_out_error(left_out, request_id));
     }
+}
+
+/// Drops the errors after the first `limit`; returns their number.
+fn cut_errors(response: &mut Response, limit: usize) -> usize {
+    let left_out = response.errors.len().saturating_sub(limit);
+    if left_out > 0 {
+        response.errors.truncate(limit);
+        response.errors.shrink_to_fit();
+    }
+    left_out
+}
+
+/// The error that replaces the dropped ones.
+fn left_out_error(left_out: usize, request_id: &str) -> ServerError {
+    let error = Error::LimitExceeded {
+        argument: None,
+        message: format!("{left_out} more errors are left out"),
+        reason: Some("TOO_MANY_ERRORS".to_owned()),
+    };
+    let WireError { message, mut extensions } = publish(&error, request_id);
+    extensions.set("leftOut", Value::from(left_out));
+    let mut summary = ServerError::new(message, None);
+    summary.extensions = Some(extensions);
+    summary
 }
 
 /// Errors of the GraphQL library always concern the request. Its texts repeat values of the client,
@@ -187,5 +210,17 @@ mod tests {
         let first = response.errors[0].extensions.as_ref().unwrap();
         assert_eq!(first.get("argument"), Some(&Value::from("input.media[0].tags")));
         assert_eq!(first_code(&response), Some("INVALID_INPUT"));
+    }
+
+    fn left_out_of(count: usize) -> (usize, usize) {
+        let mut response = Response::from_errors(vec![ServerError::new("wrong", None); count]);
+        let left_out = cut_errors(&mut response, 20);
+        (response.errors.len(), left_out)
+    }
+
+    #[test]
+    fn errors_over_the_limit_are_dropped_and_counted() {
+        assert_eq!(left_out_of(20), (20, 0));
+        assert_eq!(left_out_of(25), (20, 5));
     }
 }

@@ -9,6 +9,7 @@
 
 mod cost;
 mod overlap;
+mod refusal;
 mod size;
 mod tokens;
 
@@ -24,6 +25,7 @@ use vultus_core::{Error, Result};
 
 use super::request_limits::QueryLimits;
 use cost::{Cost, size_in_memory};
+use refusal::exceeded;
 
 /// Maximum nesting of selection sets, through fragments. It bounds the recursion of measuring,
 /// which takes about 2 KiB of stack per level.
@@ -123,15 +125,6 @@ fn syntax_error(position: Option<Pos>) -> Error {
         argument: Some("query".to_owned()),
         message,
         reason: Some("SYNTAX".to_owned()),
-    }
-}
-
-/// The refusal of a document that has more than `limit` of `what`.
-fn exceeded(reason: &str, what: &str, limit: usize) -> Error {
-    Error::LimitExceeded {
-        argument: Some("query".to_owned()),
-        message: format!("the query has more than {limit} {what}"),
-        reason: Some(reason.to_owned()),
     }
 }
 

@@ -10,8 +10,9 @@ use http_range_header::parse_range_header;
 use serde::Deserialize;
 use vultus_core::Error;
 
+use super::node::Node;
 use super::request_id::RequestId;
-use super::{Node, respond};
+use super::respond;
 use vultus_service::OpenDownload;
 
 /// The query parameters of a signed URL.

@@ -5,7 +5,8 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::json as value;
 
-use super::{Node, json};
+use super::node::Node;
+use super::respond::json;
 
 /// The process answers.
 pub(super) async fn alive() -> Response {

@@ -18,7 +18,7 @@ use tracing::{Instrument, Span};
 use vultus_core::Error;
 
 use super::request_id::{HEADER, RequestId, drop_unplain};
-use super::{nosniff, respond};
+use super::respond;
 
 /// Puts the layers around `routes`.
 pub(super) fn around(routes: Router) -> Router {
@@ -69,7 +69,7 @@ async fn run_as_task(mut request: Request, next: Next) -> Response {
         // The runtime shuts down.
         Err(_) => fault(&id),
     };
-    nosniff(&mut response);
+    respond::nosniff(&mut response);
     response
 }
 

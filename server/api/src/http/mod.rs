@@ -14,6 +14,7 @@ mod graphiql;
 mod health;
 mod layers;
 mod multipart;
+mod node;
 mod post;
 mod request;
 mod request_id;
@@ -25,58 +26,17 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
 use axum::routing::{get, post};
 use vultus_core::Error;
 
-use crate::graphql::request_limits::RequestLimits;
 use crate::graphql::{Api, Introspection};
+pub use node::{HttpOptions, Surroundings};
+
+use node::Node;
 use request_id::RequestId;
 use vultus_service::Services;
-
-/// Options of the edge.
-#[derive(Debug, Clone)]
-pub struct HttpOptions {
-    /// Whether GraphiQL, introspection and suggestions of names are on.
-    pub surroundings: Surroundings,
-    /// Origins of pages that may open websockets, besides the server's own:
-    /// `https://console.example`.
-    pub allowed_origins: Vec<String>,
-    /// Limits of requests and answers.
-    pub limits: RequestLimits,
-}
-
-/// The environment that the server runs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Surroundings {
-    /// GraphiQL, introspection and suggestions are on.
-    Development,
-    /// GraphiQL, introspection and suggestions are off.
-    Production,
-}
-
-/// State of all handlers.
-#[derive(Clone)]
-pub(crate) struct Node {
-    services: Services,
-    api: Api,
-    options: Arc<HttpOptions>,
-}
-
-impl Node {
-    /// Prefix of absolute URLs in answers to this request: the configured address, else the
-    /// request's `Host` over http.
-    fn base_url(&self, headers: &HeaderMap) -> String {
-        if let Some(url) = self.services.public_url() {
-            return url.as_str().trim_end_matches('/').to_owned();
-        }
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let plain =
-            |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:-[]_".contains(&b));
-        format!("http://{}", host.filter(plain).unwrap_or("localhost"))
-    }
-}
 
 /// All routes.
 pub fn router(services: Services, options: HttpOptions) -> Router {
@@ -142,21 +102,4 @@ async fn wrong_method(Extension(request_id): Extension<RequestId>) -> Response {
 
 async fn unknown_path(Extension(request_id): Extension<RequestId>) -> Response {
     respond::refusal(&Error::NotFound { what: "path", argument: None }, &request_id)
-}
-
-/// Adds the header that stops browsers from guessing types.
-fn nosniff(response: &mut Response) {
-    response
-        .headers_mut()
-        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-}
-
-/// A JSON body with a status.
-fn json(status: StatusCode, text: Vec<u8>) -> Response {
-    let mut response = (status, text).into_response();
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

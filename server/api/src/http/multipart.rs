@@ -16,7 +16,7 @@ use vultus_core::{Error, Result};
 use super::body::BodySource;
 use super::request::{self, GraphQlRequest};
 use crate::graphql::request_limits::RequestLimits;
-use file_map::FileMap;
+use file_map::{FileMap, bad_multipart};
 
 /// Maximum size of `map`, in bytes.
 const MAX_MAP_BYTES: usize = 64 << 10;
@@ -187,14 +187,6 @@ async fn read_file<S: Spool>(
         sink.write(chunk).await?;
     }
     Ok(Whole { sink, name, declared_type })
-}
-
-fn bad_multipart(message: &str) -> Error {
-    Error::InvalidInput {
-        argument: None,
-        message: message.to_owned(),
-        reason: Some("BAD_MULTIPART".to_owned()),
-    }
 }
 
 fn broken(error: multer::Error) -> Error {

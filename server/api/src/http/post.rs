@@ -13,10 +13,11 @@ use vultus_core::{Error, Principal, Result};
 
 use super::body::BodySource;
 use super::multipart::{MultipartLimits, Spool, Upload};
+use super::node::Node;
 use super::request::{GraphQlRequest, Requests};
 use super::request_id::RequestId;
 use super::respond::{self, Token};
-use super::{Node, body, credentials, multipart, request};
+use super::{body, credentials, multipart, request};
 use crate::graphql::CheckedDocument;
 use crate::graphql::context::{Auth, Idempotency, RequestContext};
 use crate::graphql::error::error_response;
@@ -25,7 +26,7 @@ use vultus_service::{UploadSink, UploadedFile};
 /// Maximum length of an `Idempotency-Key`, in bytes.
 const MAX_KEY_BYTES: usize = 255;
 /// The mutation that stores nothing: its files are spooled to memory.
-const INSTANT: &str = "check";
+const CHECK: &str = "check";
 
 /// Answers a POST request.
 pub(super) async fn handle(
@@ -179,8 +180,8 @@ impl Exchange {
         let admit = |request: &GraphQlRequest| {
             let document = self.check(request)?;
             let spool =
-                if document.root_fields == [INSTANT] { SpoolKind::Memory } else { SpoolKind::Disk };
-            if spool == SpoolKind::Disk && document.asks_for(INSTANT) {
+                if document.root_fields == [CHECK] { SpoolKind::Memory } else { SpoolKind::Disk };
+            if spool == SpoolKind::Disk && document.asks_for(CHECK) {
                 return Err(Error::invalid(
                     "query",
                     "`check` with files must be the only field of its request",

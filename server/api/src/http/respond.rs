@@ -2,12 +2,11 @@
 
 use async_graphql::{Response as GraphQlResponse, Value};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json as value;
 use vultus_core::Error;
 
-use super::json;
 use super::request_id::RequestId;
 use crate::graphql::answer::to_json;
 use crate::graphql::error::{error_response, first_code};
@@ -107,6 +106,23 @@ pub(super) fn batch(answers: &[Vec<u8>]) -> Response {
     }
     text.push(b']');
     json(StatusCode::OK, text)
+}
+
+/// Adds the header that stops browsers from guessing types.
+pub(super) fn nosniff(response: &mut Response) {
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+}
+
+/// A JSON body with a status.
+pub(super) fn json(status: StatusCode, text: Vec<u8>) -> Response {
+    let mut response = (status, text).into_response();
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use async_graphql_value::Value;
 use serde_json::Value as Json;
 use vultus_core::Result;
 
-use super::exceeded;
+use super::refusal::exceeded;
 use crate::graphql::request_limits::QueryLimits;
 
 /// Cost of a selection set with all fragments expanded.

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 use vultus_core::Result;
 
-use super::exceeded;
+use super::refusal::exceeded;
 use crate::graphql::request_limits::QueryLimits;
 
 /// Refuses a document whose validation takes more steps than the limit. `variable_uses` are

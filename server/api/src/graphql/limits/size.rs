@@ -10,7 +10,7 @@ use async_graphql::parser::types::{
 use async_graphql_value::Value;
 use vultus_core::Result;
 
-use super::exceeded;
+use super::refusal::exceeded;
 use crate::graphql::request_limits::QueryLimits;
 
 /// Refuses a document that exceeds a limit.

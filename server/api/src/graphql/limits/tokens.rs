@@ -2,7 +2,7 @@
 
 use vultus_core::Result;
 
-use super::exceeded;
+use super::refusal::exceeded;
 use crate::graphql::request_limits::QueryLimits;
 
 /// Refuses a text with too many tokens, too long names or too deep nesting.

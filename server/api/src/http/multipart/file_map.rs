@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 use vultus_core::{Error, Result};
 
-use super::bad_multipart;
 use crate::http::request::GraphQlRequest;
 use crate::problem::argument_path;
 
@@ -83,5 +82,14 @@ impl FileMap {
             }
         }
         Ok(())
+    }
+}
+
+/// The refusal of a malformed multipart request.
+pub(super) fn bad_multipart(message: &str) -> Error {
+    Error::InvalidInput {
+        argument: None,
+        message: message.to_owned(),
+        reason: Some("BAD_MULTIPART".to_owned()),
     }
 }

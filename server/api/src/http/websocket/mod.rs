@@ -10,8 +10,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use vultus_core::Error;
 
+use super::node::Node;
 use super::request_id::RequestId;
-use super::{Node, credentials, respond};
+use super::{credentials, respond};
 
 /// Read and write buffers of an idle socket, in bytes each; the default of 128 KiB would make 10
 /// 000 sockets cost gigabytes.

@@ -24,9 +24,10 @@ use super::protocol::{
 };
 use crate::graphql::context::{Auth, RequestContext};
 use crate::graphql::error::error_response;
+use crate::http::credentials;
+use crate::http::node::Node;
 use crate::http::request::GraphQlRequest;
 use crate::http::request_id::RequestId;
-use crate::http::{Node, credentials};
 use crate::problem::log_fault;
 use vultus_service::{Authenticated, NextAnswer};
 
