@@ -7,7 +7,7 @@ use super::context::{caller, request};
 use vultus_auth::policy;
 use vultus_service::{Tokens, ViewerInfo};
 
-/// What a user may do.
+/// Role of a user: it determines the permissions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "vultus_core::Role")]
 pub enum Role {
@@ -64,7 +64,7 @@ pub enum Reach {
 /// A permission of the viewer.
 #[derive(Debug, Clone, SimpleObject)]
 pub struct Permission {
-    /// What.
+    /// The action.
     action: Action,
     /// The objects on which it is permitted.
     reach: Reach,
@@ -92,7 +92,7 @@ impl User {
         &self.0.name
     }
 
-    /// What the user may do.
+    /// The role of the user.
     async fn role(&self) -> Role {
         self.0.role.into()
     }
@@ -119,7 +119,7 @@ impl Viewer {
         User(self.0.user.clone())
     }
 
-    /// What the user may do. Any other action is refused with FORBIDDEN.
+    /// The permissions of the user. Any other action is refused with FORBIDDEN.
     #[graphql(complexity = "2 + 2 * child_complexity")]
     async fn permissions(&self) -> Vec<Permission> {
         self.0

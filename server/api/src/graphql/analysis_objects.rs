@@ -190,7 +190,7 @@ analysis_object! {
 }
 
 analysis_object! {
-    /// What an identity document says, and whether it is consistent.
+    /// The contents of an identity document, and whether they are consistent.
     DocumentAnalysis {
         /// Type of the document; null until it is known.
         async fn document_type(&self) -> Option<DocumentType> {

@@ -138,7 +138,7 @@ impl CheckResult {
         self.number("face_match", "similarity")
     }
 
-    /// For a document: what it says.
+    /// For a document: its contents.
     async fn document(&self) -> Option<DocumentResult> {
         let result = self.0.result.as_ref().filter(|_| self.0.kind == "document")?;
         Some(DocumentResult::read(result, |_| None, |_| None))

@@ -6,7 +6,7 @@ use vultus_core::Error;
 use super::request_limits::RequestLimits;
 use crate::problem::{Code, Problem, argument_path};
 
-/// What kind of error it is: the closed list of `errors[].extensions.code`.
+/// Kind of an error: the closed list of `errors[].extensions.code`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "Code")]
 pub enum ErrorCode {

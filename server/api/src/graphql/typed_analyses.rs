@@ -143,7 +143,7 @@ pub enum Analysis {
     Liveness(LivenessAnalysis),
     /// Whether the faces of several media are the same person's.
     FaceMatch(FaceMatchAnalysis),
-    /// What an identity document says.
+    /// The contents of an identity document.
     Document(DocumentAnalysis),
     /// Whether pictures of a face are good enough for analysis.
     Quality(QualityAnalysis),

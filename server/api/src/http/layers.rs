@@ -51,9 +51,9 @@ fn log_answer(response: &Response, latency: Duration, _: &Span) {
     tracing::debug!(status = response.status().as_u16(), elapsed_ms, "answered");
 }
 
-/// Runs the request as a task: a connection does not poll a request while it cannot write the
-/// answers before it, and what the request holds must not wait for that. The task is aborted when
-/// the client disconnects.
+/// Runs the request as a task. A connection does not poll a request while the client does not read
+/// the earlier answers; as a task, the request still releases its resources. The task is aborted
+/// when the client disconnects.
 async fn run_as_task(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
     request.extensions_mut().insert(id.clone());

@@ -62,8 +62,8 @@ pub(crate) fn marker(index: usize) -> String {
     format!("{}{index}", crate::graphql::upload::MARKER)
 }
 
-/// Reads a multipart request. `admit` checks the request before any file is read, and returns what
-/// creates the spools.
+/// Reads a multipart request. `admit` checks the request before any file is read, and returns the
+/// function that creates a spool.
 pub(crate) async fn read<S, A, B>(
     source: BodySource,
     boundary: String,
