@@ -120,7 +120,7 @@ async fn plugin_check_reports_each_broken_rule() {
     assert_eq!(code, Some(2), "{report:#}");
     assert_eq!(
         verdict(&report, "tiny_input"),
-        ("BROKEN".to_owned(), "it ended the process: signal 6".to_owned())
+        ("BROKEN".to_owned(), "the plugin ended the process: signal 6".to_owned())
     );
     assert_eq!(verdict(&report, "memory").0, "HOLDS", "the later rules are still checked");
 

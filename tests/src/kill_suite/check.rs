@@ -50,8 +50,7 @@ pub(super) async fn check(cluster: &Cluster, stage: &Stage, outcome: &mut Outcom
     .await;
     outcome.twice = stage.finals.lock().values().filter(|times| **times != 1).count();
     assert_eq!(outcome.twice, 0, "analyses that became final more than once");
-    let refused =
-        |node: &crate::node::Node| node.log().matches("under a stale token was refused").count();
+    let refused = |node: &crate::node::Node| node.log().matches("under a stale token").count();
     outcome.stale_writes = cluster.nodes.iter().map(refused).sum();
     outcome.files = verified_files(cluster);
 }

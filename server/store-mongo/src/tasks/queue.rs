@@ -1,4 +1,8 @@
 //! Runs as a queue.
+//!
+//! The three writes of a run's events are no tasks: they join the line of [`crate::writes`], whose
+//! task writes them, and wait without a connection. They must join it when they are first polled,
+//! so that a flush that follows finds them there.
 
 use crate::MongoStore;
 use async_trait::async_trait;
@@ -37,7 +41,7 @@ impl Queue for MongoStore {
         id: AnalysisId,
         now: OffsetDateTime,
     ) -> Result<Applied> {
-        self.run(|cases| async move { cases.enter_analysis(token, id, now).await }).await
+        self.0.enter_analysis(token, id, now).await
     }
 
     async fn record_progress(
@@ -46,7 +50,7 @@ impl Queue for MongoStore {
         id: AnalysisId,
         fraction: f32,
     ) -> Result<Applied> {
-        self.run(|cases| async move { cases.record_progress(token, id, fraction).await }).await
+        self.0.record_progress(token, id, fraction).await
     }
 
     async fn apply_result(
@@ -56,8 +60,7 @@ impl Queue for MongoStore {
         result: &AnalysisResult,
         now: OffsetDateTime,
     ) -> Result<Applied> {
-        let result = result.clone();
-        self.run(|cases| async move { cases.apply_result(token, id, &result, now).await }).await
+        self.0.apply_result(token, id, result, now).await
     }
 
     async fn record_death(
