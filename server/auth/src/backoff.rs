@@ -1,38 +1,38 @@
-//! How long logins are refused after many failures; the same for names that do not exist, so that
-//! the answer tells nothing.
+//! Locks logins after repeated failures. Unknown names are locked in the same way, so that the
+//! answer does not tell which names exist.
 
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use time::{Duration, OffsetDateTime};
 
-/// Failures before logins are refused for a while.
+/// Number of failures in a row from which logins are locked.
 const FREE_FAILURES: u32 = 10;
-/// The first refusal, doubled with each further failure.
+/// Duration of the first lock. It doubles with each further failure.
 const FIRST_LOCK: Duration = Duration::seconds(30);
-/// The longest refusal.
+/// Maximum duration of a lock.
 const LONGEST_LOCK: Duration = Duration::minutes(15);
-/// Names that are remembered; when full, those whose time is over are forgotten, and then all.
+/// Maximum number of remembered names. If full, expired names are removed, or else all names.
 const MOST_NAMES: usize = 10_000;
 
-/// For how long logins are refused after this many failures in a row.
+/// Duration of the lock after this many failures in a row.
 pub fn lock_after(failures: u32) -> Option<Duration> {
     let beyond = failures.checked_sub(FREE_FAILURES)?;
     Some((FIRST_LOCK * 2i32.pow(beyond.min(10))).min(LONGEST_LOCK))
 }
 
-/// Failures for names without a user.
+/// Failed logins with names that have no user.
 #[derive(Debug, Default)]
 pub struct UnknownNames(Mutex<HashMap<String, (u32, OffsetDateTime)>>);
 
 impl UnknownNames {
-    /// Until when logins with this name are refused.
+    /// The time until which logins with this name are locked.
     pub fn locked_until(&self, name: &str) -> Option<OffsetDateTime> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).map(|&(_, until)| until)
+        self.0.lock().get(name).map(|&(_, until)| until)
     }
 
-    /// Counts a failure.
+    /// Counts a failed login.
     pub fn record(&self, name: &str, now: OffsetDateTime) {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.0.lock();
         if names.len() >= MOST_NAMES {
             names.retain(|_, (_, until)| *until > now);
         }
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn logins_are_refused_from_the_tenth_failure_on_and_ever_longer() {
+    fn lock_starts_at_tenth_failure_and_doubles() {
         assert_eq!(lock_after(9), None);
         assert_eq!(lock_after(10), Some(Duration::seconds(30)));
         assert_eq!(lock_after(11), Some(Duration::seconds(60)));
@@ -58,13 +58,13 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_a_user_is_locked_like_one_with() {
+    fn unknown_name_is_locked_like_a_known_one() {
         let (names, now) = (UnknownNames::default(), OffsetDateTime::UNIX_EPOCH);
         for _ in 0..9 {
-            names.record("nobody@example.org", now);
+            names.record("unknown@example.org", now);
         }
-        assert!(names.locked_until("nobody@example.org").unwrap() <= now);
-        names.record("nobody@example.org", now);
-        assert_eq!(names.locked_until("nobody@example.org"), Some(now + Duration::seconds(30)));
+        assert!(names.locked_until("unknown@example.org").unwrap() <= now);
+        names.record("unknown@example.org", now);
+        assert_eq!(names.locked_until("unknown@example.org"), Some(now + Duration::seconds(30)));
     }
 }

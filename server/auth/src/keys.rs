@@ -1,5 +1,5 @@
-//! Secret keys in a folder: made once, readable by the server's user alone. The nodes of a cluster
-//! must have the same ones; a fingerprint in the store shows when they have not.
+//! Secret keys in a folder: generated once, readable by the server's user only. All nodes of a
+//! cluster need the same keys; a fingerprint in the store reveals a node with different ones.
 
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
@@ -12,7 +12,7 @@ use vultus_blobs::keys::MasterKey;
 
 /// Length of every key, in bytes.
 pub const KEY_BYTES: usize = 32;
-/// More than a key in any form has.
+/// Maximum length that is read from a key file, longer than any form of a key.
 const LONGEST_KEY_FILE: u64 = 1 << 10;
 
 /// The keys of this installation.
@@ -23,50 +23,51 @@ pub struct Keys {
     pub downloads: SecretSlice<u8>,
 }
 
-/// Where the master key comes from.
+/// Source of the master key.
 #[derive(Debug, Clone)]
 pub enum MasterKeySource {
     /// 64 hexadecimal digits.
     Text(SecretString),
-    /// A file.
+    /// A file with the key, raw or as hexadecimal digits.
     File(PathBuf),
 }
 
-/// Why the keys cannot be used.
+/// Why keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    /// It could not be read or written.
+    /// A key file cannot be read or written.
     #[error("key file {path}: {action} failed")]
     Io {
         /// The file.
         path: PathBuf,
-        /// What was being done.
+        /// The failed action.
         action: &'static str,
         /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Others may read it.
-    #[error("key file {path} can be read by others (mode {mode:o}); it must have mode 600")]
+    /// Other users can read a key file.
+    #[error("key file {path} is readable by other users (mode {mode:o}); it must have mode 600")]
     TooOpen {
         /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// The master key is missing, and there are data that it opens.
+    /// The master key is missing, but the store contains data that are encrypted with it.
     #[error(
-        "there is no master key at {path}, but the store was made with one: put it there, or name it by blobs.master_key_file"
+        "there is no master key at {path}, but the store is encrypted with one: copy the key to \
+         this path, or set blobs.master_key_file"
     )]
     NoMaster {
-        /// Where it is looked for.
+        /// The expected path.
         path: PathBuf,
     },
-    /// The text is not a key.
+    /// The text is not 64 hexadecimal digits.
     #[error("VULTUS_MASTER_KEY must be 64 hexadecimal digits")]
     NotHex,
-    /// It is not a key.
-    #[error("key file {path} holds {found} bytes instead of {KEY_BYTES}")]
+    /// The file does not contain a key.
+    #[error("key file {path} has {found} bytes instead of {KEY_BYTES}")]
     WrongLength {
         /// The file.
         path: PathBuf,
@@ -76,7 +77,7 @@ pub enum KeyError {
 }
 
 impl Keys {
-    /// Reads the keys of a folder, and makes those that are missing.
+    /// Reads the keys of a folder; generates missing ones.
     pub fn open(folder: &Path) -> Result<Self, KeyError> {
         make_folder_of(&folder.join("any"))?;
         Ok(Self {
@@ -85,7 +86,7 @@ impl Keys {
         })
     }
 
-    /// Tells keys apart and gives nothing of them away.
+    /// Identifies the keys without revealing them.
     pub fn fingerprint(&self) -> String {
         let of = |key: &SecretSlice<u8>| {
             let mut mac = Hmac::<Sha256>::new_from_slice(key.expose_secret())
@@ -103,7 +104,7 @@ impl Keys {
 }
 
 impl MasterKeySource {
-    /// Writes the key, as text, into a new file for its owner alone.
+    /// Writes the key as text to a new file that only its owner can read.
     pub fn copy_to(&self, target: &Path) -> Result<(), KeyError> {
         let failed = |source| KeyError::Io { path: target.to_owned(), action: "writing", source };
         self.open(false)?;
@@ -128,7 +129,7 @@ impl MasterKeySource {
         file.write_all(text.trim().as_bytes()).and_then(|()| file.sync_all()).map_err(failed)
     }
 
-    /// Reads the master key. A file that is missing is made if `may_make` says so: if nothing was
+    /// Reads the master key. With `may_make`, generates a missing file; pass it only if nothing is
     /// encrypted yet.
     pub fn open(&self, may_make: bool) -> Result<MasterKey, KeyError> {
         match self {
@@ -165,7 +166,7 @@ fn parse_hex(text: &[u8]) -> Option<MasterKey> {
 fn make_folder_of(path: &Path) -> Result<(), KeyError> {
     let Some(folder) = path.parent() else { return Ok(()) };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|source| {
-        KeyError::Io { path: folder.to_owned(), action: "making the folder", source }
+        KeyError::Io { path: folder.to_owned(), action: "creating the folder", source }
     })
 }
 
@@ -201,8 +202,8 @@ fn read_any(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
 fn make(path: &Path) -> Result<SecretSlice<u8>, KeyError> {
     let failed = |source| KeyError::Io { path: path.to_owned(), action: "writing", source };
     let key = random_key();
-    // Written under a name of its own first: a crash in between leaves no short key behind, and of
-    // several nodes that share the folder the first one's key is everybody's.
+    // Written to a temporary name, then linked: a crash leaves no partial key, and if several nodes
+    // share the folder, all use the key that was linked first.
     let unfinished = path.with_extension(format!("{}.new", uuid::Uuid::now_v7()));
     let mut file = OpenOptions::new()
         .write(true)
@@ -233,7 +234,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_made_once_for_the_owner_alone_and_kept() {
+    fn keys_are_generated_once_and_readable_by_owner_only() {
         let folder = tempfile::tempdir().unwrap();
         let first = Keys::open(folder.path()).unwrap();
         let second = Keys::open(folder.path()).unwrap();
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_start_together_in_one_folder_have_the_same_keys() {
+    fn nodes_that_start_together_share_the_same_keys() {
         let folder = tempfile::tempdir().unwrap();
         let open = || Keys::open(folder.path()).unwrap().fingerprint();
         let prints: Vec<String> = std::thread::scope(|scope| {
@@ -253,11 +254,11 @@ mod tests {
         });
         assert!(prints.iter().all(|print| *print == prints[0]), "{prints:?}");
         assert_ne!(Keys::ephemeral().fingerprint(), prints[0]);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "no temporary file remains");
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_refused() {
+    fn key_readable_by_others_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         Keys::open(folder.path()).unwrap();
         fs::set_permissions(folder.path().join("tokens.key"), fs::Permissions::from_mode(0o644))
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_master_key_is_made_only_where_nothing_needs_one_and_read_in_both_forms() {
+    fn master_key_is_made_only_on_request_and_read_in_both_forms() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keys/master.key");
         let file = MasterKeySource::File(path.clone());

@@ -1,4 +1,4 @@
-//! Who is asking, and what they may do.
+//! Authentication and authorization: the policy table, tokens, passwords, keys.
 
 pub mod backoff;
 pub mod keys;

@@ -1,9 +1,9 @@
-//! Login names: e-mail addresses in one normal form.
+//! Login names: normalized e-mail addresses.
 
-/// Longest login name, in bytes.
+/// Maximum length of a login name, in bytes.
 const MAX_EMAIL_BYTES: usize = 254;
 
-/// The normal form of a login name: lower case, `name@host`; `None` when it is none.
+/// Normalizes a login name to lower-case `name@host`; `None` if it is invalid.
 pub fn normal_email(text: &str) -> Option<String> {
     let email = text.trim().to_lowercase();
     let (name, host) = email.split_once('@')?;
@@ -20,7 +20,7 @@ mod tests {
     use super::normal_email;
 
     #[test]
-    fn login_names_are_lower_case_and_of_the_form_name_at_host() {
+    fn login_name_is_lower_case_name_at_host() {
         assert_eq!(normal_email(" Admin@LocalHost ").as_deref(), Some("admin@localhost"));
         for wrong in ["", "admin", "@host", "a@", "a@b@c", "a b@c", "a@b\0"] {
             assert_eq!(normal_email(wrong), None, "{wrong:?}");

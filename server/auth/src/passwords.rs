@@ -1,4 +1,4 @@
-//! Passwords: Argon2id on its own few threads, and the same work whether the user exists or not.
+//! Passwords: Argon2id with bounded concurrency, and the same work whether the user exists or not.
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -10,15 +10,15 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 use vultus_core::{Error, Result};
 
-/// Memory of one hash, in KiB (OWASP's recommendation for t=2, p=1 is 19 MiB).
+/// Memory of one hash, in KiB. OWASP recommends 19 MiB for t=2, p=1.
 const MEMORY_KIB: u32 = 19 * 1024;
 /// Passes over the memory.
 const PASSES: u32 = 2;
 /// Lanes.
 const LANES: u32 = 1;
-/// Shortest password that is taken for a new user, in characters.
+/// Minimum length of a new user's password, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 12;
-/// Longest password that is looked at, in bytes.
+/// Maximum length of a password, in bytes.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
 /// Makes and checks password hashes.
@@ -29,12 +29,12 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// At most `concurrency` hashes at a time (each takes 19 MiB and one processor).
+    /// Computes at most `concurrency` hashes at a time; each takes 19 MiB and one processor.
     pub fn new(concurrency: usize) -> Result<Self> {
-        let nobody = SecretString::from("the password of nobody");
+        let password = SecretString::from("the password of no user");
         Ok(Self {
             permits: Arc::new(Semaphore::new(concurrency.max(1))),
-            decoy: hash(&nobody)?.into(),
+            decoy: hash(&password)?.into(),
         })
     }
 
@@ -43,8 +43,8 @@ impl Passwords {
         self.on_a_thread(move || hash(&password)).await
     }
 
-    /// Whether the password is right. Without a hash (no such user) the same work is done, and the
-    /// answer is no.
+    /// Whether the password matches the stored hash. Without a hash (unknown user) it does the same
+    /// work and returns false.
     pub async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool> {
         let decoy = self.decoy.clone();
         self.on_a_thread(move || {
@@ -60,7 +60,7 @@ impl Passwords {
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let permits = self.permits.clone();
-        // A task: a caller that is not polled must not be handed a permit.
+        // A task: a waiting future that is not polled must not block the semaphore's queue.
         let hashing = tokio::spawn(async move {
             let permit = permits
                 .acquire_owned()
@@ -80,8 +80,7 @@ impl Passwords {
     }
 }
 
-/// A password for somebody who will change it: 20 characters without those that look alike, more
-/// than 110 bits.
+/// Generates an initial password: 20 characters without similar ones, more than 110 bits.
 pub fn generate() -> SecretString {
     const ALPHABET: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
     let mut rng = rand::rng();
@@ -121,7 +120,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_right_password_of_an_existing_user_is_right() {
+    async fn only_the_right_password_of_an_existing_user_matches() {
         let passwords = Passwords::new(2).unwrap();
         let stored = passwords.hash("correct horse battery".into()).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
@@ -129,7 +128,7 @@ mod tests {
             passwords.verify("correct horse battery".into(), Some(stored.clone())).await.unwrap()
         );
         assert!(!passwords.verify("wrong horse battery".into(), Some(stored)).await.unwrap());
-        assert!(!passwords.verify("the password of nobody".into(), None).await.unwrap());
+        assert!(!passwords.verify("the password of no user".into(), None).await.unwrap());
     }
 
     #[test]

@@ -1,30 +1,30 @@
-//! The one authorization table. Every use case asks it; nothing else decides who may do what.
+//! The authorization table: the only place that decides what a role may do.
 
 use serde::Serialize;
 use vultus_core::{Error, Principal, Result, Role};
 use vultus_store::Scope;
 
-/// What can be done.
+/// An action that needs a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Action {
     /// Read folders, media, analyses and artifacts.
     ViewFolder,
-    /// Make a folder.
+    /// Create a folder.
     CreateFolder,
     /// Change a folder's metadata and external id.
     ChangeFolder,
-    /// Erase a folder with all in it.
+    /// Erase a folder with its contents.
     DeleteFolder,
     /// Add media to a folder.
     AddMedia,
     /// Delete a medium.
     DeleteMedia,
-    /// Ask for analyses.
+    /// Request analyses.
     RequestAnalysis,
     /// Cancel an analysis.
     CancelAnalysis,
-    /// Have media judged at once, with nothing stored.
+    /// Judge media at once, without storing them.
     Check,
     /// Read users.
     ViewUser,
@@ -44,28 +44,28 @@ pub const ACTIONS: [Action; 10] = [
     Action::ViewUser,
 ];
 
-/// Over which objects.
+/// The objects that a permission covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reach {
-    /// One's own.
+    /// The user's own objects.
     Own,
-    /// Those of one's company.
+    /// The objects of the user's company.
     Company,
-    /// All.
+    /// All objects.
     Everything,
 }
 
-/// Something that a role may do.
+/// A permission of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permission {
-    /// What.
+    /// The action.
     pub action: Action,
-    /// Over which objects.
+    /// The objects that it covers.
     pub reach: Reach,
 }
 
-/// The table: over which objects a role may do something; `None`: not at all.
+/// The table: the objects on which a role may perform an action; `None` if it may not.
 pub fn reach(role: Role, action: Action) -> Option<Reach> {
     use Action::{
         AddMedia, CancelAnalysis, ChangeFolder, Check, CreateFolder, DeleteFolder, DeleteMedia,
@@ -96,17 +96,17 @@ pub fn reach(role: Role, action: Action) -> Option<Reach> {
     }
 }
 
-/// The objects over which the caller may do it, or FORBIDDEN.
+/// The objects on which the caller may perform the action, or FORBIDDEN.
 pub fn authorize(caller: &Principal, action: Action) -> Result<Scope> {
     match reach(caller.role, action) {
         Some(Reach::Everything) => Ok(Scope::Everything),
         Some(Reach::Company) => Ok(Scope::Company(caller.company_id)),
         Some(Reach::Own) => Ok(Scope::Owner(caller.company_id, caller.user_id)),
-        None => Err(Error::Forbidden("your role may not do this".to_owned())),
+        None => Err(Error::Forbidden("your role does not permit this".to_owned())),
     }
 }
 
-/// Everything that a role may do.
+/// All permissions of a role.
 pub fn permissions(role: Role) -> Vec<Permission> {
     ACTIONS
         .iter()
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_reaches_only_what_is_its_own() {
+    fn client_reaches_own_objects_only() {
         let client = principal(Role::Client);
         for action in ACTIONS {
             assert_eq!(
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn who_looks_at_others_work_cannot_make_or_delete_it() {
+    fn operators_cannot_create_or_delete() {
         for role in [Role::Operator, Role::ClientOperator] {
             for action in
                 [Action::CreateFolder, Action::DeleteFolder, Action::AddMedia, Action::DeleteMedia]

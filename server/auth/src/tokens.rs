@@ -1,5 +1,5 @@
-//! Access tokens (JWT, HS256: only this server reads them) and refresh tokens (random, known to the
-//! store by their SHA-256).
+//! Access tokens (JWT with HS256, because only this server verifies them) and refresh tokens
+//! (random; the store keeps their SHA-256).
 
 use super::keys::Keys;
 use base64::Engine;
@@ -11,14 +11,14 @@ use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 use vultus_core::{Error, Result, SessionId, UserId};
 
-/// Longest access token that is looked at, in bytes.
+/// Maximum length of an access token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 4096;
-/// The only header type (RFC 9068).
+/// The only accepted header type (RFC 9068).
 const TOKEN_TYPE: &str = "at+jwt";
-/// The only audience.
+/// The only accepted audience.
 const AUDIENCE: &str = "vultus";
 
-/// What an access token says.
+/// Claims of an access token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Claims {
     sub: UserId,
@@ -29,18 +29,18 @@ struct Claims {
     exp: i64,
 }
 
-/// A token that was verified.
+/// A verified access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerifiedToken {
-    /// Whose.
+    /// The user.
     pub user_id: UserId,
-    /// The login.
+    /// The session of the login.
     pub session_id: SessionId,
     /// When it expires.
     pub expires_at: OffsetDateTime,
 }
 
-/// Makes and verifies access tokens.
+/// Issues and verifies access tokens.
 pub struct AccessTokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
@@ -49,12 +49,12 @@ pub struct AccessTokens {
 }
 
 impl AccessTokens {
-    /// Tokens that live for `lifetime`.
+    /// Issues tokens that are valid for `lifetime`.
     pub fn new(keys: &Keys, lifetime: Duration) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "nbf", "aud", "sub"]);
-        // Times are checked below against the server's own clock, to the second.
+        // `verify` checks the times against the server's clock, to the second.
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self {
@@ -65,7 +65,7 @@ impl AccessTokens {
         }
     }
 
-    /// A token for a login, and when it expires.
+    /// Issues a token for a session; returns it with its expiry.
     pub fn issue(
         &self,
         user_id: UserId,
@@ -87,14 +87,14 @@ impl AccessTokens {
         Ok((token, expires_at))
     }
 
-    /// What the token says, if it is ours and current.
+    /// Verifies signature, header and times of a token.
     pub fn verify(&self, token: &str, now: OffsetDateTime) -> Result<VerifiedToken> {
-        let refused = || Error::Unauthenticated("the access token is not valid".to_owned());
+        let invalid = || Error::Unauthenticated("the access token is not valid".to_owned());
         if token.len() > MAX_TOKEN_BYTES {
-            return Err(refused());
+            return Err(invalid());
         }
         let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation)
-            .map_err(|_| refused())?;
+            .map_err(|_| invalid())?;
         let header = &data.header;
         let names_a_key = header.jku.is_some()
             || header.jwk.is_some()
@@ -104,16 +104,16 @@ impl AccessTokens {
             || header.x5t.is_some()
             || header.x5t_s256.is_some();
         if header.typ.as_deref() != Some(TOKEN_TYPE) || header.crit.is_some() || names_a_key {
-            return Err(refused());
+            return Err(invalid());
         }
         let claims = data.claims;
         if claims.exp <= now.unix_timestamp() {
             return Err(Error::Unauthenticated("the access token has expired".to_owned()));
         }
         if claims.nbf > now.unix_timestamp() {
-            return Err(refused());
+            return Err(invalid());
         }
-        let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp).map_err(|_| refused())?;
+        let expires_at = OffsetDateTime::from_unix_timestamp(claims.exp).map_err(|_| invalid())?;
         Ok(VerifiedToken { user_id: claims.sub, session_id: claims.sid, expires_at })
     }
 }
@@ -123,7 +123,7 @@ pub fn new_refresh_token() -> String {
     format!("vrt_{}", URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()))
 }
 
-/// What the store knows a refresh token by.
+/// The form of a refresh token that the store keeps.
 pub fn refresh_sha256(token: &str) -> String {
     hex::encode(Sha256::digest(token.as_bytes()))
 }
@@ -141,7 +141,14 @@ mod tests {
     }
 
     fn claims() -> Value {
-        json!({"sub": Uuid::from_u128(1), "sid": Uuid::from_u128(2), "aud": "vultus", "iat": NOW, "nbf": NOW, "exp": NOW + 900})
+        json!({
+            "sub": Uuid::from_u128(1),
+            "sid": Uuid::from_u128(2),
+            "aud": "vultus",
+            "iat": NOW,
+            "nbf": NOW,
+            "exp": NOW + 900
+        })
     }
 
     fn forged(keys: &Keys, header: &Value, claims: &Value) -> String {
@@ -163,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn an_issued_token_is_valid_until_it_expires() {
+    fn issued_token_is_valid_until_it_expires() {
         let (_, tokens) = fixture();
         let (user, session) = (UserId(Uuid::from_u128(1)), SessionId(Uuid::from_u128(2)));
         let (token, expires_at) = tokens.issue(user, session, now()).unwrap();
@@ -172,17 +179,17 @@ mod tests {
         assert!(tokens.verify(&token, expires_at).is_err());
         assert!(
             tokens.verify(&token, now() - Duration::seconds(1)).is_err(),
-            "not before it was issued"
+            "invalid before it was issued"
         );
     }
 
     #[test]
-    fn well_signed_tokens_with_a_wrong_header_or_claim_are_refused() {
+    fn signed_token_with_wrong_header_or_claim_is_rejected() {
         let (keys, tokens) = fixture();
         let good = json!({"alg": "HS256", "typ": "at+jwt"});
         assert!(
             tokens.verify(&forged(&keys, &good, &claims()), now()).is_ok(),
-            "the forgery itself is sound"
+            "a token with correct header and claims is valid"
         );
         let headers = [
             json!({"alg": "none", "typ": "at+jwt"}),
@@ -219,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn unsigned_foreign_and_huge_tokens_are_refused() {
+    fn unsigned_foreign_and_huge_tokens_are_rejected() {
         let (keys, tokens) = fixture();
         let good = forged(&keys, &json!({"alg": "HS256", "typ": "at+jwt"}), &claims());
         let unsigned = good.rsplit_once('.').unwrap().0.to_owned() + ".";
@@ -231,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn refresh_tokens_differ_and_only_their_hash_is_kept() {
+    fn refresh_tokens_differ_and_hash_hides_the_token() {
         let (a, b) = (new_refresh_token(), new_refresh_token());
         assert_ne!(a, b);
         assert_eq!(refresh_sha256(&a).len(), 64);
