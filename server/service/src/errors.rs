@@ -1,4 +1,4 @@
-//! From the errors of the store, the blobs and the probes to the domain's error.
+//! Maps the errors of the store, the blobs and the probes to the domain's error.
 
 use std::time::Duration;
 use vultus_blobs::BlobError;
@@ -7,36 +7,34 @@ use vultus_core::{Error, Result};
 use vultus_pools::ProbeError;
 use vultus_store::StoreError;
 
-/// What a client is told to wait when the store or the disk does not take its request.
+/// Time after which a client should retry when the store or the file storage is unavailable.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The result of a use case of the store, for the domain.
-pub(super) fn stored<T>(result: vultus_store::Result<T>) -> Result<T> {
+/// The store's result with the domain's error.
+pub(crate) fn stored<T>(result: vultus_store::Result<T>) -> Result<T> {
     result.map_err(of_store)
 }
 
-pub(super) fn of_store(error: StoreError) -> Error {
+pub(crate) fn of_store(error: StoreError) -> Error {
     match error {
         StoreError::NotFound(what) => Error::NotFound { what, argument: None },
         StoreError::Duplicate { what, existing } => Error::Conflict {
             argument: Some(format!("input.{what}")),
-            message: format!("this {what} is taken"),
+            message: format!("this {what} is already used"),
             existing: Some(existing),
         },
         StoreError::IdempotencyMismatch => Error::Conflict {
             argument: Some("Idempotency-Key".to_owned()),
-            message: "this key was used for a different request".to_owned(),
+            message: "this key was already used for a different request".to_owned(),
             existing: None,
         },
-        StoreError::Unavailable(_) => unavailable("the store does not answer; try again"),
-        StoreError::BlobSwept { .. } => {
-            unavailable("the same file is just being deleted; try again")
-        }
+        StoreError::Unavailable(_) => unavailable("the store is unavailable; try again"),
+        StoreError::BlobSwept { .. } => unavailable("the same file is being deleted; try again"),
         internal @ StoreError::Internal { .. } => Error::internal("using the store", internal),
     }
 }
 
-pub(super) fn of_blob(error: BlobError) -> Error {
+pub(crate) fn of_blob(error: BlobError) -> Error {
     match error {
         BlobError::TooLarge { limit } => Error::LimitExceeded {
             argument: None,
@@ -44,7 +42,7 @@ pub(super) fn of_blob(error: BlobError) -> Error {
             reason: Some("TOO_MANY_BYTES".to_owned()),
         },
         BlobError::Unavailable(_) => {
-            unavailable("the storage of files does not take or give it; try again later")
+            unavailable("the file storage is unavailable; try again later")
         }
         internal @ (BlobError::NotFound | BlobError::Damaged(_) | BlobError::Internal { .. }) => {
             Error::internal("using the files of media", internal)
@@ -52,15 +50,15 @@ pub(super) fn of_blob(error: BlobError) -> Error {
     }
 }
 
-pub(super) fn of_keyring(error: KeyringError) -> Error {
+pub(crate) fn of_keyring(error: KeyringError) -> Error {
     match error {
         KeyringError::Store(error) => of_store(error),
         KeyringError::Key(error) => Error::internal("opening a key", error),
     }
 }
 
-/// A probe's answer about the file at `argument`.
-pub(super) fn of_probe(error: ProbeError, argument: String) -> Error {
+/// The probe's error for the file at `argument`.
+pub(crate) fn of_probe(error: ProbeError, argument: String) -> Error {
     match error {
         ProbeError::Refused(refusal) if refusal.is_limit => Error::LimitExceeded {
             argument: Some(argument),
@@ -73,7 +71,7 @@ pub(super) fn of_probe(error: ProbeError, argument: String) -> Error {
             reason: Some(refusal.code),
         },
         ProbeError::Unavailable { retry_after } => Error::Unavailable {
-            message: "no worker can examine the file now; try again".to_owned(),
+            message: "no worker is available to examine the file; try again".to_owned(),
             retry_after,
         },
     }

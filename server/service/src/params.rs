@@ -1,37 +1,39 @@
-//! Parameters of an analysis: defaults of the analyzer, then the company's policy, then the
-//! request, checked against the analyzer's JSON Schema. Pure.
+//! Parameters of an analysis: defaults of the analyzer, overridden by the company's policy, then by
+//! the request, and validated against the analyzer's JSON Schema. Pure.
 //!
-//! Three marks in the schema of a property carry rules that JSON Schema cannot say: `"x-stricter":
-//! "lower" | "higher"` tells in which direction a threshold gets stricter (a request may only go
-//! that way from the policy), `"x-at-most": "other"` that the value must not exceed the one of
-//! another property, and `"x-filled-by-node": "today"` that the node gives the value, the day (UTC)
-//! of the request as `YYYY-MM-DD`. Nobody else may: what has expired is not for the request to say,
-//! and a stored day keeps the verdict the same when the analysis is run again.
+//! Three extensions in the schema of a property express rules that JSON Schema cannot:
+//!
+//! - `"x-stricter": "lower" | "higher"`: the direction in which a threshold becomes stricter. A
+//!   request may change the policy's value only in this direction.
+//! - `"x-at-most": "other"`: the value must not exceed the value of the property `other`.
+//! - `"x-filled-by-node": "today"`: the node sets the value to the day (UTC) of the request, as
+//!   `YYYY-MM-DD`. Requests and policies must not set it: a client must not choose the day that
+//!   expiry is checked against, and a stored day keeps the verdict the same in a repeated run.
 
 use serde_json::{Map, Value};
 use time::Date;
 use vultus_core::{Error, Result};
 
-/// Parameters that were merged and checked.
+/// Merged and validated parameters.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct MergedParams {
-    /// All of them.
-    pub(super) values: Value,
-    /// Where each came from: (name, `default` | `company` | `request` | `server`).
-    pub(super) sources: Vec<(String, String)>,
+pub(crate) struct MergedParams {
+    /// All parameters: a JSON object.
+    pub(crate) values: Value,
+    /// The source of each: (name, `default` | `company` | `request` | `server`).
+    pub(crate) sources: Vec<(String, String)>,
 }
 
 /// The rules for the parameters of one analysis type.
-pub(super) struct ParamRules {
+pub(crate) struct ParamRules {
     validator: jsonschema::Validator,
     properties: Map<String, Value>,
     policy: Map<String, Value>,
 }
 
 impl ParamRules {
-    /// From the analyzer's schema and the company's policy. Wrong ones are described for the
-    /// operator.
-    pub(super) fn new(schema: &Value, policy: Map<String, Value>) -> Result<Self, String> {
+    /// Takes the analyzer's schema and the company's policy. The error tells the operator what is
+    /// invalid.
+    pub(crate) fn new(schema: &Value, policy: Map<String, Value>) -> Result<Self, String> {
         let validator = jsonschema::validator_for(schema)
             .map_err(|error| format!("the schema of its parameters: {error}"))?;
         let properties =
@@ -41,7 +43,7 @@ impl ParamRules {
             .find(|(_, property)| filled_by_node(property).is_some_and(|what| what != TODAY));
         if let Some((name, _)) = unknown {
             return Err(format!(
-                "the schema of its parameters: the node has nothing to fill in for `{name}`"
+                "the schema of its parameters: `{name}` has an unknown `x-filled-by-node`"
             ));
         }
         let rules = Self { validator, properties, policy };
@@ -52,9 +54,9 @@ impl ParamRules {
         Ok(rules)
     }
 
-    /// What applies with this request. `argument` is where the request's parameters stand, for
-    /// errors.
-    pub(super) fn merge(&self, request: Option<&Value>, argument: &str) -> Result<MergedParams> {
+    /// The parameters that apply to this request. `argument` is the path of the request's
+    /// parameters, for errors.
+    pub(crate) fn merge(&self, request: Option<&Value>, argument: &str) -> Result<MergedParams> {
         let request = match request {
             None | Some(Value::Null) => Map::new(),
             Some(Value::Object(object)) => object.clone(),
@@ -82,8 +84,8 @@ impl ParamRules {
         Ok(MergedParams { values, sources })
     }
 
-    /// Puts in what the node gives.
-    pub(super) fn fill(&self, params: &mut MergedParams, today: Date) {
+    /// Sets the parameters that the node fills in.
+    pub(crate) fn fill(&self, params: &mut MergedParams, today: Date) {
         let day = format!("{:04}-{:02}-{:02}", today.year(), u8::from(today.month()), today.day());
         for (name, _) in
             self.properties.iter().filter(|(_, property)| filled_by_node(property) == Some(TODAY))
@@ -99,7 +101,7 @@ impl ParamRules {
         match given.keys().find(is_filled) {
             Some(name) => Err(invalid(
                 &format!("{argument}.{name}"),
-                "is filled in by the server",
+                "must not be set: the server fills it in",
                 "BAD_PARAMETER",
             )),
             None => Ok(()),
@@ -128,7 +130,7 @@ impl ParamRules {
             _ => wanted < policy,
         };
         if looser {
-            let message = format!("must not be less strict than the policy, which is {policy}");
+            let message = format!("must not be less strict than the policy's value {policy}");
             return Err(invalid(
                 &format!("{argument}.{name}"),
                 &message,
@@ -156,7 +158,7 @@ impl ParamRules {
     }
 }
 
-/// The day of the request.
+/// The value of `x-filled-by-node` for the day of the request.
 const TODAY: &str = "today";
 
 fn filled_by_node(property: &Value) -> Option<&str> {
@@ -194,8 +196,14 @@ mod tests {
             "type": "object",
             "additionalProperties": false,
             "properties": {
-                "acceptBelow": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "x-stricter": "lower", "x-at-most": "declineFrom"},
-                "declineFrom": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.5, "x-stricter": "lower"},
+                "acceptBelow": {
+                    "type": "number", "minimum": 0, "maximum": 1, "default": 0.5,
+                    "x-stricter": "lower", "x-at-most": "declineFrom"
+                },
+                "declineFrom": {
+                    "type": "number", "minimum": 0, "maximum": 1, "default": 0.5,
+                    "x-stricter": "lower"
+                },
                 "acceptFrom": {"type": "number", "default": 0.5, "x-stricter": "higher"},
                 "bestShot": {"type": "boolean", "default": true},
                 "today": {"type": "string", "x-filled-by-node": "today"}
@@ -204,7 +212,7 @@ mod tests {
         ParamRules::new(&schema, policy.as_object().unwrap().clone())
     }
 
-    fn refused(rules: &ParamRules, request: Value) -> String {
+    fn rejected(rules: &ParamRules, request: Value) -> String {
         match rules.merge(Some(&request), "input.analyses[0].params") {
             Err(Error::InvalidInput { argument: Some(argument), .. }) => argument,
             other => panic!("{other:?}"),
@@ -212,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn the_request_wins_over_the_company_and_the_company_over_the_default() {
+    fn request_overrides_policy_and_policy_overrides_default() {
         let rules = rules(json!({"acceptBelow": 0.4, "bestShot": false})).unwrap();
         let merged = rules.merge(Some(&json!({"acceptBelow": 0.3})), "params").unwrap();
         assert_eq!(
@@ -233,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn a_request_may_only_be_stricter_than_the_policy() {
+    fn request_less_strict_than_policy_is_rejected() {
         let rules = rules(json!({"acceptBelow": 0.4})).unwrap();
         assert_eq!(
-            refused(&rules, json!({"acceptBelow": 0.45})),
+            rejected(&rules, json!({"acceptBelow": 0.45})),
             "input.analyses[0].params.acceptBelow"
         );
         assert_eq!(
-            refused(&rules, json!({"acceptFrom": 0.4})),
+            rejected(&rules, json!({"acceptFrom": 0.4})),
             "input.analyses[0].params.acceptFrom"
         );
         assert!(
@@ -249,28 +257,28 @@ mod tests {
     }
 
     #[test]
-    fn what_the_schema_forbids_is_refused_with_its_place() {
+    fn schema_violation_names_the_parameter() {
         let rules = rules(json!({})).unwrap();
         assert_eq!(
-            refused(&rules, json!({"acceptBelow": -0.1})),
+            rejected(&rules, json!({"acceptBelow": -0.1})),
             "input.analyses[0].params.acceptBelow"
         );
-        assert_eq!(refused(&rules, json!({"unknown": 1})), "input.analyses[0].params");
-        assert_eq!(refused(&rules, json!([1])), "input.analyses[0].params");
+        assert_eq!(rejected(&rules, json!({"unknown": 1})), "input.analyses[0].params");
+        assert_eq!(rejected(&rules, json!([1])), "input.analyses[0].params");
         assert_eq!(
-            refused(&rules, json!({"declineFrom": 0.2})),
+            rejected(&rules, json!({"declineFrom": 0.2})),
             "input.analyses[0].params.acceptBelow"
         );
     }
 
     #[test]
-    fn only_the_node_gives_the_day() {
+    fn day_is_filled_in_by_the_node_only() {
         let known = rules(json!({})).unwrap();
         assert_eq!(
-            refused(&known, json!({"today": "1999-01-01"})),
+            rejected(&known, json!({"today": "1999-01-01"})),
             "input.analyses[0].params.today"
         );
-        assert!(rules(json!({"today": "1999-01-01"})).is_err(), "nor does a policy");
+        assert!(rules(json!({"today": "1999-01-01"})).is_err(), "a policy must not set it either");
         let mut merged = known.merge(None, "params").unwrap();
         assert_eq!(merged.values.get("today"), None);
         known.fill(&mut merged, Date::from_calendar_date(2026, time::Month::January, 5).unwrap());
@@ -282,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_the_schema_forbids_is_refused() {
+    fn policy_that_violates_the_schema_is_rejected() {
         assert!(rules(json!({"acceptBelow": 2})).is_err());
         assert!(rules(json!({"acceptBelow": 0.9})).is_err(), "above declineFrom");
     }

@@ -1,24 +1,24 @@
-//! What clients send with a request, parsed: tags, metadata, external ids, idempotency keys. Pure.
+//! Validates what clients send: tags, metadata, external ids, idempotency keys. Pure.
 
-use super::types::ClientKey;
+use crate::types::ClientKey;
 use serde_json::{Map, Value};
 use vultus_core::folder::MAX_EXTERNAL_ID_BYTES;
 use vultus_core::{Error, Result, Tag, UserId};
 use vultus_store::IdempotencyKey;
 
-/// Most tags on one medium.
+/// Maximum number of tags of one medium.
 const MAX_TAGS: usize = 32;
-/// Deepest nesting of metadata.
+/// Maximum nesting depth of metadata.
 const MAX_METADATA_DEPTH: usize = 16;
-/// Longest idempotency key, in bytes.
+/// Maximum length of an idempotency key, in bytes.
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
-/// The tags of a medium, sorted, each once.
-pub(super) fn checked_tags(tags: &[String], argument: &str) -> Result<Vec<Tag>> {
+/// The tags of a medium, sorted, without duplicates.
+pub(crate) fn checked_tags(tags: &[String], argument: &str) -> Result<Vec<Tag>> {
     if tags.len() > MAX_TAGS {
         return Err(Error::LimitExceeded {
             argument: Some(format!("{argument}.tags")),
-            message: format!("at most {MAX_TAGS} tags on one medium"),
+            message: format!("a medium has at most {MAX_TAGS} tags"),
             reason: Some("TOO_MANY_TAGS".to_owned()),
         });
     }
@@ -35,8 +35,8 @@ pub(super) fn checked_tags(tags: &[String], argument: &str) -> Result<Vec<Tag>> 
     Ok(parsed)
 }
 
-/// Metadata: a JSON object without NUL in its strings, null being an empty one.
-pub(super) fn checked_metadata(
+/// Metadata: a JSON object without NUL characters. Null is an empty object.
+pub(crate) fn checked_metadata(
     metadata: &Value,
     most_bytes: usize,
     argument: &str,
@@ -51,14 +51,14 @@ pub(super) fn checked_metadata(
     if metadata.to_string().len() > most_bytes {
         return Err(Error::LimitExceeded {
             argument: Some(argument.to_owned()),
-            message: format!("at most {most_bytes} bytes of JSON"),
+            message: format!("must have at most {most_bytes} bytes of JSON"),
             reason: Some("TOO_MUCH_METADATA".to_owned()),
         });
     }
     if !is_plain(metadata, MAX_METADATA_DEPTH) {
         return Err(Error::invalid(
             argument,
-            format!("must not hold NUL characters or be nested deeper than {MAX_METADATA_DEPTH}"),
+            format!("must not contain NUL characters or nest deeper than {MAX_METADATA_DEPTH}"),
         ));
     }
     Ok(metadata.clone())
@@ -78,8 +78,8 @@ fn is_plain(value: &Value, depth: usize) -> bool {
     }
 }
 
-/// A client's own key for a folder.
-pub(super) fn checked_external_id(id: &str, argument: &str) -> Result<()> {
+/// Checks a client's external id of a folder.
+pub(crate) fn checked_external_id(id: &str, argument: &str) -> Result<()> {
     if id.is_empty() || id.len() > MAX_EXTERNAL_ID_BYTES || id.chars().any(char::is_control) {
         return Err(Error::invalid(
             argument,
@@ -90,7 +90,7 @@ pub(super) fn checked_external_id(id: &str, argument: &str) -> Result<()> {
 }
 
 /// The store's form of a client's idempotency key.
-pub(super) fn checked_key(
+pub(crate) fn checked_key(
     key: Option<ClientKey>,
     user_id: UserId,
 ) -> Result<Option<IdempotencyKey>> {
@@ -110,7 +110,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_unknown_tag_is_refused_with_its_place() {
+    fn unknown_tag_is_rejected_with_its_path() {
         let tags = ["photo_selfie".to_owned(), "selfie".to_owned()];
         match checked_tags(&tags, "input.media[2]") {
             Err(Error::InvalidInput { argument, reason, .. }) => {
@@ -122,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_an_object_of_bounded_size_and_depth_without_nul() {
+    fn metadata_is_an_object_of_bounded_size_without_nul() {
         assert_eq!(checked_metadata(&Value::Null, 100, "m").unwrap(), json!({}));
         assert!(
             checked_metadata(&json!({"$gt": "", "a.b": 1}), 100, "m").is_ok(),
-            "plain data, never a query"
+            "operators in keys are plain data"
         );
         assert!(checked_metadata(&json!([1]), 100, "m").is_err());
         assert!(checked_metadata(&json!({"a": "b\0"}), 100, "m").is_err());

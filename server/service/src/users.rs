@@ -1,8 +1,8 @@
-//! Making companies and users: the first administrator, and what the command line adds. No caller
-//! and no policy; only who may use the data folder gets here.
+//! Creating companies and users, for the first start and the command line. There is no caller and
+//! no policy check: access to the data folder is the permission.
 
-use super::errors::{of_store, stored};
-use super::types::{AddedUser, NewUser};
+use crate::errors::{of_store, stored};
+use crate::types::{AddedUser, NewUser};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -13,14 +13,13 @@ use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, Error, Result, Role, User, UserId};
 use vultus_store::{Company, Store, StoreError};
 
-/// The company of a fresh installation. A fixed id, so that the command line finds it without
-/// asking.
+/// The company of a new installation. The id is fixed so that the command line needs no lookup.
 pub const DEFAULT_COMPANY: CompanyId =
     CompanyId(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001));
-/// Longest name for people, in bytes.
+/// Maximum length of a display name, in bytes.
 const MAX_NAME_BYTES: usize = 200;
 
-/// Makes companies and users in a store.
+/// Creates companies and users in a store.
 pub struct UserDirectory {
     store: Arc<dyn Store>,
     keyring: Keyring,
@@ -29,7 +28,7 @@ pub struct UserDirectory {
 }
 
 impl UserDirectory {
-    /// Over a store.
+    /// A directory over this store.
     pub fn new(
         store: Arc<dyn Store>,
         keyring: Keyring,
@@ -39,14 +38,14 @@ impl UserDirectory {
         Self { store, keyring, passwords, clock }
     }
 
-    /// Makes a user.
+    /// Creates a user; generates a password if none is given.
     pub async fn add_user(&self, new: NewUser) -> Result<AddedUser> {
         let email = normal_email(&new.email)
             .ok_or_else(|| Error::invalid("email", "must be of the form name@host"))?;
         check_name(&new.name)?;
-        let made = new.password.is_none().then(passwords::generate);
-        let password = match (&made, new.password) {
-            (Some(made), _) => made.clone(),
+        let generated = new.password.is_none().then(passwords::generate);
+        let password = match (&generated, new.password) {
+            (Some(generated), _) => generated.clone(),
             (None, given) => checked_password(given)?,
         };
         let company_id = new.company_id.unwrap_or(DEFAULT_COMPANY);
@@ -62,17 +61,17 @@ impl UserDirectory {
         };
         let hash = self.passwords.hash(password).await?;
         match self.store.create_user(&user, &hash).await {
-            Ok(()) => Ok(AddedUser { user, password: made }),
+            Ok(()) => Ok(AddedUser { user, password: generated }),
             Err(StoreError::Duplicate { existing, .. }) => Err(Error::Conflict {
                 argument: Some("email".to_owned()),
-                message: "this e-mail is taken".to_owned(),
+                message: "this e-mail is already used".to_owned(),
                 existing: Some(existing),
             }),
             Err(error) => Err(of_store(error)),
         }
     }
 
-    /// Makes a company.
+    /// Creates a company.
     pub async fn add_company(&self, name: &str) -> Result<Company> {
         check_name(name)?;
         if name.trim().is_empty() {
@@ -97,19 +96,19 @@ impl UserDirectory {
         match self.store.company(id).await {
             Err(StoreError::NotFound(_)) if id == DEFAULT_COMPANY => {
                 match self.store.create_company(&self.new_company(id, "default")).await {
-                    // Another node, or the command line, was faster.
+                    // Another node or the command line created it first.
                     Err(StoreError::Duplicate { .. }) => Ok(()),
                     other => stored(other),
                 }
             }
             Err(StoreError::NotFound(_)) => {
-                Err(Error::invalid("company", "there is no company with this id"))
+                Err(Error::invalid("company", "no company has this id"))
             }
             other => stored(other.map(drop)),
         }
     }
 
-    /// Makes the first administrator when there are no users; the password comes back once.
+    /// Creates the first administrator if there are no users, with a generated password.
     pub async fn ensure_administrator(&self, email: &str) -> Result<Option<AddedUser>> {
         if stored(self.store.count_users().await)? > 0 {
             return Ok(None);
@@ -123,7 +122,7 @@ impl UserDirectory {
             password: None,
         };
         match self.add_user(administrator).await {
-            // Another node, which started at the same time, was first.
+            // Another node that started at the same time created it first.
             Err(Error::Conflict { .. }) => Ok(None),
             other => other.map(Some),
         }
