@@ -1,10 +1,10 @@
-//! The analysis types that this node offers, with what is needed to check a request for one:
-//! compiled once per type.
+//! The analysis types that this node offers, with the compiled rules for their requests.
 
-use super::params::ParamRules;
+use crate::params::ParamRules;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use vultus_core::clock::Clock;
 use vultus_core::slots::Slot;
 use vultus_core::{Error, MediaKind, Result};
@@ -12,38 +12,38 @@ use vultus_plugin_api::manifest::{AnalysisSpec, SlotKind};
 use vultus_pools::{LoadedPlugin, PoolName, WorkerPools};
 
 /// One analysis type.
-pub(super) struct KnownAnalysis {
-    pub(super) kind: String,
-    pub(super) pool: PoolName,
-    pub(super) slots: Vec<Slot>,
-    pub(super) params: ParamRules,
-    pub(super) timeout_ms: u64,
+pub(crate) struct OfferedAnalysis {
+    pub(crate) kind: String,
+    pub(crate) pool: PoolName,
+    pub(crate) slots: Vec<Slot>,
+    pub(crate) params: ParamRules,
+    pub(crate) timeout_ms: u64,
 }
 
 /// All analysis types.
-pub(super) struct Catalog {
+pub(crate) struct Catalog {
     pools: WorkerPools,
     policies: BTreeMap<String, Map<String, Value>>,
     clock: Clock,
-    known: Mutex<Known>,
+    compiled: Mutex<CompiledTypes>,
 }
 
-/// What was compiled, of the plugins that were in use then.
+/// The types compiled from one generation of plugins.
 #[derive(Default)]
-struct Known {
+struct CompiledTypes {
     generation: u64,
-    types: HashMap<String, Arc<KnownAnalysis>>,
+    types: HashMap<String, Arc<OfferedAnalysis>>,
 }
 
 impl Catalog {
-    /// With the company's policy by analysis type. A policy that its analyzer refuses, or that
-    /// nothing offers, is described for the operator.
-    pub(super) fn new(
+    /// Takes the company's policy by analysis type. The error tells the operator which policy is
+    /// rejected by its analyzer or belongs to no loaded analyzer.
+    pub(crate) fn new(
         pools: WorkerPools,
         policies: BTreeMap<String, Map<String, Value>>,
         clock: Clock,
     ) -> Result<Self, String> {
-        let catalog = Self { pools, policies, clock, known: Mutex::default() };
+        let catalog = Self { pools, policies, clock, compiled: Mutex::default() };
         let offered = catalog.kinds();
         for kind in &offered {
             catalog.get(kind, "").map_err(|error| describe(&error))?;
@@ -60,11 +60,11 @@ impl Catalog {
         }
     }
 
-    /// The analysis type `kind`. `argument` is where the request names it, for errors.
-    pub(super) fn get(&self, kind: &str, argument: &str) -> Result<Arc<KnownAnalysis>> {
+    /// The analysis type `kind`. `argument` is its path in the request, for errors.
+    pub(crate) fn get(&self, kind: &str, argument: &str) -> Result<Arc<OfferedAnalysis>> {
         let generation = self.pools.generation();
-        if let Some(known) = self.known(generation).types.get(kind) {
-            return Ok(known.clone());
+        if let Some(offered) = self.compiled(generation).types.get(kind) {
+            return Ok(offered.clone());
         }
         let plugins = self.pools.plugins();
         let Some((plugin, spec)) = find(&plugins, kind) else {
@@ -80,28 +80,28 @@ impl Catalog {
         let policy = self.policies.get(kind).cloned().unwrap_or_default();
         let params = ParamRules::new(&spec.params_schema, policy)
             .map_err(|text| Error::broken(format!("analysis type `{kind}`: {text}")))?;
-        let known = Arc::new(KnownAnalysis {
+        let offered = Arc::new(OfferedAnalysis {
             kind: kind.to_owned(),
             pool: plugin.pool.clone(),
             slots: spec.slots.iter().map(slot).collect(),
             params,
             timeout_ms: spec.timeout_ms,
         });
-        self.known(generation).types.insert(kind.to_owned(), known.clone());
-        Ok(known)
+        self.compiled(generation).types.insert(kind.to_owned(), offered.clone());
+        Ok(offered)
     }
 
-    /// What was compiled of this generation of plugins; that of older ones is forgotten.
-    fn known(&self, generation: u64) -> MutexGuard<'_, Known> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.generation != generation {
-            *known = Known { generation, types: HashMap::new() };
+    /// The types of this generation of plugins; drops those of older generations.
+    fn compiled(&self, generation: u64) -> MutexGuard<'_, CompiledTypes> {
+        let mut compiled = self.compiled.lock();
+        if compiled.generation != generation {
+            *compiled = CompiledTypes { generation, types: HashMap::new() };
         }
-        known
+        compiled
     }
 
-    /// Whether the company's policy fits plugins that may come into use.
-    pub(super) fn accept(&self, plugins: &[LoadedPlugin]) -> Result<(), String> {
+    /// Checks that the company's policy is valid for plugins that may be loaded.
+    pub(crate) fn accept(&self, plugins: &[LoadedPlugin]) -> Result<(), String> {
         for spec in plugins.iter().flat_map(|plugin| &plugin.manifest.analyses) {
             let policy = self.policies.get(&spec.kind).cloned().unwrap_or_default();
             ParamRules::new(&spec.params_schema, policy)
@@ -111,12 +111,12 @@ impl Catalog {
     }
 
     /// The day (UTC) that parameters are filled with.
-    pub(super) fn today(&self) -> time::Date {
+    pub(crate) fn today(&self) -> time::Date {
         self.clock.now().date()
     }
 
     /// The types offered, sorted.
-    pub(super) fn kinds(&self) -> Vec<String> {
+    pub(crate) fn kinds(&self) -> Vec<String> {
         let plugins = self.pools.plugins();
         let mut kinds: Vec<String> = plugins
             .iter()

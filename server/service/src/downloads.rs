@@ -1,24 +1,26 @@
-//! Links to bytes: signed, expiring, made only for who may see the thing. Whoever has the link may
-//! read it until it expires.
+//! Signed, expiring links to files. The caller checks that the user may see the file; then anyone
+//! who has the link may read the file until the link expires.
 
-use super::Services;
-use super::errors::{of_blob, of_keyring, stored};
-use super::types::{Download, OpenDownload};
+use crate::errors::{of_blob, stored};
+use crate::media_files::MediaFiles;
+use crate::types::{Download, OpenDownload};
 use futures::TryStreamExt;
 use hmac::{Hmac, KeyInit, Mac};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretSlice};
 use sha2::Sha256;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 use vultus_blobs::{BlobError, OpenBlob};
+use vultus_core::clock::Clock;
 use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, MediaId, Result};
-use vultus_store::Scope;
+use vultus_store::{Scope, Store};
 
-/// Longest life of a link.
+/// Maximum lifetime of a link.
 pub const MAX_LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Types that are sent as what they are, with the extension of the file's name; all others are
-/// bytes without a meaning.
+/// Types that are sent with their own content type, and the extension of the file name. All others
+/// are sent as `application/octet-stream`.
 const SAFE_TYPES: [(&str, &str); 10] = [
     ("image/jpeg", "jpg"),
     ("image/png", "png"),
@@ -32,41 +34,47 @@ const SAFE_TYPES: [(&str, &str); 10] = [
     ("text/plain", "txt"),
 ];
 
-struct Found {
+/// The part that signs links and opens the files that they lead to.
+pub(crate) struct Downloads {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) files: MediaFiles,
+    pub(crate) link_key: SecretSlice<u8>,
+    pub(crate) clock: Clock,
+}
+
+/// The stored file that a link leads to.
+struct LinkedFile {
     folder: FolderId,
-    key: String,
+    blob_key: String,
     content_type: String,
-    name: String,
+    stem: String,
     sha256: Option<String>,
 }
 
-impl Services {
-    /// Path and query of a link to something that the caller was found to see.
-    pub fn signed_path(&self, what: &Download, valid_for: Duration) -> String {
+impl Downloads {
+    pub(crate) fn signed_path(&self, what: &Download, valid_for: Duration) -> String {
         let (kind, id) = match what {
             Download::Medium(id) => ("medium", id.to_string()),
             Download::Thumbnail(id) => ("thumbnail", id.to_string()),
             Download::Artifact(id, name) => ("artifact", format!("{id}:{name}")),
         };
-        let expires = (self.inner.clock.now() + valid_for.min(MAX_LINK_LIFETIME)).unix_timestamp();
+        let expires = (self.clock.now() + valid_for.min(MAX_LINK_LIFETIME)).unix_timestamp();
         let signature = hex::encode(self.link_mac(kind, &id, expires).finalize().into_bytes());
         format!("/media/{kind}/{id}?expires={expires}&signature={signature}")
     }
 
-    /// Opens what a link leads to. `expires` is in seconds of Unix time; `kind`, `id`, `expires`
-    /// and `signature` stand in the link.
-    pub async fn open_download(
+    pub(crate) async fn open_download(
         &self,
         kind: &str,
         id: &str,
         expires: i64,
         signature: &str,
     ) -> Result<OpenDownload> {
-        let refused = || Error::Forbidden("this link is not valid or has expired".to_owned());
+        let refused = || Error::Forbidden("the link is not valid or has expired".to_owned());
         let signature = hex::decode(signature).map_err(|_| refused())?;
-        // The comparison takes the same time wherever the first difference is.
+        // Constant time: does not tell how many leading bytes are right.
         self.link_mac(kind, id, expires).verify_slice(&signature).map_err(|_| refused())?;
-        if expires <= self.inner.clock.now().unix_timestamp() {
+        if expires <= self.clock.now().unix_timestamp() {
             return Err(refused());
         }
         let found = self
@@ -81,46 +89,41 @@ impl Services {
             byte_size: blob.byte_size(),
             bytes: Box::new(|range| Box::pin(blob.range(range).map_err(io::Error::other))),
             content_type: content_type.to_owned(),
-            file_name: format!("{}.{extension}", found.name),
+            file_name: format!("{}.{extension}", found.stem),
             sha256: found.sha256,
         })
     }
 
-    async fn open_blob(&self, found: &Found) -> Result<OpenBlob> {
-        // Erased between the look and the opening.
+    async fn open_blob(&self, found: &LinkedFile) -> Result<OpenBlob> {
+        // Erased after the lookup.
         let gone = || Error::NotFound { what: "medium", argument: None };
         let folder = found.folder;
-        let owner = stored(self.inner.store.folder_key(folder).await)?.ok_or_else(gone)?;
-        let key = self
-            .inner
-            .keyring
-            .folder(owner.company_id, folder, &owner.wrapped_key)
-            .await
-            .map_err(of_keyring)?;
-        self.inner.blobs.open(&found.key, &key).await.map_err(|error| match error {
+        let owner = stored(self.store.folder_key(folder).await)?.ok_or_else(gone)?;
+        let key = self.files.folder_key(owner.company_id, folder, &owner.wrapped_key).await?;
+        self.files.blobs.open(&found.blob_key, &key).await.map_err(|error| match error {
             BlobError::NotFound => gone(),
             other => of_blob(other),
         })
     }
 
-    async fn find_download(&self, kind: &str, id: &str) -> Result<Option<Found>> {
+    async fn find_download(&self, kind: &str, id: &str) -> Result<Option<LinkedFile>> {
         match kind {
             "medium" | "thumbnail" => {
                 let Ok(id) = id.parse::<MediaId>() else { return Ok(None) };
-                let medium = stored(self.inner.store.medium(Scope::Everything, id).await)?;
+                let medium = stored(self.store.medium(Scope::Everything, id).await)?;
                 Ok(medium.and_then(|medium| match kind {
-                    "medium" => Some(Found {
+                    "medium" => Some(LinkedFile {
                         folder: medium.folder_id,
-                        key: medium.blob_key,
+                        blob_key: medium.blob_key,
                         content_type: medium.content_type,
-                        name: id.to_string(),
+                        stem: id.to_string(),
                         sha256: Some(medium.sha256),
                     }),
-                    _ => Some(Found {
+                    _ => Some(LinkedFile {
                         folder: medium.folder_id,
-                        key: medium.thumbnail_key?,
+                        blob_key: medium.thumbnail_key?,
                         content_type: "image/jpeg".to_owned(),
-                        name: format!("{id}-thumbnail"),
+                        stem: format!("{id}-thumbnail"),
                         sha256: None,
                     }),
                 }))
@@ -128,17 +131,16 @@ impl Services {
             "artifact" => {
                 let Some((id, name)) = id.split_once(':') else { return Ok(None) };
                 let Ok(id) = id.parse::<AnalysisId>() else { return Ok(None) };
-                let found =
-                    stored(self.inner.store.analyses(Scope::Everything, &[id]).await)?.pop();
+                let found = stored(self.store.analyses(Scope::Everything, &[id]).await)?.pop();
                 let named = |(analysis, artifacts): (Analysis, Vec<Artifact>)| {
                     let artifact = artifacts.into_iter().find(|artifact| artifact.name == name)?;
                     Some((analysis.folder_id, artifact))
                 };
-                Ok(found.and_then(named).map(|(folder, artifact)| Found {
+                Ok(found.and_then(named).map(|(folder, artifact)| LinkedFile {
                     folder,
-                    key: artifact.blob_key,
+                    blob_key: artifact.blob_key,
                     content_type: artifact.content_type,
-                    name: format!("{id}-{name}"),
+                    stem: format!("{id}-{name}"),
                     sha256: Some(artifact.sha256),
                 }))
             }
@@ -147,7 +149,7 @@ impl Services {
     }
 
     fn link_mac(&self, kind: &str, id: &str, expires: i64) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.inner.download_key.expose_secret())
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.link_key.expose_secret())
             .expect("HMAC takes a key of any length");
         mac.update(format!("{kind}\n{id}\n{expires}").as_bytes());
         mac

@@ -1,28 +1,36 @@
-//! What the server is and offers, and whether it can do its work.
+//! What the server offers, and whether it is ready.
 
-use super::Services;
-use super::types::{
+use crate::checker::Checker;
+use crate::types::{
     AnalyzerCondition, AnalyzerHealth, AnalyzerInfo, Readiness, SandboxInfo, ServerInfo,
     ServerLimits,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 use vultus_auth::policy::{self, Action};
 use vultus_core::Principal;
 use vultus_pools::{Condition, LoadedPlugin, PoolHealth, TotalCosts};
-use vultus_store::Scope;
+use vultus_store::{Scope, Store};
 
-/// A store that does not answer within this time counts as gone.
+/// Maximum time of the store's answer to a ping; after it the store counts as missing.
 const PING_DEADLINE: Duration = Duration::from_secs(2);
 
-impl Services {
-    /// The loaded analyzers. They are the same for everybody; why one is not well and how its
-    /// analyses went is for who may see the folders of all companies.
-    pub fn analyzers(&self, caller: &Principal) -> Vec<AnalyzerInfo> {
+/// The part that describes the server.
+pub(crate) struct Info {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) checker: Checker,
+    pub(crate) public_url: Option<Url>,
+    pub(crate) sandbox_required: bool,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Info {
+    pub(crate) fn analyzers(&self, caller: &Principal) -> Vec<AnalyzerInfo> {
         let sees_all = sees_all(caller);
-        self.inner
-            .checker
+        self.checker
             .pools
             .plugins()
             .into_iter()
@@ -33,8 +41,8 @@ impl Services {
     fn analyzer(&self, plugin: LoadedPlugin, sees_all: bool) -> AnalyzerInfo {
         let manifest = plugin.manifest;
         let effective = manifest.analyses.iter().filter_map(|spec| {
-            let known = self.inner.checker.catalog.get(&spec.kind, "").ok()?;
-            let merged = known.params.merge(None, "").ok()?;
+            let offered = self.checker.catalog.get(&spec.kind, "").ok()?;
+            let merged = offered.params.merge(None, "").ok()?;
             Some((spec.kind.clone(), merged.values))
         });
         AnalyzerInfo {
@@ -53,9 +61,8 @@ impl Services {
         }
     }
 
-    /// What the server is.
-    pub fn server_info(&self) -> ServerInfo {
-        let limits = &self.inner.checker.limits;
+    pub(crate) fn server_info(&self) -> ServerInfo {
+        let limits = &self.checker.limits;
         ServerInfo {
             version: env!("CARGO_PKG_VERSION"),
             limits: ServerLimits {
@@ -69,50 +76,42 @@ impl Services {
         }
     }
 
-    /// What the runs of this node cost since it started: those of all companies, so only for who
-    /// may see the folders of all.
-    pub fn total_costs(&self, caller: &Principal) -> Option<TotalCosts> {
-        sees_all(caller).then(|| self.inner.checker.pools.total_costs())
+    pub(crate) fn total_costs(&self, caller: &Principal) -> Option<TotalCosts> {
+        sees_all(caller).then(|| self.checker.pools.total_costs())
     }
 
-    /// What the workers' sandbox does not hold on this machine: of use to an attacker, so only for
-    /// who may see the folders of all.
-    pub fn sandbox(&self, caller: &Principal) -> Option<SandboxInfo> {
+    pub(crate) fn sandbox(&self, caller: &Principal) -> Option<SandboxInfo> {
         sees_all(caller).then(|| SandboxInfo {
-            required: self.inner.sandbox_required,
-            gaps: self.inner.checker.pools.sandbox_gaps(),
+            required: self.sandbox_required,
+            gaps: self.checker.pools.sandbox_gaps(),
         })
     }
 
-    /// Whether plugins that may come into use fit the operator's policy. An error says why not.
-    pub fn accept_plugins(&self, plugins: &[LoadedPlugin]) -> Result<(), String> {
-        self.inner.checker.catalog.accept(plugins)
+    pub(crate) fn accept_plugins(&self, plugins: &[LoadedPlugin]) -> Result<(), String> {
+        self.checker.catalog.accept(plugins)
     }
 
-    /// The address that clients use, where the configuration names one.
-    pub fn public_url(&self) -> Option<&Url> {
-        self.inner.public_url.as_ref()
+    pub(crate) fn public_url(&self) -> Option<&Url> {
+        self.public_url.as_ref()
     }
 
-    /// Whether the node can do its work.
-    pub async fn ready(&self) -> Readiness {
+    pub(crate) async fn ready(&self) -> Readiness {
         let mut missing = Vec::new();
-        if self.inner.stopping.is_cancelled() {
+        if self.stopping.is_cancelled() {
             missing.push("stopping");
         }
-        if !matches!(tokio::time::timeout(PING_DEADLINE, self.inner.store.ping()).await, Ok(Ok(())))
-        {
+        if !matches!(tokio::time::timeout(PING_DEADLINE, self.store.ping()).await, Ok(Ok(()))) {
             missing.push("store");
         }
-        let pools = self.inner.checker.pools.pools();
-        if !pools.iter().any(|pool| self.inner.checker.pools.health(pool) == PoolHealth::Available)
-        {
+        let pools = self.checker.pools.pools();
+        if !pools.iter().any(|pool| self.checker.pools.health(pool) == PoolHealth::Available) {
             missing.push("workers");
         }
         Readiness { ready: missing.is_empty(), missing }
     }
 }
 
+/// Whether the caller may see the folders of all companies.
 fn sees_all(caller: &Principal) -> bool {
     matches!(policy::authorize(caller, Action::ViewFolder), Ok(Scope::Everything))
 }

@@ -1,11 +1,11 @@
-//! New media: tags and metadata checked, the bytes examined by a worker, and only then written for
-//! good.
+//! New media: tags and metadata are validated, then a worker examines the bytes. Both happen before
+//! anything is committed.
 
-use super::Services;
-use super::errors::{of_blob, of_probe};
-use super::instant::Checker;
-use super::request::{checked_metadata, checked_tags};
-use super::types::{NewMedium, UploadedFile};
+use crate::checker::Checker;
+use crate::errors::{of_blob, of_probe};
+use crate::request::{checked_metadata, checked_tags};
+use crate::types::NewMedium;
+use crate::uploads::UploadedFile;
 use futures::future::join_all;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use vultus_blobs::{BlobStore, SpooledBlob};
 use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
 use vultus_pools::{Probed, ProbedFrame};
 
-/// A medium of which is known what an analysis must know before its run.
-pub(super) struct KnownMedium {
-    pub(super) key: Option<String>,
-    pub(super) file: UploadedFile,
-    pub(super) tags: Vec<Tag>,
-    pub(super) kind: MediaKind,
+/// A medium with what an analysis must know before its run.
+pub(crate) struct IdentifiedMedium {
+    pub(crate) key: Option<String>,
+    pub(crate) file: UploadedFile,
+    pub(crate) tags: Vec<Tag>,
+    pub(crate) kind: MediaKind,
 }
 
-/// A medium whose bytes were found good, not yet written.
-pub(super) struct ExaminedMedium {
-    pub(super) known: KnownMedium,
+/// A medium whose bytes are valid. It is not committed yet.
+pub(crate) struct ExaminedMedium {
+    pub(crate) identified: IdentifiedMedium,
     metadata: serde_json::Value,
     probed: Probed,
     thumbnail: Option<SpooledBlob>,
@@ -38,25 +38,28 @@ fn is_still_picture(first: &[u8]) -> bool {
     is_webp || first.starts_with(b"\xff\xd8\xff") || first.starts_with(b"\x89PNG\r\n\x1a\n")
 }
 
-/// Where media are to be stored, and the key of their folder.
-pub(super) type Place<'a> = (&'a BlobStore, &'a Arc<FolderKey>);
+/// The storage that examined media are spooled for, and the key of their folder.
+#[derive(Clone, Copy)]
+pub(crate) struct SpoolFor<'a> {
+    pub(crate) blobs: &'a BlobStore,
+    pub(crate) key: &'a Arc<FolderKey>,
+}
 
-/// A medium whose tags and metadata are right; of its bytes nothing is known.
+/// A medium whose tags and metadata are valid. Its bytes are not examined yet.
 #[derive(Clone)]
-pub(super) struct ReadyMedium {
+pub(crate) struct ValidatedMedium {
     medium: NewMedium,
     tags: Vec<Tag>,
     metadata: serde_json::Value,
 }
 
 impl Checker {
-    /// Examines all media, side by side. The first refusal in the order of the request is the
-    /// answer. With the place and the key of the folder that they are for, they and their
-    /// thumbnails are made safe on disk meanwhile.
-    pub(super) async fn examine(
+    /// Examines all media concurrently; returns the first error in the order of the request. With
+    /// `folder`, files and thumbnails are encrypted and written to the spool at the same time.
+    pub(crate) async fn examine(
         &self,
-        media: Vec<ReadyMedium>,
-        folder: Option<Place<'_>>,
+        media: Vec<ValidatedMedium>,
+        folder: Option<SpoolFor<'_>>,
     ) -> Result<Vec<ExaminedMedium>> {
         join_all(media.into_iter().map(|medium| self.examine_one(medium, folder)))
             .await
@@ -64,37 +67,40 @@ impl Checker {
             .collect()
     }
 
-    /// What kinds of media these are. A still picture shows it in its first bytes, and is looked at
-    /// no further: where nothing is stored, the run itself finds out whether it can be read.
-    pub(super) async fn identify(&self, media: &[ReadyMedium]) -> Result<Vec<KnownMedium>> {
+    /// Finds the kinds of media. A still picture is recognized by its first bytes and not examined:
+    /// an instant check stores nothing, and its run finds out whether the picture can be read.
+    pub(crate) async fn identify(
+        &self,
+        media: &[ValidatedMedium],
+    ) -> Result<Vec<IdentifiedMedium>> {
         join_all(media.iter().map(|medium| self.identify_one(medium))).await.into_iter().collect()
     }
 
-    async fn identify_one(&self, ready: &ReadyMedium) -> Result<KnownMedium> {
-        if !is_still_picture(&ready.medium.file.first_bytes()?) {
-            return Ok(self.examine_one(ready.clone(), None).await?.known);
+    async fn identify_one(&self, validated: &ValidatedMedium) -> Result<IdentifiedMedium> {
+        if !is_still_picture(&validated.medium.file.first_bytes()?) {
+            return Ok(self.examine_one(validated.clone(), None).await?.identified);
         }
-        let medium = ready.medium.clone();
-        Ok(KnownMedium {
+        let medium = validated.medium.clone();
+        Ok(IdentifiedMedium {
             key: medium.key,
             file: medium.file,
-            tags: ready.tags.clone(),
+            tags: validated.tags.clone(),
             kind: MediaKind::Image,
         })
     }
 
-    /// Checks all that can be said without a look at the bytes.
-    pub(super) fn ready(&self, media: Vec<NewMedium>) -> Result<Vec<ReadyMedium>> {
+    /// Validates all that does not need the bytes.
+    pub(crate) fn validated_media(&self, media: Vec<NewMedium>) -> Result<Vec<ValidatedMedium>> {
         let limits = &self.limits;
         if media.len() > limits.media_per_request {
             return Err(Error::LimitExceeded {
                 argument: Some("input.media".to_owned()),
-                message: format!("at most {} media in one request", limits.media_per_request),
+                message: format!("a request holds at most {} media", limits.media_per_request),
                 reason: Some("TOO_MANY_MEDIA".to_owned()),
             });
         }
         unique_keys(&media)?;
-        let mut ready = Vec::with_capacity(media.len());
+        let mut validated = Vec::with_capacity(media.len());
         for medium in media {
             let tags = checked_tags(&medium.tags, &medium.argument)?;
             let metadata = checked_metadata(
@@ -102,17 +108,17 @@ impl Checker {
                 limits.metadata_bytes,
                 &format!("{}.metadata", medium.argument),
             )?;
-            ready.push(ReadyMedium { medium, tags, metadata });
+            validated.push(ValidatedMedium { medium, tags, metadata });
         }
-        Ok(ready)
+        Ok(validated)
     }
 
     async fn examine_one(
         &self,
-        ready: ReadyMedium,
-        folder: Option<Place<'_>>,
+        validated: ValidatedMedium,
+        folder: Option<SpoolFor<'_>>,
     ) -> Result<ExaminedMedium> {
-        let ReadyMedium { medium, tags, metadata } = ready;
+        let ValidatedMedium { medium, tags, metadata } = validated;
         let argument = format!("{}.file", medium.argument);
         let file = medium.file;
         if file.byte_size() == 0 {
@@ -122,11 +128,11 @@ impl Checker {
                 reason: Some("EMPTY_MEDIUM".to_owned()),
             });
         }
-        // The disk writes while the worker examines; most uploads are good.
+        // The disk writes while the worker examines, because most uploads are valid.
         let sealed = async {
             match (file.spooled(), folder) {
-                (Some(spooled), Some((_, folder))) => {
-                    spooled.write_ahead(folder.clone()).await.map_err(of_blob)
+                (Some(spooled), Some(folder)) => {
+                    spooled.write_ahead(folder.key.clone()).await.map_err(of_blob)
                 }
                 _ => Ok(()),
             }
@@ -140,66 +146,40 @@ impl Checker {
         };
         let (mut probed, ()) = tokio::try_join!(probed, sealed)?;
         let thumbnail = match (probed.thumbnail.take(), folder) {
-            (Some(bytes), Some((blobs, folder))) => {
-                Some(blobs.spool_ahead(folder, bytes).await.map_err(of_blob)?)
+            (Some(bytes), Some(folder)) => {
+                Some(folder.blobs.spool_ahead(folder.key, bytes).await.map_err(of_blob)?)
             }
             _ => None,
         };
         let kind = probed.report.kind;
-        let known = KnownMedium { key: medium.key, file, tags, kind };
-        Ok(ExaminedMedium { known, metadata, probed, thumbnail })
-    }
-}
-
-impl Services {
-    /// Writes the bytes and thumbnails under the folder's key, all at once. Where that fails,
-    /// nothing stays.
-    pub(super) async fn write_media(
-        &self,
-        examined: &[ExaminedMedium],
-        ids: &[MediaId],
-        folder: FolderId,
-        key: &Arc<FolderKey>,
-        now: OffsetDateTime,
-    ) -> Result<Vec<Medium>> {
-        let blobs = &self.inner.blobs;
-        let uploads = examined.iter().map(|medium| medium.known.file.spooled());
-        let uploads: Option<Vec<&SpooledBlob>> = uploads.collect();
-        let uploads =
-            uploads.ok_or_else(|| Error::broken("a medium of a folder was uploaded to memory"))?;
-        let all: Vec<&SpooledBlob> = uploads
-            .into_iter()
-            .chain(examined.iter().filter_map(|medium| medium.thumbnail.as_ref()))
-            .collect();
-        let keys: Vec<String> = all.iter().map(|blob| key.blob_key(blob.sha256())).collect();
-        if let Err(error) = blobs.commit_all(&all, key).await {
-            self.delete_blobs(&keys).await;
-            return Err(of_blob(error));
-        }
-        let (uploads, thumbnail_keys) = keys.split_at(examined.len());
-        let mut thumbnail_keys = thumbnail_keys.iter().cloned();
-        let media = examined.iter().zip(ids).zip(uploads);
-        let stored = media.map(|((medium, &id), blob_key)| {
-            let thumbnail_key = medium.thumbnail.as_ref().and_then(|_| thumbnail_keys.next());
-            medium.stored(id, folder, blob_key.clone(), thumbnail_key, now)
-        });
-        Ok(stored.collect())
+        let identified = IdentifiedMedium { key: medium.key, file, tags, kind };
+        Ok(ExaminedMedium { identified, metadata, probed, thumbnail })
     }
 }
 
 /// The keys of the blobs of a medium.
-pub(super) fn blob_keys(medium: &Medium) -> impl Iterator<Item = String> {
+pub(crate) fn blob_keys(medium: &Medium) -> impl Iterator<Item = String> {
     std::iter::once(medium.blob_key.clone()).chain(medium.thumbnail_key.clone())
 }
 
 impl ExaminedMedium {
-    /// The frame that the probe left, once.
-    pub(super) fn take_frame(&mut self) -> Option<ProbedFrame> {
+    /// Takes the frame that the probe decoded.
+    pub(crate) fn take_frame(&mut self) -> Option<ProbedFrame> {
         let report = self.probed.report.frame?;
         Some(ProbedFrame { report, pixels: self.probed.frame.take()? })
     }
 
-    fn stored(
+    /// The file in the spool; `None` if it was uploaded to memory.
+    pub(crate) fn spooled(&self) -> Option<&SpooledBlob> {
+        self.identified.file.spooled()
+    }
+
+    pub(crate) fn thumbnail(&self) -> Option<&SpooledBlob> {
+        self.thumbnail.as_ref()
+    }
+
+    /// The record of the medium with its blobs under these keys.
+    pub(crate) fn stored(
         &self,
         id: MediaId,
         folder_id: FolderId,
@@ -211,13 +191,13 @@ impl ExaminedMedium {
         Medium {
             id,
             folder_id,
-            kind: self.known.kind,
-            tags: self.known.tags.clone(),
+            kind: self.identified.kind,
+            tags: self.identified.tags.clone(),
             metadata: self.metadata.clone(),
-            original_name: self.known.file.file_name().map(str::to_owned),
+            original_name: self.identified.file.file_name().map(str::to_owned),
             content_type: report.content_type.clone(),
-            byte_size: self.known.file.byte_size(),
-            sha256: self.known.file.sha256().to_owned(),
+            byte_size: self.identified.file.byte_size(),
+            sha256: self.identified.file.sha256().to_owned(),
             width: report.width,
             height: report.height,
             orientation_applied: report.orientation_applied,
@@ -232,7 +212,7 @@ impl ExaminedMedium {
 }
 
 /// New ids, in the order of the media.
-pub(super) fn new_ids(count: usize) -> Vec<MediaId> {
+pub(crate) fn new_ids(count: usize) -> Vec<MediaId> {
     (0..count).map(|_| MediaId(Uuid::now_v7())).collect()
 }
 
@@ -245,7 +225,10 @@ fn unique_keys(media: &[NewMedium]) -> Result<()> {
             return Err(Error::invalid(argument(), "must have 1 to 64 bytes"));
         }
         if !seen.insert(key.as_str()) {
-            return Err(Error::invalid(argument(), "is the key of another medium of this request"));
+            return Err(Error::invalid(
+                argument(),
+                "another medium of this request has the same key",
+            ));
         }
     }
     Ok(())

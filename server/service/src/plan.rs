@@ -1,9 +1,9 @@
-//! From a request for analyses to analyses that can be queued: types and parameters first (before
-//! any medium is looked at), then the media in their slots.
+//! Turns a request for analyses into analyses that can be queued: checks types and parameters
+//! before any medium is examined, then assigns the media to slots.
 
-use super::catalog::{Catalog, KnownAnalysis};
-use super::params::MergedParams;
-use super::types::{AnalysisRequest, Urgency};
+use crate::catalog::{Catalog, OfferedAnalysis};
+use crate::params::MergedParams;
+use crate::types::{AnalysisRequest, Urgency};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
@@ -11,62 +11,63 @@ use uuid::Uuid;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::slots::{self, Candidate, Mismatch};
 use vultus_core::{
-    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, Folder, FolderId, GroupId, MediaId,
+    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, Folder, FolderId, GroupId, Medium,
     Provenance, Result, RunId,
 };
 use vultus_store::{NewGroup, NewRun};
 
-/// Runs that nobody waits for let those pass that are waited for, if they are asked for within this
-/// time. No run waits longer than that because of others' urgency, however many these are.
-const LETS_PASS: Duration = Duration::seconds(5);
+/// Delay in the queue of runs without a waiting client. Runs with a waiting client that are queued
+/// within this time go first; later ones do not, so the delay is bounded.
+const UNWAITED_DELAY: Duration = Duration::seconds(5);
 
-/// A request whose type and parameters are right.
-pub(super) struct CheckedRequest {
+/// A request with valid type and parameters.
+pub(crate) struct CheckedRequest {
     request: AnalysisRequest,
-    pub(super) known: Arc<KnownAnalysis>,
-    pub(super) params: MergedParams,
+    pub(crate) offered: Arc<OfferedAnalysis>,
+    pub(crate) params: MergedParams,
 }
 
-/// A medium that analyses may take.
-pub(super) struct PlanMedium<'a> {
-    pub(super) candidate: Candidate<'a>,
+/// A medium that can be assigned to analyses.
+pub(crate) struct PlanMedium<'a> {
+    pub(crate) candidate: Candidate<'a>,
     /// The client's name for it within the call.
-    pub(super) key: Option<&'a str>,
+    pub(crate) key: Option<&'a str>,
 }
 
-/// An analysis with its media.
-pub(super) struct PlannedAnalysis {
-    pub(super) known: Arc<KnownAnalysis>,
-    pub(super) params: MergedParams,
-    pub(super) media: Vec<TakenMedium>,
+/// An analysis with its assigned media.
+pub(crate) struct PlannedAnalysis {
+    pub(crate) offered: Arc<OfferedAnalysis>,
+    pub(crate) params: MergedParams,
+    pub(crate) media: Vec<TakenMedium>,
 }
 
 /// Checks types and parameters.
-pub(super) fn check(
+pub(crate) fn check_requests(
     catalog: &Catalog,
     requests: Vec<AnalysisRequest>,
 ) -> Result<Vec<CheckedRequest>> {
-    let check = |request: AnalysisRequest| {
-        let known = catalog.get(&request.kind, &format!("{}.type", request.argument))?;
-        let mut params =
-            known.params.merge(request.params.as_ref(), &format!("{}.params", request.argument))?;
-        known.params.fill(&mut params, catalog.today());
-        Ok(CheckedRequest { request, known, params })
-    };
-    requests.into_iter().map(check).collect()
+    let mut checked = Vec::with_capacity(requests.len());
+    for request in requests {
+        let offered = catalog.get(&request.kind, &format!("{}.type", request.argument))?;
+        let argument = format!("{}.params", request.argument);
+        let mut params = offered.params.merge(request.params.as_ref(), &argument)?;
+        offered.params.fill(&mut params, catalog.today());
+        checked.push(CheckedRequest { request, offered, params });
+    }
+    Ok(checked)
 }
 
 impl CheckedRequest {
-    /// Puts media in the slots: those that the request names, or all of `media` that fit.
-    pub(super) fn assign(self, media: &[PlanMedium<'_>]) -> Result<PlannedAnalysis> {
+    /// Assigns media to the slots: those that the request names, or all of `media` that fit.
+    pub(crate) fn assign(self, media: &[PlanMedium<'_>]) -> Result<PlannedAnalysis> {
         let named = self.named(media)?;
         let candidates = match &named {
             Some(named) => named.iter().map(|(_, candidate)| *candidate).collect(),
             None => media.iter().map(|medium| medium.candidate).collect::<Vec<_>>(),
         };
-        let taken = slots::assign(&self.known.slots, &candidates, named.is_some())
+        let taken = slots::assign(&self.offered.slots, &candidates, named.is_some())
             .map_err(|mismatch| self.mismatch(&mismatch, named.as_deref().unwrap_or_default()))?;
-        Ok(PlannedAnalysis { known: self.known, params: self.params, media: taken })
+        Ok(PlannedAnalysis { offered: self.offered, params: self.params, media: taken })
     }
 
     /// The media that the request names, each with its argument.
@@ -111,7 +112,7 @@ impl CheckedRequest {
 }
 
 /// The planned analyses as one group, with one run per pool, ready to be queued.
-pub(super) fn group(
+pub(crate) fn group(
     folder: &Folder,
     planned: Vec<PlannedAnalysis>,
     urgency: Urgency,
@@ -123,12 +124,12 @@ pub(super) fn group(
     let (folder_id, group_id) = (folder.id, GroupId(Uuid::now_v7()));
     let turn_at = match urgency {
         Urgency::Waited => now,
-        Urgency::Later => now + LETS_PASS,
+        Urgency::Later => now + UNWAITED_DELAY,
     };
     let mut ids = Vec::with_capacity(planned.len());
     let mut runs: BTreeMap<String, NewRun> = BTreeMap::new();
     for plan in planned {
-        let pool = plan.known.pool.as_str().to_owned();
+        let pool = plan.offered.pool.as_str().to_owned();
         let new = || NewRun {
             id: RunId(Uuid::now_v7()),
             pool: pool.clone(),
@@ -160,7 +161,7 @@ fn queued(
         folder_id,
         group_id,
         run_id,
-        kind: plan.known.kind.clone(),
+        kind: plan.offered.kind.clone(),
         state: AnalysisState::Queued,
         resolution: None,
         reasons: Vec::new(),
@@ -172,7 +173,7 @@ fn queued(
         provenance: Provenance { parameter_sources: plan.params.sources, ..Provenance::default() },
         attempts: 0,
         deaths: 0,
-        timeout_ms: plan.known.timeout_ms,
+        timeout_ms: plan.offered.timeout_ms,
         created_at: now,
         started_at: None,
         finished_at: None,
@@ -180,17 +181,12 @@ fn queued(
     }
 }
 
-/// The ids of the media that a request can name, for tests of both callers.
-pub(super) fn candidates<'a>(
-    media: impl IntoIterator<Item = &'a vultus_core::Medium>,
-) -> Vec<PlanMedium<'a>> {
-    let medium = |medium: &'a vultus_core::Medium| PlanMedium {
-        candidate: candidate(medium.id, medium),
-        key: None,
-    };
-    media.into_iter().map(medium).collect()
-}
-
-fn candidate(id: MediaId, medium: &vultus_core::Medium) -> Candidate<'_> {
-    Candidate { id, kind: medium.kind, tags: &medium.tags }
+/// The stored media of a folder, which a request can name by id only.
+pub(crate) fn candidates(media: &[Medium]) -> Vec<PlanMedium<'_>> {
+    let mut candidates = Vec::with_capacity(media.len());
+    for medium in media {
+        let candidate = Candidate { id: medium.id, kind: medium.kind, tags: &medium.tags };
+        candidates.push(PlanMedium { candidate, key: None });
+    }
+    candidates
 }

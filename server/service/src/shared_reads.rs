@@ -1,25 +1,30 @@
-//! One read for all who watch a folder with the same rights: whoever asks joins the read that has
-//! not begun yet, and the next begins when the one before it has ended. A change that wakes
-//! thousands so costs two reads, and everybody gets a state from after the question.
+//! One read of the store for all clients that watch a folder with the same rights. A caller joins
+//! the next read that has not begun; it begins when the current read ends. A change that wakes
+//! thousands of clients thus costs two reads, and each client gets a state newer than its question.
 
-use super::Services;
-use super::types::FolderContents;
+use crate::folders::folder_contents;
+use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use vultus_core::{Error, FolderId, Result};
-use vultus_store::Scope;
+use vultus_store::{FolderContents, Folders, Scope};
 
 type Key = (Scope, FolderId);
-type Pending = watch::Sender<Option<Outcome>>;
+type PendingRead = watch::Sender<Option<Outcome>>;
 
-/// The folders that are being read: a task is at work on each. Its value is the next read, if
-/// anybody waits for one.
-#[derive(Default)]
-pub(super) struct SharedReads(Mutex<HashMap<Key, Option<Pending>>>);
+/// Folder reads that several callers share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct SharedReads(Arc<State>);
 
-/// What all who share a read get.
+struct State {
+    store: Arc<dyn Folders>,
+    /// The folders that a task is reading, each with the next read if a caller waits for one.
+    reads: Mutex<HashMap<Key, Option<PendingRead>>>,
+}
+
+/// The result of a read, for each caller that shares it.
 #[derive(Debug, Clone)]
 enum Outcome {
     Found(Arc<FolderContents>),
@@ -28,7 +33,7 @@ enum Outcome {
         message: String,
         retry_after: Duration,
     },
-    /// The cause is in the log.
+    /// The cause is logged.
     Failed,
 }
 
@@ -42,7 +47,7 @@ impl Outcome {
             }
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::error!(error, "reading a folder for those who watch it failed");
+                tracing::error!(error, "could not read a folder for its subscriptions");
                 Self::Failed
             }
         }
@@ -61,13 +66,44 @@ impl Outcome {
 }
 
 impl SharedReads {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Option<Pending>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn new(store: Arc<dyn Folders>) -> Self {
+        Self(Arc::new(State { store, reads: Mutex::default() }))
     }
 
-    /// Takes the read that is waited for. `None`: there is none, and the task of the folder ends.
-    fn begin(&self, key: Key) -> Option<Pending> {
-        let mut reads = self.lock();
+    /// A folder as it is after this call, read together with all other callers that ask for it.
+    pub(crate) async fn contents(&self, scope: Scope, id: FolderId) -> Result<Arc<FolderContents>> {
+        let key = (scope, id);
+        let mut is_first = false;
+        let mut outcome = {
+            let mut reads = self.0.reads.lock();
+            let next = reads.entry(key).or_insert_with(|| {
+                is_first = true;
+                None
+            });
+            next.get_or_insert_with(|| watch::Sender::new(None)).subscribe()
+        };
+        if is_first {
+            // A task: a caller may not be polled, so that no caller can read for the others.
+            tokio::spawn(self.clone().read_for_all(key));
+        }
+        let outcome = outcome.wait_for(Option::is_some).await.ok().and_then(|seen| seen.clone());
+        outcome.ok_or_else(|| Error::broken("a shared read of a folder was aborted"))?.into_result()
+    }
+
+    async fn read_for_all(self, key: Key) {
+        let guard = EntryGuard { state: &self.0, key };
+        while let Some(pending) = self.begin(key) {
+            let read = folder_contents(self.0.store.as_ref(), key.0, key.1).await;
+            pending.send_replace(Some(Outcome::of(read)));
+        }
+        // `begin` removed the entry; a new one may belong to another task already.
+        std::mem::forget(guard);
+    }
+
+    /// Takes the read that callers wait for. If no caller waits, removes the folder's entry, and
+    /// its task ends.
+    fn begin(&self, key: Key) -> Option<PendingRead> {
+        let mut reads = self.0.reads.lock();
         let pending = reads.get_mut(&key).and_then(Option::take);
         if pending.is_none() {
             reads.remove(&key);
@@ -76,53 +112,15 @@ impl SharedReads {
     }
 }
 
-impl Services {
-    /// A folder as it is after this call, read together with all others who ask for it.
-    pub(super) async fn shared_contents(
-        &self,
-        scope: Scope,
-        id: FolderId,
-    ) -> Result<Arc<FolderContents>> {
-        let key = (scope, id);
-        let mut is_first = false;
-        let mut outcome = {
-            let mut reads = self.inner.shared_reads.lock();
-            let next = reads.entry(key).or_insert_with(|| {
-                is_first = true;
-                None
-            });
-            next.get_or_insert_with(|| watch::Sender::new(None)).subscribe()
-        };
-        if is_first {
-            // A task: those who wait may go unpolled, and none of them reads for the others.
-            tokio::spawn(self.clone().read_for_all(key));
-        }
-        let outcome = outcome.wait_for(Option::is_some).await.ok().and_then(|seen| seen.clone());
-        outcome
-            .ok_or_else(|| Error::broken("a shared read of a folder was given up"))?
-            .into_result()
-    }
-
-    async fn read_for_all(self, key: Key) {
-        let leaving = Leaving { services: &self, key };
-        while let Some(pending) = self.inner.shared_reads.begin(key) {
-            let outcome = Outcome::of(self.contents_of(key.0, key.1).await);
-            pending.send_replace(Some(outcome));
-        }
-        // The entry is gone, and may be another task's already.
-        std::mem::forget(leaving);
-    }
-}
-
-/// Drop guard: a task that is aborted or panics takes its entry along, so that those who wait get
-/// an error and the next one starts a new task.
-struct Leaving<'s> {
-    services: &'s Services,
+/// Drop guard: if the task panics or is aborted, removes its entry so that waiting callers get an
+/// error instead of hanging, and the next caller starts a new task.
+struct EntryGuard<'s> {
+    state: &'s State,
     key: Key,
 }
 
-impl Drop for Leaving<'_> {
+impl Drop for EntryGuard<'_> {
     fn drop(&mut self) {
-        self.services.inner.shared_reads.lock().remove(&self.key);
+        self.state.reads.lock().remove(&self.key);
     }
 }

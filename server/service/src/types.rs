@@ -1,4 +1,4 @@
-//! What goes into and comes out of the use cases: plain values, no transport and no database types.
+//! Arguments and results of the use cases: plain values, no transport and no database types.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,89 +15,89 @@ use vultus_core::{
 use vultus_plugin_api::manifest::AnalysisSpec;
 use vultus_pools::AnalysisStatistics;
 
-pub use super::upload::{UploadSink, UploadedFile};
+pub use crate::uploads::{UploadSink, UploadedFile};
 pub use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder};
 
 /// A pair of tokens after a login or a refresh.
 #[derive(Clone)]
 pub struct Tokens {
-    /// For every call, short-lived.
+    /// Short-lived token, sent with each call.
     pub access_token: String,
     /// When it expires.
     pub access_expires_at: OffsetDateTime,
-    /// For one refresh.
+    /// Token for one refresh.
     pub refresh_token: String,
     /// When it expires.
     pub refresh_expires_at: OffsetDateTime,
-    /// Who logged in.
+    /// The user that logged in.
     pub user: User,
 }
 
-/// A verified access token: who is asking, and until when a long-lived connection may go on.
+/// A verified access token: the caller, and how long a connection may use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authenticated {
-    /// Who is asking.
+    /// The caller.
     pub principal: vultus_core::Principal,
     /// When the token expires.
     pub expires_at: OffsetDateTime,
 }
 
-/// Who is asking, with what they may do.
+/// The caller's user and permissions.
 #[derive(Debug, Clone)]
 pub struct ViewerInfo {
     /// The user.
     pub user: User,
-    /// What the role may do, over which objects.
+    /// The actions that the role permits, with their reach.
     pub permissions: Vec<vultus_auth::policy::Permission>,
 }
 
-/// A user to be made.
+/// A user to be created.
 #[derive(Debug, Clone)]
 pub struct NewUser {
-    /// Login name; made lower case.
+    /// Login name; converted to lower case.
     pub email: String,
-    /// Name for people.
+    /// Display name.
     pub name: String,
     /// Role.
     pub role: Role,
-    /// A machine account.
+    /// Whether it is an account of a machine.
     pub is_service: bool,
-    /// Absent: the default company.
+    /// The default company if absent.
     pub company_id: Option<CompanyId>,
-    /// Absent: one is made, and given back once.
+    /// Generated and returned if absent.
     pub password: Option<secrecy::SecretString>,
 }
 
-/// A user that was made.
+/// A user that was created.
 #[derive(Debug)]
 pub struct AddedUser {
     /// The user.
     pub user: User,
-    /// The password that was made, when none was given.
+    /// The generated password, if none was given.
     pub password: Option<secrecy::SecretString>,
 }
 
-/// A folder to be made, with its first media and analyses.
+/// A folder to be created, with its first media and analyses.
 #[derive(Debug, Clone, Default)]
 pub struct NewFolder {
-    /// The client's own key.
+    /// The client's external id.
     pub external_id: Option<String>,
-    /// The client's own data: a JSON object (or null for none).
+    /// The client's data: a JSON object, or null.
     pub metadata: Value,
     /// Media.
     pub media: Vec<NewMedium>,
     /// Analyses.
     pub analyses: Vec<AnalysisRequest>,
-    /// Whether somebody waits for them.
+    /// Whether a client waits for the analyses.
     pub urgency: Urgency,
 }
 
 /// Whether a request waits for its verdicts.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
-    /// It does.
+    /// It waits.
     Waited,
-    /// It does not: runs that are waited for may pass for a few seconds.
+    /// It does not wait: runs with a waiting client go first for a few seconds.
     #[default]
     Later,
 }
@@ -109,26 +109,26 @@ pub struct NewMedium {
     pub key: Option<String>,
     /// The bytes.
     pub file: UploadedFile,
-    /// Tags, as the client wrote them.
+    /// Tags as sent by the client.
     pub tags: Vec<String>,
-    /// The client's own data: a JSON object (or null for none).
+    /// The client's data: a JSON object, or null.
     pub metadata: Value,
-    /// Where it stands in the request, for errors: `input.media[0]`.
+    /// Its path in the request, for errors: `input.media[0]`.
     pub argument: String,
 }
 
-/// An analysis that is asked for.
+/// A requested analysis.
 #[derive(Debug, Clone)]
 pub struct AnalysisRequest {
     /// Type, such as `liveness`.
     pub kind: String,
-    /// These media of the folder. With neither ids nor keys: all that fit.
+    /// Ids of media in the folder. Without ids and keys: all media that fit.
     pub media_ids: Option<Vec<MediaId>>,
-    /// These media of the same call, by key.
+    /// Keys of media in the same call.
     pub media_keys: Option<Vec<String>>,
     /// Parameters: a JSON object.
     pub params: Option<Value>,
-    /// Where it stands in the request, for errors: `input.analyses[0]`.
+    /// Its path in the request, for errors: `input.analyses[0]`.
     pub argument: String,
 }
 
@@ -139,35 +139,35 @@ pub struct ClientKey {
     pub key: String,
     /// The operation, such as `createFolder`.
     pub operation: &'static str,
-    /// SHA-256 over operation, variables and the files' hashes.
+    /// SHA-256 of the operation, its variables and the hashes of its files.
     pub fingerprint: String,
 }
 
-/// What a change of a folder made.
+/// The result of an addition to a folder.
 #[derive(Debug, Clone)]
 pub struct FolderChanged {
     /// The folder.
     pub folder_id: FolderId,
-    /// The media made, in the order of the request.
+    /// The new media, in the order of the request.
     pub media: Vec<MediaId>,
-    /// The group of the analyses.
+    /// The group of the new analyses.
     pub group: Option<GroupId>,
-    /// The analyses made, in the order of the request.
+    /// The new analyses, in the order of the request.
     pub analyses: Vec<AnalysisId>,
-    /// An earlier request with the same idempotency key made it.
+    /// Whether an earlier request with the same idempotency key added them.
     pub replayed: bool,
 }
 
-/// A change of a folder's own fields.
+/// A change of a folder's fields.
 #[derive(Debug, Clone, Default)]
 pub struct FolderUpdate {
-    /// New metadata: a JSON object. Absent leaves it as it is.
+    /// New metadata: a JSON object. `None` does not change it.
     pub metadata: Option<Value>,
-    /// New external id; `Some(None)` clears it, `None` leaves it as it is.
+    /// New external id; `Some(None)` clears it, `None` does not change it.
     pub external_id: Option<Option<String>>,
 }
 
-/// An analysis that was judged at once, with nothing stored. Media are named by their index in the
+/// An analysis of an instant check. It is not stored; media are identified by their index in the
 /// call.
 #[derive(Debug, Clone)]
 pub struct CheckedAnalysis {
@@ -175,34 +175,34 @@ pub struct CheckedAnalysis {
     pub kind: String,
     /// FINISHED or FAILED.
     pub state: AnalysisState,
-    /// The verdict; only when FINISHED.
+    /// The verdict; only if FINISHED.
     pub resolution: Option<Resolution>,
-    /// Why.
+    /// The reasons for the verdict.
     pub reasons: Vec<CheckedReason>,
     /// The analyzer's result. Index n of a medium in it is `media[n]`.
     pub result: Option<Value>,
-    /// Why there is no verdict.
+    /// The cause, if there is no verdict.
     pub failure: Option<AnalysisFailure>,
-    /// What judged.
+    /// Plugin, weights and parameter sources of the verdict.
     pub provenance: Provenance,
     /// Merged and validated parameters.
     pub params: Value,
-    /// The media taken.
+    /// The media that the analysis used.
     pub media: Vec<CheckedMedium>,
-    /// Files that the analysis made, with their bytes.
+    /// Files that the analysis produced, with their bytes.
     pub artifacts: Vec<CheckedArtifact>,
 }
 
-/// A reason of an analysis that was not stored.
+/// A reason of a verdict of an instant check.
 #[derive(Debug, Clone)]
 pub struct CheckedReason {
     /// Stable code.
     pub code: String,
-    /// One sentence for people.
+    /// One sentence for the user.
     pub message: String,
     /// Index of the medium in the call.
     pub medium: Option<usize>,
-    /// Frame of it, counted from 0 in the run's set.
+    /// Frame of the medium, counted from 0 in the run's set.
     pub frame: Option<u32>,
 }
 
@@ -213,16 +213,16 @@ pub struct CheckedMedium {
     pub index: usize,
     /// The client's name for it.
     pub key: Option<String>,
-    /// Kind by content.
+    /// Kind, detected from the content.
     pub kind: MediaKind,
-    /// The slot that it was taken for.
+    /// The slot that it fills.
     pub slot: String,
 }
 
 /// An artifact of an instant check.
 #[derive(Debug, Clone)]
 pub struct CheckedArtifact {
-    /// The plugin's name for it.
+    /// Name given by the plugin.
     pub name: String,
     /// MIME type.
     pub content_type: String,
@@ -230,53 +230,53 @@ pub struct CheckedArtifact {
     pub bytes: bytes::Bytes,
 }
 
-/// What a signed URL leads to.
+/// The file that a signed URL leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Download {
     /// The bytes of a medium.
     Medium(MediaId),
-    /// Its thumbnail.
+    /// The thumbnail of a medium.
     Thumbnail(MediaId),
-    /// An artifact, by its name.
+    /// An artifact of an analysis, by name.
     Artifact(AnalysisId, String),
 }
 
-/// Bytes as they are read.
+/// A stream of bytes.
 pub type ByteStream = BoxStream<'static, io::Result<Bytes>>;
 
-/// A file that is ready to be sent. Range requests are the transport's.
+/// A file that is ready to be sent. The transport handles range requests.
 pub struct OpenDownload {
-    /// Gives the bytes from the start of a range to before its end; what is not sent is not read.
+    /// Reads a range of the bytes. Bytes that are not sent are not read.
     pub bytes: Box<dyn FnOnce(Range<u64>) -> ByteStream + Send>,
     /// Size in bytes.
     pub byte_size: u64,
-    /// MIME type, of a short list that is safe to send.
+    /// MIME type, from a short list that is safe to send.
     pub content_type: String,
-    /// Name to save it under: id and extension, never the client's.
+    /// Name for saving: id and extension, never the client's file name.
     pub file_name: String,
-    /// SHA-256 of the bytes where known (an entity tag).
+    /// SHA-256 of the bytes, if known; used as entity tag.
     pub sha256: Option<String>,
 }
 
-/// How an analyzer is doing.
+/// Health of an analyzer, with the cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnalyzerCondition {
-    /// In one word.
+    /// Health.
     pub health: AnalyzerHealth,
-    /// Why, unless it is ready.
+    /// The cause, unless it is ready.
     pub reason: Option<String>,
 }
 
-/// How an analyzer is doing, in one word.
+/// Health of an analyzer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnalyzerHealth {
-    /// Nothing is wrong.
+    /// It works.
     Ready,
-    /// It takes work, and something is wrong.
+    /// It takes work, but has a fault.
     Degraded,
     /// It takes no work for a while.
     Unavailable,
-    /// It takes no work until the operator does something.
+    /// It takes no work until the operator intervenes.
     Quarantined,
 }
 
@@ -285,15 +285,15 @@ pub enum AnalyzerHealth {
 pub struct AnalyzerInfo {
     /// Id of the plugin.
     pub id: String,
-    /// Name for people.
+    /// Display name.
     pub name: String,
     /// Version.
     pub version: String,
-    /// Who ships it.
+    /// Vendor.
     pub vendor: String,
     /// SPDX licence expression.
     pub license: String,
-    /// SHA-256 of its file.
+    /// SHA-256 of the plugin's file.
     pub sha256: String,
     /// The analyses that it offers.
     pub analyses: Vec<AnalysisSpec>,
@@ -301,55 +301,55 @@ pub struct AnalyzerInfo {
     pub provides: Vec<String>,
     /// SHA-256 of each weight file in use.
     pub weights: Vec<(String, String)>,
-    /// The parameters that apply when a request gives none, per analysis type: defaults with the
-    /// company's policy on top.
+    /// The parameters of a request that sets none, by analysis type: defaults overridden by the
+    /// company's policy.
     pub effective_params: BTreeMap<String, Value>,
-    /// How it is doing; why, only for who may see the folders of all companies.
+    /// Health. The cause is only set if the caller may see the folders of all companies.
     pub condition: AnalyzerCondition,
-    /// How its analyses went, by type: those of all companies, so none but for who may see the
-    /// folders of all.
+    /// Statistics of its analyses, by type. They include all companies, so they are empty unless
+    /// the caller may see the folders of all companies.
     pub statistics: BTreeMap<String, AnalysisStatistics>,
 }
 
-/// What the server is.
+/// Version and limits of the server.
 #[derive(Debug, Clone)]
 pub struct ServerInfo {
     /// Version of the server.
     pub version: &'static str,
-    /// Limits that clients should know.
+    /// Limits for clients.
     pub limits: ServerLimits,
 }
 
-/// How far the workers are locked in on this machine.
+/// The workers' sandbox on this machine.
 #[derive(Debug, Clone)]
 pub struct SandboxInfo {
-    /// Whether the server refuses to start where something is missing.
+    /// Whether the server refuses to start with a gap.
     pub required: bool,
-    /// What the kernel does not offer, one sentence each.
+    /// The protections that the kernel does not offer, one sentence each.
     pub gaps: Vec<String>,
 }
 
-/// Limits that clients should know.
+/// Limits for clients.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerLimits {
-    /// Largest file, in bytes.
+    /// Maximum size of a file, in bytes.
     pub upload_bytes: u64,
-    /// Most media in one request.
+    /// Maximum number of media in one request.
     pub media_per_request: usize,
-    /// Most analyses in one request.
+    /// Maximum number of analyses in one request.
     pub analyses_per_request: usize,
-    /// Most pixels of one picture.
+    /// Maximum size of a picture, in pixels.
     pub pixels: u64,
-    /// Longest video, in seconds.
+    /// Maximum duration of a video, in seconds.
     pub video_seconds: u32,
-    /// Longest `waitMs`, in milliseconds.
+    /// Maximum `waitMs`, in milliseconds.
     pub wait_ms: u64,
 }
 
-/// Whether the node can do its work.
+/// Whether the node can serve requests.
 #[derive(Debug, Clone)]
 pub struct Readiness {
-    /// All is well, and no shutdown has begun.
+    /// Nothing is missing, and no shutdown has begun.
     pub ready: bool,
     /// What is missing, one stable word each: `store`, `workers`, `stopping`.
     pub missing: Vec<&'static str>,

@@ -138,7 +138,6 @@ fn options() -> Options {
     }
 }
 
-/// Workers without plugins: they are not asked anything here.
 /// Workers without plugins, as no request here needs one.
 fn workers() -> PoolsConfig {
     let test = std::env::current_exe().unwrap();

@@ -1,10 +1,9 @@
-//! Files on their way in: spooled to disk (encrypted) for folders, to memory for instant checks,
-//! hashed while they arrive, with the size limit enforced byte by byte. Nothing is looked into
-//! here; that is the probe's part.
+//! Incoming files: spooled to disk (encrypted) for folders, to memory for instant checks, hashed
+//! while they arrive, with the size limit enforced on each write. Contents are not parsed here; a
+//! worker's probe does that.
 
-use super::Services;
-use super::admission::{MemoryBudget, Reserved};
-use super::errors::of_blob;
+use crate::check_memory::{CheckMemory, ReservedCheckMemory};
+use crate::errors::of_blob;
 use rustix::fs::{MemfdFlags, SealFlags};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -13,16 +12,16 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vultus_auth::policy::{self, Action};
-use vultus_blobs::{BlobError, MemoryBudget as PlainMemory, Plain, Spool, SpooledBlob};
+use vultus_blobs::{BlobError, BlobStore, MemoryBudget, Plain, Spool, SpooledBlob};
 use vultus_core::{Error, Principal, Result};
 
-/// What a client is told to wait when too many files arrive at once.
+/// Time after which a client should retry when too many files arrive at once.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-/// A file that arrived whole. Cheap to clone; the bytes go when the last clone does, unless they
-/// were committed.
+/// A complete file. Cheap to clone; the last clone deletes the bytes on drop unless they were
+/// committed.
 #[derive(Debug, Clone)]
 pub struct UploadedFile(Arc<Arrived>);
 
@@ -38,11 +37,11 @@ struct Arrived {
 #[derive(Debug)]
 enum Content {
     Disk(SpooledBlob),
-    Open { file: OwnedFd, _reserved: Option<Reserved> },
+    Open { file: OwnedFd, _reserved: Option<ReservedCheckMemory> },
 }
 
 impl UploadedFile {
-    /// A file of this machine, for [`super::Checker`]: nothing is copied.
+    /// A local file, for [`crate::Checker`]; it is not copied.
     pub fn local(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let mut hasher = Sha256::new();
@@ -56,7 +55,7 @@ impl UploadedFile {
             hasher.update(&buffer[..read]);
             byte_size += read as u64;
         }
-        let file_name = path.file_name().and_then(|name| plain_name(&name.to_string_lossy()));
+        let file_name = path.file_name().and_then(|name| safe_file_name(&name.to_string_lossy()));
         let content = Content::Open { file: file.into(), _reserved: None };
         Ok(Self(Arc::new(Arrived {
             content,
@@ -87,9 +86,9 @@ impl UploadedFile {
         self.0.declared_type.as_deref()
     }
 
-    /// The bytes, to be read by a worker. Those of the spool are decrypted into memory, as soon as
-    /// there is room.
-    pub(super) async fn readable(&self, memory: &PlainMemory) -> Result<Readable> {
+    /// The bytes, to be read by a worker. A spooled file is decrypted into memory as soon as the
+    /// budget allows.
+    pub(crate) async fn readable(&self, memory: &MemoryBudget) -> Result<Readable> {
         match &self.0.content {
             Content::Disk(spooled) => {
                 let reserved = memory.reserve(self.byte_size()).await;
@@ -100,7 +99,7 @@ impl UploadedFile {
     }
 
     /// The first bytes, at most 16.
-    pub(super) fn first_bytes(&self) -> Result<Vec<u8>> {
+    pub(crate) fn first_bytes(&self) -> Result<Vec<u8>> {
         match &self.0.content {
             Content::Disk(spooled) => Ok(spooled.first_bytes().to_vec()),
             Content::Open { file, .. } => {
@@ -111,8 +110,8 @@ impl UploadedFile {
         }
     }
 
-    /// The file in the spool; `None` for one elsewhere, which can only be checked.
-    pub(super) fn spooled(&self) -> Option<&SpooledBlob> {
+    /// The file in the spool; `None` for one that is not spooled and can only be checked.
+    pub(crate) fn spooled(&self) -> Option<&SpooledBlob> {
         match &self.0.content {
             Content::Disk(spooled) => Some(spooled),
             Content::Open { .. } => None,
@@ -120,20 +119,20 @@ impl UploadedFile {
     }
 }
 
-/// The bytes of a file, open for other processes while it lives.
-pub(super) enum Readable {
-    /// Out of the spool.
+/// The bytes of a file, which other processes can open while this value lives.
+pub(crate) enum Readable {
+    /// From the spool.
     Decrypted(
         Plain,
-        #[expect(dead_code, reason = "it gives the memory back")] vultus_blobs::Reserved,
+        #[expect(dead_code, reason = "dropping it releases the memory")] vultus_blobs::Reserved,
     ),
-    /// In memory, or a file of this machine.
+    /// In memory, or a local file.
     AsItIs(UploadedFile),
 }
 
 impl Readable {
-    /// A descriptor of its own, read-only, at the beginning of the bytes.
-    pub(super) fn descriptor(&self) -> Result<OwnedFd> {
+    /// A new read-only descriptor, at the beginning of the bytes.
+    pub(crate) fn descriptor(&self) -> Result<OwnedFd> {
         match self {
             Self::Decrypted(plain, _) => plain.descriptor().map_err(of_blob),
             Self::AsItIs(UploadedFile(arrived)) => match &arrived.content {
@@ -149,13 +148,13 @@ fn reopened(file: &OwnedFd) -> Result<OwnedFd> {
     File::open(path).map(OwnedFd::from).map_err(|e| Error::internal("opening an upload", e))
 }
 
-/// Takes the bytes of one file. Dropping it before the end leaves nothing behind.
+/// Receives the bytes of one file. Dropping it before the end deletes them.
 pub struct UploadSink {
-    target: Target,
+    target: SinkTarget,
     _permit: OwnedSemaphorePermit,
 }
 
-enum Target {
+enum SinkTarget {
     Disk(Box<Spool>),
     Memory(Box<MemorySpool>),
 }
@@ -165,48 +164,47 @@ struct MemorySpool {
     hasher: Sha256,
     byte_size: u64,
     limit: u64,
-    reserved: Reserved,
+    reserved: ReservedCheckMemory,
 }
 
 impl UploadSink {
-    /// Takes the next bytes, and waits until they are written. One byte over the limit is
-    /// LIMIT_EXCEEDED.
+    /// Writes the next bytes. LIMIT_EXCEEDED if the file becomes larger than the limit.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.target {
-            Target::Disk(spool) => spool.write(bytes).await.map_err(of_blob),
-            Target::Memory(spool) => spool.write(bytes),
+            SinkTarget::Disk(spool) => spool.write(bytes).await.map_err(of_blob),
+            SinkTarget::Memory(spool) => spool.write(bytes),
         }
     }
 
     /// Size so far, in bytes.
     pub fn byte_size(&self) -> u64 {
         match &self.target {
-            Target::Disk(spool) => spool.byte_size(),
-            Target::Memory(spool) => spool.byte_size,
+            SinkTarget::Disk(spool) => spool.byte_size(),
+            SinkTarget::Memory(spool) => spool.byte_size,
         }
     }
 
-    /// The file is complete.
+    /// Ends the file.
     pub async fn finish(
         self,
         file_name: Option<String>,
         declared_type: Option<String>,
     ) -> Result<UploadedFile> {
         let (content, byte_size, sha256) = match self.target {
-            Target::Disk(spool) => {
+            SinkTarget::Disk(spool) => {
                 let spooled = spool.finish().await.map_err(of_blob)?;
                 let (byte_size, sha256) = (spooled.byte_size(), spooled.sha256().to_owned());
                 (Content::Disk(spooled), byte_size, sha256)
             }
-            Target::Memory(spool) => spool.finish()?,
+            SinkTarget::Memory(spool) => spool.finish()?,
         };
-        let file_name = file_name.as_deref().and_then(plain_name);
+        let file_name = file_name.as_deref().and_then(safe_file_name);
         Ok(UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name, declared_type })))
     }
 }
 
 impl MemorySpool {
-    fn new(limit: u64, budget: &MemoryBudget) -> Result<Self> {
+    fn new(limit: u64, budget: &CheckMemory) -> Result<Self> {
         let file =
             rustix::fs::memfd_create("upload", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)
                 .map_err(|e| Error::internal("making a file in memory", e))?;
@@ -242,35 +240,40 @@ impl MemorySpool {
     }
 }
 
-impl Services {
-    /// Begins an upload to disk, for a folder.
-    pub fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
+/// The part that receives files.
+pub(crate) struct Uploads {
+    pub(crate) blobs: Arc<BlobStore>,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) check_memory: CheckMemory,
+    pub(crate) max_bytes: u64,
+}
+
+impl Uploads {
+    pub(crate) fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
         policy::authorize(caller, Action::AddMedia)?;
-        let permit = self.upload_permit()?;
-        let spool = self.inner.blobs.spool(self.inner.checker.limits.upload_bytes);
-        Ok(UploadSink { target: Target::Disk(Box::new(spool)), _permit: permit })
+        let permit = self.permit()?;
+        let spool = self.blobs.spool(self.max_bytes);
+        Ok(UploadSink { target: SinkTarget::Disk(Box::new(spool)), _permit: permit })
     }
 
-    /// Begins an upload to memory, for an instant check.
-    pub fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
+    pub(crate) fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
         policy::authorize(caller, Action::Check)?;
-        let permit = self.upload_permit()?;
-        let spool =
-            MemorySpool::new(self.inner.checker.limits.upload_bytes, &self.inner.check_memory)?;
-        Ok(UploadSink { target: Target::Memory(Box::new(spool)), _permit: permit })
+        let permit = self.permit()?;
+        let spool = MemorySpool::new(self.max_bytes, &self.check_memory)?;
+        Ok(UploadSink { target: SinkTarget::Memory(Box::new(spool)), _permit: permit })
     }
 
-    fn upload_permit(&self) -> Result<OwnedSemaphorePermit> {
-        self.inner.uploads.clone().try_acquire_owned().map_err(|_| Error::Unavailable {
-            message: "too many files are being received; try again".to_owned(),
+    fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        self.permits.clone().try_acquire_owned().map_err(|_| Error::Unavailable {
+            message: "the server is receiving too many files; try again".to_owned(),
             retry_after: RETRY_AFTER,
         })
     }
 }
 
-/// The last part of a name, without control characters, at most 255 bytes; `None` when nothing is
-/// left.
-fn plain_name(name: &str) -> Option<String> {
+/// The last part of a path, without control characters, at most 255 bytes; `None` if that is
+/// empty.
+fn safe_file_name(name: &str) -> Option<String> {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut plain: String = last.chars().filter(|c| !c.is_control()).collect();
     while plain.len() > 255 {
@@ -284,8 +287,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_in_memory_is_counted_against_the_budget_until_it_is_dropped() {
-        let budget = MemoryBudget::new(10);
+    fn upload_in_memory_reserves_budget_until_dropped() {
+        let budget = CheckMemory::new(10);
         let mut first = MemorySpool::new(100, &budget).unwrap();
         first.write(b"12345678").unwrap();
         let mut second = MemorySpool::new(100, &budget).unwrap();
@@ -295,8 +298,8 @@ mod tests {
     }
 
     #[test]
-    fn one_byte_over_the_limit_is_refused_and_what_arrived_can_be_read_twice() {
-        let budget = MemoryBudget::new(1000);
+    fn oversized_write_fails_and_earlier_bytes_stay_readable() {
+        let budget = CheckMemory::new(1000);
         let mut spool = MemorySpool::new(3, &budget).unwrap();
         spool.write(b"abc").unwrap();
         assert!(matches!(spool.write(b"d"), Err(Error::LimitExceeded { .. })));
@@ -318,9 +321,9 @@ mod tests {
     }
 
     #[test]
-    fn a_clients_file_name_loses_folders_and_control_characters() {
-        assert_eq!(plain_name("../../etc/pass\u{0}wd").as_deref(), Some("passwd"));
-        assert_eq!(plain_name("C:\\me\\selfie.mp4").as_deref(), Some("selfie.mp4"));
-        assert_eq!(plain_name("a/"), None);
+    fn file_name_loses_folders_and_control_characters() {
+        assert_eq!(safe_file_name("../../etc/pass\u{0}wd").as_deref(), Some("passwd"));
+        assert_eq!(safe_file_name("C:\\me\\selfie.mp4").as_deref(), Some("selfie.mp4"));
+        assert_eq!(safe_file_name("a/"), None);
     }
 }

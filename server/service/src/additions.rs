@@ -1,0 +1,295 @@
+//! Additions to folders: a folder with its first media and analyses, and more of both later. Each
+//! is committed whole or not at all.
+
+use crate::checker::Checker;
+use crate::detached::DetachedWork;
+use crate::errors::stored;
+use crate::folders::folder_contents;
+use crate::idempotency::IdempotencyLocks;
+use crate::intake::{self, ExaminedMedium, SpoolFor, blob_keys};
+use crate::media_files::MediaFiles;
+use crate::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
+use crate::request::{checked_external_id, checked_key, checked_metadata};
+use crate::types::{AnalysisRequest, ClientKey, FolderChanged, NewFolder, NewMedium, Urgency};
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+use vultus_auth::policy::{self, Action};
+use vultus_blobs::keys::FolderKey;
+use vultus_core::clock::Clock;
+use vultus_core::slots::Candidate;
+use vultus_core::{Error, Folder, FolderId, MediaId, Principal, Result};
+use vultus_store::{
+    Created, FolderAdditions, FolderContents, IdempotencyKey, NewGroup, Replay, Scope, Store,
+    StoreError,
+};
+
+/// Attempts to write blobs that a concurrent deletion removes before they are referenced.
+const WRITE_ATTEMPTS: u32 = 5;
+
+/// The part that creates folders and adds to them. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Additions {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) files: MediaFiles,
+    pub(crate) checker: Checker,
+    pub(crate) locks: IdempotencyLocks,
+    pub(crate) detached: DetachedWork,
+    pub(crate) clock: Clock,
+}
+
+/// The folder that is added to.
+enum TargetFolder {
+    New(Folder),
+    Existing(Scope, Folder),
+}
+
+impl TargetFolder {
+    fn folder(&self) -> &Folder {
+        match self {
+            Self::New(folder) | Self::Existing(_, folder) => folder,
+        }
+    }
+}
+
+/// What is added, validated and examined.
+struct PlannedAdditions {
+    examined: Vec<ExaminedMedium>,
+    folder_key: Arc<FolderKey>,
+    ids: Vec<MediaId>,
+    group: Option<NewGroup>,
+    now: OffsetDateTime,
+}
+
+/// What a request asks to add to an existing folder.
+struct RequestedAdditions {
+    media: Vec<NewMedium>,
+    analyses: Vec<AnalysisRequest>,
+    urgency: Urgency,
+}
+
+impl Additions {
+    pub(crate) async fn create_folder(
+        &self,
+        caller: &Principal,
+        request: NewFolder,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        policy::authorize(caller, Action::CreateFolder)?;
+        if !request.media.is_empty() {
+            policy::authorize(caller, Action::AddMedia)?;
+        }
+        if !request.analyses.is_empty() {
+            policy::authorize(caller, Action::RequestAnalysis)?;
+        }
+        let key = checked_key(key, caller.user_id)?;
+        let _lock = self.locks.lock(key.as_ref()).await;
+        if let Some(replayed) = self.replayed(key.as_ref()).await? {
+            return Ok(replayed);
+        }
+        if let Some(id) = &request.external_id {
+            checked_external_id(id, "input.externalId")?;
+        }
+        let most_bytes = self.checker.limits.metadata_bytes;
+        let metadata = checked_metadata(&request.metadata, most_bytes, "input.metadata")?;
+        let requests = (self.checker.checked_requests(request.analyses)?, request.urgency);
+        let id = FolderId(Uuid::now_v7());
+        let wrapped_key = self.files.make_folder_key(caller.company_id, id).await?;
+        let folder_key = self.files.folder_key(caller.company_id, id, &wrapped_key).await?;
+        let examined = self.examine(request.media, &folder_key).await?;
+        let now = self.clock.now();
+        let folder = Folder {
+            id,
+            company_id: caller.company_id,
+            owner_id: caller.user_id,
+            external_id: request.external_id,
+            metadata,
+            created_at: now,
+            updated_at: now,
+            media_changed_at: (!examined.is_empty()).then_some(now),
+            revision: 1,
+            wrapped_key,
+        };
+        let additions = planned(&folder, Vec::new(), examined, folder_key, requests, now)?;
+        self.commit(TargetFolder::New(folder), additions, key).await
+    }
+
+    pub(crate) async fn add_media(
+        &self,
+        caller: &Principal,
+        folder: FolderId,
+        media: Vec<NewMedium>,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        let scope = policy::authorize(caller, Action::AddMedia)?;
+        let requested = RequestedAdditions { media, analyses: Vec::new(), urgency: Urgency::Later };
+        self.add(caller, scope, folder, requested, key).await
+    }
+
+    pub(crate) async fn request_analyses(
+        &self,
+        caller: &Principal,
+        folder: FolderId,
+        analyses: Vec<AnalysisRequest>,
+        urgency: Urgency,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        let scope = policy::authorize(caller, Action::RequestAnalysis)?;
+        let requested = RequestedAdditions { media: Vec::new(), analyses, urgency };
+        self.add(caller, scope, folder, requested, key).await
+    }
+
+    async fn add(
+        &self,
+        caller: &Principal,
+        scope: Scope,
+        id: FolderId,
+        requested: RequestedAdditions,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        let key = checked_key(key, caller.user_id)?;
+        let _lock = self.locks.lock(key.as_ref()).await;
+        if let Some(replayed) = self.replayed(key.as_ref()).await? {
+            return Ok(replayed);
+        }
+        let FolderContents { folder, media: existing, .. } =
+            folder_contents(self.store.as_ref(), scope, id).await?;
+        self.check_room(existing.len(), requested.media.len())?;
+        let requests = (self.checker.checked_requests(requested.analyses)?, requested.urgency);
+        let folder_key = self.files.folder_key(folder.company_id, id, &folder.wrapped_key).await?;
+        let examined = self.examine(requested.media, &folder_key).await?;
+        let now = self.clock.now();
+        let candidates = plan::candidates(&existing);
+        let additions = planned(&folder, candidates, examined, folder_key, requests, now)?;
+        self.commit(TargetFolder::Existing(scope, folder), additions, key).await
+    }
+
+    async fn examine(
+        &self,
+        media: Vec<NewMedium>,
+        key: &Arc<FolderKey>,
+    ) -> Result<Vec<ExaminedMedium>> {
+        let media = self.checker.validated_media(media)?;
+        self.checker.examine(media, Some(SpoolFor { blobs: &self.files.blobs, key })).await
+    }
+
+    fn check_room(&self, present: usize, more: usize) -> Result<()> {
+        let most = self.checker.limits.media_per_folder;
+        if present + more <= most || more == 0 {
+            return Ok(());
+        }
+        Err(Error::LimitExceeded {
+            argument: Some("input.media".to_owned()),
+            message: format!("a folder holds at most {most} media; this one has {present}"),
+            reason: Some("TOO_MANY_MEDIA".to_owned()),
+        })
+    }
+
+    /// Writes the blobs, then commits everything else in one step of the store. Completes although
+    /// the client disconnects.
+    async fn commit(
+        &self,
+        target: TargetFolder,
+        mut new: PlannedAdditions,
+        key: Option<IdempotencyKey>,
+    ) -> Result<FolderChanged> {
+        let id = target.folder().id;
+        let ids = new.ids.clone();
+        let group = new.group.as_ref().map(|new| new.group.clone());
+        // Before the commit: the run that it queues may be claimed at once.
+        for (medium, &id) in new.examined.iter_mut().zip(&ids) {
+            if let Some(frame) = medium.take_frame() {
+                self.checker.pools.frames().keep(id, frame);
+            }
+        }
+        let additions = self.clone();
+        let write = async move { additions.write(&target, &new, key.as_ref()).await };
+        match self.detached.run_detached(write).await? {
+            Created::New => {
+                let (group, analyses) = match group {
+                    Some(group) => (Some(group.id), group.analyses),
+                    None => (None, Vec::new()),
+                };
+                Ok(FolderChanged { folder_id: id, media: ids, group, analyses, replayed: false })
+            }
+            Created::Replayed(replay) => folder_changed(replay),
+        }
+    }
+
+    /// Writes blobs and commits. If the commit fails, deletes the blobs again unless something else
+    /// references them.
+    async fn write(
+        &self,
+        target: &TargetFolder,
+        new: &PlannedAdditions,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Created> {
+        let store = self.store.as_ref();
+        let (mut attempt, mut swept) = (0, Vec::new());
+        loop {
+            attempt += 1;
+            let media = self
+                .files
+                .write(&new.examined, &new.ids, target.folder().id, &new.folder_key, new.now)
+                .await?;
+            let keys: Vec<String> = media.iter().flat_map(blob_keys).collect();
+            if !swept.is_empty() {
+                stored(store.revive(&swept).await)?;
+            }
+            let additions = FolderAdditions { media, group: new.group.clone(), now: Some(new.now) };
+            let result = match target {
+                TargetFolder::New(folder) => store.create_folder(folder, &additions, key).await,
+                TargetFolder::Existing(scope, folder) => {
+                    store.add_to_folder(*scope, folder.id, &additions, key).await
+                }
+            };
+            match result {
+                Ok(Created::New) => return Ok(Created::New),
+                Err(StoreError::BlobSwept { .. }) if attempt < WRITE_ATTEMPTS => {
+                    swept = self.files.await_deletions(&keys).await?;
+                }
+                failed_or_replayed => {
+                    self.files.delete_unreferenced(&keys).await;
+                    return stored(failed_or_replayed);
+                }
+            }
+        }
+    }
+
+    /// What an earlier request with this key made.
+    async fn replayed(&self, key: Option<&IdempotencyKey>) -> Result<Option<FolderChanged>> {
+        let Some(key) = key else { return Ok(None) };
+        match stored(self.store.replay(key).await)? {
+            Some(replay) => folder_changed(replay).map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Assigns ids to the new media, and to the analyses media of the folder and new ones.
+fn planned(
+    folder: &Folder,
+    mut existing: Vec<PlanMedium<'_>>,
+    examined: Vec<ExaminedMedium>,
+    folder_key: Arc<FolderKey>,
+    (requests, urgency): (Vec<CheckedRequest>, Urgency),
+    now: OffsetDateTime,
+) -> Result<PlannedAdditions> {
+    let ids = intake::new_ids(examined.len());
+    let new = examined.iter().zip(&ids).map(|(medium, &id)| PlanMedium {
+        candidate: Candidate { id, kind: medium.identified.kind, tags: &medium.identified.tags },
+        key: medium.identified.key.as_deref(),
+    });
+    let all: Vec<PlanMedium<'_>> = existing.drain(..).chain(new).collect();
+    let analyses: Vec<PlannedAnalysis> =
+        requests.into_iter().map(|request| request.assign(&all)).collect::<Result<_>>()?;
+    let group = plan::group(folder, analyses, urgency, now);
+    Ok(PlannedAdditions { examined, folder_key, ids, group, now })
+}
+
+fn folder_changed(replay: Replay) -> Result<FolderChanged> {
+    let Replay { folder_id, media, group_id, analyses } = replay;
+    let folder_id =
+        folder_id.ok_or_else(|| Error::broken("a stored idempotent request names no folder"))?;
+    Ok(FolderChanged { folder_id, media, group: group_id, analyses, replayed: true })
+}

@@ -1,0 +1,139 @@
+//! Folders and single media: read, changed, erased.
+
+use crate::detached::DetachedWork;
+use crate::errors::stored;
+use crate::media_files::MediaFiles;
+use crate::request::{checked_external_id, checked_metadata};
+use crate::types::FolderUpdate;
+use std::sync::Arc;
+use vultus_auth::policy::{self, Action};
+use vultus_core::clock::Clock;
+use vultus_core::{Error, FolderId, MediaId, Medium, Principal, Result};
+use vultus_pools::RunningRuns;
+use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder, Scope};
+
+/// The part that reads, changes and erases folders. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Folders {
+    pub(crate) store: Arc<dyn vultus_store::Folders>,
+    pub(crate) files: MediaFiles,
+    pub(crate) running: RunningRuns,
+    pub(crate) metadata_bytes: usize,
+    pub(crate) detached: DetachedWork,
+    pub(crate) clock: Clock,
+}
+
+/// A folder within the scope, with its contents; NOT_FOUND if it does not exist.
+pub(crate) async fn folder_contents(
+    store: &(impl vultus_store::Folders + ?Sized),
+    scope: Scope,
+    id: FolderId,
+) -> Result<FolderContents> {
+    let found = stored(store.folders(scope, &[id]).await)?.pop();
+    found.ok_or(Error::NotFound { what: "folder", argument: None })
+}
+
+impl Folders {
+    pub(crate) async fn contents(
+        &self,
+        caller: &Principal,
+        id: FolderId,
+    ) -> Result<FolderContents> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        folder_contents(self.store.as_ref(), scope, id).await
+    }
+
+    pub(crate) async fn folders_by_ids(
+        &self,
+        caller: &Principal,
+        ids: &[FolderId],
+    ) -> Result<Vec<FolderContents>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        stored(self.store.folders(scope, ids).await)
+    }
+
+    pub(crate) async fn folder_by_external_id(
+        &self,
+        caller: &Principal,
+        external_id: &str,
+    ) -> Result<Option<FolderContents>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        let company = caller.company_id;
+        match stored(self.store.folder_by_external_id(scope, company, external_id).await)? {
+            Some(id) => Ok(stored(self.store.folders(scope, &[id]).await)?.pop()),
+            None => Ok(None),
+        }
+    }
+
+    pub(crate) async fn list_folders(
+        &self,
+        caller: &Principal,
+        filter: &FolderFilter,
+        order: FolderOrder,
+        after: Option<FolderCursor>,
+        limit: u32,
+    ) -> Result<(Vec<FolderContents>, bool)> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        let (folders, has_more) =
+            stored(self.store.list_folders(scope, filter, order, after, limit).await)?;
+        Ok((stored(self.store.contents(folders).await)?, has_more))
+    }
+
+    pub(crate) async fn update_folder(
+        &self,
+        caller: &Principal,
+        id: FolderId,
+        update: FolderUpdate,
+    ) -> Result<FolderContents> {
+        let scope = policy::authorize(caller, Action::ChangeFolder)?;
+        if let Some(Some(external_id)) = &update.external_id {
+            checked_external_id(external_id, "input.externalId")?;
+        }
+        let metadata = match update.metadata {
+            Some(metadata) => {
+                Some(checked_metadata(&metadata, self.metadata_bytes, "input.metadata")?)
+            }
+            None => None,
+        };
+        let external_id = update.external_id.as_ref().map(Option::as_deref);
+        let now = self.clock.now();
+        stored(self.store.update_folder(scope, id, metadata.as_ref(), external_id, now).await)?;
+        folder_contents(self.store.as_ref(), scope, id).await
+    }
+
+    pub(crate) async fn delete_folder(&self, caller: &Principal, id: FolderId) -> Result<()> {
+        let scope = policy::authorize(caller, Action::DeleteFolder)?;
+        let folders = self.clone();
+        let delete = async move {
+            let now = folders.clock.now();
+            let orphans = stored(folders.store.erase_folder(scope, id, now).await)?;
+            folders.running.look_again(id);
+            folders.files.delete_tombstoned(&orphans.keys).await;
+            Ok(())
+        };
+        self.detached.run_detached(delete).await
+    }
+
+    pub(crate) async fn medium(&self, caller: &Principal, id: MediaId) -> Result<Option<Medium>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        stored(self.store.medium(scope, id).await)
+    }
+
+    pub(crate) async fn delete_medium(
+        &self,
+        caller: &Principal,
+        id: MediaId,
+    ) -> Result<FolderContents> {
+        let scope = policy::authorize(caller, Action::DeleteMedia)?;
+        let folders = self.clone();
+        let delete = async move {
+            let now = folders.clock.now();
+            let (folder, orphans) = stored(folders.store.delete_medium(scope, id, now).await)?;
+            folders.running.look_again(folder.id);
+            folders.files.delete_tombstoned(&orphans.keys).await;
+            Ok(folder.id)
+        };
+        let folder = self.detached.run_detached(delete).await?;
+        folder_contents(self.store.as_ref(), scope, folder).await
+    }
+}

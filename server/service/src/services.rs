@@ -1,0 +1,177 @@
+//! [`Services`]: the facade that wires the parts and delegates to them.
+
+use crate::accounts::{Accounts, Credentials};
+use crate::additions::Additions;
+use crate::analyses::Analyses;
+use crate::check::Checks;
+use crate::check_memory::CheckMemory;
+use crate::checker::Checker;
+use crate::detached::DetachedWork;
+use crate::downloads::Downloads;
+use crate::events::Events;
+use crate::folders::Folders;
+use crate::hub::Hub;
+use crate::idempotency::IdempotencyLocks;
+use crate::info::Info;
+use crate::media_files::MediaFiles;
+use crate::options::Options;
+use crate::shared_reads::SharedReads;
+use crate::uploads::Uploads;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use time::Duration;
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use vultus_auth::keys::Keys;
+use vultus_auth::passwords::Passwords;
+use vultus_auth::tokens::AccessTokens;
+use vultus_blobs::BlobStore;
+use vultus_blobs::keyring::Keyring;
+use vultus_core::clock::Clock;
+use vultus_core::{Error, Result};
+use vultus_pools::{RunningRuns, WorkerPools};
+use vultus_store::Store;
+
+/// What [`Services`] is built on.
+pub struct Parts {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The files of media.
+    pub blobs: Arc<BlobStore>,
+    /// The keys of companies and folders.
+    pub keyring: Keyring,
+    /// The workers.
+    pub pools: WorkerPools,
+    /// The runs of this node, which are notified of cancellations.
+    pub running: RunningRuns,
+    /// Secret keys.
+    pub keys: Keys,
+    /// Makes and checks password hashes.
+    pub passwords: Passwords,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// All use cases. Cheap to clone.
+#[derive(Clone)]
+pub struct Services(pub(crate) Arc<Facade>);
+
+/// The parts; each owns what it needs.
+pub(crate) struct Facade {
+    pub(crate) accounts: Accounts,
+    pub(crate) additions: Additions,
+    pub(crate) folders: Folders,
+    pub(crate) analyses: Analyses,
+    pub(crate) events: Events,
+    pub(crate) checks: Checks,
+    pub(crate) uploads: Uploads,
+    pub(crate) downloads: Downloads,
+    pub(crate) info: Info,
+    detached: DetachedWork,
+    hub_task: Mutex<Option<JoinHandle<()>>>,
+    stopping: CancellationToken,
+}
+
+impl Services {
+    /// Wires the parts, and starts the task that forwards the store's changes to subscriptions.
+    /// Fails if an analyzer rejects its policy.
+    pub fn start(parts: Parts, options: Options) -> Result<Self> {
+        let Parts { store, blobs, keyring, pools, running, keys, passwords, clock } = parts;
+        let checker = Checker::new(pools, options.checker, clock.clone())?;
+        let credentials = Credentials {
+            access_tokens: AccessTokens::new(&keys, lifetime(options.access_lifetime)?),
+            refresh_lifetime: lifetime(options.refresh_lifetime)?,
+            passwords,
+        };
+        let (stopping, detached, hub) =
+            (CancellationToken::new(), DetachedWork::default(), Hub::default());
+        let forwarding = hub.clone().forward(store.changes(), stopping.clone());
+        let files = MediaFiles {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            keyring,
+            clock: clock.clone(),
+        };
+        let analyses =
+            Analyses { store: store.clone(), running: running.clone(), clock: clock.clone() };
+        let limits = &checker.limits;
+        Ok(Self(Arc::new(Facade {
+            accounts: Accounts::new(store.clone(), credentials, detached.clone(), clock.clone()),
+            folders: Folders {
+                store: store.clone(),
+                files: files.clone(),
+                running,
+                metadata_bytes: limits.metadata_bytes,
+                detached: detached.clone(),
+                clock: clock.clone(),
+            },
+            events: Events {
+                store: store.clone(),
+                hub,
+                shared_reads: SharedReads::new(store.clone()),
+                analyses: analyses.clone(),
+                max_wait: limits.wait,
+                stopping: stopping.clone(),
+            },
+            analyses,
+            uploads: Uploads {
+                blobs,
+                permits: Arc::new(Semaphore::new(options.uploads)),
+                check_memory: CheckMemory::new(options.check_memory_bytes),
+                max_bytes: limits.upload_bytes,
+            },
+            additions: Additions {
+                store: store.clone(),
+                files: files.clone(),
+                checker: checker.clone(),
+                locks: IdempotencyLocks::default(),
+                detached: detached.clone(),
+                clock: clock.clone(),
+            },
+            checks: Checks { checker: checker.clone(), permits: Semaphore::new(options.checks) },
+            downloads: Downloads { store: store.clone(), files, link_key: keys.downloads, clock },
+            info: Info {
+                store,
+                checker,
+                public_url: options.public_url,
+                sandbox_required: options.sandbox_required,
+                stopping: stopping.clone(),
+            },
+            detached,
+            hub_task: Mutex::new(Some(tokio::spawn(forwarding))),
+            stopping,
+        })))
+    }
+
+    /// Ends waits and subscriptions with the current state; from then on [`Services::ready`]
+    /// reports `stopping`.
+    pub fn begin_shutdown(&self) {
+        self.0.stopping.cancel();
+    }
+
+    /// Cancelled when the shutdown begins, for long-lived connections.
+    pub fn stopping(&self) -> &CancellationToken {
+        &self.0.stopping
+    }
+
+    /// Begins the shutdown, then joins the background tasks.
+    pub async fn finish_shutdown(&self) {
+        self.begin_shutdown();
+        self.0.detached.finish().await;
+        let task = self.0.hub_task.lock().take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the task that forwards changes to subscriptions failed"
+            );
+        }
+    }
+}
+
+fn lifetime(duration: std::time::Duration) -> Result<Duration> {
+    Duration::try_from(duration)
+        .map_err(|error| Error::internal("converting the lifetime of a token", error))
+}

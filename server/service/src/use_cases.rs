@@ -1,0 +1,299 @@
+//! The methods of [`Services`], each delegated to its part.
+
+use crate::answers::NextAnswer;
+use crate::services::Services;
+use crate::types::{
+    AnalysisRequest, AnalyzerInfo, Authenticated, CheckedAnalysis, ClientKey, Download,
+    FolderChanged, FolderUpdate, NewFolder, NewMedium, OpenDownload, Readiness, SandboxInfo,
+    ServerInfo, Tokens, Urgency, ViewerInfo,
+};
+use crate::uploads::UploadSink;
+use futures::Stream;
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use url::Url;
+use vultus_core::{
+    Analysis, AnalysisId, Artifact, FolderId, MediaId, Medium, Principal, Result, User, UserId,
+};
+use vultus_pools::{LoadedPlugin, TotalCosts};
+use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder};
+
+/// Accounts.
+impl Services {
+    /// Issues tokens for a name and a password. A wrong name and a wrong password cannot be told
+    /// apart, neither by the answer nor by its time.
+    pub async fn login(&self, email: &str, password: SecretString) -> Result<Tokens> {
+        self.0.accounts.login(email, password).await
+    }
+
+    /// Issues new tokens for a refresh token, which becomes invalid. A second use of a refresh
+    /// token revokes its session.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<Tokens> {
+        self.0.accounts.refresh(refresh_token).await
+    }
+
+    /// Ends the caller's session: its tokens become invalid at once.
+    pub async fn logout(&self, caller: &Principal) -> Result<()> {
+        self.0.accounts.logout(caller).await
+    }
+
+    /// Verifies an access token and its session.
+    pub async fn authenticate(&self, access_token: &str) -> Result<Authenticated> {
+        self.0.accounts.authenticate(access_token).await
+    }
+
+    /// The caller's user and permissions.
+    pub async fn viewer(&self, caller: &Principal) -> Result<ViewerInfo> {
+        self.0.accounts.viewer(caller).await
+    }
+
+    /// A user that the caller may see.
+    pub async fn user(&self, caller: &Principal, id: UserId) -> Result<Option<User>> {
+        Ok(self.users(caller, &[id]).await?.pop())
+    }
+
+    /// Those of the users that the caller may see.
+    pub async fn users(&self, caller: &Principal, ids: &[UserId]) -> Result<Vec<User>> {
+        self.0.accounts.users(caller, ids).await
+    }
+}
+
+/// Folders, media and analyses.
+impl Services {
+    /// Creates a folder with its first media and analyses, or nothing.
+    pub async fn create_folder(
+        &self,
+        caller: &Principal,
+        request: NewFolder,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        self.0.additions.create_folder(caller, request, key).await
+    }
+
+    /// Adds media to a folder.
+    pub async fn add_media(
+        &self,
+        caller: &Principal,
+        folder: FolderId,
+        media: Vec<NewMedium>,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        self.0.additions.add_media(caller, folder, media, key).await
+    }
+
+    /// Requests analyses of a folder.
+    pub async fn request_analyses(
+        &self,
+        caller: &Principal,
+        folder: FolderId,
+        requests: Vec<AnalysisRequest>,
+        urgency: Urgency,
+        key: Option<ClientKey>,
+    ) -> Result<FolderChanged> {
+        self.0.additions.request_analyses(caller, folder, requests, urgency, key).await
+    }
+
+    /// Changes a folder's metadata and external id.
+    pub async fn update_folder(
+        &self,
+        caller: &Principal,
+        id: FolderId,
+        update: FolderUpdate,
+    ) -> Result<FolderContents> {
+        self.0.folders.update_folder(caller, id, update).await
+    }
+
+    /// Erases a folder and its contents. Completes although the client disconnects.
+    pub async fn delete_folder(&self, caller: &Principal, id: FolderId) -> Result<()> {
+        self.0.folders.delete_folder(caller, id).await
+    }
+
+    /// A folder with its contents; NOT_FOUND if the caller may not see it.
+    pub async fn contents(&self, caller: &Principal, id: FolderId) -> Result<FolderContents> {
+        self.0.folders.contents(caller, id).await
+    }
+
+    /// A folder with its contents, if the caller may see it.
+    pub async fn folder(&self, caller: &Principal, id: FolderId) -> Result<Option<FolderContents>> {
+        Ok(self.folders_by_ids(caller, &[id]).await?.pop())
+    }
+
+    /// Those of the folders that the caller may see, in the order of the ids.
+    pub async fn folders_by_ids(
+        &self,
+        caller: &Principal,
+        ids: &[FolderId],
+    ) -> Result<Vec<FolderContents>> {
+        self.0.folders.folders_by_ids(caller, ids).await
+    }
+
+    /// A folder of the caller's company by its external id.
+    pub async fn folder_by_external_id(
+        &self,
+        caller: &Principal,
+        external_id: &str,
+    ) -> Result<Option<FolderContents>> {
+        self.0.folders.folder_by_external_id(caller, external_id).await
+    }
+
+    /// A page of folders, and whether there are more.
+    pub async fn list_folders(
+        &self,
+        caller: &Principal,
+        filter: &FolderFilter,
+        order: FolderOrder,
+        after: Option<FolderCursor>,
+        limit: u32,
+    ) -> Result<(Vec<FolderContents>, bool)> {
+        self.0.folders.list_folders(caller, filter, order, after, limit).await
+    }
+
+    /// A medium, if the caller may see it.
+    pub async fn medium(&self, caller: &Principal, id: MediaId) -> Result<Option<Medium>> {
+        self.0.folders.medium(caller, id).await
+    }
+
+    /// Deletes a medium, cancels its unfinished analyses, and returns the folder as it is then.
+    /// Completes although the client disconnects.
+    pub async fn delete_medium(&self, caller: &Principal, id: MediaId) -> Result<FolderContents> {
+        self.0.folders.delete_medium(caller, id).await
+    }
+
+    /// An analysis with its artifacts, if the caller may see it.
+    pub async fn analysis(
+        &self,
+        caller: &Principal,
+        id: AnalysisId,
+    ) -> Result<Option<(Analysis, Vec<Artifact>)>> {
+        self.0.analyses.analysis(caller, id).await
+    }
+
+    /// Cancels an analysis and returns it. One that is final already does not change.
+    pub async fn cancel_analysis(
+        &self,
+        caller: &Principal,
+        id: AnalysisId,
+    ) -> Result<(Analysis, Vec<Artifact>)> {
+        self.0.analyses.cancel_analysis(caller, id).await
+    }
+}
+
+/// Events.
+impl Services {
+    /// The folder as it is, then each newer state. If the folder is erased, the stream ends with
+    /// NOT_FOUND; at a shutdown it ends without an error.
+    pub fn watch_folder(
+        &self,
+        caller: &Principal,
+        id: FolderId,
+        next_answer: NextAnswer,
+    ) -> impl Stream<Item = Result<Arc<FolderContents>>> + Send + use<> {
+        self.0.events.watch_folder(caller, id, next_answer)
+    }
+
+    /// The analysis as it is, then each newer state up to the final one.
+    pub fn watch_analysis(
+        &self,
+        caller: &Principal,
+        id: AnalysisId,
+        next_answer: NextAnswer,
+    ) -> impl Stream<Item = Result<(Analysis, Vec<Artifact>)>> + Send + use<> {
+        self.0.events.watch_analysis(caller, id, next_answer)
+    }
+
+    /// Waits until all analyses are final, the deadline passes or the node stops, and returns the
+    /// folder as it is then.
+    pub async fn wait_final(
+        &self,
+        caller: &Principal,
+        folder: FolderId,
+        analyses: &[AnalysisId],
+        until: Instant,
+    ) -> Result<FolderContents> {
+        self.0.events.wait_final(caller, folder, analyses, until).await
+    }
+}
+
+/// Instant checks and files.
+impl Services {
+    /// Judges media at once; UNAVAILABLE if too many checks run. Dropping the future stops the
+    /// work.
+    pub async fn check(
+        &self,
+        caller: &Principal,
+        media: Vec<NewMedium>,
+        requests: Vec<AnalysisRequest>,
+    ) -> Result<Vec<CheckedAnalysis>> {
+        self.0.checks.check(caller, media, requests).await
+    }
+
+    /// Begins an upload to disk, for a folder.
+    pub fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
+        self.0.uploads.begin_upload(caller)
+    }
+
+    /// Begins an upload to memory, for an instant check.
+    pub fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
+        self.0.uploads.begin_instant_upload(caller)
+    }
+
+    /// Path and query of a link to a file. Call it only for a file that the caller may see.
+    pub fn signed_path(&self, what: &Download, valid_for: Duration) -> String {
+        self.0.downloads.signed_path(what, valid_for)
+    }
+
+    /// Opens the file that a link leads to. The arguments are the parts of the link; `expires` is
+    /// in seconds of Unix time.
+    pub async fn open_download(
+        &self,
+        kind: &str,
+        id: &str,
+        expires: i64,
+        signature: &str,
+    ) -> Result<OpenDownload> {
+        self.0.downloads.open_download(kind, id, expires, signature).await
+    }
+}
+
+/// The server.
+impl Services {
+    /// The loaded analyzers. Causes of faults and statistics are included only if the caller may
+    /// see the folders of all companies.
+    pub fn analyzers(&self, caller: &Principal) -> Vec<AnalyzerInfo> {
+        self.0.info.analyzers(caller)
+    }
+
+    /// Version and limits of the server.
+    pub fn server_info(&self) -> ServerInfo {
+        self.0.info.server_info()
+    }
+
+    /// Costs of this node's runs since it started. They include all companies, so `None` unless
+    /// the caller may see the folders of all companies.
+    pub fn total_costs(&self, caller: &Principal) -> Option<TotalCosts> {
+        self.0.info.total_costs(caller)
+    }
+
+    /// Gaps of the workers' sandbox on this machine. They help an attacker, so `None` unless the
+    /// caller may see the folders of all companies.
+    pub fn sandbox(&self, caller: &Principal) -> Option<SandboxInfo> {
+        self.0.info.sandbox(caller)
+    }
+
+    /// Checks that the operator's policy is valid for plugins that may be loaded.
+    pub fn accept_plugins(&self, plugins: &[LoadedPlugin]) -> Result<(), String> {
+        self.0.info.accept_plugins(plugins)
+    }
+
+    /// The configured address that clients use.
+    pub fn public_url(&self) -> Option<&Url> {
+        self.0.info.public_url()
+    }
+
+    /// Whether the node can serve requests.
+    pub async fn ready(&self) -> Readiness {
+        self.0.info.ready().await
+    }
+}
