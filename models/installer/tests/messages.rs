@@ -2,8 +2,6 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p vultus-models --test messages` writes them again.
 
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
-
 use expect_test::expect_file;
 
 #[test]

@@ -2,6 +2,10 @@
 //! can be measured.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot make its files has failed")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests make clips by ffmpeg, and read archives that they made"
+)]
 
 #[path = "../media/archives.rs"]
 mod archives;
