@@ -38,14 +38,15 @@ check_advisories() {
     echo "lint: advisories from $copy, whose newest entry is of $(newest_advisory "$folder")"
     sed "s|^\[advisories\]|&\ndb-path = \"$PWD/target/advisory-db\"|" deny.toml \
         >target/deny-offline.toml
-    cargo deny --offline check --config target/deny-offline.toml --disable-fetch advisories
+    cargo deny --offline --config target/deny-offline.toml check advisories
 }
 
 newest_advisory() { grep --recursive --no-filename '^date = ' "$1" | sort | tail -n 1 | cut -d '"' -f 2; }
 
 cargo fmt --all --check
 cargo clippy --workspace --all-targets --locked -- --deny warnings
-RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --no-deps --document-private-items --locked
+RUSTDOCFLAGS="--deny warnings --allow rustdoc::private_intra_doc_links" \
+    cargo doc --workspace --no-deps --document-private-items --locked
 if has_tool machete; then cargo machete; fi
 if has_tool deny; then
     cargo deny --locked check bans licenses sources

@@ -156,7 +156,7 @@ pub struct Frame {
     pub medium: u32,
     /// Index of the frame in its medium.
     pub index: u32,
-    /// One of [`format`].
+    /// One of [`mod@format`].
     pub format: u32,
     /// Pixels per row.
     pub width: u32,

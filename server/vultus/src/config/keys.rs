@@ -31,10 +31,10 @@ section! {
             ("production", Mode::Production),
         ]);
         /// The address that clients use, if it differs from `listen`. Links to media begin with it.
-        /// Example: "https://vultus.example.org"
+        /// Example: `"https://vultus.example.org"`
         public_url: Option<Url>, text(http_url);
         /// Origins of other pages that may open websockets, separated by commas.
-        /// Example: "https://console.example.org, https://kiosk.example.org"
+        /// Example: `"https://console.example.org, https://kiosk.example.org"`
         allowed_origins: Vec<String> = "", text(origins);
         /// Folder with third-party analyzers (.so files). The server's own are found beside the
         /// executable. In production its lock file plugins.lock must name every file that may be
