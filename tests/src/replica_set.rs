@@ -292,8 +292,8 @@ impl Member {
             .args(["--setParameter", "ttlMonitorSleepSecs=2"])
             .args(["--setParameter", "enableTestCommands=1"])
             .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
-            // As docs/operating/cluster.md requires: a node that hangs in a transaction must not hold its
-            // documents for longer than a lease.
+            // As docs/operating/cluster.md requires: a node that hangs in a transaction must not
+            // hold its documents for longer than a lease.
             .args(["--setParameter", "transactionLifetimeLimitSeconds=5"])
             .arg("--logappend")
             .arg("--logpath")

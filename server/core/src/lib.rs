@@ -1,5 +1,5 @@
-//! Domain types and rules. Pure: no async, no input or output, no framework or driver type. The only
-//! contact with the machine is [`clock`], which reads the time.
+//! Domain types and rules. Pure: no async, no input or output, no framework or driver type. The
+//! only contact with the machine is [`clock`], which reads the time.
 
 pub mod account;
 pub mod analysis;
