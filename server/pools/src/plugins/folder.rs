@@ -17,8 +17,10 @@ use super::lock::{FILE_NAME, Lock, is_pool_name};
 use super::scan::{FoundPlugin, Scan};
 use crate::plugin_key::{BUILT_IN, plugin_key};
 
-/// Permission bit of a file or folder that every user of the machine can write.
+/// Permission bits with which every user of the machine can write a file or folder.
 const WORLD_WRITABLE: u32 = 0o002;
+/// Permission bits with which users other than the owner can write a file or folder.
+const OTHERS_WRITABLE: u32 = 0o022;
 
 /// A folder with third-party plugins. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -54,6 +56,12 @@ impl PluginFolder {
         })
     }
 
+    /// The permission bits that a trusted file or folder does not have. Where the lock file is
+    /// required (in production), a group is not trusted either.
+    fn untrusted_bits(&self) -> u32 {
+        if self.lock_required { OTHERS_WRITABLE } else { WORLD_WRITABLE }
+    }
+
     /// The path of the lock file, which may not exist.
     pub fn lock_path(&self) -> &Path {
         &self.lock
@@ -68,7 +76,7 @@ impl PluginFolder {
         };
         let reading = failed("reading the lock file", &self.lock);
         let mode = file.metadata().map_err(failed("reading the metadata of", &self.lock))?.mode();
-        if mode & WORLD_WRITABLE != 0 {
+        if mode & self.untrusted_bits() != 0 {
             return Err(FolderError::OpenLock { path: self.lock.clone() });
         }
         let mut text = String::new();
@@ -78,8 +86,8 @@ impl PluginFolder {
             .map_err(|source| FolderError::Lock { path: self.lock.clone(), source })
     }
 
-    /// Reads the folder: refuses files that are world-writable, that are links out of the folder,
-    /// or that the lock file does not name; copies the others.
+    /// Reads the folder: refuses files that other users can write, that are links out of the
+    /// folder, or that the lock file does not name; copies the others.
     pub fn scan(&self) -> Result<Scan, FolderError> {
         let lock = self.read_lock()?;
         if lock.is_none() && self.lock_required {
@@ -219,8 +227,8 @@ impl PluginFolder {
         let folders =
             real.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.folder));
         for folder in folders {
-            if fs::metadata(folder).map_err(opening)?.mode() & WORLD_WRITABLE != 0 {
-                return Err(format!("the folder {} is world-writable", folder.display()));
+            if fs::metadata(folder).map_err(opening)?.mode() & self.untrusted_bits() != 0 {
+                return Err(format!("other users can write the folder {}", folder.display()));
             }
         }
         // Links are not followed: the path was resolved above and may have been replaced since.
@@ -233,8 +241,8 @@ impl PluginFolder {
         if !metadata.is_file() {
             return Err("it is not a regular file".to_owned());
         }
-        if metadata.mode() & WORLD_WRITABLE != 0 {
-            return Err(format!("the file {} is world-writable", real.display()));
+        if metadata.mode() & self.untrusted_bits() != 0 {
+            return Err(format!("other users can write the file {}", real.display()));
         }
         Ok(file)
     }
@@ -292,6 +300,23 @@ mod tests {
         assert_eq!(refused(&scan), ["link", "liveness", "open", "twin"]);
         fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o777)).unwrap();
         assert!(folder.plugins(false).scan().unwrap().pools.is_empty(), "a world-writable folder");
+    }
+
+    #[test]
+    fn group_writable_files_are_refused_where_a_lock_is_required() {
+        let folder = Folder::new();
+        folder.write("libgood.so", 0o664, "good");
+        let good = format!("[plugins.good]\nversions = {{ \"1\" = \"{}\" }}", sha256("good"));
+        folder.write(FILE_NAME, 0o644, &good);
+        assert_eq!(pools(&folder.plugins(false).scan().unwrap()), [("good", 1)]);
+        assert_eq!(refused(&folder.plugins(true).scan().unwrap()), ["good"]);
+        folder.write("libgood.so", 0o644, "good");
+        assert_eq!(pools(&folder.plugins(true).scan().unwrap()), [("good", 1)]);
+        folder.write(FILE_NAME, 0o664, &good);
+        assert!(matches!(folder.plugins(true).scan(), Err(FolderError::OpenLock { .. })));
+        folder.write(FILE_NAME, 0o644, &good);
+        fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o770)).unwrap();
+        assert!(folder.plugins(true).scan().unwrap().pools.is_empty(), "a group-writable folder");
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub enum FolderError {
         #[source]
         source: LockError,
     },
-    /// The lock file is world-writable.
-    #[error("the lock file {path} is world-writable")]
+    /// Other users can write the lock file.
+    #[error("other users can write the lock file {path}: take that permission away")]
     OpenLock {
         /// The file.
         path: PathBuf,
