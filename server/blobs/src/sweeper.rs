@@ -11,12 +11,14 @@ use futures::TryStreamExt;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
-use vultus_core::clock::Clock;
+use vultus_core::clock::{Clock, ClockWatch};
 use vultus_store::Store;
 use vultus_store::Tombstone;
 
 /// Minimum age of a blob that is swept.
 pub const MIN_AGE: Duration = Duration::from_secs(600);
+/// Pause of the sweeps after a jump of the clock.
+const CLOCK_PAUSE: time::Duration = time::Duration::minutes(20);
 /// Maximum number of keys in a query of the store.
 const BATCH: usize = 500;
 
@@ -86,12 +88,19 @@ impl Sweeper {
     pub async fn run(&self, interval: Duration, shutdown: impl Future<Output = ()>) {
         let mut shutdown = std::pin::pin!(shutdown);
         let mut timer = tokio::time::interval(interval);
+        let clock = ClockWatch::default();
         loop {
             tokio::select! {
                 () = &mut shutdown => return,
                 _ = timer.tick() => {}
             }
-            match self.sweep_once(Clock::system().now()).await {
+            let now = Clock::system().now();
+            // Blobs and tombstones would look older than they are.
+            if clock.has_jumped(now, CLOCK_PAUSE) {
+                tracing::warn!("the clock has jumped: no blobs are swept for a while");
+                continue;
+            }
+            match self.sweep_once(now).await {
                 Ok(0) => {}
                 Ok(deleted) => tracing::info!(deleted, "swept unreferenced blobs"),
                 Err(error) => tracing::warn!(

@@ -11,6 +11,16 @@ pub const KEEP_IDEMPOTENCY_KEYS: Duration = Duration::hours(48);
 /// How long a session is kept after it expired, so that a late use of its tokens is recognized.
 pub const KEEP_SESSIONS: Duration = Duration::days(1);
 
+/// The expiry of a session that is extended to `wanted`: it ends at the latest `longest` after its
+/// beginning, however often it is extended.
+pub fn session_expiry(
+    began: OffsetDateTime,
+    wanted: OffsetDateTime,
+    longest: Duration,
+) -> OffsetDateTime {
+    wanted.min(began.saturating_add(longest))
+}
+
 /// When the media of a folder count as changed after media were added to it.
 ///
 /// `before` is the folder's value so far, `newest_medium` the creation time of the newest added
