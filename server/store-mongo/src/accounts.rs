@@ -7,9 +7,9 @@ use super::transaction::Transaction;
 use super::values::{binary, id, ids, nanoseconds, typed};
 use futures::TryStreamExt;
 use mongodb::bson::{DateTime, doc};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use time::{Duration, OffsetDateTime};
-use vultus_core::rules::KEEP_SESSIONS;
+use vultus_core::rules::{KEEP_SESSIONS, session_expiry};
 use vultus_core::{CompanyId, SessionId, User, UserId};
 use vultus_store::StoreError;
 use vultus_store::stored::V1;
@@ -90,35 +90,14 @@ pub(super) async fn users(collections: &Collections, wanted: &[UserId]) -> Answe
     Ok(wanted.iter().filter_map(|id| by_id.get(id).cloned()).collect())
 }
 
-pub(super) async fn record_failed_login(
-    collections: &Collections,
-    user: UserId,
-    locked_until: Option<OffsetDateTime>,
-) -> Answer<()> {
-    let mut update = doc! { "$inc": { "failed_logins": 1_i64 } };
-    if let Some(until) = locked_until {
-        // A lock is never shortened by a failure that is recorded concurrently.
-        update.insert("$max", doc! { "locked_until": nanoseconds(until) });
-    }
-    match collections.users.update_one(doc! { "_id": id(user) }, update).await?.matched_count {
-        0 => Err(StoreError::NotFound("user").into()),
-        _ => Ok(()),
-    }
-}
-
 pub(super) async fn create_session(
     transaction: &mut Transaction<'_>,
     session: &Session,
     refresh_sha256: &str,
 ) -> Answer<()> {
     let Transaction { session: within, collections, .. } = transaction;
-    let cleared = doc! { "$set": { "failed_logins": 0_i64, "locked_until": null } };
-    let user = collections
-        .users
-        .update_one(doc! { "_id": id(session.user_id) }, cleared)
-        .session(&mut *within)
-        .await?;
-    if user.matched_count == 0 {
+    let user = collections.users.find_one(doc! { "_id": id(session.user_id) });
+    if user.session(&mut *within).await?.is_none() {
         return Err(StoreError::NotFound("user").into());
     }
     let forget_at = forget_after(session.expires_at - session.created_at + KEEP_SESSIONS);
@@ -158,6 +137,7 @@ pub(super) async fn rotate_refresh(
     new: &str,
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
+    longest: Duration,
 ) -> Answer<Rotation> {
     let Transaction { session: within, collections, .. } = transaction;
     let Some(token) =
@@ -192,6 +172,7 @@ pub(super) async fn rotate_refresh(
     let owner = owner.ok_or(StoreError::NotFound("user"))?;
     let used = doc! { "$set": { "used": true } };
     collections.refresh_tokens.update_one(doc! { "_id": old }, used).session(&mut *within).await?;
+    let expires_at = session_expiry(session.created_at, expires_at, longest);
     let forget_at = forget_after(expires_at - now + KEEP_SESSIONS);
     let extended =
         doc! { "$set": { "expires_at": nanoseconds(expires_at), "forget_at": forget_at } };
@@ -209,6 +190,24 @@ pub(super) async fn session(
     session: SessionId,
 ) -> Answer<Option<Session>> {
     Ok(collections.sessions.find_one(doc! { "_id": id(session) }).await?.map(Into::into))
+}
+
+pub(super) async fn sessions_with_users(
+    collections: &Collections,
+    wanted: &[SessionId],
+) -> Answer<Vec<(Session, User)>> {
+    let sessions: Vec<SessionDocument> = collections
+        .sessions
+        .find(doc! { "_id": { "$in": ids(wanted) } })
+        .await?
+        .try_collect()
+        .await?;
+    let sessions: Vec<Session> = sessions.into_iter().map(Into::into).collect();
+    let owners: HashSet<UserId> = sessions.iter().map(|session| session.user_id).collect();
+    let owners = users(collections, &owners.into_iter().collect::<Vec<_>>()).await?;
+    let owners: HashMap<UserId, User> = owners.into_iter().map(|user| (user.id, user)).collect();
+    let with_owner = |session: Session| Some((session, owners.get(&session.user_id)?.clone()));
+    Ok(sessions.into_iter().filter_map(with_owner).collect())
 }
 
 pub(super) async fn revoke_session(collections: &Collections, session: SessionId) -> Answer<()> {

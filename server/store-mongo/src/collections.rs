@@ -2,8 +2,8 @@
 //! start at the same time.
 
 use super::documents::{
-    AnalysisDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument,
-    RunDocument, SessionDocument, TokenDocument, UserDocument,
+    AnalysisDocument, AttemptsDocument, CompanyDocument, FolderDocument, GroupDocument,
+    KeyDocument, MediumDocument, RunDocument, SessionDocument, TokenDocument, UserDocument,
 };
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
@@ -18,6 +18,7 @@ pub(super) struct Collections {
     pub(super) users: Collection<UserDocument>,
     pub(super) sessions: Collection<SessionDocument>,
     pub(super) refresh_tokens: Collection<TokenDocument>,
+    pub(super) login_attempts: Collection<AttemptsDocument>,
     pub(super) folders: Collection<FolderDocument>,
     pub(super) media: Collection<MediumDocument>,
     pub(super) groups: Collection<GroupDocument>,
@@ -29,11 +30,12 @@ pub(super) struct Collections {
 }
 
 /// Names of all collections.
-pub(super) const NAMES: [&str; 11] = [
+pub(super) const NAMES: [&str; 12] = [
     "companies",
     "users",
     "sessions",
     "refresh_tokens",
+    "login_attempts",
     FOLDERS,
     "media",
     "groups",
@@ -60,6 +62,7 @@ impl Collections {
             users: database.collection("users"),
             sessions: database.collection("sessions"),
             refresh_tokens: database.collection("refresh_tokens"),
+            login_attempts: database.collection("login_attempts"),
             folders: database.collection(FOLDERS),
             media: database.collection("media"),
             groups: database.collection("groups"),
@@ -85,6 +88,7 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
         ("users", vec![unique(doc! { "email": 1 })]),
         ("sessions", vec![forget(doc! { "forget_at": 1 })]),
         ("refresh_tokens", vec![plain(doc! { "session_id": 1 }), forget(doc! { "forget_at": 1 })]),
+        ("login_attempts", vec![plain(doc! { "name": 1 }), forget(doc! { "forget_at": 1 })]),
         (
             "folders",
             vec![

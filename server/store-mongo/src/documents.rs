@@ -5,7 +5,9 @@ mod accounts;
 mod analyses;
 mod folders;
 
-pub(super) use accounts::{CompanyDocument, SessionDocument, TokenDocument, UserDocument};
+pub(super) use accounts::{
+    AttemptsDocument, CompanyDocument, SessionDocument, TokenDocument, UserDocument,
+};
 pub(super) use analyses::{
     AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument, RunState,
 };

@@ -21,6 +21,7 @@ mod folders;
 mod gridfs;
 mod lease;
 mod listing;
+mod logins;
 mod queue;
 mod queue_head;
 mod results;

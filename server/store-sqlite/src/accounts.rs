@@ -2,10 +2,10 @@
 
 use super::fault::{Answer, Fault};
 use super::rows::{all, change, optional};
-use super::values::{json_list, name, nanoseconds, optional_time, parsed, time};
-use ::time::OffsetDateTime;
+use super::values::{json_list, name, nanoseconds, parsed, time};
+use ::time::{Duration, OffsetDateTime};
 use rusqlite::{Connection, Row, params};
-use vultus_core::rules::KEEP_SESSIONS;
+use vultus_core::rules::session_expiry;
 use vultus_core::{CompanyId, SessionId, User, UserId};
 use vultus_store::StoreError;
 use vultus_store::export::SessionRecord;
@@ -28,12 +28,17 @@ fn user(row: &Row<'_>) -> rusqlite::Result<User> {
 }
 
 fn session_row(row: &Row<'_>) -> rusqlite::Result<Session> {
+    session_at(row, 0)
+}
+
+/// The session in the columns from `first` on.
+fn session_at(row: &Row<'_>, first: usize) -> rusqlite::Result<Session> {
     Ok(Session {
-        id: parsed(row, 0)?,
-        user_id: parsed(row, 1)?,
-        created_at: time(row, 2)?,
-        expires_at: time(row, 3)?,
-        revoked: row.get(4)?,
+        id: parsed(row, first)?,
+        user_id: parsed(row, first + 1)?,
+        created_at: time(row, first + 2)?,
+        expires_at: time(row, first + 3)?,
+        revoked: row.get(first + 4)?,
     })
 }
 
@@ -121,40 +126,23 @@ pub(super) fn user_by_email(
     connection: &Connection,
     email: &str,
 ) -> Answer<Option<UserWithPassword>> {
-    let sql = format!(
-        "SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u
-         WHERE u.email = ?1"
-    );
+    let sql = format!("SELECT {USER}, u.password_hash FROM users u WHERE u.email = ?1");
     optional(connection, &sql, [email], user_with_password)
 }
 
 fn user_with_password(row: &Row<'_>) -> rusqlite::Result<UserWithPassword> {
-    Ok(UserWithPassword {
-        user: user(row)?,
-        password_hash: row.get(7)?,
-        failed_logins: row.get(8)?,
-        locked_until: optional_time(row, 9)?,
-    })
+    Ok(UserWithPassword { user: user(row)?, password_hash: row.get(7)? })
 }
 
 /// All users, ordered by id.
 pub(super) fn all_users(connection: &Connection) -> Answer<Vec<UserWithPassword>> {
-    let sql = format!(
-        "SELECT {USER}, u.password_hash, u.failed_logins, u.locked_until FROM users u ORDER BY u.id"
-    );
+    let sql = format!("SELECT {USER}, u.password_hash FROM users u ORDER BY u.id");
     all(connection, &sql, (), user_with_password)
 }
 
-/// Inserts a user with the state of its logins.
+/// Inserts a user.
 pub(super) fn insert_user(connection: &Connection, user: &UserWithPassword) -> Answer<()> {
-    create_user(connection, &user.user, &user.password_hash)?;
-    let sql = "UPDATE users SET failed_logins = ?2, locked_until = ?3 WHERE id = ?1";
-    change(
-        connection,
-        sql,
-        (user.user.id.to_string(), user.failed_logins, user.locked_until.map(nanoseconds)),
-    )?;
-    Ok(())
+    create_user(connection, &user.user, &user.password_hash)
 }
 
 /// All sessions with their tokens, ordered by id.
@@ -203,37 +191,15 @@ pub(super) fn users(connection: &Connection, ids: &[UserId]) -> Answer<Vec<User>
     all(connection, &sql, [json_list(ids)], user)
 }
 
-pub(super) fn record_failed_login(
-    connection: &Connection,
-    id: UserId,
-    locked_until: Option<OffsetDateTime>,
-) -> Answer<()> {
-    // A lock is never shortened by a failure that is recorded concurrently.
-    let sql = "UPDATE users SET failed_logins = failed_logins + 1,
-        locked_until = CASE WHEN ?2 IS NULL THEN locked_until
-                       ELSE max(ifnull(locked_until, ?2), ?2) END
-        WHERE id = ?1";
-    match change(connection, sql, (id.to_string(), locked_until.map(nanoseconds)))? {
-        0 => Err(StoreError::NotFound("user").into()),
-        _ => Ok(()),
-    }
-}
-
 pub(super) fn create_session(
     connection: &Connection,
     session: &Session,
     refresh_sha256: &str,
 ) -> Answer<()> {
-    let cleared = "UPDATE users SET failed_logins = 0, locked_until = NULL WHERE id = ?1";
-    if change(connection, cleared, [session.user_id.to_string()])? == 0 {
+    let user = "SELECT 1 FROM users WHERE id = ?1";
+    if optional(connection, user, [session.user_id.to_string()], |_| Ok(()))?.is_none() {
         return Err(StoreError::NotFound("user").into());
     }
-    change(
-        connection,
-        "DELETE FROM sessions
-         WHERE row IN (SELECT row FROM sessions WHERE expires_at < ?1 LIMIT 100)",
-        [nanoseconds(session.created_at - KEEP_SESSIONS)],
-    )?;
     change(
         connection,
         "INSERT INTO sessions (id, user_id, created_at, expires_at, revoked)
@@ -264,6 +230,7 @@ pub(super) fn rotate_refresh(
     new: &str,
     now: OffsetDateTime,
     expires_at: OffsetDateTime,
+    longest: Duration,
 ) -> Answer<Rotation> {
     let sql = format!(
         "SELECT {SESSION}, t.used FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
@@ -281,6 +248,7 @@ pub(super) fn rotate_refresh(
     }
     change(connection, "UPDATE refresh_tokens SET used = 1 WHERE sha256 = ?1", [old])?;
     insert_token(connection, new, session.id)?;
+    let expires_at = session_expiry(session.created_at, expires_at, longest);
     let extended = "UPDATE sessions SET expires_at = ?2 WHERE id = ?1";
     change(connection, extended, (session.id.to_string(), nanoseconds(expires_at)))?;
     let owner = users(connection, &[session.user_id])?.pop().ok_or(StoreError::NotFound("user"))?;
@@ -290,6 +258,17 @@ pub(super) fn rotate_refresh(
 pub(super) fn session(connection: &Connection, id: SessionId) -> Answer<Option<Session>> {
     let sql = format!("SELECT {SESSION} FROM sessions s WHERE s.id = ?1");
     optional(connection, &sql, [id.to_string()], session_row)
+}
+
+pub(super) fn sessions_with_users(
+    connection: &Connection,
+    ids: &[SessionId],
+) -> Answer<Vec<(Session, User)>> {
+    let sql = format!(
+        "SELECT {USER}, {SESSION} FROM json_each(?1) wanted
+         JOIN sessions s ON s.id = wanted.value JOIN users u ON u.id = s.user_id"
+    );
+    all(connection, &sql, [json_list(ids)], |row| Ok((session_at(row, 7)?, user(row)?)))
 }
 
 pub(super) fn revoke_session(connection: &Connection, id: SessionId) -> Answer<()> {

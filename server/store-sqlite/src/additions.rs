@@ -11,7 +11,7 @@ use super::writer::Effects;
 use rusqlite::{Connection, params};
 use std::collections::HashSet;
 use time::OffsetDateTime;
-use vultus_core::rules::{KEEP_IDEMPOTENCY_KEYS, media_changed_by_addition, media_changed_by_plan};
+use vultus_core::rules::{media_changed_by_addition, media_changed_by_plan};
 use vultus_core::{Folder, FolderId};
 use vultus_store::StoreError;
 use vultus_store::events::FolderChange;
@@ -175,7 +175,7 @@ pub(super) fn replay(connection: &Connection, key: &IdempotencyKey) -> Answer<Op
     replayed(connection, Some(key))
 }
 
-/// Stores what the request created under its key, and deletes keys that are too old.
+/// Stores what the request created under its key.
 fn remember(
     connection: &Connection,
     key: Option<&IdempotencyKey>,
@@ -184,11 +184,6 @@ fn remember(
     now: OffsetDateTime,
 ) -> Answer<()> {
     let Some(key) = key else { return Ok(()) };
-    change(
-        connection,
-        "DELETE FROM idempotency WHERE created_at < ?1",
-        [nanoseconds(now - KEEP_IDEMPOTENCY_KEYS)],
-    )?;
     change(
         connection,
         "INSERT INTO idempotency (user_id, operation, key, fingerprint, replay_doc, created_at)

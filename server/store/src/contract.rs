@@ -34,7 +34,10 @@ macro_rules! contract_tests {
         $crate::contract_tests! { @modules $mode
             accounts {
                 taken_email_is_a_duplicate_that_names_its_user,
-                failed_logins_are_counted_until_a_session_begins,
+                logins_are_counted_by_name_and_origin,
+                no_concurrent_failure_is_lost,
+                sessions_are_read_with_their_users,
+                session_has_an_absolute_end,
                 reused_refresh_token_revokes_its_session,
                 expired_or_revoked_session_rotates_no_token,
                 company_key_is_replaced_only_if_the_old_one_matches,

@@ -2,7 +2,7 @@
 //! store to another.
 //!
 //! The format is a separate contract with a version: renaming a field of the domain does not change
-//! it. It does not contain tombstones and change feeds, which belong to a store and not to the
+//! it. It does not contain tombstones, counts of failed logins and change feeds, which belong to a store and not to the
 //! data, nor blobs, which are stored elsewhere.
 
 use crate::records::{Company, IdempotencyKey, Replay, Session, UserWithPassword};
@@ -159,8 +159,6 @@ shapes! {
     UserWithPasswordShape of "UserWithPassword" {
         user: User as "UserShape",
         password_hash: String,
-        failed_logins: u32,
-        locked_until: Option<OffsetDateTime>,
     }
     UserShape of "User" {
         id: UserId,

@@ -15,17 +15,13 @@ pub struct SchemaState {
     pub newest: usize,
 }
 
-/// A user with the password hash and the state of its logins.
+/// A user with the password hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserWithPassword {
     /// The user.
     pub user: User,
     /// Argon2id in PHC string form.
     pub password_hash: String,
-    /// Failed logins since the last success.
-    pub failed_logins: u32,
-    /// Logins before this time are rejected.
-    pub locked_until: Option<OffsetDateTime>,
 }
 
 /// A session: a login, and all refresh tokens that descend from it.

@@ -1,10 +1,11 @@
 //! Companies, users and sessions.
 
 use crate::transaction::without_transaction;
-use crate::{Cases, accounts};
+use crate::{Cases, accounts, logins};
 use async_trait::async_trait;
 use futures::FutureExt;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
+use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
 use vultus_core::{CompanyId, SessionId, User, UserId};
 use vultus_store::{Accounts, Company, Result, Rotation, Session, UserWithPassword};
 
@@ -55,14 +56,29 @@ impl Accounts for Cases {
         without_transaction("reading users", accounts::users(&self.collections, ids)).await
     }
 
-    async fn record_failed_login(
-        &self,
-        id: UserId,
-        locked_until: Option<OffsetDateTime>,
-    ) -> Result<()> {
+    async fn login_attempts(&self, keys: &LoginKeys) -> Result<LoginAttempts> {
         without_transaction(
-            "recording a failed login",
-            accounts::record_failed_login(&self.collections, id, locked_until),
+            "reading counts of logins",
+            logins::login_attempts(&self.collections, keys),
+        )
+        .await
+    }
+
+    async fn record_login(
+        &self,
+        keys: &LoginKeys,
+        outcome: LoginOutcome,
+        now: OffsetDateTime,
+    ) -> Result<()> {
+        self.attempts("counting a login")
+            .run(move |t| logins::record_login(t, keys, outcome, now).boxed())
+            .await
+    }
+
+    async fn unlock_logins(&self, name: &str) -> Result<bool> {
+        without_transaction(
+            "removing locks of logins",
+            logins::unlock_logins(&self.collections, name),
         )
         .await
     }
@@ -79,14 +95,28 @@ impl Accounts for Cases {
         new: &str,
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
+        longest: Duration,
     ) -> Result<Rotation> {
         self.attempts("rotating a refresh token")
-            .run(move |t| accounts::rotate_refresh(t, old, new, now, expires_at).boxed())
+            .run(move |t| accounts::rotate_refresh(t, old, new, now, expires_at, longest).boxed())
             .await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>> {
         without_transaction("reading a session", accounts::session(&self.collections, id)).await
+    }
+
+    async fn sessions_with_users(&self, ids: &[SessionId]) -> Result<Vec<(Session, User)>> {
+        without_transaction(
+            "reading sessions",
+            accounts::sessions_with_users(&self.collections, ids),
+        )
+        .await
+    }
+
+    /// The database deletes by itself, by its own clock: TTL indexes on `forget_at`.
+    async fn forget_expired(&self, _now: OffsetDateTime) -> Result<u64> {
+        Ok(0)
     }
 
     async fn revoke_session(&self, id: SessionId) -> Result<()> {

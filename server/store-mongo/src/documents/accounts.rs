@@ -3,6 +3,7 @@
 use super::super::values::{binary, few, id, nanoseconds, time, typed};
 use mongodb::bson::{Binary, DateTime, Uuid};
 use serde::{Deserialize, Serialize};
+use vultus_core::logins::Attempts;
 use vultus_core::{Role, User};
 use vultus_store::stored::{Name, V1, Version};
 use vultus_store::{Company, Session, UserWithPassword};
@@ -53,8 +54,6 @@ pub(crate) struct UserDocument {
     role: Name<Role>,
     is_service: bool,
     password_hash: String,
-    failed_logins: i64,
-    locked_until: Option<i64>,
     created_at: i64,
 }
 
@@ -70,8 +69,6 @@ impl UserDocument {
             role: Name(user.role),
             is_service: user.is_service,
             password_hash: password_hash.to_owned(),
-            failed_logins: 0,
-            locked_until: None,
             created_at: nanoseconds(user.created_at),
         }
     }
@@ -79,11 +76,7 @@ impl UserDocument {
 
 impl From<&UserWithPassword> for UserDocument {
     fn from(user: &UserWithPassword) -> Self {
-        Self {
-            failed_logins: user.failed_logins.into(),
-            locked_until: user.locked_until.map(nanoseconds),
-            ..Self::new(&user.user, &user.password_hash)
-        }
+        Self::new(&user.user, &user.password_hash)
     }
 }
 
@@ -103,12 +96,7 @@ impl From<UserDocument> for User {
 
 impl From<UserDocument> for UserWithPassword {
     fn from(mut stored: UserDocument) -> Self {
-        Self {
-            password_hash: std::mem::take(&mut stored.password_hash),
-            failed_logins: few(stored.failed_logins),
-            locked_until: stored.locked_until.map(time),
-            user: stored.into(),
-        }
+        Self { password_hash: std::mem::take(&mut stored.password_hash), user: stored.into() }
     }
 }
 
@@ -163,4 +151,45 @@ pub(crate) struct TokenDocument {
     pub(crate) used: bool,
     /// When the server deletes it.
     pub(crate) forget_at: DateTime,
+}
+
+/// A count of logins.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct AttemptsDocument {
+    /// Key of the name and, unless it is of the name as a whole, of the origin.
+    #[serde(rename = "_id")]
+    key: String,
+    v: Version,
+    name: String,
+    failures: i64,
+    failed_at: Option<i64>,
+    locked_until: Option<i64>,
+    succeeded_at: Option<i64>,
+    forget_at: DateTime,
+}
+
+impl AttemptsDocument {
+    pub(crate) fn new(key: String, name: &str, of: &Attempts, forget_at: DateTime) -> Self {
+        Self {
+            key,
+            v: V1,
+            name: name.to_owned(),
+            failures: of.failures.into(),
+            failed_at: of.failed_at.map(nanoseconds),
+            locked_until: of.locked_until.map(nanoseconds),
+            succeeded_at: of.succeeded_at.map(nanoseconds),
+            forget_at,
+        }
+    }
+}
+
+impl From<AttemptsDocument> for Attempts {
+    fn from(stored: AttemptsDocument) -> Self {
+        Self {
+            failures: few(stored.failures),
+            failed_at: stored.failed_at.map(time),
+            locked_until: stored.locked_until.map(time),
+            succeeded_at: stored.succeeded_at.map(time),
+        }
+    }
 }

@@ -2,7 +2,8 @@
 
 use crate::MongoStore;
 use async_trait::async_trait;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
+use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
 use vultus_core::{CompanyId, SessionId, User, UserId};
 use vultus_store::{Accounts, Company, Result, Rotation, Session, UserWithPassword};
 
@@ -45,12 +46,24 @@ impl Accounts for MongoStore {
         self.run(|cases| async move { cases.users(&ids).await }).await
     }
 
-    async fn record_failed_login(
+    async fn login_attempts(&self, keys: &LoginKeys) -> Result<LoginAttempts> {
+        let keys = keys.clone();
+        self.run(|cases| async move { cases.login_attempts(&keys).await }).await
+    }
+
+    async fn record_login(
         &self,
-        id: UserId,
-        locked_until: Option<OffsetDateTime>,
+        keys: &LoginKeys,
+        outcome: LoginOutcome,
+        now: OffsetDateTime,
     ) -> Result<()> {
-        self.run(|cases| async move { cases.record_failed_login(id, locked_until).await }).await
+        let keys = keys.clone();
+        self.run(|cases| async move { cases.record_login(&keys, outcome, now).await }).await
+    }
+
+    async fn unlock_logins(&self, name: &str) -> Result<bool> {
+        let name = name.to_owned();
+        self.run(|cases| async move { cases.unlock_logins(&name).await }).await
     }
 
     async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()> {
@@ -64,14 +77,26 @@ impl Accounts for MongoStore {
         new: &str,
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
+        longest: Duration,
     ) -> Result<Rotation> {
         let (old, new) = (old.to_owned(), new.to_owned());
-        self.run(|cases| async move { cases.rotate_refresh(&old, &new, now, expires_at).await })
-            .await
+        self.run(
+            |cases| async move { cases.rotate_refresh(&old, &new, now, expires_at, longest).await },
+        )
+        .await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>> {
         self.run(|cases| async move { cases.session(id).await }).await
+    }
+
+    async fn sessions_with_users(&self, ids: &[SessionId]) -> Result<Vec<(Session, User)>> {
+        let ids = ids.to_vec();
+        self.run(|cases| async move { cases.sessions_with_users(&ids).await }).await
+    }
+
+    async fn forget_expired(&self, now: OffsetDateTime) -> Result<u64> {
+        self.run(|cases| async move { cases.forget_expired(now).await }).await
     }
 
     async fn revoke_session(&self, id: SessionId) -> Result<()> {

@@ -1,8 +1,9 @@
 //! Companies, users and sessions.
 
-use crate::{SqliteStore, accounts};
+use crate::{SqliteStore, accounts, expiry, logins};
 use async_trait::async_trait;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
+use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
 use vultus_core::{CompanyId, SessionId, User, UserId};
 use vultus_store::{Accounts, Company, Result, Rotation, Session, UserWithPassword};
 
@@ -49,15 +50,25 @@ impl Accounts for SqliteStore {
         self.read("reading users", move |c| accounts::users(c, &ids)).await
     }
 
-    async fn record_failed_login(
+    async fn login_attempts(&self, keys: &LoginKeys) -> Result<LoginAttempts> {
+        let keys = keys.clone();
+        self.read("reading counts of logins", move |c| logins::login_attempts(c, &keys)).await
+    }
+
+    async fn record_login(
         &self,
-        id: UserId,
-        locked_until: Option<OffsetDateTime>,
+        keys: &LoginKeys,
+        outcome: LoginOutcome,
+        now: OffsetDateTime,
     ) -> Result<()> {
-        self.write("recording a failed login", move |c, _| {
-            accounts::record_failed_login(c, id, locked_until)
-        })
-        .await
+        let keys = keys.clone();
+        self.write("counting a login", move |c, _| logins::record_login(c, &keys, outcome, now))
+            .await
+    }
+
+    async fn unlock_logins(&self, name: &str) -> Result<bool> {
+        let name = name.to_owned();
+        self.write("removing locks of logins", move |c, _| logins::unlock_logins(c, &name)).await
     }
 
     async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()> {
@@ -74,16 +85,26 @@ impl Accounts for SqliteStore {
         new: &str,
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
+        longest: Duration,
     ) -> Result<Rotation> {
         let (old, new) = (old.to_owned(), new.to_owned());
         self.write("rotating a refresh token", move |c, _| {
-            accounts::rotate_refresh(c, &old, &new, now, expires_at)
+            accounts::rotate_refresh(c, &old, &new, now, expires_at, longest)
         })
         .await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>> {
         self.read("reading a session", move |c| accounts::session(c, id)).await
+    }
+
+    async fn sessions_with_users(&self, ids: &[SessionId]) -> Result<Vec<(Session, User)>> {
+        let ids = ids.to_vec();
+        self.read("reading sessions", move |c| accounts::sessions_with_users(c, &ids)).await
+    }
+
+    async fn forget_expired(&self, now: OffsetDateTime) -> Result<u64> {
+        self.write("deleting what has expired", move |c, _| expiry::forget_expired(c, now)).await
     }
 
     async fn revoke_session(&self, id: SessionId) -> Result<()> {

@@ -16,12 +16,8 @@ use vultus_core::{AnalysisState, Artifact, Folder, Resolution};
 /// waiting run and a finished one.
 fn some_records(world: &World) -> Vec<Record> {
     let company = Company { id: new_id(), ..world.company.clone() };
-    let locked = UserWithPassword {
-        user: user_of(&company),
-        password_hash: "$argon2id$other".to_owned(),
-        failed_logins: 3,
-        locked_until: Some(at(99)),
-    };
+    let locked =
+        UserWithPassword { user: user_of(&company), password_hash: "$argon2id$other".to_owned() };
     let owner = locked.user.clone();
     let session = Session {
         id: new_id(),

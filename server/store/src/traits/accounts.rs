@@ -3,7 +3,8 @@
 use super::Result;
 use crate::records::{Company, Rotation, Session, UserWithPassword};
 use async_trait::async_trait;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
+use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
 use vultus_core::{CompanyId, SessionId, User, UserId};
 
 /// Companies, users and their sessions.
@@ -26,25 +27,37 @@ pub trait Accounts: Send + Sync + 'static {
     async fn user_by_email(&self, email: &str) -> Result<Option<UserWithPassword>>;
     /// Users by id; unknown ids are left out.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>>;
-    /// Counts a failed login and sets the time until which the next login is rejected.
-    async fn record_failed_login(
+    /// The counts that a login depends on, whether the name has a user or not.
+    async fn login_attempts(&self, keys: &LoginKeys) -> Result<LoginAttempts>;
+    /// Counts a login.
+    async fn record_login(
         &self,
-        id: UserId,
-        locked_until: Option<OffsetDateTime>,
+        keys: &LoginKeys,
+        outcome: LoginOutcome,
+        now: OffsetDateTime,
     ) -> Result<()>;
-    /// Creates a session with its first refresh token (given by its SHA-256), and resets the count
-    /// of failed logins.
+    /// Removes all locks of a name, given by its key. Returns whether there were any.
+    async fn unlock_logins(&self, name: &str) -> Result<bool>;
+    /// Creates a session with its first refresh token (given by its SHA-256).
     async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()>;
-    /// Replaces a refresh token by a new one. A second use of the old token revokes the session.
+    /// Replaces a refresh token by a new one, and extends the session to `expires_at`, but not
+    /// beyond `longest` after its beginning. A second use of the old token revokes the session.
     async fn rotate_refresh(
         &self,
         old: &str,
         new: &str,
         now: OffsetDateTime,
         expires_at: OffsetDateTime,
+        longest: Duration,
     ) -> Result<Rotation>;
     /// Finds a session.
     async fn session(&self, id: SessionId) -> Result<Option<Session>>;
+    /// Sessions with their users, in one read; unknown ids are left out.
+    async fn sessions_with_users(&self, ids: &[SessionId]) -> Result<Vec<(Session, User)>>;
+    /// Deletes some sessions, idempotency keys and counts of logins that are no longer needed at
+    /// `now`, and returns how many; 0: there are no more. Backends whose database does so by itself
+    /// do nothing.
+    async fn forget_expired(&self, now: OffsetDateTime) -> Result<u64>;
     /// Revokes a session.
     async fn revoke_session(&self, id: SessionId) -> Result<()>;
 }
