@@ -1,6 +1,7 @@
 //! Authentication and authorization: the policy table, tokens, passwords, keys.
 
-pub mod backoff;
+pub mod brakes;
+mod hashing;
 pub mod keys;
 pub mod login_name;
 pub mod passwords;

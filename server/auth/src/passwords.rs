@@ -1,13 +1,13 @@
-//! Passwords: Argon2id with bounded concurrency, and the same work whether the user exists or not.
+//! Passwords: Argon2id on a fixed number of threads, and the same work whether the user exists or
+//! not.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use crate::hashing::HashingThreads;
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use rand::seq::IndexedRandom;
 use secrecy::{ExposeSecret, SecretString};
+use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
-use tokio_util::task::AbortOnDropHandle;
 use vultus_core::{Error, Result};
 
 /// Memory of one hash, in KiB. OWASP recommends 19 MiB for t=2, p=1.
@@ -16,15 +16,19 @@ const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 /// Lanes.
 const LANES: u32 = 1;
+/// Length of a hash, in bytes.
+const HASH_BYTES: usize = 32;
+/// Length of a salt, in bytes.
+const SALT_BYTES: usize = 16;
 /// Minimum length of a new user's password, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 12;
 /// Maximum length of a password, in bytes.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// Makes and checks password hashes.
+/// Makes and checks password hashes. Clones share the threads.
 #[derive(Clone)]
 pub struct Passwords {
-    permits: Arc<Semaphore>,
+    threads: Arc<HashingThreads>,
     decoy: Arc<str>,
 }
 
@@ -33,50 +37,31 @@ impl Passwords {
     pub fn new(concurrency: usize) -> Result<Self> {
         let password = SecretString::from("the password of no user");
         Ok(Self {
-            permits: Arc::new(Semaphore::new(concurrency.max(1))),
-            decoy: hash(&password)?.into(),
+            threads: Arc::new(HashingThreads::start(concurrency)?),
+            decoy: hash(&password, &mut Vec::new())?.into(),
         })
     }
 
     /// The hash of a new password, in PHC string form.
     pub async fn hash(&self, password: SecretString) -> Result<String> {
-        self.on_a_thread(move || hash(&password)).await
+        self.threads.run(None, move |memory| hash(&password, memory)).await
     }
 
-    /// Whether the password matches the stored hash. Without a hash (unknown user) it does the same
-    /// work and returns false.
-    pub async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool> {
-        let decoy = self.decoy.clone();
-        self.on_a_thread(move || {
-            let exists = stored.is_some();
-            let matches = matches(&password, stored.as_deref().unwrap_or(&decoy))?;
-            Ok(exists && matches)
-        })
-        .await
-    }
-
-    async fn on_a_thread<T: Send + 'static>(
+    /// Whether the password, sent from an address, matches the stored hash. Without a hash (unknown
+    /// user) it does the same work and returns false.
+    pub async fn verify(
         &self,
-        work: impl FnOnce() -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let permits = self.permits.clone();
-        // A task: a waiting future that is not polled must not block the semaphore's queue.
-        let hashing = tokio::spawn(async move {
-            let permit = permits
-                .acquire_owned()
-                .await
-                .map_err(|e| Error::internal("waiting to hash a password", e))?;
-            tokio::task::spawn_blocking(move || {
-                let result = work();
-                drop(permit);
-                result
-            })
-            .await
-            .map_err(|e| Error::internal("hashing a password", e))?
-        });
-        AbortOnDropHandle::new(hashing)
-            .await
-            .map_err(|e| Error::internal("waiting for the hash of a password", e))?
+        password: SecretString,
+        stored: Option<String>,
+        from: IpAddr,
+    ) -> Result<bool> {
+        let decoy = self.decoy.clone();
+        let check = move |memory: &mut Vec<Block>| {
+            let exists = stored.is_some();
+            let matches = matches(&password, stored.as_deref().unwrap_or(&decoy), memory)?;
+            Ok(exists && matches)
+        };
+        self.threads.run(Some(from), check).await
     }
 }
 
@@ -89,46 +74,95 @@ pub fn generate() -> SecretString {
     text.into()
 }
 
-fn argon2() -> Result<Argon2<'static>> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
+fn hash(password: &SecretString, memory: &mut Vec<Block>) -> Result<String> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES))
         .map_err(|e| Error::broken(format!("Argon2 parameters: {e}")))?;
-    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
-}
-
-fn hash(password: &SecretString) -> Result<String> {
-    let hash = argon2()?
-        .hash_password(password.expose_secret().as_bytes())
-        .map_err(|e| Error::broken(format!("hashing a password: {e}")))?;
+    let salt = Salt::new(&rand::random::<[u8; SALT_BYTES]>())
+        .map_err(|e| Error::broken(format!("making a salt: {e}")))?;
+    let output = derived(password, &salt, &params, Algorithm::Argon2id, Version::V0x13, memory)?;
+    let params = ParamsString::try_from(&params)
+        .map_err(|e| Error::broken(format!("Argon2 parameters: {e}")))?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params,
+        salt: Some(salt),
+        hash: Some(output),
+    };
     Ok(hash.to_string())
 }
 
-fn matches(password: &SecretString, stored: &str) -> Result<bool> {
+fn matches(password: &SecretString, stored: &str, memory: &mut Vec<Block>) -> Result<bool> {
     if password.expose_secret().len() > MAX_PASSWORD_BYTES {
         return Ok(false);
     }
-    let stored = PasswordHash::new(stored)
-        .map_err(|e| Error::broken(format!("reading a stored password hash: {e}")))?;
-    match argon2()?.verify_password(password.expose_secret().as_bytes(), &stored) {
-        Ok(()) => Ok(true),
-        Err(argon2::password_hash::Error::PasswordInvalid) => Ok(false),
-        Err(e) => Err(Error::broken(format!("checking a password: {e}"))),
+    let broken = |what: &dyn std::fmt::Display| {
+        Error::broken(format!("reading a stored password hash: {what}"))
+    };
+    let stored = PasswordHash::new(stored).map_err(|e| broken(&e))?;
+    let algorithm = Algorithm::try_from(stored.algorithm.as_str()).map_err(|e| broken(&e))?;
+    let version = stored.version.map(Version::try_from).transpose().map_err(|e| broken(&e))?;
+    let params = Params::try_from(&stored).map_err(|e| broken(&e))?;
+    let (Some(salt), Some(expected)) = (&stored.salt, &stored.hash) else {
+        return Err(broken(&"it has no salt or no hash"));
+    };
+    let version = version.unwrap_or_default();
+    // `Output` is compared in constant time.
+    Ok(derived(password, salt, &params, algorithm, version, memory)? == *expected)
+}
+
+/// Computes a hash in `memory`, which is allocated once and then reused.
+fn derived(
+    password: &SecretString,
+    salt: &Salt,
+    params: &Params,
+    algorithm: Algorithm,
+    version: Version,
+    memory: &mut Vec<Block>,
+) -> Result<Output> {
+    let hashing = |e: &dyn std::fmt::Display| Error::broken(format!("hashing a password: {e}"));
+    if memory.len() < params.block_count() {
+        memory.resize(params.block_count(), Block::new());
     }
+    let mut output = vec![0; params.output_len().unwrap_or(HASH_BYTES)];
+    Argon2::new(algorithm, version, params.clone())
+        .hash_password_into_with_memory(
+            password.expose_secret().as_bytes(),
+            salt,
+            &mut output,
+            memory.as_mut_slice(),
+        )
+        .map_err(|e| hashing(&e))?;
+    Output::new(&output).map_err(|e| hashing(&e))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
     #[tokio::test]
     async fn only_the_right_password_of_an_existing_user_matches() {
         let passwords = Passwords::new(2).unwrap();
         let stored = passwords.hash("correct horse battery".into()).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        assert!(
-            passwords.verify("correct horse battery".into(), Some(stored.clone())).await.unwrap()
-        );
-        assert!(!passwords.verify("wrong horse battery".into(), Some(stored)).await.unwrap());
-        assert!(!passwords.verify("the password of no user".into(), None).await.unwrap());
+        let matches = async |password: &str, stored: Option<&String>| {
+            passwords.verify(password.into(), stored.cloned(), HERE).await.unwrap()
+        };
+        assert!(matches("correct horse battery", Some(&stored)).await);
+        assert!(!matches("wrong horse battery", Some(&stored)).await);
+        assert!(!matches("the password of no user", None).await);
+    }
+
+    #[tokio::test]
+    async fn hash_of_the_reference_implementation_matches() {
+        // From `argon2` of Debian: echo -n password | argon2 somesalt -id -t 2 -m 16 -p 1 -e
+        let stored = "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ\
+                      $CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+        let passwords = Passwords::new(1).unwrap();
+        let verified = passwords.verify("password".into(), Some(stored.to_owned()), HERE).await;
+        assert!(verified.unwrap());
     }
 
     #[test]
