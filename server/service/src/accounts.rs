@@ -2,19 +2,22 @@
 
 use crate::detached::DetachedWork;
 use crate::errors::stored;
-use crate::sessions::SessionCache;
+use crate::sessions::{SessionCache, principal_of};
 use crate::types::{Authenticated, Tokens, ViewerInfo};
 use secrecy::SecretString;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
-use vultus_auth::backoff::UnknownNames;
+use vultus_auth::brakes::{AddressBrake, LoginKeyring};
 use vultus_auth::login_name::normal_email;
 use vultus_auth::passwords::Passwords;
 use vultus_auth::policy::{self, Action};
+use vultus_auth::tokens;
 use vultus_auth::tokens::AccessTokens;
-use vultus_auth::{backoff, tokens};
 use vultus_core::clock::Clock;
+use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
 use vultus_core::{Error, Principal, Result, SessionId, User, UserId};
 use vultus_store::{Rotation, Scope, Session};
 
@@ -26,9 +29,11 @@ struct State {
     store: Arc<dyn vultus_store::Accounts>,
     access_tokens: AccessTokens,
     refresh_lifetime: Duration,
+    session_lifetime: Duration,
     passwords: Passwords,
     sessions: SessionCache,
-    unknown_names: UnknownNames,
+    login_keys: LoginKeyring,
+    addresses: AddressBrake,
     /// Held from the decision about a login until its failure is counted.
     failed_logins: Arc<tokio::sync::Mutex<()>>,
     detached: DetachedWork,
@@ -39,7 +44,9 @@ struct State {
 pub(crate) struct Credentials {
     pub(crate) access_tokens: AccessTokens,
     pub(crate) refresh_lifetime: Duration,
+    pub(crate) session_lifetime: Duration,
     pub(crate) passwords: Passwords,
+    pub(crate) login_keys: LoginKeyring,
 }
 
 impl Accounts {
@@ -49,72 +56,85 @@ impl Accounts {
         detached: DetachedWork,
         clock: Clock,
     ) -> Self {
-        let Credentials { access_tokens, refresh_lifetime, passwords } = credentials;
+        let Credentials {
+            access_tokens,
+            refresh_lifetime,
+            session_lifetime,
+            passwords,
+            login_keys,
+        } = credentials;
         Self(Arc::new(State {
             store,
             access_tokens,
             refresh_lifetime,
+            session_lifetime,
             passwords,
             sessions: SessionCache::default(),
-            unknown_names: UnknownNames::default(),
+            login_keys,
+            addresses: AddressBrake::default(),
             failed_logins: Arc::default(),
             detached,
             clock,
         }))
     }
 
-    pub(crate) async fn login(&self, email: &str, password: SecretString) -> Result<Tokens> {
+    pub(crate) async fn login(
+        &self,
+        email: &str,
+        password: SecretString,
+        from: IpAddr,
+    ) -> Result<Tokens> {
         let (accounts, email) = (self.clone(), email.to_owned());
         // Detached: a caller that is not polled must not hold the lock that all logins wait for.
-        self.0.detached.run_detached(async move { accounts.log_in(&email, password).await }).await
+        let work = async move { accounts.log_in(&email, password, from).await };
+        self.0.detached.run_detached(work).await
     }
 
-    async fn log_in(&self, email: &str, password: SecretString) -> Result<Tokens> {
+    async fn log_in(&self, email: &str, password: SecretString, from: IpAddr) -> Result<Tokens> {
         let state = &self.0;
         let now = state.clock.now();
         // An invalid name takes the same path as a valid name without a user.
         let email = normal_email(email).unwrap_or_default();
+        let keys = state.login_keys.keys(&email, from);
+        let attempts = stored(state.store.login_attempts(&keys).await)?;
+        refuse_locked(&attempts, now)?;
+        // What others of its address did does not affect a user that is known there.
+        let is_charged = !attempts.is_familiar(now);
+        if is_charged {
+            state.addresses.charge(from, Instant::now()).map_err(too_many_failures)?;
+        }
         let found = stored(state.store.user_by_email(&email).await)?;
         let hash = found.as_ref().map(|found| found.password_hash.clone());
-        let is_right = state.passwords.verify(password, hash).await?;
+        let is_right = state.passwords.verify(password, hash, from).await?;
         // Read again under the lock: concurrent guesses must see the failures counted before them.
         let counting = state.failed_logins.clone().lock_owned().await;
-        let found = stored(state.store.user_by_email(&email).await)?;
-        let locked = match &found {
-            Some(found) => found.locked_until,
-            None => state.unknown_names.locked_until(&email),
-        };
-        if let Some(until) = locked.filter(|&until| until > now) {
-            return Err(Error::Unavailable {
-                message: "too many failed logins; try again later".to_owned(),
-                retry_after: (until - now).unsigned_abs(),
-            });
-        }
+        refuse_locked(&stored(state.store.login_attempts(&keys).await)?, now)?;
         match found {
             Some(found) if is_right => {
+                if is_charged {
+                    state.addresses.refund(from);
+                }
+                stored(state.store.record_login(&keys, LoginOutcome::Succeeded, now).await)?;
                 drop(counting);
-                return self.begin_session(found.user, now).await;
+                self.begin_session(found.user, now).await
             }
-            Some(found) => {
-                let until = backoff::lock_after(found.failed_logins + 1).map(|lock| now + lock);
-                self.count_failed_login(found.user.id, until, counting);
+            _ => {
+                self.count_failed_login(keys, now, counting);
+                Err(Error::Unauthenticated("wrong e-mail or password".to_owned()))
             }
-            None => state.unknown_names.record(&email, now),
         }
-        Err(Error::Unauthenticated("wrong e-mail or password".to_owned()))
     }
 
-    /// Counts a failure in the background. The login does not wait: an unknown name needs no
-    /// write, and the difference in time would show which names exist.
+    /// Counts a failure in the background: a slow store does not delay the answer.
     fn count_failed_login(
         &self,
-        user: UserId,
-        locked_until: Option<OffsetDateTime>,
+        keys: LoginKeys,
+        now: OffsetDateTime,
         counting: tokio::sync::OwnedMutexGuard<()>,
     ) {
         let store = self.0.store.clone();
         self.0.detached.spawn(async move {
-            if let Err(error) = store.record_failed_login(user, locked_until).await {
+            if let Err(error) = store.record_login(&keys, LoginOutcome::Failed, now).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "could not count a failed login"
@@ -129,7 +149,7 @@ impl Accounts {
             id: SessionId(Uuid::now_v7()),
             user_id: user.id,
             created_at: now,
-            expires_at: now + self.0.refresh_lifetime,
+            expires_at: now + self.0.refresh_lifetime.min(self.0.session_lifetime),
             revoked: false,
         };
         let refresh_token = tokens::new_refresh_token();
@@ -144,7 +164,8 @@ impl Accounts {
         let old = tokens::refresh_sha256(refresh_token);
         let new = tokens::refresh_sha256(&next_token);
         let expires_at = now + self.0.refresh_lifetime;
-        match stored(self.0.store.rotate_refresh(&old, &new, now, expires_at).await)? {
+        let longest = self.0.session_lifetime;
+        match stored(self.0.store.rotate_refresh(&old, &new, now, expires_at, longest).await)? {
             Rotation::Rotated(session, user) => self.issue(user, session, next_token, now),
             Rotation::Reused => {
                 tracing::warn!("a refresh token was used twice; its session is revoked");
@@ -187,12 +208,7 @@ impl Accounts {
     pub(crate) async fn authenticate(&self, access_token: &str) -> Result<Authenticated> {
         let token = self.0.access_tokens.verify(access_token, self.0.clock.now())?;
         let user = self.session_user(token.session_id, token.user_id).await?;
-        let principal = Principal {
-            user_id: user.id,
-            company_id: user.company_id,
-            role: user.role,
-            session_id: Some(token.session_id),
-        };
+        let principal = principal_of(&user, token.session_id);
         Ok(Authenticated { principal, expires_at: token.expires_at })
     }
 
@@ -232,4 +248,17 @@ impl Accounts {
         });
         Ok(users)
     }
+}
+
+/// Locks do not depend on whether the name has a user, so that they tell nothing.
+fn refuse_locked(attempts: &LoginAttempts, now: OffsetDateTime) -> Result<()> {
+    match attempts.locked_for(now) {
+        Some(left) => Err(too_many_failures(left.unsigned_abs())),
+        None => Ok(()),
+    }
+}
+
+fn too_many_failures(retry_after: std::time::Duration) -> Error {
+    let message = "too many failed logins; try again later".to_owned();
+    Error::Unavailable { message, retry_after }
 }

@@ -96,7 +96,7 @@ impl Additions {
         let id = FolderId(Uuid::now_v7());
         let wrapped_key = self.files.make_folder_key(caller.company_id, id).await?;
         let folder_key = self.files.folder_key(caller.company_id, id, &wrapped_key).await?;
-        let examined = self.examine(request.media, &folder_key).await?;
+        let examined = self.examine(caller, request.media, &folder_key).await?;
         let now = self.clock.now();
         let folder = Folder {
             id,
@@ -157,7 +157,7 @@ impl Additions {
         self.check_room(existing.len(), requested.media.len())?;
         let requests = (self.checker.checked_requests(requested.analyses)?, requested.urgency);
         let folder_key = self.files.folder_key(folder.company_id, id, &folder.wrapped_key).await?;
-        let examined = self.examine(requested.media, &folder_key).await?;
+        let examined = self.examine(caller, requested.media, &folder_key).await?;
         let now = self.clock.now();
         let candidates = plan::candidates(&existing);
         let additions = planned(&folder, candidates, examined, folder_key, requests, now)?;
@@ -166,11 +166,13 @@ impl Additions {
 
     async fn examine(
         &self,
+        caller: &Principal,
         media: Vec<NewMedium>,
         key: &Arc<FolderKey>,
     ) -> Result<Vec<ExaminedMedium>> {
         let media = self.checker.validated_media(media)?;
-        self.checker.examine(media, Some(SpoolFor { blobs: &self.files.blobs, key })).await
+        let folder = SpoolFor { blobs: &self.files.blobs, key };
+        self.checker.examine(caller.into(), media, Some(folder)).await
     }
 
     fn check_room(&self, present: usize, more: usize) -> Result<()> {

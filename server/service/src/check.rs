@@ -9,8 +9,8 @@ use crate::types::{
 use crate::uploads::Readable;
 use futures::future::try_join_all;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 use vultus_auth::policy::{self, Action};
+use vultus_core::fair::{FairPermits, Owner, Shares, Tenant};
 use vultus_core::slots::Candidate;
 use vultus_core::{
     AnalysisFailure, AnalysisState, Error, MediaId, Principal, Provenance, Resolution, Result,
@@ -30,12 +30,13 @@ impl Checker {
     /// Judges media at once. Dropping the future stops the work.
     pub async fn check(
         &self,
+        owner: Owner,
         media: Vec<NewMedium>,
         requests: Vec<AnalysisRequest>,
     ) -> Result<Vec<CheckedAnalysis>> {
         let requests = self.checked_requests(requests)?;
         let validated = self.validated_media(media)?;
-        let identified = self.identify(&validated).await?;
+        let identified = self.identify(owner, &validated).await?;
         let ids = intake::new_ids(identified.len());
         let planned = assigned(requests, &identified, &ids)?;
         let request = run_request(&planned, &identified, &ids);
@@ -53,7 +54,7 @@ impl Checker {
             |judged: &Judged| matches!(&judged.result, Err(failure) if failure.code == UNREADABLE);
         if direct.judged.iter().any(is_unreadable) {
             // The probe's error names the medium and the cause, as for a folder.
-            self.examine(validated, None).await?;
+            self.examine(owner, validated, None).await?;
         }
         let mut checked = Vec::with_capacity(planned.len());
         for (plan, judged) in planned.into_iter().zip(direct.judged) {
@@ -87,7 +88,8 @@ impl Checker {
 /// The part that limits the number of instant checks.
 pub(crate) struct Checks {
     pub(crate) checker: Checker,
-    pub(crate) permits: Semaphore,
+    pub(crate) permits: FairPermits<Tenant>,
+    pub(crate) shares: Shares,
 }
 
 impl Checks {
@@ -98,11 +100,13 @@ impl Checks {
         requests: Vec<AnalysisRequest>,
     ) -> Result<Vec<CheckedAnalysis>> {
         policy::authorize(caller, Action::Check)?;
-        let _permit = self.permits.try_acquire().map_err(|_| Error::Unavailable {
-            message: "too many instant checks are running; try again".to_owned(),
+        let permit = self.permits.try_acquire_for(caller.into(), self.shares);
+        let _permit = permit.map_err(|_| Error::Unavailable {
+            message: "too many instant checks are running, or too many of yours; try again"
+                .to_owned(),
             retry_after: RETRY_AFTER,
         })?;
-        self.checker.check(media, requests).await
+        self.checker.check(caller.into(), media, requests).await
     }
 }
 

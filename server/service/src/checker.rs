@@ -3,6 +3,7 @@
 use crate::catalog::Catalog;
 use crate::options::{CheckerOptions, RequestLimits};
 use crate::plan::{self, CheckedRequest};
+use crate::turns::Turns;
 use crate::types::AnalysisRequest;
 use std::sync::Arc;
 use vultus_blobs::MemoryBudget;
@@ -19,6 +20,8 @@ pub struct Checker {
     pub(crate) limits: RequestLimits,
     /// Memory for uploads that are decrypted to be examined.
     pub(crate) memory: MemoryBudget,
+    /// Turns at the workers that examine.
+    pub(crate) examinations: Turns,
 }
 
 impl Checker {
@@ -27,7 +30,8 @@ impl Checker {
         let catalog = Catalog::new(pools.clone(), options.policies, clock)
             .map_err(|message| Error::invalid("analyzers", message))?;
         let memory = MemoryBudget::new(options.upload_memory_bytes);
-        Ok(Self { pools, catalog: Arc::new(catalog), limits: options.limits, memory })
+        let examinations = Turns::new(options.examinations);
+        Ok(Self { pools, catalog: Arc::new(catalog), limits: options.limits, memory, examinations })
     }
 
     /// Checks number, types and parameters of the requested analyses.

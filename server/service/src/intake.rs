@@ -10,9 +10,11 @@ use futures::future::join_all;
 use std::collections::HashSet;
 use std::sync::Arc;
 use time::OffsetDateTime;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 use vultus_blobs::keys::FolderKey;
 use vultus_blobs::{BlobStore, SpooledBlob};
+use vultus_core::fair::Owner;
 use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
 use vultus_pools::{Probed, ProbedFrame};
 
@@ -58,10 +60,11 @@ impl Checker {
     /// `folder`, files and thumbnails are encrypted and written to the spool at the same time.
     pub(crate) async fn examine(
         &self,
+        owner: Owner,
         media: Vec<ValidatedMedium>,
         folder: Option<SpoolFor<'_>>,
     ) -> Result<Vec<ExaminedMedium>> {
-        join_all(media.into_iter().map(|medium| self.examine_one(medium, folder)))
+        join_all(media.into_iter().map(|medium| self.examine_one(owner, medium, folder)))
             .await
             .into_iter()
             .collect()
@@ -71,14 +74,20 @@ impl Checker {
     /// an instant check stores nothing, and its run finds out whether the picture can be read.
     pub(crate) async fn identify(
         &self,
+        owner: Owner,
         media: &[ValidatedMedium],
     ) -> Result<Vec<IdentifiedMedium>> {
-        join_all(media.iter().map(|medium| self.identify_one(medium))).await.into_iter().collect()
+        let identified = media.iter().map(|medium| self.identify_one(owner, medium));
+        join_all(identified).await.into_iter().collect()
     }
 
-    async fn identify_one(&self, validated: &ValidatedMedium) -> Result<IdentifiedMedium> {
+    async fn identify_one(
+        &self,
+        owner: Owner,
+        validated: &ValidatedMedium,
+    ) -> Result<IdentifiedMedium> {
         if !is_still_picture(&validated.medium.file.first_bytes()?) {
-            return Ok(self.examine_one(validated.clone(), None).await?.identified);
+            return Ok(self.examine_one(owner, validated.clone(), None).await?.identified);
         }
         let medium = validated.medium.clone();
         Ok(IdentifiedMedium {
@@ -113,8 +122,23 @@ impl Checker {
         Ok(validated)
     }
 
+    /// Has a worker examine a file, when it is the owner's turn. As a task: a request that is not
+    /// polled must not hold a turn, nor memory.
+    async fn probe(&self, owner: Owner, file: UploadedFile, argument: String) -> Result<Probed> {
+        let checker = self.clone();
+        let probing = tokio::spawn(async move {
+            let _turn = checker.examinations.take(owner).await?;
+            let readable = file.readable(&checker.memory).await?;
+            let probed = checker.pools.probe(readable.descriptor()?, file.byte_size()).await;
+            probed.map_err(|error| of_probe(error, argument))
+        });
+        let probed = AbortOnDropHandle::new(probing).await;
+        probed.map_err(|error| Error::internal("examining a file", error))?
+    }
+
     async fn examine_one(
         &self,
+        owner: Owner,
         validated: ValidatedMedium,
         folder: Option<SpoolFor<'_>>,
     ) -> Result<ExaminedMedium> {
@@ -137,13 +161,7 @@ impl Checker {
                 _ => Ok(()),
             }
         };
-        let probed = async {
-            let readable = file.readable(&self.memory).await?;
-            self.pools
-                .probe(readable.descriptor()?, file.byte_size())
-                .await
-                .map_err(|error| of_probe(error, argument))
-        };
+        let probed = self.probe(owner, file.clone(), argument);
         let (mut probed, ()) = tokio::try_join!(probed, sealed)?;
         let thumbnail = match (probed.thumbnail.take(), folder) {
             (Some(bytes), Some(folder)) => {

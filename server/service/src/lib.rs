@@ -9,6 +9,7 @@
 //!
 //! ```text
 //! accounts   login refresh logout authenticate viewer user users
+//! websockets open_websocket
 //! additions  create_folder add_media request_analyses
 //! folders    contents folder folders_by_ids folder_by_external_id list_folders update_folder
 //!            delete_folder medium delete_medium
@@ -43,12 +44,15 @@ mod params;
 mod plan;
 mod request;
 mod services;
+mod session_watch;
 mod sessions;
 mod shared_reads;
+mod turns;
 pub mod types;
 mod uploads;
 mod use_cases;
 mod users;
+mod websockets;
 
 pub use answers::{AnswerSlot, AnswerSlots, NextAnswer};
 pub use check::overall_resolution;
@@ -56,6 +60,8 @@ pub use checker::Checker;
 pub use downloads::MAX_LINK_LIFETIME;
 pub use options::{CheckerOptions, Options, RequestLimits};
 pub use services::{Parts, Services};
+pub use session_watch::{Standing, WatchedSession};
 pub use types::*;
 pub use users::{DEFAULT_COMPANY, UserDirectory};
 pub use vultus_pools::{AnalysisStatistics, TotalCosts};
+pub use websockets::OpenWebsocket;

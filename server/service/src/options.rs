@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 use url::Url;
+use vultus_core::fair::Shares;
 
 /// Options of [`super::Services`].
 #[derive(Debug, Clone)]
@@ -13,6 +14,12 @@ pub struct Options {
     pub access_lifetime: Duration,
     /// Lifetime of a refresh token.
     pub refresh_lifetime: Duration,
+    /// Maximum lifetime of a session, however often its refresh token is exchanged.
+    pub session_lifetime: Duration,
+    /// Shares of a company and of a user in what is limited for all together.
+    pub shares: Shares,
+    /// Maximum number of open websockets.
+    pub websockets: usize,
     /// Maximum number of files that are received at the same time.
     pub uploads: usize,
     /// Maximum number of concurrent instant checks.
@@ -34,6 +41,8 @@ pub struct CheckerOptions {
     pub limits: RequestLimits,
     /// Memory for uploads that are decrypted to be examined, in bytes.
     pub upload_memory_bytes: u64,
+    /// Maximum number of files that are examined at the same time; further ones wait.
+    pub examinations: usize,
 }
 
 /// Limits of one request and of its media.

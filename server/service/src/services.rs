@@ -15,20 +15,23 @@ use crate::idempotency::IdempotencyLocks;
 use crate::info::Info;
 use crate::media_files::MediaFiles;
 use crate::options::Options;
+use crate::session_watch::SessionWatch;
 use crate::shared_reads::SharedReads;
 use crate::uploads::Uploads;
+use crate::websockets::Websockets;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use time::Duration;
-use tokio::sync::Semaphore;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use vultus_auth::brakes::LoginKeyring;
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
 use vultus_auth::tokens::AccessTokens;
 use vultus_blobs::BlobStore;
 use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
+use vultus_core::fair::FairPermits;
 use vultus_core::{Error, Result};
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_store::Store;
@@ -68,13 +71,15 @@ pub(crate) struct Facade {
     pub(crate) uploads: Uploads,
     pub(crate) downloads: Downloads,
     pub(crate) info: Info,
+    pub(crate) websockets: Websockets,
     detached: DetachedWork,
-    hub_task: Mutex<Option<JoinHandle<()>>>,
+    background: Mutex<JoinSet<()>>,
     stopping: CancellationToken,
 }
 
 impl Services {
-    /// Wires the parts, and starts the task that forwards the store's changes to subscriptions.
+    /// Wires the parts, and starts the tasks that forward the store's changes to subscriptions and
+    /// watch the sessions of websockets.
     /// Fails if an analyzer rejects its policy.
     pub fn start(parts: Parts, options: Options) -> Result<Self> {
         let Parts { store, blobs, keyring, pools, running, keys, passwords, clock } = parts;
@@ -82,11 +87,16 @@ impl Services {
         let credentials = Credentials {
             access_tokens: AccessTokens::new(&keys, lifetime(options.access_lifetime)?),
             refresh_lifetime: lifetime(options.refresh_lifetime)?,
+            session_lifetime: lifetime(options.session_lifetime)?,
             passwords,
+            login_keys: LoginKeyring::new(&keys),
         };
         let (stopping, detached, hub) =
             (CancellationToken::new(), DetachedWork::default(), Hub::default());
-        let forwarding = hub.clone().forward(store.changes(), stopping.clone());
+        let mut background = JoinSet::new();
+        background.spawn(hub.clone().forward(store.changes(), stopping.clone()));
+        let sessions = SessionWatch::new(store.clone(), clock.clone());
+        background.spawn(sessions.clone().run(stopping.clone()));
         let files = MediaFiles {
             store: store.clone(),
             blobs: blobs.clone(),
@@ -117,7 +127,8 @@ impl Services {
             analyses,
             uploads: Uploads {
                 blobs,
-                permits: Arc::new(Semaphore::new(options.uploads)),
+                permits: FairPermits::new(options.uploads),
+                shares: options.shares,
                 check_memory: CheckMemory::new(options.check_memory_bytes),
                 max_bytes: limits.upload_bytes,
             },
@@ -129,7 +140,11 @@ impl Services {
                 detached: detached.clone(),
                 clock: clock.clone(),
             },
-            checks: Checks { checker: checker.clone(), permits: Semaphore::new(options.checks) },
+            checks: Checks {
+                checker: checker.clone(),
+                permits: FairPermits::new(options.checks),
+                shares: options.shares,
+            },
             downloads: Downloads { store: store.clone(), files, link_key: keys.downloads, clock },
             info: Info {
                 store,
@@ -139,7 +154,12 @@ impl Services {
                 stopping: stopping.clone(),
             },
             detached,
-            hub_task: Mutex::new(Some(tokio::spawn(forwarding))),
+            websockets: Websockets {
+                sessions,
+                permits: FairPermits::new(options.websockets),
+                shares: options.shares,
+            },
+            background: Mutex::new(background),
             stopping,
         })))
     }
@@ -159,14 +179,14 @@ impl Services {
     pub async fn finish_shutdown(&self) {
         self.begin_shutdown();
         self.0.detached.finish().await;
-        let task = self.0.hub_task.lock().take();
-        if let Some(task) = task
-            && let Err(error) = task.await
-        {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the task that forwards changes to subscriptions failed"
-            );
+        let mut background = std::mem::take(&mut *self.0.background.lock());
+        while let Some(ended) = background.join_next().await {
+            if let Err(error) = ended {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a background task of the services failed"
+                );
+            }
         }
     }
 }

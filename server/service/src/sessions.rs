@@ -3,13 +3,23 @@
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
-use vultus_core::{SessionId, User};
+use vultus_core::{Principal, SessionId, User};
 
 /// How long a session that was found valid is treated as valid. A revocation on another node takes
 /// effect within this time.
 const SESSION_TRUST: Duration = Duration::from_millis(800);
 /// Number of cached sessions from which the expired entries are removed.
 const MOST_SESSIONS: usize = 50_000;
+
+/// The principal of a user's session.
+pub(crate) fn principal_of(user: &User, session: SessionId) -> Principal {
+    Principal {
+        user_id: user.id,
+        company_id: user.company_id,
+        role: user.role,
+        session_id: Some(session),
+    }
+}
 
 /// Sessions that were valid a moment ago, with their users.
 #[derive(Default)]

@@ -12,9 +12,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use vultus_auth::policy::{self, Action};
 use vultus_blobs::{BlobError, BlobStore, MemoryBudget, Plain, Spool, SpooledBlob};
+use vultus_core::fair::{FairPermit, FairPermits, Shares, Tenant};
 use vultus_core::{Error, Principal, Result};
 
 /// Time after which a client should retry when too many files arrive at once.
@@ -151,7 +151,7 @@ fn reopened(file: &OwnedFd) -> Result<OwnedFd> {
 /// Receives the bytes of one file. Dropping it before the end deletes them.
 pub struct UploadSink {
     target: SinkTarget,
-    _permit: OwnedSemaphorePermit,
+    _permit: FairPermit<Tenant>,
 }
 
 enum SinkTarget {
@@ -243,7 +243,8 @@ impl MemorySpool {
 /// The part that receives files.
 pub(crate) struct Uploads {
     pub(crate) blobs: Arc<BlobStore>,
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) permits: FairPermits<Tenant>,
+    pub(crate) shares: Shares,
     pub(crate) check_memory: CheckMemory,
     pub(crate) max_bytes: u64,
 }
@@ -251,21 +252,28 @@ pub(crate) struct Uploads {
 impl Uploads {
     pub(crate) fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
         policy::authorize(caller, Action::AddMedia)?;
-        let permit = self.permit()?;
+        let permit = self.permit(caller)?;
         let spool = self.blobs.spool(self.max_bytes);
         Ok(UploadSink { target: SinkTarget::Disk(Box::new(spool)), _permit: permit })
     }
 
     pub(crate) fn begin_instant_upload(&self, caller: &Principal) -> Result<UploadSink> {
         policy::authorize(caller, Action::Check)?;
-        let permit = self.permit()?;
+        let permit = self.permit(caller)?;
         let spool = MemorySpool::new(self.max_bytes, &self.check_memory)?;
         Ok(UploadSink { target: SinkTarget::Memory(Box::new(spool)), _permit: permit })
     }
 
-    fn permit(&self) -> Result<OwnedSemaphorePermit> {
-        self.permits.clone().try_acquire_owned().map_err(|_| Error::Unavailable {
-            message: "the server is receiving too many files; try again".to_owned(),
+    /// Whether so many files arrive that clients have to send faster.
+    pub(crate) fn are_scarce(&self) -> bool {
+        self.permits.are_scarce()
+    }
+
+    fn permit(&self, caller: &Principal) -> Result<FairPermit<Tenant>> {
+        let permit = self.permits.try_acquire_for(caller.into(), self.shares);
+        permit.map_err(|_| Error::Unavailable {
+            message: "the server is receiving too many files, or too many of yours; try again"
+                .to_owned(),
             retry_after: RETRY_AFTER,
         })
     }

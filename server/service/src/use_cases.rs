@@ -8,8 +8,10 @@ use crate::types::{
     ServerInfo, Tokens, Urgency, ViewerInfo,
 };
 use crate::uploads::UploadSink;
+use crate::websockets::OpenWebsocket;
 use futures::Stream;
 use secrecy::SecretString;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,8 +26,9 @@ use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder};
 impl Services {
     /// Issues tokens for a name and a password. A wrong name and a wrong password cannot be told
     /// apart, neither by the answer nor by its time.
-    pub async fn login(&self, email: &str, password: SecretString) -> Result<Tokens> {
-        self.0.accounts.login(email, password).await
+    /// `from` is the address of the client.
+    pub async fn login(&self, email: &str, password: SecretString, from: IpAddr) -> Result<Tokens> {
+        self.0.accounts.login(email, password, from).await
     }
 
     /// Issues new tokens for a refresh token, which becomes invalid. A second use of a refresh
@@ -42,6 +45,11 @@ impl Services {
     /// Verifies an access token and its session.
     pub async fn authenticate(&self, access_token: &str) -> Result<Authenticated> {
         self.0.accounts.authenticate(access_token).await
+    }
+
+    /// Counts a websocket whose token has just been verified, and watches its session.
+    pub fn open_websocket(&self, of: &Authenticated) -> Result<OpenWebsocket> {
+        self.0.websockets.open(of)
     }
 
     /// The caller's user and permissions.
@@ -232,6 +240,11 @@ impl Services {
     /// Begins an upload to disk, for a folder.
     pub fn begin_upload(&self, caller: &Principal) -> Result<UploadSink> {
         self.0.uploads.begin_upload(caller)
+    }
+
+    /// Whether so many files arrive that clients have to send faster.
+    pub fn uploads_are_scarce(&self) -> bool {
+        self.0.uploads.are_scarce()
     }
 
     /// Begins an upload to memory, for an instant check.

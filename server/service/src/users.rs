@@ -6,6 +6,7 @@ use crate::types::{AddedUser, NewUser};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
 use uuid::Uuid;
+use vultus_auth::brakes::LoginKeyring;
 use vultus_auth::login_name::normal_email;
 use vultus_auth::passwords::{self, Passwords};
 use vultus_blobs::keyring::Keyring;
@@ -69,6 +70,16 @@ impl UserDirectory {
             }),
             Err(error) => Err(of_store(error)),
         }
+    }
+
+    /// Removes the locks after failed logins of a name. Returns whether there were any.
+    pub async fn unlock(&self, email: &str, keys: &LoginKeyring) -> Result<bool> {
+        let email = normal_email(email)
+            .ok_or_else(|| Error::invalid("email", "must be of the form name@host"))?;
+        if stored(self.store.user_by_email(&email).await)?.is_none() {
+            return Err(Error::not_found("user", "email"));
+        }
+        stored(self.store.unlock_logins(&keys.name(&email)).await)
     }
 
     /// Creates a company.

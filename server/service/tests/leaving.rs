@@ -16,6 +16,7 @@ use vultus_blobs::BlobStore;
 use vultus_blobs::keyring::Keyring;
 use vultus_blobs::keys::MasterKey;
 use vultus_core::clock::Clock;
+use vultus_core::fair::{Share, Shares};
 use vultus_core::{CompanyId, FolderId, MediaId, Principal, Role};
 use vultus_pools::deployment::{PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::Scan;
@@ -130,11 +131,19 @@ fn options() -> Options {
         public_url: None,
         access_lifetime: Duration::from_secs(900),
         refresh_lifetime: Duration::from_secs(3600),
+        session_lifetime: Duration::from_secs(3600),
         uploads: 8,
         checks: 8,
         check_memory_bytes: 1 << 24,
         sandbox_required: false,
-        checker: CheckerOptions { policies: BTreeMap::new(), limits, upload_memory_bytes: 1 << 24 },
+        checker: CheckerOptions {
+            policies: BTreeMap::new(),
+            limits,
+            upload_memory_bytes: 1 << 24,
+            examinations: 4,
+        },
+        shares: Shares { company: Share::percent(75), user: Share::percent(65) },
+        websockets: 10,
     }
 }
 

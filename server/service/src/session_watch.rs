@@ -1,0 +1,177 @@
+//! Watches the sessions of open websockets: one read of the store for all of them, several times a
+//! second. A socket thus loses its rights within a second, on whichever node they were taken away.
+
+use crate::sessions::principal_of;
+use crate::types::Authenticated;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use vultus_core::clock::Clock;
+use vultus_core::{Principal, SessionId, User};
+use vultus_store::{Accounts, Session};
+
+/// Pause between two reads.
+const INTERVAL: Duration = Duration::from_millis(400);
+/// How long the result of a read counts.
+const TRUST: Duration = Duration::from_millis(900);
+/// Maximum number of sessions in one read.
+const BATCH: usize = 500;
+
+/// The watched sessions. Clones share them.
+#[derive(Clone)]
+pub(crate) struct SessionWatch(Arc<State>);
+
+struct State {
+    store: Arc<dyn Accounts>,
+    clock: Clock,
+    sessions: Mutex<HashMap<SessionId, Watched>>,
+}
+
+struct Watched {
+    watchers: usize,
+    seen: watch::Sender<Seen>,
+}
+
+/// What the newest read told about a session.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// The principal; `None` if the session has ended.
+    principal: Option<Principal>,
+    at: Instant,
+}
+
+/// What is known about the rights of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// They are those of the opening.
+    Unchanged,
+    /// The session has ended, the token has expired, or the principal has changed.
+    Changed,
+    /// The store has not answered for some time.
+    Unknown,
+}
+
+/// The session of an open socket, until it is dropped.
+pub struct WatchedSession {
+    watch: SessionWatch,
+    id: SessionId,
+    principal: Principal,
+    expires: Instant,
+    seen: watch::Receiver<Seen>,
+}
+
+impl SessionWatch {
+    pub(crate) fn new(store: Arc<dyn Accounts>, clock: Clock) -> Self {
+        Self(Arc::new(State { store, clock, sessions: Mutex::default() }))
+    }
+
+    /// Watches the session of a token that has just been verified; `None` without a session.
+    pub(crate) fn watch(&self, of: &Authenticated) -> Option<WatchedSession> {
+        let id = of.principal.session_id?;
+        let lifetime = (of.expires_at - self.0.clock.now()).max(time::Duration::ZERO);
+        let seen = Seen { principal: Some(of.principal), at: Instant::now() };
+        let mut sessions = self.0.sessions.lock();
+        let watched = sessions
+            .entry(id)
+            .or_insert_with(|| Watched { watchers: 0, seen: watch::Sender::new(seen) });
+        watched.watchers += 1;
+        Some(WatchedSession {
+            watch: self.clone(),
+            id,
+            principal: of.principal,
+            expires: Instant::now() + lifetime.unsigned_abs(),
+            seen: watched.seen.subscribe(),
+        })
+    }
+
+    /// Reads the watched sessions until `stopping` is cancelled.
+    pub(crate) async fn run(self, stopping: CancellationToken) {
+        let mut timer = tokio::time::interval(INTERVAL);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stopping.run_until_cancelled(timer.tick()).await.is_some() {
+            let ids: Vec<SessionId> = self.0.sessions.lock().keys().copied().collect();
+            for batch in ids.chunks(BATCH) {
+                self.read(batch).await;
+            }
+        }
+    }
+
+    async fn read(&self, ids: &[SessionId]) {
+        let at = Instant::now();
+        let found = match self.0.store.sessions_with_users(ids).await {
+            Ok(found) => found,
+            Err(error) => {
+                // Sockets notice that what is known of their sessions grows old.
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "could not read the sessions of websockets"
+                );
+                return;
+            }
+        };
+        let found: HashMap<SessionId, (Session, User)> =
+            found.into_iter().map(|(session, user)| (session.id, (session, user))).collect();
+        let now = self.0.clock.now();
+        let sessions = self.0.sessions.lock();
+        for id in ids {
+            let principal = found
+                .get(id)
+                .filter(|(session, _)| !session.revoked && session.expires_at > now)
+                .map(|(session, user)| principal_of(user, session.id));
+            if let Some(watched) = sessions.get(id) {
+                watched.seen.send_if_modified(|seen| {
+                    let is_news = seen.principal != principal;
+                    *seen = Seen { principal, at };
+                    is_news
+                });
+            }
+        }
+    }
+}
+
+impl WatchedSession {
+    /// The principal at the opening.
+    pub fn principal(&self) -> Principal {
+        self.principal
+    }
+
+    /// What is known at present.
+    pub fn standing(&self) -> Standing {
+        let seen = *self.seen.borrow();
+        if self.is_over(&seen) {
+            Standing::Changed
+        } else if seen.at.elapsed() <= TRUST {
+            Standing::Unchanged
+        } else {
+            Standing::Unknown
+        }
+    }
+
+    /// Completes when the rights of the socket are no longer those of its opening.
+    pub async fn changed(&self) {
+        let mut seen = self.seen.clone();
+        let over = seen.wait_for(|seen| self.is_over(seen));
+        // The sender lives as long as a session is watched.
+        let _ = tokio::time::timeout_at(self.expires, over).await;
+    }
+
+    fn is_over(&self, seen: &Seen) -> bool {
+        seen.principal != Some(self.principal) || Instant::now() >= self.expires
+    }
+}
+
+impl Drop for WatchedSession {
+    fn drop(&mut self) {
+        let mut sessions = self.watch.0.sessions.lock();
+        if let Some(watched) = sessions.get_mut(&self.id) {
+            watched.watchers -= 1;
+            if watched.watchers == 0 {
+                sessions.remove(&self.id);
+            }
+        }
+    }
+}
