@@ -195,7 +195,8 @@ pub(super) async fn viewer(ctx: &Context<'_>) -> Result<Viewer> {
 }
 
 pub(super) async fn login(ctx: &Context<'_>, input: LoginInput) -> Result<TokensPayload> {
-    Ok(TokensPayload(request(ctx)?.services().login(&input.email, input.password.into()).await?))
+    let (request, password) = (request(ctx)?, input.password.into());
+    Ok(TokensPayload(request.services().login(&input.email, password, request.client()).await?))
 }
 
 pub(super) async fn refresh(ctx: &Context<'_>, input: RefreshInput) -> Result<TokensPayload> {

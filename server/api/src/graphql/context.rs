@@ -1,5 +1,6 @@
 //! The request, as resolvers see it.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -84,6 +85,7 @@ pub struct RequestContext {
     auth: Auth,
     request_id: String,
     base_url: String,
+    client: IpAddr,
     began: Instant,
     idempotency: Option<Idempotency>,
     files: Mutex<Vec<Option<UploadedFile>>>,
@@ -100,12 +102,20 @@ impl RequestContext {
             auth,
             request_id,
             base_url,
+            client: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             began: Instant::now(),
             idempotency,
             files,
             objects,
             next_answer: NextAnswer::default(),
         }
+    }
+
+    /// Sets the address of the client.
+    #[must_use]
+    pub fn with_client(mut self, client: IpAddr) -> Self {
+        self.client = client;
+        self
     }
 
     /// Bounds the answers of subscriptions that are in memory.
@@ -147,6 +157,11 @@ impl RequestContext {
     /// Id of the request, for errors and the log.
     pub fn request_id(&self) -> &str {
         &self.request_id
+    }
+
+    /// The address of the client; of IPv6 its network.
+    pub(super) fn client(&self) -> IpAddr {
+        self.client
     }
 
     /// Prefix of absolute URLs.

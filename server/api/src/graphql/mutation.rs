@@ -217,8 +217,7 @@ impl Mutation {
         account::refresh(ctx, input).await
     }
 
-    /// Ends the session: its tokens are refused within 1 s, and its websockets are closed within 5
-    /// s.
+    /// Ends the session: within 1 s its tokens are refused and its websockets are closed.
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload> {
         account::logout(ctx).await
     }

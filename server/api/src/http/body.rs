@@ -17,6 +17,14 @@ use vultus_core::{Error, Result};
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Minimum rate of a body in bytes per second, over all waiting time beyond [`IDLE_TIMEOUT`].
 const SLOWEST_PER_SECOND: u64 = 8 << 10;
+/// Patience with a body while others wait for its resources.
+const HURRIED_PATIENCE: Duration = Duration::from_secs(5);
+/// Minimum rate of a body while others wait for its resources, in bytes per second.
+const HURRIED_PER_SECOND: u64 = 64 << 10;
+/// Interval of looks whether a body has to hurry.
+const HURRY_CHECK: Duration = Duration::from_secs(1);
+/// Time after which a client should retry whose body was too slow while others waited.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Maximum number of bytes that are read and discarded after a refusal, so that the client receives
 /// the answer instead of a connection reset.
 const DRAIN_BYTES: u64 = 64 << 20;
@@ -53,6 +61,9 @@ pub(crate) enum BodyError {
     /// The client was idle for [`IDLE_TIMEOUT`], or slower than [`SLOWEST_PER_SECOND`].
     #[error("the request body arrived too slowly")]
     Idle,
+    /// The client was slower than [`HURRIED_PER_SECOND`] while others waited.
+    #[error("the request body arrived too slowly for a busy server; try again later")]
+    Hurried,
     /// The parser reads without result: the headers of a part, or the text before the first part,
     /// do not end.
     #[error("the request body has an endless part header")]
@@ -60,11 +71,15 @@ pub(crate) enum BodyError {
 }
 
 impl BodyError {
-    fn into_domain(self) -> Error {
-        Error::InvalidInput {
-            argument: None,
-            message: self.to_string(),
-            reason: Some("BODY_INCOMPLETE".to_owned()),
+    pub(crate) fn into_domain(self) -> Error {
+        let message = self.to_string();
+        match self {
+            Self::Hurried => Error::Unavailable { message, retry_after: RETRY_AFTER },
+            Self::Broken | Self::Idle | Self::Unused => Error::InvalidInput {
+                argument: None,
+                message,
+                reason: Some("BODY_INCOMPLETE".to_owned()),
+            },
         }
     }
 }
@@ -83,8 +98,12 @@ struct Shared {
     leash: AtomicU64,
 }
 
+/// Says whether others wait for what a body holds.
+type Hurry = Box<dyn Fn() -> bool + Send>;
+
 struct Inner {
     body: BodyDataStream,
+    hurry: Option<Hurry>,
     patience: Duration,
     idle: Pin<Box<Sleep>>,
     /// Start of the current wait for the client.
@@ -105,6 +124,7 @@ impl BodySource {
         let idle = Box::pin(sleep(patience));
         let inner = Inner {
             body: body.into_data_stream(),
+            hurry: None,
             patience,
             idle,
             waiting_since: None,
@@ -123,6 +143,11 @@ impl BodySource {
         self.shared.leash.store(bytes, Ordering::Relaxed);
     }
 
+    /// From now on the body has to arrive faster while `hurry` says that others wait.
+    pub(crate) fn hurry_while(&self, hurry: impl Fn() -> bool + Send + 'static) {
+        self.shared.stream.lock().hurry = Some(Box::new(hurry));
+    }
+
     /// Reads and discards the rest of the body. A connection with an unread body is closed after
     /// the answer, which may lose the answer or the client's next request.
     pub(crate) async fn drain(mut self) {
@@ -135,9 +160,30 @@ impl BodySource {
 impl Inner {
     /// Remaining time to wait for the client. Time in which the server does not read does not
     /// count.
-    fn patience_left(&self) -> Duration {
-        let earned = Duration::from_secs(self.received / SLOWEST_PER_SECOND);
-        (self.patience + earned).saturating_sub(self.waited)
+    fn patience_left(&self, hurries: bool) -> Duration {
+        let (patience, per_second) = match hurries {
+            true => (self.patience.min(HURRIED_PATIENCE), HURRIED_PER_SECOND),
+            false => (self.patience, SLOWEST_PER_SECOND),
+        };
+        let earned = Duration::from_secs(self.received / per_second);
+        (patience + earned).saturating_sub(self.waited).min(patience)
+    }
+
+    /// Waits for the client; completes with the error when it has been too slow.
+    fn poll_patience(&mut self, cx: &mut Context<'_>) -> Poll<BodyError> {
+        let since = *self.waiting_since.get_or_insert_with(Instant::now);
+        loop {
+            let hurries = self.hurry.as_ref().is_some_and(|hurry| hurry());
+            let deadline = since + self.patience_left(hurries);
+            let now = Instant::now();
+            if deadline <= now {
+                return Poll::Ready(if hurries { BodyError::Hurried } else { BodyError::Idle });
+            }
+            let look =
+                if self.hurry.is_some() { deadline.min(now + HURRY_CHECK) } else { deadline };
+            self.idle.as_mut().reset(look);
+            ready!(self.idle.as_mut().poll(cx));
+        }
     }
 }
 
@@ -155,15 +201,9 @@ impl Stream for BodySource {
         }
         let polled = inner.body.poll_next_unpin(cx);
         if polled.is_pending() {
-            if inner.waiting_since.is_none() {
-                let now = Instant::now();
-                let deadline = now + inner.patience.min(inner.patience_left());
-                inner.waiting_since = Some(now);
-                inner.idle.as_mut().reset(deadline);
-            }
-            ready!(inner.idle.as_mut().poll(cx));
+            let error = ready!(inner.poll_patience(cx));
             inner.ended = true;
-            return Poll::Ready(Some(Err(BodyError::Idle)));
+            return Poll::Ready(Some(Err(error)));
         }
         match ready!(polled) {
             Some(Ok(chunk)) => {
@@ -247,6 +287,29 @@ mod tests {
         while begun.elapsed() < Duration::from_secs(3600) {
             assert!(matches!(source.next().await, Some(Ok(_))));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slow_body_ends_soon_when_others_begin_to_wait() {
+        let others_wait = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let mut source = BodySource::new(dripping(40 << 10, Duration::from_secs(4)));
+        source.hurry_while({
+            let others_wait = others_wait.clone();
+            move || others_wait.load(Ordering::Relaxed)
+        });
+        for _ in 0..20 {
+            assert!(matches!(source.next().await, Some(Ok(_))));
+        }
+        others_wait.store(true, Ordering::Relaxed);
+        let begun = Instant::now();
+        let end = loop {
+            match source.next().await {
+                Some(Ok(_)) => {}
+                other => break other,
+            }
+        };
+        assert!(matches!(end, Some(Err(BodyError::Hurried))));
+        assert!(begun.elapsed() <= HURRIED_PATIENCE + HURRY_CHECK, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]

@@ -13,8 +13,10 @@ mod download;
 mod graphiql;
 mod health;
 mod layers;
+mod listener;
 mod multipart;
 mod node;
+mod peer;
 mod post;
 mod request;
 mod request_id;
@@ -32,9 +34,12 @@ use axum::routing::{get, post};
 use vultus_core::Error;
 
 use crate::graphql::{Api, Introspection};
+pub use listener::{ConnectionLimits, serve};
 pub use node::{HttpOptions, Surroundings};
+pub use peer::Network;
 
 use node::Node;
+use peer::{Peer, Proxies};
 use request_id::RequestId;
 use vultus_service::Services;
 
@@ -57,7 +62,8 @@ fn with_health(routes: Router<Node>, services: Services, options: HttpOptions) -
         Surroundings::Production => Introspection::Refused,
     };
     let api = Api::new(introspection, options.limits.clone());
-    let node = Node { services, api, options: Arc::new(options) };
+    let proxies = Arc::new(Proxies::new(options.trusted_proxies.clone()));
+    let node = Node { services, api, options: Arc::new(options), proxies };
     let routes = routes
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -72,11 +78,13 @@ fn with_health(routes: Router<Node>, services: Services, options: HttpOptions) -
 async fn get_graphql(
     State(node): State<Node>,
     Extension(request_id): Extension<RequestId>,
+    peer: Option<Extension<Peer>>,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     if let Ok(upgrade) = upgrade {
-        return websocket::upgrade(node, request_id, &headers, upgrade);
+        let client = node.client(peer.as_deref(), &headers);
+        return websocket::upgrade(node, request_id, client, &headers, upgrade);
     }
     let accepts_html = headers
         .get(header::ACCEPT)

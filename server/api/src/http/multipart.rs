@@ -13,7 +13,7 @@ use multer::{Field, Multipart};
 use serde_json::Value;
 use vultus_core::{Error, Result};
 
-use super::body::BodySource;
+use super::body::{BodyError, BodySource};
 use super::request::{self, GraphQlRequest};
 use crate::graphql::request_limits::RequestLimits;
 use file_map::{FileMap, bad_multipart};
@@ -191,7 +191,11 @@ async fn read_file<S: Spool>(
 
 fn broken(error: multer::Error) -> Error {
     match error {
-        multer::Error::StreamReadFailed(cause) => bad_multipart(&cause.to_string()),
+        multer::Error::StreamReadFailed(cause) => match cause.downcast::<BodyError>() {
+            Ok(error) if matches!(*error, BodyError::Hurried) => error.into_domain(),
+            Ok(error) => bad_multipart(&error.to_string()),
+            Err(cause) => bad_multipart(&cause.to_string()),
+        },
         _ => bad_multipart("the body is not complete multipart/form-data"),
     }
 }

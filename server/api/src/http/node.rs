@@ -1,10 +1,12 @@
 //! The state that all handlers share.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
 use vultus_service::Services;
 
+use super::peer::{ClientAddress, Network, Peer, Proxies};
 use crate::graphql::Api;
 use crate::graphql::request_limits::RequestLimits;
 
@@ -18,6 +20,8 @@ pub struct HttpOptions {
     pub allowed_origins: Vec<String>,
     /// Limits of requests and answers.
     pub limits: RequestLimits,
+    /// Proxies whose word about the address of a client counts.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// The environment that the server runs in.
@@ -35,9 +39,19 @@ pub(crate) struct Node {
     pub(super) services: Services,
     pub(super) api: Api,
     pub(super) options: Arc<HttpOptions>,
+    pub(super) proxies: Arc<Proxies>,
 }
 
 impl Node {
+    /// The address of a request's client.
+    pub(super) fn client(&self, peer: Option<&Peer>, headers: &HeaderMap) -> ClientAddress {
+        match peer {
+            Some(peer) => self.proxies.client(peer.0, headers),
+            // Not from a connection.
+            None => IpAddr::from(Ipv4Addr::UNSPECIFIED).into(),
+        }
+    }
+
     /// Prefix of absolute URLs in answers to this request: the configured address, else the
     /// request's `Host` over http.
     pub(super) fn base_url(&self, headers: &HeaderMap) -> String {

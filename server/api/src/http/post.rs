@@ -14,6 +14,7 @@ use vultus_core::{Error, Principal, Result};
 use super::body::BodySource;
 use super::multipart::{MultipartLimits, Spool, Upload};
 use super::node::Node;
+use super::peer::ClientAddress;
 use super::request::{GraphQlRequest, Requests};
 use super::request_id::RequestId;
 use super::respond::{self, Token};
@@ -37,6 +38,7 @@ pub(super) async fn handle(
     let (parts, body) = request.into_parts();
     let exchange = Exchange {
         base_url: node.base_url(&parts.headers),
+        client: node.client(parts.extensions.get(), &parts.headers),
         node,
         request_id,
         headers: parts.headers,
@@ -102,6 +104,7 @@ struct Exchange {
     request_id: RequestId,
     headers: HeaderMap,
     base_url: String,
+    client: ClientAddress,
 }
 
 impl Exchange {
@@ -176,7 +179,7 @@ impl Exchange {
             files: limits.media_per_request,
             request: self.node.api.limits(),
         };
-        let mut checked = None;
+        let (mut checked, hurried) = (None, source.clone());
         let admit = |request: &GraphQlRequest| {
             let document = self.check(request)?;
             let spool =
@@ -188,6 +191,8 @@ impl Exchange {
                 ));
             }
             checked = Some(document);
+            let services = self.node.services.clone();
+            hurried.hurry_while(move || services.uploads_are_scarce());
             Ok(move || self.begin(principal, spool))
         };
         let Upload { request, files } = multipart::read(source, boundary, limits, admit).await?;
@@ -246,6 +251,7 @@ impl Exchange {
             self.request_id.as_str().to_owned(),
             self.base_url.clone(),
         )
+        .with_client(self.client.0)
         .with_idempotency(idempotency)
         .with_files(files);
         let variables = request.library_variables();

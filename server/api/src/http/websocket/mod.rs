@@ -3,6 +3,7 @@
 mod operations;
 mod outgoing;
 mod protocol;
+mod rights;
 mod socket;
 
 use axum::extract::ws::WebSocketUpgrade;
@@ -11,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use vultus_core::Error;
 
 use super::node::Node;
+use super::peer::ClientAddress;
 use super::request_id::RequestId;
 use super::{credentials, respond};
 
@@ -26,6 +28,7 @@ const FRAME_BYTES: usize = 64 << 10;
 pub(super) fn upgrade(
     node: Node,
     request_id: RequestId,
+    client: ClientAddress,
     headers: &HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -46,7 +49,8 @@ pub(super) fn upgrade(
         .max_message_size(message_bytes)
         .max_frame_size(message_bytes)
         .on_upgrade(move |websocket| {
-            socket::Socket::new(node, request_id, base_url, token, websocket).run()
+            let origin = socket::Origin { request_id, base_url, client, token };
+            socket::Socket::new(node, origin, websocket).run()
         })
         .into_response()
 }

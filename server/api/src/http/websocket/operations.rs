@@ -13,17 +13,29 @@ use futures::stream::BoxStream;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::protocol::Closing;
+use super::rights::Rights;
 use vultus_service::{AnswerSlot, AnswerSlots, NextAnswer};
 
 /// Maximum number of subscription states that a socket may have in memory.
 const ANSWERS: usize = 4;
 
-/// An event of a running operation: a result, or its end.
+/// What a running operation comes to.
+pub(super) enum Event {
+    /// A result.
+    Result(Box<Response>),
+    /// It has ended.
+    Ended,
+    /// It may not begin, or its result may not be sent: close the socket.
+    Refused(Closing),
+}
+
+/// An event of a running operation.
 pub(super) struct Yielded {
     pub(super) id: String,
     /// Distinguishes successive operations with the same id.
     number: u64,
-    pub(super) response: Option<Response>,
+    pub(super) event: Event,
     /// Held until the response is sent.
     pub(super) slot: Option<AnswerSlot>,
 }
@@ -49,15 +61,18 @@ impl Operations {
         self.slots.operation()
     }
 
-    /// Starts an operation. `next` is the bound that its results were created with.
+    /// Starts an operation. `next` is the bound that its results were created with, and `rights`
+    /// those that it needs.
     pub(super) fn start(
         &mut self,
         id: String,
         results: BoxStream<'static, Response>,
         next: NextAnswer,
+        rights: Rights,
     ) {
         self.started += 1;
-        let task = drive(id.clone(), self.started, results, next, self.sender.clone());
+        let operation = Operation { id: id.clone(), number: self.started, rights, next };
+        let task = operation.drive(results, self.sender.clone());
         let task = AbortOnDropHandle::new(tokio::spawn(task));
         self.running.insert(id, (self.started, task));
     }
@@ -90,20 +105,38 @@ impl Operations {
     }
 }
 
-async fn drive(
+/// A running operation.
+struct Operation {
     id: String,
     number: u64,
-    mut results: BoxStream<'static, Response>,
+    rights: Rights,
     next: NextAnswer,
-    sender: mpsc::Sender<Yielded>,
-) {
-    while let Some(response) = results.next().await {
-        let slot = next.take();
-        let yielded = Yielded { id: id.clone(), number, response: Some(response), slot };
-        if sender.send(yielded).await.is_err() {
-            return;
+}
+
+impl Operation {
+    async fn drive(self, mut results: BoxStream<'static, Response>, sender: mpsc::Sender<Yielded>) {
+        loop {
+            // Before the operation begins, and again before each result is sent.
+            if let Err(closing) = self.rights.check().await {
+                // The socket may be closed already.
+                let _ = sender.send(self.yielded(Event::Refused(closing), None)).await;
+                return;
+            }
+            let Some(response) = results.next().await else { break };
+            if let Err(closing) = self.rights.check().await {
+                let _ = sender.send(self.yielded(Event::Refused(closing), None)).await;
+                return;
+            }
+            let slot = self.next.take();
+            let result = self.yielded(Event::Result(Box::new(response)), slot);
+            if sender.send(result).await.is_err() {
+                return;
+            }
         }
+        let _ = sender.send(self.yielded(Event::Ended, None)).await;
     }
-    // The socket may be closed already.
-    let _ = sender.send(Yielded { id, number, response: None, slot: None }).await;
+
+    fn yielded(&self, event: Event, slot: Option<AnswerSlot>) -> Yielded {
+        Yielded { id: self.id.clone(), number: self.number, event, slot }
+    }
 }

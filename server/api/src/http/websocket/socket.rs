@@ -15,17 +15,18 @@ use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{SinkExt, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
-use vultus_core::{Error, Principal};
 
-use super::operations::{Operations, Yielded};
+use super::operations::{Event, Operations, Yielded};
 use super::outgoing::Outgoing;
 use super::protocol::{
     Closing, Protocol, SUBPROTOCOL, Step, complete_message, error_message, next_message,
 };
+use super::rights::{Rights, closing_of};
 use crate::graphql::context::{Auth, RequestContext};
 use crate::graphql::error::error_response;
 use crate::http::credentials;
 use crate::http::node::Node;
+use crate::http::peer::ClientAddress;
 use crate::http::request::GraphQlRequest;
 use crate::http::request_id::RequestId;
 use crate::problem::log_fault;
@@ -33,30 +34,32 @@ use vultus_service::{Authenticated, NextAnswer};
 
 /// Maximum time until `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Interval of checks that the token is still valid: a socket outlives its token by less than 5 s.
-const RECHECK: Duration = Duration::from_secs(4);
 /// Interval of pings, which detect dead connections.
 const PING: Duration = Duration::from_secs(30);
 /// Time for a client to read the last messages of a closing socket.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum number of successive checks of a token that may fail because the store does not answer.
-const MAX_FAILED_CHECKS: u32 = 3;
 
 /// A token with the result of its check.
 type CheckedToken = (String, vultus_core::Result<Authenticated>);
 
+/// What the request that opened a socket tells.
+pub(super) struct Origin {
+    pub(super) request_id: RequestId,
+    pub(super) base_url: String,
+    pub(super) client: ClientAddress,
+    /// The token in the headers.
+    pub(super) token: Option<String>,
+}
+
 pub(super) struct Socket {
     node: Node,
-    request_id: RequestId,
-    base_url: String,
-    header_token: Option<String>,
+    origin: Origin,
     websocket: WebSocket,
     protocol: Protocol,
-    /// The principal and the token, which is checked again periodically.
-    authenticated: Option<(Principal, String)>,
-    /// The running check of a token.
+    /// The rights of the client, once its token is checked.
+    rights: Option<Rights>,
+    /// The running check of the token.
     token_check: Option<BoxFuture<'static, CheckedToken>>,
-    failed_checks: u32,
     operations: Operations,
     outgoing: Outgoing,
 }
@@ -66,7 +69,7 @@ enum Woken {
     Stopping,
     InitTimeout,
     TooSlow,
-    Recheck,
+    RightsChanged,
     TokenChecked(CheckedToken),
     Ping,
     Writable(Result<(), axum::Error>),
@@ -82,24 +85,15 @@ enum End {
 }
 
 impl Socket {
-    pub(super) fn new(
-        node: Node,
-        request_id: RequestId,
-        base_url: String,
-        token: Option<String>,
-        websocket: WebSocket,
-    ) -> Self {
+    pub(super) fn new(node: Node, origin: Origin, websocket: WebSocket) -> Self {
         let protocol = Protocol::new(node.api.limits().json_values);
         Self {
             node,
-            request_id,
-            base_url,
-            header_token: token,
+            origin,
             websocket,
             protocol,
-            authenticated: None,
+            rights: None,
             token_check: None,
-            failed_checks: 0,
             operations: Operations::new(),
             outgoing: Outgoing::default(),
         }
@@ -127,28 +121,22 @@ impl Socket {
 
     async fn serve(&mut self) -> End {
         let init_deadline = Instant::now() + INIT_TIMEOUT;
-        let mut recheck = ticks(RECHECK);
         let mut ping = ticks(PING);
         loop {
-            let woken = self.wait(init_deadline, &mut recheck, &mut ping).await;
+            let woken = self.wait(init_deadline, &mut ping).await;
             if let Err(end) = self.handle(woken) {
                 return end;
             }
         }
     }
 
-    async fn wait(
-        &mut self,
-        init_deadline: Instant,
-        recheck: &mut Interval,
-        ping: &mut Interval,
-    ) -> Woken {
+    async fn wait(&mut self, init_deadline: Instant, ping: &mut Interval) -> Woken {
         let awaits_init = self.protocol.awaits_init();
         // Until its token is checked, a client may not send anything.
-        let may_send = self.authenticated.is_some() || self.token_check.is_none();
+        let may_send = self.rights.is_some() || self.token_check.is_none();
         let listens = may_send && self.outgoing.has_room();
         let (may_yield, too_slow) = (self.outgoing.is_done(), self.outgoing.deadline());
-        let Self { node, websocket, token_check, operations, outgoing, .. } = self;
+        let Self { node, websocket, rights, token_check, operations, outgoing, .. } = self;
         // Reading and writing share one socket; each is polled only when needed.
         let mut io = poll_fn(|cx| {
             if outgoing.waits() {
@@ -169,7 +157,7 @@ impl Socket {
             () = node.services.stopping().cancelled() => Woken::Stopping,
             () = sleep_until(init_deadline), if awaits_init => Woken::InitTimeout,
             () = until(too_slow) => Woken::TooSlow,
-            _ = recheck.tick() => Woken::Recheck,
+            () = changed(rights.as_ref()) => Woken::RightsChanged,
             checked = finished(token_check) => Woken::TokenChecked(checked),
             _ = ping.tick() => Woken::Ping,
             woken = &mut io => woken,
@@ -183,12 +171,12 @@ impl Socket {
             Woken::InitTimeout => return Err(End::Close(Closing::INIT_TIMEOUT)),
             Woken::TooSlow => {
                 tracing::info!(
-                    request_id = self.request_id.as_str(),
+                    request_id = self.origin.request_id.as_str(),
                     "websocket closed: the client reads too slowly"
                 );
                 return Err(End::Close(Closing::TOO_SLOW));
             }
-            Woken::Recheck => self.recheck(),
+            Woken::RightsChanged => return Err(End::Close(Closing::FORBIDDEN)),
             Woken::TokenChecked(checked) => self.token_checked(checked)?,
             Woken::Ping => {
                 if self.outgoing.is_done() {
@@ -206,7 +194,7 @@ impl Socket {
                 self.outgoing.flushed();
             }
             Woken::Incoming(message) => self.incoming(message)?,
-            Woken::Yielded(yielded) => self.yielded(yielded),
+            Woken::Yielded(yielded) => self.yielded(yielded)?,
         }
         Ok(())
     }
@@ -226,9 +214,9 @@ impl Socket {
             }
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
         };
-        match self.protocol.receive(text.as_str(), self.request_id.as_str()) {
+        match self.protocol.receive(text.as_str(), self.origin.request_id.as_str()) {
             Step::Authenticate(payload) => self.authenticate(payload)?,
-            Step::Start { id, request } => self.start(id, request),
+            Step::Start { id, request } => self.start(id, request)?,
             Step::Stop { id } => self.operations.stop(&id),
             Step::Reply(reply) => self.reply(reply),
             Step::Nothing => {}
@@ -239,80 +227,61 @@ impl Socket {
 
     fn authenticate(&mut self, payload: Option<serde_json::Value>) -> Result<(), End> {
         let token =
-            credentials::token_in_payload(payload.as_ref()).or_else(|| self.header_token.take());
+            credentials::token_in_payload(payload.as_ref()).or_else(|| self.origin.token.take());
         let Some(token) = token else { return Err(End::Close(Closing::FORBIDDEN)) };
-        self.check_token(token);
-        Ok(())
-    }
-
-    /// Checks again whether the token has expired or its session was revoked.
-    fn recheck(&mut self) {
-        if let Some((_, token)) = &self.authenticated
-            && self.token_check.is_none()
-        {
-            self.check_token(token.clone());
-        }
-    }
-
-    fn check_token(&mut self, token: String) {
         let services = self.node.services.clone();
         self.token_check = Some(Box::pin(async move {
             let result = services.authenticate(&token).await;
             (token, result)
         }));
+        Ok(())
     }
 
     fn token_checked(&mut self, (token, result): CheckedToken) -> Result<(), End> {
         self.token_check = None;
-        let is_first = self.authenticated.is_none();
-        match result {
-            Ok(authenticated) => {
-                self.failed_checks = 0;
-                if is_first {
-                    self.authenticated = Some((authenticated.principal, token));
-                    let ack = self.protocol.acknowledge();
-                    self.reply(ack);
-                }
+        let services = &self.node.services;
+        match result.and_then(|authenticated| services.open_websocket(&authenticated)) {
+            Ok(socket) => {
+                self.rights = Some(Rights::new(services.clone(), socket, token));
+                let ack = self.protocol.acknowledge();
+                self.reply(ack);
                 Ok(())
             }
-            // No data can be read from the store either: the socket may stay open until the store
-            // answers.
-            Err(Error::Unavailable { .. })
-                if !is_first && self.failed_checks < MAX_FAILED_CHECKS =>
-            {
-                self.failed_checks += 1;
-                Ok(())
-            }
-            Err(Error::Unavailable { .. }) => Err(End::Close(Closing::TRY_AGAIN)),
             Err(error) => {
                 // The close frame cannot tell a fault of the server from a refused token.
-                log_fault(&error, self.request_id.as_str());
-                Err(End::Close(Closing::FORBIDDEN))
+                log_fault(&error, self.origin.request_id.as_str());
+                Err(End::Close(closing_of(&error)))
             }
         }
     }
 
-    fn start(&mut self, id: String, request: GraphQlRequest) {
+    fn start(&mut self, id: String, request: GraphQlRequest) -> Result<(), End> {
+        let Some(rights) = self.rights.clone() else {
+            return Err(End::Close(Closing::UNAUTHORIZED));
+        };
         let next = self.operations.next_answer();
-        let results = self.results(&request, next.clone());
-        self.operations.start(id, results, next);
+        let results = self.results(&request, &rights, next.clone());
+        self.operations.start(id, results, next, rights);
+        Ok(())
     }
 
-    fn results(&self, request: &GraphQlRequest, next: NextAnswer) -> BoxStream<'static, Response> {
-        let request_id = self.request_id.as_str();
+    fn results(
+        &self,
+        request: &GraphQlRequest,
+        rights: &Rights,
+        next: NextAnswer,
+    ) -> BoxStream<'static, Response> {
+        let request_id = self.origin.request_id.as_str();
         let name = request.operation_name.as_deref();
         match self.node.api.check(&request.query, name, request.variables.as_ref()) {
             Ok(checked) => {
-                let auth = match &self.authenticated {
-                    Some((principal, _)) => Auth::Valid(*principal),
-                    None => Auth::Absent,
-                };
                 let context = RequestContext::new(
                     self.node.services.clone(),
-                    auth,
+                    Auth::Valid(rights.principal()),
                     request_id.to_owned(),
-                    self.base_url.clone(),
+                    self.origin.base_url.clone(),
                 )
+                .with_client(self.origin.client.0)
                 .with_next_answer(next);
                 let name = request.operation_name.clone();
                 self.node.api.stream(
@@ -330,28 +299,38 @@ impl Socket {
         }
     }
 
-    fn yielded(&mut self, yielded: Yielded) {
-        let Yielded { id, response, slot, .. } = yielded;
+    fn yielded(&mut self, yielded: Yielded) -> Result<(), End> {
+        let Yielded { id, event, slot, .. } = yielded;
         if !self.protocol.is_running(&id) {
-            return;
+            return Ok(());
         }
-        let message = match response {
-            Some(response) if was_not_executed(&response) => {
+        let message = match event {
+            Event::Refused(closing) => return Err(End::Close(closing)),
+            Event::Result(response) if was_not_executed(&response) => {
                 self.protocol.ended(&id);
                 self.operations.stop(&id);
                 error_message(&id, &response.errors)
             }
-            Some(response) => {
+            Event::Result(response) => {
                 let limit = self.node.api.limits().answer.bytes;
-                next_message(&id, &response, limit, self.request_id.as_str())
+                next_message(&id, &response, limit, self.origin.request_id.as_str())
             }
-            None => {
+            Event::Ended => {
                 self.protocol.ended(&id);
                 self.operations.stop(&id);
                 complete_message(&id)
             }
         };
         self.outgoing.push(Message::Text(message.into()), slot);
+        Ok(())
+    }
+}
+
+/// Waits until the rights change; without rights, never returns.
+async fn changed(rights: Option<&Rights>) {
+    match rights {
+        Some(rights) => rights.changed().await,
+        None => pending().await,
     }
 }
 

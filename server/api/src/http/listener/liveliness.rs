@@ -1,0 +1,91 @@
+//! Whether a connection has a running request, or has become a websocket. Shared by the service,
+//! which knows it, and the stream, whose timeouts depend on it.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+#[derive(Debug, Default)]
+pub(super) struct Liveliness {
+    /// Requests that run.
+    requests: AtomicUsize,
+    /// Requests so far.
+    begun: AtomicUsize,
+    is_upgraded: AtomicBool,
+}
+
+impl Liveliness {
+    /// Whether the connection waits for its client to send a request.
+    pub(super) fn awaits_request(&self) -> bool {
+        self.requests.load(Ordering::Acquire) == 0 && !self.is_upgraded()
+    }
+
+    /// Number of requests so far: while it stays the same, the connection awaits the same request.
+    pub(super) fn begun(&self) -> usize {
+        self.begun.load(Ordering::Acquire)
+    }
+
+    /// Whether the connection is a websocket, which has timeouts of its own.
+    pub(super) fn is_upgraded(&self) -> bool {
+        self.is_upgraded.load(Ordering::Acquire)
+    }
+
+    pub(super) fn begin_request(liveliness: &Arc<Self>) -> RunningRequest {
+        liveliness.begun.fetch_add(1, Ordering::AcqRel);
+        liveliness.requests.fetch_add(1, Ordering::AcqRel);
+        RunningRequest(liveliness.clone())
+    }
+}
+
+/// A request whose answer is not sent yet.
+pub(super) struct RunningRequest(Arc<Liveliness>);
+
+impl RunningRequest {
+    /// Ties the request's end to the end of the response's body.
+    pub(super) fn until_sent(self, response: Response) -> Response {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.0.is_upgraded.store(true, Ordering::Release);
+            return response;
+        }
+        response.map(|body| Body::new(RunningBody { body, _running: self }))
+    }
+}
+
+impl Drop for RunningRequest {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A response's body; the connection drops it when it has taken all of it.
+struct RunningBody {
+    body: Body,
+    _running: RunningRequest,
+}
+
+impl HttpBody for RunningBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
