@@ -70,7 +70,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Crates of others that belong to one layer, and the crates that may depend on them.
 const BELONGS_TO: &[(&str, &[&str])] = &[
-    ("axum", &["vultus-api", "vultus"]),
+    ("axum", &["vultus-api"]),
     ("async-graphql", &["vultus-api"]),
     ("rusqlite", &["vultus-store-sqlite"]),
     ("mongodb", &["vultus-store-mongo"]),

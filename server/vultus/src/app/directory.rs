@@ -3,9 +3,12 @@
 use super::ServeError;
 use super::data_folder;
 use super::open::open_keyring;
+use super::options::keys_dir;
 use crate::config::Config;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
+use vultus_auth::brakes::LoginKeyring;
+use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
 use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
@@ -26,6 +29,12 @@ pub async fn in_directory<T>(
         tracing::warn!(error = &error as &dyn std::error::Error, "closing the store failed");
     }
     done.map_err(ServeError::Directory)
+}
+
+/// Removes the locks after failed logins of a name. Returns whether there were any.
+pub async fn unlock(config: &Config, email: &str) -> Result<bool, ServeError> {
+    let keys = LoginKeyring::new(&Keys::open(&keys_dir(config, &config.data_dir))?);
+    in_directory(config, async |users| users.unlock(email, &keys).await).await
 }
 
 /// Creates the first administrator if there are no users.

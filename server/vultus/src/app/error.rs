@@ -75,6 +75,9 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// The limit of descriptors cannot be raised.
+    #[error("raising the limit of open descriptors")]
+    Descriptors(#[source] io::Error),
     /// Signals cannot be caught.
     #[error("waiting for signals")]
     Signals(#[source] io::Error),

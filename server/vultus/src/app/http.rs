@@ -2,13 +2,17 @@
 
 use super::ServeError;
 use super::options::http_options;
+use super::process::raise_descriptors;
 use crate::config::Config;
-use axum::serve::ListenerExt;
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use vultus_api::http::ConnectionLimits;
 use vultus_service::Services;
+
+/// Descriptors that connections leave for workers, the store and files; at most half of all.
+const RESERVED_DESCRIPTORS: u64 = 1024;
 
 /// What is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +27,38 @@ pub(super) async fn listen(address: SocketAddr) -> Result<TcpListener, ServeErro
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
+/// The limits of connections, within the descriptors that the node may open.
+pub(super) fn connection_limits(config: &Config) -> Result<ConnectionLimits, ServeError> {
+    let descriptors = raise_descriptors().map_err(ServeError::Descriptors)?;
+    let connections = &config.limits.connections;
+    let all = connections.all.min(for_connections(descriptors));
+    if all < connections.all {
+        tracing::warn!(
+            descriptors,
+            connections = all,
+            "fewer connections than limits.connections.all: the system allows too few descriptors"
+        );
+    }
+    Ok(ConnectionLimits {
+        all,
+        header_timeout: connections.header_seconds,
+        idle_timeout: connections.idle_seconds,
+        trusted_proxies: config.trusted_proxies.clone(),
+    })
+}
+
+fn for_connections(descriptors: u64) -> usize {
+    let reserved = RESERVED_DESCRIPTORS.min(descriptors / 2);
+    usize::try_from(descriptors - reserved).unwrap_or(usize::MAX)
+}
+
 /// Serves until `stop` is cancelled.
 pub(super) fn serve(
     listener: TcpListener,
     surface: Surface,
     services: Services,
     config: &Config,
+    limits: ConnectionLimits,
     stop: CancellationToken,
 ) -> impl Future<Output = io::Result<()>> + Send + use<> {
     let options = http_options(config);
@@ -36,9 +66,17 @@ pub(super) fn serve(
         Surface::Health => vultus_api::http::health_router(services, options),
         Surface::Api => vultus_api::http::router(services, options),
     };
-    // Small frames of a websocket must not wait for one another. A connection that refuses the
-    // option works without it.
-    let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
-    let stopped = stop.cancelled_owned();
-    async move { axum::serve(listener, router).with_graceful_shutdown(stopped).await }
+    vultus_api::http::serve(listener, router, limits, stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_connections;
+
+    #[test]
+    fn descriptors_are_kept_for_workers_and_the_store() {
+        assert_eq!(for_connections(1024), 512);
+        assert_eq!(for_connections(4096), 3072);
+        assert_eq!(for_connections(1_048_576), 1_047_552);
+    }
 }

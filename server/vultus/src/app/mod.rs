@@ -10,11 +10,13 @@ mod node;
 mod open;
 pub mod operations;
 mod options;
+mod process;
 mod signals;
 
 pub use data_folder::{DataError, DataFolder};
-pub use directory::in_directory;
+pub use directory::{in_directory, unlock};
 pub use error::ServeError;
 pub use node::{NodeRole, serve};
 pub use options::{checker_options, pools_config, unlocked_plugins};
+pub use process::prepare;
 pub use signals::stop_signal;

@@ -9,7 +9,7 @@ use super::open::{check_place, open_blobs, open_keyring};
 use super::options::{
     background_options, dispatcher_parts, keys_dir, pools_with_copies, service_options,
 };
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, Mode, StoreUrl};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,6 +24,7 @@ use vultus_dispatch::Dispatcher;
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_service::{Parts, Services};
 use vultus_store::Store;
+use vultus_worker_protocol::SandboxLevel;
 
 /// After the drain time open connections get this long to end.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
@@ -47,6 +48,13 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let folder = DataFolder::lock(&config.data_dir)?;
+    if config.mode == Mode::Production && config.sandbox() == SandboxLevel::BestEffort {
+        tracing::warn!(
+            "workers.sandbox is best_effort in production: a worker that lacks parts of its sandbox \
+             is used all the same"
+        );
+    }
+    let limits = http::connection_limits(&config)?;
     let listener = http::listen(config.listen).await?;
     let address = listener
         .local_addr()
@@ -58,7 +66,8 @@ pub async fn serve(
     };
     let http_stop = CancellationToken::new();
     let services = node.services.clone();
-    let server = tokio::spawn(http::serve(listener, surface, services, &config, http_stop.clone()));
+    let serving = http::serve(listener, surface, services, &config, limits, http_stop.clone());
+    let server = tokio::spawn(serving);
     tracing::info!(%address, "ready");
     ready(address);
     stop.await;
@@ -134,7 +143,7 @@ impl Node {
             );
         }
         let options = background_options(config);
-        let background = Background::start(sweeper, options, &pools, &services)?;
+        let background = Background::start(sweeper, store.clone(), options, &pools, &services)?;
         Ok(Self { store, pools, services, dispatcher, background })
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use vultus_api::http::{HttpOptions, Surroundings};
 use vultus_auth::keys::MasterKeySource;
 use vultus_blobs::{BucketOptions, MemoryBudget};
+use vultus_core::fair::{Share, Shares};
 use vultus_dispatch::DispatcherParts;
 use vultus_pools::deployment::{DeploymentChoice, DeploymentError, PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::{PluginFolder, Scan};
@@ -18,16 +19,26 @@ use vultus_worker_protocol::SandboxLevel;
 /// At shutdown, running jobs of workers get this long to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Files that are examined at the same time, for each worker that examines: one with the worker, and
+/// one that is being decrypted for it.
+const EXAMINATIONS_PER_WORKER: usize = 2;
+
 /// Options of the use cases.
 pub(super) fn service_options(config: &Config) -> Options {
     Options {
         public_url: config.public_url.clone(),
         access_lifetime: config.tokens.access_seconds,
         refresh_lifetime: config.tokens.refresh_seconds,
+        session_lifetime: config.tokens.session_seconds,
+        shares: Shares {
+            company: Share::percent(config.limits.share.company),
+            user: Share::percent(config.limits.share.user),
+        },
+        websockets: config.limits.connections.websockets,
         uploads: config.limits.uploads,
         checks: config.check.concurrent,
         check_memory_bytes: config.check.memory_bytes,
-        sandbox_required: config.workers.sandbox == SandboxLevel::Required,
+        sandbox_required: config.sandbox() == SandboxLevel::Required,
         checker: checker_options(config),
     }
 }
@@ -42,6 +53,7 @@ pub fn checker_options(config: &Config) -> CheckerOptions {
         policies,
         limits: request_limits(&config.limits),
         upload_memory_bytes: config.blobs.memory_bytes,
+        examinations: EXAMINATIONS_PER_WORKER * probe_workers(config),
     }
 }
 
@@ -67,6 +79,7 @@ pub(super) fn http_options(config: &Config) -> HttpOptions {
         },
         allowed_origins: config.allowed_origins.clone(),
         limits: limits::request_limits(&config.limits),
+        trusted_proxies: config.trusted_proxies.clone(),
     }
 }
 
@@ -144,6 +157,18 @@ pub fn unlocked_plugins(config: &Config) -> Result<(PoolsConfig, Scan), Deployme
     Ok((PoolsConfig { plugin_folder: Some(folder), ..pools }, scan))
 }
 
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The number of workers that examine uploads.
+fn probe_workers(config: &Config) -> usize {
+    match config.workers.probe_count {
+        0 => (processors() / 4).max(2),
+        count => count,
+    }
+}
+
 /// The same, with plugins loaded from copies in a folder; `None`: in a temporary folder.
 pub(super) fn pools_with_copies(
     config: &Config,
@@ -161,15 +186,12 @@ pub(super) fn pools_with_copies(
         onnxruntime: config.onnxruntime.clone(),
         plugin_settings: settings.collect(),
     })?;
-    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let processors = processors();
     pools.workers = match config.workers.count {
         0 => processors,
         count => count,
     };
-    pools.probe_workers = match config.workers.probe_count {
-        0 => (processors / 4).max(2),
-        count => count,
-    };
+    pools.probe_workers = probe_workers(config);
     pools.threads = config.workers.threads;
     pools.limits = json!(config.limits.media);
     pools.decode = match config.workers.decoder {
@@ -178,7 +200,7 @@ pub(super) fn pools_with_copies(
     };
     pools.memory_bytes = Some(config.workers.memory_bytes);
     pools.cpu_seconds = config.workers.cpu_seconds;
-    pools.sandbox = config.workers.sandbox;
+    pools.sandbox = config.sandbox();
     pools.drain_timeout = DRAIN;
     pools.stderr = match config.mode {
         Mode::Development => WorkerStderr::Inherit,

@@ -4,6 +4,7 @@ use super::operate::{block_on, load};
 use super::outcome::{CommandError, Done};
 use super::report;
 use crate::app;
+use crate::config::Config;
 use clap::{Args, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -33,6 +34,12 @@ pub(crate) enum CompanyCommand {
 pub(crate) enum UserCommand {
     /// Add a user; without --password-stdin a password is generated and printed once
     Add(AddUser),
+    /// Remove the locks after failed logins with a name
+    Unlock {
+        /// Login name
+        #[arg(long)]
+        email: String,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -116,8 +123,26 @@ pub(super) fn company(config: Option<&Path>, command: &CompanyCommand) -> Done {
 
 /// `vultus user …`.
 pub(super) fn user(config: Option<&Path>, command: &UserCommand) -> Done {
-    let UserCommand::Add(add) = command;
     let config = load(config)?;
+    match command {
+        UserCommand::Add(add) => add_user(&config, add),
+        UserCommand::Unlock { email } => unlock(&config, email),
+    }
+}
+
+fn unlock(config: &Config, email: &str) -> Done {
+    let was_locked = block_on(async {
+        let unlocked = app::unlock(config, email).await;
+        unlocked.map_err(|error| CommandError::because("user unlock", &error))
+    })?;
+    report::line(format_args!(
+        "{}",
+        if was_locked { "unlocked" } else { "there were no failed logins" }
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn add_user(config: &Config, add: &AddUser) -> Done {
     let password = if add.password_stdin { Some(read_password()?) } else { None };
     let new = NewUser {
         email: add.email.clone(),
@@ -128,7 +153,7 @@ pub(super) fn user(config: Option<&Path>, command: &UserCommand) -> Done {
         password,
     };
     let added = block_on(async {
-        let added = app::in_directory(&config, async |users| users.add_user(new).await).await;
+        let added = app::in_directory(config, async |users| users.add_user(new).await).await;
         added.map_err(|error| CommandError::because("user add", &error))
     })?;
     report::line(format_args!("user {} added with id {}", added.user.email, added.user.id));

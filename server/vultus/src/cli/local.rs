@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use vultus_core::clock::Clock;
+use vultus_core::fair::Owner;
 use vultus_pools::WorkerPools;
 use vultus_service::{AnalysisRequest, CheckedAnalysis, Checker, NewMedium, UploadedFile};
 
@@ -65,7 +66,7 @@ impl LocalChecker {
             })?;
             new_media.push(NewMedium { key: None, file, tags, metadata: Value::Null, argument });
         }
-        self.checker.check(new_media, analyses).await
+        self.checker.check(Owner::COMMAND_LINE, new_media, analyses).await
     }
 }
 

@@ -38,7 +38,7 @@ enum Command {
     /// Add and list companies
     #[command(subcommand)]
     Company(accounts::CompanyCommand),
-    /// Add accounts
+    /// Add and unlock accounts
     #[command(subcommand)]
     User(accounts::UserCommand),
     /// List the analyzers of this server; create and examine your own

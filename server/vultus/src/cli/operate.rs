@@ -80,6 +80,8 @@ pub(super) fn block_on<T>(
 pub(super) fn serve(config: Option<&Path>, arguments: &ServeArguments) -> Done {
     let config = load(config)?;
     telemetry::start(&config.log);
+    app::prepare(config.mode)
+        .map_err(|error| CommandError::because("preparing the process", &error))?;
     block_on(async {
         let stop = app::stop_signal()
             .map_err(|error| CommandError::because("waiting for signals", &error))?;

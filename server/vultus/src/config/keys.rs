@@ -2,16 +2,18 @@
 //! else: the fields of [`Config`], the checks and `config.example.toml` are made from them.
 
 use super::analyzers::AnalyzersConfig;
+use super::connections::{ConnectionsConfig, ShareConfig};
 use super::kinds::{choice, milliseconds, number, path, seconds, secret, text, whole};
 use super::places::{BlobsUrl, StoreUrl, without_password};
 use super::request::{AnswerConfig, QueryConfig, RequestConfig};
 use super::source::section;
-use super::texts::{admin_email, http_url, listen_address, log_level, origins};
+use super::texts::{admin_email, http_url, listen_address, log_level, networks, origins};
 use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
+use vultus_api::http::Network;
 use vultus_worker_protocol::SandboxLevel;
 
 const MEBI: i64 = 1 << 20;
@@ -25,17 +27,24 @@ section! {
         data_dir: PathBuf = "./data", path();
         /// Address and port to listen on. Port 0 takes any free one.
         listen: SocketAddr = "127.0.0.1:8080", text(listen_address);
-        /// In production GraphiQL, introspection and suggestions are off.
+        /// In production GraphiQL, introspection and suggestions are off, `public_url` and a lock
+        /// file of the plugins are required, and the workers' sandbox must be complete.
         mode: Mode = "development", choice(&[
             ("development", Mode::Development),
             ("production", Mode::Production),
         ]);
         /// The address that clients use, if it differs from `listen`. Links to media begin with it.
+        /// Required in production: otherwise links begin with what the request names as its host.
         /// Example: `"https://vultus.example.org"`
         public_url: Option<Url>, text(http_url);
         /// Origins of other pages that may open websockets, separated by commas.
         /// Example: `"https://console.example.org, https://kiosk.example.org"`
         allowed_origins: Vec<String> = "", text(origins);
+        /// Proxies before the server: addresses and networks, separated by commas. The address of a
+        /// client is then the rightmost one in X-Forwarded-For, or else in Forwarded, that is not
+        /// of a trusted proxy. Without it, all clients of a proxy share the limits of one address.
+        /// Example: `"127.0.0.1, 10.0.0.0/8"`
+        trusted_proxies: Vec<Network> = "", text(networks);
         /// Folder with third-party analyzers (.so files). The server's own are found beside the
         /// executable. In production its lock file plugins.lock must name every file that may be
         /// loaded; `vultus plugin lock` writes it.
@@ -141,7 +150,8 @@ section! {
             ("json", LogFormat::Json),
         ]);
         /// What is logged: error, warn, info, debug, trace, or per part, such as
-        /// "info,vultus_dispatch=debug".
+        /// "info,vultus_dispatch=debug". Libraries log at info at most: below it they log contents
+        /// of requests.
         level: String = "info", text(log_level);
     }
 }
@@ -171,6 +181,9 @@ section! {
         access_seconds: Duration = 900, seconds(5..=86_400);
         /// Lifetime of a refresh token, in seconds. Each use gives a new one.
         refresh_seconds: Duration = 2_592_000, seconds(60..=31_536_000);
+        /// Maximum lifetime of a session, in seconds: however often its refresh token is exchanged,
+        /// the user has to log in again after this time.
+        session_seconds: Duration = 7_776_000, seconds(60..=315_360_000);
     }
 }
 
@@ -198,6 +211,10 @@ section! {
         /// Maximum time that a request waits for its verdicts, in milliseconds.
         wait_ms: Duration = 30_000, milliseconds(0..=30_000);
         sections {
+            /// Limits on connections.
+            connections: ConnectionsConfig,
+            /// Shares of what is limited for all together.
+            share: ShareConfig,
             /// Limits on requests as a whole.
             request: RequestConfig,
             /// Limits on documents.
@@ -264,8 +281,9 @@ section! {
         removed_seconds: Duration = 900, seconds(1..=604_800);
         /// What to do if the kernel lacks parts of the workers' sandbox (namespaces, Landlock,
         /// seccomp): with required the server does not start; with best_effort it starts, and says
-        /// in its log and in `serverInfo` what is missing.
-        sandbox: SandboxLevel = "best_effort", choice(&[
+        /// in its log and in `serverInfo` what is missing. Unset: required in production,
+        /// best_effort in development.
+        sandbox: Option<SandboxLevel>, choice(&[
             ("required", SandboxLevel::Required),
             ("best_effort", SandboxLevel::BestEffort),
         ]);

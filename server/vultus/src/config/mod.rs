@@ -3,6 +3,7 @@
 //! for by [`vultus_pools::deployment`].
 
 mod analyzers;
+mod connections;
 mod example;
 mod keys;
 mod kinds;
@@ -15,6 +16,7 @@ pub mod sources;
 mod texts;
 
 pub use analyzers::{AnalyzerConfig, AnalyzersConfig};
+pub use connections::{ConnectionsConfig, ShareConfig};
 pub use example::example;
 pub use keys::*;
 pub use places::{BlobsPlace, BlobsUrl, BucketUrl, StoreUrl};

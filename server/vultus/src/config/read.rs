@@ -1,11 +1,12 @@
 //! Turns the text of a file and the variables into the validated configuration.
 
 use super::analyzers;
-use super::keys::Config;
+use super::keys::{Config, Mode};
 use super::places::{BlobsPlace, BlobsUrl, StoreUrl};
 use super::problem::Problem;
 use super::source::Source;
 use std::collections::BTreeMap;
+use vultus_worker_protocol::SandboxLevel;
 
 impl Config {
     /// Reads the text of a file and the `VULTUS_*` variables; reports all problems at once.
@@ -19,6 +20,14 @@ impl Config {
     /// The configuration with all defaults.
     pub fn defaults() -> Self {
         Self::from_sources("", &BTreeMap::new()).expect("the defaults are valid: a test reads them")
+    }
+
+    /// What to do if the kernel lacks parts of the workers' sandbox.
+    pub fn sandbox(&self) -> SandboxLevel {
+        self.workers.sandbox.unwrap_or(match self.mode {
+            Mode::Development => SandboxLevel::BestEffort,
+            Mode::Production => SandboxLevel::Required,
+        })
     }
 
     /// Where files of media are stored.
@@ -64,6 +73,12 @@ fn read(
         let message = "\"gridfs\" is a part of the store's MongoDB database, and the store is \
                        SQLite: use \"file\" or \"s3://…\", or set store.url to a MongoDB";
         source.problem("blobs.url", message);
+    }
+    if source.problems.is_empty() && config.mode == Mode::Production && config.public_url.is_none()
+    {
+        let message = "must be set in production: links would begin with the host that a request \
+                       names";
+        source.problem("public_url", message);
     }
     if source.problems.is_empty() { Ok((config, source)) } else { Err(source.problems) }
 }

@@ -3,6 +3,7 @@ use super::*;
 use expect_test::expect_file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use vultus_worker_protocol::SandboxLevel;
 
 fn environment(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
@@ -56,6 +57,16 @@ fn environment_wins_over_file_and_file_over_defaults() {
     assert_eq!(config.limits.media.max_seconds, 30.0);
     assert_eq!(config.limits.media.max_frames_stored, 24);
     assert_eq!(config.mode, Mode::Development);
+}
+
+#[test]
+fn production_needs_a_public_url_and_the_complete_sandbox() {
+    assert_eq!(places("mode = \"production\"", &[]), ["public_url"]);
+    let production = "mode = \"production\"\npublic_url = \"https://vultus.example\"\n";
+    assert_eq!(from_text(production).unwrap().sandbox(), SandboxLevel::Required);
+    assert_eq!(from_text("").unwrap().sandbox(), SandboxLevel::BestEffort);
+    let weaker = format!("{production}workers.sandbox = \"best_effort\"\n");
+    assert_eq!(from_text(&weaker).unwrap().sandbox(), SandboxLevel::BestEffort);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use tracing_subscriber::EnvFilter;
 use url::Url;
+use vultus_api::http::Network;
 
 pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080".to_owned())
@@ -18,6 +19,12 @@ pub(super) fn http_url(text: &str) -> Result<Url, String> {
 pub(super) fn origins(text: &str) -> Result<Vec<String>, String> {
     let origins = text.split(',').map(|origin| origin.trim().trim_end_matches('/').to_owned());
     Ok(origins.filter(|origin| !origin.is_empty()).collect())
+}
+
+/// Addresses and networks separated by commas.
+pub(super) fn networks(text: &str) -> Result<Vec<Network>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse().map_err(|error| format!("{part}: {error}"))).collect()
 }
 
 /// Directives of tracing's filter; they are kept as text, since a filter cannot be cloned.
