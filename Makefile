@@ -13,14 +13,15 @@
 #   make docs    the documentation as a book, in target/book
 #   make cluster three database servers and two nodes on this machine, and the demo on both nodes
 #   make soak    an hour of kills and pauses in a cluster; SOAK=full for the shorter full form
+#   make hostile all attacks of strangers and of one company at once; what another company notices
 #   make bench   throughput and latency
 #   make eval    accuracy on labelled pictures; DATA=FOLDER names them
 
-.PHONY: help setup demo run test check fmt lint ci docs cluster soak bench eval
+.PHONY: help setup demo run test check fmt lint ci docs cluster soak hostile bench eval
 .DEFAULT_GOAL := demo
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
 
-setup demo run test check fmt lint ci docs cluster soak bench eval:
+setup demo run test check fmt lint ci docs cluster soak hostile bench eval:
 	@scripts/$@.sh

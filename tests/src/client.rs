@@ -3,6 +3,7 @@
 
 use crate::socket::Socket;
 use serde_json::{Map, Value, json};
+use std::net::IpAddr;
 
 /// A file of a request.
 #[derive(Debug, Clone)]
@@ -42,6 +43,13 @@ impl Client {
     /// A client without a token.
     pub fn new(url: &str) -> Self {
         Self { url: url.to_owned(), http: reqwest::Client::new(), token: None, headers: Vec::new() }
+    }
+
+    /// A client without a token whose connections come from another address of this machine, such
+    /// as 127.0.0.2.
+    pub fn from_address(url: &str, address: IpAddr) -> Self {
+        let http = reqwest::Client::builder().local_address(address).build();
+        Self { http: http.expect("a client can be made"), ..Self::new(url) }
     }
 
     /// Sets the access token.
@@ -113,6 +121,16 @@ impl Client {
         answer.text().await.expect("the answer arrives whole")
     }
 
+    /// Sends any JSON body to a server that may refuse it.
+    pub async fn try_post(&self, body: &Value) -> reqwest::Result<String> {
+        self.post().json(body).send().await?.text().await
+    }
+
+    /// Sends GET to a server that may be down.
+    pub async fn try_get(&self, path: &str) -> reqwest::Result<reqwest::Response> {
+        self.http.get(format!("{}{path}", self.url)).send().await
+    }
+
     /// Sends a query that must succeed, and returns its data.
     pub async fn data(&self, query: &str, variables: Value) -> Value {
         data_of(self.query(query, variables).await)
@@ -172,6 +190,11 @@ impl Client {
     /// A websocket that has been acknowledged, and whose system keeps little of what is not read.
     pub async fn reluctant_socket(&self) -> Socket {
         Socket::open_with_small_buffer(&self.url, self.token.as_deref()).await
+    }
+
+    /// As [`Client::reluctant_socket`], of a server that may refuse it.
+    pub async fn try_reluctant_socket(&self) -> Result<Socket, u16> {
+        Socket::try_open_with_small_buffer(&self.url, self.token.as_deref()).await
     }
 
     /// Sends GET without the token. `url` may be a path of this server.

@@ -31,11 +31,20 @@ pub fn memory(pids: &[u32]) -> u64 {
 
 /// Peak resident memory of a process, in bytes.
 pub fn peak_memory(pid: u32) -> u64 {
+    status(pid, "VmHWM:") * 1024
+}
+
+/// Resident memory of a process, in bytes.
+pub fn resident_memory(pid: u32) -> u64 {
+    status(pid, "VmRSS:") * 1024
+}
+
+fn status(pid: u32, line: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let peak = status.lines().find_map(|line| {
-        line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<u64>().ok()
-    });
-    peak.unwrap_or_default() * 1024
+    let found = status
+        .lines()
+        .find_map(|text| text.strip_prefix(line)?.split_whitespace().next()?.parse::<u64>().ok());
+    found.unwrap_or_default()
 }
 
 fn tree(pid: u32) -> Vec<u32> {

@@ -30,6 +30,10 @@ pub struct NodeOptions {
     pub arguments: Vec<String>,
     /// Blob folder shared by several nodes.
     pub blobs: Option<PathBuf>,
+    /// Environment variables of the process.
+    pub environment: Vec<(String, String)>,
+    /// Hard limit of open descriptors.
+    pub descriptors: Option<u64>,
 }
 
 /// A running node. Dropping it stops it and fails the test if anything is left running.
@@ -38,6 +42,8 @@ pub struct Node {
     child: Option<Child>,
     folder: TempDir,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    descriptors: Option<u64>,
     /// `http://127.0.0.1:PORT`.
     pub url: String,
     email: String,
@@ -74,11 +80,13 @@ impl Node {
         );
         std::fs::write(folder.path().join("vultus.toml"), config)
             .expect("the configuration can be written");
-        let arguments = options.arguments;
+        let NodeOptions { arguments, environment, descriptors, .. } = options;
         let mut node = Self {
             child: None,
             folder,
             arguments,
+            environment,
+            descriptors,
             url: String::new(),
             email: String::new(),
             password: String::new(),
@@ -92,12 +100,22 @@ impl Node {
         assert!(self.child.is_none(), "the node is already running");
         // reqwest needs a TLS provider even for plain HTTP. This fails if one is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut child = Command::new(executable("vultus"))
+        // `prlimit` of util-linux becomes the node: the process id stays.
+        let mut command = match self.descriptors {
+            None => Command::new(executable("vultus")),
+            Some(most) => {
+                let mut command = Command::new("prlimit");
+                command.arg(format!("--nofile={most}")).arg(executable("vultus"));
+                command
+            }
+        };
+        let mut child = command
             .arg("--config")
             .arg(self.folder.path().join("vultus.toml"))
             .arg("serve")
             .args(&self.arguments)
             .env_clear()
+            .envs(self.environment.iter().cloned())
             .envs(std::env::var("VULTUS_TEST_LOG").map(|level| ("VULTUS_LOG_LEVEL", level)))
             .stdout(Stdio::piped())
             .stderr(
@@ -230,7 +248,7 @@ impl Node {
     }
 
     /// Runs a command of the command line on the node's data and returns its output.
-    fn command(&self, arguments: &[&str], input: &str) -> String {
+    pub fn command(&self, arguments: &[&str], input: &str) -> String {
         let mut child = Command::new(executable("vultus"))
             .arg("--config")
             .arg(self.config_file())

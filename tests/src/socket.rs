@@ -4,9 +4,9 @@ use crate::process::DEADLINE;
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// An open websocket.
@@ -23,17 +23,29 @@ impl Socket {
     }
 
     /// Opens a socket whose system keeps little of what the client does not read.
-    async fn raw_with_small_buffer(url: &str) -> Self {
+    async fn raw_with_small_buffer(url: &str) -> Result<Self, WsError> {
         let host = url.strip_prefix("http://").expect("a plain address");
         let connection = tokio::net::TcpSocket::new_v4().expect("a connection can be made");
         connection.set_recv_buffer_size(16 << 10).expect("the size can be set");
         let address = host.parse().expect("an address with a port");
-        let connection = connection.connect(address).await.expect("the server listens");
-        let (stream, _) =
-            tokio_tungstenite::client_async(request(url), MaybeTlsStream::Plain(connection))
-                .await
-                .expect("the server accepts the websocket");
-        Self(stream)
+        let connection = connection.connect(address).await?;
+        let connection = MaybeTlsStream::Plain(connection);
+        let (stream, _) = tokio_tungstenite::client_async(request(url), connection).await?;
+        Ok(Self(stream))
+    }
+
+    /// As [`Socket::open_with_small_buffer`]; an error is the close code.
+    pub(crate) async fn try_open_with_small_buffer(
+        url: &str,
+        token: Option<&str>,
+    ) -> Result<Self, u16> {
+        let mut socket = Self::raw_with_small_buffer(url).await.map_err(|_| 1006_u16)?;
+        let payload =
+            token.map_or(json!({}), |token| json!({"Authorization": format!("Bearer {token}")}));
+        let init = json!({"type": "connection_init", "payload": payload}).to_string();
+        socket.0.send(Message::text(init)).await.map_err(|_| 1006_u16)?;
+        socket.next_or_close().await?;
+        Ok(socket)
     }
 
     pub(crate) async fn open(url: &str, token: Option<&str>) -> Self {
@@ -41,7 +53,8 @@ impl Socket {
     }
 
     pub(crate) async fn open_with_small_buffer(url: &str, token: Option<&str>) -> Self {
-        Self::raw_with_small_buffer(url).await.begun(token).await
+        let socket = Self::raw_with_small_buffer(url).await;
+        socket.expect("the server accepts the websocket").begun(token).await
     }
 
     async fn begun(self, token: Option<&str>) -> Self {
@@ -62,6 +75,18 @@ impl Socket {
     pub async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         let payload = json!({"query": query, "variables": variables});
         self.send(json!({"id": id, "type": "subscribe", "payload": payload})).await;
+    }
+
+    /// Starts an operation on a socket that may be closed already.
+    pub async fn try_subscribe(
+        &mut self,
+        id: &str,
+        query: &str,
+        variables: Value,
+    ) -> Result<(), WsError> {
+        let payload = json!({"query": query, "variables": variables});
+        let message = json!({"id": id, "type": "subscribe", "payload": payload});
+        self.0.send(Message::text(message.to_string())).await
     }
 
     /// The next message except pings. Panics if the server closes or sends nothing in time.

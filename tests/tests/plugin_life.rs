@@ -208,8 +208,10 @@ fn production_without_a_lock_file_does_not_start() {
     std::fs::write(
         &config,
         format!(
-            "mode = \"production\"\nlisten = \"127.0.0.1:0\"\ndata_dir = {data:?}\n\
-             plugins_dir = {plugins:?}\nmodels_dir = {models:?}\n"
+            "mode = \"production\"\npublic_url = \"https://vultus.example\"\n\
+             listen = \"127.0.0.1:0\"\ndata_dir = {data:?}\n\
+             plugins_dir = {plugins:?}\nmodels_dir = {models:?}\n\
+             workers.sandbox = \"best_effort\"\n"
         ),
     )
     .unwrap();
