@@ -57,6 +57,7 @@ impl Cluster {
                 plugins: options.plugins.clone(),
                 arguments: vec!["--role".to_owned(), role.to_owned()],
                 blobs: Some(shared.path().join("blobs")),
+                ..NodeOptions::default()
             };
             nodes.push(Node::start_with(node).await);
         }
