@@ -16,14 +16,21 @@ pub struct Place<'a> {
     pub blobs: &'a BlobStore,
 }
 
+/// What a copy does with the blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blobs {
+    /// Copies them, in their encrypted form, and reads them again after writing.
+    Copy,
+    /// Leaves them where they are: both sides have the same storage of blobs.
+    Share,
+}
+
 /// Copies everything into a store that is empty, or that an earlier attempt filled partly, while no
-/// node uses either. Blobs are copied in their encrypted form and read again after writing, unless
-/// `copies_blobs` is false because both sides have the same storage of blobs. Afterwards both
-/// stores are read and compared.
+/// node uses either. Afterwards both stores are read and compared.
 pub async fn copy(
     from: Place<'_>,
     to: Place<'_>,
-    copies_blobs: bool,
+    blobs: Blobs,
     progress: impl FnMut(&Totals),
 ) -> Result<Totals> {
     let records = Box::pin(from.store.export().await?.map_err(MaintenanceError::from));
@@ -36,7 +43,10 @@ pub async fn copy(
             }
             other => other?,
         };
-        if copies_blobs { place(to.blobs, key, len, pieces).await } else { Ok(len) }
+        match blobs {
+            Blobs::Copy => place(to.blobs, key, len, pieces).await,
+            Blobs::Share => Ok(len),
+        }
     };
     let totals = fill(records, to.store, blob, progress).await?;
     let records = totals.without_blobs();

@@ -14,6 +14,7 @@ use vultus_blobs::BlobStore;
 use vultus_blobs::keyring::KeyringError;
 use vultus_blobs::keys::MasterKey;
 use vultus_maintenance::MaintenanceError;
+use vultus_maintenance::copy::Blobs;
 use vultus_maintenance::encrypt::{self, Encrypted};
 use vultus_store::{Accounts, SchemaState, Store};
 use vultus_store_mongo::MongoStore;
@@ -100,9 +101,9 @@ pub fn copy_master_key(config: &Config, to: &Path) -> Result<(), ServeError> {
     Ok(master_key_source(config, &config.data_dir).copy_to(to)?)
 }
 
-/// Whether two configurations name the same storage of blobs.
-pub fn same_blobs(one: &Config, other: &Config) -> bool {
-    match (one.blobs_place(), other.blobs_place()) {
+/// What a copy between two installations does with the blobs.
+pub fn blobs_to_copy(one: &Config, other: &Config) -> Blobs {
+    let same = match (one.blobs_place(), other.blobs_place()) {
         // Nodes of a cluster may share a folder of files.
         (BlobsPlace::File, BlobsPlace::File) => {
             same_folder(&one.data_dir.join("blobs"), &other.data_dir.join("blobs"))
@@ -111,8 +112,12 @@ pub fn same_blobs(one: &Config, other: &Config) -> bool {
         (BlobsPlace::GridFs(one), BlobsPlace::GridFs(other)) => {
             one.expose_secret() == other.expose_secret()
         }
-        _ => false,
-    }
+        (
+            BlobsPlace::File | BlobsPlace::Bucket(_) | BlobsPlace::GridFs(_),
+            BlobsPlace::File | BlobsPlace::Bucket(_) | BlobsPlace::GridFs(_),
+        ) => false,
+    };
+    if same { Blobs::Share } else { Blobs::Copy }
 }
 
 fn same_store(one: &Config, other: &Config, one_folder: bool) -> bool {

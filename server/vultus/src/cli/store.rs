@@ -9,7 +9,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use vultus_maintenance::archive::{backup, restore};
-use vultus_maintenance::copy::{Place, copy};
+use vultus_maintenance::copy::{Blobs, Place, copy};
 use vultus_maintenance::rekey::rekey;
 use vultus_maintenance::totals::Totals;
 use vultus_maintenance::verify::{Finding, verify};
@@ -273,17 +273,17 @@ fn copy_all(config: Option<&Path>, to: &Path) -> Done {
     block_on(async {
         let (from, to) =
             Installation::open_to_copy(&config, &target).await.map_err(|error| failed(&error))?;
-        let copies_blobs = !operations::same_blobs(&config, &target);
+        let blobs = operations::blobs_to_copy(&config, &target);
         let places = (
             Place { store: from.store.as_ref(), blobs: &from.blobs },
             Place { store: to.store.as_ref(), blobs: &to.blobs },
         );
-        let totals = copy(places.0, places.1, copies_blobs, show_progress).await;
+        let totals = copy(places.0, places.1, blobs, show_progress).await;
         report::progress_done();
         from.close().await;
         to.close().await;
         show(&totals.map_err(|error| failed(&error))?);
-        if !copies_blobs {
+        if blobs == Blobs::Share {
             report::line(
                 "files are left where they are: both configurations name the same storage",
             );
