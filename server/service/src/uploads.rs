@@ -31,7 +31,6 @@ struct Arrived {
     byte_size: u64,
     sha256: String,
     file_name: Option<String>,
-    declared_type: Option<String>,
 }
 
 #[derive(Debug)]
@@ -62,7 +61,6 @@ impl UploadedFile {
             byte_size,
             sha256: hex::encode(hasher.finalize()),
             file_name,
-            declared_type: None,
         })))
     }
 
@@ -79,11 +77,6 @@ impl UploadedFile {
     /// The name that the client gave, without folders.
     pub fn file_name(&self) -> Option<&str> {
         self.0.file_name.as_deref()
-    }
-
-    /// The type that the client declared; never trusted.
-    pub fn declared_type(&self) -> Option<&str> {
-        self.0.declared_type.as_deref()
     }
 
     /// The bytes, to be read by a worker. A spooled file is decrypted into memory as soon as the
@@ -185,11 +178,7 @@ impl UploadSink {
     }
 
     /// Ends the file.
-    pub async fn finish(
-        self,
-        file_name: Option<String>,
-        declared_type: Option<String>,
-    ) -> Result<UploadedFile> {
+    pub async fn finish(self, file_name: Option<String>) -> Result<UploadedFile> {
         let (content, byte_size, sha256) = match self.target {
             SinkTarget::Disk(spool) => {
                 let spooled = spool.finish().await.map_err(of_blob)?;
@@ -199,7 +188,7 @@ impl UploadSink {
             SinkTarget::Memory(spool) => spool.finish()?,
         };
         let file_name = file_name.as_deref().and_then(safe_file_name);
-        Ok(UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name, declared_type })))
+        Ok(UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name })))
     }
 }
 
@@ -312,13 +301,7 @@ mod tests {
         spool.write(b"abc").unwrap();
         assert!(matches!(spool.write(b"d"), Err(Error::LimitExceeded { .. })));
         let (content, byte_size, sha256) = spool.finish().unwrap();
-        let file = UploadedFile(Arc::new(Arrived {
-            content,
-            byte_size,
-            sha256,
-            file_name: None,
-            declared_type: None,
-        }));
+        let file = UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name: None }));
         for _ in 0..2 {
             let mut text = String::new();
             File::from(Readable::AsItIs(file.clone()).descriptor().unwrap())

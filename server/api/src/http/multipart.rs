@@ -22,8 +22,6 @@ use file_map::{FileMap, bad_multipart};
 const MAX_MAP_BYTES: usize = 64 << 10;
 /// Maximum number of bytes that may be read without result: headers of parts, and reading ahead.
 const LEASH_BYTES: u64 = 4 << 20;
-/// Maximum length of a declared type, in bytes; a longer one is dropped.
-const MAX_TYPE_BYTES: usize = 127;
 
 /// Limits of a request with files.
 #[derive(Debug, Clone, Copy)]
@@ -43,11 +41,7 @@ pub(crate) trait Spool: Send {
     /// Writes the next bytes.
     fn write(&mut self, bytes: Bytes) -> impl Future<Output = Result<()>> + Send;
     /// Completes the file.
-    fn finish(
-        self,
-        name: Option<String>,
-        declared_type: Option<String>,
-    ) -> impl Future<Output = Result<Self::File>> + Send;
+    fn finish(self, name: Option<String>) -> impl Future<Output = Result<Self::File>> + Send;
 }
 
 /// A request with its files: the variable of each file holds the [`marker`] of its index.
@@ -155,12 +149,11 @@ async fn text_part(
 struct Whole<S> {
     sink: S,
     name: Option<String>,
-    declared_type: Option<String>,
 }
 
 impl<S: Spool> Whole<S> {
     async fn finish(self) -> Result<S::File> {
-        self.sink.finish(self.name, self.declared_type).await
+        self.sink.finish(self.name).await
     }
 }
 
@@ -171,8 +164,6 @@ async fn read_file<S: Spool>(
     limit: u64,
 ) -> Result<Whole<S>> {
     let name = field.file_name().map(str::to_owned);
-    let declared_type =
-        field.content_type().map(ToString::to_string).filter(|text| text.len() <= MAX_TYPE_BYTES);
     let mut size = 0u64;
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         source.allow(LEASH_BYTES);
@@ -186,7 +177,7 @@ async fn read_file<S: Spool>(
         }
         sink.write(chunk).await?;
     }
-    Ok(Whole { sink, name, declared_type })
+    Ok(Whole { sink, name })
 }
 
 fn broken(error: multer::Error) -> Error {

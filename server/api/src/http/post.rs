@@ -309,11 +309,7 @@ impl Spool for UploadSink {
         UploadSink::write(self, &bytes).await
     }
 
-    async fn finish(
-        self,
-        name: Option<String>,
-        declared_type: Option<String>,
-    ) -> Result<UploadedFile> {
-        UploadSink::finish(self, name, declared_type).await
+    async fn finish(self, name: Option<String>) -> Result<UploadedFile> {
+        UploadSink::finish(self, name).await
     }
 }

@@ -20,7 +20,7 @@ impl Spool for Memory {
         self.0.extend_from_slice(&bytes);
         Ok(())
     }
-    async fn finish(mut self, name: Option<String>, _: Option<String>) -> Result<Self::File> {
+    async fn finish(mut self, name: Option<String>) -> Result<Self::File> {
         Ok((name, std::mem::take(&mut self.0)))
     }
 }
