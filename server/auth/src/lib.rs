@@ -2,6 +2,7 @@
 
 pub mod brakes;
 mod hashing;
+mod jwt_crypto;
 pub mod keys;
 pub mod login_name;
 pub mod passwords;

@@ -1,15 +1,12 @@
 //! Access tokens (JWT with HS256, because only this server verifies them) and refresh tokens
 //! (random; the store keeps their SHA-256).
-//!
-//! The form is so narrow that no JWT library is used: one algorithm, one header, one key. Libraries
-//! bring RSA and other algorithms that a forged header could select.
 
+use super::jwt_crypto;
 use super::keys::Keys;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
-use secrecy::{ExposeSecret, SecretSlice};
-use serde::de::DeserializeOwned;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
@@ -17,8 +14,6 @@ use vultus_core::{Error, Result, SessionId, UserId};
 
 /// Maximum length of an access token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 4096;
-/// The only accepted algorithm.
-const ALGORITHM: &str = "HS256";
 /// The only accepted header type (RFC 9068).
 const TOKEN_TYPE: &str = "at+jwt";
 /// The only accepted audience.
@@ -26,14 +21,6 @@ const AUDIENCE: &str = "vultus";
 /// Tolerated difference between the clocks of two nodes: a token that another node has just issued
 /// is valid. The expiry has no tolerance.
 const CLOCK_SKEW: Duration = Duration::seconds(30);
-
-/// The header of an access token. A header with any other field, such as a key, is rejected.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    typ: String,
-    alg: String,
-}
 
 /// Claims of an access token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -59,14 +46,28 @@ pub struct VerifiedToken {
 
 /// Issues and verifies access tokens.
 pub struct AccessTokens {
-    key: SecretSlice<u8>,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
     lifetime: Duration,
 }
 
 impl AccessTokens {
     /// Issues tokens that are valid for `lifetime`.
     pub fn new(keys: &Keys, lifetime: Duration) -> Self {
-        Self { key: SecretSlice::from(keys.tokens.expose_secret().to_vec()), lifetime }
+        jwt_crypto::install();
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "nbf", "aud", "sub"]);
+        // `verify` checks the times against the server's clock, to the second.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        Self {
+            encoding: EncodingKey::from_secret(keys.tokens.expose_secret()),
+            decoding: DecodingKey::from_secret(keys.tokens.expose_secret()),
+            validation,
+            lifetime,
+        }
     }
 
     /// Issues a token for a session; returns it with its expiry.
@@ -85,10 +86,10 @@ impl AccessTokens {
             nbf: now.unix_timestamp(),
             exp: expires_at.unix_timestamp(),
         };
-        let header = Header { typ: TOKEN_TYPE.to_owned(), alg: ALGORITHM.to_owned() };
-        let message = format!("{}.{}", part(&header)?, part(&claims)?);
-        let signature = self.mac(&message).finalize().into_bytes();
-        Ok((format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)), expires_at))
+        let header = Header { typ: Some(TOKEN_TYPE.to_owned()), ..Header::new(Algorithm::HS256) };
+        let token = jsonwebtoken::encode(&header, &claims, &self.encoding)
+            .map_err(|e| Error::internal("signing an access token", e))?;
+        Ok((token, expires_at))
     }
 
     /// Verifies signature, header and times of a token.
@@ -105,38 +106,24 @@ impl AccessTokens {
         Ok(VerifiedToken { user_id: claims.sub, session_id: claims.sid, expires_at })
     }
 
-    /// The claims of a token whose signature, header and audience are those of this server. Nothing
-    /// is parsed before the signature is verified.
+    /// The claims of a token whose signature, header and audience are those of this server.
     fn signed_claims(&self, token: &str) -> Option<Claims> {
         if token.len() > MAX_TOKEN_BYTES {
             return None;
         }
-        let (message, signature) = token.rsplit_once('.')?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        self.mac(message).verify_slice(&signature).ok()?;
-        let (header, claims) = message.split_once('.')?;
-        let header: Header = parsed(header)?;
-        let claims: Claims = parsed(claims)?;
-        let is_ours = header.typ == TOKEN_TYPE && header.alg == ALGORITHM;
-        (is_ours && claims.aud == AUDIENCE).then_some(claims)
+        let data = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?;
+        let header = &data.header;
+        let names_a_key = header.jku.is_some()
+            || header.jwk.is_some()
+            || header.kid.is_some()
+            || header.x5u.is_some()
+            || header.x5c.is_some()
+            || header.x5t.is_some()
+            || header.x5t_s256.is_some();
+        let is_ours =
+            header.typ.as_deref() == Some(TOKEN_TYPE) && header.crit.is_none() && !names_a_key;
+        is_ours.then_some(data.claims)
     }
-
-    fn mac(&self, message: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.expose_secret())
-            .expect("HMAC takes a key of any length");
-        mac.update(message.as_bytes());
-        mac
-    }
-}
-
-fn part(value: &impl Serialize) -> Result<String> {
-    let text = serde_json::to_vec(value)
-        .map_err(|error| Error::internal("writing an access token", error))?;
-    Ok(URL_SAFE_NO_PAD.encode(text))
-}
-
-fn parsed<T: DeserializeOwned>(part: &str) -> Option<T> {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
 /// A new refresh token: 256 random bits.
@@ -175,9 +162,13 @@ mod tests {
     fn forged(keys: &Keys, header: &Value, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(header), part(claims));
-        let mut mac = Hmac::<Sha256>::new_from_slice(keys.tokens.expose_secret()).unwrap();
-        mac.update(message.as_bytes());
-        format!("{message}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+        let signature = jsonwebtoken::crypto::sign(
+            message.as_bytes(),
+            &EncodingKey::from_secret(keys.tokens.expose_secret()),
+            Algorithm::HS256,
+        )
+        .unwrap();
+        format!("{message}.{signature}")
     }
 
     fn fixture() -> (Keys, AccessTokens) {
