@@ -2,7 +2,7 @@
 
 use crate::backend::{Backend, StoredForm};
 use crate::bucket::{Bucket, BucketOptions};
-use crate::error::{BlobError, Deleted, DeletionError, Result};
+use crate::error::{BlobError, Deleted, Result};
 use crate::files::{SEALED_PIECE, blocking, make_private_dirs};
 use crate::keys::{FolderKey, checked};
 use crate::local::LocalFiles;
@@ -16,7 +16,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use vultus_store::{Store, StoreError, Tombstone};
 
@@ -25,6 +25,8 @@ const SPOOL: &str = "spool";
 
 /// A deletion that is not done after this time counts as killed.
 pub(crate) const ABANDONED: time::Duration = time::Duration::minutes(10);
+/// A deletion stops after this time, long before another node may take it over.
+const LONGEST_DELETION: Duration = Duration::from_secs(300);
 /// Maximum wait of a commit for the deletion of a blob that it references.
 const DELETION_DEADLINE: Duration = Duration::from_secs(5);
 /// Number of concurrent deletions.
@@ -196,25 +198,32 @@ impl BlobStore {
         if keys.is_empty() {
             return Ok(0);
         }
-        let unreferenced = store.tombstone_unreferenced(keys, now, ABANDONED).await?;
-        self.delete_tombstoned(store, &unreferenced).await?;
-        Ok(unreferenced.len() as u64)
+        let tombstones = store.tombstone_unreferenced(keys, now, ABANDONED).await?;
+        self.delete_tombstoned(store, &tombstones).await
     }
 
-    /// Deletes blobs for which the store added a tombstone on behalf of this caller.
-    pub async fn delete_tombstoned(
-        &self,
-        store: &dyn Store,
-        keys: &[String],
-    ) -> std::result::Result<(), DeletionError> {
-        if keys.is_empty() {
-            return Ok(());
+    /// Deletes the blobs of tombstones that the store added on behalf of this caller, and returns
+    /// their number.
+    ///
+    /// A node that was paused does not delete what another node has taken over from it: the bytes
+    /// may have been written again meanwhile. So it checks its tombstones before each batch, and
+    /// stops long before its deletion counts as killed.
+    pub async fn delete_tombstoned(&self, store: &dyn Store, tombstones: &[Tombstone]) -> Deleted {
+        let (begun, mut deleted) = (Instant::now(), 0);
+        for batch in tombstones.chunks(DELETIONS) {
+            let keys: Vec<String> = batch.iter().map(|own| own.key.clone()).collect();
+            let current = store.tombstones(&keys).await?;
+            if begun.elapsed() > LONGEST_DELETION {
+                let late = "a deletion of files takes too long; another one completes it";
+                return Err(StoreError::Unavailable(late.to_owned()).into());
+            }
+            let own: Vec<Tombstone> =
+                batch.iter().filter(|own| current.contains(own)).cloned().collect();
+            try_join_all(own.iter().map(|own| self.delete(&own.key))).await?;
+            store.mark_swept(&own).await?;
+            deleted += own.len() as u64;
         }
-        for some in keys.chunks(DELETIONS) {
-            let deletions: Vec<_> = some.iter().map(|key| self.delete(key)).collect();
-            try_join_all(deletions).await?;
-        }
-        Ok(store.mark_swept(keys).await?)
+        Ok(deleted)
     }
 
     /// Identity of the storage, the same for all nodes that use it. A folder gets a name for that.
@@ -250,7 +259,7 @@ impl BlobStore {
         store: &dyn Store,
         keys: &[String],
     ) -> std::result::Result<Vec<Tombstone>, StoreError> {
-        let begun = std::time::Instant::now();
+        let begun = Instant::now();
         let mut pause = Duration::from_millis(10);
         loop {
             let tombstones = store.tombstones(keys).await?;

@@ -52,7 +52,8 @@ impl Sweeper {
     }
 
     /// Completes all deletions that were begun before `now`. Only at the start of a node that uses
-    /// the store alone.
+    /// the store alone: in a cluster other nodes are deleting, and a takeover waits until a
+    /// deletion counts as killed.
     pub async fn complete_deletions(&self, now: OffsetDateTime) -> Deleted {
         self.clear_tombstones(now, Duration::ZERO).await
     }
@@ -72,16 +73,17 @@ impl Sweeper {
             let abandoned = time::Duration::try_from(abandoned).unwrap_or(ABANDONED);
             let taken_over =
                 self.store.tombstone_unreferenced(&keys(killed), now, abandoned).await?;
-            self.blobs.delete_tombstoned(self.store.as_ref(), &taken_over).await?;
-            deleted += taken_over.len() as u64;
+            deleted += self.blobs.delete_tombstoned(self.store.as_ref(), &taken_over).await?;
             if !more {
                 return Ok(deleted);
             }
         }
     }
 
+    /// Asks by a read first: nearly all blobs are referenced, and writes would wait for each other.
     async fn delete(&self, keys: &[String], now: OffsetDateTime) -> Deleted {
-        self.blobs.delete_unreferenced(self.store.as_ref(), keys, now).await
+        let unreferenced = self.store.unreferenced(keys).await?;
+        self.blobs.delete_unreferenced(self.store.as_ref(), &unreferenced, now).await
     }
 
     /// Sweeps at each `interval` until `shutdown` completes.

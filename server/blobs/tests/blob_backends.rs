@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use vultus_blobs::keys::{FolderKey, MasterKey};
 use vultus_blobs::{BlobError, BlobStore, BucketOptions, StoredBlob, Sweeper};
 use vultus_maintenance::copy::{Place, copy};
-use vultus_store::contract::{World, new_id};
+use vultus_store::contract::{World, at, new_id};
 use vultus_store::{Archive, FolderAdditions, Folders};
 use vultus_store_mongo::gridfs_blobs;
 use vultus_store_sqlite::{Options, SqliteStore};
@@ -163,12 +163,11 @@ async fn deleted_and_swept_blobs_are_gone(storage: Storage) {
     let world = World::new(store.clone()).await;
     let key = folder_key();
     let (gone, orphan) = (storage.store(&key, b"gone").await, storage.store(&key, b"orphan").await);
-    storage.blobs.delete_tombstoned(store.as_ref(), &[gone.key().to_owned()]).await.unwrap();
-    storage
-        .blobs
-        .delete_tombstoned(store.as_ref(), &[gone.key().to_owned()])
-        .await
-        .expect("deleting a missing blob works");
+    for _ in 0..2 {
+        let keys = [gone.key().to_owned()];
+        let deleted = storage.blobs.delete_unreferenced(store.as_ref(), &keys, at(0)).await;
+        assert_eq!(deleted.expect("deleting a missing blob works, too"), 1);
+    }
     assert!(matches!(storage.blobs.open(gone.key(), &key).await, Err(BlobError::NotFound)));
     assert_eq!(storage.listed().await, [orphan.key()]);
     let folder = world.folder(0);

@@ -108,7 +108,7 @@ impl Folders {
             let now = folders.clock.now();
             let orphans = stored(folders.store.erase_folder(scope, id, now).await)?;
             folders.running.look_again(id);
-            folders.files.delete_tombstoned(&orphans.keys).await;
+            folders.files.delete_orphans(&orphans).await;
             Ok(())
         };
         self.detached.run_detached(delete).await
@@ -130,7 +130,7 @@ impl Folders {
             let now = folders.clock.now();
             let (folder, orphans) = stored(folders.store.delete_medium(scope, id, now).await)?;
             folders.running.look_again(folder.id);
-            folders.files.delete_tombstoned(&orphans.keys).await;
+            folders.files.delete_orphans(&orphans).await;
             Ok(folder.id)
         };
         let folder = self.detached.run_detached(delete).await?;

@@ -9,7 +9,7 @@ use vultus_blobs::keys::FolderKey;
 use vultus_blobs::{BlobStore, SpooledBlob};
 use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, Error, FolderId, MediaId, Medium, Result};
-use vultus_store::{Store, Tombstone};
+use vultus_store::{Orphans, Store, Tombstone};
 
 /// The files of media and the keys that they are encrypted with. Cheap to clone.
 #[derive(Clone)]
@@ -87,8 +87,9 @@ impl MediaFiles {
     }
 
     /// Deletes the files of erased media. The sweeper deletes the rest later.
-    pub(crate) async fn delete_tombstoned(&self, keys: &[String]) {
-        if let Err(error) = self.blobs.delete_tombstoned(self.store.as_ref(), keys).await {
+    pub(crate) async fn delete_orphans(&self, orphans: &Orphans) {
+        let tombstones = &orphans.tombstones;
+        if let Err(error) = self.blobs.delete_tombstoned(self.store.as_ref(), tombstones).await {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "could not delete the files of erased media; the sweeper will"

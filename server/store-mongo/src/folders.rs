@@ -116,7 +116,8 @@ pub(super) async fn delete_medium(
         .await?;
     collections.media.delete_one(doc! { "_id": id(medium) }).session(&mut *session).await?;
     let changed = changed_folder(transaction, folder, cancelled, now).await?;
-    Ok((changed, Orphans { keys: tombstone_unreferenced(transaction, &keys, now, NEVER).await? }))
+    let tombstones = tombstone_unreferenced(transaction, &keys, now, NEVER).await?;
+    Ok((changed, Orphans { tombstones }))
 }
 
 /// Changes a folder after the deletion of a medium, so that its verdict is stale.
@@ -180,7 +181,7 @@ pub(super) async fn erase_folder(
         .delete_many(doc! { "folder_id": id(folder) })
         .session(&mut *session)
         .await?;
-    Ok(Orphans { keys: tombstone_unreferenced(transaction, &keys, now, NEVER).await? })
+    Ok(Orphans { tombstones: tombstone_unreferenced(transaction, &keys, now, NEVER).await? })
 }
 
 pub(super) async fn folders(

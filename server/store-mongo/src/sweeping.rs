@@ -51,43 +51,75 @@ async fn refuse_swept(transaction: &mut Transaction<'_>, keys: &[&str]) -> Answe
     }
 }
 
+/// Finds the media that reference one of the keys.
+fn media_with(keys: &[String]) -> Document {
+    let among = doc! { "$in": keys };
+    doc! { "$or": [{ "blob_key": &among }, { "thumbnail_key": &among }] }
+}
+
+/// Finds the analyses with an artifact that references one of the keys.
+fn analyses_with(keys: &[String]) -> Document {
+    doc! { "artifacts.blob_key": { "$in": keys } }
+}
+
+/// The fields of media and of analyses that reference blobs.
+fn references() -> [Document; 2] {
+    let of_medium = doc! { "_id": 0, "blob_key": 1, "thumbnail_key": 1 };
+    [of_medium, doc! { "_id": 0, "artifacts.blob_key": 1 }]
+}
+
+fn references_of_medium(medium: &Document) -> impl Iterator<Item = String> {
+    let fields = ["blob_key", "thumbnail_key"].into_iter();
+    fields.filter_map(|field| medium.get_str(field).ok().map(str::to_owned))
+}
+
+fn references_of_analysis(analysis: &Document) -> impl Iterator<Item = String> {
+    let artifacts =
+        analysis.get_array("artifacts").into_iter().flatten().filter_map(Bson::as_document);
+    artifacts.filter_map(|artifact| artifact.get_str("blob_key").ok().map(str::to_owned))
+}
+
 async fn referenced(transaction: &mut Transaction<'_>, keys: &[String]) -> Answer<HashSet<String>> {
     let Transaction { session, collections, .. } = transaction;
     let mut found = HashSet::new();
     if keys.is_empty() {
         return Ok(found);
     }
-    let among = doc! { "$in": keys };
-    let media = doc! { "$or": [{ "blob_key": &among }, { "thumbnail_key": &among }] };
-    let mut cursor = collections
-        .media
-        .clone_with_type::<Document>()
-        .find(media)
-        .projection(doc! { "_id": 0, "blob_key": 1, "thumbnail_key": 1 })
-        .session(&mut *session)
-        .await?;
+    let [of_medium, of_analysis] = references();
+    let media = collections.media.clone_with_type::<Document>();
+    let media = media.find(media_with(keys)).projection(of_medium);
+    let mut cursor = media.session(&mut *session).await?;
     while let Some(medium) = cursor.next(&mut *session).await.transpose()? {
-        found.extend(
-            ["blob_key", "thumbnail_key"]
-                .iter()
-                .filter_map(|field| medium.get_str(field).ok().map(str::to_owned)),
-        );
+        found.extend(references_of_medium(&medium));
     }
-    let mut cursor = collections
-        .analyses
-        .clone_with_type::<Document>()
-        .find(doc! { "artifacts.blob_key": &among })
-        .projection(doc! { "_id": 0, "artifacts.blob_key": 1 })
-        .session(&mut *session)
-        .await?;
+    let analyses = collections.analyses.clone_with_type::<Document>();
+    let analyses = analyses.find(analyses_with(keys)).projection(of_analysis);
+    let mut cursor = analyses.session(&mut *session).await?;
     while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
-        let artifacts =
-            analysis.get_array("artifacts").into_iter().flatten().filter_map(Bson::as_document);
-        found.extend(
-            artifacts.filter_map(|artifact| artifact.get_str("blob_key").ok().map(str::to_owned)),
-        );
+        found.extend(references_of_analysis(&analysis));
     }
     Ok(found)
+}
+
+/// Those of the keys that nothing references.
+pub(super) async fn unreferenced(
+    collections: &Collections,
+    keys: &[String],
+) -> Answer<Vec<String>> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let [of_medium, of_analysis] = references();
+    let media = collections.media.clone_with_type::<Document>();
+    let media = media.find(media_with(keys)).projection(of_medium).await?;
+    let media: Vec<Document> = media.try_collect().await?;
+    let mut taken: HashSet<String> = media.iter().flat_map(references_of_medium).collect();
+    let analyses = collections.analyses.clone_with_type::<Document>();
+    let analyses = analyses.find(analyses_with(keys)).projection(of_analysis).await?;
+    let analyses: Vec<Document> = analyses.try_collect().await?;
+    taken.extend(analyses.iter().flat_map(references_of_analysis));
+    // Each key once.
+    Ok(keys.iter().filter(|key| taken.insert((*key).clone())).cloned().collect())
 }
 
 /// Adds tombstones for those of the keys that nothing references and that are not being deleted.
@@ -96,7 +128,7 @@ pub(super) async fn tombstone_unreferenced(
     keys: &[String],
     now: OffsetDateTime,
     abandoned: Duration,
-) -> Answer<Vec<String>> {
+) -> Answer<Vec<Tombstone>> {
     let mut taken = referenced(transaction, keys).await?;
     taken.extend(being_deleted(transaction, keys, now - abandoned).await?);
     // Each key once.
@@ -113,7 +145,9 @@ pub(super) async fn tombstone_unreferenced(
     if !updates.is_empty() {
         transaction.update(BLOBS, updates).await?;
     }
-    Ok(free)
+    // As they are stored: in nanoseconds.
+    let made_at = time(nanoseconds(now));
+    Ok(free.into_iter().map(|key| Tombstone { key, swept: false, made_at }).collect())
 }
 
 /// Those of the keys that are being deleted. A deletion that began before `killed` does not count.
@@ -136,9 +170,13 @@ async fn being_deleted(
     Ok(found)
 }
 
-pub(super) async fn mark_swept(collections: &Collections, keys: &[String]) -> Answer<()> {
-    let marked = doc! { "_id": { "$in": keys }, "swept_at": { "$exists": true } };
-    collections.blobs.update_many(marked, doc! { "$set": { "swept": true } }).await?;
+pub(super) async fn mark_swept(collections: &Collections, tombstones: &[Tombstone]) -> Answer<()> {
+    let same = |made: &Tombstone| doc! { "_id": &made.key, "swept_at": nanoseconds(made.made_at) };
+    let these: Vec<Document> = tombstones.iter().map(same).collect();
+    if !these.is_empty() {
+        let swept = doc! { "$set": { "swept": true } };
+        collections.blobs.update_many(doc! { "$or": these }, swept).await?;
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use time::OffsetDateTime;
 use vultus_blobs::keys::{FolderKey, MasterKey};
 use vultus_blobs::{BlobError, BlobStore, Sweeper};
-use vultus_store::contract::{World, medium, new_id};
+use vultus_store::contract::{World, at, medium, new_id};
 use vultus_store::{FolderAdditions, Store};
 use vultus_store_mongo::gridfs_blobs;
 use vultus_store_sqlite::{Options, SqliteStore};
@@ -128,7 +128,7 @@ async fn deleted_blob_is_in_no_collection() {
     assert_eq!(bucket.counts().await, (1, 3));
     bucket
         .blobs
-        .delete_tombstoned(bucket.store().as_ref(), &[blob.key().to_owned()])
+        .delete_unreferenced(bucket.store().as_ref(), &[blob.key().to_owned()], at(0))
         .await
         .unwrap();
     for name in bucket.database.list_collection_names().await.unwrap() {

@@ -72,7 +72,7 @@ pub(super) fn delete_medium(
     let mut keys: Vec<String> =
         std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
     keys.extend(delete_artifacts(connection, medium.folder_id, id)?);
-    let orphans = Orphans { keys: tombstone(connection, &keys, now, NEVER)? };
+    let orphans = Orphans { tombstones: tombstone(connection, &keys, now, NEVER)? };
     Ok((scope::folder(connection, scope, medium.folder_id)?, orphans))
 }
 
@@ -119,7 +119,7 @@ pub(super) fn erase_folder(
         change(connection, sql, [id.to_string()])?;
     }
     effects.changes.push(FolderChange { folder_id: id, revision: 0, may_settle: true });
-    Ok(Orphans { keys: tombstone(connection, &keys, now, NEVER)? })
+    Ok(Orphans { tombstones: tombstone(connection, &keys, now, NEVER)? })
 }
 
 pub(super) fn folders(

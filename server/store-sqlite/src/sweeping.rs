@@ -32,25 +32,30 @@ pub(super) fn tombstone_unreferenced(
     keys: &[String],
     now: OffsetDateTime,
     abandoned: Duration,
-) -> Answer<Vec<String>> {
+) -> Answer<Vec<Tombstone>> {
     let sql = format!(
         "INSERT INTO tombstones (blob_key, created_at, swept)
          SELECT DISTINCT wanted.value, ?2, 0 FROM json_each(?1) wanted WHERE {UNREFERENCED}
          ON CONFLICT (blob_key) DO UPDATE SET created_at = excluded.created_at, swept = 0
          WHERE swept OR created_at < ?3
-         RETURNING blob_key"
+         RETURNING blob_key, swept, created_at"
     );
-    all(
-        connection,
-        &sql,
-        (json_list(keys), nanoseconds(now), nanoseconds(now - abandoned)),
-        |row| row.get(0),
-    )
+    let arguments = (json_list(keys), nanoseconds(now), nanoseconds(now - abandoned));
+    all(connection, &sql, arguments, tombstone)
 }
 
-pub(super) fn mark_swept(connection: &Connection, keys: &[String]) -> Answer<()> {
-    let sql = "UPDATE tombstones SET swept = 1 WHERE blob_key IN (SELECT value FROM json_each(?1))";
-    change(connection, sql, [json_list(keys)])?;
+/// Those of the keys that nothing references.
+pub(super) fn unreferenced(connection: &Connection, keys: &[String]) -> Answer<Vec<String>> {
+    let sql =
+        format!("SELECT DISTINCT wanted.value FROM json_each(?1) wanted WHERE {UNREFERENCED}");
+    all(connection, &sql, [json_list(keys)], |row| row.get(0))
+}
+
+pub(super) fn mark_swept(connection: &Connection, tombstones: &[Tombstone]) -> Answer<()> {
+    for Tombstone { key, made_at, .. } in tombstones {
+        let sql = "UPDATE tombstones SET swept = 1 WHERE blob_key = ?1 AND created_at = ?2";
+        change(connection, sql, (key, nanoseconds(*made_at)))?;
+    }
     Ok(())
 }
 

@@ -85,6 +85,8 @@ macro_rules! contract_tests {
                 tombstone_rejects_references_until_it_is_revived,
                 killed_deletion_of_a_blob_is_taken_over,
                 referenced_blobs_get_no_tombstone,
+                only_its_own_deletion_ends_a_tombstone,
+                unreferenced_keys_are_found_by_a_read,
             }
             whole {
                 imported_records_are_exported_unchanged,

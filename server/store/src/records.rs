@@ -293,8 +293,15 @@ pub enum Cancelled {
 /// Blobs that nothing references any more: the caller deletes them, or else the sweeper does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Orphans {
-    /// Keys.
-    pub keys: Vec<String>,
+    /// Their tombstones, which belong to the caller's deletion.
+    pub tombstones: Vec<Tombstone>,
+}
+
+impl Orphans {
+    /// The keys of the blobs.
+    pub fn keys(&self) -> Vec<String> {
+        self.tombstones.iter().map(|tombstone| tombstone.key.clone()).collect()
+    }
 }
 
 /// The wrapped key of a folder, with the company whose key opens it.

@@ -4,7 +4,7 @@ use super::{data, in_minutes};
 use std::sync::Arc;
 use time::Duration;
 use vultus_blobs::BlobError;
-use vultus_store::StoreError;
+use vultus_store::{Orphans, StoreError};
 
 #[tokio::test]
 async fn only_unreferenced_blob_is_deleted() {
@@ -14,8 +14,8 @@ async fn only_unreferenced_blob_is_deleted() {
     assert_eq!(data.delete(&key).await.unwrap(), 0, "a medium references it");
     assert_eq!(data.files("blobs").len(), 1);
     let orphans = data.unreference(medium).await;
-    assert_eq!(orphans, std::slice::from_ref(&key));
-    data.blobs.delete_tombstoned(data.world.store.as_ref(), &orphans).await.unwrap();
+    assert_eq!(orphans.keys(), std::slice::from_ref(&key));
+    data.delete_orphans(&orphans).await;
     assert!(data.files("blobs").is_empty());
     data.delete(&key).await.expect("deleting a missing blob works");
 }
@@ -61,7 +61,7 @@ async fn referenced_blob_is_never_missing_during_deletions() {
                     data.world.store.medium(data.world.scope(), medium).await.unwrap().unwrap();
                 data.open(&stored.blob_key).await.expect("a referenced blob exists");
                 let orphans = data.unreference(medium).await;
-                data.blobs.delete_tombstoned(data.world.store.as_ref(), &orphans).await.unwrap();
+                data.delete_orphans(&orphans).await;
             }
         })
     });
@@ -93,7 +93,7 @@ async fn killed_deletion_is_completed_by_a_later_sweep() {
     let keys = [data.stored(b"swept").await.key().to_owned()];
     let marked =
         store.tombstone_unreferenced(&keys, in_minutes(11), Duration::minutes(10)).await.unwrap();
-    assert_eq!(marked, keys);
+    assert_eq!(Orphans { tombstones: marked }.keys(), keys);
     // The deletion is killed here, before it deletes anything.
     assert!(matches!(data.reference(&keys[0]).await, Err(StoreError::BlobSwept { .. })));
     assert_eq!(
@@ -113,8 +113,29 @@ async fn interrupted_erasure_is_completed_at_start() {
     let data = data().await;
     let key = data.stored(b"face").await.key().to_owned();
     let medium = data.reference(&key).await.unwrap();
-    assert_eq!(data.unreference(medium).await, std::slice::from_ref(&key));
+    assert_eq!(data.unreference(medium).await.keys(), std::slice::from_ref(&key));
     assert_eq!(data.files("blobs").len(), 1, "the node is killed here");
     assert_eq!(data.sweeper().complete_deletions(in_minutes(1)).await.unwrap(), 1);
     assert!(data.files("blobs").is_empty());
+}
+
+#[tokio::test]
+async fn paused_deletion_spares_bytes_that_were_written_again() {
+    let data = data().await;
+    let store = data.world.store.as_ref();
+    let keys = [data.stored(b"face").await.key().to_owned()];
+    let mark = async |minutes| {
+        let abandoned = Duration::minutes(10);
+        store.tombstone_unreferenced(&keys, in_minutes(minutes), abandoned).await.unwrap()
+    };
+    let paused = mark(0).await;
+    // Another node takes the deletion over and ends it; then the same file is uploaded again.
+    let taken_over = mark(11).await;
+    assert_eq!(data.blobs.delete_tombstoned(store, &taken_over).await.unwrap(), 1);
+    let deleted = data.blobs.await_deletions(store, &keys).await.unwrap();
+    data.stored(b"face").await;
+    store.revive(&deleted).await.unwrap();
+    data.reference(&keys[0]).await.unwrap();
+    assert_eq!(data.blobs.delete_tombstoned(store, &paused).await.unwrap(), 0);
+    data.open(&keys[0]).await.expect("a committed medium keeps its file");
 }

@@ -14,7 +14,7 @@ use vultus_blobs::keys::{FolderKey, MasterKey};
 use vultus_blobs::{BlobError, BlobStore, Deleted, OpenBlob, SpooledBlob, StoredBlob, Sweeper};
 use vultus_core::{FolderId, MediaId, Medium};
 use vultus_store::contract::{World, at, medium};
-use vultus_store::{FolderAdditions, StoreError};
+use vultus_store::{FolderAdditions, Orphans, StoreError};
 use vultus_store_sqlite::{Options, SqliteStore};
 
 struct Data {
@@ -105,14 +105,18 @@ impl Data {
             .map(|_| id)
     }
 
-    async fn unreference(&self, medium: MediaId) -> Vec<String> {
+    async fn delete_orphans(&self, orphans: &Orphans) {
+        let store = self.world.store.as_ref();
+        self.blobs.delete_tombstoned(store, &orphans.tombstones).await.expect("deleting works");
+    }
+
+    async fn unreference(&self, medium: MediaId) -> Orphans {
         self.world
             .store
             .delete_medium(self.world.scope(), medium, OffsetDateTime::now_utc())
             .await
             .expect("deleting works")
             .1
-            .keys
     }
 }
 

@@ -9,21 +9,29 @@ use vultus_store::{BlobIndex, Result, Tombstone};
 
 #[async_trait]
 impl BlobIndex for Cases {
+    async fn unreferenced(&self, keys: &[String]) -> Result<Vec<String>> {
+        without_transaction(
+            "searching unreferenced blobs",
+            sweeping::unreferenced(&self.collections, keys),
+        )
+        .await
+    }
+
     async fn tombstone_unreferenced(
         &self,
         keys: &[String],
         now: OffsetDateTime,
         abandoned: Duration,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Vec<Tombstone>> {
         self.attempts("marking blobs for deletion")
             .run(move |t| sweeping::tombstone_unreferenced(t, keys, now, abandoned).boxed())
             .await
     }
 
-    async fn mark_swept(&self, keys: &[String]) -> Result<()> {
+    async fn mark_swept(&self, tombstones: &[Tombstone]) -> Result<()> {
         without_transaction(
             "marking blobs as deleted",
-            sweeping::mark_swept(&self.collections, keys),
+            sweeping::mark_swept(&self.collections, tombstones),
         )
         .await
     }

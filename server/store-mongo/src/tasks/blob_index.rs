@@ -7,20 +7,25 @@ use vultus_store::{BlobIndex, Result, Tombstone};
 
 #[async_trait]
 impl BlobIndex for MongoStore {
+    async fn unreferenced(&self, keys: &[String]) -> Result<Vec<String>> {
+        let keys = keys.to_vec();
+        self.run(|cases| async move { cases.unreferenced(&keys).await }).await
+    }
+
     async fn tombstone_unreferenced(
         &self,
         keys: &[String],
         now: OffsetDateTime,
         abandoned: Duration,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Vec<Tombstone>> {
         let keys = keys.to_vec();
         self.run(|cases| async move { cases.tombstone_unreferenced(&keys, now, abandoned).await })
             .await
     }
 
-    async fn mark_swept(&self, keys: &[String]) -> Result<()> {
-        let keys = keys.to_vec();
-        self.run(|cases| async move { cases.mark_swept(&keys).await }).await
+    async fn mark_swept(&self, tombstones: &[Tombstone]) -> Result<()> {
+        let tombstones = tombstones.to_vec();
+        self.run(|cases| async move { cases.mark_swept(&tombstones).await }).await
     }
 
     async fn tombstones(&self, keys: &[String]) -> Result<Vec<Tombstone>> {

@@ -7,21 +7,27 @@ use vultus_store::{BlobIndex, Result, Tombstone};
 
 #[async_trait]
 impl BlobIndex for SqliteStore {
+    async fn unreferenced(&self, keys: &[String]) -> Result<Vec<String>> {
+        let keys = keys.to_vec();
+        self.read("searching unreferenced blobs", move |c| sweeping::unreferenced(c, &keys)).await
+    }
+
     async fn tombstone_unreferenced(
         &self,
         keys: &[String],
         now: OffsetDateTime,
         abandoned: Duration,
-    ) -> Result<Vec<String>> {
+    ) -> Result<Vec<Tombstone>> {
         let keys = keys.to_vec();
         let work =
             move |c: &_, _: &mut _| sweeping::tombstone_unreferenced(c, &keys, now, abandoned);
         self.write("marking blobs for deletion", work).await
     }
 
-    async fn mark_swept(&self, keys: &[String]) -> Result<()> {
-        let keys = keys.to_vec();
-        self.write("marking blobs as deleted", move |c, _| sweeping::mark_swept(c, &keys)).await
+    async fn mark_swept(&self, tombstones: &[Tombstone]) -> Result<()> {
+        let tombstones = tombstones.to_vec();
+        let work = move |c: &_, _: &mut _| sweeping::mark_swept(c, &tombstones);
+        self.write("marking blobs as deleted", work).await
     }
 
     async fn tombstones(&self, keys: &[String]) -> Result<Vec<Tombstone>> {

@@ -240,7 +240,7 @@ pub(crate) async fn erasing_a_running_folder_makes_its_writes_stale(store: Arc<d
         format!("artifact-of-{}", own.id),
     ];
     let expected = HashSet::from(expected);
-    assert_eq!(orphans.keys.into_iter().collect::<HashSet<_>>(), expected);
+    assert_eq!(orphans.keys().into_iter().collect::<HashSet<_>>(), expected);
     let marked = world.store.tombstones_before(at(4), 10).await.expect("reading works");
     let marked: HashSet<_> =
         marked.into_iter().filter(|marked| !marked.swept).map(|marked| marked.key).collect();

@@ -15,17 +15,21 @@ use time::{Duration, OffsetDateTime};
 /// References to blobs.
 #[async_trait]
 pub trait BlobIndex: Send + Sync + 'static {
+    /// Those of the keys that nothing references, by a read that does not wait for writes. Only a
+    /// hint: [`BlobIndex::tombstone_unreferenced`] decides.
+    async fn unreferenced(&self, keys: &[String]) -> Result<Vec<String>>;
     /// Adds tombstones for those of the keys that nothing references and no other caller is
-    /// deleting, and returns these keys. A deletion that is not done and older than `abandoned`
-    /// counts as killed: its tombstone is replaced.
+    /// deleting, and returns these tombstones. A deletion that is not done and older than
+    /// `abandoned` counts as killed: its tombstone is replaced.
     async fn tombstone_unreferenced(
         &self,
         keys: &[String],
         now: OffsetDateTime,
         abandoned: Duration,
-    ) -> Result<Vec<String>>;
-    /// Marks the deletions of these keys as done.
-    async fn mark_swept(&self, keys: &[String]) -> Result<()>;
+    ) -> Result<Vec<Tombstone>>;
+    /// Marks the deletions with these tombstones as done. A tombstone that was replaced meanwhile
+    /// belongs to another deletion, which may not be done: it does not change.
+    async fn mark_swept(&self, tombstones: &[Tombstone]) -> Result<()>;
     /// The tombstones of these keys.
     async fn tombstones(&self, keys: &[String]) -> Result<Vec<Tombstone>>;
     /// Removes those of the tombstones whose deletion is done; the caller wrote the bytes again

@@ -136,15 +136,22 @@ impl Node {
         };
         let dispatcher = (role != NodeRole::Api).then(|| Dispatcher::start(for_dispatcher));
         let sweeper = Sweeper::new(blobs, store.clone());
-        if let Err(error) = sweeper.complete_deletions(Clock::system().now()).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "deletions from before the start are not complete yet"
-            );
+        if matches!(config.store.url, StoreUrl::Sqlite) {
+            complete_deletions(&sweeper).await;
         }
         let options = background_options(config);
         let background = Background::start(sweeper, store.clone(), options, &pools, &services)?;
         Ok(Self { store, pools, services, dispatcher, background })
+    }
+}
+
+/// Completes what was being deleted when the last node of this data folder was killed.
+async fn complete_deletions(sweeper: &Sweeper) {
+    if let Err(error) = sweeper.complete_deletions(Clock::system().now()).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "deletions from before the start are not complete yet"
+        );
     }
 }
 
