@@ -81,6 +81,9 @@ pub struct Provenance {
     pub parameter_sources: Vec<(String, String)>,
 }
 
+/// Message of a failure whose details were erased: the analyzer's own may tell what it saw.
+pub const DETAILS_ERASED: &str = "The details were erased together with a medium.";
+
 /// A file that an analysis produced, such as the best shot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Artifact {
@@ -156,4 +159,21 @@ pub struct Analysis {
     pub finished_at: Option<OffsetDateTime>,
     /// Number of changes, counted from 1.
     pub revision: u64,
+    /// Time at which its details were erased, because a medium that it took was deleted.
+    pub details_erased_at: Option<OffsetDateTime>,
+}
+
+impl Analysis {
+    /// Erases everything that came from its media. What stays says that it took place and how it
+    /// ended: state, verdict, code of a failure, request and times.
+    pub fn erase_details(&mut self, now: OffsetDateTime) {
+        self.reasons.clear();
+        self.result = None;
+        self.provenance = Provenance::default();
+        if let Some(failure) = &mut self.failure {
+            DETAILS_ERASED.clone_into(&mut failure.message);
+        }
+        self.details_erased_at.get_or_insert(now);
+        self.revision += 1;
+    }
 }

@@ -125,6 +125,7 @@ mod tests {
             started_at: None,
             finished_at: None,
             revision: 1,
+            details_erased_at: None,
         }
     }
 

@@ -78,8 +78,12 @@ impl Installation {
             thumbnail_key: Some(thumbnail.key().to_owned()),
             ..medium(id, 0)
         };
-        let additions =
-            FolderAdditions { media: vec![medium.clone()], group: None, now: Some(at(0)) };
+        let additions = FolderAdditions {
+            media: vec![medium.clone()],
+            group: None,
+            now: Some(at(0)),
+            most_media: None,
+        };
         self.store.create_folder(&folder, &additions, None).await.unwrap();
         (folder, key, medium)
     }

@@ -3,8 +3,8 @@
 
 use crate::checker::Checker;
 use crate::detached::DetachedWork;
-use crate::errors::stored;
-use crate::folders::folder_contents;
+use crate::errors::{stored, too_many_media};
+use crate::folders::{folder_contents, of_folder_write};
 use crate::idempotency::IdempotencyLocks;
 use crate::intake::{self, ExaminedMedium, SpoolFor, blob_keys};
 use crate::media_files::MediaFiles;
@@ -93,6 +93,7 @@ impl Additions {
         let most_bytes = self.checker.limits.metadata_bytes;
         let metadata = checked_metadata(&request.metadata, most_bytes, "input.metadata")?;
         let requests = (self.checker.checked_requests(request.analyses)?, request.urgency);
+        self.check_room(0, request.media.len())?;
         let id = FolderId(Uuid::now_v7());
         let wrapped_key = self.files.make_folder_key(caller.company_id, id).await?;
         let folder_key = self.files.folder_key(caller.company_id, id, &wrapped_key).await?;
@@ -111,7 +112,7 @@ impl Additions {
             wrapped_key,
         };
         let additions = planned(&folder, Vec::new(), examined, folder_key, requests, now)?;
-        self.commit(TargetFolder::New(folder), additions, key).await
+        self.commit(caller, TargetFolder::New(folder), additions, key).await
     }
 
     pub(crate) async fn add_media(
@@ -161,7 +162,7 @@ impl Additions {
         let now = self.clock.now();
         let candidates = plan::candidates(&existing);
         let additions = planned(&folder, candidates, examined, folder_key, requests, now)?;
-        self.commit(TargetFolder::Existing(scope, folder), additions, key).await
+        self.commit(caller, TargetFolder::Existing(scope, folder), additions, key).await
     }
 
     async fn examine(
@@ -175,22 +176,21 @@ impl Additions {
         self.checker.examine(caller.into(), media, Some(folder)).await
     }
 
+    /// Refuses early, before files are examined and written. The commit decides.
     fn check_room(&self, present: usize, more: usize) -> Result<()> {
         let most = self.checker.limits.media_per_folder;
         if present + more <= most || more == 0 {
-            return Ok(());
+            Ok(())
+        } else {
+            Err(too_many_media(most, present))
         }
-        Err(Error::LimitExceeded {
-            argument: Some("input.media".to_owned()),
-            message: format!("a folder holds at most {most} media; this one has {present}"),
-            reason: Some("TOO_MANY_MEDIA".to_owned()),
-        })
     }
 
     /// Writes the blobs, then commits everything else in one step of the store. Completes although
     /// the client disconnects.
     async fn commit(
         &self,
+        caller: &Principal,
         target: TargetFolder,
         mut new: PlannedAdditions,
         key: Option<IdempotencyKey>,
@@ -204,8 +204,8 @@ impl Additions {
                 self.checker.pools.frames().keep(id, frame);
             }
         }
-        let additions = self.clone();
-        let write = async move { additions.write(&target, &new, key.as_ref()).await };
+        let (additions, caller) = (self.clone(), *caller);
+        let write = async move { additions.write(&caller, &target, &new, key.as_ref()).await };
         match self.detached.run_detached(write).await? {
             Created::New => {
                 let (group, analyses) = match group {
@@ -222,6 +222,7 @@ impl Additions {
     /// references them.
     async fn write(
         &self,
+        caller: &Principal,
         target: &TargetFolder,
         new: &PlannedAdditions,
         key: Option<&IdempotencyKey>,
@@ -238,7 +239,12 @@ impl Additions {
             if !swept.is_empty() {
                 stored(store.revive(&swept).await)?;
             }
-            let additions = FolderAdditions { media, group: new.group.clone(), now: Some(new.now) };
+            let additions = FolderAdditions {
+                media,
+                group: new.group.clone(),
+                now: Some(new.now),
+                most_media: Some(self.checker.limits.media_per_folder),
+            };
             let result = match target {
                 TargetFolder::New(folder) => store.create_folder(folder, &additions, key).await,
                 TargetFolder::Existing(scope, folder) => {
@@ -252,7 +258,10 @@ impl Additions {
                 }
                 failed_or_replayed => {
                     self.files.delete_unreferenced(&keys).await;
-                    return stored(failed_or_replayed);
+                    return match failed_or_replayed {
+                        Ok(replayed) => Ok(replayed),
+                        Err(error) => Err(of_folder_write(store, caller, error).await),
+                    };
                 }
             }
         }

@@ -23,6 +23,7 @@ pub(crate) fn of_store(error: StoreError) -> Error {
             message: format!("this {what} is already used"),
             existing: Some(existing),
         },
+        StoreError::TooManyMedia { most, present } => too_many_media(most, present),
         StoreError::IdempotencyMismatch => Error::Conflict {
             argument: Some("Idempotency-Key".to_owned()),
             message: "this key was already used for a different request".to_owned(),
@@ -31,6 +32,15 @@ pub(crate) fn of_store(error: StoreError) -> Error {
         StoreError::Unavailable(_) => unavailable("the store is unavailable; try again"),
         StoreError::BlobSwept { .. } => unavailable("the same file is being deleted; try again"),
         internal @ StoreError::Internal { .. } => Error::internal("using the store", internal),
+    }
+}
+
+/// The error of a request whose media have no room in their folder.
+pub(crate) fn too_many_media(most: usize, present: usize) -> Error {
+    Error::LimitExceeded {
+        argument: Some("input.media".to_owned()),
+        message: format!("a folder holds at most {most} media; this one has {present}"),
+        reason: Some("TOO_MANY_MEDIA".to_owned()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Folders and single media: read, changed, erased.
 
 use crate::detached::DetachedWork;
-use crate::errors::stored;
+use crate::errors::{of_store, stored};
 use crate::media_files::MediaFiles;
 use crate::request::{checked_external_id, checked_metadata};
 use crate::types::FolderUpdate;
@@ -9,8 +9,8 @@ use std::sync::Arc;
 use vultus_auth::policy::{self, Action};
 use vultus_core::clock::Clock;
 use vultus_core::{Error, FolderId, MediaId, Medium, Principal, Result};
-use vultus_pools::RunningRuns;
-use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder, Scope};
+use vultus_pools::{ProbedFrames, RunningRuns};
+use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder, Scope, StoreError};
 
 /// The part that reads, changes and erases folders. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +18,7 @@ pub(crate) struct Folders {
     pub(crate) store: Arc<dyn vultus_store::Folders>,
     pub(crate) files: MediaFiles,
     pub(crate) running: RunningRuns,
+    pub(crate) frames: ProbedFrames,
     pub(crate) metadata_bytes: usize,
     pub(crate) detached: DetachedWork,
     pub(crate) clock: Clock,
@@ -31,6 +32,28 @@ pub(crate) async fn folder_contents(
 ) -> Result<FolderContents> {
     let found = stored(store.folders(scope, &[id]).await)?.pop();
     found.ok_or(Error::NotFound { what: "folder", argument: None })
+}
+
+/// The domain's error of a write of a folder. A conflict names the folder that has the external id
+/// only to a caller who can read it.
+pub(crate) async fn of_folder_write(
+    store: &(impl vultus_store::Folders + ?Sized),
+    caller: &Principal,
+    error: StoreError,
+) -> Error {
+    let StoreError::Duplicate { existing, .. } = &error else { return of_store(error) };
+    let is_visible = match (policy::authorize(caller, Action::ViewFolder), existing.parse()) {
+        (Ok(scope), Ok(id)) => {
+            matches!(store.folders(scope, &[id]).await, Ok(found) if !found.is_empty())
+        }
+        _ => false,
+    };
+    match of_store(error) {
+        Error::Conflict { argument, message, .. } if !is_visible => {
+            Error::Conflict { argument, message, existing: None }
+        }
+        other => other,
+    }
 }
 
 impl Folders {
@@ -97,7 +120,11 @@ impl Folders {
         };
         let external_id = update.external_id.as_ref().map(Option::as_deref);
         let now = self.clock.now();
-        stored(self.store.update_folder(scope, id, metadata.as_ref(), external_id, now).await)?;
+        let store = self.store.as_ref();
+        let updated = store.update_folder(scope, id, metadata.as_ref(), external_id, now).await;
+        if let Err(error) = updated {
+            return Err(of_folder_write(store, caller, error).await);
+        }
         folder_contents(self.store.as_ref(), scope, id).await
     }
 
@@ -130,6 +157,7 @@ impl Folders {
             let now = folders.clock.now();
             let (folder, orphans) = stored(folders.store.delete_medium(scope, id, now).await)?;
             folders.running.look_again(folder.id);
+            drop(folders.frames.take(id));
             folders.files.delete_orphans(&orphans).await;
             Ok(folder.id)
         };

@@ -178,6 +178,7 @@ fn queued(
         started_at: None,
         finished_at: None,
         revision: 1,
+        details_erased_at: None,
     }
 }
 

@@ -112,6 +112,7 @@ impl Services {
                 store: store.clone(),
                 files: files.clone(),
                 running,
+                frames: checker.pools.frames().clone(),
                 metadata_bytes: limits.metadata_bytes,
                 detached: detached.clone(),
                 clock: clock.clone(),

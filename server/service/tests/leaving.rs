@@ -92,7 +92,12 @@ impl Node {
             let blob = self.blobs.put_bytes(&key, bytes).await.unwrap();
             medium.blob_key = blob.key().to_owned();
             medium.thumbnail_key = None;
-            let additions = FolderAdditions { media: vec![medium.clone()], group: None, now: None };
+            let additions = FolderAdditions {
+                media: vec![medium.clone()],
+                group: None,
+                now: None,
+                most_media: None,
+            };
             self.store.add_to_folder(Scope::Everything, folder.id, &additions, None).await.unwrap();
         }
         assert_eq!(self.files(), 2);

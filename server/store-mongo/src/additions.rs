@@ -179,6 +179,7 @@ async fn add(
         place: place.next().unwrap_or(i64::MAX),
     };
     if !additions.media.is_empty() {
+        refuse_too_many_media(transaction, folder, additions).await?;
         let keys: Vec<&str> = additions.media.iter().flat_map(blob_keys).collect();
         sweeping::reference(transaction, &keys).await?;
         let media: Vec<MediumDocument> =
@@ -205,6 +206,24 @@ async fn add(
         collections.analyses.insert_many(analyses).session(&mut *session).await?;
     }
     Ok(())
+}
+
+/// Fails if the folder would hold more media than the request allows. A concurrent request writes
+/// the folder too and conflicts with this transaction.
+async fn refuse_too_many_media(
+    transaction: &mut Transaction<'_>,
+    folder: &FolderDocument,
+    additions: &FolderAdditions,
+) -> Answer<()> {
+    let Some(most) = additions.most_media else { return Ok(()) };
+    let Transaction { session, collections, .. } = transaction;
+    let within = doc! { "member.folder_id": folder.id };
+    let present = collections.media.count_documents(within).session(session).await?;
+    let present = usize::try_from(present).unwrap_or(usize::MAX);
+    if present.saturating_add(additions.media.len()) <= most {
+        return Ok(());
+    }
+    Err(StoreError::TooManyMedia { most, present }.into())
 }
 
 /// The blob keys of a medium.

@@ -1,4 +1,4 @@
-//! Reading, changing and erasing folders and media.
+//! Reading and changing folders and media.
 
 use super::collections::Collections;
 use super::documents::{
@@ -8,21 +8,19 @@ use super::fault::{Answer, is_duplicate};
 use super::folder_update::{touch, touched};
 use super::results::cancel;
 use super::scope::{of_folders, of_members, with};
-use super::sweeping::tombstone_unreferenced;
 use super::transaction::Transaction;
-use super::values::{id, ids, nanoseconds, time, typed};
-use ::time::{Duration, OffsetDateTime};
+use super::values::{id, ids, typed};
+use ::time::OffsetDateTime;
 use futures::TryStreamExt;
 use mongodb::bson::{Document, Uuid, doc, serialize_to_bson};
 use mongodb::options::ReturnDocument;
 use serde_json::Value;
 use std::collections::HashMap;
-use vultus_core::rules::media_changed_by_deletion;
 use vultus_core::{
     Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium,
 };
 use vultus_store::StoreError;
-use vultus_store::{Cancelled, FolderContents, Orphans, Scope, WrappedFolderKey};
+use vultus_store::{Cancelled, FolderContents, Scope, WrappedFolderKey};
 
 /// Changes a folder with one atomic update.
 pub(super) async fn update_folder(
@@ -68,120 +66,6 @@ pub(super) async fn update_folder(
         existing: typed::<FolderId>(holder.id).to_string(),
     }
     .into())
-}
-
-pub(super) async fn delete_medium(
-    transaction: &mut Transaction<'_>,
-    scope: Scope,
-    medium: MediaId,
-    now: OffsetDateTime,
-) -> Answer<(Folder, Orphans)> {
-    let Transaction { session, collections, .. } = &mut *transaction;
-    let filter = with(doc! { "_id": id(medium) }, of_members(scope));
-    let found = collections
-        .media
-        .find_one(filter)
-        .session(&mut *session)
-        .await?
-        .ok_or(StoreError::NotFound("medium"))?;
-    let found: Medium = found.into();
-    let folder = id(found.folder_id);
-    let taking = doc! { "member.folder_id": folder, "media.media_id": id(medium) };
-    let mut cursor = collections
-        .analyses
-        .find(taking.clone())
-        .sort(doc! { "member.place": 1 })
-        .session(&mut *session)
-        .await?;
-    let mut cancelled = 0;
-    let mut keys: Vec<String> =
-        std::iter::once(found.blob_key).chain(found.thumbnail_key).collect();
-    let mut unfinished = Vec::new();
-    while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
-        // The artifacts of the analyses that used a medium may show its content.
-        keys.extend(analysis.artifacts.iter().map(|artifact| artifact.blob_key.clone()));
-        if !analysis.state.0.is_final() {
-            unfinished.push(Analysis::from(analysis));
-        }
-    }
-    for analysis in &unfinished {
-        cancel(transaction, analysis, now).await?;
-        cancelled += 1;
-    }
-    let Transaction { session, collections, .. } = &mut *transaction;
-    collections
-        .analyses
-        .update_many(taking, doc! { "$set": { "artifacts": [] } })
-        .session(&mut *session)
-        .await?;
-    collections.media.delete_one(doc! { "_id": id(medium) }).session(&mut *session).await?;
-    let changed = changed_folder(transaction, folder, cancelled, now).await?;
-    let tombstones = tombstone_unreferenced(transaction, &keys, now, NEVER).await?;
-    Ok((changed, Orphans { tombstones }))
-}
-
-/// Changes a folder after the deletion of a medium, so that its verdict is stale.
-async fn changed_folder(
-    transaction: &mut Transaction<'_>,
-    folder: Uuid,
-    cancelled: i64,
-    now: OffsetDateTime,
-) -> Answer<Folder> {
-    let Transaction { session, collections, .. } = transaction;
-    let before =
-        collections.folders.find_one(doc! { "_id": folder }).session(&mut *session).await?;
-    let before = before.ok_or(StoreError::NotFound("folder"))?;
-    let changed_at = media_changed_by_deletion(
-        before.media_changed_at.map(time),
-        now,
-        before.asked_at.map(time),
-    );
-    let mut update = touched(Some(now));
-    update.insert("$set", doc! { "media_changed_at": nanoseconds(changed_at) });
-    if let Ok(raised) = update.get_document_mut("$inc") {
-        raised.insert("open_analyses", -cancelled);
-    }
-    let update = collections.folders.find_one_and_update(doc! { "_id": folder }, update);
-    let after = update.return_document(ReturnDocument::After).session(session).await?;
-    Ok(after.ok_or(StoreError::NotFound("folder"))?.into())
-}
-
-/// Deletes all documents of a folder, also its runs, so that a write under one of their tokens is
-/// stale. Adds tombstones for its blobs.
-pub(super) async fn erase_folder(
-    transaction: &mut Transaction<'_>,
-    scope: Scope,
-    folder: FolderId,
-    now: OffsetDateTime,
-) -> Answer<Orphans> {
-    let Transaction { session, collections, .. } = &mut *transaction;
-    let filter = with(doc! { "_id": id(folder) }, of_folders(scope));
-    // Deleted first: concurrent additions write the folder too, so that one of both conflicts.
-    if collections.folders.delete_one(filter).session(&mut *session).await?.deleted_count == 0 {
-        return Err(StoreError::NotFound("folder").into());
-    }
-    let within = doc! { "member.folder_id": id(folder) };
-    let mut keys = Vec::new();
-    let mut cursor = collections.media.find(within.clone()).session(&mut *session).await?;
-    while let Some(medium) = cursor.next(&mut *session).await.transpose()? {
-        let medium: Medium = medium.into();
-        keys.push(medium.blob_key);
-        keys.extend(medium.thumbnail_key);
-    }
-    let mut cursor = collections.analyses.find(within.clone()).session(&mut *session).await?;
-    while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
-        keys.extend(analysis.artifacts.into_iter().map(|artifact| artifact.blob_key));
-    }
-    collections.runs.delete_many(within.clone()).session(&mut *session).await?;
-    collections.analyses.delete_many(within.clone()).session(&mut *session).await?;
-    collections.groups.delete_many(within.clone()).session(&mut *session).await?;
-    collections.media.delete_many(within).session(&mut *session).await?;
-    collections
-        .idempotency
-        .delete_many(doc! { "folder_id": id(folder) })
-        .session(&mut *session)
-        .await?;
-    Ok(Orphans { tombstones: tombstone_unreferenced(transaction, &keys, now, NEVER).await? })
 }
 
 pub(super) async fn folders(
@@ -240,9 +124,6 @@ pub(super) async fn contents(
     };
     Ok(folders.into_iter().map(of).collect())
 }
-
-/// No tombstone of a killed deletion is replaced: what was referenced until now has none.
-const NEVER: Duration = Duration::ZERO;
 
 /// Batch size: as many documents as fit into the first answer.
 pub(super) const ALL: u32 = 10_000;

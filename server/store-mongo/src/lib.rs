@@ -14,6 +14,7 @@ mod claim;
 mod collections;
 mod connect;
 mod documents;
+mod erasing;
 mod exporting;
 mod fault;
 mod folder_update;

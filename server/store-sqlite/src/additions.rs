@@ -93,6 +93,7 @@ fn add(
     folder: FolderId,
     additions: &FolderAdditions,
 ) -> Answer<()> {
+    refuse_too_many_media(connection, folder, additions)?;
     for medium in &additions.media {
         refuse_swept(connection, &medium.blob_key)?;
         if let Some(key) = &medium.thumbnail_key {
@@ -104,6 +105,25 @@ fn add(
         Some(new) => add_group(connection, effects, folder, new),
         None => Ok(()),
     }
+}
+
+/// Fails if the folder would hold more media than the request allows. Concurrent requests have
+/// looked before they were uploaded, so that only the commit can tell.
+fn refuse_too_many_media(
+    connection: &Connection,
+    folder: FolderId,
+    additions: &FolderAdditions,
+) -> Answer<()> {
+    let Some(most) = additions.most_media.filter(|_| !additions.media.is_empty()) else {
+        return Ok(());
+    };
+    let sql = "SELECT count(*) FROM media WHERE folder_id = ?1";
+    let present: usize =
+        connection.prepare_cached(sql)?.query_row([folder.to_string()], |row| row.get(0))?;
+    if present + additions.media.len() <= most {
+        return Ok(());
+    }
+    Err(StoreError::TooManyMedia { most, present }.into())
 }
 
 fn add_group(

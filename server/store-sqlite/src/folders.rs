@@ -1,27 +1,21 @@
-//! Reading, changing and erasing folders and media.
+//! Reading and changing folders and media.
 
 use super::fault::Answer;
-use super::folder_state::{Settles, newest_analysis, refuse_duplicate, touch};
+use super::folder_state::{Settles, refuse_duplicate, touch};
 use super::results::cancel;
 use super::rows::{self, all, change, optional};
 use super::scope;
-use super::sweeping::tombstone_unreferenced as tombstone;
-use super::values::{json_list, nanoseconds, parsed};
+use super::values::{json_list, parsed};
 use super::writer::Effects;
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::collections::HashMap;
-use time::{Duration, OffsetDateTime};
-use vultus_core::rules::media_changed_by_deletion;
+use time::OffsetDateTime;
 use vultus_core::{
     Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium,
 };
 use vultus_store::StoreError;
-use vultus_store::events::FolderChange;
-use vultus_store::{Cancelled, FolderContents, Orphans, Scope, WrappedFolderKey};
-
-/// No tombstone of a killed deletion is replaced: what was referenced until now has none.
-const NEVER: Duration = Duration::ZERO;
+use vultus_store::{Cancelled, FolderContents, Scope, WrappedFolderKey};
 
 pub(super) fn update_folder(
     connection: &Connection,
@@ -42,84 +36,6 @@ pub(super) fn update_folder(
     change(connection, sql, params![id.to_string(), metadata, external_id])?;
     touch(connection, effects, id, Settles::No, Some(now))?;
     scope::folder(connection, scope, id)
-}
-
-pub(super) fn delete_medium(
-    connection: &Connection,
-    effects: &mut Effects,
-    scope: Scope,
-    id: MediaId,
-    now: OffsetDateTime,
-) -> Answer<(Folder, Orphans)> {
-    let medium = medium(connection, scope, id)?.ok_or(StoreError::NotFound("medium"))?;
-    let sql = format!(
-        "SELECT {} FROM analyses a
-         WHERE a.folder_id = ?1 AND a.state IN ('QUEUED', 'RUNNING') ORDER BY a.row",
-        rows::ANALYSIS
-    );
-    for analysis in all(connection, &sql, [medium.folder_id.to_string()], rows::analysis)? {
-        if analysis.media.iter().any(|taken| taken.media_id == id) {
-            cancel(connection, &analysis, now)?;
-        }
-    }
-    change(connection, "DELETE FROM media WHERE id = ?1", [id.to_string()])?;
-    let before = scope::folder(connection, scope, medium.folder_id)?.media_changed_at;
-    let requested_at = newest_analysis(connection, medium.folder_id, None)?;
-    let changed_at = media_changed_by_deletion(before, now, requested_at);
-    let sql = "UPDATE folders SET media_changed_at = ?2 WHERE id = ?1";
-    change(connection, sql, (medium.folder_id.to_string(), nanoseconds(changed_at)))?;
-    touch(connection, effects, medium.folder_id, Settles::Maybe, Some(now))?;
-    let mut keys: Vec<String> =
-        std::iter::once(medium.blob_key).chain(medium.thumbnail_key).collect();
-    keys.extend(delete_artifacts(connection, medium.folder_id, id)?);
-    let orphans = Orphans { tombstones: tombstone(connection, &keys, now, NEVER)? };
-    Ok((scope::folder(connection, scope, medium.folder_id)?, orphans))
-}
-
-/// Deletes the artifacts of the analyses that used a medium, because they may show its content.
-/// Returns their blob keys.
-fn delete_artifacts(
-    connection: &Connection,
-    folder: FolderId,
-    medium: MediaId,
-) -> Answer<Vec<String>> {
-    let sql =
-        format!("SELECT {} FROM analyses a WHERE a.folder_id = ?1 ORDER BY a.row", rows::ANALYSIS);
-    let mut keys = Vec::new();
-    for analysis in all(connection, &sql, [folder.to_string()], rows::analysis)? {
-        if analysis.media.iter().any(|taken| taken.media_id == medium) {
-            let of_analysis = [analysis.id.to_string()];
-            let sql = "SELECT blob_key FROM artifacts WHERE analysis_id = ?1";
-            keys.extend(all(connection, sql, of_analysis.clone(), |row| row.get::<_, String>(0))?);
-            change(connection, "DELETE FROM artifacts WHERE analysis_id = ?1", of_analysis)?;
-        }
-    }
-    Ok(keys)
-}
-
-/// Deletes all rows of a folder, also its runs, so that a write under one of their tokens is stale.
-pub(super) fn erase_folder(
-    connection: &Connection,
-    effects: &mut Effects,
-    scope: Scope,
-    id: FolderId,
-    now: OffsetDateTime,
-) -> Answer<Orphans> {
-    scope::folder(connection, scope, id)?;
-    let sql = "SELECT blob_key FROM media WHERE folder_id = ?1
-               UNION SELECT thumbnail_key FROM media
-                   WHERE folder_id = ?1 AND thumbnail_key IS NOT NULL
-               UNION SELECT r.blob_key FROM artifacts r JOIN analyses a ON a.id = r.analysis_id
-                   WHERE a.folder_id = ?1";
-    let keys: Vec<String> = all(connection, sql, [id.to_string()], |row| row.get(0))?;
-    let forget_keys = "DELETE FROM idempotency WHERE json_extract(replay_doc, '$.folder_id') = ?1";
-    for sql in
-        ["DELETE FROM runs WHERE folder_id = ?1", "DELETE FROM folders WHERE id = ?1", forget_keys]
-    {
-        change(connection, sql, [id.to_string()])?;
-    }
-    effects.changes.push(FolderChange { folder_id: id, revision: 0, may_settle: true });
-    Ok(Orphans { tombstones: tombstone(connection, &keys, now, NEVER)? })
 }
 
 pub(super) fn folders(

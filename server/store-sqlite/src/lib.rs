@@ -8,6 +8,7 @@ mod accounts;
 mod additions;
 mod backend;
 mod documents;
+mod erasing;
 mod expiry;
 mod exporting;
 mod fault;
@@ -139,7 +140,7 @@ impl SqliteStore {
 
     async fn erase(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans> {
         let erase = move |connection: &_, effects: &mut _| {
-            folders::erase_folder(connection, effects, scope, id, now)
+            erasing::erase_folder(connection, effects, scope, id, now)
         };
         let orphans = self.write("erasing a folder", erase).await?;
         self.forget_deleted("removing an erased folder from the log").await?;

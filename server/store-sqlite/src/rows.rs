@@ -100,7 +100,7 @@ pub(super) fn insert_medium(
 pub(super) const ANALYSIS: &str =
     "a.id, a.folder_id, a.group_id, a.run_id, a.kind, a.state, a.resolution, a.progress,
     a.request_doc, a.outcome_doc, a.attempts, a.deaths, a.timeout_ms, a.created_at, a.started_at,
-    a.finished_at, a.revision";
+    a.finished_at, a.revision, a.details_erased_at";
 
 /// An analysis out of [`ANALYSIS`].
 pub(super) fn analysis(row: &Row<'_>) -> rusqlite::Result<Analysis> {
@@ -128,6 +128,7 @@ pub(super) fn analysis(row: &Row<'_>) -> rusqlite::Result<Analysis> {
         started_at: optional_time(row, 14)?,
         finished_at: optional_time(row, 15)?,
         revision: row.get(16)?,
+        details_erased_at: optional_time(row, 17)?,
     })
 }
 
@@ -140,8 +141,9 @@ pub(super) fn insert_analysis(
     let mut statement = connection.prepare_cached(
         "INSERT INTO analyses (id, folder_id, group_id, run_id, kind, state, resolution, progress,
                                request_doc, outcome_doc, attempts, deaths, timeout_ms, created_at,
-                               started_at, finished_at, revision)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
+                               started_at, finished_at, revision, details_erased_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+                 ?18)",
     )?;
     let outcome = AnalysisOutcome::new(
         &analysis.reasons,
@@ -167,6 +169,7 @@ pub(super) fn insert_analysis(
         analysis.started_at.map(nanoseconds),
         analysis.finished_at.map(nanoseconds),
         analysis.revision,
+        analysis.details_erased_at.map(nanoseconds),
     ])?;
     Ok(())
 }

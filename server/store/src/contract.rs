@@ -10,6 +10,7 @@
 mod accounts;
 mod blobs;
 mod changes;
+mod erasing;
 mod fixtures;
 mod folders;
 mod listing;
@@ -50,10 +51,14 @@ macro_rules! contract_tests {
                 what_is_outside_the_scope_does_not_exist,
                 analyses_of_a_missing_medium_are_rejected_whole,
                 every_change_raises_the_revision_of_the_folder,
-                deleting_a_medium_cancels_its_unfinished_analyses,
                 analyses_planned_over_other_media_are_stale,
                 folder_key_comes_with_the_run_until_erasure,
                 folder_ids_are_listed_in_order,
+            }
+            erasing {
+                deleting_a_medium_cancels_its_unfinished_analyses,
+                deleting_a_medium_erases_what_came_from_it,
+                concurrent_additions_keep_the_limit_on_media,
             }
             listing {
                 pages_neither_repeat_nor_miss_folders,

@@ -236,6 +236,7 @@ shapes! {
         started_at: Option<OffsetDateTime>,
         finished_at: Option<OffsetDateTime>,
         revision: u64,
+        details_erased_at: Option<OffsetDateTime>,
     }
     ArtifactShape of "Artifact" {
         id: ArtifactId,

@@ -143,6 +143,8 @@ pub struct FolderAdditions {
     pub group: Option<NewGroup>,
     /// Time of the request.
     pub now: Option<OffsetDateTime>,
+    /// Maximum number of media that the folder holds with these; no limit if absent.
+    pub most_media: Option<usize>,
 }
 
 /// Which folders to list; all conditions must hold.

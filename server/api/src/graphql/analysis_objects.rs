@@ -50,7 +50,8 @@ macro_rules! analysis_object {
                 self.0.analysis.resolution.map(Into::into)
             }
 
-            /// The reasons for the verdict. A verdict other than SUCCESS has at least one.
+            /// The reasons for the verdict. A verdict other than SUCCESS has at least one, until its
+            /// details are erased.
             #[graphql(complexity = "1 + 2 * child_complexity")]
             pub async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<Reason>> {
                 if self.0.analysis.reasons.is_empty() {
@@ -133,6 +134,12 @@ macro_rules! analysis_object {
             /// The plugin, weights and parameters behind the verdict.
             pub async fn provenance(&self) -> Provenance {
                 Provenance::from(&self.0.analysis.provenance)
+            }
+
+            /// Time at which its reasons, result, artifacts, provenance and the message of its
+            /// failure were erased, because a medium that it used was deleted. Its verdict stays.
+            pub async fn details_erased_at(&self) -> Option<OffsetDateTime> {
+                self.0.analysis.details_erased_at
             }
 
             $($specific)*

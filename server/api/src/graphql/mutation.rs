@@ -24,7 +24,7 @@ use vultus_service::{FolderChanged, FolderUpdate, NewFolder};
 #[derive(Debug, InputObject)]
 pub struct CreateFolderInput {
     /// The client's key for the folder, unique within the company. A key in use is a CONFLICT with
-    /// the other folder's `existingId`.
+    /// the other folder's `existingId`, if the caller can see that folder.
     external_id: Option<String>,
     /// The client's data: an object.
     metadata: Option<Value>,
@@ -312,7 +312,8 @@ impl Mutation {
         Ok(UpdateFolderPayload { folder: Folder(Arc::new(contents)) })
     }
 
-    /// Deletes a medium. Analyses of it that are not final are cancelled.
+    /// Deletes a medium. Analyses of it that are not final are cancelled, and what all its analyses
+    /// say about it is erased: only their state and verdict stay.
     async fn delete_media(
         &self,
         ctx: &Context<'_>,

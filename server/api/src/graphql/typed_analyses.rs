@@ -87,7 +87,8 @@ impl Analysis {
     field(
         name = "reasons",
         ty = "Vec<Reason>",
-        desc = "The reasons for the verdict. A verdict other than SUCCESS has at least one."
+        desc = "The reasons for the verdict. A verdict other than SUCCESS has at least one, until \
+                its details are erased."
     ),
     field(name = "progress", ty = "f64", desc = "Progress, 0–1."),
     field(
@@ -136,6 +137,12 @@ impl Analysis {
         name = "provenance",
         ty = "Provenance",
         desc = "The plugin, weights and parameters behind the verdict."
+    ),
+    field(
+        name = "details_erased_at",
+        ty = "Option<OffsetDateTime>",
+        desc = "Time at which its reasons, result, artifacts, provenance and the message of its \
+                failure were erased, because a medium that it used was deleted. Its verdict stays."
     )
 )]
 pub enum Analysis {

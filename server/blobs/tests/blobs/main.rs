@@ -97,7 +97,12 @@ impl Data {
         let medium =
             Medium { blob_key: key.to_owned(), thumbnail_key: None, ..medium(self.home, 0) };
         let id = medium.id;
-        let additions = FolderAdditions { media: vec![medium], group: None, now: Some(at(0)) };
+        let additions = FolderAdditions {
+            media: vec![medium],
+            group: None,
+            now: Some(at(0)),
+            most_media: None,
+        };
         self.world
             .store
             .add_to_folder(self.world.scope(), self.home, &additions, None)

@@ -1,7 +1,7 @@
 //! Folders and media.
 
 use crate::transaction::without_transaction;
-use crate::{Cases, additions, folders, listing};
+use crate::{Cases, additions, erasing, folders, listing};
 use async_trait::async_trait;
 use futures::FutureExt;
 use serde_json::Value;
@@ -70,7 +70,7 @@ impl Folders for Cases {
         now: OffsetDateTime,
     ) -> Result<(Folder, Orphans)> {
         self.attempts("deleting a medium")
-            .run(move |t| folders::delete_medium(t, scope, id, now).boxed())
+            .run(move |t| erasing::delete_medium(t, scope, id, now).boxed())
             .await
     }
 
@@ -81,7 +81,7 @@ impl Folders for Cases {
         now: OffsetDateTime,
     ) -> Result<Orphans> {
         self.attempts("erasing a folder")
-            .run(move |t| folders::erase_folder(t, scope, id, now).boxed())
+            .run(move |t| erasing::erase_folder(t, scope, id, now).boxed())
             .await
     }
 

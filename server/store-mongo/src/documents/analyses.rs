@@ -38,6 +38,9 @@ pub(crate) struct AnalysisDocument {
     started_at: Option<i64>,
     finished_at: Option<i64>,
     revision: i64,
+    /// Absent in documents of older versions.
+    #[serde(default)]
+    details_erased_at: Option<i64>,
 }
 
 impl AnalysisDocument {
@@ -67,6 +70,7 @@ impl AnalysisDocument {
             started_at: analysis.started_at.map(nanoseconds),
             finished_at: analysis.finished_at.map(nanoseconds),
             revision: count(analysis.revision),
+            details_erased_at: analysis.details_erased_at.map(nanoseconds),
         }
     }
 
@@ -103,6 +107,7 @@ impl From<AnalysisDocument> for Analysis {
             started_at: stored.started_at.map(time),
             finished_at: stored.finished_at.map(time),
             revision: counted(stored.revision),
+            details_erased_at: stored.details_erased_at.map(time),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Folders and media.
 
-use crate::{SqliteStore, additions, folders, listing};
+use crate::{SqliteStore, additions, erasing, folders, listing};
 use async_trait::async_trait;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -68,7 +68,7 @@ impl Folders for SqliteStore {
         now: OffsetDateTime,
     ) -> Result<(Folder, Orphans)> {
         let deleted = self
-            .write("deleting a medium", move |c, e| folders::delete_medium(c, e, scope, id, now))
+            .write("deleting a medium", move |c, e| erasing::delete_medium(c, e, scope, id, now))
             .await?;
         self.forget_deleted("forgetting a deleted medium").await?;
         Ok(deleted)

@@ -31,8 +31,12 @@ pub(crate) async fn tombstone_rejects_references_until_it_is_revived(store: Arc<
     for key in [medium.blob_key.clone(), thumbnail, artifact] {
         let keys = [key.clone()];
         let refused = async || {
-            let additions =
-                FolderAdditions { media: vec![medium.clone()], group: None, now: Some(at(1)) };
+            let additions = FolderAdditions {
+                media: vec![medium.clone()],
+                group: None,
+                now: Some(at(1)),
+                most_media: None,
+            };
             let refused = if key.starts_with("artifact") {
                 store.apply_result(run.token, id, &result, at(2)).await.map(|_| ())
             } else {
@@ -74,7 +78,8 @@ pub(crate) async fn tombstone_rejects_references_until_it_is_revived(store: Arc<
         store.revive(&tombstone(&key, true, 5)).await.expect("reviving works");
         assert!(store.tombstones(&keys).await.expect("reading works").is_empty());
     }
-    let additions = FolderAdditions { media: vec![medium], group: None, now: Some(at(1)) };
+    let additions =
+        FolderAdditions { media: vec![medium], group: None, now: Some(at(1)), most_media: None };
     store.create_folder(&folder, &additions, None).await.expect("the references work now");
     assert_eq!(
         store.apply_result(run.token, id, &result, at(2)).await.expect("writing works"),

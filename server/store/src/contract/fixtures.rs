@@ -94,6 +94,7 @@ impl World {
             media: vec![medium],
             group: Some(group.clone()),
             now: Some(at(seconds)),
+            most_media: None,
         };
         self.store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
         (folder, group)
@@ -217,6 +218,7 @@ fn analysis(
         started_at: None,
         finished_at: None,
         revision: 1,
+        details_erased_at: None,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Rules of folders and media.
 
-use super::fixtures::{LEASE, World, at, group, key, medium, new_id, verdict};
+use super::fixtures::{World, at, group, key, medium, new_id, verdict};
 use crate::records::*;
 use crate::{Store, StoreError};
 use serde_json::json;
 use std::sync::Arc;
-use vultus_core::{AnalysisState, Folder, FolderId, Medium, Resolution, summary};
+use vultus_core::{Folder, FolderId, Medium, Resolution, summary};
 
 async fn is_missing(world: &World, id: FolderId) -> bool {
     world.store.folders(Scope::Everything, &[id]).await.expect("reading works").is_empty()
@@ -25,8 +25,12 @@ pub(crate) async fn folder_is_read_as_it_was_written(store: Arc<dyn Store>) {
     };
     let media = vec![medium(folder.id, 1), plain];
     let new = group(folder.id, 2, &["liveness", "face_match"], &[media[1].id, media[0].id]);
-    let additions =
-        FolderAdditions { media: media.clone(), group: Some(new.clone()), now: Some(at(2)) };
+    let additions = FolderAdditions {
+        media: media.clone(),
+        group: Some(new.clone()),
+        now: Some(at(2)),
+        most_media: None,
+    };
     assert_eq!(
         world.store.create_folder(&folder, &additions, None).await.expect("making works"),
         Created::New
@@ -59,8 +63,12 @@ pub(crate) async fn repeated_key_replays_the_same_request_only(store: Arc<dyn St
     let folder = world.folder(0);
     let media = vec![medium(folder.id, 0), medium(folder.id, 0)];
     let new = group(folder.id, 0, &["b", "a"], &[media[0].id]);
-    let additions =
-        FolderAdditions { media: media.clone(), group: Some(new.clone()), now: Some(at(0)) };
+    let additions = FolderAdditions {
+        media: media.clone(),
+        group: Some(new.clone()),
+        now: Some(at(0)),
+        most_media: None,
+    };
     let first = key(&world, "k", "same");
     assert_eq!(
         world.store.create_folder(&folder, &additions, Some(&first)).await.expect("making works"),
@@ -200,8 +208,12 @@ pub(crate) async fn what_is_outside_the_scope_does_not_exist(store: Arc<dyn Stor
             .list_folders(scope, &FolderFilter::default(), FolderOrder::default(), None, 10)
             .await;
         assert!(listed.expect("listing works").0.is_empty());
-        let additions =
-            FolderAdditions { media: vec![medium(folder.id, 1)], group: None, now: Some(at(1)) };
+        let additions = FolderAdditions {
+            media: vec![medium(folder.id, 1)],
+            group: None,
+            now: Some(at(1)),
+            most_media: None,
+        };
         let refusals = [
             store.add_to_folder(scope, folder.id, &additions, None).await.err(),
             store.update_folder(scope, folder.id, Some(&json!({"x": 1})), None, at(1)).await.err(),
@@ -230,7 +242,12 @@ pub(crate) async fn analyses_of_a_missing_medium_are_rejected_whole(store: Arc<d
         let folder = world.folder(1);
         let own = medium(folder.id, 1);
         let new = group(folder.id, 1, &["liveness"], &[own.id, missing]);
-        let additions = FolderAdditions { media: vec![own], group: Some(new), now: Some(at(1)) };
+        let additions = FolderAdditions {
+            media: vec![own],
+            group: Some(new),
+            now: Some(at(1)),
+            most_media: None,
+        };
         let refused = world.store.create_folder(&folder, &additions, None).await;
         assert!(matches!(refused, Err(StoreError::NotFound("medium"))), "{refused:?}");
         assert!(is_missing(&world, folder.id).await);
@@ -261,8 +278,12 @@ pub(crate) async fn every_change_raises_the_revision_of_the_folder(store: Arc<dy
         .await
         .expect("changing works");
     expect_raised("metadata").await;
-    let additions =
-        FolderAdditions { media: vec![medium(folder.id, 60)], group: None, now: Some(at(60)) };
+    let additions = FolderAdditions {
+        media: vec![medium(folder.id, 60)],
+        group: None,
+        now: Some(at(60)),
+        most_media: None,
+    };
     store.add_to_folder(world.scope(), folder.id, &additions, None).await.expect("adding works");
     expect_raised("a medium").await;
     // From here on the clock is behind.
@@ -283,46 +304,6 @@ pub(crate) async fn every_change_raises_the_revision_of_the_folder(store: Arc<dy
     assert_eq!(world.analysis(first).await.revision, 4);
 }
 
-/// Deleting a medium cancels the unfinished analyses that use it, and returns only the blobs that
-/// nothing else references.
-pub(crate) async fn deleting_a_medium_cancels_its_unfinished_analyses(store: Arc<dyn Store>) {
-    let world = World::new(store).await;
-    let folder = world.folder(0);
-    let kept = medium(folder.id, 0);
-    let deleted = Medium { thumbnail_key: kept.thumbnail_key.clone(), ..medium(folder.id, 0) };
-    let [taking, other] = ["taking", "other"].map(|kind| {
-        group(folder.id, 0, &[kind], &[if kind == "taking" { deleted.id } else { kept.id }])
-    });
-    let additions = FolderAdditions {
-        media: vec![kept.clone(), deleted.clone()],
-        group: Some(taking.clone()),
-        now: Some(at(0)),
-    };
-    world.store.create_folder(&folder, &additions, None).await.expect("making works");
-    let additions = FolderAdditions { media: vec![], group: Some(other.clone()), now: Some(at(0)) };
-    world
-        .store
-        .add_to_folder(world.scope(), folder.id, &additions, None)
-        .await
-        .expect("adding works");
-
-    let (after, orphans) =
-        world.store.delete_medium(world.scope(), deleted.id, at(9)).await.expect("deleting works");
-    assert_eq!(after.media_changed_at, Some(at(9)));
-    assert_eq!(orphans.keys(), vec![deleted.blob_key], "another medium has the same thumbnail");
-    let marked = world.store.tombstones_before(at(10), 10).await.expect("reading works");
-    assert_eq!(marked, orphans.tombstones, "the tombstones are part of the same commit");
-    assert_eq!(world.contents(folder.id).await.media, vec![kept]);
-    assert_eq!(world.analysis(taking.group.analyses[0]).await.state, AnalysisState::Cancelled);
-    assert_eq!(world.analysis(other.group.analyses[0]).await.state, AnalysisState::Queued);
-    let claimed = world
-        .store
-        .claim_run(&["built-in".to_owned()], "node", at(10), LEASE)
-        .await
-        .expect("claiming works");
-    assert_eq!(claimed.expect("the other run waits").token.run_id, other.runs[0].id);
-}
-
 /// Analyses whose planner saw other media than the folder has at their commit are stale; those that
 /// saw them all are not.
 pub(crate) async fn analyses_planned_over_other_media_are_stale(store: Arc<dyn Store>) {
@@ -336,7 +317,8 @@ pub(crate) async fn analyses_planned_over_other_media_are_stale(store: Arc<dyn S
         }
     };
     let add = async |media: Vec<Medium>, new: Option<NewGroup>, seconds: i64| {
-        let additions = FolderAdditions { media, group: new, now: Some(at(seconds)) };
+        let additions =
+            FolderAdditions { media, group: new, now: Some(at(seconds)), most_media: None };
         world
             .store
             .add_to_folder(world.scope(), folder.id, &additions, None)

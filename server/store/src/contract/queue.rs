@@ -104,8 +104,12 @@ async fn ask(world: &World, seconds: i64, turn: i64) -> FolderId {
     let medium = medium(folder.id, seconds);
     let mut new = group(folder.id, seconds, &["a"], &[medium.id]);
     new.runs[0].turn_at = at(turn);
-    let additions =
-        FolderAdditions { media: vec![medium], group: Some(new), now: Some(at(seconds)) };
+    let additions = FolderAdditions {
+        media: vec![medium],
+        group: Some(new),
+        now: Some(at(seconds)),
+        most_media: None,
+    };
     world.store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
     folder.id
 }
@@ -214,7 +218,8 @@ pub(crate) async fn erasing_a_running_folder_makes_its_writes_stale(store: Arc<d
     let mut shared = medium(folder.id, 0);
     shared.blob_key = world.contents(other.id).await.media[0].blob_key.clone();
     let shared_thumbnail = shared.thumbnail_key.clone().expect("it has one");
-    let additions = FolderAdditions { media: vec![shared], group: None, now: Some(at(0)) };
+    let additions =
+        FolderAdditions { media: vec![shared], group: None, now: Some(at(0)), most_media: None };
     world
         .store
         .add_to_folder(world.scope(), folder.id, &additions, None)
@@ -287,6 +292,7 @@ pub(crate) async fn runs_of_unserved_pools_fail(store: Arc<dyn Store>) {
             media: vec![medium],
             group: Some(new.clone()),
             now: Some(at(seconds)),
+            most_media: None,
         };
         store.create_folder(&folder, &additions, None).await.expect("creating a folder works");
         (folder.id, new.group.analyses)

@@ -247,8 +247,12 @@ pub(crate) async fn concurrent_writes_to_many_runs_get_separate_answers(store: A
         let (folder, _) = world.queued(second, &["a"]).await;
         let medium = medium(folder.id, second);
         let group = group(folder.id, second + 1, &["b"], &[medium.id]);
-        let more =
-            FolderAdditions { media: vec![medium], group: Some(group), now: Some(at(second + 1)) };
+        let more = FolderAdditions {
+            media: vec![medium],
+            group: Some(group),
+            now: Some(at(second + 1)),
+            most_media: None,
+        };
         world
             .store
             .add_to_folder(world.scope(), folder.id, &more, None)

@@ -14,6 +14,14 @@ pub enum StoreError {
         /// Id of the thing that has it.
         existing: String,
     },
+    /// The folder would hold more media than the request allows.
+    #[error("the folder holds at most {most} media")]
+    TooManyMedia {
+        /// The limit.
+        most: usize,
+        /// Number of media in the folder without the new ones.
+        present: usize,
+    },
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for a different request")]
     IdempotencyMismatch,
