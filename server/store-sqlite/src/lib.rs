@@ -37,11 +37,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use time::OffsetDateTime;
-use vultus_core::FolderId;
 use vultus_store::export::Record;
 use vultus_store::signals::Signals;
-use vultus_store::{Orphans, Scope};
 use vultus_store::{Result, StoreError};
 use writer::{Durability, Effects, Writer};
 
@@ -63,6 +60,10 @@ pub struct Options {
     pub read_wait: Duration,
     /// Maximum time of a read; then it is interrupted.
     pub longest_read: Duration,
+    /// Maximum wait of a write for its turn; then it fails with `Unavailable` and is not done.
+    pub write_wait: Duration,
+    /// Maximum time of a write that has begun; then it fails with `Unavailable`.
+    pub longest_write: Duration,
 }
 
 impl Default for Options {
@@ -72,6 +73,8 @@ impl Default for Options {
             busy_timeout: Duration::from_secs(5),
             read_wait: Duration::from_secs(5),
             longest_read: Duration::from_secs(30),
+            write_wait: Duration::from_secs(10),
+            longest_write: Duration::from_secs(60),
         }
     }
 }
@@ -98,8 +101,9 @@ impl SqliteStore {
         let (writer, readers) =
             connect(path, options).map_err(|fault| fault.into_store(context))?;
         let signals = Arc::new(Signals::default());
-        let writer =
-            Writer::start(writer, options.busy_timeout, Arc::clone(&signals)).map_err(io)?;
+        let limits = writer::Limits { wait: options.write_wait, longest: options.longest_write };
+        let writer = Writer::start(writer, options.busy_timeout, limits, Arc::clone(&signals))
+            .map_err(io)?;
         let limits = Limits { wait: options.read_wait, longest: options.longest_read };
         let reopened = path.to_owned();
         let readers =
@@ -138,34 +142,15 @@ impl SqliteStore {
         self.writer.write(context, Durability::Lazy, work).await
     }
 
-    async fn erase(&self, scope: Scope, id: FolderId, now: OffsetDateTime) -> Result<Orphans> {
-        let erase = move |connection: &_, effects: &mut _| {
-            erasing::erase_folder(connection, effects, scope, id, now)
-        };
-        let orphans = self.write("erasing a folder", erase).await?;
-        self.forget_deleted("removing an erased folder from the log").await?;
-        Ok(orphans)
-    }
-
     /// Removes deleted rows from the raw files: moves the log into the file, where they are
-    /// overwritten (`secure_delete`), and truncates the log.
-    async fn forget_deleted(&self, context: &'static str) -> Result<()> {
-        let (readers, writer) = (Arc::clone(&self.readers), Arc::clone(&self.writer));
-        // A task, because a caller that is not polled must not hold the pause.
-        let forgetting = tokio::spawn(async move {
-            // A reader with an older snapshot would prevent the truncation.
-            let paused = readers.pause().await;
-            let truncated = writer.truncate(context).await?;
-            drop(paused);
-            if !truncated {
-                tracing::warn!("a reader keeps deleted rows in the log until it ends");
-            }
-            Ok(())
-        });
-        forgetting.await.map_err(|error| StoreError::Internal {
-            context: context.to_owned(),
-            source: Box::new(error),
-        })?
+    /// overwritten (`secure_delete`), and truncates the log. The deletion is committed, so that a
+    /// failure is no error of it: the writer keeps retrying.
+    async fn forget_deleted(&self) {
+        match self.writer.truncate().await {
+            Ok(true) => {}
+            Ok(false) => tracing::warn!("a read keeps deleted rows in the log until it ends"),
+            Err(reason) => tracing::warn!(reason, "deleted rows are still in the log"),
+        }
     }
 
     /// Exports in one snapshot on a separate connection until the stream is dropped.

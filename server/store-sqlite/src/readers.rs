@@ -19,8 +19,8 @@ use vultus_store::StoreError;
 
 /// Maximum number of waiting reads. Further callers get an error at once.
 const MAX_WAITING: usize = 16_384;
-/// Maximum wait of a pause for the running reads.
-const PAUSE_WAIT: Duration = Duration::from_secs(2);
+/// How long an interrupted read may take to end before its caller gets an error.
+const INTERRUPT_WAIT: Duration = Duration::from_secs(2);
 
 /// Time limits of reads.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ impl std::fmt::Debug for Readers {
 
 struct Shared {
     state: Mutex<State>,
-    /// Wakes readers: a new job, the end of a pause, or the end of the store.
+    /// Wakes readers: a new job, or the end of the store.
     work: Condvar,
     /// Wakes the watchdog at the end of the store.
     closing: Condvar,
@@ -63,7 +63,6 @@ struct State {
     reading: HashMap<u64, Reading>,
     readers: usize,
     last_id: u64,
-    pauses: usize,
     closed: bool,
 }
 
@@ -137,6 +136,7 @@ impl Readers {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Answer<T> + Send + 'static,
     {
+        tracing::trace!(read = context, "reading the store");
         let (sender, mut answer) = oneshot::channel();
         let work = Box::new(move |connection: &Connection| {
             if sender.is_closed() {
@@ -159,19 +159,10 @@ impl Readers {
             return Err(unavailable(context, "no reader was free in time"));
         }
         // The read is running; the watchdog interrupts it.
-        match timeout(self.0.limits.longest + PAUSE_WAIT, answer).await {
+        match timeout(self.0.limits.longest + INTERRUPT_WAIT, answer).await {
             Ok(answered) => answered.map_err(|_| closed())?,
             Err(_) => Err(unavailable(context, "the read takes too long")),
         }
-    }
-
-    /// Waits until no read is running, and prevents new ones while the guard exists. Returns `None`
-    /// if a read takes too long.
-    pub(super) async fn pause(&self) -> Option<Pause> {
-        self.0.lock().pauses += 1;
-        let pause = Pause(Arc::clone(&self.0));
-        let deadline = Instant::now() + PAUSE_WAIT;
-        self.0.wait_until(deadline, |state| state.reading.is_empty()).await.then_some(pause)
     }
 
     /// Rejects new reads, waits for those in the queue, and closes the files.
@@ -187,16 +178,6 @@ impl Readers {
 impl Drop for Readers {
     fn drop(&mut self) {
         self.0.begin_close();
-    }
-}
-
-/// No read begins while this guard exists.
-pub(super) struct Pause(Arc<Shared>);
-
-impl Drop for Pause {
-    fn drop(&mut self) {
-        self.0.lock().pauses -= 1;
-        self.0.work.notify_all();
     }
 }
 
@@ -297,9 +278,7 @@ impl Shared {
             if state.useful_readers() > self.count {
                 return None;
             }
-            if state.pauses == 0
-                && let Some(job) = state.jobs.pop_front()
-            {
+            if let Some(job) = state.jobs.pop_front() {
                 let reading = Reading {
                     context: job.context,
                     since: Instant::now(),

@@ -5,9 +5,17 @@
 //! write is on disk. Lease updates are not fsynced: they survive the process, and after a power
 //! failure the runs are processed again.
 
+mod effects;
+mod retry;
+mod turn;
+
+pub(super) use effects::Effects;
+
 use super::fault::Answer;
 use super::readers::panicked;
+use effects::merged;
 use parking_lot::Mutex;
+use retry::Retry;
 use rusqlite::Connection;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,27 +23,31 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+use turn::Turn;
 use vultus_store::StoreError;
-use vultus_store::events::{Change, FolderChange};
+use vultus_store::events::Change;
 use vultus_store::signals::Signals;
 
 /// Maximum number of commands in one transaction.
 const BATCH: usize = 128;
-/// How long a truncation of the log waits for readers in other processes before it is retried
-/// later.
+/// How long a truncation of the log waits for reads that began before it. Then it is retried later.
 const TRUNCATE_WAIT: Duration = Duration::from_millis(250);
 /// Interval of checking for writes of other processes and of retrying pending truncations.
 const TICK: Duration = Duration::from_millis(500);
 
-/// What to announce once a command is committed.
-#[derive(Debug, Default)]
-pub(super) struct Effects {
-    /// Folders that changed.
-    pub(super) changes: Vec<FolderChange>,
-    /// A run may be waiting now.
-    pub(super) run_waiting: bool,
+/// Time limits of writes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Maximum wait of a write for its turn. Then it is withdrawn and fails.
+    pub(super) wait: Duration,
+    /// Maximum time of a write that has begun. Then its caller gets an error, and does not learn
+    /// whether it was committed.
+    pub(super) longest: Duration,
 }
 
+/// Whether the log was truncated, or why that failed.
+type Truncated = std::result::Result<bool, String>;
 /// Outcome of a batch.
 type Outcome = std::result::Result<(), String>;
 /// Sends the answer of a command to its caller, once the outcome of the batch is known.
@@ -66,14 +78,15 @@ impl Durability {
 
 enum Command {
     Write(Work, Durability),
-    /// Moves the log into the file and truncates it. Answers false if a reader in another process
-    /// prevents that, and it is retried.
-    Truncate(oneshot::Sender<Answer<bool>>),
+    /// Moves the log into the file and truncates it. Answers false if a long read prevents that,
+    /// and it is retried.
+    Truncate(oneshot::Sender<Truncated>),
 }
 
 /// Handle of the thread that writes.
 #[derive(Debug)]
 pub(super) struct Writer {
+    limits: Limits,
     commands: Mutex<Option<Sender<Command>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -89,16 +102,19 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         busy_timeout: Duration,
+        limits: Limits,
         signals: Arc<Signals>,
     ) -> std::io::Result<Self> {
         let (sender, commands) = channel();
         let thread = std::thread::Builder::new().name("store-writer".to_owned());
         let thread =
             thread.spawn(move || Loop::new(connection, signals, busy_timeout).run(&commands))?;
-        Ok(Self { commands: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)) })
+        let (commands, thread) = (Mutex::new(Some(sender)), Mutex::new(Some(thread)));
+        Ok(Self { limits, commands, thread })
     }
 
-    /// Runs `work` in the next batch, even if the caller goes away.
+    /// Runs `work` in the next batch, even if the caller goes away. A write that gets no turn in
+    /// time is withdrawn.
     pub(super) async fn write<T, F>(
         &self,
         context: &'static str,
@@ -109,8 +125,13 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
     {
-        let (sender, answer) = oneshot::channel();
+        let (sender, mut answer) = oneshot::channel();
+        let turn = Turn::default();
+        let of_writer = turn.clone();
         let work: Work = Box::new(move |transaction| {
+            if !of_writer.take() {
+                return (false, Box::new(|_: &Outcome| {}) as Deliver);
+            }
             // A panic undoes this command only.
             let done = match transaction {
                 Some((connection, effects)) => {
@@ -120,7 +141,7 @@ impl Writer {
                 None => Err(closed().into()),
             };
             let keep = done.is_ok();
-            let deliver = Box::new(move |outcome: &Outcome| {
+            let deliver: Deliver = Box::new(move |outcome: &Outcome| {
                 let answer = match outcome {
                     Ok(()) => done.map_err(|fault| fault.into_store(context)),
                     Err(error) => Err(StoreError::Unavailable(format!("{context}: {error}"))),
@@ -131,14 +152,26 @@ impl Writer {
             (keep, deliver)
         });
         self.send(Command::Write(work, durability))?;
-        answer.await.map_err(|_| closed())?
+        if let Ok(answered) = timeout(self.limits.wait, &mut answer).await {
+            return answered.map_err(|_| closed())?;
+        }
+        if turn.take() {
+            return Err(unavailable(context, "earlier writes take too long"));
+        }
+        match timeout(self.limits.longest, answer).await {
+            Ok(answered) => answered.map_err(|_| closed())?,
+            Err(_) => Err(unavailable(context, "the write takes too long; it may still be done")),
+        }
     }
 
-    /// Truncates the log. Returns false if another process reads it and the writer keeps retrying.
-    pub(super) async fn truncate(&self, context: &'static str) -> vultus_store::Result<bool> {
+    /// Truncates the log. Returns false if a long read prevents that; the writer keeps retrying,
+    /// also after an error.
+    pub(super) async fn truncate(&self) -> Truncated {
         let (sender, answer) = oneshot::channel();
-        self.send(Command::Truncate(sender))?;
-        answer.await.map_err(|_| closed())?.map_err(|fault| fault.into_store(context))
+        self.send(Command::Truncate(sender)).map_err(|error| error.to_string())?;
+        let answered = timeout(self.limits.wait, answer).await;
+        let answered = answered.map_err(|_| "earlier writes take too long".to_owned())?;
+        answered.map_err(|_| "the writer ended".to_owned())?
     }
 
     fn send(&self, command: Command) -> vultus_store::Result<()> {
@@ -156,6 +189,10 @@ impl Writer {
     }
 }
 
+fn unavailable(context: &str, reason: &str) -> StoreError {
+    StoreError::Unavailable(format!("{context}: {reason}"))
+}
+
 fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".to_owned())
 }
@@ -165,7 +202,8 @@ struct Loop {
     signals: Arc<Signals>,
     /// Changes when another connection writes. The other connections of this process only read.
     data_version: Option<i64>,
-    truncate_pending: bool,
+    /// When a truncation is tried again.
+    retry: Option<Retry>,
     busy_timeout: Duration,
     /// Current setting of the connection.
     durability: Option<Durability>,
@@ -177,7 +215,7 @@ impl Loop {
             connection,
             signals,
             data_version: None,
-            truncate_pending: false,
+            retry: None,
             busy_timeout,
             durability: None,
         }
@@ -195,8 +233,9 @@ impl Loop {
             if checked_at.elapsed() >= TICK {
                 checked_at = Instant::now();
                 self.check_for_foreign_writes();
-                if self.truncate_pending {
-                    self.truncate_pending = !matches!(self.truncate(), Ok(true));
+                if self.retry.is_some_and(|retry| retry.at <= checked_at) {
+                    let truncated = matches!(self.truncate(), Ok(true));
+                    self.retry = Retry::after(self.retry, truncated);
                 }
             }
         }
@@ -214,37 +253,38 @@ impl Loop {
         }
     }
 
-    /// Commits the first command together with those that wait already, up to a truncation.
+    /// Commits the first command together with those that wait already. Then one truncation serves
+    /// all that asked for one.
     fn take(&mut self, first: Command, commands: &Receiver<Command>) {
+        let mut durability = Durability::Lazy;
+        let (mut batch, mut truncations) = (Vec::new(), Vec::new());
         let mut next = Some(first);
-        while let Some(command) = next.take() {
+        while let Some(command) = next {
             match command {
-                Command::Write(work, mut durability) => {
-                    let mut batch = vec![work];
-                    while batch.len() < BATCH {
-                        match commands.try_recv() {
-                            Ok(Command::Write(work, of_work)) => {
-                                batch.push(work);
-                                if of_work == Durability::Synced {
-                                    durability = of_work;
-                                }
-                            }
-                            Ok(other) => {
-                                next = Some(other);
-                                break;
-                            }
-                            Err(_) => break,
-                        }
+                Command::Write(work, of_work) => {
+                    batch.push(work);
+                    if of_work == Durability::Synced {
+                        durability = of_work;
                     }
-                    self.commit_all(batch, durability);
                 }
-                Command::Truncate(answer) => {
-                    let truncated = self.truncate();
-                    self.truncate_pending |= !matches!(truncated, Ok(true));
-                    // The caller may be gone.
-                    let _ = answer.send(truncated);
-                }
+                Command::Truncate(answer) => truncations.push(answer),
             }
+            let is_full = batch.len() + truncations.len() >= BATCH;
+            next = if is_full { None } else { commands.try_recv().ok() };
+        }
+        self.commit_all(batch, durability);
+        if !truncations.is_empty() {
+            self.truncate_for(truncations);
+        }
+    }
+
+    fn truncate_for(&mut self, callers: Vec<oneshot::Sender<Truncated>>) {
+        let truncated = self.truncate().map_err(|fault| fault.into_store("truncating the log"));
+        let truncated = truncated.map_err(|error| error.to_string());
+        self.retry = Retry::after(None, truncated == Ok(true));
+        for caller in callers {
+            // The caller may be gone.
+            let _ = caller.send(truncated.clone());
         }
     }
 
@@ -337,6 +377,8 @@ impl Loop {
         }
     }
 
+    /// Moves the log into the file and truncates it. Reads go on meanwhile: those that begin now
+    /// read from the file alone, and only earlier ones are waited for.
     fn truncate(&self) -> Answer<bool> {
         self.connection.busy_timeout(TRUNCATE_WAIT)?;
         let busy = self
@@ -345,17 +387,6 @@ impl Loop {
         self.connection.busy_timeout(self.busy_timeout)?;
         Ok(busy? == 0)
     }
-}
-
-/// The last change of each folder, in order. It may settle if one of them may.
-fn merged(changes: &[FolderChange]) -> Vec<FolderChange> {
-    let mut merged: Vec<FolderChange> = Vec::with_capacity(changes.len());
-    for change in changes {
-        let earlier = merged.iter().position(|other| other.folder_id == change.folder_id);
-        let settled = earlier.is_some_and(|at| merged.remove(at).may_settle);
-        merged.push(FolderChange { may_settle: change.may_settle || settled, ..*change });
-    }
-    merged
 }
 
 #[cfg(test)]

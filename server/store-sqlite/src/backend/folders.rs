@@ -67,10 +67,9 @@ impl Folders for SqliteStore {
         id: MediaId,
         now: OffsetDateTime,
     ) -> Result<(Folder, Orphans)> {
-        let deleted = self
-            .write("deleting a medium", move |c, e| erasing::delete_medium(c, e, scope, id, now))
-            .await?;
-        self.forget_deleted("forgetting a deleted medium").await?;
+        let delete = move |c: &_, e: &mut _| erasing::delete_medium(c, e, scope, id, now);
+        let deleted = self.write("deleting a medium", delete).await?;
+        self.forget_deleted().await;
         Ok(deleted)
     }
 
@@ -80,7 +79,10 @@ impl Folders for SqliteStore {
         id: FolderId,
         now: OffsetDateTime,
     ) -> Result<Orphans> {
-        self.erase(scope, id, now).await
+        let erase = move |c: &_, e: &mut _| erasing::erase_folder(c, e, scope, id, now);
+        let orphans = self.write("erasing a folder", erase).await?;
+        self.forget_deleted().await;
+        Ok(orphans)
     }
 
     async fn folders(&self, scope: Scope, ids: &[FolderId]) -> Result<Vec<FolderContents>> {

@@ -90,17 +90,6 @@ async fn stuck_reader_is_replaced() {
 }
 
 #[tokio::test]
-async fn reads_wait_for_the_end_of_a_pause() {
-    let (readers, _data) = readers(2, Limits { wait: LONG, longest: LONG });
-    let pause = readers.pause().await.unwrap();
-    let mut waits = Box::pin(one(&readers));
-    assert!(waits.as_mut().now_or_never().is_none());
-    assert!(readers.0.lock().reading.is_empty());
-    drop(pause);
-    assert_eq!(waits.await.unwrap(), 1);
-}
-
-#[tokio::test]
 async fn closed_readers_finish_their_queue_and_reject_more() {
     let (readers, _data) = readers(1, Limits { wait: LONG, longest: LONG });
     let mut queued = Box::pin(one(&readers));

@@ -1,14 +1,23 @@
 use super::*;
+use std::sync::mpsc::Sender;
 use vultus_core::FolderId;
+use vultus_store::events::FolderChange;
+
+/// Time limits that no test reaches.
+const GENEROUS: Limits = Limits { wait: Duration::from_secs(60), longest: Duration::from_secs(60) };
 
 fn writer(pages: u32) -> (Writer, tempfile::TempDir) {
+    writer_with(pages, GENEROUS)
+}
+
+fn writer_with(pages: u32, limits: Limits) -> (Writer, tempfile::TempDir) {
     let data = tempfile::tempdir().unwrap();
     let connection = Connection::open(data.path().join("db")).unwrap();
     connection
         .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x INTEGER UNIQUE, y BLOB)")
         .unwrap();
     connection.pragma_update(None, "max_page_count", pages).unwrap();
-    (Writer::start(connection, TICK, Arc::default()).unwrap(), data)
+    (Writer::start(connection, TICK, limits, Arc::default()).unwrap(), data)
 }
 
 async fn insert(writer: &Writer, x: u32, bytes: u32) -> vultus_store::Result<usize> {
@@ -68,6 +77,41 @@ async fn full_disk_is_unavailable_and_smaller_writes_still_succeed() {
     assert!(matches!(large, Err(StoreError::Unavailable(_))), "{large:?}");
     insert(&writer, 2, 10).await.unwrap();
     assert_eq!(rows(&writer).await, 1);
+}
+
+/// A write that keeps the writer busy until the sender is dropped.
+fn held(writer: &Writer) -> (Sender<()>, impl Future<Output = vultus_store::Result<()>>) {
+    let (release, held) = channel::<()>();
+    let work = move |_: &Connection, _: &mut Effects| {
+        let _ = held.recv();
+        Ok(())
+    };
+    (release, writer.write("holding", Durability::Synced, work))
+}
+
+#[tokio::test]
+async fn write_that_gets_no_turn_is_unavailable_and_not_done() {
+    let limits = Limits { wait: Duration::from_millis(100), ..GENEROUS };
+    let (writer, _data) = writer_with(1000, limits);
+    let (release, holding) = held(&writer);
+    let (held, refused) = tokio::join!(holding, async {
+        let refused = insert(&writer, 1, 10).await;
+        drop(release);
+        refused
+    });
+    held.expect("it had its turn");
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    assert_eq!(rows(&writer).await, 0);
+}
+
+#[tokio::test]
+async fn endless_write_is_unavailable() {
+    let short = Duration::from_millis(50);
+    let (writer, _data) = writer_with(1000, Limits { wait: short, longest: short });
+    let (release, holding) = held(&writer);
+    let refused = holding.await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+    drop(release);
 }
 
 #[tokio::test]
