@@ -15,9 +15,10 @@ use futures::{StreamExt, TryStreamExt};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
+use vultus_store::space::Space;
 use vultus_store::{Store, StoreError, Tombstone};
 
 /// Folder of unfinished uploads in the data folder.
@@ -55,6 +56,7 @@ impl StoredBlob {
 #[derive(Debug)]
 pub struct BlobStore {
     spool: PathBuf,
+    space: OnceLock<Arc<dyn Space>>,
     pub(crate) backend: Box<dyn Backend>,
 }
 
@@ -76,7 +78,7 @@ impl BlobStore {
         let spool = data.join(SPOOL);
         make_private_dirs(data, &spool)
             .map_err(|error| BlobError::io("creating the spool", error))?;
-        Ok(Arc::new(Self { spool, backend }))
+        Ok(Arc::new(Self { spool, space: OnceLock::new(), backend }))
     }
 
     /// Removes the uploads that a killed node left in the spool. Only for the node that holds the
@@ -91,9 +93,26 @@ impl BlobStore {
         clear().map_err(|error| BlobError::io("clearing the spool", error))
     }
 
+    /// From now on nothing new is stored while this space is low. Only the first call counts.
+    pub fn watch_space(&self, space: Arc<dyn Space>) {
+        let _ = self.space.set(space);
+    }
+
+    /// Whether the disk is nearly full, so that nothing new is stored.
+    pub fn is_space_low(&self) -> bool {
+        self.space.get().is_some_and(|space| space.is_low())
+    }
+
+    fn refuse_low_space(&self) -> Result<()> {
+        if self.is_space_low() {
+            return Err(BlobError::Unavailable("the disk is nearly full".to_owned()));
+        }
+        Ok(())
+    }
+
     /// Starts an upload of at most `limit` bytes.
     pub fn spool(&self, limit: u64) -> Spool {
-        Spool::new(&self.spool, limit)
+        Spool::new(&self.spool, limit, self.space.get().cloned())
     }
 
     /// Stores uploads durably under the key of the folder. After an error, some may be stored:
@@ -131,6 +150,7 @@ impl BlobStore {
         folder: &Arc<FolderKey>,
         bytes: Vec<u8>,
     ) -> Result<SpooledBlob> {
+        self.refuse_low_space()?;
         let (spool, folder) = (self.spool.clone(), Arc::clone(folder));
         blocking("writing a blob", move || SpooledBlob::of_bytes(&spool, &bytes, &folder)).await
     }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::TempPath;
+use vultus_store::space::Space;
 
 /// Number of bytes that are collected before they are hashed, sealed and written on a blocking
 /// thread.
@@ -34,6 +35,7 @@ pub struct Spool {
     limit: u64,
     byte_size: u64,
     first: Vec<u8>,
+    space: Option<Arc<dyn Space>>,
 }
 
 /// Destination of the bytes, used on a blocking thread.
@@ -93,16 +95,20 @@ impl OpenSink {
 }
 
 impl Spool {
-    pub(super) fn new(folder: &Path, limit: u64) -> Self {
+    pub(super) fn new(folder: &Path, limit: u64, space: Option<Arc<dyn Space>>) -> Self {
         let sink = Some(Sink::Unopened(folder.to_owned()));
-        Self { sink, waiting: Vec::new(), limit, byte_size: 0, first: Vec::new() }
+        Self { sink, waiting: Vec::new(), limit, byte_size: 0, first: Vec::new(), space }
     }
 
-    /// Appends bytes. Fails with `TooLarge` as soon as they exceed the limit.
+    /// Appends bytes. Fails with `TooLarge` as soon as they exceed the limit, and with
+    /// `Unavailable` while the disk is nearly full.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<()> {
         let byte_size = self.byte_size.saturating_add(bytes.len() as u64);
         if byte_size > self.limit {
             return Err(BlobError::TooLarge { limit: self.limit });
+        }
+        if self.space.as_ref().is_some_and(|space| space.is_low()) {
+            return Err(BlobError::Unavailable("the disk is nearly full".to_owned()));
         }
         self.byte_size = byte_size;
         let missing = FIRST_BYTES - self.first.len();

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use vultus_auth::policy::{self, Action};
+use vultus_blobs::BlobStore;
 use vultus_core::Principal;
 use vultus_pools::{Condition, LoadedPlugin, PoolHealth, TotalCosts};
 use vultus_store::{Scope, Store};
@@ -21,6 +22,7 @@ const PING_DEADLINE: Duration = Duration::from_secs(2);
 /// The part that describes the server.
 pub(crate) struct Info {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Arc<BlobStore>,
     pub(crate) checker: Checker,
     pub(crate) public_url: Option<Url>,
     pub(crate) sandbox_required: bool,
@@ -102,6 +104,9 @@ impl Info {
         }
         if !matches!(tokio::time::timeout(PING_DEADLINE, self.store.ping()).await, Ok(Ok(()))) {
             missing.push("store");
+        }
+        if self.blobs.is_space_low() {
+            missing.push("disk");
         }
         let pools = self.checker.pools.pools();
         if !pools.iter().any(|pool| self.checker.pools.health(pool) == PoolHealth::Available) {

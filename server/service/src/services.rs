@@ -127,7 +127,7 @@ impl Services {
             },
             analyses,
             uploads: Uploads {
-                blobs,
+                blobs: blobs.clone(),
                 permits: FairPermits::new(options.uploads),
                 shares: options.shares,
                 check_memory: CheckMemory::new(options.check_memory_bytes),
@@ -149,6 +149,7 @@ impl Services {
             downloads: Downloads { store: store.clone(), files, link_key: keys.downloads, clock },
             info: Info {
                 store,
+                blobs,
                 checker,
                 public_url: options.public_url,
                 sandbox_required: options.sandbox_required,

@@ -351,6 +351,7 @@ pub struct ServerLimits {
 pub struct Readiness {
     /// Nothing is missing, and no shutdown has begun.
     pub ready: bool,
-    /// What is missing, one stable word each: `store`, `workers`, `stopping`.
+    /// What is missing, one stable word each: `store`, `disk`, `workers`,
+    /// `stopping`.
     pub missing: Vec<&'static str>,
 }

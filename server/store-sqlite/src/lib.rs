@@ -39,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use vultus_store::export::Record;
 use vultus_store::signals::Signals;
+use vultus_store::space::Space;
 use vultus_store::{Result, StoreError};
 use writer::{Durability, Effects, Writer};
 
@@ -87,12 +88,23 @@ pub struct SqliteStore {
     writer: Arc<Writer>,
     readers: Arc<Readers>,
     signals: Arc<Signals>,
+    space: Option<Arc<dyn Space>>,
 }
 
 impl SqliteStore {
     /// Opens the file, creates it (mode 0600) if it does not exist, and migrates it to the newest
     /// schema. Blocks the thread for a moment.
     pub fn open(path: &Path, options: Options) -> Result<Arc<Self>> {
+        Self::open_in(path, options, None)
+    }
+
+    /// As [`SqliteStore::open`]; nothing new is stored while the space is low, and deletions use
+    /// its reserve.
+    pub fn open_in(
+        path: &Path,
+        options: Options,
+        space: Option<Arc<dyn Space>>,
+    ) -> Result<Arc<Self>> {
         let context = "opening the data";
         let io =
             |source| StoreError::Internal { context: context.to_owned(), source: Box::new(source) };
@@ -114,6 +126,7 @@ impl SqliteStore {
             writer: Arc::new(writer),
             readers: Arc::new(readers),
             signals,
+            space,
         }))
     }
 
@@ -131,6 +144,36 @@ impl SqliteStore {
         F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
     {
         self.writer.write(context, Durability::Synced, work).await
+    }
+
+    /// Writes what takes space. Fails while the disk is nearly full.
+    async fn write_new<T, F>(&self, context: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
+    {
+        if self.space.as_ref().is_some_and(|space| space.is_low()) {
+            return Err(StoreError::Unavailable(format!("{context}: the disk is nearly full")));
+        }
+        self.write(context, work).await
+    }
+
+    /// Writes what frees space, or what a caller needs for that, also on a full disk: out of the
+    /// reserve.
+    async fn write_freeing<T, F>(&self, context: &'static str, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Clone + Send + 'static,
+    {
+        let Some(space) = self.space.clone() else { return self.write(context, work).await };
+        space.make_room();
+        match self.write(context, work.clone()).await {
+            // The disk filled up meanwhile, or is full in another way.
+            Err(StoreError::Unavailable(_)) if space.give_up_reserve() => {
+                self.write(context, work).await
+            }
+            done => done,
+        }
     }
 
     /// Writes without fsync: leases and RUNNING analyses, which a power failure may undo.

@@ -11,6 +11,7 @@ pub mod export;
 pub mod names;
 pub mod records;
 pub mod signals;
+pub mod space;
 pub mod stored;
 mod traits;
 

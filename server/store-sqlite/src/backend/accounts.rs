@@ -62,8 +62,10 @@ impl Accounts for SqliteStore {
         now: OffsetDateTime,
     ) -> Result<()> {
         let keys = keys.clone();
-        self.write("counting a login", move |c, _| logins::record_login(c, &keys, outcome, now))
-            .await
+        self.write_freeing("counting a login", move |c, _| {
+            logins::record_login(c, &keys, outcome, now)
+        })
+        .await
     }
 
     async fn unlock_logins(&self, name: &str) -> Result<bool> {
@@ -73,7 +75,7 @@ impl Accounts for SqliteStore {
 
     async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()> {
         let (session, refresh_sha256) = (*session, refresh_sha256.to_owned());
-        self.write("creating a session", move |c, _| {
+        self.write_freeing("creating a session", move |c, _| {
             accounts::create_session(c, &session, &refresh_sha256)
         })
         .await
@@ -88,7 +90,7 @@ impl Accounts for SqliteStore {
         longest: Duration,
     ) -> Result<Rotation> {
         let (old, new) = (old.to_owned(), new.to_owned());
-        self.write("rotating a refresh token", move |c, _| {
+        self.write_freeing("rotating a refresh token", move |c, _| {
             accounts::rotate_refresh(c, &old, &new, now, expires_at, longest)
         })
         .await
@@ -104,10 +106,11 @@ impl Accounts for SqliteStore {
     }
 
     async fn forget_expired(&self, now: OffsetDateTime) -> Result<u64> {
-        self.write("deleting what has expired", move |c, _| expiry::forget_expired(c, now)).await
+        self.write_freeing("deleting what has expired", move |c, _| expiry::forget_expired(c, now))
+            .await
     }
 
     async fn revoke_session(&self, id: SessionId) -> Result<()> {
-        self.write("revoking a session", move |c, _| accounts::revoke_session(c, id)).await
+        self.write_freeing("revoking a session", move |c, _| accounts::revoke_session(c, id)).await
     }
 }

@@ -21,13 +21,13 @@ impl BlobIndex for SqliteStore {
         let keys = keys.to_vec();
         let work =
             move |c: &_, _: &mut _| sweeping::tombstone_unreferenced(c, &keys, now, abandoned);
-        self.write("marking blobs for deletion", work).await
+        self.write_freeing("marking blobs for deletion", work).await
     }
 
     async fn mark_swept(&self, tombstones: &[Tombstone]) -> Result<()> {
         let tombstones = tombstones.to_vec();
         let work = move |c: &_, _: &mut _| sweeping::mark_swept(c, &tombstones);
-        self.write("marking blobs as deleted", work).await
+        self.write_freeing("marking blobs as deleted", work).await
     }
 
     async fn tombstones(&self, keys: &[String]) -> Result<Vec<Tombstone>> {
@@ -37,8 +37,10 @@ impl BlobIndex for SqliteStore {
 
     async fn revive(&self, tombstones: &[Tombstone]) -> Result<()> {
         let tombstones = tombstones.to_vec();
-        self.write("marking blobs as written again", move |c, _| sweeping::revive(c, &tombstones))
-            .await
+        self.write_freeing("marking blobs as written again", move |c, _| {
+            sweeping::revive(c, &tombstones)
+        })
+        .await
     }
 
     async fn tombstones_before(

@@ -19,7 +19,7 @@ impl Folders for SqliteStore {
         key: Option<&IdempotencyKey>,
     ) -> Result<Created> {
         let (folder, additions, key) = (folder.clone(), additions.clone(), key.cloned());
-        self.write("creating a folder", move |c, e| {
+        self.write_new("creating a folder", move |c, e| {
             additions::create_folder(c, e, &folder, &additions, key.as_ref())
         })
         .await
@@ -33,7 +33,7 @@ impl Folders for SqliteStore {
         key: Option<&IdempotencyKey>,
     ) -> Result<Created> {
         let (additions, key) = (additions.clone(), key.cloned());
-        self.write("adding to a folder", move |c, e| {
+        self.write_new("adding to a folder", move |c, e| {
             additions::add_to_folder(c, e, scope, id, &additions, key.as_ref())
         })
         .await
@@ -68,7 +68,7 @@ impl Folders for SqliteStore {
         now: OffsetDateTime,
     ) -> Result<(Folder, Orphans)> {
         let delete = move |c: &_, e: &mut _| erasing::delete_medium(c, e, scope, id, now);
-        let deleted = self.write("deleting a medium", delete).await?;
+        let deleted = self.write_freeing("deleting a medium", delete).await?;
         self.forget_deleted().await;
         Ok(deleted)
     }
@@ -80,7 +80,7 @@ impl Folders for SqliteStore {
         now: OffsetDateTime,
     ) -> Result<Orphans> {
         let erase = move |c: &_, e: &mut _| erasing::erase_folder(c, e, scope, id, now);
-        let orphans = self.write("erasing a folder", erase).await?;
+        let orphans = self.write_freeing("erasing a folder", erase).await?;
         self.forget_deleted().await;
         Ok(orphans)
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
-use vultus_blobs::Sweeper;
+use vultus_blobs::{DiskReserve, Sweeper};
 use vultus_core::clock::{Clock, ClockWatch};
 use vultus_pools::plugins;
 use vultus_pools::{LoadedPlugin, WorkerPools};
@@ -33,6 +33,7 @@ pub(super) struct Background {
 impl Background {
     pub(super) fn start(
         sweeper: Sweeper,
+        reserve: Arc<DiskReserve>,
         store: Arc<dyn Store>,
         options: BackgroundOptions,
         pools: &WorkerPools,
@@ -42,6 +43,7 @@ impl Background {
         let mut tasks = JoinSet::new();
         let (stopped, interval) = (stop.clone().cancelled_owned(), options.sweep_interval);
         tasks.spawn(async move { sweeper.run(interval, stopped).await });
+        tasks.spawn(reserve.run(stop.clone().cancelled_owned()));
         let mut hang_up = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
         let (ask, asked) = mpsc::channel(1);
         tasks.spawn({

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use vultus_store::space::Space;
 use vultus_store::{Store, StoreError};
 use vultus_store_mongo::MongoStore;
 use vultus_store_sqlite::{Options, SqliteStore};
@@ -99,11 +100,20 @@ pub(super) fn make(path: &Path) -> Result<(), DataError> {
     made.map_err(|source| DataError::Unusable { path: path.to_owned(), source })
 }
 
-/// Opens the configured store. A node may be using it.
+/// Opens the configured store for a command. A node may be using it.
 pub(super) async fn open_store(url: &StoreUrl, folder: &Path) -> Result<Arc<dyn Store>, DataError> {
+    open_store_in(url, folder, None).await
+}
+
+/// Opens the configured store in this disk space.
+pub(super) async fn open_store_in(
+    url: &StoreUrl,
+    folder: &Path,
+    space: Option<Arc<dyn Space>>,
+) -> Result<Arc<dyn Store>, DataError> {
     match url {
         StoreUrl::Sqlite => {
-            let store = open_sqlite(folder).await?;
+            let store = open_sqlite_in(folder, space).await?;
             let plain =
                 store.count_plain_folders().await.map_err(|error| store_error(folder, error))?;
             if plain > 0 {
@@ -120,10 +130,16 @@ pub(super) async fn open_store(url: &StoreUrl, folder: &Path) -> Result<Arc<dyn 
 
 /// Opens SQLite's file in a data folder.
 pub(super) async fn open_sqlite(folder: &Path) -> Result<Arc<SqliteStore>, DataError> {
+    open_sqlite_in(folder, None).await
+}
+
+async fn open_sqlite_in(
+    folder: &Path,
+    space: Option<Arc<dyn Space>>,
+) -> Result<Arc<SqliteStore>, DataError> {
     let path = sqlite_file(folder);
-    let opened =
-        tokio::task::spawn_blocking(move || SqliteStore::open(&path, Options::default())).await;
-    match opened {
+    let open = move || SqliteStore::open_in(&path, Options::default(), space);
+    match tokio::task::spawn_blocking(open).await {
         Ok(opened) => opened.map_err(|error| store_error(folder, error)),
         Err(error) => {
             Err(DataError::Unusable { path: folder.to_owned(), source: io::Error::other(error) })

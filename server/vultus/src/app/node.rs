@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
 use vultus_blobs::keyring::Keyring;
-use vultus_blobs::{BlobStore, Sweeper};
+use vultus_blobs::{BlobStore, DiskReserve, Sweeper};
 use vultus_core::clock::Clock;
 use vultus_dispatch::Dispatcher;
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_service::{Parts, Services};
 use vultus_store::Store;
+use vultus_store::space::Space;
 use vultus_worker_protocol::SandboxLevel;
 
 /// After the drain time open connections get this long to end.
@@ -109,7 +110,9 @@ impl Node {
         let keys = Keys::open(&keys_dir(config, folder.path()))?;
         let blobs = open_blobs(config, folder.path()).await?;
         blobs.clear_spool()?;
-        let opened = open_store(config, folder, &keys, &blobs);
+        let reserve = DiskReserve::open(folder.path(), config.disk.reserve_bytes)?;
+        blobs.watch_space(reserve.clone());
+        let opened = open_store(config, folder, &keys, &blobs, reserve.clone());
         let started = start_pools(config, role, folder);
         let ((store, keyring), pools) = tokio::try_join!(opened, started)?;
         let passwords = Passwords::new(config.passwords.concurrency)?;
@@ -140,7 +143,8 @@ impl Node {
             complete_deletions(&sweeper).await;
         }
         let options = background_options(config);
-        let background = Background::start(sweeper, store.clone(), options, &pools, &services)?;
+        let background =
+            Background::start(sweeper, reserve, store.clone(), options, &pools, &services)?;
         Ok(Self { store, pools, services, dispatcher, background })
     }
 }
@@ -162,8 +166,9 @@ async fn open_store(
     folder: &DataFolder,
     keys: &Keys,
     blobs: &BlobStore,
+    space: Arc<dyn Space>,
 ) -> Result<(Arc<dyn Store>, Keyring), ServeError> {
-    let store = data_folder::open_store(&config.store.url, folder.path()).await?;
+    let store = data_folder::open_store_in(&config.store.url, folder.path(), Some(space)).await?;
     if !store.register_keys(&keys.fingerprint()).await.map_err(ServeError::CompareKeys)? {
         return Err(ServeError::OtherKeys { folder: keys_dir(config, folder.path()) });
     }

@@ -66,6 +66,8 @@ section! {
             store: StoreConfig,
             /// Files of media.
             blobs: BlobsConfig,
+            /// Disk space.
+            disk: DiskConfig,
             /// Logs.
             log: LogConfig,
             /// The first administrator.
@@ -138,6 +140,16 @@ section! {
         /// Memory for decrypted media that workers read, in bytes: this much for uploads, and this
         /// much for analyses.
         memory_bytes: u64 = 512 * MEBI, whole(MEBI..=TEBI);
+    }
+}
+
+section! {
+    /// Disk space.
+    pub struct DiskConfig {
+        /// Size of the file reserve in data_dir, in bytes. A full disk needs it for deletions. When
+        /// less than a quarter of it is free besides, the node is not ready and stores nothing new.
+        /// 0: no reserve.
+        reserve_bytes: u64 = 64 * MEBI, whole(0..=TEBI);
     }
 }
 
