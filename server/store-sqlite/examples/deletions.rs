@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use vultus_core::FolderId;
 use vultus_store::contract::{World, at};
 use vultus_store::export::{IdempotencyRecord, Record};
-use vultus_store::{Archive, IdempotencyKey, Replay, Store};
+use vultus_store::{Archive, IdempotencyKey, Replay};
 use vultus_store_sqlite::{Options, SqliteStore};
 
 /// Folders that stay and are read.

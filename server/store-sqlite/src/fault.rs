@@ -62,6 +62,8 @@ fn is_transient(error: &rusqlite::Error) -> bool {
             ErrorCode::DiskFull
                 | ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
+                // A reader could not begin, because another process holds the locks for long.
+                | ErrorCode::FileLockingProtocolFailed
                 | ErrorCode::SystemIoFailure
                 | ErrorCode::CannotOpen
                 | ErrorCode::OutOfMemory
@@ -81,7 +83,9 @@ mod tests {
             Fault::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
                 .into_store("testing")
         };
-        for code in [ffi::SQLITE_FULL, ffi::SQLITE_BUSY, ffi::SQLITE_IOERR_FSYNC] {
+        for code in
+            [ffi::SQLITE_FULL, ffi::SQLITE_BUSY, ffi::SQLITE_PROTOCOL, ffi::SQLITE_IOERR_FSYNC]
+        {
             assert!(matches!(fault(code), StoreError::Unavailable(_)), "{code}");
         }
         assert!(matches!(fault(ffi::SQLITE_CORRUPT), StoreError::Internal { .. }));
