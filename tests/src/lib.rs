@@ -6,6 +6,7 @@ pub mod capture;
 mod client;
 mod cluster;
 mod disguise;
+mod disk;
 pub mod hostile;
 pub mod kill_suite;
 pub mod measure;

@@ -2,6 +2,7 @@
 //! checks that none of its processes is left running.
 
 use crate::client::Client;
+use crate::disk::SmallDisk;
 use crate::place::{executable, workspace_root};
 use crate::process::{children_of, is_alive, poll, wait_until};
 use std::io::{BufRead, BufReader};
@@ -34,12 +35,16 @@ pub struct NodeOptions {
     pub environment: Vec<(String, String)>,
     /// Hard limit of open descriptors.
     pub descriptors: Option<u64>,
+    /// Size of a separate disk for the data folder.
+    pub disk_bytes: Option<u64>,
 }
 
 /// A running node. Dropping it stops it and fails the test if anything is left running.
 #[derive(Debug)]
 pub struct Node {
     child: Option<Child>,
+    /// Before the folder, so that it is unmounted first.
+    disk: Option<SmallDisk>,
     folder: TempDir,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -80,9 +85,15 @@ impl Node {
         );
         std::fs::write(folder.path().join("vultus.toml"), config)
             .expect("the configuration can be written");
-        let NodeOptions { arguments, environment, descriptors, .. } = options;
+        let NodeOptions { arguments, environment, descriptors, disk_bytes, .. } = options;
+        let disk = disk_bytes.map(|bytes| {
+            let data = folder.path().join("data");
+            std::fs::create_dir(&data).expect("the data folder can be made");
+            SmallDisk::mount(&data, bytes)
+        });
         let mut node = Self {
             child: None,
+            disk,
             folder,
             arguments,
             environment,
@@ -100,12 +111,14 @@ impl Node {
         assert!(self.child.is_none(), "the node is already running");
         // reqwest needs a TLS provider even for plain HTTP. This fails if one is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // `prlimit` of util-linux becomes the node: the process id stays.
-        let mut command = match self.descriptors {
-            None => Command::new(executable("vultus")),
-            Some(most) => {
+        // `prlimit` and `nsenter` of util-linux become the node: the process id stays.
+        let program = executable("vultus");
+        let mut command = match (&self.disk, self.descriptors) {
+            (Some(disk), _) => disk.command(&program),
+            (None, None) => Command::new(program),
+            (None, Some(most)) => {
                 let mut command = Command::new("prlimit");
-                command.arg(format!("--nofile={most}")).arg(executable("vultus"));
+                command.arg(format!("--nofile={most}")).arg(program);
                 command
             }
         };
@@ -189,7 +202,10 @@ impl Node {
 
     /// The node's data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        match &self.disk {
+            Some(disk) => disk.path(),
+            None => self.folder.path().join("data"),
+        }
     }
 
     /// The node's plugin folder.
