@@ -1,11 +1,18 @@
 //! Deletion erases data from the database, its log, the blobs and the spool. No file ever holds an
 //! unencrypted picture.
 
+use futures::TryStreamExt;
+use mongodb::bson::{Bson, Document, doc};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use vultus_tests::{
-    DELETE_FOLDER, Node, id_photo, item, sample, selfie_video, still_clip, wait_until,
+    CREATE_FOLDER, Client, Cluster, ClusterOptions, DATABASE, DELETE_FOLDER, Node, Upload,
+    analysis, id_photo, item, jpeg, sample, selfie_video, still_clip, wait_until,
 };
+
+#[path = "../../analyzers/document/test-support/specimen.rs"]
+#[expect(dead_code, reason = "shared by the tests of several crates, each of which uses a part")]
+mod specimen;
 
 const CANARY: &str = "canary-7f1c9e-in-metadata";
 
@@ -24,6 +31,154 @@ fn file_with(folder: &Path, needle: &[u8]) -> Option<PathBuf> {
         }
     }
     None
+}
+
+/// A photo of a passport.
+fn passport() -> Vec<u8> {
+    let portrait = image::load_from_memory(&sample("obama.jpg")).unwrap().to_rgb8();
+    let page = specimen::Specimen::passport().draw(Some(&portrait));
+    let corners = [[420.0, 140.0], [1490.0, 160.0], [1510.0, 930.0], [400.0, 900.0]];
+    jpeg(&specimen::photographed(&page, 1920, 1080, corners))
+}
+
+const DELETE_MEDIUM: &str =
+    "mutation($input: DeleteMediaInput!) { deleteMedia(input: $input) { deletedId } }";
+
+/// A folder with a passport whose file name and metadata contain the canary, and a photo; the
+/// passport is read, and compared with the photo. Returns the folder once it is judged.
+async fn folder_with_passport(client: &Client) -> Value {
+    let media = json!([
+        {"key": "id", "file": null, "tags": ["photo_id", "photo_id_front"],
+            "metadata": {"note": CANARY}},
+        {"key": "other", "file": null, "tags": ["photo_selfie"]},
+    ]);
+    let analyses = json!([{"type": "document"}, {"type": "face_match"}, {"type": "quality"}]);
+    let input = json!({"media": media, "analyses": analyses, "waitMs": 30_000});
+    let files = vec![
+        Upload::medium(0, &format!("{CANARY}.jpg"), passport()),
+        Upload::medium(1, "other", sample("obama2.jpg")),
+    ];
+    let created = client.upload_data(CREATE_FOLDER, json!({"input": input}), files).await;
+    let id = created["createFolder"]["folder"]["id"].as_str().unwrap();
+    client.final_folder(id).await
+}
+
+/// What of the passport can be in a store: what its zone says, in all its forms, the checksum of
+/// the photo and of what was made of it, and what the client said about it.
+fn traces(folder: &Value) -> Vec<String> {
+    let document = analysis(folder, "document");
+    let mut traces = vec![CANARY.to_owned()];
+    for field in document["fields"].as_array().expect("the passport was read") {
+        for form in ["value", "mrz", "visual"] {
+            // Short values, such as a sex, occur by chance.
+            traces.extend(field[form].as_str().filter(|text| text.len() > 5).map(str::to_owned));
+        }
+    }
+    let lines = document["mrz"]["lines"].as_array().expect("its zone was read");
+    traces.extend(lines.iter().map(|line| line.as_str().unwrap().to_owned()));
+    traces.push(folder["media"]["nodes"][0]["sha256"].as_str().unwrap().to_owned());
+    for kind in ["document", "face_match", "quality"] {
+        let artifacts = analysis(folder, kind)["artifacts"].as_array().unwrap();
+        let sums = artifacts.iter().map(|artifact| artifact["sha256"].as_str().unwrap().to_owned());
+        traces.extend(sums);
+    }
+    traces
+}
+
+/// The analyses of the medium say how they ended, and nothing of what they saw.
+async fn details_are_erased(client: &Client, judged: &Value) {
+    let query = "query($id: ID!) { folder(id: $id) { stale analyses(first: 9) { nodes {
+        type state resolution detailsErasedAt reasons { code } artifacts { name }
+        provenance { analyzer } failure { message }
+        ... on DocumentAnalysis { documentType result fields { value } mrz { lines } lines { text }
+            portrait { artifact { name } } barcodes { text } }
+        ... on FaceMatchAnalysis { similarity result pairs { similarity } }
+    } } } }";
+    let folder = client.data(query, json!({"id": judged["id"]})).await["folder"].clone();
+    assert_eq!(folder["stale"], true);
+    for kind in ["document", "face_match"] {
+        let (before, after) = (analysis(judged, kind), analysis(&folder, kind));
+        assert_eq!(
+            (&after["state"], &after["resolution"]),
+            (&before["state"], &before["resolution"]),
+            "{kind}"
+        );
+        assert!(after["detailsErasedAt"].is_string(), "{after:#}");
+        let erased = after.as_object().unwrap().iter().filter(|(name, _)| {
+            !["type", "state", "resolution", "detailsErasedAt"].contains(&name.as_str())
+        });
+        for (name, value) in erased {
+            let is_empty =
+                value.is_null() || value == &json!([]) || value == &json!({"analyzer": null});
+            assert!(is_empty, "{kind}: {name} is {value}");
+        }
+    }
+    let kept = analysis(&folder, "quality");
+    assert_eq!(kept["detailsErasedAt"], Value::Null, "it is about the other medium only");
+    assert_eq!(
+        kept["provenance"]["analyzer"],
+        analysis(judged, "quality")["provenance"]["analyzer"]
+    );
+}
+
+#[tokio::test]
+async fn deleted_document_is_in_no_raw_file() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let folder = folder_with_passport(&client).await;
+    let traces = traces(&folder);
+    for trace in &traces {
+        assert!(file_with(&node.data(), trace.as_bytes()).is_some(), "{trace} is looked for");
+    }
+    let medium = &folder["media"]["nodes"][0]["id"];
+    client.data(DELETE_MEDIUM, json!({"input": {"mediaId": medium}})).await;
+    for trace in &traces {
+        wait_until("the raw files to hold no trace", || async {
+            file_with(&node.data(), trace.as_bytes()).is_none().then_some(())
+        })
+        .await;
+    }
+    details_are_erased(&client, &folder).await;
+    assert!(!node.log().contains(CANARY), "logs hold no metadata");
+}
+
+/// All documents of the cluster's database as text.
+async fn database_text(cluster: &Cluster) -> String {
+    let database = cluster.set.client().await.database(DATABASE);
+    let mut text = String::new();
+    for name in database.list_collection_names().await.unwrap() {
+        let found = database.collection::<Document>(&name).find(doc! {}).await.unwrap();
+        let found: Vec<Document> = found.try_collect().await.unwrap();
+        for document in found {
+            text += &document.to_string();
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn deleted_document_is_in_no_document_of_mongodb() {
+    let options = ClusterOptions { members: 1, roles: vec!["all"], ..ClusterOptions::default() };
+    let cluster = Cluster::start(options).await;
+    let client = cluster.client(0).await;
+    let folder = folder_with_passport(&client).await;
+    let (traces, before) = (traces(&folder), database_text(&cluster).await);
+    for trace in &traces {
+        assert!(before.contains(trace.as_str()), "{trace} is looked for");
+    }
+    let medium = &folder["media"]["nodes"][0]["id"];
+    client.data(DELETE_MEDIUM, json!({"input": {"mediaId": medium}})).await;
+    let after = database_text(&cluster).await;
+    for trace in &traces {
+        assert!(!after.contains(trace.as_str()), "{trace} is left");
+    }
+    details_are_erased(&client, &folder).await;
+    let id = folder["id"].as_str().unwrap();
+    client.data(DELETE_FOLDER, json!({"input": {"folderId": id}})).await;
+    // Ids are stored in binary.
+    let id = mongodb::bson::Uuid::parse_str(id).unwrap();
+    let id = Bson::from(id).to_string();
+    assert!(!database_text(&cluster).await.contains(&id), "nothing names a deleted folder");
 }
 
 #[tokio::test]
@@ -84,12 +239,7 @@ async fn deleted_medium_is_erased_and_its_copy_elsewhere_stays() {
     assert_eq!(node.blobs().len(), 4, "each folder stores its photo and thumbnail");
     let delete = async |folder: &Value| {
         let id = &folder["media"]["nodes"][0]["id"];
-        client
-            .data(
-                "mutation($input: DeleteMediaInput!) { deleteMedia(input: $input) { deletedId } }",
-                json!({"input": {"mediaId": id}}),
-            )
-            .await;
+        client.data(DELETE_MEDIUM, json!({"input": {"mediaId": id}})).await;
     };
     delete(&first).await;
     wait_until("the first folder's bytes to be gone", || async {
