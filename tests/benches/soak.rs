@@ -1,7 +1,7 @@
 //! `make soak`: runs the long forms of the kill suite.
 
 use std::time::{Duration, Instant};
-use vultus_tests::kill_suite::{Outcome, Pause, Plan, run};
+use vultus_tests::kill_suite::{Outcome, Pause, Plan, run, run_on_sqlite};
 
 /// Minimum number of rejected writes with a stale fencing token in the full form.
 const STALE_WRITES: usize = 10;
@@ -14,6 +14,8 @@ const PAUSE: Pause = Pause::For(Duration::from_secs(20));
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be started");
+    let single = Plan { runs: 1000, points: 100, pause: PAUSE };
+    println!("{:#?}", runtime.block_on(run_on_sqlite(single)));
     if std::env::var("SOAK").is_ok_and(|form| form == "full") {
         // A shared machine may be quiet for minutes only, so the form can be run in parts.
         let parts =

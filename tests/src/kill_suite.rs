@@ -1,4 +1,4 @@
-//! Kills and pauses parts of a cluster at random moments under load, then checks that no
+//! Kills and pauses parts of a cluster, or a single node, at random moments under load, then checks that no
 //! acknowledged work is lost or done twice. The short form is a test, the long forms are `make
 //! soak`.
 //!
@@ -8,7 +8,10 @@
 mod check;
 mod faults;
 mod load;
+mod single;
 mod watch;
+
+pub use single::run_on_sqlite;
 
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::place::compiled_plugin;

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tempfile::TempDir;
+use vultus_tests::kill_suite::{Pause, Plan, run_on_sqlite};
 use vultus_tests::{
     Client, Node, NodeOptions, analysis, compiled, id_photo, sample, selfie_photo, selfie_video,
     still_clip, wait_until,
@@ -87,6 +88,15 @@ async fn killed_node_loses_no_work() {
     let client = node.anonymous().with_token(client.token());
     all_succeed_once(&client, &ids).await;
     assert_eq!(node.spooled_files(), Vec::<PathBuf>::new());
+}
+
+/// The short form of what `make soak` does at 100 points.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_killed_at_random_moments_loses_nothing_and_repeats_nothing() {
+    let plan = Plan { runs: 40, points: 4, pause: Pause::UntilTakenOver };
+    let outcome = run_on_sqlite(plan).await;
+    assert!(outcome.acknowledged >= 40 && outcome.erased > 0, "{outcome:#?}");
+    assert_eq!(outcome.finished, outcome.acknowledged, "{outcome:#?}");
 }
 
 #[tokio::test]

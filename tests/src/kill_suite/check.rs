@@ -7,6 +7,7 @@ use crate::place::executable;
 use crate::process::wait_until;
 use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -52,11 +53,11 @@ pub(super) async fn check(cluster: &Cluster, stage: &Stage, outcome: &mut Outcom
     assert_eq!(outcome.twice, 0, "analyses that became final more than once");
     let refused = |node: &crate::node::Node| node.log().matches("under a stale token").count();
     outcome.stale_writes = cluster.nodes.iter().map(refused).sum();
-    outcome.files = verified_files(cluster);
+    outcome.files = verified_files(&cluster.nodes[0].config_file());
 }
 
 /// Checks that a folder has its last acknowledged change, its medium and a final analysis.
-async fn check_folder(client: &Client, id: &str, number: usize, outcome: &mut Outcome) {
+pub(super) async fn check_folder(client: &Client, id: &str, number: usize, outcome: &mut Outcome) {
     let query = "query($id: ID!) { folder(id: $id) { metadata } }";
     let metadata = client.data(query, json!({"id": id})).await["folder"]["metadata"].clone();
     if number > 0 {
@@ -73,14 +74,10 @@ async fn check_folder(client: &Client, id: &str, number: usize, outcome: &mut Ou
     }
 }
 
-/// Reads every file of the cluster with `vultus store verify`. Returns how many there are.
-fn verified_files(cluster: &Cluster) -> u64 {
+/// Reads every file of a node with `vultus store verify`. Returns how many there are.
+pub(super) fn verified_files(config: &Path) -> u64 {
     let mut verify = Command::new(executable("vultus"));
-    verify
-        .arg("--config")
-        .arg(cluster.nodes[0].config_file())
-        .args(["store", "verify", "--json"])
-        .env_clear();
+    verify.arg("--config").arg(config).args(["store", "verify", "--json"]).env_clear();
     let output = verify.output().expect("the command line can be started");
     let text = String::from_utf8_lossy(&output.stdout);
     let found: Value = serde_json::from_str(&text)
