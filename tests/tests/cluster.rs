@@ -1,12 +1,15 @@
 //! Several nodes on one MongoDB replica set: nodes see each other's changes, faults lose no work,
 //! and a node recovers from a lost database without a restart.
 
+use parking_lot::Mutex;
 use serde_json::json;
 use std::process::Command;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use vultus_tests::kill_suite::{Pause, Plan, run};
 use vultus_tests::{
-    CREATE_FOLDER, Cluster, ClusterOptions, executable, id_photo, media_input, sample,
+    CREATE_FOLDER, Client, Cluster, ClusterOptions, executable, id_photo, media_input, sample,
     selfie_photo, wait_until, workspace_root,
 };
 
@@ -213,4 +216,67 @@ fn compose_file_sets_only_known_variables() {
     assert!(text.contains("command: [\"serve\", \"--role\", \"all\"]"));
     // Each node has a separate volume, which the other node cannot read.
     assert!(text.contains("VULTUS_BLOBS_URL: \"gridfs\""));
+}
+
+/// Longest time without an acknowledged write around an election.
+const RECOVERY: Duration = Duration::from_secs(15);
+/// Wait of a client before it repeats a request.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Ids of acknowledged folders, and when the acknowledgement came.
+type Acknowledged = Arc<Mutex<Vec<(String, Instant)>>>;
+
+/// Creates folders, and repeats each request until it is acknowledged.
+async fn create_until(
+    over: CancellationToken,
+    client: Client,
+    writer: usize,
+    acknowledged: Acknowledged,
+) {
+    let mut number = 0;
+    while !over.is_cancelled() {
+        let client = client.clone().with_header("idempotency-key", &format!("{writer}-{number}"));
+        let answer = client.try_query(CREATE_FOLDER, json!({"input": {}})).await.unwrap();
+        if let Some(id) = answer["data"]["createFolder"]["folder"]["id"].as_str() {
+            acknowledged.lock().push((id.to_owned(), Instant::now()));
+            number += 1;
+        } else {
+            assert_eq!(answer["errors"][0]["extensions"]["code"], "UNAVAILABLE", "{answer:#}");
+            tokio::time::sleep(BACK_OFF).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn step_down_under_load_loses_nothing_and_recovers() {
+    let cluster = cluster(3, &["api"]).await;
+    let client = cluster.client(0).await;
+    let (over, acknowledged) = (CancellationToken::new(), Acknowledged::default());
+    let mut writers = Vec::new();
+    for writer in 0..4 {
+        let task = create_until(over.clone(), client.clone(), writer, acknowledged.clone());
+        writers.push(tokio::spawn(task));
+    }
+    let reach = async |count: usize| {
+        wait_until("acknowledged folders", || async {
+            (acknowledged.lock().len() >= count).then_some(())
+        })
+        .await;
+    };
+    reach(20).await;
+    cluster.set.step_down().await;
+    cluster.set.settled().await;
+    let so_far = acknowledged.lock().len();
+    reach(so_far + 20).await;
+    over.cancel();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let acknowledged = acknowledged.lock().clone();
+    let gaps = acknowledged.windows(2).map(|pair| pair[1].1.duration_since(pair[0].1));
+    let longest = gaps.max().unwrap();
+    assert!(longest < RECOVERY, "no write was acknowledged for {longest:?}");
+    for (id, _) in &acknowledged {
+        assert_eq!(client.folder(id).await["id"], id.as_str(), "an acknowledged folder exists");
+    }
 }

@@ -50,8 +50,8 @@ macro_rules! analysis_object {
                 self.0.analysis.resolution.map(Into::into)
             }
 
-            /// The reasons for the verdict. A verdict other than SUCCESS has at least one, until its
-            /// details are erased.
+            /// The reasons for the verdict. A verdict other than SUCCESS has at least one, until
+            /// its details are erased.
             #[graphql(complexity = "1 + 2 * child_complexity")]
             pub async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<Reason>> {
                 if self.0.analysis.reasons.is_empty() {
