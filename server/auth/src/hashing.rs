@@ -15,7 +15,7 @@ use vultus_core::fair::{FairPermits, Share};
 use vultus_core::{Error, Result};
 
 /// Maximum time that a job waits for its result.
-const WAIT: Duration = Duration::from_secs(4);
+const WAIT: Duration = Duration::from_secs(10);
 /// Time after which a client should retry when the queue is full.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Jobs that may wait for each thread: what a thread computes in about two seconds.

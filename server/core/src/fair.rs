@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use crate::account::Principal;
@@ -64,6 +65,9 @@ pub struct Shares {
     pub user: Share,
 }
 
+/// How long permits count as scarce after one was refused.
+const SCARCE: Duration = Duration::from_secs(10);
+
 /// A number of permits. Clones share it.
 #[derive(Debug)]
 pub struct FairPermits<K: Eq + Hash>(Arc<State<K>>);
@@ -83,6 +87,7 @@ struct State<K: Eq + Hash> {
 #[derive(Debug)]
 struct Held<K: Eq + Hash> {
     all: usize,
+    refused_at: Option<Instant>,
     by_owner: HashMap<K, usize>,
 }
 
@@ -100,7 +105,7 @@ pub struct NoPermit;
 impl<K: Eq + Hash + Clone> FairPermits<K> {
     /// A number of permits.
     pub fn new(all: usize) -> Self {
-        let held = Held { all: 0, by_owner: HashMap::new() };
+        let held = Held { all: 0, refused_at: None, by_owner: HashMap::new() };
         Self(Arc::new(State { all, held: Mutex::new(held) }))
     }
 
@@ -108,13 +113,11 @@ impl<K: Eq + Hash + Clone> FairPermits<K> {
     pub fn try_acquire(&self, owners: &[(K, Share)]) -> Result<FairPermit<K>, NoPermit> {
         let mut held = self.0.held();
         let free = self.0.all.saturating_sub(held.all);
-        for (owner, share) in owners {
-            let of_owner = held.by_owner.get(owner).copied().unwrap_or_default();
-            if !share.allows(of_owner, free) {
-                return Err(NoPermit);
-            }
-        }
-        if free == 0 {
+        let is_allowed = |(owner, share): &(K, Share)| {
+            share.allows(held.by_owner.get(owner).copied().unwrap_or_default(), free)
+        };
+        if free == 0 || !owners.iter().all(is_allowed) {
+            held.refused_at = Some(Instant::now());
             return Err(NoPermit);
         }
         held.all += 1;
@@ -127,10 +130,13 @@ impl<K: Eq + Hash + Clone> FairPermits<K> {
 }
 
 impl<K: Eq + Hash> FairPermits<K> {
-    /// Whether at most a quarter of the permits is free, so that owners should hurry.
+    /// Whether a permit was refused lately, or at most a quarter is free, so that owners should
+    /// hurry.
     pub fn are_scarce(&self) -> bool {
-        let free = self.0.all.saturating_sub(self.0.held().all);
-        free.saturating_mul(4) <= self.0.all
+        let held = self.0.held();
+        let free = self.0.all.saturating_sub(held.all);
+        held.refused_at.is_some_and(|at| at.elapsed() < SCARCE)
+            || free.saturating_mul(4) <= self.0.all
     }
 }
 
@@ -198,8 +204,20 @@ mod tests {
         let second = take_all(&permits, 2);
         assert_eq!(second.len(), 12);
         drop(first);
-        assert!(!permits.are_scarce());
         assert_eq!(take_all(&permits, 1).len(), 39);
+    }
+
+    #[test]
+    fn permits_are_scarce_while_few_are_free_or_some_are_refused() {
+        let permits = FairPermits::new(64);
+        let some: Vec<_> = (0..40).map(|_| permits.try_acquire(&[(1, SHARE)]).unwrap()).collect();
+        assert!(!permits.are_scarce());
+        assert!(permits.try_acquire(&[(1, Share(50))]).is_err());
+        assert!(permits.are_scarce());
+        drop(some);
+        let more: Vec<_> =
+            (0..48).map(|_| FairPermits::try_acquire(&permits, &[(1, SHARE)])).collect();
+        assert!(permits.are_scarce() && more.iter().all(Result::is_ok));
     }
 
     #[test]

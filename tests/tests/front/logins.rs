@@ -51,7 +51,7 @@ async fn eleven_logins_lock_the_address_and_not_the_user() {
         assert_eq!(known["errors"][0]["message"], unknown["errors"][0]["message"]);
     };
     locked(&node).await;
-    tokio::task::block_in_place(|| node.stop());
+    node.stop();
     node.launch().await;
     locked(&node).await;
     assert_eq!(outcome(&node.anonymous(), &email, &password).await, "OK");

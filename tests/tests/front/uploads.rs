@@ -60,5 +60,8 @@ async fn slow_uploads_of_one_company_leave_room_for_another() {
         let answer = crate::until_closed_or_answered(&mut stream).await;
         assert!(answer.contains("UNAVAILABLE"), "{answer:?}");
     }
-    assert!(node.spooled_files().is_empty());
+    vultus_tests::wait_until("the spool to be empty", || async {
+        node.spooled_files().is_empty().then_some(())
+    })
+    .await;
 }
