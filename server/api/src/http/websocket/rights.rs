@@ -2,11 +2,18 @@
 //! asks before it begins, and before each of its results is sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
 use vultus_core::{Error, Principal};
 use vultus_service::{OpenWebsocket, Services, Standing};
 
 use super::protocol::Closing;
+
+/// Time for the store to answer before the socket is closed.
+const PATIENCE: Duration = Duration::from_secs(12);
+/// Pause between two questions.
+const PAUSE: Duration = Duration::from_millis(300);
 
 #[derive(Clone)]
 pub(super) struct Rights(Arc<Inner>);
@@ -32,16 +39,22 @@ impl Rights {
         self.0.socket.session().changed().await;
     }
 
-    /// Whether the rights are still those of the opening, as of less than a second ago.
+    /// Whether the rights are still those of the opening, as of less than a second ago. Waits while
+    /// the store does not answer: nothing could be read or changed either.
     pub(super) async fn check(&self) -> Result<(), Closing> {
-        match self.0.socket.session().standing() {
-            Standing::Unchanged => Ok(()),
-            Standing::Changed => Err(Closing::FORBIDDEN),
-            Standing::Unknown => match self.0.services.authenticate(&self.0.token).await {
-                Ok(now) if now.principal == self.principal() => Ok(()),
-                Ok(_) => Err(Closing::FORBIDDEN),
-                Err(error) => Err(closing_of(&error)),
-            },
+        let begun = Instant::now();
+        loop {
+            match self.0.socket.session().standing() {
+                Standing::Unchanged => return Ok(()),
+                Standing::Changed => return Err(Closing::FORBIDDEN),
+                Standing::Unknown => {}
+            }
+            match self.0.services.authenticate(&self.0.token).await {
+                Ok(now) if now.principal == self.principal() => return Ok(()),
+                Ok(_) => return Err(Closing::FORBIDDEN),
+                Err(Error::Unavailable { .. }) if begun.elapsed() < PATIENCE => sleep(PAUSE).await,
+                Err(error) => return Err(closing_of(&error)),
+            }
         }
     }
 }
