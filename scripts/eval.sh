@@ -21,6 +21,10 @@ title "Face match, aligned pairs, fr_feature"
 "$vultus" --config "$fr_feature" eval face-match --pairs "$data/lfw_aligned112_pairs.csv" --root "$data/lfw_aligned112" --aligned
 title "Face match, full pictures, SFace"
 "$vultus" eval face-match --pairs "$data/lfw_full_grey_pairs.csv" --root "$data/lfw_full_grey"
+title "Face match, false match rates over all aligned pictures"
+python3 -m pip install --quiet --disable-pip-version-check --only-binary=:all: --upgrade --target target/eval \
+    onnxruntime==1.32.0 numpy==2.4.6 pillow==13.0.0
+PYTHONPATH=target/eval python3 scripts/eval_fmr.py "$data/lfw_aligned112" models/weights
 title "Documents, original pictures"
 "$vultus" eval document --list "$data/documents.csv" --root "$data/documents"
 title "Documents, changed pictures"
