@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -279,6 +280,35 @@ static uint32_t mode_signal_parent(Instance *instance, const VultusJob *job, Vul
   return refused(kill(getppid(), 0) == 0 || prlimit(getppid(), RLIMIT_NOFILE, &none, NULL) == 0, out);
 }
 
+/* Takes 6 GB in anonymous files, which do not count as address space. */
+static uint32_t mode_anonymous_files(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  int worked = 0;
+  for (int i = 0; i < 96; i++) {
+    const int file = memfd_create("kept", 0);
+    worked |= file >= 0 && ftruncate(file, 64 << 20) == 0 && fallocate(file, 0, 0, 64 << 20) == 0;
+  }
+  return refused(worked, out);
+}
+
+/* Writes files into the temporary folder until it is full. value = their size in MiB. */
+static uint32_t mode_files(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  static char text[96];
+  static char block[1 << 20];
+  int megabytes = 0;
+  for (int i = 0; i < 96; i++) {
+    snprintf(text, sizeof text, "kept-%d", i);
+    const int file = open(text, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    for (int j = 0; j < 32 && file >= 0 && write(file, block, sizeof block) == sizeof block; j++) {
+      megabytes++;
+    }
+    close(file);
+  }
+  snprintf(text, sizeof text, "{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"value\":%d}}", megabytes);
+  return give(text, out);
+}
+
 static void *nothing(void *argument) { return argument; }
 
 /* Does what is allowed: starts a thread, writes a file and a folder in the temporary folder. value = 1 if they did not
@@ -342,6 +372,8 @@ static const struct Mode {
     {"fork", mode_fork, NULL},
     {"exec", mode_exec, NULL},
     {"signal_parent", mode_signal_parent, NULL},
+    {"anonymous_files", mode_anonymous_files, NULL},
+    {"files", mode_files, NULL},
     {"allowed", mode_allowed, NULL},
     {"burn", mode_burn, NULL},
     {"loop", mode_loop, NULL},

@@ -4,7 +4,7 @@ use crate::plugins::compiled;
 use std::path::{Path, PathBuf};
 
 /// Fault of a plugin, and the failure code that the analysis must get.
-pub const FAULTS: [(&str, &str); 19] = [
+pub const FAULTS: [(&str, &str); 20] = [
     ("abort", "ANALYZER_CRASHED"),
     ("segfault", "ANALYZER_CRASHED"),
     ("stack_overflow", "ANALYZER_CRASHED"),
@@ -24,6 +24,7 @@ pub const FAULTS: [(&str, &str); 19] = [
     ("read_passwd", "ANALYZER_FAILED"),
     ("write_outside", "ANALYZER_FAILED"),
     ("fork", "ANALYZER_FAILED"),
+    ("anonymous_files", "ANALYZER_FAILED"),
 ];
 
 /// Analysis type of the plugin with this fault. Its plugin id is `org.vultus.` and the type.

@@ -29,6 +29,9 @@ pub enum Refusal {
     /// Damaged, or not valid in its format.
     #[error("the {format} data is damaged: {step} failed")]
     Unreadable { format: &'static str, step: &'static str },
+    /// Decoding needs more memory than the process may use.
+    #[error("decoding the medium takes more memory than a worker may use")]
+    OutOfMemory,
     /// The bytes could not be read from their file.
     #[error("the medium could not be read: {kind}")]
     Io { kind: String },
@@ -122,6 +125,7 @@ impl Refusal {
             Self::UnsupportedCodec { .. } => "UNSUPPORTED_CODEC",
             Self::Truncated { .. } => "TRUNCATED",
             Self::Unreadable { .. } => "UNREADABLE",
+            Self::OutOfMemory => "MEMORY_EXCEEDED",
             Self::Io { .. } => "READ_FAILED",
             Self::Animated { .. } => "ANIMATED_PICTURE",
             Self::TooManyPixels { .. } => "TOO_MANY_PIXELS",
@@ -163,6 +167,7 @@ impl Refusal {
             | Self::TooLong { .. }
             | Self::FrameRateTooHigh { .. }
             | Self::TooMuchVideo { .. }
+            | Self::OutOfMemory
             | Self::ZipTooManyEntries { .. }
             | Self::ZipRatio { .. }
             | Self::ZipInflated { .. }
@@ -188,6 +193,16 @@ impl Refusal {
             | Self::ZipDuplicate
             | Self::ZipOverlap
             | Self::ZipSizeMismatch { .. } => false,
+        }
+    }
+
+    /// Fails if a decoder could not allocate memory.
+    pub(crate) fn if_out_of_memory(error: ffmpeg_next::Error) -> Result<(), Self> {
+        match error {
+            ffmpeg_next::Error::Other { errno: ffmpeg_next::error::ENOMEM } => {
+                Err(Self::OutOfMemory)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use vultus_plugin_api::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_REASONS, MAX_RESULT_BYTES};
 use vultus_plugin_api::{Outcome, artifact};
-use vultus_worker_protocol::memfd::{MemfdError, check_sealed, read_sealed};
+use vultus_worker_protocol::memfd::{self, MemfdError, check_sealed};
 use vultus_worker_protocol::{
     AnalysisFailure, ArtifactReport, FromWorker, Judgement, MAX_FRAME_BYTES, ProbeReport,
     RefusalReport, RunCosts, WorkerReady,
@@ -124,7 +124,7 @@ fn accept_probe(
             let mut descriptors = descriptors.into_iter();
             let thumbnail = if has_thumbnail { descriptors.next() } else { None };
             let thumbnail = thumbnail
-                .map(|given| read_sealed(given, report.thumbnail_bytes, THUMBNAIL_BYTES))
+                .map(|given| memfd::copy(given, report.thumbnail_bytes, THUMBNAIL_BYTES))
                 .transpose()?;
             let frame = report.frame.and_then(|frame| Some((frame, descriptors.next()?)));
             let frame = frame
@@ -159,13 +159,13 @@ fn accept_judged(
             artifact::TYPES.contains(&report.content_type.as_str()),
             "the type of an artifact is not allowed",
         )?;
-        let bytes = read_sealed(descriptor, report.byte_size, MAX_ARTIFACT_BYTES)?;
+        let bytes = memfd::copy(descriptor, report.byte_size, MAX_ARTIFACT_BYTES)?;
         kept.push((report, bytes));
     }
     let result = match result {
         Ok(mut judgement) => {
             if let Some(descriptor) = descriptors.next() {
-                judgement.outcome = serde_json::from_slice(&read_sealed(
+                judgement.outcome = serde_json::from_slice(&memfd::copy(
                     descriptor,
                     outcome_bytes,
                     MAX_RESULT_BYTES,

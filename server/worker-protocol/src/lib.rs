@@ -15,5 +15,11 @@ pub use message::*;
 /// must have the same.
 pub const PROTOCOL_VERSION: u32 = 3;
 
+/// Exit code of a worker that cannot get memory.
+pub const EXIT_OUT_OF_MEMORY: i32 = 71;
+
+/// Code of refusals and failures because a worker may use no more memory.
+pub const MEMORY_EXCEEDED: &str = "MEMORY_EXCEEDED";
+
 /// Maximum size of the frame that a probe returns, in bytes: 8 megapixels.
 pub const MAX_FRAME_BYTES: u64 = 24 << 20;

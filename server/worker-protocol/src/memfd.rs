@@ -1,6 +1,8 @@
-//! Immutable bytes in anonymous memory: thumbnails, artifacts and long outcomes are sent in it.
+//! Bytes that are sent by descriptor: thumbnails and frames in sealed anonymous memory, artifacts
+//! and long outcomes in files of the worker's temporary folder, which is memory with a limit.
 //!
-//! The reader rejects a descriptor that is not sealed, or whose length is not the announced one.
+//! The reader rejects a descriptor that is not sealed, or not in memory, or whose length is not the
+//! announced one.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -12,6 +14,9 @@ use rustix::io::{Errno, pread};
 
 /// The seals that make a descriptor safe to read: no process can write, shrink or grow it.
 const SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW);
+
+/// The type of file systems in memory, which anonymous files have too.
+const TMPFS: rustix::fs::FsWord = 0x0102_1994;
 
 /// Why a descriptor was rejected.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +32,9 @@ pub enum MemfdError {
     /// It is not an anonymous file, or it is not sealed.
     #[error("the descriptor is not a sealed anonymous file")]
     NotSealed,
+    /// It is not a regular file in memory.
+    #[error("the descriptor is not a file in memory")]
+    NotInMemory,
     /// Its length is not the announced one.
     #[error("the descriptor holds {actual} bytes, {announced} were announced")]
     LengthDiffers {
@@ -73,11 +81,34 @@ pub fn check_sealed(
 
 /// Reads `announced` bytes, at most `limit`, that another process sealed.
 pub fn read_sealed(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Vec<u8>, MemfdError> {
-    let file = File::from(check_sealed(descriptor, announced, limit)?);
+    read(&File::from(check_sealed(descriptor, announced, limit)?), announced)
+}
+
+/// Copies `announced` bytes, at most `limit`, out of a file in memory. It need not be sealed: what
+/// another process changes afterwards does not change the copy. Never blocks on a disk, a pipe or a
+/// socket.
+pub fn copy(descriptor: OwnedFd, announced: u64, limit: u64) -> Result<Vec<u8>, MemfdError> {
+    if announced > limit {
+        return Err(MemfdError::TooLong { announced, limit });
+    }
+    let file = File::from(descriptor);
+    let kind = file.metadata().map_err(MemfdError::Unreadable)?;
+    let system =
+        rustix::fs::fstatfs(&file).map_err(|error| MemfdError::Unreadable(error.into()))?;
+    if !kind.is_file() || system.f_type != TMPFS {
+        return Err(MemfdError::NotInMemory);
+    }
+    if kind.len() != announced {
+        return Err(MemfdError::LengthDiffers { announced, actual: kind.len() });
+    }
+    read(&file, announced)
+}
+
+fn read(file: &File, announced: u64) -> Result<Vec<u8>, MemfdError> {
     let mut bytes = Vec::with_capacity(announced as usize);
     while (bytes.len() as u64) < announced {
         let at = bytes.len() as u64;
-        match pread(&file, spare_capacity(&mut bytes), at) {
+        match pread(file, spare_capacity(&mut bytes), at) {
             Ok(0) => return Err(MemfdError::Unreadable(io::ErrorKind::UnexpectedEof.into())),
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(MemfdError::Unreadable(error.into())),
@@ -98,6 +129,20 @@ mod tests {
         let mut file = File::from(descriptor.try_clone().unwrap());
         assert!(file.write_all(b"other").is_err() && file.set_len(1).is_err());
         assert_eq!(read_sealed(descriptor, 5, 5).unwrap(), b"bytes");
+    }
+
+    #[test]
+    fn copies_come_from_files_in_memory_only() {
+        let mut open = File::from(memfd_create("open", MemfdFlags::CLOEXEC).unwrap());
+        open.write_all(b"bytes").unwrap();
+        let given = || OwnedFd::from(open.try_clone().unwrap());
+        assert_eq!(copy(given(), 5, 5).unwrap(), b"bytes");
+        assert!(matches!(copy(given(), 6, 9), Err(MemfdError::LengthDiffers { .. })));
+        assert!(matches!(copy(given(), 5, 4), Err(MemfdError::TooLong { .. })));
+        let executable = OwnedFd::from(File::open("/proc/self/exe").unwrap());
+        assert!(matches!(copy(executable, 1, 5), Err(MemfdError::NotInMemory)));
+        let (reader, _writer) = std::io::pipe().unwrap();
+        assert!(matches!(copy(reader.into(), 1, 5), Err(MemfdError::NotInMemory)));
     }
 
     #[test]

@@ -346,7 +346,8 @@ pub struct Judgement {
 /// Why an analysis has no verdict.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AnalysisFailure {
-    /// Stable code: `MEDIA_UNREADABLE`, `ANALYZER_FAILED`, `ANALYZER_PANICKED`, `BAD_RESULT`,
+    /// Stable code: `MEDIA_UNREADABLE`, `MEMORY_EXCEEDED`, `ANALYZER_FAILED`,
+    /// `ANALYZER_PANICKED`, `BAD_RESULT`,
     /// `DEADLINE_EXCEEDED`, `CANCELLED`, `ANALYZER_UNAVAILABLE`, `ANALYZER_CRASHED`, `NO_ANALYZER`,
     /// `TOO_MANY_MEDIA`.
     pub code: String,

@@ -3,7 +3,7 @@
 
 use vultus_plugin_api::{Failure, Status};
 use vultus_worker_protocol::memfd::MemfdError;
-use vultus_worker_protocol::{AnalysisFailure, RefusalReport};
+use vultus_worker_protocol::{AnalysisFailure, MEMORY_EXCEEDED, RefusalReport};
 
 /// Why a call has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,11 @@ pub(crate) fn cancelled() -> AnalysisFailure {
 pub(crate) fn unreadable(refusal: &RefusalReport, number: usize, id: &str) -> AnalysisFailure {
     let message =
         format!("Medium {number} cannot be read ({}): {}.", refusal.code, refusal.message);
-    new("MEDIA_UNREADABLE", &message, format!("decoding the medium {id} failed"), false)
+    let code = match refusal.code.as_str() {
+        MEMORY_EXCEEDED => MEMORY_EXCEEDED,
+        _ => "MEDIA_UNREADABLE",
+    };
+    new(code, &message, format!("decoding the medium {id} failed"), false)
 }
 
 /// The failure of an analysis whose probed frame did not arrive. The next attempt decodes the

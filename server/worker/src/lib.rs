@@ -5,6 +5,7 @@
 //! node closes the socket. A second thread reads the socket, so that a cancellation takes effect
 //! during a run. The worker holds no secret, and no state between runs.
 
+mod allocator;
 pub mod conformance;
 mod failure;
 mod features;
@@ -20,6 +21,8 @@ mod sandbox;
 mod selection;
 mod source;
 mod weights;
+
+pub use allocator::EndsWhenExhausted;
 
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
@@ -120,6 +123,8 @@ fn prepare(setup: &WorkerSetup, parent: i32, outbox: &mut Outbox) -> Result<Work
             .map_err(|error| malformed("decoder's options", error))?,
     };
     let Locked { scratch, gaps: sandbox_gaps } = sandbox::lock_in(setup, parent)?;
+    // A probe's frame goes on to another worker, so it is sealed; a pool for probes has no plugin.
+    outbox.attach_in(scratch.filter(|_| !setup.plugins.is_empty()));
     let plugins = Plugins::open(setup);
     let ready = WorkerReady {
         protocol: PROTOCOL_VERSION,

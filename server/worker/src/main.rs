@@ -4,6 +4,9 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: vultus_worker::EndsWhenExhausted = vultus_worker::EndsWhenExhausted;
+
 fn main() -> ExitCode {
     let done: Result<(), Box<dyn std::error::Error>> = match std::env::args().nth(1).as_deref() {
         Some(vultus_worker::conformance::ARGUMENT) => {

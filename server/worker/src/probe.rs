@@ -27,7 +27,7 @@ pub(crate) fn answer(
     };
     let mut beside = Vec::new();
     if !thumbnail.is_empty() {
-        beside.push(seal("thumbnail", &thumbnail)?);
+        beside.push(outbox.attachment("thumbnail", &thumbnail)?);
     }
     if let (Ok(report), Some(frame)) = (&mut result, frame) {
         let sealed = (frame.rgb.len() as u64 <= MAX_FRAME_BYTES).then(|| seal("frame", &frame.rgb));

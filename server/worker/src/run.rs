@@ -20,7 +20,7 @@ use crate::host::{Host, Judging, View, describe};
 use crate::inbox::Cancel;
 use crate::medium::Medium;
 use crate::meter::{Meter, Work};
-use crate::outbox::{Outbox, seal};
+use crate::outbox::Outbox;
 use crate::plugins::{Plugins, Provenance};
 
 /// Maximum size of an outcome inside a message, in bytes; longer outcomes are attached.
@@ -140,13 +140,13 @@ impl Run<'_> {
         }
         let mut beside = Vec::with_capacity(artifacts.len() + 1);
         for (_, bytes) in &artifacts {
-            beside.push(seal("artifact", bytes)?);
+            beside.push(self.outbox.attachment("artifact", bytes)?);
         }
         let mut outcome_bytes = 0;
         if let Ok(judgement) = &mut result {
             let text = judgement.outcome.to_string();
             if text.len() > INLINE_OUTCOME_BYTES {
-                beside.push(seal("outcome", text.as_bytes())?);
+                beside.push(self.outbox.attachment("outcome", text.as_bytes())?);
                 outcome_bytes = text.len() as u64;
                 judgement.outcome = serde_json::Value::Null;
             }

@@ -17,15 +17,19 @@ use std::path::Path;
 
 use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit, Signal};
+use syscalls::AnonymousFiles;
 use vultus_worker_protocol::{SandboxLevel, WorkerSetup};
 
 /// Descriptor number of the socket.
 const SOCKET: RawFd = 3;
-/// Maximum size of one file, in bytes. It includes anonymous files, the largest of which holds an
-/// artifact of 8 MiB or a frame of 24 MiB.
+/// Maximum size of one file, in bytes.
 const FILE_BYTES: u64 = 64 << 20;
+/// The same for a worker that may create anonymous files: the largest holds a frame of 24 MiB.
+const ANONYMOUS_FILE_BYTES: u64 = 25 << 20;
 /// Maximum number of open descriptors: media and artifacts of a run, plugins, weights.
 const DESCRIPTORS: u64 = 256;
+/// The same for a worker that only probes: one medium at a time.
+const PROBE_DESCRIPTORS: u64 = 32;
 
 /// A step of the sandbox failed.
 #[derive(Debug, thiserror::Error)]
@@ -136,7 +140,13 @@ pub(crate) fn lock_in(setup: &WorkerSetup, parent: i32) -> Result<Locked, Sandbo
                 .to_owned(),
         );
     }
-    if let Err(error) = syscalls::filter() {
+    // Without a temporary folder, results are sent in anonymous files; probes send frames in them.
+    let anonymous = if scratch.is_none() || setup.plugins.is_empty() {
+        AnonymousFiles::Allowed
+    } else {
+        AnonymousFiles::Refused
+    };
+    if let Err(error) = syscalls::filter(anonymous) {
         gaps.push(format!(
             "Workers may use every system call, for example to open network connections: {error}."
         ));
@@ -167,8 +177,12 @@ fn set_limits(setup: &WorkerSetup) -> Result<(), SandboxError> {
         }
     }
     limit(Resource::Core, 0)?;
-    limit(Resource::Fsize, FILE_BYTES)?;
-    limit(Resource::Nofile, DESCRIPTORS)?;
+    let (file_bytes, descriptors) = match setup.plugins.is_empty() {
+        true => (ANONYMOUS_FILE_BYTES, PROBE_DESCRIPTORS),
+        false => (FILE_BYTES, DESCRIPTORS),
+    };
+    limit(Resource::Fsize, file_bytes)?;
+    limit(Resource::Nofile, descriptors)?;
     if let Some(bytes) = setup.memory_bytes {
         limit(Resource::As, bytes)?;
     }

@@ -26,6 +26,7 @@ fn sockets_files_processes_and_signals_are_refused() {
         ("fork", libc::EPERM),
         ("exec", libc::EPERM),
         ("signal_parent", libc::ENOSYS),
+        ("anonymous_files", libc::ENOSYS),
     ];
     for (mode, error) in refusals {
         let failure = judge(&mut node, mode).unwrap_err();
@@ -48,6 +49,20 @@ fn threads_are_allowed_and_the_temporary_folder_is_emptied() {
         let judged = judge(&mut node, "allowed");
         assert!(judged.is_ok(), "{judged:?}");
     }
+}
+
+/// The temporary folder is memory beside the address space: its size bounds all files together, and
+/// results go through it.
+#[test]
+fn files_of_a_worker_are_bounded_together() {
+    let mut node = Node::start(vec![plugin("faulty/faulty.c")]);
+    node.ready();
+    for _ in 0..2 {
+        let judged = judge(&mut node, "files").unwrap();
+        let megabytes = judged.outcome["result"]["value"].as_u64().unwrap();
+        assert!((64..=192).contains(&megabytes), "{megabytes} MiB");
+    }
+    assert!(judge(&mut node, "artifacts").is_ok(), "the folder was emptied");
 }
 
 #[test]

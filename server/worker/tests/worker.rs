@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use node::{Node, ended_within, plugin, sample, sharpness_of};
 use serde_json::json;
-use vultus_worker_protocol::{FromWorker, ProbeRequest, RunMedium, RunRequest, ToWorker};
+use vultus_worker_protocol::{
+    EXIT_OUT_OF_MEMORY, FromWorker, ProbeRequest, RunMedium, RunRequest, ToWorker,
+};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -99,14 +101,17 @@ fn probe_refuses_other_files_and_the_worker_continues() {
 
 #[test]
 fn probed_frame_gives_the_same_result_as_the_file() {
-    let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
-    node.ready();
+    // Only a worker without plugins may create anonymous files, in which frames are sent.
+    let mut prober = Node::start(Vec::new());
+    prober.ready();
     let (file, size) = sample("obama.jpg");
-    let probed = file.try_clone().unwrap();
-    node.send(&ToWorker::Probe(ProbeRequest { probe: "p".to_owned(), byte_size: size }), &[probed]);
-    let (FromWorker::Probed { result: Ok(report), .. }, beside) = node.receive() else {
+    let probe = ProbeRequest { probe: "p".to_owned(), byte_size: size };
+    prober.send(&ToWorker::Probe(probe), &[file.try_clone().unwrap()]);
+    let (FromWorker::Probed { result: Ok(report), .. }, beside) = prober.receive() else {
         panic!("the probe is answered")
     };
+    let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
+    node.ready();
     let frame = report.frame.expect("a picture leaves its frame");
     assert_eq!((frame.source_width, frame.source_height), (report.width, report.height));
     let analysis = || node::analysis("a", "sharpness", json!({}), &[0]);
@@ -162,6 +167,21 @@ fn unreadable_medium_fails_only_the_analyses_that_take_it() {
     assert_eq!(failure.code, "MEDIA_UNREADABLE");
     assert!(failure.message.contains("UNSUPPORTED_FORMAT"), "{}", failure.message);
     assert!(judged[1].is_ok());
+}
+
+#[test]
+fn worker_without_memory_ends_with_its_exit_code() {
+    let mut node = Node::start(vec![plugin("example-c/sharpness.c")]);
+    node.ready();
+    let sizes = std::fs::read_to_string(format!("/proc/{}/statm", node.pid())).unwrap();
+    let pages: u64 = sizes.split(' ').next().unwrap().parse().unwrap();
+    let most = Some(pages * 4096 + (1 << 20));
+    let limit = rustix::process::Rlimit { current: most, maximum: most };
+    let process = rustix::process::Pid::from_child(node.child());
+    rustix::process::prlimit(Some(process), rustix::process::Resource::As, limit).unwrap();
+    node.run("r", &["obama.jpg"], &[node::analysis("a", "sharpness", json!({}), &[0])]);
+    while node.try_receive().is_ok() {}
+    assert_eq!(node.child().wait().unwrap().code(), Some(EXIT_OUT_OF_MEMORY));
 }
 
 #[test]

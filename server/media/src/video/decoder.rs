@@ -152,7 +152,8 @@ impl TrackDecoder {
         // SAFETY: we own the context; `skip_frame` may be changed between packets of a decoder
         // without threads.
         unsafe { (*self.decoder.as_mut_ptr()).skip_frame = skip };
-        if self.decoder.send_packet(&packet).is_err() {
+        if let Err(error) = self.decoder.send_packet(&packet) {
+            Refusal::if_out_of_memory(error)?;
             self.errors += 1;
         }
         self.take_frames(span, kept)
@@ -161,7 +162,11 @@ impl TrackDecoder {
     fn take_frames(&mut self, span: &Range<usize>, kept: &mut Kept<'_>) -> Result<u32, Refusal> {
         let mut frame = frame::Video::empty();
         let mut taken = 0;
-        while self.decoder.receive_frame(&mut frame).is_ok() {
+        loop {
+            if let Err(error) = self.decoder.receive_frame(&mut frame) {
+                Refusal::if_out_of_memory(error)?;
+                break;
+            }
             taken += 1;
             let Some(packet) = frame.pts().and_then(|pts| usize::try_from(pts).ok()) else {
                 continue;

@@ -10,9 +10,10 @@ use rustix::thread::{CapabilitySet, CapabilitySets, UnshareFlags};
 
 /// The temporary folder: memory is mounted here in the worker's mount namespace.
 const SCRATCH: &str = "/dev/shm";
-/// Size limit of the folder. Its content counts as memory of the machine, not as address space of
-/// the worker.
-const SCRATCH_OPTIONS: &std::ffi::CStr = c"size=64m,nr_inodes=4096,mode=0700";
+/// Size limit of the folder: files of plugins, and results that the node has not read yet (16
+/// artifacts of 8 MiB and an outcome of 4 MiB). Its content counts as memory of the machine, not as
+/// address space of the worker.
+const SCRATCH_OPTIONS: &std::ffi::CStr = c"size=192m,nr_inodes=4096,mode=0700";
 
 /// Moves the process, which must have one thread, into new namespaces and into the temporary
 /// folder. Returns that folder.

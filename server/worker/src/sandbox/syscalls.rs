@@ -50,7 +50,6 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_mlock,
     libc::SYS_munlock,
     libc::SYS_membarrier,
-    libc::SYS_memfd_create,
     // files and descriptors
     libc::SYS_read,
     libc::SYS_write,
@@ -265,17 +264,28 @@ const REFUSED_OLD: &[libc::c_long] = &[];
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
+/// Whether a worker may create anonymous files. They count as memory of the machine, not as address
+/// space of the worker: their number and sizes together would go beyond any limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AnonymousFiles {
+    Allowed,
+    Refused,
+}
+
 /// Installs both filters for the calling thread and those that it starts.
-pub(super) fn filter() -> Result<(), seccompiler::Error> {
+pub(super) fn filter(files: AnonymousFiles) -> Result<(), seccompiler::Error> {
     let pid = u64::from(std::process::id());
-    for program in [allowing(pid)?, refusing()?] {
+    for program in [allowing(pid, files)?, refusing()?] {
         seccompiler::apply_filter(&program)?;
     }
     Ok(())
 }
 
-fn allowing(pid: u64) -> Result<BpfProgram, seccompiler::Error> {
+fn allowing(pid: u64, files: AnonymousFiles) -> Result<BpfProgram, seccompiler::Error> {
     let mut rules = any_arguments(&[ALLOWED, ALLOWED_OLD]);
+    if files == AnonymousFiles::Allowed {
+        rules.insert(libc::SYS_memfd_create, Vec::new());
+    }
     // Threads of this process, in its namespaces.
     rules.insert(libc::SYS_clone, vec![one(0, MaskedEq(THREAD | NAMESPACES), THREAD)?]);
     // For abort.
