@@ -78,3 +78,20 @@ fn no_face_of_lfw_is_missed() {
     }
     assert_eq!(counted, 555);
 }
+
+/// The models run on an emulated processor of 2008: this program repeats a test there.
+#[test]
+fn works_without_avx2() {
+    let this = std::env::current_exe().unwrap();
+    let mut command = std::process::Command::new("qemu-x86_64");
+    command
+        .args(["-cpu", "Nehalem"])
+        .arg(this)
+        .args(["--exact", "tests::coordinates_are_in_source_pixels_at_every_size"]);
+    let Ok(output) = command.output() else {
+        println!("skipped: the Debian package qemu-user is not installed");
+        return;
+    };
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
+}
