@@ -129,6 +129,8 @@ impl Node {
             .args(&self.arguments)
             .env_clear()
             .envs(self.environment.iter().cloned())
+            // A spare worker for each node would only cost start-up time in most tests.
+            .envs((!self.config_names("workers.spare")).then_some(("VULTUS_WORKERS_SPARE", "0")))
             .envs(std::env::var("VULTUS_TEST_LOG").map(|level| ("VULTUS_LOG_LEVEL", level)))
             .stdout(Stdio::piped())
             .stderr(
@@ -189,6 +191,10 @@ impl Node {
             }
         }
         panic!("the node announced no address; its log:\n{}", self.log());
+    }
+
+    fn config_names(&self, key: &str) -> bool {
+        std::fs::read_to_string(self.config_file()).is_ok_and(|config| config.contains(key))
     }
 
     fn log_path(&self) -> PathBuf {

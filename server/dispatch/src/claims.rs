@@ -7,17 +7,18 @@ use super::run_task::RunTask;
 use super::unserved::fail_unserved;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vultus_blobs::keyring::Keyring;
 use vultus_blobs::{BlobStore, MemoryBudget};
 use vultus_core::clock::Clock;
-use vultus_pools::RunningRuns;
+use vultus_core::turns::Turns;
 use vultus_pools::run::PoolName;
 use vultus_pools::worker_pools::WorkerPools;
-use vultus_store::Store;
+use vultus_pools::{FreeWorker, RunningRuns};
+use vultus_store::{ClaimRequest, ClaimedRun, Store};
 
 /// Pause after a failed claim.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
@@ -40,6 +41,8 @@ pub struct DispatcherParts {
     pub running: RunningRuns,
     /// The clock.
     pub clock: Clock,
+    /// The turns of the companies.
+    pub turns: Turns,
     /// Name of the node, unique for each start; leases carry it.
     pub node: String,
     /// Whether no other node uses the same data. Then a lease from before the start belongs to a
@@ -58,7 +61,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts one loop per pool.
+    /// Starts one loop per lane of each pool.
     pub fn start(parts: DispatcherParts) -> Self {
         let stopping = CancellationToken::new();
         let running = parts.running.clone();
@@ -71,6 +74,7 @@ impl Dispatcher {
             pools: parts.pools,
             running: parts.running,
             clock: parts.clock,
+            turns: parts.turns,
         });
         let mut loops = JoinSet::new();
         loops.spawn(claim_for_all(context.clone(), parts.node, stopping.clone(), parts.sole_node));
@@ -108,7 +112,7 @@ async fn join_all(tasks: &mut JoinSet<()>) {
     }
 }
 
-/// Keeps one loop per pool, also for pools that are opened later.
+/// Keeps one loop per lane of each pool, also for pools that are opened later.
 async fn claim_for_all(
     context: Arc<DispatchContext>,
     node: String,
@@ -116,17 +120,17 @@ async fn claim_for_all(
     sole_node: bool,
 ) {
     let mut changes = context.pools.changes();
-    let mut claimed: HashMap<tokio::task::Id, PoolName> = HashMap::new();
+    let mut claimed: HashMap<tokio::task::Id, (PoolName, Lane)> = HashMap::new();
     let mut loops = JoinSet::new();
     let orphaned_before = sole_node.then(|| context.clock.now() + LEASE);
     loop {
         changes.mark_unchanged();
-        for pool in context.pools.pools() {
-            if !claimed.values().any(|claimed| *claimed == pool) {
+        for place in lanes(&context.pools) {
+            if !claimed.values().any(|claimed| *claimed == place) {
                 let (context, node, stopping) = (context.clone(), node.clone(), stopping.clone());
-                let claims =
-                    ClaimLoop { context, pool: pool.clone(), node, stopping, orphaned_before };
-                claimed.insert(loops.spawn(claims.run()).id(), pool);
+                let (pool, lane) = place.clone();
+                let claims = ClaimLoop { context, pool, lane, node, stopping, orphaned_before };
+                claimed.insert(loops.spawn(claims.run()).id(), place);
             }
         }
         tokio::select! {
@@ -150,9 +154,31 @@ async fn claim_for_all(
     while loops.join_next().await.is_some() {}
 }
 
+/// The lane of a pool that a loop claims for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lane {
+    /// Runs of all companies.
+    Ordinary,
+    /// Runs of companies that have no run in progress.
+    Spare,
+}
+
+/// The lanes of all pools.
+fn lanes(pools: &WorkerPools) -> Vec<(PoolName, Lane)> {
+    let mut lanes = Vec::new();
+    for pool in pools.pools() {
+        if pools.has_spare_workers(&pool) {
+            lanes.push((pool.clone(), Lane::Spare));
+        }
+        lanes.push((pool, Lane::Ordinary));
+    }
+    lanes
+}
+
 struct ClaimLoop {
     context: Arc<DispatchContext>,
     pool: PoolName,
+    lane: Lane,
     node: String,
     stopping: CancellationToken,
     /// Leases that expire before this time belong to a dead node. None once no such lease is left.
@@ -181,25 +207,23 @@ impl ClaimLoop {
     /// Claims one run, or waits for one. False once the pool has ended. A claim that is dropped at
     /// shutdown may leave a lease, which expires.
     async fn step(&mut self, runs: &mut JoinSet<()>) -> bool {
-        let Some(worker) = self.context.pools.free_worker(&self.pool).await else { return false };
-        let clock = self.context.clock.now();
-        let now = self.orphaned_before.map_or(clock, |until| until.max(clock));
-        match self
-            .context
-            .store
-            .claim_run(&[self.pool.as_str().to_owned()], &self.node, now, LEASE)
-            .await
-        {
-            Ok(Some(run)) => {
-                let analyses = run.analyses.len();
-                tracing::debug!(run = %run.token.run_id, analyses, "run claimed");
-                let task = RunTask::new(self.context.clone(), self.pool.clone(), run);
-                runs.spawn(task.work(worker));
-            }
+        let Some(worker) = self.free_worker().await else { return false };
+        let store = Arc::clone(&self.context.store);
+        let mut waiting = store.run_waiting();
+        // It is registered before the claim, so that a run that is queued meanwhile ends it.
+        while futures::poll!(&mut waiting).is_ready() {
+            waiting = store.run_waiting();
+        }
+        let request = self.claim_request();
+        match store.claim_run(&request).await {
+            Ok(Some(run)) => self.spawn(runs, worker, run, request),
             Ok(None) => {
                 self.orphaned_before = None;
                 drop(worker);
-                self.context.store.run_waiting().await;
+                tokio::select! {
+                    () = waiting => {}
+                    () = self.fewer_excepted() => {}
+                }
             }
             Err(error) => {
                 drop(worker);
@@ -208,6 +232,55 @@ impl ClaimLoop {
             }
         }
         true
+    }
+
+    async fn free_worker(&self) -> Option<FreeWorker> {
+        let pools = &self.context.pools;
+        match self.lane {
+            Lane::Ordinary => pools.free_worker(&self.pool).await,
+            Lane::Spare => pools.spare_worker(&self.pool).await,
+        }
+    }
+
+    fn claim_request(&self) -> ClaimRequest {
+        let clock = self.context.clock.now();
+        ClaimRequest {
+            pool: self.pool.as_str().to_owned(),
+            node: self.node.clone(),
+            now: self.orphaned_before.map_or(clock, |until| until.max(clock)),
+            lease: LEASE,
+            turns: self.context.turns.clone(),
+            except: match self.lane {
+                Lane::Ordinary => Vec::new(),
+                Lane::Spare => self.context.pools.busy_companies(&self.pool),
+            },
+        }
+    }
+
+    /// Waits until fewer companies are excepted from the claims.
+    async fn fewer_excepted(&self) {
+        match self.lane {
+            Lane::Ordinary => std::future::pending().await,
+            Lane::Spare => self.context.pools.fewer_busy_companies(&self.pool).await,
+        }
+    }
+
+    fn spawn(
+        &self,
+        runs: &mut JoinSet<()>,
+        worker: FreeWorker,
+        run: ClaimedRun,
+        request: ClaimRequest,
+    ) {
+        let (company, analyses) = (run.company_id, run.analyses.len());
+        tracing::debug!(run = %run.token.run_id, analyses, "run claimed");
+        let worker = worker.for_company(company);
+        let task = RunTask::new(self.context.clone(), self.pool.clone(), run);
+        runs.spawn(async move {
+            let begun = Instant::now();
+            task.work(worker).await;
+            request.turns.ended(&request.pool, company, begun.elapsed());
+        });
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use vultus_blobs::keyring::Keyring;
 use vultus_blobs::{BlobStore, MemoryBudget};
 use vultus_core::clock::Clock;
+use vultus_core::turns::Turns;
 use vultus_pools::RunningRuns;
 use vultus_pools::worker_pools::WorkerPools;
 use vultus_store::Store;
@@ -17,4 +18,5 @@ pub(super) struct DispatchContext {
     pub(super) keyring: Keyring,
     pub(super) memory: MemoryBudget,
     pub(super) clock: Clock,
+    pub(super) turns: Turns,
 }

@@ -181,7 +181,8 @@ impl RunTask {
                 Some(worker) => worker.run(request, media, sender, &context.cancel).await,
                 None => {
                     let pools = &context.dispatch.pools;
-                    pools.run(&context.pool, request, media, sender, &context.cancel).await
+                    let company = Some(context.run.company_id);
+                    pools.run(&context.pool, company, request, media, sender, &context.cancel).await
                 }
             }
         };

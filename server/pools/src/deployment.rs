@@ -1,13 +1,14 @@
 //! Finds worker, built-in plugins, runtime and weights on disk, and holds the options of the pools.
 //! [`super::plugins`] deals with the folder of third-party plugins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
+use vultus_core::CompanyId;
 use vultus_worker_protocol::{PluginFile, PluginOrigin, SandboxLevel};
 
 use super::plugin_key::{BUILT_IN, plugin_key};
@@ -49,6 +50,12 @@ pub struct PoolsConfig {
     pub weights_dir: Option<PathBuf>,
     /// Number of workers of the built-in pool, at least 1. Default: the number of CPUs.
     pub workers: usize,
+    /// Number of further workers of the built-in pool, which take work only of companies that have
+    /// no run in progress. Default: none.
+    pub spare_workers: usize,
+    /// Weights of companies in the turns for workers; a company without one has weight 1. Default:
+    /// none.
+    pub weights: HashMap<CompanyId, u32>,
     /// Number of workers that only probe media. 0: the built-in pool probes them. Default: 1.
     pub probe_workers: usize,
     /// Number of threads of one inference, at least 1. Default: 1.
@@ -185,6 +192,8 @@ impl PoolsConfig {
             onnxruntime: onnxruntime.map(absolute),
             weights_dir: models.and_then(|models| existing(models.join("weights"))).map(absolute),
             workers: std::thread::available_parallelism().map_or(1, usize::from),
+            spare_workers: 0,
+            weights: HashMap::new(),
             probe_workers: 1,
             threads: 1,
             limits: Value::Object(serde_json::Map::new()),

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use tokio::sync::mpsc;
+use vultus_core::CompanyId;
 use vultus_core::rules::FATAL_DEATHS;
 use vultus_worker_protocol::{AnalysisFailure, RunAnalysis, RunCosts, RunRequest};
 
@@ -27,11 +28,13 @@ pub struct DirectResult {
     pub costs: RunCosts,
 }
 
-/// Runs all analyses of `request`, each in the pool that offers it, one pool after the other.
+/// Runs all analyses of `request`, each in the pool that offers it, one pool after the other. They
+/// are of `company`; the command line has none.
 /// `observe` gets the events. `media` are readable descriptors in the order of the request's media;
 /// the pools get copies.
 pub async fn run_direct(
     pools: &WorkerPools,
+    company: Option<CompanyId>,
     request: RunRequest,
     media: Vec<OwnedFd>,
     cancel: &RunCancel,
@@ -49,6 +52,7 @@ pub async fn run_direct(
     for (pool, analyses) in by_pool {
         let mut direct = DirectRun {
             pools,
+            company,
             pool,
             request: &request,
             media: &media,
@@ -64,6 +68,7 @@ pub async fn run_direct(
 
 struct DirectRun<'a> {
     pools: &'a WorkerPools,
+    company: Option<CompanyId>,
     pool: PoolName,
     request: &'a RunRequest,
     media: &'a [OwnedFd],
@@ -126,7 +131,7 @@ impl DirectRun<'_> {
             taken.iter().filter_map(|&at| self.request.media.get(at as usize)).cloned().collect();
         let request = RunRequest { run: self.request.run.clone(), media: described, analyses };
         let (sender, mut events) = mpsc::channel(EVENTS);
-        let running = self.pools.run(&self.pool, request, media, sender, self.cancel);
+        let running = self.pools.run(&self.pool, self.company, request, media, sender, self.cancel);
         let listening = async {
             while let Some(event) = events.recv().await {
                 observe(&event);

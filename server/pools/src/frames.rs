@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use vultus_core::MediaId;
+use vultus_core::{CompanyId, MediaId};
 use vultus_worker_protocol::FrameReport;
 
 /// Time for which a frame is kept.
 const LIFE: Duration = Duration::from_secs(10);
-/// Maximum size of all frames together, in bytes.
+/// Maximum size of all frames together, in bytes. One company gets at most half of it.
 const BUDGET: u64 = 128 << 20;
+/// Maximum number of frames; each holds a descriptor. One company gets at most half of it.
+const MOST: usize = 256;
 
 /// A decoded picture.
 #[derive(Debug)]
@@ -32,20 +34,44 @@ pub struct ProbedFrames(Arc<Mutex<KeptFrames>>);
 
 #[derive(Debug, Default)]
 struct KeptFrames {
-    frames: HashMap<MediaId, ProbedFrame>,
+    frames: HashMap<MediaId, (CompanyId, ProbedFrame)>,
+    all: Share,
+    companies: HashMap<CompanyId, Share>,
+}
+
+/// What some frames take.
+#[derive(Debug, Default, Clone, Copy)]
+struct Share {
+    count: usize,
     bytes: u64,
 }
 
+impl Share {
+    fn plus(self, frame: &ProbedFrame) -> Self {
+        Self { count: self.count + 1, bytes: self.bytes + frame.report.byte_size() }
+    }
+
+    fn minus(self, frame: &ProbedFrame) -> Self {
+        Self { count: self.count - 1, bytes: self.bytes - frame.report.byte_size() }
+    }
+
+    fn fits(self, count: usize, bytes: u64) -> bool {
+        self.count <= count && self.bytes <= bytes
+    }
+}
+
 impl ProbedFrames {
-    /// Keeps the frame of a medium for a while, unless the budget is exceeded.
-    pub fn keep(&self, medium: MediaId, frame: ProbedFrame) {
+    /// Keeps the frame of a company's medium for a while, unless there is no room for it.
+    pub fn keep(&self, company: CompanyId, medium: MediaId, frame: ProbedFrame) {
         let mut kept = self.0.lock();
-        let bytes = kept.bytes + frame.report.byte_size();
-        if bytes > BUDGET {
+        let own = kept.companies.get(&company).copied().unwrap_or_default().plus(&frame);
+        let all = kept.all.plus(&frame);
+        if !all.fits(MOST, BUDGET) || !own.fits(MOST / 2, BUDGET / 2) {
             return;
         }
-        kept.bytes = bytes;
-        kept.frames.insert(medium, frame);
+        kept.all = all;
+        kept.companies.insert(company, own);
+        kept.frames.insert(medium, (company, frame));
         drop(kept);
         let frames = self.clone();
         // Not joined: the end of the process frees the frames anyway.
@@ -58,8 +84,14 @@ impl ProbedFrames {
     /// Takes the frame of a medium. Only the first caller gets it.
     pub fn take(&self, medium: MediaId) -> Option<ProbedFrame> {
         let mut kept = self.0.lock();
-        let frame = kept.frames.remove(&medium)?;
-        kept.bytes -= frame.report.byte_size();
+        let (company, frame) = kept.frames.remove(&medium)?;
+        kept.all = kept.all.minus(&frame);
+        if let Some(own) = kept.companies.get_mut(&company) {
+            *own = own.minus(&frame);
+            if own.count == 0 {
+                kept.companies.remove(&company);
+            }
+        }
         Some(frame)
     }
 }
@@ -77,25 +109,47 @@ mod tests {
         ProbedFrame { report, pixels: sealed("frame", b"").unwrap() }
     }
 
+    fn company(number: u128) -> CompanyId {
+        CompanyId(Uuid::from_u128(number))
+    }
+
+    fn medium(number: u128) -> MediaId {
+        MediaId(Uuid::from_u128(number))
+    }
+
     #[tokio::test(start_paused = true)]
     async fn frame_is_taken_once_and_expires() {
-        let (frames, medium) = (ProbedFrames::default(), MediaId(Uuid::from_u128(1)));
-        frames.keep(medium, frame(10));
-        assert!(frames.take(medium).is_some());
-        assert!(frames.take(medium).is_none());
-        frames.keep(medium, frame(10));
+        let frames = ProbedFrames::default();
+        frames.keep(company(1), medium(1), frame(10));
+        assert!(frames.take(medium(1)).is_some());
+        assert!(frames.take(medium(1)).is_none());
+        frames.keep(company(1), medium(1), frame(10));
         tokio::time::sleep(LIFE + Duration::from_secs(1)).await;
-        assert!(frames.take(medium).is_none());
-        assert_eq!(frames.0.lock().bytes, 0);
+        assert!(frames.take(medium(1)).is_none());
+        let kept = frames.0.lock();
+        assert_eq!((kept.all.count, kept.all.bytes, kept.companies.len()), (0, 0, 0));
     }
 
     #[tokio::test]
     async fn frames_beyond_the_budget_are_not_kept() {
-        let (frames, id) = (ProbedFrames::default(), |number| MediaId(Uuid::from_u128(number)));
-        // 48 MB each.
+        let frames = ProbedFrames::default();
+        // 48 MB each: one fits into the share of a company, and two into the budget.
         for number in 0..4 {
-            frames.keep(id(number), frame(4000));
+            frames.keep(company(number), medium(number), frame(4000));
+            frames.keep(company(number), medium(100 + number), frame(4000));
         }
-        assert_eq!((0..4).filter(|&number| frames.take(id(number)).is_some()).count(), 2);
+        let all = (0..4).chain(100..104);
+        assert_eq!(all.filter(|&number| frames.take(medium(number)).is_some()).count(), 2);
+    }
+
+    #[tokio::test]
+    async fn tiny_frames_are_bounded_by_their_number() {
+        let frames = ProbedFrames::default();
+        for number in 0..1000 {
+            frames.keep(company(1), medium(number), frame(1));
+        }
+        assert_eq!(frames.0.lock().frames.len(), MOST / 2);
+        frames.keep(company(2), medium(5000), frame(1));
+        assert!(frames.take(medium(5000)).is_some(), "another company has a share of its own");
     }
 }

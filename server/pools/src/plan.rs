@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use vultus_core::turns::Turns;
 use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, WorkerSetup};
 
 use super::deployment::PoolsConfig;
@@ -11,7 +12,8 @@ use super::run::PoolName;
 
 /// The pool of the built-in plugins.
 pub(crate) fn built_in(config: &PoolsConfig) -> PoolPlan {
-    plan(config, "built-in", config.built_in.clone(), &config.built_in, config.workers)
+    let plan = plan(config, "built-in", config.built_in.clone(), &config.built_in, config.workers);
+    PoolPlan { spare_workers: config.spare_workers, ..plan }
 }
 
 /// The pool that only probes.
@@ -54,6 +56,8 @@ fn plan(
             .collect(),
         spec: None,
         workers: workers.max(1),
+        spare_workers: 0,
+        turns: Turns::new(config.weights.clone()),
         start_timeout: config.start_timeout,
         setup: WorkerSetup {
             protocol: PROTOCOL_VERSION,

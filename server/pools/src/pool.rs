@@ -1,31 +1,35 @@
-//! A pool: workers with the same setup, the queue of their jobs, and their plugins.
+//! A pool: workers with the same setup, in one or two lanes, and their plugins.
 //!
-//! A permit stands for an idle worker; its holder may put one job into the queue.
+//! The spare lane takes work only of companies that have no run in progress in the pool, so that a
+//! company need not wait for the end of another company's runs.
 
-use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use vultus_core::CompanyId;
+use vultus_core::turns::Turns;
 use vultus_plugin_api::Manifest;
 use vultus_plugin_api::manifest::AnalysisSpec;
-use vultus_worker_protocol::{
-    PROTOCOL_VERSION, RefusedPlugin, RunRequest, WorkerReady, WorkerSetup,
-};
+use vultus_worker_protocol::{PROTOCOL_VERSION, RefusedPlugin, WorkerReady, WorkerSetup};
 
 use super::analyzer::Analyzer;
 use super::breaker::{Admission, Breaker, Reaction};
+use super::busy::BusyCompanies;
 use super::costs::CostCounter;
+use super::lane::Lane;
 use super::loaded_plugin::{Condition, LoadedPlugin};
 use super::plugins::scan::PoolSpec;
 use super::process::Spawner;
 use super::reported_plugins::{OwnFiles, ReportedPlugins};
-use super::run::{PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
-use super::session::ProbeEnd;
+use super::run::{PoolHealth, PoolName};
 use super::statistics::StatisticsCounter;
+use super::turnstile::Permit;
 
 /// Time after which a caller should ask again, if no worker is available and no better estimate is
 /// known.
@@ -36,6 +40,9 @@ const QUARANTINE_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// How often callers that wait for an open breaker check it.
 const BREAKER_POLL: Duration = Duration::from_millis(250);
+
+/// In the turns for workers, the queue of runs counts as one company: it has turns of its own.
+pub(crate) const QUEUE: CompanyId = CompanyId(Uuid::nil());
 
 /// How a pool is set up.
 #[derive(Debug, Clone)]
@@ -48,6 +55,10 @@ pub(crate) struct PoolPlan {
     /// The spec of a third-party pool; none for the pools of the node itself.
     pub(crate) spec: Option<PoolSpec>,
     pub(crate) workers: usize,
+    /// Workers of the spare lane.
+    pub(crate) spare_workers: usize,
+    /// The turns of the companies.
+    pub(crate) turns: Turns,
     /// Time from spawning a worker until it must be ready.
     pub(crate) start_timeout: Duration,
 }
@@ -70,23 +81,6 @@ pub(crate) enum Start {
     Failed(String),
 }
 
-/// A job for the next free worker.
-#[derive(Debug)]
-pub(crate) enum Job {
-    Probe { medium: OwnedFd, byte_size: u64, limit: Duration, reply: oneshot::Sender<ProbeEnd> },
-    Run(Box<RunJob>),
-}
-
-/// A run that waits for its worker.
-#[derive(Debug)]
-pub(crate) struct RunJob {
-    pub(crate) request: RunRequest,
-    pub(crate) media: Vec<OwnedFd>,
-    pub(crate) events: mpsc::Sender<RunEvent>,
-    pub(crate) cancel: RunCancel,
-    pub(crate) reply: oneshot::Sender<RunEnd>,
-}
-
 /// A pool of workers. Its seats and its callers share it.
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -96,32 +90,33 @@ pub(crate) struct Pool {
     /// The pool is out of use: its workers finish the jobs that they have, and end.
     pub(crate) retired: CancellationToken,
     pub(crate) start: watch::Sender<Start>,
-    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) ordinary: Arc<Lane>,
+    pub(crate) spare: Arc<Lane>,
+    pub(crate) busy: BusyCompanies,
     pub(crate) costs: CostCounter,
     pub(crate) statistics: StatisticsCounter,
-    jobs: mpsc::UnboundedSender<Job>,
-    queue: AsyncMutex<mpsc::UnboundedReceiver<Job>>,
     breaker: Mutex<Breaker>,
     reported: Mutex<Option<ReportedPlugins>>,
 }
 
 impl Pool {
     pub(crate) fn new(plan: PoolPlan, spawner: Arc<Spawner>, stop: CancellationToken) -> Self {
-        let (jobs, queue) = mpsc::unbounded_channel();
         // The node needs its own plugins and never gives up on them.
         let breaker =
             if plan.spec.is_some() { Breaker::with_quarantine() } else { Breaker::default() };
+        let lane = |name: &str| Arc::new(Lane::new(plan.turns.clone(), name));
+        let (ordinary, spare) = (lane("ordinary"), lane("spare"));
         Self {
             plan,
             spawner,
             stop,
             retired: CancellationToken::new(),
             start: watch::Sender::new(Start::Pending),
-            permits: Arc::new(Semaphore::new(0)),
+            ordinary,
+            spare,
+            busy: BusyCompanies::default(),
             costs: CostCounter::default(),
             statistics: StatisticsCounter::default(),
-            jobs,
-            queue: AsyncMutex::new(queue),
             breaker: Mutex::new(breaker),
             reported: Mutex::new(None),
         }
@@ -151,18 +146,36 @@ impl Pool {
         Arc::strong_count(self) > 1
     }
 
-    /// Takes back the permit of an idle worker, unless a caller holds it.
-    pub(crate) fn withdraw_offer(&self) -> bool {
-        self.permits.forget_permits(1) == 1
+    /// The lane of the worker in a seat. The seats of the spare lane come last.
+    pub(crate) fn lane_of(&self, seat: usize) -> &Arc<Lane> {
+        if seat < self.plan.workers { &self.ordinary } else { &self.spare }
     }
 
-    /// Waits without a time limit until a worker is free and reserves it. None once the pool ends.
-    pub(crate) async fn reserve(&self) -> Option<OwnedSemaphorePermit> {
+    /// Number of its seats.
+    pub(crate) fn seats(&self) -> usize {
+        self.plan.workers + self.plan.spare_workers
+    }
+
+    /// Gives out no more permits.
+    pub(crate) fn close(&self) {
+        self.ordinary.permits.close();
+        self.spare.permits.close();
+    }
+
+    /// Drops the queued jobs; their callers get an error.
+    pub(crate) async fn drop_jobs(&self) {
+        self.ordinary.drop_jobs().await;
+        self.spare.drop_jobs().await;
+    }
+
+    /// Waits without a time limit until a worker of a lane is free and reserves it. None once the
+    /// pool ends.
+    pub(crate) async fn reserve(&self, lane: &Lane) -> Option<Permit> {
         loop {
             let permit = tokio::select! {
                 biased;
                 () = self.retired.cancelled() => return None,
-                permit = Arc::clone(&self.permits).acquire_owned() => permit.ok()?,
+                permit = lane.permits.acquire(QUEUE) => permit?,
             };
             match self.health() {
                 PoolHealth::Available => return Some(permit),
@@ -178,39 +191,31 @@ impl Pool {
     }
 
     /// Like [`Self::reserve`], but fails if the pool takes no work; the error says when to ask
-    /// again.
-    pub(crate) async fn reserve_if_available(&self) -> Result<OwnedSemaphorePermit, Duration> {
+    /// again. A company without a run in progress may get a worker of the spare lane.
+    pub(crate) async fn reserve_if_available(
+        &self,
+        company: Option<CompanyId>,
+    ) -> Result<(Arc<Lane>, Permit), Duration> {
+        let asking = company.unwrap_or(QUEUE);
+        let may_be_spare = self.plan.spare_workers > 0
+            && company.is_some_and(|company| !self.busy.contains(company));
+        let mut ordinary = pin!(self.ordinary.permits.acquire(asking));
+        let mut spare = pin!(self.spare.permits.acquire(asking));
         loop {
             match self.health() {
                 PoolHealth::Available => {}
                 PoolHealth::Unavailable { retry_after } => return Err(retry_after),
                 PoolHealth::Quarantined => return Err(QUARANTINE_RETRY_AFTER),
             }
-            if let Ok(permit) =
-                tokio::time::timeout(BREAKER_POLL, Arc::clone(&self.permits).acquire_owned()).await
-            {
-                return permit.map_err(|_| RETRY_AFTER);
-            }
+            // The places in the lanes are kept while the breaker is looked at.
+            let (lane, permit) = tokio::select! {
+                biased;
+                permit = &mut ordinary => (&self.ordinary, permit),
+                permit = &mut spare, if may_be_spare => (&self.spare, permit),
+                () = tokio::time::sleep(BREAKER_POLL) => continue,
+            };
+            return permit.map(|permit| (Arc::clone(lane), permit)).ok_or(RETRY_AFTER);
         }
-    }
-
-    /// Queues a job and uses up the permit for it.
-    pub(crate) fn submit(&self, permit: OwnedSemaphorePermit, job: Job) {
-        permit.forget();
-        // The receiver of the queue lives as long as the pool.
-        let _ = self.jobs.send(job);
-    }
-
-    /// The next job. Cancel safe.
-    pub(crate) async fn next_job(&self) -> Option<Job> {
-        self.queue.lock().await.recv().await
-    }
-
-    /// Drops the queued jobs; their callers get an error.
-    pub(crate) async fn drop_jobs(&self) {
-        let mut queue = self.queue.lock().await;
-        queue.close();
-        while queue.recv().await.is_some() {}
     }
 
     pub(crate) fn health(&self) -> PoolHealth {

@@ -119,7 +119,7 @@ impl PoolOpener {
         let pool = Arc::new(Pool::new(plan, Arc::clone(&self.spawner), self.stop.child_token()));
         let mut seats = self.seats.lock();
         while seats.try_join_next().is_some() {}
-        for number in 0..pool.plan.workers {
+        for number in 0..pool.seats() {
             seats.spawn(worker_seat::occupy(Arc::clone(&pool), number));
         }
         pool

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, mpsc as blocking};
@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
+use rustix::process::{Pid, setpriority_process};
 use tokio::sync::{mpsc, oneshot, watch};
-use vultus_worker_protocol::ToWorker;
 use vultus_worker_protocol::channel::{Channel, ChannelError};
+use vultus_worker_protocol::{EXIT_OUT_OF_MEMORY, ToWorker};
 
 use super::inbound::{self, WorkerMessage};
 
@@ -37,11 +38,32 @@ pub enum WorkerStderr {
     Discard,
 }
 
+/// How a worker shares the processors with other processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Niceness {
+    /// Like the node.
+    Normal,
+    /// It gives way to others that want to run.
+    GivesWay,
+}
+
+/// The nice value of [`Niceness::GivesWay`]: about a third of the weight of a normal process.
+const GIVES_WAY: i32 = 5;
+
+/// How a worker ended that could not allocate memory.
+pub(crate) const OUT_OF_MEMORY: &str = "out of memory";
+
+/// The signal after an instruction that the processor does not know.
+const SIGILL: i32 = 4;
+
+/// A request to the spawning thread.
+type SpawnRequest = (Niceness, oneshot::Sender<io::Result<Worker>>);
+
 /// Handle of the thread that spawns workers, all from the executable file that it opened at its
 /// start.
 #[derive(Debug)]
 pub(crate) struct Spawner {
-    requests: blocking::Sender<oneshot::Sender<io::Result<Worker>>>,
+    requests: blocking::Sender<SpawnRequest>,
     /// Ids of the processes that are not reaped yet.
     alive: watch::Sender<BTreeSet<u32>>,
 }
@@ -51,23 +73,23 @@ impl Spawner {
     /// with it every worker.
     pub(crate) fn start(executable: &Path, stderr: WorkerStderr) -> io::Result<Self> {
         let opened = rustix::fs::open(executable, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        let (requests, inbox) = blocking::channel::<oneshot::Sender<io::Result<Worker>>>();
+        let (requests, inbox) = blocking::channel::<SpawnRequest>();
         let alive = watch::Sender::new(BTreeSet::new());
         let counter = alive.clone();
         thread::Builder::new().name("worker-spawner".to_owned()).spawn(move || {
-            for reply in inbox {
+            for (niceness, reply) in inbox {
                 // If the caller stopped waiting, the reply is dropped, which ends the worker.
-                let _ = reply.send(spawn(&opened, stderr, &counter));
+                let _ = reply.send(spawn(&opened, stderr, niceness, &counter));
             }
         })?;
         Ok(Self { requests, alive })
     }
 
     /// Starts one worker. No message is sent to it yet.
-    pub(crate) async fn spawn(&self) -> io::Result<Worker> {
+    pub(crate) async fn spawn(&self, niceness: Niceness) -> io::Result<Worker> {
         let (reply, answer) = oneshot::channel();
         let gone = || io::Error::other("the spawning thread ended");
-        self.requests.send(reply).map_err(|_| gone())?;
+        self.requests.send((niceness, reply)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 
@@ -86,6 +108,7 @@ impl Spawner {
 fn spawn(
     executable: &OwnedFd,
     stderr: WorkerStderr,
+    niceness: Niceness,
     alive: &watch::Sender<BTreeSet<u32>>,
 ) -> io::Result<Worker> {
     let (near, far) = Channel::pair()?;
@@ -106,6 +129,14 @@ fn spawn(
             WorkerStderr::Discard => Stdio::null(),
         })
         .spawn()?;
+    if niceness == Niceness::GivesWay
+        && let Err(error) = setpriority_process(Some(Pid::from_child(&child)), GIVES_WAY)
+    {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "the priority of a worker could not be lowered"
+        );
+    }
     alive.send_modify(|alive| {
         alive.insert(child.id());
     });
@@ -215,6 +246,12 @@ impl Process {
         });
         self.kill();
         let ended = match own {
+            Some(status) if status.code() == Some(EXIT_OUT_OF_MEMORY) => {
+                format!("{OUT_OF_MEMORY} ({status})")
+            }
+            Some(status) if status.signal() == Some(SIGILL) => format!(
+                "{status}: it, or a plugin, was built for instructions that this processor lacks"
+            ),
             Some(status) => status.to_string(),
             None => match self.child.lock().wait() {
                 Ok(status) => format!("killed: {status}"),

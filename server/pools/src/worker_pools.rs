@@ -11,31 +11,26 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
-use vultus_worker_protocol::{RefusalReport, RefusedPlugin, RunCosts, RunRequest};
+use tokio::sync::{mpsc, watch};
+use vultus_core::CompanyId;
+use vultus_worker_protocol::{RefusedPlugin, RunCosts, RunRequest};
 
 use super::analyzer::Analyzer;
 use super::costs::TotalCosts;
 use super::deployment::PoolsConfig;
 use super::frames::ProbedFrames;
 use super::free_worker::FreeWorker;
-use super::inbound::Probed;
+use super::lane::Lane;
 use super::loaded_plugin::LoadedPlugin;
 use super::plan;
 use super::plugins::folder::PluginFolder;
 use super::plugins::reload::{self, Accept, QuarantinedPools, Reloaded, accept_all};
 use super::plugins::scan::Scan;
-use super::pool::{Job, Pool, RETRY_AFTER, Start};
+use super::pool::{Pool, QUEUE, RETRY_AFTER, Start};
 use super::pool_set::{PoolOpener, PoolSet};
 use super::process::Spawner;
-use super::run::{PoolHealth, PoolName, ProbeError, RunCancel, RunEnd, RunEvent};
-use super::session::{ProbeEnd, cancelled_failure, failed};
-
-/// Time limit of a probe, from the moment a worker begins it.
-const PROBE_DEADLINE: Duration = Duration::from_secs(5);
-/// Maximum time that a probe waits for a worker.
-const PROBE_WAIT: Duration = Duration::from_secs(15);
+use super::run::{PoolHealth, PoolName, RunCancel, RunEnd, RunEvent};
+use super::session::{cancelled_failure, failed};
 
 /// Why the pools could not start.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +57,7 @@ pub enum StartError {
 /// The worker pools of a node. Cheap to clone; [`WorkerPools::shutdown`] ends them for all clones.
 #[derive(Debug, Clone)]
 pub struct WorkerPools {
-    set: Arc<PoolSet>,
+    pub(super) set: Arc<PoolSet>,
     frames: ProbedFrames,
 }
 
@@ -182,7 +177,7 @@ impl WorkerPools {
 
     /// Number of idle workers of a pool.
     pub fn free_workers(&self, pool: &PoolName) -> usize {
-        self.pool(pool).map_or(0, |pool| pool.permits.available_permits())
+        self.pool(pool).map_or(0, |pool| pool.ordinary.permits.available())
     }
 
     /// Costs of the runs of all pools since the start.
@@ -196,57 +191,28 @@ impl WorkerPools {
         &self.frames
     }
 
-    /// Probes one medium. `medium` is a readable descriptor of `byte_size` bytes whose position no
-    /// other code changes. A medium that a worker cannot read within 5 s is refused; if no worker
-    /// begins within 15 s, the error is [`ProbeError::Unavailable`].
-    pub async fn probe(&self, medium: OwnedFd, byte_size: u64) -> Result<Probed, ProbeError> {
-        let begin_before = Instant::now() + PROBE_WAIT;
-        for _attempt in 0..2 {
-            let copy = medium
-                .try_clone()
-                .map_err(|_| ProbeError::Unavailable { retry_after: RETRY_AFTER })?;
-            match self.probe_once(copy, byte_size, begin_before).await? {
-                ProbeEnd::Answered(result) => return result.map_err(ProbeError::Refused),
-                ProbeEnd::TooSlow => return Err(ProbeError::Refused(too_slow())),
-                ProbeEnd::Died => {}
-            }
-        }
-        Err(ProbeError::Refused(RefusalReport {
-            code: "DECODER_CRASHED".to_owned(),
-            message: "The medium cannot be read: decoding it fails.".to_owned(),
-            is_limit: false,
-        }))
-    }
-
-    async fn probe_once(
-        &self,
-        medium: OwnedFd,
-        byte_size: u64,
-        begin_before: Instant,
-    ) -> Result<ProbeEnd, ProbeError> {
-        let pool = &self.set.probe;
-        let unavailable = |retry_after| ProbeError::Unavailable { retry_after };
-        let permit = tokio::time::timeout_at(begin_before, pool.reserve_if_available())
-            .await
-            .map_err(|_| unavailable(RETRY_AFTER))?
-            .map_err(unavailable)?;
-        let (reply, answer) = oneshot::channel();
-        // The free worker may die before it takes the job. Then another worker takes it, or none
-        // does before the timeout.
-        pool.submit(permit, Job::Probe { medium, byte_size, limit: PROBE_DEADLINE, reply });
-        match tokio::time::timeout(PROBE_WAIT + PROBE_DEADLINE, answer).await {
-            Ok(Ok(end)) => Ok(end),
-            Ok(Err(_)) | Err(_) => Err(unavailable(RETRY_AFTER)),
-        }
-    }
-
     /// Waits until a worker of a pool is free and reserves it, also while the pool recovers from
     /// crashes or is replaced. None if the pool does not exist any more or is shutting down.
     pub async fn free_worker(&self, name: &PoolName) -> Option<FreeWorker> {
+        self.free_worker_of(name, |pool| &pool.ordinary).await
+    }
+
+    /// Like [`Self::free_worker`], for a worker of the spare lane. Runs on it must be of a company
+    /// that has no other run in progress there ([`Self::busy_companies`]).
+    pub async fn spare_worker(&self, name: &PoolName) -> Option<FreeWorker> {
+        self.free_worker_of(name, |pool| &pool.spare).await
+    }
+
+    async fn free_worker_of(
+        &self,
+        name: &PoolName,
+        lane: impl Fn(&Pool) -> &Arc<Lane>,
+    ) -> Option<FreeWorker> {
         loop {
             let pool = self.pool(name)?;
-            if let Some(permit) = pool.reserve().await {
-                return Some(FreeWorker::new(pool, permit));
+            let lane = Arc::clone(lane(&pool));
+            if let Some(permit) = pool.reserve(&lane).await {
+                return Some(FreeWorker::new(pool, lane, permit, QUEUE));
             }
             if pool.stop.is_cancelled() {
                 return None;
@@ -254,11 +220,31 @@ impl WorkerPools {
         }
     }
 
-    /// Runs analyses on the next free worker of a pool. `media` are readable descriptors in the
-    /// order of the request's media. Events are sent during the run; a closed receiver cancels it.
+    /// Whether a pool has spare workers.
+    pub fn has_spare_workers(&self, name: &PoolName) -> bool {
+        self.pool(name).is_some_and(|pool| pool.plan.spare_workers > 0)
+    }
+
+    /// The companies with a run in progress in a pool.
+    pub fn busy_companies(&self, name: &PoolName) -> Vec<CompanyId> {
+        self.pool(name).map(|pool| pool.busy.list()).unwrap_or_default()
+    }
+
+    /// Waits until a company has no more run in progress in a pool. Returns at once if the pool
+    /// does not exist.
+    pub async fn fewer_busy_companies(&self, name: &PoolName) {
+        if let Some(pool) = self.pool(name) {
+            pool.busy.became_less().await;
+        }
+    }
+
+    /// Runs analyses of a company on the next free worker of a pool. Companies take turns. `media`
+    /// are readable descriptors in the order of the request's media. Events are sent during the
+    /// run; a closed receiver cancels it.
     pub async fn run(
         &self,
         name: &PoolName,
+        company: Option<CompanyId>,
         request: RunRequest,
         media: Vec<OwnedFd>,
         events: mpsc::Sender<RunEvent>,
@@ -266,7 +252,7 @@ impl WorkerPools {
     ) -> RunEnd {
         let mut cancelled = cancel.watch();
         let reserved = tokio::select! {
-            reserved = self.reserve_if_available(name) => reserved,
+            reserved = self.reserve_if_available(name, company) => reserved,
             // `wait_for` returns a lock guard, which must not be held while events are sent.
             () = async { drop(cancelled.wait_for(|state| state.all).await) } => {
                 for analysis in request.analyses {
@@ -284,11 +270,21 @@ impl WorkerPools {
 
     /// A worker of a pool that takes work. If the pool is replaced during the wait, a worker of
     /// the new pool.
-    async fn reserve_if_available(&self, name: &PoolName) -> Result<FreeWorker, Duration> {
+    async fn reserve_if_available(
+        &self,
+        name: &PoolName,
+        company: Option<CompanyId>,
+    ) -> Result<FreeWorker, Duration> {
         loop {
             let pool = self.pool(name).ok_or(RETRY_AFTER)?;
-            match pool.reserve_if_available().await {
-                Ok(permit) => return Ok(FreeWorker::new(pool, permit)),
+            match pool.reserve_if_available(company).await {
+                Ok((lane, permit)) => {
+                    let worker = FreeWorker::new(pool, lane, permit, company.unwrap_or(QUEUE));
+                    return Ok(match company {
+                        Some(company) => worker.for_company(company),
+                        None => worker,
+                    });
+                }
                 Err(_) if pool.is_retired() && !pool.stop.is_cancelled() => {}
                 Err(retry_after) => return Err(retry_after),
             }
@@ -302,7 +298,7 @@ impl WorkerPools {
         opener.stop.cancel();
         let pools = self.set.every_pool();
         for pool in &pools {
-            pool.permits.close();
+            pool.close();
         }
         let mut seats = opener.take_seats();
         let drained = tokio::time::timeout(opener.config.drain_timeout, async {
@@ -345,12 +341,4 @@ fn refused_files(pool: &Pool) -> Option<String> {
         |refused: RefusedPlugin| format!("{} is refused: {}", refused.path, refused.detail);
     let all: Vec<String> = pool.refused().into_iter().map(sentence).collect();
     (!all.is_empty()).then(|| all.join("; "))
-}
-
-fn too_slow() -> RefusalReport {
-    RefusalReport {
-        code: "TOO_SLOW".to_owned(),
-        message: format!("Reading the medium takes longer than {} s.", PROBE_DEADLINE.as_secs()),
-        is_limit: true,
-    }
 }

@@ -7,8 +7,9 @@ use vultus_worker_protocol::{ToWorker, WorkerReady};
 
 use super::breaker::Admission;
 use super::inbound::WorkerMessage;
-use super::pool::{Job, Pool, RunJob, Start};
-use super::process::{Inbound, Worker};
+use super::lane::{Job, Lane, RunJob};
+use super::pool::{Pool, Start};
+use super::process::{Inbound, Niceness, Worker};
 use super::run::RunEnd;
 use super::session::{self, WorkerFate};
 
@@ -30,7 +31,8 @@ pub(crate) async fn occupy(pool: Arc<Pool>, number: usize) {
             () = pool.retired.cancelled() => return,
         }
     }
-    let mut seat = WorkerSeat { pool, deaths: 0, owes_permit: false };
+    let lane = Arc::clone(pool.lane_of(number));
+    let mut seat = WorkerSeat { pool, lane, deaths: 0, owes_permit: false };
     while seat.wait_for_turn().await {
         match seat.start_worker().await {
             Ok(worker) => {
@@ -44,6 +46,7 @@ pub(crate) async fn occupy(pool: Arc<Pool>, number: usize) {
 
 struct WorkerSeat {
     pool: Arc<Pool>,
+    lane: Arc<Lane>,
     /// Deaths since the last successful job.
     deaths: u32,
     /// Whether a caller still holds the permit of a worker that died. Then the next worker must
@@ -73,11 +76,21 @@ impl WorkerSeat {
         }
     }
 
+    /// Ordinary workers give way to the spare one, whose run another company waits for.
+    fn niceness(&self) -> Niceness {
+        let is_ordinary = Arc::ptr_eq(&self.lane, &self.pool.ordinary);
+        if is_ordinary && self.pool.plan.spare_workers > 0 {
+            Niceness::GivesWay
+        } else {
+            Niceness::Normal
+        }
+    }
+
     async fn start_worker(&self) -> Result<Worker, String> {
         let mut worker = self
             .pool
             .spawner
-            .spawn()
+            .spawn(self.niceness())
             .await
             .map_err(|error| format!("spawning the worker failed: {error}"))?;
         worker.send(ToWorker::Hello(Box::new(self.pool.plan.setup.clone())), Vec::new());
@@ -120,17 +133,17 @@ impl WorkerSeat {
     async fn serve(&mut self, mut worker: Worker) {
         loop {
             if !std::mem::take(&mut self.owes_permit) {
-                self.pool.permits.add_permits(1);
+                self.lane.permits.add();
             }
             let job = tokio::select! {
                 biased;
                 () = self.pool.stop.cancelled() => return worker.end().await,
-                () = withdrawn(&self.pool) => return worker.end().await,
+                () = withdrawn(&self.pool, &self.lane) => return worker.end().await,
                 detail = await_death(&mut worker) => {
-                    self.owes_permit = self.pool.permits.forget_permits(1) == 0;
+                    self.owes_permit = !self.lane.permits.withdraw();
                     return self.bury(worker, WorkerFate::Crashed, &detail).await;
                 }
-                job = self.pool.next_job() => match job {
+                job = self.lane.next_job() => match job {
                     Some(job) => job,
                     None => return worker.end().await,
                 },
@@ -164,9 +177,9 @@ impl WorkerSeat {
 }
 
 /// Waits until the pool is retired and this worker's permit could be taken back.
-async fn withdrawn(pool: &Pool) {
+async fn withdrawn(pool: &Pool, lane: &Lane) {
     pool.retired.cancelled().await;
-    while !pool.withdraw_offer() {
+    while !lane.permits.withdraw() {
         tokio::time::sleep(WITHDRAWAL_POLL).await;
     }
 }

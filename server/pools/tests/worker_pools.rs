@@ -106,7 +106,7 @@ async fn judge(
     analyses: &[(&str, &str, u64)],
     cancel: &RunCancel,
 ) -> Vec<String> {
-    let direct = run_direct(pools, request(analyses), Vec::new(), cancel, |_| {}).await;
+    let direct = run_direct(pools, None, request(analyses), Vec::new(), cancel, |_| {}).await;
     let code = |result: &Result<_, vultus_worker_protocol::AnalysisFailure>| match result {
         Ok(_) => "ok".to_owned(),
         Err(failure) => failure.code.clone(),
@@ -135,7 +135,7 @@ async fn analysis_that_kills_two_workers_fails_alone() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let analyses = [("before", "ok", 5_000), ("bad", "segfault", 5_000), ("after", "ok", 5_000)];
     let direct =
-        run_direct(&pools, request(&analyses), Vec::new(), &RunCancel::new(), |_| {}).await;
+        run_direct(&pools, None, request(&analyses), Vec::new(), &RunCancel::new(), |_| {}).await;
     let by_id = |id: &str| direct.judged.iter().find(|judged| judged.analysis == id).unwrap();
     assert!(by_id("before").result.is_ok() && by_id("after").result.is_ok());
     let failure = by_id("bad").result.as_ref().unwrap_err();
@@ -179,6 +179,7 @@ async fn cancel_ends_a_deaf_analysis_within_the_grace_period() {
     let asked = Instant::now();
     let direct = run_direct(
         &pools,
+        None,
         request(&[("deaf", "loop", 60_000), ("fine", "ok", 5_000)]),
         Vec::new(),
         &cancel,
@@ -273,7 +274,7 @@ async fn wait_for_a_worker_does_not_count_as_probe_time() {
         async move { judge(&pools, &[("endless", "loop", 4_000)], &RunCancel::new()).await }
     });
     wait_until(|| pools.free_workers(&pools.pools()[0]) == 0).await;
-    let probed = pools.probe(medium.into(), 0).await;
+    let probed = pools.probe(None, medium.into(), 0).await;
     let Err(ProbeError::Refused(refusal)) = probed else { panic!("{probed:?}") };
     assert!(!refusal.is_limit, "{refusal:?}");
     assert!(

@@ -9,6 +9,7 @@ use crate::idempotency::IdempotencyLocks;
 use crate::intake::{self, ExaminedMedium, SpoolFor, blob_keys};
 use crate::media_files::MediaFiles;
 use crate::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
+use crate::queue_room::QueueRoom;
 use crate::request::{checked_external_id, checked_key, checked_metadata};
 use crate::types::{AnalysisRequest, ClientKey, FolderChanged, NewFolder, NewMedium, Urgency};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use vultus_auth::policy::{self, Action};
 use vultus_blobs::keys::FolderKey;
 use vultus_core::clock::Clock;
 use vultus_core::slots::Candidate;
-use vultus_core::{Error, Folder, FolderId, MediaId, Principal, Result};
+use vultus_core::{CompanyId, Error, Folder, FolderId, MediaId, Principal, Result};
 use vultus_store::{
     Created, FolderAdditions, FolderContents, IdempotencyKey, NewGroup, Replay, Scope, Store,
     StoreError,
@@ -33,6 +34,7 @@ pub(crate) struct Additions {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) files: MediaFiles,
     pub(crate) checker: Checker,
+    pub(crate) room: QueueRoom,
     pub(crate) locks: IdempotencyLocks,
     pub(crate) detached: DetachedWork,
     pub(crate) clock: Clock,
@@ -92,7 +94,8 @@ impl Additions {
         }
         let most_bytes = self.checker.limits.metadata_bytes;
         let metadata = checked_metadata(&request.metadata, most_bytes, "input.metadata")?;
-        let requests = (self.checker.checked_requests(request.analyses)?, request.urgency);
+        let requests = self.checked_requests(caller.company_id, request.analyses).await?;
+        let requests = (requests, request.urgency);
         self.check_room(0, request.media.len())?;
         let id = FolderId(Uuid::now_v7());
         let wrapped_key = self.files.make_folder_key(caller.company_id, id).await?;
@@ -156,13 +159,25 @@ impl Additions {
         let FolderContents { folder, media: existing, .. } =
             folder_contents(self.store.as_ref(), scope, id).await?;
         self.check_room(existing.len(), requested.media.len())?;
-        let requests = (self.checker.checked_requests(requested.analyses)?, requested.urgency);
+        let requests = self.checked_requests(folder.company_id, requested.analyses).await?;
+        let requests = (requests, requested.urgency);
         let folder_key = self.files.folder_key(folder.company_id, id, &folder.wrapped_key).await?;
         let examined = self.examine(caller, requested.media, &folder_key).await?;
         let now = self.clock.now();
         let candidates = plan::candidates(&existing);
         let additions = planned(&folder, candidates, examined, folder_key, requests, now)?;
         self.commit(caller, TargetFolder::Existing(scope, folder), additions, key).await
+    }
+
+    /// Checks the requested analyses, and that the company may add them to the queue.
+    async fn checked_requests(
+        &self,
+        company: CompanyId,
+        requests: Vec<AnalysisRequest>,
+    ) -> Result<Vec<CheckedRequest>> {
+        let requests = self.checker.checked_requests(requests)?;
+        self.room.admit(company, plan::pools(&requests)).await?;
+        Ok(requests)
     }
 
     async fn examine(
@@ -195,13 +210,13 @@ impl Additions {
         mut new: PlannedAdditions,
         key: Option<IdempotencyKey>,
     ) -> Result<FolderChanged> {
-        let id = target.folder().id;
+        let (id, company) = (target.folder().id, target.folder().company_id);
         let ids = new.ids.clone();
         let group = new.group.as_ref().map(|new| new.group.clone());
         // Before the commit: the run that it queues may be claimed at once.
         for (medium, &id) in new.examined.iter_mut().zip(&ids) {
             if let Some(frame) = medium.take_frame() {
-                self.checker.pools.frames().keep(id, frame);
+                self.checker.pools.frames().keep(company, id, frame);
             }
         }
         let (additions, caller) = (self.clone(), *caller);

@@ -44,7 +44,8 @@ impl Checker {
             try_join_all(identified.iter().map(|medium| medium.file.readable(&self.memory)))
                 .await?;
         let descriptors = readable.iter().map(Readable::descriptor).collect::<Result<Vec<_>>>()?;
-        let direct = run_direct(&self.pools, request, descriptors, &RunCancel::new(), |_| {}).await;
+        let (company, cancel) = (Some(owner.company), RunCancel::new());
+        let direct = run_direct(&self.pools, company, request, descriptors, &cancel, |_| {}).await;
         if direct.judged.len() != planned.len() {
             return Err(Error::broken(
                 "the number of verdicts of an instant check differs from the number of analyses",

@@ -129,7 +129,8 @@ impl Checker {
         let probing = tokio::spawn(async move {
             let _turn = checker.examinations.take(owner).await?;
             let readable = file.readable(&checker.memory).await?;
-            let probed = checker.pools.probe(readable.descriptor()?, file.byte_size()).await;
+            let (pools, company) = (&checker.pools, Some(owner.company));
+            let probed = pools.probe(company, readable.descriptor()?, file.byte_size()).await;
             probed.map_err(|error| of_probe(error, argument))
         });
         let probed = AbortOnDropHandle::new(probing).await;

@@ -42,6 +42,7 @@ mod media_files;
 mod options;
 mod params;
 mod plan;
+mod queue_room;
 mod request;
 mod services;
 mod session_watch;

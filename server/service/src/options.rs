@@ -26,6 +26,8 @@ pub struct Options {
     pub checks: usize,
     /// Memory for the media of all instant checks together, in bytes.
     pub check_memory_bytes: u64,
+    /// Maximum number of unfinished runs of one company per pool.
+    pub company_runs: u64,
     /// Whether the server requires the complete sandbox for its workers; shown in `serverInfo`.
     pub sandbox_required: bool,
     /// Options of the part that judges media.

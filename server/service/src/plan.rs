@@ -4,7 +4,7 @@
 use crate::catalog::{Catalog, OfferedAnalysis};
 use crate::params::MergedParams;
 use crate::types::{AnalysisRequest, Urgency};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -16,9 +16,9 @@ use vultus_core::{
 };
 use vultus_store::{NewGroup, NewRun};
 
-/// Delay in the queue of runs without a waiting client. Runs with a waiting client that are queued
-/// within this time go first; later ones do not, so the delay is bounded.
-const UNWAITED_DELAY: Duration = Duration::seconds(5);
+/// Delay of runs without a waiting client in the turns of their company. Runs with a waiting client
+/// that are queued within this time go first; later ones do not, so the delay is bounded.
+const UNWAITED_DELAY: Duration = Duration::minutes(5);
 
 /// A request with valid type and parameters.
 pub(crate) struct CheckedRequest {
@@ -55,6 +55,13 @@ pub(crate) fn check_requests(
         checked.push(CheckedRequest { request, offered, params });
     }
     Ok(checked)
+}
+
+/// The pools of the requested analyses, each once.
+pub(crate) fn pools(requests: &[CheckedRequest]) -> Vec<String> {
+    let pools: BTreeSet<&str> =
+        requests.iter().map(|request| request.offered.pool.as_str()).collect();
+    pools.into_iter().map(str::to_owned).collect()
 }
 
 impl CheckedRequest {

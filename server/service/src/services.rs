@@ -15,6 +15,7 @@ use crate::idempotency::IdempotencyLocks;
 use crate::info::Info;
 use crate::media_files::MediaFiles;
 use crate::options::Options;
+use crate::queue_room::QueueRoom;
 use crate::session_watch::SessionWatch;
 use crate::shared_reads::SharedReads;
 use crate::uploads::Uploads;
@@ -137,6 +138,7 @@ impl Services {
                 store: store.clone(),
                 files: files.clone(),
                 checker: checker.clone(),
+                room: QueueRoom::new(store.clone(), options.company_runs),
                 locks: IdempotencyLocks::default(),
                 detached: detached.clone(),
                 clock: clock.clone(),

@@ -140,6 +140,7 @@ fn options() -> Options {
         uploads: 8,
         checks: 8,
         check_memory_bytes: 1 << 24,
+        company_runs: 10_000,
         sandbox_required: false,
         checker: CheckerOptions {
             policies: BTreeMap::new(),
@@ -166,6 +167,8 @@ fn workers() -> PoolsConfig {
         onnxruntime: None,
         weights_dir: None,
         workers: 1,
+        spare_workers: 0,
+        weights: Default::default(),
         probe_workers: 0,
         threads: 1,
         limits: json!({}),

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vultus_core::Resolution;
-use vultus_store::contract::{LEASE, World, at, verdict};
+use vultus_store::contract::{World, at, claim_request, verdict};
 use vultus_store::{AnalysisResult, Applied, Change, FolderFilter, FolderOrder, Store};
 use vultus_store_mongo::MongoStore;
 use vultus_tests::ReplicaSet;
@@ -161,10 +161,8 @@ async fn claim_all(nodes: &[Arc<dyn Store>]) -> (usize, usize, Duration) {
         let store = Arc::clone(&nodes[worker % NODES]);
         tokio::spawn(async move {
             let mut done = Vec::new();
-            let pools = ["built-in".to_owned()];
-            while let Some(run) =
-                store.claim_run(&pools, "node", at(1), LEASE).await.expect("claiming works")
-            {
+            let request = claim_request(1);
+            while let Some(run) = store.claim_run(&request).await.expect("claiming works") {
                 let mut result = verdict(Resolution::Success, run.media[0].id);
                 if let AnalysisResult::Finished { artifacts, .. } = &mut result {
                     artifacts.clear();

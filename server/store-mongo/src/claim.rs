@@ -4,91 +4,171 @@ use super::collections::Collections;
 use super::documents::{AnalysisDocument, FolderDocument, MediumDocument, RunDocument};
 use super::fault::{Answer, Fault, MAX_TIME_EXPIRED, code};
 use super::lease::{held, token};
-use super::queue_head::QueueHead;
+use super::queue_heads::{QueueHeads, View};
 use super::results::open;
-use super::values::{few, nanoseconds, typed};
+use super::values::{few, id, nanoseconds, typed};
 use futures::TryStreamExt;
-use mongodb::bson::{Document, deserialize_from_slice, doc};
+use mongodb::bson::{Document, Uuid, deserialize_from_slice, doc};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 use mongodb::options::ReturnDocument;
 use serde::Deserialize;
-use std::collections::HashSet;
-use std::time::Duration as StdDuration;
-use time::{Duration, OffsetDateTime};
-use vultus_core::{Analysis, Folder, Medium};
-use vultus_store::{ClaimedRun, LeaseToken};
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration as StdDuration, Instant};
+use vultus_core::{Analysis, CompanyId, Folder, Medium};
+use vultus_store::{ClaimRequest, ClaimedRun, LeaseToken};
 
-/// Maximum wait for the run with the earliest turn if a transaction of another node holds it: that
-/// node may be suspended within the transaction.
+/// Maximum wait for the first run if a transaction of another node holds it: that node may be
+/// suspended within the transaction.
 const TURN_WAIT: StdDuration = StdDuration::from_secs(1);
-/// Maximum wait for each of the following runs.
+/// Maximum wait for each of the other runs.
 const NEXT_WAIT: StdDuration = StdDuration::from_millis(50);
-/// How many of the following runs are tried.
+/// How many runs of a company are tried after one that is held.
 const NEXT: i64 = 32;
 
-/// Leases the waiting run (or one whose lease expired) with the earliest turn, and raises its
-/// fence, so that all older tokens are stale. It is one atomic update: of several nodes that claim
-/// at once, one gets the run. A run that a transaction holds is skipped.
+/// The outcome of trying to take a run.
+enum Taken {
+    Run(RunDocument),
+    None,
+    /// A transaction of another node holds the run.
+    Held,
+}
+
+/// Leases a waiting run (or one whose lease expired) of the company whose turn it is, and raises
+/// its fence, so that all older tokens are stale. It is one atomic update: of several nodes that
+/// claim at once, one gets the run. A run that a transaction holds is skipped.
 pub(super) async fn take(
     collections: &Collections,
-    queue_head: &QueueHead,
-    pools: &[String],
-    node: &str,
-    now: OffsetDateTime,
-    lease: Duration,
+    heads: &QueueHeads,
+    request: &ClaimRequest,
 ) -> Answer<Option<RunDocument>> {
-    if pools.is_empty() {
-        return Ok(None);
+    let claim = Claim { collections, heads, request };
+    if let Some(known) = heads.known(&request.pool, request.now)
+        && let Some(run) = claim.take_in_turn(&known, NEXT_WAIT).await?
+    {
+        return Ok(Some(run));
     }
-    let waiting = doc! {
-        "pool": { "$in": pools },
-        "state": { "$in": ["QUEUED", "LEASED"] },
-        "ready_at": { "$lte": nanoseconds(now) },
-    };
-    let taken = doc! {
-        "$set": { "state": "LEASED", "node": node, "ready_at": nanoseconds(now + lease) },
-        "$inc": { "fence": 1_i64 },
-    };
-    let take = async |filter: Document, wait: StdDuration| {
-        let update = collections
-            .runs
-            .find_one_and_update(filter, taken.clone())
-            .sort(turns())
-            .max_time(wait);
-        match update.return_document(ReturnDocument::After).await {
+    let found = claim.search().await?;
+    claim.take_in_turn(&found, TURN_WAIT).await
+}
+
+struct Claim<'a> {
+    collections: &'a Collections,
+    heads: &'a QueueHeads,
+    request: &'a ClaimRequest,
+}
+
+impl Claim<'_> {
+    /// Runs that can be claimed now.
+    fn waiting(&self) -> Document {
+        doc! {
+            "pool": &self.request.pool,
+            "state": { "$in": ["QUEUED", "LEASED"] },
+            "ready_at": { "$lte": nanoseconds(self.request.now) },
+        }
+    }
+
+    /// Searches the companies with runs to claim: one step of the index for each company.
+    async fn search(&self) -> Answer<View> {
+        #[derive(Deserialize)]
+        struct Head {
+            member: HeadMember,
+            turn_at: i64,
+        }
+        #[derive(Deserialize)]
+        struct HeadMember {
+            company_id: Uuid,
+        }
+        let (generation, begun) = (self.heads.generation(), Instant::now());
+        let runs = self.collections.runs.clone_with_type::<Head>();
+        let mut filter = self.waiting();
+        let mut turns_of_companies = HashMap::new();
+        loop {
+            let next = runs.find_one(filter.clone()).sort(doc! {
+                "member.company_id": 1,
+                "turn_at": 1,
+                "_id": 1,
+            });
+            let columns = doc! { "_id": 0, "member.company_id": 1, "turn_at": 1 };
+            let Some(head) = next.projection(columns).await? else { break };
+            let company = head.member.company_id;
+            filter.insert("member.company_id", doc! { "$gt": company });
+            turns_of_companies.insert(typed(company), head.turn_at);
+        }
+        let ClaimRequest { pool, now, .. } = self.request;
+        Ok(self.heads.remember(generation, pool, *now, begun.elapsed(), turns_of_companies))
+    }
+
+    /// Takes a run of the first company that has one, in the order of their turns.
+    async fn take_in_turn(
+        &self,
+        view: &View,
+        first_wait: StdDuration,
+    ) -> Answer<Option<RunDocument>> {
+        let ClaimRequest { pool, turns, except, .. } = self.request;
+        let mut companies: Vec<CompanyId> =
+            view.turns.keys().filter(|company| !except.contains(company)).copied().collect();
+        turns.sort(pool, &mut companies);
+        let (mut wait, mut held) = (first_wait, Vec::new());
+        for company in companies {
+            let mut filter = self.waiting();
+            filter.insert("member.company_id", id(company));
+            filter.insert("turn_at", doc! { "$gte": view.turns.get(&company).copied() });
+            match self.take_one(filter.clone(), wait).await? {
+                Taken::Run(run) => return Ok(Some(self.taken(view, company, run))),
+                Taken::None => self.heads.exhausted(view, pool, company),
+                Taken::Held => held.push((company, filter)),
+            }
+            wait = NEXT_WAIT;
+        }
+        for (company, filter) in held {
+            if let Some(run) = self.take_next(filter).await? {
+                return Ok(Some(self.taken(view, company, run)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn taken(&self, view: &View, company: CompanyId, run: RunDocument) -> RunDocument {
+        let ClaimRequest { pool, turns, .. } = self.request;
+        turns.claimed(pool, company);
+        self.heads.advance(view, pool, company, run.turn_at);
+        run
+    }
+
+    /// Takes one of the runs behind a run that is held.
+    async fn take_next(&self, filter: Document) -> Answer<Option<RunDocument>> {
+        let runs = self.collections.runs.clone_with_type::<Document>();
+        let next = runs.find(filter).sort(in_turn()).limit(NEXT).projection(doc! { "_id": 1 });
+        let next: Vec<Document> = next.await?.try_collect().await?;
+        for mut one in next {
+            one.extend(self.waiting());
+            if let Taken::Run(run) = self.take_one(one, NEXT_WAIT).await? {
+                return Ok(Some(run));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn take_one(&self, filter: Document, wait: StdDuration) -> Answer<Taken> {
+        let ClaimRequest { node, now, lease, .. } = self.request;
+        let lease = doc! {
+            "$set": { "state": "LEASED", "node": node, "ready_at": nanoseconds(*now + *lease) },
+            "$inc": { "fence": 1_i64 },
+        };
+        let update =
+            self.collections.runs.find_one_and_update(filter, lease).sort(in_turn()).max_time(wait);
+        let run = match update.return_document(ReturnDocument::After).await {
             Err(error) if code(&error) == Some(MAX_TIME_EXPIRED) => match written(&error) {
-                None => Ok(None),
-                Some(run) => confirm(collections, run?).await,
+                None => return Ok(Taken::Held),
+                Some(run) => match confirm(self.collections, run?).await? {
+                    None => return Ok(Taken::Held),
+                    Some(run) => run,
+                },
             },
-            other => Ok(other.map(Some)?),
-        }
-    };
-    let (generation, head) = queue_head.known_turn(pools, now);
-    if let Some(turn_at) = head {
-        let mut later = waiting.clone();
-        later.insert("turn_at", doc! { "$gte": turn_at });
-        if let Some(Some(run)) = take(later, NEXT_WAIT).await? {
-            queue_head.advance(generation, run.turn_at);
-            return Ok(Some(run));
-        }
+            other => other?,
+        };
+        Ok(run.map_or(Taken::None, Taken::Run))
     }
-    if let Some(taken) = take(waiting.clone(), TURN_WAIT).await? {
-        if let Some(run) = &taken {
-            queue_head.remember(generation, pools, now, run.turn_at);
-        }
-        return Ok(taken);
-    }
-    let runs = collections.runs.clone_with_type::<Document>();
-    let next =
-        runs.find(waiting.clone()).sort(turns()).limit(NEXT).projection(doc! { "_id": 1 }).await?;
-    let next: Vec<Document> = next.try_collect().await?;
-    for mut one in next {
-        one.extend(waiting.clone());
-        if let Some(Some(run)) = take(one, NEXT_WAIT).await? {
-            return Ok(Some(run));
-        }
-    }
-    Ok(None)
 }
 
 /// The claimed run of a command that timed out after its write and before most members had it;
@@ -122,7 +202,7 @@ async fn confirm(
     Ok(is_own.then_some(Some(run)))
 }
 
-fn turns() -> Document {
+fn in_turn() -> Document {
     doc! { "turn_at": 1, "_id": 1 }
 }
 

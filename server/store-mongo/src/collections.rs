@@ -74,6 +74,9 @@ impl Collections {
     }
 }
 
+/// Indexes of older programs, which a start drops.
+pub(super) const RETIRED_INDEXES: [(&str, &str); 1] = [(RUNS, "pool_1_turn_at_1__id_1")];
+
 /// The indexes of each collection.
 pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
     let at_once = Duration::ZERO;
@@ -138,7 +141,7 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
                 // Without `ready_at`, so that claims and heartbeats do not change the index:
                 // deleted entries slow down its readers for minutes.
                 partial(
-                    doc! { "pool": 1, "turn_at": 1, "_id": 1 },
+                    doc! { "pool": 1, "member.company_id": 1, "turn_at": 1, "_id": 1 },
                     doc! { "state": { "$in": ["QUEUED", "LEASED"] } },
                 ),
                 plain(doc! { "member.folder_id": 1 }),

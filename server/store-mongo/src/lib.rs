@@ -24,7 +24,7 @@ mod lease;
 mod listing;
 mod logins;
 mod queue;
-mod queue_head;
+mod queue_heads;
 mod results;
 mod run_event;
 mod schema;
@@ -45,7 +45,7 @@ use futures::stream::BoxStream;
 use mongodb::Client;
 use mongodb::options::{DatabaseOptions, ReadConcern};
 use parking_lot::Mutex;
-use queue_head::QueueHead;
+use queue_heads::QueueHeads;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -78,7 +78,7 @@ struct Cases {
     /// Limits claims: concurrent claims ask for the same run, and the server makes all but one of
     /// them retry.
     claiming: tokio::sync::Semaphore,
-    queue_head: QueueHead,
+    queue_heads: QueueHeads,
     writes: Writes,
 }
 
@@ -117,7 +117,7 @@ impl MongoStore {
             stop,
             watcher: Mutex::new(Some(watcher)),
             claiming,
-            queue_head: QueueHead::default(),
+            queue_heads: QueueHeads::default(),
             writes,
         }))))
     }

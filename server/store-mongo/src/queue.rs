@@ -10,11 +10,11 @@ use super::results::{fail, open};
 use super::transaction::Transaction;
 use super::values::{count, counted, id, nanoseconds, typed};
 use futures::TryStreamExt;
-use mongodb::bson::{Document, Uuid, doc};
+use mongodb::bson::{Bson, Document, Uuid, doc};
 use mongodb::options::ReturnDocument;
 use time::{Duration, OffsetDateTime};
-use vultus_core::AnalysisFailure;
 use vultus_core::rules::FATAL_DEATHS;
+use vultus_core::{AnalysisFailure, CompanyId};
 use vultus_store::names::Named;
 use vultus_store::{Applied, DeathVerdict, LeaseToken, QueueDepth, WorkerDeath};
 
@@ -147,7 +147,22 @@ async fn give_back(
     Ok(())
 }
 
-/// Waiting runs of pools other than these, with a turn before a time.
+/// Number of unfinished runs of a company in a pool, counted up to `at_most`.
+pub(super) async fn unfinished_runs(
+    collections: &Collections,
+    company: CompanyId,
+    pool: &str,
+    at_most: u64,
+) -> Answer<u64> {
+    let filter = doc! {
+        "pool": pool,
+        "member.company_id": id(company),
+        "state": { "$in": ["QUEUED", "LEASED"] },
+    };
+    Ok(collections.runs.count_documents(filter).limit(at_most).await?)
+}
+
+/// Waiting runs of pools other than these, with an analysis that was requested before a time.
 pub(super) async fn unserved(
     collections: &Collections,
     pools: &[String],
@@ -156,13 +171,19 @@ pub(super) async fn unserved(
 ) -> Answer<Vec<RunDocument>> {
     let filter = doc! {
         "pool": { "$nin": pools },
-        "turn_at": { "$lt": nanoseconds(asked_before) },
         "$or": [
             { "state": "QUEUED" },
             { "state": "LEASED", "ready_at": { "$lte": nanoseconds(now) } },
         ],
     };
-    Ok(collections.runs.find(filter).await?.try_collect().await?)
+    let runs: Vec<RunDocument> = collections.runs.find(filter).await?.try_collect().await?;
+    let ids: Vec<Uuid> = runs.iter().map(|run| run.id).collect();
+    let older = doc! {
+        "run_id": { "$in": ids },
+        "created_at": { "$lt": nanoseconds(asked_before) },
+    };
+    let older = collections.analyses.distinct("run_id", older).await?;
+    Ok(runs.into_iter().filter(|run| older.contains(&Bson::from(run.id))).collect())
 }
 
 /// Fails the unfinished analyses of an unserved run, unless a node claimed it meanwhile. Raises the

@@ -1,7 +1,7 @@
 //! The version of the documents. One of the nodes that start migrates older documents; newer ones
 //! are rejected.
 
-use super::collections::{NAMES, indexes};
+use super::collections::{NAMES, RETIRED_INDEXES, indexes};
 use super::fault::{Answer, Fault, code, is_duplicate};
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
@@ -22,6 +22,8 @@ const LOCK_MS: i64 = 60_000;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Interval of checking for their end.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);
+/// Code of the server: there is no such index.
+const INDEX_NOT_FOUND: i32 = 27;
 /// Code of the server: the collection exists.
 const NAMESPACE_EXISTS: i32 = 48;
 
@@ -149,8 +151,15 @@ pub(super) async fn register(database: &Database, what: &str, fingerprint: &str)
         .is_some_and(|found| found.get_str("fingerprint").is_ok_and(|known| known == fingerprint)))
 }
 
-/// Builds missing indexes. Fails if one cannot be built or exists in another form.
+/// Drops retired indexes and builds missing ones. Fails if one cannot be built or exists in another
+/// form.
 async fn build_indexes(database: &Database) -> Answer<()> {
+    for (collection, index) in RETIRED_INDEXES {
+        match database.collection::<Document>(collection).drop_index(index).await {
+            Err(error) if code(&error) != Some(INDEX_NOT_FOUND) => return Err(error.into()),
+            _ => {}
+        }
+    }
     for (name, wanted) in indexes() {
         database.collection::<Document>(name).create_indexes(wanted).await.map_err(|source| {
             Fault::Known(StoreError::Internal {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use vultus_core::{AnalysisState, Resolution};
-use vultus_store::contract::{LEASE, World, at, verdict};
+use vultus_store::contract::{LEASE, World, at, claim_request, verdict};
 use vultus_store::{Applied, Change, Store};
 use vultus_store_mongo::MongoStore;
 use vultus_tests::ReplicaSet;
@@ -101,8 +101,8 @@ async fn many_nodes_claim_and_finish_each_run_once() {
         let store = Arc::clone(&nodes[worker % nodes.len()]);
         tokio::spawn(async move {
             let mut done = Vec::new();
-            let pools = ["built-in".to_owned()];
-            let claim = || store.claim_run(&pools, "node", at(1000), LEASE);
+            let request = claim_request(1000);
+            let claim = || store.claim_run(&request);
             while let Some(run) = claim().await.expect("claiming works") {
                 let result = verdict(Resolution::Success, run.media[0].id);
                 let applied =

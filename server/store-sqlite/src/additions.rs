@@ -148,8 +148,8 @@ fn add_group(
     for run in &new.runs {
         change(
             connection,
-            "INSERT INTO runs (id, folder_id, pool, state, turn_at)
-             VALUES (?1, ?2, ?3, 'QUEUED', ?4)",
+            "INSERT INTO runs (id, folder_id, company_id, pool, state, turn_at)
+             VALUES (?1, ?2, (SELECT company_id FROM folders WHERE id = ?2), ?3, 'QUEUED', ?4)",
             params![run.id.to_string(), folder.to_string(), run.pool, nanoseconds(run.turn_at)],
         )?;
         for analysis in &run.analyses {

@@ -130,8 +130,9 @@ fn import_folder(connection: &Connection, record: &FolderRecord) -> Answer<()> {
     }
     for run in &record.runs {
         let sql = "INSERT INTO runs
-                   (id, folder_id, pool, state, fence, retry_at, one_by_one, deaths, turn_at)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                   (id, folder_id, pool, state, fence, retry_at, one_by_one, deaths, turn_at,
+                    company_id)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let state = if run.done { "DONE" } else { "QUEUED" };
         let (retry_at, turn_at) = (run.retry_at.map(nanoseconds), nanoseconds(run.turn_at));
         let arguments = params![
@@ -143,7 +144,8 @@ fn import_folder(connection: &Connection, record: &FolderRecord) -> Answer<()> {
             retry_at,
             run.one_by_one,
             run.deaths,
-            turn_at
+            turn_at,
+            record.folder.company_id.to_string(),
         ];
         change(connection, sql, arguments)?;
     }

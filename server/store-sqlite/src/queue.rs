@@ -13,72 +13,114 @@ use std::collections::HashSet;
 use time::{Duration, OffsetDateTime};
 use vultus_core::rules::FATAL_DEATHS;
 use vultus_core::{AnalysisFailure, AnalysisId, CompanyId, FolderId, RunId};
-use vultus_store::{Applied, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth, WorkerDeath};
+use vultus_store::{
+    Applied, ClaimRequest, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth, WorkerDeath,
+};
 
-/// Leases the waiting run (or one whose lease expired) with the earliest turn, and raises its
-/// fence, so that all older tokens are stale.
+/// The companies with unfinished runs of a pool. One step of the index for each company.
+const COMPANIES: &str = "WITH RECURSIVE unfinished (company) AS (
+        SELECT min(company_id) FROM runs WHERE state <> 'DONE' AND pool = ?1
+        UNION ALL
+        SELECT (SELECT min(company_id) FROM runs
+            WHERE state <> 'DONE' AND pool = ?1 AND company_id > company)
+        FROM unfinished WHERE company IS NOT NULL)
+    SELECT company FROM unfinished WHERE company IS NOT NULL";
+
+/// Leases the waiting run of a company (or one whose lease expired) with the earliest turn, and
+/// raises its fence, so that all older tokens are stale.
 const CLAIM: &str = "UPDATE runs
     SET state = 'LEASED', node = ?2, lease_until = ?3, fence = fence + 1, retry_at = NULL
     WHERE row = (
         SELECT r.row FROM runs r
-        WHERE r.state <> 'DONE' AND r.pool IN (SELECT value FROM json_each(?1))
+        WHERE r.state <> 'DONE' AND r.pool = ?1 AND r.company_id = ?5
           AND ((r.state = 'QUEUED' AND (r.retry_at IS NULL OR r.retry_at <= ?4))
             OR (r.state = 'LEASED' AND r.lease_until <= ?4))
         ORDER BY r.turn_at, r.row LIMIT 1)
     RETURNING id, fence, pool, folder_id, one_by_one, deaths,
-              (SELECT company_id FROM folders f WHERE f.id = folder_id),
               (SELECT wrapped_key FROM folders f WHERE f.id = folder_id)";
 
 pub(super) fn claim_run(
     connection: &Connection,
     effects: &mut Effects,
-    pools: &[String],
-    node: &str,
-    now: OffsetDateTime,
-    lease: Duration,
+    request: &ClaimRequest,
 ) -> Answer<Option<ClaimedRun>> {
-    let pools = json_list(pools);
-    loop {
-        let arguments = params![pools, node, nanoseconds(now + lease), nanoseconds(now)];
-        let claimed = optional(connection, CLAIM, arguments, |row| {
-            Ok(ClaimedRun {
-                token: LeaseToken { run_id: parsed(row, 0)?, fence: row.get(1)? },
-                pool: row.get(2)?,
-                folder_id: parsed(row, 3)?,
-                one_by_one: row.get(4)?,
-                deaths: row.get(5)?,
-                company_id: parsed::<CompanyId>(row, 6)?,
-                folder_key: row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default(),
-                analyses: Vec::new(),
-                media: Vec::new(),
-            })
-        })?;
-        let Some(mut run) = claimed else { return Ok(None) };
-        requeue(connection, effects, run.token.run_id, run.folder_id, now)?;
-        let sql = format!(
-            "SELECT {} FROM analyses a
-             WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING') ORDER BY a.row",
-            rows::ANALYSIS
-        );
-        run.analyses = all(connection, &sql, [run.token.run_id.to_string()], rows::analysis)?;
-        if run.analyses.is_empty() {
-            // Its node died between the last result and the release.
-            end_run(connection, run.token.run_id)?;
-            continue;
+    let ClaimRequest { pool, now, turns, except, .. } = request;
+    let mut companies = all(connection, COMPANIES, [pool], |row| parsed::<CompanyId>(row, 0))?;
+    companies.retain(|company| !except.contains(company));
+    turns.sort(pool, &mut companies);
+    for company in companies {
+        while let Some(mut run) = take(connection, request, company)? {
+            requeue(connection, effects, run.token.run_id, run.folder_id, *now)?;
+            if !fill(connection, &mut run)? {
+                // Its node died between the last result and the release.
+                end_run(connection, run.token.run_id)?;
+                continue;
+            }
+            turns.claimed(pool, company);
+            return Ok(Some(run));
         }
-        let taken: HashSet<_> = run
-            .analyses
-            .iter()
-            .flat_map(|analysis| &analysis.media)
-            .map(|taken| taken.media_id)
-            .collect();
-        let sql = format!(
-            "SELECT {} FROM media m WHERE m.id IN (SELECT value FROM json_each(?1)) ORDER BY m.row",
-            rows::MEDIUM
-        );
-        run.media = all(connection, &sql, [json_list(&taken)], rows::medium)?;
-        return Ok(Some(run));
     }
+    Ok(None)
+}
+
+fn take(
+    connection: &Connection,
+    request: &ClaimRequest,
+    company: CompanyId,
+) -> Answer<Option<ClaimedRun>> {
+    let ClaimRequest { pool, node, now, lease, .. } = request;
+    let (until, now) = (nanoseconds(*now + *lease), nanoseconds(*now));
+    optional(connection, CLAIM, params![pool, node, until, now, company.to_string()], |row| {
+        Ok(ClaimedRun {
+            token: LeaseToken { run_id: parsed(row, 0)?, fence: row.get(1)? },
+            pool: row.get(2)?,
+            folder_id: parsed(row, 3)?,
+            one_by_one: row.get(4)?,
+            deaths: row.get(5)?,
+            company_id: company,
+            folder_key: row.get::<_, Option<Vec<u8>>>(6)?.unwrap_or_default(),
+            analyses: Vec::new(),
+            media: Vec::new(),
+        })
+    })
+}
+
+/// Reads the unfinished analyses of a run with their media. False if none is left.
+fn fill(connection: &Connection, run: &mut ClaimedRun) -> Answer<bool> {
+    let sql = format!(
+        "SELECT {} FROM analyses a
+         WHERE a.run_id = ?1 AND a.state IN ('QUEUED', 'RUNNING') ORDER BY a.row",
+        rows::ANALYSIS
+    );
+    run.analyses = all(connection, &sql, [run.token.run_id.to_string()], rows::analysis)?;
+    if run.analyses.is_empty() {
+        return Ok(false);
+    }
+    let taken: HashSet<_> = run
+        .analyses
+        .iter()
+        .flat_map(|analysis| &analysis.media)
+        .map(|taken| taken.media_id)
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM media m WHERE m.id IN (SELECT value FROM json_each(?1)) ORDER BY m.row",
+        rows::MEDIUM
+    );
+    run.media = all(connection, &sql, [json_list(&taken)], rows::medium)?;
+    Ok(true)
+}
+
+/// Number of unfinished runs of a company in a pool, counted up to `at_most`.
+pub(super) fn unfinished_runs(
+    connection: &Connection,
+    company: CompanyId,
+    pool: &str,
+    at_most: u64,
+) -> Answer<u64> {
+    let sql = "SELECT count(*) FROM (SELECT 1 FROM runs
+               WHERE state <> 'DONE' AND pool = ?1 AND company_id = ?2 LIMIT ?3)";
+    let arguments = (pool, company.to_string(), at_most);
+    Ok(connection.prepare_cached(sql)?.query_row(arguments, |row| row.get(0))?)
 }
 
 pub(super) fn heartbeat(
@@ -181,7 +223,9 @@ pub(super) fn fail_unserved(
 ) -> Answer<u64> {
     let sql = "SELECT id, folder_id FROM runs
                WHERE (state = 'QUEUED' OR (state = 'LEASED' AND lease_until <= ?3))
-                 AND turn_at < ?2 AND pool NOT IN (SELECT value FROM json_each(?1))
+                 AND pool NOT IN (SELECT value FROM json_each(?1))
+                 AND EXISTS (SELECT 1 FROM analyses a
+                     WHERE a.run_id = runs.id AND a.created_at < ?2)
                ORDER BY row";
     let arguments = (json_list(pools), nanoseconds(asked_before), nanoseconds(now));
     let runs = all(connection, sql, arguments, |row| {

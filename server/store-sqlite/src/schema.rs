@@ -7,12 +7,13 @@ use vultus_store::StoreError;
 
 /// Migration steps in order; step `n` (from 0) leads to version `n + 1`. A released step is never
 /// edited.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
+    include_str!("schema/0006.sql"),
 ];
 
 /// The newest version.
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_of_runs_of_version_2_are_kept() {
+    fn turns_of_runs_of_version_2_are_kept_and_get_their_company() {
         let mut connection = Connection::open_in_memory().unwrap();
         for step in &STEPS[..2] {
             connection.execute_batch(step).unwrap();
@@ -79,8 +80,10 @@ mod tests {
                 VALUES ('later', 'f', 'p', 'QUEUED', 9), ('sooner', 'f', 'p', 'QUEUED', 5);";
         connection.execute_batch(rows).unwrap();
         migrate(&mut connection).unwrap();
+        let sql = "SELECT id, turn_at FROM runs
+                   WHERE state <> 'DONE' AND pool = 'p' AND company_id = 'c' ORDER BY turn_at, row";
         let runs: Vec<(String, i64)> = connection
-            .prepare("SELECT id, turn_at FROM runs WHERE state <> 'DONE' ORDER BY turn_at, row")
+            .prepare(sql)
             .unwrap()
             .query_map((), |row| Ok((row.get(0)?, row.get(1)?)))
             .unwrap()

@@ -16,10 +16,12 @@ mod folders;
 mod listing;
 mod queue;
 mod results;
+mod turns;
 mod whole;
 
 pub use fixtures::{
-    LEASE, World, at, crash, group, key, medium, new_id, provenance, user_of, verdict,
+    LEASE, World, at, claim_request, crash, group, key, medium, new_id, provenance, user_of,
+    verdict,
 };
 
 /// Makes one test of each rule, over stores that `$make` creates.
@@ -75,6 +77,11 @@ macro_rules! contract_tests {
                 run_with_nothing_left_leaves_the_queue,
                 erasing_a_running_folder_makes_its_writes_stale,
                 runs_of_unserved_pools_fail,
+            }
+            turns {
+                companies_take_turns_however_much_each_queued,
+                excepted_company_keeps_its_runs,
+                unfinished_runs_are_counted_per_company,
             }
             results {
                 result_is_applied_once,

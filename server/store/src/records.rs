@@ -1,6 +1,7 @@
 //! Arguments and results of the store's use cases: plain values, no types of a driver.
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
+use vultus_core::turns::Turns;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId,
     GroupId, MediaId, Medium, Provenance, Reason, Resolution, RunId, SessionId, User, UserId,
@@ -208,6 +209,23 @@ pub struct LeaseToken {
     pub run_id: RunId,
     /// Increases with each claim.
     pub fence: u64,
+}
+
+/// Which run a node wants to claim.
+#[derive(Debug, Clone)]
+pub struct ClaimRequest {
+    /// The pool of workers.
+    pub pool: String,
+    /// The node.
+    pub node: String,
+    /// Time of the claim.
+    pub now: OffsetDateTime,
+    /// Duration of the lease.
+    pub lease: Duration,
+    /// The turns of the companies. The claim counts in them.
+    pub turns: Turns,
+    /// Companies whose runs are not wanted.
+    pub except: Vec<CompanyId>,
 }
 
 /// A claimed run, with all that a worker needs.

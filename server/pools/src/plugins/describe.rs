@@ -7,7 +7,7 @@ use vultus_worker_protocol::ToWorker;
 use super::folder_error::FolderError;
 use super::scan::FoundPlugin;
 use crate::deployment::{PoolsConfig, WorkerStderr};
-use crate::process::Spawner;
+use crate::process::{Niceness, Spawner};
 use crate::{plan, worker_seat};
 
 /// Opens each plugin in a separate worker and returns its manifest, or why it cannot be used.
@@ -33,8 +33,10 @@ async fn manifest_of(
     spawner: &Spawner,
     plugin: &FoundPlugin,
 ) -> Result<Manifest, String> {
-    let mut worker =
-        spawner.spawn().await.map_err(|error| format!("starting a worker failed: {error}"))?;
+    let mut worker = spawner
+        .spawn(Niceness::Normal)
+        .await
+        .map_err(|error| format!("starting a worker failed: {error}"))?;
     worker.send(ToWorker::Hello(Box::new(plan::describing(config, plugin))), Vec::new());
     let ready =
         match tokio::time::timeout(config.start_timeout, worker_seat::await_ready(&mut worker))

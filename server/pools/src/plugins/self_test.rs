@@ -11,7 +11,7 @@ use vultus_plugin_api::manifest::{AnalysisSpec, Slot, SlotKind};
 use vultus_worker_protocol::{RunAnalysis, RunMedium, RunRequest, SlottedMedium, memfd};
 
 use crate::free_worker::FreeWorker;
-use crate::pool::Pool;
+use crate::pool::{Pool, QUEUE};
 use crate::run::{RunCancel, RunEnd, RunEvent};
 
 /// A grey gradient of 64 × 64 pixels.
@@ -47,10 +47,11 @@ async fn judge(pool: &Arc<Pool>, request: RunRequest) -> Result<(), String> {
         .collect::<Result<Vec<OwnedFd>, _>>();
     let media = media.map_err(|error| format!("copying the test picture failed: {error}"))?;
     let no_worker = || "no worker was free".to_owned();
-    let permit = tokio::time::timeout(WORKER_WAIT, pool.reserve_if_available())
+    let reserved = tokio::time::timeout(WORKER_WAIT, pool.reserve_if_available(None))
         .await
         .map_err(|_| no_worker())?;
-    let worker = FreeWorker::new(Arc::clone(pool), permit.map_err(|_| no_worker())?);
+    let (lane, permit) = reserved.map_err(|_| no_worker())?;
+    let worker = FreeWorker::new(Arc::clone(pool), lane, permit, QUEUE);
     let (sender, mut events) = mpsc::channel(16);
     let cancel = RunCancel::new();
     let listening = async {

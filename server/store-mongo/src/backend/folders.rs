@@ -24,7 +24,7 @@ impl Folders for Cases {
             .attempts("creating a folder")
             .run(move |t| additions::create_folder(t, folder, additions, key).boxed())
             .await?;
-        self.queue_head.observe_new_runs(additions.group.as_ref());
+        self.queue_heads.observe_new_runs(folder.company_id, additions.group.as_ref());
         Ok(done)
     }
 
@@ -39,7 +39,12 @@ impl Folders for Cases {
             .attempts("adding to a folder")
             .run(move |t| additions::add_to_folder(t, scope, id, additions, key).boxed())
             .await?;
-        self.queue_head.observe_new_runs(additions.group.as_ref());
+        match scope {
+            Scope::Company(company) | Scope::Owner(company, _) => {
+                self.queue_heads.observe_new_runs(company, additions.group.as_ref());
+            }
+            Scope::Everything => self.queue_heads.forget(),
+        }
         Ok(done)
     }
 

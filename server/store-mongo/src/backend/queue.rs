@@ -7,10 +7,10 @@ use crate::{Cases, claim, lease, queue};
 use async_trait::async_trait;
 use futures::FutureExt;
 use time::{Duration, OffsetDateTime};
-use vultus_core::{AnalysisFailure, AnalysisId};
+use vultus_core::{AnalysisFailure, AnalysisId, CompanyId};
 use vultus_store::{
-    AnalysisResult, Applied, ClaimedRun, DeathVerdict, LeaseToken, Queue, QueueDepth, Result,
-    WorkerDeath,
+    AnalysisResult, Applied, ClaimRequest, ClaimedRun, DeathVerdict, LeaseToken, Queue, QueueDepth,
+    Result, WorkerDeath,
 };
 
 impl Cases {
@@ -23,22 +23,16 @@ impl Cases {
 
 #[async_trait]
 impl Queue for Cases {
-    async fn claim_run(
-        &self,
-        pools: &[String],
-        node: &str,
-        now: OffsetDateTime,
-        lease: Duration,
-    ) -> Result<Option<ClaimedRun>> {
+    async fn claim_run(&self, request: &ClaimRequest) -> Result<Option<ClaimedRun>> {
         loop {
             let taken = async {
                 let _turn = self.claiming.acquire().await;
-                claim::take(&self.collections, &self.queue_head, pools, node, now, lease).await
+                claim::take(&self.collections, &self.queue_heads, request).await
             };
             let taken = without_transaction("claiming a run", taken).await?;
             let Some(run) = taken else { return Ok(None) };
             // A run that was claimed before may have RUNNING analyses.
-            if run.fence > 1 && !self.requeue(&run, now).await? {
+            if run.fence > 1 && !self.requeue(&run, request.now).await? {
                 continue;
             }
             let token = lease::token(&run);
@@ -52,6 +46,11 @@ impl Queue for Cases {
             }
             without_transaction("ending a run", claim::end(&self.collections, token)).await?;
         }
+    }
+
+    async fn unfinished_runs(&self, company: CompanyId, pool: &str, at_most: u64) -> Result<u64> {
+        let counted = queue::unfinished_runs(&self.collections, company, pool, at_most);
+        without_transaction("counting the runs of a company", counted).await
     }
 
     async fn heartbeat(
@@ -107,7 +106,7 @@ impl Queue for Cases {
             .attempts("recording a worker's death")
             .run(move |t| queue::record_death(t, token, death, failure, now).boxed())
             .await?;
-        self.queue_head.forget();
+        self.queue_heads.forget();
         Ok(done)
     }
 
@@ -132,7 +131,7 @@ impl Queue for Cases {
             .attempts("releasing a run")
             .run(move |t| queue::release_run(t, token, retry_at, now).boxed())
             .await?;
-        self.queue_head.forget();
+        self.queue_heads.forget();
         Ok(done)
     }
 

@@ -7,23 +7,22 @@
 use crate::MongoStore;
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
-use vultus_core::{AnalysisFailure, AnalysisId};
+use vultus_core::{AnalysisFailure, AnalysisId, CompanyId};
 use vultus_store::{
-    AnalysisResult, Applied, ClaimedRun, DeathVerdict, LeaseToken, Queue, QueueDepth, Result,
-    WorkerDeath,
+    AnalysisResult, Applied, ClaimRequest, ClaimedRun, DeathVerdict, LeaseToken, Queue, QueueDepth,
+    Result, WorkerDeath,
 };
 
 #[async_trait]
 impl Queue for MongoStore {
-    async fn claim_run(
-        &self,
-        pools: &[String],
-        node: &str,
-        now: OffsetDateTime,
-        lease: Duration,
-    ) -> Result<Option<ClaimedRun>> {
-        let (pools, node) = (pools.to_vec(), node.to_owned());
-        self.run(|cases| async move { cases.claim_run(&pools, &node, now, lease).await }).await
+    async fn claim_run(&self, request: &ClaimRequest) -> Result<Option<ClaimedRun>> {
+        let request = request.clone();
+        self.run(|cases| async move { cases.claim_run(&request).await }).await
+    }
+
+    async fn unfinished_runs(&self, company: CompanyId, pool: &str, at_most: u64) -> Result<u64> {
+        let pool = pool.to_owned();
+        self.run(|cases| async move { cases.unfinished_runs(company, &pool, at_most).await }).await
     }
 
     async fn heartbeat(

@@ -3,24 +3,23 @@
 use crate::{SqliteStore, queue, results};
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
-use vultus_core::{AnalysisFailure, AnalysisId};
+use vultus_core::{AnalysisFailure, AnalysisId, CompanyId};
 use vultus_store::{
-    AnalysisResult, Applied, ClaimedRun, DeathVerdict, LeaseToken, Queue, QueueDepth, Result,
-    WorkerDeath,
+    AnalysisResult, Applied, ClaimRequest, ClaimedRun, DeathVerdict, LeaseToken, Queue, QueueDepth,
+    Result, WorkerDeath,
 };
 
 #[async_trait]
 impl Queue for SqliteStore {
-    async fn claim_run(
-        &self,
-        pools: &[String],
-        node: &str,
-        now: OffsetDateTime,
-        lease: Duration,
-    ) -> Result<Option<ClaimedRun>> {
-        let (pools, node) = (pools.to_vec(), node.to_owned());
-        self.write_lazily("claiming a run", move |c, e| {
-            queue::claim_run(c, e, &pools, &node, now, lease)
+    async fn claim_run(&self, request: &ClaimRequest) -> Result<Option<ClaimedRun>> {
+        let request = request.clone();
+        self.write_lazily("claiming a run", move |c, e| queue::claim_run(c, e, &request)).await
+    }
+
+    async fn unfinished_runs(&self, company: CompanyId, pool: &str, at_most: u64) -> Result<u64> {
+        let pool = pool.to_owned();
+        self.read("counting the runs of a company", move |c| {
+            queue::unfinished_runs(c, company, &pool, at_most)
         })
         .await
     }

@@ -1,6 +1,6 @@
 //! Rules of deleting media and of their number in a folder.
 
-use super::fixtures::{LEASE, World, at, crash, group, medium, provenance, verdict};
+use super::fixtures::{World, at, crash, group, medium, provenance, verdict};
 use crate::records::*;
 use crate::{Store, StoreError};
 use std::sync::Arc;
@@ -45,11 +45,7 @@ pub(crate) async fn deleting_a_medium_cancels_its_unfinished_analyses(store: Arc
     assert_eq!(world.contents(folder.id).await.media, vec![kept]);
     assert_eq!(world.analysis(taking.group.analyses[0]).await.state, AnalysisState::Cancelled);
     assert_eq!(world.analysis(other.group.analyses[0]).await.state, AnalysisState::Queued);
-    let claimed = world
-        .store
-        .claim_run(&["built-in".to_owned()], "node", at(10), LEASE)
-        .await
-        .expect("claiming works");
+    let claimed = world.claim(10).await;
     assert_eq!(claimed.expect("the other run waits").token.run_id, other.runs[0].id);
 }
 

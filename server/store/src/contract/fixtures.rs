@@ -7,6 +7,7 @@ use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use vultus_core::analysis::TakenMedium;
+use vultus_core::turns::Turns;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId,
     CompanyId, Folder, FolderId, GroupId, MediaId, MediaKind, Medium, Provenance, Reason,
@@ -37,6 +38,8 @@ pub struct World {
     pub company: Company,
     /// Its user.
     pub owner: User,
+    /// The turns in which it claims.
+    pub turns: Turns,
 }
 
 impl World {
@@ -51,12 +54,12 @@ impl World {
         store.create_company(&company).await.expect("creating a company works");
         let owner = user_of(&company);
         store.create_user(&owner, "$argon2id$hash").await.expect("creating a user works");
-        Self { store, company, owner }
+        Self { store, company, owner, turns: Turns::default() }
     }
 
-    /// Another company with a user in the same store.
+    /// Another company with a user in the same store, which takes turns with this one.
     pub async fn neighbour(&self) -> Self {
-        Self::new(Arc::clone(&self.store)).await
+        Self { turns: self.turns.clone(), ..Self::new(Arc::clone(&self.store)).await }
     }
 
     /// What the company sees.
@@ -102,10 +105,8 @@ impl World {
 
     /// Claims a run of the pool `built-in` at `seconds`.
     pub async fn claim(&self, seconds: i64) -> Option<ClaimedRun> {
-        self.store
-            .claim_run(&["built-in".to_owned()], "node", at(seconds), LEASE)
-            .await
-            .expect("claiming works")
+        let request = ClaimRequest { turns: self.turns.clone(), ..claim_request(seconds) };
+        self.store.claim_run(&request).await.expect("claiming works")
     }
 
     /// The folder as it is now.
@@ -118,6 +119,18 @@ impl World {
     pub async fn analysis(&self, id: AnalysisId) -> Analysis {
         let found = self.store.analyses(self.scope(), &[id]).await.expect("reading works");
         found.into_iter().next().expect("the analysis is there").0
+    }
+}
+
+/// A claim for the pool `built-in` at `seconds`, in turns of its own.
+pub fn claim_request(seconds: i64) -> ClaimRequest {
+    ClaimRequest {
+        pool: "built-in".to_owned(),
+        node: "node".to_owned(),
+        now: at(seconds),
+        lease: LEASE,
+        turns: Turns::default(),
+        except: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rules of the queue: leases, fencing, giving back, erasure.
 
-use super::fixtures::{LEASE, World, at, crash, group, medium, verdict};
+use super::fixtures::{LEASE, World, at, claim_request, crash, group, medium, verdict};
 use crate::records::*;
 use crate::{Store, StoreError};
 use std::collections::HashSet;
@@ -16,12 +16,8 @@ pub(crate) async fn each_run_is_claimed_once_by_its_pool_oldest_first(store: Arc
         made.push((seconds, folder.id, group.runs[0].id));
     }
     made.sort();
-    let foreign = world.store.claim_run(&["plugin".to_owned()], "node", at(20), LEASE).await;
-    assert_eq!(foreign.expect("claiming works"), None);
-    assert_eq!(
-        world.store.claim_run(&[], "node", at(20), LEASE).await.expect("claiming works"),
-        None
-    );
+    let foreign = ClaimRequest { pool: "plugin".to_owned(), ..claim_request(20) };
+    assert_eq!(world.store.claim_run(&foreign).await.expect("claiming works"), None);
     let first = world.claim(20).await.expect("a run waits");
     assert_eq!((first.folder_id, first.token.run_id), (made[0].1, made[0].2));
     assert_eq!((first.company_id, first.one_by_one, first.deaths), (world.company.id, false, 0));
@@ -301,10 +297,8 @@ pub(crate) async fn runs_of_unserved_pools_fail(store: Arc<dyn Store>) {
     let (_, served) = ask(0, "served").await;
     let (_, newer) = ask(60, "gone").await;
     let (_, leased) = ask(1, "elsewhere").await;
-    let run = store
-        .claim_run(&["elsewhere".to_owned()], "other", at(95), LEASE)
-        .await
-        .expect("claiming works");
+    let request = ClaimRequest { pool: "elsewhere".to_owned(), ..claim_request(95) };
+    let run = store.claim_run(&request).await.expect("claiming works");
     let token = run.expect("it waits").token;
     let before = world.contents(gone_folder).await.folder.revision;
     store.cancel_analysis(world.scope(), gone[1], at(2)).await.expect("cancelling works");

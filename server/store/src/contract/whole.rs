@@ -1,6 +1,6 @@
 //! Rules of exporting and importing a store as a whole.
 
-use super::fixtures::{LEASE, World, at, group, key, medium, new_id, user_of, verdict};
+use super::fixtures::{World, at, claim_request, group, key, medium, new_id, user_of, verdict};
 use crate::Store;
 use crate::export::{
     AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord,
@@ -116,12 +116,8 @@ pub(crate) async fn imported_records_are_exported_unchanged(store: Arc<dyn Store
         after.into_iter().partition(|record| before.contains(record));
     assert_eq!(old.len(), 2);
     assert_eq!(new, records);
-    let claim = async |seconds| {
-        store
-            .claim_run(&["built-in".to_owned()], "node", at(seconds), LEASE)
-            .await
-            .expect("claiming works")
-    };
+    let claim =
+        async |seconds| store.claim_run(&claim_request(seconds)).await.expect("claiming works");
     assert_eq!(claim(5).await, None);
     let run = claim(6).await.expect("it waits");
     assert_eq!((run.one_by_one, run.deaths, run.analyses.len(), run.media.len()), (true, 1, 1, 1));

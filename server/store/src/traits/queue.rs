@@ -2,25 +2,23 @@
 
 use super::Result;
 use crate::records::{
-    AnalysisResult, Applied, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth, WorkerDeath,
+    AnalysisResult, Applied, ClaimRequest, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth,
+    WorkerDeath,
 };
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
-use vultus_core::{AnalysisFailure, AnalysisId};
+use vultus_core::{AnalysisFailure, AnalysisId, CompanyId};
 
 /// Runs as a queue.
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
-    /// Leases the waiting run (or one whose lease expired) with the earliest turn among those of
-    /// these pools, and returns it with a new fencing token. Its QUEUED analyses stay QUEUED until
-    /// a worker enters them.
-    async fn claim_run(
-        &self,
-        pools: &[String],
-        node: &str,
-        now: OffsetDateTime,
-        lease: Duration,
-    ) -> Result<Option<ClaimedRun>>;
+    /// Leases a waiting run of the pool (or one whose lease expired), and returns it with a new
+    /// fencing token. It is a run of the company whose turn it is
+    /// ([`vultus_core::turns::Turns`]), and among that company's runs the one with the earliest
+    /// turn. Its QUEUED analyses stay QUEUED until a worker enters them.
+    async fn claim_run(&self, request: &ClaimRequest) -> Result<Option<ClaimedRun>>;
+    /// Number of unfinished runs of a company in a pool, counted up to `at_most`.
+    async fn unfinished_runs(&self, company: CompanyId, pool: &str, at_most: u64) -> Result<u64>;
     /// Extends the lease. Returns false if the token is stale.
     async fn heartbeat(
         &self,
@@ -73,7 +71,7 @@ pub trait Queue: Send + Sync + 'static {
         retry_at: Option<OffsetDateTime>,
         now: OffsetDateTime,
     ) -> Result<Applied>;
-    /// Fails the analyses of waiting runs of pools other than these whose turn began before
+    /// Fails the analyses of waiting runs of pools other than these that were requested before
     /// `asked_before`: no node serves those pools. Each analysis gets `failure`. Returns how many
     /// analyses failed.
     async fn fail_unserved(

@@ -10,10 +10,12 @@ use vultus_api::http::{HttpOptions, Surroundings};
 use vultus_auth::keys::MasterKeySource;
 use vultus_blobs::{BucketOptions, MemoryBudget};
 use vultus_core::fair::{Share, Shares};
+use vultus_core::turns::Turns;
 use vultus_dispatch::DispatcherParts;
 use vultus_pools::deployment::{DeploymentChoice, DeploymentError, PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::{PluginFolder, Scan};
 use vultus_service::{CheckerOptions, Options, Parts, RequestLimits};
+
 use vultus_worker_protocol::SandboxLevel;
 
 /// At shutdown, running jobs of workers get this long to end.
@@ -38,6 +40,7 @@ pub(super) fn service_options(config: &Config) -> Options {
         uploads: config.limits.uploads,
         checks: config.check.concurrent,
         check_memory_bytes: config.check.memory_bytes,
+        company_runs: config.queue.company_runs,
         sandbox_required: config.sandbox() == SandboxLevel::Required,
         checker: checker_options(config),
     }
@@ -93,6 +96,7 @@ pub(super) fn dispatcher_parts(config: &Config, shared: &Parts) -> DispatcherPar
         pools: shared.pools.clone(),
         running: shared.running.clone(),
         clock: shared.clock.clone(),
+        turns: Turns::new(config.queue.weights.clone()),
         node: uuid::Uuid::now_v7().to_string(),
         sole_node: matches!(config.store.url, StoreUrl::Sqlite),
         removed_after: config.workers.removed_seconds,
@@ -140,9 +144,10 @@ pub(super) fn keys_dir(config: &Config, folder: &Path) -> PathBuf {
     config.keys_dir.clone().unwrap_or_else(|| folder.join("keys"))
 }
 
-/// Configuration of the workers for the command line, which has no data folder.
+/// Configuration of the workers for the command line, which has no data folder and no companies.
 pub fn pools_config(config: &Config) -> Result<PoolsConfig, DeploymentError> {
-    pools_with_copies(config, None)
+    let pools = pools_with_copies(config, None)?;
+    Ok(PoolsConfig { spare_workers: 0, ..pools })
 }
 
 /// All third-party plugins in the folder, including those that the lock file does not name, and
@@ -192,6 +197,8 @@ pub(super) fn pools_with_copies(
         count => count,
     };
     pools.probe_workers = probe_workers(config);
+    pools.spare_workers = config.workers.spare;
+    pools.weights = config.queue.weights.clone();
     pools.threads = config.workers.threads;
     pools.limits = json!(config.limits.media);
     pools.decode = match config.workers.decoder {

@@ -5,6 +5,7 @@ use super::analyzers::AnalyzersConfig;
 use super::connections::{ConnectionsConfig, ShareConfig};
 use super::kinds::{choice, milliseconds, number, path, seconds, secret, text, whole};
 use super::places::{BlobsUrl, StoreUrl, without_password};
+use super::queue::QueueConfig;
 use super::request::{AnswerConfig, QueryConfig, RequestConfig};
 use super::source::section;
 use super::texts::{admin_email, http_url, listen_address, log_level, networks, origins};
@@ -80,6 +81,8 @@ section! {
             limits: LimitsConfig,
             /// Worker processes.
             workers: WorkersConfig,
+            /// The queue of analyses.
+            queue: QueueConfig,
             /// Instant checks.
             check: CheckConfig,
             /// Deletion of unreferenced files.
@@ -281,6 +284,9 @@ section! {
     pub struct WorkersConfig {
         /// Worker processes that judge. 0: one per processor.
         count: usize = 0, whole(0..=1024);
+        /// Further worker processes that judge only for companies with no run in progress, so that
+        /// these need not wait for the end of other companies' runs.
+        spare: usize = 1, whole(0..=64);
         /// Worker processes that examine uploads. 0: one per four processors, at least two.
         probe_count: usize = 0, whole(0..=256);
         /// Threads of one inference.

@@ -9,6 +9,7 @@ mod keys;
 mod kinds;
 mod places;
 mod problem;
+mod queue;
 mod read;
 mod request;
 mod source;
@@ -21,6 +22,7 @@ pub use example::example;
 pub use keys::*;
 pub use places::{BlobsPlace, BlobsUrl, BucketUrl, StoreUrl};
 pub use problem::Problem;
+pub use queue::QueueConfig;
 pub use read::effective;
 pub use request::{AnswerConfig, QueryConfig, RequestConfig};
 
