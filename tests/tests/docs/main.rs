@@ -20,5 +20,6 @@ mod block;
 mod facts;
 mod links;
 mod page;
+mod security;
 mod session;
 mod targets;
