@@ -15,7 +15,7 @@ use time::{Duration, OffsetDateTime};
 use tokio::net::TcpListener;
 use vultus_blobs::keys::{FolderKey, MasterKey};
 use vultus_blobs::{BlobError, BlobStore, BucketOptions, StoredBlob, Sweeper};
-use vultus_maintenance::copy::{Place, copy};
+use vultus_maintenance::copy::{Blobs, Place, copy};
 use vultus_store::contract::{World, at, new_id};
 use vultus_store::{Archive, FolderAdditions, Folders};
 use vultus_store_mongo::gridfs_blobs;
@@ -316,7 +316,7 @@ async fn installation_is_copied_between_all_storages() {
             Place { store: store.as_ref(), blobs: &from.blobs },
             Place { store: new.as_ref(), blobs: &to.blobs },
         );
-        let totals = copy(places.0, places.1, true, |_| ()).await.unwrap();
+        let totals = copy(places.0, places.1, Blobs::Copy, |_| ()).await.unwrap();
         assert_eq!(
             (totals.records["folders"], totals.records["companies"], totals.blobs),
             (3, 1, 3)
@@ -326,7 +326,7 @@ async fn installation_is_copied_between_all_storages() {
             assert_eq!(to.plain(&key, blob).await, bytes(200_000 + n));
         }
         assert_eq!(
-            copy(places.0, places.1, true, |_| ()).await.unwrap(),
+            copy(places.0, places.1, Blobs::Copy, |_| ()).await.unwrap(),
             totals,
             "what is copied already is compared again"
         );
@@ -345,20 +345,21 @@ async fn interrupted_copy_continues_and_other_data_are_rejected() {
     let records: Vec<_> = old.export().await.unwrap().try_collect().await.unwrap();
     // Like a copy that is killed after the records of the first folder and the file of the second.
     new.import(records[..3].to_vec()).await.unwrap();
-    let totals = copy(places.0, places.1, true, |_| ()).await.unwrap();
+    let totals = copy(places.0, places.1, Blobs::Copy, |_| ()).await.unwrap();
     assert_eq!((totals.records["folders"], totals.blobs, to.listed().await.len()), (3, 3, 3));
     let copied: Vec<_> = new.export().await.unwrap().try_collect().await.unwrap();
     assert_eq!(copied, records);
 
     World::new(new.clone()).await;
-    let refused = copy(places.0, places.1, true, |_| ()).await.unwrap_err();
+    let refused = copy(places.0, places.1, Blobs::Copy, |_| ()).await.unwrap_err();
     assert!(refused.to_string().contains("not empty"), "{refused}");
     let other = local().await;
     let used = empty(&other);
     World::new(used.clone()).await;
-    let refused = copy(places.0, Place { store: used.as_ref(), blobs: &other.blobs }, true, |_| ())
-        .await
-        .unwrap_err();
+    let refused =
+        copy(places.0, Place { store: used.as_ref(), blobs: &other.blobs }, Blobs::Copy, |_| ())
+            .await
+            .unwrap_err();
     assert!(refused.to_string().contains("not empty"), "{refused}");
     assert_eq!(other.listed().await, Vec::<String>::new(), "nothing is written to it");
 }
@@ -373,6 +374,6 @@ async fn copy_names_the_missing_file() {
         Place { store: store.as_ref(), blobs: &from.blobs },
         Place { store: new.as_ref(), blobs: &to.blobs },
     );
-    let refused = copy(places.0, places.1, true, |_| ()).await.unwrap_err();
+    let refused = copy(places.0, places.1, Blobs::Copy, |_| ()).await.unwrap_err();
     assert!(refused.to_string().contains(blobs[1].key()), "{refused}");
 }
