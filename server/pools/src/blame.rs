@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn failure_names_what_was_lost() {
-        let death = |decoding, detail: &str| Death {
+        let death = |decoding: bool, detail: &str| Death {
             active: (!decoding).then(|| "a".to_owned()),
             decoding,
             detail: detail.to_owned(),

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "tests start compilers")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -64,6 +64,8 @@ fn config(workers: usize) -> PoolsConfig {
         onnxruntime: None,
         weights_dir: None,
         workers,
+        spare_workers: 0,
+        weights: HashMap::new(),
         probe_workers: 0,
         threads: 1,
         limits: json!({}),
@@ -149,8 +151,9 @@ async fn worker_death_names_its_active_analysis() {
     let pools = WorkerPools::start(config(1)).await.unwrap();
     let (events, mut heard) = mpsc::channel(16);
     let run = request(&[("first", "ok", 5_000), ("second", "exit", 5_000)]);
-    let end =
-        pools.run(&pools.pools()[0].clone(), run, Vec::new(), events, &RunCancel::new()).await;
+    let end = pools
+        .run(&pools.pools()[0].clone(), None, run, Vec::new(), events, &RunCancel::new())
+        .await;
     let RunEnd::WorkerDied(death) = end else { panic!("{end:?}") };
     assert_eq!((death.active.as_deref(), death.decoding), (Some("second"), false));
     let mut judged = Vec::new();
@@ -207,7 +210,14 @@ async fn three_crashes_disable_a_pool_until_a_run_succeeds() {
     for _ in 0..3 {
         let (events, _heard) = mpsc::channel(16);
         let end = pools
-            .run(&name, request(&[("a", "abort", 5_000)]), Vec::new(), events, &RunCancel::new())
+            .run(
+                &name,
+                None,
+                request(&[("a", "abort", 5_000)]),
+                Vec::new(),
+                events,
+                &RunCancel::new(),
+            )
             .await;
         assert!(matches!(end, RunEnd::WorkerDied(_)), "{end:?}");
     }
