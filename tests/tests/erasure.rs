@@ -6,8 +6,9 @@ use mongodb::bson::{Bson, Document, doc};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use vultus_tests::{
-    CREATE_FOLDER, Client, Cluster, ClusterOptions, DATABASE, DELETE_FOLDER, Node, Upload,
-    analysis, id_photo, item, jpeg, sample, selfie_video, still_clip, wait_until,
+    CREATE_FOLDER, Client, Cluster, ClusterOptions, DATABASE, DELETE_FOLDER, Node, NodeOptions,
+    Upload, analysis, compiled_plugin, id_photo, item, jpeg, sample, selfie_video, still_clip,
+    wait_until,
 };
 
 #[path = "../../analyzers/document/test-support/specimen.rs"]
@@ -183,12 +184,15 @@ async fn deleted_document_is_in_no_document_of_mongodb() {
 
 #[tokio::test]
 async fn folder_deleted_during_a_run_leaves_no_trace_on_disk() {
-    let node = Node::start().await;
+    let plugins = vec![compiled_plugin("faulty/faulty.c", "libfaulty.so")];
+    let node = Node::start_with(NodeOptions { plugins, ..NodeOptions::default() }).await;
     let client = node.client().await.with_header("idempotency-key", CANARY);
     let photo = sample("obama.jpg");
     let media =
         [selfie_video(still_clip(node.scratch(), "obama2.jpg", 5.0)), id_photo(photo.clone())];
-    let analyses = json!([{"type": "liveness"}, {"type": "face_match"}]);
+    // The built-in ones may have ended before the deletion; the last one is certainly running.
+    let endless = json!({"type": "faulty", "params": {"mode": "until_cancelled"}});
+    let analyses = json!([{"type": "liveness"}, {"type": "face_match"}, endless]);
     let input = json!({"metadata": {"note": CANARY}, "externalId": CANARY, "analyses": analyses});
     let folder = client.create(&media, input).await;
     // A piece of the picture's bytes, from the middle of its entropy-coded data.
