@@ -16,7 +16,8 @@ static void later(void) {}
 static uint32_t manifest_json(VultusBuf *out) {
   static const char manifest[] =
       "{\"id\":\"org.vultus.newer\",\"name\":\"Newer\",\"version\":\"2.1.0-rc.1\",\"vendor\":\"Vultus\","
-      "\"license\":\"Apache-2.0\",\"provides\":[{\"feature\":\"nothing/1\",\"scope\":\"medium\"}]}";
+      "\"license\":\"Apache-2.0\",\"provides\":[{\"feature\":\"nothing/1\",\"scope\":\"medium\"},"
+      "{\"feature\":\"numbers/1\",\"scope\":\"medium\",\"encoding\":\"table\"}]}";
   out->ptr = (uint8_t *)(uintptr_t)manifest;
   out->len = strlen(manifest);
   out->cap = 0;
@@ -34,7 +35,10 @@ static uint32_t create(VultusBytes config_json, void **instance, VultusBuf *erro
 
 static void destroy(void *instance) { (void)instance; }
 
-/* Answers `null` for medium 0 and invalid JSON for the others. */
+/* A table of one column and two rows; without the last byte it is none. */
+static const uint8_t table[16] = {'V', 'F', '3', '2', 1, 0, 0, 0, 0, 0, 128, 63, 0, 0, 0, 64};
+
+/* Answers a valid value for medium 0 and an invalid one for the others. */
 static uint32_t provide(void *instance, const VultusJob *job, const VultusFeatureRequest *request,
                         VultusBuf *out) {
   (void)instance, (void)job;
@@ -44,6 +48,10 @@ static uint32_t provide(void *instance, const VultusJob *job, const VultusFeatur
   out->len = strlen(answer);
   out->cap = 0;
   out->release = NULL;
+  if (request->feature.len == 9 && memcmp(request->feature.ptr, "numbers/1", 9) == 0) {
+    out->ptr = (uint8_t *)(uintptr_t)table;
+    out->len = sizeof(table) - (request->medium == 0 ? 0 : 1);
+  }
   return VULTUS_OK;
 }
 

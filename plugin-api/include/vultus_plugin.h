@@ -1,5 +1,5 @@
 /*
- * vultus_plugin.h - the Vultus plugin ABI, version 1.0.
+ * vultus_plugin.h - the Vultus plugin ABI, version 1.1.
  *
  * Everything that a plugin in C or C++ needs. Normative rules: ABI.md. For C11 and C++17, 64-bit
  * little-endian machines.
@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 #define VULTUS_ABI_MAJOR 1
-#define VULTUS_ABI_MINOR 0
+#define VULTUS_ABI_MINOR 1
 
 /* The eight bytes that VULTUS_PLUGIN begins with: "VULTUSPL". */
 #define VULTUS_MAGIC { 'V', 'U', 'L', 'T', 'U', 'S', 'P', 'L' }
@@ -68,6 +68,13 @@ enum { VULTUS_LOG_ERROR = 1, VULTUS_LOG_WARN = 2, VULTUS_LOG_INFO = 3, VULTUS_LO
 #define VULTUS_NO_DURATION INT64_C(-1)
 
 #define VULTUS_MAX_PLANES 4
+
+/* Since 1.1. Limits of a track: frames, and pixels of the longer side. */
+#define VULTUS_MAX_TRACK_FRAMES 256u
+#define VULTUS_MAX_TRACK_SIDE 480u
+
+/* Since 1.1. The four bytes that a binary feature begins with: "VF32". */
+#define VULTUS_TABLE_MAGIC { 'V', 'F', '3', '2' }
 
 /* A borrowed view, valid until the call to which it was passed returns. */
 typedef struct VultusBytes {
@@ -117,7 +124,7 @@ typedef struct VultusMedium {
   uint32_t height;
   int64_t duration_us;  /* or VULTUS_NO_DURATION */
   uint32_t frame_count; /* in the run */
-  uint32_t reserved0;
+  uint32_t track_count; /* since 1.1: frames of the track, 0 without one */
 } VultusMedium;
 
 /* A job. All of it is valid until analyze or provide returns, on the calling thread only. */
@@ -134,8 +141,8 @@ typedef struct VultusJob {
   const VultusFrame *(*next_frame)(void *ctx);
   /* Restarts the iteration. */
   void (*rewind)(void *ctx);
-  /* A feature of a frame, or of a medium with VULTUS_NO_FRAME. *out is JSON, valid until the call
-     returns; with a status other than 0 a message, valid until the next callback. */
+  /* A feature of a frame, or of a medium with VULTUS_NO_FRAME. *out is JSON, or since 1.1 a binary
+     table (see ABI.md), valid until the call returns; with a status other than 0 a message, valid until the next callback. */
   uint32_t (*feature)(void *ctx, uint32_t medium, uint32_t frame, VultusBytes name, VultusBytes *out);
   /* 1 once the call should return VULTUS_CANCELLED. */
   uint32_t (*is_cancelled)(void *ctx);
@@ -149,7 +156,10 @@ typedef struct VultusJob {
   uint32_t (*artifact)(void *ctx, VultusBytes name, VultusBytes mime, VultusBytes data);
   /* A named extension of the host, or NULL. */
   const void *(*get_extension)(void *ctx, VultusBytes id);
-  void (*reserved[4])(void);
+  /* Since 1.1, NULL in a host of 1.0: frame `index` of a medium's track, or NULL past its last
+     frame and in a call whose manifest asks for no track. */
+  const VultusFrame *(*track_frame)(void *ctx, uint32_t medium, uint32_t index);
+  void (*reserved[3])(void);
 } VultusJob;
 
 typedef struct VultusFeatureRequest {
@@ -180,7 +190,7 @@ typedef struct VultusPlugin {
   void (*destroy)(void *instance);
   /* Writes the outcome {"resolution", "reasons", "result"}, or a message. NULL without analyses. */
   uint32_t (*analyze)(void *instance, const VultusJob *job, VultusBuf *out);
-  /* Writes a feature's JSON, or a message. NULL without features. */
+  /* Writes a feature: JSON, since 1.1 also a binary table; or a message. NULL without features. */
   uint32_t (*provide)(void *instance, const VultusJob *job, const VultusFeatureRequest *request,
                       VultusBuf *out);
   /* A named extension of the plugin, or NULL. May be NULL itself. */

@@ -12,7 +12,7 @@ pub const MAGIC: [u8; 8] = *b"VULTUSPL";
 /// Major version. Must be equal on both sides.
 pub const ABI_MAJOR: u16 = 1;
 /// Minor version. Increased when something is appended; the sides may differ.
-pub const ABI_MINOR: u16 = 0;
+pub const ABI_MINOR: u16 = 1;
 /// Name of the only symbol that a plugin exports.
 pub const SYMBOL: &str = "VULTUS_PLUGIN";
 
@@ -200,8 +200,8 @@ pub struct Medium {
     pub duration_us: i64,
     /// Number of frames in the run.
     pub frame_count: u32,
-    /// 0.
-    pub reserved0: u32,
+    /// Since 1.1: number of frames of the track, 0 without a track.
+    pub track_count: u32,
 }
 
 /// A job with its callbacks. All of it is valid until `analyze` or `provide` returns, and only on
@@ -229,7 +229,7 @@ pub struct Job {
     pub next_frame: Option<unsafe extern "C" fn(ctx: *mut c_void) -> *const Frame>,
     /// Restarts the iteration.
     pub rewind: Option<unsafe extern "C" fn(ctx: *mut c_void)>,
-    /// A feature of a frame, or with [`NO_FRAME`] of a medium. `out` is JSON if the status is 0;
+    /// A feature of a frame, or with [`NO_FRAME`] of a medium. `out` is the value if the status is 0;
     /// otherwise it is a message that is valid until the next callback.
     pub feature: Option<FeatureFn>,
     /// Returns 1 once the analysis should stop, else 0.
@@ -244,9 +244,15 @@ pub struct Job {
     pub artifact: Option<ArtifactFn>,
     /// Returns a named extension of the host, or null.
     pub get_extension: Option<unsafe extern "C" fn(ctx: *mut c_void, id: Bytes) -> *const c_void>,
+    /// Since 1.1: a frame of a medium's track; null if there is none. Null in a host of v1.0.
+    pub track_frame: Option<TrackFrameFn>,
     /// Null.
-    pub reserved: [Option<unsafe extern "C" fn()>; 4],
+    pub reserved: [Option<unsafe extern "C" fn()>; 3],
 }
+
+/// See [`Job::track_frame`].
+pub type TrackFrameFn =
+    unsafe extern "C" fn(ctx: *mut c_void, medium: u32, index: u32) -> *const Frame;
 
 /// See [`Job::feature`].
 pub type FeatureFn = unsafe extern "C" fn(

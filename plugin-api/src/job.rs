@@ -12,6 +12,7 @@ use crate::abi;
 use crate::error::{Failure, Status};
 use crate::frame::Frame;
 use crate::manifest::SlotKind;
+use crate::table::Table;
 
 /// One medium of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub struct JobMedium {
     pub duration_us: Option<i64>,
     /// Number of frames in the run.
     pub frame_count: u32,
+    /// Number of frames of the track, see [`Job::track_frame`]; 0 without a track.
+    pub track_count: u32,
     /// Whether the request named the medium, rather than taking all that fit.
     pub named: bool,
 }
@@ -125,6 +128,10 @@ impl<'a> Job<'a> {
         let next = self.raw.next_frame?;
         // SAFETY: the callback and its ctx are valid during the call, and this is its thread.
         let raw = unsafe { next(self.raw.ctx).as_ref() }?;
+        self.checked(raw)
+    }
+
+    fn checked(&self, raw: &'a abi::Frame) -> Option<Frame<'a>> {
         // SAFETY: the host keeps the frame and its pixels until the call returns, which is `'a`.
         match unsafe { Frame::from_raw(raw) } {
             Ok(frame) => Some(frame),
@@ -141,6 +148,17 @@ impl<'a> Job<'a> {
             // SAFETY: as in `next_frame`.
             unsafe { rewind(self.raw.ctx) }
         }
+    }
+
+    /// Frame `index` of a medium's track: a clip at low resolution and a high frame rate, for calls
+    /// whose manifest asks for it. At most [`crate::limits::MAX_TRACK_SIDE`] pixels and
+    /// [`crate::limits::MAX_TRACK_FRAMES`] frames; `None` past the last one, for pictures, and in a
+    /// host of version 1.0. Its indices are not those of [`Job::next_frame`]; compare times.
+    pub fn track_frame(&self, medium: u32, index: u32) -> Option<Frame<'a>> {
+        let get = self.raw.track_frame?;
+        // SAFETY: as in `next_frame`.
+        let raw = unsafe { get(self.raw.ctx, medium, index).as_ref() }?;
+        self.checked(raw)
     }
 
     /// A feature of one frame, as JSON, such as `faces/1`. Computed once per run and frame.
@@ -182,6 +200,23 @@ impl<'a> Job<'a> {
         name: &str,
     ) -> Result<T, Failure> {
         parse_feature(name, &self.medium_feature(medium, name)?)
+    }
+
+    /// A feature of medium scope in binary form; `None` if it is an optional need without a
+    /// provider.
+    ///
+    /// # Errors
+    /// As [`Job::feature`], and `Internal` if the bytes are not a table.
+    pub fn medium_feature_table(&self, medium: u32, name: &str) -> Result<Option<Table>, Failure> {
+        read_table(name, &self.medium_feature(medium, name)?)
+    }
+
+    /// As [`Job::medium_feature_table`], of one frame.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn feature_table(&self, frame: &Frame<'_>, name: &str) -> Result<Option<Table>, Failure> {
+        read_table(name, &self.feature(frame, name)?)
     }
 
     /// Whether the analysis should stop. Check it between frames, then return `Failure::cancelled`.
@@ -302,6 +337,15 @@ impl<'a> Job<'a> {
     }
 }
 
+fn read_table(name: &str, bytes: &[u8]) -> Result<Option<Table>, Failure> {
+    if bytes == b"null" {
+        return Ok(None);
+    }
+    Table::from_bytes(bytes)
+        .map(Some)
+        .map_err(|problem| Failure::internal(format!("reading the feature {name}: {problem}")))
+}
+
 fn parse_feature<T: DeserializeOwned>(name: &str, json: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(json)
         .map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
@@ -335,6 +379,7 @@ unsafe fn medium_from_raw(raw: &abi::Medium) -> Result<JobMedium, Failure> {
         height: raw.height,
         duration_us: (raw.duration_us >= 0).then_some(raw.duration_us),
         frame_count: raw.frame_count,
+        track_count: raw.track_count,
         named: raw.flags & abi::MEDIUM_NAMED != 0,
     })
 }

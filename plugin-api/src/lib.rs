@@ -49,6 +49,7 @@
 //!                 max_side: 320,
 //!                 timeout_ms: 2_000,
 //!                 deterministic: true,
+//!                 ..AnalysisSpec::default()
 //!             }],
 //!             provides: vec![],
 //!             weights: vec![],
@@ -111,6 +112,7 @@ pub mod manifest;
 pub mod outcome;
 pub mod params;
 mod settings;
+mod table;
 pub mod testing;
 pub mod verdict;
 
@@ -123,3 +125,4 @@ pub use job::{FeatureRequest, Job, JobMedium, LogLevel};
 pub use manifest::Manifest;
 pub use outcome::{Outcome, Reason, Resolution};
 pub use settings::NoSettings;
+pub use table::{Table, TableError};

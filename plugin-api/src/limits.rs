@@ -2,6 +2,10 @@
 
 /// Maximum size of a result, manifest or feature, in bytes.
 pub const MAX_RESULT_BYTES: u64 = 4 << 20;
+/// Maximum number of frames of a track.
+pub const MAX_TRACK_FRAMES: u32 = 256;
+/// Maximum side of a track's frames, in pixels.
+pub const MAX_TRACK_SIDE: u32 = 480;
 /// Maximum size of an artifact, in bytes.
 pub const MAX_ARTIFACT_BYTES: u64 = 8 << 20;
 /// Maximum number of artifacts of one analysis.

@@ -94,6 +94,11 @@ pub struct AnalysisSpec {
     /// Whether the same input always gives the same result.
     #[serde(default)]
     pub deterministic: bool,
+    /// Pixel format of the tracks of clips that the analysis reads by
+    /// [`crate::Job::track_frame`]; absent: it reads none, and none is decoded for it. Hosts
+    /// before ABI 1.1 refuse this field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<String>,
 }
 
 impl Default for AnalysisSpec {
@@ -109,6 +114,7 @@ impl Default for AnalysisSpec {
             max_side: default_max_side(),
             timeout_ms: default_timeout_ms(),
             deterministic: false,
+            track: None,
         }
     }
 }
@@ -223,6 +229,29 @@ pub struct Provided {
     /// Maximum side of the frames that `provide` receives, in pixels.
     #[serde(default = "default_max_side")]
     pub max_side: u32,
+    /// Pixel format of the tracks of clips that `provide` reads, as [`AnalysisSpec::track`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<String>,
+    /// Form of the value. Hosts before ABI 1.1 refuse this field.
+    #[serde(default, skip_serializing_if = "Encoding::is_json")]
+    pub encoding: Encoding,
+}
+
+/// Form of a feature's value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// UTF-8 JSON.
+    #[default]
+    Json,
+    /// Numbers in binary form, see [`crate::Table`].
+    Table,
+}
+
+impl Encoding {
+    fn is_json(&self) -> bool {
+        *self == Self::Json
+    }
 }
 
 impl Default for Provided {
@@ -234,6 +263,8 @@ impl Default for Provided {
             optional_needs: Vec::new(),
             restricted: false,
             max_side: default_max_side(),
+            track: None,
+            encoding: Encoding::Json,
         }
     }
 }

@@ -109,7 +109,9 @@ impl Analyzer for Nothing {
         let media: Vec<Value> =
             job.media().iter().map(|m| json!([m.index, m.slot, m.tags, m.frame_count])).collect();
         let extension = !job.extension("org.example.unknown/1").is_null();
-        let result = json!({ "media": media, "frames": frames, "extension": extension });
+        let track = job.track_frame(0, 0).is_some();
+        let result =
+            json!({ "media": media, "frames": frames, "extension": extension, "track": track });
         Ok(Outcome { resolution: Resolution::Success, reasons: vec![], result })
     }
 }
@@ -164,6 +166,7 @@ impl JobHost for Recorder {
 
 fn request() -> JobRequest {
     let medium = |index: u32| JobMedium {
+        track_count: 0,
         index,
         slot: format!("slot{index}"),
         kind: SlotKind::Image,
@@ -282,6 +285,33 @@ fn a_host_of_a_later_minor_version_is_understood() {
 }
 
 #[test]
+fn a_host_without_tracks_is_understood() {
+    static COUNTERS: Counters = Counters::new();
+    let entry = table!(COUNTERS, SOME, |job| {
+        let plugin = vultus_plugin_api::plugin::<Nothing>();
+        let (mut instance, mut out) = (std::ptr::null_mut(), abi::Buf::EMPTY);
+        let config = serde_json::to_vec(&Config::default()).expect("plain data");
+        // SAFETY: the host's job is valid during the call, the copy is used only in it, and the
+        // functions are those of this library.
+        let status = unsafe {
+            let mut job = std::ptr::read(job);
+            job.track_frame = None;
+            let create = plugin.create.expect("a function");
+            create(abi::Bytes::of(&config), &mut instance, &mut out);
+            plugin.analyze.expect("a function")(instance, &job, &mut out)
+        };
+        (status, out.ptr, out.len)
+    });
+    let mut host = Recorder::default();
+    let json = entry.create(&Config::default()).unwrap().analyze(&mut host, &request()).unwrap();
+    let outcome: Outcome = serde_json::from_slice(&json).expect("an outcome");
+    assert_eq!(
+        (&outcome.result["track"], outcome.result["frames"].as_array().map(Vec::len)),
+        (&json!(false), Some(2))
+    );
+}
+
+#[test]
 fn reserved_fields_are_zero() {
     let table = vultus_plugin_api::plugin::<Nothing>();
     assert!(table.reserved.iter().all(Option::is_none));
@@ -294,9 +324,8 @@ fn reserved_fields_are_zero() {
             let frame = job.next_frame.expect("a callback")(job.ctx);
             (job, &*job.media, &*frame)
         };
-        let zero = job.reserved0 == 0
+        let zero = (job.reserved0, medium.track_count) == (0, 0)
             && job.reserved.iter().all(Option::is_none)
-            && medium.reserved0 == 0
             && (frame.reserved0, frame.planes[0].reserved0) == (0, 0)
             && frame.planes[1..].iter().all(|plane| plane.data.is_null() && plane.len == 0);
         let (ptr, len) = constant(if zero { "0" } else { "1" });

@@ -118,6 +118,38 @@ fn a_feature_that_needs_itself_is_a_failure_not_a_hang() {
     assert!(failure.message.contains("circle/1 depends on itself"), "{failure}");
 }
 
+fn bench_with_track() -> Bench {
+    let mut bench = Bench::new::<Subject>(&Config::default()).expect("new does nothing");
+    bench.medium(SlotKind::Video, &[], vec![Picture::filled(960, 100, [1, 2, 3])]);
+    let frame = |level: u8| Picture::filled(960, 100, [level; 3]).at(i64::from(level) * 1000);
+    bench.track(0, &[frame(10), frame(20), frame(30)]);
+    bench
+}
+
+#[test]
+fn track_comes_in_the_format_that_the_manifest_names() {
+    let run = bench_with_track().run("tracked", json!({"do": "track"})).unwrap();
+    let expected = json!([
+        [2, 30_000, 480, 960, [30]],
+        [1, 20_000, 480, 960, [20]],
+        [0, 10_000, 480, 960, [10]],
+    ]);
+    assert_eq!(run.outcome.result, expected);
+}
+
+#[test]
+fn track_is_null_for_a_manifest_that_asks_for_none() {
+    let run = bench_with_track().run("subject", json!({"do": "track"})).unwrap();
+    assert_eq!(run.outcome.result, json!([]));
+}
+
+#[test]
+fn binary_feature_arrives_as_a_table() {
+    let run = bench_with_track().run("tracked", json!({"do": "levels"})).unwrap();
+    let row = |level: f32| json!([level / 1000.0, level, level, level]);
+    assert_eq!(run.outcome.result, json!([row(10.0), row(20.0), row(30.0)]));
+}
+
 #[test]
 fn artifacts_over_the_limits_are_refused() {
     let run = bench_with_pictures(20).run("subject", json!({"do": "artifacts"})).unwrap();
@@ -199,6 +231,7 @@ fn analyze_with(broken: Broken) -> Result<Vec<u8>, Failure> {
         height: 4,
         duration_us: None,
         frame_count: 1,
+        track_count: 0,
         named: true,
     };
     let request = JobRequest { analysis: "subject".into(), params: json!({}), media: vec![medium] };

@@ -59,7 +59,7 @@ fn layouts() -> Vec<Layout> {
             height,
             duration_us,
             frame_count,
-            reserved0
+            track_count
         ),
         layout!(
             "VultusJob",
@@ -81,6 +81,7 @@ fn layouts() -> Vec<Layout> {
             log,
             artifact,
             get_extension,
+            track_frame,
             reserved
         ),
         layout!(
@@ -143,6 +144,8 @@ fn constants() -> Vec<(&'static str, u64)> {
         ("VULTUS_GRAY8", abi::format::GRAY8.into()),
         ("VULTUS_NO_FRAME", abi::NO_FRAME.into()),
         ("VULTUS_NO_DURATION", abi::NO_DURATION as u64),
+        ("VULTUS_MAX_TRACK_FRAMES", vultus_plugin_api::limits::MAX_TRACK_FRAMES.into()),
+        ("VULTUS_MAX_TRACK_SIDE", vultus_plugin_api::limits::MAX_TRACK_SIDE.into()),
         ("VULTUS_MAX_PLANES", abi::MAX_PLANES as u64),
         ("VULTUS_LOG_ERROR", vultus_plugin_api::LogLevel::Error as u64),
         ("VULTUS_LOG_WARN", vultus_plugin_api::LogLevel::Warn as u64),

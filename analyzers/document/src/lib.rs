@@ -66,6 +66,7 @@ impl Analyzer for Document {
             optional_needs: Vec::new(),
             restricted: false,
             max_side: MAX_SIDE,
+            ..Provided::default()
         };
         let weights = [
             "face_detection_yunet.onnx",
@@ -90,6 +91,7 @@ impl Analyzer for Document {
                 max_side: MAX_SIDE,
                 timeout_ms: TIMEOUT_MS,
                 deterministic: true,
+                ..AnalysisSpec::default()
             }],
             provides: vec![provided(UPRIGHT), provided(PORTRAIT)],
             weights: weights.into_iter().map(vultus_vision::weight).collect(),

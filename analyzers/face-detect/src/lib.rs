@@ -37,6 +37,7 @@ impl Analyzer for FaceDetect {
                 optional_needs: Vec::new(),
                 restricted: false,
                 max_side: CASCADE.into_iter().max().unwrap_or_default(),
+                ..Provided::default()
             }],
             weights: vec![vultus_vision::weight("face_detection_yunet.onnx")],
             instances: Instances::default(),

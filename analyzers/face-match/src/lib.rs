@@ -59,6 +59,7 @@ impl Analyzer for FaceMatch {
                 max_side: MAX_SIDE,
                 timeout_ms: TIMEOUT_MS,
                 deterministic: true,
+                ..AnalysisSpec::default()
             }],
             provides: Vec::new(),
             weights: Vec::new(),

@@ -51,6 +51,7 @@ impl Analyzer for FaceTemplateProvider {
             optional_needs: if needs.is_empty() { Vec::new() } else { vec![PORTRAIT.into()] },
             restricted: true,
             max_side: MAX_SIDE,
+            ..Provided::default()
         };
         let weight = |model: EmbeddingModel| Weight {
             optional: model != EmbeddingModel::Sface,

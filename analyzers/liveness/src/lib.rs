@@ -67,6 +67,7 @@ impl Analyzer for Liveness {
                 max_side: MAX_SIDE,
                 timeout_ms: TIMEOUT_MS,
                 deterministic: true,
+                ..AnalysisSpec::default()
             }],
             provides: Vec::new(),
             weights: vec![vultus_vision::weight("fr_liveness.onnx")],

@@ -68,6 +68,7 @@ impl Analyzer for FaceQuality {
                 max_side: MAX_SIDE,
                 timeout_ms: TIMEOUT_MS,
                 deterministic: true,
+                ..AnalysisSpec::default()
             }],
             weights: ["fr_landmark.onnx", "fr_eye.onnx", "fr_pose.onnx"]
                 .map(vultus_vision::weight)

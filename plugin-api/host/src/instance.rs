@@ -2,8 +2,8 @@
 
 use serde::de::IgnoredAny;
 use vultus_plugin_api::calling::{JobHost, JobRequest, RawInstance};
-use vultus_plugin_api::manifest::Scope;
-use vultus_plugin_api::{Config, Failure, FeatureRequest, Outcome, Status};
+use vultus_plugin_api::manifest::{Encoding, Scope};
+use vultus_plugin_api::{Config, Failure, FeatureRequest, Outcome, Status, Table};
 
 use crate::outcome_rules::{OutcomeRules, check_outcome};
 use crate::plugin::Plugin;
@@ -94,7 +94,7 @@ impl Instance {
         })
     }
 
-    /// Computes a feature: JSON of at most 4 MiB, in the shape that its name and version determine.
+    /// Computes a feature: at most 4 MiB of JSON or a table, in the shape that its name and version determine.
     ///
     /// # Errors
     /// As [`Instance::analyze`]; `InvalidInput` for a medium or frame that does not exist, or for
@@ -125,11 +125,22 @@ impl Instance {
                 request.medium, request.frame
             )));
         }
-        let json = self.call(|raw| raw.provide(host, request, job))?;
-        serde_json::from_slice::<IgnoredAny>(&json).map_err(|error| {
-            Failure::internal(format!("the feature {name} of {} is not JSON: {error}", manifest.id))
-        })?;
-        Ok(json)
+        let value = self.call(|raw| raw.provide(host, request, job))?;
+        let problem = match provided.encoding {
+            Encoding::Json => serde_json::from_slice::<IgnoredAny>(&value)
+                .err()
+                .map(|error| format!("is not JSON: {error}")),
+            Encoding::Table => {
+                Table::from_bytes(&value).err().map(|error| format!("is not a table: {error}"))
+            }
+        };
+        match problem {
+            None => Ok(value),
+            Some(problem) => {
+                let id = &manifest.id;
+                Err(Failure::internal(format!("the feature {name} of {id} {problem}")))
+            }
+        }
     }
 
     fn call<R>(

@@ -87,6 +87,7 @@ fn analysis_problems(spec: &AnalysisSpec) -> Vec<String> {
         !formats.is_empty() && formats.iter().all(|name| PixelFormat::from_name(name).is_some()),
         "pixel_formats is empty or has an unknown name".into(),
     );
+    check(is_track(spec.track.as_deref()), "track is not the name of a pixel format".into());
     for feature in &spec.features {
         check(is_feature(feature), format!("the feature {feature:?} is not name/version"));
     }
@@ -153,10 +154,17 @@ fn provided_problems(provided: &Provided) -> Vec<String> {
     {
         problems.push(format!("feature {name:?}: its need {need:?} is not name/version"));
     }
+    if !is_track(provided.track.as_deref()) {
+        problems.push(format!("feature {name:?}: track is not the name of a pixel format"));
+    }
     if !MAX_SIDE.contains(&provided.max_side) {
         problems.push(format!("feature {name:?}: max_side is not {MAX_SIDE:?}"));
     }
     problems
+}
+
+fn is_track(format: Option<&str>) -> bool {
+    format.is_none_or(|name| PixelFormat::from_name(name).is_some())
 }
 
 fn weight_problem(weight: &Weight) -> Option<String> {

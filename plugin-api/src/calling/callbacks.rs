@@ -13,7 +13,7 @@ use crate::abi;
 use crate::artifact;
 use crate::error::{Failure, Status};
 use crate::job::{JobMedium, LogLevel};
-use crate::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES};
+use crate::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, MAX_TRACK_FRAMES};
 use crate::manifest::SlotKind;
 
 use super::job_host::{FrameView, JobHost, JobRequest, Pixels};
@@ -63,6 +63,8 @@ struct Call<'h> {
     /// The frames passed so far, by medium and frame. They are boxed, so that pointers to them stay
     /// valid.
     frames: HashMap<(u32, u32), HandedOut>,
+    /// The frames of tracks passed so far.
+    track: HashMap<(u32, u32), HandedOut>,
     features: HashMap<(u32, u32, String), Arc<[u8]>>,
     /// The message of the latest failure of `feature`; the plugin may read it until the next
     /// callback.
@@ -100,6 +102,7 @@ pub(super) fn with_job<R>(
         version,
         media: media.len(),
         frames: HashMap::new(),
+        track: HashMap::new(),
         features: HashMap::new(),
         message: String::new(),
         artifacts: Vec::new(),
@@ -133,7 +136,8 @@ pub(super) fn with_job<R>(
         log: Some(log),
         artifact: Some(artifact),
         get_extension: None,
-        reserved: [None; 4],
+        track_frame: Some(track_frame),
+        reserved: [None; 3],
     });
     let result = call((&raw const job).cast());
     if let Some(payload) = state.panic {
@@ -158,7 +162,7 @@ fn raw_medium(medium: &JobMedium, tags: &[abi::Bytes]) -> abi::Medium {
         height: medium.height,
         duration_us: medium.duration_us.unwrap_or(abi::NO_DURATION),
         frame_count: medium.frame_count,
-        reserved0: 0,
+        track_count: medium.track_count,
     }
 }
 
@@ -198,7 +202,7 @@ unsafe extern "C" fn next_frame(ctx: *mut c_void) -> *const abi::Frame {
             }
             match call.host.next_frame() {
                 Ok(None) => std::ptr::null(),
-                Ok(Some(frame)) => call.hand_out(frame),
+                Ok(Some(frame)) => call.hand_out(frame, Series::Frames),
                 Err(failure) => {
                     call.failure = Some(failure);
                     std::ptr::null()
@@ -208,10 +212,45 @@ unsafe extern "C" fn next_frame(ctx: *mut c_void) -> *const abi::Frame {
     }
 }
 
+/// # Safety
+/// As [`serve`].
+unsafe extern "C" fn track_frame(ctx: *mut c_void, medium: u32, index: u32) -> *const abi::Frame {
+    // SAFETY: guaranteed by the caller.
+    unsafe { serve(ctx, std::ptr::null(), |call| call.track_frame(medium, index)) }
+}
+
+/// The two series of frames of a medium.
+#[derive(Debug, Clone, Copy)]
+enum Series {
+    Frames,
+    Track,
+}
+
 impl Call<'_> {
-    fn hand_out(&mut self, frame: FrameView) -> *const abi::Frame {
+    fn track_frame(&mut self, medium: u32, index: u32) -> *const abi::Frame {
+        if let Some((known, _)) = self.track.get(&(medium, index)) {
+            return (&raw const **known).cast();
+        }
+        if self.failure.is_some() || medium as usize >= self.media || index >= MAX_TRACK_FRAMES {
+            return std::ptr::null();
+        }
+        match self.host.track_frame(medium, index) {
+            Ok(None) => std::ptr::null(),
+            Ok(Some(frame)) => self.hand_out(frame, Series::Track),
+            Err(failure) => {
+                self.failure = Some(failure);
+                std::ptr::null()
+            }
+        }
+    }
+
+    fn hand_out(&mut self, frame: FrameView, series: Series) -> *const abi::Frame {
         let key = (frame.medium, frame.index);
-        if let Some((known, _)) = self.frames.get(&key) {
+        let handed_out = match series {
+            Series::Frames => &mut self.frames,
+            Series::Track => &mut self.track,
+        };
+        if let Some((known, _)) = handed_out.get(&key) {
             return (&raw const **known).cast();
         }
         if !frame.is_whole() || frame.medium as usize >= self.media {
@@ -224,7 +263,7 @@ impl Call<'_> {
         let mut raw = Box::new(Longer::new(raw_frame(&frame)));
         raw.known.struct_size = Longer::<abi::Frame>::size(self.version);
         let pointer = (&raw const *raw).cast();
-        self.frames.insert(key, (raw, frame.pixels));
+        handed_out.insert(key, (raw, frame.pixels));
         pointer
     }
 

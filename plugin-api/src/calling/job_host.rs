@@ -74,6 +74,15 @@ pub trait JobHost {
     fn next_frame(&mut self) -> Result<Option<FrameView>, Failure>;
     /// Restarts the iteration.
     fn rewind(&mut self);
+    /// Frame `index` of a medium's track; `None` past the last one, and in a call whose manifest
+    /// asks for no track. Requested at most once per call and frame.
+    ///
+    /// # Errors
+    /// The call ends with this failure, whatever the plugin returns.
+    fn track_frame(&mut self, medium: u32, index: u32) -> Result<Option<FrameView>, Failure> {
+        let _ = (medium, index);
+        Ok(None)
+    }
     /// A feature of a frame, or of a medium as a whole (`frame` is `None`). Requested at most once
     /// per call.
     ///

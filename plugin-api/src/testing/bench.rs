@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::error::Failure;
 use crate::frame::PixelFormat;
 use crate::job::{JobMedium, LogLevel};
+use crate::limits::{MAX_TRACK_FRAMES, MAX_TRACK_SIDE};
 use crate::manifest::SlotKind;
 use crate::outcome::Outcome;
 
@@ -45,6 +46,7 @@ impl Bench {
         let shelf = Shelf {
             parts: vec![Part::new::<A>(config)?],
             media: Vec::new(),
+            tracks: HashMap::new(),
             features: RefCell::default(),
             given: HashMap::new(),
             begun: RefCell::default(),
@@ -108,9 +110,25 @@ impl Bench {
         self
     }
 
+    /// Sets the track of a medium, scaled to at most [`MAX_TRACK_SIDE`]. It reaches analyzers and
+    /// providers whose manifest asks for it.
+    ///
+    /// # Panics
+    /// If there is no such medium, or if there are more than [`MAX_TRACK_FRAMES`] pictures.
+    pub fn track(&mut self, medium: u32, pictures: &[Picture]) -> &mut Self {
+        assert!(pictures.len() <= MAX_TRACK_FRAMES as usize, "a track has at most that many");
+        let described = self.shelf.media.get_mut(medium as usize).expect("the medium was added");
+        described.0.track_count = pictures.len() as u32;
+        let scaled = pictures.iter().map(|picture| picture.scaled(MAX_TRACK_SIDE)).collect();
+        self.shelf.tracks.insert(medium, scaled);
+        self.shelf.features.borrow_mut().clear();
+        self
+    }
+
     /// Removes all media and given features, to run the same instances on others.
     pub fn clear_media(&mut self) -> &mut Self {
         self.shelf.media.clear();
+        self.shelf.tracks.clear();
         self.shelf.given.clear();
         self.shelf.features.borrow_mut().clear();
         self
@@ -135,6 +153,7 @@ impl Bench {
         let mut host = TestHost::new(&self.shelf, &spec.features);
         host.format = format.unwrap_or(PixelFormat::Rgb8);
         host.max_side = spec.max_side;
+        host.track = spec.track.as_deref().and_then(PixelFormat::from_name);
         host.frames = self.shelf.all_frames();
         host.cancelled = self.cancelled;
         let media = self.shelf.media.iter();
@@ -185,6 +204,7 @@ impl Bench {
             duration_us: (kind == SlotKind::Video)
                 .then(|| pictures.iter().map(|picture| picture.pts_us).max().unwrap_or(0)),
             frame_count: pictures.len() as u32,
+            track_count: 0,
             named,
         };
         self.shelf.media.push((medium, pictures));

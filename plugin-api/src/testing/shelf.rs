@@ -32,6 +32,8 @@ pub(super) struct Shelf {
     /// The analyzer, then the providers.
     pub(super) parts: Vec<Part>,
     pub(super) media: Vec<(JobMedium, Vec<Picture>)>,
+    /// The tracks of media, scaled.
+    pub(super) tracks: HashMap<u32, Vec<Picture>>,
     pub(super) features: RefCell<HashMap<FeatureKey, Feature>>,
     /// Features that the test gives; no provider computes them.
     pub(super) given: HashMap<FeatureKey, Feature>,
@@ -125,6 +127,7 @@ impl Shelf {
         let mut host = TestHost::new(self, &wanted);
         host.optional = &provided.optional_needs;
         host.max_side = provided.max_side;
+        host.track = provided.track.as_deref().and_then(PixelFormat::from_name);
         host.frames = frames;
         let request = JobRequest {
             analysis: String::new(),
@@ -144,6 +147,8 @@ pub(super) struct TestHost<'s> {
     optional: &'s [String],
     pub(super) format: PixelFormat,
     pub(super) max_side: u32,
+    /// Format of the tracks; `None` if the manifest asks for none.
+    pub(super) track: Option<PixelFormat>,
     pub(super) frames: Vec<(u32, u32)>,
     position: usize,
     pub(super) cancelled: bool,
@@ -159,6 +164,7 @@ impl<'s> TestHost<'s> {
             optional: &[],
             format: PixelFormat::Rgb8,
             max_side: u32::MAX,
+            track: None,
             frames: Vec::new(),
             position: 0,
             cancelled: false,
@@ -187,6 +193,27 @@ impl JobHost for TestHost<'_> {
             pts_us: picture.pts_us,
             source_width: picture.width,
             source_height: picture.height,
+        }))
+    }
+
+    fn track_frame(&mut self, medium: u32, index: u32) -> Result<Option<FrameView>, Failure> {
+        let frames = self.shelf.tracks.get(&medium);
+        let picture = frames.and_then(|frames| frames.get(index as usize));
+        let (Some(format), Some(picture)) = (self.track, picture) else {
+            return Ok(None);
+        };
+        let described = &self.shelf.media[medium as usize].0;
+        Ok(Some(FrameView {
+            medium,
+            index,
+            format,
+            width: picture.width,
+            height: picture.height,
+            stride: picture.width * format.bytes_per_pixel() as u32,
+            pixels: Arc::new(picture.pixels_as(format)),
+            pts_us: picture.pts_us,
+            source_width: described.width,
+            source_height: described.height,
         }))
     }
 

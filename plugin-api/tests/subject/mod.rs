@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use vultus_plugin_api::limits::{MAX_ARTIFACT_BYTES, MAX_RESULT_BYTES};
 use vultus_plugin_api::manifest::{
-    AnalysisSpec, Instances, Manifest, Provided, Scope, Slot, SlotKind,
+    AnalysisSpec, Encoding, Instances, Manifest, Provided, Scope, Slot, SlotKind,
 };
 use vultus_plugin_api::{
-    Analyzer, Config, Failure, FeatureRequest, Job, LogLevel, Outcome, Resolution, Status,
+    Analyzer, Config, Failure, FeatureRequest, Job, LogLevel, Outcome, Resolution, Status, Table,
 };
 
 /// An analyzer that does what its parameter `do` says.
@@ -37,6 +37,7 @@ fn spec(kind: &str, pixel_format: &str, max_side: u32, features: &[&str]) -> Ana
         max_side,
         timeout_ms: 1_000,
         deterministic: true,
+        ..AnalysisSpec::default()
     }
 }
 
@@ -48,6 +49,7 @@ fn provided(feature: &str, scope: Scope, needs: &[&str]) -> Provided {
         optional_needs: Vec::new(),
         restricted: false,
         max_side: 1920,
+        ..Provided::default()
     }
 }
 
@@ -63,12 +65,21 @@ impl Analyzer for Subject {
                 spec("subject", "rgb8", 1920, &["slow/1", "sum/1", "circle/1"]),
                 spec("gray", "gray8", 8, &[]),
                 spec("bgr", "bgr8", 8, &[]),
+                AnalysisSpec {
+                    track: Some("gray8".into()),
+                    ..spec("tracked", "rgb8", 1920, &["levels/1"])
+                },
             ],
             provides: vec![
                 provided("slow/1", Scope::Frame, &[]),
                 provided("sum/1", Scope::Medium, &["slow/1"]),
                 provided("circle/1", Scope::Medium, &["circle/1"]),
                 provided("unlisted/1", Scope::Frame, &[]),
+                Provided {
+                    track: Some("rgb8".into()),
+                    encoding: Encoding::Table,
+                    ..provided("levels/1", Scope::Medium, &[])
+                },
             ],
             weights: vec![],
             instances: Instances::default(),
@@ -92,6 +103,11 @@ impl Analyzer for Subject {
             }
             Some("huge") => json!("x".repeat(MAX_RESULT_BYTES as usize)),
             Some("media") => media_json(job),
+            Some("track") => track_json(job),
+            Some("levels") => {
+                let table = job.medium_feature_table(0, "levels/1")?.expect("we provide it");
+                json!(table.rows().collect::<Vec<_>>())
+            }
             Some("artifacts") => artifacts_json(job),
             Some("feature") => {
                 let name = job.params()["name"].as_str().unwrap_or_default();
@@ -114,6 +130,7 @@ impl Analyzer for Subject {
 
     fn provide(&mut self, job: &Job<'_>, request: &FeatureRequest) -> Result<Vec<u8>, Failure> {
         match request.feature.as_str() {
+            "levels/1" => Ok(levels(job, request.medium).to_bytes()),
             "slow/1" => {
                 let frame = job.next_frame().expect("the one frame");
                 assert!(job.next_frame().is_none(), "no other frame inside provide");
@@ -185,4 +202,27 @@ fn artifacts_json(job: &Job<'_>) -> Value {
         kept += 1;
     }
     json!({ "refused": refused.iter().filter(|r| r.is_err()).count(), "kept": kept })
+}
+
+/// The track of medium 0, backwards: index, time, size and first pixel of each frame.
+fn track_json(job: &Job<'_>) -> Value {
+    let count = job.media()[0].track_count;
+    assert!(job.track_frame(0, count).is_none() && job.track_frame(9, 0).is_none());
+    let frames = (0..count).rev().filter_map(|index| job.track_frame(0, index));
+    frames
+        .map(|frame| {
+            let first = &frame.pixels()[..frame.format().bytes_per_pixel()];
+            json!([frame.index(), frame.pts_us(), frame.width(), frame.source_width(), first])
+        })
+        .collect()
+}
+
+/// For each frame of the track: time in seconds, red, green and blue of the first pixel.
+fn levels(job: &Job<'_>, medium: u32) -> Table {
+    let frames = (0..).map_while(|index| job.track_frame(medium, index));
+    let row = |frame: vultus_plugin_api::Frame<'_>| {
+        let colours = [0, 1, 2].map(|channel| f32::from(frame.pixels()[channel]));
+        [frame.pts_us() as f32 / 1e6, colours[0], colours[1], colours[2]]
+    };
+    Table::new(4, frames.flat_map(row).collect()).expect("whole rows of finite values")
 }

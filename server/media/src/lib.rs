@@ -19,14 +19,16 @@ mod refusal;
 mod shot_set;
 mod sniff;
 mod source;
+mod track;
 mod video;
 
 use std::io::{Read, Seek};
 
-pub use limits::{DecodeOptions, DecoderMode, Limits};
+pub use limits::{DecodeOptions, DecoderMode, Limits, Tracking};
 pub use medium::{Frames, Probe};
 pub use pixels::{StoredFrame, scale};
 pub use refusal::Refusal;
+pub use track::TrackFrame;
 pub use vultus_core::MediaKind;
 
 use sniff::Format;

@@ -39,6 +39,15 @@ pub struct Limits {
     /// Maximum size of the decoded frames kept per medium, in bytes of packed RGB; frames are
     /// scaled down to fit.
     pub frame_bytes: u64,
+    /// Maximum number of frames of a clip's track.
+    pub max_track_frames: u32,
+    /// Maximum side of a track's frames, in pixels.
+    pub max_track_side: u32,
+    /// Maximum size of a track, in bytes of 4:2:0; frames are scaled down to fit.
+    pub track_bytes: u64,
+    /// Maximum number of pixels that decoding a whole clip for its track may touch. The track of a
+    /// clip with more is made of the frames that are decoded anyway.
+    pub max_track_pixels: u64,
 }
 
 impl Default for Limits {
@@ -58,6 +67,10 @@ impl Default for Limits {
             max_set_pixels: 150_000_000,
             max_stored_side: 4096,
             frame_bytes: 96 << 20,
+            max_track_frames: 256,
+            max_track_side: 480,
+            track_bytes: 32 << 20,
+            max_track_pixels: 2_000_000_000,
         }
     }
 }
@@ -78,6 +91,20 @@ impl Limits {
         let scaled = |side: u32| ((f64::from(side) * factor) as u32).max(1);
         (scaled(width), scaled(height))
     }
+
+    /// Size at which one of `frames` frames of `width` × `height` pixels is kept in a track: at
+    /// most [`Limits::max_track_side`] and an equal share of [`Limits::track_bytes`], with even
+    /// sides.
+    pub(crate) fn track_size(&self, width: u32, height: u32, frames: usize) -> (u32, u32) {
+        let share = self.track_bytes as f64 / frames.max(1) as f64;
+        let pixels = f64::from(width) * f64::from(height);
+        let by_bytes = (share / 1.5 / pixels).sqrt();
+        let by_side = f64::from(self.max_track_side) / f64::from(width.max(height));
+        let factor = by_bytes.min(by_side).min(1.0);
+        let even = |side: u32| ((f64::from(side) * factor / 2.0).round() as u32 * 2).max(2);
+        let most = (self.max_track_side & !1).max(2);
+        (even(width).min(most), even(height).min(most))
+    }
 }
 
 /// Options of [`crate::decode`].
@@ -86,6 +113,19 @@ impl Limits {
 pub struct DecodeOptions {
     /// Exactness of the video decoder.
     pub decoder: DecoderMode,
+    /// Whether the tracks of clips are decoded. Decided by the run, not by the configuration.
+    #[serde(skip)]
+    pub tracking: Tracking,
+}
+
+/// Whether the track of a clip is decoded in the same pass as its frames, which stay the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Tracking {
+    /// Frames only.
+    #[default]
+    Off,
+    /// Frames and track.
+    On,
 }
 
 /// Exactness of the video decoder: set by the operator, never by a client.

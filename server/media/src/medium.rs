@@ -1,6 +1,7 @@
 //! The results of a probe and of decoding.
 
 use crate::pixels::StoredFrame;
+use crate::track::TrackFrame;
 use vultus_core::MediaKind;
 use vultus_worker_protocol::{FrameReport, ProbeReport};
 
@@ -49,4 +50,7 @@ pub struct Frames {
     pub frame_count: Option<u64>,
     /// The stored frames, in presentation order.
     pub frames: Vec<StoredFrame>,
+    /// The track of a clip, in presentation order; empty for other media and without
+    /// [`crate::Tracking::On`].
+    pub track: Vec<TrackFrame>,
 }

@@ -50,19 +50,25 @@ impl Orientation {
         })
     }
 
-    /// Copies `height` rows of packed RGB, `stride` bytes apart, into an upright picture without
-    /// padding.
-    pub(crate) fn apply(self, rows: &[u8], stride: usize, width: usize, height: usize) -> Vec<u8> {
-        let line = width * 3;
+    /// Copies `height` rows of pixels of `BYTES` bytes, `stride` bytes apart, into an upright
+    /// picture without padding.
+    pub(crate) fn apply<const BYTES: usize>(
+        self,
+        rows: &[u8],
+        stride: usize,
+        width: usize,
+        height: usize,
+    ) -> Vec<u8> {
+        let line = width * BYTES;
         let row = |y: usize| &rows[y * stride..y * stride + line];
         let mut upright = Vec::with_capacity(line * height);
         match self.0 {
-            2 => (0..height).for_each(|y| mirrored(row(y), &mut upright)),
-            3 => (0..height).rev().for_each(|y| mirrored(row(y), &mut upright)),
+            2 => (0..height).for_each(|y| mirrored::<BYTES>(row(y), &mut upright)),
+            3 => (0..height).rev().for_each(|y| mirrored::<BYTES>(row(y), &mut upright)),
             4 => (0..height).rev().for_each(|y| upright.extend_from_slice(row(y))),
             5..=8 => {
                 upright.resize(line * height, 0);
-                self.transpose(&row, width, height, &mut upright);
+                self.transpose::<BYTES>(&row, width, height, &mut upright);
             }
             _ => (0..height).for_each(|y| upright.extend_from_slice(row(y))),
         }
@@ -70,7 +76,7 @@ impl Orientation {
     }
 
     /// Orientations 5 to 8, in tiles that fit the first-level cache.
-    fn transpose<'a>(
+    fn transpose<'a, const BYTES: usize>(
         self,
         row: &dyn Fn(usize) -> &'a [u8],
         width: usize,
@@ -85,11 +91,11 @@ impl Orientation {
                 let right = (left + TILE).min(width);
                 for y in top..(top + TILE).min(height) {
                     let to_x = if from_bottom { height - 1 - y } else { y };
-                    let pixels = &row(y)[left * 3..right * 3];
-                    for (x, pixel) in (left..right).zip(pixels.chunks_exact(3)) {
+                    let pixels = &row(y)[left * BYTES..right * BYTES];
+                    for (x, pixel) in (left..right).zip(pixels.chunks_exact(BYTES)) {
                         let to_y = if from_right { width - 1 - x } else { x };
-                        let at = (to_y * height + to_x) * 3;
-                        upright[at..at + 3].copy_from_slice(pixel);
+                        let at = (to_y * height + to_x) * BYTES;
+                        upright[at..at + BYTES].copy_from_slice(pixel);
                     }
                 }
             }
@@ -103,8 +109,8 @@ impl From<image::metadata::Orientation> for Orientation {
     }
 }
 
-fn mirrored(row: &[u8], upright: &mut Vec<u8>) {
-    row.chunks_exact(3).rev().for_each(|pixel| upright.extend_from_slice(pixel));
+fn mirrored<const BYTES: usize>(row: &[u8], upright: &mut Vec<u8>) {
+    row.chunks_exact(BYTES).rev().for_each(|pixel| upright.extend_from_slice(pixel));
 }
 
 #[cfg(test)]
@@ -142,7 +148,7 @@ mod tests {
         let packed: Vec<u8> =
             padded.chunks_exact(stride).flat_map(|row| row[..width * 3].to_vec()).collect();
         for code in 1..=8 {
-            let upright = Orientation(code).apply(&padded, stride, width, height);
+            let upright = Orientation(code).apply::<3>(&padded, stride, width, height);
             assert_eq!(upright, by_definition(code, &packed, width, height), "orientation {code}");
         }
     }

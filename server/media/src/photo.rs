@@ -72,6 +72,7 @@ pub(crate) fn decode<S: Read + Seek>(
         duration_us: None,
         frame_count: None,
         frames: vec![picture.frame],
+        track: Vec::new(),
     })
 }
 
@@ -93,7 +94,7 @@ pub(crate) fn picture(
     let rgb = if orientation == Orientation::UPRIGHT {
         rgb
     } else {
-        orientation.apply(&rgb, stored.0 as usize * 3, stored.0 as usize, stored.1 as usize)
+        orientation.apply::<3>(&rgb, stored.0 as usize * 3, stored.0 as usize, stored.1 as usize)
     };
     let (width, height) = orientation.turned((header.width, header.height));
     let (stored_width, stored_height) = orientation.turned(stored);

@@ -34,6 +34,8 @@ pub(crate) struct View {
     pub(crate) only_frame: Option<u32>,
     pub(crate) max_side: u32,
     pub(crate) format: PixelFormat,
+    /// Format of the tracks; `None` if the manifest asks for none.
+    pub(crate) track: Option<PixelFormat>,
     /// Features that the call may request.
     pub(crate) features: Vec<String>,
     /// Features among them that may lack a provider.
@@ -112,6 +114,7 @@ impl<'h, 'r> Host<'h, 'r> {
             return Err(Failure::invalid_input(format!("{name} has another scope")));
         }
         let features = [provided.needs.as_slice(), &provided.optional_needs].concat();
+        let provided_track = provided.track.as_deref().and_then(PixelFormat::from_name);
         let (max_side, optional) = (provided.max_side, provided.optional_needs.clone());
         let job = JobRequest {
             analysis: String::new(),
@@ -125,6 +128,7 @@ impl<'h, 'r> Host<'h, 'r> {
             only_frame: key.frame,
             max_side,
             format: PixelFormat::Rgb8,
+            track: provided_track,
             features,
             optional,
             plugin: provider.plugin().manifest().id.clone(),
@@ -162,6 +166,7 @@ pub(crate) fn describe(
         height: decoded.height,
         duration_us: decoded.duration_us,
         frame_count: decoded.frame_count(),
+        track_count: decoded.track_count(),
         named,
     }
 }
@@ -201,6 +206,28 @@ impl JobHost for Host<'_, '_> {
             }));
         }
         Ok(None)
+    }
+
+    fn track_frame(&mut self, medium: u32, index: u32) -> Result<Option<FrameView>, Failure> {
+        let Some(format) = self.view.track else { return Ok(None) };
+        let before = self.run.meter.switch(Work::Decode);
+        let found = self.decoded(medium as usize).map(|decoded| {
+            let picture = decoded.track_picture(index, format);
+            picture.map(|picture| (picture, decoded.width, decoded.height))
+        });
+        self.run.meter.switch(before);
+        Ok(found?.map(|(picture, source_width, source_height)| FrameView {
+            medium,
+            index,
+            format,
+            width: picture.width,
+            height: picture.height,
+            stride: picture.stride,
+            pixels: picture.pixels,
+            pts_us: picture.pts_us,
+            source_width,
+            source_height,
+        }))
     }
 
     fn rewind(&mut self) {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use vultus_media::{DecodeOptions, Frames, Limits, MediaKind, Refusal, StoredFrame};
+use vultus_media::{DecodeOptions, Frames, Limits, MediaKind, Refusal, StoredFrame, TrackFrame};
 use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::manifest::SlotKind;
 use vultus_plugin_host::Pixels;
@@ -38,7 +38,9 @@ pub(crate) struct Decoded {
     pub(crate) height: u32,
     pub(crate) duration_us: Option<i64>,
     frames: Vec<Arc<StoredFrame>>,
+    track: Vec<Arc<TrackFrame>>,
     prepared: HashMap<(u32, u32, PixelFormat), Picture>,
+    prepared_track: HashMap<(u32, PixelFormat), Picture>,
 }
 
 impl std::fmt::Debug for Decoded {
@@ -81,7 +83,9 @@ impl Medium {
             height: report.source_height,
             duration_us: None,
             frames: vec![Arc::new(frame)],
+            track: Vec::new(),
             prepared: HashMap::new(),
+            prepared_track: HashMap::new(),
         }))
     }
 
@@ -114,13 +118,27 @@ impl Decoded {
             height: frames.height,
             duration_us: frames.duration_us,
             frames: frames.frames.into_iter().map(Arc::new).collect(),
+            track: frames.track.into_iter().map(Arc::new).collect(),
             prepared: HashMap::new(),
+            prepared_track: HashMap::new(),
         }
     }
 
     /// Number of frames.
     pub(crate) fn frame_count(&self) -> u32 {
         self.frames.len() as u32
+    }
+
+    /// Number of frames of the track.
+    pub(crate) fn track_count(&self) -> u32 {
+        self.track.len() as u32
+    }
+
+    /// A frame of the track in a format. `None` past the last frame.
+    pub(crate) fn track_picture(&mut self, index: u32, format: PixelFormat) -> Option<Picture> {
+        let frame = self.track.get(index as usize)?;
+        let prepared = self.prepared_track.entry((index, format));
+        Some(prepared.or_insert_with(|| prepare_track(frame, format)).clone())
     }
 
     /// A frame, scaled to at most `max_side` pixels and converted to a format. `None` past the last
@@ -140,6 +158,29 @@ impl Decoded {
             .or_insert_with(|| prepare(frame, side, format));
         Some(prepared.clone())
     }
+}
+
+/// The grey picture of a track's frame, which needs no conversion.
+struct Luma(Arc<TrackFrame>);
+
+impl AsRef<[u8]> for Luma {
+    fn as_ref(&self) -> &[u8] {
+        self.0.luma()
+    }
+}
+
+fn prepare_track(frame: &Arc<TrackFrame>, format: PixelFormat) -> Picture {
+    let (width, height, pts_us) = (frame.width, frame.height, frame.pts_us);
+    let pixels: Pixels = match format {
+        PixelFormat::Gray8 => Arc::new(Luma(Arc::clone(frame))),
+        PixelFormat::Rgb8 => Arc::new(frame.rgb()),
+        PixelFormat::Bgr8 => {
+            let mut pixels = frame.rgb();
+            pixels.as_chunks_mut::<3>().0.iter_mut().for_each(|pixel| pixel.swap(0, 2));
+            Arc::new(pixels)
+        }
+    };
+    Picture { width, height, stride: width * format.bytes_per_pixel() as u32, pixels, pts_us }
 }
 
 fn prepare(frame: &Arc<StoredFrame>, side: u32, format: PixelFormat) -> Picture {

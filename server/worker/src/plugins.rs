@@ -132,24 +132,38 @@ impl Plugins {
         manifest.provides.iter().find(|provided| provided.feature == feature)
     }
 
+    /// The provided features that an analysis can request, directly or through others.
+    fn requestable(&self, spec: &AnalysisSpec) -> Vec<&Provided> {
+        let mut wanted: Vec<&str> = spec.features.iter().map(String::as_str).collect();
+        let (mut seen, mut found) = (std::collections::BTreeSet::new(), Vec::new());
+        while let Some(feature) = wanted.pop() {
+            if let Some(provided) = self.provided(feature)
+                && seen.insert(feature.to_owned())
+            {
+                found.push(provided);
+                wanted.extend(
+                    provided.needs.iter().chain(&provided.optional_needs).map(String::as_str),
+                );
+            }
+        }
+        found
+    }
+
+    /// Whether the analysis, or a feature that it can request, reads the tracks of clips.
+    pub(crate) fn reads_track(&self, kind: &str) -> bool {
+        self.analysis(kind).is_some_and(|spec| {
+            spec.track.is_some() || self.requestable(spec).iter().any(|it| it.track.is_some())
+        })
+    }
+
     /// The plugin that judges an analysis, with its weights and those of all features that it can
     /// request.
     pub(crate) fn provenance(&self, spec: &AnalysisSpec) -> Option<Provenance> {
         let judge = &self.loaded[*self.analyses.get(&spec.kind)?];
         let mut weights: BTreeMap<String, String> = judge.weights.iter().cloned().collect();
-        let mut wanted: Vec<&str> = spec.features.iter().map(String::as_str).collect();
-        let mut seen = std::collections::BTreeSet::new();
-        while let Some(feature) = wanted.pop() {
-            if !seen.insert(feature) {
-                continue;
-            }
-            if let (Some(place), Some(provided)) =
-                (self.features.get(feature), self.provided(feature))
-            {
+        for provided in self.requestable(spec) {
+            if let Some(place) = self.features.get(&provided.feature) {
                 weights.extend(self.loaded[*place].weights.iter().cloned());
-                wanted.extend(
-                    provided.needs.iter().chain(&provided.optional_needs).map(String::as_str),
-                );
             }
         }
         let manifest = judge.plugin.manifest();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use vultus_media::{DecodeOptions, Limits};
+use vultus_media::{DecodeOptions, Limits, Tracking};
 use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::manifest::AnalysisSpec;
 use vultus_plugin_host::{JobMedium, JobRequest};
@@ -62,7 +62,7 @@ pub(crate) fn answer(
     let mut meter = Meter::start();
     outbox.send(&FromWorker::Decoding { run: request.run.clone() }, &[])?;
     meter.switch(Work::Decode);
-    let media = decode(request, descriptors, cancel, settings, &mut meter);
+    let media = decode(request, descriptors, cancel, settings, plugins, &mut meter);
     meter.switch(Work::Other);
     let memo = FeatureMemo::default();
     let mut run = Run {
@@ -89,11 +89,19 @@ fn decode(
     descriptors: Vec<OwnedFd>,
     cancel: &Cancel,
     settings: Settings<'_>,
+    plugins: &Plugins,
     meter: &mut Meter,
 ) -> Vec<Medium> {
     let taken: BTreeSet<usize> = request
         .analyses
         .iter()
+        .flat_map(|analysis| &analysis.media)
+        .map(|medium| medium.index as usize)
+        .collect();
+    let tracked: BTreeSet<usize> = request
+        .analyses
+        .iter()
+        .filter(|analysis| plugins.reads_track(&analysis.kind))
         .flat_map(|analysis| &analysis.media)
         .map(|medium| medium.index as usize)
         .collect();
@@ -107,7 +115,9 @@ fn decode(
             }
             None => {
                 meter.media_decoded += 1;
-                Medium::decode(descriptor, medium.byte_size, settings.limits, settings.decode)
+                let tracking = if tracked.contains(&index) { Tracking::On } else { Tracking::Off };
+                let options = DecodeOptions { tracking, ..settings.decode };
+                Medium::decode(descriptor, medium.byte_size, settings.limits, options)
             }
         })
         .collect()
@@ -176,6 +186,7 @@ impl Run<'_> {
             only_frame: None,
             max_side: spec.max_side,
             format: pixel_format(&spec),
+            track: spec.track.as_deref().and_then(PixelFormat::from_name),
             features: spec.features.clone(),
             optional: Vec::new(),
             plugin: provenance.plugin.clone(),

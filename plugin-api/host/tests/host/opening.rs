@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use vultus_plugin_api::calling::{HeaderError, JobRequest};
-use vultus_plugin_api::{Config, FeatureRequest, Status};
-use vultus_plugin_host::{OpenError, Plugin};
+use vultus_plugin_api::{Config, Failure, FeatureRequest, Status, Table};
+use vultus_plugin_host::{Instance, OpenError, Plugin};
 
 use crate::support::{Library, TestHost, image};
 
@@ -69,6 +69,7 @@ fn all_broken_manifest_rules_are_reported_at_once() {
         "version \"1\" is not a semantic version",
         "name is empty",
         "the type is not lower-case letters",
+        "track is not the name of a pixel format",
         "it has no slot",
         "params_schema rejects its own defaults at /a",
         "result_schema does not compile",
@@ -87,30 +88,51 @@ fn all_broken_manifest_rules_are_reported_at_once() {
 fn newer_minor_version_loads_and_unknown_parts_are_ignored() {
     let library = Library::compile("faulty/newer_minor.c");
     let plugin = library.open();
-    assert_eq!((plugin.abi_minor(), plugin.manifest().id.as_str()), (7, "org.vultus.newer"));
+    assert_eq!((plugin.abi_minor(), plugin.manifest().id.as_str()), (8, "org.vultus.newer"));
     assert_eq!(plugin.path(), library.path());
     assert_eq!(plugin.file_sha256().len(), 64);
 }
 
 #[test]
 fn a_feature_is_checked_for_name_scope_medium_and_json() {
-    let plugin = Library::compile("faulty/newer_minor.c").open();
-    let mut instance = plugin.create(&Config::default()).unwrap();
-    let job = JobRequest {
-        analysis: String::new(),
-        params: serde_json::Value::Null,
-        media: vec![image(0), image(1)],
-    };
-    let mut provide = |feature: &str, medium, frame| {
-        let request = FeatureRequest { feature: feature.into(), medium, frame };
-        instance.provide(&mut TestHost::default(), &request, &job)
-    };
+    let mut instance = provider();
+    let mut provide =
+        |feature: &str, medium, frame| provided(&mut instance, feature, medium, frame);
     assert_eq!(provide("nothing/1", 0, None).unwrap(), b"null");
     assert_eq!(provide("other/1", 0, None).unwrap_err().status, Status::Unsupported);
     assert_eq!(provide("nothing/1", 0, Some(0)).unwrap_err().status, Status::InvalidInput);
     assert_eq!(provide("nothing/1", 2, None).unwrap_err().status, Status::InvalidInput);
     let not_json = provide("nothing/1", 1, None).unwrap_err();
     assert!(not_json.message.contains("is not JSON"), "{not_json}");
+}
+
+#[test]
+fn binary_feature_is_checked_for_its_form() {
+    let mut instance = provider();
+    let table = provided(&mut instance, "numbers/1", 0, None).unwrap();
+    assert_eq!(Table::from_bytes(&table), Table::new(1, vec![1.0, 2.0]));
+    let cut_off = provided(&mut instance, "numbers/1", 1, None).unwrap_err();
+    assert!(cut_off.message.contains("is not a table"), "{cut_off}");
+}
+
+/// An instance of a plugin with a feature of either encoding.
+fn provider() -> Instance {
+    Library::compile("faulty/newer_minor.c").open().create(&Config::default()).unwrap()
+}
+
+fn provided(
+    instance: &mut Instance,
+    feature: &str,
+    medium: u32,
+    frame: Option<u32>,
+) -> Result<Vec<u8>, Failure> {
+    let job = JobRequest {
+        analysis: String::new(),
+        params: serde_json::Value::Null,
+        media: vec![image(0), image(1)],
+    };
+    let request = FeatureRequest { feature: feature.into(), medium, frame };
+    instance.provide(&mut TestHost::default(), &request, &job)
 }
 
 #[test]

@@ -123,6 +123,7 @@ pub(crate) fn image(index: u32) -> JobMedium {
         height: 64,
         duration_us: None,
         frame_count: 1,
+        track_count: 0,
         named: true,
     }
 }

@@ -3,6 +3,7 @@
 //! tone mapping.
 
 use crate::orientation::Orientation;
+use crate::track::{ColourMatrix, TrackFrame};
 use ffmpeg_next::color::{Range, Space};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling::{Context, Flags};
@@ -16,12 +17,25 @@ struct Setup {
     to: (u32, u32),
     matrix: i32,
     full_range: bool,
+    output: Output,
 }
+
+/// Output of a scaler.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Output {
+    /// Packed RGB.
+    Rgb,
+    /// Planar 4:2:0 of full range, in the frame's own matrix.
+    Planar,
+}
+
+type Scaler = (Setup, Context, frame::Video);
 
 /// Converts the frames of one track; creates a new scaler only when the frames change.
 #[derive(Default)]
 pub(super) struct Converter {
-    ready: Option<(Setup, Context, frame::Video)>,
+    rgb: Option<Scaler>,
+    planar: Option<Scaler>,
 }
 
 impl Converter {
@@ -44,29 +58,71 @@ impl Converter {
         to: (u32, u32),
         orientation: Orientation,
     ) -> Option<Vec<u8>> {
-        let setup = Setup {
-            format: frame.format(),
-            from: (frame.width(), frame.height()),
-            to,
-            matrix: matrix(frame),
-            full_range: frame.color_range() == Range::JPEG,
-        };
-        if self.ready.as_ref().is_none_or(|(ready, ..)| *ready != setup) {
-            let scaler = scaler(&setup)?;
-            self.ready = Some((setup, scaler, frame::Video::empty()));
-        }
-        let (_, scaler, rgb) = self.ready.as_mut()?;
-        scaler.run(frame, rgb).ok()?;
+        let rgb = scaled(&mut self.rgb, frame, to, Output::Rgb)?;
         // FFmpeg allocates this picture with padded rows, because its vector code may write past
         // the end of a row.
-        Some(orientation.apply(rgb.data(0), rgb.stride(0), to.0 as usize, to.1 as usize))
+        Some(orientation.apply::<3>(rgb.data(0), rgb.stride(0), to.0 as usize, to.1 as usize))
     }
+
+    /// The upright frame at time `pts_us` for a track, scaled to size `to` (before orientation),
+    /// whose sides are even. `None` if FFmpeg cannot convert it.
+    pub(super) fn reduced(
+        &mut self,
+        frame: &frame::Video,
+        to: (u32, u32),
+        orientation: Orientation,
+        pts_us: i64,
+    ) -> Option<TrackFrame> {
+        let planes = scaled(&mut self.planar, frame, to, Output::Planar)?;
+        let (width, height) = (to.0 as usize, to.1 as usize);
+        let plane = |at: usize, width: usize, height: usize| {
+            orientation.apply::<1>(planes.data(at), planes.stride(at), width, height)
+        };
+        let (red, blue) = weights(matrix(frame));
+        let (upright_width, upright_height) = orientation.turned(to);
+        Some(TrackFrame {
+            width: upright_width,
+            height: upright_height,
+            pts_us,
+            luma: plane(0, width, height),
+            chroma: [plane(1, width / 2, height / 2), plane(2, width / 2, height / 2)],
+            matrix: ColourMatrix::of_weights(red, blue),
+        })
+    }
+}
+
+/// The frame scaled to size `to`; creates a new scaler only when the frames change.
+fn scaled<'s>(
+    ready: &'s mut Option<Scaler>,
+    frame: &frame::Video,
+    to: (u32, u32),
+    output: Output,
+) -> Option<&'s frame::Video> {
+    let setup = Setup {
+        format: frame.format(),
+        from: (frame.width(), frame.height()),
+        to,
+        matrix: matrix(frame),
+        full_range: frame.color_range() == Range::JPEG,
+        output,
+    };
+    if ready.as_ref().is_none_or(|(ready, ..)| *ready != setup) {
+        let scaler = scaler(&setup)?;
+        *ready = Some((setup, scaler, frame::Video::empty()));
+    }
+    let (_, scaler, out) = ready.as_mut()?;
+    scaler.run(frame, out).ok()?;
+    Some(out)
 }
 
 fn scaler(setup: &Setup) -> Option<Context> {
     let Setup { format, from, to, .. } = *setup;
     let flags = Flags::BILINEAR;
-    let mut scaler = Context::get(format, from.0, from.1, Pixel::RGB24, to.0, to.1, flags).ok()?;
+    let pixel = match setup.output {
+        Output::Rgb => Pixel::RGB24,
+        Output::Planar => Pixel::YUV420P,
+    };
+    let mut scaler = Context::get(format, from.0, from.1, pixel, to.0, to.1, flags).ok()?;
     // SAFETY: the context was just created; the tables belong to FFmpeg and are constant. The call
     // fails only for formats that have no matrix, which need none.
     unsafe {
@@ -84,6 +140,17 @@ fn scaler(setup: &Setup) -> Option<Context> {
         );
     }
     Some(scaler)
+}
+
+/// The weights of red and blue in luma of a matrix.
+fn weights(matrix: i32) -> (f64, f64) {
+    match matrix {
+        ffi::SWS_CS_ITU709 => (0.2126, 0.0722),
+        ffi::SWS_CS_FCC => (0.30, 0.11),
+        ffi::SWS_CS_SMPTE240M => (0.212, 0.087),
+        ffi::SWS_CS_BT2020 => (0.2627, 0.0593),
+        _ => (0.299, 0.114),
+    }
 }
 
 /// The frame's colour matrix. If it is not declared, that of HD from 720 lines on and that of SD

@@ -7,11 +7,13 @@
 use super::container::{Track, check_side};
 use super::convert::Converter;
 use super::hidden::{Av1Hidden, vp9_parts};
+use super::index::ShownFrame;
 use super::plan::Plan;
 use crate::limits::{DecodeOptions, DecoderMode, Limits};
 use crate::orientation::Orientation;
 use crate::pixels::StoredFrame;
 use crate::refusal::Refusal;
+use crate::track::TrackFrame;
 use ffmpeg_next::codec::{self, decoder};
 use ffmpeg_next::{Packet, ffi, frame};
 use std::ops::Range;
@@ -27,6 +29,8 @@ pub(super) struct Decoded {
     pub(super) height: u32,
     /// The frames, in presentation order.
     pub(super) frames: Vec<StoredFrame>,
+    /// The frames of the track, in presentation order.
+    pub(super) track: Vec<TrackFrame>,
 }
 
 /// The decoder of one track.
@@ -179,7 +183,15 @@ impl TrackDecoder {
             let damaged = frame.is_corrupt() || frame.has_decode_errors();
             if damaged {
                 self.errors += 1;
-            } else if let Some(slot) = kept.slot(packet, span) {
+                continue;
+            }
+            if let Some(slot) = kept.track_slot(packet, span) {
+                let display = self.converter.display_size(&frame);
+                let size = kept.track_size(display);
+                let pts_us = kept.plan.track[slot].pts_us;
+                kept.track[slot] = self.converter.reduced(&frame, size, self.orientation, pts_us);
+            }
+            if let Some(slot) = kept.slot(packet, span) {
                 let display = self.converter.display_size(&frame);
                 let size = kept.limits.stored_size(display.0, display.1, kept.plan.targets.len());
                 let rgb = self.converter.upright(&frame, size, self.orientation).ok_or(
@@ -199,6 +211,11 @@ struct Kept<'a> {
     /// (packet, position among the targets), ascending.
     by_packet: Vec<(usize, usize)>,
     frames: Vec<Option<StoredFrame>>,
+    /// (packet, position in the track), ascending.
+    track_by_packet: Vec<(usize, usize)>,
+    track: Vec<Option<TrackFrame>>,
+    /// Size of the track's frames before orientation.
+    track_size: Option<(u32, u32)>,
     /// Size of the first kept frame before orientation.
     size: Option<(u32, u32)>,
     /// Whether kept frames differ in size.
@@ -213,15 +230,20 @@ struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     fn new(plan: &'a Plan, limits: &'a Limits) -> Self {
-        let mut by_packet: Vec<_> =
-            plan.targets.iter().enumerate().map(|(slot, target)| (target.packet, slot)).collect();
-        by_packet.sort_unstable();
-        let frames = plan.targets.iter().map(|_| None).collect();
+        let by_packet = |frames: &[ShownFrame]| {
+            let mut places: Vec<_> =
+                frames.iter().enumerate().map(|(slot, frame)| (frame.packet, slot)).collect();
+            places.sort_unstable();
+            places
+        };
         Self {
             plan,
             limits,
-            by_packet,
-            frames,
+            by_packet: by_packet(&plan.targets),
+            frames: plan.targets.iter().map(|_| None).collect(),
+            track_by_packet: by_packet(&plan.track),
+            track: plan.track.iter().map(|_| None).collect(),
+            track_size: None,
             size: None,
             mixed: false,
             pixels: 0,
@@ -238,20 +260,28 @@ impl<'a> Kept<'a> {
         Ok(())
     }
 
-    fn find(&self, packet: usize) -> Option<usize> {
-        let at = self.by_packet.binary_search_by_key(&packet, |&(packet, _)| packet).ok()?;
-        Some(self.by_packet[at].1)
-    }
-
     fn wants(&self, packet: usize) -> bool {
-        self.find(packet).is_some()
+        find(&self.by_packet, packet).or_else(|| find(&self.track_by_packet, packet)).is_some()
     }
 
     fn slot(&self, packet: usize, span: &Range<usize>) -> Option<usize> {
         if self.unmarked_start == Some(span.start) {
             return None;
         }
-        self.find(packet).filter(|&slot| self.frames[slot].is_none())
+        find(&self.by_packet, packet).filter(|&slot| self.frames[slot].is_none())
+    }
+
+    fn track_slot(&self, packet: usize, span: &Range<usize>) -> Option<usize> {
+        if self.unmarked_start == Some(span.start) {
+            return None;
+        }
+        find(&self.track_by_packet, packet).filter(|&slot| self.track[slot].is_none())
+    }
+
+    /// Size of the track's frames: that of the first, so that frames can be compared.
+    fn track_size(&mut self, (width, height): (u32, u32)) -> (u32, u32) {
+        let frames = self.track.len();
+        *self.track_size.get_or_insert_with(|| self.limits.track_size(width, height, frames))
     }
 
     fn put(&mut self, slot: usize, rgb: Vec<u8>, (width, height): (u32, u32), display: (u32, u32)) {
@@ -261,7 +291,7 @@ impl<'a> Kept<'a> {
     }
 
     fn is_full(&self) -> bool {
-        self.frames.iter().all(Option::is_some)
+        self.frames.iter().all(Option::is_some) && self.track.iter().all(Option::is_some)
     }
 
     fn finish(self, orientation: Orientation) -> Result<Decoded, Refusal> {
@@ -273,6 +303,13 @@ impl<'a> Kept<'a> {
         for (index, frame) in (0..).zip(&mut frames) {
             frame.index = index;
         }
-        Ok(Decoded { width, height, frames })
+        let track = self.track.into_iter().flatten().collect();
+        Ok(Decoded { width, height, frames, track })
     }
+}
+
+/// The position of a packet's frame, from places sorted by packet.
+fn find(by_packet: &[(usize, usize)], packet: usize) -> Option<usize> {
+    let at = by_packet.binary_search_by_key(&packet, |&(packet, _)| packet).ok()?;
+    Some(by_packet[at].1)
 }

@@ -12,7 +12,7 @@ mod hidden;
 mod index;
 mod plan;
 
-use crate::limits::{DecodeOptions, DecoderMode, Limits};
+use crate::limits::{DecodeOptions, DecoderMode, Limits, Tracking};
 use crate::medium::{Frames, Probe};
 use crate::pixels;
 use crate::refusal::Refusal;
@@ -38,7 +38,7 @@ where
     let (index, plan) = examine(&source, container, limits)?;
     let track = container::open(source.reopened(), container)?;
     let orientation = track.orientation();
-    let quick = DecodeOptions { decoder: DecoderMode::Fast };
+    let quick = DecodeOptions { decoder: DecoderMode::Fast, tracking: Tracking::Off };
     let mut decoded =
         TrackDecoder::new(track, limits, quick)?.decode(&Plan::first_frame(&index), limits)?;
     if decoded.frames.is_empty() {
@@ -70,7 +70,10 @@ pub(crate) fn decode<S>(
 where
     S: Read + Seek + Send + 'static,
 {
-    let (index, plan) = examine(&source, container, limits)?;
+    let (index, mut plan) = examine(&source, container, limits)?;
+    if options.tracking == Tracking::On {
+        plan.add_track(&index, limits);
+    }
     let decoded = sampled(&source, container, limits, options, (&index, &plan))?;
     Ok(Frames {
         kind: MediaKind::Video,
@@ -80,6 +83,7 @@ where
         duration_us: Some(index.duration_us),
         frame_count: Some(index.shown.len() as u64),
         frames: decoded.frames,
+        track: decoded.track,
     })
 }
 

@@ -7,15 +7,21 @@ use crate::refusal::Refusal;
 use std::ops::Range;
 
 /// Number of sampled frames per second of a clip, before the bounds below.
-const SAMPLES_PER_SECOND: f64 = 2.5;
+const SAMPLES_PER_SECOND: f64 = 3.2;
 /// Minimum number of sampled frames; a clip with fewer frames gives all of them.
-const FEWEST_SAMPLES: u32 = 8;
+const FEWEST_SAMPLES: u32 = 16;
+/// Maximum number of frames per second of a track. Blinks need 24.
+const TRACK_RATE: f64 = 30.0;
+/// Tolerance for a clip whose rate is nominally [`TRACK_RATE`].
+const RATE_SLACK: f64 = 1.02;
 
 /// The frames to keep and the packets to decode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Plan {
     /// Frames to keep, in presentation order.
     pub(super) targets: Vec<ShownFrame>,
+    /// Frames of the track, in presentation order.
+    pub(super) track: Vec<ShownFrame>,
     /// Ranges of packets to decode, in file order. Each starts at a key frame or at the first
     /// packet.
     pub(super) spans: Vec<Range<usize>>,
@@ -24,7 +30,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Samples a clip: n = 2.5 frames per second, at least 8 and at most `max_frames_stored`. Takes
+    /// Samples a clip: n = 3.2 frames per second, at least 16 and at most `max_frames_stored`. Takes
     /// the frame nearest to the middle of each of n equal parts of the clip, so that the first and
     /// the last part are always covered.
     pub(super) fn new(index: &Index, limits: &Limits) -> Self {
@@ -33,21 +39,29 @@ impl Plan {
         let most = limits.max_frames_stored.max(1);
         let count = (wanted as u32).clamp(FEWEST_SAMPLES.min(most), most) as usize;
         let count = count.min(shown.len());
-        let mut targets: Vec<ShownFrame> = Vec::with_capacity(count);
-        let mut next = 0;
-        for i in 0..count {
-            let time = (2 * i as i128 + 1) * i128::from(index.duration_us) / (2 * count as i128);
-            let last_allowed = shown.len() - (count - i);
-            while next < last_allowed
-                && (i128::from(shown[next + 1].pts_us) - time).abs()
-                    <= (i128::from(shown[next].pts_us) - time).abs()
-            {
-                next += 1;
-            }
-            targets.push(shown[next]);
-            next += 1;
+        Self::for_targets(index, spread(shown, count, index.duration_us))
+    }
+
+    /// Adds a track: the frames of the whole clip at up to 30 per second, spread evenly if there
+    /// are more than `max_track_frames`. If the whole clip costs too much, only frames that are
+    /// decoded anyway are taken.
+    pub(super) fn add_track(&mut self, index: &Index, limits: &Limits) {
+        let packets = index.times.len() as u64;
+        let most = limits.max_track_pixels.min(limits.max_video_pixels);
+        let whole = packets.saturating_mul(index.pixels) <= most;
+        let decoded = |packet: usize| self.spans.iter().any(|span| span.contains(&packet));
+        let shown: Vec<ShownFrame> =
+            index.shown.iter().filter(|frame| whole || decoded(frame.packet)).copied().collect();
+        let by_rate = index.duration_us as f64 / 1e6 * TRACK_RATE;
+        let mut count = shown.len().min(limits.max_track_frames as usize);
+        if shown.len() as f64 > by_rate * RATE_SLACK {
+            count = count.min((by_rate.round() as usize).max(1));
         }
-        Self::for_targets(index, targets)
+        self.track =
+            if count == shown.len() { shown } else { spread(&shown, count, index.duration_us) };
+        if whole {
+            *self = self.without_skipping(index);
+        }
     }
 
     /// The first frame alone, for the thumbnail.
@@ -71,7 +85,7 @@ impl Plan {
         let spans = merged(runs.collect());
         let decoded: usize = spans.iter().map(ExactSizeIterator::len).sum();
         let skipped = spans.last().map_or(0, |span| span.end) - decoded;
-        Self { targets, spans, skipped }
+        Self { targets, track: Vec::new(), spans, skipped }
     }
 
     /// Whether packets before the last decoded one are not decoded.
@@ -81,8 +95,14 @@ impl Plan {
 
     /// The same frames, with everything before them decoded.
     pub(super) fn without_skipping(&self, index: &Index) -> Self {
-        let end = self.spans.last().map_or(0, |span| span.end).min(index.times.len());
-        Self { targets: self.targets.clone(), spans: std::iter::once(0..end).collect(), skipped: 0 }
+        let kept = self.targets.iter().chain(&self.track).map(|frame| frame.packet + 1);
+        let end = kept.max().unwrap_or(0).min(index.times.len());
+        Self {
+            targets: self.targets.clone(),
+            track: self.track.clone(),
+            spans: std::iter::once(0..end).collect(),
+            skipped: 0,
+        }
     }
 
     /// Rejects a plan whose decoding costs too much.
@@ -94,6 +114,26 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// The `count` frames nearest to the middles of equal parts of the clip, none twice. `count` is at
+/// most the number of frames.
+fn spread(shown: &[ShownFrame], count: usize, duration_us: i64) -> Vec<ShownFrame> {
+    let mut frames: Vec<ShownFrame> = Vec::with_capacity(count);
+    let mut next = 0;
+    for i in 0..count {
+        let time = (2 * i as i128 + 1) * i128::from(duration_us) / (2 * count as i128);
+        let last_allowed = shown.len() - (count - i);
+        while next < last_allowed
+            && (i128::from(shown[next + 1].pts_us) - time).abs()
+                <= (i128::from(shown[next].pts_us) - time).abs()
+        {
+            next += 1;
+        }
+        frames.push(shown[next]);
+        next += 1;
+    }
+    frames
 }
 
 /// Merges ranges into ascending ones that neither touch nor overlap.
@@ -126,9 +166,10 @@ mod tests {
     fn samples_are_the_middles_of_equal_parts() {
         let times: Vec<i64> = (0..150).map(|i| i * 33_333).collect();
         let plan = Plan::new(&clip(&times, 250), &Limits::default());
-        assert_eq!(plan.targets.len(), 12, "2.5 per second of 4.99995 s");
-        assert_eq!(packets(&plan), [6, 19, 31, 44, 56, 69, 81, 94, 106, 119, 131, 144]);
-        assert_eq!(plan.spans, std::slice::from_ref(&(0..145)));
+        assert_eq!(plan.targets.len(), 16, "3.2 per second of 4.99995 s");
+        let expected = [5, 14, 23, 33, 42, 52, 61, 70, 80, 89, 98, 108, 117, 127, 136, 145];
+        assert_eq!(packets(&plan), expected);
+        assert_eq!(plan.spans, std::slice::from_ref(&(0..146)));
     }
 
     #[test]
@@ -177,6 +218,6 @@ mod tests {
         let limits = Limits { max_video_pixels: 1_000_000, ..Limits::default() };
         let index = clip(&times, 250);
         let refusal = Plan::new(&index, &limits).check(&index, &limits);
-        assert_eq!(refusal, Err(Refusal::TooMuchVideo { actual: 145 * 921_600, limit: 1_000_000 }));
+        assert_eq!(refusal, Err(Refusal::TooMuchVideo { actual: 146 * 921_600, limit: 1_000_000 }));
     }
 }

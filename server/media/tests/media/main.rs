@@ -15,6 +15,7 @@ mod properties;
 mod refused_videos;
 mod robustness;
 mod shot_sets;
+mod tracks;
 mod videos;
 
 use std::io::Cursor;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::Value;
+use vultus_plugin_api::limits::MAX_TRACK_SIDE;
 use vultus_plugin_api::manifest::{AnalysisSpec, Provided, Scope};
 use vultus_plugin_api::{Config, Failure, LogLevel, PixelFormat};
 use vultus_plugin_host::{
@@ -40,6 +41,9 @@ pub(super) struct Job<'p> {
     scene: Scene,
     frames: Vec<FrameView>,
     listed: Vec<String>,
+    track: Option<PixelFormat>,
+    /// Bytes between the rows of tracks, as of the frames.
+    padding: u32,
     timeout: Duration,
     providers: &'p [Provider],
     known: Mutex<Features>,
@@ -75,7 +79,17 @@ impl<'p> Job<'p> {
         let request =
             JobRequest { analysis: spec.kind.clone(), params, media: scene.media.clone() };
         let (listed, timeout) = (spec.features.clone(), Duration::from_millis(spec.timeout_ms));
-        Self { request, scene, frames, listed, timeout, providers, known: Mutex::default() }
+        Self {
+            request,
+            scene,
+            frames,
+            listed,
+            track: spec.track.as_deref().and_then(PixelFormat::from_name),
+            padding: layout.padding,
+            timeout,
+            providers,
+            known: Mutex::default(),
+        }
     }
 
     /// A feature of one of the job's media, computed once.
@@ -127,7 +141,7 @@ impl<'p> Job<'p> {
                 provided.feature
             )));
         };
-        let mut host = Host::nested(self, frames, medium, &provided.needs);
+        let mut host = Host::nested(self, frames, medium, provided);
         instance.provide(&mut host, &request, &job)
     }
 }
@@ -186,6 +200,8 @@ pub(super) struct Host<'j, 'p> {
     job: &'j Job<'p>,
     frames: Vec<FrameView>,
     listed: &'j [String],
+    /// Format of the tracks that the call may read.
+    track: Option<PixelFormat>,
     /// In a nested call: the index in the job of its only medium.
     medium: Option<u32>,
     next: usize,
@@ -209,6 +225,7 @@ impl<'j, 'p> Host<'j, 'p> {
             job,
             frames: job.frames.clone(),
             listed: &job.listed,
+            track: job.track,
             medium: None,
             next: 0,
             begun,
@@ -220,8 +237,15 @@ impl<'j, 'p> Host<'j, 'p> {
         }
     }
 
-    fn nested(job: &'j Job<'p>, frames: Vec<FrameView>, medium: u32, listed: &'j [String]) -> Self {
-        Self { frames, listed, medium: Some(medium), ..Self::new(job, Cancel::Never) }
+    fn nested(
+        job: &'j Job<'p>,
+        frames: Vec<FrameView>,
+        medium: u32,
+        provided: &'j Provided,
+    ) -> Self {
+        let track = provided.track.as_deref().and_then(PixelFormat::from_name);
+        let listed = &provided.needs;
+        Self { frames, listed, track, medium: Some(medium), ..Self::new(job, Cancel::Never) }
     }
 
     fn cancel_now(&mut self) {
@@ -248,6 +272,18 @@ impl JobHost for Host<'_, '_> {
             self.next += 1;
         }
         Ok(frame)
+    }
+
+    /// The track of a generated clip has the same pictures as the clip, scaled.
+    fn track_frame(&mut self, medium: u32, index: u32) -> Result<Option<FrameView>, Failure> {
+        let place = self.medium.unwrap_or(medium) as usize;
+        let described = self.job.scene.media.get(place);
+        let (Some(format), Some(described)) = (self.track, described) else { return Ok(None) };
+        if index >= described.track_count || (self.medium.is_some() && medium != 0) {
+            return Ok(None);
+        }
+        let layout = Layout { format, max_side: MAX_TRACK_SIDE, padding: self.job.padding };
+        Ok(Some(view(&self.job.scene.pictures[place], described, index, medium, layout)))
     }
 
     fn rewind(&mut self) {

@@ -127,6 +127,7 @@ impl Scene {
     }
 
     fn push(&mut self, slot: &Slot, sample: Sample) {
+        let track_count = sample.track_count();
         self.media.push(JobMedium {
             index: self.media.len() as u32,
             slot: slot.name.clone(),
@@ -136,6 +137,7 @@ impl Scene {
             height: sample.size.1,
             duration_us: sample.duration_us,
             frame_count: sample.pictures.len() as u32,
+            track_count,
             named: true,
         });
         self.pictures.push(sample.pictures);
@@ -187,6 +189,11 @@ impl Sample {
             })
             .collect();
         Ok(Self { kind, tags, duration_us, size: (width, height), pictures })
+    }
+
+    /// The track of a clip has the pictures of the medium.
+    fn track_count(&self) -> u32 {
+        if self.kind == SlotKind::Video { self.pictures.len() as u32 } else { 0 }
     }
 
     fn fits(&self, slot: &Slot) -> bool {

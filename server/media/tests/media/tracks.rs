@@ -1,0 +1,73 @@
+//! Tracks: decoded beside the frames, in the same pass.
+
+use crate::clips::{H264, QUADRANTS, clip, moving, with_matrix};
+use std::io::Cursor;
+use vultus_media::{DecodeOptions, Frames, Limits, Tracking};
+
+fn tracked(bytes: &[u8], limits: &Limits) -> Frames {
+    let options = DecodeOptions { tracking: Tracking::On, ..DecodeOptions::default() };
+    vultus_media::decode(Cursor::new(bytes.to_vec()), bytes.len() as u64, limits, options).unwrap()
+}
+
+#[test]
+fn track_leaves_the_frames_as_they_are() {
+    for options in [&["-g", "12", "-bf", "3"][..], &["-g", "250"]] {
+        let bytes = clip(&moving("320x240", 30, 5.0), &[H264, options].concat(), "mp4");
+        let with = tracked(&bytes, &Limits::default());
+        let without = crate::decode(&bytes).unwrap();
+        assert_eq!((with.track.len(), without.track.len()), (150, 0));
+        assert_eq!(Frames { track: Vec::new(), ..with }, without);
+    }
+}
+
+#[test]
+fn track_shows_the_frames_in_small() {
+    let bytes = clip(&moving("960x720", 30, 1.0), H264, "mp4");
+    let frames = tracked(&bytes, &Limits::default());
+    assert_eq!((frames.track.len(), frames.track[0].width, frames.track[0].height), (30, 480, 360));
+    for frame in &frames.frames {
+        let same = frames.track.iter().find(|it| it.pts_us == frame.pts_us).unwrap();
+        let small = vultus_media::scale(frame, 480);
+        let pairs = small.rgb.iter().zip(same.rgb());
+        let apart: f64 = pairs.map(|(a, b)| f64::from(a.abs_diff(b))).sum();
+        // Colour at half the resolution differs at the edges of the test picture.
+        assert!(apart / (small.rgb.len() as f64) < 6.0, "{apart}");
+    }
+}
+
+#[test]
+fn fast_and_long_clips_keep_to_the_limits() {
+    let limits = Limits::default();
+    let fast = clip(&moving("160x120", 60, 2.0), H264, "mp4");
+    assert_eq!(tracked(&fast, &limits).track.len(), 60, "at most 30 per second");
+    let long = clip(&moving("160x120", 25, 12.0), H264, "mp4");
+    let track = tracked(&long, &limits).track;
+    assert_eq!(track.len(), 256);
+    assert!(track[255].pts_us > 11_900_000 && track[0].pts_us < 50_000, "the whole clip");
+    let small = Limits { track_bytes: 30 * 160 * 120, ..limits.clone() };
+    let track = tracked(&fast, &small).track;
+    assert_eq!((track.len(), track[0].width % 2, track[0].width < 160), (60, 0, true));
+    // Too much to decode as a whole: what is decoded for the frames is all that there is.
+    let costly = Limits { max_track_pixels: 1, ..limits };
+    let keyed = clip(&moving("160x120", 25, 12.0), &[H264, &["-g", "25"]].concat(), "mp4");
+    let few = tracked(&keyed, &costly);
+    assert_eq!(few.frames, crate::decode(&keyed).unwrap().frames);
+    assert!((24..=256).contains(&few.track.len()), "{}", few.track.len());
+}
+
+#[test]
+fn track_is_upright() {
+    let bytes = clip(QUADRANTS, &[H264, &["-t", "1"]].concat(), "mp4");
+    let turned = tracked(&with_matrix(bytes, [0, 1, -1, 0]), &Limits::default());
+    let frame = &turned.track[0];
+    assert_eq!((frame.width, frame.height), (240, 320));
+    let rgb = frame.rgb();
+    let at = |x: u32, y: u32| rgb[((y * frame.width + x) * 3) as usize..][..3].to_vec();
+    let near = |found: &[u8], expected: [u8; 3]| {
+        found.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 14)
+    };
+    for (x, y, colour) in [(60, 80, [0, 0, 255]), (180, 80, [255, 0, 0]), (180, 240, [0, 255, 0])] {
+        assert!(near(&at(x, y), colour), "{x} {y} {:?}", at(x, y));
+    }
+    assert_eq!(frame.luma().len(), 240 * 320);
+}
