@@ -14,6 +14,7 @@ mod eyes;
 mod features;
 mod geometry;
 mod landmarks;
+pub mod motion;
 mod pixels;
 mod plugin;
 mod pose;
