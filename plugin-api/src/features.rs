@@ -5,6 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Name of the feature of a clip that says what its container states and has; the host itself
+/// provides it, and `null` for other media. Its shape is in `ABI.md`.
+pub const CONTAINER: &str = "container/1";
+/// The features that the host provides; no plugin may.
+pub const OF_HOST: [&str; 1] = [CONTAINER];
+
 /// Name of the feature whose shape is [`Faces`].
 pub const FACES: &str = "faces/1";
 

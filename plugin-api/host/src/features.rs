@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vultus_plugin_api::Manifest;
+use vultus_plugin_api::features::OF_HOST;
 
 use crate::error::FeatureError;
 
@@ -49,7 +50,9 @@ pub fn resolve_features(manifests: &[Manifest]) -> Result<Features, FeatureError
     for manifest in manifests {
         let wanted = manifest.analyses.iter().flat_map(|spec| &spec.features);
         let needed = manifest.provides.iter().flat_map(|provided| &provided.needs);
-        if let Some(feature) = wanted.chain(needed).find(|name| !providers.contains_key(*name)) {
+        let missing =
+            |name: &&String| !providers.contains_key(*name) && !OF_HOST.contains(&name.as_str());
+        if let Some(feature) = wanted.chain(needed).find(missing) {
             let plugin = manifest.id.clone();
             return Err(FeatureError::Missing { plugin, feature: feature.clone() });
         }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::calling::Entry;
+use vultus_plugin_api::features::OF_HOST;
 use vultus_plugin_api::manifest::{AnalysisSpec, Manifest, Provided, Slot, Weight};
 
 const MAX_SIDE: RangeInclusive<u32> = 16..=8192;
@@ -153,6 +154,9 @@ fn provided_problems(provided: &Provided) -> Vec<String> {
         provided.needs.iter().chain(&provided.optional_needs).filter(|need| !is_feature(need))
     {
         problems.push(format!("feature {name:?}: its need {need:?} is not name/version"));
+    }
+    if OF_HOST.contains(&name.as_str()) {
+        problems.push(format!("the feature {name:?} is provided by the host"));
     }
     if !is_track(provided.track.as_deref()) {
         problems.push(format!("feature {name:?}: track is not the name of a pixel format"));

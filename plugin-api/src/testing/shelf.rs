@@ -10,6 +10,7 @@ use crate::analyzer::Analyzer;
 use crate::calling::{Entry, FrameView, JobHost, JobRequest, RawInstance};
 use crate::config::Config;
 use crate::error::{Failure, Status};
+use crate::features::OF_HOST;
 use crate::frame::PixelFormat;
 use crate::job::{FeatureRequest, JobMedium, LogLevel};
 use crate::manifest::{Manifest, Scope};
@@ -94,6 +95,10 @@ impl Shelf {
     pub(super) fn feature(&self, key: FeatureKey) -> Feature {
         if let Some(given) = self.given.get(&key) {
             return given.clone();
+        }
+        if OF_HOST.contains(&key.2.as_str()) {
+            // Pictures in memory have no container.
+            return Ok(Arc::from(&b"null"[..]));
         }
         if let Some(known) = self.features.borrow().get(&key) {
             return known.clone();

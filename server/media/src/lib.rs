@@ -29,6 +29,7 @@ pub use medium::{Frames, Probe};
 pub use pixels::{StoredFrame, scale};
 pub use refusal::Refusal;
 pub use track::TrackFrame;
+pub use video::ContainerFacts;
 pub use vultus_core::MediaKind;
 
 use sniff::Format;

@@ -2,6 +2,7 @@
 
 use crate::pixels::StoredFrame;
 use crate::track::TrackFrame;
+use crate::video::ContainerFacts;
 use vultus_core::MediaKind;
 use vultus_worker_protocol::{FrameReport, ProbeReport};
 
@@ -50,6 +51,8 @@ pub struct Frames {
     pub frame_count: Option<u64>,
     /// The stored frames, in presentation order.
     pub frames: Vec<StoredFrame>,
+    /// What a clip's container states and has.
+    pub container: Option<ContainerFacts>,
     /// The track of a clip, in presentation order; empty for other media and without
     /// [`crate::Tracking::On`].
     pub track: Vec<TrackFrame>,

@@ -72,6 +72,7 @@ pub(crate) fn decode<S: Read + Seek>(
         duration_us: None,
         frame_count: None,
         frames: vec![picture.frame],
+        container: None,
         track: Vec::new(),
     })
 }

@@ -91,6 +91,7 @@ pub(crate) fn decode<S: Read + Seek>(
         duration_us: None,
         frame_count: Some(total as u64),
         frames,
+        container: None,
         track: Vec::new(),
     })
 }

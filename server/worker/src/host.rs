@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use vultus_plugin_api::features::CONTAINER;
 use vultus_plugin_api::{Failure, LogLevel, PixelFormat, Status};
 use vultus_plugin_host::{FeatureRequest, FrameView, JobHost, JobMedium, JobRequest};
 use vultus_worker_protocol::{ArtifactReport, FromWorker};
@@ -255,6 +256,12 @@ impl JobHost for Host<'_, '_> {
         let Some(index) = self.view.media.get(place).copied() else {
             return Err(Failure::invalid_input(format!("there is no medium {medium} in this job")));
         };
+        if name == CONTAINER {
+            return match frame {
+                None => Ok(Arc::clone(&self.decoded(place)?.container)),
+                Some(_) => Err(Failure::invalid_input(format!("{name} is of a medium"))),
+            };
+        }
         let key = FeatureKey { medium: index, frame, name: name.to_owned() };
         if let Some(known) = self.run.memo.get(&key) {
             return Ok(known);

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use vultus_plugin_api::Manifest;
+use vultus_plugin_api::features::OF_HOST;
 use vultus_plugin_api::manifest::Provided;
 use vultus_plugin_host::{FeatureError, resolve_features};
 
@@ -192,11 +193,11 @@ impl<'c> Selecting<'c> {
     }
 }
 
-/// Features that the plugin's analyses request and that its own features need.
+/// Features of plugins that the plugin's analyses request and that its own features need.
 fn asked(manifest: &Manifest) -> impl Iterator<Item = &str> {
     let wanted = manifest.analyses.iter().flat_map(|spec| &spec.features);
     let needed = manifest.provides.iter().flat_map(|provided| &provided.needs);
-    wanted.chain(needed).map(String::as_str)
+    wanted.chain(needed).map(String::as_str).filter(|feature| !OF_HOST.contains(feature))
 }
 
 /// Features that the plugin's own features use if they have a provider.

@@ -192,6 +192,31 @@ impl Track {
         i64::try_from(value).unwrap_or(if value < 0 { i64::MIN / 4 } else { i64::MAX / 4 })
     }
 
+    /// The duration that the container states, in microseconds.
+    pub(super) fn stated_duration_us(&self) -> Option<i64> {
+        let stated = self.input.duration();
+        (stated > 0).then_some(stated)
+    }
+
+    /// The pictures per second that the container states.
+    pub(super) fn stated_rate(&self) -> Option<f64> {
+        let rate = self.input.stream(self.stream)?.avg_frame_rate();
+        let (num, den) = (f64::from(rate.numerator()), f64::from(rate.denominator()));
+        (num > 0.0 && den > 0.0).then(|| num / den)
+    }
+
+    /// The values of all metadata of the container and its tracks.
+    pub(super) fn metadata(&self) -> Vec<String> {
+        // SAFETY: the dictionaries belong to the open input and its streams.
+        unsafe {
+            let mut values = values((*self.input.as_ptr()).metadata);
+            for stream in self.input.streams() {
+                values.extend(self::values((*stream.as_ptr()).metadata));
+            }
+            values
+        }
+    }
+
     /// The next packet of the track; `None` at the end.
     pub(super) fn next_packet(&mut self) -> Result<Option<Packet>, Refusal> {
         let mut packet = Packet::empty();
@@ -249,4 +274,23 @@ pub(super) fn check_side((width, height): (u32, u32), limits: &Limits) -> Result
         return Err(Refusal::VideoSideTooLong { actual, limit: limits.max_video_side });
     }
     Ok(())
+}
+
+/// The values of a dictionary.
+///
+/// # Safety
+/// `dictionary` must be null, or valid and not change during the call.
+unsafe fn values(dictionary: *mut ffi::AVDictionary) -> Vec<String> {
+    let (mut values, mut entry) = (Vec::new(), ptr::null_mut());
+    loop {
+        // SAFETY: guaranteed by the caller; each entry is that of the call before, and its value is
+        // a terminated string.
+        unsafe {
+            entry = ffi::av_dict_get(dictionary, c"".as_ptr(), entry, ffi::AV_DICT_IGNORE_SUFFIX);
+            if entry.is_null() {
+                return values;
+            }
+            values.push(CStr::from_ptr((*entry).value).to_string_lossy().into_owned());
+        }
+    }
 }

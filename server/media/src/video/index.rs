@@ -34,6 +34,8 @@ pub(super) struct Index {
     pub(super) duration_us: i64,
     /// Number of pixels of one frame, by the container's header.
     pub(super) pixels: u64,
+    /// Size of all packets, in bytes.
+    pub(super) bytes: u64,
 }
 
 impl Index {
@@ -42,7 +44,9 @@ impl Index {
         let most_packets = (limits.max_seconds * limits.max_frame_rate).ceil().max(1.0) as usize;
         let (mut times, mut keys, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
         let (mut latest, mut end) = (i64::MIN, i64::MIN);
+        let mut bytes = 0;
         while let Some(packet) = track.next_packet()? {
+            bytes += packet.size() as u64;
             if packet.is_corrupt() {
                 return Err(Refusal::Truncated { format: track.format() });
             }
@@ -69,6 +73,7 @@ impl Index {
         track.check_tables()?;
         let mut index = Self::assemble(times, keys, &hidden, end)?;
         index.pixels = track.pixels();
+        index.bytes = bytes;
         index.check(limits)?;
         Ok(index)
     }
@@ -101,7 +106,7 @@ impl Index {
             _ => FRAME_US,
         };
         let duration_us = between.saturating_add(length).max(1);
-        Ok(Self { times, keys, shown, duration_us, pixels: 0 })
+        Ok(Self { times, keys, shown, duration_us, pixels: 0, bytes: 0 })
     }
 
     fn check(&self, limits: &Limits) -> Result<(), Refusal> {

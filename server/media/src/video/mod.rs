@@ -8,6 +8,7 @@ mod boxes;
 mod container;
 mod convert;
 mod decoder;
+mod facts;
 mod hidden;
 mod index;
 mod plan;
@@ -19,6 +20,7 @@ use crate::refusal::Refusal;
 use crate::sniff::Container;
 use crate::source::Source;
 use decoder::{Decoded, TrackDecoder};
+pub use facts::ContainerFacts;
 use index::Index;
 use plan::Plan;
 use std::io::{Read, Seek};
@@ -71,6 +73,7 @@ where
     S: Read + Seek + Send + 'static,
 {
     let (index, mut plan) = examine(&source, container, limits)?;
+    let facts = ContainerFacts::of(&container::open(source.reopened(), container)?, &index);
     if options.tracking == Tracking::On {
         plan.add_track(&index, limits);
     }
@@ -83,6 +86,7 @@ where
         duration_us: Some(index.duration_us),
         frame_count: Some(index.shown.len() as u64),
         frames: decoded.frames,
+        container: Some(facts),
         track: decoded.track,
     })
 }

@@ -71,3 +71,23 @@ fn track_is_upright() {
     }
     assert_eq!(frame.luma().len(), 240 * 320);
 }
+
+#[test]
+fn container_facts_name_programs_and_gaps_only() {
+    let source = "testsrc2=s=160x120:r=30:d=3,select='lt(t\\,1)+gt(t\\,2)',format=yuv420p";
+    let tags = ["-metadata", "comment=Made with DaVinci Resolve by Jane", "-vsync", "vfr"];
+    let bytes = clip(source, &[H264, &tags].concat(), "mp4");
+    let facts = crate::decode(&bytes).unwrap().container.unwrap();
+    assert_eq!(
+        (facts.codec.as_str(), facts.editors.as_slice()),
+        ("h264", &["davinci resolve"][..])
+    );
+    assert!(facts.virtual_cameras.is_empty() && facts.frames > 50, "{facts:?}");
+    assert!((1_000_000..1_200_000).contains(&facts.longest_gap_us), "{facts:?}");
+    assert!(facts.bytes > 0 && facts.bytes < bytes.len() as u64);
+    let camera = ["-metadata", "title=OBS Virtual Camera"];
+    let webm =
+        clip(&moving("160x120", 30, 1.0), &[&["-c:v", "libvpx"][..], &camera].concat(), "webm");
+    let facts = crate::decode(&webm).unwrap().container.unwrap();
+    assert_eq!(facts.virtual_cameras, ["obs virtual", "virtual camera"]);
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::Value;
+use vultus_plugin_api::features::OF_HOST;
 use vultus_plugin_api::limits::MAX_TRACK_SIDE;
 use vultus_plugin_api::manifest::{AnalysisSpec, Provided, Scope};
 use vultus_plugin_api::{Config, Failure, LogLevel, PixelFormat};
@@ -94,6 +95,10 @@ impl<'p> Job<'p> {
 
     /// A feature of one of the job's media, computed once.
     fn feature(&self, medium: u32, frame: Option<u32>, name: &str) -> Result<Arc<[u8]>, Failure> {
+        if OF_HOST.contains(&name) {
+            // Generated media have no container.
+            return Ok(Arc::from(&b"null"[..]));
+        }
         let key = (medium, frame, name.to_owned());
         if let Some(known) = self.known.lock().get(&key) {
             return known.clone();
