@@ -9,7 +9,7 @@ const RADIUS: usize = 2;
 const WEAKEST: f32 = 0.01;
 /// Smaller eigenvalue, in squared grey levels, below which nothing is a corner: flat areas with
 /// noise.
-const LEAST: f32 = 20.0;
+const LEAST: f32 = 1.5;
 
 /// The pixels in which corners are searched.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -12,7 +12,7 @@ const STEPS: usize = 8;
 /// Step, in pixels, below which a position is final.
 const FINAL: f32 = 0.02;
 /// Smaller eigenvalue of the gradients, in squared grey levels, below which a point has no place.
-const LEAST: f32 = 1.0;
+const LEAST: f32 = 0.3;
 
 /// A grey picture with smaller copies of itself.
 #[derive(Debug, Clone)]
