@@ -1,17 +1,20 @@
 //! Built-in analyzer: presentation attack detection on photos, videos and shot sets.
 //!
 //! The model `fr_liveness` scores every sampled frame of the subject's track (`face_track/1`, the
-//! one that face match reads too); `fusion` computes the score of a medium, `policy` the verdict.
+//! one that face match reads too), and so do the optional MiniFASNet models; `fusion` computes the
+//! score of a medium, `integrity` measures a clip's movement and container, `policy` the verdict.
 //! Passive liveness cannot distinguish an injected picture from a camera, and the model does not
 //! detect worn masks: see the model's card.
 
 mod best_shot;
 mod fusion;
+mod integrity;
 mod medium;
 mod params;
 mod policy;
 mod report;
 
+use vultus_plugin_api::features::CONTAINER;
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
 use vultus_plugin_api::verdict::Finding as _;
 use vultus_plugin_api::{
@@ -62,11 +65,12 @@ impl Analyzer for Liveness {
                 }],
                 params_schema: Params::schema(),
                 result_schema: report::schema(),
-                features: vec![TRACK.into()],
+                features: vec![TRACK.into(), CONTAINER.into()],
                 pixel_formats: vec!["rgb8".into()],
                 max_side: MAX_SIDE,
                 timeout_ms: TIMEOUT_MS,
                 deterministic: true,
+                track: Some("gray8".into()),
                 ..AnalysisSpec::default()
             }],
             provides: Vec::new(),
@@ -101,7 +105,14 @@ impl Analyzer for Liveness {
                 }
                 next = job.next_frame();
             }
-            media.push(medium::judge(medium, &track, scored, &params));
+            let examined = match medium.kind {
+                SlotKind::Video => {
+                    let (integrity, findings) = integrity::examine(job, medium, &track)?;
+                    (Some(integrity), findings)
+                }
+                SlotKind::Image | SlotKind::ShotSet => (None, Vec::new()),
+            };
+            media.push(medium::judge(medium, &track, scored, &params, examined));
             job.progress(media.len() as f32 / total);
         }
         self.conclude(job, &params, media, best)
@@ -120,8 +131,8 @@ impl Liveness {
         };
         let picture = vultus_vision::view(frame)?;
         let rect = sighting.rect.scaled(frame.scale());
-        let score = self.scorer.score(&picture, &rect).map_err(failure)?;
-        Ok(Some(ScoredFrame::of(sighting, score)))
+        let scores = self.scorer.scores(&picture, &rect).map_err(failure)?;
+        Ok(Some(ScoredFrame::of(sighting, scores)))
     }
 
     fn conclude(

@@ -2,14 +2,15 @@
 
 use vultus_plugin_api::JobMedium;
 use vultus_plugin_api::manifest::SlotKind;
-use vultus_vision::{FaceTrack, Framing, Quality, Rect, TrackFrame, yaw_offset};
+use vultus_vision::{FaceTrack, Framing, Quality, Rect, SpoofScores, TrackFrame, yaw_offset};
 
-use crate::fusion::{self, Scored, TURNED};
+use crate::fusion::{self, Models, Scored, TURNED};
+use crate::integrity::Integrity;
 use crate::params::Params;
 use crate::policy::Finding;
-use crate::report::{FrameReport, MediumReport, rounded};
+use crate::report::{FrameReport, MediumReport, ModelScores, rounded};
 
-/// Minimum number of counted frames of a clip.
+/// Minimum number of frames of a clip that show the face.
 const FEWEST_FRAMES: usize = 8;
 /// Share of the frames, in quarters, above which a flaw of frames is a finding of the medium.
 const FLAWED_QUARTERS: usize = 1;
@@ -24,7 +25,10 @@ const LEAST_INSIDE: f32 = 0.96;
 #[derive(Debug, Clone)]
 pub(crate) struct ScoredFrame {
     pub(crate) frame: u32,
+    /// Probability of an attack by all models.
     pub(crate) score: f32,
+    scores: SpoofScores,
+    models: Models,
     pub(crate) quality: Quality,
     pts_us: i64,
     rect: Rect,
@@ -33,10 +37,13 @@ pub(crate) struct ScoredFrame {
 
 impl ScoredFrame {
     /// The frame `sighting` of a track with its score.
-    pub(crate) fn of(sighting: &TrackFrame, score: f32) -> Self {
+    pub(crate) fn of(sighting: &TrackFrame, scores: SpoofScores) -> Self {
+        let (score, models) = fusion::of_frame(&scores);
         Self {
             frame: sighting.frame,
             score,
+            scores,
+            models,
             quality: sighting.quality,
             pts_us: sighting.pts_us,
             rect: sighting.rect,
@@ -65,9 +72,12 @@ pub(crate) fn judge(
     track: &FaceTrack,
     scored: Vec<ScoredFrame>,
     params: &Params,
+    (integrity, unsound): (Option<Integrity>, Vec<Found>),
 ) -> Judged {
-    let scores: Vec<Scored> =
-        scored.iter().map(|f| Scored { score: f.score, turned: f.turned }).collect();
+    let scores: Vec<Scored> = scored
+        .iter()
+        .map(|f| Scored { score: f.score, models: f.models, turned: f.turned })
+        .collect();
     let fused = fusion::fuse(&scores);
     let mostly_turned = fused.is_some_and(|fused| fused.mostly_turned);
     let score = fused.map(|fused| rounded(fused.score));
@@ -106,14 +116,16 @@ pub(crate) fn judge(
             SlotKind::Video => FEWEST_FRAMES,
             SlotKind::Image | SlotKind::ShotSet => FEWEST_FRAMES.min(medium.frame_count as usize),
         };
-        if counted < needed {
+        if scored.len() < needed {
             find(Finding::TooFewFrames, None);
         }
     }
+    findings.extend(unsound);
     let frame_report = |f: &ScoredFrame| FrameReport {
         frame: f.frame,
         pts_us: f.pts_us,
         score: rounded(f.score),
+        models: ModelScores::of(&f.scores),
         judged: mostly_turned || !f.turned,
         rect: f.rect,
     };
@@ -122,6 +134,9 @@ pub(crate) fn judge(
         score,
         faces: track.face_counts.iter().copied().max().unwrap_or(0),
         frames_judged: counted as u32,
+        median: fused.map(|fused| rounded(fused.median)),
+        worst_window: fused.map(|fused| rounded(fused.worst_window)),
+        integrity,
         frames: scored.iter().map(frame_report).collect(),
     };
     Judged { report, findings }

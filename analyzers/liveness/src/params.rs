@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use vultus_plugin_api::Failure;
 use vultus_plugin_api::params::{self, Stricter};
 
+use crate::fusion::{ACCEPT_BELOW, DECLINE_FROM};
+
 /// Parameters of a request, with their defaults.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -19,7 +21,7 @@ pub(crate) struct Params {
 
 impl Default for Params {
     fn default() -> Self {
-        Self { accept_below: 0.5, decline_from: 0.5, extract_best_shot: true }
+        Self { accept_below: ACCEPT_BELOW, decline_from: DECLINE_FROM, extract_best_shot: true }
     }
 }
 

@@ -12,10 +12,24 @@
 //! | `FACE_TOO_CLOSE` | over 70 % of the picture's width or height (*) | OPERATOR_REQUIRED |
 //! | `FACE_CUT_OFF` | more than 4 % of the box outside the picture (*) | OPERATOR_REQUIRED |
 //! | `FACE_LOST` | no face in more than a quarter of the frames | OPERATOR_REQUIRED |
-//! | `FACE_NOT_FRONTAL` | turned away in more than half of the frames | OPERATOR_REQUIRED |
-//! | `TOO_FEW_FRAMES` | fewer than 8 counted frames (**) | OPERATOR_REQUIRED |
+//! | `FACE_NOT_FRONTAL` | turned away in over three quarters of the frames | OPERATOR_REQUIRED |
+//! | `TOO_FEW_FRAMES` | fewer than 8 frames with the face (**) | OPERATOR_REQUIRED |
+//! | `FROZEN` | at least 90 % of neighbouring frames of a clip are the same | DECLINED |
+//! | `LOOP` | the clip comes again, forwards or backwards | DECLINED |
+//! | `NO_MOVEMENT` | nothing in the face changes but noise and light | OPERATOR_REQUIRED |
+//! | `FLAT_MOTION` | the face moves as one plane | OPERATOR_REQUIRED |
+//! | `FLAT_SCENE` | face and background move as one plane | OPERATOR_REQUIRED |
+//! | `MOVEMENT_UNCLEAR` | a clip whose movement cannot be measured | OPERATOR_REQUIRED |
+//! | `CUT` | the picture jumps | OPERATOR_REQUIRED |
+//! | `TIME_GAP` | a second or more without a picture | OPERATOR_REQUIRED |
+//! | `TOO_COMPRESSED` | fewer bits per pixel than the codec needs | OPERATOR_REQUIRED |
+//! | `DURATION_MISMATCH` | the container states another duration | OPERATOR_REQUIRED |
+//! | `RATE_MISMATCH` | the container states another frame rate | OPERATOR_REQUIRED |
+//! | `EDITED_CLIP` | the metadata name an editing program | OPERATOR_REQUIRED |
+//! | `VIRTUAL_CAMERA` | the metadata name a virtual camera | OPERATOR_REQUIRED |
 //!
-//! (*) In more than a quarter of the frames. (**) All frames of a photo or shot set with fewer.
+//! (*) In more than a quarter of the frames. (**) All frames of a photo or shot set with fewer. The
+//! figures behind the findings on movement are in `integrity` and in `docs/guides/liveness.md`.
 //!
 //! The limits come from measurements with the shipped model. Size: 121 live and attack pictures
 //! scaled down were still classified correctly at 40 pixels of face width, but clips lose more to
@@ -41,6 +55,19 @@ pub(crate) enum Finding {
     FaceLost,
     FaceNotFrontal,
     TooFewFrames,
+    Frozen,
+    Loop,
+    NoMovement,
+    FlatMotion,
+    FlatScene,
+    MovementUnclear,
+    Cut,
+    TimeGap,
+    TooCompressed,
+    DurationMismatch,
+    RateMismatch,
+    EditedClip,
+    VirtualCamera,
 }
 
 impl verdict::Finding for Finding {
@@ -57,6 +84,19 @@ impl verdict::Finding for Finding {
             Self::FaceLost => "FACE_LOST",
             Self::FaceNotFrontal => "FACE_NOT_FRONTAL",
             Self::TooFewFrames => "TOO_FEW_FRAMES",
+            Self::Frozen => "FROZEN",
+            Self::Loop => "LOOP",
+            Self::NoMovement => "NO_MOVEMENT",
+            Self::FlatMotion => "FLAT_MOTION",
+            Self::FlatScene => "FLAT_SCENE",
+            Self::MovementUnclear => "MOVEMENT_UNCLEAR",
+            Self::Cut => "CUT",
+            Self::TimeGap => "TIME_GAP",
+            Self::TooCompressed => "TOO_COMPRESSED",
+            Self::DurationMismatch => "DURATION_MISMATCH",
+            Self::RateMismatch => "RATE_MISMATCH",
+            Self::EditedClip => "EDITED_CLIP",
+            Self::VirtualCamera => "VIRTUAL_CAMERA",
         }
     }
 
@@ -73,6 +113,19 @@ impl verdict::Finding for Finding {
             Self::FaceLost => "The face is missing in many frames.",
             Self::FaceNotFrontal => "The face is turned away in most frames.",
             Self::TooFewFrames => "Too few frames of the clip could be evaluated.",
+            Self::Frozen => "The picture stands still.",
+            Self::Loop => "The clip repeats itself.",
+            Self::NoMovement => "Nothing in the face moves.",
+            Self::FlatMotion => "The face moves like a flat picture.",
+            Self::FlatScene => "Face and background move like one picture.",
+            Self::MovementUnclear => "The clip is too short or unclear to judge its movement.",
+            Self::Cut => "The clip has a cut.",
+            Self::TimeGap => "Pictures are missing in the clip.",
+            Self::TooCompressed => "The clip is compressed too much to judge it.",
+            Self::DurationMismatch => "The clip is not as long as it says.",
+            Self::RateMismatch => "The clip has another frame rate than it says.",
+            Self::EditedClip => "The clip was written by an editing program.",
+            Self::VirtualCamera => "The clip names a virtual camera.",
         }
     }
 
@@ -82,13 +135,26 @@ impl verdict::Finding for Finding {
             | Self::MultipleFaces
             | Self::FaceChanged
             | Self::SpoofSuspected
+            | Self::Frozen
+            | Self::Loop
             | Self::FaceTooSmall => Verdict::Declined,
             Self::ScoreBetweenThresholds
             | Self::FaceTooClose
             | Self::FaceCutOff
             | Self::FaceLost
             | Self::FaceNotFrontal
-            | Self::TooFewFrames => Verdict::OperatorRequired,
+            | Self::TooFewFrames
+            | Self::NoMovement
+            | Self::FlatMotion
+            | Self::FlatScene
+            | Self::MovementUnclear
+            | Self::Cut
+            | Self::TimeGap
+            | Self::TooCompressed
+            | Self::DurationMismatch
+            | Self::RateMismatch
+            | Self::EditedClip
+            | Self::VirtualCamera => Verdict::OperatorRequired,
         }
     }
 }

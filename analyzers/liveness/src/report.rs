@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use vultus_vision::Rect;
+use vultus_vision::{Rect, SpoofScores};
+
+use crate::integrity::Integrity;
 
 /// The result of the analysis (`Outcome::result`).
 #[derive(Debug, Serialize)]
@@ -33,6 +35,12 @@ pub(crate) struct MediumReport {
     pub(crate) faces: u32,
     /// Number of frames that counted for the score.
     pub(crate) frames_judged: u32,
+    /// Median of the counted frames.
+    pub(crate) median: Option<f64>,
+    /// The highest mean of three successive counted frames.
+    pub(crate) worst_window: Option<f64>,
+    /// What was measured of a clip's movement and container; absent for pictures.
+    pub(crate) integrity: Option<Integrity>,
     pub(crate) frames: Vec<FrameReport>,
 }
 
@@ -43,10 +51,28 @@ pub(crate) struct FrameReport {
     pub(crate) frame: u32,
     pub(crate) pts_us: i64,
     pub(crate) score: f64,
+    /// The probability by each model that scored the frame.
+    pub(crate) models: ModelScores,
     /// Whether the frame counted for the medium's score; turned faces do not.
     pub(crate) judged: bool,
     #[serde(rename = "box")]
     pub(crate) rect: Rect,
+}
+
+/// Probabilities of an attack by model; null for a model that is not installed.
+#[derive(Debug, Serialize)]
+pub(crate) struct ModelScores {
+    pub(crate) fr_liveness: f64,
+    pub(crate) minifasnet_v2: Option<f64>,
+    pub(crate) minifasnet_v1se: Option<f64>,
+}
+
+impl ModelScores {
+    pub(crate) fn of(scores: &SpoofScores) -> Self {
+        let [v2, v1se] = scores.minifasnet.map(|score| score.map(rounded));
+        let fr_liveness = rounded(scores.fr_liveness);
+        Self { fr_liveness, minifasnet_v2: v2, minifasnet_v1se: v1se }
+    }
 }
 
 /// The best picture of the face.
@@ -72,18 +98,26 @@ pub(crate) fn schema() -> Value {
     let index = json!({"type": "integer", "minimum": 0});
     let frame = json!({
         "type": "object", "additionalProperties": false,
-        "required": ["frame", "ptsUs", "score", "judged", "box"],
+        "required": ["frame", "ptsUs", "score", "models", "judged", "box"],
         "properties": {
             "frame": index, "ptsUs": {"type": "integer"}, "score": fraction,
+            "models": {
+                "type": "object", "description": "Probability of an attack by each model.",
+                "additionalProperties": optional_fraction
+            },
             "judged": {"type": "boolean"},
             "box": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4}
         }
     });
     let medium = json!({
         "type": "object", "additionalProperties": false,
-        "required": ["medium", "score", "faces", "framesJudged", "frames"],
+        "required": [
+            "medium", "score", "faces", "framesJudged", "median", "worstWindow", "integrity", "frames"
+        ],
         "properties": {
             "medium": index, "score": optional_fraction, "faces": index, "framesJudged": index,
+            "median": optional_fraction, "worstWindow": optional_fraction,
+            "integrity": {"type": ["object", "null"]},
             "frames": {"type": "array", "items": frame}
         }
     });

@@ -54,18 +54,20 @@ fn portraits_pass_and_a_print_is_declined() {
 }
 
 #[test]
-fn attack_segment_in_a_bona_fide_clip_is_declined() {
+fn attack_segment_in_a_bona_fide_clip_is_noticed() {
     let live = sample("obama.jpg");
     let mut frames = handheld(&live, 12);
     let run_of = |frames: &[_]| run(SlotKind::Video, clip(frames));
     let bona_fide = run_of(&frames);
-    assert_eq!(bona_fide.outcome.resolution, Resolution::Success, "{:?}", bona_fide.outcome);
+    // The bench gives no track, so that only the pixels are judged.
+    assert_eq!(codes(&bona_fide.outcome), ["MOVEMENT_UNCLEAR"], "{:?}", bona_fide.outcome);
     assert_eq!(bona_fide.outcome.result["media"][0]["framesJudged"], 12);
     let attack = handheld(&print_of(&live, OBAMA_FACE), 3);
     frames.splice(5..8, attack);
     let spliced = run_of(&frames);
-    assert_eq!(spliced.outcome.resolution, Resolution::Declined, "{:?}", spliced.outcome);
-    assert!(codes(&spliced.outcome).contains(&"SPOOF_SUSPECTED"), "{:?}", spliced.outcome);
+    let noticed = |code: &&str| ["SPOOF_SUSPECTED", "SCORE_BETWEEN_THRESHOLDS"].contains(code);
+    assert!(codes(&spliced.outcome).iter().any(noticed), "{:?}", spliced.outcome);
+    assert!(score(&spliced) > score(&bona_fide));
     assert!(!codes(&spliced.outcome).contains(&"FACE_CHANGED"), "it is the same person");
 }
 
@@ -113,7 +115,7 @@ fn clip_that_loses_its_face_is_not_accepted() {
     frames.splice(6..12, (0..6).map(|_| wall.clone().into()));
     let run = run(SlotKind::Video, clip(&frames));
     assert_eq!(run.outcome.resolution, Resolution::OperatorRequired);
-    assert_eq!(codes(&run.outcome), ["FACE_LOST", "TOO_FEW_FRAMES"]);
+    assert_eq!(codes(&run.outcome), ["FACE_LOST", "TOO_FEW_FRAMES", "MOVEMENT_UNCLEAR"]);
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn worst_medium_decides() {
     let result: &Value = &run.outcome.result;
     assert_eq!(run.outcome.resolution, Resolution::Declined);
     assert_eq!(result["score"], result["media"][1]["score"]);
-    assert!(result["media"][0]["score"].as_f64().unwrap() < 0.5);
+    assert!(result["media"][0]["score"].as_f64().unwrap() < 0.35);
     assert!(run.artifacts.is_empty());
     assert_eq!(run.outcome.reasons[0].medium, Some(1));
 }
@@ -164,17 +166,23 @@ fn at_most_one_error_of_fifty_on_the_webcam_set() {
     };
     let list = std::fs::read_to_string(folder.join("nuaa.csv")).unwrap();
     let mut bench = bench();
-    let (mut wrong, mut counted) = ([0, 0], [0, 0]);
+    let (mut wrong, mut unsure, mut counted) = ([0, 0], 0, [0, 0]);
     for line in list.lines().skip(1) {
         let fields: Vec<&str> = line.split(',').collect();
         let live = usize::from(fields[1] == "live");
         let picture = image::open(folder.join(fields[0])).unwrap();
         bench.clear_media().medium(SlotKind::Image, &[], vec![still(&picture)]);
         let run = bench.run("liveness", json!({"extractBestShot": false})).unwrap();
-        let accepted = run.outcome.result["score"].as_f64().is_some_and(|score| score < 0.5);
+        let score = run.outcome.result["score"].as_f64().unwrap_or(1.0);
+        let (accepted, declined) = (score < 0.35, score >= 0.75);
         counted[live] += 1;
-        wrong[live] += usize::from(accepted != (live == 1));
+        wrong[live] += usize::from(if live == 1 { declined } else { accepted });
+        unsure += usize::from(!accepted && !declined);
     }
     assert_eq!(counted, [50, 50]);
     assert!(wrong[0] <= 1 && wrong[1] <= 1, "accepted attacks, refused people: {wrong:?}");
+    assert!(unsure <= 5, "{unsure} unsure");
 }
+
+#[path = "movement_tests.rs"]
+mod movement;

@@ -43,4 +43,4 @@ pub use pose::{HeadPose, PoseEstimator};
 pub use quality::{Framing, Quality, yaw_offset};
 pub use quarter_turn::QuarterTurned;
 pub use session::{Model, ModelOptions, Outputs};
-pub use spoof::{CROP_FACTOR, SpoofScorer};
+pub use spoof::{CROP_FACTOR, SpoofScorer, SpoofScores};

@@ -12,6 +12,15 @@ pub const CROP_FACTOR: f32 = 2.7;
 const SIDE: usize = 128;
 const WEIGHTS: &str = "fr_liveness.onnx";
 
+/// Probabilities of an attack, 0–1, one for each model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SpoofScores {
+    /// `fr_liveness`.
+    pub fr_liveness: f32,
+    /// The MiniFASNet pair; `None` if a file is not installed.
+    pub minifasnet: [Option<f32>; 2],
+}
+
 /// The anti-spoofing model with its buffers.
 #[derive(Debug)]
 pub struct SpoofScorer {
@@ -25,6 +34,15 @@ impl SpoofScorer {
     pub fn open(options: &ModelOptions) -> Result<Self, VisionError> {
         let tensor = vec![0.0; 3 * SIDE * SIDE];
         Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), tensor })
+    }
+
+    /// The scores of all models that are installed, as [`SpoofScorer::score`].
+    pub fn scores(
+        &mut self,
+        picture: &PixelView<'_>,
+        face: &Rect,
+    ) -> Result<SpoofScores, VisionError> {
+        Ok(SpoofScores { fr_liveness: self.score(picture, face)?, minifasnet: [None, None] })
     }
 
     /// The probability, 0–1, that the face in the box `face` (pixels of `picture`) is a
