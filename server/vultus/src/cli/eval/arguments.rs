@@ -38,8 +38,8 @@ pub(crate) struct FaceMatchArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct LivenessArguments {
-    /// CSV with columns image and label (`live` or `bona_fide`; anything else names the species of
-    /// an attack)
+    /// CSV with columns image (a photo, clip or shot set), label (`live` or `bona_fide`; anything
+    /// else names the species of an attack) and optionally source and recording
     #[arg(long)]
     pub(super) list: PathBuf,
     /// Folder to which the paths in the list are relative
@@ -48,4 +48,7 @@ pub(crate) struct LivenessArguments {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// With --json: list each presentation with its verdict and measures, too
+    #[arg(long, requires = "json")]
+    pub(super) each: bool,
 }

@@ -17,12 +17,17 @@ pub(super) struct Pair {
     pub(super) fold: Option<u32>,
 }
 
-/// A picture with its truth.
+/// A photo, clip or shot set with its truth.
 #[derive(Debug, Clone)]
 pub(super) struct Presentation {
     pub(super) image: PathBuf,
     /// `live` and `bona_fide` are bona fide; anything else names the species of the attack.
     pub(super) label: String,
+    /// Camera, codec, bitrate: whatever the figures are told apart by; `original` for recordings of
+    /// which others are versions.
+    pub(super) source: Option<String>,
+    /// The recording of which it is the original or a version.
+    pub(super) recording: Option<String>,
 }
 
 impl Presentation {
@@ -118,18 +123,29 @@ pub(super) fn read_pairs(path: &Path, root: &Path) -> Result<Vec<Pair>, CommandE
     table.rows.iter().enumerate().map(pair).collect()
 }
 
-/// Reads presentations: columns `image` and `label`; paths under `root`.
+/// Reads presentations: columns `image`, `label` and optionally `source` and `recording`; paths under
+/// `root`.
 pub(super) fn read_presentations(
     path: &Path,
     root: &Path,
 ) -> Result<Vec<Presentation>, CommandError> {
     let table = Table::read(path)?;
     let (image, label) = (table.required("image")?, table.required("label")?);
+    let optional = |name: &str| table.column(name);
+    let (source, recording) = (optional("source"), optional("recording"));
     let presentation = |(at, row): (usize, &csv::StringRecord)| {
         if row[label].is_empty() {
             return Err(table.bad(at, label, "`live` or the species of an attack"));
         }
-        Ok(Presentation { image: root.join(&row[image]), label: row[label].to_owned() })
+        let text = |column: Option<usize>| {
+            column.map(|column| row[column].to_owned()).filter(|text| !text.is_empty())
+        };
+        Ok(Presentation {
+            image: root.join(&row[image]),
+            label: row[label].to_owned(),
+            source: text(source),
+            recording: text(recording),
+        })
     };
     table.rows.iter().enumerate().map(presentation).collect()
 }

@@ -8,6 +8,7 @@ mod judge;
 mod list;
 mod liveness;
 mod metrics;
+mod wilson;
 
 use super::outcome::Done;
 use arguments::{DocumentArguments, FaceMatchArguments, LivenessArguments};
@@ -18,7 +19,7 @@ use std::path::Path;
 pub(crate) enum EvalCommand {
     /// Face verification: do two pictures show the same person?
     FaceMatch(FaceMatchArguments),
-    /// Presentation attack detection on single pictures
+    /// Presentation attack detection on photos, clips and shot sets
     Liveness(LivenessArguments),
     /// Machine-readable zones of identity documents
     Document(DocumentArguments),
