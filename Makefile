@@ -16,12 +16,13 @@
 #   make hostile all attacks of strangers and of one company at once; what another company notices
 #   make bench   throughput and latency
 #   make eval    accuracy on labelled pictures; DATA=FOLDER names them
+#   make robustness  verdicts of liveness on versions of labelled clips and on made attacks; DATA=FOLDER as well
 
-.PHONY: help setup demo run test check fmt lint ci docs cluster soak hostile bench eval
+.PHONY: help setup demo run test check fmt lint ci docs cluster soak hostile bench eval robustness
 .DEFAULT_GOAL := demo
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
 
-setup demo run test check fmt lint ci docs cluster soak hostile bench eval:
+setup demo run test check fmt lint ci docs cluster soak hostile bench eval robustness:
 	@scripts/$@.sh

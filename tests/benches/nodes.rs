@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 use vultus_tests::measure::{Figure, exit_code, print_figures, quantile};
 use vultus_tests::{
-    Client, Cluster, ClusterOptions, Node, NodeOptions, id_photo, sample, selfie_video, still_clip,
+    Client, Cluster, ClusterOptions, Node, NodeOptions, bona_fide_clip, id_photo, sample,
+    selfie_video,
 };
 
 /// Rounds of each installation.
@@ -67,7 +68,7 @@ async fn two_nodes(members: usize) -> f64 {
 
 /// Throughput of clients that wait for each verdict.
 async fn checks_per_minute(node: &Node, clients: Vec<Client>) -> f64 {
-    let clip = still_clip(node.scratch(), "obama2.jpg", 5.0);
+    let clip = bona_fide_clip(node.scratch());
     let media = [selfie_video(clip), id_photo(sample("obama.jpg"))];
     // The first run of each worker is slower and not counted.
     let warm = clients.iter().map(|client| client.folder_with(&media, &["liveness", "face_match"]));

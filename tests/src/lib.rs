@@ -9,6 +9,7 @@ mod disguise;
 mod disk;
 pub mod hostile;
 pub mod kill_suite;
+mod living;
 pub mod measure;
 mod media;
 mod node;
@@ -22,9 +23,8 @@ mod socket;
 pub use client::{Client, Upload};
 pub use cluster::{Cluster, ClusterOptions, DATABASE};
 pub use disguise::Disguise;
-pub use media::{
-    Clip, bona_fide_clip, clip_of, jpeg, large_suites, sample, sample_path, shot_set, still_clip,
-};
+pub use living::bona_fide_clip;
+pub use media::{Clip, clip_of, jpeg, large_suites, sample, sample_path, shot_set, still_clip};
 pub use node::{Node, NodeOptions, PASSWORD};
 pub use place::{compiled_plugin, executable, workspace_root};
 pub use plugins::compiled;

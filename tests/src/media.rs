@@ -38,12 +38,7 @@ pub struct Clip {
     pub seconds: f32,
 }
 
-/// A 5 s clip made from one portrait: 720 x 1280, 30 fps, H.264.
-pub fn bona_fide_clip(folder: &Path) -> Vec<u8> {
-    still_clip(folder, "obama2.jpg", 5.0)
-}
-
-/// A clip made from one sample portrait.
+/// A clip made from one sample portrait: 720 x 1280, 30 fps, H.264. Liveness notices that it is flat.
 pub fn still_clip(folder: &Path, still: &str, seconds: f32) -> Vec<u8> {
     clip_of(folder, &[Clip { still: sample_path(still), seconds }])
 }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 use vultus_tests::kill_suite::{Pause, Plan, run_on_sqlite};
 use vultus_tests::{
-    Client, Node, NodeOptions, analysis, compiled, id_photo, sample, selfie_photo, selfie_video,
-    still_clip, wait_until,
+    Client, Node, NodeOptions, analysis, bona_fide_clip, compiled, id_photo, sample, selfie_photo,
+    selfie_video, wait_until,
 };
 
 const FOLDERS: usize = 10;
@@ -62,7 +62,7 @@ async fn all_succeed_once(client: &Client, ids: &[String]) {
 async fn killed_worker_loses_no_work() {
     let node = Node::start().await;
     let client = node.client().await;
-    let ids = ten_folders(&client, &still_clip(node.scratch(), "obama2.jpg", 2.0)).await;
+    let ids = ten_folders(&client, &bona_fide_clip(node.scratch())).await;
     work_in_progress(&client).await;
     let killed = node.workers();
     for &pid in &killed {
@@ -80,7 +80,7 @@ async fn killed_worker_loses_no_work() {
 async fn killed_node_loses_no_work() {
     let mut node = Node::start().await;
     let client = node.client().await;
-    let ids = ten_folders(&client, &still_clip(node.scratch(), "obama2.jpg", 2.0)).await;
+    let ids = ten_folders(&client, &bona_fide_clip(node.scratch())).await;
     work_in_progress(&client).await;
     node.kill();
     node.launch().await;
