@@ -13,6 +13,7 @@ pub mod media;
 pub mod rules;
 pub mod slots;
 pub mod summary;
+pub mod text;
 pub mod turns;
 
 pub use account::{Principal, Role, User};

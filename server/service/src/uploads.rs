@@ -15,8 +15,11 @@ use std::time::Duration;
 use vultus_auth::policy::{self, Action};
 use vultus_blobs::{BlobError, BlobStore, MemoryBudget, Plain, Spool, SpooledBlob};
 use vultus_core::fair::{FairPermit, FairPermits, Shares, Tenant};
+use vultus_core::text::shown_file_name;
 use vultus_core::{Error, Principal, Result};
 
+/// Maximum length of the name of a file, in bytes; a longer one is cut.
+const MAX_NAME_BYTES: usize = 255;
 /// Time after which a client should retry when too many files arrive at once.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
@@ -54,7 +57,9 @@ impl UploadedFile {
             hasher.update(&buffer[..read]);
             byte_size += read as u64;
         }
-        let file_name = path.file_name().and_then(|name| safe_file_name(&name.to_string_lossy()));
+        let file_name = path
+            .file_name()
+            .and_then(|name| shown_file_name(&name.to_string_lossy(), MAX_NAME_BYTES));
         let content = Content::Open { file: file.into(), _reserved: None };
         Ok(Self(Arc::new(Arrived {
             content,
@@ -74,7 +79,7 @@ impl UploadedFile {
         &self.0.sha256
     }
 
-    /// The name that the client gave, without folders.
+    /// The name that the client gave, as it is shown.
     pub fn file_name(&self) -> Option<&str> {
         self.0.file_name.as_deref()
     }
@@ -187,7 +192,7 @@ impl UploadSink {
             }
             SinkTarget::Memory(spool) => spool.finish()?,
         };
-        let file_name = file_name.as_deref().and_then(safe_file_name);
+        let file_name = file_name.as_deref().and_then(|name| shown_file_name(name, MAX_NAME_BYTES));
         Ok(UploadedFile(Arc::new(Arrived { content, byte_size, sha256, file_name })))
     }
 }
@@ -268,17 +273,6 @@ impl Uploads {
     }
 }
 
-/// The last part of a path, without control characters, at most 255 bytes; `None` if that is
-/// empty.
-fn safe_file_name(name: &str) -> Option<String> {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut plain: String = last.chars().filter(|c| !c.is_control()).collect();
-    while plain.len() > 255 {
-        plain.pop();
-    }
-    (!plain.is_empty()).then_some(plain)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,12 +303,5 @@ mod tests {
                 .unwrap();
             assert_eq!(text, "abc");
         }
-    }
-
-    #[test]
-    fn file_name_loses_folders_and_control_characters() {
-        assert_eq!(safe_file_name("../../etc/pass\u{0}wd").as_deref(), Some("passwd"));
-        assert_eq!(safe_file_name("C:\\me\\selfie.mp4").as_deref(), Some("selfie.mp4"));
-        assert_eq!(safe_file_name("a/"), None);
     }
 }
