@@ -85,6 +85,43 @@ async fn content_decides_the_type_whatever_the_client_declares() {
 }
 
 #[tokio::test]
+async fn valid_multipart_of_other_clients_is_read_and_encodings_are_named() {
+    let node = Node::start().await;
+    let client = node.client().await;
+    let http = reqwest::Client::new();
+    let post = |content_type: &str| {
+        let request = http.post(format!("{}/graphql", client.url())).bearer_auth(client.token());
+        request.header("content-type", content_type)
+    };
+    // One file for two media, a boundary that should be quoted, and a name that misleads.
+    let operations = json!({
+        "query": "mutation($i: CreateFolderInput!) { createFolder(input: $i) { media {
+            originalName byteSize } } }",
+        "variables": {"i": {"media": [
+            {"file": null, "tags": ["photo_selfie"]},
+            {"file": null, "tags": ["photo_id", "photo_id_front"]},
+        ]}},
+    });
+    let map = json!({"x": ["variables.i.media.0.file", "variables.i.media.1.file"]});
+    let photo = sample("obama2.jpg");
+    let head = |name: &str| format!("--a/b\r\nContent-Disposition: form-data; name=\"{name}\"");
+    let mut body = format!("{}\r\n\r\n{operations}\r\n", head("operations")).into_bytes();
+    body.extend(format!("{}\r\n\r\n{map}\r\n", head("map")).into_bytes());
+    body.extend(format!("{}; filename=\"me\u{202e}gpj.exe\"\r\n\r\n", head("x")).into_bytes());
+    body.extend(&photo);
+    body.extend(b"\r\n--a/b--\r\n");
+    let answer = post("multipart/form-data; boundary=a/b").body(body).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    let medium = json!({"originalName": "megpj.exe", "byteSize": photo.len()});
+    assert_eq!(answer["data"]["createFolder"]["media"], json!([medium, medium]), "{answer:#}");
+    let packed = post("application/json").header("content-encoding", "gzip").body("\u{1f}");
+    let answer = packed.send().await.unwrap();
+    assert_eq!(answer.status(), 415);
+    let answer: Value = answer.json().await.unwrap();
+    assert_eq!(answer["errors"][0]["extensions"]["reason"], "UNSUPPORTED_CONTENT_ENCODING");
+}
+
+#[tokio::test]
 async fn error_names_the_wrong_argument() {
     let node = Node::start().await;
     let client = node.client().await;

@@ -5,7 +5,7 @@
 
 mod file_map;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use futures::future::maybe_done;
@@ -84,24 +84,32 @@ where
         source.allow(LEASH_BYTES);
         let Some(field) = parts.next_field().await.map_err(broken)? else { break };
         let name = field.name().unwrap_or_default().to_owned();
-        let Some(place) = places.of(&name) else {
+        let targets = places.of(&name);
+        let Some(place) = targets.first() else {
             return Err(bad_multipart("a file is sent that `map` does not name"));
         };
         if arrived.contains_key(&name) {
             return Err(bad_multipart("a file is sent twice").at(&place.argument));
         }
-        let sink = begin().map_err(|error| error.at(&place.argument))?;
-        let file = read_file(field, &source, sink, limits.file_bytes)
+        let mut sinks = Vec::with_capacity(targets.len());
+        for target in &targets {
+            sinks.push(begin().map_err(|error| error.at(&target.argument))?);
+        }
+        let copies = read_file(field, &source, sinks, limits.file_bytes)
             .await
             .map_err(|error| error.at(&place.argument))?;
-        // Polled once, the file writes its last part to disk while the next file arrives.
-        let mut finishing = Box::pin(maybe_done(file.finish()));
-        let _ = futures::poll!(&mut finishing);
-        arrived.insert(name, finishing);
+        let mut all_finishing = VecDeque::with_capacity(copies.len());
+        for copy in copies {
+            // Polled once, the file writes its last part to disk while the next file arrives.
+            let mut finishing = Box::pin(maybe_done(copy.finish()));
+            let _ = futures::poll!(&mut finishing);
+            all_finishing.push_back(finishing);
+        }
+        arrived.insert(name, all_finishing);
     }
     let mut files = Vec::with_capacity(places.0.len());
     for (name, place) in places.0 {
-        let Some(mut finishing) = arrived.remove(&name) else {
+        let Some(mut finishing) = arrived.get_mut(&name).and_then(VecDeque::pop_front) else {
             return Err(bad_multipart("a file that `map` names is missing").at(&place.argument));
         };
         finishing.as_mut().await;
@@ -157,12 +165,13 @@ impl<S: Spool> Whole<S> {
     }
 }
 
+/// Writes a file into one spool for each of its places.
 async fn read_file<S: Spool>(
     mut field: Field<'static>,
     source: &BodySource,
-    mut sink: S,
+    mut sinks: Vec<S>,
     limit: u64,
-) -> Result<Whole<S>> {
+) -> Result<Vec<Whole<S>>> {
     let name = field.file_name().map(str::to_owned);
     let mut size = 0u64;
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
@@ -175,9 +184,12 @@ async fn read_file<S: Spool>(
                 reason: Some("TOO_MANY_BYTES".to_owned()),
             });
         }
-        sink.write(chunk).await?;
+        for sink in &mut sinks {
+            sink.write(chunk.clone()).await?;
+        }
     }
-    Ok(Whole { sink, name })
+    let whole = |sink| Whole { sink, name: name.clone() };
+    Ok(sinks.into_iter().map(whole).collect())
 }
 
 fn broken(error: multer::Error) -> Error {

@@ -44,6 +44,16 @@ pub(super) async fn handle(
         headers: parts.headers,
     };
     let body = BodySource::new(body);
+    if has_encoding(&exchange.headers) {
+        body.drain().await;
+        let error = Error::InvalidInput {
+            argument: None,
+            message: "the body must be sent without a Content-Encoding, not compressed".to_owned(),
+            reason: Some("UNSUPPORTED_CONTENT_ENCODING".to_owned()),
+        };
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return respond::refusal_with(status, &error, &exchange.request_id);
+    }
     let answered = match ContentType::of(&exchange.headers) {
         ContentType::Json => exchange.json(body.clone()).await,
         ContentType::Multipart(boundary) => exchange.multipart(body.clone(), boundary).await,
@@ -89,12 +99,39 @@ impl ContentType {
         if essence.eq_ignore_ascii_case("application/json") {
             return Self::Json;
         }
-        match multer::parse_boundary(text) {
-            Ok(boundary) if !boundary.is_empty() && boundary.len() <= 70 => {
-                Self::Multipart(boundary)
-            }
-            _ => Self::Other,
+        if !essence.eq_ignore_ascii_case("multipart/form-data") {
+            return Self::Other;
         }
+        boundary(text).map_or(Self::Other, Self::Multipart)
+    }
+}
+
+/// Whether the body is compressed.
+fn has_encoding(headers: &HeaderMap) -> bool {
+    let is_plain = |text: &str| text.trim().eq_ignore_ascii_case("identity");
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
+    !encodings.all(|value| value.to_str().is_ok_and(is_plain))
+}
+
+/// The boundary of a multipart type, quoted or not. Clients send characters such as `/` without the
+/// quotes that they need (RFC 2046, 5.1.1).
+fn boundary(content_type: &str) -> Option<String> {
+    let mut rest = content_type.split_once(';')?.1;
+    loop {
+        let (name, value) = rest.split_once('=')?;
+        let value = value.trim_start();
+        let (value, after) = match value.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"')?,
+            None => value
+                .split_once(';')
+                .map_or((value.trim_end(), ""), |(value, after)| (value.trim_end(), after)),
+        };
+        if name.trim_matches([' ', '\t', ';']).eq_ignore_ascii_case("boundary") {
+            let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+            let fits = (1..=70).contains(&value.len()) && !value.ends_with(' ');
+            return (plain && fits).then(|| value.to_owned());
+        }
+        rest = after;
     }
 }
 
@@ -311,5 +348,27 @@ impl Spool for UploadSink {
 
     async fn finish(self, name: Option<String>) -> Result<UploadedFile> {
         UploadSink::finish(self, name).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boundaries_are_read_quoted_and_unquoted() {
+        for (given, expected) in [
+            ("multipart/form-data; boundary=abc", Some("abc")),
+            ("multipart/form-data; boundary=a/b=c+d?e:f", Some("a/b=c+d?e:f")),
+            ("multipart/form-data; charset=utf-8; Boundary=\"a b/c\"; x=y", Some("a b/c")),
+            ("multipart/form-data;boundary=abc ; charset=utf-8", Some("abc")),
+            ("multipart/form-data", None),
+            ("multipart/form-data; boundary=", None),
+            ("multipart/form-data; boundary=\"open", None),
+        ] {
+            assert_eq!(boundary(given).as_deref(), expected, "{given}");
+        }
+        let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
+        assert_eq!(boundary(&long), None);
     }
 }

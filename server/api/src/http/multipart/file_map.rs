@@ -35,8 +35,8 @@ impl Place {
     }
 }
 
-/// `map`: name and variable of each file, sorted by variable, so that equal requests number their
-/// files in the same way.
+/// `map`: name and variable of each place, sorted by variable, so that equal requests number their
+/// files in the same way. One file may have several places.
 #[derive(Debug)]
 pub(super) struct FileMap(pub(super) Vec<(String, Place)>);
 
@@ -44,7 +44,7 @@ impl FileMap {
     pub(super) fn parse(text: &[u8], max_files: usize) -> Result<Self> {
         let raw: HashMap<String, Vec<String>> = serde_json::from_slice(text)
             .map_err(|_| bad_multipart("`map` is not an object of lists of paths"))?;
-        if raw.len() > max_files {
+        if raw.values().map(Vec::len).sum::<usize>() > max_files {
             return Err(Error::LimitExceeded {
                 argument: None,
                 message: format!("the request has more than {max_files} files"),
@@ -54,23 +54,26 @@ impl FileMap {
         let mut places = Vec::with_capacity(raw.len());
         let mut taken = HashSet::new();
         for (name, paths) in raw {
-            let [path] = paths.as_slice() else {
-                return Err(bad_multipart("`map` must name exactly one place for each file"));
-            };
-            let place = Place::parse(path).ok_or_else(|| {
-                bad_multipart("`map` has a path that is not `variables.` and a variable")
-            })?;
-            if !taken.insert(place.steps.clone()) {
-                return Err(bad_multipart("`map` names one place twice").at(&place.argument));
+            if paths.is_empty() {
+                return Err(bad_multipart("`map` names no place for a file"));
             }
-            places.push((name, place));
+            for path in &paths {
+                let place = Place::parse(path).ok_or_else(|| {
+                    bad_multipart("`map` has a path that is not `variables.` and a variable")
+                })?;
+                if !taken.insert(place.steps.clone()) {
+                    return Err(bad_multipart("`map` names one place twice").at(&place.argument));
+                }
+                places.push((name.clone(), place));
+            }
         }
         places.sort_by(|(_, a), (_, b)| a.steps.cmp(&b.steps));
         Ok(Self(places))
     }
 
-    pub(super) fn of(&self, name: &str) -> Option<&Place> {
-        self.0.iter().find(|(other, _)| other == name).map(|(_, place)| place)
+    /// The places of a file.
+    pub(super) fn of(&self, name: &str) -> Vec<&Place> {
+        self.0.iter().filter(|(other, _)| other == name).map(|(_, place)| place).collect()
     }
 
     pub(super) fn check_variables(&self, request: &GraphQlRequest) -> Result<()> {

@@ -104,12 +104,18 @@ async fn a_file_over_the_limit_is_refused_with_its_argument() {
 }
 
 #[tokio::test]
-async fn each_file_has_one_variable_and_each_variable_one_file() {
+async fn the_places_of_files_are_bounded_and_each_has_one_file() {
     let many = vec!["\"variables.i.media.0.file\""; 1_000].join(",");
     let (message, _) =
         refusal(&[("operations", OPERATIONS), ("map", &format!("{{\"x\":[{many}]}}")), ("x", "1")])
             .await;
-    assert!(message.contains("exactly one place"), "{message}");
+    assert!(message.contains("3 files") || message.contains("one place twice"), "{message}");
+    let four: Vec<_> = (0..4).map(|n| format!("\"variables.i.media.{n}.file\"")).collect();
+    let map = format!("{{\"x\":[{}]}}", four.join(","));
+    let (message, _) = refusal(&[("operations", OPERATIONS), ("map", &map), ("x", "1")]).await;
+    assert!(message.contains("3 files"), "{message}");
+    let (message, _) = refusal(&[("operations", OPERATIONS), ("map", "{\"x\":[]}")]).await;
+    assert!(message.contains("no place"), "{message}");
     let twice = r#"{"x":["variables.i.media.0.file"],"y":["variables.i.media.0.file"]}"#;
     assert!(
         refusal(&[("operations", OPERATIONS), ("map", twice), ("x", "1"), ("y", "1")])
@@ -117,6 +123,18 @@ async fn each_file_has_one_variable_and_each_variable_one_file() {
             .0
             .contains("one place twice")
     );
+}
+
+#[tokio::test]
+async fn one_file_may_fill_several_variables() {
+    let map = r#"{"x":["variables.i.media.0.file","variables.i.media.1.file"]}"#;
+    let bytes = body(&[("operations", OPERATIONS), ("map", map), ("x", "both")]);
+    let (upload, open) = read_body(Body::from(bytes)).await;
+    let upload = upload.unwrap();
+    assert_eq!(upload.files, vec![(Some("x.jpg".to_owned()), b"both".to_vec()); 2]);
+    let media = &upload.request.variables.as_ref().unwrap()["i"]["media"];
+    assert_eq!((&media[0]["file"], &media[1]["file"]), (&marker(0).into(), &marker(1).into()));
+    assert_eq!(open, 0);
 }
 
 #[tokio::test]
