@@ -2,6 +2,7 @@
 
 use crate::detached::DetachedWork;
 use crate::errors::stored;
+use crate::keyed_locks::{KeyedLock, KeyedLocks};
 use crate::sessions::{SessionCache, principal_of};
 use crate::types::{Authenticated, Tokens, ViewerInfo};
 use secrecy::SecretString;
@@ -34,8 +35,9 @@ struct State {
     sessions: SessionCache,
     login_keys: LoginKeyring,
     addresses: AddressBrake,
-    /// Held from the decision about a login until its failure is counted.
-    failed_logins: Arc<tokio::sync::Mutex<()>>,
+    /// Held from the decision about a login until its failure is counted, by the key of the name
+    /// with the address: a flood of failures elsewhere delays no login.
+    failed_logins: KeyedLocks<String>,
     detached: DetachedWork,
     clock: Clock,
 }
@@ -72,7 +74,7 @@ impl Accounts {
             sessions: SessionCache::default(),
             login_keys,
             addresses: AddressBrake::default(),
-            failed_logins: Arc::default(),
+            failed_logins: KeyedLocks::default(),
             detached,
             clock,
         }))
@@ -107,7 +109,7 @@ impl Accounts {
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let is_right = state.passwords.verify(password, hash, from).await?;
         // Read again under the lock: concurrent guesses must see the failures counted before them.
-        let counting = state.failed_logins.clone().lock_owned().await;
+        let counting = state.failed_logins.lock(keys.origin.clone()).await;
         refuse_locked(&stored(state.store.login_attempts(&keys).await)?, now)?;
         match found {
             Some(found) if is_right => {
@@ -130,7 +132,7 @@ impl Accounts {
         &self,
         keys: LoginKeys,
         now: OffsetDateTime,
-        counting: tokio::sync::OwnedMutexGuard<()>,
+        counting: KeyedLock<String>,
     ) {
         let store = self.0.store.clone();
         self.0.detached.spawn(async move {

@@ -38,6 +38,7 @@ mod hub;
 mod idempotency;
 mod info;
 mod intake;
+mod keyed_locks;
 mod media_files;
 mod options;
 mod params;
