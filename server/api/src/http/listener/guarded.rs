@@ -67,7 +67,11 @@ impl Guarded {
     /// Completes when the client has been idle for too long, or slow with its headers.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.awaits_request() {
-            return Poll::Pending;
+            self.liveliness.wake_when_sent(cx.waker());
+            // The request may have ended just before that.
+            if !self.awaits_request() {
+                return Poll::Pending;
+            }
         }
         let idle_since = *self.idle_since.get_or_insert_with(Instant::now);
         let deadline = match self.begun_at {

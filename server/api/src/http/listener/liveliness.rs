@@ -4,12 +4,13 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
+use futures::task::AtomicWaker;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 #[derive(Debug, Default)]
@@ -19,12 +20,19 @@ pub(super) struct Liveliness {
     /// Requests so far.
     begun: AtomicUsize,
     is_upgraded: AtomicBool,
+    /// The connection's task, which has to look again when a request ends.
+    reader: AtomicWaker,
 }
 
 impl Liveliness {
     /// Whether the connection waits for its client to send a request.
     pub(super) fn awaits_request(&self) -> bool {
         self.requests.load(Ordering::Acquire) == 0 && !self.is_upgraded()
+    }
+
+    /// Wakes the task when a running request ends.
+    pub(super) fn wake_when_sent(&self, task: &Waker) {
+        self.reader.register(task);
     }
 
     /// Number of requests so far: while it stays the same, the connection awaits the same request.
@@ -61,6 +69,7 @@ impl RunningRequest {
 impl Drop for RunningRequest {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
+        self.0.reader.wake();
     }
 }
 
