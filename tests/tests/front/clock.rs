@@ -27,7 +27,7 @@ async fn clock_ahead_for_a_moment_deletes_nothing() {
     let node = Node::start_with(NodeOptions {
         environment: vec![
             ("LD_PRELOAD".to_owned(), library.display().to_string()),
-            ("VULTUS_TEST_CLOCK".to_owned(), offset.display().to_string()),
+            ("TEST_CLOCK".to_owned(), offset.display().to_string()),
         ],
         ..NodeOptions::default()
     })
