@@ -1,5 +1,6 @@
 //! Domain types and rules. Pure: no async, no input or output, no framework or driver type. The
-//! only contact with the machine is [`clock`], which reads the time.
+//! only contacts with the machine are [`clock`], which reads the time, and [`fair`], which measures
+//! how long permits have been scarce.
 
 pub mod account;
 pub mod analysis;
