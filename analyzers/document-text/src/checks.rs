@@ -4,12 +4,14 @@ use time::Date;
 use vultus_plugin_api::Reason;
 use vultus_plugin_api::verdict::Finding as _;
 
-use crate::date;
+use crate::date::{self, Role, ZoneDate};
+use crate::fields::has_digits_in_names;
+use crate::mrz::STANDARD_LETTERS;
 use crate::page::Page;
 use crate::params::Params;
 use crate::policy::Finding;
-use crate::report::{DocumentType, Field, FieldName, FieldStatus, Mrz, Side};
-use crate::visual;
+use crate::report::{DocumentType, Field, FieldName, FieldStatus, Mrz, MrzFormat, Side};
+use crate::{states, visual, zone};
 
 /// A finding and the medium that it concerns, if any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +73,7 @@ pub(crate) fn findings(
 
 /// Whether there is no sign of a document: no zone, no barcode, no text, and no rectangle with a
 /// portrait.
-fn is_nothing(pages: &[Page<'_>], known: &Known<'_>) -> bool {
+pub(crate) fn is_nothing(pages: &[Page<'_>], known: &Known<'_>) -> bool {
     let has_zone = known.mrz.is_some() || pages.iter().any(|page| page.reading.mrz.is_some());
     let has_words = pages
         .iter()
@@ -83,7 +85,6 @@ fn is_nothing(pages: &[Page<'_>], known: &Known<'_>) -> bool {
 
 /// Findings about the document as a whole.
 fn of_document(pages: &[Page<'_>], known: &Known<'_>, today: Date) -> Vec<Finding> {
-    let has_zone = known.mrz.is_some();
     let has_portrait = pages.iter().any(|page| page.reading.portrait.is_some());
     let has_back = pages.iter().any(|page| page.side == Side::Back);
     let zone_was_located = pages.iter().any(|page| page.reading.mrz.is_some());
@@ -118,7 +119,7 @@ fn of_document(pages: &[Page<'_>], known: &Known<'_>, today: Date) -> Vec<Findin
             known.fields.iter().any(|field| field.status == FieldStatus::Mismatch),
             Finding::FieldMismatch,
         ),
-        (!has_zone && expiry.is_some_and(|expiry| expiry < today), Finding::Expired),
+        (expiry.is_some_and(|expiry| expiry < today), Finding::Expired),
     ];
     checks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, finding)| finding).collect()
 }
@@ -129,6 +130,7 @@ fn of_picture(page: &Page<'_>, params: &Params) -> Vec<Finding> {
     let above = |value: f32, limit: f32| value.is_nan() || value > limit;
     let below = |value: f32, limit: f32| value.is_nan() || value < limit;
     let checks = [
+        (page.reading.mirrored, Finding::Mirrored),
         (quality.cut_off, Finding::CutOff),
         (above(quality.glare, params.max_glare), Finding::Glare),
         (below(quality.sharpness, params.min_sharpness), Finding::Blurred),
@@ -140,29 +142,38 @@ fn of_picture(page: &Page<'_>, params: &Params) -> Vec<Finding> {
 }
 
 fn of_zone(mrz: &Mrz, today: Date) -> Vec<Finding> {
-    let day = |text: &str, check: Option<bool>| (check == Some(true)).then(|| date::from_iso(text));
-    let birth = day(&mrz.date_of_birth, mrz.check_digits.date_of_birth);
-    let expiry = day(&mrz.date_of_expiry, mrz.check_digits.date_of_expiry);
-    let is_filler = |text: &str| text.contains('<');
-    let off_calendar =
-        |text: &str, day: Option<Option<Date>>| day == Some(None) && !is_filler(text);
-    let (birth_day, expiry_day) = (birth.flatten(), expiry.flatten());
-    let too_old =
-        birth_day.is_some_and(|birth| birth > today || today.year() - birth.year() > OLDEST);
-    let before_birth = birth_day.zip(expiry_day).is_some_and(|(birth, expiry)| expiry < birth);
-    let impossible = off_calendar(&mrz.date_of_birth, birth)
-        || off_calendar(&mrz.date_of_expiry, expiry)
-        || too_old
-        || before_birth;
+    if !mrz.is_certain() {
+        return vec![Finding::MrzLayoutUnknown];
+    }
+    let read = |text: &str, role: Role, check: Option<bool>| {
+        zone::date(text, role, today).filter(|_| check != Some(false))
+    };
+    let birth = read(&mrz.date_of_birth, Role::Birth, mrz.check_digits.date_of_birth);
+    let expiry = read(&mrz.date_of_expiry, Role::Expiry, mrz.check_digits.date_of_expiry);
+    let day = |date: Option<ZoneDate>| match date {
+        Some(ZoneDate::Day(day)) => Some(day),
+        _ => None,
+    };
+    let too_old = day(birth).is_some_and(|birth| today.year() - birth.year() > OLDEST);
+    let before_birth = day(birth).zip(day(expiry)).is_some_and(|(birth, expiry)| expiry < birth);
+    let impossible =
+        [birth, expiry].contains(&Some(ZoneDate::Impossible)) || too_old || before_birth;
     let is_specimen = mrz.issuing_state == "UTO" || mrz.nationality == "UTO";
+    let has_own_layout = matches!(mrz.format, MrzFormat::FrenchId | MrzFormat::SwissLicence);
+    let is_unknown = |code: &str| states::name(code).is_none();
     let checks = [
         (!mrz.valid, Finding::MrzCheckDigits),
         (impossible, Finding::DatesImpossible),
-        (expiry_day.is_some_and(|expiry| expiry < today), Finding::Expired),
+        (day(expiry).is_some_and(|expiry| expiry < today), Finding::Expired),
         (
-            mrz.issuing_state_name.is_none() || mrz.nationality_name.is_none(),
+            is_unknown(&mrz.issuing_state) || (!has_own_layout && is_unknown(&mrz.nationality)),
             Finding::CountryUnknown,
         ),
+        (
+            !has_own_layout && !mrz.document_code.starts_with(STANDARD_LETTERS),
+            Finding::DocumentCodeUnusual,
+        ),
+        (has_digits_in_names(mrz), Finding::NameWithDigits),
         (is_specimen, Finding::Specimen),
     ];
     checks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, finding)| finding).collect()

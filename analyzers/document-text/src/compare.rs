@@ -1,6 +1,4 @@
-//! Compares values of different zones. The visual zone has diacritics, other scripts and
-//! recognition errors; the machine-readable zone has transliterations (ICAO 9303 part 3, section 6)
-//! and truncated names.
+//! Reduces texts of different zones to forms that can be compared, and compares numbers.
 
 /// The text reduced to capital ASCII letters and digits.
 pub(crate) fn folded(text: &str) -> String {
@@ -24,76 +22,25 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A canonical form: equal for all transliterations of a name, and for characters that a recogniser
-/// confuses.
-fn canonical(text: &str) -> String {
-    let mut text: String = text.to_owned();
-    for (long, short) in
-        [("NXX", "N"), ("UXX", "U"), ("AE", "A"), ("OE", "O"), ("UE", "U"), ("AA", "A")]
-    {
-        text = text.replace(long, short);
-    }
-    looks(&text)
-}
-
-/// Replaces each character by a representative of the characters that look like it.
+/// Replaces each character by a representative of the characters that look like it: digits and
+/// letters, and the letters I and L. Other letters are told apart, as an altered one has to be.
 pub(crate) fn looks(text: &str) -> String {
     let like = |character: char| match character {
-        '0' | 'Q' | 'D' => 'O',
-        '1' | 'L' | 'J' => 'I',
+        '0' => 'O',
+        '1' | 'L' => 'I',
         '8' => 'B',
         '5' => 'S',
         '2' => 'Z',
-        '6' | 'C' => 'G',
-        'V' => 'U',
+        '6' => 'G',
         other => other,
     };
     text.chars().map(like).collect()
-}
-
-/// Whether two names are the same: all words of one are among those of the other, or `zone` is the
-/// beginning of `print`, since the zone truncates long names.
-pub(crate) fn same_name(zone: &str, print: &str) -> bool {
-    let of = |text: &str| words(text).iter().map(|word| canonical(word)).collect::<Vec<_>>();
-    let (zone, print) = (of(zone), of(print));
-    if zone.is_empty() || print.is_empty() {
-        return false;
-    }
-    let within = |few: &[String], many: &[String]| few.iter().all(|word| many.contains(word));
-    let (joined_zone, joined_print) = (zone.concat(), print.concat());
-    const SHORTEST_CUT: usize = 8;
-    within(&zone, &print)
-        || within(&print, &zone)
-        || joined_zone == joined_print
-        || (joined_zone.len() >= SHORTEST_CUT && joined_print.starts_with(&joined_zone))
 }
 
 /// Whether two numbers are the same apart from spaces and characters that look alike.
 pub(crate) fn same_number(a: &str, b: &str) -> bool {
     let (a, b) = (looks(&folded(a)), looks(&folded(b)));
     !a.is_empty() && a == b
-}
-
-/// Whether a printed nationality or state matches a code; `None` if it is not recognised.
-pub(crate) fn same_state(code: &str, print: &str) -> Option<bool> {
-    let words = words(print);
-    let codes = words.iter().filter(|word| word.len() == 3 && mrz::country_name(word).is_some());
-    let mut named: Vec<&str> = codes.map(String::as_str).collect();
-    for (known, name) in mrz::codes() {
-        let stems = self::words(name);
-        // HUNGARIAN matches HUNGARY: a nationality usually begins like the name of the state.
-        let begins = |word: &&String| {
-            word.len() >= 5
-                && stems.first().is_some_and(|stem| stem.len() >= 5 && stem[..5] == word[..5])
-        };
-        if words.iter().any(|word| begins(&word)) {
-            named.push(known);
-        }
-    }
-    if named.iter().any(|named| mrz::codes_equivalent(named, code)) {
-        return Some(true);
-    }
-    (!named.is_empty()).then_some(false)
 }
 
 /// Levenshtein distance of `a` and `b`; may be any number above `most` if it exceeds `most`.
@@ -120,48 +67,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transliterated_names_are_equal() {
-        for (zone, print) in [
-            ("MUELLER", "MÜLLER"),
-            ("MULLER", "Müller"),
-            ("SKJAEVE", "SKJÆVE"),
-            ("BASANAVICIENE", "BASANAVIČIENĖ"),
-            ("IVANOV", "ИВАНОВ"),
-            ("OBRIEN", "O'Brien"),
-            ("SMITH JONES", "SMITH-JONES"),
-            ("WEISS", "Weiß"),
-            ("NUNXXEZ", "NUÑEZ"),
-            ("ANNA MARIA", "ANNA"),
-            ("CHRISTOPHERSEN VA", "CHRISTOPHERSEN VAN DER BERG"),
-            ("ERIKSSON", "ER1KSSON"),
-        ] {
-            assert!(same_name(zone, print), "{zone} {print}");
-        }
-    }
-
-    #[test]
-    fn other_names_differ() {
-        for (zone, print) in
-            [("ERIKSSON", "ERIKSSEN"), ("ANNA", "HANNA"), ("", "ANNA"), ("ANNA", "")]
-        {
-            assert!(!same_name(zone, print), "{zone} {print}");
-        }
-    }
-
-    #[test]
     fn spaces_in_numbers_are_ignored() {
         assert!(same_number("L898902C3", "L 898902C3"));
         assert!(same_number("AO123456", "A0123456"));
         assert!(!same_number("L898902C3", "L898903C3"));
-    }
-
-    #[test]
-    fn unknown_nationality_is_not_compared() {
-        assert_eq!(same_state("HUN", "MAGYAR/HUNGARIAN"), Some(true));
-        assert_eq!(same_state("POL", "POLSKIE / POLISH"), None, "four common letters are too few");
-        assert_eq!(same_state("D", "DEUTSCH"), None, "only English names are known");
-        assert_eq!(same_state("UTO", "POL"), Some(false));
-        assert_eq!(same_state("UTO", "HUNGARIAN"), Some(false));
     }
 
     #[test]

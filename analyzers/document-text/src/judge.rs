@@ -5,13 +5,15 @@ use vultus_plugin_api::{Failure, Outcome, Reason, Resolution};
 
 use crate::aamva::Licence;
 use crate::checks::{self, Found, Known};
+use crate::fields::{self, Merged, Sources};
 use crate::page::Page;
 use crate::params::Params;
 use crate::reading::{PageReading, Quad, TextLine};
 use crate::report::{
     DocumentType, Line, MediumReport, Mrz, PortraitReport, Quality, Report, Side, fraction,
 };
-use crate::{barcode, fields, visual, zone};
+use crate::visual::{self, Printed};
+use crate::{barcode, zone};
 
 /// Verdict, reasons and report.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,12 +45,23 @@ pub fn judge(
 ) -> DocumentResult {
     let mut pages = vec![Page { medium: 0, side: Side::Front, reading: front }];
     pages.extend(back.map(|reading| Page { medium: 1, side: Side::Back, reading }));
-    let mrz = zone::best(&pages, today);
+    let mut mrz = zone::best(&pages, today);
     let (barcodes, licence) = barcode::read(&pages);
     let kind = kind(&pages, mrz.as_ref(), licence.as_ref());
-    let fields = fields::merged(&pages, kind, mrz.as_ref(), licence.as_ref(), today);
+    let printed = printed(&pages, kind, today);
+    if let Some(mrz) = &mut mrz {
+        zone::settle_centuries(mrz, &printed);
+    }
+    // The values of a zone whose layout is not certain mean nothing.
+    let certain = mrz.as_ref().filter(|mrz| mrz.is_certain());
+    let licence = licence.as_ref();
+    let sources = Sources { pages: &pages, printed: &printed, mrz: certain, licence, today };
+    let Merged { fields, found } = fields::merged(&sources);
     let known = Known { kind, mrz: mrz.as_ref(), fields: &fields, has_licence: licence.is_some() };
-    let findings = checks::findings(&pages, &known, params, today);
+    let mut findings = checks::findings(&pages, &known, params, today);
+    if !checks::is_nothing(&pages, &known) {
+        findings.extend(found);
+    }
     let report = Report {
         kind,
         media: pages.iter().map(medium_report).collect(),
@@ -62,13 +75,26 @@ pub fn judge(
     DocumentResult { resolution, reasons: findings.iter().map(Found::reason).collect(), report }
 }
 
-/// The document type: by the machine-readable zone, else the barcode, else the printed words.
+/// The document type: by the machine-readable zone, else the barcode, else the printed words. A
+/// zone whose layout is not certain comes last.
 fn kind(pages: &[Page<'_>], mrz: Option<&Mrz>, licence: Option<&Licence>) -> DocumentType {
     let named = || pages.iter().find_map(|page| visual::kind(&page.reading.lines));
-    mrz.map(zone::document_type)
+    mrz.filter(|mrz| mrz.is_certain())
+        .map(zone::document_type)
         .or(licence.map(|licence| licence.kind))
         .or_else(named)
+        .or(mrz.map(zone::document_type))
         .unwrap_or(DocumentType::Unknown)
+}
+
+/// The labelled fields of all sides, with their media.
+fn printed(pages: &[Page<'_>], kind: DocumentType, today: Date) -> Vec<(u32, Printed)> {
+    let mut all = Vec::new();
+    for page in pages {
+        let fields = visual::fields(&page.reading.lines, kind, today);
+        all.extend(fields.into_iter().map(|printed| (page.medium, printed)));
+    }
+    all
 }
 
 fn medium_report(page: &Page<'_>) -> MediumReport {

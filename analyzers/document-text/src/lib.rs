@@ -11,7 +11,9 @@ mod compare;
 mod date;
 mod fields;
 mod judge;
+mod months;
 mod mrz;
+mod names;
 mod page;
 mod params;
 mod policy;
@@ -19,6 +21,7 @@ mod printed_date;
 pub mod reading;
 pub mod report;
 mod schema;
+mod states;
 mod visual;
 mod zone;
 
@@ -31,3 +34,4 @@ pub use reading::{
     TextLine,
 };
 pub use schema::result_schema;
+pub use visual::is_understood;

@@ -10,23 +10,29 @@
 //! | `MRZ_MISSING` | the machine-readable zone is missing (below) | OPERATOR_REQUIRED |
 //! | `MRZ_UNREADABLE` | a zone was located, but its lines match no format | OPERATOR_REQUIRED |
 //! | `MRZ_CHECK_DIGITS` | a check digit is wrong and not correctable | OPERATOR_REQUIRED |
+//! | `MRZ_LAYOUT_UNKNOWN` | most check digits fit no known layout | OPERATOR_REQUIRED |
 //! | `FIELD_MISMATCH` | a field differs between the zones or the barcode | OPERATOR_REQUIRED |
 //! | `COUNTRY_UNKNOWN` | issuing state or nationality is no ICAO 9303 code | OPERATOR_REQUIRED |
+//! | `DOCUMENT_CODE_UNUSUAL` | the code does not begin with A, C, I, P or V | OPERATOR_REQUIRED |
+//! | `NAME_WITH_DIGITS` | the zone writes letters of a name as digits | OPERATOR_REQUIRED |
+//! | `DATE_UNREADABLE` | a printed date, found by its label, cannot be read | OPERATOR_REQUIRED |
+//! | `DATE_OTHER_CALENDAR` | a printed date is not of the Gregorian calendar | OPERATOR_REQUIRED |
 //! | `SPECIMEN` | issued by Utopia, the state of specimens | OPERATOR_REQUIRED |
 //! | `BACK_MISSING` | the back is required but was not given (below) | OPERATOR_REQUIRED |
 //! | `PORTRAIT_MISSING` | no portrait on either side | OPERATOR_REQUIRED |
 //! | `COPY_SUSPECTED` | no colours: a grey copy | OPERATOR_REQUIRED |
 //! | `SCREEN_SUSPECTED` | the pattern of a screen or of a printed raster | OPERATOR_REQUIRED |
+//! | `MIRRORED` | the picture is mirrored | OPERATOR_REQUIRED |
 //! | `CUT_OFF` | a part of the document is outside the picture | OPERATOR_REQUIRED |
 //! | `GLARE` | too much of the document is overexposed | OPERATOR_REQUIRED |
 //! | `BLURRED` | not sharp enough | OPERATOR_REQUIRED |
 //! | `TOO_SMALL` | too few pixels | OPERATOR_REQUIRED |
 //!
-//! Impossible dates: not in the calendar, a birth in the future or more than 130 years ago, an
-//! expiry before the birth. A machine-readable zone is required on passports, visas and the back of
-//! identity cards. The back is required for an identity card whose front has no zone, and for a
-//! licence of the North American design, whose back has a barcode; other licences show everything
-//! on the front.
+//! Impossible dates: not in the calendar, a birth more than 130 years ago, an expiry before the
+//! birth. A check digit is wrong only if the layout is certain: at least half of them are right. A
+//! machine-readable zone is required on passports, visas and the back of identity cards. The back
+//! is required for an identity card whose front has no zone, and for a licence of the North
+//! American design, whose back has a barcode; other licences show everything on the front.
 
 use serde::Deserialize;
 use vultus_plugin_api::verdict::{self, Verdict, VerdictTable};
@@ -43,13 +49,19 @@ pub(crate) enum Finding {
     MrzMissing,
     MrzUnreadable,
     MrzCheckDigits,
+    MrzLayoutUnknown,
     FieldMismatch,
     CountryUnknown,
+    DocumentCodeUnusual,
+    NameWithDigits,
+    DateUnreadable,
+    DateOtherCalendar,
     Specimen,
     BackMissing,
     PortraitMissing,
     CopySuspected,
     ScreenSuspected,
+    Mirrored,
     CutOff,
     Glare,
     Blurred,
@@ -66,13 +78,19 @@ impl verdict::Finding for Finding {
             Self::MrzMissing => "MRZ_MISSING",
             Self::MrzUnreadable => "MRZ_UNREADABLE",
             Self::MrzCheckDigits => "MRZ_CHECK_DIGITS",
+            Self::MrzLayoutUnknown => "MRZ_LAYOUT_UNKNOWN",
             Self::FieldMismatch => "FIELD_MISMATCH",
             Self::CountryUnknown => "COUNTRY_UNKNOWN",
+            Self::DocumentCodeUnusual => "DOCUMENT_CODE_UNUSUAL",
+            Self::NameWithDigits => "NAME_WITH_DIGITS",
+            Self::DateUnreadable => "DATE_UNREADABLE",
+            Self::DateOtherCalendar => "DATE_OTHER_CALENDAR",
             Self::Specimen => "SPECIMEN",
             Self::BackMissing => "BACK_MISSING",
             Self::PortraitMissing => "PORTRAIT_MISSING",
             Self::CopySuspected => "COPY_SUSPECTED",
             Self::ScreenSuspected => "SCREEN_SUSPECTED",
+            Self::Mirrored => "MIRRORED",
             Self::CutOff => "CUT_OFF",
             Self::Glare => "GLARE",
             Self::Blurred => "BLURRED",
@@ -91,13 +109,26 @@ impl verdict::Finding for Finding {
             }
             Self::MrzUnreadable => "The machine-readable zone could not be read.",
             Self::MrzCheckDigits => "A check digit of the machine-readable zone is wrong.",
+            Self::MrzLayoutUnknown => {
+                "The machine-readable zone has an unknown layout, or was misread."
+            }
             Self::FieldMismatch => "A field differs between the zones of the document.",
             Self::CountryUnknown => "The issuing state or the nationality is not a known code.",
+            Self::DocumentCodeUnusual => "The document code is not one of ICAO 9303.",
+            Self::NameWithDigits => {
+                "The machine-readable zone writes letters of a name as digits; names were not \
+                 compared."
+            }
+            Self::DateUnreadable => "A printed date could not be read.",
+            Self::DateOtherCalendar => {
+                "A printed date is of another calendar and was not compared."
+            }
             Self::Specimen => "The document is a specimen.",
             Self::BackMissing => "The back of the document is missing.",
             Self::PortraitMissing => "No portrait was found on the document.",
             Self::CopySuspected => "The document has no colours; it may be a copy.",
             Self::ScreenSuspected => "The document may be shown on a screen or be a printed copy.",
+            Self::Mirrored => "The picture is mirrored.",
             Self::CutOff => "A part of the document is outside the picture.",
             Self::Glare => "A part of the document is overexposed.",
             Self::Blurred => "The document is blurred.",
@@ -112,13 +143,19 @@ impl verdict::Finding for Finding {
             | Self::MrzMissing
             | Self::MrzUnreadable
             | Self::MrzCheckDigits
+            | Self::MrzLayoutUnknown
             | Self::FieldMismatch
             | Self::CountryUnknown
+            | Self::DocumentCodeUnusual
+            | Self::NameWithDigits
+            | Self::DateUnreadable
+            | Self::DateOtherCalendar
             | Self::Specimen
             | Self::BackMissing
             | Self::PortraitMissing
             | Self::CopySuspected
             | Self::ScreenSuspected
+            | Self::Mirrored
             | Self::CutOff
             | Self::Glare
             | Self::Blurred

@@ -110,6 +110,9 @@ pub struct PageReading {
     pub document: Option<Quad>,
     /// Clockwise rotation of the document in the picture: 0, 90, 180 or 270 degrees.
     pub rotation: u16,
+    /// Whether the picture is mirrored, as front cameras take it. All places are those in the
+    /// picture as it is.
+    pub mirrored: bool,
     /// The machine-readable zone, if one was located.
     pub mrz: Option<MrzReading>,
     /// The lines of the visual zone. Empty if it was not read.

@@ -189,7 +189,7 @@ pub struct Mrz {
     pub given_names: String,
     /// Number of the document; long numbers in full.
     pub document_number: String,
-    /// Code of the nationality.
+    /// Code of the nationality; empty if the layout has none.
     pub nationality: String,
     /// English name of that state.
     pub nationality_name: Option<String>,
@@ -197,15 +197,26 @@ pub struct Mrz {
     pub date_of_birth: String,
     /// `M`, `F`, or `X` for unspecified.
     pub sex: String,
-    /// `YYYY-MM-DD`; the six raw characters if they are not a date.
+    /// `YYYY-MM-DD`; the six raw characters if they are not a date; empty if the layout has none.
     pub date_of_expiry: String,
     /// Optional data; the personal number of a passport.
     pub optional_data: Option<String>,
     /// The second optional data element of TD1.
     pub optional_data2: Option<String>,
+    /// Whether the names fill their field, so that they may be cut.
+    #[serde(skip)]
+    pub(crate) names_are_cut: bool,
 }
 
-/// Layout of a machine-readable zone, ICAO 9303 parts 4 to 7.
+impl Mrz {
+    /// Whether the zone has the layout of its format for certain. Otherwise its values mean
+    /// nothing.
+    pub(crate) fn is_certain(&self) -> bool {
+        self.check_digits.prove_layout()
+    }
+}
+
+/// Layout of a machine-readable zone: ICAO 9303 parts 4 to 7, and two of single states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum MrzFormat {
     /// Three lines of 30 characters.
@@ -223,6 +234,12 @@ pub enum MrzFormat {
     /// Visa, two lines of 36 characters.
     #[serde(rename = "MRV_B")]
     MrvB,
+    /// French identity card of 1988 to 2021, two lines of 36 characters.
+    #[serde(rename = "FRENCH_ID")]
+    FrenchId,
+    /// Driving licence of Switzerland or Liechtenstein, the two lines of 30 characters.
+    #[serde(rename = "SWISS_LICENCE")]
+    SwissLicence,
 }
 
 /// Validity of the check digits of a machine-readable zone; null where the layout has none.

@@ -46,7 +46,9 @@ pub fn result_schema() -> Value {
     }));
     let mrz = object(json!({
         "medium": index, "quad": quad,
-        "format": {"enum": ["TD1", "TD2", "TD3", "MRV_A", "MRV_B"]},
+        "format": {"enum": [
+            "TD1", "TD2", "TD3", "MRV_A", "MRV_B", "FRENCH_ID", "SWISS_LICENCE"
+        ]},
         "lines": list(text.clone()), "valid": flag, "corrected": flag,
         "checkDigits": object(json!({
             "documentNumber": optional_flag, "dateOfBirth": optional_flag,

@@ -7,6 +7,7 @@
 
 mod barcode;
 mod edges;
+mod mirror;
 mod mrz;
 mod page;
 mod pattern;
@@ -15,6 +16,7 @@ mod portrait;
 mod quality;
 mod sample;
 mod text;
+mod turning;
 
 use image::RgbImage;
 use vultus_document_text::{PageReading, Params, Policy, Quad, judge, result_schema};
@@ -155,8 +157,10 @@ impl Document {
     ) -> Result<PageReading, Failure> {
         let faces = faces(job, frame)?;
         let picture = copied(frame)?;
-        let Side { mut reading, face, quarters } =
+        let Side { mut reading, face, quarters, mirrored, .. } =
             self.models.read(job, &picture, &faces, params.visual_zone)?;
+        let width = picture.width() as f32;
+        let picture = if mirrored { image::imageops::flip_horizontal(&picture) } else { picture };
         if let Some(face) = face {
             let jpeg = if params.extract_portrait && keep {
                 portrait::cut_out(&picture, &face, quarters)?
@@ -168,6 +172,9 @@ impl Document {
                 job.artifact(portrait::ARTIFACT, "image/jpeg", &jpeg)?;
             }
             reading.portrait = Some(portrait::described(&face, quarters, 1.0, artifact));
+        }
+        if mirrored {
+            reading = mirror::restored(reading, width);
         }
         Ok(in_source_pixels(reading, 1.0 / frame.scale()))
     }

@@ -1,7 +1,7 @@
 //! Reads one side of a document: edges, portrait, zone, lines, barcodes and quality.
 
-use image::RgbImage;
-use vultus_document_text::{PageReading, Quad, TextLine};
+use image::{RgbImage, imageops};
+use vultus_document_text::{PageReading, Quad, TextLine, is_understood};
 use vultus_plugin_api::{Failure, Job};
 use vultus_vision::{Face, FaceDetector, ModelOptions, VisionError, failure};
 
@@ -10,7 +10,8 @@ use crate::plane::{self, Point};
 use crate::text::detect::{FoundLine, TextDetector};
 use crate::text::direction::DirectionReader;
 use crate::text::recognise::TextReader;
-use crate::{barcode, edges, portrait, quality, sample};
+use crate::turning::{forwards, guessed_turn, turn};
+use crate::{barcode, edges, mirror, portrait, quality, sample};
 
 /// Longer side, in pixels, of the picture for line detection.
 const SIDE: u32 = 960;
@@ -23,8 +24,6 @@ const FEW_PIXELS: f32 = 640.0;
 /// Rotation of text, in degrees, above which the picture is levelled before it is read: the text
 /// detector was trained on level lines and loses the ends of others.
 const SKEWED: f32 = 8.0;
-/// Minimum length, in heights, of lines that determine the direction of the text.
-const TELLING: f32 = 3.0;
 /// Maximum sum of the widths, in heights, of the lines that are read per side, largest lines first.
 /// A page of a book is not a document.
 const MOST_WIDTH: f32 = 600.0;
@@ -56,6 +55,10 @@ pub(crate) struct Side {
     pub(crate) face: Option<Face>,
     /// Clockwise rotation of the document in quarter turns.
     pub(crate) quarters: usize,
+    /// Whether all this is of the mirrored picture.
+    pub(crate) mirrored: bool,
+    /// Number of lines that were found, whether they could be read or not.
+    found: usize,
 }
 
 fn opened<'m, T>(
@@ -82,6 +85,10 @@ impl Models {
             let detector = opened(&mut self.faces, &self.options, FaceDetector::open)?;
             let closer = portrait::find_in(detector, picture, area).map_err(failure)?;
             face = closer.or(face);
+            // The portrait may be on another part of a page with both sides of a card.
+            if face.is_none() && is_small(area, picture) {
+                face = portrait::find_in_halves(detector, picture).map_err(failure)?;
+            }
         }
         Ok(Layout { document, face })
     }
@@ -96,8 +103,27 @@ impl Models {
         direction.angle(picture, &quads).map_err(failure)
     }
 
-    /// Reads one side.
+    /// Reads one side, mirrored if it makes sense only then.
     pub(crate) fn read(
+        &mut self,
+        job: &Job<'_>,
+        picture: &RgbImage,
+        faces: &[Face],
+        visual_zone: bool,
+    ) -> Result<Side, Failure> {
+        let side = self.read_as_it_is(job, picture, faces, visual_zone)?;
+        if !visual_zone || !mirror::is_suspected(&side.reading, side.found) {
+            return Ok(side);
+        }
+        let width = picture.width() as f32;
+        let flipped = imageops::flip_horizontal(picture);
+        let faces: Vec<Face> = faces.iter().map(|face| mirror::face(face, width)).collect();
+        let other = self.read_as_it_is(job, &flipped, &faces, visual_zone)?;
+        let makes_sense = other.reading.mrz.is_some() || is_understood(&other.reading.lines);
+        Ok(if makes_sense { Side { mirrored: true, ..other } } else { side })
+    }
+
+    fn read_as_it_is(
         &mut self,
         job: &Job<'_>,
         picture: &RgbImage,
@@ -106,7 +132,7 @@ impl Models {
     ) -> Result<Side, Failure> {
         let layout = self.layout(picture, faces)?;
         let hint = layout.face.as_ref().map(portrait::angle);
-        let mut text = self.find_text(picture, layout.document.as_ref(), hint)?;
+        let mut text = self.find_text(picture, &layout, hint)?;
         let angle = match (&text.zone, hint) {
             (Some(zone), _) => Some(zone.angle + text.turned),
             (None, Some(hint)) => Some(hint),
@@ -122,7 +148,7 @@ impl Models {
         let quarters = angle.map_or(0, edges::quarters);
         let band = text.zone.as_ref().map(|zone| zone.reading.quad);
         let lines = if visual_zone {
-            self.read_lines(job, &text, band.as_ref(), angle)?
+            self.read_lines(job, picture, &text, band.as_ref(), angle)?
         } else {
             Vec::new()
         };
@@ -145,23 +171,35 @@ impl Models {
             barcodes,
             portrait: None,
             quality,
+            mirrored: false,
         };
-        Ok(Side { reading, face: layout.face, quarters })
+        let found = text.lines.len();
+        Ok(Side { reading, face: layout.face, quarters, mirrored: false, found })
     }
 
     /// Lines and zone: of the document only if it is small, otherwise of the whole picture.
     fn find_text(
         &mut self,
         picture: &RgbImage,
-        document: Option<&Quad>,
+        layout: &Layout,
         hint: Option<f32>,
     ) -> Result<TextSeen, Failure> {
         let longest = picture.width().max(picture.height()) as f32;
-        let small =
-            document.filter(|area| plane::width(area).max(plane::height(area)) < SMALL * longest);
-        if let Some((canvas, back)) = small.and_then(|area| cut_out(picture, area)) {
-            let seen = self.find_in(&canvas, Some(back), guessed_turn(None, hint), hint)?;
+        let document = layout.document.as_ref();
+        let small = document.filter(|area| is_small(area, picture));
+        if let Some((area, (canvas, back))) =
+            small.and_then(|area| Some((area, cut_out(picture, area)?)))
+        {
+            let mut seen = self.find_in(&canvas, Some(back), guessed_turn(None, hint), hint)?;
             if seen.zone.is_some() {
+                let centre = layout.face.as_ref().map(portrait::centre);
+                // The other side of a card on the same page.
+                if centre.is_some_and(|centre| !has_inside(area, centre)) {
+                    let detector = opened(&mut self.lines, &self.options, TextDetector::open)?;
+                    let mut lines = detector.find(picture, SIDE).map_err(failure)?;
+                    lines.retain(|line| !has_inside(area, plane::centre(&line.quad)));
+                    seen.beside = lines.into_iter().map(|line| line.quad).collect();
+                }
                 return Ok(seen);
             }
         }
@@ -194,7 +232,8 @@ impl Models {
                 None => (0.0, canvas.clone(), back),
             };
             let lines = detector.find(&canvas, SIDE).map_err(failure)?;
-            Ok::<_, Failure>(TextSeen { canvas, back, turned, lines, zone: None })
+            let beside = Vec::new();
+            Ok::<_, Failure>(TextSeen { canvas, back, turned, lines, zone: None, beside })
         };
         let mut seen = detected(detector, guess)?;
         // Without text, the guess is discarded.
@@ -212,6 +251,7 @@ impl Models {
     fn read_lines(
         &mut self,
         job: &Job<'_>,
+        picture: &RgbImage,
         text: &TextSeen,
         band: Option<&Quad>,
         angle: Option<f32>,
@@ -219,30 +259,40 @@ impl Models {
         let reader = opened(&mut self.reader, &self.options, TextReader::open)?;
         let mut quads: Vec<Quad> = text.lines.iter().map(|line| line.quad).collect();
         quads.retain(|quad| band.is_none_or(|band| !encloses(&plane::grown(band, 0.2, 0.1), quad)));
-        quads.sort_by(|a, b| plane::area(b).abs().total_cmp(&plane::area(a).abs()));
-        let mut width = 0.0;
-        quads.retain(|quad| {
-            width += plane::width(quad) / plane::height(quad).max(1.0);
-            width <= MOST_WIDTH
+        largest_first(&mut quads);
+        let inside = quads.iter().map(|quad| {
+            (&text.canvas, forwards(*quad, angle.map_or(0.0, |angle| angle - text.turned)))
         });
+        let beside =
+            text.beside.iter().map(|quad| (picture, forwards(*quad, angle.unwrap_or_default())));
         let mut lines = Vec::new();
-        for quad in quads {
+        for (canvas, quad) in inside.chain(beside) {
             if job.is_cancelled() {
                 return Err(Failure::cancelled("reading the lines of a document"));
             }
-            let quad = forwards(quad, angle.map_or(0.0, |angle| angle - text.turned));
-            let read = reader.read(&text.canvas, &quad).map_err(failure)?;
+            let read = reader.read(canvas, &quad).map_err(failure)?;
             if read.confidence >= LEAST_CONFIDENCE && !read.text.trim().is_empty() {
-                let quad = plane::mapped(&quad, |p| text.placed(p));
+                let is_placed = std::ptr::eq(canvas, picture);
+                let place = |p: Point| if is_placed { p } else { text.placed(p) };
                 lines.push(TextLine {
                     text: read.text.trim().to_owned(),
                     confidence: read.confidence,
-                    quad,
+                    quad: plane::mapped(&quad, place),
                 });
             }
         }
         Ok(lines)
     }
+}
+
+/// The largest lines first, as many as are read.
+fn largest_first(quads: &mut Vec<Quad>) {
+    quads.sort_by(|a, b| plane::area(b).abs().total_cmp(&plane::area(a).abs()));
+    let mut width = 0.0;
+    quads.retain(|quad| {
+        width += plane::width(quad) / plane::height(quad).max(1.0);
+        width <= MOST_WIDTH
+    });
 }
 
 type Back = imageproc::geometric_transformations::Projection;
@@ -257,6 +307,8 @@ struct TextSeen {
     turned: f32,
     lines: Vec<FoundLine>,
     zone: Option<FoundZone>,
+    /// Lines of the picture that are not in the canvas.
+    beside: Vec<Quad>,
 }
 
 impl TextSeen {
@@ -288,57 +340,6 @@ fn cut_out(picture: &RgbImage, area: &Quad) -> Option<(RgbImage, Back)> {
     canvas(picture, &area, [wide * factor, high * factor], sample::cut)
 }
 
-/// Expected rotation of the text in degrees, -45 to 135, from the edges of the document and the
-/// expected direction of text; 0 if neither is known.
-fn guessed_turn(document: Option<&Quad>, upright: Option<f32>) -> f32 {
-    let lean = document.map_or(0.0, |area| {
-        let [a, b, c, d] = area.0;
-        let (left, right) = (plane::between(a, d, 0.5), plane::between(b, c, 0.5));
-        let angle = (right[1] - left[1]).atan2(right[0] - left[0]).to_degrees();
-        angle - 90.0 * (angle / 90.0).round()
-    });
-    let is_quarter =
-        upright.is_some_and(|upright| (upright - lean).to_radians().cos().abs() < 0.5f32.sqrt());
-    lean + if is_quarter { 90.0 } else { 0.0 }
-}
-
-/// Rotation of the text in degrees, -45 to 135: the median weighted by line length. `None` without
-/// text. `upright`, if known, decides whether the text is vertical, provided that some text runs
-/// that way: there may be other text beside the document.
-fn turn(lines: &[FoundLine], upright: Option<f32>) -> Option<f32> {
-    let telling = lines
-        .iter()
-        .map(|line| &line.quad)
-        .filter(|quad| plane::width(quad) > TELLING * plane::height(quad));
-    let angle = |quad: &Quad| {
-        let [a, b, ..] = quad.0;
-        (b[1] - a[1]).atan2(b[0] - a[0]).to_degrees()
-    };
-    let angles: Vec<(f32, f32)> = telling.map(|quad| (angle(quad), plane::width(quad))).collect();
-    // Perpendicular lines contribute to the rotation too.
-    let mut folded: Vec<(f32, f32)> = angles
-        .iter()
-        .map(|(angle, length)| (angle - 90.0 * (angle / 90.0).round(), *length))
-        .collect();
-    folded.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = folded.iter().map(|(_, length)| length).sum::<f32>() / 2.0;
-    let mut passed = 0.0;
-    let (middle, _) = *folded.iter().find(|(_, length)| {
-        passed += length;
-        passed >= half
-    })?;
-    let is_square = |angle: f32| (angle - middle).to_radians().cos().abs() < 0.5f32.sqrt();
-    let length = |square: bool| {
-        angles.iter().filter(|(angle, _)| is_square(*angle) == square).map(|(_, l)| l).sum::<f32>()
-    };
-    let is_quarter = match upright {
-        Some(upright) if is_square(upright) => length(true) > 0.0,
-        Some(_) => length(false) == 0.0,
-        None => length(true) > length(false),
-    };
-    Some(middle + if is_quarter { 90.0 } else { 0.0 })
-}
-
 /// The whole picture rotated back by `degrees`, and the projection from it to the picture.
 fn levelled(picture: &RgbImage, degrees: f32) -> Option<(RgbImage, Back)> {
     let (width, height) = (picture.width() as f32, picture.height() as f32);
@@ -353,25 +354,26 @@ fn levelled(picture: &RgbImage, degrees: f32) -> Option<(RgbImage, Back)> {
     canvas(picture, &area, [wide, high], sample::cut)
 }
 
-/// The line with the reading direction nearest to `angle`, in degrees.
-fn forwards(quad: Quad, angle: f32) -> Quad {
-    let [a, b, ..] = quad.0;
-    let own = (b[1] - a[1]).atan2(b[0] - a[0]);
-    if (own - angle.to_radians()).cos() >= 0.0 { quad } else { plane::turned(&quad, 2) }
-}
-
 /// Whether the centre of `inner` and the midpoints of its left and right sides are inside `outer`.
 fn encloses(outer: &Quad, inner: &Quad) -> bool {
-    let q = outer.0;
-    let is_inside = |p: Point| {
-        let side = |i: usize| {
-            let (a, b) = (q[i], q[(i + 1) % 4]);
-            (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
-        };
-        (0..4).all(|i| side(i) >= 0.0) || (0..4).all(|i| side(i) <= 0.0)
-    };
     let [a, b, c, d] = inner.0;
     [plane::centre(inner), plane::between(a, d, 0.5), plane::between(b, c, 0.5)]
         .into_iter()
-        .all(is_inside)
+        .all(|p| has_inside(outer, p))
+}
+
+/// Whether a point is inside a convex quadrilateral.
+fn has_inside(area: &Quad, p: Point) -> bool {
+    let q = area.0;
+    let side = |i: usize| {
+        let (a, b) = (q[i], q[(i + 1) % 4]);
+        (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
+    };
+    (0..4).all(|i| side(i) >= 0.0) || (0..4).all(|i| side(i) <= 0.0)
+}
+
+/// Whether a document is a small part of the picture.
+fn is_small(area: &Quad, picture: &RgbImage) -> bool {
+    let longest = picture.width().max(picture.height()) as f32;
+    plane::width(area).max(plane::height(area)) < SMALL * longest
 }

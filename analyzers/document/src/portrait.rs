@@ -75,6 +75,31 @@ pub(crate) fn find_in(
     Ok(best)
 }
 
+/// Detects the portrait in the halves of a picture along its longer side, in which a small face is
+/// larger for the detector.
+pub(crate) fn find_in_halves(
+    detector: &mut FaceDetector,
+    picture: &RgbImage,
+) -> Result<Option<Face>, VisionError> {
+    let [wide, high] = [picture.width() as f32, picture.height() as f32];
+    let mut best: Option<Face> = None;
+    for [from, to] in [[0.0, 0.55], [0.45, 1.0]] {
+        let half = if wide > high {
+            [[from * wide, 0.0], [to * wide, 0.0], [to * wide, high], [from * wide, high]]
+        } else {
+            [[0.0, from * high], [wide, from * high], [wide, to * high], [0.0, to * high]]
+        };
+        let found = find_in(detector, picture, &Quad(half))?;
+        best = best.into_iter().chain(found).max_by(|a, b| a.score.total_cmp(&b.score));
+    }
+    Ok(best)
+}
+
+/// Centre of a face.
+pub(crate) fn centre(face: &Face) -> Point {
+    [face.rect.x + face.rect.width / 2.0, face.rect.y + face.rect.height / 2.0]
+}
+
 /// The face with `map` applied to all its points; the box is the bounding box of the result.
 fn carried(face: &Face, map: impl Fn(Point) -> Point) -> Face {
     let Rect { x, y, width, height } = face.rect;

@@ -7,6 +7,7 @@ use crate::result_schema;
 use ::mrz::{MrzDate, Sex, Td3Fields};
 use time::macros::date;
 
+mod deviations;
 mod licences;
 
 const TODAY: Date = date!(2026 - 11 - 26);

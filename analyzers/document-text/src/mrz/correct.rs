@@ -2,11 +2,13 @@
 //! names, and by check digits. Check digits correct only if exactly one reading satisfies all of
 //! them.
 
-use mrz::{MrzData, MrzDate};
-
+use super::choice::allowed;
 use super::fill::Cell;
 use super::layout::{Check, lookalikes};
+use super::values::{self, Values};
+use crate::date;
 use crate::report::MrzFormat;
+use crate::states;
 
 /// The cells of a zone with their currently chosen characters.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,12 +55,13 @@ impl Grid {
             }
             text.push(characters);
         }
-        Some(Self { format, cells, text, changed })
+        let first: String = text.first()?.iter().collect();
+        format.may_begin(&first).then_some(Self { format, cells, text, changed })
     }
 
     /// The values of the zone. `None` if it breaks a rule of its format other than check digits.
-    pub(super) fn parse(&self) -> Option<MrzData> {
-        parse(self.format, &self.lines())
+    pub(super) fn parse(&self) -> Option<Values> {
+        values::read(self.format, &self.lines())
     }
 
     pub(super) fn lines(&self) -> Vec<String> {
@@ -74,7 +77,7 @@ impl Grid {
 
     /// Corrects unknown state codes if exactly one reading is a known code.
     pub(super) fn correct_states(&mut self) {
-        for (line, columns) in self.format.states() {
+        for (line, columns) in self.format.states().iter().cloned() {
             let code: String = self.text[line][columns.clone()].iter().collect();
             if is_state(&code) {
                 continue;
@@ -116,7 +119,8 @@ impl Grid {
     /// and secondary identifier; after a second pair, only fillers follow. Letters that are often
     /// confused with fillers become fillers there.
     pub(super) fn correct_names(&mut self) {
-        let (line, columns) = self.format.names();
+        let [(line, columns)] = self.format.names() else { return };
+        let line = *line;
         let pair = |from: usize, text: &[char]| {
             (from..columns.end - 1).find(|at| text[*at] == '<' && text[at + 1] == '<')
         };
@@ -186,7 +190,7 @@ impl Grid {
     fn suspects(&self) -> Vec<(usize, usize)> {
         let checks = self.format.checks();
         let right: Vec<bool> = match self.parse() {
-            Some(data) => verified(self.format, &data),
+            Some(values) => values.check_digits.present(),
             None => vec![false; checks.len()],
         };
         let touched = |check: &Check, line: usize, column: usize| check.touches(line, column);
@@ -247,7 +251,7 @@ impl Grid {
         most: usize,
         found: &mut Vec<Self>,
     ) {
-        if self.parse().is_some_and(|data| is_sound(&data)) {
+        if self.parse().is_some_and(|values| is_sound(&values)) {
             if !found.iter().any(|known| known.text == self.text) {
                 found.push(self);
             }
@@ -317,7 +321,7 @@ impl Grid {
             };
             readings = readings.into_iter().flat_map(with).collect();
         }
-        let is_sound = |grid: &&Self| grid.parse().is_some_and(|data| is_sound(&data));
+        let is_sound = |grid: &&Self| grid.parse().is_some_and(|values| is_sound(&values));
         readings.iter().filter(is_sound).all(|grid| grid.text == self.text)
     }
 
@@ -333,8 +337,8 @@ impl Grid {
 
     /// Whether the names contain the pair of fillers between primary and secondary identifier.
     pub(super) fn has_name_separator(&self) -> bool {
-        let (line, columns) = self.format.names();
-        let names: String = self.text[line][columns].iter().collect();
+        let [(line, columns)] = self.format.names() else { return true };
+        let names: String = self.text[*line][columns.clone()].iter().collect();
         names.trim_end_matches('<').contains("<<")
     }
 }
@@ -345,53 +349,14 @@ fn none_by_chance(found: Vec<Grid>, suspects: &[(usize, usize)]) -> Vec<Grid> {
     if found.iter().any(|grid| grid.has_lone_character(suspects)) { Vec::new() } else { found }
 }
 
-/// The likeliest character that the cell allows.
-fn allowed(format: MrzFormat, line: usize, column: usize, cell: &Cell) -> Option<char> {
-    let read = cell.options.iter().map(|option| option.0);
-    read.chain(lookalikes(cell.best()).iter().copied())
-        .find(|character| format.allows(line, column, *character))
-        .or_else(|| {
-            // A character that cannot be right stays as read, except for the first letter, which
-            // determines the format.
-            ((line, column) != (0, 0)).then(|| cell.best())
-        })
-}
-
 fn is_state(code: &str) -> bool {
-    mrz::country_name(code.trim_end_matches('<')).is_some()
-}
-
-/// The values of a zone.
-pub(super) fn parse(format: MrzFormat, lines: &[String]) -> Option<MrzData> {
-    match (format, lines) {
-        (MrzFormat::Td1, [first, second, third]) => mrz::parse_td1(first, second, third).ok(),
-        (MrzFormat::Td2, [first, second]) => mrz::parse_td2(first, second).ok(),
-        (MrzFormat::Td3, [first, second]) => mrz::parse_td3(first, second).ok(),
-        (MrzFormat::MrvA, [first, second]) => mrz::parse_mrv_a(first, second).ok(),
-        (MrzFormat::MrvB, [first, second]) => mrz::parse_mrv_b(first, second).ok(),
-        _ => None,
-    }
-}
-
-/// Validity of the check digits, in the order of the layout.
-fn verified(format: MrzFormat, data: &MrzData) -> Vec<bool> {
-    let checks = &data.checks;
-    let all = [
-        checks.document_number,
-        checks.date_of_birth,
-        checks.date_of_expiry,
-        checks.personal_number,
-        checks.composite,
-    ];
-    let present: Vec<bool> = all.into_iter().flatten().collect();
-    debug_assert_eq!(present.len(), format.checks().len());
-    present
+    states::name(code.trim_end_matches('<')).is_some()
 }
 
 /// Whether all check digits are correct and the dates are possible.
-fn is_sound(data: &MrzData) -> bool {
-    let possible = |date: MrzDate| {
-        matches!(date, MrzDate::Calendar(_) | MrzDate::Unknown | MrzDate::PartiallyUnknown(_))
-    };
-    data.checks.all_valid() && possible(data.date_of_birth) && possible(data.date_of_expiry)
+fn is_sound(values: &Values) -> bool {
+    let possible = |field: &str| field.is_empty() || date::is_possible(field);
+    values.check_digits.failures() == 0
+        && possible(&values.date_of_birth)
+        && possible(&values.date_of_expiry)
 }

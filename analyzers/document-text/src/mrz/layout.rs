@@ -1,5 +1,5 @@
-//! Layouts of the machine-readable zone (ICAO 9303 parts 4 to 7): which characters each cell
-//! allows, and which check digits cover it. The `mrz` crate extracts the values.
+//! Layouts of the machine-readable zone (ICAO 9303 parts 4 to 7, and two of single states): which
+//! characters each cell allows, and which check digits cover it.
 
 use std::ops::Range;
 
@@ -20,6 +20,8 @@ pub(super) enum Class {
     Sex,
     /// A letter or digit: the first character of the document number.
     Character,
+    /// A filler.
+    Filler,
     /// Any character of the zone's alphabet.
     Any,
 }
@@ -44,21 +46,35 @@ impl Check {
 }
 
 /// All formats, most common first.
-pub(super) const FORMATS: [MrzFormat; 5] =
-    [MrzFormat::Td3, MrzFormat::Td1, MrzFormat::Td2, MrzFormat::MrvA, MrzFormat::MrvB];
+pub(super) const FORMATS: [MrzFormat; 7] = [
+    MrzFormat::Td3,
+    MrzFormat::Td1,
+    MrzFormat::Td2,
+    MrzFormat::MrvA,
+    MrzFormat::MrvB,
+    MrzFormat::FrenchId,
+    MrzFormat::SwissLicence,
+];
+/// First letters of document codes in ICAO 9303 parts 4 to 7.
+pub(crate) const STANDARD_LETTERS: [char; 5] = ['A', 'C', 'I', 'P', 'V'];
 
 impl MrzFormat {
     pub(super) const fn line_count(self) -> usize {
         match self {
             Self::Td1 => 3,
-            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => 2,
+            Self::Td2
+            | Self::Td3
+            | Self::MrvA
+            | Self::MrvB
+            | Self::FrenchId
+            | Self::SwissLicence => 2,
         }
     }
 
     pub(super) const fn width(self) -> usize {
         match self {
-            Self::Td1 => 30,
-            Self::Td2 | Self::MrvB => 36,
+            Self::Td1 | Self::SwissLicence => 30,
+            Self::Td2 | Self::MrvB | Self::FrenchId => 36,
             Self::Td3 | Self::MrvA => 44,
         }
     }
@@ -69,38 +85,76 @@ impl MrzFormat {
             Self::Td1 | Self::Td2 => &['I', 'A', 'C'],
             Self::Td3 => &['P'],
             Self::MrvA | Self::MrvB => &['V'],
+            Self::FrenchId => &['I'],
+            Self::SwissLicence => &['F'],
         }
     }
 
-    /// Line and columns of the names.
-    pub(super) const fn names(self) -> (usize, Range<usize>) {
+    /// Whether the first letter of a document code may be any other than those of ICAO 9303; V
+    /// always means a visa.
+    pub(super) const fn takes_other_codes(self) -> bool {
         match self {
-            Self::Td1 => (2, 0..30),
-            Self::Td2 | Self::MrvB => (0, 5..36),
-            Self::Td3 | Self::MrvA => (0, 5..44),
+            Self::Td1 | Self::Td2 | Self::Td3 => true,
+            Self::MrvA | Self::MrvB | Self::FrenchId | Self::SwissLicence => false,
         }
     }
 
-    /// Line and columns of the issuing state and of the nationality.
-    pub(super) const fn states(self) -> [(usize, Range<usize>); 2] {
+    /// Whether a first line can be of this format. A layout of a single state is told by its
+    /// beginning, and no other layout has that.
+    pub(super) fn may_begin(self, line: &str) -> bool {
         match self {
-            Self::Td1 => [(0, 2..5), (1, 15..18)],
-            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => [(0, 2..5), (1, 10..13)],
+            Self::FrenchId => line.starts_with("IDFRA"),
+            Self::SwissLicence => line.starts_with("FACHE") || line.starts_with("FALIE"),
+            Self::Td2 => !line.starts_with("IDFRA"),
+            Self::Td1 | Self::Td3 | Self::MrvA | Self::MrvB => true,
         }
     }
 
-    /// Line and columns of the date of birth and of the date of expiry.
-    pub(super) const fn dates(self) -> [(usize, Range<usize>); 2] {
+    /// Lines and columns of the names; in one place both identifiers, separated by two fillers.
+    pub(super) const fn names(self) -> &'static [(usize, Range<usize>)] {
         match self {
-            Self::Td1 => [(1, 0..6), (1, 8..14)],
-            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => [(1, 13..19), (1, 21..27)],
+            Self::Td1 => &[(2, 0..30)],
+            Self::Td2 | Self::MrvB => &[(0, 5..36)],
+            Self::Td3 | Self::MrvA => &[(0, 5..44)],
+            Self::FrenchId => &[(0, 5..30), (1, 13..27)],
+            Self::SwissLicence => &[(1, 0..30)],
         }
     }
 
-    const fn sex(self) -> (usize, usize) {
+    /// Lines and columns of the issuing state and of the nationality.
+    pub(super) const fn states(self) -> &'static [(usize, Range<usize>)] {
         match self {
-            Self::Td1 => (1, 7),
-            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => (1, 20),
+            Self::Td1 => &[(0, 2..5), (1, 15..18)],
+            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => &[(0, 2..5), (1, 10..13)],
+            Self::FrenchId | Self::SwissLicence => &[(0, 2..5)],
+        }
+    }
+
+    /// Line and columns of the date of birth.
+    pub(super) const fn birth(self) -> (usize, Range<usize>) {
+        match self {
+            Self::Td1 => (1, 0..6),
+            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => (1, 13..19),
+            Self::FrenchId => (1, 27..33),
+            Self::SwissLicence => (0, 19..25),
+        }
+    }
+
+    /// Line and columns of the date of expiry, if the layout has one.
+    pub(super) const fn expiry(self) -> Option<(usize, Range<usize>)> {
+        match self {
+            Self::Td1 => Some((1, 8..14)),
+            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => Some((1, 21..27)),
+            Self::FrenchId | Self::SwissLicence => None,
+        }
+    }
+
+    const fn sex(self) -> Option<(usize, usize)> {
+        match self {
+            Self::Td1 => Some((1, 7)),
+            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => Some((1, 20)),
+            Self::FrenchId => Some((1, 34)),
+            Self::SwissLicence => None,
         }
     }
 
@@ -134,6 +188,12 @@ impl MrzFormat {
                 Check { covered: &[(1, 0..10), (1, 13..20), (1, 21..43)], digit: (1, 43) },
             ],
             Self::MrvA | Self::MrvB => &[NUMBER, BIRTH, EXPIRY],
+            Self::FrenchId => &[
+                Check { covered: &[(1, 0..12)], digit: (1, 12) },
+                Check { covered: &[(1, 27..33)], digit: (1, 33) },
+                Check { covered: &[(0, 0..36), (1, 0..35)], digit: (1, 35) },
+            ],
+            Self::SwissLicence => &[],
         }
     }
 
@@ -149,26 +209,43 @@ impl MrzFormat {
         if (line, column) == (0, 0) {
             return Class::Code;
         }
-        if (line, column) == (0, 1) || within(&self.names()) || self.states().iter().any(within) {
+        if (line, column) == (0, 1)
+            || self.is_name(line, column)
+            || self.states().iter().any(within)
+        {
             return Class::Letter;
         }
-        if (line, column) == self.sex() {
+        if Some((line, column)) == self.sex() {
             return Class::Sex;
         }
-        if (line, column) == self.checks()[0].start() {
-            return Class::Character;
-        }
-        if self.dates().iter().any(within) {
+        if within(&self.birth()) || self.expiry().is_some_and(|expiry| within(&expiry)) {
             return Class::DigitOrFiller;
         }
+        match self {
+            Self::FrenchId if line == 1 && (column < 4 || (7..13).contains(&column)) => {
+                return Class::Digit;
+            }
+            Self::SwissLicence if column < 17 => return Class::DigitOrFiller,
+            Self::SwissLicence => return Class::Filler,
+            Self::FrenchId | Self::Td1 | Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => {}
+        }
+        let number = self.checks().first().map(Check::start);
+        if Some((line, column)) == number && self != Self::FrenchId {
+            return Class::Character;
+        }
         match self.checks().iter().position(|check| check.digit == (line, column)) {
-            // The check digit of a document number that continues in the optional data, and that of
-            // an empty personal number, may be a filler.
-            Some(0) => Class::DigitOrFiller,
+            // The check digit of a document number that continues in the optional data, that of an
+            // empty date of expiry, and that of an empty personal number, may be a filler.
+            Some(0 | 2) if self != Self::FrenchId => Class::DigitOrFiller,
             Some(_) if self == Self::Td3 && column == 42 => Class::DigitOrFiller,
             Some(_) => Class::Digit,
             None => Class::Any,
         }
+    }
+
+    /// Whether the cell belongs to the names.
+    pub(super) fn is_name(self, line: usize, column: usize) -> bool {
+        self.names().iter().any(|(at, columns)| *at == line && columns.contains(&column))
     }
 
     /// Whether the cell allows `character`.
@@ -179,6 +256,7 @@ impl MrzFormat {
             Class::Digit => character.is_ascii_digit(),
             Class::DigitOrFiller => character.is_ascii_digit() || character == '<',
             Class::Sex => matches!(character, 'M' | 'F' | '<'),
+            Class::Filler => character == '<',
             Class::Character => character.is_ascii_uppercase() || character.is_ascii_digit(),
             Class::Any => {
                 character.is_ascii_uppercase() || character.is_ascii_digit() || character == '<'

@@ -1,17 +1,18 @@
 //! Interprets recognised lines as a machine-readable zone of ICAO 9303.
 //!
-//! The `mrz` crate implements the formats, check digits, transliteration and state codes. This
-//! module handles errors of recognition: lines of wrong length (`fill`) and misread characters
-//! (`correct`). A zone with a changed or uncertain character is always marked as corrected.
+//! The `mrz` crate implements the formats of ICAO 9303, check digits, transliteration and state
+//! codes. This module handles layouts of single states (`values`) and errors of recognition: lines
+//! of wrong length (`fill`) and misread characters (`correct`). A zone with a changed or uncertain
+//! character is always marked as corrected.
 
+mod choice;
 mod correct;
 mod fill;
 mod layout;
+mod values;
 
 #[cfg(test)]
 mod tests;
-
-use mrz::MrzData;
 
 use crate::reading::{MrzLine, MrzReading};
 use crate::report::MrzFormat;
@@ -19,23 +20,17 @@ use correct::Grid;
 use fill::{Filled, fillings};
 use layout::FORMATS;
 
+pub(crate) use layout::STANDARD_LETTERS;
+pub(crate) use values::Values;
+
 /// A zone that matches a format; its check digits may be wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Zone {
     pub(crate) format: MrzFormat,
     pub(crate) lines: Vec<String>,
-    pub(crate) data: MrzData,
+    pub(crate) values: Values,
     /// Whether the lines differ from the raw reading or are uncertain.
     pub(crate) corrected: bool,
-}
-
-impl Zone {
-    /// The six characters of the date of birth and of the date of expiry.
-    pub(crate) fn date_fields(&self) -> [String; 2] {
-        self.format
-            .dates()
-            .map(|(line, columns)| self.lines[line].get(columns).unwrap_or_default().to_owned())
-    }
 }
 
 /// Minimum probability of cells that no check digit covers; below it, the zone counts as corrected.
@@ -45,10 +40,14 @@ const MOST_FILLINGS: usize = 96;
 /// Maximum number of candidates with wrong check digits for which a correction is searched.
 const MOST_CORRECTED: usize = 4;
 
+/// Length of the lines of a card of three lines, and how far a line read badly is from it.
+const CARD: usize = 30;
+const NEAR_CARD: usize = 3;
+
 /// A zone of full length with its penalties.
 struct Candidate {
     grid: Grid,
-    data: MrzData,
+    values: Values,
     /// Distance of the filled lines from the raw reading.
     cost: u32,
     /// Number of fillers inserted or removed.
@@ -57,7 +56,7 @@ struct Candidate {
 
 impl Candidate {
     fn failures(&self) -> usize {
-        self.data.checks.failed().len()
+        self.values.check_digits.failures()
     }
 
     fn rank(&self) -> (usize, u32, u32, usize) {
@@ -118,7 +117,10 @@ fn candidates(
     wanted: impl Fn(&[MrzLine], MrzFormat) -> bool,
 ) -> Vec<Candidate> {
     let mut found = Vec::new();
-    for format in FORMATS {
+    // Three lines of a card are never two of a passport, however badly they are read.
+    let is_card = reading.lines.len() == 3
+        && reading.lines.iter().all(|line| fill::cells(line).len().abs_diff(CARD) <= NEAR_CARD);
+    for format in FORMATS.into_iter().filter(|format| !is_card || format.width() == CARD) {
         for lines in
             reading.lines.windows(format.line_count()).filter(|lines| wanted(lines, format))
         {
@@ -126,8 +128,13 @@ fn candidates(
             let fillers = read.abs_diff(format.line_count() * format.width());
             for (cells, cost) in combinations(lines, format) {
                 let Some(grid) = Grid::new(format, cells) else { continue };
-                let Some(data) = grid.parse() else { continue };
-                found.push(Candidate { grid, data, cost, fillers });
+                let Some(values) = grid.parse() else { continue };
+                // Any text has letters that would be an unusual code; a zone has check digits.
+                let is_usual = format.first_letters().contains(&grid.text[0][0]);
+                if !is_usual && !values.check_digits.prove_layout() {
+                    continue;
+                }
+                found.push(Candidate { grid, values, cost, fillers });
             }
         }
     }
@@ -155,15 +162,16 @@ fn combinations(lines: &[MrzLine], format: MrzFormat) -> Vec<(Vec<Vec<fill::Cell
 
 /// Applies the rules that are independent of check digits: state codes and names.
 fn finish(mut grid: Grid, corrected: bool) -> Option<Zone> {
-    let was_filled = grid.cells[grid.format.names().0].iter().any(|cell| cell.filled);
+    let mut names = grid.format.names().iter().map(|(line, _)| *line);
+    let was_filled = names.any(|line| grid.cells[line].iter().any(|cell| cell.filled));
     grid.correct_states();
     grid.correct_names();
     let doubtful = grid.has_doubt(SURE) || (was_filled && !grid.has_name_separator());
-    let data = grid.parse()?;
+    let values = grid.parse()?;
     Some(Zone {
         format: grid.format,
         lines: grid.lines(),
-        data,
+        values,
         corrected: corrected || grid.changed > 0 || doubtful,
     })
 }

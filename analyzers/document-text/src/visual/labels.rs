@@ -1,26 +1,50 @@
-//! Finds the field that a label names.
+//! Finds what a label names.
 
-use super::label_words::LABELS;
+use std::sync::LazyLock;
+
+use super::label_words::{LABELS, OTHER_LABELS};
 use crate::compare::distance;
 use crate::report::FieldName;
 
-/// The field that a label names. One error is tolerated per six letters.
-pub(super) fn field_named(label: &str) -> Option<FieldName> {
-    let most = label.len() / 6;
-    let close = |known: &&str| distance(label, known, most);
-    let best =
-        |(field, names): &(FieldName, &[&str])| Some((names.iter().map(&close).min()?, *field));
-    LABELS
+/// What a label names: a field, or something that is not reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Subject {
+    Field(FieldName),
+    Other,
+}
+
+static SUBJECTS: LazyLock<Vec<(&'static str, Subject)>> = LazyLock::new(|| {
+    let fields = LABELS.iter().flat_map(|(field, words)| {
+        words.split_whitespace().map(|word| (word, Subject::Field(*field)))
+    });
+    fields.chain(OTHER_LABELS.split_whitespace().map(|word| (word, Subject::Other))).collect()
+});
+
+/// Minimum length of a label in which errors are tolerated: ANDRES is a name, ADRES a label.
+const TOLERANT: usize = 7;
+
+/// What a label names. One error is tolerated per six letters.
+pub(super) fn subject_named(label: &str) -> Option<Subject> {
+    let most = if label.len() < TOLERANT { 0 } else { label.len() / 6 };
+    let close = |(known, subject): &(&str, Subject)| (distance(label, known, most), *subject);
+    SUBJECTS
         .iter()
-        .filter_map(best)
+        .map(close)
         .min_by_key(|(edits, _)| *edits)
         .filter(|(edits, _)| *edits <= most)
-        .map(|(_, field)| field)
+        .map(|(_, subject)| subject)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn field_named(label: &str) -> Option<FieldName> {
+        match subject_named(label) {
+            Some(Subject::Field(field)) => Some(field),
+            Some(Subject::Other) | None => None,
+        }
+    }
 
     #[test]
     fn label_is_found_despite_a_misread_letter() {
@@ -34,13 +58,11 @@ mod tests {
     }
 
     #[test]
-    fn every_label_is_folded_and_names_one_field() {
-        let mut seen = std::collections::BTreeMap::new();
-        for (field, names) in LABELS {
-            for name in *names {
-                assert!(name.bytes().all(|byte| byte.is_ascii_uppercase()), "{name}");
-                assert_eq!(seen.insert(*name, *field), None, "{name}");
-            }
+    fn every_label_is_folded_and_names_one_thing() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (name, _) in SUBJECTS.iter() {
+            assert!(name.bytes().all(|byte| byte.is_ascii_uppercase()), "{name}");
+            assert!(seen.insert(*name), "{name}");
         }
     }
 }

@@ -55,8 +55,12 @@ impl<'l> Placed<'l> {
     }
 
     /// The lines that may be the value of this label, likeliest first: below its beginning, then to
-    /// its right.
-    pub(super) fn value_places<'a>(&self, lines: &'a [Placed<'l>]) -> Vec<&'a Placed<'l>> {
+    /// its right. A line below another label, one of `others`, is that label's value.
+    pub(super) fn value_places<'a>(
+        &self,
+        lines: &'a [Placed<'l>],
+        others: &[Placed<'l>],
+    ) -> Vec<&'a Placed<'l>> {
         let mut below: Vec<(f32, &Placed<'l>)> = Vec::new();
         let mut right: Vec<(f32, &Placed<'l>)> = Vec::new();
         for other in lines.iter().filter(|other| !std::ptr::eq(other.line, self.line)) {
@@ -65,11 +69,24 @@ impl<'l> Placed<'l> {
             let aligned = other.left < self.right
                 && other.right > self.left
                 && other.left > self.left - 4.0 * height;
+            let nearer = |label: &Placed<'l>| {
+                let between = label.middle > self.middle + 0.45 * height
+                    && label.middle < other.middle - 0.3 * height;
+                between && label.left < other.right && label.right > other.left
+            };
+            let beside = |label: &Placed<'l>| {
+                (label.middle - self.middle).abs() < 0.6 * height
+                    && label.left > self.right - 0.5 * height
+                    && label.right < other.left + height
+            };
             if down > 0.45 * height && down < FARTHEST_BELOW * height && aligned {
-                below.push((down + (other.left - self.left).abs() * 0.3, other));
+                if !others.iter().any(nearer) {
+                    below.push((down + (other.left - self.left).abs() * 0.3, other));
+                }
             } else if down.abs() < 0.6 * height
                 && gap > -0.5 * height
                 && gap < FARTHEST_RIGHT * height
+                && !others.iter().any(beside)
             {
                 right.push((gap, other));
             }

@@ -1,17 +1,24 @@
 //! Reads fields from the lines of the visual zone, by their labels and positions.
 
+mod kind;
+mod label;
 mod label_words;
 mod labels;
 mod layout;
 
 use time::Date;
 
-use crate::compare::{folded, looks, same_name, words};
+use crate::compare::{folded, looks, words};
 use crate::date::{self, Role};
-use crate::printed_date::from_print;
+use crate::names::{Length, same_name};
+use crate::printed_date::{self, PrintedDate, from_print};
 use crate::reading::{Quad, TextLine};
 use crate::report::{DocumentType, FieldName};
+use label::Label;
+use labels::Subject;
 use layout::{Placed, placed};
+
+pub(crate) use kind::{is_north_american_licence, kind};
 
 /// A field of the visual zone.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,29 +26,39 @@ pub(crate) struct Printed {
     pub(crate) field: FieldName,
     /// The value; dates are in ISO form, the sex is `M`, `F` or `X`.
     pub(crate) value: String,
-    /// All possible meanings of a date: two if the order of day and month is ambiguous.
-    pub(crate) days: Vec<Date>,
+    /// What the text says, if the field is a date.
+    pub(crate) date: Option<PrintedDate>,
     pub(crate) confidence: f32,
     pub(crate) quad: Quad,
 }
 
 /// Minimum confidence of a line; lines below it are ignored.
 const LEAST_CONFIDENCE: f32 = 0.5;
+/// Height of a label's second language, at most, as a multiple of the label's own height; and the
+/// least height of a value below it.
+const LABEL_HEIGHT: f32 = 1.2;
+const VALUE_HEIGHT: f32 = 1.25;
+
+/// Whether the lines are those of a document: they name its type, or contain labels.
+pub fn is_understood(lines: &[TextLine]) -> bool {
+    const FEWEST_LABELS: usize = 2;
+    let is_label = |line: &&TextLine| {
+        folded(&line.text).len() >= LONG_LABEL && Label::read(&line.text).is_some()
+    };
+    kind(lines).is_some() || lines.iter().filter(is_label).count() >= FEWEST_LABELS
+}
+
+/// Minimum length of a label that no misread text contains by chance.
+const LONG_LABEL: usize = 5;
 
 /// All labelled fields of the lines; of several with the same name, the first.
 pub(crate) fn fields(lines: &[TextLine], kind: DocumentType, today: Date) -> Vec<Printed> {
     let placed: Vec<Placed<'_>> = placed(lines)
         .into_iter()
-        .filter(|place| place.line.confidence >= LEAST_CONFIDENCE)
+        .filter(|place| place.line.confidence >= LEAST_CONFIDENCE && !is_zone(&place.line.text))
         .collect();
     let labels: Vec<Option<Label>> =
         placed.iter().map(|place| Label::read(&place.line.text)).collect();
-    let values: Vec<Placed<'_>> = placed
-        .iter()
-        .zip(&labels)
-        .filter(|(_, label)| label.is_none())
-        .map(|(place, _)| *place)
-        .collect();
     let mut found: Vec<Printed> = Vec::new();
     let mut keep = |printed: Option<Printed>| {
         if let Some(printed) = printed
@@ -54,18 +71,51 @@ pub(crate) fn fields(lines: &[TextLine], kind: DocumentType, today: Date) -> Vec
         placed.iter().for_each(|place| keep(numbered(place.line, today)));
     }
     for (place, label) in placed.iter().zip(&labels) {
-        let Some(label) = label else { continue };
-        let within =
-            label.rest.as_deref().and_then(|rest| printed(label.field, rest, place.line, today));
-        let beside = || {
-            place
-                .value_places(&values)
-                .into_iter()
-                .find_map(|at| printed(label.field, &at.line.text, at.line, today))
-        };
+        let Some(Label { subject: Subject::Field(field), rest }) = label else { continue };
+        let within = rest.as_deref().and_then(|rest| printed(*field, rest, place.line, today));
+        let beside = || beside(place, *field, &placed, &labels, today);
         keep(within.or_else(beside));
     }
     found
+}
+
+/// The value at a label, below it or to its right. A line that belongs to another label is not a
+/// value of this one, although this one may have none.
+fn beside(
+    place: &Placed<'_>,
+    field: FieldName,
+    placed: &[Placed<'_>],
+    labels: &[Option<Label>],
+    today: Date,
+) -> Option<Printed> {
+    let is_label = |at: usize| labels[at].is_some();
+    let own =
+        |at: usize| labels[at].as_ref().is_some_and(|label| label.subject == Subject::Field(field));
+    let values: Vec<Placed<'_>> =
+        (0..placed.len()).filter(|at| !is_label(*at)).map(|at| placed[at]).collect();
+    let others: Vec<Placed<'_>> =
+        (0..placed.len()).filter(|at| is_label(*at) && !own(*at)).map(|at| placed[at]).collect();
+    let mut places = place.value_places(&values, &others);
+    // The second language of a label may be unknown: small, like the label, and above the value.
+    if let [first, second, ..] = places[..]
+        && first.height < LABEL_HEIGHT * place.height
+        && second.height > VALUE_HEIGHT * place.height
+        && second.height > VALUE_HEIGHT * first.height
+        && second.middle > first.middle
+    {
+        places.remove(0);
+    }
+    let mut unreadable = None;
+    for at in places {
+        match printed(field, &at.line.text, at.line, today) {
+            Some(read) if read.date == Some(PrintedDate::Unreadable) => {
+                unreadable = unreadable.or(Some(read));
+            }
+            Some(read) => return Some(read),
+            None => {}
+        }
+    }
+    unreadable
 }
 
 /// The line, anywhere on the page, that contains `value`, which another zone gave.
@@ -88,7 +138,8 @@ pub(crate) fn confirmation(
             count > 0
                 && words(&line.text).windows(count).any(|part| {
                     let part = part.join(" ");
-                    part.len() >= 3 && same_name(value, &part) && same_name(&part, value)
+                    let same = |a: &str, b: &str| same_name(a, b, Length::Whole) == Some(true);
+                    part.len() >= 3 && same(value, &part) && same(&part, value)
                 })
         }
         FieldName::DocumentNumber | FieldName::PersonalNumber => {
@@ -101,10 +152,15 @@ pub(crate) fn confirmation(
     Some(Printed {
         field,
         value: value.to_owned(),
-        days: Vec::new(),
+        date: None,
         confidence: line.confidence,
         quad: line.quad,
     })
+}
+
+/// The texts of the lines that do not belong to a machine-readable zone.
+pub(crate) fn texts(lines: &[TextLine]) -> impl Iterator<Item = &str> {
+    lines.iter().map(|line| line.text.as_str()).filter(|text| !is_zone(text))
 }
 
 /// Whether the line belongs to a machine-readable zone.
@@ -112,78 +168,33 @@ fn is_zone(text: &str) -> bool {
     text.matches('<').count() >= 3
 }
 
-/// A line with a field's label, and the text after the label.
-#[derive(Debug, PartialEq, Eq)]
-struct Label {
-    field: FieldName,
-    rest: Option<String>,
-}
-
-/// Maximum number of words of a label in one language.
-const LONGEST: usize = 5;
-
-impl Label {
-    fn read(text: &str) -> Option<Self> {
-        let separators = |character: char| {
-            matches!(character, '/' | '|' | ':' | '·' | '•' | '(' | ')' | '[' | ']')
-        };
-        let mut named: Option<FieldName> = None;
-        let mut rest: Vec<&str> = Vec::new();
-        let mut several = false;
-        for (at, segment) in text.split(separators).enumerate() {
-            let words: Vec<&str> = segment.split_whitespace().collect();
-            // A number or a stray character may precede the label.
-            let first = words
-                .iter()
-                .position(|word| word.chars().filter(|c| c.is_alphabetic()).count() > 1)
-                .unwrap_or(0);
-            let lengths = (1..=LONGEST.min(words.len() - first)).rev();
-            let label = lengths
-                .filter_map(|count| {
-                    Some((
-                        labels::field_named(&folded(&words[first..first + count].concat()))?,
-                        count,
-                    ))
-                })
-                .next();
-            match label {
-                Some((field, count)) => {
-                    several |= named.is_some();
-                    // The first label of the line determines the field.
-                    named.get_or_insert(field);
-                    rest = words[first + count..].to_vec();
-                }
-                None if named.is_some() => rest.extend(words),
-                None if at > 2 => return None,
-                None => {}
-            }
-        }
-        let rest = rest.join(" ");
-        // Text after labels in several languages is one more label, misread, and not a value.
-        let is_value = !several && rest.chars().any(char::is_alphanumeric);
-        Some(Self { field: named?, rest: is_value.then_some(rest) })
-    }
-}
-
-fn role(field: FieldName) -> Role {
+/// What a date field means; a day of issue is in the past, like a birth.
+pub(crate) fn role(field: FieldName) -> Role {
     if field == FieldName::DateOfExpiry { Role::Expiry } else { Role::Birth }
 }
 
 /// `text` as the value of a field; `None` if it is not plausible.
 fn printed(field: FieldName, text: &str, line: &TextLine, today: Date) -> Option<Printed> {
-    let mut days = Vec::new();
+    let mut date = None;
     let letters = text.chars().filter(|character| character.is_alphabetic()).count();
     let digits = text.chars().filter(|character| character.is_numeric()).count();
     let value = match field {
         FieldName::DateOfBirth | FieldName::DateOfExpiry | FieldName::DateOfIssue => {
-            days = from_print(text, role(field), today);
-            date::iso(*days.first()?)
+            let read = printed_date::read(text, role(field), today)?;
+            let value = date_value(&read).unwrap_or_else(|| text.trim().to_owned());
+            date = Some(read);
+            value
         }
         FieldName::Sex => sex(text)?.to_owned(),
         FieldName::DocumentNumber | FieldName::PersonalNumber => number(text)?,
-        FieldName::Surname | FieldName::GivenNames | FieldName::Nationality
-            if letters >= 2 && digits == 0 && !is_zone(text) =>
+        // A name may have a single letter, which may be read as a digit.
+        FieldName::Surname | FieldName::GivenNames if text.trim() == "0" => "O".to_owned(),
+        FieldName::Surname | FieldName::GivenNames
+            if letters >= 1 && digits == 0 && !is_zone(text) =>
         {
+            text.trim().to_owned()
+        }
+        FieldName::Nationality if letters >= 1 && digits == 0 && !is_zone(text) => {
             text.trim().to_owned()
         }
         FieldName::PlaceOfBirth | FieldName::Authority | FieldName::Address
@@ -200,17 +211,52 @@ fn printed(field: FieldName, text: &str, line: &TextLine, today: Date) -> Option
         | FieldName::Address
         | FieldName::IssuingState => return None,
     };
-    Some(Printed { field, value, days, confidence: line.confidence, quad: line.quad })
+    Some(Printed { field, value, date, confidence: line.confidence, quad: line.quad })
 }
 
-/// The sex named by the words, such as `F`, `N/F` (Hungarian and English) or `M`.
+/// A date in the form of the report: ISO 8601, without the parts that are unknown.
+fn date_value(date: &PrintedDate) -> Option<String> {
+    match date {
+        PrintedDate::Days(days) => days.first().copied().map(date::iso),
+        PrintedDate::Part { year, month: Some(month) } => Some(format!("{year:04}-{month:02}")),
+        PrintedDate::Part { year, month: None } => Some(format!("{year:04}")),
+        PrintedDate::NoEnd | PrintedDate::NoEndInWords => Some(date::iso(date::NO_END)),
+        PrintedDate::OtherCalendar | PrintedDate::Unreadable => None,
+    }
+}
+
+/// The sex named by the words, such as `F`, `N/F` (Hungarian and English) or `M`. The last letter
+/// is the English one: in `M/F`, which is Lithuanian and English, it decides.
 fn sex(text: &str) -> Option<&'static str> {
+    const FEMALE: [&str; 14] = [
+        "F", "FEMALE", "W", "K", "Z", "FEMME", "FEMENINO", "FEMININO", "MUJER", "WEIBLICH",
+        "FEMMINA", "VROUW", "FEMININ", "KADIN",
+    ];
+    const MALE: [&str; 11] = [
+        "M",
+        "MALE",
+        "HOMME",
+        "MASCULINO",
+        "HOMBRE",
+        "MANNLICH",
+        "MASCHIO",
+        "MAN",
+        "MASCULIN",
+        "ERKEK",
+        "E",
+    ];
     let words = words(text);
     if words.is_empty() || words.len() > 4 {
         return None;
     }
+    match words[words.len() - 1].as_str() {
+        "F" => return Some("F"),
+        "M" => return Some("M"),
+        "X" => return Some("X"),
+        _ => {}
+    }
     let has = |wanted: &[&str]| words.iter().any(|word| wanted.contains(&word.as_str()));
-    match (has(&["F", "FEMALE", "W", "K", "Z"]), has(&["M", "MALE"]), has(&["X"])) {
+    match (has(&FEMALE), has(&MALE), has(&["X"])) {
         (true, false, _) => Some("F"),
         (false, true, _) => Some("M"),
         (false, false, true) => Some("X"),
@@ -250,116 +296,6 @@ fn numbered(line: &TextLine, today: Date) -> Option<Printed> {
         _ => return None,
     };
     printed(field, text[end..].trim_start_matches(['.', ' ', ')', ':']), line, today)
-}
-
-/// The document type that the words name; the more specific types are tried first.
-pub(crate) fn kind(lines: &[TextLine]) -> Option<DocumentType> {
-    const NAMES: [(DocumentType, &[&str]); 4] = [
-        (
-            DocumentType::DrivingLicence,
-            &[
-                "DRIVINGLICENCE",
-                "DRIVINGLICENSE",
-                "DRIVERLICENSE",
-                "DRIVERSLICENSE",
-                "DRIVERLICENCE",
-                "FUHRERSCHEIN",
-                "PERMISDECONDUIRE",
-                "PRAWOJAZDY",
-                "RIJBEWIJS",
-                "PATENTEDIGUIDA",
-                "PERMISODECONDUCCION",
-                "CARTADECONDUCAO",
-                "KORKORT",
-                "AJOKORTTI",
-                "KOREKORT",
-                "FORERKORT",
-                "VOZACKADOZVOLA",
-                "VOZNISKODOVOLJENJE",
-                "RIDICSKYPRUKAZ",
-                "VEZETOIENGEDELY",
-            ],
-        ),
-        (DocumentType::Visa, &["VISA", "VIZA", "VISUM", "WIZA", "VIISUMI"]),
-        (
-            DocumentType::Passport,
-            &[
-                "PASSPORT",
-                "PASSEPORT",
-                "REISEPASS",
-                "PASAPORTE",
-                "PASSAPORTO",
-                "PASSAPORTE",
-                "PASZPORT",
-                "UTLEVEL",
-                "PASPOORT",
-                "PASAPORT",
-                "PASSI",
-                "PUTOVNICA",
-                "POTNILIST",
-                "CESTOVNIPAS",
-                "CESTOVNYPAS",
-                "PASAS",
-                "PASE",
-            ],
-        ),
-        (
-            DocumentType::IdCard,
-            &[
-                "IDENTITYCARD",
-                "IDENTIFICATIONCARD",
-                "NATIONALIDENTITYCARD",
-                "PERSONALAUSWEIS",
-                "CARTEDIDENTITE",
-                "CARTENATIONALEDIDENTITE",
-                "CARTADIDENTITA",
-                "DOCUMENTONACIONALDEIDENTIDAD",
-                "DOWODOSOBISTY",
-                "SZEMELYAZONOSITOIGAZOLVANY",
-                "SZEMELYIIGAZOLVANY",
-                "OSEBNAIZKAZNICA",
-                "OSOBNAISKAZNICA",
-                "OBCANSKYPRUKAZ",
-                "OBCIANSKYPREUKAZ",
-                "HENKILOKORTTI",
-                "IDENTITEITSKAART",
-                "CARTAODECIDADAO",
-                "IDENTITETSKORT",
-                "RESIDENCEPERMIT",
-                "AUFENTHALTSTITEL",
-                "TITREDESEJOUR",
-                "PERMANENTRESIDENT",
-                "ASMENSTAPATYBESKORTELE",
-                "PERSONASAPLIECIBA",
-                "ISIKUTUNNISTUS",
-                "LICNAKARTA",
-                "CARTEDEIDENTITATE",
-            ],
-        ),
-    ];
-    let sure =
-        lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE && !is_zone(&line.text));
-    let texts: Vec<(String, Vec<String>)> =
-        sure.map(|line| (folded(&line.text), words(&line.text))).collect();
-    // The name must be most of its line; within a sentence it says nothing about this document.
-    let names = |(text, words): &(String, Vec<String>), name: &str| match name.len() {
-        ..8 => words.len() <= 3 && words.iter().any(|word| word == name),
-        length => text.len() <= 3 * length && text.contains(name),
-    };
-    let named = |(_, known): &&(DocumentType, &[&str])| {
-        texts.iter().any(|text| known.iter().any(|name| names(text, name)))
-    };
-    NAMES.iter().find(named).map(|(kind, _)| *kind)
-}
-
-/// Whether the front is that of a North American licence (AAMVA DL/ID Card Design Standard), whose
-/// back has a barcode with all fields. Recognised by at least two labels that no other design has.
-pub(crate) fn is_north_american_licence(lines: &[TextLine]) -> bool {
-    const LABELS: [&str; 10] =
-        ["DLN", "LN", "FN", "DD", "HGT", "WGT", "EYES", "HAIR", "REST", "END"];
-    let sure = lines.iter().filter(|line| line.confidence >= LEAST_CONFIDENCE);
-    let words: Vec<String> = sure.flat_map(|line| words(&line.text)).collect();
-    LABELS.iter().filter(|label| words.iter().any(|word| word == *label)).count() >= 2
 }
 
 #[cfg(test)]

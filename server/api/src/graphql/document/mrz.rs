@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::point::Point;
 use crate::graphql::media::Media;
 
-/// Layout of a machine-readable zone (ICAO 9303 parts 4 to 7).
+/// Layout of a machine-readable zone (ICAO 9303 parts 4 to 7, and two of single states).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum, Deserialize)]
 pub enum MrzFormat {
     /// Cards: three lines of 30.
@@ -29,6 +29,14 @@ pub enum MrzFormat {
     #[graphql(name = "MRV_B")]
     #[serde(rename = "MRV_B")]
     MrvB,
+    /// French identity cards of 1988 to 2021: two lines of 36.
+    #[graphql(name = "FRENCH_ID")]
+    #[serde(rename = "FRENCH_ID")]
+    FrenchId,
+    /// Driving licences of Switzerland and Liechtenstein: two lines of 30, below one of 9.
+    #[graphql(name = "SWISS_LICENCE")]
+    #[serde(rename = "SWISS_LICENCE")]
+    SwissLicence,
 }
 
 /// The check digits of a machine-readable zone: whether each is correct; null if the layout has
@@ -83,7 +91,7 @@ pub struct Mrz {
     given_names: String,
     /// Number of the document, complete even if it exceeds its field.
     document_number: String,
-    /// Code of the nationality.
+    /// Code of the nationality; empty if the layout has none.
     nationality: String,
     /// English name for the code.
     nationality_name: Option<String>,
@@ -91,7 +99,8 @@ pub struct Mrz {
     date_of_birth: String,
     /// `M`, `F` or `X`.
     sex: String,
-    /// Date of expiry, in the form of the date of birth.
+    /// Date of expiry, in the form of the date of birth; empty if the layout has none, and
+    /// `9999-12-31` if the print says that there is no end.
     date_of_expiry: String,
     /// Optional data; in a passport, the personal number.
     optional_data: Option<String>,
