@@ -36,3 +36,5 @@ title "Documents, on screens and under lamps: false alarms and hits"
 "$vultus" eval document --mrz-only --list "$variants/suspects.csv" --root "$variants"
 title "Liveness, single frames"
 "$vultus" eval liveness --list "$data/liveness/nuaa.csv" --root "$data/liveness"
+title "Documents, drawn for all issuing states"
+cargo bench --quiet --workspace --bench states
