@@ -187,7 +187,7 @@ tr | numbers .
 ru | numbers .
   Фамилия / Surname; Имя / Given names; Гражданство / Nationality
   Дата рождения / Date of birth; Пол / Sex
-  Паспорт № / Passport No.; Дата окончания срока действия / Date of expiry
+  Паспорт № / Passport No.; Срок действия / Date of expiry
   IVANOVA; ANNA; IVANOVA; ANNA; PETROVSKIY; OLEG
 el | months
   Επώνυμο / Surname; Όνομα / Given names; Ιθαγένεια / Nationality

@@ -98,7 +98,7 @@ impl Row {
     pub(crate) fn document(&self) -> Document {
         let [year, month, day] = self.birth();
         let expiry = self.expiry();
-        let sex = if self.at % 2 == 0 { "F" } else { "M" };
+        let sex = if self.at.is_multiple_of(2) { "F" } else { "M" };
         let printed = [
             self.language.names[0][0].to_owned(),
             self.language.names[0][1].to_owned(),
@@ -128,7 +128,7 @@ impl Row {
             Altered::GivenNames => self.language.names[2][1].to_owned(),
             Altered::Nationality => self.foreign(rows).to_owned(),
             Altered::Birth => self.date([year - 11, month, day]),
-            Altered::Sex => if self.at % 2 == 0 { "M" } else { "F" }.to_owned(),
+            Altered::Sex => if self.at.is_multiple_of(2) { "M" } else { "F" }.to_owned(),
             Altered::Number => self.number().replacen(|c: char| c.is_ascii_digit(), "7", 2),
             Altered::Expiry => {
                 let [year, month, day] = self.expiry();

@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn plain_words_are_no_months() {
         for word in ["BERLIN", "L898902C", "KL", "NOR", "XX"] {
-            assert_eq!(months(&[word]), [], "{word}");
+            assert!(months(&[word]).is_empty(), "{word}");
         }
     }
 
