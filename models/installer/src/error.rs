@@ -75,7 +75,7 @@ pub enum Error {
         found: Sha256Sum,
     },
     /// A model could not be rewritten.
-    #[cfg(feature = "install")]
+    #[cfg(feature = "rewrite")]
     #[error("cannot rewrite {model}")]
     Rewrite {
         /// The model's file name.

@@ -3,9 +3,10 @@
 //! rewrite graphs).
 //!
 //! This crate downloads nothing (`scripts/setup.sh` does, with the ordinary package clients) and
-//! runs no model. The server uses it without the feature `install`, which leaves `manifest` and
-//! `verify`.
+//! runs no model. Its feature `rewrite` alone, without `install`, is what the analyzers need to
+//! prepare an imported model.
 
+mod answers;
 mod checksum;
 mod error;
 mod manifest;
@@ -16,16 +17,22 @@ mod verify;
 mod archive;
 #[cfg(feature = "install")]
 mod install;
-#[cfg(feature = "install")]
+#[cfg(feature = "rewrite")]
 pub mod onnx;
-#[cfg(feature = "install")]
+#[cfg(feature = "rewrite")]
 pub mod rewrite;
+#[cfg(feature = "rewrite")]
+mod tflite;
 
+pub use answers::TOLERANCE;
 pub use checksum::Sha256Sum;
 pub use error::{Error, Result};
-pub use manifest::{Manifest, Model, Package, PackageFormat, Registry, Runtime, Sample, Samples};
+pub use manifest::{
+    ImportedModel, Manifest, Model, Origin, Package, PackageFormat, Registry, Runtime, Sample,
+    Samples,
+};
 pub use rewrite_step::RewriteStep;
 pub use verify::{FileReport, FileState, verify, verify_runtime, verify_samples};
 
 #[cfg(feature = "install")]
-pub use install::{Installed, Plan};
+pub use install::{Installed, Plan, import_listed};

@@ -25,8 +25,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Print the packages needed for files that are missing or changed, one per line: registry,
-    /// name, version, archive, sha256, separated by tabs.
-    Packages,
+    /// name, version, archive, sha256, address (or `-`), separated by tabs.
+    Packages {
+        /// Name of a package that could not be downloaded; print other origins of its files.
+        #[arg(long)]
+        unavailable: Vec<String>,
+    },
     /// Install the files that are missing or changed: unpack, check, rewrite.
     Install {
         /// Folder of the downloaded archives.
@@ -77,14 +81,16 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
     let lists = Lists::read(&arguments.root)?;
     let mut out = io::stdout().lock();
     match &arguments.command {
-        Command::Packages => {
-            for package in lists.plan().packages() {
+        Command::Packages { unavailable } => {
+            for package in lists.plan().packages(unavailable) {
                 let Package { registry, name, version, archive, sha256, .. } = package;
+                let address = package.address.as_deref().unwrap_or("-");
                 let registry = match registry {
                     Registry::PyPI => "pypi",
                     Registry::Npm => "npm",
+                    Registry::Address => "address",
                 };
-                writeln!(out, "{registry}\t{name}\t{version}\t{archive}\t{sha256}")?;
+                writeln!(out, "{registry}\t{name}\t{version}\t{archive}\t{sha256}\t{address}")?;
             }
         }
         Command::Install { packages } => {

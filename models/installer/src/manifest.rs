@@ -20,9 +20,12 @@ pub struct Manifest {
     /// Registry packages; models refer to them by name.
     #[serde(rename = "package")]
     pub packages: Vec<Package>,
-    /// The models; each is one installed file.
+    /// The models that set-up installs; each is one installed file.
     #[serde(rename = "model")]
     pub models: Vec<Model>,
+    /// Optional models that no registry publishes. `vultus models import` installs them.
+    #[serde(rename = "imported_model", default)]
+    pub imported: Vec<ImportedModel>,
     /// The library that runs the models.
     pub runtime: Runtime,
 }
@@ -38,7 +41,7 @@ pub struct Samples {
     pub samples: Vec<Sample>,
 }
 
-/// One archive of a package registry.
+/// One archive: of a package registry, or of an address in the internet.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
@@ -54,6 +57,9 @@ pub struct Package {
     pub sha256: Sha256Sum,
     /// Licence of the package (SPDX).
     pub licence: String,
+    /// Where the archive is, if the registry is `address`.
+    #[serde(default)]
+    pub address: Option<String>,
 }
 
 /// A package registry.
@@ -64,13 +70,15 @@ pub enum Registry {
     PyPI,
     /// The npm registry.
     Npm,
+    /// None: the archive is downloaded from an address.
+    Address,
 }
 
 /// Archive format of a package, derived from its file extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PackageFormat {
-    /// A Python wheel: zip.
-    Wheel,
+    /// A Python wheel or a MediaPipe task: zip.
+    Zip,
     /// A Python source package or an npm package: gzipped tar.
     GzippedTar,
 }
@@ -78,8 +86,8 @@ pub enum PackageFormat {
 impl Package {
     /// Format of the archive; `None` if the extension is unknown.
     pub fn format(&self) -> Option<PackageFormat> {
-        if self.archive.ends_with(".whl") {
-            return Some(PackageFormat::Wheel);
+        if self.archive.ends_with(".whl") || self.archive.ends_with(".task") {
+            return Some(PackageFormat::Zip);
         }
         (self.archive.ends_with(".tgz") || self.archive.ends_with(".tar.gz"))
             .then_some(PackageFormat::GzippedTar)
@@ -102,16 +110,52 @@ pub struct Model {
     pub card: String,
     /// The plugins that load it.
     pub used_by: Vec<String>,
-    /// Name of the package that contains it.
-    pub package: String,
-    /// Path inside the package.
-    pub path: String,
-    /// Checksum of the file in the package.
+    /// Where the file comes from, best first. All origins have the same bytes.
+    pub origins: Vec<Origin>,
+    /// Checksum of the file as its origins publish it.
     pub original_sha256: Sha256Sum,
-    /// Rewrites of the graph at installation, in this order.
+    /// Rewrites at installation, in this order.
     pub rewrite: Vec<RewriteStep>,
     /// Checksum of the installed file.
     pub sha256: Sha256Sum,
+}
+
+/// One place to get a file from.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// Name of the package that contains the file.
+    pub package: String,
+    /// Path inside the package.
+    pub path: String,
+    /// Path inside the file at `path`, if that is a zip archive itself.
+    #[serde(default)]
+    pub member: Option<String>,
+}
+
+/// An optional model that is recognised by its answers, not by its bytes: each export of the same
+/// public weights is another file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedModel {
+    /// Installed file name in `models/weights/`.
+    pub file: String,
+    /// Task of the model, in a few words.
+    pub task: String,
+    /// Licence of the weights (SPDX).
+    pub licence: String,
+    /// Where the weights come from, and the questions that the licence leaves open.
+    pub licence_remark: String,
+    /// Card with strengths, weaknesses and measured error rates, relative to `models/`.
+    pub card: String,
+    /// The plugins that load it.
+    pub used_by: Vec<String>,
+    /// What its absence costs, as one sentence for the operator.
+    pub without_it: String,
+    /// Lengths of the input's axes: batch, channels, rows, columns.
+    pub input: [usize; 4],
+    /// Its outputs for the inputs that [`ImportedModel::question`] makes.
+    pub answers: Vec<Vec<f32>>,
 }
 
 /// ONNX Runtime, the library that runs the models.
@@ -156,6 +200,11 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// Reads the imported models from the text of `models.toml`. Empty if the text is malformed.
+    pub fn imported_models(text: &str) -> Vec<ImportedModel> {
+        toml::from_str::<Self>(text).map(|manifest| manifest.imported).unwrap_or_default()
+    }
+
     /// The package `name`. [`Manifest::read`] guarantees that the packages of all models and of the
     /// runtime exist.
     pub fn package(&self, name: &str) -> Option<&Package> {
@@ -164,14 +213,27 @@ impl Manifest {
 
     fn check(&self) -> Result<(), String> {
         self.packages.iter().try_for_each(check_package)?;
-        let files = self.models.iter().map(|model| (&model.file, &model.package));
-        for (file, package) in files.chain([(&self.runtime.file, &self.runtime.package)]) {
+        let mut sources = vec![(&self.runtime.file, &self.runtime.package)];
+        for model in &self.models {
+            if model.origins.is_empty() {
+                return Err(format!("`{}` has no origin", model.file));
+            }
+            sources.extend(model.origins.iter().map(|origin| (&model.file, &origin.package)));
+        }
+        for (file, package) in sources {
             check_file_name(file)?;
             if self.package(package).is_none() {
                 return Err(format!("the package `{package}` of `{file}` is not listed"));
             }
         }
-        check_unique(self.models.iter().map(|model| model.file.as_str()))
+        for model in &self.imported {
+            check_file_name(&model.file)?;
+            if model.answers.is_empty() {
+                return Err(format!("`{}` has no answers to recognise it by", model.file));
+            }
+        }
+        let imported = self.imported.iter().map(|model| model.file.as_str());
+        check_unique(self.models.iter().map(|model| model.file.as_str()).chain(imported))
     }
 }
 
@@ -199,9 +261,16 @@ fn read_list<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 
 fn check_package(package: &Package) -> Result<(), String> {
     check_file_name(&package.archive)?;
+    let at_address = package.registry == Registry::Address;
+    if at_address != package.address.as_ref().is_some_and(|it| it.starts_with("https://")) {
+        return Err(format!(
+            "`{}` needs an https address if its registry is `address`, and none otherwise",
+            package.name
+        ));
+    }
     match package.format() {
         Some(_) => Ok(()),
-        None => Err(format!("`{}` is neither a wheel nor a gzipped tar", package.archive)),
+        None => Err(format!("`{}` is neither a zip nor a gzipped tar", package.archive)),
     }
 }
 

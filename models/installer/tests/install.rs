@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use vultus_models::onnx::{self, Graph, Model, Node, Tensor};
 use vultus_models::{
-    Error, FileState, Manifest, Plan, RewriteStep, Samples, Sha256Sum, rewrite, verify,
+    Error, FileState, Manifest, Plan, RewriteStep, Samples, Sha256Sum, import_listed, rewrite,
+    verify,
 };
 
 const LIBRARY: &[u8] = b"not really a library";
@@ -27,18 +28,19 @@ struct Lists {
     original_sum: Sha256Sum,
     installed_sum: Sha256Sum,
     file: String,
-    package_of_model: String,
+    origins: String,
 }
 
 impl Site {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let site = |path: &str| dir.path().join(path);
-        for folder in ["packages", "models", "samples"] {
+        for folder in ["packages", "models", "samples", "spare"] {
             fs::create_dir(site(folder)).unwrap();
         }
         let model = model();
         write_wheel(&site("packages/models-1.whl"), "weights/network.onnx", &model);
+        write_wheel(&site("spare/networks.task"), "network.onnx", &model);
         write_tgz(&site("packages/library-1.tgz"), "package/library.so", LIBRARY);
         write_tgz(&site("packages/pictures-1.tar.gz"), "pictures-1/one.jpg", PICTURE);
         let lists = Lists {
@@ -48,7 +50,7 @@ impl Site {
                 &rewrite::rewrite(&model, &[RewriteStep::SplitPrelu]).unwrap(),
             ),
             file: "network.onnx".to_owned(),
-            package_of_model: "models".to_owned(),
+            origins: origin("models"),
         };
         Self { dir, lists }
     }
@@ -67,7 +69,7 @@ impl Site {
     }
 
     fn write_lists(&self) {
-        let Lists { wheel_sum, original_sum, installed_sum, file, package_of_model } = &self.lists;
+        let Lists { wheel_sum, original_sum, installed_sum, file, origins } = &self.lists;
         let library_sum = Sha256Sum::of_bytes(LIBRARY);
         let package = |name: &str, archive: &str, sum: Sha256Sum| {
             format!(
@@ -76,14 +78,17 @@ impl Site {
             )
         };
         let models = format!(
-            "[[package]]\n{}[[package]]\n{}[[model]]\nfile='{file}'\ntask='t'\nlicence='MIT'\n\
-             licence_remark='r'\ncard='c.md'\nused_by=[]\npackage='{package_of_model}'\n\
-             path='weights/network.onnx'\noriginal_sha256='{original_sum}'\n\
+            "[[package]]\n{}[[package]]\n{}[[package]]\n{}address='https://example.org/t'\n\
+             [[model]]\nfile='{file}'\ntask='t'\nlicence='MIT'\n\
+             licence_remark='r'\ncard='c.md'\nused_by=[]\n\
+             origins=[{origins}]\noriginal_sha256='{original_sum}'\n\
              rewrite=['split_prelu']\nsha256='{installed_sum}'\n\
              [runtime]\nfile='library.so'\nversion='1'\nlicence='MIT'\npackage='library'\n\
              path='package/library.so'\nsha256='{library_sum}'\n",
             package("models", "models-1.whl", *wheel_sum),
             package("library", "library-1.tgz", sum_of(&self.path("packages/library-1.tgz"))),
+            package("task", "networks.task", sum_of(&self.path("spare/networks.task")))
+                .replace("'pypi'", "'address'"),
         );
         let samples = format!(
             "[package]\n{}[[sample]]\nfile='one.jpg'\nshows='s'\npath='pictures-1/one.jpg'\n\
@@ -111,6 +116,11 @@ impl Site {
         }
         found
     }
+}
+
+/// An origin as in `models.toml`.
+fn origin(package: &str) -> String {
+    format!("{{package='{package}',path='weights/network.onnx'}}")
 }
 
 /// A network of one PRelu.
@@ -171,7 +181,7 @@ fn intact_files_need_no_package() {
     let samples = Samples::read(&site.path("samples/samples.toml")).unwrap();
     fs::remove_dir_all(site.path("packages")).unwrap();
     let plan = Plan::of(&manifest, &site.path("models"), &samples, &site.path("samples"));
-    assert!(plan.packages().is_empty());
+    assert!(plan.packages(&[]).is_empty());
     assert!(plan.carry_out(&site.path("packages")).unwrap().is_empty());
 }
 
@@ -247,7 +257,7 @@ fn file_name_outside_the_target_folder_is_rejected() {
 #[test]
 fn unlisted_package_is_rejected() {
     let mut site = Site::new();
-    site.lists.package_of_model = "nowhere".to_owned();
+    site.lists.origins = origin("nowhere");
     let error = site.install().unwrap_err();
     let Error::ManifestRule { problem, .. } = &error else { panic!("{error:?}") };
     assert!(problem.contains("`nowhere`"), "{problem}");
@@ -263,4 +273,63 @@ fn unknown_key_in_a_list_is_rejected() {
     let error = Manifest::read(&path).unwrap_err();
     let Error::Manifest { source, .. } = &error else { panic!("{error:?}") };
     assert!(source.to_string().contains("sha265"), "{source}");
+}
+
+#[test]
+fn unavailable_package_is_replaced_by_the_next_origin() {
+    let mut site = Site::new();
+    site.lists.origins += ",{package='task',path='network.onnx'}";
+    site.write_lists();
+    let manifest = Manifest::read(&site.path("models/models.toml")).unwrap();
+    let samples = Samples::read(&site.path("samples/samples.toml")).unwrap();
+    let plan = Plan::of(&manifest, &site.path("models"), &samples, &site.path("samples"));
+    let names = |unavailable: &[String]| {
+        let packages = plan.packages(unavailable);
+        packages.iter().map(|package| package.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&[]), ["models", "library", "pictures"]);
+    assert_eq!(names(&["models".to_owned()]), ["task", "library", "pictures"]);
+    fs::remove_file(site.path("packages/models-1.whl")).unwrap();
+    fs::copy(site.path("spare/networks.task"), site.path("packages/networks.task")).unwrap();
+    assert_eq!(site.install().unwrap(), 4);
+    assert_eq!(sum_of(&site.path("models/weights/network.onnx")), site.lists.installed_sum);
+}
+
+#[test]
+fn model_comes_out_of_an_archive_in_an_archive() {
+    let mut site = Site::new();
+    let inner = fs::read(site.path("spare/networks.task")).unwrap();
+    write_wheel(&site.path("packages/models-1.whl"), "data/networks.task", &inner);
+    site.lists.wheel_sum = sum_of(&site.path("packages/models-1.whl"));
+    site.lists.origins =
+        "{package='models',path='data/networks.task',member='network.onnx'}".to_owned();
+    assert_eq!(site.install().unwrap(), 4);
+    site.lists.origins = site.lists.origins.replace("network.onnx", "other.onnx");
+    fs::remove_file(site.path("models/weights/network.onnx")).unwrap();
+    let error = site.install().unwrap_err();
+    assert!(matches!(&error, Error::EntryMissing { entry, .. } if entry == "other.onnx"));
+}
+
+#[test]
+fn local_file_of_any_form_is_imported() {
+    let mut site = Site::new();
+    site.lists.origins += ",{package='task',path='network.onnx'}";
+    site.install().unwrap();
+    let [plain, rewritten, other] = ["plain", "rewritten", "other"].map(|name| site.path(name));
+    fs::write(&plain, model()).unwrap();
+    fs::copy(site.path("models/weights/network.onnx"), &rewritten).unwrap();
+    fs::write(&other, b"something else").unwrap();
+    let manifest = Manifest::read(&site.path("models/models.toml")).unwrap();
+    let (wheel, task) = (site.path("packages/models-1.whl"), site.path("spare/networks.task"));
+    for (file, expected) in [(plain, 2), (rewritten, 1), (wheel, 2), (task, 2), (other, 0)] {
+        fs::remove_dir_all(site.path("models/weights")).unwrap();
+        fs::create_dir(site.path("models/weights")).unwrap();
+        let bytes = fs::read(&file).unwrap();
+        let weights = site.path("models/weights");
+        let installed = import_listed(&manifest, &weights, &file, &bytes).unwrap();
+        assert_eq!(installed.len(), expected, "{}", file.display());
+        if expected > 0 {
+            assert_eq!(sum_of(&weights.join("network.onnx")), site.lists.installed_sum);
+        }
+    }
 }

@@ -9,6 +9,9 @@ pub enum RewriteError {
     /// The bytes are not a model that can be written back without loss.
     #[error("not an ONNX model, or one with ONNX features that the installer does not support")]
     NotUnderstood,
+    /// The bytes are not a TFLite model with a single graph of built-in operators.
+    #[error("not a TFLite model, or one with features that the installer does not support")]
+    NotTflite,
     /// The rewrite does not support an operation.
     #[error("operation `{node}`: {problem}")]
     Node {
