@@ -40,6 +40,17 @@ pub enum VisionError {
         /// The output that is missing, too short or contains numbers that are not finite.
         output: String,
     },
+    /// An imported model is not the one that it should be.
+    #[error(
+        "{file} is another model, or an inexact export: its outputs for the inputs of models.toml \
+         differ from the listed ones by up to {difference}"
+    )]
+    Answers {
+        /// The weight file.
+        file: String,
+        /// Largest difference; infinite if the number of outputs is another one.
+        difference: f32,
+    },
     /// The caller's pixel buffer is too small for the stated size.
     #[error("a pixel buffer of {length} bytes is too small for a picture of {width}x{height}")]
     Pixels {

@@ -13,7 +13,17 @@ const SYSTEM_RUNTIME: &str = "libonnxruntime.so";
 
 /// The weight files of the built-in plugins: name, SHA-256, licence. The same values are in
 /// `models/models.toml`, together with the origin of the files.
-const WEIGHTS: [(&str, &str, &str); 10] = [
+const WEIGHTS: [(&str, &str, &str); 12] = [
+    (
+        "face_landmarks.onnx",
+        "6437951146df7844420fd76d4f6fb1545c7dc4aed91ac3d93fd57d4c78399c4c",
+        "Apache-2.0",
+    ),
+    (
+        "face_blendshapes.onnx",
+        "e660664e92b823a4ecc5c53b17fece34f8bbcea04427959ea0deee815f1dbee0",
+        "Apache-2.0",
+    ),
     (
         "face_detection_yunet.onnx",
         "23dcab5fc1ac0c7f89075f8b7b22f301fde957af757d054e700720a7572a54be",
@@ -59,6 +69,13 @@ pub fn weight(file: &str) -> Weight {
     }
 }
 
+/// The manifest entry of an optional weight file that the operator imports. Any bytes are accepted,
+/// because the model is checked by its answers.
+pub fn imported_weight(file: &str) -> Weight {
+    let license = "Apache-2.0".to_owned();
+    Weight { file: file.to_owned(), sha256: String::new(), license, optional: true }
+}
+
 /// Converts the plugin configuration to model options. `UNAVAILABLE` without a weights folder.
 pub fn options(config: &Config) -> Result<ModelOptions, Failure> {
     let weights = config.weights_dir.as_ref().ok_or_else(|| failure(VisionError::NoWeights))?;
@@ -90,9 +107,10 @@ pub fn failure(error: VisionError) -> Failure {
         source = cause.source();
     }
     match error {
-        VisionError::Runtime { .. } | VisionError::Open { .. } | VisionError::NoWeights => {
-            Failure::unavailable(message)
-        }
+        VisionError::Runtime { .. }
+        | VisionError::Open { .. }
+        | VisionError::Answers { .. }
+        | VisionError::NoWeights => Failure::unavailable(message),
         VisionError::Run { .. }
         | VisionError::Output { .. }
         | VisionError::Pixels { .. }

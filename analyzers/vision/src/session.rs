@@ -8,11 +8,17 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
 use ort::ep::CPU;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionOutputs};
 use ort::value::TensorRef;
 
+use vultus_models::rewrite::rewrite;
+use vultus_models::{Manifest, RewriteStep, TOLERANCE};
+
 use crate::VisionError;
+
+/// The list of the models, for the answers of those that are imported.
+const MODELS: &str = include_str!("../../../models/models.toml");
 
 /// Locations of runtime and weights, and the number of threads per inference.
 #[derive(Debug, Clone)]
@@ -58,16 +64,64 @@ impl Model {
         Self::open_with(options, file, Buffers::Freed)
     }
 
+    /// Opens the optional model `file` that the operator imported; `None` if it is not there. It is
+    /// checked by its answers, because its bytes are not known in advance.
+    ///
+    /// The file stays as it is, so that its checksum in a verdict is that of the imported file. The
+    /// PReLUs, which take half of the time, are split in memory.
+    pub fn open_imported(options: &ModelOptions, file: &str) -> Result<Option<Self>, VisionError> {
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| VisionError::Open {
+            file: file.to_owned(),
+            source,
+        };
+        let bytes = match std::fs::read(options.weights.join(file)) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error.into())),
+        };
+        let listed = Manifest::imported_models(MODELS);
+        let listed = listed.iter().find(|listed| listed.file == file);
+        let listed = listed.ok_or_else(|| failed("models.toml does not list it".into()))?;
+        // What the rewrite does not understand runs as it is, only slower.
+        let bytes = rewrite(&bytes, &[RewriteStep::SplitPrelu]).unwrap_or(bytes);
+        let mut model = Self::open_from(options, file, Buffers::Planned, |mut builder| {
+            builder.commit_from_memory(&bytes)
+        })?;
+        let mut outputs = Vec::new();
+        for number in 0..listed.answers.len() {
+            let answer = model.run(listed.input, &listed.question(number), |outputs| {
+                Ok(outputs.only(0)?.to_vec())
+            })?;
+            outputs.push(answer);
+        }
+        let difference = listed.difference(&outputs);
+        if difference > TOLERANCE {
+            return Err(VisionError::Answers { file: file.to_owned(), difference });
+        }
+        Ok(Some(model))
+    }
+
     fn open_with(
         options: &ModelOptions,
         file: &str,
         buffers: Buffers,
     ) -> Result<Self, VisionError> {
-        let environment = environment(&options.runtime)?;
         let path = options.weights.join(file);
-        let session =
-            build(environment, &path, options.threads.max(1), buffers).map_err(|source| {
-                VisionError::Open { file: file.to_owned(), source: source.to_string().into() }
+        Self::open_from(options, file, buffers, |mut builder| builder.commit_from_file(path))
+    }
+
+    fn open_from(
+        options: &ModelOptions,
+        file: &str,
+        buffers: Buffers,
+        commit: impl FnOnce(SessionBuilder) -> ort::Result<Session>,
+    ) -> Result<Self, VisionError> {
+        let environment = environment(&options.runtime)?;
+        let session = build(environment, options.threads.max(1), buffers)
+            .and_then(commit)
+            .map_err(|source| VisionError::Open {
+                file: file.to_owned(),
+                source: source.to_string().into(),
             })?;
         let input =
             session.inputs().first().map(|input| input.name().to_owned()).ok_or_else(|| {
@@ -93,11 +147,11 @@ impl Model {
         self.session.metadata().ok()?.custom(key)
     }
 
-    /// Runs the model on `data` as a tensor of `shape` (batch, channels, rows, columns) and passes
-    /// the outputs to `read`.
-    pub fn run<T>(
+    /// Runs the model on `data` as a tensor of `shape`, outermost axis first, and passes the outputs
+    /// to `read`.
+    pub fn run<T, const AXES: usize>(
         &mut self,
-        shape: [usize; 4],
+        shape: [usize; AXES],
         data: &[f32],
         read: impl FnOnce(&Outputs<'_>) -> Result<T, VisionError>,
     ) -> Result<T, VisionError> {
@@ -152,11 +206,10 @@ enum Buffers {
 
 fn build(
     environment: &Environment,
-    path: &Path,
     threads: usize,
     buffers: Buffers,
-) -> ort::Result<Session> {
-    Session::builder(environment)?
+) -> ort::Result<SessionBuilder> {
+    let builder = Session::builder(environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
         .with_inter_threads(1)?
@@ -166,8 +219,8 @@ fn build(
         .with_memory_pattern(buffers == Buffers::Planned)?
         .with_execution_providers([CPU::default()
             .with_arena_allocator(buffers != Buffers::Freed)
-            .build()])?
-        .commit_from_file(path)
+            .build()])?;
+    Ok(builder)
 }
 
 /// The runtime, loaded by the first call and never unloaded.

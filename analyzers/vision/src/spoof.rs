@@ -1,10 +1,11 @@
-//! Passive liveness of one face in one picture, scored by the model `fr_liveness`.
+//! Passive liveness of one face in one picture, scored by the model `fr_liveness` and, if the
+//! operator imported them, by the MiniFASNet pair.
 
 use crate::VisionError;
 use crate::geometry::Rect;
 use crate::pixels::{Channels, PixelView};
 use crate::resize::{Planes, Resizer};
-use crate::session::{Model, ModelOptions};
+use crate::session::{Model, ModelOptions, Outputs};
 
 /// Size of the model's crop, in sizes of the face's box.
 pub const CROP_FACTOR: f32 = 2.7;
@@ -12,19 +13,27 @@ pub const CROP_FACTOR: f32 = 2.7;
 const SIDE: usize = 128;
 const WEIGHTS: &str = "fr_liveness.onnx";
 
+/// The weight files of the optional pair: MiniFASNetV2 and MiniFASNetV1SE.
+pub const MINIFASNET_FILES: [&str; 2] = ["minifasnet_v2.onnx", "minifasnet_v1se.onnx"];
+
+/// Input side and crop factors of the pair.
+const MINIFASNET_SIDE: usize = 80;
+const MINIFASNET_FACTORS: [f32; 2] = [2.7, 4.0];
+
 /// Probabilities of an attack, 0–1, one for each model.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpoofScores {
     /// `fr_liveness`.
     pub fr_liveness: f32,
-    /// The MiniFASNet pair; `None` if a file is not installed.
+    /// The models of [`MINIFASNET_FILES`]; `None` if a file is not installed.
     pub minifasnet: [Option<f32>; 2],
 }
 
-/// The anti-spoofing model with its buffers.
+/// The anti-spoofing models with their buffers.
 #[derive(Debug)]
 pub struct SpoofScorer {
     model: Model,
+    minifasnet: [Option<Model>; 2],
     resizer: Resizer,
     tensor: Vec<f32>,
 }
@@ -32,8 +41,13 @@ pub struct SpoofScorer {
 impl SpoofScorer {
     /// Opens the model.
     pub fn open(options: &ModelOptions) -> Result<Self, VisionError> {
-        let tensor = vec![0.0; 3 * SIDE * SIDE];
-        Ok(Self { model: Model::open(options, WEIGHTS)?, resizer: Resizer::default(), tensor })
+        let [v2, v1se] = MINIFASNET_FILES.map(|file| Model::open_imported(options, file));
+        Ok(Self {
+            model: Model::open(options, WEIGHTS)?,
+            minifasnet: [v2?, v1se?],
+            resizer: Resizer::default(),
+            tensor: vec![0.0; 3 * SIDE * SIDE],
+        })
     }
 
     /// The scores of all models that are installed, as [`SpoofScorer::score`].
@@ -42,7 +56,23 @@ impl SpoofScorer {
         picture: &PixelView<'_>,
         face: &Rect,
     ) -> Result<SpoofScores, VisionError> {
-        Ok(SpoofScores { fr_liveness: self.score(picture, face)?, minifasnet: [None, None] })
+        let fr_liveness = self.score(picture, face)?;
+        let mut minifasnet = [None, None];
+        for (which, model) in self.minifasnet.iter_mut().enumerate() {
+            let Some(model) = model else { continue };
+            let [left, top, right, bottom] =
+                crop(picture.width(), picture.height(), face, MINIFASNET_FACTORS[which]);
+            let part = picture.part(left, top, right - left + 1, bottom - top + 1);
+            let side = MINIFASNET_SIDE;
+            let data = &mut self.tensor[..3 * side * side];
+            let mut planes = Planes { data, stride: side, rows: side, order: Channels::Bgr };
+            self.resizer.resize(&part, side, side, &mut planes);
+            let attack = model.run([1, 3, side, side], data, |outputs| {
+                probability(outputs, outputs.only(3)?, &[0, 2])
+            })?;
+            minifasnet[which] = Some(attack);
+        }
+        Ok(SpoofScores { fr_liveness, minifasnet })
     }
 
     /// The probability, 0–1, that the face in the box `face` (pixels of `picture`) is a
@@ -54,13 +84,23 @@ impl SpoofScorer {
             Planes { data: &mut self.tensor, stride: SIDE, rows: SIDE, order: Channels::Bgr };
         self.resizer.resize(&part, SIDE, SIDE, &mut planes);
         self.model.run([1, 3, SIDE, SIDE], &self.tensor, |outputs| {
-            let logits = &outputs.read("output", 3)?[..3];
-            let highest = logits.iter().copied().fold(f32::MIN, f32::max);
-            let powers: Vec<f32> = logits.iter().map(|v| (v - highest).exp()).collect();
-            let attack = (powers[1] + powers[2]) / powers.iter().sum::<f32>();
-            if attack.is_finite() { Ok(attack) } else { Err(outputs.unusable("output")) }
+            let logits = outputs.read("output", 3)?;
+            probability(outputs, logits, &[1, 2])
         })
     }
+}
+
+/// The probability of one of `classes` by softmax over the first three of `logits`.
+fn probability(
+    outputs: &Outputs<'_>,
+    logits: &[f32],
+    classes: &[usize],
+) -> Result<f32, VisionError> {
+    let highest = logits[..3].iter().copied().fold(f32::MIN, f32::max);
+    let powers = [0, 1, 2].map(|class| (logits[class] - highest).exp());
+    let share =
+        classes.iter().map(|class| powers[*class]).sum::<f32>() / powers.iter().sum::<f32>();
+    if share.is_finite() { Ok(share) } else { Err(outputs.unusable("output")) }
 }
 
 /// Left, top, right and bottom pixel (inclusive) of a model's crop: the box enlarged by `factor`

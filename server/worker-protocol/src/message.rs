@@ -339,7 +339,8 @@ pub struct Judgement {
     pub plugin_version: String,
     /// SHA-256 of the plugin's file.
     pub plugin_sha256: String,
-    /// SHA-256 of the weights in use, those of the providers included, as (file, sha256).
+    /// SHA-256 of the weights in use, those of the providers included, as (file, sha256). The hash
+    /// of an optional file that is not installed is empty.
     pub weights: Vec<(String, String)>,
 }
 

@@ -20,6 +20,7 @@ mod run;
 mod sandbox;
 mod selection;
 mod source;
+pub mod trial;
 mod weights;
 
 pub use allocator::EndsWhenExhausted;

@@ -1,5 +1,6 @@
 //! The worker process. The node starts it as `vultus-worker <descriptor of the socket> <process id
-//! of the node>`; `vultus plugin check` starts it as `vultus-worker conform`.
+//! of the node>`; `vultus plugin check` starts it as `vultus-worker conform`, `vultus models import`
+//! as `vultus-worker try`.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ fn main() -> ExitCode {
         Some(vultus_worker::conformance::ARGUMENT) => {
             vultus_worker::conformance::run().map_err(Into::into)
         }
+        Some(vultus_worker::trial::ARGUMENT) => vultus_worker::trial::run().map_err(Into::into),
         _ => vultus_worker::run(std::env::args().skip(1)).map_err(Into::into),
     };
     match done {

@@ -33,8 +33,8 @@ impl Weights {
         Self { folder: folder.map(PathBuf::from), hashed: BTreeMap::new() }
     }
 
-    /// Returns (file, sha256) of all weights that exist. Fails if a required one is missing, or if
-    /// one differs from its pinned hash.
+    /// Returns (file, sha256) of all weights; of an optional one that is missing, the hash is empty.
+    /// Fails if a required one is missing, or if one differs from its pinned hash.
     pub(crate) fn verify(
         &mut self,
         weights: &[Weight],
@@ -43,7 +43,10 @@ impl Weights {
         for weight in weights {
             let actual = match self.hash(&weight.file) {
                 Ok(actual) => actual,
-                Err(error) if weight.optional && error.is_absence() => continue,
+                Err(error) if weight.optional && error.is_absence() => {
+                    verified.push((weight.file.clone(), String::new()));
+                    continue;
+                }
                 Err(error) => return Err(error),
             };
             if !weight.sha256.is_empty() && weight.sha256 != actual {
@@ -115,7 +118,8 @@ mod tests {
         std::fs::write(folder.path().join("a.onnx"), b"abc").unwrap();
         let mut weights = Weights::new(folder.path().to_str());
         let there = [weight("a.onnx", ABC, false), weight("b.onnx", "", true)];
-        assert_eq!(weights.verify(&there).unwrap(), [("a.onnx".to_owned(), ABC.to_owned())]);
+        let expected = [("a.onnx", ABC), ("b.onnx", "")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(weights.verify(&there).unwrap(), expected);
         assert!(matches!(
             weights.verify(&[weight("b.onnx", "", false)]),
             Err(WeightError::Unreadable { .. })

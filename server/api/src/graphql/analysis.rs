@@ -7,7 +7,7 @@ use vultus_core::Error;
 
 use super::artifact::Artifact;
 use super::document::DocumentResult;
-use super::info::{WeightFile, weight_files};
+use super::info::{WeightFile, missing_weights, weight_files};
 use super::loader;
 use super::media::{self, Media};
 use super::results::ResultView;
@@ -84,6 +84,8 @@ pub struct Provenance {
     analyzer_sha256: Option<String>,
     /// The weights of the plugin and of the plugins whose features it used.
     weights: Vec<WeightFile>,
+    /// Optional weight files of these plugins that were not installed.
+    missing_weights: Vec<String>,
     /// Origin of each parameter.
     parameter_sources: Vec<ParameterSource>,
 }
@@ -99,6 +101,7 @@ impl From<&vultus_core::Provenance> for Provenance {
             analyzer_version: provenance.analyzer_version.clone(),
             analyzer_sha256: provenance.analyzer_sha256.clone(),
             weights: weight_files(&provenance.weights),
+            missing_weights: missing_weights(&provenance.weights),
             parameter_sources: provenance.parameter_sources.iter().map(source).collect(),
         }
     }

@@ -67,8 +67,15 @@ pub struct WeightFile {
 pub(super) fn weight_files(weights: &[(String, String)]) -> Vec<WeightFile> {
     weights
         .iter()
+        .filter(|(_, sha256)| !sha256.is_empty())
         .map(|(file, sha256)| WeightFile { file: file.clone(), sha256: sha256.clone() })
         .collect()
+}
+
+/// The optional files among `weights` that are not installed.
+pub(super) fn missing_weights(weights: &[(String, String)]) -> Vec<String> {
+    let missing = weights.iter().filter(|(_, sha256)| sha256.is_empty());
+    missing.map(|(file, _)| file.clone()).collect()
 }
 
 /// A loaded plugin.
@@ -130,6 +137,11 @@ impl Analyzer {
     /// The weights in use.
     async fn weights(&self) -> Vec<WeightFile> {
         weight_files(&self.0.weights)
+    }
+
+    /// Optional weight files that are not installed; without them the verdicts are less certain.
+    async fn missing_weights(&self) -> Vec<String> {
+        missing_weights(&self.0.weights)
     }
 
     /// Its health.

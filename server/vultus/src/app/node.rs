@@ -196,5 +196,10 @@ async fn start_pools(
     for refused in pools.refused() {
         tracing::warn!(path = refused.path, detail = refused.detail, "a plugin is not used");
     }
+    for plugin in pools.plugins() {
+        for (file, _) in plugin.weights.iter().filter(|(_, sha256)| sha256.is_empty()) {
+            tracing::warn!(plugin = plugin.manifest.id, file, "an optional model is not installed");
+        }
+    }
     Ok(pools)
 }

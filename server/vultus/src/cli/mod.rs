@@ -4,6 +4,7 @@ mod accounts;
 mod check;
 mod eval;
 mod local;
+mod models;
 mod operate;
 mod outcome;
 mod plugin;
@@ -44,9 +45,9 @@ enum Command {
     /// List the analyzers of this server; create and examine your own
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(plugin::PluginCommand),
-    /// Verify the neural models
+    /// Verify the neural models; install one from a file
     #[command(subcommand)]
-    Models(operate::ModelsCommand),
+    Models(models::ModelsCommand),
     /// Back up, restore, copy, verify and migrate all stored data
     #[command(subcommand)]
     Store(store::StoreCommand),
@@ -74,9 +75,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Company(company) => accounts::company(config, &company),
         Command::User(user) => accounts::user(config, &user),
         Command::Plugin(command) => plugin::run(config, &command),
-        Command::Models(operate::ModelsCommand::Verify { json }) => {
-            operate::verify_models(config, json)
-        }
+        Command::Models(command) => models::run(config, &command),
         Command::Store(command) => store::run(config, &command),
         Command::Schema => operate::print_schema(),
         Command::Config(operate::ConfigCommand::Check) => operate::check_config(config),

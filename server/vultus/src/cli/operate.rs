@@ -1,6 +1,6 @@
 //! The commands of the operator: serve, analyzers, models, schema, configuration.
 
-use super::outcome::{CommandError, Done, FAILURE};
+use super::outcome::{CommandError, Done};
 use super::report;
 use crate::app::{self, NodeRole};
 use crate::config::{self, Config, sources};
@@ -41,16 +41,6 @@ impl From<RoleOfNode> for NodeRole {
             RoleOfNode::All => Self::All,
         }
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ModelsCommand {
-    /// Compare each installed file with its sha256 in models.toml
-    Verify {
-        /// Print JSON
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -150,35 +140,6 @@ fn plugins_json(plugins: &[LoadedPlugin], refused: &[RefusedPlugin]) -> serde_js
         not_loaded.push(json!({"path": refusal.path, "reason": refusal.detail}));
     }
     json!({"plugins": listed, "refused": not_loaded})
-}
-
-/// `vultus models verify`.
-pub(super) fn verify_models(config: Option<&Path>, as_json: bool) -> Done {
-    let config = load(config)?;
-    let pools_config = app::pools_config(&config)
-        .map_err(|error| CommandError::because("models verify", &error))?;
-    let weights = pools_config.weights_dir.as_deref();
-    let dir = weights.and_then(Path::parent).ok_or_else(|| {
-        CommandError::new("models verify: no models found; set models_dir to their folder")
-    })?;
-    let list = dir.join("models.toml");
-    let verifying = |error: vultus_models::Error| CommandError::because("models verify", &error);
-    let mut reports = vultus_models::verify(&list, &dir.join("weights")).map_err(verifying)?;
-    reports.push(vultus_models::verify_runtime(&list, &dir.join("runtime")).map_err(verifying)?);
-    let intact = reports.iter().all(vultus_models::FileReport::is_intact);
-    if as_json {
-        let mut files = Vec::new();
-        for file in &reports {
-            let (is_intact, state) = (file.is_intact(), file.describe());
-            files.push(json!({"file": file.file, "intact": is_intact, "state": state}));
-        }
-        report::json(&json!({"intact": intact, "files": files}));
-    } else {
-        for file in &reports {
-            report::line(format_args!("{}: {}", file.path.display(), file.describe()));
-        }
-    }
-    Ok(if intact { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) })
 }
 
 /// `vultus schema`.

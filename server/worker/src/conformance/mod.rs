@@ -62,10 +62,7 @@ pub enum ConformanceError {
 /// # Errors
 /// See [`ConformanceError`]. A plugin that breaks rules is not an error.
 pub fn run() -> Result<(), ConformanceError> {
-    let mut text = String::new();
-    let unreadable = |error: &dyn std::error::Error| ConformanceError::Request(error.to_string());
-    io::stdin().take(REQUEST_BYTES).read_to_string(&mut text).map_err(|e| unreadable(&e))?;
-    let request: ConformanceRequest = serde_json::from_str(&text).map_err(|e| unreadable(&e))?;
+    let request = read_request(io::stdin())?;
     let mut files = Vec::new();
     for sample in &request.media {
         match File::open(&sample.path) {
@@ -94,6 +91,14 @@ pub fn run() -> Result<(), ConformanceError> {
         Err(error) => return tell(&failed(error)),
     };
     examine(&parts, request.first_rule.as_deref(), request.setup.cpu_seconds)
+}
+
+/// Reads a request to its end.
+pub(crate) fn read_request(input: impl Read) -> Result<ConformanceRequest, ConformanceError> {
+    let mut text = String::new();
+    let unreadable = |error: &dyn std::error::Error| ConformanceError::Request(error.to_string());
+    input.take(REQUEST_BYTES).read_to_string(&mut text).map_err(|e| unreadable(&e))?;
+    serde_json::from_str(&text).map_err(|e| unreadable(&e))
 }
 
 fn failed(detail: String) -> ConformanceEvent {
@@ -181,7 +186,7 @@ fn check(rule: &str, subject: &Subject<'_>) -> Finding {
     }
 }
 
-fn tell(event: &ConformanceEvent) -> Result<(), ConformanceError> {
+pub(crate) fn tell(event: &ConformanceEvent) -> Result<(), ConformanceError> {
     let mut out = io::stdout().lock();
     serde_json::to_writer(&mut out, event).map_err(io::Error::from)?;
     out.write_all(b"\n")?;
