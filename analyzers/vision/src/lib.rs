@@ -14,6 +14,9 @@ mod eyes;
 mod features;
 mod geometry;
 mod landmarks;
+mod mesh;
+mod mesh_rotation;
+mod mesh_track;
 pub mod motion;
 mod pixels;
 mod plugin;
@@ -37,10 +40,15 @@ pub use features::{
 };
 pub use geometry::{Landmarks, Point, Rect};
 pub use landmarks::{FaceOutline, LandmarkFinder};
+pub use mesh::{
+    BLENDSHAPES, ExpressionModel, FaceMesh, MESH_FILES, MESH_POINTS, MeshPoint, MeshTracker,
+};
+pub use mesh_rotation::{HeadRotation, head_rotation};
+pub use mesh_track::{MeshFrame, mesh_frames, mesh_table};
 pub use pixels::{Channels, PixelView};
-pub use plugin::{failure, options, view, weight};
+pub use plugin::{failure, imported_weight, options, view, weight};
 pub use pose::{HeadPose, PoseEstimator};
 pub use quality::{Framing, Quality, yaw_offset};
 pub use quarter_turn::QuarterTurned;
 pub use session::{Model, ModelOptions, Outputs};
-pub use spoof::{CROP_FACTOR, SpoofScorer, SpoofScores};
+pub use spoof::{CROP_FACTOR, MINIFASNET_FILES, SpoofScorer, SpoofScores};

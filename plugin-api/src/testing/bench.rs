@@ -15,6 +15,7 @@ use crate::job::{JobMedium, LogLevel};
 use crate::limits::{MAX_TRACK_FRAMES, MAX_TRACK_SIDE};
 use crate::manifest::SlotKind;
 use crate::outcome::Outcome;
+use crate::table::Table;
 
 use super::picture::Picture;
 use super::shelf::{Artifact, Part, Shelf, TestHost};
@@ -176,6 +177,21 @@ impl Bench {
         let bytes = self.shelf.feature((medium, frame, name.to_owned()))?;
         serde_json::from_slice(&bytes)
             .map_err(|error| Failure::internal(format!("reading the feature {name}: {error}")))
+    }
+
+    /// As [`Bench::feature`], of a feature in binary form.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn feature_table(
+        &self,
+        medium: u32,
+        frame: Option<u32>,
+        name: &str,
+    ) -> Result<Table, Failure> {
+        let bytes = self.shelf.feature((medium, frame, name.to_owned()))?;
+        Table::from_bytes(&bytes)
+            .map_err(|problem| Failure::internal(format!("reading the feature {name}: {problem}")))
     }
 
     fn add_medium(

@@ -19,7 +19,7 @@ pub use super::process::WorkerStderr;
 
 /// Built-in plugins that a third-party pool loads too if one of its plugins requests a feature of
 /// them and may use it.
-const PROVIDERS_FOR_OTHERS: [&str; 2] = ["face_detect", "face_template"];
+const PROVIDERS_FOR_OTHERS: [&str; 3] = ["face_detect", "face_template", "face_mesh"];
 /// Default limit of the address space of one worker: 4 GiB.
 const WORKER_MEMORY_BYTES: u64 = 4 * 1024 * 1024 * 1024;
 /// Default limit of the CPU time of one run or probe over all threads, in seconds.

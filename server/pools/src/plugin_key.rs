@@ -3,8 +3,16 @@
 use std::path::Path;
 
 /// Keys of the built-in plugins, providers of features first.
-pub(crate) const BUILT_IN: [&str; 6] =
-    ["face_detect", "document", "face_template", "face_match", "liveness", "quality"];
+pub(crate) const BUILT_IN: [&str; 8] = [
+    "face_detect",
+    "document",
+    "face_template",
+    "face_mesh",
+    "face_match",
+    "liveness",
+    "gestures",
+    "quality",
+];
 
 /// The key of a plugin file: the file's name without `lib`, `vultus_` and `.so`.
 pub fn plugin_key(path: &Path) -> String {
