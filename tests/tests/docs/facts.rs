@@ -34,7 +34,7 @@ fn reasons<'a>(lines: impl Iterator<Item = &'a str>) -> BTreeSet<(String, String
 #[test]
 fn the_tables_of_reasons_are_those_of_the_analyzers() {
     let page = source("docs/reference/reasons.md");
-    for analyzer in ["liveness", "face-match", "quality", "document-text"] {
+    for analyzer in ["liveness", "face-match", "gestures", "quality", "document-text"] {
         let policy = source(&format!("analyzers/{analyzer}/src/policy.rs"));
         let decided = reasons(policy.lines().filter_map(|line| line.strip_prefix("//! ")));
         assert!(!decided.is_empty(), "{analyzer} has a table of reasons");

@@ -37,6 +37,20 @@ pub(crate) struct FaceMatchArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct GestureArguments {
+    /// CSV with columns clip and events: `gesture@seconds` for each gesture that the clip shows,
+    /// separated by spaces
+    #[arg(long)]
+    pub(super) list: PathBuf,
+    /// Folder to which the paths in the list are relative
+    #[arg(long)]
+    pub(super) root: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LivenessArguments {
     /// CSV with columns image (a photo, clip or shot set), label (`live` or `bona_fide`; anything
     /// else names the species of an attack) and optionally source and recording

@@ -36,6 +36,24 @@ impl Presentation {
     }
 }
 
+/// Names of gestures.
+const GESTURES: [&str; 8] =
+    ["left", "right", "up", "down", "smile", "blink", "zoom_in", "zoom_out"];
+
+/// A clip with the gestures that it shows.
+#[derive(Debug, Clone)]
+pub(super) struct GestureClip {
+    pub(super) clip: PathBuf,
+    pub(super) events: Vec<GestureEvent>,
+}
+
+/// A gesture, and a moment of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct GestureEvent {
+    pub(super) gesture: String,
+    pub(super) seconds: f64,
+}
+
 /// A picture of a document with its truth.
 #[derive(Debug, Clone)]
 pub(super) struct DocumentTruth {
@@ -148,6 +166,28 @@ pub(super) fn read_presentations(
         })
     };
     table.rows.iter().enumerate().map(presentation).collect()
+}
+
+/// Reads clips: columns `clip` and `events`, `gesture@seconds` separated by spaces; paths under
+/// `root`.
+pub(super) fn read_gesture_clips(
+    path: &Path,
+    root: &Path,
+) -> Result<Vec<GestureClip>, CommandError> {
+    let table = Table::read(path)?;
+    let (clip, events) = (table.required("clip")?, table.required("events")?);
+    let event = |text: &str| {
+        let (gesture, seconds) = text.split_once('@').filter(|(it, _)| GESTURES.contains(it))?;
+        let seconds = seconds.parse().ok().filter(|seconds: &f64| seconds.is_finite())?;
+        Some(GestureEvent { gesture: gesture.to_owned(), seconds })
+    };
+    let read = |(at, row): (usize, &csv::StringRecord)| {
+        let parsed: Option<Vec<GestureEvent>> = row[events].split_whitespace().map(event).collect();
+        let expected = "`gesture@seconds`, separated by spaces";
+        let parsed = parsed.ok_or_else(|| table.bad(at, events, expected))?;
+        Ok(GestureClip { clip: root.join(&row[clip]), events: parsed })
+    };
+    table.rows.iter().enumerate().map(read).collect()
 }
 
 /// Reads documents: columns `file`, `type`, `line1`, `line2`, `line3` and optionally

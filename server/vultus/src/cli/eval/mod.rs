@@ -4,6 +4,7 @@
 mod arguments;
 mod document;
 mod face_match;
+mod gestures;
 mod judge;
 mod list;
 mod liveness;
@@ -11,7 +12,7 @@ mod metrics;
 mod wilson;
 
 use super::outcome::Done;
-use arguments::{DocumentArguments, FaceMatchArguments, LivenessArguments};
+use arguments::{DocumentArguments, FaceMatchArguments, GestureArguments, LivenessArguments};
 use clap::Subcommand;
 use std::path::Path;
 
@@ -21,6 +22,8 @@ pub(crate) enum EvalCommand {
     FaceMatch(FaceMatchArguments),
     /// Presentation attack detection on photos, clips and shot sets
     Liveness(LivenessArguments),
+    /// Gestures in clips
+    Gestures(GestureArguments),
     /// Machine-readable zones of identity documents
     Document(DocumentArguments),
 }
@@ -30,6 +33,7 @@ pub(super) fn run(config: Option<&Path>, command: &EvalCommand) -> Done {
     match command {
         EvalCommand::FaceMatch(arguments) => face_match::run(config, arguments),
         EvalCommand::Liveness(arguments) => liveness::run(config, arguments),
+        EvalCommand::Gestures(arguments) => gestures::run(config, arguments),
         EvalCommand::Document(arguments) => document::run(config, arguments),
     }
 }

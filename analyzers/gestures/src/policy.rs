@@ -1,0 +1,96 @@
+//! Maps findings to verdicts.
+//!
+//! | code | condition | verdict |
+//! | --- | --- | --- |
+//! | `NO_FACE` | no frame at the beginning of a clip shows a face | DECLINED |
+//! | `FACE_CHANGED` | the person changes within a clip | DECLINED |
+//! | `MULTIPLE_FACES` | a second face at least half as tall | OPERATOR_REQUIRED |
+//! | `FACE_LOST` | the face is missing in more than a third of the frames, turns to the profile not counted | OPERATOR_REQUIRED |
+//! | `CLIP_TOO_SHORT` | the clip is shorter than 1.5 s; a challenge's, shorter than 3 s | OPERATOR_REQUIRED |
+//! | `LOW_FRAME_RATE` | fewer than 15 frames per second; 24 where a blink is asked for | OPERATOR_REQUIRED |
+//! | `NO_GESTURE_ASKED` | neither a tag nor a parameter names a gesture | OPERATOR_REQUIRED |
+//! | `NOT_NEUTRAL` | the clip does not begin with the face at rest, or the gesture does not begin and end at rest | OPERATOR_REQUIRED |
+//! | `GESTURE_TOO_FAST` | the gesture is shorter than its least time | OPERATOR_REQUIRED |
+//! | `WRONG_GESTURE` | another gesture instead, or one in between | OPERATOR_REQUIRED |
+//! | `GESTURE_NOT_SEEN` | the gesture is not in the clip | OPERATOR_REQUIRED |
+//!
+//! A wrong gesture is not declined: people mix up left and right. An operator who wants that sets
+//! it in the plugin's settings.
+
+use serde::Deserialize;
+use vultus_plugin_api::verdict::{self, Verdict, VerdictTable};
+
+/// A finding that prevents SUCCESS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Finding {
+    NoFace,
+    FaceChanged,
+    MultipleFaces,
+    FaceLost,
+    ClipTooShort,
+    LowFrameRate,
+    NoGestureAsked,
+    NotNeutral,
+    GestureTooFast,
+    WrongGesture,
+    GestureNotSeen,
+}
+
+impl verdict::Finding for Finding {
+    fn code(self) -> &'static str {
+        match self {
+            Self::NoFace => "NO_FACE",
+            Self::FaceChanged => "FACE_CHANGED",
+            Self::MultipleFaces => "MULTIPLE_FACES",
+            Self::FaceLost => "FACE_LOST",
+            Self::ClipTooShort => "CLIP_TOO_SHORT",
+            Self::LowFrameRate => "LOW_FRAME_RATE",
+            Self::NoGestureAsked => "NO_GESTURE_ASKED",
+            Self::NotNeutral => "NOT_NEUTRAL",
+            Self::GestureTooFast => "GESTURE_TOO_FAST",
+            Self::WrongGesture => "WRONG_GESTURE",
+            Self::GestureNotSeen => "GESTURE_NOT_SEEN",
+        }
+    }
+
+    fn message(self) -> &'static str {
+        match self {
+            Self::NoFace => "No face was found.",
+            Self::FaceChanged => "The person changes within the clip.",
+            Self::MultipleFaces => "There is more than one face in the clip.",
+            Self::FaceLost => "The face is missing in many frames: keep it in the picture.",
+            Self::ClipTooShort => "The clip is too short: record for about 5 seconds.",
+            Self::LowFrameRate => {
+                "The clip has too few frames per second: record with 30, in better light."
+            }
+            Self::NoGestureAsked => {
+                "No gesture is asked for: tag the clip with one, or set the parameter sequence."
+            }
+            Self::NotNeutral => {
+                "The gesture does not begin and end at rest: look into the camera before and after."
+            }
+            Self::GestureTooFast => "The gesture is too fast: hold it for half a second.",
+            Self::WrongGesture => "Another gesture was made than the one that was asked for.",
+            Self::GestureNotSeen => "The gesture that was asked for was not seen.",
+        }
+    }
+
+    fn verdict(self) -> Verdict {
+        match self {
+            Self::NoFace | Self::FaceChanged => Verdict::Declined,
+            Self::MultipleFaces
+            | Self::FaceLost
+            | Self::ClipTooShort
+            | Self::LowFrameRate
+            | Self::NoGestureAsked
+            | Self::NotNeutral
+            | Self::GestureTooFast
+            | Self::WrongGesture
+            | Self::GestureNotSeen => Verdict::OperatorRequired,
+        }
+    }
+}
+
+/// The verdicts of all findings, as configured by the operator.
+pub(crate) type Policy = VerdictTable<Finding>;
