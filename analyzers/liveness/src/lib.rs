@@ -20,12 +20,12 @@ use vultus_plugin_api::verdict::Finding as _;
 use vultus_plugin_api::{
     Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, export_analyzer,
 };
-use vultus_vision::{FaceTrack, SpoofScorer, failure};
+use vultus_vision::{FaceTrack, MINIFASNET_FILES, SpoofScorer, failure};
 
 use best_shot::Candidate;
 use medium::{Judged, ScoredFrame};
 use params::Params;
-use policy::Policy;
+use policy::{Finding, Policy};
 use report::{Report, Thresholds, rounded};
 
 const ANALYSIS: &str = "liveness";
@@ -74,7 +74,9 @@ impl Analyzer for Liveness {
                 ..AnalysisSpec::default()
             }],
             provides: Vec::new(),
-            weights: vec![vultus_vision::weight("fr_liveness.onnx")],
+            weights: std::iter::once(vultus_vision::weight("fr_liveness.onnx"))
+                .chain(MINIFASNET_FILES.map(vultus_vision::imported_weight))
+                .collect(),
             instances: Instances::default(),
         }
     }
@@ -147,7 +149,8 @@ impl Liveness {
             _ => None,
         };
         let findings = media.iter().flat_map(|m| m.findings.iter().map(|f| f.finding));
-        let resolution = self.policy.resolution(findings);
+        let unchallenged = params.challenge_missing.then_some(Finding::ChallengeRequired);
+        let resolution = self.policy.resolution(findings.chain(unchallenged));
         let reason = |index: u32, found: &medium::Found| {
             let reason = found.finding.reason().medium(index);
             match found.frame {
@@ -158,6 +161,7 @@ impl Liveness {
         let reasons = media
             .iter()
             .flat_map(|m| m.findings.iter().map(|found| reason(m.report.medium, found)))
+            .chain(unchallenged.map(Finding::reason))
             .collect();
         let report = Report {
             score: media.iter().filter_map(|m| m.report.score).max_by(f64::total_cmp),

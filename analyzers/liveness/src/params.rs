@@ -17,11 +17,18 @@ pub(crate) struct Params {
     pub(crate) decline_from: f32,
     /// Whether to keep the best picture of the face.
     pub(crate) extract_best_shot: bool,
+    /// Whether the operator requires a challenge and the request answers none.
+    pub(crate) challenge_missing: bool,
 }
 
 impl Default for Params {
     fn default() -> Self {
-        Self { accept_below: ACCEPT_BELOW, decline_from: DECLINE_FROM, extract_best_shot: true }
+        Self {
+            accept_below: ACCEPT_BELOW,
+            decline_from: DECLINE_FROM,
+            extract_best_shot: true,
+            challenge_missing: false,
+        }
     }
 }
 
@@ -58,7 +65,12 @@ impl Params {
             "extractBestShot": params::flag(
                 defaults.extract_best_shot,
                 "Keep the best picture of the face as the artifact best_shot."
-            )
+            ),
+            "challengeMissing": {
+                "type": "boolean", "x-filled-by-node": "challenge_missing",
+                "description": "The operator requires a challenge, and no analysis of the request \
+                                answers one. Filled in by the server."
+            }
         }))
     }
 }

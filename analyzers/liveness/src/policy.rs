@@ -27,6 +27,7 @@
 //! | `RATE_MISMATCH` | the container states another frame rate | OPERATOR_REQUIRED |
 //! | `EDITED_CLIP` | the metadata name an editing program | OPERATOR_REQUIRED |
 //! | `VIRTUAL_CAMERA` | the metadata name a virtual camera | OPERATOR_REQUIRED |
+//! | `CHALLENGE_REQUIRED` | `require_challenge` is set, and the request answers none | OPERATOR_REQUIRED |
 //!
 //! (*) In more than a quarter of the frames. (**) All frames of a photo or shot set with fewer. The
 //! figures behind the findings on movement are in `integrity` and in `docs/guides/liveness.md`.
@@ -68,6 +69,7 @@ pub(crate) enum Finding {
     RateMismatch,
     EditedClip,
     VirtualCamera,
+    ChallengeRequired,
 }
 
 impl verdict::Finding for Finding {
@@ -97,6 +99,7 @@ impl verdict::Finding for Finding {
             Self::RateMismatch => "RATE_MISMATCH",
             Self::EditedClip => "EDITED_CLIP",
             Self::VirtualCamera => "VIRTUAL_CAMERA",
+            Self::ChallengeRequired => "CHALLENGE_REQUIRED",
         }
     }
 
@@ -126,6 +129,9 @@ impl verdict::Finding for Finding {
             Self::RateMismatch => "The clip has another frame rate than it says.",
             Self::EditedClip => "The clip was written by an editing program.",
             Self::VirtualCamera => "The clip names a virtual camera.",
+            Self::ChallengeRequired => {
+                "A challenge is required beside liveness, and the request answers none."
+            }
         }
     }
 
@@ -154,7 +160,8 @@ impl verdict::Finding for Finding {
             | Self::DurationMismatch
             | Self::RateMismatch
             | Self::EditedClip
-            | Self::VirtualCamera => Verdict::OperatorRequired,
+            | Self::VirtualCamera
+            | Self::ChallengeRequired => Verdict::OperatorRequired,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Authentication and authorization: the policy table, tokens, passwords, keys.
 
 pub mod brakes;
+pub mod challenges;
 mod hashing;
 mod jwt_crypto;
 pub mod keys;

@@ -1,4 +1,4 @@
-//! Typed identifiers. All are UUIDv7. The caller supplies the value, because creating a UUIDv7
+//! Typed identifiers. All but one are UUIDv7. The caller supplies the value, because creating a UUIDv7
 //! needs a clock.
 
 use serde::{Deserialize, Serialize};
@@ -53,4 +53,6 @@ typed_id! {
     RunId,
     /// A picture or file that an analysis produced.
     ArtifactId,
+    /// Gestures that were drawn; random, because nobody may guess it.
+    ChallengeId,
 }

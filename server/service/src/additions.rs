@@ -1,6 +1,7 @@
 //! Additions to folders: a folder with its first media and analyses, and more of both later. Each
 //! is committed whole or not at all.
 
+use crate::challenges::{self, ChallengeVerifier, Challenges};
 use crate::checker::Checker;
 use crate::detached::DetachedWork;
 use crate::errors::{stored, too_many_media};
@@ -35,6 +36,7 @@ pub(crate) struct Additions {
     pub(crate) files: MediaFiles,
     pub(crate) checker: Checker,
     pub(crate) room: QueueRoom,
+    pub(crate) challenges: Challenges,
     pub(crate) locks: IdempotencyLocks,
     pub(crate) detached: DetachedWork,
     pub(crate) clock: Clock,
@@ -94,7 +96,10 @@ impl Additions {
         }
         let most_bytes = self.checker.limits.metadata_bytes;
         let metadata = checked_metadata(&request.metadata, most_bytes, "input.metadata")?;
-        let requests = self.checked_requests(caller.company_id, request.analyses).await?;
+        let verifier = self.challenges.verifier(caller.company_id);
+        let company = caller.company_id;
+        let requests = self.checked_requests(company, request.analyses, verifier).await?;
+        let answered = challenges::answered(&requests);
         let requests = (requests, request.urgency);
         self.check_room(0, request.media.len())?;
         let id = FolderId(Uuid::now_v7());
@@ -115,6 +120,7 @@ impl Additions {
             wrapped_key,
         };
         let additions = planned(&folder, Vec::new(), examined, folder_key, requests, now)?;
+        self.challenges.use_all(&answered).await?;
         self.commit(caller, TargetFolder::New(folder), additions, key).await
     }
 
@@ -159,13 +165,17 @@ impl Additions {
         let FolderContents { folder, media: existing, .. } =
             folder_contents(self.store.as_ref(), scope, id).await?;
         self.check_room(existing.len(), requested.media.len())?;
-        let requests = self.checked_requests(folder.company_id, requested.analyses).await?;
+        let verifier = self.challenges.verifier(folder.company_id);
+        let company = folder.company_id;
+        let requests = self.checked_requests(company, requested.analyses, verifier).await?;
+        let answered = challenges::answered(&requests);
         let requests = (requests, requested.urgency);
         let folder_key = self.files.folder_key(folder.company_id, id, &folder.wrapped_key).await?;
         let examined = self.examine(caller, requested.media, &folder_key).await?;
         let now = self.clock.now();
         let candidates = plan::candidates(&existing);
         let additions = planned(&folder, candidates, examined, folder_key, requests, now)?;
+        self.challenges.use_all(&answered).await?;
         self.commit(caller, TargetFolder::Existing(scope, folder), additions, key).await
     }
 
@@ -174,8 +184,9 @@ impl Additions {
         &self,
         company: CompanyId,
         requests: Vec<AnalysisRequest>,
+        verifier: ChallengeVerifier<'_>,
     ) -> Result<Vec<CheckedRequest>> {
-        let requests = self.checker.checked_requests(requests)?;
+        let requests = self.checker.checked_requests(requests, Some(verifier))?;
         self.room.admit(company, plan::pools(&requests)).await?;
         Ok(requests)
     }

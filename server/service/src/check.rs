@@ -34,7 +34,7 @@ impl Checker {
         media: Vec<NewMedium>,
         requests: Vec<AnalysisRequest>,
     ) -> Result<Vec<CheckedAnalysis>> {
-        let requests = self.checked_requests(requests)?;
+        let requests = self.checked_requests(requests, None)?;
         let validated = self.validated_media(media)?;
         let identified = self.identify(owner, &validated).await?;
         let ids = intake::new_ids(identified.len());

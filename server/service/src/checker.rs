@@ -1,8 +1,9 @@
 //! [`Checker`]: what is needed to validate requests and to judge media without a store.
 
 use crate::catalog::Catalog;
+use crate::challenges::ChallengeVerifier;
 use crate::options::{CheckerOptions, RequestLimits};
-use crate::plan::{self, CheckedRequest};
+use crate::plan::{self, ChallengeRules, CheckedRequest};
 use crate::turns::Turns;
 use crate::types::AnalysisRequest;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct Checker {
     pub(crate) memory: MemoryBudget,
     /// Turns at the workers that examine.
     pub(crate) examinations: Turns,
+    /// Whether passive liveness needs an answered challenge beside it for SUCCESS.
+    require_challenge: bool,
 }
 
 impl Checker {
@@ -31,13 +34,18 @@ impl Checker {
             .map_err(|message| Error::invalid("analyzers", message))?;
         let memory = MemoryBudget::new(options.upload_memory_bytes);
         let examinations = Turns::new(options.examinations);
-        Ok(Self { pools, catalog: Arc::new(catalog), limits: options.limits, memory, examinations })
+        let require_challenge = options.require_challenge;
+        let catalog = Arc::new(catalog);
+        let limits = options.limits;
+        Ok(Self { pools, catalog, limits, memory, examinations, require_challenge })
     }
 
-    /// Checks number, types and parameters of the requested analyses.
+    /// Checks number, types and parameters of the requested analyses. Without a verifier no
+    /// challenge is accepted.
     pub(crate) fn checked_requests(
         &self,
         requests: Vec<AnalysisRequest>,
+        verifier: Option<ChallengeVerifier<'_>>,
     ) -> Result<Vec<CheckedRequest>> {
         let most = self.limits.analyses_per_request;
         if requests.len() > most {
@@ -47,6 +55,7 @@ impl Checker {
                 reason: Some("TOO_MANY_ANALYSES".to_owned()),
             });
         }
-        plan::check_requests(&self.catalog, requests)
+        let rules = ChallengeRules { verifier, required: self.require_challenge };
+        plan::check_requests(&self.catalog, requests, &rules)
     }
 }

@@ -14,6 +14,7 @@
 //! folders    contents folder folders_by_ids folder_by_external_id list_folders update_folder
 //!            delete_folder medium delete_medium
 //! analyses   analysis cancel_analysis
+//! challenges create_challenge
 //! events     watch_folder watch_analysis wait_final
 //! check      check overall_resolution; Checker judges without a store
 //! uploads    begin_upload begin_instant_upload → UploadSink → UploadedFile
@@ -26,6 +27,7 @@ mod additions;
 mod analyses;
 mod answers;
 mod catalog;
+mod challenges;
 mod check;
 mod check_memory;
 mod checker;

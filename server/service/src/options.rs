@@ -45,6 +45,8 @@ pub struct CheckerOptions {
     pub upload_memory_bytes: u64,
     /// Maximum number of files that are examined at the same time; further ones wait.
     pub examinations: usize,
+    /// Whether passive liveness needs an answered challenge beside it for SUCCESS.
+    pub require_challenge: bool,
 }
 
 /// Limits of one request and of its media.

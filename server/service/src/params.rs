@@ -1,14 +1,17 @@
 //! Parameters of an analysis: defaults of the analyzer, overridden by the company's policy, then by
 //! the request, and validated against the analyzer's JSON Schema. Pure.
 //!
-//! Three extensions in the schema of a property express rules that JSON Schema cannot:
+//! Extensions in the schema of a property express rules that JSON Schema cannot:
 //!
 //! - `"x-stricter": "lower" | "higher"`: the direction in which a threshold becomes stricter. A
 //!   request may change the policy's value only in this direction.
 //! - `"x-at-most": "other"`: the value must not exceed the value of the property `other`.
-//! - `"x-filled-by-node": "today"`: the node sets the value to the day (UTC) of the request, as
-//!   `YYYY-MM-DD`. Requests and policies must not set it: a client must not choose the day that
-//!   expiry is checked against, and a stored day keeps the verdict the same in a repeated run.
+//! - `"x-filled-by-node"`: the node sets the value. Requests and policies must not set it.
+//!   `"today"` is the day (UTC) of the request, as `YYYY-MM-DD`: a client must not choose the day
+//!   that expiry is checked against, and a stored day keeps the verdict the same in a repeated run.
+//!   `"challenge"` is the list of gestures of the challenge that the request answers, or null.
+//!   `"challenge_missing"` says that the operator requires a challenge and the request has none.
+//! - `"x-challenge": "consumed"`: the value is the text of a challenge, which the request uses up.
 
 use serde_json::{Map, Value};
 use time::Date;
@@ -21,6 +24,17 @@ pub(crate) struct MergedParams {
     pub(crate) values: Value,
     /// The source of each: (name, `default` | `company` | `request` | `server`).
     pub(crate) sources: Vec<(String, String)>,
+}
+
+/// The values that the node fills in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Filling<'a> {
+    /// The day of the request.
+    pub(crate) today: Date,
+    /// The gestures of the challenge that this analysis answers.
+    pub(crate) challenge: Option<&'a [String]>,
+    /// Whether the operator requires a challenge, and no analysis of the request answers one.
+    pub(crate) challenge_missing: bool,
 }
 
 /// The rules for the parameters of one analysis type.
@@ -38,9 +52,9 @@ impl ParamRules {
             .map_err(|error| format!("the schema of its parameters: {error}"))?;
         let properties =
             schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
-        let unknown = properties
-            .iter()
-            .find(|(_, property)| filled_by_node(property).is_some_and(|what| what != TODAY));
+        let unknown = properties.iter().find(|(_, property)| {
+            filled_by_node(property).is_some_and(|what| !FILLED.contains(&what))
+        });
         if let Some((name, _)) = unknown {
             return Err(format!(
                 "the schema of its parameters: `{name}` has an unknown `x-filled-by-node`"
@@ -85,14 +99,28 @@ impl ParamRules {
     }
 
     /// Sets the parameters that the node fills in.
-    pub(crate) fn fill(&self, params: &mut MergedParams, today: Date) {
-        let day = format!("{:04}-{:02}-{:02}", today.year(), u8::from(today.month()), today.day());
-        for (name, _) in
-            self.properties.iter().filter(|(_, property)| filled_by_node(property) == Some(TODAY))
-        {
-            params.values[name] = Value::String(day.clone());
+    pub(crate) fn fill(&self, params: &mut MergedParams, filling: &Filling<'_>) {
+        let Filling { today, challenge, challenge_missing } = filling;
+        for (name, property) in &self.properties {
+            let value = match filled_by_node(property) {
+                Some(TODAY) => {
+                    let (year, month, day) = (today.year(), u8::from(today.month()), today.day());
+                    Value::String(format!("{year:04}-{month:02}-{day:02}"))
+                }
+                Some(CHALLENGE) => challenge.map_or(Value::Null, Value::from),
+                Some(CHALLENGE_MISSING) => Value::Bool(*challenge_missing),
+                _ => continue,
+            };
+            params.values[name] = value;
             params.sources.push((name.clone(), "server".to_owned()));
         }
+    }
+
+    /// Name and text of the challenge among `params`, if the analysis takes one and it is there.
+    pub(crate) fn challenge<'p>(&self, params: &'p MergedParams) -> Option<(&str, &'p str)> {
+        let takes = |property: &Value| property.get("x-challenge").is_some();
+        let (name, _) = self.properties.iter().find(|(_, property)| takes(property))?;
+        Some((name.as_str(), params.values.get(name)?.as_str()?))
     }
 
     fn check_not_filled(&self, given: &Map<String, Value>, argument: &str) -> Result<()> {
@@ -158,8 +186,11 @@ impl ParamRules {
     }
 }
 
-/// The value of `x-filled-by-node` for the day of the request.
+/// Values of `x-filled-by-node`.
 const TODAY: &str = "today";
+const CHALLENGE: &str = "challenge";
+const CHALLENGE_MISSING: &str = "challenge_missing";
+const FILLED: [&str; 3] = [TODAY, CHALLENGE, CHALLENGE_MISSING];
 
 fn filled_by_node(property: &Value) -> Option<&str> {
     property.get("x-filled-by-node").and_then(Value::as_str)
@@ -281,7 +312,9 @@ mod tests {
         assert!(rules(json!({"today": "1999-01-01"})).is_err(), "a policy must not set it either");
         let mut merged = known.merge(None, "params").unwrap();
         assert_eq!(merged.values.get("today"), None);
-        known.fill(&mut merged, Date::from_calendar_date(2026, time::Month::January, 5).unwrap());
+        let today = Date::from_calendar_date(2026, time::Month::January, 5).unwrap();
+        let filling = Filling { today, challenge: None, challenge_missing: false };
+        known.fill(&mut merged, &filling);
         assert_eq!(merged.values["today"], "2026-01-05");
         assert!(merged.sources.contains(&("today".to_owned(), "server".to_owned())));
         let unknown =

@@ -2,7 +2,8 @@
 //! before any medium is examined, then assigns the media to slots.
 
 use crate::catalog::{Catalog, OfferedAnalysis};
-use crate::params::MergedParams;
+use crate::challenges::{AnsweredChallenge, ChallengeVerifier};
+use crate::params::{Filling, MergedParams};
 use crate::types::{AnalysisRequest, Urgency};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,6 +26,16 @@ pub(crate) struct CheckedRequest {
     request: AnalysisRequest,
     pub(crate) offered: Arc<OfferedAnalysis>,
     pub(crate) params: MergedParams,
+    /// The challenge that it answers.
+    pub(crate) challenge: Option<AnsweredChallenge>,
+}
+
+/// Challenges in a request.
+pub(crate) struct ChallengeRules<'a> {
+    /// Verifies them; absent where nothing can be used up.
+    pub(crate) verifier: Option<ChallengeVerifier<'a>>,
+    /// Whether the operator requires one.
+    pub(crate) required: bool,
 }
 
 /// A medium that can be assigned to analyses.
@@ -41,18 +52,34 @@ pub(crate) struct PlannedAnalysis {
     pub(crate) media: Vec<TakenMedium>,
 }
 
-/// Checks types and parameters.
+/// Checks types, parameters and challenges.
 pub(crate) fn check_requests(
     catalog: &Catalog,
     requests: Vec<AnalysisRequest>,
+    rules: &ChallengeRules<'_>,
 ) -> Result<Vec<CheckedRequest>> {
     let mut checked = Vec::with_capacity(requests.len());
     for request in requests {
         let offered = catalog.get(&request.kind, &format!("{}.type", request.argument))?;
         let argument = format!("{}.params", request.argument);
-        let mut params = offered.params.merge(request.params.as_ref(), &argument)?;
-        offered.params.fill(&mut params, catalog.today());
-        checked.push(CheckedRequest { request, offered, params });
+        let params = offered.params.merge(request.params.as_ref(), &argument)?;
+        let challenge = match offered.params.challenge(&params) {
+            Some((name, text)) => Some(rules.verify(text, &format!("{argument}.{name}"))?),
+            None => None,
+        };
+        checked.push(CheckedRequest { request, offered, params, challenge });
+    }
+    let answers_none = checked.iter().all(|request| request.challenge.is_none());
+    for CheckedRequest { offered, params, challenge, .. } in &mut checked {
+        let gestures = challenge.as_ref().map(|answered| answered.challenge.gestures.as_slice());
+        offered.params.fill(
+            params,
+            &Filling {
+                today: catalog.today(),
+                challenge: gestures,
+                challenge_missing: rules.required && answers_none,
+            },
+        );
     }
     Ok(checked)
 }
@@ -62,6 +89,19 @@ pub(crate) fn pools(requests: &[CheckedRequest]) -> Vec<String> {
     let pools: BTreeSet<&str> =
         requests.iter().map(|request| request.offered.pool.as_str()).collect();
     pools.into_iter().map(str::to_owned).collect()
+}
+
+impl ChallengeRules<'_> {
+    fn verify(&self, text: &str, argument: &str) -> Result<AnsweredChallenge> {
+        match &self.verifier {
+            Some(verifier) => verifier.verify(text, argument),
+            None => Err(Error::InvalidInput {
+                argument: Some(argument.to_owned()),
+                message: "an instant check answers no challenge: create a folder".to_owned(),
+                reason: Some("CHALLENGE_NEEDS_FOLDER".to_owned()),
+            }),
+        }
+    }
 }
 
 impl CheckedRequest {

@@ -3,6 +3,7 @@
 use crate::accounts::{Accounts, Credentials};
 use crate::additions::Additions;
 use crate::analyses::Analyses;
+use crate::challenges::Challenges;
 use crate::check::Checks;
 use crate::check_memory::CheckMemory;
 use crate::checker::Checker;
@@ -26,6 +27,7 @@ use time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use vultus_auth::brakes::LoginKeyring;
+use vultus_auth::challenges::ChallengeTokens;
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
 use vultus_auth::tokens::AccessTokens;
@@ -65,6 +67,7 @@ pub struct Services(pub(crate) Arc<Facade>);
 pub(crate) struct Facade {
     pub(crate) accounts: Accounts,
     pub(crate) additions: Additions,
+    pub(crate) challenges: Challenges,
     pub(crate) folders: Folders,
     pub(crate) analyses: Analyses,
     pub(crate) events: Events,
@@ -107,6 +110,11 @@ impl Services {
         let analyses =
             Analyses { store: store.clone(), running: running.clone(), clock: clock.clone() };
         let limits = &checker.limits;
+        let challenges = Challenges {
+            store: store.clone(),
+            tokens: Arc::new(ChallengeTokens::new(&keys)),
+            clock: clock.clone(),
+        };
         Ok(Self(Arc::new(Facade {
             accounts: Accounts::new(store.clone(), credentials, detached.clone(), clock.clone()),
             folders: Folders {
@@ -139,10 +147,12 @@ impl Services {
                 files: files.clone(),
                 checker: checker.clone(),
                 room: QueueRoom::new(store.clone(), options.company_runs),
+                challenges: challenges.clone(),
                 locks: IdempotencyLocks::default(),
                 detached: detached.clone(),
                 clock: clock.clone(),
             },
+            challenges,
             checks: Checks {
                 checker: checker.clone(),
                 permits: FairPermits::new(options.checks),

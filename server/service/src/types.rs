@@ -132,6 +132,32 @@ pub struct AnalysisRequest {
     pub argument: String,
 }
 
+/// A challenge to draw.
+#[derive(Debug, Clone)]
+pub struct NewChallenge {
+    /// Three gestures instead of two.
+    pub strict: bool,
+    /// Frames per second that the client will record, if it knows.
+    pub frame_rate: Option<f64>,
+    /// The challenge that it replaces, because the person failed.
+    pub previous: Option<String>,
+}
+
+/// A challenge that was drawn.
+#[derive(Debug, Clone)]
+pub struct CreatedChallenge {
+    /// The challenge as text, which the request with the clip repeats.
+    pub text: String,
+    /// The gestures in their order.
+    pub gestures: Vec<String>,
+    /// Number of the draw for this person, from 1.
+    pub attempt: u32,
+    /// Further draws for this person.
+    pub attempts_left: u32,
+    /// When it expires.
+    pub expires_at: OffsetDateTime,
+}
+
 /// The `Idempotency-Key` of a request.
 #[derive(Debug, Clone)]
 pub struct ClientKey {

@@ -3,9 +3,9 @@
 use crate::answers::NextAnswer;
 use crate::services::Services;
 use crate::types::{
-    AnalysisRequest, AnalyzerInfo, Authenticated, CheckedAnalysis, ClientKey, Download,
-    FolderChanged, FolderUpdate, NewFolder, NewMedium, OpenDownload, Readiness, SandboxInfo,
-    ServerInfo, Tokens, Urgency, ViewerInfo,
+    AnalysisRequest, AnalyzerInfo, Authenticated, CheckedAnalysis, ClientKey, CreatedChallenge,
+    Download, FolderChanged, FolderUpdate, NewChallenge, NewFolder, NewMedium, OpenDownload,
+    Readiness, SandboxInfo, ServerInfo, Tokens, Urgency, ViewerInfo,
 };
 use crate::uploads::UploadSink;
 use crate::websockets::OpenWebsocket;
@@ -65,6 +65,18 @@ impl Services {
     /// Those of the users that the caller may see.
     pub async fn users(&self, caller: &Principal, ids: &[UserId]) -> Result<Vec<User>> {
         self.0.accounts.users(caller, ids).await
+    }
+}
+
+/// Challenges.
+impl Services {
+    /// Draws gestures that a clip has to show within a minute.
+    pub async fn create_challenge(
+        &self,
+        caller: &Principal,
+        new: NewChallenge,
+    ) -> Result<CreatedChallenge> {
+        self.0.challenges.create(caller, new).await
     }
 }
 

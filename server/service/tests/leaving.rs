@@ -147,6 +147,7 @@ fn options() -> Options {
             limits,
             upload_memory_bytes: 1 << 24,
             examinations: 4,
+            require_challenge: false,
         },
         shares: Shares { company: Share::percent(75), user: Share::percent(65) },
         websockets: 10,

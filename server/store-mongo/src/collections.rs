@@ -27,6 +27,8 @@ pub(super) struct Collections {
     pub(super) idempotency: Collection<KeyDocument>,
     /// One document per blob that is or was referenced. References and deletions conflict on it.
     pub(super) blobs: Collection<Document>,
+    /// One document per challenge that was answered.
+    pub(super) used_challenges: Collection<Document>,
 }
 
 /// Names of all collections.
@@ -43,6 +45,7 @@ pub(super) const NAMES: [&str; 12] = [
     RUNS,
     "idempotency",
     BLOBS,
+    "used_challenges",
 ];
 /// The collection whose changes are the events for all nodes.
 pub(super) const FOLDERS: &str = "folders";
@@ -70,6 +73,7 @@ impl Collections {
             runs: database.collection(RUNS),
             idempotency: database.collection("idempotency"),
             blobs: database.collection(BLOBS),
+            used_challenges: database.collection("used_challenges"),
         }
     }
 }
@@ -155,6 +159,7 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
                 forget(doc! { "forget_at": 1 }),
             ],
         ),
+        ("used_challenges", vec![forget(doc! { "forget_at": 1 })]),
         ("blobs", vec![partial(doc! { "swept_at": 1 }, doc! { "swept_at": { "$exists": true } })]),
     ]
 }

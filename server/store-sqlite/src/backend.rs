@@ -4,6 +4,7 @@ mod accounts;
 mod analyses;
 mod archive;
 mod blob_index;
+mod challenges;
 mod events;
 mod folders;
 mod installation;

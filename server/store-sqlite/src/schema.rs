@@ -7,13 +7,14 @@ use vultus_store::StoreError;
 
 /// Migration steps in order; step `n` (from 0) leads to version `n + 1`. A released step is never
 /// edited.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
     include_str!("schema/0004.sql"),
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
+    include_str!("schema/0007.sql"),
 ];
 
 /// The newest version.

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod blobs;
+mod challenges;
 mod changes;
 mod erasing;
 mod fixtures;
@@ -99,6 +100,9 @@ macro_rules! contract_tests {
                 referenced_blobs_get_no_tombstone,
                 only_its_own_deletion_ends_a_tombstone,
                 unreferenced_keys_are_found_by_a_read,
+            }
+            challenges {
+                challenge_is_used_once,
             }
             whole {
                 imported_records_are_exported_unchanged,

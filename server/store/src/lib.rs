@@ -18,6 +18,6 @@ mod traits;
 pub use events::{Change, ChangeStream, FolderChange};
 pub use records::*;
 pub use traits::{
-    Accounts, Analyses, Archive, BlobIndex, Events, Folders, Installation, Queue, Result, Store,
-    StoreError,
+    Accounts, Analyses, Archive, BlobIndex, Challenges, Events, Folders, Installation, Queue,
+    Result, Store, StoreError,
 };

@@ -4,6 +4,7 @@ mod accounts;
 mod analyses;
 mod archive;
 mod blob_index;
+mod challenges;
 mod error;
 mod events;
 mod folders;
@@ -14,6 +15,7 @@ pub use accounts::Accounts;
 pub use analyses::Analyses;
 pub use archive::Archive;
 pub use blob_index::BlobIndex;
+pub use challenges::Challenges;
 pub use error::{Result, StoreError};
 pub use events::Events;
 pub use folders::Folders;
@@ -25,7 +27,7 @@ use async_trait::async_trait;
 /// A backend: all parts of the contract over one database.
 #[async_trait]
 pub trait Store:
-    Accounts + Folders + Analyses + Queue + BlobIndex + Archive + Installation + Events
+    Accounts + Folders + Analyses + Queue + BlobIndex + Archive + Installation + Challenges + Events
 {
     /// Returns an error if the database does not answer.
     async fn ping(&self) -> Result<()>;

@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod analysis_objects;
 pub mod answer;
 pub mod artifact;
+pub mod challenge;
 pub mod check;
 pub mod context;
 pub mod document;

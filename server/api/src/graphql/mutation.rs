@@ -8,6 +8,7 @@ use serde_json::Value;
 use vultus_core::{AnalysisId, FolderId, MediaId};
 
 use super::account::{self, LoginInput, LogoutPayload, RefreshInput, TokensPayload};
+use super::challenge::{self, CreateChallengeInput, CreateChallengePayload};
 use super::check::{self, CheckInput, CheckPayload};
 use super::context::{caller, request};
 use super::folder::Folder;
@@ -258,6 +259,16 @@ impl Mutation {
         let changed = changed.map_err(|error| error.at("input.folderId"))?;
         let Made { folder, media, replayed, .. } = made(ctx, changed, None).await?;
         Ok(AddMediaPayload { folder, media, replayed })
+    }
+
+    /// Draws gestures that a person has to make in a clip within 60 s. The analysis `gestures` of
+    /// a request that repeats the challenge compares them; the challenge works once.
+    async fn create_challenge(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to draw.")] input: CreateChallengeInput,
+    ) -> Result<CreateChallengePayload> {
+        challenge::create(ctx, input).await
     }
 
     /// Requests analyses of a folder's media: all or none.

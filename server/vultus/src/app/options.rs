@@ -57,6 +57,7 @@ pub fn checker_options(config: &Config) -> CheckerOptions {
         limits: request_limits(&config.limits),
         upload_memory_bytes: config.blobs.memory_bytes,
         examinations: EXAMINATIONS_PER_WORKER * probe_workers(config),
+        require_challenge: config.require_challenge,
     }
 }
 

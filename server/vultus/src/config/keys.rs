@@ -3,7 +3,7 @@
 
 use super::analyzers::AnalyzersConfig;
 use super::connections::{ConnectionsConfig, ShareConfig};
-use super::kinds::{choice, milliseconds, number, path, seconds, secret, text, whole};
+use super::kinds::{choice, flag, milliseconds, number, path, seconds, secret, text, whole};
 use super::places::{BlobsUrl, StoreUrl, without_password};
 use super::queue::QueueConfig;
 use super::request::{AnswerConfig, QueryConfig, RequestConfig};
@@ -34,6 +34,9 @@ section! {
             ("development", Mode::Development),
             ("production", Mode::Production),
         ]);
+        /// Whether `liveness` asks for an operator where no analysis of its request answers a
+        /// challenge (createChallenge). Passive liveness alone stops no replay or injection.
+        require_challenge: bool = false, flag();
         /// The address that clients use, if it differs from `listen`. Links to media begin with it.
         /// Required in production: otherwise links begin with what the request names as its host.
         /// Example: `"https://vultus.example.org"`

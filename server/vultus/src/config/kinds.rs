@@ -115,6 +115,30 @@ impl Kind for Number {
     }
 }
 
+/// True or false.
+pub(super) struct Flag;
+
+/// True or false.
+pub(super) fn flag() -> Flag {
+    Flag
+}
+
+impl Kind for Flag {
+    type Value = bool;
+
+    fn read(&self, given: &Value) -> Result<bool, String> {
+        given.as_bool().ok_or_else(|| "must be true or false".to_owned())
+    }
+
+    fn parse_variable(&self, text: &str) -> Value {
+        text.trim().parse().map_or_else(|_| Value::from(text), Value::Boolean)
+    }
+
+    fn bounds(&self) -> Option<String> {
+        Some("True or false.".to_owned())
+    }
+}
+
 /// One of several words.
 pub(super) struct Choice<T: 'static> {
     words: &'static [(&'static str, T)],

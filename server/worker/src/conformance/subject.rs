@@ -198,7 +198,12 @@ pub(super) fn defaults(spec: &AnalysisSpec) -> Value {
     let properties = spec.params_schema.get("properties").and_then(Value::as_object);
     let with_default = |(name, property): (&String, &Value)| {
         // Parameters that the node fills in are the same in every examination.
-        let filled = property.get("x-filled-by-node").map(|_| Value::from(DAY));
+        let filled = match property.get("x-filled-by-node").and_then(Value::as_str) {
+            Some("today") => Some(Value::from(DAY)),
+            Some("challenge_missing") => Some(Value::Bool(false)),
+            Some(_) => Some(Value::Null),
+            None => None,
+        };
         Some((name.clone(), filled.or_else(|| property.get("default").cloned())?))
     };
     Value::Object(properties.into_iter().flatten().filter_map(with_default).collect())
