@@ -32,7 +32,7 @@ pub(super) struct Collections {
 }
 
 /// Names of all collections.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 13] = [
     "companies",
     "users",
     "sessions",

@@ -7,6 +7,7 @@ use super::super::report;
 use super::arguments::GestureArguments;
 use super::judge::judge_all;
 use super::list::{GestureClip, GestureEvent, read_gesture_clips};
+use super::wilson::Rate;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,8 +16,6 @@ use vultus_service::CheckedAnalysis;
 
 /// Time by which a gesture may begin before or end after the listed moment, in seconds.
 const TOLERANCE: f64 = 1.0;
-/// The 97.5 % quantile of the normal distribution.
-const Z: f64 = 1.96;
 
 /// Counts of one gesture.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -106,16 +105,10 @@ fn count(made: &[GestureEvent], seen: &[Seen], counts: &mut BTreeMap<String, Cou
     }
 }
 
-/// The Wilson interval of a share, 95 %.
-fn interval(part: usize, whole: usize) -> Option<[f64; 2]> {
-    if whole == 0 {
-        return None;
+impl Counts {
+    fn rate(self) -> Rate {
+        Rate { cases: self.found, of: self.made }
     }
-    let (n, share) = (whole as f64, part as f64 / whole as f64);
-    let middle = share + Z * Z / (2.0 * n);
-    let width = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + Z * Z / n;
-    Some([(middle - width).max(0.0) / scale, ((middle + width) / scale).min(1.0)])
 }
 
 impl Figures {
@@ -128,12 +121,12 @@ impl Figures {
 fn print_json(figures: &Figures) {
     let mut gestures = serde_json::Map::new();
     for (name, counts) in &figures.gestures {
-        let share = (counts.made > 0).then(|| counts.found as f64 / counts.made as f64);
+        let rate = counts.rate();
         let value = json!({
             "made": counts.made,
             "found": counts.found,
-            "rate": share,
-            "interval": interval(counts.found, counts.made),
+            "rate": rate.share(),
+            "interval": rate.interval().map(|(low, high)| [low, high]),
             "false": counts.false_ones,
         });
         gestures.insert(name.clone(), value);
@@ -150,9 +143,9 @@ fn print_table(figures: &Figures) {
     let heading = ["gesture", "made", "found", "95 % interval", "false"].map(str::to_owned);
     let mut rows = vec![heading.to_vec()];
     for (name, counts) in &figures.gestures {
-        let interval = interval(counts.found, counts.made).map_or_else(
+        let interval = counts.rate().interval().map_or_else(
             || "-".to_owned(),
-            |[low, high]| format!("{:.0}–{:.0} %", low * 100.0, high * 100.0),
+            |(low, high)| format!("{:.0}–{:.0} %", low * 100.0, high * 100.0),
         );
         rows.push(vec![
             name.clone(),
@@ -192,12 +185,5 @@ mod tests {
         assert_eq!(counts["left"], of(2, 1, 0));
         assert_eq!(counts["smile"], of(1, 0, 1));
         assert_eq!(counts["blink"], of(0, 0, 1));
-    }
-
-    #[test]
-    fn interval_is_that_of_wilson() {
-        let [low, high] = interval(6, 7).unwrap();
-        assert!((low - 0.4869).abs() < 1e-3 && (high - 0.9743).abs() < 1e-3, "{low} {high}");
-        assert_eq!(interval(0, 0), None);
     }
 }
