@@ -28,6 +28,8 @@ const ZOOM_US: i64 = 300_000;
 const BLINK_US: i64 = 500_000;
 const AROUND_US: i64 = 2_000_000;
 const BEFORE_SMILE_US: i64 = 2_500_000;
+/// One frame without a smile may be an error of the mesh.
+const EARNEST_FRAMES: usize = 2;
 /// A run of frames may miss single ones.
 const BRIDGE_US: i64 = 100_000;
 /// Longest time out of sight that belongs to a turn, and the angle on both sides of it.
@@ -212,8 +214,12 @@ fn smiles(series: &Series, to: &mut Vec<Seen>) {
         least_us: SMILE_US,
     };
     for mut run in series.runs(&rule, &vec![false; series.frames.len()]) {
-        let earnest = |it: &Measures| it.smile < 0.2;
-        if run.flaw.is_none() && !series.before(run.frames[0], BEFORE_SMILE_US, &earnest) {
+        let earnest = |i: &usize| series.frames[*i].is_some_and(|it| it.smile < 0.2);
+        let first = run.frames[0];
+        let earlier = (0..first)
+            .rev()
+            .take_while(|i| series.times[first] - series.times[*i] <= BEFORE_SMILE_US);
+        if run.flaw.is_none() && earlier.filter(earnest).count() < EARNEST_FRAMES {
             run.flaw = Some(Flaw::NotNeutral);
         }
         to.push(run);
