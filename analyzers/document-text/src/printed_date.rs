@@ -44,6 +44,7 @@ const NO_END_WORDS: &[&str] = &[
     "LIFETIME",
     "NEOMEZEN",
     "NEOBMEDZEN",
+    "NELIMITAT",
     "NEOGRANICEN",
     "NEVEREXPIRES",
     "NIEOKRESLON",
