@@ -2,15 +2,15 @@
 //!
 //! | code | condition | verdict |
 //! | --- | --- | --- |
-//! | `NO_FACE` | no frame at the beginning of a clip shows a face | DECLINED |
+//! | `NO_FACE` | no frame at the beginning shows a face | DECLINED |
 //! | `FACE_CHANGED` | the person changes within a clip | DECLINED |
 //! | `MULTIPLE_FACES` | a second face at least half as tall | OPERATOR_REQUIRED |
-//! | `FACE_LOST` | the face is missing in more than a third of the frames, turns to the profile not counted | OPERATOR_REQUIRED |
-//! | `CLIP_TOO_SHORT` | the clip is shorter than 1.5 s; a challenge's, shorter than 3 s | OPERATOR_REQUIRED |
-//! | `LOW_FRAME_RATE` | fewer than 15 frames per second; 24 where a blink is asked for | OPERATOR_REQUIRED |
-//! | `NO_GESTURE_ASKED` | neither a tag nor a parameter names a gesture | OPERATOR_REQUIRED |
-//! | `NOT_NEUTRAL` | the clip does not begin with the face at rest, or the gesture does not begin and end at rest | OPERATOR_REQUIRED |
-//! | `GESTURE_TOO_FAST` | the gesture is shorter than its least time | OPERATOR_REQUIRED |
+//! | `FACE_LOST` | missing in over a third of the frames, profiles not counted | OPERATOR_REQUIRED |
+//! | `CLIP_TOO_SHORT` | shorter than 1.5 s; of a challenge 3 s | OPERATOR_REQUIRED |
+//! | `LOW_FRAME_RATE` | below 15 frames per second; for a blink 24 | OPERATOR_REQUIRED |
+//! | `NO_GESTURE_ASKED` | neither tag nor parameter names a gesture | OPERATOR_REQUIRED |
+//! | `NOT_NEUTRAL` | clip or gesture does not begin and end at rest | OPERATOR_REQUIRED |
+//! | `GESTURE_TOO_FAST` | shorter than its least time | OPERATOR_REQUIRED |
 //! | `WRONG_GESTURE` | another gesture instead, or one in between | OPERATOR_REQUIRED |
 //! | `GESTURE_NOT_SEEN` | the gesture is not in the clip | OPERATOR_REQUIRED |
 //!

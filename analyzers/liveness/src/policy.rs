@@ -27,7 +27,7 @@
 //! | `RATE_MISMATCH` | the container states another frame rate | OPERATOR_REQUIRED |
 //! | `EDITED_CLIP` | the metadata name an editing program | OPERATOR_REQUIRED |
 //! | `VIRTUAL_CAMERA` | the metadata name a virtual camera | OPERATOR_REQUIRED |
-//! | `CHALLENGE_REQUIRED` | `require_challenge` is set, and the request answers none | OPERATOR_REQUIRED |
+//! | `CHALLENGE_REQUIRED` | required, and the request answers none | OPERATOR_REQUIRED |
 //!
 //! (*) In more than a quarter of the frames. (**) All frames of a photo or shot set with fewer. The
 //! figures behind the findings on movement are in `integrity` and in `docs/guides/liveness.md`.

@@ -1,5 +1,5 @@
-//! Typed identifiers. All but one are UUIDv7. The caller supplies the value, because creating a UUIDv7
-//! needs a clock.
+//! Typed identifiers. All but one are UUIDv7. The caller supplies the value, because creating a
+//! UUIDv7 needs a clock.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -20,8 +20,8 @@ impl Challenges for SqliteStore {
         self.write("marking a challenge as used", move |connection, _| {
             let forget = "DELETE FROM used_challenges WHERE expires_at < ?1";
             change(connection, forget, [nanoseconds(now)])?;
-            let insert =
-                "INSERT INTO used_challenges (id, expires_at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            let insert = "INSERT INTO used_challenges (id, expires_at) VALUES (?1, ?2)
+                ON CONFLICT DO NOTHING";
             let changed =
                 change(connection, insert, params![id.to_string(), nanoseconds(expires_at)])?;
             Ok(changed == 1)
