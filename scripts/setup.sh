@@ -50,7 +50,54 @@ missing_to_build() {
 }
 
 # Missing Debian packages of the clients that the downloads need.
-missing_to_download_address() {
+missing_to_download() {
+    if grep -q '^pypi' <<<"$1" && ! python3 -m pip --version >/dev/null 2>&1; then echo python3 python3-pip; fi
+    if grep -q '^npm' <<<"$1" && ! have npm; then echo npm; fi
+}
+
+install_system_packages() {
+    (($#)) || return 0
+    have apt-get || die "these system packages are missing, and there is no apt-get to install them: $*"
+    local as_root=()
+    if ((EUID != 0)); then
+        have sudo || die "system packages are missing, and there is no sudo to install them; run as root: apt-get install $*"
+        as_root=(sudo)
+    fi
+    say "installing system packages: $*"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+# `make demo` sets PROFILE=release, so that it compiles the libraries once.
+models() { cargo run --quiet --profile "${PROFILE:-dev}" -p vultus-models -- "$@"; }
+
+# Downloads a wheel for a fixed Python and platform, or a source package, independent of this machine's Python.
+download_pypi() {
+    local name=$1 version=$2 archive=$3 sum=$4 kind
+    if [[ $archive == *.whl ]]; then
+        kind=(--only-binary=:all: --implementation cp --python-version 3.11 --abi cp311 --abi none
+            --platform manylinux_2_28_x86_64 --platform manylinux1_x86_64 --platform any)
+    else
+        # pip runs setuptools for the metadata of a source package, but only after it has checked the sha256.
+        kind=(--no-binary="$name")
+    fi
+    printf '%s==%s --hash=sha256:%s\n' "$name" "$version" "$sum" >"$packages/$name.txt"
+    printf 'setuptools==80.9.0\n' >"$packages/build-constraint.txt"
+    PIP_CONSTRAINT="$packages/build-constraint.txt" PIP_BUILD_CONSTRAINT="$packages/build-constraint.txt" \
+        python3 -m pip download --quiet --disable-pip-version-check --no-cache-dir --no-deps \
+        --require-hashes --dest "$packages" "${kind[@]}" --requirement "$packages/$name.txt"
+}
+
+unpack_graphql() {
+    rm -rf "$graphql_folder"
+    mkdir -p "$graphql_folder"
+    tar --extract --gzip --file "$packages/graphql-16.11.0.tgz" --directory "$graphql_folder" --strip-components=1
+}
+
+download_npm() { (cd "$packages" && npm pack --silent --ignore-scripts "$1@$2" >/dev/null); }
+
+# From its own address, where the machine reaches it.
+download_address() {
     curl --fail --silent --show-error --location --proto '=https' --max-time 300 --output "$packages/$3" "$5" \
         && sha256sum --check --status <<<"$4  $packages/$3"
 }
