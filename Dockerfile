@@ -11,7 +11,7 @@ RUN mkdir -p /out/bin /out/share/vultus/models \
 
 FROM debian:12-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates curl libavcodec59 libavformat59 libavutil57 libstdc++6 libswscale6 \
+    && apt-get install -y --no-install-recommends ca-certificates curl libavcodec59 libavformat59 libavutil57 libheif1 libstdc++6 libswscale6 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin vultus \
     && install -d -o vultus -g vultus -m 700 /var/lib/vultus /var/lib/vultus-keys

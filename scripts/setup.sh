@@ -37,7 +37,7 @@ missing_to_build() {
     have pkg-config || echo pkg-config
     compgen -G '/usr/lib/llvm-*/lib/libclang.so*' >/dev/null || echo libclang-dev
     local library
-    for library in libavcodec libavformat libavutil libswscale; do
+    for library in libavcodec libavformat libavutil libswscale libheif; do
         { have pkg-config && pkg-config --exists "$library"; } || echo "$library-dev"
     done
     [[ -e /etc/ssl/certs/ca-certificates.crt ]] || echo ca-certificates

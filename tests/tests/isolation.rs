@@ -7,8 +7,15 @@ use vultus_tests::{
 };
 
 /// Parts of the paths of files that only workers may map.
-const WORKER_ONLY: [&str; 6] =
-    ["libonnxruntime", "libvultus_", "libavcodec", "libavformat", "libswscale", "/plugins/"];
+const WORKER_ONLY: [&str; 7] = [
+    "libonnxruntime",
+    "libvultus_",
+    "libavcodec",
+    "libavformat",
+    "libswscale",
+    "libheif",
+    "/plugins/",
+];
 
 #[tokio::test]
 async fn node_maps_no_decoder_no_runtime_and_no_plugin() {

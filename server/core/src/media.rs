@@ -146,3 +146,18 @@ pub struct Medium {
     /// Time at which it was added.
     pub created_at: OffsetDateTime,
 }
+
+/// Whether a file begins as a still picture does: JPEG, PNG, WebP, HEIC or AVIF. Takes its first
+/// 12 bytes. Only a worker decides what a file is.
+#[must_use]
+pub fn begins_as_picture(first: &[u8]) -> bool {
+    const BRANDS: [&[u8]; 8] =
+        [b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"avis", b"msf1"];
+    let brand = first.get(8..12).unwrap_or_default();
+    let is_webp = first.starts_with(b"RIFF") && brand == b"WEBP";
+    let is_heif = first.get(4..8) == Some(b"ftyp") && BRANDS.contains(&brand);
+    is_webp
+        || is_heif
+        || first.starts_with(b"\xff\xd8\xff")
+        || first.starts_with(b"\x89PNG\r\n\x1a\n")
+}

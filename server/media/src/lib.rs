@@ -1,5 +1,5 @@
-//! Decodes media to frames and enforces every limit: the only user of `image`, `ffmpeg-next` and
-//! `zip`.
+//! Decodes media to frames and enforces every limit: the only user of `image`, `ffmpeg-next`,
+//! `libheif-sys` and `zip`.
 //!
 //! Only the worker process uses it. [`probe`] describes a medium, or rejects it with a typed
 //! [`Refusal`] before anything is committed; [`decode`] returns a run's bounded set of upright RGB
@@ -9,8 +9,13 @@
 //! Deliberately not here: file names, tags, sockets, analyzers, and any clock (the worker enforces
 //! deadlines).
 
+mod colour;
+mod hdr;
+mod heif;
+mod large_jpeg;
 mod limits;
 mod medium;
+mod metadata;
 mod orientation;
 mod photo;
 mod picture_header;
@@ -27,7 +32,7 @@ use std::io::{Read, Seek};
 pub use limits::{DecodeOptions, DecoderMode, Limits, Tracking};
 pub use medium::{Frames, Probe};
 pub use pixels::{StoredFrame, scale};
-pub use refusal::Refusal;
+pub use refusal::{EntryName, Refusal};
 pub use track::TrackFrame;
 pub use video::ContainerFacts;
 pub use vultus_core::MediaKind;

@@ -11,6 +11,9 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Maximum number of pixels of a picture (width × height), taken from its header.
     pub max_pixels: u64,
+    /// Maximum number of pixels of a baseline JPEG, which is decoded at half its size when it is
+    /// over [`Limits::max_pixels`].
+    pub max_reduced_pixels: u64,
     /// Maximum number of scans of a progressive JPEG. Cameras and encoders write about 10; each
     /// scan costs a pass over all pixels.
     pub max_jpeg_scans: u32,
@@ -54,7 +57,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_bytes: 100 << 20,
-            max_pixels: 50_000_000,
+            max_pixels: 51_000_000,
+            max_reduced_pixels: 110_000_000,
             max_jpeg_scans: 32,
             max_frames_stored: 24,
             max_seconds: 120.0,

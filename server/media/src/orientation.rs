@@ -14,6 +14,11 @@ impl Orientation {
         self.0
     }
 
+    /// From an EXIF code; `None` if it is not 1 to 8.
+    pub(crate) fn from_exif(code: u8) -> Option<Self> {
+        (1..=8).contains(&code).then_some(Self(code))
+    }
+
     /// Whether the transformation swaps width and height.
     pub(crate) fn swaps_sides(self) -> bool {
         self.0 >= 5
@@ -100,12 +105,6 @@ impl Orientation {
                 }
             }
         }
-    }
-}
-
-impl From<image::metadata::Orientation> for Orientation {
-    fn from(orientation: image::metadata::Orientation) -> Self {
-        Self(orientation.to_exif())
     }
 }
 

@@ -1,12 +1,16 @@
-//! Single pictures: decodes JPEG, PNG and WebP to upright packed RGB.
+//! Single pictures: decodes JPEG, PNG, WebP, HEIC and AVIF to upright packed sRGB.
 //!
 //! Transparent pictures are laid on white, 16-bit channels become 8-bit, grey and CMYK become RGB;
-//! colour profiles are not applied. Animated pictures are rejected in `picture_header.rs`.
+//! RGB profiles are converted to sRGB. Animated pictures are rejected in `picture_header.rs` and
+//! `heif.rs`.
 
+use crate::colour::Colour;
+use crate::heif::HeifPicture;
+use crate::large_jpeg;
 use crate::limits::Limits;
 use crate::medium::{Frames, Probe};
 use crate::orientation::Orientation;
-use crate::picture_header::{self, PictureHeader};
+use crate::picture_header::{self, Decoding, PictureHeader};
 use crate::pixels::{self, StoredFrame};
 use crate::refusal::Refusal;
 use crate::sniff::PictureFormat;
@@ -84,58 +88,109 @@ pub(crate) fn picture(
     limits: &Limits,
     count: usize,
 ) -> Result<Picture, Refusal> {
-    let header = picture_header::inspect(bytes, format, limits)?;
-    let (rgb, orientation) = pixels_of(bytes, format, &header)?;
-    let stored = limits.stored_size(header.width, header.height, count);
-    let rgb = if stored == (header.width, header.height) {
-        rgb
+    let source = pixels_of(bytes, format, limits, count)?;
+    let Stored { size, orientation, colour, .. } = source;
+    let stored = limits.stored_size(size.0, size.1, count);
+    let stored = (stored.0.min(source.decoded.0), stored.1.min(source.decoded.1));
+    let mut rgb = if stored == source.decoded {
+        source.rgb
     } else {
-        pixels::resize(&rgb, (header.width, header.height), stored)
+        pixels::resize(&source.rgb, source.decoded, stored)
     };
+    colour.convert_to_srgb(&mut rgb);
     let rgb = if orientation == Orientation::UPRIGHT {
         rgb
     } else {
         orientation.apply::<3>(&rgb, stored.0 as usize * 3, stored.0 as usize, stored.1 as usize)
     };
-    let (width, height) = orientation.turned((header.width, header.height));
+    let (width, height) = orientation.turned(size);
     let (stored_width, stored_height) = orientation.turned(stored);
     let frame =
         StoredFrame { width: stored_width, height: stored_height, rgb, pts_us: 0, index: 0 };
     Ok(Picture { width, height, orientation, frame })
 }
 
+/// The pixels of a picture, before scaling, colour conversion and orientation.
+struct Stored {
+    /// Size that the file declares.
+    size: (u32, u32),
+    /// Size of `rgb`.
+    decoded: (u32, u32),
+    rgb: Vec<u8>,
+    orientation: Orientation,
+    colour: Colour,
+}
+
 fn pixels_of(
     bytes: &[u8],
     format: PictureFormat,
-    header: &PictureHeader<'_>,
-) -> Result<(Vec<u8>, Orientation), Refusal> {
-    let mut limits = image::Limits::default();
-    limits.max_alloc = Some(DECODER_BYTES);
+    limits: &Limits,
+    count: usize,
+) -> Result<Stored, Refusal> {
+    if matches!(format, PictureFormat::Heic | PictureFormat::Avif) {
+        return heif_pixels(bytes, format, limits);
+    }
+    let header = picture_header::inspect(bytes, format, limits)?;
+    let mut decoder_limits = image::Limits::default();
+    decoder_limits.max_alloc = Some(DECODER_BYTES);
     let refuse = |error| refusal(format, error);
     let cursor = Cursor::new(bytes);
-    match format {
-        PictureFormat::Jpeg => all_pixels(JpegDecoder::new(cursor).map_err(refuse)?, header),
-        PictureFormat::Png => {
-            all_pixels(PngDecoder::with_limits(cursor, limits).map_err(refuse)?, header)
+    match (format, header.decoding) {
+        (PictureFormat::Jpeg, Decoding::Reduced) => {
+            return reduced_pixels(bytes, &header, limits, count);
         }
-        PictureFormat::WebP => all_pixels(WebPDecoder::new(cursor).map_err(refuse)?, header),
+        (PictureFormat::Jpeg, Decoding::Full) => {
+            all_pixels(JpegDecoder::new(cursor).map_err(refuse)?, &header)
+        }
+        (PictureFormat::Png, _) => {
+            all_pixels(PngDecoder::with_limits(cursor, decoder_limits).map_err(refuse)?, &header)
+        }
+        _ => all_pixels(WebPDecoder::new(cursor).map_err(refuse)?, &header),
     }
     .map_err(refuse)?
     .ok_or(Refusal::Unreadable { format: format.name(), step: "reading the size" })
+}
+
+fn heif_pixels(bytes: &[u8], format: PictureFormat, limits: &Limits) -> Result<Stored, Refusal> {
+    let picture = HeifPicture::open(bytes, format, limits)?;
+    let size = (picture.width, picture.height);
+    let pixels = picture.decode()?;
+    let rgb = if pixels.has_alpha { on_white(&pixels.bytes) } else { pixels.bytes };
+    let (orientation, colour) = (Orientation::UPRIGHT, pixels.colour);
+    Ok(Stored { size, decoded: size, rgb, orientation, colour })
+}
+
+fn reduced_pixels(
+    bytes: &[u8],
+    header: &PictureHeader<'_>,
+    limits: &Limits,
+    count: usize,
+) -> Result<Stored, Refusal> {
+    let size = (header.width, header.height);
+    let stored = limits.stored_size(size.0, size.1, count);
+    let half = (size.0.div_ceil(2), size.1.div_ceil(2));
+    let decoded = (stored.0.min(half.0), stored.1.min(half.1));
+    let rgb = large_jpeg::decode_reduced(bytes, decoded, limits)?;
+    let colour = JpegDecoder::new(Cursor::new(bytes))
+        .and_then(|mut decoder| decoder.icc_profile())
+        .ok()
+        .flatten()
+        .map_or(Colour::Srgb, Colour::Icc);
+    Ok(Stored { size, decoded, rgb, orientation: header.metadata.orientation(), colour })
 }
 
 /// Decodes a picture. `None` if the decoder reads another size than the check of the limits did.
 fn all_pixels(
     mut decoder: impl ImageDecoder,
     header: &PictureHeader<'_>,
-) -> Result<Option<(Vec<u8>, Orientation)>, ImageError> {
-    if decoder.dimensions() != (header.width, header.height) {
+) -> Result<Option<Stored>, ImageError> {
+    let size = (header.width, header.height);
+    if decoder.dimensions() != size {
         return Ok(None);
     }
-    let orientation = match header.png_exif {
-        Some(exif) => image::metadata::Orientation::from_exif_chunk(exif)
-            .unwrap_or(image::metadata::Orientation::NoTransforms),
-        None => decoder.orientation()?,
+    let colour = match header.metadata.cicp {
+        Some((primaries, transfer)) => Colour::Coded { primaries, transfer },
+        None => decoder.icc_profile().ok().flatten().map_or(Colour::Srgb, Colour::Icc),
     };
     let image = DynamicImage::from_decoder(decoder)?;
     let rgb = if image.color().has_alpha() {
@@ -143,7 +198,8 @@ fn all_pixels(
     } else {
         image.into_rgb8().into_raw()
     };
-    Ok(Some((rgb, orientation.into())))
+    let orientation = header.metadata.orientation();
+    Ok(Some(Stored { size, decoded: size, rgb, orientation, colour }))
 }
 
 fn on_white(rgba: &[u8]) -> Vec<u8> {

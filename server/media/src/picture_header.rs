@@ -1,8 +1,10 @@
 //! Walks the structure of JPEG, PNG and WebP files before any pixel is decoded: size, number of
-//! scans, animation, and whether the file is complete. Does not decode; the decoders are in
-//! `photo.rs`.
+//! scans, animation, metadata blocks, and whether the file is complete. Does not decode; the
+//! decoders are in `photo.rs`. HEIC and AVIF are read by `heif.rs`.
 
+use crate::heif::HeifPicture;
 use crate::limits::Limits;
+use crate::metadata::Metadata;
 use crate::refusal::Refusal;
 use crate::sniff::PictureFormat;
 
@@ -13,9 +15,19 @@ pub(crate) struct PictureHeader<'a> {
     pub(crate) width: u32,
     /// Stored height, in pixels, before orientation.
     pub(crate) height: u32,
-    /// The EXIF block of a PNG. It may follow the pixels, where the PNG decoder does not look for
-    /// it.
-    pub(crate) png_exif: Option<&'a [u8]>,
+    /// Metadata blocks. Those of a PNG may follow the pixels.
+    pub(crate) metadata: Metadata<'a>,
+    /// How the pixels are to be decoded.
+    pub(crate) decoding: Decoding,
+}
+
+/// How the pixels of a picture are to be decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Decoding {
+    /// In full.
+    Full,
+    /// At half the size: a baseline JPEG over [`Limits::max_pixels`].
+    Reduced,
 }
 
 /// Walks the file and checks it against the limits.
@@ -28,31 +40,44 @@ pub(crate) fn inspect<'a>(
         PictureFormat::Jpeg => jpeg(bytes, limits),
         PictureFormat::Png => png(bytes, limits),
         PictureFormat::WebP => webp(bytes, limits),
+        PictureFormat::Heic | PictureFormat::Avif => {
+            let picture = HeifPicture::open(bytes, format, limits)?;
+            sized(format, (picture.width, picture.height), limits.max_pixels)
+        }
     }
 }
 
 fn sized(
     format: PictureFormat,
     (width, height): (u32, u32),
-    limits: &Limits,
+    limit: u64,
 ) -> Result<PictureHeader<'static>, Refusal> {
     if width == 0 || height == 0 {
         return Err(Refusal::Unreadable { format: format.name(), step: "reading the size" });
     }
-    let limit = limits.max_pixels;
     if u64::from(width) * u64::from(height) > limit {
         return Err(Refusal::TooManyPixels { width, height, limit });
     }
-    Ok(PictureHeader { width, height, png_exif: None })
+    let (metadata, decoding) = (Metadata::default(), Decoding::Full);
+    Ok(PictureHeader { width, height, metadata, decoding })
 }
 
+/// Start of an APP1 segment that holds an XMP packet.
+const JPEG_XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+
 const JPEG_CUT: Refusal = Refusal::Truncated { format: "JPEG" };
+/// Xcode writes it for apps: bytes are swapped and unpacked differently, and no viewer but Apple's
+/// shows it.
+const CGBI: &str = "Apple's CgBI variant of PNG";
+/// Start of a text chunk that holds an XMP packet, not compressed, without a language.
+const PNG_XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
 const PNG_CUT: Refusal = Refusal::Truncated { format: "PNG" };
 const WEBP_CUT: Refusal = Refusal::Truncated { format: "WebP" };
 
 /// ITU T.81, annex B: segments up to the end marker. Bytes after the end marker are ignored.
 fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusal> {
-    let mut header = None;
+    let mut header: Option<PictureHeader<'_>> = None;
+    let mut metadata = Metadata::default();
     let mut scans = 0;
     let mut at = 2;
     loop {
@@ -89,11 +114,18 @@ fn jpeg<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refus
                 }
                 at = after_scan(bytes, at)?;
             }
+            0xe1 if scans == 0 => {
+                if segment.starts_with(b"Exif\0") {
+                    metadata.exif = metadata.exif.or(Some(segment));
+                } else if let Some(packet) = segment.strip_prefix(JPEG_XMP) {
+                    metadata.xmp = metadata.xmp.or(Some(packet));
+                }
+            }
             _ => {}
         }
     }
     match header {
-        Some(header) if scans > 0 => Ok(header),
+        Some(header) if scans > 0 => Ok(PictureHeader { metadata, ..header }),
         _ => Err(Refusal::Unreadable { format: "JPEG", step: "finding the picture" }),
     }
 }
@@ -104,7 +136,7 @@ fn jpeg_frame(
     limits: &Limits,
 ) -> Result<PictureHeader<'static>, Refusal> {
     let unsupported = |format: &str| Err(Refusal::UnsupportedFormat { format: format.to_owned() });
-    let &[precision, h1, h0, w1, w0, ..] = segment else {
+    let &[precision, h1, h0, w1, w0, components, ..] = segment else {
         return Err(JPEG_CUT);
     };
     match marker {
@@ -115,7 +147,12 @@ fn jpeg_frame(
         _ => return unsupported("hierarchical JPEG"),
     }
     let size = (u32::from(u16::from_be_bytes([w1, w0])), u32::from(u16::from_be_bytes([h1, h0])));
-    sized(PictureFormat::Jpeg, size, limits)
+    // FFmpeg reduces grey and YCbCr pictures whose pixels are stored in one pass.
+    let reducible = matches!(marker, 0xc0 | 0xc1) && matches!(components, 1 | 3);
+    let limit = if reducible { limits.max_reduced_pixels } else { limits.max_pixels };
+    let header = sized(PictureFormat::Jpeg, size, limit.max(limits.max_pixels))?;
+    let over = u64::from(size.0) * u64::from(size.1) > limits.max_pixels;
+    Ok(PictureHeader { decoding: if over { Decoding::Reduced } else { Decoding::Full }, ..header })
 }
 
 /// Position of the first marker after entropy-coded data: not a stuffed zero, a restart or a fill
@@ -135,19 +172,23 @@ fn after_scan(bytes: &[u8], mut at: usize) -> Result<usize, Refusal> {
 /// PNG (ISO/IEC 15948): chunks up to IEND.
 fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusal> {
     let mut header: Option<PictureHeader<'a>> = None;
+    let mut metadata = Metadata::default();
     let mut at = 8;
     loop {
         let start = bytes.get(at..at + 8).ok_or(PNG_CUT)?;
         let length = u32::from_be_bytes([start[0], start[1], start[2], start[3]]) as usize;
         let name = &start[4..8];
         if header.is_none() {
+            if name == b"CgBI" {
+                return Err(Refusal::UnsupportedFormat { format: CGBI.to_owned() });
+            }
             if name != b"IHDR" || length != 13 {
                 return Err(Refusal::Unreadable { format: "PNG", step: "reading the header" });
             }
             let size = bytes.get(at + 8..at + 16).ok_or(PNG_CUT)?;
             let side =
                 |i: usize| u32::from_be_bytes([size[i], size[i + 1], size[i + 2], size[i + 3]]);
-            header = Some(sized(PictureFormat::Png, (side(0), side(4)), limits)?);
+            header = Some(sized(PictureFormat::Png, (side(0), side(4)), limits.max_pixels)?);
         }
         let data = bytes.get(at + 8..at + 8 + length).ok_or(PNG_CUT)?;
         at += 12 + length;
@@ -156,19 +197,17 @@ fn png<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusa
         }
         match name {
             b"acTL" => return Err(Refusal::Animated { format: "PNG" }),
-            b"eXIf" => {
-                if let Some(header) = &mut header {
-                    header.png_exif = Some(data);
-                }
-            }
+            b"eXIf" => metadata.exif = metadata.exif.or(Some(data)),
+            b"iTXt" => metadata.xmp = metadata.xmp.or_else(|| data.strip_prefix(PNG_XMP)),
+            b"cICP" if length == 4 => metadata.cicp = Some((data[0], data[1])),
             b"IEND" => break,
             _ => {}
         }
     }
-    header.ok_or(PNG_CUT)
+    header.map(|header| PictureHeader { metadata, ..header }).ok_or(PNG_CUT)
 }
 
-/// WebP (RFC 9649): the RIFF length and the first chunk.
+/// WebP (RFC 9649): the RIFF length, the first chunk and the metadata.
 fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refusal> {
     let head = bytes.get(..30).ok_or(WEBP_CUT)?;
     let u24 = |i: usize| u32::from_le_bytes([head[i], head[i + 1], head[i + 2], 0]);
@@ -183,9 +222,24 @@ fn webp<'a>(bytes: &'a [u8], limits: &Limits) -> Result<PictureHeader<'a>, Refus
             return Err(Refusal::Unreadable { format: "WebP", step: "reading the header" });
         }
     };
-    let header = sized(PictureFormat::WebP, size, limits)?;
-    if u64::from(u32(4)) + 8 > bytes.len() as u64 {
-        return Err(WEBP_CUT);
+    let header = sized(PictureFormat::WebP, size, limits.max_pixels)?;
+    let end = usize::try_from(u32(4)).ok().and_then(|size| size.checked_add(8));
+    let chunks = end.and_then(|end| bytes.get(12..end)).ok_or(WEBP_CUT)?;
+    Ok(PictureHeader { metadata: webp_metadata(chunks), ..header })
+}
+
+/// The EXIF and XMP chunks. Chunks that are cut off are left out.
+fn webp_metadata(mut chunks: &[u8]) -> Metadata<'_> {
+    let mut metadata = Metadata::default();
+    while let Some((head, rest)) = chunks.split_at_checked(8) {
+        let size = u32::from_le_bytes([head[4], head[5], head[6], head[7]]) as usize;
+        let Some(data) = rest.get(..size) else { break };
+        match &head[..4] {
+            b"EXIF" => metadata.exif = metadata.exif.or(Some(data)),
+            b"XMP " => metadata.xmp = metadata.xmp.or(Some(data)),
+            _ => {}
+        }
+        chunks = rest.get(size + size % 2..).unwrap_or_default();
     }
-    Ok(header)
+    metadata
 }

@@ -58,6 +58,23 @@ pub(crate) fn resize(rgb: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
     scaled.into_vec()
 }
 
+/// Places packed RGB of size `from` in the middle of a black picture of size `to`, which is at least
+/// as large.
+pub(crate) fn centred(rgb: Vec<u8>, from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
+    if from == to {
+        return rgb;
+    }
+    let [width, height] = [from.0, from.1].map(|side| side as usize);
+    let [to_width, to_height] = [to.0, to.1].map(|side| side as usize);
+    let mut whole = vec![0; to_width * to_height * 3];
+    let (left, top) = ((to_width - width) / 2, (to_height - height) / 2);
+    for (y, row) in rgb.chunks_exact(width * 3).enumerate() {
+        let at = ((top + y) * to_width + left) * 3;
+        whole[at..at + row.len()].copy_from_slice(row);
+    }
+    whole
+}
+
 /// A JPEG of the frame, at most 256 pixels on the longer side, without metadata.
 pub(crate) fn thumbnail(frame: &StoredFrame) -> Result<Vec<u8>, Refusal> {
     let small = scale(frame, THUMBNAIL_SIDE);

@@ -1,7 +1,37 @@
 //! Why a medium is rejected: one typed variant per reason, with the exceeded limit. Never contains
-//! content of the file.
+//! content of the file; of an archive, the name of the entry, which its sender chose.
 
 use serde::Serialize;
+use std::fmt;
+use vultus_core::text::shown_file_name;
+
+/// Maximum length of the name of a ZIP entry in a refusal, in bytes.
+const SHOWN_NAME_BYTES: usize = 60;
+
+/// An entry of a ZIP: its position from 0 and the name of its file, without its folders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EntryName {
+    /// Position in the directory.
+    pub index: u32,
+    /// The name as it is shown; empty if nothing of it can be shown.
+    pub name: String,
+}
+
+impl EntryName {
+    /// The entry at a position with this path.
+    #[must_use]
+    pub fn new(index: u32, path: &str) -> Self {
+        let name = shown_file_name(path, SHOWN_NAME_BYTES).unwrap_or_default();
+        Self { index, name }
+    }
+}
+
+impl fmt::Display for EntryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.index)?;
+        if self.name.is_empty() { Ok(()) } else { write!(f, " ({})", self.name) }
+    }
+}
 
 /// Why a medium is rejected.
 #[derive(Debug, Clone, PartialEq, Serialize, thiserror::Error)]
@@ -18,7 +48,7 @@ pub enum Refusal {
     #[error("the medium has {actual} bytes, the limit is {limit}")]
     TooManyBytes { actual: u64, limit: u64 },
     /// A known format that is not accepted, or `unknown`.
-    #[error("the format is not supported: {format}")]
+    #[error("the format is not supported: {format}{}", advice(format))]
     UnsupportedFormat { format: String },
     /// An accepted container with a video codec that is not accepted.
     #[error("the video codec is not supported: {codec}")]
@@ -26,6 +56,21 @@ pub enum Refusal {
     /// The medium is shorter than its own headers say.
     #[error("the {format} data is cut off")]
     Truncated { format: &'static str },
+    /// A part of a recording, whose first chunk is missing.
+    #[error(
+        "the {format} data has no header: it is a later part of a recording; send all parts in one \
+         file"
+    )]
+    HeaderMissing { format: &'static str },
+    /// Several recordings in one file: players show only the first, or each its own.
+    #[error(
+        "the {format} data holds several recordings one after the other; send each as a medium of \
+         its own"
+    )]
+    Joined { format: &'static str },
+    /// Several picture tracks that players show, or none that they surely show.
+    #[error("the video has {actual} picture tracks, and players may show another than is judged")]
+    SeveralPictureTracks { actual: u32 },
     /// Damaged, or not valid in its format.
     #[error("the {format} data is damaged: {step} failed")]
     Unreadable { format: &'static str, step: &'static str },
@@ -39,7 +84,10 @@ pub enum Refusal {
     #[error("animated pictures are not supported: {format}")]
     Animated { format: &'static str },
     /// Larger than [`crate::Limits::max_pixels`].
-    #[error("the picture has {width} × {height} pixels, the limit is {limit} pixels")]
+    #[error(
+        "the picture has {width} × {height} pixels, the limit is {limit} pixels; send it at half its \
+         width and height"
+    )]
     TooManyPixels { width: u32, height: u32, limit: u64 },
     /// More scans than [`crate::Limits::max_jpeg_scans`].
     #[error("the progressive JPEG has more than {limit} scans")]
@@ -62,10 +110,10 @@ pub enum Refusal {
     /// A video track without visible frames.
     #[error("the video track has no frames")]
     NoFrames,
-    /// The pictures of one medium differ in size, so that faces in them could not be compared in
+    /// The pictures of one shot set differ in size, so that faces in them could not be compared in
     /// the same units.
-    #[error("the pictures of the medium do not all have the same size")]
-    MixedSizes,
+    #[error("ZIP entry {entry} differs in size from the first picture")]
+    MixedSizes { entry: EntryName },
     /// A ZIP without pictures.
     #[error("the ZIP holds no pictures")]
     ZipEmpty,
@@ -74,22 +122,22 @@ pub enum Refusal {
     ZipTooManyEntries { actual: u64, limit: u64 },
     /// The name of an entry is absolute or leads out of the archive.
     #[error("ZIP entry {entry} has a path that leads out of the archive")]
-    ZipTraversal { entry: u32 },
-    /// An entry is a folder or is in one.
-    #[error("ZIP entry {entry} is in a folder; shot sets are flat")]
-    ZipNotFlat { entry: u32 },
+    ZipTraversal { entry: EntryName },
+    /// An entry is in another folder than the others, or in a folder of a folder.
+    #[error("ZIP entry {entry} is in another folder; the pictures must be in one")]
+    ZipNotFlat { entry: EntryName },
     /// An entry is itself an archive.
     #[error("ZIP entry {entry} is itself an archive")]
-    ZipNested { entry: u32 },
+    ZipNested { entry: EntryName },
     /// An entry is a link or a device.
     #[error("ZIP entry {entry} is not a regular file")]
-    ZipSpecialFile { entry: u32 },
+    ZipSpecialFile { entry: EntryName },
     /// An entry is encrypted.
     #[error("ZIP entry {entry} is encrypted")]
-    ZipEncrypted { entry: u32 },
+    ZipEncrypted { entry: EntryName },
     /// The compression method of an entry is neither stored nor deflate.
     #[error("ZIP entry {entry} uses a compression method other than stored and deflate")]
-    ZipMethod { entry: u32 },
+    ZipMethod { entry: EntryName },
     /// Two entries have the same name.
     #[error("the ZIP has two entries of the same name")]
     ZipDuplicate,
@@ -98,10 +146,10 @@ pub enum Refusal {
     ZipOverlap,
     /// The inflated size differs from the declared size.
     #[error("ZIP entry {entry} does not have its declared size")]
-    ZipSizeMismatch { entry: u32 },
+    ZipSizeMismatch { entry: EntryName },
     /// The ratio exceeds [`crate::Limits::max_ratio`].
     #[error("ZIP entry {entry} inflates {actual} times, the limit is {limit}")]
-    ZipRatio { entry: u32, actual: u64, limit: u64 },
+    ZipRatio { entry: EntryName, actual: u64, limit: u64 },
     /// The sizes together exceed [`crate::Limits::max_inflated_bytes`].
     #[error("the ZIP inflates to {actual} bytes, the limit is {limit}")]
     ZipInflated { actual: u64, limit: u64 },
@@ -110,7 +158,7 @@ pub enum Refusal {
     ZipTooManyPixels { actual: u64, limit: u64 },
     /// A picture of a shot set is rejected.
     #[error("ZIP entry {entry}: {refusal}")]
-    ZipEntry { entry: u32, refusal: Box<Refusal> },
+    ZipEntry { entry: EntryName, refusal: Box<Refusal> },
 }
 
 impl Refusal {
@@ -124,6 +172,9 @@ impl Refusal {
             Self::UnsupportedFormat { .. } => "UNSUPPORTED_FORMAT",
             Self::UnsupportedCodec { .. } => "UNSUPPORTED_CODEC",
             Self::Truncated { .. } => "TRUNCATED",
+            Self::HeaderMissing { .. } => "HEADER_MISSING",
+            Self::Joined { .. } => "JOINED_RECORDINGS",
+            Self::SeveralPictureTracks { .. } => "SEVERAL_PICTURE_TRACKS",
             Self::Unreadable { .. } => "UNREADABLE",
             Self::OutOfMemory => "MEMORY_EXCEEDED",
             Self::Io { .. } => "READ_FAILED",
@@ -136,7 +187,7 @@ impl Refusal {
             Self::TooMuchVideo { .. } => "TOO_MUCH_VIDEO",
             Self::NoVideoStream => "NO_VIDEO_STREAM",
             Self::NoFrames => "NO_FRAMES",
-            Self::MixedSizes => "MIXED_SIZES",
+            Self::MixedSizes { .. } => "MIXED_SIZES",
             Self::ZipEmpty => "ZIP_EMPTY",
             Self::ZipTooManyEntries { .. } => "ZIP_TOO_MANY_ENTRIES",
             Self::ZipTraversal { .. } => "ZIP_TRAVERSAL",
@@ -177,12 +228,15 @@ impl Refusal {
             | Self::UnsupportedFormat { .. }
             | Self::UnsupportedCodec { .. }
             | Self::Truncated { .. }
+            | Self::HeaderMissing { .. }
+            | Self::Joined { .. }
+            | Self::SeveralPictureTracks { .. }
             | Self::Unreadable { .. }
             | Self::Io { .. }
             | Self::Animated { .. }
             | Self::NoVideoStream
             | Self::NoFrames
-            | Self::MixedSizes
+            | Self::MixedSizes { .. }
             | Self::ZipEmpty
             | Self::ZipTraversal { .. }
             | Self::ZipNotFlat { .. }
@@ -208,5 +262,26 @@ impl Refusal {
 
     pub(crate) fn io(error: &std::io::Error) -> Self {
         Self::Io { kind: error.kind().to_string() }
+    }
+}
+
+/// What to send instead of an unsupported format.
+fn advice(format: &str) -> &'static str {
+    match format {
+        "PDF" => "; send each page as a picture, such as JPEG or PNG",
+        "GIF" | "TIFF" | "BMP" | "JPEG XL" | "JPEG 2000" | "Photoshop" | "ICO" | "SVG"
+        | "Canon raw" => "; send the picture as JPEG, PNG, WebP, HEIC or AVIF",
+        "AVI"
+        | "FLV"
+        | "Ogg"
+        | "ASF"
+        | "MPEG program stream"
+        | "MPEG video"
+        | "MPEG transport stream" => "; send the video as MP4, QuickTime, WebM or Matroska",
+        "7z" | "RAR" | "gzip" | "bzip2" | "xz" | "Zstandard" => "; send the pictures as a ZIP",
+        variant if variant.contains("JPEG") || variant.contains("PNG") => {
+            "; save the picture as an ordinary JPEG or PNG"
+        }
+        _ => "",
     }
 }

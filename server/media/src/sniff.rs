@@ -17,6 +17,8 @@ pub(crate) enum PictureFormat {
     Jpeg,
     Png,
     WebP,
+    Heic,
+    Avif,
 }
 
 impl PictureFormat {
@@ -25,6 +27,8 @@ impl PictureFormat {
             Self::Jpeg => "JPEG",
             Self::Png => "PNG",
             Self::WebP => "WebP",
+            Self::Heic => "HEIC",
+            Self::Avif => "AVIF",
         }
     }
 
@@ -33,6 +37,8 @@ impl PictureFormat {
             Self::Jpeg => "image/jpeg",
             Self::Png => "image/png",
             Self::WebP => "image/webp",
+            Self::Heic => "image/heic",
+            Self::Avif => "image/avif",
         }
     }
 }
@@ -126,6 +132,9 @@ pub(crate) fn sniff(head: &[u8]) -> Result<Format, Refusal> {
     if head.starts_with(b"\x1a\x45\xdf\xa3") {
         return matroska(head);
     }
+    if let Some(name) = matroska_part(head) {
+        return Err(Refusal::HeaderMissing { format: name });
+    }
     if let Some(kind) = head.get(4..8)
         && let Some(found) = iso_media(kind, head)
     {
@@ -163,11 +172,11 @@ fn iso_media(first_box: &[u8], head: &[u8]) -> Option<Result<Format, Refusal>> {
     let has =
         |names: &[&[u8; 4]]| brands.iter().any(|brand| names.iter().any(|name| brand == *name));
     Some(if has(&[b"avif", b"avis"]) {
-        refuse("AVIF")
+        Ok(Format::Picture(PictureFormat::Avif))
     } else if has(&[
         b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1",
     ]) {
-        refuse("HEIC")
+        Ok(Format::Picture(PictureFormat::Heic))
     } else if major == b"crx " {
         refuse("Canon raw")
     } else if major == b"qt  " {
@@ -177,16 +186,78 @@ fn iso_media(first_box: &[u8], head: &[u8]) -> Option<Result<Format, Refusal>> {
     })
 }
 
-/// The DocType element (id 0x4282) of an EBML header.
+/// The DocType element (id 0x4282) of an EBML header (RFC 8794, 11.2). Without one, the type is
+/// the default of Matroska (RFC 9559).
 fn matroska(head: &[u8]) -> Result<Format, Refusal> {
-    let window = &head[..head.len().min(256)];
-    let doc_type =
-        window.windows(2).position(|id| id == b"\x42\x82").and_then(|at| window.get(at + 3..));
-    match doc_type {
-        Some(name) if name.starts_with(b"webm") => Ok(Format::Video(Container::WebM)),
-        Some(name) if name.starts_with(b"matroska") => Ok(Format::Video(Container::Matroska)),
-        _ => refuse("EBML"),
+    const DOC_TYPE: u64 = 0x4282;
+    let Some(mut rest) = ebml_header(head) else {
+        return refuse("EBML");
+    };
+    while let Some((id, body, after)) = ebml_element(rest) {
+        if id == DOC_TYPE {
+            let name = body.split(|&byte| byte == 0).next().unwrap_or_default();
+            return match name {
+                b"webm" => Ok(Format::Video(Container::WebM)),
+                b"matroska" => Ok(Format::Video(Container::Matroska)),
+                _ => refuse("EBML"),
+            };
+        }
+        rest = after;
     }
+    Ok(Format::Video(Container::Matroska))
+}
+
+/// A part of a browser's recording without its first chunk: it begins with a segment, a cluster,
+/// or with a block or the time of a cluster that another of them follows.
+fn matroska_part(head: &[u8]) -> Option<&'static str> {
+    const SEGMENT: &[u8] = b"\x18\x53\x80\x67";
+    const CLUSTER: &[u8] = b"\x1f\x43\xb6\x75";
+    const PARTS_OF_CLUSTERS: [u64; 3] = [0xe7, 0xa3, 0xa0];
+    if head.starts_with(SEGMENT) || head.starts_with(CLUSTER) {
+        return Some("WebM");
+    }
+    let (id, body, after) = ebml_element(head)?;
+    let (next, _) = ebml_number(after, Marker::Kept)?;
+    // A block begins with the number of its track, which browsers count from 1.
+    let is_part = |id| PARTS_OF_CLUSTERS.contains(&id);
+    let next_is_part = is_part(next) || after.starts_with(CLUSTER);
+    (is_part(id) && next_is_part && body.len() < head.len()).then_some("WebM")
+}
+
+/// The elements of an EBML header.
+fn ebml_header(head: &[u8]) -> Option<&[u8]> {
+    let (_, size_at) = ebml_number(head, Marker::Kept)?;
+    let (size, used) = ebml_number(&head[size_at..], Marker::Removed)?;
+    let body = &head[size_at + used..];
+    body.get(..usize::try_from(size).ok()?)
+}
+
+/// The first element: its id, its body and what follows.
+fn ebml_element(bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
+    let (id, size_at) = ebml_number(bytes, Marker::Kept)?;
+    let (size, used) = ebml_number(&bytes[size_at..], Marker::Removed)?;
+    let (body, after) = bytes[size_at + used..].split_at_checked(usize::try_from(size).ok()?)?;
+    Some((id, body, after))
+}
+
+/// Whether the bit that marks the length of a number is part of its value.
+#[derive(Clone, Copy, PartialEq)]
+enum Marker {
+    Kept,
+    Removed,
+}
+
+/// A number of one to eight bytes (RFC 8794, 4), with the number of bytes.
+fn ebml_number(bytes: &[u8], marker: Marker) -> Option<(u64, usize)> {
+    let first = *bytes.first()?;
+    let length = first.leading_zeros() as usize + 1;
+    let rest = bytes.get(1..length).filter(|_| length <= 8)?;
+    let start = match marker {
+        Marker::Kept => first,
+        Marker::Removed => first & (0x7f_u8.checked_shr(length as u32 - 1).unwrap_or(0)),
+    };
+    let value = rest.iter().fold(u64::from(start), |value, &byte| value << 8 | u64::from(byte));
+    Some((value, length))
 }
 
 fn markup(head: &[u8]) -> Option<&'static str> {
@@ -217,17 +288,13 @@ mod tests {
 
     #[test]
     fn refused_formats_are_named_from_their_content() {
-        let cases: [(&[u8], &str); 15] = [
+        let cases: [(&[u8], &str); 11] = [
             (b"GIF89a\x01\x00", "GIF"),
             (b"II*\0\x08\0\0\0", "TIFF"),
             (b"BM\x36\0\0\0", "BMP"),
             (b"%PDF-1.7", "PDF"),
             (b"\xef\xbb\xbf <?xml version='1.0'?><SVG xmlns=''>", "SVG"),
             (b"<!DOCTYPE html><p>", "HTML"),
-            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC"),
-            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
-            (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "AVIF"),
-            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "AVIF"),
             (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd", "HLS playlist"),
             (b"ffconcat version 1.0\nfile /etc/passwd", "concat playlist"),
             (b"v=0\no=- 0 0 IN IP4 127.0.0.1", "SDP"),
@@ -236,6 +303,53 @@ mod tests {
         ];
         for (head, name) in cases {
             assert_eq!(refused(head), name);
+        }
+    }
+
+    #[test]
+    fn brands_tell_heic_from_avif() {
+        let cases: [(&[u8], PictureFormat); 4] = [
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", PictureFormat::Heic),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", PictureFormat::Heic),
+            (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", PictureFormat::Avif),
+            (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", PictureFormat::Avif),
+        ];
+        for (head, format) in cases {
+            assert_eq!(sniff(head), Ok(Format::Picture(format)));
+        }
+    }
+
+    #[test]
+    fn doc_type_is_read_whatever_the_lengths_of_sizes() {
+        let webm = Ok(Format::Video(Container::WebM));
+        let body: &[&[u8]] = &[
+            b"\x42\x86\x81\x01\x42\x82\x84webm",
+            b"\x42\x82\x40\x04webm",
+            b"\xec\x82\x42\x82\x42\x82\x10\x00\x00\x08webm\0\0\0\0",
+            b"\x42\x82\x01\0\0\0\0\0\0\x04webm",
+        ];
+        for body in body {
+            let short = [b"\x1a\x45\xdf\xa3", &[0x80 | body.len() as u8][..], body].concat();
+            let long = [b"\x1a\x45\xdf\xa3\x01\0\0\0\0\0\0", &[body.len() as u8][..], body];
+            assert_eq!((sniff(&short), sniff(&long.concat())), (webm.clone(), webm.clone()));
+        }
+        let absent = b"\x1a\x45\xdf\xa3\x84\x42\x86\x81\x01";
+        assert_eq!(sniff(absent), Ok(Format::Video(Container::Matroska)));
+        assert_eq!(refused(b"\x1a\x45\xdf\xa3\x87\x42\x82\x84note"), "EBML");
+        assert_eq!(refused(b"\x1a\x45\xdf\xa3\xff"), "EBML");
+    }
+
+    #[test]
+    fn recordings_without_their_first_chunk_are_named() {
+        let missing = Err(Refusal::HeaderMissing { format: "WebM" });
+        let parts: [&[u8]; 4] = [
+            b"\x18\x53\x80\x67\x01\xff\xff\xff\xff\xff\xff\xff",
+            b"\x1f\x43\xb6\x75\x01\xff\xff\xff\xff\xff\xff\xff\xe7\x81\0",
+            b"\xa3\x85\x81\0\x10\x80\x55\xa3\x84\x81\0\x20\0",
+            b"\xe7\x82\x03\xe8\xa3\x84\x81\0\0\0",
+        ];
+        for part in parts {
+            assert_eq!(sniff(part), missing);
         }
     }
 

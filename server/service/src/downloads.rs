@@ -21,10 +21,12 @@ pub const MAX_LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Types that are sent with their own content type, and the extension of the file name. All others
 /// are sent as `application/octet-stream`.
-const SAFE_TYPES: [(&str, &str); 10] = [
+const SAFE_TYPES: [(&str, &str); 12] = [
     ("image/jpeg", "jpg"),
     ("image/png", "png"),
     ("image/webp", "webp"),
+    ("image/heic", "heic"),
+    ("image/avif", "avif"),
     ("video/mp4", "mp4"),
     ("video/quicktime", "mov"),
     ("video/webm", "webm"),

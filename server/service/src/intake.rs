@@ -15,6 +15,7 @@ use uuid::Uuid;
 use vultus_blobs::keys::FolderKey;
 use vultus_blobs::{BlobStore, SpooledBlob};
 use vultus_core::fair::Owner;
+use vultus_core::media::begins_as_picture;
 use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
 use vultus_pools::{Probed, ProbedFrame};
 
@@ -32,12 +33,6 @@ pub(crate) struct ExaminedMedium {
     metadata: serde_json::Value,
     probed: Probed,
     thumbnail: Option<SpooledBlob>,
-}
-
-/// Whether a file begins as JPEG, PNG or WebP does.
-fn is_still_picture(first: &[u8]) -> bool {
-    let is_webp = first.starts_with(b"RIFF") && first.get(8..12) == Some(b"WEBP");
-    is_webp || first.starts_with(b"\xff\xd8\xff") || first.starts_with(b"\x89PNG\r\n\x1a\n")
 }
 
 /// The storage that examined media are spooled for, and the key of their folder.
@@ -86,7 +81,7 @@ impl Checker {
         owner: Owner,
         validated: &ValidatedMedium,
     ) -> Result<IdentifiedMedium> {
-        if !is_still_picture(&validated.medium.file.first_bytes()?) {
+        if !begins_as_picture(&validated.medium.file.first_bytes()?) {
             return Ok(self.examine_one(owner, validated.clone(), None).await?.identified);
         }
         let medium = validated.medium.clone();

@@ -77,6 +77,8 @@ const BELONGS_TO: &[(&str, &[&str])] = &[
     ("object_store", &["vultus-blobs"]),
     ("ffmpeg-next", &["vultus-media"]),
     ("image", &["vultus-media"]),
+    ("libheif-sys", &["vultus-media"]),
+    ("moxcms", &["vultus-media"]),
     ("zip", &["vultus-media"]),
     ("clap", &["vultus"]),
     ("libloading", &[]),

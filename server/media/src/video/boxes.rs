@@ -1,6 +1,7 @@
-//! Checks whether a container is as long as its own headers say: walks the outermost boxes of MP4
-//! and QuickTime and the outermost elements of Matroska. FFmpeg plays the available part of a
-//! truncated file; a biometric server must reject it.
+//! Checks whether a container is one recording, as long as its own headers say: walks the outermost
+//! boxes of MP4 and QuickTime and the outermost elements of Matroska. FFmpeg plays the available
+//! part of a truncated file, and of joined recordings another part than players show; a biometric
+//! server must reject both.
 
 use crate::refusal::Refusal;
 use crate::sniff::Container;
@@ -62,7 +63,7 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
     /// ISO/IEC 14496-12: boxes up to the end of the file. Bytes after a complete movie that are not
     /// a box are ignored, because some phones append data.
     fn iso_media(mut self) -> Result<(), Refusal> {
-        let (mut has_movie, mut has_data) = (false, false);
+        let (mut has_movie, mut has_data, mut has_fragment) = (false, false, false);
         for _ in 0..MOST_STEPS {
             let start = self.at;
             if self.length - start < 8 {
@@ -85,12 +86,17 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
                 }
                 break;
             };
+            if &name == b"moov" && has_movie {
+                return Err(Refusal::Joined { format: self.format });
+            }
             has_movie |= &name == b"moov";
-            has_data |= matches!(&name, b"mdat" | b"moof");
+            has_fragment |= &name == b"moof";
+            has_data |= &name == b"mdat";
             self.go_to(end)?;
         }
         match (has_movie, has_data) {
             (true, _) => Ok(()),
+            _ if has_fragment => Err(Refusal::HeaderMissing { format: self.format }),
             (false, true) => Err(self.cut()),
             (false, false) if self.at >= self.length => Err(self.cut()),
             (false, false) => Err(self.damaged()),
@@ -100,13 +106,20 @@ impl<S: Read + Seek> Walk<BufReader<Source<S>>> {
     /// RFC 8794: the header, then the segment. A segment of unknown length (a live recording) is
     /// entered, and so are its clusters.
     fn matroska(mut self) -> Result<(), Refusal> {
+        const HEADER: u32 = 0x1a45_dfa3;
         const SEGMENT: u32 = 0x1853_8067;
         const CLUSTER: u32 = 0x1f43_b675;
+        let (mut headers, mut segments) = (0, 0);
         for _ in 0..MOST_STEPS {
             if self.at >= self.length {
                 return Ok(());
             }
             let id = self.element_id()?;
+            headers += u32::from(id == HEADER);
+            segments += u32::from(id == SEGMENT);
+            if headers > 1 || segments > 1 {
+                return Err(Refusal::Joined { format: self.format });
+            }
             match (id, self.element_size()?) {
                 (SEGMENT | CLUSTER, None) => {}
                 (_, None) => return Err(self.damaged()),

@@ -8,7 +8,7 @@ use crate::sniff::Container;
 use crate::source::Source;
 use ffmpeg_next::codec::{self, packet};
 use ffmpeg_next::format::context::{Input, StreamIo};
-use ffmpeg_next::format::stream::Disposition;
+use ffmpeg_next::format::stream::{Disposition, Stream};
 use ffmpeg_next::{Dictionary, Error, Packet, ffi, log, media};
 use std::ffi::CStr;
 use std::io::{Read, Seek};
@@ -44,7 +44,7 @@ pub(super) struct Track {
     pub(super) decoder: &'static str,
 }
 
-/// Opens the container and selects its first video track that is not a cover picture.
+/// Opens the container and selects the picture track that players show.
 pub(super) fn open<S>(source: Source<S>, container: Container) -> Result<Track, Refusal>
 where
     S: Read + Seek + Send + 'static,
@@ -55,7 +55,7 @@ where
     let io = StreamIo::from_read_seek_with_capacity(source, BUFFER_BYTES)
         .map_err(|_| damaged.clone())?;
     let mut input = demuxer(io, container).ok_or(damaged)?;
-    let (stream, decoder) = choose_track(&input)?;
+    let (stream, decoder) = choose_track(&input, container)?;
     for other in (0..input.nb_streams() as usize).filter(|&other| other != stream) {
         if let Some(mut other) = input.stream_mut(other) {
             // SAFETY: the pointer is of a stream of the open input; `discard` is set by the user
@@ -99,24 +99,29 @@ fn demuxer(mut io: StreamIo, container: Container) -> Option<Input> {
     }
 }
 
-fn choose_track(input: &Input) -> Result<(usize, &'static str), Refusal> {
-    let mut unsupported = None;
-    for stream in input.streams() {
-        let parameters = stream.parameters();
+/// The picture track that players show. Cover pictures are not tracks that play.
+fn choose_track(input: &Input, container: Container) -> Result<(usize, &'static str), Refusal> {
+    let is_picture = |stream: &Stream<'_>| {
         let cover = stream.disposition().contains(Disposition::ATTACHED_PIC);
-        if parameters.medium() != media::Type::Video || cover {
-            continue;
-        }
-        // SAFETY: the parameters belong to a stream of the open input.
-        let id = unsafe { (*parameters.as_ptr()).codec_id };
-        if let Some((_, decoder)) = CODECS.iter().find(|(known, _)| *known == id) {
-            return Ok((stream.index(), decoder));
-        }
-        unsupported.get_or_insert(id);
+        stream.parameters().medium() == media::Type::Video && !cover
+    };
+    let mut tracks: Vec<Stream<'_>> = input.streams().filter(is_picture).collect();
+    let actual = tracks.len() as u32;
+    // Players of MP4 show the enabled track. Of several tracks in Matroska, players show different
+    // ones.
+    if actual > 1 && matches!(container, Container::Mp4 | Container::QuickTime) {
+        tracks.retain(|stream| stream.disposition().contains(Disposition::DEFAULT));
     }
-    match unsupported {
-        None => Err(Refusal::NoVideoStream),
-        Some(id) => {
+    let stream = match &tracks[..] {
+        [stream] => stream,
+        [] if actual == 0 => return Err(Refusal::NoVideoStream),
+        _ => return Err(Refusal::SeveralPictureTracks { actual }),
+    };
+    // SAFETY: the parameters belong to a stream of the open input.
+    let id = unsafe { (*stream.parameters().as_ptr()).codec_id };
+    match CODECS.iter().find(|(known, _)| *known == id) {
+        Some((_, decoder)) => Ok((stream.index(), decoder)),
+        None => {
             // SAFETY: `avcodec_get_name` always returns a string that lives as long as the program.
             let name = unsafe { CStr::from_ptr(ffi::avcodec_get_name(id)) };
             Err(Refusal::UnsupportedCodec { codec: name.to_string_lossy().into_owned() })

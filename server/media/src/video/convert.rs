@@ -1,10 +1,10 @@
-//! Converts a decoded frame to upright packed RGB: colour matrix and range, pixel aspect ratio,
-//! reduction, orientation. High dynamic range (PQ, HLG) is converted by its matrix only, without
-//! tone mapping.
+//! Converts a decoded frame to upright packed sRGB: colour matrix and range, pixel aspect ratio,
+//! reduction, high dynamic range and wide gamut (`hdr.rs`), orientation.
 
+use crate::hdr::{self, ToSrgb};
 use crate::orientation::Orientation;
 use crate::track::{ColourMatrix, TrackFrame};
-use ffmpeg_next::color::{Range, Space};
+use ffmpeg_next::color::{Primaries, Range, Space, TransferCharacteristic};
 use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling::{Context, Flags};
 use ffmpeg_next::{ffi, frame};
@@ -25,6 +25,9 @@ struct Setup {
 enum Output {
     /// Packed RGB.
     Rgb,
+    /// Packed RGB of 16 bits per sample, of these colour primaries and transfer characteristics
+    /// (ITU-T H.273), which need a conversion to sRGB.
+    Wide(u8, u8),
     /// Planar 4:2:0 of full range, in the frame's own matrix.
     Planar,
 }
@@ -33,9 +36,10 @@ type Scaler = (Setup, Context, frame::Video);
 
 /// Converts the frames of one track; creates a new scaler only when the frames change.
 #[derive(Default)]
-pub(super) struct Converter {
+pub(crate) struct Converter {
     rgb: Option<Scaler>,
     planar: Option<Scaler>,
+    to_srgb: Option<((u8, u8), ToSrgb)>,
 }
 
 impl Converter {
@@ -52,16 +56,29 @@ impl Converter {
 
     /// The upright frame, scaled to size `to` (before orientation). `None` if FFmpeg cannot convert
     /// it.
-    pub(super) fn upright(
+    pub(crate) fn upright(
         &mut self,
         frame: &frame::Video,
         to: (u32, u32),
         orientation: Orientation,
     ) -> Option<Vec<u8>> {
-        let rgb = scaled(&mut self.rgb, frame, to, Output::Rgb)?;
-        // FFmpeg allocates this picture with padded rows, because its vector code may write past
+        let (width, height) = (to.0 as usize, to.1 as usize);
+        // FFmpeg allocates its pictures with padded rows, because its vector code may write past
         // the end of a row.
-        Some(orientation.apply::<3>(rgb.data(0), rgb.stride(0), to.0 as usize, to.1 as usize))
+        let Some(kind) = wide(frame) else {
+            let rgb = scaled(&mut self.rgb, frame, to, Output::Rgb)?;
+            return Some(orientation.apply::<3>(rgb.data(0), rgb.stride(0), width, height));
+        };
+        if self.to_srgb.as_ref().is_none_or(|(ready, _)| *ready != kind) {
+            self.to_srgb = Some((kind, ToSrgb::new(kind.0, kind.1)?));
+        }
+        let (_, to_srgb) = self.to_srgb.as_ref()?;
+        let samples = scaled(&mut self.rgb, frame, to, Output::Wide(kind.0, kind.1))?;
+        let mut rgb = Vec::with_capacity(width * height * 3);
+        for row in samples.data(0).chunks(samples.stride(0)).take(height) {
+            to_srgb.wide_row(row.get(..width * 6)?, &mut rgb);
+        }
+        Some(orientation.apply::<3>(&rgb, width * 3, width, height))
     }
 
     /// The upright frame at time `pts_us` for a track, scaled to size `to` (before orientation),
@@ -115,11 +132,29 @@ fn scaled<'s>(
     Some(out)
 }
 
+/// The declared primaries and transfer characteristics, if they are not those that sRGB shows.
+fn wide(frame: &frame::Video) -> Option<(u8, u8)> {
+    let transfer = match frame.color_transfer_characteristic() {
+        TransferCharacteristic::SMPTE2084 => hdr::PQ,
+        TransferCharacteristic::ARIB_STD_B67 => hdr::HLG,
+        _ => 1,
+    };
+    let primaries = match frame.color_primaries() {
+        Primaries::BT2020 => 9,
+        Primaries::SMPTE432 => 12,
+        // High dynamic range without primaries is that of BT.2100.
+        Primaries::Unspecified if transfer != 1 => 9,
+        _ => 1,
+    };
+    (transfer != 1 || hdr::is_wide(primaries)).then_some((primaries, transfer))
+}
+
 fn scaler(setup: &Setup) -> Option<Context> {
     let Setup { format, from, to, .. } = *setup;
     let flags = Flags::BILINEAR;
     let pixel = match setup.output {
         Output::Rgb => Pixel::RGB24,
+        Output::Wide(..) => Pixel::RGB48,
         Output::Planar => Pixel::YUV420P,
     };
     let mut scaler = Context::get(format, from.0, from.1, pixel, to.0, to.1, flags).ok()?;

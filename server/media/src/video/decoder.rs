@@ -11,7 +11,7 @@ use super::index::ShownFrame;
 use super::plan::Plan;
 use crate::limits::{DecodeOptions, DecoderMode, Limits};
 use crate::orientation::Orientation;
-use crate::pixels::StoredFrame;
+use crate::pixels::{self, StoredFrame};
 use crate::refusal::Refusal;
 use crate::track::TrackFrame;
 use ffmpeg_next::codec::{self, decoder};
@@ -101,7 +101,7 @@ impl TrackDecoder {
             }
             self.decoder.flush();
         }
-        kept.finish(self.orientation)
+        Ok(kept.finish(self.orientation))
     }
 
     fn feed(
@@ -193,15 +193,31 @@ impl TrackDecoder {
             }
             if let Some(slot) = kept.slot(packet, span) {
                 let display = self.converter.display_size(&frame);
-                let size = kept.limits.stored_size(display.0, display.1, kept.plan.targets.len());
-                let rgb = self.converter.upright(&frame, size, self.orientation).ok_or(
+                let first = *kept.size.get_or_insert(display);
+                let size = kept.limits.stored_size(first.0, first.1, kept.plan.targets.len());
+                // Browsers change the size while they record; players show all frames in one area.
+                let inner = fitted(display, size);
+                let rgb = self.converter.upright(&frame, inner, self.orientation).ok_or(
                     Refusal::Unreadable { format: self.track.format(), step: "converting a frame" },
                 )?;
-                kept.put(slot, rgb, self.orientation.turned(size), display);
+                let (inner, size) = (self.orientation.turned(inner), self.orientation.turned(size));
+                kept.put(slot, pixels::centred(rgb, inner, size), size);
             }
         }
         Ok(taken)
     }
+}
+
+/// The largest size of a frame's shape within `area`; all of it if only rounding differs.
+fn fitted(frame: (u32, u32), area: (u32, u32)) -> (u32, u32) {
+    let [width, height, area_width, area_height] =
+        [frame.0, frame.1, area.0, area.1].map(f64::from);
+    let factor = (area_width / width).min(area_height / height);
+    let scaled = |side: f64, most: f64| {
+        let scaled = (side * factor).round();
+        if most - scaled <= most / 64.0 { most } else { scaled.max(1.0) }
+    };
+    (scaled(width, area_width) as u32, scaled(height, area_height) as u32)
 }
 
 /// The targets of the plan and the frames decoded for them.
@@ -218,8 +234,6 @@ struct Kept<'a> {
     track_size: Option<(u32, u32)>,
     /// Size of the first kept frame before orientation.
     size: Option<(u32, u32)>,
-    /// Whether kept frames differ in size.
-    mixed: bool,
     /// Number of pixels decoded so far. The plan was checked with the size in the header, which may
     /// be false, and some frames are never shown.
     pixels: u64,
@@ -245,7 +259,6 @@ impl<'a> Kept<'a> {
             track: plan.track.iter().map(|_| None).collect(),
             track_size: None,
             size: None,
-            mixed: false,
             pixels: 0,
             unmarked_start: None,
         }
@@ -284,8 +297,7 @@ impl<'a> Kept<'a> {
         *self.track_size.get_or_insert_with(|| self.limits.track_size(width, height, frames))
     }
 
-    fn put(&mut self, slot: usize, rgb: Vec<u8>, (width, height): (u32, u32), display: (u32, u32)) {
-        self.mixed |= *self.size.get_or_insert(display) != display;
+    fn put(&mut self, slot: usize, rgb: Vec<u8>, (width, height): (u32, u32)) {
         let pts_us = self.plan.targets[slot].pts_us;
         self.frames[slot] = Some(StoredFrame { width, height, rgb, pts_us, index: 0 });
     }
@@ -294,17 +306,14 @@ impl<'a> Kept<'a> {
         self.frames.iter().all(Option::is_some) && self.track.iter().all(Option::is_some)
     }
 
-    fn finish(self, orientation: Orientation) -> Result<Decoded, Refusal> {
-        if self.mixed {
-            return Err(Refusal::MixedSizes);
-        }
+    fn finish(self, orientation: Orientation) -> Decoded {
         let (width, height) = orientation.turned(self.size.unwrap_or_default());
         let mut frames: Vec<StoredFrame> = self.frames.into_iter().flatten().collect();
         for (index, frame) in (0..).zip(&mut frames) {
             frame.index = index;
         }
         let track = self.track.into_iter().flatten().collect();
-        Ok(Decoded { width, height, frames, track })
+        Decoded { width, height, frames, track }
     }
 }
 

@@ -8,6 +8,10 @@ use crate::refusal::Refusal;
 /// Duration of the last frame if the container does not declare it, in microseconds.
 const FRAME_US: i64 = 40_000;
 
+/// A key frame this long before a frame that precedes it in the file, in microseconds, belongs to
+/// another recording: its clock has restarted. Reordering for prediction never moves key frames.
+const RESTART_US: i64 = 500_000;
+
 /// Tolerance for a camera clock that exceeds its nominal frame rate.
 const CLOCK_SLACK: f64 = 1.01;
 
@@ -43,7 +47,7 @@ impl Index {
     pub(super) fn read(track: &mut Track, limits: &Limits) -> Result<Self, Refusal> {
         let most_packets = (limits.max_seconds * limits.max_frame_rate).ceil().max(1.0) as usize;
         let (mut times, mut keys, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut latest, mut end) = (i64::MIN, i64::MIN);
+        let (mut latest, mut end, mut greatest) = (i64::MIN, i64::MIN, i64::MIN);
         let mut bytes = 0;
         while let Some(packet) = track.next_packet()? {
             bytes += packet.size() as u64;
@@ -58,8 +62,12 @@ impl Index {
             let time =
                 packet.pts().or(packet.dts()).map_or(previous, |pts| track.microseconds(pts));
             if packet.is_key() {
+                if time < greatest.saturating_sub(RESTART_US) {
+                    return Err(Refusal::Joined { format: track.format() });
+                }
                 keys.push(at);
             }
+            greatest = greatest.max(time);
             if track.is_hidden(&packet) {
                 hidden.push(at);
             } else if time >= latest {

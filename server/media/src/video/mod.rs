@@ -12,6 +12,9 @@ mod facts;
 mod hidden;
 mod index;
 mod plan;
+mod unusable;
+
+pub(crate) use convert::Converter;
 
 use crate::limits::{DecodeOptions, DecoderMode, Limits, Tracking};
 use crate::medium::{Frames, Probe};
@@ -28,7 +31,7 @@ use vultus_core::MediaKind;
 use vultus_worker_protocol::ProbeReport;
 
 /// Probes a video: reads all packets of its track and decodes its first frame. If that cannot be
-/// decoded, decodes the sampled frames and takes the first good one.
+/// decoded or is blank, decodes the sampled frames and takes the first good one.
 pub(crate) fn probe<S>(
     source: Source<S>,
     container: Container,
@@ -43,10 +46,11 @@ where
     let quick = DecodeOptions { decoder: DecoderMode::Fast, tracking: Tracking::Off };
     let mut decoded =
         TrackDecoder::new(track, limits, quick)?.decode(&Plan::first_frame(&index), limits)?;
-    if decoded.frames.is_empty() {
+    if decoded.frames.first().is_none_or(unusable::is_blank) {
         decoded = sampled(&source, container, limits, quick, (&index, &plan))?;
     }
-    let first = decoded.frames.first().ok_or(Refusal::NoFrames)?;
+    let shows_something = decoded.frames.iter().find(|frame| !unusable::is_blank(frame));
+    let first = shows_something.or(decoded.frames.first()).ok_or(Refusal::NoFrames)?;
     let report = ProbeReport {
         kind: MediaKind::Video,
         content_type: container.content_type().to_owned(),
@@ -91,8 +95,33 @@ where
     })
 }
 
-/// The sampled frames. Rejects a clip if more than a quarter of them cannot be decoded.
+/// The sampled frames. If some of them show nothing to judge, frames from the other times of the
+/// clip take their place.
 fn sampled<S>(
+    source: &Source<S>,
+    container: Container,
+    limits: &Limits,
+    options: DecodeOptions,
+    (index, plan): (&Index, &Plan),
+) -> Result<Decoded, Refusal>
+where
+    S: Read + Seek + Send + 'static,
+{
+    let decoded = planned(source, container, limits, options, (index, plan))?;
+    let Some(times) = unusable::usable_times(&decoded.frames, index.duration_us) else {
+        return Ok(decoded);
+    };
+    let elsewhere = plan.within(index, &times);
+    if elsewhere.targets.is_empty() || elsewhere.check(index, limits).is_err() {
+        return Ok(decoded);
+    }
+    // The track stays that of the whole clip.
+    let replaced = planned(source, container, limits, options, (index, &elsewhere))?;
+    Ok(Decoded { track: decoded.track, ..replaced })
+}
+
+/// The frames of a plan. Rejects a clip if more than a quarter of them cannot be decoded.
+fn planned<S>(
     source: &Source<S>,
     container: Container,
     limits: &Limits,

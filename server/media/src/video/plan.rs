@@ -4,7 +4,7 @@
 use super::index::{Index, ShownFrame};
 use crate::limits::Limits;
 use crate::refusal::Refusal;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// Number of sampled frames per second of a clip, before the bounds below.
 const SAMPLES_PER_SECOND: f64 = 3.2;
@@ -40,6 +40,24 @@ impl Plan {
         let count = (wanted as u32).clamp(FEWEST_SAMPLES.min(most), most) as usize;
         let count = count.min(shown.len());
         Self::for_targets(index, spread(shown, count, index.duration_us))
+    }
+
+    /// Samples only frames shown in these times, as many as this plan has if there are enough. The
+    /// new plan has no track.
+    pub(super) fn within(&self, index: &Index, times: &[RangeInclusive<i64>]) -> Self {
+        // On a time axis from which the unusable times are cut out.
+        let (mut allowed, mut length) = (Vec::new(), 0);
+        for time in times {
+            let inside = index.shown.iter().filter(|frame| time.contains(&frame.pts_us));
+            let moved = |frame: &ShownFrame| frame.pts_us - time.start() + length;
+            allowed.extend(inside.map(|frame| ShownFrame { pts_us: moved(frame), ..*frame }));
+            length += time.end() - time.start();
+        }
+        let count = self.targets.len().min(allowed.len());
+        let chosen = spread(&allowed, count, length);
+        let packets: Vec<usize> = chosen.iter().map(|frame| frame.packet).collect();
+        let kept = index.shown.iter().filter(|frame| packets.contains(&frame.packet));
+        Self::for_targets(index, kept.copied().collect())
     }
 
     /// Adds a track: the frames of the whole clip at up to 30 per second, spread evenly if there
@@ -210,6 +228,20 @@ mod tests {
         );
         let target = ShownFrame { packet: 6, pts_us: 60 };
         assert_eq!(Plan::for_targets(&index, vec![target]).spans, std::slice::from_ref(&(4..7)));
+    }
+
+    #[test]
+    fn unusable_times_are_left_out_and_the_number_of_samples_stays() {
+        let times: Vec<i64> = (0..90).map(|i| i * 33_333).collect();
+        let index = clip(&times, 250);
+        let plan = Plan::new(&index, &Limits::default());
+        let within = plan.within(&index, &[600_000..=1_200_000, 1_800_000..=3_000_000]);
+        assert_eq!(within.targets.len(), plan.targets.len());
+        let usable = |time: i64| (600_000..=1_200_000).contains(&time) || time >= 1_800_000;
+        assert!(within.targets.iter().all(|target| usable(target.pts_us)), "{within:?}");
+        assert!(within.targets.windows(2).all(|pair| pair[0].pts_us < pair[1].pts_us));
+        let few = plan.within(&index, &[600_000..=700_000]);
+        assert_eq!(few.targets.len(), 3);
     }
 
     #[test]

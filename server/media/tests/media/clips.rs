@@ -92,3 +92,33 @@ pub(crate) fn with_matrix(mut mp4: Vec<u8>, [a, b, c, d]: [i32; 4]) -> Vec<u8> {
     }
     mp4
 }
+
+/// Joins clips of the same codec by copying their packets, one after the other.
+pub(crate) fn appended(parts: &[Vec<u8>], extension: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let mut list = String::new();
+    for (i, part) in parts.iter().enumerate() {
+        let name = format!("{i}.{extension}");
+        std::fs::write(folder.path().join(&name), part).unwrap();
+        list += &format!("file {name}\n");
+    }
+    std::fs::write(folder.path().join("list"), list).unwrap();
+    let file = folder.path().join(format!("joined.{extension}"));
+    let mut command = ffmpeg();
+    command.args(["-f", "concat", "-i"]).arg(folder.path().join("list")).args(["-c", "copy"]);
+    let output = command.arg(&file).output().expect("the ffmpeg command is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read(file).unwrap()
+}
+
+/// The part of an MP4 from a time on, by an edit list: the packets before it stay in the file.
+pub(crate) fn cut(mp4: &[u8], from: &str) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("in.mp4"), folder.path().join("out.mp4"));
+    std::fs::write(&input, mp4).unwrap();
+    let mut command = ffmpeg();
+    command.args(["-ss", from, "-i"]).arg(&input).args(["-c", "copy"]).arg(&output);
+    let done = command.output().expect("the ffmpeg command is installed");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    std::fs::read(output).unwrap()
+}

@@ -9,6 +9,10 @@
 
 mod archives;
 mod clips;
+mod colours;
+mod heif;
+mod heif_files;
+mod one_truth;
 mod photos;
 mod pictures;
 mod properties;

@@ -99,13 +99,14 @@ fn a_picture_cut_anywhere_is_refused_as_truncated() {
 
 #[test]
 fn pictures_over_the_pixel_limit_are_refused_from_their_header() {
-    let limit = 50_000_000;
+    let Limits { max_pixels, max_reduced_pixels, .. } = Limits::default();
     let claims = [
-        (png_header(65_535, 65_535), 65_535, 65_535),
-        (jpeg_header(0xc2, 65_500, 65_500, 1), 65_500, 65_500),
-        (png_header(7072, 7071), 7072, 7071),
+        (png_header(65_535, 65_535), 65_535, 65_535, max_pixels),
+        (jpeg_header(0xc2, 65_500, 65_500, 1), 65_500, 65_500, max_pixels),
+        (jpeg_header(0xc0, 16_320, 12_240, 1), 16_320, 12_240, max_reduced_pixels),
+        (png_header(7200, 7100), 7200, 7100, max_pixels),
     ];
-    for (bytes, width, height) in claims {
+    for (bytes, width, height, limit) in claims {
         let refusal = probe(&bytes).unwrap_err();
         assert_eq!(refusal, Refusal::TooManyPixels { width, height, limit });
         assert_eq!((refusal.code(), refusal.is_limit()), ("TOO_MANY_PIXELS", true));

@@ -4,7 +4,11 @@ use crate::archives::{Entry, archive, end_record, stored, zeros};
 use crate::pictures::{asymmetric, exif, jpeg, png, png_header, webp};
 use crate::{decode, decode_within, probe, probe_within};
 use image::{Rgb, RgbImage};
-use vultus_media::{Limits, MediaKind, Refusal};
+use vultus_media::{EntryName, Limits, MediaKind, Refusal};
+
+fn entry(index: u32, path: &str) -> EntryName {
+    EntryName::new(index, path)
+}
 
 /// A picture whose red value is its number.
 fn numbered(number: u8) -> Vec<u8> {
@@ -51,7 +55,58 @@ fn pictures_come_in_natural_order_of_their_names() {
 #[test]
 fn pictures_of_different_sizes_are_refused() {
     let small = png(RgbImage::from_pixel(8, 6, Rgb([1, 2, 3])), None);
-    assert_refused(&[stored("1.png", &numbered(1)), stored("2.png", &small)], &Refusal::MixedSizes);
+    assert_refused(
+        &[stored("1.png", &numbered(1)), stored("2.png", &small)],
+        &Refusal::MixedSizes { entry: entry(1, "2.png") },
+    );
+}
+
+#[test]
+fn sizes_that_differ_by_a_few_pixels_become_one() {
+    let of = |width, height| png(asymmetric(width, height), None);
+    let entries = [stored("1.png", &of(64, 48)), stored("2.png", &of(63, 49))];
+    let bytes = archive(&entries);
+    assert_eq!(probe(&bytes).unwrap().report.width, 64);
+    let frames = decode(&bytes).unwrap();
+    assert!(frames.frames.iter().all(|frame| (frame.width, frame.height) == (64, 48)));
+    assert!(frames.frames.iter().all(|frame| frame.rgb.len() == 64 * 48 * 3));
+}
+
+#[test]
+fn files_of_operating_systems_and_one_folder_are_accepted() {
+    let added = [".DS_Store", "Thumbs.db", "desktop.ini", "._1.png"];
+    let mut entries: Vec<Entry> = added.iter().map(|name| stored(name, b"other")).collect();
+    entries.push(stored("__MACOSX/._1.png", b"other"));
+    entries.push(stored("1.png", &numbered(1)));
+    assert_eq!(numbers(&archive(&entries), &Limits::default()), [1]);
+    let folder = Entry { mode: 0o040_755, ..stored("selfie/", b"") };
+    let mut entries = vec![folder, stored("selfie/1.png", &numbered(1))];
+    entries.extend(added.iter().map(|name| stored(&format!("selfie/{name}"), b"other")));
+    entries.push(stored("__MACOSX/selfie/._1.png", b"other"));
+    entries.push(stored("selfie/2.png", &numbered(2)));
+    assert_eq!(numbers(&archive(&entries), &Limits::default()), [1, 2]);
+}
+
+#[test]
+fn small_zip64_is_accepted_and_a_false_one_refused() {
+    let mut bytes = archive(&[stored("1.png", &numbered(1))]);
+    let end = bytes.split_off(bytes.len() - 22);
+    let number = |at: usize| u64::from(u32::from_le_bytes(end[at..at + 4].try_into().unwrap()));
+    let (size, offset, at) = (number(12), number(16), bytes.len() as u64);
+    bytes.extend(b"PK\x06\x06");
+    bytes.extend(44_u64.to_le_bytes());
+    bytes.extend([45, 3, 45, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    for value in [1, 1, size, offset] {
+        bytes.extend(value.to_le_bytes());
+    }
+    bytes.extend(b"PK\x06\x07\0\0\0\0");
+    bytes.extend(at.to_le_bytes());
+    bytes.extend(1_u32.to_le_bytes());
+    bytes.extend(&end);
+    assert_eq!(numbers(&bytes, &Limits::default()), [1]);
+    let entries = at as usize + 32;
+    bytes[entries..entries + 8].copy_from_slice(&1_000_000_u64.to_le_bytes());
+    assert_eq!(probe(&bytes).unwrap_err().code(), "UNREADABLE");
 }
 
 #[test]
@@ -93,32 +148,38 @@ fn names_that_lead_out_of_the_archive_are_refused() {
     ] {
         assert_refused(
             &[good.clone(), stored(name, &numbered(2))],
-            &Refusal::ZipTraversal { entry: 1 },
+            &Refusal::ZipTraversal { entry: entry(1, name) },
         );
     }
-    for name in ["shots/b.png", "shots/", "a\\b.png"] {
-        assert_refused(&[good.clone(), stored(name, b"")], &Refusal::ZipNotFlat { entry: 1 });
+    for name in ["shots/b.png", "shots/", "a\\b.png", "a/b/c.png"] {
+        let refusal = Refusal::ZipNotFlat { entry: entry(1, name) };
+        assert_refused(&[good.clone(), stored(name, b"")], &refusal);
     }
+    let two = [stored("a/1.png", &numbered(1)), stored("b/2.png", &numbered(2))];
+    assert_refused(&two, &Refusal::ZipNotFlat { entry: entry(1, "2.png") });
 }
 
 #[test]
 fn nested_archives_are_refused_under_any_name() {
     let inner = archive(&[stored("a.png", &numbered(1))]);
-    assert_refused(&[stored("b.png", &inner)], &Refusal::ZipNested { entry: 0 });
-    assert_refused(&[stored("b.zip", &end_record(0, 0, 0))], &Refusal::ZipNested { entry: 0 });
+    assert_refused(&[stored("b.png", &inner)], &Refusal::ZipNested { entry: entry(0, "b.png") });
+    assert_refused(
+        &[stored("b.zip", &end_record(0, 0, 0))],
+        &Refusal::ZipNested { entry: entry(0, "b.zip") },
+    );
 }
 
 #[test]
 fn links_devices_encryption_and_other_methods_are_refused() {
     let good = stored("a.png", &numbered(1));
     let link = Entry { mode: 0o120_777, ..stored("b.png", b"/etc/passwd") };
-    assert_refused(&[good.clone(), link], &Refusal::ZipSpecialFile { entry: 1 });
+    assert_refused(&[good.clone(), link], &Refusal::ZipSpecialFile { entry: entry(1, "b.png") });
     let device = Entry { mode: 0o020_666, ..stored("b.png", b"") };
-    assert_refused(&[good.clone(), device], &Refusal::ZipSpecialFile { entry: 1 });
+    assert_refused(&[good.clone(), device], &Refusal::ZipSpecialFile { entry: entry(1, "b.png") });
     let encrypted = Entry { flags: 1, ..good.clone() };
-    assert_refused(&[encrypted], &Refusal::ZipEncrypted { entry: 0 });
+    assert_refused(&[encrypted], &Refusal::ZipEncrypted { entry: entry(0, "a.png") });
     let bzip2 = Entry { method: 12, ..good };
-    assert_refused(&[bzip2], &Refusal::ZipMethod { entry: 0 });
+    assert_refused(&[bzip2], &Refusal::ZipMethod { entry: entry(0, "a.png") });
 }
 
 #[test]
@@ -127,7 +188,7 @@ fn zip_bombs_are_refused_by_declared_and_actual_size() {
     let ratio = u64::from(bomb.declared) / bomb.data.len() as u64;
     assert_refused(
         std::slice::from_ref(&bomb),
-        &Refusal::ZipRatio { entry: 0, actual: ratio, limit: 100 },
+        &Refusal::ZipRatio { entry: entry(0, "a.png"), actual: ratio, limit: 100 },
     );
     let lying = Entry { declared: 1000, ..bomb.clone() };
     let refusal = probe(&archive(&[lying])).unwrap_err();
@@ -197,14 +258,15 @@ fn a_cut_or_padded_archive_is_refused() {
 fn every_picture_of_a_set_must_be_readable() {
     let whole = jpeg(&asymmetric(64, 48), None);
     let entries = |last: &[u8]| vec![stored("a.jpg", &whole), stored("b.jpg", last)];
-    let refused = |refusal| Refusal::ZipEntry { entry: 1, refusal: Box::new(refusal) };
+    let refused =
+        |refusal| Refusal::ZipEntry { entry: entry(1, "b.jpg"), refusal: Box::new(refusal) };
     assert_refused(
         &entries(&whole[..whole.len() / 2]),
         &refused(Refusal::Truncated { format: "JPEG" }),
     );
     let gif = Refusal::UnsupportedFormat { format: "GIF".to_owned() };
     assert_refused(&entries(b"GIF89a"), &refused(gif));
-    let big = Refusal::TooManyPixels { width: 65_535, height: 65_535, limit: 50_000_000 };
+    let big = Refusal::TooManyPixels { width: 65_535, height: 65_535, limit: 51_000_000 };
     assert_refused(&entries(&png_header(65_535, 65_535)), &refused(big.clone()));
     assert!(refused(big.clone()).is_limit() && refused(big.clone()).code() == big.code());
     let mut wrong_sum = stored("a.png", &numbered(1));

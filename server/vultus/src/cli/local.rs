@@ -82,6 +82,5 @@ pub(super) fn is_photo(path: &Path) -> Result<bool, CommandError> {
             count => filled += count,
         }
     }
-    let is_webp = head.starts_with(b"RIFF") && head.ends_with(b"WEBP");
-    Ok(is_webp || head.starts_with(&[0xff, 0xd8]) || head.starts_with(b"\x89PNG"))
+    Ok(vultus_core::media::begins_as_picture(&head))
 }

@@ -252,7 +252,10 @@ section! {
         /// Maximum size of a file, in bytes.
         max_bytes: u64 = 100 * MEBI, whole(1..=TEBI);
         /// Maximum size of a picture, in pixels.
-        max_pixels: u64 = 50_000_000, whole(1..=1_000_000_000);
+        max_pixels: u64 = 51_000_000, whole(1..=1_000_000_000);
+        /// Maximum size of a baseline JPEG, in pixels. One over `max_pixels` is decoded at half its
+        /// width and height.
+        max_reduced_pixels: u64 = 110_000_000, whole(1..=1_000_000_000);
         /// Maximum number of scans of a progressive JPEG.
         max_jpeg_scans: u64 = 32, whole(1..=1000);
         /// Maximum number of frames kept per medium.
