@@ -2,7 +2,7 @@
 //!
 //! It only reports faces; analyzers decide how many faces they need, and of which size.
 
-use vultus_plugin_api::manifest::{Instances, Provided, Scope};
+use vultus_plugin_api::manifest::{Instances, Provided, Scope, SlotKind};
 use vultus_plugin_api::{
     Analyzer, Config, Failure, FeatureRequest, Job, Manifest, NoSettings, export_analyzer,
 };
@@ -11,9 +11,12 @@ use vultus_vision::{CASCADE, Face, FaceDetector, Faces, PixelView, QuarterTurned
 /// The feature that this plugin provides.
 const FACES: &str = "faces/1";
 
-/// Minimum score of an upright face. Upright faces of documents and portraits score at least 0.90,
-/// rotated ones less.
+/// Minimum score of an upright face in a photo. Upright faces of documents and portraits score at
+/// least 0.90, rotated ones less.
 const UPRIGHT_SCORE: f32 = 0.88;
+/// The same for a frame of a clip. Players turn clips as cameras prescribe, so that only frames
+/// without a clear face are worth three more detections.
+const UPRIGHT_SCORE_OF_CLIP: f32 = 0.75;
 
 /// The provider.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ impl Analyzer for FaceDetect {
             .ok_or_else(|| Failure::internal("faces/1 was requested without a frame"))?;
         let picture = vultus_vision::view(&frame)?;
         let mut faces = self.detector.find(&picture).map_err(failure)?;
-        if surest(&faces) < UPRIGHT_SCORE && may_lie_on_its_side(job, request.medium) {
+        if surest(&faces) < least_upright_score(job, request.medium) {
             faces = self.find_turned(&picture, faces)?;
         }
         let back = 1.0 / frame.scale();
@@ -96,13 +99,14 @@ fn surest(faces: &[Face]) -> f32 {
     faces.iter().map(|face| face.score).fold(0.0, f32::max)
 }
 
-/// Whether the medium shows a document. Documents are often photographed sideways without any
-/// orientation tag; selfies are not.
-fn may_lie_on_its_side(job: &Job<'_>, medium: u32) -> bool {
-    job.media()
-        .iter()
-        .filter(|m| m.index == medium)
-        .any(|m| m.tags.iter().any(|tag| tag.starts_with("photo_id")))
+/// Minimum score of a face that counts as upright in this medium. Photos are often taken sideways
+/// without any orientation tag.
+fn least_upright_score(job: &Job<'_>, medium: u32) -> f32 {
+    let medium = job.media().iter().find(|m| m.index == medium);
+    match medium.map(|medium| medium.kind) {
+        Some(SlotKind::Video) => UPRIGHT_SCORE_OF_CLIP,
+        Some(SlotKind::Image | SlotKind::ShotSet) | None => UPRIGHT_SCORE,
+    }
 }
 
 export_analyzer!(FaceDetect);

@@ -58,6 +58,20 @@ fn sideways_document_gives_the_face_in_picture_coordinates() {
 }
 
 #[test]
+fn sideways_selfie_gives_upright_landmarks() {
+    let mut bench = Bench::new::<FaceDetect>(&config("{}")).unwrap();
+    for name in ["obama.jpg", "biden.jpg"] {
+        let upright = sample(name);
+        let turned =
+            [upright.clone(), upright.rotate90(), upright.rotate180(), upright.rotate270()];
+        for (turns, picture) in [0, 3, 2, 1].into_iter().zip(&turned) {
+            let found = faces(&mut bench, &["photo_selfie"], still(picture)).faces[0].clone();
+            assert_eq!(vultus_vision::turns_to_upright(&found.landmarks), turns, "{name}");
+        }
+    }
+}
+
+#[test]
 fn unknown_setting_is_rejected() {
     let failure: Failure = Bench::new::<FaceDetect>(&config(r#"{"score":0.5}"#)).err().unwrap();
     assert_eq!(failure.status, Status::InvalidInput);

@@ -7,6 +7,7 @@ mod calibration;
 mod params;
 mod policy;
 mod report;
+mod same_picture;
 mod subject;
 
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
@@ -91,6 +92,12 @@ impl Analyzer for FaceMatch {
                 Subject::of_track(medium, &track)
             });
             job.progress(subjects.len() as f32 / total);
+        }
+        if !params.aligned {
+            let copies = same_picture::copies(job);
+            for subject in subjects.iter_mut().filter(|s| copies.contains(&s.report.medium)) {
+                subject.findings.push((Finding::SamePicture, None));
+            }
         }
         conclude(&params, subjects)
     }

@@ -9,6 +9,7 @@
 //! | `SIMILARITY_BELOW_THRESHOLD` | it is below `acceptFrom` | OPERATOR_REQUIRED |
 //! | `FACE_TOO_SMALL` | the face is narrower than 32 pixels | OPERATOR_REQUIRED |
 //! | `TOO_FEW_FRAMES` | fewer than 3 usable frames (*) | OPERATOR_REQUIRED |
+//! | `SAME_PICTURE` | a selfie and an ID photo are one picture, or copies of one | OPERATOR_REQUIRED |
 //! | `ALIGNED_INPUT` | the media were processed as aligned faces | OPERATOR_REQUIRED |
 //!
 //! (*) All frames of a photo or shot set with fewer.
@@ -25,6 +26,7 @@ pub(crate) enum Finding {
     SimilarityBelowThreshold,
     FaceTooSmall,
     TooFewFrames,
+    SamePicture,
     AlignedInput,
 }
 
@@ -38,6 +40,7 @@ impl verdict::Finding for Finding {
             Self::SimilarityBelowThreshold => "SIMILARITY_BELOW_THRESHOLD",
             Self::FaceTooSmall => "FACE_TOO_SMALL",
             Self::TooFewFrames => "TOO_FEW_FRAMES",
+            Self::SamePicture => "SAME_PICTURE",
             Self::AlignedInput => "ALIGNED_INPUT",
         }
     }
@@ -51,6 +54,7 @@ impl verdict::Finding for Finding {
             Self::SimilarityBelowThreshold => "The faces are not similar enough to be accepted.",
             Self::FaceTooSmall => "The face is too small for a comparison.",
             Self::TooFewFrames => "Too few frames of the clip show the face.",
+            Self::SamePicture => "The selfie and the ID photo are copies of one picture.",
             Self::AlignedInput => "The media were compared as aligned faces, for evaluation only.",
         }
     }
@@ -63,6 +67,7 @@ impl verdict::Finding for Finding {
             Self::SimilarityBelowThreshold
             | Self::FaceTooSmall
             | Self::TooFewFrames
+            | Self::SamePicture
             | Self::AlignedInput => Verdict::OperatorRequired,
         }
     }

@@ -57,6 +57,37 @@ fn selfie_clip_matches_only_the_same_person() {
 }
 
 #[test]
+fn copies_of_one_picture_need_an_operator() {
+    let mut bench = bench();
+    let original = sample("obama.jpg");
+    let darker = original.brighten(-20);
+    let copies = [original.clone(), media::scaled(&original, 400), original.fliph(), darker];
+    for copy in &copies {
+        bench.clear_media();
+        bench.medium(SlotKind::Image, &["photo_selfie"], vec![still(copy)]);
+        image(&mut bench, &["photo_id", "photo_id_front"], "obama.jpg");
+        let run = run(&bench);
+        assert_eq!(run.outcome.resolution, Resolution::OperatorRequired);
+        assert_eq!(codes(&run.outcome), ["SAME_PICTURE"]);
+    }
+    bench.clear_media();
+    image(&mut bench, &["photo_selfie"], "obama.jpg");
+    image(&mut bench, &["photo_selfie"], "obama.jpg");
+    assert_eq!(run(&bench).outcome.resolution, Resolution::Success, "neither is an ID photo");
+}
+
+#[test]
+fn sideways_selfie_matches() {
+    let mut bench = bench();
+    for turned in [sample("obama.jpg").rotate90(), sample("obama.jpg").rotate270()] {
+        bench.clear_media();
+        bench.medium(SlotKind::Image, &["photo_selfie"], vec![still(&turned)]);
+        image(&mut bench, &["photo_id", "photo_id_front"], "obama2.jpg");
+        assert_eq!(run(&bench).outcome.resolution, Resolution::Success);
+    }
+}
+
+#[test]
 fn least_similar_pair_decides() {
     let mut bench = bench();
     for name in ["obama.jpg", "obama3.jpg", "biden.jpg"] {

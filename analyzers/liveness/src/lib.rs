@@ -20,7 +20,9 @@ use vultus_plugin_api::verdict::Finding as _;
 use vultus_plugin_api::{
     Analyzer, Config, Failure, Frame, Job, Manifest, Outcome, export_analyzer,
 };
-use vultus_vision::{FaceTrack, MINIFASNET_FILES, SpoofScorer, failure};
+use vultus_vision::{
+    FaceTrack, MINIFASNET_FILES, QuarterTurned, SpoofScorer, failure, turns_to_upright,
+};
 
 use best_shot::Candidate;
 use medium::{Judged, ScoredFrame};
@@ -133,7 +135,15 @@ impl Liveness {
         };
         let picture = vultus_vision::view(frame)?;
         let rect = sighting.rect.scaled(frame.scale());
-        let scores = self.scorer.scores(&picture, &rect).map_err(failure)?;
+        // The models know upright faces only; photos often lie on their side without saying so.
+        let scores = match turns_to_upright(&sighting.landmarks) {
+            0 => self.scorer.scores(&picture, &rect),
+            turns => {
+                let turned = QuarterTurned::of(&picture, turns);
+                self.scorer.scores(&turned.view(), &turned.turned_box(&rect))
+            }
+        }
+        .map_err(failure)?;
         Ok(Some(ScoredFrame::of(sighting, scores)))
     }
 

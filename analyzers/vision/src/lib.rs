@@ -49,6 +49,6 @@ pub use pixels::{Channels, PixelView};
 pub use plugin::{failure, imported_weight, options, view, weight};
 pub use pose::{HeadPose, PoseEstimator};
 pub use quality::{Framing, Quality, yaw_offset};
-pub use quarter_turn::QuarterTurned;
+pub use quarter_turn::{QuarterTurned, turns_to_upright};
 pub use session::{Model, ModelOptions, Outputs};
 pub use spoof::{CROP_FACTOR, MINIFASNET_FILES, SpoofScorer, SpoofScores};

@@ -1,8 +1,24 @@
 //! A picture rotated by quarter turns, and the way back for faces found in it.
 
 use crate::features::Face;
-use crate::geometry::{Point, Rect};
+use crate::geometry::{Landmarks, Point, Rect};
 use crate::pixels::{Channels, PixelView};
+
+/// Number of clockwise quarter turns that make a face upright, by the way from its eyes to its
+/// mouth. 0 for a face that is tilted by about half a quarter.
+pub fn turns_to_upright(landmarks: &Landmarks) -> u8 {
+    const CLEARLY: f32 = 1.3;
+    let [left_eye, right_eye, _, left_mouth, right_mouth] = landmarks;
+    let down = |i: usize| left_mouth[i] + right_mouth[i] - left_eye[i] - right_eye[i];
+    let (x, y) = (down(0), down(1));
+    if x.abs() > CLEARLY * y.abs() {
+        if x > 0.0 { 1 } else { 3 }
+    } else if -y > CLEARLY * x.abs() {
+        2
+    } else {
+        0
+    }
+}
 
 /// A copy of a picture, rotated by quarter turns.
 #[derive(Debug)]
@@ -56,6 +72,18 @@ impl QuarterTurned {
         Face { rect, score: face.score, landmarks: face.landmarks.map(|p| self.source_point(p)) }
     }
 
+    /// Maps a box of the source picture to this copy.
+    pub fn turned_box(&self, rect: &Rect) -> Rect {
+        let (width, height) = (self.width as f32, self.height as f32);
+        let Rect { x, y, width: across, height: down } = *rect;
+        match self.turns {
+            0 => *rect,
+            1 => Rect { x: width - y - down, y: x, width: down, height: across },
+            2 => Rect { x: width - x - across, y: height - y - down, ..*rect },
+            _ => Rect { x: y, y: height - x - across, width: down, height: across },
+        }
+    }
+
     fn source_pixel(&self, x: u32, y: u32) -> [u32; 2] {
         match self.turns {
             0 => [x, y],
@@ -95,6 +123,18 @@ mod tests {
             assert_eq!(picture.row(back.rect.y as usize)[back.rect.x as usize], level);
             let [px, py] = back.landmarks[0];
             assert_eq!(picture.row(py as usize)[px as usize], level);
+            assert_eq!(turned.turned_box(&back.rect), rect);
+        }
+    }
+
+    #[test]
+    fn turns_follow_the_way_from_eyes_to_mouth() {
+        let upright = [[40.0, 40.0], [60.0, 41.0], [50.0, 52.0], [43.0, 62.0], [58.0, 62.0]];
+        let clockwise = |[x, y]: Point| [100.0 - y, x];
+        let mut face = upright;
+        for turns in [0, 3, 2, 1] {
+            assert_eq!(turns_to_upright(&face), turns);
+            face = face.map(clockwise);
         }
     }
 }
