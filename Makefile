@@ -15,14 +15,15 @@
 #   make soak    an hour of kills and pauses in a cluster; SOAK=full for the shorter full form
 #   make hostile all attacks of strangers and of one company at once; what another company notices
 #   make bench   throughput and latency
+#   make fuzz    ten minutes of fuzzing; FUZZ_SECONDS for another time
 #   make eval    accuracy on labelled pictures; DATA=FOLDER names them
 #   make robustness  verdicts of liveness on versions of labelled clips and on made attacks; DATA=FOLDER as well
 
-.PHONY: help setup demo run test check fmt lint ci docs cluster soak hostile bench eval robustness
+.PHONY: help setup demo run test check fmt lint ci docs cluster soak hostile bench fuzz eval robustness
 .DEFAULT_GOAL := demo
 
 help:
 	@sed -n 's/^#   make/  make/p' Makefile
 
-setup demo run test check fmt lint ci docs cluster soak hostile bench eval robustness:
+setup demo run test check fmt lint ci docs cluster soak hostile bench fuzz eval robustness:
 	@scripts/$@.sh
