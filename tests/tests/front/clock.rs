@@ -18,7 +18,7 @@ async fn clock_ahead_for_a_moment_deletes_nothing() {
     let compiled = Command::new("cc")
         .args(["-O2", "-shared", "-fPIC", "-o"])
         .arg(&library)
-        .arg(workspace_root().join("tests/files/clock.c"))
+        .arg(workspace_root().join("tests/tests/front/clock.c"))
         .arg("-ldl")
         .status();
     assert!(compiled.expect("a C compiler is installed").success());

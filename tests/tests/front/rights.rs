@@ -3,7 +3,9 @@
 use mongodb::bson::{Document, doc};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use vultus_tests::{Client, Cluster, ClusterOptions, DATABASE, Node, NodeOptions, Socket};
+use vultus_tests::{
+    Client, Cluster, ClusterOptions, DATABASE, Node, NodeOptions, Socket, wait_until,
+};
 
 const LOGOUT: &str = "mutation { logout { loggedOut } }";
 const VIEWER: &str = "{ viewer { user { id } } }";
@@ -65,8 +67,14 @@ async fn changed_role_closes_used_and_idle_sockets() {
     assert_eq!(database.execute("UPDATE users SET role = 'CLIENT'", ()).unwrap(), 1);
     closes_soon(used, changed).await;
     assert_eq!(closed_with(&mut idle).await, 4403);
-    // With the new role a socket opens again.
-    watching(&client).await;
+    // With the new role a socket opens again, once the node has noticed the role.
+    wait_until("a socket to open and stay open", || async {
+        let mut socket = client.socket().await;
+        socket.try_subscribe("q", VIEWER, json!({})).await.ok()?;
+        while socket.next_or_close().await.ok()?["type"] != "complete" {}
+        Some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::net::Ipv4Addr;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use vultus_tests::{Client, Node, NodeOptions, sample, selfie_photo};
+use vultus_tests::{Client, Node, NodeOptions, media_input, sample, selfie_photo, wait_until};
 
 const CREATE: &str =
     "mutation($input: CreateFolderInput!) { createFolder(input: $input) { folder { id } } }";
@@ -48,20 +48,21 @@ async fn slow_uploads_of_one_company_leave_room_for_another() {
     for _ in 0..32 {
         uploads.push(slow_upload(&node, &slow).await);
     }
-    vultus_tests::wait_until("the slow uploads to be spooled", || async {
-        (node.spooled_files().len() >= 8).then_some(())
+    let photo = || [selfie_photo(sample("obama.jpg"))];
+    wait_until("the slow company to have its share", || async {
+        let (variables, files) = media_input(&photo(), json!({}));
+        let answer = slow.upload(CREATE, variables, files).await;
+        (answer["errors"][0]["extensions"]["code"] == "UNAVAILABLE").then_some(())
     })
     .await;
     for _ in 0..5 {
-        honest.create(&[selfie_photo(sample("obama.jpg"))], json!({})).await;
+        honest.create(&photo(), json!({})).await;
     }
     // The slow ones are given up while files of others could come.
     for mut stream in uploads {
         let answer = crate::until_closed_or_answered(&mut stream).await;
         assert!(answer.contains("UNAVAILABLE"), "{answer:?}");
     }
-    vultus_tests::wait_until("the spool to be empty", || async {
-        node.spooled_files().is_empty().then_some(())
-    })
-    .await;
+    wait_until("the spool to be empty", || async { node.spooled_files().is_empty().then_some(()) })
+        .await;
 }
