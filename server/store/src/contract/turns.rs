@@ -15,11 +15,12 @@ pub(crate) async fn companies_take_turns_however_much_each_queued(store: Arc<dyn
     for seconds in 0..2 {
         many.claim(20 + seconds).await.expect("a run waits");
     }
-    for seconds in 30..33 {
+    for seconds in 22..25 {
         few.queued(seconds, &["a"]).await;
     }
     let mut order = Vec::new();
-    while let Some(run) = many.claim(40).await {
+    // Before a lease expires.
+    while let Some(run) = many.claim(26).await {
         order.push(run.company_id);
     }
     let (a, b) = (few.company.id, many.company.id);
