@@ -1,7 +1,7 @@
 /*
  * faulty.c - a plugin that misbehaves on purpose, for tests only. It is never shipped.
  *
- * Analysis `faulty`, parameter `mode`: see MODES at the end. Results have the schema {"value": number}.
+ * Analysis `faulty`, parameter `mode`: see MODES at the end. Results have the schema {"value": number, "more": list}.
  * `panic_status` returns what a host receives when a Rust plugin panics; src/lib.rs really panics.
  * Compiled with -DFAULTY=name, the plugin is org.vultus.name with the analysis `name`, so that several can be loaded
  * side by side. -DVERSION=\"2.0.0\" sets its version, whose major number is the `value` in mode `ok`. -DDEFAULT_MODE sets
@@ -43,7 +43,7 @@ static const char MANIFEST[] =
     "\"params_schema\":{\"type\":\"object\",\"properties\":{"
     "\"mode\":{\"type\":\"string\",\"default\":\"" DEFAULT_MODE "\"}}},"
     "\"result_schema\":{\"type\":\"object\",\"required\":[\"value\"],\"additionalProperties\":false,"
-    "\"properties\":{\"value\":{\"type\":\"number\"}}},"
+    "\"properties\":{\"value\":{\"type\":\"number\"},\"more\":{\"type\":\"array\"}}},"
     "\"max_side\":320,\"timeout_ms\":1000}]}";
 
 typedef struct Instance {
@@ -132,6 +132,39 @@ static uint32_t mode_huge(Instance *instance, const VultusJob *job, VultusBuf *o
   out->len = out->cap = size;
   out->release = release_heap;
   return VULTUS_OK;
+}
+
+/* An outcome whose result has a list of `count` small objects. */
+static uint32_t give_values(size_t count, VultusBuf *out) {
+  static const char start[] = "{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"value\":1,\"more\":[{}";
+  static const char member[] = ",{\"\":0}", end[] = "]}}";
+  char *text = malloc(sizeof start + count * sizeof member + sizeof end);
+  if (text == NULL) {
+    return VULTUS_UNAVAILABLE;
+  }
+  char *at = text;
+  memcpy(at, start, sizeof start - 1);
+  at += sizeof start - 1;
+  for (size_t i = 0; i < count; i++, at += sizeof member - 1) {
+    memcpy(at, member, sizeof member - 1);
+  }
+  memcpy(at, end, sizeof end - 1);
+  out->ptr = (uint8_t *)text;
+  out->len = out->cap = (uint64_t)(at - text) + sizeof end - 1;
+  out->release = release_heap;
+  return VULTUS_OK;
+}
+
+/* Almost 4 MiB with far more values than allowed. */
+static uint32_t mode_many_values(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  return give_values(590000, out);
+}
+
+/* Almost as many values as allowed. */
+static uint32_t mode_allowed_values(Instance *instance, const VultusJob *job, VultusBuf *out) {
+  (void)instance, (void)job;
+  return give_values(16000, out);
 }
 
 /* Returns what a host receives when a Rust plugin panics; a further call of this instance aborts. */
@@ -382,6 +415,8 @@ static const struct Mode {
     {"panic_status", mode_panic_status, NULL},
     {"artifacts", mode_artifacts, NULL},
     {"huge", mode_huge, NULL},
+    {"many_values", mode_many_values, NULL},
+    {"allowed_values", mode_allowed_values, NULL},
     {"bad_schema", NULL, "{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"value\":\"secret\"}}"},
     {"nan", NULL, "{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"value\":nan}}"},
     {"infinite", NULL, "{\"resolution\":\"SUCCESS\",\"reasons\":[],\"result\":{\"value\":1e999}}"},

@@ -33,6 +33,7 @@ extern "C" {
 
 /* Limits of the host. Anything over them is rejected. */
 #define VULTUS_MAX_RESULT_BYTES (4u << 20)   /* manifest, outcome, feature */
+#define VULTUS_MAX_RESULT_VALUES 50000u       /* JSON values of an outcome; names of fields count */
 #define VULTUS_MAX_ARTIFACT_BYTES (8u << 20)
 #define VULTUS_MAX_ARTIFACTS 16u             /* of one analysis */
 #define VULTUS_MAX_MESSAGE_BYTES 2048u       /* failure or log; longer ones are cut */

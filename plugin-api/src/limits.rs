@@ -6,6 +6,10 @@ pub const MAX_RESULT_BYTES: u64 = 4 << 20;
 pub const MAX_TRACK_FRAMES: u32 = 256;
 /// Maximum side of a track's frames, in pixels.
 pub const MAX_TRACK_SIDE: u32 = 480;
+/// Maximum number of JSON values of an outcome, including nested ones. Names of fields count too.
+pub const MAX_RESULT_VALUES: usize = 50_000;
+/// Maximum nesting of objects and lists in an outcome.
+pub const MAX_RESULT_DEPTH: usize = 64;
 /// Maximum size of an artifact, in bytes.
 pub const MAX_ARTIFACT_BYTES: u64 = 8 << 20;
 /// Maximum number of artifacts of one analysis.

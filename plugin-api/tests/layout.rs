@@ -124,6 +124,7 @@ fn constants() -> Vec<(&'static str, u64)> {
         ("VULTUS_ABI_MAJOR", abi::ABI_MAJOR.into()),
         ("VULTUS_ABI_MINOR", abi::ABI_MINOR.into()),
         ("VULTUS_MAX_RESULT_BYTES", calling::MAX_RESULT_BYTES),
+        ("VULTUS_MAX_RESULT_VALUES", vultus_plugin_api::limits::MAX_RESULT_VALUES as u64),
         ("VULTUS_MAX_ARTIFACT_BYTES", calling::MAX_ARTIFACT_BYTES),
         ("VULTUS_MAX_ARTIFACTS", calling::MAX_ARTIFACTS as u64),
         ("VULTUS_MAX_MESSAGE_BYTES", calling::MAX_MESSAGE_BYTES as u64),

@@ -4,7 +4,7 @@ use crate::plugins::compiled;
 use std::path::{Path, PathBuf};
 
 /// Fault of a plugin, and the failure code that the analysis must get.
-pub const FAULTS: [(&str, &str); 20] = [
+pub const FAULTS: [(&str, &str); 21] = [
     ("abort", "ANALYZER_CRASHED"),
     ("segfault", "ANALYZER_CRASHED"),
     ("stack_overflow", "ANALYZER_CRASHED"),
@@ -16,6 +16,7 @@ pub const FAULTS: [(&str, &str); 20] = [
     ("progress_flood", "DEADLINE_EXCEEDED"),
     ("log_flood", "DEADLINE_EXCEEDED"),
     ("huge", "ANALYZER_FAILED"),
+    ("many_values", "BAD_RESULT"),
     ("not_utf8", "BAD_RESULT"),
     ("not_json", "BAD_RESULT"),
     ("bad_schema", "BAD_RESULT"),

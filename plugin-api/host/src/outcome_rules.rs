@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use jsonschema::Validator;
 use serde_json::Value;
-use vultus_plugin_api::limits::MAX_REASONS;
+use vultus_core::json::{JsonExcess, check_size};
+use vultus_plugin_api::limits::{MAX_REASONS, MAX_RESULT_DEPTH, MAX_RESULT_VALUES};
 use vultus_plugin_api::{JobMedium, Outcome, Reason, Resolution};
 
 /// Maximum length of a reason's code, in bytes.
@@ -26,6 +27,9 @@ pub(crate) enum OutcomeError {
     /// Not text.
     #[error("is not UTF-8")]
     NotUtf8,
+    /// Too many values, or too deep nesting.
+    #[error("{0}")]
+    TooLarge(#[from] JsonExcess),
     /// Not JSON, or not the fields of an outcome.
     #[error("is not the JSON of an outcome: {0}")]
     NotOutcome(String),
@@ -63,6 +67,7 @@ pub(crate) fn check_outcome(
     rules: &OutcomeRules<'_>,
 ) -> Result<Outcome, OutcomeError> {
     let text = std::str::from_utf8(json).map_err(|_| OutcomeError::NotUtf8)?;
+    check_size(json, MAX_RESULT_VALUES, MAX_RESULT_DEPTH)?;
     let outcome: Outcome =
         serde_json::from_str(text).map_err(|error| OutcomeError::NotOutcome(place_of(&error)))?;
     if !is_finite(&outcome.result) {

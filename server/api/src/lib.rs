@@ -2,4 +2,5 @@
 
 pub mod graphql;
 pub mod http;
+mod memory;
 pub mod problem;

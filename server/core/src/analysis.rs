@@ -1,8 +1,9 @@
 //! Analyses: states, verdicts, reasons and provenance.
 
 use crate::ids::{AnalysisId, ArtifactId, FolderId, GroupId, MediaId, RunId};
+use crate::json::JsonText;
+use crate::part::Part;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use time::OffsetDateTime;
 
 /// State of an analysis.
@@ -139,9 +140,9 @@ pub struct Analysis {
     /// The media that it takes, in slot order. `result` refers to them by their index in this list.
     pub media: Vec<TakenMedium>,
     /// Merged and validated parameters.
-    pub params: Value,
+    pub params: Part<JsonText>,
     /// The analyzer's result, in the shape of its result schema.
-    pub result: Option<Value>,
+    pub result: Part<Option<JsonText>>,
     /// Why it failed; only when FAILED.
     pub failure: Option<AnalysisFailure>,
     /// Which plugin, weights and parameters produced the verdict.
@@ -169,7 +170,7 @@ impl Analysis {
     /// ended: state, verdict, code of a failure, request and times.
     pub fn erase_details(&mut self, now: OffsetDateTime) {
         self.reasons.clear();
-        self.result = None;
+        self.result = None.into();
         self.provenance = Provenance::default();
         if let Some(failure) = &mut self.failure {
             DETAILS_ERASED.clone_into(&mut failure.message);

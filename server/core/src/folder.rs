@@ -1,6 +1,8 @@
 //! Folders and groups of analyses.
 
 use crate::ids::{AnalysisId, CompanyId, FolderId, GroupId, UserId};
+use crate::json::JsonText;
+use crate::part::Part;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -33,7 +35,7 @@ pub struct Folder {
     /// The client's own key, unique within the company.
     pub external_id: Option<String>,
     /// The client's own data: a JSON object.
-    pub metadata: serde_json::Value,
+    pub metadata: Part<JsonText>,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// Time at which the folder, its media or its analyses last changed.

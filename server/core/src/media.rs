@@ -1,6 +1,8 @@
 //! Media and their tags.
 
 use crate::ids::{FolderId, MediaId};
+use crate::json::JsonText;
+use crate::part::Part;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -118,7 +120,7 @@ pub struct Medium {
     /// Tags, sorted.
     pub tags: Vec<Tag>,
     /// The client's own data: a JSON object.
-    pub metadata: serde_json::Value,
+    pub metadata: Part<JsonText>,
     /// The file name that the client gave, without folders; only for display.
     pub original_name: Option<String>,
     /// MIME type, determined by content.

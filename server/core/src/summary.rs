@@ -88,7 +88,8 @@ mod tests {
     use super::*;
     use crate::analysis::Provenance;
     use crate::ids::{AnalysisId, FolderId, GroupId, RunId};
-    use serde_json::Value;
+    use crate::json::JsonText;
+    use crate::part::Part;
     use uuid::Uuid;
 
     fn at(seconds: i64) -> OffsetDateTime {
@@ -114,8 +115,8 @@ mod tests {
             reasons: vec![],
             progress: 0.0,
             media: vec![],
-            params: Value::Null,
-            result: None,
+            params: JsonText::empty_object().into(),
+            result: Part::Read(None),
             failure: None,
             provenance: Provenance::default(),
             attempts: 0,

@@ -30,6 +30,11 @@ pub(super) enum Abandoned {
     Blobs(#[from] BlobError),
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The claim is incomplete.
+    #[error(transparent)]
+    Claim(#[from] vultus_core::Error),
+    #[error("the parameters of an analysis cannot be read")]
+    Params(#[from] serde_json::Error),
 }
 
 impl From<KeyringError> for Abandoned {

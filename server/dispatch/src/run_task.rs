@@ -20,7 +20,7 @@ use vultus_core::{Analysis, AnalysisId, AnalysisState, MediaId};
 use vultus_pools::blame::{blamed, crash_failure};
 use vultus_pools::run::{Death, PoolName, RunEnd, RunEvent};
 use vultus_pools::{FreeWorker, Registration};
-use vultus_store::{ClaimedRun, Scope, WorkerDeath};
+use vultus_store::{ClaimedRun, Scope, Selection, WorkerDeath};
 use vultus_worker_protocol::{RunAnalysis, RunCosts, RunRequest};
 
 /// Minimum interval of progress writes. A run that ends sooner writes no progress.
@@ -100,7 +100,7 @@ impl RunTask {
             return Ok(Next::Continue);
         }
         let (media, descriptors): (Vec<OpenMedium>, Vec<OwnedFd>) = media.into_iter().unzip();
-        let request = run_request(&self.context.run, &part, &media);
+        let request = run_request(&self.context.run, &part, &media)?;
         let asked = request.analyses.clone();
         let end = self.drive(request, descriptors, worker, registration).await?;
         drop(reserved);
@@ -236,7 +236,7 @@ impl RunTask {
     async fn stop_unwanted(&self) -> Result<(), Abandoned> {
         let RunContext { dispatch, run, cancel, .. } = &self.context;
         let ids: Vec<AnalysisId> = run.analyses.iter().map(|analysis| analysis.id).collect();
-        let found = dispatch.store.analyses(Scope::Everything, &ids).await?;
+        let found = dispatch.store.analyses(Scope::Everything, &ids, Selection::ENTITIES).await?;
         if found.is_empty() {
             return Err(Abandoned::Stale);
         }

@@ -22,9 +22,8 @@ use std::path::Path;
 use time::OffsetDateTime;
 use vultus_blobs::{BlobError, BlobStore};
 use vultus_core::clock::Clock;
-use vultus_store::Scope;
-use vultus_store::Store;
 use vultus_store::export::{FolderRecord, RECORDS_VERSION, Record};
+use vultus_store::{Scope, Selection, Store};
 
 const MANIFEST: &str = "manifest.json";
 const RECORDS: &str = "records.jsonl";
@@ -95,10 +94,14 @@ async fn copy_blobs(
         match copy_out(blobs, &key, &target.join(BLOBS).join(&key)).await {
             Ok(bytes) => tally.blob(bytes),
             Err(MaintenanceError::Blobs(BlobError::NotFound)) => {
-                let now = store.folders(Scope::Everything, &[folder.folder.id]).await?.pop();
+                let now = store
+                    .folders(Scope::Everything, &[folder.folder.id], Selection::CONTENTS)
+                    .await?
+                    .pop();
                 let Some(now) = now else { return Ok(false) };
-                let media: Vec<_> = now.media.iter().map(|medium| medium.id).collect();
-                let artifacts: Vec<_> = now.artifacts.iter().map(|artifact| artifact.id).collect();
+                let media: Vec<_> = now.media.members().iter().map(|medium| medium.id).collect();
+                let artifacts: Vec<_> =
+                    now.artifacts.members().iter().map(|artifact| artifact.id).collect();
                 folder.media.retain(|medium| media.contains(&medium.0.id));
                 folder.artifacts.retain(|artifact| artifacts.contains(&artifact.0.id));
                 if blob_keys(folder).contains(&key) {

@@ -12,7 +12,7 @@ use vultus_blobs::{BlobError, BlobStore, StoredBlob};
 use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, FolderId};
 use vultus_store::{Accounts, Folders, StoreError};
-use vultus_store::{FolderContents, Scope};
+use vultus_store::{FolderContents, Scope, Selection};
 use vultus_store_sqlite::SqliteStore;
 
 /// Number of folders that are read at a time.
@@ -60,7 +60,7 @@ pub async fn encrypt(
         if ids.is_empty() {
             return Ok(done);
         }
-        for contents in store.folders(Scope::Everything, &ids).await? {
+        for contents in store.folders(Scope::Everything, &ids, Selection::CONTENTS).await? {
             let company = company_of(&companies, contents.folder.company_id)?;
             encrypt_folder(store, blobs, plain, company, &contents, &mut done).await?;
             progress(done);
@@ -84,7 +84,7 @@ async fn encrypt_folder(
     let wrapped = company.make_folder_key(id);
     let key = Arc::new(company.open(id, &wrapped)?);
     let mut renamed = Vec::new();
-    let media = contents.media.iter().flat_map(|medium| {
+    let media = contents.media.members().iter().flat_map(|medium| {
         [
             Some((&medium.blob_key, Some(&medium.sha256))),
             medium.thumbnail_key.as_ref().map(|key| (key, None)),
@@ -92,6 +92,7 @@ async fn encrypt_folder(
     });
     let artifacts = contents
         .artifacts
+        .members()
         .iter()
         .map(|artifact| Some((&artifact.blob_key, Some(&artifact.sha256))));
     for (old, sha256) in media.chain(artifacts).flatten() {

@@ -9,7 +9,7 @@ use vultus_blobs::{BlobError, BlobStore, MIN_AGE};
 use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, FolderId};
 use vultus_store::Store;
-use vultus_store::{FolderContents, Scope};
+use vultus_store::{FolderContents, Scope, Selection};
 
 /// Number of folders that are read at a time.
 const BATCH: u32 = 100;
@@ -103,7 +103,7 @@ pub async fn verify(
         let ids = store.folder_ids(after, BATCH).await?;
         let Some(last) = ids.last() else { break };
         after = Some(*last);
-        for contents in store.folders(Scope::Everything, &ids).await? {
+        for contents in store.folders(Scope::Everything, &ids, Selection::CONTENTS).await? {
             for reference in references(&contents) {
                 referenced.insert(reference.key);
             }
@@ -160,7 +160,7 @@ async fn verify_folder(
             Err(problem) => problem,
         };
         // It may have been erased after the folder was read.
-        let now = store.folders(Scope::Everything, &[folder.id]).await?.pop();
+        let now = store.folders(Scope::Everything, &[folder.id], Selection::CONTENTS).await?.pop();
         if now.is_some_and(|now| references(&now).iter().any(|still| still.key == reference.key)) {
             let blob_key = Some(reference.key);
             found.findings.push(Finding {
@@ -218,7 +218,7 @@ async fn read(
 
 fn references(contents: &FolderContents) -> Vec<Reference> {
     let mut all = Vec::new();
-    for medium in &contents.media {
+    for medium in contents.media.members() {
         let (what, sha256) = (format!("medium {}", medium.id), Some(medium.sha256.clone()));
         all.push(Reference { key: medium.blob_key.clone(), what, sha256 });
         if let Some(key) = &medium.thumbnail_key {
@@ -229,7 +229,7 @@ fn references(contents: &FolderContents) -> Vec<Reference> {
             });
         }
     }
-    for artifact in &contents.artifacts {
+    for artifact in contents.artifacts.members() {
         let what = format!("artifact {} of analysis {}", artifact.name, artifact.analysis_id);
         all.push(Reference {
             key: artifact.blob_key.clone(),

@@ -62,7 +62,7 @@ impl Installation {
             company_id: self.company.id,
             owner_id: owner.id,
             external_id: None,
-            metadata: serde_json::json!({}),
+            metadata: vultus_core::JsonText::empty_object().into(),
             created_at: at(0),
             updated_at: at(0),
             media_changed_at: None,

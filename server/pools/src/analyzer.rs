@@ -1,7 +1,7 @@
 //! What the node itself knows about an analysis type of a pool. The node checks verdicts against
 //! it, because a worker runs third-party code and the origin of a stored verdict must be correct.
 
-use serde_json::Value;
+use vultus_core::JsonText;
 use vultus_plugin_api::Manifest;
 use vultus_worker_protocol::{Judgement, PluginReport};
 
@@ -63,9 +63,10 @@ impl Analyzer {
     }
 
     /// Checks a result against the schema of the manifest. The error names the place, never the
-    /// value.
-    pub(super) fn check_result(&self, result: &Value) -> Result<(), String> {
-        match self.result.iter_errors(result).next() {
+    /// value. It is parsed for this only; its number of values is limited.
+    pub(super) fn check_result(&self, result: &JsonText) -> Result<(), String> {
+        let result = result.to_value().map_err(|_| "the result is not JSON".to_owned())?;
+        match self.result.iter_errors(&result).next() {
             Some(error) => Err(format!(
                 "the result violates its schema at {:?}",
                 error.instance_path().as_str()
@@ -97,7 +98,7 @@ pub(super) mod tests {
     #[test]
     fn judgement_of_another_origin_is_rejected() {
         let own = Judgement {
-            outcome: Value::Null,
+            outcome: String::new(),
             plugin: "org.example".to_owned(),
             plugin_version: "1.0.0".to_owned(),
             plugin_sha256: "00".to_owned(),

@@ -4,20 +4,21 @@
 
 use std::os::fd::OwnedFd;
 
-use vultus_plugin_api::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_REASONS, MAX_RESULT_BYTES};
-use vultus_plugin_api::{Outcome, artifact};
+use vultus_plugin_api::artifact;
+use vultus_plugin_api::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_RESULT_BYTES};
 use vultus_worker_protocol::memfd::{self, MemfdError, check_sealed};
 use vultus_worker_protocol::{
     AnalysisFailure, ArtifactReport, FromWorker, Judgement, MAX_FRAME_BYTES, ProbeReport,
     RefusalReport, RunCosts, WorkerReady,
 };
 
-use super::run::Judged;
+use super::outcome::parse_outcome;
+use super::run::{Judged, ParsedJudgement};
 
 /// Maximum size of a thumbnail: 1 MiB.
 const THUMBNAIL_BYTES: u64 = 1024 * 1024;
 /// Maximum length of a text for users or logs, in characters.
-const TEXT_CHARS: usize = 1_000;
+pub(crate) const TEXT_CHARS: usize = 1_000;
 
 /// A message that passed all checks, with the content of its descriptors.
 #[derive(Debug)]
@@ -141,7 +142,7 @@ fn accept_probe(
     Ok(WorkerMessage::Probed { probe, result })
 }
 
-type Accepted = (Result<Box<Judgement>, AnalysisFailure>, Vec<(ArtifactReport, Vec<u8>)>);
+type Accepted = (Result<Box<ParsedJudgement>, AnalysisFailure>, Vec<(ArtifactReport, Vec<u8>)>);
 
 fn accept_judged(
     result: Result<Box<Judgement>, AnalysisFailure>,
@@ -165,14 +166,11 @@ fn accept_judged(
     let result = match result {
         Ok(mut judgement) => {
             if let Some(descriptor) = descriptors.next() {
-                judgement.outcome = serde_json::from_slice(&memfd::copy(
-                    descriptor,
-                    outcome_bytes,
-                    MAX_RESULT_BYTES,
-                )?)?;
+                let text = memfd::copy(descriptor, outcome_bytes, MAX_RESULT_BYTES)?;
+                judgement.outcome = String::from_utf8(text)
+                    .map_err(|_| Violation::Malformed("an outcome is not UTF-8"))?;
             }
-            check_outcome(&judgement)?;
-            Ok(judgement)
+            parse_outcome(*judgement)?
         }
         Err(failure) => {
             check(outcome_bytes == 0 && kept.is_empty(), "a failure has an outcome or artifacts")?;
@@ -187,16 +185,6 @@ fn accept_judged(
     Ok((result, kept))
 }
 
-fn check_outcome(judgement: &Judgement) -> Result<(), Violation> {
-    let outcome: Outcome = serde::Deserialize::deserialize(&judgement.outcome)?;
-    check(outcome.reasons.len() <= MAX_REASONS, "too many reasons")?;
-    for reason in &outcome.reasons {
-        check(is_code(&reason.code), "the code of a reason is malformed")?;
-        check(reason.message.chars().count() <= TEXT_CHARS, "the text of a reason is too long")?;
-    }
-    Ok(())
-}
-
 fn expect_descriptors(needed: usize, descriptors: &[OwnedFd]) -> Result<(), Violation> {
     if descriptors.len() == needed {
         Ok(())
@@ -205,16 +193,16 @@ fn expect_descriptors(needed: usize, descriptors: &[OwnedFd]) -> Result<(), Viol
     }
 }
 
-fn check(holds: bool, otherwise: &'static str) -> Result<(), Violation> {
+pub(crate) fn check(holds: bool, otherwise: &'static str) -> Result<(), Violation> {
     if holds { Ok(()) } else { Err(Violation::Malformed(otherwise)) }
 }
 
-fn is_code(text: &str) -> bool {
+pub(crate) fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
 }
 
-fn clipped(text: String) -> String {
+pub(crate) fn clipped(text: String) -> String {
     match text.char_indices().nth(TEXT_CHARS) {
         Some((end, _)) => text[..end].to_owned(),
         None => text,
@@ -225,10 +213,11 @@ fn clipped(text: String) -> String {
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use vultus_plugin_api::limits::{MAX_RESULT_DEPTH, MAX_RESULT_VALUES};
     use vultus_worker_protocol::FrameReport;
     use vultus_worker_protocol::memfd::sealed;
 
-    fn judgement(outcome: Value) -> Box<Judgement> {
+    fn judgement(outcome: String) -> Box<Judgement> {
         Box::new(Judgement {
             outcome,
             plugin: "org.example.test".to_owned(),
@@ -242,7 +231,7 @@ mod tests {
         FromWorker::Judged {
             run: "r".to_owned(),
             analysis: "a".to_owned(),
-            result: Ok(judgement(outcome)),
+            result: Ok(judgement(outcome.to_string())),
             artifacts,
             outcome_bytes,
         }
@@ -263,7 +252,7 @@ mod tests {
         let Ok(WorkerMessage::Judged { judged, .. }) = accept(message, beside) else {
             panic!("rejected")
         };
-        assert_eq!(judged.result.unwrap().outcome, outcome);
+        assert_eq!(judged.result.unwrap().result.as_str(), r#"{"score":0.25}"#);
         assert_eq!(judged.artifacts[0].1, b"JPEG");
     }
 
@@ -307,6 +296,28 @@ mod tests {
             Value::Null,
         ] {
             assert!(accept(judged(outcome, Vec::new(), 0), Vec::new()).is_err());
+        }
+    }
+
+    #[test]
+    fn outcome_over_a_limit_is_a_bad_result() {
+        let failure = |result: Value| {
+            let outcome = json!({"resolution": "SUCCESS", "reasons": [], "result": result});
+            match accept(judged(outcome, Vec::new(), 0), Vec::new()) {
+                Ok(WorkerMessage::Judged { judged, .. }) => judged.result.err(),
+                other => panic!("{other:?}"),
+            }
+        };
+        let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+        assert!(failure(json!(vec![0; MAX_RESULT_VALUES - 20])).is_none());
+        assert!(failure(deep(MAX_RESULT_DEPTH - 1)).is_none());
+        for (result, why) in [
+            (json!(vec![0; MAX_RESULT_VALUES]), "at most 50000 JSON values"),
+            (deep(MAX_RESULT_DEPTH), "deeper than 64 levels"),
+        ] {
+            let failure = failure(result).unwrap();
+            assert_eq!(failure.code, "BAD_RESULT");
+            assert!(failure.detail.contains(why), "{}", failure.detail);
         }
     }
 

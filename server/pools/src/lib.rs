@@ -13,6 +13,7 @@ mod free_worker;
 mod inbound;
 mod lane;
 mod loaded_plugin;
+mod outcome;
 mod plan;
 mod plugin_key;
 pub mod plugins;

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use vultus_core::JsonText;
+use vultus_plugin_api::outcome;
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport, Judgement, RefusalReport, RunCosts};
 
 use super::analyzer::Analyzer;
@@ -74,11 +76,24 @@ pub struct Judged {
     /// The analysis.
     pub analysis: String,
     /// The verdict, or the reason why there is none.
-    pub result: Result<Box<Judgement>, AnalysisFailure>,
+    pub result: Result<Box<ParsedJudgement>, AnalysisFailure>,
     /// Artifacts, such as the best shot, with their bytes. Names, types and sizes are checked.
     pub artifacts: Vec<(ArtifactReport, Vec<u8>)>,
     /// The analyzer of the pool that judged the analysis; the pool may have been replaced since.
     pub analyzer: Option<Arc<Analyzer>>,
+}
+
+/// A judgement of a worker. Its outcome keeps the limits; it is not checked against the analyzer.
+#[derive(Debug)]
+pub struct ParsedJudgement {
+    /// The verdict.
+    pub resolution: outcome::Resolution,
+    /// The reasons.
+    pub reasons: Vec<outcome::Reason>,
+    /// The result, as the worker sent it.
+    pub result: JsonText,
+    /// What the worker states about the judgement. Its outcome is empty.
+    pub statement: Judgement,
 }
 
 /// How a run ended.

@@ -5,8 +5,8 @@
 use super::analyzer::Analyzer;
 use super::run::Judged;
 use std::collections::HashSet;
-use vultus_core::{Provenance, Resolution};
-use vultus_plugin_api::outcome::{self, Outcome};
+use vultus_core::{JsonText, Provenance, Resolution};
+use vultus_plugin_api::outcome;
 use vultus_worker_protocol::{AnalysisFailure, ArtifactReport};
 
 /// A consistent verdict.
@@ -17,7 +17,7 @@ pub struct Verdict {
     /// The reasons; they refer to media by index in the analysis.
     pub reasons: Vec<outcome::Reason>,
     /// The result of the analyzer.
-    pub result: serde_json::Value,
+    pub result: JsonText,
     /// What judged. The caller adds the sources of the parameters.
     pub provenance: Provenance,
     /// Files of the verdict.
@@ -38,11 +38,10 @@ pub struct ArtifactFile {
 /// The verdict of an analysis, or the reason why there is none. `analyzer` is the analyzer of the
 /// pool that judged.
 pub fn accept(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisFailure> {
-    let judgement = judged.result?;
+    let outcome = *judged.result?;
     let plugin = analyzer.plugin().to_owned();
+    let judgement = outcome.statement;
     analyzer.check_origin(&judgement).map_err(|detail| bad_result(&plugin, detail))?;
-    let outcome: Outcome = serde_json::from_value(judgement.outcome)
-        .map_err(|error| bad_result(&plugin, format!("the outcome is malformed: {error}")))?;
     if outcome.resolution != outcome::Resolution::Success && outcome.reasons.is_empty() {
         return Err(bad_result(
             &plugin,
@@ -79,7 +78,8 @@ pub fn accept(judged: Judged, analyzer: &Analyzer) -> Result<Verdict, AnalysisFa
     })
 }
 
-fn bad_result(plugin: &str, detail: String) -> AnalysisFailure {
+/// The failure of an analyzer whose outcome is invalid. `detail` is for the operator's log.
+pub(crate) fn bad_result(plugin: &str, detail: String) -> AnalysisFailure {
     AnalysisFailure {
         code: "BAD_RESULT".to_owned(),
         message: format!("The analyzer {plugin} returned an invalid result."),
@@ -92,16 +92,24 @@ fn bad_result(plugin: &str, detail: String) -> AnalysisFailure {
 mod tests {
     use super::super::analyzer::tests::example;
     use super::*;
+    use crate::run::ParsedJudgement;
     use serde_json::{Value, json};
     use vultus_worker_protocol::Judgement;
 
     fn judged(outcome: Value, artifacts: Vec<(ArtifactReport, Vec<u8>)>) -> Judged {
-        let judgement = Judgement {
-            outcome,
+        let outcome: outcome::Outcome = serde_json::from_value(outcome).unwrap();
+        let statement = Judgement {
+            outcome: String::new(),
             plugin: "org.example".into(),
             plugin_version: "1.0.0".into(),
             plugin_sha256: "00".into(),
             weights: vec![],
+        };
+        let judgement = ParsedJudgement {
+            resolution: outcome.resolution,
+            reasons: outcome.reasons,
+            result: outcome.result.into(),
+            statement,
         };
         Judged { analysis: "a".into(), result: Ok(Box::new(judgement)), artifacts, analyzer: None }
     }
@@ -120,8 +128,6 @@ mod tests {
     #[test]
     fn inconsistent_verdict_is_a_failure() {
         let wrong = [
-            judged(Value::Null, vec![]),
-            judged(json!({"resolution": "PERFECT", "result": {}}), vec![]),
             judged(json!({"resolution": "DECLINED", "reasons": [], "result": {}}), vec![]),
             judged(
                 json!({"resolution": "SUCCESS", "reasons": [], "result": {"score": "high"}}),

@@ -11,7 +11,7 @@ use crate::intake::{self, ExaminedMedium, SpoolFor, blob_keys};
 use crate::media_files::MediaFiles;
 use crate::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use crate::queue_room::QueueRoom;
-use crate::request::{checked_external_id, checked_key, checked_metadata};
+use crate::request::{checked_external_id, checked_key, checked_object};
 use crate::types::{AnalysisRequest, ClientKey, FolderChanged, NewFolder, NewMedium, Urgency};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -22,8 +22,8 @@ use vultus_core::clock::Clock;
 use vultus_core::slots::Candidate;
 use vultus_core::{CompanyId, Error, Folder, FolderId, MediaId, Principal, Result};
 use vultus_store::{
-    Created, FolderAdditions, FolderContents, IdempotencyKey, NewGroup, Replay, Scope, Store,
-    StoreError,
+    Created, FolderAdditions, FolderContents, IdempotencyKey, NewGroup, Replay, Scope, Selection,
+    Store, StoreError,
 };
 
 /// Attempts to write blobs that a concurrent deletion removes before they are referenced.
@@ -94,8 +94,8 @@ impl Additions {
         if let Some(id) = &request.external_id {
             checked_external_id(id, "input.externalId")?;
         }
-        let most_bytes = self.checker.limits.metadata_bytes;
-        let metadata = checked_metadata(&request.metadata, most_bytes, "input.metadata")?;
+        let limits = &self.checker.limits.json;
+        let metadata = checked_object(request.metadata.as_ref(), limits, "input.metadata")?;
         let verifier = self.challenges.verifier(caller.company_id);
         let company = caller.company_id;
         let requests = self.checked_requests(company, request.analyses, verifier).await?;
@@ -112,7 +112,7 @@ impl Additions {
             company_id: caller.company_id,
             owner_id: caller.user_id,
             external_id: request.external_id,
-            metadata,
+            metadata: metadata.into(),
             created_at: now,
             updated_at: now,
             media_changed_at: (!examined.is_empty()).then_some(now),
@@ -163,7 +163,8 @@ impl Additions {
             return Ok(replayed);
         }
         let FolderContents { folder, media: existing, .. } =
-            folder_contents(self.store.as_ref(), scope, id).await?;
+            folder_contents(self.store.as_ref(), scope, id, Selection::MEDIA).await?;
+        let existing = existing.members();
         self.check_room(existing.len(), requested.media.len())?;
         let verifier = self.challenges.verifier(folder.company_id);
         let company = folder.company_id;
@@ -173,7 +174,7 @@ impl Additions {
         let folder_key = self.files.folder_key(folder.company_id, id, &folder.wrapped_key).await?;
         let examined = self.examine(caller, requested.media, &folder_key).await?;
         let now = self.clock.now();
-        let candidates = plan::candidates(&existing);
+        let candidates = plan::candidates(existing);
         let additions = planned(&folder, candidates, examined, folder_key, requests, now)?;
         self.challenges.use_all(&answered).await?;
         self.commit(caller, TargetFolder::Existing(scope, folder), additions, key).await

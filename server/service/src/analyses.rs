@@ -6,7 +6,7 @@ use vultus_auth::policy::{self, Action};
 use vultus_core::clock::Clock;
 use vultus_core::{Analysis, AnalysisId, Artifact, Error, Principal, Result};
 use vultus_pools::RunningRuns;
-use vultus_store::{Cancelled, Scope};
+use vultus_store::{Cancelled, JsonSelection, Scope, Selection};
 
 /// The part that reads and cancels analyses.
 #[derive(Clone)]
@@ -23,7 +23,20 @@ impl Analyses {
         id: AnalysisId,
     ) -> Result<Option<(Analysis, Vec<Artifact>)>> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
-        Ok(stored(self.store.analyses(scope, &[id]).await)?.pop())
+        Ok(stored(self.store.analyses(scope, &[id], Selection::ENTITIES).await)?.pop())
+    }
+
+    /// The selected JSON of analyses, at most `bytes` of it.
+    pub(crate) async fn analyses_json(
+        &self,
+        caller: &Principal,
+        ids: &[AnalysisId],
+        json: JsonSelection,
+        bytes: usize,
+    ) -> Result<Vec<Analysis>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        let found = self.store.analyses(scope, ids, Selection::json(json, bytes)).await;
+        Ok(stored(found)?.into_iter().map(|(analysis, _)| analysis).collect())
     }
 
     /// An analysis within the scope; NOT_FOUND if it does not exist.
@@ -32,7 +45,7 @@ impl Analyses {
         scope: Scope,
         id: AnalysisId,
     ) -> Result<(Analysis, Vec<Artifact>)> {
-        let found = stored(self.store.analyses(scope, &[id]).await)?.pop();
+        let found = stored(self.store.analyses(scope, &[id], Selection::ENTITIES).await)?.pop();
         found.ok_or(Error::NotFound { what: "analysis", argument: None })
     }
 

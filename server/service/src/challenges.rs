@@ -2,7 +2,6 @@
 
 use crate::errors::stored;
 use crate::plan::CheckedRequest;
-use crate::types::{CreatedChallenge, NewChallenge};
 use std::sync::Arc;
 use time::OffsetDateTime;
 use vultus_auth::challenges::{
@@ -12,6 +11,32 @@ use vultus_auth::policy::{self, Action};
 use vultus_core::clock::Clock;
 use vultus_core::{CompanyId, Error, Principal, Result};
 use vultus_store::Store;
+
+/// A challenge to draw.
+#[derive(Debug, Clone)]
+pub struct NewChallenge {
+    /// Three gestures instead of two.
+    pub strict: bool,
+    /// Frames per second that the client will record, if it knows.
+    pub frame_rate: Option<f64>,
+    /// The challenge that it replaces, because the person failed.
+    pub previous: Option<String>,
+}
+
+/// A challenge that was drawn.
+#[derive(Debug, Clone)]
+pub struct CreatedChallenge {
+    /// The challenge as text, which the request with the clip repeats.
+    pub text: String,
+    /// The gestures in their order.
+    pub gestures: Vec<String>,
+    /// Number of the draw for this person, from 1.
+    pub attempt: u32,
+    /// Further draws for this person.
+    pub attempts_left: u32,
+    /// When it expires.
+    pub expires_at: OffsetDateTime,
+}
 
 /// The part that draws challenges and takes answers. Cheap to clone.
 #[derive(Clone)]

@@ -196,7 +196,7 @@ fn checked_analysis(
         result: None,
         failure: None,
         provenance: Provenance { parameter_sources: plan.params.sources, ..Provenance::default() },
-        params: plan.params.values,
+        params: plan.params.values.into(),
         media,
         artifacts: Vec::new(),
     };

@@ -56,6 +56,6 @@ impl Checker {
             });
         }
         let rules = ChallengeRules { verifier, required: self.require_challenge };
-        plan::check_requests(&self.catalog, requests, &rules)
+        plan::check_requests(&self.catalog, requests, &rules, &self.limits.json)
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use vultus_blobs::{BlobError, OpenBlob};
 use vultus_core::clock::Clock;
 use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, MediaId, Result};
-use vultus_store::{Scope, Store};
+use vultus_store::{Scope, Selection, Store};
 
 /// Maximum lifetime of a link.
 pub const MAX_LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -112,7 +112,9 @@ impl Downloads {
         match kind {
             "medium" | "thumbnail" => {
                 let Ok(id) = id.parse::<MediaId>() else { return Ok(None) };
-                let medium = stored(self.store.medium(Scope::Everything, id).await)?;
+                let selection = Selection::ENTITIES;
+                let found = self.store.media(Scope::Everything, &[id], selection).await;
+                let medium = stored(found)?.pop();
                 Ok(medium.and_then(|medium| match kind {
                     "medium" => Some(LinkedFile {
                         folder: medium.folder_id,
@@ -133,7 +135,9 @@ impl Downloads {
             "artifact" => {
                 let Some((id, name)) = id.split_once(':') else { return Ok(None) };
                 let Ok(id) = id.parse::<AnalysisId>() else { return Ok(None) };
-                let found = stored(self.store.analyses(Scope::Everything, &[id]).await)?.pop();
+                let selection = Selection::ENTITIES;
+                let found = self.store.analyses(Scope::Everything, &[id], selection).await;
+                let found = stored(found)?.pop();
                 let named = |(analysis, artifacts): (Analysis, Vec<Artifact>)| {
                     let artifact = artifacts.into_iter().find(|artifact| artifact.name == name)?;
                     Some((analysis.folder_id, artifact))

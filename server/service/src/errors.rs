@@ -29,6 +29,13 @@ pub(crate) fn of_store(error: StoreError) -> Error {
             message: "this key was already used for a different request".to_owned(),
             existing: None,
         },
+        StoreError::TooLarge(_) => Error::LimitExceeded {
+            argument: Some("query".to_owned()),
+            message: "the answer would have too much JSON (metadata, parameters, results): \
+                      request shorter pages, or fewer of these fields"
+                .to_owned(),
+            reason: Some("ANSWER_TOO_LARGE".to_owned()),
+        },
         StoreError::Unavailable(_) => unavailable("the store is unavailable; try again"),
         StoreError::BlobSwept { .. } => unavailable("the same file is being deleted; try again"),
         internal @ StoreError::Internal { .. } => Error::internal("using the store", internal),

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use vultus_auth::policy::{self, Action};
 use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, Principal, Result};
-use vultus_store::{FolderContents, Scope, Store};
+use vultus_store::{FolderContents, Scope, Selection, Store};
 
 /// Time after which a store that did not answer is asked again: a late state is better than an
 /// ended subscription.
@@ -37,6 +37,7 @@ struct Watch {
     events: Events,
     scope: Scope,
     folder: FolderId,
+    selection: Selection,
     changes: watch::Receiver<Changes>,
     seen: Option<u64>,
     next_answer: NextAnswer,
@@ -45,9 +46,24 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(events: &Events, scope: Scope, folder: FolderId, next_answer: NextAnswer) -> Self {
+    fn new(
+        events: &Events,
+        scope: Scope,
+        folder: FolderId,
+        selection: Selection,
+        next_answer: NextAnswer,
+    ) -> Self {
         let (events, changes) = (events.clone(), events.hub.watch(folder));
-        Self { events, scope, folder, changes, seen: None, next_answer, unanswered: false }
+        Self {
+            events,
+            scope,
+            folder,
+            selection,
+            changes,
+            seen: None,
+            next_answer,
+            unanswered: false,
+        }
     }
 
     /// Waits for a change; returns at once for the first state. False if the node stops.
@@ -71,7 +87,8 @@ impl Watch {
         while self.changed().await {
             let slot = self.next_answer.reserve().await;
             self.changes.mark_unchanged();
-            match self.events.shared_reads.contents(self.scope, self.folder).await {
+            let Self { scope, folder, selection, .. } = *self;
+            match self.events.shared_reads.contents(scope, folder, selection).await {
                 Ok(contents) if self.seen == Some(contents.folder.revision) => {}
                 Ok(contents) => {
                     self.seen = Some(contents.folder.revision);
@@ -109,10 +126,11 @@ impl Events {
         &self,
         caller: &Principal,
         id: FolderId,
+        selection: Selection,
         next_answer: NextAnswer,
     ) -> impl Stream<Item = Result<Arc<FolderContents>>> + Send + use<> {
         let start = policy::authorize(caller, Action::ViewFolder)
-            .map(|scope| Watch::new(self, scope, id, next_answer));
+            .map(|scope| Watch::new(self, scope, id, selection, next_answer));
         unfold(Some(start), |state| async {
             let mut watch = match state? {
                 Ok(watch) => watch,
@@ -143,7 +161,9 @@ impl Events {
                         None => {
                             let (analysis, _) = events.analyses.in_scope(scope, id).await?;
                             let folder = analysis.folder_id;
-                            Ok((scope, Watch::new(&events, scope, folder, next_answer)))
+                            let selection = Selection::ENTITIES;
+                            let watch = Watch::new(&events, scope, folder, selection, next_answer);
+                            Ok((scope, watch))
                         }
                     }
                 };
@@ -164,6 +184,7 @@ impl Events {
         folder: FolderId,
         analyses: &[AnalysisId],
         until: Instant,
+        selection: Selection,
     ) -> Result<FolderContents> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
         let until = until.min(Instant::now() + self.max_wait);
@@ -171,9 +192,10 @@ impl Events {
         loop {
             let seen = changes.borrow_and_update().settling;
             // Only the analyses are read after each change; the whole folder once, at the end.
-            let found =
-                retry_until(until, || async { stored(self.store.analyses(scope, analyses).await) })
-                    .await?;
+            let found = retry_until(until, || async {
+                stored(self.store.analyses(scope, analyses, Selection::ENTITIES).await)
+            })
+            .await?;
             if found.iter().all(|(analysis, _)| analysis.state.is_final()) {
                 break;
             }
@@ -181,11 +203,11 @@ impl Events {
                 changed = settled(&mut changes, seen) => if changed.is_err() { break },
                 () = tokio::time::sleep_until(until) => break,
                 () = self.stopping.cancelled() => {
-                    return folder_contents(self.store.as_ref(), scope, folder).await;
+                    return folder_contents(self.store.as_ref(), scope, folder, selection).await;
                 }
             }
         }
-        retry_until(until, || folder_contents(self.store.as_ref(), scope, folder)).await
+        retry_until(until, || folder_contents(self.store.as_ref(), scope, folder, selection)).await
     }
 }
 

@@ -3,14 +3,17 @@
 use crate::detached::DetachedWork;
 use crate::errors::{of_store, stored};
 use crate::media_files::MediaFiles;
-use crate::request::{checked_external_id, checked_metadata};
+use crate::request::{checked_external_id, checked_object};
 use crate::types::FolderUpdate;
 use std::sync::Arc;
 use vultus_auth::policy::{self, Action};
 use vultus_core::clock::Clock;
-use vultus_core::{Error, FolderId, MediaId, Medium, Principal, Result};
+use vultus_core::{Error, Folder, FolderId, JsonLimits, MediaId, Medium, Principal, Result};
 use vultus_pools::{ProbedFrames, RunningRuns};
-use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder, Scope, StoreError};
+use vultus_store::{
+    FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection, Scope, Selection,
+    StoreError,
+};
 
 /// The part that reads, changes and erases folders. Cheap to clone.
 #[derive(Clone)]
@@ -19,7 +22,7 @@ pub(crate) struct Folders {
     pub(crate) files: MediaFiles,
     pub(crate) running: RunningRuns,
     pub(crate) frames: ProbedFrames,
-    pub(crate) metadata_bytes: usize,
+    pub(crate) json: JsonLimits,
     pub(crate) detached: DetachedWork,
     pub(crate) clock: Clock,
 }
@@ -29,8 +32,9 @@ pub(crate) async fn folder_contents(
     store: &(impl vultus_store::Folders + ?Sized),
     scope: Scope,
     id: FolderId,
+    selection: Selection,
 ) -> Result<FolderContents> {
-    let found = stored(store.folders(scope, &[id]).await)?.pop();
+    let found = stored(store.folders(scope, &[id], selection).await)?.pop();
     found.ok_or(Error::NotFound { what: "folder", argument: None })
 }
 
@@ -44,7 +48,8 @@ pub(crate) async fn of_folder_write(
     let StoreError::Duplicate { existing, .. } = &error else { return of_store(error) };
     let is_visible = match (policy::authorize(caller, Action::ViewFolder), existing.parse()) {
         (Ok(scope), Ok(id)) => {
-            matches!(store.folders(scope, &[id]).await, Ok(found) if !found.is_empty())
+            let found = store.folders(scope, &[id], Selection::ENTITIES).await;
+            found.is_ok_and(|found| !found.is_empty())
         }
         _ => false,
     };
@@ -61,29 +66,32 @@ impl Folders {
         &self,
         caller: &Principal,
         id: FolderId,
+        selection: Selection,
     ) -> Result<FolderContents> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
-        folder_contents(self.store.as_ref(), scope, id).await
+        folder_contents(self.store.as_ref(), scope, id, selection).await
     }
 
     pub(crate) async fn folders_by_ids(
         &self,
         caller: &Principal,
         ids: &[FolderId],
+        selection: Selection,
     ) -> Result<Vec<FolderContents>> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
-        stored(self.store.folders(scope, ids).await)
+        stored(self.store.folders(scope, ids, selection).await)
     }
 
     pub(crate) async fn folder_by_external_id(
         &self,
         caller: &Principal,
         external_id: &str,
+        selection: Selection,
     ) -> Result<Option<FolderContents>> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
         let company = caller.company_id;
         match stored(self.store.folder_by_external_id(scope, company, external_id).await)? {
-            Some(id) => Ok(stored(self.store.folders(scope, &[id]).await)?.pop()),
+            Some(id) => Ok(stored(self.store.folders(scope, &[id], selection).await)?.pop()),
             None => Ok(None),
         }
     }
@@ -95,11 +103,12 @@ impl Folders {
         order: FolderOrder,
         after: Option<FolderCursor>,
         limit: u32,
+        selection: Selection,
     ) -> Result<(Vec<FolderContents>, bool)> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
         let (folders, has_more) =
             stored(self.store.list_folders(scope, filter, order, after, limit).await)?;
-        Ok((stored(self.store.contents(folders).await)?, has_more))
+        Ok((stored(self.store.contents(folders, selection).await)?, has_more))
     }
 
     pub(crate) async fn update_folder(
@@ -107,15 +116,14 @@ impl Folders {
         caller: &Principal,
         id: FolderId,
         update: FolderUpdate,
+        selection: Selection,
     ) -> Result<FolderContents> {
         let scope = policy::authorize(caller, Action::ChangeFolder)?;
         if let Some(Some(external_id)) = &update.external_id {
             checked_external_id(external_id, "input.externalId")?;
         }
-        let metadata = match update.metadata {
-            Some(metadata) => {
-                Some(checked_metadata(&metadata, self.metadata_bytes, "input.metadata")?)
-            }
+        let metadata = match &update.metadata {
+            Some(metadata) => Some(checked_object(Some(metadata), &self.json, "input.metadata")?),
             None => None,
         };
         let external_id = update.external_id.as_ref().map(Option::as_deref);
@@ -125,7 +133,7 @@ impl Folders {
         if let Err(error) = updated {
             return Err(of_folder_write(store, caller, error).await);
         }
-        folder_contents(self.store.as_ref(), scope, id).await
+        folder_contents(self.store.as_ref(), scope, id, selection).await
     }
 
     pub(crate) async fn delete_folder(&self, caller: &Principal, id: FolderId) -> Result<()> {
@@ -143,13 +151,39 @@ impl Folders {
 
     pub(crate) async fn medium(&self, caller: &Principal, id: MediaId) -> Result<Option<Medium>> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
-        stored(self.store.medium(scope, id).await)
+        Ok(stored(self.store.media(scope, &[id], Selection::ENTITIES).await)?.pop())
+    }
+
+    /// Folders with their metadata alone, at most `bytes` of it.
+    pub(crate) async fn folders_metadata(
+        &self,
+        caller: &Principal,
+        ids: &[FolderId],
+        bytes: usize,
+    ) -> Result<Vec<Folder>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        let selection = Selection::json(JsonSelection::METADATA, bytes);
+        let found = stored(self.store.folders(scope, ids, selection).await)?;
+        Ok(found.into_iter().map(|contents| contents.folder).collect())
+    }
+
+    /// Media with their metadata, at most `bytes` of it.
+    pub(crate) async fn media_metadata(
+        &self,
+        caller: &Principal,
+        ids: &[MediaId],
+        bytes: usize,
+    ) -> Result<Vec<Medium>> {
+        let scope = policy::authorize(caller, Action::ViewFolder)?;
+        let selection = Selection::json(JsonSelection::METADATA, bytes);
+        stored(self.store.media(scope, ids, selection).await)
     }
 
     pub(crate) async fn delete_medium(
         &self,
         caller: &Principal,
         id: MediaId,
+        selection: Selection,
     ) -> Result<FolderContents> {
         let scope = policy::authorize(caller, Action::DeleteMedia)?;
         let folders = self.clone();
@@ -162,6 +196,6 @@ impl Folders {
             Ok(folder.id)
         };
         let folder = self.detached.run_detached(delete).await?;
-        folder_contents(self.store.as_ref(), scope, folder).await
+        folder_contents(self.store.as_ref(), scope, folder, selection).await
     }
 }

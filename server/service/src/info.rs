@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 use vultus_auth::policy::{self, Action};
 use vultus_blobs::BlobStore;
-use vultus_core::Principal;
+use vultus_core::{JsonText, Principal};
 use vultus_pools::{Condition, LoadedPlugin, PoolHealth, TotalCosts};
 use vultus_store::{Scope, Store};
 
@@ -44,8 +44,8 @@ impl Info {
         let manifest = plugin.manifest;
         let effective = manifest.analyses.iter().filter_map(|spec| {
             let offered = self.checker.catalog.get(&spec.kind, "").ok()?;
-            let merged = offered.params.merge(None, "").ok()?;
-            Some((spec.kind.clone(), merged.values))
+            let merged = offered.params.merge(&JsonText::empty_object(), "").ok()?;
+            Some((spec.kind.clone(), merged.values.into()))
         });
         AnalyzerInfo {
             effective_params: effective.collect(),

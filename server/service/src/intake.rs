@@ -3,7 +3,7 @@
 
 use crate::checker::Checker;
 use crate::errors::{of_blob, of_probe};
-use crate::request::{checked_metadata, checked_tags};
+use crate::request::{checked_object, checked_tags};
 use crate::types::NewMedium;
 use crate::uploads::UploadedFile;
 use futures::future::join_all;
@@ -16,7 +16,7 @@ use vultus_blobs::keys::FolderKey;
 use vultus_blobs::{BlobStore, SpooledBlob};
 use vultus_core::fair::Owner;
 use vultus_core::media::begins_as_picture;
-use vultus_core::{Error, FolderId, MediaId, MediaKind, Medium, Result, Tag};
+use vultus_core::{Error, FolderId, JsonText, MediaId, MediaKind, Medium, Result, Tag};
 use vultus_pools::{Probed, ProbedFrame};
 
 /// A medium with what an analysis must know before its run.
@@ -30,7 +30,7 @@ pub(crate) struct IdentifiedMedium {
 /// A medium whose bytes are valid. It is not committed yet.
 pub(crate) struct ExaminedMedium {
     pub(crate) identified: IdentifiedMedium,
-    metadata: serde_json::Value,
+    metadata: JsonText,
     probed: Probed,
     thumbnail: Option<SpooledBlob>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct SpoolFor<'a> {
 pub(crate) struct ValidatedMedium {
     medium: NewMedium,
     tags: Vec<Tag>,
-    metadata: serde_json::Value,
+    metadata: JsonText,
 }
 
 impl Checker {
@@ -107,11 +107,8 @@ impl Checker {
         let mut validated = Vec::with_capacity(media.len());
         for medium in media {
             let tags = checked_tags(&medium.tags, &medium.argument)?;
-            let metadata = checked_metadata(
-                &medium.metadata,
-                limits.metadata_bytes,
-                &format!("{}.metadata", medium.argument),
-            )?;
+            let argument = format!("{}.metadata", medium.argument);
+            let metadata = checked_object(medium.metadata.as_ref(), &limits.json, &argument)?;
             validated.push(ValidatedMedium { medium, tags, metadata });
         }
         Ok(validated)
@@ -207,7 +204,7 @@ impl ExaminedMedium {
             folder_id,
             kind: self.identified.kind,
             tags: self.identified.tags.clone(),
-            metadata: self.metadata.clone(),
+            metadata: self.metadata.clone().into(),
             original_name: self.identified.file.file_name().map(str::to_owned),
             content_type: report.content_type.clone(),
             byte_size: self.identified.file.byte_size(),

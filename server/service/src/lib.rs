@@ -59,6 +59,7 @@ mod users;
 mod websockets;
 
 pub use answers::{AnswerSlot, AnswerSlots, NextAnswer};
+pub use challenges::{CreatedChallenge, NewChallenge};
 pub use check::overall_resolution;
 pub use checker::Checker;
 pub use downloads::MAX_LINK_LIFETIME;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 use url::Url;
+use vultus_core::JsonLimits;
 use vultus_core::fair::Shares;
 
 /// Options of [`super::Services`].
@@ -35,7 +36,7 @@ pub struct Options {
 }
 
 /// Options of [`super::Checker`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct CheckerOptions {
     /// The company's policy: parameters by analysis type.
     pub policies: BTreeMap<String, serde_json::Map<String, serde_json::Value>>,
@@ -50,7 +51,7 @@ pub struct CheckerOptions {
 }
 
 /// Limits of one request and of its media.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RequestLimits {
     /// Maximum number of media in one request.
     pub media_per_request: usize,
@@ -58,8 +59,8 @@ pub struct RequestLimits {
     pub analyses_per_request: usize,
     /// Maximum number of media in one folder.
     pub media_per_folder: usize,
-    /// Maximum size of metadata, in bytes of JSON.
-    pub metadata_bytes: usize,
+    /// Limits of metadata, and of the parameters of an analysis.
+    pub json: JsonLimits,
     /// Maximum time that a request waits for verdicts.
     pub wait: Duration,
     /// Maximum size of a file, in bytes.

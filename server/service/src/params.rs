@@ -15,7 +15,7 @@
 
 use serde_json::{Map, Value};
 use time::Date;
-use vultus_core::{Error, Result};
+use vultus_core::{Error, JsonText, Result};
 
 /// Merged and validated parameters.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,18 +64,18 @@ impl ParamRules {
         rules
             .check_not_filled(&rules.policy, "params")
             .map_err(|error| format!("the company's policy: {error}"))?;
-        rules.merge(None, "params").map_err(|error| format!("the company's policy: {error}"))?;
+        let nothing = JsonText::empty_object();
+        rules
+            .merge(&nothing, "params")
+            .map_err(|error| format!("the company's policy: {error}"))?;
         Ok(rules)
     }
 
     /// The parameters that apply to this request. `argument` is the path of the request's
     /// parameters, for errors.
-    pub(crate) fn merge(&self, request: Option<&Value>, argument: &str) -> Result<MergedParams> {
-        let request = match request {
-            None | Some(Value::Null) => Map::new(),
-            Some(Value::Object(object)) => object.clone(),
-            Some(_) => return Err(invalid(argument, "must be an object", "WRONG_TYPE")),
-        };
+    pub(crate) fn merge(&self, request: &JsonText, argument: &str) -> Result<MergedParams> {
+        let request: Map<String, Value> = serde_json::from_str(request.as_str())
+            .map_err(|_| invalid(argument, "must be an object", "WRONG_TYPE"))?;
         self.check_not_filled(&request, argument)?;
         let mut values = Map::new();
         let mut sources = Vec::new();
@@ -244,7 +244,7 @@ mod tests {
     }
 
     fn rejected(rules: &ParamRules, request: Value) -> String {
-        match rules.merge(Some(&request), "input.analyses[0].params") {
+        match rules.merge(&request.into(), "input.analyses[0].params") {
             Err(Error::InvalidInput { argument: Some(argument), .. }) => argument,
             other => panic!("{other:?}"),
         }
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn request_overrides_policy_and_policy_overrides_default() {
         let rules = rules(json!({"acceptBelow": 0.4, "bestShot": false})).unwrap();
-        let merged = rules.merge(Some(&json!({"acceptBelow": 0.3})), "params").unwrap();
+        let merged = rules.merge(&json!({"acceptBelow": 0.3}).into(), "params").unwrap();
         assert_eq!(
             merged.values,
             json!({"acceptBelow": 0.3, "declineFrom": 0.5, "acceptFrom": 0.5, "bestShot": false})
@@ -283,7 +283,7 @@ mod tests {
             "input.analyses[0].params.acceptFrom"
         );
         assert!(
-            rules.merge(Some(&json!({"acceptBelow": 0.4, "acceptFrom": 0.9})), "params").is_ok()
+            rules.merge(&json!({"acceptBelow": 0.4, "acceptFrom": 0.9}).into(), "params").is_ok()
         );
     }
 
@@ -310,7 +310,7 @@ mod tests {
             "input.analyses[0].params.today"
         );
         assert!(rules(json!({"today": "1999-01-01"})).is_err(), "a policy must not set it either");
-        let mut merged = known.merge(None, "params").unwrap();
+        let mut merged = known.merge(&JsonText::empty_object(), "params").unwrap();
         assert_eq!(merged.values.get("today"), None);
         let today = Date::from_calendar_date(2026, time::Month::January, 5).unwrap();
         let filling = Filling { today, challenge: None, challenge_missing: false };

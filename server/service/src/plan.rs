@@ -4,6 +4,7 @@
 use crate::catalog::{Catalog, OfferedAnalysis};
 use crate::challenges::{AnsweredChallenge, ChallengeVerifier};
 use crate::params::{Filling, MergedParams};
+use crate::request::checked_object;
 use crate::types::{AnalysisRequest, Urgency};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use uuid::Uuid;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::slots::{self, Candidate, Mismatch};
 use vultus_core::{
-    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, Folder, FolderId, GroupId, Medium,
-    Provenance, Result, RunId,
+    Analysis, AnalysisGroup, AnalysisId, AnalysisState, Error, Folder, FolderId, GroupId,
+    JsonLimits, JsonText, Medium, Part, Provenance, Result, RunId,
 };
 use vultus_store::{NewGroup, NewRun};
 
@@ -57,12 +58,14 @@ pub(crate) fn check_requests(
     catalog: &Catalog,
     requests: Vec<AnalysisRequest>,
     rules: &ChallengeRules<'_>,
+    limits: &JsonLimits,
 ) -> Result<Vec<CheckedRequest>> {
     let mut checked = Vec::with_capacity(requests.len());
     for request in requests {
         let offered = catalog.get(&request.kind, &format!("{}.type", request.argument))?;
         let argument = format!("{}.params", request.argument);
-        let params = offered.params.merge(request.params.as_ref(), &argument)?;
+        let given = checked_object(request.params.as_ref(), limits, &argument)?;
+        let params = offered.params.merge(&given, &argument)?;
         let challenge = match offered.params.challenge(&params) {
             Some((name, text)) => Some(rules.verify(text, &format!("{argument}.{name}"))?),
             None => None,
@@ -214,8 +217,8 @@ fn queued(
         reasons: Vec::new(),
         progress: 0.0,
         media: plan.media,
-        params: plan.params.values,
-        result: None,
+        params: JsonText::from(plan.params.values).into(),
+        result: Part::Read(None),
         failure: None,
         provenance: Provenance { parameter_sources: plan.params.sources, ..Provenance::default() },
         attempts: 0,

@@ -1,15 +1,13 @@
 //! Validates what clients send: tags, metadata, external ids, idempotency keys. Pure.
 
-use crate::types::ClientKey;
-use serde_json::{Map, Value};
+use crate::types::{ClientKey, UncheckedJson};
 use vultus_core::folder::MAX_EXTERNAL_ID_BYTES;
-use vultus_core::{Error, Result, Tag, UserId};
+use vultus_core::json::JsonExcess;
+use vultus_core::{Error, JsonFault, JsonLimits, JsonText, Result, Tag, UserId};
 use vultus_store::IdempotencyKey;
 
 /// Maximum number of tags of one medium.
 const MAX_TAGS: usize = 32;
-/// Maximum nesting depth of metadata.
-const MAX_METADATA_DEPTH: usize = 16;
 /// Maximum length of an idempotency key, in bytes.
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
@@ -35,46 +33,40 @@ pub(crate) fn checked_tags(tags: &[String], argument: &str) -> Result<Vec<Tag>> 
     Ok(parsed)
 }
 
-/// Metadata: a JSON object without NUL characters. Null is an empty object.
-pub(crate) fn checked_metadata(
-    metadata: &Value,
-    most_bytes: usize,
+/// A JSON object without NUL characters, such as metadata. Null is an empty object.
+pub(crate) fn checked_object(
+    json: Option<&UncheckedJson>,
+    limits: &JsonLimits,
     argument: &str,
-) -> Result<Value> {
-    match metadata {
-        Value::Null => return Ok(Value::Object(Map::new())),
-        Value::Object(_) => {}
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            return Err(Error::invalid(argument, "must be an object"));
-        }
-    }
-    if metadata.to_string().len() > most_bytes {
-        return Err(Error::LimitExceeded {
+) -> Result<JsonText> {
+    let Some(json) = json else { return Ok(JsonText::empty_object()) };
+    let text = JsonText::parse(&json.0, limits).map_err(|fault| match fault {
+        JsonFault::Excess(excess) => Error::LimitExceeded {
             argument: Some(argument.to_owned()),
-            message: format!("must have at most {most_bytes} bytes of JSON"),
-            reason: Some("TOO_MUCH_METADATA".to_owned()),
-        });
+            message: excess.to_string(),
+            reason: Some(excess_reason(excess).to_owned()),
+        },
+        JsonFault::Malformed => Error::invalid(argument, fault.to_string()),
+    })?;
+    if text.has_nul() {
+        return Err(Error::invalid(argument, "must not contain NUL characters"));
     }
-    if !is_plain(metadata, MAX_METADATA_DEPTH) {
-        return Err(Error::invalid(
-            argument,
-            format!("must not contain NUL characters or nest deeper than {MAX_METADATA_DEPTH}"),
-        ));
+    match text.as_str() {
+        "null" => Ok(JsonText::empty_object()),
+        _ if text.is_object() => Ok(text),
+        _ => Err(Error::InvalidInput {
+            argument: Some(argument.to_owned()),
+            message: "must be an object".to_owned(),
+            reason: Some("WRONG_TYPE".to_owned()),
+        }),
     }
-    Ok(metadata.clone())
 }
 
-fn is_plain(value: &Value, depth: usize) -> bool {
-    match value {
-        Value::String(text) => !text.contains('\0'),
-        Value::Array(items) => depth > 0 && items.iter().all(|item| is_plain(item, depth - 1)),
-        Value::Object(object) => {
-            depth > 0
-                && object
-                    .iter()
-                    .all(|(name, value)| !name.contains('\0') && is_plain(value, depth - 1))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+fn excess_reason(excess: JsonExcess) -> &'static str {
+    match excess {
+        JsonExcess::Bytes(_) => "TOO_MUCH_JSON",
+        JsonExcess::Values(_) => "TOO_MANY_VALUES",
+        JsonExcess::Depth(_) => "TOO_DEEP",
     }
 }
 
@@ -107,7 +99,6 @@ pub(crate) fn checked_key(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn unknown_tag_is_rejected_with_its_path() {
@@ -123,15 +114,29 @@ mod tests {
 
     #[test]
     fn metadata_is_an_object_of_bounded_size_without_nul() {
-        assert_eq!(checked_metadata(&Value::Null, 100, "m").unwrap(), json!({}));
-        assert!(
-            checked_metadata(&json!({"$gt": "", "a.b": 1}), 100, "m").is_ok(),
-            "operators in keys are plain data"
-        );
-        assert!(checked_metadata(&json!([1]), 100, "m").is_err());
-        assert!(checked_metadata(&json!({"a": "b\0"}), 100, "m").is_err());
-        assert!(checked_metadata(&json!({"a": "x".repeat(100)}), 100, "m").is_err());
-        let deep = (0..20).fold(json!(1), |inner, _| json!({ "a": inner }));
-        assert!(checked_metadata(&deep, 1000, "m").is_err());
+        const LIMITS: JsonLimits = JsonLimits { bytes: 100, values: 20, depth: 4 };
+        let checked = |text: &str| {
+            checked_object(Some(&UncheckedJson(text.into())), &LIMITS, "m")
+                .map(|text| text.as_str().to_owned())
+        };
+        let reason = |text: &str| match checked(text) {
+            Err(Error::LimitExceeded {
+                argument: Some(argument), reason: Some(reason), ..
+            }) => {
+                assert_eq!(argument, "m");
+                reason
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(checked("null").unwrap(), "{}");
+        assert_eq!(checked_object(None, &LIMITS, "m").unwrap(), JsonText::empty_object());
+        let operators = r#"{"$gt":"","a.b":1}"#;
+        assert_eq!(checked(operators).unwrap(), operators, "operators in keys are plain data");
+        for wrong in ["[1]", "5", r#"{"a":"b\u0000"}"#, "{", ""] {
+            assert!(matches!(checked(wrong), Err(Error::InvalidInput { .. })), "{wrong}");
+        }
+        assert_eq!(reason(&format!(r#"{{"a":"{}"}}"#, "x".repeat(100))), "TOO_MUCH_JSON");
+        assert_eq!(reason(&format!(r#"{{"a":[{}1]}}"#, "1,".repeat(20))), "TOO_MANY_VALUES");
+        assert_eq!(reason(r#"{"a":[[[[]]]]}"#), "TOO_DEEP");
     }
 }

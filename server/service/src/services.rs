@@ -122,7 +122,7 @@ impl Services {
                 files: files.clone(),
                 running,
                 frames: checker.pools.frames().clone(),
-                metadata_bytes: limits.metadata_bytes,
+                json: limits.json,
                 detached: detached.clone(),
                 clock: clock.clone(),
             },

@@ -1,6 +1,7 @@
-//! One read of the store for all clients that watch a folder with the same rights. A caller joins
-//! the next read that has not begun; it begins when the current read ends. A change that wakes
-//! thousands of clients thus costs two reads, and each client gets a state newer than its question.
+//! One read of the store for all clients that watch the same part of a folder with the same rights.
+//! A caller joins the next read that has not begun; it begins when the current read ends. A change
+//! that wakes thousands of clients thus costs two reads, and each client gets a state newer than its
+//! question.
 
 use crate::folders::folder_contents;
 use parking_lot::Mutex;
@@ -9,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use vultus_core::{Error, FolderId, Result};
-use vultus_store::{FolderContents, Folders, Scope};
+use vultus_store::{FolderContents, Folders, Scope, Selection};
 
-type Key = (Scope, FolderId);
+type Key = (Scope, FolderId, Selection);
 type PendingRead = watch::Sender<Option<Outcome>>;
 
 /// Folder reads that several callers share. Cheap to clone.
@@ -71,8 +72,13 @@ impl SharedReads {
     }
 
     /// A folder as it is after this call, read together with all other callers that ask for it.
-    pub(crate) async fn contents(&self, scope: Scope, id: FolderId) -> Result<Arc<FolderContents>> {
-        let key = (scope, id);
+    pub(crate) async fn contents(
+        &self,
+        scope: Scope,
+        id: FolderId,
+        selection: Selection,
+    ) -> Result<Arc<FolderContents>> {
+        let key = (scope, id, selection);
         let mut is_first = false;
         let mut outcome = {
             let mut reads = self.0.reads.lock();
@@ -93,7 +99,8 @@ impl SharedReads {
     async fn read_for_all(self, key: Key) {
         let guard = EntryGuard { state: &self.0, key };
         while let Some(pending) = self.begin(key) {
-            let read = folder_contents(self.0.store.as_ref(), key.0, key.1).await;
+            let (scope, id, selection) = key;
+            let read = folder_contents(self.0.store.as_ref(), scope, id, selection).await;
             pending.send_replace(Some(Outcome::of(read)));
         }
         // `begin` removed the entry; a new one may belong to another task already.

@@ -1,22 +1,26 @@
 //! Arguments and results of the use cases: plain values, no transport and no database types.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::{
-    AnalysisFailure, AnalysisId, AnalysisState, CompanyId, FolderId, GroupId, MediaId, MediaKind,
-    Provenance, Resolution, Role, User,
+    AnalysisFailure, AnalysisId, AnalysisState, CompanyId, FolderId, GroupId, JsonText, MediaId,
+    MediaKind, Provenance, Resolution, Role, User,
 };
 use vultus_plugin_api::manifest::AnalysisSpec;
 use vultus_pools::AnalysisStatistics;
 
 pub use crate::uploads::{UploadSink, UploadedFile};
-pub use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder};
+pub use vultus_store::{
+    FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection, Selection,
+};
 
 /// A pair of tokens after a login or a refresh.
 #[derive(Clone)]
@@ -77,13 +81,31 @@ pub struct AddedUser {
     pub password: Option<secrecy::SecretString>,
 }
 
+/// JSON text as a client sent it. It is validated before it is used.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UncheckedJson(pub Arc<str>);
+
+impl UncheckedJson {
+    /// The text of a value.
+    pub fn of(value: &Value) -> Self {
+        Self(value.to_string().into())
+    }
+}
+
+/// The content is left out: it may be personal data.
+impl fmt::Debug for UncheckedJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UncheckedJson({} bytes)", self.0.len())
+    }
+}
+
 /// A folder to be created, with its first media and analyses.
 #[derive(Debug, Clone, Default)]
 pub struct NewFolder {
     /// The client's external id.
     pub external_id: Option<String>,
     /// The client's data: a JSON object, or null.
-    pub metadata: Value,
+    pub metadata: Option<UncheckedJson>,
     /// Media.
     pub media: Vec<NewMedium>,
     /// Analyses.
@@ -112,7 +134,7 @@ pub struct NewMedium {
     /// Tags as sent by the client.
     pub tags: Vec<String>,
     /// The client's data: a JSON object, or null.
-    pub metadata: Value,
+    pub metadata: Option<UncheckedJson>,
     /// Its path in the request, for errors: `input.media[0]`.
     pub argument: String,
 }
@@ -127,35 +149,9 @@ pub struct AnalysisRequest {
     /// Keys of media in the same call.
     pub media_keys: Option<Vec<String>>,
     /// Parameters: a JSON object.
-    pub params: Option<Value>,
+    pub params: Option<UncheckedJson>,
     /// Its path in the request, for errors: `input.analyses[0]`.
     pub argument: String,
-}
-
-/// A challenge to draw.
-#[derive(Debug, Clone)]
-pub struct NewChallenge {
-    /// Three gestures instead of two.
-    pub strict: bool,
-    /// Frames per second that the client will record, if it knows.
-    pub frame_rate: Option<f64>,
-    /// The challenge that it replaces, because the person failed.
-    pub previous: Option<String>,
-}
-
-/// A challenge that was drawn.
-#[derive(Debug, Clone)]
-pub struct CreatedChallenge {
-    /// The challenge as text, which the request with the clip repeats.
-    pub text: String,
-    /// The gestures in their order.
-    pub gestures: Vec<String>,
-    /// Number of the draw for this person, from 1.
-    pub attempt: u32,
-    /// Further draws for this person.
-    pub attempts_left: u32,
-    /// When it expires.
-    pub expires_at: OffsetDateTime,
 }
 
 /// The `Idempotency-Key` of a request.
@@ -188,7 +184,7 @@ pub struct FolderChanged {
 #[derive(Debug, Clone, Default)]
 pub struct FolderUpdate {
     /// New metadata: a JSON object. `None` does not change it.
-    pub metadata: Option<Value>,
+    pub metadata: Option<UncheckedJson>,
     /// New external id; `Some(None)` clears it, `None` does not change it.
     pub external_id: Option<Option<String>>,
 }
@@ -206,13 +202,13 @@ pub struct CheckedAnalysis {
     /// The reasons for the verdict.
     pub reasons: Vec<CheckedReason>,
     /// The analyzer's result. Index n of a medium in it is `media[n]`.
-    pub result: Option<Value>,
+    pub result: Option<JsonText>,
     /// The cause, if there is no verdict.
     pub failure: Option<AnalysisFailure>,
     /// Plugin, weights and parameter sources of the verdict.
     pub provenance: Provenance,
     /// Merged and validated parameters.
-    pub params: Value,
+    pub params: JsonText,
     /// The media that the analysis used.
     pub media: Vec<CheckedMedium>,
     /// Files that the analysis produced, with their bytes.
@@ -329,7 +325,7 @@ pub struct AnalyzerInfo {
     pub weights: Vec<(String, String)>,
     /// The parameters of a request that sets none, by analysis type: defaults overridden by the
     /// company's policy.
-    pub effective_params: BTreeMap<String, Value>,
+    pub effective_params: BTreeMap<String, JsonText>,
     /// Health. The cause is only set if the caller may see the folders of all companies.
     pub condition: AnalyzerCondition,
     /// Statistics of its analyses, by type. They include all companies, so they are empty unless

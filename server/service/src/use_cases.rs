@@ -1,11 +1,12 @@
 //! The methods of [`Services`], each delegated to its part.
 
 use crate::answers::NextAnswer;
+use crate::challenges::{CreatedChallenge, NewChallenge};
 use crate::services::Services;
 use crate::types::{
-    AnalysisRequest, AnalyzerInfo, Authenticated, CheckedAnalysis, ClientKey, CreatedChallenge,
-    Download, FolderChanged, FolderUpdate, NewChallenge, NewFolder, NewMedium, OpenDownload,
-    Readiness, SandboxInfo, ServerInfo, Tokens, Urgency, ViewerInfo,
+    AnalysisRequest, AnalyzerInfo, Authenticated, CheckedAnalysis, ClientKey, Download,
+    FolderChanged, FolderUpdate, NewFolder, NewMedium, OpenDownload, Readiness, SandboxInfo,
+    ServerInfo, Tokens, Urgency, ViewerInfo,
 };
 use crate::uploads::UploadSink;
 use crate::websockets::OpenWebsocket;
@@ -17,10 +18,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 use vultus_core::{
-    Analysis, AnalysisId, Artifact, FolderId, MediaId, Medium, Principal, Result, User, UserId,
+    Analysis, AnalysisId, Artifact, Folder, FolderId, MediaId, Medium, Principal, Result, User,
+    UserId,
 };
 use vultus_pools::{LoadedPlugin, TotalCosts};
-use vultus_store::{FolderContents, FolderCursor, FolderFilter, FolderOrder};
+use vultus_store::{
+    FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection, Selection,
+};
 
 /// Accounts.
 impl Services {
@@ -121,8 +125,9 @@ impl Services {
         caller: &Principal,
         id: FolderId,
         update: FolderUpdate,
+        selection: Selection,
     ) -> Result<FolderContents> {
-        self.0.folders.update_folder(caller, id, update).await
+        self.0.folders.update_folder(caller, id, update, selection).await
     }
 
     /// Erases a folder and its contents. Completes although the client disconnects.
@@ -131,13 +136,23 @@ impl Services {
     }
 
     /// A folder with its contents; NOT_FOUND if the caller may not see it.
-    pub async fn contents(&self, caller: &Principal, id: FolderId) -> Result<FolderContents> {
-        self.0.folders.contents(caller, id).await
+    pub async fn contents(
+        &self,
+        caller: &Principal,
+        id: FolderId,
+        selection: Selection,
+    ) -> Result<FolderContents> {
+        self.0.folders.contents(caller, id, selection).await
     }
 
     /// A folder with its contents, if the caller may see it.
-    pub async fn folder(&self, caller: &Principal, id: FolderId) -> Result<Option<FolderContents>> {
-        Ok(self.folders_by_ids(caller, &[id]).await?.pop())
+    pub async fn folder(
+        &self,
+        caller: &Principal,
+        id: FolderId,
+        selection: Selection,
+    ) -> Result<Option<FolderContents>> {
+        Ok(self.folders_by_ids(caller, &[id], selection).await?.pop())
     }
 
     /// Those of the folders that the caller may see, in the order of the ids.
@@ -145,8 +160,9 @@ impl Services {
         &self,
         caller: &Principal,
         ids: &[FolderId],
+        selection: Selection,
     ) -> Result<Vec<FolderContents>> {
-        self.0.folders.folders_by_ids(caller, ids).await
+        self.0.folders.folders_by_ids(caller, ids, selection).await
     }
 
     /// A folder of the caller's company by its external id.
@@ -154,8 +170,9 @@ impl Services {
         &self,
         caller: &Principal,
         external_id: &str,
+        selection: Selection,
     ) -> Result<Option<FolderContents>> {
-        self.0.folders.folder_by_external_id(caller, external_id).await
+        self.0.folders.folder_by_external_id(caller, external_id, selection).await
     }
 
     /// A page of folders, and whether there are more.
@@ -166,8 +183,9 @@ impl Services {
         order: FolderOrder,
         after: Option<FolderCursor>,
         limit: u32,
+        selection: Selection,
     ) -> Result<(Vec<FolderContents>, bool)> {
-        self.0.folders.list_folders(caller, filter, order, after, limit).await
+        self.0.folders.list_folders(caller, filter, order, after, limit, selection).await
     }
 
     /// A medium, if the caller may see it.
@@ -177,8 +195,13 @@ impl Services {
 
     /// Deletes a medium, cancels its unfinished analyses, and returns the folder as it is then.
     /// Completes although the client disconnects.
-    pub async fn delete_medium(&self, caller: &Principal, id: MediaId) -> Result<FolderContents> {
-        self.0.folders.delete_medium(caller, id).await
+    pub async fn delete_medium(
+        &self,
+        caller: &Principal,
+        id: MediaId,
+        selection: Selection,
+    ) -> Result<FolderContents> {
+        self.0.folders.delete_medium(caller, id, selection).await
     }
 
     /// An analysis with its artifacts, if the caller may see it.
@@ -188,6 +211,37 @@ impl Services {
         id: AnalysisId,
     ) -> Result<Option<(Analysis, Vec<Artifact>)>> {
         self.0.analyses.analysis(caller, id).await
+    }
+
+    /// Folders with their metadata alone; LIMIT_EXCEEDED if it is larger than `bytes`.
+    pub async fn folders_metadata(
+        &self,
+        caller: &Principal,
+        ids: &[FolderId],
+        bytes: usize,
+    ) -> Result<Vec<Folder>> {
+        self.0.folders.folders_metadata(caller, ids, bytes).await
+    }
+
+    /// Media with their metadata; LIMIT_EXCEEDED if it is larger than `bytes`.
+    pub async fn media_metadata(
+        &self,
+        caller: &Principal,
+        ids: &[MediaId],
+        bytes: usize,
+    ) -> Result<Vec<Medium>> {
+        self.0.folders.media_metadata(caller, ids, bytes).await
+    }
+
+    /// Analyses with the selected JSON; LIMIT_EXCEEDED if it is larger than `bytes`.
+    pub async fn analyses_json(
+        &self,
+        caller: &Principal,
+        ids: &[AnalysisId],
+        json: JsonSelection,
+        bytes: usize,
+    ) -> Result<Vec<Analysis>> {
+        self.0.analyses.analyses_json(caller, ids, json, bytes).await
     }
 
     /// Cancels an analysis and returns it. One that is final already does not change.
@@ -208,9 +262,10 @@ impl Services {
         &self,
         caller: &Principal,
         id: FolderId,
+        selection: Selection,
         next_answer: NextAnswer,
     ) -> impl Stream<Item = Result<Arc<FolderContents>>> + Send + use<> {
-        self.0.events.watch_folder(caller, id, next_answer)
+        self.0.events.watch_folder(caller, id, selection, next_answer)
     }
 
     /// The analysis as it is, then each newer state up to the final one.
@@ -231,8 +286,9 @@ impl Services {
         folder: FolderId,
         analyses: &[AnalysisId],
         until: Instant,
+        selection: Selection,
     ) -> Result<FolderContents> {
-        self.0.events.wait_final(caller, folder, analyses, until).await
+        self.0.events.wait_final(caller, folder, analyses, until, selection).await
     }
 }
 

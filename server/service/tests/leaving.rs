@@ -17,11 +17,13 @@ use vultus_blobs::keyring::Keyring;
 use vultus_blobs::keys::MasterKey;
 use vultus_core::clock::Clock;
 use vultus_core::fair::{Share, Shares};
-use vultus_core::{CompanyId, FolderId, MediaId, Principal, Role};
+use vultus_core::{CompanyId, FolderId, JsonLimits, MediaId, Principal, Role};
 use vultus_pools::deployment::{PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::Scan;
 use vultus_pools::{RunningRuns, WorkerPools};
-use vultus_service::{CheckerOptions, NewFolder, Options, Parts, RequestLimits, Services};
+use vultus_service::{
+    CheckerOptions, NewFolder, Options, Parts, RequestLimits, Selection, Services,
+};
 use vultus_store::contract::{at, medium, new_id, user_of};
 use vultus_store::{Company, FolderAdditions, Scope, Store};
 use vultus_store_sqlite::{Options as SqliteOptions, SqliteStore};
@@ -82,9 +84,9 @@ impl Node {
     }
 
     async fn folder_with_two_media(&self) -> (FolderId, [MediaId; 2]) {
-        let request = NewFolder { metadata: json!({}), ..NewFolder::default() };
+        let request = NewFolder::default();
         let created = self.services.create_folder(&self.caller, request, None).await.unwrap();
-        let folder = self.services.contents(&self.caller, created.folder_id).await.unwrap().folder;
+        let folder = self.folder(created.folder_id).await;
         let key =
             self.keyring.folder(folder.company_id, folder.id, &folder.wrapped_key).await.unwrap();
         let mut media = [medium(folder.id, 0), medium(folder.id, 0)];
@@ -102,6 +104,11 @@ impl Node {
         }
         assert_eq!(self.files(), 2);
         (folder.id, media.map(|medium| medium.id))
+    }
+
+    async fn folder(&self, id: FolderId) -> vultus_core::Folder {
+        let found = self.services.contents(&self.caller, id, Selection::ENTITIES).await;
+        found.unwrap().folder
     }
 
     async fn wait_for_files(&self, count: usize) {
@@ -126,7 +133,7 @@ fn options() -> Options {
         media_per_request: 10,
         analyses_per_request: 10,
         media_per_folder: 10,
-        metadata_bytes: 1 << 16,
+        json: JsonLimits { bytes: 1 << 16, values: 1_000, depth: 16 },
         wait: Duration::from_secs(30),
         upload_bytes: 1 << 20,
         pixels: 1 << 20,
@@ -198,7 +205,9 @@ async fn folder_deletion_completes_after_the_client_leaves() {
     let (folder, _) = node.folder_with_two_media().await;
     poll_once_and_drop(node.services.delete_folder(&node.caller, folder)).await;
     node.wait_for_files(0).await;
-    assert!(node.store.folders(Scope::Everything, &[folder]).await.unwrap().is_empty());
+    assert!(
+        node.store.folders(Scope::Everything, &[folder], Selection::ALL).await.unwrap().is_empty()
+    );
     node.stop().await;
 }
 

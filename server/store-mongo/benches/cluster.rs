@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vultus_core::Resolution;
 use vultus_store::contract::{World, at, claim_request, verdict};
-use vultus_store::{AnalysisResult, Applied, Change, FolderFilter, FolderOrder, Store};
+use vultus_store::{AnalysisResult, Applied, Change, FolderFilter, FolderOrder, Selection, Store};
 use vultus_store_mongo::MongoStore;
 use vultus_tests::ReplicaSet;
 use vultus_tests::measure::{Figure, print_figures, quantile};
@@ -360,8 +360,11 @@ async fn pages(world: &World, database: &mongodb::Database) -> (f64, f64) {
                 PAGE,
             )
             .await;
-        let contents =
-            world.store.contents(listed.expect("listing works").0).await.expect("reading works");
+        let contents = world
+            .store
+            .contents(listed.expect("listing works").0, Selection::CONTENTS)
+            .await
+            .expect("reading works");
         assert!(
             contents.len() == PAGE as usize
                 && contents.iter().all(|folder| folder.analyses.len() == 2)

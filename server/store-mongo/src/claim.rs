@@ -221,7 +221,8 @@ pub(super) async fn unfinished(
     run: RunDocument,
 ) -> Answer<Option<ClaimedRun>> {
     let joined = |from: &str, on: Document, name: &str| {
-        let pipeline = [doc! { "$match": on }, doc! { "$sort": { "member.place": 1 } }];
+        let order = doc! { "$sort": { "member.place": 1 } };
+        let pipeline = [doc! { "$match": on }, order, doc! { "$unset": ["metadata", "result"] }];
         doc! { "$lookup": { "from": from, "pipeline": pipeline.to_vec(), "as": name } }
     };
     // One command for three collections: a claim costs the database little more than its write.
@@ -230,6 +231,7 @@ pub(super) async fn unfinished(
         doc! { "$match": { "_id": folder } },
         joined("analyses", doc! { "run_id": run.id, "state": open() }, "analyses"),
         joined("media", doc! { "member.folder_id": folder }, "media"),
+        doc! { "$unset": ["metadata", "metadata_pairs"] },
         doc! { "$project": { "folder": "$$ROOT", "analyses": 1, "media": 1 } },
         doc! { "$unset": ["folder.analyses", "folder.media"] },
     ];

@@ -3,6 +3,7 @@
 use super::collections::ANALYSES;
 use super::fault::Answer;
 use super::folder_update::touched;
+use super::projection;
 use super::results::cancel;
 use super::scope::{of_folders, of_members, with};
 use super::sweeping::tombstone_unreferenced;
@@ -15,7 +16,7 @@ use vultus_core::rules::media_changed_by_deletion;
 use vultus_core::{Analysis, Folder, FolderId, MediaId, Medium};
 use vultus_store::StoreError;
 use vultus_store::stored::{StoredFailure, StoredProvenance};
-use vultus_store::{Orphans, Scope};
+use vultus_store::{JsonSelection, Orphans, Scope};
 
 /// No tombstone of a killed deletion is replaced: what was referenced until now has none.
 const NEVER: Duration = Duration::ZERO;
@@ -32,6 +33,7 @@ pub(super) async fn delete_medium(
     let found = collections
         .media
         .find_one(filter)
+        .projection(projection::media(JsonSelection::NONE))
         .session(&mut *session)
         .await?
         .ok_or(StoreError::NotFound("medium"))?;
@@ -41,6 +43,7 @@ pub(super) async fn delete_medium(
     let mut cursor = collections
         .analyses
         .find(taking)
+        .projection(projection::analyses(JsonSelection::NONE))
         .sort(doc! { "member.place": 1 })
         .session(&mut *session)
         .await?;
@@ -98,8 +101,13 @@ async fn changed_folder(
     now: OffsetDateTime,
 ) -> Answer<Folder> {
     let Transaction { session, collections, .. } = transaction;
-    let before =
-        collections.folders.find_one(doc! { "_id": folder }).session(&mut *session).await?;
+    let no_json = projection::folders(JsonSelection::NONE);
+    let before = collections
+        .folders
+        .find_one(doc! { "_id": folder })
+        .projection(no_json.clone())
+        .session(&mut *session)
+        .await?;
     let before = before.ok_or(StoreError::NotFound("folder"))?;
     let changed_at = media_changed_by_deletion(
         before.media_changed_at.map(time),
@@ -112,7 +120,8 @@ async fn changed_folder(
         raised.insert("open_analyses", -cancelled);
     }
     let update = collections.folders.find_one_and_update(doc! { "_id": folder }, update);
-    let after = update.return_document(ReturnDocument::After).session(session).await?;
+    let update = update.projection(no_json).return_document(ReturnDocument::After);
+    let after = update.session(session).await?;
     Ok(after.ok_or(StoreError::NotFound("folder"))?.into())
 }
 
@@ -132,13 +141,23 @@ pub(super) async fn erase_folder(
     }
     let within = doc! { "member.folder_id": id(folder) };
     let mut keys = Vec::new();
-    let mut cursor = collections.media.find(within.clone()).session(&mut *session).await?;
+    let mut cursor = collections
+        .media
+        .find(within.clone())
+        .projection(projection::media(JsonSelection::NONE))
+        .session(&mut *session)
+        .await?;
     while let Some(medium) = cursor.next(&mut *session).await.transpose()? {
         let medium: Medium = medium.into();
         keys.push(medium.blob_key);
         keys.extend(medium.thumbnail_key);
     }
-    let mut cursor = collections.analyses.find(within.clone()).session(&mut *session).await?;
+    let mut cursor = collections
+        .analyses
+        .find(within.clone())
+        .projection(projection::analyses(JsonSelection::NONE))
+        .session(&mut *session)
+        .await?;
     while let Some(analysis) = cursor.next(&mut *session).await.transpose()? {
         keys.extend(analysis.artifacts.into_iter().map(|artifact| artifact.blob_key));
     }

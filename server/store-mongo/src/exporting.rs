@@ -24,8 +24,8 @@ use vultus_store::export::{
 };
 use vultus_store::stored::V1;
 
-/// Folders read with one command.
-const BATCH: i64 = 100;
+/// Folders read with one command. Their JSON is in memory together.
+const BATCH: i64 = 10;
 
 /// Code of the server: it has discarded the snapshot.
 const SNAPSHOT_TOO_OLD: i32 = 239;

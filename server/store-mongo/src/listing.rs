@@ -4,12 +4,13 @@
 use super::collections::Collections;
 use super::documents::{FolderDocument, metadata_pair};
 use super::fault::Answer;
+use super::projection;
 use super::scope::of_folders;
 use super::values::{id, nanoseconds};
 use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use vultus_core::Folder;
-use vultus_store::{FolderCursor, FolderFilter, FolderOrder, Scope};
+use vultus_store::{FolderCursor, FolderFilter, FolderOrder, JsonSelection, Scope};
 
 pub(super) async fn list_folders(
     collections: &Collections,
@@ -35,6 +36,7 @@ pub(super) async fn list_folders(
     let found = collections
         .folders
         .find(doc! { "$and": conditions })
+        .projection(projection::folders(JsonSelection::NONE))
         .sort(doc! { field: direction, "_id": direction })
         .limit(i64::from(wanted))
         .batch_size(wanted);

@@ -181,7 +181,7 @@ fn update_of(event: &RunEvent) -> Answer<Bson> {
                         "resolution": resolution.name(),
                         "progress": 1.0,
                         "reasons": serialize_to_bson(&reasons)?,
-                        "result": result.to_string(),
+                        "result": result.as_str(),
                         "failure": null,
                         "provenance": serialize_to_bson(&StoredProvenance::from(provenance))?,
                         "artifacts": serialize_to_bson(&artifacts)?,

@@ -22,7 +22,7 @@ impl RunEvent {
         match self {
             Self::Result(result, _) => match &**result {
                 AnalysisResult::Finished { result, reasons, artifacts, .. } => {
-                    result.to_string().len() + ENTRY_BYTES * (1 + reasons.len() + artifacts.len())
+                    result.as_str().len() + ENTRY_BYTES * (1 + reasons.len() + artifacts.len())
                 }
                 AnalysisResult::Failed(failure) => failure.message.len() + ENTRY_BYTES,
             },

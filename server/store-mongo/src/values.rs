@@ -1,8 +1,9 @@
 //! Conversion of single values in documents: times, identifiers, JSON.
 
 use mongodb::bson::{Binary, Bson, Uuid, spec::BinarySubtype};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use time::{Duration, OffsetDateTime};
+use vultus_core::{JsonText, Part};
 
 /// An identifier of the domain as it is stored.
 pub(super) fn id(id: impl Id) -> Uuid {
@@ -74,19 +75,52 @@ pub(super) fn few(stored: i64) -> u32 {
 }
 
 /// JSON as text: numbers, depth and names of keys (`$`, dots, NUL) are kept exactly, and no part of
-/// it can become an operator.
+/// it can become an operator. A projection may leave it out.
 #[derive(Debug, Clone)]
-pub(super) struct Json(pub(super) serde_json::Value);
+pub(super) struct Json<T>(pub(super) Part<T>);
 
-impl Serialize for Json {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+/// What a field may hold.
+pub(super) trait JsonField: Sized {
+    fn text(&self) -> Option<&str>;
+    fn of(stored: Option<String>) -> Option<Self>;
+}
+
+impl JsonField for JsonText {
+    fn text(&self) -> Option<&str> {
+        Some(self.as_str())
+    }
+
+    fn of(stored: Option<String>) -> Option<Self> {
+        stored.map(Self::stored)
     }
 }
 
-impl<'de> Deserialize<'de> for Json {
+impl JsonField for Option<JsonText> {
+    fn text(&self) -> Option<&str> {
+        self.as_ref().map(JsonText::as_str)
+    }
+
+    fn of(stored: Option<String>) -> Option<Self> {
+        Some(stored.map(JsonText::stored))
+    }
+}
+
+impl<T> Default for Json<T> {
+    fn default() -> Self {
+        Self(Part::LeftOut)
+    }
+}
+
+impl<T: JsonField> Serialize for Json<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.read().map_err(ser::Error::custom)?.text().serialize(serializer)
+    }
+}
+
+impl<'de, T: JsonField> Deserialize<'de> for Json<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        serde_json::from_str(&text).map(Self).map_err(de::Error::custom)
+        let stored = Option::<String>::deserialize(deserializer)?;
+        let field = T::of(stored).ok_or_else(|| de::Error::custom("JSON is missing"))?;
+        Ok(Self(Part::Read(field)))
     }
 }

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
-use vultus_core::{AnalysisState, Resolution};
+use vultus_core::{AnalysisState, JsonText, Part, Resolution};
 use vultus_store::contract::{LEASE, World, at, claim_request, verdict};
 use vultus_store::{Applied, Change, Store};
 use vultus_store_mongo::MongoStore;
@@ -269,11 +269,14 @@ async fn no_string_of_a_client_is_an_operator() {
     let world = World::new(store).await;
     let (folder, _) = world.queued(0, &["a"]).await;
     let tricky = json!({"$gt": "", "a.b": "$$ROOT", "\u{0}": "\u{0}", "$where": "sleep(1)"});
+    let tricky = JsonText::from(tricky);
     let changed = world
         .store
         .update_folder(world.scope(), folder.id, Some(&tricky), Some(Some("$ne")), at(1))
         .await;
-    assert_eq!(changed.expect("changing works").metadata, tricky);
+    changed.expect("changing works");
+    let metadata = world.contents(folder.id).await.folder.metadata;
+    assert_eq!(metadata, Part::Read(tricky));
     for name in ["$ne", "{\"$gt\":\"\"}", "\u{0}"] {
         let found = world
             .store

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 use vultus_store::contract::World;
-use vultus_store::{Scope, Store, StoreError};
+use vultus_store::{Scope, Selection, Store, StoreError};
 use vultus_store_mongo::MongoStore;
 use vultus_tests::{Disguise, ReplicaSet};
 
@@ -48,7 +48,11 @@ async fn nodes_that_start_together_migrate_once() {
     let (folder, _) = world.queued(0, &["a"]).await;
     for store in &stores {
         assert_eq!(
-            store.folders(Scope::Everything, &[folder.id]).await.expect("reading works").len(),
+            store
+                .folders(Scope::Everything, &[folder.id], Selection::ALL)
+                .await
+                .expect("reading works")
+                .len(),
             1
         );
         assert_eq!(
@@ -174,7 +178,7 @@ async fn document_of_a_newer_version_is_not_read() {
         documents.update_many(doc! {}, version(2)).await.expect("writing works");
         let refused = world
             .store
-            .folders(Scope::Everything, &[folder.id])
+            .folders(Scope::Everything, &[folder.id], Selection::ALL)
             .await
             .expect_err("it cannot be read");
         let source = refused.source().expect("it says why").to_string();
@@ -185,7 +189,12 @@ async fn document_of_a_newer_version_is_not_read() {
         documents.update_many(doc! {}, version(1)).await.expect("writing works");
     }
     assert_eq!(
-        world.store.folders(Scope::Everything, &[folder.id]).await.expect("reading works").len(),
+        world
+            .store
+            .folders(Scope::Everything, &[folder.id], Selection::ALL)
+            .await
+            .expect("reading works")
+            .len(),
         1
     );
 }

@@ -9,8 +9,8 @@ use std::io::{Result, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vultus_core::Resolution;
-use vultus_store::Store;
 use vultus_store::contract::{World, at, verdict};
+use vultus_store::{Selection, Store};
 use vultus_store_sqlite::{Options, SqliteStore};
 
 /// Number of folders in each measurement.
@@ -100,7 +100,7 @@ async fn main() -> Result<()> {
             .list_folders(world.scope(), &Default::default(), Default::default(), None, 50)
             .await;
         let folders = listed.map_err(std::io::Error::other)?.0;
-        world.store.contents(folders).await.map_err(std::io::Error::other)?;
+        world.store.contents(folders, Selection::CONTENTS).await.map_err(std::io::Error::other)?;
     }
     writeln!(
         out,

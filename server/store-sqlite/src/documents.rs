@@ -2,10 +2,9 @@
 //! change of the shape raises it; older versions stay readable.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
-    Analysis, AnalysisFailure, AnalysisId, FolderId, GroupId, MediaId, MediaKind, Medium,
+    Analysis, AnalysisFailure, AnalysisId, FolderId, GroupId, MediaId, MediaKind, Medium, Part,
     Provenance, Reason, Tag,
 };
 use vultus_store::Replay;
@@ -51,7 +50,6 @@ impl From<&Medium> for MediumProperties {
 pub(super) struct MediumColumns {
     pub(super) id: MediaId,
     pub(super) folder_id: FolderId,
-    pub(super) metadata: Value,
     pub(super) sha256: String,
     pub(super) blob_key: String,
     pub(super) thumbnail_key: Option<String>,
@@ -59,14 +57,14 @@ pub(super) struct MediumColumns {
 }
 
 impl MediumProperties {
-    /// Joins the properties with the other columns of the medium.
+    /// Joins the properties with the other columns of the medium, without its metadata.
     pub(super) fn into_medium(self, columns: MediumColumns) -> Medium {
         Medium {
             id: columns.id,
             folder_id: columns.folder_id,
             kind: self.kind.0,
             tags: self.tags,
-            metadata: columns.metadata,
+            metadata: Part::LeftOut,
             original_name: self.original_name,
             content_type: self.content_type,
             byte_size: self.byte_size,
@@ -84,12 +82,11 @@ impl MediumProperties {
     }
 }
 
-/// The request of an analysis. It never changes.
+/// The request of an analysis without its parameters. It never changes.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AnalysisRequest {
     v: Version,
     pub(super) media: Vec<StoredTakenMedium>,
-    pub(super) params: Value,
 }
 
 /// A medium in a slot.
@@ -107,11 +104,7 @@ impl From<&Analysis> for AnalysisRequest {
             slot: medium.slot.clone(),
             named: medium.named,
         };
-        Self {
-            v: V1,
-            media: analysis.media.iter().map(taken).collect(),
-            params: analysis.params.clone(),
-        }
+        Self { v: V1, media: analysis.media.iter().map(taken).collect() }
     }
 }
 
@@ -121,12 +114,11 @@ impl From<StoredTakenMedium> for TakenMedium {
     }
 }
 
-/// The outcome of an analysis. It is written once.
+/// The outcome of an analysis without its result. It is written once.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct AnalysisOutcome {
     v: Version,
     pub(super) reasons: Vec<StoredReason>,
-    pub(super) result: Option<Value>,
     pub(super) failure: Option<StoredFailure>,
     pub(super) provenance: StoredProvenance,
 }
@@ -134,14 +126,12 @@ pub(super) struct AnalysisOutcome {
 impl AnalysisOutcome {
     pub(super) fn new(
         reasons: &[Reason],
-        result: Option<&Value>,
         failure: Option<&AnalysisFailure>,
         provenance: &Provenance,
     ) -> Self {
         Self {
             v: V1,
             reasons: reasons.iter().map(StoredReason::from).collect(),
-            result: result.cloned(),
             failure: failure.map(StoredFailure::from),
             provenance: StoredProvenance::from(provenance),
         }
@@ -240,12 +230,11 @@ mod tests {
     fn documents_of_the_first_release_stay_readable() {
         let outcome = r#"{"v":1,
             "reasons":[{"code":"NO_FACE","message":"m","media_id":null,"frame":3}],
-            "result":{"score":0.25},"failure":null,
+            "failure":null,
             "provenance":{"analyzer":"a","analyzer_version":null,"analyzer_sha256":null,
                 "weights":[["f","s"]],"parameter_sources":[]}}"#;
         let outcome: AnalysisOutcome = serde_json::from_str(outcome).unwrap();
         assert_eq!(Reason::from(outcome.reasons.into_iter().next().unwrap()).frame, Some(3));
-        assert_eq!(outcome.result.unwrap()["score"], 0.25);
         let properties = r#"{"v":1,"kind":"SHOT_SET","tags":["x_a"],"original_name":null,
             "content_type":"application/zip","byte_size":7,"width":1,"height":2,
             "orientation_applied":1,"duration_us":null,"frame_count":3,"frame_rate":null}"#;

@@ -75,13 +75,9 @@ fn delete_artifacts(connection: &Connection, analysis: &Analysis) -> Answer<Vec<
 
 /// Replaces what an analysis says about its media by what is left of it.
 fn write_details(connection: &Connection, analysis: &Analysis) -> Answer<()> {
-    let outcome = AnalysisOutcome::new(
-        &analysis.reasons,
-        analysis.result.as_ref(),
-        analysis.failure.as_ref(),
-        &analysis.provenance,
-    );
-    let sql = "UPDATE analyses SET outcome_doc = ?2, details_erased_at = ?3,
+    let outcome =
+        AnalysisOutcome::new(&analysis.reasons, analysis.failure.as_ref(), &analysis.provenance);
+    let sql = "UPDATE analyses SET outcome_doc = ?2, result = NULL, details_erased_at = ?3,
                revision = revision + 1 WHERE id = ?1";
     let erased_at = analysis.details_erased_at.map(nanoseconds);
     let outcome = serde_json::to_string(&outcome)?;

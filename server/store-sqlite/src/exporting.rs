@@ -6,14 +6,14 @@ use super::rows::{self, all, change};
 use super::values::{document, nanoseconds, optional_time, parsed, time};
 use super::{accounts, folders};
 use rusqlite::{Connection, Row, params};
-use vultus_core::FolderId;
+use vultus_core::{FolderId, Part};
 use vultus_store::export::{
     AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord,
     MediumRecord, Record, RunRecord, UserRecord,
 };
-use vultus_store::{FolderContents, IdempotencyKey, Scope};
+use vultus_store::{FolderContents, IdempotencyKey, Scope, Selection};
 
-/// Folders read with one statement.
+/// Ids of folders read with one statement.
 const BATCH: u32 = 100;
 
 /// Passes all records to `give`, until it returns false.
@@ -36,9 +36,13 @@ pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bo
         let ids = folders::folder_ids(connection, after, BATCH)?;
         let Some(last) = ids.last() else { break };
         after = Some(*last);
-        for contents in folders::folders(connection, Scope::Everything, &ids)? {
-            if !give(Record::Folder(Box::new(folder_record(connection, contents)?))) {
-                return Ok(());
+        // One at a time: the JSON of many folders may not fit into memory.
+        for id in ids {
+            let found = folders::folders(connection, Scope::Everything, &[id], Selection::ALL)?;
+            for contents in found {
+                if !give(Record::Folder(Box::new(folder_record(connection, contents)?))) {
+                    return Ok(());
+                }
             }
         }
     }
@@ -63,10 +67,14 @@ fn folder_record(connection: &Connection, contents: FolderContents) -> Answer<Fo
             .collect(),
         runs: all(connection, sql, [id.to_string()], run)?,
         folder: contents.folder,
-        media: contents.media.into_iter().map(MediumRecord).collect(),
-        analyses: contents.analyses.into_iter().map(AnalysisRecord).collect(),
-        artifacts: contents.artifacts.into_iter().map(ArtifactRecord).collect(),
+        media: members(contents.media).map(MediumRecord).collect(),
+        analyses: members(contents.analyses).map(AnalysisRecord).collect(),
+        artifacts: members(contents.artifacts).map(ArtifactRecord).collect(),
     })
+}
+
+fn members<T>(part: Part<Vec<T>>) -> impl Iterator<Item = T> {
+    part.into_option().into_iter().flatten()
 }
 
 fn run(row: &Row<'_>) -> rusqlite::Result<RunRecord> {

@@ -2,27 +2,28 @@
 
 use super::fault::Answer;
 use super::folder_state::{Settles, refuse_duplicate, touch};
+use super::json_columns;
 use super::results::cancel;
 use super::rows::{self, all, change, optional};
 use super::scope;
 use super::values::{json_list, parsed};
 use super::writer::Effects;
 use rusqlite::{Connection, params};
-use serde_json::Value;
 use std::collections::HashMap;
 use time::OffsetDateTime;
 use vultus_core::{
-    Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium,
+    Analysis, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId, JsonText, MediaId,
+    Medium, Part,
 };
 use vultus_store::StoreError;
-use vultus_store::{Cancelled, FolderContents, Scope, WrappedFolderKey};
+use vultus_store::{Cancelled, FolderContents, JsonCount, Scope, Selection, WrappedFolderKey};
 
 pub(super) fn update_folder(
     connection: &Connection,
     effects: &mut Effects,
     scope: Scope,
     id: FolderId,
-    metadata: Option<&Value>,
+    metadata: Option<&JsonText>,
     external_id: Option<Option<&str>>,
     now: OffsetDateTime,
 ) -> Answer<Folder> {
@@ -30,9 +31,9 @@ pub(super) fn update_folder(
     if let Some(Some(external_id)) = external_id {
         refuse_duplicate(connection, &folder, external_id)?;
     }
-    let metadata = metadata.unwrap_or(&folder.metadata).to_string();
     let external_id = external_id.unwrap_or(folder.external_id.as_deref());
-    let sql = "UPDATE folders SET metadata = ?2, external_id = ?3 WHERE id = ?1";
+    let sql = "UPDATE folders SET metadata = ifnull(?2, metadata), external_id = ?3 WHERE id = ?1";
+    let metadata = metadata.map(JsonText::as_str);
     change(connection, sql, params![id.to_string(), metadata, external_id])?;
     touch(connection, effects, id, Settles::No, Some(now))?;
     scope::folder(connection, scope, id)
@@ -42,6 +43,7 @@ pub(super) fn folders(
     connection: &Connection,
     scope: Scope,
     ids: &[FolderId],
+    selection: Selection,
 ) -> Answer<Vec<FolderContents>> {
     let sql = format!(
         "SELECT {} FROM json_each(?3) wanted JOIN folders f ON f.id = wanted.value
@@ -50,7 +52,8 @@ pub(super) fn folders(
         scope::CONDITION
     );
     let (company, owner) = scope::arguments(scope);
-    contents(connection, all(connection, &sql, (company, owner, json_list(ids)), rows::folder)?)
+    let found = all(connection, &sql, (company, owner, json_list(ids)), rows::folder)?;
+    contents(connection, found, selection)
 }
 
 pub(super) fn folder_ids(
@@ -74,46 +77,90 @@ pub(super) fn folder_key(
     optional(connection, sql, [id.to_string()], key)
 }
 
-/// Reads the contents of any number of folders with three statements.
+/// Reads the selected contents of any number of folders: one statement for each kind of row, and one
+/// for each selected column of JSON.
 pub(super) fn contents(
     connection: &Connection,
-    folders: Vec<Folder>,
+    mut folders: Vec<Folder>,
+    selection: Selection,
 ) -> Answer<Vec<FolderContents>> {
+    let count = JsonCount::of(&selection);
+    json_columns::fill_folders(connection, &mut folders, selection.json, &count)?;
     let ids = json_list(folders.iter().map(|folder| folder.id));
+    let media = match selection.media {
+        true => Some(media_of(connection, &ids, selection, &count)?),
+        false => None,
+    };
+    let analyses = match selection.analyses {
+        true => Some(analyses_of(connection, &ids, selection, &count)?),
+        false => None,
+    };
+    // Cloned, because the same folder may be requested twice.
+    let of = |folder: Folder| {
+        let media = media.as_ref().map(|of| of.get(&folder.id).cloned().unwrap_or_default());
+        let analyses = analyses.as_ref().map(|of| of.get(&folder.id).cloned().unwrap_or_default());
+        let (analyses, artifacts) = analyses.unzip();
+        FolderContents {
+            media: media.map_or(Part::LeftOut, Part::Read),
+            analyses: analyses.map_or(Part::LeftOut, Part::Read),
+            artifacts: artifacts.map_or(Part::LeftOut, Part::Read),
+            folder,
+        }
+    };
+    Ok(folders.into_iter().map(of).collect())
+}
+
+/// The media of folders (`ids` is a JSON list), oldest first.
+fn media_of(
+    connection: &Connection,
+    ids: &str,
+    selection: Selection,
+    count: &JsonCount,
+) -> Answer<HashMap<FolderId, Vec<Medium>>> {
+    let sql = format!(
+        "SELECT {} FROM media m WHERE m.folder_id IN (SELECT value FROM json_each(?1))
+         ORDER BY m.row",
+        rows::MEDIUM
+    );
+    let mut media = all(connection, &sql, [ids], rows::medium)?;
+    json_columns::fill_media(connection, &mut media, selection.json, count)?;
+    let mut media_of: HashMap<FolderId, Vec<Medium>> = HashMap::new();
+    for medium in media {
+        media_of.entry(medium.folder_id).or_default().push(medium);
+    }
+    Ok(media_of)
+}
+
+type WithArtifacts = (Vec<Analysis>, Vec<Artifact>);
+
+/// The analyses of folders (`ids` is a JSON list) and their artifacts, oldest first.
+fn analyses_of(
+    connection: &Connection,
+    ids: &str,
+    selection: Selection,
+    count: &JsonCount,
+) -> Answer<HashMap<FolderId, WithArtifacts>> {
     let among = "IN (SELECT value FROM json_each(?1))";
-    let media =
-        format!("SELECT {} FROM media m WHERE m.folder_id {among} ORDER BY m.row", rows::MEDIUM);
-    let analyses = format!(
+    let sql = format!(
         "SELECT {} FROM analyses a WHERE a.folder_id {among} ORDER BY a.row",
         rows::ANALYSIS
     );
-    let artifacts = format!(
+    let mut analyses = all(connection, &sql, [ids], rows::analysis)?;
+    json_columns::fill_analyses(connection, &mut analyses, selection.json, count)?;
+    let mut analyses_of: HashMap<FolderId, WithArtifacts> = HashMap::new();
+    for analysis in analyses {
+        analyses_of.entry(analysis.folder_id).or_default().0.push(analysis);
+    }
+    let sql = format!(
         "SELECT {}, a.folder_id FROM artifacts r JOIN analyses a ON a.id = r.analysis_id
          WHERE a.folder_id {among} ORDER BY r.row",
         rows::ARTIFACT
     );
-    let mut media_of: HashMap<FolderId, Vec<Medium>> = HashMap::new();
-    for medium in all(connection, &media, [&ids], rows::medium)? {
-        media_of.entry(medium.folder_id).or_default().push(medium);
+    let artifact = |row: &rusqlite::Row<'_>| Ok((rows::artifact(row)?, parsed(row, 7)?));
+    for (artifact, folder) in all(connection, &sql, [ids], artifact)? {
+        analyses_of.entry(folder).or_default().1.push(artifact);
     }
-    let mut analyses_of: HashMap<FolderId, Vec<Analysis>> = HashMap::new();
-    for analysis in all(connection, &analyses, [&ids], rows::analysis)? {
-        analyses_of.entry(analysis.folder_id).or_default().push(analysis);
-    }
-    let mut artifacts_of: HashMap<FolderId, Vec<Artifact>> = HashMap::new();
-    for (artifact, folder) in
-        all(connection, &artifacts, [&ids], |row| Ok((rows::artifact(row)?, parsed(row, 7)?)))?
-    {
-        artifacts_of.entry(folder).or_default().push(artifact);
-    }
-    // Cloned, because the same folder may be requested twice.
-    let of = |folder: Folder| FolderContents {
-        media: media_of.get(&folder.id).cloned().unwrap_or_default(),
-        analyses: analyses_of.get(&folder.id).cloned().unwrap_or_default(),
-        artifacts: artifacts_of.get(&folder.id).cloned().unwrap_or_default(),
-        folder,
-    };
-    Ok(folders.into_iter().map(of).collect())
+    Ok(analyses_of)
 }
 
 pub(super) fn folder_by_external_id(
@@ -133,13 +180,27 @@ pub(super) fn folder_by_external_id(
 }
 
 pub(super) fn medium(connection: &Connection, scope: Scope, id: MediaId) -> Answer<Option<Medium>> {
+    Ok(media(connection, scope, &[id], Selection::ENTITIES)?.pop())
+}
+
+pub(super) fn media(
+    connection: &Connection,
+    scope: Scope,
+    ids: &[MediaId],
+    selection: Selection,
+) -> Answer<Vec<Medium>> {
     let sql = format!(
-        "SELECT {} FROM media m JOIN folders f ON f.id = m.folder_id WHERE {} AND m.id = ?3",
+        "SELECT {} FROM json_each(?3) wanted
+         JOIN media m ON m.id = wanted.value JOIN folders f ON f.id = m.folder_id
+         WHERE {} ORDER BY wanted.key",
         rows::MEDIUM,
         scope::CONDITION
     );
     let (company, owner) = scope::arguments(scope);
-    optional(connection, &sql, (company, owner, id.to_string()), rows::medium)
+    let mut found = all(connection, &sql, (company, owner, json_list(ids)), rows::medium)?;
+    let count = JsonCount::of(&selection);
+    json_columns::fill_media(connection, &mut found, selection.json, &count)?;
+    Ok(found)
 }
 
 pub(super) fn groups(
@@ -161,6 +222,7 @@ pub(super) fn analyses(
     connection: &Connection,
     scope: Scope,
     ids: &[AnalysisId],
+    selection: Selection,
 ) -> Answer<Vec<(Analysis, Vec<Artifact>)>> {
     let sql = format!(
         "SELECT {} FROM json_each(?3) wanted
@@ -170,7 +232,9 @@ pub(super) fn analyses(
         scope::CONDITION
     );
     let (company, owner) = scope::arguments(scope);
-    let found = all(connection, &sql, (company, owner, json_list(ids)), rows::analysis)?;
+    let mut found = all(connection, &sql, (company, owner, json_list(ids)), rows::analysis)?;
+    let count = JsonCount::of(&selection);
+    json_columns::fill_analyses(connection, &mut found, selection.json, &count)?;
     let sql = format!(
         "SELECT {} FROM artifacts r
          WHERE r.analysis_id IN (SELECT value FROM json_each(?1)) ORDER BY r.row",
@@ -194,7 +258,7 @@ pub(super) fn cancel_analysis(
     now: OffsetDateTime,
 ) -> Answer<Cancelled> {
     let one = |connection| {
-        analyses(connection, scope, &[id])
+        analyses(connection, scope, &[id], Selection::ENTITIES)
             .map(|mut found| found.pop().map(|(analysis, _)| Box::new(analysis)))
     };
     let analysis = one(connection)?.ok_or(StoreError::NotFound("analysis"))?;

@@ -14,6 +14,7 @@ mod exporting;
 mod fault;
 mod folder_state;
 mod folders;
+mod json_columns;
 mod legacy;
 mod listing;
 mod logins;

@@ -3,6 +3,7 @@
 
 use super::fault::Answer;
 use super::folder_state::{Settles, touch};
+use super::json_columns;
 use super::results::{fail, running_to_queued};
 use super::rows::{self, all, change, optional};
 use super::run_state::{current, end_run};
@@ -14,7 +15,8 @@ use time::{Duration, OffsetDateTime};
 use vultus_core::rules::FATAL_DEATHS;
 use vultus_core::{AnalysisFailure, AnalysisId, CompanyId, FolderId, RunId};
 use vultus_store::{
-    Applied, ClaimRequest, ClaimedRun, DeathVerdict, LeaseToken, QueueDepth, WorkerDeath,
+    Applied, ClaimRequest, ClaimedRun, DeathVerdict, JsonCount, JsonSelection, LeaseToken,
+    QueueDepth, Selection, WorkerDeath,
 };
 
 /// The companies with unfinished runs of a pool. One step of the index for each company.
@@ -96,6 +98,8 @@ fn fill(connection: &Connection, run: &mut ClaimedRun) -> Answer<bool> {
     if run.analyses.is_empty() {
         return Ok(false);
     }
+    let count = JsonCount::of(&Selection::ALL);
+    json_columns::fill_analyses(connection, &mut run.analyses, JsonSelection::PARAMS, &count)?;
     let taken: HashSet<_> = run
         .analyses
         .iter()

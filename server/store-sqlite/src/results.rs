@@ -90,19 +90,18 @@ pub(super) fn apply_result(
     match result {
         AnalysisResult::Failed(failure) => fail(connection, id, failure, now)?,
         AnalysisResult::Finished { resolution, reasons, result, provenance, artifacts } => {
-            let outcome = serde_json::to_string(&AnalysisOutcome::new(
-                reasons,
-                Some(result),
-                None,
-                provenance,
-            ))?;
+            let outcome = AnalysisOutcome::new(reasons, None, provenance);
             let sql = "UPDATE analyses SET state = 'FINISHED', resolution = ?2, progress = 1,
-                       outcome_doc = ?3, finished_at = ?4, revision = revision + 1 WHERE id = ?1";
-            change(
-                connection,
-                sql,
-                params![id.to_string(), resolution.name(), outcome, nanoseconds(now)],
-            )?;
+                       outcome_doc = ?3, finished_at = ?4, revision = revision + 1, result = ?5
+                       WHERE id = ?1";
+            let arguments = params![
+                id.to_string(),
+                resolution.name(),
+                serde_json::to_string(&outcome)?,
+                nanoseconds(now),
+                result.as_str(),
+            ];
+            change(connection, sql, arguments)?;
             for artifact in artifacts {
                 refuse_swept(connection, &artifact.blob_key)?;
                 rows::insert_artifact(
@@ -127,9 +126,9 @@ pub(super) fn fail(
     let before: AnalysisOutcome = connection
         .prepare_cached(sql)?
         .query_row([id.to_string()], |row| document::<AnalysisOutcome>(row, 0))?;
-    let outcome = AnalysisOutcome::new(&[], None, Some(failure), &before.provenance.into());
+    let outcome = AnalysisOutcome::new(&[], Some(failure), &before.provenance.into());
     let sql = "UPDATE analyses SET state = 'FAILED', outcome_doc = ?2, finished_at = ?3,
-               revision = revision + 1 WHERE id = ?1";
+               revision = revision + 1, result = NULL WHERE id = ?1";
     change(connection, sql, (id.to_string(), serde_json::to_string(&outcome)?, nanoseconds(now)))?;
     Ok(())
 }

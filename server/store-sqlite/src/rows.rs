@@ -7,27 +7,28 @@ use super::documents::{
 use super::fault::Answer;
 use super::values::{document, name, nanoseconds, optional_name, optional_time, parsed, time};
 use rusqlite::{Connection, Params, Row, params};
-use vultus_core::{Analysis, AnalysisGroup, Artifact, Folder, FolderId, Medium};
+use vultus_core::{Analysis, AnalysisGroup, Artifact, Folder, FolderId, JsonText, Medium, Part};
+use vultus_store::StoreError;
 use vultus_store::names::Named;
 
 /// Columns of [`folder`], of `folders f`.
 pub(super) const FOLDER: &str =
-    "f.id, f.company_id, f.owner_id, f.external_id, f.metadata, f.created_at, f.updated_at,
+    "f.id, f.company_id, f.owner_id, f.external_id, f.created_at, f.updated_at,
     f.media_changed_at, f.revision, f.wrapped_key";
 
-/// A folder out of [`FOLDER`].
+/// A folder out of [`FOLDER`], without its metadata.
 pub(super) fn folder(row: &Row<'_>) -> rusqlite::Result<Folder> {
     Ok(Folder {
         id: parsed(row, 0)?,
         company_id: parsed(row, 1)?,
         owner_id: parsed(row, 2)?,
         external_id: row.get(3)?,
-        metadata: document(row, 4)?,
-        created_at: time(row, 5)?,
-        updated_at: time(row, 6)?,
-        media_changed_at: optional_time(row, 7)?,
-        revision: row.get(8)?,
-        wrapped_key: row.get::<_, Option<Vec<u8>>>(9)?.unwrap_or_default(),
+        metadata: Part::LeftOut,
+        created_at: time(row, 4)?,
+        updated_at: time(row, 5)?,
+        media_changed_at: optional_time(row, 6)?,
+        revision: row.get(7)?,
+        wrapped_key: row.get::<_, Option<Vec<u8>>>(8)?.unwrap_or_default(),
     })
 }
 
@@ -43,7 +44,7 @@ pub(super) fn insert_folder(connection: &Connection, folder: &Folder) -> Answer<
         folder.company_id.to_string(),
         folder.owner_id.to_string(),
         folder.external_id,
-        folder.metadata.to_string(),
+        left_in(&folder.metadata)?.as_str(),
         nanoseconds(folder.created_at),
         nanoseconds(folder.updated_at),
         folder.media_changed_at.map(nanoseconds),
@@ -55,20 +56,18 @@ pub(super) fn insert_folder(connection: &Connection, folder: &Folder) -> Answer<
 
 /// Columns of [`medium`], of `media m`.
 pub(super) const MEDIUM: &str =
-    "m.id, m.folder_id, m.metadata, m.properties_doc, m.sha256, m.blob_key, m.thumbnail_key,
-    m.created_at";
+    "m.id, m.folder_id, m.properties_doc, m.sha256, m.blob_key, m.thumbnail_key, m.created_at";
 
-/// A medium out of [`MEDIUM`].
+/// A medium out of [`MEDIUM`], without its metadata.
 pub(super) fn medium(row: &Row<'_>) -> rusqlite::Result<Medium> {
-    let properties: MediumProperties = document(row, 3)?;
+    let properties: MediumProperties = document(row, 2)?;
     Ok(properties.into_medium(MediumColumns {
         id: parsed(row, 0)?,
         folder_id: parsed(row, 1)?,
-        metadata: document(row, 2)?,
-        sha256: row.get(4)?,
-        blob_key: row.get(5)?,
-        thumbnail_key: row.get(6)?,
-        created_at: time(row, 7)?,
+        sha256: row.get(3)?,
+        blob_key: row.get(4)?,
+        thumbnail_key: row.get(5)?,
+        created_at: time(row, 6)?,
     }))
 }
 
@@ -86,7 +85,7 @@ pub(super) fn insert_medium(
     statement.execute(params![
         medium.id.to_string(),
         folder.to_string(),
-        medium.metadata.to_string(),
+        left_in(&medium.metadata)?.as_str(),
         serde_json::to_string(&MediumProperties::from(medium))?,
         medium.sha256,
         medium.blob_key,
@@ -102,7 +101,7 @@ pub(super) const ANALYSIS: &str =
     a.request_doc, a.outcome_doc, a.attempts, a.deaths, a.timeout_ms, a.created_at, a.started_at,
     a.finished_at, a.revision, a.details_erased_at";
 
-/// An analysis out of [`ANALYSIS`].
+/// An analysis out of [`ANALYSIS`], without parameters and result.
 pub(super) fn analysis(row: &Row<'_>) -> rusqlite::Result<Analysis> {
     let request: AnalysisRequest = document(row, 8)?;
     let outcome: AnalysisOutcome = document(row, 9)?;
@@ -117,8 +116,8 @@ pub(super) fn analysis(row: &Row<'_>) -> rusqlite::Result<Analysis> {
         reasons: outcome.reasons.into_iter().map(Into::into).collect(),
         progress: row.get(7)?,
         media: request.media.into_iter().map(Into::into).collect(),
-        params: request.params,
-        result: outcome.result,
+        params: Part::LeftOut,
+        result: Part::LeftOut,
         failure: outcome.failure.map(Into::into),
         provenance: outcome.provenance.into(),
         attempts: row.get(10)?,
@@ -141,16 +140,13 @@ pub(super) fn insert_analysis(
     let mut statement = connection.prepare_cached(
         "INSERT INTO analyses (id, folder_id, group_id, run_id, kind, state, resolution, progress,
                                request_doc, outcome_doc, attempts, deaths, timeout_ms, created_at,
-                               started_at, finished_at, revision, details_erased_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                 ?18)",
+                               started_at, finished_at, revision, details_erased_at, params,
+                               result)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+                 ?19, ?20)",
     )?;
-    let outcome = AnalysisOutcome::new(
-        &analysis.reasons,
-        analysis.result.as_ref(),
-        analysis.failure.as_ref(),
-        &analysis.provenance,
-    );
+    let outcome =
+        AnalysisOutcome::new(&analysis.reasons, analysis.failure.as_ref(), &analysis.provenance);
     statement.execute(params![
         analysis.id.to_string(),
         folder.to_string(),
@@ -170,6 +166,8 @@ pub(super) fn insert_analysis(
         analysis.finished_at.map(nanoseconds),
         analysis.revision,
         analysis.details_erased_at.map(nanoseconds),
+        left_in(&analysis.params)?.as_str(),
+        left_in(&analysis.result)?.as_ref().map(JsonText::as_str),
     ])?;
     Ok(())
 }
@@ -220,6 +218,14 @@ pub(super) fn group(row: &Row<'_>) -> rusqlite::Result<AnalysisGroup> {
         folder_id: parsed(row, 1)?,
         analyses: analyses.analyses,
         created_at: time(row, 3)?,
+    })
+}
+
+/// A part of an entity that is written.
+fn left_in<T>(part: &Part<T>) -> Answer<&T> {
+    part.read().map_err(|error| {
+        let context = "writing an entity".to_owned();
+        StoreError::Internal { context, source: Box::new(error) }.into()
     })
 }
 

@@ -7,7 +7,7 @@ use vultus_store::StoreError;
 
 /// Migration steps in order; step `n` (from 0) leads to version `n + 1`. A released step is never
 /// edited.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
@@ -15,6 +15,7 @@ const STEPS: [&str; 7] = [
     include_str!("schema/0005.sql"),
     include_str!("schema/0006.sql"),
     include_str!("schema/0007.sql"),
+    include_str!("schema/0008.sql"),
 ];
 
 /// The newest version.
@@ -91,6 +92,51 @@ mod tests {
             .collect::<rusqlite::Result<_>>()
             .unwrap();
         assert_eq!(runs, [("sooner".to_owned(), 5), ("later".to_owned(), 9)]);
+    }
+
+    #[test]
+    fn json_of_version_3_moves_to_its_columns() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        for step in &STEPS[..3] {
+            connection.execute_batch(step).unwrap();
+        }
+        connection.pragma_update(None, "user_version", 3).unwrap();
+        let rows = r#"
+            INSERT INTO companies (id, name, created_at) VALUES ('c', 'c', 0);
+            INSERT INTO users (id, company_id, email, name, role, is_service, password_hash,
+                created_at) VALUES ('u', 'c', 'e', 'n', 'ADMIN', 0, 'h', 0);
+            INSERT INTO folders (id, company_id, owner_id, metadata, created_at, updated_at,
+                revision) VALUES ('f', 'c', 'u', '{"n":12345678901234567890123}', 0, 0, 1);
+            INSERT INTO media (id, folder_id, metadata, properties_doc, sha256, blob_key,
+                created_at) VALUES ('m', 'f', '{"a":[1.50]}', '{}', 's', 'b', 0);
+            INSERT INTO analysis_groups (id, folder_id, analyses_doc, created_at)
+                VALUES ('g', 'f', '{}', 0);
+            INSERT INTO runs (id, folder_id, pool, state, turn_at)
+                VALUES ('r', 'f', 'p', 'DONE', 0);
+            INSERT INTO analyses (id, folder_id, group_id, run_id, kind, state, progress,
+                request_doc, outcome_doc, attempts, deaths, timeout_ms, created_at, revision)
+                VALUES ('done', 'f', 'g', 'r', 'k', 'FINISHED', 1,
+                    '{"v":1,"media":[],"params":{"t":0.50}}',
+                    '{"v":1,"reasons":[],"result":{"score":1.50},"failure":null}', 1, 0, 1, 0, 1),
+                ('open', 'f', 'g', 'r', 'k', 'QUEUED', 0, '{"v":1,"media":[],"params":{}}',
+                    '{"v":1,"reasons":[],"result":null,"failure":null}', 0, 0, 1, 0, 1);"#;
+        connection.execute_batch(rows).unwrap();
+        migrate(&mut connection).unwrap();
+        let text = |sql: &str| -> Option<String> {
+            connection.query_row(sql, (), |row| row.get(0)).unwrap()
+        };
+        let folder = text("SELECT metadata FROM folders");
+        assert_eq!(folder.as_deref(), Some(r#"{"n":12345678901234567890123}"#));
+        assert_eq!(text("SELECT metadata FROM media").as_deref(), Some(r#"{"a":[1.50]}"#));
+        let of = |column: &str, id: &str| {
+            text(&format!("SELECT {column} FROM analyses WHERE id = '{id}'"))
+        };
+        assert_eq!(of("params", "done").as_deref(), Some(r#"{"t":0.50}"#));
+        assert_eq!(of("result", "done").as_deref(), Some(r#"{"score":1.50}"#));
+        assert_eq!((of("params", "open").as_deref(), of("result", "open")), (Some("{}"), None));
+        assert_eq!(of("request_doc", "done").as_deref(), Some(r#"{"v":1,"media":[]}"#));
+        let outcome = Some(r#"{"v":1,"reasons":[],"failure":null}"#);
+        assert_eq!(of("outcome_doc", "done").as_deref(), outcome);
     }
 
     #[test]

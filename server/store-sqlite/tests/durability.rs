@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use vultus_core::FolderId;
 use vultus_store::contract::World;
-use vultus_store::{Folders, Queue, Scope, Store};
+use vultus_store::{Folders, Queue, Scope, Selection, Store};
 use vultus_store_sqlite::{Options, SqliteStore};
 
 /// Variable with the data folder of the child.
@@ -66,7 +66,10 @@ fn answered_writes_survive_a_kill() {
     runtime.block_on(async {
         let store = SqliteStore::open(&data.path().join("vultus.db"), Options::default())
             .expect("it opens again");
-        let found = store.folders(Scope::Everything, &answered).await.expect("reading works");
+        let found = store
+            .folders(Scope::Everything, &answered, Selection::ALL)
+            .await
+            .expect("reading works");
         assert_eq!(found.len(), answered.len(), "every answered folder exists");
         assert!(
             found.iter().all(|folder| folder.media.len() == 1 && folder.analyses.len() == 2),

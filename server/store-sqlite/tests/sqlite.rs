@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
-use vultus_core::{Folder, Resolution};
+use vultus_core::{Folder, JsonText, Resolution};
 use vultus_store::contract::{World, at, crash, group, medium, verdict};
-use vultus_store::{AnalysisResult, Applied, Change, FolderAdditions, Store};
+use vultus_store::{AnalysisResult, Applied, Change, FolderAdditions, Selection, Store};
 use vultus_store_sqlite::{Options, SqliteStore};
 
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -45,16 +45,19 @@ async fn erased_folder_leaves_nothing_in_the_raw_files() {
     // Values of many sizes between rows that stay: inline, on overflow pages, and moved when pages
     // are rebalanced.
     for round in 0..40 {
-        let keep = Folder { metadata: json!({"keep": "k".repeat(37 * round)}), ..world.folder(0) };
+        let keep = Folder {
+            metadata: JsonText::from(json!({"keep": "k".repeat(37 * round)})).into(),
+            ..world.folder(0)
+        };
         world.store.create_folder(&keep, &FolderAdditions::default(), None).await.unwrap();
         let secret = format!("{CANARY}{}", "s".repeat(round * 131));
         let folder = Folder {
-            metadata: json!({ "secret": secret }),
+            metadata: JsonText::from(json!({ "secret": secret })).into(),
             external_id: Some(format!("{CANARY}{round}")),
             ..world.folder(0)
         };
         let mut taken = medium(folder.id, 0);
-        taken.metadata = json!({ "secret": secret });
+        taken.metadata = JsonText::from(json!({ "secret": secret })).into();
         taken.original_name = Some(format!("{CANARY}.jpg"));
         let new = group(folder.id, 0, &["liveness", "face_match"], &[taken.id]);
         let additions = FolderAdditions {
@@ -67,7 +70,7 @@ async fn erased_folder_leaves_nothing_in_the_raw_files() {
         let run = world.claim(0).await.expect("the run waits");
         let mut result = verdict(Resolution::Declined, taken.id);
         if let AnalysisResult::Finished { result, reasons, .. } = &mut result {
-            *result = json!({ "secret": secret });
+            *result = JsonText::from(json!({ "secret": secret }));
             reasons[0].message = format!("{CANARY} reason");
         }
         world.store.enter_analysis(run.token, new.group.analyses[0], at(1)).await.unwrap();
@@ -92,7 +95,7 @@ async fn erased_folder_leaves_nothing_in_the_raw_files() {
                     .store
                     .list_folders(world.scope(), &Default::default(), Default::default(), None, 100)
                     .await;
-                world.store.contents(listed.unwrap().0).await.unwrap();
+                world.store.contents(listed.unwrap().0, Selection::CONTENTS).await.unwrap();
             }
         }
     });
@@ -179,7 +182,8 @@ async fn foreign_reader_only_delays_truncating_the_log() {
     const CANARY: &str = "canary-0815-JWK";
     let (store, data) = make().await;
     let world = World::new(store).await;
-    let folder = Folder { metadata: json!({ "secret": CANARY }), ..world.folder(0) };
+    let folder =
+        Folder { metadata: JsonText::from(json!({ "secret": CANARY })).into(), ..world.folder(0) };
     world.store.create_folder(&folder, &FolderAdditions::default(), None).await.unwrap();
     let reader = rusqlite::Connection::open(data.path().join("vultus.db")).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM folders").unwrap();

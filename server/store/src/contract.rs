@@ -16,6 +16,7 @@ mod fixtures;
 mod folders;
 mod listing;
 mod queue;
+mod reading;
 mod results;
 mod turns;
 mod whole;
@@ -47,7 +48,6 @@ macro_rules! contract_tests {
                 company_key_is_replaced_only_if_the_old_one_matches,
             }
             folders {
-                folder_is_read_as_it_was_written,
                 repeated_key_replays_the_same_request_only,
                 concurrent_identical_requests_create_one_folder,
                 external_id_is_unique_within_its_company,
@@ -93,6 +93,11 @@ macro_rules! contract_tests {
                 cancelled_analysis_stays_cancelled,
                 concurrent_writes_to_one_run_count_once_each,
                 concurrent_writes_to_many_runs_get_separate_answers,
+            }
+            reading {
+                folder_is_read_as_it_was_written,
+                what_is_not_selected_is_left_out,
+                json_over_the_limit_of_a_read_is_refused,
             }
             blobs {
                 tombstone_rejects_references_until_it_is_revived,

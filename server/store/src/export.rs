@@ -7,13 +7,12 @@
 
 use crate::records::{Company, IdempotencyKey, Replay, Session, UserWithPassword};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId,
-    CompanyId, Folder, FolderId, GroupId, MediaId, MediaKind, Medium, Provenance, Reason,
-    Resolution, Role, RunId, SessionId, Tag, User, UserId,
+    CompanyId, Folder, FolderId, GroupId, JsonText, MediaId, MediaKind, Medium, Part, Provenance,
+    Reason, Resolution, Role, RunId, SessionId, Tag, User, UserId,
 };
 
 /// Version of the records.
@@ -181,7 +180,7 @@ shapes! {
         company_id: CompanyId,
         owner_id: UserId,
         external_id: Option<String>,
-        metadata: Value,
+        metadata: Part<JsonText>,
         created_at: OffsetDateTime,
         updated_at: OffsetDateTime,
         media_changed_at: Option<OffsetDateTime>,
@@ -193,7 +192,7 @@ shapes! {
         folder_id: FolderId,
         kind: MediaKind,
         tags: Vec<Tag>,
-        metadata: Value,
+        metadata: Part<JsonText>,
         original_name: Option<String>,
         content_type: String,
         byte_size: u64,
@@ -225,8 +224,8 @@ shapes! {
         reasons: Vec<Reason>,
         progress: f32,
         media: Vec<TakenMedium>,
-        params: Value,
-        result: Option<Value>,
+        params: Part<JsonText>,
+        result: Part<Option<JsonText>>,
         failure: Option<AnalysisFailure>,
         provenance: Provenance,
         attempts: u32,

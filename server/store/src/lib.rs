@@ -10,6 +10,7 @@ pub mod events;
 pub mod export;
 pub mod names;
 pub mod records;
+mod selection;
 pub mod signals;
 pub mod space;
 pub mod stored;
@@ -17,6 +18,7 @@ mod traits;
 
 pub use events::{Change, ChangeStream, FolderChange};
 pub use records::*;
+pub use selection::{JsonCount, JsonSelection, Selection, TooMuchJson};
 pub use traits::{
     Accounts, Analyses, Archive, BlobIndex, Challenges, Events, Folders, Installation, Queue,
     Result, Store, StoreError,

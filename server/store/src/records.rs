@@ -4,7 +4,8 @@ use time::{Duration, OffsetDateTime};
 use vultus_core::turns::Turns;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, Artifact, CompanyId, Folder, FolderId,
-    GroupId, MediaId, Medium, Provenance, Reason, Resolution, RunId, SessionId, User, UserId,
+    GroupId, JsonText, MediaId, Medium, Part, Provenance, Reason, Resolution, RunId, SessionId,
+    User, UserId,
 };
 
 /// Version of the stored data.
@@ -194,11 +195,11 @@ pub struct FolderContents {
     /// The folder.
     pub folder: Folder,
     /// Its media, oldest first.
-    pub media: Vec<Medium>,
+    pub media: Part<Vec<Medium>>,
     /// Its analyses, oldest first.
-    pub analyses: Vec<Analysis>,
+    pub analyses: Part<Vec<Analysis>>,
     /// Their artifacts.
-    pub artifacts: Vec<Artifact>,
+    pub artifacts: Part<Vec<Artifact>>,
 }
 
 /// Fencing token of a lease: proves that a node may write to a run. It is stale once another node
@@ -241,9 +242,9 @@ pub struct ClaimedRun {
     pub folder_id: FolderId,
     /// The wrapped key of the folder: decrypts its media and encrypts its artifacts.
     pub folder_key: Vec<u8>,
-    /// Its analyses that are not final, in order.
+    /// Its analyses that are not final, in order, with their parameters.
     pub analyses: Vec<Analysis>,
-    /// The media that they use.
+    /// The media that they use, without their metadata.
     pub media: Vec<Medium>,
     /// Whether the analyses must run one by one, because a worker died in this run before.
     pub one_by_one: bool,
@@ -261,7 +262,7 @@ pub enum AnalysisResult {
         /// Reasons.
         reasons: Vec<Reason>,
         /// The analyzer's result.
-        result: serde_json::Value,
+        result: JsonText,
         /// Analyzer, weights and parameters that produced it.
         provenance: Provenance,
         /// Artifacts; their blobs are written already.

@@ -17,9 +17,17 @@ use rustix::net::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use vultus_core::json::{JsonExcess, check_size};
 
 /// Maximum size of the JSON of one message, in bytes.
 pub const MAX_JSON_BYTES: usize = 8 * 1024 * 1024;
+
+/// Maximum number of JSON values of one message. A parsed value takes up to 600 times the memory of
+/// its text.
+pub const MAX_JSON_VALUES: usize = 100_000;
+
+/// Maximum nesting of the JSON of one message.
+const MAX_JSON_DEPTH: usize = 100;
 
 /// Maximum number of descriptors attached to one message.
 pub const MAX_DESCRIPTORS: usize = 64;
@@ -38,6 +46,9 @@ pub enum ChannelError {
         /// The announced length.
         bytes: usize,
     },
+    /// A message with too many or too deeply nested values.
+    #[error("the JSON of a message {0}")]
+    TooManyValues(#[from] JsonExcess),
     /// A message with more descriptors than [`MAX_DESCRIPTORS`].
     #[error("a message with {count} descriptors exceeds the limit of {MAX_DESCRIPTORS}")]
     TooManyDescriptors {
@@ -168,6 +179,7 @@ impl Channel {
         }
         let mut json = vec![0; length];
         self.read_exactly(&mut json)?;
+        check_size(&json, MAX_JSON_VALUES, MAX_JSON_DEPTH)?;
         let message = serde_json::from_slice(&json).map_err(ChannelError::NotAMessage)?;
         Ok((message, descriptors))
     }
@@ -268,6 +280,19 @@ mod tests {
             far.receive::<FromWorker>(),
             Err(ChannelError::TooLong { bytes: 0x7fff_ffff })
         ));
+    }
+
+    #[test]
+    fn message_with_too_many_values_is_refused_before_parsing() {
+        let (mut near, mut far) = Channel::pair().unwrap();
+        let sender = std::thread::spawn(move || {
+            near.send(&vec![0; MAX_JSON_VALUES - 1], &[]).unwrap();
+            near.send(&vec![0; MAX_JSON_VALUES], &[]).unwrap();
+        });
+        let fits = far.receive::<Vec<u8>>().unwrap().0.len();
+        assert_eq!(fits, MAX_JSON_VALUES - 1);
+        assert!(matches!(far.receive::<Vec<u8>>(), Err(ChannelError::TooManyValues(_))));
+        sender.join().unwrap();
     }
 
     #[test]

@@ -197,7 +197,7 @@ pub enum FromWorker {
         fraction: f32,
     },
     /// An analysis is done. Descriptors: one per artifact, followed by one with the outcome as JSON
-    /// if `outcome_bytes` is not 0 (then `Judgement::outcome` is null).
+    /// if `outcome_bytes` is not 0 (then `Judgement::outcome` is empty).
     Judged {
         /// The run.
         run: String,
@@ -330,9 +330,9 @@ pub struct RefusalReport {
 /// A verdict with its provenance.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Judgement {
-    /// The plugin's outcome, as serialised from `vultus_plugin_api::Outcome`: resolution, reasons,
-    /// result.
-    pub outcome: Value,
+    /// The plugin's outcome: the JSON text of a `vultus_plugin_api::Outcome`. As text, so that its
+    /// size can be checked before it is parsed.
+    pub outcome: String,
     /// Id of the plugin that judged.
     pub plugin: String,
     /// Version of the plugin.

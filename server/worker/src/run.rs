@@ -154,11 +154,10 @@ impl Run<'_> {
         }
         let mut outcome_bytes = 0;
         if let Ok(judgement) = &mut result {
-            let text = judgement.outcome.to_string();
-            if text.len() > INLINE_OUTCOME_BYTES {
+            if judgement.outcome.len() > INLINE_OUTCOME_BYTES {
+                let text = std::mem::take(&mut judgement.outcome);
                 beside.push(self.outbox.attachment("outcome", text.as_bytes())?);
                 outcome_bytes = text.len() as u64;
-                judgement.outcome = serde_json::Value::Null;
             }
         }
         let judged = FromWorker::Judged {
@@ -210,7 +209,7 @@ impl Run<'_> {
         }
         match judged {
             Ok(outcome) => {
-                let outcome = serde_json::to_value(&outcome).map_err(|error| {
+                let outcome = serde_json::to_string(&outcome).map_err(|error| {
                     failure::bad_request(&format!("writing the outcome failed: {error}"))
                 })?;
                 Ok(Answer {
@@ -251,7 +250,7 @@ impl Run<'_> {
     }
 }
 
-fn judgement(outcome: serde_json::Value, provenance: Provenance) -> Judgement {
+fn judgement(outcome: String, provenance: Provenance) -> Judgement {
     Judgement {
         outcome,
         plugin: provenance.plugin,

@@ -59,7 +59,7 @@ fn files_of_a_worker_are_bounded_together() {
     node.ready();
     for _ in 0..2 {
         let judged = judge(&mut node, "files").unwrap();
-        let megabytes = judged.outcome["result"]["value"].as_u64().unwrap();
+        let megabytes = node::outcome_of(&judged)["result"]["value"].as_u64().unwrap();
         assert!((64..=192).contains(&megabytes), "{megabytes} MiB");
     }
     assert!(judge(&mut node, "artifacts").is_ok(), "the folder was emptied");
@@ -71,7 +71,7 @@ fn constructors_of_a_library_run_inside_the_sandbox() {
     node.ready();
     let judged = node.judge(&[], &[analysis("a", "early", json!({}), &[])]).remove(0).unwrap();
     let expected = json!({"socket": libc::EPERM, "file": libc::EACCES, "fork": libc::EPERM});
-    assert_eq!(judged.outcome["result"], expected, "0 would mean that it worked");
+    assert_eq!(node::outcome_of(&judged)["result"], expected, "0 would mean that it worked");
 }
 
 #[test]
@@ -140,7 +140,10 @@ fn missing_kernel_feature_is_reported_or_refused() {
             Node::start_without(call, plugins(), |setup| setup.sandbox = SandboxLevel::BestEffort);
         let gaps = lenient.ready().sandbox_gaps;
         assert!(gaps.len() == 1 && gaps[0].contains(gap), "{gaps:?}");
-        assert_eq!(judge(&mut lenient, "ok").unwrap().outcome["result"], json!({"value": 1}));
+        assert_eq!(
+            node::outcome_of(&judge(&mut lenient, "ok").unwrap())["result"],
+            json!({"value": 1})
+        );
         assert_eq!(
             judge(&mut lenient, "socket").unwrap_err().code,
             "ANALYZER_FAILED",
@@ -158,5 +161,5 @@ fn built_in_analyzers_work_in_the_sandbox_with_threads() {
     let params = node::default_params(&ready, "liveness");
     let judged =
         node.judge(&["obama2.jpg"], &[analysis("l", "liveness", params, &[0])]).remove(0).unwrap();
-    assert_ne!(judged.outcome["result"]["score"], Value::Null);
+    assert_ne!(node::outcome_of(&judged)["result"]["score"], Value::Null);
 }

@@ -254,9 +254,12 @@ fn built_in_scores_do_not_depend_on_other_analyses() {
     ]);
     assert_eq!(together[1].outcome, match_alone.outcome);
     assert_eq!(together[2].outcome, live_alone.outcome);
-    let score = live_alone.outcome["result"]["score"].as_f64().unwrap();
+    let score = node::outcome_of(&live_alone)["result"]["score"].as_f64().unwrap();
     assert!((0.0..=1.0).contains(&score), "{score}");
-    assert_ne!(together[0].outcome["result"]["score"], live_alone.outcome["result"]["score"]);
+    assert_ne!(
+        node::outcome_of(&together[0])["result"]["score"],
+        node::outcome_of(&live_alone)["result"]["score"]
+    );
     let weights: Vec<&str> = match_alone.weights.iter().map(|(file, _)| file.as_str()).collect();
     assert!(weights.contains(&"face_detection_yunet.onnx"));
     assert!(weights.contains(&"face_recognition_sface.onnx"));

@@ -31,6 +31,7 @@ fn invalid_outcome_is_an_internal_failure_naming_the_rule() {
         ("unknown_field", "is not the JSON of an outcome"),
         ("unknown_resolution", "is not the JSON of an outcome"),
         ("not_utf8", "is not UTF-8"),
+        ("many_values", "must have at most 50000 JSON values"),
         ("bad_schema", "breaks its result_schema at /value"),
         ("no_reason", "has no reason for a resolution other than SUCCESS"),
         ("bad_code", "has a malformed code in reason 0"),

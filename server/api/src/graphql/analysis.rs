@@ -139,11 +139,8 @@ impl StoredAnalysis {
         &self,
         ctx: &Context<'_>,
     ) -> vultus_core::Result<Option<DocumentResult>> {
-        match self.analysis.result {
-            Some(_) => Ok(ResultView::of(&self.analysis)
-                .document(&self.contents(ctx).await?, &self.artifacts)),
-            None => Ok(None),
-        }
+        let view = ResultView::of(ctx, &self.analysis).await?;
+        view.document(&self.contents(ctx).await?, &self.artifacts)
     }
 
     pub(super) fn best_shot(&self) -> Option<Artifact> {

@@ -1,7 +1,6 @@
 //! The concrete analysis objects: the fields of the interface, and those of each type.
 
 use async_graphql::{Context, ID, Object, Result};
-use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::analysis::{
@@ -10,11 +9,13 @@ use super::analysis::{
 use super::artifact::Artifact;
 use super::context::counted;
 use super::document::{
-    DocumentBarcode, DocumentField, DocumentLine, DocumentPortrait, DocumentQuality,
-    DocumentResult, DocumentType, Mrz,
+    DocumentBarcode, DocumentField, DocumentLine, DocumentPortrait, DocumentQuality, DocumentType,
+    Mrz,
 };
 use super::folder::Folder;
 use super::group::{AnalysisGroup, group};
+use super::json::Json;
+use super::loader;
 use super::media::{self, Media};
 use super::quality::QualityMediaResult;
 use super::results::{FaceMatchMediaResult, FacePair, LivenessMediaResult, ResultView};
@@ -86,13 +87,13 @@ macro_rules! analysis_object {
             }
 
             /// The parameters in effect: those of the request over the company's over the defaults.
-            pub async fn params(&self) -> Value {
-                self.0.analysis.params.clone()
+            pub async fn params(&self, ctx: &Context<'_>) -> Result<Json> {
+                Ok(loader::params(ctx, self.0.analysis.id).await?)
             }
 
             /// The analyzer's result in the shape of its result schema; null unless FINISHED.
-            pub async fn result(&self) -> Option<Value> {
-                self.0.analysis.result.clone()
+            pub async fn result(&self, ctx: &Context<'_>) -> Result<Option<Json>> {
+                Ok(ResultView::of(ctx, &self.0.analysis).await?.json())
             }
 
             /// The files that it produced.
@@ -151,14 +152,15 @@ analysis_object! {
     /// Whether a living person was before the camera, rather than a picture, a screen or a mask.
     LivenessAnalysis {
         /// Probability of a presentation attack, 0–1: that of the worst medium.
-        async fn score(&self) -> Option<f64> {
-            ResultView::of(&self.0.analysis).number("score")
+        async fn score(&self, ctx: &Context<'_>) -> Result<Option<f64>> {
+            Ok(ResultView::of(ctx, &self.0.analysis).await?.number("score")?)
         }
 
         /// The findings of each medium.
         async fn per_media(&self, ctx: &Context<'_>) -> Result<Vec<LivenessMediaResult>> {
             let contents = self.0.contents(ctx).await?;
-            Ok(counted(ctx, ResultView::of(&self.0.analysis).liveness_media(&contents))?)
+            let view = ResultView::of(ctx, &self.0.analysis).await?;
+            Ok(counted(ctx, view.liveness_media(&contents)?)?)
         }
 
         /// The best picture of the living person.
@@ -172,26 +174,28 @@ analysis_object! {
     /// Whether the faces of several media are the same person's.
     FaceMatchAnalysis {
         /// Calibrated similarity of the least similar pair, 0–1.
-        async fn similarity(&self) -> Option<f64> {
-            ResultView::of(&self.0.analysis).number("similarity")
+        async fn similarity(&self, ctx: &Context<'_>) -> Result<Option<f64>> {
+            Ok(ResultView::of(ctx, &self.0.analysis).await?.number("similarity")?)
         }
 
         /// False match rate at the threshold `acceptFrom`: the share of pairs of different people
         /// that it accepts; null outside the measured range.
-        async fn fmr(&self) -> Option<f64> {
-            ResultView::of(&self.0.analysis).number("fmr")
+        async fn fmr(&self, ctx: &Context<'_>) -> Result<Option<f64>> {
+            Ok(ResultView::of(ctx, &self.0.analysis).await?.number("fmr")?)
         }
 
         /// All pairs of media.
         async fn pairs(&self, ctx: &Context<'_>) -> Result<Vec<FacePair>> {
             let contents = self.0.contents(ctx).await?;
-            Ok(counted(ctx, ResultView::of(&self.0.analysis).pairs(&contents))?)
+            let view = ResultView::of(ctx, &self.0.analysis).await?;
+            Ok(counted(ctx, view.pairs(&contents)?)?)
         }
 
         /// How each medium was used.
         async fn per_media(&self, ctx: &Context<'_>) -> Result<Vec<FaceMatchMediaResult>> {
             let contents = self.0.contents(ctx).await?;
-            Ok(counted(ctx, ResultView::of(&self.0.analysis).face_match_media(&contents))?)
+            let view = ResultView::of(ctx, &self.0.analysis).await?;
+            Ok(counted(ctx, view.face_match_media(&contents)?)?)
         }
     }
 }
@@ -200,8 +204,8 @@ analysis_object! {
     /// The contents of an identity document, and whether they are consistent.
     DocumentAnalysis {
         /// Type of the document; null until it is known.
-        async fn document_type(&self) -> Option<DocumentType> {
-            self.0.analysis.result.as_ref().map(DocumentResult::kind_in)
+        async fn document_type(&self, ctx: &Context<'_>) -> Result<Option<DocumentType>> {
+            Ok(ResultView::of(ctx, &self.0.analysis).await?.document_type()?)
         }
 
         /// The fields of the document, from all its zones.
@@ -244,14 +248,15 @@ analysis_object! {
     /// Whether pictures of a face are good enough for analysis.
     QualityAnalysis {
         /// Quality of the worst medium, 0–100; null if a medium shows no face.
-        async fn overall(&self) -> Option<f64> {
-            ResultView::of(&self.0.analysis).number("overall")
+        async fn overall(&self, ctx: &Context<'_>) -> Result<Option<f64>> {
+            Ok(ResultView::of(ctx, &self.0.analysis).await?.number("overall")?)
         }
 
         /// The measurements of each medium.
         async fn per_media(&self, ctx: &Context<'_>) -> Result<Vec<QualityMediaResult>> {
             let contents = self.0.contents(ctx).await?;
-            Ok(counted(ctx, ResultView::of(&self.0.analysis).quality_media(&contents))?)
+            let view = ResultView::of(ctx, &self.0.analysis).await?;
+            Ok(counted(ctx, view.quality_media(&contents)?)?)
         }
     }
 }

@@ -6,12 +6,14 @@
 use std::io;
 
 use serde::Serialize;
+use serde_json::ser::Formatter;
 use vultus_core::{Error, Result};
 
 /// `answer` as JSON, unless it is larger than `limit` bytes.
 pub fn to_json(answer: &impl Serialize, limit: usize) -> Result<Vec<u8>> {
     let mut writer = Bounded { text: Vec::new(), limit, is_full: false };
-    match serde_json::to_writer(&mut writer, answer) {
+    let mut serializer = serde_json::Serializer::with_formatter(&mut writer, RawBytes);
+    match answer.serialize(&mut serializer) {
         Ok(()) => Ok(writer.text),
         Err(_) if writer.is_full => Err(too_large(limit)),
         Err(error) => Err(Error::internal("writing an answer", error)),
@@ -23,6 +25,19 @@ fn too_large(limit: usize) -> Error {
         argument: None,
         message: format!("the answer is larger than {limit} bytes: request less at once"),
         reason: Some("ANSWER_TOO_LARGE".to_owned()),
+    }
+}
+
+/// Writes bytes as they are: they are the text of the scalar `JSON`, see [`super::json`].
+struct RawBytes;
+
+impl Formatter for RawBytes {
+    fn write_byte_array<W: ?Sized + io::Write>(
+        &mut self,
+        writer: &mut W,
+        text: &[u8],
+    ) -> io::Result<()> {
+        writer.write_all(text)
     }
 }
 

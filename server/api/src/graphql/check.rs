@@ -3,12 +3,12 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 
 use super::analysis::{AnalysisState, Failure, Provenance, Resolution};
 use super::context::caller;
 use super::document::DocumentResult;
 use super::inputs::{AnalysisRequestInput, MediaInput, analysis_requests, new_media};
+use super::json::Json;
 use super::media::MediaKind;
 use super::scalars::int;
 use vultus_service::{CheckedAnalysis, CheckedArtifact};
@@ -139,19 +139,19 @@ impl CheckResult {
     }
 
     /// For a document: its contents.
-    async fn document(&self) -> Option<DocumentResult> {
-        let result = self.0.result.as_ref().filter(|_| self.0.kind == "document")?;
-        Some(DocumentResult::read(result, |_| None, |_| None))
+    async fn document(&self) -> Result<Option<DocumentResult>> {
+        let result = self.0.result.as_ref().filter(|_| self.0.kind == "document");
+        Ok(result.map(|result| DocumentResult::read(result, |_| None, |_| None)).transpose()?)
     }
 
     /// The parameters in effect: those of the request over the company's over the defaults.
-    async fn params(&self) -> &Value {
-        &self.0.params
+    async fn params(&self) -> Json {
+        Json::from(&self.0.params)
     }
 
     /// The analyzer's result in the shape of its result schema; null unless FINISHED.
-    async fn result(&self) -> Option<&Value> {
-        self.0.result.as_ref()
+    async fn result(&self) -> Option<Json> {
+        self.0.result.as_ref().map(Json::from)
     }
 
     /// Why there is no verdict; null unless FAILED.
@@ -172,7 +172,7 @@ impl CheckResult {
 
 impl CheckResult {
     fn number(&self, kind: &str, name: &str) -> Option<f64> {
-        self.0.result.as_ref().filter(|_| self.0.kind == kind)?.get(name)?.as_f64()
+        self.0.result.as_ref().filter(|_| self.0.kind == kind)?.field(name)
     }
 }
 

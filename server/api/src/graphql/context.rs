@@ -10,7 +10,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use vultus_core::{Error, Principal, Result};
 
-use vultus_service::{ClientKey, NextAnswer, Services, UploadedFile};
+use super::needs::Needs;
+use super::request_limits::AnswerLimits;
+use crate::memory::Reserved;
+use vultus_service::{ClientKey, NextAnswer, Selection, Services, UploadedFile};
 
 /// Maximum of `waitMs`, in milliseconds.
 pub const MAX_WAIT_MS: i32 = 30_000;
@@ -19,14 +22,64 @@ pub const MAX_WAIT_MS: i32 = 30_000;
 /// of lists are known; this limit also covers nested lists.
 const MAX_OBJECTS: usize = 50_000;
 
-/// Counts the objects of one answer.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ObjectCount(Arc<AtomicUsize>);
+/// Counts the objects of one answer, and the bytes of JSON that it reads.
+#[derive(Debug, Clone)]
+pub(super) struct AnswerCount(Arc<Counted>);
 
-impl ObjectCount {
+#[derive(Debug)]
+struct Counted {
+    objects: AtomicUsize,
+    json: AtomicUsize,
+    json_limit: usize,
+    /// The memory of the request: what it keeps itself, and the JSON that was read.
+    memory: Mutex<Option<Reserved>>,
+    /// The part of it that the request keeps itself.
+    kept: AtomicUsize,
+}
+
+impl AnswerCount {
+    fn new(json_limit: usize) -> Self {
+        let [objects, json, kept] = [0; 3].map(AtomicUsize::new);
+        let memory = Mutex::default();
+        Self(Arc::new(Counted { objects, json, json_limit, memory, kept }))
+    }
+
+    /// Number of bytes of JSON that the answer may still read.
+    pub(super) fn json_left(&self) -> usize {
+        self.0.json_limit.saturating_sub(self.0.json.load(Ordering::Relaxed))
+    }
+
+    /// Reserves memory for JSON that was read, until the answer is complete.
+    pub(super) fn reserve(&self, bytes: usize) -> Result<()> {
+        self.0.memory.lock().as_mut().map_or(Ok(()), |memory| memory.grow(bytes))
+    }
+
+    fn keep(&self, memory: Option<Reserved>) {
+        let kept = memory.as_ref().map_or(0, Reserved::bytes);
+        self.0.kept.store(kept, Ordering::Relaxed);
+        *self.0.memory.lock() = memory;
+    }
+
+    /// Adds JSON that was read or is about to be parsed, or refuses the answer.
+    pub(super) fn add_json(&self, bytes: usize) -> Result<()> {
+        let before = self.0.json.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) <= self.0.json_limit {
+            return Ok(());
+        }
+        Err(Error::LimitExceeded {
+            argument: Some("query".to_owned()),
+            message: format!(
+                "the answer needs more than {} bytes of JSON (metadata, parameters, results): \
+                 request shorter pages, or fewer of these fields",
+                self.0.json_limit
+            ),
+            reason: Some("ANSWER_TOO_LARGE".to_owned()),
+        })
+    }
+
     /// Adds objects, or refuses the answer.
     pub(super) fn add(&self, objects: usize) -> Result<()> {
-        let before = self.0.fetch_add(objects, Ordering::Relaxed);
+        let before = self.0.objects.fetch_add(objects, Ordering::Relaxed);
         if before.saturating_add(objects) <= MAX_OBJECTS {
             return Ok(());
         }
@@ -40,9 +93,13 @@ impl ObjectCount {
         })
     }
 
-    /// Resets the count for the next answer of a subscription.
+    /// Resets the counts for the next answer of a subscription.
     pub(super) fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        self.0.objects.store(0, Ordering::Relaxed);
+        self.0.json.store(0, Ordering::Relaxed);
+        if let Some(memory) = self.0.memory.lock().as_mut() {
+            memory.shrink_to(self.0.kept.load(Ordering::Relaxed));
+        }
     }
 }
 
@@ -89,14 +146,17 @@ pub struct RequestContext {
     began: Instant,
     idempotency: Option<Idempotency>,
     files: Mutex<Vec<Option<UploadedFile>>>,
-    objects: ObjectCount,
+    count: AnswerCount,
+    selection: Selection,
+    memory: Option<Reserved>,
     next_answer: NextAnswer,
 }
 
 impl RequestContext {
     /// A request without files.
     pub fn new(services: Services, auth: Auth, request_id: String, base_url: String) -> Self {
-        let (idempotency, files, objects) = (None, Mutex::default(), ObjectCount::default());
+        let (idempotency, files) = (None, Mutex::default());
+        let count = AnswerCount::new(AnswerLimits::default().json_bytes);
         Self {
             services,
             auth,
@@ -106,7 +166,9 @@ impl RequestContext {
             began: Instant::now(),
             idempotency,
             files,
-            objects,
+            count,
+            selection: Selection::CONTENTS,
+            memory: None,
             next_answer: NextAnswer::default(),
         }
     }
@@ -115,6 +177,22 @@ impl RequestContext {
     #[must_use]
     pub fn with_client(mut self, client: IpAddr) -> Self {
         self.client = client;
+        self
+    }
+
+    /// Sets what the document needs of folders, and the limits of the answer.
+    #[must_use]
+    pub(super) fn with_document(mut self, needs: Needs, limits: &AnswerLimits) -> Self {
+        self.selection = needs.selection();
+        self.count = AnswerCount::new(limits.json_bytes);
+        self.count.keep(self.memory.take());
+        self
+    }
+
+    /// Sets the memory that the request has reserved.
+    #[must_use]
+    pub(crate) fn with_memory(mut self, memory: Reserved) -> Self {
+        self.memory = Some(memory);
         self
     }
 
@@ -184,9 +262,14 @@ impl RequestContext {
             )
     }
 
-    /// The counter of the answer's objects.
-    pub(super) fn objects(&self) -> &ObjectCount {
-        &self.objects
+    /// The counters of the answer.
+    pub(super) fn count(&self) -> &AnswerCount {
+        &self.count
+    }
+
+    /// What the document needs of folders.
+    pub(super) fn selection(&self) -> Selection {
+        self.selection
     }
 
     /// The bound that a subscription shares with its connection.
@@ -221,7 +304,7 @@ pub(super) fn caller<'c>(ctx: &Context<'c>) -> Result<(&'c Services, Principal)>
 
 /// Adds a list to the answer's number of objects.
 pub(super) fn counted<T>(ctx: &Context<'_>, list: Vec<T>) -> Result<Vec<T>> {
-    request(ctx)?.objects().add(list.len())?;
+    request(ctx)?.count().add(list.len())?;
     Ok(list)
 }
 
@@ -231,10 +314,20 @@ mod tests {
 
     #[test]
     fn each_answer_has_at_most_50_000_objects() {
-        let count = ObjectCount::default();
+        let count = AnswerCount::new(100);
         assert!(count.add(50_000).is_ok());
         assert!(matches!(count.add(1), Err(Error::LimitExceeded { .. })));
         count.reset();
         assert!(count.add(1).is_ok());
+    }
+
+    #[test]
+    fn each_answer_reads_a_limited_amount_of_json() {
+        let count = AnswerCount::new(100);
+        assert!(count.add_json(60).is_ok());
+        assert_eq!(count.json_left(), 40);
+        assert!(matches!(count.add_json(41), Err(Error::LimitExceeded { .. })));
+        count.reset();
+        assert_eq!(count.json_left(), 100);
     }
 }

@@ -10,6 +10,7 @@ use async_graphql::{Enum, SimpleObject};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use vultus_core::{Error, JsonText, Result};
 
 use super::artifact::Artifact;
 use super::media::Media;
@@ -226,16 +227,20 @@ pub struct DocumentResult {
 
 impl DocumentResult {
     /// The document type in a result.
-    pub(super) fn kind_in(result: &Value) -> DocumentType {
-        one(result, "type").unwrap_or(DocumentType::Unknown)
+    pub(super) fn kind_in(result: &JsonText) -> DocumentType {
+        result.field("type").unwrap_or(DocumentType::Unknown)
     }
 
     /// Reads a result. `medium` finds a medium by its index, `artifact` an artifact by its name.
     pub(super) fn read(
-        result: &Value,
+        result: &JsonText,
         medium: impl Fn(i32) -> Option<Media>,
         artifact: impl Fn(&str) -> Option<Artifact>,
-    ) -> Self {
+    ) -> Result<Self> {
+        let kind = Self::kind_in(result);
+        let result = &result
+            .to_value()
+            .map_err(|error| Error::internal("reading a document result", error))?;
         let mut fields: Vec<DocumentField> = list(result, "fields");
         fields.iter_mut().for_each(|field| field.media = field.medium.and_then(&medium));
         let mut barcodes: Vec<DocumentBarcode> = list(result, "barcodes");
@@ -260,15 +265,15 @@ impl DocumentResult {
             cut_off: side.quality.cut_off,
             width_px: side.quality.width_px,
         };
-        Self {
-            kind: Self::kind_in(result),
+        Ok(Self {
+            kind,
             fields,
             mrz,
             barcodes,
             portrait,
             quality: list(result, "media").into_iter().map(quality).collect(),
             lines: list(result, "lines"),
-        }
+        })
     }
 }
 
@@ -302,7 +307,7 @@ mod tests {
             "mrz": {"medium": 0},
             "lines": 3
         });
-        let read = DocumentResult::read(&result, |_| None, |_| None);
+        let read = DocumentResult::read(&result.into(), |_| None, |_| None).unwrap();
         assert_eq!(read.kind, DocumentType::Passport);
         assert_eq!(read.fields.len(), 1);
         assert_eq!(

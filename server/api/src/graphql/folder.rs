@@ -6,7 +6,6 @@ use async_graphql::connection::{Connection, Edge};
 use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::summary::{self, FolderVerdict};
 use vultus_core::{Error, FolderId};
@@ -14,9 +13,10 @@ use vultus_core::{Error, FolderId};
 use super::account::User;
 use super::analysis::{self, AnalysisState, Reason, Resolution};
 use super::artifact::Artifact;
-use super::context::{caller, counted};
+use super::context::{caller, counted, request};
 use super::group::{AnalysisGroup, groups};
 use super::inputs::{AnalysisFilter, MediaFilter};
+use super::json::Json;
 use super::media::{self, MediaConnection, MediaKind};
 use super::results::{FacePair, ResultView};
 use super::scalars::int;
@@ -59,8 +59,8 @@ impl Folder {
     }
 
     /// The client's data: an object.
-    async fn metadata(&self) -> &Value {
-        &self.0.folder.metadata
+    async fn metadata(&self, ctx: &Context<'_>) -> Result<Json> {
+        Ok(loader::folder_metadata(ctx, self.0.folder.id).await?)
     }
 
     /// Time of creation.
@@ -125,24 +125,24 @@ impl Folder {
     }
 
     /// State of the folder, by the newest analysis of each type.
-    async fn state(&self) -> FolderState {
-        self.verdict().state.into()
+    async fn state(&self) -> Result<FolderState> {
+        Ok(self.verdict()?.state.into())
     }
 
     /// The worst verdict over the newest analysis of each type; null until all are finished, and if
     /// stale.
-    async fn resolution(&self) -> Option<Resolution> {
-        self.verdict().resolution.map(Into::into)
+    async fn resolution(&self) -> Result<Option<Resolution>> {
+        Ok(self.verdict()?.resolution.map(Into::into))
     }
 
     /// Whether a medium was added or deleted after the newest analyses were requested.
-    async fn stale(&self) -> bool {
-        self.verdict().stale
+    async fn stale(&self) -> Result<bool> {
+        Ok(self.verdict()?.stale)
     }
 
     /// The verdict of the newest finished group alone.
-    async fn last_group_resolution(&self) -> Option<Resolution> {
-        self.verdict().last_group_resolution.map(Into::into)
+    async fn last_group_resolution(&self) -> Result<Option<Resolution>> {
+        Ok(self.verdict()?.last_group_resolution.map(Into::into))
     }
 
     /// Summary of the newest analysis of each type.
@@ -152,8 +152,8 @@ impl Folder {
 }
 
 impl Folder {
-    fn verdict(&self) -> FolderVerdict {
-        summary::verdict(&self.0.analyses, self.0.folder.media_changed_at)
+    fn verdict(&self) -> vultus_core::Result<FolderVerdict> {
+        Ok(summary::verdict(self.0.analyses.read()?, self.0.folder.media_changed_at))
     }
 }
 
@@ -193,7 +193,7 @@ impl FolderSummary {
             vultus_core::MediaKind::ShotSet,
         ];
         let count = |kind: vultus_core::MediaKind| {
-            self.0.media.iter().filter(|medium| medium.kind == kind).count()
+            self.0.media.members().iter().filter(|medium| medium.kind == kind).count()
         };
         let counts =
             kinds.into_iter().map(|kind| MediaCount { kind: kind.into(), count: int(count(kind)) });
@@ -203,7 +203,7 @@ impl FolderSummary {
     /// Number of analyses by type and state, without zeros.
     async fn analyses(&self) -> Vec<AnalysisCount> {
         let mut counts: Vec<AnalysisCount> = Vec::new();
-        for analysis in &self.0.analyses {
+        for analysis in self.0.analyses.members() {
             let state = AnalysisState::from(analysis.state);
             match counts
                 .iter_mut()
@@ -218,30 +218,37 @@ impl FolderSummary {
 
     /// Probability of a presentation attack on the worst medium, 0–1; null without a finished
     /// liveness analysis.
-    async fn worst_liveness_score(&self) -> Option<f64> {
-        self.newest("liveness").and_then(|analysis| ResultView::of(analysis).number("score"))
+    async fn worst_liveness_score(&self, ctx: &Context<'_>) -> Result<Option<f64>> {
+        match self.newest("liveness")? {
+            Some(analysis) => Ok(ResultView::of(ctx, analysis).await?.number("score")?),
+            None => Ok(None),
+        }
     }
 
     /// The two media whose faces are least alike; null without a finished face match.
-    async fn least_similar_pair(&self) -> Option<FacePair> {
-        self.newest("face_match")
-            .and_then(|analysis| ResultView::of(analysis).least_similar_pair(&self.0))
+    async fn least_similar_pair(&self, ctx: &Context<'_>) -> Result<Option<FacePair>> {
+        match self.newest("face_match")? {
+            Some(analysis) => {
+                Ok(ResultView::of(ctx, analysis).await?.least_similar_pair(&self.0)?)
+            }
+            None => Ok(None),
+        }
     }
 
     /// The best picture of the person, from the newest analysis that has one.
-    async fn best_shot(&self) -> Option<Artifact> {
-        let newest = summary::newest_of_each_type(&self.0.analyses);
+    async fn best_shot(&self) -> Result<Option<Artifact>> {
+        let newest = summary::newest_of_each_type(self.0.analyses.read()?);
         let is_newest = |artifact: &&vultus_core::Artifact| {
             artifact.name == "best_shot"
                 && newest.iter().any(|analysis| analysis.id == artifact.analysis_id)
         };
-        self.0.artifacts.iter().rfind(is_newest).cloned().map(Artifact)
+        Ok(self.0.artifacts.read()?.iter().rfind(is_newest).cloned().map(Artifact))
     }
 
     /// All reasons of the newest analysis of each type.
     #[graphql(complexity = "1 + 2 * child_complexity")]
     async fn reasons(&self, ctx: &Context<'_>) -> Result<Vec<Reason>> {
-        let newest = summary::newest_of_each_type(&self.0.analyses);
+        let newest = summary::newest_of_each_type(self.0.analyses.read()?);
         Ok(counted(
             ctx,
             newest.into_iter().flat_map(|newest| analysis::reasons(newest, &self.0)).collect(),
@@ -250,10 +257,9 @@ impl FolderSummary {
 }
 
 impl FolderSummary {
-    fn newest(&self, kind: &str) -> Option<&vultus_core::Analysis> {
-        summary::newest_of_each_type(&self.0.analyses)
-            .into_iter()
-            .find(|analysis| analysis.kind == kind)
+    fn newest(&self, kind: &str) -> vultus_core::Result<Option<&vultus_core::Analysis>> {
+        let newest = summary::newest_of_each_type(self.0.analyses.read()?);
+        Ok(newest.into_iter().find(|analysis| analysis.kind == kind))
     }
 }
 
@@ -337,8 +343,10 @@ pub(super) async fn list(ctx: &Context<'_>, asked: FolderPage) -> Result<FolderC
     let after = asked.after.as_deref().map(parse_cursor).transpose()?;
     let limit = u32::try_from(first).unwrap_or(u32::MAX);
     let order = vultus_service::FolderOrder::from(asked.order);
-    let (folders, has_more) =
-        services.list_folders(&principal, &asked.filter.into(), order, after, limit).await?;
+    let selection = request(ctx)?.selection();
+    let (folders, has_more) = services
+        .list_folders(&principal, &asked.filter.into(), order, after, limit, selection)
+        .await?;
     let mut connection = Connection::new(after.is_some(), has_more);
     connection.edges.extend(folders.into_iter().map(|contents| {
         let time = match asked.order {

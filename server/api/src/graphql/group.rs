@@ -48,7 +48,7 @@ impl AnalysisGroup {
 
 impl AnalysisGroup {
     fn members(&self) -> impl Iterator<Item = &vultus_core::Analysis> {
-        self.contents.analyses.iter().filter(|analysis| analysis.group_id == self.id)
+        self.contents.analyses.members().iter().filter(|analysis| analysis.group_id == self.id)
     }
 }
 
@@ -60,7 +60,7 @@ pub(super) fn group(contents: &Arc<FolderContents>, id: GroupId) -> AnalysisGrou
 /// The groups of a folder, oldest first.
 pub(super) fn groups(contents: &Arc<FolderContents>) -> Vec<AnalysisGroup> {
     let mut ids: Vec<GroupId> = Vec::new();
-    for analysis in &contents.analyses {
+    for analysis in contents.analyses.members() {
         if !ids.contains(&analysis.group_id) {
             ids.push(analysis.group_id);
         }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_graphql::{Context, Enum, Object, Result, SimpleObject};
-use serde_json::Value;
+use vultus_core::JsonText;
 use vultus_plugin_api::manifest::{AnalysisSpec, Slot};
 
 use super::context::caller;
 use super::error::ErrorCode;
+use super::json::Json;
 use super::media::MediaKind;
 use super::request_limits::QueryLimits;
 use super::scalars::int;
@@ -118,7 +119,7 @@ impl Analyzer {
     #[graphql(complexity = "1 + 2 * child_complexity")]
     async fn types(&self) -> Vec<AnalysisType> {
         let effective = |spec: &AnalysisSpec| {
-            self.0.effective_params.get(&spec.kind).cloned().unwrap_or(Value::Null)
+            self.0.effective_params.get(&spec.kind).cloned().unwrap_or_else(JsonText::empty_object)
         };
         let statistics = |spec: &AnalysisSpec| self.0.statistics.get(&spec.kind).copied();
         let of_spec = |spec: &AnalysisSpec| AnalysisType {
@@ -160,7 +161,7 @@ impl Analyzer {
 pub struct AnalysisType {
     spec: AnalysisSpec,
     statistics: Option<AnalysisStatistics>,
-    effective_params: Value,
+    effective_params: JsonText,
 }
 
 /// An analysis type that clients can request.
@@ -183,18 +184,18 @@ impl AnalysisType {
     }
 
     /// JSON Schema of the parameters of a request, with their defaults.
-    async fn params_schema(&self) -> &Value {
-        &self.spec.params_schema
+    async fn params_schema(&self) -> Json {
+        Json::of(&self.spec.params_schema)
     }
 
     /// JSON Schema of `result`.
-    async fn result_schema(&self) -> &Value {
-        &self.spec.result_schema
+    async fn result_schema(&self) -> Json {
+        Json::of(&self.spec.result_schema)
     }
 
     /// The parameters in effect if a request gives none.
-    async fn effective_params(&self) -> &Value {
-        &self.effective_params
+    async fn effective_params(&self) -> Json {
+        Json::from(&self.effective_params)
     }
 
     /// Time limit in milliseconds; an analysis that exceeds it is FAILED.

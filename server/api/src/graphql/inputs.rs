@@ -1,11 +1,11 @@
 //! Inputs that several operations share, and their translation for the use cases.
 
 use async_graphql::{Context, ID, InputObject};
-use serde_json::Value;
 use vultus_core::{Error, Medium, Result};
 
 use super::analysis::AnalysisState;
 use super::context::{MAX_WAIT_MS, request};
+use super::json::Json;
 use super::media::MediaKind;
 use super::scalars::parse_id;
 use super::upload::Upload;
@@ -22,7 +22,7 @@ pub struct MediaInput {
     #[graphql(default)]
     pub(super) tags: Vec<String>,
     /// The client's data: an object.
-    pub(super) metadata: Option<Value>,
+    pub(super) metadata: Option<Json>,
 }
 
 /// An analysis to run. Without ids and keys it uses all media that fit its slots.
@@ -38,7 +38,7 @@ pub struct AnalysisRequestInput {
     pub(super) media_keys: Option<Vec<String>>,
     /// Parameters, as the type's params schema describes. They may only be stricter than the
     /// company's.
-    pub(super) params: Option<Value>,
+    pub(super) params: Option<Json>,
 }
 
 /// Which media. All conditions must hold.
@@ -86,7 +86,7 @@ pub(super) fn new_media(ctx: &Context<'_>, inputs: Vec<MediaInput>) -> Result<Ve
             key: input.key,
             file: request.take_file(input.file.0, &format!("{argument}.file"))?,
             tags: input.tags,
-            metadata: input.metadata.unwrap_or(Value::Null),
+            metadata: input.metadata.map(Json::unchecked),
             argument,
         })
     };
@@ -109,7 +109,7 @@ pub(super) fn analysis_requests(
             kind: input.kind,
             media_ids: media_ids.transpose()?,
             media_keys: input.media_keys,
-            params: input.params,
+            params: input.params.map(Json::unchecked),
             argument,
         })
     };

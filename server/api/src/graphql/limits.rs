@@ -15,16 +15,17 @@ mod tokens;
 
 use std::collections::HashMap;
 
-use async_graphql::Pos;
 use async_graphql::parser::parse_query;
 use async_graphql::parser::types::{
     ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet,
+    VariableDefinition,
 };
-use serde_json::{Map, Value as Json};
+use async_graphql::{Pos, Positioned};
 use vultus_core::{Error, Result};
 
+use super::needs::Needs;
 use super::request_limits::QueryLimits;
-use cost::{Cost, size_in_memory};
+use cost::Cost;
 use refusal::exceeded;
 
 /// Maximum nesting of selection sets, through fragments. It bounds the recursion of measuring,
@@ -49,27 +50,23 @@ pub struct CheckedDocument {
     pub kind: OperationType,
     /// Names of its root fields, with fragments resolved and repetitions kept.
     pub root_fields: Vec<String>,
+    /// What its fields need of folders.
+    pub needs: Needs,
     /// Number of uses of variables, counted at each use of a fragment.
-    variable_uses: usize,
+    pub(super) variable_uses: usize,
 }
 
 impl CheckedDocument {
-    /// Refuses variables that are too large for the number of their uses: each use is a copy.
-    pub fn check_variables(
-        &self,
-        variables: Option<&Map<String, Json>>,
-        limits: &QueryLimits,
-    ) -> Result<()> {
-        let values = variables.into_iter().flat_map(Map::values);
-        let largest = values.map(size_in_memory).max().unwrap_or_default();
-        if largest.saturating_mul(self.variable_uses) <= limits.variable_bytes {
-            return Ok(());
-        }
-        Err(Error::LimitExceeded {
-            argument: Some("variables".to_owned()),
-            message: "the variables are too large for the number of their uses".to_owned(),
-            reason: Some("QUERY_VARIABLE_BYTES".to_owned()),
-        })
+    /// The variables that the requested operation defines.
+    pub(super) fn definitions(&self, operation: Option<&str>) -> &[Positioned<VariableDefinition>] {
+        let mut operations = self.document.operations.iter();
+        let found = match operation {
+            Some(wanted) => {
+                operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted))
+            }
+            None => operations.next(),
+        };
+        found.map_or(&[], |(_, operation)| operation.node.variable_definitions.as_slice())
     }
 
     /// Whether `name` is a root field.
@@ -87,7 +84,7 @@ pub fn check(
 ) -> Result<CheckedDocument> {
     tokens::check(query, limits)?;
     let document = parse_query(query).map_err(|error| syntax_error(error.positions().next()))?;
-    size::check(&document, limits)?;
+    let needs = size::check(&document, limits)?;
     let fragments = HashMap::new();
     let mut measure = Measure { document: &document, introspection, limits, fragments };
     let mut total = Cost::default();
@@ -113,7 +110,8 @@ pub fn check(
             "the document has no operation of this name, or has several and the request names none",
         ));
     };
-    Ok(CheckedDocument { document, kind, root_fields, variable_uses: total.variable_uses })
+    let variable_uses = total.variable_uses;
+    Ok(CheckedDocument { document, kind, root_fields, needs, variable_uses })
 }
 
 fn syntax_error(position: Option<Pos>) -> Error {

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use async_graphql::connection::Connection;
 use async_graphql::{Context, Enum, ID, Interface, Object, Result};
-use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::{Error, MediaId, Medium};
 use vultus_plugin_api::manifest::SlotKind;
 
 use super::context::{counted, request};
 use super::folder::Folder;
+use super::json::Json;
+use super::loader;
 use super::results::{self, Face};
 use super::scalars::{Url, int};
 use super::typed_analyses::{self, Analysis};
@@ -54,7 +55,7 @@ pub struct InFolder {
 
 impl InFolder {
     fn medium(&self) -> &Medium {
-        &self.contents.media[self.index]
+        &self.contents.media.members()[self.index]
     }
 
     async fn url(&self, ctx: &Context<'_>, what: Download, expires_in: i32) -> Result<Url> {
@@ -64,13 +65,13 @@ impl InFolder {
 
 /// The medium as its concrete type, if it is in the folder.
 pub(super) fn in_folder(contents: &Arc<FolderContents>, id: MediaId) -> Option<Media> {
-    let index = contents.media.iter().position(|medium| medium.id == id)?;
+    let index = contents.media.members().iter().position(|medium| medium.id == id)?;
     Some(at(contents, index))
 }
 
 /// All media of a folder, oldest first.
 pub(super) fn all(contents: &Arc<FolderContents>) -> Vec<Media> {
-    (0..contents.media.len()).map(|index| at(contents, index)).collect()
+    (0..contents.media.members().len()).map(|index| at(contents, index)).collect()
 }
 
 fn at(contents: &Arc<FolderContents>, index: usize) -> Media {
@@ -130,8 +131,8 @@ macro_rules! media_object {
             }
 
             /// The client's data.
-            pub async fn metadata(&self) -> Value {
-                self.0.medium().metadata.clone()
+            pub async fn metadata(&self, ctx: &Context<'_>) -> Result<Json> {
+                Ok(loader::media_metadata(ctx, self.0.medium().id).await?)
             }
 
             /// The client's file name, without folders; for display only.
@@ -210,7 +211,8 @@ macro_rules! media_object {
 
             /// The subject's face in each frame in which the newest finished analysis found it.
             pub async fn faces(&self, ctx: &Context<'_>) -> Result<Vec<Face>> {
-                Ok(counted(ctx, results::faces(&self.0.contents, self.0.medium().id))?)
+                let faces = results::faces(ctx, &self.0.contents, self.0.medium().id).await?;
+                Ok(counted(ctx, faces)?)
             }
 
             $($specific)*
@@ -263,7 +265,7 @@ media_object! {
     field(name = "id", ty = "ID", desc = "Id."),
     field(name = "kind", ty = "MediaKind", desc = "Kind, determined from the content."),
     field(name = "tags", ty = "Vec<String>", desc = "Tags, sorted."),
-    field(name = "metadata", ty = "Value", desc = "The client's data."),
+    field(name = "metadata", ty = "Json", desc = "The client's data."),
     field(
         name = "original_name",
         ty = "Option<String>",

@@ -16,12 +16,16 @@ pub mod error;
 pub mod folder;
 pub mod group;
 pub mod info;
+mod input_shapes;
 pub mod inputs;
+pub mod json;
 pub mod limits;
 mod loader;
 pub mod media;
 pub mod mutation;
+mod needs;
 mod page;
+pub mod prepared;
 pub mod quality;
 pub mod query;
 pub mod request_limits;
@@ -30,20 +34,23 @@ pub mod scalars;
 pub mod subscription;
 pub mod typed_analyses;
 pub mod upload;
+mod variables;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Request, Response, Schema, SchemaBuilder, Variables};
+use async_graphql::{Request, Response, Schema, SchemaBuilder};
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 use vultus_core::{Error, Result};
 
 use context::RequestContext;
 use error::{error_response, publish_response};
+use input_shapes::InputShapes;
 pub use limits::{CheckedDocument, Introspection};
 use mutation::Mutation;
+pub use prepared::{PreparedRequest, RawRequest};
 use query::Query;
 use request_limits::{QueryLimits, RequestLimits};
 use subscription::Subscription;
@@ -58,6 +65,7 @@ pub struct Api {
     schema: Schema<Query, Mutation, Subscription>,
     introspection: Introspection,
     limits: Arc<RequestLimits>,
+    shapes: Arc<InputShapes>,
 }
 
 impl Api {
@@ -68,7 +76,8 @@ impl Api {
             Introspection::Allowed => builder,
             Introspection::Refused => builder.disable_introspection().disable_suggestions(),
         };
-        Self { schema: builder.finish(), introspection, limits: Arc::new(limits) }
+        let shapes = Arc::new(InputShapes::of(&sdl()));
+        Self { schema: builder.finish(), introspection, limits: Arc::new(limits), shapes }
     }
 
     /// The limits of requests and answers.
@@ -76,17 +85,21 @@ impl Api {
         &self.limits
     }
 
-    /// Parses a document and checks it and its variables against the limits. This comes before any
-    /// other processing of the request.
-    pub fn check(
-        &self,
-        query: &str,
-        operation_name: Option<&str>,
-        variables: Option<&serde_json::Map<String, serde_json::Value>>,
-    ) -> Result<CheckedDocument> {
+    /// Checks a document against the limits, then converts the variables that it declares. This
+    /// comes before any other processing of the request.
+    pub fn prepare(&self, request: RawRequest) -> Result<PreparedRequest> {
+        let limits = &self.limits.query;
+        let name = request.operation_name.as_deref();
+        let checked = self.check(&request.query, name)?;
+        let (text, definitions) = (request.variables.as_deref(), checked.definitions(name));
+        let variables = variables::declared(text, definitions, &self.shapes, limits)?;
+        PreparedRequest::new(request, checked, variables, limits)
+    }
+
+    /// Parses a document and checks it against the limits.
+    fn check(&self, query: &str, operation_name: Option<&str>) -> Result<CheckedDocument> {
         let limits = &self.limits.query;
         let checked = limits::check(query, operation_name, self.introspection, limits)?;
-        checked.check_variables(variables, limits)?;
         let many = checked.root_fields.len() > 1;
         if many && CREDENTIAL_MUTATIONS.iter().any(|name| checked.asks_for(name)) {
             return Err(Error::invalid(
@@ -101,16 +114,9 @@ impl Api {
     }
 
     /// Executes a query or mutation. All errors in the answer are in their published form.
-    pub async fn execute(
-        &self,
-        checked: CheckedDocument,
-        query: String,
-        operation_name: Option<String>,
-        variables: Variables,
-        context: RequestContext,
-    ) -> Response {
+    pub async fn execute(&self, request: PreparedRequest, context: RequestContext) -> Response {
         let request_id = context.request_id().to_owned();
-        let request = request(checked, query, operation_name, variables, context);
+        let request = self.request(request, context);
         let mut response = match AssertUnwindSafe(self.schema.execute(request)).catch_unwind().await
         {
             Ok(response) => response,
@@ -123,14 +129,11 @@ impl Api {
     /// Executes any operation; queries and mutations give one answer.
     pub fn stream(
         &self,
-        checked: CheckedDocument,
-        query: String,
-        operation_name: Option<String>,
-        variables: Variables,
+        request: PreparedRequest,
         context: RequestContext,
     ) -> BoxStream<'static, Response> {
         let request_id = context.request_id().to_owned();
-        let request = request(checked, query, operation_name, variables, context);
+        let request = self.request(request, context);
         let limits = self.limits.clone();
         let answers = AssertUnwindSafe(self.schema.execute_stream(request)).catch_unwind();
         answers
@@ -143,22 +146,25 @@ impl Api {
             })
             .boxed()
     }
-}
 
-fn request(
-    checked: CheckedDocument,
-    query: String,
-    operation_name: Option<String>,
-    variables: Variables,
-    context: RequestContext,
-) -> Request {
-    let mut request = Request::new(query).variables(variables);
-    request.operation_name = operation_name;
-    request.set_parsed_query(checked.document);
-    if let Ok(principal) = context.auth().principal() {
-        request = request.data(loader::loaders(context.services().clone(), principal));
+    /// The request of the library. It holds the syntax tree and not the text of the document.
+    fn request(&self, prepared: PreparedRequest, context: RequestContext) -> Request {
+        let PreparedRequest { checked, operation_name, variables, .. } = prepared;
+        let mut request = Request::new("").variables(variables);
+        request.operation_name = operation_name;
+        request.set_parsed_query(checked.document);
+        let context = context.with_document(checked.needs, &self.limits.answer);
+        if let Ok(principal) = context.auth().principal() {
+            let loaders = loader::loaders(
+                context.services().clone(),
+                principal,
+                context.selection(),
+                context.count().clone(),
+            );
+            request = request.data(loaders);
+        }
+        request.data(context)
     }
-    request.data(context)
 }
 
 fn builder(limits: &QueryLimits) -> SchemaBuilder<Query, Mutation, Subscription> {

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
-use serde_json::Value;
 use vultus_core::{AnalysisId, FolderId, MediaId};
 
 use super::account::{self, LoginInput, LogoutPayload, RefreshInput, TokensPayload};
@@ -16,6 +15,7 @@ use super::group::{AnalysisGroup, group};
 use super::inputs::{
     AnalysisRequestInput, MediaInput, analysis_requests, checked_wait, new_media, urgency,
 };
+use super::json::Json;
 use super::media::{self, Media};
 use super::scalars::parse_id;
 use super::typed_analyses::{self, Analysis};
@@ -28,7 +28,7 @@ pub struct CreateFolderInput {
     /// the other folder's `existingId`, if the caller can see that folder.
     external_id: Option<String>,
     /// The client's data: an object.
-    metadata: Option<Value>,
+    metadata: Option<Json>,
     /// Its first media.
     #[graphql(default)]
     media: Vec<MediaInput>,
@@ -74,7 +74,7 @@ pub struct UpdateFolderInput {
     /// The folder.
     folder_id: ID,
     /// The client's data, which replaces the old data; omit it to keep the old data.
-    metadata: Option<Value>,
+    metadata: Option<Json>,
     /// The client's key; null clears it, omit it to keep the old key.
     external_id: MaybeUndefined<String>,
 }
@@ -174,12 +174,16 @@ struct Made {
 /// Waits for the analyses if the client asks for it, and reads the created objects.
 async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -> Result<Made> {
     let (services, principal) = caller(ctx)?;
+    // What is left out here is not selected in the payload either.
+    let selection = request(ctx)?.selection();
     let contents = match wait_ms {
         Some(ms) if !changed.analyses.is_empty() => {
             let until = request(ctx)?.wait_until(ms);
-            services.wait_final(&principal, changed.folder_id, &changed.analyses, until).await?
+            services
+                .wait_final(&principal, changed.folder_id, &changed.analyses, until, selection)
+                .await?
         }
-        _ => services.contents(&principal, changed.folder_id).await?,
+        _ => services.contents(&principal, changed.folder_id, selection).await?,
     };
     let contents = Arc::new(contents);
     let of_analysis =
@@ -233,7 +237,7 @@ impl Mutation {
         let wait_ms = checked_wait(input.wait_ms)?;
         let new = NewFolder {
             external_id: input.external_id,
-            metadata: input.metadata.unwrap_or(Value::Null),
+            metadata: input.metadata.map(Json::unchecked),
             analyses: analysis_requests(input.analyses)?,
             media: new_media(ctx, input.media)?,
             urgency: urgency(wait_ms),
@@ -315,9 +319,9 @@ impl Mutation {
             MaybeUndefined::Null => Some(None),
             MaybeUndefined::Value(value) => Some(Some(value)),
         };
-        let update = FolderUpdate { metadata: input.metadata, external_id };
+        let update = FolderUpdate { metadata: input.metadata.map(Json::unchecked), external_id };
         let contents = services
-            .update_folder(&principal, id, update)
+            .update_folder(&principal, id, update, request(ctx)?.selection())
             .await
             .map_err(|error| error.at("input.folderId"))?;
         Ok(UpdateFolderPayload { folder: Folder(Arc::new(contents)) })
@@ -333,7 +337,7 @@ impl Mutation {
         let (services, principal) = caller(ctx)?;
         let id: MediaId = parse_id(&input.media_id, "medium", "input.mediaId")?;
         let contents = services
-            .delete_medium(&principal, id)
+            .delete_medium(&principal, id, request(ctx)?.selection())
             .await
             .map_err(|error| error.at("input.mediaId"))?;
         Ok(DeleteMediaPayload { deleted_id: id.into(), folder: Folder(Arc::new(contents)) })

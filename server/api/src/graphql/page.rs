@@ -55,7 +55,7 @@ pub(super) fn counted<N: OutputType>(
     ctx: &Context<'_>,
     page: Connection<String, N>,
 ) -> Result<Connection<String, N>> {
-    request(ctx)?.objects().add(page.edges.len())?;
+    request(ctx)?.count().add(page.edges.len())?;
     Ok(page)
 }
 

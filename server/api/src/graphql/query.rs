@@ -9,13 +9,13 @@ use super::account::{self, User, Viewer};
 use super::analysis_objects::{
     CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis, QualityAnalysis,
 };
-use super::context::caller;
+use super::context::{caller, request};
 use super::folder::{self, Folder, FolderConnection, FolderFilter, FolderOrder, FolderPage};
 use super::info::{self, Analyzer, ServerInfo};
 use super::media::{self, Image, Media, ShotSet, Video};
+use super::page;
 use super::typed_analyses::{self, Analysis};
-use super::{loader, page};
-use vultus_service::Services;
+use vultus_service::{Selection, Services};
 
 /// An object with an id. All concrete types are listed here: with nested interfaces the library
 /// would refuse `node { ... on CustomAnalysis }`.
@@ -77,12 +77,14 @@ async fn find_analysis(
 }
 
 async fn find_folder(
+    ctx: &Context<'_>,
     services: &Services,
     principal: &Principal,
     id: &ID,
 ) -> vultus_core::Result<Option<Folder>> {
     let Ok(id) = id.parse::<FolderId>() else { return Ok(None) };
-    Ok(services.folder(principal, id).await?.map(|contents| Folder(Arc::new(contents))))
+    let found = services.folder(principal, id, request(ctx)?.selection()).await?;
+    Ok(found.map(|contents| Folder(Arc::new(contents))))
 }
 
 async fn find_medium(
@@ -93,8 +95,9 @@ async fn find_medium(
 ) -> vultus_core::Result<Option<Media>> {
     let Ok(id) = id.parse::<MediaId>() else { return Ok(None) };
     let Some(medium) = services.medium(principal, id).await? else { return Ok(None) };
-    let contents = loader::folder(ctx, medium.folder_id).await?;
-    Ok(contents.and_then(|contents| media::in_folder(&contents, id)))
+    let selection = Selection { media: true, ..request(ctx)?.selection() };
+    let contents = services.folder(principal, medium.folder_id, selection).await?;
+    Ok(contents.and_then(|contents| media::in_folder(&Arc::new(contents), id)))
 }
 
 async fn find_user(
@@ -130,7 +133,7 @@ impl Query {
     ) -> Result<Option<Node>> {
         let (services, principal) = caller(ctx)?;
         let (folder, medium, analysis, user) = tokio::try_join!(
-            find_folder(services, &principal, &id),
+            find_folder(ctx, services, &principal, &id),
             find_medium(ctx, services, &principal, &id),
             find_analysis(services, &principal, &id),
             find_user(services, &principal, &id),
@@ -150,7 +153,7 @@ impl Query {
         #[graphql(desc = "The id.")] id: ID,
     ) -> Result<Option<Folder>> {
         let (services, principal) = caller(ctx)?;
-        Ok(find_folder(services, &principal, &id).await?)
+        Ok(find_folder(ctx, services, &principal, &id).await?)
     }
 
     /// A folder of your company by the client's key.
@@ -160,7 +163,9 @@ impl Query {
         #[graphql(desc = "The client's key.")] external_id: String,
     ) -> Result<Option<Folder>> {
         let (services, principal) = caller(ctx)?;
-        let found = services.folder_by_external_id(&principal, &external_id).await?;
+        let found = services
+            .folder_by_external_id(&principal, &external_id, request(ctx)?.selection())
+            .await?;
         Ok(found.map(|contents| Folder(Arc::new(contents))))
     }
 

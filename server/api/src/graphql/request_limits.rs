@@ -11,6 +11,8 @@ pub struct RequestLimits {
     pub batch: usize,
     /// Maximum number of JSON values in a body, including nested ones.
     pub json_values: usize,
+    /// Maximum nesting of JSON in a body.
+    pub json_depth: usize,
     /// Limits of one document.
     pub query: QueryLimits,
     /// Limits of one answer.
@@ -55,6 +57,8 @@ pub struct QueryLimits {
     /// Maximum number of comparisons in validation: of fields that may overlap, and of variable
     /// uses with operations.
     pub validation_steps: usize,
+    /// Maximum number of values in the variables, without those inside JSON.
+    pub variable_values: usize,
     /// Maximum number of bytes that copies of variables may take: each use of a variable is a copy.
     pub variable_bytes: usize,
 }
@@ -66,6 +70,9 @@ pub struct AnswerLimits {
     pub errors: usize,
     /// Maximum size of an answer in bytes of JSON; for a batch, of all its answers together.
     pub bytes: usize,
+    /// Maximum size of the metadata, parameters and results that one answer reads and parses, in
+    /// bytes.
+    pub json_bytes: usize,
 }
 
 impl Default for RequestLimits {
@@ -74,6 +81,7 @@ impl Default for RequestLimits {
             body_bytes: 1 << 20,
             batch: 10,
             json_values: 100_000,
+            json_depth: 64,
             query: QueryLimits::default(),
             answer: AnswerLimits::default(),
         }
@@ -100,6 +108,7 @@ impl Default for QueryLimits {
             introspection_values: 1_000_000,
             complexity: 1_000,
             validation_steps: 10_000,
+            variable_values: 10_000,
             variable_bytes: 32 << 20,
         }
     }
@@ -107,6 +116,6 @@ impl Default for QueryLimits {
 
 impl Default for AnswerLimits {
     fn default() -> Self {
-        Self { errors: 20, bytes: 8 << 20 }
+        Self { errors: 20, bytes: 8 << 20, json_bytes: 32 << 20 }
     }
 }

@@ -6,124 +6,176 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Object, SimpleObject};
+use async_graphql::{Context, SimpleObject};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
-use vultus_core::{Analysis, MediaId};
+use vultus_core::{Analysis, AnalysisState, JsonText, MediaId, Result};
 
 use super::artifact::Artifact;
-use super::document::DocumentResult;
+use super::context::{AnswerCount, request};
+use super::document::{DocumentResult, DocumentType};
+use super::json::Json;
+use super::loader;
 use super::media::{self, Media};
 use super::quality::QualityMediaResult;
 use super::scalars::int;
 use vultus_service::FolderContents;
 
-/// A result with the media that its indices refer to.
-#[derive(Clone, Copy)]
+/// The result of an analysis, if it has one. Its parts are parsed when they are asked for, and each
+/// counts toward the JSON of the answer: a parsed value takes many times the memory of its text.
 pub(super) struct ResultView<'r> {
     analysis: &'r Analysis,
+    text: Option<JsonText>,
+    count: AnswerCount,
 }
 
 impl<'r> ResultView<'r> {
-    pub(super) fn of(analysis: &'r Analysis) -> Self {
-        Self { analysis }
+    /// Reads the result of an analysis.
+    pub(super) async fn of(ctx: &Context<'_>, analysis: &'r Analysis) -> Result<Self> {
+        let count = request(ctx)?.count().clone();
+        let text = match analysis.state {
+            AnalysisState::Finished => loader::result(ctx, analysis.id).await?,
+            AnalysisState::Queued
+            | AnalysisState::Running
+            | AnalysisState::Failed
+            | AnalysisState::Cancelled => None,
+        };
+        Ok(Self { analysis, text, count })
+    }
+
+    /// The whole result.
+    pub(super) fn json(&self) -> Option<Json> {
+        self.text.as_ref().map(Json::from)
+    }
+
+    /// A field at the top of the result.
+    fn field<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>> {
+        let Some(text) = &self.text else { return Ok(None) };
+        self.count.add_json(text.as_str().len())?;
+        Ok(text.field(name))
     }
 
     /// A number at the top of the result.
-    pub(super) fn number(self, name: &str) -> Option<f64> {
-        self.analysis.result.as_ref()?.get(name)?.as_f64()
+    pub(super) fn number(&self, name: &str) -> Result<Option<f64>> {
+        self.field(name)
     }
 
-    fn list(self, name: &str) -> &'r [Value] {
-        let list = self
-            .analysis
-            .result
-            .as_ref()
-            .and_then(|result| result.get(name))
-            .and_then(Value::as_array);
-        list.map_or(&[], Vec::as_slice)
+    fn list(&self, name: &str) -> Result<Vec<Value>> {
+        Ok(self.field(name)?.unwrap_or_default())
     }
 
     /// The medium that `index` of the result refers to, unless it was deleted.
-    fn medium(self, contents: &Arc<FolderContents>, index: Option<&Value>) -> Option<Media> {
+    fn medium(&self, contents: &Arc<FolderContents>, index: Option<&Value>) -> Option<Media> {
         let index = usize::try_from(index?.as_u64()?).ok()?;
         media::in_folder(contents, self.analysis.media.get(index)?.media_id)
     }
 
     /// The media of a liveness result.
-    pub(super) fn liveness_media(self, contents: &Arc<FolderContents>) -> Vec<LivenessMediaResult> {
-        let of_medium = |value: &'r Value| LivenessMediaResult {
-            media: self.medium(contents, value.get("medium")),
-            value: value.clone(),
+    pub(super) fn liveness_media(
+        &self,
+        contents: &Arc<FolderContents>,
+    ) -> Result<Vec<LivenessMediaResult>> {
+        let of_medium = |value: &Value| {
+            LivenessMediaResult::read(value, self.medium(contents, value.get("medium")))
         };
-        self.list("media").iter().map(of_medium).collect()
+        let media: Vec<_> = self.list("media")?.iter().map(of_medium).collect();
+        self.count.add(media.iter().map(|medium| medium.frames.len()).sum())?;
+        Ok(media)
     }
 
     /// The media of a face match result.
     pub(super) fn face_match_media(
-        self,
+        &self,
         contents: &Arc<FolderContents>,
-    ) -> Vec<FaceMatchMediaResult> {
-        let of_medium = |value: &'r Value| FaceMatchMediaResult {
+    ) -> Result<Vec<FaceMatchMediaResult>> {
+        let of_medium = |value: &Value| FaceMatchMediaResult {
             media: self.medium(contents, value.get("medium")),
             face_count: int(value.get("faces").and_then(Value::as_u64).unwrap_or_default()),
             frames_used: integers(value.get("framesUsed")),
         };
-        self.list("media").iter().map(of_medium).collect()
+        Ok(self.list("media")?.iter().map(of_medium).collect())
     }
 
     /// The media of a quality result.
-    pub(super) fn quality_media(self, contents: &Arc<FolderContents>) -> Vec<QualityMediaResult> {
-        let of_medium = |value: &'r Value| {
+    pub(super) fn quality_media(
+        &self,
+        contents: &Arc<FolderContents>,
+    ) -> Result<Vec<QualityMediaResult>> {
+        let of_medium = |value: &Value| {
             QualityMediaResult::read(value, self.medium(contents, value.get("medium")))
         };
-        self.list("media").iter().map(of_medium).collect()
+        Ok(self.list("media")?.iter().map(of_medium).collect())
+    }
+
+    /// The type in a document result.
+    pub(super) fn document_type(&self) -> Result<Option<DocumentType>> {
+        let Some(text) = &self.text else { return Ok(None) };
+        self.count.add_json(text.as_str().len())?;
+        Ok(Some(DocumentResult::kind_in(text)))
     }
 
     /// A document result, if there is one.
     pub(super) fn document(
-        self,
+        &self,
         contents: &Arc<FolderContents>,
         artifacts: &[vultus_core::Artifact],
-    ) -> Option<DocumentResult> {
+    ) -> Result<Option<DocumentResult>> {
+        let Some(text) = &self.text else { return Ok(None) };
+        self.count.add_json(text.as_str().len())?;
         let medium = |index: i32| self.medium(contents, Some(&Value::from(index)));
         let artifact = |name: &str| {
             artifacts.iter().find(|artifact| artifact.name == name).cloned().map(Artifact)
         };
-        Some(DocumentResult::read(self.analysis.result.as_ref()?, medium, artifact))
+        DocumentResult::read(text, medium, artifact).map(Some)
     }
 
     /// All pairs of a face match result.
-    pub(super) fn pairs(self, contents: &Arc<FolderContents>) -> Vec<FacePair> {
+    pub(super) fn pairs(&self, contents: &Arc<FolderContents>) -> Result<Vec<FacePair>> {
         let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_f64);
-        let of_pair = |value: &'r Value| FacePair {
+        let of_pair = |value: &Value| FacePair {
             first: self.medium(contents, value.get("a")),
             second: self.medium(contents, value.get("b")),
             similarity: number(value, "similarity"),
             cosine: number(value, "cosine"),
         };
-        self.list("pairs").iter().map(of_pair).collect()
+        Ok(self.list("pairs")?.iter().map(of_pair).collect())
     }
 
     /// The pair that determined the verdict.
-    pub(super) fn least_similar_pair(self, contents: &Arc<FolderContents>) -> Option<FacePair> {
+    pub(super) fn least_similar_pair(
+        &self,
+        contents: &Arc<FolderContents>,
+    ) -> Result<Option<FacePair>> {
         let similarity = |pair: &FacePair| pair.similarity.unwrap_or(f64::INFINITY);
-        self.pairs(contents).into_iter().min_by(|a, b| similarity(a).total_cmp(&similarity(b)))
+        let pairs = self.pairs(contents)?.into_iter();
+        Ok(pairs.min_by(|a, b| similarity(a).total_cmp(&similarity(b))))
+    }
+
+    /// The subject's face in the frames of the medium with this index.
+    fn faces(&self, index: usize) -> Result<Vec<Face>> {
+        let index = u64::try_from(index).ok();
+        let media = self.list("media")?;
+        let medium = media.iter().find(|v| v.get("medium").and_then(Value::as_u64) == index);
+        Ok(medium.map(faces_of).unwrap_or_default())
     }
 }
 
 /// The subject's face as the newest finished analysis of the medium found it.
-pub(super) fn faces(contents: &FolderContents, id: MediaId) -> Vec<Face> {
-    let newest_first = contents.analyses.iter().rev().filter(|analysis| analysis.result.is_some());
-    let found = newest_first.filter_map(|analysis| {
-        let index = analysis.media.iter().position(|taken| taken.media_id == id)?;
-        let is_it = |value: &&Value| {
-            value.get("medium").and_then(Value::as_u64) == u64::try_from(index).ok()
+pub(super) async fn faces(
+    ctx: &Context<'_>,
+    contents: &FolderContents,
+    id: MediaId,
+) -> Result<Vec<Face>> {
+    for analysis in contents.analyses.read()?.iter().rev() {
+        let Some(index) = analysis.media.iter().position(|taken| taken.media_id == id) else {
+            continue;
         };
-        let medium = ResultView::of(analysis).list("media").iter().find(is_it)?;
-        let faces = faces_of(medium);
-        (!faces.is_empty()).then_some(faces)
-    });
-    found.into_iter().next().unwrap_or_default()
+        let found = ResultView::of(ctx, analysis).await?.faces(index)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// Liveness has the face of each frame, a face match that of the best frame.
@@ -146,50 +198,39 @@ fn integers(value: Option<&Value>) -> Vec<i32> {
 }
 
 /// Liveness of one medium.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, SimpleObject)]
 pub struct LivenessMediaResult {
+    /// The medium; null if it was deleted.
     media: Option<Media>,
-    value: Value,
+    /// Probability of a presentation attack on this medium, 0–1.
+    score: Option<f64>,
+    /// Maximum number of faces in one of its frames.
+    face_count: i32,
+    /// Number of its frames that count for the score.
+    frames_judged: i32,
+    /// The frames that show the subject, in order.
+    frames: Vec<LivenessFrame>,
 }
 
-/// Liveness of one medium.
-#[Object]
 impl LivenessMediaResult {
-    /// The medium; null if it was deleted.
-    async fn media(&self) -> Option<&Media> {
-        self.media.as_ref()
-    }
-
-    /// Probability of a presentation attack on this medium, 0–1.
-    async fn score(&self) -> Option<f64> {
-        self.value.get("score").and_then(Value::as_f64)
-    }
-
-    /// Maximum number of faces in one of its frames.
-    async fn face_count(&self) -> i32 {
-        int(self.value.get("faces").and_then(Value::as_u64).unwrap_or_default())
-    }
-
-    /// Number of its frames that count for the score.
-    async fn frames_judged(&self) -> i32 {
-        int(self.value.get("framesJudged").and_then(Value::as_u64).unwrap_or_default())
-    }
-
-    /// The frames that show the subject, in order.
-    async fn frames(&self) -> Vec<LivenessFrame> {
-        let number = |frame: &Value, name: &str| frame.get(name).and_then(Value::as_f64);
+    fn read(value: &Value, media: Option<Media>) -> Self {
+        let number = |value: &Value, name: &str| value.get(name).and_then(Value::as_f64);
+        let count = |value: &Value, name: &str| {
+            int(value.get(name).and_then(Value::as_u64).unwrap_or_default())
+        };
         let of_frame = |frame: &Value| LivenessFrame {
-            frame: int(frame.get("frame").and_then(Value::as_u64).unwrap_or_default()),
+            frame: count(frame, "frame"),
             score: number(frame, "score"),
             judged: frame.get("judged").and_then(Value::as_bool).unwrap_or_default(),
         };
-        self.frames_of().iter().map(of_frame).collect()
-    }
-}
-
-impl LivenessMediaResult {
-    fn frames_of(&self) -> &[Value] {
-        self.value.get("frames").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        let frames = value.get("frames").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        Self {
+            media,
+            score: number(value, "score"),
+            face_count: count(value, "faces"),
+            frames_judged: count(value, "framesJudged"),
+            frames: frames.iter().map(of_frame).collect(),
+        }
     }
 }
 

@@ -24,9 +24,9 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<Analysis>> + use<>> {
         let (services, principal) = caller(ctx)?;
         let id: AnalysisId = parse_id(&id, "analysis", "id")?;
-        let (objects, next) = (request(ctx)?.objects().clone(), request(ctx)?.next_answer());
+        let (count, next) = (request(ctx)?.count().clone(), request(ctx)?.next_answer());
         let states = services.watch_analysis(&principal, id, next);
-        Ok(states.inspect(move |_| objects.reset()).map(|found| match found {
+        Ok(states.inspect(move |_| count.reset()).map(|found| match found {
             Ok((analysis, artifacts)) => Ok(typed_analyses::of(analysis, artifacts, None)),
             Err(error) => Err(error.at("id").into()),
         }))
@@ -41,9 +41,10 @@ impl Subscription {
     ) -> Result<impl Stream<Item = Result<Folder>> + use<>> {
         let (services, principal) = caller(ctx)?;
         let id: FolderId = parse_id(&id, "folder", "id")?;
-        let (objects, next) = (request(ctx)?.objects().clone(), request(ctx)?.next_answer());
-        let states = services.watch_folder(&principal, id, next);
-        Ok(states.inspect(move |_| objects.reset()).map(|found| match found {
+        let (count, next) = (request(ctx)?.count().clone(), request(ctx)?.next_answer());
+        let selection = request(ctx)?.selection();
+        let states = services.watch_folder(&principal, id, selection, next);
+        Ok(states.inspect(move |_| count.reset()).map(|found| match found {
             Ok(contents) => Ok(Folder(contents)),
             Err(error) => Err(error.at("id").into()),
         }))

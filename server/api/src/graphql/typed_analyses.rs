@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use async_graphql::connection::Connection;
 use async_graphql::{ID, Interface};
-use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::analysis::{AnalysisState, Failure, Provenance, Reason, Resolution, StoredAnalysis};
@@ -16,6 +15,7 @@ use super::analysis_objects::{
 use super::artifact::Artifact;
 use super::folder::Folder;
 use super::group::AnalysisGroup;
+use super::json::Json;
 use super::media::Media;
 use vultus_service::FolderContents;
 
@@ -47,13 +47,20 @@ pub(super) fn all(
     let with_artifacts = |analysis: &vultus_core::Analysis| {
         let artifacts = contents
             .artifacts
+            .members()
             .iter()
             .filter(|artifact| artifact.analysis_id == analysis.id)
             .cloned()
             .collect();
         of(analysis.clone(), artifacts, Some(contents.clone()))
     };
-    contents.analyses.iter().filter(|analysis| wanted(analysis)).map(with_artifacts).collect()
+    contents
+        .analyses
+        .members()
+        .iter()
+        .filter(|analysis| wanted(analysis))
+        .map(with_artifacts)
+        .collect()
 }
 
 impl Analysis {
@@ -105,13 +112,13 @@ impl Analysis {
     ),
     field(
         name = "params",
-        ty = "Value",
+        ty = "Json",
         desc = "The parameters in effect: those of the request over the company's over the \
                 defaults."
     ),
     field(
         name = "result",
-        ty = "Option<Value>",
+        ty = "Option<Json>",
         desc = "The analyzer's result in the shape of its result schema; null unless FINISHED."
     ),
     field(name = "artifacts", ty = "Vec<Artifact>", desc = "The files that it produced."),

@@ -31,14 +31,19 @@ const DRAIN_BYTES: u64 = 64 << 20;
 /// Maximum time of discarding.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// Reads a whole body of at most `limit` bytes.
-pub(crate) async fn read_all(mut source: BodySource, limit: usize) -> Result<Bytes> {
+/// Reads a whole body of at most `limit` bytes. `reserve` reserves memory for the next bytes.
+pub(crate) async fn read_all(
+    mut source: BodySource,
+    limit: usize,
+    mut reserve: impl FnMut(usize) -> Result<()> + Send,
+) -> Result<Bytes> {
     let mut all = BytesMut::new();
     while let Some(chunk) = source.next().await {
         let chunk = chunk.map_err(|error| error.into_domain())?;
         if all.len() + chunk.len() > limit {
             return Err(too_large(limit));
         }
+        reserve(chunk.len())?;
         all.extend_from_slice(&chunk);
     }
     Ok(all.freeze())
@@ -240,8 +245,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_over_the_limit_is_refused() {
-        assert_eq!(read_all(BodySource::new(Body::from("12345")), 5).await.unwrap().len(), 5);
-        let error = read_all(BodySource::new(Body::from("123456")), 5).await.unwrap_err();
+        let read = |text| read_all(BodySource::new(Body::from(text)), 5, |_| Ok(()));
+        assert_eq!(read("12345").await.unwrap().len(), 5);
+        let error = read("123456").await.unwrap_err();
         assert!(matches!(error, Error::LimitExceeded { .. }), "{error}");
     }
 

@@ -1,7 +1,8 @@
 //! Access tokens in request headers and in the payload of a websocket's `connection_init`.
 
 use axum::http::{HeaderMap, header};
-use serde_json::Value;
+use serde_json::value::RawValue;
+use vultus_core::JsonText;
 
 /// The two spellings of the Oz API's header.
 const TOKEN_HEADERS: [&str; 2] = ["x-forensics-access-token", "x-forensic-access-token"];
@@ -36,12 +37,12 @@ pub(crate) fn is_preflighted(headers: &HeaderMap) -> bool {
     token(headers).is_some() || PREFLIGHT_HEADERS.iter().any(|name| headers.contains_key(*name))
 }
 
-/// The access token in `connection_init`: under the names of the headers, or `accessToken` or
-/// `token`.
-pub(crate) fn token_in_payload(payload: Option<&Value>) -> Option<String> {
-    let fields = payload?.as_object()?;
-    fields.iter().find_map(|(name, value)| {
-        let text = value.as_str()?.trim();
+/// The access token in the payload of `connection_init`: under the names of the headers, or
+/// `accessToken` or `token`.
+pub(crate) fn token_in_payload(payload: Option<&RawValue>) -> Option<String> {
+    let fields = JsonText::stored(payload?.get()).top_strings();
+    fields.into_iter().find_map(|(name, value)| {
+        let text = value.trim();
         match name.to_ascii_lowercase().as_str() {
             "authorization" => Some(bearer(text).unwrap_or(text).to_owned()),
             "accesstoken" | "token" => Some(text.to_owned()),
@@ -69,11 +70,8 @@ mod tests {
             headers.insert(name, HeaderValue::from_static(value));
             assert_eq!(token(&headers).as_deref(), Some("t"), "{name}");
             assert!(is_preflighted(&headers));
-            assert_eq!(
-                token_in_payload(Some(&json!({name: value}))).as_deref(),
-                Some("t"),
-                "{name}"
-            );
+            let payload = RawValue::from_string(json!({name: value}).to_string()).unwrap();
+            assert_eq!(token_in_payload(Some(&payload)).as_deref(), Some("t"), "{name}");
         }
     }
 

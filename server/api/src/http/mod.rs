@@ -8,14 +8,18 @@
 //! layer over `Schema::execute` and `execute_stream`.
 
 mod body;
+mod canonical;
+mod content_type;
 mod credentials;
 mod download;
 mod graphiql;
 mod health;
+mod held_body;
 mod layers;
 mod listener;
 mod multipart;
 mod node;
+mod parsing;
 mod peer;
 mod post;
 mod request;
@@ -34,6 +38,8 @@ use axum::routing::{get, post};
 use vultus_core::Error;
 
 use crate::graphql::{Api, Introspection};
+pub use crate::memory::MemoryLimits;
+use crate::memory::RequestMemory;
 pub use listener::{ConnectionLimits, serve};
 pub use node::{HttpOptions, Surroundings};
 pub use peer::Network;
@@ -63,7 +69,8 @@ fn with_health(routes: Router<Node>, services: Services, options: HttpOptions) -
     };
     let api = Api::new(introspection, options.limits.clone());
     let proxies = Arc::new(Proxies::new(options.trusted_proxies.clone()));
-    let node = Node { services, api, options: Arc::new(options), proxies };
+    let (memory, parsing) = (RequestMemory::new(options.memory), parsing::Parsing::new());
+    let node = Node { services, api, options: Arc::new(options), proxies, memory, parsing };
     let routes = routes
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

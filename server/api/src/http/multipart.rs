@@ -7,14 +7,14 @@ mod file_map;
 
 use std::collections::{HashMap, VecDeque};
 
+use async_graphql::Value;
 use bytes::Bytes;
 use futures::future::maybe_done;
 use multer::{Field, Multipart};
-use serde_json::Value;
 use vultus_core::{Error, Result};
 
 use super::body::{BodyError, BodySource};
-use super::request::{self, GraphQlRequest};
+use crate::graphql::PreparedRequest;
 use crate::graphql::request_limits::RequestLimits;
 use file_map::{FileMap, bad_multipart};
 
@@ -47,7 +47,7 @@ pub(crate) trait Spool: Send {
 /// A request with its files: the variable of each file holds the [`marker`] of its index.
 #[derive(Debug)]
 pub(crate) struct Upload<F> {
-    pub(crate) request: GraphQlRequest,
+    pub(crate) request: PreparedRequest,
     pub(crate) files: Vec<F>,
 }
 
@@ -56,29 +56,30 @@ pub(crate) fn marker(index: usize) -> String {
     format!("{}{index}", crate::graphql::upload::MARKER)
 }
 
-/// Reads a multipart request. `admit` checks the request before any file is read, and returns the
-/// function that creates a spool.
-pub(crate) async fn read<S, A, B>(
+/// Reads a multipart request. `reserve` reserves memory for the next bytes of `operations`. `admit`
+/// checks the request before any file is read, and returns what is kept of it, with the function
+/// that creates a spool.
+pub(crate) async fn read<S, A, F, B>(
     source: BodySource,
     boundary: String,
     limits: MultipartLimits<'_>,
+    reserve: impl FnMut(usize) -> Result<()> + Send,
     admit: A,
 ) -> Result<Upload<S::File>>
 where
     S: Spool,
-    A: FnOnce(&GraphQlRequest) -> Result<B> + Send,
+    A: FnOnce(Vec<u8>) -> F + Send,
+    F: Future<Output = Result<(PreparedRequest, B)>> + Send,
     B: Fn() -> Result<S> + Send,
 {
     source.allow(LEASH_BYTES);
     let mut parts = Multipart::new(source.clone(), boundary);
-    let operations =
-        text_part(&mut parts, &source, "operations", limits.request.body_bytes).await?;
-    let mut request = request::parse_single(&operations, limits.request)?;
-    drop(operations);
-    let begin = admit(&request)?;
-    let map = text_part(&mut parts, &source, "map", MAX_MAP_BYTES).await?;
+    let limit = limits.request.body_bytes;
+    let operations = text_part(&mut parts, &source, "operations", limit, reserve).await?;
+    let (mut request, begin) = admit(operations).await?;
+    let map = text_part(&mut parts, &source, "map", MAX_MAP_BYTES, |_| Ok(())).await?;
     let places = FileMap::parse(&map, limits.files)?;
-    places.check_variables(&request)?;
+    places.check_variables(&mut request.variables)?;
     let mut arrived = HashMap::new();
     loop {
         source.allow(LEASH_BYTES);
@@ -118,7 +119,7 @@ where
             .take_output()
             .ok_or_else(|| Error::broken("a file was completed twice"))?;
         let file = finished.map_err(|error| error.at(&place.argument))?;
-        if let Some(variable) = place.variable(&mut request) {
+        if let Some(variable) = place.variable(&mut request.variables) {
             *variable = Value::String(marker(files.len()));
         }
         files.push(file);
@@ -131,6 +132,7 @@ async fn text_part(
     source: &BodySource,
     name: &str,
     limit: usize,
+    mut reserve: impl FnMut(usize) -> Result<()> + Send,
 ) -> Result<Vec<u8>> {
     let field = parts.next_field().await.map_err(broken)?;
     let Some(mut field) = field.filter(|field| field.name() == Some(name)) else {
@@ -148,6 +150,7 @@ async fn text_part(
                 reason: Some("BODY_TOO_LARGE".to_owned()),
             });
         }
+        reserve(chunk.len())?;
         text.extend_from_slice(&chunk);
     }
     Ok(text)

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use axum::http::{HeaderMap, header};
 use vultus_service::Services;
 
+use super::parsing::Parsing;
 use super::peer::{ClientAddress, Network, Peer, Proxies};
 use crate::graphql::Api;
 use crate::graphql::request_limits::RequestLimits;
+use crate::memory::{MemoryLimits, RequestMemory};
 
 /// Options of the edge.
 #[derive(Debug, Clone)]
@@ -22,6 +24,8 @@ pub struct HttpOptions {
     pub limits: RequestLimits,
     /// Proxies whose word about the address of a client counts.
     pub trusted_proxies: Vec<Network>,
+    /// Limits of the memory of requests in flight.
+    pub memory: MemoryLimits,
 }
 
 /// The environment that the server runs in.
@@ -40,6 +44,8 @@ pub(crate) struct Node {
     pub(super) api: Api,
     pub(super) options: Arc<HttpOptions>,
     pub(super) proxies: Arc<Proxies>,
+    pub(super) memory: RequestMemory,
+    pub(super) parsing: Parsing,
 }
 
 impl Node {

@@ -2,26 +2,31 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use axum::body::HttpBody;
 use axum::extract::{Extension, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use vultus_core::{Error, Principal, Result};
 
 use super::body::BodySource;
+use super::content_type::{ContentType, has_encoding};
+use super::held_body::HeldBody;
 use super::multipart::{MultipartLimits, Spool, Upload};
 use super::node::Node;
 use super::peer::ClientAddress;
-use super::request::{GraphQlRequest, Requests};
+use super::request::Requests;
 use super::request_id::RequestId;
 use super::respond::{self, Token};
-use super::{body, credentials, multipart, request};
-use crate::graphql::CheckedDocument;
+use super::{body, canonical, credentials, multipart, request};
+use crate::graphql::PreparedRequest;
 use crate::graphql::context::{Auth, Idempotency, RequestContext};
 use crate::graphql::error::error_response;
+use crate::memory::{Owner, Reserved};
 use vultus_service::{UploadSink, UploadedFile};
 
 /// Maximum length of an `Idempotency-Key`, in bytes.
@@ -81,60 +86,6 @@ pub(super) async fn handle(
     }
 }
 
-enum ContentType {
-    Json,
-    Multipart(String),
-    Other,
-}
-
-impl ContentType {
-    /// Does not accept text/plain and forms, which pages of other origins can send without a
-    /// preflight request.
-    fn of(headers: &HeaderMap) -> Self {
-        let Some(text) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
-        else {
-            return Self::Other;
-        };
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        if essence.eq_ignore_ascii_case("application/json") {
-            return Self::Json;
-        }
-        if !essence.eq_ignore_ascii_case("multipart/form-data") {
-            return Self::Other;
-        }
-        boundary(text).map_or(Self::Other, Self::Multipart)
-    }
-}
-
-/// Whether the body is compressed.
-fn has_encoding(headers: &HeaderMap) -> bool {
-    let is_plain = |text: &str| text.trim().eq_ignore_ascii_case("identity");
-    let mut encodings = headers.get_all(header::CONTENT_ENCODING).iter();
-    !encodings.all(|value| value.to_str().is_ok_and(is_plain))
-}
-
-/// The boundary of a multipart type, quoted or not. Clients send characters such as `/` without the
-/// quotes that they need (RFC 2046, 5.1.1).
-fn boundary(content_type: &str) -> Option<String> {
-    let mut rest = content_type.split_once(';')?.1;
-    loop {
-        let (name, value) = rest.split_once('=')?;
-        let value = value.trim_start();
-        let (value, after) = match value.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => value
-                .split_once(';')
-                .map_or((value.trim_end(), ""), |(value, after)| (value.trim_end(), after)),
-        };
-        if name.trim_matches([' ', '\t', ';']).eq_ignore_ascii_case("boundary") {
-            let plain = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
-            let fits = (1..=70).contains(&value.len()) && !value.ends_with(' ');
-            return (plain && fits).then(|| value.to_owned());
-        }
-        rest = after;
-    }
-}
-
 /// One HTTP request with its context.
 struct Exchange {
     node: Node,
@@ -146,28 +97,52 @@ struct Exchange {
 
 impl Exchange {
     async fn json(&self, body: BodySource) -> Result<Response> {
-        let limits = self.node.api.limits();
-        let body = body::read_all(body, limits.body_bytes).await?;
-        let requests = request::parse(&body, limits)?;
-        drop(body);
+        // First of all, so that the memory of the body has an owner.
         let auth = self.authenticate().await?;
         let token = if matches!(auth, Auth::Refused(_)) { Token::Refused } else { Token::Other };
-        match requests {
-            Requests::Single(request) => {
-                let checked = self.check(&request)?;
-                let response = self.execute(request, checked, auth, Vec::new()).await?;
-                Ok(self.single(&response, token))
+        let mut reserved = self.node.memory.reserve_none(owner(&auth));
+        let limit = self.node.api.limits().body_bytes;
+        let grow = |bytes: usize| reserved.grow(bytes * BODY_COST);
+        let body = body::read_all(body, limit, grow).await?;
+        let api = self.node.api.clone();
+        let prepare = move || match request::parse(&body, api.limits())? {
+            Requests::Single(request) => api.prepare(request).map(Prepared::Single),
+            Requests::Batch(requests) => {
+                let requests = requests.into_iter().map(|request| api.prepare(request));
+                Ok(Prepared::Batch(requests.collect()))
             }
-            Requests::Batch(requests) => self.batch(requests, &auth).await,
+        };
+        let size = reserved.bytes() / BODY_COST;
+        match self.node.parsing.run(size, prepare).await? {
+            Prepared::Single(request) => {
+                reserved.shrink_to(request.bytes);
+                let response = self.execute(request, auth.clone(), Vec::new(), reserved).await?;
+                Ok(self.single(&response, token, &auth))
+            }
+            Prepared::Batch(requests) => {
+                let kept = requests.iter().flatten().map(|request| request.bytes).sum();
+                reserved.shrink_to(kept);
+                let response = self.batch(requests, &auth).await;
+                drop(reserved);
+                response
+            }
         }
     }
 
-    fn single(&self, response: &async_graphql::Response, token: Token) -> Response {
+    fn single(&self, response: &async_graphql::Response, token: Token, auth: &Auth) -> Response {
         let limit = self.node.api.limits().answer.bytes;
-        respond::single(response, token, respond::text(response, limit, &self.request_id))
+        let answer = respond::text(response, limit, &self.request_id);
+        self.held(respond::single(response, token, answer), auth)
     }
 
-    async fn batch(&self, requests: Vec<GraphQlRequest>, auth: &Auth) -> Result<Response> {
+    /// Counts the memory of an answer until it is sent.
+    fn held(&self, response: Response, auth: &Auth) -> Response {
+        let bytes = response.body().size_hint().lower();
+        let held = self.node.memory.hold(owner(auth), usize::try_from(bytes).unwrap_or(usize::MAX));
+        response.map(|body| HeldBody::new(body, held).into_body())
+    }
+
+    async fn batch(&self, requests: Vec<Result<PreparedRequest>>, auth: &Auth) -> Result<Response> {
         if self.headers.contains_key(IDEMPOTENCY_KEY) {
             return Err(Error::invalid(
                 "",
@@ -178,12 +153,15 @@ impl Exchange {
         // Each answer is written as soon as it is complete, within the bytes that the others leave.
         let left = &AtomicUsize::new(self.node.api.limits().answer.bytes);
         let answers = requests.into_iter().map(|request| async move {
-            let answered = match self.check(&request) {
+            let answered = match request {
                 // A batch could try many passwords with one request.
-                Ok(checked) if many && checked.asks_for("login") => {
+                Ok(request) if many && request.checked.asks_for("login") => {
                     Err(Error::invalid("query", "login cannot be part of a batch"))
                 }
-                Ok(checked) => self.execute(request, checked, auth.clone(), Vec::new()).await,
+                Ok(request) => {
+                    let reserved = self.node.memory.reserve_none(owner(auth));
+                    self.execute(request, auth.clone(), Vec::new(), reserved).await
+                }
                 Err(error) => Err(error),
             };
             let response =
@@ -194,7 +172,7 @@ impl Exchange {
             text
         });
         let answers: Vec<_> = answers.collect::<FuturesOrdered<_>>().collect().await;
-        Ok(respond::batch(&answers))
+        Ok(self.held(respond::batch(&answers), auth))
     }
 
     async fn multipart(&self, source: BodySource, boundary: String) -> Result<Response> {
@@ -216,9 +194,14 @@ impl Exchange {
             files: limits.media_per_request,
             request: self.node.api.limits(),
         };
-        let (mut checked, hurried) = (None, source.clone());
-        let admit = |request: &GraphQlRequest| {
-            let document = self.check(request)?;
+        let reserved = Mutex::new(self.node.memory.reserve_none(owner(&auth)));
+        let hurried = source.clone();
+        let (exchange, memory, hurried) = (self, &reserved, &hurried);
+        let reserve = |bytes: usize| memory.lock().grow(bytes * BODY_COST);
+        let admit = |operations: Vec<u8>| async move {
+            let request = exchange.prepare_single(operations).await?;
+            memory.lock().shrink_to(request.bytes);
+            let document = &request.checked;
             let spool =
                 if document.root_fields == [CHECK] { SpoolKind::Memory } else { SpoolKind::Disk };
             if spool == SpoolKind::Disk && document.asks_for(CHECK) {
@@ -227,16 +210,20 @@ impl Exchange {
                     "`check` with files must be the only field of its request",
                 ));
             }
-            checked = Some(document);
-            let services = self.node.services.clone();
+            let services = exchange.node.services.clone();
             hurried.hurry_while(move || services.uploads_are_scarce());
-            Ok(move || self.begin(principal, spool))
+            Ok((request, move || exchange.begin(principal, spool)))
         };
-        let Upload { request, files } = multipart::read(source, boundary, limits, admit).await?;
-        let checked = checked
-            .ok_or_else(|| Error::broken("a multipart request was read without being checked"))?;
-        let response = self.execute(request, checked, auth, files).await?;
-        Ok(self.single(&response, Token::Other))
+        let Upload { request, files } =
+            multipart::read(source, boundary, limits, reserve, admit).await?;
+        let response = self.execute(request, auth.clone(), files, reserved.into_inner()).await?;
+        Ok(self.single(&response, Token::Other, &auth))
+    }
+
+    async fn prepare_single(&self, operations: Vec<u8>) -> Result<PreparedRequest> {
+        let (api, size) = (self.node.api.clone(), operations.len());
+        let prepare = move || api.prepare(request::parse_single(&operations, api.limits())?);
+        self.node.parsing.run(size, prepare).await
     }
 
     fn begin(&self, principal: Principal, spool: SpoolKind) -> Result<UploadSink> {
@@ -257,27 +244,22 @@ impl Exchange {
         }
     }
 
-    fn check(&self, request: &GraphQlRequest) -> Result<CheckedDocument> {
-        let variables = request.variables.as_ref();
-        self.node.api.check(&request.query, request.operation_name.as_deref(), variables)
-    }
-
     async fn execute(
         &self,
-        request: GraphQlRequest,
-        checked: CheckedDocument,
+        request: PreparedRequest,
         auth: Auth,
         files: Vec<UploadedFile>,
+        reserved: Reserved,
     ) -> Result<async_graphql::Response> {
         let idempotency = match self.idempotency_key()? {
             Some(key) => {
-                if checked.root_fields.len() != 1 {
+                if request.checked.root_fields.len() != 1 {
                     return Err(Error::invalid(
                         "query",
                         "a request with an Idempotency-Key must have exactly one root field",
                     ));
                 }
-                Some(Idempotency { key, fingerprint: fingerprint(&request, &files) })
+                Some(Idempotency { key, fingerprint: fingerprint(&request, &files)? })
             }
             None => None,
         };
@@ -290,13 +272,9 @@ impl Exchange {
         )
         .with_client(self.client.0)
         .with_idempotency(idempotency)
-        .with_files(files);
-        let variables = request.library_variables();
-        Ok(self
-            .node
-            .api
-            .execute(checked, request.query, request.operation_name, variables, context)
-            .await)
+        .with_files(files)
+        .with_memory(reserved);
+        Ok(self.node.api.execute(request, context).await)
     }
 
     fn idempotency_key(&self) -> Result<Option<String>> {
@@ -324,11 +302,27 @@ enum SpoolKind {
     Memory,
 }
 
-/// Hash of the operation, the variables (with markers for files) and the files' hashes. The raw
-/// body is not hashed, since its boundary and part names differ between attempts.
-fn fingerprint(request: &GraphQlRequest, files: &[UploadedFile]) -> String {
-    let variables =
-        serde_json::Value::Object(request.variables.clone().unwrap_or_default()).to_string();
+/// The requests of one body. One that is refused in a batch does not refuse the others.
+enum Prepared {
+    Single(PreparedRequest),
+    Batch(Vec<Result<PreparedRequest>>),
+}
+
+/// Memory per byte of a body while it is parsed: the body, the texts in it, and the syntax tree.
+pub(super) const BODY_COST: usize = 4;
+
+/// Who the memory of a request belongs to.
+pub(super) fn owner(auth: &Auth) -> Owner {
+    match auth {
+        Auth::Valid(principal) => Owner::User(principal.company_id, principal.user_id),
+        Auth::Refused(_) | Auth::Absent => Owner::Stranger,
+    }
+}
+
+/// Hash of the operation, the declared variables (with markers for files) and the files' hashes.
+/// The raw body is not hashed, since its boundary and part names differ between attempts.
+fn fingerprint(request: &PreparedRequest, files: &[UploadedFile]) -> Result<String> {
+    let variables = canonical::text(&request.variables)?;
     let name = request.operation_name.as_deref().unwrap_or_default();
     let mut hash = Sha256::new();
     let texts = [request.query.as_str(), name, variables.as_str()];
@@ -336,7 +330,7 @@ fn fingerprint(request: &GraphQlRequest, files: &[UploadedFile]) -> String {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }
-    hex::encode(hash.finalize())
+    Ok(hex::encode(hash.finalize()))
 }
 
 impl Spool for UploadSink {
@@ -348,27 +342,5 @@ impl Spool for UploadSink {
 
     async fn finish(self, name: Option<String>) -> Result<UploadedFile> {
         UploadSink::finish(self, name).await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn boundaries_are_read_quoted_and_unquoted() {
-        for (given, expected) in [
-            ("multipart/form-data; boundary=abc", Some("abc")),
-            ("multipart/form-data; boundary=a/b=c+d?e:f", Some("a/b=c+d?e:f")),
-            ("multipart/form-data; charset=utf-8; Boundary=\"a b/c\"; x=y", Some("a b/c")),
-            ("multipart/form-data;boundary=abc ; charset=utf-8", Some("abc")),
-            ("multipart/form-data", None),
-            ("multipart/form-data; boundary=", None),
-            ("multipart/form-data; boundary=\"open", None),
-        ] {
-            assert_eq!(boundary(given).as_deref(), expected, "{given}");
-        }
-        let long = format!("multipart/form-data; boundary={}", "x".repeat(71));
-        assert_eq!(boundary(&long), None);
     }
 }

@@ -1,39 +1,35 @@
-//! A GraphQL request as JSON: parsed strictly, and never echoed.
+//! A GraphQL request as JSON: parsed strictly, and never echoed. Variables stay text; which of them
+//! are needed is known only when the document is parsed.
 
-use async_graphql::Variables;
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use vultus_core::json::check_size;
 use vultus_core::{Error, Result};
 
+use crate::graphql::RawRequest;
 use crate::graphql::request_limits::RequestLimits;
 
-/// One operation as a client asks for it.
-#[derive(Debug, Clone, Deserialize)]
+/// A request in a body.
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct GraphQlRequest {
-    /// The document.
-    pub(crate) query: String,
-    /// Name of the operation to execute.
+struct WireRequest<'b> {
+    query: String,
     #[serde(default)]
-    pub(crate) operation_name: Option<String>,
-    /// Variables: a JSON object.
-    #[serde(default)]
-    pub(crate) variables: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-impl GraphQlRequest {
-    /// The variables in the library's form.
-    pub(crate) fn library_variables(&self) -> Variables {
-        Variables::from_json(serde_json::Value::Object(self.variables.clone().unwrap_or_default()))
-    }
+    operation_name: Option<String>,
+    #[serde(default, borrow)]
+    variables: Option<&'b RawValue>,
 }
 
 /// The requests of one HTTP body.
 #[derive(Debug)]
 pub(crate) enum Requests {
     /// One.
-    Single(GraphQlRequest),
+    Single(RawRequest),
     /// Several requests, answered in the same order.
-    Batch(Vec<GraphQlRequest>),
+    Batch(Vec<RawRequest>),
 }
 
 /// Parses a JSON body.
@@ -43,53 +39,77 @@ pub(crate) fn parse(body: &[u8], limits: &RequestLimits) -> Result<Requests> {
         return parse_single(body, limits).map(Requests::Single);
     }
     check_values(body, limits)?;
-    let requests: Vec<GraphQlRequest> =
-        serde_json::from_slice(body).map_err(|error| not_a_request(&error))?;
-    match requests.len() {
-        0 => Err(Error::invalid("", "the batch is empty")),
-        n if n > limits.batch => Err(Error::LimitExceeded {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let texts = deserializer
+        .deserialize_seq(AtMost(limits.batch))
+        .and_then(|texts| deserializer.end().map(|()| texts))
+        .map_err(|error| not_a_request(&error))?;
+    match texts {
+        None => Err(Error::LimitExceeded {
             argument: None,
-            message: format!("the batch has {n} requests; {} is the limit", limits.batch),
+            message: format!("the batch has more than {} requests", limits.batch),
             reason: Some("BATCH_TOO_LARGE".to_owned()),
         }),
-        _ => Ok(Requests::Batch(requests)),
+        Some(texts) if texts.is_empty() => Err(Error::invalid("", "the batch is empty")),
+        Some(texts) => {
+            let requests = texts.into_iter().map(|text| parse_checked(text.get().as_bytes()));
+            requests.collect::<Result<_>>().map(Requests::Batch)
+        }
     }
 }
 
 /// Parses one request.
-pub(crate) fn parse_single(text: &[u8], limits: &RequestLimits) -> Result<GraphQlRequest> {
+pub(crate) fn parse_single(text: &[u8], limits: &RequestLimits) -> Result<RawRequest> {
     check_values(text, limits)?;
-    serde_json::from_slice(text).map_err(|error| not_a_request(&error))
+    parse_checked(text)
+}
+
+/// Parses the payload of a websocket's message, whose values were counted.
+pub(crate) fn parse_checked(text: &[u8]) -> Result<RawRequest> {
+    let WireRequest { query, operation_name, variables } =
+        serde_json::from_slice(text).map_err(|error| not_a_request(&error))?;
+    let is_object = |variables: &RawValue| variables.get().starts_with('{');
+    if variables.is_some_and(|variables| !is_object(variables)) {
+        return Err(Error::InvalidInput {
+            argument: Some("variables".to_owned()),
+            message: "must be an object".to_owned(),
+            reason: Some("BAD_REQUEST_BODY".to_owned()),
+        });
+    }
+    Ok(RawRequest { query, operation_name, variables: variables.map(ToOwned::to_owned) })
 }
 
 fn check_values(text: &[u8], limits: &RequestLimits) -> Result<()> {
-    if !has_too_many_values(text, limits.json_values) {
-        return Ok(());
-    }
-    Err(Error::LimitExceeded {
+    check_size(text, limits.json_values, limits.json_depth).map_err(|excess| Error::LimitExceeded {
         argument: None,
-        message: format!("the request has more than {} JSON values", limits.json_values),
+        message: format!("the request {excess}"),
         reason: Some("TOO_MANY_VALUES".to_owned()),
     })
 }
 
-/// Whether JSON text has more values than `limit`. Counted before parsing, because a parsed value
-/// takes up to 600 times the memory of its text. Names of fields are strings and count as values.
-pub(crate) fn has_too_many_values(text: &[u8], limit: usize) -> bool {
-    let (mut values, mut in_string, mut is_escaped) = (1usize, false, false);
-    for byte in text {
-        match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if in_string => is_escaped = true,
-            b'"' => in_string = !in_string,
-            b',' | b':' | b'[' | b'{' if !in_string => values += 1,
-            _ => {}
-        }
-        if values > limit {
-            return true;
-        }
+/// The members of a list; `None` if there are more than this number. The others are not kept.
+struct AtMost(usize);
+
+impl<'de> Visitor<'de> for AtMost {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
     }
-    false
+
+    fn visit_seq<A: SeqAccess<'de>>(
+        self,
+        mut items: A,
+    ) -> std::result::Result<Self::Value, A::Error> {
+        let (mut kept, mut found) = (Vec::new(), 0);
+        while let Some(item) = items.next_element::<&RawValue>()? {
+            found += 1;
+            if found <= self.0 {
+                kept.push(item);
+            }
+        }
+        Ok((found <= self.0).then_some(kept))
+    }
 }
 
 /// The parser's texts may repeat the client's values, so that the error tells only the position.
@@ -112,14 +132,6 @@ mod tests {
     }
 
     #[test]
-    fn values_are_counted_outside_of_strings() {
-        for (text, values) in [(r#"{"a":[1,2]}"#, 5), (r#""\"[,:{""#, 1), ("[[[]]]", 4), ("1", 1)] {
-            assert!(!has_too_many_values(text.as_bytes(), values), "{text}");
-            assert!(has_too_many_values(text.as_bytes(), values - 1), "{text}");
-        }
-    }
-
-    #[test]
     fn a_batch_has_1_to_10_requests() {
         let batch = |count: usize| format!("[{}]", vec![r#"{"query":"{a}"}"#; count].join(","));
         let Ok(Requests::Batch(requests)) = parsed(batch(10).as_bytes()) else {
@@ -127,7 +139,7 @@ mod tests {
         };
         assert_eq!(requests.len(), 10);
         assert!(matches!(parsed(batch(11).as_bytes()), Err(Error::LimitExceeded { .. })));
-        assert!(parsed(b"[]").is_err());
+        assert!(parsed(b"[]").is_err() && parsed(br#"[{"query":"{a}"}] 1"#).is_err());
     }
 
     #[test]
@@ -136,5 +148,29 @@ mod tests {
         assert!(!error.to_string().contains("hunter2"));
         assert!(parsed(br#"{"variables": {}}"#).is_err());
         assert!(parsed(br#"{"query": "{a}", "variables": []}"#).is_err());
+    }
+
+    #[test]
+    fn variables_stay_text() {
+        let body = br#"{"variables": {"a": [1.50]}, "extensions": {"b": []}, "query": "{a}"}"#;
+        let Ok(Requests::Single(request)) = parsed(body) else { panic!("not one request") };
+        assert_eq!(request.variables.unwrap().get(), r#"{"a": [1.50]}"#);
+        let Ok(Requests::Single(request)) = parsed(br#"{"query": "{a}", "variables": null}"#)
+        else {
+            panic!("not one request")
+        };
+        assert!(request.variables.is_none());
+    }
+
+    #[test]
+    fn values_and_depth_of_a_body_are_limited() {
+        let limits = RequestLimits { json_values: 20, json_depth: 5, ..RequestLimits::default() };
+        let body =
+            |variables: &str| format!(r#"{{"query":"{{a}}","variables":{{"v":{variables}}}}}"#);
+        assert!(parse(body("[[[1]]]").as_bytes(), &limits).is_ok());
+        for variables in ["[[[[1]]]]".to_owned(), format!("[{}1]", "1,".repeat(20))] {
+            let refused = parse(body(&variables).as_bytes(), &limits);
+            assert!(matches!(refused, Err(Error::LimitExceeded { .. })), "{variables}");
+        }
     }
 }

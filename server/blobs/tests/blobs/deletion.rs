@@ -4,7 +4,7 @@ use super::{data, in_minutes};
 use std::sync::Arc;
 use time::Duration;
 use vultus_blobs::BlobError;
-use vultus_store::{Orphans, StoreError};
+use vultus_store::{Orphans, Selection, StoreError};
 
 #[tokio::test]
 async fn only_unreferenced_blob_is_deleted() {
@@ -57,8 +57,9 @@ async fn referenced_blob_is_never_missing_during_deletions() {
                         Err(error) => panic!("{error:?}"),
                     }
                 };
-                let stored =
-                    data.world.store.medium(data.world.scope(), medium).await.unwrap().unwrap();
+                let (scope, entities) = (data.world.scope(), Selection::ENTITIES);
+                let found = data.world.store.media(scope, &[medium], entities).await.unwrap();
+                let stored = &found[0];
                 data.open(&stored.blob_key).await.expect("a referenced blob exists");
                 let orphans = data.unreference(medium).await;
                 data.delete_orphans(&orphans).await;

@@ -1,12 +1,12 @@
 //! Analyses as clients see them.
 
 use crate::transaction::without_transaction;
-use crate::{Cases, folders};
+use crate::{Cases, folders, reading};
 use async_trait::async_trait;
 use futures::FutureExt;
 use time::OffsetDateTime;
 use vultus_core::{Analysis, AnalysisId, Artifact};
-use vultus_store::{Analyses, Cancelled, Result, Scope};
+use vultus_store::{Analyses, Cancelled, Result, Scope, Selection};
 
 #[async_trait]
 impl Analyses for Cases {
@@ -14,9 +14,13 @@ impl Analyses for Cases {
         &self,
         scope: Scope,
         ids: &[AnalysisId],
+        selection: Selection,
     ) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
-        without_transaction("reading analyses", folders::analyses(&self.collections, scope, ids))
-            .await
+        without_transaction(
+            "reading analyses",
+            reading::analyses(&self.collections, scope, ids, selection),
+        )
+        .await
     }
 
     async fn cancel_analysis(

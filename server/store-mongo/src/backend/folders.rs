@@ -1,15 +1,14 @@
 //! Folders and media.
 
 use crate::transaction::without_transaction;
-use crate::{Cases, additions, erasing, folders, listing};
+use crate::{Cases, additions, erasing, folders, listing, reading};
 use async_trait::async_trait;
 use futures::FutureExt;
-use serde_json::Value;
 use time::OffsetDateTime;
-use vultus_core::{AnalysisGroup, CompanyId, Folder, FolderId, MediaId, Medium};
+use vultus_core::{AnalysisGroup, CompanyId, Folder, FolderId, JsonText, MediaId, Medium};
 use vultus_store::{
     Created, FolderAdditions, FolderContents, FolderCursor, FolderFilter, FolderOrder, Folders,
-    IdempotencyKey, Orphans, Replay, Result, Scope, WrappedFolderKey,
+    IdempotencyKey, Orphans, Replay, Result, Scope, Selection, WrappedFolderKey,
 };
 
 #[async_trait]
@@ -57,7 +56,7 @@ impl Folders for Cases {
         &self,
         scope: Scope,
         id: FolderId,
-        metadata: Option<&Value>,
+        metadata: Option<&JsonText>,
         external_id: Option<Option<&str>>,
         now: OffsetDateTime,
     ) -> Result<Folder> {
@@ -90,9 +89,17 @@ impl Folders for Cases {
             .await
     }
 
-    async fn folders(&self, scope: Scope, ids: &[FolderId]) -> Result<Vec<FolderContents>> {
-        without_transaction("reading folders", folders::folders(&self.collections, scope, ids))
-            .await
+    async fn folders(
+        &self,
+        scope: Scope,
+        ids: &[FolderId],
+        selection: Selection,
+    ) -> Result<Vec<FolderContents>> {
+        without_transaction(
+            "reading folders",
+            reading::folders(&self.collections, scope, ids, selection),
+        )
+        .await
     }
 
     async fn folder_by_external_id(
@@ -103,7 +110,7 @@ impl Folders for Cases {
     ) -> Result<Option<FolderId>> {
         without_transaction(
             "searching an external id",
-            folders::folder_by_external_id(&self.collections, scope, company, external_id),
+            reading::folder_by_external_id(&self.collections, scope, company, external_id),
         )
         .await
     }
@@ -123,10 +130,14 @@ impl Folders for Cases {
         .await
     }
 
-    async fn contents(&self, folders: Vec<Folder>) -> Result<Vec<FolderContents>> {
+    async fn contents(
+        &self,
+        folders: Vec<Folder>,
+        selection: Selection,
+    ) -> Result<Vec<FolderContents>> {
         without_transaction(
             "reading the contents of folders",
-            folders::contents(&self.collections, folders),
+            reading::contents(&self.collections, folders, selection),
         )
         .await
     }
@@ -134,24 +145,33 @@ impl Folders for Cases {
     async fn folder_ids(&self, after: Option<FolderId>, limit: u32) -> Result<Vec<FolderId>> {
         without_transaction(
             "reading ids of folders",
-            folders::folder_ids(&self.collections, after, limit),
+            reading::folder_ids(&self.collections, after, limit),
         )
         .await
     }
 
     async fn folder_key(&self, id: FolderId) -> Result<Option<WrappedFolderKey>> {
-        without_transaction("reading a folder's key", folders::folder_key(&self.collections, id))
+        without_transaction("reading a folder's key", reading::folder_key(&self.collections, id))
             .await
     }
 
-    async fn medium(&self, scope: Scope, id: MediaId) -> Result<Option<Medium>> {
-        without_transaction("reading a medium", folders::medium(&self.collections, scope, id)).await
+    async fn media(
+        &self,
+        scope: Scope,
+        ids: &[MediaId],
+        selection: Selection,
+    ) -> Result<Vec<Medium>> {
+        without_transaction(
+            "reading media",
+            reading::media(&self.collections, scope, ids, selection),
+        )
+        .await
     }
 
     async fn groups(&self, scope: Scope, id: FolderId) -> Result<Vec<AnalysisGroup>> {
         without_transaction(
             "reading groups of analyses",
-            folders::groups(&self.collections, scope, id),
+            reading::groups(&self.collections, scope, id),
         )
         .await
     }

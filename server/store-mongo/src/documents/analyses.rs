@@ -5,7 +5,7 @@ use super::folders::Membership;
 use mongodb::bson::Uuid;
 use serde::{Deserialize, Serialize};
 use vultus_core::analysis::TakenMedium;
-use vultus_core::{Analysis, AnalysisState, Artifact, Reason, Resolution};
+use vultus_core::{Analysis, AnalysisState, Artifact, JsonText, Reason, Resolution};
 use vultus_store::NewRun;
 use vultus_store::export::RunRecord;
 use vultus_store::names::Named;
@@ -26,8 +26,10 @@ pub(crate) struct AnalysisDocument {
     reasons: Vec<ReasonDocument>,
     pub(crate) progress: f64,
     media: Vec<TakenDocument>,
-    params: Json,
-    result: Option<Json>,
+    #[serde(default)]
+    params: Json<JsonText>,
+    #[serde(default)]
+    result: Json<Option<JsonText>>,
     failure: Option<StoredFailure>,
     provenance: StoredProvenance,
     pub(crate) artifacts: Vec<ArtifactDocument>,
@@ -59,7 +61,7 @@ impl AnalysisDocument {
             progress: analysis.progress.into(),
             media: analysis.media.iter().map(TakenDocument::from).collect(),
             params: Json(analysis.params.clone()),
-            result: analysis.result.clone().map(Json),
+            result: Json(analysis.result.clone()),
             failure: analysis.failure.as_ref().map(StoredFailure::from),
             provenance: StoredProvenance::from(&analysis.provenance),
             artifacts: Vec::new(),
@@ -97,7 +99,7 @@ impl From<AnalysisDocument> for Analysis {
             progress: stored.progress as f32,
             media: stored.media.into_iter().map(Into::into).collect(),
             params: stored.params.0,
-            result: stored.result.map(|result| result.0),
+            result: stored.result.0,
             failure: stored.failure.map(Into::into),
             provenance: stored.provenance.into(),
             attempts: few(stored.attempts),

@@ -5,7 +5,7 @@ use mongodb::bson::{Binary, DateTime, Uuid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
-use vultus_core::{AnalysisGroup, Folder, MediaKind, Medium, Tag};
+use vultus_core::{AnalysisGroup, Folder, JsonText, MediaKind, Medium, Tag};
 use vultus_store::export::IdempotencyRecord;
 use vultus_store::stored::{Name, V1, Version};
 use vultus_store::{IdempotencyKey, Replay};
@@ -26,7 +26,9 @@ pub(crate) struct FolderDocument {
     external_id: Option<String>,
     /// The wrapped key of its blobs. It is stored nowhere else.
     wrapped_key: Binary,
-    metadata: Json,
+    #[serde(default)]
+    metadata: Json<JsonText>,
+    #[serde(default)]
     metadata_pairs: Vec<Binary>,
     created_at: i64,
     pub(crate) updated_at: i64,
@@ -53,7 +55,7 @@ impl FolderDocument {
             external_id: folder.external_id.clone(),
             wrapped_key: binary(&folder.wrapped_key),
             metadata: Json(folder.metadata.clone()),
-            metadata_pairs: metadata_pairs(&folder.metadata),
+            metadata_pairs: folder.metadata.as_option().map(metadata_pairs).unwrap_or_default(),
             created_at: nanoseconds(folder.created_at),
             updated_at: nanoseconds(folder.updated_at),
             media_changed_at: folder.media_changed_at.map(nanoseconds),
@@ -84,11 +86,8 @@ impl From<FolderDocument> for Folder {
 }
 
 /// Digests of the string values at the top level of metadata, for the index of listings.
-pub(crate) fn metadata_pairs(metadata: &serde_json::Value) -> Vec<Binary> {
-    let strings = metadata.as_object().into_iter().flatten();
-    strings
-        .filter_map(|(key, value)| value.as_str().map(|value| metadata_pair(key, value)))
-        .collect()
+pub(crate) fn metadata_pairs(metadata: &JsonText) -> Vec<Binary> {
+    metadata.top_strings().iter().map(|(key, value)| metadata_pair(key, value)).collect()
 }
 
 /// The digest of one key and value.
@@ -119,7 +118,8 @@ pub(crate) struct MediumDocument {
     member: Membership,
     kind: Name<MediaKind>,
     tags: Vec<Tag>,
-    metadata: Json,
+    #[serde(default)]
+    metadata: Json<JsonText>,
     original_name: Option<String>,
     content_type: String,
     byte_size: i64,

@@ -4,7 +4,7 @@ use crate::MongoStore;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use vultus_core::{Analysis, AnalysisId, Artifact};
-use vultus_store::{Analyses, Cancelled, Result, Scope};
+use vultus_store::{Analyses, Cancelled, Result, Scope, Selection};
 
 #[async_trait]
 impl Analyses for MongoStore {
@@ -12,9 +12,10 @@ impl Analyses for MongoStore {
         &self,
         scope: Scope,
         ids: &[AnalysisId],
+        selection: Selection,
     ) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
         let ids = ids.to_vec();
-        self.run(|cases| async move { cases.analyses(scope, &ids).await }).await
+        self.run(|cases| async move { cases.analyses(scope, &ids, selection).await }).await
     }
 
     async fn cancel_analysis(

@@ -2,12 +2,11 @@
 
 use crate::MongoStore;
 use async_trait::async_trait;
-use serde_json::Value;
 use time::OffsetDateTime;
-use vultus_core::{AnalysisGroup, CompanyId, Folder, FolderId, MediaId, Medium};
+use vultus_core::{AnalysisGroup, CompanyId, Folder, FolderId, JsonText, MediaId, Medium};
 use vultus_store::{
     Created, FolderAdditions, FolderContents, FolderCursor, FolderFilter, FolderOrder, Folders,
-    IdempotencyKey, Orphans, Replay, Result, Scope, WrappedFolderKey,
+    IdempotencyKey, Orphans, Replay, Result, Scope, Selection, WrappedFolderKey,
 };
 
 #[async_trait]
@@ -48,7 +47,7 @@ impl Folders for MongoStore {
         &self,
         scope: Scope,
         id: FolderId,
-        metadata: Option<&Value>,
+        metadata: Option<&JsonText>,
         external_id: Option<Option<&str>>,
         now: OffsetDateTime,
     ) -> Result<Folder> {
@@ -86,9 +85,14 @@ impl Folders for MongoStore {
         self.run(|cases| async move { cases.erase_folder(scope, id, now).await }).await
     }
 
-    async fn folders(&self, scope: Scope, ids: &[FolderId]) -> Result<Vec<FolderContents>> {
+    async fn folders(
+        &self,
+        scope: Scope,
+        ids: &[FolderId],
+        selection: Selection,
+    ) -> Result<Vec<FolderContents>> {
         let ids = ids.to_vec();
-        self.run(|cases| async move { cases.folders(scope, &ids).await }).await
+        self.run(|cases| async move { cases.folders(scope, &ids, selection).await }).await
     }
 
     async fn folder_by_external_id(
@@ -119,8 +123,12 @@ impl Folders for MongoStore {
         .await
     }
 
-    async fn contents(&self, folders: Vec<Folder>) -> Result<Vec<FolderContents>> {
-        self.run(|cases| async move { cases.contents(folders).await }).await
+    async fn contents(
+        &self,
+        folders: Vec<Folder>,
+        selection: Selection,
+    ) -> Result<Vec<FolderContents>> {
+        self.run(|cases| async move { cases.contents(folders, selection).await }).await
     }
 
     async fn folder_ids(&self, after: Option<FolderId>, limit: u32) -> Result<Vec<FolderId>> {
@@ -131,8 +139,14 @@ impl Folders for MongoStore {
         self.run(|cases| async move { cases.folder_key(id).await }).await
     }
 
-    async fn medium(&self, scope: Scope, id: MediaId) -> Result<Option<Medium>> {
-        self.run(|cases| async move { cases.medium(scope, id).await }).await
+    async fn media(
+        &self,
+        scope: Scope,
+        ids: &[MediaId],
+        selection: Selection,
+    ) -> Result<Vec<Medium>> {
+        let ids = ids.to_vec();
+        self.run(|cases| async move { cases.media(scope, &ids, selection).await }).await
     }
 
     async fn groups(&self, scope: Scope, id: FolderId) -> Result<Vec<AnalysisGroup>> {

@@ -4,7 +4,7 @@ use crate::{SqliteStore, folders};
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use vultus_core::{Analysis, AnalysisId, Artifact};
-use vultus_store::{Analyses, Cancelled, Result, Scope};
+use vultus_store::{Analyses, Cancelled, Result, Scope, Selection};
 
 #[async_trait]
 impl Analyses for SqliteStore {
@@ -12,9 +12,10 @@ impl Analyses for SqliteStore {
         &self,
         scope: Scope,
         ids: &[AnalysisId],
+        selection: Selection,
     ) -> Result<Vec<(Analysis, Vec<Artifact>)>> {
         let ids = ids.to_vec();
-        self.read("reading analyses", move |c| folders::analyses(c, scope, &ids)).await
+        self.read("reading analyses", move |c| folders::analyses(c, scope, &ids, selection)).await
     }
 
     async fn cancel_analysis(

@@ -2,12 +2,11 @@
 
 use crate::{SqliteStore, additions, erasing, folders, listing};
 use async_trait::async_trait;
-use serde_json::Value;
 use time::OffsetDateTime;
-use vultus_core::{AnalysisGroup, CompanyId, Folder, FolderId, MediaId, Medium};
+use vultus_core::{AnalysisGroup, CompanyId, Folder, FolderId, JsonText, MediaId, Medium};
 use vultus_store::{
     Created, FolderAdditions, FolderContents, FolderCursor, FolderFilter, FolderOrder, Folders,
-    IdempotencyKey, Orphans, Replay, Result, Scope, WrappedFolderKey,
+    IdempotencyKey, Orphans, Replay, Result, Scope, Selection, WrappedFolderKey,
 };
 
 #[async_trait]
@@ -48,7 +47,7 @@ impl Folders for SqliteStore {
         &self,
         scope: Scope,
         id: FolderId,
-        metadata: Option<&Value>,
+        metadata: Option<&JsonText>,
         external_id: Option<Option<&str>>,
         now: OffsetDateTime,
     ) -> Result<Folder> {
@@ -85,9 +84,14 @@ impl Folders for SqliteStore {
         Ok(orphans)
     }
 
-    async fn folders(&self, scope: Scope, ids: &[FolderId]) -> Result<Vec<FolderContents>> {
+    async fn folders(
+        &self,
+        scope: Scope,
+        ids: &[FolderId],
+        selection: Selection,
+    ) -> Result<Vec<FolderContents>> {
         let ids = ids.to_vec();
-        self.read("reading folders", move |c| folders::folders(c, scope, &ids)).await
+        self.read("reading folders", move |c| folders::folders(c, scope, &ids, selection)).await
     }
 
     async fn folder_by_external_id(
@@ -116,8 +120,15 @@ impl Folders for SqliteStore {
         .await
     }
 
-    async fn contents(&self, folders: Vec<Folder>) -> Result<Vec<FolderContents>> {
-        self.read("reading the contents of folders", move |c| folders::contents(c, folders)).await
+    async fn contents(
+        &self,
+        folders: Vec<Folder>,
+        selection: Selection,
+    ) -> Result<Vec<FolderContents>> {
+        self.read("reading the contents of folders", move |c| {
+            folders::contents(c, folders, selection)
+        })
+        .await
     }
 
     async fn folder_ids(&self, after: Option<FolderId>, limit: u32) -> Result<Vec<FolderId>> {
@@ -128,8 +139,14 @@ impl Folders for SqliteStore {
         self.read("reading a folder's key", move |c| folders::folder_key(c, id)).await
     }
 
-    async fn medium(&self, scope: Scope, id: MediaId) -> Result<Option<Medium>> {
-        self.read("reading a medium", move |c| folders::medium(c, scope, id)).await
+    async fn media(
+        &self,
+        scope: Scope,
+        ids: &[MediaId],
+        selection: Selection,
+    ) -> Result<Vec<Medium>> {
+        let ids = ids.to_vec();
+        self.read("reading media", move |c| folders::media(c, scope, &ids, selection)).await
     }
 
     async fn groups(&self, scope: Scope, id: FolderId) -> Result<Vec<AnalysisGroup>> {

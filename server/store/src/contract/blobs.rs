@@ -2,7 +2,7 @@
 
 use super::fixtures::{World, at, medium, verdict};
 use crate::records::*;
-use crate::{Store, StoreError};
+use crate::{Selection, Store, StoreError};
 use std::sync::Arc;
 use time::Duration;
 use vultus_core::Resolution;
@@ -45,7 +45,11 @@ pub(crate) async fn tombstone_rejects_references_until_it_is_revived(store: Arc<
             let Err(StoreError::BlobSwept { key: named }) = refused else { panic!("{refused:?}") };
             assert_eq!(named, key);
             assert!(
-                store.folders(world.scope(), &[folder.id]).await.expect("reading works").is_empty()
+                store
+                    .folders(world.scope(), &[folder.id], Selection::ALL)
+                    .await
+                    .expect("reading works")
+                    .is_empty()
             );
             assert!(!world.analysis(id).await.state.is_final());
         };
@@ -85,7 +89,7 @@ pub(crate) async fn tombstone_rejects_references_until_it_is_revived(store: Arc<
         store.apply_result(run.token, id, &result, at(2)).await.expect("writing works"),
         Applied::Yes
     );
-    assert_eq!(world.contents(existing.id).await.artifacts.len(), 1);
+    assert_eq!(world.contents(existing.id).await.artifacts.members().len(), 1);
 }
 
 /// A blob has one deletion at a time: a key is not returned to another caller until its deletion is

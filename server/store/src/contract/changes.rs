@@ -1,9 +1,9 @@
 //! Rules of the stream of changes.
 
 use super::fixtures::{World, at, crash};
-use crate::Store;
 use crate::events::{Change, ChangeStream, FolderChange};
 use crate::records::{AnalysisResult, Scope};
+use crate::{Selection, Store};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(crate) async fn changes_come_in_order_and_never_before_the_state(store: Arc<
     let writers = (0..40).map(|number| {
         let world = world.clone();
         tokio::spawn(async move {
-            let metadata = json!({ "number": number });
+            let metadata = json!({ "number": number }).into();
             world
                 .store
                 .update_folder(world.scope(), folder.id, Some(&metadata), None, at(number))
@@ -82,7 +82,7 @@ pub(crate) async fn only_final_analyses_may_settle_a_folder(store: Arc<dyn Store
     let [a, b] = [new.group.analyses[0], new.group.analyses[1]];
     let mut changes = world.store.changes();
     // The creation may arrive late; what comes with the next change is not of interest.
-    let metadata = json!({ "k": "v" });
+    let metadata = json!({ "k": "v" }).into();
     let update = world.store.update_folder(world.scope(), folder.id, Some(&metadata), None, at(1));
     let mut revision = update.await.expect("changing works").revision;
     change_of(&mut changes, folder.id, revision).await;
@@ -124,6 +124,9 @@ pub(crate) async fn closed_store_ends_its_streams(store: Arc<dyn Store>) {
     );
     assert!(store.ping().await.is_err());
     assert!(
-        store.folders(Scope::Everything, &[super::fixtures::new_id::<FolderId>()]).await.is_err()
+        store
+            .folders(Scope::Everything, &[super::fixtures::new_id::<FolderId>()], Selection::ALL)
+            .await
+            .is_err()
     );
 }

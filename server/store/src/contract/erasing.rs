@@ -42,7 +42,7 @@ pub(crate) async fn deleting_a_medium_cancels_its_unfinished_analyses(store: Arc
     assert_eq!(orphans.keys(), vec![deleted.blob_key], "another medium has the same thumbnail");
     let marked = world.store.tombstones_before(at(10), 10).await.expect("reading works");
     assert_eq!(marked, orphans.tombstones, "the tombstones are part of the same commit");
-    assert_eq!(world.contents(folder.id).await.media, vec![kept]);
+    assert_eq!(world.contents(folder.id).await.media.members(), [kept]);
     assert_eq!(world.analysis(taking.group.analyses[0]).await.state, AnalysisState::Cancelled);
     assert_eq!(world.analysis(other.group.analyses[0]).await.state, AnalysisState::Queued);
     let claimed = world.claim(10).await;
@@ -94,8 +94,9 @@ pub(crate) async fn deleting_a_medium_erases_what_came_from_it(store: Arc<dyn St
     let thumbnail = deleted.thumbnail_key.expect("it has one");
     assert_eq!(orphans, [of_deleted, deleted.blob_key, thumbnail]);
     let after = world.contents(folder.id).await;
-    assert_eq!(after.artifacts.len(), 1, "that of the other medium");
-    for (was, is) in before.into_iter().zip(after.analyses) {
+    assert_eq!(after.artifacts.members().len(), 1, "that of the other medium");
+    let after = after.analyses.members().iter().cloned();
+    for (was, is) in before.members().iter().cloned().zip(after) {
         if was.kind == "other" {
             assert_eq!(is, was);
             continue;
@@ -106,7 +107,7 @@ pub(crate) async fn deleting_a_medium_erases_what_came_from_it(store: Arc<dyn St
         });
         let left = Analysis {
             reasons: Vec::new(),
-            result: None,
+            result: None.into(),
             failure,
             provenance: Provenance::default(),
             revision: was.revision + 1,
@@ -146,7 +147,7 @@ pub(crate) async fn concurrent_additions_keep_the_limit_on_media(store: Arc<dyn 
         }
     }
     assert_eq!(added, 2);
-    assert_eq!(world.contents(folder.id).await.media.len(), 4);
+    assert_eq!(world.contents(folder.id).await.media.members().len(), 4);
     let one = FolderAdditions {
         media: vec![medium(folder.id, 2)],
         group: None,

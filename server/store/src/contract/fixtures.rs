@@ -1,7 +1,7 @@
 //! Test data: a company with a user in an empty store, and what to put into its folders.
 
-use crate::Store;
 use crate::records::*;
+use crate::{Selection, Store};
 use serde_json::json;
 use std::sync::Arc;
 use time::{Duration, OffsetDateTime};
@@ -10,8 +10,8 @@ use vultus_core::analysis::TakenMedium;
 use vultus_core::turns::Turns;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId,
-    CompanyId, Folder, FolderId, GroupId, MediaId, MediaKind, Medium, Provenance, Reason,
-    Resolution, Role, RunId, User, UserId,
+    CompanyId, Folder, FolderId, GroupId, JsonText, MediaId, MediaKind, Medium, Part, Provenance,
+    Reason, Resolution, Role, RunId, User, UserId,
 };
 
 /// Duration of leases in the rules.
@@ -79,7 +79,7 @@ impl World {
             company_id: self.company.id,
             owner_id: self.owner.id,
             external_id: None,
-            metadata: json!({}),
+            metadata: JsonText::empty_object().into(),
             created_at: at(seconds),
             updated_at: at(seconds),
             media_changed_at: None,
@@ -111,13 +111,15 @@ impl World {
 
     /// The folder as it is now.
     pub async fn contents(&self, id: FolderId) -> FolderContents {
-        let found = self.store.folders(self.scope(), &[id]).await.expect("reading works");
+        let found =
+            self.store.folders(self.scope(), &[id], Selection::ALL).await.expect("reading works");
         found.into_iter().next().expect("the folder is there")
     }
 
     /// An analysis as it is now.
     pub async fn analysis(&self, id: AnalysisId) -> Analysis {
-        let found = self.store.analyses(self.scope(), &[id]).await.expect("reading works");
+        let found =
+            self.store.analyses(self.scope(), &[id], Selection::ALL).await.expect("reading works");
         found.into_iter().next().expect("the analysis is there").0
     }
 }
@@ -156,7 +158,7 @@ pub fn medium(folder: FolderId, seconds: i64) -> Medium {
         folder_id: folder,
         kind: MediaKind::Video,
         tags: vec!["video_selfie".parse().expect("a tag"), "x_free".parse().expect("a tag")],
-        metadata: json!({"n": [1, 2.5, null]}),
+        metadata: JsonText::from(json!({"n": [1, 2.5, null]})).into(),
         original_name: Some("ä \"clip\".mp4".to_owned()),
         content_type: "video/mp4".to_owned(),
         byte_size: 5_000_000_000,
@@ -220,8 +222,8 @@ fn analysis(
         reasons: Vec::new(),
         progress: 0.0,
         media: media.iter().map(taken).collect(),
-        params: json!({"threshold": 0.5}),
-        result: None,
+        params: JsonText::from(json!({"threshold": 0.5})).into(),
+        result: Part::Read(None),
         failure: None,
         provenance: provenance(),
         attempts: 0,
@@ -256,7 +258,7 @@ pub fn verdict(resolution: Resolution, media: MediaId) -> AnalysisResult {
             media_id: Some(media),
             frame: Some(3),
         }],
-        result: json!({"score": 0.875}),
+        result: json!({"score": 0.875}).into(),
         provenance: provenance(),
         artifacts: vec![Artifact {
             id: new_id::<ArtifactId>(),

@@ -2,58 +2,18 @@
 
 use super::fixtures::{World, at, group, key, medium, new_id, verdict};
 use crate::records::*;
-use crate::{Store, StoreError};
+use crate::{Selection, Store, StoreError};
 use serde_json::json;
 use std::sync::Arc;
-use vultus_core::{Folder, FolderId, Medium, Resolution, summary};
+use vultus_core::{Folder, FolderId, Resolution, summary};
 
 async fn is_missing(world: &World, id: FolderId) -> bool {
-    world.store.folders(Scope::Everything, &[id]).await.expect("reading works").is_empty()
-}
-
-/// A folder with media and analyses is read as it was written; folders come in the requested order.
-pub(crate) async fn folder_is_read_as_it_was_written(store: Arc<dyn Store>) {
-    let world = World::new(store).await;
-    let metadata = json!({"name": "Zoë \u{1F600}", "deep": {"a": [true, null, 1.25]}});
-    let folder = Folder { external_id: Some("case/1".to_owned()), metadata, ..world.folder(0) };
-    let plain = Medium {
-        thumbnail_key: None,
-        duration_us: None,
-        frame_rate: None,
-        frame_count: None,
-        ..medium(folder.id, 1)
-    };
-    let media = vec![medium(folder.id, 1), plain];
-    let new = group(folder.id, 2, &["liveness", "face_match"], &[media[1].id, media[0].id]);
-    let additions = FolderAdditions {
-        media: media.clone(),
-        group: Some(new.clone()),
-        now: Some(at(2)),
-        most_media: None,
-    };
-    assert_eq!(
-        world.store.create_folder(&folder, &additions, None).await.expect("making works"),
-        Created::New
-    );
-    let (second, _) = world.queued(3, &["liveness"]).await;
-
-    let found =
-        world.store.folders(world.scope(), &[second.id, folder.id]).await.expect("reading works");
-    assert_eq!(found[0].folder.id, second.id);
-    assert_eq!(found[1].folder, Folder { media_changed_at: Some(at(1)), ..folder.clone() });
-    assert_eq!(found[1].media, media);
-    assert_eq!(found[1].analyses, new.runs[0].analyses);
-    assert_eq!(
-        world.store.groups(world.scope(), folder.id).await.expect("reading works"),
-        vec![new.group]
-    );
-    assert_eq!(
-        world.store.medium(world.scope(), media[0].id).await.expect("reading works"),
-        Some(media[0].clone())
-    );
-    let by_external_id =
-        world.store.folder_by_external_id(world.scope(), world.company.id, "case/1").await;
-    assert_eq!(by_external_id.expect("reading works"), Some(folder.id));
+    world
+        .store
+        .folders(Scope::Everything, &[id], Selection::ALL)
+        .await
+        .expect("reading works")
+        .is_empty()
 }
 
 /// A repeated idempotency key replays the first request, another request with the key is rejected,
@@ -185,7 +145,7 @@ pub(crate) async fn what_is_outside_the_scope_does_not_exist(store: Arc<dyn Stor
     let neighbour = world.neighbour().await;
     let (folder, new) = world.queued(0, &["liveness"]).await;
     let contents = world.contents(folder.id).await;
-    let (medium_id, analysis_id) = (contents.media[0].id, new.group.analyses[0]);
+    let (medium_id, analysis_id) = (contents.media.members()[0].id, new.group.analyses[0]);
     let claimed = world.claim(1).await.expect("the run waits");
     let written = world
         .store
@@ -200,9 +160,22 @@ pub(crate) async fn what_is_outside_the_scope_does_not_exist(store: Arc<dyn Stor
         Scope::Owner(neighbour.company.id, world.owner.id),
     ] {
         let store = &world.store;
-        assert!(store.folders(scope, &[folder.id]).await.expect("reading works").is_empty());
-        assert_eq!(store.medium(scope, medium_id).await.expect("reading works"), None);
-        assert!(store.analyses(scope, &[analysis_id]).await.expect("reading works").is_empty());
+        assert!(
+            store
+                .folders(scope, &[folder.id], Selection::ALL)
+                .await
+                .expect("reading works")
+                .is_empty()
+        );
+        let media = store.media(scope, &[medium_id], Selection::ALL).await;
+        assert!(media.expect("reading works").is_empty());
+        assert!(
+            store
+                .analyses(scope, &[analysis_id], Selection::ALL)
+                .await
+                .expect("reading works")
+                .is_empty()
+        );
         assert!(store.groups(scope, folder.id).await.expect("reading works").is_empty());
         let listed = store
             .list_folders(scope, &FolderFilter::default(), FolderOrder::default(), None, 10)
@@ -216,7 +189,10 @@ pub(crate) async fn what_is_outside_the_scope_does_not_exist(store: Arc<dyn Stor
         };
         let refusals = [
             store.add_to_folder(scope, folder.id, &additions, None).await.err(),
-            store.update_folder(scope, folder.id, Some(&json!({"x": 1})), None, at(1)).await.err(),
+            store
+                .update_folder(scope, folder.id, Some(&json!({"x": 1}).into()), None, at(1))
+                .await
+                .err(),
             store.delete_medium(scope, medium_id, at(1)).await.err(),
             store.cancel_analysis(scope, analysis_id, at(1)).await.err(),
             store.erase_folder(scope, folder.id, at(9)).await.err(),
@@ -227,8 +203,13 @@ pub(crate) async fn what_is_outside_the_scope_does_not_exist(store: Arc<dyn Stor
         );
     }
     for scope in [Scope::Everything, world.scope(), world.owner_scope()] {
-        let seen = world.store.folders(scope, &[folder.id]).await.expect("reading works");
-        assert_eq!((seen[0].media.len(), seen[0].artifacts.len()), (1, 1), "{scope:?}");
+        let seen =
+            world.store.folders(scope, &[folder.id], Selection::ALL).await.expect("reading works");
+        assert_eq!(
+            (seen[0].media.members().len(), seen[0].artifacts.members().len()),
+            (1, 1),
+            "{scope:?}"
+        );
     }
 }
 
@@ -237,7 +218,7 @@ pub(crate) async fn what_is_outside_the_scope_does_not_exist(store: Arc<dyn Stor
 pub(crate) async fn analyses_of_a_missing_medium_are_rejected_whole(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (other, _) = world.queued(0, &["liveness"]).await;
-    let foreign = world.contents(other.id).await.media[0].id;
+    let foreign = world.contents(other.id).await.media.members()[0].id;
     for missing in [foreign, new_id()] {
         let folder = world.folder(1);
         let own = medium(folder.id, 1);
@@ -274,7 +255,7 @@ pub(crate) async fn every_change_raises_the_revision_of_the_folder(store: Arc<dy
         before = now;
     };
     store
-        .update_folder(world.scope(), folder.id, Some(&json!({"k": "v"})), None, at(50))
+        .update_folder(world.scope(), folder.id, Some(&json!({"k": "v"}).into()), None, at(50))
         .await
         .expect("changing works");
     expect_raised("metadata").await;
@@ -313,7 +294,7 @@ pub(crate) async fn analyses_planned_over_other_media_are_stale(store: Arc<dyn S
         let seen = world.contents(folder.id).await;
         NewGroup {
             media_seen: seen.folder.media_changed_at,
-            ..group(folder.id, seconds, &["a"], &[seen.media[0].id])
+            ..group(folder.id, seconds, &["a"], &[seen.media.members()[0].id])
         }
     };
     let add = async |media: Vec<Medium>, new: Option<NewGroup>, seconds: i64| {
@@ -327,7 +308,7 @@ pub(crate) async fn analyses_planned_over_other_media_are_stale(store: Arc<dyn S
     };
     let is_stale = async || {
         let contents = world.contents(folder.id).await;
-        summary::verdict(&contents.analyses, contents.folder.media_changed_at).stale
+        summary::verdict(contents.analyses.members(), contents.folder.media_changed_at).stale
     };
     add(Vec::new(), Some(plan(5).await), 5).await;
     assert!(!is_stale().await);
@@ -338,7 +319,7 @@ pub(crate) async fn analyses_planned_over_other_media_are_stale(store: Arc<dyn S
     add(Vec::new(), Some(plan(30).await), 30).await;
     assert!(!is_stale().await);
     let early = plan(50).await;
-    let deleted = world.contents(folder.id).await.media[1].id;
+    let deleted = world.contents(folder.id).await.media.members()[1].id;
     world.store.delete_medium(world.scope(), deleted, at(40)).await.expect("deleting works");
     add(Vec::new(), Some(early), 50).await;
     assert!(is_stale().await, "a medium was deleted between planning and commit");

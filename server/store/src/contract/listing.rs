@@ -5,7 +5,7 @@ use crate::Store;
 use crate::records::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use vultus_core::{Folder, FolderId};
+use vultus_core::{Folder, FolderId, JsonText};
 
 async fn page(
     world: &World,
@@ -28,6 +28,7 @@ async fn ids(world: &World, filter: &FolderFilter, order: FolderOrder) -> Vec<Fo
 }
 
 async fn make(world: &World, seconds: i64, metadata: Value) -> FolderId {
+    let metadata = JsonText::from(metadata).into();
     let folder = Folder { metadata, ..world.folder(seconds) };
     world
         .store
@@ -144,7 +145,7 @@ pub(crate) async fn orders_follow_creation_and_change(store: Arc<dyn Store>) {
     }
     world
         .store
-        .update_folder(world.scope(), made[0], Some(&json!({})), None, at(10))
+        .update_folder(world.scope(), made[0], Some(&JsonText::empty_object()), None, at(10))
         .await
         .expect("changing works");
     let [a, b, c] = [made[0], made[1], made[2]];

@@ -2,7 +2,7 @@
 
 use super::fixtures::{LEASE, World, at, claim_request, crash, group, medium, verdict};
 use crate::records::*;
-use crate::{Store, StoreError};
+use crate::{Selection, Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
 use vultus_core::{AnalysisFailure, AnalysisState, FolderId, Resolution};
@@ -212,7 +212,7 @@ pub(crate) async fn erasing_a_running_folder_makes_its_writes_stale(store: Arc<d
     let (folder, new) = world.queued(0, &["a", "b"]).await;
     let (other, _) = world.queued(1, &["a"]).await;
     let mut shared = medium(folder.id, 0);
-    shared.blob_key = world.contents(other.id).await.media[0].blob_key.clone();
+    shared.blob_key = world.contents(other.id).await.media.members()[0].blob_key.clone();
     let shared_thumbnail = shared.thumbnail_key.clone().expect("it has one");
     let additions =
         FolderAdditions { media: vec![shared], group: None, now: Some(at(0)), most_media: None };
@@ -261,17 +261,22 @@ pub(crate) async fn erasing_a_running_folder_makes_its_writes_stale(store: Arc<d
     assert!(
         world
             .store
-            .folders(Scope::Everything, &[folder.id])
+            .folders(Scope::Everything, &[folder.id], Selection::ALL)
             .await
             .expect("reading works")
             .is_empty()
     );
     assert!(
-        world.store.analyses(Scope::Everything, &[a, b]).await.expect("reading works").is_empty()
+        world
+            .store
+            .analyses(Scope::Everything, &[a, b], Selection::ALL)
+            .await
+            .expect("reading works")
+            .is_empty()
     );
     let again = world.store.erase_folder(world.scope(), folder.id, at(4)).await;
     assert!(matches!(again, Err(StoreError::NotFound("folder"))), "{again:?}");
-    assert_eq!(world.contents(other.id).await.media.len(), 1);
+    assert_eq!(world.contents(other.id).await.media.members().len(), 1);
 }
 
 /// Waiting runs of pools that no node serves fail with the given reason once they are old enough.

@@ -2,12 +2,11 @@
 
 use super::fixtures::{World, at, crash, group, medium, provenance, verdict};
 use crate::records::*;
-use crate::{Store, StoreError};
+use crate::{Selection, Store, StoreError};
 use futures::future::join_all;
-use serde_json::json;
 use std::sync::Arc;
 use time::Duration;
-use vultus_core::{AnalysisState, Resolution};
+use vultus_core::{AnalysisState, Part, Resolution};
 
 /// A result is applied once and read back with its artifacts. A second one changes nothing.
 pub(crate) async fn result_is_applied_once(store: Arc<dyn Store>) {
@@ -32,8 +31,12 @@ pub(crate) async fn result_is_applied_once(store: Arc<dyn Store>) {
         Applied::AlreadyFinal
     );
 
-    let (analysis, artifacts) =
-        world.store.analyses(world.scope(), &[id]).await.expect("reading works").remove(0);
+    let (analysis, artifacts) = world
+        .store
+        .analyses(world.scope(), &[id], Selection::ALL)
+        .await
+        .expect("reading works")
+        .remove(0);
     assert_eq!(
         (analysis.state, analysis.resolution),
         (AnalysisState::Finished, Some(Resolution::Declined))
@@ -47,7 +50,7 @@ pub(crate) async fn result_is_applied_once(store: Arc<dyn Store>) {
     };
     assert_eq!(
         (analysis.reasons, analysis.result, analysis.provenance),
-        (reasons, Some(result), provenance())
+        (reasons, Part::Read(Some(result)), provenance())
     );
     assert!((analysis.progress - 1.0).abs() < f32::EPSILON);
     assert_eq!(artifacts.len(), 1);
@@ -55,7 +58,7 @@ pub(crate) async fn result_is_applied_once(store: Arc<dyn Store>) {
         (artifacts[0].analysis_id, &artifacts[0].blob_key, artifacts[0].byte_size),
         (id, &given[0].blob_key, 12_345)
     );
-    assert_eq!(world.contents(folder.id).await.artifacts, artifacts);
+    assert_eq!(world.contents(folder.id).await.artifacts.members(), artifacts);
 }
 
 /// A failure is stored with its reason, and keeps the provenance of the analysis.
@@ -67,11 +70,12 @@ pub(crate) async fn failure_keeps_its_reason_and_provenance(store: Arc<dyn Store
     let applied = world.store.apply_result(run.token, new.group.analyses[0], &result, at(5)).await;
     assert_eq!(applied.expect("writing works"), Applied::Yes);
     let analysis = world.analysis(new.group.analyses[0]).await;
+    let params = new.runs[0].analyses[0].params.clone();
     assert_eq!(
         (analysis.state, analysis.failure, analysis.resolution),
         (AnalysisState::Failed, Some(crash()), None)
     );
-    assert_eq!((analysis.provenance, analysis.params), (provenance(), json!({"threshold": 0.5})));
+    assert_eq!((analysis.provenance, analysis.params), (provenance(), params));
 }
 
 /// Progress never goes back, and stays within 0–1.
@@ -100,7 +104,7 @@ pub(crate) async fn progress_that_is_not_higher_changes_nothing(store: Arc<dyn S
     world.store.record_progress(run.token, id, 0.5).await.expect("writing works");
     let revisions = async || {
         let contents = world.contents(folder.id).await;
-        (contents.folder.revision, contents.analyses[0].revision)
+        (contents.folder.revision, contents.analyses.members()[0].revision)
     };
     let before = revisions().await;
     for fraction in [0.5, 0.25, -1.0, f32::NAN] {
@@ -224,11 +228,12 @@ pub(crate) async fn concurrent_writes_to_one_run_count_once_each(store: Arc<dyn 
     let contents = world.contents(folder.id).await;
     let finished = contents
         .analyses
+        .members()
         .iter()
         .filter(|analysis| analysis.state == AnalysisState::Finished)
         .count();
-    assert_eq!((finished, contents.artifacts.len()), (3, 3));
-    assert!(contents.analyses.iter().all(|analysis| analysis.attempts == 1));
+    assert_eq!((finished, contents.artifacts.members().len()), (3, 3));
+    assert!(contents.analyses.members().iter().all(|analysis| analysis.attempts == 1));
     assert_eq!(
         world.store.release_run(run.token, None, at(4)).await.expect("releasing works"),
         Applied::Yes
@@ -286,6 +291,7 @@ pub(crate) async fn concurrent_writes_to_many_runs_get_separate_answers(store: A
         let contents = world.contents(run.folder_id).await;
         let analysis = contents
             .analyses
+            .members()
             .iter()
             .find(|analysis| analysis.id == run.analyses[0].id)
             .expect("it is there");

@@ -1,16 +1,16 @@
 //! Rules of exporting and importing a store as a whole.
 
 use super::fixtures::{World, at, claim_request, group, key, medium, new_id, user_of, verdict};
-use crate::Store;
 use crate::export::{
     AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord,
     MediumRecord, Record, RunRecord, SessionRecord, UserRecord,
 };
 use crate::records::*;
+use crate::{Selection, Store};
 use futures::TryStreamExt;
 use serde_json::json;
 use std::sync::Arc;
-use vultus_core::{AnalysisState, Artifact, Folder, Resolution};
+use vultus_core::{AnalysisState, Artifact, Folder, JsonText, Part, Resolution};
 
 /// A company with a user, one session, two folders and an idempotency key. The second folder has a
 /// waiting run and a finished one.
@@ -31,7 +31,7 @@ fn some_records(world: &World) -> Vec<Record> {
         company_id: company.id,
         owner_id: owner.id,
         external_id: external_id.map(str::to_owned),
-        metadata: json!({"a": {"b": [1, 2.5, null, "ä"]}}),
+        metadata: JsonText::from(json!({"a": {"b": [1, 2.5, null, "ä"]}})).into(),
         revision: 7,
         media_changed_at: Some(at(3)),
         ..world.folder(0)
@@ -51,7 +51,7 @@ fn some_records(world: &World) -> Vec<Record> {
             };
             (analysis.state, analysis.resolution, analysis.progress) =
                 (AnalysisState::Finished, Some(Resolution::Declined), 1.0);
-            (analysis.reasons, analysis.result) = (reasons, Some(result));
+            (analysis.reasons, analysis.result) = (reasons, Part::Read(Some(result)));
             (analysis.attempts, analysis.started_at, analysis.finished_at) =
                 (2, Some(at(4)), Some(at(5)));
             artifacts.extend(
@@ -199,7 +199,8 @@ pub(crate) async fn failed_import_changes_nothing(store: Arc<dyn Store>) {
 pub(crate) async fn unpolled_callers_hold_no_connection(store: Arc<dyn Store>) {
     let world = World::new(store).await;
     let (folder, _) = world.queued(0, &["a"]).await;
-    let read = || world.store.folders(Scope::Everything, std::slice::from_ref(&folder.id));
+    let read =
+        || world.store.folders(Scope::Everything, std::slice::from_ref(&folder.id), Selection::ALL);
     // More than the connections of any backend.
     let mut callers: Vec<_> = (0..300).map(|_| read()).collect();
     for caller in &mut callers {

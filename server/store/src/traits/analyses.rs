@@ -2,6 +2,7 @@
 
 use super::Result;
 use crate::records::{Cancelled, Scope};
+use crate::selection::Selection;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use vultus_core::{Analysis, AnalysisId, Artifact};
@@ -14,8 +15,9 @@ pub trait Analyses: Send + Sync + 'static {
         &self,
         scope: Scope,
         ids: &[AnalysisId],
+        selection: Selection,
     ) -> Result<Vec<(Analysis, Vec<Artifact>)>>;
-    /// Cancels an analysis unless it is final.
+    /// Cancels an analysis unless it is final. Returns it without JSON.
     async fn cancel_analysis(
         &self,
         scope: Scope,

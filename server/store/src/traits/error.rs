@@ -31,6 +31,9 @@ pub enum StoreError {
         /// The key.
         key: String,
     },
+    /// The selected JSON exceeds [`crate::Selection::json_bytes`].
+    #[error(transparent)]
+    TooLarge(#[from] crate::selection::TooMuchJson),
     /// The store cannot be reached, or is full; a later attempt may succeed.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),

@@ -2,6 +2,7 @@
 
 use crate::config::LimitsConfig;
 use vultus_api::graphql::request_limits::{AnswerLimits, QueryLimits, RequestLimits};
+use vultus_api::http::MemoryLimits;
 
 /// The options of the GraphQL layer and the transport.
 pub(super) fn request_limits(config: &LimitsConfig) -> RequestLimits {
@@ -10,6 +11,7 @@ pub(super) fn request_limits(config: &LimitsConfig) -> RequestLimits {
         body_bytes: request.body_bytes,
         batch: request.batch,
         json_values: request.json_values,
+        json_depth: request.json_depth,
         query: QueryLimits {
             tokens: query.tokens,
             name_bytes: query.name_bytes,
@@ -28,9 +30,25 @@ pub(super) fn request_limits(config: &LimitsConfig) -> RequestLimits {
             introspection_values: query.introspection_values,
             complexity: query.complexity,
             validation_steps: query.validation_steps,
+            variable_values: query.variable_values,
             variable_bytes: query.variable_bytes,
         },
-        answer: AnswerLimits { errors: answer.errors, bytes: answer.bytes },
+        answer: AnswerLimits {
+            errors: answer.errors,
+            bytes: answer.bytes,
+            json_bytes: answer.json_bytes,
+        },
+    }
+}
+
+/// The limits of the memory of requests.
+pub(super) fn memory_limits(config: &LimitsConfig) -> MemoryLimits {
+    let memory = &config.memory;
+    MemoryLimits {
+        total: memory.total_bytes,
+        company: memory.company_bytes,
+        user: memory.user_bytes,
+        strangers: memory.stranger_bytes,
     }
 }
 
@@ -42,5 +60,6 @@ mod tests {
     #[test]
     fn defaults_of_the_api_equal_those_of_the_keys() {
         assert_eq!(request_limits(&Config::defaults().limits), RequestLimits::default());
+        assert_eq!(memory_limits(&Config::defaults().limits), MemoryLimits::default());
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use vultus_api::http::{HttpOptions, Surroundings};
 use vultus_auth::keys::MasterKeySource;
 use vultus_blobs::{BucketOptions, MemoryBudget};
+use vultus_core::JsonLimits;
 use vultus_core::fair::{Share, Shares};
 use vultus_core::turns::Turns;
 use vultus_dispatch::DispatcherParts;
@@ -66,7 +67,11 @@ fn request_limits(limits: &LimitsConfig) -> RequestLimits {
         media_per_request: limits.media_per_request,
         analyses_per_request: limits.analyses_per_request,
         media_per_folder: limits.media_per_folder,
-        metadata_bytes: limits.metadata_bytes,
+        json: JsonLimits {
+            bytes: limits.metadata_bytes,
+            values: limits.metadata_values,
+            depth: limits.metadata_depth,
+        },
         wait: limits.wait_ms,
         upload_bytes: limits.media.max_bytes,
         pixels: limits.media.max_pixels,
@@ -84,6 +89,7 @@ pub(super) fn http_options(config: &Config) -> HttpOptions {
         allowed_origins: config.allowed_origins.clone(),
         limits: limits::request_limits(&config.limits),
         trusted_proxies: config.trusted_proxies.clone(),
+        memory: limits::memory_limits(&config.limits),
     }
 }
 

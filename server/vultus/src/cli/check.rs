@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use vultus_core::Resolution;
-use vultus_service::{AnalysisRequest, CheckedAnalysis, overall_resolution};
+use vultus_service::{AnalysisRequest, CheckedAnalysis, UncheckedJson, overall_resolution};
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -147,7 +147,7 @@ fn requests(arguments: &CheckArguments) -> Result<Vec<AnalysisRequest>, CommandE
             .iter()
             .rev()
             .find(|params| params.analysis_type == *kind)
-            .map(|params| params.params.clone()),
+            .map(|params| UncheckedJson::of(&params.params)),
         argument: format!("--analysis {kind}"),
     };
     Ok(arguments.analysis.iter().map(request).collect())
@@ -187,7 +187,8 @@ fn analysis_json(analysis: &CheckedAnalysis, names: &[String]) -> Value {
             "frame": reason.frame,
         }));
     }
-    let result = analysis.result.as_ref();
+    let result = analysis.result.as_ref().and_then(|result| result.to_value().ok());
+    let result = result.as_ref();
     let media: Vec<Value> = analysis
         .media
         .iter()
@@ -226,15 +227,12 @@ fn print_table(judged: &[CheckedAnalysis], resolution: Option<Resolution>, names
     let mut rows = vec![["analysis", "verdict", "score", "reasons"].map(str::to_owned).to_vec()];
     for analysis in judged {
         let score = analysis.result.as_ref().and_then(|result| {
-            let attack = result["score"].as_f64().map(|score| format!("attack {score:.3}"));
-            let similarity = || {
-                result["similarity"]
-                    .as_f64()
-                    .map(|similarity| format!("similarity {similarity:.3}"))
-            };
-            let document = || {
-                Some(result["type"].as_str().filter(|_| analysis.kind == "document")?.to_owned())
-            };
+            let number = |name| result.field::<f64>(name);
+            let attack = number("score").map(|score| format!("attack {score:.3}"));
+            let similarity =
+                || number("similarity").map(|similarity| format!("similarity {similarity:.3}"));
+            let document =
+                || result.field::<String>("type").filter(|_| analysis.kind == "document");
             attack.or_else(similarity).or_else(document)
         });
         let verdict = analysis.resolution.map_or_else(

@@ -3,7 +3,6 @@
 use super::operate::{block_on, load};
 use super::outcome::CommandError;
 use crate::app;
-use serde_json::Value;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use vultus_core::clock::Clock;
@@ -64,7 +63,7 @@ impl LocalChecker {
             let file = UploadedFile::local(&path).map_err(|error| {
                 vultus_core::Error::invalid(&argument, format!("the file cannot be read: {error}"))
             })?;
-            new_media.push(NewMedium { key: None, file, tags, metadata: Value::Null, argument });
+            new_media.push(NewMedium { key: None, file, tags, metadata: None, argument });
         }
         self.checker.check(Owner::COMMAND_LINE, new_media, analyses).await
     }

@@ -6,7 +6,7 @@ use super::connections::{ConnectionsConfig, ShareConfig};
 use super::kinds::{choice, flag, milliseconds, number, path, seconds, secret, text, whole};
 use super::places::{BlobsUrl, StoreUrl, without_password};
 use super::queue::QueueConfig;
-use super::request::{AnswerConfig, QueryConfig, RequestConfig};
+use super::request::{AnswerConfig, MemoryConfig, QueryConfig, RequestConfig};
 use super::source::section;
 use super::texts::{admin_email, http_url, listen_address, log_level, networks, origins};
 use secrecy::SecretString;
@@ -222,8 +222,13 @@ section! {
         analyses_per_request: usize = 16, whole(1..=64);
         /// Maximum number of media in one folder.
         media_per_folder: usize = 200, whole(1..=10_000);
-        /// Maximum size of the metadata of a folder or a medium, in bytes of JSON.
+        /// Maximum size of the metadata of a folder or a medium, and of the parameters of an
+        /// analysis, in bytes of JSON.
         metadata_bytes: usize = 65_536, whole(2..=MEBI);
+        /// Maximum number of JSON values in them, including nested ones; names of fields count.
+        metadata_values: usize = 10_000, whole(1..=100_000);
+        /// Maximum nesting of JSON in them.
+        metadata_depth: usize = 16, whole(1..=64);
         /// Concurrent uploads of files; further ones are told to try again.
         uploads: usize = 64, whole(1..=10_000);
         /// Maximum time that a request waits for its verdicts, in milliseconds.
@@ -235,6 +240,8 @@ section! {
             share: ShareConfig,
             /// Limits on requests as a whole.
             request: RequestConfig,
+            /// Limits on the memory of requests.
+            memory: MemoryConfig,
             /// Limits on documents.
             query: QueryConfig,
             /// Limits on answers.

@@ -16,6 +16,23 @@ section! {
         batch: usize = 10, whole(1..=1000);
         /// Maximum number of JSON values in one body, including nested ones and names of fields.
         json_values: usize = 100_000, whole(100..=100_000_000);
+        /// Maximum nesting of JSON in one body.
+        json_depth: usize = 64, whole(16..=100);
+    }
+}
+
+section! {
+    /// Limits on the memory of requests in flight: bodies, variables, JSON that is read, and answers
+    /// until they are sent. Requests beyond a limit are told to try again.
+    pub struct MemoryConfig {
+        /// Memory of all requests, in bytes.
+        total_bytes: usize = 256 * MEBI, whole(MEBI..=TEBI);
+        /// Memory of the requests of one company, in bytes.
+        company_bytes: usize = 128 * MEBI, whole(MEBI..=TEBI);
+        /// Memory of the requests of one user, in bytes.
+        user_bytes: usize = 64 * MEBI, whole(MEBI..=TEBI);
+        /// Memory of all requests without a valid token together, in bytes.
+        stranger_bytes: usize = 32 * MEBI, whole(MEBI..=TEBI);
     }
 }
 
@@ -59,6 +76,8 @@ section! {
         complexity: usize = 1000, whole(1..=1_000_000);
         /// Maximum number of comparisons of fields and variables in validation.
         validation_steps: usize = 10_000, whole(100..=100_000_000);
+        /// Maximum number of values in the variables of one document, without those inside JSON.
+        variable_values: usize = 10_000, whole(100..=10_000_000);
         /// Maximum memory for the copies of variables, one for each use of the largest one, in
         /// bytes.
         variable_bytes: usize = 32 * MEBI, whole(1024..=TEBI);
@@ -73,5 +92,8 @@ section! {
         /// Maximum size of an answer in bytes of JSON: of a request, of a whole batch, or of a
         /// message of a websocket.
         bytes: usize = 8 * MEBI, whole(1024..=1024 * MEBI);
+        /// Maximum size of the metadata, parameters and results that one answer reads and parses,
+        /// in bytes.
+        json_bytes: usize = 32 * MEBI, whole(1024..=TEBI);
     }
 }

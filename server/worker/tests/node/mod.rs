@@ -209,7 +209,12 @@ pub(crate) fn analysis(id: &str, kind: &str, params: Value, media: &[usize]) -> 
 }
 
 pub(crate) fn sharpness_of(judged: &Judged) -> Value {
-    judged.as_ref().unwrap().outcome["result"]["sharpness"].clone()
+    outcome_of(judged.as_ref().unwrap())["result"]["sharpness"].clone()
+}
+
+/// The outcome of a judgement.
+pub(crate) fn outcome_of(judgement: &Judgement) -> Value {
+    serde_json::from_str(&judgement.outcome).unwrap()
 }
 
 /// A plugin in C, compiled once for all tests of this process: a worker may open only the file that

@@ -3,7 +3,6 @@
 use async_graphql::Positioned;
 use async_graphql::parser::types::Directive;
 use async_graphql_value::Value;
-use serde_json::Value as Json;
 use vultus_core::Result;
 
 use super::refusal::exceeded;
@@ -85,20 +84,6 @@ fn introspected_members(field: &str) -> usize {
         "args" | "interfaces" | "directives" | "locations" => 4,
         _ => 1,
     }
-}
-
-/// Approximate memory of a variable, and so of a copy of it, in bytes.
-pub(super) fn size_in_memory(value: &Json) -> usize {
-    const OF_A_VALUE: usize = 64;
-    OF_A_VALUE
-        + match value {
-            Json::Null | Json::Bool(_) | Json::Number(_) => 0,
-            Json::String(text) => text.len(),
-            Json::Array(items) => items.iter().map(size_in_memory).sum(),
-            Json::Object(fields) => {
-                fields.iter().map(|(name, field)| name.len() + size_in_memory(field)).sum()
-            }
-        }
 }
 
 /// Number of variables in a value of an argument.

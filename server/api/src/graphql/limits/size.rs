@@ -11,11 +11,14 @@ use async_graphql_value::Value;
 use vultus_core::Result;
 
 use super::refusal::exceeded;
+use crate::graphql::needs::Needs;
 use crate::graphql::request_limits::QueryLimits;
 
-/// Refuses a document that exceeds a limit.
-pub(super) fn check(document: &ExecutableDocument, limits: &QueryLimits) -> Result<()> {
-    let mut size = DocumentSize { limits, selections: 0, directives: 0, variables: 0, literals: 0 };
+/// Refuses a document that exceeds a limit. Returns what its fields need of folders.
+pub(super) fn check(document: &ExecutableDocument, limits: &QueryLimits) -> Result<Needs> {
+    let (needs, selections, directives) = (Needs::default(), 0, 0);
+    let mut size =
+        DocumentSize { limits, needs, selections, directives, variables: 0, literals: 0 };
     let operations = document.operations.iter().count();
     count(operations, limits.operations, "QUERY_OPERATIONS", "operations")?;
     count(document.fragments.len(), limits.fragments, "QUERY_FRAGMENTS", "fragments")?;
@@ -26,7 +29,7 @@ pub(super) fn check(document: &ExecutableDocument, limits: &QueryLimits) -> Resu
         size.directives(&fragment.node.directives)?;
         size.selection_set(&fragment.node.selection_set.node)?;
     }
-    Ok(())
+    Ok(size.needs)
 }
 
 fn count(found: usize, limit: usize, reason: &str, what: &str) -> Result<()> {
@@ -35,6 +38,7 @@ fn count(found: usize, limit: usize, reason: &str, what: &str) -> Result<()> {
 
 struct DocumentSize<'l> {
     limits: &'l QueryLimits,
+    needs: Needs,
     selections: usize,
     directives: usize,
     variables: usize,
@@ -62,6 +66,7 @@ impl DocumentSize<'_> {
             self.directives(item.node.directives())?;
             match &item.node {
                 Selection::Field(field) => {
+                    self.needs.add(field.node.name.node.as_str());
                     for (_, value) in &field.node.arguments {
                         self.literal(&value.node)?;
                     }

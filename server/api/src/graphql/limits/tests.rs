@@ -163,16 +163,3 @@ fn introspection_that_nests_lists_is_refused() {
     assert!(checked(&nested(2), None, Introspection::Allowed).is_ok());
     assert!(checked(&nested(3), None, Introspection::Allowed).is_err());
 }
-
-#[test]
-fn each_use_of_a_variable_counts_its_size() {
-    let document =
-        checked("query($v: A) { a(b: $v) c(d: [$v]) }", None, Introspection::Refused).unwrap();
-    let limits = QueryLimits { variable_bytes: 3_000, ..QueryLimits::default() };
-    let admits = |length: usize| {
-        let variables = serde_json::json!({"v": "x".repeat(length)});
-        document.check_variables(variables.as_object(), &limits).is_ok()
-    };
-    assert!(admits(1_400));
-    assert!(!admits(1_500));
-}

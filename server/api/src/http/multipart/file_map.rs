@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::Value;
+use async_graphql::{Value, Variables};
 use vultus_core::{Error, Result};
 
-use crate::http::request::GraphQlRequest;
 use crate::problem::argument_path;
 
 /// The variable of one file.
@@ -24,13 +23,18 @@ impl Place {
         (!steps.iter().any(String::is_empty)).then(|| Self { steps, argument: argument_path(rest) })
     }
 
-    pub(super) fn variable<'r>(&self, request: &'r mut GraphQlRequest) -> Option<&'r mut Value> {
+    pub(super) fn variable<'v>(&self, variables: &'v mut Variables) -> Option<&'v mut Value> {
         let (first, rest) = self.steps.split_first()?;
-        let start = request.variables.as_mut()?.get_mut(first)?;
+        let start = variables.get_mut(first.as_str())?;
         rest.iter().try_fold(start, |value, step| match value {
-            Value::Array(items) => items.get_mut(step.parse::<usize>().ok()?),
-            Value::Object(fields) => fields.get_mut(step),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+            Value::List(items) => items.get_mut(step.parse::<usize>().ok()?),
+            Value::Object(fields) => fields.get_mut(step.as_str()),
+            Value::Null
+            | Value::Boolean(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Enum(_)
+            | Value::Binary(_) => None,
         })
     }
 }
@@ -76,10 +80,9 @@ impl FileMap {
         self.0.iter().filter(|(other, _)| other == name).map(|(_, place)| place).collect()
     }
 
-    pub(super) fn check_variables(&self, request: &GraphQlRequest) -> Result<()> {
-        let mut request = request.clone();
+    pub(super) fn check_variables(&self, variables: &mut Variables) -> Result<()> {
         for (_, place) in &self.0 {
-            if place.variable(&mut request).is_none_or(|value| !value.is_null()) {
+            if place.variable(variables).is_none_or(|value| *value != Value::Null) {
                 return Err(bad_multipart("the variable of a file must be present and null")
                     .at(&place.argument));
             }

@@ -1,5 +1,6 @@
 //! Websockets at `GET /graphql`: the check of the origin, and the upgrade.
 
+mod operation;
 mod operations;
 mod outgoing;
 mod protocol;

@@ -3,16 +3,20 @@
 //!
 //! <https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use async_graphql::Response;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use vultus_core::Error;
+use vultus_core::json::check_size;
 
+use crate::graphql::RawRequest;
 use crate::graphql::answer::to_json;
 use crate::graphql::error::{error_response, publish};
-use crate::http::request::{GraphQlRequest, has_too_many_values};
+use crate::http::{credentials, request};
 
 /// Name of the subprotocol.
 pub(super) const SUBPROTOCOL: &str = "graphql-transport-ws";
@@ -63,36 +67,26 @@ impl Closing {
         Self { code: 4429, reason: "Too many initialisation requests" };
 }
 
-/// A message of a client.
+/// A message of a client. The payload stays text until its type is known: it is parsed once, and
+/// what is not needed of it is never kept.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum ClientMessage {
-    ConnectionInit {
-        #[serde(default)]
-        payload: Option<Value>,
-    },
-    Ping {
-        #[serde(default)]
-        payload: Option<Value>,
-    },
-    Pong {},
-    Subscribe {
-        id: String,
-        payload: GraphQlRequest,
-    },
-    Complete {
-        id: String,
-    },
+struct ClientMessage<'m> {
+    #[serde(borrow)]
+    r#type: Cow<'m, str>,
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default, borrow)]
+    payload: Option<&'m RawValue>,
 }
 
 /// The action that a message requires.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Check the token in the payload of `connection_init`; then [`Protocol::acknowledge`], or
+    /// Check the token, which the payload of `connection_init` may hold; then [`Protocol::acknowledge`], or
     /// close.
-    Authenticate(Option<Value>),
+    Authenticate(Option<String>),
     /// Start an operation; when it ends, [`Protocol::ended`].
-    Start { id: String, request: GraphQlRequest },
+    Start { id: String, request: RawRequest },
     /// Stop an operation that the client has completed.
     Stop { id: String },
     /// Send this.
@@ -116,12 +110,14 @@ pub(super) struct Protocol {
     phase: Phase,
     running: HashSet<String>,
     max_values: usize,
+    max_depth: usize,
 }
 
 impl Protocol {
-    /// Creates the state of a new socket. Messages may have at most `max_values` JSON values.
-    pub(super) fn new(max_values: usize) -> Self {
-        Self { phase: Phase::Fresh, running: HashSet::new(), max_values }
+    /// Creates the state of a new socket. Messages may have at most `max_values` JSON values, nested
+    /// at most `max_depth` deep.
+    pub(super) fn new(max_values: usize, max_depth: usize) -> Self {
+        Self { phase: Phase::Fresh, running: HashSet::new(), max_values, max_depth }
     }
 
     /// Whether `connection_init` is still awaited.
@@ -131,34 +127,41 @@ impl Protocol {
 
     /// Handles one text message. `request_id` is for errors of the protocol itself.
     pub(super) fn receive(&mut self, text: &str, request_id: &str) -> Step {
-        if has_too_many_values(text.as_bytes(), self.max_values) {
+        if check_size(text.as_bytes(), self.max_values, self.max_depth).is_err() {
             return Step::Close(Closing::BAD_MESSAGE);
         }
-        let Ok(message) = serde_json::from_str::<ClientMessage>(text) else {
+        let Ok(message) = serde_json::from_str::<ClientMessage<'_>>(text) else {
             return Step::Close(Closing::BAD_MESSAGE);
         };
-        match message {
-            ClientMessage::ConnectionInit { payload } => match self.phase {
+        let ClientMessage { r#type, id, payload } = message;
+        match (r#type.as_ref(), id, payload) {
+            ("connection_init", _, payload) => match self.phase {
                 Phase::Fresh => {
                     self.phase = Phase::Initialising;
-                    Step::Authenticate(payload)
+                    Step::Authenticate(credentials::token_in_payload(payload))
                 }
                 Phase::Initialising | Phase::Acknowledged => Step::Close(Closing::SECOND_INIT),
             },
-            ClientMessage::Ping { payload } => Step::Reply(pong(payload)),
-            ClientMessage::Pong {} => Step::Nothing,
-            ClientMessage::Subscribe { id, payload } => self.subscribe(id, payload, request_id),
-            ClientMessage::Complete { id } => {
+            ("ping", _, payload) => Step::Reply(pong(payload)),
+            ("pong", ..) => Step::Nothing,
+            ("subscribe", Some(id), Some(payload)) => {
+                match request::parse_checked(payload.get().as_bytes()) {
+                    Ok(request) => self.subscribe(id, request, request_id),
+                    Err(_) => Step::Close(Closing::BAD_MESSAGE),
+                }
+            }
+            ("complete", Some(id), _) => {
                 if self.running.remove(&id) {
                     Step::Stop { id }
                 } else {
                     Step::Nothing
                 }
             }
+            _ => Step::Close(Closing::BAD_MESSAGE),
         }
     }
 
-    fn subscribe(&mut self, id: String, request: GraphQlRequest, request_id: &str) -> Step {
+    fn subscribe(&mut self, id: String, request: RawRequest, request_id: &str) -> Step {
         match self.phase {
             Phase::Fresh | Phase::Initialising => return Step::Close(Closing::UNAUTHORIZED),
             Phase::Acknowledged => {}
@@ -204,10 +207,8 @@ impl Protocol {
     }
 }
 
-fn pong(payload: Option<Value>) -> String {
-    let payload =
-        payload.and_then(|payload| to_json(&payload, MAX_PONG_BYTES).ok().map(|_| payload));
-    match payload {
+fn pong(payload: Option<&RawValue>) -> String {
+    match payload.filter(|payload| payload.get().len() <= MAX_PONG_BYTES) {
         Some(payload) => json!({"type": "pong", "payload": payload}).to_string(),
         None => json!({"type": "pong"}).to_string(),
     }
@@ -255,8 +256,9 @@ mod tests {
     }
 
     fn acknowledged() -> Protocol {
-        let mut protocol = Protocol::new(1_000);
-        assert!(matches!(protocol.receive(INIT, "r"), Step::Authenticate(Some(_))));
+        let mut protocol = Protocol::new(1_000, 10);
+        let step = protocol.receive(INIT, "r");
+        assert!(matches!(step, Step::Authenticate(Some(token)) if token == "t"));
         assert!(protocol.acknowledge().contains("connection_ack"));
         protocol
     }
@@ -270,9 +272,9 @@ mod tests {
 
     #[test]
     fn an_operation_before_the_acknowledgement_closes_with_4401() {
-        let mut protocol = Protocol::new(1_000);
+        let mut protocol = Protocol::new(1_000, 10);
         assert_eq!(close_code(&protocol.receive(&subscribe("1"), "r")), Some(4401));
-        let mut protocol = Protocol::new(1_000);
+        let mut protocol = Protocol::new(1_000, 10);
         protocol.receive(INIT, "r");
         assert_eq!(close_code(&protocol.receive(&subscribe("1"), "r")), Some(4401));
     }
@@ -313,10 +315,10 @@ mod tests {
     #[test]
     fn a_pong_repeats_the_payload_before_and_after_init() {
         let ping = r#"{"type":"ping","payload":{"n":1}}"#;
-        for mut protocol in [Protocol::new(1_000), acknowledged()] {
+        for mut protocol in [Protocol::new(1_000, 10), acknowledged()] {
             let Step::Reply(reply) = protocol.receive(ping, "r") else { panic!("no reply") };
             assert_eq!(
-                serde_json::from_str::<Value>(&reply).unwrap(),
+                serde_json::from_str::<serde_json::Value>(&reply).unwrap(),
                 json!({"type": "pong", "payload": {"n": 1}})
             );
         }
@@ -350,7 +352,7 @@ mod tests {
     fn a_message_with_too_many_values_closes_with_4400() {
         let values = vec!["1"; 1_000].join(",");
         let text = format!(r#"{{"type":"connection_init","payload":{{"a":[{values}]}}}}"#);
-        assert_eq!(close_code(&Protocol::new(1_000).receive(&text, "r")), Some(4400));
+        assert_eq!(close_code(&Protocol::new(1_000, 10).receive(&text, "r")), Some(4400));
     }
 
     #[test]

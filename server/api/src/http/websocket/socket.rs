@@ -12,25 +12,22 @@ use std::time::Duration;
 use async_graphql::{Response, Value};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
 use futures::{SinkExt, StreamExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until, timeout};
 
+use super::operation::Operation;
 use super::operations::{Event, Operations, Yielded};
 use super::outgoing::Outgoing;
 use super::protocol::{
     Closing, Protocol, SUBPROTOCOL, Step, complete_message, error_message, next_message,
 };
 use super::rights::{Rights, closing_of};
-use crate::graphql::context::{Auth, RequestContext};
-use crate::graphql::error::error_response;
-use crate::http::credentials;
+use crate::graphql::RawRequest;
 use crate::http::node::Node;
 use crate::http::peer::ClientAddress;
-use crate::http::request::GraphQlRequest;
 use crate::http::request_id::RequestId;
 use crate::problem::log_fault;
-use vultus_service::{Authenticated, NextAnswer};
+use vultus_service::Authenticated;
 
 /// Maximum time until `connection_init`.
 const INIT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -86,7 +83,8 @@ enum End {
 
 impl Socket {
     pub(super) fn new(node: Node, origin: Origin, websocket: WebSocket) -> Self {
-        let protocol = Protocol::new(node.api.limits().json_values);
+        let limits = node.api.limits();
+        let protocol = Protocol::new(limits.json_values, limits.json_depth);
         Self {
             node,
             origin,
@@ -215,7 +213,7 @@ impl Socket {
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
         };
         match self.protocol.receive(text.as_str(), self.origin.request_id.as_str()) {
-            Step::Authenticate(payload) => self.authenticate(payload)?,
+            Step::Authenticate(token) => self.authenticate(token)?,
             Step::Start { id, request } => self.start(id, request)?,
             Step::Stop { id } => self.operations.stop(&id),
             Step::Reply(reply) => self.reply(reply),
@@ -225,10 +223,10 @@ impl Socket {
         Ok(())
     }
 
-    fn authenticate(&mut self, payload: Option<serde_json::Value>) -> Result<(), End> {
-        let token =
-            credentials::token_in_payload(payload.as_ref()).or_else(|| self.origin.token.take());
-        let Some(token) = token else { return Err(End::Close(Closing::FORBIDDEN)) };
+    fn authenticate(&mut self, token: Option<String>) -> Result<(), End> {
+        let Some(token) = token.or_else(|| self.origin.token.take()) else {
+            return Err(End::Close(Closing::FORBIDDEN));
+        };
         let services = self.node.services.clone();
         self.token_check = Some(Box::pin(async move {
             let result = services.authenticate(&token).await;
@@ -255,48 +253,23 @@ impl Socket {
         }
     }
 
-    fn start(&mut self, id: String, request: GraphQlRequest) -> Result<(), End> {
+    /// Starts an operation. Its task prepares it, so that a large one does not delay the others of
+    /// this socket, and keeps nothing of its message but the declared variables.
+    fn start(&mut self, id: String, request: RawRequest) -> Result<(), End> {
         let Some(rights) = self.rights.clone() else {
             return Err(End::Close(Closing::UNAUTHORIZED));
         };
         let next = self.operations.next_answer();
-        let results = self.results(&request, &rights, next.clone());
-        self.operations.start(id, results, next, rights);
+        let operation = Operation {
+            node: self.node.clone(),
+            request_id: self.origin.request_id.clone(),
+            base_url: self.origin.base_url.clone(),
+            client: self.origin.client,
+            principal: rights.principal(),
+            next: next.clone(),
+        };
+        self.operations.start(id, operation.results(request), next, rights);
         Ok(())
-    }
-
-    fn results(
-        &self,
-        request: &GraphQlRequest,
-        rights: &Rights,
-        next: NextAnswer,
-    ) -> BoxStream<'static, Response> {
-        let request_id = self.origin.request_id.as_str();
-        let name = request.operation_name.as_deref();
-        match self.node.api.check(&request.query, name, request.variables.as_ref()) {
-            Ok(checked) => {
-                let context = RequestContext::new(
-                    self.node.services.clone(),
-                    Auth::Valid(rights.principal()),
-                    request_id.to_owned(),
-                    self.origin.base_url.clone(),
-                )
-                .with_client(self.origin.client.0)
-                .with_next_answer(next);
-                let name = request.operation_name.clone();
-                self.node.api.stream(
-                    checked,
-                    request.query.clone(),
-                    name,
-                    request.library_variables(),
-                    context,
-                )
-            }
-            Err(error) => {
-                let response = error_response(&error, request_id);
-                futures::stream::once(async move { response }).boxed()
-            }
-        }
     }
 
     fn yielded(&mut self, yielded: Yielded) -> Result<(), End> {

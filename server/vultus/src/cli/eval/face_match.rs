@@ -61,7 +61,7 @@ fn medium(path: &Path) -> LocalMedium {
 
 fn figures(pairs: &[Pair], answers: &[CheckedAnalysis], seconds: f64) -> Figures {
     let cosine = |answer: &CheckedAnalysis| {
-        answer.result.as_ref().and_then(|result| result["cosine"].as_f64())
+        answer.result.as_ref().and_then(|result| result.field::<f64>("cosine"))
     };
     let scores: Vec<Labelled> = pairs
         .iter()
@@ -75,9 +75,10 @@ fn figures(pairs: &[Pair], answers: &[CheckedAnalysis], seconds: f64) -> Figures
     let folds = folds.unwrap_or_else(|| metrics::ten_folds(&scores));
     // By score, not by verdict: aligned pictures never get SUCCESS.
     let accepted = |answer: &CheckedAnalysis| {
-        let similarity = answer.result.as_ref().and_then(|result| result["similarity"].as_f64());
+        let similarity =
+            answer.result.as_ref().and_then(|result| result.field::<f64>("similarity"));
         similarity
-            .zip(answer.params["acceptFrom"].as_f64())
+            .zip(answer.params.field::<f64>("acceptFrom"))
             .is_some_and(|(similarity, threshold)| similarity >= threshold)
     };
     let right =

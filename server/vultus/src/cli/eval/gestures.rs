@@ -53,10 +53,11 @@ pub(super) fn run(config: Option<&Path>, arguments: &GestureArguments) -> Done {
 fn figures(list: &[GestureClip], answers: &[CheckedAnalysis]) -> Result<Figures, CommandError> {
     let mut figures = Figures { clips: list.len(), seconds: 0.0, gestures: BTreeMap::new() };
     for (clip, answer) in list.iter().zip(answers) {
-        let medium = answer.result.as_ref().map(|result| &result["media"][0]);
-        let medium = medium.ok_or_else(|| {
+        let media = answer.result.as_ref().and_then(|result| result.field::<Value>("media"));
+        let media = media.ok_or_else(|| {
             CommandError::new(format!("{} could not be judged", clip.clip.display()))
         })?;
+        let medium = &media[0];
         let rate = medium["frameRate"].as_f64().unwrap_or(f64::INFINITY);
         figures.seconds += medium["frames"].as_f64().unwrap_or_default() / rate;
         let seen: Vec<Seen> =

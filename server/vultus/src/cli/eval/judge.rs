@@ -6,7 +6,7 @@ use crate::cli::report;
 use futures::stream::{self, StreamExt};
 use serde_json::Value;
 use std::time::{Duration, Instant};
-use vultus_service::{AnalysisRequest, CheckedAnalysis};
+use vultus_service::{AnalysisRequest, CheckedAnalysis, UncheckedJson};
 
 /// Judges each sample by one analysis, as many at once as there are workers; returns the answers in
 /// the order of the samples.
@@ -33,7 +33,7 @@ pub(super) async fn judge_all_timed(
             kind: kind.to_owned(),
             media_ids: None,
             media_keys: None,
-            params: params.clone(),
+            params: params.as_ref().map(UncheckedJson::of),
             argument: "analysis".to_owned(),
         };
         async move {

@@ -111,7 +111,7 @@ fn medium(path: &Path) -> LocalMedium {
 }
 
 fn score(answer: &CheckedAnalysis) -> Option<f64> {
-    answer.result.as_ref().and_then(|result| result["score"].as_f64())
+    answer.result.as_ref().and_then(|result| result.field("score"))
 }
 
 fn figures(list: &[Presentation], answers: &[CheckedAnalysis]) -> Figures {
@@ -122,7 +122,7 @@ fn figures(list: &[Presentation], answers: &[CheckedAnalysis]) -> Figures {
         versions: versions(list, answers),
         reasons: BTreeMap::new(),
         scores: Vec::new(),
-        threshold: answers.iter().find_map(|answer| answer.params["acceptBelow"].as_f64()),
+        threshold: answers.iter().find_map(|answer| answer.params.field("acceptBelow")),
     };
     for (presentation, answer) in list.iter().zip(answers) {
         let attack = presentation.is_attack();
@@ -231,7 +231,7 @@ fn each(list: &[Presentation], answers: &[CheckedAnalysis]) -> Value {
                 "resolution": answer.resolution,
                 "score": score(answer),
                 "reasons": codes,
-                "media": answer.result.as_ref().map(|result| &result["media"]),
+                "media": answer.result.as_ref().and_then(|result| result.field::<Value>("media")),
             })
         })
         .collect()

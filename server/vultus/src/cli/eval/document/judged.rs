@@ -27,7 +27,9 @@ impl<'t> Judged<'t> {
         analysis: &CheckedAnalysis,
         elapsed: Duration,
     ) -> Self {
-        let mrz = analysis.result.as_ref().map_or(&Value::Null, |result| &result["mrz"]);
+        let result = analysis.result.as_ref().and_then(|result| result.to_value().ok());
+        let result = result.unwrap_or_default();
+        let mrz = &result["mrz"];
         let lines = mrz["lines"].as_array().map_or(&[] as &[Value], Vec::as_slice);
         let failure = analysis.failure.as_ref().map(|failure| failure.code.clone());
         Self {
@@ -43,10 +45,7 @@ impl<'t> Judged<'t> {
                 |resolution| crate::cli::check::resolution_name(resolution).to_owned(),
             ),
             reasons: analysis.reasons.iter().map(|reason| reason.code.clone()).collect(),
-            quality: analysis
-                .result
-                .as_ref()
-                .map_or(Value::Null, |result| result["media"][0]["quality"].clone()),
+            quality: result["media"][0]["quality"].clone(),
             elapsed,
         }
     }
