@@ -81,6 +81,8 @@ for (const territory of territories) {
 }
 writeFileSync(`${process.argv[2]}/states.txt`, `${lines.join("\n")}\n`);
 
+/** Abbreviations that mean the English month on every document. */
+const ENGLISH = "jan feb mar apr may jun jul aug sep oct nov dec".split(" ");
 const languages = new Set(territories.flatMap(own));
 COMMON.forEach((language) => languages.add(language));
 const months = Array.from({ length: 12 }, () => new Set());
@@ -92,7 +94,8 @@ for (const language of languages) {
     for (const width of ["abbreviated", "wide"]) {
       for (const [number, name] of Object.entries(known[use][width])) {
         const letters = name.toLowerCase().replaceAll(/[.\s]/g, "");
-        if (/^\p{Script=Latin}{3,}$/u.test(letters)) months[number - 1].add(letters);
+        const isOther = ENGLISH.includes(letters) && ENGLISH[number - 1] !== letters;
+        if (!isOther && /^\p{Script=Latin}{3,}$/u.test(letters)) months[number - 1].add(letters);
       }
     }
   }
