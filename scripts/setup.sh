@@ -76,7 +76,7 @@ download_pypi() {
     local name=$1 version=$2 archive=$3 sum=$4 kind
     if [[ $archive == *.whl ]]; then
         kind=(--only-binary=:all: --implementation cp --python-version 3.11 --abi cp311 --abi none
-            --platform manylinux_2_28_x86_64 --platform manylinux1_x86_64 --platform any)
+            --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 --platform manylinux1_x86_64 --platform any)
     else
         # pip runs setuptools for the metadata of a source package, but only after it has checked the sha256.
         kind=(--no-binary="$name")
