@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Changes with everything below that changes a pixel.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const SIZE: (u32, u32) = (360, 640);
 const RATE: u32 = 24;
 const SECONDS: u32 = 5;
@@ -68,7 +68,7 @@ fn portrait() -> RgbImage {
 fn pose(portrait: &RgbImage, time: f32) -> Vec<u8> {
     let ([cx, cy], [rx, ry]) = FACE;
     // Periods without a common multiple in five seconds.
-    let yaw = 9.0 * (1.9 * time).sin() + 5.0 * (3.1 * time + 1.0).sin();
+    let yaw = 14.0 * (1.9 * time).sin() + 7.0 * (3.1 * time + 1.0).sin();
     let nod = 5.0 * (1.3 * time + 0.5).sin() + 1.2 * time;
     let mouth = 5.0 * (7.3 * time).sin().max(0.0) * (0.9 * time).sin().abs();
     let lids = if (2.1..2.3).contains(&(time % 3.7)) { 5.0 } else { 0.0 };

@@ -17,7 +17,7 @@ const FLAWED_QUARTERS: usize = 1;
 /// Minimum width of a face in pixels. For the sources of the limits see `policy`.
 const SMALLEST_WIDTH: f32 = 48.0;
 /// Maximum share of a face in the picture's width or height.
-const CLOSEST_SHARE: f32 = 0.70;
+const CLOSEST_SHARE: f32 = 0.90;
 /// Minimum share of the face's box inside the picture.
 const LEAST_INSIDE: f32 = 0.96;
 

@@ -36,7 +36,7 @@ fn living(portrait: &RgbImage, at: usize) -> DynamicImage {
     let (width, height) = portrait.dimensions();
     let scale = width as f32 / 360.0;
     let ([cx, cy], [rx, ry]) = ([194.0 * scale, 236.0 * scale], [85.0 * scale, 130.0 * scale]);
-    let yaw = scale * (9.0 * (1.9 * time).sin() + 5.0 * (3.1 * time + 1.0).sin());
+    let yaw = scale * (14.0 * (1.9 * time).sin() + 7.0 * (3.1 * time + 1.0).sin());
     let nod = scale * (5.0 * (1.3 * time + 0.5).sin() + 1.2 * time);
     RgbImage::from_fn(width, height, |x, y| {
         let (u, v) = ((x as f32 - cx) / rx, (y as f32 - cy) / ry);

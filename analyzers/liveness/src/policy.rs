@@ -9,7 +9,7 @@
 //! | `SPOOF_SUSPECTED` | score ≥ `declineFrom` | DECLINED |
 //! | `SCORE_BETWEEN_THRESHOLDS` | `acceptBelow` ≤ score < `declineFrom` | OPERATOR_REQUIRED |
 //! | `FACE_TOO_SMALL` | narrower than 48 pixels (*) | DECLINED |
-//! | `FACE_TOO_CLOSE` | over 70 % of the picture's width or height (*) | OPERATOR_REQUIRED |
+//! | `FACE_TOO_CLOSE` | over 90 % of the picture's width or height (*) | OPERATOR_REQUIRED |
 //! | `FACE_CUT_OFF` | more than 4 % of the box outside the picture (*) | OPERATOR_REQUIRED |
 //! | `FACE_LOST` | no face in more than a quarter of the frames | OPERATOR_REQUIRED |
 //! | `FACE_NOT_FRONTAL` | turned away in over three quarters of the frames | OPERATOR_REQUIRED |

@@ -98,7 +98,7 @@ fn medium_without_one_whole_face_is_never_success() {
         (wall.into(), "NO_FACE"),
         (media::beside(&portrait, &sample("biden.jpg")), "MULTIPLE_FACES"),
         (scaled(&portrait, 130), "FACE_TOO_SMALL"),
-        (around(0.12), "FACE_TOO_CLOSE"),
+        (around(0.04), "FACE_TOO_CLOSE"),
         (sample("obama_partial_face2.jpg"), "FACE_CUT_OFF"),
     ];
     for (picture, code) in cases {
