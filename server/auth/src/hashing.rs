@@ -154,8 +154,14 @@ mod tests {
         let threads = Arc::new(HashingThreads::start(1).unwrap());
         let (go, gate) = mpsc::channel::<()>();
         let blocked = threads.clone();
-        let first =
-            tokio::spawn(async move { blocked.run(OTHER, move |_| Ok(drop(gate.recv()))).await });
+        let first = tokio::spawn(async move {
+            blocked
+                .run(OTHER, move |_| {
+                    let _ = gate.recv();
+                    Ok(())
+                })
+                .await
+        });
         let mut flood = Vec::new();
         for _ in 0..2 * JOBS_PER_THREAD {
             flood.push(Box::pin(threads.run(STRANGER, |_| Ok(()))));

@@ -194,7 +194,7 @@ fn workers() -> PoolsConfig {
 async fn medium_deletion_completes_after_the_client_leaves() {
     let node = Node::start().await;
     let (_, media) = node.folder_with_two_media().await;
-    poll_once_and_drop(node.services.delete_medium(&node.caller, media[0])).await;
+    poll_once_and_drop(node.services.delete_medium(&node.caller, media[0], Selection::ALL)).await;
     node.wait_for_files(1).await;
     node.stop().await;
 }

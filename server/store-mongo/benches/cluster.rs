@@ -211,7 +211,7 @@ async fn event_latency(world: &World, other: &Arc<dyn Store>) -> Vec<f64> {
     let mut changes = other.changes();
     let mut took = Vec::new();
     let mut revision = 1;
-    let nothing = serde_json::json!({});
+    let nothing = serde_json::json!({}).into();
     for _ in 0..scaled(EVENTS) {
         let begun = Instant::now();
         let write =
@@ -367,7 +367,7 @@ async fn pages(world: &World, database: &mongodb::Database) -> (f64, f64) {
             .expect("reading works");
         assert!(
             contents.len() == PAGE as usize
-                && contents.iter().all(|folder| folder.analyses.len() == 2)
+                && contents.iter().all(|folder| folder.analyses.members().len() == 2)
         );
     };
     page().await;

@@ -72,7 +72,10 @@ fn answered_writes_survive_a_kill() {
             .expect("reading works");
         assert_eq!(found.len(), answered.len(), "every answered folder exists");
         assert!(
-            found.iter().all(|folder| folder.media.len() == 1 && folder.analyses.len() == 2),
+            found
+                .iter()
+                .all(|folder| folder.media.members().len() == 1
+                    && folder.analyses.members().len() == 2),
             "every answered folder is complete"
         );
         let depth = store.queue_depth().await.expect("counting works");

@@ -5,7 +5,7 @@ use crate::records::*;
 use crate::{Selection, Store, StoreError};
 use serde_json::json;
 use std::sync::Arc;
-use vultus_core::{Folder, FolderId, Resolution, summary};
+use vultus_core::{Folder, FolderId, Medium, Resolution, summary};
 
 async fn is_missing(world: &World, id: FolderId) -> bool {
     world

@@ -23,8 +23,12 @@ pub(crate) async fn folder_is_read_as_it_was_written(store: Arc<dyn Store>) {
     };
     let media = vec![medium(folder.id, 1), plain];
     let new = group(folder.id, 2, &["liveness", "face_match"], &[media[1].id, media[0].id]);
-    let additions =
-        FolderAdditions { media: media.clone(), group: Some(new.clone()), now: Some(at(2)) };
+    let additions = FolderAdditions {
+        media: media.clone(),
+        group: Some(new.clone()),
+        now: Some(at(2)),
+        most_media: None,
+    };
     assert_eq!(
         world.store.create_folder(&folder, &additions, None).await.expect("making works"),
         Created::New
@@ -91,7 +95,8 @@ pub(crate) async fn json_over_the_limit_of_a_read_is_refused(store: Arc<dyn Stor
     let folder = Folder { metadata: metadata(100).into(), ..world.folder(0) };
     let media: Vec<Medium> =
         (0..2).map(|_| Medium { metadata: metadata(50).into(), ..medium(folder.id, 0) }).collect();
-    let additions = FolderAdditions { media: media.clone(), group: None, now: Some(at(0)) };
+    let additions =
+        FolderAdditions { media: media.clone(), group: None, now: Some(at(0)), most_media: None };
     world.store.create_folder(&folder, &additions, None).await.expect("making works");
     let ids = [media[0].id, media[1].id];
     for (limit, fits) in [(100, true), (99, false)] {
