@@ -21,7 +21,7 @@ fn answering(text: &Value) -> Value {
 }
 
 fn reason(error: &Value) -> &str {
-    error["extensions"]["reason"].as_str().unwrap_or_else(|| panic!("no reason in {error:#}"))
+    error["reason"].as_str().unwrap_or_else(|| panic!("no reason in {error:#}"))
 }
 
 #[tokio::test]

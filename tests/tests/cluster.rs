@@ -194,7 +194,10 @@ fn compose_file_sets_only_known_variables() {
         let (name, value) = line.split_once(": ").unwrap();
         variables.push((
             name,
-            value.trim_matches('"').replace("${VULTUS_DB_PASSWORD:?set it in .env}", "secret"),
+            value
+                .trim_matches('"')
+                .replace("${VULTUS_DB_PASSWORD:?set it in .env}", "secret")
+                .replace("${VULTUS_PUBLIC_URL:-http://localhost:8080}", "http://localhost:8080"),
         ));
     }
     for word in image.split_whitespace().filter(|word| word.starts_with("VULTUS_")) {

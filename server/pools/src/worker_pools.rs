@@ -252,7 +252,8 @@ impl WorkerPools {
     ) -> RunEnd {
         let mut cancelled = cancel.watch();
         let reserved = tokio::select! {
-            reserved = self.reserve_if_available(name, company) => reserved,
+            // A run that is cancelled already takes no worker, not even a free one.
+            biased;
             // `wait_for` returns a lock guard, which must not be held while events are sent.
             () = async { drop(cancelled.wait_for(|state| state.all).await) } => {
                 for analysis in request.analyses {
@@ -261,6 +262,7 @@ impl WorkerPools {
                 }
                 return RunEnd::Done(RunCosts::default());
             }
+            reserved = self.reserve_if_available(name, company) => reserved,
         };
         match reserved {
             Ok(worker) => worker.run(request, media, events, cancel).await,

@@ -41,6 +41,8 @@ const CHANGES: [(&str, Row); 8] = [
     ("deleteFolder", [Everything, Nothing, Own, Company, Nothing]),
     ("check", [Own, Nothing, Own, Own, Own]),
 ];
+/// Who may draw a challenge: a role that may request analyses. It belongs to no thing of a user.
+const DRAWS: [bool; 5] = [true, false, true, true, true];
 /// Mutations of the caller's session.
 const SESSION: [&str; 3] = ["login", "refresh", "logout"];
 
@@ -51,6 +53,7 @@ async fn every_field_shows_and_changes_only_what_the_role_reaches() {
     let mut covered = BTreeSet::new();
     reading(&world, &schema, &mut covered).await;
     changing(&world, &schema, &mut covered).await;
+    drawing(&world, &schema, &mut covered).await;
     sessions(&world, &schema, &mut covered).await;
     let uncovered: Vec<String> = schema.fields().difference(&covered).cloned().collect();
     let listed: Vec<&str> = include_str!("uncovered.txt").lines().collect();
@@ -215,6 +218,25 @@ async fn changing(world: &World, schema: &Schema, covered: &mut BTreeSet<String>
         }
         covered.insert(format!("Mutation.{field}"));
     }
+}
+
+async fn drawing(world: &World, schema: &Schema, covered: &mut BTreeSet<String>) {
+    for selection in schema.selections(&[("Mutation", "createChallenge")]) {
+        covered.extend(schema.asked(&selection.of));
+        let query = format!(
+            "mutation($input: CreateChallengeInput!) {{ createChallenge(input: $input) {{ {} }} }}",
+            selection.text
+        );
+        for (caller, may) in DRAWS.into_iter().enumerate() {
+            let answer = world.callers[caller].query(&query, json!({"input": {}})).await;
+            let expected = if may { Ok(()) } else { Err("FORBIDDEN".to_owned()) };
+            let found = outcome(&answer, "createChallenge").map(drop);
+            assert_eq!(found, expected, "{} {answer:#}", ROLES[caller]);
+        }
+        let anonymous = world.node.anonymous().query(&query, json!({"input": {}})).await;
+        assert_eq!(anonymous["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+    }
+    covered.insert("Mutation.createChallenge".to_owned());
 }
 
 /// Whether the caller can create the folder that the field needs, or the field needs none.
