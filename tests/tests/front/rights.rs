@@ -69,7 +69,7 @@ async fn changed_role_closes_used_and_idle_sockets() {
     assert_eq!(closed_with(&mut idle).await, 4403);
     // With the new role a socket opens again, once the node has noticed the role.
     wait_until("a socket to open and stay open", || async {
-        let mut socket = client.socket().await;
+        let mut socket = client.try_reluctant_socket().await.ok()?;
         socket.try_subscribe("q", VIEWER, json!({})).await.ok()?;
         while socket.next_or_close().await.ok()?["type"] != "complete" {}
         Some(())
