@@ -61,9 +61,8 @@ impl<'a> HeifPicture<'a> {
         }
         // A grid that is larger than its declared size would take memory for its own.
         let (stored_width, stored_height) = handle.stored_size();
-        context.limit_side(
-            [width, height, stored_width, stored_height].into_iter().max().unwrap_or(width),
-        );
+        // libheif refuses a grid with a side equal to the limit, so the limit is one pixel more.
+        context.limit_side(width.max(height).max(stored_width).max(stored_height) + 1);
         Ok(Self { format, handle, context, width, height })
     }
 
