@@ -17,7 +17,7 @@ use crate::source::Source;
 use std::io::{BufReader, Read, Seek};
 use vultus_core::MediaKind;
 use vultus_worker_protocol::ProbeReport;
-use zip::ZipArchive;
+use zip::{ZipArchive, ZipReadOptions};
 
 const CONTENT_TYPE: &str = "application/zip";
 /// Pictures may differ in size by this many pixels if their sides are long enough, or by this part
@@ -173,11 +173,12 @@ impl<S: Read + Seek> ShotSet<S> {
         let (entry, size) = (entry.clone(), *size);
         let file = self.archive.by_index(entry.index as usize).map_err(|_| DAMAGED)?;
         let mut bytes = Vec::new();
-        file.take(size + 1).read_to_end(&mut bytes).map_err(|_| Refusal::ZipEntry {
-            entry: entry.clone(),
-            refusal: Box::new(Refusal::Unreadable { format: "ZIP", step: "inflating" }),
-        })?;
-        if bytes.len() as u64 != size {
+        let inflated = file.take(size + 1).read_to_end(&mut bytes);
+        if inflated.is_err() && !self.is_longer(&entry, size) {
+            let refusal = Box::new(Refusal::Unreadable { format: "ZIP", step: "inflating" });
+            return Err(Refusal::ZipEntry { entry, refusal });
+        }
+        if inflated.is_err() || bytes.len() as u64 != size {
             return Err(Refusal::ZipSizeMismatch { entry });
         }
         match sniff::sniff(&bytes[..bytes.len().min(4096)]) {
@@ -191,5 +192,16 @@ impl<S: Read + Seek> ShotSet<S> {
             }),
             Err(refusal) => Err(Refusal::ZipEntry { entry, refusal: Box::new(refusal) }),
         }
+    }
+
+    /// Whether an entry that failed to inflate goes on after its declared size, which `zip` does
+    /// not tell from other damage.
+    fn is_longer(&mut self, entry: &EntryName, size: u64) -> bool {
+        let options = ZipReadOptions::new().ignore_crc32(true);
+        let Ok(mut file) = self.archive.by_index_with_options(entry.index as usize, options) else {
+            return false;
+        };
+        let declared = std::io::copy(&mut file.by_ref().take(size), &mut std::io::sink());
+        declared.is_ok_and(|read| read == size) && !matches!(file.read(&mut [0]), Ok(0))
     }
 }
