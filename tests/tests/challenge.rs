@@ -41,7 +41,7 @@ async fn challenge_is_answered_once_and_only_by_its_company() {
     assert_eq!(reason(&again), "CHALLENGE_USED", "{again:#}");
     let forged = client.refused(&clip, input(&json!("a.b.c"))).await;
     assert_eq!(reason(&forged), "UNKNOWN_CHALLENGE", "{forged:#}");
-    let other = node.client_of_company("Other", "other@example.org", "CLIENT").await;
+    let other = node.client_of_company("Other", "other@example.org", "client").await;
     let foreign = challenge(&client, json!({"strict": true})).await;
     assert_eq!(foreign["gestures"].as_array().unwrap().len(), 3);
     let stolen = other.refused(&clip, input(&foreign["text"])).await;

@@ -214,15 +214,15 @@ async fn results_of_plugins_cost_a_few_times_their_size() {
     let plugin = |mode: &str| {
         let kind = kind(mode);
         let define = format!("-DFAULTY={kind}");
-        let mode = format!("-DDEFAULT_MODE=\"{mode}\"");
-        compiled(folder.path(), "faulty/faulty.c", &format!("lib{kind}.so"), &[&define, &mode])
+        compiled(folder.path(), "faulty/faulty.c", &format!("lib{kind}.so"), &[&define])
     };
     let plugins = modes.map(plugin).to_vec();
     let node = Node::start_with(NodeOptions { plugins, ..NodeOptions::default() }).await;
     let client = node.client().await;
     let kinds = modes.map(kind);
     let before = peak_memory(node.pid());
-    let requests = json!([{"type": kinds[0]}, {"type": kinds[1]}]);
+    let request = |at: usize| json!({"type": kinds[at], "params": {"mode": modes[at]}});
+    let requests = json!([request(0), request(1)]);
     let judged = client.judged(&[], requests).await;
     let allowed = analysis(&judged, &kinds[0]);
     assert_eq!(allowed["state"], "FINISHED", "{allowed:#}");

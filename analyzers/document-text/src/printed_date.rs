@@ -87,7 +87,26 @@ pub(crate) fn from_print(text: &str, role: Role, today: Date) -> Vec<Date> {
         .chain(short)
         .map(|(_, window)| of_three([window[0], window[1], window[2]], role, today));
     let packed = parts.iter().map(|part| packed(*part));
-    days.chain(packed).find(|days| !days.is_empty()).unwrap_or_default()
+    let mut days = days.chain(packed).chain(std::iter::once_with(|| closed_up(text)));
+    days.find(|days| !days.is_empty()).unwrap_or_default()
+}
+
+/// The dates of a text whose only numbers are the eight digits of a date, of which the reader lost
+/// a space: `1203 1989` or `12 031989`.
+fn closed_up(text: &str) -> Vec<Date> {
+    let is_number = |word: &&str| word.bytes().all(|c| c.is_ascii_digit());
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let numbers: Vec<&str> = words.iter().copied().filter(is_number).collect();
+    let has_others = words.iter().any(|word| !is_number(word) && word.contains(char::is_numeric));
+    match numbers[..] {
+        [a, b] if !has_others && matches!((a.len(), b.len()), (4, 4) | (2, 6) | (6, 2)) => {
+            format!("{a}{b}")
+                .parse::<i32>()
+                .map(|value| packed(Part::Number(value, 8)))
+                .unwrap_or_default()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Reads the text at the label of a date; `None` if it is nothing like a date.

@@ -37,6 +37,21 @@ fn printed_dates_are_read_in_many_formats() {
 }
 
 #[test]
+fn date_that_lost_a_space_is_read() {
+    let march = date!(1989 - 03 - 12);
+    for text in ["1203 1989", "12 031989", "120319 89", "1989 0312", "198903 12"] {
+        let read = read(text, Role::Birth, TODAY);
+        assert!(matches!(&read, Some(PrintedDate::Days(days)) if days.contains(&march)), "{text}");
+    }
+    for text in ["1367 1221", "1221 1367", "1203 1205"] {
+        assert_eq!(read(text, Role::Birth, TODAY), Some(PrintedDate::OtherCalendar), "{text}");
+    }
+    for text in ["1203 1989 5", "1203/1989", "1203 1989 A7"] {
+        assert_eq!(from_print(text, Role::Birth, TODAY), [], "{text}");
+    }
+}
+
+#[test]
 fn ambiguous_day_and_month_give_both_dates() {
     assert_eq!(
         from_print("04/05/1990", Role::Birth, TODAY),
