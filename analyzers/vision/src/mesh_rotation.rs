@@ -123,11 +123,9 @@ fn rotate(matrix: &mut [[f64; 4]; 4], vectors: &mut [[f64; 4]; 4], p: usize, q: 
     for row in matrix.iter_mut().chain(vectors.iter_mut()) {
         (row[p], row[q]) = (cosine * row[p] - sine * row[q], sine * row[p] + cosine * row[q]);
     }
-    for column in 0..4 {
-        let (upper, lower) = (matrix[p][column], matrix[q][column]);
-        matrix[p][column] = cosine * upper - sine * lower;
-        matrix[q][column] = sine * upper + cosine * lower;
-    }
+    let (upper, lower) = (matrix[p], matrix[q]);
+    matrix[p] = std::array::from_fn(|at| cosine * upper[at] - sine * lower[at]);
+    matrix[q] = std::array::from_fn(|at| sine * upper[at] + cosine * lower[at]);
 }
 
 fn angles([w, x, y, z]: [f64; 4]) -> HeadRotation {
