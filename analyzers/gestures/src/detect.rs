@@ -271,13 +271,13 @@ fn zooms(series: &Series, to: &mut Vec<Seen>) {
     let facing = |it: &Measures| it.yaw.abs() < 20.0;
     let near = |it: &Measures| it.size >= 1.25 && facing(it);
     let far = |it: &Measures| it.size <= 0.8 && facing(it);
-    let rules: [(Gesture, &dyn Fn(&Measures) -> bool); 2] =
-        [(Gesture::ZoomIn, &near), (Gesture::ZoomOut, &far)];
-    for (gesture, holds) in rules {
-        let strength = &|it: &Measures| it.size;
+    let strength = &|it: &Measures| it.size;
+    let mut find = |gesture, holds: &dyn Fn(&Measures) -> bool| {
         let rule = Rule { gesture, begins: holds, holds, strength, least_us: ZOOM_US };
         to.extend(series.runs(&rule, &vec![false; series.frames.len()]));
-    }
+    };
+    find(Gesture::ZoomIn, &near);
+    find(Gesture::ZoomOut, &far);
 }
 
 #[cfg(test)]

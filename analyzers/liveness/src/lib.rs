@@ -73,7 +73,6 @@ impl Analyzer for Liveness {
                 timeout_ms: TIMEOUT_MS,
                 deterministic: true,
                 track: Some("gray8".into()),
-                ..AnalysisSpec::default()
             }],
             provides: Vec::new(),
             weights: std::iter::once(vultus_vision::weight("fr_liveness.onnx"))

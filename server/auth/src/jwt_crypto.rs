@@ -20,7 +20,7 @@ static PROVIDER: CryptoProvider = CryptoProvider {
 /// Makes `jsonwebtoken` use this provider in the whole process; later calls change nothing.
 pub(super) fn install() {
     // An error says that a provider is installed already: this one, the only one that there is.
-    drop(PROVIDER.install_default());
+    let _ = PROVIDER.install_default();
 }
 
 struct HmacSha256(Hmac<Sha256>);

@@ -153,12 +153,12 @@ impl Run<'_> {
             beside.push(self.outbox.attachment("artifact", bytes)?);
         }
         let mut outcome_bytes = 0;
-        if let Ok(judgement) = &mut result {
-            if judgement.outcome.len() > INLINE_OUTCOME_BYTES {
-                let text = std::mem::take(&mut judgement.outcome);
-                beside.push(self.outbox.attachment("outcome", text.as_bytes())?);
-                outcome_bytes = text.len() as u64;
-            }
+        if let Ok(judgement) = &mut result
+            && judgement.outcome.len() > INLINE_OUTCOME_BYTES
+        {
+            let text = std::mem::take(&mut judgement.outcome);
+            beside.push(self.outbox.attachment("outcome", text.as_bytes())?);
+            outcome_bytes = text.len() as u64;
         }
         let judged = FromWorker::Judged {
             run: self.request.run.clone(),
