@@ -44,6 +44,8 @@ missing_to_build() {
     # The database server of the tests needs these at run time.
     compgen -G '/usr/lib/*/libcurl.so.4' >/dev/null || echo libcurl4
     compgen -G '/usr/lib/*/libssl.so.3' >/dev/null || echo libssl3
+    # Emulates a processor without AVX2 for the tests.
+    have qemu-x86_64 || echo qemu-user
     # The typefaces of machine-readable zones and of text, for specimens drawn by the tests.
     [[ -e /usr/share/fonts/opentype/ocr-b/OCRB.otf ]] || echo fonts-ocr-b
     [[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf ]] || echo fonts-dejavu-core

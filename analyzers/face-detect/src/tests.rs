@@ -102,10 +102,7 @@ fn works_without_avx2() {
         .args(["-cpu", "Nehalem"])
         .arg(this)
         .args(["--exact", "tests::coordinates_are_in_source_pixels_at_every_size"]);
-    let Ok(output) = command.output() else {
-        println!("skipped: the Debian package qemu-user is not installed");
-        return;
-    };
+    let output = command.output().expect("qemu-user, which `make setup` installs, starts");
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && printed.contains("1 passed"), "{printed}");
 }

@@ -237,7 +237,7 @@ fn loop_filter(number: usize, dice: &mut Dice) -> (&'static str, String) {
     let length = dice.between(0.9, 2.3);
     let from = dice.between(0.0, SECONDS - 0.5 - length);
     let part = format!("[0:v]trim={from:.2}:{:.2},setpts=PTS-STARTPTS", from + length);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         return ("loop", format!("{part},loop=loop=-1:size=32767,trim=0:6"));
     }
     let back = "split[a][b];[b]reverse[c];[a][c]concat=n=2:v=1,loop=loop=-1:size=32767,trim=0:6";

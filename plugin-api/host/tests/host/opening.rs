@@ -117,7 +117,8 @@ fn binary_feature_is_checked_for_its_form() {
 
 /// An instance of a plugin with a feature of either encoding.
 fn provider() -> Instance {
-    Library::compile("faulty/newer_minor.c").open().create(&Config::default()).unwrap()
+    let plugin = Library::compile("faulty/newer_minor.c").open();
+    plugin.create(&Config::default()).expect("the plugin starts")
 }
 
 fn provided(

@@ -106,7 +106,9 @@ impl Exchange {
         let body = body::read_all(body, limit, grow).await?;
         let api = self.node.api.clone();
         let prepare = move || match request::parse(&body, api.limits())? {
-            Requests::Single(request) => api.prepare(request).map(Prepared::Single),
+            Requests::Single(request) => {
+                api.prepare(request).map(|request| Prepared::Single(Box::new(request)))
+            }
             Requests::Batch(requests) => {
                 let requests = requests.into_iter().map(|request| api.prepare(request));
                 Ok(Prepared::Batch(requests.collect()))
@@ -116,7 +118,7 @@ impl Exchange {
         match self.node.parsing.run(size, prepare).await? {
             Prepared::Single(request) => {
                 reserved.shrink_to(request.bytes);
-                let response = self.execute(request, auth.clone(), Vec::new(), reserved).await?;
+                let response = self.execute(*request, auth.clone(), Vec::new(), reserved).await?;
                 Ok(self.single(&response, token, &auth))
             }
             Prepared::Batch(requests) => {
@@ -304,7 +306,7 @@ enum SpoolKind {
 
 /// The requests of one body. One that is refused in a batch does not refuse the others.
 enum Prepared {
-    Single(PreparedRequest),
+    Single(Box<PreparedRequest>),
     Batch(Vec<Result<PreparedRequest>>),
 }
 
