@@ -15,7 +15,7 @@ const FACES: &str = "faces/1";
 /// least 0.90, rotated ones less.
 const UPRIGHT_SCORE: f32 = 0.88;
 /// The same for a frame of a clip. Players turn clips as cameras prescribe, so that only frames
-/// without a clear face are worth three more detections.
+/// without a clear face are worth three more detections. An estimate, not chosen on data.
 const UPRIGHT_SCORE_OF_CLIP: f32 = 0.75;
 
 /// The provider.

@@ -12,11 +12,11 @@ use serde_json::Value;
 use crate::abi;
 use crate::artifact;
 use crate::error::{Failure, Status};
-use crate::job::{JobMedium, LogLevel};
+use crate::job::LogLevel;
 use crate::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, MAX_TRACK_FRAMES};
-use crate::manifest::SlotKind;
 
 use super::job_host::{FrameView, JobHost, JobRequest, Pixels};
+use super::views::{raw_frame, raw_medium, view};
 
 /// Maximum length of the name of a feature or artifact, in bytes.
 const MAX_NAME_BYTES: u64 = 100;
@@ -146,30 +146,6 @@ pub(super) fn with_job<R>(
     state.failure.map_or(result, Err)
 }
 
-fn raw_medium(medium: &JobMedium, tags: &[abi::Bytes]) -> abi::Medium {
-    abi::Medium {
-        index: medium.index,
-        kind: match medium.kind {
-            SlotKind::Image => abi::kind::IMAGE,
-            SlotKind::Video => abi::kind::VIDEO,
-            SlotKind::ShotSet => abi::kind::SHOT_SET,
-        },
-        slot: view(&medium.slot),
-        tags: tags.as_ptr(),
-        tag_count: tags.len() as u32,
-        flags: if medium.named { abi::MEDIUM_NAMED } else { 0 },
-        width: medium.width,
-        height: medium.height,
-        duration_us: medium.duration_us.unwrap_or(abi::NO_DURATION),
-        frame_count: medium.frame_count,
-        track_count: medium.track_count,
-    }
-}
-
-fn view(text: &str) -> abi::Bytes {
-    abi::Bytes::of(text.as_bytes())
-}
-
 /// Runs `serve` with the call behind `ctx`. Returns `fallback` if the host panics, and for all
 /// callbacks after that.
 ///
@@ -294,31 +270,6 @@ impl Call<'_> {
         self.host.artifact(name, mime, data)?;
         self.artifacts.push(name.to_owned());
         Ok(())
-    }
-}
-
-fn raw_frame(frame: &FrameView) -> abi::Frame {
-    let pixels: &[u8] = (*frame.pixels).as_ref();
-    let mut planes = [abi::Plane::EMPTY; abi::MAX_PLANES];
-    planes[0] = abi::Plane {
-        data: pixels.as_ptr(),
-        len: pixels.len() as u64,
-        stride: frame.stride,
-        reserved0: 0,
-    };
-    abi::Frame {
-        struct_size: size_of::<abi::Frame>() as u32,
-        medium: frame.medium,
-        index: frame.index,
-        format: frame.format.code(),
-        width: frame.width,
-        height: frame.height,
-        source_width: frame.source_width,
-        source_height: frame.source_height,
-        pts_us: frame.pts_us,
-        plane_count: 1,
-        reserved0: 0,
-        planes,
     }
 }
 

@@ -5,6 +5,7 @@
 mod callbacks;
 mod entry;
 mod job_host;
+mod views;
 
 pub use crate::limits::{MAX_ARTIFACT_BYTES, MAX_ARTIFACTS, MAX_MESSAGE_BYTES, MAX_RESULT_BYTES};
 pub use entry::{Entry, HeaderError, RawInstance};

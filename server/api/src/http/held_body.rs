@@ -1,4 +1,4 @@
-//! The body of an answer, with the memory that it takes until it is sent.
+//! The body of an answer, with what it holds until it is sent: its memory, or its connection's count.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,16 +6,14 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 
-use crate::memory::Reserved;
-
-/// A body that holds its memory until the connection has taken it, or is gone.
-pub(super) struct HeldBody {
+/// A body that holds a thing until the connection has taken all of it, or is gone.
+pub(super) struct HeldBody<T> {
     body: Body,
-    _held: Reserved,
+    _held: T,
 }
 
-impl HeldBody {
-    pub(super) fn new(body: Body, held: Reserved) -> Self {
+impl<T: Send + Unpin + 'static> HeldBody<T> {
+    pub(super) fn new(body: Body, held: T) -> Self {
         Self { body, _held: held }
     }
 
@@ -25,7 +23,7 @@ impl HeldBody {
     }
 }
 
-impl HttpBody for HeldBody {
+impl<T: Unpin> HttpBody for HeldBody<T> {
     type Data = Bytes;
     type Error = axum::Error;
 

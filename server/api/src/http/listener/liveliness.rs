@@ -1,17 +1,15 @@
 //! Whether a connection has a running request, or has become a websocket. Shared by the service,
 //! which knows it, and the stream, whose timeouts depend on it.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 
-use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
-use bytes::Bytes;
 use futures::task::AtomicWaker;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+
+use crate::http::held_body::HeldBody;
 
 #[derive(Debug, Default)]
 pub(super) struct Liveliness {
@@ -62,7 +60,7 @@ impl RunningRequest {
             self.0.is_upgraded.store(true, Ordering::Release);
             return response;
         }
-        response.map(|body| Body::new(RunningBody { body, _running: self }))
+        response.map(|body| HeldBody::new(body, self).into_body())
     }
 }
 
@@ -70,31 +68,5 @@ impl Drop for RunningRequest {
     fn drop(&mut self) {
         self.0.requests.fetch_sub(1, Ordering::AcqRel);
         self.0.reader.wake();
-    }
-}
-
-/// A response's body; the connection drops it when it has taken all of it.
-struct RunningBody {
-    body: Body,
-    _running: RunningRequest,
-}
-
-impl HttpBody for RunningBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
