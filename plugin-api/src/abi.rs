@@ -229,8 +229,8 @@ pub struct Job {
     pub next_frame: Option<unsafe extern "C" fn(ctx: *mut c_void) -> *const Frame>,
     /// Restarts the iteration.
     pub rewind: Option<unsafe extern "C" fn(ctx: *mut c_void)>,
-    /// A feature of a frame, or with [`NO_FRAME`] of a medium. `out` is the value if the status is 0;
-    /// otherwise it is a message that is valid until the next callback.
+    /// A feature of a frame, or with [`NO_FRAME`] of a medium. `out` is the value if the status is
+    /// 0; otherwise it is a message that is valid until the next callback.
     pub feature: Option<FeatureFn>,
     /// Returns 1 once the analysis should stop, else 0.
     pub is_cancelled: Option<unsafe extern "C" fn(ctx: *mut c_void) -> u32>,

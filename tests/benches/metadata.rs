@@ -1,5 +1,5 @@
-//! Measures what metadata costs a query that does not select it: folders with 200 media and 12 MB of
-//! metadata each, against the same folders without metadata.
+//! Measures what metadata costs a query that does not select it: folders with 200 media and 12 MB
+//! of metadata each, against the same folders without metadata.
 
 use rusqlite::Connection;
 use serde_json::json;

@@ -1,5 +1,5 @@
 //! A small disk for the data of one node: a tmpfs that only the node and this test see, because it
-//! is mounted in a mount namespace of its own.
+//! is mounted in its own mount namespace.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

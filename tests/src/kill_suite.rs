@@ -1,6 +1,6 @@
-//! Kills and pauses parts of a cluster, or a single node, at random moments under load, then checks that no
-//! acknowledged work is lost or done twice. The short form is a test, the long forms are `make
-//! soak`.
+//! Kills and pauses parts of a cluster, or a single node, at random moments under load, then checks
+//! that no acknowledged work is lost or done twice. The short form is a test, the long forms are
+//! `make soak`.
 //!
 //! Timers are used only for faults (the random moment of the next one, the length of a pause) and
 //! for the clients' back-off. Everything else waits for a condition with a deadline.

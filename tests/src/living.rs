@@ -1,6 +1,6 @@
-//! A clip of a head that moves like a living one: a portrait bent over an ellipsoid that turns, nods
-//! and speaks. No camera recorded it, so it is itself an attack of the kind that liveness cannot
-//! tell (an injected puppet); tests that need a SUCCESS use it.
+//! A clip of a head that moves like a living one: a portrait bent over an ellipsoid that turns,
+//! nods and speaks. No camera recorded it, so it is itself an attack of the kind that liveness
+//! cannot tell (an injected puppet); tests that need a SUCCESS use it.
 
 use crate::media::sample_path;
 use crate::place::workspace_root;

@@ -38,7 +38,8 @@ pub struct Clip {
     pub seconds: f32,
 }
 
-/// A clip made from one sample portrait: 720 x 1280, 30 fps, H.264. Liveness notices that it is flat.
+/// A clip made from one sample portrait: 720 x 1280, 30 fps, H.264. Liveness notices that it is
+/// flat.
 pub fn still_clip(folder: &Path, still: &str, seconds: f32) -> Vec<u8> {
     clip_of(folder, &[Clip { still: sample_path(still), seconds }])
 }

@@ -1,5 +1,5 @@
-//! What requests and results cost the node in memory: a small multiple of their size, whatever their
-//! JSON looks like. Each test sends JSON whose parsed form takes hundreds of times its size.
+//! What requests and results cost the node in memory: a small multiple of their size, whatever
+//! their JSON looks like. Each test sends JSON whose parsed form takes hundreds of times its size.
 
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
@@ -179,7 +179,10 @@ async fn metadata_comes_back_exactly() {
     assert!(text.contains(&format!(r#""metadata":{metadata}"#)), "{text}");
     let id: Value = serde_json::from_str(&text).unwrap();
     let id = &id["data"]["createFolder"]["folder"]["id"];
-    let body = json!({"query": "query($id: ID!) { folder(id: $id) { metadata } }", "variables": {"id": id}});
+    let body = json!({
+        "query": "query($id: ID!) { folder(id: $id) { metadata } }",
+        "variables": {"id": id}
+    });
     let text = client.post_text(&body).await;
     assert!(text.contains(&format!(r#""metadata":{metadata}"#)), "{text}");
 }

@@ -9,7 +9,7 @@ use vultus_models::onnx::{self, DataType};
 use vultus_models::{ImportedModel, Manifest, Sha256Sum};
 use vultus_tests::{executable, workspace_root};
 
-/// A models folder of its own, with links to the files of set-up.
+/// Its own models folder, with links to the files of set-up.
 struct Models(tempfile::TempDir);
 
 impl Models {
@@ -131,7 +131,7 @@ fn any_export_of_the_optional_weights_is_accepted_and_no_other() {
         assert!(error.contains("differ from the listed ones"), "{error}");
         // Other bytes, the same function.
         let mut export = onnx::decode(bytes).unwrap();
-        export.producer_name = Some("somebody's exporter".to_owned());
+        export.producer_name = Some("another exporter".to_owned());
         let bytes = onnx::encode(&export);
         let output = models.import(&bytes);
         assert_eq!(output.status.code(), Some(0), "{}", error_text(&output, &listed));

@@ -13,7 +13,9 @@ const INTROSPECTION: &str = "{ __schema { types {
       kind name inputFields { name defaultValue type { ...T } }
       fields { name args { name defaultValue type { ...T } } type { ...T } }
     } } }
-    fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
+    fragment T on __Type {
+      kind name ofType { kind name ofType { kind name ofType { kind name } } }
+    }";
 
 /// The types of the schema by name, as introspection tells them.
 struct Schema(BTreeMap<String, Value>);
@@ -187,7 +189,9 @@ async fn strings_come_back(client: &Client) {
         let id = &created["data"]["createFolder"]["folder"]["id"];
         let query = "query($id: String!, $key: String!) {
             folderByExternalId(externalId: $id) { id metadata }
-            folders(first: 9, filter: {metadataEquals: [{key: $key, value: $key}]}) { nodes { id } } }";
+            folders(first: 9, filter: {metadataEquals: [{key: $key, value: $key}]}) {
+              nodes { id }
+            } }";
         let found = client.data(query, json!({"id": format!("{number}{evil}"), "key": evil})).await;
         assert_eq!(
             found["folderByExternalId"],

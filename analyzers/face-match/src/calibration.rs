@@ -5,9 +5,10 @@
 //! 0.9. It is strictly monotone, so that it changes no order, and independent of the thresholds of
 //! a request.
 //!
-//! The false match rates were measured on 29.6 million pairs of different people (LFW); that of 1e-6
-//! on 2.7 million pairs, after known errors of LFW's labels were corrected (`scripts/eval_fmr.py`).
-//! Between the measured points, the rate is interpolated log-linearly; outside them, it is unknown.
+//! The false match rates were measured on 29.6 million pairs of different people (LFW); that of
+//! 1e-6 on 2.7 million pairs, after known errors of LFW's labels were corrected
+//! (`scripts/eval_fmr.py`). Between the measured points, the rate is interpolated log-linearly;
+//! outside them, it is unknown.
 
 use vultus_vision::EmbeddingModel;
 

@@ -9,7 +9,7 @@
 //! | `SIMILARITY_BELOW_THRESHOLD` | it is below `acceptFrom` | OPERATOR_REQUIRED |
 //! | `FACE_TOO_SMALL` | the face is narrower than 32 pixels | OPERATOR_REQUIRED |
 //! | `TOO_FEW_FRAMES` | fewer than 3 usable frames (*) | OPERATOR_REQUIRED |
-//! | `SAME_PICTURE` | a selfie and an ID photo are one picture, or copies of one | OPERATOR_REQUIRED |
+//! | `SAME_PICTURE` | a selfie and an ID photo are copies of one picture | OPERATOR_REQUIRED |
 //! | `ALIGNED_INPUT` | the media were processed as aligned faces | OPERATOR_REQUIRED |
 //!
 //! (*) All frames of a photo or shot set with fewer.

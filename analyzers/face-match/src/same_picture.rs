@@ -1,5 +1,5 @@
-//! Whether a selfie and an ID photo are copies of one picture: the same file, or the same picture at
-//! another size, quality, brightness, or mirrored. Of a clip, every frame is compared.
+//! Whether a selfie and an ID photo are copies of one picture: the same file, or the same picture
+//! at another size, quality, brightness, or mirrored. Of a clip, every frame is compared.
 //!
 //! A person who uploads the photo of a document as the selfie, or the other way round, would match
 //! perfectly.

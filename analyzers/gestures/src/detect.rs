@@ -1,20 +1,20 @@
 //! Finds gestures in the measures of a clip. Pure.
 //!
-//! The rules, relative to the neutral face, were set on clips of live people and on prints that were
-//! moved and bent:
+//! The rules, relative to the neutral face, were set on clips of live people and on prints that
+//! were moved and bent:
 //!
 //! - left, right: yaw from 20° for 0.2 s, pitch within 25°; yaw within 10° in the 2 s before and
 //!   after;
-//! - up, down: pitch from 15° or −12° for 0.2 s, yaw within 15°; pitch within 8° in the 2 s before
-//!   and after;
+//! - up, down: pitch from 15° or −12° for 0.2 s, yaw within 15°; pitch within 8° in the 2 s
+//!   before and after;
 //! - smile: from 0.45 and neutral + 0.35 for 0.4 s, yaw within 20°, pitch within 15°, nose within
 //!   10 %; below 0.2 in the 2.5 s before;
 //! - blink: lids from their median of 3 s + 0.22 for less than 0.5 s, opening at most 60 % of its
 //!   median, within 25° of the camera;
 //! - zoom: distance of the eyes × 1.25 or × 0.8 for 0.3 s, yaw within 20°.
 //!
-//! A head that turns to its profile is lost: a gap between two frames that are turned by 30° to the
-//! same side belongs to the turn.
+//! A head that turns to its profile is lost: a gap between two frames that are turned by 30° to
+//! the same side belongs to the turn.
 
 use crate::gesture::Gesture;
 use crate::series::{Measures, Series, median};

@@ -3,8 +3,8 @@
 //! It reads `face_mesh/1` for the movements and `face_track/1` for the identity. `series` measures
 //! the frames against the person's own neutral face, `detect` finds gestures, `judge` compares them
 //! with those that were asked for: by the tags of a clip, by the parameter `sequence`, or by a
-//! challenge that the server drew. Gestures that nobody drew at random stop no replay, and a puppet
-//! that is injected can make all of them: see the card of the face mesh.
+//! challenge that the server drew. Gestures that were not drawn at random stop no replay, and a
+//! puppet that is injected can make all of them: see the card of the face mesh.
 
 mod clip;
 mod detect;

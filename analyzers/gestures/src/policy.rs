@@ -5,7 +5,7 @@
 //! | `NO_FACE` | no frame at the beginning shows a face | DECLINED |
 //! | `FACE_CHANGED` | the person changes within a clip | DECLINED |
 //! | `MULTIPLE_FACES` | a second face at least half as tall | OPERATOR_REQUIRED |
-//! | `FACE_LOST` | missing in over a third of the frames, profiles not counted | OPERATOR_REQUIRED |
+//! | `FACE_LOST` | no face in a third of the frames, profiles not counted | OPERATOR_REQUIRED |
 //! | `CLIP_TOO_SHORT` | shorter than 1.5 s; of a challenge 3 s | OPERATOR_REQUIRED |
 //! | `LOW_FRAME_RATE` | below 15 frames per second; for a blink 24 | OPERATOR_REQUIRED |
 //! | `NO_GESTURE_ASKED` | neither tag nor parameter names a gesture | OPERATOR_REQUIRED |

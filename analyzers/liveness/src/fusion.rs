@@ -4,7 +4,7 @@
 //! fail on different things. Of a medium: the **median** of its counted frames and its **worst
 //! window**, the highest mean over [`WINDOW`] successive frames. The median decides what is
 //! declined. A bad window, which may be a spliced attack or a bad moment, prevents SUCCESS and
-//! declines nobody: of live clips the worst window goes up to 0.99.
+//! declines no one: of live clips the worst window goes up to 0.99.
 //!
 //! The score is calibrated, so that it means the same with and without the optional models: below
 //! [`ACCEPT_BELOW`] live, from [`DECLINE_FROM`] on an attack, between them unsure. The points of

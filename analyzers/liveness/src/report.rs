@@ -112,7 +112,8 @@ pub(crate) fn schema() -> Value {
     let medium = json!({
         "type": "object", "additionalProperties": false,
         "required": [
-            "medium", "score", "faces", "framesJudged", "median", "worstWindow", "integrity", "frames"
+            "medium", "score", "faces", "framesJudged", "median", "worstWindow", "integrity",
+            "frames"
         ],
         "properties": {
             "medium": index, "score": optional_fraction, "faces": index, "framesJudged": index,

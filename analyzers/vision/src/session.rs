@@ -147,8 +147,8 @@ impl Model {
         self.session.metadata().ok()?.custom(key)
     }
 
-    /// Runs the model on `data` as a tensor of `shape`, outermost axis first, and passes the outputs
-    /// to `read`.
+    /// Runs the model on `data` as a tensor of `shape`, outermost axis first, and passes the
+    /// outputs to `read`.
     pub fn run<T, const AXES: usize>(
         &mut self,
         shape: [usize; AXES],

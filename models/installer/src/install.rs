@@ -212,8 +212,8 @@ fn make(order: &Order<'_>, original: &[u8]) -> Result<Installed> {
 }
 
 /// Installs in `weights` the listed models that `file` with the content `bytes` contains. It may be
-/// an installed model, an original one, or an archive of an origin; the list is empty if it is none
-/// of these.
+/// an installed model, an original one, or an archive of an origin; the list is empty if it is
+/// something else of these.
 pub fn import_listed(
     manifest: &Manifest,
     weights: &Path,

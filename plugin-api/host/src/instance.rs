@@ -94,7 +94,8 @@ impl Instance {
         })
     }
 
-    /// Computes a feature: at most 4 MiB of JSON or a table, in the shape that its name and version determine.
+    /// Computes a feature: at most 4 MiB of JSON or a table, in the shape that its name and version
+    /// determine.
     ///
     /// # Errors
     /// As [`Instance::analyze`]; `InvalidInput` for a medium or frame that does not exist, or for

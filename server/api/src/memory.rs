@@ -13,9 +13,9 @@ use vultus_core::{CompanyId, Error, Result, UserId};
 /// Time after which a client should retry when no memory is left.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Memory that each request gets in any case, in bytes: enough to log in and for most queries. Whoever
-/// uses up a limit with large requests, small ones of others under the same limit still pass. Their
-/// number is bounded by that of the connections.
+/// Memory that each request gets in any case, in bytes: enough to log in and for most queries.
+/// Whoever uses up a limit with large requests, small ones of others under the same limit still
+/// pass. Their number is bounded by that of the connections.
 const SMALL_BYTES: usize = 64 << 10;
 
 /// Limits of the memory of requests in flight, in bytes.

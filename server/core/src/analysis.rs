@@ -76,8 +76,8 @@ pub struct Provenance {
     pub analyzer_version: Option<String>,
     /// SHA-256 of the plugin's file, lower-case hexadecimal.
     pub analyzer_sha256: Option<String>,
-    /// SHA-256 of each weight file in use, as (file, sha256); empty for an optional file that is not
-    /// installed.
+    /// SHA-256 of each weight file in use, as (file, sha256); empty for an optional file that is
+    /// not installed.
     pub weights: Vec<(String, String)>,
     /// Source of each parameter, as (name, `default` | `company` | `request`).
     pub parameter_sources: Vec<(String, String)>,

@@ -2,8 +2,8 @@
 //!
 //! An owner may hold permits as long as it holds less than a fixed multiple of the free ones. One
 //! owner alone thus gets its share, several owners get equal parts, and some permits always stay
-//! free for the next owner: whoever holds how many for how long, a newcomer is served. There is no
-//! queue, so that nothing waits for an owner that does not end.
+//! free for the next owner: however many others hold for how long, a newcomer is served. There is
+//! no queue, so that nothing waits for an owner that does not end.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -53,6 +53,6 @@ typed_id! {
     RunId,
     /// A picture or file that an analysis produced.
     ArtifactId,
-    /// Gestures that were drawn; random, because nobody may guess it.
+    /// Gestures that were drawn; random, because it must not be guessed.
     ChallengeId,
 }

@@ -3,7 +3,7 @@
 //! Attempts are counted for each name with each origin (the address of the client), and for each
 //! name as a whole. Many failures of one origin lock that origin out, and not the user elsewhere.
 //! Failures from many origins lock the name for origins at which the user has never logged in.
-//! Counts fade with time, so that a failure now and then locks nobody out for good.
+//! Counts fade with time, so that a rare failure locks no one out for good.
 
 use time::{Duration, OffsetDateTime};
 

@@ -41,7 +41,7 @@ mod tests {
         assert_eq!(shown("C:\\me\\selfie.mp4").as_deref(), Some("selfie.mp4"));
         assert_eq!(shown("photo\u{202e}gpj.exe").as_deref(), Some("photogpj.exe"));
         assert_eq!(shown("a\u{2066}b\u{2069}\u{200b}\u{feff}c.png").as_deref(), Some("abc.png"));
-        assert_eq!(shown("Passfoto José 👩‍🚀.jpg").as_deref(), Some("Passfoto José 👩‍🚀.jpg"));
+        assert_eq!(shown("José 👩‍🚀.jpg").as_deref(), Some("José 👩‍🚀.jpg"));
         for empty in ["a/", "..", ".", " .. ", "x/..", "\u{202e}", ""] {
             assert_eq!(shown(empty), None, "{empty:?}");
         }

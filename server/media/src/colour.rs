@@ -1,5 +1,5 @@
-//! Converts pictures with a wide-gamut colour profile (Display P3, Adobe RGB, …) to sRGB, which the
-//! models were trained on and which viewers show. A malformed profile counts as absent, as in
+//! Converts pictures with a wide-gamut colour profile (Display P3, Adobe RGB, …) to sRGB, which
+//! the models were trained on and which viewers show. A malformed profile counts as absent, as in
 //! viewers.
 
 use crate::hdr::{self, ToSrgb};

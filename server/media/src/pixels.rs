@@ -58,8 +58,8 @@ pub(crate) fn resize(rgb: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
     scaled.into_vec()
 }
 
-/// Places packed RGB of size `from` in the middle of a black picture of size `to`, which is at least
-/// as large.
+/// Places packed RGB of size `from` in the middle of a black picture of size `to`, which is at
+/// least as large.
 pub(crate) fn centred(rgb: Vec<u8>, from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
     if from == to {
         return rgb;

@@ -85,8 +85,8 @@ pub enum Refusal {
     Animated { format: &'static str },
     /// Larger than [`crate::Limits::max_pixels`].
     #[error(
-        "the picture has {width} × {height} pixels, the limit is {limit} pixels; send it at half its \
-         width and height"
+        "the picture has {width} × {height} pixels, the limit is {limit} pixels; send it at half \
+         its width and height"
     )]
     TooManyPixels { width: u32, height: u32, limit: u64 },
     /// More scans than [`crate::Limits::max_jpeg_scans`].

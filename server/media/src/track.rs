@@ -1,7 +1,7 @@
 //! Tracks: the frames of a clip at low resolution and a high frame rate, for judging movement.
 //!
 //! Kept as planar 4:2:0, half the size of RGB; the luma plane is the grey picture. RGB is computed
-//! only for those who ask for it. Fixed by the medium alone, whoever asks.
+//! only for those who ask for it. Fixed by the medium alone, not by who asks.
 
 /// One upright frame of a track. Its sides are even.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -150,6 +150,6 @@ mod tests {
         }
         assert_eq!(frames.0.lock().frames.len(), MOST / 2);
         frames.keep(company(2), medium(5000), frame(1));
-        assert!(frames.take(medium(5000)).is_some(), "another company has a share of its own");
+        assert!(frames.take(medium(5000)).is_some(), "another company has its own share");
     }
 }

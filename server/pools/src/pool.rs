@@ -41,7 +41,7 @@ const QUARANTINE_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// How often callers that wait for an open breaker check it.
 const BREAKER_POLL: Duration = Duration::from_millis(250);
 
-/// In the turns for workers, the queue of runs counts as one company: it has turns of its own.
+/// In the turns for workers, the queue of runs counts as one company: it has its own turns.
 pub(crate) const QUEUE: CompanyId = CompanyId(Uuid::nil());
 
 /// How a pool is set up.

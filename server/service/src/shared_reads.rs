@@ -1,7 +1,7 @@
 //! One read of the store for all clients that watch the same part of a folder with the same rights.
 //! A caller joins the next read that has not begun; it begins when the current read ends. A change
-//! that wakes thousands of clients thus costs two reads, and each client gets a state newer than its
-//! question.
+//! that wakes thousands of clients thus costs two reads, and each client gets a state newer than
+//! its question.
 
 use crate::folders::folder_contents;
 use parking_lot::Mutex;

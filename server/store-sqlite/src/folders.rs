@@ -77,8 +77,8 @@ pub(super) fn folder_key(
     optional(connection, sql, [id.to_string()], key)
 }
 
-/// Reads the selected contents of any number of folders: one statement for each kind of row, and one
-/// for each selected column of JSON.
+/// Reads the selected contents of any number of folders: one statement for each kind of row, and
+/// one for each selected column of JSON.
 pub(super) fn contents(
     connection: &Connection,
     mut folders: Vec<Folder>,

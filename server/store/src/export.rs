@@ -2,8 +2,8 @@
 //! store to another.
 //!
 //! The format is a separate contract with a version: renaming a field of the domain does not change
-//! it. It does not contain tombstones, counts of failed logins and change feeds, which belong to a store and not to the
-//! data, nor blobs, which are stored elsewhere.
+//! it. It does not contain tombstones, counts of failed logins and change feeds, which belong to a
+//! store and not to the data, nor blobs, which are stored elsewhere.
 
 use crate::records::{Company, IdempotencyKey, Replay, Session, UserWithPassword};
 use serde::{Deserialize, Serialize};

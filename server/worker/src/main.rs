@@ -1,6 +1,6 @@
 //! The worker process. The node starts it as `vultus-worker <descriptor of the socket> <process id
-//! of the node>`; `vultus plugin check` starts it as `vultus-worker conform`, `vultus models import`
-//! as `vultus-worker try`.
+//! of the node>`; `vultus plugin check` starts it as `vultus-worker conform`, `vultus models
+//! import` as `vultus-worker try`.
 
 use std::io::Write;
 use std::process::ExitCode;

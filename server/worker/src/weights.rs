@@ -33,8 +33,8 @@ impl Weights {
         Self { folder: folder.map(PathBuf::from), hashed: BTreeMap::new() }
     }
 
-    /// Returns (file, sha256) of all weights; of an optional one that is missing, the hash is empty.
-    /// Fails if a required one is missing, or if one differs from its pinned hash.
+    /// Returns (file, sha256) of all weights; of an optional one that is missing, the hash is
+    /// empty. Fails if a required one is missing, or if one differs from its pinned hash.
     pub(crate) fn verify(
         &mut self,
         weights: &[Weight],

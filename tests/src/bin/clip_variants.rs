@@ -1,6 +1,6 @@
-//! Makes clips for `vultus eval liveness` from labelled recordings: pieces of five seconds, versions
-//! of them by codec, bitrate, noise, brightness and scale, and attacks made by a program: frozen
-//! pictures, loops, and stills that are moved.
+//! Makes clips for `vultus eval liveness` from labelled recordings: pieces of five seconds,
+//! versions of them by codec, bitrate, noise, brightness and scale, and attacks made by a program:
+//! frozen pictures, loops, and stills that are moved.
 //!
 //! `clip_variants LIST.csv ROOT PICTURES FOLDER` reads recordings (columns `image`, `label` and
 //! `from`, the second at which they begin) and the pictures in a folder, and writes the clips with

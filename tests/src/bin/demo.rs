@@ -75,12 +75,8 @@ async fn main() -> ExitCode {
         node.stop();
         return ExitCode::FAILURE;
     }
-    say(
-        "\nNote: the clip is a portrait that a program moves like a living head, and passes: pixels alone",
-    );
-    say(
-        "cannot tell an injected clip from one of a camera. The README says what liveness can tell.",
-    );
+    say("\nNote: the clip is a portrait that a program moves like a living head, and passes:");
+    say("pixels alone cannot tell an injected clip from a camera's. See the README.");
     if std::env::var("DEMO").is_ok_and(|value| value == "once") {
         node.stop();
         return ExitCode::SUCCESS;

@@ -3,8 +3,8 @@
 //!
 //! Everything is measured on the clip's track, at about 15 frames per second whatever the clip's
 //! rate, so that thresholds mean the same. The measures are in `still`, `repeats` and `planes`;
-//! what they mean is decided here. Limits lie between live clips and attacks by a program; the figures
-//! are in `docs/guides/liveness.md`.
+//! what they mean is decided here. Limits lie between live clips and attacks by a program; the
+//! figures are in `docs/guides/liveness.md`.
 
 mod container;
 mod planes;

@@ -1,9 +1,9 @@
 //! Variables of a request: only those that the operation declares are converted into values of the
 //! library, along their types, and JSON inside them stays text.
 //!
-//! A value of the library costs hundreds of times the memory of its text. What no type of the schema
-//! has a place for is therefore skipped: undeclared variables, unknown fields, and the contents of
-//! an object or list in the place of a scalar. The schema then rejects the value.
+//! A value of the library costs hundreds of times the memory of its text. What no type of the
+//! schema has a place for is therefore skipped: undeclared variables, unknown fields, and the
+//! contents of an object or list in the place of a scalar. The schema then rejects the value.
 
 use std::borrow::Cow;
 use std::cell::Cell;

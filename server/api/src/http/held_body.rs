@@ -1,4 +1,5 @@
-//! The body of an answer, with what it holds until it is sent: its memory, or its connection's count.
+//! The body of an answer, with what it holds until it is sent: its memory, or its connection's
+//! count.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

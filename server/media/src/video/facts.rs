@@ -1,5 +1,6 @@
-//! What a clip's container states about itself and what is in it, for judging whether a camera wrote
-//! it. Of the metadata only the names of known programs leave this module: the rest may be personal.
+//! What a clip's container states about itself and what is in it, for judging whether a camera
+//! wrote it. Of the metadata only the names of known programs leave this module: the rest may be
+//! personal.
 
 use super::container::Track;
 use super::index::Index;

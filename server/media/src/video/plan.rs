@@ -30,9 +30,9 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Samples a clip: n = 3.2 frames per second, at least 16 and at most `max_frames_stored`. Takes
-    /// the frame nearest to the middle of each of n equal parts of the clip, so that the first and
-    /// the last part are always covered.
+    /// Samples a clip: n = 3.2 frames per second, at least 16 and at most `max_frames_stored`.
+    /// Takes the frame nearest to the middle of each of n equal parts of the clip, so that the
+    /// first and the last part are always covered.
     pub(super) fn new(index: &Index, limits: &Limits) -> Self {
         let shown = &index.shown;
         let wanted = (index.duration_us as f64 / 1e6 * SAMPLES_PER_SECOND).round();

@@ -33,7 +33,7 @@ pub struct PluginFolder {
 }
 
 impl PluginFolder {
-    /// The plugins in `folder`, copied to the folder `copies` or, if it is none, to a temporary
+    /// The plugins in `folder`, copied to the folder `copies` or, without one, to a temporary
     /// folder. `settings` are by [`plugin_key`].
     pub fn new(
         folder: &Path,

@@ -124,7 +124,7 @@ impl World {
     }
 }
 
-/// A claim for the pool `built-in` at `seconds`, in turns of its own.
+/// A claim for the pool `built-in` at `seconds`, in its own turns.
 pub fn claim_request(seconds: i64) -> ClaimRequest {
     ClaimRequest {
         pool: "built-in".to_owned(),

@@ -51,8 +51,8 @@ pub async fn serve(
     let folder = DataFolder::lock(&config.data_dir)?;
     if config.mode == Mode::Production && config.sandbox() == SandboxLevel::BestEffort {
         tracing::warn!(
-            "workers.sandbox is best_effort in production: a worker that lacks parts of its sandbox \
-             is used all the same"
+            "workers.sandbox is best_effort in production: a worker that lacks parts of its \
+             sandbox is used all the same"
         );
     }
     let limits = http::connection_limits(&config)?;

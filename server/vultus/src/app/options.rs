@@ -22,8 +22,8 @@ use vultus_worker_protocol::SandboxLevel;
 /// At shutdown, running jobs of workers get this long to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Files that are examined at the same time, for each worker that examines: one with the worker, and
-/// one that is being decrypted for it.
+/// Files that are examined at the same time, for each worker that examines: one with the worker,
+/// and one that is being decrypted for it.
 const EXAMINATIONS_PER_WORKER: usize = 2;
 
 /// Options of the use cases.

@@ -22,8 +22,8 @@ section! {
 }
 
 section! {
-    /// Limits on the memory of requests in flight: bodies, variables, JSON that is read, and answers
-    /// until they are sent. Requests beyond a limit are told to try again.
+    /// Limits on the memory of requests in flight: bodies, variables, JSON that is read, and
+    /// answers until they are sent. Requests beyond a limit are told to try again.
     pub struct MemoryConfig {
         /// Memory of all requests, in bytes.
         total_bytes: usize = 256 * MEBI, whole(MEBI..=TEBI);

@@ -38,7 +38,7 @@ impl Liveliness {
         self.begun.load(Ordering::Acquire)
     }
 
-    /// Whether the connection is a websocket, which has timeouts of its own.
+    /// Whether the connection is a websocket, which has its own timeouts.
     pub(super) fn is_upgraded(&self) -> bool {
         self.is_upgraded.load(Ordering::Acquire)
     }

@@ -82,8 +82,8 @@ struct ClientMessage<'m> {
 /// The action that a message requires.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Check the token, which the payload of `connection_init` may hold; then [`Protocol::acknowledge`], or
-    /// close.
+    /// Check the token, which the payload of `connection_init` may hold; then
+    /// [`Protocol::acknowledge`], or close.
     Authenticate(Option<String>),
     /// Start an operation; when it ends, [`Protocol::ended`].
     Start { id: String, request: RawRequest },
@@ -114,8 +114,8 @@ pub(super) struct Protocol {
 }
 
 impl Protocol {
-    /// Creates the state of a new socket. Messages may have at most `max_values` JSON values, nested
-    /// at most `max_depth` deep.
+    /// Creates the state of a new socket. Messages may have at most `max_values` JSON values,
+    /// nested at most `max_depth` deep.
     pub(super) fn new(max_values: usize, max_depth: usize) -> Self {
         Self { phase: Phase::Fresh, running: HashSet::new(), max_values, max_depth }
     }

@@ -1,4 +1,4 @@
-//! The rights of one socket: those of its opening, as long as nobody changes them. Each operation
+//! The rights of one socket: those of its opening, until they are changed. Each operation
 //! asks before it begins, and before each of its results is sent.
 
 use std::sync::Arc;

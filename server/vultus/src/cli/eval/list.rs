@@ -141,7 +141,8 @@ pub(super) fn read_pairs(path: &Path, root: &Path) -> Result<Vec<Pair>, CommandE
     table.rows.iter().enumerate().map(pair).collect()
 }
 
-/// Reads presentations: columns `image`, `label` and optionally `source` and `recording`; paths under
+/// Reads presentations: columns `image`, `label` and optionally `source` and `recording`; paths
+/// under
 /// `root`.
 pub(super) fn read_presentations(
     path: &Path,

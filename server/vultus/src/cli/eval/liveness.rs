@@ -56,8 +56,8 @@ impl Class {
         self.rate(self.success)
     }
 
-    /// Bona fide presentations that were declined, or whose analysis failed. Those that a person has
-    /// to look at are told apart.
+    /// Bona fide presentations that were declined, or whose analysis failed. Those that a person
+    /// has to look at are told apart.
     fn bpcer(self) -> Rate {
         self.rate(self.declined + self.failed)
     }
