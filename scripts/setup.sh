@@ -8,6 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+profile=${PROFILE:-dev}
 packages=target/packages
 # graphql-js, for tests: registry, name, version, archive, sha256.
 graphql=$'npm\tgraphql\t16.11.0\tgraphql-16.11.0.tgz\t7e34f9274fdf64549b08d23ab7480afbe47add16974de698cd387a36b09db1f6\t-'
@@ -70,8 +71,10 @@ install_system_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# `make demo` sets PROFILE=release, so that it compiles the libraries once.
-models() { cargo run --quiet --profile "${PROFILE:-dev}" -p vultus-models -- "$@"; }
+# `make demo` sets PROFILE=release, and `--workspace` selects the features of the whole build: the libraries are compiled
+# once.
+build_installer() { cargo build --quiet --profile "$profile" --workspace --bin vultus-models; }
+models() { "${CARGO_TARGET_DIR:-target}/${profile/dev/debug}/vultus-models" "$@"; }
 
 # Downloads a wheel for a fixed Python and platform, or a source package, independent of this machine's Python.
 download_pypi() {
@@ -151,6 +154,7 @@ main() {
     mkdir -p "$packages"
     exec 9>"$packages/lock"
     flock 9
+    build_installer
     download_all
     unpack_graphql
     models install --packages "$packages"
