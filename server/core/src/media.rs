@@ -149,15 +149,21 @@ pub struct Medium {
     pub created_at: OffsetDateTime,
 }
 
+/// Brands of the HEIF container that mean AVIF (AV1 Image File Format).
+pub const AVIF_BRANDS: [&[u8]; 2] = [b"avif", b"avis"];
+
+/// Brands of the HEIF container that mean HEIC, or leave the codec open (ISO/IEC 23008-12).
+pub const HEIC_BRANDS: [&[u8]; 10] =
+    [b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"];
+
 /// Whether a file begins as a still picture does: JPEG, PNG, WebP, HEIC or AVIF. Takes its first
 /// 12 bytes. Only a worker decides what a file is.
 #[must_use]
 pub fn begins_as_picture(first: &[u8]) -> bool {
-    const BRANDS: [&[u8]; 8] =
-        [b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"avis", b"msf1"];
     let brand = first.get(8..12).unwrap_or_default();
     let is_webp = first.starts_with(b"RIFF") && brand == b"WEBP";
-    let is_heif = first.get(4..8) == Some(b"ftyp") && BRANDS.contains(&brand);
+    let is_heif = first.get(4..8) == Some(b"ftyp")
+        && (AVIF_BRANDS.contains(&brand) || HEIC_BRANDS.contains(&brand));
     is_webp
         || is_heif
         || first.starts_with(b"\xff\xd8\xff")

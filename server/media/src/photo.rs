@@ -145,7 +145,10 @@ fn pixels_of(
         (PictureFormat::Png, _) => {
             all_pixels(PngDecoder::with_limits(cursor, decoder_limits).map_err(refuse)?, &header)
         }
-        _ => all_pixels(WebPDecoder::new(cursor).map_err(refuse)?, &header),
+        // HEIC and AVIF were read above. A new format does not compile until it has an arm.
+        (PictureFormat::WebP | PictureFormat::Heic | PictureFormat::Avif, _) => {
+            all_pixels(WebPDecoder::new(cursor).map_err(refuse)?, &header)
+        }
     }
     .map_err(refuse)?
     .ok_or(Refusal::Unreadable { format: format.name(), step: "reading the size" })

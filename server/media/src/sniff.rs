@@ -2,6 +2,7 @@
 //! Looks no further than the head.
 
 use crate::refusal::Refusal;
+use vultus_core::media::{AVIF_BRANDS, HEIC_BRANDS};
 
 /// An accepted format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,13 +170,10 @@ fn iso_media(first_box: &[u8], head: &[u8]) -> Option<Result<Format, Refusal>> {
     let major = head.get(8..12)?;
     let mut brands: Vec<&[u8]> = vec![major];
     brands.extend(head.get(16..end).unwrap_or_default().chunks_exact(4));
-    let has =
-        |names: &[&[u8; 4]]| brands.iter().any(|brand| names.iter().any(|name| brand == *name));
-    Some(if has(&[b"avif", b"avis"]) {
+    let has = |names: &[&[u8]]| brands.iter().any(|brand| names.contains(brand));
+    Some(if has(&AVIF_BRANDS) {
         Ok(Format::Picture(PictureFormat::Avif))
-    } else if has(&[
-        b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1",
-    ]) {
+    } else if has(&HEIC_BRANDS) {
         Ok(Format::Picture(PictureFormat::Heic))
     } else if major == b"crx " {
         refuse("Canon raw")

@@ -17,7 +17,7 @@ use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, MediaId, Resu
 use vultus_store::{Scope, Selection, Store};
 
 /// Maximum lifetime of a link.
-pub const MAX_LINK_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+pub const MAX_LINK_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 /// Types that are sent with their own content type, and the extension of the file name. All others
 /// are sent as `application/octet-stream`.
