@@ -1,8 +1,9 @@
 //! Cuts a quadrilateral out of a picture as an upright rectangle: interpolated when enlarged,
 //! averaged when reduced.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use image::{GrayImage, Rgb, RgbImage};
 use vultus_document_text::Quad;
 
@@ -129,15 +130,19 @@ fn cubic(picture: &RgbImage, [x, y]: Point, weights: fn(f32) -> [f32; 4]) -> [f3
 
 /// The picture scaled to `width` x `height` pixels, averaged where it is reduced.
 pub(crate) fn scaled(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
+    // Typed, so that the kernels of one pixel type are compiled and not those of all.
     let source =
-        ImageRef::new(picture.width(), picture.height(), picture.as_raw(), PixelType::U8x3);
-    let mut scaled = Image::new(width.max(1), height.max(1), PixelType::U8x3);
+        TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.as_raw())
+            .expect("a picture has three bytes a pixel");
+    let mut scaled = RgbImage::new(width.max(1), height.max(1));
+    let (width, height) = scaled.dimensions();
+    let mut target = TypedImage::<U8x3>::from_buffer(width, height, &mut scaled)
+        .expect("a picture has three bytes a pixel");
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
-        .resize(&source.expect("a picture has three bytes a pixel"), &mut scaled, &options)
-        .expect("source and destination have the same pixel type");
-    RgbImage::from_raw(scaled.width(), scaled.height(), scaled.into_vec())
-        .expect("the buffer matches the size of the scaled picture")
+        .resize_typed(&source, &mut target, &options)
+        .expect("the whole source is scaled");
+    scaled
 }
 
 /// Luma of a picture (ITU-R BT.601 weights).

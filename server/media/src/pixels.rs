@@ -2,8 +2,9 @@
 //! type.
 
 use crate::refusal::Refusal;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use jpeg_encoder::{ColorType, Encoder};
 use std::borrow::Cow;
 
@@ -48,14 +49,17 @@ pub fn scale(frame: &StoredFrame, max_side: u32) -> Cow<'_, StoredFrame> {
 /// Scales packed RGB of size `from` to size `to`. Both sizes are at least 1 × 1, and `rgb` has
 /// width × height × 3 bytes of `from`.
 pub(crate) fn resize(rgb: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
-    let source = ImageRef::new(from.0, from.1, rgb, PixelType::U8x3)
+    // Typed, so that the kernels of one pixel type are compiled and not those of all.
+    let source = TypedImageRef::<U8x3>::from_buffer(from.0, from.1, rgb)
         .expect("packed RGB has width × height × 3 bytes");
-    let mut scaled = Image::new(to.0, to.1, PixelType::U8x3);
+    let mut scaled = vec![0; to.0 as usize * to.1 as usize * 3];
+    let mut target = TypedImage::<U8x3>::from_buffer(to.0, to.1, &mut scaled)
+        .expect("the buffer has width × height × 3 bytes");
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     Resizer::new()
-        .resize(&source, &mut scaled, &options)
-        .expect("source and destination have the same pixel type");
-    scaled.into_vec()
+        .resize_typed(&source, &mut target, &options)
+        .expect("the whole source is scaled");
+    scaled
 }
 
 /// Places packed RGB of size `from` in the middle of a black picture of size `to`, which is at
