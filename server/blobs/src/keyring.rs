@@ -66,6 +66,11 @@ impl Keyring {
         Ok(())
     }
 
+    /// Removes the key of a company that was erased.
+    pub fn forget(&self, id: CompanyId) {
+        self.companies.lock().remove(&id);
+    }
+
     async fn company(&self, id: CompanyId) -> Result<Arc<CompanyKey>, KeyringError> {
         if let Some(key) = self.companies.lock().get(&id) {
             return Ok(key.clone());

@@ -24,15 +24,26 @@ pub struct Owner {
     pub user: UserId,
 }
 
+/// Stands for the company of users that have none: they share resources like those of one company.
+const NO_COMPANY: CompanyId = CompanyId(Uuid::nil());
+
 impl Owner {
     /// The command line of the node, which shares with no one.
-    pub const COMMAND_LINE: Self =
-        Self { company: CompanyId(Uuid::nil()), user: UserId(Uuid::nil()) };
+    pub const COMMAND_LINE: Self = Self { company: NO_COMPANY, user: UserId(Uuid::nil()) };
+
+    /// The same user, at work for a company.
+    #[must_use]
+    pub fn working_for(self, company: CompanyId) -> Self {
+        Self { company, ..self }
+    }
 }
 
 impl From<&Principal> for Owner {
     fn from(principal: &Principal) -> Self {
-        Self { company: principal.company_id, user: principal.user_id }
+        principal.account().map_or(Self::COMMAND_LINE, |account| Self {
+            company: account.company_id.unwrap_or(NO_COMPANY),
+            user: account.user_id,
+        })
     }
 }
 

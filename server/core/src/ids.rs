@@ -41,6 +41,8 @@ typed_id! {
     UserId,
     /// A login: all refresh tokens that descend from it.
     SessionId,
+    /// An API key of a service account.
+    ApiKeyId,
     /// A folder.
     FolderId,
     /// A medium.

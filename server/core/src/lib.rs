@@ -10,7 +10,9 @@ pub mod fair;
 pub mod folder;
 pub mod ids;
 pub mod json;
+pub mod key_scopes;
 pub mod logins;
+pub mod may_start;
 pub mod media;
 pub mod part;
 pub mod rules;
@@ -19,7 +21,7 @@ pub mod summary;
 pub mod text;
 pub mod turns;
 
-pub use account::{Principal, Role, User};
+pub use account::{Account, Principal, Role, User};
 pub use analysis::{
     Analysis, AnalysisFailure, AnalysisState, Artifact, Provenance, Reason, Resolution,
 };
@@ -28,5 +30,7 @@ pub use error::{Error, Result};
 pub use folder::{AnalysisGroup, Folder, FolderState};
 pub use ids::*;
 pub use json::{JsonFault, JsonLimits, JsonText};
+pub use key_scopes::{KeyScope, KeyScopes};
+pub use may_start::MayStart;
 pub use media::{MediaKind, Medium, Tag};
 pub use part::Part;

@@ -1,4 +1,4 @@
-//! Names of files as they are shown: strangers choose them.
+//! Names as they are shown: strangers choose them.
 
 /// Whether a character changes how text around it is shown without being shown itself: control
 /// characters, marks of direction, invisible characters, line separators, tags.
@@ -14,6 +14,12 @@ fn is_invisible(c: char) -> bool {
                 | '\u{fff9}'..='\u{fffb}'
                 | '\u{e0000}'..='\u{e007f}'
         )
+}
+
+/// Whether a text has no characters that hide or reorder others.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    !text.chars().any(is_invisible)
 }
 
 /// The last part of a path, without characters that hide or reorder others, at most `max_bytes`

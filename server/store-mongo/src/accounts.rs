@@ -3,10 +3,11 @@
 use super::collections::Collections;
 use super::documents::{CompanyDocument, SessionDocument, TokenDocument, UserDocument};
 use super::fault::{Answer, is_duplicate};
+use super::scope::with;
 use super::transaction::Transaction;
 use super::values::{binary, id, ids, nanoseconds, typed};
 use futures::TryStreamExt;
-use mongodb::bson::{DateTime, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use std::collections::{HashMap, HashSet};
 use time::{Duration, OffsetDateTime};
 use vultus_core::rules::{KEEP_SESSIONS, session_expiry};
@@ -42,6 +43,15 @@ pub(super) async fn companies(collections: &Collections) -> Answer<Vec<Company>>
     Ok(found.into_iter().map(Into::into).collect())
 }
 
+/// The company that is active, if there is exactly one.
+pub(super) async fn only_active_company(collections: &Collections) -> Answer<Option<CompanyId>> {
+    let active = doc! { "suspended_at": null };
+    let found: Vec<CompanyDocument> =
+        collections.companies.find(active).limit(2).await?.try_collect().await?;
+    let only = <[CompanyDocument; 1]>::try_from(found).ok();
+    Ok(only.map(|[only]| Company::from(only).id))
+}
+
 pub(super) async fn replace_company_key(
     collections: &Collections,
     company: CompanyId,
@@ -58,7 +68,9 @@ pub(super) async fn create_user(
     user: &User,
     password_hash: &str,
 ) -> Answer<()> {
-    company(collections, user.company_id).await?;
+    if let Some(of) = user.company_of_role() {
+        company(collections, of).await?;
+    }
     let error = match collections.users.insert_one(UserDocument::new(user, password_hash)).await {
         Ok(_) => return Ok(()),
         Err(error) => error,
@@ -72,7 +84,7 @@ pub(super) async fn create_user(
 }
 
 pub(super) async fn count_users(collections: &Collections) -> Answer<u64> {
-    Ok(collections.users.count_documents(doc! {}).await?)
+    Ok(collections.users.count_documents(doc! { "deleted_at": null }).await?)
 }
 
 pub(super) async fn user_by_email(
@@ -83,8 +95,8 @@ pub(super) async fn user_by_email(
 }
 
 pub(super) async fn users(collections: &Collections, wanted: &[UserId]) -> Answer<Vec<User>> {
-    let found: Vec<UserDocument> =
-        collections.users.find(doc! { "_id": { "$in": ids(wanted) } }).await?.try_collect().await?;
+    let there = doc! { "_id": { "$in": ids(wanted) }, "deleted_at": null };
+    let found: Vec<UserDocument> = collections.users.find(there).await?.try_collect().await?;
     let by_id: HashMap<UserId, User> =
         found.into_iter().map(User::from).map(|user| (user.id, user)).collect();
     Ok(wanted.iter().filter_map(|id| by_id.get(id).cloned()).collect())
@@ -155,6 +167,18 @@ pub(super) async fn rotate_refresh(
     else {
         return Ok(Rotation::Unknown);
     };
+    let owner = collections
+        .users
+        .find_one(with(doc! { "_id": id(session.user_id) }, active_users()))
+        .session(&mut *within)
+        .await?;
+    let Some(owner) = owner.map(User::from) else { return Ok(Rotation::Unknown) };
+    if let Some(company) = owner.company_id {
+        let suspended = suspended(&[company]);
+        if collections.companies.find_one(suspended).session(&mut *within).await?.is_some() {
+            return Ok(Rotation::Unknown);
+        }
+    }
     if token.used {
         let revoked = doc! { "$set": { "revoked": true } };
         collections
@@ -164,12 +188,6 @@ pub(super) async fn rotate_refresh(
             .await?;
         return Ok(Rotation::Reused);
     }
-    let owner = collections
-        .users
-        .find_one(doc! { "_id": id(session.user_id) })
-        .session(&mut *within)
-        .await?;
-    let owner = owner.ok_or(StoreError::NotFound("user"))?;
     let used = doc! { "$set": { "used": true } };
     collections.refresh_tokens.update_one(doc! { "_id": old }, used).session(&mut *within).await?;
     let expires_at = session_expiry(session.created_at, expires_at, longest);
@@ -182,7 +200,7 @@ pub(super) async fn rotate_refresh(
         .session(&mut *within)
         .await?;
     insert_token(transaction, new, session.id, forget_at).await?;
-    Ok(Rotation::Rotated(Session { expires_at, ..session }, owner.into()))
+    Ok(Rotation::Rotated(Session { expires_at, ..session }, owner))
 }
 
 pub(super) async fn session(
@@ -204,10 +222,35 @@ pub(super) async fn sessions_with_users(
         .await?;
     let sessions: Vec<Session> = sessions.into_iter().map(Into::into).collect();
     let owners: HashSet<UserId> = sessions.iter().map(|session| session.user_id).collect();
-    let owners = users(collections, &owners.into_iter().collect::<Vec<_>>()).await?;
+    let owners = active(collections, &owners.into_iter().collect::<Vec<_>>()).await?;
     let owners: HashMap<UserId, User> = owners.into_iter().map(|user| (user.id, user)).collect();
     let with_owner = |session: Session| Some((session, owners.get(&session.user_id)?.clone()));
     Ok(sessions.into_iter().filter_map(with_owner).collect())
+}
+
+/// Filter of users that can act, but for their company.
+fn active_users() -> Document {
+    doc! { "deleted_at": null, "disabled_at": null }
+}
+
+/// Filter of those of the companies that are suspended.
+fn suspended(companies: &[CompanyId]) -> Document {
+    doc! { "_id": { "$in": ids(companies) }, "suspended_at": { "$ne": null } }
+}
+
+/// Those of the users that can act.
+async fn active(collections: &Collections, wanted: &[UserId]) -> Answer<Vec<User>> {
+    let filter = with(doc! { "_id": { "$in": ids(wanted) } }, active_users());
+    let found: Vec<UserDocument> = collections.users.find(filter).await?.try_collect().await?;
+    let mut users: Vec<User> = found.into_iter().map(User::from).collect();
+    let companies: HashSet<CompanyId> = users.iter().filter_map(|user| user.company_id).collect();
+    let companies: Vec<CompanyId> = companies.into_iter().collect();
+    let found: Vec<CompanyDocument> =
+        collections.companies.find(suspended(&companies)).await?.try_collect().await?;
+    let suspended: HashSet<CompanyId> =
+        found.into_iter().map(|company| Company::from(company).id).collect();
+    users.retain(|user| user.company_id.is_none_or(|company| !suspended.contains(&company)));
+    Ok(users)
 }
 
 pub(super) async fn revoke_session(collections: &Collections, session: SessionId) -> Answer<()> {

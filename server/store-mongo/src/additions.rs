@@ -16,9 +16,9 @@ use ::time::OffsetDateTime;
 use mongodb::bson::{Document, doc};
 use std::collections::{BTreeSet, HashSet};
 use vultus_core::rules::{KEEP_IDEMPOTENCY_KEYS, media_changed_by_addition, media_changed_by_plan};
-use vultus_core::{Folder, FolderId, Medium};
+use vultus_core::{CompanyId, Folder, FolderId, Medium};
 use vultus_store::StoreError;
-use vultus_store::{Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope};
+use vultus_store::{Company, Created, FolderAdditions, IdempotencyKey, NewGroup, Replay, Scope};
 
 pub(super) async fn create_folder(
     transaction: &mut Transaction<'_>,
@@ -36,6 +36,7 @@ pub(super) async fn create_folder(
             refuse_duplicate(transaction, folder, external_id).await?;
         }
     }
+    refuse_erased(transaction, folder.company_id).await?;
     let now = additions.now.unwrap_or(folder.created_at);
     remember(transaction, key, folder.id, additions, now).await?;
     let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();
@@ -51,6 +52,17 @@ pub(super) async fn create_folder(
     add(transaction, &document, 0, additions).await?;
     transaction.collections.folders.insert_one(document).session(&mut transaction.session).await?;
     Ok(Created::New)
+}
+
+/// Refuses to add to a company that does not exist or is being erased.
+async fn refuse_erased(transaction: &mut Transaction<'_>, company: CompanyId) -> Answer<()> {
+    let Transaction { session, collections, .. } = transaction;
+    let found = collections.companies.find_one(doc! { "_id": id(company) }).session(session);
+    let found: Company = found.await?.ok_or(StoreError::NotFound("company"))?.into();
+    match found.deleting_at {
+        None => Ok(()),
+        Some(_) => Err(StoreError::BeingErased.into()),
+    }
 }
 
 pub(super) async fn add_to_folder(

@@ -6,6 +6,7 @@ mod analyses;
 mod archive;
 mod blob_index;
 mod challenges;
+mod directory;
 mod events;
 mod folders;
 mod installation;

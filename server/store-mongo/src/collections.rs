@@ -32,7 +32,7 @@ pub(super) struct Collections {
 }
 
 /// Names of all collections.
-pub(super) const NAMES: [&str; 13] = [
+pub(super) const NAMES: [&str; 14] = [
     "companies",
     "users",
     "sessions",
@@ -46,6 +46,7 @@ pub(super) const NAMES: [&str; 13] = [
     "idempotency",
     BLOBS,
     "used_challenges",
+    ERASED_COMPANIES,
 ];
 /// The collection whose changes are the events for all nodes.
 pub(super) const FOLDERS: &str = "folders";
@@ -53,6 +54,8 @@ pub(super) const FOLDERS: &str = "folders";
 pub(super) const ANALYSES: &str = "analyses";
 /// The collection that is the queue.
 pub(super) const RUNS: &str = "runs";
+/// The collection of traces of companies that were erased a moment ago.
+pub(super) const ERASED_COMPANIES: &str = "erased_companies";
 /// The collection of references to blobs.
 pub(super) const BLOBS: &str = "blobs";
 
@@ -92,7 +95,7 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
     };
     let plain = |fields: Document| index(fields, IndexOptions::default());
     vec![
-        ("users", vec![unique(doc! { "email": 1 })]),
+        ("users", vec![unique(doc! { "email": 1 }), plain(doc! { "company_id": 1, "_id": 1 })]),
         ("sessions", vec![forget(doc! { "forget_at": 1 })]),
         ("refresh_tokens", vec![plain(doc! { "session_id": 1 }), forget(doc! { "forget_at": 1 })]),
         ("login_attempts", vec![plain(doc! { "name": 1 }), forget(doc! { "forget_at": 1 })]),

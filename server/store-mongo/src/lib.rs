@@ -13,6 +13,7 @@ mod backend;
 mod claim;
 mod collections;
 mod connect;
+mod directory;
 mod documents;
 mod erasing;
 mod exporting;

@@ -13,7 +13,7 @@ use vultus_store::StoreError;
 use vultus_store::stored::{V1, Version};
 
 /// The newest version that this program knows. A released step is never edited.
-const NEWEST: i32 = 1;
+const NEWEST: i32 = 2;
 /// Id of the document with the version.
 const ID: &str = "schema";
 /// Maximum time of one step before another node takes over.
@@ -119,8 +119,17 @@ async fn unlock(database: &Database, holder: &str, version: i32) -> Answer<()> {
 async fn step(database: &Database, version: i32) -> Answer<()> {
     match version {
         1 => make_collections(database).await,
+        2 => separate_administrators(database).await,
         other => Err(refused(format!("there is no step to version {other}"))),
     }
+}
+
+/// Administrators and operators belong to no company. Their folders stay where they are.
+async fn separate_administrators(database: &Database) -> Answer<()> {
+    let of_no_company = doc! { "role": { "$in": ["ADMIN", "OPERATOR"] } };
+    let separated = doc! { "$set": { "company_id": null } };
+    database.collection::<Document>("users").update_many(of_no_company, separated).await?;
+    make_collections(database).await
 }
 
 /// Creates the collections before the first transaction: creating them within one would conflict.

@@ -7,7 +7,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
-use vultus_store::contract::World;
+use vultus_core::{MayStart, Role, User};
+use vultus_store::contract::{World, user_of};
 use vultus_store::{Scope, Selection, Store, StoreError};
 use vultus_store_mongo::MongoStore;
 use vultus_tests::{Disguise, ReplicaSet};
@@ -38,10 +39,11 @@ async fn nodes_that_start_together_migrate_once() {
         .await
         .expect("reading works");
     let schema = schema.expect("the version is stored");
-    assert_eq!(schema.get_i32("version").ok(), Some(1));
+    let newest = MongoStore::inspect(&uri).await.expect("inspecting works").newest;
+    assert_eq!(schema.get_i32("version").ok(), i32::try_from(newest).ok());
     assert_eq!(
         schema.get_array("steps").expect("the steps are listed").len(),
-        1,
+        newest,
         "each step was executed once: {schema}"
     );
     let world = World::new(Arc::clone(&stores[0])).await;
@@ -216,11 +218,48 @@ async fn migration_of_a_dead_node_is_taken_over() {
         .await
         .expect("reading works");
     let schema = schema.expect("the version is stored");
+    let newest = MongoStore::inspect(&uri).await.expect("inspecting works").newest;
     assert_eq!(
         (schema.get_i32("version").ok(), schema.contains_key("lock")),
-        (Some(1), false),
+        (i32::try_from(newest).ok(), false),
         "{schema}"
     );
+}
+
+/// Documents of the first release: every user has a company, and the fields of later ones are
+/// missing.
+#[tokio::test]
+async fn users_and_folders_of_version_1_are_kept() {
+    let uri = new_uri();
+    let world = World::new(open(&uri).await).await;
+    let administrator = User { role: Role::Admin, ..user_of(&world.company) };
+    world.store.create_user(&administrator, "hash").await.expect("creating a user works");
+    let (folder, _) = world.queued(0, &["a"]).await;
+    world.store.close().await.expect("it closes");
+    let database = database(&uri).await;
+    let (users, companies) = (database.collection("users"), database.collection("companies"));
+    let company: Document = companies.find_one(doc! {}).await.expect("reading works").expect("one");
+    let company = company.get("_id").expect("an id");
+    let before = doc! {
+        "$set": { "company_id": company },
+        "$unset": { "may_start": "", "disabled_at": "", "deleted_at": "" },
+    };
+    users.clone_with_type::<Document>().update_many(doc! {}, before).await.expect("writing works");
+    let before = doc! { "$unset": { "suspended_at": "", "deleting_at": "" } };
+    companies.update_many(doc! {}, before).await.expect("writing works");
+    let meta = database.collection::<Document>("meta");
+    let before = doc! { "$set": { "version": 1 } };
+    meta.update_one(doc! { "_id": "schema" }, before).await.expect("writing works");
+    let store = open(&uri).await;
+    let kept = store.users(&[administrator.id, world.owner.id]).await.expect("reading works");
+    let every =
+        |user: &User, company_id| User { company_id, may_start: MayStart::Every, ..user.clone() };
+    let company = Some(world.company.id);
+    assert_eq!(kept, [every(&administrator, None), every(&world.owner, company)]);
+    assert_eq!(store.companies().await.expect("reading works"), [world.company.clone()]);
+    let scope = Scope::Company(world.company.id);
+    let folders = store.folders(scope, &[folder.id], Selection::ALL).await.expect("reading works");
+    assert_eq!(folders.len(), 1, "it stays in its company");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Creating folders, media and analyses, at most once per idempotency key.
 
+use super::accounts::company;
 use super::documents::{GroupAnalyses, StoredReplay};
 use super::fault::Answer;
 use super::folder_state::{Settles, newest_analysis, refuse_duplicate, touch};
@@ -29,6 +30,9 @@ pub(super) fn create_folder(
     }
     if let Some(external_id) = &folder.external_id {
         refuse_duplicate(connection, folder, external_id)?;
+    }
+    if company(connection, folder.company_id)?.deleting_at.is_some() {
+        return Err(StoreError::BeingErased.into());
     }
     let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();
     let media_changed_at = folder.media_changed_at.max(newest_medium);

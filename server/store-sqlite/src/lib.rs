@@ -7,6 +7,7 @@
 mod accounts;
 mod additions;
 mod backend;
+mod directory;
 mod documents;
 mod erasing;
 mod expiry;

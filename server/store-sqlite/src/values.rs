@@ -32,6 +32,15 @@ where
     text.parse().map_err(|error: T::Err| conversion(at, error))
 }
 
+/// A value in text form that may be absent.
+pub(super) fn optional_parsed<T>(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<T>>
+where
+    T: FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    if row.get_ref(at)?.data_type() == Type::Null { Ok(None) } else { parsed(row, at).map(Some) }
+}
+
 /// A JSON value or document.
 pub(super) fn document<T: serde::de::DeserializeOwned>(
     row: &Row<'_>,

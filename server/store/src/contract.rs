@@ -11,6 +11,7 @@ mod accounts;
 mod blobs;
 mod challenges;
 mod changes;
+mod directory;
 mod erasing;
 mod fixtures;
 mod folders;
@@ -46,6 +47,14 @@ macro_rules! contract_tests {
                 reused_refresh_token_revokes_its_session,
                 expired_or_revoked_session_rotates_no_token,
                 company_key_is_replaced_only_if_the_old_one_matches,
+            }
+            directory {
+                companies_and_users_are_found_within_the_scope,
+                who_cannot_act_has_no_session,
+                user_is_changed_within_the_scope,
+                last_administrator_stays,
+                deleted_user_leaves_its_folders,
+                company_is_erased_after_its_folders,
             }
             folders {
                 repeated_key_replays_the_same_request_only,

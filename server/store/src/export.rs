@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId,
-    CompanyId, Folder, FolderId, GroupId, JsonText, MediaId, MediaKind, Medium, Part, Provenance,
-    Reason, Resolution, Role, RunId, SessionId, Tag, User, UserId,
+    CompanyId, Folder, FolderId, GroupId, JsonText, MayStart, MediaId, MediaKind, Medium, Part,
+    Provenance, Reason, Resolution, Role, RunId, SessionId, Tag, User, UserId,
 };
 
 /// Version of the records.
@@ -135,15 +135,15 @@ records! {
 }
 
 /// Shapes: the names of the fields in records. A field that is renamed in the domain keeps its name
-/// here.
+/// here. `= default`: older records do not have the field.
 macro_rules! shapes {
     ($($name:ident of $item:literal {
-        $($field:ident: $type:ty $(as $shape:literal)?),+ $(,)?
+        $($field:ident: $type:ty $(as $shape:literal)? $(= $default:ident)?),+ $(,)?
     })+) => {$(
         #[derive(Serialize, Deserialize)]
         #[serde(remote = $item)]
         struct $name {
-            $($(#[serde(with = $shape)])? $field: $type,)+
+            $($(#[serde(with = $shape)])? $(#[serde($default)])? $field: $type,)+
         }
     )+};
 }
@@ -154,19 +154,24 @@ shapes! {
         name: String,
         wrapped_key: Vec<u8> as "hexadecimal",
         created_at: OffsetDateTime,
+        suspended_at: Option<OffsetDateTime> = default,
+        deleting_at: Option<OffsetDateTime> = default,
     }
     UserWithPasswordShape of "UserWithPassword" {
         user: User as "UserShape",
         password_hash: String,
+        deleted_at: Option<OffsetDateTime> = default,
     }
     UserShape of "User" {
         id: UserId,
-        company_id: CompanyId,
+        company_id: Option<CompanyId>,
         email: String,
         name: String,
         role: Role,
         is_service: bool,
+        may_start: MayStart = default,
         created_at: OffsetDateTime,
+        disabled_at: Option<OffsetDateTime> = default,
     }
     SessionShape of "Session" {
         id: SessionId,

@@ -10,6 +10,7 @@ pub mod events;
 pub mod export;
 pub mod names;
 pub mod records;
+mod scope;
 mod selection;
 pub mod signals;
 pub mod space;
@@ -20,6 +21,6 @@ pub use events::{Change, ChangeStream, FolderChange};
 pub use records::*;
 pub use selection::{JsonCount, JsonSelection, Selection, TooMuchJson};
 pub use traits::{
-    Accounts, Analyses, Archive, BlobIndex, Challenges, Events, Folders, Installation, Queue,
-    Result, Store, StoreError,
+    Accounts, Analyses, Archive, BlobIndex, Challenges, Directory, Events, Folders, Installation,
+    Queue, Result, Store, StoreError,
 };

@@ -25,15 +25,15 @@ pub fn named<T: Named>(name: &str) -> Result<T, UnknownName> {
 
 impl Named for Role {
     const WHAT: &'static str = "role";
-    const ALL: &'static [Self] =
-        &[Self::Admin, Self::Operator, Self::Client, Self::ClientAdmin, Self::ClientOperator];
+    const ALL: &'static [Self] = &Self::ALL;
     fn name(self) -> &'static str {
         match self {
             Self::Admin => "ADMIN",
             Self::Operator => "OPERATOR",
             Self::Client => "CLIENT",
-            Self::ClientAdmin => "CLIENT_ADMIN",
+            Self::ClientService => "CLIENT_SERVICE",
             Self::ClientOperator => "CLIENT_OPERATOR",
+            Self::ClientAdmin => "CLIENT_ADMIN",
         }
     }
 }

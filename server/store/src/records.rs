@@ -8,6 +8,8 @@ use vultus_core::{
     User, UserId,
 };
 
+pub use crate::scope::{CompanyScope, Scope, UserChange, UserFilter, UserScope};
+
 /// Version of the stored data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SchemaState {
@@ -24,6 +26,8 @@ pub struct UserWithPassword {
     pub user: User,
     /// Argon2id in PHC string form.
     pub password_hash: String,
+    /// When the user was deleted. What is left of it is what its folders refer to.
+    pub deleted_at: Option<OffsetDateTime>,
 }
 
 /// A session: a login, and all refresh tokens that descend from it.
@@ -50,17 +54,6 @@ pub enum Rotation {
     Reused,
     /// Unknown, expired or revoked.
     Unknown,
-}
-
-/// What a caller may see; queries filter by it. Only the server's `auth::policy` creates it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scope {
-    /// All companies.
-    Everything,
-    /// One company.
-    Company(CompanyId),
-    /// The folders that one user of one company owns.
-    Owner(CompanyId, UserId),
 }
 
 /// The `Idempotency-Key` of a request, with a fingerprint of the request.
@@ -367,4 +360,8 @@ pub struct Company {
     pub wrapped_key: Vec<u8>,
     /// Time of creation.
     pub created_at: OffsetDateTime,
+    /// Since when its users can do nothing.
+    pub suspended_at: Option<OffsetDateTime>,
+    /// Since when it is being erased. It is suspended since then at the latest.
+    pub deleting_at: Option<OffsetDateTime>,
 }

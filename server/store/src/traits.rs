@@ -5,6 +5,7 @@ mod analyses;
 mod archive;
 mod blob_index;
 mod challenges;
+mod directory;
 mod error;
 mod events;
 mod folders;
@@ -16,6 +17,7 @@ pub use analyses::Analyses;
 pub use archive::Archive;
 pub use blob_index::BlobIndex;
 pub use challenges::Challenges;
+pub use directory::Directory;
 pub use error::{Result, StoreError};
 pub use events::Events;
 pub use folders::Folders;
@@ -27,7 +29,16 @@ use async_trait::async_trait;
 /// A backend: all parts of the contract over one database.
 #[async_trait]
 pub trait Store:
-    Accounts + Folders + Analyses + Queue + BlobIndex + Archive + Installation + Challenges + Events
+    Accounts
+    + Directory
+    + Folders
+    + Analyses
+    + Queue
+    + BlobIndex
+    + Archive
+    + Installation
+    + Challenges
+    + Events
 {
     /// Returns an error if the database does not answer.
     async fn ping(&self) -> Result<()>;

@@ -27,6 +27,11 @@ impl Accounts for Cases {
         without_transaction("reading companies", accounts::companies(&self.collections)).await
     }
 
+    async fn only_active_company(&self) -> Result<Option<CompanyId>> {
+        without_transaction("reading companies", accounts::only_active_company(&self.collections))
+            .await
+    }
+
     async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool> {
         without_transaction(
             "changing a company's key",

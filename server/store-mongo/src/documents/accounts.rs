@@ -17,6 +17,10 @@ pub(crate) struct CompanyDocument {
     name: String,
     wrapped_key: Binary,
     created_at: i64,
+    #[serde(default)]
+    suspended_at: Option<i64>,
+    #[serde(default)]
+    deleting_at: Option<i64>,
 }
 
 impl From<&Company> for CompanyDocument {
@@ -27,6 +31,8 @@ impl From<&Company> for CompanyDocument {
             name: company.name.clone(),
             wrapped_key: binary(&company.wrapped_key),
             created_at: nanoseconds(company.created_at),
+            suspended_at: company.suspended_at.map(nanoseconds),
+            deleting_at: company.deleting_at.map(nanoseconds),
         }
     }
 }
@@ -38,6 +44,8 @@ impl From<CompanyDocument> for Company {
             name: stored.name,
             wrapped_key: stored.wrapped_key.bytes,
             created_at: time(stored.created_at),
+            suspended_at: stored.suspended_at.map(time),
+            deleting_at: stored.deleting_at.map(time),
         }
     }
 }
@@ -48,13 +56,21 @@ pub(crate) struct UserDocument {
     #[serde(rename = "_id")]
     pub(crate) id: Uuid,
     v: Version,
-    company_id: Uuid,
+    company_id: Option<Uuid>,
     email: String,
     name: String,
     role: Name<Role>,
     is_service: bool,
     password_hash: String,
     created_at: i64,
+    /// Types of analyses; absent or null: every type.
+    #[serde(default)]
+    may_start: Option<Vec<String>>,
+    #[serde(default)]
+    disabled_at: Option<i64>,
+    /// When it was deleted. Its folders refer to what is left.
+    #[serde(default)]
+    deleted_at: Option<i64>,
 }
 
 impl UserDocument {
@@ -63,20 +79,24 @@ impl UserDocument {
         Self {
             id: id(user.id),
             v: V1,
-            company_id: id(user.company_id),
+            company_id: user.company_of_role().map(id),
             email: user.email.clone(),
             name: user.name.clone(),
             role: Name(user.role),
             is_service: user.is_service,
             password_hash: password_hash.to_owned(),
             created_at: nanoseconds(user.created_at),
+            may_start: user.may_start.clone().into(),
+            disabled_at: user.disabled_at.map(nanoseconds),
+            deleted_at: None,
         }
     }
 }
 
 impl From<&UserWithPassword> for UserDocument {
     fn from(user: &UserWithPassword) -> Self {
-        Self::new(&user.user, &user.password_hash)
+        let deleted_at = user.deleted_at.map(nanoseconds);
+        Self { deleted_at, ..Self::new(&user.user, &user.password_hash) }
     }
 }
 
@@ -84,19 +104,25 @@ impl From<UserDocument> for User {
     fn from(stored: UserDocument) -> Self {
         Self {
             id: typed(stored.id),
-            company_id: typed(stored.company_id),
+            company_id: stored.company_id.map(typed),
             email: stored.email,
             name: stored.name,
             role: stored.role.0,
             is_service: stored.is_service,
+            may_start: stored.may_start.into(),
             created_at: time(stored.created_at),
+            disabled_at: stored.disabled_at.map(time),
         }
     }
 }
 
 impl From<UserDocument> for UserWithPassword {
     fn from(mut stored: UserDocument) -> Self {
-        Self { password_hash: std::mem::take(&mut stored.password_hash), user: stored.into() }
+        Self {
+            password_hash: std::mem::take(&mut stored.password_hash),
+            deleted_at: stored.deleted_at.map(time),
+            user: stored.into(),
+        }
     }
 }
 

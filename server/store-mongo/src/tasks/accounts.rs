@@ -22,6 +22,10 @@ impl Accounts for MongoStore {
         self.run(|cases| async move { cases.companies().await }).await
     }
 
+    async fn only_active_company(&self) -> Result<Option<CompanyId>> {
+        self.run(|cases| async move { cases.only_active_company().await }).await
+    }
+
     async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool> {
         let (old, new) = (old.to_vec(), new.to_vec());
         self.run(|cases| async move { cases.replace_company_key(id, &old, &new).await }).await

@@ -22,6 +22,10 @@ impl Accounts for SqliteStore {
         self.read("reading companies", accounts::companies).await
     }
 
+    async fn only_active_company(&self) -> Result<Option<CompanyId>> {
+        self.read("reading companies", accounts::only_active_company).await
+    }
+
     async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool> {
         let (old, new) = (old.to_vec(), new.to_vec());
         self.write("changing a company's key", move |c, _| {

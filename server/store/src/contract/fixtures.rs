@@ -10,8 +10,8 @@ use vultus_core::analysis::TakenMedium;
 use vultus_core::turns::Turns;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, Artifact, ArtifactId,
-    CompanyId, Folder, FolderId, GroupId, JsonText, MediaId, MediaKind, Medium, Part, Provenance,
-    Reason, Resolution, Role, RunId, User, UserId,
+    CompanyId, Folder, FolderId, GroupId, JsonText, MayStart, MediaId, MediaKind, Medium, Part,
+    Provenance, Reason, Resolution, Role, RunId, User, UserId,
 };
 
 /// Duration of leases in the rules.
@@ -50,6 +50,8 @@ impl World {
             name: "Contract & Söhne".to_owned(),
             wrapped_key: b"wrapped key of the company \0\xff".to_vec(),
             created_at: at(0),
+            suspended_at: None,
+            deleting_at: None,
         };
         store.create_company(&company).await.expect("creating a company works");
         let owner = user_of(&company);
@@ -141,12 +143,14 @@ pub fn user_of(company: &Company) -> User {
     let id: UserId = new_id();
     User {
         id,
-        company_id: company.id,
+        company_id: Some(company.id),
         email: format!("{id}@example.org"),
         name: "Ünal".to_owned(),
         role: Role::ClientAdmin,
         is_service: true,
+        may_start: MayStart::only(vec!["liveness".to_owned(), "quality".to_owned()]),
         created_at: at(0),
+        disabled_at: None,
     }
 }
 

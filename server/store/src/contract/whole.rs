@@ -10,14 +10,22 @@ use crate::{Selection, Store};
 use futures::TryStreamExt;
 use serde_json::json;
 use std::sync::Arc;
-use vultus_core::{AnalysisState, Artifact, Folder, JsonText, Part, Resolution};
+use vultus_core::{AnalysisState, Artifact, Folder, JsonText, Part, Resolution, User};
 
 /// A company with a user, one session, two folders and an idempotency key. The second folder has a
 /// waiting run and a finished one.
 fn some_records(world: &World) -> Vec<Record> {
-    let company = Company { id: new_id(), ..world.company.clone() };
-    let locked =
-        UserWithPassword { user: user_of(&company), password_hash: "$argon2id$other".to_owned() };
+    let company = Company {
+        id: new_id(),
+        suspended_at: Some(at(1)),
+        deleting_at: Some(at(2)),
+        ..world.company.clone()
+    };
+    let locked = UserWithPassword {
+        user: User { disabled_at: Some(at(1)), ..user_of(&company) },
+        password_hash: "$argon2id$other".to_owned(),
+        deleted_at: Some(at(2)),
+    };
     let owner = locked.user.clone();
     let session = Session {
         id: new_id(),

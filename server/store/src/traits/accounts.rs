@@ -16,16 +16,18 @@ pub trait Accounts: Send + Sync + 'static {
     async fn company(&self, id: CompanyId) -> Result<Company>;
     /// All companies, ordered by id.
     async fn companies(&self) -> Result<Vec<Company>>;
+    /// The company that is not suspended, if there is exactly one.
+    async fn only_active_company(&self) -> Result<Option<CompanyId>>;
     /// Replaces the wrapped key of a company if the stored one equals `old`. Returns false if it
     /// does not.
     async fn replace_company_key(&self, id: CompanyId, old: &[u8], new: &[u8]) -> Result<bool>;
     /// Creates a user. Fails with `Duplicate` if the e-mail is taken.
     async fn create_user(&self, user: &User, password_hash: &str) -> Result<()>;
-    /// Number of users.
+    /// Number of users that are not deleted.
     async fn count_users(&self) -> Result<u64>;
     /// Finds a user by e-mail (lower case).
     async fn user_by_email(&self, email: &str) -> Result<Option<UserWithPassword>>;
-    /// Users by id; unknown ids are left out.
+    /// Users by id; unknown ids and deleted users are left out.
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>>;
     /// The counts that a login depends on, whether the name has a user or not.
     async fn login_attempts(&self, keys: &LoginKeys) -> Result<LoginAttempts>;
@@ -42,6 +44,7 @@ pub trait Accounts: Send + Sync + 'static {
     async fn create_session(&self, session: &Session, refresh_sha256: &str) -> Result<()>;
     /// Replaces a refresh token by a new one, and extends the session to `expires_at`, but not
     /// beyond `longest` after its beginning. A second use of the old token revokes the session.
+    /// A token of a user that cannot act is `Unknown`, and stays as it is.
     async fn rotate_refresh(
         &self,
         old: &str,
@@ -52,7 +55,8 @@ pub trait Accounts: Send + Sync + 'static {
     ) -> Result<Rotation>;
     /// Finds a session.
     async fn session(&self, id: SessionId) -> Result<Option<Session>>;
-    /// Sessions with their users, in one read; unknown ids are left out.
+    /// Sessions with their users, in one read. Left out are unknown ids and the sessions of users
+    /// that cannot act: deleted or disabled ones, and those of a suspended company.
     async fn sessions_with_users(&self, ids: &[SessionId]) -> Result<Vec<(Session, User)>>;
     /// Deletes some sessions, idempotency keys and counts of logins that are no longer needed at
     /// `now`, and returns how many; 0: there are no more. Backends whose database does so by itself

@@ -22,6 +22,12 @@ pub enum StoreError {
         /// Number of media in the folder without the new ones.
         present: usize,
     },
+    /// No administrator that can act would be left.
+    #[error("the last administrator that can act")]
+    LastAdministrator,
+    /// The company is being erased.
+    #[error("the company is being erased")]
+    BeingErased,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for a different request")]
     IdempotencyMismatch,
