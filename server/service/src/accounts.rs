@@ -14,13 +14,13 @@ use uuid::Uuid;
 use vultus_auth::brakes::{AddressBrake, LoginKeyring};
 use vultus_auth::login_name::normal_email;
 use vultus_auth::passwords::Passwords;
-use vultus_auth::policy::{self, Action};
+use vultus_auth::policy;
 use vultus_auth::tokens;
 use vultus_auth::tokens::AccessTokens;
 use vultus_core::clock::Clock;
 use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
 use vultus_core::{Error, Principal, Result, SessionId, User, UserId};
-use vultus_store::{Rotation, Scope, Session};
+use vultus_store::{Rotation, Session};
 
 /// The part that logs users in and verifies their tokens. Cheap to clone.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ struct State {
     session_lifetime: Duration,
     passwords: Passwords,
     sessions: SessionCache,
-    login_keys: LoginKeyring,
+    login_keys: Arc<LoginKeyring>,
     addresses: AddressBrake,
     /// Held from the decision about a login until its failure is counted, by the key of the name
     /// with the address: a flood of failures elsewhere delays no login.
@@ -48,7 +48,7 @@ pub(crate) struct Credentials {
     pub(crate) refresh_lifetime: Duration,
     pub(crate) session_lifetime: Duration,
     pub(crate) passwords: Passwords,
-    pub(crate) login_keys: LoginKeyring,
+    pub(crate) login_keys: Arc<LoginKeyring>,
 }
 
 impl Accounts {
@@ -118,12 +118,26 @@ impl Accounts {
                 }
                 stored(state.store.record_login(&keys, LoginOutcome::Succeeded, now).await)?;
                 drop(counting);
+                self.refuse_inactive(&found.user).await?;
                 self.begin_session(found.user, now).await
             }
             _ => {
                 self.count_failed_login(keys, now, counting);
                 Err(Error::Unauthenticated("wrong e-mail or password".to_owned()))
             }
+        }
+    }
+
+    /// Refuses a user that cannot act. Only the right password gets this answer.
+    async fn refuse_inactive(&self, user: &User) -> Result<()> {
+        let refused = |text: &str| Err(Error::Forbidden(text.to_owned()));
+        if user.disabled_at.is_some() {
+            return refused("this account is disabled");
+        }
+        let Some(company) = user.company_of_role() else { return Ok(()) };
+        match stored(self.0.store.company(company).await)?.suspended_at {
+            Some(_) => refused("the company of this account is suspended"),
+            None => Ok(()),
         }
     }
 
@@ -200,56 +214,53 @@ impl Accounts {
     }
 
     pub(crate) async fn logout(&self, caller: &Principal) -> Result<()> {
-        if let Some(id) = caller.session_id {
+        if let Some(id) = caller.session_id() {
             stored(self.0.store.revoke_session(id).await)?;
             self.0.sessions.remove(id);
         }
         Ok(())
     }
 
+    /// The principal of a session; UNAUTHENTICATED if it has ended or its user cannot act.
+    pub(crate) async fn principal_of_session(&self, id: SessionId) -> Result<Principal> {
+        Ok(principal_of(&self.session_user(id).await?, id))
+    }
+
     pub(crate) async fn authenticate(&self, access_token: &str) -> Result<Authenticated> {
         let token = self.0.access_tokens.verify(access_token, self.0.clock.now())?;
-        let user = self.session_user(token.session_id, token.user_id).await?;
+        let user = self.session_user(token.session_id).await?;
+        if user.id != token.user_id {
+            return Err(session_ended());
+        }
         let principal = principal_of(&user, token.session_id);
         Ok(Authenticated { principal, expires_at: token.expires_at })
     }
 
-    async fn session_user(&self, id: SessionId, user_id: UserId) -> Result<User> {
+    async fn session_user(&self, id: SessionId) -> Result<User> {
         let state = &self.0;
-        if let Some(user) = state.sessions.get(id).filter(|user| user.id == user_id) {
+        if let Some(user) = state.sessions.get(id) {
             return Ok(user);
         }
-        let ended = || Error::Unauthenticated("the session has ended; log in again".to_owned());
-        let ids = [user_id];
-        let (session, users) = tokio::join!(state.store.session(id), state.store.users(&ids));
-        let session = stored(session)?
-            .filter(|session| !session.revoked && session.user_id == user_id)
-            .ok_or_else(ended)?;
-        if session.expires_at <= state.clock.now() {
-            return Err(ended());
-        }
-        let user = stored(users)?.pop().ok_or_else(ended)?;
+        let found = stored(state.store.sessions_with_users(&[id]).await)?.pop();
+        let now = state.clock.now();
+        let valid = |(session, _): &(Session, User)| !session.revoked && session.expires_at > now;
+        let (_, user) = found.filter(valid).ok_or_else(session_ended)?;
         state.sessions.insert(id, user.clone());
         Ok(user)
     }
 
     pub(crate) async fn viewer(&self, caller: &Principal) -> Result<ViewerInfo> {
-        let user = stored(self.0.store.users(&[caller.user_id]).await)?.pop();
+        let ids: Vec<UserId> = caller.user_id().into_iter().collect();
+        let user = stored(self.0.store.users(&ids).await)?.pop();
         let user =
             user.ok_or_else(|| Error::Unauthenticated("the user no longer exists".to_owned()))?;
-        Ok(ViewerInfo { permissions: policy::permissions(user.role), user })
+        Ok(ViewerInfo { permissions: policy::permissions(caller), user })
     }
+}
 
-    pub(crate) async fn users(&self, caller: &Principal, ids: &[UserId]) -> Result<Vec<User>> {
-        let scope = policy::authorize(caller, Action::ViewUser)?;
-        let mut users = stored(self.0.store.users(ids).await)?;
-        users.retain(|user| match scope {
-            Scope::Everything => true,
-            Scope::Company(company) => user.company_id == company,
-            Scope::Owner(_, owner) => user.id == owner,
-        });
-        Ok(users)
-    }
+fn session_ended() -> Error {
+    let text = "the session has ended, or its user cannot act any more; log in again";
+    Error::Unauthenticated(text.to_owned())
 }
 
 /// Locks do not depend on whether the name has a user, so that they tell nothing.

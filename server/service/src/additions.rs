@@ -1,6 +1,7 @@
 //! Additions to folders: a folder with its first media and analyses, and more of both later. Each
 //! is committed whole or not at all.
 
+use crate::acting_company::acting_company;
 use crate::challenges::{self, ChallengeVerifier, Challenges};
 use crate::checker::Checker;
 use crate::detached::DetachedWork;
@@ -19,8 +20,9 @@ use uuid::Uuid;
 use vultus_auth::policy::{self, Action};
 use vultus_blobs::keys::FolderKey;
 use vultus_core::clock::Clock;
+use vultus_core::fair::Owner;
 use vultus_core::slots::Candidate;
-use vultus_core::{CompanyId, Error, Folder, FolderId, MediaId, Principal, Result};
+use vultus_core::{CompanyId, Error, Folder, FolderId, MediaId, Principal, Result, UserId};
 use vultus_store::{
     Created, FolderAdditions, FolderContents, IdempotencyKey, NewGroup, Replay, Scope, Selection,
     Store, StoreError,
@@ -86,7 +88,9 @@ impl Additions {
         if !request.analyses.is_empty() {
             policy::authorize(caller, Action::RequestAnalysis)?;
         }
-        let key = checked_key(key, caller.user_id)?;
+        authorize_types(caller, &request.analyses)?;
+        let owner_id = user_of(caller)?;
+        let key = checked_key(key, owner_id)?;
         let _lock = self.locks.lock(key.as_ref()).await;
         if let Some(replayed) = self.replayed(key.as_ref()).await? {
             return Ok(replayed);
@@ -96,21 +100,24 @@ impl Additions {
         }
         let limits = &self.checker.limits.json;
         let metadata = checked_object(request.metadata.as_ref(), limits, "input.metadata")?;
-        let verifier = self.challenges.verifier(caller.company_id);
-        let company = caller.company_id;
+        let argument = "input.companyId";
+        let wanted = request.company_id;
+        let company = acting_company(self.store.as_ref(), caller, wanted, argument).await?;
+        let verifier = self.challenges.verifier(company);
         let requests = self.checked_requests(company, request.analyses, verifier).await?;
         let answered = challenges::answered(&requests);
         let requests = (requests, request.urgency);
         self.check_room(0, request.media.len())?;
         let id = FolderId(Uuid::now_v7());
-        let wrapped_key = self.files.make_folder_key(caller.company_id, id).await?;
-        let folder_key = self.files.folder_key(caller.company_id, id, &wrapped_key).await?;
-        let examined = self.examine(caller, request.media, &folder_key).await?;
+        let wrapped_key = self.files.make_folder_key(company, id).await?;
+        let folder_key = self.files.folder_key(company, id, &wrapped_key).await?;
+        let owner = Owner { company, user: owner_id };
+        let examined = self.examine(owner, request.media, &folder_key).await?;
         let now = self.clock.now();
         let folder = Folder {
             id,
-            company_id: caller.company_id,
-            owner_id: caller.user_id,
+            company_id: company,
+            owner_id,
             external_id: request.external_id,
             metadata: metadata.into(),
             created_at: now,
@@ -145,6 +152,7 @@ impl Additions {
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
         let scope = policy::authorize(caller, Action::RequestAnalysis)?;
+        authorize_types(caller, &analyses)?;
         let requested = RequestedAdditions { media: Vec::new(), analyses, urgency };
         self.add(caller, scope, folder, requested, key).await
     }
@@ -157,7 +165,8 @@ impl Additions {
         requested: RequestedAdditions,
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
-        let key = checked_key(key, caller.user_id)?;
+        let user = user_of(caller)?;
+        let key = checked_key(key, user)?;
         let _lock = self.locks.lock(key.as_ref()).await;
         if let Some(replayed) = self.replayed(key.as_ref()).await? {
             return Ok(replayed);
@@ -172,7 +181,8 @@ impl Additions {
         let answered = challenges::answered(&requests);
         let requests = (requests, requested.urgency);
         let folder_key = self.files.folder_key(folder.company_id, id, &folder.wrapped_key).await?;
-        let examined = self.examine(caller, requested.media, &folder_key).await?;
+        let owner = Owner { company, user };
+        let examined = self.examine(owner, requested.media, &folder_key).await?;
         let now = self.clock.now();
         let candidates = plan::candidates(existing);
         let additions = planned(&folder, candidates, examined, folder_key, requests, now)?;
@@ -194,13 +204,13 @@ impl Additions {
 
     async fn examine(
         &self,
-        caller: &Principal,
+        owner: Owner,
         media: Vec<NewMedium>,
         key: &Arc<FolderKey>,
     ) -> Result<Vec<ExaminedMedium>> {
         let media = self.checker.validated_media(media)?;
         let folder = SpoolFor { blobs: &self.files.blobs, key };
-        self.checker.examine(caller.into(), media, Some(folder)).await
+        self.checker.examine(owner, media, Some(folder)).await
     }
 
     /// Refuses early, before files are examined and written. The commit decides.
@@ -231,7 +241,7 @@ impl Additions {
                 self.checker.pools.frames().keep(company, id, frame);
             }
         }
-        let (additions, caller) = (self.clone(), *caller);
+        let (additions, caller) = (self.clone(), caller.clone());
         let write = async move { additions.write(&caller, &target, &new, key.as_ref()).await };
         match self.detached.run_detached(write).await? {
             Created::New => {
@@ -302,6 +312,19 @@ impl Additions {
             None => Ok(None),
         }
     }
+}
+
+/// The user of a caller that may own folders.
+fn user_of(caller: &Principal) -> Result<UserId> {
+    caller.user_id().ok_or_else(|| Error::broken("a request for folders has no user"))
+}
+
+/// Refuses analyses of types that the caller may not start.
+pub(crate) fn authorize_types(caller: &Principal, requests: &[AnalysisRequest]) -> Result<()> {
+    for request in requests {
+        policy::authorize_type(caller, &request.kind, &request.argument)?;
+    }
+    Ok(())
 }
 
 /// Assigns ids to the new media, and to the analyses media of the folder and new ones.

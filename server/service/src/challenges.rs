@@ -1,5 +1,6 @@
 //! Challenges: gestures that the server draws, and that an analysis of the same server compares.
 
+use crate::acting_company::acting_company;
 use crate::errors::stored;
 use crate::plan::CheckedRequest;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use vultus_store::Store;
 /// A challenge to draw.
 #[derive(Debug, Clone)]
 pub struct NewChallenge {
+    /// The company, for callers without one.
+    pub company_id: Option<CompanyId>,
     /// Three gestures instead of two.
     pub strict: bool,
     /// Frames per second that the client will record, if it knows.
@@ -76,17 +79,19 @@ impl Challenges {
         new: NewChallenge,
     ) -> Result<CreatedChallenge> {
         policy::authorize(caller, Action::RequestAnalysis)?;
+        let argument = "input.companyId";
+        let company = acting_company(self.store.as_ref(), caller, new.company_id, argument).await?;
         let now = self.clock.now();
         let attempt = match &new.previous {
             None => 1,
-            Some(text) => self.retried(caller.company_id, text).await? + 1,
+            Some(text) => self.retried(company, text).await? + 1,
         };
         let strictness = if new.strict { Strictness::Strict } else { Strictness::Usual };
         let blinks = match new.frame_rate {
             Some(rate) if rate >= RATE_OF_BLINKS => Blinks::Visible,
             _ => Blinks::Hidden,
         };
-        let challenge = Challenge::draw(caller.company_id, attempt, strictness, blinks, now);
+        let challenge = Challenge::draw(company, attempt, strictness, blinks, now);
         Ok(CreatedChallenge {
             text: self.tokens.sign(&challenge)?,
             attempts_left: MAX_ATTEMPTS - attempt,

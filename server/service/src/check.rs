@@ -1,5 +1,7 @@
 //! Instant checks: media are judged at once, without the queue and the store.
 
+use crate::acting_company::acting_company;
+use crate::additions::authorize_types;
 use crate::checker::Checker;
 use crate::intake::{self, IdentifiedMedium};
 use crate::plan::{CheckedRequest, PlanMedium, PlannedAnalysis};
@@ -8,12 +10,14 @@ use crate::types::{
 };
 use crate::uploads::Readable;
 use futures::future::try_join_all;
+use std::sync::Arc;
 use std::time::Duration;
 use vultus_auth::policy::{self, Action};
 use vultus_core::fair::{FairPermits, Owner, Shares, Tenant};
 use vultus_core::slots::Candidate;
 use vultus_core::{
-    AnalysisFailure, AnalysisState, Error, MediaId, Principal, Provenance, Resolution, Result,
+    AnalysisFailure, AnalysisState, CompanyId, Error, MediaId, Principal, Provenance, Resolution,
+    Result,
 };
 use vultus_pools::run::Judged;
 use vultus_pools::verdict::{self, Verdict};
@@ -88,6 +92,7 @@ impl Checker {
 
 /// The part that limits the number of instant checks.
 pub(crate) struct Checks {
+    pub(crate) store: Arc<dyn vultus_store::Accounts>,
     pub(crate) checker: Checker,
     pub(crate) permits: FairPermits<Tenant>,
     pub(crate) shares: Shares,
@@ -97,17 +102,22 @@ impl Checks {
     pub(crate) async fn check(
         &self,
         caller: &Principal,
+        company: Option<CompanyId>,
         media: Vec<NewMedium>,
         requests: Vec<AnalysisRequest>,
     ) -> Result<Vec<CheckedAnalysis>> {
         policy::authorize(caller, Action::Check)?;
-        let permit = self.permits.try_acquire_for(caller.into(), self.shares);
+        authorize_types(caller, &requests)?;
+        let argument = "input.companyId";
+        let company = acting_company(self.store.as_ref(), caller, company, argument).await?;
+        let owner = Owner::from(caller).working_for(company);
+        let permit = self.permits.try_acquire_for(owner, self.shares);
         let _permit = permit.map_err(|_| Error::Unavailable {
             message: "too many instant checks are running, or too many of yours; try again"
                 .to_owned(),
             retry_after: RETRY_AFTER,
         })?;
-        self.checker.check(caller.into(), media, requests).await
+        self.checker.check(owner, media, requests).await
     }
 }
 

@@ -1,6 +1,7 @@
-//! Signed, expiring links to files. The caller checks that the user may see the file; then anyone
-//! who has the link may read the file until the link expires.
+//! Signed, expiring links to files. Anyone who has a link may read the file with the rights of the
+//! session that it was made in, until the link expires or the session ends.
 
+use crate::accounts::Accounts;
 use crate::errors::{of_blob, stored};
 use crate::media_files::MediaFiles;
 use crate::types::{Download, OpenDownload};
@@ -11,9 +12,12 @@ use sha2::Sha256;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use vultus_auth::policy::{self, Action};
 use vultus_blobs::{BlobError, OpenBlob};
 use vultus_core::clock::Clock;
-use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, MediaId, Result};
+use vultus_core::{
+    Analysis, AnalysisId, Artifact, Error, FolderId, MediaId, Principal, Result, SessionId,
+};
 use vultus_store::{Scope, Selection, Store};
 
 /// Maximum lifetime of a link.
@@ -36,6 +40,21 @@ const SAFE_TYPES: [(&str, &str); 12] = [
     ("text/plain", "txt"),
 ];
 
+/// The parts of a link to a file, as a client sent them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DownloadLink {
+    /// `medium`, `thumbnail` or `artifact`.
+    pub kind: String,
+    /// Which one.
+    pub id: String,
+    /// End of the link's life, in seconds of Unix time.
+    pub expires: i64,
+    /// The session that it was made in.
+    pub by: String,
+    /// The signature over the other parts.
+    pub signature: String,
+}
+
 /// The part that signs links and opens the files that they lead to.
 pub(crate) struct Downloads {
     pub(crate) store: Arc<dyn Store>,
@@ -54,33 +73,48 @@ struct LinkedFile {
 }
 
 impl Downloads {
-    pub(crate) fn signed_path(&self, what: &Download, valid_for: Duration) -> String {
+    /// Path and query of a link; FORBIDDEN for a caller without a session.
+    pub(crate) fn signed_path(
+        &self,
+        caller: &Principal,
+        what: &Download,
+        valid_for: Duration,
+    ) -> Result<String> {
+        let session = caller.session_id();
+        let session = session.ok_or_else(|| Error::broken("a link is made in a session"))?;
         let (kind, id) = match what {
             Download::Medium(id) => ("medium", id.to_string()),
             Download::Thumbnail(id) => ("thumbnail", id.to_string()),
             Download::Artifact(id, name) => ("artifact", format!("{id}:{name}")),
         };
         let expires = (self.clock.now() + valid_for.min(MAX_LINK_LIFETIME)).unix_timestamp();
-        let signature = hex::encode(self.link_mac(kind, &id, expires).finalize().into_bytes());
-        format!("/media/{kind}/{id}?expires={expires}&signature={signature}")
+        let mac = self.link_mac(kind, &id, expires, session);
+        let signature = hex::encode(mac.finalize().into_bytes());
+        Ok(format!("/media/{kind}/{id}?expires={expires}&by={session}&signature={signature}"))
     }
 
     pub(crate) async fn open_download(
         &self,
-        kind: &str,
-        id: &str,
-        expires: i64,
-        signature: &str,
+        accounts: &Accounts,
+        link: &DownloadLink,
     ) -> Result<OpenDownload> {
+        let DownloadLink { kind, id, expires, by, signature } = link;
         let refused = || Error::Forbidden("the link is not valid or has expired".to_owned());
         let signature = hex::decode(signature).map_err(|_| refused())?;
+        let session: SessionId = by.parse().map_err(|_| refused())?;
         // Constant time: does not tell how many leading bytes are right.
-        self.link_mac(kind, id, expires).verify_slice(&signature).map_err(|_| refused())?;
-        if expires <= self.clock.now().unix_timestamp() {
+        let mac = self.link_mac(kind, id, *expires, session);
+        mac.verify_slice(&signature).map_err(|_| refused())?;
+        if *expires <= self.clock.now().unix_timestamp() {
             return Err(refused());
         }
+        let principal = match accounts.principal_of_session(session).await {
+            Err(Error::Unauthenticated(_)) => return Err(refused()),
+            other => other?,
+        };
+        let scope = policy::authorize(&principal, Action::ViewFolder)?;
         let found = self
-            .find_download(kind, id)
+            .find_download(scope, kind, id)
             .await?
             .ok_or(Error::NotFound { what: "medium", argument: None })?;
         let blob = self.open_blob(&found).await?;
@@ -108,12 +142,17 @@ impl Downloads {
         })
     }
 
-    async fn find_download(&self, kind: &str, id: &str) -> Result<Option<LinkedFile>> {
+    async fn find_download(
+        &self,
+        scope: Scope,
+        kind: &str,
+        id: &str,
+    ) -> Result<Option<LinkedFile>> {
         match kind {
             "medium" | "thumbnail" => {
                 let Ok(id) = id.parse::<MediaId>() else { return Ok(None) };
                 let selection = Selection::ENTITIES;
-                let found = self.store.media(Scope::Everything, &[id], selection).await;
+                let found = self.store.media(scope, &[id], selection).await;
                 let medium = stored(found)?.pop();
                 Ok(medium.and_then(|medium| match kind {
                     "medium" => Some(LinkedFile {
@@ -136,7 +175,7 @@ impl Downloads {
                 let Some((id, name)) = id.split_once(':') else { return Ok(None) };
                 let Ok(id) = id.parse::<AnalysisId>() else { return Ok(None) };
                 let selection = Selection::ENTITIES;
-                let found = self.store.analyses(Scope::Everything, &[id], selection).await;
+                let found = self.store.analyses(scope, &[id], selection).await;
                 let found = stored(found)?.pop();
                 let named = |(analysis, artifacts): (Analysis, Vec<Artifact>)| {
                     let artifact = artifacts.into_iter().find(|artifact| artifact.name == name)?;
@@ -154,10 +193,10 @@ impl Downloads {
         }
     }
 
-    fn link_mac(&self, kind: &str, id: &str, expires: i64) -> Hmac<Sha256> {
+    fn link_mac(&self, kind: &str, id: &str, expires: i64, session: SessionId) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(self.link_key.expose_secret())
             .expect("HMAC takes a key of any length");
-        mac.update(format!("{kind}\n{id}\n{expires}").as_bytes());
+        mac.update(format!("{kind}\n{id}\n{expires}\n{session}").as_bytes());
         mac
     }
 }

@@ -36,6 +36,16 @@ pub(crate) fn of_store(error: StoreError) -> Error {
                 .to_owned(),
             reason: Some("ANSWER_TOO_LARGE".to_owned()),
         },
+        StoreError::LastAdministrator => Error::Conflict {
+            argument: Some("input.userId".to_owned()),
+            message: "this is the last administrator that can act".to_owned(),
+            existing: None,
+        },
+        StoreError::BeingErased => Error::Conflict {
+            argument: Some("input.companyId".to_owned()),
+            message: "the company is being deleted".to_owned(),
+            existing: None,
+        },
         StoreError::Unavailable(_) => unavailable("the store is unavailable; try again"),
         StoreError::BlobSwept { .. } => unavailable("the same file is being deleted; try again"),
         internal @ StoreError::Internal { .. } => Error::internal("using the store", internal),

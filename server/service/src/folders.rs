@@ -1,5 +1,6 @@
 //! Folders and single media: read, changed, erased.
 
+use crate::acting_company::acting_company;
 use crate::detached::DetachedWork;
 use crate::errors::{of_store, stored};
 use crate::media_files::MediaFiles;
@@ -8,7 +9,9 @@ use crate::types::FolderUpdate;
 use std::sync::Arc;
 use vultus_auth::policy::{self, Action};
 use vultus_core::clock::Clock;
-use vultus_core::{Error, Folder, FolderId, JsonLimits, MediaId, Medium, Principal, Result};
+use vultus_core::{
+    CompanyId, Error, Folder, FolderId, JsonLimits, MediaId, Medium, Principal, Result,
+};
 use vultus_pools::{ProbedFrames, RunningRuns};
 use vultus_store::{
     FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection, Scope, Selection,
@@ -85,11 +88,17 @@ impl Folders {
     pub(crate) async fn folder_by_external_id(
         &self,
         caller: &Principal,
+        company: Option<CompanyId>,
         external_id: &str,
         selection: Selection,
     ) -> Result<Option<FolderContents>> {
         let scope = policy::authorize(caller, Action::ViewFolder)?;
-        let company = caller.company_id;
+        let company = acting_company(self.files.store.as_ref(), caller, company, "companyId").await;
+        let company = match company {
+            // A folder of a company that the caller cannot see does not exist.
+            Err(Error::NotFound { .. }) => return Ok(None),
+            other => other?,
+        };
         match stored(self.store.folder_by_external_id(scope, company, external_id).await)? {
             Some(id) => Ok(stored(self.store.folders(scope, &[id], selection).await)?.pop()),
             None => Ok(None),

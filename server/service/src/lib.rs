@@ -23,6 +23,7 @@
 //! ```
 
 mod accounts;
+mod acting_company;
 mod additions;
 mod analyses;
 mod answers;
@@ -31,8 +32,12 @@ mod challenges;
 mod check;
 mod check_memory;
 mod checker;
+mod companies;
 mod detached;
+mod directory;
+mod directory_cases;
 mod downloads;
+mod erasing_companies;
 mod errors;
 mod events;
 mod folders;
@@ -62,11 +67,14 @@ pub use answers::{AnswerSlot, AnswerSlots, NextAnswer};
 pub use challenges::{CreatedChallenge, NewChallenge};
 pub use check::overall_resolution;
 pub use checker::Checker;
-pub use downloads::MAX_LINK_LIFETIME;
+pub use companies::CompanyState;
+pub use directory::{DEFAULT_COMPANY, Directory};
+pub use downloads::{DownloadLink, MAX_LINK_LIFETIME};
+pub use erasing_companies::CompanyEraser;
 pub use options::{CheckerOptions, Options, RequestLimits};
 pub use services::{Parts, Services};
 pub use session_watch::{Standing, WatchedSession};
 pub use types::*;
-pub use users::{DEFAULT_COMPANY, UserDirectory};
+pub use users::UserState;
 pub use vultus_pools::{AnalysisStatistics, TotalCosts};
 pub use websockets::OpenWebsocket;

@@ -8,7 +8,9 @@ use crate::check::Checks;
 use crate::check_memory::CheckMemory;
 use crate::checker::Checker;
 use crate::detached::DetachedWork;
+use crate::directory::Directory;
 use crate::downloads::Downloads;
+use crate::erasing_companies::CompanyEraser;
 use crate::events::Events;
 use crate::folders::Folders;
 use crate::hub::Hub;
@@ -74,6 +76,8 @@ pub(crate) struct Facade {
     pub(crate) checks: Checks,
     pub(crate) uploads: Uploads,
     pub(crate) downloads: Downloads,
+    pub(crate) directory: Directory,
+    pub(crate) eraser: CompanyEraser,
     pub(crate) info: Info,
     pub(crate) websockets: Websockets,
     detached: DetachedWork,
@@ -88,12 +92,20 @@ impl Services {
     pub fn start(parts: Parts, options: Options) -> Result<Self> {
         let Parts { store, blobs, keyring, pools, running, keys, passwords, clock } = parts;
         let checker = Checker::new(pools, options.checker, clock.clone())?;
+        let login_keys = Arc::new(LoginKeyring::new(&keys));
+        let directory = Directory {
+            store: store.clone(),
+            keyring: keyring.clone(),
+            passwords: passwords.clone(),
+            login_keys: login_keys.clone(),
+            clock: clock.clone(),
+        };
         let credentials = Credentials {
             access_tokens: AccessTokens::new(&keys, lifetime(options.access_lifetime)?),
             refresh_lifetime: lifetime(options.refresh_lifetime)?,
             session_lifetime: lifetime(options.session_lifetime)?,
             passwords,
-            login_keys: LoginKeyring::new(&keys),
+            login_keys: login_keys.clone(),
         };
         let (stopping, detached, hub) =
             (CancellationToken::new(), DetachedWork::default(), Hub::default());
@@ -120,7 +132,7 @@ impl Services {
             folders: Folders {
                 store: store.clone(),
                 files: files.clone(),
-                running,
+                running: running.clone(),
                 frames: checker.pools.frames().clone(),
                 json: limits.json,
                 detached: detached.clone(),
@@ -154,10 +166,13 @@ impl Services {
             },
             challenges,
             checks: Checks {
+                store: store.clone(),
                 checker: checker.clone(),
                 permits: FairPermits::new(options.checks),
                 shares: options.shares,
             },
+            eraser: CompanyEraser::within(files.clone(), running.clone(), detached.clone()),
+            directory,
             downloads: Downloads { store: store.clone(), files, link_key: keys.downloads, clock },
             info: Info {
                 store,

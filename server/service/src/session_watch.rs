@@ -37,7 +37,7 @@ struct Watched {
 }
 
 /// What the newest read told about a session.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Seen {
     /// The principal; `None` if the session has ended.
     principal: Option<Principal>,
@@ -71,9 +71,9 @@ impl SessionWatch {
 
     /// Watches the session of a token that has just been verified; `None` without a session.
     pub(crate) fn watch(&self, of: &Authenticated) -> Option<WatchedSession> {
-        let id = of.principal.session_id?;
+        let id = of.principal.session_id()?;
         let lifetime = (of.expires_at - self.0.clock.now()).max(time::Duration::ZERO);
-        let seen = Seen { principal: Some(of.principal), at: Instant::now() };
+        let seen = Seen { principal: Some(of.principal.clone()), at: Instant::now() };
         let mut sessions = self.0.sessions.lock();
         let watched = sessions
             .entry(id)
@@ -82,7 +82,7 @@ impl SessionWatch {
         Some(WatchedSession {
             watch: self.clone(),
             id,
-            principal: of.principal,
+            principal: of.principal.clone(),
             expires: Instant::now() + lifetime.unsigned_abs(),
             seen: watched.seen.subscribe(),
         })
@@ -135,13 +135,13 @@ impl SessionWatch {
 
 impl WatchedSession {
     /// The principal at the opening.
-    pub fn principal(&self) -> Principal {
-        self.principal
+    pub fn principal(&self) -> &Principal {
+        &self.principal
     }
 
     /// What is known at present.
     pub fn standing(&self) -> Standing {
-        let seen = *self.seen.borrow();
+        let seen = self.seen.borrow().clone();
         if self.is_over(&seen) {
             Standing::Changed
         } else if seen.at.elapsed() <= TRUST {
@@ -160,7 +160,7 @@ impl WatchedSession {
     }
 
     fn is_over(&self, seen: &Seen) -> bool {
-        seen.principal != Some(self.principal) || Instant::now() >= self.expires
+        seen.principal.as_ref() != Some(&self.principal) || Instant::now() >= self.expires
     }
 }
 

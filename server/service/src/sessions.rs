@@ -13,12 +13,7 @@ const MOST_SESSIONS: usize = 50_000;
 
 /// The principal of a user's session.
 pub(crate) fn principal_of(user: &User, session: SessionId) -> Principal {
-    Principal {
-        user_id: user.id,
-        company_id: user.company_id,
-        role: user.role,
-        session_id: Some(session),
-    }
+    Principal::User { account: user.into(), session_id: session }
 }
 
 /// Sessions that were valid a moment ago, with their users.

@@ -11,15 +11,16 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 use time::OffsetDateTime;
 use vultus_core::{
-    AnalysisFailure, AnalysisId, AnalysisState, CompanyId, FolderId, GroupId, JsonText, MediaId,
-    MediaKind, Provenance, Resolution, Role, User,
+    AnalysisFailure, AnalysisId, AnalysisState, CompanyId, FolderId, GroupId, JsonText, MayStart,
+    MediaId, MediaKind, Provenance, Resolution, Role, User,
 };
 use vultus_plugin_api::manifest::AnalysisSpec;
 use vultus_pools::AnalysisStatistics;
 
 pub use crate::uploads::{UploadSink, UploadedFile};
 pub use vultus_store::{
-    FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection, Selection,
+    Company, FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection, Selection,
+    UserFilter,
 };
 
 /// A pair of tokens after a login or a refresh.
@@ -38,7 +39,7 @@ pub struct Tokens {
 }
 
 /// A verified access token: the caller, and how long a connection may use it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authenticated {
     /// The caller.
     pub principal: vultus_core::Principal,
@@ -51,7 +52,7 @@ pub struct Authenticated {
 pub struct ViewerInfo {
     /// The user.
     pub user: User,
-    /// The actions that the role permits, with their reach.
+    /// The actions that are permitted, with their reach.
     pub permissions: Vec<vultus_auth::policy::Permission>,
 }
 
@@ -66,10 +67,21 @@ pub struct NewUser {
     pub role: Role,
     /// Whether it is an account of a machine.
     pub is_service: bool,
-    /// The default company if absent.
+    /// The analyses that it may start.
+    pub may_start: MayStart,
+    /// For roles with a company; the default company if absent.
     pub company_id: Option<CompanyId>,
     /// Generated and returned if absent.
     pub password: Option<secrecy::SecretString>,
+}
+
+/// Another role for a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewRole {
+    /// The role.
+    pub role: Role,
+    /// Its company; needed if the user has none and the role needs one.
+    pub company_id: Option<CompanyId>,
 }
 
 /// A user that was created.
@@ -102,6 +114,8 @@ impl fmt::Debug for UncheckedJson {
 /// A folder to be created, with its first media and analyses.
 #[derive(Debug, Clone, Default)]
 pub struct NewFolder {
+    /// The company, for callers without one.
+    pub company_id: Option<CompanyId>,
     /// The client's external id.
     pub external_id: Option<String>,
     /// The client's data: a JSON object, or null.

@@ -2,6 +2,7 @@
 
 use crate::answers::NextAnswer;
 use crate::challenges::{CreatedChallenge, NewChallenge};
+use crate::downloads::DownloadLink;
 use crate::services::Services;
 use crate::types::{
     AnalysisRequest, AnalyzerInfo, Authenticated, CheckedAnalysis, ClientKey, Download,
@@ -18,8 +19,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use url::Url;
 use vultus_core::{
-    Analysis, AnalysisId, Artifact, Folder, FolderId, MediaId, Medium, Principal, Result, User,
-    UserId,
+    Analysis, AnalysisId, Artifact, CompanyId, Folder, FolderId, MediaId, Medium, Principal, Result,
 };
 use vultus_pools::{LoadedPlugin, TotalCosts};
 use vultus_store::{
@@ -59,16 +59,6 @@ impl Services {
     /// The caller's user and permissions.
     pub async fn viewer(&self, caller: &Principal) -> Result<ViewerInfo> {
         self.0.accounts.viewer(caller).await
-    }
-
-    /// A user that the caller may see.
-    pub async fn user(&self, caller: &Principal, id: UserId) -> Result<Option<User>> {
-        Ok(self.users(caller, &[id]).await?.pop())
-    }
-
-    /// Those of the users that the caller may see.
-    pub async fn users(&self, caller: &Principal, ids: &[UserId]) -> Result<Vec<User>> {
-        self.0.accounts.users(caller, ids).await
     }
 }
 
@@ -165,14 +155,15 @@ impl Services {
         self.0.folders.folders_by_ids(caller, ids, selection).await
     }
 
-    /// A folder of the caller's company by its external id.
+    /// A folder of a company by its external id; of the caller's company if it is absent.
     pub async fn folder_by_external_id(
         &self,
         caller: &Principal,
+        company: Option<CompanyId>,
         external_id: &str,
         selection: Selection,
     ) -> Result<Option<FolderContents>> {
-        self.0.folders.folder_by_external_id(caller, external_id, selection).await
+        self.0.folders.folder_by_external_id(caller, company, external_id, selection).await
     }
 
     /// A page of folders, and whether there are more.
@@ -294,15 +285,16 @@ impl Services {
 
 /// Instant checks and files.
 impl Services {
-    /// Judges media at once; UNAVAILABLE if too many checks run. Dropping the future stops the
+    /// Judges media at once, for the company; UNAVAILABLE if too many checks run. Dropping the future stops the
     /// work.
     pub async fn check(
         &self,
         caller: &Principal,
+        company: Option<CompanyId>,
         media: Vec<NewMedium>,
         requests: Vec<AnalysisRequest>,
     ) -> Result<Vec<CheckedAnalysis>> {
-        self.0.checks.check(caller, media, requests).await
+        self.0.checks.check(caller, company, media, requests).await
     }
 
     /// Begins an upload to disk, for a folder.
@@ -320,21 +312,20 @@ impl Services {
         self.0.uploads.begin_instant_upload(caller)
     }
 
-    /// Path and query of a link to a file. Call it only for a file that the caller may see.
-    pub fn signed_path(&self, what: &Download, valid_for: Duration) -> String {
-        self.0.downloads.signed_path(what, valid_for)
+    /// Path and query of a link to a file. Anyone who has it gets the file with the present rights of
+    /// the caller's session.
+    pub fn signed_path(
+        &self,
+        caller: &Principal,
+        what: &Download,
+        valid_for: Duration,
+    ) -> Result<String> {
+        self.0.downloads.signed_path(caller, what, valid_for)
     }
 
-    /// Opens the file that a link leads to. The arguments are the parts of the link; `expires` is
-    /// in seconds of Unix time.
-    pub async fn open_download(
-        &self,
-        kind: &str,
-        id: &str,
-        expires: i64,
-        signature: &str,
-    ) -> Result<OpenDownload> {
-        self.0.downloads.open_download(kind, id, expires, signature).await
+    /// Opens the file that a link leads to.
+    pub async fn open_download(&self, link: &DownloadLink) -> Result<OpenDownload> {
+        self.0.downloads.open_download(&self.0.accounts, link).await
     }
 }
 

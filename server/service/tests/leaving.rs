@@ -17,7 +17,7 @@ use vultus_blobs::keyring::Keyring;
 use vultus_blobs::keys::MasterKey;
 use vultus_core::clock::Clock;
 use vultus_core::fair::{Share, Shares};
-use vultus_core::{CompanyId, FolderId, JsonLimits, MediaId, Principal, Role};
+use vultus_core::{CompanyId, FolderId, JsonLimits, MediaId, Principal};
 use vultus_pools::deployment::{PoolsConfig, WorkerStderr};
 use vultus_pools::plugins::Scan;
 use vultus_pools::{RunningRuns, WorkerPools};
@@ -52,12 +52,13 @@ impl Node {
             name: "Company".to_owned(),
             wrapped_key: master.make_company_key(id),
             created_at: at(0),
+            suspended_at: None,
+            deleting_at: None,
         };
         store.create_company(&company).await.unwrap();
         let user = user_of(&company);
         store.create_user(&user, "$argon2id$hash").await.unwrap();
-        let caller =
-            Principal { user_id: user.id, company_id: id, role: Role::Client, session_id: None };
+        let caller = Principal::User { account: (&user).into(), session_id: new_id() };
         let keyring = Keyring::new(store.clone(), Arc::new(master));
         let pools = WorkerPools::start(workers()).await.unwrap();
         let parts = Parts {

@@ -1,9 +1,10 @@
-//! Users, logins and permissions.
+//! Roles, logins and permissions.
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use time::OffsetDateTime;
 
 use super::context::{caller, request};
+use super::user::User;
 use vultus_auth::policy;
 use vultus_service::{Tokens, ViewerInfo};
 
@@ -11,22 +12,34 @@ use vultus_service::{Tokens, ViewerInfo};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "vultus_core::Role")]
 pub enum Role {
-    /// Sees all objects of all companies; cannot take decisions.
+    /// Administers all companies; takes no decisions. Has no company.
     Admin,
-    /// Sees all objects; takes the decisions that need a person.
+    /// Sees all companies; takes the decisions that need a person. Has no company.
     Operator,
     /// Works with the folders that the user created.
     Client,
-    /// Works with all folders of the user's company.
-    ClientAdmin,
+    /// A machine that works with all folders of its company.
+    ClientService,
     /// Takes decisions within the user's company.
     ClientOperator,
+    /// Administers the user's company.
+    ClientAdmin,
 }
 
 /// An action that a role may permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "policy::Action")]
 pub enum Action {
+    /// Read companies.
+    ViewCompany,
+    /// Create a company.
+    CreateCompany,
+    /// Rename a company.
+    ChangeCompany,
+    /// Suspend and resume a company.
+    SuspendCompany,
+    /// Erase a company with everything that belongs to it.
+    DeleteCompany,
     /// Read folders, media, analyses and artifacts.
     ViewFolder,
     /// Create a folder.
@@ -39,7 +52,7 @@ pub enum Action {
     AddMedia,
     /// Delete a medium.
     DeleteMedia,
-    /// Request analyses.
+    /// Request analyses, of the types that the user may start.
     RequestAnalysis,
     /// Cancel an analysis.
     CancelAnalysis,
@@ -47,13 +60,21 @@ pub enum Action {
     Check,
     /// Read users.
     ViewUser,
+    /// Create a user.
+    CreateUser,
+    /// Change a user's name.
+    ChangeUser,
+    /// Change a user's role and analyses, disable, enable and unlock a user.
+    ManageUser,
+    /// Delete a user.
+    DeleteUser,
 }
 
 /// The objects on which an action is permitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
 #[graphql(remote = "policy::Reach")]
 pub enum Reach {
-    /// Those that the user created.
+    /// Those that the user created; of users the user alone.
     Own,
     /// Those of the user's company.
     Company,
@@ -70,44 +91,6 @@ pub struct Permission {
     reach: Reach,
 }
 
-/// A person or a machine that logs in.
-#[derive(Debug, Clone)]
-pub struct User(pub(super) vultus_core::User);
-
-/// A person or a machine that logs in.
-#[Object]
-impl User {
-    /// Id.
-    pub(super) async fn id(&self) -> ID {
-        self.0.id.into()
-    }
-
-    /// Login name, in lower case.
-    async fn email(&self) -> &str {
-        &self.0.email
-    }
-
-    /// Display name.
-    async fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    /// The role of the user.
-    async fn role(&self) -> Role {
-        self.0.role.into()
-    }
-
-    /// Whether the account belongs to a machine.
-    async fn is_service(&self) -> bool {
-        self.0.is_service
-    }
-
-    /// Time of creation.
-    async fn created_at(&self) -> OffsetDateTime {
-        self.0.created_at
-    }
-}
-
 /// The user who sends the request.
 pub struct Viewer(pub(super) ViewerInfo);
 
@@ -119,7 +102,7 @@ impl Viewer {
         User(self.0.user.clone())
     }
 
-    /// The permissions of the user. Any other action is refused with FORBIDDEN.
+    /// The permissions of the request's credentials. Any other action is refused with FORBIDDEN.
     #[graphql(complexity = "2 + 2 * child_complexity")]
     async fn permissions(&self) -> Vec<Permission> {
         self.0

@@ -1,16 +1,19 @@
 //! Challenges: gestures that the server draws.
 
-use async_graphql::{Context, Enum, InputObject, Result, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Result, SimpleObject};
 use time::OffsetDateTime;
 use vultus_core::Error;
 use vultus_service::NewChallenge;
 
 use super::context::caller;
-use super::scalars::int;
+use super::scalars::{int, optional_company};
 
 /// A challenge to draw.
 #[derive(Debug, InputObject)]
 pub struct CreateChallengeInput {
+    /// The company that the challenge is for; needed if you have none and several companies are
+    /// active.
+    company_id: Option<ID>,
     /// Three gestures instead of two.
     #[graphql(default)]
     strict: bool,
@@ -80,8 +83,9 @@ pub(super) async fn create(
     input: CreateChallengeInput,
 ) -> Result<CreateChallengePayload> {
     let (services, principal) = caller(ctx)?;
-    let CreateChallengeInput { strict, frame_rate, previous } = input;
-    let new = NewChallenge { strict, frame_rate, previous };
+    let CreateChallengeInput { company_id, strict, frame_rate, previous } = input;
+    let company_id = optional_company(company_id.as_ref(), "input.companyId")?;
+    let new = NewChallenge { company_id, strict, frame_rate, previous };
     let created = services.create_challenge(&principal, new).await?;
     let gestures: Option<Vec<Gesture>> =
         created.gestures.iter().map(|name| Gesture::of(name)).collect();

@@ -1,6 +1,6 @@
 //! Instant checks: they answer with verdicts and store nothing, so that no object has an id.
 
-use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -10,12 +10,14 @@ use super::document::DocumentResult;
 use super::inputs::{AnalysisRequestInput, MediaInput, analysis_requests, new_media};
 use super::json::Json;
 use super::media::MediaKind;
-use super::scalars::int;
+use super::scalars::{int, optional_company};
 use vultus_service::{CheckedAnalysis, CheckedArtifact};
 
 /// An instant check.
 #[derive(Debug, InputObject)]
 pub struct CheckInput {
+    /// The company that checks; needed if you have none and several companies are active.
+    company_id: Option<ID>,
     /// The media.
     media: Vec<MediaInput>,
     /// The analyses; they name media by key, since the media have no ids.
@@ -178,9 +180,10 @@ impl CheckResult {
 
 pub(super) async fn check(ctx: &Context<'_>, input: CheckInput) -> Result<CheckPayload> {
     let (services, principal) = caller(ctx)?;
+    let company = optional_company(input.company_id.as_ref(), "input.companyId")?;
     let requests = analysis_requests(input.analyses)?;
     let media = new_media(ctx, input.media)?;
-    let analyses = services.check(&principal, media, requests).await?;
+    let analyses = services.check(&principal, company, media, requests).await?;
     let resolution = vultus_service::overall_resolution(&analyses).map(Into::into);
     Ok(CheckPayload { resolution, analyses: analyses.into_iter().map(CheckResult).collect() })
 }

@@ -118,7 +118,7 @@ impl Auth {
     /// The principal, or UNAUTHENTICATED.
     pub fn principal(&self) -> Result<Principal> {
         match self {
-            Self::Valid(principal) => Ok(*principal),
+            Self::Valid(principal) => Ok(principal.clone()),
             Self::Refused(reason) => Err(Error::Unauthenticated(reason.clone())),
             Self::Absent => {
                 Err(Error::Unauthenticated("log in first, and send the access token".to_owned()))

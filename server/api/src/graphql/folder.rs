@@ -10,9 +10,9 @@ use time::OffsetDateTime;
 use vultus_core::summary::{self, FolderVerdict};
 use vultus_core::{Error, FolderId};
 
-use super::account::User;
 use super::analysis::{self, AnalysisState, Reason, Resolution};
 use super::artifact::Artifact;
+use super::company::Company;
 use super::context::{caller, counted, request};
 use super::group::{AnalysisGroup, groups};
 use super::inputs::{AnalysisFilter, MediaFilter};
@@ -21,6 +21,7 @@ use super::media::{self, MediaConnection, MediaKind};
 use super::results::{FacePair, ResultView};
 use super::scalars::int;
 use super::typed_analyses::{self, AnalysisConnection};
+use super::user::User;
 use super::{loader, page};
 use vultus_service::{FolderContents, FolderCursor};
 
@@ -78,7 +79,12 @@ impl Folder {
         int(self.0.folder.revision)
     }
 
-    /// The user who created it; null if the viewer may not see users of that company.
+    /// The company that it belongs to; null if the viewer may not see companies.
+    async fn company(&self, ctx: &Context<'_>) -> Result<Option<Company>> {
+        Ok(loader::company(ctx, self.0.folder.company_id).await?.map(Company))
+    }
+
+    /// The user who created it; null if the user was deleted, or you may not see it.
     async fn owner(&self, ctx: &Context<'_>) -> Result<Option<User>> {
         Ok(loader::user(ctx, self.0.folder.owner_id).await?.map(User))
     }

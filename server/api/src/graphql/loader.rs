@@ -12,13 +12,13 @@ use std::sync::Arc;
 use async_graphql::Context;
 use async_graphql::dataloader::{DataLoader, Loader};
 use vultus_core::{
-    Analysis, AnalysisId, Error, Folder, FolderId, JsonText, MediaId, Medium, Principal, Result,
-    User, UserId,
+    Analysis, AnalysisId, CompanyId, Error, Folder, FolderId, JsonText, MediaId, Medium, Principal,
+    Result, User, UserId,
 };
 
 use super::context::{AnswerCount, caller};
 use super::json::Json;
-use vultus_service::{FolderContents, JsonSelection, Selection, Services};
+use vultus_service::{Company, FolderContents, JsonSelection, Selection, Services};
 
 /// Reads on behalf of one principal.
 pub(super) struct Reader {
@@ -59,6 +59,23 @@ impl Loader<UserId> for Reader {
     async fn load(&self, ids: &[UserId]) -> Result<HashMap<UserId, Self::Value>, Self::Error> {
         let users = self.services.users(&self.principal, ids).await.map_err(Arc::new)?;
         Ok(users.into_iter().map(|user| (user.id, user)).collect())
+    }
+}
+
+/// A viewer that may not see companies finds none.
+impl Loader<CompanyId> for Reader {
+    type Value = Company;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        ids: &[CompanyId],
+    ) -> Result<HashMap<CompanyId, Self::Value>, Self::Error> {
+        let companies = match self.services.companies(&self.principal, ids).await {
+            Err(Error::Forbidden(_)) => Vec::new(),
+            other => other.map_err(Arc::new)?,
+        };
+        Ok(companies.into_iter().map(|company| (company.id, company)).collect())
     }
 }
 
@@ -190,6 +207,11 @@ pub(super) async fn folder(ctx: &Context<'_>, id: FolderId) -> Result<Option<Arc
 
 /// A user.
 pub(super) async fn user(ctx: &Context<'_>, id: UserId) -> Result<Option<User>> {
+    loader(ctx)?.load_one(id).await.map_err(|error| of_batch(&error))
+}
+
+/// A company.
+pub(super) async fn company(ctx: &Context<'_>, id: CompanyId) -> Result<Option<Company>> {
     loader(ctx)?.load_one(id).await.map_err(|error| of_batch(&error))
 }
 

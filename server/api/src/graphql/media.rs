@@ -102,7 +102,8 @@ pub(super) fn signed_url(ctx: &Context<'_>, what: &Download, expires_in: i32) ->
         Error::invalid("expiresIn", format!("must be 1 to {MAX_EXPIRES_IN} seconds"))
     })?;
     let request = request(ctx)?;
-    let path = request.services().signed_path(what, Duration::from_secs(seconds));
+    let (services, principal) = (request.services(), request.principal()?);
+    let path = services.signed_path(&principal, what, Duration::from_secs(seconds))?;
     Ok(Url(format!("{}{path}", request.base_url())))
 }
 

@@ -10,6 +10,7 @@ pub mod answer;
 pub mod artifact;
 pub mod challenge;
 pub mod check;
+pub mod company;
 pub mod context;
 pub mod document;
 pub mod error;
@@ -34,6 +35,7 @@ pub mod scalars;
 pub mod subscription;
 pub mod typed_analyses;
 pub mod upload;
+pub mod user;
 mod variables;
 
 use std::panic::AssertUnwindSafe;
@@ -168,11 +170,13 @@ impl Api {
 }
 
 fn builder(limits: &QueryLimits) -> SchemaBuilder<Query, Mutation, Subscription> {
-    Schema::build(Query, Mutation, Subscription)
+    Schema::build(Query, Mutation::default(), Subscription)
         .data(limits.clone())
         .limit_complexity(limits.complexity)
         .override_output_type_description::<async_graphql::ID>("An id: opaque text.")
         .override_output_type_description::<folder::FolderConnection>("A page of folders.")
+        .override_output_type_description::<company::CompanyConnection>("A page of companies.")
+        .override_output_type_description::<user::UserConnection>("A page of users.")
         .override_output_type_description::<media::MediaConnection>("A page of media.")
         .override_output_type_description::<typed_analyses::AnalysisConnection>(
             "A page of analyses.",

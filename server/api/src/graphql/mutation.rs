@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
+use async_graphql::{
+    Context, ID, InputObject, MaybeUndefined, MergedObject, Object, Result, SimpleObject,
+};
 use vultus_core::{AnalysisId, FolderId, MediaId};
 
 use super::account::{self, LoginInput, LogoutPayload, RefreshInput, TokensPayload};
 use super::challenge::{self, CreateChallengeInput, CreateChallengePayload};
 use super::check::{self, CheckInput, CheckPayload};
+use super::company::CompanyMutation;
 use super::context::{caller, request};
 use super::folder::Folder;
 use super::group::{AnalysisGroup, group};
@@ -17,13 +20,17 @@ use super::inputs::{
 };
 use super::json::Json;
 use super::media::{self, Media};
-use super::scalars::parse_id;
+use super::scalars::{optional_company, parse_id};
 use super::typed_analyses::{self, Analysis};
+use super::user::UserMutation;
 use vultus_service::{FolderChanged, FolderUpdate, NewFolder};
 
 /// A new folder with its first media and analyses.
 #[derive(Debug, InputObject)]
 pub struct CreateFolderInput {
+    /// The company that the folder belongs to; needed if you have none and several companies are
+    /// active.
+    company_id: Option<ID>,
     /// The client's key for the folder, unique within the company. A key in use is a CONFLICT with
     /// the other folder's `existingId`, if the caller can see that folder.
     external_id: Option<String>,
@@ -197,12 +204,18 @@ async fn made(ctx: &Context<'_>, changed: FolderChanged, wait_ms: Option<i32>) -
     })
 }
 
-/// The root of mutations.
-pub struct Mutation;
+/// Changes. With an `Idempotency-Key` header, those that create folders, media and analyses are safe
+/// to repeat.
+#[derive(Default, MergedObject)]
+pub struct Mutation(FolderMutation, CompanyMutation, UserMutation);
 
-/// Changes. With an `Idempotency-Key` header, those that create objects are safe to repeat.
+/// The mutations of folders and sessions.
+#[derive(Default)]
+pub struct FolderMutation;
+
+/// Changes of folders and sessions.
 #[Object]
-impl Mutation {
+impl FolderMutation {
     /// Starts a session. Must be the only field of its request.
     async fn login(
         &self,
@@ -236,6 +249,7 @@ impl Mutation {
         let (services, principal) = caller(ctx)?;
         let wait_ms = checked_wait(input.wait_ms)?;
         let new = NewFolder {
+            company_id: optional_company(input.company_id.as_ref(), "input.companyId")?,
             external_id: input.external_id,
             metadata: input.metadata.map(Json::unchecked),
             analyses: analysis_requests(input.analyses)?,

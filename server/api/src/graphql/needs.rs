@@ -43,7 +43,8 @@ fn of_field(name: &str) -> Needs {
         "createdAt" | "deletedId" | "externalId" | "metadata" | "owner" | "replayed"
         | "revision" | "updatedAt" => NOTHING,
         "createFolder" | "deleteFolder" | "updateFolder" => NOTHING,
-        "company" | "email" | "isService" | "name" | "role" | "viewer" => NOTHING,
+        "companies" | "company" | "deletingAt" | "disabledAt" | "email" | "isService"
+        | "mayStart" | "name" | "role" | "suspendedAt" | "user" | "users" | "viewer" => NOTHING,
         // Fields of media: the field that leads to them needs the media.
         "byteSize" | "contentType" | "duration" | "frameCount" | "frameRate" | "height"
         | "kind" | "originalName" | "sha256" | "tags" | "thumbnailUrl" | "url" | "width" => NOTHING,

@@ -3,18 +3,21 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Interface, Object, Result};
-use vultus_core::{AnalysisId, Error, FolderId, MediaId, Principal, UserId};
+use vultus_core::{AnalysisId, CompanyId, Error, FolderId, MediaId, Principal, UserId};
 
-use super::account::{self, User, Viewer};
+use super::account::{self, Viewer};
 use super::analysis_objects::{
     CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis, QualityAnalysis,
 };
+use super::company::{self, Company, CompanyConnection};
 use super::context::{caller, request};
 use super::folder::{self, Folder, FolderConnection, FolderFilter, FolderOrder, FolderPage};
 use super::info::{self, Analyzer, ServerInfo};
 use super::media::{self, Image, Media, ShotSet, Video};
 use super::page;
+use super::scalars::optional_company;
 use super::typed_analyses::{self, Analysis};
+use super::user::{self, User, UserConnection, UserFilter, UserPage};
 use vultus_service::{Selection, Services};
 
 /// An object with an id. All concrete types are listed here: with nested interfaces the library
@@ -22,6 +25,8 @@ use vultus_service::{Selection, Services};
 #[derive(Debug, Clone, Interface)]
 #[graphql(field(name = "id", ty = "ID", desc = "Id: a UUID that is unique over all types."))]
 pub enum Node {
+    /// A company.
+    Company(Company),
     /// A user.
     User(User),
     /// A folder.
@@ -106,9 +111,23 @@ async fn find_user(
     id: &ID,
 ) -> vultus_core::Result<Option<User>> {
     let Ok(id) = id.parse::<UserId>() else { return Ok(None) };
-    match services.user(principal, id).await {
-        Ok(user) => Ok(user.map(User)),
+    match services.users(principal, &[id]).await {
+        Ok(mut users) => Ok(users.pop().map(User)),
         // A role that sees no users gets null instead of an error, since it may see other objects.
+        Err(Error::Forbidden(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+async fn find_company(
+    services: &Services,
+    principal: &Principal,
+    id: &ID,
+) -> vultus_core::Result<Option<Company>> {
+    let Ok(id) = id.parse::<CompanyId>() else { return Ok(None) };
+    match services.companies(principal, &[id]).await {
+        Ok(mut companies) => Ok(companies.pop().map(Company)),
+        // As for users.
         Err(Error::Forbidden(_)) => Ok(None),
         Err(other) => Err(other),
     }
@@ -132,17 +151,19 @@ impl Query {
         #[graphql(desc = "The id.")] id: ID,
     ) -> Result<Option<Node>> {
         let (services, principal) = caller(ctx)?;
-        let (folder, medium, analysis, user) = tokio::try_join!(
+        let (folder, medium, analysis, user, company) = tokio::try_join!(
             find_folder(ctx, services, &principal, &id),
             find_medium(ctx, services, &principal, &id),
             find_analysis(services, &principal, &id),
             find_user(services, &principal, &id),
+            find_company(services, &principal, &id),
         )?;
         let node = folder
             .map(Node::from)
             .or(medium.map(Node::from))
             .or(analysis.map(Node::from))
-            .or(user.map(Node::from));
+            .or(user.map(Node::from))
+            .or(company.map(Node::from));
         Ok(node)
     }
 
@@ -156,15 +177,18 @@ impl Query {
         Ok(find_folder(ctx, services, &principal, &id).await?)
     }
 
-    /// A folder of your company by the client's key.
+    /// A folder of a company by the client's key.
     async fn folder_by_external_id(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The client's key.")] external_id: String,
+        #[graphql(desc = "The company; needed if you have none and several companies are active.")]
+        company_id: Option<ID>,
     ) -> Result<Option<Folder>> {
         let (services, principal) = caller(ctx)?;
+        let company = optional_company(company_id.as_ref(), "companyId")?;
         let found = services
-            .folder_by_external_id(&principal, &external_id, request(ctx)?.selection())
+            .folder_by_external_id(&principal, company, &external_id, request(ctx)?.selection())
             .await?;
         Ok(found.map(|contents| Folder(Arc::new(contents))))
     }
@@ -185,6 +209,53 @@ impl Query {
             FolderPage { first, after, filter: filter.unwrap_or_default(), order: order_by },
         )
         .await
+    }
+
+    /// A company by its id.
+    async fn company(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<Option<Company>> {
+        let (services, principal) = caller(ctx)?;
+        Ok(find_company(services, &principal, &id).await?)
+    }
+
+    /// The companies that you may see, oldest first.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn companies(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Only those with this text in the name, in any case.")] search: Option<
+            String,
+        >,
+    ) -> Result<CompanyConnection> {
+        company::list(ctx, first, after, search).await
+    }
+
+    /// A user by its id.
+    async fn user(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id.")] id: ID,
+    ) -> Result<Option<User>> {
+        let (services, principal) = caller(ctx)?;
+        Ok(find_user(services, &principal, &id).await?)
+    }
+
+    /// The users that you may see, oldest first.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Which users.")] filter: Option<UserFilter>,
+    ) -> Result<UserConnection> {
+        let filter = filter.unwrap_or_default();
+        user::list(ctx, UserPage { first, after, filter, company: None }).await
     }
 
     /// An analysis by its id.

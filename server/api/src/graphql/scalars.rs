@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use async_graphql::{ID, InputValueError, InputValueResult, Scalar, ScalarType, Value};
-use vultus_core::{Error, Result};
+use vultus_core::{CompanyId, Error, Result};
 
 /// An absolute URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,11 @@ impl ScalarType for Url {
 /// The id in an argument that refers to an object of kind `what`. A malformed id is not found.
 pub(super) fn parse_id<T: FromStr>(id: &ID, what: &'static str, argument: &str) -> Result<T> {
     id.parse().map_err(|_| Error::not_found(what, argument))
+}
+
+/// The company that an argument names.
+pub(super) fn optional_company(id: Option<&ID>, argument: &str) -> Result<Option<CompanyId>> {
+    id.map(|id| parse_id(id, "company", argument)).transpose()
 }
 
 /// A count as `Int`, whose maximum is 2³¹ − 1.

@@ -13,12 +13,13 @@ use vultus_core::Error;
 use super::node::Node;
 use super::request_id::RequestId;
 use super::respond;
-use vultus_service::OpenDownload;
+use vultus_service::{DownloadLink, OpenDownload};
 
 /// The query parameters of a signed URL.
 #[derive(Deserialize)]
 pub(super) struct Signature {
     expires: i64,
+    by: String,
     signature: String,
 }
 
@@ -30,14 +31,14 @@ pub(super) async fn handle(
     signature: Result<Query<Signature>, QueryRejection>,
     headers: HeaderMap,
 ) -> Response {
-    let Ok(Query(signature)) = signature else {
+    let Ok(Query(Signature { expires, by, signature })) = signature else {
         return respond::refusal(
             &Error::Forbidden("the URL is not signed".to_owned()),
             &request_id,
         );
     };
-    let opened =
-        node.services.open_download(&kind, &id, signature.expires, &signature.signature).await;
+    let link = DownloadLink { kind, id, expires, by, signature };
+    let opened = node.services.open_download(&link).await;
     let sent = match opened {
         Ok(download) => Ok(send(download, &headers)),
         Err(error) => Err(error),

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
-use vultus_core::{Error, Principal, Result};
+use vultus_core::{Error, Principal, Result, fair};
 
 use super::body::BodySource;
 use super::content_type::{ContentType, has_encoding};
@@ -214,7 +214,7 @@ impl Exchange {
             }
             let services = exchange.node.services.clone();
             hurried.hurry_while(move || services.uploads_are_scarce());
-            Ok((request, move || exchange.begin(principal, spool)))
+            Ok((request, move || exchange.begin(&principal, spool)))
         };
         let Upload { request, files } =
             multipart::read(source, boundary, limits, reserve, admit).await?;
@@ -228,10 +228,10 @@ impl Exchange {
         self.node.parsing.run(size, prepare).await
     }
 
-    fn begin(&self, principal: Principal, spool: SpoolKind) -> Result<UploadSink> {
+    fn begin(&self, principal: &Principal, spool: SpoolKind) -> Result<UploadSink> {
         match spool {
-            SpoolKind::Disk => self.node.services.begin_upload(&principal),
-            SpoolKind::Memory => self.node.services.begin_instant_upload(&principal),
+            SpoolKind::Disk => self.node.services.begin_upload(principal),
+            SpoolKind::Memory => self.node.services.begin_instant_upload(principal),
         }
     }
 
@@ -316,7 +316,10 @@ pub(super) const BODY_COST: usize = 4;
 /// Who the memory of a request belongs to.
 pub(super) fn owner(auth: &Auth) -> Owner {
     match auth {
-        Auth::Valid(principal) => Owner::User(principal.company_id, principal.user_id),
+        Auth::Valid(principal) => {
+            let owner = fair::Owner::from(principal);
+            Owner::User(owner.company, owner.user)
+        }
         Auth::Refused(_) | Auth::Absent => Owner::Stranger,
     }
 }

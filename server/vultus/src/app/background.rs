@@ -1,5 +1,5 @@
-//! Background tasks of a node: the sweeper of blobs, the watcher of plugins, the deletion of
-//! what has expired, and the return of free memory.
+//! Background tasks of a node: the sweeper of blobs, the watcher of plugins, erasures of companies,
+//! the deletion of what has expired, and the return of free memory.
 
 use super::ServeError;
 use super::options::BackgroundOptions;
@@ -21,6 +21,8 @@ use vultus_store::Store;
 const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 /// Time without a jump of the clock after which what has expired is deleted.
 const STEADY: time::Duration = time::Duration::hours(1);
+/// Pause between two looks for erasures of companies that are not complete.
+const ERASURES_INTERVAL: Duration = Duration::from_secs(30);
 /// Pause between two looks at the free memory of the allocator.
 const GIVE_BACK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -55,6 +57,7 @@ impl Background {
                 }
             }
         });
+        tasks.spawn(Self::complete_erasures(services.clone(), stop.clone()));
         let services = services.clone();
         let accept = Box::new(move |plugins: &[LoadedPlugin]| services.accept_plugins(plugins));
         tasks.spawn(plugins::watch(
@@ -67,6 +70,20 @@ impl Background {
         tasks.spawn(Self::give_back_memory(stop.clone()));
         tasks.spawn(Self::forget_expired(store, stop.clone()));
         Ok(Self { stop, tasks })
+    }
+
+    /// Completes erasures of companies that a node began and did not end.
+    async fn complete_erasures(services: Services, stop: CancellationToken) {
+        let mut timer = tokio::time::interval(ERASURES_INTERVAL);
+        timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(timer.tick()).await.is_some() {
+            if let Some(Err(error)) = stop.run_until_cancelled(services.complete_erasures()).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the erasure of a company is not complete yet"
+                );
+            }
+        }
     }
 
     /// Deletes what has expired, once the clock has been steady for a while: a clock that is ahead

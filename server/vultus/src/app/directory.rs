@@ -1,8 +1,8 @@
-//! Companies and users: those that the command line adds and lists, and the first administrator.
+//! Companies and users: those that the command line changes, and the first administrator.
 
 use super::ServeError;
 use super::data_folder;
-use super::open::open_keyring;
+use super::open::{open_blobs, open_keyring};
 use super::options::keys_dir;
 use crate::config::Config;
 use secrecy::ExposeSecret;
@@ -12,29 +12,47 @@ use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
 use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
-use vultus_service::{AddedUser, UserDirectory};
+use vultus_core::{CompanyId, Principal};
+use vultus_service::{AddedUser, CompanyEraser, Directory};
 use vultus_store::Store;
 
-/// Creates or reads companies and users in the configured store, also while a node serves from it.
+/// Creates, reads or changes companies and users in the configured store, also while a node serves
+/// from it.
 pub async fn in_directory<T>(
     config: &Config,
-    work: impl AsyncFnOnce(&UserDirectory) -> vultus_core::Result<T>,
+    work: impl AsyncFnOnce(&Directory) -> vultus_core::Result<T>,
 ) -> Result<T, ServeError> {
     data_folder::make(&config.data_dir)?;
+    let login_keys = LoginKeyring::new(&Keys::open(&keys_dir(config, &config.data_dir))?);
+    let passwords = Passwords::new(1)?;
+    with_store(config, async |store, keyring| {
+        work(&Directory::new(store, keyring, passwords, login_keys, Clock::system())).await
+    })
+    .await
+}
+
+/// Erases a company with everything that belongs to it, also while a node serves from the store.
+pub async fn erase_company(config: &Config, id: CompanyId) -> Result<(), ServeError> {
+    data_folder::make(&config.data_dir)?;
+    let blobs = open_blobs(config, &config.data_dir).await?;
+    with_store(config, async |store, keyring| {
+        let eraser = CompanyEraser::new(store, blobs, keyring, Clock::system());
+        eraser.erase(&Principal::Local, id).await
+    })
+    .await
+}
+
+async fn with_store<T>(
+    config: &Config,
+    work: impl AsyncFnOnce(Arc<dyn Store>, Keyring) -> vultus_core::Result<T>,
+) -> Result<T, ServeError> {
     let store = data_folder::open_store(&config.store.url, &config.data_dir).await?;
     let keyring = open_keyring(config, &config.data_dir, &store).await?;
-    let users = UserDirectory::new(store.clone(), keyring, Passwords::new(1)?, Clock::system());
-    let done = work(&users).await;
+    let done = work(store.clone(), keyring).await;
     if let Err(error) = store.close().await {
         tracing::warn!(error = &error as &dyn std::error::Error, "closing the store failed");
     }
     done.map_err(ServeError::Directory)
-}
-
-/// Removes the locks after failed logins of a name. Returns whether there were any.
-pub async fn unlock(config: &Config, email: &str) -> Result<bool, ServeError> {
-    let keys = LoginKeyring::new(&Keys::open(&keys_dir(config, &config.data_dir))?);
-    in_directory(config, async |users| users.unlock(email, &keys).await).await
 }
 
 /// Creates the first administrator if there are no users.
@@ -46,11 +64,17 @@ pub(super) async fn ensure_administrator(
     store: &Arc<dyn Store>,
     keyring: &Keyring,
     passwords: &Passwords,
+    keys: &Keys,
     config: &Config,
 ) -> Result<(), ServeError> {
-    let users =
-        UserDirectory::new(store.clone(), keyring.clone(), passwords.clone(), Clock::system());
-    let added = users.ensure_administrator(&config.admin.email).await;
+    let directory = Directory::new(
+        store.clone(),
+        keyring.clone(),
+        passwords.clone(),
+        LoginKeyring::new(keys),
+        Clock::system(),
+    );
+    let added = directory.ensure_administrator(&config.admin.email).await;
     if let Some(AddedUser { user, password: Some(password) }) =
         added.map_err(ServeError::Directory)?
     {

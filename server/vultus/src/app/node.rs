@@ -117,7 +117,7 @@ impl Node {
         let ((store, keyring), pools) = tokio::try_join!(opened, started)?;
         let passwords = Passwords::new(config.passwords.concurrency)?;
         if role != NodeRole::Work {
-            ensure_administrator(&store, &keyring, &passwords, config).await?;
+            ensure_administrator(&store, &keyring, &passwords, &keys, config).await?;
         }
         let parts = Parts {
             store: store.clone(),

@@ -1,7 +1,7 @@
 //! The command line. Prints text for people and JSON for programs; contains no logic of the domain.
 
-mod accounts;
 mod check;
+mod companies;
 mod eval;
 mod local;
 mod models;
@@ -10,6 +10,7 @@ mod outcome;
 mod plugin;
 mod report;
 mod store;
+mod users;
 
 use clap::{Parser, Subcommand};
 use outcome::FAILURE;
@@ -36,12 +37,12 @@ enum Command {
     /// Measure error rates on labelled data
     #[command(subcommand)]
     Eval(eval::EvalCommand),
-    /// Add and list companies
+    /// Add, list, rename, suspend and delete companies
     #[command(subcommand)]
-    Company(accounts::CompanyCommand),
-    /// Add and unlock accounts
+    Company(companies::CompanyCommand),
+    /// Add, list, change, unlock and delete users
     #[command(subcommand)]
-    User(accounts::UserCommand),
+    User(users::UserCommand),
     /// List the analyzers of this server; create and examine your own
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(plugin::PluginCommand),
@@ -72,8 +73,8 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Serve(serve) => operate::serve(config, &serve),
         Command::Check(check) => check::run(config, &check),
         Command::Eval(eval) => eval::run(config, &eval),
-        Command::Company(company) => accounts::company(config, &company),
-        Command::User(user) => accounts::user(config, &user),
+        Command::Company(company) => companies::run(config, &company),
+        Command::User(user) => users::run(config, &user),
         Command::Plugin(command) => plugin::run(config, &command),
         Command::Models(command) => models::run(config, &command),
         Command::Store(command) => store::run(config, &command),

@@ -30,7 +30,7 @@ impl Rights {
     }
 
     /// The principal at the opening.
-    pub(super) fn principal(&self) -> Principal {
+    pub(super) fn principal(&self) -> &Principal {
         self.0.socket.session().principal()
     }
 
@@ -50,7 +50,7 @@ impl Rights {
                 Standing::Unknown => {}
             }
             match self.0.services.authenticate(&self.0.token).await {
-                Ok(now) if now.principal == self.principal() => return Ok(()),
+                Ok(now) if now.principal == *self.principal() => return Ok(()),
                 Ok(_) => return Err(Closing::FORBIDDEN),
                 Err(Error::Unavailable { .. }) if begun.elapsed() < PATIENCE => sleep(PAUSE).await,
                 Err(error) => return Err(closing_of(&error)),

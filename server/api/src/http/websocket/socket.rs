@@ -265,7 +265,7 @@ impl Socket {
             request_id: self.origin.request_id.clone(),
             base_url: self.origin.base_url.clone(),
             client: self.origin.client,
-            principal: rights.principal(),
+            principal: rights.principal().clone(),
             next: next.clone(),
         };
         self.operations.start(id, operation.results(request), next, rights);
