@@ -37,6 +37,8 @@ pub struct NodeOptions {
     pub descriptors: Option<u64>,
     /// Size of a separate disk for the data folder.
     pub disk_bytes: Option<u64>,
+    /// Zip file with what the data folder has before the first start.
+    pub data: Option<PathBuf>,
 }
 
 /// A running node. Dropping it stops it and fails the test if anything is left running.
@@ -75,6 +77,9 @@ impl Node {
             std::fs::create_dir(folder.path().join("data")).expect("the data folder can be made");
             std::os::unix::fs::symlink(blobs, folder.path().join("data/blobs"))
                 .expect("a link can be made");
+        }
+        if let Some(data) = &options.data {
+            crate::place::unpack(data, &folder.path().join("data"));
         }
         let config = format!(
             "data_dir = {:?}\nplugins_dir = {:?}\nmodels_dir = {:?}\nlisten = \"127.0.0.1:0\"\n{}",
@@ -239,7 +244,7 @@ impl Node {
         (&self.email, &self.password)
     }
 
-    /// Returns a client without a token.
+    /// A client without a token.
     pub fn anonymous(&self) -> Client {
         Client::new(&self.url)
     }

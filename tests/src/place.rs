@@ -11,6 +11,12 @@ pub fn workspace_root() -> PathBuf {
         .to_owned()
 }
 
+/// Unpacks a zip into a new folder.
+pub fn unpack(zip: &Path, into: &Path) {
+    let archive = zip::ZipArchive::new(std::fs::File::open(zip).expect("the zip is there"));
+    archive.expect("it is a zip").extract(into).expect("the zip can be unpacked");
+}
+
 /// Path of an executable or library of the workspace, built with the same profile as this program.
 pub fn executable(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("a program knows its own path");

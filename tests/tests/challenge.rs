@@ -27,7 +27,7 @@ fn reason(error: &Value) -> &str {
 #[tokio::test]
 async fn challenge_is_answered_once_and_only_by_its_company() {
     let node = Node::start().await;
-    let client = node.client().await;
+    let client = node.client_as("owner@example.org", "client").await;
     let clip = [item("clip", &["video_selfie"], still_clip(node.scratch(), "obama2.jpg", 4.0))];
     let drawn = challenge(&client, json!({})).await;
     assert_eq!(drawn["gestures"].as_array().unwrap().len(), 2);

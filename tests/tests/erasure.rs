@@ -259,3 +259,73 @@ async fn deleted_medium_is_erased_and_its_copy_elsewhere_stays() {
     delete(&second).await;
     wait_until("the bytes to be gone", || async { node.blobs().is_empty().then_some(()) }).await;
 }
+
+/// Creates a company with a user and a folder; all of them name the canary.
+async fn company_with_passport(administrator: &Client) -> (Value, Value) {
+    let company = create_company(administrator, CANARY).await;
+    let user = "mutation($input: CreateUserInput!) { createUser(input: $input) { user { id } } }";
+    let email = format!("{CANARY}@example.org");
+    let input = json!({"email": email, "name": CANARY, "role": "CLIENT", "companyId": company,
+        "password": vultus_tests::PASSWORD});
+    administrator.data(user, json!({"input": input})).await;
+    let client = Client::new(administrator.url()).login(&email, vultus_tests::PASSWORD).await;
+    (company, folder_with_passport(&client).await)
+}
+
+const DELETE_COMPANY: &str =
+    "mutation($id: ID!) { deleteCompany(input: {companyId: $id}) { deletedId } }";
+
+#[tokio::test]
+async fn deleted_company_is_in_no_raw_file() {
+    let mut node = Node::start().await;
+    let administrator = node.client().await;
+    let (company, folder) = company_with_passport(&administrator).await;
+    let other = create_company(&administrator, "begun").await;
+    administrator.data(CREATE_FOLDER, json!({"input": {"companyId": other}})).await;
+    let traces = traces(&folder);
+    for trace in &traces {
+        assert!(file_with(&node.data(), trace.as_bytes()).is_some(), "{trace} is looked for");
+    }
+    administrator.data(DELETE_COMPANY, json!({"id": company})).await;
+    for trace in &traces {
+        wait_until("the raw files to hold no trace", || async {
+            file_with(&node.data(), trace.as_bytes()).is_none().then_some(())
+        })
+        .await;
+    }
+    assert_eq!(node.blobs(), Vec::<PathBuf>::new());
+    assert!(!node.log().contains(CANARY), "logs hold no names");
+    // An erasure that a killed node began is completed after the next start.
+    node.kill();
+    let database = rusqlite::Connection::open(node.data().join("vultus.db")).unwrap();
+    let begun = "UPDATE companies SET suspended_at = 1, deleting_at = 1 WHERE id = ?1";
+    assert_eq!(database.execute(begun, [other.as_str().unwrap()]).unwrap(), 1);
+    drop(database);
+    node.launch().await;
+    let administrator = node.client().await;
+    wait_until("the erasure to be completed", || async {
+        let answer = administrator.data("{ companies { nodes { id } } }", json!({})).await;
+        (answer["companies"]["nodes"].as_array().unwrap().len() == 1).then_some(())
+    })
+    .await;
+}
+
+async fn create_company(administrator: &Client, name: &str) -> Value {
+    let company = "mutation($name: String!) {
+        createCompany(input: {name: $name}) { company { id } } }";
+    let company = administrator.data(company, json!({"name": name})).await;
+    company["createCompany"]["company"]["id"].clone()
+}
+
+#[tokio::test]
+async fn deleted_company_is_in_no_document_of_mongodb() {
+    let options = ClusterOptions { members: 1, roles: vec!["all"], ..ClusterOptions::default() };
+    let cluster = Cluster::start(options).await;
+    let administrator = cluster.client(0).await;
+    let (company, folder) = company_with_passport(&administrator).await;
+    administrator.data(DELETE_COMPANY, json!({"id": company})).await;
+    let text = database_text(&cluster).await;
+    for trace in traces(&folder) {
+        assert!(!text.contains(&trace), "{trace} is left");
+    }
+}

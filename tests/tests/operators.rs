@@ -10,7 +10,7 @@ const EVIL: [&str; 7] =
     [r#"{"$gt":""}"#, "$where", "a.b.$[].c", "__proto__", "nul\u{0}byte", "' OR '1'='1", "%_*\\"];
 const MISSING: &str = "0192d0c4-0000-7000-8000-000000000000";
 const INTROSPECTION: &str = "{ __schema { types {
-      kind name inputFields { name defaultValue type { ...T } }
+      kind name enumValues { name } inputFields { name defaultValue type { ...T } }
       fields { name args { name defaultValue type { ...T } } type { ...T } }
     } } }
     fragment T on __Type {
@@ -66,7 +66,7 @@ impl Schema {
         let of = &self.0[text(&of["name"])];
         match (text(&of["kind"]), text(&of["name"])) {
             ("INPUT_OBJECT", _) => self.object(of, path, evil),
-            ("ENUM", _) => Value::Null,
+            ("ENUM", _) => of["enumValues"].as_array().unwrap().last().unwrap()["name"].clone(),
             (_, "JSON") if path.is_empty() => json!({}),
             (_, "JSON") => json!({evil: {evil: [evil]}, "$set": {"a.b": evil}}),
             (_, "Upload") => Value::Null,
@@ -203,7 +203,36 @@ async fn strings_come_back(client: &Client) {
     }
 }
 
-async fn no_string_is_an_operator(client: &Client) {
+/// Names of companies and users are read as they were written, and found by exactly them.
+async fn names_come_back(administrator: &Client) {
+    for (number, evil) in EVIL.into_iter().enumerate() {
+        let create = "mutation($name: String!, $email: String!) {
+            createCompany(input: {name: $name}) { company { id name } }
+            createUser(input: {name: $name, email: $email, role: OPERATOR}) { user { id name } } }";
+        let input = json!({"name": evil, "email": format!("{number}@example.org")});
+        let created = administrator.query(create, input).await;
+        if created["errors"][0]["extensions"]["code"] == "INVALID_INPUT" {
+            continue;
+        }
+        let find = "query($text: String!) {
+            companies(search: $text) { nodes { id name } }
+            users(filter: {search: $text}) { nodes { id name } } }";
+        let found = administrator.data(find, json!({"text": evil})).await;
+        let company = &created["data"]["createCompany"]["company"];
+        assert_eq!(found["companies"]["nodes"], json!([company]), "{evil:?}");
+        let user = &created["data"]["createUser"]["user"];
+        assert_eq!(found["users"]["nodes"], json!([user]), "{evil:?}");
+        assert_eq!(user["name"], json!(evil));
+    }
+}
+
+/// `administrator` administers the installation.
+async fn no_string_is_an_operator(administrator: &Client) {
+    let create = "mutation($password: String!) { createUser(input: {
+        email: \"lead@example.org\", role: CLIENT_ADMIN, password: $password}) { user { id } } }";
+    administrator.data(create, json!({"password": vultus_tests::PASSWORD})).await;
+    let client = Client::new(administrator.url());
+    let client = &client.login("lead@example.org", vultus_tests::PASSWORD).await;
     let schema = Schema::of(client).await;
     let create = async |input: Value| {
         let created = client.data(CREATE_FOLDER, json!({"input": input})).await;
@@ -226,6 +255,7 @@ async fn no_string_is_an_operator(client: &Client) {
     }
     assert!(tried > 200, "{tried} strings were found");
     strings_come_back(client).await;
+    names_come_back(administrator).await;
     let read = "query($id: ID!) { folder(id: $id) { externalId metadata revision } }";
     let unchanged = client.data(read, json!({"id": known})).await["folder"].clone();
     let expected =

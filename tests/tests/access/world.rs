@@ -5,9 +5,11 @@ use vultus_tests::{
     Client, Node, analysis, id_photo, item, sample, selfie_photo, shot_set, still_clip,
 };
 
-pub const ROLES: [&str; 5] = ["admin", "operator", "client", "client_admin", "client_operator"];
+/// The roles, in the order of the table of rights.
+pub const ROLES: [&str; 6] =
+    ["admin", "operator", "client", "client_service", "client_operator", "client_admin"];
 
-/// Owner of a folder, relative to the caller.
+/// Owner of a thing, relative to the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     Own,
@@ -44,6 +46,8 @@ pub struct Things {
     pub medium: String,
     pub analysis: String,
     pub owner: String,
+    /// Link to the medium, made for its owner.
+    pub link: String,
 }
 
 pub struct World {
@@ -52,6 +56,10 @@ pub struct World {
     pub callers: Vec<Client>,
     pub colleague: Client,
     pub stranger: Client,
+    /// The company of the callers that have one.
+    pub company: String,
+    /// The company of the stranger.
+    pub other: String,
 }
 
 impl World {
@@ -65,16 +73,33 @@ impl World {
         }
         let colleague = node.client_as("colleague@example.org", "client").await;
         let stranger = node.client_of_company("Other", "stranger@example.org", "client").await;
-        Self { node, callers, colleague, stranger }
+        let (company, other) = (company_of(&colleague).await, company_of(&stranger).await);
+        Self { node, callers, colleague, stranger, company, other }
     }
 
-    /// The client whose folders have this owner, relative to the caller.
+    /// The client that owns things of this kind, relative to the caller.
     pub fn owner(&self, caller: usize, whose: Whose) -> &Client {
         match whose {
             Whose::Own => &self.callers[caller],
             Whose::Colleagues => &self.colleague,
             Whose::Foreign => &self.stranger,
         }
+    }
+
+    /// The company of things, relative to the callers.
+    pub fn company(&self, whose: Whose) -> &str {
+        match whose {
+            Whose::Own | Whose::Colleagues => &self.company,
+            Whose::Foreign => &self.other,
+        }
+    }
+
+    /// Adds the company to an input, for an owner that has none.
+    pub fn of_company(&self, owner: &Client, mut input: Value) -> Value {
+        if owner.token() == self.callers[0].token() {
+            input["companyId"] = json!(self.company);
+        }
+        input
     }
 
     /// Creates a folder with a medium of each kind and two finished analyses.
@@ -88,9 +113,8 @@ impl World {
         ];
         let analyses = json!([{"type": "liveness"}, {"type": "face_match"}]);
         let input = json!({"externalId": name, "analyses": analyses, "waitMs": 30_000});
-        let folder = owner.create(&media, input).await;
+        let folder = owner.create(&media, self.of_company(owner, input)).await;
         let folder = owner.final_folder(folder["id"].as_str().unwrap()).await;
-        let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
         let analysis = id(analysis(&folder, "liveness"));
         Things {
             medium: id(&folder["media"]["nodes"][0]),
@@ -101,20 +125,51 @@ impl World {
 
     /// Creates a folder with one photo and no analysis.
     pub async fn plain(&self, owner: &Client, name: &str) -> Things {
-        let folder =
-            owner.create(&[selfie_photo(sample("obama2.jpg"))], json!({"externalId": name})).await;
+        let input = self.of_company(owner, json!({"externalId": name}));
+        let folder = owner.create(&[selfie_photo(sample("obama2.jpg"))], input).await;
         self.things(owner, &folder, name).await
     }
 
     async fn things(&self, owner: &Client, folder: &Value, name: &str) -> Things {
         let viewer = owner.data("{ viewer { user { id } } }", json!({})).await;
-        let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
+        let (folder, medium) = (id(folder), id(&folder["media"]["nodes"][0]));
+        let link = "query($id: ID!) { node(id: $id) { ... on Media { url } } }";
+        let link = owner.data(link, json!({"id": medium})).await;
         Things {
-            folder: id(folder),
+            folder,
             external_id: name.to_owned(),
-            medium: id(&folder["media"]["nodes"][0]),
+            medium,
             analysis: String::new(),
             owner: id(&viewer["viewer"]["user"]),
+            link: link["node"]["url"].as_str().unwrap().to_owned(),
         }
     }
+
+    /// Creates a user for one test of a mutation.
+    pub async fn victim(&self, whose: Whose) -> String {
+        let email = format!("{}@example.org", uuid::Uuid::now_v7());
+        let company = self.company(whose);
+        let input = json!({"email": email, "role": "CLIENT", "companyId": company,
+            "password": vultus_tests::PASSWORD});
+        let create = "mutation($input: CreateUserInput!) {
+            createUser(input: $input) { user { id } } }";
+        let created = self.callers[0].data(create, json!({"input": input})).await;
+        id(&created["createUser"]["user"])
+    }
+
+    /// Creates a company for one test of a mutation.
+    pub async fn victim_company(&self) -> String {
+        let create = "mutation { createCompany(input: {name: \"Victim\"}) { company { id } } }";
+        let created = self.callers[0].data(create, json!({})).await;
+        id(&created["createCompany"]["company"])
+    }
+}
+
+pub async fn company_of(client: &Client) -> String {
+    let viewer = client.data("{ viewer { user { company { id } } } }", json!({})).await;
+    id(&viewer["viewer"]["user"]["company"])
+}
+
+fn id(value: &Value) -> String {
+    value["id"].as_str().unwrap_or_else(|| panic!("{value:#} has no id")).to_owned()
 }

@@ -1,5 +1,5 @@
 //! The commands of the pages: each page is one session of bash, in order, beside a server that all
-//! pages share. A page that uses `$TOKEN` and does not get one runs after the login of the page
+//! pages share but those that add companies. A page that uses `$TOKEN` and does not get one runs after the login of the page
 //! that does.
 
 use serde_json::json;
@@ -136,9 +136,14 @@ async fn commands_of_the_pages_run_and_answer_as_shown() {
     let mut sessions = 0;
     for page in page::tested() {
         let blocks = page.blocks_of(&[Rule::Session, Rule::ServePlugins]);
-        if !blocks.is_empty() {
-            sessions += 1;
-            run(&node, &page, &blocks, &login);
+        if blocks.is_empty() {
+            continue;
+        }
+        sessions += 1;
+        // On the other pages one company is active, which need not be named.
+        match blocks.iter().any(|block| block.text.contains("vultus company add")) {
+            true => run(&Node::start().await, &page, &blocks, &login),
+            false => run(&node, &page, &blocks, &login),
         }
     }
     assert!(sessions > 5, "only {sessions} pages have commands");
