@@ -15,6 +15,7 @@ pub mod context;
 pub mod document;
 pub mod error;
 pub mod folder;
+pub mod gestures;
 pub mod group;
 pub mod info;
 mod input_shapes;

@@ -7,7 +7,8 @@ use vultus_core::{AnalysisId, CompanyId, Error, FolderId, MediaId, Principal, Us
 
 use super::account::{self, Viewer};
 use super::analysis_objects::{
-    CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis, QualityAnalysis,
+    CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, GesturesAnalysis, LivenessAnalysis,
+    QualityAnalysis,
 };
 use super::company::{self, Company, CompanyConnection};
 use super::context::{caller, request};
@@ -43,6 +44,8 @@ pub enum Node {
     FaceMatch(FaceMatchAnalysis),
     /// A document analysis.
     Document(DocumentAnalysis),
+    /// A gestures analysis.
+    Gestures(GesturesAnalysis),
     /// A quality analysis.
     Quality(QualityAnalysis),
     /// An analysis of another type.
@@ -65,6 +68,7 @@ impl From<Analysis> for Node {
             Analysis::Liveness(analysis) => Self::Liveness(analysis),
             Analysis::FaceMatch(analysis) => Self::FaceMatch(analysis),
             Analysis::Document(analysis) => Self::Document(analysis),
+            Analysis::Gestures(analysis) => Self::Gestures(analysis),
             Analysis::Quality(analysis) => Self::Quality(analysis),
             Analysis::Custom(analysis) => Self::Custom(analysis),
         }
