@@ -16,8 +16,8 @@ const LEAST_RATE: f64 = 14.5;
 const LEAST_RATE_OF_BLINKS: f64 = 23.5;
 /// Least duration of a clip, in microseconds.
 const SHORTEST_US: i64 = 1_500_000;
-/// Durations of a clip that answers a challenge, 4 to 8 s, in microseconds. Recorders start and stop
-/// up to half a second early or late.
+/// Durations of a clip that answers a challenge, 4 to 8 s, in microseconds. Recorders start and
+/// stop up to half a second early or late.
 const CHALLENGE_US: std::ops::RangeInclusive<i64> = 3_500_000..=8_500_000;
 /// Degrees from the camera's axis from which the first second does not show a face at rest.
 const TURNED: f32 = 25.0;

@@ -9,8 +9,8 @@
 //!   before and after;
 //! - smile: from 0.45 and neutral + 0.35 for 0.4 s, yaw within 20°, pitch within 15°, nose within
 //!   10 %; below 0.2 in the 2.5 s before;
-//! - blink: lids from their median of 3 s + 0.22 for less than 0.5 s, open before and after, opening
-//!   at most 60 % of its median, within 25° of the camera and 20° of neutral;
+//! - blink: lids from their median of 3 s + 0.22 for less than 0.5 s, open before and after,
+//!   opening at most 60 % of its median, within 25° of the camera and 20° of neutral;
 //! - zoom: distance of the eyes × 1.25 or × 0.8 for 0.3 s, yaw within 20°.
 //!
 //! A head that turns to its profile is lost: a gap between two frames that are turned by 30° to

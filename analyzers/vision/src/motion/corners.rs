@@ -71,8 +71,8 @@ struct GradientSums<'p> {
     columns: Range<usize>,
     /// The next row.
     next: usize,
-    /// Products of the last rows, `xx`, `xy` and `yy` of each pixel from [`RADIUS`] before the first
-    /// column on; row `y` is at `y % SIDE`.
+    /// Products of the last rows, `xx`, `xy` and `yy` of each pixel from [`RADIUS`] before the
+    /// first column on; row `y` is at `y % SIDE`.
     products: [Vec<[f32; 3]>; SIDE],
     down: Vec<[f32; 3]>,
     strengths: Vec<f32>,

@@ -76,8 +76,8 @@ pub struct SeenGesture {
     from_seconds: f64,
     /// Its end, likewise.
     to_seconds: f64,
-    /// Its most extreme measure: degrees from the face at rest, 0–1 of a smile or blink, or a factor
-    /// of the distance.
+    /// Its most extreme measure: degrees from the face at rest, 0–1 of a smile or blink, or a
+    /// factor of the distance.
     peak: Option<f64>,
     /// Why it does not count; null if it counts.
     flaw: Option<GestureFlaw>,
@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn seen_gestures_are_read_under_the_names_of_the_result() {
         let seen = json!([
-            {"gesture": "left", "fromUs": 1_500_000, "toUs": 2_000_000, "peak": -31.5, "flaw": null},
+            {"gesture": "left", "fromUs": 1_500_000, "toUs": 2_000_000, "peak": -31.5},
             {"gesture": "zoom_in", "fromUs": 0, "toUs": 1, "peak": 1.3, "flaw": "TOO_FAST"},
             {"gesture": "wink", "fromUs": 0, "toUs": 1, "peak": 1.0, "flaw": null},
         ]);
