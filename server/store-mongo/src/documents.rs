@@ -3,6 +3,7 @@
 
 mod accounts;
 mod analyses;
+mod audit;
 mod folders;
 
 pub(super) use accounts::{
@@ -11,6 +12,7 @@ pub(super) use accounts::{
 pub(super) use analyses::{
     AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument, RunState,
 };
+pub(super) use audit::{AuditDocument, AuditHeadDocument};
 pub(super) use folders::{
     FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, metadata_pair,
     metadata_pairs,
