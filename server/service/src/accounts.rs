@@ -1,7 +1,8 @@
 //! Logins, sessions and users.
 
+use crate::audit::{Audit, Caller, of_optional_company};
 use crate::detached::DetachedWork;
-use crate::errors::stored;
+use crate::errors::{of_store, stored};
 use crate::keyed_locks::{KeyedLock, KeyedLocks};
 use crate::sessions::{SessionCache, principal_of};
 use crate::types::{Authenticated, Tokens, ViewerInfo};
@@ -19,7 +20,8 @@ use vultus_auth::tokens;
 use vultus_auth::tokens::AccessTokens;
 use vultus_core::clock::Clock;
 use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
-use vultus_core::{Error, Principal, Result, SessionId, User, UserId};
+use vultus_core::{CompanyId, Error, Principal, Result, SessionId, User, UserId};
+use vultus_store::audit::{Actor, AuditAction, AuditObject, NewEntry, Origin};
 use vultus_store::{Rotation, Session};
 
 /// The part that logs users in and verifies their tokens. Cheap to clone.
@@ -28,6 +30,7 @@ pub(crate) struct Accounts(Arc<State>);
 
 struct State {
     store: Arc<dyn vultus_store::Accounts>,
+    audit: Audit,
     access_tokens: AccessTokens,
     refresh_lifetime: Duration,
     session_lifetime: Duration,
@@ -54,6 +57,7 @@ pub(crate) struct Credentials {
 impl Accounts {
     pub(crate) fn new(
         store: Arc<dyn vultus_store::Accounts>,
+        audit: Audit,
         credentials: Credentials,
         detached: DetachedWork,
         clock: Clock,
@@ -67,6 +71,7 @@ impl Accounts {
         } = credentials;
         Self(Arc::new(State {
             store,
+            audit,
             access_tokens,
             refresh_lifetime,
             session_lifetime,
@@ -106,6 +111,7 @@ impl Accounts {
             state.addresses.charge(from, Instant::now()).map_err(too_many_failures)?;
         }
         let found = stored(state.store.user_by_email(&email).await)?;
+        let known = found.as_ref().map(|found| (found.user.id, found.user.company_of_role()));
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let is_right = state.passwords.verify(password, hash, from).await?;
         // Read again under the lock: concurrent guesses must see the failures counted before them.
@@ -119,10 +125,10 @@ impl Accounts {
                 stored(state.store.record_login(&keys, LoginOutcome::Succeeded, now).await)?;
                 drop(counting);
                 self.refuse_inactive(&found.user).await?;
-                self.begin_session(found.user, now).await
+                self.begin_session(found.user, from, now).await
             }
             _ => {
-                self.count_failed_login(keys, now, counting);
+                self.count_failed_login(keys, known, from, now, counting);
                 Err(Error::Unauthenticated("wrong e-mail or password".to_owned()))
             }
         }
@@ -141,16 +147,36 @@ impl Accounts {
         }
     }
 
-    /// Counts a failure in the background: a slow store does not delay the answer.
+    /// Counts a failure in the background: a slow store does not delay the answer. Names that no
+    /// user has (`known` is absent) are countless, so that their entries in the audit log are few.
     fn count_failed_login(
         &self,
         keys: LoginKeys,
+        known: Option<(UserId, Option<CompanyId>)>,
+        from: IpAddr,
         now: OffsetDateTime,
         counting: KeyedLock<String>,
     ) {
-        let store = self.0.store.clone();
+        let (store, audit) = (self.0.store.clone(), self.0.audit.clone());
+        let (user, company) = known.unzip();
+        let chain = of_optional_company(company.flatten());
+        let origin = Some(Origin::of(from));
+        let entry = NewEntry {
+            object: user.map(AuditObject::User),
+            ..audit.entry_by(Actor::Unknown, origin, AuditAction::LoginFailed, chain)
+        };
         self.0.detached.spawn(async move {
-            if let Err(error) = store.record_login(&keys, LoginOutcome::Failed, now).await {
+            let counted = match user {
+                Some(_) => {
+                    let recording = audit.recording(entry);
+                    stored(recording.record_login(&keys, LoginOutcome::Failed, now).await)
+                }
+                None => match store.record_login(&keys, LoginOutcome::Failed, now).await {
+                    Ok(()) => audit.record_once(vec![entry]).await,
+                    Err(error) => Err(of_store(error)),
+                },
+            };
+            if let Err(error) = counted {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "could not count a failed login"
@@ -160,7 +186,7 @@ impl Accounts {
         });
     }
 
-    async fn begin_session(&self, user: User, now: OffsetDateTime) -> Result<Tokens> {
+    async fn begin_session(&self, user: User, from: IpAddr, now: OffsetDateTime) -> Result<Tokens> {
         let session = Session {
             id: SessionId(Uuid::now_v7()),
             user_id: user.id,
@@ -170,11 +196,21 @@ impl Accounts {
         };
         let refresh_token = tokens::new_refresh_token();
         let refresh_sha256 = tokens::refresh_sha256(&refresh_token);
-        stored(self.0.store.create_session(&session, &refresh_sha256).await)?;
+        let (audit, origin) = (&self.0.audit, Some(Origin::of(from)));
+        let chain = of_optional_company(user.company_of_role());
+        let entry = NewEntry {
+            object: Some(AuditObject::Session(session.id)),
+            ..audit.entry_by(Actor::User(user.id), origin, AuditAction::LoggedIn, chain)
+        };
+        stored(audit.recording(entry).create_session(&session, &refresh_sha256).await)?;
         self.issue(user, session, refresh_token, now)
     }
 
-    pub(crate) async fn refresh(&self, refresh_token: &str) -> Result<Tokens> {
+    pub(crate) async fn refresh(
+        &self,
+        refresh_token: &str,
+        origin: Option<Origin>,
+    ) -> Result<Tokens> {
         let now = self.0.clock.now();
         let next_token = tokens::new_refresh_token();
         let old = tokens::refresh_sha256(refresh_token);
@@ -182,9 +218,21 @@ impl Accounts {
         let expires_at = now + self.0.refresh_lifetime;
         let longest = self.0.session_lifetime;
         match stored(self.0.store.rotate_refresh(&old, &new, now, expires_at, longest).await)? {
-            Rotation::Rotated(session, user) => self.issue(user, session, next_token, now),
+            Rotation::Rotated(session, user) => {
+                let chain = of_optional_company(user.company_of_role());
+                let action = AuditAction::SessionRefreshed;
+                let entry = NewEntry {
+                    object: Some(AuditObject::Session(session.id)),
+                    ..self.0.audit.entry_by(Actor::User(user.id), origin, action, chain)
+                };
+                self.0.audit.record(&[entry]).await?;
+                self.issue(user, session, next_token, now)
+            }
             Rotation::Reused => {
                 tracing::warn!("a refresh token was used twice; its session is revoked");
+                let (action, chain) = (AuditAction::RefreshTokenReused, of_optional_company(None));
+                let entry = self.0.audit.entry_by(Actor::Unknown, origin, action, chain);
+                self.0.audit.record_once(vec![entry]).await?;
                 Err(Error::Unauthenticated(
                     "the refresh token was already used; log in again".to_owned(),
                 ))
@@ -213,9 +261,14 @@ impl Accounts {
         })
     }
 
-    pub(crate) async fn logout(&self, caller: &Principal) -> Result<()> {
+    pub(crate) async fn logout(&self, caller: &Caller) -> Result<()> {
         if let Some(id) = caller.session_id() {
-            stored(self.0.store.revoke_session(id).await)?;
+            let chain = of_optional_company(caller.company_id());
+            let entry = NewEntry {
+                object: Some(AuditObject::Session(id)),
+                ..self.0.audit.entry(caller, AuditAction::LoggedOut, chain)
+            };
+            stored(self.0.audit.recording(entry).revoke_session(id).await)?;
             self.0.sessions.remove(id);
         }
         Ok(())
