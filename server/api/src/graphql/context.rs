@@ -177,6 +177,7 @@ impl RequestContext {
     #[must_use]
     pub fn with_client(mut self, client: IpAddr) -> Self {
         self.client = client;
+        self.services = self.services.for_client(client);
         self
     }
 

@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod analysis_objects;
 pub mod answer;
 pub mod artifact;
+pub mod audit;
 pub mod challenge;
 pub mod check;
 pub mod company;
@@ -175,6 +176,7 @@ fn builder(limits: &QueryLimits) -> SchemaBuilder<Query, Mutation, Subscription>
         .data(limits.clone())
         .limit_complexity(limits.complexity)
         .override_output_type_description::<async_graphql::ID>("An id: opaque text.")
+        .override_output_type_description::<audit::AuditConnection>("A page of the audit log.")
         .override_output_type_description::<folder::FolderConnection>("A page of folders.")
         .override_output_type_description::<company::CompanyConnection>("A page of companies.")
         .override_output_type_description::<user::UserConnection>("A page of users.")

@@ -10,6 +10,7 @@ use super::analysis_objects::{
     CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, GesturesAnalysis, LivenessAnalysis,
     QualityAnalysis,
 };
+use super::audit::{self, AuditConnection, AuditFilter};
 use super::company::{self, Company, CompanyConnection};
 use super::context::{caller, request};
 use super::folder::{self, Folder, FolderConnection, FolderFilter, FolderOrder, FolderPage};
@@ -270,6 +271,18 @@ impl Query {
     ) -> Result<Option<Analysis>> {
         let (services, principal) = caller(ctx)?;
         Ok(find_analysis(services, &principal, &id).await?)
+    }
+
+    /// The audit log, newest entries first. Entries appear within a second.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Which entries.")] filter: Option<AuditFilter>,
+    ) -> Result<AuditConnection> {
+        audit::list(ctx, first, after, filter.unwrap_or_default()).await
     }
 
     /// The loaded plugins.
