@@ -1,5 +1,6 @@
 //! The command line. Prints text for people and JSON for programs; contains no logic of the domain.
 
+mod audit;
 mod check;
 mod companies;
 mod eval;
@@ -43,6 +44,9 @@ enum Command {
     /// Add, list, change, unlock and delete users
     #[command(subcommand)]
     User(users::UserCommand),
+    /// Read and verify the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// List the analyzers of this server; create and examine your own
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(plugin::PluginCommand),
@@ -75,6 +79,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Eval(eval) => eval::run(config, &eval),
         Command::Company(company) => companies::run(config, &company),
         Command::User(user) => users::run(config, &user),
+        Command::Audit(command) => audit::run(config, &command),
         Command::Plugin(command) => plugin::run(config, &command),
         Command::Models(command) => models::run(config, &command),
         Command::Store(command) => store::run(config, &command),
