@@ -67,7 +67,7 @@ fn forged(token: &str) -> String {
 
 /// An expired token opens nothing.
 pub async fn expired_token_opens_nothing(roots: &Roots) {
-    let config = "tokens.access_seconds = 1\n".to_owned();
+    let config = "tokens.access_seconds = 5\n".to_owned();
     let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
     let client = node.client().await;
     wait_until("the token to expire", || async {
