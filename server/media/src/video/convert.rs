@@ -33,6 +33,12 @@ enum Output {
     Planar,
 }
 
+/// The native one. `Pixel::RGB48` is a separate value, which no frame has.
+#[cfg(target_endian = "little")]
+const RGB48: Pixel = Pixel::RGB48LE;
+#[cfg(target_endian = "big")]
+const RGB48: Pixel = Pixel::RGB48BE;
+
 type Scaler = (Setup, Context, frame::Video);
 
 /// Converts the frames of one track; creates a new scaler only when the frames change.
@@ -156,7 +162,7 @@ fn scaler(setup: &Setup) -> Option<Context> {
     let flags = Flags::BILINEAR;
     let pixel = match setup.output {
         Output::Rgb => Pixel::RGB24,
-        Output::Wide(..) => Pixel::RGB48,
+        Output::Wide(..) => RGB48,
         Output::Planar => Pixel::YUV420P,
     };
     let mut scaler = Context::get(format, from.0, from.1, pixel, to.0, to.1, flags).ok()?;

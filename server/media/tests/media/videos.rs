@@ -125,6 +125,21 @@ fn display_matrices_turn_every_clip_upright() {
 }
 
 #[test]
+fn high_dynamic_range_clips_keep_their_colours() {
+    for transfer in ["smpte2084", "arib-std-b67"] {
+        let params = "log-level=none:pools=none:colorprim=bt2020:colormatrix=bt2020nc:transfer=";
+        let params = format!("{params}{transfer}");
+        let options = ["-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le"];
+        let tags = ["-vf", "scale=out_color_matrix=bt2020", "-x265-params", &params, "-t", "0.6"];
+        let frames = decode(&clip(QUADRANTS, &[&options[..], &tags].concat(), "mp4")).unwrap();
+        assert_eq!(frames.frames.len(), 16, "{transfer}");
+        let brightest = |pixel: [u8; 3]| (0..3).max_by_key(|channel| pixel[*channel]);
+        let [red, green, blue, _] = quarters(&frames.frames[8]).map(brightest);
+        assert_eq!([red, green, blue], [Some(0), Some(1), Some(2)], "{transfer}");
+    }
+}
+
+#[test]
 fn every_codec_and_container_of_the_list_gives_true_colours() {
     let vp9: &[&str] = &["-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime"];
     let vp8: &[&str] = &["-c:v", "libvpx", "-cpu-used", "8", "-deadline", "realtime"];
