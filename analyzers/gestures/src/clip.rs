@@ -1,7 +1,9 @@
 //! Judges one clip.
 
+use std::collections::BTreeSet;
+
 use vultus_plugin_api::Failure;
-use vultus_vision::{ExpressionModel, FaceTrack, MeshFrame, cosine};
+use vultus_vision::{ExpressionModel, FaceTrack, MeshFrame, cosine, turns_to_upright};
 
 use crate::detect::{self, Seen};
 use crate::gesture::Gesture;
@@ -67,6 +69,7 @@ impl Clip {
         }
         let mut findings = self.findings_of_track(series.as_ref());
         match &series {
+            None if self.lies_on_its_side() => findings.push((Finding::Sideways, None)),
             None => findings.push((Finding::NoFace, None)),
             Some(series) => {
                 // What the frames cannot show is neither missing nor wrong.
@@ -97,12 +100,14 @@ impl Clip {
         Ok(Judged { report, findings })
     }
 
-    /// Whether it is one person. Only faces that look into the camera are compared: the template of
-    /// one in profile is unlike that of the same person from the front.
+    /// Whether it is one person: whether the track changes, and whether the faces that look into
+    /// the camera are alike. The template of one in profile is unlike that of the same person from
+    /// the front.
     fn findings_of_track(&self, series: Option<&Series>) -> Vec<(Finding, Option<u32>)> {
         let mut findings = Vec::new();
         let crowded = self.track.face_counts.iter().position(|count| *count > 1);
         findings.extend(crowded.map(|frame| (Finding::MultipleFaces, Some(frame as u32))));
+        let mut changes: BTreeSet<u32> = self.track.changes.iter().copied().collect();
         let mut first: Option<&[f32]> = None;
         for frame in &self.track.frames {
             let Some(template) = &frame.template else { continue };
@@ -111,10 +116,18 @@ impl Clip {
             }
             let first = *first.get_or_insert(template);
             if cosine(first, template) < SAME_PERSON {
-                findings.push((Finding::FaceChanged, Some(frame.frame)));
+                changes.insert(frame.frame);
             }
         }
+        findings.extend(changes.into_iter().map(|frame| (Finding::FaceChanged, Some(frame))));
         findings
+    }
+
+    /// Whether most faces of the full frames lie on their side, where no mesh is found.
+    fn lies_on_its_side(&self) -> bool {
+        let frames = &self.track.frames;
+        let lying = frames.iter().filter(|frame| turns_to_upright(&frame.landmarks) != 0);
+        lying.count() * 2 > frames.len()
     }
 
     /// Why the clip cannot be judged.

@@ -247,9 +247,16 @@ fn blinks(series: &Series, to: &mut Vec<Seen>) {
         if !closed(first) {
             continue;
         }
-        let end = (first..series.times.len()).find(|i| !closed(*i)).unwrap_or(series.times.len());
+        let mut last = first;
+        // One frame in the middle may look open.
+        while let Some(later) = (last + 1..series.times.len())
+            .take_while(|i| series.times[*i] - series.times[last] <= BRIDGE_US)
+            .find(|i| closed(*i))
+        {
+            last = later;
+        }
+        let end = last + 1;
         next = end;
-        let last = end - 1;
         let openings = &series.frames[first.saturating_sub(1)..series.frames.len().min(end + 1)];
         let narrowest = openings.iter().flatten().map(|it| it.opening).fold(f32::MAX, f32::min);
         let is_short = series.times[last] - series.times[first] < BLINK_US;

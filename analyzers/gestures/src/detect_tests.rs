@@ -132,6 +132,12 @@ fn blink_closes_and_opens_both_eyes() {
     assert_eq!(blink(0.6, 0.25, 0.12), [], "the lids do not meet");
     assert_eq!(blink(0.25, 0.1, 0.12), []);
     assert_eq!(blink(0.6, 0.1, 0.9), [], "closed eyes");
+    let flickering = series(5.0, |t, it| {
+        if (2.0..2.2).contains(&t) && !(2.09..2.12).contains(&t) {
+            (it.closed, it.opening) = (0.6, 0.1);
+        }
+    });
+    assert_eq!(found(&flickering), [(Gesture::Blink, None)]);
     let opening = series(5.0, |t, it| {
         if t < 0.13 {
             (it.closed, it.opening) = (0.7, 0.05);
