@@ -264,7 +264,16 @@ fn blinks(series: &Series, to: &mut Vec<Seen>) {
         let facing = |it: &Measures| it.absolute_yaw.abs() < 25.0 && it.yaw.abs() < TURN;
         let faces = series.frames[first..end].iter().flatten().all(facing);
         let was_open = first > 0 && end < series.times.len();
-        if faces && is_short && was_open && narrowest <= 0.6 * around(first, |it| it.opening) {
+        // The median around a later frame may be lower: the same blink again.
+        let continues = to.last().is_some_and(|last| {
+            last.gesture == Gesture::Blink && series.times[first] - last.to_us <= BRIDGE_US
+        });
+        if faces
+            && is_short
+            && was_open
+            && !continues
+            && narrowest <= 0.6 * around(first, |it| it.opening)
+        {
             let strongest = series.frames[first..end].iter().flatten().map(|it| it.closed);
             to.push(Seen {
                 gesture: Gesture::Blink,
