@@ -2,9 +2,9 @@
 
 use crate::catalog::Catalog;
 use crate::challenges::ChallengeVerifier;
+use crate::examinations::Examinations;
 use crate::options::{CheckerOptions, RequestLimits};
 use crate::plan::{self, ChallengeRules, CheckedRequest};
-use crate::turns::Turns;
 use crate::types::AnalysisRequest;
 use std::sync::Arc;
 use vultus_blobs::MemoryBudget;
@@ -21,8 +21,8 @@ pub struct Checker {
     pub(crate) limits: RequestLimits,
     /// Memory for uploads that are decrypted to be examined.
     pub(crate) memory: MemoryBudget,
-    /// Turns at the workers that examine.
-    pub(crate) examinations: Turns,
+    /// Permits to have a file examined.
+    pub(crate) examinations: Examinations,
     /// Whether passive liveness needs an answered challenge beside it for SUCCESS.
     require_challenge: bool,
 }
@@ -33,7 +33,7 @@ impl Checker {
         let catalog = Catalog::new(pools.clone(), options.policies, clock)
             .map_err(|message| Error::invalid("analyzers", message))?;
         let memory = MemoryBudget::new(options.upload_memory_bytes);
-        let examinations = Turns::new(options.examinations);
+        let examinations = Examinations::new(options.examinations);
         let require_challenge = options.require_challenge;
         let catalog = Arc::new(catalog);
         let limits = options.limits;

@@ -114,12 +114,12 @@ impl Checker {
         Ok(validated)
     }
 
-    /// Has a worker examine a file, when it is the owner's turn. As a task: a request that is not
-    /// polled must not hold a turn, nor memory.
+    /// Has a worker examine a file, when the owner gets a permit. As a task: a request that
+    /// is not polled must not hold a permit, nor memory.
     async fn probe(&self, owner: Owner, file: UploadedFile, argument: String) -> Result<Probed> {
         let checker = self.clone();
         let probing = tokio::spawn(async move {
-            let _turn = checker.examinations.take(owner).await?;
+            let _permit = checker.examinations.take(owner).await?;
             let readable = file.readable(&checker.memory).await?;
             let (pools, company) = (&checker.pools, Some(owner.company));
             let probed = pools.probe(company, readable.descriptor()?, file.byte_size()).await;
