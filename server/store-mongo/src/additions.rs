@@ -4,7 +4,7 @@ use super::accounts::forget_after;
 use super::collections::Collections;
 use super::documents::{
     AnalysisDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership,
-    RunDocument,
+    RunDocument, medium_bytes,
 };
 use super::fault::Answer;
 use super::folder_update::touched;
@@ -50,6 +50,7 @@ pub(super) async fn create_folder(
         document.asked_at = newest_analysis(new).map(nanoseconds);
     }
     document.members = members(additions);
+    document.media_bytes = media_bytes(additions);
     add(transaction, &document, 0, additions).await?;
     transaction.collections.folders.insert_one(document).session(&mut transaction.session).await?;
     Ok(Created::New)
@@ -83,6 +84,7 @@ pub(super) async fn add_to_folder(
     let raised = update.entry("$inc").or_insert_with(|| doc! {}.into());
     if let Some(raised) = raised.as_document_mut() {
         raised.insert("members", members(additions));
+        raised.insert("media_bytes", media_bytes(additions));
         raised.insert("open_analyses", additions.group.as_ref().map_or(0, open_analyses));
     }
     if let Some(new) = &additions.group {
@@ -134,6 +136,10 @@ fn dates(
         dates.insert("asked_at", requested_at.map(nanoseconds));
     }
     dates
+}
+
+fn media_bytes(additions: &FolderAdditions) -> i64 {
+    additions.media.iter().map(medium_bytes).fold(0, i64::saturating_add)
 }
 
 fn members(additions: &FolderAdditions) -> i64 {

@@ -125,6 +125,7 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
                 plain(doc! { "owner_id": 1, "created_at": 1, "_id": 1 }),
                 plain(doc! { "owner_id": 1, "updated_at": 1, "_id": 1 }),
                 plain(doc! { "company_id": 1, "metadata_pairs": 1, "created_at": 1 }),
+                plain(doc! { "company_id": 1, "metadata_bytes": 1, "media_bytes": 1 }),
                 partial(
                     doc! { "company_id": 1, "created_at": 1, "open_analyses": 1 },
                     doc! { "open_analyses": { "$gt": 0 } },

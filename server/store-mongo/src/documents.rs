@@ -14,8 +14,8 @@ pub(super) use analyses::{
 };
 pub(super) use audit::{AuditDocument, AuditHeadDocument};
 pub(super) use folders::{
-    FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, metadata_pair,
-    metadata_pairs,
+    FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, medium_bytes,
+    metadata_pair, metadata_pairs,
 };
 
 #[cfg(test)]

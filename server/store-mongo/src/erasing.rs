@@ -37,6 +37,7 @@ pub(super) async fn delete_medium(
         .session(&mut *session)
         .await?
         .ok_or(StoreError::NotFound("medium"))?;
+    let freed = found.bytes;
     let found: Medium = found.into();
     let folder = id(found.folder_id);
     let taking = doc! { "member.folder_id": folder, "media.media_id": id(medium) };
@@ -69,7 +70,8 @@ pub(super) async fn delete_medium(
     }
     let Transaction { session, collections, .. } = &mut *transaction;
     collections.media.delete_one(doc! { "_id": id(medium) }).session(&mut *session).await?;
-    let changed = changed_folder(transaction, folder, cancelled, now).await?;
+    let changed =
+        changed_folder(transaction, folder, Lost { cancelled, bytes: freed }, now).await?;
     let tombstones = tombstone_unreferenced(transaction, &keys, now, NEVER).await?;
     Ok((changed, Orphans { tombstones }))
 }
@@ -93,11 +95,18 @@ fn left_of(analysis: &Analysis) -> Answer<Document> {
     })
 }
 
+/// What a folder loses with a medium.
+struct Lost {
+    /// Number of cancelled analyses.
+    cancelled: i64,
+    bytes: i64,
+}
+
 /// Changes a folder after the deletion of a medium, so that its verdict is stale.
 async fn changed_folder(
     transaction: &mut Transaction<'_>,
     folder: Uuid,
-    cancelled: i64,
+    lost: Lost,
     now: OffsetDateTime,
 ) -> Answer<Folder> {
     let Transaction { session, collections, .. } = transaction;
@@ -117,7 +126,8 @@ async fn changed_folder(
     let mut update = touched(Some(now));
     update.insert("$set", doc! { "media_changed_at": nanoseconds(changed_at) });
     if let Ok(raised) = update.get_document_mut("$inc") {
-        raised.insert("open_analyses", -cancelled);
+        raised.insert("open_analyses", -lost.cancelled);
+        raised.insert("media_bytes", -lost.bytes);
     }
     let update = collections.folders.find_one_and_update(doc! { "_id": folder }, update);
     let update = update.projection(no_json).return_document(ReturnDocument::After);

@@ -5,7 +5,7 @@ use super::collections::Collections;
 use super::documents::{
     AnalysisDocument, AuditDocument, AuditHeadDocument, CompanyDocument, FolderDocument,
     GroupDocument, KeyDocument, MediumDocument, Membership, RunDocument, SessionDocument,
-    TokenDocument, UserDocument,
+    TokenDocument, UserDocument, medium_bytes,
 };
 use super::fault::{Answer, Fault, code, is_duplicate};
 use super::sweeping;
@@ -285,6 +285,8 @@ async fn import_folder(transaction: &mut Transaction<'_>, record: &FolderRecord)
     document.asked_at =
         record.analyses.iter().map(|analysis| nanoseconds(analysis.0.created_at)).max();
     document.members = next().place;
+    document.media_bytes =
+        record.media.iter().map(|medium| medium_bytes(&medium.0)).fold(0, i64::saturating_add);
     let of_media = record
         .media
         .iter()

@@ -1,5 +1,6 @@
 //! Changing folders and media.
 
+use super::collections::Collections;
 use super::documents::metadata_pairs;
 use super::fault::Answer;
 use super::folder_update::{touch, touched};
@@ -7,11 +8,12 @@ use super::projection;
 use super::results::cancel;
 use super::scope::{of_folders, of_members, with};
 use super::transaction::Transaction;
-use super::values::{id, typed};
+use super::values::{count, counted, id, typed};
 use ::time::OffsetDateTime;
+use futures::TryStreamExt;
 use mongodb::bson::{Document, doc, serialize_to_bson};
 use mongodb::options::ReturnDocument;
-use vultus_core::{Analysis, AnalysisId, Folder, FolderId, JsonText};
+use vultus_core::{Analysis, AnalysisId, CompanyId, Folder, FolderId, JsonText};
 use vultus_store::StoreError;
 use vultus_store::{Cancelled, JsonSelection, Scope};
 
@@ -28,6 +30,7 @@ pub(super) async fn update_folder(
     let mut set = Document::new();
     if let Some(metadata) = metadata {
         set.insert("metadata", metadata.as_str());
+        set.insert("metadata_bytes", count(metadata.as_str().len() as u64));
         set.insert("metadata_pairs", serialize_to_bson(&metadata_pairs(metadata))?);
     }
     match external_id {
@@ -79,6 +82,21 @@ async fn refuse_duplicate(
         .into()),
         None => Ok(()),
     }
+}
+
+/// The sum over the folders of a company, out of an index.
+pub(super) async fn stored_bytes(collections: &Collections, company: CompanyId) -> Answer<u64> {
+    let own = doc! { "$match": { "company_id": id(company) } };
+    let sums = doc! { "$group": {
+        "_id": null,
+        "metadata": { "$sum": "$metadata_bytes" },
+        "media": { "$sum": "$media_bytes" },
+    } };
+    let mut found = collections.folders.aggregate(vec![own, sums]).await?;
+    let Some(sums) = found.try_next().await? else { return Ok(0) };
+    // The sum of no number is not of this type.
+    let of = |name: &str| sums.get_i64(name).unwrap_or_default();
+    Ok(counted(of("metadata").saturating_add(of("media"))))
 }
 
 pub(super) async fn cancel_analysis(

@@ -1,7 +1,7 @@
 //! The version of the documents. One of the nodes that start migrates older documents; newer ones
 //! are rejected.
 
-use super::collections::{NAMES, RETIRED_INDEXES, indexes};
+use super::collections::{FOLDERS, NAMES, RETIRED_INDEXES, indexes};
 use super::fault::{Answer, Fault, code, is_duplicate};
 use mongodb::bson::{Document, doc};
 use mongodb::options::ReturnDocument;
@@ -13,7 +13,7 @@ use vultus_store::StoreError;
 use vultus_store::stored::{V1, Version};
 
 /// The newest version that this program knows. A released step is never edited.
-const NEWEST: i32 = 2;
+const NEWEST: i32 = 3;
 /// Id of the document with the version.
 const ID: &str = "schema";
 /// Maximum time of one step before another node takes over.
@@ -120,6 +120,7 @@ async fn step(database: &Database, version: i32) -> Answer<()> {
     match version {
         1 => make_collections(database).await,
         2 => separate_administrators(database).await,
+        3 => count_bytes(database).await,
         other => Err(refused(format!("there is no step to version {other}"))),
     }
 }
@@ -140,6 +141,27 @@ async fn make_collections(database: &Database) -> Answer<()> {
             _ => {}
         }
     }
+    Ok(())
+}
+
+/// Counts what older programs stored, so that quotas know it.
+async fn count_bytes(database: &Database) -> Answer<()> {
+    let of_json = doc! { "$strLenBytes": { "$ifNull": ["$metadata", ""] } };
+    let uncounted = |field: &str| doc! { field: { "$exists": false } };
+    let media = database.collection::<Document>("media");
+    let bytes = doc! { "$add": [{ "$ifNull": ["$byte_size", 0_i64] }, of_json.clone()] };
+    let bytes = doc! { "$set": { "bytes": { "$toLong": bytes } } };
+    media.update_many(uncounted("bytes"), vec![bytes]).await?;
+    let folders = database.collection::<Document>(FOLDERS);
+    let bytes = doc! { "metadata_bytes": { "$toLong": of_json }, "media_bytes": 0_i64 };
+    folders.update_many(uncounted("metadata_bytes"), vec![doc! { "$set": bytes }]).await?;
+    let sums = doc! { "_id": "$member.folder_id", "media_bytes": { "$sum": "$bytes" } };
+    let into = doc! {
+        "into": FOLDERS, "on": "_id", "whenMatched": "merge", "whenNotMatched": "discard",
+    };
+    let mut merged =
+        media.aggregate(vec![doc! { "$group": sums }, doc! { "$merge": into }]).await?;
+    while merged.advance().await? {}
     Ok(())
 }
 

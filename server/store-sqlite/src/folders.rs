@@ -77,6 +77,12 @@ pub(super) fn folder_key(
     optional(connection, sql, [id.to_string()], key)
 }
 
+/// What a company stores; triggers of the schema keep the sum.
+pub(super) fn stored_bytes(connection: &Connection, company: CompanyId) -> Answer<u64> {
+    let sql = "SELECT bytes FROM company_bytes WHERE company_id = ?1";
+    Ok(optional(connection, sql, [company.to_string()], |row| row.get(0))?.unwrap_or_default())
+}
+
 /// Reads the selected contents of any number of folders: one statement for each kind of row, and
 /// one for each selected column of JSON.
 pub(super) fn contents(

@@ -20,6 +20,7 @@ mod listing;
 mod queue;
 mod reading;
 mod results;
+mod storage;
 mod turns;
 mod whole;
 
@@ -124,6 +125,10 @@ macro_rules! contract_tests {
                 audit_filters_select_exactly_what_matches,
                 deleted_chain_leaves_the_others,
                 imported_chains_verify,
+            }
+            storage {
+                stored_bytes_follow_additions_changes_and_deletions,
+                stored_bytes_of_imported_folders_are_counted,
             }
             challenges {
                 challenge_is_used_once,

@@ -47,6 +47,14 @@ impl Folders for Cases {
         Ok(done)
     }
 
+    async fn stored_bytes(&self, company: CompanyId) -> Result<u64> {
+        without_transaction(
+            "reading what a company stores",
+            folders::stored_bytes(&self.collections, company),
+        )
+        .await
+    }
+
     async fn replay(&self, key: &IdempotencyKey) -> Result<Option<Replay>> {
         without_transaction("reading an idempotency key", additions::replay(&self.collections, key))
             .await

@@ -5,7 +5,7 @@ use mongodb::bson::{Binary, DateTime, Uuid};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
-use vultus_core::{AnalysisGroup, Folder, JsonText, MediaKind, Medium, Tag};
+use vultus_core::{AnalysisGroup, Folder, JsonText, MediaKind, Medium, Part, Tag};
 use vultus_store::export::IdempotencyRecord;
 use vultus_store::stored::{Name, V1, Version};
 use vultus_store::{IdempotencyKey, Replay};
@@ -42,6 +42,12 @@ pub(crate) struct FolderDocument {
     pub(crate) asked_at: Option<i64>,
     /// Number of media, groups and analyses ever added: the place of the next one.
     pub(crate) members: i64,
+    /// Bytes of its metadata.
+    #[serde(default)]
+    metadata_bytes: i64,
+    /// Bytes of its media and their metadata.
+    #[serde(default)]
+    pub(crate) media_bytes: i64,
 }
 
 impl FolderDocument {
@@ -64,6 +70,8 @@ impl FolderDocument {
             analysis_types: Vec::new(),
             asked_at: None,
             members: 0,
+            metadata_bytes: json_bytes(&folder.metadata),
+            media_bytes: 0,
         }
     }
 }
@@ -83,6 +91,10 @@ impl From<FolderDocument> for Folder {
             wrapped_key: stored.wrapped_key.bytes,
         }
     }
+}
+
+fn json_bytes(json: &Part<JsonText>) -> i64 {
+    count(json.as_option().map_or(0, |text| text.as_str().len()) as u64)
 }
 
 /// Digests of the string values at the top level of metadata, for the index of listings.
@@ -133,6 +145,9 @@ pub(crate) struct MediumDocument {
     blob_key: String,
     thumbnail_key: Option<String>,
     created_at: i64,
+    /// Bytes of the file and of the metadata.
+    #[serde(default)]
+    pub(crate) bytes: i64,
 }
 
 impl MediumDocument {
@@ -158,8 +173,14 @@ impl MediumDocument {
             blob_key: medium.blob_key.clone(),
             thumbnail_key: medium.thumbnail_key.clone(),
             created_at: nanoseconds(medium.created_at),
+            bytes: medium_bytes(medium),
         }
     }
+}
+
+/// Bytes of a medium's file and of its metadata.
+pub(crate) fn medium_bytes(medium: &Medium) -> i64 {
+    count(medium.byte_size).saturating_add(json_bytes(&medium.metadata))
 }
 
 impl From<MediumDocument> for Medium {

@@ -38,6 +38,10 @@ impl Folders for MongoStore {
         .await
     }
 
+    async fn stored_bytes(&self, company: CompanyId) -> Result<u64> {
+        self.run(|cases| async move { cases.stored_bytes(company).await }).await
+    }
+
     async fn replay(&self, key: &IdempotencyKey) -> Result<Option<Replay>> {
         let key = key.clone();
         self.run(|cases| async move { cases.replay(&key).await }).await

@@ -38,6 +38,10 @@ impl Folders for SqliteStore {
         .await
     }
 
+    async fn stored_bytes(&self, company: CompanyId) -> Result<u64> {
+        self.read("reading what a company stores", move |c| folders::stored_bytes(c, company)).await
+    }
+
     async fn replay(&self, key: &IdempotencyKey) -> Result<Option<Replay>> {
         let key = key.clone();
         self.read("reading an idempotency key", move |c| additions::replay(c, &key)).await

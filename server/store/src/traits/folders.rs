@@ -95,6 +95,8 @@ pub trait Folders: Send + Sync + 'static {
     async fn folder_ids(&self, after: Option<FolderId>, limit: u32) -> Result<Vec<FolderId>>;
     /// The wrapped key of a folder.
     async fn folder_key(&self, id: FolderId) -> Result<Option<WrappedFolderKey>>;
+    /// Bytes that a company stores: files of media, and metadata of media and folders.
+    async fn stored_bytes(&self, company: CompanyId) -> Result<u64>;
     /// Media by id; those outside the scope are left out.
     async fn media(
         &self,
