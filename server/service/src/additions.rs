@@ -14,6 +14,7 @@ use crate::media_files::MediaFiles;
 use crate::plan::{self, CheckedRequest, PlanMedium, PlannedAnalysis};
 use crate::queue_room::QueueRoom;
 use crate::request::{checked_external_id, checked_key, checked_object};
+use crate::storage_room::{StorageRoom, bytes_of};
 use crate::types::{AnalysisRequest, ClientKey, FolderChanged, NewFolder, NewMedium, Urgency};
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -41,6 +42,7 @@ pub(crate) struct Additions {
     pub(crate) files: MediaFiles,
     pub(crate) checker: Checker,
     pub(crate) room: QueueRoom,
+    pub(crate) storage: StorageRoom,
     pub(crate) challenges: Challenges,
     pub(crate) locks: IdempotencyLocks,
     pub(crate) detached: DetachedWork,
@@ -112,6 +114,8 @@ impl Additions {
         let answered = challenges::answered(&requests);
         let requests = (requests, request.urgency);
         self.check_room(0, request.media.len())?;
+        let bytes = metadata.as_str().len() as u64 + bytes_of(&request.media);
+        self.storage.admit(company, bytes, "input").await?;
         let id = FolderId(Uuid::now_v7());
         let wrapped_key = self.files.make_folder_key(company, id).await?;
         let folder_key = self.files.folder_key(company, id, &wrapped_key).await?;
@@ -190,6 +194,8 @@ impl Additions {
             folder_contents(self.store.as_ref(), scope, id, Selection::MEDIA).await?;
         let existing = existing.members();
         self.check_room(existing.len(), requested.media.len())?;
+        let bytes = bytes_of(&requested.media);
+        self.storage.admit(folder.company_id, bytes, "input.media").await?;
         let verifier = self.challenges.verifier(folder.company_id);
         let company = folder.company_id;
         let requests = self.checked_requests(company, requested.analyses, verifier).await?;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use vultus_auth::policy::{self, Action};
 use vultus_blobs::{BlobError, OpenBlob};
 use vultus_core::clock::Clock;
+use vultus_core::fair::{FairPermit, FairPermits, Share, Tenant};
 use vultus_core::{
     Analysis, AnalysisId, Artifact, CompanyId, Error, FolderId, MediaId, Principal, Result,
     SessionId,
@@ -25,6 +26,9 @@ use vultus_store::{Scope, Selection, Store};
 
 /// Maximum lifetime of a link.
 pub const MAX_LINK_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// Time after which a client should retry when too many files are sent at once.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Types that are sent with their own content type, and the extension of the file name. All others
 /// are sent as `application/octet-stream`.
@@ -65,6 +69,10 @@ pub(crate) struct Downloads {
     pub(crate) files: MediaFiles,
     pub(crate) link_key: SecretSlice<u8>,
     pub(crate) clock: Clock,
+    /// Files that are sent at the same time. A link names no user, so companies share them.
+    pub(crate) permits: FairPermits<Tenant>,
+    /// Share of a company in the permits.
+    pub(crate) share: Share,
 }
 
 /// The stored file that a link leads to.
@@ -126,7 +134,7 @@ impl Downloads {
             .find_download(scope, kind, id)
             .await?
             .ok_or(Error::NotFound { what: "medium", argument: None })?;
-        let (company, blob) = self.open_blob(&found).await?;
+        let (company, blob, permit) = self.open_blob(&found).await?;
         let caller = Caller::new(&principal, origin);
         if caller.person().is_some() {
             let entry = NewEntry {
@@ -141,25 +149,44 @@ impl Downloads {
             safe.copied().unwrap_or(("application/octet-stream", "bin"));
         Ok(OpenDownload {
             byte_size: blob.byte_size(),
-            bytes: Box::new(|range| Box::pin(blob.range(range).map_err(io::Error::other))),
+            bytes: Box::new(|range| {
+                let pieces = blob.range(range).map_err(io::Error::other);
+                // Held until the last byte is sent or the client is given up.
+                Box::pin(pieces.inspect_ok(move |_| {
+                    let _held = &permit;
+                }))
+            }),
             content_type: content_type.to_owned(),
             file_name: format!("{}.{extension}", found.stem),
             sha256: found.sha256,
         })
     }
 
-    async fn open_blob(&self, found: &LinkedFile) -> Result<(CompanyId, OpenBlob)> {
+    async fn open_blob(
+        &self,
+        found: &LinkedFile,
+    ) -> Result<(CompanyId, OpenBlob, FairPermit<Tenant>)> {
         // Erased after the lookup.
         let gone = || Error::NotFound { what: "medium", argument: None };
         let folder = found.folder;
         let owner = stored(self.store.folder_key(folder).await)?.ok_or_else(gone)?;
+        let permit = self.permit(owner.company_id)?;
         let key = self.files.folder_key(owner.company_id, folder, &owner.wrapped_key).await?;
-        let opened = self.files.blobs.open(&found.blob_key, &key).await;
-        let blob = opened.map_err(|error| match error {
+        let blob = self.files.blobs.open(&found.blob_key, &key).await;
+        let blob = blob.map_err(|error| match error {
             BlobError::NotFound => gone(),
             other => of_blob(other),
         })?;
-        Ok((owner.company_id, blob))
+        Ok((owner.company_id, blob, permit))
+    }
+
+    fn permit(&self, company: CompanyId) -> Result<FairPermit<Tenant>> {
+        let permit = self.permits.try_acquire(&[(Tenant::Company(company), self.share)]);
+        permit.map_err(|_| Error::Unavailable {
+            message: "the server is sending too many files, or too many of your company; try again"
+                .to_owned(),
+            retry_after: RETRY_AFTER,
+        })
     }
 
     async fn find_download(

@@ -6,12 +6,13 @@ use crate::detached::DetachedWork;
 use crate::errors::{of_store, stored};
 use crate::media_files::MediaFiles;
 use crate::request::{checked_external_id, checked_object};
+use crate::storage_room::StorageRoom;
 use crate::types::FolderUpdate;
 use std::sync::Arc;
 use vultus_auth::policy::{self, Action};
 use vultus_core::clock::Clock;
 use vultus_core::{
-    CompanyId, Error, Folder, FolderId, JsonLimits, MediaId, Medium, Principal, Result,
+    CompanyId, Error, Folder, FolderId, JsonLimits, JsonText, MediaId, Medium, Principal, Result,
 };
 use vultus_pools::{ProbedFrames, RunningRuns};
 use vultus_store::audit::{AuditAction, AuditObject, ChainOf, Facts, NewEntry};
@@ -29,6 +30,7 @@ pub(crate) struct Folders {
     pub(crate) running: RunningRuns,
     pub(crate) frames: ProbedFrames,
     pub(crate) json: JsonLimits,
+    pub(crate) storage: StorageRoom,
     pub(crate) detached: DetachedWork,
     pub(crate) clock: Clock,
 }
@@ -138,6 +140,9 @@ impl Folders {
             Some(metadata) => Some(checked_object(Some(metadata), &self.json, "input.metadata")?),
             None => None,
         };
+        if let Some(metadata) = &metadata {
+            self.admit_metadata(scope, id, metadata).await?;
+        }
         let external_id = update.external_id.as_ref().map(Option::as_deref);
         let now = self.clock.now();
         let store = self.store.as_ref();
@@ -154,6 +159,18 @@ impl Folders {
             return Err(of_folder_write(store, caller, error).await);
         }
         folder_contents(self.store.as_ref(), scope, id, selection).await
+    }
+
+    /// Admits metadata that replaces a folder's, by its growth.
+    async fn admit_metadata(&self, scope: Scope, id: FolderId, metadata: &JsonText) -> Result<()> {
+        if !self.storage.is_limited() {
+            return Ok(());
+        }
+        let selection = Selection::json(JsonSelection::METADATA, usize::MAX);
+        let folder = folder_contents(self.store.as_ref(), scope, id, selection).await?.folder;
+        let before = folder.metadata.read()?.as_str().len();
+        let growth = metadata.as_str().len().saturating_sub(before);
+        self.storage.admit(folder.company_id, growth as u64, "input.metadata").await
     }
 
     pub(crate) async fn delete_folder(&self, caller: &Caller, id: FolderId) -> Result<()> {

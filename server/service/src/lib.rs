@@ -59,6 +59,7 @@ mod services;
 mod session_watch;
 mod sessions;
 mod shared_reads;
+mod storage_room;
 pub mod types;
 mod uploads;
 mod use_cases;

@@ -23,12 +23,16 @@ pub struct Options {
     pub websockets: usize,
     /// Maximum number of files that are received at the same time.
     pub uploads: usize,
+    /// Maximum number of files that are sent at the same time.
+    pub downloads: usize,
     /// Maximum number of concurrent instant checks.
     pub checks: usize,
     /// Memory for the media of all instant checks together, in bytes.
     pub check_memory_bytes: u64,
     /// Maximum number of unfinished runs of one company per pool.
     pub company_runs: u64,
+    /// Maximum number of bytes that one company may store; `None`: no limit.
+    pub company_bytes: Option<u64>,
     /// Whether the server requires the complete sandbox for its workers; shown in `serverInfo`.
     pub sandbox_required: bool,
     /// Options of the part that judges media.

@@ -23,6 +23,7 @@ use crate::options::Options;
 use crate::queue_room::QueueRoom;
 use crate::session_watch::SessionWatch;
 use crate::shared_reads::SharedReads;
+use crate::storage_room::StorageRoom;
 use crate::uploads::Uploads;
 use crate::websockets::Websockets;
 use parking_lot::Mutex;
@@ -153,6 +154,7 @@ impl Services {
             clock: clock.clone(),
         };
         let limits = &checker.limits;
+        let storage = StorageRoom::new(store.clone(), options.company_bytes);
         let challenges = Challenges {
             store: store.clone(),
             audit: audit.clone(),
@@ -175,6 +177,7 @@ impl Services {
                 running: running.clone(),
                 frames: checker.pools.frames().clone(),
                 json: limits.json,
+                storage: storage.clone(),
                 detached: detached.clone(),
                 clock: clock.clone(),
             },
@@ -200,6 +203,7 @@ impl Services {
                 files: files.clone(),
                 checker: checker.clone(),
                 room: QueueRoom::new(store.clone(), options.company_runs),
+                storage,
                 challenges: challenges.clone(),
                 locks: IdempotencyLocks::default(),
                 detached: detached.clone(),
@@ -227,6 +231,8 @@ impl Services {
                 files,
                 link_key: keys.downloads,
                 clock,
+                permits: FairPermits::new(options.downloads),
+                share: options.shares.company,
             },
             info: Info {
                 store,

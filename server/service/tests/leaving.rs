@@ -146,9 +146,11 @@ fn options() -> Options {
         refresh_lifetime: Duration::from_secs(3600),
         session_lifetime: Duration::from_secs(3600),
         uploads: 8,
+        downloads: 8,
         checks: 8,
         check_memory_bytes: 1 << 24,
         company_runs: 10_000,
+        company_bytes: None,
         sandbox_required: false,
         checker: CheckerOptions {
             policies: BTreeMap::new(),

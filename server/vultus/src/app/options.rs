@@ -39,9 +39,11 @@ pub(super) fn service_options(config: &Config) -> Options {
         },
         websockets: config.limits.connections.websockets,
         uploads: config.limits.uploads,
+        downloads: config.limits.downloads,
         checks: config.check.concurrent,
         check_memory_bytes: config.check.memory_bytes,
         company_runs: config.queue.company_runs,
+        company_bytes: Some(config.limits.company_bytes).filter(|bytes| *bytes > 0),
         sandbox_required: config.sandbox() == SandboxLevel::Required,
         checker: checker_options(config),
     }

@@ -21,8 +21,8 @@ section! {
 }
 
 section! {
-    /// Shares of what is limited for all together: uploads, instant checks, examinations of
-    /// uploads, websockets.
+    /// Shares of what is limited for all together: uploads, downloads (companies only), instant
+    /// checks, websockets.
     pub struct ShareConfig {
         /// Part that a company may hold while no other company holds any, in percent. Several
         /// companies get equal parts, and some is always left for the next one. 100: no limit.

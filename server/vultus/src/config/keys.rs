@@ -231,6 +231,11 @@ section! {
         metadata_depth: usize = 16, whole(1..=64);
         /// Concurrent uploads of files; further ones are told to try again.
         uploads: usize = 64, whole(1..=10_000);
+        /// Concurrent downloads of files; further ones are told to try again.
+        downloads: usize = 128, whole(1..=10_000);
+        /// Maximum size of what one company may store, in bytes: files of media, and metadata of
+        /// media and folders. Requests at the same time may exceed it a little. 0: no limit.
+        company_bytes: u64 = 0, whole(0..=1024 * TEBI);
         /// Maximum time that a request waits for its verdicts, in milliseconds.
         wait_ms: Duration = 30_000, milliseconds(0..=30_000);
         sections {
