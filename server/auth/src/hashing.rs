@@ -1,5 +1,5 @@
 //! The threads that compute password hashes: a fixed number, each with one block of memory that it
-//! reuses. A flood of logins thus takes no more memory than a few.
+//! reuses while jobs come. A flood of logins thus takes no more memory than a few.
 //!
 //! Jobs wait for a bounded time in a bounded queue, of which one address can fill a part only.
 
@@ -22,6 +22,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 const JOBS_PER_THREAD: usize = 48;
 /// Share of the jobs that may come from one address.
 const SHARE: Share = Share::ADDRESS;
+/// Time without a job after which a thread releases its memory.
+const IDLE: Duration = Duration::from_secs(10);
 
 type Job = Box<dyn FnOnce(&mut Vec<Block>) + Send>;
 
@@ -101,7 +103,7 @@ fn busy() -> Error {
 impl Queue {
     fn work(&self) {
         let mut memory = Vec::new();
-        while let Some(job) = self.next() {
+        while let Some(job) = self.next(&mut memory) {
             // A panic costs the job, whose caller gets an error, and not the thread.
             let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 job(&mut memory);
@@ -112,7 +114,8 @@ impl Queue {
         }
     }
 
-    fn next(&self) -> Option<Job> {
+    /// Waits for a job. Releases `memory` when none has come for [`IDLE`].
+    fn next(&self, memory: &mut Vec<Block>) -> Option<Job> {
         let mut waiting = self.waiting.lock();
         loop {
             if let Some(job) = waiting.jobs.pop_front() {
@@ -121,7 +124,11 @@ impl Queue {
             if waiting.is_closed {
                 return None;
             }
-            self.changed.wait(&mut waiting);
+            if memory.is_empty() {
+                self.changed.wait(&mut waiting);
+            } else if self.changed.wait_for(&mut waiting, IDLE).timed_out() {
+                *memory = Vec::new();
+            }
         }
     }
 }
