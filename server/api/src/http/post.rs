@@ -115,7 +115,7 @@ impl Exchange {
             }
         };
         let size = reserved.bytes() / BODY_COST;
-        match self.node.parsing.run(size, prepare).await? {
+        match self.node.parsing.run(owner(&auth), size, prepare).await? {
             Prepared::Single(request) => {
                 reserved.shrink_to(request.bytes);
                 let response = self.execute(*request, auth.clone(), Vec::new(), reserved).await?;
@@ -198,10 +198,10 @@ impl Exchange {
         };
         let reserved = Mutex::new(self.node.memory.reserve_none(owner(&auth)));
         let hurried = source.clone();
-        let (exchange, memory, hurried) = (self, &reserved, &hurried);
+        let (exchange, memory, hurried, auth) = (self, &reserved, &hurried, &auth);
         let reserve = |bytes: usize| memory.lock().grow(bytes * BODY_COST);
         let admit = |operations: Vec<u8>| async move {
-            let request = exchange.prepare_single(operations).await?;
+            let request = exchange.prepare_single(owner(auth), operations).await?;
             memory.lock().shrink_to(request.bytes);
             let document = &request.checked;
             let spool =
@@ -222,10 +222,10 @@ impl Exchange {
         Ok(self.single(&response, Token::Other, &auth))
     }
 
-    async fn prepare_single(&self, operations: Vec<u8>) -> Result<PreparedRequest> {
+    async fn prepare_single(&self, owner: Owner, operations: Vec<u8>) -> Result<PreparedRequest> {
         let (api, size) = (self.node.api.clone(), operations.len());
         let prepare = move || api.prepare(request::parse_single(&operations, api.limits())?);
-        self.node.parsing.run(size, prepare).await
+        self.node.parsing.run(owner, size, prepare).await
     }
 
     fn begin(&self, principal: &Principal, spool: SpoolKind) -> Result<UploadSink> {

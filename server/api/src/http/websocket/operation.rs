@@ -44,9 +44,10 @@ impl Operation {
         let variables = request.variables.as_ref().map_or(0, |variables| variables.get().len());
         let size = request.query.len() + variables;
         let auth = Auth::Valid(self.principal);
-        let mut reserved = self.node.memory.reserve(owner(&auth), size * BODY_COST)?;
+        let owner = owner(&auth);
+        let mut reserved = self.node.memory.reserve(owner, size * BODY_COST)?;
         let api = self.node.api.clone();
-        let prepared = self.node.parsing.run(size, move || api.prepare(request)).await?;
+        let prepared = self.node.parsing.run(owner, size, move || api.prepare(request)).await?;
         reserved.shrink_to(prepared.bytes);
         let request_id = self.request_id.as_str().to_owned();
         let context =
