@@ -21,8 +21,27 @@ use super::input_shapes::{InputShapes, JSON, member, named};
 use super::json::raw;
 use super::request_limits::QueryLimits;
 
-/// Converts the variables that `definitions` declare. `text` is the object with all variables.
+/// Converts the variables that `definitions` declare. `text` is the object with all variables. Fails
+/// if one is missing that the operation requires, so that nothing of it is executed.
 pub(super) fn declared(
+    text: Option<&RawValue>,
+    definitions: &[Positioned<VariableDefinition>],
+    shapes: &InputShapes,
+    limits: &QueryLimits,
+) -> Result<Variables> {
+    let variables = converted(text, definitions, shapes, limits)?;
+    for VariableDefinition { name, var_type, default_value, .. } in
+        definitions.iter().map(|definition| &definition.node)
+    {
+        let is_missing = matches!(variables.get(&name.node), None | Some(Value::Null));
+        if is_missing && !var_type.node.nullable && default_value.is_none() {
+            return Err(Error::invalid(format!("variables.{}", name.node), "is required"));
+        }
+    }
+    Ok(variables)
+}
+
+fn converted(
     text: Option<&RawValue>,
     definitions: &[Positioned<VariableDefinition>],
     shapes: &InputShapes,
@@ -275,6 +294,17 @@ mod tests {
         input.insert(Name::new("metadata"), raw(r#"{"b":1.0}"#));
         let found = converted("$i: UpdateFolderInput!", text).unwrap();
         assert_eq!(found, Value::Object(expected));
+    }
+
+    #[test]
+    fn missing_required_variables_are_refused() {
+        let required = "$a: Int!, $b: Int! = 5, $c: Int";
+        assert!(converted(required, r#"{"a":1}"#).is_ok());
+        for text in ["{}", r#"{"a":null}"#, r#"{"b":1,"c":1}"#] {
+            let refused = converted(required, text).unwrap_err();
+            let Error::InvalidInput { argument, .. } = refused else { panic!("{refused}") };
+            assert_eq!(argument.as_deref(), Some("variables.a"));
+        }
     }
 
     #[test]
