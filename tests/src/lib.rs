@@ -24,7 +24,9 @@ pub use client::{Client, Upload};
 pub use cluster::{Cluster, ClusterOptions, DATABASE};
 pub use disguise::Disguise;
 pub use living::bona_fide_clip;
-pub use media::{Clip, clip_of, jpeg, large_suites, sample, sample_path, shot_set, still_clip};
+pub use media::{
+    Clip, clip_of, jpeg, large_suites, padded_jpeg, sample, sample_path, shot_set, still_clip,
+};
 pub use node::{Node, NodeOptions, PASSWORD};
 pub use place::{compiled_plugin, executable, workspace_root};
 pub use plugins::compiled;

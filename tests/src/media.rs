@@ -86,6 +86,19 @@ pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
     bytes
 }
 
+/// The JPEG with comments that make it at least this large.
+pub fn padded_jpeg(jpeg: &[u8], bytes: usize) -> Vec<u8> {
+    const COMMENT: [u8; 4] = [0xff, 0xfe, 0xff, 0xff];
+    let (start, rest) = jpeg.split_at(2);
+    let mut padded = start.to_vec();
+    while padded.len() < bytes {
+        padded.extend(COMMENT);
+        padded.resize(padded.len() + 0xffff - 2, b' ');
+    }
+    padded.extend(rest);
+    padded
+}
+
 /// A ZIP file with the pictures in this order, without compression.
 pub fn shot_set(pictures: &[Vec<u8>]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));

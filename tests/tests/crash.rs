@@ -3,11 +3,13 @@
 
 use serde_json::{Value, json};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use tempfile::TempDir;
 use vultus_tests::kill_suite::{Pause, Plan, run_on_sqlite};
 use vultus_tests::{
-    Client, Node, NodeOptions, analysis, bona_fide_clip, compiled, id_photo, sample, selfie_photo,
-    selfie_video, wait_until,
+    Client, Node, NodeOptions, REQUEST_ANALYSES, analysis, bona_fide_clip, compiled, id_photo,
+    sample, selfie_photo, selfie_video, wait_until,
 };
 
 const FOLDERS: usize = 10;
@@ -88,6 +90,65 @@ async fn killed_node_loses_no_work() {
     let client = node.anonymous().with_token(client.token());
     all_succeed_once(&client, &ids).await;
     assert_eq!(node.spooled_files(), Vec::<PathBuf>::new());
+}
+
+/// Requests analyses, one after the other, until the server is gone. Returns the ids of those that
+/// were acknowledged.
+async fn request_until_gone(client: Client, folder: Value, asked: Arc<AtomicUsize>) -> Vec<Value> {
+    let analyses = json!([{"type": "faulty", "params": {"mode": "ok"}}]);
+    let input = json!({"input": {"folderId": folder, "analyses": analyses}});
+    let mut acknowledged = Vec::new();
+    while let Ok(answer) = client.try_query(REQUEST_ANALYSES, input.clone()).await {
+        if let Some(made) = answer["data"]["requestAnalyses"]["analyses"].as_array() {
+            acknowledged.push(made[0]["id"].clone());
+            asked.fetch_add(1, Relaxed);
+        }
+    }
+    acknowledged
+}
+
+/// A node that is told to stop says first that it is not ready, then finishes what runs. What it
+/// acknowledged until it was gone is judged after its next start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stop_under_load_flips_readiness_first_and_loses_nothing() {
+    let (_folder, faulty) = plugin("faulty/faulty.c", "libfaulty.so");
+    let mut node =
+        Node::start_with(NodeOptions { plugins: vec![faulty], ..NodeOptions::default() }).await;
+    let client = node.client().await;
+    let folder =
+        client.create(&[selfie_photo(sample("obama2.jpg"))], json!({})).await["id"].clone();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let load = tokio::spawn(request_until_gone(client.clone(), folder.clone(), asked.clone()));
+    wait_until("some requests", || async { (asked.load(Relaxed) > 10).then_some(()) }).await;
+    let slow = json!([{"type": "faulty", "params": {"mode": "slow"}}]);
+    for _ in 0..6 {
+        let input = json!({"input": {"folderId": folder, "analyses": slow}});
+        client.data(REQUEST_ANALYSES, input).await;
+    }
+    let stranger = node.anonymous();
+    let readiness = tokio::spawn(async move {
+        let mut said = Vec::new();
+        while let Ok(answer) = stranger.try_get("/readyz").await {
+            said.push(answer.text().await.unwrap_or_default());
+        }
+        said
+    });
+    let stopping = tokio::task::spawn_blocking(move || {
+        node.stop();
+        node
+    });
+    let mut node = stopping.await.unwrap();
+    let acknowledged = load.await.unwrap();
+    let said = readiness.await.unwrap();
+    assert!(said.iter().any(|body| body.contains("stopping")), "{said:?}");
+    node.launch().await;
+    let client = node.anonymous().with_token(client.token());
+    client.final_folder(folder.as_str().unwrap()).await;
+    for id in acknowledged {
+        let query = "query($id: ID!) { analysis(id: $id) { state resolution } }";
+        let judged = client.data(query, json!({"id": id})).await["analysis"].clone();
+        assert_eq!(judged, json!({"state": "FINISHED", "resolution": "SUCCESS"}));
+    }
 }
 
 /// The short form of what `make soak` does at 100 points.

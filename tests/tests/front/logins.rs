@@ -3,7 +3,7 @@
 use crate::STRANGER;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
-use vultus_tests::{Client, Cluster, ClusterOptions, Node, measure};
+use vultus_tests::{Client, Cluster, ClusterOptions, Node, Socket, measure};
 
 const LOGIN: &str = "mutation($input: LoginInput!) { login(input: $input) { accessToken } }";
 const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 3));
@@ -128,4 +128,12 @@ async fn logins_cannot_be_tried_by_batch_or_alias() {
     }
     let twice = format!("mutation {{ a: {login} b: {login} }}");
     assert_eq!(client.error(&twice, json!({})).await["code"], "INVALID_INPUT");
+    // A websocket is opened with a valid token, and tries one password at a time, too.
+    let mut stranger = Socket::raw(&node.url).await;
+    stranger.send(json!({"type": "connection_init"})).await;
+    assert_eq!(stranger.next_or_close().await, Err(4403));
+    let mut socket = node.client().await.socket().await;
+    socket.subscribe("1", &twice, json!({})).await;
+    let answer = socket.next().await;
+    assert_eq!(answer["payload"][0]["extensions"]["code"], "INVALID_INPUT", "{answer}");
 }

@@ -3,9 +3,11 @@
 
 mod clock;
 mod connections;
+mod errors;
 mod logins;
 mod requests;
 mod rights;
+mod storage;
 mod uploads;
 
 use std::net::{IpAddr, Ipv4Addr};
