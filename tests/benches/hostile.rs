@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 use vultus_tests::measure::{Figure, bench, quantile, resident_memory};
@@ -36,21 +37,39 @@ fn attack_time() -> Duration {
     Duration::from_secs(seconds.unwrap_or(300))
 }
 
+/// The machine of the attackers: threads that leave the processors to the node and to the honest
+/// client, which would not share theirs with an attacker.
+fn attackers() -> Runtime {
+    let leave_processors = || {
+        rustix::process::setpriority_process(None, 19).expect("a priority can be lowered");
+    };
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    threads.enable_all().on_thread_start(leave_processors);
+    threads.build().expect("a runtime can be started")
+}
+
 async fn measure() -> Vec<Figure> {
     let config = "[log]\nlevel = \"warn\"\n[tokens]\naccess_seconds = 3600\n".to_owned();
-    let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let plugins = attacks::plugins(folder.path());
+    let node = Node::start_with(NodeOptions { config, plugins, ..NodeOptions::default() }).await;
     let honest = node.client_of_company("Honest", "honest@example.org", "client").await;
-    let tenant = node.client_of_company("Hostile", "hostile@example.org", "client").await;
+    let tenant = node.client_of_company("Hostile", "hostile@example.org", "client-admin").await;
     let photo = jpeg(&image::RgbImage::from_pixel(64, 64, image::Rgb([90, 120, 60])));
 
     let mut quiet = work(&honest, &photo, QUIET).await;
     let base = resident_memory(node.pid());
     let peak = Arc::new(AtomicU64::new(0));
     let watched = AbortOnDropHandle::new(watch_memory(node.pid(), peak.clone()));
-    let attacks = attacks::all(&node.url, &tenant, &photo);
+    let machine = attackers();
+    let attacks = {
+        let _on_it = machine.enter();
+        attacks::all(&node.url, &tenant, &photo)
+    };
     let health = health(&node, attack_time());
     let (mut under_attack, mut health) = tokio::join!(work(&honest, &photo, attack_time()), health);
     drop((attacks, watched));
+    machine.shutdown_background();
     tokio::time::sleep(RECOVERY).await;
     let after = resident_memory(node.pid());
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
