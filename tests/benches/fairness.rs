@@ -36,7 +36,7 @@ async fn measure() -> Vec<Figure> {
     let config = "log.level = \"warn\"\nworkers.spare = 1\n".to_owned();
     let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
     let few = node.client_of_company("Few", "few@example.org", "client").await;
-    let many = node.client_of_company("Many", "many@example.org", "client").await;
+    let many = node.client_of_company("Many", "many@example.org", "client-admin").await;
     let mut figures = flood(&few, &many).await;
     figures.extend(overload(&few).await);
     figures

@@ -57,7 +57,7 @@ async fn node(config: &str) -> Node {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flood_of_one_company_delays_another_by_a_turn() {
     let node = node("workers.count = 1\n").await;
-    let many = node.client_of_company("Many", "many@example.org", "client").await;
+    let many = node.client_of_company("Many", "many@example.org", "client-admin").await;
     let few = node.client_of_company("Few", "few@example.org", "client").await;
     let flood = Flood::queue(&many, 80, "faulty", Some("slow")).await;
     let slow = json!([{"type": "faulty", "params": {"mode": "slow"}}]);
@@ -81,7 +81,7 @@ async fn flood_of_one_company_delays_another_by_a_turn() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flood_of_one_company_does_not_delay_anothers_check() {
     let node = node("workers.count = 1\nworkers.spare = 1\n").await;
-    let many = node.client_of_company("Many", "many@example.org", "client").await;
+    let many = node.client_of_company("Many", "many@example.org", "client-admin").await;
     let few = node.client_of_company("Few", "few@example.org", "client").await;
     let flood = Flood::queue(&many, 95, "liveness", None).await;
     for _ in 0..3 {
@@ -98,7 +98,7 @@ async fn flood_of_one_company_does_not_delay_anothers_check() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn company_with_too_many_runs_is_told_to_try_again() {
     let node = node("workers.count = 1\nqueue.company_runs = 3\n").await;
-    let many = node.client_of_company("Many", "many@example.org", "client").await;
+    let many = node.client_of_company("Many", "many@example.org", "client-admin").await;
     let few = node.client_of_company("Few", "few@example.org", "client").await;
     let flood = Flood::queue(&many, 3, "faulty", Some("until_cancelled")).await;
     let analyses = json!([{"type": "faulty", "params": {"mode": "ok"}}]);
