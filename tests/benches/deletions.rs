@@ -1,5 +1,5 @@
-//! Measures what deletions cost: with many idempotency keys in the store, and what readers notice of
-//! six clients that delete.
+//! Measures what deletions cost: with many idempotency keys in the store, and what readers notice
+//! of six clients that delete.
 
 use rusqlite::Connection;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Measures what a flood of logins from 40 addresses does to memory and to others, and whether names
-//! that exist can be told from others by the time of the answer.
+//! Measures what a flood of logins from 40 addresses does to memory and to others, and whether
+//! names that exist can be told from others by the time of the answer.
 
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr};

@@ -21,8 +21,8 @@ use super::input_shapes::{InputShapes, JSON, member, named};
 use super::json::raw;
 use super::request_limits::QueryLimits;
 
-/// Converts the variables that `definitions` declare. `text` is the object with all variables. Fails
-/// if one is missing that the operation requires, so that nothing of it is executed.
+/// Converts the variables that `definitions` declare. `text` is the object with all variables.
+/// Fails if one is missing that the operation requires, so that nothing of it is executed.
 pub(super) fn declared(
     text: Option<&RawValue>,
     definitions: &[Positioned<VariableDefinition>],
