@@ -128,7 +128,7 @@ pub(crate) fn read(text: &str, role: Role, today: Date) -> Option<PrintedDate> {
     if days.iter().any(|day| day.year() == NO_END.year()) {
         return Some(PrintedDate::NoEnd);
     }
-    if !days.is_empty() && !days.iter().all(is_future) {
+    if !days.is_empty() && !days.iter().all(is_future) && !is_one_year_twice(text) {
         return Some(PrintedDate::Days(days));
     }
     let is_other = |year: &i32| OTHER_YEARS.iter().any(|years| years.contains(year));
@@ -143,6 +143,23 @@ pub(crate) fn read(text: &str, role: Role, today: Date) -> Option<PrintedDate> {
         return Some(PrintedDate::Part { year, month });
     }
     (parts.len() >= FEWEST_PARTS).then_some(PrintedDate::Unreadable)
+}
+
+/// Whether the text is a year of the Islamic or Persian calendar and the same year of the Gregorian
+/// one, such as `1410 1989`. Closed up, the digits would also be those of 14 October 1989.
+fn is_one_year_twice(text: &str) -> bool {
+    let years: Option<Vec<i32>> = text
+        .split(|c: char| c.is_whitespace() || matches!(c, '/' | '(' | ')'))
+        .filter(|word| !word.is_empty())
+        .map(|word| word.parse().ok().filter(|_| word.len() == 4))
+        .collect();
+    let Some([a, b]) = years.as_deref() else { return false };
+    let (other, gregorian) = (*a.min(b), *a.max(b));
+    // 33 Islamic years are 32 Gregorian ones; a Persian year begins in March.
+    let islamic = other - other / 33 + 622;
+    OTHER_YEARS[0].contains(&other)
+        && ((islamic - 1..=islamic + 1).contains(&gregorian)
+            || (other + 621..=other + 622).contains(&gregorian))
 }
 
 /// Whether the text names an era of East Asia, such as 昭和 or 民國.

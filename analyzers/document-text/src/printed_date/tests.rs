@@ -46,6 +46,12 @@ fn date_that_lost_a_space_is_read() {
     for text in ["1367 1221", "1221 1367", "1203 1205"] {
         assert_eq!(read(text, Role::Birth, TODAY), Some(PrintedDate::OtherCalendar), "{text}");
     }
+    for text in ["1410 1989", "1410/1989", "1989 (1410)", "1403 2024", "1401 1980", "1412 1992"] {
+        let read = read(text, Role::Expiry, TODAY);
+        assert_eq!(read, Some(PrintedDate::OtherCalendar), "a year twice: {text}");
+    }
+    let october = date!(1989 - 10 - 14);
+    assert_eq!(from_print("1410 1989", Role::Birth, TODAY), [october], "if the zone says so");
     for text in ["1203 1989 5", "1203/1989", "1203 1989 A7"] {
         assert_eq!(from_print(text, Role::Birth, TODAY), [], "{text}");
     }
