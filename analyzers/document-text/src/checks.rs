@@ -159,7 +159,10 @@ fn of_zone(mrz: &Mrz, today: Date) -> Vec<Finding> {
     let impossible =
         [birth, expiry].contains(&Some(ZoneDate::Impossible)) || too_old || before_birth;
     let is_specimen = mrz.issuing_state == "UTO" || mrz.nationality == "UTO";
-    let has_own_layout = matches!(mrz.format, MrzFormat::FrenchId | MrzFormat::SwissLicence);
+    let has_own_layout = matches!(
+        mrz.format,
+        MrzFormat::FrenchId | MrzFormat::SwissLicence | MrzFormat::FrenchLicence
+    );
     let is_unknown = |code: &str| states::name(code).is_none();
     let checks = [
         (!mrz.valid, Finding::MrzCheckDigits),

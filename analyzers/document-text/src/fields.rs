@@ -241,7 +241,11 @@ fn zone_value(mrz: &Mrz, name: FieldName, today: Date) -> Option<String> {
         FieldName::IssuingState => text(&mrz.issuing_state),
         FieldName::Nationality => text(&mrz.nationality),
         FieldName::DateOfBirth => day(&mrz.date_of_birth, Role::Birth),
-        FieldName::Sex if mrz.format == MrzFormat::SwissLicence => None,
+        FieldName::Sex
+            if matches!(mrz.format, MrzFormat::SwissLicence | MrzFormat::FrenchLicence) =>
+        {
+            None
+        }
         FieldName::Sex => text(&mrz.sex),
         FieldName::DateOfExpiry => day(&mrz.date_of_expiry, Role::Expiry),
         FieldName::PersonalNumber if mrz.format == MrzFormat::Td3 => mrz.optional_data.clone(),

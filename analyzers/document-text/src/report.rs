@@ -240,6 +240,9 @@ pub enum MrzFormat {
     /// Driving licence of Switzerland or Liechtenstein, the two lines of 30 characters.
     #[serde(rename = "SWISS_LICENCE")]
     SwissLicence,
+    /// French driving licence since 2013, one line of 30 characters.
+    #[serde(rename = "FRENCH_LICENCE")]
+    FrenchLicence,
 }
 
 /// Validity of the check digits of a machine-readable zone; null where the layout has none.

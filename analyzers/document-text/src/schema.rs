@@ -47,7 +47,8 @@ pub fn result_schema() -> Value {
     let mrz = object(json!({
         "medium": index, "quad": quad,
         "format": {"enum": [
-            "TD1", "TD2", "TD3", "MRV_A", "MRV_B", "FRENCH_ID", "SWISS_LICENCE"
+            "TD1", "TD2", "TD3", "MRV_A", "MRV_B", "FRENCH_ID", "SWISS_LICENCE",
+            "FRENCH_LICENCE"
         ]},
         "lines": list(text.clone()), "valid": flag, "corrected": flag,
         "checkDigits": object(json!({

@@ -35,7 +35,7 @@ pub(crate) fn document_type(mrz: &Mrz) -> DocumentType {
             DocumentType::Passport
         }
         MrzFormat::Td1 | MrzFormat::Td2 | MrzFormat::FrenchId => DocumentType::IdCard,
-        MrzFormat::SwissLicence => DocumentType::DrivingLicence,
+        MrzFormat::SwissLicence | MrzFormat::FrenchLicence => DocumentType::DrivingLicence,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reads one side of a document: edges, portrait, zone, lines, barcodes and quality.
 
 use image::{RgbImage, imageops};
-use vultus_document_text::{PageReading, Quad, TextLine, is_understood};
+use vultus_document_text::{MrzReading, PageReading, Quad, TextLine, is_understood};
 use vultus_plugin_api::{Failure, Job};
 use vultus_vision::{Face, FaceDetector, ModelOptions, VisionError, failure};
 
@@ -147,7 +147,7 @@ impl Models {
         };
         let quarters = angle.map_or(0, edges::quarters);
         let band = text.zone.as_ref().map(|zone| zone.reading.quad);
-        let lines = if visual_zone {
+        let mut lines = if visual_zone {
             self.read_lines(job, picture, &text, band.as_ref(), angle)?
         } else {
             Vec::new()
@@ -156,11 +156,13 @@ impl Models {
         let band = band.map(|quad| plane::mapped(&quad, |p| text.placed(p)));
         let document =
             layout.document.filter(|area| band.as_ref().is_none_or(|band| encloses(area, band)));
-        let mrz = text.zone.take().map(|zone| {
-            let mut reading = zone.reading;
-            reading.quad = plane::mapped(&reading.quad, |p| text.placed(p));
-            reading
-        });
+        let mrz = match text.zone.take() {
+            Some(FoundZone { reading, .. }) => {
+                let quad = plane::mapped(&reading.quad, |p| text.placed(p));
+                Some(MrzReading { quad, ..reading })
+            }
+            None => self.single_zone(picture, &mut lines)?,
+        };
         let quality = quality::measure(picture, document.as_ref(), quarters);
         let barcodes = barcode::read(picture);
         let reading = PageReading {
@@ -246,6 +248,22 @@ impl Models {
             mrz::find(reader, &seen.canvas, &seen.lines, hint.map(|hint| hint - seen.turned))
                 .map_err(failure)?;
         Ok(seen)
+    }
+
+    /// The zone of one line that is among the lines. It is then no other line.
+    fn single_zone(
+        &mut self,
+        picture: &RgbImage,
+        lines: &mut Vec<TextLine>,
+    ) -> Result<Option<MrzReading>, Failure> {
+        let reader = opened(&mut self.reader, &self.options, TextReader::open)?;
+        for at in 0..lines.len() {
+            if let Some(zone) = mrz::read_single(reader, picture, &lines[at]).map_err(failure)? {
+                lines.remove(at);
+                return Ok(Some(zone));
+            }
+        }
+        Ok(None)
     }
 
     fn read_lines(

@@ -116,6 +116,21 @@ fn card_is_read_in_every_rotation() {
 }
 
 #[test]
+fn zone_of_one_line_is_read() {
+    let line = "D1FRA13AA000026361231NORDMANN3";
+    let licence = Specimen {
+        format: specimen::Format::Td1,
+        lines: vec![line.to_owned()],
+        fields: vec![("9", "B 02.05.2009".to_owned()), ("12", "70.01".to_owned())],
+    };
+    let placed = [[180.0, 160.0], [1120.0, 190.0], [1100.0, 800.0], [200.0, 770.0]];
+    let run = judged(&mut bench(), &photographed(&licence.draw(None), 1300, 1000, placed));
+    let mrz = &run.outcome.result["mrz"];
+    assert_eq!((&mrz["format"], &mrz["lines"]), (&json!("FRENCH_LICENCE"), &json!([line])));
+    assert_eq!((&mrz["valid"], &mrz["dateOfExpiry"]), (&json!(true), &json!("2036-12-31")));
+}
+
+#[test]
 fn sideways_passport_is_read_beside_level_text() {
     let passport = Specimen::passport();
     let page = imageops::rotate90(&passport.draw(Some(&portrait())));

@@ -1,4 +1,4 @@
-//! Layouts of the machine-readable zone (ICAO 9303 parts 4 to 7, and two of single states): which
+//! Layouts of the machine-readable zone (ICAO 9303 parts 4 to 7, and three of single states): which
 //! characters each cell allows, and which check digits cover it.
 
 use std::ops::Range;
@@ -46,7 +46,7 @@ impl Check {
 }
 
 /// All formats, most common first.
-pub(super) const FORMATS: [MrzFormat; 7] = [
+pub(super) const FORMATS: [MrzFormat; 8] = [
     MrzFormat::Td3,
     MrzFormat::Td1,
     MrzFormat::Td2,
@@ -54,6 +54,7 @@ pub(super) const FORMATS: [MrzFormat; 7] = [
     MrzFormat::MrvB,
     MrzFormat::FrenchId,
     MrzFormat::SwissLicence,
+    MrzFormat::FrenchLicence,
 ];
 /// First letters of document codes in ICAO 9303 parts 4 to 7.
 pub(crate) const STANDARD_LETTERS: [char; 5] = ['A', 'C', 'I', 'P', 'V'];
@@ -61,6 +62,7 @@ pub(crate) const STANDARD_LETTERS: [char; 5] = ['A', 'C', 'I', 'P', 'V'];
 impl MrzFormat {
     pub(super) const fn line_count(self) -> usize {
         match self {
+            Self::FrenchLicence => 1,
             Self::Td1 => 3,
             Self::Td2
             | Self::Td3
@@ -73,7 +75,7 @@ impl MrzFormat {
 
     pub(super) const fn width(self) -> usize {
         match self {
-            Self::Td1 | Self::SwissLicence => 30,
+            Self::Td1 | Self::SwissLicence | Self::FrenchLicence => 30,
             Self::Td2 | Self::MrvB | Self::FrenchId => 36,
             Self::Td3 | Self::MrvA => 44,
         }
@@ -87,6 +89,7 @@ impl MrzFormat {
             Self::MrvA | Self::MrvB => &['V'],
             Self::FrenchId => &['I'],
             Self::SwissLicence => &['F'],
+            Self::FrenchLicence => &['D'],
         }
     }
 
@@ -95,7 +98,9 @@ impl MrzFormat {
     pub(super) const fn takes_other_codes(self) -> bool {
         match self {
             Self::Td1 | Self::Td2 | Self::Td3 => true,
-            Self::MrvA | Self::MrvB | Self::FrenchId | Self::SwissLicence => false,
+            Self::MrvA | Self::MrvB | Self::FrenchId | Self::SwissLicence | Self::FrenchLicence => {
+                false
+            }
         }
     }
 
@@ -105,6 +110,7 @@ impl MrzFormat {
         match self {
             Self::FrenchId => line.starts_with("IDFRA"),
             Self::SwissLicence => line.starts_with("FACHE") || line.starts_with("FALIE"),
+            Self::FrenchLicence => line.starts_with("D1FRA"),
             Self::Td2 => !line.starts_with("IDFRA"),
             Self::Td1 | Self::Td3 | Self::MrvA | Self::MrvB => true,
         }
@@ -118,6 +124,7 @@ impl MrzFormat {
             Self::Td3 | Self::MrvA => &[(0, 5..44)],
             Self::FrenchId => &[(0, 5..30), (1, 13..27)],
             Self::SwissLicence => &[(1, 0..30)],
+            Self::FrenchLicence => &[(0, 21..29)],
         }
     }
 
@@ -126,17 +133,18 @@ impl MrzFormat {
         match self {
             Self::Td1 => &[(0, 2..5), (1, 15..18)],
             Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => &[(0, 2..5), (1, 10..13)],
-            Self::FrenchId | Self::SwissLicence => &[(0, 2..5)],
+            Self::FrenchId | Self::SwissLicence | Self::FrenchLicence => &[(0, 2..5)],
         }
     }
 
-    /// Line and columns of the date of birth.
-    pub(super) const fn birth(self) -> (usize, Range<usize>) {
+    /// Line and columns of the date of birth, if the layout has one.
+    pub(super) const fn birth(self) -> Option<(usize, Range<usize>)> {
         match self {
-            Self::Td1 => (1, 0..6),
-            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => (1, 13..19),
-            Self::FrenchId => (1, 27..33),
-            Self::SwissLicence => (0, 19..25),
+            Self::Td1 => Some((1, 0..6)),
+            Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => Some((1, 13..19)),
+            Self::FrenchId => Some((1, 27..33)),
+            Self::SwissLicence => Some((0, 19..25)),
+            Self::FrenchLicence => None,
         }
     }
 
@@ -145,6 +153,7 @@ impl MrzFormat {
         match self {
             Self::Td1 => Some((1, 8..14)),
             Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => Some((1, 21..27)),
+            Self::FrenchLicence => Some((0, 15..21)),
             Self::FrenchId | Self::SwissLicence => None,
         }
     }
@@ -154,7 +163,7 @@ impl MrzFormat {
             Self::Td1 => Some((1, 7)),
             Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => Some((1, 20)),
             Self::FrenchId => Some((1, 34)),
-            Self::SwissLicence => None,
+            Self::SwissLicence | Self::FrenchLicence => None,
         }
     }
 
@@ -194,6 +203,10 @@ impl MrzFormat {
                 Check { covered: &[(0, 0..36), (1, 0..35)], digit: (1, 35) },
             ],
             Self::SwissLicence => &[],
+            Self::FrenchLicence => &[
+                Check { covered: &[(0, 0..14)], digit: (0, 14) },
+                Check { covered: &[(0, 0..29)], digit: (0, 29) },
+            ],
         }
     }
 
@@ -209,6 +222,9 @@ impl MrzFormat {
         if (line, column) == (0, 0) {
             return Class::Code;
         }
+        if self == Self::FrenchLicence && (line, column) == (0, 1) {
+            return Class::Digit;
+        }
         if (line, column) == (0, 1)
             || self.is_name(line, column)
             || self.states().iter().any(within)
@@ -218,7 +234,9 @@ impl MrzFormat {
         if Some((line, column)) == self.sex() {
             return Class::Sex;
         }
-        if within(&self.birth()) || self.expiry().is_some_and(|expiry| within(&expiry)) {
+        if self.birth().is_some_and(|birth| within(&birth))
+            || self.expiry().is_some_and(|expiry| within(&expiry))
+        {
             return Class::DigitOrFiller;
         }
         match self {
@@ -227,16 +245,24 @@ impl MrzFormat {
             }
             Self::SwissLicence if column < 17 => return Class::DigitOrFiller,
             Self::SwissLicence => return Class::Filler,
-            Self::FrenchId | Self::Td1 | Self::Td2 | Self::Td3 | Self::MrvA | Self::MrvB => {}
+            Self::FrenchLicence if (5..14).contains(&column) => return Class::Character,
+            Self::FrenchId
+            | Self::FrenchLicence
+            | Self::Td1
+            | Self::Td2
+            | Self::Td3
+            | Self::MrvA
+            | Self::MrvB => {}
         }
         let number = self.checks().first().map(Check::start);
-        if Some((line, column)) == number && self != Self::FrenchId {
+        let is_icao = !matches!(self, Self::FrenchId | Self::FrenchLicence);
+        if Some((line, column)) == number && is_icao {
             return Class::Character;
         }
         match self.checks().iter().position(|check| check.digit == (line, column)) {
             // The check digit of a document number that continues in the optional data, that of an
             // empty date of expiry, and that of an empty personal number, may be a filler.
-            Some(0 | 2) if self != Self::FrenchId => Class::DigitOrFiller,
+            Some(0 | 2) if is_icao => Class::DigitOrFiller,
             Some(_) if self == Self::Td3 && column == 42 => Class::DigitOrFiller,
             Some(_) => Class::Digit,
             None => Class::Any,

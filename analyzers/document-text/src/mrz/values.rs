@@ -73,6 +73,7 @@ pub(super) fn read(format: MrzFormat, lines: &[String]) -> Option<Values> {
         }
         MrzFormat::FrenchId => of_french_card(lines),
         MrzFormat::SwissLicence => of_swiss_licence(lines),
+        MrzFormat::FrenchLicence => of_french_licence(lines),
     }
 }
 
@@ -103,7 +104,7 @@ fn of_icao(format: MrzFormat, lines: &[String]) -> Option<Values> {
         names_are_cut: is_cut(names),
         document_number: data.full_document_number().to_owned(),
         nationality: data.nationality.clone(),
-        date_of_birth: date(Some(format.birth())),
+        date_of_birth: date(format.birth()),
         sex: match data.sex {
             Sex::Male => 'M',
             Sex::Female => 'F',
@@ -188,6 +189,34 @@ fn of_swiss_licence(lines: &[String]) -> Option<Values> {
         optional_data: None,
         optional_data2: None,
         check_digits: CheckDigits::NONE,
+    })
+}
+
+/// The French driving licence since 2013: one line with the number, the expiry and the beginning of
+/// the surname.
+fn of_french_licence(lines: &[String]) -> Option<Values> {
+    let [line] = lines else { return None };
+    let at = |from: usize, to: usize| line.get(from..to).map(str::to_owned);
+    let names = at(21, 29)?;
+    let [number, composite] = verified(MrzFormat::FrenchLicence, lines)[..] else { return None };
+    Some(Values {
+        document_code: at(0, 2)?,
+        issuing_state: at(2, 5)?,
+        surname: identifiers(&names).0,
+        given_names: String::new(),
+        names_are_cut: is_cut(&names),
+        document_number: at(5, 14)?,
+        nationality: String::new(),
+        date_of_birth: String::new(),
+        sex: 'X',
+        date_of_expiry: at(15, 21)?,
+        optional_data: None,
+        optional_data2: None,
+        check_digits: CheckDigits {
+            document_number: Some(number),
+            composite: Some(composite),
+            ..CheckDigits::NONE
+        },
     })
 }
 

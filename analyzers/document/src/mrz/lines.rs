@@ -150,6 +150,21 @@ pub(super) fn read(
     Ok(Some(zone).filter(|_| fillers >= FEWEST_FILLERS))
 }
 
+/// Reads a line that is a zone by itself: of 30 characters.
+pub(super) fn read_single(
+    reader: &mut TextReader,
+    picture: &RgbImage,
+    quad: Quad,
+) -> Result<Option<MrzReading>, VisionError> {
+    let mut line = read_line(reader, picture, quad)?;
+    let kind = LENGTHS.iter().position(|length| *length == 30).unwrap_or(0);
+    let Some(fit) = line.fits[kind].take().filter(|fit| fit.score >= LEAST_FIT) else {
+        return Ok(None);
+    };
+    let places = read_again(reader, picture, &line.quad, fit, None)?;
+    Ok(Some(MrzReading { lines: vec![as_line(&places)], quad }))
+}
+
 /// Reads all lines once; returns as many as the likeliest format has, and its index in [`LENGTHS`].
 fn read_first(
     reader: &mut TextReader,

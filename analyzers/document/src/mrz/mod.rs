@@ -5,7 +5,10 @@ mod band;
 mod grid;
 mod lines;
 
+use std::ops::RangeInclusive;
+
 use image::RgbImage;
+use vultus_document_text::{MrzReading, TextLine};
 use vultus_vision::VisionError;
 
 use crate::text::detect::FoundLine;
@@ -13,6 +16,24 @@ use crate::text::recognise::TextReader;
 use band::Band;
 
 pub(crate) use lines::FoundZone;
+
+/// Reads a line as a zone by itself, as some driving licences have, if it begins like one.
+pub(crate) fn read_single(
+    reader: &mut TextReader,
+    picture: &RgbImage,
+    line: &TextLine,
+) -> Result<Option<MrzReading>, VisionError> {
+    let text: String = line.text.chars().filter(char::is_ascii_graphic).collect();
+    if !SINGLE.iter().any(|first| text.starts_with(first)) || !SINGLE_LENGTHS.contains(&text.len())
+    {
+        return Ok(None);
+    }
+    lines::read_single(reader, picture, line.quad)
+}
+
+/// Beginnings and lengths, as read, of a zone of one line: of the French driving licence.
+const SINGLE: [&str; 3] = ["D1FRA", "DIFRA", "DLFRA"];
+const SINGLE_LENGTHS: RangeInclusive<usize> = 25..=34;
 
 /// Finds and reads the zone among the lines found in `picture`. `upright` is the expected direction
 /// of text, in degrees clockwise from the right, if known.

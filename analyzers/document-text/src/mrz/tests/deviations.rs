@@ -61,6 +61,21 @@ fn swiss_licence_has_two_lines_without_check_digits() {
 }
 
 #[test]
+fn french_licence_has_one_line() {
+    let text = "D1FRA13AA000026181231MARTIN<<9";
+    let zone = read(&reading(text)).unwrap();
+    assert_eq!((zone.format, zone.lines.join("")), (MrzFormat::FrenchLicence, text.to_owned()));
+    let values = &zone.values;
+    assert_eq!(values.check_digits.failures(), 0);
+    assert_eq!([&values.surname, &values.document_number], ["MARTIN", "13AA00002"]);
+    assert_eq!([&values.date_of_expiry, &values.issuing_state], ["181231", "FRA"]);
+    assert!(!values.names_are_cut && !zone.corrected);
+    let wrong = replaced(text, 0, 8, 'B');
+    assert!(read(&reading(&wrong)).unwrap().values.check_digits.failures() > 0);
+    assert!(read(&reading("D1NLD15094962111659VW87Z78NB84")).is_none());
+}
+
+#[test]
 fn names_without_a_secondary_identifier_are_primary() {
     let only = TD3.replace("ERIKSSON<<ANNA<MARIA", "ERIKSSON<ANNA<MARIA<");
     let values = read(&reading(&only)).unwrap().values;

@@ -37,6 +37,10 @@ pub enum MrzFormat {
     #[graphql(name = "SWISS_LICENCE")]
     #[serde(rename = "SWISS_LICENCE")]
     SwissLicence,
+    /// French driving licences since 2013: one line of 30.
+    #[graphql(name = "FRENCH_LICENCE")]
+    #[serde(rename = "FRENCH_LICENCE")]
+    FrenchLicence,
 }
 
 /// The check digits of a machine-readable zone: whether each is correct; null if the layout has
