@@ -7,6 +7,7 @@
 
 mod barcode;
 mod edges;
+mod letters;
 mod mirror;
 mod mrz;
 mod page;
