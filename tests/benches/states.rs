@@ -14,7 +14,7 @@ mod states;
 
 use states::{Document, Row, rows};
 
-/// Minimum share of consistent documents that are accepted with no field differing.
+/// Minimum share of consistent documents that are accepted with every field matching.
 const ACCEPTED: f64 = 0.95;
 const CHECK: &str = "mutation($input: CheckInput!) { check(input: $input) { analyses {
     resolution reasons { code } document { fields { name status visual mrz } mrz { lines } } } } }";
@@ -33,17 +33,18 @@ async fn measure() -> Vec<Figure> {
     let all = rows();
     let wanted = std::env::args().skip(1).find(|text| text.len() >= 3 && !text.starts_with('-'));
     let is_wanted = |row: &&Row| wanted.as_ref().is_none_or(|list| list.contains(row.code));
-    let (mut count, mut accepted, mut compared, mut found) = (0, 0, 0, 0);
+    let (mut count, mut accepted, mut matching, mut found) = (0, 0, 0, 0);
     for row in all.iter().filter(is_wanted) {
         count += 1;
         let genuine = checked(&client, &row.document(), &portrait).await;
         let fields = genuine["document"]["fields"].as_array().cloned().unwrap_or_default();
+        // The title names the issuing state; no field is labelled with it.
         let is_open =
             |field: &&Value| field["status"] == "ONLY_MRZ" && field["name"] != "ISSUING_STATE";
         let open: Vec<&Value> = fields.iter().filter(is_open).collect();
         if genuine["resolution"] == "SUCCESS" {
             accepted += 1;
-            compared += i32::from(open.is_empty());
+            matching += i32::from(open.is_empty());
         }
         if genuine["resolution"] != "SUCCESS" || !open.is_empty() {
             let differing: Vec<&Value> =
@@ -58,8 +59,8 @@ async fn measure() -> Vec<Figure> {
             );
         }
         let forged = checked(&client, &row.forged(&all), &portrait).await;
-        let reasons = reason_codes(&forged);
-        if reasons.is_empty() {
+        let before = reason_codes(&genuine);
+        if reason_codes(&forged).iter().all(|reason| before.contains(reason)) {
             println!(
                 "{} {:?}: {:?} was altered and not found",
                 row.code,
@@ -70,15 +71,15 @@ async fn measure() -> Vec<Figure> {
             found += 1;
         }
     }
-    let share = f64::from(accepted) / f64::from(count.max(1));
+    let share = f64::from(matching) / f64::from(count.max(1));
     vec![
+        Figure::plain("consistent documents accepted", format!("{accepted} of {count}")),
         Figure::against(
-            "consistent documents accepted",
-            format!("{accepted} of {count}"),
+            "of these with every field matching",
+            format!("{matching} of {count}"),
             "≥ 95 %",
             share >= ACCEPTED,
         ),
-        Figure::plain("of these with every field compared", format!("{compared}")),
         Figure::against(
             "altered documents with a finding",
             format!("{found} of {count}"),
