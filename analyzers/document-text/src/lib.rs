@@ -34,4 +34,4 @@ pub use reading::{
     TextLine,
 };
 pub use schema::result_schema;
-pub use visual::{empty_places, is_understood};
+pub use visual::is_understood;

@@ -7,7 +7,6 @@
 
 mod barcode;
 mod edges;
-mod letters;
 mod mirror;
 mod mrz;
 mod page;

@@ -11,7 +11,7 @@ use crate::text::detect::{FoundLine, TextDetector};
 use crate::text::direction::DirectionReader;
 use crate::text::recognise::TextReader;
 use crate::turning::{forwards, guessed_turn, turn};
-use crate::{barcode, edges, letters, mirror, portrait, quality, sample};
+use crate::{barcode, edges, mirror, portrait, quality, sample};
 
 /// Longer side, in pixels, of the picture for line detection.
 const SIDE: u32 = 960;
@@ -299,7 +299,6 @@ impl Models {
                 });
             }
         }
-        letters::add_missed(reader, picture, &mut lines).map_err(failure)?;
         Ok(lines)
     }
 }

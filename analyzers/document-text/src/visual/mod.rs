@@ -1,6 +1,5 @@
 //! Reads fields from the lines of the visual zone, by their labels and positions.
 
-mod empty_places;
 mod kind;
 mod label;
 mod label_words;
@@ -19,7 +18,6 @@ use label::Label;
 use labels::Subject;
 use layout::{Placed, placed};
 
-pub use empty_places::empty_places;
 pub(crate) use kind::{is_north_american_licence, kind};
 
 /// A field of the visual zone.
