@@ -7,7 +7,9 @@ use std::process::ExitCode;
 use image::RgbImage;
 use serde_json::{Value, json};
 use vultus_tests::measure::{Figure, exit_code, print_figures};
-use vultus_tests::{Client, Item, Node, item, jpeg, media_input, reason_codes, sample};
+use vultus_tests::{
+    Client, Item, Node, NodeOptions, item, jpeg, media_input, reason_codes, sample,
+};
 
 #[path = "../states/mod.rs"]
 mod states;
@@ -26,7 +28,9 @@ fn main() -> ExitCode {
 }
 
 async fn measure() -> Vec<Figure> {
-    let node = Node::start().await;
+    // All rows take longer than an access token lasts.
+    let config = "[tokens]\naccess_seconds = 86400\n".to_owned();
+    let node = Node::start_with(NodeOptions { config, ..NodeOptions::default() }).await;
     let client = node.client().await;
     let portrait =
         image::load_from_memory(&sample("obama.jpg")).expect("the sample is a picture").to_rgb8();
