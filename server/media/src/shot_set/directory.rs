@@ -14,9 +14,10 @@ const ZIP64_END: &[u8] = b"PK\x06\x06";
 const ZIP64_LOCATOR_BYTES: usize = 20;
 const ZIP64_END_BYTES: usize = 56;
 
-/// File type bits of a Unix mode, and their value for a regular file.
+/// File type bits of a Unix mode, and their values for files with bytes: a regular file, and what
+/// `zip` read from a pipe. Other programs write no type.
 const TYPE_BITS: u32 = 0o170_000;
-const REGULAR_FILE: u32 = 0o100_000;
+const FILE_TYPES: [u32; 3] = [0o100_000, 0o010_000, 0];
 
 /// Names of files that operating systems add to folders, in lower case.
 const ADDED_FILES: [&str; 5] =
@@ -197,7 +198,7 @@ fn check_path<'a>(path: &'a str, entry: &EntryName) -> Result<Role<'a>, Refusal>
 fn check_entry(data: &ZipFileEntry<'_>, entry: &EntryName) -> Result<(), Refusal> {
     let type_bits = data.unix_mode().unwrap_or(0) & TYPE_BITS;
     let is_folder = data.is_dir() && data.size() == 0;
-    if data.is_symlink() || (type_bits != 0 && type_bits != REGULAR_FILE && !is_folder) {
+    if data.is_symlink() || !(FILE_TYPES.contains(&type_bits) || is_folder) {
         return Err(Refusal::ZipSpecialFile { entry: entry.clone() });
     }
     if data.encrypted() {
