@@ -47,6 +47,35 @@ impl ColourMatrix {
 }
 
 impl TrackFrame {
+    /// From packed sRGB, whose sides are even, with the weights of BT.601.
+    pub(crate) fn of_rgb(rgb: &[u8], (width, height): (u32, u32), pts_us: i64) -> Self {
+        const RED: f32 = 0.299;
+        const BLUE: f32 = 0.114;
+        let columns = width as usize;
+        let light = |pixel: &[u8]| {
+            let [red, green, blue] = [0, 1, 2].map(|at| f32::from(pixel[at]));
+            RED * red + (1.0 - RED - BLUE) * green + BLUE * blue
+        };
+        let luma = rgb.chunks_exact(3).map(|pixel| light(pixel).round() as u8).collect();
+        let mut chroma = [Vec::new(), Vec::new()];
+        for rows in rgb.chunks_exact(columns * 6) {
+            let (upper, lower) = rows.split_at(columns * 3);
+            for (upper, lower) in upper.chunks_exact(6).zip(lower.chunks_exact(6)) {
+                let mut mean = [0.0; 2];
+                for pixel in upper.chunks_exact(3).chain(lower.chunks_exact(3)) {
+                    let luma = light(pixel);
+                    mean[0] += (f32::from(pixel[2]) - luma) / (2.0 * (1.0 - BLUE)) / 4.0;
+                    mean[1] += (f32::from(pixel[0]) - luma) / (2.0 * (1.0 - RED)) / 4.0;
+                }
+                for (plane, mean) in chroma.iter_mut().zip(mean) {
+                    plane.push((mean + 128.0).round() as u8);
+                }
+            }
+        }
+        let matrix = ColourMatrix::of_weights(f64::from(RED), f64::from(BLUE));
+        Self { width, height, pts_us, luma, chroma, matrix }
+    }
+
     /// Luma, row by row from the top, no padding.
     #[must_use]
     pub fn luma(&self) -> &[u8] {
@@ -95,6 +124,11 @@ mod tests {
             matrix: ColourMatrix::of_weights(0.299, 0.114),
         };
         assert_eq!(of(77, 128, 128).rgb(), [77; 12]);
+        for colour in [[200, 120, 90], [20, 220, 40], [255, 0, 0], [9, 9, 9]] {
+            let back = TrackFrame::of_rgb(&colour.repeat(8), (4, 2), 0).rgb();
+            let close = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 2;
+            assert!(back.iter().zip(colour.repeat(8).iter()).all(close), "{colour:?}: {back:?}");
+        }
         // Pure red of BT.601: luma 76, differences 85 and 255.
         let red = of(76, 85, 255).rgb();
         assert!(red[0] >= 252 && red[1] <= 3 && red[2] <= 3, "{red:?}");

@@ -76,15 +76,7 @@ impl Converter {
             let rgb = scaled(&mut self.rgb, frame, to, Output::Rgb)?;
             return Some(orientation.apply::<3>(rgb.data(0), rgb.stride(0), width, height));
         };
-        if self.to_srgb.as_ref().is_none_or(|(ready, _)| *ready != kind) {
-            self.to_srgb = Some((kind, ToSrgb::new(kind.0, kind.1)?));
-        }
-        let (_, to_srgb) = self.to_srgb.as_ref()?;
-        let samples = scaled(&mut self.rgb, frame, to, Output::Wide(kind.0, kind.1))?;
-        let mut rgb = Vec::with_capacity(width * height * 3);
-        for row in samples.data(0).chunks(samples.stride(0)).take(height) {
-            to_srgb.wide_row(row.get(..width * 6)?, &mut rgb);
-        }
+        let rgb = srgb_of_wide(&mut self.to_srgb, &mut self.rgb, frame, to, kind)?;
         Some(orientation.apply::<3>(&rgb, width * 3, width, height))
     }
 
@@ -97,13 +89,19 @@ impl Converter {
         orientation: Orientation,
         place: TrackPlace,
     ) -> Option<TrackFrame> {
-        let planes = scaled(&mut self.planar, frame, to, Output::Planar)?;
         let (width, height) = (to.0 as usize, to.1 as usize);
+        let (upright_width, upright_height) = orientation.turned(to);
+        // Converted as the frames that are judged, so that both show the same colours.
+        if let Some(kind) = wide(frame) {
+            let rgb = srgb_of_wide(&mut self.to_srgb, &mut self.planar, frame, to, kind)?;
+            let rgb = orientation.apply::<3>(&rgb, width * 3, width, height);
+            return Some(TrackFrame::of_rgb(&rgb, (upright_width, upright_height), pts_us));
+        }
+        let planes = scaled(&mut self.planar, frame, to, Output::Planar)?;
         let plane = |at: usize, width: usize, height: usize| {
             orientation.apply::<1>(planes.data(at), planes.stride(at), width, height)
         };
         let (red, blue) = weights(matrix(frame));
-        let (upright_width, upright_height) = orientation.turned(to);
         Some(TrackFrame {
             width: upright_width,
             height: upright_height,
@@ -114,6 +112,27 @@ impl Converter {
             matrix: ColourMatrix::of_weights(red, blue),
         })
     }
+}
+
+/// The frame of high dynamic range or wide gamut, scaled to size `to` and converted to packed sRGB.
+fn srgb_of_wide(
+    ready: &mut Option<((u8, u8), ToSrgb)>,
+    scaler: &mut Option<Scaler>,
+    frame: &frame::Video,
+    to: (u32, u32),
+    kind: (u8, u8),
+) -> Option<Vec<u8>> {
+    if ready.as_ref().is_none_or(|(ready, _)| *ready != kind) {
+        *ready = Some((kind, ToSrgb::new(kind.0, kind.1)?));
+    }
+    let (_, to_srgb) = ready.as_ref()?;
+    let samples = scaled(scaler, frame, to, Output::Wide(kind.0, kind.1))?;
+    let (width, height) = (to.0 as usize, to.1 as usize);
+    let mut rgb = Vec::with_capacity(width * height * 3);
+    for row in samples.data(0).chunks(samples.stride(0)).take(height) {
+        to_srgb.wide_row(row.get(..width * 6)?, &mut rgb);
+    }
+    Some(rgb)
 }
 
 /// The frame scaled to size `to`; creates a new scaler only when the frames change.

@@ -93,6 +93,23 @@ fn track_is_upright() {
 }
 
 #[test]
+fn high_dynamic_range_is_shown_alike_by_frames_and_track() {
+    // HLG grey of 38 % is 18 % of the scene's light, a middle grey; signal range 64 to 940.
+    let grey = "color=0x616161:s=320x240:r=30:d=1,format=yuv420p10le";
+    let tags = "colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc:log-level=none";
+    let hevc = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", tags];
+    let frames = tracked(&clip(grey, &hevc, "mp4"), &Limits::default());
+    assert_eq!((frames.frames.len(), frames.track.len()), (16, 30));
+    let (frame, track) = (&frames.frames[3].rgb, frames.track[3].rgb());
+    assert!(frame.iter().all(|value| (85..=125).contains(value)), "{:?}", &frame[..3]);
+    assert!(track.iter().zip(frame).all(|(a, b)| a.abs_diff(*b) <= 3), "{:?}", &track[..3]);
+    // Without the tags the same samples are those of television.
+    let plain = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none"];
+    let plain = crate::decode(&clip(grey, &plain, "mp4")).unwrap();
+    assert_ne!(plain.frames[3].rgb, *frame);
+}
+
+#[test]
 fn container_facts_name_programs_and_gaps_only() {
     let source = "testsrc2=s=160x120:r=30:d=3,select='lt(t\\,1)+gt(t\\,2)',format=yuv420p";
     let tags = ["-metadata", "comment=Made with DaVinci Resolve by Jane", "-vsync", "vfr"];
