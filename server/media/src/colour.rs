@@ -30,7 +30,8 @@ pub(crate) enum Colour {
 }
 
 impl Colour {
-    /// Converts packed RGB to sRGB in place. Leaves pixels of sRGB unchanged.
+    /// Converts packed RGB to sRGB in place. Leaves pixels of sRGB unchanged. The channels of a
+    /// picture with a profile of grey are equal.
     pub(crate) fn convert_to_srgb(&self, rgb: &mut [u8]) {
         if let Self::Coded { primaries, transfer: transfer @ (hdr::PQ | hdr::HLG) } = *self {
             if let Some(to_srgb) = ToSrgb::new(primaries, transfer) {
@@ -38,9 +39,14 @@ impl Colour {
             }
             return;
         }
-        let Some(transform) = self.profile().as_ref().and_then(transform) else {
+        let Some(profile) = self.profile() else { return };
+        if profile.color_space == DataColorSpace::Gray {
+            if let Some(levels) = grey_levels(&profile) {
+                rgb.iter_mut().for_each(|value| *value = levels[usize::from(*value)]);
+            }
             return;
-        };
+        }
+        let Some(transform) = transform(&profile) else { return };
         const STEP: usize = 3 << 12;
         let mut row = vec![0; STEP];
         for pixels in rgb.chunks_mut(STEP) {
@@ -56,9 +62,9 @@ impl Colour {
         match self {
             Self::Srgb => None,
             Self::Icc(bytes) if bytes.len() > LARGEST_PROFILE => None,
-            Self::Icc(bytes) => ColorProfile::new_from_slice(bytes)
-                .ok()
-                .filter(|profile| profile.color_space == DataColorSpace::Rgb),
+            Self::Icc(bytes) => ColorProfile::new_from_slice(bytes).ok().filter(|profile| {
+                matches!(profile.color_space, DataColorSpace::Rgb | DataColorSpace::Gray)
+            }),
             Self::Coded { primaries, transfer } => coded_profile(*primaries, *transfer),
         }
     }
@@ -82,6 +88,21 @@ fn coded_profile(primaries: u8, transfer: u8) -> Option<ColorProfile> {
         matrix_coefficients: MatrixCoefficients::Identity,
         full_range: true,
     }))
+}
+
+/// The sRGB level of each level of grey.
+fn grey_levels(profile: &ColorProfile) -> Option<[u8; 256]> {
+    let (srgb, options) = (ColorProfile::new_srgb(), TransformOptions::default());
+    let transform =
+        profile.create_transform_8bit(Layout::Gray, &srgb, Layout::Rgb, options).ok()?;
+    let grey: Vec<u8> = (0..=255).collect();
+    let mut converted = [0; 3 * 256];
+    transform.transform(&grey, &mut converted).ok()?;
+    let mut levels = [0; 256];
+    for (level, pixel) in levels.iter_mut().zip(converted.chunks_exact(3)) {
+        *level = pixel[1];
+    }
+    Some(levels)
 }
 
 /// The transformation to sRGB; `None` if it changes next to nothing.
@@ -125,6 +146,16 @@ mod tests {
         for colour in [srgb, Colour::Srgb, Colour::Coded { primaries: 1, transfer: 1 }] {
             assert_eq!(converted(&colour, [234, 51, 35]), [234, 51, 35]);
         }
+    }
+
+    #[test]
+    fn grey_profile_becomes_srgb() {
+        let linear = Colour::Icc(ColorProfile::new_gray_with_gamma(1.0).encode().unwrap());
+        assert_eq!(converted(&linear, [0; 3]), [0; 3]);
+        assert_eq!(converted(&linear, [255; 3]), [255; 3]);
+        // Light of 21.8 % is level 128 of sRGB.
+        let middle = converted(&linear, [55; 3]);
+        assert!(middle.iter().all(|value| value.abs_diff(128) <= 2), "{middle:?}");
     }
 
     #[test]
