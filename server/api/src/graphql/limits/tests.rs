@@ -83,6 +83,24 @@ fn tokens_and_brackets_are_counted_before_parsing() {
 }
 
 #[test]
+fn integers_that_the_parser_would_round_are_refused() {
+    let of = |number: &str| reason_of(&format!("{{ a(b: {{c: [{number}]}}) }}"));
+    for number in ["18446744073709551616", "-9223372036854775809", "123456789012345678901"] {
+        assert_eq!(of(number), "INTEGER_TOO_LARGE", "{number}");
+    }
+    for number in [
+        "18446744073709551615",
+        "-9223372036854775808",
+        "123456789012345678901.5",
+        "0.123456789012345678901",
+        "123456789012345678901e3",
+        "\"123456789012345678901\"",
+    ] {
+        assert_eq!(of(number), "accepted", "{number}");
+    }
+}
+
+#[test]
 fn a_syntax_error_names_its_position_without_query_text() {
     let error = checked("{ secret_of_the_client( }", None, Introspection::Refused).unwrap_err();
     assert!(!error.to_string().contains("secret"), "{error}");

@@ -1,6 +1,6 @@
 //! Counts the tokens of a document's text, so that no recursive parser gets a hostile text.
 
-use vultus_core::Result;
+use vultus_core::{Error, Result};
 
 use super::refusal::exceeded;
 use crate::graphql::request_limits::QueryLimits;
@@ -36,6 +36,15 @@ pub(super) fn check(query: &str, limits: &QueryLimits) -> Result<()> {
                 if length > limits.name_bytes {
                     return Err(exceeded("QUERY_NAME", "bytes in a name", limits.name_bytes));
                 }
+                if is_too_large(bytes, at, length) {
+                    return Err(Error::InvalidInput {
+                        argument: Some("query".to_owned()),
+                        message: "an integer in the document has more than 64 bits; send it in \
+                                  the variables, which keep all digits"
+                            .to_owned(),
+                        reason: Some("INTEGER_TOO_LARGE".to_owned()),
+                    });
+                }
                 at + length
             }
             _ => at + 1,
@@ -49,6 +58,22 @@ pub(super) fn check(query: &str, limits: &QueryLimits) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the word is an integer that the parser would round to a float.
+fn is_too_large(bytes: &[u8], at: usize, length: usize) -> bool {
+    let word = &bytes[at..at + length];
+    let before = at.checked_sub(1).map(|at| bytes[at]);
+    let is_part = before == Some(b'.') || bytes.get(at + length) == Some(&b'.');
+    if is_part || !word.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let text = std::str::from_utf8(word).unwrap_or_default();
+    if before == Some(b'-') {
+        format!("-{text}").parse::<i64>().is_err()
+    } else {
+        text.parse::<u64>().is_err()
+    }
 }
 
 fn is_word(byte: u8) -> bool {
