@@ -12,7 +12,7 @@ export PATH="$PWD/target/tools/cargo/bin:$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 cargo fuzz --version >/dev/null 2>&1 \
     || cargo install cargo-fuzz --version 0.13.2 --locked --quiet --root target/tools/cargo
 
-all=(picture video archive zone licence manifest protocol query)
+all=(picture video archive zone licence manifest protocol query request multipart)
 read -ra targets <<<"${TARGETS:-${all[*]}}"
 seconds=$((${FUZZ_SECONDS:-600} / ${#targets[@]}))
 corpus=target/fuzz/corpus found=target/fuzz/found
@@ -37,6 +37,8 @@ seed licence '*.aamva.txt'
 seed manifest '*.manifest.json'
 seed protocol '*.message'
 seed query '*.graphql'
+seed request '*.request.json'
+seed multipart '*.multipart'
 
 # No sanitizer: Rust checks bounds, and FFmpeg and libheif are not instrumented.
 cargo fuzz build --fuzz-dir fuzz --target-dir target/fuzz/build --sanitizer none

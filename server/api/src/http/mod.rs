@@ -6,12 +6,15 @@
 //! multipart, have no limit of a batch and repeat the query in syntax errors, and its websocket has
 //! no timeout for `connection_init` and closes with other codes than the protocol's. This is a thin
 //! layer over `Schema::execute` and `execute_stream`.
+#![expect(unexpected_cfgs, reason = "cargo-fuzz sets `fuzzing`, which cargo does not know")]
 
 mod body;
 mod canonical;
 mod content_type;
 mod credentials;
 mod download;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod graphiql;
 mod health;
 mod held_body;
