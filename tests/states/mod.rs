@@ -227,12 +227,12 @@ impl Document {
     }
 }
 
-fn filled(text: &str, width: usize) -> String {
+pub(crate) fn filled(text: &str, width: usize) -> String {
     format!("{text:<<width$}").chars().take(width).collect()
 }
 
 /// Check digit of ICAO 9303.
-fn digit(text: &str) -> char {
+pub(crate) fn digit(text: &str) -> char {
     let value = |c: u8| match c {
         b'0'..=b'9' => u32::from(c - b'0'),
         b'A'..=b'Z' => u32::from(c - b'A') + 10,
