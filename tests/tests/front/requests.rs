@@ -41,7 +41,7 @@ async fn pages_of_other_origins_open_no_websocket() {
 }
 
 #[tokio::test]
-async fn no_operation_runs_by_get_or_as_plain_text() {
+async fn no_mutation_runs_by_get_or_as_plain_text() {
     let node = Node::start().await;
     let token = node.client().await.token().to_owned();
     let query = "mutation%20%7B%20logout%20%7B%20loggedOut%20%7D%20%7D";

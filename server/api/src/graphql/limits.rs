@@ -24,6 +24,7 @@ use async_graphql::{Pos, Positioned};
 use vultus_core::{Error, Result};
 
 use super::needs::Needs;
+use super::refused::RefusedRequest;
 use super::request_limits::QueryLimits;
 use cost::Cost;
 use refusal::exceeded;
@@ -81,7 +82,7 @@ pub fn check(
     operation_name: Option<&str>,
     introspection: Introspection,
     limits: &QueryLimits,
-) -> Result<CheckedDocument> {
+) -> Result<CheckedDocument, RefusedRequest> {
     tokens::check(query, limits)?;
     let document = parse_query(query).map_err(|error| syntax_error(error.positions().next()))?;
     let needs = size::check(&document, limits)?;
@@ -108,22 +109,24 @@ pub fn check(
         return Err(Error::invalid(
             "operationName",
             "the document has no operation of this name, or has several and the request names none",
-        ));
+        )
+        .into());
     };
     let variable_uses = total.variable_uses;
     Ok(CheckedDocument { document, kind, root_fields, needs, variable_uses })
 }
 
-fn syntax_error(position: Option<Pos>) -> Error {
+fn syntax_error(position: Option<Pos>) -> RefusedRequest {
     let message = match position {
         Some(pos) => format!("syntax error at line {}, column {}", pos.line, pos.column),
         None => "syntax error".to_owned(),
     };
-    Error::InvalidInput {
+    let error = Error::InvalidInput {
         argument: Some("query".to_owned()),
         message,
         reason: Some("SYNTAX".to_owned()),
-    }
+    };
+    RefusedRequest { error, position }
 }
 
 struct Measure<'d> {

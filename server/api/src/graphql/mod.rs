@@ -31,6 +31,7 @@ mod page;
 pub mod prepared;
 pub mod quality;
 pub mod query;
+pub mod refused;
 pub mod request_limits;
 pub mod results;
 pub mod scalars;
@@ -56,6 +57,7 @@ pub use limits::{CheckedDocument, Introspection};
 use mutation::Mutation;
 pub use prepared::{PreparedRequest, RawRequest};
 use query::Query;
+pub use refused::RefusedRequest;
 use request_limits::{QueryLimits, RequestLimits};
 use subscription::Subscription;
 
@@ -91,17 +93,21 @@ impl Api {
 
     /// Checks a document against the limits, then converts the variables that it declares. This
     /// comes before any other processing of the request.
-    pub fn prepare(&self, request: RawRequest) -> Result<PreparedRequest> {
+    pub fn prepare(&self, request: RawRequest) -> Result<PreparedRequest, RefusedRequest> {
         let limits = &self.limits.query;
         let name = request.operation_name.as_deref();
         let checked = self.check(&request.query, name)?;
         let (text, definitions) = (request.variables.as_deref(), checked.definitions(name));
         let variables = variables::declared(text, definitions, &self.shapes, limits)?;
-        PreparedRequest::new(request, checked, variables, limits)
+        Ok(PreparedRequest::new(request, checked, variables, limits)?)
     }
 
     /// Parses a document and checks it against the limits.
-    fn check(&self, query: &str, operation_name: Option<&str>) -> Result<CheckedDocument> {
+    fn check(
+        &self,
+        query: &str,
+        operation_name: Option<&str>,
+    ) -> Result<CheckedDocument, RefusedRequest> {
         let limits = &self.limits.query;
         let checked = limits::check(query, operation_name, self.introspection, limits)?;
         let many = checked.root_fields.len() > 1;
@@ -109,10 +115,12 @@ impl Api {
             return Err(Error::invalid(
                 "query",
                 "login and refresh must each be the only field of a request",
-            ));
+            )
+            .into());
         }
         if many && checked.kind == OperationType::Subscription {
-            return Err(Error::invalid("query", "a subscription must have exactly one root field"));
+            let error = Error::invalid("query", "a subscription must have exactly one root field");
+            return Err(error.into());
         }
         Ok(checked)
     }

@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 
 use async_graphql::{Value, Variables};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 use vultus_core::{Error, Result};
+use vultus_service::UploadedFile;
+
+use crate::graphql::PreparedRequest;
 
 /// The text of variables.
-pub(super) fn text(variables: &Variables) -> Result<String> {
+fn text(variables: &Variables) -> Result<String> {
     let mut text = String::new();
     let fields = variables.iter().map(|(name, value)| (name.as_str(), value));
     object(fields.collect(), &mut text, value)
@@ -90,6 +94,20 @@ fn list<'v, V: ?Sized + 'v>(
     }
     text.push(']');
     Ok(())
+}
+
+/// Hash of the operation, the declared variables (with markers for files) and the files' hashes.
+/// The raw body is not hashed, since its boundary and part names differ between attempts.
+pub(super) fn fingerprint(request: &PreparedRequest, files: &[UploadedFile]) -> Result<String> {
+    let variables = text(&request.variables)?;
+    let name = request.operation_name.as_deref().unwrap_or_default();
+    let mut hash = Sha256::new();
+    let texts = [request.query.as_str(), name, variables.as_str()];
+    for part in texts.into_iter().chain(files.iter().map(|file| file.sha256())) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    Ok(hex::encode(hash.finalize()))
 }
 
 #[cfg(test)]

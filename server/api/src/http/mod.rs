@@ -8,11 +8,13 @@
 //! layer over `Schema::execute` and `execute_stream`.
 #![expect(unexpected_cfgs, reason = "cargo-fuzz sets `fuzzing`, which cargo does not know")]
 
+mod accept;
 mod body;
 mod canonical;
 mod content_type;
 mod credentials;
 mod download;
+mod events;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod graphiql;
@@ -25,6 +27,7 @@ mod node;
 mod parsing;
 mod peer;
 mod post;
+mod query_string;
 mod request;
 mod request_id;
 mod respond;
@@ -34,8 +37,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::ws::{WebSocketUpgrade, rejection::WebSocketUpgradeRejection};
-use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Extension, Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use vultus_core::Error;
@@ -48,7 +51,7 @@ pub use node::{HttpOptions, Surroundings};
 pub use peer::Network;
 
 use node::Node;
-use peer::{Peer, Proxies};
+use peer::Proxies;
 use request_id::RequestId;
 use vultus_service::Services;
 
@@ -83,27 +86,29 @@ fn with_health(routes: Router<Node>, services: Services, options: HttpOptions) -
     layers::around(routes)
 }
 
-/// A websocket, or the GraphiQL page. Queries never run over GET, so that no link or image can
-/// start one.
+/// A websocket, the GraphiQL page, or a query in the query string.
 async fn get_graphql(
     State(node): State<Node>,
     Extension(request_id): Extension<RequestId>,
-    peer: Option<Extension<Peer>>,
-    headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Response {
+    let (parts, _) = request.into_parts();
     if let Ok(upgrade) = upgrade {
-        let client = node.client(peer.as_deref(), &headers);
-        return websocket::upgrade(node, request_id, client, &headers, upgrade);
+        let client = node.client(parts.extensions.get(), &parts.headers);
+        return websocket::upgrade(node, request_id, client, &parts.headers, upgrade);
     }
-    let accepts_html = headers
+    let accepts_html = parts
+        .headers
         .get(header::ACCEPT)
         .and_then(|v| v.to_str().ok())
         .is_some_and(|v| v.contains("text/html"));
     match node.options.surroundings {
-        Surroundings::Development if accepts_html => graphiql::page(),
+        Surroundings::Development if accepts_html && parts.uri.query().is_none() => {
+            graphiql::page()
+        }
         Surroundings::Development | Surroundings::Production => {
-            wrong_method(Extension(request_id)).await
+            query_string::handle(node, request_id, parts).await
         }
     }
 }
@@ -111,7 +116,7 @@ async fn get_graphql(
 async fn wrong_method(Extension(request_id): Extension<RequestId>) -> Response {
     let error = Error::InvalidInput {
         argument: None,
-        message: "this path does not support this method; send GraphQL by POST or websocket"
+        message: "this path does not support this method; `Allow` lists those that it supports"
             .to_owned(),
         reason: Some("METHOD_NOT_ALLOWED".to_owned()),
     };

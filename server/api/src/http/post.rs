@@ -4,15 +4,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::HttpBody;
 use axum::extract::{Extension, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 use vultus_core::{Error, Principal, Result, fair};
 
+use super::accept::AnswerType;
 use super::body::BodySource;
 use super::content_type::{ContentType, has_encoding};
 use super::held_body::HeldBody;
@@ -23,9 +24,9 @@ use super::request::Requests;
 use super::request_id::RequestId;
 use super::respond::{self, Token};
 use super::{body, canonical, credentials, multipart, request};
-use crate::graphql::PreparedRequest;
 use crate::graphql::context::{Auth, Idempotency, RequestContext};
 use crate::graphql::error::error_response;
+use crate::graphql::{PreparedRequest, RefusedRequest};
 use crate::memory::{Owner, Reserved};
 use vultus_service::{UploadSink, UploadedFile};
 
@@ -41,14 +42,14 @@ pub(super) async fn handle(
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let exchange = Exchange {
-        base_url: node.base_url(&parts.headers),
-        client: node.client(parts.extensions.get(), &parts.headers),
-        node,
-        request_id,
-        headers: parts.headers,
-    };
     let body = BodySource::new(body);
+    let exchange = match Exchange::new(node, request_id, parts) {
+        Ok(exchange) => exchange,
+        Err(refusal) => {
+            body.drain().await;
+            return refusal;
+        }
+    };
     if has_encoding(&exchange.headers) {
         body.drain().await;
         let error = Error::InvalidInput {
@@ -60,6 +61,9 @@ pub(super) async fn handle(
         return respond::refusal_with(status, &error, &exchange.request_id);
     }
     let answered = match ContentType::of(&exchange.headers) {
+        ContentType::Json if exchange.form == AnswerType::Events => {
+            exchange.events_of_body(body.clone()).await
+        }
         ContentType::Json => exchange.json(body.clone()).await,
         ContentType::Multipart(boundary) => exchange.multipart(body.clone(), boundary).await,
         ContentType::Other => {
@@ -81,21 +85,49 @@ pub(super) async fn handle(
         Ok(response) => response,
         Err(error) => {
             body.drain().await;
-            respond::refusal(&error, &exchange.request_id)
+            respond::refusal_as(exchange.form, &error, &exchange.request_id)
         }
     }
 }
 
 /// One HTTP request with its context.
-struct Exchange {
-    node: Node,
-    request_id: RequestId,
-    headers: HeaderMap,
-    base_url: String,
-    client: ClientAddress,
+pub(super) struct Exchange {
+    pub(super) node: Node,
+    pub(super) request_id: RequestId,
+    pub(super) headers: HeaderMap,
+    pub(super) base_url: String,
+    pub(super) client: ClientAddress,
+    pub(super) form: AnswerType,
 }
 
 impl Exchange {
+    /// Refuses a request whose client accepts no form of answer that is offered.
+    pub(super) fn new(
+        node: Node,
+        request_id: RequestId,
+        parts: Parts,
+    ) -> std::result::Result<Self, Response> {
+        let Some(form) = AnswerType::of(&parts.headers) else {
+            let error = Error::InvalidInput {
+                argument: None,
+                message: "the answer is application/json, application/graphql-response+json or \
+                          text/event-stream; accept one of them"
+                    .to_owned(),
+                reason: Some("NOT_ACCEPTABLE".to_owned()),
+            };
+            let status = StatusCode::NOT_ACCEPTABLE;
+            return Err(respond::refusal_with(status, &error, &request_id));
+        };
+        Ok(Self {
+            base_url: node.base_url(&parts.headers),
+            client: node.client(parts.extensions.get(), &parts.headers),
+            node,
+            request_id,
+            headers: parts.headers,
+            form,
+        })
+    }
+
     async fn json(&self, body: BodySource) -> Result<Response> {
         // First of all, so that the memory of the body has an owner.
         let auth = self.authenticate().await?;
@@ -106,11 +138,14 @@ impl Exchange {
         let body = body::read_all(body, limit, grow).await?;
         let api = self.node.api.clone();
         let prepare = move || match request::parse(&body, api.limits())? {
-            Requests::Single(request) => {
-                api.prepare(request).map(|request| Prepared::Single(Box::new(request)))
-            }
+            Requests::Single(request) => Ok(match api.prepare(request) {
+                Ok(request) => Prepared::Single(Box::new(request)),
+                Err(refused) => Prepared::Refused(refused),
+            }),
             Requests::Batch(requests) => {
-                let requests = requests.into_iter().map(|request| api.prepare(request));
+                let requests = requests
+                    .into_iter()
+                    .map(|request| api.prepare(request).map_err(|refused| refused.error));
                 Ok(Prepared::Batch(requests.collect()))
             }
         };
@@ -120,6 +155,10 @@ impl Exchange {
                 reserved.shrink_to(request.bytes);
                 let response = self.execute(*request, auth.clone(), Vec::new(), reserved).await?;
                 Ok(self.single(&response, token, &auth))
+            }
+            Prepared::Refused(refused) => {
+                drop(reserved);
+                Ok(self.single(&refused.response(self.request_id.as_str()), token, &auth))
             }
             Prepared::Batch(requests) => {
                 let kept = requests.iter().flatten().map(|request| request.bytes).sum();
@@ -131,10 +170,15 @@ impl Exchange {
         }
     }
 
-    fn single(&self, response: &async_graphql::Response, token: Token, auth: &Auth) -> Response {
+    pub(super) fn single(
+        &self,
+        response: &async_graphql::Response,
+        token: Token,
+        auth: &Auth,
+    ) -> Response {
         let limit = self.node.api.limits().answer.bytes;
         let answer = respond::text(response, limit, &self.request_id);
-        self.held(respond::single(response, token, answer), auth)
+        self.held(respond::single(response, token, answer, self.form), auth)
     }
 
     /// Counts the memory of an answer until it is sent.
@@ -200,8 +244,12 @@ impl Exchange {
         let hurried = source.clone();
         let (exchange, memory, hurried, auth) = (self, &reserved, &hurried, &auth);
         let reserve = |bytes: usize| memory.lock().grow(bytes * BODY_COST);
+        let refused = &Mutex::new(None);
         let admit = |operations: Vec<u8>| async move {
-            let request = exchange.prepare_single(owner(auth), operations).await?;
+            let request = exchange.prepare_single(owner(auth), operations).await?.map_err(|refusal| {
+                *refused.lock() = Some(refusal);
+                Error::invalid("query", "the document is refused")
+            })?;
             memory.lock().shrink_to(request.bytes);
             let document = &request.checked;
             let spool =
@@ -216,15 +264,28 @@ impl Exchange {
             hurried.hurry_while(move || services.uploads_are_scarce());
             Ok((request, move || exchange.begin(&principal, spool)))
         };
-        let Upload { request, files } =
-            multipart::read(source, boundary, limits, reserve, admit).await?;
+        let read = multipart::read(source, boundary, limits, reserve, admit).await;
+        let refusal = refused.lock().take();
+        if let Some(refusal) = refusal {
+            hurried.clone().drain().await;
+            let response = refusal.response(self.request_id.as_str());
+            return Ok(self.single(&response, Token::Other, &auth));
+        }
+        let Upload { request, files } = read?;
         let response = self.execute(request, auth.clone(), files, reserved.into_inner()).await?;
         Ok(self.single(&response, Token::Other, &auth))
     }
 
-    async fn prepare_single(&self, owner: Owner, operations: Vec<u8>) -> Result<PreparedRequest> {
+    async fn prepare_single(
+        &self,
+        owner: Owner,
+        operations: Vec<u8>,
+    ) -> Result<std::result::Result<PreparedRequest, RefusedRequest>> {
         let (api, size) = (self.node.api.clone(), operations.len());
-        let prepare = move || api.prepare(request::parse_single(&operations, api.limits())?);
+        let prepare = move || {
+            let request = request::parse_single(&operations, api.limits())?;
+            Ok(api.prepare(request))
+        };
         self.node.parsing.run(owner, size, prepare).await
     }
 
@@ -237,7 +298,7 @@ impl Exchange {
 
     /// A refused token is not an error yet: fields that need no token, such as `refresh`, still
     /// work.
-    async fn authenticate(&self) -> Result<Auth> {
+    pub(super) async fn authenticate(&self) -> Result<Auth> {
         let Some(token) = credentials::token(&self.headers) else { return Ok(Auth::Absent) };
         match self.node.services.authenticate(&token).await {
             Ok(authenticated) => Ok(Auth::Valid(authenticated.principal)),
@@ -246,7 +307,7 @@ impl Exchange {
         }
     }
 
-    async fn execute(
+    pub(super) async fn execute(
         &self,
         request: PreparedRequest,
         auth: Auth,
@@ -261,7 +322,7 @@ impl Exchange {
                         "a request with an Idempotency-Key must have exactly one root field",
                     ));
                 }
-                Some(Idempotency { key, fingerprint: fingerprint(&request, &files)? })
+                Some(Idempotency { key, fingerprint: canonical::fingerprint(&request, &files)? })
             }
             None => None,
         };
@@ -307,6 +368,7 @@ enum SpoolKind {
 /// The requests of one body. One that is refused in a batch does not refuse the others.
 enum Prepared {
     Single(Box<PreparedRequest>),
+    Refused(RefusedRequest),
     Batch(Vec<Result<PreparedRequest>>),
 }
 
@@ -322,20 +384,6 @@ pub(super) fn owner(auth: &Auth) -> Owner {
         }
         Auth::Refused(_) | Auth::Absent => Owner::Stranger,
     }
-}
-
-/// Hash of the operation, the declared variables (with markers for files) and the files' hashes.
-/// The raw body is not hashed, since its boundary and part names differ between attempts.
-fn fingerprint(request: &PreparedRequest, files: &[UploadedFile]) -> Result<String> {
-    let variables = canonical::text(&request.variables)?;
-    let name = request.operation_name.as_deref().unwrap_or_default();
-    let mut hash = Sha256::new();
-    let texts = [request.query.as_str(), name, variables.as_str()];
-    for text in texts.into_iter().chain(files.iter().map(|file| file.sha256())) {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text.as_bytes());
-    }
-    Ok(hex::encode(hash.finalize()))
 }
 
 impl Spool for UploadSink {

@@ -21,6 +21,9 @@ struct WireRequest<'b> {
     operation_name: Option<String>,
     #[serde(default, borrow)]
     variables: Option<&'b RawValue>,
+    /// For the transport; nothing of it is used.
+    #[serde(default, borrow)]
+    extensions: Option<&'b RawValue>,
 }
 
 /// The requests of one HTTP body.
@@ -66,15 +69,16 @@ pub(crate) fn parse_single(text: &[u8], limits: &RequestLimits) -> Result<RawReq
 
 /// Parses the payload of a websocket's message, whose values were counted.
 pub(crate) fn parse_checked(text: &[u8]) -> Result<RawRequest> {
-    let WireRequest { query, operation_name, variables } =
+    let WireRequest { query, operation_name, variables, extensions } =
         serde_json::from_slice(text).map_err(|error| not_a_request(&error))?;
-    let is_object = |variables: &RawValue| variables.get().starts_with('{');
-    if variables.is_some_and(|variables| !is_object(variables)) {
-        return Err(Error::InvalidInput {
-            argument: Some("variables".to_owned()),
-            message: "must be an object".to_owned(),
-            reason: Some("BAD_REQUEST_BODY".to_owned()),
-        });
+    for (name, member) in [("variables", variables), ("extensions", extensions)] {
+        if member.is_some_and(|member| !member.get().starts_with('{')) {
+            return Err(Error::InvalidInput {
+                argument: Some(name.to_owned()),
+                message: "must be an object".to_owned(),
+                reason: Some("BAD_REQUEST_BODY".to_owned()),
+            });
+        }
     }
     Ok(RawRequest { query, operation_name, variables: variables.map(ToOwned::to_owned) })
 }
@@ -148,6 +152,7 @@ mod tests {
         assert!(!error.to_string().contains("hunter2"));
         assert!(parsed(br#"{"variables": {}}"#).is_err());
         assert!(parsed(br#"{"query": "{a}", "variables": []}"#).is_err());
+        assert!(parsed(br#"{"query": "{a}", "extensions": "x"}"#).is_err());
     }
 
     #[test]

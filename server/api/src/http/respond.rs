@@ -1,12 +1,13 @@
 //! Answers of the transport: GraphQL bodies with their HTTP status.
 
-use async_graphql::{Response as GraphQlResponse, Value};
+use async_graphql::{Response as GraphQlResponse, ServerError, Value};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json as value;
 use vultus_core::Error;
 
+use super::accept::AnswerType;
 use super::request_id::RequestId;
 use crate::graphql::answer::to_json;
 use crate::graphql::error::{error_response, first_code};
@@ -16,6 +17,11 @@ use crate::problem::Problem;
 pub(super) fn refusal(error: &Error, request_id: &RequestId) -> Response {
     let problem = Problem::report(error, request_id.as_str());
     answer(problem.status, &problem)
+}
+
+/// The same in the form that the client accepts.
+pub(super) fn refusal_as(form: AnswerType, error: &Error, request_id: &RequestId) -> Response {
+    in_form(form, refusal(error, request_id))
 }
 
 /// The same with another status.
@@ -35,6 +41,7 @@ fn answer(status: StatusCode, problem: &Problem) -> Response {
     };
     let body = value!({"errors": [{"message": problem.message, "extensions": extensions}]});
     let mut response = json(status, body.to_string().into_bytes());
+    challenge(&mut response);
     if let Some(after) = problem.retry_after {
         let seconds = after.as_millis().div_ceil(1_000).max(1);
         if let Ok(seconds) = HeaderValue::from_str(&seconds.to_string()) {
@@ -68,32 +75,72 @@ pub(super) enum Token {
     Other,
 }
 
-/// Answers one executed request: 200 even with errors of its fields; 400 if it was refused before
-/// execution; 401 if it needs the token that was refused.
-pub(super) fn single(response: &GraphQlResponse, token: Token, answer: Vec<u8>) -> Response {
+/// Answers one request: 200 even with errors of its fields; 401 if it needs the token that was
+/// refused. A request that was refused before execution is 400 as
+/// `application/graphql-response+json`, and 200 as `application/json`, where clients show no errors
+/// of another status (GraphQL over HTTP, 6.4).
+pub(super) fn single(
+    response: &GraphQlResponse,
+    token: Token,
+    answer: Vec<u8>,
+    form: AnswerType,
+) -> Response {
     let status = if token == Token::Refused && first_code(response) == Some("UNAUTHENTICATED") {
         StatusCode::UNAUTHORIZED
-    } else if never_ran(response) {
+    } else if form == AnswerType::GraphQlResponse && never_ran(response) {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::OK
     };
-    json(status, answer)
+    let mut response = in_form(form, json(status, answer));
+    challenge(&mut response);
+    response
 }
 
-fn never_ran(response: &GraphQlResponse) -> bool {
+/// An answer that is not a stream of events is JSON.
+fn in_form(form: AnswerType, mut response: Response) -> Response {
+    if form == AnswerType::GraphQlResponse {
+        let content_type = HeaderValue::from_static(form.content_type());
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    }
+    response
+}
+
+/// Says how to authenticate where that is missing (RFC 9110, 11.6.1).
+fn challenge(response: &mut Response) {
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+}
+
+/// Whether the request was refused by a limit, the syntax or the schema. Errors of resolvers have
+/// a path.
+pub(super) fn never_ran(response: &GraphQlResponse) -> bool {
     response.data == Value::Null
         && !response.errors.is_empty()
         && response.errors.iter().all(|error| error.path.is_empty())
 }
 
-/// The answer as JSON, or an error if it exceeds `limit` bytes.
+/// The answer as JSON, or an error if it exceeds `limit` bytes. Of a request that never ran, there
+/// are only errors (GraphQL, 7.1).
 pub(super) fn text(response: &GraphQlResponse, limit: usize, request_id: &RequestId) -> Vec<u8> {
-    to_json(response, limit).unwrap_or_else(|error| {
+    let written = |response: &GraphQlResponse, limit: usize| {
+        if never_ran(response) {
+            to_json(&OnlyErrors { errors: &response.errors }, limit)
+        } else {
+            to_json(response, limit)
+        }
+    };
+    written(response, limit).unwrap_or_else(|error| {
         let response = error_response(&error, request_id.as_str());
         // A single error, far below any limit.
-        to_json(&response, usize::MAX).unwrap_or_default()
+        written(&response, usize::MAX).unwrap_or_default()
     })
+}
+
+#[derive(Serialize)]
+struct OnlyErrors<'r> {
+    errors: &'r [ServerError],
 }
 
 /// Answers a batch, in the order of its requests.
@@ -120,7 +167,7 @@ pub(super) fn json(status: StatusCode, text: Vec<u8>) -> Response {
     let mut response = (status, text).into_response();
     response
         .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(AnswerType::Json.content_type()));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

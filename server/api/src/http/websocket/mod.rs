@@ -7,6 +7,9 @@ mod protocol;
 mod rights;
 mod socket;
 
+pub(super) use operation::Operation;
+pub(super) use rights::Rights;
+
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};

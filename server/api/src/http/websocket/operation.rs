@@ -4,9 +4,8 @@ use async_graphql::Response;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, stream};
 
-use crate::graphql::RawRequest;
 use crate::graphql::context::{Auth, RequestContext};
-use crate::graphql::error::error_response;
+use crate::graphql::{RawRequest, RefusedRequest};
 use crate::http::node::Node;
 use crate::http::peer::ClientAddress;
 use crate::http::post::{BODY_COST, owner};
@@ -14,25 +13,25 @@ use crate::http::request_id::RequestId;
 use vultus_core::Principal;
 use vultus_service::NextAnswer;
 
-/// What an operation needs of its socket.
-pub(super) struct Operation {
-    pub(super) node: Node,
-    pub(super) request_id: RequestId,
-    pub(super) base_url: String,
-    pub(super) client: ClientAddress,
-    pub(super) principal: Principal,
-    pub(super) next: NextAnswer,
+/// What an operation needs of its connection.
+pub(in crate::http) struct Operation {
+    pub(in crate::http) node: Node,
+    pub(in crate::http) request_id: RequestId,
+    pub(in crate::http) base_url: String,
+    pub(in crate::http) client: ClientAddress,
+    pub(in crate::http) principal: Principal,
+    pub(in crate::http) next: NextAnswer,
 }
 
 impl Operation {
     /// The results: of a refused operation, the refusal.
-    pub(super) fn results(self, request: RawRequest) -> BoxStream<'static, Response> {
+    pub(in crate::http) fn results(self, request: RawRequest) -> BoxStream<'static, Response> {
         let request_id = self.request_id.clone();
         let begun = async move {
             match self.begin(request).await {
                 Ok(results) => results,
-                Err(error) => {
-                    let response = error_response(&error, request_id.as_str());
+                Err(refused) => {
+                    let response = refused.response(request_id.as_str());
                     stream::once(async move { response }).boxed()
                 }
             }
@@ -40,14 +39,18 @@ impl Operation {
         begun.flatten_stream().boxed()
     }
 
-    async fn begin(self, request: RawRequest) -> vultus_core::Result<BoxStream<'static, Response>> {
+    async fn begin(
+        self,
+        request: RawRequest,
+    ) -> Result<BoxStream<'static, Response>, RefusedRequest> {
         let variables = request.variables.as_ref().map_or(0, |variables| variables.get().len());
         let size = request.query.len() + variables;
         let auth = Auth::Valid(self.principal);
         let owner = owner(&auth);
         let mut reserved = self.node.memory.reserve(owner, size * BODY_COST)?;
         let api = self.node.api.clone();
-        let prepared = self.node.parsing.run(owner, size, move || api.prepare(request)).await?;
+        let prepare = move || Ok(api.prepare(request));
+        let prepared = self.node.parsing.run(owner, size, prepare).await??;
         reserved.shrink_to(prepared.bytes);
         let request_id = self.request_id.as_str().to_owned();
         let context =

@@ -30,7 +30,7 @@ const MAX_ID_BYTES: usize = 128;
 
 /// A close code of the protocol with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Closing {
+pub(in crate::http) struct Closing {
     /// Close code.
     pub(super) code: u16,
     /// One sentence, at most 123 bytes.
@@ -45,6 +45,8 @@ impl Closing {
         Self { code: 1003, reason: "Only text messages are supported" };
     /// The client reads too slowly.
     pub(super) const TOO_SLOW: Self = Self { code: 1008, reason: "The client reads too slowly" };
+    /// The message is larger than the limit.
+    pub(super) const TOO_LARGE: Self = Self { code: 1009, reason: "The message is too large" };
     /// The token cannot be checked at present.
     pub(super) const TRY_AGAIN: Self = Self { code: 1013, reason: "Try again later" };
     /// The message is malformed.
@@ -56,6 +58,8 @@ impl Closing {
     /// The client does not speak the subprotocol.
     pub(super) const NO_SUBPROTOCOL: Self =
         Self { code: 4406, reason: "Subprotocol not acceptable" };
+    /// A fault of the server.
+    pub(super) const INTERNAL: Self = Self { code: 4500, reason: "Internal server error" };
     /// No `connection_init` in time.
     pub(super) const INIT_TIMEOUT: Self =
         Self { code: 4408, reason: "Connection initialisation timeout" };
@@ -135,6 +139,9 @@ impl Protocol {
         };
         let ClientMessage { r#type, id, payload } = message;
         match (r#type.as_ref(), id, payload) {
+            ("connection_init", _, Some(payload)) if !is_object_or_null(payload) => {
+                Step::Close(Closing::BAD_MESSAGE)
+            }
             ("connection_init", _, payload) => match self.phase {
                 Phase::Fresh => {
                     self.phase = Phase::Initialising;
@@ -205,6 +212,10 @@ impl Protocol {
     pub(super) fn is_running(&self, id: &str) -> bool {
         self.running.contains(id)
     }
+}
+
+fn is_object_or_null(payload: &RawValue) -> bool {
+    payload.get().starts_with('{') || payload.get() == "null"
 }
 
 fn pong(payload: Option<&RawValue>) -> String {

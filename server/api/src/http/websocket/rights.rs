@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(12);
 const PAUSE: Duration = Duration::from_millis(300);
 
 #[derive(Clone)]
-pub(super) struct Rights(Arc<Inner>);
+pub(in crate::http) struct Rights(Arc<Inner>);
 
 struct Inner {
     services: Services,
@@ -25,23 +25,23 @@ struct Inner {
 }
 
 impl Rights {
-    pub(super) fn new(services: Services, socket: OpenWebsocket, token: String) -> Self {
+    pub(in crate::http) fn new(services: Services, socket: OpenWebsocket, token: String) -> Self {
         Self(Arc::new(Inner { services, socket, token }))
     }
 
     /// The principal at the opening.
-    pub(super) fn principal(&self) -> &Principal {
+    pub(in crate::http) fn principal(&self) -> &Principal {
         self.0.socket.session().principal()
     }
 
     /// Completes when the rights are no longer those of the opening.
-    pub(super) async fn changed(&self) {
+    pub(in crate::http) async fn changed(&self) {
         self.0.socket.session().changed().await;
     }
 
     /// Whether the rights are still those of the opening, as of less than a second ago. Waits while
     /// the store does not answer: nothing could be read or changed either.
-    pub(super) async fn check(&self) -> Result<(), Closing> {
+    pub(in crate::http) async fn check(&self) -> Result<(), Closing> {
         let begun = Instant::now();
         loop {
             match self.0.socket.session().standing() {
@@ -63,6 +63,7 @@ impl Rights {
 pub(super) fn closing_of(error: &Error) -> Closing {
     match error {
         Error::Unavailable { .. } => Closing::TRY_AGAIN,
+        Error::Internal { .. } => Closing::INTERNAL,
         _ => Closing::FORBIDDEN,
     }
 }

@@ -5,11 +5,11 @@
 //! operation only when all earlier messages are sent, and a client that reads too slowly is
 //! disconnected.
 
+use std::error::Error as _;
 use std::future::{pending, poll_fn};
 use std::task::Poll;
 use std::time::Duration;
 
-use async_graphql::{Response, Value};
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::future::BoxFuture;
 use futures::{SinkExt, StreamExt};
@@ -26,6 +26,7 @@ use crate::graphql::RawRequest;
 use crate::http::node::Node;
 use crate::http::peer::ClientAddress;
 use crate::http::request_id::RequestId;
+use crate::http::respond::never_ran;
 use crate::problem::log_fault;
 use vultus_service::Authenticated;
 
@@ -210,6 +211,9 @@ impl Socket {
                 self.outgoing.must_flush();
                 return Ok(());
             }
+            Some(Err(error)) if is_too_large(&error) => {
+                return Err(End::Close(Closing::TOO_LARGE));
+            }
             Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(End::Gone),
         };
         match self.protocol.receive(text.as_str(), self.origin.request_id.as_str()) {
@@ -279,7 +283,7 @@ impl Socket {
         }
         let message = match event {
             Event::Refused(closing) => return Err(End::Close(closing)),
-            Event::Result(response) if was_not_executed(&response) => {
+            Event::Result(response) if never_ran(&response) => {
                 self.protocol.ended(&id);
                 self.operations.stop(&id);
                 error_message(&id, &response.errors)
@@ -323,12 +327,10 @@ async fn finished(token_check: &mut Option<BoxFuture<'static, CheckedToken>>) ->
     }
 }
 
-/// Whether the request was refused by a limit, the syntax or the schema. Errors of resolvers have a
-/// path.
-fn was_not_executed(response: &Response) -> bool {
-    response.data == Value::Null
-        && !response.errors.is_empty()
-        && response.errors.iter().all(|error| error.path.is_empty())
+/// Whether the message exceeds the limit.
+fn is_too_large(error: &axum::Error) -> bool {
+    let error = error.source().and_then(|error| error.downcast_ref::<tungstenite::Error>());
+    matches!(error, Some(tungstenite::Error::Capacity(_)))
 }
 
 fn ticks(period: Duration) -> Interval {
