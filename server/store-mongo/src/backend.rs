@@ -3,6 +3,7 @@
 
 mod accounts;
 mod analyses;
+mod api_keys;
 mod archive;
 mod blob_index;
 mod challenges;
@@ -11,6 +12,7 @@ mod events;
 mod folders;
 mod installation;
 mod queue;
+mod sessions;
 
 use super::Cases;
 use super::transaction::without_transaction;

@@ -3,14 +3,14 @@
 
 mod accounts;
 mod analyses;
+mod credentials;
 mod folders;
 
-pub(super) use accounts::{
-    AttemptsDocument, CompanyDocument, SessionDocument, TokenDocument, UserDocument,
-};
+pub(super) use accounts::{AttemptsDocument, CompanyDocument, UserDocument};
 pub(super) use analyses::{
     AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument, RunState,
 };
+pub(super) use credentials::{ApiKeyDocument, ResetDocument, SessionDocument, TokenDocument};
 pub(super) use folders::{
     FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, metadata_pair,
     metadata_pairs,

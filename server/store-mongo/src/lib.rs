@@ -9,6 +9,7 @@
 
 mod accounts;
 mod additions;
+mod api_keys;
 mod backend;
 mod claim;
 mod collections;
@@ -32,6 +33,7 @@ mod results;
 mod run_event;
 mod schema;
 mod scope;
+mod sessions;
 mod sweeping;
 mod tasks;
 mod transaction;

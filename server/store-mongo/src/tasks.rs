@@ -4,6 +4,7 @@
 
 mod accounts;
 mod analyses;
+mod api_keys;
 mod archive;
 mod blob_index;
 mod challenges;
@@ -12,6 +13,7 @@ mod events;
 mod folders;
 mod installation;
 mod queue;
+mod sessions;
 
 use super::MongoStore;
 use async_trait::async_trait;

@@ -37,7 +37,10 @@ macro_rules! ids {
     )+};
 }
 
-ids!(CompanyId, UserId, SessionId, FolderId, MediaId, AnalysisId, GroupId, RunId, ArtifactId);
+ids!(
+    CompanyId, UserId, SessionId, ApiKeyId, FolderId, MediaId, AnalysisId, GroupId, RunId,
+    ArtifactId
+);
 
 /// Identifiers as an array, for `$in`.
 pub(super) fn ids<T: Id>(items: impl IntoIterator<Item = T>) -> Vec<Bson> {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod analyses;
+mod api_keys;
 mod archive;
 mod blob_index;
 mod challenges;
@@ -10,6 +11,7 @@ mod events;
 mod folders;
 mod installation;
 mod queue;
+mod sessions;
 
 use super::SqliteStore;
 use async_trait::async_trait;

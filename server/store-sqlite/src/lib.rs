@@ -6,6 +6,7 @@
 
 mod accounts;
 mod additions;
+mod api_keys;
 mod backend;
 mod directory;
 mod documents;
@@ -26,6 +27,7 @@ mod rows;
 mod run_state;
 mod schema;
 mod scope;
+mod sessions;
 mod sweeping;
 mod values;
 mod writer;

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod credentials;
 pub mod events;
 pub mod export;
 pub mod names;
@@ -17,10 +18,11 @@ pub mod space;
 pub mod stored;
 mod traits;
 
+pub use credentials::{ApiKey, PasswordReset, Refresh, Rotation, Session};
 pub use events::{Change, ChangeStream, FolderChange};
 pub use records::*;
 pub use selection::{JsonCount, JsonSelection, Selection, TooMuchJson};
 pub use traits::{
-    Accounts, Analyses, Archive, BlobIndex, Challenges, Directory, Events, Folders, Installation,
-    Queue, Result, Store, StoreError,
+    Accounts, Analyses, ApiKeys, Archive, BlobIndex, Challenges, Directory, Events, Folders,
+    Installation, Queue, Result, Sessions, Store, StoreError,
 };

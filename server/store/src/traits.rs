@@ -2,6 +2,7 @@
 
 mod accounts;
 mod analyses;
+mod api_keys;
 mod archive;
 mod blob_index;
 mod challenges;
@@ -11,9 +12,11 @@ mod events;
 mod folders;
 mod installation;
 mod queue;
+mod sessions;
 
 pub use accounts::Accounts;
 pub use analyses::Analyses;
+pub use api_keys::ApiKeys;
 pub use archive::Archive;
 pub use blob_index::BlobIndex;
 pub use challenges::Challenges;
@@ -23,6 +26,7 @@ pub use events::Events;
 pub use folders::Folders;
 pub use installation::Installation;
 pub use queue::Queue;
+pub use sessions::Sessions;
 
 use async_trait::async_trait;
 
@@ -31,6 +35,8 @@ use async_trait::async_trait;
 pub trait Store:
     Accounts
     + Directory
+    + Sessions
+    + ApiKeys
     + Folders
     + Analyses
     + Queue
