@@ -7,6 +7,7 @@ use crate::challenges::Challenges;
 use crate::check::Checks;
 use crate::check_memory::CheckMemory;
 use crate::checker::Checker;
+use crate::credential_directory::CredentialDirectory;
 use crate::detached::DetachedWork;
 use crate::directory::Directory;
 use crate::downloads::Downloads;
@@ -21,6 +22,7 @@ use crate::options::Options;
 use crate::queue_room::QueueRoom;
 use crate::session_watch::SessionWatch;
 use crate::shared_reads::SharedReads;
+use crate::signing_watch;
 use crate::uploads::Uploads;
 use crate::websockets::Websockets;
 use parking_lot::Mutex;
@@ -32,6 +34,8 @@ use vultus_auth::brakes::LoginKeyring;
 use vultus_auth::challenges::ChallengeTokens;
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
+use vultus_auth::refresh_tokens::RefreshTokens;
+use vultus_auth::signing_keys::SigningKeys;
 use vultus_auth::tokens::AccessTokens;
 use vultus_blobs::BlobStore;
 use vultus_blobs::keyring::Keyring;
@@ -55,6 +59,8 @@ pub struct Parts {
     pub running: RunningRuns,
     /// Secret keys.
     pub keys: Keys,
+    /// Keys that sign access tokens.
+    pub signing: SigningKeys,
     /// Makes and checks password hashes.
     pub passwords: Passwords,
     /// The clock.
@@ -76,6 +82,7 @@ pub(crate) struct Facade {
     pub(crate) checks: Checks,
     pub(crate) uploads: Uploads,
     pub(crate) downloads: Downloads,
+    pub(crate) credentials: CredentialDirectory,
     pub(crate) directory: Directory,
     pub(crate) eraser: CompanyEraser,
     pub(crate) info: Info,
@@ -86,11 +93,12 @@ pub(crate) struct Facade {
 }
 
 impl Services {
-    /// Wires the parts, and starts the tasks that forward the store's changes to subscriptions and
-    /// watch the sessions of websockets.
+    /// Wires the parts, and starts the tasks that forward the store's changes to subscriptions,
+    /// watch the sessions of websockets and reread the keys of access tokens.
     /// Fails if an analyzer rejects its policy.
     pub fn start(parts: Parts, options: Options) -> Result<Self> {
-        let Parts { store, blobs, keyring, pools, running, keys, passwords, clock } = parts;
+        let Parts { store, blobs, keyring, pools, running, keys, signing, passwords, clock } =
+            parts;
         let checker = Checker::new(pools, options.checker, clock.clone())?;
         let login_keys = Arc::new(LoginKeyring::new(&keys));
         let directory = Directory {
@@ -101,7 +109,8 @@ impl Services {
             clock: clock.clone(),
         };
         let credentials = Credentials {
-            access_tokens: AccessTokens::new(&keys, lifetime(options.access_lifetime)?),
+            access_tokens: AccessTokens::new(signing.clone(), lifetime(options.access_lifetime)?),
+            refresh_tokens: RefreshTokens::new(&keys),
             refresh_lifetime: lifetime(options.refresh_lifetime)?,
             session_lifetime: lifetime(options.session_lifetime)?,
             passwords,
@@ -111,6 +120,7 @@ impl Services {
             (CancellationToken::new(), DetachedWork::default(), Hub::default());
         let mut background = JoinSet::new();
         background.spawn(hub.clone().forward(store.changes(), stopping.clone()));
+        background.spawn(signing_watch::run(signing, stopping.clone()));
         let sessions = SessionWatch::new(store.clone(), clock.clone());
         background.spawn(sessions.clone().run(stopping.clone()));
         let files = MediaFiles {
@@ -172,6 +182,7 @@ impl Services {
                 shares: options.shares,
             },
             eraser: CompanyEraser::within(files.clone(), running.clone(), detached.clone()),
+            credentials: CredentialDirectory::new(store.clone(), clock.clone()),
             directory,
             downloads: Downloads { store: store.clone(), files, link_key: keys.downloads, clock },
             info: Info {
