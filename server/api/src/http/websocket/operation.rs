@@ -8,18 +8,17 @@ use crate::graphql::RawRequest;
 use crate::graphql::context::{Auth, RequestContext};
 use crate::graphql::error::error_response;
 use crate::http::node::Node;
-use crate::http::peer::ClientAddress;
 use crate::http::post::{BODY_COST, owner};
 use crate::http::request_id::RequestId;
 use vultus_core::Principal;
-use vultus_service::NextAnswer;
+use vultus_service::{ClientInfo, NextAnswer};
 
 /// What an operation needs of its socket.
 pub(super) struct Operation {
     pub(super) node: Node,
     pub(super) request_id: RequestId,
     pub(super) base_url: String,
-    pub(super) client: ClientAddress,
+    pub(super) client: ClientInfo,
     pub(super) principal: Principal,
     pub(super) next: NextAnswer,
 }
@@ -51,7 +50,7 @@ impl Operation {
         let request_id = self.request_id.as_str().to_owned();
         let context =
             RequestContext::new(self.node.services.clone(), auth, request_id, self.base_url)
-                .with_client(self.client.0)
+                .with_client(self.client)
                 .with_next_answer(self.next)
                 .with_memory(reserved);
         Ok(self.node.api.stream(prepared, context))
