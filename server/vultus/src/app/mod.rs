@@ -14,7 +14,7 @@ mod process;
 mod signals;
 
 pub use data_folder::{DataError, DataFolder};
-pub use directory::{erase_company, in_directory};
+pub use directory::{erase_company, in_credentials, in_directory, signing_keys};
 pub use error::ServeError;
 pub use node::{NodeRole, serve};
 pub use options::{checker_options, pools_config, unlocked_plugins};
