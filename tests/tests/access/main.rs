@@ -4,6 +4,7 @@
 //! this test until a table here has a row for it.
 
 mod accounts;
+mod credentials;
 mod denied;
 mod generated;
 mod schema;
@@ -67,6 +68,7 @@ async fn every_field_shows_and_changes_only_what_the_role_reaches() {
     accounts::reading(&world, &mut covered).await;
     accounts::changing(&world, &schema, &mut covered).await;
     sessions(&world, &schema, &mut covered).await;
+    credentials::check(&world, &schema, &mut covered).await;
     let uncovered: Vec<String> = schema.fields().difference(&covered).cloned().collect();
     let listed: Vec<&str> = include_str!("uncovered.txt").lines().collect();
     assert_eq!(uncovered, listed, "fields without a row in this test");

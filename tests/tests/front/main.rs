@@ -3,9 +3,11 @@
 
 mod clock;
 mod connections;
+mod credentials;
 mod logins;
 mod requests;
 mod rights;
+mod sessions;
 mod uploads;
 
 use std::net::{IpAddr, Ipv4Addr};
