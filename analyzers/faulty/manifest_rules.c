@@ -11,7 +11,7 @@ static uint32_t manifest_json(VultusBuf *out) {
       "{\"id\":\"faulty\",\"name\":\"\",\"version\":\"1\",\"vendor\":\"Vultus\",\"license\":\"Apache-2.0\","
       "\"analyses\":[{\"type\":\"Bad Type\",\"title\":\"x\",\"slots\":[],\"params_schema\":{\"type\":\"object\","
       "\"properties\":{\"a\":{\"type\":\"number\",\"default\":\"x\"}}},"
-      "\"result_schema\":{\"type\":\"nonsense\"},\"track\":\"yuv\"}],"
+      "\"result_schema\":{\"type\":\"nonsense\"},\"track\":\"yuv\",\"track_rate\":20}],"
       "\"provides\":[{\"feature\":\"faces\",\"scope\":\"frame\"}],"
       "\"weights\":[{\"file\":\"../secret\"}]}";
   out->ptr = (uint8_t *)(uintptr_t)answer;

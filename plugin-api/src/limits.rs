@@ -4,6 +4,10 @@
 pub const MAX_RESULT_BYTES: u64 = 4 << 20;
 /// Maximum number of frames of a track.
 pub const MAX_TRACK_FRAMES: u32 = 256;
+/// Maximum number of frames of a track per second.
+pub const TRACK_RATE: u32 = 30;
+/// The same for manifests that ask for a slow track.
+pub const SLOW_TRACK_RATE: u32 = 15;
 /// Maximum side of a track's frames, in pixels.
 pub const MAX_TRACK_SIDE: u32 = 480;
 /// Maximum number of JSON values of an outcome, including nested ones. Names of fields count too.

@@ -34,6 +34,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::limits::TRACK_RATE;
+
 /// Description of a plugin, as JSON across the ABI. The default is empty: a host rejects it until
 /// the five texts are set and it has an analysis or a feature.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -99,6 +101,10 @@ pub struct AnalysisSpec {
     /// before ABI 1.1 refuse this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub track: Option<String>,
+    /// Maximum number of frames of the track per second: 30, or 15, which costs less and
+    /// suffices for movement, but not for blinks. Hosts before ABI 1.1 refuse this field.
+    #[serde(default = "default_track_rate", skip_serializing_if = "is_default_track_rate")]
+    pub track_rate: u32,
 }
 
 impl Default for AnalysisSpec {
@@ -115,8 +121,17 @@ impl Default for AnalysisSpec {
             timeout_ms: default_timeout_ms(),
             deterministic: false,
             track: None,
+            track_rate: TRACK_RATE,
         }
     }
+}
+
+fn default_track_rate() -> u32 {
+    TRACK_RATE
+}
+
+fn is_default_track_rate(rate: &u32) -> bool {
+    *rate == TRACK_RATE
 }
 
 fn rgb8() -> Vec<String> {
@@ -232,6 +247,9 @@ pub struct Provided {
     /// Pixel format of the tracks of clips that `provide` reads, as [`AnalysisSpec::track`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub track: Option<String>,
+    /// Maximum number of frames of the track per second, as [`AnalysisSpec::track_rate`].
+    #[serde(default = "default_track_rate", skip_serializing_if = "is_default_track_rate")]
+    pub track_rate: u32,
     /// Form of the value. Hosts before ABI 1.1 refuse this field.
     #[serde(default, skip_serializing_if = "Encoding::is_json")]
     pub encoding: Encoding,
@@ -264,6 +282,7 @@ impl Default for Provided {
             restricted: false,
             max_side: default_max_side(),
             track: None,
+            track_rate: TRACK_RATE,
             encoding: Encoding::Json,
         }
     }

@@ -36,6 +36,10 @@ const FOLDER_FIELDS: &str = "id revision state resolution stale
       overall result
       qualityPerMedia: perMedia { frame faceCount overall measures { sharpness yaw } media { id } }
     }
+    ... on GesturesAnalysis {
+      challenge result
+      gesturesPerMedia: perMedia { wanted complete frameRate seen { gesture fromSeconds flaw } }
+    }
     ... on CustomAnalysis { result }
   } }";
 

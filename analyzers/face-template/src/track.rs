@@ -6,8 +6,10 @@
 //! 1. Its similarity to the previous frame **and** to the mean of the subject so far is below
 //!    [`CHANGED_BELOW`]: a cut. Both are required, because a quickly turning head differs from its
 //!    mean but not from the previous frame, and for a blurred frame it is the other way round.
-//! 2. The frame is clear, and its similarity to an earlier clear frame is below [`CHANGED_BELOW`]:
-//!    a slow morph, in which every frame is similar to the previous one.
+//! 2. The last [`SETTLED`] clear frames are, in their mean, unlike as many successive earlier ones:
+//!    a slow morph, in which every frame is similar to the previous one. Single frames prove
+//!    nothing: of one person, a head bowed to the chest, or a hand before the face, is unlike the
+//!    same face at rest.
 
 use vultus_vision::{
     EmbeddingModel, Face, FaceTrack, Quality, Rect, TrackFrame, cosine, mean_template,
@@ -19,6 +21,11 @@ use vultus_vision::{
 /// three, six and twelve frames per second, no similarity to the previous frame or to the mean is
 /// below 0.60.
 pub(crate) const CHANGED_BELOW: f32 = 0.35;
+/// Number of successive clear frames whose mean stands for a person.
+const SETTLED: usize = 3;
+/// Cosine below which two such means show different people. Of one person in the development clips,
+/// which bows to the chest, weeps and laughs, they have at least 0.37; of two people at most 0.24.
+const MORPHED_BELOW: f32 = 0.30;
 /// Minimum intersection over union, 0–1, with the last box for a box that continues the track.
 const CONTINUES: f32 = 0.3;
 /// Intersection over union with the last embedded box below which a frame is embedded regardless of
@@ -127,18 +134,19 @@ impl Tracker {
             let clear = is_clear(&sighting.quality);
             let cut =
                 [to_previous, to_subject].iter().all(|s| s.is_some_and(|s| s < CHANGED_BELOW));
-            let morph =
-                clear && self.clear.iter().any(|other| cosine(other, template) < CHANGED_BELOW);
-            if cut || morph {
+            if clear {
+                self.clear.push(template.clone());
+            }
+            if cut || (clear && self.has_morphed()) {
                 self.track.changes.push(sighting.frame);
                 self.track.broken |= self.last.is_some_and(|last| last.overlap(&rect) < JUMPED);
                 self.person.clear();
                 self.clear.clear();
+                if clear {
+                    self.clear.push(template.clone());
+                }
             }
             self.person.push(template.clone());
-            if clear {
-                self.clear.push(template.clone());
-            }
             self.previous = Some(template.clone());
             self.last_embedded = Some(rect);
         }
@@ -160,6 +168,16 @@ impl Tracker {
     /// The completed track.
     pub(crate) fn finish(self) -> FaceTrack {
         self.track
+    }
+
+    /// Whether the last clear frames show another person than earlier ones.
+    fn has_morphed(&self) -> bool {
+        let Some(before) = self.clear.len().checked_sub(SETTLED) else { return false };
+        let (earlier, last) = self.clear.split_at(before);
+        let mean = |frames: &[Vec<f32>]| mean_template(frames.iter().map(Vec::as_slice));
+        let Some(last) = mean(last) else { return false };
+        let mut means = earlier.windows(SETTLED).filter_map(mean);
+        means.any(|earlier| cosine(&earlier, &last) < MORPHED_BELOW)
     }
 
     fn mean(&self) -> Option<Vec<f32>> {

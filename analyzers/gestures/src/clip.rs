@@ -14,11 +14,15 @@ use crate::series::Series;
 /// Least frames per second; a little less than 15 and 24, because clips round them.
 const LEAST_RATE: f64 = 14.5;
 const LEAST_RATE_OF_BLINKS: f64 = 23.5;
-/// Least durations in microseconds: of any clip, and of one that answers a challenge.
+/// Least duration of a clip, in microseconds.
 const SHORTEST_US: i64 = 1_500_000;
-const SHORTEST_CHALLENGE_US: i64 = 3_000_000;
+/// Durations of a clip that answers a challenge, 4 to 8 s, in microseconds. Recorders start and
+/// stop up to half a second early or late.
+const CHALLENGE_US: std::ops::RangeInclusive<i64> = 3_500_000..=8_500_000;
 /// Degrees from the camera's axis from which the first second does not show a face at rest.
 const TURNED: f32 = 25.0;
+/// Degrees by which a head at rest may lean. A leaning head nods sideways in the picture.
+const LEANING: f32 = 45.0;
 /// Cosine below which two straight faces are different people: that of the face track.
 const SAME_PERSON: f32 = 0.35;
 
@@ -120,12 +124,14 @@ impl Clip {
         if gestures.is_empty() {
             findings.push(Finding::NoGestureAsked);
         }
-        let shortest = match params.challenge_sequence {
-            Some(_) => SHORTEST_CHALLENGE_US,
-            None => SHORTEST_US,
+        let allowed = match params.challenge_sequence {
+            Some(_) => CHALLENGE_US,
+            None => SHORTEST_US..=i64::MAX,
         };
-        if series.duration_us() < shortest {
+        if series.duration_us() < *allowed.start() {
             findings.push(Finding::ClipTooShort);
+        } else if series.duration_us() > *allowed.end() {
+            findings.push(Finding::ClipTooLong);
         }
         let blinks = gestures.contains(&Gesture::Blink);
         let least = if blinks { LEAST_RATE_OF_BLINKS } else { LEAST_RATE };
@@ -134,6 +140,9 @@ impl Clip {
         }
         if series.neutral.yaw.abs() > TURNED {
             findings.push(Finding::NotNeutral);
+        }
+        if series.neutral.roll.abs() > LEANING {
+            findings.push(Finding::Sideways);
         }
         if is_lost(series) {
             findings.push(Finding::FaceLost);

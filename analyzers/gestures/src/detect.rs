@@ -9,12 +9,13 @@
 //!   before and after;
 //! - smile: from 0.45 and neutral + 0.35 for 0.4 s, yaw within 20°, pitch within 15°, nose within
 //!   10 %; below 0.2 in the 2.5 s before;
-//! - blink: lids from their median of 3 s + 0.22 for less than 0.5 s, opening at most 60 % of its
-//!   median, within 25° of the camera;
+//! - blink: lids from their median of 3 s + 0.22 for less than 0.5 s, open before and after,
+//!   opening at most 60 % of its median, within 25° of the camera and 20° of neutral;
 //! - zoom: distance of the eyes × 1.25 or × 0.8 for 0.3 s, yaw within 20°.
 //!
 //! A head that turns to its profile is lost: a gap between two frames that are turned by 30° to
-//! the same side belongs to the turn.
+//! the same side belongs to the turn. So does a shorter gap to a nod: of a head bowed to the
+//! chest.
 
 use crate::gesture::Gesture;
 use crate::series::{Measures, Series, median};
@@ -38,6 +39,8 @@ const BRIDGE_US: i64 = 100_000;
 /// Longest time out of sight that belongs to a turn, and the angle on both sides of it.
 const PROFILE_US: i64 = 3_000_000;
 const PROFILE: f32 = 30.0;
+/// Longest time out of sight that belongs to a nod.
+const BOWED_US: i64 = 1_000_000;
 
 /// A gesture that a clip shows.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -152,18 +155,17 @@ impl Series {
         }
     }
 
-    /// The frames out of sight between two frames in profile to the side `sign`.
-    fn profile(&self, sign: f32) -> Vec<bool> {
+    /// The frames out of sight, for `most` at most, between two frames that satisfy `rule`.
+    fn hidden(&self, most: i64, rule: &dyn Fn(&Measures) -> bool) -> Vec<bool> {
         let mut hidden = vec![false; self.frames.len()];
-        let turned =
-            |frame: &Option<Measures>| frame.as_ref().is_some_and(|it| sign * it.yaw >= PROFILE);
+        let turned = |frame: &Option<Measures>| frame.as_ref().is_some_and(rule);
         let mut next = 0;
         while let Some(first) = (next..self.frames.len()).find(|i| self.frames[*i].is_none()) {
             let seen_again = (first..self.frames.len()).find(|i| self.frames[*i].is_some());
             let Some(end) = seen_again else { break };
             let before = &self.frames[first.saturating_sub(3)..first];
             let after = &self.frames[end..self.frames.len().min(end + 3)];
-            let short = self.times[end] - self.times[first] <= PROFILE_US;
+            let short = self.times[end] - self.times[first] <= most;
             if short && before.iter().any(turned) && after.iter().any(turned) {
                 hidden[first..end].fill(true);
             }
@@ -184,7 +186,8 @@ fn turns(series: &Series, to: &mut Vec<Seen>) {
             least_us: HEAD_US,
         };
         let neutral = |it: &Measures| it.yaw.abs() < 10.0 && level(it);
-        series.add_head(series.runs(&rule, &series.profile(sign)), &neutral, to);
+        let hidden = series.hidden(PROFILE_US, &|it| sign * it.yaw >= PROFILE);
+        series.add_head(series.runs(&rule, &hidden), &neutral, to);
     }
 }
 
@@ -199,8 +202,8 @@ fn nods(series: &Series, to: &mut Vec<Seen>) {
             least_us: HEAD_US,
         };
         let neutral = |it: &Measures| it.pitch.abs() < 8.0 && straight(it);
-        let runs = series.runs(&rule, &vec![false; series.frames.len()]);
-        series.add_head(runs, &neutral, to);
+        let hidden = series.hidden(BOWED_US, rule.begins);
+        series.add_head(series.runs(&rule, &hidden), &neutral, to);
     }
 }
 
@@ -240,9 +243,7 @@ fn blinks(series: &Series, to: &mut Vec<Seen>) {
         let first = next;
         next += 1;
         let least = around(first, |it| it.closed) + 0.22;
-        let closed = |i: usize| {
-            series.frames[i].is_some_and(|it| it.closed >= least && it.absolute_yaw.abs() < 25.0)
-        };
+        let closed = |i: usize| series.frames[i].is_some_and(|it| it.closed >= least);
         if !closed(first) {
             continue;
         }
@@ -252,8 +253,11 @@ fn blinks(series: &Series, to: &mut Vec<Seen>) {
         let openings = &series.frames[first.saturating_sub(1)..series.frames.len().min(end + 1)];
         let narrowest = openings.iter().flatten().map(|it| it.opening).fold(f32::MAX, f32::min);
         let is_short = series.times[last] - series.times[first] < BLINK_US;
-        let reopens = end < series.times.len();
-        if is_short && reopens && narrowest <= 0.6 * around(first, |it| it.opening) {
+        // Lids sink when a head comes back from a turn.
+        let facing = |it: &Measures| it.absolute_yaw.abs() < 25.0 && it.yaw.abs() < TURN;
+        let faces = series.frames[first..end].iter().flatten().all(facing);
+        let was_open = first > 0 && end < series.times.len();
+        if faces && is_short && was_open && narrowest <= 0.6 * around(first, |it| it.opening) {
             let strongest = series.frames[first..end].iter().flatten().map(|it| it.closed);
             to.push(Seen {
                 gesture: Gesture::Blink,

@@ -27,7 +27,7 @@ fn series(seconds: f32, change: impl Fn(f32, &mut Measures)) -> Series {
     Series {
         times: (0..count).map(|i| i as i64 * STEP_US).collect(),
         frames: (0..count).map(frame).collect(),
-        neutral: Neutral { yaw: 0.0, pitch: 0.0, smile: 0.05 },
+        neutral: Neutral { yaw: 0.0, pitch: 0.0, roll: 0.0, smile: 0.05 },
         step_us: STEP_US,
     }
 }
@@ -96,6 +96,17 @@ fn nods_need_less_angle_downwards() {
 }
 
 #[test]
+fn bowed_head_out_of_sight_is_one_nod() {
+    let mut clip = series(6.0, |t, it| {
+        if (2.0..4.0).contains(&t) {
+            it.pitch = -27.0;
+        }
+    });
+    clip.frames[80..88].fill(None);
+    assert_eq!(found(&clip), [(Gesture::Down, None)]);
+}
+
+#[test]
 fn smile_begins_without_one_and_faces_the_camera() {
     let smile = |before: f32, yaw: f32, nose: f32| {
         found(&series(6.0, move |t, it| {
@@ -121,6 +132,12 @@ fn blink_closes_and_opens_both_eyes() {
     assert_eq!(blink(0.6, 0.25, 0.12), [], "the lids do not meet");
     assert_eq!(blink(0.25, 0.1, 0.12), []);
     assert_eq!(blink(0.6, 0.1, 0.9), [], "closed eyes");
+    let opening = series(5.0, |t, it| {
+        if t < 0.13 {
+            (it.closed, it.opening) = (0.7, 0.05);
+        }
+    });
+    assert_eq!(found(&opening), [], "eyes that were never seen open before");
 }
 
 #[test]

@@ -6,9 +6,11 @@
 //! | `FACE_CHANGED` | the person changes within a clip | DECLINED |
 //! | `MULTIPLE_FACES` | a second face at least half as tall | OPERATOR_REQUIRED |
 //! | `FACE_LOST` | no face in a third of the frames, profiles not counted | OPERATOR_REQUIRED |
-//! | `CLIP_TOO_SHORT` | shorter than 1.5 s; of a challenge 3 s | OPERATOR_REQUIRED |
+//! | `CLIP_TOO_SHORT` | shorter than 1.5 s; of a challenge 3.5 s | OPERATOR_REQUIRED |
+//! | `CLIP_TOO_LONG` | of a challenge: longer than 8.5 s | OPERATOR_REQUIRED |
 //! | `LOW_FRAME_RATE` | below 15 frames per second; for a blink 24 | OPERATOR_REQUIRED |
 //! | `NO_GESTURE_ASKED` | neither tag nor parameter names a gesture | OPERATOR_REQUIRED |
+//! | `SIDEWAYS` | the head leans by over 45° at rest | OPERATOR_REQUIRED |
 //! | `NOT_NEUTRAL` | clip or gesture does not begin and end at rest | OPERATOR_REQUIRED |
 //! | `GESTURE_TOO_FAST` | shorter than its least time | OPERATOR_REQUIRED |
 //! | `WRONG_GESTURE` | another gesture instead, or one in between | OPERATOR_REQUIRED |
@@ -29,8 +31,10 @@ pub(crate) enum Finding {
     MultipleFaces,
     FaceLost,
     ClipTooShort,
+    ClipTooLong,
     LowFrameRate,
     NoGestureAsked,
+    Sideways,
     NotNeutral,
     GestureTooFast,
     WrongGesture,
@@ -45,8 +49,10 @@ impl verdict::Finding for Finding {
             Self::MultipleFaces => "MULTIPLE_FACES",
             Self::FaceLost => "FACE_LOST",
             Self::ClipTooShort => "CLIP_TOO_SHORT",
+            Self::ClipTooLong => "CLIP_TOO_LONG",
             Self::LowFrameRate => "LOW_FRAME_RATE",
             Self::NoGestureAsked => "NO_GESTURE_ASKED",
+            Self::Sideways => "SIDEWAYS",
             Self::NotNeutral => "NOT_NEUTRAL",
             Self::GestureTooFast => "GESTURE_TOO_FAST",
             Self::WrongGesture => "WRONG_GESTURE",
@@ -61,12 +67,14 @@ impl verdict::Finding for Finding {
             Self::MultipleFaces => "There is more than one face in the clip.",
             Self::FaceLost => "The face is missing in many frames: keep it in the picture.",
             Self::ClipTooShort => "The clip is too short: record for about 5 seconds.",
+            Self::ClipTooLong => "The clip is too long for a challenge: record 4 to 8 seconds.",
             Self::LowFrameRate => {
                 "The clip has too few frames per second: record with 30, in better light."
             }
             Self::NoGestureAsked => {
                 "No gesture is asked for: tag the clip with one, or set the parameter sequence."
             }
+            Self::Sideways => "The clip lies on its side: record it upright.",
             Self::NotNeutral => {
                 "The gesture does not begin and end at rest: look into the camera before and after."
             }
@@ -82,8 +90,10 @@ impl verdict::Finding for Finding {
             Self::MultipleFaces
             | Self::FaceLost
             | Self::ClipTooShort
+            | Self::ClipTooLong
             | Self::LowFrameRate
             | Self::NoGestureAsked
+            | Self::Sideways
             | Self::NotNeutral
             | Self::GestureTooFast
             | Self::WrongGesture

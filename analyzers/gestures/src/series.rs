@@ -55,6 +55,7 @@ pub(crate) struct Measures {
 pub(crate) struct Neutral {
     pub(crate) yaw: f32,
     pub(crate) pitch: f32,
+    pub(crate) roll: f32,
     pub(crate) smile: f32,
 }
 
@@ -85,7 +86,8 @@ impl Series {
             });
         }
         let resting = rest.frames.iter().filter_map(|index| smiles[*index]);
-        let neutral = Neutral { yaw: rest.yaw, pitch: rest.pitch, smile: median(resting) };
+        let Rest { yaw, pitch, roll, .. } = rest;
+        let neutral = Neutral { yaw, pitch, roll, smile: median(resting) };
         let measures = |(frame, smile): (&MeshFrame, &Option<f32>)| {
             Some(rest.measures(frame.mesh.as_ref()?, (*smile)?))
         };
@@ -127,6 +129,7 @@ struct Rest<'a> {
     frames: Vec<usize>,
     yaw: f32,
     pitch: f32,
+    roll: f32,
     /// The frame closest to the median.
     mesh: &'a FaceMesh,
     eyes: f32,
@@ -162,10 +165,12 @@ impl<'a> Rest<'a> {
         let (_, mesh) =
             *resting.iter().min_by(|(_, a), (_, b)| distance(a).total_cmp(&distance(b)))?;
         let (eyes, nose) = (of(eye_distance), of(nose_length));
+        let roll = of(|mesh| mesh.rotation.roll);
         Some(Self {
             frames: resting.iter().map(|(index, _)| *index).collect(),
             yaw,
             pitch,
+            roll,
             mesh,
             eyes,
             nose,

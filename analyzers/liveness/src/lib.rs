@@ -15,6 +15,7 @@ mod policy;
 mod report;
 
 use vultus_plugin_api::features::CONTAINER;
+use vultus_plugin_api::limits::SLOW_TRACK_RATE;
 use vultus_plugin_api::manifest::{AnalysisSpec, Instances, Slot, SlotKind};
 use vultus_plugin_api::verdict::Finding as _;
 use vultus_plugin_api::{
@@ -25,6 +26,7 @@ use vultus_vision::{
 };
 
 use best_shot::Candidate;
+use integrity::Shots;
 use medium::{Judged, ScoredFrame};
 use params::Params;
 use policy::{Finding, Policy};
@@ -73,6 +75,7 @@ impl Analyzer for Liveness {
                 timeout_ms: TIMEOUT_MS,
                 deterministic: true,
                 track: Some("gray8".into()),
+                track_rate: SLOW_TRACK_RATE,
             }],
             provides: Vec::new(),
             weights: std::iter::once(vultus_vision::weight("fr_liveness.onnx"))
@@ -97,9 +100,15 @@ impl Analyzer for Liveness {
         for medium in job.media() {
             let track: FaceTrack = job.medium_feature_json(medium.index, TRACK)?;
             let mut scored = Vec::new();
+            let mut shots = Shots::default();
             while let Some(frame) = next.filter(|frame| frame.medium() == medium.index) {
                 if job.is_cancelled() {
                     return Err(Failure::cancelled("scoring the frames of a medium"));
+                }
+                if medium.kind == SlotKind::ShotSet {
+                    let sighting = track.frames.iter().find(|it| it.frame == frame.index());
+                    let face = sighting.map(|it| it.rect.scaled(frame.scale()));
+                    shots.add(&vultus_vision::view(&frame)?, face);
                 }
                 if let Some(scored_frame) = self.score(&frame, &track)? {
                     let candidate = Candidate::of(frame, &track, &scored_frame, &params);
@@ -113,7 +122,11 @@ impl Analyzer for Liveness {
                     let (integrity, findings) = integrity::examine(job, medium, &track)?;
                     (Some(integrity), findings)
                 }
-                SlotKind::Image | SlotKind::ShotSet => (None, Vec::new()),
+                SlotKind::ShotSet => {
+                    let (integrity, findings) = integrity::examine_shots(&shots, &track);
+                    (Some(integrity), findings)
+                }
+                SlotKind::Image => (None, Vec::new()),
             };
             media.push(medium::judge(medium, &track, scored, &params, examined));
             job.progress(media.len() as f32 / total);

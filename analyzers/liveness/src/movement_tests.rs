@@ -113,11 +113,30 @@ fn still_that_is_moved_is_flat() {
 #[test]
 fn clip_that_repeats_itself_is_declined() {
     let portrait = portrait();
-    // Not of about a second: movement is measured over a second, of which nothing would remain.
-    let forwards = reasons(|at| living(&portrait, at % 24));
-    assert!(forwards.contains(&"LOOP".to_owned()), "{forwards:?}");
+    // The second one is of a second, over which movement is measured.
+    for period in [24, 15] {
+        let forwards = reasons(|at| living(&portrait, at % period));
+        assert!(forwards.contains(&"LOOP".to_owned()), "{period}: {forwards:?}");
+        let moves = !forwards.iter().any(|code| code == "NO_MOVEMENT" || code == "FLAT_MOTION");
+        assert!(moves, "{period}: {forwards:?}");
+    }
     let there_and_back = reasons(|at| living(&portrait, if at < 32 { at } else { 62 - at }));
     assert!(there_and_back.contains(&"LOOP".to_owned()), "{there_and_back:?}");
+}
+
+#[test]
+fn shot_set_of_one_picture_is_noticed() {
+    let portrait = portrait();
+    let judged = |picture: &dyn Fn(usize) -> DynamicImage| {
+        let shots = (0..10).map(|at| still(&picture(at)).at(0)).collect();
+        let mut bench = bench();
+        bench.medium(SlotKind::ShotSet, &["video_selfie"], shots);
+        let run = bench.run("liveness", json!({"extractBestShot": false})).unwrap();
+        codes(&run.outcome).join(",")
+    };
+    assert_eq!(judged(&|at| living(&portrait, 5 * at)), "");
+    assert!(judged(&|_| portrait.clone().into()).contains("FROZEN"));
+    assert!(judged(&|at| noisy(&portrait, at)).contains("NO_MOVEMENT"));
 }
 
 #[test]

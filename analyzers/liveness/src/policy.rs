@@ -14,7 +14,7 @@
 //! | `FACE_LOST` | no face in more than a quarter of the frames | OPERATOR_REQUIRED |
 //! | `FACE_NOT_FRONTAL` | turned away in over three quarters of the frames | OPERATOR_REQUIRED |
 //! | `TOO_FEW_FRAMES` | fewer than 8 frames with the face (**) | OPERATOR_REQUIRED |
-//! | `FROZEN` | at least 90 % of neighbouring frames of a clip are the same | DECLINED |
+//! | `FROZEN` | at least 90 % of neighbouring frames are the same | DECLINED |
 //! | `LOOP` | the clip comes again, forwards or backwards | DECLINED |
 //! | `NO_MOVEMENT` | nothing in the face changes but noise and light | OPERATOR_REQUIRED |
 //! | `FLAT_MOTION` | the face moves as one plane | OPERATOR_REQUIRED |

@@ -39,7 +39,7 @@ pub(crate) struct MediumReport {
     pub(crate) median: Option<f64>,
     /// The highest mean of three successive counted frames.
     pub(crate) worst_window: Option<f64>,
-    /// What was measured of a clip's movement and container; absent for pictures.
+    /// What was measured of movement and container; absent for single pictures.
     pub(crate) integrity: Option<Integrity>,
     pub(crate) frames: Vec<FrameReport>,
 }

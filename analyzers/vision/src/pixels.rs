@@ -88,6 +88,20 @@ impl<'a> PixelView<'a> {
         &self.pixels[start..start + self.width * self.channels.count()]
     }
 
+    /// The luma (BT.601) of row `y`.
+    pub(crate) fn luma_row(&self, y: usize) -> Vec<u8> {
+        let row = self.row(y);
+        if self.channels == Channels::Gray {
+            return row.to_vec();
+        }
+        let [red, green, blue] = self.channels.offsets_for(Channels::Rgb);
+        let luma = |pixel: &[u8; 3]| {
+            let [r, g, b] = [red, green, blue].map(|at| u32::from(pixel[at]));
+            ((77 * r + 150 * g + 29 * b + 128) >> 8) as u8
+        };
+        row.as_chunks::<3>().0.iter().map(luma).collect()
+    }
+
     /// The part that starts at (`x`, `y`), clipped to the picture. At least one pixel.
     pub(crate) fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
         let (x, y) = (x.min(self.width - 1), y.min(self.height - 1));

@@ -7,11 +7,13 @@ use serde_json::Value;
 use vultus_plugin_api::PixelFormat;
 use vultus_plugin_api::calling::Entry;
 use vultus_plugin_api::features::OF_HOST;
+use vultus_plugin_api::limits::{SLOW_TRACK_RATE, TRACK_RATE};
 use vultus_plugin_api::manifest::{AnalysisSpec, Manifest, Provided, Slot, Weight};
 
 const MAX_SIDE: RangeInclusive<u32> = 16..=8192;
 const TIMEOUT_MS: RangeInclusive<u64> = 1..=600_000;
 const INSTANCES: RangeInclusive<u32> = 1..=64;
+const TRACK_RATES: [u32; 2] = [SLOW_TRACK_RATE, TRACK_RATE];
 const MAX_MEDIA_OF_SLOT: u32 = 64;
 /// Maximum length of a display text, in characters.
 const MAX_TEXT: usize = 200;
@@ -89,6 +91,10 @@ fn analysis_problems(spec: &AnalysisSpec) -> Vec<String> {
         "pixel_formats is empty or has an unknown name".into(),
     );
     check(is_track(spec.track.as_deref()), "track is not the name of a pixel format".into());
+    check(
+        TRACK_RATES.contains(&spec.track_rate),
+        format!("track_rate is not one of {TRACK_RATES:?}"),
+    );
     for feature in &spec.features {
         check(is_feature(feature), format!("the feature {feature:?} is not name/version"));
     }
@@ -160,6 +166,9 @@ fn provided_problems(provided: &Provided) -> Vec<String> {
     }
     if !is_track(provided.track.as_deref()) {
         problems.push(format!("feature {name:?}: track is not the name of a pixel format"));
+    }
+    if !TRACK_RATES.contains(&provided.track_rate) {
+        problems.push(format!("feature {name:?}: track_rate is not one of {TRACK_RATES:?}"));
     }
     if !MAX_SIDE.contains(&provided.max_side) {
         problems.push(format!("feature {name:?}: max_side is not {MAX_SIDE:?}"));

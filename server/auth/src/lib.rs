@@ -1,5 +1,6 @@
 //! Authentication and authorization: the policy table, tokens, passwords, keys.
 
+pub mod audit_heads;
 pub mod brakes;
 pub mod challenges;
 mod hashing;

@@ -49,10 +49,12 @@ pub enum Action {
     ManageUser,
     /// Delete a user.
     DeleteUser,
+    /// Read the audit log.
+    ViewAudit,
 }
 
 /// All actions, in the order of the table.
-pub const ACTIONS: [Action; 19] = [
+pub const ACTIONS: [Action; 20] = [
     Action::ViewCompany,
     Action::CreateCompany,
     Action::ChangeCompany,
@@ -72,6 +74,7 @@ pub const ACTIONS: [Action; 19] = [
     Action::ChangeUser,
     Action::ManageUser,
     Action::DeleteUser,
+    Action::ViewAudit,
 ];
 
 /// The objects that a permission covers.
@@ -125,6 +128,7 @@ const fn row(action: Action) -> [Option<Reach>; 6] {
         ChangeUser =>      [ALL, OWN, OWN, OWN, OWN, CO],
         ManageUser =>      [ALL, NO,  NO,  NO,  NO,  CO],
         DeleteUser =>      [ALL, NO,  NO,  NO,  NO,  CO],
+        ViewAudit =>       [ALL, NO,  NO,  NO,  NO,  CO],
     }
 }
 
@@ -141,6 +145,7 @@ pub const fn key_scope(action: Action) -> KeyScope {
         Action::DeleteFolder | Action::DeleteMedia => KeyScope::FoldersDelete,
         Action::RequestAnalysis | Action::CancelAnalysis | Action::Check => KeyScope::AnalysesStart,
         Action::ViewUser => KeyScope::UsersRead,
+        Action::ViewAudit => KeyScope::AuditRead,
         Action::CreateUser | Action::ChangeUser | Action::ManageUser | Action::DeleteUser => {
             KeyScope::UsersWrite
         }
@@ -188,9 +193,11 @@ fn reached(caller: &Principal, action: Action) -> Result<Reached> {
 
 /// The command line administers companies and users, and has no folders.
 fn local(action: Action) -> Result<Reached> {
-    use KeyScope::{CompaniesRead, CompaniesWrite, UsersRead, UsersWrite};
+    use KeyScope::{AuditRead, CompaniesRead, CompaniesWrite, UsersRead, UsersWrite};
     match key_scope(action) {
-        CompaniesRead | CompaniesWrite | UsersRead | UsersWrite => Ok(Reached::Everything),
+        AuditRead | CompaniesRead | CompaniesWrite | UsersRead | UsersWrite => {
+            Ok(Reached::Everything)
+        }
         KeyScope::FoldersRead
         | KeyScope::FoldersWrite
         | KeyScope::FoldersDelete

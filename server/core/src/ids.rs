@@ -55,6 +55,8 @@ typed_id! {
     RunId,
     /// A picture or file that an analysis produced.
     ArtifactId,
+    /// An entry of the audit log.
+    AuditEntryId,
     /// Gestures that were drawn; random, because it must not be guessed.
     ChallengeId,
 }

@@ -42,6 +42,8 @@ key_scopes! {
     UsersRead = "users:read";
     /// Create, change, disable and delete users.
     UsersWrite = "users:write";
+    /// Read the audit log.
+    AuditRead = "audit:read";
 }
 
 impl fmt::Display for KeyScope {

@@ -4,6 +4,7 @@
 //! SQLite.
 
 pub mod archive;
+pub mod audit;
 pub mod copy;
 pub mod encrypt;
 mod error;

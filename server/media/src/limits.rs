@@ -123,13 +123,15 @@ pub struct DecodeOptions {
 }
 
 /// Whether the track of a clip is decoded in the same pass as its frames, which stay the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Tracking {
     /// Frames only.
     #[default]
     Off,
-    /// Frames and track.
-    On,
+    /// Frames, and the slow part of the track: at most 15 frames per second.
+    Slow,
+    /// Frames and the whole track: at most 30 frames per second.
+    Whole,
 }
 
 /// Exactness of the video decoder: set by the operator, never by a client.

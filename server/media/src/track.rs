@@ -1,7 +1,8 @@
 //! Tracks: the frames of a clip at low resolution and a high frame rate, for judging movement.
 //!
 //! Kept as planar 4:2:0, half the size of RGB; the luma plane is the grey picture. RGB is computed
-//! only for those who ask for it. Fixed by the medium alone, not by who asks.
+//! only for those who ask for it. Fixed by the medium alone, not by who asks: every frame says
+//! whether it belongs to the slow part, which is the same if the other frames are not decoded.
 
 /// One upright frame of a track. Its sides are even.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub struct TrackFrame {
     pub height: u32,
     /// Time at which the frame is shown, in microseconds from the first presented frame.
     pub pts_us: i64,
+    /// Whether it belongs to the part of at most 15 frames per second.
+    pub slow: bool,
     /// Full-range luma, row by row from the top, no padding.
     pub(crate) luma: Vec<u8>,
     /// The two colour differences (blue, then red), each of half the width and height.
@@ -86,6 +89,7 @@ mod tests {
             width: 2,
             height: 2,
             pts_us: 0,
+            slow: true,
             luma: vec![luma; 4],
             chroma: [vec![cb], vec![cr]],
             matrix: ColourMatrix::of_weights(0.299, 0.114),

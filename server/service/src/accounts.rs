@@ -6,8 +6,9 @@ mod passwords;
 use api_keys::{KeyCache, NotedUses};
 pub(crate) use api_keys::{principal_of_key, scopes_of};
 
+use crate::audit::{Audit, Caller, of_optional_company};
 use crate::detached::DetachedWork;
-use crate::errors::stored;
+use crate::errors::{of_store, stored};
 use crate::keyed_locks::{KeyedLock, KeyedLocks};
 use crate::sessions::{SessionCache, principal_of};
 use crate::types::{Authenticated, ClientInfo, Tokens, ViewerInfo};
@@ -27,7 +28,8 @@ use vultus_auth::tokens::AccessTokens;
 use vultus_core::clock::Clock;
 use vultus_core::credentials::Credential;
 use vultus_core::logins::{LoginAttempts, LoginKeys, LoginOutcome};
-use vultus_core::{Error, Principal, Result, SessionId, User, UserId};
+use vultus_core::{CompanyId, Error, Principal, Result, SessionId, User, UserId};
+use vultus_store::audit::{Actor, AuditAction, AuditObject, ChainOf, NewEntry, Origin};
 use vultus_store::{Refresh, Rotation, Session, Store};
 
 /// The part that logs users in and verifies their tokens. Cheap to clone.
@@ -36,6 +38,7 @@ pub(crate) struct Accounts(Arc<State>);
 
 struct State {
     store: Arc<dyn Store>,
+    audit: Audit,
     access_tokens: AccessTokens,
     refresh_tokens: RefreshTokens,
     refresh_lifetime: Duration,
@@ -66,6 +69,7 @@ pub(crate) struct Credentials {
 impl Accounts {
     pub(crate) fn new(
         store: Arc<dyn Store>,
+        audit: Audit,
         credentials: Credentials,
         detached: DetachedWork,
         clock: Clock,
@@ -80,6 +84,7 @@ impl Accounts {
         } = credentials;
         Self(Arc::new(State {
             store,
+            audit,
             access_tokens,
             refresh_tokens,
             refresh_lifetime,
@@ -127,6 +132,7 @@ impl Accounts {
             state.addresses.charge(from, Instant::now()).map_err(too_many_failures)?;
         }
         let found = stored(state.store.user_by_email(&email).await)?;
+        let known = found.as_ref().map(|found| (found.user.id, found.user.company_of_role()));
         let hash = found.as_ref().map(|found| found.password_hash.clone());
         let is_right = state.passwords.verify(password, hash, from).await?;
         // Read again under the lock: concurrent guesses must see the failures counted before them.
@@ -143,7 +149,7 @@ impl Accounts {
                 self.begin_session(found.user, client, now).await
             }
             _ => {
-                self.count_failed_login(keys, now, counting);
+                self.count_failed_login(keys, known, from, now, counting);
                 Err(Error::Unauthenticated("wrong e-mail or password".to_owned()))
             }
         }
@@ -162,16 +168,36 @@ impl Accounts {
         }
     }
 
-    /// Counts a failure in the background: a slow store does not delay the answer.
+    /// Counts a failure in the background: a slow store does not delay the answer. Names that no
+    /// user has (`known` is absent) are countless, so that their entries in the audit log are few.
     fn count_failed_login(
         &self,
         keys: LoginKeys,
+        known: Option<(UserId, Option<CompanyId>)>,
+        from: std::net::IpAddr,
         now: OffsetDateTime,
         counting: KeyedLock<String>,
     ) {
-        let store = self.0.store.clone();
+        let (store, audit) = (self.0.store.clone(), self.0.audit.clone());
+        let (user, company) = known.unzip();
+        let chain = of_optional_company(company.flatten());
+        let origin = Some(Origin::of(from));
+        let entry = NewEntry {
+            object: user.map(AuditObject::User),
+            ..audit.entry_by(Actor::Unknown, origin, AuditAction::LoginFailed, chain)
+        };
         self.0.detached.spawn(async move {
-            if let Err(error) = store.record_login(&keys, LoginOutcome::Failed, now).await {
+            let counted = match user {
+                Some(_) => {
+                    let recording = audit.recording(entry);
+                    stored(recording.record_login(&keys, LoginOutcome::Failed, now).await)
+                }
+                None => match store.record_login(&keys, LoginOutcome::Failed, now).await {
+                    Ok(()) => audit.record_once(vec![entry]).await,
+                    Err(error) => Err(of_store(error)),
+                },
+            };
+            if let Err(error) = counted {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "could not count a failed login"
@@ -199,7 +225,8 @@ impl Accounts {
         };
         let refresh_token = self.0.refresh_tokens.first();
         let sha256 = stored_form(&refresh_token);
-        stored(self.0.store.create_session(&session, &sha256).await)?;
+        let entry = self.about_session(AuditAction::LoggedIn, &session, &user, client);
+        stored(self.0.audit.recording(entry).create_session(&session, &sha256).await)?;
         self.issue(user, session, refresh_token, now)
     }
 
@@ -218,10 +245,21 @@ impl Accounts {
         };
         match stored(state.store.rotate_refresh(&refresh).await)? {
             Rotation::Rotated(session, user) | Rotation::Repeated(session, user) => {
+                let action = AuditAction::SessionRefreshed;
+                let entry = self.about_session(action, &session, &user, client);
+                state.audit.record(&[entry]).await?;
                 self.issue(user, session, next_token, now)
             }
             Rotation::Reused(session) => {
                 state.sessions.remove(session.id);
+                let (chain, action) =
+                    (ChainOf::User(session.user_id), AuditAction::RefreshTokenReused);
+                let origin = Some(Origin::of(client.address));
+                let entry = NewEntry {
+                    object: Some(AuditObject::Session(session.id)),
+                    ..state.audit.entry_by(Actor::Unknown, origin, action, chain)
+                };
+                state.audit.record_once(vec![entry]).await?;
                 tracing::warn!(
                     session = %session.id,
                     "a refresh token was used twice; its session is revoked"
@@ -233,6 +271,22 @@ impl Accounts {
             Rotation::Unknown => {
                 Err(Error::Unauthenticated("the refresh token is not valid".to_owned()))
             }
+        }
+    }
+
+    /// An entry of the audit log about what a user does with its session.
+    fn about_session(
+        &self,
+        action: AuditAction,
+        session: &Session,
+        user: &User,
+        client: &ClientInfo,
+    ) -> NewEntry {
+        let chain = of_optional_company(user.company_of_role());
+        let (actor, origin) = (Actor::User(user.id), Some(Origin::of(client.address)));
+        NewEntry {
+            object: Some(AuditObject::Session(session.id)),
+            ..self.0.audit.entry_by(actor, origin, action, chain)
         }
     }
 
@@ -254,9 +308,14 @@ impl Accounts {
         })
     }
 
-    pub(crate) async fn logout(&self, caller: &Principal) -> Result<()> {
+    pub(crate) async fn logout(&self, caller: &Caller) -> Result<()> {
         if let Some(id) = caller.session_id() {
-            stored(self.0.store.revoke_session(id).await)?;
+            let chain = of_optional_company(caller.company_id());
+            let entry = NewEntry {
+                object: Some(AuditObject::Session(id)),
+                ..self.0.audit.entry(caller, AuditAction::LoggedOut, chain)
+            };
+            stored(self.0.audit.recording(entry).revoke_session(id).await)?;
             self.0.sessions.remove(id);
         }
         Ok(())

@@ -2,6 +2,7 @@
 //! is committed whole or not at all.
 
 use crate::acting_company::acting_company;
+use crate::audit::{Audit, Caller, added, of_company};
 use crate::challenges::{self, ChallengeVerifier, Challenges};
 use crate::checker::Checker;
 use crate::detached::DetachedWork;
@@ -23,6 +24,7 @@ use vultus_core::clock::Clock;
 use vultus_core::fair::Owner;
 use vultus_core::slots::Candidate;
 use vultus_core::{CompanyId, Error, Folder, FolderId, MediaId, Principal, Result, UserId};
+use vultus_store::audit::{AuditAction, AuditObject, NewEntry};
 use vultus_store::{
     Created, FolderAdditions, FolderContents, IdempotencyKey, NewGroup, Replay, Scope, Selection,
     Store, StoreError,
@@ -35,6 +37,7 @@ const WRITE_ATTEMPTS: u32 = 5;
 #[derive(Clone)]
 pub(crate) struct Additions {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) audit: Audit,
     pub(crate) files: MediaFiles,
     pub(crate) checker: Checker,
     pub(crate) room: QueueRoom,
@@ -69,6 +72,7 @@ struct PlannedAdditions {
 
 /// What a request asks to add to an existing folder.
 struct RequestedAdditions {
+    action: AuditAction,
     media: Vec<NewMedium>,
     analyses: Vec<AnalysisRequest>,
     urgency: Urgency,
@@ -77,7 +81,7 @@ struct RequestedAdditions {
 impl Additions {
     pub(crate) async fn create_folder(
         &self,
-        caller: &Principal,
+        caller: &Caller,
         request: NewFolder,
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
@@ -128,24 +132,30 @@ impl Additions {
         };
         let additions = planned(&folder, Vec::new(), examined, folder_key, requests, now)?;
         self.challenges.use_all(&answered).await?;
-        self.commit(caller, TargetFolder::New(folder), additions, key).await
+        let target = TargetFolder::New(folder);
+        self.commit(caller, AuditAction::FolderCreated, target, additions, key).await
     }
 
     pub(crate) async fn add_media(
         &self,
-        caller: &Principal,
+        caller: &Caller,
         folder: FolderId,
         media: Vec<NewMedium>,
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
         let scope = policy::authorize(caller, Action::AddMedia)?;
-        let requested = RequestedAdditions { media, analyses: Vec::new(), urgency: Urgency::Later };
+        let requested = RequestedAdditions {
+            action: AuditAction::MediaAdded,
+            media,
+            analyses: Vec::new(),
+            urgency: Urgency::Later,
+        };
         self.add(caller, scope, folder, requested, key).await
     }
 
     pub(crate) async fn request_analyses(
         &self,
-        caller: &Principal,
+        caller: &Caller,
         folder: FolderId,
         analyses: Vec<AnalysisRequest>,
         urgency: Urgency,
@@ -153,13 +163,18 @@ impl Additions {
     ) -> Result<FolderChanged> {
         let scope = policy::authorize(caller, Action::RequestAnalysis)?;
         authorize_types(caller, &analyses)?;
-        let requested = RequestedAdditions { media: Vec::new(), analyses, urgency };
+        let requested = RequestedAdditions {
+            action: AuditAction::AnalysesRequested,
+            media: Vec::new(),
+            analyses,
+            urgency,
+        };
         self.add(caller, scope, folder, requested, key).await
     }
 
     async fn add(
         &self,
-        caller: &Principal,
+        caller: &Caller,
         scope: Scope,
         id: FolderId,
         requested: RequestedAdditions,
@@ -187,7 +202,8 @@ impl Additions {
         let candidates = plan::candidates(existing);
         let additions = planned(&folder, candidates, examined, folder_key, requests, now)?;
         self.challenges.use_all(&answered).await?;
-        self.commit(caller, TargetFolder::Existing(scope, folder), additions, key).await
+        let target = TargetFolder::Existing(scope, folder);
+        self.commit(caller, requested.action, target, additions, key).await
     }
 
     /// Checks the requested analyses, and that the company may add them to the queue.
@@ -227,7 +243,8 @@ impl Additions {
     /// the client disconnects.
     async fn commit(
         &self,
-        caller: &Principal,
+        caller: &Caller,
+        action: AuditAction,
         target: TargetFolder,
         mut new: PlannedAdditions,
         key: Option<IdempotencyKey>,
@@ -241,8 +258,10 @@ impl Additions {
                 self.checker.pools.frames().keep(company, id, frame);
             }
         }
+        let entry = self.entry(caller, action, &target, &new);
         let (additions, caller) = (self.clone(), caller.clone());
-        let write = async move { additions.write(&caller, &target, &new, key.as_ref()).await };
+        let write =
+            async move { additions.write(&caller, entry, &target, &new, key.as_ref()).await };
         match self.detached.run_detached(write).await? {
             Created::New => {
                 let (group, analyses) = match group {
@@ -255,11 +274,28 @@ impl Additions {
         }
     }
 
+    /// The entry of the audit log about a commit.
+    fn entry(
+        &self,
+        caller: &Caller,
+        action: AuditAction,
+        target: &TargetFolder,
+        new: &PlannedAdditions,
+    ) -> NewEntry {
+        let folder = target.folder();
+        NewEntry {
+            object: Some(AuditObject::Folder(folder.id)),
+            after: added(&new.ids, new.group.as_ref()),
+            ..self.audit.entry(caller, action, of_company(folder.company_id))
+        }
+    }
+
     /// Writes blobs and commits. If the commit fails, deletes the blobs again unless something else
     /// references them.
     async fn write(
         &self,
-        caller: &Principal,
+        caller: &Caller,
+        entry: NewEntry,
         target: &TargetFolder,
         new: &PlannedAdditions,
         key: Option<&IdempotencyKey>,
@@ -282,10 +318,11 @@ impl Additions {
                 now: Some(new.now),
                 most_media: Some(self.checker.limits.media_per_folder),
             };
+            let recording = self.audit.recording(entry.clone());
             let result = match target {
-                TargetFolder::New(folder) => store.create_folder(folder, &additions, key).await,
+                TargetFolder::New(folder) => recording.create_folder(folder, &additions, key).await,
                 TargetFolder::Existing(scope, folder) => {
-                    store.add_to_folder(*scope, folder.id, &additions, key).await
+                    recording.add_to_folder(*scope, folder.id, &additions, key).await
                 }
             };
             match result {

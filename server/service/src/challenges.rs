@@ -1,6 +1,7 @@
 //! Challenges: gestures that the server draws, and that an analysis of the same server compares.
 
 use crate::acting_company::acting_company;
+use crate::audit::{Audit, Caller, of_company};
 use crate::errors::stored;
 use crate::plan::CheckedRequest;
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use vultus_auth::challenges::{
 };
 use vultus_auth::policy::{self, Action};
 use vultus_core::clock::Clock;
-use vultus_core::{CompanyId, Error, Principal, Result};
+use vultus_core::{CompanyId, Error, Result};
 use vultus_store::Store;
+use vultus_store::audit::{AuditAction, AuditObject, Facts, NewEntry};
 
 /// A challenge to draw.
 #[derive(Debug, Clone)]
@@ -45,6 +47,7 @@ pub struct CreatedChallenge {
 #[derive(Clone)]
 pub(crate) struct Challenges {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) audit: Audit,
     pub(crate) tokens: Arc<ChallengeTokens>,
     pub(crate) clock: Clock,
 }
@@ -75,7 +78,7 @@ impl Challenges {
     /// Draws a challenge. A previous one that is given is used up, and counted.
     pub(crate) async fn create(
         &self,
-        caller: &Principal,
+        caller: &Caller,
         new: NewChallenge,
     ) -> Result<CreatedChallenge> {
         policy::authorize(caller, Action::RequestAnalysis)?;
@@ -92,6 +95,12 @@ impl Challenges {
             _ => Blinks::Hidden,
         };
         let challenge = Challenge::draw(company, attempt, strictness, blinks, now);
+        let entry = NewEntry {
+            object: Some(AuditObject::Challenge(challenge.id)),
+            after: Facts::new().number("attempt", attempt.into()),
+            ..self.audit.entry(caller, AuditAction::ChallengeCreated, of_company(company))
+        };
+        self.audit.record(&[entry]).await?;
         Ok(CreatedChallenge {
             text: self.tokens.sign(&challenge)?,
             attempts_left: MAX_ATTEMPTS - attempt,

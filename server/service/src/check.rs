@@ -2,6 +2,7 @@
 
 use crate::acting_company::acting_company;
 use crate::additions::authorize_types;
+use crate::audit::{Audit, Caller, of_company};
 use crate::checker::Checker;
 use crate::intake::{self, IdentifiedMedium};
 use crate::plan::{CheckedRequest, PlanMedium, PlannedAnalysis};
@@ -22,6 +23,7 @@ use vultus_core::{
 use vultus_pools::run::Judged;
 use vultus_pools::verdict::{self, Verdict};
 use vultus_pools::{RunCancel, run_direct};
+use vultus_store::audit::{AuditAction, Facts, NewEntry};
 use vultus_worker_protocol::{RunAnalysis, RunMedium, RunRequest, SlottedMedium};
 
 /// Time after which a client should retry when too many checks run.
@@ -93,6 +95,7 @@ impl Checker {
 /// The part that limits the number of instant checks.
 pub(crate) struct Checks {
     pub(crate) store: Arc<dyn vultus_store::Accounts>,
+    pub(crate) audit: Audit,
     pub(crate) checker: Checker,
     pub(crate) permits: FairPermits<Tenant>,
     pub(crate) shares: Shares,
@@ -101,7 +104,7 @@ pub(crate) struct Checks {
 impl Checks {
     pub(crate) async fn check(
         &self,
-        caller: &Principal,
+        caller: &Caller,
         company: Option<CompanyId>,
         media: Vec<NewMedium>,
         requests: Vec<AnalysisRequest>,
@@ -110,14 +113,23 @@ impl Checks {
         authorize_types(caller, &requests)?;
         let argument = "input.companyId";
         let company = acting_company(self.store.as_ref(), caller, company, argument).await?;
-        let owner = Owner::from(caller).working_for(company);
+        let principal: &Principal = caller;
+        let owner = Owner::from(principal).working_for(company);
         let permit = self.permits.try_acquire_for(owner, self.shares);
         let _permit = permit.map_err(|_| Error::Unavailable {
             message: "too many instant checks are running, or too many of yours; try again"
                 .to_owned(),
             retry_after: RETRY_AFTER,
         })?;
-        self.checker.check(owner, media, requests).await
+        let types = requests.iter().map(|request| request.kind.as_str());
+        let entry = NewEntry {
+            after: Facts::new().codes("types", types).number("media", media.len() as u64),
+            ..self.audit.entry(caller, AuditAction::Checked, of_company(company))
+        };
+        let entries = [entry];
+        let judging = self.checker.check(owner, media, requests);
+        let (checked, ()) = tokio::try_join!(judging, self.audit.record(&entries))?;
+        Ok(checked)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::errors::{of_store, stored};
 use uuid::Uuid;
 use vultus_auth::policy::{self, Action};
 use vultus_core::{CompanyId, Error, Principal, Result};
+use vultus_store::audit::AuditAction;
 use vultus_store::{Company, StoreError};
 
 const COMPANY: &str = "input.companyId";
@@ -23,7 +24,8 @@ impl Directory {
     pub async fn create_company(&self, caller: &Principal, name: &str) -> Result<Company> {
         policy::authorize_companies(caller, Action::CreateCompany)?;
         let company = self.new_company(CompanyId(Uuid::now_v7()), checked_name(name)?);
-        stored(self.store.create_company(&company).await)?;
+        let entry = self.about_company(caller, AuditAction::CompanyCreated, company.id);
+        stored(self.audit.recording(entry).create_company(&company).await)?;
         Ok(company)
     }
 
@@ -54,7 +56,9 @@ impl Directory {
         name: &str,
     ) -> Result<Company> {
         let scope = policy::authorize_companies(caller, Action::ChangeCompany)?;
-        let renamed = self.store.rename_company(scope, id, checked_name(name)?).await;
+        let name = checked_name(name)?;
+        let entry = self.about_company(caller, AuditAction::CompanyRenamed, id);
+        let renamed = self.audit.recording(entry).rename_company(scope, id, name).await;
         renamed.map_err(|error| of_write(error, COMPANY))
     }
 
@@ -66,11 +70,12 @@ impl Directory {
         state: CompanyState,
     ) -> Result<Company> {
         policy::authorize_companies(caller, Action::SuspendCompany)?;
-        let since = match state {
-            CompanyState::Active => None,
-            CompanyState::Suspended => Some(self.clock.now()),
+        let (since, action) = match state {
+            CompanyState::Active => (None, AuditAction::CompanyResumed),
+            CompanyState::Suspended => (Some(self.clock.now()), AuditAction::CompanySuspended),
         };
-        let changed = self.store.suspend_company(id, since).await;
+        let entry = self.about_company(caller, action, id);
+        let changed = self.audit.recording(entry).suspend_company(id, since).await;
         changed.map_err(|error| of_write(error, COMPANY))
     }
 
@@ -104,7 +109,9 @@ impl Directory {
     /// Creates the default company, unless it exists.
     pub(crate) async fn create_default_company(&self) -> Result<()> {
         let company = self.new_company(DEFAULT_COMPANY, "default");
-        match self.store.create_company(&company).await {
+        let by = Principal::Local;
+        let entry = self.about_company(&by, AuditAction::CompanyCreated, company.id);
+        match self.audit.recording(entry).create_company(&company).await {
             // Another node or the command line created it first.
             Ok(()) | Err(StoreError::Duplicate { .. }) => Ok(()),
             Err(error) => Err(of_store(error)),

@@ -1,11 +1,19 @@
 //! The methods of [`Services`] on passwords, sessions and API keys.
 
+use crate::credential_directory::CredentialDirectory;
 use crate::services::Services;
 use crate::types::{ClientInfo, CreatedApiKey, NewApiKey, PasswordResetToken};
 use secrecy::SecretString;
 use time::{Duration, OffsetDateTime};
 use vultus_core::{ApiKeyId, Principal, Result, SessionId, UserId};
 use vultus_store::{ApiKey, Session};
+
+impl Services {
+    /// The directory for the network that the request came from.
+    fn credentials(&self) -> CredentialDirectory {
+        self.0.credentials.for_origin(self.origin())
+    }
+}
 
 /// Passwords.
 impl Services {
@@ -26,12 +34,12 @@ impl Services {
         caller: &Principal,
         user: UserId,
     ) -> Result<PasswordResetToken> {
-        self.0.credentials.create_password_reset(caller, user).await
+        self.credentials().create_password_reset(caller, user).await
     }
 
     /// Sets the password of the user of a one-time token, and ends all sessions of that user.
     pub async fn reset_password(&self, token: &str, new: SecretString) -> Result<()> {
-        self.0.accounts.reset_password(token, new).await
+        self.0.accounts.reset_password(token, new, self.origin()).await
     }
 }
 
@@ -46,18 +54,18 @@ impl Services {
         after: Option<SessionId>,
         limit: u32,
     ) -> Result<(Vec<Session>, bool)> {
-        self.0.credentials.list_sessions(caller, user, after, limit).await
+        self.credentials().list_sessions(caller, user, after, limit).await
     }
 
     /// Revokes a session of the caller, or of a user within the caller's reach.
     pub async fn revoke_session(&self, caller: &Principal, id: SessionId) -> Result<()> {
-        self.0.credentials.revoke_session(caller, id).await
+        self.credentials().revoke_session(caller, id).await
     }
 
     /// Revokes the sessions of the caller apart from the present one, or all sessions of another
     /// user within the caller's reach. Returns how many.
     pub async fn revoke_sessions(&self, caller: &Principal, user: Option<UserId>) -> Result<u64> {
-        self.0.credentials.revoke_sessions(caller, user).await
+        self.credentials().revoke_sessions(caller, user).await
     }
 }
 
@@ -69,7 +77,7 @@ impl Services {
         caller: &Principal,
         new: NewApiKey,
     ) -> Result<CreatedApiKey> {
-        self.0.credentials.create_api_key(caller, new).await
+        self.credentials().create_api_key(caller, new).await
     }
 
     /// Creates a key that replaces another one, which works for `overlap` longer.
@@ -80,12 +88,12 @@ impl Services {
         overlap: Duration,
         expires_at: Option<OffsetDateTime>,
     ) -> Result<CreatedApiKey> {
-        self.0.credentials.rotate_api_key(caller, id, overlap, expires_at).await
+        self.credentials().rotate_api_key(caller, id, overlap, expires_at).await
     }
 
     /// Revokes a key.
     pub async fn revoke_api_key(&self, caller: &Principal, id: ApiKeyId) -> Result<ApiKey> {
-        self.0.credentials.revoke_api_key(caller, id).await
+        self.credentials().revoke_api_key(caller, id).await
     }
 
     /// The keys of an account within the caller's reach, newest first, and whether there are more.
@@ -96,6 +104,6 @@ impl Services {
         after: Option<ApiKeyId>,
         limit: u32,
     ) -> Result<(Vec<ApiKey>, bool)> {
-        self.0.credentials.list_api_keys(caller, user, after, limit).await
+        self.credentials().list_api_keys(caller, user, after, limit).await
     }
 }

@@ -4,6 +4,7 @@
 mod api_keys;
 mod sessions;
 
+use crate::audit::{Audit, Caller};
 use crate::errors::stored;
 use crate::types::PasswordResetToken;
 use secrecy::ExposeSecret;
@@ -15,19 +16,42 @@ use vultus_auth::secret_tokens;
 use vultus_core::clock::Clock;
 use vultus_core::credentials::RESET_LIFETIME;
 use vultus_core::{Error, Principal, Result, User, UserId};
+use vultus_store::audit::{AuditAction, AuditObject, ChainOf, Facts, NewEntry, Origin};
 use vultus_store::{PasswordReset, Store};
 
 /// Manages credentials. Cheap to clone.
 #[derive(Clone)]
 pub struct CredentialDirectory {
     store: Arc<dyn Store>,
+    audit: Audit,
     clock: Clock,
+    origin: Option<Origin>,
 }
 
 impl CredentialDirectory {
     /// A directory over this store.
     pub fn new(store: Arc<dyn Store>, clock: Clock) -> Self {
-        Self { store, clock }
+        let audit = Audit::new(store.clone(), clock.clone());
+        Self { store, audit, clock, origin: None }
+    }
+
+    /// The directory for requests from this network.
+    pub(crate) fn for_origin(&self, origin: Option<Origin>) -> Self {
+        Self { origin, ..self.clone() }
+    }
+
+    /// The store for one change of a user's credentials, which the audit log gets an entry about.
+    fn recording(
+        &self,
+        caller: &Principal,
+        action: AuditAction,
+        user: UserId,
+        object: AuditObject,
+        after: Facts,
+    ) -> Arc<dyn Store> {
+        let caller = Caller::new(caller, self.origin);
+        let entry = self.audit.entry(&caller, action, ChainOf::User(user));
+        self.audit.recording(NewEntry { object: Some(object), after, ..entry })
     }
 
     /// Makes a token that resets the password of a user within the caller's reach.
@@ -41,7 +65,9 @@ impl CredentialDirectory {
         let expires_at = self.clock.now() + RESET_LIFETIME;
         let sha256 = stored_form(token.expose_secret());
         let reset = PasswordReset { user_id: user.id, sha256, expires_at };
-        stored(self.store.create_password_reset(&reset).await)?;
+        let (action, object) = (AuditAction::PasswordResetCreated, AuditObject::User(user.id));
+        let recording = self.recording(caller, action, user.id, object, Facts::new());
+        stored(recording.create_password_reset(&reset).await)?;
         Ok(PasswordResetToken { token, expires_at })
     }
 

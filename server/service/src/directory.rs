@@ -1,6 +1,7 @@
 //! Companies and users: the parts that their use cases share. The command line and the first start
 //! use it without a node.
 
+use crate::audit::{Audit, Caller, of_company};
 use crate::errors::of_store;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -9,7 +10,8 @@ use vultus_auth::passwords::Passwords;
 use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
 use vultus_core::text::is_plain;
-use vultus_core::{CompanyId, Error, Result};
+use vultus_core::{CompanyId, Error, Principal, Result, UserId};
+use vultus_store::audit::{AuditAction, AuditObject, ChainOf, NewEntry, Origin};
 use vultus_store::{Store, StoreError};
 
 /// The company of a new installation. The id is fixed so that the command line needs no lookup.
@@ -25,7 +27,9 @@ pub struct Directory {
     pub(crate) keyring: Keyring,
     pub(crate) passwords: Passwords,
     pub(crate) login_keys: Arc<LoginKeyring>,
+    pub(crate) audit: Audit,
     pub(crate) clock: Clock,
+    pub(crate) origin: Option<Origin>,
 }
 
 impl Directory {
@@ -37,7 +41,42 @@ impl Directory {
         login_keys: LoginKeyring,
         clock: Clock,
     ) -> Self {
-        Self { store, keyring, passwords, login_keys: Arc::new(login_keys), clock }
+        let audit = Audit::new(store.clone(), clock.clone());
+        let login_keys = Arc::new(login_keys);
+        Self { store, keyring, passwords, login_keys, audit, clock, origin: None }
+    }
+
+    /// The directory for requests from this network.
+    pub(crate) fn for_origin(&self, origin: Option<Origin>) -> Self {
+        Self { origin, ..self.clone() }
+    }
+
+    /// An entry of the audit log about a company.
+    pub(crate) fn about_company(
+        &self,
+        caller: &Principal,
+        action: AuditAction,
+        id: CompanyId,
+    ) -> NewEntry {
+        let caller = Caller::new(caller, self.origin);
+        NewEntry {
+            object: Some(AuditObject::Company(id)),
+            ..self.audit.entry(&caller, action, of_company(id))
+        }
+    }
+
+    /// An entry of the audit log about a user.
+    pub(crate) fn about_user(
+        &self,
+        caller: &Principal,
+        action: AuditAction,
+        id: UserId,
+    ) -> NewEntry {
+        let caller = Caller::new(caller, self.origin);
+        NewEntry {
+            object: Some(AuditObject::User(id)),
+            ..self.audit.entry(&caller, action, ChainOf::User(id))
+        }
     }
 }
 

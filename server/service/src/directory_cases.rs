@@ -1,17 +1,25 @@
 //! The methods of [`Services`] on companies and users.
 
 use crate::companies::CompanyState;
+use crate::directory::Directory;
 use crate::services::Services;
 use crate::types::{AddedUser, NewRole, NewUser};
 use crate::users::UserState;
 use vultus_core::{CompanyId, MayStart, Principal, Result, User, UserId};
 use vultus_store::{Company, UserFilter};
 
+impl Services {
+    /// The directory for the network that the request came from.
+    fn directory(&self) -> Directory {
+        self.0.directory.for_origin(self.origin())
+    }
+}
+
 /// Companies.
 impl Services {
     /// Creates a company.
     pub async fn create_company(&self, caller: &Principal, name: &str) -> Result<Company> {
-        self.0.directory.create_company(caller, name).await
+        self.directory().create_company(caller, name).await
     }
 
     /// A page of companies, and whether there are more.
@@ -37,7 +45,7 @@ impl Services {
         id: CompanyId,
         name: &str,
     ) -> Result<Company> {
-        self.0.directory.rename_company(caller, id, name).await
+        self.directory().rename_company(caller, id, name).await
     }
 
     /// Suspends or resumes a company.
@@ -47,13 +55,13 @@ impl Services {
         id: CompanyId,
         state: CompanyState,
     ) -> Result<Company> {
-        self.0.directory.set_company_state(caller, id, state).await
+        self.directory().set_company_state(caller, id, state).await
     }
 
     /// Erases a company with everything that belongs to it. Completes although the client
     /// disconnects.
     pub async fn delete_company(&self, caller: &Principal, id: CompanyId) -> Result<()> {
-        self.0.eraser.erase(caller, id).await
+        self.0.eraser.erase_for(&self.by(caller), id).await
     }
 
     /// Completes erasures of companies that another process began.
@@ -66,7 +74,7 @@ impl Services {
 impl Services {
     /// Creates a user.
     pub async fn create_user(&self, caller: &Principal, new: NewUser) -> Result<AddedUser> {
-        self.0.directory.create_user(caller, new).await
+        self.directory().create_user(caller, new).await
     }
 
     /// A page of users, and whether there are more.
@@ -87,12 +95,12 @@ impl Services {
 
     /// Changes the display name of a user.
     pub async fn rename_user(&self, caller: &Principal, id: UserId, name: &str) -> Result<User> {
-        self.0.directory.rename_user(caller, id, name).await
+        self.directory().rename_user(caller, id, name).await
     }
 
     /// Changes the role of a user.
     pub async fn change_role(&self, caller: &Principal, id: UserId, new: NewRole) -> Result<User> {
-        self.0.directory.change_role(caller, id, new).await
+        self.directory().change_role(caller, id, new).await
     }
 
     /// Changes which analyses a user may start.
@@ -102,7 +110,7 @@ impl Services {
         id: UserId,
         may_start: MayStart,
     ) -> Result<User> {
-        self.0.directory.change_may_start(caller, id, may_start).await
+        self.directory().change_may_start(caller, id, may_start).await
     }
 
     /// Disables or enables a user.
@@ -112,16 +120,16 @@ impl Services {
         id: UserId,
         state: UserState,
     ) -> Result<User> {
-        self.0.directory.set_user_state(caller, id, state).await
+        self.directory().set_user_state(caller, id, state).await
     }
 
     /// Removes the locks after failed logins of a user. Returns whether there were any.
     pub async fn unlock_user(&self, caller: &Principal, id: UserId) -> Result<(User, bool)> {
-        self.0.directory.unlock_user(caller, id).await
+        self.directory().unlock_user(caller, id).await
     }
 
     /// Deletes a user.
     pub async fn delete_user(&self, caller: &Principal, id: UserId) -> Result<()> {
-        self.0.directory.delete_user(caller, id).await
+        self.directory().delete_user(caller, id).await
     }
 }

@@ -2,6 +2,7 @@
 //! session or API key that it was made with, until the link expires or that one ends.
 
 use crate::accounts::Accounts;
+use crate::audit::{Audit, Caller, of_company};
 use crate::errors::{of_blob, stored};
 use crate::media_files::MediaFiles;
 use crate::types::{Download, OpenDownload};
@@ -16,7 +17,10 @@ use vultus_auth::policy::{self, Action};
 use vultus_blobs::{BlobError, OpenBlob};
 use vultus_core::clock::Clock;
 use vultus_core::credentials::Credential;
-use vultus_core::{Analysis, AnalysisId, Artifact, Error, FolderId, MediaId, Principal, Result};
+use vultus_core::{
+    Analysis, AnalysisId, Artifact, CompanyId, Error, FolderId, MediaId, Principal, Result,
+};
+use vultus_store::audit::{AuditAction, AuditObject, Facts, NewEntry, Origin};
 use vultus_store::{Scope, Selection, Store};
 
 /// Maximum lifetime of a link.
@@ -57,6 +61,7 @@ pub struct DownloadLink {
 /// The part that signs links and opens the files that they lead to.
 pub(crate) struct Downloads {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) audit: Audit,
     pub(crate) files: MediaFiles,
     pub(crate) link_key: SecretSlice<u8>,
     pub(crate) clock: Clock,
@@ -69,6 +74,10 @@ struct LinkedFile {
     content_type: String,
     stem: String,
     sha256: Option<String>,
+    /// What the audit log tells about a read of it.
+    action: AuditAction,
+    object: AuditObject,
+    facts: Facts,
 }
 
 impl Downloads {
@@ -96,6 +105,7 @@ impl Downloads {
         &self,
         accounts: &Accounts,
         link: &DownloadLink,
+        origin: Option<Origin>,
     ) -> Result<OpenDownload> {
         let DownloadLink { kind, id, expires, by, signature } = link;
         let refused = || Error::Forbidden("the link is not valid or has expired".to_owned());
@@ -116,7 +126,16 @@ impl Downloads {
             .find_download(scope, kind, id)
             .await?
             .ok_or(Error::NotFound { what: "medium", argument: None })?;
-        let blob = self.open_blob(&found).await?;
+        let (company, blob) = self.open_blob(&found).await?;
+        let caller = Caller::new(&principal, origin);
+        if caller.person().is_some() {
+            let entry = NewEntry {
+                object: Some(found.object),
+                after: found.facts.clone(),
+                ..self.audit.entry(&caller, found.action, of_company(company))
+            };
+            self.audit.record_once(vec![entry]).await?;
+        }
         let safe = SAFE_TYPES.iter().find(|(safe, _)| *safe == found.content_type);
         let (content_type, extension) =
             safe.copied().unwrap_or(("application/octet-stream", "bin"));
@@ -129,16 +148,18 @@ impl Downloads {
         })
     }
 
-    async fn open_blob(&self, found: &LinkedFile) -> Result<OpenBlob> {
+    async fn open_blob(&self, found: &LinkedFile) -> Result<(CompanyId, OpenBlob)> {
         // Erased after the lookup.
         let gone = || Error::NotFound { what: "medium", argument: None };
         let folder = found.folder;
         let owner = stored(self.store.folder_key(folder).await)?.ok_or_else(gone)?;
         let key = self.files.folder_key(owner.company_id, folder, &owner.wrapped_key).await?;
-        self.files.blobs.open(&found.blob_key, &key).await.map_err(|error| match error {
+        let opened = self.files.blobs.open(&found.blob_key, &key).await;
+        let blob = opened.map_err(|error| match error {
             BlobError::NotFound => gone(),
             other => of_blob(other),
-        })
+        })?;
+        Ok((owner.company_id, blob))
     }
 
     async fn find_download(
@@ -160,6 +181,9 @@ impl Downloads {
                         content_type: medium.content_type,
                         stem: id.to_string(),
                         sha256: Some(medium.sha256),
+                        action: AuditAction::MediumRead,
+                        object: AuditObject::Medium(id),
+                        facts: Facts::new().code("part", "file"),
                     }),
                     _ => Some(LinkedFile {
                         folder: medium.folder_id,
@@ -167,6 +191,9 @@ impl Downloads {
                         content_type: "image/jpeg".to_owned(),
                         stem: format!("{id}-thumbnail"),
                         sha256: None,
+                        action: AuditAction::MediumRead,
+                        object: AuditObject::Medium(id),
+                        facts: Facts::new().code("part", "thumbnail"),
                     }),
                 }))
             }
@@ -186,6 +213,9 @@ impl Downloads {
                     content_type: artifact.content_type,
                     stem: format!("{id}-{name}"),
                     sha256: Some(artifact.sha256),
+                    action: AuditAction::ArtifactRead,
+                    object: AuditObject::Analysis(id),
+                    facts: Facts::new().code("artifact", name),
                 }))
             }
             _ => Ok(None),

@@ -1,6 +1,7 @@
 //! Folders and single media: read, changed, erased.
 
 use crate::acting_company::acting_company;
+use crate::audit::{Audit, Caller};
 use crate::detached::DetachedWork;
 use crate::errors::{of_store, stored};
 use crate::media_files::MediaFiles;
@@ -13,6 +14,7 @@ use vultus_core::{
     CompanyId, Error, Folder, FolderId, JsonLimits, MediaId, Medium, Principal, Result,
 };
 use vultus_pools::{ProbedFrames, RunningRuns};
+use vultus_store::audit::{AuditAction, AuditObject, ChainOf, Facts, NewEntry};
 use vultus_store::{
     FolderContents, FolderCursor, FolderFilter, FolderOrder, JsonSelection, Scope, Selection,
     StoreError,
@@ -22,6 +24,7 @@ use vultus_store::{
 #[derive(Clone)]
 pub(crate) struct Folders {
     pub(crate) store: Arc<dyn vultus_store::Folders>,
+    pub(crate) audit: Audit,
     pub(crate) files: MediaFiles,
     pub(crate) running: RunningRuns,
     pub(crate) frames: ProbedFrames,
@@ -122,7 +125,7 @@ impl Folders {
 
     pub(crate) async fn update_folder(
         &self,
-        caller: &Principal,
+        caller: &Caller,
         id: FolderId,
         update: FolderUpdate,
         selection: Selection,
@@ -138,19 +141,32 @@ impl Folders {
         let external_id = update.external_id.as_ref().map(Option::as_deref);
         let now = self.clock.now();
         let store = self.store.as_ref();
-        let updated = store.update_folder(scope, id, metadata.as_ref(), external_id, now).await;
+        let changed = [("metadata", metadata.is_some()), ("externalId", external_id.is_some())];
+        let changed = changed.into_iter().filter(|(_, is_changed)| *is_changed);
+        let entry = NewEntry {
+            object: Some(AuditObject::Folder(id)),
+            after: Facts::new().codes("changed", changed.map(|(name, _)| name)),
+            ..self.audit.entry(caller, AuditAction::FolderChanged, ChainOf::Folder(id))
+        };
+        let recording = self.audit.recording(entry);
+        let updated = recording.update_folder(scope, id, metadata.as_ref(), external_id, now).await;
         if let Err(error) = updated {
             return Err(of_folder_write(store, caller, error).await);
         }
         folder_contents(self.store.as_ref(), scope, id, selection).await
     }
 
-    pub(crate) async fn delete_folder(&self, caller: &Principal, id: FolderId) -> Result<()> {
+    pub(crate) async fn delete_folder(&self, caller: &Caller, id: FolderId) -> Result<()> {
         let scope = policy::authorize(caller, Action::DeleteFolder)?;
         let folders = self.clone();
+        let entry = NewEntry {
+            object: Some(AuditObject::Folder(id)),
+            ..self.audit.entry(caller, AuditAction::FolderErased, ChainOf::Folder(id))
+        };
+        let recording = self.audit.recording(entry);
         let delete = async move {
             let now = folders.clock.now();
-            let orphans = stored(folders.store.erase_folder(scope, id, now).await)?;
+            let orphans = stored(recording.erase_folder(scope, id, now).await)?;
             folders.running.look_again(id);
             folders.files.delete_orphans(&orphans).await;
             Ok(())
@@ -190,15 +206,20 @@ impl Folders {
 
     pub(crate) async fn delete_medium(
         &self,
-        caller: &Principal,
+        caller: &Caller,
         id: MediaId,
         selection: Selection,
     ) -> Result<FolderContents> {
         let scope = policy::authorize(caller, Action::DeleteMedia)?;
         let folders = self.clone();
+        let entry = NewEntry {
+            object: Some(AuditObject::Medium(id)),
+            ..self.audit.entry(caller, AuditAction::MediumDeleted, ChainOf::Medium(id))
+        };
+        let recording = self.audit.recording(entry);
         let delete = async move {
             let now = folders.clock.now();
-            let (folder, orphans) = stored(folders.store.delete_medium(scope, id, now).await)?;
+            let (folder, orphans) = stored(recording.delete_medium(scope, id, now).await)?;
             folders.running.look_again(folder.id);
             drop(folders.frames.take(id));
             folders.files.delete_orphans(&orphans).await;

@@ -27,6 +27,8 @@ mod acting_company;
 mod additions;
 mod analyses;
 mod answers;
+pub mod audit;
+mod audit_chains;
 mod catalog;
 mod challenges;
 mod check;

@@ -3,6 +3,8 @@
 use crate::accounts::{Accounts, Credentials};
 use crate::additions::Additions;
 use crate::analyses::Analyses;
+use crate::audit::{Audit, Caller};
+use crate::audit_chains::AuditChains;
 use crate::challenges::Challenges;
 use crate::check::Checks;
 use crate::check_memory::CheckMemory;
@@ -26,10 +28,12 @@ use crate::signing_watch;
 use crate::uploads::Uploads;
 use crate::websockets::Websockets;
 use parking_lot::Mutex;
+use std::net::IpAddr;
 use std::sync::Arc;
 use time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use vultus_auth::audit_heads::HeadKey;
 use vultus_auth::brakes::LoginKeyring;
 use vultus_auth::challenges::ChallengeTokens;
 use vultus_auth::keys::Keys;
@@ -41,9 +45,10 @@ use vultus_blobs::BlobStore;
 use vultus_blobs::keyring::Keyring;
 use vultus_core::clock::Clock;
 use vultus_core::fair::FairPermits;
-use vultus_core::{Error, Result};
+use vultus_core::{Error, Principal, Result};
 use vultus_pools::{RunningRuns, WorkerPools};
 use vultus_store::Store;
+use vultus_store::audit::Origin;
 
 /// What [`Services`] is built on.
 pub struct Parts {
@@ -67,14 +72,15 @@ pub struct Parts {
     pub clock: Clock,
 }
 
-/// All use cases. Cheap to clone.
+/// All use cases, with the origin of the requests for them. Cheap to clone.
 #[derive(Clone)]
-pub struct Services(pub(crate) Arc<Facade>);
+pub struct Services(pub(crate) Arc<Facade>, Option<Origin>);
 
 /// The parts; each owns what it needs.
 pub(crate) struct Facade {
     pub(crate) accounts: Accounts,
     pub(crate) additions: Additions,
+    pub(crate) audit: Audit,
     pub(crate) challenges: Challenges,
     pub(crate) folders: Folders,
     pub(crate) analyses: Analyses,
@@ -93,6 +99,22 @@ pub(crate) struct Facade {
 }
 
 impl Services {
+    /// The use cases for requests from this address: the audit log names its network.
+    #[must_use]
+    pub fn for_client(&self, address: IpAddr) -> Self {
+        Self(Arc::clone(&self.0), Some(Origin::of(address)))
+    }
+
+    /// The caller with the origin of the request.
+    pub(crate) fn by(&self, principal: &Principal) -> Caller {
+        Caller::new(principal, self.1)
+    }
+
+    /// The origin of the request.
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        self.1
+    }
+
     /// Wires the parts, and starts the tasks that forward the store's changes to subscriptions,
     /// watch the sessions of websockets and reread the keys of access tokens.
     /// Fails if an analyzer rejects its policy.
@@ -101,8 +123,11 @@ impl Services {
             parts;
         let checker = Checker::new(pools, options.checker, clock.clone())?;
         let login_keys = Arc::new(LoginKeyring::new(&keys));
+        let audit = Audit::new(store.clone(), clock.clone());
         let directory = Directory {
             store: store.clone(),
+            audit: audit.clone(),
+            origin: None,
             keyring: keyring.clone(),
             passwords: passwords.clone(),
             login_keys: login_keys.clone(),
@@ -123,24 +148,39 @@ impl Services {
         background.spawn(signing_watch::run(signing, stopping.clone()));
         let sessions = SessionWatch::new(store.clone(), clock.clone());
         background.spawn(sessions.clone().run(stopping.clone()));
+        let chains = AuditChains::new(store.clone(), HeadKey::new(&keys), clock.clone());
+        background.spawn(chains.run(stopping.clone()));
         let files = MediaFiles {
             store: store.clone(),
             blobs: blobs.clone(),
             keyring,
             clock: clock.clone(),
         };
-        let analyses =
-            Analyses { store: store.clone(), running: running.clone(), clock: clock.clone() };
+        let analyses = Analyses {
+            store: store.clone(),
+            audit: audit.clone(),
+            running: running.clone(),
+            clock: clock.clone(),
+        };
         let limits = &checker.limits;
         let challenges = Challenges {
             store: store.clone(),
+            audit: audit.clone(),
             tokens: Arc::new(ChallengeTokens::new(&keys)),
             clock: clock.clone(),
         };
-        Ok(Self(Arc::new(Facade {
-            accounts: Accounts::new(store.clone(), credentials, detached.clone(), clock.clone()),
+        let facade = Arc::new(Facade {
+            audit: audit.clone(),
+            accounts: Accounts::new(
+                store.clone(),
+                audit.clone(),
+                credentials,
+                detached.clone(),
+                clock.clone(),
+            ),
             folders: Folders {
                 store: store.clone(),
+                audit: audit.clone(),
                 files: files.clone(),
                 running: running.clone(),
                 frames: checker.pools.frames().clone(),
@@ -166,6 +206,7 @@ impl Services {
             },
             additions: Additions {
                 store: store.clone(),
+                audit: audit.clone(),
                 files: files.clone(),
                 checker: checker.clone(),
                 room: QueueRoom::new(store.clone(), options.company_runs),
@@ -177,14 +218,27 @@ impl Services {
             challenges,
             checks: Checks {
                 store: store.clone(),
+                audit: audit.clone(),
                 checker: checker.clone(),
                 permits: FairPermits::new(options.checks),
                 shares: options.shares,
             },
-            eraser: CompanyEraser::within(files.clone(), running.clone(), detached.clone()),
             credentials: CredentialDirectory::new(store.clone(), clock.clone()),
+            eraser: CompanyEraser::within(
+                files.clone(),
+                running.clone(),
+                detached.clone(),
+                audit.clone(),
+                HeadKey::new(&keys),
+            ),
             directory,
-            downloads: Downloads { store: store.clone(), files, link_key: keys.downloads, clock },
+            downloads: Downloads {
+                store: store.clone(),
+                audit,
+                files,
+                link_key: keys.downloads,
+                clock,
+            },
             info: Info {
                 store,
                 blobs,
@@ -201,7 +255,8 @@ impl Services {
             },
             background: Mutex::new(background),
             stopping,
-        })))
+        });
+        Ok(Self(facade, None))
     }
 
     /// Ends waits and subscriptions with the current state; from then on [`Services::ready`]

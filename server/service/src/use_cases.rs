@@ -47,7 +47,7 @@ impl Services {
 
     /// Ends the caller's session: its tokens become invalid at once.
     pub async fn logout(&self, caller: &Principal) -> Result<()> {
-        self.0.accounts.logout(caller).await
+        self.0.accounts.logout(&self.by(caller)).await
     }
 
     /// The public keys of access tokens.
@@ -79,7 +79,7 @@ impl Services {
         caller: &Principal,
         new: NewChallenge,
     ) -> Result<CreatedChallenge> {
-        self.0.challenges.create(caller, new).await
+        self.0.challenges.create(&self.by(caller), new).await
     }
 }
 
@@ -92,7 +92,7 @@ impl Services {
         request: NewFolder,
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
-        self.0.additions.create_folder(caller, request, key).await
+        self.0.additions.create_folder(&self.by(caller), request, key).await
     }
 
     /// Adds media to a folder.
@@ -103,7 +103,7 @@ impl Services {
         media: Vec<NewMedium>,
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
-        self.0.additions.add_media(caller, folder, media, key).await
+        self.0.additions.add_media(&self.by(caller), folder, media, key).await
     }
 
     /// Requests analyses of a folder.
@@ -115,7 +115,7 @@ impl Services {
         urgency: Urgency,
         key: Option<ClientKey>,
     ) -> Result<FolderChanged> {
-        self.0.additions.request_analyses(caller, folder, requests, urgency, key).await
+        self.0.additions.request_analyses(&self.by(caller), folder, requests, urgency, key).await
     }
 
     /// Changes a folder's metadata and external id.
@@ -126,12 +126,12 @@ impl Services {
         update: FolderUpdate,
         selection: Selection,
     ) -> Result<FolderContents> {
-        self.0.folders.update_folder(caller, id, update, selection).await
+        self.0.folders.update_folder(&self.by(caller), id, update, selection).await
     }
 
     /// Erases a folder and its contents. Completes although the client disconnects.
     pub async fn delete_folder(&self, caller: &Principal, id: FolderId) -> Result<()> {
-        self.0.folders.delete_folder(caller, id).await
+        self.0.folders.delete_folder(&self.by(caller), id).await
     }
 
     /// A folder with its contents; NOT_FOUND if the caller may not see it.
@@ -201,7 +201,7 @@ impl Services {
         id: MediaId,
         selection: Selection,
     ) -> Result<FolderContents> {
-        self.0.folders.delete_medium(caller, id, selection).await
+        self.0.folders.delete_medium(&self.by(caller), id, selection).await
     }
 
     /// An analysis with its artifacts, if the caller may see it.
@@ -241,7 +241,7 @@ impl Services {
         json: JsonSelection,
         bytes: usize,
     ) -> Result<Vec<Analysis>> {
-        self.0.analyses.analyses_json(caller, ids, json, bytes).await
+        self.0.analyses.analyses_json(&self.by(caller), ids, json, bytes).await
     }
 
     /// Cancels an analysis and returns it. One that is final already does not change.
@@ -250,7 +250,7 @@ impl Services {
         caller: &Principal,
         id: AnalysisId,
     ) -> Result<(Analysis, Vec<Artifact>)> {
-        self.0.analyses.cancel_analysis(caller, id).await
+        self.0.analyses.cancel_analysis(&self.by(caller), id).await
     }
 }
 
@@ -303,7 +303,7 @@ impl Services {
         media: Vec<NewMedium>,
         requests: Vec<AnalysisRequest>,
     ) -> Result<Vec<CheckedAnalysis>> {
-        self.0.checks.check(caller, company, media, requests).await
+        self.0.checks.check(&self.by(caller), company, media, requests).await
     }
 
     /// Begins an upload to disk, for a folder.
@@ -334,7 +334,7 @@ impl Services {
 
     /// Opens the file that a link leads to.
     pub async fn open_download(&self, link: &DownloadLink) -> Result<OpenDownload> {
-        self.0.downloads.open_download(&self.0.accounts, link).await
+        self.0.downloads.open_download(&self.0.accounts, link, self.origin()).await
     }
 }
 

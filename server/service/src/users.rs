@@ -1,6 +1,7 @@
 //! Users: created, listed, changed, deleted.
 
 use crate::acting_company::acting_company;
+use crate::audit::of_optional_company;
 use crate::directory::{DEFAULT_COMPANY, Directory, check_text, checked_search, of_write};
 use crate::errors::{of_store, stored};
 use crate::types::{AddedUser, NewRole, NewUser};
@@ -10,6 +11,8 @@ use vultus_auth::passwords;
 use vultus_auth::policy::{self, Action};
 use vultus_auth::strength;
 use vultus_core::{CompanyId, Error, MayStart, Principal, Result, Role, User, UserId};
+use vultus_store::audit::{AuditAction, Facts, NewEntry};
+use vultus_store::names::Named;
 use vultus_store::{StoreError, UserChange, UserFilter, UserScope};
 
 const USER: &str = "input.userId";
@@ -57,7 +60,13 @@ impl Directory {
             disabled_at: None,
         };
         let hash = self.passwords.hash(password.clone()).await?;
-        match self.store.create_user(&user, &hash).await {
+        let after = Facts::new().code("role", user.role.name()).flag("service", user.is_service);
+        let entry = NewEntry {
+            chain: of_optional_company(user.company_id),
+            after: with_types(after, &user.may_start),
+            ..self.about_user(caller, AuditAction::UserCreated, user.id)
+        };
+        match self.audit.recording(entry).create_user(&user, &hash).await {
             Ok(()) => Ok(AddedUser { user, password: is_generated.then_some(password) }),
             Err(StoreError::Duplicate { existing, .. }) => {
                 Err(self.taken_email(caller, &existing).await)
@@ -117,7 +126,8 @@ impl Directory {
     pub async fn rename_user(&self, caller: &Principal, id: UserId, name: &str) -> Result<User> {
         let scope = policy::authorize_users(caller, Action::ChangeUser)?;
         check_text(name, "input.name")?;
-        self.change(scope, id, UserChange::Name(name.to_owned())).await
+        let entry = self.about_user(caller, AuditAction::UserRenamed, id);
+        self.change(scope, id, UserChange::Name(name.to_owned()), entry).await
     }
 
     /// Changes the role of a user. Users of a company stay in it; one that had no company gets one.
@@ -130,7 +140,12 @@ impl Directory {
         if let Some(company) = company.filter(|_| company != user.company_id) {
             self.company_for_user(company).await?;
         }
-        self.change(scope, id, UserChange::Role(new.role, company)).await
+        let entry = NewEntry {
+            before: Facts::new().code("role", user.role.name()),
+            after: Facts::new().code("role", new.role.name()),
+            ..self.about_user(caller, AuditAction::UserRoleChanged, id)
+        };
+        self.change(scope, id, UserChange::Role(new.role, company), entry).await
     }
 
     /// Changes which analyses a user may start.
@@ -141,10 +156,15 @@ impl Directory {
         may_start: MayStart,
     ) -> Result<User> {
         let scope = policy::authorize_users(caller, Action::ManageUser)?;
-        self.managed(scope, id).await?;
+        let user = self.managed(scope, id).await?;
         policy::authorize_rights(caller, Some(id), &may_start)?;
         check_types(&may_start)?;
-        self.change(scope, id, UserChange::MayStart(may_start)).await
+        let entry = NewEntry {
+            before: with_types(Facts::new(), &user.may_start),
+            after: with_types(Facts::new(), &may_start),
+            ..self.about_user(caller, AuditAction::UserAnalysesChanged, id)
+        };
+        self.change(scope, id, UserChange::MayStart(may_start), entry).await
     }
 
     /// Disables or enables a user. Within a second it can do nothing, or can act again.
@@ -155,11 +175,12 @@ impl Directory {
         state: UserState,
     ) -> Result<User> {
         let scope = policy::authorize_users(caller, Action::ManageUser)?;
-        let since = match state {
-            UserState::Enabled => None,
-            UserState::Disabled => Some(self.clock.now()),
+        let (since, action) = match state {
+            UserState::Enabled => (None, AuditAction::UserEnabled),
+            UserState::Disabled => (Some(self.clock.now()), AuditAction::UserDisabled),
         };
-        self.change(scope, id, UserChange::Disabled(since)).await
+        let entry = self.about_user(caller, action, id);
+        self.change(scope, id, UserChange::Disabled(since), entry).await
     }
 
     /// Removes the locks after failed logins of a user. Returns whether there were any.
@@ -167,14 +188,17 @@ impl Directory {
         let scope = policy::authorize_users(caller, Action::ManageUser)?;
         let user = self.managed(scope, id).await?;
         let key = self.login_keys.name(&user.email);
-        let was_locked = stored(self.store.unlock_logins(&key).await)?;
+        let entry = self.about_user(caller, AuditAction::UserUnlocked, id);
+        let was_locked = stored(self.audit.recording(entry).unlock_logins(&key).await)?;
         Ok((user, was_locked))
     }
 
     /// Deletes a user. Its sessions end; its folders stay.
     pub async fn delete_user(&self, caller: &Principal, id: UserId) -> Result<()> {
         let scope = policy::authorize_users(caller, Action::DeleteUser)?;
-        let deleted = self.store.delete_user(scope, id, self.clock.now()).await;
+        let entry = self.about_user(caller, AuditAction::UserDeleted, id);
+        let now = self.clock.now();
+        let deleted = self.audit.recording(entry).delete_user(scope, id, now).await;
         deleted.map_err(|error| of_write(error, USER))
     }
 
@@ -219,8 +243,14 @@ impl Directory {
         acting_company(self.store.as_ref(), caller, wanted, COMPANY).await.map(Some)
     }
 
-    async fn change(&self, scope: UserScope, id: UserId, change: UserChange) -> Result<User> {
-        let changed = self.store.change_user(scope, id, &change).await;
+    async fn change(
+        &self,
+        scope: UserScope,
+        id: UserId,
+        change: UserChange,
+        entry: NewEntry,
+    ) -> Result<User> {
+        let changed = self.audit.recording(entry).change_user(scope, id, &change).await;
         changed.map_err(|error| of_write(error, USER))
     }
 
@@ -248,6 +278,14 @@ fn company_of_changed(user: &User, new: NewRole) -> Result<Option<CompanyId>> {
             message: "this role needs a company".to_owned(),
             reason: Some("COMPANY_REQUIRED".to_owned()),
         }),
+    }
+}
+
+/// The facts with the types of analyses that a user may start.
+fn with_types(facts: Facts, may_start: &MayStart) -> Facts {
+    match may_start.types() {
+        Some(types) => facts.codes("mayStart", types.iter().map(String::as_str)),
+        None => facts.code("mayStart", "EVERY"),
     }
 }
 

@@ -2,8 +2,9 @@
 
 use super::collections::Collections;
 use super::documents::{CompanyDocument, UserDocument};
-use super::fault::{Answer, is_duplicate};
+use super::fault::Answer;
 use super::scope::with;
+use super::transaction::Transaction;
 use super::values::{binary, id, ids, typed};
 use futures::TryStreamExt;
 use mongodb::bson::{DateTime, Document, doc};
@@ -20,13 +21,21 @@ pub(super) fn forget_after(lifetime: Duration) -> DateTime {
     DateTime::from_millis(DateTime::now().timestamp_millis().saturating_add(milliseconds))
 }
 
-pub(super) async fn create_company(collections: &Collections, company: &Company) -> Answer<()> {
-    match collections.companies.insert_one(CompanyDocument::from(company)).await {
-        Err(error) if is_duplicate(&error) => {
-            Err(StoreError::Duplicate { what: "company", existing: company.id.to_string() }.into())
+/// The first attempt fails with a duplicate key if the company exists; the next one finds out.
+pub(super) async fn create_company(
+    transaction: &mut Transaction<'_>,
+    company: &Company,
+) -> Answer<()> {
+    let Transaction { session, collections, attempt, .. } = transaction;
+    if *attempt > 0 {
+        let there = collections.companies.find_one(doc! { "_id": id(company.id) });
+        if there.session(&mut *session).await?.is_some() {
+            let existing = company.id.to_string();
+            return Err(StoreError::Duplicate { what: "company", existing }.into());
         }
-        other => Ok(other.map(drop)?),
     }
+    collections.companies.insert_one(CompanyDocument::from(company)).session(session).await?;
+    Ok(())
 }
 
 pub(super) async fn company(collections: &Collections, company: CompanyId) -> Answer<Company> {
@@ -60,24 +69,28 @@ pub(super) async fn replace_company_key(
     Ok(collections.companies.update_one(seen, replaced).await?.matched_count == 1)
 }
 
+/// The first attempt fails with a duplicate key if the e-mail is taken; the next one finds out by
+/// whom.
 pub(super) async fn create_user(
-    collections: &Collections,
+    transaction: &mut Transaction<'_>,
     user: &User,
     password_hash: &str,
 ) -> Answer<()> {
+    let Transaction { session, collections, attempt, .. } = transaction;
     if let Some(of) = user.company_of_role() {
-        company(collections, of).await?;
+        let there = collections.companies.find_one(doc! { "_id": id(of) });
+        there.session(&mut *session).await?.ok_or(StoreError::NotFound("company"))?;
     }
-    let error = match collections.users.insert_one(UserDocument::new(user, password_hash)).await {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
-    if !is_duplicate(&error) {
-        return Err(error.into());
+    if *attempt > 0 {
+        let holder = collections.users.find_one(doc! { "email": &user.email });
+        if let Some(holder) = holder.session(&mut *session).await? {
+            let existing = typed::<UserId>(holder.id).to_string();
+            return Err(StoreError::Duplicate { what: "email", existing }.into());
+        }
     }
-    let holder = collections.users.find_one(doc! { "email": &user.email }).await?;
-    let existing = holder.map(|holder| typed::<UserId>(holder.id).to_string()).ok_or(error)?;
-    Err(StoreError::Duplicate { what: "email", existing }.into())
+    let document = UserDocument::new(user, password_hash);
+    collections.users.insert_one(document).session(session).await?;
+    Ok(())
 }
 
 pub(super) async fn count_users(collections: &Collections) -> Answer<u64> {

@@ -30,6 +30,7 @@ pub(super) async fn create_folder(
     // what.
     if transaction.attempt > 0 {
         if let Some(replay) = replayed(transaction, key).await? {
+            transaction.unchanged = true;
             return Ok(Created::Replayed(replay));
         }
         if let Some(external_id) = &folder.external_id {
@@ -73,6 +74,7 @@ pub(super) async fn add_to_folder(
     key: Option<&IdempotencyKey>,
 ) -> Answer<Created> {
     if let Some(replay) = replayed(transaction, key).await? {
+        transaction.unchanged = true;
         return Ok(Created::Replayed(replay));
     }
     let newest_medium = additions.media.iter().map(|medium| medium.created_at).max();

@@ -124,19 +124,25 @@ pub(super) async fn user_api_keys(
 }
 
 pub(super) async fn revoke_api_key(
-    collections: &Collections,
+    transaction: &mut Transaction<'_>,
     key: ApiKeyId,
     now: OffsetDateTime,
 ) -> Answer<bool> {
+    let Transaction { session, collections, .. } = transaction;
     let live = doc! { "_id": id(key), "revoked_at": Bson::Null };
     let forget_at = forget_after(KEEP_API_KEYS);
     let sooner = doc! { "$min": [{ "$ifNull": ["$forget_at", forget_at] }, forget_at] };
     let revoked = vec![doc! { "$set": { "revoked_at": nanoseconds(now), "forget_at": sooner } }];
-    if collections.api_keys.update_one(live, revoked).await?.matched_count == 1 {
+    let revoked = collections.api_keys.update_one(live, revoked);
+    if revoked.session(&mut *session).await?.matched_count == 1 {
         return Ok(true);
     }
-    match collections.api_keys.find_one(doc! { "_id": id(key) }).await? {
-        Some(_) => Ok(false),
+    let there = collections.api_keys.find_one(doc! { "_id": id(key) });
+    match there.session(session).await? {
+        Some(_) => {
+            transaction.unchanged = true;
+            Ok(false)
+        }
         None => Err(StoreError::NotFound("key").into()),
     }
 }

@@ -5,6 +5,7 @@ mod accounts;
 mod analyses;
 mod api_keys;
 mod archive;
+mod audit_log;
 mod blob_index;
 mod challenges;
 mod directory;
@@ -18,10 +19,16 @@ use super::Cases;
 use super::transaction::without_transaction;
 use async_trait::async_trait;
 use mongodb::bson::doc;
+use std::sync::Arc;
+use vultus_store::audit::NewEntry;
 use vultus_store::{Result, Store};
 
 #[async_trait]
 impl Store for Cases {
+    fn recording(self: Arc<Self>, entry: NewEntry) -> Arc<dyn Store> {
+        Arc::new(Self { entry: Some(Arc::new(entry)), ..Self::clone(&self) })
+    }
+
     async fn ping(&self) -> Result<()> {
         let ping = async { Ok(self.collections.database.run_command(doc! { "ping": 1 }).await?) };
         without_transaction("pinging the database", ping).await.map(drop)

@@ -2,9 +2,9 @@
 //! start at the same time.
 
 use super::documents::{
-    AnalysisDocument, ApiKeyDocument, AttemptsDocument, CompanyDocument, FolderDocument,
-    GroupDocument, KeyDocument, MediumDocument, ResetDocument, RunDocument, SessionDocument,
-    TokenDocument, UserDocument,
+    AnalysisDocument, ApiKeyDocument, AttemptsDocument, AuditDocument, AuditHeadDocument,
+    CompanyDocument, FolderDocument, GroupDocument, KeyDocument, MediumDocument, ResetDocument,
+    RunDocument, SessionDocument, TokenDocument, UserDocument,
 };
 use mongodb::bson::{Document, doc};
 use mongodb::options::IndexOptions;
@@ -32,10 +32,12 @@ pub(super) struct Collections {
     pub(super) blobs: Collection<Document>,
     /// One document per challenge that was answered.
     pub(super) used_challenges: Collection<Document>,
+    pub(super) audit_entries: Collection<AuditDocument>,
+    pub(super) audit_heads: Collection<AuditHeadDocument>,
 }
 
 /// Names of all collections.
-pub(super) const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 18] = [
     "companies",
     "users",
     "sessions",
@@ -52,6 +54,8 @@ pub(super) const NAMES: [&str; 16] = [
     BLOBS,
     "used_challenges",
     ERASED_COMPANIES,
+    AUDIT_ENTRIES,
+    "audit_heads",
 ];
 /// The collection of tokens that reset passwords.
 pub(super) const PASSWORD_RESETS: &str = "password_resets";
@@ -67,6 +71,8 @@ pub(super) const RUNS: &str = "runs";
 pub(super) const ERASED_COMPANIES: &str = "erased_companies";
 /// The collection of references to blobs.
 pub(super) const BLOBS: &str = "blobs";
+/// The collection of entries of the audit log.
+pub(super) const AUDIT_ENTRIES: &str = "audit_entries";
 
 impl Collections {
     /// The collections of a database.
@@ -88,6 +94,8 @@ impl Collections {
             idempotency: database.collection("idempotency"),
             blobs: database.collection(BLOBS),
             used_challenges: database.collection("used_challenges"),
+            audit_entries: database.collection(AUDIT_ENTRIES),
+            audit_heads: database.collection("audit_heads"),
         }
     }
 }
@@ -183,6 +191,19 @@ pub(super) fn indexes() -> Vec<(&'static str, Vec<IndexModel>)> {
             ],
         ),
         ("used_challenges", vec![forget(doc! { "forget_at": 1 })]),
+        (
+            AUDIT_ENTRIES,
+            vec![
+                index(
+                    doc! { "chain": 1, "number": 1 },
+                    IndexOptions::builder()
+                        .unique(true)
+                        .partial_filter_expression(doc! { "number": { "$gt": 0 } })
+                        .build(),
+                ),
+                partial(doc! { "waiting": 1, "_id": 1 }, doc! { "waiting": true }),
+            ],
+        ),
         ("blobs", vec![partial(doc! { "swept_at": 1 }, doc! { "swept_at": { "$exists": true } })]),
     ]
 }

@@ -1,6 +1,6 @@
 //! Companies and users, as administrators list and change them.
 
-use super::accounts::company;
+use super::audit;
 use super::collections::{Collections, ERASED_COMPANIES};
 use super::documents::{CompanyDocument, UserDocument};
 use super::fault::Answer;
@@ -92,23 +92,25 @@ pub(super) async fn companies_by_ids(
 }
 
 pub(super) async fn rename_company(
-    collections: &Collections,
+    transaction: &mut Transaction<'_>,
     scope: CompanyScope,
     renamed: CompanyId,
     name: &str,
 ) -> Answer<Company> {
+    let Transaction { session, collections, .. } = transaction;
     let filter = doc! { "$and": [of_companies(scope), { "_id": id(renamed) }] };
     let update = doc! { "$set": { "name": name } };
     let changed = collections.companies.find_one_and_update(filter, update);
-    let changed = changed.return_document(ReturnDocument::After).await?;
+    let changed = changed.return_document(ReturnDocument::After).session(session).await?;
     Ok(changed.ok_or(StoreError::NotFound("company"))?.into())
 }
 
 pub(super) async fn suspend_company(
-    collections: &Collections,
+    transaction: &mut Transaction<'_>,
     suspended: CompanyId,
     since: Option<OffsetDateTime>,
 ) -> Answer<Company> {
+    let Transaction { session, collections, .. } = transaction;
     let filter = doc! { "_id": id(suspended), "deleting_at": null };
     let since = match since {
         Some(since) => Bson::from(doc! { "$ifNull": ["$suspended_at", nanoseconds(since)] }),
@@ -116,25 +118,28 @@ pub(super) async fn suspend_company(
     };
     let update = vec![doc! { "$set": { "suspended_at": since } }];
     let changed = collections.companies.find_one_and_update(filter, update);
-    match changed.return_document(ReturnDocument::After).await? {
+    let changed = changed.return_document(ReturnDocument::After).session(&mut *session);
+    match changed.await? {
         Some(changed) => Ok(changed.into()),
         None => {
-            company(collections, suspended).await?;
+            let there = collections.companies.find_one(doc! { "_id": id(suspended) });
+            there.session(session).await?.ok_or(StoreError::NotFound("company"))?;
             Err(StoreError::BeingErased.into())
         }
     }
 }
 
 pub(super) async fn begin_company_erasure(
-    collections: &Collections,
+    transaction: &mut Transaction<'_>,
     erased: CompanyId,
     now: OffsetDateTime,
 ) -> Answer<()> {
+    let Transaction { session, collections, .. } = transaction;
     let first = |field: &str| doc! { "$ifNull": [format!("${field}"), nanoseconds(now)] };
     let begun = doc! { "suspended_at": first("suspended_at"), "deleting_at": first("deleting_at") };
     let update = vec![doc! { "$set": begun }];
-    match collections.companies.update_one(doc! { "_id": id(erased) }, update).await?.matched_count
-    {
+    let update = collections.companies.update_one(doc! { "_id": id(erased) }, update);
+    match update.session(session).await?.matched_count {
         0 => Err(StoreError::NotFound("company").into()),
         _ => Ok(()),
     }
@@ -171,6 +176,7 @@ pub(super) async fn erase_company(
     let folders = collections.folders.clone_with_type::<OnlyId>();
     let folder = folders.find_one(of_company.clone()).projection(doc! { "_id": 1 });
     if folder.session(&mut *session).await?.is_some() {
+        transaction.unchanged = true;
         return Ok(false);
     }
     let users = collections.users.clone_with_type::<OnlyId>();
@@ -194,6 +200,10 @@ pub(super) async fn erase_company(
         let before = doc! { "$subtract": ["$$NOW", KEEP_TRACES_MS] };
         let old = with(this, doc! { "$expr": { "$lt": ["$at", before] } });
         traces.delete_one(old).session(&mut *session).await?;
+    }
+    match deleted.deleted_count {
+        0 => transaction.unchanged = true,
+        _ => audit::delete_chain(transaction, erased).await?,
     }
     Ok(true)
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod analyses;
+mod audit;
 mod credentials;
 mod folders;
 
@@ -10,6 +11,7 @@ pub(super) use accounts::{AttemptsDocument, CompanyDocument, UserDocument};
 pub(super) use analyses::{
     AnalysisDocument, ArtifactDocument, ReasonDocument, RunDocument, RunState,
 };
+pub(super) use audit::{AuditDocument, AuditHeadDocument};
 pub(super) use credentials::{ApiKeyDocument, ResetDocument, SessionDocument, TokenDocument};
 pub(super) use folders::{
     FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, metadata_pair,

@@ -4,8 +4,9 @@ use super::accounts::forget_after;
 use super::api_keys::forget_key;
 use super::collections::Collections;
 use super::documents::{
-    AnalysisDocument, ApiKeyDocument, CompanyDocument, FolderDocument, GroupDocument, KeyDocument,
-    MediumDocument, Membership, RunDocument, SessionDocument, TokenDocument, UserDocument,
+    AnalysisDocument, ApiKeyDocument, AuditDocument, AuditHeadDocument, CompanyDocument,
+    FolderDocument, GroupDocument, KeyDocument, MediumDocument, Membership, RunDocument,
+    SessionDocument, TokenDocument, UserDocument,
 };
 use super::fault::{Answer, Fault, code, is_duplicate};
 use super::sweeping;
@@ -20,8 +21,8 @@ use vultus_core::rules::{KEEP_IDEMPOTENCY_KEYS, KEEP_SESSIONS};
 use vultus_core::{FolderId, RunId};
 use vultus_store::StoreError;
 use vultus_store::export::{
-    AnalysisRecord, ApiKeyRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord,
-    IdempotencyRecord, MediumRecord, Record, SessionRecord, UserRecord,
+    AnalysisRecord, ApiKeyRecord, ArtifactRecord, AuditHeadRecord, AuditRecord, CompanyRecord,
+    FolderRecord, GroupRecord, IdempotencyRecord, MediumRecord, Record, SessionRecord, UserRecord,
 };
 use vultus_store::stored::V1;
 
@@ -94,6 +95,15 @@ async fn export_all(
     let order = doc! { "user_id": 1, "operation": 1, "key": 1 };
     for key in all(&collections.idempotency, doc! {}, order, session).await? {
         give(records, Record::Idempotency(key.into())).await?;
+    }
+    let entries = collections.audit_entries.find(doc! {}).sort(by_id.clone());
+    let mut entries = entries.session(&mut *session).await?;
+    while let Some(entry) = entries.next(&mut *session).await.transpose()? {
+        give(records, Record::Audit(AuditRecord(entry.into()))).await?;
+    }
+    for head in all(&collections.audit_heads, doc! {}, by_id, session).await? {
+        let AuditHeadDocument { chain, signed, .. } = head;
+        give(records, Record::AuditHead(AuditHeadRecord { chain, signed })).await?;
     }
     Ok(())
 }
@@ -193,6 +203,14 @@ pub(super) async fn import(transaction: &mut Transaction<'_>, records: &[Record]
                 let document =
                     KeyDocument::new(key, replay, *created_at, forget_after(KEEP_IDEMPOTENCY_KEYS));
                 insert(transaction, |c| &c.idempotency, vec![document]).await
+            }
+            Record::Audit(AuditRecord(entry)) => {
+                insert(transaction, |c| &c.audit_entries, vec![AuditDocument::from(entry)]).await
+            }
+            Record::AuditHead(AuditHeadRecord { chain, signed }) => {
+                let signed = signed.clone();
+                let head = AuditHeadDocument { chain: *chain, v: V1, signed };
+                insert(transaction, |c| &c.audit_heads, vec![head]).await
             }
         };
         written.map_err(|fault| refused(record, fault))?;

@@ -1,8 +1,7 @@
 //! Changing folders and media.
 
-use super::collections::Collections;
 use super::documents::metadata_pairs;
-use super::fault::{Answer, is_duplicate};
+use super::fault::Answer;
 use super::folder_update::{touch, touched};
 use super::projection;
 use super::results::cancel;
@@ -16,9 +15,9 @@ use vultus_core::{Analysis, AnalysisId, Folder, FolderId, JsonText};
 use vultus_store::StoreError;
 use vultus_store::{Cancelled, JsonSelection, Scope};
 
-/// Changes a folder with one atomic update.
+/// Changes a folder with one update.
 pub(super) async fn update_folder(
-    collections: &Collections,
+    transaction: &mut Transaction<'_>,
     scope: Scope,
     folder: FolderId,
     metadata: Option<&JsonText>,
@@ -40,29 +39,46 @@ pub(super) async fn update_folder(
         update.insert("$set", set);
     }
     let filter = with(doc! { "_id": id(folder) }, of_folders(scope));
+    // The first attempt fails with a duplicate key if another folder has the external id; the next
+    // one finds out which.
+    if let (Some(external_id), true) = (external_id.flatten(), transaction.attempt > 0) {
+        refuse_duplicate(transaction, filter.clone(), external_id).await?;
+    }
+    let Transaction { session, collections, .. } = transaction;
     let changed = collections
         .folders
-        .find_one_and_update(filter.clone(), update)
+        .find_one_and_update(filter, update)
         .projection(projection::folders(JsonSelection::NONE))
         .return_document(ReturnDocument::After)
-        .await;
-    let error = match changed {
-        Ok(changed) => return Ok(changed.ok_or(StoreError::NotFound("folder"))?.into()),
-        Err(error) => error,
-    };
-    if !is_duplicate(&error) {
-        return Err(error.into());
-    }
+        .session(session)
+        .await?;
+    Ok(changed.ok_or(StoreError::NotFound("folder"))?.into())
+}
+
+/// Fails if another folder of the company has this external id.
+async fn refuse_duplicate(
+    transaction: &mut Transaction<'_>,
+    own: Document,
+    external_id: &str,
+) -> Answer<()> {
+    let Transaction { session, collections, .. } = transaction;
     let no_json = projection::folders(JsonSelection::NONE);
-    let own = collections.folders.find_one(filter).projection(no_json.clone()).await?;
-    let own = own.ok_or(StoreError::NotFound("folder"))?;
-    let holder = doc! { "company_id": own.company_id, "external_id": external_id.flatten() };
-    let holder = collections.folders.find_one(holder).projection(no_json).await?.ok_or(error)?;
-    Err(StoreError::Duplicate {
-        what: "externalId",
-        existing: typed::<FolderId>(holder.id).to_string(),
+    let own = collections.folders.find_one(own).projection(no_json.clone());
+    let own = own.session(&mut *session).await?.ok_or(StoreError::NotFound("folder"))?;
+    let holder = doc! {
+        "company_id": own.company_id,
+        "external_id": external_id,
+        "_id": { "$ne": own.id },
+    };
+    let holder = collections.folders.find_one(holder).projection(no_json).session(session).await?;
+    match holder {
+        Some(holder) => Err(StoreError::Duplicate {
+            what: "externalId",
+            existing: typed::<FolderId>(holder.id).to_string(),
+        }
+        .into()),
+        None => Ok(()),
     }
-    .into())
 }
 
 pub(super) async fn cancel_analysis(
@@ -74,6 +90,7 @@ pub(super) async fn cancel_analysis(
     let filter = with(doc! { "_id": id(analysis) }, of_members(scope));
     let found = one(transaction, filter.clone()).await?;
     if found.state.is_final() {
+        transaction.unchanged = true;
         return Ok(Cancelled::AlreadyFinal(Box::new(found)));
     }
     cancel(transaction, &found, now).await?;

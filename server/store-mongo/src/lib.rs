@@ -10,6 +10,7 @@
 mod accounts;
 mod additions;
 mod api_keys;
+mod audit;
 mod backend;
 mod claim;
 mod collections;
@@ -56,6 +57,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use transaction::Attempts;
 use vultus_store::SchemaState;
+use vultus_store::audit::NewEntry;
 use vultus_store::export::Record;
 use vultus_store::signals::Signals;
 use vultus_store::{Result, StoreError};
@@ -70,21 +72,30 @@ const CLAIMS: usize = 4;
 
 /// A store in one database of a replica set. Each use case runs as a task (see [`tasks`]).
 #[derive(Debug)]
-pub struct MongoStore(Arc<Cases>);
+pub struct MongoStore {
+    cases: Arc<Cases>,
+    watching: Arc<Watching>,
+}
 
-/// The use cases, driven by their caller.
+/// Ends the watcher with the last handle of the store.
 #[derive(Debug)]
+struct Watching(CancellationToken);
+
+/// The use cases, driven by their caller. Clones share everything but the entry.
+#[derive(Debug, Clone)]
 struct Cases {
     client: Client,
     collections: Collections,
     signals: Arc<Signals>,
     stop: CancellationToken,
-    watcher: Mutex<Option<JoinHandle<()>>>,
+    watcher: Arc<Mutex<Option<JoinHandle<()>>>>,
     /// Limits claims: concurrent claims ask for the same run, and the server makes all but one of
     /// them retry.
-    claiming: tokio::sync::Semaphore,
-    queue_heads: QueueHeads,
+    claiming: Arc<tokio::sync::Semaphore>,
+    queue_heads: Arc<QueueHeads>,
     writes: Writes,
+    /// Written with each write ([`vultus_store::Store::recording`]).
+    entry: Option<Arc<NewEntry>>,
 }
 
 impl MongoStore {
@@ -114,17 +125,20 @@ impl MongoStore {
         ));
         let collections = Collections::of(&database);
         let writes = Writes::new(client.clone(), collections.clone());
-        let claiming = tokio::sync::Semaphore::new(CLAIMS);
-        Ok(Arc::new(Self(Arc::new(Cases {
+        let claiming = Arc::new(tokio::sync::Semaphore::new(CLAIMS));
+        let watching = Arc::new(Watching(stop.clone()));
+        let cases = Arc::new(Cases {
             client,
             collections,
             signals,
             stop,
-            watcher: Mutex::new(Some(watcher)),
+            watcher: Arc::new(Mutex::new(Some(watcher))),
             claiming,
-            queue_heads: QueueHeads::default(),
+            queue_heads: Arc::default(),
             writes,
-        }))))
+            entry: None,
+        });
+        Ok(Arc::new(Self { cases, watching }))
     }
 
     /// The schema version of a database. Changes nothing.
@@ -141,7 +155,7 @@ impl MongoStore {
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send + 'static,
     {
-        let task = tokio::spawn(work(Arc::clone(&self.0)));
+        let task = tokio::spawn(work(Arc::clone(&self.cases)));
         task.await.map_err(|error| StoreError::Internal {
             context: "waiting for a use case of the database".to_owned(),
             source: Box::new(error),
@@ -151,7 +165,8 @@ impl MongoStore {
 
 impl Cases {
     fn attempts(&self, context: &'static str) -> Attempts {
-        Attempts::new(self.client.clone(), self.collections.clone(), context)
+        let attempts = Attempts::new(self.client.clone(), self.collections.clone(), context);
+        attempts.recording(self.entry.clone())
     }
 
     /// Exports in one snapshot until the stream is dropped.
@@ -193,8 +208,8 @@ impl Cases {
     }
 }
 
-impl Drop for MongoStore {
+impl Drop for Watching {
     fn drop(&mut self) {
-        self.0.stop.cancel();
+        self.0.cancel();
     }
 }

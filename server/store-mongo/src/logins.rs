@@ -55,8 +55,10 @@ pub(super) async fn record_login(
     Ok(())
 }
 
-pub(super) async fn unlock_logins(collections: &Collections, name: &str) -> Answer<bool> {
+pub(super) async fn unlock_logins(transaction: &mut Transaction<'_>, name: &str) -> Answer<bool> {
+    let Transaction { session, collections, .. } = transaction;
     let locked = doc! { "name": name, "failures": { "$gt": 0 } };
     let unlocked = doc! { "$set": { "failures": 0_i64, "locked_until": null } };
-    Ok(collections.login_attempts.update_many(locked, unlocked).await?.matched_count > 0)
+    let unlocked = collections.login_attempts.update_many(locked, unlocked).session(session);
+    Ok(unlocked.await?.matched_count > 0)
 }

@@ -162,6 +162,34 @@ pub(super) async fn register(database: &Database, what: &str, fingerprint: &str)
         .is_some_and(|found| found.get_str("fingerprint").is_ok_and(|known| known == fingerprint)))
 }
 
+/// Takes or extends a lease, by the clock of the server. Returns whether `node` holds it.
+pub(super) async fn hold_lease(
+    database: &Database,
+    name: &str,
+    node: &str,
+    duration: Duration,
+) -> Answer<bool> {
+    let milliseconds = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    let id = format!("lease {name}");
+    let is_over = doc! { "$lte": [{ "$ifNull": ["$until", "$$NOW"] }, "$$NOW"] };
+    let mine = doc! { "$eq": ["$holder", node] };
+    let filter = doc! { "_id": &id, "$expr": { "$or": [mine, is_over] } };
+    let until = doc! { "$add": ["$$NOW", milliseconds] };
+    let taken = doc! { "$set": { "holder": node, "until": until } };
+    let meta = meta(database);
+    let take = || meta.update_one(filter.clone(), vec![taken.clone()]);
+    if take().await?.matched_count == 1 {
+        return Ok(true);
+    }
+    let free = doc! { "_id": &id, "v": i32::from(V1), "holder": "" };
+    match meta.insert_one(free).await {
+        Ok(_) => Ok(take().await?.matched_count == 1),
+        // It exists, and another node holds it.
+        Err(error) if is_duplicate(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Drops retired indexes and builds missing ones. Fails if one cannot be built or exists in another
 /// form.
 async fn build_indexes(database: &Database) -> Answer<()> {

@@ -158,10 +158,14 @@ pub(super) async fn user_sessions(
     Ok(found.into_iter().map(Into::into).collect())
 }
 
-pub(super) async fn revoke_session(collections: &Collections, session: SessionId) -> Answer<()> {
-    let revoked = doc! { "$set": { "revoked": true } };
-    match collections.sessions.update_one(doc! { "_id": id(session) }, revoked).await?.matched_count
-    {
+pub(super) async fn revoke_session(
+    transaction: &mut Transaction<'_>,
+    revoked: SessionId,
+) -> Answer<()> {
+    let Transaction { session, collections, .. } = transaction;
+    let update = doc! { "$set": { "revoked": true } };
+    let update = collections.sessions.update_one(doc! { "_id": id(revoked) }, update);
+    match update.session(session).await?.matched_count {
         0 => Err(StoreError::NotFound("session").into()),
         _ => Ok(()),
     }
@@ -203,6 +207,7 @@ pub(super) async fn change_password(
     let changed = doc! { "$set": { "password_hash": new } };
     let changed = collections.users.update_one(known, changed).session(&mut *within).await?;
     if changed.matched_count == 0 {
+        transaction.unchanged = true;
         return Ok(false);
     }
     end_access(transaction, user, keep).await?;
@@ -279,11 +284,15 @@ pub(super) async fn use_password_reset(
     let Transaction { session: within, collections, .. } = transaction;
     let resets = &collections.password_resets;
     let found = resets.find_one(valid_reset(sha256, now)).session(&mut *within).await?;
-    let Some(reset) = found else { return Ok(None) };
+    let Some(reset) = found else {
+        transaction.unchanged = true;
+        return Ok(None);
+    };
     let changed = doc! { "$set": { "password_hash": new } };
     let of_user = doc! { "_id": reset.user_id, "deleted_at": null };
     let changed = collections.users.update_one(of_user, changed).session(&mut *within).await?;
     if changed.matched_count == 0 {
+        transaction.unchanged = true;
         return Ok(None);
     }
     let user = typed(reset.user_id);

@@ -6,6 +6,7 @@ mod accounts;
 mod analyses;
 mod api_keys;
 mod archive;
+mod audit_log;
 mod blob_index;
 mod challenges;
 mod directory;
@@ -15,17 +16,24 @@ mod installation;
 mod queue;
 mod sessions;
 
-use super::MongoStore;
+use super::{Cases, MongoStore};
 use async_trait::async_trait;
+use std::sync::Arc;
+use vultus_store::audit::NewEntry;
 use vultus_store::{Result, Store};
 
 #[async_trait]
 impl Store for MongoStore {
+    fn recording(self: Arc<Self>, entry: NewEntry) -> Arc<dyn Store> {
+        let cases = Cases { entry: Some(Arc::new(entry)), ..Cases::clone(&self.cases) };
+        Arc::new(Self { cases: Arc::new(cases), watching: Arc::clone(&self.watching) })
+    }
+
     async fn ping(&self) -> Result<()> {
         self.run(|cases| async move { cases.ping().await }).await
     }
 
     async fn close(&self) -> Result<()> {
-        self.0.close().await
+        self.cases.close().await
     }
 }

@@ -1,6 +1,7 @@
 //! Transactions: several documents change together or not at all. Conflicts with other transactions
 //! are retried.
 
+use super::audit;
 use super::collections::Collections;
 use super::fault::{Answer, Fault};
 use futures::future::BoxFuture;
@@ -9,7 +10,9 @@ use mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT;
 use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
 use mongodb::{Client, ClientSession};
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use vultus_store::audit::{Chain, NewEntry};
 use vultus_store::{Result, StoreError};
 
 /// Maximum time of a use case, with all its attempts.
@@ -31,6 +34,8 @@ pub(super) struct Transaction<'env> {
     /// Counts from 0. Later attempts check first for what the first attempt assumes not to exist.
     pub(super) attempt: u32,
     undo: bool,
+    /// The use case changed nothing: an earlier request did what it asks for.
+    pub(super) unchanged: bool,
     environment: PhantomData<&'env ()>,
 }
 
@@ -39,6 +44,14 @@ impl Transaction<'_> {
     pub(super) fn undo<T>(&mut self, answer: T) -> Answer<T> {
         self.undo = true;
         Ok(answer)
+    }
+
+    /// Writes the entry about the use case, unless it changed nothing.
+    async fn record(&mut self, entry: &NewEntry, chain: Answer<Chain>) -> Answer<()> {
+        if self.undo || self.unchanged {
+            return Ok(());
+        }
+        audit::insert(self, &[entry.waiting(chain?)]).await
     }
 
     /// Sends several updates of a collection in one command.
@@ -92,11 +105,18 @@ pub(super) struct Attempts {
     context: &'static str,
     began: Instant,
     made: u32,
+    /// Written with what the use case changes.
+    entry: Option<Arc<NewEntry>>,
 }
 
 impl Attempts {
     pub(super) fn new(client: Client, collections: Collections, context: &'static str) -> Self {
-        Self { client, collections, context, began: Instant::now(), made: 0 }
+        Self { client, collections, context, began: Instant::now(), made: 0, entry: None }
+    }
+
+    /// Writes an entry of the audit log with what the use case changes.
+    pub(super) fn recording(self, entry: Option<Arc<NewEntry>>) -> Self {
+        Self { entry, ..self }
     }
 
     /// Measures their time from another moment.
@@ -112,7 +132,17 @@ impl Attempts {
     ) -> Result<T> {
         loop {
             let mut transaction = self.begin().await?;
-            let done = work(&mut transaction).await;
+            let done = match &self.entry {
+                None => work(&mut transaction).await,
+                Some(entry) => {
+                    // The change may delete the object that tells the chain.
+                    let chain = audit::chain(&mut transaction, entry.chain).await;
+                    match work(&mut transaction).await {
+                        Ok(done) => transaction.record(entry, chain).await.map(|()| done),
+                        Err(fault) => Err(fault),
+                    }
+                }
+            };
             if let Some(answer) = self.end(transaction, done).await? {
                 return Ok(answer);
             }
@@ -137,6 +167,7 @@ impl Attempts {
             collections: self.collections.clone(),
             attempt: self.made - 1,
             undo: false,
+            unchanged: false,
             environment: PhantomData,
         })
     }

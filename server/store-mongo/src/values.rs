@@ -38,8 +38,17 @@ macro_rules! ids {
 }
 
 ids!(
-    CompanyId, UserId, SessionId, ApiKeyId, FolderId, MediaId, AnalysisId, GroupId, RunId,
-    ArtifactId
+    CompanyId,
+    UserId,
+    SessionId,
+    ApiKeyId,
+    FolderId,
+    MediaId,
+    AnalysisId,
+    GroupId,
+    RunId,
+    ArtifactId,
+    AuditEntryId
 );
 
 /// Identifiers as an array, for `$in`.

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::time::timeout;
 use vultus_core::{AnalysisState, JsonText, Part, Resolution};
-use vultus_store::contract::{LEASE, World, at, claim_request, verdict};
+use vultus_store::audit::{Actor, AuditAction, Chain, ChainOf, Facts, Fault, NewEntry, verify};
+use vultus_store::contract::{LEASE, World, at, claim_request, new_id, verdict};
 use vultus_store::{Applied, Change, Store};
 use vultus_store_mongo::MongoStore;
 use vultus_tests::ReplicaSet;
@@ -296,4 +297,73 @@ async fn no_string_of_a_client_is_an_operator() {
     let listed =
         world.store.list_folders(world.scope(), &filter, Default::default(), None, 10).await;
     assert_eq!(listed.expect("listing works").0.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_node_holds_a_lease_until_it_ends() {
+    let (here, there) = two_nodes().await;
+    let hold = async |world: &World, node: &str, seconds| {
+        let lease = world.store.hold_lease("audit", node, Duration::from_secs(seconds));
+        lease.await.expect("asking works")
+    };
+    let both = join_all([hold(&here, "here", 60), hold(&there, "there", 60)]).await;
+    assert_eq!(both.iter().filter(|held| **held).count(), 1, "{both:?}");
+    let [(holder, name), (other, other_name)] = match both[0] {
+        true => [(&here, "here"), (&there, "there")],
+        false => [(&there, "there"), (&here, "here")],
+    };
+    assert!(hold(holder, name, 60).await && !hold(other, other_name, 60).await);
+    assert!(hold(holder, name, 0).await, "it is given up");
+    let taken = async || hold(other, other_name, 60).await.then_some(());
+    vultus_tests::wait_until("the lease to end", taken).await;
+    assert!(!hold(holder, name, 60).await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn audit_documents_that_were_tampered_with_are_found() {
+    let name = format!("contract-{}", uuid::Uuid::now_v7());
+    let set = ReplicaSet::shared(1);
+    let world = World::new(open(&set.uri(&name)).await).await;
+    let entries = set.client().await.database(&name).collection::<Document>("audit_entries");
+    let chain = Chain::Company(world.company.id);
+    let record = async |seconds| {
+        let entry = NewEntry {
+            id: new_id(),
+            chain: ChainOf::Known(chain),
+            at: at(seconds),
+            actor: Actor::CommandLine,
+            origin: None,
+            action: AuditAction::LoggedIn,
+            object: None,
+            before: Facts::new(),
+            after: Facts::new(),
+        };
+        world.store.record(&[entry]).await.expect("recording works");
+    };
+    for seconds in 0..5 {
+        record(seconds).await;
+    }
+    assert_eq!(world.store.chain_waiting(None, 10).await.expect("chaining works"), 5);
+    let head = world.store.chain_head(chain).await.expect("reading works").expect("a head");
+    let verified = async || {
+        let found = verify(world.store.as_ref(), chain, &[head], |_| {}).await;
+        found.expect("reading works")
+    };
+    assert_eq!(verified().await, Ok(head));
+    let third = doc! { "number": 3 };
+    let kept = entries.find_one(third.clone()).await.expect("reading works").expect("it is there");
+    let changed = doc! { "$set": { "actor": "node" } };
+    entries.update_one(third.clone(), changed).await.expect("changing works");
+    assert_eq!(verified().await, Err(Fault::Changed { number: 3 }));
+    entries.delete_one(third).await.expect("deleting works");
+    assert_eq!(verified().await, Err(Fault::Gap { expected: 3, found: 4 }));
+    entries.insert_one(kept).await.expect("writing works");
+    assert_eq!(verified().await, Ok(head));
+    entries.delete_many(doc! { "number": { "$gt": 3 } }).await.expect("deleting works");
+    assert_eq!(verified().await, Err(Fault::CutOff { last: 3, head: 5 }));
+    // What is written after a cut continues the chain, and is another one than that of the head.
+    record(6).await;
+    record(7).await;
+    assert_eq!(world.store.chain_waiting(None, 10).await.expect("chaining works"), 2);
+    assert_eq!(verified().await, Err(Fault::Rewritten { number: 5 }));
 }

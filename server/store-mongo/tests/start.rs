@@ -237,14 +237,15 @@ async fn users_and_folders_of_version_1_are_kept() {
     let (folder, _) = world.queued(0, &["a"]).await;
     world.store.close().await.expect("it closes");
     let database = database(&uri).await;
-    let (users, companies) = (database.collection("users"), database.collection("companies"));
-    let company: Document = companies.find_one(doc! {}).await.expect("reading works").expect("one");
+    let users = database.collection::<Document>("users");
+    let companies = database.collection::<Document>("companies");
+    let company = companies.find_one(doc! {}).await.expect("reading works").expect("one");
     let company = company.get("_id").expect("an id");
     let before = doc! {
         "$set": { "company_id": company },
         "$unset": { "may_start": "", "disabled_at": "", "deleted_at": "" },
     };
-    users.clone_with_type::<Document>().update_many(doc! {}, before).await.expect("writing works");
+    users.update_many(doc! {}, before).await.expect("writing works");
     let before = doc! { "$unset": { "suspended_at": "", "deleting_at": "" } };
     companies.update_many(doc! {}, before).await.expect("writing works");
     let meta = database.collection::<Document>("meta");

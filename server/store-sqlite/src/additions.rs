@@ -26,6 +26,7 @@ pub(super) fn create_folder(
     key: Option<&IdempotencyKey>,
 ) -> Answer<Created> {
     if let Some(replay) = replayed(connection, key)? {
+        effects.unchanged = true;
         return Ok(Created::Replayed(replay));
     }
     if let Some(external_id) = &folder.external_id {
@@ -57,6 +58,7 @@ pub(super) fn add_to_folder(
     key: Option<&IdempotencyKey>,
 ) -> Answer<Created> {
     if let Some(replay) = replayed(connection, key)? {
+        effects.unchanged = true;
         return Ok(Created::Replayed(replay));
     }
     let folder = scope::folder(connection, scope, id)?;

@@ -4,6 +4,7 @@ mod accounts;
 mod analyses;
 mod api_keys;
 mod archive;
+mod audit_log;
 mod blob_index;
 mod challenges;
 mod directory;
@@ -15,10 +16,16 @@ mod sessions;
 
 use super::SqliteStore;
 use async_trait::async_trait;
+use std::sync::Arc;
+use vultus_store::audit::NewEntry;
 use vultus_store::{Result, Store};
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn recording(self: Arc<Self>, entry: NewEntry) -> Arc<dyn Store> {
+        Arc::new(Self { entry: Some(Arc::new(entry)), ..Self::clone(&self) })
+    }
+
     async fn ping(&self) -> Result<()> {
         self.read("pinging the store", |c| {
             Ok(c.query_row("SELECT 1 FROM companies LIMIT 1", (), |_| Ok(())).or_else(none)?)

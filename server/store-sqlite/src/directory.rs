@@ -1,9 +1,11 @@
 //! Companies and users, as administrators list and change them.
 
 use super::accounts::{COMPANY, USER, company, company_row, user};
+use super::audit;
 use super::fault::{Answer, Fault};
 use super::rows::{all, change, optional};
 use super::values::{json_list, nanoseconds, parsed};
+use super::writer::Effects;
 use ::time::OffsetDateTime;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
@@ -142,17 +144,21 @@ pub(super) fn folders_of_company(
 
 pub(super) fn erase_company(
     connection: &Connection,
+    effects: &mut Effects,
     id: CompanyId,
     now: OffsetDateTime,
 ) -> Answer<bool> {
     if !folders_of_company(connection, id, 1)?.is_empty() {
+        effects.unchanged = true;
         return Ok(false);
     }
     let users = "SELECT id FROM users WHERE company_id = ?1";
     for user in all(connection, users, [id.to_string()], |row| parsed(row, 0))? {
         erase_user(connection, user, now)?;
     }
-    change(connection, "DELETE FROM companies WHERE id = ?1", [id.to_string()])?;
+    let deleted = change(connection, "DELETE FROM companies WHERE id = ?1", [id.to_string()])?;
+    effects.unchanged = deleted == 0;
+    audit::delete_chain(connection, id)?;
     Ok(true)
 }
 

@@ -4,12 +4,12 @@ use super::documents::{GroupAnalyses, StoredReplay};
 use super::fault::Answer;
 use super::rows::{self, all, change};
 use super::values::{document, nanoseconds, optional_time, parsed, time};
-use super::{accounts, api_keys, folders, sessions};
+use super::{accounts, api_keys, audit, folders, sessions};
 use rusqlite::{Connection, Row, params};
 use vultus_core::{FolderId, Part};
 use vultus_store::export::{
-    AnalysisRecord, ArtifactRecord, CompanyRecord, FolderRecord, GroupRecord, IdempotencyRecord,
-    MediumRecord, Record, RunRecord, UserRecord,
+    AnalysisRecord, ArtifactRecord, AuditHeadRecord, AuditRecord, CompanyRecord, FolderRecord,
+    GroupRecord, IdempotencyRecord, MediumRecord, Record, RunRecord, UserRecord,
 };
 use vultus_store::{FolderContents, IdempotencyKey, Scope, Selection};
 
@@ -51,6 +51,12 @@ pub(super) fn export(connection: &Connection, give: &mut dyn FnMut(Record) -> bo
                FROM idempotency ORDER BY user_id, operation, key";
     for record in all(connection, sql, (), idempotency)? {
         if !give(Record::Idempotency(record)) {
+            return Ok(());
+        }
+    }
+    audit::export(connection, &mut |entry| give(Record::Audit(AuditRecord(entry))))?;
+    for (chain, signed) in audit::signed_heads(connection)? {
+        if !give(Record::AuditHead(AuditHeadRecord { chain, signed })) {
             return Ok(());
         }
     }
@@ -117,6 +123,10 @@ pub(super) fn import(connection: &Connection, records: &[Record]) -> Answer<()> 
             Record::ApiKey(key) => api_keys::insert_api_key(connection, key)?,
             Record::Folder(folder) => import_folder(connection, folder)?,
             Record::Idempotency(record) => import_idempotency(connection, record)?,
+            Record::Audit(AuditRecord(entry)) => audit::insert(connection, entry)?,
+            Record::AuditHead(AuditHeadRecord { chain, signed }) => {
+                audit::keep_signed_head(connection, *chain, signed)?;
+            }
         }
     }
     Ok(())

@@ -263,6 +263,7 @@ pub(super) fn cancel_analysis(
     };
     let analysis = one(connection)?.ok_or(StoreError::NotFound("analysis"))?;
     if analysis.state.is_final() {
+        effects.unchanged = true;
         return Ok(Cancelled::AlreadyFinal(analysis));
     }
     cancel(connection, &analysis, now)?;

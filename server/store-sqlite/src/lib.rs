@@ -7,6 +7,7 @@
 mod accounts;
 mod additions;
 mod api_keys;
+mod audit;
 mod backend;
 mod directory;
 mod documents;
@@ -41,6 +42,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use vultus_store::audit::NewEntry;
 use vultus_store::export::Record;
 use vultus_store::signals::Signals;
 use vultus_store::space::Space;
@@ -84,8 +86,8 @@ impl Default for Options {
     }
 }
 
-/// A store in one SQLite file.
-#[derive(Debug)]
+/// A store in one SQLite file. Clones share everything but the entry.
+#[derive(Debug, Clone)]
 pub struct SqliteStore {
     path: PathBuf,
     options: Options,
@@ -93,6 +95,8 @@ pub struct SqliteStore {
     readers: Arc<Readers>,
     signals: Arc<Signals>,
     space: Option<Arc<dyn Space>>,
+    /// Written with each write ([`vultus_store::Store::recording`]).
+    entry: Option<Arc<NewEntry>>,
 }
 
 impl SqliteStore {
@@ -131,6 +135,7 @@ impl SqliteStore {
             readers: Arc::new(readers),
             signals,
             space,
+            entry: None,
         }))
     }
 
@@ -147,7 +152,7 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
     {
-        self.writer.write(context, Durability::Synced, work).await
+        self.writer.write(context, Durability::Synced, recorded(self.entry.clone(), work)).await
     }
 
     /// Writes what takes space. Fails while the disk is nearly full.
@@ -232,6 +237,25 @@ impl SqliteStore {
             context: "closing the store".to_owned(),
             source: Box::new(source),
         })
+    }
+}
+
+/// `work` that also writes the entry, unless it changes nothing.
+fn recorded<T, F>(
+    entry: Option<Arc<NewEntry>>,
+    work: F,
+) -> impl FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static
+where
+    F: FnOnce(&Connection, &mut Effects) -> Answer<T> + Send + 'static,
+{
+    move |connection, effects| {
+        let Some(entry) = entry else { return work(connection, effects) };
+        let chain = audit::chain(connection, entry.chain);
+        let done = work(connection, effects)?;
+        if !effects.unchanged {
+            audit::insert(connection, &entry.waiting(chain?))?;
+        }
+        Ok(done)
     }
 }
 

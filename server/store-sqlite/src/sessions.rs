@@ -4,6 +4,7 @@ use super::accounts::{ACTIVE, USER, user, user_at};
 use super::fault::Answer;
 use super::rows::{all, change, optional};
 use super::values::{json_list, nanoseconds, optional_time, parsed, time};
+use super::writer::Effects;
 use ::time::OffsetDateTime;
 use rusqlite::{Connection, Row, params};
 use vultus_core::credentials::RefreshUse;
@@ -215,6 +216,7 @@ pub(super) fn revoke_sessions(
 
 pub(super) fn change_password(
     connection: &Connection,
+    effects: &mut Effects,
     user: UserId,
     old: &str,
     new: &str,
@@ -223,6 +225,7 @@ pub(super) fn change_password(
     let sql = "UPDATE users SET password_hash = ?3
                WHERE id = ?1 AND password_hash = ?2 AND deleted_at IS NULL";
     if change(connection, sql, (user.to_string(), old, new))? == 0 {
+        effects.unchanged = true;
         return Ok(false);
     }
     end_access(connection, user, keep)?;
@@ -264,11 +267,15 @@ pub(super) fn password_reset(
 
 pub(super) fn use_password_reset(
     connection: &Connection,
+    effects: &mut Effects,
     sha256: &str,
     now: OffsetDateTime,
     new: &str,
 ) -> Answer<Option<UserId>> {
-    let Some(owner) = password_reset(connection, sha256, now)? else { return Ok(None) };
+    let Some(owner) = password_reset(connection, sha256, now)? else {
+        effects.unchanged = true;
+        return Ok(None);
+    };
     let sql = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
     change(connection, sql, (owner.id.to_string(), new))?;
     end_access(connection, owner.id, None)?;

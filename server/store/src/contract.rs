@@ -9,6 +9,7 @@
 
 mod accounts;
 mod api_keys;
+mod audit;
 mod blobs;
 mod challenges;
 mod changes;
@@ -129,6 +130,15 @@ macro_rules! contract_tests {
                 referenced_blobs_get_no_tombstone,
                 only_its_own_deletion_ends_a_tombstone,
                 unreferenced_keys_are_found_by_a_read,
+            }
+            audit {
+                entry_is_written_with_its_change_only,
+                chain_of_an_object_is_that_of_its_company,
+                concurrent_writers_of_a_company_get_one_chain,
+                tampering_with_a_chain_is_found,
+                audit_filters_select_exactly_what_matches,
+                deleted_chain_leaves_the_others,
+                imported_chains_verify,
             }
             challenges {
                 challenge_is_used_once,

@@ -6,6 +6,7 @@
 //! change feeds, which belong to a store and not to the data, nor blobs, which are stored
 //! elsewhere.
 
+use crate::audit::{AuditEntry, Chain, Place};
 use crate::credentials::{ApiKey, Session};
 use crate::records::{Company, IdempotencyKey, Replay, UserWithPassword};
 use serde::{Deserialize, Serialize};
@@ -13,8 +14,9 @@ use time::OffsetDateTime;
 use vultus_core::analysis::TakenMedium;
 use vultus_core::{
     Analysis, AnalysisFailure, AnalysisGroup, AnalysisId, AnalysisState, ApiKeyId, Artifact,
-    ArtifactId, CompanyId, Folder, FolderId, GroupId, JsonText, MayStart, MediaId, MediaKind,
-    Medium, Part, Provenance, Reason, Resolution, Role, RunId, SessionId, Tag, User, UserId,
+    ArtifactId, AuditEntryId, CompanyId, Folder, FolderId, GroupId, JsonText, MayStart, MediaId,
+    MediaKind, Medium, Part, Provenance, Reason, Resolution, Role, RunId, SessionId, Tag, User,
+    UserId,
 };
 
 /// Version of the records.
@@ -37,6 +39,10 @@ pub enum Record {
     Folder(Box<FolderRecord>),
     /// An idempotency key.
     Idempotency(IdempotencyRecord),
+    /// An entry of the audit log.
+    Audit(AuditRecord),
+    /// The newest signed head of a chain of the audit log.
+    AuditHead(AuditHeadRecord),
 }
 
 impl Record {
@@ -49,6 +55,8 @@ impl Record {
             Self::ApiKey(_) => "keys of service accounts",
             Self::Folder(_) => "folders",
             Self::Idempotency(_) => "idempotency keys",
+            Self::Audit(_) => "audit entries",
+            Self::AuditHead(_) => "audit heads",
         }
     }
 }
@@ -126,6 +134,15 @@ pub struct IdempotencyRecord {
     pub created_at: OffsetDateTime,
 }
 
+/// The newest signed head of a chain of the audit log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditHeadRecord {
+    /// The chain.
+    pub chain: Chain,
+    /// The signed head as text.
+    pub signed: String,
+}
+
 macro_rules! records {
     ($($(#[$meta:meta])* $name:ident($item:ident as $shape:literal);)+) => {$(
         $(#[$meta])*
@@ -147,6 +164,8 @@ records! {
     AnalysisRecord(Analysis as "AnalysisShape");
     /// An artifact.
     ArtifactRecord(Artifact as "ArtifactShape");
+    /// An entry of the audit log.
+    AuditRecord(AuditEntry as "AuditEntryShape");
 }
 
 /// Shapes: the names of the fields in records. A field that is renamed in the domain keeps its name
@@ -279,6 +298,18 @@ shapes! {
         byte_size: u64,
         sha256: String,
         blob_key: String,
+    }
+    AuditEntryShape of "AuditEntry" {
+        id: AuditEntryId,
+        chain: Chain,
+        at: OffsetDateTime,
+        actor: String,
+        origin: Option<String>,
+        action: String,
+        object: Option<String>,
+        before: Option<String>,
+        after: Option<String>,
+        place: Option<Place>,
     }
     IdempotencyKeyShape of "IdempotencyKey" {
         user_id: UserId,

@@ -4,6 +4,7 @@
 //! Each atomic use case is one method of a part of [`Store`]; no transaction and no type of a
 //! driver crosses it. The bytes of media are not stored here, but in `vultus-blobs`.
 
+pub mod audit;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod credentials;
@@ -23,6 +24,6 @@ pub use events::{Change, ChangeStream, FolderChange};
 pub use records::*;
 pub use selection::{JsonCount, JsonSelection, Selection, TooMuchJson};
 pub use traits::{
-    Accounts, Analyses, ApiKeys, Archive, BlobIndex, Challenges, Directory, Events, Folders,
-    Installation, Queue, Result, Sessions, Store, StoreError,
+    Accounts, Analyses, ApiKeys, Archive, AuditLog, BlobIndex, Challenges, Directory, Events,
+    Folders, Installation, Queue, Result, Sessions, Store, StoreError,
 };

@@ -4,6 +4,7 @@ mod accounts;
 mod analyses;
 mod api_keys;
 mod archive;
+mod audit_log;
 mod blob_index;
 mod challenges;
 mod directory;
@@ -18,6 +19,7 @@ pub use accounts::Accounts;
 pub use analyses::Analyses;
 pub use api_keys::ApiKeys;
 pub use archive::Archive;
+pub use audit_log::AuditLog;
 pub use blob_index::BlobIndex;
 pub use challenges::Challenges;
 pub use directory::Directory;
@@ -28,7 +30,9 @@ pub use installation::Installation;
 pub use queue::Queue;
 pub use sessions::Sessions;
 
+use crate::audit::NewEntry;
 use async_trait::async_trait;
+use std::sync::Arc;
 
 /// A backend: all parts of the contract over one database.
 #[async_trait]
@@ -42,10 +46,15 @@ pub trait Store:
     + Queue
     + BlobIndex
     + Archive
+    + AuditLog
     + Installation
     + Challenges
     + Events
 {
+    /// The same store for one use case: its write also writes this entry of the audit log, in the
+    /// same transaction. The entry is left out if the use case changes nothing, because an earlier
+    /// request did so or because it fails.
+    fn recording(self: Arc<Self>, entry: NewEntry) -> Arc<dyn Store>;
     /// Returns an error if the database does not answer.
     async fn ping(&self) -> Result<()>;
     /// Ends background work and closes files and connections. Later calls fail.

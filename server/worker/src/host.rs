@@ -16,7 +16,7 @@ use vultus_worker_protocol::{ArtifactReport, FromWorker};
 
 use crate::failure::Stopped;
 use crate::features::FeatureKey;
-use crate::medium::{Decoded, Medium};
+use crate::medium::{Decoded, Medium, TrackView};
 use crate::meter::Work;
 use crate::plugins::is_of_frames;
 use crate::run::Run;
@@ -35,8 +35,8 @@ pub(crate) struct View {
     pub(crate) only_frame: Option<u32>,
     pub(crate) max_side: u32,
     pub(crate) format: PixelFormat,
-    /// Format of the tracks; `None` if the manifest asks for none.
-    pub(crate) track: Option<PixelFormat>,
+    /// How it reads tracks; `None` if the manifest asks for none.
+    pub(crate) track: Option<TrackView>,
     /// Features that the call may request.
     pub(crate) features: Vec<String>,
     /// Features among them that may lack a provider.
@@ -99,11 +99,11 @@ impl<'h, 'r> Host<'h, 'r> {
     }
 
     /// The medium alone, as a provider sees it.
-    fn alone(&mut self, place: usize) -> Result<JobMedium, Failure> {
+    fn alone(&mut self, place: usize, track: Option<TrackView>) -> Result<JobMedium, Failure> {
         let index = self.view.media.get(place).copied().unwrap_or_default();
         let tags =
             self.run.request.media.get(index).map(|medium| medium.tags.clone()).unwrap_or_default();
-        Ok(describe(self.decoded(place)?, 0, String::new(), tags, false))
+        Ok(describe(self.decoded(place)?, track, 0, String::new(), tags, false))
     }
 
     fn compute(&mut self, key: &FeatureKey, place: usize) -> Result<Vec<u8>, Failure> {
@@ -115,12 +115,12 @@ impl<'h, 'r> Host<'h, 'r> {
             return Err(Failure::invalid_input(format!("{name} has another scope")));
         }
         let features = [provided.needs.as_slice(), &provided.optional_needs].concat();
-        let provided_track = provided.track.as_deref().and_then(PixelFormat::from_name);
+        let provided_track = TrackView::of(provided.track.as_deref(), provided.track_rate);
         let (max_side, optional) = (provided.max_side, provided.optional_needs.clone());
         let job = JobRequest {
             analysis: String::new(),
             params: Value::Null,
-            media: vec![self.alone(place)?],
+            media: vec![self.alone(place, provided_track)?],
         };
         let request = FeatureRequest { feature: name.clone(), medium: 0, frame: key.frame };
         let mut provider = self.run.plugins.take_provider(name)?;
@@ -150,9 +150,10 @@ impl<'h, 'r> Host<'h, 'r> {
     }
 }
 
-/// The description of a medium for a plugin.
+/// The description of a medium for a plugin that reads tracks as `track`.
 pub(crate) fn describe(
     decoded: &Decoded,
+    track: Option<TrackView>,
     index: u32,
     slot: String,
     tags: Vec<String>,
@@ -167,7 +168,7 @@ pub(crate) fn describe(
         height: decoded.height,
         duration_us: decoded.duration_us,
         frame_count: decoded.frame_count(),
-        track_count: decoded.track_count(),
+        track_count: track.map_or(0, |view| decoded.track_count(view)),
         named,
     }
 }
@@ -210,17 +211,17 @@ impl JobHost for Host<'_, '_> {
     }
 
     fn track_frame(&mut self, medium: u32, index: u32) -> Result<Option<FrameView>, Failure> {
-        let Some(format) = self.view.track else { return Ok(None) };
+        let Some(view) = self.view.track else { return Ok(None) };
         let before = self.run.meter.switch(Work::Decode);
         let found = self.decoded(medium as usize).map(|decoded| {
-            let picture = decoded.track_picture(index, format);
+            let picture = decoded.track_picture(index, view);
             picture.map(|picture| (picture, decoded.width, decoded.height))
         });
         self.run.meter.switch(before);
         Ok(found?.map(|(picture, source_width, source_height)| FrameView {
             medium,
             index,
-            format,
+            format: view.format,
             width: picture.width,
             height: picture.height,
             stride: picture.stride,

@@ -8,8 +8,11 @@ use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use vultus_media::{DecodeOptions, Frames, Limits, MediaKind, Refusal, StoredFrame, TrackFrame};
+use vultus_media::{
+    DecodeOptions, Frames, Limits, MediaKind, Refusal, StoredFrame, TrackFrame, Tracking,
+};
 use vultus_plugin_api::PixelFormat;
+use vultus_plugin_api::limits::SLOW_TRACK_RATE;
 use vultus_plugin_api::manifest::SlotKind;
 use vultus_plugin_host::Pixels;
 use vultus_worker_protocol::memfd::{self, MemfdError};
@@ -42,7 +45,7 @@ pub(crate) struct Decoded {
     frames: Vec<Arc<StoredFrame>>,
     track: Vec<Arc<TrackFrame>>,
     prepared: HashMap<(u32, u32, PixelFormat), Picture>,
-    prepared_track: HashMap<(u32, PixelFormat), Picture>,
+    prepared_track: HashMap<(usize, PixelFormat), Picture>,
 }
 
 impl std::fmt::Debug for Decoded {
@@ -134,15 +137,23 @@ impl Decoded {
     }
 
     /// Number of frames of the track.
-    pub(crate) fn track_count(&self) -> u32 {
-        self.track.len() as u32
+    pub(crate) fn track_count(&self, view: TrackView) -> u32 {
+        self.track_of(view).count() as u32
     }
 
-    /// A frame of the track in a format. `None` past the last frame.
-    pub(crate) fn track_picture(&mut self, index: u32, format: PixelFormat) -> Option<Picture> {
-        let frame = self.track.get(index as usize)?;
-        let prepared = self.prepared_track.entry((index, format));
-        Some(prepared.or_insert_with(|| prepare_track(frame, format)).clone())
+    /// A frame of the track. `None` past the last frame.
+    pub(crate) fn track_picture(&mut self, index: u32, view: TrackView) -> Option<Picture> {
+        let (place, frame) = self.track_of(view).nth(index as usize)?;
+        let (frame, key) = (Arc::clone(frame), (place, view.format));
+        let prepared = self.prepared_track.entry(key);
+        Some(prepared.or_insert_with(|| prepare_track(&frame, view.format)).clone())
+    }
+
+    /// The frames with their places. A reader of the slow part gets no other frames, even if they
+    /// are there.
+    fn track_of(&self, view: TrackView) -> impl Iterator<Item = (usize, &Arc<TrackFrame>)> {
+        let frames = self.track.iter().enumerate();
+        frames.filter(move |(_, frame)| frame.slow || view.tracking == Tracking::Whole)
     }
 
     /// A frame, scaled to at most `max_side` pixels and converted to a format. `None` past the last
@@ -161,6 +172,22 @@ impl Decoded {
             .entry((index, side, format))
             .or_insert_with(|| prepare(frame, side, format));
         Some(prepared.clone())
+    }
+}
+
+/// How an analysis or a feature reads tracks, by its manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TrackView {
+    pub(crate) format: PixelFormat,
+    /// The part that it reads.
+    pub(crate) tracking: Tracking,
+}
+
+impl TrackView {
+    /// `None` if it reads no tracks.
+    pub(crate) fn of(format: Option<&str>, rate: u32) -> Option<Self> {
+        let tracking = if rate > SLOW_TRACK_RATE { Tracking::Whole } else { Tracking::Slow };
+        Some(Self { format: PixelFormat::from_name(format?)?, tracking })
     }
 }
 

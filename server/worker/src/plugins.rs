@@ -6,11 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use vultus_media::Tracking;
 use vultus_plugin_api::manifest::{AnalysisSpec, Provided, Scope};
 use vultus_plugin_api::{Config, Failure};
 use vultus_plugin_host::{Instance, Plugin};
 use vultus_worker_protocol::{PluginFile, PluginOrigin, PluginReport, RefusedPlugin, WorkerSetup};
 
+use crate::medium::TrackView;
 use crate::selection::{self, Candidate, Refusal, Selection};
 use crate::weights::Weights;
 
@@ -149,11 +151,14 @@ impl Plugins {
         found
     }
 
-    /// Whether the analysis, or a feature that it can request, reads the tracks of clips.
-    pub(crate) fn reads_track(&self, kind: &str) -> bool {
-        self.analysis(kind).is_some_and(|spec| {
-            spec.track.is_some() || self.requestable(spec).iter().any(|it| it.track.is_some())
-        })
+    /// The part of the tracks of clips that the analysis, or a feature that it can request, reads.
+    pub(crate) fn tracking(&self, kind: &str) -> Tracking {
+        let Some(spec) = self.analysis(kind) else { return Tracking::Off };
+        let requestable = self.requestable(spec);
+        let of_features = requestable.iter().map(|it| (it.track.as_deref(), it.track_rate));
+        let all = of_features.chain([(spec.track.as_deref(), spec.track_rate)]);
+        let views = all.filter_map(|(format, rate)| TrackView::of(format, rate));
+        views.map(|view| view.tracking).max().unwrap_or_default()
     }
 
     /// The plugin that judges an analysis, with its weights and those of all features that it can

@@ -1,7 +1,7 @@
 //! Runs: decodes each medium once, then executes one analysis after the other. Each analysis sees
 //! only its own media.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::failure;
 use crate::features::FeatureMemo;
 use crate::host::{Host, Judging, View, describe};
 use crate::inbox::Cancel;
-use crate::medium::Medium;
+use crate::medium::{Medium, TrackView};
 use crate::meter::{Meter, Work};
 use crate::outbox::Outbox;
 use crate::plugins::{Plugins, Provenance};
@@ -98,13 +98,14 @@ fn decode(
         .flat_map(|analysis| &analysis.media)
         .map(|medium| medium.index as usize)
         .collect();
-    let tracked: BTreeSet<usize> = request
-        .analyses
-        .iter()
-        .filter(|analysis| plugins.reads_track(&analysis.kind))
-        .flat_map(|analysis| &analysis.media)
-        .map(|medium| medium.index as usize)
-        .collect();
+    let mut tracked: BTreeMap<usize, Tracking> = BTreeMap::new();
+    for analysis in &request.analyses {
+        let tracking = plugins.tracking(&analysis.kind);
+        for medium in &analysis.media {
+            let most = tracked.entry(medium.index as usize).or_default();
+            *most = tracking.max(*most);
+        }
+    }
     let media = request.media.iter().zip(descriptors).enumerate();
     media
         .map(|(index, (medium, descriptor))| match medium.frame {
@@ -115,7 +116,7 @@ fn decode(
             }
             None => {
                 meter.media_decoded += 1;
-                let tracking = if tracked.contains(&index) { Tracking::On } else { Tracking::Off };
+                let tracking = tracked.get(&index).copied().unwrap_or_default();
                 let options = DecodeOptions { tracking, ..settings.decode };
                 Medium::decode(descriptor, medium.byte_size, settings.limits, options)
             }
@@ -179,13 +180,14 @@ impl Run<'_> {
         let (Some(spec), Some(provenance)) = (spec, provenance) else {
             return Err(failure::no_analyzer(&analysis.kind));
         };
-        let media = self.job_media(analysis)?;
+        let track = TrackView::of(spec.track.as_deref(), spec.track_rate);
+        let media = self.job_media(analysis, track)?;
         let view = View {
             media: analysis.media.iter().map(|medium| medium.index as usize).collect(),
             only_frame: None,
             max_side: spec.max_side,
             format: pixel_format(&spec),
-            track: spec.track.as_deref().and_then(PixelFormat::from_name),
+            track,
             features: spec.features.clone(),
             optional: Vec::new(),
             plugin: provenance.plugin.clone(),
@@ -223,13 +225,18 @@ impl Run<'_> {
     }
 
     /// The media of an analysis as its plugin sees them. Fails if one could not be decoded.
-    fn job_media(&self, analysis: &RunAnalysis) -> Result<Vec<JobMedium>, AnalysisFailure> {
+    fn job_media(
+        &self,
+        analysis: &RunAnalysis,
+        track: Option<TrackView>,
+    ) -> Result<Vec<JobMedium>, AnalysisFailure> {
         let mut media = Vec::with_capacity(analysis.media.len());
         for (place, slotted) in analysis.media.iter().enumerate() {
             let index = slotted.index as usize;
             let described = match (self.media.get(index), self.request.media.get(index)) {
                 (Some(Medium::Decoded(decoded)), Some(medium)) => describe(
                     decoded,
+                    track,
                     place as u32,
                     slotted.slot.clone(),
                     medium.tags.clone(),

@@ -1,6 +1,6 @@
 //! Makes clips for `vultus eval liveness` from labelled recordings: pieces of five seconds,
-//! versions of them by codec, bitrate, noise, brightness and scale, and attacks made by a program:
-//! frozen pictures, loops, and stills that are moved.
+//! versions of them by codec, bitrate, noise, brightness and scale, shot sets of them, and attacks
+//! made by a program: frozen pictures, loops, and stills that are moved.
 //!
 //! `clip_variants LIST.csv ROOT PICTURES FOLDER` reads recordings (columns `image`, `label` and
 //! `from`, the second at which they begin) and the pictures in a folder, and writes the clips with
@@ -9,6 +9,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use image::codecs::jpeg::JpegEncoder;
+use vultus_tests::shot_set;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -20,12 +23,31 @@ const PER_KIND: usize = 12;
 type Encoder = (&'static str, &'static [&'static str], &'static str);
 
 const X264: &[&str] = &["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"];
-const X265: &[&str] = &["-c:v", "libx265", "-preset", "veryfast", "-pix_fmt", "yuv420p"];
+/// On one thread: its pool spins on a busy machine.
+const X265: &[&str] = &[
+    "-c:v",
+    "libx265",
+    "-preset",
+    "ultrafast",
+    "-pix_fmt",
+    "yuv420p",
+    "-x265-params",
+    "log-level=error:pools=none",
+];
 const VP8: &[&str] = &["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "6"];
 const VP9: &[&str] = &["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "7"];
-const ENCODERS: [Encoder; 4] =
-    [("h264", X264, "mp4"), ("hevc", X265, "mp4"), ("vp8", VP8, "webm"), ("vp9", VP9, "webm")];
+const AV1: &[&str] = &["-c:v", "libsvtav1", "-preset", "10"];
+const ENCODERS: [Encoder; 5] = [
+    ("h264", X264, "mp4"),
+    ("hevc", X265, "mp4"),
+    ("vp8", VP8, "webm"),
+    ("vp9", VP9, "webm"),
+    ("av1", AV1, "mp4"),
+];
+/// Qualities of the JPEG pictures of shot sets, of which a second has five.
+const JPEG_QUALITIES: [u8; 2] = [60, 85];
 const BITRATES: [&str; 3] = ["400k", "1M", "2500k"];
+const SHOTS_PER_SECOND: &str = "fps=5";
 /// Changes of the picture before H.264 at 1 Mbit/s.
 const CHANGES: [(&str, &str); 6] = [
     ("noise 4", "noise=alls=4:allf=t"),
@@ -165,7 +187,30 @@ fn versions(piece: &Piece, folder: &Path, list: &mut String) -> Result<(), Failu
     for (name, filter) in CHANGES {
         make(name, &[&["-vf", filter][..], X264, &["-b:v", "1M"]].concat(), "mp4")?;
     }
+    for quality in JPEG_QUALITIES {
+        let file = format!("{}-shots-{quality}.zip", piece.name);
+        std::fs::write(folder.join(&file), shots(&input, quality, folder)?)?;
+        writeln!(list, "{file},{},shot set {quality},{}", piece.label, piece.name)?;
+    }
     Ok(())
+}
+
+/// A shot set of a clip.
+fn shots(clip: &str, quality: u8, folder: &Path) -> Result<Vec<u8>, Failure> {
+    let pattern = folder.join("shot-%03d.png");
+    ffmpeg(&["-i", clip, "-vf", SHOTS_PER_SECOND], &pattern)?;
+    let mut pictures = Vec::new();
+    loop {
+        let file = folder.join(format!("shot-{:03}.png", pictures.len() + 1));
+        if !file.exists() {
+            return Ok(shot_set(&pictures));
+        }
+        let mut jpeg = Vec::new();
+        JpegEncoder::new_with_quality(&mut jpeg, quality)
+            .encode_image(&image::open(&file)?.to_rgb8())?;
+        pictures.push(jpeg);
+        std::fs::remove_file(file)?;
+    }
 }
 
 /// Attacks by a program: their list.

@@ -4,6 +4,7 @@
 //! this test until a table here has a row for it.
 
 mod accounts;
+mod audit;
 mod credentials;
 mod denied;
 mod generated;
@@ -66,6 +67,7 @@ async fn every_field_shows_and_changes_only_what_the_role_reaches() {
     changing(&world, &schema, &mut covered).await;
     drawing(&world, &schema, &mut covered).await;
     accounts::reading(&world, &mut covered).await;
+    audit::reading(&world, &schema, &mut covered).await;
     accounts::changing(&world, &schema, &mut covered).await;
     sessions(&world, &schema, &mut covered).await;
     credentials::check(&world, &schema, &mut covered).await;

@@ -1,14 +1,15 @@
-//! Integrity of a clip: whether it shows what a camera records of a living head, judged by its
-//! movement. Not by texture; that is the passive score.
+//! Integrity of a clip or a shot set: whether it shows what a camera records of a living head,
+//! judged by its movement. Not by texture; that is the passive score.
 //!
 //! Everything is measured on the clip's track, at about 15 frames per second whatever the clip's
-//! rate, so that thresholds mean the same. The measures are in `still`, `repeats` and `planes`;
-//! what they mean is decided here. Limits lie between live clips and attacks by a program; the
-//! figures are in `docs/guides/liveness.md`.
+//! rate, so that thresholds mean the same; shot sets on their pictures. The measures are in
+//! `still`, `repeats`, `planes` and `shots`; what they mean is decided here. Limits lie between
+//! live clips and attacks by a program; the figures are in `docs/guides/liveness.md`.
 
 mod container;
 mod planes;
 mod repeats;
+mod shots;
 mod still;
 
 use serde::Serialize;
@@ -21,11 +22,14 @@ use crate::medium::Found;
 use crate::policy::Finding;
 
 use container::{Container, Source};
+pub(crate) use shots::Shots;
 
 /// Frames per second that are looked at.
 const RATE: f64 = 15.0;
 /// Minimum number of frames: about a second.
 const FEWEST: usize = 12;
+/// Minimum number of pictures of a shot set.
+const FEWEST_SHOTS: usize = 8;
 /// Longer side for comparing whole frames, in pixels.
 const SMALL_SIDE: usize = 160;
 /// Longer side for comparing all frames with each other.
@@ -56,7 +60,7 @@ pub(crate) struct Integrity {
     pub(crate) period_us: Option<i64>,
     /// Difference of frames that mirror each other in time, likewise.
     pub(crate) reversal: Option<f64>,
-    /// Change of the face within half a second, over its contrast.
+    /// Change of the face within a second, over its contrast.
     pub(crate) face_change: Option<f64>,
     /// Movement of the face within a second that no plane explains, over its width.
     pub(crate) face_depth: Option<f64>,
@@ -81,7 +85,7 @@ pub(crate) fn examine(
     let clip = Clip::read(job, medium, track)?;
     integrity.frames = clip.times.len();
     if clip.times.len() >= FEWEST {
-        integrity.frozen = Some(still::frozen(&clip));
+        integrity.frozen = Some(still::frozen(&clip.small));
         integrity.cuts_us = still::cuts(&clip);
         integrity.face_change = still::face_change(&clip);
         repeats::measure(&clip, &mut integrity);
@@ -92,6 +96,15 @@ pub(crate) fn examine(
     }
     let findings = integrity.findings(track);
     Ok((integrity, findings))
+}
+
+/// Measures a shot set.
+pub(crate) fn examine_shots(shots: &Shots, track: &FaceTrack) -> (Integrity, Vec<Found>) {
+    let integrity = shots.measure();
+    let mut findings = integrity.findings(track);
+    // Its pictures may lie too far apart to follow anything.
+    findings.retain(|found| found.finding != Finding::MovementUnclear);
+    (integrity, findings)
 }
 
 impl Clip {
@@ -116,11 +129,11 @@ impl Clip {
                 continue;
             }
             let size = (frame.width() as usize, frame.height() as usize);
-            let rows = || (0..frame.height()).filter_map(move |y| frame.row(y));
+            let rows: Vec<&[u8]> = (0..frame.height()).filter_map(|y| frame.row(y)).collect();
             clip.times.push(frame.pts_us());
-            clip.small.push(Grey::reduced(size, rows(), SMALL_SIDE));
-            clip.tiny.push(Grey::reduced(size, rows(), TINY_SIDE));
-            clip.pyramids.push(Pyramid::new(size.0, rows()));
+            clip.small.push(Grey::reduced(size, &rows, SMALL_SIDE));
+            clip.tiny.push(Grey::reduced(size, &rows, TINY_SIDE));
+            clip.pyramids.push(Pyramid::new(size.0, &rows));
             let nearest =
                 track.frames.iter().min_by_key(|sighting| (sighting.pts_us - frame.pts_us()).abs());
             clip.boxes.push(nearest.map(|sighting| sighting.rect.scaled(frame.scale())));
@@ -167,17 +180,16 @@ impl Integrity {
         let below = |value: Option<f64>, limit: f64| value.is_some_and(|value| value < limit);
         let frozen = self.frozen.is_some_and(|share| share >= FROZEN_SHARE);
         let moves = !below(self.face_change, UNMOVED);
+        // What does not move repeats itself, too.
+        let repeats = !frozen
+            && moves
+            && (below(self.repetition, REPEATED) || below(self.reversal, REVERSED));
         [
             (Finding::Frozen, frozen),
-            // What does not move repeats itself, too.
-            (
-                Finding::Loop,
-                !frozen
-                    && moves
-                    && (below(self.repetition, REPEATED) || below(self.reversal, REVERSED)),
-            ),
+            (Finding::Loop, repeats),
             (Finding::NoMovement, !frozen && !moves),
-            (Finding::FlatMotion, below(self.face_depth, FLAT_FACE)),
+            // In a loop of a second, corners come back to where they were.
+            (Finding::FlatMotion, !repeats && below(self.face_depth, FLAT_FACE)),
             (Finding::FlatScene, below(self.scene_depth, FLAT_SCENE)),
             (Finding::MovementUnclear, !frozen && self.face_depth.is_none()),
         ]

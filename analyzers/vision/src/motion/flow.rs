@@ -29,8 +29,8 @@ struct Level {
 
 impl Pyramid {
     /// From rows of bytes.
-    pub fn new<'a>(width: usize, rows: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut pixels = Vec::new();
+    pub fn new(width: usize, rows: &[&[u8]]) -> Self {
+        let mut pixels = Vec::with_capacity(width * rows.len());
         for row in rows {
             pixels.extend(row[..width].iter().map(|level| f32::from(*level)));
         }
@@ -184,7 +184,8 @@ mod tests {
             (0..width).map(|x| level(x as f32 - shift[0], y as f32 - shift[1])).collect()
         };
         let rows: Vec<Vec<u8>> = (0..height).map(row).collect();
-        Pyramid::new(width, rows.iter().map(Vec::as_slice))
+        let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        Pyramid::new(width, &rows)
     }
 
     #[test]
@@ -209,7 +210,7 @@ mod tests {
     #[test]
     fn flat_pictures_have_no_corners() {
         let row = [90_u8; 64];
-        let flat = Pyramid::new(64, std::iter::repeat_n(&row[..], 64));
+        let flat = Pyramid::new(64, &[&row[..]; 64]);
         let region = Region { inside: [0.0, 0.0, 64.0, 64.0], except: None };
         assert_eq!(corners(&flat, &region, 20, 3.0), [[0.0; 2]; 0]);
     }

@@ -1,5 +1,7 @@
 //! Small grey pictures: reduced, blurred and compared.
 
+use crate::pixels::PixelView;
+
 /// A grey picture of floats.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Grey {
@@ -14,28 +16,38 @@ pub struct Grey {
 impl Grey {
     /// A picture of rows of bytes reduced to at most `side` pixels: each level is the mean of the
     /// pixels that it covers.
-    pub fn reduced<'a>(
-        (width, height): (usize, usize),
-        rows: impl Iterator<Item = &'a [u8]>,
-        side: usize,
-    ) -> Self {
+    pub fn reduced((width, height): (usize, usize), rows: &[&[u8]], side: usize) -> Self {
         let longest = width.max(height).max(1);
         let to = |length: usize| (length * side.min(longest)).div_ceil(longest).max(1);
         let (columns, lines) = (to(width), to(height));
-        let mut sums = vec![0_u32; columns * lines];
-        let mut counts = vec![0_u32; columns * lines];
-        let places: Vec<usize> = (0..width).map(|x| x * columns / width).collect();
-        for (y, row) in rows.take(height).enumerate() {
-            let start = y * lines / height * columns;
-            let (sums, counts) = (&mut sums[start..][..columns], &mut counts[start..][..columns]);
-            for (level, place) in row.iter().zip(&places) {
-                sums[*place] += u32::from(*level);
-                counts[*place] += 1;
+        // First the rows of a line are added, which is quick, then the columns of the sums.
+        let edges: Vec<usize> =
+            (0..=columns).map(|column| (column * width).div_ceil(columns)).collect();
+        let mut levels = Vec::with_capacity(columns * lines);
+        let mut sums = vec![0_u32; width];
+        let mut rows = rows.iter().take(height).enumerate().peekable();
+        for line in 0..lines {
+            let mut added = 0;
+            while let Some((_, row)) = rows.next_if(|(y, _)| y * lines / height == line) {
+                sums.iter_mut().zip(*row).for_each(|(sum, level)| *sum += u32::from(*level));
+                added += 1;
             }
+            levels.extend(edges.windows(2).map(|edge| {
+                let part = &sums[edge[0]..edge[1]];
+                part.iter().sum::<u32>() as f32 / (part.len() * added).max(1) as f32
+            }));
+            sums.fill(0);
         }
-        let mean = |(sum, count): (&u32, &u32)| *sum as f32 / (*count).max(1) as f32;
-        let levels = sums.iter().zip(&counts).map(mean).collect();
         Self { width: columns, height: lines, levels }
+    }
+
+    /// The luma of a picture, reduced likewise.
+    #[must_use]
+    pub fn of(picture: &PixelView<'_>, side: usize) -> Self {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let rows: Vec<Vec<u8>> = (0..height).map(|y| picture.luma_row(y)).collect();
+        let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        Self::reduced((width, height), &rows, side)
     }
 
     /// Mean absolute difference to a picture of the same size.
@@ -134,10 +146,11 @@ mod tests {
     #[test]
     fn reduction_keeps_shape_and_mean() {
         let rows: Vec<Vec<u8>> = (0..90).map(|y| vec![(y % 2 * 200) as u8; 160]).collect();
-        let small = Grey::reduced((160, 90), rows.iter().map(Vec::as_slice), 40);
+        let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        let small = Grey::reduced((160, 90), &rows, 40);
         assert_eq!((small.width, small.height), (40, 23));
         assert!((small.levels.iter().sum::<f32>() / small.levels.len() as f32 - 100.0).abs() < 3.0);
-        let same = Grey::reduced((160, 90), rows.iter().map(Vec::as_slice), 500);
+        let same = Grey::reduced((160, 90), &rows, 500);
         assert_eq!((same.width, same.levels[160]), (160, 200.0));
     }
 

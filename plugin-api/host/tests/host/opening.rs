@@ -70,6 +70,7 @@ fn all_broken_manifest_rules_are_reported_at_once() {
         "name is empty",
         "the type is not lower-case letters",
         "track is not the name of a pixel format",
+        "track_rate is not one of [15, 30]",
         "it has no slot",
         "params_schema rejects its own defaults at /a",
         "result_schema does not compile",

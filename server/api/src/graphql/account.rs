@@ -68,6 +68,8 @@ pub enum Action {
     ManageUser,
     /// Delete a user.
     DeleteUser,
+    /// Read the audit log.
+    ViewAudit,
 }
 
 /// The objects on which an action is permitted.

@@ -13,6 +13,7 @@ use super::document::{
     Mrz,
 };
 use super::folder::Folder;
+use super::gestures::GesturesMediaResult;
 use super::group::{AnalysisGroup, group};
 use super::json::Json;
 use super::loader;
@@ -257,6 +258,23 @@ analysis_object! {
             let contents = self.0.contents(ctx).await?;
             let view = ResultView::of(ctx, &self.0.analysis).await?;
             Ok(counted(ctx, view.quality_media(&contents)?)?)
+        }
+    }
+}
+
+analysis_object! {
+    /// Whether a person makes the gestures that were asked for.
+    GesturesAnalysis {
+        /// Whether the gestures were drawn by the server; null without a result.
+        async fn challenge(&self, ctx: &Context<'_>) -> Result<Option<bool>> {
+            Ok(ResultView::of(ctx, &self.0.analysis).await?.flag("challenge")?)
+        }
+
+        /// The gestures of each clip.
+        async fn per_media(&self, ctx: &Context<'_>) -> Result<Vec<GesturesMediaResult>> {
+            let contents = self.0.contents(ctx).await?;
+            let view = ResultView::of(ctx, &self.0.analysis).await?;
+            Ok(counted(ctx, view.gestures_media(&contents)?)?)
         }
     }
 }

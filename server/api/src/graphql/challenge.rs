@@ -1,11 +1,12 @@
 //! Challenges: gestures that the server draws.
 
-use async_graphql::{Context, Enum, ID, InputObject, Result, SimpleObject};
+use async_graphql::{Context, ID, InputObject, Result, SimpleObject};
 use time::OffsetDateTime;
 use vultus_core::Error;
 use vultus_service::NewChallenge;
 
 use super::context::caller;
+use super::gestures::Gesture;
 use super::scalars::{int, optional_company};
 
 /// A challenge to draw.
@@ -44,37 +45,6 @@ pub struct Challenge {
     attempt: i32,
     /// Further draws for this person.
     attempts_left: i32,
-}
-
-/// A gesture. Left and right are the person's own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Enum)]
-pub enum Gesture {
-    /// Turn the head to the left.
-    Left,
-    /// Turn the head to the right.
-    Right,
-    /// Look up.
-    Up,
-    /// Look down.
-    Down,
-    /// Smile.
-    Smile,
-    /// Blink.
-    Blink,
-}
-
-impl Gesture {
-    fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "left" => Self::Left,
-            "right" => Self::Right,
-            "up" => Self::Up,
-            "down" => Self::Down,
-            "smile" => Self::Smile,
-            "blink" => Self::Blink,
-            _ => return None,
-        })
-    }
 }
 
 /// Draws a challenge.

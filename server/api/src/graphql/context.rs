@@ -176,6 +176,7 @@ impl RequestContext {
     /// Sets where the request comes from.
     #[must_use]
     pub fn with_client(mut self, client: ClientInfo) -> Self {
+        self.services = self.services.for_client(client.address);
         self.client = client;
         self
     }

@@ -9,6 +9,7 @@ pub mod analysis_objects;
 pub mod answer;
 pub mod api_key;
 pub mod artifact;
+pub mod audit;
 pub mod challenge;
 pub mod check;
 pub mod company;
@@ -17,6 +18,7 @@ pub mod credential_mutations;
 pub mod document;
 pub mod error;
 pub mod folder;
+pub mod gestures;
 pub mod group;
 pub mod info;
 mod input_shapes;
@@ -179,6 +181,7 @@ fn builder(limits: &QueryLimits) -> SchemaBuilder<Query, Mutation, Subscription>
         .data(limits.clone())
         .limit_complexity(limits.complexity)
         .override_output_type_description::<async_graphql::ID>("An id: opaque text.")
+        .override_output_type_description::<audit::AuditConnection>("A page of the audit log.")
         .override_output_type_description::<folder::FolderConnection>("A page of folders.")
         .override_output_type_description::<company::CompanyConnection>("A page of companies.")
         .override_output_type_description::<user::UserConnection>("A page of users.")

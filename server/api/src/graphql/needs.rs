@@ -42,6 +42,8 @@ fn of_field(name: &str) -> Needs {
         | "nodes" | "pageInfo" | "startCursor" => NOTHING,
         "createdAt" | "deletedId" | "externalId" | "metadata" | "owner" | "replayed"
         | "revision" | "updatedAt" => NOTHING,
+        "action" | "actor" | "after" | "at" | "auditLog" | "before" | "hash" | "number"
+        | "object" | "origin" => NOTHING,
         "createFolder" | "deleteFolder" | "updateFolder" => NOTHING,
         "companies" | "company" | "deletingAt" | "disabledAt" | "email" | "isService"
         | "mayStart" | "name" | "role" | "suspendedAt" | "user" | "users" | "viewer" => NOTHING,

@@ -7,9 +7,11 @@ use vultus_core::{AnalysisId, CompanyId, Error, FolderId, MediaId, Principal, Us
 
 use super::account::{self, Viewer};
 use super::analysis_objects::{
-    CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis, QualityAnalysis,
+    CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, GesturesAnalysis, LivenessAnalysis,
+    QualityAnalysis,
 };
 use super::api_key::{self, ApiKeyConnection};
+use super::audit::{self, AuditConnection, AuditFilter};
 use super::company::{self, Company, CompanyConnection};
 use super::context::{caller, request};
 use super::folder::{self, Folder, FolderConnection, FolderFilter, FolderOrder, FolderPage};
@@ -45,6 +47,8 @@ pub enum Node {
     FaceMatch(FaceMatchAnalysis),
     /// A document analysis.
     Document(DocumentAnalysis),
+    /// A gestures analysis.
+    Gestures(GesturesAnalysis),
     /// A quality analysis.
     Quality(QualityAnalysis),
     /// An analysis of another type.
@@ -67,6 +71,7 @@ impl From<Analysis> for Node {
             Analysis::Liveness(analysis) => Self::Liveness(analysis),
             Analysis::FaceMatch(analysis) => Self::FaceMatch(analysis),
             Analysis::Document(analysis) => Self::Document(analysis),
+            Analysis::Gestures(analysis) => Self::Gestures(analysis),
             Analysis::Quality(analysis) => Self::Quality(analysis),
             Analysis::Custom(analysis) => Self::Custom(analysis),
         }
@@ -294,6 +299,18 @@ impl Query {
     ) -> Result<Option<Analysis>> {
         let (services, principal) = caller(ctx)?;
         Ok(find_analysis(services, &principal, &id).await?)
+    }
+
+    /// The audit log, newest entries first. Entries appear within a second.
+    #[graphql(complexity = "page::weight(first, child_complexity)")]
+    async fn audit_log(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Length of the page: 1 to 100.", default = 20)] first: i32,
+        #[graphql(desc = "The cursor after which the page starts.")] after: Option<String>,
+        #[graphql(desc = "Which entries.")] filter: Option<AuditFilter>,
+    ) -> Result<AuditConnection> {
+        audit::list(ctx, first, after, filter.unwrap_or_default()).await
     }
 
     /// The loaded plugins.

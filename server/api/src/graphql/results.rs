@@ -14,6 +14,7 @@ use vultus_core::{Analysis, AnalysisState, JsonText, MediaId, Result};
 use super::artifact::Artifact;
 use super::context::{AnswerCount, request};
 use super::document::{DocumentResult, DocumentType};
+use super::gestures::GesturesMediaResult;
 use super::json::Json;
 use super::loader;
 use super::media::{self, Media};
@@ -57,6 +58,11 @@ impl<'r> ResultView<'r> {
 
     /// A number at the top of the result.
     pub(super) fn number(&self, name: &str) -> Result<Option<f64>> {
+        self.field(name)
+    }
+
+    /// A truth value at the top of the result.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>> {
         self.field(name)
     }
 
@@ -105,6 +111,19 @@ impl<'r> ResultView<'r> {
             QualityMediaResult::read(value, self.medium(contents, value.get("medium")))
         };
         Ok(self.list("media")?.iter().map(of_medium).collect())
+    }
+
+    /// The clips of a gestures result.
+    pub(super) fn gestures_media(
+        &self,
+        contents: &Arc<FolderContents>,
+    ) -> Result<Vec<GesturesMediaResult>> {
+        let of_medium = |value: &Value| {
+            GesturesMediaResult::read(value, self.medium(contents, value.get("medium")))
+        };
+        let media: Vec<_> = self.list("media")?.iter().map(of_medium).collect();
+        self.count.add(media.iter().map(GesturesMediaResult::seen_count).sum())?;
+        Ok(media)
     }
 
     /// The type in a document result.

@@ -61,6 +61,7 @@ async fn one_list_can_query_the_results_of_all_analyzers() {
     let query = "{ folder(id: \"x\") { analyses(first: 5) { nodes { type state
         ... on LivenessAnalysis { score perMedia { framesJudged } bestShot { url } }
         ... on FaceMatchAnalysis { similarity perMedia { framesUsed } pairs { similarity } }
+        ... on GesturesAnalysis { challenge perMedia { complete wanted seen { gesture flaw } } }
         ... on DocumentAnalysis { documentType
           fields { name value status media { id } corners { x y } }
           mrz { lines checkDigits { composite } } barcodes { elements { id value } }

@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 
 use super::analysis::{AnalysisState, Failure, Provenance, Reason, Resolution, StoredAnalysis};
 use super::analysis_objects::{
-    CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, LivenessAnalysis, QualityAnalysis,
+    CustomAnalysis, DocumentAnalysis, FaceMatchAnalysis, GesturesAnalysis, LivenessAnalysis,
+    QualityAnalysis,
 };
 use super::artifact::Artifact;
 use super::folder::Folder;
@@ -34,6 +35,7 @@ pub(super) fn of(
         "liveness" => Analysis::Liveness(LivenessAnalysis(stored)),
         "face_match" => Analysis::FaceMatch(FaceMatchAnalysis(stored)),
         "document" => Analysis::Document(DocumentAnalysis(stored)),
+        "gestures" => Analysis::Gestures(GesturesAnalysis(stored)),
         "quality" => Analysis::Quality(QualityAnalysis(stored)),
         _ => Analysis::Custom(CustomAnalysis(stored)),
     }
@@ -70,6 +72,7 @@ impl Analysis {
             Self::Liveness(analysis) => analysis.0.analysis.id,
             Self::FaceMatch(analysis) => analysis.0.analysis.id,
             Self::Document(analysis) => analysis.0.analysis.id,
+            Self::Gestures(analysis) => analysis.0.analysis.id,
             Self::Quality(analysis) => analysis.0.analysis.id,
             Self::Custom(analysis) => analysis.0.analysis.id,
         }
@@ -159,6 +162,8 @@ pub enum Analysis {
     FaceMatch(FaceMatchAnalysis),
     /// The contents of an identity document.
     Document(DocumentAnalysis),
+    /// Whether a person makes the gestures that were asked for.
+    Gestures(GesturesAnalysis),
     /// Whether pictures of a face are good enough for analysis.
     Quality(QualityAnalysis),
     /// An analysis of any other type.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use vultus_core::Error;
 
 use super::node::Node;
+use super::peer::Peer;
 use super::request_id::RequestId;
 use super::respond;
 use vultus_service::{DownloadLink, OpenDownload};
@@ -27,6 +28,7 @@ pub(super) struct Signature {
 pub(super) async fn handle(
     State(node): State<Node>,
     Extension(request_id): Extension<RequestId>,
+    peer: Option<Extension<Peer>>,
     Path((kind, id)): Path<(String, String)>,
     signature: Result<Query<Signature>, QueryRejection>,
     headers: HeaderMap,
@@ -38,7 +40,8 @@ pub(super) async fn handle(
         );
     };
     let link = DownloadLink { kind, id, expires, by, signature };
-    let opened = node.services.open_download(&link).await;
+    let client = node.client(peer.as_deref(), &headers);
+    let opened = node.services.for_client(client.0).open_download(&link).await;
     let sent = match opened {
         Ok(download) => Ok(send(download, &headers)),
         Err(error) => Err(error),

@@ -1,6 +1,7 @@
 //! Converts a decoded frame to upright packed sRGB: colour matrix and range, pixel aspect ratio,
 //! reduction, high dynamic range and wide gamut (`hdr.rs`), orientation.
 
+use super::plan::TrackPlace;
 use crate::hdr::{self, ToSrgb};
 use crate::orientation::Orientation;
 use crate::track::{ColourMatrix, TrackFrame};
@@ -81,14 +82,14 @@ impl Converter {
         Some(orientation.apply::<3>(&rgb, width * 3, width, height))
     }
 
-    /// The upright frame at time `pts_us` for a track, scaled to size `to` (before orientation),
+    /// The upright frame of a track, scaled to size `to` (before orientation),
     /// whose sides are even. `None` if FFmpeg cannot convert it.
     pub(super) fn reduced(
         &mut self,
         frame: &frame::Video,
         to: (u32, u32),
         orientation: Orientation,
-        pts_us: i64,
+        place: TrackPlace,
     ) -> Option<TrackFrame> {
         let planes = scaled(&mut self.planar, frame, to, Output::Planar)?;
         let (width, height) = (to.0 as usize, to.1 as usize);
@@ -100,7 +101,8 @@ impl Converter {
         Some(TrackFrame {
             width: upright_width,
             height: upright_height,
-            pts_us,
+            pts_us: place.frame.pts_us,
+            slow: place.slow,
             luma: plane(0, width, height),
             chroma: [plane(1, width / 2, height / 2), plane(2, width / 2, height / 2)],
             matrix: ColourMatrix::of_weights(red, blue),

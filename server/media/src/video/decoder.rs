@@ -188,8 +188,8 @@ impl TrackDecoder {
             if let Some(slot) = kept.track_slot(packet, span) {
                 let display = self.converter.display_size(&frame);
                 let size = kept.track_size(display);
-                let pts_us = kept.plan.track[slot].pts_us;
-                kept.track[slot] = self.converter.reduced(&frame, size, self.orientation, pts_us);
+                let place = kept.plan.track[slot];
+                kept.track[slot] = self.converter.reduced(&frame, size, self.orientation, place);
             }
             if let Some(slot) = kept.slot(packet, span) {
                 let display = self.converter.display_size(&frame);
@@ -244,18 +244,18 @@ struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     fn new(plan: &'a Plan, limits: &'a Limits) -> Self {
-        let by_packet = |frames: &[ShownFrame]| {
+        fn by_packet<'f>(frames: impl Iterator<Item = &'f ShownFrame>) -> Vec<(usize, usize)> {
             let mut places: Vec<_> =
-                frames.iter().enumerate().map(|(slot, frame)| (frame.packet, slot)).collect();
+                frames.enumerate().map(|(slot, frame)| (frame.packet, slot)).collect();
             places.sort_unstable();
             places
-        };
+        }
         Self {
             plan,
             limits,
-            by_packet: by_packet(&plan.targets),
+            by_packet: by_packet(plan.targets.iter()),
             frames: plan.targets.iter().map(|_| None).collect(),
-            track_by_packet: by_packet(&plan.track),
+            track_by_packet: by_packet(plan.track.iter().map(|place| &place.frame)),
             track: plan.track.iter().map(|_| None).collect(),
             track_size: None,
             size: None,
@@ -293,7 +293,7 @@ impl<'a> Kept<'a> {
 
     /// Size of the track's frames: that of the first, so that frames can be compared.
     fn track_size(&mut self, (width, height): (u32, u32)) -> (u32, u32) {
-        let frames = self.track.len();
+        let frames = self.plan.whole_track;
         *self.track_size.get_or_insert_with(|| self.limits.track_size(width, height, frames))
     }
 

@@ -78,9 +78,7 @@ where
 {
     let (index, mut plan) = examine(&source, container, limits)?;
     let facts = ContainerFacts::of(&container::open(source.reopened(), container)?, &index);
-    if options.tracking == Tracking::On {
-        plan.add_track(&index, limits);
-    }
+    plan.add_track(&index, limits, options.tracking);
     let decoded = sampled(&source, container, limits, options, (&index, &plan))?;
     Ok(Frames {
         kind: MediaKind::Video,

@@ -2,7 +2,7 @@
 //! FFmpeg.
 
 use super::index::{Index, ShownFrame};
-use crate::limits::Limits;
+use crate::limits::{Limits, Tracking};
 use crate::refusal::Refusal;
 use std::ops::{Range, RangeInclusive};
 
@@ -12,6 +12,9 @@ const SAMPLES_PER_SECOND: f64 = 3.2;
 const FEWEST_SAMPLES: u32 = 16;
 /// Maximum number of frames per second of a track. Blinks need 24.
 const TRACK_RATE: f64 = 30.0;
+/// Number of slots per second of its slow part, which has one frame of each: the ABI's
+/// `SLOW_TRACK_RATE`.
+const SLOW_RATE: i64 = 15;
 /// Tolerance for a clip whose rate is nominally [`TRACK_RATE`].
 const RATE_SLACK: f64 = 1.02;
 
@@ -21,12 +24,23 @@ pub(super) struct Plan {
     /// Frames to keep, in presentation order.
     pub(super) targets: Vec<ShownFrame>,
     /// Frames of the track, in presentation order.
-    pub(super) track: Vec<ShownFrame>,
+    pub(super) track: Vec<TrackPlace>,
+    /// Number of frames of the whole track, of which `track` may be the slow part. It determines
+    /// their size.
+    pub(super) whole_track: usize,
     /// Ranges of packets to decode, in file order. Each starts at a key frame or at the first
     /// packet.
     pub(super) spans: Vec<Range<usize>>,
     /// Number of packets before the last decoded one that are not decoded.
     skipped: usize,
+}
+
+/// A frame of the track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TrackPlace {
+    pub(super) frame: ShownFrame,
+    /// Whether it belongs to the slow part.
+    pub(super) slow: bool,
 }
 
 impl Plan {
@@ -62,8 +76,11 @@ impl Plan {
 
     /// Adds a track: the frames of the whole clip at up to 30 per second, spread evenly if there
     /// are more than `max_track_frames`. If the whole clip costs too much, only frames that are
-    /// decoded anyway are taken.
-    pub(super) fn add_track(&mut self, index: &Index, limits: &Limits) {
+    /// decoded anyway are taken. Nothing for [`Tracking::Off`].
+    pub(super) fn add_track(&mut self, index: &Index, limits: &Limits, tracking: Tracking) {
+        if tracking == Tracking::Off {
+            return;
+        }
         let packets = index.times.len() as u64;
         let most = limits.max_track_pixels.min(limits.max_video_pixels);
         let whole = packets.saturating_mul(index.pixels) <= most;
@@ -75,8 +92,11 @@ impl Plan {
         if shown.len() as f64 > by_rate * RATE_SLACK {
             count = count.min((by_rate.round() as usize).max(1));
         }
-        self.track =
+        let frames =
             if count == shown.len() { shown } else { spread(&shown, count, index.duration_us) };
+        self.whole_track = frames.len();
+        self.track = with_slow_part(frames);
+        self.track.retain(|place| place.slow || tracking == Tracking::Whole);
         if whole {
             *self = self.without_skipping(index);
         }
@@ -103,7 +123,7 @@ impl Plan {
         let spans = merged(runs.collect());
         let decoded: usize = spans.iter().map(ExactSizeIterator::len).sum();
         let skipped = spans.last().map_or(0, |span| span.end) - decoded;
-        Self { targets, track: Vec::new(), spans, skipped }
+        Self { targets, track: Vec::new(), whole_track: 0, spans, skipped }
     }
 
     /// Whether packets before the last decoded one are not decoded.
@@ -113,11 +133,13 @@ impl Plan {
 
     /// The same frames, with everything before them decoded.
     pub(super) fn without_skipping(&self, index: &Index) -> Self {
-        let kept = self.targets.iter().chain(&self.track).map(|frame| frame.packet + 1);
+        let track = self.track.iter().map(|place| &place.frame);
+        let kept = self.targets.iter().chain(track).map(|frame| frame.packet + 1);
         let end = kept.max().unwrap_or(0).min(index.times.len());
         Self {
             targets: self.targets.clone(),
             track: self.track.clone(),
+            whole_track: self.whole_track,
             spans: std::iter::once(0..end).collect(),
             skipped: 0,
         }
@@ -132,6 +154,20 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Marks the first frame of each slot of a fifteenth of a second. The slots begin a quarter early,
+/// so that times rounded to milliseconds fall into their own.
+fn with_slow_part(frames: Vec<ShownFrame>) -> Vec<TrackPlace> {
+    let length = 1_000_000 / SLOW_RATE;
+    let mut last = None;
+    let mut place = |frame: ShownFrame| {
+        let slot = Some((frame.pts_us + length / 4).div_euclid(length));
+        let slow = slot != last;
+        last = slot;
+        TrackPlace { frame, slow }
+    };
+    frames.into_iter().map(&mut place).collect()
 }
 
 /// The `count` frames nearest to the middles of equal parts of the clip, none twice. `count` is at

@@ -5,7 +5,11 @@ use std::io::Cursor;
 use vultus_media::{DecodeOptions, Frames, Limits, Tracking};
 
 fn tracked(bytes: &[u8], limits: &Limits) -> Frames {
-    let options = DecodeOptions { tracking: Tracking::On, ..DecodeOptions::default() };
+    with(Tracking::Whole, bytes, limits)
+}
+
+fn with(tracking: Tracking, bytes: &[u8], limits: &Limits) -> Frames {
+    let options = DecodeOptions { tracking, ..DecodeOptions::default() };
     vultus_media::decode(Cursor::new(bytes.to_vec()), bytes.len() as u64, limits, options).unwrap()
 }
 
@@ -53,6 +57,22 @@ fn fast_and_long_clips_keep_to_the_limits() {
     let few = tracked(&keyed, &costly);
     assert_eq!(few.frames, crate::decode(&keyed).unwrap().frames);
     assert!((24..=256).contains(&few.track.len()), "{}", few.track.len());
+}
+
+#[test]
+fn slow_part_is_the_same_without_the_rest() {
+    let limits = Limits::default();
+    for (rate, seconds) in [(30, 2.0), (24, 2.0), (25, 12.0), (10, 2.0)] {
+        let source = moving("320x240", rate, seconds);
+        let bytes = clip(&source, &[H264, &["-g", "250", "-bf", "3"]].concat(), "mp4");
+        let (whole, slow) = (tracked(&bytes, &limits), with(Tracking::Slow, &bytes, &limits));
+        assert_eq!(whole.frames, slow.frames, "{rate}");
+        let expected: Vec<_> = whole.track.into_iter().filter(|frame| frame.slow).collect();
+        assert_eq!(expected, slow.track, "{rate}");
+        let per_second = slow.track.len() as f64 / seconds;
+        let most = f64::from(rate).min(15.0);
+        assert!((most - 3.0..=most + 0.5).contains(&per_second), "{rate}: {per_second}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use vultus_auth::refresh_tokens::stored_form;
 use vultus_auth::strength;
 use vultus_core::{Error, Principal, Result, User, UserId};
+use vultus_store::audit::{Actor, AuditAction, AuditObject, ChainOf, NewEntry, Origin};
 
 const NEW_PASSWORD: &str = "input.newPassword";
 
@@ -30,8 +31,10 @@ impl Accounts {
             strength::check_new(&new, &[&user.email, &user.name], NEW_PASSWORD)?;
             let old = accounts.verify_current(&user, current, &from).await?;
             let hash = accounts.0.passwords.hash(new).await?;
-            let store = &accounts.0.store;
-            let changed = store.change_password(user.id, &old, &hash, Some(session)).await;
+            let origin = Some(Origin::of(from.address));
+            let entry = accounts.about_password(AuditAction::PasswordChanged, user.id, origin);
+            let recording = accounts.0.audit.recording(entry);
+            let changed = recording.change_password(user.id, &old, &hash, Some(session)).await;
             if stored(changed)? {
                 return Ok(());
             }
@@ -42,6 +45,20 @@ impl Accounts {
             })
         };
         self.0.detached.run_detached(work).await
+    }
+
+    /// An entry of the audit log about what a user does with its password.
+    fn about_password(
+        &self,
+        action: AuditAction,
+        user: UserId,
+        origin: Option<Origin>,
+    ) -> NewEntry {
+        let (actor, chain) = (Actor::User(user), ChainOf::User(user));
+        NewEntry {
+            object: Some(AuditObject::User(user)),
+            ..self.0.audit.entry_by(actor, origin, action, chain)
+        }
     }
 
     async fn user(&self, id: UserId) -> Result<User> {
@@ -67,7 +84,8 @@ impl Accounts {
         match hash {
             Some(hash) if is_right => Ok(hash),
             _ => {
-                self.count_failed_login(keys, now, counting);
+                let known = Some((user.id, user.company_of_role()));
+                self.count_failed_login(keys, known, from.address, now, counting);
                 Err(Error::InvalidInput {
                     argument: Some("input.currentPassword".to_owned()),
                     message: "is not the current password".to_owned(),
@@ -78,7 +96,12 @@ impl Accounts {
     }
 
     /// Sets the password of the user of a one-time token, and ends all sessions of that user.
-    pub(crate) async fn reset_password(&self, token: &str, new: SecretString) -> Result<()> {
+    pub(crate) async fn reset_password(
+        &self,
+        token: &str,
+        new: SecretString,
+        origin: Option<Origin>,
+    ) -> Result<()> {
         let invalid = || Error::InvalidInput {
             argument: Some("input.token".to_owned()),
             message: "is not valid, was used, or has expired; ask for a new one".to_owned(),
@@ -89,7 +112,9 @@ impl Accounts {
         let user = found.ok_or_else(invalid)?;
         strength::check_new(&new, &[&user.email, &user.name], NEW_PASSWORD)?;
         let hash = state.passwords.hash(new).await?;
-        stored(state.store.use_password_reset(&token, now, &hash).await)?.ok_or_else(invalid)?;
+        let entry = self.about_password(AuditAction::PasswordReset, user.id, origin);
+        let used = state.audit.recording(entry).use_password_reset(&token, now, &hash).await;
+        stored(used)?.ok_or_else(invalid)?;
         // Failures with the forgotten password do not lock out its user.
         stored(state.store.unlock_logins(&state.login_keys.name(&user.email)).await)?;
         Ok(())

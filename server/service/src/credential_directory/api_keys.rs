@@ -11,6 +11,7 @@ use vultus_auth::policy::{self, Action};
 use vultus_auth::refresh_tokens::stored_form;
 use vultus_auth::secret_tokens;
 use vultus_core::{ApiKeyId, Error, KeyScopes, Principal, Result, User, UserId};
+use vultus_store::audit::{AuditAction, AuditObject, Facts};
 use vultus_store::{ApiKey, StoreError};
 
 /// Maximum number of valid keys of one account.
@@ -64,7 +65,9 @@ impl CredentialDirectory {
             last_used_at: None,
         };
         let sha256 = sha256_of(&made.secret);
-        stored(self.store.create_api_key(&key, &sha256).await)?;
+        let (action, object) = (AuditAction::ApiKeyCreated, AuditObject::ApiKey(key.id));
+        let recording = self.recording(caller, action, user.id, object, facts(&key));
+        stored(recording.create_api_key(&key, &sha256).await)?;
         Ok(CreatedApiKey { key, secret: made.secret })
     }
 
@@ -106,7 +109,10 @@ impl CredentialDirectory {
             ..old
         };
         let sha256 = sha256_of(&made.secret);
-        match self.store.rotate_api_key(id, now + overlap, &key, &sha256).await {
+        let (action, object) = (AuditAction::ApiKeyRotated, AuditObject::ApiKey(key.id));
+        let after = facts(&key).id("replaces", id);
+        let recording = self.recording(caller, action, key.user_id, object, after);
+        match recording.rotate_api_key(id, now + overlap, &key, &sha256).await {
             Err(StoreError::NotFound(_)) => return Err(ended()),
             other => stored(other)?,
         }
@@ -115,9 +121,11 @@ impl CredentialDirectory {
 
     /// Revokes a key.
     pub async fn revoke_api_key(&self, caller: &Principal, id: ApiKeyId) -> Result<ApiKey> {
-        self.managed_key(caller, id).await?;
+        let (key, user) = self.managed_key(caller, id).await?;
         let now = self.clock.now();
-        stored(self.store.revoke_api_key(id, now).await)?;
+        let (action, object) = (AuditAction::ApiKeyRevoked, AuditObject::ApiKey(key.id));
+        let recording = self.recording(caller, action, user.id, object, Facts::new());
+        stored(recording.revoke_api_key(id, now).await)?;
         Ok(self.managed_key(caller, id).await?.0)
     }
 
@@ -159,6 +167,19 @@ fn granted(caller: &Principal, asked: Option<KeyScopes>) -> Result<Option<Vec<St
         return Err(Error::invalid("input.scopes", "must not be empty; omit it for all scopes"));
     }
     Ok(asked.map(|scopes| scopes.iter().map(|scope| scope.name().to_owned()).collect()))
+}
+
+/// What the audit log tells about a key: its account, scopes and end.
+fn facts(key: &ApiKey) -> Facts {
+    let facts = Facts::new().id("account", key.user_id);
+    let facts = match &key.scopes {
+        Some(scopes) => facts.codes("scopes", scopes.iter().map(String::as_str)),
+        None => facts.code("scopes", "ALL"),
+    };
+    match key.expires_at {
+        Some(end) => facts.time("expiresAt", end),
+        None => facts,
+    }
 }
 
 fn check_name(name: &str) -> Result<()> {

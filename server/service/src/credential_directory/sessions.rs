@@ -4,6 +4,7 @@ use super::CredentialDirectory;
 use crate::errors::stored;
 use vultus_core::{Error, Principal, Result, SessionId, UserId};
 use vultus_store::Session;
+use vultus_store::audit::{AuditAction, AuditObject, Facts};
 
 impl CredentialDirectory {
     /// The live sessions of the caller, or of a user within the caller's reach, newest first, and
@@ -44,8 +45,9 @@ impl CredentialDirectory {
             Err(Error::NotFound { .. } | Error::Forbidden(_)) => return Err(missing()),
             Err(other) => return Err(other),
         }
-        stored(self.store.revoke_session(id).await)?;
-        Ok(())
+        let (action, object) = (AuditAction::SessionRevoked, AuditObject::Session(id));
+        let recording = self.recording(caller, action, session.user_id, object, Facts::new());
+        stored(recording.revoke_session(id).await)
     }
 
     /// Revokes the sessions of the caller apart from the present one, or all sessions of another
@@ -53,7 +55,9 @@ impl CredentialDirectory {
     pub async fn revoke_sessions(&self, caller: &Principal, user: Option<UserId>) -> Result<u64> {
         let user = self.own_or_managed(caller, user).await?;
         let except = caller.session_id().filter(|_| caller.user_id() == Some(user));
-        let revoked = self.store.revoke_sessions(user, except, self.clock.now()).await;
+        let (action, object) = (AuditAction::SessionsRevoked, AuditObject::User(user));
+        let recording = self.recording(caller, action, user, object, Facts::new());
+        let revoked = recording.revoke_sessions(user, except, self.clock.now()).await;
         Ok(stored(revoked)?.len() as u64)
     }
 }

@@ -12,11 +12,9 @@ use vultus_store::{Accounts, Company, Result, UserWithPassword};
 #[async_trait]
 impl Accounts for Cases {
     async fn create_company(&self, company: &Company) -> Result<()> {
-        without_transaction(
-            "creating a company",
-            accounts::create_company(&self.collections, company),
-        )
-        .await
+        self.attempts("creating a company")
+            .run(move |t| accounts::create_company(t, company).boxed())
+            .await
     }
 
     async fn company(&self, id: CompanyId) -> Result<Company> {
@@ -41,11 +39,9 @@ impl Accounts for Cases {
     }
 
     async fn create_user(&self, user: &User, password_hash: &str) -> Result<()> {
-        without_transaction(
-            "creating a user",
-            accounts::create_user(&self.collections, user, password_hash),
-        )
-        .await
+        self.attempts("creating a user")
+            .run(move |t| accounts::create_user(t, user, password_hash).boxed())
+            .await
     }
 
     async fn count_users(&self) -> Result<u64> {
@@ -81,11 +77,9 @@ impl Accounts for Cases {
     }
 
     async fn unlock_logins(&self, name: &str) -> Result<bool> {
-        without_transaction(
-            "removing locks of logins",
-            logins::unlock_logins(&self.collections, name),
-        )
-        .await
+        self.attempts("removing locks of logins")
+            .run(move |t| logins::unlock_logins(t, name).boxed())
+            .await
     }
 
     /// The database deletes by itself, by its own clock: TTL indexes on `forget_at`.

@@ -54,8 +54,9 @@ impl ApiKeys for Cases {
     }
 
     async fn revoke_api_key(&self, id: ApiKeyId, now: OffsetDateTime) -> Result<bool> {
-        let revoked = api_keys::revoke_api_key(&self.collections, id, now);
-        without_transaction("revoking a key", revoked).await
+        self.attempts("revoking a key")
+            .run(move |t| api_keys::revoke_api_key(t, id, now).boxed())
+            .await
     }
 
     async fn note_api_key_uses(&self, uses: &[(ApiKeyId, OffsetDateTime)]) -> Result<()> {

@@ -36,8 +36,9 @@ impl Directory for Cases {
         id: CompanyId,
         name: &str,
     ) -> Result<Company> {
-        let work = directory::rename_company(&self.collections, scope, id, name);
-        without_transaction("renaming a company", work).await
+        self.attempts("renaming a company")
+            .run(move |t| directory::rename_company(t, scope, id, name).boxed())
+            .await
     }
 
     async fn suspend_company(
@@ -45,13 +46,15 @@ impl Directory for Cases {
         id: CompanyId,
         since: Option<OffsetDateTime>,
     ) -> Result<Company> {
-        let work = directory::suspend_company(&self.collections, id, since);
-        without_transaction("suspending a company", work).await
+        self.attempts("suspending a company")
+            .run(move |t| directory::suspend_company(t, id, since).boxed())
+            .await
     }
 
     async fn begin_company_erasure(&self, id: CompanyId, now: OffsetDateTime) -> Result<()> {
-        let work = directory::begin_company_erasure(&self.collections, id, now);
-        without_transaction("beginning to erase a company", work).await
+        self.attempts("beginning to erase a company")
+            .run(move |t| directory::begin_company_erasure(t, id, now).boxed())
+            .await
     }
 
     async fn erasures(&self) -> Result<Vec<CompanyId>> {

@@ -60,11 +60,9 @@ impl Folders for Cases {
         external_id: Option<Option<&str>>,
         now: OffsetDateTime,
     ) -> Result<Folder> {
-        without_transaction(
-            "changing a folder",
-            folders::update_folder(&self.collections, scope, id, metadata, external_id, now),
-        )
-        .await
+        self.attempts("changing a folder")
+            .run(move |t| folders::update_folder(t, scope, id, metadata, external_id, now).boxed())
+            .await
     }
 
     async fn delete_medium(

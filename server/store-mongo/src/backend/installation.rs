@@ -3,6 +3,7 @@
 use crate::transaction::without_transaction;
 use crate::{Cases, schema};
 use async_trait::async_trait;
+use std::time::Duration;
 use vultus_store::{Installation, Result};
 
 #[async_trait]
@@ -19,6 +20,14 @@ impl Installation for Cases {
         without_transaction(
             "registering the place of blobs",
             schema::register(&self.collections.database, "blobs", identity),
+        )
+        .await
+    }
+
+    async fn hold_lease(&self, name: &str, node: &str, duration: Duration) -> Result<bool> {
+        without_transaction(
+            "taking a lease",
+            schema::hold_lease(&self.collections.database, name, node, duration),
         )
         .await
     }

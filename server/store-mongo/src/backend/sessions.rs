@@ -43,8 +43,9 @@ impl Sessions for Cases {
     }
 
     async fn revoke_session(&self, id: SessionId) -> Result<()> {
-        let revoked = sessions::revoke_session(&self.collections, id);
-        without_transaction("revoking a session", revoked).await
+        self.attempts("revoking a session")
+            .run(move |t| sessions::revoke_session(t, id).boxed())
+            .await
     }
 
     async fn revoke_sessions(

@@ -7,10 +7,10 @@ use vultus_store::{ChangeStream, Events};
 #[async_trait]
 impl Events for MongoStore {
     fn changes(&self) -> ChangeStream {
-        self.0.changes()
+        self.cases.changes()
     }
 
     async fn run_waiting(&self) {
-        self.0.run_waiting().await;
+        self.cases.run_waiting().await;
     }
 }

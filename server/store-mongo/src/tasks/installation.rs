@@ -2,6 +2,7 @@
 
 use crate::MongoStore;
 use async_trait::async_trait;
+use std::time::Duration;
 use vultus_store::{Installation, Result};
 
 #[async_trait]
@@ -14,5 +15,10 @@ impl Installation for MongoStore {
     async fn register_blobs_place(&self, identity: &str) -> Result<bool> {
         let identity = identity.to_owned();
         self.run(|cases| async move { cases.register_blobs_place(&identity).await }).await
+    }
+
+    async fn hold_lease(&self, name: &str, node: &str, duration: Duration) -> Result<bool> {
+        let (name, node) = (name.to_owned(), node.to_owned());
+        self.run(move |cases| async move { cases.hold_lease(&name, &node, duration).await }).await
     }
 }

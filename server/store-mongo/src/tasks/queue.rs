@@ -40,7 +40,7 @@ impl Queue for MongoStore {
         id: AnalysisId,
         now: OffsetDateTime,
     ) -> Result<Applied> {
-        self.0.enter_analysis(token, id, now).await
+        self.cases.enter_analysis(token, id, now).await
     }
 
     async fn record_progress(
@@ -49,7 +49,7 @@ impl Queue for MongoStore {
         id: AnalysisId,
         fraction: f32,
     ) -> Result<Applied> {
-        self.0.record_progress(token, id, fraction).await
+        self.cases.record_progress(token, id, fraction).await
     }
 
     async fn apply_result(
@@ -59,7 +59,7 @@ impl Queue for MongoStore {
         result: &AnalysisResult,
         now: OffsetDateTime,
     ) -> Result<Applied> {
-        self.0.apply_result(token, id, result, now).await
+        self.cases.apply_result(token, id, result, now).await
     }
 
     async fn record_death(
@@ -74,7 +74,7 @@ impl Queue for MongoStore {
     }
 
     fn flush_kept_back(&self, token: LeaseToken) {
-        self.0.flush_kept_back(token);
+        self.cases.flush_kept_back(token);
     }
 
     async fn release_run(

@@ -1,5 +1,6 @@
 //! Keys of service accounts.
 
+use crate::writer::Effects;
 use crate::{SqliteStore, api_keys};
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -51,7 +52,12 @@ impl ApiKeys for SqliteStore {
     }
 
     async fn revoke_api_key(&self, id: ApiKeyId, now: OffsetDateTime) -> Result<bool> {
-        self.write_freeing("revoking a key", move |c, _| api_keys::revoke_api_key(c, id, now)).await
+        let revoke = move |c: &_, e: &mut Effects| {
+            let revoked = api_keys::revoke_api_key(c, id, now)?;
+            e.unchanged = !revoked;
+            Ok(revoked)
+        };
+        self.write_freeing("revoking a key", revoke).await
     }
 
     async fn note_api_key_uses(&self, uses: &[(ApiKeyId, OffsetDateTime)]) -> Result<()> {

@@ -69,7 +69,7 @@ impl Directory for SqliteStore {
     }
 
     async fn erase_company(&self, id: CompanyId, now: OffsetDateTime) -> Result<bool> {
-        let erase = move |c: &_, _: &mut _| directory::erase_company(c, id, now);
+        let erase = move |c: &_, e: &mut _| directory::erase_company(c, e, id, now);
         let is_erased = self.write_freeing("erasing a company", erase).await?;
         self.forget_deleted().await;
         Ok(is_erased)

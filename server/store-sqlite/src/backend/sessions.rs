@@ -68,8 +68,8 @@ impl Sessions for SqliteStore {
         keep: Option<SessionId>,
     ) -> Result<bool> {
         let (old, new) = (old.to_owned(), new.to_owned());
-        self.write_freeing("changing a password", move |c, _| {
-            sessions::change_password(c, user, &old, &new, keep)
+        self.write_freeing("changing a password", move |c, e| {
+            sessions::change_password(c, e, user, &old, &new, keep)
         })
         .await
     }
@@ -97,8 +97,8 @@ impl Sessions for SqliteStore {
         new: &str,
     ) -> Result<Option<UserId>> {
         let (sha256, new) = (sha256.to_owned(), new.to_owned());
-        self.write_freeing("resetting a password", move |c, _| {
-            sessions::use_password_reset(c, &sha256, now, &new)
+        self.write_freeing("resetting a password", move |c, e| {
+            sessions::use_password_reset(c, e, &sha256, now, &new)
         })
         .await
     }

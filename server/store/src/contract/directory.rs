@@ -94,7 +94,7 @@ pub(crate) async fn companies_and_users_are_found_within_the_scope(store: Arc<dy
     };
     let with = |search: &str| UserFilter { search: Some(search.to_owned()), ..Default::default() };
     assert_eq!(listed(UserScope::Every, with("äNN")).await, [ann.clone()]);
-    assert_eq!(listed(UserScope::Every, with(&bob.email[..9])).await, [ann.clone(), bob.clone()]);
+    assert_eq!(listed(UserScope::Every, with("@EXAMPLE")).await, [ann.clone(), bob.clone()]);
     let admins = UserFilter { role: Some(Role::ClientAdmin), ..Default::default() };
     assert_eq!(listed(UserScope::Every, admins).await, [bob.clone()]);
     let of_first = UserFilter { company_id: Some(first.id), ..Default::default() };

@@ -3,6 +3,7 @@
 
 use super::Result;
 use async_trait::async_trait;
+use std::time::Duration;
 
 /// What all nodes of an installation must share.
 #[async_trait]
@@ -18,6 +19,14 @@ pub trait Installation: Send + Sync + 'static {
     /// stored; returns whether it equals the stored one.
     async fn register_blobs_place(&self, identity: &str) -> Result<bool> {
         let _ = identity;
+        Ok(true)
+    }
+
+    /// Takes or extends a lease of background work that one node does for all, for this long.
+    /// Returns whether `node` holds it. The lease spares the other nodes the work; it does not keep
+    /// them from it, so the work must be correct without it.
+    async fn hold_lease(&self, name: &str, node: &str, duration: Duration) -> Result<bool> {
+        let _ = (name, node, duration);
         Ok(true)
     }
 }

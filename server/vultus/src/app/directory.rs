@@ -7,6 +7,7 @@ use super::options::keys_dir;
 use crate::config::Config;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
+use vultus_auth::audit_heads::HeadKey;
 use vultus_auth::brakes::LoginKeyring;
 use vultus_auth::keys::Keys;
 use vultus_auth::passwords::Passwords;
@@ -35,9 +36,10 @@ pub async fn in_directory<T>(
 /// Erases a company with everything that belongs to it, also while a node serves from the store.
 pub async fn erase_company(config: &Config, id: CompanyId) -> Result<(), ServeError> {
     data_folder::make(&config.data_dir)?;
+    let key = HeadKey::new(&Keys::open(&keys_dir(config, &config.data_dir))?);
     let blobs = open_blobs(config, &config.data_dir).await?;
     with_store(config, async |store, keyring| {
-        let eraser = CompanyEraser::new(store, blobs, keyring, Clock::system());
+        let eraser = CompanyEraser::new(store, blobs, keyring, key, Clock::system());
         eraser.erase(&Principal::Local, id).await
     })
     .await

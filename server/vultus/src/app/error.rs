@@ -63,6 +63,9 @@ pub enum ServeError {
     /// The use cases cannot start: for example, an analyzer refuses a policy.
     #[error("starting the services")]
     Services(#[from] vultus_core::Error),
+    /// The audit log cannot be written.
+    #[error("writing the audit log")]
+    Audit(#[source] StoreError),
     /// A company or a user cannot be created or read.
     #[error("creating or reading the company or user")]
     Directory(#[source] vultus_core::Error),

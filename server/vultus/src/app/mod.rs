@@ -1,5 +1,6 @@
 //! The one place that wires a node together. It contains no rules of the domain.
 
+mod audit;
 mod background;
 mod data_folder;
 mod directory;
@@ -13,6 +14,7 @@ mod options;
 mod process;
 mod signals;
 
+pub use audit::{AuditAccess, record_command};
 pub use data_folder::{DataError, DataFolder};
 pub use directory::{erase_company, in_credentials, in_directory, signing_keys};
 pub use error::ServeError;

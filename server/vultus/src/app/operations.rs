@@ -2,6 +2,7 @@
 //! `vultus store …`.
 
 use super::ServeError;
+use super::audit::of_command;
 use super::data_folder::{self, DataError, DataFolder};
 use super::open::open_blobs;
 use super::options::master_key_source;
@@ -16,6 +17,7 @@ use vultus_blobs::keys::MasterKey;
 use vultus_maintenance::MaintenanceError;
 use vultus_maintenance::copy::Blobs;
 use vultus_maintenance::encrypt::{self, Encrypted};
+use vultus_store::audit::{AuditAction, Facts};
 use vultus_store::{Accounts, SchemaState, Store};
 use vultus_store_mongo::MongoStore;
 use vultus_store_sqlite::SqliteStore;
@@ -86,6 +88,13 @@ impl Installation {
             master,
             _alone: alone,
         })
+    }
+
+    /// Writes to the audit log that the keys of companies were wrapped under another master key.
+    pub async fn record_rekey(&self, companies: u64) -> vultus_store::Result<()> {
+        let facts = Facts::new().number("companies", companies);
+        let entry = of_command(AuditAction::MasterKeyChanged, Facts::new(), facts);
+        self.store.record(&[entry]).await
     }
 
     /// Closes the store.

@@ -1,5 +1,6 @@
 //! The command line. Prints text for people and JSON for programs; contains no logic of the domain.
 
+mod audit;
 mod check;
 mod companies;
 mod credentials;
@@ -54,6 +55,9 @@ enum Command {
     /// List and rotate the keys that sign access tokens
     #[command(subcommand)]
     SigningKey(signing_keys::SigningKeyCommand),
+    /// Read and verify the audit log
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// List the analyzers of this server; create and examine your own
     #[command(subcommand, visible_alias = "plugins")]
     Plugin(plugin::PluginCommand),
@@ -89,6 +93,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Command::Key(command) => credentials::key(config, &command),
         Command::Session(command) => credentials::session(config, &command),
         Command::SigningKey(command) => signing_keys::run(config, &command),
+        Command::Audit(command) => audit::run(config, &command),
         Command::Plugin(command) => plugin::run(config, &command),
         Command::Models(command) => models::run(config, &command),
         Command::Store(command) => store::run(config, &command),

@@ -1,9 +1,11 @@
 //! `vultus models`: compares the installed models with `models.toml`, and installs one from a file.
 
 use crate::app;
+use crate::cli::audit::record_change;
 use crate::cli::operate::load;
 use crate::cli::outcome::{CommandError, Done, FAILURE};
 use crate::cli::report;
+use crate::config::Config;
 use clap::Subcommand;
 use serde_json::json;
 use std::io::{Read, Write};
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use vultus_models::{ImportedModel, Manifest, Sha256Sum};
 use vultus_pools::deployment::PoolsConfig;
+use vultus_store::audit::{AuditAction, Facts};
 use vultus_worker_protocol::conformance::{ConformanceEvent, ConformanceRequest};
 use vultus_worker_protocol::{PROTOCOL_VERSION, PluginFile, WorkerSetup};
 
@@ -37,15 +40,16 @@ pub(crate) enum ModelsCommand {
 
 /// Runs the command.
 pub(super) fn run(config: Option<&Path>, command: &ModelsCommand) -> Done {
-    let pools = app::pools_config(&load(config)?)
-        .map_err(|error| CommandError::because("models", &error))?;
+    let config = load(config)?;
+    let pools =
+        app::pools_config(&config).map_err(|error| CommandError::because("models", &error))?;
     let weights = pools.weights_dir.clone();
     let folder = weights.as_deref().and_then(Path::parent).ok_or_else(|| {
         CommandError::new("models: no models found; set models_dir to their folder")
     })?;
     match command {
         ModelsCommand::Verify { json } => verify(folder, *json),
-        ModelsCommand::Import { file } => import(&pools, folder, file),
+        ModelsCommand::Import { file } => import(&config, &pools, folder, file),
     }
 }
 
@@ -93,7 +97,7 @@ fn sum_of(weights: &Path, model: &ImportedModel) -> Option<String> {
     Sha256Sum::of_reader(file).ok().map(|sum| sum.to_string())
 }
 
-fn import(pools: &PoolsConfig, folder: &Path, file: &Path) -> Done {
+fn import(config: &Config, pools: &PoolsConfig, folder: &Path, file: &Path) -> Done {
     let doing = format!("importing {}", file.display());
     let failed = |error: &dyn std::error::Error| CommandError::because(&doing, error);
     let manifest = Manifest::read(&folder.join("models.toml")).map_err(|error| failed(&error))?;
@@ -110,6 +114,8 @@ fn import(pools: &PoolsConfig, folder: &Path, file: &Path) -> Done {
         report::line(format_args!("installed {} ({} bytes)", done.path.display(), done.bytes));
     }
     if !installed.is_empty() {
+        let names = installed.iter().filter_map(|done| done.path.file_name()?.to_str());
+        record(config, names, &bytes)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut refusals = Vec::new();
@@ -122,6 +128,7 @@ fn import(pools: &PoolsConfig, folder: &Path, file: &Path) -> Done {
                 let sum = Sha256Sum::of_bytes(&bytes);
                 report::line(format_args!("installed {} (sha256 {sum})", path.display()));
                 report::line("a running server uses it after its next start");
+                record(config, [model.file.as_str()], &bytes)?;
                 return Ok(ExitCode::SUCCESS);
             }
             Err(refusal) => refusals.push(format!("as {}: {refusal}", model.file)),
@@ -132,6 +139,17 @@ fn import(pools: &PoolsConfig, folder: &Path, file: &Path) -> Done {
         "{doing}: it is no model of models.toml; no file or archive there has its sha256 {sum}; {}",
         refusals.join("; ")
     )))
+}
+
+/// Writes to the audit log that files were installed from `bytes`.
+fn record<'a>(
+    config: &Config,
+    files: impl IntoIterator<Item = &'a str>,
+    bytes: &[u8],
+) -> Result<(), CommandError> {
+    let sum = Sha256Sum::of_bytes(bytes).to_string();
+    let facts = Facts::new().codes("files", files).code("sha256", &sum);
+    record_change(config, AuditAction::ModelImported, Facts::new(), facts)
 }
 
 /// A folder with the weights of one plugin, among them the file to import. Removed on drop.

@@ -1,5 +1,6 @@
 //! The keys that sign access tokens. Running nodes notice a rotation by themselves.
 
+use super::audit::record_change;
 use super::operate::load;
 use super::outcome::{CommandError, Done};
 use super::report;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use time::Duration;
 use vultus_auth::signing_keys::{KeyState, Overlap};
 use vultus_core::clock::Clock;
+use vultus_store::audit::{AuditAction, Facts};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SigningKeyCommand {
@@ -67,6 +69,9 @@ pub(super) fn run(config: Option<&Path>, command: &SigningKeyCommand) -> Done {
             let id = keys.rotate(signs_from, overlap, now);
             let id = id.map_err(|error| CommandError::because("signing-key rotate", &error))?;
             report::line(format_args!("key {id} signs from {}", report::time(signs_from)));
+            let facts = Facts::new().code("key", &id.to_string()).time("signsFrom", signs_from);
+            let facts = facts.flag("atOnce", *at_once);
+            record_change(&config, AuditAction::SigningKeyRotated, Facts::new(), facts)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -202,8 +202,13 @@ fn change_key(config: Option<&Path>, to: &Path) -> Done {
         let data = Installation::open(&config).await.map_err(|error| failed(&error))?;
         let new = operations::key_file(to).map_err(|error| failed(&error))?;
         let wrapped = rekey(data.store.as_ref(), &data.master, &new).await;
+        let recorded = match &wrapped {
+            Ok(companies) => data.record_rekey(*companies).await,
+            Err(_) => Ok(()),
+        };
         data.close().await;
         let wrapped = wrapped.map_err(|error| failed(&error))?;
+        recorded.map_err(|error| failed(&error))?;
         report::line(format_args!("companies whose keys were wrapped again: {wrapped}"));
         report::line(format_args!(
             "now set blobs.master_key_file to {} on every node, before its next start",

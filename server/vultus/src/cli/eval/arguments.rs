@@ -48,6 +48,9 @@ pub(crate) struct GestureArguments {
     /// Print JSON
     #[arg(long)]
     pub(super) json: bool,
+    /// With `--json`: also what was seen in each clip
+    #[arg(long, requires = "json")]
+    pub(super) each: bool,
 }
 
 #[derive(Debug, Args)]

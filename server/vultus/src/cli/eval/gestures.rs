@@ -28,6 +28,8 @@ struct Counts {
 
 struct Figures {
     clips: usize,
+    /// Clips that show a gesture of the head and one of the face: what every challenge asks for.
+    head_and_face: usize,
     seconds: f64,
     gestures: BTreeMap<String, Counts>,
 }
@@ -43,7 +45,7 @@ pub(super) fn run(config: Option<&Path>, arguments: &GestureArguments) -> Done {
     })?;
     let figures = figures(&list, &answers)?;
     if arguments.json {
-        print_json(&figures)
+        print_json(&figures, arguments.each.then(|| each(&list, &answers)));
     } else {
         print_table(&figures)
     }
@@ -51,7 +53,8 @@ pub(super) fn run(config: Option<&Path>, arguments: &GestureArguments) -> Done {
 }
 
 fn figures(list: &[GestureClip], answers: &[CheckedAnalysis]) -> Result<Figures, CommandError> {
-    let mut figures = Figures { clips: list.len(), seconds: 0.0, gestures: BTreeMap::new() };
+    let mut figures =
+        Figures { clips: list.len(), head_and_face: 0, seconds: 0.0, gestures: BTreeMap::new() };
     for (clip, answer) in list.iter().zip(answers) {
         let media = answer.result.as_ref().and_then(|result| result.field::<Value>("media"));
         let media = media.ok_or_else(|| {
@@ -62,9 +65,29 @@ fn figures(list: &[GestureClip], answers: &[CheckedAnalysis]) -> Result<Figures,
         figures.seconds += medium["frames"].as_f64().unwrap_or_default() / rate;
         let seen: Vec<Seen> =
             medium["seen"].as_array().into_iter().flatten().filter_map(Seen::of).collect();
+        figures.head_and_face += usize::from(shows_head_and_face(&seen));
         count(&clip.events, &seen, &mut figures.gestures);
     }
     Ok(figures)
+}
+
+fn shows_head_and_face(seen: &[Seen]) -> bool {
+    let any = |names: &[&str]| seen.iter().any(|it| names.contains(&it.gesture.as_str()));
+    any(&["left", "right", "up", "down"]) && any(&["smile", "blink"])
+}
+
+/// File, verdict, reasons and result of each clip.
+fn each(list: &[GestureClip], answers: &[CheckedAnalysis]) -> Value {
+    let of = |(clip, answer): (&GestureClip, &CheckedAnalysis)| {
+        let codes: Vec<&str> = answer.reasons.iter().map(|it| it.code.as_str()).collect();
+        json!({
+            "file": clip.clip.display().to_string(),
+            "resolution": answer.resolution,
+            "reasons": codes,
+            "media": answer.result.as_ref().and_then(|result| result.field::<Value>("media")),
+        })
+    };
+    list.iter().zip(answers).map(of).collect()
 }
 
 /// A gesture that counts, in seconds.
@@ -113,13 +136,17 @@ impl Counts {
 }
 
 impl Figures {
+    fn head_and_face(&self) -> Rate {
+        Rate { cases: self.head_and_face, of: self.clips }
+    }
+
     fn false_per_100_s(&self) -> Option<f64> {
         let false_ones: usize = self.gestures.values().map(|counts| counts.false_ones).sum();
         (self.seconds > 0.0).then(|| false_ones as f64 * 100.0 / self.seconds)
     }
 }
 
-fn print_json(figures: &Figures) {
+fn print_json(figures: &Figures, each: Option<Value>) {
     let mut gestures = serde_json::Map::new();
     for (name, counts) in &figures.gestures {
         let rate = counts.rate();
@@ -132,12 +159,17 @@ fn print_json(figures: &Figures) {
         });
         gestures.insert(name.clone(), value);
     }
-    report::json(&json!({
+    let mut json = json!({
         "clips": figures.clips,
+        "headAndFace": figures.head_and_face().json(),
         "seconds": figures.seconds,
         "gestures": gestures,
         "falsePer100Seconds": figures.false_per_100_s(),
-    }));
+    });
+    if let Some(each) = each {
+        json["each"] = each;
+    }
+    report::json(&json);
 }
 
 fn print_table(figures: &Figures) {
@@ -162,6 +194,10 @@ fn print_table(figures: &Figures) {
         "{} clips, {:.0} s; false gestures per 100 s: {rate}",
         figures.clips, figures.seconds
     ));
+    report::line(format_args!(
+        "clips that show a gesture of the head and one of the face: {}",
+        figures.head_and_face()
+    ));
 }
 
 #[cfg(test)]
@@ -174,6 +210,13 @@ mod tests {
 
     fn seen(gesture: &str, from: f64, to: f64) -> Seen {
         Seen { gesture: gesture.to_owned(), from, to }
+    }
+
+    #[test]
+    fn challenge_needs_head_and_face() {
+        let (left, smile) = (seen("left", 1.0, 2.0), seen("smile", 3.0, 4.0));
+        assert!(shows_head_and_face(&[left.clone(), smile.clone()]));
+        assert!(!shows_head_and_face(&[left.clone(), left]) && !shows_head_and_face(&[smile]));
     }
 
     #[test]

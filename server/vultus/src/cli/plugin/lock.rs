@@ -2,6 +2,7 @@
 //! in a separate worker.
 
 use crate::app;
+use crate::cli::audit::record_change;
 use crate::cli::operate::{block_on, load};
 use crate::cli::outcome::{CommandError, Done, FAILURE};
 use crate::cli::report;
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use vultus_pools::plugins::describe;
 use vultus_pools::plugins::lock::Lock;
+use vultus_store::audit::{AuditAction, Facts};
 
 /// With `only_check` nothing is written: the exit code says whether the file is up to date.
 pub(crate) fn run(config: Option<&Path>, only_check: bool) -> Done {
@@ -57,6 +59,8 @@ pub(crate) fn run(config: Option<&Path>, only_check: bool) -> Done {
     let is_new = before.as_ref() != Some(&lock);
     if is_new && !only_check {
         folder.write_lock(&lock).map_err(|error| failed(&error))?;
+        let old = before.as_ref().map(facts).unwrap_or_default();
+        record_change(&config, AuditAction::PluginsLocked, old, facts(&lock))?;
     }
     let state = match (is_new, only_check) {
         (true, true) => "is out of date",
@@ -66,4 +70,16 @@ pub(crate) fn run(config: Option<&Path>, only_check: bool) -> Done {
     report::line(format_args!("{} {state}", folder.lock_path().display()));
     let good = refused.is_empty() && !(is_new && only_check);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::from(FAILURE) })
+}
+
+/// The files that may be loaded, for the audit log.
+fn facts(lock: &Lock) -> Facts {
+    let (mut plugins, mut sums) = (Vec::new(), Vec::new());
+    for (id, plugin) in &lock.plugins {
+        for (version, sha256) in &plugin.versions {
+            plugins.push(format!("{id}:{version}"));
+            sums.push(sha256.as_str());
+        }
+    }
+    Facts::new().codes("plugins", plugins.iter().map(String::as_str)).codes("sha256", sums)
 }
